@@ -1,0 +1,26 @@
+"""The errors a user can meet, each with the exit code the command line answers with.
+
+A message names the field or setting at fault and what to do about it; it never carries prompt text.
+"""
+
+
+class RiceError(Exception):
+    """Something a user can act on: shown as one line, never as a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(RiceError):
+    """Wrong usage, settings or input: nothing was done."""
+
+    exit_code = 2
+
+
+class ServiceUnavailableError(RiceError):
+    """Kafka or the database could not be reached (or stayed away longer than the bounded retry allows)."""
+
+    exit_code = 3
+
+
+class ReferenceDataError(UsageError):
+    """A reference table holds a bad value; the message names file, row and column."""

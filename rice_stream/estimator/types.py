@@ -1,0 +1,113 @@
+"""The one interface of all estimating methods: columns in, columns out; no clock, file, network or environment.
+
+Two steps keep the hot path to a few multiplications per request. `coefficients` turns the factors of k contexts
+(a context is one combination of model, hardware and serving profile) into a (k, c) matrix, once per context;
+`estimate` applies that matrix to n requests.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A low, a middle and a high value of one quantity; `low <= mid <= high`."""
+
+    low: float
+    mid: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.mid <= self.high:
+            raise ValueError(f"a range must be ordered low <= mid <= high, got {self.low}, {self.mid}, {self.high}")
+
+    @classmethod
+    def exact(cls, value: float) -> "Range":
+        return cls(value, value, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is the same for every request of one model on one serving set-up.
+
+    Parameter counts are in billions (1e9). `None` means: not known, the method takes its documented default.
+    """
+
+    params_total_b: Range
+    params_active_b: Range
+    hardware: str = "A100-80GB"
+    hardware_known: bool = False
+    devices: float | None = None
+    batch_size: float | None = None
+    precision: str | None = None
+    kv_bytes_per_token: float | None = None
+    utilisation: float | None = None
+    tdp_w: float | None = None
+    profile: str | None = None
+    """The requested serving profile (`batch1`, `interactive`, `throughput` or user-defined)."""
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Columns of n requests. All arrays have shape (n,).
+
+    `context` indexes the rows of the coefficient matrix. Token counts are inclusive (OpenTelemetry's words): cached
+    tokens are a subset of input, reasoning tokens of output. Unknown counts have already been replaced (the pipeline
+    flags them), so there is no NaN here. `inference` is False where a gateway answered from its own cache: such a
+    request costs no inference energy at all.
+    """
+
+    context: NDArray[np.intp]
+    input_tokens: Ints
+    cache_read_input_tokens: Ints
+    output_tokens: Ints
+    inference: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Columns of n requests, shape (n,), per request (its share of the batch it ran in).
+
+    `prefill_j + decode_j == gpu_energy_j` of all its devices (joules); decode is the `output_tokens - 1` steps after
+    the first token. `it_energy_wh` adds the server around the devices (Wh, before PUE). `low` and `high` bound an
+    80 % interval of model error plus the parameter range. `flags` are `rice_stream.basis.Basis` bits.
+    """
+
+    prefill_j: Floats
+    decode_j: Floats
+    gpu_energy_j: Floats
+    gpu_energy_j_low: Floats
+    gpu_energy_j_high: Floats
+    it_energy_wh_low: Floats
+    it_energy_wh: Floats
+    it_energy_wh_high: Floats
+    latency_s: Floats
+    flags: NDArray[np.int32]
+
+
+class Method(Protocol):
+    """An estimating method: pure, deterministic, vectorised."""
+
+    name: str
+    """`rice-paper` or `rice-calibrated`."""
+    version: str
+    """Pinned in every record: name plus the digest of the fitted artefact."""
+
+    def coefficients(self, contexts: list[Context]) -> Floats:
+        """The (k, c) matrix of k contexts; row i depends on contexts[i] alone."""
+        ...
+
+    def devices(self, contexts: list[Context]) -> Floats:
+        """Devices each context's model runs on, shape (k,)."""
+        ...
+
+    def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
+        """Energy and latency of n requests; only additions, multiplications and look-ups per request."""
+        ...
