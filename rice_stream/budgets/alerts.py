@@ -1,0 +1,134 @@
+"""How budgets and their changes are told to others: CloudEvents on the alerts topic, and status rows. Pure."""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from rice_stream.budgets.definition import MICRO_UNITS, Budget
+from rice_stream.budgets.periods import in_utc
+from rice_stream.budgets.states import BudgetState, Consumed, Transition
+
+ALERT_TYPE = "dev.rice.carbon.budget.v1"
+
+
+def alert_event(
+    budget: Budget, transition: Transition, *, source: str, event_time_watermark: datetime | None, time: datetime
+) -> dict[str, Any]:
+    """A transition as the JSON object of a CloudEvents 1.0 event.
+
+    `source` is the CloudEvents source, a URI reference such as "/rice/worker"; `time` is when the change was judged;
+    `event_time_watermark` is the event time up to which the totals were complete then, None where unknown. The Kafka
+    key is `partitionkey`, the tenant. `consumed_gco2e` has all three bounds; `ratio` is that of the budget's estimate
+    and unit. Numbers are nearest floats of exact integers.
+    """
+    period, consumed = transition.period, transition.consumed
+    return {
+        "specversion": "1.0",
+        "id": alert_id(budget, transition),
+        "source": source,
+        "type": ALERT_TYPE,
+        "subject": budget.tenant_id,
+        "time": rfc3339(time),
+        "datacontenttype": "application/json",
+        "partitionkey": budget.tenant_id,
+        "data": {
+            "tenant_id": budget.tenant_id,
+            "budget": budget.name,
+            "scope": scope(budget),
+            "period": budget.period,
+            "time_zone": budget.time_zone,
+            "period_start": rfc3339(period.start),
+            "period_end": rfc3339(period.end),
+            f"limit_{budget.unit}": in_units(budget, budget.limit),
+            "estimate": budget.estimate,
+            "consumed_gco2e": _consumed_gco2e(consumed),
+            "consumed_kwh": consumed.facility_energy_uwh / MICRO_UNITS["kwh"],
+            "ratio": transition.ratio,
+            "threshold": transition.threshold,
+            "state": transition.state,
+            "severity": transition.severity,
+            "basis": transition.basis,
+            "event_time_watermark": rfc3339(event_time_watermark) if event_time_watermark else None,
+            "sequence": transition.sequence,
+        },
+    }
+
+
+def alert_id(budget: Budget, transition: Transition) -> str:
+    """The stable identity of one change: 64 hex digits, the same whenever and wherever the change is announced.
+
+    SHA-256 over tenant, budget (id and name), period start, threshold, state and sequence, each preceded by its length
+    in bytes, so that no two lists of parts give the same bytes. A rolling window has no start that two workers would
+    agree on; the word "rolling" stands for it.
+    """
+    parts = (
+        budget.tenant_id,
+        "" if budget.budget_id is None else str(budget.budget_id),
+        budget.name,
+        rfc3339(transition.period.start) if transition.period.calendar else "rolling",
+        repr(transition.threshold),
+        transition.state,
+        str(transition.sequence),
+    )
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "big"))
+        digest.update(encoded)
+    return digest.hexdigest()
+
+
+def budget_status(budget: Budget, state: BudgetState, consumed: Consumed) -> dict[str, Any]:
+    """A budget with where it stands now, as the command line and the API show it.
+
+    `limit` and `consumed` are in `unit` (gCO2e or kWh); `consumed` is by the budget's estimate.
+    """
+    return {
+        "name": budget.name,
+        "tenant_id": budget.tenant_id,
+        **scope(budget),
+        "limit": in_units(budget, budget.limit),
+        "unit": budget.unit,
+        "period": budget.period,
+        "time_zone": budget.time_zone,
+        "thresholds": list(budget.thresholds),
+        "estimate": budget.estimate,
+        "hysteresis": budget.hysteresis,
+        "state": state.state,
+        "consumed": in_units(budget, consumed.amount(budget)),
+        "ratio": consumed.ratio(budget),
+        "consumed_gco2e": _consumed_gco2e(consumed),
+        "consumed_kwh": consumed.facility_energy_uwh / MICRO_UNITS["kwh"],
+    }
+
+
+def scope(budget: Budget) -> dict[str, str | None]:
+    """What narrows the budget within its tenant; None where it takes everything."""
+    return {
+        "team_id": budget.team_id,
+        "project_id": budget.project_id,
+        "user_id": budget.user_id,
+        "model": budget.model,
+    }
+
+
+def in_units(budget: Budget, amount: int) -> float:
+    """Micro-units of a budget as gCO2e or kWh."""
+    return amount / MICRO_UNITS[budget.unit]
+
+
+def rfc3339(instant: datetime) -> str:
+    """The instant in UTC, to the microsecond where it has a fraction: "2026-11-01T00:00:00Z".
+
+    Raises:
+        ValueError: a naive datetime names no instant.
+    """
+    return in_utc(instant).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _consumed_gco2e(consumed: Consumed) -> dict[str, float]:
+    return {
+        "low": consumed.carbon_low_ugco2e / MICRO_UNITS["gco2e"],
+        "mid": consumed.carbon_mid_ugco2e / MICRO_UNITS["gco2e"],
+        "high": consumed.carbon_high_ugco2e / MICRO_UNITS["gco2e"],
+    }

@@ -1,0 +1,110 @@
+"""How fast a budget burns: multi-window, multi-burn-rate rules. Pure.
+
+The rules are those of chapter 5 of Google's SRE workbook ("Alerting on SLOs", https://sre.google/workbook/, CC BY-NC-ND
+4.0; figures only): an alarm needs both a long window, so that a blip does not fire it, and a short one, so that it ends
+soon after the cause does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+from typing import Literal
+
+from rice_stream.budgets.definition import Budget, Unit
+
+MINIMUM_DEFAULT: Mapping[Unit, int] = {"gco2e": 10**6, "kwh": 10**6}
+"""Micro-units in the short window below which no alarm is raised: 1 gCO2e, 1 Wh. The five minutes of a quiet tenant
+hold one prompt, and one prompt is no rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class BurnRule:
+    """Alarm when a share of the budget goes within `long`, and `short` shows that it still goes on."""
+
+    severity: Literal["page", "ticket"]
+    long: timedelta
+    short: timedelta
+    budget_share: Fraction
+
+    def threshold(self, period: timedelta) -> Fraction:
+        """The burn rate that spends `budget_share` within `long`; a burn rate of 1 lasts the period exactly."""
+        return self.budget_share * (period // timedelta.resolution) / (self.long // timedelta.resolution)
+
+
+BURN_RULES = (
+    BurnRule("page", timedelta(hours=1), timedelta(minutes=5), Fraction(2, 100)),
+    BurnRule("page", timedelta(hours=6), timedelta(minutes=30), Fraction(5, 100)),
+    BurnRule("ticket", timedelta(days=1), timedelta(hours=2), Fraction(10, 100)),
+    BurnRule("ticket", timedelta(days=3), timedelta(hours=6), Fraction(10, 100)),
+)
+"""SRE workbook, chapter 5: at 30 days they are burn rates of 14.4, 6, 3 and 1. The one-day row is in its Prometheus
+example and in sloth's google-30d windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class BurnAlarm:
+    """A rule that holds now; burn rates are multiples of the pace that lasts the period."""
+
+    rule: BurnRule
+    threshold: float
+    burn_long: float
+    burn_short: float
+
+
+def burn_rate(consumed_in_window: int, limit: int, window: timedelta, period: timedelta) -> float:
+    """(consumed / limit) / (window / period): 1 uses the limit up exactly at the end of the period.
+
+    `consumed_in_window` and `limit` are in the same micro-units; `period` is the real length of the budget's period
+    (`period_length`).
+
+    Raises:
+        ValueError: limit, window or period is not above 0.
+    """
+    return float(_burn(consumed_in_window, limit, window, period))
+
+
+def burn_rules(period: timedelta) -> tuple[tuple[BurnRule, Fraction], ...]:
+    """The rules that mean something for a period of this length, each with its burn-rate threshold.
+
+    Left out are rules whose long window is more than half of the period, and pages below a burn rate of 1, at which the
+    budget lasts. A ticket is never opened below 1: its threshold is at least that.
+    """
+    rules = []
+    for rule in BURN_RULES:
+        threshold = rule.threshold(period)
+        if 2 * rule.long <= period and (threshold >= 1 or rule.severity == "ticket"):
+            rules.append((rule, max(threshold, Fraction(1))))
+    return tuple(rules)
+
+
+def burn_windows(period: timedelta) -> tuple[timedelta, ...]:
+    """The windows, ending now, whose consumption `burn_alarms` needs; shortest first."""
+    return tuple(sorted({window for rule, _ in burn_rules(period) for window in (rule.long, rule.short)}))
+
+
+def burn_alarms(
+    budget: Budget, consumed: Mapping[timedelta, int], period: timedelta, *, minimum: int | None = None
+) -> list[BurnAlarm]:
+    """The rules that hold now, most urgent first: burn above the threshold in the long AND in the short window.
+
+    `consumed` has the budget's amount (micro-units) in each of `burn_windows(period)`. `minimum`, in micro-units, is
+    what the short window must hold at least; None takes the default of the budget's unit.
+
+    Raises:
+        KeyError: a window is missing.
+    """
+    floor = MINIMUM_DEFAULT[budget.unit] if minimum is None else minimum
+    alarms = []
+    for rule, threshold in burn_rules(period):
+        burn_long = _burn(consumed[rule.long], budget.limit, rule.long, period)
+        burn_short = _burn(consumed[rule.short], budget.limit, rule.short, period)
+        if burn_long > threshold and burn_short > threshold and consumed[rule.short] >= floor:
+            alarms.append(BurnAlarm(rule, float(threshold), float(burn_long), float(burn_short)))
+    return alarms
+
+
+def _burn(consumed: int, limit: int, window: timedelta, period: timedelta) -> Fraction:
+    if limit <= 0 or window <= timedelta(0) or period <= timedelta(0):
+        raise ValueError(f"limit, window and period must be above 0, got {limit}, {window}, {period}")
+    return Fraction(consumed * (period // timedelta.resolution), limit * (window // timedelta.resolution))

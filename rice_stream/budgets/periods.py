@@ -1,0 +1,123 @@
+"""The period a budget is judged over: calendar periods in a time zone, and rolling windows. Pure: takes `now`."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from rice_stream.budgets.definition import Budget, PeriodName, zone
+
+MINUTE = timedelta(minutes=1)
+INSTANT = timedelta.resolution
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A span of time `start <= t < end`, both in UTC; `calendar` is False for a rolling window.
+
+    Raises:
+        ValueError: a bound is not in UTC, or the span is empty.
+    """
+
+    start: datetime
+    end: datetime
+    calendar: bool
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is not UTC or self.end.tzinfo is not UTC:
+            raise ValueError(f"a period's bounds must be in UTC, got {self.start!r} and {self.end!r}")
+        if self.start >= self.end:
+            raise ValueError(f"a period must not be empty, got {self.start} to {self.end}")
+
+
+def period_at(budget: Budget, now: datetime) -> Period:
+    """The period that `now` (aware) falls in.
+
+    Calendar periods begin when the clocks of the budget's time zone first show a date: the day itself, the Monday
+    (ISO 8601), the first of the month, quarter or year. Days of 23 or 25 hours, half-hour changes, changes at
+    midnight, and dates that a zone left out follow from that. Periods tile time: each instant lies in exactly one.
+    They start on whole minutes, though not always on whole hours of UTC (Asia/Kolkata is at +05:30).
+
+    A rolling window starts at `now - window` floored to the minute and includes the running minute, so that an event
+    counts at once: it is a sum of whole minute buckets.
+    """
+    now = in_utc(now)
+    if budget.window is not None:
+        minute = now.replace(second=0, microsecond=0)
+        return Period(minute - budget.window, minute + MINUTE, calendar=False)
+    place = zone(budget.time_zone)
+    first = _first_day(budget.period, now.astimezone(place).date())
+    start, first_after = day_start(first, place), _first_day_after(budget.period, first)
+    end = day_start(first_after, place)
+    # Where clocks are set back across midnight, the old date shows for a second time: that hour belongs to the new day.
+    while end <= now:
+        start, first_after = end, _first_day_after(budget.period, first_after)
+        end = day_start(first_after, place)
+    return Period(start, end, calendar=True)
+
+
+def previous_period(budget: Budget, period: Period) -> Period:
+    """The period that ends where this one starts (for a rolling window: the window before it)."""
+    if budget.window is not None:
+        return Period(period.start - budget.window, period.start, calendar=False)
+    return period_at(budget, period.start - INSTANT)
+
+
+def next_period(budget: Budget, period: Period) -> Period:
+    """The period that starts where this one ends (for a rolling window: the window after it)."""
+    if budget.window is not None:
+        return Period(period.end, period.end + budget.window, calendar=False)
+    return period_at(budget, period.end)
+
+
+def period_length(budget: Budget, period: Period) -> timedelta:
+    """The real time a period lasts (a day may have 23 h); of a rolling window its nominal length."""
+    return budget.window if budget.window is not None else period.end - period.start
+
+
+def day_start(day: date, place: ZoneInfo) -> datetime:
+    """The first instant, in UTC, at which the clocks of a place show `day` or a later date."""
+    midnight = datetime.combine(day, time(), place)  # fold 0: the first of two midnights
+    start = midnight.astimezone(UTC)
+    if start.astimezone(place).replace(tzinfo=None) == midnight.replace(tzinfo=None):
+        return start
+    # The clocks jump over midnight. PEP 495: fold 1 reads it by the new offset (before the jump), fold 0 by the old one
+    # (at the jump or after it); the jump itself is the first whole second between them that shows the new date.
+    before, after = midnight.replace(fold=1).astimezone(UTC), start
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+        if middle.astimezone(place).date() >= day:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
+def in_utc(instant: datetime) -> datetime:
+    """The same instant in UTC.
+
+    Raises:
+        ValueError: a naive datetime names no instant.
+    """
+    if instant.tzinfo is None:
+        raise ValueError(f"an instant needs a time zone, got the naive {instant!r}")
+    return instant.astimezone(UTC)
+
+
+def _first_day(period: PeriodName, day: date) -> date:
+    """The first date of the calendar period that holds `day`."""
+    if period == "week":
+        return day - timedelta(days=day.weekday())
+    if period == "month":
+        return day.replace(day=1)
+    if period == "quarter":
+        return day.replace(month=day.month - (day.month - 1) % 3, day=1)
+    if period == "year":
+        return day.replace(month=1, day=1)
+    return day
+
+
+def _first_day_after(period: PeriodName, first: date) -> date:
+    """The first date of the calendar period that follows the one that begins on `first`."""
+    # Longer than any such period and shorter than two of them, so that the day it leads to lies in the next one.
+    days = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}[period]
+    return _first_day(period, first + timedelta(days=days))
