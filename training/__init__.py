@@ -1,0 +1,5 @@
+"""Fits the estimators that `rice_stream.estimator` ships, and writes the validation report.
+
+`python -m training.paper` rebuilds the artefact of `rice-paper` byte for byte from the figures in `training/data`;
+`python -m training.validate DIR` writes docs/validation.md and its plots. Nothing here is imported at run time.
+"""
