@@ -1,0 +1,26 @@
+"""Alembic's entry: the engine comes from `rice_stream.store.migrate`, the tables from `rice_stream.schema`."""
+
+from typing import Any
+
+from alembic import context
+
+from rice_stream.schema import metadata
+
+_PARTITION = "prompt_record_p"
+
+
+def include_object(_object: Any, name: str | None, kind: str, _reflected: bool, _compare_to: Any) -> bool:  # noqa: FBT001
+    """Monthly partitions are made as events need them: they are data, not schema."""
+    return not (kind == "table" and name is not None and name.startswith(_PARTITION))
+
+
+with context.config.attributes["engine"].begin() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+        include_object=include_object,
+        transaction_per_migration=False,
+    )
+    with context.begin_transaction():
+        context.run_migrations()

@@ -1,0 +1,214 @@
+"""Which factors an estimate uses, and why: event over settings over tables, each choice named. Pure.
+
+One `FactorUse` is everything about a request besides its tokens. It is stored once and referred to by every record, so
+a record stays explainable when the tables have long moved on.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from rice_stream.estimator.types import Context, Range
+from rice_stream.reference import HardwareFactor, ModelFactor, PueFactor, Reference, RegionFactor
+
+PAPER_PUE = 1.1
+"""Default of the R-ICE paper, section IV-A1, where neither event, settings nor tables know better."""
+
+
+class ServiceKey(NamedTuple):
+    """What an event says about where and how it was served; every field as it came, None when it did not."""
+
+    provider: str | None
+    request_model: str | None
+    response_model: str | None
+    inference_region: str | None
+    hardware: str | None = None
+    devices: float | None = None
+    batch_size: float | None = None
+    utilisation: float | None = None
+    pue: float | None = None
+    rci_gco2e_per_kwh: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FactorPolicy:
+    """The operator's choices: they stand between what the event brings and what the tables know."""
+
+    rci_scope: str = "lifecycle"
+    default_region: str | None = None
+    serving_profile: str | None = None
+    pue: float | None = None
+    rci_gco2e_per_kwh: float | None = None
+    hardware: str | None = None
+    devices: float | None = None
+    batch_size: float | None = None
+    precision: str | None = None
+    utilisation: float | None = None
+    tdp_w: float | None = None
+
+
+class LiveIntensity(NamedTuple):
+    """A carbon intensity from a live feed that holds at the event's time."""
+
+    rci_gco2e_per_kwh: float
+    source: str
+
+
+LiveLookup = Callable[[str, int], LiveIntensity | None]
+"""(region_id, epoch microseconds) -> the feed's value, or None when it has none."""
+
+
+def no_live_feed(_region_id: str, _at_us: int) -> None:
+    """The look-up of an installation without a live feed."""
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class FactorUse:
+    """The factors of one kind of request, from one moment to the next change of a table."""
+
+    context: Context
+    model: ModelFactor
+    region: RegionFactor
+    pue: PueFactor
+    rci_gco2e_per_kwh: Range
+    rci_rung: str
+    columns: dict[str, Any]
+    """The row of the `factor_use` table, without its key."""
+
+    @property
+    def digest(self) -> bytes:
+        """16 bytes that are equal exactly when every factor is."""
+        return digest_of(self.columns)
+
+
+def digest_of(columns: dict[str, Any]) -> bytes:
+    """Digest of a canonical JSON of the columns."""
+    text = json.dumps(columns, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def resolve_factors(
+    key: ServiceKey,
+    at_us: int,
+    *,
+    reference: Reference,
+    policy: FactorPolicy,
+    method_version: str,
+    live: LiveLookup = no_live_feed,
+) -> FactorUse:
+    """Resolve one kind of request as of `at_us` (epoch microseconds). Never fails and never gives zero."""
+    model = reference.resolve_model(key.provider, key.request_model, key.response_model, at_us)
+    region = reference.resolve_region(
+        key.inference_region, key.provider, policy.rci_scope, at_us, default_region=policy.default_region
+    )
+    pue = _pue(key, policy, reference, region, at_us)
+    rci, rci_rung, rci_source = _intensity(key, policy, region, live, at_us)
+    hardware_name = key.hardware or policy.hardware
+    hardware = reference.resolve_hardware(hardware_name)
+    context = _context(key, policy, model, hardware, asked=hardware_name is not None)
+    columns = {
+        "provider": key.provider or "",
+        "request_model": key.request_model or "",
+        "response_model": key.response_model or "",
+        "model": key.response_model or key.request_model or "",
+        "model_resolved": model.model_id,
+        "model_rung": model.rung,
+        "region": key.inference_region or policy.default_region or "unknown",
+        "region_resolved": region.region_id,
+        "region_rung": rci_rung,
+        "hardware": hardware.hardware,
+        "pue": pue.pue,
+        "pue_rung": pue.rung,
+        "rci_low_gco2e_per_kwh": rci.low,
+        "rci_mid_gco2e_per_kwh": rci.mid,
+        "rci_high_gco2e_per_kwh": rci.high,
+        "rci_scope": region.scope,
+        "method_version": method_version,
+        "factor_version": reference.version,
+    }
+    columns["detail"] = json.dumps(
+        _detail(context, model, region, pue, hardware, rci_source), sort_keys=True, separators=(",", ":")
+    )
+    return FactorUse(context, model, region, pue, rci, rci_rung, columns)
+
+
+def _pue(key: ServiceKey, policy: FactorPolicy, reference: Reference, region: RegionFactor, at_us: int) -> PueFactor:
+    if key.pue is not None:
+        return PueFactor(pue=key.pue, rung="event", source="given on the event")
+    if policy.pue is not None:
+        return PueFactor(pue=policy.pue, rung="setting", source="RICE_PUE")
+    return reference.resolve_pue(region.region_id, key.provider, at_us, default=PAPER_PUE)
+
+
+def _intensity(
+    key: ServiceKey, policy: FactorPolicy, region: RegionFactor, live: LiveLookup, at_us: int
+) -> tuple[Range, str, str]:
+    if key.rci_gco2e_per_kwh is not None:
+        return Range.exact(key.rci_gco2e_per_kwh), "event", "given on the event"
+    if policy.rci_gco2e_per_kwh is not None:
+        return Range.exact(policy.rci_gco2e_per_kwh), "setting", "RICE_RCI_GCO2E_PER_KWH"
+    fed = live(region.region_id, at_us)
+    if fed is not None:
+        return Range.exact(fed.rci_gco2e_per_kwh), "live", fed.source
+    return region.rci_gco2e_per_kwh, region.rung, region.source
+
+
+def _context(
+    key: ServiceKey, policy: FactorPolicy, model: ModelFactor, hardware: HardwareFactor, *, asked: bool
+) -> Context:
+    return Context(
+        params_total_b=model.params_total_b,
+        params_active_b=model.params_active_b,
+        hardware=hardware.hardware,
+        hardware_known=asked and hardware.known,
+        devices=key.devices or policy.devices,
+        batch_size=key.batch_size or policy.batch_size,
+        precision=policy.precision or model.precision,
+        kv_bytes_per_token=model.kv_bytes_per_token,
+        utilisation=key.utilisation or policy.utilisation,
+        tdp_w=policy.tdp_w or (hardware.tdp_w if asked else None),
+        profile=policy.serving_profile,
+        provider=key.provider,
+    )
+
+
+def _detail(
+    context: Context,
+    model: ModelFactor,
+    region: RegionFactor,
+    pue: PueFactor,
+    hardware: HardwareFactor,
+    rci_source: str,
+) -> dict[str, Any]:
+    return {
+        "params_total_b": [context.params_total_b.low, context.params_total_b.mid, context.params_total_b.high],
+        "params_active_b": [context.params_active_b.low, context.params_active_b.mid, context.params_active_b.high],
+        "hardware": context.hardware,
+        "hardware_known": context.hardware_known,
+        "devices": context.devices,
+        "batch_size": context.batch_size,
+        "precision": context.precision,
+        "kv_bytes_per_token": context.kv_bytes_per_token,
+        "utilisation": context.utilisation,
+        "tdp_w": context.tdp_w,
+        "profile": context.profile,
+        "provider": context.provider,
+        "sources": {
+            "model": model.source,
+            "rci": rci_source,
+            "rci_year": region.year,
+            "pue": pue.source,
+            "hardware": hardware.source,
+        },
+    }
+
+
+def context_from_detail(detail: dict[str, Any]) -> Context:
+    """The context that a stored `detail` describes: what `explain` computes with, whatever the tables say today."""
+    values = {k: v for k, v in detail.items() if k != "sources"}
+    values["params_total_b"] = Range(*values["params_total_b"])
+    values["params_active_b"] = Range(*values["params_active_b"])
+    return Context(**values)

@@ -1,0 +1,172 @@
+"""Events turned into columns: what the estimator, the totals and the database writers work on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.basis import Basis
+from rice_stream.events import FIELD_NAMES, WireEvent
+from rice_stream.ingest.times import parse_times
+
+UNKNOWN = -1
+"""Stands for null in the integer columns: all real values are >= 0."""
+
+_AT = {name: position for position, name in enumerate(FIELD_NAMES)}
+ATTRIBUTION_FIELDS = ("tenant_id", "team_id", "project_id", "source")
+SERVICE_FIELDS = ("provider", "request_model", "response_model", "inference_region")
+FACTOR_FIELDS = ("hardware", "devices", "batch_size", "utilisation", "pue", "rci_gco2e_per_kwh")
+"""Factors of the formula that an event may bring itself; nearly always absent."""
+
+Attribution = tuple[str, str | None, str | None, str | None]
+"""The values of ATTRIBUTION_FIELDS as they came."""
+Service = tuple[Any, ...]
+"""The values of SERVICE_FIELDS, followed by those of FACTOR_FIELDS where any event of the batch brings one."""
+
+_QUALITY_FLAGS = {"derived": Basis.USAGE_DERIVED, "estimated": Basis.USAGE_ESTIMATED}
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """n events. Integer arrays have shape (n,); `UNKNOWN` (-1) stands for null. Times are epoch microseconds.
+
+    `valid` is False where the events are to be judged one by one by the pydantic model (odd time spelling, broken
+    invariant); such rows hold no meaningful numbers.
+    """
+
+    attribution: list[Attribution]
+    service: list[Service]
+    user_id: Sequence[str | None]
+    api_key_id: Sequence[str | None]
+    event_id: Sequence[str]
+    ended_at_us: NDArray[np.int64]
+    duration_us: NDArray[np.int64]
+    input_tokens: NDArray[np.int64]
+    cache_read_input_tokens: NDArray[np.int64]
+    cache_write_input_tokens: NDArray[np.int64]
+    output_tokens: NDArray[np.int64]
+    reasoning_output_tokens: NDArray[np.int64]
+    inference: NDArray[np.bool_]
+    failed: NDArray[np.bool_]
+    flags: NDArray[np.int32]
+    valid: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.event_id)
+
+
+def to_columns(events: Iterable[WireEvent]) -> EventColumns:
+    """Columns of any number of events; order is kept."""
+    rows = list(map(msgspec.structs.astuple, events))
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(FIELD_NAMES)
+    n = len(rows)
+
+    def column(name: str) -> Sequence[Any]:
+        return columns[_AT[name]]
+
+    tokens = {name: _integers(column(name)) for name in FIELD_NAMES if name.endswith("_tokens")}
+    ended_at_us, valid = parse_times(column("ended_at"))
+    duration_us, duration_valid = _durations(column("started_at"), ended_at_us)
+    valid &= duration_valid & _consistent(tokens) & _has_model(column("request_model"), column("response_model"))
+    return EventColumns(
+        attribution=list(zip(*map(column, ATTRIBUTION_FIELDS), strict=True)),
+        service=_services(columns, n),
+        user_id=column("user_id"),
+        api_key_id=column("api_key_id"),
+        event_id=column("event_id"),
+        ended_at_us=ended_at_us,
+        duration_us=duration_us,
+        inference=~_matches(column("gateway_cache_hit"), wanted=True),
+        failed=_matches(column("status"), wanted="error"),
+        flags=_quality_flags(column("usage_quality"), n),
+        valid=valid,
+        **tokens,
+    )
+
+
+def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
+    """All parts, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    if len({len(service) for part in parts for service in part.service[:1]}) > 1:
+        parts = [replace(part, service=[_with_factors(service) for service in part.service]) for part in parts]
+    merged: dict[str, Any] = {}
+    for field in fields(EventColumns):
+        values = [getattr(part, field.name) for part in parts]
+        if values and isinstance(values[0], np.ndarray):
+            merged[field.name] = np.concatenate(values)
+        else:
+            merged[field.name] = list(chain.from_iterable(values))
+    return EventColumns(**merged) if parts else to_columns(())
+
+
+def _with_factors(service: Service) -> Service:
+    return service if len(service) > len(SERVICE_FIELDS) else (*service, *[None] * len(FACTOR_FIELDS))
+
+
+def _services(columns: list[Sequence[Any]], n: int) -> list[Service]:
+    names: tuple[str, ...] = SERVICE_FIELDS
+    if any(columns[_AT[name]].count(None) < n for name in FACTOR_FIELDS):
+        names += FACTOR_FIELDS
+    return list(zip(*(columns[_AT[name]] for name in names), strict=True))
+
+
+def _integers(values: Sequence[int | None]) -> NDArray[np.int64]:
+    nulls = values.count(None)
+    if nulls == 0:
+        return np.array(values, dtype=np.int64)
+    if nulls == len(values):
+        return np.full(len(values), UNKNOWN, dtype=np.int64)
+    # numpy reads None as NaN; token counts are far below 2**53, so the way through float is exact.
+    floats = np.array(values, dtype=np.float64)
+    return np.where(np.isnan(floats), UNKNOWN, floats).astype(np.int64)
+
+
+def _matches(values: Sequence[Any], *, wanted: object) -> NDArray[np.bool_]:
+    if values.count(wanted) == 0:
+        return np.zeros(len(values), dtype=np.bool_)
+    return np.fromiter((value == wanted for value in values), dtype=np.bool_, count=len(values))
+
+
+def _quality_flags(values: Sequence[str | None], n: int) -> NDArray[np.int32]:
+    if values.count(None) + values.count("reported") == n:
+        return np.zeros(n, dtype=np.int32)
+    return np.fromiter((int(_QUALITY_FLAGS.get(value or "", 0)) for value in values), dtype=np.int32, count=n)
+
+
+def _durations(
+    started_at: Sequence[str | None], ended_at_us: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(ended - started, plausible): UNKNOWN where there is no start; implausible where the start lies after the end."""
+    nulls = started_at.count(None)
+    n = len(started_at)
+    if nulls == n:
+        return np.full(n, UNKNOWN, dtype=np.int64), np.ones(n, dtype=np.bool_)
+    known = (
+        np.ones(n, dtype=np.bool_)
+        if nulls == 0
+        else np.fromiter((value is not None for value in started_at), dtype=np.bool_, count=n)
+    )
+    started_at_us, understood = parse_times([value or "" for value in started_at] if nulls else started_at)  # type: ignore[arg-type]
+    durations = np.where(known, ended_at_us - started_at_us, UNKNOWN)
+    return durations, ~known | (understood & (durations >= 0))
+
+
+def _consistent(tokens: dict[str, NDArray[np.int64]]) -> NDArray[np.bool_]:
+    known = {name: np.maximum(values, 0) for name, values in tokens.items()}
+    cached = known["cache_read_input_tokens"] + known["cache_write_input_tokens"]
+    inputs = (tokens["input_tokens"] == UNKNOWN) | (cached <= tokens["input_tokens"])
+    outputs = (tokens["output_tokens"] == UNKNOWN) | (known["reasoning_output_tokens"] <= tokens["output_tokens"])
+    consistent: NDArray[np.bool_] = inputs & outputs
+    return consistent
+
+
+def _has_model(requested: Sequence[str | None], responded: Sequence[str | None]) -> NDArray[np.bool_]:
+    n = len(requested)
+    if all(requested) or all(responded):
+        return np.ones(n, dtype=np.bool_)
+    return np.fromiter((bool(a or b) for a, b in zip(requested, responded, strict=True)), dtype=np.bool_, count=n)

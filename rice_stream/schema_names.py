@@ -1,0 +1,20 @@
+"""Names and sizes that the pure core and the database share; the tables themselves are in `schema.py`."""
+
+MINUTE_S = 60
+SLOT_S = 900
+"""Quarter hours: every time zone's offset is a multiple of 15 minutes, so slots add up to any local day or month."""
+
+MEASURES = (
+    "prompts",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+    "it_energy_uwh",
+    "facility_energy_uwh",
+    "carbon_low_ugco2e",
+    "carbon_mid_ugco2e",
+    "carbon_high_ugco2e",
+)
+"""What every total counts, in the column order of every totals table."""

@@ -1,0 +1,150 @@
+"""What one transaction writes, as columns; and what came of it."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.accounting import Totals, floor_to, roll_up
+from rice_stream.estimator.types import Ints
+from rice_stream.ingest import UNKNOWN, Rejection
+from rice_stream.schema_names import MINUTE_S, SLOT_S
+
+KEY_COLUMNS = ("tenant_key", "attribution_key", "factor_key", "basis_flags")
+AMOUNT_COLUMNS = (
+    "ended_at_us",
+    "it_energy_uwh",
+    "facility_energy_uwh",
+    "carbon_low_ugco2e",
+    "carbon_mid_ugco2e",
+    "carbon_high_ugco2e",
+)
+NULLABLE_COLUMNS = (
+    "user_key",
+    "api_key_key",
+    "duration_us",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+)
+RECORD_COLUMNS = (*KEY_COLUMNS, "event_key", *AMOUNT_COLUMNS, *NULLABLE_COLUMNS, "event_id")
+"""The columns that are written for each prompt, in the order in which every writer sends them."""
+CONTENT_COLUMNS = ("ended_at_us", "attribution_key", "user_key", "api_key_key", *NULLABLE_COLUMNS[2:])
+"""What the event itself said (not what was estimated from it): the same key with other content is a conflict.
+
+`factor_key` is left out: the same event estimated after a change of tables or settings is still the same event.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """n prompt records, sorted by (tenant_key, event_key). `columns` holds (n,) integers, UNKNOWN (-1) for null."""
+
+    event_keys: NDArray[np.uint8]
+    """Shape (n, 16)."""
+    columns: dict[str, Ints]
+    event_ids: list[str]
+    measures: Ints
+    """Shape (n, len(MEASURES))."""
+    origin: NDArray[np.intp]
+    """Position of each record's event in the decoded batch."""
+
+    def __len__(self) -> int:
+        return len(self.event_ids)
+
+    def select(self, rows: NDArray[np.intp]) -> "Records":
+        """The given rows, in the given order."""
+        return Records(
+            self.event_keys[rows],
+            {name: column[rows] for name, column in self.columns.items()},
+            [self.event_ids[i] for i in rows.tolist()],
+            self.measures[rows],
+            self.origin[rows],
+        )
+
+
+class BatchTotals(NamedTuple):
+    """What a set of records adds to each totals table."""
+
+    minute: Totals
+    slot: Totals
+    user: Totals
+
+
+def totals_of(records: Records) -> BatchTotals:
+    """Roll the records up into all totals tables."""
+    tenant = records.columns["tenant_key"]
+    ended_at_us = records.columns["ended_at_us"]
+    slot = floor_to(ended_at_us, SLOT_S)
+    user = records.columns["user_key"]
+    with_user = np.flatnonzero(user != UNKNOWN)
+    return BatchTotals(
+        minute=roll_up([tenant, floor_to(ended_at_us, MINUTE_S)], records.measures),
+        slot=roll_up(
+            [tenant, slot, records.columns["attribution_key"], records.columns["factor_key"]], records.measures
+        ),
+        user=roll_up([tenant[with_user], slot[with_user], user[with_user]], records.measures[with_user]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one partition has been read: the proof that no offset was left out."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    last_offset: int
+    events: int
+    quarantined: int
+    gaps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An event that came again with other content: the first record stands, this says what differed."""
+
+    tenant_key: int
+    event_key: bytes
+    event_id: str
+    detail: str
+    partition: int
+    """Position in `Batch.progress`."""
+
+    @property
+    def digest(self) -> bytes:
+        """Equal for the same other content, so that a re-delivery is not kept twice."""
+        return hashlib.blake2b(self.detail.encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All that one transaction writes. `records` holds each key once.
+
+    `partition_of[i]` is the position in `progress` of the partition that record i came from; `repeats[p]` counts the
+    events of partition p that repeat an earlier one of the same batch; `conflicts` are those that differ from it.
+    """
+
+    records: Records
+    rejections: list[Rejection]
+    progress: list[Progress]
+    partition_of: NDArray[np.intp]
+    repeats: NDArray[np.int64]
+    conflicts: list[Conflict]
+    received_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What one transaction did with the events it was given: `recorded + duplicates + conflicts == events`."""
+
+    recorded: int
+    duplicates: int
+    conflicts: int
+    quarantined: int
+    tenants: frozenset[int]
+    """Tenants whose totals changed."""

@@ -1,0 +1,51 @@
+"""Opening a database: the few settings that make SQLite and PostgreSQL behave as the rest expects."""
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from rice_stream.errors import UsageError
+
+SUPPORTED = ("postgresql", "sqlite")
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for a SQLAlchemy URL; `postgresql://` means the psycopg driver. UsageError on any other database."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(
+            "RICE_DATABASE_URL is not a database URL; write postgresql://user:password@host/name or sqlite:///file.db"
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend not in SUPPORTED:
+        raise UsageError(f"RICE_DATABASE_URL: {backend!r} is not supported; use one of: {', '.join(SUPPORTED)}")
+    if backend == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=4)
+    try:
+        engine = create_engine(parsed, connect_args={"timeout": 30.0, "check_same_thread": False})
+    except NoSuchModuleError as error:
+        raise UsageError(f"RICE_DATABASE_URL: {error}") from error
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy says BEGIN, not the driver
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # FULL: a commit survives a power cut, as it does on PostgreSQL.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA cache_size=-65536")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    # Take the write lock at once: a transaction that reads first and writes later could fail half-way as locked.
+    if not connection.get_execution_options().get("rice_read_only"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")

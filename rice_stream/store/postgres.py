@@ -1,0 +1,206 @@
+"""Writing to PostgreSQL: binary COPY straight into the keyed table, and a look for known keys only when there are any."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import sql
+from sqlalchemy import Engine
+from sqlalchemy.dialects import postgresql
+
+from rice_stream import schema
+from rice_stream.accounting import Totals
+from rice_stream.store.batch import RECORD_COLUMNS, Batch, Conflict, Records
+from rice_stream.store.copy_stream import integers_stream, records_stream
+from rice_stream.store.statements import (
+    add_totals_sql,
+    conflict_rows,
+    insert_ignoring,
+    progress_upsert,
+    quarantine_rows,
+    totals_columns,
+)
+from rice_stream.store.writer import (
+    PROBE_COLUMNS,
+    KnownKeyError,
+    StoreUnavailableError,
+    Writer,
+    known_and_differing,
+    probe_rows,
+    probe_sql,
+)
+
+_TOTALS = ("minute_total", "slot_total", "user_slot_total")
+_FOREVER = 1 << 62
+
+
+class PostgresWriter(Writer):
+    """One connection, opened when first needed and again after a failure."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+        self._pooled: Any = None
+        self._months: set[int] = set()
+
+    def close(self) -> None:
+        if self._pooled is not None:
+            self._pooled.invalidate()
+            self._pooled = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            with self._connection().transaction():
+                yield
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.close()
+            raise StoreUnavailableError(f"PostgreSQL did not take the batch: {_first_line(error)}") from error
+
+    def _connection(self) -> psycopg.Connection[Any]:
+        if self._pooled is None:
+            self._pooled = self._engine.raw_connection()
+            connection: psycopg.Connection[Any] = self._pooled.driver_connection
+            connection.rollback()
+            connection.autocommit = True
+            self._prepare(connection)
+        driver: psycopg.Connection[Any] = self._pooled.driver_connection
+        return driver
+
+    def _prepare(self, connection: psycopg.Connection[Any]) -> None:
+        probed = ", ".join(f"r.{name}" for name in PROBE_COLUMNS)
+        connection.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS probe ON COMMIT DELETE ROWS AS "  # type: ignore[arg-type]
+            f"SELECT 0::int AS line, {probed} FROM prompt_record r WITH NO DATA"
+        )
+        for table in _TOTALS:
+            connection.execute(
+                sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (LIKE {}) ON COMMIT DELETE ROWS").format(
+                    sql.Identifier(f"added_{table}"), sql.Identifier(table)
+                )
+            )
+
+    # --- records -------------------------------------------------------------------------------------------------
+
+    def _insert(self, records: Records) -> None:
+        stream = records_stream(records)
+        statement = sql.SQL("COPY prompt_record ({}) FROM STDIN (FORMAT BINARY)").format(
+            sql.SQL(", ").join(map(sql.Identifier, RECORD_COLUMNS))
+        )
+        connection = self._connection()
+        try:
+            with connection.transaction(), connection.cursor() as cursor, cursor.copy(statement) as copy:
+                copy.write(stream)
+        except psycopg.errors.UniqueViolation as error:
+            raise KnownKeyError from error
+
+    def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        connection = self._connection()
+        with connection.cursor() as cursor:
+            columns = sql.SQL(", ").join(map(sql.Identifier, ("line", *PROBE_COLUMNS)))
+            with cursor.copy(sql.SQL("COPY probe ({}) FROM STDIN").format(columns)) as copy:
+                copy.write(_probe_text(records))
+            # Without statistics on the temporary table the planner might scan all records for a few keys.
+            cursor.execute("SET LOCAL enable_hashjoin = off")
+            cursor.execute("SET LOCAL enable_mergejoin = off")
+            cursor.execute(probe_sql())  # type: ignore[arg-type]
+            found = cursor.fetchall()
+            cursor.execute("TRUNCATE probe")
+        return known_and_differing(found)
+
+    # --- totals --------------------------------------------------------------------------------------------------
+
+    def _add_totals(self, table: str, totals: Totals) -> None:
+        if not len(totals):
+            return
+        _, columns = totals_columns(table)
+        types = [
+            "int8" if name.endswith("_start_s") or k >= totals.keys.shape[1] else "int4"
+            for k, name in enumerate(columns)
+        ]
+        values = [totals.keys[:, k] for k in range(totals.keys.shape[1])]
+        values += [totals.sums[:, k] for k in range(totals.sums.shape[1])]
+        with self._connection().cursor() as cursor:
+            with cursor.copy(
+                sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(f"added_{table}"))
+            ) as copy:
+                copy.write(integers_stream(values, types))
+            # The rows were copied in key order, and are read back in it: no two workers lock in different orders.
+            cursor.execute(add_totals_sql(table, f"SELECT * FROM added_{table}"))  # type: ignore[arg-type]
+
+    # --- the rest ------------------------------------------------------------------------------------------------
+
+    def _insert_quarantine(self, batch: Batch) -> None:
+        self._execute(insert_ignoring(schema.quarantine, "postgresql"), quarantine_rows(batch))
+
+    def _insert_conflicts(self, conflicts: Sequence[Conflict], batch: Batch) -> None:
+        rows = conflict_rows(list(conflicts), batch)
+        for row in rows:
+            row["event_key"] = uuid.UUID(bytes=row["event_key"])
+        self._execute(insert_ignoring(schema.conflict, "postgresql"), rows)
+
+    def _save_progress(self, rows: list[dict[str, Any]], committed_at_us: int) -> None:
+        ordered = sorted(rows, key=lambda row: (row["topic"], row["partition"]))
+        self._execute(progress_upsert("postgresql"), [{**row, "committed_at_us": committed_at_us} for row in ordered])
+
+    def _execute(self, statement: Any, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        dialect = postgresql.psycopg.dialect()
+        text = str(statement.compile(dialect=dialect, column_keys=list(rows[0])))
+        with self._connection().cursor() as cursor:
+            cursor.executemany(text, rows)
+
+    # --- partitions ----------------------------------------------------------------------------------------------
+
+    def ensure_partitions(self, ended_at_us: NDArray[np.int64]) -> None:
+        """Make the monthly partitions that these times fall into; in transactions of their own, before the batch."""
+        months = np.unique(ended_at_us.astype("M8[us]").astype("M8[M]").astype(np.int64)).tolist()
+        missing = [month for month in months if month not in self._months]
+        if not missing:
+            return
+        try:
+            connection = self._connection()
+            for month in missing:
+                with connection.transaction():
+                    connection.execute("SELECT pg_advisory_xact_lock(1380533061)")
+                    connection.execute(partition_sql(month))  # type: ignore[arg-type]
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.close()
+            raise StoreUnavailableError(f"PostgreSQL did not make a partition: {_first_line(error)}") from error
+        self._months.update(missing)
+
+
+def partition_sql(month: int) -> str:
+    """CREATE TABLE for a month, counted from 1970-01. The bounds are event keys, which begin with the time."""
+    year, index = divmod(month, 12)
+    name = f"prompt_record_p{1970 + year:04d}{index + 1:02d}"
+    low, high = (event_key_floor(_month_start_ms(month + k)) for k in (0, 1))
+    return f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF prompt_record FOR VALUES FROM ('{low}') TO ('{high}')"
+
+
+def _month_start_ms(month: int) -> int:
+    year, index = divmod(month, 12)
+    return int(datetime(1970 + year, index + 1, 1, tzinfo=UTC).timestamp()) * 1000
+
+
+def event_key_floor(time_ms: int) -> uuid.UUID:
+    """The smallest event key of an instant."""
+    return uuid.UUID(int=time_ms << 80)
+
+
+def _probe_text(records: Records) -> str:
+    """COPY's text format: small, only used when keys repeat."""
+    lines = (
+        "\t".join(["\\N" if value is None else str(value) for value in row]) for row in probe_rows(records, bytes.hex)
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

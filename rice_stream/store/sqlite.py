@@ -1,0 +1,124 @@
+"""Writing to SQLite: the same transaction as on PostgreSQL, one writer at a time."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from rice_stream import schema
+from rice_stream.accounting import Totals
+from rice_stream.store.batch import NULLABLE_COLUMNS, RECORD_COLUMNS, Batch, Conflict, Records
+from rice_stream.store.statements import (
+    add_totals_sql,
+    conflict_rows,
+    insert_ignoring,
+    progress_upsert,
+    quarantine_rows,
+    totals_columns,
+)
+from rice_stream.store.writer import (
+    PROBE_COLUMNS,
+    KnownKeyError,
+    StoreUnavailableError,
+    Writer,
+    known_and_differing,
+    nullable,
+    probe_rows,
+    probe_sql,
+)
+
+
+class SqliteWriter(Writer):
+    """One connection per transaction; the write lock is taken when the transaction begins."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def close(self) -> None:
+        self._connection = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            with self._engine.begin() as connection:
+                self._connection = connection
+                yield
+        except (OperationalError, sqlite3.OperationalError) as error:
+            raise StoreUnavailableError(f"SQLite did not take the batch: {getattr(error, 'orig', error)}") from error
+        finally:
+            self._connection = None
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise AssertionError("statements run inside a transaction only")
+        return self._connection
+
+    def _insert(self, records: Records) -> None:
+        columns: list[list[Any]] = []
+        flat = records.event_keys.tobytes()
+        for name in RECORD_COLUMNS:
+            if name == "event_key":
+                columns.append([flat[i : i + 16] for i in range(0, len(flat), 16)])
+            elif name == "event_id":
+                columns.append(records.event_ids)
+            else:
+                column = records.columns[name]
+                columns.append(nullable(column) if name in NULLABLE_COLUMNS else column.tolist())
+        marks = ", ".join("?" * len(RECORD_COLUMNS))
+        statement = f"INSERT INTO prompt_record ({', '.join(RECORD_COLUMNS)}) VALUES ({marks})"
+        connection = self._open()
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+        except IntegrityError as error:
+            raise KnownKeyError from error
+
+    def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        connection = self._open()
+        names = ", ".join(("line", *PROBE_COLUMNS))
+        connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS probe ({names})")
+        connection.exec_driver_sql("DELETE FROM probe")
+        marks = ", ".join("?" * (1 + len(PROBE_COLUMNS)))
+        rows = list(probe_rows(records, lambda key: key))
+        connection.exec_driver_sql(f"INSERT INTO probe ({names}) VALUES ({marks})", rows)
+        # CROSS JOIN keeps SQLite from walking the records: the probe comes first, each line is one key look-up.
+        statement = (
+            probe_sql()
+            .replace("IS NOT DISTINCT FROM", "IS")
+            .replace(" JOIN prompt_record", " CROSS JOIN prompt_record")
+        )
+        found = connection.exec_driver_sql(statement).all()
+        return known_and_differing((line, bool(differs)) for line, differs in found)
+
+    def _add_totals(self, table: str, totals: Totals) -> None:
+        if not len(totals):
+            return
+        _, columns = totals_columns(table)
+        marks = ", ".join("?" * len(columns))
+        rows = [tuple(row) for row in np.concatenate([totals.keys, totals.sums], axis=1).tolist()]
+        self._open().exec_driver_sql(add_totals_sql(table, f"VALUES ({marks})"), rows)
+
+    def _insert_quarantine(self, batch: Batch) -> None:
+        rows = quarantine_rows(batch)
+        if rows:
+            self._open().execute(insert_ignoring(schema.quarantine, "sqlite"), rows)
+
+    def _insert_conflicts(self, conflicts: Sequence[Conflict], batch: Batch) -> None:
+        rows = conflict_rows(list(conflicts), batch)
+        if rows:
+            self._open().execute(insert_ignoring(schema.conflict, "sqlite"), rows)
+
+    def _save_progress(self, rows: list[dict[str, Any]], committed_at_us: int) -> None:
+        if rows:
+            values = [{**row, "committed_at_us": committed_at_us} for row in rows]
+            self._open().execute(progress_upsert("sqlite"), values)
+
+    def ensure_partitions(self, ended_at_us: NDArray[np.int64]) -> None:
+        """SQLite has no partitions: nothing to make."""

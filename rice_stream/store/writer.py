@@ -1,0 +1,209 @@
+"""The one transaction of a batch, step by step; `postgres.py` and `sqlite.py` know how each step is said."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.accounting import Totals
+from rice_stream.errors import ServiceUnavailableError
+from rice_stream.ingest import UNKNOWN
+from rice_stream.store.batch import CONTENT_COLUMNS, Batch, CommitResult, Conflict, Progress, Records, totals_of
+
+_PROBE_AFTER_DUPLICATES = 16
+"""Batches that look for known keys first, after one that met a known key: re-deliveries come in runs."""
+_RACES_MAX = 5
+"""Times that another worker may write the same keys between our look and our insert before we give up."""
+
+
+class StoreUnavailableError(ServiceUnavailableError):
+    """The database did not take the batch; nothing of it is stored, and it may be tried again as it is."""
+
+
+class KnownKeyError(Exception):
+    """Some key of the records is in the table already; the insert left nothing behind."""
+
+
+class Writer(ABC):
+    """Writes batches, one transaction each. Not for use by several threads at once."""
+
+    def __init__(self) -> None:
+        self._probe_first = 0
+
+    def commit(self, batch: Batch) -> CommitResult:
+        """Store the batch or nothing of it. StoreUnavailableError: not stored (or not known to be); safe to repeat."""
+        with self._transaction():
+            # 1. Prompt records: each key once, for ever. What is known already is a duplicate or a conflict.
+            new, conflicts = self._insert_records(batch)
+            # 2. Totals: exactly the new records' sums, in key order.
+            totals = totals_of(batch.records if new.all() else batch.records.select(np.flatnonzero(new)))
+            self._add_totals("minute_total", totals.minute)
+            self._add_totals("slot_total", totals.slot)
+            self._add_totals("user_slot_total", totals.user)
+            # 3. What was refused, and what contradicted an earlier record.
+            self._insert_quarantine(batch)
+            conflicts = batch.conflicts + conflicts
+            self._insert_conflicts(conflicts, batch)
+            # 4. How far each partition has been read.
+            result, rows = _summary(batch, new, conflicts)
+            self._save_progress(rows, batch.received_at_us)
+        return result
+
+    def _insert_records(self, batch: Batch) -> tuple[NDArray[np.bool_], list[Conflict]]:
+        records = batch.records
+        new = np.ones(len(records), dtype=np.bool_)
+        differing: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        for _ in range(_RACES_MAX):
+            if self._probe_first:
+                known, differing = self._probe(records)
+                new = np.ones(len(records), dtype=np.bool_)
+                new[known] = False
+                self._probe_first = _PROBE_AFTER_DUPLICATES if known.size else self._probe_first - 1
+            chosen = records if new.all() else records.select(np.flatnonzero(new))
+            try:
+                if len(chosen):
+                    self._insert(chosen)
+            except KnownKeyError:
+                self._probe_first = _PROBE_AFTER_DUPLICATES
+                continue
+            return new, list(self._conflicts(batch, differing))
+        raise StoreUnavailableError("other workers keep writing the same events; are two groups reading one topic?")
+
+    def _conflicts(self, batch: Batch, differing: NDArray[np.intp]) -> Iterator[Conflict]:
+        for row in differing.tolist():
+            yield Conflict(
+                tenant_key=int(batch.records.columns["tenant_key"][row]),
+                event_key=batch.records.event_keys[row].tobytes(),
+                event_id=batch.records.event_ids[row],
+                detail=content_text(batch.records, row),
+                partition=int(batch.partition_of[row]),
+            )
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[Any]:
+        """Commit on success, roll back on any exception; database failures come out as StoreUnavailableError."""
+
+    @abstractmethod
+    def _insert(self, records: Records) -> None:
+        """All or none of the records; KnownKeyError when a key is in the table."""
+
+    @abstractmethod
+    def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """(rows whose key is known, those of them whose content differs from the stored)."""
+
+    @abstractmethod
+    def _add_totals(self, table: str, totals: Totals) -> None:
+        """Add the sums to the rows of their keys, making rows that are not there."""
+
+    @abstractmethod
+    def _insert_quarantine(self, batch: Batch) -> None:
+        """Keep the rejections; one that is kept already (a re-delivery) stays as it is."""
+
+    @abstractmethod
+    def _insert_conflicts(self, conflicts: Sequence[Conflict], batch: Batch) -> None:
+        """Keep the conflicts; one that is kept already stays as it is."""
+
+    @abstractmethod
+    def _save_progress(self, rows: list[dict[str, Any]], committed_at_us: int) -> None:
+        """Add to the counters of each partition and move its last offset forward."""
+
+    @abstractmethod
+    def ensure_partitions(self, ended_at_us: NDArray[np.int64]) -> None:
+        """Make room for records of these times, outside the batch's transaction."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+def content_text(records: Records, row: int) -> str:
+    """What the event says, as JSON: stored with a conflict so that a person can compare."""
+    values = {name: int(records.columns[name][row]) for name in CONTENT_COLUMNS}
+    return json.dumps({name: None if value == UNKNOWN else value for name, value in values.items()})
+
+
+PROBE_COLUMNS = ("tenant_key", "event_key", "factor_key", *CONTENT_COLUMNS)
+_SERVED = ("provider", "request_model", "response_model", "region")
+
+
+def probe_sql() -> str:
+    """(line, differs) of every probed key that the records hold; an event differs when what it said does.
+
+    The factors may differ without the event differing: tables and settings change. So of two factor rows only the
+    names that came with the event count.
+    """
+    served_p, served_r = (", ".join(f"f{alias}.{name}" for name in _SERVED) for alias in "pr")
+    same = " AND ".join(f"p.{name} IS NOT DISTINCT FROM r.{name}" for name in CONTENT_COLUMNS)
+    return (
+        f"SELECT p.line, NOT (({same}) AND ({served_p}) = ({served_r})) FROM probe p"
+        " JOIN prompt_record r ON r.tenant_key = p.tenant_key AND r.event_key = p.event_key"
+        " JOIN factor_use fp ON fp.factor_key = p.factor_key JOIN factor_use fr ON fr.factor_key = r.factor_key"
+    )
+
+
+def probe_rows(records: Records, spell_key: Callable[[bytes], Any]) -> Iterator[tuple[Any, ...]]:
+    """(line, *PROBE_COLUMNS) of every record, None for null."""
+    flat = records.event_keys.tobytes()
+    columns: list[list[Any]] = [
+        records.columns["tenant_key"].tolist(),
+        [spell_key(flat[i : i + 16]) for i in range(0, len(flat), 16)],
+        records.columns["factor_key"].tolist(),
+        *(nullable(records.columns[name]) for name in CONTENT_COLUMNS),
+    ]
+    return ((line, *values) for line, values in enumerate(zip(*columns, strict=True)))
+
+
+def nullable(column: NDArray[np.int64]) -> list[int | None]:
+    """The column as Python values, None where it is UNKNOWN."""
+    values: list[int | None] = column.tolist()
+    return [None if value == UNKNOWN else value for value in values]
+
+
+def known_and_differing(found: Iterable[tuple[int, bool]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Split the answer of `probe_sql` into (known lines, differing lines), sorted."""
+    rows = sorted(found)
+    known = np.array([line for line, _ in rows], dtype=np.intp)
+    return known, np.array([line for line, differs in rows if differs], dtype=np.intp)
+
+
+def _summary(
+    batch: Batch, new: NDArray[np.bool_], conflicts: list[Conflict]
+) -> tuple[CommitResult, list[dict[str, Any]]]:
+    partitions = len(batch.progress)
+    recorded = np.bincount(batch.partition_of[new], minlength=partitions)
+    known = np.bincount(batch.partition_of[~new], minlength=partitions) + batch.repeats
+    conflicting = np.bincount(np.array([c.partition for c in conflicts], dtype=np.intp), minlength=partitions)
+    duplicates = known - conflicting
+    rows = [
+        progress_row(progress, int(recorded[i]), int(duplicates[i]), int(conflicting[i]))
+        for i, progress in enumerate(batch.progress)
+    ]
+    tenants = np.unique(batch.records.columns["tenant_key"][new])
+    result = CommitResult(
+        recorded=int(recorded.sum()),
+        duplicates=int(duplicates.sum()),
+        conflicts=int(conflicting.sum()),
+        quarantined=len(batch.rejections),
+        tenants=frozenset(tenants.tolist()),
+    )
+    return result, rows
+
+
+def progress_row(progress: Progress, recorded: int, duplicates: int, conflicts: int) -> dict[str, Any]:
+    """A row of `kafka_progress` for one partition's part of a batch."""
+    return {
+        "topic": progress.topic,
+        "partition": progress.partition,
+        "first_offset": progress.first_offset,
+        "last_offset": progress.last_offset,
+        "events": progress.events,
+        "recorded": recorded,
+        "duplicates": duplicates,
+        "conflicts": conflicts,
+        "quarantined": progress.quarantined,
+        "gaps": progress.gaps,
+    }

@@ -1,0 +1,111 @@
+"""The views that BI tools read: names brought back, amounts in Wh and gCO2e. They hold no data, so `migrate` simply
+makes them anew; their columns are part of the interface (docs/accounting.md)."""
+
+WINDOWS_S = {"1h": 3_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+"""Rolling windows besides the month to date."""
+
+_NAMES = ("prompt_emission", "rolling_totals", "hourly_totals")
+
+
+def drop_statements() -> list[str]:
+    """Undo `create_statements`."""
+    return [f"DROP VIEW IF EXISTS {name}" for name in _NAMES]
+
+
+def create_statements(dialect: str) -> list[str]:
+    """CREATE VIEW for each view, for `postgresql` or `sqlite`."""
+    return [_prompt_emission(dialect), _rolling_totals(dialect), _hourly_totals(dialect)]
+
+
+def _instant(dialect: str, microseconds: str) -> str:
+    if dialect == "postgresql":
+        return f"TIMESTAMPTZ 'epoch' + {microseconds} * INTERVAL '1 microsecond'"
+    seconds = f"strftime('%Y-%m-%dT%H:%M:%S', {microseconds} / 1000000, 'unixepoch')"
+    return f"{seconds} || printf('.%06dZ', {microseconds} % 1000000)"
+
+
+def _now_s(dialect: str) -> str:
+    return "floor(extract(epoch FROM now()))::bigint" if dialect == "postgresql" else "CAST(strftime('%s') AS INTEGER)"
+
+
+def _sum(dialect: str, column: str, divisor: str = "") -> str:
+    total = f"COALESCE(SUM({column}), 0)"
+    if divisor:
+        cast = "double precision" if dialect == "postgresql" else "REAL"
+        return f"CAST({total} AS {cast}) / {divisor}"
+    # PostgreSQL sums BIGINT as NUMERIC; counts are read as integers everywhere.
+    return f"CAST({total} AS BIGINT)"
+
+
+def _amounts(dialect: str) -> str:
+    grams = ", ".join(
+        f"{_sum(dialect, f'm.carbon_{end}_ugco2e', '1000000.0')} AS carbon_{end}_gco2e" for end in ("low", "mid", "high")
+    )
+    return (
+        f"{_sum(dialect, 'm.prompts')} AS prompts,"
+        f" {_sum(dialect, 'm.input_tokens')} AS input_tokens,"
+        f" {_sum(dialect, 'm.output_tokens')} AS output_tokens,"
+        f" {_sum(dialect, 'm.it_energy_uwh', '1000000.0')} AS it_energy_wh,"
+        f" {_sum(dialect, 'm.facility_energy_uwh', '1000000.0')} AS facility_energy_wh, {grams}"
+    )
+
+
+def _prompt_emission(dialect: str) -> str:
+    started_us = "r.ended_at_us - r.duration_us"
+    return f"""
+CREATE VIEW prompt_emission AS
+SELECT t.tenant_id, NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') AS project_id, u.name AS user_id,
+       k.name AS api_key_id, NULLIF(a.source, '') AS source, r.event_id,
+       CASE WHEN r.duration_us IS NULL THEN NULL ELSE {_instant(dialect, f"({started_us})")} END AS started_at,
+       {_instant(dialect, "r.ended_at_us")} AS ended_at,
+       NULLIF(f.provider, '') AS provider, f.model, NULLIF(f.request_model, '') AS request_model,
+       NULLIF(f.response_model, '') AS response_model, f.model_resolved, f.model_rung,
+       f.region, f.region_resolved, f.region_rung, f.hardware, f.pue, f.pue_rung,
+       f.rci_mid_gco2e_per_kwh AS rci_gco2e_per_kwh, f.rci_scope,
+       r.input_tokens, r.cache_read_input_tokens, r.cache_write_input_tokens, r.output_tokens,
+       r.reasoning_output_tokens, r.it_energy_uwh, r.facility_energy_uwh, r.carbon_low_ugco2e, r.carbon_mid_ugco2e,
+       r.carbon_high_ugco2e, r.embodied_ugco2e, r.water_ul, b.names AS basis, f.method_version, f.factor_version
+FROM prompt_record r
+JOIN tenant t ON t.tenant_key = r.tenant_key
+JOIN attribution a ON a.tenant_key = r.tenant_key AND a.attribution_key = r.attribution_key
+JOIN factor_use f ON f.factor_key = r.factor_key
+JOIN basis b ON b.basis_flags = r.basis_flags
+LEFT JOIN principal u ON u.tenant_key = r.tenant_key AND u.principal_key = r.user_key
+LEFT JOIN principal k ON k.tenant_key = r.tenant_key AND k.principal_key = r.api_key_key"""
+
+
+def _rolling_totals(dialect: str) -> str:
+    fixed = " UNION ALL ".join(
+        f"SELECT '{name}' AS window_name, {seconds} AS seconds" for name, seconds in WINDOWS_S.items()
+    )
+    now_s = _now_s(dialect)
+    return f"""
+CREATE VIEW rolling_totals AS
+WITH rolling AS (
+  SELECT t.tenant_key, t.tenant_id, w.window_name, ({now_s} - w.seconds) / 60 * 60 AS from_s
+  FROM tenant t CROSS JOIN ({fixed}) w
+  UNION ALL
+  SELECT t.tenant_key, t.tenant_id, 'mtd', (
+    SELECT MAX(s.month_start_s) FROM month_start s WHERE s.time_zone = t.time_zone AND s.month_start_s <= {now_s})
+  FROM tenant t
+)
+SELECT w.tenant_id, w.window_name, {_amounts(dialect)}
+FROM rolling w
+LEFT JOIN minute_total m
+  ON m.tenant_key = w.tenant_key AND m.minute_start_s >= w.from_s AND m.minute_start_s <= {now_s}
+GROUP BY w.tenant_id, w.window_name"""
+
+
+def _hourly_totals(dialect: str) -> str:
+    hour_s = "m.slot_start_s - m.slot_start_s % 3600"
+    return f"""
+CREATE VIEW hourly_totals AS
+SELECT t.tenant_id, NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') AS project_id,
+       NULLIF(f.provider, '') AS provider, f.model, f.region, f.method_version, f.factor_version,
+       {_instant(dialect, f"(({hour_s}) * 1000000)")} AS hour, {_amounts(dialect)}
+FROM slot_total m
+JOIN tenant t ON t.tenant_key = m.tenant_key
+JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key
+JOIN factor_use f ON f.factor_key = m.factor_key
+GROUP BY t.tenant_id, a.team_id, a.project_id, f.provider, f.model, f.region, f.method_version, f.factor_version,
+         {hour_s}"""
