@@ -121,23 +121,17 @@ class KafkaServer(Server):
 
     def _format(self) -> None:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        storage_tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "--standalone"]
-        formatter = self._spawn(
-            lambda: ChildProcess(
-                "formatting Kafka's storage",
-                # The quick compiler alone: this runs for a second.
-                [
-                    *self._java(["-XX:TieredStopAtLevel=1"]),
-                    *storage_tool,
-                    "-t",
-                    cluster_id,
-                    "-c",
-                    self._properties_file,
-                ],
-                log=self.data_dir / "format.log",
-            )
-        )
-        run_to_end(formatter, _FORMAT_DEADLINE_S)
+        argv: list[str | Path] = [
+            *self._java(["-XX:TieredStopAtLevel=1"]),  # the quick compiler alone: this runs for a second
+            "kafka.tools.StorageTool",
+            "format",
+            "--ignore-formatted",
+            "--standalone",
+            f"--cluster-id={cluster_id}",  # in one word, because it may begin with a hyphen
+            f"--config={self._properties_file}",
+        ]
+        log = self.data_dir / "format.log"
+        run_to_end(self._spawn(lambda: ChildProcess("formatting Kafka's storage", argv, log=log)), _FORMAT_DEADLINE_S)
 
     def _java(self, options: Sequence[str]) -> list[str]:
         java = find_java()
@@ -155,12 +149,8 @@ class KafkaServer(Server):
         ]
 
     def _spawn_server(self) -> ChildProcess:
-        argv: list[str | Path] = [
-            *self._java([*self._jvm_options, "-XX:+ExitOnOutOfMemoryError"]),
-            "kafka.Kafka",
-            self._properties_file,
-        ]
-        return ChildProcess("Kafka", argv, log=self.log)
+        options = [*self._jvm_options, "-XX:+ExitOnOutOfMemoryError"]
+        return ChildProcess("Kafka", [*self._java(options), "kafka.Kafka", self._properties_file], log=self.log)
 
     def _answers(self) -> bool:
         # The port first: connecting to a closed one makes the client wait before it tries again.
@@ -171,9 +161,8 @@ class KafkaServer(Server):
         except KafkaException:
             return False
 
-    def _advice(self) -> str:
-        log = self.log.read_text(errors="replace")
-        if "Address already in use" in log or "Failed to acquire lock" in log:
+    def _advice(self, log_tail: str) -> str:
+        if "Address already in use" in log_tail or "Failed to acquire lock" in log_tail:
             return "Another process uses its ports or its directory: stop that one, or use a new directory. "
         return ""
 

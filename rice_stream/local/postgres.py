@@ -192,11 +192,10 @@ class PostgresServer(Server):
             return False
         return True
 
-    def _advice(self) -> str:
-        log = self.log.read_text(errors="replace")
-        if "lock file" in log and "already exists" in log:
+    def _advice(self, log_tail: str) -> str:
+        if "lock file" in log_tail and "already exists" in log_tail:
             return "Another PostgreSQL runs on this directory: stop that one, or use a new directory. "
-        if "could not map anonymous shared memory" in log or "No space left on device" in log:
+        if "could not map anonymous shared memory" in log_tail or "No space left on device" in log_tail:
             return "The machine is short of memory or disk: free some, or lower shared_buffers and max_wal_size. "
         return ""
 

@@ -45,8 +45,8 @@ class Server(ABC):
     def _answers(self) -> bool:
         """Whether the server answers a real request now."""
 
-    def _advice(self) -> str:
-        """What to do about a failed start, where the log shows it."""
+    def _advice(self, log_tail: str) -> str:
+        """What to do about a failed start, as a sentence with a blank behind it, where the log shows it."""
         return ""
 
     @property
@@ -80,8 +80,9 @@ class Server(ABC):
         if child.exit_code is not None:
             problem = f"ended with exit code {child.exit_code} while starting"
         self.kill()
+        tail = child.log_tail()
         raise ServiceUnavailableError(
-            f"{self.name} in {self.data_dir} {problem}. {self._advice()}The end of its log:\n{child.log_tail()}"
+            f"{self.name} in {self.data_dir} {problem}. {self._advice(tail)}The end of its log:\n{tail}"
         )
 
     def _spawn(self, make: Callable[[], ChildProcess]) -> ChildProcess:

@@ -1,0 +1,89 @@
+"""The real Kafka and the real PostgreSQL of the test session: one server each, many topics and databases.
+
+Services are required: a server that cannot start is an error of every test that uses it.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from rice_stream.local import KafkaServer, PostgresServer
+from rice_stream.local.directories import temporary_directory
+from rice_stream.local.guard import GUARD
+
+
+class TopicFactory(Protocol):
+    """Creates a topic of its own for the test and returns the name."""
+
+    def __call__(self, *, partitions: int = 4, name: str = "test", config: dict[str, str] | None = None) -> str: ...
+
+
+@pytest.fixture
+def shared_directory() -> Iterator[Path]:
+    """A temporary directory that PostgreSQL's account may enter also when root runs the tests (unlike tmp_path)."""
+    directory = temporary_directory("rice-test-")
+    yield directory
+    GUARD.delete_directory(directory)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    """The session's Kafka. A test may stop, kill and restart it, and leaves it running."""
+    directory = temporary_directory("rice-tests-kafka-")
+    with KafkaServer(directory) as server:
+        yield server
+    GUARD.delete_directory(directory)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The session's PostgreSQL. A test may stop, kill and restart it, and leaves it running."""
+    directory = temporary_directory("rice-tests-postgres-")
+    with PostgresServer(directory) as server:
+        yield server
+    GUARD.delete_directory(directory)
+
+
+@pytest.fixture
+def topic_factory(kafka: KafkaServer) -> TopicFactory:
+    """Create topics that no other test has."""
+
+    def create(*, partitions: int = 4, name: str = "test", config: dict[str, str] | None = None) -> str:
+        topic = f"{name}-{secrets.token_hex(4)}"
+        kafka.create_topic(topic, partitions, config)
+        return topic
+
+    return create
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[Callable[[], str]]:
+    """A factory of empty databases: each call returns the SQLAlchemy URL of a new one."""
+    created: list[str] = []
+
+    def create() -> str:
+        created.append(f"test_{secrets.token_hex(4)}")
+        return postgres.create_database(created[-1])
+
+    yield create
+    if not postgres.is_running:
+        postgres.start()
+    for name in created:
+        postgres.drop_database(name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The SQLAlchemy URL of a database file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'rice.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database: the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite_url"))
+    return str(request.getfixturevalue("postgres_url")())
