@@ -81,12 +81,10 @@ def _assigned(
                 "event_id": f"{id_prefix}{row}",
                 "started_at": started_at,
                 "ended_at": ended_at,
-                "ttft_ms": ttft_ms,
                 "tenant_id": seat.tenant_id,
                 "team_id": seat.team_id,
                 "project_id": seat.project_id,
                 "user_id": seat.user_id,
-                "operation": "chat",
                 "provider": offer.provider,
                 "request_model": offer.request_model,
                 "response_model": offer.response_model,
@@ -96,8 +94,10 @@ def _assigned(
                 "inference_region": offer.inference_region,
                 "status": "ok",
                 "gateway_cache_hit": False,
-                "stream": True,
                 "source": source,
+                "ttft_ms": ttft_ms,
+                "operation": "chat",
+                "stream": True,
             }
 
 

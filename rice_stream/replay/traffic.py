@@ -33,8 +33,8 @@ RATE_CV_MAX = 1.0
 GAP_CV_MAX = 3.0
 """The largest client's. Higher values, of clients with a few bursts a day, would empty whole minutes."""
 
-WARM_UP_S = 180
-"""Arrivals are simulated from this long before the start, so that requests of all lengths are ending from the start."""
+WARM_UP_S = 120
+"""Arrivals are simulated from this long before the start, so that requests of nearly all lengths end from the start."""
 
 _COLUMNS = 10
 _NUMBER, _STARTED_US, _ENDED_US, _TTFT_US, _SEAT, _OFFER, _INPUT, _CACHED, _OUTPUT, _REASONING = range(_COLUMNS)
@@ -194,12 +194,10 @@ def _as_events(requests: NDArray[np.int64], directory: Directory, id_prefix: str
             "event_id": f"{id_prefix}{row[_NUMBER]}",
             "started_at": started_at[place],
             "ended_at": ended_at[place],
-            "ttft_ms": row[_TTFT_US] / 1000,
             "tenant_id": seat.tenant_id,
             "team_id": seat.team_id,
             "project_id": seat.project_id,
             "user_id": seat.user_id,
-            "operation": "chat",
             "provider": offer.provider,
             "request_model": offer.request_model,
             "response_model": offer.response_model,
@@ -210,6 +208,8 @@ def _as_events(requests: NDArray[np.int64], directory: Directory, id_prefix: str
             "inference_region": offer.inference_region,
             "status": "ok",
             "gateway_cache_hit": False,
-            "stream": True,
             "source": "/demo/gateway",
+            "ttft_ms": row[_TTFT_US] / 1000,
+            "operation": "chat",
+            "stream": True,
         }
