@@ -127,13 +127,18 @@ def _started(budget: Budget, state: BudgetState, period: Period) -> tuple[Budget
 def _judge_past(
     budget: Budget, state: BudgetState, consumed: Consumed, period: Period
 ) -> tuple[BudgetState, list[Transition]]:
-    """Crossings not announced so far, lowest first, then the resolution of all that is active: the period is over."""
+    """Crossings not announced so far, lowest first, then the resolution of all that is active: the period is over.
+
+    Judged after its end for the first time, a period may have crossed a threshold again that had resolved in its
+    course; from then on a threshold is announced only if it never was.
+    """
     if state.period is None:
         state = replace(state, period=period, watched_from=period.start)
     if state.watched_from is None or period.start < state.watched_from:
         return state, []
     own = state.period == period
-    known = state.crossed if own else _announced(state, period)
+    announced = state.crossed if own else _announced(state, period)
+    known = state.active if own and not state.over else announced
     amount = consumed.amount(budget)
     risen = [t for t in budget.thresholds if t not in known and budget.reached(t, amount)]
     fallen = sorted({*risen, *(state.active if own else ())})
@@ -142,7 +147,7 @@ def _judge_past(
         budget, state.sequence + len(crossings), fallen=fallen, risen=(), consumed=consumed, period=period
     )
     transitions = crossings + resolutions
-    crossed = _ascending({*known, *risen})
+    crossed = _ascending({*announced, *risen})
     state = replace(state, sequence=state.sequence + len(transitions))
     if own:
         figures = consumed if transitions else state.consumed

@@ -107,13 +107,14 @@ def test_both_windows_must_burn() -> None:
     over = steady(20)
     for window in (HOUR, HOUR / 12):
         calm = {**over, window: 0}
-        assert HOUR not in {alarm.rule.long for alarm in burn_alarms(budget(), calm, DAYS_30)}
+        assert HOUR not in {alarm.rule.long for alarm in burn_alarms(budget(), calm, DAYS_30, minimum=0)}
 
 
 def test_exactly_at_the_threshold_is_no_alarm() -> None:
     """14.4 times: 14.4 g in the hour and 1.2 g in five minutes."""
     windows = {**steady(0), HOUR: grams(14.4), HOUR / 12: grams(1.2)}
-    assert burn_alarms(budget(), windows, DAYS_30) == []
+    for at_threshold in ({}, {HOUR: grams(14.4) + 1}, {HOUR / 12: grams(1.2) + 1}):
+        assert burn_alarms(budget(), {**windows, **at_threshold}, DAYS_30) == []
     (alarm,) = burn_alarms(budget(), {**windows, HOUR: grams(14.4) + 1, HOUR / 12: grams(1.2) + 1}, DAYS_30)
     assert (alarm.rule.severity, alarm.threshold) == ("page", 14.4)
 

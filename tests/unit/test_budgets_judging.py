@@ -154,7 +154,7 @@ def test_the_end_of_a_period_is_told_with_its_final_figures() -> None:
     state, transitions = judge(day, state, grams(90), yesterday, midnight)
     assert short(transitions) == [(1, 0.5, "warning"), (2, 0.8, "warning"), (3, 0.8, "resolved"), (4, 0.5, "resolved")]
     assert {(transition.consumed, transition.period) for transition in transitions} == {(grams(90), yesterday)}
-    assert (state.state, state.over) == ("resolved", True)
+    assert (state.state, state.over, state.consumed) == ("resolved", True, grams(90))
     state, told = at(day, state, 0, midnight, today)
     assert (told, state.state, state.over) == ([], "ok", False)
     assert due_periods(day, state, midnight) == [today]
@@ -196,6 +196,28 @@ def test_late_events_push_a_past_period_over_once_and_it_resolves_at_once() -> N
     assert at(day, late, 85, now, past) == (late, [])
     assert at(day, late, 10, now, past) == (late, [])  # a correction downwards: there is nothing left to resolve
     assert at(day, late, 101, now, past)[1] == [(6, 1.0, "exceeded"), (7, 1.0, "resolved")]
+
+
+def test_a_threshold_crossed_again_just_before_the_end_is_told_again() -> None:
+    day = budget(thresholds=[1.0])
+    state, _ = at(day, BudgetState(), 100)
+    state, told = at(day, state, 0)
+    assert told == [(2, 1.0, "resolved")]
+    yesterday, midnight = period_at(day, NOON), NOON + DAY / 2
+    state, told = at(day, state, 100, midnight, yesterday)
+    assert told == [(3, 1.0, "exceeded"), (4, 1.0, "resolved")]
+    assert state.consumed == grams(100)
+    assert at(day, state, 200, midnight, yesterday)[1] == []
+
+
+def test_late_events_do_not_tell_again_what_crossed_and_resolved_in_its_day() -> None:
+    day, state = budget(), BudgetState()
+    for amount in (120, 90, 70):
+        state, _ = at(day, state, amount)
+    yesterday, midnight = period_at(day, NOON), NOON + DAY / 2
+    state, told = at(day, state, 70, midnight, yesterday)
+    assert (told, state.crossed) == ([(6, 0.5, "resolved")], (0.5, 0.8, 1.0))
+    assert at(day, state, 130, midnight, yesterday)[1] == []
 
 
 def test_periods_that_ended_lately_stay_due_for_as_long_as_events_are_late() -> None:
@@ -294,6 +316,15 @@ def test_a_changed_period_ends_the_old_life_and_starts_a_new_one(change: dict[st
     back, told = at(budget(thresholds=[0.8]), after, 90)
     assert told == [(4, 0.8, "resolved"), (5, 0.8, "warning")]
     assert at(budget(thresholds=[0.8]), back, 90) == (back, [])
+
+
+def test_a_month_cut_into_days_is_not_held_against_the_days_before() -> None:
+    month = budget(period="month")
+    state, _ = at(month, BudgetState(), 10)
+    day = budget()
+    state, _ = at(day, state, 10)
+    assert due_periods(day, state, NOON, lateness=9 * DAY) == [period_at(day, NOON)]
+    assert at(day, state, 500, NOON, period_at(day, NOON - DAY)) == (state, [])
 
 
 def test_a_rolling_budget_made_calendar_is_not_held_against_the_past() -> None:
