@@ -259,9 +259,8 @@ budget_state = Table(
     "budget_state",
     metadata,
     Column("budget_id", BigInteger, primary_key=True, autoincrement=False),
-    # 0 for rolling windows, which have one state that moves on; calendar periods each keep theirs.
-    Column("period_start_us", BigInteger, primary_key=True, autoincrement=False),
     Column("state", Text, nullable=False),
+    comment="What judging has to remember of each budget (JSON)",
 )
 
 alert = Table(
@@ -278,7 +277,7 @@ alert = Table(
     Column("created_at_us", BigInteger, nullable=False),
     Column("delivered_at_us", BigInteger),
     Column("event", Text, nullable=False),
-    UniqueConstraint("budget_id", "period_start_us", "threshold", "sequence"),
+    UniqueConstraint("tenant_id", "budget_id", "period_start_us", "threshold", "sequence"),
     comment="Every state change of every budget: stored first, delivered second (this table is the outbox)",
 )
 Index("ix_alert_undelivered", alert.c.created_at_us, postgresql_where=alert.c.delivered_at_us.is_(None))

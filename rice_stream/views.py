@@ -39,7 +39,8 @@ def _sum(dialect: str, column: str, divisor: str = "") -> str:
 
 def _amounts(dialect: str) -> str:
     grams = ", ".join(
-        f"{_sum(dialect, f'm.carbon_{end}_ugco2e', '1000000.0')} AS carbon_{end}_gco2e" for end in ("low", "mid", "high")
+        f"{_sum(dialect, f'm.carbon_{end}_ugco2e', '1000000.0')} AS carbon_{end}_gco2e"
+        for end in ("low", "mid", "high")
     )
     return (
         f"{_sum(dialect, 'm.prompts')} AS prompts,"

@@ -26,11 +26,12 @@ def upgrade() -> None:
         sa.Column("event", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
         sa.UniqueConstraint(
+            "tenant_id",
             "budget_id",
             "period_start_us",
             "threshold",
             "sequence",
-            name=op.f("uq_alert_budget_id_period_start_us_threshold_sequence"),
+            name=op.f("uq_alert_tenant_id_budget_id_period_start_us_threshold_sequence"),
         ),
         comment="Every state change of every budget: stored first, delivered second (this table is the outbox)",
     )
@@ -87,9 +88,9 @@ def upgrade() -> None:
     op.create_table(
         "budget_state",
         sa.Column("budget_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("period_start_us", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("budget_id", "period_start_us", name=op.f("pk_budget_state")),
+        sa.PrimaryKeyConstraint("budget_id", name=op.f("pk_budget_state")),
+        comment="What judging has to remember of each budget (JSON)",
     )
     op.create_table(
         "conflict",

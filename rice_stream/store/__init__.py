@@ -4,10 +4,10 @@ from sqlalchemy import Engine
 
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Progress, Records
 from rice_stream.store.dimensions import Dimensions
-from rice_stream.store.engine import open_engine
+from rice_stream.store.engine import StoreUnavailableError, open_engine, reading, store_errors, writing
 from rice_stream.store.postgres import PostgresWriter
 from rice_stream.store.sqlite import SqliteWriter
-from rice_stream.store.writer import StoreUnavailableError, Writer
+from rice_stream.store.writer import Writer
 
 __all__ = [
     "Batch",
@@ -20,6 +20,9 @@ __all__ = [
     "Writer",
     "open_engine",
     "open_writer",
+    "reading",
+    "store_errors",
+    "writing",
 ]
 
 

@@ -148,3 +148,5 @@ class CommitResult:
     quarantined: int
     tenants: frozenset[int]
     """Tenants whose totals changed."""
+    sums: dict[str, int]
+    """What the newly recorded prompts add up to, by measure."""

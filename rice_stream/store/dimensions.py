@@ -8,6 +8,7 @@ from sqlalchemy import Column, Connection, Engine, Table, func, insert, select, 
 
 from rice_stream import schema
 from rice_stream.basis import basis_names
+from rice_stream.store.engine import reading, writing
 
 _CHUNK = 400
 """Names looked up by one statement: SQLite allows a limited number of parameters."""
@@ -56,7 +57,7 @@ class Dimensions:
         """Keep the words for every combination of flags that a record carries."""
         table = schema.basis
         wanted = set(flags)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             self._lock(connection)
             known = set(connection.scalars(select(table.c.basis_flags).where(table.c.basis_flags.in_(wanted))))
             rows = [{"basis_flags": f, "names": ",".join(basis_names(f))} for f in sorted(wanted - known)]
@@ -74,12 +75,12 @@ class Dimensions:
         rest: Callable[[Identity], dict[str, Any]] | None = None,
     ) -> dict[Identity, int]:
         wanted = list(dict.fromkeys(identities))
-        with self._engine.connect().execution_options(rice_read_only=True) as connection:
+        with reading(self._engine) as connection:
             found = _look_up(connection, key, columns, wanted)
         missing = [identity for identity in wanted if identity not in found]
         if not missing:
             return found
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             self._lock(connection)
             found |= _look_up(connection, key, columns, missing)
             rows = []

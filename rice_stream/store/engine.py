@@ -1,14 +1,48 @@
 """Opening a database: the few settings that make SQLite and PostgreSQL behave as the rest expects."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
 
-from rice_stream.errors import UsageError
+from rice_stream.errors import ServiceUnavailableError, UsageError
 
 SUPPORTED = ("postgresql", "sqlite")
+
+
+class StoreUnavailableError(ServiceUnavailableError):
+    """The database did not do it; nothing of it is stored, and it may be tried again as it is."""
+
+
+@contextmanager
+def store_errors(what: str) -> Iterator[None]:
+    """Turn failures of the database itself into StoreUnavailableError; mistakes in statements stay what they are."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailableError(f"the database did not {what}: {first_line(error.orig or error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """What a driver's error says, without the statement and the hints that follow."""
+    return str(error).strip().partition("\n")[0]
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that only reads: on SQLite it does not wait for writers."""
+    with store_errors("answer"), engine.connect().execution_options(rice_read_only=True) as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction: committed at the end, rolled back on any exception."""
+    with store_errors("take a change"), engine.begin() as connection:
+        yield connection
 
 
 def open_engine(url: str) -> Engine:

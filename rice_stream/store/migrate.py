@@ -63,4 +63,6 @@ def _is_older(config: Config, revision: str, than: str) -> bool:
 def _run(engine: Engine, statements: list[str]) -> None:
     with engine.begin() as connection:
         for statement in statements:
-            connection.exec_driver_sql(statement.replace("%", "%%") if engine.dialect.name == "postgresql" else statement)
+            connection.exec_driver_sql(
+                statement.replace("%", "%%") if engine.dialect.name == "postgresql" else statement
+            )

@@ -11,12 +11,12 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy import Engine
-from sqlalchemy.dialects import postgresql
 
 from rice_stream import schema
 from rice_stream.accounting import Totals
 from rice_stream.store.batch import RECORD_COLUMNS, Batch, Conflict, Records
 from rice_stream.store.copy_stream import integers_stream, records_stream
+from rice_stream.store.engine import StoreUnavailableError, first_line
 from rice_stream.store.statements import (
     add_totals_sql,
     conflict_rows,
@@ -28,7 +28,6 @@ from rice_stream.store.statements import (
 from rice_stream.store.writer import (
     PROBE_COLUMNS,
     KnownKeyError,
-    StoreUnavailableError,
     Writer,
     known_and_differing,
     probe_rows,
@@ -60,7 +59,7 @@ class PostgresWriter(Writer):
                 yield
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
-            raise StoreUnavailableError(f"PostgreSQL did not take the batch: {_first_line(error)}") from error
+            raise StoreUnavailableError(f"PostgreSQL did not take the batch: {first_line(error)}") from error
 
     def _connection(self) -> psycopg.Connection[Any]:
         if self._pooled is None:
@@ -75,7 +74,7 @@ class PostgresWriter(Writer):
     def _prepare(self, connection: psycopg.Connection[Any]) -> None:
         probed = ", ".join(f"r.{name}" for name in PROBE_COLUMNS)
         connection.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS probe ON COMMIT DELETE ROWS AS "  # type: ignore[arg-type]
+            "CREATE TEMP TABLE IF NOT EXISTS probe ON COMMIT DELETE ROWS AS "
             f"SELECT 0::int AS line, {probed} FROM prompt_record r WITH NO DATA"
         )
         for table in _TOTALS:
@@ -108,7 +107,7 @@ class PostgresWriter(Writer):
             # Without statistics on the temporary table the planner might scan all records for a few keys.
             cursor.execute("SET LOCAL enable_hashjoin = off")
             cursor.execute("SET LOCAL enable_mergejoin = off")
-            cursor.execute(probe_sql())  # type: ignore[arg-type]
+            cursor.execute(probe_sql())
             found = cursor.fetchall()
             cursor.execute("TRUNCATE probe")
         return known_and_differing(found)
@@ -131,7 +130,7 @@ class PostgresWriter(Writer):
             ) as copy:
                 copy.write(integers_stream(values, types))
             # The rows were copied in key order, and are read back in it: no two workers lock in different orders.
-            cursor.execute(add_totals_sql(table, f"SELECT * FROM added_{table}"))  # type: ignore[arg-type]
+            cursor.execute(add_totals_sql(table, f"SELECT * FROM added_{table}"))
 
     # --- the rest ------------------------------------------------------------------------------------------------
 
@@ -151,7 +150,7 @@ class PostgresWriter(Writer):
     def _execute(self, statement: Any, rows: list[dict[str, Any]]) -> None:
         if not rows:
             return
-        dialect = postgresql.psycopg.dialect()
+        dialect = self._engine.dialect
         text = str(statement.compile(dialect=dialect, column_keys=list(rows[0])))
         with self._connection().cursor() as cursor:
             cursor.executemany(text, rows)
@@ -169,10 +168,10 @@ class PostgresWriter(Writer):
             for month in missing:
                 with connection.transaction():
                     connection.execute("SELECT pg_advisory_xact_lock(1380533061)")
-                    connection.execute(partition_sql(month))  # type: ignore[arg-type]
+                    connection.execute(partition_sql(month))
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
-            raise StoreUnavailableError(f"PostgreSQL did not make a partition: {_first_line(error)}") from error
+            raise StoreUnavailableError(f"PostgreSQL did not make a partition: {first_line(error)}") from error
         self._months.update(missing)
 
 
@@ -200,7 +199,3 @@ def _probe_text(records: Records) -> str:
         "\t".join(["\\N" if value is None else str(value) for value in row]) for row in probe_rows(records, bytes.hex)
     )
     return "\n".join(lines) + "\n"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

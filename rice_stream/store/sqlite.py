@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from rice_stream import schema
 from rice_stream.accounting import Totals
 from rice_stream.store.batch import NULLABLE_COLUMNS, RECORD_COLUMNS, Batch, Conflict, Records
+from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.statements import (
     add_totals_sql,
     conflict_rows,
@@ -24,7 +25,6 @@ from rice_stream.store.statements import (
 from rice_stream.store.writer import (
     PROBE_COLUMNS,
     KnownKeyError,
-    StoreUnavailableError,
     Writer,
     known_and_differing,
     nullable,

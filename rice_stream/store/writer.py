@@ -10,18 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.accounting import Totals
-from rice_stream.errors import ServiceUnavailableError
 from rice_stream.ingest import UNKNOWN
+from rice_stream.schema_names import MEASURES
 from rice_stream.store.batch import CONTENT_COLUMNS, Batch, CommitResult, Conflict, Progress, Records, totals_of
+from rice_stream.store.engine import StoreUnavailableError
 
 _PROBE_AFTER_DUPLICATES = 16
 """Batches that look for known keys first, after one that met a known key: re-deliveries come in runs."""
 _RACES_MAX = 5
 """Times that another worker may write the same keys between our look and our insert before we give up."""
-
-
-class StoreUnavailableError(ServiceUnavailableError):
-    """The database did not take the batch; nothing of it is stored, and it may be tried again as it is."""
 
 
 class KnownKeyError(Exception):
@@ -49,7 +46,7 @@ class Writer(ABC):
             conflicts = batch.conflicts + conflicts
             self._insert_conflicts(conflicts, batch)
             # 4. How far each partition has been read.
-            result, rows = _summary(batch, new, conflicts)
+            result, rows = _summary(batch, new, conflicts, totals.minute)
             self._save_progress(rows, batch.received_at_us)
         return result
 
@@ -171,7 +168,7 @@ def known_and_differing(found: Iterable[tuple[int, bool]]) -> tuple[NDArray[np.i
 
 
 def _summary(
-    batch: Batch, new: NDArray[np.bool_], conflicts: list[Conflict]
+    batch: Batch, new: NDArray[np.bool_], conflicts: list[Conflict], added: Totals
 ) -> tuple[CommitResult, list[dict[str, Any]]]:
     partitions = len(batch.progress)
     recorded = np.bincount(batch.partition_of[new], minlength=partitions)
@@ -189,6 +186,7 @@ def _summary(
         conflicts=int(conflicting.sum()),
         quarantined=len(batch.rejections),
         tenants=frozenset(tenants.tolist()),
+        sums=dict(zip(MEASURES, added.sums.sum(axis=0).tolist(), strict=True)),
     )
     return result, rows
 

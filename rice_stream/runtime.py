@@ -1,0 +1,47 @@
+"""Putting the parts together for one set of settings: the only place where everything meets."""
+
+from sqlalchemy import Engine
+
+from rice_stream.errors import UsageError
+from rice_stream.estimator import load_method
+from rice_stream.factors import LiveLookup, no_live_feed
+from rice_stream.pipeline import Pipeline
+from rice_stream.reference import Reference, load_reference
+from rice_stream.settings import Settings
+from rice_stream.store import Writer, open_engine, open_writer, store_errors
+from rice_stream.store.migrate import current_revision, head_revision
+
+
+def open_store(settings: Settings, *, migrated: bool = True) -> Engine:
+    """The database of the settings. UsageError when its schema is not this version's (unless not asked to care)."""
+    engine = open_engine(settings.database_url.get_secret_value())
+    if migrated:
+        with store_errors("answer"):
+            current = current_revision(engine)
+        head = head_revision(engine)
+        if current != head:
+            raise UsageError(
+                f"the database is at schema {current or 'none'}, this version works with {head}: run `rice-stream migrate`"
+            )
+    return engine
+
+
+def open_reference(settings: Settings) -> Reference:
+    """The shipped tables, with the user's over them."""
+    return load_reference(settings.reference_dir)
+
+
+def open_pipeline(settings: Settings, engine: Engine, live: LiveLookup = no_live_feed) -> tuple[Pipeline, Writer]:
+    """The pipeline of the settings, writing to `engine`; close the writer in the end."""
+    writer = open_writer(engine)
+    pipeline = Pipeline(
+        engine=engine,
+        writer=writer,
+        reference=open_reference(settings),
+        policy=settings.factor_policy(),
+        method=load_method(settings.method),
+        default_input_tokens=settings.default_input_tokens,
+        default_output_tokens=settings.default_output_tokens,
+        live=live,
+    )
+    return pipeline, writer

@@ -1,0 +1,262 @@
+"""The Faust app: consumer group, rebalances and the agent are Faust's; what a chunk means is the pipeline's."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import ssl
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import faust
+from faust.types import EventT
+
+from rice_stream.errors import RiceError, ServiceUnavailableError
+from rice_stream.judging import Judge
+from rice_stream.kafka import LagProbe, describe_topics
+from rice_stream.pipeline import Chunk, Pipeline
+from rice_stream.settings import Settings
+from rice_stream.store import CommitResult
+from rice_stream.worker.batches import BatchLoop, RejectionLimit
+from rice_stream.worker.health import HealthServer, Progress
+from rice_stream.worker.intake import Delivery, Intake
+from rice_stream.worker.metrics import Metrics
+from rice_stream.worker.relay import Relay
+
+log = logging.getLogger(__name__)
+
+LAG_INTERVAL_S = 2.0
+DRAIN_TIMEOUT_S = 30.0
+_GC_EVERY_BATCHES = 64
+
+
+def create_app(settings: Settings) -> faust.App:
+    """A Faust app with our transport and the settings that docs/architecture.md explains."""
+    return faust.App(
+        settings.kafka_group_id,
+        broker=_broker_urls(settings),
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=settings.kafka_session_timeout_s,
+        broker_heartbeat_interval=settings.kafka_session_timeout_s / 3,
+        broker_request_timeout=max(90.0, settings.kafka_session_timeout_s),
+        broker_rebalance_timeout=max(15.0, settings.kafka_session_timeout_s),
+        broker_max_poll_records=5_000,
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=settings.kafka_fetch_max_bytes,
+        producer_acks=-1,
+        stream_buffer_maxsize=4,
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        autodiscover=False,
+        store="memory://",
+        datadir="/nonexistent",
+    )
+
+
+def _broker_urls(settings: Settings) -> str:
+    servers = settings.kafka_bootstrap_servers.split(",")
+    return ";".join(f"ricechunks://{server.strip()}" for server in servers)
+
+
+def _credentials(settings: Settings) -> Any:
+    protocol = settings.kafka_security_protocol
+    context = _ssl_context(settings) if "SSL" in protocol.split("_") or protocol == "SASL_SSL" else None
+    if protocol == "PLAINTEXT":
+        return None
+    if protocol == "SSL":
+        return faust.SSLCredentials(context=context)
+    if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+        return faust.OAuthCredentials(oauth_cb=_TokenProvider(settings), ssl_context=context)
+    password = settings.kafka_sasl_password
+    return faust.SASLCredentials(
+        username=settings.kafka_sasl_username,
+        password=password.get_secret_value() if password else None,
+        mechanism=settings.kafka_sasl_mechanism or "PLAIN",
+        ssl_context=context,
+    )
+
+
+class _TokenProvider:
+    """aiokafka asks for the token at every connection."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._token = settings.kafka_sasl_oauth_token
+
+    async def token(self) -> str:
+        return self._token.get_secret_value() if self._token else ""
+
+    def extensions(self) -> dict[str, str]:
+        return {}
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_location)
+    if settings.kafka_ssl_certificate_location:
+        password = settings.kafka_ssl_key_password
+        context.load_cert_chain(
+            settings.kafka_ssl_certificate_location,
+            settings.kafka_ssl_key_location,
+            password.get_secret_value() if password else None,
+        )
+    return context
+
+
+class Worker:
+    """One worker process: `await run()` returns when it was asked to stop and everything it had is stored and acked."""
+
+    def __init__(self, settings: Settings, pipeline: Pipeline, judge: Callable[[Metrics], Judge], engine: Any) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._progress = Progress(timeout_s=settings.progress_timeout_s)
+        self._app = create_app(settings)
+        self._intake = Intake(events_max=settings.batch_events_max)
+        self._judge = judge(self._metrics)
+        self._touched = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._last_arrival_s = time.monotonic()
+        self._arrived = 0
+        self._relay = Relay(engine, self._publish, self._metrics, self._progress, interval_s=settings.budget_sweep_s)
+        self._batches = BatchLoop(
+            intake=self._intake,
+            pipeline=pipeline,
+            metrics=self._metrics,
+            progress=self._progress,
+            limit=RejectionLimit(
+                ratio_max=settings.quarantine_ratio_max, events_min=settings.quarantine_ratio_events_min
+            ),
+            batch_wait_s=settings.batch_wait_s,
+            store_retry_s=settings.store_retry_s,
+            on_commit=self._committed,
+        )
+        self._alerts = self._app.topic(
+            settings.alerts_topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+        )
+        events = self._app.topic(
+            *settings.events_topics, value_type=bytes, value_serializer="raw", key_serializer="raw"
+        )
+        self._app.agent(events, name="rice-events")(self._agent)
+
+    # --- the parts that run -------------------------------------------------------------------------------------
+
+    async def run(self, *, until_idle_s: float | None = None) -> None:
+        """Work until SIGTERM or SIGINT (or until idle). RiceError: why it had to stop; what was not stored is un-acked."""
+        missing = [t for t, n in (await asyncio.to_thread(describe_topics, self._settings)).items() if n is None]
+        if missing:
+            raise ServiceUnavailableError(f"these topics do not exist: {', '.join(missing)}; create them first")
+        health = HealthServer(self._settings.http_host, self._settings.worker_http_port, self._progress, self._metrics)
+        log.info("worker starts: health and metrics at http://%s:%d", self._settings.http_host, health.port)
+        # Decoding makes and drops millions of small objects without cycles: collecting now and then is enough.
+        gc.freeze()
+        gc.disable()
+        self._handle_signals()
+        try:
+            await self._run_app(until_idle_s)
+        finally:
+            health.close()
+
+    async def _run_app(self, until_idle_s: float | None) -> None:
+        batches = asyncio.create_task(self._batches.run(), name="batches")
+        helpers = [
+            asyncio.create_task(self._relay.run(), name="relay"),
+            asyncio.create_task(self._judge_budgets(), name="judge"),
+            asyncio.create_task(self._watch_lag(until_idle_s), name="lag"),
+        ]
+        stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="stop")
+        app_ends = asyncio.create_task(self._app_ends(), name="app")
+        try:
+            await self._app.start()
+            await asyncio.wait([batches, stopping, app_ends, *helpers], return_when=asyncio.FIRST_COMPLETED)
+            # Finish what was fetched; a failure above comes out of `batches` here.
+            await self._intake.close()
+            async with asyncio.timeout(DRAIN_TIMEOUT_S + self._settings.store_retry_s):
+                await batches
+            if not app_ends.done():
+                await self._app.consumer.commit()
+            for task in helpers:
+                if task.done():
+                    task.result()
+            await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC))
+            await self._relay.drain()
+        finally:
+            for task in (stopping, app_ends, *helpers, batches):
+                task.cancel()
+            await asyncio.gather(stopping, app_ends, batches, *helpers, return_exceptions=True)
+            await self._app.stop()
+        if self._app.crash_reason is not None:
+            raise RiceError(f"the Kafka consumer failed: {self._app.crash_reason!r}") from self._app.crash_reason
+
+    async def _app_ends(self) -> None:
+        await self._app.wait_until_stopped()
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+
+    async def _agent(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            await self._receive(event)
+
+    async def _receive(self, event: EventT[Any]) -> None:
+        records: Any = event.message.value  # the transport's messages carry a chunk of records
+        self._last_arrival_s = time.monotonic()
+        self._arrived += len(records)
+        chunk = Chunk(event.message.topic, event.message.partition, records)
+        await self._intake.put(Delivery(chunk, event.ack))
+
+    async def _committed(self, result: CommitResult) -> None:
+        if result.tenants:
+            self._touched.set()
+        if int(self._metrics.batches._value.get()) % _GC_EVERY_BATCHES == 0:
+            gc.collect()
+
+    async def _judge_budgets(self) -> None:
+        """After commits at once (but not more often than the interval), and every few seconds in any case: windows
+        move on even when nothing arrives."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.budget_sweep_s):
+                    await self._touched.wait()
+            self._touched.clear()
+            try:
+                with self._metrics.judge_seconds.time():
+                    changes = await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC))
+                self._progress.set_problem("budgets", None)
+            except ServiceUnavailableError as error:
+                self._progress.set_problem("budgets", str(error))
+                log.warning("budgets were not judged, trying again: %s", error)
+                changes = 0
+            if changes:
+                self._relay.wake()
+            await asyncio.sleep(self._settings.budget_judge_interval_s)
+
+    async def _publish(self, key: str, value: bytes) -> None:
+        try:
+            await (await self._alerts.send(key=key.encode(), value=value))
+        except (faust.exceptions.FaustError, OSError) as error:
+            raise ServiceUnavailableError(f"Kafka did not take an alert: {error}") from error
+
+    async def _watch_lag(self, until_idle_s: float | None) -> None:
+        probe = LagProbe(self._settings)
+        try:
+            while True:
+                await asyncio.sleep(min(LAG_INTERVAL_S, until_idle_s or LAG_INTERVAL_S) / 2)
+                try:
+                    lags = await asyncio.to_thread(probe.lag)
+                except ServiceUnavailableError as error:
+                    self._progress.set_problem("kafka", str(error))
+                    continue
+                self._progress.set_problem("kafka", None)
+                for (topic, partition), lag in lags.items():
+                    self._metrics.lag.labels(topic, str(partition)).set(lag)
+                idle_s = time.monotonic() - self._last_arrival_s
+                if until_idle_s is not None and idle_s >= until_idle_s and not any(lags.values()):
+                    self._stop.set()
+        finally:
+            probe.close()

@@ -1,0 +1,145 @@
+"""The loop from fetched chunks to acknowledged ones: the next batch is prepared while this one commits.
+
+Chunks are acknowledged after their commit and never before; whatever goes wrong, they are either stored or read again.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from rice_stream.errors import RiceError
+from rice_stream.pipeline import Pipeline
+from rice_stream.store import Batch, CommitResult, StoreUnavailableError
+from rice_stream.worker.health import Progress
+from rice_stream.worker.intake import Delivery, Intake
+from rice_stream.worker.metrics import Metrics
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_BACKOFF_FIRST_S = 0.1
+_BACKOFF_MAX_S = 5.0
+
+
+class TooManyRejectionsError(RiceError):
+    """Most of what arrives is refused: more likely a wrong deployment than bad data, so the worker stops."""
+
+
+class RejectionLimit:
+    """Stops the worker when the share of rejected events among the latest ones passes a limit."""
+
+    def __init__(self, *, ratio_max: float, events_min: int) -> None:
+        self._ratio_max = ratio_max
+        self._events_min = events_min
+        self._latest: deque[tuple[int, int]] = deque()
+
+    def check(self, batch: Batch) -> None:
+        """Count a batch that is about to be committed. TooManyRejectionsError: do not commit it."""
+        rejected = len(batch.rejections)
+        events = sum(progress.events for progress in batch.progress) + rejected
+        self._latest.append((events, rejected))
+        total = sum(count for count, _ in self._latest)
+        while total - self._latest[0][0] >= self._events_min:
+            total -= self._latest.popleft()[0]
+        refused = sum(count for _, count in self._latest)
+        if total >= self._events_min and refused > self._ratio_max * total:
+            sample = batch.rejections[0] if batch.rejections else None
+            latest = f" The last reason: {sample.reason}: {sample.detail}." if sample else ""
+            raise TooManyRejectionsError(
+                f"{refused} of the last {total} events were refused, more than the share of {self._ratio_max:g} that"
+                f" RICE_QUARANTINE_RATIO_MAX allows.{latest} Nothing of this batch was stored or acknowledged. Is this"
+                " the right topic and format?"
+            )
+
+
+class BatchLoop:
+    """Takes from the intake, prepares, commits, acknowledges. `run` ends when the intake is closed and empty."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        pipeline: Pipeline,
+        metrics: Metrics,
+        progress: Progress,
+        limit: RejectionLimit,
+        batch_wait_s: float,
+        store_retry_s: float,
+        on_commit: Callable[[CommitResult], Awaitable[None]],
+    ) -> None:
+        self._intake = intake
+        self._pipeline = pipeline
+        self._metrics = metrics
+        self._progress = progress
+        self._limit = limit
+        self._batch_wait_s = batch_wait_s
+        self._store_retry_s = store_retry_s
+        self._on_commit = on_commit
+        self._prepare_thread = ThreadPoolExecutor(1, "rice-prepare")
+        self._commit_thread = ThreadPoolExecutor(1, "rice-commit")
+
+    async def run(self) -> None:
+        """Until the intake is closed. An exception means: stop the process, nothing un-acked was stored as acked."""
+        committing: asyncio.Task[None] | None = None
+        try:
+            while deliveries := await self._intake.take(wait_s=self._batch_wait_s):
+                self._progress.waiting()
+                batch = await self._with_retry(self._prepare_thread, lambda d=deliveries: self._prepare(d))  # type: ignore[misc]
+                if committing is not None:
+                    await committing
+                self._limit.check(batch)
+                committing = asyncio.create_task(self._commit(batch, deliveries))
+                # Small batches are the sign of no backlog: then latency counts, and there is nothing to overlap with.
+                if not len(self._intake):
+                    await committing
+            if committing is not None:
+                await committing
+        finally:
+            if committing is not None and not committing.done():
+                await asyncio.wait([committing])
+            self._prepare_thread.shutdown()
+            self._commit_thread.shutdown()
+
+    def _prepare(self, deliveries: list[Delivery]) -> Batch:
+        with self._metrics.prepare_seconds.time():
+            return self._pipeline.prepare([delivery.chunk for delivery in deliveries], time.time_ns() // 1000)
+
+    async def _commit(self, batch: Batch, deliveries: list[Delivery]) -> None:
+        result = await self._with_retry(self._commit_thread, lambda: self._transaction(batch))
+        for delivery in deliveries:
+            delivery.acknowledge()
+        self._progress.advanced(still_waiting=len(self._intake) > 0)
+        self._metrics.committed(batch, result)
+        await self._on_commit(result)
+
+    def _transaction(self, batch: Batch) -> CommitResult:
+        with self._metrics.commit_seconds.time():
+            return self._pipeline.commit(batch)
+
+    async def _with_retry(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        """Run `work` in its thread; try again for a bounded time while the store is away. Fetching pauses meanwhile:
+        the intake fills up and takes no more."""
+        loop = asyncio.get_running_loop()
+        deadline = time.monotonic() + self._store_retry_s
+        pause_s = _BACKOFF_FIRST_S
+        while True:
+            try:
+                result = await loop.run_in_executor(thread, work)
+            except StoreUnavailableError as error:
+                self._progress.set_problem("store", str(error))
+                if time.monotonic() + pause_s > deadline:
+                    raise StoreUnavailableError(
+                        f"{error}. It stayed away for {self._store_retry_s:g} s (RICE_STORE_RETRY_S), so the worker"
+                        " stops; nothing was acknowledged that is not stored"
+                    ) from error
+                self._metrics.store_retries.inc()
+                log.warning("store failed, trying again in %.1f s: %s", pause_s, error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _BACKOFF_MAX_S)
+            else:
+                self._progress.set_problem("store", None)
+                return result

@@ -1,0 +1,108 @@
+"""/healthz, /readyz and /metrics, from a thread of their own: they answer when the event loop does not."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from prometheus_client import generate_latest
+
+from rice_stream.errors import UsageError
+from rice_stream.worker.metrics import Metrics
+
+_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass
+class Progress:
+    """Whether the worker gets on. Live: whatever waits is committed within `timeout_s`. Ready: it may be given work."""
+
+    timeout_s: float
+    clock: Callable[[], float] = time.monotonic
+    _waiting_since: float | None = None
+    _problems: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def waiting(self) -> None:
+        """Events have arrived that are not committed."""
+        with self._lock:
+            if self._waiting_since is None:
+                self._waiting_since = self.clock()
+
+    def advanced(self, *, still_waiting: bool) -> None:
+        """A batch was committed."""
+        with self._lock:
+            self._waiting_since = self.clock() if still_waiting else None
+
+    def set_problem(self, what: str, problem: str | None) -> None:
+        """Name or clear a reason not to be ready."""
+        with self._lock:
+            if problem is None:
+                self._problems.pop(what, None)
+            else:
+                self._problems[what] = problem
+
+    def live(self) -> tuple[bool, dict[str, Any]]:
+        with self._lock:
+            waited_s = 0.0 if self._waiting_since is None else self.clock() - self._waiting_since
+        return waited_s <= self.timeout_s, {"uncommitted_for_s": round(waited_s, 3), "limit_s": self.timeout_s}
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        with self._lock:
+            return not self._problems, {"problems": dict(self._problems)}
+
+
+class HealthServer:
+    """Serves until `close`. Port 0 takes any free port; `port` tells which."""
+
+    def __init__(self, host: str, port: int, progress: Progress, metrics: Metrics) -> None:
+        self._progress = progress
+        self._metrics = metrics
+        try:
+            self._server = make_server(host, port, self._answer, handler_class=_QuietHandler)
+        except OSError as error:
+            raise UsageError(
+                f"RICE_WORKER_HTTP_PORT: cannot listen on {host}:{port} ({error.strerror}); give each worker on a"
+                " machine its own port, or 0 for any free one"
+            ) from error
+        self.port: int = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, name="rice-health", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            self._metrics.memory.set(resident_memory_bytes())
+            start_response("200 OK", [("Content-Type", _CONTENT_TYPE)])
+            return [generate_latest(self._metrics.registry)]
+        if path in {"/healthz", "/readyz"}:
+            good, details = self._progress.live() if path == "/healthz" else self._progress.ready()
+            body = json.dumps({"ok": good, **details}).encode()
+            start_response("200 OK" if good else "503 Service Unavailable", [("Content-Type", "application/json")])
+            return [body]
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"rice_stream worker: /healthz /readyz /metrics\n"]
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Probes come every few seconds; they are not news."""
+
+
+def resident_memory_bytes() -> int:
+    """Resident memory of this process; 0 where /proc does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:")), 0)

@@ -1,0 +1,137 @@
+"""Every metric of the worker, in one place. docs/operations.md explains each; a test keeps it whole.
+
+Counters count what was committed, so that their sums can be compared with the store. Tenants are no label: their number
+has no bound.
+"""
+
+from collections import Counter as Tally
+from dataclasses import dataclass, field
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from rice_stream.basis import Basis
+from rice_stream.store import Batch, CommitResult
+
+_BATCH_BUCKETS = (1, 10, 100, 1_000, 5_000, 10_000, 20_000, 40_000, 80_000)
+_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, registry=None)
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The metrics of one worker, on a registry of their own."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    events: Counter = field(
+        default_factory=lambda: _counter(
+            "rice_events", "Events committed, by outcome: recorded, duplicate, conflict, quarantined", "outcome"
+        )
+    )
+    quarantined: Counter = field(
+        default_factory=lambda: _counter("rice_quarantined", "Events put into quarantine, by reason", "reason")
+    )
+    fallbacks: Counter = field(
+        default_factory=lambda: _counter(
+            "rice_estimate_basis", "Estimates that are not the plain case, by why", "basis"
+        )
+    )
+    rungs: Counter = field(
+        default_factory=lambda: _counter(
+            "rice_factor_rungs", "Kinds of requests resolved, by factor and rung of the ladder", "factor", "rung"
+        )
+    )
+    input_tokens: Counter = field(default_factory=lambda: _counter("rice_input_tokens", "Input tokens recorded"))
+    output_tokens: Counter = field(default_factory=lambda: _counter("rice_output_tokens", "Output tokens recorded"))
+    facility_energy: Counter = field(
+        default_factory=lambda: _counter("rice_facility_energy_wh", "Facility energy recorded, Wh")
+    )
+    carbon: Counter = field(
+        default_factory=lambda: _counter("rice_carbon_gco2e", "Carbon recorded, gCO2e, by end of the range", "estimate")
+    )
+    batches: Counter = field(default_factory=lambda: _counter("rice_batches", "Batches committed"))
+    batch_events: Histogram = field(
+        default_factory=lambda: Histogram(
+            "rice_batch_events", "Events of a batch", buckets=_BATCH_BUCKETS, registry=None
+        )
+    )
+    prepare_seconds: Histogram = field(
+        default_factory=lambda: Histogram(
+            "rice_prepare_seconds", "Decoding and estimating a batch", buckets=_SECONDS_BUCKETS, registry=None
+        )
+    )
+    commit_seconds: Histogram = field(
+        default_factory=lambda: Histogram(
+            "rice_commit_seconds", "The transaction of a batch", buckets=_SECONDS_BUCKETS, registry=None
+        )
+    )
+    store_retries: Counter = field(
+        default_factory=lambda: _counter("rice_store_retries", "Batches tried again because the store failed")
+    )
+    lag: Gauge = field(
+        default_factory=lambda: Gauge(
+            "rice_consumer_lag",
+            "Records between the group's committed offset and the end",
+            ["topic", "partition"],
+            registry=None,
+        )
+    )
+    alerts: Counter = field(
+        default_factory=lambda: _counter("rice_alerts", "Budget changes put into the outbox, by state", "state")
+    )
+    alerts_delivered: Counter = field(
+        default_factory=lambda: _counter("rice_alerts_delivered", "Budget changes the broker has confirmed")
+    )
+    alert_delivery_failures: Counter = field(
+        default_factory=lambda: _counter("rice_alert_delivery_failures", "Tries to publish alerts that failed")
+    )
+    judge_seconds: Histogram = field(
+        default_factory=lambda: Histogram(
+            "rice_judge_seconds", "Judging budgets once", buckets=_SECONDS_BUCKETS, registry=None
+        )
+    )
+    last_commit: Gauge = field(
+        default_factory=lambda: Gauge(
+            "rice_last_commit_timestamp_seconds", "When a batch was last committed", registry=None
+        )
+    )
+    memory: Gauge = field(
+        default_factory=lambda: Gauge("rice_resident_memory_bytes", "Resident memory of the worker", registry=None)
+    )
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            if name != "registry":
+                self.registry.register(getattr(self, name))
+
+    def committed(self, batch: Batch, result: CommitResult) -> None:
+        """Count what a batch did; amounts are those of the newly recorded prompts."""
+        outcomes = {
+            "recorded": result.recorded,
+            "duplicate": result.duplicates,
+            "conflict": result.conflicts,
+            "quarantined": result.quarantined,
+        }
+        for outcome, count in outcomes.items():
+            self.events.labels(outcome).inc(count)
+        for reason, count in Tally(rejection.reason for rejection in batch.rejections).items():
+            self.quarantined.labels(reason).inc(count)
+        self.batches.inc()
+        self.batch_events.observe(sum(outcomes.values()))
+        self.last_commit.set_to_current_time()
+        self.input_tokens.inc(result.sums["input_tokens"])
+        self.output_tokens.inc(result.sums["output_tokens"])
+        self.facility_energy.inc(result.sums["facility_energy_uwh"] / 1e6)
+        for end in ("low", "mid", "high"):
+            self.carbon.labels(end).inc(result.sums[f"carbon_{end}_ugco2e"] / 1e6)
+        self._count_basis(batch)
+
+    def _count_basis(self, batch: Batch) -> None:
+        flags, counts = np.unique(batch.records.columns["basis_flags"], return_counts=True)
+        for value, count in zip(flags.tolist(), counts.tolist(), strict=True):
+            for flag in Basis:
+                if value & flag and flag.name:
+                    self.fallbacks.labels(flag.name.lower()).inc(count)
