@@ -1,4 +1,4 @@
-"""Speed of `rice-paper` on one core, beside a bare numpy pass over the same columns and beside scikit-learn's forest."""
+"""Speed of `rice-paper` on one core, beside a bare numpy pass over its columns and beside scikit-learn's forest."""
 
 import time
 from collections.abc import Callable

@@ -103,6 +103,7 @@ def _fetch_all(jars: list[LockedJar], directory: Path, report: Callable[[str], N
     staging = directory / "unchecked"
     if staging.exists():  # a fetch was killed
         shutil.rmtree(staging)
+    staging.mkdir()
     with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
         downloads = [pool.submit(_fetch, jar, directory, staging) for jar in jars]
         try:
@@ -136,14 +137,15 @@ def _fetch(jar: LockedJar, directory: Path, staging: Path) -> None:
         artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
         try:
             path = artifact.resolve()
-            if _sha256(path) == jar.sha256:
-                staged = staging / f"{jar.filename}.checked"
-                staged.write_bytes(path.read_bytes())
-                staged.replace(directory / jar.filename)
-                return
-            reason = f"its sha256 is not {jar.sha256}"
         except (OSError, RuntimeError) as error:  # what `requests` and jgo raise
             reason = str(error)
+        else:
+            if _sha256(path) == jar.sha256:
+                checked = staging / f"{jar.filename}.checked"
+                shutil.copyfile(path, checked)
+                checked.replace(directory / jar.filename)
+                return
+            reason = f"what was fetched is damaged or another file (its sha256 is not {jar.sha256})"
         if artifact.cached_path:
             artifact.cached_path.unlink(missing_ok=True)
     raise ServiceUnavailableError(

@@ -112,8 +112,9 @@ class KafkaServer(Server):
             # A first consumer need not wait for others that may join.
             "group.initial.rebalance.delay.ms": "0",
             # After kill -9 the restarted broker is let in again only when its old session has timed out (default 9 s).
-            "broker.session.timeout.ms": "3000",
-            "broker.heartbeat.interval.ms": "500",
+            # Not shorter: a disk that stalls for seconds must not make the controller shut out a broker that lives.
+            "broker.session.timeout.ms": "6000",
+            "broker.heartbeat.interval.ms": "1000",
             # Records carry the time of the traffic they replay, which may be years ago: age must not delete them.
             "log.retention.ms": "-1",
             **self._config,

@@ -11,7 +11,8 @@ from typing import Self
 from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.local.processes import ChildProcess, poll_until
 
-START_DEADLINE_S = 60.0
+# Far more than a start takes (3 s): on an overloaded machine slow is not broken, and a process that ends is seen at once.
+START_DEADLINE_S = 120.0
 STOP_GRACE_S = 10.0
 
 

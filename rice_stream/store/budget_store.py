@@ -101,8 +101,6 @@ def consumed_in(connection: Connection, budget: Budget, period: Period) -> Consu
     the minute for a whole tenant, to the quarter hour for a narrower scope: it is never shorter than it says.
     """
     start_s, end_s = (int(in_utc(moment).timestamp()) for moment in (period.start, period.end))
-    if not period.calendar:
-        end_s += MINUTE_S  # the current minute counts
     row = connection.execute(_consumption(budget, start_s, end_s)).one()
     return Consumed(*(int(value) for value in row))
 

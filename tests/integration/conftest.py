@@ -13,6 +13,7 @@ import pytest
 from rice_stream.local import KafkaServer, PostgresServer
 from rice_stream.local.directories import temporary_directory
 from rice_stream.local.guard import GUARD
+from rice_stream.local.server import Server
 
 
 class TopicFactory(Protocol):
@@ -47,9 +48,16 @@ def postgres() -> Iterator[PostgresServer]:
     GUARD.delete_directory(directory)
 
 
+def _start_again(server: Server) -> None:
+    """A test that failed half-way may have left the server down: that must not fail those after it."""
+    if not server.is_running:
+        server.start()
+
+
 @pytest.fixture
 def topic_factory(kafka: KafkaServer) -> TopicFactory:
     """Create topics that no other test has."""
+    _start_again(kafka)
 
     def create(*, partitions: int = 4, name: str = "test", config: dict[str, str] | None = None) -> str:
         topic = f"{name}-{secrets.token_hex(4)}"
@@ -63,14 +71,14 @@ def topic_factory(kafka: KafkaServer) -> TopicFactory:
 def postgres_url(postgres: PostgresServer) -> Iterator[Callable[[], str]]:
     """A factory of empty databases: each call returns the SQLAlchemy URL of a new one."""
     created: list[str] = []
+    _start_again(postgres)
 
     def create() -> str:
         created.append(f"test_{secrets.token_hex(4)}")
         return postgres.create_database(created[-1])
 
     yield create
-    if not postgres.is_running:
-        postgres.start()
+    _start_again(postgres)
     for name in created:
         postgres.drop_database(name)
 

@@ -107,6 +107,16 @@ def test_a_chosen_rate_is_kept(broker: str) -> None:
     assert 0.29 <= report.seconds < 5
 
 
+def test_live_traffic_leaves_when_its_requests_end(broker: str) -> None:
+    """At real rate from `now`, the last event leaves no sooner than it ends, and half a second takes no minute."""
+    now = datetime(2026, 11, 22, 19, tzinfo=UTC)
+    traffic = list(live_traffic(seed=1, tenants=2, rate_per_s=200, now=now, duration_s=0.5))
+    report = send(traffic, bootstrap_servers=broker, topic="live", rate="real", origin=now, client_config=QUIET)
+    last_due_s = (datetime.fromisoformat(traffic[-1]["ended_at"]) - now).total_seconds()
+    assert report.events == len(traffic)
+    assert 0.3 < last_due_s <= report.seconds < last_due_s + 10
+
+
 def test_stop_ends_an_endless_replay_cleanly(broker: str) -> None:
     """Set from another thread, `stop` ends the sending; what was sent is confirmed and reported."""
     stop = threading.Event()
