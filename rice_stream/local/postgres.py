@@ -208,15 +208,25 @@ class PostgresServer(Server):
 
 
 def copy_install(install: Path, target: Path) -> Path:
-    """Copy what a server needs of a PostgreSQL to where every account can use it (under a second); return `target`."""
-    (target / "bin").mkdir(parents=True)
+    """Copy what a server needs of a wheel's PostgreSQL to where every account can use it (takes under a second).
+
+    The binaries find the libraries bundled with the wheel beside its package, so the copy has the same layout.
+
+    Returns:
+        The copy's folder of `bin`, `lib` and `share`.
+    """
+    package = install.parent
+    bundled = (package.with_name(f"{package.name}.libs"), package / ".dylibs")  # on Linux; on macOS
+    for folder in (install / "lib", install / "share", *bundled):
+        if folder.exists():
+            shutil.copytree(folder, target / folder.relative_to(package.parent), symlinks=True)
+    copy = target / package.name / install.name
+    (copy / "bin").mkdir()
     for program in ("postgres", "initdb"):
-        shutil.copy2(install / "bin" / program, target / "bin" / program)
-    for folder in ("lib", "share"):
-        shutil.copytree(install / folder, target / folder, symlinks=True)
+        shutil.copy2(install / "bin" / program, copy / "bin" / program)
     for path in (target, *target.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode
             # As `chmod a+rX` would do.
             path.chmod(mode | 0o444 | (0o111 if stat.S_ISDIR(mode) or mode & stat.S_IXUSR else 0))
-    return target
+    return copy

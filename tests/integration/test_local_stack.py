@@ -54,11 +54,18 @@ def execute(conninfo: str, statement: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_kept_data_is_there_again_at_the_same_broker_address(shared_directory: Path) -> None:
-    """What a kept stack held is served by the next stack on the directory; nothing runs in between."""
+def test_a_stack_serves_records_and_rows_keeps_them_and_sees_no_other_stack(
+    kafka: KafkaServer, postgres: PostgresServer, topic_factory: TopicFactory, shared_directory: Path
+) -> None:
+    """What a kept stack held is served by the next one on the directory, at the same address; others are apart."""
+    others = topic_factory(name="of-another-stack")
+    produce(kafka.bootstrap_servers, others, b"yours")
     with local_stack(data_dir=shared_directory, keep=True, topics=["kept"], partitions=2) as first:
         assert first.postgres is not None
         assert first.kafka.topics() == {"kept": 2}
+        assert "kept" not in kafka.topics()
+        assert first.postgres.databases() == ["postgres", "rice"]
+        assert "rice" not in postgres.databases()
         assert first.environment() == {
             "RICE_KAFKA_BOOTSTRAP_SERVERS": first.bootstrap_servers,
             "RICE_DATABASE_URL": first.database_url,
@@ -68,34 +75,13 @@ def test_kept_data_is_there_again_at_the_same_broker_address(shared_directory: P
         processes = [psutil.Process(first.kafka.pid), psutil.Process(first.postgres.pid)]
         address = first.bootstrap_servers
     assert not any(is_alive(process) for process in processes)
+    assert consume(kafka, others, 1) == [b"yours"]
 
     with local_stack(data_dir=shared_directory, keep=True, topics=["kept"], partitions=2) as second:
         assert second.postgres is not None
         assert second.bootstrap_servers == address
         assert consume(second.kafka, "kept", 1) == [b"a record"]
         assert execute(second.postgres.conninfo("rice"), "SELECT answer FROM kept") == [(42,)]
-
-
-def test_two_stacks_at_once_do_not_see_each_other(
-    kafka: KafkaServer, postgres: PostgresServer, topic_factory: TopicFactory
-) -> None:
-    """A throw-away stack beside the session's servers has its own address, topics, rows; its end leaves nothing."""
-    topic = topic_factory(name="of-the-session")
-    with local_stack(topics=["of-the-stack"]) as stack:
-        assert stack.postgres is not None
-        assert stack.bootstrap_servers != kafka.bootstrap_servers
-        assert stack.kafka.topics() == {"of-the-stack": 4}
-        assert "of-the-stack" not in kafka.topics()
-        produce(stack.bootstrap_servers, "of-the-stack", b"mine")
-        produce(kafka.bootstrap_servers, topic, b"yours")
-        assert consume(stack.kafka, "of-the-stack", 1) == [b"mine"]
-        assert "rice" in stack.postgres.databases()
-        assert "rice" not in postgres.databases()
-        directory = stack.data_dir
-        processes = [psutil.Process(stack.kafka.pid), psutil.Process(stack.postgres.pid)]
-    assert not directory.exists()
-    assert not any(is_alive(process) for process in processes)
-    assert consume(kafka, topic, 1) == [b"yours"]
 
 
 def test_kafka_keeps_address_and_records_across_restart_and_kill(
@@ -134,12 +120,15 @@ def test_postgres_keeps_url_and_commits_across_restart_and_kill(postgres: Postgr
     assert "survivor" not in postgres.databases()
 
 
-def test_postgres_settings_are_durable_by_default_and_tunable(postgres: PostgresServer, shared_directory: Path) -> None:
-    """fsync and synchronous_commit are on; any setting can be given; a copy of the binaries serves as well."""
+def test_postgres_is_durable_by_default_tunable_and_needs_no_open_install(
+    postgres: PostgresServer, shared_directory: Path
+) -> None:
+    """fsync and synchronous_commit are on; any setting can be given; binaries only root can reach serve root, too."""
     show = "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit', 'work_mem')"
     assert dict(execute(postgres.conninfo(), show)) == {"fsync": "on", "synchronous_commit": "on", "work_mem": "4096"}
 
-    install = copy_install(wheel_install(), shared_directory / "install")
+    install = copy_install(wheel_install(), shared_directory / "private")
+    (shared_directory / "private").chmod(0o700)
     with PostgresServer(shared_directory / "tuned", settings={"work_mem": "8MB"}, install=install) as tuned:
         assert dict(execute(tuned.conninfo(), show))["work_mem"] == "8192"
 
