@@ -12,9 +12,15 @@ import sys
 import threading
 from pathlib import Path
 
-import psutil
+from rice_stream.errors import UsageError
+from rice_stream.local.extra import MISSING_EXTRA
 
-from rice_stream.local import guard_process
+try:
+    import psutil
+
+    from rice_stream.local import guard_process
+except ImportError as error:
+    raise UsageError(MISSING_EXTRA) from error
 
 _SCRIPT = Path(guard_process.__file__)
 

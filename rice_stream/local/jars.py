@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rice_stream.errors import ServiceUnavailableError, UsageError
+from rice_stream.local.extra import MISSING_EXTRA
 
 KAFKA_VERSION = "4.4.0"
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
@@ -25,8 +26,6 @@ LOCK_FILE = Path(__file__).with_name("kafka-jars.lock")
 _PARALLEL_DOWNLOADS = 8
 _DOWNLOAD_ATTEMPTS = 3
 _REQUEST_TIMEOUT_S = 30
-
-MISSING_EXTRA = "the local stack needs packages that are not installed: pip install 'rice-stream[local]'"
 
 
 class LockedJar(NamedTuple):

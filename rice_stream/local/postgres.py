@@ -18,8 +18,8 @@ from psycopg import sql
 from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.local.accounts import can_enter, require_entry, unprivileged_account
 from rice_stream.local.directories import temporary_directory
+from rice_stream.local.extra import MISSING_EXTRA
 from rice_stream.local.guard import GUARD
-from rice_stream.local.jars import MISSING_EXTRA
 from rice_stream.local.processes import ChildProcess, run_to_end
 from rice_stream.local.server import Server
 
