@@ -45,7 +45,7 @@ def budget() -> None:
 @click.option("--hysteresis", type=float, help="Ratio below a threshold at which it resolves.  [default: 0.05]")
 @json_option
 @pass_session
-def set_(session: Session, name: str, thresholds: tuple[float, ...], *, as_json: bool, **given: Any) -> None:
+def set_(session: Session, /, name: str, thresholds: tuple[float, ...], *, as_json: bool, **given: Any) -> None:
     """Make a budget, or change the one of the same tenant and name.
 
     Example: rice-stream budget set search-day --tenant acme --team search --limit-kwh 12 --period day

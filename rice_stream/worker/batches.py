@@ -9,13 +9,14 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from rice_stream.errors import RiceError
-from rice_stream.pipeline import Pipeline
+from rice_stream.pipeline import Chunk, Pipeline
 from rice_stream.store import Batch, CommitResult, StoreUnavailableError
 from rice_stream.worker.health import Progress
-from rice_stream.worker.intake import Delivery, Intake
+from rice_stream.worker.intake import Intake
 from rice_stream.worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -88,11 +89,15 @@ class BatchLoop:
         try:
             while deliveries := await self._intake.take(wait_s=self._batch_wait_s):
                 self._progress.waiting()
-                batch = await self._with_retry(self._prepare_thread, lambda d=deliveries: self._prepare(d))  # type: ignore[misc]
+                chunks = [delivery.chunk for delivery in deliveries]
+                acknowledge = [delivery.acknowledge for delivery in deliveries]
+                del deliveries  # the raw records are large; from here on only columns are needed
+                batch = await self._with_retry(self._prepare_thread, partial(self._prepare, chunks))
+                del chunks
                 if committing is not None:
                     await committing
                 self._limit.check(batch)
-                committing = asyncio.create_task(self._commit(batch, deliveries))
+                committing = asyncio.create_task(self._commit(batch, acknowledge))
                 # Small batches are the sign of no backlog: then latency counts, and there is nothing to overlap with.
                 if not len(self._intake):
                     await committing
@@ -104,14 +109,14 @@ class BatchLoop:
             self._prepare_thread.shutdown()
             self._commit_thread.shutdown()
 
-    def _prepare(self, deliveries: list[Delivery]) -> Batch:
+    def _prepare(self, chunks: list[Chunk]) -> Batch:
         with self._metrics.prepare_seconds.time():
-            return self._pipeline.prepare([delivery.chunk for delivery in deliveries], time.time_ns() // 1000)
+            return self._pipeline.prepare(chunks, time.time_ns() // 1000)
 
-    async def _commit(self, batch: Batch, deliveries: list[Delivery]) -> None:
-        result = await self._with_retry(self._commit_thread, lambda: self._transaction(batch))
-        for delivery in deliveries:
-            delivery.acknowledge()
+    async def _commit(self, batch: Batch, acknowledge: list[Callable[[], object]]) -> None:
+        result = await self._with_retry(self._commit_thread, partial(self._transaction, batch))
+        for chunk_is_stored in acknowledge:
+            chunk_is_stored()
         self._progress.advanced(still_waiting=len(self._intake) > 0)
         self._metrics.committed(batch, result)
         await self._on_commit(result)
