@@ -21,6 +21,14 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+class _WithoutCoordinatorSearch(logging.Filter):
+    """A broker that has just started makes its coordinator on first use; aiokafka logs the wait as an error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return "GroupCoordinatorNotAvailable" not in message and "coordinator dead" not in message
+
+
 def configure_logging(settings: Settings) -> None:
     """Our own messages at the chosen level; libraries only when something is wrong."""
     handler = logging.StreamHandler(sys.stderr)
@@ -29,6 +37,9 @@ def configure_logging(settings: Settings) -> None:
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     root = logging.getLogger()
+    handler.addFilter(_WithoutCoordinatorSearch())
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("rice_stream").setLevel(settings.log_level.upper())
+    # Faust's services log their life under our module's name.
+    logging.getLogger("rice_stream.transport").setLevel(logging.WARNING)

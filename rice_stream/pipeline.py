@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
@@ -17,13 +18,15 @@ from rice_stream.basis import Basis
 from rice_stream.context_table import ContextTable
 from rice_stream.estimator.types import Estimates, Ints, Method, Requests
 from rice_stream.factors import FactorPolicy, LiveLookup, no_live_feed
-from rice_stream.ingest import UNKNOWN, EventColumns, RawRecord, Rejection, decode_batch
+from rice_stream.ingest import UNKNOWN, Decoded, EventColumns, RawRecord, Rejection, decode_batch
 from rice_stream.ingest.columns import concatenate
 from rice_stream.name_table import NameTable
 from rice_stream.reference import Reference
 from rice_stream.store import Batch, CommitResult, Conflict, Dimensions, Progress, Records, Writer
 from rice_stream.store.writer import content_text
 
+YOUNGEST_HORIZON_US = 31 * 86_400 * 1_000_000
+"""Retention never drops records younger than this: events that are younger need no look at the horizon."""
 SKEW_US = 300_000_000
 """An event that ends more than five minutes after it arrived carries a wrong clock: flagged, still counted."""
 
@@ -78,6 +81,7 @@ class Pipeline:
         progress: list[Progress] = []
         for chunk in chunks:
             columns, decoded = decode_batch(chunk.records)
+            columns, decoded = self._within_retention(columns, decoded, received_at_us)
             parts.append(columns)
             rejections += decoded.rejections
             progress.append(_progress(chunk, len(columns), len(decoded.rejections)))
@@ -86,6 +90,32 @@ class Pipeline:
         records, flags = self._records(events, received_at_us)
         return _batch(
             records, flags, rejections, _merge(progress), _merged_index(progress)[partition_of], received_at_us
+        )
+
+    def _within_retention(
+        self, events: EventColumns, decoded: Decoded, received_at_us: int
+    ) -> tuple[EventColumns, Decoded]:
+        """Refuse events from before the retention horizon: their records are gone, so a repeat could not be told."""
+        if not len(events) or int(events.ended_at_us.min()) >= received_at_us - YOUNGEST_HORIZON_US:
+            return events, decoded
+        horizon_us = self._dimensions.records_from_us()
+        old = events.ended_at_us < horizon_us
+        if not old.any():
+            return events, decoded
+        for row in np.flatnonzero(old).tolist():
+            detail = "ended_at: lies before the retention horizon; whether it was counted can no longer be told"
+            record, item = decoded.records[row], decoded.items[row]
+            decoded.rejections.append(
+                Rejection(
+                    record, item, "older_than_retention", detail, msgspec.json.encode(decoded.events[row]).decode()
+                )
+            )
+        kept = np.flatnonzero(~old)
+        return events.select(kept), Decoded(
+            [decoded.events[i] for i in kept.tolist()],
+            [decoded.records[i] for i in kept.tolist()],
+            [decoded.items[i] for i in kept.tolist()],
+            decoded.rejections,
         )
 
     def _records(self, events: EventColumns, received_at_us: int) -> tuple[Records, NDArray[np.int32]]:

@@ -179,6 +179,15 @@ month_start = Table(
     comment="First instants of the months of every time zone in use: SQL alone cannot know daylight saving on SQLite",
 )
 
+retention = Table(
+    "retention",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("records_from_us", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="single_row"),
+    comment="Records that ended before this instant have been dropped; their totals stay",
+)
+
 quarantine = Table(
     "quarantine",
     metadata,

@@ -244,6 +244,14 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "retention",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("records_from_us", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_retention_single_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retention")),
+        comment="Records that ended before this instant have been dropped; their totals stay",
+    )
+    op.create_table(
         "slot_total",
         sa.Column("tenant_key", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("slot_start_s", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -300,6 +308,7 @@ def downgrade() -> None:
     op.drop_table("user_slot_total")
     op.drop_table("tenant")
     op.drop_table("slot_total")
+    op.drop_table("retention")
     op.drop_table("quarantine")
     op.drop_table("prompt_record")
     op.drop_table("principal")

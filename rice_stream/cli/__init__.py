@@ -27,6 +27,7 @@ _COMMANDS = {
     "check": "check",
     "budget": "budget",
     "alerts": "budget",
+    "tenant": "tenant",
 }
 """Command -> module of this package that has it under the same name. Loaded when used: the command line starts quickly."""
 

@@ -58,6 +58,15 @@ class EventColumns:
     def __len__(self) -> int:
         return len(self.event_id)
 
+    def select(self, rows: NDArray[np.intp]) -> "EventColumns":
+        """The given rows, in the given order."""
+        chosen = rows.tolist()
+        values: dict[str, Any] = {}
+        for field in fields(self):
+            column = getattr(self, field.name)
+            values[field.name] = column[rows] if isinstance(column, np.ndarray) else [column[i] for i in chosen]
+        return EventColumns(**values)
+
 
 def to_columns(events: Iterable[WireEvent]) -> EventColumns:
     """Columns of any number of events; order is kept."""

@@ -12,6 +12,8 @@ PAYLOAD_LENGTH_MAX = 8_192
 _ENVELOPE = frozenset({"specversion", "id", "type", "time", "subject", "datacontenttype", "tenantid", "partitionkey"})
 _ALLOWED = frozenset(FIELD_NAMES) | _ENVELOPE
 _TEXT_LENGTH_MAX = 256
+_FIELD_NAME_LENGTH_MAX = 64
+_FIELDS_MAX = 100
 
 
 def redact(value: bytes | None, parsed: Any = None) -> str:
@@ -23,7 +25,11 @@ def redact(value: bytes | None, parsed: Any = None) -> str:
     if value is None:
         return "<no value>"
     if isinstance(parsed, dict):
-        text = msgspec.json.encode(_known_fields(parsed)).decode()
+        kept = _known_fields(parsed)
+        # One level, where CloudEvents have it: following `data` in `data` could exhaust the stack.
+        if isinstance(parsed.get("data"), dict):
+            kept["data"] = _known_fields(parsed["data"])
+        text = msgspec.json.encode(kept).decode()
         if len(text) <= PAYLOAD_LENGTH_MAX:
             return text
     digest = hashlib.blake2b(value, digest_size=16).hexdigest()
@@ -34,13 +40,16 @@ def _known_fields(parsed: dict[Any, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, value in parsed.items():
         name = str(key)
-        if name == "data" and isinstance(value, dict):
-            kept[name] = _known_fields(value)
-        elif name in _ALLOWED:
+        if name in _ALLOWED:
             kept[name] = _scalar(value)
-        elif len(name) <= _TEXT_LENGTH_MAX and name.isidentifier() and len(kept) < 100:
+        elif _looks_like_a_field(name) and len(kept) < _FIELDS_MAX:
             kept[name] = "<removed>"
     return kept
+
+
+def _looks_like_a_field(name: str) -> bool:
+    # A sentence as a key (in a script without blanks, it even is an identifier) may be somebody's text.
+    return len(name) <= _FIELD_NAME_LENGTH_MAX and name.isascii() and name.isidentifier()
 
 
 def _scalar(value: Any) -> Any:

@@ -9,6 +9,7 @@ from sqlalchemy import Column, Connection, Engine, Table, func, insert, select, 
 from rice_stream import schema
 from rice_stream.basis import basis_names
 from rice_stream.store.engine import reading, writing
+from rice_stream.store.retention import records_from_us
 
 _CHUNK = 400
 """Names looked up by one statement: SQLite allows a limited number of parameters."""
@@ -63,6 +64,11 @@ class Dimensions:
             rows = [{"basis_flags": f, "names": ",".join(basis_names(f))} for f in sorted(wanted - known)]
             if rows:
                 connection.execute(insert(table), rows)
+
+    def records_from_us(self) -> int:
+        """Records that ended before this instant have been dropped; 0: none have."""
+        with reading(self._engine) as connection:
+            return records_from_us(connection)
 
     def _keys(
         self,

@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from rice_stream import views
+from rice_stream.store.calendars import ensure_months
 
 
 class Migration(NamedTuple):
@@ -52,6 +53,8 @@ def migrate(engine: Engine, revision: str = "head") -> Migration:
     after = current_revision(engine)
     if after == head_revision(engine):
         _run(engine, views.create_statements(engine.dialect.name))
+        with engine.begin() as connection:
+            ensure_months(connection, "UTC")
     return Migration(before, after)
 
 

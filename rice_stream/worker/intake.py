@@ -30,9 +30,12 @@ class Intake:
         return self._events
 
     async def put(self, delivery: Delivery) -> None:
-        """Add a chunk; waits while more than a batch is waiting already."""
+        """Add a chunk; waits while more than a batch is waiting already. Once closed, chunks are left un-acked: they will
+        be read again."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._events < self._events_max or self._closed)
+            if self._closed:
+                return
             self._waiting.append(delivery)
             self._events += len(delivery.chunk.records)
             self._changed.notify_all()

@@ -1,0 +1,59 @@
+"""`rice-stream tenant ...`."""
+
+import click
+from sqlalchemy import select
+
+from rice_stream import schema
+from rice_stream.cli.base import CommandGroup, Session, answer, json_option, pass_session, table
+from rice_stream.runtime import open_store
+from rice_stream.store import reading, writing
+from rice_stream.store.calendars import set_time_zone
+
+
+@click.group(cls=CommandGroup)
+def tenant() -> None:
+    """Tenants and the time zone of their days and months.
+
+    Example: rice-stream tenant set acme --time-zone Europe/Berlin
+    """
+
+
+@tenant.command("set")
+@click.argument("tenant_id")
+@click.option("--time-zone", required=True, metavar="ZONE", help="IANA time zone, such as Europe/Berlin.")
+@json_option
+@pass_session
+def set_(session: Session, tenant_id: str, time_zone: str, *, as_json: bool) -> None:
+    """Set the time zone in which a tenant's days and months begin. Applies to what is asked from now on.
+
+    Example: rice-stream tenant set acme --time-zone Europe/Berlin
+    """
+    engine = open_store(session.settings)
+    with writing(engine) as connection:
+        set_time_zone(connection, tenant_id, time_zone)
+    _show(session, as_json=as_json, only=tenant_id)
+
+
+@tenant.command("list")
+@json_option
+@pass_session
+def list_(session: Session, *, as_json: bool) -> None:
+    """All tenants seen or set.
+
+    Example: rice-stream tenant list
+    """
+    _show(session, as_json=as_json)
+
+
+def _show(session: Session, *, as_json: bool, only: str | None = None) -> None:
+    columns = schema.tenant.c
+    query = select(columns.tenant_id, columns.time_zone).order_by(columns.tenant_id)
+    if only is not None:
+        query = query.where(columns.tenant_id == only)
+    with reading(open_store(session.settings)) as connection:
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+
+    def human() -> None:
+        table(["tenant", "time zone"], [[row["tenant_id"], row["time_zone"]] for row in rows])
+
+    answer({"tenants": rows}, as_json=as_json, human=human)

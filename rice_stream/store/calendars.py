@@ -1,0 +1,40 @@
+"""Local calendars in SQL: the first instants of months, so that a view can say "month to date" in any time zone."""
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from rice_stream import schema
+from rice_stream.budgets.definition import zone
+from rice_stream.budgets.periods import day_start
+from rice_stream.events import YEAR_MAX, YEAR_MIN
+from rice_stream.store.statements import insert_ignoring
+
+
+def month_starts(place: ZoneInfo) -> list[int]:
+    """Epoch seconds of the first instant of every local month that an event may lie in."""
+    months = (date(year, month, 1) for year in range(YEAR_MIN, YEAR_MAX + 1) for month in range(1, 13))
+    return [int(day_start(first, place).timestamp()) for first in months]
+
+
+def ensure_months(connection: Connection, time_zone: str) -> None:
+    """Keep the months of a time zone; nothing to do when they are there."""
+    table = schema.month_start
+    known = connection.scalar(select(func.count()).select_from(table).where(table.c.time_zone == time_zone))
+    if known:
+        return
+    rows = [{"time_zone": time_zone, "month_start_s": start} for start in month_starts(zone(time_zone))]
+    connection.execute(insert_ignoring(table, connection.dialect.name), rows)
+
+
+def set_time_zone(connection: Connection, tenant_id: str, time_zone: str) -> None:
+    """The time zone of a tenant's days and months; the tenant may be one without events so far. UsageError: no such zone."""
+    zone(time_zone)
+    table = schema.tenant
+    changed = connection.execute(update(table).where(table.c.tenant_id == tenant_id).values(time_zone=time_zone))
+    if changed.rowcount == 0:
+        # Known before its first event: the key is the next one, as for names that events bring.
+        following = (connection.scalar(select(func.max(table.c.tenant_key))) or 0) + 1
+        connection.execute(insert(table).values(tenant_key=following, tenant_id=tenant_id, time_zone=time_zone))
+    ensure_months(connection, time_zone)
