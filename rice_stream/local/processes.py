@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -60,7 +60,6 @@ class ChildProcess:
         log: Path,
         stop_signal: signal.Signals = signal.SIGTERM,
         account: Account | None = None,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start `argv`; `stop_signal` is what ends it in good order, `account` (only as root) as whom it runs."""
         self.name = name
@@ -73,7 +72,7 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**kept, "LANG": "C", "TZ": "UTC", **(environment or {})},
+                env={**kept, "LANG": "C", "TZ": "UTC"},
                 cwd="/",
                 start_new_session=True,
                 user=account.uid if account else None,

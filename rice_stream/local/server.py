@@ -74,7 +74,11 @@ class Server(ABC):
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._prepare()
         child = self._spawn(self._spawn_server)
-        answered = poll_until(lambda: child.exit_code is not None or self._answers(), deadline_s)
+        try:
+            answered = poll_until(lambda: child.exit_code is not None or self._answers(), deadline_s)
+        except BaseException:  # Ctrl-C: `with` has not been entered, so nobody else would stop it
+            self.kill()
+            raise
         if answered and child.exit_code is None:
             return
         problem = f"did not answer within {deadline_s:g} seconds"
