@@ -36,7 +36,7 @@ class NameTable:
     def __init__(self, dimensions: Dimensions) -> None:
         self._dimensions = dimensions
         self._clear_attributions()
-        self._principals: dict[str, dict[tuple[int, str], int]] = {"user": {}, "api_key": {}}
+        self._principals: dict[str, dict[tuple[int, str | None], int]] = {"user": {}, "api_key": {}}
 
     def _clear_attributions(self) -> None:
         self._index: dict[Attribution, int] = {}
@@ -85,11 +85,16 @@ class NameTable:
         if len(known) > PRINCIPALS_MAX:
             known.clear()
         wanted = list(zip(tenant_key.tolist(), names, strict=True))
-        missing = {pair for pair in wanted if pair not in known} if not known.keys() >= set(wanted) else set()
+        try:
+            return np.fromiter(map(known.__getitem__, wanted), dtype=np.int64, count=n)
+        except KeyError:
+            missing = {pair for pair in wanted if pair not in known}
+        for tenant, name in missing:
+            if not name:
+                known[tenant, name] = UNKNOWN
         named = sorted((tenant, name) for tenant, name in missing if name)
-        known.update(self._dimensions.principals(kind, named))
-        known.update(dict.fromkeys(missing.difference(named), UNKNOWN))  # type: ignore[arg-type]
-        return np.fromiter(map(known.__getitem__, wanted), dtype=np.int64, count=n)  # type: ignore[arg-type]
+        known.update({(tenant, name): key for (tenant, name), key in self._dimensions.principals(kind, named).items()})
+        return np.fromiter(map(known.__getitem__, wanted), dtype=np.int64, count=n)
 
 
 def key_prefix(tenant_id: str, source: str | None) -> bytes:
