@@ -56,7 +56,7 @@ def ingest(session: Session, files: tuple[Path, ...], format_: str, *, as_json: 
 def _ingest_file(pipeline: Pipeline, path: Path, counts: Counter[str]) -> Iterator[int]:
     """Process the file in batches; yields how many of its bytes (as they lie on disk) are done."""
     with path.open("rb") as raw:
-        stream = cast(IO[bytes], gzip.open(raw)) if path.suffix == ".gz" else raw
+        stream = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
         try:
             lines = _records(path, stream)
             while batch := list(islice(lines, _LINES_PER_BATCH)):

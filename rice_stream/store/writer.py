@@ -55,7 +55,7 @@ class Writer(ABC):
         new = np.ones(len(records), dtype=np.bool_)
         differing: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         for _ in range(_RACES_MAX):
-            if self._probe_first:
+            if self._probe_first and len(records):
                 known, differing = self._probe(records)
                 new = np.ones(len(records), dtype=np.bool_)
                 new[known] = False
