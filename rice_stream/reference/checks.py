@@ -1,0 +1,111 @@
+"""What the columns alone cannot say: ranges in order, and every name that a row points to exists."""
+
+from collections.abc import Mapping, Sequence
+
+from rice_stream.reference.reading import Row, raise_problems
+
+Tables = Mapping[str, Sequence[Row]]
+
+FLEET_SUBJECTS = ("fleet:", "industry:")
+"""Subjects of pue.csv and wue.csv that are no place."""
+REQUIRED_SUBJECTS = ("industry:public_cloud", "industry:data_centers")
+"""Without these the PUE ladder has no last rung."""
+
+
+def check_tables(tables: Tables) -> None:
+    """Raises ReferenceDataError naming file, row and column of everything that does not fit together."""
+    problems = [
+        *_params(tables["models"]),
+        *_params(tables["fallbacks"]),
+        *_cache_shape(tables["models"]),
+        *_spreads(tables["spreads"]),
+        *_references(tables),
+        *_last_rungs(tables),
+    ]
+    raise_problems(problems)
+
+
+def _params(rows: Sequence[Row]) -> list[str]:
+    problems = []
+    for row in rows:
+        for prefix in ("params_total_b", "params_active_b"):
+            low, mid, high = (row.optional_number(prefix + suffix) for suffix in ("_low", "", "_high"))
+            if prefix == "params_total_b" and mid is None and (low is None or high is None):
+                problems.append(f"{row.where}, column {prefix}: give the value, or both {prefix}_low and {prefix}_high")
+            if (low is None) != (high is None):
+                problems.append(f"{row.where}, column {prefix}_low: low and high are given together or not at all")
+            elif low is not None and high is not None and not low <= (low if mid is None else mid) <= high:
+                problems.append(
+                    f"{row.where}, column {prefix}: low <= value <= high is needed, got {low}, {mid}, {high}"
+                )
+        total, active = row.optional_number("params_total_b"), row.optional_number("params_active_b")
+        if total is not None and active is not None and active > total:
+            problems.append(f"{row.where}, column params_active_b: {active} is more than the {total} in total")
+    return problems
+
+
+def _cache_shape(rows: Sequence[Row]) -> list[str]:
+    problems = []
+    for row in rows:
+        given = [row.optional_number(name) is not None for name in ("layers", "kv_heads", "head_dim")]
+        if any(given) and not all(given):
+            problems.append(
+                f"{row.where}, column layers: layers, kv_heads and head_dim are given together or not at all"
+            )
+    return problems
+
+
+def _spreads(rows: Sequence[Row]) -> list[str]:
+    return [
+        f"{row.where}, column factor_mid: factor_low <= factor_mid <= factor_high is needed"
+        for row in rows
+        if not row.number("factor_low") <= row.number("factor_mid") <= row.number("factor_high")
+    ]
+
+
+def _references(tables: Tables) -> list[str]:
+    models = {row.text("model_id").lower() for row in tables["models"]}
+    places = {row.text("region_id").lower() for row in tables["regions"]}
+    problems = []
+
+    def need(row: Row, column: str, name: str, known: set[str], file_name: str) -> None:
+        if name.lower() not in known:
+            problems.append(f"{row.where}, column {column}: {name!r} has no row in {file_name}")
+
+    for row in tables["aliases"]:
+        need(row, "model_id", row.text("model_id"), models, "models.csv")
+    for row in tables["regions"]:
+        for step in row.text("ladder").split():
+            need(row, "ladder", step, places, "regions.csv")
+    for row in tables["rci"]:
+        need(row, "region_id", row.text("region_id"), places, "regions.csv")
+    for table in ("pue", "wue"):
+        for row in tables[table]:
+            subject = row.text("subject")
+            if not subject.startswith(FLEET_SUBJECTS):
+                need(row, "subject", subject, places, "regions.csv")
+    for row in tables["providers"]:
+        if row.text("region"):
+            need(row, "region", row.text("region"), places, "regions.csv")
+    return problems
+
+
+def _last_rungs(tables: Tables) -> list[str]:
+    """The rows without which some look-up would have no answer at all."""
+    problems = []
+    world = [
+        row
+        for row in tables["rci"]
+        if (row.text("region_id"), row.text("scope"), row.text("signal"), row.text("accounting"))
+        == ("world", "lifecycle", "average", "location")
+        and row.number("rci_gco2e_per_kwh") > 0
+    ]
+    if not world:
+        problems.append("rci.csv: the last rung is missing: a row world, lifecycle, average, location above 0")
+    subjects = {row.text("subject") for row in tables["pue"]}
+    problems += [
+        f"pue.csv: the last rung is missing: a row {name}" for name in REQUIRED_SUBJECTS if name not in subjects
+    ]
+    if not any(row.text("rung") == "default" for row in tables["fallbacks"]):
+        problems.append("fallbacks.csv: the last rung is missing: a row with rung default")
+    return problems

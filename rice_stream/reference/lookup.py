@@ -1,0 +1,118 @@
+"""The reference set: every look-up in one object. Pure: no clock, file or network; the time is an argument."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from rice_stream.reference import search
+from rice_stream.reference.hardware import HardwareTable
+from rice_stream.reference.models import ModelTable
+from rice_stream.reference.providers import ProviderTable
+from rice_stream.reference.pue import PueTable
+from rice_stream.reference.reading import Row
+from rice_stream.reference.regions import RegionTable
+from rice_stream.reference.sources import Source, SourceTable
+from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
+
+CACHE_ENTRIES = 16_384
+"""Bound of each look-up's cache: names in events are free text, and a hostile sender must not grow the worker."""
+
+
+class Reference:
+    """All reference tables of one version.
+
+    Unknown names are never an error and never zero: each look-up ends in an estimate whose `rung` says what it rests
+    on and whose range is wider (docs/reference-data.md, "Ladders"). Between two neighbours of `boundaries_us` every
+    look-up is constant in time; times are UTC epoch microseconds.
+    """
+
+    def __init__(self, tables: Mapping[str, Sequence[Row]], version: str) -> None:
+        """`tables` as `merging.merge_layers` gives them, checked by `checks.check_tables`."""
+        self.version = version
+        self._sources = SourceTable(tables["sources"])
+        self.providers = ProviderTable(tables["providers"], self._sources)
+        self.models = ModelTable(tables, self._sources, self.providers)
+        self.regions = RegionTable(tables, self._sources, self.providers)
+        self.pues = PueTable(tables, self._sources, self.providers, self.regions.places)
+        self.hardware = HardwareTable(tables["hardware"], self._sources)
+        self.boundaries_us: tuple[int, ...] = tuple(
+            sorted(self.models.boundaries_us | self.regions.boundaries_us | self.pues.boundaries_us)
+        )
+        self._model = lru_cache(CACHE_ENTRIES)(self._resolve_model)
+        self._region = lru_cache(CACHE_ENTRIES)(self._resolve_region)
+        self._pue = lru_cache(CACHE_ENTRIES)(self._resolve_pue)
+        self._hardware = lru_cache(CACHE_ENTRIES)(self.hardware.resolve)
+
+    def period(self, at_us: int) -> int:
+        """Which stretch of constant factors a time falls in: 0 before the first boundary."""
+        return bisect_right(self.boundaries_us, at_us)
+
+    def resolve_model(
+        self, provider: str | None, request_model: str | None, response_model: str | None, at_us: int
+    ) -> ModelFactor:
+        """Parameters of the model that answered: the response's name before the request's, whichever is known."""
+        return self._model(provider, request_model, response_model, self.period(at_us))
+
+    def resolve_region(
+        self, region: str | None, provider: str | None, scope: str, at_us: int, default_region: str | None = None
+    ) -> RegionFactor:
+        """Carbon intensity of the region, else of `default_region`, else of the vendor's assumed place, else the world.
+
+        Raises UsageError where `scope` is neither `lifecycle` nor `direct`.
+        """
+        return self._region(region, provider, scope, self.period(at_us), default_region)
+
+    def resolve_pue(
+        self, region_id: str | None, provider: str | None, at_us: int, default: float | None = None
+    ) -> PueFactor:
+        """PUE of a resolved region (`RegionFactor.region_id`), else of a fleet, else `default`, else an industry mean."""
+        return self._pue(region_id, provider, self.period(at_us), default)
+
+    def resolve_hardware(self, name: str | None) -> HardwareFactor:
+        """Published figures of an accelerator; `known=False` with those of the default for any other name."""
+        return self._hardware(name)
+
+    def identify_region(self, region: str | None, provider: str | None = None) -> str | None:
+        """The id of the place that a spelling names, None where it names none (for checking settings)."""
+        return self.regions.identify(region, provider)
+
+    def search_models(self, query: str = "", at_us: int | None = None) -> list[dict[str, Any]]:
+        """Models whose id, owner, family note or alias contains the query's words, as JSON-ready objects.
+
+        A query that no row contains still answers: with what the look-up would take for it, and its rung.
+        """
+        return search.models(self.models, query, self._last_us() if at_us is None else at_us)
+
+    def search_regions(self, query: str = "", at_us: int | None = None) -> list[dict[str, Any]]:
+        """Places whose id, name, country or spelling contains the query's words, as JSON-ready objects."""
+        return search.regions(self.regions, self.pues, query, self._last_us() if at_us is None else at_us)
+
+    def sources(self) -> list[Source]:
+        """Everything that the figures rest on, for the licence notice."""
+        return self._sources.all()
+
+    def _last_us(self) -> int:
+        """A time in the newest period."""
+        return self.boundaries_us[-1] if self.boundaries_us else 0
+
+    def _at(self, period: int) -> int:
+        """A time inside a period, so that the cache holds one entry per period and not per event."""
+        if not self.boundaries_us:
+            return 0
+        return self.boundaries_us[period - 1] if period else self.boundaries_us[0] - 1
+
+    def _resolve_model(
+        self, provider: str | None, request_model: str | None, response_model: str | None, period: int
+    ) -> ModelFactor:
+        return self.models.resolve(provider, request_model, response_model, self._at(period))
+
+    def _resolve_region(
+        self, region: str | None, provider: str | None, scope: str, period: int, default_region: str | None
+    ) -> RegionFactor:
+        return self.regions.resolve(region, provider, scope, self._at(period), default_region)
+
+    def _resolve_pue(
+        self, region_id: str | None, provider: str | None, period: int, default: float | None
+    ) -> PueFactor:
+        return self.pues.resolve(region_id, provider, self._at(period), default)

@@ -1,0 +1,206 @@
+"""From the text of one CSV file to checked rows. Pure: the loader hands the text in.
+
+Every problem of a file is found before any is reported; the message names file, row (line of the file), column, the
+value and what is allowed there.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from rice_stream.errors import ReferenceDataError
+from rice_stream.reference.tables import Column, Table
+
+Cell = str | float | int | bool | None
+
+BEGINNING_US = -(2**62)
+"""Valid since ever: earlier than any event."""
+END_US = 2**62
+"""Valid for ever: later than any event."""
+MAX_PROBLEMS_SHOWN = 10
+MAX_FIELD_CHARACTERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One checked row. `where` names file and line; dates are half-open UTC microseconds [valid_from, valid_to)."""
+
+    where: str
+    cells: dict[str, Cell]
+    valid_from_us: int = BEGINNING_US
+    valid_to_us: int = END_US
+
+    def text(self, column: str) -> str:
+        cell = self.cells[column]
+        return cell if isinstance(cell, str) else ""
+
+    def number(self, column: str) -> float:
+        """A required number."""
+        cell = self.cells[column]
+        if not isinstance(cell, int | float):
+            raise ReferenceDataError(f"{self.where}, column {column}: a number is required here")
+        return float(cell)
+
+    def optional_number(self, column: str) -> float | None:
+        cell = self.cells[column]
+        return float(cell) if isinstance(cell, int | float) else None
+
+    def optional_whole(self, column: str) -> int | None:
+        cell = self.cells[column]
+        return int(cell) if isinstance(cell, int) else None
+
+    def flag(self, column: str) -> bool:
+        return self.cells[column] is True
+
+    @property
+    def valid_from(self) -> str | None:
+        """The start as ISO text, None where the row has always applied."""
+        return None if self.valid_from_us == BEGINNING_US else iso_from_us(self.valid_from_us)
+
+
+def iso_from_us(at_us: int) -> str:
+    """UTC microseconds as ISO text; a midnight is written as the date alone."""
+    moment = datetime.fromtimestamp(at_us / 1e6, tz=UTC)
+    if moment.time() == datetime.min.time():
+        return moment.date().isoformat()
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def us_from_iso(text: str) -> int:
+    """ISO date or time as UTC microseconds; a date means its first instant. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return round(moment.timestamp() * 1_000_000)
+
+
+def key_of(table: Table, row: Row) -> tuple[str, ...]:
+    """What identifies the row in its table besides its dates, without regard to case."""
+    return tuple(row.text(column).lower() for column in table.key)
+
+
+def read_table(table: Table, text: str, file_name: str) -> list[Row]:
+    """The rows of one file.
+
+    Raises ReferenceDataError for a wrong header, a cell that its column does not allow, a duplicate key or
+    overlapping dates.
+    """
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    problems: list[str] = []
+    rows: list[Row] = []
+    try:
+        header = next(reader, [])
+        _check_header(table, header, file_name)
+        for fields in reader:
+            if not any(fields):
+                continue
+            row = _read_row(table, header, fields, f"{file_name} row {reader.line_num}", problems)
+            if row is not None:
+                rows.append(row)
+    except csv.Error as error:
+        problems.append(
+            f"{file_name} row {reader.line_num}: not readable as CSV ({error}); quote text that holds quotes"
+        )
+    problems += _duplicates(table, rows)
+    raise_problems(problems)
+    return rows
+
+
+def raise_problems(problems: Sequence[str]) -> None:
+    """Raises one ReferenceDataError that lists the problems, if there are any."""
+    if not problems:
+        return
+    shown = "; ".join(problems[:MAX_PROBLEMS_SHOWN])
+    left = len(problems) - MAX_PROBLEMS_SHOWN
+    raise ReferenceDataError(shown + (f"; and {left} more" if left > 0 else ""))
+
+
+def _check_header(table: Table, header: Sequence[str], file_name: str) -> None:
+    expected = [column.name for column in table.columns]
+    unknown = [name for name in header if name not in expected]
+    missing = [column.name for column in table.columns if column.required and column.name not in header]
+    doubled = sorted({name for name in header if list(header).count(name) > 1})
+    wrong = [
+        *(f"column {name!r} is unknown" for name in unknown),
+        *(f"column {name!r} is missing" for name in missing),
+        *(f"column {name!r} appears twice" for name in doubled),
+    ]
+    columns = f"the columns are {', '.join(expected)}; those that may be empty may be left out"
+    raise_problems([f"{file_name} row 1: {', '.join(wrong)}; {columns}"] if wrong else [])
+
+
+def _read_row(
+    table: Table, header: Sequence[str], fields: Sequence[str], where: str, problems: list[str]
+) -> Row | None:
+    if len(fields) != len(header):
+        problems.append(f"{where}: {len(fields)} cells where the header has {len(header)}")
+        return None
+    given = dict(zip(header, fields, strict=True))
+    cells: dict[str, Cell] = {}
+    found = len(problems)
+    for column in table.columns:
+        text = given.get(column.name, "").strip()
+        try:
+            cells[column.name] = _cell(column, text)
+        except ValueError:
+            shown = text if len(text) <= 60 else text[:57] + "..."
+            problems.append(f"{where}, column {column.name}: {shown!r} is not allowed; it holds {column.allowed()}")
+    if len(problems) > found:
+        return None
+    start, end = _dates(cells) if table.dated else (BEGINNING_US, END_US)
+    if start >= end:
+        problems.append(f"{where}, column valid_to: it must be later than valid_from")
+        return None
+    return Row(where, cells, start, end)
+
+
+def _cell(column: Column, text: str) -> Cell:
+    """The typed value of a cell, None for an empty one. Raises ValueError for what the column does not allow."""
+    if not text:
+        if column.required:
+            raise ValueError
+        return None
+    if len(text) > MAX_FIELD_CHARACTERS:
+        raise ValueError
+    if column.kind in ("number", "whole"):
+        value: float | int = int(text) if column.kind == "whole" else float(text)
+        low, high = column.low, column.high
+        if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+            raise ValueError
+        return value
+    if column.kind == "flag":
+        if text not in ("true", "false"):
+            raise ValueError
+        return text == "true"
+    if column.kind == "date":
+        us_from_iso(text)
+    if column.kind == "choice" and text not in column.choices:
+        raise ValueError
+    return text
+
+
+def _dates(cells: dict[str, Cell]) -> tuple[int, int]:
+    start, end = cells.get("valid_from"), cells.get("valid_to")
+    return (
+        us_from_iso(start) if isinstance(start, str) else BEGINNING_US,
+        us_from_iso(end) if isinstance(end, str) else END_US,
+    )
+
+
+def _duplicates(table: Table, rows: Iterable[Row]) -> list[str]:
+    """Rows of one file that claim the same thing for the same time."""
+    problems: list[str] = []
+    by_key: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        by_key.setdefault(key_of(table, row), []).append(row)
+    for key, same in by_key.items():
+        ordered = sorted(same, key=lambda row: row.valid_from_us)
+        for earlier, later in pairwise(ordered):
+            if later.valid_from_us < earlier.valid_to_us:
+                what = "its dates overlap with those of" if table.dated else "its key is that of"
+                columns, values = ", ".join(table.key), ", ".join(key)
+                problems.append(f"{later.where}, column {columns} ({values}): {what} {earlier.where}; keep one")
+    return problems

@@ -1,0 +1,43 @@
+"""sources.csv: what stands behind each figure, and under which licence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rice_stream.reference.reading import Row
+
+UNSTATED_LICENCE = "not stated"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    source_id: str
+    name: str
+    version: str
+    licence: str
+    url: str
+
+
+class SourceTable:
+    """Rows name a source by its id, or (in a user's overlay) in free words."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._sources = {
+            row.text("source_id"): Source(
+                row.text("source_id"), row.text("name"), row.text("version"), row.text("licence"), row.text("url")
+            )
+            for row in rows
+        }
+
+    def all(self) -> list[Source]:
+        return list(self._sources.values())
+
+    def describe(self, cell: str) -> str:
+        """Name and version; free words as they stand."""
+        source = self._sources.get(cell)
+        if source is None:
+            return cell
+        return f"{source.name} ({source.version})" if source.version else source.name
+
+    def licence(self, cell: str) -> str:
+        source = self._sources.get(cell)
+        return source.licence if source else UNSTATED_LICENCE

@@ -1,0 +1,124 @@
+"""What a look-up answers: one frozen record per kind of factor, each naming the rung of the ladder it came from.
+
+`rung` is a short lower-case word. It is stored with every record and is a metric label, so it comes from a fixed set
+(docs/reference-data.md, "Ladders") and never from the event.
+"""
+
+from dataclasses import dataclass
+
+from rice_stream.estimator.types import Range
+
+MODEL_RUNGS = (
+    "exact",
+    "alias",
+    "dated",
+    "variant",
+    "size_in_name",
+    "family",
+    "size_class",
+    "provider",
+    "default",
+)
+"""Best first. From `size_in_name` on the model itself is unknown."""
+
+KNOWN_MODEL_RUNGS = frozenset(MODEL_RUNGS[:4])
+
+REGION_RUNGS = (
+    "region",
+    "grid_zone",
+    "subregion",
+    "state",
+    "country",
+    "area",
+    "world",
+)
+"""Best first. `_converted` after one of the last three: the value was converted from the other scope."""
+
+SCOPES = ("lifecycle", "direct")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFactor:
+    """Parameters of one model, in billions; `kv_bytes_per_token` is for a cache of 16-bit values over all layers."""
+
+    model_id: str
+    params_total_b: Range
+    params_active_b: Range
+    kv_bytes_per_token: float | None
+    precision: str | None
+    rung: str
+    source: str
+    valid_from: str | None = None
+    estimated: bool = False
+    owner: str = ""
+    note: str = ""
+
+    @property
+    def known(self) -> bool:
+        """False where the figures are those of a size, a family or of all models, not of this one."""
+        return self.rung in KNOWN_MODEL_RUNGS
+
+
+@dataclass(frozen=True, slots=True)
+class RegionFactor:
+    """Carbon intensity of the electricity at one place (gCO2e/kWh).
+
+    `region_id` is the place that was recognised, `factor_region_id` the place whose row gave the value, `level` that
+    place's kind. `rung` equals `level`, except `default_region` and `vendor`: there the place itself was assumed.
+    `scope` is always the scope that was asked for. `market_rci_gco2e_per_kwh` is None where no row says otherwise.
+    """
+
+    region_id: str
+    rci_gco2e_per_kwh: Range
+    rung: str
+    scope: str
+    year: int | None
+    source: str
+    licence: str
+    market_rci_gco2e_per_kwh: float | None = None
+    wue_l_per_kwh: float | None = None
+    wue_basis: str | None = None
+    factor_region_id: str = ""
+    level: str = ""
+    name: str = ""
+    valid_from: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PueFactor:
+    """Facility energy over IT energy. `rung`: region, factsheet, fleet, assumption, industry or default."""
+
+    pue: float
+    rung: str
+    source: str
+    year: int | None = None
+    valid_from: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareFactor:
+    """One accelerator. Peaks are dense (without sparsity), per device, in 1e12 operations a second.
+
+    `known` is False for a name that no row carries: the figures are then those of `DEFAULT_HARDWARE`.
+    `tdp_published` is False where the maker states no power limit and the row says what was assumed.
+    """
+
+    hardware: str
+    known: bool
+    rung: str
+    vendor: str
+    tdp_w: float
+    tdp_published: bool
+    memory_gb: float
+    memory_bandwidth_gb_s: float
+    peak_tflops_fp16: float
+    peak_tflops_fp8: float | None
+    peak_tops_int8: float | None
+    peak_tflops_fp4: float | None
+    idle_w: float | None
+    embodied_kgco2e: float | None
+    embodied_source: str | None
+    source: str
+    note: str = ""
