@@ -1,0 +1,243 @@
+"""Fits `rice-calibrated` and writes its artefact and its report: `python -m training.calibrated DIR`.
+
+DIR holds the published files (ml_energy/, llm_perf/); our own measurements are in training/data. The same command on the
+same files gives the same bytes. `--check` fits and compares without writing; exit code 1 if a byte differs.
+"""
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rice_stream.errors import RiceError
+from rice_stream.estimator.calibrated import ARTEFACT
+from rice_stream.estimator.calibrated_artefact import Artefact
+from rice_stream.estimator.types import Floats
+from training.calibrated_artefact import BATCH_HIGH, BATCH_LOW, fields, rounded, scaffold, serialise
+from training.calibrated_errors import Coverage, assumed, at_batch, calibrate, family, widening
+from training.calibrated_fit import fit, initial, leave_out, predict_j, problem
+from training.calibrated_model import BOARD_J, BOARD_S, ENERGY, TIME, Theta
+from training.calibrated_rows import (
+    DATA,
+    GPU_FILE,
+    PERF24_FILE,
+    PERF26_FILE,
+    V3_FILE,
+    Row,
+    gpu_rows,
+    leave_one_group_out,
+    perf24_rows,
+    perf26_rows,
+    v3_rows,
+)
+
+REGRESSORS = Path(__file__).parent.parent / "rice_stream" / "estimator" / "regressors"
+FITTED_HARDWARE = ("B200", "H200")
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """All rows that are fitted to or tested on."""
+
+    gpu: list[Row]
+    v3: list[Row]
+    perf26: list[Row]
+    perf24: list[Row]
+
+    @property
+    def energy(self) -> list[Row]:
+        return [*self.gpu, *self.v3]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Predictions of every row by fits that saw no row of its group."""
+
+    energy_j: Floats
+    energy_s: Floats
+    perf26_j: Floats
+    perf24_j: Floats
+    perf24_s: Floats
+    v3_at_low_batch: Floats
+    v3_at_high_batch: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a run of the fit gives: parameters, left-out predictions, bounds, the artefact's bytes."""
+
+    data: Data
+    theta: Theta
+    left_out: LeftOut
+    known: Coverage
+    assumed_inside: Floats
+    errors: Mapping[str, Any]
+    artefact: bytes
+
+
+def read(folder: Path) -> Data:
+    return Data(gpu_rows(), v3_rows(folder), perf26_rows(folder), perf24_rows(folder))
+
+
+def run(folder: Path) -> Fitted:
+    """The whole fit. Raises UsageError or ReferenceDataError for a missing or damaged file."""
+    data, empty = read(folder), scaffold()
+    theta = fit_all(data, empty)
+    left_out = predict_left_out(data, theta, empty)
+    known, errors, inside = intervals(data, left_out, empty)
+    described = describe(folder, data)
+    return Fitted(data, theta, left_out, known, inside, errors, serialise(fields(theta, errors, described)))
+
+
+def fit_all(data: Data, empty: Artefact) -> Theta:
+    theta = initial()
+    theta |= fit(ENERGY, theta, problem(data.energy, empty), time=False)
+    theta |= fit(TIME, theta, problem(data.energy, empty), time=True)
+    theta |= fit(BOARD_J, theta, problem(data.perf26, empty), time=False)
+    return theta | fit(BOARD_S, theta, problem([*data.perf26, *data.perf24], empty), time=True)
+
+
+def predict_left_out(data: Data, theta: Theta, empty: Artefact) -> LeftOut:
+    board = [*data.perf26, *data.perf24]
+    board_j = leave_out_mixed(data, theta, empty)
+    board_s = leave_out(board, BOARD_S, theta, empty, time=True)
+    return LeftOut(
+        energy_j=leave_out(data.energy, ENERGY, initial(), empty, time=False),
+        energy_s=leave_out(data.energy, TIME, initial(), empty, time=True),
+        perf26_j=leave_out(data.perf26, BOARD_J, theta, empty, time=False),
+        perf24_j=board_j,
+        perf24_s=board_s[len(data.perf26) :],
+        v3_at_low_batch=leave_out_at(data, empty, BATCH_LOW),
+        v3_at_high_batch=leave_out_at(data, empty, BATCH_HIGH),
+    )
+
+
+def leave_out_mixed(data: Data, theta: Theta, empty: Artefact) -> Floats:
+    """GPU joules of the 2024 runs: their energy is never fitted to, and a model that both files hold is left out of the fit."""
+    predicted = np.full(len(data.perf24), np.nan)
+    for group in sorted({row.group for row in data.perf24}):
+        own = [index for index, row in enumerate(data.perf24) if row.group == group]
+        models = {data.perf24[index].model for index in own}
+        kept = [row for row in data.perf26 if row.group != group and row.model not in models]
+        own_theta = (
+            theta | fit(BOARD_J, theta, problem(kept, empty), time=False) if len(kept) < len(data.perf26) else theta
+        )
+        predicted[own] = predict_j(own_theta, problem([data.perf24[index] for index in own], empty))
+    return predicted
+
+
+def leave_out_at(data: Data, empty: Artefact, batch_size: float) -> Floats:
+    """ML.ENERGY rows predicted as if their batch were `batch_size`, by fits that saw no row of their group."""
+    position = {id(row): index for index, row in enumerate(data.v3)}
+    predicted = np.full(len(data.v3), np.nan)
+    for _, kept, left in leave_one_group_out(data.energy):
+        own = [row for row in left if id(row) in position]
+        if own:
+            theta = initial() | fit(ENERGY, initial(), problem(kept, empty), time=False)
+            predicted[[position[id(row)] for row in own]] = predict_j(theta, problem(at_batch(own, batch_size), empty))
+    return predicted
+
+
+def intervals(data: Data, left_out: LeftOut, empty: Artefact) -> tuple[Coverage, dict[str, Any], Floats]:
+    """Bounds for every regime, the coverage at a known batch, and which ML.ENERGY rows the bounds hold without a batch."""
+    residual = log_ratio(data.energy, left_out.energy_j)
+    served = np.array([row.source == "ml_energy_v3" for row in data.energy])
+    single = np.array([row.kind == "decode" and row.context.batch_size == 1 for row in data.energy])
+    eager = [row.kind == "eager" for row in data.perf26]
+    rows = [
+        *data.v3,
+        *(row for row, keep in zip(data.perf26, eager, strict=True) if keep),
+        *(row for row, keep in zip(data.energy, single.tolist(), strict=True) if keep),
+    ]
+    residuals = np.concatenate([residual[served], log_ratio(data.perf26, left_out.perf26_j)[eager], residual[single]])
+    regimes = [f"{family(row)}/{'known' if row.source == 'ml_energy_v3' else 'one'}" for row in rows]
+    known = calibrate(rows, residuals, regimes)
+    bounds = {name: dict(bound) for name, bound in known.bounds.items()}
+    # No mixture of experts has been measured at batch 1: it gets the wider bounds of the served ones.
+    bounds["moe/one"] = dict(bounds["moe/known"])
+    unstated, inside = assumed(data.v3, left_out.v3_at_high_batch, left_out.v3_at_low_batch, bounds)
+    errors = {"errors": {**bounds, **unstated}, "hardware_errors": hardware_errors(data, residual[served], empty)}
+    return known, rounded_deep(errors), inside.astype(np.float64)
+
+
+def hardware_errors(data: Data, measured: Floats, empty: Artefact) -> dict[str, dict[str, float]]:
+    """What intervals need on top for hardware that was never measured, and for hardware that is not even known.
+
+    `scaled`: H200 and B200 predicted from their specification by a fit that saw neither. `unknown`: every ML.ENERGY row
+    predicted as if it had run on the other GPU.
+    """
+    others = [row for row in data.energy if row.context.hardware not in ("B200", "H200-SXM")]
+    theta = initial() | fit(ENERGY, initial(), problem(others, empty), time=False)
+    unfitted = {**theta, **{name: 0.0 for name in ENERGY if name.split(".")[0] in FITTED_HARDWARE}}
+    unfitted["B200.context_j"] = -50.0
+    newer = [row for row in data.v3 if row.context.hardware == "B200"]
+    scaled = log_ratio(newer, predict_j(unfitted, problem(newer, empty)))
+    full = initial() | fit(ENERGY, initial(), problem(data.energy, empty), time=False)
+    swapped = [
+        replace(row, context=replace(row.context, hardware="H100" if row.context.hardware == "B200" else "B200"))
+        for row in data.v3
+    ]
+    unknown = log_ratio(data.v3, predict_j(full, problem(swapped, empty)))
+    scaled_wider, unknown_wider = widening(scaled, measured), widening(unknown, measured)
+    widest = {
+        "low": min(scaled_wider["low"], unknown_wider["low"]),
+        "high": max(scaled_wider["high"], unknown_wider["high"]),
+    }
+    return {"measured": {"low": 0.0, "high": 0.0}, "scaled": scaled_wider, "unknown": widest}
+
+
+def log_ratio(rows: Sequence[Row], predicted: Floats) -> Floats:
+    """log(measured / predicted) joules."""
+    measured = np.array([float(row.joules or np.nan) for row in rows])
+    ratio: Floats = np.log(measured / predicted)
+    return ratio
+
+
+def rounded_deep(errors: dict[str, Any]) -> dict[str, Any]:
+    return {
+        kind: {name: {side: rounded(value) for side, value in bound.items()} for name, bound in table.items()}
+        for kind, table in errors.items()
+    }
+
+
+def describe(folder: Path, data: Data) -> dict[str, Any]:
+    """Rows and SHA-256 of every file the fit read: what the artefact rests on."""
+    counts = {V3_FILE: len(data.v3), PERF26_FILE: len(data.perf26), PERF24_FILE: len(data.perf24)}
+    files = {
+        name: {"rows": count, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
+        for name, count in counts.items()
+    }
+    own = (DATA / GPU_FILE).read_bytes()
+    return {**files, GPU_FILE: {"rows": len(data.gpu), "sha256": hashlib.sha256(own).hexdigest()}}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.calibrated", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder that holds ml_energy/ and llm_perf/")
+    parser.add_argument("--check", action="store_true", help="compare with the shipped artefact instead of writing it")
+    options = parser.parse_args(arguments)
+    try:
+        fitted = run(options.folder)
+    except RiceError as problem_found:
+        print(problem_found, file=sys.stderr)
+        return problem_found.exit_code
+    path = REGRESSORS / ARTEFACT
+    if options.check:
+        same = path.read_bytes() == fitted.artefact
+        print(f"{ARTEFACT}: {'the same bytes' if same else 'differs from what these files give'}")
+        return 0 if same else 1
+    path.write_bytes(fitted.artefact)
+    from training.calibrated_report import write_report
+
+    write_report(fitted, options.folder)
+    print(f"wrote {ARTEFACT} and docs/validation-calibrated.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

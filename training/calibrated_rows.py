@@ -1,0 +1,286 @@
+"""Reads the measurements that `rice-calibrated` is fitted to and tested on, as rows of one kind.
+
+Our own measurements are committed (training/data/gpu_measured_h100_h200.csv); third-party files are read from a folder
+given on the command line. A row's `group` is what is left out together: all rows of the same weights or the same
+architecture at the same size, whatever the data set, precision, fine-tune or hardware.
+"""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rice_stream.errors import ReferenceDataError, UsageError
+from rice_stream.estimator.types import Context, Range
+
+DATA = Path(__file__).parent / "data"
+GPU_FILE, ARCHITECTURE_FILE, HARDWARE_FILE = (
+    "gpu_measured_h100_h200.csv",
+    "calibrated_architectures.csv",
+    "calibrated_hardware.csv",
+)
+V3_FILE = "ml_energy/mlenergy_v3.csv"
+PERF26_FILE = "llm_perf/llmperf_dataset_2026-01.csv"
+PERF24_FILE = "llm_perf/llmperf_2024-02_bf16_none_none.csv"
+
+PROMPT_TOKENS = {"lm-arena-chat": 200.0, "gpqa": 250.0, "sourcegraph-fim": 1600.0}
+"""Mean prompt length of ML.ENERGY's text tasks. Not in the file: estimated from what the tasks are (single chat prompts;
+graduate-level multiple-choice questions; code around a hole) and checked to matter little (docs/validation-calibrated.md)."""
+
+GROUPS = {
+    # our bench's random-weight stand-ins and the served models of the same architecture
+    "llama-3.1-8b": "llama-3.1-8b",
+    "meta-llama/Llama-3.1-8B-Instruct": "llama-3.1-8b",
+    "llama-3.2-1b": "llama-3.2-1b",
+}
+
+PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "fp8": "fp8", "mxfp4": "mxfp4"}
+
+
+@dataclass(frozen=True, slots=True)
+class LayeredContext(Context):
+    """A context that also knows its model's layers; the method uses them where a caller's context carries them."""
+
+    layers: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement. `kind`: `decode` (one step of a batch), `prefill` (of a batch), `request` (per output token),
+    `eager` (per decode step at batch 1), `board` (whole run at batch 1, seconds and server joules)."""
+
+    source: str
+    kind: str
+    model: str
+    group: str
+    task: str
+    context: Context
+    input_tokens: float
+    output_tokens: float
+    joules: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    params_total_b: float
+    params_active_b: float
+    layers: float
+    kv_bytes_per_token: float
+
+
+def records(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """A CSV file's rows. Raises UsageError for a missing file, ReferenceDataError for a missing column."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            missing = [column for column in columns if column not in (reader.fieldnames or ())]
+            if missing:
+                raise ReferenceDataError(f"{path.name}: column {missing[0]!r} is missing; take the file as published")
+            return list(reader)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path.name}: not found in the folder; give the folder that holds {path.parent.name}/"
+        ) from None
+
+
+def number(record: dict[str, str], column: str, path: str) -> float:
+    """A cell as a number. Raises ReferenceDataError naming file, column and text."""
+    try:
+        return float(record[column])
+    except ValueError:
+        raise ReferenceDataError(f"{path}, column {column}: {record[column]!r} is not a number") from None
+
+
+def architectures() -> dict[str, Architecture]:
+    """Public facts by model name (sources in the file)."""
+    path = DATA / ARCHITECTURE_FILE
+    rows = records(path, ("model", "params_total_b", "params_active_b", "layers", "kv_bytes_per_token"))
+    return {
+        row["model"]: Architecture(
+            number(row, "params_total_b", path.name),
+            number(row, "params_active_b", path.name),
+            number(row, "layers", path.name),
+            number(row, "kv_bytes_per_token", path.name),
+        )
+        for row in rows
+    }
+
+
+def gpu_rows() -> list[Row]:
+    """Our measurements: decode steps and prefills of bare models on one H100 or H200, energy counter of the GPU."""
+    return [
+        _gpu_row(record) for record in records(DATA / GPU_FILE, ("gpu", "model", "phase", "gpu_joules", "kv_heads"))
+    ]
+
+
+def _gpu_row(record: dict[str, str]) -> Row:
+    def value(column: str) -> float:
+        return number(record, column, GPU_FILE)
+
+    params_b, batch, decode = value("params_b"), value("batch_size"), record["phase"] == "decode"
+    context = _context(
+        layers=None,
+        params=(params_b, params_b),
+        hardware=record["gpu"],
+        devices=1.0,
+        batch_size=batch,
+        precision="bf16",
+        kv=value("layers") * value("kv_heads") * value("head_dim") * 4,
+    )
+    # One decode step at a context is the second output token of a prompt of that length.
+    return Row(
+        "gpu",
+        record["phase"],
+        record["model"],
+        GROUPS.get(record["model"], record["model"]),
+        record["phase"],
+        context,
+        value("context_tokens") if decode else value("prompt_tokens"),
+        2.0 if decode else 1.0,
+        value("gpu_joules") / batch,
+        value("seconds"),
+    )
+
+
+def v3_rows(folder: Path) -> list[Row]:
+    """ML.ENERGY v3, text tasks: vLLM serving on H100 and B200, joules of all GPUs per OUTPUT token, prompts included."""
+    known = architectures()
+    needed = (
+        "model_id",
+        "gpu_model",
+        "avg_batch_size",
+        "avg_output_len",
+        "energy_per_token_joules",
+        "median_itl_ms",
+        "task",
+    )
+    return [
+        _v3_row(record, known[record["model_id"]])
+        for record in records(folder / V3_FILE, needed)
+        if record["task"] in PROMPT_TOKENS
+    ]
+
+
+def _v3_row(record: dict[str, str], architecture: Architecture) -> Row:
+    def value(column: str) -> float:
+        return number(record, column, V3_FILE)
+
+    context = _context(
+        layers=None,
+        params=(value("total_params_billions"), value("activated_params_billions")),
+        hardware=record["gpu_model"],
+        devices=value("num_gpus"),
+        batch_size=value("avg_batch_size"),
+        precision=PRECISIONS[record["weight_precision"]],
+        kv=architecture.kv_bytes_per_token,
+    )
+    model = record["model_id"]
+    size = f"{architecture.params_total_b:g}-{architecture.params_active_b:g}"
+    return Row(
+        "ml_energy_v3",
+        "request",
+        model,
+        GROUPS.get(model, f"{model.split('/')[1].split('-')[0].lower()}-{size}"),
+        record["task"],
+        context,
+        PROMPT_TOKENS[record["task"]],
+        value("avg_output_len"),
+        value("energy_per_token_joules"),
+        value("median_itl_ms") / 1e3,
+    )
+
+
+def perf26_rows(folder: Path) -> list[Row]:
+    """LLM-Perf 2026-01: A100-80GB, 16 bit, unquantised, batch 1, 256 -> 64 tokens, eager transformers; GPU joules per step."""
+    needed = ("model", "gpu", "dtype", "quant", "prefill_s", "decode_s", "prefill_gpu_J", "decode_gpu_J", "params_B")
+    rows = []
+    for record in records(folder / PERF26_FILE, needed):
+        if record["quant"] or record["dtype"] not in PRECISIONS:
+            continue
+        common = _perf_common(record["model"], number(record, "params_B", PERF26_FILE), PRECISIONS[record["dtype"]])
+        steps = number(record, "new_tokens", PERF26_FILE) - 1
+        rows.append(
+            common(
+                "llm_perf_2026",
+                "eager",
+                64.0,
+                number(record, "decode_gpu_J", PERF26_FILE) / steps,
+                number(record, "decode_s", PERF26_FILE) / steps,
+            )
+        )
+        prefill_j, prefill_s = number(record, "prefill_gpu_J", PERF26_FILE), number(record, "prefill_s", PERF26_FILE)
+        rows.append(common("llm_perf_2026", "eager_prefill", 1.0, prefill_j, prefill_s))
+    return rows
+
+
+def perf24_rows(folder: Path) -> list[Row]:
+    """LLM-Perf 2024-02, the paper's validation set: A100-80GB capped at 275 W, bf16, batch 1, 256 -> 256 tokens, whole runs.
+
+    Joules are of GPU, CPU and RAM (CodeCarbon). Rows whose parameter count the page prints as 0 are left out.
+    """
+    needed = ("Model", "Params (B)", "E2E Latency (s)", "Energy (tokens/kWh)")
+    rows = []
+    for record in records(folder / PERF24_FILE, needed):
+        params_b = number(record, "Params (B)", PERF24_FILE)
+        if params_b <= 0:
+            continue
+        common = _perf_common(record["Model"], params_b, "bf16")
+        joules = 256 * 3.6e6 / number(record, "Energy (tokens/kWh)", PERF24_FILE)
+        rows.append(common("llm_perf_2024", "board", 256.0, joules, number(record, "E2E Latency (s)", PERF24_FILE)))
+    return rows
+
+
+def _perf_common(model: str, params_b: float, precision: str) -> Callable[[str, str, float, float, float], Row]:
+    known = architectures().get(model)
+    active_b = known.params_active_b if known and known.params_active_b < known.params_total_b else params_b
+    context = _context(
+        layers=known.layers if known else None,
+        params=(params_b, min(active_b, params_b)),
+        hardware="A100-80GB",
+        devices=1.0,
+        batch_size=1.0,
+        precision=precision,
+        kv=known.kv_bytes_per_token if known else None,
+    )
+    shape = f"{known.layers:g}x{known.kv_bytes_per_token:g}" if known else model
+
+    def row(source: str, kind: str, output_tokens: float, joules: float, seconds: float) -> Row:
+        # The same architecture at the same size is one group: fine-tunes and re-uploads of one model never face each other.
+        group = f"{round(params_b, 0):g}-{shape}"
+        return Row(source, kind, model, group, kind, context, 256.0, output_tokens, joules, seconds)
+
+    return row
+
+
+def _context(
+    *,
+    layers: float | None,
+    params: tuple[float, float],
+    hardware: str,
+    devices: float,
+    batch_size: float,
+    precision: str,
+    kv: float | None,
+) -> Context:
+    return LayeredContext(
+        layers=layers,
+        params_total_b=Range.exact(params[0]),
+        params_active_b=Range.exact(params[1]),
+        hardware=hardware,
+        hardware_known=True,
+        devices=devices,
+        batch_size=batch_size,
+        precision=precision,
+        kv_bytes_per_token=kv,
+    )
+
+
+def groups(rows: Sequence[Row]) -> list[str]:
+    return sorted({row.group for row in rows})
+
+
+def leave_one_group_out(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], list[Row]]]:
+    """(group, rows to fit on, rows left out); a group is never on both sides."""
+    for group in groups(rows):
+        yield group, [row for row in rows if row.group != group], [row for row in rows if row.group == group]
