@@ -298,7 +298,7 @@ def test_the_hot_path_and_the_model_agree_on_many_seeded_objects() -> None:
                 pairs[name] = random.choice(pool[name])
             texts.append(spelled(random.sample(list(pairs.items()), len(pairs))))
         accepted += assert_judged_alike(texts)
-    assert 3_000 < accepted < 9_000, "the objects must be neither all good nor all bad"
+    assert 2_000 < accepted < 9_000, "the objects must be neither all good nor all bad"
 
 
 @settings(max_examples=150, deadline=None)
