@@ -34,11 +34,11 @@ J_PER_WH = 3600.0
 # Columns of the coefficient matrix: four costs of seven coefficients each (mid, low and high joules; seconds), then scalars.
 COST = 7
 MID_J, LOW_J, HIGH_J, MID_S = 0, COST, 2 * COST, 3 * COST
-HOST_W, HOST_FIXED_J, HOST_DECODE_W, HOST_LOW, HOST_HIGH, IDLE_LOW, IDLE_MID, IDLE_HIGH, FLAGS = range(
-    4 * COST, 4 * COST + 9
-)
-COLUMNS = 4 * COST + 9
-CHUNK = 16384
+# HOST_*: power around the devices while they work on a request; DEVICE_HOST_W: the same around one device.
+HOST_W, HOST_FIXED_J, HOST_DECODE_W, DEVICE_HOST_W, HOST_LOW, HOST_HIGH = range(4 * COST, 4 * COST + 6)
+IDLE_LOW, IDLE_MID, IDLE_HIGH, FLAGS = range(4 * COST + 6, 4 * COST + 10)
+COLUMNS = 4 * COST + 10
+CHUNK = 4096
 """Requests estimated at a time: their columns stay in the processor's cache."""
 
 
@@ -72,6 +72,7 @@ class CalibratedMethod:
         host = artefact.host_share_of_tdp
         host_w = np.array([host.mid * one.hardware.tdp_w * one.devices for one in resolved])
         matrix[:, HOST_W] = host_w
+        matrix[:, DEVICE_HOST_W] = [host.mid * one.hardware.tdp_w for one in resolved]
         # A request pays for its own prompt's time in full, and for the time of what the batch shares in part.
         matrix[:, HOST_FIXED_J] = host_w * time.fixed * (1.0 / mid.batch - 1.0)
         matrix[:, HOST_DECODE_W] = host_w / mid.batch
@@ -93,9 +94,10 @@ class CalibratedMethod:
         total = len(requests.context)
         columns = np.empty((9, total))
         flags = np.empty(total, dtype=np.int32)
+        by_column = np.ascontiguousarray(coefficients.T)
         for start in range(0, total, CHUNK):
             part = slice(start, min(start + CHUNK, total))
-            self._estimate_part(coefficients, _slice(requests, part), columns[:, part], flags[part])
+            self._estimate_part(by_column, _slice(requests, part), columns[:, part], flags[part])
         return Estimates(
             prefill_j=columns[0],
             decode_j=columns[1],
@@ -108,6 +110,14 @@ class CalibratedMethod:
             latency_s=columns[8],
             flags=flags,
         )
+
+    def device_seconds(self, coefficients: Floats, requests: Requests) -> Floats:
+        """A request's share of the time of its devices (devices x seconds / batch), shape (n,): what embodied carbon follows."""
+        of = np.take(np.ascontiguousarray(coefficients.T), requests.context, axis=1)
+        columns = _columns(requests)
+        prefill_s, decode_s = self._seconds(of, *columns)
+        shared: Floats = _host_j(of, prefill_s, decode_s, columns[0]) / of[DEVICE_HOST_W]
+        return shared
 
     def explain(
         self,
@@ -130,15 +140,10 @@ class CalibratedMethod:
         resolved = resolve(context, self.artefact)
         return explain_steps(self.artefact, resolved, matrix[0, : 4 * COST], requests, self.estimate(matrix, requests))
 
-    def _estimate_part(self, matrix: Floats, requests: Requests, out: Floats, flags: NDArray[np.int32]) -> None:
-        of = np.take(matrix, requests.context, axis=0).T
+    def _estimate_part(self, by_column: Floats, requests: Requests, out: Floats, flags: NDArray[np.int32]) -> None:
+        of = np.take(by_column, requests.context, axis=1)
         half = self.artefact.shape.stream_half_tokens
-        ran = requests.inference & ((requests.input_tokens > 0) | (requests.output_tokens > 0))
-        running = ran.astype(np.float64)
-        inputs = requests.input_tokens.astype(np.float64)
-        cached = np.minimum(requests.cache_read_input_tokens.astype(np.float64), inputs)
-        outputs = requests.output_tokens.astype(np.float64)
-
+        running, inputs, cached, outputs = _columns(requests)
         prefill_j = prefill(_cost(of, MID_J), inputs, cached) * running
         decode_j = decode(_cost(of, MID_J), inputs, outputs, half) * running
         gpu_j = prefill_j + decode_j
@@ -147,9 +152,8 @@ class CalibratedMethod:
         high_j = (prefill(high_cost, inputs, cached) + decode(high_cost, inputs, outputs, half)) * running
         low_j, high_j = np.minimum(low_j, gpu_j), np.maximum(high_j, gpu_j)
 
-        prefill_s = prefill(_cost(of, MID_S), inputs, cached) * running
-        decode_s = decode(_cost(of, MID_S), inputs, outputs, half) * running
-        host_j = of[HOST_W] * prefill_s + of[HOST_FIXED_J] * running + of[HOST_DECODE_W] * decode_s
+        prefill_s, decode_s = self._seconds(of, running, inputs, cached, outputs)
+        host_j = _host_j(of, prefill_s, decode_s, running)
         # The server works as long as its devices do: where they draw less or more, so does it.
         safe_j = np.where(gpu_j > 0.0, gpu_j, 1.0)
         it_low = (low_j + host_j * of[HOST_LOW] * (low_j / safe_j)) * of[IDLE_LOW]
@@ -159,6 +163,13 @@ class CalibratedMethod:
         out[5], out[6], out[7] = it_low / J_PER_WH, it_mid / J_PER_WH, it_high / J_PER_WH
         out[8] = prefill_s + decode_s
         flags[:] = self._flags(of[FLAGS], requests)
+
+    def _seconds(
+        self, of: Floats, running: Floats, inputs: Floats, cached: Floats, outputs: Floats
+    ) -> tuple[Floats, Floats]:
+        """Seconds of prefill and of decode that each request waits."""
+        cost, half = _cost(of, MID_S), self.artefact.shape.stream_half_tokens
+        return prefill(cost, inputs, cached) * running, decode(cost, inputs, outputs, half) * running
 
     def _flags(self, context_flags: Floats, requests: Requests) -> NDArray[np.int32]:
         flags = context_flags.astype(np.int32)
@@ -219,6 +230,20 @@ def _put(matrix: Floats, start: int, cost: Cost, factor: Floats) -> None:
 
 def _cost(of: Floats, start: int) -> Cost:
     return Cost(*of[start : start + COST])
+
+
+def _columns(requests: Requests) -> tuple[Floats, Floats, Floats, Floats]:
+    """Whether a request ran at all (1 or 0), and its input, cached and output tokens, as floats."""
+    ran = requests.inference & ((requests.input_tokens > 0) | (requests.output_tokens > 0))
+    inputs = requests.input_tokens.astype(np.float64)
+    cached = np.minimum(requests.cache_read_input_tokens.astype(np.float64), inputs)
+    return ran.astype(np.float64), inputs, cached, requests.output_tokens.astype(np.float64)
+
+
+def _host_j(of: Floats, prefill_s: Floats, decode_s: Floats, running: Floats) -> Floats:
+    """Joules of the server around the devices: its power for the request's share of their time."""
+    host_j: Floats = of[HOST_W] * prefill_s + of[HOST_FIXED_J] * running + of[HOST_DECODE_W] * decode_s
+    return host_j
 
 
 def _slice(requests: Requests, part: slice) -> Requests:
