@@ -16,6 +16,11 @@ from rice_stream.schema_names import MEASURES
 MICRO = 1_000_000
 GRAMS_PER_KWH_TO_PER_WH = 1e-3
 
+AMOUNT_MAX = 10**13
+"""Largest amount of one prompt (10 MWh, 10 tCO2e), some ten times what the longest request on the largest model can
+cost. Only counts that are nonsense reach it (2^31 - 1 where a gateway had none; such estimates carry the extrapolation
+flags): unbounded, a few of them would overflow a tenant's 64-bit totals."""
+
 MISSING_TOKENS_FACTOR_LOW = 0.1
 MISSING_TOKENS_FACTOR_HIGH = 10.0
 """How wide an estimate is whose token counts are not known: in the Azure 2023 code trace (CC BY 4.0) nine prompts of
@@ -62,7 +67,7 @@ def amounts(
 
 
 def _micro(values: Floats) -> Ints:
-    return np.rint(values * MICRO).astype(np.int64)
+    return np.rint(np.minimum(values * MICRO, AMOUNT_MAX)).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

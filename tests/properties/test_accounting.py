@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rice_stream.accounting import MICRO, Totals, amounts, floor_to, measure_matrix, roll_up
+from rice_stream.accounting import AMOUNT_MAX, MICRO, Totals, amounts, floor_to, measure_matrix, roll_up
 from rice_stream.basis import Basis
 from rice_stream.estimator.types import Estimates, Floats, Ints
 from rice_stream.schema_names import MEASURES, MINUTE_S, SLOT_S
@@ -100,7 +100,7 @@ def estimates(it_low: Floats, it_mid: Floats, it_high: Floats) -> Estimates:
     )
 
 
-wh = st.floats(0, 1e6, allow_subnormal=False)
+wh = st.floats(0, 1e18, allow_subnormal=False)
 three_wh = st.tuples(wh, wh, wh).map(sorted)
 rci = st.floats(0, 2000, allow_subnormal=False)
 three_rci = st.tuples(rci, rci, rci).map(sorted)
@@ -164,6 +164,22 @@ def test_unknown_tokens_widen_the_range_tenfold_and_leave_the_middle() -> None:
         assert of.carbon_low_ugco2e.tolist() == [100_000]
         assert of.carbon_mid_ugco2e.tolist() == [2_000_000]
         assert of.carbon_high_ugco2e.tolist() == [40_000_000]
+
+
+def test_a_nonsensical_estimate_is_bounded_and_never_wraps_around() -> None:
+    """10^15 Wh for one prompt would be beyond 64 bits of micrograms; a million such prompts still fit a total."""
+    of = amounts(
+        estimates(np.array([1e14, 1.0]), np.array([1e15, 2.0]), np.array([np.inf, 3.0])),
+        pue=np.array([3.0, 1.0]),
+        rci_low_gco2e_per_kwh=np.array([2000.0, 1000.0]),
+        rci_mid_gco2e_per_kwh=np.array([2000.0, 1000.0]),
+        rci_high_gco2e_per_kwh=np.array([2000.0, 1000.0]),
+        flags=np.zeros(2, dtype=np.int32),
+    )
+    for column in (of.it_energy_uwh, of.facility_energy_uwh, of.carbon_low_ugco2e, of.carbon_high_ugco2e):
+        assert column[0] == AMOUNT_MAX
+    assert of.carbon_mid_ugco2e.tolist() == [AMOUNT_MAX, 2_000_000], "its neighbour is as it was"
+    assert AMOUNT_MAX * 900_000 < INT64_MAX
 
 
 def test_unknown_tokens_add_nothing_to_token_totals_and_every_prompt_counts_one() -> None:
