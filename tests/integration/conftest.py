@@ -34,7 +34,8 @@ def shared_directory() -> Iterator[Path]:
 def kafka() -> Iterator[KafkaServer]:
     """The session's Kafka. A test may stop, kill and restart it, and leaves it running."""
     directory = temporary_directory("rice-tests-kafka-")
-    with KafkaServer(directory) as server:
+    # Tests of crashes would otherwise wait 6 s and more for the group to notice each.
+    with KafkaServer(directory, config={"group.min.session.timeout.ms": "1000"}) as server:
         yield server
     GUARD.delete_directory(directory)
 
