@@ -1,6 +1,6 @@
 """Workers that do less than ours, each run as a process of its own: the ceilings and baselines of the end-to-end figure.
 
-    python -m benchmarks.consumers KIND BOOTSTRAP TOPIC COUNT      prints seconds from the first to the last event
+python -m benchmarks.consumers KIND BOOTSTRAP TOPIC COUNT      prints seconds from the first to the last event
 """
 
 import asyncio

@@ -27,7 +27,9 @@ _TEMPLATE = (
 )
 
 
-def events(count: int, *, seed: int = 1, start: datetime | None = None, per_second: float = 5_000.0) -> Iterator[tuple[bytes, bytes]]:
+def events(
+    count: int, *, seed: int = 1, start: datetime | None = None, per_second: float = 5_000.0
+) -> Iterator[tuple[bytes, bytes]]:
     """(key, value) of `count` canonical events whose event time advances at `per_second` from `start` on."""
     random_ = random.Random(seed)
     start = start or datetime.now(UTC) - timedelta(seconds=count / per_second)

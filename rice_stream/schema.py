@@ -171,6 +171,14 @@ user_slot_total = Table(
     sqlite_with_rowid=False,
 )
 
+watched_user = Table(
+    "watched_user",
+    metadata,
+    Column("tenant_key", Integer, primary_key=True, autoincrement=False),
+    Column("user_key", Integer, primary_key=True, autoincrement=False),
+    comment="Users with a budget: the only ones that user_slot_total is kept for (store/watching.py says why)",
+)
+
 month_start = Table(
     "month_start",
     metadata,

@@ -16,6 +16,7 @@ from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer
 from rice_stream.errors import UsageError
 from rice_stream.runtime import open_store
 from rice_stream.store import budget_store, reading, writing
+from rice_stream.store.watching import watch_users_of
 
 PERIODS = ("day", "week", "month", "quarter", "year", "rolling-24h", "rolling-7d", "rolling-30d")
 _STYLE = {"ok": "green", "warning": "yellow", "exceeded": "red", "resolved": "cyan"}
@@ -92,6 +93,7 @@ def apply_(session: Session, file: Path, *, as_json: bool) -> None:
 
 
 def _save(engine: Engine, budgets: list[Budget]) -> None:
+    watch_users_of(engine, budgets)
     with writing(engine) as connection:
         for wanted in budgets:
             budget_store.save_budget(connection, wanted, time.time_ns() // 1000)

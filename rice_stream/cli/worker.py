@@ -5,6 +5,7 @@ import time
 
 import click
 import yaml
+from sqlalchemy import Engine
 
 from rice_stream.budgets import parse_budget_file
 from rice_stream.cli.base import Session, pass_session
@@ -14,6 +15,7 @@ from rice_stream.logs import configure_logging
 from rice_stream.runtime import open_pipeline, open_store
 from rice_stream.settings import Settings
 from rice_stream.store import budget_store, writing
+from rice_stream.store.watching import watch_users_of
 
 
 @click.command()
@@ -54,7 +56,7 @@ def worker(session: Session, until_idle: float | None) -> None:
         engine.dispose()
 
 
-def apply_budgets_file(settings: Settings, engine: object) -> None:
+def apply_budgets_file(settings: Settings, engine: Engine) -> None:
     """Set the budgets of RICE_BUDGETS_FILE; budgets that it does not name stay as they are."""
     if settings.budgets_file is None:
         return
@@ -65,6 +67,7 @@ def apply_budgets_file(settings: Settings, engine: object) -> None:
     except yaml.YAMLError as error:
         raise UsageError(f"{settings.budgets_file} is not YAML: {error}") from error
     budgets = parse_budget_file(loaded)
-    with writing(engine) as connection:  # type: ignore[arg-type]
+    watch_users_of(engine, budgets)
+    with writing(engine) as connection:
         for budget in budgets:
             budget_store.save_budget(connection, budget, time.time_ns() // 1000)

@@ -1,6 +1,7 @@
 """What one transaction writes, as columns; and what came of it."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from rice_stream.accounting import Totals, floor_to, roll_up
 from rice_stream.estimator.types import Ints
-from rice_stream.ingest import UNKNOWN, Rejection
+from rice_stream.ingest import Rejection
 from rice_stream.schema_names import MINUTE_S, SLOT_S
 
 KEY_COLUMNS = ("tenant_key", "attribution_key", "factor_key", "basis_flags")
@@ -75,20 +76,27 @@ class BatchTotals(NamedTuple):
     user: Totals
 
 
-def totals_of(records: Records) -> BatchTotals:
-    """Roll the records up into all totals tables."""
+def totals_of(records: Records, watched: Collection[tuple[int, int]]) -> BatchTotals:
+    """Roll the records up into all totals tables; `watched` are the (tenant_key, user_key) that have user totals."""
     tenant = records.columns["tenant_key"]
     ended_at_us = records.columns["ended_at_us"]
     slot = floor_to(ended_at_us, SLOT_S)
     user = records.columns["user_key"]
-    with_user = np.flatnonzero(user != UNKNOWN)
+    chosen = _watched_rows(tenant, user, watched)
     return BatchTotals(
         minute=roll_up([tenant, floor_to(ended_at_us, MINUTE_S)], records.measures),
         slot=roll_up(
             [tenant, slot, records.columns["attribution_key"], records.columns["factor_key"]], records.measures
         ),
-        user=roll_up([tenant[with_user], slot[with_user], user[with_user]], records.measures[with_user]),
+        user=roll_up([tenant[chosen], slot[chosen], user[chosen]], records.measures[chosen]),
     )
+
+
+def _watched_rows(tenant: Ints, user: Ints, watched: Collection[tuple[int, int]]) -> NDArray[np.intp]:
+    if not watched:
+        return np.empty(0, dtype=np.intp)
+    pairs = np.array(sorted(watched), dtype=np.int64)
+    return np.flatnonzero(np.isin((tenant << 32) | np.maximum(user, 0), (pairs[:, 0] << 32) | pairs[:, 1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,12 @@ class PostgresWriter(Writer):
             cursor.execute("TRUNCATE probe")
         return known_and_differing(found)
 
+    def _watched_users(self) -> set[tuple[int, int]]:
+        with self._connection().cursor() as cursor:
+            cursor.execute("LOCK TABLE watched_user IN ROW SHARE MODE")
+            cursor.execute("SELECT tenant_key, user_key FROM watched_user")
+            return set(cursor.fetchall())
+
     # --- totals --------------------------------------------------------------------------------------------------
 
     def _add_totals(self, table: str, totals: Totals) -> None:

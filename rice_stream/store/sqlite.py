@@ -60,6 +60,11 @@ class SqliteWriter(Writer):
             raise AssertionError("statements run inside a transaction only")
         return self._connection
 
+    def _watched_users(self) -> set[tuple[int, int]]:
+        # BEGIN IMMEDIATE has locked out every other writer.
+        rows = self._open().exec_driver_sql("SELECT tenant_key, user_key FROM watched_user").all()
+        return {(tenant_key, user_key) for tenant_key, user_key in rows}
+
     def _insert(self, records: Records) -> None:
         columns: list[list[Any]] = []
         flat = records.event_keys.tobytes()

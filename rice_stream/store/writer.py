@@ -34,10 +34,13 @@ class Writer(ABC):
     def commit(self, batch: Batch) -> CommitResult:
         """Store the batch or nothing of it. StoreUnavailableError: not stored (or not known to be); safe to repeat."""
         with self._transaction():
+            # 0. Whose user totals are kept; nobody can be added to them until this transaction ends.
+            watched = self._watched_users()
             # 1. Prompt records: each key once, for ever. What is known already is a duplicate or a conflict.
             new, conflicts = self._insert_records(batch)
             # 2. Totals: exactly the new records' sums, in key order.
-            totals = totals_of(batch.records if new.all() else batch.records.select(np.flatnonzero(new)))
+            added = batch.records if new.all() else batch.records.select(np.flatnonzero(new))
+            totals = totals_of(added, watched)
             self._add_totals("minute_total", totals.minute)
             self._add_totals("slot_total", totals.slot)
             self._add_totals("user_slot_total", totals.user)
@@ -83,6 +86,10 @@ class Writer(ABC):
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[Any]:
         """Commit on success, roll back on any exception; database failures come out as StoreUnavailableError."""
+
+    @abstractmethod
+    def _watched_users(self) -> set[tuple[int, int]]:
+        """(tenant_key, user_key) of all watched users; adding one waits until this transaction has ended."""
 
     @abstractmethod
     def _insert(self, records: Records) -> None:
