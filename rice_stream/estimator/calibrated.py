@@ -26,7 +26,7 @@ from rice_stream.estimator.calibrated_setup import HIGH, LOW, MID, Resolved, mac
 from rice_stream.estimator.physics import Cost, decode, joules, prefill, seconds
 from rice_stream.estimator.profiles import Profile
 from rice_stream.estimator.steps import Step
-from rice_stream.estimator.types import Context, Estimates, Floats, Requests
+from rice_stream.estimator.types import Context, Estimates, Floats, Requests, ServedAs
 
 ARTEFACT = "rice-calibrated.json"
 J_PER_WH = 3600.0
@@ -85,6 +85,11 @@ class CalibratedMethod:
     def devices(self, contexts: list[Context]) -> Floats:
         """Devices each context's model runs on, shape (k,): its own count, else the fewest that hold the weights."""
         return np.array([resolve(context, self.artefact).devices for context in contexts], dtype=np.float64)
+
+    def served_as(self, context: Context) -> ServedAs:
+        """The context's own serving set-up, or its profile's where it leaves something open."""
+        chosen = resolve(context, self.artefact).serving
+        return ServedAs(chosen.hardware, chosen.batch_size.mid, chosen.precision)
 
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
         """Energy and latency of n requests: additions, multiplications and look-ups per request.

@@ -17,7 +17,7 @@ from rice_stream.errors import UsageError
 from rice_stream.estimator.paper_explain import Explained, paper_steps
 from rice_stream.estimator.paper_fit import PaperFit
 from rice_stream.estimator.steps import Step
-from rice_stream.estimator.types import Context, Estimates, Floats, Ints, Range, Requests
+from rice_stream.estimator.types import Context, Estimates, Floats, Ints, Range, Requests, ServedAs
 
 TDP_W = 400.0
 """Thermal design power of one A100-80GB (SXM), watts; the paper's device (section IV-A1)."""
@@ -61,6 +61,10 @@ class PaperMethod:
     def devices(self, contexts: list[Context]) -> Floats:
         """Devices each context's model runs on, shape (k,): the context's own count, else regression 1."""
         return np.array([self._devices(context).mid for context in contexts])
+
+    def served_as(self, context: Context) -> ServedAs:
+        """What the paper assumes throughout: batch 1 in 16 bits (HELM's idealised runtime)."""
+        return ServedAs(hardware=context.hardware, batch_size=1.0, precision="fp16")
 
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
         """Energy and latency of n requests: additions, multiplications and look-ups per request.

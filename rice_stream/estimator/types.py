@@ -92,6 +92,15 @@ class Estimates:
     flags: NDArray[np.int32]
 
 
+@dataclass(frozen=True, slots=True)
+class ServedAs:
+    """The serving set-up that a method takes for a context: what it was told, or what it assumes."""
+
+    hardware: str
+    batch_size: float
+    precision: str
+
+
 class Method(Protocol):
     """An estimating method: pure, deterministic, vectorised."""
 
@@ -106,6 +115,10 @@ class Method(Protocol):
 
     def devices(self, contexts: list[Context]) -> Floats:
         """Devices each context's model runs on, shape (k,)."""
+        ...
+
+    def served_as(self, context: Context) -> ServedAs:
+        """Hardware, batch size and precision that the context's estimate is for."""
         ...
 
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:

@@ -1,0 +1,283 @@
+"""`rice-stream estimate`: one request, or a whole table of them."""
+
+import csv
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import Progress
+
+from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.errors import UsageError
+from rice_stream.estimating import Described, Estimated, estimate_all
+from rice_stream.estimator import load_method, method_names
+from rice_stream.estimator.types import Method
+from rice_stream.events import TOKENS_MAX
+from rice_stream.factors import FactorPolicy
+from rice_stream.reference import Reference
+from rice_stream.runtime import open_reference
+
+PRECISIONS = ("fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4")
+ADDED_COLUMNS = (
+    "prefill_j",
+    "decode_j",
+    "gpu_energy_j",
+    "gpu_energy_j_low",
+    "gpu_energy_j_high",
+    "it_energy_wh",
+    "facility_energy_wh",
+    "latency_s",
+    "carbon_gco2e_low",
+    "carbon_gco2e_mid",
+    "carbon_gco2e_high",
+    "basis",
+)
+_WHOLE = ("input_tokens", "output_tokens", "cache_read_input_tokens")
+_TEXT = ("model", "hardware", "precision", "region", "profile", "provider")
+_LIMITS = {
+    "params_total_b": (0.0, 1e6),
+    "params_active_b": (0.0, 1e6),
+    "devices": (0.0, 1e4),
+    "batch_size": (0.0, 1e6),
+    "kv_bytes_per_token": (0.0, 1e9),
+    "pue": (1.0, 3.0),
+    "rci_gco2e_per_kwh": (0.0, 2000.0),
+}
+_AT_LEAST = {"pue", "rci_gco2e_per_kwh"}
+"""Columns whose lower limit is itself allowed; the others must be above theirs."""
+_ROWS_AT_ONCE = 20_000
+
+
+@click.command()
+@click.option("--model", help="Model name, in any of its spellings.")
+@click.option("--params-total-b", metavar="X", help="Instead of a model: billions of parameters.")
+@click.option("--params-active-b", metavar="Y", help="Active ones of a mixture of experts, in billions.")
+@click.option("--input-tokens", metavar="N")
+@click.option("--output-tokens", metavar="N")
+@click.option("--cache-read-input-tokens", metavar="N", help="How many of the input tokens were cached.")
+@click.option("--region", help="Such as azure:swedencentral, eu-west-1 or SE.")
+@click.option("--provider", help="Such as openai or aws.bedrock.")
+@click.option("--pue", metavar="X")
+@click.option("--rci-gco2e-per-kwh", metavar="X")
+@click.option("--hardware", help="Such as H100.")
+@click.option("--devices", metavar="X")
+@click.option("--batch-size", metavar="X", help="Requests decoded together; may be an average.")
+@click.option("--precision", type=click.Choice(PRECISIONS))
+@click.option("--kv-bytes-per-token", metavar="X")
+@click.option("--method", "method_name", type=click.Choice(["rice-paper", "rice-calibrated"]))
+@click.option("--profile", help="Serving profile: batch1, interactive or throughput.")
+@click.option(
+    "--csv", "csv_in", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A table of requests."
+)
+@click.option(
+    "--out", "csv_out", type=click.Path(dir_okay=False, path_type=Path), help="Where the answers to --csv go."
+)
+@json_option
+@pass_session
+def estimate(
+    session: Session,
+    /,
+    method_name: str | None,
+    csv_in: Path | None,
+    csv_out: Path | None,
+    *,
+    as_json: bool,
+    **given: str | None,
+) -> None:
+    """Energy and carbon of one request before it is sent, or of every row of a table.
+
+    Example: rice-stream estimate --model gpt-4o --input-tokens 2000 --output-tokens 300 --region azure:swedencentral
+
+    Example: rice-stream estimate --csv requests.csv --out estimates.csv
+    """
+    settings = session.settings
+    estimator = _Estimator(
+        open_reference(settings), settings.factor_policy(), method_name or settings.method, time.time_ns() // 1000
+    )
+    if csv_in is not None:
+        if csv_out is None:
+            raise UsageError("--csv needs --out: where the answers go")
+        rows = _estimate_table(estimator, csv_in, csv_out)
+        answer(
+            {"rows": rows, "out": str(csv_out)},
+            as_json=as_json,
+            human=lambda: STDERR.print(f"{rows:,} rows estimated."),
+        )
+        return
+    request = _described({name: value for name, value in given.items() if value is not None}, _option_name)
+    document = estimator.estimate([(request, None)])[0].values
+    answer(document, as_json=as_json, human=lambda: _show(document))
+
+
+class _Estimator:
+    """Estimates requests by the method each asks for."""
+
+    def __init__(self, reference: Reference, policy: FactorPolicy, default_method: str, at_us: int) -> None:
+        self._reference = reference
+        self._policy = policy
+        self._default_method = default_method
+        self._at_us = at_us
+        self._methods: dict[str, Method] = {}
+
+    def estimate(self, requests: Sequence[tuple[Described, str | None]]) -> list[Estimated]:
+        answers: list[Estimated | None] = [None] * len(requests)
+        names = [name or self._default_method for _, name in requests]
+        for name in dict.fromkeys(names):
+            rows = [row for row, other in enumerate(names) if other == name]
+            method = self._methods.setdefault(name, load_method(name))
+            estimated = estimate_all(
+                [requests[row][0] for row in rows],
+                reference=self._reference,
+                policy=self._policy,
+                method=method,
+                at_us=self._at_us,
+            )
+            for row, one in zip(rows, estimated, strict=True):
+                answers[row] = one
+        return [one for one in answers if one is not None]
+
+
+def _option_name(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
+
+
+def _described(cells: dict[str, str], label: Any) -> Described:
+    """A request from texts. UsageError names the option or cell, and what is allowed."""
+    values: dict[str, Any] = {}
+    known = {field.name for field in fields(Described)}
+    for name, cell in cells.items():
+        text = cell.strip()
+        if name not in known or not text:
+            continue
+        if name in _TEXT:
+            values[name] = text
+        else:
+            values[name] = _whole(text, label(name)) if name in _WHOLE else _number(text, name, label(name))
+    for name in ("input_tokens", "output_tokens"):
+        if name not in values:
+            raise UsageError(f"{label(name)}: is needed (0 or more)")
+    if values.get("precision") not in {None, *PRECISIONS}:
+        raise UsageError(f"{label('precision')}: {values['precision']!r} is not one of {', '.join(PRECISIONS)}")
+    return Described(**values)
+
+
+def _whole(text: str, label: str) -> int:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (0 <= number <= TOKENS_MAX and number == int(number)):
+        raise UsageError(f"{label}: {text!r} is not a whole number from 0 to {TOKENS_MAX}")
+    return int(number)
+
+
+def _number(text: str, name: str, label: str) -> float:
+    low, high = _LIMITS[name]
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (low <= number <= high) or (number == low and name not in _AT_LEAST):
+        bound = "from" if name in _AT_LEAST else "above"
+        raise UsageError(f"{label}: {text!r} is not a number {bound} {low:g} up to {high:g}")
+    return number
+
+
+def _estimate_table(estimator: _Estimator, source: Path, target: Path) -> int:
+    """Every row of the table with the answer behind it; all columns pass through as they are."""
+    count = 0
+    with (
+        source.open(newline="", encoding="utf-8-sig") as reading,
+        target.open("w", newline="", encoding="utf-8") as writing,
+        Progress(console=STDERR, transient=True) as progress,
+    ):
+        reader = csv.reader(reading)
+        header = next(reader, None)
+        if not header:
+            raise UsageError(f"{source}: has no header line")
+        _check_header(source, header)
+        writer = csv.writer(writing)
+        writer.writerow([*header, *ADDED_COLUMNS])
+        task = progress.add_task(f"Estimating {source.name}", total=None)
+        numbered = enumerate(reader, start=2)
+        while chunk := list(islice(_rows(source, header, numbered), _ROWS_AT_ONCE)):
+            answers = estimator.estimate([(request, method) for _, request, method in chunk])
+            writer.writerows([*cells, *_added(one.values)] for (cells, _, _), one in zip(chunk, answers, strict=True))
+            count += len(chunk)
+            progress.update(task, completed=count)
+    return count
+
+
+def _check_header(source: Path, header: list[str]) -> None:
+    repeated = {name for name in header if header.count(name) > 1}
+    if repeated:
+        raise UsageError(f"{source}: the column {sorted(repeated)[0]!r} stands twice in the header")
+    missing = [name for name in ("input_tokens", "output_tokens") if name not in header]
+    if not {"model", "params_total_b"} & set(header):
+        missing.append("model (or params_total_b)")
+    if missing:
+        raise UsageError(f"{source}: the header lacks the column(s) {', '.join(missing)}")
+
+
+def _rows(
+    source: Path, header: list[str], numbered: Iterator[tuple[int, list[str]]]
+) -> Iterator[tuple[list[str], Described, str | None]]:
+    for number, cells in numbered:
+        if not cells:
+            continue
+        if len(cells) != len(header):
+            raise UsageError(f"{source}, row {number}: has {len(cells)} cells, the header has {len(header)}")
+        named = dict(zip(header, cells, strict=True))
+        method = named.get("method", "").strip() or None
+        if method is not None and method not in method_names():
+            raise UsageError(
+                f"{source}, row {number}, column method: {method!r} is not one of {', '.join(method_names())}"
+            )
+        try:
+            request = _described(named, lambda name, row=number: f"{source}, row {row}, column {name}")
+        except UsageError as error:
+            text = str(error)
+            raise UsageError(text if text.startswith(str(source)) else f"{source}, row {number}: {text}") from error
+        yield cells, request, method
+
+
+def _added(values: dict[str, Any]) -> list[object]:
+    carbon = values["carbon_gco2e"]
+    flat = {
+        **values,
+        "carbon_gco2e_low": carbon["low"],
+        "carbon_gco2e_mid": carbon["mid"],
+        "carbon_gco2e_high": carbon["high"],
+        "basis": ";".join(values["basis"]),
+    }
+    return [flat[name] for name in ADDED_COLUMNS]
+
+
+def _show(document: dict[str, Any]) -> None:
+    carbon = document["carbon_gco2e"]
+    served = (
+        f"{document['devices']:.3g} x {document['hardware']}, batch {document['batch_size']:g}, {document['precision']}"
+    )
+    rows = [
+        ["model", document["model"] or "(given by its size)"],
+        ["served on", served],
+        ["prefill", f"{document['prefill_j']:.4g} J"],
+        ["decode", f"{document['decode_j']:.4g} J"],
+        [
+            "devices together",
+            f"{document['gpu_energy_j']:.4g} J ({document['gpu_energy_j_low']:.4g} to {document['gpu_energy_j_high']:.4g})",
+        ],
+        ["IT energy", f"{document['it_energy_wh']:.4g} Wh"],
+        ["facility energy", f"{document['facility_energy_wh']:.4g} Wh (PUE {document['pue']:g})"],
+        ["carbon intensity", f"{document['rci_gco2e_per_kwh']:g} gCO2e/kWh ({document['region']})"],
+        ["carbon", f"{carbon['mid']:.4g} gCO2e ({carbon['low']:.4g} to {carbon['high']:.4g})"],
+        ["latency", f"{document['latency_s']:.3g} s"],
+        ["rests on", ", ".join(document["basis"])],
+        ["versions", f"{document['versions']['method']}, {document['versions']['factors']}"],
+    ]
+    table(["quantity", "value"], rows)

@@ -1,0 +1,162 @@
+"""Estimates for requests that are described rather than observed: the command line's one request or a whole table. Pure.
+
+Every quantity a caller leaves open is filled as the worker fills it, and named in `basis`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rice_stream.basis import basis_names
+from rice_stream.errors import UsageError
+from rice_stream.estimator.types import Context, Estimates, Method, Range, Requests
+from rice_stream.factors import FactorPolicy, FactorUse, ServiceKey, resolve_factors
+from rice_stream.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One request. `model` or `params_total_b` is needed; tokens are inclusive, per request."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int = 0
+    model: str | None = None
+    params_total_b: float | None = None
+    params_active_b: float | None = None
+    provider: str | None = None
+    region: str | None = None
+    hardware: str | None = None
+    devices: float | None = None
+    batch_size: float | None = None
+    precision: str | None = None
+    kv_bytes_per_token: float | None = None
+    pue: float | None = None
+    rci_gco2e_per_kwh: float | None = None
+    profile: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.model is None and self.params_total_b is None:
+            raise UsageError("model: give a model name, or its size as params_total_b (billions of parameters)")
+        if self.params_active_b is not None and self.params_active_b > (self.params_total_b or self.params_active_b):
+            raise UsageError("params_active_b: cannot be larger than params_total_b")
+        if self.cache_read_input_tokens > self.input_tokens:
+            raise UsageError("cache_read_input_tokens: cannot exceed input_tokens, which includes them")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """The answer for one request: everything in the contract's names and units, per request."""
+
+    values: dict[str, Any]
+    use: FactorUse
+    context: Context
+
+
+def estimate_all(
+    requests: Sequence[Described], *, reference: Reference, policy: FactorPolicy, method: Method, at_us: int
+) -> list[Estimated]:
+    """Estimate all requests at once; the answers are in their order."""
+    resolved = [_resolve(request, reference, policy, method, at_us) for request in requests]
+    contexts = [context for _, context in resolved]
+    columns = Requests(
+        context=np.arange(len(requests)),
+        input_tokens=np.array([request.input_tokens for request in requests], dtype=np.int64),
+        cache_read_input_tokens=np.array([request.cache_read_input_tokens for request in requests], dtype=np.int64),
+        output_tokens=np.array([request.output_tokens for request in requests], dtype=np.int64),
+        inference=np.ones(len(requests), dtype=np.bool_),
+    )
+    estimates = method.estimate(method.coefficients(contexts), columns)
+    devices = method.devices(contexts)
+    return [
+        Estimated(_values(row, use, context, estimates, float(devices[row]), method, reference), use, context)
+        for row, (use, context) in enumerate(resolved)
+    ]
+
+
+def _resolve(
+    request: Described, reference: Reference, policy: FactorPolicy, method: Method, at_us: int
+) -> tuple[FactorUse, Context]:
+    chosen = replace(
+        policy,
+        precision=request.precision or policy.precision,
+        serving_profile=request.profile or policy.serving_profile,
+    )
+    key = ServiceKey(
+        provider=request.provider,
+        request_model=request.model,
+        response_model=None,
+        inference_region=request.region,
+        hardware=request.hardware,
+        devices=request.devices,
+        batch_size=request.batch_size,
+        pue=request.pue,
+        rci_gco2e_per_kwh=request.rci_gco2e_per_kwh,
+    )
+    use = resolve_factors(key, at_us, reference=reference, policy=chosen, method_version=method.version)
+    context = use.context
+    if request.params_total_b is not None:
+        active = request.params_total_b if request.params_active_b is None else request.params_active_b
+        context = replace(
+            context,
+            params_total_b=Range.exact(request.params_total_b),
+            params_active_b=Range.exact(active),
+            kv_bytes_per_token=context.kv_bytes_per_token if request.model else None,
+            precision=context.precision if request.model or request.precision else chosen.precision,
+        )
+    if request.kv_bytes_per_token is not None:
+        context = replace(context, kv_bytes_per_token=request.kv_bytes_per_token)
+    return use, context
+
+
+def _values(
+    row: int,
+    use: FactorUse,
+    context: Context,
+    estimates: Estimates,
+    devices: float,
+    method: Method,
+    reference: Reference,
+) -> dict[str, Any]:
+    it_wh = [
+        float(column[row])
+        for column in (estimates.it_energy_wh_low, estimates.it_energy_wh, estimates.it_energy_wh_high)
+    ]
+    rci = use.rci_gco2e_per_kwh
+    pue = use.pue.pue
+    carbon = [energy * pue * factor / 1000 for energy, factor in zip(it_wh, (rci.low, rci.mid, rci.high), strict=True)]
+    served = method.served_as(context)
+    return {
+        "method": method.name,
+        "model": use.columns["model"] or None,
+        "hardware": served.hardware,
+        "devices": devices,
+        "batch_size": served.batch_size,
+        "precision": served.precision,
+        "prefill_j": float(estimates.prefill_j[row]),
+        "decode_j": float(estimates.decode_j[row]),
+        "gpu_energy_j": float(estimates.gpu_energy_j[row]),
+        "gpu_energy_j_low": float(estimates.gpu_energy_j_low[row]),
+        "gpu_energy_j_high": float(estimates.gpu_energy_j_high[row]),
+        "it_energy_wh": it_wh[1],
+        "pue": pue,
+        "facility_energy_wh": it_wh[1] * pue,
+        "latency_s": float(estimates.latency_s[row]),
+        "region": use.columns["region"],
+        "rci_gco2e_per_kwh": rci.mid,
+        "carbon_gco2e": {"low": carbon[0], "mid": carbon[1], "high": carbon[2]},
+        "basis": _basis(use, int(estimates.flags[row]), sized=context.params_total_b != use.context.params_total_b),
+        "versions": {"method": method.version, "factors": reference.version},
+    }
+
+
+def _basis(use: FactorUse, flags: int, *, sized: bool) -> list[str]:
+    """Which rung gave each factor, then what is not the plain case of the method."""
+    rungs = [
+        "model:given" if sized or not use.columns["model"] else f"model:{use.model.rung}",
+        f"rci:{use.rci_rung}",
+        f"pue:{use.pue.rung}",
+    ]
+    return [*rungs, *basis_names(flags)]
