@@ -1,0 +1,71 @@
+"""The simple methods that `rice-calibrated` is compared with, on the same rows: joules in the unit of each row."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from rice_stream.estimator.types import Floats
+from training.calibrated_model import specifications
+from training.calibrated_rows import Row, leave_one_group_out
+
+ECOLOGITS = (1.1665273170451914e-06, -0.011205921025579175, 4.052928146734005e-05)
+"""alpha, beta, gamma of Wh per output token and GPU = alpha x exp(beta x batch) x active + gamma: EcoLogits (MPL-2.0),
+ecologits/impacts/llm.py, methodology of 2025; formula and constants as published."""
+ECOLOGITS_GPU_GB, ECOLOGITS_MEMORY, ECOLOGITS_BYTES = 80.0, 1.2, 2.0
+
+
+def ecologits_j(rows: Sequence[Row]) -> Floats:
+    """EcoLogits' GPU energy per output token, its own device count, given the true batch size. Prompts are not in it."""
+    alpha, beta, gamma = ECOLOGITS
+    values = []
+    for row in rows:
+        context = row.context
+        needed = ECOLOGITS_MEMORY * context.params_total_b.mid * ECOLOGITS_BYTES / ECOLOGITS_GPU_GB
+        devices = 2 ** math.ceil(math.log2(max(1, math.ceil(needed))))
+        per_token = alpha * math.exp(beta * float(context.batch_size or 1.0)) * context.params_active_b.mid + gamma
+        values.append(3600.0 * devices * per_token)
+    return np.array(values)
+
+
+def tdp_time_j(rows: Sequence[Row]) -> Floats:
+    """TDP x devices x MEASURED seconds of a step / batch: what a wall clock alone would say."""
+    spec = specifications()
+    names = {"H100-SXM": "H100", "H200-SXM": "H200"}
+    values = []
+    for row in rows:
+        context = row.context
+        tdp_w = spec[names.get(context.hardware, context.hardware)].tdp_w
+        share = float(context.batch_size or 1.0)
+        values.append(tdp_w * float(context.devices or 1.0) * float(row.seconds or np.nan) / share)
+    return np.array(values)
+
+
+def log_log_j(rows: Sequence[Row]) -> Floats:
+    """A plain regression of log joules on the logs of parameters, batch, devices, bytes, tokens and a GPU indicator; left out."""
+    predicted = np.full(len(rows), np.nan)
+    position = {id(row): index for index, row in enumerate(rows)}
+    for _, kept, left in leave_one_group_out(rows):
+        measured = np.log([float(row.joules or np.nan) for row in kept])
+        found, *_ = np.linalg.lstsq(_features(kept), measured, rcond=1e-9)
+        predicted[[position[id(row)] for row in left]] = np.exp(_features(left) @ found)
+    return predicted
+
+
+def _features(rows: Sequence[Row]) -> Floats:
+    narrow = {"fp8": 1.0, "mxfp4": 2.0}
+    columns = [
+        [
+            1.0,
+            math.log(row.context.params_total_b.mid),
+            math.log(row.context.params_active_b.mid),
+            math.log(float(row.context.batch_size or 1.0)),
+            math.log(float(row.context.devices or 1.0)),
+            math.log(row.input_tokens + row.output_tokens),
+            narrow.get(str(row.context.precision), 0.0),
+            float(row.context.hardware == "B200"),
+            float(row.context.hardware == "H200-SXM"),
+        ]
+        for row in rows
+    ]
+    return np.array(columns)

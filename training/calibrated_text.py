@@ -1,0 +1,62 @@
+"""The fixed text of docs/validation-calibrated.md."""
+
+INTRODUCTION = """# Validation of `rice-calibrated`
+
+Written by `python -m training.calibrated DIR`; every number below is computed by that command. Every prediction is **left out**:
+the fit that made it saw no row of the same group, and a group is all rows of the same weights or the same architecture and
+size, whatever data set, fine-tune, precision, task or GPU (instruct, thinking and coder editions of Qwen3-30B are one group;
+so are the 16- and 8-bit editions of Llama-3.1-405B). No row is ever split at random.
+
+Sources: our own measurements (training/data/gpu_measured_h100_h200.csv); ML.ENERGY Benchmark v3 (Apache-2.0); Hugging Face
+Optimum LLM-Perf, 2024-02 and 2026-01 (the leaderboard's page says Apache-2.0). Model facts: public model cards
+(training/data/calibrated_architectures.csv). The artefact carries the SHA-256 of every file.
+"""
+
+PHYSICS = """
+## 6. The law and its coefficients
+
+    step   = launch x devices x layers x (1 + extra kernels of experts) + weight x GB of weights read + flop x TFLOP + kv x GB of KV
+    prefill = launches and one pass over the weights (shared by the batch) + flop x TFLOP + attention x prompt^2
+    stream = per output token and device once an output is long: the devices wait for the host between steps
+
+A request pays 1/batch of what the batch shares. Experts read: dense part + experts x (1 - (1 - share)^batch). All
+coefficients are positive logarithms with physical beliefs (training/calibrated_model.py); other hardware starts from the H100
+scaled by TDP, bandwidth and peak operations, and the fit only moves the factors that measurements exist for. An operation
+never costs less than TDP / peak operations (16 bit): the compute floor.
+
+Decided, with reasons:
+- **Batch 1 on A100 is eager.** Public batch-1 measurements on A100 are of plain transformers loops that wait for the host. There
+  a step costs a power of the parameters (J) and a time per layer (s). From batch 2 on A100 the law above holds, scaled.
+  H100 and newer at batch 1 are measured with CUDA graphs, and follow the law above throughout.
+- **Streaming.** A single decode step in a bare loop (our rows) costs less than the same step in a server that streams
+  thousands of tokens (ML.ENERGY). The difference enters per output token, half of it from 250 output tokens on.
+- **B200 at long contexts.** Long-output runs on B200 take 10-30 ms more per step than short ones whatever the model (GPQA against
+  chat rows); the reason is not in the data. It is carried as joules per step and token of context on B200 alone.
+- **Default profile `interactive`**: hosted APIs stream 30-100 tokens/s; ML.ENERGY's servers do so at a median batch of 32.
+- **Server and idle machines**: Elsworth et al. 2025 (Google): CPU and DRAM 0.06 Wh beside 0.14 Wh of accelerators, idle
+  machines 0.02 Wh. Batch-1 profiles carry no idle share; hosted profiles 10 % (0 to 60 %).
+- **Cached input** skips the computation and reads its KV cache once. Reasoning tokens are output tokens.
+- A context's `utilisation` and `tdp_w` are not used: draw is measured, not assumed.
+"""
+
+CLOSING = """
+![left out](plots/calibrated-left-out.png)
+![by batch](plots/calibrated-batch.png)
+![errors](plots/calibrated-errors.png)
+
+## 7. What is not covered
+
+- Data-parallel serving with idle or replicated experts (Qwen3-Coder-480B-FP8 on B200): two to eight times what the law says.
+  A request's columns do not tell data parallelism, so nothing can be done at the door; the row stays in the error above.
+- Hybrid state-space models (Nemotron Nano): their recurrent state is read each step and their prompts are not
+  cached; the law knows neither and is 20 to 40 % low in chat.
+- Mixtures of experts with a large shared part and one routed expert (Llama-4-Maverick) are over-predicted.
+- Speculative decoding, disaggregated prefill, CPU offload, LoRA batches, beam search: not in any data set used.
+- L40S, L4, A10G, MI300X and TPUs are scaled from public specifications and never measured here; TPU power is not published.
+  A100-40GB and A100-80GB above batch 1 are scaled too (only their operations and batch 1 are measured).
+- int8 and int4 weights: bytes shrink, operations do not; the extra kernels of weight-only quantisation at batch 1 (LLM-Perf
+  measures them at 1 to 2 times the 16-bit energy) are not modelled.
+- Models below 1 B parameters: launches dominate; errors of 25 to 45 %.
+- Images, video and audio inputs: encoders are not modelled. Closed models: parameters are others' estimates, never measured.
+- The time coefficients serve latency and the server's share; their left-out error is 15 to 30 %, and queueing is not in them.
+"""
