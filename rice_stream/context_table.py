@@ -33,6 +33,7 @@ class ContextTable:
         self._method = method
         self._live = live
         self._boundaries_us = np.array(reference.boundaries_us, dtype=np.int64)
+        self._generation = live.generation
         self._clear()
 
     def _clear(self) -> None:
@@ -49,6 +50,9 @@ class ContextTable:
         """Row of each event's kind, shape (n,). Factors hold as of the event's time, so a kind has a row an epoch."""
         if self._size > CONTEXTS_MAX:
             self._clear()
+        if self._live.generation != self._generation:
+            self._rows.clear()
+            self._generation = self._live.generation
         rows = np.empty(len(services), dtype=np.intp)
         epochs = self._epochs(ended_at_us)
         for epoch in np.unique(epochs).tolist():

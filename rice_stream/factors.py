@@ -6,9 +6,8 @@ a record stays explainable when the tables have long moved on.
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from rice_stream.estimator.types import Context, Range
 from rice_stream.reference import HardwareFactor, ModelFactor, PueFactor, Reference, RegionFactor
@@ -56,13 +55,27 @@ class LiveIntensity(NamedTuple):
     source: str
 
 
-LiveLookup = Callable[[str, int], LiveIntensity | None]
-"""(region_id, epoch microseconds) -> the feed's value, or None when it has none."""
+class LiveLookup(Protocol):
+    """Values of a live feed, from memory."""
+
+    generation: int
+    """Grows when there are new values: what was resolved before may resolve otherwise now."""
+
+    def __call__(self, region_id: str, at_us: int) -> LiveIntensity | None:
+        """The feed's value for a region (as the tables or the event name it) at an instant (epoch microseconds)."""
+        ...
 
 
-def no_live_feed(_region_id: str, _at_us: int) -> None:
+class _NoLiveFeed:
     """The look-up of an installation without a live feed."""
-    return
+
+    generation = 0
+
+    def __call__(self, region_id: str, at_us: int) -> None:
+        return None
+
+
+no_live_feed: LiveLookup = _NoLiveFeed()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from sqlalchemy import Engine
 from rice_stream.budgets import parse_budget_file
 from rice_stream.cli.base import Session, pass_session
 from rice_stream.errors import UsageError
+from rice_stream.factors import no_live_feed
 from rice_stream.judging import Judge
+from rice_stream.live import open_live_feed
 from rice_stream.logs import configure_logging
 from rice_stream.runtime import open_pipeline, open_store
 from rice_stream.settings import Settings
@@ -41,7 +43,10 @@ def worker(session: Session, until_idle: float | None) -> None:
     configure_logging(settings)
     engine = open_store(settings)
     apply_budgets_file(settings, engine)
-    pipeline, writer = open_pipeline(settings, engine)
+    live = open_live_feed(settings)
+    if live is not None:
+        live.start()
+    pipeline, writer = open_pipeline(settings, engine, live or no_live_feed)
 
     def judge(metrics: Metrics) -> Judge:
         return Judge(engine, lambda _budget, transition: metrics.alerts.labels(transition.state).inc())
@@ -52,6 +57,8 @@ def worker(session: Session, until_idle: float | None) -> None:
     try:
         asyncio.run(run())
     finally:
+        if live is not None:
+            live.close()
         writer.close()
         engine.dispose()
 
