@@ -242,7 +242,8 @@ def fallback_rows(rows: list[Row]) -> list[Cells]:
             found.append(_fallback(f"family:{family}", "family", pattern, members))
     for size, words in SIZE_CLASSES.items():
         members = [model for model in closed if set(tokens(model["id"])) & set(words)]
-        found += [_fallback(f"size_class:{size}", "size_class", f"*-{word}-*", members) for word in words]
+        if members:
+            found += [_fallback(f"size_class:{size}", "size_class", f"*-{word}-*", members) for word in words]
     for owner in sorted({model["owner"] for model in closed}):
         members = [model for model in closed if model["owner"] == owner and _family(model["id"]) != "embedding"]
         if len(members) > 1:

@@ -6,6 +6,7 @@ sets), `data` (kept by hand), the overlay.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -29,13 +30,17 @@ def load_reference(overlay_dir: Path | None = None) -> Reference:
     Raises ReferenceDataError naming file, row and column for anything that is not allowed, and for an overlay folder
     that is missing or holds a CSV file that is no table.
     """
-    shipped = resources.files(__package__) / "data"
-    layers = [read_layer(shipped / "derived"), read_layer(shipped)]
-    if overlay_dir is not None:
-        layers.append(_read_overlay(overlay_dir))
-    tables = merge_layers(layers)
+    overlay = [] if overlay_dir is None else [_read_overlay(overlay_dir)]
+    tables = merge_layers([*_shipped_layers(), *overlay])
     check_tables(tables)
     return Reference(tables, version_of(tables))
+
+
+@cache
+def _shipped_layers() -> tuple[dict[str, list[Row]], ...]:
+    """What is in the package cannot change while the process runs; rows are never changed either."""
+    shipped = resources.files(__package__) / "data"
+    return read_layer(shipped / "derived"), read_layer(shipped)
 
 
 def version_of(tables: Mapping[str, Sequence[Row]]) -> str:
