@@ -43,6 +43,7 @@ def resolve(region: str | None, scope: str, provider: str | None = None, default
         ("eu", None, "area:eu27"),
         ("europe", None, "area:europe"),
         ("global", None, "world"),
+        ("apac", "aws.bedrock", "world"),
         ("California", None, "us-state:CA"),
         ("US-CA", None, "us-state:CA"),
         ("CA", None, "country:CA"),
