@@ -117,7 +117,7 @@ def resolve_factors(
     region = reference.resolve_region(
         key.inference_region, key.provider, policy.rci_scope, at_us, default_region=policy.default_region
     )
-    pue = _pue(key, policy, reference, region, at_us)
+    pue = _pue(key, policy, reference, region, at_us, _default_pue(method_version))
     rci, rci_rung, rci_source = _intensity(key, policy, region, live, at_us)
     hardware_name = key.hardware or policy.hardware
     hardware = reference.resolve_hardware(hardware_name)
@@ -148,12 +148,24 @@ def resolve_factors(
     return FactorUse(context, model, region, pue, rci, rci_rung, columns)
 
 
-def _pue(key: ServiceKey, policy: FactorPolicy, reference: Reference, region: RegionFactor, at_us: int) -> PueFactor:
+def _default_pue(method_version: str) -> float | None:
+    """The paper's default belongs to the paper's method; otherwise the tables' own last rung answers."""
+    return PAPER_PUE if method_version.startswith("rice-paper") else None
+
+
+def _pue(
+    key: ServiceKey,
+    policy: FactorPolicy,
+    reference: Reference,
+    region: RegionFactor,
+    at_us: int,
+    default: float | None,
+) -> PueFactor:
     if key.pue is not None:
         return PueFactor(pue=key.pue, rung="event", source="given on the event")
     if policy.pue is not None:
         return PueFactor(pue=policy.pue, rung="setting", source="RICE_PUE")
-    return reference.resolve_pue(region.region_id, key.provider, at_us, default=PAPER_PUE)
+    return reference.resolve_pue(region.region_id, key.provider, at_us, default=default)
 
 
 def _intensity(

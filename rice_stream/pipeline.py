@@ -5,7 +5,7 @@ The two may run in different threads, so that the next batch is decoded while th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import msgspec
@@ -83,7 +83,7 @@ class Pipeline:
             columns, decoded = decode_batch(chunk.records)
             columns, decoded = self._within_retention(columns, decoded, received_at_us)
             parts.append(columns)
-            rejections += decoded.rejections
+            rejections += [_located(rejection, chunk) for rejection in decoded.rejections]
             progress.append(_progress(chunk, len(columns), len(decoded.rejections)))
         events = concatenate(parts)
         partition_of = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
@@ -221,6 +221,13 @@ def _event_flags(events: EventColumns, received_at_us: int) -> NDArray[np.int32]
     ):
         flags[mask] |= flag
     return flags
+
+
+def _located(rejection: Rejection, chunk: Chunk) -> Rejection:
+    """The rejection with the place of its record: fetched records do not carry their topic and partition."""
+    record = rejection.record
+    place = RawRecord(chunk.topic, chunk.partition, record.offset, record.value, tuple(record.headers))
+    return replace(rejection, record=place)
 
 
 def _progress(chunk: Chunk, events: int, rejected: int) -> Progress:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+from aiokafka.consumer import fetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import Message
@@ -153,17 +154,28 @@ class ChunkConsumer(driver.Consumer):
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
 
+FETCH_MAX_WAIT_MS = 100
+"""How long the broker may sit on a fetch that has nothing to give; Faust fixes it at 1.5 s."""
+
+
+class PlainRecords(fetcher.PartitionRecords):
+    """Records as aiokafka's C code reads them (offset, value, headers, timestamp), without a Python object around each:
+    a third of what fetching costs, and a third of a kilobyte a record."""
+
+    def _consumer_record(self, tp: Any, record: Any) -> Any:
+        return record
+
+
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that talks to Kafka; its own only to answer at once when there are few records."""
+    """The thread that talks to Kafka. Three things that aiokafka can do and Faust does not pass on are set here."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
+        fetcher.PartitionRecords = PlainRecords
         consumer = super()._create_worker_consumer(transport)
-        # Faust fixes this at 1.5 s: it is how long the broker may sit on a fetch that has nothing to give.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        # What a producer's transaction has taken back was never sent.
+        consumer._isolation_level = "read_committed"
         return consumer
-
-
-FETCH_MAX_WAIT_MS = 100
 
 
 class Transport(driver.Transport):
