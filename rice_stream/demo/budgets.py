@@ -66,5 +66,5 @@ def _rounded(limit: float) -> int:
     if limit < 1:
         return 1
     digits = len(str(int(limit))) - 2
-    step = 10 ** max(digits, 0)
+    step: int = 10 ** max(digits, 0)
     return max(int(limit / step + 0.5) * step, 1)

@@ -1,7 +1,6 @@
 """Where the demo is shown: as a live picture on a terminal, as plain lines everywhere else."""
 
 import re
-import sys
 import time
 from io import StringIO
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.live import Live
 
 from rice_stream.demo import amounts
 from rice_stream.demo.screen import draw
-from rice_stream.demo.view import View
+from rice_stream.demo.view import View, budget_label
 
 PLAIN_INTERVAL_S = 2.0
 
@@ -113,7 +112,7 @@ class PlainLines:
             for line in introduction(view):
                 self.say(line)
         for alert in view.alerts[self._alerts :]:
-            self.say(f"alert: {alert.tenant_id}/{alert.budget} is {alert.state} at {alert.threshold:.0%}")
+            self.say(f"alert: {budget_label(alert.tenant_id, alert.budget)} is {alert.state} at {alert.threshold:.0%}")
         self._alerts = len(view.alerts)
         if view.phase != self._phase or time.monotonic() - self._told_s >= PLAIN_INTERVAL_S:
             self._phase, self._told_s = view.phase, time.monotonic()
@@ -154,8 +153,3 @@ def save_screenshot(view: View, path: Path) -> None:
     console.print(draw(view, width, height))
     picture = _FONT_FACES.sub("", console.export_svg(title="rice-stream demo"))
     path.write_text(picture.replace("Fira Code", "ui-monospace"), encoding="utf-8")
-
-
-def terminal_width() -> int:
-    """Columns of standard output, or what a log file is given."""
-    return Console(file=sys.stdout).width

@@ -30,7 +30,8 @@ def line(*cells: Text, gap: int = 1) -> Text:
 def spread(left: Text, right: Text, width: int) -> Text:
     """One to the left and one to the right; the left one is cut where both do not fit."""
     right = cell(right, min(right.cell_len, width))
-    return Text.assemble(cell(left, width - right.cell_len), right)
+    gap = 1 if right.cell_len < width else 0
+    return Text.assemble(cell(left, width - right.cell_len - gap), " " * gap, right)
 
 
 def box(title: str, lines: Sequence[Text], width: int, height: int, note: str = "") -> list[Text]:

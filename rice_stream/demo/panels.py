@@ -1,13 +1,14 @@
 """The boxes of the screen: from the figures of a moment to lines of text. Pure."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from rich.text import Text
 
 from rice_stream.demo import amounts
 from rice_stream.demo.figures import BudgetFigure, Named
 from rice_stream.demo.layout import bar, beside, box, cell, gauge, line, sparkline, spread
-from rice_stream.demo.view import ArrivedAlert, View
+from rice_stream.demo.view import ArrivedAlert, View, budget_label
 
 STATE_STYLES = {"ok": "green", "warning": "yellow", "exceeded": "bold red", "resolved": "cyan"}
 DIM = "bright_black"
@@ -19,6 +20,9 @@ CARDS_HEIGHT = 4
 BUDGET_LINES = 2
 _NAME = 17
 _RANGE = 14
+_ALERT_DETAIL_WIDTH = 68
+_FOOTER_INDENT = 15
+_WHERE = "  (second terminal)"
 _GAUGE_SCALE = 1.2
 """Gauges end at 120 % of the limit, so that the limit itself is a mark within."""
 
@@ -72,7 +76,7 @@ def cards(view: View, width: int) -> list[Text]:
 def tenants(view: View, width: int, height: int) -> list[Text]:
     """Tenants by gCO2e: middle, range and share of all; on a narrow terminal without the range."""
     inner = width - 4
-    ranged, counted = inner >= 52, inner >= 64
+    ranged, counted = inner >= 52, inner >= 60
     bar_width = inner - sum((_NAME + 1, 7 + 1, 8 + 1, (_RANGE + 1) * ranged, 6 * counted))
     heads = [cell("tenant", _NAME), cell("prompts", 7, right=True), cell("CO2e", 8, right=True)]
     heads += [cell("low–high", _RANGE, right=True)] * ranged + [cell("share", bar_width)]
@@ -110,8 +114,8 @@ def _budget(budget: BudgetFigure, width: int) -> list[Text]:
     gauge_width = width - 15
     return [
         spread(
-            _label(budget.tenant_id, budget.name),
-            Text(f" {amounts.limited(budget.consumed, budget.limit, budget.unit)}"),
+            Text(budget_label(budget.tenant_id, budget.name)),
+            Text(f"{amounts.limited(budget.consumed, budget.limit, budget.unit)}"),
             width,
         ),
         line(
@@ -122,18 +126,13 @@ def _budget(budget: BudgetFigure, width: int) -> list[Text]:
     ]
 
 
-def _label(tenant_id: str, budget: str) -> Text:
-    return Text(budget) if budget.startswith(tenant_id) else Text.assemble(f"{tenant_id}/", budget)
-
-
 def rankings(view: View, width: int, height: int) -> list[Text]:
-    """Models and regions by gCO2e, beside each other."""
-    column = (width - 4 - 2) // 2
-    models, regions = (_ranking(rows, column) for rows in (view.figures.models, view.figures.regions))
-    blank = [cell("", column)]
-    count = max(len(models), len(regions))
-    pairs = zip((models + blank * count)[:count], (regions + blank * count)[:count], strict=True)
-    return box("Models and regions", [line(*pair, gap=2) for pair in pairs], width, height)
+    """Models and regions by gCO2e, beside each other; on a narrow terminal models alone."""
+    columns = 2 if width >= 48 else 1
+    column = (width - 4 - 2 * (columns - 1)) // columns
+    ranked = [_ranking(rows, column) for rows in (view.figures.models, view.figures.regions)[:columns]]
+    rows = [line(*cells, gap=2) for cells in zip_longest(*ranked, fillvalue=cell("", column))]
+    return box("Models and regions" if columns == 2 else "Models", rows, width, height)
 
 
 def _ranking(rows: Sequence[Named], width: int) -> list[Text]:
@@ -147,17 +146,23 @@ def alerts(view: View, width: int, height: int) -> list[Text]:
     """The latest alerts, as they arrived on Kafka."""
     rows = [_alert(alert, width - 4) for alert in reversed(view.alerts)]
     if not rows:
-        rows = [Text("none yet: all budgets are below their thresholds", DIM)]
+        rows = [Text("none yet", DIM)]
     return box(f"Alerts on Kafka: {view.place.alerts_topic}", rows, width, height, str(len(view.alerts) or ""))
 
 
 def _alert(alert: ArrivedAlert, width: int) -> Text:
-    return line(
+    cells = [
         cell(f"{alert.arrived_at.astimezone():%H:%M:%S}", 8, DIM),
         cell(alert.state, 8, STATE_STYLES.get(alert.state, "")),
-        cell(_label(alert.tenant_id, alert.budget), width - 24),
+        cell("", 0),
         cell(amounts.percent(alert.threshold), 5, right=True),
-    )
+    ]
+    if width >= _ALERT_DETAIL_WIDTH:
+        cells.append(cell(f"{amounts.percent(alert.ratio)} used", 11, DIM, right=True))
+        cells.append(cell(f"after {max(alert.delay_s, 0):.1f} s", 11, DIM, right=True))
+    taken = sum(one.cell_len + 1 for one in cells) - 1
+    cells[2] = cell(budget_label(alert.tenant_id, alert.budget), width - taken)
+    return line(*cells)
 
 
 def footer(view: View, width: int) -> list[Text]:
@@ -173,9 +178,11 @@ def footer(view: View, width: int) -> list[Text]:
         ]
     )
     look = Text(f". {view.place.environment_file}; rice-stream totals --by team", "bold")
+    if look.cell_len + _FOOTER_INDENT + len(_WHERE) <= width:
+        look.append(_WHERE, DIM)
     more = Text("also: budget status, alerts, quarantine list, verify", DIM)
     return [
-        cell(Text.assemble((" data quality     ", DIM), quality), width),
-        cell(Text.assemble((" second terminal  ", DIM), look), width),
-        spread(Text.assemble("                  ", more), Text("Ctrl-C ends it in good order ", DIM), width),
+        cell(Text.assemble((" data quality  ", DIM), quality), width),
+        cell(Text.assemble((" look around   ", DIM), look), width),
+        spread(Text.assemble(" " * _FOOTER_INDENT, more), Text("Ctrl-C ends it in good order ", DIM), width),
     ]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
@@ -90,8 +91,7 @@ class _Play:
         self._inbox = AlertInbox(stage.place.broker, stage.place.alerts_topic)
         self._watch = Watch(stage.engine, lambda: self._source.confirmed)
         self._worker_is_needed = True
-        self._started_s = time.monotonic()
-        self._traffic_ended_s: float | None = None
+        self._traffic_ended_at: datetime | None = None
 
     def run(self) -> Outcome:
         """Play until the end of the traffic (or until asked to end), then end in good order."""
@@ -103,7 +103,7 @@ class _Play:
                 self._show_until(lambda: traffic.done() or self._interrupts.asked, "live")
                 self._source.finish()
                 sent = self._result(traffic, "the last events are sent").events
-                self._traffic_ended_s = time.monotonic()
+                self._traffic_ended_at = datetime.now(UTC)
                 return self._end(sent)
             finally:
                 self._source.finish()
@@ -166,7 +166,8 @@ class _Play:
         self._background.check()
 
     def _elapsed_s(self) -> float:
-        return (self._traffic_ended_s or time.monotonic()) - self._started_s
+        until = self._traffic_ended_at or datetime.now(UTC)
+        return max((until - self._source.starts_at).total_seconds(), 0.0)
 
     def _view(self, phase: str) -> View:
         snapshot = self._watch.latest

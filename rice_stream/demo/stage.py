@@ -27,7 +27,7 @@ from rice_stream.store.migrate import migrate
 
 PARTITIONS = 4
 
-FORECAST_S = 60.0
+FORECAST_S = 40.0
 """How much of the traffic is estimated beforehand, to size the budgets."""
 
 _POLICY_SETTINGS = (
@@ -87,7 +87,8 @@ def open_stage(options: DemoOptions, settings: Settings, say: Say) -> Iterator[S
             say("sizing budgets for the traffic to come")
             _set_budgets(own, engine, options)
             method_version, factor_version = read_versions(engine)
-            worker.wait_until_ready()
+            say("waiting for the worker")
+            worker.wait_until_consuming(stack.bootstrap_servers, own.kafka_group_id)
             place = Place(
                 broker=stack.bootstrap_servers,
                 topic=own.events_topics[0],

@@ -7,7 +7,7 @@ from typing import Any
 
 from rice_stream.demo import amounts
 from rice_stream.demo.figures import Figures
-from rice_stream.demo.view import ArrivedAlert
+from rice_stream.demo.view import ArrivedAlert, budget_label
 
 _TENANTS_SHOWN = 3
 
@@ -65,7 +65,7 @@ def _failures(outcome: Outcome) -> Iterator[str]:
     for budget in outcome.figures.budgets:
         for threshold in budget.reached:
             if (budget.tenant_id, budget.name, threshold) not in announced:
-                yield f"no alert says that {budget.tenant_id}/{budget.name} reached {amounts.percent(threshold)}"
+                yield f"no alert says that {budget_label(budget.tenant_id, budget.name)} reached {amounts.percent(threshold)}"
     if not arrived and not outcome.interrupted:
         yield "no alert arrived"
 
@@ -99,10 +99,8 @@ def summary_lines(outcome: Outcome) -> list[str]:
 
 
 def _alert_line(alert: ArrivedAlert) -> str:
-    return (
-        f"alert {alert.arrived_at.astimezone():%H:%M:%S}  {alert.state:8}  {alert.tenant_id}/{alert.budget} at"
-        f" {alert.threshold:.0%} (on Kafka {max(alert.delay_s, 0):.2f} s after it was judged)"
-    )
+    label = budget_label(alert.tenant_id, alert.budget)
+    return f"alert {alert.arrived_at.astimezone():%H:%M:%S}  {alert.state:8}  {label} at {alert.threshold:.0%}"
 
 
 def _verify_line(outcome: Outcome) -> str:

@@ -56,3 +56,8 @@ class View:
         """Prompts stored per second, over the last three seconds."""
         latest = self.rates_per_s[-3:]
         return sum(latest) / len(latest) if latest else 0.0
+
+
+def budget_label(tenant_id: str, budget: str) -> str:
+    """A budget's name in words that also say whose it is."""
+    return budget if budget.startswith(tenant_id) else f"{tenant_id}/{budget}"

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka.admin import AdminClient
+
 from rice_stream.errors import RiceError
 from rice_stream.local.ports import LOOPBACK, free_ports
 from rice_stream.local.processes import ChildProcess, poll_until
@@ -14,6 +17,7 @@ from rice_stream.local.processes import ChildProcess, poll_until
 _COMMAND = (sys.executable, "-P", "-c", "from rice_stream.cli import main; main()", "worker")
 
 _START_DEADLINE_S = 60.0
+_REQUEST_TIMEOUT_S = 5.0
 # Above the worker's own deadline for storing what it has fetched.
 _STOP_GRACE_S = 60.0
 
@@ -37,13 +41,18 @@ class WorkerProcess:
         """Where it tells of its health and its metrics."""
         return f"http://{LOOPBACK}:{self.port}"
 
-    def wait_until_ready(self) -> None:
-        """Wait until it answers that it is ready.
+    def wait_until_consuming(self, bootstrap_servers: str, group_id: str) -> None:
+        """Wait until it says that it is ready and Kafka has given it its partitions.
 
         Raises:
-            RiceError: it ended, or did not answer in time; with the end of its log.
+            RiceError: it ended, or was not that far in time; with the end of its log.
         """
-        if not poll_until(lambda: self._child.exit_code is not None or self._is_ready(), _START_DEADLINE_S):
+        admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+
+        def consumes() -> bool:
+            return self._is_ready() and _is_stable(admin, group_id)
+
+        if not poll_until(lambda: self._child.exit_code is not None or consumes(), _START_DEADLINE_S):
             raise RiceError(f"the worker was not ready after {_START_DEADLINE_S:g} s.{self._log_end()}")
         self.check()
 
@@ -75,3 +84,12 @@ class WorkerProcess:
 
     def _log_end(self) -> str:
         return f" The end of its log:\n{self._child.log_tail()}"
+
+
+def _is_stable(admin: AdminClient, group_id: str) -> bool:
+    """Whether the members of the group share its partitions, and none is about to join or leave."""
+    try:
+        group = admin.describe_consumer_groups([group_id], request_timeout=_REQUEST_TIMEOUT_S)[group_id].result()
+    except KafkaException:  # nobody has joined it yet
+        return False
+    return bool(group.state == ConsumerGroupState.STABLE)
