@@ -34,7 +34,7 @@ metadata = MetaData(
     }
 )
 
-EVENT_KEY: TypeEngine[bytes] = LargeBinary(16).with_variant(Uuid(as_uuid=False), "postgresql")  # type: ignore[arg-type]
+EVENT_KEY: TypeEngine[bytes] = LargeBinary(16).with_variant(Uuid(as_uuid=False), "postgresql")
 # SQLite numbers rows by itself only for a column declared INTEGER.
 AUTO_KEY = BigInteger().with_variant(Integer(), "sqlite")
 

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     kafka_ssl_key_location: Path | None = None
     kafka_ssl_key_password: SecretStr | None = None
     kafka_session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 6.0
-    kafka_fetch_max_bytes: Annotated[int, Field(ge=65_536)] = 4 * 1024 * 1024
+    kafka_fetch_max_bytes: Annotated[int, Field(ge=65_536)] = 1024 * 1024
 
     events_topics: Annotated[tuple[str, ...], NoDecode, Field(min_length=1)] = ("llm-requests",)
     alerts_topic: str = "carbon-alerts"
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     live_feed_refresh_s: Annotated[float, Field(ge=60)] = 900.0
     live_feed_zones: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
 
-    batch_events_max: Annotated[int, Field(ge=1, le=500_000)] = 40_000
+    batch_events_max: Annotated[int, Field(ge=1, le=500_000)] = 25_000
     batch_wait_s: Annotated[float, Field(gt=0, le=60)] = 0.05
     quarantine_ratio_max: Annotated[float, Field(gt=0, le=1)] = 0.5
     quarantine_ratio_events_min: Annotated[int, Field(ge=1)] = 1_000

@@ -8,7 +8,7 @@ import signal
 import ssl
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import faust
@@ -20,6 +20,7 @@ from rice_stream.kafka import LagProbe, describe_topics
 from rice_stream.pipeline import Chunk, Pipeline
 from rice_stream.settings import Settings
 from rice_stream.store import CommitResult
+from rice_stream.store.retention import drop_records_before
 from rice_stream.worker.batches import BatchLoop, RejectionLimit
 from rice_stream.worker.health import HealthServer, Progress
 from rice_stream.worker.intake import Delivery, Intake
@@ -29,6 +30,7 @@ from rice_stream.worker.relay import Relay
 log = logging.getLogger(__name__)
 
 LAG_INTERVAL_S = 2.0
+RETENTION_INTERVAL_S = 3_600.0
 DRAIN_TIMEOUT_S = 30.0
 _GC_EVERY_BATCHES = 64
 
@@ -112,6 +114,7 @@ class Worker:
 
     def __init__(self, settings: Settings, pipeline: Pipeline, judge: Callable[[Metrics], Judge], engine: Any) -> None:
         self._settings = settings
+        self._engine = engine
         self._metrics = Metrics()
         self._progress = Progress(timeout_s=settings.progress_timeout_s)
         self._app = create_app(settings)
@@ -166,6 +169,7 @@ class Worker:
             asyncio.create_task(self._relay.run(), name="relay"),
             asyncio.create_task(self._judge_budgets(), name="judge"),
             asyncio.create_task(self._watch_lag(until_idle_s), name="lag"),
+            asyncio.create_task(self._drop_old_records(), name="retention"),
         ]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="stop")
         app_ends = asyncio.create_task(self._app_ends(), name="app")
@@ -235,6 +239,21 @@ class Worker:
             if changes:
                 self._relay.wake()
             await asyncio.sleep(self._settings.budget_judge_interval_s)
+
+    async def _drop_old_records(self) -> None:
+        """Every hour, whole months that are older than RICE_RETENTION_DAYS; their totals stay."""
+        days = self._settings.retention_days
+        while True:
+            if days is not None:
+                before = datetime.now(UTC) - timedelta(days=days)
+                try:
+                    dropped = await asyncio.to_thread(drop_records_before, self._engine, before)
+                except ServiceUnavailableError as error:
+                    log.warning("old records were not dropped, trying again in an hour: %s", error)
+                else:
+                    if dropped:
+                        log.info("dropped the records of %d month(s) before %s; totals stay", dropped, before.date())
+            await asyncio.sleep(RETENTION_INTERVAL_S)
 
     async def _publish(self, key: str, value: bytes) -> None:
         try:
