@@ -3,7 +3,10 @@
 import importlib
 import logging
 import sys
+import tempfile
+import traceback
 from pathlib import Path
+from types import TracebackType
 
 import click
 
@@ -60,8 +63,18 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     ctx.obj = Session(config)
 
 
+def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An error that is ours: one line for the user, the traceback in a file for the report."""
+    with tempfile.NamedTemporaryFile("w", prefix="rice-stream-", suffix=".log", delete=False) as file:
+        traceback.print_exception(kind, error, trace, file=file)
+    click.echo(
+        f"rice-stream: internal error ({kind.__name__}); please report it with the traceback in {file.name}", err=True
+    )
+
+
 def main() -> None:
     """Entry point of `rice-stream`."""
+    sys.excepthook = _report_bug
     logging.captureWarnings(True)  # noqa: FBT003
     try:
         cli.main(standalone_mode=True)
