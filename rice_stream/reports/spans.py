@@ -1,0 +1,121 @@
+"""Stretches of time that a report covers, cut so that SQL can tell a local day by integer division. Pure.
+
+SQLite knows no time zones, so the calendar is worked out here and handed over as a small table: one row per stretch
+of ordinary 24-hour days (two or three a year), one per day that is longer or shorter.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from rice_stream.budgets.periods import day_start
+from rice_stream.reports.instants import DAY_S, MICRO
+
+_EPOCH_DAY = date(1970, 1, 1)
+
+
+class Span(NamedTuple):
+    """`from_us <= t < to_us` for the tenants of a time zone.
+
+    The local day of an instant in it, counted from 1970-01-01, is `first_day + (t_s - origin_s) // 86400`.
+    """
+
+    time_zone: str
+    from_us: int
+    to_us: int
+    origin_s: int = 0
+    first_day: int = 0
+
+
+def day_text(day: int) -> str:
+    """The date of a day counted from 1970-01-01.
+
+    >>> day_text(20779)
+    '2026-11-22'
+    """
+    return (_EPOCH_DAY + timedelta(days=day)).isoformat()
+
+
+def calendar_spans(time_zone: str, from_us: int, to_us: int) -> list[Span]:
+    """Cut a stretch into spans within which days can be counted.
+
+    Days begin where `budgets.periods.day_start` says: they tile time, also where clocks go back across midnight.
+    """
+    place = ZoneInfo(time_zone)
+    spans: list[Span] = []
+    day = datetime.fromtimestamp(from_us // MICRO, tz=UTC).astimezone(place).date() - timedelta(days=1)
+    start_s = _day_start_s(day, place)
+    while start_s * MICRO < to_us:
+        following = day + timedelta(days=1)
+        end_s = _day_start_s(following, place)
+        # A day of more than 24 hours needs a second span: division alone would call its last hour the next day.
+        for origin_s in range(start_s, end_s, DAY_S):
+            _append(
+                spans, Span(time_zone, origin_s * MICRO, min(end_s, origin_s + DAY_S) * MICRO, origin_s, _number(day))
+            )
+        day, start_s = following, end_s
+    return [clipped for span in spans if (clipped := clip(span, from_us, to_us))]
+
+
+def _append(spans: list[Span], new: Span) -> None:
+    """Add a day, as part of the span before it where counting on gives the right day."""
+    if spans:
+        last = spans[-1]
+        length_s = (last.to_us // MICRO) - last.origin_s
+        whole_days = length_s % DAY_S == 0
+        if last.to_us == new.from_us and whole_days and last.first_day + length_s // DAY_S == new.first_day:
+            spans[-1] = last._replace(to_us=new.to_us)
+            return
+    spans.append(new)
+
+
+def clip(span: Span, from_us: int, to_us: int) -> Span | None:
+    """The part of a span within the bounds; None: there is none."""
+    clipped = span._replace(from_us=max(span.from_us, from_us), to_us=min(span.to_us, to_us))
+    return clipped if clipped.from_us < clipped.to_us else None
+
+
+class Split(NamedTuple):
+    """Whole buckets in the middle, and what is left over at the edges."""
+
+    whole: list[Span]
+    edges: list[Span]
+
+
+def split_at_buckets(spans: list[Span], bucket_s: int) -> Split:
+    """Cut spans where buckets begin and end: sums of whole buckets plus records of the edges are exact."""
+    bucket_us = bucket_s * MICRO
+    whole: list[Span] = []
+    edges: list[Span] = []
+    for span in spans:
+        first_us = -(-span.from_us // bucket_us) * bucket_us
+        last_us = span.to_us // bucket_us * bucket_us
+        if first_us >= last_us:
+            edges.append(span)
+            continue
+        whole.append(span._replace(from_us=first_us, to_us=last_us))
+        edges += [edge for edge in (clip(span, span.from_us, first_us), clip(span, last_us, span.to_us)) if edge]
+    return Split(whole, edges)
+
+
+def hull(spans: list[Span], bucket_s: int) -> list[Span]:
+    """Each span widened to whole buckets; spans that then meet within a bucket become one."""
+    bucket_us = bucket_s * MICRO
+    widened: list[Span] = []
+    for span in sorted(spans):
+        new = span._replace(
+            from_us=span.from_us // bucket_us * bucket_us, to_us=-(-span.to_us // bucket_us) * bucket_us
+        )
+        if widened and widened[-1].time_zone == new.time_zone and new.from_us < widened[-1].to_us:
+            widened[-1] = widened[-1]._replace(to_us=max(new.to_us, widened[-1].to_us))
+        else:
+            widened.append(new)
+    return widened
+
+
+def _day_start_s(day: date, place: ZoneInfo) -> int:
+    return int(day_start(day, place).timestamp())
+
+
+def _number(day: date) -> int:
+    return (day - _EPOCH_DAY).days

@@ -1,0 +1,136 @@
+"""Sums of a totals table, or of the records themselves, by any of the names a report can be broken down by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from rice_stream.reports.instants import DAY_S, MICRO, key_bound
+from rice_stream.reports.spans import Span
+from rice_stream.schema_names import MEASURES, MINUTE_S, SLOT_S
+
+Group = tuple[Any, ...]
+"""The values of the fields that a report is broken down by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table that can be summed, and the dimensions that its rows know. `bucket_s` is None for the records."""
+
+    table: str
+    start: str | None
+    bucket_s: int | None
+    dimensions: frozenset[str]
+
+    @property
+    def position(self) -> str:
+        """The column that says when, and its unit below a second for the records."""
+        return f"m.{self.start}" if self.start else "m.ended_at_us"
+
+    @property
+    def at_s(self) -> str:
+        """When, in epoch seconds."""
+        return f"m.{self.start}" if self.start else f"(m.ended_at_us / {MICRO})"
+
+    def bound(self, moment_us: int) -> int:
+        """An instant in the unit of `position`."""
+        return moment_us // MICRO if self.start else moment_us
+
+    def total(self, measure: str) -> str:
+        """The exact sum of a measure, as a 64-bit integer (PostgreSQL would make it NUMERIC)."""
+        if self.start is None and measure == "prompts":
+            return "COUNT(*)"
+        return f"CAST(COALESCE(SUM(m.{measure}), 0) AS BIGINT)"
+
+
+MINUTES = Source("minute_total", "minute_start_s", MINUTE_S, frozenset())
+SLOTS = Source("slot_total", "slot_start_s", SLOT_S, frozenset({"attribution", "factor"}))
+USER_SLOTS = Source("user_slot_total", "slot_start_s", SLOT_S, frozenset({"user"}))
+RECORDS = Source("prompt_record", None, None, frozenset({"attribution", "factor", "user", "basis"}))
+
+
+class Field(NamedTuple):
+    """Something to break down by: its value in SQL, and the dimension that has to be joined for it."""
+
+    value: str
+    dimension: str | None = None
+
+
+FIELDS = {
+    "tenant": Field("t.tenant_id"),
+    "team": Field("NULLIF(a.team_id, '')", "attribution"),
+    "project": Field("NULLIF(a.project_id, '')", "attribution"),
+    "user": Field("u.name", "user"),
+    "provider": Field("NULLIF(f.provider, '')", "factor"),
+    "model": Field("f.model", "factor"),
+    "region": Field("f.region", "factor"),
+    "basis": Field("b.names", "basis"),
+    "day": Field(f"s.first_day + ({{at_s}} - s.origin_s) / {DAY_S}"),
+    "hour": Field("{at_s} - {at_s} % 3600"),
+}
+
+_JOINS = {
+    "attribution": "JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key",
+    "factor": "JOIN factor_use f ON f.factor_key = m.factor_key",
+    "user": "LEFT JOIN principal u ON u.tenant_key = m.tenant_key AND u.principal_key = m.user_key",
+    "basis": "JOIN basis b ON b.basis_flags = m.basis_flags",
+}
+
+
+def dimensions_of(fields: Sequence[str]) -> frozenset[str]:
+    """What has to be joined for these fields."""
+    return frozenset(dimension for name in fields if (dimension := FIELDS[name].dimension))
+
+
+def grouped_sums(
+    connection: Connection, source: Source, spans: Sequence[Span], fields: Sequence[str], tenant: str | None
+) -> dict[Group, list[int]]:
+    """Sums of every measure within the spans, by the values of the fields; groups without rows are not there.
+
+    `day` is the number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins.
+    """
+    if not spans:
+        return {}
+    values = [FIELDS[name].value.format(at_s=source.at_s) for name in fields]
+    joins = [_JOINS[dimension] for dimension in sorted(dimensions_of(fields))]
+    selected = ", ".join([*values, *(source.total(measure) for measure in MEASURES)])
+    rows, parameters = _span_rows(source, spans)
+    conditions = _constant_bounds(connection, source, spans, parameters)
+    if tenant is not None:
+        conditions += " AND t.tenant_id = :tenant"
+        parameters["tenant"] = tenant
+    # The spans are a table: time zone, bounds, and how to count local days between them.
+    statement = f"""
+WITH span (time_zone, low, high, origin_s, first_day) AS (VALUES {rows})
+SELECT {selected}
+FROM tenant t
+JOIN span s ON s.time_zone = t.time_zone
+JOIN {source.table} m ON m.tenant_key = t.tenant_key AND {source.position} >= s.low AND {source.position} < s.high
+{" ".join(joins)}
+WHERE {conditions}
+GROUP BY {", ".join(str(position + 1) for position in range(len(fields)))}"""
+    found = connection.execute(text(statement), parameters)
+    return {tuple(row[: len(fields)]): list(row[len(fields) :]) for row in found}
+
+
+def _span_rows(source: Source, spans: Sequence[Span]) -> tuple[str, dict[str, Any]]:
+    zones = {zone: f"zone{k}" for k, zone in enumerate(dict.fromkeys(span.time_zone for span in spans))}
+    rows = ", ".join(
+        f"(CAST(:{zones[span.time_zone]} AS TEXT), CAST({source.bound(span.from_us)} AS BIGINT),"
+        f" CAST({source.bound(span.to_us)} AS BIGINT), CAST({span.origin_s} AS BIGINT), {span.first_day})"
+        for span in spans
+    )
+    return rows, {name: zone for zone, name in zones.items()}
+
+
+def _constant_bounds(connection: Connection, source: Source, spans: Sequence[Span], parameters: dict[str, Any]) -> str:
+    """The outermost bounds once more as constants: what the planner can use an index or a partition for."""
+    low_us, high_us = min(span.from_us for span in spans), max(span.to_us for span in spans)
+    conditions = f"{source.position} >= {source.bound(low_us)} AND {source.position} < {source.bound(high_us)}"
+    if source is RECORDS:
+        dialect = connection.dialect.name
+        parameters["key_low"] = key_bound(dialect, low_us // 1000)
+        parameters["key_high"] = key_bound(dialect, (high_us - 1) // 1000 + 1)
+        conditions += " AND m.event_key >= :key_low AND m.event_key < :key_high"
+    return conditions

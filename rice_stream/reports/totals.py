@@ -1,0 +1,267 @@
+"""`rice-stream totals`: who used how much, over any stretch of time, exactly.
+
+Totals are kept by the minute and by the quarter hour; a stretch that begins or ends in the middle of one is the whole
+buckets inside plus the records at its two edges. Integers add up exactly, so a break-down sums to its total.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Engine, text
+
+from rice_stream.budgets.periods import day_start, in_utc
+from rice_stream.errors import UsageError
+from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us, rfc3339
+from rice_stream.reports.snapshot import snapshot
+from rice_stream.reports.spans import Span, calendar_spans, day_text, hull, split_at_buckets
+from rice_stream.reports.sums import (
+    FIELDS,
+    MINUTES,
+    RECORDS,
+    SLOTS,
+    USER_SLOTS,
+    Group,
+    Source,
+    dimensions_of,
+    grouped_sums,
+)
+from rice_stream.schema_names import MEASURES, MINUTE_S
+from rice_stream.views import WINDOWS_S
+
+WINDOWS = (*WINDOWS_S, "mtd")
+
+Bound = datetime | date | None
+"""An instant, a local day of each tenant (its first instant), or no bound at all."""
+
+_VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}
+"""Identifiers are given under the name that the SQL views use as well."""
+_PROMPTS, _CARBON_MID = MEASURES.index("prompts"), MEASURES.index("carbon_mid_ugco2e")
+
+
+def totals(
+    engine: Engine,
+    *,
+    now: datetime,
+    tenant: str | None = None,
+    by: Sequence[str] = (),
+    window: str | None = None,
+    start: Bound = None,
+    end: Bound = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> dict[str, Any]:
+    """Sums from `start` up to (not including) `end`, or over a rolling window as of `now`, largest carbon first.
+
+    `by` names fields of `FIELDS`, each possibly a comma list; by default `tenant`. Windows end with the running
+    minute and begin on a whole minute, as in the view `rolling_totals`; days, and the month to date (`mtd`), are those
+    of each tenant's own time zone. `limit` and `offset` page through the rows; `total` is always over all of them.
+
+    Raises:
+        UsageError: an unknown field or window, bounds that contradict each other, or a stretch for which records are
+            needed that are no longer kept.
+    """
+    fields = parse_fields(by)
+    _check(window, start, end)
+    with snapshot(engine) as connection:
+        zones = _time_zones(connection, tenant)
+        ranges = {zone: _range(zone, now, window, start, end) for zone in zones or ["UTC"]}
+        spans = _spans(connection, ranges, by_day="day" in fields)
+        groups = _groups(connection, spans, fields, tenant)
+    ordered = sorted(groups.items(), key=lambda item: (-item[1][_CARBON_MID], _name_order(item[0])))
+    page = ordered[offset : None if limit is None else offset + limit]
+    return {
+        "window": _describe(window, ranges),
+        "by": list(fields),
+        "rows": [{**_named(fields, group), **_amounts(sums)} for group, sums in page],
+        "rows_total": len(ordered),
+        "total": _amounts(_added(groups.values())),
+    }
+
+
+def parse_fields(by: Sequence[str]) -> tuple[str, ...]:
+    """`["team,model", "day"]` -> `("team", "model", "day")`. UsageError names the choices."""
+    fields = tuple(dict.fromkeys(name.strip() for text_ in by for name in text_.split(",") if name.strip()))
+    unknown = [name for name in fields if name not in FIELDS]
+    if unknown:
+        raise UsageError(f"--by {', '.join(unknown)}: choose from {', '.join(FIELDS)}")
+    return fields or ("tenant",)
+
+
+def _check(window: str | None, start: Bound, end: Bound) -> None:
+    if window is not None and window not in WINDOWS:
+        raise UsageError(f"--window {window}: choose from {', '.join(WINDOWS)}")
+    if window is not None and (start is not None or end is not None):
+        raise UsageError("--window says it all: leave out --from and --to, or give them without --window")
+
+
+# --- which stretch of time -------------------------------------------------------------------------------------------
+
+
+def _time_zones(connection: Connection, tenant: str | None) -> list[str]:
+    condition = "" if tenant is None else " WHERE tenant_id = :tenant"
+    parameters = {} if tenant is None else {"tenant": tenant}
+    found = connection.execute(text(f"SELECT DISTINCT time_zone FROM tenant{condition} ORDER BY time_zone"), parameters)
+    return list(found.scalars())
+
+
+def _range(zone: str, now: datetime, window: str | None, start: Bound, end: Bound) -> tuple[int, int]:
+    """(from, to) in epoch microseconds for the tenants of a time zone."""
+    if window is None:
+        from_us = 0 if start is None else _instant_us(start, zone)
+        to_us = FOREVER_S * MICRO if end is None else _instant_us(end, zone)
+        if from_us >= to_us:
+            raise UsageError(f"--from must lie before --to, which is not included; got {start} and {end}")
+        return from_us, to_us
+    now_s = epoch_us(in_utc(now)) // MICRO
+    to_s = now_s - now_s % MINUTE_S + MINUTE_S
+    if window == "mtd":
+        place = ZoneInfo(zone)
+        return epoch_us(day_start(now.astimezone(place).date().replace(day=1), place)), to_s * MICRO
+    from_s = now_s - WINDOWS_S[window]
+    return (from_s - from_s % MINUTE_S) * MICRO, to_s * MICRO
+
+
+def _instant_us(bound: datetime | date, zone: str) -> int:
+    if isinstance(bound, datetime):
+        return epoch_us(in_utc(bound))
+    return epoch_us(day_start(bound, ZoneInfo(zone)))
+
+
+def _spans(connection: Connection, ranges: dict[str, tuple[int, int]], *, by_day: bool) -> list[Span]:
+    if not by_day:
+        return [Span(zone, from_us, to_us) for zone, (from_us, to_us) in ranges.items()]
+    # A calendar has to end somewhere: where the data do.
+    first_s, last_s = connection.execute(
+        text("SELECT COALESCE(MIN(minute_start_s), 0), COALESCE(MAX(minute_start_s), 0) FROM minute_total")
+    ).one()
+    spans: list[Span] = []
+    for zone, (from_us, to_us) in ranges.items():
+        spans += calendar_spans(zone, max(from_us, first_s * MICRO), min(to_us, (last_s + MINUTE_S) * MICRO))
+    return spans
+
+
+# --- sums ------------------------------------------------------------------------------------------------------------
+
+
+def _groups(
+    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
+) -> dict[Group, list[int]]:
+    """Sums by group from the coarsest table that knows all the fields."""
+    dimensions = dimensions_of(fields)
+    if not dimensions:
+        groups = _from_buckets(connection, MINUTES, spans, fields, tenant)
+    elif dimensions <= SLOTS.dimensions:
+        groups = _from_buckets(connection, SLOTS, spans, fields, tenant)
+    elif dimensions == USER_SLOTS.dimensions:
+        groups = _from_users(connection, spans, fields, tenant)
+    else:
+        # A user's models, say: no total is that fine.
+        groups = _from_records(connection, spans, fields, tenant)
+    return {group: sums for group, sums in groups.items() if sums[_PROMPTS]}
+
+
+def _from_buckets(
+    connection: Connection, source: Source, spans: list[Span], fields: tuple[str, ...], tenant: str | None
+) -> dict[Group, list[int]]:
+    split = split_at_buckets(spans, source.bucket_s or MINUTE_S)
+    groups = grouped_sums(connection, source, split.whole, fields, tenant)
+    for group, sums in _from_records(connection, split.edges, fields, tenant).items():
+        _add(groups, group, sums)
+    return groups
+
+
+def _from_users(
+    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
+) -> dict[Group, list[int]]:
+    """Users' totals; what the tenant's totals hold beyond them came without a user."""
+    groups = _from_buckets(connection, USER_SLOTS, spans, fields, tenant)
+    at = fields.index("user")
+    others = tuple(name for name in fields if name != "user")
+    rest = _from_buckets(connection, MINUTES, spans, others, tenant) if others else {}
+    if not others:
+        rest = {(): _added(_from_buckets(connection, MINUTES, spans, ("tenant",), tenant).values())}
+    # Edges come from the records, where the user may be missing already: those are part of the rest.
+    named = {group: sums for group, sums in groups.items() if group[at] is not None}
+    for group, sums in named.items():
+        _add(rest, group[:at] + group[at + 1 :], [-value for value in sums])
+    return named | {(*group[:at], None, *group[at:]): sums for group, sums in rest.items()}
+
+
+def _from_records(
+    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
+) -> dict[Group, list[int]]:
+    if spans:
+        _require_records(connection, spans, tenant)
+    return grouped_sums(connection, RECORDS, spans, fields, tenant)
+
+
+def _require_records(connection: Connection, spans: list[Span], tenant: str | None) -> None:
+    """UsageError where records of the stretch are no longer kept: the answer would be too small without a word."""
+    minutes = hull(spans, MINUTE_S)
+    counted = grouped_sums(connection, MINUTES, minutes, ("tenant",), tenant)
+    kept = grouped_sums(connection, RECORDS, minutes, ("tenant",), tenant)
+    for group, sums in counted.items():
+        missing = sums[_PROMPTS] - kept.get(group, [0] * len(MEASURES))[_PROMPTS]
+        if missing > 0:
+            raise UsageError(
+                f"this needs the records themselves, and {missing} of tenant {group[0]} are no longer kept: choose"
+                " --from and --to on quarter hours, a coarser --by (user alone, or without user), or a later --from"
+            )
+
+
+def _add(groups: dict[Group, list[int]], group: Group, sums: list[int]) -> None:
+    before = groups.get(group)
+    groups[group] = sums if before is None else [a + b for a, b in zip(before, sums, strict=True)]
+
+
+def _added(rows: Iterable[list[int]]) -> list[int]:
+    return [sum(column) for column in zip(*rows, strict=True)] or [0] * len(MEASURES)
+
+
+# --- the answer ------------------------------------------------------------------------------------------------------
+
+
+def _describe(window: str | None, ranges: dict[str, tuple[int, int]]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": window,
+        "from": _or_none(min(from_us for from_us, _ in ranges.values())),
+        "to": _or_none(max(to_us for _, to_us in ranges.values())),
+    }
+    if len(set(ranges.values())) > 1:
+        described["time_zones"] = {
+            zone: {"from": _or_none(from_us), "to": _or_none(to_us)} for zone, (from_us, to_us) in ranges.items()
+        }
+    return described
+
+
+def _or_none(bound_us: int) -> str | None:
+    return None if bound_us in (0, FOREVER_S * MICRO) else rfc3339(bound_us)
+
+
+def _named(fields: tuple[str, ...], group: Group) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for field, value in zip(fields, group, strict=True):
+        if field == "day":
+            value = day_text(value)
+        elif field == "hour":
+            value = rfc3339(value * MICRO)
+        named[field] = value
+        if field in _VIEW_COLUMNS:
+            named[_VIEW_COLUMNS[field]] = value
+    return named
+
+
+def _name_order(group: Group) -> tuple[tuple[bool, Any], ...]:
+    return tuple((value is not None, value if value is not None else "") for value in group)
+
+
+def _amounts(sums: list[int]) -> dict[str, Any]:
+    by_name = dict(zip(MEASURES, sums, strict=True))
+    return {
+        **{name: by_name[name] for name in MEASURES if name == "prompts" or name.endswith("_tokens")},
+        "it_energy_wh": by_name["it_energy_uwh"] / MICRO,
+        "facility_energy_wh": by_name["facility_energy_uwh"] / MICRO,
+        "carbon_gco2e": {end: by_name[f"carbon_{end}_ugco2e"] / MICRO for end in ("low", "mid", "high")},
+    }
