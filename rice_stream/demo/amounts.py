@@ -47,8 +47,8 @@ def limited(consumed: float, limit: float, unit: str) -> str:
     units = _GRAMS if unit == "gco2e" else _WATT_HOURS
     scale_up = 1.0 if unit == "gco2e" else 1000.0
     scale, name = _unit_of(limit * scale_up, units, 3)
-    used = _digits(consumed * scale_up / scale, 3)
-    return f"{used} of {limit * scale_up / scale:.3g} {name}"
+    used, most = _digits(consumed * scale_up / scale, 3), limit * scale_up / scale
+    return f"{used} of {most:,.0f} {name}" if most >= 100 else f"{used} of {most:.3g} {name}"
 
 
 def minutes(seconds: float) -> str:
@@ -76,5 +76,11 @@ def _smallest(value: float, units: Units) -> tuple[float, str]:
 
 
 def _digits(value: float, digits: int) -> str:
-    whole = len(str(int(value))) if value >= 1 else 1
-    return f"{value:,.{max(digits - whole, 0)}f}" if value else "0"
+    """The value in at least `digits` digits; never fewer than its whole part has."""
+    rounded = round(value, _decimals(value, digits))
+    return f"{rounded:,.{_decimals(rounded, digits)}f}" if value else "0"
+
+
+def _decimals(value: float, digits: int) -> int:
+    whole = len(str(int(value)))
+    return max(digits - whole, 0)

@@ -59,7 +59,7 @@ class AlertInbox:
             consumer.close()
 
     def _receive(self, value: bytes) -> None:
-        alert = parse_alert(json.loads(value), datetime.now(UTC))
+        alert = parse_alert(json.loads(value), datetime.now(UTC).astimezone())
         self._arrived.setdefault(alert.alert_id, alert)
 
 

@@ -18,6 +18,7 @@ THROUGHPUT = "cyan"
 
 CARDS_HEIGHT = 4
 BUDGET_LINES = 2
+_CARD_WIDE = 21
 _NAME = 17
 _RANGE = 14
 _ALERT_DETAIL_WIDTH = 68
@@ -63,7 +64,8 @@ def cards(view: View, width: int) -> list[Text]:
         Text.assemble((amounts.count(totals.output_tokens), NUMBER), " out"),
     ]
     used = [Text.assemble((energy, NUMBER), f" {energy_unit}"), Text(f"{per_prompt} {per_prompt_unit}/prompt", DIM)]
-    span = amounts.gram_range(totals.carbon_low_ugco2e / 1e6, totals.carbon_high_ugco2e / 1e6)
+    digits = 3 if quarter >= _CARD_WIDE else 2
+    span = amounts.gram_range(totals.carbon_low_ugco2e / 1e6, totals.carbon_high_ugco2e / 1e6, digits)
     emitted = [Text.assemble((carbon, f"bold {CARBON}"), (f" {carbon_unit}", CARBON)), Text(span, CARBON)]
     return beside(
         box("Prompts", prompts, first, CARDS_HEIGHT, f"lag {view.waiting:,}"),
@@ -115,7 +117,7 @@ def _budget(budget: BudgetFigure, width: int) -> list[Text]:
     return [
         spread(
             Text(budget_label(budget.tenant_id, budget.name)),
-            Text(f"{amounts.limited(budget.consumed, budget.limit, budget.unit)}"),
+            Text(amounts.limited(budget.consumed, budget.limit, budget.unit)),
             width,
         ),
         line(
@@ -152,7 +154,7 @@ def alerts(view: View, width: int, height: int) -> list[Text]:
 
 def _alert(alert: ArrivedAlert, width: int) -> Text:
     cells = [
-        cell(f"{alert.arrived_at.astimezone():%H:%M:%S}", 8, DIM),
+        cell(f"{alert.arrived_at:%H:%M:%S}", 8, DIM),
         cell(alert.state, 8, STATE_STYLES.get(alert.state, "")),
         cell("", 0),
         cell(amounts.percent(alert.threshold), 5, right=True),

@@ -100,7 +100,7 @@ def summary_lines(outcome: Outcome) -> list[str]:
 
 def _alert_line(alert: ArrivedAlert) -> str:
     label = budget_label(alert.tenant_id, alert.budget)
-    return f"alert {alert.arrived_at.astimezone():%H:%M:%S}  {alert.state:8}  {label} at {alert.threshold:.0%}"
+    return f"alert {alert.arrived_at:%H:%M:%S}  {alert.state:8}  {label} at {alert.threshold:.0%}"
 
 
 def _verify_line(outcome: Outcome) -> str:

@@ -23,7 +23,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ArrivedAlert:
-    """A state change of a budget as it arrived on the alerts topic."""
+    """A state change of a budget as it arrived on the alerts topic; `arrived_at` is in the zone of who is watching."""
 
     alert_id: str
     tenant_id: str
