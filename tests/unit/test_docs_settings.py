@@ -37,15 +37,13 @@ def _kind(annotation: Any) -> str:
 
 def _bounds(field: FieldInfo) -> str:
     pieces = []
-    metadata = list(field.metadata)
-    # pydantic keeps the bounds of `Annotated[float | None, Field(...)]` with the field.
-    for constraint in metadata:
+    for constraint in field.metadata:
         if isinstance(constraint, annotated_types.Gt):
-            pieces.append(f"above {constraint.gt:g}")
+            pieces.append(f"above {constraint.gt}")
         elif isinstance(constraint, annotated_types.Ge):
-            pieces.append(f"from {constraint.ge:g}" if constraint.ge < 10_000 else f"from {constraint.ge}")
+            pieces.append(f"from {constraint.ge}")
         elif isinstance(constraint, annotated_types.Le):
-            pieces.append(f"to {constraint.le:g}" if constraint.le < 10_000 else f"to {constraint.le}")
+            pieces.append(f"to {constraint.le}")
     return " ".join(pieces)
 
 
