@@ -20,10 +20,13 @@ class Table(NamedTuple):
     condition: str
 
 
+_WATCHED = "EXISTS (SELECT 1 FROM watched_user w WHERE w.tenant_key = r.tenant_key AND w.user_key = r.user_key)"
+"""Users' totals are kept for watched users only."""
+
 TABLES = (
     Table("minute_total", "minute_start_s", MINUTE_S, ""),
     Table("slot_total", "slot_start_s", SLOT_S, ""),
-    Table("user_slot_total", "slot_start_s", SLOT_S, " AND r.user_key IS NOT NULL"),
+    Table("user_slot_total", "slot_start_s", SLOT_S, f" AND {_WATCHED}"),
 )
 
 STORED_ONLY, RECORDS_ONLY = "extra", "missing"

@@ -46,7 +46,6 @@ class Source:
 
 MINUTES = Source("minute_total", "minute_start_s", MINUTE_S, frozenset())
 SLOTS = Source("slot_total", "slot_start_s", SLOT_S, frozenset({"attribution", "factor"}))
-USER_SLOTS = Source("user_slot_total", "slot_start_s", SLOT_S, frozenset({"user"}))
 RECORDS = Source("prompt_record", None, None, frozenset({"attribution", "factor", "user", "basis"}))
 
 

@@ -1,7 +1,8 @@
 """`rice-stream totals`: who used how much, over any stretch of time, exactly.
 
 Totals are kept by the minute and by the quarter hour; a stretch that begins or ends in the middle of one is the whole
-buckets inside plus the records at its two edges. Integers add up exactly, so a break-down sums to its total.
+buckets inside plus the records at its two edges. What no total is kept for (users, basis) comes from the records alone.
+Integers add up exactly, so a break-down sums to its total.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,19 +16,19 @@ from rice_stream.budgets.periods import day_start, in_utc
 from rice_stream.errors import UsageError
 from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us, rfc3339
 from rice_stream.reports.snapshot import snapshot
-from rice_stream.reports.spans import Span, calendar_spans, day_text, hull, split_at_buckets
+from rice_stream.reports.spans import Span, calendar_spans, clip, day_text, hull, split_at_buckets
 from rice_stream.reports.sums import (
     FIELDS,
     MINUTES,
     RECORDS,
     SLOTS,
-    USER_SLOTS,
     Group,
     Source,
     dimensions_of,
     grouped_sums,
 )
 from rice_stream.schema_names import MEASURES, MINUTE_S
+from rice_stream.store.retention import records_from_us
 from rice_stream.views import WINDOWS_S
 
 WINDOWS = (*WINDOWS_S, "mtd")
@@ -154,10 +155,8 @@ def _groups(
         groups = _from_buckets(connection, MINUTES, spans, fields, tenant)
     elif dimensions <= SLOTS.dimensions:
         groups = _from_buckets(connection, SLOTS, spans, fields, tenant)
-    elif dimensions == USER_SLOTS.dimensions:
-        groups = _from_users(connection, spans, fields, tenant)
     else:
-        # A user's models, say: no total is that fine.
+        # Users, say: totals of all of them would be as many as there are records.
         groups = _from_records(connection, spans, fields, tenant)
     return {group: sums for group, sums in groups.items() if sums[_PROMPTS]}
 
@@ -172,23 +171,6 @@ def _from_buckets(
     return groups
 
 
-def _from_users(
-    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
-) -> dict[Group, list[int]]:
-    """Users' totals; what the tenant's totals hold beyond them came without a user."""
-    groups = _from_buckets(connection, USER_SLOTS, spans, fields, tenant)
-    at = fields.index("user")
-    others = tuple(name for name in fields if name != "user")
-    rest = _from_buckets(connection, MINUTES, spans, others, tenant) if others else {}
-    if not others:
-        rest = {(): _added(_from_buckets(connection, MINUTES, spans, ("tenant",), tenant).values())}
-    # Edges come from the records, where the user may be missing already: those are part of the rest.
-    named = {group: sums for group, sums in groups.items() if group[at] is not None}
-    for group, sums in named.items():
-        _add(rest, group[:at] + group[at + 1 :], [-value for value in sums])
-    return named | {(*group[:at], None, *group[at:]): sums for group, sums in rest.items()}
-
-
 def _from_records(
     connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
 ) -> dict[Group, list[int]]:
@@ -198,17 +180,17 @@ def _from_records(
 
 
 def _require_records(connection: Connection, spans: list[Span], tenant: str | None) -> None:
-    """UsageError where records of the stretch are no longer kept: the answer would be too small without a word."""
-    minutes = hull(spans, MINUTE_S)
-    counted = grouped_sums(connection, MINUTES, minutes, ("tenant",), tenant)
-    kept = grouped_sums(connection, RECORDS, minutes, ("tenant",), tenant)
-    for group, sums in counted.items():
-        missing = sums[_PROMPTS] - kept.get(group, [0] * len(MEASURES))[_PROMPTS]
-        if missing > 0:
-            raise UsageError(
-                f"this needs the records themselves, and {missing} of tenant {group[0]} are no longer kept: choose"
-                " --from and --to on quarter hours, a coarser --by (user alone, or without user), or a later --from"
-            )
+    """UsageError where records of the stretch have been dropped: the answer would be too small without a word."""
+    horizon_us = records_from_us(connection)
+    dropped = [clipped for span in spans if (clipped := clip(span, span.from_us, horizon_us))]
+    counted = grouped_sums(connection, MINUTES, hull(dropped, MINUTE_S), ("tenant",), tenant)
+    prompts = sum(sums[_PROMPTS] for sums in counted.values())
+    if prompts:
+        raise UsageError(
+            f"this needs the records themselves, and those of {prompts} prompts before {rfc3339(horizon_us)} are no longer"
+            f" kept (RICE_RETENTION_DAYS): use --from {rfc3339(horizon_us)} or later; or leave out user and basis, and let"
+            " --from and --to lie on quarter hours"
+        )
 
 
 def _add(groups: dict[Group, list[int]], group: Group, sums: list[int]) -> None:

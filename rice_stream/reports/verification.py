@@ -15,6 +15,7 @@ from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us, key_bound, 
 from rice_stream.reports.recount import RECORDS_ONLY, STORED_ONLY, TABLES, Table, key_columns, recount_sql
 from rice_stream.reports.snapshot import snapshot
 from rice_stream.schema_names import MEASURES, SLOT_S
+from rice_stream.store.retention import records_from_us
 
 LISTED_MAX = 100
 """Differences that are listed; all are counted."""
@@ -42,13 +43,15 @@ def quiet(_what: str, _done: int, _total: int) -> None:
 def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetime | None = None) -> dict[str, Any]:
     """Recount all totals. `ok` is True when not a single number differs.
 
-    `horizon`: records before it are no longer kept (retention), so only totals from then on can be recounted; it is
-    rounded up to a quarter hour. `differences` lists the first of them, `differences_total` counts all. `gaps` are
-    offsets that Kafka never gave (compacted away, or markers of transactions): for information, not a difference.
+    Totals from before the retention horizon cannot be recounted, their records being gone: they are left out, as are
+    those before `horizon` (rounded up to a quarter hour). `differences` lists the first of them, `differences_total`
+    counts all. `gaps` are offsets that Kafka never gave (compacted away, or markers of transactions): for information,
+    not a difference.
     """
-    horizon_s = 0 if horizon is None else -(-epoch_us(in_utc(horizon)) // (MICRO * SLOT_S)) * SLOT_S
     found = _Found()
     with snapshot(engine) as connection:
+        horizon_us = max(records_from_us(connection), 0 if horizon is None else epoch_us(in_utc(horizon)))
+        horizon_s = -(-horizon_us // (MICRO * SLOT_S)) * SLOT_S
         parts = list(_parts(connection, horizon_s))
         steps = len(parts) * len(TABLES)
         for step, (part, table) in enumerate((part, table) for part in parts for table in TABLES):
@@ -59,7 +62,7 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
             connection, "prompt_record", "event_key >= :low", key_bound(_dialect(connection), horizon_s * 1000)
         )
         # What retention has dropped is in the totals still.
-        prompts = records if horizon is None else _prompts(connection)
+        prompts = records if horizon_s == 0 else _prompts(connection)
         _check_progress(connection, prompts, found)
         checked = sum(_count(connection, table.name, f"{table.start} >= :low", horizon_s) for table in TABLES)
         gaps = _gaps(connection)
@@ -69,7 +72,7 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
         "totals_checked": checked,
         "differences": found.listed,
         "differences_total": found.total,
-        "from": rfc3339(horizon_s * MICRO) if horizon else None,
+        "from": rfc3339(horizon_s * MICRO) if horizon_s else None,
         "gaps": gaps,
     }
 

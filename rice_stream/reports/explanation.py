@@ -1,0 +1,222 @@
+"""`rice-stream explain`: the arithmetic of one record, from names to micrograms, each step with its source.
+
+Everything comes from what is stored with the record, not from today's tables: the last steps are the stored integers.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Protocol, cast
+
+import numpy as np
+from sqlalchemy import Engine
+
+from rice_stream.accounting import (
+    GRAMS_PER_KWH_TO_PER_WH,
+    MICRO,
+    MISSING_TOKENS_FACTOR_HIGH,
+    MISSING_TOKENS_FACTOR_LOW,
+)
+from rice_stream.estimator import load_method
+from rice_stream.estimator.registry import method_names
+from rice_stream.estimator.steps import Step
+from rice_stream.estimator.types import Context, Method
+from rice_stream.ingest import UNKNOWN
+from rice_stream.reports.lookup import StoredRecord, find_record
+from rice_stream.reports.reestimate import (
+    AMOUNTS,
+    Counts,
+    Reestimated,
+    TokenDefaults,
+    context_of,
+    reestimate,
+    requests_of,
+)
+from rice_stream.reports.snapshot import snapshot
+
+_ACCOUNTING = "docs/accounting.md; rounded once, when the record is made"
+_UNITS = {"uwh": "uWh", "ugco2e": "ugCO2e"}
+
+
+class _Explains(Protocol):
+    def explain(
+        self,
+        context: Context,
+        input_tokens: int,
+        cache_read_input_tokens: int,
+        output_tokens: int,
+        *,
+        inference: bool = True,
+    ) -> list[Step]: ...
+
+
+def explain(
+    engine: Engine,
+    event_id: str,
+    tenant: str | None = None,
+    *,
+    defaults: TokenDefaults,
+    ended_at: datetime | None = None,
+) -> dict[str, Any]:
+    """The record of an event and how its amounts came about.
+
+    `agrees` says whether the repeated arithmetic gives the stored integers; it is None where it cannot be repeated
+    (another version of the method is installed) or rests on a setting of that time (a default for unknown tokens),
+    and `remarks` says so.
+
+    Raises:
+        UsageError: no record, or several, have this id.
+    """
+    with snapshot(engine) as connection:
+        record = find_record(connection, event_id, tenant, ended_at)
+    method = _installed(record.factor["method_version"])
+    remarks: list[str] = []
+    steps = [asdict(step) for step in _method_steps(record, method, defaults)] if method else []
+    steps = [*_factor_steps(record), *[step for step in steps if step["name"] not in _OWN_STEPS]]
+    if method is None:
+        remarks.append(
+            f"this record was made by {record.factor['method_version']}, which is not installed: its amounts are shown as"
+            " they are stored"
+        )
+        return {"record": record.view, "steps": [*steps, *_stored_steps(record)], "agrees": None, "remarks": remarks}
+    again = _again(record, method, defaults)
+    steps += _accounting_steps(record, again)
+    computed = {name: int(getattr(again.amounts, name)[0]) for name in AMOUNTS}
+    agrees: bool | None = all(computed[name] == record.view[name] for name in AMOUNTS)
+    if not agrees and _counts(record).missing.any():
+        agrees = None
+        remarks.append("unknown tokens: the default of that time was another than today's, so the amounts differ")
+    elif not agrees:
+        differing = ", ".join(
+            f"{name} is {record.view[name]}" for name in AMOUNTS if computed[name] != record.view[name]
+        )
+        remarks.append(
+            f"the record does not hold what its own factors give: {differing}; it was changed after it was stored"
+        )
+    return {"record": record.view, "steps": steps, "agrees": agrees, "remarks": remarks}
+
+
+def _installed(method_version: str) -> Method | None:
+    """The method that made the record, if this installation has that very version."""
+    for name in method_names():
+        if method_version.startswith(name):
+            method = load_method(name)
+            return method if method.version == method_version else None
+    return None
+
+
+def _counts(record: StoredRecord) -> Counts:
+    def column(name: str) -> Any:
+        value = record.view[name]
+        return np.array([UNKNOWN if value is None else value], dtype=np.int64)
+
+    return Counts(
+        input_tokens=column("input_tokens"),
+        cache_read_input_tokens=column("cache_read_input_tokens"),
+        output_tokens=column("output_tokens"),
+        flags=np.array([record.basis_flags], dtype=np.int32),
+    )
+
+
+def _again(record: StoredRecord, method: Method, defaults: TokenDefaults) -> Reestimated:
+    return reestimate(method, [record.factor], np.zeros(1, dtype=np.intp), _counts(record), defaults)
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+_OWN_STEPS = frozenset({"model", "params_total_b", "params_active_b"})
+"""Said here once, with the rung and the source that are stored; a method's own step of that name is left out."""
+
+
+def _step(name: str, formula: str, value: object, unit: str, source: str) -> dict[str, Any]:
+    return {"name": name, "formula": formula, "value": value, "unit": unit, "source": source}
+
+
+def _factor_steps(record: StoredRecord) -> list[dict[str, Any]]:
+    """What the estimate rests on besides its tokens."""
+    factor, context = record.factor, context_of(record.factor)
+    sources = _sources(factor)
+    rung = f"{factor['model_rung']}: {sources['model']}"
+    steps = [_step("model", f"{factor['model']} resolves to", factor["model_resolved"], "", rung)]
+    for name in ("params_total_b", "params_active_b"):
+        size_b = getattr(context, name)
+        steps.append(_step(name, f"{size_b.low:g} to {size_b.high:g}", size_b.mid, "1e9 parameters", rung))
+    if context.hardware_known:
+        steps.append(_step("hardware", "given", context.hardware, "", str(sources["hardware"])))
+    return steps
+
+
+def _method_steps(record: StoredRecord, method: Method, defaults: TokenDefaults) -> list[Step]:
+    """Tokens as they were put to the method, then the method's own arithmetic."""
+    requests = requests_of(_counts(record), np.zeros(1, dtype=np.intp), defaults)
+    steps = []
+    used = {}
+    for name in ("input_tokens", "cache_read_input_tokens", "output_tokens"):
+        used[name] = int(getattr(requests, name)[0])
+        reported = record.view[name]
+        if name == "cache_read_input_tokens" and not used[name]:
+            continue
+        formula = "as reported" if reported is not None else "not reported: a default stands in"
+        source = "the event" if reported is not None else f"RICE_DEFAULT_{name.upper()}; none for a failed call"
+        steps.append(Step(name, formula, used[name], "tokens", source))
+    explained = cast(_Explains, method).explain(
+        context_of(record.factor), **used, inference=bool(requests.inference[0])
+    )
+    return steps + explained
+
+
+def _accounting_steps(record: StoredRecord, again: Reestimated) -> list[dict[str, Any]]:
+    """IT energy x PUE x carbon intensity, and the integers that are stored."""
+    factor, estimates = record.factor, again.estimates
+    sources = _sources(factor)
+    pue = factor["pue"]
+    ends = {
+        "low": (estimates.it_energy_wh_low, MISSING_TOKENS_FACTOR_LOW),
+        "mid": (estimates.it_energy_wh, 1.0),
+        "high": (estimates.it_energy_wh_high, MISSING_TOKENS_FACTOR_HIGH),
+    }
+    missing = bool(_counts(record).missing[0])
+    rci = {end: factor[f"rci_{end}_gco2e_per_kwh"] for end in ends}
+    rci_source = f"{factor['region_rung']} ({factor['region_resolved']}, {factor['rci_scope']}): {_dated(sources)}"
+    steps = [_step("pue", "facility energy / IT energy", pue, "", f"{factor['pue_rung']}: {sources['pue']}")]
+    facility_wh = float(estimates.it_energy_wh[0]) * pue
+    steps.append(_step("facility_energy_wh", f"it_energy_wh x {pue:g}", facility_wh, "Wh", "PUE is applied here only"))
+    steps += [_step(f"rci_{end}_gco2e_per_kwh", factor["region"], rci[end], "gCO2e/kWh", rci_source) for end in ends]
+    for end, (it_wh, widening) in ends.items():
+        energy = "it_energy_wh" if end == "mid" else f"it_energy_wh_{end}"
+        widened = widening if missing else 1.0
+        by = f" x {widened:g} (unknown tokens)" if widened != 1.0 else ""
+        grams = float(it_wh[0]) * widened * (GRAMS_PER_KWH_TO_PER_WH * pue) * rci[end]
+        formula = f"{energy}{by} x {pue:g} / 1000 x {rci[end]:g}"
+        steps.append(_step(f"carbon_{end}_gco2e", formula, grams, "gCO2e", "docs/methodology.md"))
+    return steps + [
+        _step(
+            name, f"round({_unrounded(name)} x {MICRO})", int(getattr(again.amounts, name)[0]), _unit(name), _ACCOUNTING
+        )
+        for name in AMOUNTS
+    ]
+
+
+def _stored_steps(record: StoredRecord) -> list[dict[str, Any]]:
+    source = f"the record, made by {record.factor['method_version']}"
+    return [_step(name, "as stored", record.view[name], _unit(name), source) for name in AMOUNTS]
+
+
+def _sources(factor: Mapping[str, Any]) -> dict[str, Any]:
+    sources: dict[str, Any] = json.loads(factor["detail"])["sources"]
+    return sources
+
+
+def _dated(sources: Mapping[str, Any]) -> str:
+    year = sources.get("rci_year")
+    return f"{sources['rci']}, {year}" if year else str(sources["rci"])
+
+
+def _unit(name: str) -> str:
+    return _UNITS[name.rpartition("_")[2]]
+
+
+def _unrounded(name: str) -> str:
+    stem, _, unit = name.rpartition("_")
+    return f"{stem}_{unit.removeprefix('u')}"

@@ -1,0 +1,115 @@
+"""Finding the record of an event by the id that its sender gave it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from rice_stream.budgets.periods import in_utc
+from rice_stream.errors import UsageError
+from rice_stream.events import parse_time
+from rice_stream.name_table import key_prefix
+from rice_stream.reports.instants import epoch_us, rfc3339, stored_key
+
+_LISTED_MAX = 5
+
+
+class StoredRecord(NamedTuple):
+    """One prompt: the row of the view `prompt_emission`, its flags, and its row of `factor_use`."""
+
+    view: dict[str, Any]
+    basis_flags: int
+    factor: Mapping[str, Any]
+
+
+def event_key(tenant_id: str, source: str | None, event_id: str, ended_at_us: int) -> bytes:
+    """The key under which the record of an event is stored; `pipeline.event_keys` does the same for whole batches."""
+    digest = blake2b(key_prefix(tenant_id, source) + event_id.encode(), digest_size=10).digest()
+    return (ended_at_us // 1000).to_bytes(6, "big") + digest
+
+
+def find_record(
+    connection: Connection, event_id: str, tenant: str | None = None, ended_at: datetime | None = None
+) -> StoredRecord:
+    """The one record of this event id, within a tenant and at an instant where these are given.
+
+    Raises:
+        UsageError: there is none (saying so where it is in quarantine or contradicted a record), or there are several.
+    """
+    conditions, parameters = ["event_id = :event_id"], {"event_id": event_id}
+    if tenant is not None:
+        conditions.append("tenant_id = :tenant")
+        parameters["tenant"] = tenant
+    rows = connection.execute(text(f"SELECT * FROM prompt_emission WHERE {' AND '.join(conditions)}"), parameters)
+    found = [_plain(dict(row)) for row in rows.mappings()]
+    if ended_at is not None:
+        wanted = rfc3339(epoch_us(in_utc(ended_at)))
+        found = [row for row in found if row["ended_at"] == wanted]
+    if not found:
+        raise UsageError(_why_not_found(connection, event_id, tenant))
+    if len(found) > 1:
+        raise UsageError(_which_one(event_id, found))
+    return _complete(connection, found[0])
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The view's row with times as RFC 3339 text, as both databases give them."""
+    for name in ("started_at", "ended_at"):
+        if values[name] is not None:
+            values[name] = rfc3339(epoch_us(parse_time(values[name])))
+    return values
+
+
+def _complete(connection: Connection, view: dict[str, Any]) -> StoredRecord:
+    key = event_key(view["tenant_id"], view["source"], view["event_id"], epoch_us(parse_time(view["ended_at"])))
+    statement = text(
+        "SELECT r.basis_flags AS record_basis_flags, f.* FROM prompt_record r"
+        " JOIN tenant t ON t.tenant_key = r.tenant_key JOIN factor_use f ON f.factor_key = r.factor_key"
+        " WHERE t.tenant_id = :tenant AND r.event_key = :key"
+    )
+    parameters = {"tenant": view["tenant_id"], "key": stored_key(connection.dialect.name, key)}
+    row = connection.execute(statement, parameters).mappings().first()
+    if row is None:
+        raise UsageError(
+            f"the record of event {view['event_id']!r} does not carry the key of its own tenant, source and time: it was"
+            " changed after it was stored; see `rice-stream verify`"
+        )
+    return StoredRecord(view, row["record_basis_flags"], dict(row))
+
+
+def _which_one(event_id: str, found: Sequence[Mapping[str, Any]]) -> str:
+    listed = ", ".join(f"{row['tenant_id']} at {row['ended_at']}" for row in found[:_LISTED_MAX])
+    more = "" if len(found) <= _LISTED_MAX else f" and {len(found) - _LISTED_MAX} more"
+    return f"{len(found)} records have the event id {event_id!r}: {listed}{more}; say which with --tenant or --ended-at"
+
+
+def _why_not_found(connection: Connection, event_id: str, tenant: str | None) -> str:
+    whose = "" if tenant is None else f" of tenant {tenant!r}"
+    what = f"no record has the event id {event_id!r}{whose}"
+    held = connection.execute(
+        text(
+            "SELECT id, status, reason FROM quarantine WHERE payload LIKE :as_field ESCAPE '!' OR payload LIKE :as_id ESCAPE '!'"
+        ),
+        {"as_field": _like(f'"event_id":{_quoted(event_id)}'), "as_id": _like(f'"id":{_quoted(event_id)}')},
+    ).first()
+    if held is not None:
+        return (
+            f"{what}; it is in quarantine ({held.status}: {held.reason}), see `rice-stream quarantine show {held.id}`"
+        )
+    if connection.scalar(text("SELECT COUNT(*) FROM conflict WHERE event_id = :event_id"), {"event_id": event_id}):
+        return f"{what}, but it is in the table `conflict`: it contradicted a record that has since been dropped"
+    if tenant is not None:
+        return f"{what}; without --tenant all tenants are looked through"
+    return f"{what}: it has not arrived, or its record is older than retention allows"
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _like(part: str) -> str:
+    escaped = part.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{escaped}%"
