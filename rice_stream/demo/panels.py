@@ -179,12 +179,20 @@ def footer(view: View, width: int) -> list[Text]:
             Text(f"{figures.accounted.quarantined:,} quarantined" + (f": {reasons}" if reasons else "")),
         ]
     )
-    look = Text(f". {view.place.environment_file}; rice-stream totals --by team", "bold")
-    if look.cell_len + _FOOTER_INDENT + len(_WHERE) <= width:
-        look.append(_WHERE, DIM)
-    more = Text("also: budget status, alerts, quarantine list, verify", DIM)
+    look, more = _commands(view.place.environment_file, width - _FOOTER_INDENT)
     return [
         cell(Text.assemble((" data quality  ", DIM), quality), width),
         cell(Text.assemble((" look around   ", DIM), look), width),
         spread(Text.assemble(" " * _FOOTER_INDENT, more), Text("Ctrl-C ends it in good order ", DIM), width),
     ]
+
+
+def _commands(environment_file: str, width: int) -> tuple[Text, Text]:
+    """What to type in a second terminal, on one line where it fits: a path for temporary files may be long."""
+    source, totals = f". {environment_file}", "rice-stream totals --by team"
+    look = Text(f"{source}; {totals}", "bold")
+    if look.cell_len > width:
+        return Text(source, "bold"), Text(totals, "bold")
+    if look.cell_len + len(_WHERE) <= width:
+        look.append(_WHERE, DIM)
+    return look, Text("also: budget status, alerts, quarantine list, verify", DIM)

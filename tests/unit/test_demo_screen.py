@@ -135,6 +135,14 @@ def test_all_that_matters_is_there_on_a_small_terminal() -> None:
         assert part in text, part
 
 
+def test_a_long_path_does_not_hide_the_command() -> None:
+    """Where temporary files lie deep (macOS), the command is on a line of its own."""
+    deep = "/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T/rice-stack-1a2b3c4d/demo.env"
+    text = plain(replace(VIEW, place=replace(PLACE, environment_file=deep)), 100, 30)
+    assert f" . {deep} " in text
+    assert " rice-stream totals --by team " in text
+
+
 def test_without_colours_states_are_words() -> None:
     """NO_COLOR takes nothing away that matters: every state stands there in letters, and no colour is sent."""
     shown = StringIO()
