@@ -10,7 +10,7 @@ acked chunks from the left may be committed.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 from aiokafka.consumer import fetcher
@@ -34,6 +34,13 @@ class Ledger:
             raise ValueError(f"chunks must come in order: {last_offset} after {self.last}")
         self.last = last_offset
         self._handed_out.append(last_offset)
+
+    def pass_over(self, position: int) -> None:
+        """Reading stands at `position`; offsets before it that are in no chunk hold no records and need no ack."""
+        if self.last is None or position - 1 > self.last:
+            self.last = position - 1
+            self._handed_out.append(self.last)
+            self._acked.add(self.last)
 
     def ack(self, last_offset: int) -> bool:
         """The chunk that ends with this offset is stored. False: it is not one that waits for an ack."""
@@ -65,23 +72,33 @@ class ChunkConsumer(driver.Consumer):
         """One message per partition that the fetch brought records of."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        if not records or self.should_stop:
+        if not isinstance(records, Fetched) or self.should_stop:
             return
-        if not self.flow_active:
-            # A rebalance began while we fetched: what was fetched is not ours to process any more.
-            await self.perform_seek()
-            return
+        # When a rebalance begins meanwhile, what was fetched is not ours to process any more. No seek (it would fail while
+        # nothing is assigned): aiokafka begins every new assignment at the committed offsets.
         for tp, chunk in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
-            if not chunk or (active is not None and tp not in active):
+            if not chunk or (active is not None and tp not in active and tp not in self._buffered_partitions):
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             ledger = self._ledgers.setdefault(tp, Ledger())
             if ledger.last is not None and chunk[0].offset <= ledger.last:
                 ledger = self._start_again(tp)
             ledger.hand_out(chunk[-1].offset)
+            ledger.pass_over(records.positions.get(tp, 0))
             yield tp, self._chunk_message(tp, chunk, generation)
+        if self.flow_active and self.app.consumer_generation_id == generation:
+            self._pass_over(records)
+
+    def _pass_over(self, fetched: "Fetched") -> None:
+        """Partitions that brought no record but moved on, over markers and leftovers of transactions: what is not
+        committed would look like lag for ever."""
+        for tp, position in fetched.positions.items():
+            if tp not in fetched and position > (self._committed_offset[tp] or 0):
+                self._ledgers.setdefault(tp, Ledger()).pass_over(position)
+                # Faust looks for commits only at partitions that are listed here.
+                self._acked.setdefault(tp, [])
 
     def _start_again(self, tp: TP) -> Ledger:
         """The offsets went back: the topic was made anew, or its log was cut. What was known of them is void."""
@@ -166,8 +183,26 @@ class PlainRecords(fetcher.PartitionRecords):
         return record
 
 
+class Fetched(dict[TP, list[Any]]):
+    """Records by partition, as aiokafka gives them, and where reading stands behind them: past markers too."""
+
+    def __init__(self, records: Mapping[TP, list[Any]]) -> None:
+        super().__init__(records)
+        self.positions: dict[TP, int] = {}
+
+
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that talks to Kafka. Three things that aiokafka can do and Faust does not pass on are set here."""
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> "Fetched":
+        fetched = Fetched(await super()._fetch_records(consumer, *args, **kwargs))
+        # Nothing ran in between, so these are the positions right behind these records.
+        assignment = consumer._subscription.subscription.assignment
+        for tp in assignment.tps if assignment is not None else ():
+            state = assignment.state_value(tp)
+            if state.has_valid_position:
+                fetched.positions[TP(*tp)] = state.position
+        return fetched
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         fetcher.PartitionRecords = PlainRecords
