@@ -49,6 +49,8 @@ def create_app(settings: Settings) -> faust.App:
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=settings.kafka_fetch_max_bytes,
+        # How soon partitions that were added, or a topic that was made anew, are noticed (Faust waits 5 minutes).
+        consumer_metadata_max_age_ms=10_000,
         producer_acks=-1,
         stream_buffer_maxsize=4,
         stream_wait_empty=False,
