@@ -4,9 +4,8 @@ import random
 import time
 
 from rice_stream.store.watching import watch_user
-from tests.integration.worker_harness import WORK_DEADLINE_S, Deploy, Deployment
+from tests.integration.worker_harness import Deploy, Deployment
 from tests.integration.worker_truth import Event, EventMaker, Sender, assert_exact, encoded, ended_at_us, watched_users
-from tests.waiting import wait_until
 
 pytest_plugins = ["tests.integration.worker_fixtures"]
 
@@ -94,7 +93,7 @@ def test_sigterm_under_load_acks_what_is_stored_and_the_next_worker_repeats_noth
     sender, make = Sender(deployment), EventMaker(13)
     send_ahead(sender, make, 8000)
     worker = deployment.start_worker(batch_events_max=500)
-    wait_until(worker.has_committed, WORK_DEADLINE_S, "the first batch")
+    worker.until(worker.has_committed, "the first batch")
     send_ahead(sender, make, 200)
     asked_s = time.monotonic()
     worker.request_stop()

@@ -9,13 +9,13 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import psutil
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
@@ -25,10 +25,10 @@ from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
 from tests.waiting import wait_until
 
+T = TypeVar("T")
 RICE_STREAM = Path(sys.executable).with_name("rice-stream")
 SESSION_TIMEOUT_S = 2
 """How soon the group notices a killed member; the tests' broker allows it (its own default is 6 s or more)."""
-START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 60.0
 WORK_DEADLINE_S = 120.0
 """Far more than anything here takes on a quiet machine; a wait ends as soon as its condition holds."""
@@ -58,6 +58,18 @@ class CommandProcess:
     def exit_code(self) -> int | None:
         """None while it runs."""
         return self._child.exit_code
+
+    def until(self, condition: Callable[[], T], what: str, deadline_s: float = WORK_DEADLINE_S) -> T:
+        """Wait for the condition and return its answer; the command must not end meanwhile."""
+
+        def holds() -> T:
+            answer = condition()
+            assert answer or self.exit_code is None, (
+                f"{self.name} ended with {self.exit_code} before {what}:\n{self.log}"
+            )
+            return answer
+
+        return wait_until(holds, deadline_s, what)
 
     def kill(self) -> None:
         """SIGKILL, as a crash of the machine would end it. It must not have ended by itself before."""
@@ -91,10 +103,9 @@ class WorkerProcess(CommandProcess):
 
         def said() -> str | None:
             lines = [line for line in self.log.splitlines() if "health and metrics at " in line]
-            assert lines or self.exit_code is None, f"{self.name} ended with {self.exit_code}:\n{self.log}"
             return lines[0].rpartition(" ")[2] if lines else None
 
-        return str(wait_until(said, START_DEADLINE_S, f"{self.name} to say where it listens"))
+        return str(self.until(said, f"{self.name} to say where it listens"))
 
     def get(self, path: str) -> tuple[int, str]:
         """(status, body) of a request."""
@@ -120,7 +131,6 @@ class WorkerProcess(CommandProcess):
 
     def has_committed(self) -> bool:
         """Whether it has stored a batch."""
-        assert self.exit_code is None, f"{self.name} ended with {self.exit_code}:\n{self.log}"
         return self.metrics().get("rice_batches_total", 0) > 0
 
 
@@ -209,9 +219,20 @@ class Deployment:
     def committed_offsets(self) -> dict[tuple[str, int], int | None]:
         """(topic, partition) -> the group's committed offset; None where there is none."""
         consumer = self._consumer()
+        partitions = self._partitions(consumer)
+
+        def asked() -> list[TopicPartition] | None:
+            try:
+                return consumer.committed(partitions, timeout=30)
+            except KafkaException as error:
+                # Right after a group's first use, or a start of the broker, its coordinator may not be there yet.
+                if error.args[0].retriable() or error.args[0].code() == KafkaError.NOT_COORDINATOR:
+                    return None
+                raise
+
         try:
-            found = consumer.committed(self._partitions(consumer), timeout=30)
-            return {(p.topic, p.partition): p.offset if p.offset >= 0 else None for p in found}
+            found = wait_until(asked, 30, "the group's coordinator")
+            return {(p.topic, p.partition): p.offset if p.offset >= 0 else None for p in found or ()}
         finally:
             consumer.close()
 
