@@ -14,7 +14,7 @@ from rice_stream.schema_names import MEASURES
 _BUCKETS = 64
 """Files; a key always lies in the same one, so that each can be made distinct by itself."""
 _ROW = np.dtype(
-    [("tenant", "<i4"), ("high", ">u8"), ("low", ">u8"), ("matched", "?"), ("measures", "<i8", (len(MEASURES),))]
+    [("tenant", "<i4"), ("high", ">u8"), ("low", ">u8"), ("settled", "?"), ("measures", "<i8", (len(MEASURES),))]
 )
 
 
@@ -24,24 +24,24 @@ class KeySpool:
     def __init__(self, directory: Path) -> None:
         self._files = [(directory / f"{bucket}.rows").open("w+b") for bucket in range(_BUCKETS)]
 
-    def add(self, tenant_keys: Ints, event_keys: NDArray[np.uint8], matched: NDArray[np.bool_], measures: Ints) -> None:
-        """n events: keys (n,) and (n, 16), whether the record says the same, and measures (n, len(MEASURES))."""
+    def add(self, tenant_keys: Ints, event_keys: NDArray[np.uint8], settled: NDArray[np.bool_], measures: Ints) -> None:
+        """n events: keys (n,) and (n, 16), whether it is settled, and measures (n, len(MEASURES))."""
         rows = np.empty(len(tenant_keys), dtype=_ROW)
         rows["tenant"] = tenant_keys
         halves = np.ascontiguousarray(event_keys).view(">u8").reshape(-1, 2)
         rows["high"], rows["low"] = halves[:, 0], halves[:, 1]
-        rows["matched"] = matched
+        rows["settled"] = settled
         rows["measures"] = measures
         bucket_of = event_keys[:, 15] % _BUCKETS
         for bucket in np.unique(bucket_of).tolist():
             rows[bucket_of == bucket].tofile(self._files[bucket])
 
     def distinct(self) -> Iterator[NDArray[np.void]]:
-        """All keys, each once (the row that matched, where one did), some thousands to millions at a time."""
+        """All keys, each once (a settled row of it, where there is one), some thousands to millions at a time."""
         for file in self._files:
             file.seek(0)
             rows = np.fromfile(file, dtype=_ROW)
-            order = np.lexsort((~rows["matched"], rows["low"], rows["high"], rows["tenant"]))
+            order = np.lexsort((~rows["settled"], rows["low"], rows["high"], rows["tenant"]))
             rows = rows[order]
             first = np.ones(len(rows), dtype=np.bool_)
             first[1:] = False

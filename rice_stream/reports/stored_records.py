@@ -48,7 +48,7 @@ JOIN prompt_record r ON r.tenant_key = w.tenant_key AND r.event_key = w.event_ke
 {_JOINS}"""
     event_keys = [stored_key("postgresql", key) for _, key in keys]
     parameters = {"tenants": [tenant for tenant, _ in keys], "keys": event_keys}
-    bounds = {"low": min(event_keys), "high": max(event_keys)}  # type: ignore[type-var]
+    bounds = {"low": min(event_keys), "high": max(event_keys)}
     return [dict(row) for row in connection.execute(text(statement), {**parameters, **bounds}).mappings()]
 
 

@@ -11,14 +11,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, text
 
 from rice_stream.budgets.periods import in_utc
+from rice_stream.reports.found import LISTED_MAX, Found
 from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us, key_bound, rfc3339
 from rice_stream.reports.recount import RECORDS_ONLY, STORED_ONLY, TABLES, Table, key_columns, recount_sql
 from rice_stream.reports.snapshot import snapshot
 from rice_stream.schema_names import MEASURES, SLOT_S
 from rice_stream.store.retention import records_from_us
-
-LISTED_MAX = 100
-"""Differences that are listed; all are counted."""
 
 ReportProgress = Callable[[str, int, int], None]
 """(what, steps done, steps in all), called before each step and at the end."""
@@ -48,7 +46,7 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
     counts all. `gaps` are offsets that Kafka never gave (compacted away, or markers of transactions): for information,
     not a difference.
     """
-    found = _Found()
+    found = Found()
     with snapshot(engine) as connection:
         horizon_us = max(records_from_us(connection), 0 if horizon is None else epoch_us(in_utc(horizon)))
         horizon_s = -(-horizon_us // (MICRO * SLOT_S)) * SLOT_S
@@ -75,22 +73,6 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
         "from": rfc3339(horizon_s * MICRO) if horizon_s else None,
         "gaps": gaps,
     }
-
-
-class _Found:
-    """The differences so far."""
-
-    def __init__(self) -> None:
-        self.listed: list[dict[str, Any]] = []
-        self.total = 0
-
-    @property
-    def room(self) -> int:
-        return LISTED_MAX - len(self.listed)
-
-    def add(self, differences: list[dict[str, Any]], total: int) -> None:
-        self.listed += differences[: self.room]
-        self.total += total
 
 
 def _dialect(connection: Connection) -> str:
@@ -128,7 +110,7 @@ def _month_edges(connection: Connection) -> list[int]:
         moment = (moment + timedelta(days=_MONTH_DAYS_MAX)).replace(day=1)
 
 
-def _compare(connection: Connection, table: Table, part: Part, found: _Found) -> None:
+def _compare(connection: Connection, table: Table, part: Part, found: Found) -> None:
     dialect = _dialect(connection)
     keys = {"key_low": key_bound(dialect, part.low_s * 1000), "key_high": key_bound(dialect, part.high_s * 1000)}
     parameters = {**part._asdict(), **keys, "limit": LISTED_MAX}
@@ -192,32 +174,21 @@ def _named_key(connection: Connection, table: Table, key: dict[str, int]) -> dic
     return named
 
 
-def _check_progress(connection: Connection, prompts: int, found: _Found) -> None:
+def _check_progress(connection: Connection, prompts: int, found: Found) -> None:
     """Each partition's events are all accounted for, and as many were recorded as there are."""
     rows = connection.execute(text("SELECT * FROM kafka_progress ORDER BY topic, partition")).mappings().all()
     for row in rows:
         judged = row["recorded"] + row["duplicates"] + row["conflicts"]
         if judged != row["events"]:
             key = {"topic": row["topic"], "partition": row["partition"]}
-            found.add([_progress_difference(key, "events", row["events"], judged)], 1)
+            found.add_one("kafka_progress", key, "differs", "events", row["events"], judged)
     recorded = sum(row["recorded"] for row in rows)
     if recorded != prompts:
-        found.add([_progress_difference({}, "recorded", recorded, prompts)], 1)
+        found.add_one("kafka_progress", {}, "differs", "recorded", recorded, prompts)
 
 
 def _prompts(connection: Connection) -> int:
     return int(connection.scalar(text("SELECT CAST(COALESCE(SUM(prompts), 0) AS BIGINT) FROM minute_total")) or 0)
-
-
-def _progress_difference(key: dict[str, Any], measure: str, stored: int, recomputed: int) -> dict[str, Any]:
-    return {
-        "table": "kafka_progress",
-        "key": key,
-        "problem": "differs",
-        "measure": measure,
-        "stored": stored,
-        "recomputed": recomputed,
-    }
 
 
 def _gaps(connection: Connection) -> list[dict[str, Any]]:

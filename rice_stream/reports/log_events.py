@@ -1,0 +1,94 @@
+"""Events of the log in the shape in which they are compared with records. Pure, but for the refused ones' look-up."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.ingest import UNKNOWN, Decoded, EventColumns, RawRecord, decode_batch
+from rice_stream.name_table import key_prefix
+from rice_stream.pipeline import event_keys
+from rice_stream.reports.stored_records import Row
+
+NUMBERS = (
+    "ended_at_us",
+    "duration_us",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+)
+ATTRIBUTED = ("team_id", "project_id", "source")
+PRINCIPALS = ("user_id", "api_key_id")
+SERVED = ("provider", "request_model", "response_model")
+CONTENT = (*NUMBERS, *ATTRIBUTED, *PRINCIPALS, *SERVED, "region")
+"""What an event says and its record repeats. Two events of one key that differ in it contradict each other."""
+
+
+class LogEvents(NamedTuple):
+    """n events of a partition: where they lay, under which key they are stored, and what they say."""
+
+    columns: EventColumns
+    decoded: Decoded
+    keys: NDArray[np.uint8]
+    """Shape (n, 16)."""
+
+    def tenant_id(self, row: int) -> str:
+        """Whose event it is."""
+        return self.columns.attribution[row][0]
+
+    def place(self, row: int) -> tuple[int, int]:
+        """(offset, item) of the event."""
+        return self.decoded.records[row].offset, self.decoded.items[row]
+
+    def content(self, row: int) -> tuple[Any, ...]:
+        """The values of CONTENT as a record has them: empty text for no name, None for an unknown number.
+
+        The region is None where the event names none: its record then holds a setting of that time.
+        """
+        columns = self.columns
+        numbers = (int(getattr(columns, name)[row]) for name in NUMBERS)
+        names = (
+            *columns.attribution[row][1:],
+            columns.user_id[row],
+            columns.api_key_id[row],
+            *columns.service[row][:3],
+        )
+        return (
+            *(None if value == UNKNOWN else value for value in numbers),
+            *(name or "" for name in names),
+            columns.service[row][3],
+        )
+
+
+def decode_events(records: Sequence[RawRecord]) -> LogEvents:
+    """The events of the records, with the keys that the pipeline gives them; refused items are in `decoded`."""
+    columns, decoded = decode_batch(records)
+    prefixes = [key_prefix(attribution[0], attribution[3]) for attribution in columns.attribution]
+    return LogEvents(columns, decoded, event_keys(columns, prefixes, np.arange(len(columns))))
+
+
+def record_content(record: Row, factor: Row) -> tuple[Any, ...]:
+    """The values of CONTENT of a stored record."""
+    return (
+        *(record[name] for name in (*NUMBERS, *ATTRIBUTED, *PRINCIPALS)),
+        *(factor[name] for name in SERVED),
+        factor["region"],
+    )
+
+
+def differing_fields(event: Sequence[Any], record: Sequence[Any]) -> dict[str, tuple[Any, Any]]:
+    """Field -> (said by the event, stored); empty when the record repeats the event."""
+    if tuple(event[:-1]) == tuple(record[:-1]) and event[-1] in (None, "", record[-1]):
+        return {}
+    found = {name: (said, kept) for name, said, kept in zip(CONTENT, event, record, strict=True) if said != kept}
+    if not event[-1]:
+        found.pop("region", None)
+    return found
+
+
+def column(rows: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.int64]:
+    """A numeric column of rows, UNKNOWN for null."""
+    return np.array([UNKNOWN if row[name] is None else row[name] for row in rows], dtype=np.int64)
