@@ -6,6 +6,7 @@ same files gives the same bytes. `--check` fits and compares without writing; ex
 
 import argparse
 import hashlib
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from rice_stream.estimator.calibrated_artefact import Artefact
 from rice_stream.estimator.types import Floats
 from training.calibrated_artefact import BATCH_HIGH, BATCH_LOW, fields, rounded, scaffold, serialise
 from training.calibrated_errors import Coverage, assumed, at_batch, calibrate, family, widening
-from training.calibrated_fit import fit, initial, leave_out, predict_j, problem
+from training.calibrated_fit import LeftOutFits, fit, initial, leave_out, predict_j, problem
 from training.calibrated_model import BOARD_J, BOARD_S, ENERGY, TIME, Theta
 from training.calibrated_rows import (
     DATA,
@@ -30,9 +31,9 @@ from training.calibrated_rows import (
     V3_FILE,
     Row,
     gpu_rows,
-    leave_one_group_out,
     perf24_rows,
     perf26_rows,
+    quantised_extra,
     v3_rows,
 )
 
@@ -56,10 +57,10 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Predictions of every row by fits that saw no row of its group."""
+    """Predictions of every row by fits that saw no row of its group; `energy_fits` predicts variants of the rows."""
 
+    energy_fits: LeftOutFits
     energy_j: Floats
-    energy_s: Floats
     perf26_j: Floats
     perf24_j: Floats
     perf24_s: Floats
@@ -88,8 +89,10 @@ def run(folder: Path) -> Fitted:
     """The whole fit. Raises UsageError or ReferenceDataError for a missing or damaged file."""
     data, empty = read(folder), scaffold()
     theta = fit_all(data, empty)
+    extra_j, extra_s = quantised_extra(folder)
+    theta |= {"eager_narrow": math.log(extra_j), "eager_narrow_s": math.log(extra_s)}
     left_out = predict_left_out(data, theta, empty)
-    known, errors, inside = intervals(data, left_out, empty)
+    known, errors, inside = intervals(data, left_out, theta, empty)
     described = describe(folder, data)
     return Fitted(data, theta, left_out, known, inside, errors, serialise(fields(theta, errors, described)))
 
@@ -103,17 +106,16 @@ def fit_all(data: Data, empty: Artefact) -> Theta:
 
 
 def predict_left_out(data: Data, theta: Theta, empty: Artefact) -> LeftOut:
-    board = [*data.perf26, *data.perf24]
-    board_j = leave_out_mixed(data, theta, empty)
-    board_s = leave_out(board, BOARD_S, theta, empty, time=True)
+    energy = leave_out(data.energy, ENERGY, initial(), empty, time=False)
+    board_s = leave_out([*data.perf26, *data.perf24], BOARD_S, theta, empty, time=True)
     return LeftOut(
-        energy_j=leave_out(data.energy, ENERGY, initial(), empty, time=False),
-        energy_s=leave_out(data.energy, TIME, initial(), empty, time=True),
-        perf26_j=leave_out(data.perf26, BOARD_J, theta, empty, time=False),
-        perf24_j=board_j,
-        perf24_s=board_s[len(data.perf26) :],
-        v3_at_low_batch=leave_out_at(data, empty, BATCH_LOW),
-        v3_at_high_batch=leave_out_at(data, empty, BATCH_HIGH),
+        energy_fits=energy,
+        energy_j=energy.predict(data.energy),
+        perf26_j=leave_out(data.perf26, BOARD_J, theta, empty, time=False).predict(data.perf26),
+        perf24_j=leave_out_mixed(data, theta, empty),
+        perf24_s=board_s.predict(data.perf24),
+        v3_at_low_batch=energy.predict(at_batch(data.v3, BATCH_LOW)),
+        v3_at_high_batch=energy.predict(at_batch(data.v3, BATCH_HIGH)),
     )
 
 
@@ -131,19 +133,7 @@ def leave_out_mixed(data: Data, theta: Theta, empty: Artefact) -> Floats:
     return predicted
 
 
-def leave_out_at(data: Data, empty: Artefact, batch_size: float) -> Floats:
-    """ML.ENERGY rows predicted as if their batch were `batch_size`, by fits that saw no row of their group."""
-    position = {id(row): index for index, row in enumerate(data.v3)}
-    predicted = np.full(len(data.v3), np.nan)
-    for _, kept, left in leave_one_group_out(data.energy):
-        own = [row for row in left if id(row) in position]
-        if own:
-            theta = initial() | fit(ENERGY, initial(), problem(kept, empty), time=False)
-            predicted[[position[id(row)] for row in own]] = predict_j(theta, problem(at_batch(own, batch_size), empty))
-    return predicted
-
-
-def intervals(data: Data, left_out: LeftOut, empty: Artefact) -> tuple[Coverage, dict[str, Any], Floats]:
+def intervals(data: Data, left_out: LeftOut, theta: Theta, empty: Artefact) -> tuple[Coverage, dict[str, Any], Floats]:
     """Bounds for every regime, the coverage at a known batch, and which ML.ENERGY rows the bounds hold without a batch."""
     residual = log_ratio(data.energy, left_out.energy_j)
     served = np.array([row.source == "ml_energy_v3" for row in data.energy])
@@ -161,23 +151,25 @@ def intervals(data: Data, left_out: LeftOut, empty: Artefact) -> tuple[Coverage,
     # No mixture of experts has been measured at batch 1: it gets the wider bounds of the served ones.
     bounds["moe/one"] = dict(bounds["moe/known"])
     unstated, inside = assumed(data.v3, left_out.v3_at_high_batch, left_out.v3_at_low_batch, bounds)
-    errors = {"errors": {**bounds, **unstated}, "hardware_errors": hardware_errors(data, residual[served], empty)}
+    errors = {
+        "errors": {**bounds, **unstated},
+        "hardware_errors": hardware_errors(data, residual[served], theta, empty),
+    }
     return known, rounded_deep(errors), inside.astype(np.float64)
 
 
-def hardware_errors(data: Data, measured: Floats, empty: Artefact) -> dict[str, dict[str, float]]:
+def hardware_errors(data: Data, measured: Floats, full: Theta, empty: Artefact) -> dict[str, dict[str, float]]:
     """What intervals need on top for hardware that was never measured, and for hardware that is not even known.
 
     `scaled`: H200 and B200 predicted from their specification by a fit that saw neither. `unknown`: every ML.ENERGY row
     predicted as if it had run on the other GPU.
     """
     others = [row for row in data.energy if row.context.hardware not in ("B200", "H200-SXM")]
-    theta = initial() | fit(ENERGY, initial(), problem(others, empty), time=False)
-    unfitted = {**theta, **{name: 0.0 for name in ENERGY if name.split(".")[0] in FITTED_HARDWARE}}
+    without = initial() | fit(ENERGY, initial(), problem(others, empty), time=False)
+    unfitted = {**without, **{name: 0.0 for name in ENERGY if name.split(".")[0] in FITTED_HARDWARE}}
     unfitted["B200.context_j"] = -50.0
     newer = [row for row in data.v3 if row.context.hardware == "B200"]
     scaled = log_ratio(newer, predict_j(unfitted, problem(newer, empty)))
-    full = initial() | fit(ENERGY, initial(), problem(data.energy, empty), time=False)
     swapped = [
         replace(row, context=replace(row.context, hardware="H100" if row.context.hardware == "B200" else "B200"))
         for row in data.v3
@@ -234,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path.write_bytes(fitted.artefact)
     from training.calibrated_report import write_report
 
-    write_report(fitted, options.folder)
+    write_report(fitted)
     print(f"wrote {ARTEFACT} and docs/validation-calibrated.md")
     return 0
 

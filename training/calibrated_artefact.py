@@ -9,8 +9,8 @@ from rice_stream.estimator.physics import Shape, field_names
 from training.calibrated_fit import initial
 from training.calibrated_model import EAGER, MEASURED, flop_factor, machine, shape, specifications
 
-DIGITS = 6
-"""Significant digits of fitted figures in the artefact: far below their error, far above what differs between machines."""
+DIGITS = 4
+"""Significant digits of fitted figures in the artefact: far finer than their error, far coarser than what processors differ by."""
 
 WEIGHT_BYTES = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5625, "mxfp4": 0.53125}
 """Bytes per parameter; int4 with one 16-bit scale and zero point per 64, mxfp4 with one 8-bit scale per 32."""
@@ -58,9 +58,10 @@ PROFILES: dict[str, dict[str, Any]] = {
     },
 }
 
-HOST_SHARE = [0.12, 0.24, 0.55]
-"""Server power around a working device as a share of its TDP. Middle: Elsworth et al. 2025, CPU and DRAM 0.06 Wh on 0.14 Wh
-of accelerators (43 %), at a mean draw of 56 % of the TDP; high: NVIDIA DGX H100, 10.2 kW with 8 x 700 W; low: half."""
+HOST_SHARE = [0.11, 0.22, 0.55]
+"""Server power around a working device as a share of its TDP. Middle: Elsworth et al. 2025, CPU and DRAM 0.06 Wh on
+0.14 Wh of accelerators (43 %), at half the TDP (the A100's median draw in LLM-Perf 2026); high: NVIDIA DGX H100, 10.2 kW
+with 8 x 700 W; low: half the middle."""
 
 
 def fields(theta: Mapping[str, float], errors: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:

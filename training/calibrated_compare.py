@@ -12,19 +12,16 @@ from training.calibrated_rows import Row, leave_one_group_out
 ECOLOGITS = (1.1665273170451914e-06, -0.011205921025579175, 4.052928146734005e-05)
 """alpha, beta, gamma of Wh per output token and GPU = alpha x exp(beta x batch) x active + gamma: EcoLogits (MPL-2.0),
 ecologits/impacts/llm.py, methodology of 2025; formula and constants as published."""
-ECOLOGITS_GPU_GB, ECOLOGITS_MEMORY, ECOLOGITS_BYTES = 80.0, 1.2, 2.0
 
 
 def ecologits_j(rows: Sequence[Row]) -> Floats:
-    """EcoLogits' GPU energy per output token, its own device count, given the true batch size. Prompts are not in it."""
+    """EcoLogits' GPU energy per output token, given the true batch size and device count. Prompts are not in it."""
     alpha, beta, gamma = ECOLOGITS
     values = []
     for row in rows:
         context = row.context
-        needed = ECOLOGITS_MEMORY * context.params_total_b.mid * ECOLOGITS_BYTES / ECOLOGITS_GPU_GB
-        devices = 2 ** math.ceil(math.log2(max(1, math.ceil(needed))))
         per_token = alpha * math.exp(beta * float(context.batch_size or 1.0)) * context.params_active_b.mid + gamma
-        values.append(3600.0 * devices * per_token)
+        values.append(3600.0 * float(context.devices or 1.0) * per_token)
     return np.array(values)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rice_stream.errors import ReferenceDataError
 from rice_stream.estimator.types import Floats
 from training.calibrated_rows import Row
 
@@ -49,6 +50,10 @@ def calibrate(rows: Sequence[Row], residuals: Floats, regimes: Sequence[str]) ->
         by_regime = {name: float(inside[names == name].mean()) for name in sorted(set(regimes))}
         if inside.mean() >= NOMINAL and min(by_regime.values()) >= REGIME_LEAST:
             break
+    else:
+        raise ReferenceDataError(
+            f"no interval up to twice the residuals holds {NOMINAL:.0%} of left-out rows: {by_regime}"
+        )
     bounds_of = {name: _bounds(residuals[names == name], float(inflation)) for name in by_regime}
     return Coverage(float(inside.mean()), by_regime, float(inflation), bounds_of)
 
@@ -75,6 +80,10 @@ def assumed(
         )
         if inside.mean() >= NOMINAL:
             break
+    else:
+        raise ReferenceDataError(
+            f"no interval holds {NOMINAL:.0%} of rows whose batch is not given: {inside.mean():.0%}"
+        )
     bounds = {
         f"{name}/assumed": {side: value * float(share) for side, value in known[f"{name}/known"].items()}
         for name in ("dense", "moe")

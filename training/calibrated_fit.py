@@ -20,6 +20,7 @@ from training.calibrated_model import (
     BOARD_J,
     BOARD_S,
     ENERGY,
+    STATED,
     STREAM_HALF_TOKENS,
     TIME,
     Belief,
@@ -144,17 +145,33 @@ def _weights(rows: Sequence[Row]) -> Floats:
 
 def initial() -> Theta:
     """All beliefs' means: what stands in for parameters that a fit does not touch."""
-    return {**start(ENERGY), **start(TIME), **start(BOARD_J), **start(BOARD_S)}
+    return {**start(ENERGY), **start(TIME), **start(BOARD_J), **start(BOARD_S), **STATED}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutFits:
+    """One set of parameters per group: the fit that saw no row of it."""
+
+    theta_of: Mapping[str, Theta]
+    scaffold: Artefact
+    time: bool
+
+    def predict(self, rows: Sequence[Row]) -> Floats:
+        """Every row by the fit that left its group out, shape (n,). A row may differ from the one that was left out."""
+        predict: Predict = predict_s if self.time else predict_j
+        predicted = np.full(len(rows), np.nan)
+        for group in sorted({row.group for row in rows}):
+            own = [index for index, row in enumerate(rows) if row.group == group]
+            predicted[own] = predict(self.theta_of[group], problem([rows[index] for index in own], self.scaffold))
+        return predicted
 
 
 def leave_out(
     rows: Sequence[Row], beliefs: Mapping[str, Belief], fixed: Mapping[str, float], scaffold: Artefact, *, time: bool
-) -> Floats:
-    """Prediction of every row by a fit that saw no row of its group, in the order of `rows`, shape (n,)."""
-    predict: Predict = predict_s if time else predict_j
-    position = {id(row): index for index, row in enumerate(rows)}
-    predicted = np.full(len(rows), np.nan)
-    for _, kept, left_out in leave_one_group_out(rows):
-        theta = {**fixed, **fit(beliefs, fixed, problem(kept, scaffold), time=time)}
-        predicted[[position[id(row)] for row in left_out]] = predict(theta, problem(left_out, scaffold))
-    return predicted
+) -> LeftOutFits:
+    """Fits without each group in turn."""
+    theta_of = {
+        group: {**fixed, **fit(beliefs, fixed, problem(kept, scaffold), time=time)}
+        for group, kept, _ in leave_one_group_out(rows)
+    }
+    return LeftOutFits(theta_of, scaffold, time)

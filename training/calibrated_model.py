@@ -98,6 +98,9 @@ BOARD_S: dict[str, Belief] = {
 }
 """The eager runtime at batch 1, measured on A100-80GB alone."""
 
+STATED = {"eager_narrow": math.log(0.97), "eager_narrow_s": math.log(0.97)}
+"""Stand-ins until `training.calibrated_rows.quantised_extra` has read the medians; logarithms."""
+
 EXPONENTS = ("weight_device_exponent", "stream_device_exponent")
 
 
@@ -174,8 +177,8 @@ def machine(name: str, spec: Mapping[str, Specification], theta: Mapping[str, fl
         values["eager_s_per_b"] = math.exp(theta["eager_s_per_b"]) * per_bandwidth
         values["flop_j_per_tflop"] = math.exp(theta[f"{board}.flop_j_per_tflop"]) * tdp_share * per_peak
         values["flop_tflop_per_s"] = math.exp(theta[f"{board}.flop_tflop_per_s"]) / per_peak
-    # An operation never costs less than at full load: the compute floor.
-    values["flop_j_per_tflop"] = max(values["flop_j_per_tflop"], own.tdp_w / own.peak_bf16_tflop_per_s)
+    values["floor_j_per_tflop"] = own.tdp_w / own.peak_bf16_tflop_per_s
+    values["flop_j_per_tflop"] = max(values["flop_j_per_tflop"], values["floor_j_per_tflop"])
     return values
 
 

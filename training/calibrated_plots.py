@@ -51,7 +51,12 @@ def _measured_predicted(fitted: "Fitted", path: Path) -> None:
         axes.scatter(measured[keep], predicted[keep], s=14, c=colour, marker=marker, label=label, linewidths=0.8)
     ends = np.array([measured.min(), measured.max()])
     axes.plot(ends, ends, color="black", linewidth=0.8)
-    axes.set(xscale="log", yscale="log", xlabel="measured J (per token, step or prefill)", ylabel="predicted J, model left out")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="measured J (per token, step or prefill)",
+        ylabel="predicted J, model left out",
+    )
     axes.legend(frameon=False, fontsize=8)
     _save(figure, path)
 
@@ -69,8 +74,8 @@ def _by_batch(fitted: "Fitted", path: Path) -> None:
         picked = [
             (float(row.context.batch_size or 1), float(row.joules or np.nan), float(value))
             for row, value in zip(fitted.data.v3, predicted, strict=True)
-            if row.model == model and row.context.hardware == "H100" and (row.context.devices or 1) != 1 or
-            (row.model == model == "meta-llama/Llama-3.1-8B-Instruct" and row.context.hardware == "H100")
+            if (row.model == model and row.context.hardware == "H100" and (row.context.devices or 1) != 1)
+            or (row.model == model == "meta-llama/Llama-3.1-8B-Instruct" and row.context.hardware == "H100")
         ]
         batch, measured, own = np.array(sorted(picked)).T
         axes.plot(batch, measured, "o", color=colour, markersize=4, label=model.split("/")[1])
@@ -87,7 +92,9 @@ def _errors(fitted: "Fitted", path: Path) -> None:
         ratio[row.group].append(float(value) / float(row.joules or np.nan))
     names = sorted(ratio, key=lambda name: float(np.median(ratio[name])))
     figure, axes = _figure(6.4, 4.8)
-    axes.boxplot([ratio[name] for name in names], orientation="horizontal", tick_labels=names, whis=(0, 100), widths=0.6)
+    axes.boxplot(
+        [ratio[name] for name in names], orientation="horizontal", tick_labels=names, whis=(0, 100), widths=0.6
+    )
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.set(xscale="log", xlabel="predicted / measured J per output token, group left out")
     axes.set_xticks([0.1, 0.2, 0.5, 1, 2], ["0.1", "0.2", "0.5", "1", "2"])

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from rice_stream.estimator.calibrated_artefact import parse_artefact
 from rice_stream.estimator.types import Floats
-from training.calibrated_artefact import HOST_SHARE, KV_LAW, scaffold
+from training.calibrated_artefact import HOST_SHARE, KV_LAW
 from training.calibrated_compare import ecologits_j, log_log_j, tdp_time_j
 from training.calibrated_errors import family
-from training.calibrated_fit import fit, initial, predict_j, problem
-from training.calibrated_model import ENERGY, specifications
+from training.calibrated_model import specifications
 from training.calibrated_plots import plot_all
-from training.calibrated_rows import PROMPT_TOKENS, Row, leave_one_group_out
+from training.calibrated_rows import PROMPT_TOKENS, Row
 from training.calibrated_text import CLOSING, INTRODUCTION, PHYSICS
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ Mask = NDArray[np.bool_]
 METHODS = {"plain log-log fit, left out": log_log_j, "EcoLogits' law": ecologits_j, "TDP x measured time": tdp_time_j}
 
 
-def write_report(fitted: "Fitted", folder: Path) -> None:
-    """The report and three plots. `folder` is not read: it only has to be the one the fit read."""
+def write_report(fitted: "Fitted") -> None:
+    """The report and three plots."""
     sections = [
         INTRODUCTION,
         "## 1. Against the targets\n",
@@ -53,7 +52,12 @@ def write_report(fitted: "Fitted", folder: Path) -> None:
 def error(predicted: Floats, measured: Floats, keep: Mask) -> tuple[float, float, float, int]:
     """MAPE, median APE and bias in per cent, and the number of rows."""
     ratio = predicted[keep] / measured[keep] - 1.0
-    return 100 * float(np.abs(ratio).mean()), 100 * float(np.median(np.abs(ratio))), 100 * float(ratio.mean()), int(keep.sum())
+    return (
+        100 * float(np.abs(ratio).mean()),
+        100 * float(np.median(np.abs(ratio))),
+        100 * float(ratio.mean()),
+        int(keep.sum()),
+    )
 
 
 def joules_of(rows: Sequence[Row]) -> Floats:
@@ -72,6 +76,24 @@ def at_least_1b(row: Row) -> bool:
     return row.context.params_total_b.mid >= 1.0
 
 
+def on(hardware: str) -> Callable[[Row], bool]:
+    """Test: an ML.ENERGY row on this hardware."""
+    return lambda row: row.source == "ml_energy_v3" and row.context.hardware == hardware
+
+
+def ours(kind: str) -> Callable[[Row], bool]:
+    """Test: a row of our own bench of this kind, 1 B or more."""
+    return lambda row: row.source == "gpu" and row.kind == kind and at_least_1b(row)
+
+
+def of_task(task: str) -> Callable[[Row], bool]:
+    return lambda row: row.task == task
+
+
+def key_of(row: Row) -> tuple[str, str, float, str]:
+    return row.model, row.context.hardware, float(row.context.devices or 1.0), row.task
+
+
 def it_joules(fitted: "Fitted") -> Floats:
     """GPU plus server joules of the 2024 runs, left out: batch 1, so no time is shared and no idle share applies."""
     tdp = specifications()["A100-80GB"].tdp_w
@@ -88,24 +110,29 @@ def targets(fitted: "Fitted") -> str:
         lines.append(f"| {name} | {measure} | {limit} | **{mape:.1f} %** | {median:.1f} % | {bias:+.1f} % | {rows} |")
 
     for kind in ("decode", "prefill"):
-        keep = mask(energy, lambda row, kind=kind: row.source == "gpu" and row.kind == kind and at_least_1b(row))  # type: ignore[misc]
+        keep = mask(energy, ours(kind))
         line(f"our H100/H200 {kind}, >= 1 B", "joules", "8 %", left.energy_j, joules, keep)
     for hardware, limit in (("H100", "25 % (median 16 %)"), ("B200", "30 % (median 20 %)")):
-        keep = mask(energy, lambda row, hw=hardware: row.source == "ml_energy_v3" and row.context.hardware == hw)  # type: ignore[misc]
+        keep = mask(energy, on(hardware))
         line(f"ML.ENERGY v3 text, {hardware}, true batch", "J per output token", limit, left.energy_j, joules, keep)
     eager = mask(data.perf26, lambda row: row.kind == "eager")
-    line("LLM-Perf 2026, A100, 16 bit, batch 1", "GPU J per token", "11 %", left.perf26_j, joules_of(data.perf26), eager)
+    line(
+        "LLM-Perf 2026, A100, 16 bit, batch 1", "GPU J per token", "11 %", left.perf26_j, joules_of(data.perf26), eager
+    )
     large = eager & mask(data.perf26, at_least_1b)
     line("the same, >= 1 B", "GPU J per token", "11 %", left.perf26_j, joules_of(data.perf26), large)
     large = mask(data.perf24, at_least_1b)
     line("LLM-Perf 2024 (the paper's), >= 1 B", "latency", "15 %", left.perf24_s, seconds_of(data.perf24), large)
     line("the same", "energy, fully predicted", "15 %", it_joules(fitted), joules_of(data.perf24), large)
     inside = 100 * fitted.assumed_inside.mean()
-    lines.append(f"| ML.ENERGY v3 text, batch not given | coverage of the 80 % interval | 75-85 % | **{inside:.1f} %** | | | {len(data.v3)} |")
     lines.append(
-        "\nThe 2024 meter is CodeCarbon on the whole machine: GPU (capped at 275 W), CPU and RAM. Its counterpart is GPU energy plus"
-        f" {HOST_SHARE[1]:.0%} of the TDP for the time of the run, no PUE, no idle share. The 2024 energies are not fitted to at all;"
-        " GPU joules come from the 2026 file (models held by both left out), seconds from both."
+        f"| ML.ENERGY v3 text, batch not given | coverage of the 80 % interval | 75-85 % | **{inside:.1f} %** | | |"
+        f" {len(data.v3)} |"
+    )
+    lines.append(
+        "\nThe 2024 meter is CodeCarbon on the whole machine: GPU (capped at 275 W), CPU and RAM. Its counterpart is GPU"
+        f" energy plus {HOST_SHARE[1]:.0%} of the TDP for the time of the run, no PUE, no idle share. The 2024 energies are not"
+        " fitted to at all; GPU joules come from the 2026 file (models held by both left out), seconds from both."
     )
     return "\n".join(lines)
 
@@ -119,8 +146,7 @@ def methods(fitted: "Fitted") -> str:
     decode = mask(data.energy, lambda row: row.kind == "decode" and at_least_1b(row))
     lines = ["| data | method | MAPE | median APE | bias |", "|---|---|---|---|---|"]
     groups: list[tuple[str, list[Row], Floats]] = [
-        (f"ML.ENERGY v3, {name}", *_part(data.v3, left.energy_j[served], lambda row, name=name: row.context.hardware == name))  # type: ignore[misc]
-        for name in ("H100", "B200")
+        (f"ML.ENERGY v3, {name}", *_part(data.v3, left.energy_j[served], on(name))) for name in ("H100", "B200")
     ]
     groups += [("our decode steps, >= 1 B", decode_rows, left.energy_j[decode])]
     groups += [("LLM-Perf 2026, A100, batch 1", eager_rows, left.perf26_j[eager])]
@@ -134,8 +160,8 @@ def methods(fitted: "Fitted") -> str:
             mape, median, bias, _ = error(predicted, joules_of(rows), np.ones(len(rows), dtype=np.bool_))
             lines.append(f"| {name} | {method} | {mape:.0f} % | {median:.0f} % | {bias:+.0f} % |")
     lines.append(
-        "\nThe log-log fit sees the same rows and is left out by the same groups. EcoLogits' law is the published formula with its"
-        " own device count, given the true batch size (outside its range of 1-512 too). TDP x time is given the measured step time,"
+        "\nThe log-log fit sees the same rows and is left out by the same groups. EcoLogits' law is the published formula, given"
+        " the true batch size (outside its range too) and the true device count. TDP x time is given the measured step time,"
         " which no caller of an API has. For `rice-paper` on these rows see validation.md."
     )
     return "\n".join(lines)
@@ -151,12 +177,9 @@ def by_model(fitted: "Fitted") -> str:
     predicted = fitted.left_out.energy_j[len(data.gpu) :]
     measured = joules_of(data.v3)
     lines = ["| model | GPU | devices | task | rows | MAPE | bias |", "|---|---|---|---|---|---|---|"]
-    keys = sorted({(row.model, row.context.hardware, float(row.context.devices or 1), row.task) for row in data.v3})
+    keys = sorted({key_of(row) for row in data.v3})
     for key in keys:
-        keep = mask(
-            data.v3,
-            lambda row, key=key: (row.model, row.context.hardware, float(row.context.devices or 1), row.task) == key,  # type: ignore[misc]
-        )
+        keep = np.array([key_of(row) == key for row in data.v3], dtype=np.bool_)
         mape, _, bias, rows = error(predicted, measured, keep)
         model, hardware, devices, task = key
         lines.append(f"| {model} | {hardware} | {devices:g} | {task} | {rows} | {mape:.0f} % | {bias:+.0f} % |")
@@ -165,9 +188,12 @@ def by_model(fitted: "Fitted") -> str:
 
 def coverage(fitted: "Fitted") -> str:
     known, data = fitted.known, fitted.data
+    bounds = (
+        "Bounds of log(measured / predicted) come from left-out groups, and their coverage from groups that gave none of the"
+        f" residuals (widened by {known.inflation:.2f} until it held).\n"
+    )
     lines = [
-        "Bounds of log(measured / predicted) come from left-out groups, and their coverage from groups that gave none of the residuals"
-        f" (widened by {known.inflation:.2f} until it held).\n",
+        bounds,
         "| regime | share of left-out rows inside the 80 % interval |",
         "|---|---|",
         f"| all, batch known | {known.overall:.0%} |",
@@ -180,28 +206,29 @@ def coverage(fitted: "Fitted") -> str:
         "mixture of experts": lambda row: family(row) == "moe",
         "H100": lambda row: row.context.hardware == "H100",
         "B200": lambda row: row.context.hardware == "B200",
-        **{task: lambda row, task=task: row.task == task for task in PROMPT_TOKENS},  # type: ignore[misc]
+        **{task: of_task(task) for task in PROMPT_TOKENS},
     }
     lines += [f"| {name}, batch not given | {inside[mask(data.v3, test)].mean():.0%} |" for name, test in tests.items()]
     artefact = parse_artefact(fitted.artefact, "rice-calibrated.json")
     lines += ["\n| regime | lowest | highest, of the estimate |", "|---|---|---|"]
     lines += [
-        f"| {name} | x {np.exp(bound.low):.2f} | x {np.exp(bound.high):.2f} |" for name, bound in sorted(artefact.errors.items())
+        f"| {name} | x {np.exp(bound.low):.2f} | x {np.exp(bound.high):.2f} |"
+        for name, bound in sorted(artefact.errors.items())
     ]
     lines += [
         f"| hardware {name}, on top | x {np.exp(bound.low):.2f} | x {np.exp(bound.high):.2f} |"
         for name, bound in artefact.hardware_errors.items()
     ]
     lines.append(
-        "\nWhere the batch is not given, the range of the profile (12 to 768 requests) goes through the physics first and the factors"
-        " above apply on top: that is the widest regime, 10 to 40 from end to end. Closed models: the range of their"
+        "\nWhere the batch is not given, the range of the profile (12 to 768 requests) goes through the physics first and the"
+        " factors above apply on top: that is the widest regime, 10 to 40 from end to end. Closed models: the range of their"
         " parameters goes through the physics likewise; no measurement of a closed model exists, so this cannot be checked."
     )
     return "\n".join(lines)
 
 
 def sensitivity(fitted: "Fitted") -> str:
-    data, empty = fitted.data, scaffold()
+    data = fitted.data
     variants: dict[str, Callable[[Row], Row]] = {
         "as in the table above": lambda row: row,
         "KV bytes not given (law)": lambda row: replace(row, context=replace(row.context, kv_bytes_per_token=None)),
@@ -209,29 +236,21 @@ def sensitivity(fitted: "Fitted") -> str:
         "prompts half as long as assumed": lambda row: replace(row, input_tokens=row.input_tokens * 0.5),
         "prompts twice as long as assumed": lambda row: replace(row, input_tokens=row.input_tokens * 2.0),
     }
-    predicted = {name: np.full(len(data.v3), np.nan) for name in variants}
-    position = {id(row): index for index, row in enumerate(data.v3)}
-    for _, kept, left in leave_one_group_out(data.energy):
-        own = [row for row in left if id(row) in position]
-        if not own:
-            continue
-        theta = initial() | fit(ENERGY, initial(), problem(kept, empty), time=False)
-        for name, change in variants.items():
-            values = predict_j(theta, problem([change(row) for row in own], empty))
-            predicted[name][[position[id(row)] for row in own]] = values
+    fits = fitted.left_out.energy_fits
+    predicted = {name: fits.predict([change(row) for row in data.v3]) for name, change in variants.items()}
     lines = ["| ML.ENERGY v3, left out | H100 MAPE (median) | B200 MAPE (median) |", "|---|---|---|"]
     measured = joules_of(data.v3)
     for name, values in predicted.items():
         cells = []
         for hardware in ("H100", "B200"):
-            keep = mask(data.v3, lambda row, hw=hardware: row.context.hardware == hw)  # type: ignore[misc]
+            keep = mask(data.v3, on(hardware))
             mape, median, _, _ = error(values, measured, keep)
             cells.append(f"{mape:.1f} % ({median:.1f} %)")
         lines.append(f"| {name} | {cells[0]} | {cells[1]} |")
     prompts = ", ".join(f"{task} {tokens:g}" for task, tokens in PROMPT_TOKENS.items())
     lines.append(
-        f"\nPrompt lengths are not in the published rows; assumed means: {prompts} tokens. KV law: {KV_LAW[0]:g} x total^{KV_LAW[1]}"
-        f" x active^{KV_LAW[2]} bytes per token."
+        f"\nPrompt lengths are not in the published rows; assumed means: {prompts} tokens. KV law: {KV_LAW[0]:g} x"
+        f" total^{KV_LAW[1]} x active^{KV_LAW[2]} bytes per token."
     )
     return "\n".join(lines)
 
@@ -246,6 +265,7 @@ def coefficients(fitted: "Fitted") -> str:
         machine = one.machine
         lines.append(
             f"| {name} | {'yes' if one.measured else 'scaled'} | {machine['launch_j']:.4f} | {machine['weight_j_per_gb']:.3f} |"
-            f" {machine['flop_j_per_tflop']:.2f} ({one.floor_j_per_tflop:.2f}) | {machine['kv_j_per_gb']:.3f} | {machine['stream_j']:.4f} |"
+            f" {machine['flop_j_per_tflop']:.2f} ({machine['floor_j_per_tflop']:.2f}) | {machine['kv_j_per_gb']:.3f} |"
+            f" {machine['stream_j']:.4f} |"
         )
     return "\n".join(lines)

@@ -6,6 +6,7 @@ architecture at the same size, whatever the data set, precision, fine-tune or ha
 """
 
 import csv
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,6 +213,33 @@ def perf26_rows(folder: Path) -> list[Row]:
         prefill_j, prefill_s = number(record, "prefill_gpu_J", PERF26_FILE), number(record, "prefill_s", PERF26_FILE)
         rows.append(common("llm_perf_2026", "eager_prefill", 1.0, prefill_j, prefill_s))
     return rows
+
+
+def quantised_extra(folder: Path) -> tuple[float, float]:
+    """Extra (joules, seconds) per decode step of 4- and 8-bit weights (bitsandbytes) over 16 bit on A100 at batch 1, as shares.
+
+    Medians over the models that LLM-Perf 2026-01 measured both ways. GPTQ rows (2 to 11 times) are left out: their kernels are
+    known to fall back to slow ones in that set-up.
+    """
+    needed = ("model", "gpu", "dtype", "quant", "decode_s", "decode_gpu_J")
+    by_kind: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for record in records(folder / PERF26_FILE, needed):
+        if "A100" in record["gpu"] and record["dtype"] in PRECISIONS and record["quant"] in ("", "bnb"):
+            pair = (number(record, "decode_gpu_J", PERF26_FILE), number(record, "decode_s", PERF26_FILE))
+            by_kind.setdefault((record["model"], record["quant"]), []).append(pair)
+    both = sorted(model for model, quant in by_kind if quant == "bnb" and (model, "") in by_kind)
+    if not both:
+        raise ReferenceDataError(f"{PERF26_FILE}: no model has both 16-bit and bnb rows on A100")
+    extra = [
+        statistics.median(
+            statistics.median(pair[part] for pair in by_kind[model, "bnb"])
+            / statistics.median(pair[part] for pair in by_kind[model, ""])
+            for model in both
+        )
+        - 1.0
+        for part in (0, 1)
+    ]
+    return max(extra[0], 0.0), max(extra[1], 0.0)
 
 
 def perf24_rows(folder: Path) -> list[Row]:

@@ -30,8 +30,8 @@ Decided, with reasons:
   H100 and newer at batch 1 are measured with CUDA graphs, and follow the law above throughout.
 - **Streaming.** A single decode step in a bare loop (our rows) costs less than the same step in a server that streams
   thousands of tokens (ML.ENERGY). The difference enters per output token, half of it from 250 output tokens on.
-- **B200 at long contexts.** Long-output runs on B200 take 10-30 ms more per step than short ones whatever the model (GPQA against
-  chat rows); the reason is not in the data. It is carried as joules per step and token of context on B200 alone.
+- **B200 at long contexts.** Long-output runs on B200 on one device take 10-30 ms more per step than short ones (GPQA
+  against chat rows); the reason is not in the data. It is carried as joules per step and token of context on B200 alone.
 - **Default profile `interactive`**: hosted APIs stream 30-100 tokens/s; ML.ENERGY's servers do so at a median batch of 32.
 - **Server and idle machines**: Elsworth et al. 2025 (Google): CPU and DRAM 0.06 Wh beside 0.14 Wh of accelerators, idle
   machines 0.02 Wh. Batch-1 profiles carry no idle share; hosted profiles 10 % (0 to 60 %).
@@ -46,16 +46,17 @@ CLOSING = """
 
 ## 7. What is not covered
 
-- Data-parallel serving with idle or replicated experts (Qwen3-Coder-480B-FP8 on B200): two to eight times what the law says.
+- Data-parallel serving with idle or replicated experts (Qwen3-Coder-480B-FP8 on B200): three to ten times what the law says.
   A request's columns do not tell data parallelism, so nothing can be done at the door; the row stays in the error above.
-- Hybrid state-space models (Nemotron Nano): their recurrent state is read each step and their prompts are not
-  cached; the law knows neither and is 20 to 40 % low in chat.
+- Hybrid state-space models (Nemotron Nano): they read a recurrent state each step, which no column tells; the law
+  is 20 to 40 % low in chat.
 - Mixtures of experts with a large shared part and one routed expert (Llama-4-Maverick) are over-predicted.
 - Speculative decoding, disaggregated prefill, CPU offload, LoRA batches, beam search: not in any data set used.
 - L40S, L4, A10G, MI300X and TPUs are scaled from public specifications and never measured here; TPU power is not published.
   A100-40GB and A100-80GB above batch 1 are scaled too (only their operations and batch 1 are measured).
-- int8 and int4 weights: bytes shrink, operations do not; the extra kernels of weight-only quantisation at batch 1 (LLM-Perf
-  measures them at 1 to 2 times the 16-bit energy) are not modelled.
+- int8 and int4 weights: bytes shrink, operations do not. At batch 1 on A100, LLM-Perf's bitsandbytes rows take about twice the
+  16-bit energy, and so does the estimate; its GPTQ rows take 2 to 11 times (slow fallback kernels) and are not followed. In
+  batched serving nothing used here measures them.
 - Models below 1 B parameters: launches dominate; errors of 25 to 45 %.
 - Images, video and audio inputs: encoders are not modelled. Closed models: parameters are others' estimates, never measured.
 - The time coefficients serve latency and the server's share; their left-out error is 15 to 30 %, and queueing is not in them.

@@ -21,8 +21,6 @@ class Hardware:
     name: str
     memory_gb: float
     tdp_w: float
-    floor_j_per_tflop: float
-    """TDP / peak operations at 16 bit: no operation can cost less at full load."""
     eager: bool
     """At batch 1 only the eager runtime (no CUDA graphs) has been measured on this hardware."""
     measured: bool
@@ -154,7 +152,6 @@ def _hardware(name: str, row: Mapping[str, Any]) -> Hardware:
         name=name,
         memory_gb=float(row["memory_gb"]),
         tdp_w=float(row["tdp_w"]),
-        floor_j_per_tflop=float(row["tdp_w"]) / float(row["peak_bf16_tflop_per_s"]),
         eager=bool(row["eager"]),
         measured=bool(row["measured"]),
         machine={key: float(row["machine"][key]) for key in field_names(Machine)},

@@ -9,7 +9,7 @@ and a request pays its share, 1 / batch, of what the batch shares. All coefficie
 with tokens, context and parameters and fall per token with the batch. docs/validation-calibrated.md has the evidence.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class Machine:
     """J per layer, device and step."""
     weight_j_per_gb: Floats
     flop_j_per_tflop: Floats
+    floor_j_per_tflop: Floats
+    """TDP over peak operations at 16 bit: an operation never costs less, whatever the precision."""
     kv_j_per_gb: Floats
     stream_j: Floats
     """J per device and output token in sustained serving (scheduling, sampling, detokenising while the device waits)."""
@@ -94,6 +96,10 @@ class Shape:
     eager_prefill: float
     """Launches of an eager prefill over those of an eager decode step: partly hidden behind the operations."""
     eager_prefill_s: float
+    eager_narrow: float
+    """Extra energy of an eager step with weights of 8 bit or less (they are expanded in kernels of their own), as a share."""
+    eager_narrow_s: float
+    """The same of its time."""
     recurrent_s: float
     """Extra eager time of a recurrent model (no KV cache: its time mixing is not one kernel), as a share."""
     moe_launch_s: float
@@ -121,8 +127,9 @@ class Cost:
 
 
 def routed(setup: Setup) -> Floats:
-    """0 for a dense model, towards 1 the fewer of its parameters a token uses."""
-    return 1.0 - setup.active_b / setup.total_b
+    """1 for a mixture of experts, 0 for a dense model."""
+    mixture: Floats = (setup.active_b < setup.total_b).astype(np.float64)
+    return mixture
 
 
 def weights_touched_b(total_b: Floats, active_b: Floats, tokens: Floats) -> Floats:
@@ -147,23 +154,35 @@ def attention_tflop_per_square(active_b: Floats) -> Floats:
 
 
 def joules(setup: Setup, machine: Machine, shape: Shape) -> Cost:
-    """GPU joules of one request, all devices."""
+    """GPU joules of one request, all devices.
+
+    A mixture of experts never costs more than the dense model of its total size: without this cap, its extra launches would
+    make energy fall where the active parameters approach the total. No measured model comes near the cap.
+    """
+    own, dense = _joules(setup, machine, shape), _joules(replace(setup, active_b=setup.total_b), machine, shape)
+    pairs = ((getattr(own, name), getattr(dense, name)) for name in field_names(Cost))
+    return Cost(*(np.minimum(mixture, whole) for mixture, whole in pairs))
+
+
+def _joules(setup: Setup, machine: Machine, shape: Shape) -> Cost:
     moe, batch, devices = routed(setup), setup.batch, setup.devices
     graph = 1.0 - setup.eager
     launches = devices * setup.layers * machine.launch_j
     dearer = 1.0 + moe * (shape.moe_launch + shape.narrow_launch * setup.narrow)
     weight_j = machine.weight_j_per_gb * setup.weight_bytes * devices**shape.weight_device_exponent
-    flop_j = machine.flop_j_per_tflop * setup.flop_factor
+    flop_j = np.maximum(machine.flop_j_per_tflop * setup.flop_factor, machine.floor_j_per_tflop)
     token_j = flop_j * 2.0 * setup.active_b / 1e3
     prefill_token_j = token_j * shape.prefill_flop * (1.0 + moe * shape.moe_prefill)
     kv_j = machine.kv_j_per_gb * setup.kv_bytes / 1e9
     graph_step = launches * dearer + weight_j * weights_at(setup, batch)
     # Eager or not, a step cannot cost less than launching its kernels, reading its weights and computing.
-    eager_law = machine.eager_j * (setup.active_b * (1.0 + moe)) ** shape.eager_exponent
+    expanding = 1.0 + shape.eager_narrow * setup.narrow
+    eager_law = machine.eager_j * expanding * (setup.active_b * (1.0 + moe)) ** shape.eager_exponent
     eager_step = np.maximum(eager_law, graph_step + token_j)
     graph_first = launches * dearer * shape.prefill_launch + weight_j * shape.prefill_weight * setup.total_b
     step = graph * (graph_step / batch + token_j) + setup.eager * eager_step / batch
-    first = graph * graph_first + setup.eager * shape.eager_prefill * eager_step
+    eager_first = np.maximum(shape.eager_prefill * eager_step, graph_first)
+    first = graph * graph_first + setup.eager * eager_first
     return Cost(
         fixed=first / batch,
         per_token=prefill_token_j,
@@ -196,6 +215,7 @@ def seconds(setup: Setup, machine: Machine, shape: Shape) -> Cost:
     eager_launch_s = (
         machine.eager_layer_s * setup.layers * (1.0 + moe) * (1.0 + shape.recurrent_s * (setup.kv_bytes == 0.0))
     )
+    eager_launch_s = eager_launch_s * (1.0 + shape.eager_narrow_s * setup.narrow)
     eager_step = (eager_launch_s**4 + (machine.eager_s_per_b * setup.active_b) ** 4) ** 0.25
     graph_first = launches * shape.prefill_launch_s + setup.weight_bytes * setup.total_b / gb_per_s
     return Cost(
@@ -225,6 +245,6 @@ def decode(cost: Cost, input_tokens: Floats, output_tokens: Floats, stream_half_
     return result
 
 
-def field_names(kind: type[Machine] | type[Shape]) -> tuple[str, ...]:
+def field_names(kind: type[Machine] | type[Shape] | type[Cost]) -> tuple[str, ...]:
     """The coefficient names of a dataclass above, in order: the artefact's keys."""
     return tuple(field.name for field in fields(kind))
