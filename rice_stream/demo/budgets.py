@@ -25,8 +25,8 @@ class Planned:
 
 
 PLAN = (
-    # A first warning after about nine seconds, the limit itself after about twice that.
-    Planned(0, "rolling-24h", "gco2e", at_s=9, threshold=0.5, thresholds=(0.5, 0.8, 1.0)),
+    # The limit itself after 18 seconds, and so a first warning after about half of that.
+    Planned(0, "rolling-24h", "gco2e", at_s=18, threshold=1.0, thresholds=(0.5, 0.8, 1.0)),
     Planned(1, "day", "gco2e", at_s=16, threshold=0.8, by_team=True),
     Planned(2, "month", "kwh", at_s=24, threshold=0.8),
     Planned(3, "week", "gco2e", at_s=100, threshold=1.0, estimate="high"),

@@ -35,6 +35,8 @@ class Forecast:
 
         Past the forecast's end it goes on at the mean pace so far.
         """
+        if not len(self.ended_s):
+            return 0.0
         chosen = self.tenants == tenant
         if team is not None:
             chosen &= self.teams == team

@@ -174,7 +174,7 @@ def footer(view: View, width: int) -> list[Text]:
     reasons = ", ".join(f"{number} {reason.replace('_', ' ')}" for reason, number in figures.reasons)
     quality = Text(" · ", DIM).join(
         [
-            Text(f"{amounts.percent(assumed)} on fallbacks"),
+            Text(f"{amounts.percent(assumed)} fallbacks"),
             Text(f"{figures.accounted.duplicates:,} duplicates dropped"),
             Text(f"{figures.accounted.quarantined:,} quarantined" + (f": {reasons}" if reasons else "")),
         ]

@@ -76,9 +76,12 @@ def test_budgets_differ_in_scope_unit_period_and_estimate() -> None:
 
 
 def test_fewer_tenants_and_tenants_without_emissions_still_give_budgets() -> None:
-    """One tenant: one budget. Nothing emitted: the smallest limit there is."""
+    """One tenant: one budget. Nothing emitted: the smallest limit there is. No traffic to come: no budgets."""
     assert [budget.tenant_id for budget in demo_budgets(steady({"only": 1}), 30.0)] == ["only"]
     assert demo_budgets(steady({"only": 0}), 30.0)[0].limit == 1
+    nothing = Forecast(np.empty(0), {m: np.empty(0, np.int64) for m in MEASURES}, np.empty(0, "U1"), np.empty(0, "U1"))
+    assert demo_budgets(nothing, 30.0) == []
+    assert nothing.consumed("carbon_mid_ugco2e", 5.0, tenant="only") == 0
 
 
 def test_the_same_seed_gives_the_same_traffic_whenever_it_starts() -> None:

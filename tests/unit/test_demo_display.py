@@ -88,9 +88,19 @@ def test_leaving_twice_or_before_the_first_picture_does_no_harm() -> None:
 
 @pytest.mark.parametrize("view", [VIEW, View(PLACE)])
 def test_the_screenshot_fetches_nothing_and_is_small(view: View, tmp_path: Path) -> None:
-    """No font, style sheet or picture from a network; it is what people saw."""
+    """It shows what people saw."""
     file = tmp_path / "demo.svg"
     save_screenshot(view, file)
+    assert_shown_as_it_is(file)
+
+
+def test_the_readmes_picture_fetches_nothing_and_is_small() -> None:
+    """The one that is shipped was written by `rice-stream demo --screenshot`."""
+    assert_shown_as_it_is(Path(__file__).parents[2] / "docs" / "images" / "demo.svg")
+
+
+def assert_shown_as_it_is(file: Path) -> None:
+    """No font, style sheet or picture from a network; under 100 kB."""
     picture = file.read_text("utf-8")
     assert picture.startswith("<svg")
     assert "@font-face" not in picture
