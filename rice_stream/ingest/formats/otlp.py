@@ -1,0 +1,236 @@
+"""OTLP traces and logs -> events: only spans that stand for one call of a model, each counted once.
+
+A span counts if it has an input or output count and its operation is chat, text_completion, generate_content or
+embeddings; or, without an operation, if it comes from a producer whose spans are single calls. Agents, workflows and
+tools repeat what their calls carry. So does, within one record, a span around another one for the same call.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from rice_stream.ingest.formats import otlp_attributes as names
+from rice_stream.ingest.formats import otlp_json, otlp_proto, regions, vocabulary
+from rice_stream.ingest.formats.drafts import EventDraft
+from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin, Refused, RefusedError
+from rice_stream.ingest.formats.json_objects import JsonObject
+from rice_stream.ingest.formats.moments import from_nanoseconds
+from rice_stream.ingest.formats.options import FormatOptions
+from rice_stream.ingest.formats.otlp_spans import Span, Unreadable, wanted_names
+from rice_stream.ingest.formats.payloads import json_items, without_registry_frame
+from rice_stream.ingest.formats.text_lengths import characters_of_json
+from rice_stream.ingest.formats.values import first_text, flag, text
+from rice_stream.ingest.records import RawRecord
+
+SOURCE_FORMAT = "otlp"
+NOT_OTLP = Refused("not_otlp", "neither OTLP/JSON nor a TracesData or LogsData message")
+INFERENCE_EVENT = "gen_ai.client.inference.operation.details"
+_OPENINFERENCE_CALLS = {"LLM": "chat", "EMBEDDING": vocabulary.EMBEDDINGS}
+_AI_SDK_CALLS = {
+    ".doGenerate": "generate_content",
+    ".doStream": "generate_content",
+    ".doEmbed": vocabulary.EMBEDDINGS,
+}
+_VLLM_SPAN = "llm_request"
+_ANCESTORS_MAX = 64
+
+
+class _Kept(NamedTuple):
+    """A span that counts, with what tells whether another one is the same call."""
+
+    response_id: str | None
+    tokens: tuple[object, object]
+
+
+def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
+    """All spans and log records of a Kafka record, in order. Anything that is not OTLP is one refused item."""
+    value = without_registry_frame(record.value or b"")
+    origin = Origin(record)
+    # JSON may begin with a newline, and every protobuf message does: its first field's tag is that byte.
+    found = decode_proto(value, origin, options)
+    if found is not None:
+        return found
+    texts = json_items(value)
+    if texts is None:
+        return [NOT_OTLP]
+    items: list[Item] = []
+    for position, text_ in enumerate(texts):
+        obj = JsonObject.read(text_)
+        if obj is None:
+            items.append(Refused("not_json", "not a JSON object"))
+        else:
+            items += decode_object(obj, origin._replace(item=position), options)
+    return items
+
+
+def decode_proto(value: bytes, origin: Origin, options: FormatOptions) -> list[Item] | None:
+    """The items of a protobuf message; None if it is neither TracesData nor LogsData with anything in it."""
+    spans = otlp_proto.read(value, wanted_names(options), options.attribute_names)
+    return None if spans is None else _decide_all(spans, origin, options)
+
+
+def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
+    """The items of one OTLP/JSON object."""
+    if "resourceMetrics" in obj:
+        return [Ignored("aggregate_metrics", "metrics are sums over requests, not requests")]
+    return _decide_all(otlp_json.read(obj, wanted_names(options), options.attribute_names), origin, options)
+
+
+def _decide_all(spans: Iterable[Span | Unreadable], origin: Origin, options: FormatOptions) -> list[Item]:
+    readable: list[Span | Unreadable] = list(spans)
+    items: list[Item] = []
+    for position, span in enumerate(readable):
+        if isinstance(span, Unreadable):
+            items.append(Refused("invalid_otlp", span.detail))
+            continue
+        draft = EventDraft(SOURCE_FORMAT, origin._replace(part=position), options)
+        try:
+            items.append(_decide(span, draft, options))
+        except RefusedError as problem:
+            items.append(problem.as_item(draft.fields))
+    return _without_repeats(readable, items) or [Ignored("empty", "no span and no log record")]
+
+
+def _decide(span: Span, draft: EventDraft, options: FormatOptions) -> Item:
+    operation = _operation(span)
+    if span.is_log and span.event_name != INFERENCE_EVENT:
+        return Ignored("not_an_inference", "a log record that is no inference event")
+    if span.is_log and not options.count_log_events:
+        return Ignored("log_events_off", "inference log events are set not to count: they repeat their span")
+    if operation is None:
+        return Ignored("not_an_inference", "a span that does not stand for one call of a model")
+    if span.scope in options.skipped_scopes:
+        return Ignored("skipped_scope", "its instrumentation scope is set not to count")
+    if not names.has_usage(span.attributes) and not (options.estimate_missing_usage and _has_text(span.attributes)):
+        return Ignored("no_usage", "a call of a model without token counts")
+    return _event(span, operation, draft)
+
+
+def _operation(span: Span) -> str | None:
+    """The operation of a span that stands for one call, None for every other span."""
+    attributes = span.attributes
+    if text(attributes.get(names.OPERATION)) is not None:
+        return vocabulary.operation(attributes[names.OPERATION])
+    if span.is_log:
+        return "chat"
+    kind = text(attributes.get(names.OPENINFERENCE_KIND))
+    if kind is not None:
+        return _OPENINFERENCE_CALLS.get(kind.upper())
+    sdk_call = text(attributes.get(names.AI_SDK_OPERATION))
+    if sdk_call is not None:
+        return next((operation for end, operation in _AI_SDK_CALLS.items() if sdk_call.endswith(end)), None)
+    request_type = names.first(attributes, names.REQUEST_TYPE)
+    if request_type is not None:
+        return vocabulary.operation(request_type)
+    return "chat" if _is_vllm(span) else None
+
+
+def _is_vllm(span: Span) -> bool:
+    return span.name == _VLLM_SPAN and span.scope.startswith("vllm")
+
+
+def _event(span: Span, operation: str, draft: EventDraft) -> EventFields:
+    attributes = span.attributes
+    if span.trace_id and span.span_id:
+        draft.identify(f"{span.trace_id}:{span.span_id}")
+    else:
+        draft.identify(attributes.get(names.RESPONSE_ID))
+    draft.happened(
+        from_nanoseconds(span.end_ns, "endTimeUnixNano"), from_nanoseconds(span.start_ns, "startTimeUnixNano")
+    )
+    provider = vocabulary.provider(names.first(attributes, names.PROVIDER)) or ("vllm" if _is_vllm(span) else None)
+    draft.models(
+        request=names.first(attributes, names.REQUEST_MODEL),
+        response=names.first(attributes, names.RESPONSE_MODEL),
+        provider=provider,
+    )
+    draft.ended(failed=span.failed or text(attributes.get(names.ERROR_TYPE)) is not None)
+    draft.fields["gateway_cache_hit"] = flag(attributes.get(names.CACHE_HIT))
+    raw_usage = names.usage_object(attributes)
+    draft.used(
+        names.read_counts(attributes, raw_usage),
+        operation,
+        lambda: _length(attributes, names.INPUT_TEXT),
+        lambda: _length(attributes, names.OUTPUT_TEXT),
+    )
+    _place(span, raw_usage, draft)
+    _charge(span, draft)
+    return draft.done()
+
+
+def _place(span: Span, raw_usage: Mapping[str, Any], draft: EventDraft) -> None:
+    """The resource's region is where the sender runs: it counts for vLLM alone, whose spans come from the server."""
+    attributes = span.attributes
+    written = text(attributes.get(names.HIDDEN_PARAMS))
+    hidden = JsonObject.read(written.encode()) if written else None
+    resource = span.resource if _is_vllm(span) else {}
+    draft.ran_in(
+        (raw_usage.get("inference_geo"), "provider_geo"),
+        (regions.in_cloud(attributes.get(names.SPAN_CLOUD), attributes.get(names.SPAN_REGION)), "span"),
+        *((regions.of_endpoint(attributes.get(name)), "endpoint") for name in names.ENDPOINT),
+        (regions.of_endpoint(hidden.scalar("api_base")) if hidden else None, "endpoint"),
+        (regions.in_cloud(resource.get(names.SPAN_CLOUD), resource.get(names.SPAN_REGION)), "span"),
+    )
+
+
+def _charge(span: Span, draft: EventDraft) -> None:
+    def find(name: str) -> object:
+        found = span.attributes.get(name)
+        return span.resource.get(name) if found is None else found
+
+    draft.fields["source"] = text(span.resource.get(names.SERVICE_NAME))
+    draft.fields["team_id"] = text(find(names.TEAM))
+    draft.fields["project_id"] = text(find(names.PROJECT))
+    draft.fields["user_id"] = first_text(find, names.USER)
+    draft.fields["api_key_id"] = text(find(names.API_KEY))
+    draft.charge(find, names.TENANT_LADDER)
+
+
+def _has_text(attributes: Mapping[str, Any]) -> bool:
+    return any(attributes.get(name) for name in names.TEXT)
+
+
+def _length(attributes: Mapping[str, Any], texts: tuple[str, ...]) -> int | None:
+    return next((found for name in texts if (found := characters_of_json(attributes.get(name))) is not None), None)
+
+
+def _without_repeats(spans: list[Span | Unreadable], items: list[Item]) -> list[Item]:
+    """Within one record: of spans for the same call, one around the other, the outer stands.
+
+    The same call is the same response id, or (where one has none) the same counts. Across records this cannot be
+    seen: there `skipped_scopes` is the means.
+    """
+    by_id = {(s.trace_id, s.span_id): s for s in spans if isinstance(s, Span) and s.span_id and not s.is_log}
+    kept = {
+        (span.trace_id, span.span_id): _Kept(
+            text(span.attributes.get(names.RESPONSE_ID)), (item["input_tokens"], item["output_tokens"])
+        )
+        for span, item in zip(spans, items, strict=True)
+        if isinstance(span, Span) and isinstance(item, dict) and span.span_id and not span.is_log
+    }
+    if len(kept) < 2:
+        return items
+    return [
+        Ignored("repeats_outer_span", "a span around it carries the same call")
+        if isinstance(item, dict) and isinstance(span, Span) and _repeats(span, by_id, kept)
+        else item
+        for span, item in zip(spans, items, strict=True)
+    ]
+
+
+def _repeats(span: Span, by_id: Mapping[tuple[str, str], Span], kept: Mapping[tuple[str, str], _Kept]) -> bool:
+    own = kept.get((span.trace_id, span.span_id))
+    outer: Span | None = span
+    for _ in range(_ANCESTORS_MAX):
+        outer = by_id.get((outer.trace_id, outer.parent_id)) if outer is not None and outer.parent_id else None
+        if outer is None or own is None or outer.span_id == span.span_id:
+            return False
+        around = kept.get((outer.trace_id, outer.span_id))
+        if around is not None and _same_call(own, around):
+            return True
+    return False
+
+
+def _same_call(one: _Kept, other: _Kept) -> bool:
+    if one.response_id is not None and other.response_id is not None:
+        return one.response_id == other.response_id
+    return one.tokens == other.tokens

@@ -1,0 +1,212 @@
+"""The attributes of generative-AI spans and log events, in all the spellings that are in use.
+
+OpenTelemetry's own names up to semantic conventions 1.36, from 1.37, and of the semantic-conventions-genai repository;
+OpenInference, Traceloop, vLLM, LiteLLM, Vercel's AI SDK. docs/event-formats.md lists them; a test keeps the two alike.
+"""
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from rice_stream.ingest.canonical import JSON_ERRORS
+from rice_stream.ingest.formats.items import RefusedError
+from rice_stream.ingest.formats.tokens import Counts
+from rice_stream.ingest.formats.usage_objects import read_usage, shape_of
+from rice_stream.ingest.formats.values import coerced, text
+
+Attributes = Mapping[str, Any]
+
+INPUT = (
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.prompt_tokens",
+    "llm.token_count.prompt",
+    "llm.usage.prompt_tokens",
+    "ai.usage.promptTokens",
+    "ai.usage.inputTokens",
+)
+OUTPUT = (
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.completion_tokens",
+    "llm.token_count.completion",
+    "llm.usage.completion_tokens",
+    "ai.usage.completionTokens",
+    "ai.usage.outputTokens",
+)
+CACHE_READ = (
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_read_input_tokens",
+    "gen_ai.usage.cache_read_tokens",
+    "gen_ai.usage.cached_tokens",
+    "gen_ai.usage.cached_input_tokens",
+    "gen_ai.usage.details.cache_read_tokens",
+    "llm.token_count.prompt_details.cache_read",
+    "ai.usage.cachedInputTokens",
+)
+CACHE_WRITE = (
+    "gen_ai.usage.cache_write.input_tokens",
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens",
+    "gen_ai.usage.cache_write_tokens",
+    "gen_ai.usage.details.cache_write_tokens",
+    "llm.token_count.prompt_details.cache_write",
+    "llm.token_count.prompt_details.cache_creation",
+)
+REASONING = (
+    "gen_ai.usage.reasoning.output_tokens",
+    "gen_ai.usage.reasoning_tokens",
+    "gen_ai.usage.details.reasoning_tokens",
+    "llm.token_count.completion_details.reasoning",
+    "ai.usage.reasoningTokens",
+)
+TOTAL = ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens", "ai.usage.totalTokens")
+RESPONSE_MODEL = ("gen_ai.response.model", "ai.response.model")
+REQUEST_MODEL = ("gen_ai.request.model", "llm.model_name", "llm.request.model", "ai.model.id")
+PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+OPERATION = "gen_ai.operation.name"
+RESPONSE_ID = "gen_ai.response.id"
+ERROR_TYPE = "error.type"
+CACHE_HIT = "litellm.cache_hit"
+SPAN_CLOUD = "cloud.provider"
+SPAN_REGION = "cloud.region"
+ENDPOINT = ("server.address", "gen_ai.openai.api_base", "llm.api_base", "url.full", "http.url")
+
+OPENINFERENCE_KIND = "openinference.span.kind"
+REQUEST_TYPE = ("llm.request.type", "gen_ai.request.type")
+"""Traceloop and LiteLLM: the kind of call where `gen_ai.operation.name` is not set."""
+AI_SDK_OPERATION = "ai.operationId"
+EVENT_NAME = "event.name"
+USAGE_OBJECT = "metadata.usage_object"
+HIDDEN_PARAMS = "hidden_params"
+INPUT_TEXT = ("gen_ai.input.messages", "input.value", "gen_ai.prompt", "traceloop.entity.input", "ai.prompt.messages")
+OUTPUT_TEXT = (
+    "gen_ai.output.messages",
+    "output.value",
+    "gen_ai.completion",
+    "traceloop.entity.output",
+    "ai.response.text",
+)
+TEXT = frozenset(INPUT_TEXT + OUTPUT_TEXT)
+
+TENANT_LADDER = (
+    "tenant.id",
+    "tenant_id",
+    "metadata.tenant_id",
+    "metadata.user_api_key_team_id",
+    "metadata.user_api_key_org_id",
+    "metadata.user_api_key_user_id",
+    "metadata.user_api_key_hash",
+)
+TEAM = "metadata.user_api_key_team_id"
+PROJECT = "metadata.user_api_key_project_id"
+USER = ("metadata.user_api_key_user_id", "user.id", "enduser.id")
+API_KEY = "metadata.user_api_key_hash"
+SERVICE_NAME = "service.name"
+
+_SINGLES = (OPERATION, RESPONSE_ID, ERROR_TYPE, CACHE_HIT, SPAN_CLOUD, SPAN_REGION, OPENINFERENCE_KIND, EVENT_NAME)
+WANTED = frozenset(
+    INPUT + OUTPUT + CACHE_READ + CACHE_WRITE + REASONING + TOTAL + RESPONSE_MODEL + REQUEST_MODEL + PROVIDER + ENDPOINT
+) | frozenset(
+    _SINGLES
+    + REQUEST_TYPE
+    + TENANT_LADDER
+    + USER
+    + (AI_SDK_OPERATION, USAGE_OBJECT, HIDDEN_PARAMS, TEAM, PROJECT, API_KEY)
+)
+"""What is read of a span; every other attribute, prompts and answers among them, stays undecoded."""
+WANTED_OF_RESOURCE = frozenset({SERVICE_NAME, SPAN_REGION, SPAN_CLOUD} | set(TENANT_LADDER))
+
+_COUNTED = INPUT + OUTPUT
+_REPR_CHARACTERS_MAX = 8_192
+_REPR_DEPTH_MAX = 8
+_ANY = msgspec.json.Decoder()
+
+
+def has_usage(attributes: Attributes) -> bool:
+    """Whether an input or output count is there that is a number."""
+    return any(name in attributes and coerced(attributes[name]) is not None for name in _COUNTED)
+
+
+def usage_object(attributes: Attributes) -> dict[str, Any]:
+    """LiteLLM's raw usage, an object written as Python's repr (or as JSON); {} where it cannot be read."""
+    written = attributes.get(USAGE_OBJECT)
+    if not isinstance(written, str) or not 0 < len(written) <= _REPR_CHARACTERS_MAX:
+        return {}
+    # Nearly always a repr of plain values, which differs from JSON in four spellings; the syntax tree does the rest.
+    plain = written.replace("'", '"').replace("None", "null").replace("True", "true").replace("False", "false")
+    try:
+        found = _ANY.decode(plain)
+    except JSON_ERRORS:
+        found = _from_repr(written)
+    return found if isinstance(found, dict) else {}
+
+
+def read_counts(attributes: Attributes, raw_usage: Mapping[str, Any]) -> Counts:
+    """The counts of a span. RefusedError `invalid_field` names a count that is negative.
+
+    What the span's own attributes leave out (LiteLLM: cached and reasoning tokens) comes from the raw usage object.
+    """
+    raw = read_usage(raw_usage) if shape_of(raw_usage) != "none" else Counts()
+    cache_read, cache_write = _number(attributes, CACHE_READ), _number(attributes, CACHE_WRITE)
+    reasoning = _number(attributes, REASONING)
+    return Counts(
+        input_tokens=_number(attributes, INPUT),
+        cache_read=raw.cache_read if cache_read is None else cache_read,
+        cache_write=raw.cache_write if cache_write is None else cache_write,
+        output_tokens=_number(attributes, OUTPUT),
+        reasoning=raw.reasoning if reasoning is None else reasoning,
+        total=_number(attributes, TOTAL),
+    )
+
+
+def first(attributes: Attributes, names: tuple[str, ...]) -> str | None:
+    """The first of the attributes that holds text."""
+    return next((found for name in names if (found := text(attributes.get(name))) is not None), None)
+
+
+def _number(attributes: Attributes, names: tuple[str, ...]) -> int | None:
+    """The first that can be read as a whole number: exporters write "" for null."""
+    for name in names:
+        found = coerced(attributes[name]) if name in attributes else None
+        if found is not None:
+            if found < 0:
+                raise RefusedError("invalid_field", f"{name}: must be a whole number of at least 0")
+            return found
+    return None
+
+
+def _from_repr(written: str) -> Any:
+    """A dict written by Python, with plain values and keyword constructors (`Details(cached_tokens=3)`) only.
+
+    Read from the syntax tree, nothing is evaluated; text that nests deeper than usage objects do is not even parsed.
+    """
+    if _depth(written) > _REPR_DEPTH_MAX:
+        return None
+    try:
+        return _plain(ast.parse(written, mode="eval").body)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
+
+
+def _depth(written: str) -> int:
+    """Deepest nesting of brackets; operators, which nest without brackets, count as if each opened one."""
+    depth = deepest = 0
+    for character in written:
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        deepest = max(deepest, depth)
+    return deepest + sum(written.count(operator) for operator in ("-", "~", "+", "not ", "lambda", "await", "**"))
+
+
+def _plain(node: ast.expr) -> Any:
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Dict):
+        names = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+        return {name: _plain(value) for name, value in zip(names, node.values, strict=True) if isinstance(name, str)}
+    if isinstance(node, ast.Call):
+        return {keyword.arg: _plain(keyword.value) for keyword in node.keywords if keyword.arg is not None}
+    return None
