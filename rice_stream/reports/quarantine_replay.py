@@ -108,7 +108,8 @@ def _replay_batch(
 ) -> None:
     table = schema.quarantine
     with reading(engine) as connection:
-        found = connection.execute(select(table).where(table.c.id.in_(ids)).order_by(table.c.id)).mappings()
+        in_order = table.c.topic, table.c.partition, table.c.offset, table.c.item
+        found = connection.execute(select(table).where(table.c.id.in_(ids)).order_by(*in_order)).mappings()
         rows = [dict(row) for row in found]
     tried = [(row, _take_up(row, patches, fetch)) for row in rows]
     events = {row["id"]: result for row, result in tried if isinstance(result, WireEvent)}
