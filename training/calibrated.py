@@ -23,19 +23,8 @@ from training.calibrated_artefact import BATCH_HIGH, BATCH_LOW, fields, rounded,
 from training.calibrated_errors import Coverage, assumed, at_batch, calibrate, family, widening
 from training.calibrated_fit import LeftOutFits, fit, initial, leave_out, predict_j, problem
 from training.calibrated_model import BOARD_J, BOARD_S, ENERGY, TIME, Theta
-from training.calibrated_rows import (
-    DATA,
-    GPU_FILE,
-    PERF24_FILE,
-    PERF26_FILE,
-    V3_FILE,
-    Row,
-    gpu_rows,
-    perf24_rows,
-    perf26_rows,
-    quantised_extra,
-    v3_rows,
-)
+from training.calibrated_perf import PERF24_FILE, PERF26_FILE, perf24_rows, perf26_rows, quantised_extra
+from training.calibrated_rows import DATA, GPU_FILE, V3_FILE, Row, gpu_rows, v3_rows
 
 REGRESSORS = Path(__file__).parent.parent / "rice_stream" / "estimator" / "regressors"
 FITTED_HARDWARE = ("B200", "H200")

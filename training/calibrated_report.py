@@ -221,7 +221,8 @@ def coverage(fitted: "Fitted") -> str:
     ]
     lines.append(
         "\nWhere the batch is not given, the range of the profile (12 to 768 requests) goes through the physics first and the"
-        " factors above apply on top: that is the widest regime, 10 to 40 from end to end. Closed models: the range of their"
+        " factors above apply on top: that is the widest regime, 5 (8 B dense) to 20 (large mixtures) from end to"
+        " end. Closed models: the range of their"
         " parameters goes through the physics likewise; no measurement of a closed model exists, so this cannot be checked."
     )
     return "\n".join(lines)

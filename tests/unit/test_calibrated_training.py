@@ -15,12 +15,12 @@ from training.calibrated_compare import ecologits_j, log_log_j
 from training.calibrated_errors import calibrate
 from training.calibrated_fit import fit, initial, leave_out, predict_j, problem
 from training.calibrated_model import ENERGY, machine, specifications
+from training.calibrated_perf import quantised_extra
 from training.calibrated_rows import (
     Row,
     architectures,
     gpu_rows,
     leave_one_group_out,
-    quantised_extra,
     records,
     v3_rows,
 )
