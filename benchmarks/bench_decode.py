@@ -20,7 +20,7 @@ def run() -> list[dict[str, object]]:
     chunks = [records[i : i + 5_000] for i in range(0, _EVENTS, 5_000)]
     decoder = msgspec.json.Decoder()
     ours = _best(lambda: [decode_batch(chunk) and None for chunk in chunks])
-    plain = _best(lambda: [decoder.decode(record.value) and None for record in records])
+    plain = _best(lambda: [decoder.decode(record.value or b"") and None for record in records])
     return [Row.against("decode and validate", ours, "events/s per core", "msgspec to dictionaries", plain).as_dict()]
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import psycopg
@@ -24,7 +25,7 @@ PER_EVENT = 100_000
 CHUNKED = 1_000_000
 OBVIOUS = 1_500
 COPIED = 400_000
-BATCH = 40_000
+BATCH = 25_000
 
 
 def run(scale: float = 1.0) -> list[dict[str, object]]:
@@ -60,10 +61,8 @@ def prepared_records(engine: Engine, servers: LocalStack, count: int, seed: int)
     """Batches of the records that the pipeline would write."""
     settings = load_settings(environment=servers.environment())
     pipeline, writer = open_pipeline(settings, engine)
-    batches = []
     raw = [RawRecord("t", 0, i, value) for i, (_, value) in enumerate(events(count, seed=seed))]
-    for first in range(0, count, BATCH):
-        batches.append(_prepare(pipeline, raw[first : first + BATCH]))
+    batches = [_prepare(pipeline, raw[first : first + BATCH]) for first in range(0, count, BATCH)]
     writer.close()
     return batches
 
@@ -104,7 +103,7 @@ def run_duplicates(scale: float = 1.0) -> list[dict[str, object]]:
     return [Row.against("half of the events sent twice", twice, "events/s", "each sent once", once).as_dict()]
 
 
-def half_twice(count: int):  # type: ignore[no-untyped-def]
+def half_twice(count: int) -> Iterator[tuple[bytes, bytes]]:
     """Every second event a second time, some thousands of events later (a client that retries)."""
     waiting: list[tuple[bytes, bytes]] = []
     for number, pair in enumerate(events(count, seed=2)):

@@ -88,7 +88,7 @@ def _arrived(consumer: Consumer, sent: dict[str, float], *, until: float) -> lis
     while time.monotonic() < until:
         message = consumer.poll(0.02)
         if message is not None and message.error() is None:
-            tenant = json.loads(message.value())["data"]["tenant_id"]
+            tenant = json.loads(message.value() or b"")["data"]["tenant_id"]
             if tenant in sent:
                 latencies.append(time.monotonic() - sent.pop(tenant))
     return latencies
@@ -154,4 +154,4 @@ def _partition_offsets(engine: Engine) -> dict[int, int]:
 
     columns = schema.kafka_progress.c
     with reading(engine) as connection:
-        return {p: o for p, o in connection.execute(select(columns.partition, columns.last_offset))}
+        return dict(connection.execute(select(columns.partition, columns.last_offset)).tuples().all())
