@@ -115,6 +115,11 @@ def test_schema_registry_frames_of_protobuf_are_stripped(frame: bytes) -> None:
 @pytest.mark.parametrize("frame", [b"\x00\x00\x00\x00\x07", b"\x01" + bytes(16)], ids=["id", "guid"])
 def test_schema_registry_frames_of_json_are_stripped(frame: bytes) -> None:
     assert only_event(frame + LITELLM) == only_event(LITELLM)
+    assert only_event(frame + json_bytes(CANONICAL)) == only_event(json_bytes(CANONICAL))
+    source = record(frame + b"{}")
+    [refused] = decode(source)
+    assert isinstance(refused, Rejection)
+    assert refused.record is source
 
 
 @pytest.mark.parametrize(

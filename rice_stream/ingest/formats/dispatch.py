@@ -79,7 +79,7 @@ def read(record: RawRecord, options: FormatOptions = DEFAULT_OPTIONS) -> list[Ou
     envelope = header_attributes(record.headers)
     formats = [_format_of(obj, name, envelope) for obj in objects]
     if all(chosen == CANONICAL for chosen in formats):
-        return _canonical(record)
+        return _canonical(record, value)
     rows: list[_Row] = []
     for position, (chosen, text, obj) in enumerate(zip(formats, texts, objects, strict=True)):
         origin = Origin(record, position, envelope)
@@ -89,6 +89,8 @@ def read(record: RawRecord, options: FormatOptions = DEFAULT_OPTIONS) -> list[Ou
 
 def header_attributes(headers: tuple[tuple[str, bytes], ...]) -> dict[str, str]:
     """The attributes of a CloudEvent in binary mode (`ce_<name>` headers); empty when the record is none."""
+    if not headers:
+        return {}
     found = {
         name[3:].lower(): value.decode("utf-8", "replace")
         for name, value in headers
@@ -100,8 +102,12 @@ def header_attributes(headers: tuple[tuple[str, bytes], ...]) -> dict[str, str]:
 _Row = tuple[str, bytes, JsonObject | None, Item | WireEvent | Rejection]
 
 
-def _canonical(record: RawRecord) -> list[Outcome]:
-    return [Outcome(CANONICAL, result) for result in canonical.decode_record(record)]
+def _canonical(record: RawRecord, value: bytes | None = None) -> list[Outcome]:
+    """All of the record as canonical events; `value` is the record's without its frame."""
+    if value is None or value is record.value:
+        return [Outcome(CANONICAL, result) for result in canonical.decode_record(record)]
+    found = canonical.decode_record(record._replace(value=value))
+    return [Outcome(CANONICAL, replace(item, record=record) if isinstance(item, Rejection) else item) for item in found]
 
 
 def _says_protobuf(record: RawRecord) -> bool:

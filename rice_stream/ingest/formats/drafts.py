@@ -86,14 +86,11 @@ class EventDraft:
             usage = self._estimated(usage, input_text, output_text)
         self._notes += usage.notes
         self.fields["usage_quality"] = usage.quality
-        for name in (
-            "input_tokens",
-            "cache_read_input_tokens",
-            "cache_write_input_tokens",
-            "output_tokens",
-            "reasoning_output_tokens",
-        ):
-            self.fields[name] = getattr(usage, name)
+        self.fields["input_tokens"] = usage.input_tokens
+        self.fields["cache_read_input_tokens"] = usage.cache_read_input_tokens
+        self.fields["cache_write_input_tokens"] = usage.cache_write_input_tokens
+        self.fields["output_tokens"] = usage.output_tokens
+        self.fields["reasoning_output_tokens"] = usage.reasoning_output_tokens
 
     def _estimated(self, usage: Usage, input_text: Measure, output_text: Measure) -> Usage:
         for name, measure in (("input_tokens", input_text), ("output_tokens", output_text)):
@@ -110,16 +107,17 @@ class EventDraft:
 
     def charge(self, find: Find, tenant_ladder: Sequence[str]) -> None:
         """Tenant, team, project, user and key, by rules, configured attributes and the format's ladder."""
-        origin = self._origin
+        origin, options = self._origin, self._options
 
         def anywhere(name: str) -> object:
             return origin.find(name) if name.startswith("kafka.") else find(name)
 
         attribute(
             self.fields,
-            anywhere,
-            rules=self._options.rules,
-            configured=self._options.attributes,
+            # No format's ladder looks at the record; only what a user configures may.
+            anywhere if options.attribute_names else find,
+            rules=options.rules,
+            configured=options.attributes,
             tenant_ladder=tenant_ladder,
         )
         if self.fields["tenant_id"] == UNKNOWN_TENANT:

@@ -34,7 +34,7 @@ def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
 
 def is_access_log(obj: JsonObject) -> bool:
     """Whether a key is one of OpenTelemetry's generative-AI names, flat in the object."""
-    return any(name.startswith("gen_ai.") or name in ("llm_input_token", "llm_output_token") for name in obj)
+    return "llm_input_token" in obj or "llm_output_token" in obj or any(name.startswith("gen_ai.") for name in obj)
 
 
 def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:

@@ -53,7 +53,10 @@ class JsonObject:
         raw = self._raw.get(name)
         if raw is None or memoryview(raw)[0] in _STRUCTURES:
             return None
-        return _decoded(raw, name)
+        try:
+            return _ANY.decode(raw)
+        except JSON_ERRORS as error:
+            raise _broken(name) from error
 
     def value(self, name: str) -> Any:
         """The value whatever it is, decoded as a whole: for small structures only (usage objects, tags)."""
@@ -94,8 +97,9 @@ class JsonObject:
 
     def find(self, path: str) -> Any:
         """A scalar, or a list of texts, by its name or by a path with dots; a name that has dots itself goes first."""
-        if path in self._raw:
-            return self.tags(path) if memoryview(self._raw[path])[0] == _STRUCTURES[1] else self.scalar(path)
+        raw = self._raw.get(path)
+        if raw is not None:
+            return self.tags(path) if memoryview(raw)[0] == _STRUCTURES[1] else self.scalar(path)
         head, dot, rest = path.partition(".")
         while dot:
             if head in self._raw:
@@ -122,5 +126,9 @@ def _decoded(raw: msgspec.Raw, name: str) -> Any:
     try:
         return _ANY.decode(raw)
     except JSON_ERRORS as error:
-        # The name is one that a format module asked for, never the sender's text.
-        raise RefusedError("not_json", f"{name}: not JSON") from error
+        raise _broken(name) from error
+
+
+def _broken(name: str) -> RefusedError:
+    # The name is one that a format module asked for, never the sender's text.
+    return RefusedError("not_json", f"{name}: not JSON")

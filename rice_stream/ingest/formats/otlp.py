@@ -166,7 +166,7 @@ def _place(span: Span, raw_usage: Mapping[str, Any], draft: EventDraft) -> None:
     draft.ran_in(
         (raw_usage.get("inference_geo"), "provider_geo"),
         (regions.in_cloud(attributes.get(names.SPAN_CLOUD), attributes.get(names.SPAN_REGION)), "span"),
-        *((regions.of_endpoint(attributes.get(name)), "endpoint") for name in names.ENDPOINT),
+        *((regions.of_endpoint(attributes[name]), "endpoint") for name in names.ENDPOINT if name in attributes),
         (regions.of_endpoint(hidden.scalar("api_base")) if hidden else None, "endpoint"),
         (regions.in_cloud(resource.get(names.SPAN_CLOUD), resource.get(names.SPAN_REGION)), "span"),
     )
@@ -199,6 +199,8 @@ def _without_repeats(spans: list[Span | Unreadable], items: list[Item]) -> list[
     The same call is the same response id, or (where one has none) the same counts. Across records this cannot be
     seen: there `skipped_scopes` is the means.
     """
+    if sum(isinstance(item, dict) for item in items) < 2:
+        return items
     by_id = {(s.trace_id, s.span_id): s for s in spans if isinstance(s, Span) and s.span_id and not s.is_log}
     kept = {
         (span.trace_id, span.span_id): _Kept(
@@ -207,8 +209,6 @@ def _without_repeats(spans: list[Span | Unreadable], items: list[Item]) -> list[
         for span, item in zip(spans, items, strict=True)
         if isinstance(span, Span) and isinstance(item, dict) and span.span_id and not span.is_log
     }
-    if len(kept) < 2:
-        return items
     return [
         Ignored("repeats_outer_span", "a span around it carries the same call")
         if isinstance(item, dict) and isinstance(span, Span) and _repeats(span, by_id, kept)

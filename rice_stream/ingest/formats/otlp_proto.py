@@ -111,6 +111,11 @@ def _attributes(pairs: Iterable[KeyValue], wanted: frozenset[str]) -> dict[str, 
 
 
 def _value(value: AnyValue) -> Any:
+    # Nearly every attribute is one of these two; naming the kind costs more than reading them.
+    if value.string_value:
+        return value.string_value
+    if value.int_value:
+        return value.int_value
     kind = value.WhichOneof("value")
     if kind is None or kind in ("kvlist_value", "bytes_value"):
         return None

@@ -95,10 +95,11 @@ def attribute(
     tenant_ladder: Sequence[str],
 ) -> None:
     """Fill tenant, team, project, user and API key; what a format has filled itself is overruled by configuration."""
-    for name in ATTRIBUTED_FIELDS:
-        said = _by_rules(name, find, rules) or _by_names(find, configured.get(name, ()))
-        if said is not None:
-            fields[name] = said
+    if rules or configured:
+        for name in ATTRIBUTED_FIELDS:
+            said = _by_rules(name, find, rules) or _by_names(find, configured.get(name, ()))
+            if said is not None:
+                fields[name] = said
     if text(fields.get("tenant_id")) is None:
         fields["tenant_id"] = _by_names(find, tenant_ladder) or UNKNOWN_TENANT
 
@@ -115,8 +116,10 @@ def _by_rules(name: str, find: Find, rules: Sequence[AttributionRule]) -> str | 
 
 def _by_names(find: Find, names: Sequence[str]) -> str | None:
     for name in names:
-        for candidate in _candidates(find(name)):
-            return candidate
+        found = find(name)
+        if found is not None:
+            for candidate in _candidates(found):
+                return candidate
     return None
 
 

@@ -58,25 +58,25 @@ def normalise(counts: Counts) -> Usage:
     if counts.input_tokens is None or counts.output_tokens is None:
         return _incomplete(counts)
     stated = (counts.cached_outside, counts.reasoning_outside)
+    plain = _inclusive(counts, *stated)
+    if _holds_its_parts(counts, *stated) and counts.total in (None, plain[0] + plain[1]):
+        return _usage(counts, plain, ())
     readings = dict.fromkeys((stated, (False, False), (True, False), (False, True), (True, True)))
     possible = [reading for reading in readings if _holds_its_parts(counts, *reading)]
     agreeing = [reading for reading in possible if sum(_inclusive(counts, *reading)) == counts.total]
     chosen = (agreeing or possible)[0]
     totals = _inclusive(counts, *chosen)
     notes: tuple[str, ...] = ()
-    if totals != _inclusive(counts, *stated):
+    if totals != plain:
         notes += ("other_convention",)
     if counts.total is not None and not agreeing:
         notes += ("total_disagrees",)
-    return Usage(
-        totals[0],
-        counts.cache_read,
-        counts.cache_write,
-        totals[1],
-        counts.reasoning,
-        "derived" if notes else "reported",
-        notes,
-    )
+    return _usage(counts, totals, notes)
+
+
+def _usage(counts: Counts, totals: tuple[int, int], notes: tuple[str, ...]) -> Usage:
+    quality: UsageQuality = "derived" if notes else "reported"
+    return Usage(totals[0], counts.cache_read, counts.cache_write, totals[1], counts.reasoning, quality, notes)
 
 
 def _cached(counts: Counts) -> int:

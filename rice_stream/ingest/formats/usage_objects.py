@@ -145,9 +145,10 @@ def _details(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _first(usage: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
-        found = count(usage.get(name), name)
-        if found is not None:
-            return found
+        if name in usage:
+            found = count(usage[name], name)
+            if found is not None:
+                return found
     return None
 
 

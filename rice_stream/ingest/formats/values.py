@@ -17,11 +17,11 @@ _WIDEST = 2**64
 
 def text(value: object) -> str | None:
     """Non-empty text, trimmed; whole numbers as text; None for everything else."""
+    if value is None:
+        return None
     if isinstance(value, str):
         stripped = value.strip()
         return None if stripped in _EMPTY else stripped
-    if value is None:
-        return None
     # Wider integers are no ids, and very long ones Python refuses to spell.
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _WIDEST:
         return str(value)
@@ -35,7 +35,7 @@ def count(value: object, field: str) -> int | None:
     """
     if value is None:
         return None
-    number = coerced(value)
+    number = value if type(value) is int else coerced(value)
     if number is None and isinstance(value, str) and value.strip() in _EMPTY:
         return None
     if number is None or number < 0:
