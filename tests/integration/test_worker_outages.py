@@ -1,0 +1,118 @@
+"""PostgreSQL and Kafka go away under load and come back: nothing is lost, nothing counts twice."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rice_stream.local import KafkaServer, PostgresServer
+from tests.integration.worker_harness import STOP_DEADLINE_S, Deploy, Deployment, WorkerProcess
+from tests.integration.worker_load import Load
+from tests.integration.worker_truth import Sender, assert_exact
+from tests.waiting import wait_until
+
+pytest_plugins = ["tests.integration.worker_fixtures"]
+
+
+@pytest.fixture
+def own_postgres(shared_directory: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL that the test may stop: other tests do not use it."""
+    with PostgresServer(shared_directory / "postgres") as server:
+        yield server
+
+
+@pytest.fixture
+def own_kafka(shared_directory: Path) -> Iterator[KafkaServer]:
+    """A Kafka that the test may stop: other tests do not use it."""
+    with KafkaServer(shared_directory / "kafka", config={"group.min.session.timeout.ms": "1000"}) as server:
+        yield server
+
+
+def wait_for_more(deployment: Deployment, worker: WorkerProcess) -> None:
+    """The worker goes on recording."""
+    before = deployment.recorded()
+    worker.until(lambda: deployment.recorded() > before + 500, "more records")
+
+
+def finish_exactly(deployment: Deployment, load: Load, worker: WorkerProcess) -> None:
+    """The traffic ends, the worker stores the rest of it and stops, and all of it is right."""
+    load.finish()
+    truth = load.sender.truth
+    worker.until(lambda: deployment.recorded() == len(truth.events), "everything to be stored")
+    assert worker.stop() == 0, worker.log
+    deployment.finish()
+    assert_exact(deployment, truth)
+
+
+def test_postgresql_stops_and_crashes_under_load(deploy: Deploy, own_postgres: PostgresServer) -> None:
+    """The worker tries again, says so (/readyz, /metrics) and stays alive; when the store is back it goes on."""
+    deployment = deploy(own_postgres.url())
+    with Load(Sender(deployment), seed=41) as load:
+        worker = deployment.start_worker()
+        worker.until(worker.has_committed, "a first commit")
+        for end in (own_postgres.stop, own_postgres.kill):
+            retries = worker.metrics()["rice_store_retries_total"]
+            assert worker.get("/readyz")[0] == 200
+            end()
+            worker.until(lambda: worker.metrics()["rice_store_retries_total"] > retries, "a retry")  # noqa: B023
+            status, problems = worker.get("/readyz")
+            assert status == 503
+            assert "store" in problems
+            assert worker.get("/healthz")[0] == 200
+            own_postgres.start()
+            worker.until(lambda: worker.get("/readyz")[0] == 200, "the worker to be ready again")
+            wait_for_more(deployment, worker)
+        finish_exactly(deployment, load, worker)
+
+
+def test_a_store_that_stays_away_stops_the_worker_unacked(deploy: Deploy, own_postgres: PostgresServer) -> None:
+    """After RICE_STORE_RETRY_S the worker ends with code 3 and one clear line; what it had not stored it had not acked,
+    and the next worker goes on exactly there."""
+    deployment = deploy(own_postgres.url())
+    with Load(Sender(deployment), seed=42) as load:
+        worker = deployment.start_worker(store_retry_s=1.5)
+        worker.until(worker.has_committed, "a first commit")
+        wait_for_more(deployment, worker)
+        own_postgres.stop()
+        wait_until(lambda: worker.exit_code is not None, STOP_DEADLINE_S, "the worker to give up")
+        assert worker.exit_code == 3, worker.log
+        said = [line for line in worker.log.splitlines() if line.startswith("rice-stream: ")]
+        assert len(said) == 1
+        assert "RICE_STORE_RETRY_S" in said[0]
+        assert "Traceback" not in worker.log
+        own_postgres.start()
+        stored = deployment.rows('SELECT topic, "partition", last_offset + 1 FROM kafka_progress')
+        committed = deployment.committed_offsets()
+        for topic, partition, stored_to in stored:
+            assert (committed[topic, partition] or 0) <= stored_to
+        next_worker = deployment.start_worker()
+        wait_for_more(deployment, next_worker)
+        finish_exactly(deployment, load, next_worker)
+
+
+def test_kafka_restarts_and_crashes_under_load(
+    own_kafka: KafkaServer, postgres_url: Callable[[], str], tmp_path: Path
+) -> None:
+    """The worker waits for the broker, after an orderly restart and after kill -9 of it, and goes on by itself."""
+
+    for topic in ("events", "alerts"):
+        own_kafka.create_topic(topic, 4)
+    deployment = Deployment(
+        bootstrap_servers=own_kafka.bootstrap_servers,
+        topics=("events",),
+        alerts_topic="alerts",
+        database_url=postgres_url(),
+        folder=tmp_path,
+    )
+    try:
+        with Load(Sender(deployment), seed=43) as load:
+            worker = deployment.start_worker()
+            worker.until(worker.has_committed, "a first commit")
+            own_kafka.restart()
+            wait_for_more(deployment, worker)
+            own_kafka.kill()
+            own_kafka.start()
+            wait_for_more(deployment, worker)
+            finish_exactly(deployment, load, worker)
+    finally:
+        deployment.close()
