@@ -87,4 +87,5 @@ def _rci(factor: RegionFactor) -> dict[str, Any]:
 
 
 def range_json(value: Range) -> dict[str, float]:
+    """A range as JSON, to six digits behind the point."""
     return {"low": round(value.low, 6), "mid": round(value.mid, 6), "high": round(value.high, 6)}

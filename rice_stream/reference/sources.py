@@ -10,6 +10,8 @@ UNSTATED_LICENCE = "not stated"
 
 @dataclass(frozen=True, slots=True)
 class Source:
+    """Where figures come from, and under which licence."""
+
     source_id: str
     name: str
     version: str
