@@ -55,6 +55,7 @@ def json_bytes(value: object) -> bytes:
         ({"resourceLogs": []}, "otlp"),
         ({"resourceMetrics": []}, "otlp"),
         ({"batch": []}, "langfuse"),
+        ({"batch": "a word"}, "canonical"),
         ({"id": "e", "type": "generation-create", "body": {}}, "langfuse"),
         ({"schemaType": "ModelInvocationLog"}, "bedrock"),
         ({"schemaType": "SomethingElse"}, "canonical"),
@@ -68,6 +69,7 @@ def json_bytes(value: object) -> bytes:
         ({"usage": {}}, "provider_usage"),
         ({"usageMetadata": {}}, "provider_usage"),
         ({"type": "response.completed", "response": {}}, "provider_usage"),
+        ({"response": {}}, "canonical"),
         ({"specversion": "1.0", "data": {"model": "m", "tokens": 1}}, "openmeter"),
         ({"specversion": "1.0", "data": {"model": "m", "total_tokens": 1}}, "openmeter"),
         ({"specversion": "1.0", "data": {"litellm_call_id": "x"}}, "litellm"),
@@ -172,6 +174,15 @@ def test_bytes_of_another_kind_on_a_topic_with_a_set_format_are_refused_or_ignor
     for value in (b"\xff\xfe", b"plain text", b"[1, null]", b'{"a":1', b"{}"):
         for result in results(value, on(name), stamped=True):
             assert isinstance(result, Rejection | Ignored)
+
+
+def test_a_canonical_event_on_a_topic_set_to_another_format_is_refused_and_not_passed_over() -> None:
+    """Where a format has a mark that its objects must bear, its lack is no reason to ignore."""
+    for name in FORMATS:
+        if name not in ("auto", "canonical"):
+            [refused] = results(json_bytes(CANONICAL), on(name))
+            assert isinstance(refused, Rejection)
+            assert refused.reason in ("unexpected_format", "missing_time")
 
 
 def test_items_of_several_formats_may_share_a_record() -> None:

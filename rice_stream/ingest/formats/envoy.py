@@ -6,8 +6,8 @@ The user chooses the keys; the shipped example's are read, and the names of the 
 from rice_stream.ingest.formats import otlp_attributes as names
 from rice_stream.ingest.formats import regions, vocabulary
 from rice_stream.ingest.formats.drafts import EventDraft
-from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin
-from rice_stream.ingest.formats.json_formats import decode_objects, one_event
+from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin, RefusedError
+from rice_stream.ingest.formats.json_formats import UNEXPECTED, decode_objects, one_event
 from rice_stream.ingest.formats.json_objects import JsonObject
 from rice_stream.ingest.formats.moments import Moment, milliseconds, moment
 from rice_stream.ingest.formats.options import FormatOptions
@@ -43,6 +43,8 @@ def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> li
 
 
 def _event(line: JsonObject, draft: EventDraft) -> EventFields | Ignored:
+    if not is_access_log(line):
+        raise RefusedError(UNEXPECTED, "no key of the gateway's access log")
     find = line.find
     request, response = first_text(find, names.REQUEST_MODEL), first_text(find, names.RESPONSE_MODEL)
     counts = Counts(

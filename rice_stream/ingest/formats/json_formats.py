@@ -12,6 +12,8 @@ from rice_stream.ingest.records import RawRecord
 DecodeObject = Callable[[JsonObject, Origin, FormatOptions], list[Item]]
 BuildEvent = Callable[[JsonObject, EventDraft], Item]
 
+UNEXPECTED = "unexpected_format"
+"""Reason for an object that lacks the mark of the format that its topic is set to: no reason to pass it over."""
 NOT_JSON = Refused("not_json", "neither JSON nor JSON lines")
 NOT_AN_OBJECT = Refused("not_an_object", "must be a JSON object, an array of objects, or one object a line")
 

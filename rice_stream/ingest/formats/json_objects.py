@@ -95,6 +95,11 @@ class JsonObject:
         raw = self._raw.get(name)
         return raw is not None and memoryview(raw)[0] == _STRUCTURES[0]
 
+    def is_array(self, name: str) -> bool:
+        """Whether the field holds an array."""
+        raw = self._raw.get(name)
+        return raw is not None and memoryview(raw)[0] == _STRUCTURES[1]
+
     def find(self, path: str) -> Any:
         """A scalar, or a list of texts, by its name or by a path with dots; a name that has dots itself goes first."""
         raw = self._raw.get(path)

@@ -5,8 +5,8 @@ The code writes `prompt_tokens`, the documentation up to 3.9 `prompt_token`; the
 
 from rice_stream.ingest.formats import regions, vocabulary
 from rice_stream.ingest.formats.drafts import EventDraft
-from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin, RefusedError
-from rice_stream.ingest.formats.json_formats import decode_objects
+from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin, Refused, RefusedError
+from rice_stream.ingest.formats.json_formats import UNEXPECTED, decode_objects
 from rice_stream.ingest.formats.json_objects import JsonObject
 from rice_stream.ingest.formats.moments import Moment, milliseconds, moment
 from rice_stream.ingest.formats.options import FormatOptions
@@ -18,6 +18,7 @@ from rice_stream.ingest.records import RawRecord
 SOURCE_FORMAT = "kong"
 TENANT_LADDER = ("consumer.custom_id", "consumer.username", "authenticated_entity.id")
 _CACHE_HIT = "hit"
+_OF_AN_ENTRY = ("ai", "request", "response", "latencies", "service", "route")
 _PROXIES = frozenset({"proxy", "ai-proxy", "ai-proxy-advanced"})
 
 
@@ -28,6 +29,8 @@ def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
 
 def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
     """The events of one log entry."""
+    if not any(name in obj for name in _OF_AN_ENTRY):
+        return [Refused(UNEXPECTED, "no field of a Kong log entry")]
     plugins = obj.child("ai")
     names = [name for name in plugins if _is_plugin(plugins.child(name))]
     if not names:

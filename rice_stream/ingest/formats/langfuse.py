@@ -9,7 +9,7 @@ from typing import Any
 from rice_stream.ingest.formats import regions
 from rice_stream.ingest.formats.drafts import EventDraft
 from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin, Refused, RefusedError
-from rice_stream.ingest.formats.json_formats import decode_objects
+from rice_stream.ingest.formats.json_formats import UNEXPECTED, decode_objects
 from rice_stream.ingest.formats.json_objects import JsonObject
 from rice_stream.ingest.formats.moments import moment
 from rice_stream.ingest.formats.options import FormatOptions
@@ -50,8 +50,17 @@ def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
     return decode_objects(record, options, decode_object)
 
 
+def is_ingestion(obj: JsonObject) -> bool:
+    """Whether the object is a batch, or an entry of one sent alone."""
+    if "batch" in obj:
+        return obj.is_array("batch")
+    return obj.is_object("body") and text(obj.scalar("type")) in ENTRY_TYPES
+
+
 def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
     """The entries of one batch (or one entry sent alone), in order."""
+    if not is_ingestion(obj):
+        return [Refused(UNEXPECTED, "batch: must be an array of entries with type and body")]
     entries: list[JsonObject | None] = obj.children("batch") if "batch" in obj else [obj]
     if not entries:
         return [Ignored("empty", "a batch without entries")]

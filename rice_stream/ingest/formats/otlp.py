@@ -12,6 +12,7 @@ from rice_stream.ingest.formats import otlp_attributes as names
 from rice_stream.ingest.formats import otlp_json, otlp_proto, regions, vocabulary
 from rice_stream.ingest.formats.drafts import EventDraft
 from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin, Refused, RefusedError
+from rice_stream.ingest.formats.json_formats import UNEXPECTED
 from rice_stream.ingest.formats.json_objects import JsonObject
 from rice_stream.ingest.formats.moments import from_nanoseconds
 from rice_stream.ingest.formats.options import FormatOptions
@@ -22,7 +23,7 @@ from rice_stream.ingest.formats.values import first_text, flag, text
 from rice_stream.ingest.records import RawRecord
 
 SOURCE_FORMAT = "otlp"
-NOT_OTLP = Refused("not_otlp", "neither OTLP/JSON nor a TracesData or LogsData message")
+NOT_OTLP = Refused(UNEXPECTED, "neither OTLP/JSON nor a TracesData or LogsData message")
 INFERENCE_EVENT = "gen_ai.client.inference.operation.details"
 _OPENINFERENCE_CALLS = {"LLM": "chat", "EMBEDDING": vocabulary.EMBEDDINGS}
 _AI_SDK_CALLS = {
@@ -72,6 +73,8 @@ def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> li
     """The items of one OTLP/JSON object."""
     if "resourceMetrics" in obj:
         return [Ignored("aggregate_metrics", "metrics are sums over requests, not requests")]
+    if "resourceSpans" not in obj and "resourceLogs" not in obj:
+        return [NOT_OTLP]
     return _decide_all(otlp_json.read(obj, wanted_names(options), options.attribute_names), origin, options)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from rice_stream.ingest.formats import regions, vocabulary
 from rice_stream.ingest.formats.drafts import EventDraft
-from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin
-from rice_stream.ingest.formats.json_formats import decode_objects, one_event
+from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin, RefusedError
+from rice_stream.ingest.formats.json_formats import UNEXPECTED, decode_objects, one_event
 from rice_stream.ingest.formats.json_objects import JsonObject
 from rice_stream.ingest.formats.moments import Moment, milliseconds, moment
 from rice_stream.ingest.formats.options import FormatOptions
@@ -45,6 +45,7 @@ _PROVIDER_OF_SHAPE: Mapping[Shape, str] = {
     "bedrock_converse": "aws.bedrock",
 }
 _FAILED = frozenset({"failed", "error", "cancelled"})
+_OF_A_REPLY = ("object", "type", "choices", "candidates", "output", "error")
 _TEXTS = ("choices", "output", "content", "candidates")
 
 
@@ -55,7 +56,7 @@ def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
 
 def has_usage(obj: JsonObject) -> bool:
     """Whether the object is a reply, or a stream's event around one."""
-    return any(name in obj for name in USAGE_FIELDS) or obj.is_object("response")
+    return _has_usage_field(obj) or (obj.is_object("response") and _is_stream_event(obj))
 
 
 def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
@@ -64,11 +65,21 @@ def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> li
     return [one_event(reply, SOURCE_FORMAT, origin, options, _event)]
 
 
+def _is_reply(obj: JsonObject) -> bool:
+    return _has_usage_field(obj) or any(name in obj for name in _OF_A_REPLY)
+
+
+def _is_stream_event(obj: JsonObject) -> bool:
+    return (text(obj.scalar("type")) or "").startswith("response.")
+
+
 def _has_usage_field(obj: JsonObject) -> bool:
     return any(name in obj for name in USAGE_FIELDS)
 
 
 def _event(reply: JsonObject, draft: EventDraft) -> EventFields | Ignored:
+    if not _is_reply(reply):
+        raise RefusedError(UNEXPECTED, "no field of a provider's reply")
     usage = next((found for name in USAGE_FIELDS if isinstance(found := reply.value(name), dict)), {})
     shape = shape_of(usage)
     if shape == "openai_responses" and text(reply.scalar("type")) == "message":

@@ -16,7 +16,7 @@ def sniff(obj: JsonObject) -> str:
     """
     if any(key in obj for key in _OTLP_KEYS):
         return "otlp"
-    if _is_langfuse(obj):
+    if langfuse.is_ingestion(obj):
         return "langfuse"
     if "schemaType" in obj and text(obj.scalar("schemaType")) == bedrock.SCHEMA_TYPE:
         return "bedrock"
@@ -31,9 +31,3 @@ def sniff(obj: JsonObject) -> str:
     if provider_usage.has_usage(obj):
         return "provider_usage"
     return CANONICAL
-
-
-def _is_langfuse(obj: JsonObject) -> bool:
-    if "batch" in obj:
-        return True
-    return obj.is_object("body") and text(obj.scalar("type")) in langfuse.ENTRY_TYPES
