@@ -49,7 +49,7 @@ def quarantined(
     with reading(engine) as connection:
         rows = connection.execute(select(table).where(*conditions).order_by(table.c.id.desc()).limit(limit))
         listed = [_described(row) for row in rows.mappings()]
-        by_reason: dict[str, int] = dict(connection.execute(counts.order_by(table.c.reason)).tuples().all())
+        by_reason = {row[0]: row[1] for row in connection.execute(counts.order_by(table.c.reason))}
     return {"rows": listed, "total": sum(by_reason.values()), "by_reason": by_reason}
 
 

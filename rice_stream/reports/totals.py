@@ -27,7 +27,7 @@ from rice_stream.reports.sums import (
     dimensions_of,
     grouped_sums,
 )
-from rice_stream.schema_names import MEASURES, MINUTE_S
+from rice_stream.schema_names import MEASURES, MINUTE_S, SLOT_S
 from rice_stream.store.retention import records_from_us
 from rice_stream.views import WINDOWS_S
 
@@ -133,13 +133,14 @@ def _instant_us(bound: datetime | date, zone: str) -> int:
 def _spans(connection: Connection, ranges: dict[str, tuple[int, int]], *, by_day: bool) -> list[Span]:
     if not by_day:
         return [Span(zone, from_us, to_us) for zone, (from_us, to_us) in ranges.items()]
-    # A calendar has to end somewhere: where the data do.
+    # A calendar has to end somewhere: where the data do (on whole slots, so that it makes no edges of its own).
     first_s, last_s = connection.execute(
         text("SELECT COALESCE(MIN(minute_start_s), 0), COALESCE(MAX(minute_start_s), 0) FROM minute_total")
     ).one()
+    low_us, high_us = (first_s - first_s % SLOT_S) * MICRO, (last_s - last_s % SLOT_S + SLOT_S) * MICRO
     spans: list[Span] = []
     for zone, (from_us, to_us) in ranges.items():
-        spans += calendar_spans(zone, max(from_us, first_s * MICRO), min(to_us, (last_s + MINUTE_S) * MICRO))
+        spans += calendar_spans(zone, max(from_us, low_us), min(to_us, high_us))
     return spans
 
 

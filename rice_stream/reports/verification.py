@@ -3,8 +3,9 @@
 All of it happens in SQL, on one snapshot: it may run beside a live worker and sees whole batches or nothing of them.
 """
 
+import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ ReportProgress = Callable[[str, int, int], None]
 """(what, steps done, steps in all), called before each step and at the end."""
 
 _TENANT_KEY_END = 2**31 - 1
-_MONTH_DAYS_MAX = 31
+_PARTITION = re.compile(r"prompt_record_p(\d{6})", re.ASCII)
 
 
 class Part(NamedTuple):
@@ -94,20 +95,15 @@ def _parts(connection: Connection, horizon_s: int) -> Iterator[Part]:
 
 
 def _month_edges(connection: Connection) -> list[int]:
-    """The first instants of the months that totals lie in, and of the month after them, in epoch seconds."""
-    query = "SELECT MIN(first_s), MAX(last_s) FROM (" + " UNION ALL ".join(
-        f"SELECT MIN({table.start}) AS first_s, MAX({table.start}) AS last_s FROM {table.name}" for table in TABLES
+    """The first instants of the months that have a partition, in epoch seconds."""
+    names = connection.scalars(
+        text(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+            " WHERE i.inhparent = CAST('prompt_record' AS regclass)"
+        )
     )
-    first_s, last_s = connection.execute(text(query + ") bounds")).one()
-    if first_s is None:
-        return []
-    moment = datetime.fromtimestamp(first_s, tz=UTC).replace(day=1, hour=0, minute=0, second=0)
-    edges = []
-    while True:
-        edges.append(int(moment.timestamp()))
-        if edges[-1] > last_s:
-            return edges
-        moment = (moment + timedelta(days=_MONTH_DAYS_MAX)).replace(day=1)
+    months = sorted(match[1] for name in names if (match := _PARTITION.fullmatch(name)))
+    return [int(datetime.strptime(month, "%Y%m").replace(tzinfo=UTC).timestamp()) for month in months]
 
 
 def _compare(connection: Connection, table: Table, part: Part, found: Found) -> None:
