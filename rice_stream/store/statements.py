@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Table, func
+from sqlalchemy import Table, func, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -27,6 +27,12 @@ def progress_upsert(dialect: str) -> Insert:
     new = statement.excluded
     greatest, least = (func.greatest, func.least) if dialect == "postgresql" else (func.max, func.min)
     changes: dict[str, Any] = {name: table.c[name] + new[name] for name in PROGRESS_COUNTERS}
+    # Offsets between the last batch and this one that were never seen: holes of compaction and transactions, or loss.
+    changes["gaps"] = (
+        table.c.gaps
+        + new.gaps
+        + greatest(new.first_offset - table.c.last_offset - literal_column("1"), literal_column("0"))
+    )
     changes["first_offset"] = least(table.c.first_offset, new.first_offset)
     changes["last_offset"] = greatest(table.c.last_offset, new.last_offset)
     changes["committed_at_us"] = new.committed_at_us
