@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from rice_stream.estimator.types import Context, Estimates, Floats, Range, Requests
+from rice_stream.estimator.types import Context, Estimates, Floats, Range, Requests, ServedAs
 from rice_stream.factors import FactorPolicy
 from rice_stream.ingest import RawRecord
 from rice_stream.pipeline import Chunk, Pipeline
@@ -86,6 +86,9 @@ class FakeMethod:
     def devices(self, contexts: list[Context]) -> Floats:
         return np.ones(len(contexts))
 
+    def served_as(self, context: Context) -> ServedAs:
+        return ServedAs(hardware=context.hardware, batch_size=1.0, precision="fp16")
+
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
         tokens = (requests.input_tokens + 2 * requests.output_tokens) * requests.inference
         it_energy_wh = tokens * coefficients[requests.context, 0]
@@ -148,8 +151,8 @@ class FakeReference:
             licence="none",
         )
 
-    def resolve_pue(self, _region_id: str, _provider: str | None, _at_us: int, *, default: float) -> PueFactor:
-        assert default > 1
+    def resolve_pue(self, _region_id: str, _provider: str | None, _at_us: int, *, default: float | None) -> PueFactor:
+        assert default is None or default > 1
         return PueFactor(pue=PUE, rung="region", source="test")
 
     def resolve_hardware(self, name: str | None) -> HardwareFactor:

@@ -50,7 +50,11 @@ def _is_watched(connection: Connection, tenant_key: int, user_key: int) -> bool:
 
 def _totals_from_records(dialect: str, tenant_key: int, user_key: int) -> Insert:
     records, totals = schema.prompt_record, schema.user_slot_total
-    seconds = records.c.ended_at_us // _MICRO if dialect == "sqlite" else func.div(records.c.ended_at_us, _MICRO).cast(BigInteger)
+    seconds = (
+        records.c.ended_at_us // _MICRO
+        if dialect == "sqlite"
+        else func.div(records.c.ended_at_us, _MICRO).cast(BigInteger)
+    )
     slot = (seconds - seconds % SLOT_S).label("slot_start_s")
     sums = [func.count()] + [func.coalesce(func.sum(records.c[name]), 0) for name in MEASURES[1:]]
     query = (
