@@ -136,13 +136,12 @@ def _process(
     pipeline: Pipeline, events: Mapping[int, WireEvent], now_us: int, answer: dict[str, Any]
 ) -> dict[int, Rejection]:
     """One transaction for all; what the pipeline refuses after all (its record would be older than retention) comes back."""
-    # A chunk per event: ids are not consecutive, and a jump within a chunk would count as a gap.
-    chunks = [
-        Chunk(REPLAY_TOPIC, 0, [RawRecord(REPLAY_TOPIC, 0, row_id, msgspec.json.encode(event))])
-        for row_id, event in events.items()
-    ]
+    values = {row_id: msgspec.json.encode(event) for row_id, event in events.items()}
+    # All at the same offset: there is no sequence here in which progress could find a gap.
+    chunks = [Chunk(REPLAY_TOPIC, 0, [RawRecord(REPLAY_TOPIC, 0, 0, value)]) for value in values.values()]
     batch = pipeline.prepare(chunks, now_us)
-    refused = {rejection.record.offset: rejection for rejection in batch.rejections}
+    by_value = {rejection.record.value: rejection for rejection in batch.rejections}
+    refused = {row_id: by_value[value] for row_id, value in values.items() if value in by_value}
     # Refused again: their rows are in quarantine already.
     result = pipeline.commit(replace(batch, rejections=[]))
     answer["recorded"] += result.recorded

@@ -10,8 +10,9 @@ from rice_stream.reports import quarantine
 from rice_stream.reports.quarantine import Choice
 from rice_stream.reports.quarantine_replay import Fetch, nothing_on_kafka, parse_patches, replay
 from rice_stream.reports.verification import verify
+from rice_stream.store.retention import drop_records_before
 from tests.fakes import NOON_US, value_of
-from tests.reports_store import Store, at, picked
+from tests.reports_store import NOON, Store, at, picked
 
 EVERYTHING = Choice()
 LATER_US = NOON_US + 60_000_000
@@ -174,6 +175,18 @@ class QuarantineSuite:
         with pytest.raises(UsageError, match="not in quarantine: 12345"):
             quarantine.drop(store.engine, Choice(ids=(12345,)), LATER_US)
         assert outcome(replayed(store, tenant_id="acme"))["replayed"] == 1
+
+    def test_what_retention_refuses_stays_held(self, store: Store) -> None:
+        """An event from before the horizon might have been counted already: no patch but its time helps."""
+        store.add(at("2026-08-01T11:00:00Z", tenant_id=...), at("2026-11-22T11:00:00Z", tenant_id=...))
+        drop_records_before(store.engine, NOON)
+        answer = replayed(store, tenant_id="acme")
+        assert picked(answer["rows"], "offset", "outcome", "reason") == [
+            (0, "held", "older_than_retention"),
+            (1, "replayed", "missing_field"),
+        ]
+        assert statuses(store) == ["held", "replayed"]
+        assert verify(store.engine)["ok"]
 
     def test_many_are_taken_up_in_one_go(self, store: Store) -> None:
         """More than one batch of them, good and bad; every row says what became of it."""
