@@ -133,7 +133,10 @@ def test_public_names_are_explained(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_no_error_is_swallowed_whole(path: Path) -> None:
-    """An `except` names what it expects; a bare one, or one for all exceptions, would hide the next bug. Cleaning up and raising on is fine."""
+    """An `except` names what it expects: a bare one, or one for all exceptions, would hide the next bug.
+
+    Cleaning up and raising on is fine.
+    """
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else ""
