@@ -1,0 +1,254 @@
+"""A store of dictionaries: the steps of `Writer` and the names of `Dimensions` without SQL, many times as fast."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.accounting import Totals
+from rice_stream.budgets import Budget, BudgetState, Consumed, alert_event, due_periods, judge
+from rice_stream.judging import SOURCE
+from rice_stream.pipeline import Pipeline
+from rice_stream.schema_names import MEASURES
+from rice_stream.store import Batch, Conflict, Records, Writer
+from rice_stream.store.batch import CONTENT_COLUMNS, RECORD_COLUMNS
+from rice_stream.store.statements import PROGRESS_COUNTERS, conflict_rows, quarantine_rows
+from rice_stream.store.writer import KnownKeyError, known_and_differing, nullable
+from tests.simulation.store import Faults, WrapWriter, faulty_pipeline
+from tests.store_checks import TABLES
+
+_KEYS: dict[str, tuple[str, ...]] = {
+    **TABLES,
+    "tenant": ("tenant_id",),
+    "attribution": ("tenant_key", "team_id", "project_id", "source"),
+    "principal": ("tenant_key", "kind", "name"),
+    "factor_use": ("digest",),
+    "prompt_record": ("tenant_key", "event_key"),
+    "quarantine": ("topic", "partition", "offset", "item", "digest"),
+    "conflict": ("tenant_key", "event_key", "digest"),
+    "kafka_progress": ("topic", "partition"),
+    "watched_user": ("tenant_key", "user_key"),
+    "alert": ("id",),
+}
+_SERVED = ("provider", "request_model", "response_model", "region")
+Table = dict[tuple[Any, ...], dict[str, Any]]
+
+
+class MemoryStore:
+    """Tables by name: unique key -> row. Rows are replaced, never changed, so a copied table is a snapshot."""
+
+    name = "memory"
+
+    def __init__(self, wrap: WrapWriter = lambda writer: writer) -> None:
+        self._wrap = wrap
+        self.tables: dict[str, Table] = {}
+        self.budgets: list[Budget] = []
+        self.states: dict[int, BudgetState] = {}
+        self.factors: dict[int, dict[str, Any]] = {}
+        self.empty()
+
+    def empty(self) -> None:
+        """Forget everything."""
+        self.tables = {name: {} for name in _KEYS}
+        self.budgets, self.states, self.factors = [], {}, {}
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """All rows of a table."""
+        return list(self.tables[table].values())
+
+    def add(self, table: str, row: dict[str, Any]) -> bool:
+        """Add a row unless its key is there; False: it is."""
+        key = tuple(row[name] for name in _KEYS[table])
+        if key in self.tables[table]:
+            return False
+        self.tables[table][key] = row
+        return True
+
+    def pipeline(self, faults: Faults) -> Pipeline:
+        """See `Store`."""
+        return faulty_pipeline(self, self._wrap(MemoryWriter(self)), faults)
+
+    def patched(self) -> AbstractContextManager[Any]:
+        """The pipeline asks these dictionaries for names."""
+        return mock.patch("rice_stream.pipeline.Dimensions", MemoryDimensions)
+
+    def set_budgets(self, budgets: Iterable[Budget]) -> None:
+        """See `Store`."""
+        self.budgets = [replace(budget, budget_id=k) for k, budget in enumerate(budgets, start=1)]
+
+    def watch_user(self, tenant_id: str, user_id: str) -> None:
+        """See `Store`."""
+        names = MemoryDimensions(self)
+        tenant_key = names.tenants([tenant_id])[tenant_id]
+        user_key = names.principals("user", [(tenant_key, user_id)])[tenant_key, user_id]
+        if not self.add("watched_user", {"tenant_key": tenant_key, "user_key": user_key}):
+            return
+        for record in self.rows("prompt_record"):
+            if (record["tenant_key"], record["user_key"]) == (tenant_key, user_key):
+                slot_s = record["ended_at_us"] // 900_000_000 * 900
+                values = {name: record.get(name) or 0 for name in MEASURES} | {"prompts": 1}
+                key = {"tenant_key": tenant_key, "slot_start_s": slot_s, "user_key": user_key}
+                self.add_up("user_slot_total", key, values)
+
+    def add_up(self, table: str, key: dict[str, Any], values: dict[str, int]) -> None:
+        """Add values to the row of a key."""
+        place = tuple(key.values())
+        before = self.tables[table].get(place, {})
+        self.tables[table][place] = {**key, **{name: before.get(name, 0) + values[name] for name in values}}
+
+    def judge(self, now: datetime) -> None:
+        """The pure judgement on the totals; state and alerts are kept together."""
+        for budget in self.budgets:
+            assert budget.budget_id is not None
+            state = self.states.get(budget.budget_id, BudgetState())
+            for period in due_periods(budget, state, now):
+                state, transitions = judge(
+                    budget, state, self._consumed(budget.tenant_id, period.start, period.end), period, now
+                )
+                for transition in transitions:
+                    event = alert_event(budget, transition, source=SOURCE, event_time_watermark=None, time=now)
+                    alert = {
+                        "id": event["id"],
+                        "budget_id": budget.budget_id,
+                        "threshold": transition.threshold,
+                        "state": transition.state,
+                        "sequence": transition.sequence,
+                    }
+                    assert self.add("alert", alert), "an alert's id is its own"
+            self.states[budget.budget_id] = state
+
+    def _consumed(self, tenant_id: str, start: datetime, end: datetime) -> Consumed:
+        tenant = self.tables["tenant"].get((tenant_id,))
+        start_s, end_s = int(start.timestamp()) // 60 * 60, int(end.timestamp())
+        minutes = [
+            row
+            for row in self.rows("minute_total")
+            if tenant and row["tenant_key"] == tenant["tenant_key"] and start_s <= row["minute_start_s"] < end_s
+        ]
+        return Consumed(**{name: sum(row[name] for row in minutes) for name in Consumed.__slots__})
+
+
+class MemoryDimensions:
+    """Stands for `rice_stream.store.Dimensions`."""
+
+    def __init__(self, store: Any) -> None:
+        self._store: MemoryStore = store
+
+    def _key(self, table: str, key: str, identity: dict[str, Any], **rest: Any) -> int:
+        place = tuple(identity.values())
+        rows = self._store.tables[table]
+        if place not in rows:
+            rows[place] = {**identity, **rest, key: len(rows) + 1}
+        return int(rows[place][key])
+
+    def tenants(self, names: Iterable[str]) -> dict[str, int]:
+        """tenant_id -> key."""
+        return {name: self._key("tenant", "tenant_key", {"tenant_id": name}) for name in sorted(names)}
+
+    def attributions(self, identities: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
+        """(tenant_key, team, project, source) -> key."""
+        names = _KEYS["attribution"]
+        return {i: self._key("attribution", "attribution_key", dict(zip(names, i, strict=True))) for i in identities}
+
+    def principals(self, kind: str, identities: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
+        """(tenant_key, name) -> key."""
+        return {
+            (tenant, name): self._key("principal", "principal_key", {"tenant": tenant, "kind": kind, "name": name})
+            for tenant, name in identities
+        }
+
+    def factors(self, rows: Sequence[dict[str, Any]]) -> dict[bytes, int]:
+        """Digest -> key."""
+        found = {row["digest"]: self._key("factor_use", "factor_key", {"digest": row["digest"]}) for row in rows}
+        self._store.factors |= {found[row["digest"]]: row for row in rows}
+        return found
+
+    def basis(self, flags: Iterable[int]) -> None:
+        """The words for flags are not looked at here."""
+
+    def records_from_us(self) -> int:
+        """Nothing was ever dropped."""
+        return 0
+
+
+class MemoryWriter(Writer):
+    """One transaction is a snapshot of the tables, put back when it fails."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__()
+        self._store = store
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        before = {name: dict(table) for name, table in self._store.tables.items()}
+        try:
+            yield
+        except BaseException:
+            self._store.tables = before
+            raise
+
+    def _watched_users(self) -> set[tuple[int, int]]:
+        return {(row["tenant_key"], row["user_key"]) for row in self._store.rows("watched_user")}
+
+    def _insert(self, records: Records) -> None:
+        rows = list(self._rows(records))
+        table = self._store.tables["prompt_record"]
+        if any((row["tenant_key"], row["event_key"]) in table for row in rows):
+            raise KnownKeyError
+        for row in rows:
+            assert self._store.add("prompt_record", row), "each key once in a batch"
+
+    def _rows(self, records: Records) -> Iterator[dict[str, Any]]:
+        columns: list[list[Any]] = [
+            [bytes(key) for key in records.event_keys]
+            if name == "event_key"
+            else list(records.event_ids)
+            if name == "event_id"
+            else list(nullable(records.columns[name]))
+            for name in RECORD_COLUMNS
+        ]
+        return (dict(zip(RECORD_COLUMNS, values, strict=True)) for values in zip(*columns, strict=True))
+
+    def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        found = []
+        for line, row in enumerate(self._rows(records)):
+            known = self._store.tables["prompt_record"].get((row["tenant_key"], row["event_key"]))
+            if known is not None:
+                said, before = (self._store.factors[of["factor_key"]] for of in (row, known))
+                same = all(row[name] == known[name] for name in CONTENT_COLUMNS)
+                found.append((line, not (same and all(said[name] == before[name] for name in _SERVED))))
+        return known_and_differing(found)
+
+    def _add_totals(self, table: str, totals: Totals) -> None:
+        for key, sums in zip(totals.keys.tolist(), totals.sums.tolist(), strict=True):
+            self._store.add_up(
+                table, dict(zip(TABLES[table], key, strict=True)), dict(zip(MEASURES, sums, strict=True))
+            )
+
+    def _insert_quarantine(self, batch: Batch) -> None:
+        for row in quarantine_rows(batch):
+            self._store.add("quarantine", row)
+
+    def _insert_conflicts(self, conflicts: Sequence[Conflict], batch: Batch) -> None:
+        for row in conflict_rows(list(conflicts), batch):
+            self._store.add("conflict", row)
+
+    def _save_progress(self, rows: list[dict[str, Any]], committed_at_us: int) -> None:
+        table = self._store.tables["kafka_progress"]
+        for row in rows:
+            before = table.get((row["topic"], row["partition"]), row | dict.fromkeys(PROGRESS_COUNTERS, 0))
+            counters = {name: before[name] + row[name] for name in PROGRESS_COUNTERS}
+            first = min(before["first_offset"], row["first_offset"])
+            last = max(before["last_offset"], row["last_offset"])
+            table[row["topic"], row["partition"]] = {**row, **counters, "first_offset": first, "last_offset": last}
+
+    def ensure_partitions(self, ended_at_us: NDArray[np.int64]) -> None:
+        """Nothing to make."""
+
+    def close(self) -> None:
+        """Nothing to close."""

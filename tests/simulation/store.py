@@ -1,0 +1,219 @@
+"""The store of a schedule: SQLite in memory, or plain dictionaries; either fails where and when the schedule says."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Any, Protocol
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from rice_stream.accounting import Totals
+from rice_stream.budgets import Budget
+from rice_stream.factors import FactorPolicy
+from rice_stream.judging import Judge
+from rice_stream.pipeline import Chunk, Pipeline
+from rice_stream.store import Batch, CommitResult, Conflict, Records, StoreUnavailableError, Writer, open_engine
+from rice_stream.store.budget_store import save_budget
+from rice_stream.store.engine import writing
+from rice_stream.store.migrate import migrate
+from rice_stream.store.sqlite import SqliteWriter
+from rice_stream.store.watching import watch_user
+from tests.fakes import DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS, NOON_US, FakeMethod, fake_reference
+from tests.store_checks import Rows, rows_in
+
+STEPS = ("begin", "records", "totals", "quarantine", "conflicts", "progress", "committed")
+"""Where a transaction may fail; at `committed` it is stored and only the word of it is lost."""
+
+WrapWriter = Callable[[Writer], Writer]
+
+
+class Store(Protocol):
+    """What a schedule needs of a store, whichever it is."""
+
+    @property
+    def name(self) -> str:
+        """As the command line calls it."""
+        ...
+
+    @property
+    def rows(self) -> Rows:
+        """What the tables hold."""
+        ...
+
+    def empty(self) -> None:
+        """Forget everything."""
+        ...
+
+    def pipeline(self, faults: "Faults") -> Pipeline:
+        """A new worker's pipeline, with a writer that fails as `faults` say."""
+        ...
+
+    def judge(self, now: datetime) -> None:
+        """Judge all budgets, states and alerts in one transaction each."""
+        ...
+
+    def set_budgets(self, budgets: Iterable[Budget]) -> None:
+        """Make these budgets."""
+        ...
+
+    def watch_user(self, tenant_id: str, user_id: str) -> None:
+        """Keep totals of this user."""
+        ...
+
+    def patched(self) -> AbstractContextManager[Any]:
+        """While a schedule runs on this store."""
+        ...
+
+
+@dataclass
+class Faults:
+    """What is wrong with the store at the moment."""
+
+    random: Random
+    away: bool = False
+    share: float = 0.0
+    """The share of transactions that fail at a random step while the store is there."""
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def plan(self) -> str | None:
+        """The step at which the next transaction fails; None: it succeeds."""
+        if self.away:
+            return "begin"
+        return self.random.choice(STEPS) if self.random.random() < self.share else None
+
+    def fail(self, step: str) -> None:
+        """Fail as a broken connection does."""
+        self.seen[step] = self.seen.get(step, 0) + 1
+        raise StoreUnavailableError(f"simulated failure at {step}")
+
+
+class FaultyWriter(Writer):
+    """The order of steps is the real one; each is the inner writer's, and may fail once it is done."""
+
+    def __init__(self, inner: Writer, faults: Faults) -> None:
+        super().__init__()
+        self._inner = inner
+        self._faults = faults
+        self._plan: str | None = None
+
+    def _at(self, step: str) -> None:
+        if self._plan == step:
+            self._faults.fail(step)
+
+    def commit(self, batch: Batch) -> CommitResult:
+        self._plan = self._faults.plan()
+        self._at("begin")
+        result = super().commit(batch)
+        self._at("committed")
+        return result
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._inner._transaction():
+            yield
+
+    def _watched_users(self) -> set[tuple[int, int]]:
+        return self._inner._watched_users()
+
+    def _insert(self, records: Records) -> None:
+        self._inner._insert(records)
+        self._at("records")
+
+    def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return self._inner._probe(records)
+
+    def _add_totals(self, table: str, totals: Totals) -> None:
+        self._inner._add_totals(table, totals)
+        if table == "slot_total":
+            self._at("totals")
+
+    def _insert_quarantine(self, batch: Batch) -> None:
+        self._inner._insert_quarantine(batch)
+        self._at("quarantine")
+
+    def _insert_conflicts(self, conflicts: Sequence[Conflict], batch: Batch) -> None:
+        self._inner._insert_conflicts(conflicts, batch)
+        self._at("conflicts")
+
+    def _save_progress(self, rows: list[dict[str, Any]], committed_at_us: int) -> None:
+        self._inner._save_progress(rows, committed_at_us)
+        self._at("progress")
+
+    def ensure_partitions(self, ended_at_us: NDArray[np.int64]) -> None:
+        self._inner.ensure_partitions(ended_at_us)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class FaultyPipeline(Pipeline):
+    """Also looking names up fails while the store is away."""
+
+    faults: Faults
+
+    def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
+        if self.faults.away:
+            self.faults.fail("prepare")
+        return super().prepare(chunks, received_at_us)
+
+
+def faulty_pipeline(engine: Any, writer: Writer, faults: Faults) -> Pipeline:
+    """The pipeline of one worker."""
+    pipeline = FaultyPipeline(
+        engine=engine,
+        writer=FaultyWriter(writer, faults),
+        reference=fake_reference(),
+        policy=FactorPolicy(),
+        method=FakeMethod(),
+        default_input_tokens=DEFAULT_INPUT_TOKENS,
+        default_output_tokens=DEFAULT_OUTPUT_TOKENS,
+    )
+    pipeline.faults = faults
+    return pipeline
+
+
+class SqliteStore:
+    """One in-memory database for a whole run of schedules: made once, copied back before each."""
+
+    name = "sqlite"
+
+    def __init__(self, wrap: WrapWriter = lambda writer: writer) -> None:
+        self._wrap = wrap
+        self.engine: Engine = open_engine("sqlite://")
+        migrate(self.engine)
+        self._empty = self._driver().serialize()
+        self.rows: Rows = rows_in(self.engine)
+
+    def _driver(self) -> Any:
+        return self.engine.raw_connection().driver_connection
+
+    def empty(self) -> None:
+        """The database as it was after the migrations."""
+        self._driver().deserialize(self._empty)
+
+    def pipeline(self, faults: Faults) -> Pipeline:
+        """See `Store`."""
+        return faulty_pipeline(self.engine, self._wrap(SqliteWriter(self.engine)), faults)
+
+    def judge(self, now: datetime) -> None:
+        """See `Store`."""
+        Judge(self.engine).judge_all(now)
+
+    def set_budgets(self, budgets: Iterable[Budget]) -> None:
+        """See `Store`."""
+        with writing(self.engine) as connection:
+            for budget in budgets:
+                save_budget(connection, budget, NOON_US)
+
+    def watch_user(self, tenant_id: str, user_id: str) -> None:
+        """See `Store`."""
+        watch_user(self.engine, tenant_id, user_id)
+
+    def patched(self) -> AbstractContextManager[Any]:
+        """Nothing to patch."""
+        return mock.patch("rice_stream.worker.batches.log.warning")

@@ -1,0 +1,142 @@
+"""Thousands of schedules of crashes, rebalances, outages and repeats: every event counts once, every crossing is told once.
+
+`SIMULATION_SCHEDULES` sets how many run (2,000 unless set); `python -m tests.simulation --seed N` runs one again.
+"""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from unittest import mock
+
+import pytest
+
+from rice_stream.store import Records, Writer
+from rice_stream.transport import Ledger
+from rice_stream.worker.batches import BatchLoop
+from tests.simulation.memory import MemoryStore, MemoryWriter
+from tests.simulation.runner import run_schedule
+from tests.simulation.store import SqliteStore, Store
+
+SCHEDULES = int(os.environ.get("SIMULATION_SCHEDULES", "2000"))
+BLOCKS = 8
+SQLITE_SCHEDULES = 50
+SEED_SQLITE = 1_000_000
+MISHAPS = {
+    "crash", "fall silent", "gave up", "lose commits", "rebalance", "recreate topic", "start", "stop", "store goes",
+    "store stumbles", "watch user",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_every_schedule_ends_exact(block: int) -> None:
+    """Each event sent is counted once, totals equal the truth, what is refused is held, no commit passes an unstored
+    record, every budget crossing is announced once, and all of it is worked off in bounded time."""
+    store = MemoryStore()
+    happened: Counter[str] = Counter()
+    for seed in range(block, SCHEDULES, BLOCKS):
+        happened.update(run_schedule(seed, store).counts)
+    if SCHEDULES >= 1_000:
+        assert set(happened) == MISHAPS, "each kind of mishap must be among the schedules"
+
+
+def test_the_same_holds_on_sqlite() -> None:
+    """The real statements, the real roll-back and the real judge, on a database in memory."""
+    store = SqliteStore()
+    for seed in range(SEED_SQLITE, SEED_SQLITE + SQLITE_SCHEDULES):
+        run_schedule(seed, store)
+
+
+def test_a_seed_gives_the_same_schedule_in_every_process() -> None:
+    """Also where Python orders its sets differently."""
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "29"]
+    outputs = {
+        subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        ).stdout.rsplit("\n", 2)[0]
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+    assert "start w1" in outputs.pop()
+
+
+# --- the simulation must be able to fail ---------------------------------------------------------------------------------
+
+
+class LedgerThatAcksGaps(Ledger):
+    """Commits the last acknowledged chunk, whatever is missing before it."""
+
+    def committable(self) -> int | None:
+        if not self._acked:
+            return None
+        last = max(self._acked)
+        while self._handed_out and self._handed_out[0] <= last:
+            self._acked.discard(self._handed_out.popleft())
+        return last + 1
+
+
+class WriterWithoutDedupe(MemoryWriter):
+    """Stores whatever comes as if it were new."""
+
+    def _insert(self, records: Records) -> None:
+        for row in self._rows(records):
+            self._store.add("prompt_record", {**row, "event_key": os.urandom(16)})
+
+
+class WriterWithoutTransaction(MemoryWriter):
+    """What a failing batch has written stays."""
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        yield
+
+
+async def _acknowledge_first(self: BatchLoop, batch: object, acknowledge: list[Callable[[], object]]) -> None:
+    """`BatchLoop._commit` with its two halves the wrong way round."""
+    for chunk_is_stored in acknowledge:
+        chunk_is_stored()
+    await _real_commit(self, batch, [])  # type: ignore[arg-type]
+
+
+_real_commit = BatchLoop._commit
+
+
+def _swapped(writer_class: type[MemoryWriter]) -> Callable[[Writer], Writer]:
+    def wrap(writer: Writer) -> Writer:
+        assert isinstance(writer, MemoryWriter)
+        return writer_class(writer._store)
+
+    return wrap
+
+
+def _first_failure(store: Store, seeds: range) -> tuple[int, str]:
+    for seed in seeds:
+        try:
+            run_schedule(seed, store)
+        except AssertionError as failure:
+            return seed, str(failure)
+    return -1, ""
+
+
+@pytest.mark.parametrize(
+    ("breakage", "complaint"),
+    [
+        (mock.patch("rice_stream.transport.Ledger", LedgerThatAcksGaps), "is not stored"),
+        (mock.patch.object(BatchLoop, "_commit", _acknowledge_first), "is not stored"),
+    ],
+    ids=["acks gaps", "acknowledges before the commit"],
+)
+def test_lost_events_are_noticed(breakage: AbstractContextManager[object], complaint: str) -> None:
+    with breakage:
+        seed, message = _first_failure(MemoryStore(), range(100))
+    assert complaint in message
+    assert f"python -m tests.simulation --seed {seed} --store memory\n" in message, (
+        "the message says how to run it again"
+    )
+
+
+@pytest.mark.parametrize("writer_class", [WriterWithoutDedupe, WriterWithoutTransaction])
+def test_events_counted_twice_are_noticed(writer_class: type[MemoryWriter]) -> None:
+    assert _first_failure(MemoryStore(_swapped(writer_class)), range(100))[1]
