@@ -4,11 +4,14 @@ import csv
 import gzip
 import json
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rice_stream.kafka import describe_topics
+from rice_stream.reports import checks
 from tests.unit.cli_running import Shell, filled_database, ledger, shell
 
 __all__ = ["filled_database", "ledger", "shell"]
@@ -196,11 +199,18 @@ def test_a_bad_cell_of_a_table_names_file_row_and_column(shell: Shell) -> None:
         assert word in refused.stderr
 
 
-def test_check_lists_every_problem_with_what_to_do_and_masks_secrets(shell: Shell) -> None:
-    """No broker and no schema: exit code 1 or 3, one document, and the password nowhere."""
+def test_check_lists_every_problem_with_what_to_do_and_masks_secrets(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No broker and no schema: exit code 3, one document, each problem with what to do, and the password nowhere."""
+    monkeypatch.setattr(checks, "describe_topics", partial(describe_topics, timeout_s=0.3))
     result = shell.run(
         "check", "--json", RICE_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", RICE_KAFKA_SASL_PASSWORD="hunter2"
     )
-    assert result.exit_code in {1, 3}
-    json.loads(result.stdout)
+    assert result.exit_code == 3
+    document = json.loads(result.stdout)
+    assert document["ok"] is False
+    problems = {check["name"]: check["what_to_do"] for check in document["checks"] if not check["ok"]}
+    assert {"broker", "database"} <= set(problems)
+    assert all(problems.values())
     assert "hunter2" not in result.stdout + result.stderr

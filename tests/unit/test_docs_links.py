@@ -1,10 +1,11 @@
 """No link, and no path of a file that the documents name, is dead."""
 
 import re
+import tomllib
 
 import pytest
 
-from tests.unit.docs_reading import ROOT, anchors, codes, documents, links, prose, text_of
+from tests.unit.docs_reading import ROOT, anchors, codes, documents, links, prose, rows, section, text_of
 
 
 @pytest.mark.parametrize("document", documents())
@@ -44,3 +45,23 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
             if file.suffix == ".md" and file.is_file():
                 queue.append(file.relative_to(ROOT).as_posix())
     assert set(documents()) <= seen
+
+
+def test_what_is_said_of_source_formats_is_so() -> None:
+    """The pages say `not yet` for as long as the worker does not use the readers of other formats, and no longer."""
+    package = ROOT / "rice_stream" / "ingest" / "formats"
+    users = [path for path in (ROOT / "rice_stream").rglob("*.py") if package not in path.parents]
+    used = any("ingest.formats" in path.read_text("utf-8") for path in users)
+    said = "does not use them yet" in " ".join(text_of("docs/events.md").split())
+    assert said != used
+    assert ("not yet: events must be in" in text_of("README.md")) != used
+
+
+def test_every_dependency_has_a_reason() -> None:
+    """docs/decisions.md names each package that the worker and its extras install, and none that they do not."""
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+    extras = [name for extra in ("local", "training") for name in project["optional-dependencies"][extra]]
+    needed = {re.split(r"[\[>=<~ ]", requirement)[0] for requirement in [*project["dependencies"], *extras]}
+    table = section(text_of("docs/decisions.md"), "## Dependencies")
+    reasoned = {name for cells in rows(table) for name in codes(cells[0])} - {"local", "training"}
+    assert reasoned == needed

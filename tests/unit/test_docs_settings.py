@@ -1,5 +1,6 @@
 """docs/operations.md and the example file have every setting, with its type and default as in the code, and no other."""
 
+import re
 import tomllib
 from pathlib import Path
 from types import NoneType
@@ -77,6 +78,18 @@ def test_every_setting_is_documented_with_its_type_and_default(name: str) -> Non
 def test_no_documented_setting_is_unknown_to_the_code() -> None:
     """What the page offers exists. RICE_CONFIG names the file and is no setting of its own."""
     assert set(_documented()) - {"RICE_CONFIG"} == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+
+
+def test_a_setting_that_nothing_reads_is_marked_and_no_other() -> None:
+    """`not used yet` is said of exactly those settings that no code asks for."""
+    sources = [path for path in (ROOT / "rice_stream").rglob("*.py") if path.name != "settings.py"]
+    code = (
+        "\n".join(path.read_text("utf-8") for path in sources)
+        + text_of("rice_stream/settings.py").partition("def factor_policy")[2]
+    )
+    idle = {name for name in Settings.model_fields if not re.search(rf"\b(?:settings|_settings|self)\.{name}\b", code)}
+    marked = {name for name, cells in _documented().items() if "not used yet" in cells[3]}
+    assert marked == {f"{PREFIX}{name.upper()}" for name in idle}
 
 
 def test_every_unit_in_a_name_is_in_the_unit_column() -> None:
