@@ -21,7 +21,7 @@ from rice_stream.ingest.formats import FORMATS, FormatOptions, Ignored, decode
 from rice_stream.ingest.records import RawRecord, Rejection
 from tests.unit.format_payloads import PAYLOADS, record
 
-PAYLOADS_EACH = int(os.environ.get("RICE_FUZZ_PAYLOADS", "20000"))
+PAYLOADS_EACH = int(os.environ.get("RICE_FUZZ_PAYLOADS", "6000"))
 BLOCK = 500
 OPTIONS = [
     FormatOptions(),

@@ -73,6 +73,11 @@ def test_whatever_the_source_says_no_part_exceeds_its_whole_and_null_stays_null(
         assert cached <= found.input_tokens
     if found.output_tokens is not None and "completed_from_total" not in found.notes:
         assert (found.reasoning_output_tokens or 0) <= found.output_tokens
+    # A class of what is not known is not known either.
+    if found.input_tokens is None:
+        assert (found.cache_read_input_tokens, found.cache_write_input_tokens) == (None, None)
+    if found.output_tokens is None:
+        assert found.reasoning_output_tokens is None
     if counts.total is None:
         assert (found.input_tokens is None) == (counts.input_tokens is None)
         assert (found.output_tokens is None) == (counts.output_tokens is None)

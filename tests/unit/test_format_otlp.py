@@ -10,6 +10,7 @@ from tests.unit.format_payloads import (
     END_NS,
     INSTRUMENTATIONS,
     LITELLM_SPAN,
+    MARKER,
     OPENINFERENCE,
     OTLP_PAYLOADS,
     SEMCONV_136,
@@ -300,6 +301,15 @@ def test_an_embeddings_span_has_no_output_and_null_would_be_wrong() -> None:
         {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 9}
     )
     assert tokens(event) == (9, None, None, 0, None)
+    openinference = {
+        "openinference.span.kind": "EMBEDDING",
+        "embedding.model_name": "m",
+        "llm.token_count.prompt": 9,
+        "llm.token_count.total": 9,
+        "embedding.embeddings.0.embedding.text": MARKER,
+    }
+    event = decoded(openinference)
+    assert (tokens(event), event.request_model, event.usage_quality) == ((9, None, None, 0, None), "m", "reported")
 
 
 @pytest.mark.parametrize(
@@ -356,8 +366,15 @@ def test_a_span_that_never_ended_counts_at_its_start_and_one_without_times_is_re
     assert outcome.notes == ("end_from_start",)
     timeless = as_json(traces(span(SEMCONV_136, endTimeUnixNano="0", startTimeUnixNano=0)))
     assert reasons(results(timeless)) == ["missing_time"]
+    negative = as_json(traces(span(SEMCONV_136, endTimeUnixNano=-5)))
+    assert reasons(results(negative)) == ["invalid_field"]
     nonsense = as_json(traces(span(SEMCONV_136, endTimeUnixNano="soon")))
     assert reasons(results(nonsense)) == ["invalid_field"]
+
+
+def test_a_service_that_nobody_named_is_no_source() -> None:
+    unnamed = traces(span(SEMCONV_136), resource={"service.name": "unknown_service:python"})
+    assert only_event(as_json(unnamed)).source is None
 
 
 def test_scopes_can_be_left_out_where_another_span_of_the_call_is_collected_elsewhere() -> None:

@@ -190,6 +190,16 @@ def test_the_last_event_of_a_responses_stream_is_the_reply() -> None:
     assert only_event(stream + b"event: response.completed\ndata: " + completed + b"\n\n") == only_event(completed)
 
 
+def test_a_reply_that_carries_a_response_object_of_its_own_is_still_read_by_its_own_usage() -> None:
+    reply = json.loads(FILES["provider_openai_chat.json"])
+    assert only_event(json.dumps({**reply, "response": {"text": "x"}}).encode()).event_id == "chatcmpl-five"
+
+
+def test_a_boolean_is_no_time() -> None:
+    payload = changed("provider_openai_chat.json", created=True)
+    assert reasons(results(payload)) == ["missing_time"]
+
+
 def test_a_failed_reply_is_marked() -> None:
     assert only_event(changed("provider_openai_responses.json", status="failed")).status == "error"
     assert only_event(changed("provider_openai_chat.json", error={"message": "x"})).status == "error"

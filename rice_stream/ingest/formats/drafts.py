@@ -1,6 +1,7 @@
 """Putting one event together: what every format does the same way (identity, times, usage, region, attribution)."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rice_stream.ingest.formats import regions
@@ -78,10 +79,10 @@ class EventDraft:
         output_text: Measure = lambda: None,
     ) -> None:
         """The token counts, made inclusive; estimated from the text's length where they lack and the user wants it."""
-        usage = normalise(counts)
-        if operation == EMBEDDINGS and usage.output_tokens is None:
+        if operation == EMBEDDINGS and counts.output_tokens is None:
             # An embedding writes nothing: unknown would be a wrong word, and would get a default.
-            usage = usage._replace(output_tokens=0)
+            counts = replace(counts, output_tokens=0)
+        usage = normalise(counts)
         if self._options.estimate_missing_usage and self.fields.get("status") != "error":
             usage = self._estimated(usage, input_text, output_text)
         self._notes += usage.notes

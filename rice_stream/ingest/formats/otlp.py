@@ -180,7 +180,9 @@ def _charge(span: Span, draft: EventDraft) -> None:
         found = span.attributes.get(name)
         return span.resource.get(name) if found is None else found
 
-    draft.fields["source"] = text(span.resource.get(names.SERVICE_NAME))
+    service = text(span.resource.get(names.SERVICE_NAME))
+    # The SDKs' own name for a service that nobody named.
+    draft.fields["source"] = None if service is None or service.startswith("unknown_service") else service
     draft.fields["team_id"] = text(find(names.TEAM))
     draft.fields["project_id"] = text(find(names.PROJECT))
     draft.fields["user_id"] = first_text(find, names.USER)

@@ -62,7 +62,7 @@ REASONING = (
 )
 TOTAL = ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens", "ai.usage.totalTokens")
 RESPONSE_MODEL = ("gen_ai.response.model", "ai.response.model")
-REQUEST_MODEL = ("gen_ai.request.model", "llm.model_name", "llm.request.model", "ai.model.id")
+REQUEST_MODEL = ("gen_ai.request.model", "llm.model_name", "embedding.model_name", "llm.request.model", "ai.model.id")
 PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 OPERATION = "gen_ai.operation.name"
 RESPONSE_ID = "gen_ai.response.id"
