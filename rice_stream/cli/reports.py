@@ -90,7 +90,7 @@ def _show_totals(document: dict[str, Any]) -> None:
     window = document["window"]
     rows = [[*(row[name] for name in by), *_total_cells(row)] for row in document["rows"]]
     total = ["all", *[""] * (len(by) - 1), *_total_cells(document["total"])]
-    columns = [*by, "prompts", "input tokens", "output tokens", "kWh", "kgCO2e", "from", "to"]
+    columns = [*by, "prompts", "input tokens", "output tokens", "kWh", "kgCO2e", "low", "high"]
     span = " ".join(f"{word} {window[word]}" for word in ("from", "to") if window[word]) or "all time"
     table(columns, [*rows, total], title=f"{window['name'] or 'totals'}: {span}")
     left_out = document["rows_total"] - len(rows)

@@ -1,6 +1,7 @@
 """Events of the log in the shape in which they are compared with records. Pure, but for the refused ones' look-up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,24 +44,25 @@ class LogEvents(NamedTuple):
         """(offset, item) of the event."""
         return self.decoded.records[row].offset, self.decoded.items[row]
 
-    def content(self, row: int) -> tuple[Any, ...]:
-        """The values of CONTENT as a record has them: empty text for no name, None for an unknown number.
-
-        The region is None where the event names none: its record then holds a setting of that time.
+    def contents(self) -> list[tuple[Any, ...]]:
+        """The values of CONTENT of every event as its record has them: empty text for no name, None for an unknown
+        number. The region is None where the event names none: its record then holds a setting of that time.
         """
         columns = self.columns
-        numbers = (int(getattr(columns, name)[row]) for name in NUMBERS)
-        names = (
-            *columns.attribution[row][1:],
-            columns.user_id[row],
-            columns.api_key_id[row],
-            *columns.service[row][:3],
-        )
-        return (
-            *(None if value == UNKNOWN else value for value in numbers),
-            *(name or "" for name in names),
-            columns.service[row][3],
-        )
+        numbers = (_nullable(getattr(columns, name)) for name in NUMBERS)
+        attributed = (_names(attribution[k] for attribution in columns.attribution) for k in (1, 2, 3))
+        served = (_names(service[k] for service in columns.service) for k in range(len(SERVED)))
+        regions = [service[len(SERVED)] for service in columns.service]
+        principals = (_names(columns.user_id), _names(columns.api_key_id))
+        return list(zip(*numbers, *attributed, *principals, *served, regions, strict=True))
+
+
+def _nullable(values: NDArray[np.int64]) -> list[int | None]:
+    return [None if value == UNKNOWN else value for value in values.tolist()]
+
+
+def _names(values: Iterable[str | None]) -> list[str]:
+    return [value or "" for value in values]
 
 
 def decode_events(records: Sequence[RawRecord]) -> LogEvents:
@@ -70,18 +72,19 @@ def decode_events(records: Sequence[RawRecord]) -> LogEvents:
     return LogEvents(columns, decoded, event_keys(columns, prefixes, np.arange(len(columns))))
 
 
+_OF_RECORD = itemgetter(*NUMBERS, *ATTRIBUTED, *PRINCIPALS)
+_OF_FACTOR = itemgetter(*SERVED, "region")
+
+
 def record_content(record: Row, factor: Row) -> tuple[Any, ...]:
     """The values of CONTENT of a stored record."""
-    return (
-        *(record[name] for name in (*NUMBERS, *ATTRIBUTED, *PRINCIPALS)),
-        *(factor[name] for name in SERVED),
-        factor["region"],
-    )
+    values: tuple[Any, ...] = _OF_RECORD(record) + _OF_FACTOR(factor)
+    return values
 
 
-def differing_fields(event: Sequence[Any], record: Sequence[Any]) -> dict[str, tuple[Any, Any]]:
+def differing_fields(event: tuple[Any, ...], record: tuple[Any, ...]) -> dict[str, tuple[Any, Any]]:
     """Field -> (said by the event, stored); empty when the record repeats the event."""
-    if tuple(event[:-1]) == tuple(record[:-1]) and event[-1] in (None, "", record[-1]):
+    if event == record or (not event[-1] and event[:-1] == record[:-1]):
         return {}
     found = {name: (said, kept) for name, said, kept in zip(CONTENT, event, record, strict=True) if said != kept}
     if not event[-1]:

@@ -60,12 +60,13 @@ class TopicComparison:
         factors_by_key(self._connection, [row["factor_key"] for row in stored.values()], self._factors)
         self.counts["events"] += len(keys)
         settled = np.ones(len(keys), dtype=np.bool_)
+        contents = events.contents()
         for row, key in enumerate(keys):
             record = stored.get(key)
             if record is None:
                 self._missing(events, row)
             else:
-                settled[row] = self._compare_content(events, row, key, record)
+                settled[row] = self._compare_content(events, row, contents[row], record)
         rows = np.array([row for row, key in enumerate(keys) if key in stored], dtype=np.intp)
         if len(rows):
             amounts = self._check_amounts([stored[keys[row]] for row in rows.tolist()])
@@ -84,13 +85,13 @@ class TopicComparison:
         else:
             self._differs(events, row, "missing", "record", None, 1)
 
-    def _compare_content(self, events: LogEvents, row: int, key: Key, record: Row) -> bool:
+    def _compare_content(self, events: LogEvents, row: int, content: tuple[Any, ...], record: Row) -> bool:
         """False when the event contradicts its record and is known to: another event must be the one recorded."""
         factor = self._factors[record["factor_key"]]
-        fields = differing_fields(events.content(row), record_content(record, factor))
+        fields = differing_fields(content, record_content(record, factor))
         if not fields:
             return True
-        if self._is_known_conflict(events, row, key):
+        if self._is_known_conflict(events, row, record["tenant_key"]):
             self.counts["conflicts"] += 1
             return False
         for name, (said, kept) in fields.items():
@@ -177,9 +178,9 @@ class TopicComparison:
         parameters = {"topic": topic, "partition": partition, "offset": offset, "item": item}
         return bool(self._connection.scalar(text(statement), parameters))
 
-    def _is_known_conflict(self, events: LogEvents, row: int, key: Key) -> bool:
-        tenant_key, event_key = key
-        parameters = {"tenant": tenant_key, "key": stored_key(self._connection.dialect.name, event_key)}
+    def _is_known_conflict(self, events: LogEvents, row: int, tenant_key: int) -> bool:
+        event_key = stored_key(self._connection.dialect.name, events.keys[row].tobytes())
+        parameters = {"tenant": tenant_key, "key": event_key}
         statement = "SELECT digest FROM conflict WHERE tenant_key = :tenant AND event_key = :key"
         digests = {bytes(digest) for digest in self._connection.scalars(text(statement), parameters)}
         return bool(digests) and _conflict_digest(self._connection, events, row, tenant_key) in digests

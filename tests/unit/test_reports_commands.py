@@ -28,8 +28,8 @@ def test_totals_show_kilograms_with_their_range_and_a_line_of_all(ledger: Shell)
         "tokens",
         "kWh",
         "kgCO2e",
-        "from",
-        "to",
+        "low",
+        "high",
     ]
     assert lines[-1].split()[:4] == ["all", "3", "3,000", "300"]
     assert len(lines) == 4
