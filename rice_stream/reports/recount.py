@@ -48,7 +48,7 @@ def recount_sql(table: Table) -> str:
     recounted_keys = ", ".join(_recounted_key(table, name) for name in key_columns(table))
     # The same types on both sides: PostgreSQL then sees one set of rows, which it can add up in parallel.
     recounted = ", ".join(f"-CAST({_of_record(measure)} AS BIGINT)" for measure in MEASURES)
-    differences = ", ".join(f"CAST(SUM({measure}) AS BIGINT) AS {measure}" for measure in MEASURES)
+    differences = ", ".join(f"SUM({measure}) AS {measure}" for measure in MEASURES)
     differ = " OR ".join(f"SUM({measure}) <> 0" for measure in MEASURES)
     count = " + ".join(f"CASE WHEN {measure} <> 0 THEN 1 ELSE 0 END" for measure in MEASURES)
     return f"""

@@ -128,12 +128,12 @@ def _differences(table: Table, key: dict[str, Any], row: Any, stored: dict[str, 
     """One entry per measure that differs; a row that is missing or too many is one entry, with its prompts."""
     common = {"table": table.name, "key": key, "problem": row["problem"]}
     if row["problem"] == RECORDS_ONLY:
-        return [{**common, "measure": "prompts", "stored": None, "recomputed": -row["prompts"]}]
+        return [{**common, "measure": "prompts", "stored": None, "recomputed": -int(row["prompts"])}]
     values = stored or {}
     if row["problem"] == STORED_ONLY:
         return [{**common, "measure": "prompts", "stored": values["prompts"], "recomputed": None}]
     return [
-        {**common, "measure": measure, "stored": values[measure], "recomputed": values[measure] - row[measure]}
+        {**common, "measure": measure, "stored": values[measure], "recomputed": values[measure] - int(row[measure])}
         for measure in MEASURES
         if row[measure]
     ]

@@ -39,7 +39,7 @@ def payloads(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(batch=st.lists(payloads(), min_size=1, max_size=6), method=st.sampled_from(sorted(METHODS)))
 def test_every_record_agrees_with_its_own_explanation(

@@ -102,7 +102,7 @@ moments = st.integers(-900, HOURS * 3600 + 900).flatmap(
 aligned = st.integers(0, HOURS * 4).map(lambda slot: START + timedelta(minutes=15 * slot))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     by=st.lists(
         st.sampled_from(["tenant", "team", "user", "model", "day", "hour"]), min_size=1, max_size=4, unique=True
@@ -124,7 +124,7 @@ def test_any_break_down_over_any_stretch_is_what_the_events_add_up_to(
     assert answer["total"]["prompts"] == sum(prompts for prompts, _ in told.values())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     table=st.sampled_from(["minute_total", "slot_total", "prompt_record"]),
     column=st.sampled_from(
