@@ -253,6 +253,11 @@ def test_kong_entries_without_ai_or_without_an_answer_are_ignored() -> None:
     assert (tokens(answered)[0], answered.usage_quality) == (None, "missing")
 
 
+def test_a_kong_plugin_with_counts_and_no_model_is_refused_and_not_passed_over() -> None:
+    ai = {"ai-llm-as-judge": {"usage": {"prompt_tokens": 1, "completion_tokens": 2}}, "guard": {"verdict": "ok"}}
+    assert reasons(results(changed("kong_log.json", ai=ai))) == ["missing_model"]
+
+
 def test_a_kong_cache_hit_is_marked() -> None:
     plugin = {"meta": {"request_model": "m"}, "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
     ai = {"proxy": {**plugin, "cache": {"cache_status": "Hit"}}}

@@ -88,6 +88,8 @@ def test_ids_in_other_spellings_give_the_same_event_id(spelling: str) -> None:
 
 def test_a_span_without_ids_is_known_by_its_response_id_and_else_by_its_position() -> None:
     assert decoded(SEMCONV_136, trace_id="", span_id="").event_id == "chatcmpl-one"
+    # Half an id would be shared by all spans of the trace.
+    assert decoded(SEMCONV_136, span_id="").event_id == decoded(SEMCONV_136, trace_id="").event_id == "chatcmpl-one"
     anonymous = {key: value for key, value in SEMCONV_136.items() if key != "gen_ai.response.id"}
     [outcome] = outcomes(as_json(traces(span(anonymous, trace_id="0" * 32, span_id="0" * 16))))
     assert said(outcome.result)["event_id"] == "requests:3:42:0.0"

@@ -153,6 +153,12 @@ def test_usage_objects_in_doubt(shape: dict[str, Any], expected: object, quality
             (8, None, None, 1910, None),
             "derived",
         ),
+        (
+            {"promptTokenCount": None, "candidatesTokenCount": 4, "totalTokenCount": None},
+            (None, None, None, 4, None),
+            "reported",
+        ),
+        ({"toolUsePromptTokenCount": 30, "candidatesTokenCount": 4}, (30, None, None, 4, None), "reported"),
         # Stopped while thinking.
         ({"promptTokenCount": 8, "thoughtsTokenCount": 50, "totalTokenCount": 58}, (8, None, None, 50, 50), "reported"),
     ],
