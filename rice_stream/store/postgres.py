@@ -44,13 +44,13 @@ class PostgresWriter(Writer):
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self._engine = engine
-        self._pooled: Any = None
+        self._driver: psycopg.Connection[Any] | None = None
         self._months: set[int] = set()
 
     def close(self) -> None:
-        if self._pooled is not None:
-            self._pooled.invalidate()
-            self._pooled = None
+        if self._driver is not None:
+            self._driver.close()
+            self._driver = None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -62,14 +62,16 @@ class PostgresWriter(Writer):
             raise StoreUnavailableError(f"PostgreSQL did not take the batch: {first_line(error)}") from error
 
     def _connection(self) -> psycopg.Connection[Any]:
-        if self._pooled is None:
-            self._pooled = self._engine.raw_connection()
-            connection: psycopg.Connection[Any] = self._pooled.driver_connection
+        if self._driver is None:
+            pooled: Any = self._engine.raw_connection()
+            connection: psycopg.Connection[Any] = pooled.driver_connection
+            # Ours alone from here on: it runs in another mode and must not come back to those who use the pool.
+            pooled.detach()
             connection.rollback()
             connection.autocommit = True
             self._prepare(connection)
-        driver: psycopg.Connection[Any] = self._pooled.driver_connection
-        return driver
+            self._driver = connection
+        return self._driver
 
     def _prepare(self, connection: psycopg.Connection[Any]) -> None:
         probed = ", ".join(f"r.{name}" for name in PROBE_COLUMNS)
@@ -97,6 +99,10 @@ class PostgresWriter(Writer):
                 copy.write(stream)
         except psycopg.errors.UniqueViolation as error:
             raise KnownKeyError from error
+        except psycopg.errors.CheckViolation as error:
+            # Retention, here or in another worker, has dropped a month that this batch still has a record of.
+            self._months.clear()
+            raise StoreUnavailableError(f"a partition is gone and will be made anew: {first_line(error)}") from error
 
     def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         connection = self._connection()
