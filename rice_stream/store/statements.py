@@ -55,8 +55,8 @@ def add_totals_sql(table: str, source: str) -> str:
 
 
 def quarantine_rows(batch: Batch) -> list[dict[str, Any]]:
-    """Rows of `quarantine` for the batch's rejections."""
-    return [
+    """Rows of `quarantine` for the batch's rejections, in key order: two workers that hold the same ones cannot deadlock."""
+    rows = [
         {
             "topic": rejection.record.topic,
             "partition": rejection.record.partition,
@@ -70,11 +70,12 @@ def quarantine_rows(batch: Batch) -> list[dict[str, Any]]:
         }
         for rejection in batch.rejections
     ]
+    return sorted(rows, key=lambda row: [row[name] for name in ("topic", "partition", "offset", "item", "digest")])
 
 
 def conflict_rows(conflicts: list[Conflict], batch: Batch) -> list[dict[str, Any]]:
-    """Rows of `conflict`."""
-    rows = []
+    """Rows of `conflict`, in key order."""
+    rows: list[dict[str, Any]] = []
     for conflict in conflicts:
         progress = batch.progress[conflict.partition]
         rows.append(
@@ -90,4 +91,4 @@ def conflict_rows(conflicts: list[Conflict], batch: Batch) -> list[dict[str, Any
                 "received_at_us": batch.received_at_us,
             }
         )
-    return rows
+    return sorted(rows, key=lambda row: [row[name] for name in ("tenant_key", "event_key", "digest")])
