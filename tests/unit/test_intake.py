@@ -1,62 +1,130 @@
-"""The intake: bounded, in order, nothing kept once it is closed."""
+"""Between fetching and storing: bounded, in order, nothing lost at the end."""
 
 import asyncio
 
-from rice_stream.ingest import RawRecord
+import pytest
+
 from rice_stream.pipeline import Chunk
 from rice_stream.worker.intake import Delivery, Intake
+from tests.fakes import event, records_of
+from tests.simulation.clock import VirtualLoop
 
 
-def _delivery(first: int, count: int) -> Delivery:
-    records = [RawRecord("t", 0, first + i, b"{}") for i in range(count)]
-    return Delivery(Chunk("t", 0, records), lambda: None)
+def delivery(records: int, name: str = "events") -> Delivery:
+    return Delivery(Chunk(name, 0, records_of([event()] * records)), acknowledge=name)
 
 
-def test_chunks_come_out_in_order_and_batches_stay_within_the_limit() -> None:
-    async def run() -> None:
+def names(taken: list[Delivery]) -> list[str]:
+    return [one.chunk.topic for one in taken]
+
+
+def on_virtual_time(work: object) -> None:
+    """Run a coroutine on a clock that moves by itself."""
+    loop = VirtualLoop()
+    try:
+        loop.run_until_complete(work)  # type: ignore[arg-type]
+    finally:
+        loop.close()
+
+
+def test_with_a_backlog_a_batch_is_taken_at_once_and_in_order() -> None:
+    async def work() -> None:
         intake = Intake(events_max=10)
-        for first in (0, 4, 8):
-            await intake.put(_delivery(first, 4))
-        batch = await intake.take(wait_s=0.01)
-        assert [delivery.chunk.records[0].offset for delivery in batch] == [0, 4]
-        assert [delivery.chunk.records[0].offset for delivery in await intake.take(wait_s=0.01)] == [8]
+        for name in "abc":
+            await intake.put(delivery(4, name))
+        assert len(intake) == 12
+        assert names(await intake.take(wait_s=100)) == ["a", "b"]
+        assert asyncio.get_running_loop().time() == 0
+        assert len(intake) == 4
 
-    asyncio.run(run())
-
-
-def test_a_full_intake_makes_the_producer_wait_until_a_batch_is_taken() -> None:
-    """A slow store stops the fetching; memory stays bounded."""
-
-    async def run() -> None:
-        intake = Intake(events_max=4)
-        await intake.put(_delivery(0, 4))
-        waiting = asyncio.create_task(intake.put(_delivery(4, 4)))
-        done, _ = await asyncio.wait([waiting], timeout=0.05)
-        assert not done
-        await intake.take(wait_s=0.01)
-        await asyncio.wait_for(waiting, 5)
-
-    asyncio.run(run())
+    on_virtual_time(work())
 
 
-def test_a_chunk_larger_than_a_batch_is_still_processed() -> None:
-    async def run() -> None:
+def test_without_a_backlog_it_waits_a_moment_for_more_to_come() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=10)
+        loop = asyncio.get_running_loop()
+        await intake.put(delivery(1, "a"))
+        loop.call_later(0.1, lambda: asyncio.ensure_future(intake.put(delivery(1, "b"))))
+        loop.call_later(9.0, lambda: asyncio.ensure_future(intake.put(delivery(1, "late"))))
+        assert names(await intake.take(wait_s=0.5)) == ["a", "b"]
+        assert loop.time() == pytest.approx(0.5)
+
+    on_virtual_time(work())
+
+
+def test_a_full_batch_ends_the_wait() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=2)
+        loop = asyncio.get_running_loop()
+        await intake.put(delivery(1, "a"))
+        loop.call_later(0.1, lambda: asyncio.ensure_future(intake.put(delivery(1, "b"))))
+        assert names(await intake.take(wait_s=50)) == ["a", "b"]
+        assert loop.time() == pytest.approx(0.1)
+
+    on_virtual_time(work())
+
+
+def test_a_chunk_larger_than_a_batch_is_a_batch_by_itself() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=5)
+        await intake.put(delivery(50, "large"))
+        assert names(await intake.take(wait_s=1)) == ["large"]
+
+    on_virtual_time(work())
+
+
+def test_putting_waits_while_a_batch_is_waiting() -> None:
+    """A slow store stops the fetching, not the memory."""
+
+    async def work() -> None:
         intake = Intake(events_max=3)
-        await intake.put(_delivery(0, 10))
-        assert len(await intake.take(wait_s=0.01)) == 1
+        await intake.put(delivery(3, "a"))
+        putting = asyncio.ensure_future(intake.put(delivery(3, "b")))
+        await asyncio.sleep(10)
+        assert not putting.done()
+        assert names(await intake.take(wait_s=1)) == ["a"]
+        await asyncio.wait_for(putting, 1)
+        assert names(await intake.take(wait_s=1)) == ["b"]
 
-    asyncio.run(run())
+    on_virtual_time(work())
 
 
-def test_once_closed_what_was_there_comes_out_and_nothing_more_goes_in() -> None:
-    """What arrives later stays un-acked and is read again by the next worker."""
-
-    async def run() -> None:
-        intake = Intake(events_max=10)
-        await intake.put(_delivery(0, 2))
+def test_once_closed_it_gives_out_what_is_left_and_then_nothing() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=3)
+        for name in "ab":
+            await intake.put(delivery(2, name))
         await intake.close()
-        await intake.put(_delivery(2, 2))
-        assert len(await intake.take(wait_s=1)) == 1
+        assert names(await intake.take(wait_s=100)) == ["a"]
+        assert names(await intake.take(wait_s=100)) == ["b"]
+        assert await intake.take(wait_s=100) == []
+        assert asyncio.get_running_loop().time() == 0
+
+    on_virtual_time(work())
+
+
+def test_a_chunk_that_comes_after_the_close_is_left_for_the_next_worker() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=3)
+        await intake.put(delivery(3, "a"))
+        putting = asyncio.ensure_future(intake.put(delivery(3, "b")))
+        await asyncio.sleep(1)
+        await intake.close()
+        await asyncio.wait_for(putting, 1)
+        assert names(await intake.take(wait_s=1)) == ["a"]
         assert await intake.take(wait_s=1) == []
 
-    asyncio.run(run())
+    on_virtual_time(work())
+
+
+def test_closing_wakes_a_worker_that_waits_for_work() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=3)
+        taking = asyncio.ensure_future(intake.take(wait_s=1))
+        await asyncio.sleep(5)
+        assert not taking.done()
+        await intake.close()
+        assert await asyncio.wait_for(taking, 1) == []
+
+    on_virtual_time(work())
