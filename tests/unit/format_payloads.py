@@ -333,4 +333,10 @@ PAYLOADS: dict[str, bytes] = {
     **{name + ".json": as_json(message) for name, message in OTLP_PAYLOADS.items()},
     **{name + ".pb": as_protobuf(message) for name, message in OTLP_PAYLOADS.items()},
 }
-"""Every payload by name; the part of the name before the first `.` or `_` is its format (`provider`: provider_usage)."""
+"""Every payload by name."""
+
+
+def format_of(name: str) -> str:
+    """The format of a payload, by the first word of its name."""
+    first = name.split("_")[0].split(".")[0]
+    return {"spend": "litellm", "provider": "provider_usage"}.get(first, first)

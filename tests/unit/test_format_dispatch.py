@@ -8,7 +8,22 @@ import pytest
 from rice_stream.errors import UsageError
 from rice_stream.events import WireEvent
 from rice_stream.ingest.canonical import decode_record
-from rice_stream.ingest.formats import FORMATS, FormatOptions, Ignored, decode
+from rice_stream.ingest.formats import (
+    FORMATS,
+    FormatOptions,
+    Ignored,
+    bedrock,
+    decode,
+    envoy,
+    kong,
+    langfuse,
+    litellm,
+    openmeter,
+    otlp,
+    provider_usage,
+)
+from rice_stream.ingest.formats.checking import accept
+from rice_stream.ingest.formats.items import Refused
 from rice_stream.ingest.records import Rejection
 from tests.unit.format_payloads import (
     FILES,
@@ -16,6 +31,7 @@ from tests.unit.format_payloads import (
     PAYLOADS,
     as_json,
     as_protobuf,
+    format_of,
     only_event,
     outcomes,
     reasons,
@@ -87,9 +103,7 @@ def test_an_objects_keys_tell_its_format(payload: dict[str, Any], expected: str)
 
 @pytest.mark.parametrize("name", PAYLOADS)
 def test_every_payload_is_recognised_whole_framed_and_as_an_item_of_an_array(name: str) -> None:
-    expected = {"spend": "litellm", "provider": "provider_usage"}.get(
-        name.split("_")[0], name.split("_")[0].split(".")[0]
-    )
+    expected = format_of(name)
     value = PAYLOADS[name]
     assert set(formats(value, stamped=True)) == {expected}
     assert set(formats(b"\x00\x00\x00\x00\x07" + (b"\x00" if name.endswith(".pb") else b"") + value, stamped=True)) == {
@@ -183,6 +197,41 @@ def test_a_canonical_event_on_a_topic_set_to_another_format_is_refused_and_not_p
             [refused] = results(json_bytes(CANONICAL), on(name))
             assert isinstance(refused, Rejection)
             assert refused.reason in ("unexpected_format", "missing_time")
+
+
+MODULES = {
+    "bedrock": bedrock,
+    "envoy": envoy,
+    "kong": kong,
+    "langfuse": langfuse,
+    "litellm": litellm,
+    "openmeter": openmeter,
+    "otlp": otlp,
+    "provider_usage": provider_usage,
+}
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_every_module_decodes_a_record_of_its_format_by_itself_as_the_dispatcher_does(name: str) -> None:
+    format_name = format_of(name)
+    expected = results(PAYLOADS[name], on(format_name), stamped=True)
+    items = MODULES[format_name].decode(record(PAYLOADS[name], stamped=True), FormatOptions())
+    found = [accept(item) if isinstance(item, dict) else item for item in items]
+    assert [item for item in found if isinstance(item, WireEvent)] == [e for e in expected if isinstance(e, WireEvent)]
+    assert [getattr(item, "reason", "event") for item in found] == reasons(expected)
+
+
+def test_a_module_refuses_what_is_not_in_its_format_item_by_item() -> None:
+    for module in MODULES.values():
+        for value, number in ((b"\xff\xfe", 1), (b"[7, null]", 2), (None, 1)):
+            items = module.decode(record(value), FormatOptions())
+            assert [type(item) for item in items] == [Refused] * number
+
+
+@pytest.mark.parametrize("name", ["content-type", "ce_id"])
+def test_a_header_without_a_value_says_nothing(name: str) -> None:
+    headers: Any = ((name, None),)
+    assert only_event(LITELLM, headers=headers) == only_event(LITELLM)
 
 
 def test_items_of_several_formats_may_share_a_record() -> None:

@@ -21,6 +21,7 @@ from tests.unit.format_payloads import (
     PAYLOADS,
     as_json,
     as_protobuf,
+    format_of,
     outcomes,
     results,
 )
@@ -105,11 +106,6 @@ NAMES_CARRIED_ON = {
     },
 }
 """By format, the fields whose text is carried into the event: ids, models, providers, places and who is charged."""
-
-
-def format_of(name: str) -> str:
-    first = name.split("_")[0].split(".")[0]
-    return {"spend": "litellm", "provider": "provider_usage"}.get(first, first)
 
 
 @pytest.mark.parametrize("name", PAYLOADS)

@@ -9,7 +9,8 @@ from typing import Any
 
 from rice_stream.ingest.formats import regions, vocabulary
 from rice_stream.ingest.formats.drafts import EventDraft
-from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin, RefusedError
+from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin
+from rice_stream.ingest.formats.json_formats import decode_objects, one_event
 from rice_stream.ingest.formats.json_objects import JsonObject
 from rice_stream.ingest.formats.moments import moment
 from rice_stream.ingest.formats.options import FormatOptions
@@ -18,6 +19,7 @@ from rice_stream.ingest.formats.text_lengths import characters
 from rice_stream.ingest.formats.tokens import Counts
 from rice_stream.ingest.formats.usage_objects import read_usage
 from rice_stream.ingest.formats.values import count, flag, text
+from rice_stream.ingest.records import RawRecord
 
 SOURCE_FORMAT = "litellm"
 TENANT_LADDER = (
@@ -30,14 +32,15 @@ _CACHE_HIT_ID = re.compile(r"_cache_hit\d")
 _PASS_THROUGH = frozenset({"pass_through_endpoint", "allm_passthrough_route", "llm_passthrough_route"})
 
 
+def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
+    """One item per payload or row of the record."""
+    return decode_objects(record, options, decode_object)
+
+
 def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
     """The one event of a payload or a row."""
     payload = as_payload(obj) if is_spend_logs_row(obj) else obj
-    draft = EventDraft(SOURCE_FORMAT, origin, options)
-    try:
-        return [_event(payload, draft)]
-    except RefusedError as problem:
-        return [problem.as_item(draft.fields)]
+    return [one_event(payload, SOURCE_FORMAT, origin, options, _event)]
 
 
 def _event(payload: JsonObject, draft: EventDraft) -> EventFields | Ignored:
