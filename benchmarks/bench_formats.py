@@ -18,9 +18,9 @@ from tests.unit.format_payloads import FILES, MARKER, OTLP_PAYLOADS, StampedReco
 
 TEXT = "Which of these rows belong to the second quarter, and what do they add up to? " * 30
 """2,340 characters, about 600 tokens, in place of every text."""
-SECONDS = 0.6
+SECONDS = 0.5
 """How long each measurement repeats; the fastest repetition counts, so a busy neighbour does not."""
-RECORDS_PER_REPETITION = 20
+RECORDS_PER_REPETITION = 5
 JSON_PAYLOADS = {
     "litellm": "litellm_success.json",
     "litellm spend logs": "spend_logs.json",
