@@ -61,35 +61,75 @@ class Ledger:
         return len(self._handed_out)
 
 
+class ChunkMessage(ConsumerMessage):
+    """A chunk and the ledger that it was handed out from: an ack counts there or nowhere."""
+
+    ledger: Ledger
+
+
 class ChunkConsumer(driver.Consumer):
-    """aiokafka consumer whose messages are chunks: `value` is the list of records, `offset` that of the last one."""
+    """aiokafka consumer whose messages are chunks: `value` is the list of records, `offset` that of the last one.
+
+    One fetch is under way at a time, and none while the positions are moved: whatever is fetched and not handed out (flow
+    stops amid a rebalance) must be read again, and a position may be passed over only if everything before it was handed
+    out. So Faust's seek to the committed offsets is put off until the next fetch begins, and until then nothing that a
+    fetch brings is believed.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._ledgers: dict[TP, Ledger] = {}
+        self._seek_is_due = True
+        self.assigned: frozenset[TP] = frozenset()
+        """The partitions that are this worker's now."""
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """One message per partition that the fetch brought records of."""
+        if not self.flow_active:
+            await self.wait(cast(Any, self.can_resume_flow))
+        if self._seek_is_due and not await self._go_back():
+            return
         records, active = await self._wait_next_records(timeout)
-        generation = self.app.consumer_generation_id
         if not isinstance(records, Fetched) or self.should_stop:
             return
-        # When a rebalance begins meanwhile, what was fetched is not ours to process any more. No seek (it would fail while
-        # nothing is assigned): aiokafka begins every new assignment at the committed offsets.
         for tp, chunk in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            paused = active is not None and tp not in active and tp not in self._buffered_partitions
+            if not self._is_believed() or paused:
+                self._seek_is_due = True
                 return
-            if not chunk or (active is not None and tp not in active and tp not in self._buffered_partitions):
-                continue
-            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-            ledger = self._ledgers.setdefault(tp, Ledger())
-            if ledger.last is not None and chunk[0].offset <= ledger.last:
-                ledger = self._start_again(tp)
-            ledger.hand_out(chunk[-1].offset)
-            ledger.pass_over(records.positions.get(tp, 0))
-            yield tp, self._chunk_message(tp, chunk, generation)
-        if self.flow_active and self.app.consumer_generation_id == generation:
+            if chunk:
+                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+                yield tp, self._hand_out(tp, chunk, records.positions.get(tp, 0))
+        if self._is_believed():
             self._pass_over(records)
+
+    def _is_believed(self) -> bool:
+        """Whether what was fetched goes on from what was handed out before."""
+        self._seek_is_due = self._seek_is_due or not self.flow_active
+        return not self._seek_is_due
+
+    async def perform_seek(self) -> None:
+        """Go back to the committed offsets before anything else is fetched."""
+        self._seek_is_due = True
+
+    async def _go_back(self) -> bool:
+        """Go back now. False: a rebalance came in between, and it is still due."""
+        self._seek_is_due = False  # may become due again while it is done
+        self._ledgers.clear()
+        sought = await cast(ChunkConsumerThread, self._thread).seek_to_committed()
+        for tp, offset in sought.items():
+            self._committed_offset[tp] = self._read_offset[tp] = offset
+        self._seek_is_due = self._seek_is_due or set(sought) != self.assignment()
+        return self._is_believed()
+
+    def _hand_out(self, tp: TP, chunk: list[Any], position: int) -> "ChunkMessage":
+        ledger = self._ledgers.setdefault(tp, Ledger())
+        known = self._committed_offset[tp] if ledger.last is None else ledger.last + 1
+        if known is not None and chunk[0].offset < known:
+            ledger = self._start_again(tp)
+        ledger.hand_out(chunk[-1].offset)
+        ledger.pass_over(position)
+        return self._chunk_message(tp, chunk, ledger)
 
     def _pass_over(self, fetched: "Fetched") -> None:
         """Partitions that brought no record but moved on, over markers and leftovers of transactions: what is not
@@ -108,9 +148,9 @@ class ChunkConsumer(driver.Consumer):
         ledger = self._ledgers[tp] = Ledger()
         return ledger
 
-    def _chunk_message(self, tp: TP, chunk: list[Any], generation: int) -> ConsumerMessage:
+    def _chunk_message(self, tp: TP, chunk: list[Any], ledger: Ledger) -> ChunkMessage:
         last = chunk[-1]
-        return ConsumerMessage(
+        message = ChunkMessage(
             tp.topic,
             tp.partition,
             last.offset,
@@ -123,19 +163,17 @@ class ChunkConsumer(driver.Consumer):
             0,
             len(chunk),
             tp,
-            generation_id=generation,
+            generation_id=self.app.consumer_generation_id,
         )
+        message.ledger = ledger
+        return message
 
     def ack(self, message: Message) -> bool:
-        """Mark a chunk as stored. One from before a rebalance is ignored: it will be read again, and counted once."""
-        if message.acked or message.generation_id != self.app.consumer_generation_id:
-            message.acked = True
-            self._unacked_messages.discard(message)
-            return False
+        """Mark a chunk as stored. One from before a rebalance or a seek is ignored: it is read again, and counted once."""
         message.acked = True
         self._unacked_messages.discard(message)
-        ledger = self._ledgers.get(message.tp)
-        if ledger is None or not ledger.ack(message.offset):
+        ledger = cast(ChunkMessage, message).ledger
+        if self._ledgers.get(message.tp) is not ledger or not ledger.ack(message.offset):
             return False
         # Faust looks for commits only at partitions that are listed here.
         self._acked[message.tp].append(message.offset)
@@ -151,6 +189,8 @@ class ChunkConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the chunks of partitions that are taken away."""
+        self.assigned -= revoked
+        self._seek_is_due = True
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._ledgers.pop(tp, None)
@@ -158,10 +198,11 @@ class ChunkConsumer(driver.Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Start afresh: reading goes on from the committed offsets."""
         self._ledgers.clear()
+        self._seek_is_due = True
         for tp in assigned:
             self._acked[tp].clear()
-            self._read_offset[tp] = None
         await super().on_partitions_assigned(assigned, generation_id)
+        self.assigned = frozenset(assigned)
 
     def chunks_unacked(self) -> int:
         """Chunks handed out and not yet committed."""
@@ -203,6 +244,26 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             if state.has_valid_position:
                 fetched.positions[TP(*tp)] = state.position
         return fetched
+
+    async def seek_to_committed(self) -> dict[TP, Any]:
+        """Read on from what the group has committed; where that is nothing, from the earliest record. aiokafka leaves such
+        a partition where it stands, with what was fetched and dropped behind it. Partitions of the assignment that are
+        missing in the answer were taken away meanwhile."""
+        sought: dict[TP, Any] = await self.call_thread(self._seek_to_committed, self._ensure_consumer())
+        return sought
+
+    async def _seek_to_committed(self, consumer: Any) -> dict[TP, Any]:
+        sought: dict[TP, Any] = {}
+        for tp in sorted(consumer.assignment()):
+            offset = await consumer.committed(tp)
+            if not self.consumer.flow_active or tp not in consumer.assignment():
+                return sought
+            if offset is not None:
+                consumer.seek(tp, offset)
+            elif not await consumer.seek_to_beginning(tp):
+                return sought
+            sought[TP(*tp)] = offset
+        return sought
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         fetcher.PartitionRecords = PlainRecords

@@ -167,14 +167,15 @@ class _Sums:
     def tenants(self) -> list[dict[str, Any]]:
         """The sums of both sides that people look at first."""
         shown = ("prompts", "input_tokens", "output_tokens", "it_energy_uwh", "carbon_mid_ugco2e")
-        return [
+        sums = [
             {
                 "tenant_id": self._names.get(tenant_key),
                 "log": _pick(self._log.get(tenant_key), shown),
                 "stored": _pick(self._stored.get(tenant_key), shown),
             }
-            for tenant_key in sorted(self._log.keys() | self._stored.keys())
+            for tenant_key in self._log.keys() | self._stored.keys()
         ]
+        return sorted(sums, key=lambda tenant: str(tenant["tenant_id"]))
 
     def _log_is_complete(self) -> bool:
         """Everything that the store has been through in these topics is in the log that was read."""

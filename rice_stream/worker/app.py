@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.types import EventT
 
 from rice_stream.errors import RiceError, ServiceUnavailableError
@@ -22,6 +23,7 @@ from rice_stream.settings import Settings
 from rice_stream.store import CommitResult
 from rice_stream.store.retention import drop_records_before
 from rice_stream.worker.batches import BatchLoop, RejectionLimit
+from rice_stream.worker.deadline import StopDeadline
 from rice_stream.worker.health import HealthServer, Progress
 from rice_stream.worker.intake import Delivery, Intake
 from rice_stream.worker.metrics import Metrics
@@ -30,8 +32,10 @@ from rice_stream.worker.relay import Relay
 log = logging.getLogger(__name__)
 
 LAG_INTERVAL_S = 2.0
+BEAT_INTERVAL_S = 1.0
 RETENTION_INTERVAL_S = 3_600.0
-DRAIN_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 20.0
+"""What a stop may take. Kubernetes and systemd kill later than that; leaving by ourselves we can say why."""
 _GC_EVERY_BATCHES = 64
 
 
@@ -171,17 +175,19 @@ class Worker:
             asyncio.create_task(self._relay.run(), name="relay"),
             asyncio.create_task(self._judge_budgets(), name="judge"),
             asyncio.create_task(self._watch_lag(until_idle_s), name="lag"),
+            asyncio.create_task(self._beat(), name="beat"),
             asyncio.create_task(self._drop_old_records(), name="retention"),
         ]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="stop")
         app_ends = asyncio.create_task(self._app_ends(), name="app")
+        deadline = StopDeadline(STOP_TIMEOUT_S)
         try:
             await self._app.start()
             await asyncio.wait([batches, stopping, app_ends, *helpers], return_when=asyncio.FIRST_COMPLETED)
+            deadline.start()
             # Finish what was fetched; a failure above comes out of `batches` here.
             await self._intake.close()
-            async with asyncio.timeout(DRAIN_TIMEOUT_S + self._settings.store_retry_s):
-                await batches
+            await batches
             if not app_ends.done():
                 await self._app.consumer.commit()
             for task in helpers:
@@ -194,6 +200,7 @@ class Worker:
                 task.cancel()
             await asyncio.gather(stopping, app_ends, batches, *helpers, return_exceptions=True)
             await self._app.stop()
+            deadline.cancel()
         if self._app.crash_reason is not None:
             raise RiceError(f"the Kafka consumer failed: {self._app.crash_reason!r}") from self._app.crash_reason
 
@@ -260,8 +267,22 @@ class Worker:
     async def _publish(self, key: str, value: bytes) -> None:
         try:
             await (await self._alerts.send(key=key.encode(), value=value))
-        except (faust.exceptions.FaustError, OSError) as error:
-            raise ServiceUnavailableError(f"Kafka did not take an alert: {error}") from error
+        except (KafkaError, faust.exceptions.FaustError, OSError) as error:
+            raise ServiceUnavailableError(f"Kafka did not take an alert: {error or type(error).__name__}") from error
+
+    async def _beat(self) -> None:
+        while True:
+            self._progress.beat()
+            await asyncio.sleep(BEAT_INTERVAL_S)
+
+    def _watch_own_lag(self, lags: dict[tuple[str, int], int]) -> None:
+        """Consumers have been seen to hang without an error: what lies on the broker for this worker waits as well."""
+        consumer: Any = self._app.consumer  # ours, from the transport
+        own = [lags.get((tp.topic, tp.partition), 0) for tp in consumer.assigned]
+        if any(own):
+            self._progress.waiting()
+        elif not self._intake and own:
+            self._progress.caught_up()
 
     async def _watch_lag(self, until_idle_s: float | None) -> None:
         probe = LagProbe(self._settings)
@@ -276,6 +297,7 @@ class Worker:
                 self._progress.set_problem("kafka", None)
                 for (topic, partition), lag in lags.items():
                     self._metrics.lag.labels(topic, str(partition)).set(lag)
+                self._watch_own_lag(lags)
                 idle_s = time.monotonic() - self._last_arrival_s
                 if until_idle_s is not None and idle_s >= until_idle_s and not any(lags.values()):
                     self._stop.set()

@@ -114,6 +114,7 @@ class BatchLoop:
             return self._pipeline.prepare(chunks, time.time_ns() // 1000)
 
     async def _commit(self, batch: Batch, acknowledge: list[Callable[[], object]]) -> None:
+        self._progress.waiting()  # again: the batch before may have just reported that nothing waits
         result = await self._with_retry(self._commit_thread, partial(self._transaction, batch))
         for chunk_is_stored in acknowledge:
             chunk_is_stored()

@@ -19,11 +19,13 @@ _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass
 class Progress:
-    """Whether the worker gets on. Live: whatever waits is committed within `timeout_s`. Ready: it may be given work."""
+    """Whether the worker gets on. Live: whatever waits is committed within `timeout_s`, and the event loop turns.
+    Ready: it may be given work."""
 
     timeout_s: float
     clock: Callable[[], float] = time.monotonic
     _waiting_since: float | None = None
+    _beat_at: float | None = None
     _problems: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -38,6 +40,16 @@ class Progress:
         with self._lock:
             self._waiting_since = self.clock() if still_waiting else None
 
+    def caught_up(self) -> None:
+        """The broker says that nothing waits for this worker."""
+        with self._lock:
+            self._waiting_since = None
+
+    def beat(self) -> None:
+        """The event loop turns: without it, nobody would notice that something waits."""
+        with self._lock:
+            self._beat_at = self.clock()
+
     def set_problem(self, what: str, problem: str | None) -> None:
         """Name or clear a reason not to be ready."""
         with self._lock:
@@ -48,8 +60,11 @@ class Progress:
 
     def live(self) -> tuple[bool, dict[str, Any]]:
         with self._lock:
-            waited_s = 0.0 if self._waiting_since is None else self.clock() - self._waiting_since
-        return waited_s <= self.timeout_s, {"uncommitted_for_s": round(waited_s, 3), "limit_s": self.timeout_s}
+            now = self.clock()
+            waited_s = 0.0 if self._waiting_since is None else now - self._waiting_since
+            silent_s = 0.0 if self._beat_at is None else now - self._beat_at
+        details = {"uncommitted_for_s": round(waited_s, 3), "silent_for_s": round(silent_s, 3)}
+        return max(waited_s, silent_s) <= self.timeout_s, {**details, "limit_s": self.timeout_s}
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         with self._lock:

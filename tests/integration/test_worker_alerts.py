@@ -16,6 +16,7 @@ from confluent_kafka.admin._resource import ResourceType
 from rice_stream.local.processes import poll_until
 from tests.integration.worker_harness import Deployment, WorkerProcess
 from tests.integration.worker_truth import Event, EventMaker, Sender, assert_exact, measures_of
+from tests.waiting import wait_until
 
 pytest_plugins = ["tests.integration.worker_fixtures"]
 
@@ -241,14 +242,15 @@ def test_alerts_published_but_not_marked_are_published_again_under_the_same_ids(
 def test_alerts_wait_in_the_outbox_while_the_broker_takes_none(deployment: Deployment) -> None:
     """The alerts topic refuses records: events go on being counted, and the alerts come when it takes them again, from
     the next worker if this one dies. A raised limit resolves them, announced as well."""
-    set_alerts_min_isr(deployment, 2)  # more than the one broker there is
+    set_alerts_topic(deployment, "max.message.bytes", "10")
     sender, changes = one_budget(deployment)
     worker = deployment.start_worker()
     worker.until(lambda: undelivered(deployment) == 3, "the alerts to be in the outbox")
     worker.until(lambda: deployment.recorded() == 300, "the events to be counted")
+    worker.until(lambda: worker.metrics().get("rice_alert_delivery_failures_total", 0) > 1, "a second attempt to fail")
     worker.kill()
     assert deployment.alerts_on_topic() == []
-    set_alerts_min_isr(deployment, 1)
+    set_alerts_topic(deployment, "max.message.bytes", "1000000")
     worker = deployment.start_worker(**SETTINGS)
     worker.until(lambda: undelivered(deployment) == 0, "the alerts to be delivered")
     raised = deployment.json(
@@ -263,9 +265,17 @@ def test_alerts_wait_in_the_outbox_while_the_broker_takes_none(deployment: Deplo
     assert_exact(deployment, sender.truth)
 
 
-def set_alerts_min_isr(deployment: Deployment, replicas: int) -> None:
-    """How many replicas must take an alert before it counts as published."""
+def set_alerts_topic(deployment: Deployment, setting: str, value: str) -> None:
+    """Change a setting of the alerts topic."""
     admin = AdminClient({"bootstrap.servers": deployment.bootstrap_servers, "log_level": 0})
-    entry = ConfigEntry("min.insync.replicas", str(replicas), incremental_operation=AlterConfigOpType.SET)
+    entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, deployment.alerts_topic, incremental_configs=[entry])
     admin.incremental_alter_configs([resource])[resource].result(30)
+
+    def known_to_the_broker() -> bool:
+        asked = ConfigResource(ResourceType.TOPIC, deployment.alerts_topic)
+        (described,) = admin.describe_configs([asked]).values()
+        return bool(described.result(30)[setting].value == value)
+
+    # The controller has it; the broker hears of it a moment later.
+    wait_until(known_to_the_broker, 30, "the broker to know the setting")

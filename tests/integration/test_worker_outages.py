@@ -1,14 +1,16 @@
 """PostgreSQL and Kafka go away under load and come back: nothing is lost, nothing counts twice."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from rice_stream.local import KafkaServer, PostgresServer
-from tests.integration.worker_harness import STOP_DEADLINE_S, Deploy, Deployment, WorkerProcess
+from rice_stream.worker.app import STOP_TIMEOUT_S
+from tests.integration.worker_harness import STOP_DEADLINE_S, Deploy, Deployment, WorkerProcess, waiting_transactions
 from tests.integration.worker_load import Load
-from tests.integration.worker_truth import Sender, assert_exact
+from tests.integration.worker_truth import EventMaker, Sender, assert_exact
 from tests.waiting import wait_until
 
 pytest_plugins = ["tests.integration.worker_fixtures"]
@@ -90,29 +92,67 @@ def test_a_store_that_stays_away_stops_the_worker_unacked(deploy: Deploy, own_po
         finish_exactly(deployment, load, next_worker)
 
 
+def on_own_kafka(own_kafka: KafkaServer, name: str, database_url: str, folder: Path) -> Deployment:
+    """A deployment on a Kafka that the test may stop."""
+    topics = f"events-{name}", f"alerts-{name}"
+    for topic in topics:
+        own_kafka.create_topic(topic, 4)
+    (folder / name).mkdir()
+    return Deployment(
+        bootstrap_servers=own_kafka.bootstrap_servers,
+        topics=topics[:1],
+        alerts_topic=topics[1],
+        database_url=database_url,
+        folder=folder / name,
+    )
+
+
 def test_kafka_restarts_and_crashes_under_load(
     own_kafka: KafkaServer, postgres_url: Callable[[], str], tmp_path: Path
 ) -> None:
     """The worker waits for the broker, after an orderly restart and after kill -9 of it, and goes on by itself."""
+    with (
+        closing(on_own_kafka(own_kafka, "restarts", postgres_url(), tmp_path)) as deployment,
+        Load(Sender(deployment), seed=43) as load,
+    ):
+        worker = deployment.start_worker()
+        worker.until(worker.has_committed, "a first commit")
+        own_kafka.restart()
+        wait_for_more(deployment, worker)
+        own_kafka.kill()
+        own_kafka.start()
+        wait_for_more(deployment, worker)
+        finish_exactly(deployment, load, worker)
 
-    for topic in ("events", "alerts"):
-        own_kafka.create_topic(topic, 4)
-    deployment = Deployment(
-        bootstrap_servers=own_kafka.bootstrap_servers,
-        topics=("events",),
-        alerts_topic="alerts",
-        database_url=postgres_url(),
-        folder=tmp_path,
-    )
-    try:
-        with Load(Sender(deployment), seed=43) as load:
-            worker = deployment.start_worker()
-            worker.until(worker.has_committed, "a first commit")
-            own_kafka.restart()
-            wait_for_more(deployment, worker)
+
+def test_a_stop_ends_although_the_store_hangs_or_kafka_is_gone(
+    own_kafka: KafkaServer, postgres_url: Callable[[], str], tmp_path: Path
+) -> None:
+    """One worker's transaction hangs on a lock, another one's broker is dead: both leave soon after SIGTERM with code 3
+    and say why, and nothing is lost by it."""
+    with (
+        closing(on_own_kafka(own_kafka, "locked", postgres_url(), tmp_path)) as locked,
+        closing(on_own_kafka(own_kafka, "cut-off", postgres_url(), tmp_path)) as cut_off,
+    ):
+        senders = Sender(locked), Sender(cut_off)
+        for sender, make in zip(senders, (EventMaker(44), EventMaker(45)), strict=True):
+            for _ in range(500):
+                sender.send_event(make())
+            sender.confirm()
+        with locked.engine.connect() as locker:
+            locker.exec_driver_sql("LOCK TABLE minute_total IN SHARE MODE")
+            workers = locked.start_worker(), cut_off.start_worker()
+            workers[0].until(lambda: waiting_transactions(locked) == 1, "the transaction to hang")
+            workers[1].until(workers[1].has_committed, "a first commit")
             own_kafka.kill()
-            own_kafka.start()
-            wait_for_more(deployment, worker)
-            finish_exactly(deployment, load, worker)
-    finally:
-        deployment.close()
+            for worker in workers:
+                worker.request_stop()
+            for worker in workers:
+                assert worker.wait(STOP_TIMEOUT_S + 15) == 3, worker.log
+                (said,) = [line for line in worker.log.splitlines() if line.startswith("rice-stream: ")]
+                assert "the stop did not end within" in said
+                assert "Traceback" not in worker.log
+        own_kafka.start()
+        for deployment, sender in zip((locked, cut_off), senders, strict=True):
+            deployment.finish()
+            assert_exact(deployment, sender.truth)

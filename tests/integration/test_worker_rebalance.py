@@ -2,7 +2,7 @@
 
 import time
 
-from tests.integration.worker_harness import Deployment, WorkerProcess
+from tests.integration.worker_harness import Deployment, WorkerProcess, waiting_transactions
 from tests.integration.worker_load import Load
 from tests.integration.worker_truth import EventMaker, Sender, assert_exact
 
@@ -105,12 +105,3 @@ def test_a_rebalance_in_the_middle_of_a_transaction_counts_nothing_twice(deploym
     assert first.stop() == 0, first.log
     assert second.stop() == 0, second.log
     assert_exact(deployment, sender.truth)
-
-
-def waiting_transactions(deployment: Deployment) -> int:
-    """Database sessions that wait for somebody else's lock."""
-    return int(
-        deployment.value(
-            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-    )

@@ -286,3 +286,12 @@ class Deploy(Protocol):
     """Makes a deployment on a new topic (or several) of the session's Kafka."""
 
     def __call__(self, database_url: str, *, partitions: int = 4, topics: int = 1) -> Deployment: ...
+
+
+def waiting_transactions(deployment: Deployment) -> int:
+    """Database sessions that wait for somebody else's lock."""
+    return int(
+        deployment.value(
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    )

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from rice_stream.ingest import RawRecord
 from rice_stream.pipeline import Chunk
+from rice_stream.reports.verification import verify
 from rice_stream.runtime import open_pipeline
 from rice_stream.settings import load_settings
 from rice_stream.store import Dimensions, open_engine
@@ -209,6 +210,10 @@ def assert_exact(deployment: Deployment, truth: Truth) -> None:
     assert_read_to_the_end(deployment)
     assert deployment.recorded() == len(truth.events)
     assert deployment.value("SELECT COUNT(*) FROM conflict") == 0
+    # The product's own proof must come to the same conclusion.
+    proof = verify(deployment.engine)
+    assert proof["ok"], proof["differences"]
+    assert proof["records"] == len(truth.events)
 
 
 def assert_records(deployment: Deployment, truth: Truth, measures: Mapping[Key, Mapping[str, int]]) -> None:

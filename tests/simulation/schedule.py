@@ -59,8 +59,7 @@ class Schedule:
     async def run(self) -> None:
         """Mishaps, repair, drain, checks."""
         asyncio.get_running_loop().set_exception_handler(raise_unexpected)
-        # A topic made anew in mid-schedule is not drained yet by every schedule (seed 1000046): known, to be mended.
-        rounds = 1
+        rounds = 2 if self._random.random() < 0.15 else 1
         traffic = [self._traffic(number) for number in range(rounds)]
         self._set_budgets(traffic)
         for number, sent in enumerate(traffic):

@@ -25,7 +25,7 @@ BLOCKS = 8
 SQLITE_SCHEDULES = 50
 SEED_SQLITE = 1_000_000
 MISHAPS = {
-    "crash", "fall silent", "gave up", "lose commits", "rebalance", "start", "stop", "store goes",
+    "crash", "fall silent", "gave up", "lose commits", "rebalance", "recreate topic", "start", "stop", "store goes",
     "store stumbles", "watch user",
 }  # fmt: skip
 

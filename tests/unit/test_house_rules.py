@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "rice_stream"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 CORE = ("accounting", "basis", "budgets", "errors", "estimating", "estimator", "events", "factors", "schema_names")
 """Modules and packages that take values and return values. `ingest` and `reference` are pure but for the exceptions."""
@@ -21,7 +22,6 @@ LOADERS = {
     "reference/loader.py": "reads the tables",
     "reference/live_client.py": "asks a live feed",
 }
-SHELL = ("cli", "demo", "judging", "kafka", "live", "local", "logs", "migrations", "pipeline", "reports", "runtime")
 MAY_IMPORT = {
     "faust": {"transport.py", "worker/app.py"},
     "fastapi": set(),
@@ -67,6 +67,8 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
+            # `from rice_stream import store` imports a module as well.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "rice_stream")
 
 
 def _is_core(path: Path) -> bool:
@@ -79,12 +81,9 @@ CORE_MODULES = [path for path in MODULES if _is_core(path)]
 
 @pytest.mark.parametrize("path", CORE_MODULES, ids=_name)
 def test_imports_point_inwards(path: Path) -> None:
-    """The core imports nothing of the shell around it."""
-    outward = [
-        module
-        for module in _imports(path)
-        if module.startswith("rice_stream.") and module.split(".")[1] in {*SHELL, "schema", "store", "views", "worker"}
-    ]
+    """The core imports the core, and nothing of the shell around it."""
+    inside = {*CORE, "ingest", "reference"}
+    outward = [m for m in _imports(path) if m.startswith("rice_stream.") and m.split(".")[1] not in inside]
     assert outward == []
 
 
@@ -142,6 +141,33 @@ def test_no_error_is_swallowed_whole(path: Path) -> None:
             caught = ast.unparse(node.type) if node.type else ""
             passed_on = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
             assert passed_on or caught not in {"", "Exception", "BaseException"}, f"line {node.lineno}"
+
+
+def test_every_test_says_what_it_guarantees() -> None:
+    """In its docstring, or in a name of several words; and every module of tests says what it is about."""
+    for path in TESTS:
+        tree = ast.parse(path.read_text("utf-8"))
+        assert ast.get_docstring(tree) or not tree.body, f"{path} has no docstring"
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                assert ast.get_docstring(node) or len(node.name.split("_")) > 2, f"{path}: {node.name}"
+
+
+def test_no_test_is_skipped_and_none_sleeps() -> None:
+    """A service that cannot start is a failure; a test waits for a condition, with a deadline."""
+    forbidden = {"time.sleep", *(f"pytest.{name}" for name in ("skip", "importorskip", "xfail"))}
+    forbidden |= {f"pytest.mark.{name}" for name in ("skip", "skipif", "xfail")}
+    for path in TESTS:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute):
+                assert ast.unparse(node) not in forbidden, f"{path}, line {node.lineno}: {ast.unparse(node)}"
+
+
+def test_rules_about_modules_name_modules_that_exist() -> None:
+    """A room that has moved must not leave its permission behind."""
+    rooms = {room for rooms in MAY_IMPORT.values() for room in rooms} | set(LOADERS)
+    assert [room for room in sorted(rooms) if not (PACKAGE / room).exists()] == []
+    assert [name for name in CORE if not (PACKAGE / name).exists() and not (PACKAGE / f"{name}.py").exists()] == []
 
 
 def _tracked_texts() -> Iterator[tuple[str, str]]:
