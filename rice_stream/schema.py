@@ -233,6 +233,33 @@ conflict = Table(
     comment="Same event, other content: the first record stands, the other is kept here",
 )
 
+mapping = Table(
+    "mapping",
+    metadata,
+    Column("id", AUTO_KEY, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("target", Text),
+    Column("valid_from_us", BigInteger, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    UniqueConstraint("kind", "name", "valid_from_us"),
+    CheckConstraint("kind IN ('tenant', 'model', 'region')", name="kind"),
+    comment="What a name stands for in events that ended at or after an instant; no target ends what stood before",
+)
+
+ingested_file = Table(
+    "ingested_file",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("records", BigInteger, nullable=False),
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("quarantined", BigInteger, nullable=False),
+    Column("ignored", BigInteger, nullable=False),
+    comment="Files whose ingestion was cut short: how many records, of which digest, are stored",
+)
+
 kafka_progress = Table(
     "kafka_progress",
     metadata,

@@ -275,6 +275,13 @@ def test_log_events_can_be_set_not_to_count() -> None:
     assert reasons(results(message, FormatOptions(count_log_events=False))) == ["log_events_off"]
 
 
+def test_a_log_event_without_a_span_counts_in_any_case() -> None:
+    """Nothing else tells of that call."""
+    for payload in (as_json, as_protobuf):
+        message = payload(log_event({**SEMCONV_141, "gen_ai.response.id": "resp-1"}, traceId="", spanId=""))
+        assert only_event(message, FormatOptions(count_log_events=False)).event_id == "resp-1"
+
+
 @pytest.mark.parametrize("name", ["gen_ai.choice", "gen_ai.user.message", "", "browser.page_view"])
 def test_other_log_records_are_ignored(name: str) -> None:
     assert reasons(results(as_json(log_event(SEMCONV_141, eventName=name)))) == ["not_an_inference"]

@@ -97,8 +97,9 @@ def _decide(span: Span, draft: EventDraft, options: FormatOptions) -> Item:
     operation = _operation(span)
     if span.is_log and span.event_name != INFERENCE_EVENT:
         return Ignored("not_an_inference", "a log record that is no inference event")
-    if span.is_log and not options.count_log_events:
-        return Ignored("log_events_off", "inference log events are set not to count: they repeat their span")
+    # Written beside the span of the same call, a moment before or after its end: under another key, it would count again.
+    if span.is_log and span.span_id and not options.count_log_events:
+        return Ignored("log_events_off", "an inference log event of a span, which counts itself (RICE_COUNT_LOG_EVENTS)")
     if operation is None:
         return Ignored("not_an_inference", "a span that does not stand for one call of a model")
     if span.scope in options.skipped_scopes:
