@@ -104,6 +104,8 @@ def _resolve(
             params_total_b=Range.exact(request.params_total_b),
             params_active_b=Range.exact(active),
             kv_bytes_per_token=context.kv_bytes_per_token if request.model else None,
+            layers=context.layers if request.model else None,
+            rotary=context.rotary if request.model else None,
             precision=context.precision if request.model or request.precision else chosen.precision,
         )
     if request.kv_bytes_per_token is not None:

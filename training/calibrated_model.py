@@ -56,6 +56,7 @@ ENERGY: dict[str, Belief] = {
     "weight_device_exponent": Belief(0.0, 0.12),
     "stream_device_exponent": Belief(-0.3, 0.25),
     "prefill_flop": Belief(0.1, 0.1),
+    "prefill_size_exponent": Belief(0.03, 0.03),
     "prefill_launch": Belief(math.log(20.0), 0.7),
     "prefill_weight": Belief(math.log(0.7), 0.3),
     "attention_flop": Belief(math.log(0.8), 0.2),
@@ -84,15 +85,17 @@ TIME: dict[str, Belief] = {
 """Seconds; `device_s_exponent` is a logarithm (0.8 in the middle)."""
 
 BOARD_J: dict[str, Belief] = {
-    "eager_j": Belief(math.log(2.2), 1.0),
-    "eager_exponent": Belief(math.log(0.5), 0.5),
+    "eager_j": Belief(math.log(0.1), 1.0),
+    "eager_plain": Belief(math.log(0.6), 0.5),
     "eager_prefill": Belief(math.log(0.5), 0.5),
+    "A100-80GB.weight_j_per_gb": Belief(0.0, 0.1),
     "A100-80GB.flop_j_per_tflop": Belief(math.log(1.9), 0.3),
 }
 BOARD_S: dict[str, Belief] = {
     "eager_layer_s": Belief(math.log(7e-4), 1.0),
     "eager_s_per_b": Belief(math.log(1.4e-3), 0.3),
     "eager_prefill_s": Belief(math.log(0.5), 0.5),
+    "eager_plain_s": Belief(math.log(0.6), 0.5),
     "recurrent_s": Belief(math.log(0.3), 0.5),
     "A100-80GB.flop_tflop_per_s": Belief(math.log(190.0), 0.3),
 }
@@ -101,7 +104,7 @@ BOARD_S: dict[str, Belief] = {
 STATED = {"eager_narrow": math.log(0.97), "eager_narrow_s": math.log(0.97)}
 """Stand-ins until `training.calibrated_rows.quantised_extra` has read the medians; logarithms."""
 
-EXPONENTS = ("weight_device_exponent", "stream_device_exponent")
+EXPONENTS = ("weight_device_exponent", "stream_device_exponent", "prefill_size_exponent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,7 @@ def machine(name: str, spec: Mapping[str, Specification], theta: Mapping[str, fl
         values["eager_layer_s"] = math.exp(theta["eager_layer_s"])
         per_bandwidth = spec[board].bandwidth_gb_per_s / own.bandwidth_gb_per_s
         values["eager_s_per_b"] = math.exp(theta["eager_s_per_b"]) * per_bandwidth
+        values["weight_j_per_gb"] *= math.exp(theta[f"{board}.weight_j_per_gb"])
         values["flop_j_per_tflop"] = math.exp(theta[f"{board}.flop_j_per_tflop"]) * tdp_share * per_peak
         values["flop_tflop_per_s"] = math.exp(theta[f"{board}.flop_tflop_per_s"]) / per_peak
     values["floor_j_per_tflop"] = own.tdp_w / own.peak_bf16_tflop_per_s

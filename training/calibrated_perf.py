@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rice_stream.errors import ReferenceDataError
-from training.calibrated_rows import PRECISIONS, Row, architectures, number, records, serving_context
+from training.calibrated_rows import PRECISIONS, Row, find_architecture, number, records, serving_context
 
 PERF26_FILE = "llm_perf/llmperf_dataset_2026-01.csv"
 PERF24_FILE = "llm_perf/llmperf_2024-02_bf16_none_none.csv"
@@ -79,7 +79,7 @@ def perf24_rows(folder: Path) -> list[Row]:
 
 
 def _perf_common(model: str, params_b: float, precision: str) -> Callable[[str, str, float, float, float], Row]:
-    known = architectures().get(model)
+    known = find_architecture(model)
     active_b = known.params_active_b if known and known.params_active_b < known.params_total_b else params_b
     context = serving_context(
         layers=known.layers if known else None,
@@ -89,6 +89,7 @@ def _perf_common(model: str, params_b: float, precision: str) -> Callable[[str, 
         batch_size=1.0,
         precision=precision,
         kv=known.kv_bytes_per_token if known else None,
+        rotary=known.rotary if known else None,
     )
     shape = f"{known.layers:g}x{known.kv_bytes_per_token:g}" if known else model
 

@@ -233,6 +233,7 @@ def sensitivity(fitted: "Fitted") -> str:
     variants: dict[str, Callable[[Row], Row]] = {
         "as in the table above": lambda row: row,
         "KV bytes not given (law)": lambda row: replace(row, context=replace(row.context, kv_bytes_per_token=None)),
+        "layers not given (law)": lambda row: replace(row, context=replace(row.context, layers=None)),
         "device count not given (from memory)": lambda row: replace(row, context=replace(row.context, devices=None)),
         "prompts half as long as assumed": lambda row: replace(row, input_tokens=row.input_tokens * 0.5),
         "prompts twice as long as assumed": lambda row: replace(row, input_tokens=row.input_tokens * 2.0),

@@ -8,18 +8,18 @@ architecture at the same size, whatever the data set, precision, fine-tune or ha
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.estimator.types import Context, Range
+from rice_stream.reference import Reference, load_reference
 
 DATA = Path(__file__).parent / "data"
-GPU_FILE, ARCHITECTURE_FILE, HARDWARE_FILE = (
-    "gpu_measured_h100_h200.csv",
-    "calibrated_architectures.csv",
-    "calibrated_hardware.csv",
-)
+GPU_FILE, HARDWARE_FILE = "gpu_measured_h100_h200.csv", "calibrated_hardware.csv"
 V3_FILE = "ml_energy/mlenergy_v3.csv"
+AS_OF_US = 1_767_225_600_000_000
+"""2026-01-01: the date as of which names are looked up, so that a later row for the same name changes no fit."""
 
 PROMPT_TOKENS = {"lm-arena-chat": 200.0, "gpqa": 250.0, "sourcegraph-fim": 1600.0}
 """Mean prompt length of ML.ENERGY's text tasks. Not in the file: estimated from what the tasks are (single chat prompts;
@@ -33,13 +33,6 @@ GROUPS = {
 }
 
 PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "fp8": "fp8", "mxfp4": "mxfp4"}
-
-
-@dataclass(frozen=True, slots=True)
-class LayeredContext(Context):
-    """A context that also knows its model's layers; the method uses them where a caller's context carries them."""
-
-    layers: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +58,7 @@ class Architecture:
     params_active_b: float
     layers: float
     kv_bytes_per_token: float
+    rotary: bool | None
 
 
 def records(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -90,19 +84,26 @@ def number(record: dict[str, str], column: str, path: str) -> float:
         raise ReferenceDataError(f"{path}, column {column}: {record[column]!r} is not a number") from None
 
 
-def architectures() -> dict[str, Architecture]:
-    """Public facts by model name (sources in the file)."""
-    path = DATA / ARCHITECTURE_FILE
-    rows = records(path, ("model", "params_total_b", "params_active_b", "layers", "kv_bytes_per_token"))
-    return {
-        row["model"]: Architecture(
-            number(row, "params_total_b", path.name),
-            number(row, "params_active_b", path.name),
-            number(row, "layers", path.name),
-            number(row, "kv_bytes_per_token", path.name),
-        )
-        for row in rows
-    }
+@cache
+def _reference() -> Reference:
+    return load_reference(None)
+
+
+def find_architecture(model: str) -> Architecture | None:
+    """What the shipped model table knows of a model (rice_stream/reference/data); None where it lacks layers or KV size."""
+    found = _reference().resolve_model(None, model, None, AS_OF_US)
+    if not found.known or found.layers is None or found.kv_bytes_per_token is None:
+        return None
+    total_b, active_b = found.params_total_b.mid, found.params_active_b.mid
+    return Architecture(total_b, active_b, found.layers, found.kv_bytes_per_token, found.rotary)
+
+
+def architecture(model: str) -> Architecture:
+    """Raises ReferenceDataError for a model whose layers or KV size the table lacks."""
+    found = find_architecture(model)
+    if found is None:
+        raise ReferenceDataError(f"models.csv: layers, kv_heads and head_dim of {model!r} are missing; add its row")
+    return found
 
 
 def gpu_rows() -> list[Row]:
@@ -118,7 +119,7 @@ def _gpu_row(record: dict[str, str]) -> Row:
 
     params_b, batch, decode = value("params_b"), value("batch_size"), record["phase"] == "decode"
     context = serving_context(
-        layers=None,
+        layers=value("layers"),
         params=(params_b, params_b),
         hardware=record["gpu"],
         devices=1.0,
@@ -143,7 +144,6 @@ def _gpu_row(record: dict[str, str]) -> Row:
 
 def v3_rows(folder: Path) -> list[Row]:
     """ML.ENERGY v3, text tasks: vLLM serving on H100 and B200, joules of all GPUs per OUTPUT token, prompts included."""
-    known = architectures()
     needed = (
         "model_id",
         "gpu_model",
@@ -154,27 +154,28 @@ def v3_rows(folder: Path) -> list[Row]:
         "task",
     )
     return [
-        _v3_row(record, known[record["model_id"]])
+        _v3_row(record, architecture(record["model_id"]))
         for record in records(folder / V3_FILE, needed)
         if record["task"] in PROMPT_TOKENS
     ]
 
 
-def _v3_row(record: dict[str, str], architecture: Architecture) -> Row:
+def _v3_row(record: dict[str, str], known: Architecture) -> Row:
     def value(column: str) -> float:
         return number(record, column, V3_FILE)
 
     context = serving_context(
-        layers=None,
+        layers=known.layers,
         params=(value("total_params_billions"), value("activated_params_billions")),
         hardware=record["gpu_model"],
         devices=value("num_gpus"),
         batch_size=value("avg_batch_size"),
         precision=PRECISIONS[record["weight_precision"]],
-        kv=architecture.kv_bytes_per_token,
+        kv=known.kv_bytes_per_token,
+        rotary=known.rotary,
     )
     model = record["model_id"]
-    size = f"{architecture.params_total_b:g}-{architecture.params_active_b:g}"
+    size = f"{known.params_total_b:g}-{known.params_active_b:g}"
     return Row(
         "ml_energy_v3",
         "request",
@@ -198,8 +199,9 @@ def serving_context(
     batch_size: float,
     precision: str,
     kv: float | None,
+    rotary: bool | None = None,
 ) -> Context:
-    return LayeredContext(
+    return Context(
         layers=layers,
         params_total_b=Range.exact(params[0]),
         params_active_b=Range.exact(params[1]),
@@ -209,6 +211,7 @@ def serving_context(
         batch_size=batch_size,
         precision=precision,
         kv_bytes_per_token=kv,
+        rotary=rotary,
     )
 
 

@@ -9,7 +9,7 @@ so are the 16- and 8-bit editions of Llama-3.1-405B). No row is ever split at ra
 
 Sources: our own measurements (training/data/gpu_measured_h100_h200.csv); ML.ENERGY Benchmark v3 (Apache-2.0); Hugging Face
 Optimum LLM-Perf, 2024-02 and 2026-01 (the leaderboard's page says Apache-2.0). Model facts: public model cards
-(training/data/calibrated_architectures.csv). The artefact carries the SHA-256 of every file.
+(rice_stream/reference/data/models.csv, a source per row). The artefact carries the SHA-256 of every file.
 """
 
 PHYSICS = """
@@ -26,7 +26,9 @@ never costs less than TDP / peak operations (16 bit): the compute floor.
 
 Decided, with reasons:
 - **Batch 1 on A100 is eager.** Public batch-1 measurements on A100 are of plain transformers loops that wait for the host. There
-  a step costs a power of the parameters (J) and a time per layer (s). From batch 2 on A100 the law above holds, scaled.
+  a step costs joules and seconds per layer, while the device waits for the next launch, and the reading of the weights. A layer
+  without rotary positions (OPT, GPT-2, BLOOM ...) takes about two thirds of the launches' energy: learned positions need no
+  kernels of their own. From batch 2 on A100 the law above holds, scaled.
   H100 and newer at batch 1 are measured with CUDA graphs, and follow the law above throughout.
 - **Streaming.** A single decode step in a bare loop (our rows) costs less than the same step in a server that streams
   thousands of tokens (ML.ENERGY). The difference enters per output token, half of it from 250 output tokens on.
@@ -57,7 +59,7 @@ CLOSING = """
 - int8 and int4 weights: bytes shrink, operations do not. At batch 1 on A100, LLM-Perf's bitsandbytes rows take about twice the
   16-bit energy, and so does the estimate; its GPTQ rows take 2 to 11 times (slow fallback kernels) and are not followed. In
   batched serving nothing used here measures them.
-- Models below 1 B parameters: launches dominate; errors of 25 to 45 %.
+- Models below 1 B parameters: launches dominate; errors of 10 to 45 %.
 - Images, video and audio inputs: encoders are not modelled. Closed models: parameters are others' estimates, never measured.
 - The time coefficients serve latency and the server's share; their left-out error is 15 to 30 %, and queueing is not in them.
 """

@@ -104,6 +104,7 @@ class ModelRows:
         own = {row.text("model_id") for row in merged[MODELS.name]}
         self._literal = own | {row.text("alias") for row in merged[ALIASES.name]}
         self._own = own
+        self._spelled_out = {row.text("alias") for row in merged[ALIASES.name]}
         merged[ALIASES.name] = [row for row in merged[ALIASES.name] if row.text("model_id") in own]
         self._reference = Reference(merged, "hand")
         self.models: dict[str, Cells] = {}
@@ -121,8 +122,13 @@ class ModelRows:
             self._alias(text, base, "dated", str(cells["source"]))
 
     def add_open_model(self, name: str, total_b: float, cells: Cells) -> None:
-        """An open model under a repository's name: covered where the rules find a model of about its size."""
+        """An open model under a repository's name: covered where the rules find a model of about its size.
+
+        An alias kept by hand is somebody's decision, whatever size the data set prints.
+        """
         text = clean(name)
+        if text in self._spelled_out:
+            return
         last = text.rsplit("/", 1)[-1]
         known = self._by_rule(text)
         if known is not None and (not total_b or _fits(known, total_b)):
@@ -273,7 +279,7 @@ def _figures(row: Row) -> Cells:
     return {
         "id": row.text("model_id"),
         "owner": row.text("owner"),
-        "benchmark": row.text("source").startswith(("ml-energy", "llm-perf", "rice-measured")),
+        "benchmark": row.text("source").startswith(("ml-energy", "llm-perf", "rice-measured", "hf-benchmarked")),
         "estimated": row.flag("estimated"),
         "total": total,
         "active": three("params_active_b") or total,

@@ -4,6 +4,7 @@
 environment.
 """
 
+from rice_stream.estimator.calibrated import load_calibrated
 from rice_stream.estimator.registry import load_method, load_paper, method_names
 
-__all__ = ["load_method", "load_paper", "method_names"]
+__all__ = ["load_calibrated", "load_method", "load_paper", "method_names"]

@@ -45,7 +45,7 @@ def setup_of(resolved: Sequence[Resolved], artefact: Artefact, end: str) -> Setu
     Energy rises with parameters and falls with the batch, so the low end has few parameters and a large batch.
     """
     columns = [_values(one, artefact, end) for one in resolved]
-    arrays = np.array(columns, dtype=np.float64).reshape(len(columns), 10).T
+    arrays = np.array(columns, dtype=np.float64).reshape(len(columns), 11).T
     return Setup(*arrays)
 
 
@@ -68,8 +68,7 @@ def _values(one: Resolved, artefact: Artefact, end: str) -> tuple[float, ...]:
     batch = {LOW: batch_range.high, MID: batch_range.mid, HIGH: batch_range.low}[end]
     precision = artefact.find_precision(one.serving.precision)
     factor, exponent = artefact.layer_law
-    # Not every caller's context carries the number of layers: a law stands in.
-    layers = getattr(context, "layers", None) or factor * (total_b * active_b) ** (exponent / 2)
+    layers = factor * (total_b * active_b) ** (exponent / 2) if context.layers is None else context.layers
     kv = context.kv_bytes_per_token
     eager = min(1.0, max(0.0, 2.0 - batch)) if one.hardware.eager else 0.0
     return (
@@ -82,6 +81,7 @@ def _values(one: Resolved, artefact: Artefact, end: str) -> tuple[float, ...]:
         kv_bytes(total_b, active_b, artefact) if kv is None else kv,
         precision.flop_factor,
         float(precision.narrow),
+        float(context.rotary is False),
         eager,
     )
 
@@ -107,6 +107,7 @@ def _check(context: Context) -> None:
         "params_active_b": (active.low, active.high),
         "batch_size": (context.batch_size,),
         "devices": (context.devices,),
+        "layers": (context.layers,),
     }
     for name, values in positive.items():
         for value in values:

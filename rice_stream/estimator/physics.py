@@ -19,6 +19,11 @@ ROUTED_SHARE = 0.62
 """Experts touched per token, as a share of active / total parameters: the rest of the active parameters (attention,
 shared experts, embeddings) is read by every token. Mean of Qwen3-30B/235B/480B, gpt-oss-120b, DeepSeek-R1 (model cards)."""
 
+PREFILL_SIZE_B = 8.0
+"""Active parameters (1e9) at which `Shape.prefill_size_exponent` changes nothing."""
+EAGER_WEIGHT_BYTES = 2.0
+"""Bytes per parameter that the eager runtime computes with, whatever it stores."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -37,6 +42,8 @@ class Setup:
     """Cost of an operation at this precision relative to 16 bit."""
     narrow: Floats
     """1 where weights are 8 bit or narrower, else 0."""
+    plain: Floats
+    """1 for a model without rotary positions (learned, ALiBi, none): fewer kernels per layer; else 0."""
     eager: Floats
     """Share of the eager (no CUDA graphs) batch-1 runtime: 1 at batch 1 where only that has been measured, 0 from batch 2 on."""
 
@@ -57,7 +64,7 @@ class Machine:
     context_j: Floats
     """J per step and token of context, whatever the batch."""
     eager_j: Floats
-    """J per step of the eager runtime at 1e9 active parameters; rises with parameters ^ `Shape.eager_exponent`."""
+    """J per layer, device and step of the eager runtime: the device draws power while it waits for the next launch."""
     launch_s: Floats
     weight_gb_per_s: Floats
     flop_tflop_per_s: Floats
@@ -86,13 +93,19 @@ class Shape:
     """Output tokens after which half of the sustained-serving cost per token applies."""
     prefill_flop: float
     """Prefill operation over decode operation."""
+    prefill_size_exponent: float
+    """A prefill operation's cost rises with active parameters (over 8e9) to this power: a small model's embeddings and
+    head are a large part of it, and a prompt's tokens pass through neither."""
     prefill_launch: float
     """Launches of a prefill over those of a decode step (not captured in a graph)."""
     prefill_weight: float
     """Weights read in prefill over those of a decode step: partly hidden behind the operations."""
     attention_flop: float
     """Attention operation (quadratic in the prompt) over a prefill operation."""
-    eager_exponent: float
+    eager_plain: float
+    """Eager launches of a layer without rotary positions, as a share of one with: fewer, larger kernels."""
+    eager_plain_s: float
+    """The same of their time."""
     eager_prefill: float
     """Launches of an eager prefill over those of an eager decode step: partly hidden behind the operations."""
     eager_prefill_s: float
@@ -173,11 +186,15 @@ def _joules(setup: Setup, machine: Machine, shape: Shape) -> Cost:
     flop_j = np.maximum(machine.flop_j_per_tflop * setup.flop_factor, machine.floor_j_per_tflop)
     token_j = flop_j * 2.0 * setup.active_b / 1e3
     prefill_token_j = token_j * shape.prefill_flop * (1.0 + moe * shape.moe_prefill)
+    prefill_token_j = prefill_token_j * (setup.active_b / PREFILL_SIZE_B) ** shape.prefill_size_exponent
     kv_j = machine.kv_j_per_gb * setup.kv_bytes / 1e9
     graph_step = launches * dearer + weight_j * weights_at(setup, batch)
-    # Eager or not, a step cannot cost less than launching its kernels, reading its weights and computing.
+    # Narrow weights are expanded to 16 bit before they are used: what is read then is the expanded copy.
     expanding = 1.0 + shape.eager_narrow * setup.narrow
-    eager_law = machine.eager_j * expanding * (setup.active_b * (1.0 + moe)) ** shape.eager_exponent
+    read_j = machine.weight_j_per_gb * np.maximum(setup.weight_bytes, EAGER_WEIGHT_BYTES) * weights_at(setup, batch)
+    kernels = (1.0 + moe) * (1.0 - (1.0 - shape.eager_plain) * setup.plain)
+    eager_law = expanding * (machine.eager_j * devices * setup.layers * kernels + read_j) + token_j
+    # Eager or not, a step cannot cost less than launching its kernels, reading its weights and computing.
     eager_step = np.maximum(eager_law, graph_step + token_j)
     graph_first = launches * dearer * shape.prefill_launch + weight_j * shape.prefill_weight * setup.total_b
     step = graph * (graph_step / batch + token_j) + setup.eager * eager_step / batch
@@ -216,6 +233,7 @@ def seconds(setup: Setup, machine: Machine, shape: Shape) -> Cost:
         machine.eager_layer_s * setup.layers * (1.0 + moe) * (1.0 + shape.recurrent_s * (setup.kv_bytes == 0.0))
     )
     eager_launch_s = eager_launch_s * (1.0 + shape.eager_narrow_s * setup.narrow)
+    eager_launch_s = eager_launch_s * (1.0 - (1.0 - shape.eager_plain_s) * setup.plain)
     eager_step = (eager_launch_s**4 + (machine.eager_s_per_b * setup.active_b) ** 4) ** 0.25
     graph_first = launches * shape.prefill_launch_s + setup.weight_bytes * setup.total_b / gb_per_s
     return Cost(

@@ -47,6 +47,10 @@ class Context:
     batch_size: float | None = None
     precision: str | None = None
     kv_bytes_per_token: float | None = None
+    layers: float | None = None
+    """All layers of the model: kernel launches are counted per layer."""
+    rotary: bool | None = None
+    """Whether each layer rotates its queries and keys by their positions, as nearly all models since 2023 do."""
     utilisation: float | None = None
     tdp_w: float | None = None
     profile: str | None = None

@@ -47,10 +47,13 @@ def _params(rows: Sequence[Row]) -> list[str]:
 def _cache_shape(rows: Sequence[Row]) -> list[str]:
     problems = []
     for row in rows:
-        given = [row.optional_number(name) is not None for name in ("layers", "kv_heads", "head_dim")]
-        if any(given) and not all(given):
+        layers, heads, size = (row.optional_number(name) is not None for name in ("layers", "kv_heads", "head_dim"))
+        stated = row.optional_number("kv_bytes_per_token") is not None
+        # Layers alone are useful where the cache is no product of heads: latent attention, recurrent models.
+        if heads != size or (heads and not layers) or (layers and not heads and not stated):
             problems.append(
-                f"{row.where}, column layers: layers, kv_heads and head_dim are given together or not at all"
+                f"{row.where}, column layers: layers, kv_heads and head_dim are given together, or layers with"
+                " kv_bytes_per_token, or none of them"
             )
     return problems
 

@@ -30,6 +30,8 @@ def model_factor(row: Row, sources: SourceTable) -> ModelFactor:
         estimated=True if fallback else row.flag("estimated"),
         owner="" if fallback else row.text("owner"),
         note=row.text("note"),
+        layers=None if fallback else row.optional_number("layers"),
+        rotary=None if fallback else row.optional_flag("rotary"),
     )
 
 

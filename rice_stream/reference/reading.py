@@ -56,6 +56,9 @@ class Row:
     def flag(self, column: str) -> bool:
         return self.cells[column] is True
 
+    def optional_flag(self, column: str) -> bool | None:
+        return None if self.cells[column] is None else self.flag(column)
+
     @property
     def valid_from(self) -> str | None:
         """The start as ISO text, None where the row has always applied."""

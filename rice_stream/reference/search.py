@@ -43,6 +43,8 @@ def _model(factor: ModelFactor, aliases: list[str]) -> dict[str, Any]:
         "params_total_b": range_json(factor.params_total_b),
         "params_active_b": range_json(factor.params_active_b),
         "kv_bytes_per_token": factor.kv_bytes_per_token,
+        "layers": factor.layers,
+        "rotary": factor.rotary,
         "precision": factor.precision,
         "estimated": factor.estimated,
         "rung": factor.rung,

@@ -100,6 +100,7 @@ MODELS = Table(
         _number("kv_heads", 1, 1000),
         _number("head_dim", 1, 4096),
         _number("kv_bytes_per_token", 0, 1e8),
+        Column("rotary", "flag"),
         Column("precision", "choice", choices=PRECISIONS),
         Column("estimated", "flag", required=True),
         *_DATES,

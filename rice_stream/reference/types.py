@@ -39,7 +39,10 @@ SCOPES = ("lifecycle", "direct")
 
 @dataclass(frozen=True, slots=True)
 class ModelFactor:
-    """Parameters of one model, in billions; `kv_bytes_per_token` is for a cache of 16-bit values over all layers."""
+    """Parameters of one model, in billions; `kv_bytes_per_token` is for a cache of 16-bit values over all layers.
+
+    `layers` counts all layers, whether they keep a KV cache or not; None where no public figure is known.
+    """
 
     model_id: str
     params_total_b: Range
@@ -52,6 +55,9 @@ class ModelFactor:
     estimated: bool = False
     owner: str = ""
     note: str = ""
+    layers: float | None = None
+    rotary: bool | None = None
+    """False where positions are learned, ALiBi or none; None where no row says."""
 
     @property
     def known(self) -> bool:

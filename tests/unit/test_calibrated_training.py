@@ -18,7 +18,7 @@ from training.calibrated_model import ENERGY, machine, specifications
 from training.calibrated_perf import quantised_extra
 from training.calibrated_rows import (
     Row,
-    architectures,
+    architecture,
     gpu_rows,
     leave_one_group_out,
     records,
@@ -139,6 +139,7 @@ def test_fit_and_method_compute_the_same() -> None:
     shape = method.artefact.shape
     shaped = ("prefill_flop", "prefill_launch", "prefill_weight", "attention_flop")
     theta |= {name: math.log(getattr(shape, name)) for name in shaped}
+    theta["prefill_size_exponent"] = shape.prefill_size_exponent
     predicted = predict_j(theta, problem(rows, empty))
     assert predicted == pytest.approx([_shipped_j(method, row) for row in rows], rel=1e-9)
 
@@ -178,13 +179,11 @@ def test_the_log_log_rival_is_left_out_too() -> None:
     assert np.all(np.isfinite(log_log_j(rows)))
 
 
-def test_architectures_state_a_source_and_plausible_figures() -> None:
-    """Every model has layers and parameters above zero, active never above total."""
-    table = architectures()
-    assert len(table) > 130
-    for name, one in table.items():
-        assert 0 < one.params_active_b <= one.params_total_b, name
-        assert 4 <= one.layers <= 130, name
+def test_a_model_without_architecture_is_named() -> None:
+    """A published row whose model the table does not know cannot be fitted to: the message names table and model."""
+    assert architecture("meta-llama/Llama-3.1-8B-Instruct").layers == 32
+    with pytest.raises(ReferenceDataError, match=r"models.csv.*'acme/unheard-of-9b'"):
+        architecture("acme/unheard-of-9b")
 
 
 def test_missing_files_and_columns_are_named(tmp_path: Path) -> None:

@@ -42,6 +42,27 @@ def test_share_alike_and_unlicensed_data_is_not_shipped() -> None:
         assert word not in text
 
 
+WIDE_AND_SHALLOW = {"boomer-1b", "stablelm-base-alpha-3b", "stablelm-base-alpha-7b", "qwen2-57b-a14b"}
+"""Published with 4, 16, 16 and 28 layers: their own configuration files say so."""
+
+
+def test_architectures_fit_the_parameters() -> None:
+    """A layer of a transformer has about 12 width^2 parameters: layers and parameters give the width, which all known
+    models keep between 15 and 220 times the layers, and which the key-value heads do not exceed by more than a third."""
+    checked = 0
+    for row in tables()["models"]:
+        layers, total = row.optional_number("layers"), row.optional_number("params_total_b")
+        if layers is None or total is None:
+            continue
+        width = ((row.optional_number("params_active_b") or total) * 1e9 / (12 * layers)) ** 0.5
+        heads, size = row.optional_number("kv_heads"), row.optional_number("head_dim")
+        if row.text("model_id") not in WIDE_AND_SHALLOW:
+            assert 15 <= width / layers <= 220, row.where
+        assert (heads or 0) * (size or 0) <= 1.34 * width, row.where
+        checked += 1
+    assert checked > 280
+
+
 def test_no_intensity_is_zero() -> None:
     assert all(row.number("rci_gco2e_per_kwh") > 0 for row in tables()["rci"])
 
