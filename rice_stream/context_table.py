@@ -1,13 +1,14 @@
 """Kinds of requests seen so far, as arrays that whole batches index: coefficients, PUE, carbon intensity, factor key."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.estimator.types import Floats, Ints, Method
 from rice_stream.factors import FactorPolicy, LiveLookup, ServiceKey, no_live_feed, resolve_factors
-from rice_stream.ingest.columns import Service
+from rice_stream.ingest.columns import EventColumns, Service
 from rice_stream.reference import Reference
 from rice_stream.store import Dimensions
 
@@ -46,19 +47,25 @@ class ContextTable:
         self.rci_high: Floats = np.empty(0)
         self.factor_key: Ints = np.empty(0, dtype=np.int64)
 
-    def resolve(self, services: Sequence[Service], ended_at_us: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Row of each event's kind, shape (n,). Factors hold as of the event's time, so a kind has a row an epoch."""
+    def trim(self) -> None:
+        """Start anew when there are too many kinds. Rows given out before are void, so this comes between batches."""
         if self._size > CONTEXTS_MAX:
             self._clear()
+
+    def resolve(self, events: EventColumns) -> NDArray[np.intp]:
+        """Row of each event's kind, shape (n,). Factors hold as of the event's time, so a kind has a row an epoch."""
         if self._live.generation != self._generation:
             self._rows.clear()
             self._generation = self._live.generation
-        rows = np.empty(len(services), dtype=np.intp)
-        epochs = self._epochs(ended_at_us)
-        for epoch in np.unique(epochs).tolist():
+        epochs = self._epochs(events.ended_at_us)
+        distinct = np.unique(epochs).tolist()
+        if len(distinct) == 1:
+            return self._resolve_epoch(distinct[0], events.served)
+        rows = np.empty(len(events), dtype=np.intp)
+        for epoch in distinct:
             chosen = np.flatnonzero(epochs == epoch)
-            wanted = services if len(chosen) == len(services) else [services[i] for i in chosen.tolist()]
-            rows[chosen] = self._resolve_epoch(epoch, wanted)
+            places = chosen.tolist()
+            rows[chosen] = self._resolve_epoch(epoch, [[column[i] for i in places] for column in events.served])
         return rows
 
     def _epochs(self, ended_at_us: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -72,13 +79,15 @@ class ContextTable:
             return epoch * _HOUR_US
         return int(self._boundaries_us[epoch - 1]) if epoch else 0
 
-    def _resolve_epoch(self, epoch: int, services: Sequence[Service]) -> NDArray[np.intp]:
+    def _resolve_epoch(self, epoch: int, served: Sequence[Sequence[Any]]) -> NDArray[np.intp]:
         known = self._rows.setdefault(epoch, {})
+        n = len(served[0])
         try:
-            return np.fromiter(map(known.__getitem__, services), dtype=np.intp, count=len(services))
+            return np.fromiter(map(known.__getitem__, zip(*served, strict=True)), dtype=np.intp, count=n)
         except KeyError:
-            self._add(epoch, [service for service in dict.fromkeys(services) if service not in known])
-        return np.fromiter(map(known.__getitem__, services), dtype=np.intp, count=len(services))
+            services: list[Service] = list(zip(*served, strict=True))
+        self._add(epoch, [service for service in dict.fromkeys(services) if service not in known])
+        return np.fromiter(map(known.__getitem__, services), dtype=np.intp, count=n)
 
     def _add(self, epoch: int, services: list[Service]) -> None:
         at_us = self._epoch_start_us(epoch)

@@ -6,7 +6,6 @@ The two may run in different threads, so that the next batch is decoded while th
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 
 import msgspec
 import numpy as np
@@ -17,16 +16,31 @@ from rice_stream.accounting import Amounts, amounts, measure_matrix
 from rice_stream.basis import Basis
 from rice_stream.context_table import ContextTable
 from rice_stream.estimator.types import Estimates, Ints, Method, Requests
+from rice_stream.event_keys import event_keys
 from rice_stream.factors import FactorPolicy, LiveLookup, no_live_feed
-from rice_stream.ingest import UNKNOWN, Decoded, EventColumns, RawRecord, Rejection, decode_batch
-from rice_stream.ingest.columns import concatenate
+from rice_stream.ingest import UNKNOWN, Decoded, EventColumns, RawRecord, Rejection, decode_blocks
+from rice_stream.ingest.columns import to_columns
+from rice_stream.keyed_events import KeyedEvents, concatenate, in_key_order
 from rice_stream.name_table import NameTable
 from rice_stream.reference import Reference
 from rice_stream.store import Batch, CommitResult, Conflict, Dimensions, Progress, Records, Writer
+from rice_stream.store.batch import AMOUNT_COLUMNS, CONTENT_COLUMNS
 from rice_stream.store.writer import content_text
 
 YOUNGEST_HORIZON_US = 31 * 86_400 * 1_000_000
 """Retention never drops records younger than this: events that are younger need no look at the horizon."""
+_COUNTED = (
+    "ended_at_us",
+    "duration_us",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+)
+_FROM_NAMES = ("tenant_key", "attribution_key", "factor_key", "user_key", "api_key_key")
+_TAKEN_OVER = (*_COUNTED, "inference", "failed")
+"""What an event's columns and its record have in common."""
 SKEW_US = 300_000_000
 """An event that ends more than five minutes after it arrived carries a wrong clock: flagged, still counted."""
 
@@ -76,20 +90,59 @@ class Pipeline:
 
     def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
         """Decode, look up and estimate. Every item of every record ends up as a record, a repeat or a rejection."""
-        parts: list[EventColumns] = []
+        self._contexts.trim()
+        parts: list[KeyedEvents] = []
         rejections: list[Rejection] = []
-        progress: list[Progress] = []
+        progress: dict[tuple[str, int], Progress] = {}
+        numbers = {place: k for k, place in enumerate(dict.fromkeys((c.topic, c.partition) for c in chunks))}
         for chunk in chunks:
-            columns, decoded = decode_batch(chunk.records)
-            columns, decoded = self._within_retention(columns, decoded, received_at_us)
-            parts.append(columns)
-            rejections += [_located(rejection, chunk) for rejection in decoded.rejections]
-            progress.append(_progress(chunk, len(columns), len(decoded.rejections)))
-        events = concatenate(parts)
-        partition_of = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        records, flags = self._records(events, received_at_us)
-        return _batch(
-            records, flags, rejections, _merge(progress), _merged_index(progress)[partition_of], received_at_us
+            place = (chunk.topic, chunk.partition)
+            events = 0
+            refused: list[Rejection] = []
+            for block in decode_blocks(chunk.records):
+                columns, decoded = self._within_retention(*block, received_at_us)
+                parts.append(self._keyed(columns, numbers[place], received_at_us))
+                events += len(columns)
+                refused += [_located(rejection, chunk) for rejection in decoded.rejections]
+            rejections += refused
+            progress[place] = _added(progress.get(place), _progress(chunk, events, len(refused)))
+        return self._batch(parts, rejections, list(progress.values()), received_at_us)
+
+    def _keyed(self, events: EventColumns, partition: int, received_at_us: int) -> KeyedEvents:
+        names = self._names.resolve(events)
+        context = self._contexts.resolve(events)
+        event_ids = list(map(str.encode, events.event_id))
+        numbers = {name: getattr(events, name) for name in _TAKEN_OVER}
+        return KeyedEvents(
+            event_keys=event_keys(events.ended_at_us, names.key_hashers, event_ids),
+            event_ids=event_ids,
+            origin=np.full(len(events), partition, dtype=np.intp),
+            context=context,
+            tenant_key=names.tenant_key,
+            attribution_key=names.attribution_key,
+            factor_key=self._contexts.factor_key[context],
+            user_key=names.user_key,
+            api_key_key=names.api_key_key,
+            flags=_event_flags(events, received_at_us),
+            **numbers,
+        )
+
+    def _batch(
+        self, parts: list[KeyedEvents], rejections: list[Rejection], progress: list[Progress], received_at_us: int
+    ) -> Batch:
+        """Sort by key and keep the first of each; what repeats it is a duplicate, or a conflict if it says otherwise."""
+        events, same = in_key_order(concatenate(parts or [self._keyed(to_columns(()), 0, received_at_us)]))
+        repeats, conflicts = _repeats(events, same, len(progress))
+        if same.any():
+            events = events.select(np.flatnonzero(~same))
+        return Batch(
+            records=self._records(events),
+            rejections=rejections,
+            progress=progress,
+            partition_of=events.origin,
+            repeats=repeats,
+            conflicts=conflicts,
+            received_at_us=received_at_us,
         )
 
     def _within_retention(
@@ -118,53 +171,28 @@ class Pipeline:
             decoded.rejections,
         )
 
-    def _records(self, events: EventColumns, received_at_us: int) -> tuple[Records, NDArray[np.int32]]:
-        """All events as records in the order they came (repeats included), and their basis flags."""
-        names = self._names.resolve(events)
-        context = self._contexts.resolve(events.service, events.ended_at_us)
-        flags = _event_flags(events, received_at_us)
-        estimates = self._method.estimate(self._contexts.coefficients, self._requests(events, context))
-        flags |= estimates.flags
-        amounts_of = self._amounts(estimates, context, flags)
+    def _records(self, events: KeyedEvents) -> Records:
+        estimates = self._method.estimate(self._contexts.coefficients, self._requests(events))
+        flags = events.flags | estimates.flags
+        amounts_of = self._amounts(estimates, events.context, flags)
         self._keep_basis(flags)
-        columns: dict[str, Ints] = {
-            "tenant_key": names.tenant_key,
-            "attribution_key": names.attribution_key,
-            "factor_key": self._contexts.factor_key[context],
-            "basis_flags": flags.astype(np.int64),
-            "ended_at_us": events.ended_at_us,
-            "it_energy_uwh": amounts_of.it_energy_uwh,
-            "facility_energy_uwh": amounts_of.facility_energy_uwh,
-            "carbon_low_ugco2e": amounts_of.carbon_low_ugco2e,
-            "carbon_mid_ugco2e": amounts_of.carbon_mid_ugco2e,
-            "carbon_high_ugco2e": amounts_of.carbon_high_ugco2e,
-            "user_key": names.user_key,
-            "api_key_key": names.api_key_key,
-            "duration_us": events.duration_us,
-            "input_tokens": events.input_tokens,
-            "cache_read_input_tokens": events.cache_read_input_tokens,
-            "cache_write_input_tokens": events.cache_write_input_tokens,
-            "output_tokens": events.output_tokens,
-            "reasoning_output_tokens": events.reasoning_output_tokens,
-        }
+        columns: dict[str, Ints] = {name: getattr(events, name) for name in (*_FROM_NAMES, *_COUNTED)}
+        columns |= {name: getattr(amounts_of, name) for name in AMOUNT_COLUMNS if name != "ended_at_us"}
+        columns["basis_flags"] = flags.astype(np.int64)
         tokens = {name: columns[name] for name in columns if name.endswith("_tokens")}
-        return (
-            Records(
-                event_keys=event_keys(events, names.key_prefixes, names.attribution_index),
-                columns=columns,
-                event_ids=list(events.event_id),
-                measures=measure_matrix(amounts=amounts_of, **tokens),
-                origin=np.arange(len(events)),
-            ),
-            flags,
+        return Records(
+            event_keys=events.event_keys,
+            columns=columns,
+            event_ids=events.event_ids,
+            measures=measure_matrix(amounts=amounts_of, **tokens),
         )
 
-    def _requests(self, events: EventColumns, context: NDArray[np.intp]) -> Requests:
+    def _requests(self, events: KeyedEvents) -> Requests:
         """Unknown counts get the default of the settings; a failed call without counts is taken to have had none."""
         fallback_input = np.where(events.failed, 0, self._default_input_tokens)
         fallback_output = np.where(events.failed, 0, self._default_output_tokens)
         return Requests(
-            context=context,
+            context=events.context,
             input_tokens=np.where(events.input_tokens == UNKNOWN, fallback_input, events.input_tokens),
             cache_read_input_tokens=np.where(
                 events.input_tokens == UNKNOWN, 0, np.maximum(events.cache_read_input_tokens, 0)
@@ -189,25 +217,6 @@ class Pipeline:
         if unseen:
             self._dimensions.basis(unseen)
             self._basis_seen |= unseen
-
-
-def event_keys(events: EventColumns, prefixes: Sequence[bytes], attribution: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """(n, 16) bytes: 48 bits of event time in ms, then 80 bits of BLAKE2b over (tenant, source, event_id).
-
-    Equal for the same event however often it is sent, and ordered in time, so that indexes and partitions stay local.
-    """
-    n = len(events)
-    digests = b"".join(
-        [
-            blake2b(prefixes[a] + event_id.encode(), digest_size=10).digest()
-            for a, event_id in zip(attribution.tolist(), events.event_id, strict=True)
-        ]
-    )
-    keys = np.empty((n, 16), dtype=np.uint8)
-    milliseconds = (events.ended_at_us // 1000).astype(">u8")
-    keys[:, :6] = milliseconds.view(np.uint8).reshape(n, 8)[:, 2:]
-    keys[:, 6:] = np.frombuffer(digests, dtype=np.uint8).reshape(n, 10)
-    return keys
 
 
 def _event_flags(events: EventColumns, received_at_us: int) -> NDArray[np.int32]:
@@ -244,81 +253,42 @@ def _progress(chunk: Chunk, events: int, rejected: int) -> Progress:
     )
 
 
-def _merge(parts: Sequence[Progress]) -> list[Progress]:
-    """One entry per partition: chunks of the same partition added up."""
-    merged: dict[tuple[str, int], Progress] = {}
-    for part in parts:
-        before = merged.get((part.topic, part.partition))
-        if before is not None:
-            part = Progress(
-                topic=part.topic,
-                partition=part.partition,
-                first_offset=min(before.first_offset, part.first_offset),
-                last_offset=max(before.last_offset, part.last_offset),
-                events=before.events + part.events,
-                quarantined=before.quarantined + part.quarantined,
-                gaps=before.gaps + part.gaps,
-            )
-        merged[part.topic, part.partition] = part
-    return list(merged.values())
-
-
-def _merged_index(parts: Sequence[Progress]) -> NDArray[np.intp]:
-    """For each chunk, the position of its partition in `_merge(parts)`."""
-    positions: dict[tuple[str, int], int] = {}
-    return np.array(
-        [positions.setdefault((part.topic, part.partition), len(positions)) for part in parts], dtype=np.intp
+def _added(before: Progress | None, more: Progress) -> Progress:
+    """A partition's progress with that of one more chunk."""
+    if before is None:
+        return more
+    return Progress(
+        topic=more.topic,
+        partition=more.partition,
+        first_offset=min(before.first_offset, more.first_offset),
+        last_offset=max(before.last_offset, more.last_offset),
+        events=before.events + more.events,
+        quarantined=before.quarantined + more.quarantined,
+        gaps=before.gaps + more.gaps,
     )
 
 
-def _batch(
-    records: Records,
-    flags: NDArray[np.int32],
-    rejections: list[Rejection],
-    progress: list[Progress],
-    partition_of: NDArray[np.intp],
-    received_at_us: int,
-) -> Batch:
-    """Sort by key and keep the first of each; what repeats it is a duplicate, or a conflict if it says otherwise."""
-    keys = np.ascontiguousarray(records.event_keys).view(">u8").reshape(-1, 2)
-    order = np.lexsort((keys[:, 1], keys[:, 0], records.columns["tenant_key"]))
-    ordered = records.select(order)
-    repeats = np.zeros(len(progress), dtype=np.int64)
-    conflicts: list[Conflict] = []
-    same = _same_as_before(ordered)
-    if same.any():
-        stands = np.maximum.accumulate(np.where(same, 0, np.arange(len(same))))
-        for row in np.flatnonzero(same).tolist():
-            partition = int(partition_of[ordered.origin[row]])
-            repeats[partition] += 1
-            if (said := _said(ordered, row)) != _said(ordered, int(stands[row])):
-                conflicts.append(
-                    Conflict(
-                        tenant_key=int(ordered.columns["tenant_key"][row]),
-                        event_key=ordered.event_keys[row].tobytes(),
-                        event_id=ordered.event_ids[row],
-                        detail=said[0],
-                        partition=partition,
-                    )
-                )
-        ordered = ordered.select(np.flatnonzero(~same))
-    return Batch(
-        records=ordered,
-        rejections=rejections,
-        progress=progress,
-        partition_of=partition_of[ordered.origin],
-        repeats=repeats,
-        conflicts=conflicts,
-        received_at_us=received_at_us,
+def _repeats(events: KeyedEvents, same: NDArray[np.bool_], partitions: int) -> tuple[NDArray[np.int64], list[Conflict]]:
+    """(how many events of each partition repeat an earlier one of the batch, those of them that say something else)."""
+    repeats = np.bincount(events.origin[same], minlength=partitions).astype(np.int64)
+    stands = np.maximum.accumulate(np.where(same, 0, np.arange(len(same))))
+    differing = [
+        (row, said[0])
+        for row in np.flatnonzero(same).tolist()
+        if (said := _said(events, row)) != _said(events, int(stands[row]))
+    ]
+    return repeats, [_conflict(events, row, detail) for row, detail in differing]
+
+
+def _conflict(events: KeyedEvents, row: int, detail: str) -> Conflict:
+    return Conflict(
+        tenant_key=int(events.tenant_key[row]),
+        event_key=events.event_keys[row].tobytes(),
+        event_id=events.event_ids[row].decode(),
+        detail=detail,
+        partition=int(events.origin[row]),
     )
 
 
-def _same_as_before(records: Records) -> NDArray[np.bool_]:
-    same = np.zeros(len(records), dtype=np.bool_)
-    tenant = records.columns["tenant_key"]
-    same[1:] = (records.event_keys[1:] == records.event_keys[:-1]).all(axis=1) & (tenant[1:] == tenant[:-1])
-    return same
-
-
-def _said(records: Records, row: int) -> tuple[str, int]:
-    return content_text(records, row), int(records.columns["factor_key"][row])
+def _said(events: KeyedEvents, row: int) -> tuple[str, int]:
+    return content_text({name: getattr(events, name)[row] for name in CONTENT_COLUMNS}), int(events.factor_key[row])

@@ -79,7 +79,7 @@ def forecast(pipeline: Pipeline, options: DemoOptions, now: datetime, horizon_s:
     columns = batch.records.columns
     order = np.argsort(columns["ended_at_us"], kind="stable")
     by_id = {event["event_id"]: event for event in events}
-    chosen = [by_id[batch.records.event_ids[row]] for row in order.tolist()]
+    chosen = [by_id[batch.records.event_ids[row].decode()] for row in order.tolist()]
     return Forecast(
         ended_s=columns["ended_at_us"][order] / 1e6 - now.timestamp(),
         amounts={measure: columns[measure][order] for measure in MEASURES},

@@ -38,8 +38,10 @@ class EventColumns:
     invariant); such rows hold no meaningful numbers.
     """
 
-    attribution: list[Attribution]
-    service: list[Service]
+    attributed: tuple[Sequence[str | None], ...]
+    """One sequence for each of ATTRIBUTION_FIELDS: a tuple an event is only made where one is needed."""
+    served: tuple[Sequence[Any], ...]
+    """One for each of SERVICE_FIELDS, followed by FACTOR_FIELDS where any event of the batch brings one."""
     user_id: Sequence[str | None]
     api_key_id: Sequence[str | None]
     event_id: Sequence[str]
@@ -58,21 +60,40 @@ class EventColumns:
     def __len__(self) -> int:
         return len(self.event_id)
 
+    @property
+    def attribution(self) -> list[Attribution]:
+        """Who each event is attributed to."""
+        return list(zip(*self.attributed, strict=True))
+
+    @property
+    def service(self) -> list[Service]:
+        """What served each event."""
+        return list(zip(*self.served, strict=True))
+
     def select(self, rows: NDArray[np.intp]) -> "EventColumns":
         """The given rows, in the given order."""
         chosen = rows.tolist()
         values: dict[str, Any] = {}
         for field in fields(self):
             column = getattr(self, field.name)
-            values[field.name] = column[rows] if isinstance(column, np.ndarray) else [column[i] for i in chosen]
+            if isinstance(column, np.ndarray):
+                values[field.name] = column[rows]
+            elif field.name in _NESTED:
+                values[field.name] = tuple([inner[i] for i in chosen] for inner in column)
+            else:
+                values[field.name] = [column[i] for i in chosen]
         return EventColumns(**values)
+
+
+_NESTED = ("attributed", "served")
 
 
 def to_columns(events: Iterable[WireEvent]) -> EventColumns:
     """Columns of any number of events; order is kept."""
-    rows = list(map(msgspec.structs.astuple, events))
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(FIELD_NAMES)
-    n = len(rows)
+    columns: list[Sequence[Any]] = list(zip(*map(msgspec.structs.astuple, events), strict=True))
+    if not columns:
+        columns = [()] * len(FIELD_NAMES)
+    n = len(columns[0])
 
     def column(name: str) -> Sequence[Any]:
         return columns[_AT[name]]
@@ -82,8 +103,8 @@ def to_columns(events: Iterable[WireEvent]) -> EventColumns:
     duration_us, duration_valid = _durations(column("started_at"), ended_at_us)
     valid &= duration_valid & _consistent(tokens) & _has_model(column("request_model"), column("response_model"))
     return EventColumns(
-        attribution=list(zip(*map(column, ATTRIBUTION_FIELDS), strict=True)),
-        service=_services(columns, n),
+        attributed=tuple(map(column, ATTRIBUTION_FIELDS)),
+        served=tuple(map(column, SERVICE_FIELDS + (FACTOR_FIELDS if _any_factor(columns, n) else ()))),
         user_id=column("user_id"),
         api_key_id=column("api_key_id"),
         event_id=column("event_id"),
@@ -101,48 +122,49 @@ def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
     """All parts, one after the other."""
     if len(parts) == 1:
         return parts[0]
-    if len({len(service) for part in parts for service in part.service[:1]}) > 1:
-        parts = [replace(part, service=[_with_factors(service) for service in part.service]) for part in parts]
+    if not parts:
+        return to_columns(())
+    if len({len(part.served) for part in parts}) > 1:
+        parts = [replace(part, served=_with_factors(part.served, len(part))) for part in parts]
     merged: dict[str, Any] = {}
     for field in fields(EventColumns):
         values = [getattr(part, field.name) for part in parts]
-        if values and isinstance(values[0], np.ndarray):
+        if isinstance(values[0], np.ndarray):
             merged[field.name] = np.concatenate(values)
+        elif field.name in _NESTED:
+            merged[field.name] = tuple(list(chain.from_iterable(inner)) for inner in zip(*values, strict=True))
         else:
             merged[field.name] = list(chain.from_iterable(values))
-    return EventColumns(**merged) if parts else to_columns(())
+    return EventColumns(**merged)
 
 
-def _with_factors(service: Service) -> Service:
-    return service if len(service) > len(SERVICE_FIELDS) else (*service, *[None] * len(FACTOR_FIELDS))
+def _with_factors(served: tuple[Sequence[Any], ...], n: int) -> tuple[Sequence[Any], ...]:
+    return served if len(served) > len(SERVICE_FIELDS) else (*served, *[(None,) * n] * len(FACTOR_FIELDS))
 
 
-def _services(columns: list[Sequence[Any]], n: int) -> list[Service]:
-    names: tuple[str, ...] = SERVICE_FIELDS
-    if any(columns[_AT[name]].count(None) < n for name in FACTOR_FIELDS):
-        names += FACTOR_FIELDS
-    return list(zip(*(columns[_AT[name]] for name in names), strict=True))
+def _any_factor(columns: list[Sequence[Any]], n: int) -> bool:
+    return any(columns[_AT[name]].count(None) < n for name in FACTOR_FIELDS)
 
 
 def _integers(values: Sequence[int | None]) -> NDArray[np.int64]:
-    nulls = values.count(None)
-    if nulls == 0:
-        return np.array(values, dtype=np.int64)
-    if nulls == len(values):
-        return np.full(len(values), UNKNOWN, dtype=np.int64)
-    # numpy reads None as NaN; token counts are far below 2**53, so the way through float is exact.
-    floats = np.array(values, dtype=np.float64)
-    return np.where(np.isnan(floats), UNKNOWN, floats).astype(np.int64)
+    n = len(values)
+    # Comparing a number with None is slow in Python, and identity is not: so ask only where None is likely.
+    if n and values[0] is None and values.count(None) == n:
+        return np.full(n, UNKNOWN, dtype=np.int64)
+    try:
+        return np.fromiter(values, dtype=np.int64, count=n)
+    except TypeError:  # a null
+        return np.fromiter([UNKNOWN if value is None else value for value in values], dtype=np.int64, count=n)
 
 
 def _matches(values: Sequence[Any], *, wanted: object) -> NDArray[np.bool_]:
-    if values.count(wanted) == 0:
+    if wanted not in set(values):
         return np.zeros(len(values), dtype=np.bool_)
     return np.fromiter((value == wanted for value in values), dtype=np.bool_, count=len(values))
 
 
 def _quality_flags(values: Sequence[str | None], n: int) -> NDArray[np.int32]:
-    if values.count(None) + values.count("reported") == n:
+    if set(values) <= {None, "reported"}:
         return np.zeros(n, dtype=np.int32)
     return np.fromiter((int(_QUALITY_FLAGS.get(value or "", 0)) for value in values), dtype=np.int32, count=n)
 
@@ -151,16 +173,16 @@ def _durations(
     started_at: Sequence[str | None], ended_at_us: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """(ended - started, plausible): UNKNOWN where there is no start; implausible where the start lies after the end."""
-    nulls = started_at.count(None)
     n = len(started_at)
-    if nulls == n:
-        return np.full(n, UNKNOWN, dtype=np.int64), np.ones(n, dtype=np.bool_)
-    known = (
-        np.ones(n, dtype=np.bool_)
-        if nulls == 0
-        else np.fromiter((value is not None for value in started_at), dtype=np.bool_, count=n)
-    )
-    started_at_us, understood = parse_times([value or "" for value in started_at] if nulls else started_at)  # type: ignore[arg-type]
+    if not any(started_at):
+        # Empty text is no time: the model refuses it.
+        return np.full(n, UNKNOWN, dtype=np.int64), np.array([text is None for text in started_at], dtype=np.bool_)
+    if all(started_at):
+        known = np.ones(n, dtype=np.bool_)
+    else:
+        known = np.array([text is not None for text in started_at], dtype=np.bool_)
+        started_at = [text or "" for text in started_at]
+    started_at_us, understood = parse_times(started_at)  # type: ignore[arg-type]
     durations = np.where(known, ended_at_us - started_at_us, UNKNOWN)
     return durations, ~known | (understood & (durations >= 0))
 

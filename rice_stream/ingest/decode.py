@@ -4,7 +4,7 @@ The hot path reads plain canonical objects with msgspec. Whatever it does not re
 is a column, goes to `canonical.py`, where the pydantic model decides; so both paths accept and reject the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -15,10 +15,11 @@ from rice_stream.ingest.columns import EventColumns, concatenate, to_columns
 from rice_stream.ingest.records import Decoded, RawRecord, Rejection
 
 _WIRE = msgspec.json.Decoder(WireEvent)
+_BACKSLASH = b"\\"
 _NUL = b"\\u0000"
-_BLOCK = 2048
-"""Records decoded together: small enough for the processor's cache (1.6 times as fast as 60,000 at once), and a bad
-one sends only its block the slow way."""
+BLOCK_RECORDS = 1024
+"""Records decoded together: few enough for their objects to stay in the processor's cache until they are columns, and
+a bad one sends only its block the slow way."""
 _VALUE = attrgetter("value")
 _HEADERS = attrgetter("headers")
 
@@ -27,11 +28,17 @@ def decode_batch(records: Sequence[RawRecord]) -> tuple[EventColumns, Decoded]:
     """Columns of all events of the records, and where each came from. Every item is an event or a rejection."""
     parts: list[EventColumns] = []
     total = Decoded([], [], [], [])
-    for first in range(0, len(records), _BLOCK):
-        columns, decoded = _decode_block(records[first : first + _BLOCK])
+    for columns, decoded in decode_blocks(records):
         parts.append(columns)
         total.extend(decoded)
     return concatenate(parts), total
+
+
+def decode_blocks(records: Sequence[RawRecord]) -> Iterator[tuple[EventColumns, Decoded]]:
+    """`decode_batch` block by block: whoever is done with a block before asking for the next one uses its memory again,
+    and that costs less than new memory does."""
+    for first in range(0, len(records), BLOCK_RECORDS):
+        yield _decode_block(records[first : first + BLOCK_RECORDS])
 
 
 def _decode_block(records: Sequence[RawRecord]) -> tuple[EventColumns, Decoded]:
@@ -52,8 +59,10 @@ def _decode_plain(block: Sequence[RawRecord]) -> list[WireEvent] | None:
         return None
     values = list(map(_VALUE, block))
     try:
-        # Headers may name an envelope, and a NUL must be refused: neither is for the hot path.
-        return None if _NUL in b"".join(values) else list(map(_WIRE.decode, values))
+        # Headers may name an envelope, and a NUL must be refused: neither is for the hot path. (One character is found
+        # ten times as fast as six.)
+        text = b"".join(values)
+        return None if _BACKSLASH in text and _NUL in text else list(map(_WIRE.decode, values))
     except (*JSON_ERRORS, TypeError):  # TypeError: a record without a value
         return None
 

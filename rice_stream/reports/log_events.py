@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rice_stream.event_keys import event_keys, key_hasher
 from rice_stream.ingest import UNKNOWN, Decoded, EventColumns, RawRecord, decode_batch
-from rice_stream.name_table import key_prefix
-from rice_stream.pipeline import event_keys
 from rice_stream.reports.stored_records import Row
 
 NUMBERS = (
@@ -38,7 +37,7 @@ class LogEvents(NamedTuple):
 
     def tenant_id(self, row: int) -> str:
         """Whose event it is."""
-        return self.columns.attribution[row][0]
+        return self.columns.attributed[0][row] or ""
 
     def place(self, row: int) -> tuple[int, int]:
         """(offset, item) of the event."""
@@ -50,9 +49,9 @@ class LogEvents(NamedTuple):
         """
         columns = self.columns
         numbers = (_nullable(getattr(columns, name)) for name in NUMBERS)
-        attributed = (_names(attribution[k] for attribution in columns.attribution) for k in (1, 2, 3))
-        served = (_names(service[k] for service in columns.service) for k in range(len(SERVED)))
-        regions = [service[len(SERVED)] for service in columns.service]
+        attributed = map(_names, columns.attributed[1:])
+        served = map(_names, columns.served[: len(SERVED)])
+        regions = columns.served[len(SERVED)]
         principals = (_names(columns.user_id), _names(columns.api_key_id))
         return list(zip(*numbers, *attributed, *principals, *served, regions, strict=True))
 
@@ -68,8 +67,9 @@ def _names(values: Iterable[str | None]) -> list[str]:
 def decode_events(records: Sequence[RawRecord]) -> LogEvents:
     """The events of the records, with the keys that the pipeline gives them; refused items are in `decoded`."""
     columns, decoded = decode_batch(records)
-    prefixes = [key_prefix(attribution[0], attribution[3]) for attribution in columns.attribution]
-    return LogEvents(columns, decoded, event_keys(columns, prefixes, np.arange(len(columns))))
+    hashers = [key_hasher(attribution[0], attribution[3]) for attribution in columns.attribution]
+    keys = event_keys(columns.ended_at_us, hashers, map(str.encode, columns.event_id))
+    return LogEvents(columns, decoded, keys)
 
 
 _OF_RECORD = itemgetter(*NUMBERS, *ATTRIBUTED, *PRINCIPALS)

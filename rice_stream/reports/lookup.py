@@ -3,15 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from rice_stream.budgets.periods import in_utc
 from rice_stream.errors import UsageError
+from rice_stream.event_keys import event_key
 from rice_stream.events import parse_time
-from rice_stream.name_table import key_prefix
 from rice_stream.reports.instants import epoch_us, rfc3339, stored_key
 
 _LISTED_MAX = 5
@@ -23,12 +22,6 @@ class StoredRecord(NamedTuple):
     view: dict[str, Any]
     basis_flags: int
     factor: Mapping[str, Any]
-
-
-def event_key(tenant_id: str, source: str | None, event_id: str, ended_at_us: int) -> bytes:
-    """The key under which the record of an event is stored; `pipeline.event_keys` does the same for whole batches."""
-    digest = blake2b(key_prefix(tenant_id, source) + event_id.encode(), digest_size=10).digest()
-    return (ended_at_us // 1000).to_bytes(6, "big") + digest
 
 
 def find_record(

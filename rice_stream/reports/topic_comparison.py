@@ -202,7 +202,7 @@ def _measures(events: LogEvents, rows: NDArray[np.intp], amounts: dict[str, NDAr
 def _conflict_digest(connection: Connection, events: LogEvents, row: int, tenant_key: int) -> bytes:
     """The digest that the writer keeps with a contradicting event: of its content as JSON, names as their keys."""
     columns = events.columns
-    _, team, project, source = columns.attribution[row]
+    _, team, project, source = (column[row] for column in columns.attributed)
     values: dict[str, Any] = {
         name: int(getattr(columns, name)[row]) for name in CONTENT_COLUMNS if not name.endswith("_key")
     }

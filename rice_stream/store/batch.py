@@ -1,7 +1,7 @@
 """What one transaction writes, as columns; and what came of it."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,11 +48,10 @@ class Records:
     event_keys: NDArray[np.uint8]
     """Shape (n, 16)."""
     columns: dict[str, Ints]
-    event_ids: list[str]
+    event_ids: Sequence[bytes]
+    """In UTF-8."""
     measures: Ints
     """Shape (n, len(MEASURES))."""
-    origin: NDArray[np.intp]
-    """Position of each record's event in the decoded batch."""
 
     def __len__(self) -> int:
         return len(self.event_ids)
@@ -64,7 +63,6 @@ class Records:
             {name: column[rows] for name, column in self.columns.items()},
             [self.event_ids[i] for i in rows.tolist()],
             self.measures[rows],
-            self.origin[rows],
         )
 
 

@@ -1,9 +1,12 @@
 """PostgreSQL's binary COPY stream for a whole batch, built by numpy instead of row by row."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.ingest import UNKNOWN
+from rice_stream.keyed_events import pick
 from rice_stream.store.batch import AMOUNT_COLUMNS, KEY_COLUMNS, NULLABLE_COLUMNS, RECORD_COLUMNS, Records
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -12,52 +15,60 @@ _INT4 = {*KEY_COLUMNS, "user_key", "api_key_key", *(c for c in NULLABLE_COLUMNS 
 
 
 def records_stream(records: Records) -> bytes:
-    """The stream for `RECORD_COLUMNS`. A null is a length of -1 and no bytes, so rows of one null pattern share a
-    layout: they are laid out together, then put back in order (writers keep one key order, so none can deadlock)."""
+    """The stream for `RECORD_COLUMNS`. Rows with the same nulls and the same length of event id share a layout: they are
+    laid out together, then put back in order (writers keep one key order, so none can deadlock)."""
     n = len(records)
-    texts = [event_id.encode() for event_id in records.event_ids]
-    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=n)
-    pattern = np.zeros(n, dtype=np.int64)
+    lengths = np.fromiter(map(len, records.event_ids), dtype=np.int64, count=n)
+    layout = lengths << len(NULLABLE_COLUMNS)
     for bit, name in enumerate(NULLABLE_COLUMNS):
-        pattern |= (records.columns[name] == UNKNOWN).astype(np.int64) << bit
-    pieces: list[bytes] = [b""] * (2 * n)
-    pieces[1::2] = texts
-    patterns = np.unique(pattern)
-    for code in patterns.tolist():
-        rows = np.arange(n) if len(patterns) == 1 else np.flatnonzero(pattern == code)
-        fixed = _fixed_part(records, rows, lengths, code)
-        size = fixed.dtype.itemsize
-        flat = fixed.tobytes()
-        heads = [flat[i : i + size] for i in range(0, len(flat), size)]
-        if len(patterns) == 1:
-            pieces[0::2] = heads
-        else:
-            for row, head in zip((2 * rows).tolist(), heads, strict=True):
-                pieces[row] = head
+        # A null is a length of -1 and no bytes.
+        layout |= (records.columns[name] == UNKNOWN).astype(np.int64) << bit
+    codes = np.unique(layout).tolist()
+    if len(codes) == 1:
+        return b"".join((HEADER, _rows(records, np.arange(n), codes[0]).tobytes(), TRAILER))
+    pieces: list[bytes] = [b""] * n
+    for code in codes:
+        chosen = np.flatnonzero(layout == code)
+        rows = _rows(records, chosen, code)
+        flat, size = rows.tobytes(), rows.dtype.itemsize
+        for place, start in zip(chosen.tolist(), range(0, len(flat), size), strict=True):
+            pieces[place] = flat[start : start + size]
     return b"".join((HEADER, *pieces, TRAILER))
 
 
-def _fixed_part(records: Records, rows: NDArray[np.intp], lengths: NDArray[np.int64], nulls: int) -> NDArray[np.void]:
-    layout: list[tuple[str, str]] = [("count", ">i2")]
-    for name in (*KEY_COLUMNS, "event_key", *AMOUNT_COLUMNS):
-        layout += [(f"{name}.length", ">i4"), (name, _wire_type(name))]
-    for bit, name in enumerate(NULLABLE_COLUMNS):
-        layout.append((f"{name}.length", ">i4"))
-        if not nulls >> bit & 1:
-            layout.append((name, _wire_type(name)))
-    layout.append(("event_id.length", ">i4"))
-    fixed = np.empty(len(rows), dtype=np.dtype(layout))
-    fixed["count"] = len(RECORD_COLUMNS)
-    fixed["event_id.length"] = lengths[rows]
-    fixed["event_key.length"] = 16
-    fixed["event_key"] = np.ascontiguousarray(records.event_keys[rows]).view("V16").ravel()
+def _rows(records: Records, chosen: NDArray[np.intp], code: int) -> NDArray[np.void]:
+    """The chosen records, which share the layout of this code, as they go over the wire."""
+    dtype, template = _layout(code)
+    rows = np.empty(len(chosen), dtype=dtype)
+    rows[:] = template
+    rows["event_key"] = np.ascontiguousarray(records.event_keys[chosen]).view("V16").ravel()
     for name in (*KEY_COLUMNS, *AMOUNT_COLUMNS, *NULLABLE_COLUMNS):
-        if name in fixed.dtype.names:  # type: ignore[operator]
-            fixed[f"{name}.length"] = fixed.dtype[name].itemsize
-            fixed[name] = records.columns[name][rows]
-        else:
-            fixed[f"{name}.length"] = -1
-    return fixed
+        if name in dtype.fields:  # type: ignore[operator]
+            rows[name] = records.columns[name][chosen]
+    if "event_id" in dtype.fields:  # type: ignore[operator]
+        text = b"".join(pick(records.event_ids, chosen))
+        rows["event_id"] = np.frombuffer(text, dtype=dtype["event_id"])
+    return rows
+
+
+@lru_cache(maxsize=4096)
+def _layout(code: int) -> tuple[np.dtype[np.void], NDArray[np.void]]:
+    """(layout of a row, a row of it with all lengths in place and no values)."""
+    text_bytes, nulls = code >> len(NULLABLE_COLUMNS), code & (1 << len(NULLABLE_COLUMNS)) - 1
+    types = {name: _wire_type(name) for name in RECORD_COLUMNS}
+    types["event_id"] = f"V{text_bytes}"
+    present = [name for name in RECORD_COLUMNS if name not in NULLABLE_COLUMNS]
+    present += [name for bit, name in enumerate(NULLABLE_COLUMNS) if not nulls >> bit & 1]
+    fields: list[tuple[str, str]] = [("count", ">i2")]
+    for name in RECORD_COLUMNS:
+        fields.append((f"{name}.length", ">i4"))
+        if name in present and types[name] != "V0":
+            fields.append((name, types[name]))
+    template = np.zeros((), dtype=np.dtype(fields))
+    template["count"] = len(RECORD_COLUMNS)
+    for name in RECORD_COLUMNS:
+        template[f"{name}.length"] = np.dtype(types[name]).itemsize if name in present else -1
+    return template.dtype, template
 
 
 def _wire_type(name: str) -> str:

@@ -72,7 +72,7 @@ class SqliteWriter(Writer):
             if name == "event_key":
                 columns.append([flat[i : i + 16] for i in range(0, len(flat), 16)])
             elif name == "event_id":
-                columns.append(records.event_ids)
+                columns.append(list(map(bytes.decode, records.event_ids)))
             else:
                 column = records.columns[name]
                 columns.append(nullable(column) if name in NULLABLE_COLUMNS else column.tolist())

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -78,8 +78,8 @@ class Writer(ABC):
             yield Conflict(
                 tenant_key=int(batch.records.columns["tenant_key"][row]),
                 event_key=batch.records.event_keys[row].tobytes(),
-                event_id=batch.records.event_ids[row],
-                detail=content_text(batch.records, row),
+                event_id=batch.records.event_ids[row].decode(),
+                detail=content_text({name: batch.records.columns[name][row] for name in CONTENT_COLUMNS}),
                 partition=int(batch.partition_of[row]),
             )
 
@@ -124,10 +124,9 @@ class Writer(ABC):
         """Give the connection back."""
 
 
-def content_text(records: Records, row: int) -> str:
-    """What the event says, as JSON: stored with a conflict so that a person can compare."""
-    values = {name: int(records.columns[name][row]) for name in CONTENT_COLUMNS}
-    return json.dumps({name: None if value == UNKNOWN else value for name, value in values.items()})
+def content_text(content: Mapping[str, np.int64]) -> str:
+    """What an event says (the values of CONTENT_COLUMNS), as JSON: stored with a conflict so that a person can compare."""
+    return json.dumps({name: None if value == UNKNOWN else int(value) for name, value in content.items()})
 
 
 PROBE_COLUMNS = ("tenant_key", "event_key", "factor_key", *CONTENT_COLUMNS)

@@ -191,7 +191,8 @@ def measures_of(events: Iterable[Event], folder: Path) -> dict[Key, dict[str, in
         assert not batch.rejections
         names = {key: name for name, key in Dimensions(engine).tenants({e["tenant_id"] for e in given}).items()}
         columns = [batch.records.columns[name].tolist() for name in ("tenant_key", *AMOUNTS)]
-        for event_id, (tenant_key, *amounts) in zip(batch.records.event_ids, zip(*columns, strict=True), strict=True):
+        event_ids = map(bytes.decode, batch.records.event_ids)
+        for event_id, (tenant_key, *amounts) in zip(event_ids, zip(*columns, strict=True), strict=True):
             found[names[tenant_key], event_id] = dict(zip(AMOUNTS, amounts, strict=True))
     for event in given:
         tokens = {name: event.get(name) or 0 for name in TOKENS}

@@ -207,7 +207,7 @@ class MemoryWriter(Writer):
         columns: list[list[Any]] = [
             [bytes(key) for key in records.event_keys]
             if name == "event_key"
-            else list(records.event_ids)
+            else list(map(bytes.decode, records.event_ids))
             if name == "event_id"
             else list(nullable(records.columns[name]))
             for name in RECORD_COLUMNS
