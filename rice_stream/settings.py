@@ -3,19 +3,22 @@
 One error lists every problem, by name, with what is allowed. docs/operations.md explains each; a test keeps it whole.
 """
 
+import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rice_stream.errors import UsageError
 from rice_stream.factors import FactorPolicy
+from rice_stream.ingest.formats import FormatOptions, parse_rules
 
 PREFIX = "RICE_"
+Value = TypeVar("Value")
 
 
 class Settings(BaseSettings):
@@ -39,6 +42,12 @@ class Settings(BaseSettings):
 
     events_topics: Annotated[tuple[str, ...], NoDecode, Field(min_length=1)] = ("llm-requests",)
     alerts_topic: str = "carbon-alerts"
+    event_formats: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    attribution_attributes: Annotated[dict[str, tuple[str, ...]], NoDecode] = Field(default_factory=dict)
+    attribution_rules: Annotated[tuple[dict[str, Any], ...], NoDecode] = ()
+    estimate_missing_usage: bool = False
+    count_log_events: bool = False
+    skipped_scopes: Annotated[tuple[str, ...], NoDecode] = ()
     database_url: SecretStr = SecretStr("sqlite:///rice.db")
 
     method: Literal["rice-paper", "rice-calibrated"] = "rice-paper"
@@ -76,11 +85,16 @@ class Settings(BaseSettings):
 
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    http_token: SecretStr | None = None
+    http_topic: str | None = None
+    http_body_max_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 1_000_000
+    http_requests_per_s: Annotated[float, Field(gt=0)] = 1_000.0
+    http_delivery_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10.0
     worker_http_port: Annotated[int, Field(ge=0, le=65_535)] = 6066
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("events_topics", mode="before")
+    @field_validator("events_topics", "skipped_scopes", mode="before")
     @classmethod
     def _split_topics(cls, value: object) -> object:
         if isinstance(value, str):
@@ -90,12 +104,47 @@ class Settings(BaseSettings):
     @field_validator("live_feed_zones", mode="before")
     @classmethod
     def _split_zones(cls, value: object) -> object:
-        if isinstance(value, str):
-            pairs = [piece.partition("=") for piece in value.split(",") if piece.strip()]
-            if not all(key.strip() and sign and zone.strip() for key, sign, zone in pairs):
-                raise ValueError("must be a comma list of region=zone, such as aws:eu-west-1=IE")
-            return {key.strip(): zone.strip() for key, _, zone in pairs}
-        return value
+        return dict(_pairs(value, "region=zone, such as aws:eu-west-1=IE")) if isinstance(value, str) else value
+
+    @field_validator("event_formats", mode="before")
+    @classmethod
+    def _split_formats(cls, value: object) -> object:
+        return dict(_pairs(value, "topic=format, such as otlp_spans=otlp")) if isinstance(value, str) else value
+
+    @field_validator("attribution_attributes", mode="before")
+    @classmethod
+    def _split_attributes(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        found: dict[str, tuple[str, ...]] = {}
+        for field, name in _pairs(value, "field=attribute, such as tenant_id=service.namespace"):
+            found[field] = (*found.get(field, ()), name)
+        return found
+
+    @field_validator("attribution_rules", mode="before")
+    @classmethod
+    def _read_rules(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(json.loads(value))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise ValueError('must be a JSON array, such as [{"attribute": "service.name"}]') from error
+
+    @field_validator("event_formats")
+    @classmethod
+    def _known_formats(cls, value: dict[str, str]) -> dict[str, str]:
+        return _checked(value, lambda: FormatOptions(topic_formats=value))
+
+    @field_validator("attribution_attributes")
+    @classmethod
+    def _known_fields(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        return _checked(value, lambda: FormatOptions(attributes=value))
+
+    @field_validator("attribution_rules")
+    @classmethod
+    def _good_rules(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        return _checked(value, lambda: parse_rules(value))
 
     def factor_policy(self) -> FactorPolicy:
         """The part of the settings that the estimator sees."""
@@ -111,6 +160,17 @@ class Settings(BaseSettings):
             precision=self.precision,
             utilisation=self.utilisation,
             tdp_w=self.tdp_w,
+        )
+
+    def format_options(self) -> FormatOptions:
+        """What the decoders of other formats are told."""
+        return FormatOptions(
+            topic_formats=self.event_formats,
+            attributes=self.attribution_attributes,
+            rules=parse_rules(self.attribution_rules),
+            estimate_missing_usage=self.estimate_missing_usage,
+            count_log_events=self.count_log_events,
+            skipped_scopes=frozenset(self.skipped_scopes),
         )
 
     def kafka_client_config(self) -> dict[str, Any]:
@@ -135,6 +195,23 @@ class Settings(BaseSettings):
 
 def _revealed(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret is not None else None
+
+
+def _checked(value: Value, make: Callable[[], object]) -> Value:
+    """The value, if what it stands for can be made; ValueError with the reason."""
+    try:
+        make()
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+def _pairs(value: str, what: str) -> list[tuple[str, str]]:
+    """`a=b,c=d` as pairs; ValueError says what should be written. The first `=` parts."""
+    pairs = [piece.partition("=") for piece in value.split(",") if piece.strip()]
+    if not all(key.strip() and sign and item.strip() for key, sign, item in pairs):
+        raise ValueError(f"must be a comma list of {what}")
+    return [(key.strip(), item.strip()) for key, _, item in pairs]
 
 
 def _text(path: Path | None) -> str | None:

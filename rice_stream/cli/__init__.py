@@ -20,6 +20,7 @@ _COMMANDS = {
     "worker": "worker",
     "replay": "replay",
     "ingest": "ingest",
+    "serve": "serve",
     "estimate": "estimate",
     "models": "reference",
     "regions": "reference",

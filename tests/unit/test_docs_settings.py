@@ -1,5 +1,6 @@
 """docs/operations.md and the example file have every setting, with its type and default as in the code, and no other."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -27,12 +28,12 @@ def _kind(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in arguments)
     if get_origin(annotation) is tuple:
-        return "comma list"
+        return "JSON array" if get_origin(arguments[0]) is dict else "comma list"
     if get_origin(annotation) is dict:
         return "comma list of `a=b`"
     if arguments:  # "X | None", or X with bounds
         return _kind(arguments[0])
-    names = {str: "text", Path: "path", int: "integer", float: "number", SecretStr: "secret"}
+    names = {bool: "`true` or `false`", str: "text", Path: "path", int: "integer", float: "number", SecretStr: "secret"}
     return names[annotation]
 
 
@@ -56,8 +57,10 @@ def type_of(field: FieldInfo) -> str:
 def default_of(field: FieldInfo) -> str:
     """The default as one would write it into the environment."""
     default = field.get_default(call_default_factory=True)
-    if default is None or default == {}:
+    if default is None or default in ({}, ()):
         return "none"
+    if isinstance(default, bool):
+        return str(default).lower()
     if isinstance(default, SecretStr):
         return default.get_secret_value()
     if isinstance(default, tuple):
@@ -94,11 +97,20 @@ def test_a_setting_that_nothing_reads_is_marked_and_no_other() -> None:
 
 def test_every_unit_in_a_name_is_in_the_unit_column() -> None:
     """`_s` is seconds wherever it stands; the page says so."""
-    units = {"_s": "s", "_w": "W", "_bytes": "bytes", "_days": "days", "_tokens": "tokens", "_per_kwh": "gCO2e/kWh"}
+    units = {
+        "_requests_per_s": "requests/s",
+        "_s": "s",
+        "_w": "W",
+        "_bytes": "bytes",
+        "_days": "days",
+        "_tokens": "tokens",
+        "_per_kwh": "gCO2e/kWh",
+    }
     for name, (_type, _default, unit, _meaning) in _documented().items():
         for suffix, expected in units.items():
             if name.lower().endswith(suffix):
                 assert unit == expected, name
+                break  # the longer suffix stands first
 
 
 def test_the_example_file_loads_and_changes_nothing_but_what_it_sets() -> None:
@@ -123,7 +135,8 @@ def test_the_example_file_shows_every_setting_and_a_commented_one_is_right_once_
 
 def _as_environment(value: Any) -> str:
     if isinstance(value, list):
-        return ",".join(value)
+        return json.dumps(value) if isinstance(value[0], dict) else ",".join(value)
     if isinstance(value, dict):
-        return ",".join(f"{key}={item}" for key, item in value.items())
+        several = ((key, item if isinstance(item, list) else [item]) for key, item in value.items())
+        return ",".join(f"{key}={item}" for key, items in several for item in items)
     return str(value)

@@ -24,7 +24,7 @@ LOADERS = {
 }
 MAY_IMPORT = {
     "faust": {"transport.py", "worker/app.py"},
-    "fastapi": set(),
+    "fastapi": {"api/"},
     "sqlalchemy": {
         "schema.py",  # the tables
         "store/",  # the statements

@@ -99,7 +99,9 @@ def _decide(span: Span, draft: EventDraft, options: FormatOptions) -> Item:
         return Ignored("not_an_inference", "a log record that is no inference event")
     # Written beside the span of the same call, a moment before or after its end: under another key, it would count again.
     if span.is_log and span.span_id and not options.count_log_events:
-        return Ignored("log_events_off", "an inference log event of a span, which counts itself (RICE_COUNT_LOG_EVENTS)")
+        return Ignored(
+            "log_events_off", "an inference log event of a span, which counts itself (RICE_COUNT_LOG_EVENTS)"
+        )
     if operation is None:
         return Ignored("not_an_inference", "a span that does not stand for one call of a model")
     if span.scope in options.skipped_scopes:

@@ -1,0 +1,75 @@
+"""`rice-stream serve`."""
+
+import logging
+import signal
+import socket
+from types import FrameType
+
+import click
+
+from rice_stream.cli.base import Session, pass_session
+from rice_stream.errors import UsageError
+from rice_stream.logs import configure_logging
+from rice_stream.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = 512
+_STOP_TIMEOUT_S = 20
+_CHECK_TIMEOUT_S = 10.0
+
+
+@click.command()
+@pass_session
+def serve(session: Session) -> None:
+    """Take events over HTTP and put them on Kafka; until SIGTERM or SIGINT.
+
+    POST /v1/events takes JSON in any format that the worker reads, POST /v1/traces and /v1/logs take OTLP/HTTP. An
+    answer of 2xx means that the broker has the events; prompts and answers are left out at the door.
+
+    Example: RICE_HTTP_PORT=8080 rice-stream serve
+    """
+    import uvicorn
+
+    from rice_stream.api.app import create_app
+    from rice_stream.api.limits import check_binding
+    from rice_stream.api.publishing import Publisher
+
+    settings = session.settings
+    configure_logging(settings)
+    check_binding(settings)
+    listener = _listen(settings)
+    publisher = Publisher(settings)
+    try:
+        publisher.check(_CHECK_TIMEOUT_S)
+        host, port = listener.getsockname()[:2]
+        log.info("taking events at http://%s:%d for topic %s", host, port, publisher.topic)
+        config = uvicorn.Config(
+            create_app(settings, publisher),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_STOP_TIMEOUT_S,
+        )
+        # uvicorn raises the signal once more after it has finished in order; that must not end us with its code.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _finished)
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        publisher.close()
+        listener.close()
+
+
+def _finished(_number: int, _frame: FrameType | None) -> None:
+    """Stopping was asked for, and has been done."""
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.http_host, settings.http_port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise UsageError(
+            f"RICE_HTTP_PORT: cannot listen on {host}:{port} ({error.strerror}); choose another"
+        ) from error

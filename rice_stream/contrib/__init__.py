@@ -1,0 +1,1 @@
+"""Pieces that run inside other software. Nothing here is imported unless that software is there."""

@@ -1,0 +1,181 @@
+"""LiteLLM callback: every call that LiteLLM makes becomes a canonical event on Kafka. Prompts and answers stay where they are.
+
+In the proxy's configuration, or in a program:
+
+    litellm_settings:
+      callbacks: ["rice_stream.contrib.litellm.rice_kafka_logger"]
+
+    litellm.callbacks = [RiceKafkaLogger()]
+
+Kafka, topic and attribution come from the same `RICE_*` settings as the worker's (docs/operations.md). A call never waits
+for Kafka and never fails because of it: what cannot be delivered is counted and logged.
+"""
+
+import atexit
+import logging
+import threading
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from litellm.integrations.custom_logger import CustomLogger
+
+from rice_stream.errors import RiceError
+from rice_stream.events import WireEvent
+from rice_stream.ingest import RawRecord, Rejection
+from rice_stream.ingest.formats import FormatOptions, read
+from rice_stream.ingest.formats.canonical_json import canonical_json
+from rice_stream.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+FLUSH_TIMEOUT_S = 10.0
+"""What the end of the process waits for events that are still on their way."""
+_LOG_EVERY = 1_000
+_TOP = (
+    "id",
+    "litellm_call_id",
+    "call_type",
+    "status",
+    "custom_llm_provider",
+    "model",
+    "model_group",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "startTime",
+    "endTime",
+    "cache_hit",
+    "request_tags",
+    "api_base",
+)
+_NESTED = {
+    "metadata": (
+        "user_api_key_hash",
+        "user_api_key_team_id",
+        "user_api_key_org_id",
+        "user_api_key_project_id",
+        "user_api_key_user_id",
+        "usage_object",
+    ),
+    "hidden_params": ("api_base", "usage_object"),
+    "cost_breakdown": ("data_residency", "vertex_location"),
+    "response": ("model", "usage"),
+}
+
+
+class RiceKafkaLogger(CustomLogger):
+    """Connects with the first event, so that making one costs nothing. For use from any thread.
+
+    `settings`: None reads `RICE_*`. `confirmed`, `ignored`, `lost`: events so far, by what became of them.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        super().__init__()
+        self.confirmed = 0
+        self.ignored = 0
+        self.lost = 0
+        self._settings = settings
+        self._options = FormatOptions(default_format="litellm")
+        self._topic = ""
+        self._producer: Producer | None = None
+        self._lock = threading.Lock()
+
+    def log_success_event(self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """LiteLLM calls this after a call of `completion`."""
+        del response_obj, start_time, end_time
+        self._take(kwargs)
+
+    def log_failure_event(self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """The same for a failed call."""
+        del response_obj, start_time, end_time
+        self._take(kwargs)
+
+    async def async_log_success_event(
+        self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        """LiteLLM calls this after a call of `acompletion`, and in the proxy."""
+        del response_obj, start_time, end_time
+        self._take(kwargs)
+
+    async def async_log_failure_event(
+        self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        """The same for a failed call."""
+        del response_obj, start_time, end_time
+        self._take(kwargs)
+
+    def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> int:
+        """Wait for the broker's word; returns how many events are still without it."""
+        return self._producer.flush(timeout_s) if self._producer is not None else 0
+
+    def _take(self, kwargs: Mapping[str, Any]) -> None:
+        payload = kwargs.get("standard_logging_object")
+        if not isinstance(payload, Mapping):
+            self._lose("LiteLLM gave no standard_logging_object")
+            return
+        try:
+            producer = self._connected()
+            value = msgspec.json.encode(without_text(payload, self._options.attribute_names), enc_hook=str)
+            for outcome in read(RawRecord("litellm", 0, 0, value), self._options):
+                self._send(producer, outcome.result)
+        except RiceError as error:
+            self._lose(str(error))
+
+    def _send(self, producer: Producer, result: object) -> None:
+        if isinstance(result, Rejection):
+            self._lose(f"{result.reason}: {result.detail}")
+        elif isinstance(result, WireEvent):
+            try:
+                producer.produce(self._topic, canonical_json(result), result.tenant_id, on_delivery=self._delivered)
+            except (BufferError, KafkaException) as error:
+                self._lose(f"Kafka takes no more: {error}")
+        else:
+            self.ignored += 1
+        producer.poll(0)
+
+    def _connected(self) -> Producer:
+        with self._lock:
+            if self._producer is None:
+                settings = self._settings or load_settings()
+                options = settings.format_options()
+                self._options = FormatOptions(
+                    default_format="litellm", attributes=options.attributes, rules=options.rules
+                )
+                self._topic = settings.http_topic or settings.events_topics[0]
+                config = {"acks": "all", "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20}
+                self._producer = Producer({**settings.kafka_client_config(), **config}, logger=log)
+                atexit.register(self.flush)
+            return self._producer
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            self._lose(f"Kafka did not confirm it: {error.str()}")
+        else:
+            self.confirmed += 1
+
+    def _lose(self, why: str) -> None:
+        """Count it; say so at the first, and then now and then: an outage must not flood the proxy's log."""
+        self.lost += 1
+        if self.lost % _LOG_EVERY == 1:
+            log.error("an event was not sent (%d so far): %s", self.lost, why)
+
+
+def without_text(payload: Mapping[str, Any], attributes: Collection[str] = ()) -> dict[str, Any]:
+    """Of LiteLLM's StandardLoggingPayload only ids, names, counts and times: an allow-list, so a new field cannot leak.
+
+    `attributes` are what rules and settings look at besides, such as `metadata.user_api_key_alias` or `end_user`.
+    """
+    more_top = sorted(name for name in attributes if "." not in name)
+    kept: dict[str, Any] = {name: payload[name] for name in (*_TOP, *more_top) if name in payload}
+    for outer in {*_NESTED, *(name.partition(".")[0] for name in attributes if "." in name)}:
+        inner = payload.get(outer)
+        if isinstance(inner, Mapping):
+            more = (name.partition(".")[2] for name in attributes if name.startswith(f"{outer}."))
+            kept[outer] = {name: inner[name] for name in (*_NESTED.get(outer, ()), *more) if name in inner}
+    return kept
+
+
+rice_kafka_logger = RiceKafkaLogger()
+"""For the proxy's configuration, which names an object."""
