@@ -53,6 +53,8 @@ class Estimated:
     values: dict[str, Any]
     use: FactorUse
     context: Context
+    it_energy_wh: tuple[float, float, float]
+    """Low, mid and high."""
 
 
 def estimate_all(
@@ -71,7 +73,12 @@ def estimate_all(
     estimates = method.estimate(method.coefficients(contexts), columns)
     devices = method.devices(contexts)
     return [
-        Estimated(_values(row, use, context, estimates, float(devices[row]), method, reference), use, context)
+        Estimated(
+            _values(row, use, context, estimates, float(devices[row]), method, reference),
+            use,
+            context,
+            _it_energy_wh(row, estimates),
+        )
         for row, (use, context) in enumerate(resolved)
     ]
 
@@ -122,10 +129,7 @@ def _values(
     method: Method,
     reference: Reference,
 ) -> dict[str, Any]:
-    it_wh = [
-        float(column[row])
-        for column in (estimates.it_energy_wh_low, estimates.it_energy_wh, estimates.it_energy_wh_high)
-    ]
+    it_wh = _it_energy_wh(row, estimates)
     rci = use.rci_gco2e_per_kwh
     pue = use.pue.pue
     carbon = [energy * pue * factor / 1000 for energy, factor in zip(it_wh, (rci.low, rci.mid, rci.high), strict=True)]
@@ -152,6 +156,14 @@ def _values(
         "basis": _basis(use, int(estimates.flags[row]), sized=context.params_total_b != use.context.params_total_b),
         "versions": {"method": method.version, "factors": reference.version},
     }
+
+
+def _it_energy_wh(row: int, estimates: Estimates) -> tuple[float, float, float]:
+    return (
+        float(estimates.it_energy_wh_low[row]),
+        float(estimates.it_energy_wh[row]),
+        float(estimates.it_energy_wh_high[row]),
+    )
 
 
 def _basis(use: FactorUse, flags: int, *, sized: bool) -> list[str]:

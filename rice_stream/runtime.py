@@ -4,7 +4,9 @@ from sqlalchemy import Engine
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator import load_method
+from rice_stream.estimator.types import Method
 from rice_stream.factors import LiveLookup, no_live_feed
+from rice_stream.ingest.formats import FormatOptions
 from rice_stream.pipeline import Pipeline
 from rice_stream.reference import Reference, load_reference
 from rice_stream.settings import Settings
@@ -31,17 +33,25 @@ def open_reference(settings: Settings) -> Reference:
     return load_reference(settings.reference_dir)
 
 
-def open_pipeline(settings: Settings, engine: Engine, live: LiveLookup = no_live_feed) -> tuple[Pipeline, Writer]:
-    """The pipeline of the settings, writing to `engine`; close the writer in the end."""
+def open_method(settings: Settings, name: str | None = None) -> Method:
+    """The estimating method of the settings, or the named one under the same settings."""
+    return load_method(name or settings.method)
+
+
+def open_pipeline(
+    settings: Settings, engine: Engine, live: LiveLookup = no_live_feed, formats: FormatOptions | None = None
+) -> tuple[Pipeline, Writer]:
+    """The pipeline of the settings (`formats` in the place of theirs), writing to `engine`; close the writer in the end."""
     writer = open_writer(engine)
     pipeline = Pipeline(
         engine=engine,
         writer=writer,
         reference=open_reference(settings),
         policy=settings.factor_policy(),
-        method=load_method(settings.method),
+        method=open_method(settings),
         default_input_tokens=settings.default_input_tokens,
         default_output_tokens=settings.default_output_tokens,
         live=live,
+        formats=formats or settings.format_options(),
     )
     return pipeline, writer

@@ -22,6 +22,8 @@ _COMMANDS = {
     "ingest": "ingest",
     "serve": "serve",
     "estimate": "estimate",
+    "rank": "rank",
+    "compare": "compare",
     "models": "reference",
     "regions": "reference",
     "totals": "reports",

@@ -1,10 +1,9 @@
 """`rice-stream estimate`: one request, or a whole table of them."""
 
 import csv
-import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,15 @@ import click
 from rich.progress import Progress
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.requests import PRECISIONS, described, option_name
 from rice_stream.errors import UsageError
 from rice_stream.estimating import Described, Estimated, estimate_all
 from rice_stream.estimator import load_method, method_names
 from rice_stream.estimator.types import Method
-from rice_stream.events import TOKENS_MAX
 from rice_stream.factors import FactorPolicy
 from rice_stream.reference import Reference
 from rice_stream.runtime import open_reference
 
-PRECISIONS = ("fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4")
 ADDED_COLUMNS = (
     "prefill_j",
     "decode_j",
@@ -37,19 +35,6 @@ ADDED_COLUMNS = (
     "carbon_gco2e_high",
     "basis",
 )
-_WHOLE = ("input_tokens", "output_tokens", "cache_read_input_tokens")
-_TEXT = ("model", "hardware", "precision", "region", "profile", "provider")
-_LIMITS = {
-    "params_total_b": (0.0, 1e6),
-    "params_active_b": (0.0, 1e6),
-    "devices": (0.0, 1e4),
-    "batch_size": (0.0, 1e6),
-    "kv_bytes_per_token": (0.0, 1e9),
-    "pue": (1.0, 3.0),
-    "rci_gco2e_per_kwh": (0.0, 2000.0),
-}
-_AT_LEAST = {"pue", "rci_gco2e_per_kwh"}
-"""Columns whose lower limit is itself allowed; the others must be above theirs."""
 _ROWS_AT_ONCE = 20_000
 
 
@@ -109,7 +94,7 @@ def estimate(
             human=lambda: STDERR.print(f"{rows:,} rows estimated."),
         )
         return
-    request = _described({name: value for name, value in given.items() if value is not None}, _option_name)
+    request = described({name: value for name, value in given.items() if value is not None}, option_name)
     document = estimator.estimate([(request, None)])[0].values
     answer(document, as_json=as_json, human=lambda: _show(document))
 
@@ -140,52 +125,6 @@ class _Estimator:
             for row, one in zip(rows, estimated, strict=True):
                 answers[row] = one
         return [one for one in answers if one is not None]
-
-
-def _option_name(field: str) -> str:
-    return f"--{field.replace('_', '-')}"
-
-
-def _described(cells: dict[str, str], label: Any) -> Described:
-    """A request from texts. UsageError names the option or cell, and what is allowed."""
-    values: dict[str, Any] = {}
-    known = {field.name for field in fields(Described)}
-    for name, cell in cells.items():
-        text = cell.strip()
-        if name not in known or not text:
-            continue
-        if name in _TEXT:
-            values[name] = text
-        else:
-            values[name] = _whole(text, label(name)) if name in _WHOLE else _number(text, name, label(name))
-    for name in ("input_tokens", "output_tokens"):
-        if name not in values:
-            raise UsageError(f"{label(name)}: is needed (0 or more)")
-    if values.get("precision") not in {None, *PRECISIONS}:
-        raise UsageError(f"{label('precision')}: {values['precision']!r} is not one of {', '.join(PRECISIONS)}")
-    return Described(**values)
-
-
-def _whole(text: str, label: str) -> int:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not (0 <= number <= TOKENS_MAX and number == int(number)):
-        raise UsageError(f"{label}: {text!r} is not a whole number from 0 to {TOKENS_MAX}")
-    return int(number)
-
-
-def _number(text: str, name: str, label: str) -> float:
-    low, high = _LIMITS[name]
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not (low <= number <= high) or (number == low and name not in _AT_LEAST):
-        bound = "from" if name in _AT_LEAST else "above"
-        raise UsageError(f"{label}: {text!r} is not a number {bound} {low:g} up to {high:g}")
-    return number
 
 
 def _estimate_table(estimator: _Estimator, source: Path, target: Path) -> int:
@@ -239,11 +178,15 @@ def _rows(
                 f"{source}, row {number}, column method: {method!r} is not one of {', '.join(method_names())}"
             )
         try:
-            request = _described(named, lambda name, row=number: f"{source}, row {row}, column {name}")
+            request = described(named, partial(_cell_label, source, number))
         except UsageError as error:
             text = str(error)
             raise UsageError(text if text.startswith(str(source)) else f"{source}, row {number}: {text}") from error
         yield cells, request, method
+
+
+def _cell_label(source: Path, row: int, column: str) -> str:
+    return f"{source}, row {row}, column {column}"
 
 
 def _added(values: dict[str, Any]) -> list[object]:

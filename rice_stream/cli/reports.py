@@ -39,7 +39,7 @@ def _moment(name: str, value: str | None) -> Bound:
         raise UsageError(f"{name} {value}: {error}; a date such as 2026-11-22 is allowed as well") from error
 
 
-def _instant(name: str, value: str | None) -> datetime | None:
+def instant(name: str, value: str | None) -> datetime | None:
     """An instant; a date means its beginning in UTC."""
     moment = _moment(name, value)
     if moment is None or isinstance(moment, datetime):
@@ -47,7 +47,8 @@ def _instant(name: str, value: str | None) -> datetime | None:
     return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
 
 
-def _defaults(settings: Settings) -> TokenDefaults:
+def defaults_of(settings: Settings) -> TokenDefaults:
+    """The counts that stand in for unknown ones."""
     return TokenDefaults(settings.default_input_tokens, settings.default_output_tokens)
 
 
@@ -131,7 +132,7 @@ def verify(session: Session, /, *, against_topic: bool, start: str | None, as_js
     settings = session.settings
     engine = open_store(settings)
     with _progress_bar() as progress:
-        document = verify_totals(engine, progress, horizon=_instant("--from", start))
+        document = verify_totals(engine, progress, horizon=instant("--from", start))
         if against_topic:
             _add_topic(document, settings, engine, progress)
     answer(document, as_json=as_json, human=lambda: _show_verification(document))
@@ -147,7 +148,7 @@ def _add_topic(document: dict[str, Any], settings: Settings, engine: Any, progre
 
     with open_log(settings) as log:
         more = verify_against_topic(
-            engine, log, method=load_method(settings.method), defaults=_defaults(settings), progress=progress
+            engine, log, method=load_method(settings.method), defaults=defaults_of(settings), progress=progress
         )
     document["differences"] = (document["differences"] + more["differences"])[:LISTED_MAX]
     document["differences_total"] += more["differences_total"]
@@ -227,8 +228,8 @@ def explain(session: Session, /, event_id: str, *, tenant: str | None, ended_at:
         open_store(session.settings),
         event_id,
         tenant,
-        defaults=_defaults(session.settings),
-        ended_at=_instant("--ended-at", ended_at),
+        defaults=defaults_of(session.settings),
+        ended_at=instant("--ended-at", ended_at),
     )
     answer(document, as_json=as_json, human=lambda: _show_explanation(document))
     if document["agrees"] is False:

@@ -9,6 +9,7 @@ from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.pue import PAPER_DEFAULT_PUE
 from rice_stream.reference.types import (
+    KNOWN_MODEL_RUNGS,
     MODEL_RUNGS,
     REGION_RUNGS,
     SCOPES,
@@ -20,6 +21,7 @@ from rice_stream.reference.types import (
 
 __all__ = [
     "DEFAULT_HARDWARE",
+    "KNOWN_MODEL_RUNGS",
     "MODEL_RUNGS",
     "PAPER_DEFAULT_PUE",
     "REGION_RUNGS",

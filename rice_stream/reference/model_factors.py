@@ -11,6 +11,19 @@ KV_VALUES = 2
 """A key and a value per head."""
 KV_BYTES_PER_VALUE = 2
 """Caches are counted at 16 bits; a method that assumes another width scales."""
+BENCHMARK_SOURCES = frozenset(
+    {
+        "helm-efficiency",
+        "hf-benchmarked",
+        "llm-perf-2024",
+        "llm-perf-2026",
+        "ml-energy-2023",
+        "ml-energy-v2",
+        "ml-energy-v3",
+        "rice-measured",
+    }
+)
+"""Sources of rows that stand in the table because somebody measured the model."""
 
 
 def model_factor(row: Row, sources: SourceTable) -> ModelFactor:
@@ -30,6 +43,7 @@ def model_factor(row: Row, sources: SourceTable) -> ModelFactor:
         estimated=True if fallback else row.flag("estimated"),
         owner="" if fallback else row.text("owner"),
         note=row.text("note"),
+        benchmark_only=row.text("source") in BENCHMARK_SOURCES,
         layers=None if fallback else row.optional_number("layers"),
         rotary=None if fallback else row.optional_flag("rotary"),
     )

@@ -40,6 +40,7 @@ def _model(factor: ModelFactor, aliases: list[str]) -> dict[str, Any]:
     return {
         "model_id": factor.model_id,
         "owner": factor.owner,
+        "benchmark_only": factor.benchmark_only,
         "params_total_b": range_json(factor.params_total_b),
         "params_active_b": range_json(factor.params_active_b),
         "kv_bytes_per_token": factor.kv_bytes_per_token,

@@ -58,6 +58,8 @@ class ModelFactor:
     layers: float | None = None
     rotary: bool | None = None
     """False where positions are learned, ALiBi or none; None where no row says."""
+    benchmark_only: bool = False
+    """Known from a benchmark alone (fine-tunes, re-uploads, research models): no gateway serves it by that name."""
 
     @property
     def known(self) -> bool:

@@ -13,7 +13,19 @@ PACKAGE = ROOT / "rice_stream"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-CORE = ("accounting", "basis", "budgets", "errors", "estimating", "estimator", "events", "factors", "schema_names")
+CORE = (
+    "accounting",
+    "basis",
+    "budgets",
+    "errors",
+    "estimating",
+    "estimator",
+    "events",
+    "factors",
+    "ranking",
+    "schema_names",
+    "what_if",
+)
 """Modules and packages that take values and return values. `ingest` and `reference` are pure but for the exceptions."""
 LOADERS = {
     "estimator/registry.py": "reads the fitted artefacts",

@@ -1,0 +1,107 @@
+"""`rice-stream compare`: recorded traffic on another model, in another region or served otherwise."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.reports import defaults_of, instant
+from rice_stream.cli.requests import PRECISIONS, number, option_name
+from rice_stream.errors import UsageError
+from rice_stream.reports.comparison import Tables, Traffic
+from rice_stream.reports.comparison import compare as compare_traffic
+from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us
+from rice_stream.runtime import open_method, open_reference, open_store
+from rice_stream.views import WINDOWS_S
+from rice_stream.what_if import Change
+
+_NUMBERS = ("devices", "batch_size", "pue", "rci_gco2e_per_kwh")
+_G_PER_KG = 1000
+
+
+@click.command()
+@click.option("--tenant", help="Only this tenant's traffic.")
+@click.option("--only-model", metavar="M", help="Only traffic of this model, as recorded.")
+@click.option("--window", type=click.Choice(list(WINDOWS_S)), help="The time until now.  [default: 24h]")
+@click.option("--from", "start", metavar="TIME", help="Date or RFC 3339 instant (UTC) at which to begin.")
+@click.option("--to", "end", metavar="TIME", help="Date or instant at which to end; itself not included.")
+@click.option("--model", help="What if all of it had gone to this model?")
+@click.option("--region", help="What if it had run here? Such as azure:swedencentral.")
+@click.option("--provider", help="What if this provider had run it?")
+@click.option("--hardware", help="Such as H100.")
+@click.option("--devices", metavar="X")
+@click.option("--batch-size", metavar="X")
+@click.option("--precision", type=click.Choice(PRECISIONS))
+@click.option("--profile", help="Serving profile: batch1, interactive, throughput or one of the settings.")
+@click.option("--pue", metavar="X")
+@click.option("--rci-gco2e-per-kwh", metavar="X")
+@click.option("--method", "method_name", type=click.Choice(["rice-paper", "rice-calibrated"]))
+@json_option
+@pass_session
+def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
+    """What recorded traffic would have emitted on another model, in another region, or served otherwise.
+
+    Both sides are computed anew from the records with one method, so that only what you change differs. Tokens stay as they
+    were: another model may need more or fewer for the same answer.
+
+    Example: rice-stream compare --tenant acme --window 30d --model gpt-4o-mini --region azure:swedencentral
+    """
+    settings = session.settings
+    method = open_method(settings, given["method_name"])
+    change = _change(given)
+    change.check(method.name)
+    document = compare_traffic(
+        open_store(settings),
+        _traffic(given),
+        change,
+        method=method,
+        tables=Tables(open_reference(settings), settings.rci_scope, time.time_ns() // 1000),
+        defaults=defaults_of(settings),
+    )
+    answer(document, as_json=as_json, human=lambda: _show(document))
+
+
+def _change(given: dict[str, Any]) -> Change:
+    words: dict[str, Any] = {name: given[name] for name in ("model", "region", "provider", "hardware", "precision", "profile")}
+    numbers = {name: None if given[name] is None else number(given[name], name, option_name(name)) for name in _NUMBERS}
+    return Change(**words, **numbers)
+
+
+def _traffic(given: dict[str, Any]) -> Traffic:
+    start, end, window = given["start"], given["end"], given["window"]
+    if window is not None and (start is not None or end is not None):
+        raise UsageError("--window says it all: leave out --from and --to, or give them without --window")
+    if start is None and end is None:
+        now_us = epoch_us(datetime.now(UTC))
+        from_us, to_us = now_us - WINDOWS_S[window or "24h"] * MICRO, now_us + 1
+    else:
+        from_at, to_at = instant("--from", start), instant("--to", end)
+        from_us = 0 if from_at is None else epoch_us(from_at)
+        to_us = FOREVER_S * MICRO if to_at is None else epoch_us(to_at)
+        if from_us >= to_us:
+            raise UsageError(f"--from must lie before --to, which is not included; got {start} and {end}")
+    return Traffic(from_us, to_us, given["tenant"], given["only_model"])
+
+
+def _show(document: dict[str, Any]) -> None:
+    rows = [_cells(row["model"], row) for row in document["by_model"]]
+    rows.append(_cells("all", document["total"]))
+    changes = ", ".join(f"{name} {value}" for name, value in document["change"].items())
+    window = document["window"]
+    table(
+        ["model", "prompts", "kgCO2e as served", "low", "high", f"with {changes}", "low", "high", "ratio", "certain"],
+        rows,
+        title=f"{document['tenant'] or 'all tenants'}, {window['from']} to {window['to']}, {document['versions']['method']}",
+    )
+    recorded = document["total"]["recorded"]["carbon_gco2e"]["mid"] / _G_PER_KG
+    STDERR.print(f"In the records: {recorded:.4g} kgCO2e, by {', '.join(document['methods_recorded'])}.")
+
+
+def _cells(name: str, row: dict[str, Any]) -> list[object]:
+    cells: list[object] = [name, row["prompts"]]
+    for side in ("as_served", "changed"):
+        carbon = row[side]["carbon_gco2e"]
+        cells += [carbon[end] / _G_PER_KG for end in ("mid", "low", "high")]
+    return [*cells, row["ratio"], "yes" if row["certain"] else "no"]

@@ -1,0 +1,73 @@
+"""A request from texts: what `estimate` and `rank` are given on the command line or in a table."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from rice_stream.errors import UsageError
+from rice_stream.estimating import Described
+from rice_stream.events import TOKENS_MAX
+
+PRECISIONS = ("fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4")
+_WHOLE = ("input_tokens", "output_tokens", "cache_read_input_tokens")
+_TEXT = ("model", "hardware", "precision", "region", "profile", "provider")
+_LIMITS = {
+    "params_total_b": (0.0, 1e6),
+    "params_active_b": (0.0, 1e6),
+    "devices": (0.0, 1e4),
+    "batch_size": (0.0, 1e6),
+    "kv_bytes_per_token": (0.0, 1e9),
+    "pue": (1.0, 3.0),
+    "rci_gco2e_per_kwh": (0.0, 2000.0),
+}
+_AT_LEAST = {"pue", "rci_gco2e_per_kwh"}
+"""Columns whose lower limit is itself allowed; the others must be above theirs."""
+
+
+def option_name(field: str) -> str:
+    """`--input-tokens` for `input_tokens`."""
+    return f"--{field.replace('_', '-')}"
+
+
+def described(cells: Mapping[str, str], label: Callable[[str], str]) -> Described:
+    """A request from texts. UsageError names the option or cell, and what is allowed."""
+    values: dict[str, Any] = {}
+    known = {field.name for field in fields(Described)}
+    for name, cell in cells.items():
+        text = cell.strip()
+        if name not in known or not text:
+            continue
+        if name in _TEXT:
+            values[name] = text
+        else:
+            values[name] = _whole(text, label(name)) if name in _WHOLE else number(text, name, label(name))
+    for name in ("input_tokens", "output_tokens"):
+        if name not in values:
+            raise UsageError(f"{label(name)}: is needed (0 or more)")
+    if values.get("precision") not in {None, *PRECISIONS}:
+        raise UsageError(f"{label('precision')}: {values['precision']!r} is not one of {', '.join(PRECISIONS)}")
+    return Described(**values)
+
+
+def _whole(text: str, label: str) -> int:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (0 <= number <= TOKENS_MAX and number == int(number)):
+        raise UsageError(f"{label}: {text!r} is not a whole number from 0 to {TOKENS_MAX}")
+    return int(number)
+
+
+def number(text: str, name: str, label: str) -> float:
+    """A number within the limits of the field `name`. UsageError names `label` and what is allowed."""
+    low, high = _LIMITS[name]
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (low <= number <= high) or (number == low and name not in _AT_LEAST):
+        bound = "from" if name in _AT_LEAST else "above"
+        raise UsageError(f"{label}: {text!r} is not a number {bound} {low:g} up to {high:g}")
+    return number

@@ -1,0 +1,236 @@
+"""`rice-stream compare`: what recorded traffic would have emitted on another model, in another place or served otherwise.
+
+Both sides are computed here, from the same records, with the same method: like is compared with like, also where the records
+themselves were made with another method. What was recorded is given beside them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sqlalchemy import Connection, Engine, text
+
+from rice_stream.accounting import MICRO, Amounts, amounts
+from rice_stream.errors import UsageError
+from rice_stream.estimator.types import Context, Floats, Method
+from rice_stream.ingest import UNKNOWN
+from rice_stream.ranking import overlap
+from rice_stream.reference import Reference
+from rice_stream.reports.instants import key_bound, rfc3339
+from rice_stream.reports.reestimate import AMOUNTS, Counts, TokenDefaults, requests_of
+from rice_stream.reports.snapshot import snapshot
+from rice_stream.reports.stored_records import factors_by_key
+from rice_stream.store.retention import records_from_us
+from rice_stream.what_if import Change, Place, as_recorded, changed
+
+RECORDS_AT_ONCE = 50_000
+_TOKENS = ("input_tokens", "output_tokens")
+_ENDS = ("low", "mid", "high")
+
+
+class Traffic(NamedTuple):
+    """Which records: of one tenant or of all, of one model name or of all, that ended in [from_us, to_us)."""
+
+    from_us: int
+    to_us: int
+    tenant: str | None = None
+    model: str | None = None
+
+
+class Tables(NamedTuple):
+    """What the changed side is looked up in."""
+
+    reference: Reference
+    rci_scope: str
+    at_us: int
+
+
+def compare(
+    engine: Engine,
+    traffic: Traffic,
+    change: Change,
+    *,
+    method: Method,
+    tables: Tables,
+    defaults: TokenDefaults,
+) -> dict[str, Any]:
+    """Sums of both sides, in total and by model as recorded.
+
+    Raises UsageError where nothing changes, no record is there, or records of the stretch have been dropped.
+    """
+    change.check(method.name)
+    sides: dict[str, dict[str, _Sums]] = defaultdict(lambda: defaultdict(_Sums))
+    factors: dict[int, Mapping[str, Any]] = {}
+    with snapshot(engine) as connection:
+        _check_retention(connection, traffic.from_us)
+        for rows in _records(connection, traffic):
+            factors_by_key(connection, [row["factor_key"] for row in rows], factors)
+            _add(sides, rows, factors, change, method, tables, defaults)
+    if not sides:
+        raise UsageError("no records in this window: check --tenant, --only-model, --window, --from and --to")
+    by_model = [_row(model, sums) for model, sums in sides.items()]
+    total: dict[str, _Sums] = defaultdict(_Sums)
+    for sums in sides.values():
+        for side, one in sums.items():
+            total[side].add(one)
+    return {
+        "tenant": traffic.tenant,
+        "window": {"from": rfc3339(traffic.from_us), "to": rfc3339(traffic.to_us)},
+        "change": change.stated(),
+        "method": method.name,
+        "versions": {"method": method.version, "factors": tables.reference.version},
+        "methods_recorded": sorted({str(factor["method_version"]) for factor in factors.values()}),
+        "total": _sides(total),
+        "by_model": sorted(by_model, key=lambda row: -row["as_served"]["carbon_gco2e"]["mid"]),
+    }
+
+
+class _Sums:
+    """Exact sums of one side."""
+
+    def __init__(self) -> None:
+        self.prompts = 0
+        self.values: dict[str, int] = dict.fromkeys((*_TOKENS, *AMOUNTS), 0)
+
+    def add(self, other: "_Sums") -> None:
+        self.prompts += other.prompts
+        for name, value in other.values.items():
+            self.values[name] += value
+
+    def count(self, prompts: int, values: Mapping[str, int]) -> None:
+        self.prompts += prompts
+        for name, value in values.items():
+            self.values[name] += value
+
+
+def _check_retention(connection: Connection, from_us: int) -> None:
+    horizon_us = records_from_us(connection)
+    if from_us < horizon_us:
+        raise UsageError(
+            f"--from: records before {rfc3339(horizon_us)} have been dropped (retention); begin there or later"
+        )
+
+
+def _records(connection: Connection, traffic: Traffic) -> Iterator[Sequence[Mapping[str, Any]]]:
+    dialect = connection.dialect.name
+    conditions = [
+        "r.event_key >= :key_low",
+        "r.event_key < :key_high",
+        "r.ended_at_us >= :low",
+        "r.ended_at_us < :high",
+    ]
+    parameters: dict[str, Any] = {
+        "key_low": key_bound(dialect, traffic.from_us // 1000),
+        "key_high": key_bound(dialect, -(-traffic.to_us // 1000)),
+        "low": traffic.from_us,
+        "high": traffic.to_us,
+    }
+    if traffic.tenant is not None:
+        conditions.append("r.tenant_key = (SELECT tenant_key FROM tenant WHERE tenant_id = :tenant)")
+        parameters["tenant"] = traffic.tenant
+    if traffic.model is not None:
+        conditions.append("r.factor_key IN (SELECT factor_key FROM factor_use WHERE :model IN (model, model_resolved))")
+        parameters["model"] = traffic.model
+    columns = ("factor_key", "basis_flags", *_TOKENS, "cache_read_input_tokens", *AMOUNTS)
+    statement = (
+        f"SELECT {', '.join(f'r.{name}' for name in columns)} FROM prompt_record r WHERE {' AND '.join(conditions)}"
+    )
+    result = connection.execution_options(yield_per=RECORDS_AT_ONCE).execute(text(statement), parameters)
+    for rows in result.partitions(RECORDS_AT_ONCE):
+        yield [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _add(
+    sides: dict[str, dict[str, _Sums]],
+    rows: Sequence[Mapping[str, Any]],
+    factors: Mapping[int, Mapping[str, Any]],
+    change: Change,
+    method: Method,
+    tables: Tables,
+    defaults: TokenDefaults,
+) -> None:
+    keys = sorted({int(row["factor_key"]) for row in rows})
+    place_of = {key: place for place, key in enumerate(keys)}
+    use = np.array([place_of[row["factor_key"]] for row in rows], dtype=np.intp)
+    counts = Counts(
+        **{name: _column(rows, name) for name in (*_TOKENS, "cache_read_input_tokens")},
+        flags=np.array([row["basis_flags"] for row in rows], dtype=np.int32),
+    )
+    own = [as_recorded(factors[key]) for key in keys]
+    other = [
+        changed(factors[key], change, reference=tables.reference, rci_scope=tables.rci_scope, at_us=tables.at_us)
+        for key in keys
+    ]
+    computed = {
+        "as_served": _amounts(own, use, counts, method, defaults),
+        "changed": _amounts(other, use, counts, method, defaults),
+    }
+    tokens = {name: np.maximum(getattr(counts, name), 0) for name in _TOKENS}
+    recorded = {name: np.array([row[name] for row in rows], dtype=np.int64) for name in AMOUNTS}
+    models = np.array([str(factors[key]["model"]) for key in keys])[use]
+    for model in sorted(set(models.tolist())):
+        chosen = models == model
+        count = int(chosen.sum())
+        shared = {name: int(column[chosen].sum()) for name, column in tokens.items()}
+        stored = {name: int(column[chosen].sum()) for name, column in recorded.items()}
+        sides[model]["recorded"].count(count, {**shared, **stored})
+        for side, values in computed.items():
+            sums = {name: int(getattr(values, name)[chosen].sum()) for name in AMOUNTS}
+            sides[model][side].count(count, {**shared, **sums})
+
+
+def _amounts(
+    uses: Sequence[tuple[Context, Place]], use: Any, counts: Counts, method: Method, defaults: TokenDefaults
+) -> Amounts:
+    matrix = method.coefficients([context for context, _ in uses])
+    estimates = method.estimate(matrix, requests_of(counts, use, defaults))
+
+    def of_place(values: list[float]) -> Floats:
+        found: Floats = np.array(values, dtype=np.float64)[use]
+        return found
+
+    places = [place for _, place in uses]
+    return amounts(
+        estimates,
+        pue=of_place([place.pue for place in places]),
+        rci_low_gco2e_per_kwh=of_place([place.rci_gco2e_per_kwh.low for place in places]),
+        rci_mid_gco2e_per_kwh=of_place([place.rci_gco2e_per_kwh.mid for place in places]),
+        rci_high_gco2e_per_kwh=of_place([place.rci_gco2e_per_kwh.high for place in places]),
+        flags=counts.flags,
+    )
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> Any:
+    return np.array([UNKNOWN if row[name] is None else row[name] for row in rows], dtype=np.int64)
+
+
+def _row(model: str, sums: Mapping[str, _Sums]) -> dict[str, Any]:
+    return {"model": model, **_sides(sums)}
+
+
+def _sides(sums: Mapping[str, _Sums]) -> dict[str, Any]:
+    own, other = sums["as_served"], sums["changed"]
+    sides = {side: _side(one) for side, one in sums.items()}
+    before, after = (sides[side]["carbon_gco2e"] for side in ("as_served", "changed"))
+    mids = own.values["carbon_mid_ugco2e"], other.values["carbon_mid_ugco2e"]
+    return {
+        "prompts": own.prompts,
+        **{name: own.values[name] for name in _TOKENS},
+        **sides,
+        "ratio": mids[1] / mids[0] if mids[0] else None,
+        "certain": not overlap(_three(before), _three(after)),
+    }
+
+
+def _side(sums: _Sums) -> dict[str, Any]:
+    values = sums.values
+    return {
+        "it_energy_wh": values["it_energy_uwh"] / MICRO,
+        "facility_energy_wh": values["facility_energy_uwh"] / MICRO,
+        "carbon_gco2e": {end: values[f"carbon_{end}_ugco2e"] / MICRO for end in _ENDS},
+    }
+
+
+def _three(ends: Mapping[str, float]) -> tuple[float, float, float]:
+    return ends["low"], ends["mid"], ends["high"]
