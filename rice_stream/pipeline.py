@@ -4,6 +4,7 @@
 The two may run in different threads, so that the next batch is decoded while this one commits.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,8 @@ from rice_stream.event_keys import event_keys
 from rice_stream.factors import FactorPolicy, LiveLookup, no_live_feed
 from rice_stream.ingest import UNKNOWN, Decoded, EventColumns, RawRecord, Rejection, decode_blocks
 from rice_stream.ingest.columns import to_columns
+from rice_stream.ingest.decode import Place
+from rice_stream.ingest.formats import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.keyed_events import KeyedEvents, concatenate, in_key_order
 from rice_stream.name_table import NameTable
 from rice_stream.reference import Reference
@@ -68,10 +71,12 @@ class Pipeline:
         default_input_tokens: int,
         default_output_tokens: int,
         live: LiveLookup = no_live_feed,
+        formats: FormatOptions = DEFAULT_OPTIONS,
     ) -> None:
         dimensions = Dimensions(engine)
         self._writer = writer
         self._method = method
+        self._formats = formats
         self._names = NameTable(dimensions)
         self._contexts = ContextTable(dimensions, reference, policy, method, live)
         self._dimensions = dimensions
@@ -89,24 +94,26 @@ class Pipeline:
         return self._writer.commit(batch)
 
     def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
-        """Decode, look up and estimate. Every item of every record ends up as a record, a repeat or a rejection."""
+        """Decode, look up and estimate. Every item of every record is a record, a repeat, a rejection, or ignored and counted."""
         self._contexts.trim()
         parts: list[KeyedEvents] = []
         rejections: list[Rejection] = []
+        ignored: Counter[tuple[str, str]] = Counter()
         progress: dict[tuple[str, int], Progress] = {}
         numbers = {place: k for k, place in enumerate(dict.fromkeys((c.topic, c.partition) for c in chunks))}
         for chunk in chunks:
             place = (chunk.topic, chunk.partition)
             events = 0
             refused: list[Rejection] = []
-            for block in decode_blocks(chunk.records):
+            for block in decode_blocks(chunk.records, self._formats, Place(chunk.topic, chunk.partition)):
                 columns, decoded = self._within_retention(*block, received_at_us)
                 parts.append(self._keyed(columns, numbers[place], received_at_us))
                 events += len(columns)
                 refused += [_located(rejection, chunk) for rejection in decoded.rejections]
+                ignored.update(decoded.ignored)
             rejections += refused
             progress[place] = _added(progress.get(place), _progress(chunk, events, len(refused)))
-        return self._batch(parts, rejections, list(progress.values()), received_at_us)
+        return replace(self._batch(parts, rejections, list(progress.values()), received_at_us), ignored=ignored)
 
     def _keyed(self, events: EventColumns, partition: int, received_at_us: int) -> KeyedEvents:
         names = self._names.resolve(events)
@@ -169,6 +176,7 @@ class Pipeline:
             [decoded.records[i] for i in kept.tolist()],
             [decoded.items[i] for i in kept.tolist()],
             decoded.rejections,
+            decoded.ignored,
         )
 
     def _records(self, events: KeyedEvents) -> Records:

@@ -1,17 +1,22 @@
 """Bytes of a whole batch of Kafka records -> columns of events, and a rejection for everything else.
 
-The hot path reads plain canonical objects with msgspec. Whatever it does not read, and whatever looks wrong once it
-is a column, goes to `canonical.py`, where the pydantic model decides; so both paths accept and reject the same.
+The hot path reads plain canonical objects with msgspec. Whatever it does not read goes to `formats`, which knows every
+other format and hands canonical items to `canonical.py`; whatever looks wrong once it is a column goes there too. There
+the pydantic model decides; so both paths accept and reject the same.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
 from rice_stream.events import WireEvent
 from rice_stream.ingest.canonical import JSON_ERRORS, decode_record
 from rice_stream.ingest.columns import EventColumns, concatenate, to_columns
+from rice_stream.ingest.formats import DEFAULT_OPTIONS, FormatOptions, Ignored, read
+from rice_stream.ingest.formats.options import AUTO, CANONICAL
 from rice_stream.ingest.records import Decoded, RawRecord, Rejection
 
 _WIRE = msgspec.json.Decoder(WireEvent)
@@ -24,26 +29,45 @@ _VALUE = attrgetter("value")
 _HEADERS = attrgetter("headers")
 
 
-def decode_batch(records: Sequence[RawRecord]) -> tuple[EventColumns, Decoded]:
-    """Columns of all events of the records, and where each came from. Every item is an event or a rejection."""
+class Place(NamedTuple):
+    """Where records lie: as fetched they do not carry it themselves."""
+
+    topic: str
+    partition: int
+
+
+def decode_batch(
+    records: Sequence[RawRecord], options: FormatOptions = DEFAULT_OPTIONS, place: Place | None = None
+) -> tuple[EventColumns, Decoded]:
+    """Columns of all events of the records, and where each came from. Every item is an event, a rejection or ignored.
+
+    `place` is where the records lie, None where they are `RawRecord`s that say so themselves.
+    """
     parts: list[EventColumns] = []
-    total = Decoded([], [], [], [])
-    for columns, decoded in decode_blocks(records):
+    total = Decoded([], [], [], [], [])
+    for columns, decoded in decode_blocks(records, options, place):
         parts.append(columns)
         total.extend(decoded)
     return concatenate(parts), total
 
 
-def decode_blocks(records: Sequence[RawRecord]) -> Iterator[tuple[EventColumns, Decoded]]:
+def decode_blocks(
+    records: Sequence[RawRecord], options: FormatOptions = DEFAULT_OPTIONS, place: Place | None = None
+) -> Iterator[tuple[EventColumns, Decoded]]:
     """`decode_batch` block by block: whoever is done with a block before asking for the next one uses its memory again,
     and that costs less than new memory does."""
     for first in range(0, len(records), BLOCK_RECORDS):
-        yield _decode_block(records[first : first + BLOCK_RECORDS])
+        yield _decode_block(records[first : first + BLOCK_RECORDS], options, place)
 
 
-def _decode_block(records: Sequence[RawRecord]) -> tuple[EventColumns, Decoded]:
-    events = _decode_plain(records)
-    decoded = _decode_each(records) if events is None else Decoded(events, list(records), [0] * len(records), [])
+def _decode_block(
+    records: Sequence[RawRecord], options: FormatOptions, place: Place | None
+) -> tuple[EventColumns, Decoded]:
+    events = _decode_plain(records) if _may_be_plain(records, options, place) else None
+    if events is None:
+        decoded = _decode_each(records, options, place)
+    else:
+        decoded = Decoded(events, list(records), [0] * len(records), [], [])
     columns = to_columns(decoded.events)
     if not columns.valid.all():
         decoded = _judge_again(decoded, columns)
@@ -51,6 +75,12 @@ def _decode_block(records: Sequence[RawRecord]) -> tuple[EventColumns, Decoded]:
         if not columns.valid.all():
             raise AssertionError("the pydantic model let through what the columns cannot hold")
     return columns, decoded
+
+
+def _may_be_plain(records: Sequence[RawRecord], options: FormatOptions, place: Place | None) -> bool:
+    """Whether the records' topic may hold canonical events: a topic with another format is for its decoder alone."""
+    topic = place.topic if place is not None else records[0].topic
+    return options.format_of(topic) in (AUTO, CANONICAL)
 
 
 def _decode_plain(block: Sequence[RawRecord]) -> list[WireEvent] | None:
@@ -67,14 +97,33 @@ def _decode_plain(block: Sequence[RawRecord]) -> list[WireEvent] | None:
         return None
 
 
-def _decode_each(records: Sequence[RawRecord]) -> Decoded:
+def _decode_each(records: Sequence[RawRecord], options: FormatOptions, place: Place | None) -> Decoded:
     """One by one: a record that is not plain must not cost its neighbours anything."""
-    decoded = Decoded([], [], [], [])
-    for record in records:
-        plain = _decode_plain((record,))
-        for item, result in enumerate(plain if plain is not None else decode_record(record)):
-            _sort_in(decoded, result, record, item)
+    decoded = Decoded([], [], [], [], [])
+    for fetched in records:
+        record = _placed(fetched, place)
+        plain = _decode_plain((record,)) if _may_be_plain((record,), options, None) else None
+        if plain is not None:
+            _sort_in(decoded, plain[0], record, 0)
+            continue
+        for item, outcome in enumerate(read(record, options)):
+            if isinstance(outcome.result, Ignored):
+                decoded.ignored.append((outcome.source_format, outcome.result.reason))
+            elif isinstance(outcome.result, Rejection):
+                decoded.rejections.append(replace(outcome.result, source_format=outcome.source_format))
+            else:
+                _sort_in(decoded, outcome.result, record, item)
     return decoded
+
+
+def _placed(fetched: Any, place: Place | None) -> RawRecord:
+    """A record as Kafka's client gives it (offset, value, headers, key, timestamp in ms), with its place."""
+    if isinstance(fetched, RawRecord):
+        return fetched if place is None else fetched._replace(topic=place.topic, partition=place.partition)
+    if place is None:
+        raise TypeError("a fetched record does not say where it lies: give its place")
+    timestamp_us = fetched.timestamp * 1000 if fetched.timestamp > 0 else None
+    return RawRecord(*place, fetched.offset, fetched.value, tuple(fetched.headers), timestamp_us, fetched.key)
 
 
 def _sort_in(decoded: Decoded, result: WireEvent | Rejection, record: RawRecord, item: int) -> None:
@@ -87,7 +136,7 @@ def _sort_in(decoded: Decoded, result: WireEvent | Rejection, record: RawRecord,
 
 
 def _judge_again(decoded: Decoded, columns: EventColumns) -> Decoded:
-    judged = Decoded([], [], [], decoded.rejections)
+    judged = Decoded([], [], [], decoded.rejections, decoded.ignored)
     rows = zip(decoded.events, decoded.records, decoded.items, columns.valid.tolist(), strict=True)
     for event, record, item, valid in rows:
         # Only the hot path can have produced an invalid row, so its record holds this one item.

@@ -15,6 +15,9 @@ class RawRecord(NamedTuple):
     offset: int
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_us: int | None = None
+    """The broker's time of the record; None for a line of a file."""
+    key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Rejection:
     reason: str
     detail: str
     payload: str
+    source_format: str = "canonical"
 
     @property
     def digest(self) -> bytes:
@@ -36,13 +40,15 @@ class Rejection:
 class Decoded(NamedTuple):
     """The events of a batch of records, in the order they came, and what was rejected. Nothing is in neither.
 
-    `records[i]` and `items[i]` say where `events[i]` was (an array or NDJSON record holds several items).
+    `records[i]` and `items[i]` say where `events[i]` was (an array or NDJSON record holds several items). `ignored` has
+    (source format, reason) of every item that is well understood and no request to a model.
     """
 
     events: list[WireEvent]
     records: list[RawRecord]
     items: list[int]
     rejections: list[Rejection]
+    ignored: list[tuple[str, str]]
 
     def extend(self, more: "Decoded") -> None:
         """Append what another block of records gave."""
@@ -50,3 +56,4 @@ class Decoded(NamedTuple):
         self.records.extend(more.records)
         self.items.extend(more.items)
         self.rejections.extend(more.rejections)
+        self.ignored.extend(more.ignored)

@@ -1,8 +1,9 @@
 """What one transaction writes, as columns; and what came of it."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -142,6 +143,8 @@ class Batch:
     repeats: NDArray[np.int64]
     conflicts: list[Conflict]
     received_at_us: int
+    ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(source format, reason) -> items that are no requests to a model: only counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,14 @@ class Metrics:
         )
     )
     quarantined: Counter = field(
-        default_factory=lambda: _counter("rice_quarantined", "Events put into quarantine, by reason", "reason")
+        default_factory=lambda: _counter(
+            "rice_quarantined", "Events put into quarantine, by source format and reason", "format", "reason"
+        )
+    )
+    ignored: Counter = field(
+        default_factory=lambda: _counter(
+            "rice_ignored", "Items that are no requests to a model, by source format and reason", "format", "reason"
+        )
     )
     fallbacks: Counter = field(
         default_factory=lambda: _counter(
@@ -117,8 +124,10 @@ class Metrics:
         }
         for outcome, count in outcomes.items():
             self.events.labels(outcome).inc(count)
-        for reason, count in Tally(rejection.reason for rejection in batch.rejections).items():
-            self.quarantined.labels(reason).inc(count)
+        for refused, count in Tally((r.source_format, r.reason) for r in batch.rejections).items():
+            self.quarantined.labels(*refused).inc(count)
+        for ignored, count in batch.ignored.items():
+            self.ignored.labels(*ignored).inc(count)
         self.batches.inc()
         self.batch_events.observe(sum(outcomes.values()))
         self.last_commit.set_to_current_time()

@@ -12,7 +12,7 @@ __all__ = ["shell"]
 
 COMMANDS = [path for path, _ in all_commands()]
 LEAVES = [path for path, command in all_commands() if not isinstance(command, click.Group)]
-WITHOUT_JSON = {("worker",), ("local",)}
+WITHOUT_JSON = {("worker",), ("local",), ("serve",)}
 """The worker runs until it is stopped; `local` prints what its command prints."""
 
 

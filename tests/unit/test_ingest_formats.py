@@ -212,4 +212,4 @@ def test_the_digest_of_a_rejection_tells_records_apart() -> None:
 def test_no_records_are_no_events() -> None:
     columns, decoded = decode_batch([])
     assert len(columns) == 0
-    assert decoded == Decoded([], [], [], [])
+    assert decoded == Decoded([], [], [], [], [])

@@ -16,8 +16,11 @@ _USAGE_FIELDS = ("usage", "usageMetadata")
 
 
 def is_stream(text: bytes) -> bool:
-    """Whether the text begins as a stream of server-sent events does."""
-    return text.startswith(STARTS)
+    """Whether the text begins as a stream of server-sent events does, and holds at least one event with an object.
+
+    Anything may begin with a colon: bytes without an event are broken, not a stream that has nothing to count.
+    """
+    return text.startswith(STARTS) and any(True for _ in _events(text))
 
 
 def fold(text: bytes) -> bytes:

@@ -1,0 +1,118 @@
+"""A file through the pipeline: batch by batch, each one transaction, as the worker does it.
+
+After a batch the place is noted with a digest of everything before it. A run that was cut short is taken up there, if
+the file still begins with the same records; a whole file leaves no note, and reading it again finds only duplicates.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from rice_stream.files.reading import EventFile
+from rice_stream.ingest import RawRecord
+from rice_stream.pipeline import Chunk, Pipeline
+from rice_stream.store import Batch
+from rice_stream.store.file_progress import FileLedger, FileProgress
+from rice_stream.worker.batches import RejectionLimit
+
+RECORDS_PER_BATCH = 20_000
+BATCH_BYTES_MAX = 16 * 1024 * 1024
+"""A batch ends with the record that passes this: records may hold thousands of events each."""
+
+
+@dataclass(slots=True)
+class FileCounts:
+    """What became of the items of files: `events` = records + duplicates + conflicts + quarantined."""
+
+    events: int = 0
+    records: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    ignored: int = 0
+    conflicts: int = 0
+    skipped: int = 0
+    """Records of a file that an earlier run, cut short, has stored; their items are in the other counts."""
+
+
+def ingest_file(
+    ledger: FileLedger, pipeline: Pipeline, file: EventFile, counts: FileCounts, limit: RejectionLimit
+) -> Iterator[int]:
+    """Process the file, adding to `counts`; yields after every batch how many of its bytes are done.
+
+    Raises UsageError: the file is broken; TooManyRejectionsError: most of it is no event, so the batch was not stored.
+    """
+    known = ledger.load(file.topic, file.partition)
+    if known is not None and not _begins_with(file, known):
+        known = None
+    records = iter(file)
+    digest = hashlib.blake2b(digest_size=16)
+    done = FileProgress(0, b"", 0, 0, 0)
+    if known is not None:
+        for record in islice(records, known.records):
+            _update(digest, record)
+        done = known
+        counts.skipped += known.records
+        counts.events += known.events + known.quarantined
+        counts.duplicates += known.events
+        counts.quarantined += known.quarantined
+        counts.ignored += known.ignored
+        yield file.done_bytes
+    while batch_records := _take(records):
+        for record in batch_records:
+            _update(digest, record)
+        batch = pipeline.prepare([Chunk(file.topic, file.partition, batch_records)], time.time_ns() // 1000)
+        limit.check(batch)
+        stored = _count(pipeline, batch, counts)
+        done = FileProgress(
+            done.records + len(batch_records),
+            digest.copy().digest(),
+            done.events + stored,
+            done.quarantined + len(batch.rejections),
+            done.ignored + batch.ignored.total(),
+        )
+        ledger.save(file.topic, file.partition, done)
+        yield file.done_bytes
+    ledger.forget(file.topic, file.partition)
+
+
+def _begins_with(file: EventFile, known: FileProgress) -> bool:
+    """Whether the file still begins with what is stored of it: reading is a hundred times as quick as accounting."""
+    digest = hashlib.blake2b(digest_size=16)
+    seen = 0
+    for record in islice(iter(file), known.records):
+        _update(digest, record)
+        seen += 1
+    return seen == known.records and digest.digest() == known.digest
+
+
+def _update(digest: Any, record: RawRecord) -> None:
+    value = record.value or b""
+    digest.update(len(value).to_bytes(8, "big"))
+    digest.update(value)
+
+
+def _take(records: Iterator[RawRecord]) -> list[RawRecord]:
+    taken: list[RawRecord] = []
+    size_bytes = 0
+    for record in islice(records, RECORDS_PER_BATCH):
+        taken.append(record)
+        size_bytes += len(record.value or b"")
+        if size_bytes >= BATCH_BYTES_MAX:
+            break
+    return taken
+
+
+def _count(pipeline: Pipeline, batch: Batch, counts: FileCounts) -> int:
+    """Commit the batch; returns how many events it held."""
+    result = pipeline.commit(batch)
+    events = result.recorded + result.duplicates + result.conflicts
+    counts.records += result.recorded
+    counts.duplicates += result.duplicates
+    counts.conflicts += result.conflicts
+    counts.quarantined += result.quarantined
+    counts.ignored += batch.ignored.total()
+    counts.events += events + result.quarantined
+    return events
