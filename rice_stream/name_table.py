@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rice_stream.estimator.types import Ints
 from rice_stream.event_keys import key_hasher
@@ -42,16 +44,17 @@ class NameTable:
         self._attribution_keys: Ints = np.empty(0, dtype=np.int64)
         self._hashers: list[blake2b] = []
 
-    def resolve(self, events: EventColumns) -> ResolvedNames:
-        """Keys of all names of the events; unseen names are given keys."""
+    def trim(self) -> None:
+        """Forget names when there are too many: between batches."""
         if len(self._index) > ATTRIBUTIONS_MAX:
             self._clear_attributions()
-        n = len(events)
-        try:
-            index = np.fromiter(map(self._index.__getitem__, zip(*events.attributed, strict=True)), np.intp, count=n)
-        except KeyError:
-            self._add([a for a in dict.fromkeys(events.attribution) if a not in self._index])
-            return self.resolve(events)
+        for known in self._principals.values():
+            if len(known) > PRINCIPALS_MAX:
+                known.clear()
+
+    def resolve(self, events: EventColumns) -> ResolvedNames:
+        """Keys of all names of the events. KeyError: some name is not known; `learn` it."""
+        index = self._rows(events)
         tenant_key = self._tenant_keys[index]
         return ResolvedNames(
             tenant_key=tenant_key,
@@ -60,6 +63,27 @@ class NameTable:
             api_key_key=self._principal_keys("api_key", tenant_key, events.api_key_id),
             key_hashers=map(self._hashers.__getitem__, index.tolist()),
         )
+
+    def learn(self, blocks: Sequence[EventColumns]) -> None:
+        """Ask the store for the names that are not known yet, which gives keys to new ones: a few statements for all."""
+        attributions = dict.fromkeys(chain.from_iterable(events.attribution for events in blocks))
+        if missing := [attribution for attribution in attributions if attribution not in self._index]:
+            self._add(missing)
+        for kind, known in self._principals.items():
+            pairs: set[tuple[int, str | None]] = set()
+            for events in blocks:
+                names = events.user_id if kind == "user" else events.api_key_id
+                pairs.update(zip(self._tenant_keys[self._rows(events)].tolist(), names, strict=True))
+            pairs -= known.keys()
+            known.update({(tenant, name): UNKNOWN for tenant, name in pairs if not name})
+            named = sorted((tenant, name) for tenant, name in pairs if name)
+            if named:
+                keys = self._dimensions.principals(kind, named)
+                known.update({(tenant, name): key for (tenant, name), key in keys.items()})
+
+    def _rows(self, events: EventColumns) -> NDArray[np.intp]:
+        attributions = zip(*events.attributed, strict=True)
+        return np.fromiter(map(self._index.__getitem__, attributions), dtype=np.intp, count=len(events))
 
     def _add(self, attributions: list[Attribution]) -> None:
         tenants = self._dimensions.tenants(sorted({a[0] for a in attributions}))
@@ -75,18 +99,7 @@ class NameTable:
         self._hashers += [key_hasher(a[0], a[3]) for a in attributions]
 
     def _principal_keys(self, kind: str, tenant_key: Ints, names: Sequence[str | None]) -> Ints:
-        n = len(names)
         if not any(names):
-            return np.full(n, UNKNOWN, dtype=np.int64)
-        known = self._principals[kind]
-        if len(known) > PRINCIPALS_MAX:
-            known.clear()
-        tenants = tenant_key.tolist()
-        try:
-            return np.fromiter(map(known.__getitem__, zip(tenants, names, strict=True)), np.int64, count=n)
-        except KeyError:
-            missing = {pair for pair in zip(tenants, names, strict=True) if pair not in known}
-        known.update({(tenant, name): UNKNOWN for tenant, name in missing if not name})
-        named = sorted((tenant, name) for tenant, name in missing if name)
-        known.update({(tenant, name): key for (tenant, name), key in self._dimensions.principals(kind, named).items()})
-        return np.fromiter(map(known.__getitem__, zip(tenants, names, strict=True)), np.int64, count=n)
+            return np.full(len(names), UNKNOWN, dtype=np.int64)
+        pairs = zip(tenant_key.tolist(), names, strict=True)
+        return np.fromiter(map(self._principals[kind].__getitem__, pairs), dtype=np.int64, count=len(names))

@@ -2,9 +2,10 @@
 without records is harmless, and two workers that meet the same new name wait microseconds, not a whole batch."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Table, func, insert, select, text, tuple_
+from sqlalchemy import Column, Connection, Engine, Integer, Table, func, insert, select, text
 
 from rice_stream import schema
 from rice_stream.basis import basis_names
@@ -89,19 +90,12 @@ class Dimensions:
         with writing(self._engine) as connection:
             self._lock(connection)
             found |= _look_up(connection, key, columns, missing)
+            missing = [identity for identity in missing if identity not in found]
+            highest = _highest(connection, key, missing, per_tenant=per_tenant)
             rows = []
-            following: dict[int | None, int] = {}
             for identity in missing:
-                if identity in found:
-                    continue
                 group = identity[0] if per_tenant else None
-                if group not in following:
-                    highest = select(func.max(key))
-                    if per_tenant:
-                        highest = highest.where(table.c.tenant_key == group)
-                    following[group] = (connection.scalar(highest) or 0) + 1
-                found[identity] = following[group]
-                following[group] += 1
+                found[identity] = highest[group] = highest.get(group, 0) + 1
                 values = rest(identity) if rest else dict(zip((c.name for c in columns), identity, strict=True))
                 rows.append({**values, key.name: found[identity]})
             if rows:
@@ -113,16 +107,55 @@ class Dimensions:
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
 
 
+def _highest(
+    connection: Connection, key: Column[Any], identities: list[Identity], *, per_tenant: bool
+) -> dict[int | None, int]:
+    """The highest key given out so far, by tenant where each has numbers of its own."""
+    if not per_tenant:
+        return {None: connection.scalar(select(func.max(key))) or 0}
+    tenant_key = key.table.c.tenant_key
+    highest: dict[int | None, int] = {}
+    tenants = list(dict.fromkeys(identity[0] for identity in identities))
+    for first in range(0, len(tenants), _CHUNK):
+        of_some = tenant_key.in_(tenants[first : first + _CHUNK])
+        rows = connection.execute(select(tenant_key, func.max(key)).where(of_some).group_by(tenant_key))
+        highest.update((tenant, number) for tenant, number in rows)
+    return highest
+
+
 def _look_up(
     connection: Connection, key: Column[Any], columns: list[Column[Any]], identities: list[Identity]
 ) -> dict[Identity, int]:
     found: dict[Identity, int] = {}
+    if len(columns) > 1:
+        return _look_up_together(connection, key, columns, identities) if identities else found
     for first in range(0, len(identities), _CHUNK):
         chunk = identities[first : first + _CHUNK]
-        if len(columns) == 1:
-            condition = columns[0].in_([identity[0] for identity in chunk])
-        else:
-            condition = tuple_(*columns).in_(chunk)
+        condition = columns[0].in_([identity[0] for identity in chunk])
         for row in connection.execute(select(*columns, key).where(condition)):
             found[tuple(row[:-1])] = row[-1]
     return found
+
+
+def _look_up_together(
+    connection: Connection, key: Column[Any], columns: list[Column[Any]], identities: list[Identity]
+) -> dict[Identity, int]:
+    """Thousands of identities by a statement that need not be compiled: that costs more than running it."""
+    names = [column.name for column in columns]
+    shown = ", ".join(f"t.{name}" for name in (*names, key.name))
+    if connection.dialect.name == "postgresql":
+        kinds = ["int4" if isinstance(column.type, Integer) else "text" for column in columns]
+        arrays = ", ".join(f"CAST(:w{k} AS {kind}[])" for k, kind in enumerate(kinds))
+        wanted = f"unnest({arrays}) AS w({', '.join(names)}) JOIN {key.table.name} t USING ({', '.join(names)})"
+        values = {f"w{k}": [identity[k] for identity in identities] for k in range(len(names))}
+        rows = connection.execute(text(f"SELECT {shown} FROM {wanted}"), values).all()
+    else:
+        rows = []
+        for first in range(0, len(identities), _CHUNK):
+            chunk = identities[first : first + _CHUNK]
+            marks = ", ".join([f"({', '.join('?' * len(names))})"] * len(chunk))
+            # CROSS JOIN keeps SQLite from walking the whole table.
+            wanted = f"w CROSS JOIN {key.table.name} t ON {' AND '.join(f't.{name} = w.{name}' for name in names)}"
+            statement = f"WITH w({', '.join(names)}) AS (VALUES {marks}) SELECT {shown} FROM {wanted}"
+            rows += connection.exec_driver_sql(statement, tuple(chain.from_iterable(chunk))).all()
+    return {tuple(row[:-1]): row[-1] for row in rows}
