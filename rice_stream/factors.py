@@ -111,11 +111,17 @@ def resolve_factors(
     policy: FactorPolicy,
     method_version: str,
     live: LiveLookup = no_live_feed,
+    mapped: ServiceKey | None = None,
 ) -> FactorUse:
-    """Resolve one kind of request as of `at_us` (epoch microseconds). Never fails and never gives zero."""
-    model = reference.resolve_model(key.provider, key.request_model, key.response_model, at_us)
+    """Resolve one kind of request as of `at_us` (epoch microseconds). Never fails and never gives zero.
+
+    `mapped` has the names that the operator's mappings put in the place of the key's; what is stored as said stays the
+    key's own.
+    """
+    names = mapped or key
+    model = reference.resolve_model(names.provider, names.request_model, names.response_model, at_us)
     region = reference.resolve_region(
-        key.inference_region, key.provider, policy.rci_scope, at_us, default_region=policy.default_region
+        names.inference_region, key.provider, policy.rci_scope, at_us, default_region=policy.default_region
     )
     pue = _pue(key, policy, reference, region, at_us, _default_pue(method_version))
     rci, rci_rung, rci_source = _intensity(key, policy, region, live, at_us)

@@ -5,7 +5,7 @@ The two may run in different threads, so that the next batch is decoded while th
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -24,6 +24,7 @@ from rice_stream.ingest.columns import to_columns
 from rice_stream.ingest.decode import Place
 from rice_stream.ingest.formats import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.keyed_events import KeyedEvents, concatenate, in_key_order
+from rice_stream.mappings import Mappings, no_mappings
 from rice_stream.name_table import NameTable
 from rice_stream.reference import Reference
 from rice_stream.store import Batch, CommitResult, Conflict, Dimensions, Progress, Records, Writer
@@ -72,11 +73,13 @@ class Pipeline:
         default_output_tokens: int,
         live: LiveLookup = no_live_feed,
         formats: FormatOptions = DEFAULT_OPTIONS,
+        mappings: Callable[[int], Mappings] = no_mappings,
     ) -> None:
         dimensions = Dimensions(engine)
         self._writer = writer
         self._method = method
         self._formats = formats
+        self._mappings = mappings
         self._names = NameTable(dimensions)
         self._contexts = ContextTable(dimensions, reference, policy, method, live)
         self._dimensions = dimensions
@@ -96,6 +99,8 @@ class Pipeline:
     def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
         """Decode, look up and estimate. Every item of every record is a record, a repeat, a rejection, or ignored and counted."""
         self._contexts.trim()
+        mappings = self._mappings(received_at_us)
+        self._contexts.use(mappings)
         parts: list[KeyedEvents] = []
         rejections: list[Rejection] = []
         ignored: Counter[tuple[str, str]] = Counter()
@@ -107,6 +112,7 @@ class Pipeline:
             refused: list[Rejection] = []
             for block in decode_blocks(chunk.records, self._formats, Place(chunk.topic, chunk.partition)):
                 columns, decoded = self._within_retention(*block, received_at_us)
+                columns = mappings.rename_tenants(columns)
                 parts.append(self._keyed(columns, numbers[place], received_at_us))
                 events += len(columns)
                 refused += [_located(rejection, chunk) for rejection in decoded.rejections]

@@ -11,6 +11,7 @@ from rice_stream.pipeline import Pipeline
 from rice_stream.reference import Reference, load_reference
 from rice_stream.settings import Settings
 from rice_stream.store import Writer, open_engine, open_writer, store_errors
+from rice_stream.store.mapping_store import StoredMappings
 from rice_stream.store.migrate import current_revision, head_revision
 
 
@@ -53,5 +54,6 @@ def open_pipeline(
         default_output_tokens=settings.default_output_tokens,
         live=live,
         formats=formats or settings.format_options(),
+        mappings=StoredMappings(engine),
     )
     return pipeline, writer

@@ -21,6 +21,8 @@ _COMMANDS = {
     "replay": "replay",
     "ingest": "ingest",
     "serve": "serve",
+    "coverage": "coverage",
+    "map": "coverage",
     "estimate": "estimate",
     "rank": "rank",
     "compare": "compare",

@@ -1,0 +1,112 @@
+"""`rice-stream coverage`: names that the tables do not know, as a work list; and how much carbon rests on fallbacks."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, text
+
+from rice_stream.budgets.periods import in_utc
+from rice_stream.ingest.formats.tenants import UNKNOWN_TENANT
+from rice_stream.reference.types import KNOWN_MODEL_RUNGS
+from rice_stream.reports.instants import MICRO, epoch_us, rfc3339
+from rice_stream.reports.snapshot import snapshot
+from rice_stream.schema_names import SLOT_S
+
+_SUMS = "SUM(m.prompts), SUM(m.input_tokens), SUM(m.output_tokens), SUM(m.carbon_mid_ugco2e)"
+_UNNAMED = "unknown"
+
+
+class _Kind(NamedTuple):
+    """One kind of requests: whose, on what, resolved how, and its sums."""
+
+    tenant_id: str
+    provider: str
+    model: str
+    model_resolved: str
+    model_rung: str
+    region: str
+    region_resolved: str
+    region_rung: str
+    prompts: int
+    input_tokens: int
+    output_tokens: int
+    carbon_ugco2e: int
+
+    @property
+    def fallbacks(self) -> dict[str, tuple[str, str, str]]:
+        """Kind of name -> (name, what it was taken for, rung) where it is not known."""
+        found = {}
+        if self.model_rung not in KNOWN_MODEL_RUNGS:
+            found["model"] = (self.model, self.model_resolved, self.model_rung)
+        if _is_assumed(self.region_rung):
+            found["region"] = (self.region, self.region_resolved, self.region_rung)
+        if self.tenant_id == UNKNOWN_TENANT:
+            found["tenant"] = (self.tenant_id, self.tenant_id, _UNNAMED)
+        return found
+
+
+def _is_assumed(rung: str) -> bool:
+    """Whether the place itself was assumed: an average, a default or the provider's usual place stands for it."""
+    return rung.removesuffix("_converted") in {"area", "world", "vendor", "default_region"}
+
+
+def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Unmapped models, regions and tenants of the last `days` days (None: of all time), most tokens first.
+
+    Returns:
+        `{"window", "rows": [{"kind", "name", "provider", "taken_for", "rung", "prompts", "tokens", "carbon_gco2e",
+        "share_of_carbon"}], "rows_total", "carbon_gco2e", "prompts", "fallback_share": {"model", "region", "tenant",
+        "any"}}`; shares are None where there is no carbon at all.
+    """
+    from_s = 0 if days is None else epoch_us(in_utc(now) - timedelta(days=days)) // MICRO // SLOT_S * SLOT_S
+    with snapshot(engine) as connection:
+        kinds = _kinds(connection, from_s)
+    carbon = sum(kind.carbon_ugco2e for kind in kinds)
+    names: dict[tuple[str, str, str, str, str], list[int]] = {}
+    resting = dict.fromkeys(("model", "region", "tenant", "any"), 0)
+    for kind in kinds:
+        fallbacks = kind.fallbacks
+        if fallbacks:
+            resting["any"] += kind.carbon_ugco2e
+        for what, (name, taken_for, rung) in fallbacks.items():
+            resting[what] += kind.carbon_ugco2e
+            sums = names.setdefault((what, name, kind.provider, taken_for, rung), [0, 0, 0])
+            sums[0] += kind.prompts
+            sums[1] += kind.input_tokens + kind.output_tokens
+            sums[2] += kind.carbon_ugco2e
+    ordered = sorted(names.items(), key=lambda item: (-item[1][1], item[0]))
+    return {
+        "window": {"from": rfc3339(from_s * MICRO) if from_s else None, "to": rfc3339(epoch_us(in_utc(now)))},
+        "rows": [_row(name, sums, carbon) for name, sums in ordered[:limit]],
+        "rows_total": len(ordered),
+        "prompts": sum(kind.prompts for kind in kinds),
+        "carbon_gco2e": carbon / MICRO,
+        "fallback_share": {what: amount / carbon if carbon else None for what, amount in resting.items()},
+    }
+
+
+def _kinds(connection: Connection, from_s: int) -> list[_Kind]:
+    statement = text(
+        "SELECT t.tenant_id, f.provider, f.model, f.model_resolved, f.model_rung, f.region, f.region_resolved,"
+        f" f.region_rung, {_SUMS} FROM slot_total m JOIN tenant t ON t.tenant_key = m.tenant_key"
+        " JOIN factor_use f ON f.factor_key = m.factor_key WHERE m.slot_start_s >= :from_s"
+        " GROUP BY t.tenant_id, f.provider, f.model, f.model_resolved, f.model_rung, f.region, f.region_resolved,"
+        " f.region_rung"
+    )
+    return [_Kind(*row[:8], *map(int, row[8:])) for row in connection.execute(statement, {"from_s": from_s})]
+
+
+def _row(name: tuple[str, str, str, str, str], sums: list[int], carbon: int) -> dict[str, Any]:
+    what, name_, provider, taken_for, rung = name
+    prompts, tokens, amount = sums
+    return {
+        "kind": what,
+        "name": name_,
+        "provider": provider or None,
+        "taken_for": taken_for,
+        "rung": rung,
+        "prompts": prompts,
+        "tokens": tokens,
+        "carbon_gco2e": amount / MICRO,
+        "share_of_carbon": amount / carbon if carbon else None,
+    }
