@@ -24,6 +24,7 @@ class Basis(IntFlag):
     BATCH_ASSUMED = 1 << 11
     HARDWARE_ASSUMED = 1 << 12
     HARDWARE_SCALED = 1 << 13
+    SITE_CALIBRATED = 1 << 14
 
 
 def basis_names(flags: int) -> tuple[str, ...]:

@@ -86,11 +86,22 @@ def estimate_all(
 def _resolve(
     request: Described, reference: Reference, policy: FactorPolicy, method: Method, at_us: int
 ) -> tuple[FactorUse, Context]:
-    chosen = replace(
-        policy,
-        precision=request.precision or policy.precision,
-        serving_profile=request.profile or policy.serving_profile,
-    )
+    chosen = policy
+    if request.precision is not None or request.profile is not None:
+        # What is asked for comes before the overrides of the settings.
+        chosen = replace(
+            policy,
+            precision=request.precision or policy.precision,
+            serving_profile=request.profile or policy.serving_profile,
+            overrides=tuple(
+                replace(
+                    one,
+                    precision=request.precision or one.precision,
+                    profile=request.profile or one.profile,
+                )
+                for one in policy.overrides
+            ),
+        )
     key = ServiceKey(
         provider=request.provider,
         request_model=request.model,

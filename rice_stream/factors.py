@@ -6,11 +6,13 @@ a record stays explainable when the tables have long moved on.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from rice_stream.estimator.types import Context, Range
+from rice_stream.estimator.types import Context, Profile, Range
 from rice_stream.reference import HardwareFactor, ModelFactor, PueFactor, Reference, RegionFactor
+from rice_stream.serving import Override, find_override
 
 PAPER_PUE = 1.1
 """Default of the R-ICE paper, section IV-A1, where neither event, settings nor tables know better."""
@@ -46,6 +48,8 @@ class FactorPolicy:
     precision: str | None = None
     utilisation: float | None = None
     tdp_w: float | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
 
 
 class LiveIntensity(NamedTuple):
@@ -125,9 +129,10 @@ def resolve_factors(
     )
     pue = _pue(key, policy, reference, region, at_us, _default_pue(method_version))
     rci, rci_rung, rci_source = _intensity(key, policy, region, live, at_us)
-    hardware_name = key.hardware or policy.hardware
+    own = _override(key, policy, model)
+    hardware_name = key.hardware or own.hardware or policy.hardware
     hardware = reference.resolve_hardware(hardware_name)
-    context = _context(key, policy, model, hardware, asked=hardware_name is not None)
+    context = _context(key, policy, own, model, hardware, asked=hardware_name is not None)
     columns = {
         "provider": key.provider or "",
         "request_model": key.request_model or "",
@@ -187,23 +192,36 @@ def _intensity(
     return region.rci_gco2e_per_kwh, region.rung, region.source
 
 
+def _override(key: ServiceKey, policy: FactorPolicy, model: ModelFactor) -> Override:
+    models = (key.response_model, key.request_model, model.model_id)
+    return find_override(policy.overrides, [key.provider or ""], [name for name in models if name])
+
+
 def _context(
-    key: ServiceKey, policy: FactorPolicy, model: ModelFactor, hardware: HardwareFactor, *, asked: bool
+    key: ServiceKey,
+    policy: FactorPolicy,
+    own: Override,
+    model: ModelFactor,
+    hardware: HardwareFactor,
+    *,
+    asked: bool,
 ) -> Context:
+    profile = own.profile or policy.serving_profile
     return Context(
         params_total_b=model.params_total_b,
         params_active_b=model.params_active_b,
         hardware=hardware.hardware,
         hardware_known=asked and hardware.known,
-        devices=key.devices or policy.devices,
-        batch_size=key.batch_size or policy.batch_size,
-        precision=policy.precision or model.precision,
+        devices=key.devices or own.devices or policy.devices,
+        batch_size=key.batch_size or own.batch_size or policy.batch_size,
+        precision=own.precision or policy.precision or model.precision,
         kv_bytes_per_token=model.kv_bytes_per_token,
         layers=model.layers,
         rotary=model.rotary,
         utilisation=key.utilisation or policy.utilisation,
         tdp_w=policy.tdp_w or (hardware.tdp_w if asked else None),
-        profile=policy.serving_profile,
+        profile=profile,
+        own_profile=policy.profiles.get(profile) if profile else None,
         provider=key.provider,
     )
 
@@ -230,6 +248,7 @@ def _detail(
         "utilisation": context.utilisation,
         "tdp_w": context.tdp_w,
         "profile": context.profile,
+        "own_profile": None if context.own_profile is None else _profile_detail(context.own_profile),
         "provider": context.provider,
         "sources": {
             "model": model.source,
@@ -241,9 +260,23 @@ def _detail(
     }
 
 
+def _profile_detail(profile: Profile) -> dict[str, Any]:
+    ranges = {"batch_size": profile.batch_size, "idle_share": profile.idle_share}
+    return {
+        "hardware": profile.hardware,
+        "precision": profile.precision,
+        "source": profile.source,
+        **{name: [value.low, value.mid, value.high] for name, value in ranges.items()},
+    }
+
+
 def context_from_detail(detail: dict[str, Any]) -> Context:
     """The context that a stored `detail` describes: what `explain` computes with, whatever the tables say today."""
     values = {k: v for k, v in detail.items() if k != "sources"}
     values["params_total_b"] = Range(*values["params_total_b"])
     values["params_active_b"] = Range(*values["params_active_b"])
+    own = values.get("own_profile")
+    if own is not None:
+        ranges = {name: Range(*own[name]) for name in ("batch_size", "idle_share")}
+        values["own_profile"] = Profile(**{**own, **ranges})
     return Context(**values)

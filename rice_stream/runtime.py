@@ -1,9 +1,13 @@
 """Putting the parts together for one set of settings: the only place where everything meets."""
 
+from pathlib import Path
+
 from sqlalchemy import Engine
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator import load_method
+from rice_stream.estimator.calibrated import CalibratedMethod
+from rice_stream.estimator.site import Site, parse_site
 from rice_stream.estimator.types import Method
 from rice_stream.factors import LiveLookup, no_live_feed
 from rice_stream.ingest.formats import FormatOptions
@@ -35,8 +39,32 @@ def open_reference(settings: Settings) -> Reference:
 
 
 def open_method(settings: Settings, name: str | None = None) -> Method:
-    """The estimating method of the settings, or the named one under the same settings."""
-    return load_method(name or settings.method)
+    """The estimating method of the settings, or the named one under the same settings.
+
+    Raises UsageError for a serving profile that does not exist and for a site file that cannot be used.
+    """
+    method = load_method(name or settings.method)
+    if not isinstance(method, CalibratedMethod):
+        return method
+    policy = settings.factor_policy()
+    named = [policy.serving_profile, *(one.profile for one in policy.overrides)]
+    known = {*method.artefact.profiles, *policy.profiles}
+    for profile in named:
+        if profile is not None and profile not in known:
+            raise UsageError(
+                f"RICE_SERVING_PROFILE, RICE_SERVING_OVERRIDES: the profile {profile!r} does not exist;"
+                f" use one of {', '.join(sorted(known))}, or define it in RICE_SERVING_PROFILES"
+            )
+    if settings.site_file is None:
+        return method
+    return CalibratedMethod(method.artefact, _open_site(settings.site_file))
+
+
+def _open_site(path: Path) -> Site:
+    try:
+        return parse_site(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UsageError(f"RICE_SITE_FILE: cannot read {path}: {error.strerror}") from error
 
 
 def open_pipeline(

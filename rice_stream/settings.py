@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from rice_stream.errors import UsageError
 from rice_stream.factors import FactorPolicy
 from rice_stream.ingest.formats import FormatOptions, parse_rules
+from rice_stream.serving import parse_overrides, parse_profiles
 
 PREFIX = "RICE_"
 Value = TypeVar("Value")
@@ -52,6 +53,9 @@ class Settings(BaseSettings):
 
     method: Literal["rice-paper", "rice-calibrated"] = "rice-paper"
     serving_profile: str | None = None
+    serving_profiles: Annotated[tuple[dict[str, Any], ...], NoDecode] = ()
+    serving_overrides: Annotated[tuple[dict[str, Any], ...], NoDecode] = ()
+    site_file: Path | None = None
     default_region: str | None = None
     rci_scope: Literal["lifecycle", "direct"] = "lifecycle"
     reference_dir: Path | None = None
@@ -121,15 +125,15 @@ class Settings(BaseSettings):
             found[field] = (*found.get(field, ()), name)
         return found
 
-    @field_validator("attribution_rules", mode="before")
+    @field_validator("attribution_rules", "serving_profiles", "serving_overrides", mode="before")
     @classmethod
-    def _read_rules(cls, value: object) -> object:
+    def _read_objects(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         try:
             return tuple(json.loads(value))
         except (json.JSONDecodeError, TypeError) as error:
-            raise ValueError('must be a JSON array, such as [{"attribute": "service.name"}]') from error
+            raise ValueError('must be a JSON array of objects, such as [{"name": "value"}]') from error
 
     @field_validator("event_formats")
     @classmethod
@@ -146,6 +150,16 @@ class Settings(BaseSettings):
     def _good_rules(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
         return _checked(value, lambda: parse_rules(value))
 
+    @field_validator("serving_profiles")
+    @classmethod
+    def _good_profiles(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        return _checked(value, lambda: parse_profiles(value))
+
+    @field_validator("serving_overrides")
+    @classmethod
+    def _good_overrides(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        return _checked(value, lambda: parse_overrides(value))
+
     def factor_policy(self) -> FactorPolicy:
         """The part of the settings that the estimator sees."""
         return FactorPolicy(
@@ -160,6 +174,8 @@ class Settings(BaseSettings):
             precision=self.precision,
             utilisation=self.utilisation,
             tdp_w=self.tdp_w,
+            profiles=parse_profiles(self.serving_profiles),
+            overrides=parse_overrides(self.serving_overrides),
         )
 
     def format_options(self) -> FormatOptions:

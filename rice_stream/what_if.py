@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.types import Context, Range
-from rice_stream.factors import context_from_detail
+from rice_stream.factors import FactorPolicy, context_from_detail
 from rice_stream.reference import Reference
 
 NEEDS_CALIBRATED = ("batch_size", "precision", "profile")
@@ -62,16 +62,16 @@ def as_recorded(factor: Mapping[str, Any]) -> tuple[Context, Place]:
 
 
 def changed(
-    factor: Mapping[str, Any], change: Change, *, reference: Reference, rci_scope: str, at_us: int
+    factor: Mapping[str, Any], change: Change, *, reference: Reference, policy: FactorPolicy, at_us: int
 ) -> tuple[Context, Place]:
-    """Context and place of the same kind of request with `change`, by the tables as of `at_us`."""
+    """Context and place of the same kind of request with `change`, by tables and settings as of `at_us`."""
     context, place = as_recorded(factor)
     provider = change.provider or factor["provider"] or None
     context = _other_model(context, change, provider, reference, at_us)
-    context = _other_serving(context, change, reference)
+    context = _other_serving(context, change, reference, policy)
     if change.region is not None or change.provider is not None:
         inference_region = change.region or factor["region"]
-        region = reference.resolve_region(inference_region, provider, rci_scope, at_us)
+        region = reference.resolve_region(inference_region, provider, policy.rci_scope, at_us)
         pue = reference.resolve_pue(region.region_id, provider, at_us, default=place.pue)
         place = Place(pue.pue, region.rci_gco2e_per_kwh)
     if change.pue is not None:
@@ -98,7 +98,7 @@ def _other_model(context: Context, change: Change, provider: str | None, referen
     )
 
 
-def _other_serving(context: Context, change: Change, reference: Reference) -> Context:
+def _other_serving(context: Context, change: Change, reference: Reference, policy: FactorPolicy) -> Context:
     if change.hardware is not None:
         hardware = reference.resolve_hardware(change.hardware)
         context = replace(
@@ -106,6 +106,8 @@ def _other_serving(context: Context, change: Change, reference: Reference) -> Co
         )
     if change.profile is not None:
         # A profile says how requests are batched: the batch that the event stated belonged to the old way.
-        context = replace(context, profile=change.profile, batch_size=None)
+        context = replace(
+            context, profile=change.profile, own_profile=policy.profiles.get(change.profile), batch_size=None
+        )
     stated = {name: getattr(change, name) for name in ("devices", "batch_size", "precision")}
     return replace(context, **{name: value for name, value in stated.items() if value is not None})

@@ -57,15 +57,19 @@ def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
         _traffic(given),
         change,
         method=method,
-        tables=Tables(open_reference(settings), settings.rci_scope, time.time_ns() // 1000),
+        tables=Tables(open_reference(settings), settings.factor_policy(), time.time_ns() // 1000),
         defaults=defaults_of(settings),
     )
     answer(document, as_json=as_json, human=lambda: _show(document))
 
 
 def _change(given: dict[str, Any]) -> Change:
-    words: dict[str, Any] = {name: given[name] for name in ("model", "region", "provider", "hardware", "precision", "profile")}
-    numbers = {name: None if given[name] is None else number(given[name], name, option_name(name)) for name in _NUMBERS}
+    words: dict[str, Any] = {
+        name: given[name] for name in ("model", "region", "provider", "hardware", "precision", "profile")
+    }
+    numbers: dict[str, Any] = {
+        name: None if given[name] is None else number(given[name], name, option_name(name)) for name in _NUMBERS
+    }
     return Change(**words, **numbers)
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,11 +15,11 @@ from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_sess
 from rice_stream.cli.requests import PRECISIONS, described, option_name
 from rice_stream.errors import UsageError
 from rice_stream.estimating import Described, Estimated, estimate_all
-from rice_stream.estimator import load_method, method_names
+from rice_stream.estimator import method_names
 from rice_stream.estimator.types import Method
 from rice_stream.factors import FactorPolicy
 from rice_stream.reference import Reference
-from rice_stream.runtime import open_reference
+from rice_stream.runtime import open_method, open_reference
 
 ADDED_COLUMNS = (
     "prefill_j",
@@ -82,7 +82,11 @@ def estimate(
     """
     settings = session.settings
     estimator = _Estimator(
-        open_reference(settings), settings.factor_policy(), method_name or settings.method, time.time_ns() // 1000
+        open_reference(settings),
+        settings.factor_policy(),
+        partial(open_method, settings),
+        method_name or settings.method,
+        time.time_ns() // 1000,
     )
     if csv_in is not None:
         if csv_out is None:
@@ -102,9 +106,17 @@ def estimate(
 class _Estimator:
     """Estimates requests by the method each asks for."""
 
-    def __init__(self, reference: Reference, policy: FactorPolicy, default_method: str, at_us: int) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        policy: FactorPolicy,
+        open_method: Callable[[str], Method],
+        default_method: str,
+        at_us: int,
+    ) -> None:
         self._reference = reference
         self._policy = policy
+        self._open_method = open_method
         self._default_method = default_method
         self._at_us = at_us
         self._methods: dict[str, Method] = {}
@@ -114,7 +126,9 @@ class _Estimator:
         names = [name or self._default_method for _, name in requests]
         for name in dict.fromkeys(names):
             rows = [row for row, other in enumerate(names) if other == name]
-            method = self._methods.setdefault(name, load_method(name))
+            if name not in self._methods:
+                self._methods[name] = self._open_method(name)
+            method = self._methods[name]
             estimated = estimate_all(
                 [requests[row][0] for row in rows],
                 reference=self._reference,

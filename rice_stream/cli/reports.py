@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -20,7 +21,7 @@ from rice_stream.reports.totals import WINDOWS, Bound
 from rice_stream.reports.totals import totals as sum_totals
 from rice_stream.reports.verification import ReportProgress
 from rice_stream.reports.verification import verify as verify_totals
-from rice_stream.runtime import open_store
+from rice_stream.runtime import open_method, open_store
 from rice_stream.settings import Settings
 
 __all__ = ["explain", "quarantine", "totals", "verify"]
@@ -141,14 +142,13 @@ def verify(session: Session, /, *, against_topic: bool, start: str | None, as_js
 
 
 def _add_topic(document: dict[str, Any], settings: Settings, engine: Any, progress: ReportProgress) -> None:
-    from rice_stream.estimator import load_method
     from rice_stream.reports.found import LISTED_MAX
     from rice_stream.reports.topic_log import open_log
     from rice_stream.reports.topic_verification import verify_against_topic
 
     with open_log(settings) as log:
         more = verify_against_topic(
-            engine, log, method=load_method(settings.method), defaults=defaults_of(settings), progress=progress
+            engine, log, method=open_method(settings), defaults=defaults_of(settings), progress=progress
         )
     document["differences"] = (document["differences"] + more["differences"])[:LISTED_MAX]
     document["differences_total"] += more["differences_total"]
@@ -230,6 +230,7 @@ def explain(session: Session, /, event_id: str, *, tenant: str | None, ended_at:
         tenant,
         defaults=defaults_of(session.settings),
         ended_at=instant("--ended-at", ended_at),
+        open_method=partial(open_method, session.settings),
     )
     answer(document, as_json=as_json, human=lambda: _show_explanation(document))
     if document["agrees"] is False:

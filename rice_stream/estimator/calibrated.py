@@ -21,12 +21,12 @@ from rice_stream.basis import Basis
 from rice_stream.errors import UsageError
 from rice_stream.estimator.calibrated_artefact import Artefact, parse_artefact
 from rice_stream.estimator.calibrated_explain import explain_steps
-from rice_stream.estimator.calibrated_interval import error_factors
+from rice_stream.estimator.calibrated_interval import error_factors, site_factor
 from rice_stream.estimator.calibrated_setup import HIGH, LOW, MID, Resolved, machine_of, resolve, setup_of
 from rice_stream.estimator.physics import Cost, decode, joules, prefill, seconds
-from rice_stream.estimator.profiles import Profile
+from rice_stream.estimator.site import Site
 from rice_stream.estimator.steps import Step
-from rice_stream.estimator.types import Context, Estimates, Floats, Requests, ServedAs
+from rice_stream.estimator.types import Context, Estimates, Floats, Profile, Requests, ServedAs
 
 ARTEFACT = "rice-calibrated.json"
 J_PER_WH = 3600.0
@@ -45,10 +45,19 @@ CHUNK = 4096
 class CalibratedMethod:
     """`rice-calibrated`. Pure: everything it knows is in the artefact it is given."""
 
-    def __init__(self, artefact: Artefact) -> None:
+    def __init__(self, artefact: Artefact, site: Site | None = None) -> None:
+        """`site` corrects the joules by measurements of one's own; UsageError if it was made for another version."""
         self.name = "rice-calibrated"
         self.version = f"rice-calibrated-1+{artefact.digest[:8]}"
         self.artefact = artefact
+        self.site = site
+        if site is not None:
+            if site.method_version != self.version:
+                raise UsageError(
+                    f"the site profile {site.name!r} corrects {site.method_version}, this is {self.version}:"
+                    " make it anew with `rice-stream calibrate`"
+                )
+            self.version += f".site-{site.digest[:8]}"
 
     def coefficients(self, contexts: list[Context]) -> Floats:
         """The (k, c) matrix of k contexts; row i depends on contexts[i] alone.
@@ -62,11 +71,15 @@ class CalibratedMethod:
         resolved = [resolve(context, artefact) for context in contexts]
         machine = machine_of(resolved)
         mid = setup_of(resolved, artefact, MID)
-        factors = np.array([error_factors(one, artefact) for one in resolved])
+        own = [site_factor(one, self.site) for one in resolved]
+        site = np.array([1.0 if one is None else one.factor for one in own])
+        factors = np.array(
+            [error_factors(one, artefact, measured) for one, measured in zip(resolved, own, strict=True)]
+        )
         time = seconds(mid, machine, artefact.shape)
-        _put(matrix, MID_J, joules(mid, machine, artefact.shape), np.ones(len(contexts)))
-        _put(matrix, LOW_J, joules(setup_of(resolved, artefact, LOW), machine, artefact.shape), factors[:, 0])
-        _put(matrix, HIGH_J, joules(setup_of(resolved, artefact, HIGH), machine, artefact.shape), factors[:, 1])
+        _put(matrix, MID_J, joules(mid, machine, artefact.shape), site)
+        _put(matrix, LOW_J, joules(setup_of(resolved, artefact, LOW), machine, artefact.shape), site * factors[:, 0])
+        _put(matrix, HIGH_J, joules(setup_of(resolved, artefact, HIGH), machine, artefact.shape), site * factors[:, 1])
         _put(matrix, MID_S, time, np.ones(len(contexts)))
 
         host = artefact.host_share_of_tdp
@@ -143,7 +156,13 @@ class CalibratedMethod:
         )
         matrix = self.coefficients([context])
         resolved = resolve(context, self.artefact)
-        return explain_steps(self.artefact, resolved, matrix[0, : 4 * COST], requests, self.estimate(matrix, requests))
+        steps = explain_steps(self.artefact, resolved, matrix[0, : 4 * COST], requests, self.estimate(matrix, requests))
+        measured = site_factor(resolved, self.site)
+        if measured is None or self.site is None:
+            return steps
+        rows = f"{measured.rows} measured rows of {measured.models} models on {resolved.hardware.name}"
+        step = Step("site_factor", f"in every coefficient of joules: {rows}", measured.factor, "", self.site.name)
+        return [step, *steps]
 
     def _estimate_part(self, by_column: Floats, requests: Requests, out: Floats, flags: NDArray[np.int32]) -> None:
         of = np.take(by_column, requests.context, axis=1)
@@ -186,7 +205,7 @@ class CalibratedMethod:
         return flags
 
     def _context_flags(self, one: Resolved) -> int:
-        flags = Basis(0)
+        flags = Basis(0) if site_factor(one, self.site) is None else Basis.SITE_CALIBRATED
         if not one.serving.batch_known:
             flags |= Basis.BATCH_ASSUMED
         if not one.serving.hardware_known:
@@ -200,14 +219,14 @@ class CalibratedMethod:
 
 
 def load_calibrated(
-    profiles: Mapping[str, Profile] | None = None, default_profile: str | None = None
+    profiles: Mapping[str, Profile] | None = None, default_profile: str | None = None, site: Site | None = None
 ) -> CalibratedMethod:
     """Reads the artefact that ships with the package. `profiles` adds to or replaces its serving profiles, by name.
 
     Raises ReferenceDataError if the artefact is damaged, UsageError for a default profile that does not exist.
     """
     content = resources.files("rice_stream.estimator").joinpath("regressors", ARTEFACT).read_bytes()
-    return CalibratedMethod(with_profiles(parse_artefact(content, ARTEFACT), profiles or {}, default_profile))
+    return CalibratedMethod(with_profiles(parse_artefact(content, ARTEFACT), profiles or {}, default_profile), site)
 
 
 def with_profiles(artefact: Artefact, profiles: Mapping[str, Profile], default_profile: str | None) -> Artefact:

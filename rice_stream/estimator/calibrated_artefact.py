@@ -8,8 +8,7 @@ from typing import Any
 
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.estimator.physics import Machine, Shape, field_names
-from rice_stream.estimator.profiles import Profile
-from rice_stream.estimator.types import Range
+from rice_stream.estimator.types import Profile, Range
 
 REBUILD = "rebuild it with `python -m training.calibrated DIR`"
 

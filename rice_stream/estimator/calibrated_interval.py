@@ -8,6 +8,7 @@ import math
 
 from rice_stream.estimator.calibrated_artefact import Artefact
 from rice_stream.estimator.calibrated_setup import Resolved
+from rice_stream.estimator.site import Site, SiteFactor
 
 DENSE_ABOVE = 0.999
 """Active / total parameters from which a model counts as dense."""
@@ -22,7 +23,20 @@ def regime(one: Resolved) -> str:
     return f"{family}/one" if one.serving.batch_size.mid <= 1.0 else f"{family}/known"
 
 
-def error_factors(one: Resolved, artefact: Artefact) -> tuple[float, float]:
-    """What the low and the high joules are multiplied with: at most 1, at least 1."""
-    error, hardware = artefact.errors[regime(one)], artefact.hardware_errors[one.hardware_class]
+def site_factor(one: Resolved, site: Site | None) -> SiteFactor | None:
+    """The site's own measurements of the context's hardware; None where there are none, or where the hardware is assumed."""
+    if site is None or not one.serving.hardware_known or one.hardware_class == "unknown":
+        return None
+    return site.hardware.get(one.hardware.name)
+
+
+def error_factors(one: Resolved, artefact: Artefact, measured: SiteFactor | None = None) -> tuple[float, float]:
+    """What the low and the high joules are multiplied with: at most 1, at least 1.
+
+    Measurements of one's own stand in for what is added where hardware was never measured; beyond that they only widen.
+    """
+    error = artefact.errors[regime(one)]
+    if measured is not None:
+        return math.exp(min(error.low, measured.low)), math.exp(max(error.high, measured.high))
+    hardware = artefact.hardware_errors[one.hardware_class]
     return math.exp(min(0.0, error.low + hardware.low)), math.exp(max(0.0, error.high + hardware.high))

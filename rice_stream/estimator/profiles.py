@@ -8,22 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.types import Context, Range
+from rice_stream.estimator.types import Context, Profile, Range
 
 BATCH1 = "batch1"
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One way of serving. Fields are used only where the context does not state the thing itself."""
-
-    hardware: str
-    batch_size: Range
-    """Requests decoded together; the range is a belief, not an error of the model."""
-    precision: str
-    idle_share: Range
-    """Energy of machines that are on but idle, as a share of the active machines' energy."""
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +26,12 @@ class Serving:
 
 
 def choose(context: Context, profiles: Mapping[str, Profile], default: str) -> Profile:
-    """The profile of a context: the one it names; `batch1` where it states a batch of 1; else the default.
+    """The profile of a context: the one it carries; the one it names; `batch1` where it states a batch of 1; else the default.
 
     Raises UsageError for a profile that does not exist.
     """
+    if context.own_profile is not None:
+        return context.own_profile
     name = context.profile
     if name is None:
         name = BATCH1 if context.batch_size is not None and context.batch_size <= 1 else default
@@ -63,7 +52,8 @@ def serving(context: Context, profile: Profile) -> Serving:
     batch = profile.batch_size if context.batch_size is None else Range.exact(max(1.0, context.batch_size))
     return Serving(
         hardware=context.hardware if context.hardware_known else profile.hardware,
-        hardware_known=context.hardware_known,
+        # The operator's own profile is a statement; a shipped one is a guess.
+        hardware_known=context.hardware_known or context.own_profile is not None,
         batch_size=batch,
         batch_known=batch_known,
         precision=profile.precision if context.precision is None else context.precision,

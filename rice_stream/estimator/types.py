@@ -33,6 +33,19 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """One way of serving. Fields are used only where the context does not state the thing itself."""
+
+    hardware: str
+    batch_size: Range
+    """Requests decoded together; the range is a belief, not an error of the model."""
+    precision: str
+    idle_share: Range
+    """Energy of machines that are on but idle, as a share of the active machines' energy."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What is the same for every request of one model on one serving set-up.
 
@@ -55,6 +68,8 @@ class Context:
     tdp_w: float | None = None
     profile: str | None = None
     """The requested serving profile (`batch1`, `interactive`, `throughput` or user-defined)."""
+    own_profile: Profile | None = None
+    """The operator's own profile of that name, carried along so that a stored context needs no settings to be understood."""
     provider: str | None = None
 
 

@@ -16,10 +16,9 @@ from sqlalchemy.exc import ArgumentError
 
 from rice_stream import __version__
 from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
-from rice_stream.estimator import load_method
 from rice_stream.kafka import LagProbe, describe_topics
 from rice_stream.reports.instants import epoch_us
-from rice_stream.runtime import open_reference, open_store
+from rice_stream.runtime import open_method, open_reference, open_store
 from rice_stream.settings import PREFIX, Settings
 from rice_stream.store import reading, store_errors
 from rice_stream.store.migrate import current_revision, head_revision
@@ -137,7 +136,7 @@ def _estimation(settings: Settings, versions: dict[str, str | None]) -> Iterator
         own = f", with {settings.reference_dir} on top" if settings.reference_dir else ""
         yield _good("reference tables", f"{reference.version}{own}")
     try:
-        method = load_method(settings.method)
+        method = open_method(settings)
     except RiceError as error:
         yield _problem("method", str(error), "choose another RICE_METHOD, or install rice-stream anew")
     else:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from rice_stream.accounting import MICRO, Amounts, amounts
 from rice_stream.errors import UsageError
 from rice_stream.estimator.types import Context, Floats, Method
+from rice_stream.factors import FactorPolicy
 from rice_stream.ingest import UNKNOWN
 from rice_stream.ranking import overlap
 from rice_stream.reference import Reference
@@ -42,7 +43,7 @@ class Tables(NamedTuple):
     """What the changed side is looked up in."""
 
     reference: Reference
-    rci_scope: str
+    policy: FactorPolicy
     at_us: int
 
 
@@ -159,7 +160,7 @@ def _add(
     )
     own = [as_recorded(factors[key]) for key in keys]
     other = [
-        changed(factors[key], change, reference=tables.reference, rci_scope=tables.rci_scope, at_us=tables.at_us)
+        changed(factors[key], change, reference=tables.reference, policy=tables.policy, at_us=tables.at_us)
         for key in keys
     ]
     computed = {

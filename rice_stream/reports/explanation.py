@@ -4,7 +4,7 @@ Everything comes from what is stored with the record, not from today's tables: t
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol, cast
@@ -58,6 +58,7 @@ def explain(
     *,
     defaults: TokenDefaults,
     ended_at: datetime | None = None,
+    open_method: Callable[[str], Method] = load_method,
 ) -> dict[str, Any]:
     """The record of an event and how its amounts came about.
 
@@ -70,7 +71,7 @@ def explain(
     """
     with snapshot(engine) as connection:
         record = find_record(connection, event_id, tenant, ended_at)
-    method = _installed(record.factor["method_version"])
+    method = _installed(record.factor["method_version"], open_method)
     remarks: list[str] = []
     steps = [asdict(step) for step in _method_steps(record, method, defaults)] if method else []
     steps = [*_factor_steps(record), *[step for step in steps if step["name"] not in _OWN_STEPS]]
@@ -97,11 +98,11 @@ def explain(
     return {"record": record.view, "steps": steps, "agrees": agrees, "remarks": remarks}
 
 
-def _installed(method_version: str) -> Method | None:
+def _installed(method_version: str, open_method: Callable[[str], Method]) -> Method | None:
     """The method that made the record, if this installation has that very version."""
     for name in method_names():
         if method_version.startswith(name):
-            method = load_method(name)
+            method = open_method(name)
             return method if method.version == method_version else None
     return None
 

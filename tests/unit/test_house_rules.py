@@ -17,6 +17,7 @@ CORE = (
     "accounting",
     "basis",
     "budgets",
+    "calibrating",
     "errors",
     "estimating",
     "estimator",
@@ -24,6 +25,7 @@ CORE = (
     "factors",
     "ranking",
     "schema_names",
+    "serving",
     "what_if",
 )
 """Modules and packages that take values and return values. `ingest` and `reference` are pure but for the exceptions."""
