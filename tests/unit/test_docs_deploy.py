@@ -100,6 +100,44 @@ def test_compose_mounts_and_builds_from_files_that_exist() -> None:
                 assert source in compose()["volumes"]
 
 
+# --- otel-collector.example.yaml, litellm.example.yaml -------------------------------------------------------------------
+
+
+def test_the_collector_example_is_whole_and_sends_what_the_worker_is_told_to_expect() -> None:
+    """Every name in its pipelines is defined; topic and encoding are those of the settings that it tells to make."""
+    loaded = yaml.safe_load(text_of("deploy/otel-collector.example.yaml"))
+    [(_, pipeline)] = loaded["service"]["pipelines"].items()
+    for part in ("receivers", "processors", "exporters"):
+        assert set(pipeline[part]) <= set(loaded[part])
+    traces = loaded["exporters"]["kafka"]["traces"]
+    written = re.findall(r"RICE_\w+=[\w,=-]+", text_of("deploy/otel-collector.example.yaml"))
+    settings = load_settings(environment=dict(setting.split("=", 1) for setting in written))
+    assert traces["topic"] in settings.events_topics
+    assert settings.format_options().format_of(traces["topic"]) == "otlp"
+    assert traces["encoding"] == "otlp_proto"
+
+
+def test_the_collector_example_deletes_every_attribute_that_holds_text() -> None:
+    """What the decoders know as text is taken off before it travels; the AI SDK's and vLLM's own names apart."""
+    from rice_stream.ingest.formats import otlp_attributes
+
+    actions = yaml.safe_load(text_of("deploy/otel-collector.example.yaml"))["processors"]["attributes/no-text"][
+        "actions"
+    ]
+    exact = {action["key"] for action in actions if "key" in action}
+    patterns = [action["pattern"] for action in actions if "pattern" in action]
+    texts = {name for name in otlp_attributes.TEXT if not name.startswith("ai.")}
+    assert {name for name in texts if name not in exact and not any(re.search(p, name) for p in patterns)} == set()
+
+
+def test_the_litellm_example_names_a_callback_that_exists() -> None:
+    """LiteLLM imports the object by this name."""
+    [name] = yaml.safe_load(text_of("deploy/litellm.example.yaml"))["litellm_settings"]["callbacks"]
+    module, _, attribute = name.rpartition(".")
+    source = text_of(f"{module.replace('.', '/')}.py")
+    assert re.search(rf"^{attribute} = ", source, flags=re.MULTILINE)
+
+
 # --- Dockerfile ----------------------------------------------------------------------------------------------------------
 
 

@@ -50,6 +50,17 @@ def test_a_metric_that_nothing_moves_is_marked_and_no_other() -> None:
     assert {name for name in fields if any(getattr(Metrics(), name)._name in metric for metric in marked)} == idle
 
 
+def test_every_metric_of_serve_is_documented() -> None:
+    """Its counters stand in the section about HTTP."""
+    from rice_stream.api.metrics import HttpMetrics
+
+    metrics = HttpMetrics()
+    exported = {
+        f"{metric._name}_total{{{','.join(metric._labelnames)}}}" for metric in (metrics.requests, metrics.items)
+    }
+    assert exported <= set(codes(section(text_of(PAGE), "## Events over HTTP")))
+
+
 def commands(group: click.Group = cli, prefix: str = "rice-stream") -> Iterator[tuple[str, click.Command]]:
     """Every command that can be run, by what one types."""
     context = click.Context(group)
