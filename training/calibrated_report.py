@@ -6,27 +6,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rice_stream.estimator.calibrated_artefact import parse_artefact
 from rice_stream.estimator.types import Floats
 from training.calibrated_artefact import HOST_SHARE, KV_LAW
 from training.calibrated_compare import ecologits_j, log_log_j, tdp_time_j
 from training.calibrated_errors import family
-from training.calibrated_model import specifications
 from training.calibrated_plots import plot_all
 from training.calibrated_rows import PROMPT_TOKENS, Row
+from training.calibrated_targets import (
+    at_least_1b,
+    error,
+    joules_of,
+    markdown,
+    mask,
+    on,
+    reached,
+)
 from training.calibrated_text import CLOSING, INTRODUCTION, PHYSICS
 
 if TYPE_CHECKING:
     from training.calibrated import Fitted
 
 DOCS = Path(__file__).parent.parent / "docs"
-Mask = NDArray[np.bool_]
 METHODS = {"plain log-log fit, left out": log_log_j, "EcoLogits' law": ecologits_j, "TDP x measured time": tdp_time_j}
 
 
-def write_report(fitted: "Fitted") -> None:
+def write_report(fitted: "Fitted") -> Path:
     """The report and three plots."""
     sections = [
         INTRODUCTION,
@@ -46,44 +52,9 @@ def write_report(fitted: "Fitted") -> None:
     ]
     plot_all(fitted, DOCS / "plots")
     DOCS.mkdir(exist_ok=True)
-    (DOCS / "validation-calibrated.md").write_text("\n".join(sections), encoding="utf-8")
-
-
-def error(predicted: Floats, measured: Floats, keep: Mask) -> tuple[float, float, float, int]:
-    """MAPE, median APE and bias in per cent, and the number of rows."""
-    ratio = predicted[keep] / measured[keep] - 1.0
-    return (
-        100 * float(np.abs(ratio).mean()),
-        100 * float(np.median(np.abs(ratio))),
-        100 * float(ratio.mean()),
-        int(keep.sum()),
-    )
-
-
-def joules_of(rows: Sequence[Row]) -> Floats:
-    return np.array([float(row.joules or np.nan) for row in rows])
-
-
-def seconds_of(rows: Sequence[Row]) -> Floats:
-    return np.array([float(row.seconds or np.nan) for row in rows])
-
-
-def mask(rows: Sequence[Row], test: Callable[[Row], bool]) -> Mask:
-    return np.array([test(row) for row in rows], dtype=np.bool_)
-
-
-def at_least_1b(row: Row) -> bool:
-    return row.context.params_total_b.mid >= 1.0
-
-
-def on(hardware: str) -> Callable[[Row], bool]:
-    """Test: an ML.ENERGY row on this hardware."""
-    return lambda row: row.source == "ml_energy_v3" and row.context.hardware == hardware
-
-
-def ours(kind: str) -> Callable[[Row], bool]:
-    """Test: a row of our own bench of this kind, 1 B or more."""
-    return lambda row: row.source == "gpu" and row.kind == kind and at_least_1b(row)
+    path = DOCS / "validation-calibrated.md"
+    path.write_text("\n".join(sections), encoding="utf-8")
+    return path
 
 
 def of_task(task: str) -> Callable[[Row], bool]:
@@ -94,47 +65,12 @@ def key_of(row: Row) -> tuple[str, str, float, str]:
     return row.model, row.context.hardware, float(row.context.devices or 1.0), row.task
 
 
-def it_joules(fitted: "Fitted") -> Floats:
-    """GPU plus server joules of the 2024 runs, left out: batch 1, so no time is shared and no idle share applies."""
-    tdp = specifications()["A100-80GB"].tdp_w
-    return fitted.left_out.perf24_j + HOST_SHARE[1] * tdp * fitted.left_out.perf24_s
-
-
 def targets(fitted: "Fitted") -> str:
-    data, left = fitted.data, fitted.left_out
-    energy, joules = data.energy, joules_of(data.energy)
-    lines = ["| data | measure | at most | left out | median | bias | rows |", "|---|---|---|---|---|---|---|"]
-
-    def line(name: str, measure: str, limit: str, predicted: Floats, measured: Floats, keep: Mask) -> None:
-        mape, median, bias, rows = error(predicted, measured, keep)
-        lines.append(f"| {name} | {measure} | {limit} | **{mape:.1f} %** | {median:.1f} % | {bias:+.1f} % | {rows} |")
-
-    for kind in ("decode", "prefill"):
-        keep = mask(energy, ours(kind))
-        line(f"our H100/H200 {kind}, >= 1 B", "joules", "8 %", left.energy_j, joules, keep)
-    for hardware, limit in (("H100", "25 % (median 16 %)"), ("B200", "30 % (median 20 %)")):
-        keep = mask(energy, on(hardware))
-        line(f"ML.ENERGY v3 text, {hardware}, true batch", "J per output token", limit, left.energy_j, joules, keep)
-    eager = mask(data.perf26, lambda row: row.kind == "eager")
-    line(
-        "LLM-Perf 2026, A100, 16 bit, batch 1", "GPU J per token", "11 %", left.perf26_j, joules_of(data.perf26), eager
-    )
-    large = eager & mask(data.perf26, at_least_1b)
-    line("the same, >= 1 B", "GPU J per token", "11 %", left.perf26_j, joules_of(data.perf26), large)
-    large = mask(data.perf24, at_least_1b)
-    line("LLM-Perf 2024 (the paper's), >= 1 B", "latency", "15 %", left.perf24_s, seconds_of(data.perf24), large)
-    line("the same", "energy, fully predicted", "15 %", it_joules(fitted), joules_of(data.perf24), large)
-    inside = 100 * fitted.assumed_inside.mean()
-    lines.append(
-        f"| ML.ENERGY v3 text, batch not given | coverage of the 80 % interval | 75-85 % | **{inside:.1f} %** | | |"
-        f" {len(data.v3)} |"
-    )
-    lines.append(
-        "\nThe 2024 meter is CodeCarbon on the whole machine: GPU (capped at 275 W), CPU and RAM. Its counterpart is GPU"
+    return markdown(reached(fitted)) + (
+        "\n\nThe 2024 meter is CodeCarbon on the whole machine: GPU (capped at 275 W), CPU and RAM. Its counterpart is GPU"
         f" energy plus {HOST_SHARE[1]:.0%} of the TDP for the time of the run, no PUE, no idle share. The 2024 energies are not"
         " fitted to at all; GPU joules come from the 2026 file (models held by both left out), seconds from both."
     )
-    return "\n".join(lines)
 
 
 def methods(fitted: "Fitted") -> str:

@@ -2,7 +2,7 @@
 
 INTRODUCTION = """# Validation of `rice-calibrated`
 
-Written by `python -m training.calibrated DIR`; every number below is computed by that command. Every prediction is **left out**:
+Written by `rice-stream validate DIR`; every number below is computed by that command. Every prediction is **left out**:
 the fit that made it saw no row of the same group, and a group is all rows of the same weights or the same architecture and
 size, whatever data set, fine-tune, precision, task or GPU (instruct, thinking and coder editions of Qwen3-30B are one group;
 so are the 16- and 8-bit editions of Llama-3.1-405B). No row is ever split at random.

@@ -76,19 +76,26 @@ def _spread(results: list[Scores]) -> list[str]:
     return [f"{column.mean():.3f} ({column.min():.3f} to {column.max():.3f})" for column in columns]
 
 
+def write_report(published_dir: Path) -> Path:
+    """docs/validation.md and its plots. Raises ReferenceDataError if a carried figure is no longer the published one."""
+    check_carried(published_dir)
+    method = load_paper()
+    draw_all(method, DOCS / "plots")
+    report = TEMPLATE.read_text(encoding="utf-8").format_map(quick_facts(method) | table_iii())
+    path = DOCS / "validation.md"
+    path.write_text(report, encoding="utf-8")
+    return path
+
+
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m training.validate DIR   (the folder that holds helm/, llm_perf/ and ml_energy/)")
         return 2
     try:
-        check_carried(Path(arguments[0]))
+        write_report(Path(arguments[0]))
     except RiceError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    method = load_paper()
-    draw_all(method, DOCS / "plots")
-    report = TEMPLATE.read_text(encoding="utf-8").format_map(quick_facts(method) | table_iii())
-    (DOCS / "validation.md").write_text(report, encoding="utf-8")
     print("wrote docs/validation.md and docs/plots")
     return 0
 

@@ -24,6 +24,7 @@ _COMMANDS = {
     "coverage": "coverage",
     "map": "coverage",
     "estimate": "estimate",
+    "validate": "validate",
     "calibrate": "calibrate",
     "rank": "rank",
     "compare": "compare",

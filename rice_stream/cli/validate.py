@@ -1,0 +1,84 @@
+"""`rice-stream validate`: the validation reports and the acceptance table, computed anew from the published data."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.errors import UsageError
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+@pass_session
+def validate(session: Session, /, folder: Path, *, as_json: bool) -> None:
+    """Fit rice-calibrated anew without each model in turn, write docs/validation*.md, and print what must be reached.
+
+    DIR holds the published files (helm/, llm_perf/, ml_energy/). It takes one to three minutes. Exit code 1 where a target is
+    missed, or where the fit no longer gives the shipped artefact. It runs from the source checkout, with the extra `training`.
+
+    Example: rice-stream validate data
+    """
+    modules = ("calibrated", "validate", "calibrated_report", "calibrated_targets")
+    calibrated, paper, report, targets = (_training(name) for name in modules)
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=STDERR, transient=True
+    ) as progress:
+        step = progress.add_task("rice-paper: figures, splits, plots", total=None)
+        written = [paper.write_report(folder)]
+        progress.update(step, description="rice-calibrated: fits without each model in turn")
+        fitted = calibrated.run(folder)
+        written.append(report.write_report(fitted))
+    reached = targets.reached(fitted)
+    same = calibrated.shipped() == fitted.artefact
+    ok = same and all(one.met for one in reached)
+    document = {
+        "ok": ok,
+        "artefact_rebuilt": same,
+        "targets": [_row(one) for one in reached],
+        "written": [str(path) for path in written],
+    }
+    answer(document, as_json=as_json, human=lambda: _show(document))
+    if not ok:
+        sys.exit(BAD_NEWS)
+
+
+def _training(name: str) -> Any:
+    try:
+        return importlib.import_module(f"training.{name}")
+    except ModuleNotFoundError as missing:
+        raise UsageError(
+            f"validate needs the source checkout and the extra `training` ({missing.name} is missing):"
+            " clone the repository, then `make setup`"
+        ) from missing
+
+
+def _row(one: Any) -> dict[str, Any]:
+    return {
+        "data": one.data,
+        "measure": one.measure,
+        "at_least": one.least,
+        "at_most": one.limit,
+        "value": one.value,
+        "median_at_most": one.median_limit,
+        "median": one.median,
+        "bias": one.bias,
+        "rows": one.rows,
+        "met": one.met,
+    }
+
+
+def _show(document: dict[str, Any]) -> None:
+    columns = ["data", "measure", "at most %", "left out %", "median %", "bias %", "rows", "met"]
+    names = ("data", "measure", "at_most", "value", "median", "bias", "rows")
+    rows = [[*(row[name] for name in names), "yes" if row["met"] else "NO"] for row in document["targets"]]
+    table(columns, rows, title="rice-calibrated, every model left out of the fit that predicts it")
+    state = (
+        "the fit gives the shipped artefact" if document["artefact_rebuilt"] else "the fit DIFFERS from the artefact"
+    )
+    STDERR.print(f"{state}; wrote {', '.join(document['written'])}")
