@@ -271,3 +271,12 @@ def test_a_writer_leaves_no_connection_of_its_own_in_the_pool(engine: Engine) ->
 def test_a_new_pipeline_on_a_full_store_goes_on(engine: Engine) -> None:
     store(engine, chunk_of([event()]))
     assert new_pipeline(engine).process([chunk_of([event(event_id="e-2")])], NOON_US).recorded == 1
+
+
+def test_an_event_is_found_by_its_id_without_reading_all_records(engine: Engine) -> None:
+    """`explain` asks the view for an event id; the planner can answer from the index of every partition."""
+    store(engine, chunk_of([event()]))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = connection.exec_driver_sql("EXPLAIN SELECT * FROM prompt_emission WHERE event_id = 'e-1'").scalars()
+        assert "Bitmap Index Scan on prompt_record_p" in "\n".join(plan)
