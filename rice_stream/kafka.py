@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from rice_stream.errors import ServiceUnavailableError
+from rice_stream.ingest import RawRecord
 from rice_stream.settings import Settings
 
 TIMEOUT_S = 10.0
@@ -46,6 +47,20 @@ class LagProbe:
     def close(self) -> None:
         """Give the connection back."""
         self._consumer.close()
+
+
+def raw_record(message: Any) -> RawRecord:
+    """A message of librdkafka's client as the decoders take it; the same as the worker's own client makes of it."""
+    kind, timestamp_ms = message.timestamp()
+    return RawRecord(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.value(),
+        tuple(message.headers() or ()),
+        timestamp_ms * 1000 if kind != TIMESTAMP_NOT_AVAILABLE and timestamp_ms > 0 else None,
+        message.key(),
+    )
 
 
 def _partitions(client: Any, topic: str, timeout_s: float) -> Sequence[int]:

@@ -78,7 +78,7 @@ class Pipeline:
         dimensions = Dimensions(engine)
         self._writer = writer
         self._method = method
-        self._formats = formats
+        self.formats = formats
         self._mappings = mappings
         self._names = NameTable(dimensions)
         self._contexts = ContextTable(dimensions, reference, policy, method, live)
@@ -110,7 +110,7 @@ class Pipeline:
             place = (chunk.topic, chunk.partition)
             events = 0
             refused: list[Rejection] = []
-            for block in decode_blocks(chunk.records, self._formats, Place(chunk.topic, chunk.partition)):
+            for block in decode_blocks(chunk.records, self.formats, Place(chunk.topic, chunk.partition)):
                 columns, decoded = self._within_retention(*block, received_at_us)
                 columns = mappings.rename_tenants(columns)
                 parts.append(self._keyed(columns, numbers[place], received_at_us))

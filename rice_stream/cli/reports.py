@@ -148,7 +148,12 @@ def _add_topic(document: dict[str, Any], settings: Settings, engine: Any, progre
 
     with open_log(settings) as log:
         more = verify_against_topic(
-            engine, log, method=open_method(settings), defaults=defaults_of(settings), progress=progress
+            engine,
+            log,
+            method=open_method(settings),
+            defaults=defaults_of(settings),
+            formats=settings.format_options(),
+            progress=progress,
         )
     document["differences"] = (document["differences"] + more["differences"])[:LISTED_MAX]
     document["differences_total"] += more["differences_total"]

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from rice_stream.event_keys import event_keys, key_hasher
 from rice_stream.ingest import UNKNOWN, Decoded, EventColumns, RawRecord, decode_batch
+from rice_stream.ingest.formats import FormatOptions
+from rice_stream.mappings import Mappings
 from rice_stream.reports.stored_records import Row
 
 NUMBERS = (
@@ -64,9 +66,10 @@ def _names(values: Iterable[str | None]) -> list[str]:
     return [value or "" for value in values]
 
 
-def decode_events(records: Sequence[RawRecord]) -> LogEvents:
+def decode_events(records: Sequence[RawRecord], formats: FormatOptions, mappings: Mappings) -> LogEvents:
     """The events of the records, with the keys that the pipeline gives them; refused items are in `decoded`."""
-    columns, decoded = decode_batch(records)
+    columns, decoded = decode_batch(records, formats)
+    columns = mappings.rename_tenants(columns)
     hashers = [key_hasher(attribution[0], attribution[3]) for attribution in columns.attribution]
     keys = event_keys(columns.ended_at_us, hashers, map(str.encode, columns.event_id))
     return LogEvents(columns, decoded, keys)

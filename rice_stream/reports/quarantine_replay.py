@@ -17,6 +17,7 @@ from rice_stream import schema
 from rice_stream.errors import UsageError
 from rice_stream.events import FIELD_NAMES, WireEvent
 from rice_stream.ingest import RawRecord, Rejection, decode_batch
+from rice_stream.ingest.formats import FormatOptions
 from rice_stream.pipeline import Chunk, Pipeline
 from rice_stream.reports.quarantine import Choice, held_ids, set_status
 from rice_stream.store import reading, writing
@@ -111,7 +112,7 @@ def _replay_batch(
         in_order = table.c.topic, table.c.partition, table.c.offset, table.c.item
         found = connection.execute(select(table).where(table.c.id.in_(ids)).order_by(*in_order)).mappings()
         rows = [dict(row) for row in found]
-    tried = [(row, _take_up(row, patches, fetch)) for row in rows]
+    tried = [(row, _take_up(row, patches, fetch, pipeline.formats)) for row in rows]
     events = {row["id"]: result for row, result in tried if isinstance(result, WireEvent)}
     refused = {row["id"]: result for row, result in tried if isinstance(result, Rejection)}
     if events:
@@ -160,11 +161,13 @@ def _keep_held(engine: Engine, refused: Mapping[int, Rejection]) -> None:
             connection.execute(update(table).where(table.c.id == row_id).values(values))
 
 
-def _take_up(row: Mapping[str, Any], patches: Mapping[str, Any], fetch: Fetch) -> WireEvent | Rejection:
+def _take_up(
+    row: Mapping[str, Any], patches: Mapping[str, Any], fetch: Fetch, formats: FormatOptions
+) -> WireEvent | Rejection:
     """The row's item as an event, or why it is still none."""
     record = _original(row, fetch)
     if record is not None and not patches:
-        return _item_of(record, row["item"])
+        return _item_of(record, row["item"], formats)
     here = RawRecord(row["topic"], row["partition"], row["offset"], None, record.headers if record else ())
     stored = _stored_object(row["payload"])
     if stored is None:
@@ -176,7 +179,8 @@ def _take_up(row: Mapping[str, Any], patches: Mapping[str, Any], fetch: Fetch) -
     if removed:
         detail = f"{removed[0]}: its value was not kept; give it with --set {removed[0]}=..."
         return Rejection(here, row["item"], row["reason"], detail, row["payload"])
-    return _item_of(here._replace(value=msgspec.json.encode(stored)), 0)
+    # What is kept of an item are canonical fields, whatever its topic holds.
+    return _item_of(here._replace(value=msgspec.json.encode(stored)), 0, FormatOptions(default_format="canonical"))
 
 
 def _original(row: Mapping[str, Any], fetch: Fetch) -> RawRecord | None:
@@ -195,9 +199,9 @@ def _stored_object(payload: str) -> dict[str, Any] | None:
     return parsed
 
 
-def _item_of(record: RawRecord, item: int) -> WireEvent | Rejection:
+def _item_of(record: RawRecord, item: int, formats: FormatOptions) -> WireEvent | Rejection:
     """One item of a record, decoded as the worker decodes it."""
-    _, decoded = decode_batch([record])
+    _, decoded = decode_batch([record], formats)
     for event, number in zip(decoded.events, decoded.items, strict=True):
         if number == item:
             return event

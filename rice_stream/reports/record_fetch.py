@@ -7,7 +7,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from rice_stream.ingest import RawRecord
-from rice_stream.kafka import TIMEOUT_S
+from rice_stream.kafka import TIMEOUT_S, raw_record
 from rice_stream.settings import Settings
 
 _READ_ON_MAX = 2_000
@@ -80,14 +80,8 @@ class KafkaFetch:
             message = self._client.poll(0.5)
             if message is None or message.error() is not None:
                 continue
-            record = _raw(message)
+            record = raw_record(message)
             self._position = place, record.offset + 1
             if record.offset >= offset:
                 return record if record.offset == offset else None
         return None
-
-
-def _raw(message: Any) -> RawRecord:
-    return RawRecord(
-        message.topic(), message.partition(), message.offset(), message.value(), tuple(message.headers() or ())
-    )

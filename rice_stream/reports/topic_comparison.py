@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from rice_stream.accounting import Amounts, measure_matrix
 from rice_stream.estimator.types import Method
 from rice_stream.ingest import RawRecord, Rejection
+from rice_stream.ingest.formats import FormatOptions
 from rice_stream.reports.found import Found
 from rice_stream.reports.instants import stored_key
 from rice_stream.reports.key_spool import KeySpool
@@ -20,6 +21,7 @@ from rice_stream.reports.log_events import LogEvents, column, decode_events, dif
 from rice_stream.reports.reestimate import AMOUNTS, Counts, TokenDefaults, reestimate
 from rice_stream.reports.stored_records import Key, Row, factors_by_key, records_by_key, tenant_keys
 from rice_stream.store.batch import CONTENT_COLUMNS
+from rice_stream.store.mapping_store import load_mappings
 
 _NO_TENANT = 0
 """Stands for a tenant that the store has never heard of; real keys begin with 1."""
@@ -37,8 +39,11 @@ class TopicComparison:
         horizon_us: int,
         spool: KeySpool,
         found: Found,
+        formats: FormatOptions,
     ) -> None:
         self._connection = connection
+        self._formats = formats
+        self._mappings = load_mappings(connection)
         self._method = method
         self._defaults = defaults
         self._horizon_us = horizon_us
@@ -50,7 +55,7 @@ class TopicComparison:
 
     def compare(self, records: Sequence[RawRecord]) -> None:
         """Records of one partition that the worker has been through."""
-        events = decode_events(records)
+        events = decode_events(records, self._formats, self._mappings)
         self._check_rejections(events.decoded.rejections)
         tenants = np.array(
             [self._tenants.get(events.tenant_id(row), _NO_TENANT) for row in range(len(events.columns))], dtype=np.int64

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.ingest import RawRecord
-from rice_stream.kafka import TIMEOUT_S
+from rice_stream.kafka import TIMEOUT_S, raw_record
 from rice_stream.settings import Settings
 
 RECORDS_MAX = 5_000
@@ -81,9 +81,7 @@ class TopicLog:
             if place not in left:
                 continue
             if message.offset() < left[place].high:
-                records.setdefault(place, []).append(
-                    RawRecord(*place, message.offset(), message.value(), tuple(message.headers() or ()))
-                )
+                records.setdefault(place, []).append(raw_record(message))
             if message.offset() >= left[place].high - 1:
                 ended.add(place)
         yield from (Piece(left[place], found) for place, found in records.items())

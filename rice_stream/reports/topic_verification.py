@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, text
 
 from rice_stream.estimator.types import Method
+from rice_stream.ingest.formats import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.reports.found import Found
 from rice_stream.reports.instants import key_bound, stored_key
 from rice_stream.reports.key_spool import KeySpool, key_of_row, key_spool
@@ -56,6 +57,7 @@ def verify_against_topic(
     *,
     method: Method,
     defaults: TokenDefaults,
+    formats: FormatOptions = DEFAULT_OPTIONS,
     progress: ReportProgress = quiet,
 ) -> dict[str, Any]:
     """Read the log to where it ends now and compare every event in it with its record.
@@ -63,6 +65,8 @@ def verify_against_topic(
     Events past the last offset that the store has been through are lag, not a difference; events that Kafka or the
     store no longer keep are counted and left out. Amounts are estimated once more from each record's own factors
     where `method` is the version that made it. Memory does not grow with the log; keys are kept on disk meanwhile.
+
+    `formats` are the settings with which the worker reads.
 
     Raises:
         ServiceUnavailableError: the broker or the database did not answer.
@@ -77,6 +81,7 @@ def verify_against_topic(
             horizon_us=records_from_us(connection),
             spool=spool,
             found=found,
+            formats=formats,
         )
         read = 0
         total = sum(part.high - part.low for part in log.ranges)
