@@ -1,4 +1,4 @@
-"""Rows of CSV and Parquet as JSON objects: the column's name is the field's, an empty cell is a field that is not there.
+"""Rows of CSV and Parquet as JSON objects: the column's name is the field's, an empty cell is null (or left out, where the field is no canonical one).
 
 So a table of canonical events needs only their field names as its header, and a database's table of spend logs is read
 as that format's rows.
@@ -14,7 +14,7 @@ from typing import IO, Any
 import msgspec
 
 from rice_stream.errors import UsageError
-from rice_stream.events import WireEvent
+from rice_stream.events import FIELD_NAMES, WireEvent
 
 _ROWS_PER_READ = 10_000
 _BOOLEANS = {"true": True, "false": False, "t": True, "f": False}
@@ -75,7 +75,8 @@ def parquet_rows(path: Path) -> Iterator[tuple[bytes, float]]:
 
 
 def _object(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _value(name, cell) for name, cell in row.items() if cell is not None and cell != ""}
+    cells = ((name, None if cell == "" else cell) for name, cell in row.items())
+    return {name: _value(name, cell) for name, cell in cells if cell is not None or name in FIELD_NAMES}
 
 
 def _value(name: str, cell: Any) -> Any:
