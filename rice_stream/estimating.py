@@ -11,7 +11,7 @@ import numpy as np
 
 from rice_stream.basis import basis_names
 from rice_stream.errors import UsageError
-from rice_stream.estimator.types import Context, Estimates, Method, Range, Requests
+from rice_stream.estimator.types import Context, Estimates, GivesImpacts, Impacts, Method, Range, Requests
 from rice_stream.factors import FactorPolicy, FactorUse, ServiceKey, resolve_factors
 from rice_stream.reference import Reference
 
@@ -70,11 +70,17 @@ def estimate_all(
         output_tokens=np.array([request.output_tokens for request in requests], dtype=np.int64),
         inference=np.ones(len(requests), dtype=np.bool_),
     )
-    estimates = method.estimate(method.coefficients(contexts), columns)
+    matrix = method.coefficients(contexts)
+    estimates = method.estimate(matrix, columns)
     devices = method.devices(contexts)
+    pue = np.array([use.pue.pue for use, _ in resolved], dtype=np.float64)
+    impacts = method.impacts(matrix, columns, estimates, pue) if isinstance(method, GivesImpacts) else None
     return [
         Estimated(
-            _values(row, use, context, estimates, float(devices[row]), method, reference),
+            {
+                **_values(row, use, context, estimates, float(devices[row]), method, reference),
+                **_impacts(row, impacts),
+            },
             use,
             context,
             _it_energy_wh(row, estimates),
@@ -166,6 +172,17 @@ def _values(
         "carbon_gco2e": {"low": carbon[0], "mid": carbon[1], "high": carbon[2]},
         "basis": _basis(use, int(estimates.flags[row]), sized=context.params_total_b != use.context.params_total_b),
         "versions": {"method": method.version, "factors": reference.version},
+    }
+
+
+def _impacts(row: int, impacts: Impacts | None) -> dict[str, Any]:
+    """Lines beside operational carbon; null where the method does not give them."""
+    if impacts is None:
+        return {"embodied_gco2e": None, "water_l": None}
+    pairs = {"embodied_gco2e": impacts.embodied_gco2e, "water_l": impacts.water_l}
+    return {
+        name: {"low": float(one.low[row]), "mid": float(one.mid[row]), "high": float(one.high[row])}
+        for name, one in pairs.items()
     }
 
 

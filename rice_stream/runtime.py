@@ -57,7 +57,7 @@ def open_method(settings: Settings, name: str | None = None) -> Method:
             )
     if settings.site_file is None:
         return method
-    return CalibratedMethod(method.artefact, _open_site(settings.site_file))
+    return CalibratedMethod(method.artefact, method.embodied, _open_site(settings.site_file))
 
 
 def _open_site(path: Path) -> Site:

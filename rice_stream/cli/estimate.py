@@ -215,6 +215,16 @@ def _added(values: dict[str, Any]) -> list[object]:
     return [flat[name] for name in ADDED_COLUMNS]
 
 
+def _impact_rows(document: dict[str, Any]) -> list[list[object]]:
+    """Embodied carbon and water: lines of their own, never part of the carbon above them."""
+    rows: list[list[object]] = []
+    for name, label, unit in (("embodied_gco2e", "embodied, beside it", "gCO2e"), ("water_l", "water", "l")):
+        ends = document[name]
+        if ends is not None:
+            rows.append([label, f"{ends['mid']:.4g} {unit} ({ends['low']:.4g} to {ends['high']:.4g})"])
+    return rows
+
+
 def _show(document: dict[str, Any]) -> None:
     carbon = document["carbon_gco2e"]
     served = (
@@ -233,6 +243,7 @@ def _show(document: dict[str, Any]) -> None:
         ["facility energy", f"{document['facility_energy_wh']:.4g} Wh (PUE {document['pue']:g})"],
         ["carbon intensity", f"{document['rci_gco2e_per_kwh']:g} gCO2e/kWh ({document['region']})"],
         ["carbon", f"{carbon['mid']:.4g} gCO2e ({carbon['low']:.4g} to {carbon['high']:.4g})"],
+        *_impact_rows(document),
         ["latency", f"{document['latency_s']:.3g} s"],
         ["rests on", ", ".join(document["basis"])],
         ["versions", f"{document['versions']['method']}, {document['versions']['factors']}"],

@@ -23,10 +23,16 @@ from rice_stream.estimator.calibrated_artefact import Artefact, parse_artefact
 from rice_stream.estimator.calibrated_explain import explain_steps
 from rice_stream.estimator.calibrated_interval import error_factors, site_factor
 from rice_stream.estimator.calibrated_setup import HIGH, LOW, MID, Resolved, machine_of, resolve, setup_of
+from rice_stream.estimator.embodied import (
+    EmbodiedFactors,
+    embodied_gco2e_per_device_second,
+    load_embodied,
+    water_l,
+)
 from rice_stream.estimator.physics import Cost, decode, joules, prefill, seconds
 from rice_stream.estimator.site import Site
 from rice_stream.estimator.steps import Step
-from rice_stream.estimator.types import Context, Estimates, Floats, Profile, Requests, ServedAs
+from rice_stream.estimator.types import Context, Estimates, Floats, Impact, Impacts, Profile, Requests, ServedAs
 
 ARTEFACT = "rice-calibrated.json"
 J_PER_WH = 3600.0
@@ -37,7 +43,9 @@ MID_J, LOW_J, HIGH_J, MID_S = 0, COST, 2 * COST, 3 * COST
 # HOST_*: power around the devices while they work on a request; DEVICE_HOST_W: the same around one device.
 HOST_W, HOST_FIXED_J, HOST_DECODE_W, DEVICE_HOST_W, HOST_LOW, HOST_HIGH = range(4 * COST, 4 * COST + 6)
 IDLE_LOW, IDLE_MID, IDLE_HIGH, FLAGS = range(4 * COST + 6, 4 * COST + 10)
-COLUMNS = 4 * COST + 10
+# Embodied carbon of one device with its share of the server, gCO2e per second.
+EMBODIED_LOW, EMBODIED_MID, EMBODIED_HIGH = range(4 * COST + 10, 4 * COST + 13)
+COLUMNS = 4 * COST + 13
 CHUNK = 4096
 """Requests estimated at a time: their columns stay in the processor's cache."""
 
@@ -45,11 +53,12 @@ CHUNK = 4096
 class CalibratedMethod:
     """`rice-calibrated`. Pure: everything it knows is in the artefact it is given."""
 
-    def __init__(self, artefact: Artefact, site: Site | None = None) -> None:
+    def __init__(self, artefact: Artefact, embodied: EmbodiedFactors, site: Site | None = None) -> None:
         """`site` corrects the joules by measurements of one's own; UsageError if it was made for another version."""
         self.name = "rice-calibrated"
         self.version = f"rice-calibrated-1+{artefact.digest[:8]}"
         self.artefact = artefact
+        self.embodied = embodied
         self.site = site
         if site is not None:
             if site.method_version != self.version:
@@ -92,6 +101,9 @@ class CalibratedMethod:
         matrix[:, HOST_LOW], matrix[:, HOST_HIGH] = host.low / host.mid, host.high / host.mid
         for column, end in ((IDLE_LOW, LOW), (IDLE_MID, MID), (IDLE_HIGH, HIGH)):
             matrix[:, column] = [1.0 + getattr(one.serving.idle_share, end) for one in resolved]
+        rates = [embodied_gco2e_per_device_second(one.hardware.name, self.embodied) for one in resolved]
+        for column, end in ((EMBODIED_LOW, LOW), (EMBODIED_MID, MID), (EMBODIED_HIGH, HIGH)):
+            matrix[:, column] = [getattr(rate, end) for rate in rates]
         matrix[:, FLAGS] = [self._context_flags(one) for one in resolved]
         return matrix
 
@@ -131,7 +143,17 @@ class CalibratedMethod:
 
     def device_seconds(self, coefficients: Floats, requests: Requests) -> Floats:
         """A request's share of the time of its devices (devices x seconds / batch), shape (n,): what embodied carbon follows."""
+        return self._device_seconds(np.take(np.ascontiguousarray(coefficients.T), requests.context, axis=1), requests)
+
+    def impacts(self, coefficients: Floats, requests: Requests, estimates: Estimates, pue: Floats) -> Impacts:
+        """Embodied carbon (device-seconds x rate) and water of n requests; zero where no inference ran."""
         of = np.take(np.ascontiguousarray(coefficients.T), requests.context, axis=1)
+        held_s = self._device_seconds(of, requests)
+        it_wh = Impact(estimates.it_energy_wh_low, estimates.it_energy_wh, estimates.it_energy_wh_high)
+        embodied = Impact(held_s * of[EMBODIED_LOW], held_s * of[EMBODIED_MID], held_s * of[EMBODIED_HIGH])
+        return Impacts(embodied, water_l(it_wh, pue, self.embodied))
+
+    def _device_seconds(self, of: Floats, requests: Requests) -> Floats:
         columns = _columns(requests)
         prefill_s, decode_s = self._seconds(of, *columns)
         shared: Floats = _host_j(of, prefill_s, decode_s, columns[0]) / of[DEVICE_HOST_W]
@@ -226,7 +248,9 @@ def load_calibrated(
     Raises ReferenceDataError if the artefact is damaged, UsageError for a default profile that does not exist.
     """
     content = resources.files("rice_stream.estimator").joinpath("regressors", ARTEFACT).read_bytes()
-    return CalibratedMethod(with_profiles(parse_artefact(content, ARTEFACT), profiles or {}, default_profile), site)
+    return CalibratedMethod(
+        with_profiles(parse_artefact(content, ARTEFACT), profiles or {}, default_profile), load_embodied(), site
+    )
 
 
 def with_profiles(artefact: Artefact, profiles: Mapping[str, Profile], default_profile: str | None) -> Artefact:

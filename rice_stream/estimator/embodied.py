@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from rice_stream.errors import ReferenceDataError
-from rice_stream.estimator.types import Floats, Range
+from rice_stream.estimator.types import Floats, Impact, Range
 
 FACTOR_FILE = "embodied.csv"
 COLUMNS = ("factor", "hardware", "low", "mid", "high", "unit", "source")
@@ -39,21 +39,6 @@ class EmbodiedFactors:
     """Water consumed in generating a kWh of electricity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Impact:
-    """Columns of n requests, shape (n,)."""
-
-    low: Floats
-    mid: Floats
-    high: Floats
-
-
-def embodied_gco2e(device_seconds: Floats, hardware: str, factors: EmbodiedFactors) -> Impact:
-    """Embodied carbon of n requests on one hardware, gCO2e, from their device-seconds, shape (n,)."""
-    rate = embodied_gco2e_per_device_second(hardware, factors)
-    return Impact(device_seconds * rate.low, device_seconds * rate.mid, device_seconds * rate.high)
-
-
 def embodied_gco2e_per_device_second(hardware: str, factors: EmbodiedFactors) -> Range:
     """The rate of one device with its share of the server: little carbon over a long busy life, to much over a short idle one."""
     device = factors.device_kgco2e.get(hardware, factors.device_kgco2e[ANY])
@@ -65,14 +50,13 @@ def embodied_gco2e_per_device_second(hardware: str, factors: EmbodiedFactors) ->
     )
 
 
-def water_l(it_energy_wh: Floats, facility_energy_wh: Floats, factors: EmbodiedFactors) -> Impact:
+def water_l(it_energy_wh: Impact, pue: Floats, factors: EmbodiedFactors) -> Impact:
     """Water of n requests in litres: cooling on site by IT energy, electricity by facility energy (IT x PUE)."""
     site, grid = factors.onsite_wue_l_per_kwh, factors.grid_water_l_per_kwh
-    it_kwh, facility_kwh = it_energy_wh / 1e3, facility_energy_wh / 1e3
     return Impact(
-        it_kwh * site.low + facility_kwh * grid.low,
-        it_kwh * site.mid + facility_kwh * grid.mid,
-        it_kwh * site.high + facility_kwh * grid.high,
+        it_energy_wh.low / 1e3 * (site.low + pue * grid.low),
+        it_energy_wh.mid / 1e3 * (site.mid + pue * grid.mid),
+        it_energy_wh.high / 1e3 * (site.high + pue * grid.high),
     )
 
 

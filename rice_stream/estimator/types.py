@@ -6,7 +6,7 @@ Two steps keep the hot path to a few multiplications per request. `coefficients`
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,34 @@ class ServedAs:
     hardware: str
     batch_size: float
     precision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """Low, middle and high of a quantity, as columns of n requests, shape (n,)."""
+
+    low: Floats
+    mid: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Impacts:
+    """What is told beside operational carbon and is never part of it, per request."""
+
+    embodied_gco2e: Impact
+    """Share of the making of the devices and servers."""
+    water_l: Impact
+    """Litres evaporated by cooling on site and consumed in generating the electricity."""
+
+
+@runtime_checkable
+class GivesImpacts(Protocol):
+    """A method that knows how long a request holds its devices."""
+
+    def impacts(self, coefficients: Floats, requests: "Requests", estimates: "Estimates", pue: Floats) -> Impacts:
+        """Embodied carbon and water of n requests; `coefficients` as for `estimate`, `pue` of shape (n,)."""
+        ...
 
 
 class Method(Protocol):

@@ -21,7 +21,7 @@ from rice_stream.accounting import (
 from rice_stream.estimator import load_method
 from rice_stream.estimator.registry import method_names
 from rice_stream.estimator.steps import Step
-from rice_stream.estimator.types import Context, Method
+from rice_stream.estimator.types import Context, GivesImpacts, Method
 from rice_stream.ingest import UNKNOWN
 from rice_stream.reports.lookup import StoredRecord, find_record
 from rice_stream.reports.reestimate import (
@@ -36,6 +36,7 @@ from rice_stream.reports.reestimate import (
 from rice_stream.reports.snapshot import snapshot
 
 _ACCOUNTING = "docs/accounting.md; rounded once, when the record is made"
+_IMPACTS = "docs/methodology.md; not part of operational carbon"
 _UNITS = {"uwh": "uWh", "ugco2e": "ugCO2e"}
 
 
@@ -82,7 +83,7 @@ def explain(
         )
         return {"record": record.view, "steps": [*steps, *_stored_steps(record)], "agrees": None, "remarks": remarks}
     again = _again(record, method, defaults)
-    steps += _accounting_steps(record, again)
+    steps += [*_impact_steps(record, method, again, defaults), *_accounting_steps(record, again)]
     computed = {name: int(getattr(again.amounts, name)[0]) for name in AMOUNTS}
     agrees: bool | None = all(computed[name] == record.view[name] for name in AMOUNTS)
     if not agrees and _counts(record).missing.any():
@@ -196,6 +197,27 @@ def _accounting_steps(record: StoredRecord, again: Reestimated) -> list[dict[str
             name, f"round({_unrounded(name)} x {MICRO})", int(getattr(again.amounts, name)[0]), _unit(name), _ACCOUNTING
         )
         for name in AMOUNTS
+    ]
+
+
+def _impact_steps(
+    record: StoredRecord, method: Method, again: Reestimated, defaults: TokenDefaults
+) -> list[dict[str, Any]]:
+    """Embodied carbon and water, beside operational carbon and no part of it; none where the method does not give them."""
+    if not isinstance(method, GivesImpacts):
+        return []
+    requests = requests_of(_counts(record), np.zeros(1, dtype=np.intp), defaults)
+    matrix = method.coefficients([context_of(record.factor)])
+    given = method.impacts(matrix, requests, again.estimates, np.array([record.factor["pue"]], dtype=np.float64))
+    held_s = "seconds of devices x (device + share of server) / (lifetime x busy share)"
+    litres = "it_energy_wh / 1000 x (on-site + pue x of the electricity)"
+    return [
+        _step(f"{name}_{end}_{unit}", formula, float(getattr(impact, end)[0]), label, _IMPACTS)
+        for name, unit, label, formula, impact in (
+            ("embodied", "gco2e", "gCO2e", held_s, given.embodied_gco2e),
+            ("water", "l", "l", litres, given.water_l),
+        )
+        for end in ("low", "mid", "high")
     ]
 
 

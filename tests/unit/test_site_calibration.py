@@ -70,7 +70,7 @@ def test_the_interval_is_never_narrower_than_the_methods() -> None:
     one = requests([(1000, 200)])
 
     def ends(factor: SiteFactor) -> tuple[float, float]:
-        method = CalibratedMethod(plain.artefact, Site("s", plain.version, {"H100": factor}, "0" * 64))
+        method = CalibratedMethod(plain.artefact, plain.embodied, Site("s", plain.version, {"H100": factor}, "0" * 64))
         found = method.estimate(method.coefficients([context]), one)
         assert found.flags[0] & Basis.SITE_CALIBRATED
         mid = found.gpu_energy_j[0]
@@ -121,7 +121,8 @@ def test_records_made_with_a_site_explain_themselves(ledger: Shell) -> None:
 def test_a_site_file_of_another_version_is_refused() -> None:
     content = serialise_site("old", "rice-calibrated-1+00000000", "m.csv", {"H100": SiteFactor(1.1, 0.0, 0.0, 1, 1)})
     with pytest.raises(UsageError, match=r"corrects rice-calibrated-1\+00000000.*rice-stream calibrate"):
-        CalibratedMethod(load_calibrated().artefact, parse_site(content, "site.json"))
+        plain = load_calibrated()
+        CalibratedMethod(plain.artefact, plain.embodied, parse_site(content, "site.json"))
 
 
 @pytest.mark.parametrize(
