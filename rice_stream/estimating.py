@@ -5,7 +5,7 @@ Every quantity a caller leaves open is filled as the worker fills it, and named 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,11 +60,16 @@ class Estimated:
 def estimate_all(
     requests: Sequence[Described], *, reference: Reference, policy: FactorPolicy, method: Method, at_us: int
 ) -> list[Estimated]:
-    """Estimate all requests at once; the answers are in their order."""
-    resolved = [_resolve(request, reference, policy, method, at_us) for request in requests]
-    contexts = [context for _, context in resolved]
+    """Estimate all requests at once; the answers are in their order.
+
+    Requests that differ in their tokens alone are one kind: factors and coefficients are worked out once a kind.
+    """
+    numbers: dict[Described, int] = {}
+    kind_of = [numbers.setdefault(_without_tokens(request), len(numbers)) for request in requests]
+    kinds = [_Kind(*_resolve(kind, reference, policy, method, at_us)) for kind in numbers]
+    contexts = [kind.context for kind in kinds]
     columns = Requests(
-        context=np.arange(len(requests)),
+        context=np.array(kind_of, dtype=np.intp),
         input_tokens=np.array([request.input_tokens for request in requests], dtype=np.int64),
         cache_read_input_tokens=np.array([request.cache_read_input_tokens for request in requests], dtype=np.int64),
         output_tokens=np.array([request.output_tokens for request in requests], dtype=np.int64),
@@ -72,21 +77,32 @@ def estimate_all(
     )
     matrix = method.coefficients(contexts)
     estimates = method.estimate(matrix, columns)
-    devices = method.devices(contexts)
-    pue = np.array([use.pue.pue for use, _ in resolved], dtype=np.float64)
+    pue = np.array([kinds[kind].use.pue.pue for kind in kind_of], dtype=np.float64)
     impacts = method.impacts(matrix, columns, estimates, pue) if isinstance(method, GivesImpacts) else None
+    served = [
+        _served(kind, float(count), method, reference)
+        for kind, count in zip(kinds, method.devices(contexts), strict=True)
+    ]
     return [
         Estimated(
-            {
-                **_values(row, use, context, estimates, float(devices[row]), method, reference),
-                **_impacts(row, impacts),
-            },
-            use,
-            context,
+            {**served[number], **_values(row, kinds[number], estimates), **_impacts(row, impacts)},
+            kinds[number].use,
+            kinds[number].context,
             _it_energy_wh(row, estimates),
         )
-        for row, (use, context) in enumerate(resolved)
+        for row, number in enumerate(kind_of)
     ]
+
+
+class _Kind(NamedTuple):
+    """What requests that differ in their tokens alone have in common."""
+
+    use: FactorUse
+    context: Context
+
+
+def _without_tokens(request: Described) -> Described:
+    return replace(request, input_tokens=0, output_tokens=0, cache_read_input_tokens=0)
 
 
 def _resolve(
@@ -137,41 +153,39 @@ def _resolve(
     return use, context
 
 
-def _values(
-    row: int,
-    use: FactorUse,
-    context: Context,
-    estimates: Estimates,
-    devices: float,
-    method: Method,
-    reference: Reference,
-) -> dict[str, Any]:
-    it_wh = _it_energy_wh(row, estimates)
-    rci = use.rci_gco2e_per_kwh
-    pue = use.pue.pue
-    carbon = [energy * pue * factor / 1000 for energy, factor in zip(it_wh, (rci.low, rci.mid, rci.high), strict=True)]
-    served = method.served_as(context)
+def _served(kind: _Kind, devices: float, method: Method, reference: Reference) -> dict[str, Any]:
+    """The answer's fields that do not depend on tokens."""
+    served = method.served_as(kind.context)
     return {
         "method": method.name,
-        "model": use.columns["model"] or None,
+        "model": kind.use.columns["model"] or None,
         "hardware": served.hardware,
         "devices": devices,
         "batch_size": served.batch_size,
         "precision": served.precision,
+        "pue": kind.use.pue.pue,
+        "region": kind.use.columns["region"],
+        "rci_gco2e_per_kwh": kind.use.rci_gco2e_per_kwh.mid,
+        "versions": {"method": method.version, "factors": reference.version},
+    }
+
+
+def _values(row: int, kind: _Kind, estimates: Estimates) -> dict[str, Any]:
+    it_wh = _it_energy_wh(row, estimates)
+    rci, pue = kind.use.rci_gco2e_per_kwh, kind.use.pue.pue
+    carbon = [energy * pue * factor / 1000 for energy, factor in zip(it_wh, (rci.low, rci.mid, rci.high), strict=True)]
+    sized = kind.context.params_total_b != kind.use.context.params_total_b
+    return {
         "prefill_j": float(estimates.prefill_j[row]),
         "decode_j": float(estimates.decode_j[row]),
         "gpu_energy_j": float(estimates.gpu_energy_j[row]),
         "gpu_energy_j_low": float(estimates.gpu_energy_j_low[row]),
         "gpu_energy_j_high": float(estimates.gpu_energy_j_high[row]),
         "it_energy_wh": it_wh[1],
-        "pue": pue,
         "facility_energy_wh": it_wh[1] * pue,
         "latency_s": float(estimates.latency_s[row]),
-        "region": use.columns["region"],
-        "rci_gco2e_per_kwh": rci.mid,
         "carbon_gco2e": {"low": carbon[0], "mid": carbon[1], "high": carbon[2]},
-        "basis": _basis(use, int(estimates.flags[row]), sized=context.params_total_b != use.context.params_total_b),
-        "versions": {"method": method.version, "factors": reference.version},
+        "basis": _basis(kind.use, int(estimates.flags[row]), sized=sized),
     }
 
 

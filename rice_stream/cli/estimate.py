@@ -230,7 +230,7 @@ def _show(document: dict[str, Any]) -> None:
     served = (
         f"{document['devices']:.3g} x {document['hardware']}, batch {document['batch_size']:g}, {document['precision']}"
     )
-    rows = [
+    rows: list[list[object]] = [
         ["model", document["model"] or "(given by its size)"],
         ["served on", served],
         ["prefill", f"{document['prefill_j']:.4g} J"],

@@ -120,9 +120,9 @@ def test_records_made_with_a_site_explain_themselves(ledger: Shell) -> None:
 
 def test_a_site_file_of_another_version_is_refused() -> None:
     content = serialise_site("old", "rice-calibrated-1+00000000", "m.csv", {"H100": SiteFactor(1.1, 0.0, 0.0, 1, 1)})
+    plain, site = load_calibrated(), parse_site(content, "site.json")
     with pytest.raises(UsageError, match=r"corrects rice-calibrated-1\+00000000.*rice-stream calibrate"):
-        plain = load_calibrated()
-        CalibratedMethod(plain.artefact, plain.embodied, parse_site(content, "site.json"))
+        CalibratedMethod(plain.artefact, plain.embodied, site)
 
 
 @pytest.mark.parametrize(
