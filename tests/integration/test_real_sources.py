@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from confluent_kafka import Consumer, TopicPartition
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import Compression, OTLPSpanExporter
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -99,12 +100,12 @@ def test_spans_of_the_real_sdk_arrive_over_http_and_count_once(deployment: Deplo
         provider = TracerProvider(resource=Resource.create({"service.name": "chat-service", "tenant.id": "acme"}))
         provider.add_span_processor(BatchSpanProcessor(exporter))
         tracer = provider.get_tracer("some.instrumentation")
-        usage = {"gen_ai.usage.input_tokens": 2006, "gen_ai.usage.output_tokens": 300}
+        usage: dict[str, str | int] = {"gen_ai.usage.input_tokens": 2006, "gen_ai.usage.output_tokens": 300}
         with tracer.start_as_current_span(
             "invoke_agent", attributes={"gen_ai.operation.name": "invoke_agent", **usage}
         ):
             for _ in range(3):
-                attributes = {
+                attributes: dict[str, str | int] = {
                     "gen_ai.operation.name": "chat",
                     "gen_ai.provider.name": "openai",
                     "gen_ai.request.model": "gpt-4o",
