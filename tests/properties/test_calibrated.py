@@ -6,8 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rice_stream.estimator.calibrated import load_calibrated
+from rice_stream.estimating import Described, estimate_all
+from rice_stream.estimator import load_calibrated
 from rice_stream.estimator.types import Context, Estimates, Range, Requests
+from rice_stream.factors import FactorPolicy
+from rice_stream.reference import load_reference
 
 METHOD = load_calibrated()
 HARDWARE = sorted(METHOD.artefact.hardware)
@@ -28,6 +31,8 @@ def contexts(draw: st.DrawFn) -> Context:
         batch_size=draw(st.none() | st.floats(1.0, 4096.0)),
         precision=draw(st.none() | st.sampled_from(sorted(METHOD.artefact.precisions))),
         kv_bytes_per_token=draw(st.none() | st.floats(0.0, 3e6)),
+        layers=draw(st.none() | st.integers(4, 130).map(float)),
+        rotary=draw(st.sampled_from([None, True, False])),
         profile=draw(st.none() | st.sampled_from(["batch1", "interactive", "throughput"])),
     )
 
@@ -127,6 +132,43 @@ def test_a_row_depends_on_its_own_context_alone(one: Context, other: Context, in
     )
     result = METHOD.estimate(together, requests)
     assert result.gpu_energy_j[0] == result.gpu_energy_j[2] == estimate(one, inputs, outputs).gpu_energy_j[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(contexts(), tokens, tokens)
+def test_impacts_are_ordered_and_never_part_of_energy(one: Context, inputs: int, outputs: int) -> None:
+    """Embodied carbon and water: 0 <= low <= mid <= high, finite; zero exactly where no token was processed."""
+    matrix = METHOD.coefficients([one])
+    requests = Requests(
+        np.zeros(1, dtype=np.intp), np.array([inputs]), np.array([0]), np.array([outputs]), np.array([True])
+    )
+    found = METHOD.impacts(matrix, requests, METHOD.estimate(matrix, requests), np.array([1.3]))
+    for impact in (found.embodied_gco2e, found.water_l):
+        assert 0.0 <= impact.low[0] <= impact.mid[0] <= impact.high[0] < np.inf
+        assert (impact.mid[0] == 0.0) == (inputs == outputs == 0)
+
+
+REFERENCE = load_reference(None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 20_000), st.integers(0, 20_000), st.floats(1.0, 2.9), st.floats(0.0, 1900.0), st.floats(0.01, 0.1)
+)
+def test_carbon_rises_with_pue_and_intensity(inputs: int, outputs: int, pue: float, rci: float, more: float) -> None:
+    """More PUE or more intensity never emits less, and leaves IT energy as it is; low <= mid <= high throughout."""
+
+    def emitted(pue: float, rci: float) -> tuple[list[float], float]:
+        request = Described(inputs, outputs, params_total_b=8.0, pue=pue, rci_gco2e_per_kwh=rci)
+        [found] = estimate_all([request], reference=REFERENCE, policy=FactorPolicy(), method=METHOD, at_us=0)
+        return list(found.values["carbon_gco2e"].values()), found.values["it_energy_wh"]
+
+    base, it_wh = emitted(pue, rci)
+    assert base == sorted(base)
+    for changed, changed_it_wh in (emitted(pue + more, rci), emitted(pue, rci + 1000 * more)):
+        assert changed_it_wh == it_wh
+        assert all(after >= before for after, before in zip(changed, base, strict=True))
+    assert emitted(pue, rci + 1000 * more)[0][1] > base[1]
 
 
 def test_many_requests_equal_one_by_one() -> None:
