@@ -31,6 +31,8 @@ class ServiceKey(NamedTuple):
     utilisation: float | None = None
     pue: float | None = None
     rci_gco2e_per_kwh: float | None = None
+    source_format: str | None = None
+    region_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,9 @@ def resolve_factors(
         "factor_version": reference.version,
     }
     columns["detail"] = json.dumps(
-        _detail(context, model, region, pue, hardware, rci_source), sort_keys=True, separators=(",", ":")
+        _detail(context, model, region, pue, hardware, {"rci": rci_source, **_origins(key, names)}),
+        sort_keys=True,
+        separators=(",", ":"),
     )
     return FactorUse(context, model, region, pue, rci, rci_rung, columns)
 
@@ -232,7 +236,7 @@ def _detail(
     region: RegionFactor,
     pue: PueFactor,
     hardware: HardwareFactor,
-    rci_source: str,
+    more_sources: dict[str, str],
 ) -> dict[str, Any]:
     return {
         "params_total_b": [context.params_total_b.low, context.params_total_b.mid, context.params_total_b.high],
@@ -252,12 +256,22 @@ def _detail(
         "provider": context.provider,
         "sources": {
             "model": model.source,
-            "rci": rci_source,
+            **more_sources,
             "rci_year": region.year,
             "pue": pue.source,
             "hardware": hardware.source,
         },
     }
+
+
+def _origins(key: ServiceKey, names: ServiceKey) -> dict[str, str]:
+    """How the event was read, what in it named the region, and the names that mappings put in the place of its own."""
+    said = {"source_format": key.source_format, "region_source": key.region_source}
+    if (names.request_model, names.response_model) != (key.request_model, key.response_model):
+        said["mapped_model"] = names.response_model or names.request_model
+    if names.inference_region != key.inference_region:
+        said["mapped_region"] = names.inference_region
+    return {name: value for name, value in said.items() if value}
 
 
 def _profile_detail(profile: Profile) -> dict[str, Any]:

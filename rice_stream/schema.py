@@ -35,8 +35,7 @@ metadata = MetaData(
 )
 
 EVENT_KEY: TypeEngine[bytes] = LargeBinary(16).with_variant(Uuid(as_uuid=False), "postgresql")
-# SQLite numbers rows by itself only for a column declared INTEGER.
-AUTO_KEY = BigInteger().with_variant(Integer(), "sqlite")
+AUTO_KEY = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows only where it is declared INTEGER
 
 
 def _measures() -> list[Column[int]]:
@@ -246,11 +245,9 @@ mapping = Table(
     "mapping",
     metadata,
     Column("id", AUTO_KEY, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    *(Column(name, Text, nullable=False) for name in ("kind", "name")),
     Column("target", Text),
-    Column("valid_from_us", BigInteger, nullable=False),
-    Column("created_at_us", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("valid_from_us", "created_at_us")),
     UniqueConstraint("kind", "name", "valid_from_us"),
     CheckConstraint("kind IN ('tenant', 'model', 'region')", name="kind"),
     comment="What a name stands for in events that ended at or after an instant; no target ends what stood before",
@@ -261,11 +258,8 @@ ingested_file = Table(
     metadata,
     Column("topic", Text, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("records", BigInteger, nullable=False),
     Column("digest", LargeBinary(16), nullable=False),
-    Column("events", BigInteger, nullable=False),
-    Column("quarantined", BigInteger, nullable=False),
-    Column("ignored", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("records", "events", "quarantined", "ignored")),
     comment="Files whose ingestion was cut short: how many records, of which digest, are stored",
 )
 

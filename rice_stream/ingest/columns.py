@@ -22,10 +22,14 @@ SERVICE_FIELDS = ("provider", "request_model", "response_model", "inference_regi
 FACTOR_FIELDS = ("hardware", "devices", "batch_size", "utilisation", "pue", "rci_gco2e_per_kwh")
 """Factors of the formula that an event may bring itself; nearly always absent."""
 
+ORIGIN_FIELDS = ("source_format", "region_source")
+"""How an event of another format was read, and what in it named the region; no event says these itself."""
+
 Attribution = tuple[str, str | None, str | None, str | None]
 """The values of ATTRIBUTION_FIELDS as they came."""
 Service = tuple[Any, ...]
-"""The values of SERVICE_FIELDS, followed by those of FACTOR_FIELDS where any event of the batch brings one."""
+"""The values of SERVICE_FIELDS, followed by those of FACTOR_FIELDS where any event of the batch brings one, and by those
+of ORIGIN_FIELDS where any was of another format."""
 
 _QUALITY_FLAGS = {"derived": Basis.USAGE_DERIVED, "estimated": Basis.USAGE_ESTIMATED}
 
@@ -118,14 +122,22 @@ def to_columns(events: Iterable[WireEvent]) -> EventColumns:
     )
 
 
+def with_origins(events: EventColumns, origins: Sequence[tuple[str | None, str | None]]) -> EventColumns:
+    """The events with the values of ORIGIN_FIELDS of each; as they are where none has any."""
+    if not any(format_ for format_, _ in origins):
+        return events
+    served = _padded(events.served, len(SERVICE_FIELDS) + len(FACTOR_FIELDS), len(events))
+    return replace(events, served=(*served, *zip(*origins, strict=True)))
+
+
 def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
     """All parts, one after the other."""
     if len(parts) == 1:
         return parts[0]
     if not parts:
         return to_columns(())
-    if len({len(part.served) for part in parts}) > 1:
-        parts = [replace(part, served=_with_factors(part.served, len(part))) for part in parts]
+    width = max(len(part.served) for part in parts)
+    parts = [replace(part, served=_padded(part.served, width, len(part))) for part in parts]
     merged: dict[str, Any] = {}
     for field in fields(EventColumns):
         values = [getattr(part, field.name) for part in parts]
@@ -138,8 +150,8 @@ def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
     return EventColumns(**merged)
 
 
-def _with_factors(served: tuple[Sequence[Any], ...], n: int) -> tuple[Sequence[Any], ...]:
-    return served if len(served) > len(SERVICE_FIELDS) else (*served, *[(None,) * n] * len(FACTOR_FIELDS))
+def _padded(served: tuple[Sequence[Any], ...], width: int, n: int) -> tuple[Sequence[Any], ...]:
+    return (*served, *[(None,) * n] * (width - len(served)))
 
 
 def _any_factor(columns: list[Sequence[Any]], n: int) -> bool:

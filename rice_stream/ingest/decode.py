@@ -14,7 +14,7 @@ import msgspec
 
 from rice_stream.events import WireEvent
 from rice_stream.ingest.canonical import JSON_ERRORS, decode_record
-from rice_stream.ingest.columns import EventColumns, concatenate, to_columns
+from rice_stream.ingest.columns import EventColumns, concatenate, to_columns, with_origins
 from rice_stream.ingest.formats import DEFAULT_OPTIONS, FormatOptions, Ignored, read
 from rice_stream.ingest.formats.options import AUTO, CANONICAL
 from rice_stream.ingest.records import Decoded, RawRecord, Rejection
@@ -25,6 +25,9 @@ _NUL = b"\\u0000"
 BLOCK_RECORDS = 1024
 """Records decoded together: few enough for their objects to stay in the processor's cache until they are columns, and
 a bad one sends only its block the slow way."""
+Origin = tuple[str | None, str | None]
+"""Values of `ORIGIN_FIELDS`."""
+_PLAIN: Origin = (None, None)
 _VALUE = attrgetter("value")
 _HEADERS = attrgetter("headers")
 
@@ -64,17 +67,18 @@ def _decode_block(
     records: Sequence[RawRecord], options: FormatOptions, place: Place | None
 ) -> tuple[EventColumns, Decoded]:
     events = _decode_plain(records) if _may_be_plain(records, options, place) else None
+    origins: list[Origin] = []
     if events is None:
-        decoded = _decode_each(records, options, place)
+        decoded, origins = _decode_each(records, options, place)
     else:
         decoded = Decoded(events, list(records), [0] * len(records), [], [])
     columns = to_columns(decoded.events)
     if not columns.valid.all():
-        decoded = _judge_again(decoded, columns)
+        decoded, origins = _judge_again(decoded, columns, origins)
         columns = to_columns(decoded.events)
         if not columns.valid.all():
             raise AssertionError("the pydantic model let through what the columns cannot hold")
-    return columns, decoded
+    return with_origins(columns, origins), decoded
 
 
 def _may_be_plain(records: Sequence[RawRecord], options: FormatOptions, place: Place | None) -> bool:
@@ -101,14 +105,18 @@ def _has_envelope(headers: Iterable[tuple[str, bytes]]) -> bool:
     return any(name[:3].lower() == "ce_" for name, _ in headers)
 
 
-def _decode_each(records: Sequence[RawRecord], options: FormatOptions, place: Place | None) -> Decoded:
+def _decode_each(
+    records: Sequence[RawRecord], options: FormatOptions, place: Place | None
+) -> tuple[Decoded, list[Origin]]:
     """One by one: a record that is not plain must not cost its neighbours anything."""
     decoded = Decoded([], [], [], [], [])
+    origins: list[Origin] = []
     for fetched in records:
         record = _placed(fetched, place)
         plain = _decode_plain((record,)) if _may_be_plain((record,), options, None) else None
         if plain is not None:
             _sort_in(decoded, plain[0], record, 0)
+            origins.append(_PLAIN)
             continue
         for item, outcome in enumerate(read(record, options)):
             if isinstance(outcome.result, Ignored):
@@ -117,7 +125,9 @@ def _decode_each(records: Sequence[RawRecord], options: FormatOptions, place: Pl
                 decoded.rejections.append(replace(outcome.result, source_format=outcome.source_format))
             else:
                 _sort_in(decoded, outcome.result, record, item)
-    return decoded
+                foreign = outcome.source_format != CANONICAL
+                origins.append((outcome.source_format, outcome.region_source or None) if foreign else _PLAIN)
+    return decoded, origins
 
 
 def _placed(fetched: Any, place: Place | None) -> RawRecord:
@@ -139,10 +149,14 @@ def _sort_in(decoded: Decoded, result: WireEvent | Rejection, record: RawRecord,
         decoded.items.append(item)
 
 
-def _judge_again(decoded: Decoded, columns: EventColumns) -> Decoded:
+def _judge_again(decoded: Decoded, columns: EventColumns, origins: Sequence[Origin]) -> tuple[Decoded, list[Origin]]:
     judged = Decoded([], [], [], decoded.rejections, decoded.ignored)
     rows = zip(decoded.events, decoded.records, decoded.items, columns.valid.tolist(), strict=True)
-    for event, record, item, valid in rows:
+    kept: list[Origin] = []
+    for row, (event, record, item, valid) in enumerate(rows):
         # Only the hot path can have produced an invalid row, so its record holds this one item.
-        _sort_in(judged, event if valid else next(iter(decode_record(record))), record, item)
-    return judged
+        result = event if valid else next(iter(decode_record(record)))
+        _sort_in(judged, result, record, item)
+        if origins and not isinstance(result, Rejection):
+            kept.append(origins[row])
+    return judged, kept

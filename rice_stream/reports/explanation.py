@@ -139,7 +139,8 @@ def _factor_steps(record: StoredRecord) -> list[dict[str, Any]]:
     """What the estimate rests on besides its tokens."""
     factor, context = record.factor, context_of(record.factor)
     sources = _sources(factor)
-    rung = f"{factor['model_rung']}: {sources['model']}"
+    mapped = f"; mapped to {sources['mapped_model']}" if "mapped_model" in sources else ""
+    rung = f"{factor['model_rung']}: {sources['model']}{mapped}"
     steps = [_step("model", f"{factor['model']} resolves to", factor["model_resolved"], "", rung)]
     for name in ("params_total_b", "params_active_b"):
         size_b = getattr(context, name)
@@ -233,7 +234,9 @@ def _sources(factor: Mapping[str, Any]) -> dict[str, Any]:
 
 def _dated(sources: Mapping[str, Any]) -> str:
     year = sources.get("rci_year")
-    return f"{sources['rci']}, {year}" if year else str(sources["rci"])
+    named = f"; the event's region is from {sources['region_source']}" if "region_source" in sources else ""
+    mapped = f"; mapped to {sources['mapped_region']}" if "mapped_region" in sources else ""
+    return f"{sources['rci']}, {year}{named}{mapped}" if year else f"{sources['rci']}{named}{mapped}"
 
 
 def _unit(name: str) -> str:

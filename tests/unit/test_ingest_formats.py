@@ -8,6 +8,7 @@ import pytest
 
 from rice_stream.ingest import UNKNOWN, Decoded, EventColumns, RawRecord, decode_batch
 from tests.fakes import event, records_of, value_of
+from tests.unit.format_payloads import PAYLOADS
 
 ENVELOPE = {"specversion": "1.0", "id": "ce-1", "source": "/gw", "type": "llm.request", "time": "2026-11-22T12:00:00Z"}
 
@@ -213,3 +214,19 @@ def test_no_records_are_no_events() -> None:
     columns, decoded = decode_batch([])
     assert len(columns) == 0
     assert decoded == Decoded([], [], [], [], [])
+
+
+def test_how_another_format_was_read_and_what_named_its_region_goes_with_the_event() -> None:
+    """Beside a canonical one in the same block, which has neither; a block of canonical ones alone has no such column."""
+    records = [
+        RawRecord("events", 0, 0, value_of(event())),
+        RawRecord("events", 0, 1, PAYLOADS["otlp_vllm.pb"]),
+        RawRecord("events", 0, 2, PAYLOADS["litellm_success.json"]),
+    ]
+    columns, decoded = decode_batch(records)
+    assert decoded.rejections == []
+    assert [service[-2:] for service in columns.service] == [(None, None), ("otlp", "span"), ("litellm", "endpoint")]
+    plain, _ = decode_batch(records[:1])
+    assert len(plain.served) == 4
+    both, _ = decode_batch([*records[:1] * 1024, *records])
+    assert len(both) == 1027
