@@ -204,6 +204,11 @@ class ChunkConsumer(driver.Consumer):
         await super().on_partitions_assigned(assigned, generation_id)
         self.assigned = frozenset(assigned)
 
+    async def check_errors(self) -> None:
+        """Raise the KafkaError that ended the group's coordination: a worker without partitions fetches nothing, so nobody
+        else would ask for it."""
+        await cast(ChunkConsumerThread, self._thread).check_errors()
+
     def chunks_unacked(self) -> int:
         """Chunks handed out and not yet committed."""
         return sum(map(len, self._ledgers.values()))
@@ -244,6 +249,15 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             if state.has_valid_position:
                 fetched.positions[TP(*tp)] = state.position
         return fetched
+
+    async def check_errors(self) -> None:
+        """See `ChunkConsumer.check_errors`."""
+        if self._consumer is not None:
+            await self.call_thread(self._check_errors)
+
+    async def _check_errors(self) -> None:
+        coordinator: Any = self._ensure_consumer()._coordinator
+        coordinator.check_errors()
 
     async def seek_to_committed(self) -> dict[TP, Any]:
         """Read on from what the group has committed; where that is nothing, from the earliest record. aiokafka leaves such

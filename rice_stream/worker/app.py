@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import faust
+from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaError
 from faust.types import EventT
 
@@ -90,7 +91,7 @@ def _credentials(settings: Settings) -> Any:
     )
 
 
-class _TokenProvider:
+class _TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
     """aiokafka asks for the token at every connection."""
 
     def __init__(self, settings: Settings) -> None:
@@ -284,11 +285,21 @@ class Worker:
         elif not self._intake and own:
             self._progress.caught_up()
 
+    async def _check_membership(self) -> None:
+        consumer: Any = self._app.consumer  # ours, from the transport
+        try:
+            await consumer.check_errors()
+        except KafkaError as error:
+            raise ServiceUnavailableError(
+                f"Kafka refused this worker in the group {self._settings.kafka_group_id}: {error}"
+            ) from error
+
     async def _watch_lag(self, until_idle_s: float | None) -> None:
         probe = LagProbe(self._settings)
         try:
             while True:
                 await asyncio.sleep(min(LAG_INTERVAL_S, until_idle_s or LAG_INTERVAL_S) / 2)
+                await self._check_membership()
                 try:
                     lags = await asyncio.to_thread(probe.lag)
                 except ServiceUnavailableError as error:
