@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
-from rice_stream.estimator.types import Estimates, Floats, Ints
-from rice_stream.schema_names import MEASURES
+from rice_stream.estimator.types import Estimates, Floats, GivesImpacts, Ints, Method, Requests
+from rice_stream.ingest.columns import UNKNOWN
+from rice_stream.schema_names import IMPACT_COLUMNS, MEASURES
 
 MICRO = 1_000_000
 GRAMS_PER_KWH_TO_PER_WH = 1e-3
@@ -64,6 +65,20 @@ def amounts(
         carbon_mid_ugco2e=_micro(estimates.it_energy_wh * to_grams * rci_mid_gco2e_per_kwh),
         carbon_high_ugco2e=_micro(estimates.it_energy_wh_high * widen * to_grams * rci_high_gco2e_per_kwh),
     )
+
+
+def impact_columns(
+    method: Method, coefficients: Floats, requests: Requests, estimates: Estimates, pue: Floats
+) -> dict[str, Ints]:
+    """Middle values of embodied carbon (micrograms CO2e) and water (microlitres) as integers, by the names of their columns.
+
+    They are no part of `Amounts`: nothing adds them to operational carbon. Null where the method does not give them.
+    """
+    if not isinstance(method, GivesImpacts):
+        return dict.fromkeys(IMPACT_COLUMNS, np.full(len(requests.context), UNKNOWN, dtype=np.int64))
+    impacts = method.impacts(coefficients, requests, estimates, pue)
+    middles = (impacts.embodied_gco2e.mid, impacts.water_l.mid)
+    return dict(zip(IMPACT_COLUMNS, map(_micro, middles), strict=True))
 
 
 def _micro(values: Floats) -> Ints:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from rice_stream.accounting import Amounts, amounts, measure_matrix
+from rice_stream.accounting import Amounts, amounts, impact_columns, measure_matrix
 from rice_stream.basis import Basis
 from rice_stream.context_table import ContextTable
 from rice_stream.estimator.types import Estimates, Ints, Method, Requests
@@ -98,10 +98,12 @@ class Pipeline:
 
     def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
         """Decode, look up and estimate. Every item of every record is a record, a repeat, a rejection, or ignored and counted."""
+        self._names.trim()
         self._contexts.trim()
         mappings = self._mappings(received_at_us)
         self._contexts.use(mappings)
-        parts: list[KeyedEvents] = []
+        parts: list[KeyedEvents | None] = []
+        unknown: list[tuple[int, EventColumns, int]] = []
         rejections: list[Rejection] = []
         ignored: Counter[tuple[str, str]] = Counter()
         progress: dict[tuple[str, int], Progress] = {}
@@ -113,13 +115,27 @@ class Pipeline:
             for block in decode_blocks(chunk.records, self.formats, Place(chunk.topic, chunk.partition)):
                 columns, decoded = self._within_retention(*block, received_at_us)
                 columns = mappings.rename_tenants(columns)
-                parts.append(self._keyed(columns, numbers[place], received_at_us))
+                try:
+                    parts.append(self._keyed(columns, numbers[place], received_at_us))
+                except KeyError:
+                    # New names: asked for together, when all blocks are decoded.
+                    unknown.append((len(parts), columns, numbers[place]))
+                    parts.append(None)
                 events += len(columns)
                 refused += [_located(rejection, chunk) for rejection in decoded.rejections]
                 ignored.update(decoded.ignored)
             rejections += refused
             progress[place] = _added(progress.get(place), _progress(chunk, events, len(refused)))
-        return replace(self._batch(parts, rejections, list(progress.values()), received_at_us), ignored=ignored)
+        self._learn([columns for _, columns, _ in unknown])
+        for position, columns, number in unknown:
+            parts[position] = self._keyed(columns, number, received_at_us)
+        keyed = [part for part in parts if part is not None]
+        return replace(self._batch(keyed, rejections, list(progress.values()), received_at_us), ignored=ignored)
+
+    def _learn(self, blocks: Sequence[EventColumns]) -> None:
+        if blocks:
+            self._names.learn(blocks)
+            self._contexts.learn(blocks)
 
     def _keyed(self, events: EventColumns, partition: int, received_at_us: int) -> KeyedEvents:
         names = self._names.resolve(events)
@@ -186,12 +202,15 @@ class Pipeline:
         )
 
     def _records(self, events: KeyedEvents) -> Records:
-        estimates = self._method.estimate(self._contexts.coefficients, self._requests(events))
+        requests = self._requests(events)
+        estimates = self._method.estimate(self._contexts.coefficients, requests)
         flags = events.flags | estimates.flags
         amounts_of = self._amounts(estimates, events.context, flags)
         self._keep_basis(flags)
         columns: dict[str, Ints] = {name: getattr(events, name) for name in (*_FROM_NAMES, *_COUNTED)}
         columns |= {name: getattr(amounts_of, name) for name in AMOUNT_COLUMNS if name != "ended_at_us"}
+        pue = self._contexts.pue[events.context]
+        columns |= impact_columns(self._method, self._contexts.coefficients, requests, estimates, pue)
         columns["basis_flags"] = flags.astype(np.int64)
         tokens = {name: columns[name] for name in columns if name.endswith("_tokens")}
         return Records(

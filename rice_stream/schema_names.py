@@ -18,3 +18,6 @@ MEASURES = (
     "carbon_high_ugco2e",
 )
 """What every total counts, in the column order of every totals table."""
+
+IMPACT_COLUMNS = ("embodied_ugco2e", "water_ul")
+"""Kept with a record beside its carbon, null where the method does not give them."""

@@ -64,6 +64,9 @@ def defaults_of(settings: Settings) -> TokenDefaults:
 @click.option("--window", type=click.Choice(WINDOWS), help="The time until now: rolling, or month to date (mtd).")
 @click.option("--from", "start", metavar="TIME", help="Date or RFC 3339 instant at which to begin.")
 @click.option("--to", "end", metavar="TIME", help="Date or instant at which to end; itself not included.")
+@click.option(
+    "--impacts", is_flag=True, help="Embodied carbon and water as well, beside the carbon (from the records)."
+)
 @click.option("--limit", type=click.IntRange(1), help="Show at most N rows, largest carbon first.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Leave out the first N rows.")
 @json_option
@@ -83,6 +86,7 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
         end=_moment("--to", asked["end"]),
         limit=asked["limit"],
         offset=asked["offset"],
+        impacts=asked["impacts"],
     )
     answer(document, as_json=as_json, human=lambda: _show_totals(document))
 
@@ -90,9 +94,11 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
 def _show_totals(document: dict[str, Any]) -> None:
     by = document["by"]
     window = document["window"]
+    impacts = "impact_prompts" in document["total"]
     rows = [[*(row[name] for name in by), *_total_cells(row)] for row in document["rows"]]
     total = ["all", *[""] * (len(by) - 1), *_total_cells(document["total"])]
     columns = [*by, "prompts", "input tokens", "output tokens", "kWh", "kgCO2e", "low", "high"]
+    columns += ["kgCO2e embodied, beside it", "water l", "of prompts"] if impacts else []
     span = " ".join(f"{word} {window[word]}" for word in ("from", "to") if window[word]) or "all time"
     table(columns, [*rows, total], title=f"{window['name'] or 'totals'}: {span}")
     left_out = document["rows_total"] - len(rows)
@@ -110,7 +116,15 @@ def _total_cells(row: dict[str, Any]) -> list[object]:
         row["output_tokens"],
         row["facility_energy_wh"] / _WH_PER_KWH,
         *(carbon[end] / _G_PER_KG for end in ("mid", "low", "high")),
+        *_impact_cells(row),
     ]
+
+
+def _impact_cells(row: dict[str, Any]) -> list[object]:
+    if "impact_prompts" not in row:
+        return []
+    embodied = row["embodied_gco2e"]
+    return [None if embodied is None else embodied / _G_PER_KG, row["water_l"], row["impact_prompts"]]
 
 
 # --- verify ----------------------------------------------------------------------------------------------------------

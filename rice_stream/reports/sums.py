@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from rice_stream.reports.instants import DAY_S, MICRO, key_bound
 from rice_stream.reports.spans import Span
-from rice_stream.schema_names import MEASURES, MINUTE_S, SLOT_S
+from rice_stream.schema_names import IMPACT_COLUMNS, MEASURES, MINUTE_S, SLOT_S
 
 Group = tuple[Any, ...]
 """The values of the fields that a report is broken down by."""
@@ -82,10 +82,26 @@ def dimensions_of(fields: Sequence[str]) -> frozenset[str]:
     return frozenset(dimension for name in fields if (dimension := FIELDS[name].dimension))
 
 
-def grouped_sums(
-    connection: Connection, source: Source, spans: Sequence[Span], fields: Sequence[str], tenant: str | None
+def impact_sums(
+    connection: Connection, spans: Sequence[Span], fields: Sequence[str], tenant: str | None
 ) -> dict[Group, list[int]]:
-    """Sums of every measure within the spans, by the values of the fields; groups without rows are not there.
+    """(prompts whose method gives them, their embodied carbon, their water), from the records, by the values of the fields."""
+    counted = f"COUNT(m.{IMPACT_COLUMNS[0]})"
+    return grouped_sums(
+        connection, RECORDS, spans, fields, tenant, sums=(counted, *(RECORDS.total(name) for name in IMPACT_COLUMNS))
+    )
+
+
+def grouped_sums(
+    connection: Connection,
+    source: Source,
+    spans: Sequence[Span],
+    fields: Sequence[str],
+    tenant: str | None,
+    *,
+    sums: Sequence[str] = (),
+) -> dict[Group, list[int]]:
+    """Sums of every measure (or `sums`, in SQL) within the spans, by the values of the fields; only groups with rows.
 
     `day` is the number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins.
     """
@@ -93,7 +109,7 @@ def grouped_sums(
         return {}
     values = [FIELDS[name].value.format(at_s=source.at_s) for name in fields]
     joins = [_JOINS[dimension] for dimension in sorted(dimensions_of(fields))]
-    selected = ", ".join([*values, *(source.total(measure) for measure in MEASURES)])
+    selected = ", ".join([*values, *(sums or [source.total(measure) for measure in MEASURES])])
     rows, parameters = _span_rows(source, spans)
     conditions = _constant_bounds(connection, source, spans, parameters)
     if tenant is not None:

@@ -26,6 +26,7 @@ from rice_stream.reports.sums import (
     Source,
     dimensions_of,
     grouped_sums,
+    impact_sums,
 )
 from rice_stream.schema_names import MEASURES, MINUTE_S, SLOT_S
 from rice_stream.store.retention import records_from_us
@@ -52,12 +53,14 @@ def totals(
     end: Bound = None,
     limit: int | None = None,
     offset: int = 0,
+    impacts: bool = False,
 ) -> dict[str, Any]:
     """Sums from `start` up to (not including) `end`, or over a rolling window as of `now`, largest carbon first.
 
     `by` names fields of `FIELDS`, each possibly a comma list; by default `tenant`. Windows end with the running
     minute and begin on a whole minute, as in the view `rolling_totals`; days, and the month to date (`mtd`), are those
     of each tenant's own time zone. `limit` and `offset` page through the rows; `total` is always over all of them.
+    `impacts` adds embodied carbon and water (middle values, from the records), which are no part of the carbon.
 
     Raises:
         UsageError: an unknown field or window, bounds that contradict each other, or a stretch for which records are
@@ -70,14 +73,21 @@ def totals(
         ranges = {zone: _range(zone, now, window, start, end) for zone in zones or ["UTC"]}
         spans = _spans(connection, ranges, by_day="day" in fields)
         groups = _groups(connection, spans, fields, tenant)
+        beside = _impacts(connection, spans, fields, tenant) if impacts else {}
     ordered = sorted(groups.items(), key=lambda item: (-item[1][_CARBON_MID], _name_order(item[0])))
     page = ordered[offset : None if limit is None else offset + limit]
     return {
         "window": _describe(window, ranges),
         "by": list(fields),
-        "rows": [{**_named(fields, group), **_amounts(sums)} for group, sums in page],
+        "rows": [
+            {**_named(fields, group), **_amounts(sums), **(_beside(beside.get(group)) if impacts else {})}
+            for group, sums in page
+        ],
         "rows_total": len(ordered),
-        "total": _amounts(_added(groups.values())),
+        "total": {
+            **_amounts(_added(groups.values())),
+            **(_beside([sum(column) for column in zip(*beside.values(), strict=True)]) if impacts else {}),
+        },
     }
 
 
@@ -180,6 +190,14 @@ def _from_records(
     return grouped_sums(connection, RECORDS, spans, fields, tenant)
 
 
+def _impacts(
+    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
+) -> dict[Group, list[int]]:
+    if spans:
+        _require_records(connection, spans, tenant)
+    return impact_sums(connection, spans, fields, tenant)
+
+
 def _require_records(connection: Connection, spans: list[Span], tenant: str | None) -> None:
     """UsageError where records of the stretch have been dropped: the answer would be too small without a word."""
     horizon_us = records_from_us(connection)
@@ -247,4 +265,14 @@ def _amounts(sums: list[int]) -> dict[str, Any]:
         "it_energy_wh": by_name["it_energy_uwh"] / MICRO,
         "facility_energy_wh": by_name["facility_energy_uwh"] / MICRO,
         "carbon_gco2e": {end: by_name[f"carbon_{end}_ugco2e"] / MICRO for end in ("low", "mid", "high")},
+    }
+
+
+def _beside(sums: Sequence[int] | None) -> dict[str, Any]:
+    """Embodied carbon and water, null where no prompt's method gives them; `impact_prompts` says of how many they are."""
+    prompts, embodied_ugco2e, water_ul = sums or (0, 0, 0)
+    return {
+        "impact_prompts": prompts,
+        "embodied_gco2e": embodied_ugco2e / MICRO if prompts else None,
+        "water_l": water_ul / MICRO if prompts else None,
     }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rice_stream.accounting import Totals, floor_to, roll_up
 from rice_stream.estimator.types import Ints
 from rice_stream.ingest import Rejection
-from rice_stream.schema_names import MINUTE_S, SLOT_S
+from rice_stream.schema_names import IMPACT_COLUMNS, MINUTE_S, SLOT_S
 
 KEY_COLUMNS = ("tenant_key", "attribution_key", "factor_key", "basis_flags")
 AMOUNT_COLUMNS = (
@@ -32,10 +32,17 @@ NULLABLE_COLUMNS = (
     "cache_write_input_tokens",
     "output_tokens",
     "reasoning_output_tokens",
+    *IMPACT_COLUMNS,
 )
 RECORD_COLUMNS = (*KEY_COLUMNS, "event_key", *AMOUNT_COLUMNS, *NULLABLE_COLUMNS, "event_id")
 """The columns that are written for each prompt, in the order in which every writer sends them."""
-CONTENT_COLUMNS = ("ended_at_us", "attribution_key", "user_key", "api_key_key", *NULLABLE_COLUMNS[2:])
+CONTENT_COLUMNS = (
+    "ended_at_us",
+    "attribution_key",
+    "user_key",
+    "api_key_key",
+    *NULLABLE_COLUMNS[2 : -len(IMPACT_COLUMNS)],
+)
 """What the event itself said (not what was estimated from it): the same key with other content is a conflict.
 
 `factor_key` is left out: the same event estimated after a change of tables or settings is still the same event.
