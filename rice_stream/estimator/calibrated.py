@@ -124,7 +124,8 @@ class CalibratedMethod:
         total = len(requests.context)
         columns = np.empty((9, total))
         flags = np.empty(total, dtype=np.int32)
-        by_column = np.ascontiguousarray(coefficients.T)
+        # Without the columns that only `impacts` needs.
+        by_column = np.ascontiguousarray(coefficients.T[:EMBODIED_LOW])
         for start in range(0, total, CHUNK):
             part = slice(start, min(start + CHUNK, total))
             self._estimate_part(by_column, _slice(requests, part), columns[:, part], flags[part])
