@@ -39,6 +39,9 @@ LOADERS = {
 MAY_IMPORT = {
     "faust": {"transport.py", "worker/app.py"},
     "fastapi": {"api/"},
+    "uvicorn": {"cli/serve.py"},
+    "litellm": {"contrib/litellm.py"},
+    "pyarrow": {"files/tables.py"},
     "sqlalchemy": {
         "schema.py",  # the tables
         "store/",  # the statements
