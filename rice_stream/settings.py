@@ -260,10 +260,22 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
         for problem in error.errors(include_url=False, include_input=False, include_context=False):
             field = str(problem["loc"][0]) if problem["loc"] else "settings"
             problems.append(f"{PREFIX}{field.upper()}: {problem['msg'].removeprefix('Value error, ')}")
+    else:
+        problems += _contradictions(settings)
     if problems or settings is None:
         listed = "\n  ".join(problems)
         raise UsageError(f"{len(problems)} problem(s) in the settings:\n  {listed}\nAll settings: docs/operations.md")
     return settings
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """What only two settings together can say: a format for a topic that is not read is a misspelt topic."""
+    read = settings.events_topics
+    return [
+        f"{PREFIX}EVENT_FORMATS: topic {topic} is not in {PREFIX}EVENTS_TOPICS ({', '.join(read)})"
+        for topic in settings.event_formats
+        if topic not in read
+    ]
 
 
 def _read_file(path: Path) -> dict[str, Any]:

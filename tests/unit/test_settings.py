@@ -75,3 +75,48 @@ def test_kafka_clients_get_the_security_settings_by_their_own_names() -> None:
     assert config["sasl.mechanism"] == "SCRAM-SHA-512"
     assert (config["sasl.username"], config["sasl.password"]) == ("u", "p")
     assert config["ssl.ca.location"] == "/etc/ca.pem"
+
+
+def test_formats_and_rules_come_from_the_environment_and_from_a_file_alike(tmp_path: Path) -> None:
+    """One spelling for a line of the environment, tables for the file; both make the same options."""
+    file = tmp_path / "rice.toml"
+    file.write_text(
+        """
+        events_topics = ["spans", "logs"]
+        event_formats = { spans = "otlp" }
+        attribution_attributes = { tenant_id = ["service.namespace", "service.name"] }
+        [[attribution_rules]]
+        attribute = "kafka.key"
+        pattern = "(.*)-eu"
+        table = { acme = "Acme" }
+        """
+    )
+    environment = {
+        "RICE_EVENTS_TOPICS": "spans,logs",
+        "RICE_EVENT_FORMATS": "spans=otlp",
+        "RICE_ATTRIBUTION_ATTRIBUTES": "tenant_id=service.namespace,tenant_id=service.name",
+        "RICE_ATTRIBUTION_RULES": '[{"attribute": "kafka.key", "pattern": "(.*)-eu", "table": {"acme": "Acme"}}]',
+    }
+    options = load_settings(file, {}).format_options()
+    assert options == load_settings(environment=environment).format_options()
+    assert (options.format_of("spans"), options.format_of("logs")) == ("otlp", "auto")
+    assert options.rules[0].apply("acme-eu") == "Acme"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("EVENT_FORMATS", "llm-requests=xml", "xml"),
+        ("EVENT_FORMATS", "llm-request=otlp", "RICE_EVENTS_TOPICS"),
+        ("EVENT_FORMATS", "otlp", "topic=format"),
+        ("ATTRIBUTION_ATTRIBUTES", "tenant=service.name", "tenant_id"),
+        ("ATTRIBUTION_RULES", "service.name", "JSON"),
+        ("ATTRIBUTION_RULES", '[{"attribute": "a", "pattern": "("}]', "pattern"),
+        ("COUNT_LOG_EVENTS", "maybe", "bool"),
+        ("HTTP_BODY_MAX_BYTES", "10", "1024"),
+    ],
+)
+def test_a_wrong_format_rule_or_limit_is_named_with_what_is_allowed(name: str, value: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"RICE_{name}") as raised:
+        load_settings(environment={f"RICE_{name}": value})
+    assert said in str(raised.value)
