@@ -150,8 +150,8 @@ def intervals(data: Data, left_out: LeftOut, theta: Theta, empty: Artefact) -> t
 def hardware_errors(data: Data, measured: Floats, full: Theta, empty: Artefact) -> dict[str, dict[str, float]]:
     """What intervals need on top for hardware that was never measured, and for hardware that is not even known.
 
-    `scaled`: H200 and B200 predicted from their specification by a fit that saw neither. `unknown`: every ML.ENERGY row
-    predicted as if it had run on the other GPU.
+    `scaled`: H200 and B200 predicted from their specification by a fit that saw neither. `unknown`: the reference's estimate
+    where any accelerator of the table may have run the row, on top of the row's own error.
     """
     others = [row for row in data.energy if row.context.hardware not in ("B200", "H200-SXM")]
     without = initial() | fit(ENERGY, initial(), problem(others, empty), time=False)
@@ -159,17 +159,24 @@ def hardware_errors(data: Data, measured: Floats, full: Theta, empty: Artefact) 
     unfitted["B200.context_j"] = -50.0
     newer = [row for row in data.v3 if row.context.hardware == "B200"]
     scaled = log_ratio(newer, predict_j(unfitted, problem(newer, empty)))
-    swapped = [
-        replace(row, context=replace(row.context, hardware="H100" if row.context.hardware == "B200" else "B200"))
-        for row in data.v3
-    ]
-    unknown = log_ratio(data.v3, predict_j(full, problem(swapped, empty)))
+    reference_j = predict_j(full, problem(_on_hardware(data.v3, empty.reference_hardware), empty))
+    unknown = np.concatenate(
+        [
+            np.log(predict_j(full, problem(_on_hardware(data.v3, name), empty)) / reference_j) + measured
+            for name in empty.hardware
+        ]
+    )
     scaled_wider, unknown_wider = widening(scaled, measured), widening(unknown, measured)
     widest = {
         "low": min(scaled_wider["low"], unknown_wider["low"]),
         "high": max(scaled_wider["high"], unknown_wider["high"]),
     }
     return {"measured": {"low": 0.0, "high": 0.0}, "scaled": scaled_wider, "unknown": widest}
+
+
+def _on_hardware(rows: Sequence[Row], name: str) -> list[Row]:
+    """The same rows as if they had run on another accelerator."""
+    return [replace(row, context=replace(row.context, hardware=name)) for row in rows]
 
 
 def log_ratio(rows: Sequence[Row], predicted: Floats) -> Floats:
