@@ -42,7 +42,7 @@ def test_the_documented_metrics_are_there_and_agree_with_the_store(deployment: D
     assert metrics["rice_events_total{outcome=duplicate}"] == 100
     assert metrics["rice_events_total{outcome=conflict}"] == 0
     assert metrics["rice_events_total{outcome=quarantined}"] == 30
-    assert metrics["rice_quarantined_total{reason=not_json}"] == 30
+    assert metrics["rice_quarantined_total{format=canonical,reason=not_json}"] == 30
     for name, value in sums_of(deployment, sender.truth).items():
         assert abs(metrics[name] - value) <= 1e-9 * value, name
     assert metrics["rice_batches_total"] == metrics["rice_batch_events_count"] == metrics["rice_commit_seconds_count"]
