@@ -17,6 +17,7 @@ from rice_stream.local import LocalStack
 from rice_stream.pipeline import Chunk, Pipeline
 from rice_stream.runtime import open_pipeline
 from rice_stream.settings import load_settings
+from rice_stream.store import open_writer
 from rice_stream.store.batch import RECORD_COLUMNS, Records
 from rice_stream.store.copy_stream import records_stream
 
@@ -75,8 +76,6 @@ def bare_copy(servers: LocalStack, engine: Engine, count: int) -> float:
     """Rows/s of COPY alone, one transaction per batch of the worker's size, streams built beforehand."""
     batches = prepared_records(engine, servers, count, seed=77)
     writer_months = np.concatenate([records.columns["ended_at_us"] for records in batches])
-    from rice_stream.store import open_writer
-
     writer = open_writer(engine)
     writer.ensure_partitions(writer_months)
     writer.close()
@@ -122,7 +121,7 @@ def run_large_store(scale: float = 1.0, held: int = 20_000_000) -> list[dict[str
         produce(servers.bootstrap_servers, TOPIC, events(count, seed=1))
         with worker(servers) as process:
             empty = rate_until(engine, count, process)
-        fill(servers, int(held * min(scale * 3, 1)))
+        fill(servers, engine, int(held * min(scale * 3, 1)))
         produce(servers.bootstrap_servers, TOPIC, events(count, seed=3))
         with worker(servers) as process:
             full = rate_until(engine, count, process)
@@ -130,8 +129,11 @@ def run_large_store(scale: float = 1.0, held: int = 20_000_000) -> list[dict[str
     return [Row.against(name, full, "events/s", "into an empty store", empty).as_dict()]
 
 
-def fill(servers: LocalStack, rows: int) -> None:
+def fill(servers: LocalStack, engine: Engine, rows: int) -> None:
     """Older records, made by the database itself from those that are there, over the last 25 days."""
+    writer = open_writer(engine)
+    writer.ensure_partitions(time.time_ns() // 1000 - np.arange(27) * 86_400_000_000)
+    writer.close()
     columns = [name for name in RECORD_COLUMNS if name not in {"event_key", "ended_at_us", "event_id"}]
     listed = ", ".join(columns)
     with psycopg.connect(servers.database_url.replace("+psycopg", ""), autocommit=True) as connection:
