@@ -93,11 +93,11 @@ def _show(document: dict[str, Any]) -> None:
     rows = [_cells(row["model"], row) for row in document["by_model"]]
     rows.append(_cells("all", document["total"]))
     changes = ", ".join(f"{name} {value}" for name, value in document["change"].items())
-    window = document["window"]
+    span = " ".join(f"{word} {at}" for word, at in document["window"].items() if at) or "all time"
     table(
         ["model", "prompts", "kgCO2e as served", "low", "high", f"with {changes}", "low", "high", "ratio", "certain"],
         rows,
-        title=f"{document['tenant'] or 'all tenants'}, {window['from']} to {window['to']}, {document['versions']['method']}",
+        title=f"{document['tenant'] or 'all tenants'}, {span}, {document['versions']['method']}",
     )
     recorded = document["total"]["recorded"]["carbon_gco2e"]["mid"] / _G_PER_KG
     STDERR.print(f"In the records: {recorded:.4g} kgCO2e, by {', '.join(document['methods_recorded'])}.")

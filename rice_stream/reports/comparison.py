@@ -18,7 +18,7 @@ from rice_stream.factors import FactorPolicy
 from rice_stream.ingest import UNKNOWN
 from rice_stream.ranking import overlap
 from rice_stream.reference import Reference
-from rice_stream.reports.instants import key_bound, rfc3339
+from rice_stream.reports.instants import FOREVER_S, key_bound, rfc3339
 from rice_stream.reports.reestimate import AMOUNTS, Counts, TokenDefaults, requests_of
 from rice_stream.reports.snapshot import snapshot
 from rice_stream.reports.stored_records import factors_by_key
@@ -77,7 +77,7 @@ def compare(
             total[side].add(one)
     return {
         "tenant": traffic.tenant,
-        "window": {"from": rfc3339(traffic.from_us), "to": rfc3339(traffic.to_us)},
+        "window": {"from": _bound(traffic.from_us), "to": _bound(traffic.to_us)},
         "change": change.stated(),
         "method": method.name,
         "versions": {"method": method.version, "factors": tables.reference.version},
@@ -103,6 +103,11 @@ class _Sums:
         self.prompts += prompts
         for name, value in values.items():
             self.values[name] += value
+
+
+def _bound(moment_us: int) -> str | None:
+    """An end of the window; None where it is open."""
+    return None if moment_us in (0, FOREVER_S * MICRO) else rfc3339(moment_us)
 
 
 def _check_retention(connection: Connection, from_us: int) -> None:
@@ -137,7 +142,7 @@ def _records(connection: Connection, traffic: Traffic) -> Iterator[Sequence[Mapp
     statement = (
         f"SELECT {', '.join(f'r.{name}' for name in columns)} FROM prompt_record r WHERE {' AND '.join(conditions)}"
     )
-    result = connection.execution_options(yield_per=RECORDS_AT_ONCE).execute(text(statement), parameters)
+    result = connection.execute(text(statement), parameters, execution_options={"yield_per": RECORDS_AT_ONCE})
     for rows in result.partitions(RECORDS_AT_ONCE):
         yield [dict(zip(columns, row, strict=True)) for row in rows]
 

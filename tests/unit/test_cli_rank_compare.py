@@ -137,6 +137,16 @@ def test_compare_counts_only_its_window(ledger: Shell) -> None:
     assert "no records in this window" in before.stderr
 
 
+@pytest.mark.parametrize(("option", "word"), [("--from", "to"), ("--to", "from")])
+def test_a_window_may_be_open_at_one_end(ledger: Shell, option: str, word: str) -> None:
+    """From a day on, or up to one: the open end is null, and all records on that side count."""
+    day = "2020-01-01" if option == "--from" else "2999-01-01"
+    document = ledger.json("compare", option, day, "--model", "gpt-4o")
+    assert document["window"][word] is None
+    assert document["total"]["prompts"] == 3
+    assert f"{option.removeprefix('--')} {day}" in ledger.run("compare", option, day, "--model", "gpt-4o").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
