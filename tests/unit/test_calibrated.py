@@ -14,8 +14,7 @@ from rice_stream.basis import Basis
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.estimator.calibrated import ARTEFACT, CalibratedMethod, load_calibrated
 from rice_stream.estimator.calibrated_artefact import parse_artefact
-from rice_stream.estimator.profiles import Profile
-from rice_stream.estimator.types import Context, Estimates, Range, Requests
+from rice_stream.estimator.types import Context, Estimates, Profile, Range, Requests
 
 METHOD = load_calibrated()
 REPOSITORY = Path(__file__).parents[2]
