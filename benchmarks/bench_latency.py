@@ -68,7 +68,7 @@ def _cross_budgets(servers: LocalStack, consumer: Consumer) -> list[float]:
     sent: dict[str, float] = {}
     latencies: list[float] = []
     consumer.poll(1.0)
-    time.sleep(8)  # let the worker join and settle: what is measured is a running system
+    time.sleep(20)  # let the worker join and meet the names: what is measured is a running system
     for number in range(_TENANTS):
         tenant = f"crossing-{number}"
         sent[tenant] = time.monotonic()

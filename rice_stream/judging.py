@@ -33,18 +33,18 @@ class Judge:
         self._engine = engine
         self._on_transition = on_transition or (lambda _budget, _transition: None)
 
-    def judge_all(self, now: datetime, tenants: Collection[str] | None = None) -> int:
+    def judge_all(self, now: datetime, tenant_keys: Collection[int] | None = None) -> int:
         """Judge every budget, or those of some tenants. Returns how many changes were put into the outbox."""
-        with reading(self._engine) as connection:
-            budgets = budget_store.load_budgets(connection)
-        return sum(self._judge(budget, now) for budget in budgets if tenants is None or budget.tenant_id in tenants)
-
-    def _judge(self, budget: Budget, now: datetime) -> int:
         # Most judgements change nothing: look first without a lock, and lock only what is about to change.
         with reading(self._engine) as connection:
-            state = budget_store.load_state(connection, budget)
-            if _judged(connection, budget, state, now)[0] == state:
-                return 0
+            about_to_change = [
+                budget
+                for budget, state in budget_store.budgets_with_states(connection, tenant_keys)
+                if _judged(connection, budget, state, now)[0] != state
+            ]
+        return sum(self._change(budget, now) for budget in about_to_change)
+
+    def _change(self, budget: Budget, now: datetime) -> int:
         with writing(self._engine) as connection:
             state = budget_store.load_state(connection, budget, lock=True)
             new, transitions = _judged(connection, budget, state, now)

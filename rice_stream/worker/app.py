@@ -1,7 +1,6 @@
 """The Faust app: consumer group, rebalances and the agent are Faust's; what a chunk means is the pipeline's."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import signal
@@ -29,6 +28,7 @@ from rice_stream.worker.health import HealthServer, Progress
 from rice_stream.worker.intake import Delivery, Intake
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.relay import Relay
+from rice_stream.worker.sweep import BudgetSweep
 
 log = logging.getLogger(__name__)
 
@@ -126,12 +126,18 @@ class Worker:
         self._progress = Progress(timeout_s=settings.progress_timeout_s)
         self._app = create_app(settings)
         self._intake = Intake(events_max=settings.batch_events_max)
-        self._judge = judge(self._metrics)
-        self._touched = asyncio.Event()
         self._stop = asyncio.Event()
         self._last_arrival_s = time.monotonic()
         self._arrived = 0
         self._relay = Relay(engine, self._publish, self._metrics, self._progress, interval_s=settings.budget_sweep_s)
+        self._sweep = BudgetSweep(
+            judge(self._metrics),
+            self._metrics,
+            self._progress,
+            sweep_s=settings.budget_sweep_s,
+            interval_s=settings.budget_judge_interval_s,
+            on_change=self._relay.wake,
+        )
         self._batches = BatchLoop(
             intake=self._intake,
             pipeline=pipeline,
@@ -174,7 +180,7 @@ class Worker:
         batches = asyncio.create_task(self._batches.run(), name="batches")
         helpers = [
             asyncio.create_task(self._relay.run(), name="relay"),
-            asyncio.create_task(self._judge_budgets(), name="judge"),
+            asyncio.create_task(self._sweep.run(), name="judge"),
             asyncio.create_task(self._watch_lag(until_idle_s), name="lag"),
             asyncio.create_task(self._beat(), name="beat"),
             asyncio.create_task(self._drop_old_records(), name="retention"),
@@ -194,7 +200,7 @@ class Worker:
             for task in helpers:
                 if task.done():
                     task.result()
-            await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC))
+            await self._sweep.finish()
             await self._relay.drain()
         finally:
             for task in (stopping, app_ends, *helpers, batches):
@@ -225,30 +231,9 @@ class Worker:
         await self._intake.put(Delivery(chunk, event.ack))
 
     async def _committed(self, result: CommitResult) -> None:
-        if result.tenants:
-            self._touched.set()
+        self._sweep.touch(result.tenants)
         if int(self._metrics.batches._value.get()) % _GC_EVERY_BATCHES == 0:
             gc.collect()
-
-    async def _judge_budgets(self) -> None:
-        """After commits at once (but not more often than the interval), and every few seconds in any case: windows
-        move on even when nothing arrives."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.budget_sweep_s):
-                    await self._touched.wait()
-            self._touched.clear()
-            try:
-                with self._metrics.judge_seconds.time():
-                    changes = await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC))
-                self._progress.set_problem("budgets", None)
-            except ServiceUnavailableError as error:
-                self._progress.set_problem("budgets", str(error))
-                log.warning("budgets were not judged, trying again: %s", error)
-                changes = 0
-            if changes:
-                self._relay.wake()
-            await asyncio.sleep(self._settings.budget_judge_interval_s)
 
     async def _drop_old_records(self) -> None:
         """Every hour, whole months that are older than RICE_RETENTION_DAYS; their totals stay."""

@@ -20,6 +20,7 @@ class LogRecord(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp: int = 1_795_348_800_000
     timestamp_type: int = 0
+    key: bytes | None = None
 
 
 class Member(Protocol):

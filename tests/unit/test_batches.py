@@ -40,7 +40,7 @@ class ScriptedPipeline:
         self._history.append(f"prepared {name}")
         progress = [SimpleNamespace(events=len(chunk.records)) for chunk in chunks]
         records = SimpleNamespace(columns=dict[str, list[int]](basis_flags=[]))
-        return cast(Batch, SimpleNamespace(name=name, rejections=[], progress=progress, records=records))
+        return cast(Batch, SimpleNamespace(name=name, rejections=[], ignored={}, progress=progress, records=records))
 
     def commit(self, batch: Any) -> CommitResult:
         if self._commit_fails:
@@ -229,7 +229,9 @@ def test_a_batch_over_the_limit_is_neither_stored_nor_acknowledged() -> None:
 
     def refuse(chunks: Sequence[Chunk], received_at_us: int) -> Any:
         batch = prepare(chunks, received_at_us)
-        batch.rejections = [SimpleNamespace(reason="not_json", detail="d")] * (9 if batch.name == "b" else 0)
+        batch.rejections = [SimpleNamespace(reason="not_json", detail="d", source_format="canonical")] * (
+            9 if batch.name == "b" else 0
+        )
         return batch
 
     bench.pipeline.prepare = refuse

@@ -1,0 +1,76 @@
+"""When budgets are judged: those of the tenants that a commit touched, at once; all of them every few seconds."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+
+from rice_stream.errors import ServiceUnavailableError
+from rice_stream.judging import Judge
+from rice_stream.worker.health import Progress
+from rice_stream.worker.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+class BudgetSweep:
+    """`touch` after every commit; `run` until cancelled. `on_change` is called when there is something in the outbox."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        metrics: Metrics,
+        progress: Progress,
+        *,
+        sweep_s: float,
+        interval_s: float,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._judge = judge
+        self._metrics = metrics
+        self._progress = progress
+        self._sweep_s = sweep_s
+        self._interval_s = interval_s
+        self._on_change = on_change
+        self._touched: set[int] = set()
+        self._wake = asyncio.Event()
+
+    def touch(self, tenant_keys: Collection[int]) -> None:
+        """Totals of these tenants have changed."""
+        if tenant_keys:
+            self._touched.update(tenant_keys)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Judge after commits, but not more often than the interval; and all budgets every sweep, whatever arrives:
+        windows move on with time, and another worker may have died before it judged."""
+        swept_s = -self._sweep_s
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, swept_s + self._sweep_s - time.monotonic())):
+                    await self._wake.wait()
+            self._wake.clear()
+            touched, self._touched = self._touched, set()
+            sweeping = time.monotonic() >= swept_s + self._sweep_s
+            if sweeping:
+                swept_s = time.monotonic()
+            await self._judge_once(None if sweeping else touched)
+            await asyncio.sleep(self._interval_s)
+
+    async def finish(self) -> None:
+        """Judge all a last time, before the worker leaves."""
+        await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC))
+
+    async def _judge_once(self, tenant_keys: set[int] | None) -> None:
+        try:
+            with self._metrics.judge_seconds.time():
+                changes = await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC), tenant_keys)
+        except ServiceUnavailableError as error:
+            self._progress.set_problem("budgets", str(error))
+            log.warning("budgets were not judged, trying again: %s", error)
+            return
+        self._progress.set_problem("budgets", None)
+        if changes:
+            self._on_change()
