@@ -1,5 +1,6 @@
 """Kinds of requests seen so far, as arrays that whole batches index: coefficients, PUE, carbon intensity, factor key."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -53,6 +54,7 @@ class ContextTable:
         self.rci_mid: Floats = np.empty(0)
         self.rci_high: Floats = np.empty(0)
         self.factor_key: Ints = np.empty(0, dtype=np.int64)
+        self._rungs: list[tuple[str, str, str]] = []
 
     def trim(self) -> None:
         """Start anew when there are too many kinds, and ask for factors again when a feed has new values. Rows given out
@@ -89,6 +91,15 @@ class ContextTable:
             known = self._rows.setdefault(epoch, {})
             if missing := [service for service in services if service not in known]:
                 self._add(epoch, missing)
+
+    def rungs(self, rows: NDArray[np.intp]) -> Counter[tuple[str, str]]:
+        """How many of the events in these rows rest on each rung: (`model`, `region` or `pue`, rung) -> events."""
+        found: Counter[tuple[str, str]] = Counter()
+        kinds, counts = np.unique(rows, return_counts=True)
+        for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True):
+            for factor, rung in zip(("model", "region", "pue"), self._rungs[kind], strict=True):
+                found[factor, rung] += count
+        return found
 
     def _by_epoch(self, events: EventColumns) -> Iterator[tuple[int, Any, Sequence[Sequence[Any]]]]:
         """(epoch, places of its events, what served them) for every epoch; nearly always one."""
@@ -145,6 +156,7 @@ class ContextTable:
         self.rci_mid = np.append(self.rci_mid, [use.rci_gco2e_per_kwh.mid for use in uses])
         self.rci_high = np.append(self.rci_high, [use.rci_gco2e_per_kwh.high for use in uses])
         self.factor_key = np.append(self.factor_key, np.array([keys[use.digest] for use in uses], dtype=np.int64))
+        self._rungs += [(use.model.rung, use.rci_rung, use.pue.rung) for use in uses]
         self._rows[epoch].update(zip(services, range(self._size, self._size + len(services)), strict=True))
         self._size += len(services)
 

@@ -172,6 +172,7 @@ class Pipeline:
             repeats=repeats,
             conflicts=conflicts,
             received_at_us=received_at_us,
+            rungs=self._contexts.rungs(events.context),
         )
 
     def _within_retention(

@@ -1,5 +1,6 @@
 """The stage: a real Kafka, a real database with our schema, budgets, and the worker as a process of its own."""
 
+import json
 import shlex
 import sys
 import time
@@ -35,8 +36,9 @@ _POLICY_SETTINGS = (
     "reference_dir",
     "default_input_tokens",
     "default_output_tokens",
-    *(field.name for field in fields(FactorPolicy)),
+    *({field.name for field in fields(FactorPolicy)} - {"profiles", "overrides"}),
 )
+_POLICY_TABLES = ("serving_profiles", "serving_overrides")
 """What the demo takes from the user's settings: how to estimate. Where things run is the demo's own business."""
 
 _LOG_LINES = 25
@@ -109,7 +111,10 @@ def open_stage(options: DemoOptions, settings: Settings, say: Say) -> Iterator[S
 def demo_environment(settings: Settings, stack: LocalStack) -> dict[str, str]:
     """The settings of the demo's worker, as RICE_* variables: the stack's addresses, the user's way to estimate."""
     chosen = {name: getattr(settings, name) for name in _POLICY_SETTINGS}
-    chosen["reference_dir"] = settings.reference_dir and settings.reference_dir.resolve()
+    for name in ("reference_dir", "site_file"):
+        path = getattr(settings, name)
+        chosen[name] = path and path.resolve()
+    chosen |= {name: json.dumps(getattr(settings, name)) for name in _POLICY_TABLES}
     topics = {"events_topics": settings.events_topics[0], "alerts_topic": settings.alerts_topic}
     return {
         **{f"{PREFIX}{name.upper()}": str(value) for name, value in (chosen | topics).items() if value is not None},

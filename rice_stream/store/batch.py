@@ -152,6 +152,8 @@ class Batch:
     received_at_us: int
     ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(source format, reason) -> items that are no requests to a model: only counted."""
+    rungs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(factor, rung of its ladder) -> records that rest on it, repeats of earlier batches included: only counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Metrics:
     )
     rungs: Counter = field(
         default_factory=lambda: _counter(
-            "rice_factor_rungs", "Kinds of requests resolved, by factor and rung of the ladder", "factor", "rung"
+            "rice_factor_rungs", "Prompts by factor (model, region, PUE) and rung of its ladder", "factor", "rung"
         )
     )
     input_tokens: Counter = field(default_factory=lambda: _counter("rice_input_tokens", "Input tokens recorded"))
@@ -128,6 +128,8 @@ class Metrics:
             self.quarantined.labels(*refused).inc(count)
         for ignored, count in batch.ignored.items():
             self.ignored.labels(*ignored).inc(count)
+        for rung, count in batch.rungs.items():
+            self.rungs.labels(*rung).inc(count)
         self.batches.inc()
         self.batch_events.observe(sum(outcomes.values()))
         self.last_commit.set_to_current_time()

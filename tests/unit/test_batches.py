@@ -40,7 +40,9 @@ class ScriptedPipeline:
         self._history.append(f"prepared {name}")
         progress = [SimpleNamespace(events=len(chunk.records)) for chunk in chunks]
         records = SimpleNamespace(columns=dict[str, list[int]](basis_flags=[]))
-        return cast(Batch, SimpleNamespace(name=name, rejections=[], ignored={}, progress=progress, records=records))
+        return cast(
+            Batch, SimpleNamespace(name=name, rejections=[], ignored={}, rungs={}, progress=progress, records=records)
+        )
 
     def commit(self, batch: Any) -> CommitResult:
         if self._commit_fails:
