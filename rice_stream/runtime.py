@@ -16,7 +16,7 @@ from rice_stream.reference import Reference, load_reference
 from rice_stream.settings import Settings
 from rice_stream.store import Writer, open_engine, open_writer, store_errors
 from rice_stream.store.mapping_store import StoredMappings
-from rice_stream.store.migrate import current_revision, head_revision
+from rice_stream.store.revisions import current_revision, head_revision
 
 
 def open_store(settings: Settings, *, migrated: bool = True) -> Engine:
@@ -25,7 +25,7 @@ def open_store(settings: Settings, *, migrated: bool = True) -> Engine:
     if migrated:
         with store_errors("answer"):
             current = current_revision(engine)
-        head = head_revision(engine)
+        head = head_revision()
         if current != head:
             raise UsageError(
                 f"the database is at schema {current or 'none'}, this version works with {head}: run `rice-stream migrate`"

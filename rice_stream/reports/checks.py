@@ -21,7 +21,7 @@ from rice_stream.reports.instants import epoch_us
 from rice_stream.runtime import open_method, open_reference, open_store
 from rice_stream.settings import PREFIX, Settings
 from rice_stream.store import reading, store_errors
-from rice_stream.store.migrate import current_revision, head_revision
+from rice_stream.store.revisions import current_revision, head_revision
 
 MASK = "********"
 CLOCK_SKEW_MAX_S = 5.0
@@ -191,7 +191,7 @@ def _database(settings: Settings, versions: dict[str, str | None], now: Callable
     try:
         engine = open_store(settings, migrated=False)
         with store_errors("answer"):
-            current, head = current_revision(engine), head_revision(engine)
+            current, head = current_revision(engine), head_revision()
     except ServiceUnavailableError as error:
         yield _problem(
             "database", f"{url}: {error}", "start the database, or correct RICE_DATABASE_URL", unreachable=True

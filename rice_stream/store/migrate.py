@@ -1,16 +1,15 @@
 """Bringing a database to the schema of this version: Alembic's steps, then the views, which hold no data."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from rice_stream import views
 from rice_stream.store.calendars import ensure_months
+from rice_stream.store.revisions import current_revision, head_revision, migrations_folder
 
 
 class Migration(NamedTuple):
@@ -22,23 +21,10 @@ class Migration(NamedTuple):
 
 def alembic_config(engine: Engine) -> Config:
     """Alembic's configuration for this engine, from a checkout or from the installed package."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "_migrations"
     config = Config()
-    config.set_main_option("script_location", str(installed if installed.is_dir() else package.parent / "migrations"))
+    config.set_main_option("script_location", str(migrations_folder()))
     config.attributes["engine"] = engine
     return config
-
-
-def current_revision(engine: Engine) -> str | None:
-    """The revision the database is at; None: no schema yet."""
-    with engine.connect().execution_options(rice_read_only=True) as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def head_revision(engine: Engine) -> str | None:
-    """The revision this version of rice_stream works with."""
-    return ScriptDirectory.from_config(alembic_config(engine)).get_current_head()
 
 
 def migrate(engine: Engine, revision: str = "head") -> Migration:
@@ -51,7 +37,7 @@ def migrate(engine: Engine, revision: str = "head") -> Migration:
     else:
         command.upgrade(config, revision)
     after = current_revision(engine)
-    if after == head_revision(engine):
+    if after == head_revision():
         _run(engine, views.create_statements(engine.dialect.name))
         with engine.begin() as connection:
             ensure_months(connection, "UTC")
