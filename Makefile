@@ -22,9 +22,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	@$(BIN)/rice-stream demo --store $(STORE) $(if $(SECONDS),--seconds $(SECONDS))
 
-# A service that cannot start fails the run; it is never skipped.
+# A service that cannot start fails the run; it is never skipped. What needs services runs in one of the processes.
 test: setup
-	RICE_REQUIRE_SERVICES=1 $(BIN)/python -m pytest
+	RICE_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -n 2
 
 bench: setup
 	$(BIN)/python -m benchmarks
