@@ -195,8 +195,15 @@ def judged_by_the_model(text: str) -> CanonicalEvent | None:
     def refuse(_constant: str) -> NoReturn:
         raise ValueError("not JSON")
 
+    def whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # Half a surrogate pair is no text, also where the same name comes again and that one would stand.
+        for name, value in pairs:
+            if name in FIELD_NAMES and isinstance(value, str):
+                value.encode()
+        return dict(pairs)
+
     try:
-        return CanonicalEvent.model_validate(json.loads(text, parse_constant=refuse))
+        return CanonicalEvent.model_validate(json.loads(text, parse_constant=refuse, object_pairs_hook=whole))
     except (ValueError, ValidationError):
         return None
 
