@@ -196,10 +196,8 @@ def judged_by_the_model(text: str) -> CanonicalEvent | None:
         raise ValueError("not JSON")
 
     def whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        # Half a surrogate pair is no text, also where the same name comes again and that one would stand.
-        for name, value in pairs:
-            if name in FIELD_NAMES and isinstance(value, str):
-                value.encode()
+        # Half a surrogate pair is no text: not in fields that nobody reads, nor where a second one of the name stands.
+        json.dumps(pairs, ensure_ascii=False).encode()
         return dict(pairs)
 
     try:
