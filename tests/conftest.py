@@ -1,9 +1,14 @@
-"""How the suite is shared out when it runs in several processes."""
+"""How the suite is shared out when it runs in several processes, and what holds for all properties."""
 
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
+
+# How long an example takes is no property of ours: machines are slow at times.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 class _ServicesTogether(LoadScopeScheduling):  # type: ignore[misc]

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from rice_stream.ingest import RawRecord, decode_batch
@@ -78,6 +78,7 @@ def test_any_bytes_leave_their_neighbours_alone(
     for k, (value, with_headers) in enumerate(batch):
         good = value_of(event(event_id=f"good-{k}"))
         records += [RawRecord("t", 0, 2 * k, good), RawRecord("t", 0, 2 * k + 1, value, with_headers)]
+    assume(not decode_batch(records)[1].ignored)  # by chance written as software does that is to be ignored
     events, refused = assert_each_item_is_one_thing(records)
     for k in range(len(batch)):
         assert events[2 * k] == 1

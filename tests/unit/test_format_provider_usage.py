@@ -185,7 +185,12 @@ def test_parts_of_a_stream_without_counts_are_ignored() -> None:
     assert reasons(results(usage({}))) == ["no_usage"]
     assert reasons(results(changed("provider_openai_chat.json", usage=None))) == ["no_usage"]
     assert reasons(results(b'data: {"id":"x","choices":[],"usage":null}\n\ndata: [DONE]\n')) == ["no_usage"]
-    assert reasons(results(b"data: nonsense\n")) == ["no_usage"]
+
+
+def test_bytes_that_only_begin_as_a_stream_are_refused() -> None:
+    """Without an event in it there is nothing to ignore: a sender's mistake must not vanish."""
+    assert reasons(results(b"data: nonsense\n")) == ["not_json"]
+    assert reasons(results(b": nonsense\n")) == ["not_json"]
 
 
 def test_the_last_event_of_a_responses_stream_is_the_reply() -> None:
