@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, a table on the screen, benchmarks/results.json for machines.
+"""`make bench`: every benchmark, a table on the screen, benchmarks/results.json (the last of each) for machines.
 
 python -m benchmarks [--scale 0.1] [NAME ...]       a part of them, or a quicker and rougher run
 """
@@ -35,16 +35,16 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which; default: all")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full number of events")
     arguments = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    results: dict[str, list[dict[str, Any]]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in arguments.names or BENCHMARKS:
         module_name, _, function_name = BENCHMARKS[name].partition(":")
         print(f"running {name} ...", file=sys.stderr, flush=True)
         function = getattr(importlib.import_module(module_name), function_name)
         scaled = "scale" in inspect.signature(function).parameters
-        rows += function(scale=arguments.scale) if scaled else function()
+        results[name] = function(scale=arguments.scale) if scaled else function()
         # At once: an hour of measuring must not be lost with its last minute.
-        RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
-    _show(rows)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    _show([row for name in arguments.names or BENCHMARKS for row in results[name]])
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
