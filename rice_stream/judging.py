@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from rice_stream.budgets import Budget, BudgetState, Transition, alert_event, due_periods, judge
 from rice_stream.store import budget_store
+from rice_stream.store.consumption import consumed_in
 from rice_stream.store.engine import reading, writing
 
 SOURCE = "/rice-stream"
@@ -60,7 +61,7 @@ class Judge:
 def _judged(connection: Any, budget: Budget, state: BudgetState, now: datetime) -> tuple[BudgetState, list[Transition]]:
     transitions: list[Transition] = []
     for period in due_periods(budget, state, now, lateness=LATENESS):
-        consumed = budget_store.consumed_in(connection, budget, period)
+        consumed = consumed_in(connection, budget, period)
         state, more = judge(budget, state, consumed, period, now)
         transitions += more
     return state, transitions

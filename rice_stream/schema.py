@@ -38,8 +38,14 @@ EVENT_KEY: TypeEngine[bytes] = LargeBinary(16).with_variant(Uuid(as_uuid=False),
 AUTO_KEY = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows only where it is declared INTEGER
 
 
-def _measures() -> list[Column[int]]:
-    return [Column(name, BigInteger, nullable=False) for name in MEASURES]
+def _totals(name: str, *keys: str) -> Table:
+    """A table of sums: one row per tenant and distinct value of the keys."""
+    columns: list[Column[int]] = [
+        Column(key, BigInteger if key.endswith("_s") else Integer, primary_key=True, autoincrement=False)
+        for key in ("tenant_key", *keys)
+    ]
+    columns += [Column(measure, BigInteger, nullable=False) for measure in MEASURES]
+    return Table(name, metadata, *columns, sqlite_with_rowid=False)
 
 
 tenant = Table(
@@ -149,35 +155,12 @@ Index(
     postgresql_with={"autosummarize": "on", "pages_per_range": 64},
 ).ddl_if(dialect="postgresql")
 
-minute_total = Table(
-    "minute_total",
-    metadata,
-    Column("tenant_key", Integer, primary_key=True, autoincrement=False),
-    Column("minute_start_s", BigInteger, primary_key=True, autoincrement=False),
-    *_measures(),
-    sqlite_with_rowid=False,
-)
-
-slot_total = Table(
-    "slot_total",
-    metadata,
-    Column("tenant_key", Integer, primary_key=True, autoincrement=False),
-    Column("slot_start_s", BigInteger, primary_key=True, autoincrement=False),
-    Column("attribution_key", Integer, primary_key=True, autoincrement=False),
-    Column("factor_key", Integer, primary_key=True, autoincrement=False),
-    *_measures(),
-    sqlite_with_rowid=False,
-)
-
-user_slot_total = Table(
-    "user_slot_total",
-    metadata,
-    Column("tenant_key", Integer, primary_key=True, autoincrement=False),
-    Column("slot_start_s", BigInteger, primary_key=True, autoincrement=False),
-    Column("user_key", Integer, primary_key=True, autoincrement=False),
-    *_measures(),
-    sqlite_with_rowid=False,
-)
+minute_total = _totals("minute_total", "minute_start_s")
+slot_total = _totals("slot_total", "slot_start_s", "attribution_key", "factor_key")
+# Days of UTC: what keeps a month's budget, however often it is judged, from adding up all of its minutes.
+tenant_day_total = _totals("tenant_day_total", "day_start_s")
+day_total = _totals("day_total", "day_start_s", "attribution_key", "factor_key")
+user_slot_total = _totals("user_slot_total", "slot_start_s", "user_key", "attribution_key", "factor_key")
 
 watched_user = Table(
     "watched_user",

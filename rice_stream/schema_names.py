@@ -4,6 +4,9 @@ MINUTE_S = 60
 SLOT_S = 900
 """Quarter hours: every time zone's offset is a multiple of 15 minutes, so slots add up to any local day or month."""
 
+DAY_S = 86_400
+"""Days of UTC: the coarsest bucket, for what spans weeks and months; the rest at both ends comes from the finer ones."""
+
 MEASURES = (
     "prompts",
     "input_tokens",

@@ -1,6 +1,8 @@
 """The views that BI tools read: names brought back, amounts in Wh and gCO2e. They hold no data, so `migrate` simply
 makes them anew; their columns are part of the interface (docs/accounting.md)."""
 
+from rice_stream.schema_names import MEASURES
+
 WINDOWS_S = {"1h": 3_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
 """Rolling windows besides the month to date."""
 
@@ -80,6 +82,7 @@ def _rolling_totals(dialect: str) -> str:
         f"SELECT '{name}' AS window_name, {seconds} AS seconds" for name, seconds in WINDOWS_S.items()
     )
     now_s = _now_s(dialect)
+    summed = ", ".join(f"x.{name}" for name in MEASURES)
     return f"""
 CREATE VIEW rolling_totals AS
 WITH rolling AS (
@@ -89,11 +92,27 @@ WITH rolling AS (
   SELECT t.tenant_key, t.tenant_id, 'mtd', (
     SELECT MAX(s.month_start_s) FROM month_start s WHERE s.time_zone = t.time_zone AND s.month_start_s <= {now_s})
   FROM tenant t
+), bounded AS (
+  -- Whole days of UTC lie from first_day_s up to last_day_s; minutes make up the two ends. A window within a day has none.
+  SELECT tenant_key, tenant_id, window_name, from_s, {now_s} AS now_s,
+         (from_s + 86399) / 86400 * 86400 AS first_day_s, {now_s} / 86400 * 86400 AS last_day_s
+  FROM rolling
+), m AS (
+  SELECT b.tenant_id, b.window_name, {summed}
+  FROM bounded b JOIN minute_total x ON x.tenant_key = b.tenant_key
+   AND x.minute_start_s >= b.from_s AND x.minute_start_s < b.first_day_s AND x.minute_start_s <= b.now_s
+  UNION ALL
+  SELECT b.tenant_id, b.window_name, {summed}
+  FROM bounded b JOIN tenant_day_total x ON x.tenant_key = b.tenant_key
+   AND x.day_start_s >= b.first_day_s AND x.day_start_s < b.last_day_s
+  UNION ALL
+  SELECT b.tenant_id, b.window_name, {summed}
+  FROM bounded b JOIN minute_total x ON x.tenant_key = b.tenant_key
+   AND x.minute_start_s >= b.last_day_s AND x.minute_start_s <= b.now_s AND b.first_day_s <= b.last_day_s
 )
 SELECT w.tenant_id, w.window_name, {_amounts(dialect)}
 FROM rolling w
-LEFT JOIN minute_total m
-  ON m.tenant_key = w.tenant_key AND m.minute_start_s >= w.from_s AND m.minute_start_s <= {now_s}
+LEFT JOIN m ON m.tenant_id = w.tenant_id AND m.window_name = w.window_name
 GROUP BY w.tenant_id, w.window_name"""
 
 

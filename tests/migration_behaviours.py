@@ -14,9 +14,10 @@ from rice_stream import schema
 from rice_stream.store import open_engine
 from rice_stream.store.migrate import alembic_config, migrate
 from rice_stream.store.revisions import current_revision, head_revision
+from rice_stream.store.watching import watch_user
 from tests.fakes import chunk_of, event
 from tests.store_behaviours import store
-from tests.store_checks import assert_exact, rows_in
+from tests.store_checks import TABLES, assert_exact, rows_in, stored_totals
 
 VIEWS = {"prompt_emission", "rolling_totals", "hourly_totals"}
 
@@ -70,6 +71,25 @@ class MigrationBehaviours:
             migrate(empty, revision)
         assert current_revision(empty) == head_revision()
         assert set(inspect(empty).get_view_names()) == VIEWS
+
+    def test_totals_that_a_step_adds_are_made_for_the_records_that_are_there(self, empty: Engine) -> None:
+        """Days and watched users' finer totals, from before the step: exact, and nothing of the old ones is lost."""
+        migrate(empty)
+        watch_user(empty, "acme", "u")
+        days = [f"2026-11-{day}T{hour}:00:00Z" for day in (20, 21) for hour in ("00", "23")]
+        events = [
+            event(event_id=f"{at}-{team}", ended_at=at, started_at=None, team_id=team, user_id="u")
+            for at in days
+            for team in ("red", "blue")
+        ]
+        store(empty, chunk_of(events))
+        before = {table: stored_totals(rows_in(empty), table) for table in TABLES}
+        migrate(empty, "0003")
+        assert [row["prompts"] for row in rows_in(empty)("minute_total")] == [2, 2, 2, 2]
+        migrate(empty)
+        assert {table: stored_totals(rows_in(empty), table) for table in TABLES} == before
+        assert len(before["tenant_day_total"]) == 2
+        assert_exact(rows_in(empty))
 
     def test_the_migrations_make_what_the_schema_says(self, empty: Engine) -> None:
         """`alembic check`: no difference, also beside the partitions that data makes."""

@@ -14,9 +14,11 @@ from tests.fakes import CARBON_UGCO2E_PER_TOKEN, FACILITY_UWH_PER_TOKEN, IT_UWH_
 TABLES = {
     "minute_total": ("tenant_key", "minute_start_s"),
     "slot_total": ("tenant_key", "slot_start_s", "attribution_key", "factor_key"),
-    "user_slot_total": ("tenant_key", "slot_start_s", "user_key"),
+    "user_slot_total": ("tenant_key", "slot_start_s", "user_key", "attribution_key", "factor_key"),
+    "tenant_day_total": ("tenant_key", "day_start_s"),
+    "day_total": ("tenant_key", "day_start_s", "attribution_key", "factor_key"),
 }
-_BUCKET_S = {"minute_start_s": 60, "slot_start_s": 900}
+_BUCKET_S = {"minute_start_s": 60, "slot_start_s": 900, "day_start_s": 86_400}
 Sums = dict[tuple[int, ...], tuple[int, ...]]
 Rows = Callable[[str], list[dict[str, Any]]]
 """Name of a table -> all its rows."""

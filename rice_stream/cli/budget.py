@@ -16,6 +16,7 @@ from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer
 from rice_stream.errors import UsageError
 from rice_stream.runtime import open_store
 from rice_stream.store import budget_store, reading, writing
+from rice_stream.store.consumption import consumed_in
 from rice_stream.store.watching import watch_users_of
 
 PERIODS = ("day", "week", "month", "quarter", "year", "rolling-24h", "rolling-7d", "rolling-30d")
@@ -168,7 +169,7 @@ def _show(
 def _row(connection: Connection, wanted: Budget, now: datetime) -> dict[str, Any]:
     """The status as of now: judged on the totals of this moment, whether or not a worker has done so already."""
     period = period_at(wanted, now)
-    consumed = budget_store.consumed_in(connection, wanted, period)
+    consumed = consumed_in(connection, wanted, period)
     state, _ = judge(wanted, budget_store.load_state(connection, wanted), consumed, period, now)
     return {
         **budget_status(wanted, state, consumed),

@@ -13,6 +13,7 @@ from rice_stream.budgets import Budget, State, period_at
 from rice_stream.budgets.alerts import in_units
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
 from rice_stream.store import budget_store, reading
+from rice_stream.store.consumption import consumed_in
 
 MEASURES = (
     "prompts",
@@ -212,7 +213,7 @@ def _reasons(connection: Connection) -> tuple[tuple[str, int], ...]:
 
 
 def _budget(connection: Connection, budget: Budget, now: datetime) -> BudgetFigure:
-    consumed = budget_store.consumed_in(connection, budget, period_at(budget, now))
+    consumed = consumed_in(connection, budget, period_at(budget, now))
     amount = consumed.amount(budget)
     return BudgetFigure(
         name=budget.name,

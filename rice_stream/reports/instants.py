@@ -3,8 +3,9 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from rice_stream.schema_names import DAY_S
+
 MICRO = 1_000_000
-DAY_S = 86_400
 FOREVER_S = (2**48 - 1) // 1000 // DAY_S * DAY_S
 """Later than any event: the last whole day that an event key can carry."""
 

@@ -7,7 +7,7 @@ It finds wrong numbers, missing rows and rows too many alike, and it compares wi
 from typing import NamedTuple
 
 from rice_stream.reports.instants import MICRO
-from rice_stream.schema_names import MEASURES, MINUTE_S, SLOT_S
+from rice_stream.schema_names import DAY_S, MEASURES, MINUTE_S, SLOT_S
 from rice_stream.store.statements import totals_columns
 
 
@@ -27,6 +27,8 @@ TABLES = (
     Table("minute_total", "minute_start_s", MINUTE_S, ""),
     Table("slot_total", "slot_start_s", SLOT_S, ""),
     Table("user_slot_total", "slot_start_s", SLOT_S, f" AND {_WATCHED}"),
+    Table("tenant_day_total", "day_start_s", DAY_S, ""),
+    Table("day_total", "day_start_s", DAY_S, ""),
 )
 
 STORED_ONLY, RECORDS_ONLY = "extra", "missing"

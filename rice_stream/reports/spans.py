@@ -9,7 +9,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from rice_stream.budgets.periods import day_start
-from rice_stream.reports.instants import DAY_S, MICRO
+from rice_stream.reports.instants import MICRO
+from rice_stream.schema_names import DAY_S
 
 _EPOCH_DAY = date(1970, 1, 1)
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from rice_stream.reports.instants import DAY_S, MICRO, key_bound
+from rice_stream.reports.instants import MICRO, key_bound
 from rice_stream.reports.spans import Span
-from rice_stream.schema_names import IMPACT_COLUMNS, MEASURES, MINUTE_S, SLOT_S
+from rice_stream.schema_names import DAY_S, IMPACT_COLUMNS, MEASURES, MINUTE_S, SLOT_S
 
 Group = tuple[Any, ...]
 """The values of the fields that a report is broken down by."""
@@ -45,7 +45,9 @@ class Source:
 
 
 MINUTES = Source("minute_total", "minute_start_s", MINUTE_S, frozenset())
+TENANT_DAYS = Source("tenant_day_total", "day_start_s", DAY_S, frozenset())
 SLOTS = Source("slot_total", "slot_start_s", SLOT_S, frozenset({"attribution", "factor"}))
+DAYS = Source("day_total", "day_start_s", DAY_S, SLOTS.dimensions)
 RECORDS = Source("prompt_record", None, None, frozenset({"attribution", "factor", "user", "basis"}))
 
 

@@ -1,6 +1,6 @@
 """`rice-stream totals`: who used how much, over any stretch of time, exactly.
 
-Totals are kept by the minute and by the quarter hour; a stretch that begins or ends in the middle of one is the whole
+Totals are kept by the minute, the quarter hour and the day; a stretch that begins or ends in the middle of one is the whole
 buckets inside plus the records at its two edges. What no total is kept for (users, basis) comes from the records alone.
 Integers add up exactly, so a break-down sums to its total.
 """
@@ -18,17 +18,19 @@ from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us, rfc3339
 from rice_stream.reports.snapshot import snapshot
 from rice_stream.reports.spans import Span, calendar_spans, clip, day_text, hull, split_at_buckets
 from rice_stream.reports.sums import (
+    DAYS,
     FIELDS,
     MINUTES,
     RECORDS,
     SLOTS,
+    TENANT_DAYS,
     Group,
     Source,
     dimensions_of,
     grouped_sums,
     impact_sums,
 )
-from rice_stream.schema_names import MEASURES, MINUTE_S, SLOT_S
+from rice_stream.schema_names import DAY_S, MEASURES, MINUTE_S, SLOT_S
 from rice_stream.store.retention import records_from_us
 from rice_stream.views import WINDOWS_S
 
@@ -161,25 +163,26 @@ def _groups(
     connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
 ) -> dict[Group, list[int]]:
     """Sums by group from the coarsest table that knows all the fields."""
-    dimensions = dimensions_of(fields)
-    if not dimensions:
-        groups = _from_buckets(connection, MINUTES, spans, fields, tenant)
-    elif dimensions <= SLOTS.dimensions:
-        groups = _from_buckets(connection, SLOTS, spans, fields, tenant)
-    else:
-        # Users, say: totals of all of them would be as many as there are records.
-        groups = _from_records(connection, spans, fields, tenant)
+    groups: dict[Group, list[int]] = {}
+    left = spans
+    for source in _sources(fields, spans):
+        split = split_at_buckets(left, source.bucket_s or MINUTE_S)
+        _add(groups, grouped_sums(connection, source, split.whole, fields, tenant))
+        left = split.edges
+    _add(groups, _from_records(connection, left, fields, tenant))
     return {group: sums for group, sums in groups.items() if sums[_PROMPTS]}
 
 
-def _from_buckets(
-    connection: Connection, source: Source, spans: list[Span], fields: tuple[str, ...], tenant: str | None
-) -> dict[Group, list[int]]:
-    split = split_at_buckets(spans, source.bucket_s or MINUTE_S)
-    groups = grouped_sums(connection, source, split.whole, fields, tenant)
-    for group, sums in _from_records(connection, split.edges, fields, tenant).items():
-        _add(groups, group, sums)
-    return groups
+def _sources(fields: tuple[str, ...], spans: list[Span]) -> list[Source]:
+    """Tables that know all the fields, coarsest first: each leaves to the next what lies in no whole bucket of its own."""
+    dimensions = dimensions_of(fields)
+    if not dimensions <= SLOTS.dimensions:
+        # Users, say: totals of all of them would be as many as there are records.
+        return []
+    days, finer = (DAYS, SLOTS) if dimensions else (TENANT_DAYS, MINUTES)
+    # A UTC day holds several hours, and parts of two days of another time zone.
+    one_day = "day" not in fields or all(span.origin_s % DAY_S == 0 for span in spans)
+    return [days, finer] if one_day and "hour" not in fields else [finer]
 
 
 def _from_records(
@@ -212,9 +215,10 @@ def _require_records(connection: Connection, spans: list[Span], tenant: str | No
         )
 
 
-def _add(groups: dict[Group, list[int]], group: Group, sums: list[int]) -> None:
-    before = groups.get(group)
-    groups[group] = sums if before is None else [a + b for a, b in zip(before, sums, strict=True)]
+def _add(groups: dict[Group, list[int]], more: dict[Group, list[int]]) -> None:
+    for group, sums in more.items():
+        before = groups.get(group)
+        groups[group] = sums if before is None else [a + b for a, b in zip(before, sums, strict=True)]
 
 
 def _added(rows: Iterable[list[int]]) -> list[int]:

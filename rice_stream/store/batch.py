@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from rice_stream.accounting import Totals, floor_to, roll_up
 from rice_stream.estimator.types import Ints
 from rice_stream.ingest import Rejection
-from rice_stream.schema_names import IMPACT_COLUMNS, MINUTE_S, SLOT_S
+from rice_stream.schema_names import DAY_S, IMPACT_COLUMNS, MINUTE_S, SLOT_S
 
 KEY_COLUMNS = ("tenant_key", "attribution_key", "factor_key", "basis_flags")
 AMOUNT_COLUMNS = (
@@ -74,28 +73,36 @@ class Records:
         )
 
 
-class BatchTotals(NamedTuple):
-    """What a set of records adds to each totals table."""
+def totals_of(records: Records, watched: Collection[tuple[int, int]]) -> dict[str, Totals]:
+    """Table -> what the records add to it, for every totals table; all writers go through them in this order.
 
-    minute: Totals
-    slot: Totals
-    user: Totals
-
-
-def totals_of(records: Records, watched: Collection[tuple[int, int]]) -> BatchTotals:
-    """Roll the records up into all totals tables; `watched` are the (tenant_key, user_key) that have user totals."""
-    tenant = records.columns["tenant_key"]
+    `watched` are the (tenant_key, user_key) that have totals of their own.
+    """
+    tenant, attribution, factor, user = (
+        records.columns[name] for name in ("tenant_key", "attribution_key", "factor_key", "user_key")
+    )
     ended_at_us = records.columns["ended_at_us"]
     slot = floor_to(ended_at_us, SLOT_S)
-    user = records.columns["user_key"]
+    minutes = roll_up([tenant, floor_to(ended_at_us, MINUTE_S)], records.measures)
+    slots = roll_up([tenant, slot, attribution, factor], records.measures)
     chosen = _watched_rows(tenant, user, watched)
-    return BatchTotals(
-        minute=roll_up([tenant, floor_to(ended_at_us, MINUTE_S)], records.measures),
-        slot=roll_up(
-            [tenant, slot, records.columns["attribution_key"], records.columns["factor_key"]], records.measures
+    return {
+        "minute_total": minutes,
+        "slot_total": slots,
+        "user_slot_total": roll_up(
+            [column[chosen] for column in (tenant, slot, user, attribution, factor)], records.measures[chosen]
         ),
-        user=roll_up([tenant[chosen], slot[chosen], user[chosen]], records.measures[chosen]),
-    )
+        # Last, because workers that are at different hours of a day share these rows: whoever has written them makes
+        # the others wait until its transaction ends.
+        "tenant_day_total": _by_day(minutes),
+        "day_total": _by_day(slots),
+    }
+
+
+def _by_day(totals: Totals) -> Totals:
+    """The same sums by UTC day; the second key is when."""
+    tenant, start_s, *rest = totals.keys.T
+    return roll_up([tenant, start_s - start_s % DAY_S, *rest], totals.sums)
 
 
 def _watched_rows(tenant: Ints, user: Ints, watched: Collection[tuple[int, int]]) -> NDArray[np.intp]:

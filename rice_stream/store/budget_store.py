@@ -1,20 +1,16 @@
-"""Budgets, their states and their alerts in SQL; and what a budget's scope consumed, from the totals."""
+"""Budgets, their states and their alerts in SQL; what they consumed is `consumption.py`'s."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from rice_stream import schema
-from rice_stream.budgets import Budget, BudgetState, Consumed, Period
-from rice_stream.budgets.periods import in_utc
-from rice_stream.schema_names import MINUTE_S, SLOT_S
+from rice_stream.budgets import Budget, BudgetState
 from rice_stream.store.statements import insert_ignoring
 
 _MICRO = 1_000_000
-_CONSUMED = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
 
 
 def load_budgets(connection: Connection, *, tenant_id: str | None = None) -> list[Budget]:
@@ -116,112 +112,6 @@ def save_state(connection: Connection, budget: Budget, state: BudgetState) -> No
     changed = connection.execute(update(table).where(table.c.budget_id == budget.budget_id).values(state=text))
     if changed.rowcount == 0:
         connection.execute(insert(table).values(budget_id=budget.budget_id, state=text))
-
-
-def consumed_in(connection: Connection, budget: Budget, period: Period) -> Consumed:
-    """What the budget's scope consumed in the period, exactly, from the totals.
-
-    Periods of the calendar begin and end on quarter hours in every time zone. A rolling window's start is floored to
-    the minute for a whole tenant, to the quarter hour for a narrower scope: it is never shorter than it says.
-    """
-    start_s, end_s = (int(in_utc(moment).timestamp()) for moment in (period.start, period.end))
-    row = connection.execute(_consumption(budget, start_s, end_s)).one()
-    return Consumed(*(int(value) for value in row))
-
-
-def _consumption(budget: Budget, start_s: int, end_s: int) -> Select[Any]:
-    narrowed = budget.team_id or budget.project_id or budget.model
-    if budget.user_id and narrowed:
-        return _from_records(budget, start_s, end_s)
-    if budget.user_id:
-        return _from_users(budget, start_s, end_s)
-    if narrowed:
-        return _from_slots(budget, start_s, end_s)
-    table = schema.minute_total
-    return (
-        _sums(table)
-        .join(schema.tenant, schema.tenant.c.tenant_key == table.c.tenant_key)
-        .where(schema.tenant.c.tenant_id == budget.tenant_id)
-        .where(table.c.minute_start_s >= start_s - start_s % MINUTE_S, table.c.minute_start_s < end_s)
-    )
-
-
-def _sums(table: Any) -> Select[Any]:
-    return select(*(func.coalesce(func.sum(table.c[name]), 0) for name in _CONSUMED)).select_from(table)
-
-
-def _from_slots(budget: Budget, start_s: int, end_s: int) -> Select[Any]:
-    table, attribution, factor = schema.slot_total, schema.attribution, schema.factor_use
-    query = (
-        _sums(table)
-        .join(schema.tenant, schema.tenant.c.tenant_key == table.c.tenant_key)
-        .join(
-            attribution,
-            (attribution.c.tenant_key == table.c.tenant_key)
-            & (attribution.c.attribution_key == table.c.attribution_key),
-        )
-        .where(schema.tenant.c.tenant_id == budget.tenant_id)
-        .where(table.c.slot_start_s >= start_s - start_s % SLOT_S, table.c.slot_start_s < end_s)
-    )
-    if budget.model:
-        query = query.join(factor, factor.c.factor_key == table.c.factor_key)
-    return query.where(*_scope(budget))
-
-
-def _from_users(budget: Budget, start_s: int, end_s: int) -> Select[Any]:
-    table, principal = schema.user_slot_total, schema.principal
-    return (
-        _sums(table)
-        .join(schema.tenant, schema.tenant.c.tenant_key == table.c.tenant_key)
-        .join(
-            principal, (principal.c.tenant_key == table.c.tenant_key) & (principal.c.principal_key == table.c.user_key)
-        )
-        .where(schema.tenant.c.tenant_id == budget.tenant_id)
-        .where(principal.c.kind == "user", principal.c.name == budget.user_id)
-        .where(table.c.slot_start_s >= start_s - start_s % SLOT_S, table.c.slot_start_s < end_s)
-    )
-
-
-def _from_records(budget: Budget, start_s: int, end_s: int) -> Select[Any]:
-    """A user within a team or on a model: no total is that fine, so the records themselves are added up."""
-    table, attribution, factor, principal = (
-        schema.prompt_record,
-        schema.attribution,
-        schema.factor_use,
-        schema.principal,
-    )
-    return (
-        _sums(table)
-        .join(schema.tenant, schema.tenant.c.tenant_key == table.c.tenant_key)
-        .join(
-            attribution,
-            (attribution.c.tenant_key == table.c.tenant_key)
-            & (attribution.c.attribution_key == table.c.attribution_key),
-        )
-        .join(factor, factor.c.factor_key == table.c.factor_key)
-        .join(
-            principal, (principal.c.tenant_key == table.c.tenant_key) & (principal.c.principal_key == table.c.user_key)
-        )
-        .where(schema.tenant.c.tenant_id == budget.tenant_id)
-        .where(principal.c.kind == "user", principal.c.name == budget.user_id)
-        .where(table.c.ended_at_us >= start_s * _MICRO, table.c.ended_at_us < end_s * _MICRO)
-        .where(*_scope(budget))
-    )
-
-
-def _scope(budget: Budget) -> Iterable[ColumnElement[bool]]:
-    attribution, factor = schema.attribution, schema.factor_use
-    if budget.team_id:
-        yield attribution.c.team_id == budget.team_id
-    if budget.project_id:
-        yield attribution.c.project_id == budget.project_id
-    if budget.model:
-        # A budget on gpt-4o also holds its dated snapshots: whatever name the event or the tables use.
-        yield (
-            (factor.c.request_model == budget.model)
-            | (factor.c.response_model == budget.model)
-            | (factor.c.model_resolved == budget.model)
-        )
 
 
 def watermark_us(connection: Connection, tenant_id: str) -> int | None:

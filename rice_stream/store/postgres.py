@@ -34,7 +34,7 @@ from rice_stream.store.writer import (
     probe_sql,
 )
 
-_TOTALS = ("minute_total", "slot_total", "user_slot_total")
+_TOTALS = ("minute_total", "slot_total", "user_slot_total", "tenant_day_total", "day_total")
 _FOREVER = 1 << 62
 
 

@@ -56,11 +56,12 @@ def _totals_from_records(dialect: str, tenant_key: int, user_key: int) -> Insert
         else func.div(records.c.ended_at_us, _MICRO).cast(BigInteger)
     )
     slot = (seconds - seconds % SLOT_S).label("slot_start_s")
+    keys = [records.c.user_key, records.c.attribution_key, records.c.factor_key]
     sums = [func.count()] + [func.coalesce(func.sum(records.c[name]), 0) for name in MEASURES[1:]]
     query = (
-        select(records.c.tenant_key, slot, records.c.user_key, *sums)
+        select(records.c.tenant_key, slot, *keys, *sums)
         .where(records.c.tenant_key == tenant_key, records.c.user_key == user_key)
-        .group_by(records.c.tenant_key, slot, records.c.user_key)
+        .group_by(records.c.tenant_key, slot, *keys)
     )
     statement = postgresql.insert(totals) if dialect == "postgresql" else sqlite.insert(totals)
-    return statement.from_select(["tenant_key", "slot_start_s", "user_key", *MEASURES], query)
+    return statement.from_select([column.name for column in totals.columns], query)

@@ -41,15 +41,14 @@ class Writer(ABC):
             # 2. Totals: exactly the new records' sums, in key order.
             added = batch.records if new.all() else batch.records.select(np.flatnonzero(new))
             totals = totals_of(added, watched)
-            self._add_totals("minute_total", totals.minute)
-            self._add_totals("slot_total", totals.slot)
-            self._add_totals("user_slot_total", totals.user)
+            for table, sums in totals.items():
+                self._add_totals(table, sums)
             # 3. What was refused, and what contradicted an earlier record.
             self._insert_quarantine(batch)
             conflicts = batch.conflicts + conflicts
             self._insert_conflicts(conflicts, batch)
             # 4. How far each partition has been read.
-            result, rows = _summary(batch, new, conflicts, totals.minute)
+            result, rows = _summary(batch, new, conflicts, totals["minute_total"])
             self._save_progress(rows, batch.received_at_us)
         return result
 

@@ -9,6 +9,7 @@ from rice_stream.local import PostgresServer
 from rice_stream.store import open_engine
 from rice_stream.store.migrate import migrate
 from tests.reports_store import Store, postgres_store
+from tests.reports_suites.consumption import ConsumptionSuite
 from tests.reports_suites.explanation import ExplanationSuite
 from tests.reports_suites.quarantine import QuarantineSuite
 from tests.reports_suites.totals import TotalsSuite
@@ -35,6 +36,10 @@ def store(database_url: str) -> Iterator[Store]:
 
 class TestTotals(TotalsSuite):
     """`totals`."""
+
+
+class TestConsumption(ConsumptionSuite):
+    """What budgets consumed."""
 
 
 class TestVerification(VerificationSuite):

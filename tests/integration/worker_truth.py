@@ -238,11 +238,16 @@ def assert_totals(deployment: Deployment, truth: Truth, measures: Mapping[Key, M
     minutes: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
     slots: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
     users: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    tenant_days: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    days: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
     for key, event in truth.events.items():
         second = ended_at_us(event) // 1_000_000
         tenant, slot = event["tenant_id"], second - second % 900
         minutes[tenant, second - second % 60].update(measures[key])
-        slots[tenant, slot, event.get("team_id") or "", event.get("project_id") or ""].update(measures[key])
+        charged = (event.get("team_id") or "", event.get("project_id") or "")
+        slots[tenant, slot, *charged].update(measures[key])
+        tenant_days[tenant, second - second % 86_400].update(measures[key])
+        days[tenant, second - second % 86_400, *charged].update(measures[key])
         if (tenant, event.get("user_id")) in watched:
             users[tenant, slot, event["user_id"]].update(measures[key])
     sums = ", ".join(f"SUM(m.{name})" for name in MEASURES)
@@ -253,6 +258,8 @@ def assert_totals(deployment: Deployment, truth: Truth, measures: Mapping[Key, M
         (minutes, "t.tenant_id, m.minute_start_s", f"minute_total m {named}"),
         (slots, "t.tenant_id, m.slot_start_s, a.team_id, a.project_id", f"slot_total m {named} {attributed}"),
         (users, "t.tenant_id, m.slot_start_s, p.name", f"user_slot_total m {named} {used}"),
+        (tenant_days, "t.tenant_id, m.day_start_s", f"tenant_day_total m {named}"),
+        (days, "t.tenant_id, m.day_start_s, a.team_id, a.project_id", f"day_total m {named} {attributed}"),
     ):
         count = keys.count(",") + 1
         rows = deployment.rows(f"SELECT {keys}, {sums} FROM {source} GROUP BY {keys}")

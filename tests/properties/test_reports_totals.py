@@ -126,7 +126,7 @@ def test_any_break_down_over_any_stretch_is_what_the_events_add_up_to(
 
 @settings(max_examples=15, deadline=None)
 @given(
-    table=st.sampled_from(["minute_total", "slot_total", "prompt_record"]),
+    table=st.sampled_from(["minute_total", "slot_total", "tenant_day_total", "day_total", "prompt_record"]),
     column=st.sampled_from(
         ["input_tokens", "output_tokens", "it_energy_uwh", "carbon_low_ugco2e", "carbon_high_ugco2e"]
     ),
@@ -135,15 +135,16 @@ def test_any_break_down_over_any_stretch_is_what_the_events_add_up_to(
 )
 def test_any_changed_number_of_any_row_is_found(store: Store, table: str, column: str, row: int, change: int) -> None:
     """One number somewhere: verify is right before, wrong while it is changed, and right again after."""
-    keys = {"minute_total": "minute_start_s", "slot_total": "slot_start_s", "prompt_record": "event_id"}
-    rows = store.rows(f"SELECT tenant_key, {keys[table]} AS key FROM {table} ORDER BY 1, 2")
+    starts = {"minute_total": "minute_start_s", "slot_total": "slot_start_s", "prompt_record": "event_id"}
+    key = starts.get(table, "day_start_s")
+    rows = store.rows(f"SELECT tenant_key, {key} AS key FROM {table} ORDER BY 1, 2")
     chosen = rows[row % len(rows)]
-    statement = f"UPDATE {table} SET {column} = {column} + :change WHERE tenant_key = :tenant AND {keys[table]} = :key"
+    statement = f"UPDATE {table} SET {column} = {column} + :change WHERE tenant_key = :tenant AND {key} = :key"
     values = {"tenant": chosen["tenant_key"], "key": chosen["key"]}
     changed = store.execute(statement, change=change, **values)
     try:
         answer = verify(store.engine)
-        expected = 2 if table == "prompt_record" else changed
+        expected = 4 if table == "prompt_record" else changed  # its minute, slot and two days
         assert (answer["ok"], answer["differences_total"]) == (False, expected)
         assert {difference["measure"] for difference in answer["differences"]} == {column}
     finally:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from rice_stream.reports.found import LISTED_MAX
+from rice_stream.reports.recount import TABLES
 from rice_stream.reports.verification import verify
 from rice_stream.schema_names import MEASURES
 from rice_stream.store.retention import drop_records_before
@@ -13,6 +14,7 @@ from rice_stream.store.watching import watch_user
 from tests.reports_store import Store, at, picked
 
 Difference = tuple[str, str, int | None, int | None]
+ALL = {table.name for table in TABLES}
 
 
 def differences(answer: dict[str, Any]) -> list[Difference]:
@@ -48,7 +50,7 @@ class VerificationSuite:
         }
 
     def test_what_the_pipeline_wrote_is_right(self, store: Store) -> None:
-        """3 records; 2 minute, 2 slot and 1 user totals; repeats, contradictions and refusals change nothing."""
+        """3 records; 2 minute, slot and day totals of each kind, 1 of a user; repeats and refusals change nothing."""
         filled(store)
         store.add(
             at("2026-11-22T11:00:10Z", user_id="u-1", cache_read_input_tokens=4, reasoning_output_tokens=2),
@@ -56,9 +58,9 @@ class VerificationSuite:
             b"not json",
         )
         answer = verify(store.engine)
-        assert (answer["ok"], answer["records"], answer["totals_checked"]) == (True, 3, 5)
+        assert (answer["ok"], answer["records"], answer["totals_checked"]) == (True, 3, 9)
 
-    @pytest.mark.parametrize("table", ["minute_total", "slot_total", "user_slot_total"])
+    @pytest.mark.parametrize("table", [table.name for table in TABLES])
     def test_a_changed_total_is_found_and_nothing_else(self, store: Store, table: str) -> None:
         """Every measure of one row one too many: as many differences, with both numbers and the row's names."""
         filled(store)
@@ -71,10 +73,11 @@ class VerificationSuite:
             (table, name, before[name] + k + 1, before[name]) for k, name in enumerate(MEASURES)
         ]
         assert (answer["ok"], answer["differences_total"]) == (False, len(MEASURES))
-        start = "minute_start" if table == "minute_total" else "slot_start"
+        day = table.endswith("day_total")
+        start = "day_start" if day else "minute_start" if table == "minute_total" else "slot_start"
         for difference in answer["differences"]:
             assert (difference["key"]["tenant_id"], difference["problem"]) == ("acme", "differs")
-            assert difference["key"][start] == "2026-11-22T11:00:00Z"
+            assert difference["key"][start] == ("2026-11-22T00:00:00Z" if day else "2026-11-22T11:00:00Z")
 
     def test_the_smallest_difference_of_one_number_is_found(self, store: Store) -> None:
         """One microgram too little in one total of many."""
@@ -105,12 +108,12 @@ class VerificationSuite:
         assert answer["differences"][0]["key"] == {"tenant_key": 77, "minute_start": "1970-01-01T00:10:00Z"}
 
     def test_a_deleted_record_is_found_in_every_total_that_counted_it(self, store: Store) -> None:
-        """Its minute, its slot, its user, and the number of records."""
+        """Its minute, its slot, its day, its user, and the number of records."""
         filled(store)
         assert store.execute("DELETE FROM prompt_record WHERE event_id = '2026-11-22T11:00:10Z'") == 1
         answer = verify(store.engine)
         tables = {row["table"] for row in answer["differences"]}
-        assert tables == {"minute_total", "slot_total", "user_slot_total", "kafka_progress"}
+        assert tables == {*ALL, "kafka_progress"}
         assert ("user_slot_total", "prompts", 1, None) in differences(answer)
         assert ("minute_total", "prompts", 2, 1) in differences(answer)
         assert ("kafka_progress", "recorded", 3, 2) in differences(answer)
@@ -119,12 +122,13 @@ class VerificationSuite:
     @pytest.mark.parametrize(
         ("change", "found"),
         [
-            ("carbon_mid_ugco2e = carbon_mid_ugco2e - 1", {"minute_total", "slot_total", "user_slot_total"}),
-            ("input_tokens = NULL", {"minute_total", "slot_total", "user_slot_total"}),
+            ("carbon_mid_ugco2e = carbon_mid_ugco2e - 1", ALL),
+            ("input_tokens = NULL", ALL),
             ("ended_at_us = ended_at_us + 60000000", {"minute_total"}),
-            ("ended_at_us = ended_at_us + 86400000000000", {"minute_total", "slot_total", "user_slot_total"}),
-            ("attribution_key = attribution_key + 50", {"slot_total"}),
-            ("factor_key = factor_key + 50", {"slot_total"}),
+            ("ended_at_us = ended_at_us + 3600000000", {"minute_total", "slot_total", "user_slot_total"}),
+            ("ended_at_us = ended_at_us + 86400000000000", ALL),
+            ("attribution_key = attribution_key + 50", {"slot_total", "user_slot_total", "day_total"}),
+            ("factor_key = factor_key + 50", {"slot_total", "user_slot_total", "day_total"}),
             ("user_key = NULL", {"user_slot_total"}),
         ],
     )

@@ -93,6 +93,7 @@ class MemoryStore:
                 slot_s = record["ended_at_us"] // 900_000_000 * 900
                 values = {name: record.get(name) or 0 for name in MEASURES} | {"prompts": 1}
                 key = {"tenant_key": tenant_key, "slot_start_s": slot_s, "user_key": user_key}
+                key |= {name: record[name] for name in ("attribution_key", "factor_key")}
                 self.add_up("user_slot_total", key, values)
 
     def add_up(self, table: str, key: dict[str, Any], values: dict[str, int]) -> None:

@@ -18,7 +18,7 @@ from rice_stream.store.migrate import migrate
 from tests.unit.docs_reading import codes, first_codes, rows, section, text_of
 
 PAGE = "docs/accounting.md"
-SHARED = ("minute_total", "slot_total", "user_slot_total")
+SHARED = ("minute_total", "slot_total", "user_slot_total", "tenant_day_total", "day_total")
 """Tables that one section describes together; their own columns say whose they are."""
 
 
@@ -43,10 +43,8 @@ def described() -> dict[str, list[str]]:
 
 
 def _belongs(meaning: str, name: str) -> bool:
-    """`slot_total only` and `the other two` limit a column to some of the tables described together."""
-    if meaning.endswith(" only"):
-        return codes(meaning) == [name]
-    return meaning != "the other two" or name != SHARED[0]
+    """`slot_total only` limits a column to some of the tables described together."""
+    return not meaning.endswith(" only") or name in codes(meaning)
 
 
 def test_every_table_view_and_column_is_described(database: Engine) -> None:
