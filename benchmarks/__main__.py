@@ -26,6 +26,7 @@ BENCHMARKS = {
     "sqlite": "benchmarks.bench_end_to_end:run_sqlite",
     "alert-latency": "benchmarks.bench_latency:run",
     "failover": "benchmarks.bench_latency:run_failover",
+    "budgets": "benchmarks.bench_budgets:run",
 }
 RESULTS = Path(__file__).with_name("results.json")
 

@@ -4,10 +4,11 @@ Whole days of UTC come from totals by the day; the rest at both ends (a time zon
 from those by the minute or the quarter hour.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, Table, func, select, union_all
+from sqlalchemy import Connection, Select, Table, bindparam, func, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from rice_stream import schema
@@ -16,6 +17,8 @@ from rice_stream.budgets.periods import in_utc
 from rice_stream.schema_names import DAY_S, MINUTE_S, SLOT_S
 
 _CONSUMED = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
+_NARROWING = ("team_id", "project_id", "user_id", "model")
+"""Fields of a budget that narrow its scope within the tenant, where set."""
 
 
 class _Buckets(NamedTuple):
@@ -39,13 +42,26 @@ def consumed_in(connection: Connection, budget: Budget, period: Period) -> Consu
     """
     start_s, end_s = (int(in_utc(moment).timestamp()) for moment in (period.start, period.end))
     buckets = _buckets_of(budget)
+    pieces = list(_pieces(buckets, start_s - start_s % buckets.fine_s, end_s))
+    narrowed = tuple(name for name in _NARROWING if getattr(budget, name))
+    parameters: dict[str, object] = {name: getattr(budget, name) for name in ("tenant_id", *narrowed)}
+    for k, (_, low_s, high_s) in enumerate(pieces):
+        parameters |= {f"low_s_{k}": low_s, f"high_s_{k}": high_s}
+    row = connection.execute(_statement(narrowed, tuple(table for table, _, _ in pieces)), parameters).one()
+    return Consumed(*(int(value) for value in row))
+
+
+@lru_cache(maxsize=256)
+def _statement(narrowed: tuple[str, ...], tables: tuple[Table, ...]) -> Select[Any]:
+    """The sum of these tables' rows within the scope's bounds. Kept, because making it costs more than running it."""
     pieces = [
-        _scoped(budget, table).where(_start(table) >= low_s, _start(table) < high_s)
-        for table, low_s, high_s in _pieces(buckets, start_s - start_s % buckets.fine_s, end_s)
+        _scoped(narrowed, table).where(
+            _start(table) >= bindparam(f"low_s_{k}"), _start(table) < bindparam(f"high_s_{k}")
+        )
+        for k, table in enumerate(tables)
     ]
     consumed = union_all(*pieces).subquery("consumed")
-    row = connection.execute(select(*(func.coalesce(func.sum(consumed.c[name]), 0) for name in _CONSUMED))).one()
-    return Consumed(*(int(value) for value in row))
+    return select(*(func.coalesce(func.sum(consumed.c[name]), 0) for name in _CONSUMED))
 
 
 def _buckets_of(budget: Budget) -> _Buckets:
@@ -71,37 +87,35 @@ def _start(table: Table) -> ColumnElement[int]:
     return next(column for column in table.primary_key if column.name.endswith("_start_s"))
 
 
-def _scoped(budget: Budget, table: Table) -> Select[Any]:
-    """What the rows of the budget's scope add up to."""
+def _scoped(narrowed: tuple[str, ...], table: Table) -> Select[Any]:
+    """What the rows of a scope add up to; the scope is bound by the names of the budget's fields."""
     tenant, attribution, factor, principal = schema.tenant, schema.attribution, schema.factor_use, schema.principal
     query = (
         select(*(func.sum(table.c[name]).label(name) for name in _CONSUMED))
         .join(tenant, tenant.c.tenant_key == table.c.tenant_key)
-        .where(tenant.c.tenant_id == budget.tenant_id)
+        .where(tenant.c.tenant_id == bindparam("tenant_id"))
     )
-    if budget.team_id or budget.project_id:
+    if "team_id" in narrowed or "project_id" in narrowed:
         same = attribution.c.attribution_key == table.c.attribution_key
         query = query.join(attribution, (attribution.c.tenant_key == table.c.tenant_key) & same)
-    if budget.model:
+    if "model" in narrowed:
         query = query.join(factor, factor.c.factor_key == table.c.factor_key)
-    if budget.user_id:
+    if "user_id" in narrowed:
         same = principal.c.principal_key == table.c.user_key
         query = query.join(principal, (principal.c.tenant_key == table.c.tenant_key) & same)
-    return query.where(*_scope(budget))
+    return query.where(*(_condition(name) for name in narrowed))
 
 
-def _scope(budget: Budget) -> Iterable[ColumnElement[bool]]:
+def _condition(name: str) -> ColumnElement[bool]:
     attribution, factor, principal = schema.attribution, schema.factor_use, schema.principal
-    if budget.team_id:
-        yield attribution.c.team_id == budget.team_id
-    if budget.project_id:
-        yield attribution.c.project_id == budget.project_id
-    if budget.user_id:
-        yield (principal.c.kind == "user") & (principal.c.name == budget.user_id)
-    if budget.model:
+    wanted: ColumnElement[Any] = bindparam(name)
+    if name == "model":
         # A budget on gpt-4o also holds its dated snapshots: whatever name the event or the tables use.
-        yield (
-            (factor.c.request_model == budget.model)
-            | (factor.c.response_model == budget.model)
-            | (factor.c.model_resolved == budget.model)
+        return (
+            (factor.c.request_model == wanted)
+            | (factor.c.response_model == wanted)
+            | (factor.c.model_resolved == wanted)
         )
+    if name == "user_id":
+        return (principal.c.kind == "user") & (principal.c.name == wanted)
+    return attribution.c[name] == wanted

@@ -1,0 +1,84 @@
+"""Judging many budgets over a month that is full, beside a database that is asked nothing."""
+
+import time
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, text
+
+from benchmarks.harness import Row, stack
+from rice_stream.budgets import parse_budget
+from rice_stream.judging import Judge
+from rice_stream.schema_names import MEASURES
+from rice_stream.store import budget_store, reading, writing
+from rice_stream.store.dimensions import Dimensions
+
+_TENANTS = 20
+_BUDGETS = 1_000
+_DAYS = 31
+_ROUNDS = 3
+
+
+def run() -> list[dict[str, object]]:
+    """Budgets judged per second, a month of minutes behind each, beside empty round trips to the same database."""
+    with stack() as (_, engine):
+        _fill(engine)
+        _set_budgets(engine)
+        judge = Judge(engine)
+        judge.judge_all(datetime.now(UTC))  # what is exceeded already fires now, and not while we measure
+        begun = time.perf_counter()
+        for _ in range(_ROUNDS):
+            judge.judge_all(datetime.now(UTC))
+        judged = _ROUNDS * _BUDGETS / (time.perf_counter() - begun)
+        asked = _empty_round_trips(engine)
+    return [
+        Row.against(
+            "budgets judged, a full month each", judged, "1/s", "empty round trips to the database", asked
+        ).as_dict()
+    ]
+
+
+def _fill(engine: Engine) -> None:
+    """A month of every minute and day of every tenant, as if made by the worker."""
+    keys = Dimensions(engine).tenants([f"tenant-{k:02d}" for k in range(_TENANTS)])
+    ones = ", ".join("1" for _ in MEASURES)
+    now_s = int(time.time())
+    with writing(engine) as connection:
+        for table, bucket_s in (("minute_total", 60), ("tenant_day_total", 86_400)):
+            connection.execute(
+                text(
+                    f"INSERT INTO {table} SELECT k, s, {ones} FROM generate_series(CAST(:first AS int), CAST(:last AS int)) k,"
+                    " generate_series(CAST(:from_s AS bigint), CAST(:to_s AS bigint), CAST(:bucket_s AS bigint)) s"
+                ),
+                {
+                    "first": min(keys.values()),
+                    "last": max(keys.values()),
+                    "from_s": (now_s - _DAYS * 86_400) // bucket_s * bucket_s,
+                    "to_s": now_s,
+                    "bucket_s": bucket_s,
+                },
+            )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM (ANALYZE)"))
+
+
+def _set_budgets(engine: Engine) -> None:
+    periods = ("month", "rolling-30d", "week", "day")
+    zones = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York")
+    with writing(engine) as connection:
+        for number in range(_BUDGETS):
+            budget = {
+                "name": f"b{number}",
+                "tenant_id": f"tenant-{number % _TENANTS:02d}",
+                "limit_gco2e": 10_000,
+                "period": periods[number % 4],
+                "time_zone": zones[number // 4 % 4],
+            }
+            budget_store.save_budget(connection, parse_budget(budget), time.time_ns() // 1000)
+
+
+def _empty_round_trips(engine: Engine) -> float:
+    with reading(engine) as connection:
+        begun = time.perf_counter()
+        for _ in range(_BUDGETS):
+            connection.execute(text("SELECT 1"))
+        return _BUDGETS / (time.perf_counter() - begun)
