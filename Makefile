@@ -2,43 +2,56 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.rice-setup
+SETUP := $(VENV)/.rice-setup
+DEV := $(VENV)/.rice-dev
 SECONDS ?=
 STORE ?= postgres
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: setup demo test bench lint lock clean
+.PHONY: setup setup-dev demo test bench lint lock clean
 
-setup: $(STAMP)
+# What runs: the package with the local stack. What is developed with: that, and the tools of test, lint and training.
+setup: $(SETUP)
+setup-dev: $(DEV)
 
-$(STAMP): requirements.lock pyproject.toml
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rice_stream needs Python 3.11 or newer; found $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "setup: installing the locked dependencies into $(VENV)" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m rice_stream.local
-	@touch $(STAMP)
+endef
+
+$(SETUP): requirements.lock pyproject.toml
+	$(install)
+	@touch $(SETUP)
+
+$(DEV): requirements-dev.lock pyproject.toml
+	$(install)
+	@touch $(SETUP) $(DEV)
 
 demo: setup
 	@$(BIN)/rice-stream demo --store $(STORE) $(if $(SECONDS),--seconds $(SECONDS))
 
 # A service that cannot start fails the run; it is never skipped. What needs services runs in one of the processes.
-test: setup
+test: setup-dev
 	RICE_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -n 2
 
-bench: setup
+bench: setup-dev
 	$(BIN)/python -m benchmarks
 
-lint: setup
+lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_house_rules.py
 
-# Maintainers: refresh the lock (hashes, no download addresses) for every supported Python and platform.
-lock:
+# Maintainers: refresh the locks (hashes, no download addresses) for every supported Python and platform.
+lock: setup-dev
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade -o requirements.lock
+	$(LOCK) --extra dev --upgrade -o requirements-dev.lock
+	$(LOCK) --extra local --extra editable -c requirements-dev.lock -o requirements.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
