@@ -3,16 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.rice-setup
-DEV := $(VENV)/.rice-dev
+RUN := $(VENV)/.rice-run
 SECONDS ?=
 STORE ?= postgres
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: setup setup-dev demo test bench lint lock clean
+.PHONY: setup demo test bench lint lock clean
 
-# What runs: the package with the local stack. What is developed with: that, and the tools of test, lint and training.
+# Everything: the package, its extras, and the tools of test, lint and training. The demo makes do with what runs.
 setup: $(SETUP)
-setup-dev: $(DEV)
 
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rice_stream needs Python 3.11 or newer; found $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
@@ -23,32 +22,32 @@ define install
 	@$(BIN)/python -m rice_stream.local
 endef
 
-$(SETUP): requirements.lock pyproject.toml
+$(SETUP): requirements-dev.lock pyproject.toml
 	$(install)
-	@touch $(SETUP)
+	@touch $(RUN) $(SETUP)
 
-$(DEV): requirements-dev.lock pyproject.toml
+$(RUN): requirements.lock pyproject.toml
 	$(install)
-	@touch $(SETUP) $(DEV)
+	@touch $(RUN)
 
-demo: setup
+demo: $(RUN)
 	@$(BIN)/rice-stream demo --store $(STORE) $(if $(SECONDS),--seconds $(SECONDS))
 
 # A service that cannot start fails the run; it is never skipped. What needs services runs in one of the processes.
-test: setup-dev
+test: setup
 	RICE_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -n 2
 
-bench: setup-dev
+bench: setup
 	$(BIN)/python -m benchmarks
 
-lint: setup-dev
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_house_rules.py
 
 # Maintainers: refresh the locks (hashes, no download addresses) for every supported Python and platform.
-lock: setup-dev
+lock: setup
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) --extra dev --upgrade -o requirements-dev.lock
 	$(LOCK) --extra local --extra editable -c requirements-dev.lock -o requirements.lock

@@ -36,16 +36,17 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which; default: all")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full number of events")
     arguments = parser.parse_args()
-    results: dict[str, list[dict[str, Any]]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    rows: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     for name in arguments.names or BENCHMARKS:
         module_name, _, function_name = BENCHMARKS[name].partition(":")
         print(f"running {name} ...", file=sys.stderr, flush=True)
         function = getattr(importlib.import_module(module_name), function_name)
         scaled = "scale" in inspect.signature(function).parameters
-        results[name] = function(scale=arguments.scale) if scaled else function()
+        found = function(scale=arguments.scale) if scaled else function()
+        rows = [row for row in rows if row["benchmark"] != name] + [{"benchmark": name, **row} for row in found]
         # At once: an hour of measuring must not be lost with its last minute.
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    _show([row for name in arguments.names or BENCHMARKS for row in results[name]])
+        RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    _show([row for row in rows if row["benchmark"] in (arguments.names or BENCHMARKS)])
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -54,7 +54,7 @@ def _training(name: str) -> Any:
     except ModuleNotFoundError as missing:
         raise UsageError(
             f"validate needs the source checkout and the extra `training` ({missing.name} is missing):"
-            " clone the repository, then `make setup-dev`"
+            " clone the repository, then `make setup`"
         ) from missing
 
 
