@@ -82,6 +82,8 @@ class BatchLoop:
         self._on_commit = on_commit
         self._prepare_thread = ThreadPoolExecutor(1, "rice-prepare")
         self._commit_thread = ThreadPoolExecutor(1, "rice-commit")
+        self._failing: set[ThreadPoolExecutor] = set()
+        """Whose last try failed: preparing may succeed (all names are known) while committing does not."""
 
     async def run(self) -> None:
         """Until the intake is closed. An exception means: stop the process, nothing un-acked was stored as acked."""
@@ -136,6 +138,7 @@ class BatchLoop:
             try:
                 result = await loop.run_in_executor(thread, work)
             except StoreUnavailableError as error:
+                self._failing.add(thread)
                 self._progress.set_problem("store", str(error))
                 if time.monotonic() + pause_s > deadline:
                     raise StoreUnavailableError(
@@ -147,5 +150,7 @@ class BatchLoop:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _BACKOFF_MAX_S)
             else:
-                self._progress.set_problem("store", None)
+                self._failing.discard(thread)
+                if not self._failing:
+                    self._progress.set_problem("store", None)
                 return result

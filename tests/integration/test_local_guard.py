@@ -23,25 +23,27 @@ pytestmark = pytest.mark.services
 
 # Opens a whole stack, says what belongs to it, and waits for a signal.
 STACK_SCRIPT = """
-import json, psutil, signal
+import json, psutil, select
 from rice_stream.local import local_stack
 with local_stack(topics=["t"]) as stack:
     port = int(stack.bootstrap_servers.rpartition(":")[2])
     pids = [child.pid for child in psutil.Process().children(recursive=True)]
     print(json.dumps({"pids": pids, "port": port}), flush=True)
-    signal.pause()
+    while True:  # a pause without an end would miss a signal that comes just before it
+        select.select([], [], [], 0.2)
 """
 
 # The same with PostgreSQL alone, which starts in a second.
 POSTGRES_SCRIPT = """
-import json, psutil, signal
+import json, psutil, select
 from pathlib import Path
 from rice_stream.local import PostgresServer
 from rice_stream.local.directories import temporary_directory
 with PostgresServer(temporary_directory("rice-pg-")) as postgres:
     pids = [child.pid for child in psutil.Process().children(recursive=True)]
     print(json.dumps({"pids": pids, "port": None}), flush=True)
-    signal.pause()
+    while True:  # a pause without an end would miss a signal that comes just before it
+        select.select([], [], [], 0.2)
 """
 
 

@@ -245,3 +245,27 @@ def test_a_batch_over_the_limit_is_neither_stored_nor_acknowledged() -> None:
         bench.run(script)
     assert "acked a" in bench.history
     assert not {"committed b", "acked b", "committed c", "acked c"} & set(bench.history)
+
+
+def test_a_worker_that_cannot_commit_is_not_ready_although_it_can_prepare() -> None:
+    """The next batch needs no new names, so preparing it succeeds: that says nothing of the store."""
+    bench = Bench(commit_fails=8)
+    ready: dict[str, bool] = {}
+    prepare = bench.pipeline.prepare
+
+    def prepare_and_note(chunks: Sequence[Chunk], received_at_us: int) -> Batch:
+        bench.loop.call_later(0.01, lambda: ready.update({chunks[0].topic: bench.progress.ready()[0]}))
+        return cast(Batch, prepare(chunks, received_at_us))
+
+    bench.pipeline.prepare = prepare_and_note
+
+    async def script() -> None:
+        await bench.put("a", "b")
+        await asyncio.sleep(1.0)
+        await bench.put("c")
+        await bench.intake.close()
+
+    bench.run(script)
+    assert bench.history.index("prepared b") < bench.history.index("committed a")
+    assert bench.history.index("prepared b") > bench.history.index("failed a")
+    assert ready["b"] is False

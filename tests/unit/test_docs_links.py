@@ -60,11 +60,21 @@ def test_what_is_said_of_source_formats_is_so() -> None:
 def test_every_dependency_has_a_reason() -> None:
     """docs/decisions.md names each package that the worker and its extras install, and none that they do not."""
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
-    extras = [name for extra in ("local", "parquet", "training") for name in project["optional-dependencies"][extra]]
+    extras = [
+        name
+        for extra in ("local", "parquet", "training", "editable")
+        for name in project["optional-dependencies"][extra]
+    ]
     needed = {_package(requirement) for requirement in [*project["dependencies"], *extras]}
     for_tests = {_package(requirement) for requirement in project["optional-dependencies"]["dev"]}
     table = section(text_of("docs/decisions.md"), "## Dependencies")
-    reasoned = {name for cells in rows(table) for name in codes(cells[0])} - {"local", "training", "parquet", "dev"}
+    reasoned = {name for cells in rows(table) for name in codes(cells[0])} - {
+        "local",
+        "training",
+        "parquet",
+        "editable",
+        "dev",
+    }
     assert needed <= reasoned <= needed | for_tests
 
 
