@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     skipped_scopes: Annotated[tuple[str, ...], NoDecode] = ()
     database_url: SecretStr = SecretStr("sqlite:///rice.db")
 
-    method: Literal["rice-paper", "rice-calibrated"] = "rice-paper"
+    method: Literal["rice-paper", "rice-calibrated"] = "rice-calibrated"
     serving_profile: str | None = None
     serving_profiles: Annotated[tuple[dict[str, Any], ...], NoDecode] = ()
     serving_overrides: Annotated[tuple[dict[str, Any], ...], NoDecode] = ()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rice_stream.estimator.types import Floats
+from rice_stream.estimator.registry import load_method
+from rice_stream.estimator.types import Context, Floats, Requests
 from training.calibrated_model import specifications
 from training.calibrated_rows import Row, leave_one_group_out
 
@@ -14,14 +15,40 @@ ECOLOGITS = (1.1665273170451914e-06, -0.011205921025579175, 4.052928146734005e-0
 ecologits/impacts/llm.py, methodology of 2025; formula and constants as published."""
 
 
+def paper_j(rows: Sequence[Row]) -> Floats:
+    """`rice-paper` told the model's parameters and the tokens, as for a hosted model: its own devices, TDP and batch of 1."""
+    method = load_method("rice-paper")
+    requests = Requests(
+        context=np.arange(len(rows)),
+        input_tokens=np.array([round(row.input_tokens) for row in rows], dtype=np.int64),
+        cache_read_input_tokens=np.zeros(len(rows), dtype=np.int64),
+        output_tokens=np.array([round(row.output_tokens) for row in rows], dtype=np.int64),
+        inference=np.ones(len(rows), dtype=np.bool_),
+    )
+    contexts = [Context(row.context.params_total_b, row.context.params_active_b) for row in rows]
+    found = method.estimate(method.coefficients(contexts), requests)
+    steps = np.maximum(requests.output_tokens - 1, 1)
+    tokens = np.maximum(requests.output_tokens, 1)
+    of_kind = {
+        "request": found.gpu_energy_j / tokens,
+        "board": found.gpu_energy_j,
+        "decode": found.decode_j / steps,
+        "eager": found.decode_j / steps,
+        "prefill": found.prefill_j,
+    }
+    return np.array([of_kind[row.kind][place] for place, row in enumerate(rows)])
+
+
 def ecologits_j(rows: Sequence[Row]) -> Floats:
-    """EcoLogits' GPU energy per output token, given the true batch size and device count. Prompts are not in it."""
+    """EcoLogits' GPU energy per output token (of a whole run: times its tokens), given the true batch size and device
+    count. Prompts are not in it: NaN for a prefill."""
     alpha, beta, gamma = ECOLOGITS
     values = []
     for row in rows:
         context = row.context
         per_token = alpha * math.exp(beta * float(context.batch_size or 1.0)) * context.params_active_b.mid + gamma
-        values.append(3600.0 * float(context.devices or 1.0) * per_token)
+        tokens = {"board": row.output_tokens, "prefill": math.nan}.get(row.kind, 1.0)
+        values.append(3600.0 * float(context.devices or 1.0) * per_token * tokens)
     return np.array(values)
 
 

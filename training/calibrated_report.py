@@ -10,17 +10,19 @@ import numpy as np
 from rice_stream.estimator.calibrated_artefact import parse_artefact
 from rice_stream.estimator.types import Floats
 from training.calibrated_artefact import HOST_SHARE, KV_LAW
-from training.calibrated_compare import ecologits_j, log_log_j, tdp_time_j
+from training.calibrated_compare import ecologits_j, log_log_j, paper_j, tdp_time_j
 from training.calibrated_errors import family
 from training.calibrated_plots import plot_all
 from training.calibrated_rows import PROMPT_TOKENS, Row
 from training.calibrated_targets import (
     at_least_1b,
     error,
+    it_joules,
     joules_of,
     markdown,
     mask,
     on,
+    ours,
     reached,
 )
 from training.calibrated_text import CLOSING, INTRODUCTION, PHYSICS
@@ -29,7 +31,12 @@ if TYPE_CHECKING:
     from training.calibrated import Fitted
 
 DOCS = Path(__file__).parent.parent / "docs"
-METHODS = {"plain log-log fit, left out": log_log_j, "EcoLogits' law": ecologits_j, "TDP x measured time": tdp_time_j}
+METHODS = {
+    "`rice-paper`": paper_j,
+    "plain log-log fit, left out": log_log_j,
+    "EcoLogits' law": ecologits_j,
+    "TDP x measured time": tdp_time_j,
+}
 
 
 def write_report(fitted: "Fitted") -> Path:
@@ -78,14 +85,16 @@ def methods(fitted: "Fitted") -> str:
     served = mask(data.energy, lambda row: row.source == "ml_energy_v3")
     eager_rows = [row for row in data.perf26 if row.kind == "eager"]
     eager = mask(data.perf26, lambda row: row.kind == "eager")
-    decode_rows = [row for row in data.gpu if row.kind == "decode" and at_least_1b(row)]
-    decode = mask(data.energy, lambda row: row.kind == "decode" and at_least_1b(row))
     lines = ["| data | method | MAPE | median APE | bias |", "|---|---|---|---|---|"]
     groups: list[tuple[str, list[Row], Floats]] = [
         (f"ML.ENERGY v3, {name}", *_part(data.v3, left.energy_j[served], on(name))) for name in ("H100", "B200")
     ]
-    groups += [("our decode steps, >= 1 B", decode_rows, left.energy_j[decode])]
+    groups += [
+        (f"our {name}, >= 1 B", *_part(data.energy, left.energy_j, ours(kind)))
+        for kind, name in (("decode", "decode steps"), ("prefill", "prefills"))
+    ]
     groups += [("LLM-Perf 2026, A100, batch 1", eager_rows, left.perf26_j[eager])]
+    groups += [("LLM-Perf 2024, A100, batch 1, server", *_part(data.perf24, it_joules(fitted), at_least_1b))]
     all_served = {id(row): value for row, value in zip(data.v3, log_log_j(data.v3), strict=True)}
     for name, rows, own in groups:
         table = {"`rice-calibrated`, left out": own}
@@ -93,12 +102,16 @@ def methods(fitted: "Fitted") -> str:
             is_served = method.startswith("plain") and rows[0].source == "ml_energy_v3"
             table[method] = np.array([all_served[id(row)] for row in rows]) if is_served else predict(rows)
         for method, predicted in table.items():
+            if np.isnan(predicted).all():
+                lines.append(f"| {name} | {method} | says nothing of prompts | | |")
+                continue
             mape, median, bias, _ = error(predicted, joules_of(rows), np.ones(len(rows), dtype=np.bool_))
             lines.append(f"| {name} | {method} | {mape:.0f} % | {median:.0f} % | {bias:+.0f} % |")
     lines.append(
         "\nThe log-log fit sees the same rows and is left out by the same groups. EcoLogits' law is the published formula, given"
         " the true batch size (outside its range too) and the true device count. TDP x time is given the measured step time,"
-        " which no caller of an API has. For `rice-paper` on these rows see validation.md."
+        " which no caller of an API has. `rice-paper` is told what it asks for, parameters and tokens, and takes devices, power and"
+        " a batch of 1 from the paper. The 2024 meter is the server's; EcoLogits' law, TDP and `rice-paper` are of its GPU."
     )
     return "\n".join(lines)
 
