@@ -113,7 +113,19 @@ def test_compare_equals_estimates_of_the_other_model(ledger: Shell) -> None:
         total = document["total"]["changed"]["carbon_gco2e"][end]
         assert total == pytest.approx(2 * one["carbon_gco2e"][end], abs=1e-6), end
     assert document["method"] == "rice-calibrated"
+
+
+def test_compare_uses_one_method_for_both_sides_and_names_that_of_the_records(ledger: Shell) -> None:
+    """What `rice-paper` recorded is estimated anew: like is compared with like, and what was recorded is given beside."""
+    event = {"event_id": "p-1", "tenant_id": "own", "request_model": "gpt-4o", "input_tokens": 900, "output_tokens": 90}
+    path = ledger.directory / "own.jsonl"
+    path.write_text(json.dumps({**event, "ended_at": (datetime.now(UTC) - timedelta(minutes=1)).isoformat()}))
+    assert ledger.run("ingest", str(path), RICE_METHOD="rice-paper").exit_code == 0
+    document = ledger.json("compare", "--tenant", "own", "--model", "gpt-4o", *CALIBRATED)
     assert [version.split("+")[0] for version in document["methods_recorded"]] == ["rice-paper-1"]
+    total = document["total"]
+    assert total["as_served"] == total["changed"]
+    assert total["as_served"]["carbon_gco2e"]["mid"] < total["recorded"]["carbon_gco2e"]["mid"] / 2
 
 
 def test_compare_by_model_adds_up(ledger: Shell) -> None:
@@ -151,7 +163,10 @@ def test_a_window_may_be_open_at_one_end(ledger: Shell, option: str, word: str) 
     ("arguments", "message"),
     [
         ((), "nothing to compare with"),
-        (("--profile", "batch1"), "--profile: rice-paper does not know it; add --method rice-calibrated"),
+        (
+            ("--profile", "batch1", "--method", "rice-paper"),
+            "--profile: rice-paper does not know it; add --method rice-calibrated",
+        ),
         (("--model", "gpt-4o", "--window", "1h", "--from", "2026-01-01"), "--window says it all"),
         (("--model", "gpt-4o", "--from", "2026-02-01", "--to", "2026-01-01"), "--from must lie before --to"),
         (("--model", "gpt-4o", "--tenant", "nobody"), "no records in this window"),
