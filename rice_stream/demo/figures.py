@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from rice_stream import schema
-from rice_stream.budgets import Budget, State, period_at
+from rice_stream.budgets import Budget, Estimate, State, period_at
 from rice_stream.budgets.alerts import in_units
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
 from rice_stream.store import budget_store, reading
@@ -81,6 +81,8 @@ class BudgetFigure:
     reached: tuple[float, ...]
     """The thresholds at or above which the consumption is now, whether or not that was judged already."""
     state: State
+    estimate: Estimate = "mid"
+    """Which end of the range `consumed` is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,7 @@ def _budget(connection: Connection, budget: Budget, now: datetime) -> BudgetFigu
         ratio=consumed.ratio(budget),
         reached=tuple(t for t in budget.thresholds if budget.reached(t, amount)),
         state=budget_store.load_state(connection, budget).state,
+        estimate=budget.estimate,
     )
 
 

@@ -117,7 +117,7 @@ def _budget(budget: BudgetFigure, width: int) -> list[Text]:
     return [
         spread(
             Text(budget_label(budget.tenant_id, budget.name)),
-            Text(amounts.limited(budget.consumed, budget.limit, budget.unit)),
+            Text(amounts.limited(budget.consumed, budget.limit, budget.unit) + _end_of_range(budget)),
             width,
         ),
         line(
@@ -126,6 +126,10 @@ def _budget(budget: BudgetFigure, width: int) -> list[Text]:
             cell(budget.state, 8, style),
         ),
     ]
+
+
+def _end_of_range(budget: BudgetFigure) -> str:
+    return f" ({budget.estimate})" if budget.unit == "gco2e" and budget.estimate != "mid" else ""
 
 
 def rankings(view: View, width: int, height: int) -> list[Text]:

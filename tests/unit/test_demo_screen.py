@@ -160,6 +160,13 @@ def test_budgets_nearest_to_their_limit_come_first_and_tenants_by_emissions() ->
     assert tenants == sorted(tenants)
 
 
+def test_a_budget_on_an_end_of_the_range_says_so() -> None:
+    """Without it, its amount would contradict the tenant's middle value beside it. Energy has no range."""
+    judged = [replace(budget("acme", "b", 0.5, "ok", unit), estimate="high") for unit in ("gco2e", "kwh")]
+    assert "0.75 of 1.5 kg (high)" in plain(replace(VIEW, figures=replace(VIEW.figures, budgets=(judged[0],))), 120, 40)
+    assert "(high)" not in plain(replace(VIEW, figures=replace(VIEW.figures, budgets=(judged[1],))), 120, 40)
+
+
 def test_gauges_mark_thresholds_where_they_are() -> None:
     """120 % is the end of the gauge: at 24 columns, 50 % is column 10, 100 % column 20; over the end it stays full."""
     assert gauge(0.25, (0.5, 1.0), 24, "", 1.2).plain == "━" * 5 + "─" * 5 + "┃" + "─" * 9 + "┃" + "─" * 3
