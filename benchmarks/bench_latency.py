@@ -15,8 +15,8 @@ from rice_stream.local import LocalStack
 from rice_stream.store import budget_store, writing
 
 _RATE = 5_000
-_SECONDS = 40
-_TENANTS = 60
+_SECONDS = 60
+_TENANTS = 150
 
 
 def run() -> list[dict[str, object]]:

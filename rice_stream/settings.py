@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     live_feed_refresh_s: Annotated[float, Field(ge=60)] = 900.0
     live_feed_zones: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
 
-    batch_events_max: Annotated[int, Field(ge=1, le=500_000)] = 25_000
+    batch_events_max: Annotated[int, Field(ge=1, le=500_000)] = 20_000
     batch_wait_s: Annotated[float, Field(gt=0, le=60)] = 0.05
     quarantine_ratio_max: Annotated[float, Field(gt=0, le=1)] = 0.5
     quarantine_ratio_events_min: Annotated[int, Field(ge=1)] = 1_000
