@@ -185,6 +185,14 @@ class VerificationSuite:
         assert ("minute_total", "prompts", 3, 2) in differences(early)
         assert not any(row["key"].get("tenant_id") == "globex" for row in early["differences"])
 
+    def test_a_horizon_within_a_day_leaves_that_day_out(self, store: Store) -> None:
+        """Its total counts records before the horizon as well; the days after it are compared."""
+        store.add(*(at(f"2026-11-{moment}:00Z") for moment in ("22T11:00", "22T12:00", "23T09:00")))
+        horizon = datetime(2026, 11, 22, 11, 30, tzinfo=UTC)
+        assert verify(store.engine, horizon=horizon)["ok"]
+        store.execute("UPDATE tenant_day_total SET prompts = prompts + 1")
+        assert differences(verify(store.engine, horizon=horizon)) == [("tenant_day_total", "prompts", 2, 1)]
+
     def test_offsets_that_kafka_never_gave_are_told_and_are_no_difference(self, store: Store) -> None:
         """Compaction and markers leave holes."""
         store.add(at("2026-11-22T11:00:00Z"))
