@@ -25,6 +25,7 @@ class Basis(IntFlag):
     HARDWARE_ASSUMED = 1 << 12
     HARDWARE_SCALED = 1 << 13
     SITE_CALIBRATED = 1 << 14
+    ARCHITECTURE_ASSUMED = 1 << 15
 
 
 def basis_names(flags: int) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from rice_stream.estimator.calibrated import ARTEFACT
 from rice_stream.estimator.calibrated_artefact import Artefact
 from rice_stream.estimator.types import Floats
 from training.calibrated_artefact import BATCH_HIGH, BATCH_LOW, fields, rounded, scaffold, serialise
-from training.calibrated_errors import Coverage, assumed, at_batch, calibrate, family, widening
+from training.calibrated_errors import Coverage, assumed, at_batch, bare, calibrate, family, widening
 from training.calibrated_fit import LeftOutFits, fit, initial, leave_out, predict_j, problem
 from training.calibrated_model import BOARD_J, BOARD_S, ENERGY, TIME, Theta
 from training.calibrated_perf import PERF24_FILE, PERF26_FILE, perf24_rows, perf26_rows, quantised_extra
@@ -46,9 +46,10 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Predictions of every row by fits that saw no row of its group; `energy_fits` predicts variants of the rows."""
+    """Predictions of every row by fits that saw no row of its group; the `_fits` predict variants of the rows."""
 
     energy_fits: LeftOutFits
+    eager_fits: LeftOutFits
     energy_j: Floats
     perf26_j: Floats
     perf24_j: Floats
@@ -96,11 +97,13 @@ def fit_all(data: Data, empty: Artefact) -> Theta:
 
 def predict_left_out(data: Data, theta: Theta, empty: Artefact) -> LeftOut:
     energy = leave_out(data.energy, ENERGY, initial(), empty, time=False)
+    eager = leave_out(data.perf26, BOARD_J, theta, empty, time=False)
     board_s = leave_out([*data.perf26, *data.perf24], BOARD_S, theta, empty, time=True)
     return LeftOut(
         energy_fits=energy,
+        eager_fits=eager,
         energy_j=energy.predict(data.energy),
-        perf26_j=leave_out(data.perf26, BOARD_J, theta, empty, time=False).predict(data.perf26),
+        perf26_j=eager.predict(data.perf26),
         perf24_j=leave_out_mixed(data, theta, empty),
         perf24_s=board_s.predict(data.perf24),
         v3_at_low_batch=energy.predict(at_batch(data.v3, BATCH_LOW)),
@@ -143,6 +146,7 @@ def intervals(data: Data, left_out: LeftOut, theta: Theta, empty: Artefact) -> t
     errors = {
         "errors": {**bounds, **unstated},
         "hardware_errors": hardware_errors(data, residual[served], theta, empty),
+        "architecture_errors": architecture_errors(data, left_out),
     }
     return known, rounded_deep(errors), inside.astype(np.float64)
 
@@ -172,6 +176,23 @@ def hardware_errors(data: Data, measured: Floats, full: Theta, empty: Artefact) 
         "high": max(scaled_wider["high"], unknown_wider["high"]),
     }
     return {"measured": {"low": 0.0, "high": 0.0}, "scaled": scaled_wider, "unknown": widest}
+
+
+def architecture_errors(data: Data, left_out: LeftOut) -> dict[str, dict[str, float]]:
+    """What intervals need on top where only a model's parameters are known: left-out residuals without layers and KV size."""
+    steps = [row for row in data.perf26 if row.kind == "eager"]
+    kinds = {
+        "dense/one": (steps, left_out.eager_fits),
+        "dense/known": ([row for row in data.v3 if family(row) == "dense"], left_out.energy_fits),
+        "moe/known": ([row for row in data.v3 if family(row) == "moe"], left_out.energy_fits),
+    }
+    wider = {
+        name: widening(log_ratio(rows, fits.predict(bare(rows))), log_ratio(rows, fits.predict(rows)))
+        for name, (rows, fits) in kinds.items()
+    }
+    # No mixture of experts was measured at batch 1; a guessed layer count is as wrong at a guessed batch as at a known one.
+    wider["moe/one"] = wider["moe/known"]
+    return wider | {f"{name}/assumed": wider[f"{name}/known"] for name in ("dense", "moe")}
 
 
 def _on_hardware(rows: Sequence[Row], name: str) -> list[Row]:

@@ -65,7 +65,8 @@ with 8 x 700 W; low: half the middle."""
 
 
 def fields(theta: Mapping[str, float], errors: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    """The artefact as plain values. `errors` has keys `errors` and `hardware_errors`; `data` says what was fitted to."""
+    """The artefact as plain values. `errors` has keys `errors`, `hardware_errors`
+    and `architecture_errors`; `data` says what was fitted to."""
     spec = specifications()
     fitted_shape = shape(theta)
     return {
@@ -105,6 +106,7 @@ def fields(theta: Mapping[str, float], errors: Mapping[str, Any], data: Mapping[
         "memory_use": MEMORY_USE,
         "errors": errors["errors"],
         "hardware_errors": errors["hardware_errors"],
+        "architecture_errors": errors["architecture_errors"],
         "host_share_of_tdp": HOST_SHARE,
         "range": {"params_b_min": 0.1, "params_b_max": 700.0, "input_tokens_max": 32768, "context_tokens_max": 32768},
     }
@@ -113,8 +115,12 @@ def fields(theta: Mapping[str, float], errors: Mapping[str, Any], data: Mapping[
 def scaffold() -> Artefact:
     """An artefact with unfitted parameters: its laws and names serve the fit."""
     zero = {"low": 0.0, "high": 0.0}
+    regimes = dict.fromkeys(
+        (f"{family}/{batch}" for family in ("dense", "moe") for batch in ("one", "known", "assumed")), zero
+    )
     errors = {
-        "errors": {f"{family}/{batch}": zero for family in ("dense", "moe") for batch in ("one", "known", "assumed")},
+        "errors": regimes,
+        "architecture_errors": regimes,
         "hardware_errors": dict.fromkeys(("measured", "scaled", "unknown"), zero),
     }
     return parse_artefact(serialise(fields(initial(), errors, {})), "rice-calibrated.json")

@@ -96,6 +96,13 @@ def at_batch(rows: Sequence[Row], batch_size: float) -> list[Row]:
     return [replace(row, context=replace(row.context, batch_size=batch_size)) for row in rows]
 
 
+def bare(rows: Sequence[Row]) -> list[Row]:
+    """The same rows as if no more than the parameters of their models were known."""
+    return [
+        replace(row, context=replace(row.context, layers=None, kv_bytes_per_token=None, rotary=None)) for row in rows
+    ]
+
+
 def widening(residuals: Floats, against: Floats) -> Bounds:
     """What an interval needs on top of `against`'s residuals to hold these: never narrower."""
     low, high = np.quantile(residuals, [(1 - NOMINAL) / 2, (1 + NOMINAL) / 2])

@@ -168,6 +168,10 @@ def coverage(fitted: "Fitted") -> str:
         f"| hardware {name}, on top | x {np.exp(bound.low):.2f} | x {np.exp(bound.high):.2f} |"
         for name, bound in artefact.hardware_errors.items()
     ]
+    lines += [
+        f"| {name}, only parameters known, on top | x {np.exp(bound.low):.2f} | x {np.exp(bound.high):.2f} |"
+        for name, bound in sorted(artefact.architecture_errors.items())
+    ]
     lines.append(
         "\nWhere the batch is not given, the range of the profile (12 to 768 requests) goes through the physics first and the"
         " factors above apply on top: that is the widest regime, 5 (8 B dense) to 20 (large mixtures) from end to"

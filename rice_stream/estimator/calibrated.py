@@ -21,7 +21,7 @@ from rice_stream.basis import Basis
 from rice_stream.errors import UsageError
 from rice_stream.estimator.calibrated_artefact import Artefact, parse_artefact
 from rice_stream.estimator.calibrated_explain import explain_steps
-from rice_stream.estimator.calibrated_interval import error_factors, site_factor
+from rice_stream.estimator.calibrated_interval import architecture_assumed, error_factors, site_factor
 from rice_stream.estimator.calibrated_setup import HIGH, LOW, MID, Resolved, machine_of, resolve, setup_of
 from rice_stream.estimator.embodied import (
     EmbodiedFactors,
@@ -235,6 +235,8 @@ class CalibratedMethod:
             flags |= Basis.HARDWARE_ASSUMED
         if not one.hardware.measured or self.artefact.find_hardware(one.serving.hardware) is None:
             flags |= Basis.HARDWARE_SCALED
+        if architecture_assumed(one):
+            flags |= Basis.ARCHITECTURE_ASSUMED
         for params_b in (one.context.params_total_b.mid, one.context.params_active_b.mid):
             if not self.artefact.params_b_min <= params_b <= self.artefact.params_b_max:
                 flags |= Basis.PARAMETERS_EXTRAPOLATED

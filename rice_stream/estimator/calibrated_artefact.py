@@ -68,6 +68,8 @@ class Artefact:
     """By regime: `dense/one`, `dense/known`, `dense/assumed`, `moe/...`."""
     hardware_errors: Mapping[str, Error]
     """Added on both sides: `measured`, `scaled`, `unknown`."""
+    architecture_errors: Mapping[str, Error]
+    """Added on both sides where layers and KV size are a law's guess: by the regimes of `errors`."""
     host_share_of_tdp: Range
     """Server around a device (CPU, memory, network, fans) while it works, as a share of its TDP."""
     params_b_min: float
@@ -126,6 +128,7 @@ def _artefact(fields: dict[str, Any], digest: str) -> Artefact:
         memory_use=float(fields["memory_use"]),
         errors={key: _error(row) for key, row in fields["errors"].items()},
         hardware_errors={key: _error(row) for key, row in fields["hardware_errors"].items()},
+        architecture_errors={key: _error(row) for key, row in fields["architecture_errors"].items()},
         host_share_of_tdp=_range(fields["host_share_of_tdp"]),
         params_b_min=float(valid["params_b_min"]),
         params_b_max=float(valid["params_b_max"]),

@@ -1,4 +1,6 @@
-"""The 80 % interval of `rice-calibrated`: error of left-out models per regime, widened for hardware that was not measured.
+"""The 80 % interval of `rice-calibrated`: error of left-out models per regime, widened for what is guessed.
+
+Two guesses widen it: hardware that was never measured, and the layers and KV size of a model of which only parameters are known.
 
 What is not known about the deployment (batch size, parameters of a closed model) is not an error of the model: it enters
 as the range of the context or profile, through the physics, and multiplies with the error.
@@ -6,7 +8,7 @@ as the range of the context or profile, through the physics, and multiplies with
 
 import math
 
-from rice_stream.estimator.calibrated_artefact import Artefact
+from rice_stream.estimator.calibrated_artefact import Artefact, Error
 from rice_stream.estimator.calibrated_setup import Resolved
 from rice_stream.estimator.site import Site, SiteFactor
 
@@ -30,12 +32,21 @@ def site_factor(one: Resolved, site: Site | None) -> SiteFactor | None:
     return site.hardware.get(one.hardware.name)
 
 
+def architecture_assumed(one: Resolved) -> bool:
+    """Whether the number of layers or the size of the KV cache is the artefact's law, not the model's own figure."""
+    return one.context.layers is None or one.context.kv_bytes_per_token is None
+
+
 def error_factors(one: Resolved, artefact: Artefact, measured: SiteFactor | None = None) -> tuple[float, float]:
     """What the low and the high joules are multiplied with: at most 1, at least 1.
 
     Measurements of one's own stand in for what is added where hardware was never measured; beyond that they only widen.
     """
-    error = artefact.errors[regime(one)]
+    name = regime(one)
+    error = artefact.errors[name]
+    if one.context.layers is None:
+        wider = artefact.architecture_errors[name]
+        error = Error(error.low + wider.low, error.high + wider.high)
     if measured is not None:
         return math.exp(min(error.low, measured.low)), math.exp(max(error.high, measured.high))
     hardware = artefact.hardware_errors[one.hardware_class]

@@ -125,7 +125,7 @@ def test_spellings_of_hardware_are_the_same_hardware(spelling: str) -> None:
     expected = estimate(context(8.0, batch_size=8.0), 100, 100)
     found = estimate(context(8.0, batch_size=8.0, hardware=spelling), 100, 100)
     assert found.gpu_energy_j_high[0] == expected.gpu_energy_j_high[0]
-    assert found.flags[0] == 0
+    assert not found.flags[0] & Basis.HARDWARE_SCALED
 
 
 def test_contract_hardware_is_all_in_the_table() -> None:
@@ -162,14 +162,32 @@ def test_unknown_hardware_is_estimated_flagged_and_wider() -> None:
 def test_scaled_hardware_is_flagged_and_wider() -> None:
     """Hardware that only its specification describes says so."""
     result = estimate(context(8.0, batch_size=8.0, hardware="MI300X"), 100, 100)
-    assert result.flags[0] == Basis.HARDWARE_SCALED
+    assert result.flags[0] == Basis.HARDWARE_SCALED | Basis.ARCHITECTURE_ASSUMED
     assert result.gpu_energy_j_high[0] / result.gpu_energy_j[0] > np.exp(METHOD.artefact.errors["dense/known"].high)
+
+
+def test_a_model_of_which_only_parameters_are_known_is_flagged_and_wider() -> None:
+    """Layers and KV size by the law give the same middle as the same figures stated, but say so and never a narrower range."""
+    factor, exponent = METHOD.artefact.layer_law
+    kv_factor, total_exponent, active_exponent = METHOD.artefact.kv_law
+    for total_b, active_b, batch in ((8.0, 8.0, 1.0), (8.0, 8.0, 32.0), (100.0, 10.0, 32.0)):
+        law = {
+            "layers": factor * (total_b * active_b) ** (exponent / 2),
+            "kv_bytes_per_token": kv_factor * total_b**total_exponent * active_b**active_exponent,
+        }
+        guessed = estimate(context(total_b, active_b, batch_size=batch), 500, 250)
+        stated = estimate(context(total_b, active_b, batch_size=batch, **law), 500, 250)
+        assert guessed.flags[0] == Basis.ARCHITECTURE_ASSUMED
+        assert stated.flags[0] == 0
+        assert guessed.gpu_energy_j[0] == pytest.approx(stated.gpu_energy_j[0], rel=1e-12)
+        assert guessed.gpu_energy_j_low[0] < stated.gpu_energy_j_low[0]
+        assert guessed.gpu_energy_j_high[0] >= stated.gpu_energy_j_high[0] * (1 - 1e-12)
 
 
 def test_batch_not_given_is_the_widest_and_flagged() -> None:
     """Without a batch size the interval spans the profile's range."""
     given, assumed = estimate(context(8.0, batch_size=32.0), 500, 500), estimate(context(8.0), 500, 500)
-    assert assumed.flags[0] == Basis.BATCH_ASSUMED
+    assert assumed.flags[0] == Basis.BATCH_ASSUMED | Basis.ARCHITECTURE_ASSUMED
     assert assumed.gpu_energy_j[0] == given.gpu_energy_j[0]  # the default profile's middle
     width = [float(one.gpu_energy_j_high[0] / one.gpu_energy_j_low[0]) for one in (given, assumed)]
     assert width[1] > 2 * width[0]
@@ -187,7 +205,7 @@ def test_profiles_move_the_middle() -> None:
 def test_hardware_that_is_not_known_is_the_profiles() -> None:
     """`hardware_known=False` takes the profile's hardware and is flagged."""
     result = estimate(context(8.0, hardware="A100-80GB", hardware_known=False, batch_size=32.0), 100, 100)
-    assert result.flags[0] == Basis.HARDWARE_ASSUMED
+    assert result.flags[0] == Basis.HARDWARE_ASSUMED | Basis.ARCHITECTURE_ASSUMED
     assert result.gpu_energy_j[0] == estimate(context(8.0, batch_size=32.0), 100, 100).gpu_energy_j[0]
 
 
