@@ -15,6 +15,7 @@ from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option,
 from rice_stream.cli.quarantine import quarantine
 from rice_stream.errors import UsageError
 from rice_stream.events import parse_time
+from rice_stream.files.reading import FILE_TOPIC
 from rice_stream.reports.reestimate import TokenDefaults
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import WINDOWS, Bound
@@ -201,11 +202,15 @@ def _show_verification(document: dict[str, Any]) -> None:
         ]
         table(["table", "key", "problem", "measure", "stored", "recomputed"], rows)
     for gap in document["gaps"]:
-        STDERR.print(
-            f"{gap['topic']}/{gap['partition']}: {gap['gaps']:,} offset(s) that Kafka never gave (compaction, markers)"
-        )
+        STDERR.print(f"{gap['topic']}/{gap['partition']}: {gap['gaps']:,} {_gap_text(gap['topic'])}")
     if "against_topic" in document:
         _show_topic(document["against_topic"])
+
+
+def _gap_text(topic: str) -> str:
+    if topic.startswith(FILE_TOPIC):
+        return "line(s) that hold nothing (blank)"
+    return "offset(s) that Kafka never gave (compaction, markers)"
 
 
 def _show_topic(found: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ from rice_stream.errors import UsageError
 from rice_stream.files.tables import csv_rows, parquet_rows
 from rice_stream.ingest import RawRecord
 
+FILE_TOPIC = "file:"
+"""Stands before the file's name where a topic's name stands for what came from Kafka."""
 HEAD_BYTES = 65_536
 """How much of a file is looked at to tell what it is."""
 DOCUMENT_BYTES_MAX = 512 * 1024 * 1024
@@ -33,7 +35,7 @@ class EventFile:
 
     def __init__(self, path: Path, raw: IO[bytes], head: bytes) -> None:
         self.path = path
-        self.topic = f"file:{path.name}"
+        self.topic = f"{FILE_TOPIC}{path.name}"
         # Files of one name lie in many folders: what the file begins with tells them apart, also when it grows.
         start = b"\n".join(head.split(b"\n", 2)[:2])
         self.partition = int.from_bytes(hashlib.blake2b(start, digest_size=4).digest(), "big") >> 1

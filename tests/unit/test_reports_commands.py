@@ -76,6 +76,17 @@ def test_verify_shows_every_difference_with_both_numbers(ledger: Shell) -> None:
     assert all(row[-2:] == ["41", "1"] for row in rows)
 
 
+def test_blank_lines_of_a_file_are_told_as_such_and_are_no_difference(shell: Shell) -> None:
+    """They leave holes in the numbering that no event was lost in."""
+    path = shell.write_events()
+    path.write_text("\n\n".join(path.read_text().splitlines()))
+    shell.run("migrate")
+    assert shell.run("ingest", str(path)).exit_code == 0
+    result = shell.run("verify")
+    assert result.exit_code == 0
+    assert "3 line(s) that hold nothing (blank)" in result.stderr
+
+
 def test_explain_shows_the_steps_unrounded_and_ends_with_1_when_the_record_was_changed(ledger: Shell) -> None:
     """The stored integer is the last line; a record that its own factors contradict is bad news."""
     shown = ledger.run("explain", "e-1", "--tenant", "acme")
