@@ -27,9 +27,9 @@ from rice_stream.keyed_events import KeyedEvents, concatenate, in_key_order
 from rice_stream.mappings import Mappings, no_mappings
 from rice_stream.name_table import NameTable
 from rice_stream.reference import Reference
-from rice_stream.store import Batch, CommitResult, Conflict, Dimensions, Progress, Records, Writer
-from rice_stream.store.batch import AMOUNT_COLUMNS, CONTENT_COLUMNS
-from rice_stream.store.writer import content_text
+from rice_stream.repeats import repeats_of
+from rice_stream.store import Batch, CommitResult, Dimensions, Progress, Records, Writer
+from rice_stream.store.batch import AMOUNT_COLUMNS
 
 YOUNGEST_HORIZON_US = 31 * 86_400 * 1_000_000
 """Retention never drops records younger than this: events that are younger need no look at the horizon."""
@@ -161,7 +161,7 @@ class Pipeline:
     ) -> Batch:
         """Sort by key and keep the first of each; what repeats it is a duplicate, or a conflict if it says otherwise."""
         events, same = in_key_order(concatenate(parts or [self._keyed(to_columns(()), 0, received_at_us)]))
-        repeats, conflicts = _repeats(events, same, len(progress))
+        repeats = repeats_of(events, same, len(progress))
         if same.any():
             events = events.select(np.flatnonzero(~same))
         return Batch(
@@ -170,7 +170,6 @@ class Pipeline:
             progress=progress,
             partition_of=events.origin,
             repeats=repeats,
-            conflicts=conflicts,
             received_at_us=received_at_us,
             rungs=self._contexts.rungs(events.context),
         )
@@ -300,29 +299,3 @@ def _added(before: Progress | None, more: Progress) -> Progress:
         quarantined=before.quarantined + more.quarantined,
         gaps=before.gaps + more.gaps,
     )
-
-
-def _repeats(events: KeyedEvents, same: NDArray[np.bool_], partitions: int) -> tuple[NDArray[np.int64], list[Conflict]]:
-    """(how many events of each partition repeat an earlier one of the batch, those of them that say something else)."""
-    repeats = np.bincount(events.origin[same], minlength=partitions).astype(np.int64)
-    stands = np.maximum.accumulate(np.where(same, 0, np.arange(len(same))))
-    differing = [
-        (row, said[0])
-        for row in np.flatnonzero(same).tolist()
-        if (said := _said(events, row)) != _said(events, int(stands[row]))
-    ]
-    return repeats, [_conflict(events, row, detail) for row, detail in differing]
-
-
-def _conflict(events: KeyedEvents, row: int, detail: str) -> Conflict:
-    return Conflict(
-        tenant_key=int(events.tenant_key[row]),
-        event_key=events.event_keys[row].tobytes(),
-        event_id=events.event_ids[row].decode(),
-        detail=detail,
-        partition=int(events.origin[row]),
-    )
-
-
-def _said(events: KeyedEvents, row: int) -> tuple[str, int]:
-    return content_text({name: getattr(events, name)[row] for name in CONTENT_COLUMNS}), int(events.factor_key[row])

@@ -131,6 +131,17 @@ class RecordBehaviours:
         assert json.loads(first["detail"])["output_tokens"] == 6
         assert progress_of(engine)["conflicts"] == 3
 
+    def test_what_contradicts_is_told_by_the_store_and_not_by_the_order_within_a_batch(self, engine: Engine) -> None:
+        """A contradiction before the event's own repeats in one batch does not make conflicts of these."""
+        store(engine, chunk_of([event(), event(event_id="e-2")]))
+        again = chunk_of(
+            [event(output_tokens=6), event(), event(), event(output_tokens=7), event(event_id="e-2")], offset=2
+        )
+        assert counts(store(engine, again)) == (0, 3, 2, 0)
+        assert {json.loads(row["detail"])["output_tokens"] for row in rows_in(engine)("conflict")} == {6, 7}
+        assert tenant_sums(rows_in(engine)) == expected_sums([event(), event(event_id="e-2")])
+        assert_exact(rows_in(engine))
+
     def test_a_conflict_that_comes_again_is_kept_once(self, engine: Engine) -> None:
         for _ in range(2):
             store(engine, chunk_of([event(), event(output_tokens=6), event(output_tokens=7), event(output_tokens=6)]))

@@ -143,19 +143,29 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """Events that repeat an earlier one of the same batch, and are not among its records."""
+
+    count: NDArray[np.int64]
+    """By partition (position in `Batch.progress`), those that say something else included."""
+    conflicts: list[Conflict]
+    """Those that say something else than the first of the batch."""
+    others: Records
+    """What each of `conflicts` said. The first of the batch may itself be the one that contradicts the store."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """All that one transaction writes. `records` holds each key once.
 
-    `partition_of[i]` is the position in `progress` of the partition that record i came from; `repeats[p]` counts the
-    events of partition p that repeat an earlier one of the same batch; `conflicts` are those that differ from it.
+    `partition_of[i]` is the position in `progress` of the partition that record i came from.
     """
 
     records: Records
     rejections: list[Rejection]
     progress: list[Progress]
     partition_of: NDArray[np.intp]
-    repeats: NDArray[np.int64]
-    conflicts: list[Conflict]
+    repeats: Repeats
     received_at_us: int
     ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(source format, reason) -> items that are no requests to a model: only counted."""

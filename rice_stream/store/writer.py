@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from rice_stream.accounting import Totals
 from rice_stream.ingest import UNKNOWN
 from rice_stream.schema_names import MEASURES
-from rice_stream.store.batch import CONTENT_COLUMNS, Batch, CommitResult, Conflict, Progress, Records, totals_of
+from rice_stream.store.batch import (
+    CONTENT_COLUMNS,
+    Batch,
+    CommitResult,
+    Conflict,
+    Progress,
+    Records,
+    Repeats,
+    totals_of,
+)
 from rice_stream.store.engine import StoreUnavailableError
 
 _PROBE_AFTER_DUPLICATES = 16
@@ -45,7 +54,7 @@ class Writer(ABC):
                 self._add_totals(table, sums)
             # 3. What was refused, and what contradicted an earlier record.
             self._insert_quarantine(batch)
-            conflicts = batch.conflicts + conflicts
+            conflicts = self._standing(batch.repeats) + conflicts
             self._insert_conflicts(conflicts, batch)
             # 4. How far each partition has been read.
             result, rows = _summary(batch, new, conflicts, totals["minute_total"])
@@ -71,6 +80,16 @@ class Writer(ABC):
                 continue
             return new, list(self._conflicts(batch, differing))
         raise StoreUnavailableError("other workers keep writing the same events; are two groups reading one topic?")
+
+    def _standing(self, repeats: Repeats) -> list[Conflict]:
+        """The contradictions within the batch that contradict the store as well.
+
+        Where the store knew the key, what contradicts the first of the batch may be what the store holds: a repeat.
+        """
+        if not repeats.conflicts:
+            return []
+        _, differing = self._probe(repeats.others)
+        return [repeats.conflicts[row] for row in differing.tolist()]
 
     def _conflicts(self, batch: Batch, differing: NDArray[np.intp]) -> Iterator[Conflict]:
         for row in differing.tolist():
@@ -177,7 +196,7 @@ def _summary(
 ) -> tuple[CommitResult, list[dict[str, Any]]]:
     partitions = len(batch.progress)
     recorded = np.bincount(batch.partition_of[new], minlength=partitions)
-    known = np.bincount(batch.partition_of[~new], minlength=partitions) + batch.repeats
+    known = np.bincount(batch.partition_of[~new], minlength=partitions) + batch.repeats.count
     conflicting = np.bincount(np.array([c.partition for c in conflicts], dtype=np.intp), minlength=partitions)
     duplicates = known - conflicting
     rows = [

@@ -217,7 +217,10 @@ class MemoryWriter(Writer):
 
     def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         found = []
-        for line, row in enumerate(self._rows(records)):
+        names = ("tenant_key", "factor_key", *CONTENT_COLUMNS)
+        columns = [[bytes(key) for key in records.event_keys], *(nullable(records.columns[name]) for name in names)]
+        for line, values in enumerate(zip(*columns, strict=True)):
+            row = dict(zip(("event_key", *names), values, strict=True))
             known = self._store.tables["prompt_record"].get((row["tenant_key"], row["event_key"]))
             if known is not None:
                 said, before = (self._store.factors[of["factor_key"]] for of in (row, known))
