@@ -12,7 +12,7 @@ import click
 from rice_stream.calibrating import Calibrated, Measured
 from rice_stream.calibrating import calibrate as calibrate_rows
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
-from rice_stream.cli.requests import described
+from rice_stream.cli.requests import described, open_table
 from rice_stream.errors import UsageError
 from rice_stream.estimator import load_calibrated
 from rice_stream.estimator.site import serialise_site
@@ -62,7 +62,7 @@ def calibrate(session: Session, /, rows_file: Path, *, out: Path, name: str, as_
 
 
 def _measured(path: Path) -> Iterator[Measured]:
-    with path.open(newline="", encoding="utf-8-sig") as reading:
+    with open_table(path) as reading:
         reader = csv.DictReader(reading)
         header = reader.fieldnames or []
         energies = [column for column in ENERGY_COLUMNS if column in header]

@@ -3,16 +3,17 @@
 import csv
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.progress import Progress
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
-from rice_stream.cli.requests import PRECISIONS, described, option_name
+from rice_stream.cli.requests import PRECISIONS, described, open_table, option_name
 from rice_stream.errors import UsageError
 from rice_stream.estimating import Described, Estimated, estimate_all
 from rice_stream.estimator import method_names
@@ -141,12 +142,35 @@ class _Estimator:
         return [one for one in answers if one is not None]
 
 
+@contextmanager
+def _whole_file(target: Path) -> Iterator[TextIO]:
+    """Opened for writing; it becomes `target` when all is written, and what was there stays where something goes wrong.
+
+    So the answers may be written over the requests. What is no plain file (a pipe, a device) is written to directly.
+    """
+    if target.exists() and not target.is_file():
+        with target.open("w", newline="", encoding="utf-8") as stream:
+            yield stream
+        return
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    try:
+        stream = unfinished.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--out {target}: cannot be written: {error.strerror}") from error
+    try:
+        with stream:
+            yield stream
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def _estimate_table(estimator: _Estimator, source: Path, target: Path) -> int:
     """Every row of the table with the answer behind it; all columns pass through as they are."""
     count = 0
     with (
-        source.open(newline="", encoding="utf-8-sig") as reading,
-        target.open("w", newline="", encoding="utf-8") as writing,
+        open_table(source) as reading,
+        _whole_file(target) as writing,
         Progress(console=STDERR, transient=True) as progress,
     ):
         reader = csv.reader(reading)

@@ -1,15 +1,20 @@
 """A request from texts: what `estimate` and `rank` are given on the command line or in a table."""
 
+import csv
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from rice_stream.errors import UsageError
 from rice_stream.estimating import Described
 from rice_stream.events import TOKENS_MAX
 
 PRECISIONS = ("fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4")
+_PRECISION_SPELLINGS = {"float32": "fp32", "float16": "fp16", "half": "fp16", "bfloat16": "bf16"}
+"""How benchmarks and model configurations write them."""
 _WHOLE = ("input_tokens", "output_tokens", "cache_read_input_tokens")
 _TEXT = ("model", "hardware", "precision", "region", "profile", "provider")
 _LIMITS = {
@@ -23,6 +28,18 @@ _LIMITS = {
 }
 _AT_LEAST = {"pue", "rci_gco2e_per_kwh"}
 """Columns whose lower limit is itself allowed; the others must be above theirs."""
+
+
+@contextmanager
+def open_table(path: Path) -> Iterator[TextIO]:
+    """A CSV file opened for reading. UsageError, wherever in the file it turns out not to be one."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            yield stream
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    except csv.Error as error:
+        raise UsageError(f"{path}: not a CSV table ({error})") from error
 
 
 def option_name(field: str) -> str:
@@ -45,9 +62,16 @@ def described(cells: Mapping[str, str], label: Callable[[str], str]) -> Describe
     for name in ("input_tokens", "output_tokens"):
         if name not in values:
             raise UsageError(f"{label(name)}: is needed (0 or more)")
-    if values.get("precision") not in {None, *PRECISIONS}:
-        raise UsageError(f"{label('precision')}: {values['precision']!r} is not one of {', '.join(PRECISIONS)}")
+    if "precision" in values:
+        values["precision"] = _precision(values["precision"], label("precision"))
     return Described(**values)
+
+
+def _precision(text: str, label: str) -> str:
+    name = _PRECISION_SPELLINGS.get(text.lower(), text.lower())
+    if name not in PRECISIONS:
+        raise UsageError(f"{label}: {text!r} is not one of {', '.join(PRECISIONS)}")
+    return name
 
 
 def _whole(text: str, label: str) -> int:

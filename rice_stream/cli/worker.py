@@ -71,7 +71,7 @@ def apply_budgets_file(settings: Settings, engine: Engine) -> None:
         loaded = yaml.safe_load(settings.budgets_file.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"RICE_BUDGETS_FILE: cannot read {settings.budgets_file}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{settings.budgets_file} is not YAML: {error}") from error
     budgets = parse_budget_file(loaded)
     watch_users_of(engine, budgets)

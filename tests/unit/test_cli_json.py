@@ -188,6 +188,23 @@ def test_estimate_of_a_table_keeps_its_columns_and_rows(shell: Shell) -> None:
     assert {"prefill_j", "decode_j", "gpu_energy_j", "basis"} <= set(rows[0])
 
 
+def test_a_table_may_be_answered_in_place_and_is_whole_or_untouched(shell: Shell) -> None:
+    """A bad row, however late, leaves what was there; a good table may be replaced by its own answers."""
+    path = shell.directory / "requests.csv"
+    good = "model,input_tokens,output_tokens,precision\ngpt-4o,10,20,bfloat16\ngpt-4o,10,20,BF16\n"
+    path.write_text(good + "gpt-4o,-1,20,bf16\n")
+    before = path.read_text()
+    assert shell.run("estimate", "--csv", str(path), "--out", str(path)).exit_code == 2
+    assert path.read_text() == before
+    path.write_text(good)
+    assert shell.run("estimate", "--csv", str(path), "--out", str(path)).exit_code == 0
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["precision"] for row in rows] == ["bfloat16", "BF16"]
+    assert rows[0]["gpu_energy_j"] == rows[1]["gpu_energy_j"]
+    assert [one.name for one in shell.directory.iterdir() if one.name.startswith("requests")] == ["requests.csv"]
+
+
 def test_a_bad_cell_of_a_table_names_file_row_and_column(shell: Shell) -> None:
     """Exit code 2, and where to look."""
     source: Path = shell.directory / "in.csv"

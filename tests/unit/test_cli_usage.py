@@ -157,6 +157,25 @@ def test_worker_with_a_bad_budgets_file_does_not_start(shell: Shell) -> None:
     assert_refused(shell.run("worker", RICE_BUDGETS_FILE=str(path)), "RICE_BUDGETS_FILE", "budgets.yaml")
     path.write_text("budgets: [{name: x}]")
     assert_refused(shell.run("worker", RICE_BUDGETS_FILE=str(path)), "budgets[0]")
+    path.write_bytes(b"budgets: \xff")
+    assert_refused(shell.run("worker", RICE_BUDGETS_FILE=str(path)), "budgets.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"g\xff,1,2,H100,1,1\n", "UTF-8"), (b"x" * 17_000_000 + b",1,2,H100,1,1\n", "field limit")],
+    ids=["not text", "a cell without end"],
+)
+def test_a_table_that_is_none_is_refused_with_its_name(content: bytes, said: str, shell: Shell) -> None:
+    """By `estimate` and `calibrate` alike, also where the answers cannot be written."""
+    path = shell.directory / "table.csv"
+    path.write_bytes(b"model,input_tokens,output_tokens,hardware,batch_size,gpu_j_per_request\n" + content)
+    out = str(shell.directory / "out")
+    assert_refused(shell.run("estimate", "--csv", str(path), "--out", out), "table.csv", said)
+    assert_refused(shell.run("calibrate", str(path), "--out", out), "table.csv", said)
+    path.write_bytes(b"model,input_tokens,output_tokens\ngpt-4o,1,1\n")
+    nowhere = str(shell.directory / "nowhere" / "out.csv")
+    assert_refused(shell.run("estimate", "--csv", str(path), "--out", nowhere), "--out", "cannot be written")
 
 
 def test_version_is_printed(shell: Shell) -> None:
