@@ -115,6 +115,8 @@ def test_the_collector_example_is_whole_and_sends_what_the_worker_is_told_to_exp
     assert traces["topic"] in settings.events_topics
     assert settings.format_options().format_of(traces["topic"]) == "otlp"
     assert traces["encoding"] == "otlp_proto"
+    batch = loaded["processors"]["batch"]
+    assert batch["send_batch_size"] <= batch["send_batch_max_size"], "the Collector refuses to start otherwise"
 
 
 def test_the_collector_example_deletes_every_attribute_that_holds_text() -> None:
