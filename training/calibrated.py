@@ -18,9 +18,10 @@ import numpy as np
 from rice_stream.errors import RiceError
 from rice_stream.estimator.calibrated import ARTEFACT
 from rice_stream.estimator.calibrated_artefact import Artefact
+from rice_stream.estimator.calibrated_interval import SMALL_B
 from rice_stream.estimator.types import Floats
 from training.calibrated_artefact import BATCH_HIGH, BATCH_LOW, fields, rounded, scaffold, serialise
-from training.calibrated_errors import Coverage, assumed, at_batch, bare, calibrate, family, widening
+from training.calibrated_errors import Coverage, assumed, at_batch, bare, calibrate, family, small_errors, widening
 from training.calibrated_fit import LeftOutFits, fit, initial, leave_out, predict_j, problem
 from training.calibrated_model import BOARD_J, BOARD_S, ENERGY, TIME, Theta
 from training.calibrated_perf import PERF24_FILE, PERF26_FILE, perf24_rows, perf26_rows, quantised_extra
@@ -148,7 +149,14 @@ def intervals(data: Data, left_out: LeftOut, theta: Theta, empty: Artefact) -> t
         "hardware_errors": hardware_errors(data, residual[served], theta, empty),
         "architecture_errors": architecture_errors(data, left_out),
     }
-    return known, rounded_deep(errors), inside.astype(np.float64)
+    small = [
+        row.kind if row.source == "gpu" and row.context.params_active_b.mid < SMALL_B else "" for row in data.energy
+    ]
+    widest = small_errors(
+        {kind: residual[np.array(small) == kind] for kind in ("decode", "prefill")}, bounds["dense/one"]
+    )
+    errors_of_small = {"small_errors": {side: rounded(value) for side, value in widest.items()}}
+    return known, rounded_deep(errors) | errors_of_small, inside.astype(np.float64)
 
 
 def hardware_errors(data: Data, measured: Floats, full: Theta, empty: Artefact) -> dict[str, dict[str, float]]:

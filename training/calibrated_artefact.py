@@ -65,8 +65,8 @@ with 8 x 700 W; low: half the middle."""
 
 
 def fields(theta: Mapping[str, float], errors: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    """The artefact as plain values. `errors` has keys `errors`, `hardware_errors`
-    and `architecture_errors`; `data` says what was fitted to."""
+    """The artefact as plain values. `errors` has keys `errors`, `hardware_errors`,
+    `architecture_errors` and `small_errors`; `data` says what was fitted to."""
     spec = specifications()
     fitted_shape = shape(theta)
     return {
@@ -107,6 +107,7 @@ def fields(theta: Mapping[str, float], errors: Mapping[str, Any], data: Mapping[
         "errors": errors["errors"],
         "hardware_errors": errors["hardware_errors"],
         "architecture_errors": errors["architecture_errors"],
+        "small_errors": errors["small_errors"],
         "host_share_of_tdp": HOST_SHARE,
         "range": {"params_b_min": 0.1, "params_b_max": 700.0, "input_tokens_max": 32768, "context_tokens_max": 32768},
     }
@@ -121,6 +122,7 @@ def scaffold() -> Artefact:
     errors = {
         "errors": regimes,
         "architecture_errors": regimes,
+        "small_errors": zero,
         "hardware_errors": dict.fromkeys(("measured", "scaled", "unknown"), zero),
     }
     return parse_artefact(serialise(fields(initial(), errors, {})), "rice-calibrated.json")

@@ -108,3 +108,12 @@ def widening(residuals: Floats, against: Floats) -> Bounds:
     low, high = np.quantile(residuals, [(1 - NOMINAL) / 2, (1 + NOMINAL) / 2])
     own_low, own_high = np.quantile(against, [(1 - NOMINAL) / 2, (1 + NOMINAL) / 2])
     return {"low": float(min(0.0, low - own_low)), "high": float(max(0.0, high - own_high))}
+
+
+def small_errors(residuals: Mapping[str, Floats], bounds: Bounds) -> Bounds:
+    """What `bounds` need on top to hold the residuals of every kind (decode, prefill), by their quantiles: never narrower."""
+    ends = [np.quantile(values, [(1 - NOMINAL) / 2, (1 + NOMINAL) / 2]) for values in residuals.values()]
+    return {
+        "low": float(min(0.0, *(low - bounds["low"] for low, _ in ends))),
+        "high": float(max(0.0, *(high - bounds["high"] for _, high in ends))),
+    }

@@ -172,6 +172,8 @@ def coverage(fitted: "Fitted") -> str:
         f"| {name}, only parameters known, on top | x {np.exp(bound.low):.2f} | x {np.exp(bound.high):.2f} |"
         for name, bound in sorted(artefact.architecture_errors.items())
     ]
+    small = artefact.small_errors
+    lines.append(f"| below 1 B, not eager, on top | x {np.exp(small.low):.2f} | x {np.exp(small.high):.2f} |")
     lines.append(
         "\nWhere the batch is not given, the range of the profile (12 to 768 requests) goes through the physics first and the"
         " factors above apply on top: that is the widest regime, 5 (8 B dense) to 20 (large mixtures) from end to"

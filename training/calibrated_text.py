@@ -59,7 +59,7 @@ CLOSING = """
 - int8 and int4 weights: bytes shrink, operations do not. At batch 1 on A100, LLM-Perf's bitsandbytes rows take about twice the
   16-bit energy, and so does the estimate; its GPTQ rows take 2 to 11 times (slow fallback kernels) and are not followed. In
   batched serving nothing used here measures them.
-- Models below 1 B parameters: launches dominate; errors of 10 to 45 %.
+- Models below 1 B parameters: launches dominate; errors of 10 to 45 %. The range is wider for it.
 - Images, video and audio inputs: encoders are not modelled. Closed models: parameters are others' estimates, never measured.
 - The time coefficients serve latency and the server's share; their left-out error is 15 to 30 %, and queueing is not in them.
 """

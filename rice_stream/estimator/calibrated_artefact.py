@@ -70,6 +70,8 @@ class Artefact:
     """Added on both sides: `measured`, `scaled`, `unknown`."""
     architecture_errors: Mapping[str, Error]
     """Added on both sides where layers and KV size are a law's guess: by the regimes of `errors`."""
+    small_errors: Error
+    """Added on both sides below `SMALL_B` parameters, outside the eager runtime: launches dominate there."""
     host_share_of_tdp: Range
     """Server around a device (CPU, memory, network, fans) while it works, as a share of its TDP."""
     params_b_min: float
@@ -129,6 +131,7 @@ def _artefact(fields: dict[str, Any], digest: str) -> Artefact:
         errors={key: _error(row) for key, row in fields["errors"].items()},
         hardware_errors={key: _error(row) for key, row in fields["hardware_errors"].items()},
         architecture_errors={key: _error(row) for key, row in fields["architecture_errors"].items()},
+        small_errors=_error(fields["small_errors"]),
         host_share_of_tdp=_range(fields["host_share_of_tdp"]),
         params_b_min=float(valid["params_b_min"]),
         params_b_max=float(valid["params_b_max"]),

@@ -1,6 +1,7 @@
 """The 80 % interval of `rice-calibrated`: error of left-out models per regime, widened for what is guessed.
 
-Two guesses widen it: hardware that was never measured, and the layers and KV size of a model of which only parameters are known.
+Three things widen it: hardware that was never measured, layers and KV size where only a model's parameters are known, and
+models so small that hardly any was measured.
 
 What is not known about the deployment (batch size, parameters of a closed model) is not an error of the model: it enters
 as the range of the context or profile, through the physics, and multiplies with the error.
@@ -14,6 +15,8 @@ from rice_stream.estimator.site import Site, SiteFactor
 
 DENSE_ABOVE = 0.999
 """Active / total parameters from which a model counts as dense."""
+SMALL_B = 1.0
+"""Active parameters (1e9) below which the served regimes have been measured on one model alone."""
 
 
 def regime(one: Resolved) -> str:
@@ -47,6 +50,8 @@ def error_factors(one: Resolved, artefact: Artefact, measured: SiteFactor | None
     if one.context.layers is None:
         wider = artefact.architecture_errors[name]
         error = Error(error.low + wider.low, error.high + wider.high)
+    if one.context.params_active_b.mid < SMALL_B and not (one.hardware.eager and name.endswith("/one")):
+        error = Error(error.low + artefact.small_errors.low, error.high + artefact.small_errors.high)
     if measured is not None:
         return math.exp(min(error.low, measured.low)), math.exp(max(error.high, measured.high))
     hardware = artefact.hardware_errors[one.hardware_class]
