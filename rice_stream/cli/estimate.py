@@ -22,6 +22,7 @@ from rice_stream.factors import FactorPolicy
 from rice_stream.reference import Reference
 from rice_stream.runtime import open_method, open_reference
 
+IMPACTS, ENDS = ("embodied_gco2e", "water_l"), ("low", "mid", "high")
 ADDED_COLUMNS = (
     "prefill_j",
     "decode_j",
@@ -35,6 +36,7 @@ ADDED_COLUMNS = (
     "carbon_gco2e_mid",
     "carbon_gco2e_high",
     "basis",
+    *(f"{name}_{end}" for name in IMPACTS for end in ENDS),
 )
 _ROWS_AT_ONCE = 20_000
 
@@ -236,6 +238,10 @@ def _added(values: dict[str, Any]) -> list[object]:
         "carbon_gco2e_high": carbon["high"],
         "basis": ";".join(values["basis"]),
     }
+    for name in IMPACTS:
+        # Empty where the method does not know it.
+        ends = values[name] or dict.fromkeys(ENDS, "")
+        flat |= {f"{name}_{end}": ends[end] for end in ENDS}
     return [flat[name] for name in ADDED_COLUMNS]
 
 

@@ -186,6 +186,9 @@ def test_estimate_of_a_table_keeps_its_columns_and_rows(shell: Shell) -> None:
     assert [row["note"] for row in rows] == ["b", "a"]
     assert all(float(row["carbon_gco2e_mid"]) >= 0 for row in rows)
     assert {"prefill_j", "decode_j", "gpu_energy_j", "basis"} <= set(rows[0])
+    for name in ("embodied_gco2e", "water_l"):
+        low, mid, high = (float(rows[0][f"{name}_{end}"]) for end in ("low", "mid", "high"))
+        assert 0 < low < mid < high
 
 
 def test_a_table_may_be_answered_in_place_and_is_whole_or_untouched(shell: Shell) -> None:

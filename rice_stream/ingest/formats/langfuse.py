@@ -94,8 +94,14 @@ def _is_call(entry: JsonObject, body: JsonObject) -> bool:
 
 
 def _traces(entries: list[JsonObject | None]) -> dict[str, JsonObject]:
+    """Traces by id. An update of a trace comes as one more `trace-create`, with only what is new."""
+    traces: dict[str, JsonObject] = {}
     bodies = [entry.child("body") for entry in entries if entry and text(entry.scalar("type")) == "trace-create"]
-    return {trace_id: body for body in bodies if (trace_id := text(body.scalar("id"))) is not None}
+    for body in bodies:
+        trace_id = text(body.scalar("id"))
+        if trace_id is not None:
+            traces[trace_id] = traces.get(trace_id, _NO_OBJECT).updated(body)
+    return traces
 
 
 def _put_together(entries: list[JsonObject | None]) -> tuple[dict[str, JsonObject], dict[str, int]]:

@@ -26,7 +26,8 @@ ENDED = ("ended_at", "completed_at", "timestamp", "time", "created_at", "created
 STARTED = ("started_at",)
 IDS = ("event_id", "id", "responseId", "response_id", "request_id", "requestId", "ResponseMetadata.RequestId")
 RESPONSE_MODEL = ("model", "modelVersion", "model_version", "modelId", "model_id", "response_model")
-_BOTO_DATE = "ResponseMetadata.HTTPHeaders.date"
+HEADER_DATES = ("ResponseMetadata.HTTPHeaders.date", "sdk_http_response.headers.date")
+"""When boto3's and google-genai's replies came, where nothing else says it."""
 _OPENAI_MODELS = (
     "gpt-",
     "chatgpt-",
@@ -85,7 +86,7 @@ def _event(reply: JsonObject, draft: EventDraft) -> EventFields | Ignored:
     if shape == "openai_responses" and text(reply.scalar("type")) == "message":
         # Anthropic's reply before it had caches: the classes are disjoint, and there are none.
         shape = "anthropic"
-    if shape == "none":
+    if shape == "none" or _goes_on(reply):
         return Ignored("no_usage", "a reply, or a part of one, without token counts")
     model = first_text(reply.find, RESPONSE_MODEL)
     provider = vocabulary.provider(reply.scalar("provider")) or _provider(shape, model)
@@ -110,6 +111,14 @@ def _event(reply: JsonObject, draft: EventDraft) -> EventFields | Ignored:
     return draft.done()
 
 
+def _goes_on(reply: JsonObject) -> bool:
+    """A chunk of google-genai's stream before its last: every chunk repeats the counts up to then."""
+    if not reply.is_object("usage_metadata"):
+        return False
+    answers = reply.children("candidates")
+    return bool(answers) and not any(answer and text(answer.scalar("finish_reason")) for answer in answers)
+
+
 def _provider(shape: Shape, model: str | None) -> str | None:
     """Only what the reply shows: many servers speak OpenAI's shape, so there the model's name must agree."""
     known = _PROVIDER_OF_SHAPE.get(shape)
@@ -120,7 +129,7 @@ def _provider(shape: Shape, model: str | None) -> str | None:
 
 def _times(reply: JsonObject) -> tuple[Moment | None, Moment | None]:
     """(end, start) as the reply says; Converse says how long it took."""
-    ended: Any = next((found for name in (*ENDED, _BOTO_DATE) if (found := _time(reply, name))), None)
+    ended: Any = next((found for name in (*ENDED, *HEADER_DATES) if (found := _time(reply, name))), None)
     at = moment(ended, "ended_at")
     # OpenAI's Responses carry both; elsewhere `created_at` is all there is.
     names = (*STARTED, "created_at") if _time(reply, "completed_at") else STARTED

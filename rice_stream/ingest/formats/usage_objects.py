@@ -5,7 +5,7 @@
 | OpenAI chat completions (`prompt_tokens`) | yes | yes |
 | OpenAI Responses (`input_tokens` with `*_details`) | yes | yes |
 | Anthropic messages (`cache_*_input_tokens`) | no: three disjoint classes | yes |
-| Gemini (`usageMetadata`) | yes; tool-use prompt apart | no, most versions; the total tells |
+| Gemini (`usageMetadata`, in Python `usage_metadata`) | yes; tool-use prompt apart | no, most versions; the total tells |
 | Bedrock Converse (`inputTokens`) | no; the total tells | yes |
 
 Sources: openai 3.54.0, anthropic 2.12.0, google-genai and Bedrock replies as recorded by their instrumentations' tests.
@@ -19,12 +19,17 @@ from rice_stream.ingest.formats.values import count
 
 Shape = Literal["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock_converse", "none"]
 
+_GEMINI_KEYS = (
+    *("promptTokenCount", "candidatesTokenCount", "totalTokenCount"),
+    # The same as Google's Python clients dump it.
+    *("prompt_token_count", "candidates_token_count", "total_token_count"),
+)
 _ANTHROPIC_KEYS = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation", "inference_geo")
 
 
 def shape_of(usage: Mapping[str, Any]) -> Shape:
     """Whose usage object this is; `none` if it has no count that we know."""
-    if "promptTokenCount" in usage or "candidatesTokenCount" in usage or "totalTokenCount" in usage:
+    if any(key in usage for key in _GEMINI_KEYS):
         return "gemini"
     if "inputTokens" in usage or "outputTokens" in usage:
         return "bedrock_converse"
@@ -93,10 +98,12 @@ def _anthropic(usage: Mapping[str, Any]) -> Counts:
 
 
 def _gemini(usage: Mapping[str, Any]) -> Counts:
-    prompt, tools = _first(usage, "promptTokenCount"), _first(usage, "toolUsePromptTokenCount")
-    written, thoughts = _first(usage, "candidatesTokenCount"), _first(usage, "thoughtsTokenCount")
+    prompt = _first(usage, "promptTokenCount", "prompt_token_count")
+    tools = _first(usage, "toolUsePromptTokenCount", "tool_use_prompt_token_count")
+    written = _first(usage, "candidatesTokenCount", "candidates_token_count")
+    thoughts = _first(usage, "thoughtsTokenCount", "thoughts_token_count")
     given = None if prompt is None and tools is None else (prompt or 0) + (tools or 0)
-    total = _first(usage, "totalTokenCount")
+    total = _first(usage, "totalTokenCount", "total_token_count")
     if written is None and thoughts is not None:
         # Stopped while thinking: there were no candidates, and the field is left out.
         written = 0
@@ -105,7 +112,7 @@ def _gemini(usage: Mapping[str, Any]) -> Counts:
         written = None
     return Counts(
         input_tokens=given,
-        cache_read=_first(usage, "cachedContentTokenCount"),
+        cache_read=_first(usage, "cachedContentTokenCount", "cached_content_token_count"),
         output_tokens=written,
         reasoning=thoughts,
         total=total,
