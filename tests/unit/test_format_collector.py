@@ -13,7 +13,7 @@ from rice_stream.events import WireEvent
 from rice_stream.ingest.formats import FormatOptions, Ignored, decode
 from rice_stream.ingest.records import RawRecord
 
-DATA = Path(__file__).parent / "data" / "formats"
+DATA = Path(__file__).parent / "data" / "collector"
 
 
 def decoded(name: str, options: FormatOptions) -> Sequence[object]:
@@ -21,7 +21,7 @@ def decoded(name: str, options: FormatOptions) -> Sequence[object]:
     return decode(RawRecord("otlp_spans", 0, 0, (DATA / name).read_bytes(), ()), options)
 
 
-@pytest.mark.parametrize("name", ["otlp_collector.pb", "otlp_collector.json"])
+@pytest.mark.parametrize("name", ["traces.pb", "traces.json"])
 @pytest.mark.parametrize(
     "options", [FormatOptions(), FormatOptions(topic_formats={"otlp_spans": "otlp"})], ids=["sniffed", "named"]
 )
@@ -41,7 +41,7 @@ def test_both_encodings_are_the_same_events() -> None:
     """Ids, times and all: who sends both ways counts once."""
     by_encoding = [
         [item for item in decoded(name, FormatOptions()) if isinstance(item, WireEvent)]
-        for name in ("otlp_collector.pb", "otlp_collector.json")
+        for name in ("traces.pb", "traces.json")
     ]
     assert by_encoding[0] == by_encoding[1]
     assert len({event.event_id for event in by_encoding[0]}) == 2
