@@ -14,6 +14,7 @@ for Kafka and never fails because of it: what cannot be delivered is counted and
 import atexit
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from rice_stream.errors import RiceError
 from rice_stream.events import WireEvent
 from rice_stream.ingest import RawRecord, Rejection
+from rice_stream.ingest.canonical import JSON_ERRORS
 from rice_stream.ingest.formats import FormatOptions, read
 from rice_stream.ingest.formats.canonical_json import canonical_json
 from rice_stream.settings import Settings, load_settings
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 FLUSH_TIMEOUT_S = 10.0
 """What the end of the process waits for events that are still on their way."""
 _LOG_EVERY = 1_000
+_REMEMBERED = 4_096
 _TOP = (
     "id",
     "litellm_call_id",
@@ -59,9 +62,9 @@ _NESTED = {
         "user_api_key_user_id",
         "usage_object",
     ),
-    "hidden_params": ("api_base", "usage_object"),
+    "hidden_params": ("api_base", "usage_object", "batch_models", "batch_successful_requests"),
     "cost_breakdown": ("data_residency", "vertex_location"),
-    "response": ("model", "usage"),
+    "response": ("model", "usage", "completed_at", "request_counts"),
 }
 
 
@@ -80,6 +83,7 @@ class RiceKafkaLogger(CustomLogger):
         self._options = FormatOptions(default_format="litellm")
         self._topic = ""
         self._producer: Producer | None = None
+        self._taken: OrderedDict[tuple[str, ...], None] = OrderedDict()
         self._lock = threading.Lock()
 
     def log_success_event(self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
@@ -117,11 +121,29 @@ class RiceKafkaLogger(CustomLogger):
             return
         try:
             producer = self._connected()
+            if self._is_second_call(payload):
+                self.ignored += 1
+                return
             value = msgspec.json.encode(without_text(payload, self._options.attribute_names), enc_hook=str)
             for outcome in read(RawRecord("litellm", 0, 0, value), self._options):
                 self._send(producer, outcome.result)
         except RiceError as error:
             self._lose(str(error))
+
+    def _is_second_call(self, payload: Mapping[str, Any]) -> bool:
+        """For some calls (streamed Responses, images) LiteLLM calls the plain hook and the async one.
+
+        Each has an end of its own, microseconds apart: where a millisecond lies between, the store could not tell that
+        the two are one.
+        """
+        key = tuple(str(payload.get(name)) for name in ("litellm_call_id", "id", "startTime", "status", "total_tokens"))
+        with self._lock:
+            if key in self._taken:
+                return True
+            self._taken[key] = None
+            if len(self._taken) > _REMEMBERED:
+                self._taken.popitem(last=False)
+        return False
 
     def _send(self, producer: Producer, result: object) -> None:
         if isinstance(result, Rejection):
@@ -174,7 +196,21 @@ def without_text(payload: Mapping[str, Any], attributes: Collection[str] = ()) -
         if isinstance(inner, Mapping):
             more = (name.partition(".")[2] for name in attributes if name.startswith(f"{outer}."))
             kept[outer] = {name: inner[name] for name in (*_NESTED.get(outer, ()), *more) if name in inner}
+    reply = _unread_reply(payload)
+    if reply:
+        kept["response"]["response"] = reply
     return kept
+
+
+def _unread_reply(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Model and usage of a pass-through endpoint's reply, which LiteLLM logs as text."""
+    response = payload.get("response")
+    unread = response.get("response") if isinstance(response, Mapping) else None
+    try:
+        reply = msgspec.json.decode(unread) if isinstance(unread, str) else None
+    except JSON_ERRORS:
+        return {}
+    return {name: reply[name] for name in _NESTED["response"] if name in reply} if isinstance(reply, dict) else {}
 
 
 rice_kafka_logger = RiceKafkaLogger()

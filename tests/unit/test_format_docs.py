@@ -96,6 +96,7 @@ def test_the_other_tables_name_what_their_modules_read() -> None:
     names = (
         *provider_usage.IDS,
         *provider_usage.ENDED,
+        *provider_usage.HEADER_DATES,
         *provider_usage.RESPONSE_MODEL,
         *langfuse.CACHE_READ_KEYS,
         *langfuse.CACHE_WRITE_KEYS,

@@ -128,6 +128,20 @@ GENERATION = {"id": "g", "endTime": "2026-11-22T19:00:00Z", "model": "m"}
             (2006, 1920, None, 300, None),
             "derived",
         ),
+        # LiteLLM 1.80: what was written to the cache is still in `input`. 86 - 36 = 50, and 50 + 1920 + 36 = 2006.
+        (
+            {
+                "usageDetails": {
+                    "input": 86,
+                    "output": 300,
+                    "total": 2306,
+                    "cache_creation_input_tokens": 36,
+                    "cache_read_input_tokens": 1920,
+                }
+            },
+            (2006, 1920, 36, 300, None),
+            "reported",
+        ),
         (
             {"usageDetails": {"input": 86, "input_cached_tokens": 1920, "output": 300}},
             (2006, 1920, None, 300, None),
@@ -171,6 +185,19 @@ def test_the_last_complete_update_of_a_batch_stands_and_nulls_overrule_nothing()
     found = results(json.dumps({"batch": entries}).encode())
     assert reasons(found) == ["superseded", "event"]
     assert tokens(found[1])[0] == 3
+
+
+def test_an_update_of_a_trace_leaves_its_user_as_it_was() -> None:
+    """The client sends the update as one more `trace-create`, with the output and no user."""
+    entries = [
+        {"type": "trace-create", "body": {"id": "t", "userId": "customer-5", "metadata": {"tenant_id": "acme"}}},
+        {"type": "trace-create", "body": {"userId": "of-no-trace"}},
+        {"type": "generation-create", "body": {**GENERATION, "traceId": "t", "usage": {"input": 1, "output": 2}}},
+        {"type": "generation-create", "body": {**GENERATION, "id": "h", "usage": {"input": 1, "output": 2}}},
+        {"type": "trace-create", "body": {"id": "t", "output": "PLANTED-TEXT"}},
+    ]
+    found = results(json.dumps({"batch": entries}).encode())
+    assert [(e.tenant_id, e.user_id) for e in found[2:4]] == [("acme", "customer-5"), ("unknown", None)]
 
 
 def test_an_update_whose_model_came_in_an_earlier_batch_is_refused_and_not_lost() -> None:

@@ -1,5 +1,6 @@
 """LiteLLM: logging payloads as one object, an array or JSON lines, and rows of the SpendLogs table."""
 
+import base64
 import json
 from typing import Any
 
@@ -154,6 +155,8 @@ def test_a_success_without_any_token_is_unknown_and_not_zero() -> None:
         ("acreate_file", 0, "not_an_inference"),
         ("call_mcp_tool", 0, "not_an_inference"),
         ("aimage_generation", 40, "event"),
+        # Asked for again: 1.80 logs the tokens of the answer each time.
+        ("aget_responses", 40, "not_an_inference"),
         ("pass_through_endpoint", 0, "event"),
         ("aresponses", 0, "event"),
         (None, 40, "event"),
@@ -164,6 +167,87 @@ def test_calls_that_are_no_inference_and_have_no_tokens_are_ignored(
 ) -> None:
     payload = changed(SUCCESS, call_type=call_type, prompt_tokens=counted, completion_tokens=0, total_tokens=counted)
     assert reasons(results(payload)) == [expected]
+
+
+def test_the_name_that_the_proxy_was_asked_for_is_not_the_model_that_answered() -> None:
+    """The proxy writes it over the reply's model: behind `gpt-4` may stand anything."""
+    behind = {"model": "hosted_vllm/meta-llama/Llama-3.1-8B-Instruct", "custom_llm_provider": "hosted_vllm"}
+    event = only_event(changed(SUCCESS, **behind, model_group="gpt-4", response={"model": "gpt-4"}))
+    assert (event.request_model, event.response_model) == ("hosted_vllm/meta-llama/Llama-3.1-8B-Instruct", None)
+    event = only_event(changed(SUCCESS, **behind, model_group="gpt-4", response={"model": "llama-3.1-8b"}))
+    assert event.response_model == "llama-3.1-8b"
+
+
+def test_a_responses_call_around_a_chat_call_that_is_logged_too_counts_once() -> None:
+    """As 1.80 logs it: without provider, the chat's id within its own."""
+    inner = b"litellm:custom_llm_provider:anthropic;model_id:None;response_id:chatcmpl-one"
+    outer = {"id": "resp_" + base64.b64encode(inner).decode(), "litellm_call_id": None, "call_type": "aresponses"}
+    assert reasons(results(changed(SUCCESS, **outer, custom_llm_provider=None))) == ["repeats_inner_call"]
+    assert reasons(results(changed(SUCCESS, **outer))) == ["event"]
+    own = "resp_" + base64.b64encode(inner.replace(b"chatcmpl-one", b"resp_1")).decode()
+    for call_id in (own, "resp_1", "resp_\u00e9", "call-1"):
+        payload = changed(SUCCESS, **{**outer, "id": call_id}, custom_llm_provider=None)
+        assert reasons(results(payload)) == ["event"]
+
+
+BATCH: dict[str, Any] = {
+    "id": "batch_1",
+    "call_type": "aretrieve_batch",
+    "model": "",
+    "model_group": "",
+    "prompt_tokens": 4013,
+    "completion_tokens": 600,
+    "total_tokens": 4613,
+    "response": {"id": "batch_1", "object": "batch", "status": "completed", "completed_at": 1795374000},
+    "hidden_params": {"batch_models": ["gpt-4o-2024-08-06", "gpt-4o-2024-08-06"], "batch_successful_requests": 2},
+    "metadata": {
+        "user_api_key_team_id": "team-a",
+        "usage_object": {
+            "prompt_tokens": 4013,
+            "prompt_tokens_details": {"cached_tokens": 3841},
+            "completion_tokens_details": {"reasoning_tokens": 256},
+        },
+    },
+}
+
+
+def test_a_finished_batch_is_its_requests_each_with_its_share() -> None:
+    """2006 + 2007 = 4013; the odd cached token is left out."""
+    events = results(changed(SUCCESS, **BATCH))
+    assert [tokens(event) for event in events] == [(2006, 1920, 0, 300, 128), (2007, 1920, 0, 300, 128)]
+    assert [event.event_id for event in events] == ["batch_1:0", "batch_1:1"]
+    assert {(e.response_model, e.tenant_id, e.usage_quality) for e in events} == {
+        ("gpt-4o-2024-08-06", "team-a", "derived")
+    }
+
+
+def test_a_batch_that_is_asked_for_again_is_the_same_events() -> None:
+    """LiteLLM gives each asking a call id and an end of its own."""
+    first, again = changed(SUCCESS, **BATCH), changed(SUCCESS, **BATCH, litellm_call_id="call-2", endTime=1795379999.0)
+    assert results(first) == results(again)
+    assert results(first)[0].ended_at == "2026-11-22T19:00:00.000000Z"
+
+
+def test_a_batch_without_tokens_is_ignored_and_one_of_unknown_size_refused() -> None:
+    nothing = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "metadata": {}}
+    assert reasons(results(changed(SUCCESS, **{**BATCH, **nothing}))) == ["not_an_inference"]
+    unknown: list[dict[str, Any]] = [{}, {"batch_models": []}, {**BATCH["hidden_params"]}]
+    unknown[2]["batch_successful_requests"] = 10**9
+    for hidden in unknown:
+        assert reasons(results(changed(SUCCESS, **{**BATCH, "hidden_params": hidden}))) == ["invalid_field"]
+    one_name = {"hidden_params": {"batch_models": ["gpt-4o"]}, "response": {"request_counts": {"completed": 2}}}
+    assert reasons(results(changed(SUCCESS, **{**BATCH, **one_name}))) == ["invalid_field"]
+
+
+def test_a_reply_that_the_proxy_passed_on_unread_has_its_own_counts_and_model() -> None:
+    usage = {"prompt_tokens": 2006, "completion_tokens": 300, "prompt_tokens_details": {"cached_tokens": 1920}}
+    reply = json.dumps({"model": "gpt-4o-2024-08-06", "choices": [], "usage": usage})
+    unread = {"call_type": "pass_through_endpoint", "model_group": "gpt-4o", "metadata": {}}
+    nothing = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    event = only_event(changed(SUCCESS, **unread, **nothing, response={"response": reply}))
+    assert (tokens(event), event.response_model) == ((2006, 1920, None, 300, None), "gpt-4o-2024-08-06")
+    streamed = {"response": "cannot parse chunks to standard response object. Chunks=[]"}
+    assert only_event(changed(SUCCESS, **unread, **nothing, response=streamed)).usage_quality == "missing"
 
 
 def test_an_embedding_has_no_output() -> None:

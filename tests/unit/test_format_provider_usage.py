@@ -168,6 +168,49 @@ def test_geminis_metadata(shape: dict[str, Any], expected: object, quality: str)
     assert (tokens(event), event.usage_quality) == (expected, quality)
 
 
+def google_genai(**fields: Any) -> dict[str, Any]:
+    """A reply as google-genai's `model_dump_json` spells it: in snake case, with its nulls, and with the headers."""
+    counts = {"prompt_token_count": 8, "candidates_token_count": 433, "thoughts_token_count": 1477}
+    usage = {
+        **counts,
+        "total_token_count": 1918,
+        "cached_content_token_count": None,
+        "tool_use_prompt_token_count": None,
+    }
+    return {
+        "sdk_http_response": {"headers": {"date": "Sun, 22 Nov 2026 19:07:30 GMT"}, "body": None},
+        "candidates": [{"content": {"parts": [{"text": "PLANTED-TEXT"}]}, "finish_reason": "STOP"}],
+        "create_time": None,
+        "model_version": "gemini-2.5-flash",
+        "response_id": "gemini-2",
+        "usage_metadata": usage,
+        **fields,
+    }
+
+
+def test_google_genais_own_spelling_of_a_reply_is_read() -> None:
+    """433 + 1477 = 1910, and 8 + 1910 = 1918, the total."""
+    event = only_event(json.dumps(google_genai()).encode())
+    assert (tokens(event), event.usage_quality) == ((8, None, None, 1910, 1477), "reported")
+    assert (event.event_id, event.ended_at) == ("gemini-2", "2026-11-22T19:07:30.000000Z")
+    assert (event.provider, event.response_model) == ("gcp.gemini", "gemini-2.5-flash")
+    usage = {"prompt_token_count": 8, "tool_use_prompt_token_count": 30, "cached_content_token_count": 6}
+    event = only_event(json.dumps(google_genai(usage_metadata={**usage, "total_token_count": 42})).encode())
+    assert tokens(event) == (38, 6, None, 4, None)
+
+
+def test_only_the_last_chunk_of_google_genais_stream_counts() -> None:
+    """Every chunk has the counts up to then."""
+    early = google_genai(
+        candidates=[{"content": {"parts": [{"text": "PLANTED-TEXT"}]}, "finish_reason": None}],
+        usage_metadata={"prompt_token_count": 8, "candidates_token_count": 2, "total_token_count": 10},
+    )
+    chunks = "\n".join(json.dumps(chunk) for chunk in (early, early, google_genai()))
+    assert reasons(results(chunks.encode())) == ["no_usage", "no_usage", "event"]
+    blocked = google_genai(candidates=None, usage_metadata={"prompt_token_count": 8, "total_token_count": 8})
+    assert tokens(only_event(json.dumps(blocked).encode())) == (8, None, None, 0, None)
+
+
 def test_a_servers_reply_in_openais_shape_names_no_provider_unless_it_says_so() -> None:
     assert only_event(changed("provider_openai_chat.json", model="llama-3.1-70b")).provider is None
     assert only_event(changed("provider_openai_chat.json", model="llama-3.1-70b", provider="Groq")).provider == "groq"

@@ -4,6 +4,7 @@ Langfuse sends a generation in parts (create, then updates of the same body id).
 together and the last complete one stands. A part whose model came in an earlier batch cannot be an event.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from rice_stream.ingest.formats import regions
@@ -151,9 +152,7 @@ def _counts(body: JsonObject) -> Counts:
     """`usageDetails` where it has counts, else `usage`."""
     details = body.value("usageDetails")
     if isinstance(details, dict) and details:
-        if "prompt_tokens" in details or "input_tokens" in details:
-            return read_usage(details)
-        return _disjoint(details)
+        return details_counts(details)
     usage = body.value("usage")
     if not isinstance(usage, dict):
         return Counts()
@@ -163,6 +162,13 @@ def _counts(body: JsonObject) -> Counts:
         # Characters, seconds or images say nothing about tokens.
         return Counts()
     return _given(usage, "input", "output", "total")
+
+
+def details_counts(details: dict[str, Any]) -> Counts:
+    """The counts of a `usageDetails` map: a provider's usage object, or Langfuse's own classes."""
+    if "prompt_tokens" in details or "input_tokens" in details:
+        return read_usage(details)
+    return _disjoint(details)
 
 
 def _given(usage: dict[str, Any], given: str, written: str, total: str) -> Counts:
@@ -177,7 +183,7 @@ def _disjoint(details: dict[str, Any]) -> Counts:
     """Langfuse's own map: every key a class of its own, `input` without cached, `output` without reasoning tokens."""
     special = (*CACHE_READ_KEYS, *CACHE_WRITE_KEYS, *REASONING_KEYS)
     others = {key: count(value, "usageDetails") or 0 for key, value in details.items() if key not in special}
-    return Counts(
+    counts = Counts(
         input_tokens=count(details.get("input"), "input"),
         cache_read=_first(details, CACHE_READ_KEYS),
         cache_write=_first(details, CACHE_WRITE_KEYS),
@@ -189,6 +195,16 @@ def _disjoint(details: dict[str, Any]) -> Counts:
         cached_outside=True,
         reasoning_outside=True,
     )
+    return _without_written(counts)
+
+
+def _without_written(counts: Counts) -> Counts:
+    """LiteLLM takes out of `input` only what was read from the cache, and leaves in what was written: the total tells."""
+    given, written, total = counts.input_tokens, counts.cache_write, counts.total
+    if given is None or written is None or total is None or written > given:
+        return counts
+    others = (counts.cache_read, counts.output_tokens, counts.reasoning, counts.other_input, counts.other_output)
+    return replace(counts, input_tokens=given - written) if given + sum(n or 0 for n in others) == total else counts
 
 
 def _first(details: dict[str, Any], keys: tuple[str, ...]) -> int | None:

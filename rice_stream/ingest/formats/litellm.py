@@ -4,12 +4,14 @@ Times are epoch seconds as floats; older versions and exports write text without
 `prompt_tokens` is inclusive: LiteLLM has folded Anthropic's cache classes in.
 """
 
+import base64
+import binascii
 import re
 from typing import Any
 
-from rice_stream.ingest.formats import regions, vocabulary
+from rice_stream.ingest.formats import litellm_batches, regions, vocabulary
 from rice_stream.ingest.formats.drafts import EventDraft
-from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin
+from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin, RefusedError
 from rice_stream.ingest.formats.json_formats import decode_objects, one_event
 from rice_stream.ingest.formats.json_objects import JsonObject
 from rice_stream.ingest.formats.moments import moment
@@ -30,6 +32,9 @@ TENANT_LADDER = (
 )
 _CACHE_HIT_ID = re.compile(r"_cache_hit\d")
 _PASS_THROUGH = frozenset({"pass_through_endpoint", "allm_passthrough_route", "llm_passthrough_route"})
+_LOOKS_BACK = frozenset({"get_responses", "aget_responses", "cancel_responses", "acancel_responses"})
+"""Calls that hand out an answer of before; LiteLLM 1.80 logs its tokens again each time."""
+_WRAPPED_CHAT = b";response_id:chatcmpl-"
 
 
 def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
@@ -38,9 +43,24 @@ def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
 
 
 def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
-    """The one event of a payload or a row."""
+    """The one event of a payload or a row; of a finished batch, one for each request."""
     payload = as_payload(obj) if is_spend_logs_row(obj) else obj
-    return [one_event(payload, SOURCE_FORMAT, origin, options, _event)]
+    try:
+        if text(payload.scalar("call_type")) not in litellm_batches.CALL_TYPES:
+            return [one_event(payload, SOURCE_FORMAT, origin, options, _event)]
+        counts, _ = _counts(payload, payload.child("metadata"))
+        requests = litellm_batches.requests(payload, counts)
+    except RefusedError as problem:
+        return [problem.as_item()]
+    return [
+        one_event(request, SOURCE_FORMAT, origin._replace(part=number), options, _event_of_a_batch)
+        for number, request in enumerate(requests)
+    ] or [Ignored("not_an_inference", "a batch that has no tokens yet")]
+
+
+def _event_of_a_batch(request: JsonObject, draft: EventDraft) -> EventFields | Ignored:
+    event = _event(request, draft)
+    return event if isinstance(event, Ignored) else {**event, "usage_quality": "derived"}
 
 
 def _event(payload: JsonObject, draft: EventDraft) -> EventFields | Ignored:
@@ -50,14 +70,21 @@ def _event(payload: JsonObject, draft: EventDraft) -> EventFields | Ignored:
     draft.happened(moment(payload.scalar("endTime"), "endTime"), moment(payload.scalar("startTime"), "startTime"))
     draft.models(
         request=text(payload.scalar("model")) or text(payload.scalar("model_group")),
-        response=payload.child("response").scalar("model"),
+        response=_response_model(payload),
         provider=vocabulary.provider(payload.scalar("custom_llm_provider")),
     )
     failed = text(payload.scalar("status")) == "failure"
     draft.ended(failed=failed)
     draft.fields["gateway_cache_hit"] = _from_cache(payload)
     operation = vocabulary.operation(call_type)
+    if call_type in _LOOKS_BACK:
+        return Ignored("not_an_inference", "an answer that was counted when it was written, asked for again")
+    if _wraps_a_chat(payload):
+        return Ignored("repeats_inner_call", "a Responses call around a chat call, which is logged too")
     counts, usage = _counts(payload, metadata)
+    if call_type in _PASS_THROUGH and not (counts.input_tokens or counts.output_tokens):
+        # From a host that it does not know LiteLLM hands the reply on unread.
+        counts = read_usage(_object(_unread_reply(payload), "usage"))
     nothing_counted = not (counts.input_tokens or counts.output_tokens)
     if nothing_counted and operation is None and call_type not in (None, *_PASS_THROUGH):
         # Files, batches, images, speech, tools: LiteLLM logs them all, with token counts of 0.
@@ -74,6 +101,31 @@ def _event(payload: JsonObject, draft: EventDraft) -> EventFields | Ignored:
     _place(payload, usage, draft)
     _charge(payload, metadata, draft)
     return draft.done()
+
+
+def _response_model(payload: JsonObject) -> str | None:
+    """The proxy writes the name that it was asked for over the model's: `gpt-4` for whatever stands behind `gpt-4`."""
+    answered = text(payload.child("response").scalar("model")) or text(_unread_reply(payload).scalar("model"))
+    return None if answered == text(payload.scalar("model_group")) else answered
+
+
+def _unread_reply(payload: JsonObject) -> JsonObject:
+    """What a pass-through endpoint answered, logged as text; of a stream LiteLLM keeps only words about it."""
+    return payload.child("response").child("response")
+
+
+def _wraps_a_chat(payload: JsonObject) -> bool:
+    """LiteLLM 1.80 logs the Responses call of a model that only chats beside its chat call, and without provider.
+
+    Its id has the chat's id in it, in base64: `resp_` and `litellm:custom_llm_provider:x;model_id:y;response_id:z`.
+    """
+    call_id = text(payload.scalar("id")) or ""
+    if not call_id.startswith("resp_") or text(payload.scalar("custom_llm_provider")) is not None:
+        return False
+    try:
+        return _WRAPPED_CHAT in base64.b64decode(call_id.removeprefix("resp_"))
+    except (binascii.Error, ValueError):
+        return False
 
 
 def _counts(payload: JsonObject, metadata: JsonObject) -> tuple[Counts, dict[str, Any]]:

@@ -2,23 +2,25 @@
 
 A span counts if it has an input or output count and its operation is chat, text_completion, generate_content or
 embeddings; or, without an operation, if it comes from a producer whose spans are single calls. Agents, workflows and
-tools repeat what their calls carry. So does, within one record, a span around another one for the same call.
+tools repeat what their calls carry. So does, within one record, what a second instrumentation writes of the same call.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from rice_stream.ingest.formats import otlp_attributes as names
-from rice_stream.ingest.formats import otlp_json, otlp_proto, regions, vocabulary
+from rice_stream.ingest.formats import otlp_json, otlp_langfuse, otlp_proto, regions, vocabulary
 from rice_stream.ingest.formats.drafts import EventDraft
 from rice_stream.ingest.formats.items import EventFields, Ignored, Item, Origin, Refused, RefusedError
 from rice_stream.ingest.formats.json_formats import UNEXPECTED
 from rice_stream.ingest.formats.json_objects import JsonObject
-from rice_stream.ingest.formats.moments import from_nanoseconds
+from rice_stream.ingest.formats.moments import Moment, from_nanoseconds, milliseconds
 from rice_stream.ingest.formats.options import FormatOptions
+from rice_stream.ingest.formats.otlp_repeats import repeats
 from rice_stream.ingest.formats.otlp_spans import Span, Unreadable, wanted_names
 from rice_stream.ingest.formats.payloads import json_items, without_registry_frame
 from rice_stream.ingest.formats.text_lengths import characters_of_json
+from rice_stream.ingest.formats.tokens import Counts
 from rice_stream.ingest.formats.values import first_text, flag, text
 from rice_stream.ingest.records import RawRecord
 
@@ -32,14 +34,8 @@ _AI_SDK_CALLS = {
     ".doEmbed": vocabulary.EMBEDDINGS,
 }
 _VLLM_SPAN = "llm_request"
-_ANCESTORS_MAX = 64
-
-
-class _Kept(NamedTuple):
-    """A span that counts, with what tells whether another one is the same call."""
-
-    response_id: str | None
-    tokens: tuple[object, object]
+_ADK_SPAN, _ADK_SCOPE = "call_llm", "gcp.vertex.agent"
+_OPENLIT = "openlit."
 
 
 def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
@@ -98,7 +94,7 @@ def _decide(span: Span, draft: EventDraft, options: FormatOptions) -> Item:
     if span.is_log and span.event_name != INFERENCE_EVENT:
         return Ignored("not_an_inference", "a log record that is no inference event")
     # Written beside the span of the same call, a moment before or after its end: under another key, it would count again.
-    if span.is_log and span.span_id and not options.count_log_events:
+    if span.is_log and _has_a_span(span) and not options.count_log_events:
         return Ignored(
             "log_events_off", "an inference log event of a span, which counts itself (RICE_COUNT_LOG_EVENTS)"
         )
@@ -106,9 +102,28 @@ def _decide(span: Span, draft: EventDraft, options: FormatOptions) -> Item:
         return Ignored("not_an_inference", "a span that does not stand for one call of a model")
     if span.scope in options.skipped_scopes:
         return Ignored("skipped_scope", "its instrumentation scope is set not to count")
-    if not names.has_usage(span.attributes) and not (options.estimate_missing_usage and _has_text(span.attributes)):
+    if not _has_usage(span) and not (options.estimate_missing_usage and _has_text(span.attributes)):
         return Ignored("no_usage", "a call of a model without token counts")
     return _event(span, operation, draft)
+
+
+def _has_a_span(log_event: Span) -> bool:
+    """OpenLIT writes one beside every span, but after a stream has ended it no longer knows which."""
+    return bool(log_event.span_id) or log_event.scope.startswith(_OPENLIT)
+
+
+def _has_usage(span: Span) -> bool:
+    """Zeros alone are counts only where no inference is likely: some write them before a stream begins, and no more."""
+    attributes = span.attributes
+    if names.has_usage(attributes) or otlp_langfuse.has_usage(attributes):
+        return True
+    nothing_ran = _failed(span) or flag(attributes.get(names.CACHE_HIT)) is True
+    return nothing_ran and names.has_usage(attributes, zeros=True)
+
+
+def _failed(span: Span) -> bool:
+    attributes = span.attributes
+    return span.failed or text(attributes.get(names.ERROR_TYPE)) is not None or otlp_langfuse.failed(attributes)
 
 
 def _operation(span: Span) -> str | None:
@@ -124,9 +139,13 @@ def _operation(span: Span) -> str | None:
     sdk_call = text(attributes.get(names.AI_SDK_OPERATION))
     if sdk_call is not None:
         return next((operation for end, operation in _AI_SDK_CALLS.items() if sdk_call.endswith(end)), None)
+    if otlp_langfuse.TYPE in attributes:
+        return otlp_langfuse.operation(attributes)
     request_type = names.first(attributes, names.REQUEST_TYPE)
     if request_type is not None:
         return vocabulary.operation(request_type)
+    if (span.name, span.scope) == (_ADK_SPAN, _ADK_SCOPE):
+        return "generate_content"
     return "chat" if _is_vllm(span) else None
 
 
@@ -140,20 +159,17 @@ def _event(span: Span, operation: str, draft: EventDraft) -> EventFields:
         draft.identify(f"{span.trace_id}:{span.span_id}")
     else:
         draft.identify(attributes.get(names.RESPONSE_ID))
-    draft.happened(
-        from_nanoseconds(span.end_ns, "endTimeUnixNano"), from_nanoseconds(span.start_ns, "startTimeUnixNano")
-    )
-    provider = vocabulary.provider(names.first(attributes, names.PROVIDER)) or ("vllm" if _is_vllm(span) else None)
+    draft.happened(from_nanoseconds(span.end_ns, "endTimeUnixNano"), _started(span))
     draft.models(
         request=names.first(attributes, names.REQUEST_MODEL),
         response=names.first(attributes, names.RESPONSE_MODEL),
-        provider=provider,
+        provider=names.provider(attributes) or ("vllm" if _is_vllm(span) else None),
     )
-    draft.ended(failed=span.failed or text(attributes.get(names.ERROR_TYPE)) is not None)
+    draft.ended(failed=_failed(span))
     draft.fields["gateway_cache_hit"] = flag(attributes.get(names.CACHE_HIT))
     raw_usage = names.usage_object(attributes)
     draft.used(
-        names.read_counts(attributes, raw_usage),
+        _counts(span, raw_usage),
         operation,
         lambda: _length(attributes, names.INPUT_TEXT),
         lambda: _length(attributes, names.OUTPUT_TEXT),
@@ -161,6 +177,22 @@ def _event(span: Span, operation: str, draft: EventDraft) -> EventFields:
     _place(span, raw_usage, draft)
     _charge(span, draft)
     return draft.done()
+
+
+def _started(span: Span) -> Moment | None:
+    started = from_nanoseconds(span.start_ns, "startTimeUnixNano")
+    took = span.attributes.get(names.DURATION)
+    if started is None or span.start_ns != span.end_ns or not isinstance(took, float):
+        return started
+    return Moment(max(0, started.us - (milliseconds(took * 1000) or 0)))
+
+
+def _counts(span: Span, raw_usage: Mapping[str, Any]) -> Counts:
+    """From the attributes of everyone; from Langfuse's own where there are none of these."""
+    attributes = span.attributes
+    if otlp_langfuse.USAGE_DETAILS in attributes and not names.has_usage(attributes, zeros=True):
+        return otlp_langfuse.read_counts(attributes)
+    return names.read_counts(attributes, raw_usage, cached_apart=span.scope in names.CACHED_APART_SCOPES)
 
 
 def _place(span: Span, raw_usage: Mapping[str, Any], draft: EventDraft) -> None:
@@ -202,43 +234,9 @@ def _length(attributes: Mapping[str, Any], texts: tuple[str, ...]) -> int | None
 
 
 def _without_repeats(spans: list[Span | Unreadable], items: list[Item]) -> list[Item]:
-    """Within one record: of spans for the same call, one around the other, the outer stands.
-
-    The same call is the same response id, or (where one has none) the same counts. Across records this cannot be
-    seen: there `skipped_scopes` is the means.
-    """
+    """Within one record; across records this cannot be seen: there `skipped_scopes` is the means."""
     if sum(isinstance(item, dict) for item in items) < 2:
         return items
-    by_id = {(s.trace_id, s.span_id): s for s in spans if isinstance(s, Span) and s.span_id and not s.is_log}
-    kept = {
-        (span.trace_id, span.span_id): _Kept(
-            text(span.attributes.get(names.RESPONSE_ID)), (item["input_tokens"], item["output_tokens"])
-        )
-        for span, item in zip(spans, items, strict=True)
-        if isinstance(span, Span) and isinstance(item, dict) and span.span_id and not span.is_log
-    }
-    return [
-        Ignored("repeats_outer_span", "a span around it carries the same call")
-        if isinstance(item, dict) and isinstance(span, Span) and _repeats(span, by_id, kept)
-        else item
-        for span, item in zip(spans, items, strict=True)
-    ]
-
-
-def _repeats(span: Span, by_id: Mapping[tuple[str, str], Span], kept: Mapping[tuple[str, str], _Kept]) -> bool:
-    own = kept.get((span.trace_id, span.span_id))
-    outer: Span | None = span
-    for _ in range(_ANCESTORS_MAX):
-        outer = by_id.get((outer.trace_id, outer.parent_id)) if outer is not None and outer.parent_id else None
-        if outer is None or own is None or outer.span_id == span.span_id:
-            return False
-        around = kept.get((outer.trace_id, outer.span_id))
-        if around is not None and _same_call(own, around):
-            return True
-    return False
-
-
-def _same_call(one: _Kept, other: _Kept) -> bool:
-    if one.response_id is not None and other.response_id is not None:
-        return one.response_id == other.response_id
-    return one.tokens == other.tokens
+    repeated = repeats(spans, items)
+    again = Ignored("repeats_outer_span", "a span around or beside it carries the same call")
+    return [again if position in repeated else item for position, item in enumerate(items)]

@@ -26,7 +26,7 @@ ENDED = ("ended_at", "completed_at", "timestamp", "time", "created_at", "created
 STARTED = ("started_at",)
 IDS = ("event_id", "id", "responseId", "response_id", "request_id", "requestId", "ResponseMetadata.RequestId")
 RESPONSE_MODEL = ("model", "modelVersion", "model_version", "modelId", "model_id", "response_model")
-HEADER_DATES = ("ResponseMetadata.HTTPHeaders.date", "sdk_http_response.headers.date")
+HEADER_DATES = ("ResponseMetadata.HTTPHeaders.date", "sdk_http_response.headers.date", "sdkHttpResponse.headers.date")
 """When boto3's and google-genai's replies came, where nothing else says it."""
 _OPENAI_MODELS = (
     "gpt-",
