@@ -8,8 +8,9 @@ import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.reports import defaults_of, instant
-from rice_stream.cli.requests import PRECISIONS, number, option_name
+from rice_stream.cli.requests import number, option_name
 from rice_stream.errors import UsageError
+from rice_stream.reference.tables import PRECISIONS
 from rice_stream.reports.comparison import Tables, Traffic
 from rice_stream.reports.comparison import compare as compare_traffic
 from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us

@@ -13,13 +13,14 @@ import click
 from rich.progress import Progress
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
-from rice_stream.cli.requests import PRECISIONS, described, open_table, option_name
+from rice_stream.cli.requests import described, open_table, option_name
 from rice_stream.errors import UsageError
 from rice_stream.estimating import Described, Estimated, estimate_all
 from rice_stream.estimator import method_names
 from rice_stream.estimator.types import Method
 from rice_stream.factors import FactorPolicy
 from rice_stream.reference import Reference
+from rice_stream.reference.tables import PRECISIONS
 from rice_stream.runtime import open_method, open_reference
 
 IMPACTS, ENDS = ("embodied_gco2e", "water_l"), ("low", "mid", "high")
@@ -32,9 +33,7 @@ ADDED_COLUMNS = (
     "it_energy_wh",
     "facility_energy_wh",
     "latency_s",
-    "carbon_gco2e_low",
-    "carbon_gco2e_mid",
-    "carbon_gco2e_high",
+    *(f"carbon_gco2e_{end}" for end in ENDS),
     "basis",
     *(f"{name}_{end}" for name in IMPACTS for end in ENDS),
 )
@@ -230,15 +229,8 @@ def _cell_label(source: Path, row: int, column: str) -> str:
 
 
 def _added(values: dict[str, Any]) -> list[object]:
-    carbon = values["carbon_gco2e"]
-    flat = {
-        **values,
-        "carbon_gco2e_low": carbon["low"],
-        "carbon_gco2e_mid": carbon["mid"],
-        "carbon_gco2e_high": carbon["high"],
-        "basis": ";".join(values["basis"]),
-    }
-    for name in IMPACTS:
+    flat = {**values, "basis": ";".join(values["basis"])}
+    for name in ("carbon_gco2e", *IMPACTS):
         # Empty where the method does not know it.
         ends = values[name] or dict.fromkeys(ENDS, "")
         flat |= {f"{name}_{end}": ends[end] for end in ENDS}

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 from rice_stream.errors import UsageError
 from rice_stream.estimating import Described
 from rice_stream.events import TOKENS_MAX
+from rice_stream.reference.tables import PRECISIONS
 
-PRECISIONS = ("fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4")
 _PRECISION_SPELLINGS = {"float32": "fp32", "float16": "fp16", "half": "fp16", "bfloat16": "bf16"}
 """How benchmarks and model configurations write them."""
 _WHOLE = ("input_tokens", "output_tokens", "cache_read_input_tokens")
