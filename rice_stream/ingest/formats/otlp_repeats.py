@@ -56,8 +56,6 @@ def repeats(spans: Sequence[Span | Unreadable], items: Sequence[Item]) -> set[in
         for position, (span, item) in enumerate(zip(spans, items, strict=True))
         if isinstance(span, Span) and isinstance(item, dict) and span.span_id and not span.is_log
     }
-    if len(calls) < 2:
-        return set()
     inside = _inside_another(spans, calls)
     standing = [call for position, call in calls.items() if position not in inside]
     if len({call.span.scope for call in standing}) < 2:
@@ -119,27 +117,19 @@ def _beside_another(
             groups[mark(call)].append(call)
     found = set()
     for group in groups.values():
-        standing: list[_Call] = []
+        standing: list[tuple[_Call, datetime]] = []
         for call in group:
-            middle = _middle(call)
-            for other in reversed(standing[-_LOOK_BACK_MAX:]):
+            started, ended = datetime.fromisoformat(call.started_at), datetime.fromisoformat(call.ended_at)
+            middle = started + (ended - started) / 2
+            for other, other_ended in reversed(standing[-_LOOK_BACK_MAX:]):
                 seen = seen_by[other.position]
-                if (
-                    call.span.scope not in seen
-                    and middle <= datetime.fromisoformat(other.ended_at)
-                    and may_be_same(call, other)
-                ):
+                if call.span.scope not in seen and middle <= other_ended and may_be_same(call, other):
                     seen.add(call.span.scope)
                     found.add(call.position)
                     break
             else:
-                standing.append(call)
+                standing.append((call, ended))
     return found
-
-
-def _middle(call: _Call) -> datetime:
-    started = datetime.fromisoformat(call.started_at)
-    return started + (datetime.fromisoformat(call.ended_at) - started) / 2
 
 
 def _anywhere(one: _Call, other: _Call) -> bool:
