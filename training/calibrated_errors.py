@@ -58,8 +58,14 @@ def calibrate(rows: Sequence[Row], residuals: Floats, regimes: Sequence[str]) ->
     return Coverage(float(inside.mean()), by_regime, float(inflation), bounds_of)
 
 
-def _bounds(residuals: Floats, inflation: float) -> Bounds:
+def _ends(residuals: Floats) -> tuple[float, float]:
+    """The quantiles between which the nominal share lies."""
     low, high = np.quantile(residuals, [(1 - NOMINAL) / 2, (1 + NOMINAL) / 2])
+    return float(low), float(high)
+
+
+def _bounds(residuals: Floats, inflation: float) -> Bounds:
+    low, high = _ends(residuals)
     return {"low": float(min(low, 0.0) * inflation), "high": float(max(high, 0.0) * inflation)}
 
 
@@ -105,14 +111,14 @@ def bare(rows: Sequence[Row]) -> list[Row]:
 
 def widening(residuals: Floats, against: Floats) -> Bounds:
     """What an interval needs on top of `against`'s residuals to hold these: never narrower."""
-    low, high = np.quantile(residuals, [(1 - NOMINAL) / 2, (1 + NOMINAL) / 2])
-    own_low, own_high = np.quantile(against, [(1 - NOMINAL) / 2, (1 + NOMINAL) / 2])
+    low, high = _ends(residuals)
+    own_low, own_high = _ends(against)
     return {"low": float(min(0.0, low - own_low)), "high": float(max(0.0, high - own_high))}
 
 
 def small_errors(residuals: Mapping[str, Floats], bounds: Bounds) -> Bounds:
     """What `bounds` need on top to hold the residuals of every kind (decode, prefill), by their quantiles: never narrower."""
-    ends = [np.quantile(values, [(1 - NOMINAL) / 2, (1 + NOMINAL) / 2]) for values in residuals.values()]
+    ends = [_ends(values) for values in residuals.values()]
     return {
         "low": float(min(0.0, *(low - bounds["low"] for low, _ in ends))),
         "high": float(max(0.0, *(high - bounds["high"] for _, high in ends))),

@@ -48,11 +48,14 @@ def error_factors(one: Resolved, artefact: Artefact, measured: SiteFactor | None
     name = regime(one)
     error = artefact.errors[name]
     if one.context.layers is None:
-        wider = artefact.architecture_errors[name]
-        error = Error(error.low + wider.low, error.high + wider.high)
+        error = _widened(error, artefact.architecture_errors[name])
     if one.context.params_active_b.mid < SMALL_B and not (one.hardware.eager and name.endswith("/one")):
-        error = Error(error.low + artefact.small_errors.low, error.high + artefact.small_errors.high)
+        error = _widened(error, artefact.small_errors)
     if measured is not None:
         return math.exp(min(error.low, measured.low)), math.exp(max(error.high, measured.high))
-    hardware = artefact.hardware_errors[one.hardware_class]
-    return math.exp(min(0.0, error.low + hardware.low)), math.exp(max(0.0, error.high + hardware.high))
+    error = _widened(error, artefact.hardware_errors[one.hardware_class])
+    return math.exp(min(0.0, error.low)), math.exp(max(0.0, error.high))
+
+
+def _widened(error: Error, by: Error) -> Error:
+    return Error(error.low + by.low, error.high + by.high)
