@@ -148,10 +148,10 @@ class Repeats:
 
     count: NDArray[np.int64]
     """By partition (position in `Batch.progress`), those that say something else included."""
-    conflicts: list[Conflict]
-    """Those that say something else than the first of the batch."""
     others: Records
-    """What each of `conflicts` said. The first of the batch may itself be the one that contradicts the store."""
+    """Those that say something else than the first of the batch, which may itself be the one that contradicts the store."""
+    partition_of_others: NDArray[np.intp]
+    """Position in `Batch.progress`, shape (len(others),)."""
 
 
 @dataclass(frozen=True, slots=True)

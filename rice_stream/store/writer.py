@@ -78,7 +78,7 @@ class Writer(ABC):
             except KnownKeyError:
                 self._probe_first = _PROBE_AFTER_DUPLICATES
                 continue
-            return new, list(self._conflicts(batch, differing))
+            return new, _conflicts(records, batch.partition_of, differing)
         raise StoreUnavailableError("other workers keep writing the same events; are two groups reading one topic?")
 
     def _standing(self, repeats: Repeats) -> list[Conflict]:
@@ -86,20 +86,10 @@ class Writer(ABC):
 
         Where the store knew the key, what contradicts the first of the batch may be what the store holds: a repeat.
         """
-        if not repeats.conflicts:
+        if not len(repeats.others):
             return []
         _, differing = self._probe(repeats.others)
-        return [repeats.conflicts[row] for row in differing.tolist()]
-
-    def _conflicts(self, batch: Batch, differing: NDArray[np.intp]) -> Iterator[Conflict]:
-        for row in differing.tolist():
-            yield Conflict(
-                tenant_key=int(batch.records.columns["tenant_key"][row]),
-                event_key=batch.records.event_keys[row].tobytes(),
-                event_id=batch.records.event_ids[row].decode(),
-                detail=content_text({name: batch.records.columns[name][row] for name in CONTENT_COLUMNS}),
-                partition=int(batch.partition_of[row]),
-            )
+        return _conflicts(repeats.others, repeats.partition_of_others, differing)
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[Any]:
@@ -140,6 +130,19 @@ class Writer(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give the connection back."""
+
+
+def _conflicts(records: Records, partition_of: NDArray[np.intp], rows: NDArray[np.intp]) -> list[Conflict]:
+    return [
+        Conflict(
+            tenant_key=int(records.columns["tenant_key"][row]),
+            event_key=records.event_keys[row].tobytes(),
+            event_id=records.event_ids[row].decode(),
+            detail=content_text({name: records.columns[name][row] for name in CONTENT_COLUMNS}),
+            partition=int(partition_of[row]),
+        )
+        for row in rows.tolist()
+    ]
 
 
 def content_text(content: Mapping[str, np.int64]) -> str:
