@@ -17,7 +17,7 @@ from rice_stream.ingest.formats import otlp_langfuse, vocabulary
 from rice_stream.ingest.formats.items import RefusedError
 from rice_stream.ingest.formats.tokens import Counts
 from rice_stream.ingest.formats.usage_objects import read_usage, shape_of
-from rice_stream.ingest.formats.values import coerced, text
+from rice_stream.ingest.formats.values import coerced, first_text
 
 Attributes = Mapping[str, Any]
 
@@ -219,7 +219,7 @@ def provider(attributes: Attributes) -> str | None:
 
 def first(attributes: Attributes, names: tuple[str, ...]) -> str | None:
     """The first of the attributes that holds text."""
-    return next((found for name in names if (found := text(attributes.get(name))) is not None), None)
+    return first_text(attributes.get, names)
 
 
 def _number(attributes: Attributes, names: tuple[str, ...]) -> int | None:
