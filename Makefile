@@ -19,7 +19,7 @@ define install
 	@echo "setup: installing the locked dependencies into $(VENV)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m rice_stream.local
+	@$(BIN)/python -m rice_stream.sandbox.stack
 endef
 
 $(SETUP): requirements-dev.lock pyproject.toml
@@ -44,7 +44,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/unit/test_house_rules.py
+	$(BIN)/python -m pytest -q tests/unit/house/test_rules.py
 
 # Maintainers: refresh the locks (hashes, no download addresses) for every supported Python and platform.
 lock: setup

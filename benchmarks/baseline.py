@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, Float, String, create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from benchmarks.traffic import events
-from rice_stream.events import CanonicalEvent
-from rice_stream.local import LocalStack
+from rice_stream.events.canonical import CanonicalEvent
+from rice_stream.sandbox.stack.stack import LocalStack
 
 
 class _Base(DeclarativeBase):

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, text
 
 from benchmarks.harness import Row, stack
-from rice_stream.budgets import parse_budget
-from rice_stream.judging import Judge
+from rice_stream.alerting.judge import Judge
+from rice_stream.budgets.parsing import parse_budget
 from rice_stream.schema_names import MEASURES
-from rice_stream.store import budget_store, reading, writing
+from rice_stream.store import budget_store
 from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.engine import reading, writing
 
 _TENANTS = 20
 _BUDGETS = 1_000

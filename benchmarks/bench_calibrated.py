@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rice_stream.estimator.calibrated import load_calibrated
-from rice_stream.estimator.types import Context, Estimates, Floats, Range, Requests
+from rice_stream.estimator.calibrated.method import load_calibrated
+from rice_stream.estimator.method import Context, Estimates, Floats, Range, Requests
 
 EVENTS_PER_BATCH = 16_384
 CONTEXTS = 200

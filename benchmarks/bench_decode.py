@@ -9,7 +9,8 @@ import msgspec
 
 from benchmarks.harness import Row
 from benchmarks.traffic import events
-from rice_stream.ingest import RawRecord, decode_blocks
+from rice_stream.events.decoding import decode_blocks
+from rice_stream.events.records import RawRecord
 
 _EVENTS = 100_000
 _REPEATS = 5

@@ -12,14 +12,14 @@ from sqlalchemy import Engine
 from benchmarks.baseline import obvious_design
 from benchmarks.harness import TOPIC, Row, rate_until, resident_bytes, seen, stack, worker
 from benchmarks.traffic import events, produce
-from rice_stream.ingest import RawRecord
-from rice_stream.local import LocalStack
-from rice_stream.pipeline import Chunk, Pipeline
-from rice_stream.runtime import open_pipeline
-from rice_stream.settings import load_settings
-from rice_stream.store import open_writer
+from rice_stream.events.records import RawRecord
+from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.runtime.opening import open_pipeline
+from rice_stream.runtime.settings import load_settings
+from rice_stream.sandbox.stack.stack import LocalStack
 from rice_stream.store.batch import RECORD_COLUMNS, Records
 from rice_stream.store.copy_stream import records_stream
+from rice_stream.store.writers import open_writer
 
 EVENTS = 3_000_000
 PER_EVENT = 100_000

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import msgspec
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from rice_stream.events import WireEvent
-from rice_stream.ingest.formats import decode
-from rice_stream.ingest.records import RawRecord
-from tests.unit.format_payloads import FILES, MARKER, OTLP_PAYLOADS, StampedRecord, as_protobuf
+from rice_stream.events.canonical import WireEvent
+from rice_stream.events.formats.dispatch import decode
+from rice_stream.events.records import RawRecord
+from tests.support.format_payloads import FILES, MARKER, OTLP_PAYLOADS, StampedRecord, as_protobuf
 
 TEXT = "Which of these rows belong to the second quarter, and what do they add up to? " * 30
 """2,340 characters, about 600 tokens, in place of every text."""

@@ -10,9 +10,10 @@ from sqlalchemy import Engine
 
 from benchmarks.harness import ALERTS, TOPIC, Row, seen, stack, worker
 from benchmarks.traffic import events
-from rice_stream.budgets import parse_budget
-from rice_stream.local import LocalStack
-from rice_stream.store import budget_store, writing
+from rice_stream.budgets.parsing import parse_budget
+from rice_stream.sandbox.stack.stack import LocalStack
+from rice_stream.store import budget_store
+from rice_stream.store.engine import writing
 
 _RATE = 5_000
 _SECONDS = 60
@@ -149,8 +150,8 @@ def run_failover() -> list[dict[str, object]]:
 def _partition_offsets(engine: Engine) -> dict[int, int]:
     from sqlalchemy import select
 
-    from rice_stream import schema
-    from rice_stream.store import reading
+    from rice_stream.store import schema
+    from rice_stream.store.engine import reading
 
     columns = schema.kafka_progress.c
     with reading(engine) as connection:

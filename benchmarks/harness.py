@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from rice_stream.local import LocalStack, local_stack
-from rice_stream.store import open_engine, reading
+from rice_stream.sandbox.stack.stack import LocalStack, local_stack
+from rice_stream.store.engine import open_engine, reading
 from rice_stream.store.migrate import migrate
 
 TOPIC = "llm-requests"

@@ -1,10 +1,10 @@
-"""Alembic's entry: the engine comes from `rice_stream.store.migrate`, the tables from `rice_stream.schema`."""
+"""Alembic's entry: the engine comes from `rice_stream.store.migrate`, the tables from `rice_stream.store.schema`."""
 
 from typing import Any
 
 from alembic import context
 
-from rice_stream.schema import metadata
+from rice_stream.store.schema import metadata
 
 _PARTITION = "prompt_record_p"
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rice_stream.estimator.calibrated_artefact import Artefact, parse_artefact
-from rice_stream.estimator.physics import Shape, field_names
+from rice_stream.estimator.calibrated.artefact import Artefact, parse_artefact
+from rice_stream.estimator.calibrated.physics import Shape, field_names
 from training.calibrated_fit import initial
 from training.calibrated_model import EAGER, MEASURED, flop_factor, machine, shape, specifications
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rice_stream.estimator.method import Context, Floats, Requests
 from rice_stream.estimator.registry import load_method
-from rice_stream.estimator.types import Context, Floats, Requests
 from training.calibrated_model import specifications
 from training.calibrated_rows import Row, leave_one_group_out
 

@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 
 from rice_stream.errors import ReferenceDataError, UsageError
-from rice_stream.estimator.types import Context, Range
-from rice_stream.reference import Reference, load_reference
+from rice_stream.estimator.method import Context, Range
+from rice_stream.reference.loader import load_reference
+from rice_stream.reference.lookup import Reference
 
 DATA = Path(__file__).parent / "data"
 GPU_FILE, HARDWARE_FILE = "gpu_measured_h100_h200.csv", "calibrated_hardware.csv"

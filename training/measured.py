@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rice_stream.estimator.paper import PaperMethod
-from rice_stream.estimator.types import Context, Estimates, Floats, Range, Requests
+from rice_stream.estimator.method import Context, Estimates, Floats, Range, Requests
+from rice_stream.estimator.paper.method import PaperMethod
 from training.figures import Table, table
 
 LEADERBOARD_TOKENS = (256, 256)

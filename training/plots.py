@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
-from rice_stream.estimator.paper import PaperMethod
+from rice_stream.estimator.paper.method import PaperMethod
 from training.figures import unique_prefill_points
 from training.measured import batched, gpu_metered, leaderboard
 from training.table3 import left_out_predictions

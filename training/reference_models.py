@@ -13,8 +13,8 @@ from typing import Any
 
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.merging import merge_layers
-from rice_stream.reference.model_names import clean, joined, tokens
-from rice_stream.reference.model_sizes import size_in_name
+from rice_stream.reference.models.names import clean, joined, tokens
+from rice_stream.reference.models.sizes import size_in_name
 from rice_stream.reference.reading import Row
 from rice_stream.reference.tables import ALIASES, FALLBACKS, MODELS
 from rice_stream.reference.types import ModelFactor

@@ -1,1 +1,1 @@
-"""HTTP: events for senders without Kafka. What comes in is understood at the door and goes to Kafka as canonical events."""
+"""The HTTP server (`rice-stream serve`): events for senders without Kafka."""

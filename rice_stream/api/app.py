@@ -14,13 +14,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from rice_stream import __version__
 from rice_stream.api import problems
 from rice_stream.api.bodies import JSON_TYPES, PROTOBUF_TYPES, media_type, read_body
+from rice_stream.api.ingestion.publishing import BrokerBehindError, Publisher
+from rice_stream.api.ingestion.receiving import Received, receive
 from rice_stream.api.limits import RateLimit, check_token
 from rice_stream.api.metrics import HttpMetrics
 from rice_stream.api.problems import ProblemError, later
-from rice_stream.api.publishing import BrokerBehindError, Publisher
-from rice_stream.api.receiving import Received, receive
 from rice_stream.errors import RiceError, ServiceUnavailableError
-from rice_stream.settings import Settings
+from rice_stream.runtime.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 from prometheus_client import CollectorRegistry, Counter
 
-from rice_stream.api.receiving import Received
+from rice_stream.api.ingestion.receiving import Received
 
 PATHS = frozenset({"/v1/events", "/v1/traces", "/v1/logs", "/healthz", "/readyz", "/metrics", "/openapi.json"})
 

@@ -15,8 +15,8 @@ from rice_stream.cli.base import CommandGroup, Session
 
 _COMMANDS = {
     "demo": "demo",
-    "local": "stack",
-    "migrate": "store",
+    "local": "local",
+    "migrate": "migrate",
     "worker": "worker",
     "replay": "replay",
     "ingest": "ingest",

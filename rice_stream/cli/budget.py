@@ -10,13 +10,17 @@ import click
 import yaml
 from sqlalchemy import Connection, Engine, select
 
-from rice_stream import schema
-from rice_stream.budgets import Budget, budget_status, judge, parse_budget, parse_budget_file, period_at
+from rice_stream.budgets.announcement import budget_status
+from rice_stream.budgets.definition import Budget
+from rice_stream.budgets.parsing import parse_budget, parse_budget_file
+from rice_stream.budgets.periods import period_at
+from rice_stream.budgets.rules import judge
 from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer, json_option, pass_session, table
 from rice_stream.errors import UsageError
-from rice_stream.runtime import open_store
-from rice_stream.store import budget_store, reading, writing
+from rice_stream.runtime.opening import open_store
+from rice_stream.store import budget_store, schema
 from rice_stream.store.consumption import consumed_in
+from rice_stream.store.engine import reading, writing
 from rice_stream.store.watching import watch_users_of
 
 PERIODS = ("day", "week", "month", "quarter", "year", "rolling-24h", "rolling-7d", "rolling-30d")

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from rice_stream.calibrating import Calibrated, Measured
-from rice_stream.calibrating import calibrate as calibrate_rows
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.requests import described, open_table
 from rice_stream.errors import UsageError
-from rice_stream.estimator import load_calibrated
-from rice_stream.estimator.site import serialise_site
-from rice_stream.runtime import open_reference
+from rice_stream.estimator.calibrated.method import load_calibrated
+from rice_stream.estimator.calibrated.site import serialise_site
+from rice_stream.meter.site_calibration import Calibrated, Measured
+from rice_stream.meter.site_calibration import calibrate as calibrate_rows
+from rice_stream.runtime.opening import open_reference
 
 J_PER_KWH = 3.6e6
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_input_tokens")

@@ -20,7 +20,7 @@ def check(session: Session, *, as_json: bool) -> None:
 
     Example: rice-stream local -- rice-stream check
     """
-    from rice_stream.reports.checks import run_checks
+    from rice_stream.runtime.checks import run_checks
 
     with STDERR.status("Checking"):
         result = run_checks(session.settings, now=lambda: datetime.now(UTC))

@@ -10,13 +10,13 @@ from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_sess
 from rice_stream.cli.reports import defaults_of, instant
 from rice_stream.cli.requests import number, option_name
 from rice_stream.errors import UsageError
+from rice_stream.meter.what_if import Change
 from rice_stream.reference.tables import PRECISIONS
 from rice_stream.reports.comparison import Tables, Traffic
 from rice_stream.reports.comparison import compare as compare_traffic
 from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us
-from rice_stream.runtime import open_method, open_reference, open_store
-from rice_stream.views import WINDOWS_S
-from rice_stream.what_if import Change
+from rice_stream.runtime.opening import open_method, open_reference, open_store
+from rice_stream.store.views import WINDOWS_S
 
 _NUMBERS = ("devices", "batch_size", "pue", "rci_gco2e_per_kwh")
 _G_PER_KG = 1000

@@ -7,7 +7,7 @@ from typing import Literal
 import click
 
 from rice_stream.cli.base import Session, pass_session
-from rice_stream.demo import options as defaults
+from rice_stream.sandbox.demo import options as defaults
 
 _INTERRUPTED_EXIT_CODE = 130
 
@@ -57,7 +57,7 @@ def demo(
 
     Example: rice-stream demo --seconds 30
     """
-    from rice_stream.demo.run import run_demo
+    from rice_stream.sandbox.demo.run import run_demo
 
     options = defaults.DemoOptions(store, seconds, rate_per_s, tenants, seed, screenshot, answer_only)
     try:

@@ -15,13 +15,13 @@ from rich.progress import Progress
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.requests import described, open_table, option_name
 from rice_stream.errors import UsageError
-from rice_stream.estimating import Described, Estimated, estimate_all
-from rice_stream.estimator import method_names
-from rice_stream.estimator.types import Method
-from rice_stream.factors import FactorPolicy
-from rice_stream.reference import Reference
+from rice_stream.estimator.method import Method
+from rice_stream.estimator.registry import method_names
+from rice_stream.meter.estimating import Described, Estimated, estimate_all
+from rice_stream.meter.factors import FactorPolicy
+from rice_stream.reference.lookup import Reference
 from rice_stream.reference.tables import PRECISIONS
-from rice_stream.runtime import open_method, open_reference
+from rice_stream.runtime.opening import open_method, open_reference
 
 IMPACTS, ENDS = ("embodied_gco2e", "water_l"), ("low", "mid", "high")
 ADDED_COLUMNS = (

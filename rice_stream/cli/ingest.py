@@ -7,9 +7,10 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
-from rice_stream.files import FileCounts, ingest_file, open_file
-from rice_stream.ingest.formats import FORMATS
-from rice_stream.runtime import open_pipeline, open_store
+from rice_stream.events.formats.reading.options import FORMATS
+from rice_stream.files.ingesting import FileCounts, ingest_file
+from rice_stream.files.reading import open_file
+from rice_stream.runtime.opening import open_pipeline, open_store
 from rice_stream.store.file_progress import FileLedger
 from rice_stream.worker.batches import RejectionLimit
 

@@ -10,7 +10,7 @@ from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer
 from rice_stream.errors import UsageError
 from rice_stream.reports import quarantine as reports
 from rice_stream.reports.quarantine import Choice
-from rice_stream.runtime import open_pipeline, open_store
+from rice_stream.runtime.opening import open_pipeline, open_store
 
 
 @click.group(cls=CommandGroup)
@@ -88,9 +88,9 @@ def replay(
 
     Example: rice-stream quarantine replay --reason missing_field --set tenant_id=acme
     """
-    from rice_stream.reports.quarantine_replay import parse_patches
-    from rice_stream.reports.quarantine_replay import replay as replay_items
-    from rice_stream.reports.record_fetch import KafkaFetch
+    from rice_stream.kafka.record_fetch import KafkaFetch
+    from rice_stream.pipeline.quarantine_replay import parse_patches
+    from rice_stream.pipeline.quarantine_replay import replay as replay_items
 
     choice = _choice(ids, everything=everything, reason=reason)
     patches = parse_patches(assignments)

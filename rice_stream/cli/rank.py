@@ -8,10 +8,10 @@ import click
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.requests import described, option_name
 from rice_stream.errors import UsageError
-from rice_stream.ranking import PER_OUTPUT_TOKENS, Ranked, rank_document, rank_models
-from rice_stream.reference import KNOWN_MODEL_RUNGS
+from rice_stream.meter.ranking import PER_OUTPUT_TOKENS, Ranked, rank_document, rank_models
 from rice_stream.reference.tables import PRECISIONS
-from rice_stream.runtime import open_method, open_reference
+from rice_stream.reference.types import KNOWN_MODEL_RUNGS
+from rice_stream.runtime.opening import open_method, open_reference
 
 SMALLEST_B = 1.0
 """Smaller models are ranked when they are asked for: no hosted service is built on them."""

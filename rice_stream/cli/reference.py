@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import Session, answer, json_option, pass_session, table
-from rice_stream.runtime import open_reference
+from rice_stream.runtime.opening import open_reference
 
 
 @click.command()

@@ -8,7 +8,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.errors import UsageError
-from rice_stream.replay import TRACE_FORMATS, TraceFormat, as_rate, open_trace, replay_events, send
+from rice_stream.sandbox.traffic.pacing import as_rate
+from rice_stream.sandbox.traffic.plan import replay_events
+from rice_stream.sandbox.traffic.send import send
+from rice_stream.sandbox.traffic.traces import TRACE_FORMATS, TraceFormat, open_trace
 
 
 @click.command()

@@ -14,16 +14,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.quarantine import quarantine
 from rice_stream.errors import UsageError
-from rice_stream.events import parse_time
+from rice_stream.events.canonical import parse_time
 from rice_stream.files.reading import FILE_TOPIC
-from rice_stream.reports.reestimate import TokenDefaults
+from rice_stream.meter.recompute import TokenDefaults
+from rice_stream.proof.verification import ReportProgress
+from rice_stream.proof.verification import verify as verify_totals
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import WINDOWS, Bound
 from rice_stream.reports.totals import totals as sum_totals
-from rice_stream.reports.verification import ReportProgress
-from rice_stream.reports.verification import verify as verify_totals
-from rice_stream.runtime import open_method, open_store
-from rice_stream.settings import Settings
+from rice_stream.runtime.opening import open_method, open_store
+from rice_stream.runtime.settings import Settings
 
 __all__ = ["explain", "quarantine", "totals", "verify"]
 
@@ -157,9 +157,9 @@ def verify(session: Session, /, *, against_topic: bool, start: str | None, as_js
 
 
 def _add_topic(document: dict[str, Any], settings: Settings, engine: Any, progress: ReportProgress) -> None:
-    from rice_stream.reports.found import LISTED_MAX
-    from rice_stream.reports.topic_log import open_log
-    from rice_stream.reports.topic_verification import verify_against_topic
+    from rice_stream.kafka.topic_log import open_log
+    from rice_stream.proof.found import LISTED_MAX
+    from rice_stream.proof.topic_verification import verify_against_topic
 
     with open_log(settings) as log:
         more = verify_against_topic(

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rice_stream.errors import UsageError
-from rice_stream.estimating import Described
-from rice_stream.events import TOKENS_MAX
+from rice_stream.events.canonical import TOKENS_MAX
+from rice_stream.meter.estimating import Described
 from rice_stream.reference.tables import PRECISIONS
 
 _PRECISION_SPELLINGS = {"float32": "fp32", "float16": "fp16", "half": "fp16", "bfloat16": "bf16"}

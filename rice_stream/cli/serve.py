@@ -9,8 +9,8 @@ import click
 
 from rice_stream.cli.base import Session, pass_session
 from rice_stream.errors import UsageError
-from rice_stream.logs import configure_logging
-from rice_stream.settings import Settings
+from rice_stream.runtime.logs import configure_logging
+from rice_stream.runtime.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ def serve(session: Session) -> None:
     import uvicorn
 
     from rice_stream.api.app import create_app
+    from rice_stream.api.ingestion.publishing import Publisher
     from rice_stream.api.limits import check_binding
-    from rice_stream.api.publishing import Publisher
 
     settings = session.settings
     configure_logging(settings)

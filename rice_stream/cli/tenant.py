@@ -3,11 +3,11 @@
 import click
 from sqlalchemy import select
 
-from rice_stream import schema
 from rice_stream.cli.base import CommandGroup, Session, answer, json_option, pass_session, table
-from rice_stream.runtime import open_store
-from rice_stream.store import reading, writing
+from rice_stream.runtime.opening import open_store
+from rice_stream.store import schema
 from rice_stream.store.calendars import set_time_zone
+from rice_stream.store.engine import reading, writing
 
 
 @click.group(cls=CommandGroup)

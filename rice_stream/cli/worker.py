@@ -7,16 +7,17 @@ import click
 import yaml
 from sqlalchemy import Engine
 
-from rice_stream.budgets import parse_budget_file
+from rice_stream.alerting.judge import Judge
+from rice_stream.budgets.parsing import parse_budget_file
 from rice_stream.cli.base import Session, pass_session
 from rice_stream.errors import UsageError
-from rice_stream.factors import no_live_feed
-from rice_stream.judging import Judge
-from rice_stream.live import open_live_feed
-from rice_stream.logs import configure_logging
-from rice_stream.runtime import open_pipeline, open_store
-from rice_stream.settings import Settings
-from rice_stream.store import budget_store, writing
+from rice_stream.feeds.intensities import open_live_feed
+from rice_stream.meter.factors import no_live_feed
+from rice_stream.runtime.logs import configure_logging
+from rice_stream.runtime.opening import open_pipeline, open_store
+from rice_stream.runtime.settings import Settings
+from rice_stream.store import budget_store
+from rice_stream.store.engine import writing
 from rice_stream.store.watching import watch_users_of
 
 

@@ -23,12 +23,13 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from litellm.integrations.custom_logger import CustomLogger
 
 from rice_stream.errors import RiceError
-from rice_stream.events import WireEvent
-from rice_stream.ingest import RawRecord, Rejection
-from rice_stream.ingest.canonical import JSON_ERRORS
-from rice_stream.ingest.formats import FormatOptions, read
-from rice_stream.ingest.formats.canonical_json import canonical_json
-from rice_stream.settings import Settings, load_settings
+from rice_stream.events.canonical import WireEvent
+from rice_stream.events.canonical_json import canonical_json
+from rice_stream.events.canonical_reading import JSON_ERRORS
+from rice_stream.events.formats.dispatch import read
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.runtime.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 from importlib.resources import files
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.calibrated import load_calibrated
-from rice_stream.estimator.paper import PaperMethod
-from rice_stream.estimator.paper_fit import parse_paper_fit
-from rice_stream.estimator.types import Method
+from rice_stream.estimator.calibrated.method import load_calibrated
+from rice_stream.estimator.method import Method
+from rice_stream.estimator.paper.fit import parse_paper_fit
+from rice_stream.estimator.paper.method import PaperMethod
 
 PAPER_ARTEFACT = "rice-paper.json"
 METHODS = ("rice-paper", "rice-calibrated")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from rice_stream.events.records import RawRecord
 from rice_stream.files.reading import EventFile
-from rice_stream.ingest import RawRecord
-from rice_stream.pipeline import Chunk, Pipeline
-from rice_stream.store import Batch
+from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.store.batch import Batch
 from rice_stream.store.file_progress import FileLedger, FileProgress
 from rice_stream.worker.batches import RejectionLimit
 

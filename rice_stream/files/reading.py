@@ -14,8 +14,8 @@ from typing import IO, cast
 import msgspec
 
 from rice_stream.errors import UsageError
+from rice_stream.events.records import RawRecord
 from rice_stream.files.tables import csv_rows, parquet_rows
-from rice_stream.ingest import RawRecord
 
 FILE_TOPIC = "file:"
 """Stands before the file's name where a topic's name stands for what came from Kafka."""

@@ -15,7 +15,7 @@ from typing import IO, Any
 import msgspec
 
 from rice_stream.errors import UsageError
-from rice_stream.events import FIELD_NAMES, WireEvent
+from rice_stream.events.canonical import FIELD_NAMES, WireEvent
 
 _ROWS_PER_READ = 10_000
 _BOOLEANS = {"true": True, "false": False, "t": True, "f": False}

@@ -7,11 +7,11 @@ from typing import Any
 
 from rice_stream.reference import search
 from rice_stream.reference.hardware import HardwareTable
-from rice_stream.reference.models import ModelTable
+from rice_stream.reference.models.models import ModelTable
 from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.pue import PueTable
 from rice_stream.reference.reading import Row
-from rice_stream.reference.regions import RegionTable
+from rice_stream.reference.regions.regions import RegionTable
 from rice_stream.reference.sources import Source, SourceTable
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
 

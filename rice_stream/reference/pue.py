@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from rice_stream.reference.dating import Dated
+from rice_stream.reference.effective_dates import Dated
 from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.reading import Row
-from rice_stream.reference.regions import Place
+from rice_stream.reference.regions.regions import Place
 from rice_stream.reference.sources import SourceTable
 from rice_stream.reference.types import PueFactor
 

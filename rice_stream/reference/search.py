@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from rice_stream.estimator.types import Range
-from rice_stream.reference.models import ModelTable
+from rice_stream.estimator.method import Range
+from rice_stream.reference.models.models import ModelTable
 from rice_stream.reference.pue import PueTable
-from rice_stream.reference.regions import RegionTable
+from rice_stream.reference.regions.regions import RegionTable
 from rice_stream.reference.types import SCOPES, ModelFactor, RegionFactor
 
 MAX_ALIASES_SHOWN = 20

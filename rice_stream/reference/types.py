@@ -6,7 +6,7 @@
 
 from dataclasses import dataclass
 
-from rice_stream.estimator.types import Range
+from rice_stream.estimator.method import Range
 
 MODEL_RUNGS = (
     "exact",

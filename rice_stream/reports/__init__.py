@@ -1,4 +1,4 @@
-"""The reading and proving side: what was counted, whether it is right, and where every number comes from.
+"""Answers as plain data: totals, one record, budgets, alerts, coverage, comparisons.
 
-One module per question, plain data out: the command line and the HTTP API print the same dictionaries.
+One module per question; the command line and the HTTP API print the same dictionaries.
 """

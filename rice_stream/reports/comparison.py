@@ -11,19 +11,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Connection, Engine, text
 
-from rice_stream.accounting import MICRO, Amounts, amounts
 from rice_stream.errors import UsageError
-from rice_stream.estimator.types import Context, Floats, Method
-from rice_stream.factors import FactorPolicy
-from rice_stream.ingest import UNKNOWN
-from rice_stream.ranking import overlap
-from rice_stream.reference import Reference
+from rice_stream.estimator.method import Context, Floats, Method
+from rice_stream.events.columns import UNKNOWN
+from rice_stream.meter.amounts import MICRO, Amounts, amounts
+from rice_stream.meter.factors import FactorPolicy
+from rice_stream.meter.ranking import overlap
+from rice_stream.meter.recompute import AMOUNTS, Counts, TokenDefaults, requests_of
+from rice_stream.meter.what_if import Change, Place, as_recorded, changed
+from rice_stream.reference.lookup import Reference
 from rice_stream.reports.instants import FOREVER_S, key_bound, rfc3339
-from rice_stream.reports.reestimate import AMOUNTS, Counts, TokenDefaults, requests_of
-from rice_stream.reports.snapshot import snapshot
-from rice_stream.reports.stored_records import factors_by_key
 from rice_stream.store.retention import records_from_us
-from rice_stream.what_if import Change, Place, as_recorded, changed
+from rice_stream.store.snapshot import snapshot
+from rice_stream.store.stored_records import factors_by_key
 
 RECORDS_AT_ONCE = 50_000
 _TOKENS = ("input_tokens", "output_tokens")

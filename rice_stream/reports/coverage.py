@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, text
 
 from rice_stream.budgets.periods import in_utc
-from rice_stream.ingest.formats.tenants import UNKNOWN_TENANT
+from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
 from rice_stream.reports.instants import MICRO, epoch_us, rfc3339
-from rice_stream.reports.snapshot import snapshot
 from rice_stream.schema_names import SLOT_S
+from rice_stream.store.snapshot import snapshot
 
 _SUMS = "SUM(m.prompts), SUM(m.input_tokens), SUM(m.output_tokens), SUM(m.carbon_mid_ugco2e)"
 _UNNAMED = "unknown"

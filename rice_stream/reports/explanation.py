@@ -12,28 +12,19 @@ from typing import Any, Protocol, cast
 import numpy as np
 from sqlalchemy import Engine
 
-from rice_stream.accounting import (
+from rice_stream.estimator.method import Context, GivesImpacts, Method
+from rice_stream.estimator.registry import load_method, method_names
+from rice_stream.estimator.steps import Step
+from rice_stream.events.columns import UNKNOWN
+from rice_stream.meter.amounts import (
     GRAMS_PER_KWH_TO_PER_WH,
     MICRO,
     MISSING_TOKENS_FACTOR_HIGH,
     MISSING_TOKENS_FACTOR_LOW,
 )
-from rice_stream.estimator import load_method
-from rice_stream.estimator.registry import method_names
-from rice_stream.estimator.steps import Step
-from rice_stream.estimator.types import Context, GivesImpacts, Method
-from rice_stream.ingest import UNKNOWN
+from rice_stream.meter.recompute import AMOUNTS, Counts, Reestimated, TokenDefaults, context_of, reestimate, requests_of
 from rice_stream.reports.lookup import StoredRecord, find_record
-from rice_stream.reports.reestimate import (
-    AMOUNTS,
-    Counts,
-    Reestimated,
-    TokenDefaults,
-    context_of,
-    reestimate,
-    requests_of,
-)
-from rice_stream.reports.snapshot import snapshot
+from rice_stream.store.snapshot import snapshot
 
 _ACCOUNTING = "docs/accounting.md; rounded once, when the record is made"
 _IMPACTS = "docs/methodology.md; not part of operational carbon"

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 
 from rice_stream.budgets.periods import in_utc
 from rice_stream.errors import UsageError
-from rice_stream.event_keys import event_key
-from rice_stream.events import parse_time
+from rice_stream.events.canonical import parse_time
+from rice_stream.events.keys import event_key
 from rice_stream.reports.instants import epoch_us, rfc3339, stored_key
 
 _LISTED_MAX = 5

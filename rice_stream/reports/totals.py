@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine, text
 from rice_stream.budgets.periods import day_start, in_utc
 from rice_stream.errors import UsageError
 from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us, rfc3339
-from rice_stream.reports.snapshot import snapshot
 from rice_stream.reports.spans import Span, calendar_spans, clip, day_text, hull, split_at_buckets
 from rice_stream.reports.sums import (
     DAYS,
@@ -32,7 +31,8 @@ from rice_stream.reports.sums import (
 )
 from rice_stream.schema_names import DAY_S, MEASURES, MINUTE_S, SLOT_S
 from rice_stream.store.retention import records_from_us
-from rice_stream.views import WINDOWS_S
+from rice_stream.store.snapshot import snapshot
+from rice_stream.store.views import WINDOWS_S
 
 WINDOWS = (*WINDOWS_S, "mtd")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from rice_stream import schema
-from rice_stream.budgets import Budget, BudgetState
+from rice_stream.budgets.definition import Budget
+from rice_stream.budgets.states import BudgetState
+from rice_stream.store import schema
 from rice_stream.store.statements import insert_ignoring
 
 _MICRO = 1_000_000

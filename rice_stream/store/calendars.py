@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from rice_stream import schema
 from rice_stream.budgets.definition import zone
 from rice_stream.budgets.periods import day_start
-from rice_stream.events import YEAR_MAX, YEAR_MIN
+from rice_stream.events.canonical import YEAR_MAX, YEAR_MIN
+from rice_stream.store import schema
 from rice_stream.store.statements import insert_ignoring
 
 

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, Table, bindparam, func, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
-from rice_stream import schema
-from rice_stream.budgets import Budget, Consumed, Period
-from rice_stream.budgets.periods import in_utc
+from rice_stream.budgets.definition import Budget
+from rice_stream.budgets.periods import Period, in_utc
+from rice_stream.budgets.states import Consumed
 from rice_stream.schema_names import DAY_S, MINUTE_S, SLOT_S
+from rice_stream.store import schema
 
 _CONSUMED = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
 _NARROWING = ("team_id", "project_id", "user_id", "model")

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Integer, Table, func, insert, select, text
 
-from rice_stream import schema
 from rice_stream.basis import basis_names
+from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.retention import records_from_us
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Engine, delete, insert, select
 
-from rice_stream import schema
+from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
 
 

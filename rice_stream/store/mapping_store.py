@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
-from rice_stream import schema
 from rice_stream.errors import UsageError
-from rice_stream.mappings import TENANT, MappedName, Mappings
+from rice_stream.events.mappings import TENANT, MappedName, Mappings
+from rice_stream.store import schema
 from rice_stream.store.engine import reading
 
 REFRESH_US = 5_000_000

@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
-from rice_stream import views
+from rice_stream.store import views
 from rice_stream.store.calendars import ensure_months
 from rice_stream.store.revisions import current_revision, head_revision, migrations_folder
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy import Engine
 
-from rice_stream import schema
-from rice_stream.accounting import Totals
+from rice_stream.meter.amounts import Totals
+from rice_stream.store import schema
 from rice_stream.store.batch import RECORD_COLUMNS, Batch, Conflict, Records
 from rice_stream.store.copy_stream import integers_stream, records_stream
 from rice_stream.store.engine import StoreUnavailableError, first_line
@@ -25,14 +25,7 @@ from rice_stream.store.statements import (
     quarantine_rows,
     totals_columns,
 )
-from rice_stream.store.writer import (
-    PROBE_COLUMNS,
-    KnownKeyError,
-    Writer,
-    known_and_differing,
-    probe_rows,
-    probe_sql,
-)
+from rice_stream.store.writer import PROBE_COLUMNS, KnownKeyError, Writer, known_and_differing, probe_rows, probe_sql
 
 _TOTALS = ("minute_total", "slot_total", "user_slot_total", "tenant_day_total", "day_total")
 _FOREVER = 1 << 62

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 
-from rice_stream import schema
+from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
 
 _MICRO = 1_000_000

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from rice_stream import schema
-from rice_stream.accounting import Totals
+from rice_stream.meter.amounts import Totals
+from rice_stream.store import schema
 from rice_stream.store.batch import NULLABLE_COLUMNS, RECORD_COLUMNS, Batch, Conflict, Records
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.statements import (

@@ -6,8 +6,8 @@ from sqlalchemy import Table, func, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
-from rice_stream import schema
 from rice_stream.schema_names import MEASURES
+from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict
 
 PROGRESS_COUNTERS = ("events", "recorded", "duplicates", "conflicts", "quarantined", "gaps")

@@ -10,9 +10,9 @@ from sqlalchemy import BigInteger, Connection, Engine, func, insert, select, tex
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
-from rice_stream import schema
-from rice_stream.budgets import Budget
+from rice_stream.budgets.definition import Budget
 from rice_stream.schema_names import MEASURES, SLOT_S
+from rice_stream.store import schema
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import writing
 

@@ -1,1 +1,1 @@
-"""The worker: Faust around the pipeline. Only `app.py` here (and `rice_stream.transport`) knows Faust."""
+"""The worker: Faust around the pipeline. Only `app.py` and `faust_transport.py` know Faust."""

@@ -15,12 +15,12 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaError
 from faust.types import EventT
 
+from rice_stream.alerting.judge import Judge
 from rice_stream.errors import RiceError, ServiceUnavailableError
-from rice_stream.judging import Judge
-from rice_stream.kafka import LagProbe, describe_topics
-from rice_stream.pipeline import Chunk, Pipeline
-from rice_stream.settings import Settings
-from rice_stream.store import CommitResult
+from rice_stream.kafka.client import LagProbe, describe_topics
+from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.runtime.settings import Settings
+from rice_stream.store.batch import CommitResult
 from rice_stream.store.retention import drop_records_before
 from rice_stream.worker.batches import BatchLoop, RejectionLimit
 from rice_stream.worker.deadline import StopDeadline

@@ -13,8 +13,9 @@ from functools import partial
 from typing import TypeVar
 
 from rice_stream.errors import RiceError
-from rice_stream.pipeline import Chunk, Pipeline
-from rice_stream.store import Batch, CommitResult, StoreUnavailableError
+from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.store.batch import Batch, CommitResult
+from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.worker.health import Progress
 from rice_stream.worker.intake import Intake
 from rice_stream.worker.metrics import Metrics

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from rice_stream.pipeline import Chunk
+from rice_stream.pipeline.pipeline import Chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy import Engine
 
 from rice_stream.errors import ServiceUnavailableError
-from rice_stream.store import budget_store, reading, writing
+from rice_stream.store import budget_store
+from rice_stream.store.engine import reading, writing
 from rice_stream.worker.health import Progress
 from rice_stream.worker.metrics import Metrics
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
+from rice_stream.alerting.judge import Judge
 from rice_stream.errors import ServiceUnavailableError
-from rice_stream.judging import Judge
 from rice_stream.worker.health import Progress
 from rice_stream.worker.metrics import Metrics
 

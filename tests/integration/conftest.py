@@ -10,10 +10,11 @@ from typing import Protocol
 
 import pytest
 
-from rice_stream.local import KafkaServer, PostgresServer
-from rice_stream.local.directories import temporary_directory
-from rice_stream.local.guard import GUARD
-from rice_stream.local.server import Server
+from rice_stream.sandbox.stack.directories import temporary_directory
+from rice_stream.sandbox.stack.guard import GUARD
+from rice_stream.sandbox.stack.kafka import KafkaServer
+from rice_stream.sandbox.stack.postgres import PostgresServer
+from rice_stream.sandbox.stack.server import Server
 
 
 class TopicFactory(Protocol):

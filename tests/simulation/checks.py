@@ -4,10 +4,11 @@ from collections import Counter
 from random import Random
 from typing import Any
 
-from rice_stream.budgets import Budget, parse_budget
+from rice_stream.budgets.definition import Budget
+from rice_stream.budgets.parsing import parse_budget
 from tests.simulation.broker import LogRecord
 from tests.simulation.traffic import TENANTS, Meaning, digest
-from tests.store_checks import Rows, expected_sums, tenant_sums
+from tests.support.store_checks import Rows, expected_sums, tenant_sums
 
 THRESHOLDS = (0.25, 0.5, 1.0)
 

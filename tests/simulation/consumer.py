@@ -16,7 +16,7 @@ from faust.types.tuples import Message
 from faust.utils.tracing import noop_span
 from mode import Service
 
-from rice_stream.transport import ChunkConsumer, Fetched
+from rice_stream.worker.faust_transport import ChunkConsumer, Fetched
 from tests.simulation.broker import Broker, LogRecord, Member
 
 

@@ -10,17 +10,19 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.accounting import Totals
-from rice_stream.budgets import Budget, BudgetState, Consumed, alert_event, due_periods, judge
-from rice_stream.judging import SOURCE
-from rice_stream.pipeline import Pipeline
+from rice_stream.alerting.judge import SOURCE
+from rice_stream.budgets.announcement import alert_event
+from rice_stream.budgets.definition import Budget
+from rice_stream.budgets.rules import due_periods, judge
+from rice_stream.budgets.states import BudgetState, Consumed
+from rice_stream.meter.amounts import Totals
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.schema_names import MEASURES
-from rice_stream.store import Batch, Conflict, Records, Writer
-from rice_stream.store.batch import CONTENT_COLUMNS, RECORD_COLUMNS
+from rice_stream.store.batch import CONTENT_COLUMNS, RECORD_COLUMNS, Batch, Conflict, Records
 from rice_stream.store.statements import PROGRESS_COUNTERS, conflict_rows, quarantine_rows
-from rice_stream.store.writer import KnownKeyError, known_and_differing, nullable
+from rice_stream.store.writer import KnownKeyError, Writer, known_and_differing, nullable
 from tests.simulation.store import Faults, WrapWriter, faulty_pipeline
-from tests.store_checks import TABLES
+from tests.support.store_checks import TABLES
 
 _KEYS: dict[str, tuple[str, ...]] = {
     **TABLES,
@@ -75,7 +77,7 @@ class MemoryStore:
 
     def patched(self) -> AbstractContextManager[Any]:
         """The pipeline asks these dictionaries for names."""
-        return mock.patch("rice_stream.pipeline.Dimensions", MemoryDimensions)
+        return mock.patch("rice_stream.pipeline.pipeline.Dimensions", MemoryDimensions)
 
     def set_budgets(self, budgets: Iterable[Budget]) -> None:
         """See `Store`."""

@@ -7,14 +7,14 @@ from typing import Any
 
 from faust.types import TP
 
-from rice_stream.budgets import Budget
+from rice_stream.budgets.definition import Budget
 from tests.simulation.broker import Broker, LogRecord
 from tests.simulation.checks import budgets_for, check_alerts, check_quarantine, check_records
 from tests.simulation.clock import raise_unexpected
 from tests.simulation.store import Faults, Store
 from tests.simulation.traffic import TENANTS, USERS, Meaning, Traffic
 from tests.simulation.worker import Sizes, Worker, simulated_now
-from tests.store_checks import assert_exact
+from tests.support.store_checks import assert_exact
 
 SECONDS = 8.0
 """How long things go wrong; then everything is repaired and the rest must be worked off."""

@@ -12,19 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from rice_stream.accounting import Totals
-from rice_stream.budgets import Budget
-from rice_stream.factors import FactorPolicy
-from rice_stream.judging import Judge
-from rice_stream.pipeline import Chunk, Pipeline
-from rice_stream.store import Batch, CommitResult, Conflict, Records, StoreUnavailableError, Writer, open_engine
+from rice_stream.alerting.judge import Judge
+from rice_stream.budgets.definition import Budget
+from rice_stream.meter.amounts import Totals
+from rice_stream.meter.factors import FactorPolicy
+from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.store.batch import Batch, CommitResult, Conflict, Records
 from rice_stream.store.budget_store import save_budget
-from rice_stream.store.engine import writing
+from rice_stream.store.engine import StoreUnavailableError, open_engine, writing
 from rice_stream.store.migrate import migrate
 from rice_stream.store.sqlite import SqliteWriter
 from rice_stream.store.watching import watch_user
-from tests.fakes import DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS, NOON_US, FakeMethod, fake_reference
-from tests.store_checks import Rows, rows_in
+from rice_stream.store.writer import Writer
+from tests.support.fakes import DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS, NOON_US, FakeMethod, fake_reference
+from tests.support.store_checks import Rows, rows_in
 
 STEPS = ("begin", "records", "totals", "quarantine", "conflicts", "progress", "committed")
 """Where a transaction may fail; at `committed` it is stored and only the word of it is lost."""

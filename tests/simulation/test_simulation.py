@@ -13,9 +13,10 @@ from unittest import mock
 
 import pytest
 
-from rice_stream.store import Records, Writer
-from rice_stream.transport import Ledger
+from rice_stream.store.batch import Records
+from rice_stream.store.writer import Writer
 from rice_stream.worker.batches import BatchLoop
+from rice_stream.worker.faust_transport import Ledger
 from tests.simulation.memory import MemoryStore, MemoryWriter
 from tests.simulation.runner import run_schedule
 from tests.simulation.store import SqliteStore, Store
@@ -123,7 +124,7 @@ def _first_failure(store: Store, seeds: range) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("breakage", "complaint"),
     [
-        (mock.patch("rice_stream.transport.Ledger", LedgerThatAcksGaps), "is not stored"),
+        (mock.patch("rice_stream.worker.faust_transport.Ledger", LedgerThatAcksGaps), "is not stored"),
         (mock.patch.object(BatchLoop, "_commit", _acknowledge_first), "is not stored"),
     ],
     ids=["acks gaps", "acknowledges before the commit"],

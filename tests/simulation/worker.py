@@ -10,8 +10,8 @@ from faust.types import TP
 from faust.types.tuples import Message
 
 from rice_stream.errors import RiceError
-from rice_stream.pipeline import Chunk
-from rice_stream.store import CommitResult
+from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.store.batch import CommitResult
 from rice_stream.worker.batches import BatchLoop, RejectionLimit
 from rice_stream.worker.health import Progress
 from rice_stream.worker.intake import Delivery, Intake

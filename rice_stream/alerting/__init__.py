@@ -1,0 +1,1 @@
+"""Budgets judged on committed totals, and the alerts that follow."""

@@ -1,0 +1,88 @@
+"""Judging budgets against the committed totals: one transaction a budget, its state and its alerts together.
+
+Alerts are a function of committed totals only, so a crash between a batch and its judgement loses nothing: the next
+sweep, of this worker or another, judges the same totals.
+"""
+
+import json
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine
+
+from rice_stream.budgets.announcement import alert_event
+from rice_stream.budgets.definition import Budget
+from rice_stream.budgets.rules import due_periods, judge
+from rice_stream.budgets.states import BudgetState, Transition
+from rice_stream.store import budget_store
+from rice_stream.store.consumption import consumed_in
+from rice_stream.store.engine import reading, writing
+
+SOURCE = "/rice-stream"
+LATENESS = timedelta(days=2)
+"""How long after its end a period is still judged, for events that arrive late."""
+_MICRO = 1_000_000
+
+
+def microseconds(moment: datetime) -> int:
+    """Integer epoch microseconds, without going through a float."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+class Judge:
+    """Judges budgets; `now` comes from the caller."""
+
+    def __init__(self, engine: Engine, on_transition: Callable[[Budget, Transition], None] | None = None) -> None:
+        self._engine = engine
+        self._on_transition = on_transition or (lambda _budget, _transition: None)
+
+    def judge_all(self, now: datetime, tenant_keys: Collection[int] | None = None) -> int:
+        """Judge every budget, or those of some tenants. Returns how many changes were put into the outbox."""
+        # Most judgements change nothing: look first without a lock, and lock only what is about to change.
+        with reading(self._engine) as connection:
+            about_to_change = [
+                budget
+                for budget, state in budget_store.budgets_with_states(connection, tenant_keys)
+                if _judged(connection, budget, state, now)[0] != state
+            ]
+        return sum(self._change(budget, now) for budget in about_to_change)
+
+    def _change(self, budget: Budget, now: datetime) -> int:
+        with writing(self._engine) as connection:
+            state = budget_store.load_state(connection, budget, lock=True)
+            new, transitions = _judged(connection, budget, state, now)
+            if new != state:
+                budget_store.save_state(connection, budget, new)
+            watermark_us = budget_store.watermark_us(connection, budget.tenant_id) if transitions else None
+            budget_store.add_alerts(connection, [_alert_row(budget, t, watermark_us, now) for t in transitions])
+        for transition in transitions:
+            self._on_transition(budget, transition)
+        return len(transitions)
+
+
+def _judged(connection: Any, budget: Budget, state: BudgetState, now: datetime) -> tuple[BudgetState, list[Transition]]:
+    transitions: list[Transition] = []
+    for period in due_periods(budget, state, now, lateness=LATENESS):
+        consumed = consumed_in(connection, budget, period)
+        state, more = judge(budget, state, consumed, period, now)
+        transitions += more
+    return state, transitions
+
+
+def _alert_row(budget: Budget, transition: Transition, watermark_us: int | None, now: datetime) -> dict[str, Any]:
+    watermark = None if watermark_us is None else datetime.fromtimestamp(watermark_us / _MICRO, tz=UTC)
+    event = alert_event(budget, transition, source=SOURCE, event_time_watermark=watermark, time=now)
+    return {
+        "id": event["id"],
+        "tenant_id": budget.tenant_id,
+        "budget_id": budget.budget_id,
+        "budget": budget.name,
+        "period_start_us": microseconds(transition.period.start) if transition.period.calendar else 0,
+        "threshold": transition.threshold,
+        "state": transition.state,
+        "sequence": transition.sequence,
+        "created_at_us": microseconds(now),
+        "delivered_at_us": None,
+        "event": json.dumps(event),
+    }

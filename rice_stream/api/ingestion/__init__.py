@@ -1,0 +1,1 @@
+"""Events over HTTP: bodies are understood at the door and go to Kafka as canonical events."""

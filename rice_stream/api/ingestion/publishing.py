@@ -1,0 +1,126 @@
+"""Events onto Kafka, with the broker's word awaited: what is answered with 2xx is on all in-sync replicas."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from rice_stream.errors import ServiceUnavailableError, UsageError
+from rice_stream.runtime.settings import Settings
+
+log = logging.getLogger(__name__)
+
+QUEUE_EVENTS_MAX = 100_000
+"""Events that may wait for the broker; past that senders are told to come back."""
+_POLL_S = 0.05
+_LINGER_MS = 5
+
+
+class Outgoing(NamedTuple):
+    """One Kafka record: canonical JSON, keyed by tenant as `replay` does."""
+
+    key: str
+    value: bytes
+
+
+class BrokerBehindError(ServiceUnavailableError):
+    """More events wait for the broker than may: come back later."""
+
+
+class _Delivery:
+    """The events of one request: its future is done when the broker has answered for all of them."""
+
+    def __init__(self, count: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._left = count
+        self._error: str | None = None
+        self.done: asyncio.Future[str | None] = self._loop.create_future()
+
+    def on_delivery(self, error: KafkaError | None, _message: Message) -> None:
+        """Called in the producer's thread."""
+        if error is not None:
+            self._error = self._error or error.str()
+        self._left -= 1
+        if self._left == 0:
+            self._loop.call_soon_threadsafe(self._finish)
+
+    def _finish(self) -> None:
+        if not self.done.done():
+            self.done.set_result(self._error)
+
+
+class Publisher:
+    """One producer, and a thread that serves its callbacks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.topic = settings.http_topic or settings.events_topics[0]
+        self._timeout_s = settings.http_delivery_timeout_s
+        self._address = settings.kafka_bootstrap_servers
+        config = {
+            **settings.kafka_client_config(),
+            "acks": "all",
+            "enable.idempotence": True,
+            "compression.type": "lz4",
+            "linger.ms": _LINGER_MS,
+            "queue.buffering.max.messages": QUEUE_EVENTS_MAX,
+            "message.timeout.ms": max(round(self._timeout_s * 1000), _LINGER_MS + 1),
+            "log_level": 2,
+        }
+        try:
+            self._producer = Producer(config, logger=log)
+        except (KafkaException, TypeError, ValueError) as error:
+            raise UsageError(f"Kafka client settings: {error}") from error
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="rice-publisher", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            self._producer.poll(_POLL_S)
+
+    async def publish(self, events: Sequence[Outgoing]) -> None:
+        """Returns when the broker has confirmed every event.
+
+        Raises BrokerBehindError: the queue is full; ServiceUnavailableError: not all were confirmed in time. Some may
+        have arrived in either case; sent again, they count once.
+        """
+        if not events:
+            return
+        if len(self._producer) + len(events) > QUEUE_EVENTS_MAX:
+            raise BrokerBehindError(f"{len(self._producer):,} events wait for the broker already")
+        delivery = _Delivery(len(events))
+        try:
+            for event in events:
+                self._producer.produce(self.topic, event.value, event.key, on_delivery=delivery.on_delivery)
+        except BufferError as error:
+            raise BrokerBehindError("the queue to the broker is full") from error
+        except KafkaException as error:
+            raise ServiceUnavailableError(f"Kafka did not take the events: {error.args[0].str()}") from error
+        try:
+            async with asyncio.timeout(self._timeout_s + 1):
+                problem = await delivery.done
+        except TimeoutError:
+            problem = f"no answer within {self._timeout_s:g} s"
+        if problem is not None:
+            raise ServiceUnavailableError(f"Kafka at {self._address} did not confirm the events: {problem}")
+
+    def check(self, timeout_s: float) -> None:
+        """ServiceUnavailableError: no broker answers; UsageError: the topic does not exist. Blocks up to `timeout_s`."""
+        try:
+            found = self._producer.list_topics(self.topic, timeout=timeout_s).topics[self.topic]
+        except KafkaException as error:
+            raise ServiceUnavailableError(
+                f"no Kafka broker answers at {self._address} ({error.args[0].str()}); check"
+                " RICE_KAFKA_BOOTSTRAP_SERVERS and the RICE_KAFKA_* security settings"
+            ) from error
+        if found.error is not None:
+            raise UsageError(f"RICE_HTTP_TOPIC: topic {self.topic!r}: {found.error.str()}; create it or name another")
+
+    def close(self) -> None:
+        """Wait for what is under way, then stop."""
+        self._producer.flush(self._timeout_s)
+        self._stop.set()
+        self._thread.join()

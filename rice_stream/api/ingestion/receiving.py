@@ -1,0 +1,51 @@
+"""A body as canonical events: the decoders of the worker, at the door, so that prompt text never reaches Kafka."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rice_stream.api.ingestion.publishing import Outgoing
+from rice_stream.events.canonical import WireEvent
+from rice_stream.events.canonical_json import canonical_json
+from rice_stream.events.formats.dispatch import read
+from rice_stream.events.formats.reading.items import Ignored
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.records import RawRecord, Rejection
+
+TOPIC = "http"
+"""Where an item without an id of its own is taken to be from; its offset is a digest of the body."""
+
+
+class Received(NamedTuple):
+    """What a body held."""
+
+    events: list[Outgoing]
+    ignored: int
+    refused: list[dict[str, object]]
+    """`{"item", "reason", "detail"}`; details name fields and never quote text."""
+
+
+def receive(body: bytes, headers: Iterable[tuple[str, str]], options: FormatOptions) -> Received:
+    """Understand a body. The same body gives the same events: a sender that repeats a request repeats its ids."""
+    offset = int.from_bytes(hashlib.blake2b(body, digest_size=7).digest(), "big")
+    record = RawRecord(TOPIC, 0, offset, body, tuple(_kafka_headers(headers)))
+    received = Received([], 0, [])
+    ignored = 0
+    for outcome in read(record, options):
+        result = outcome.result
+        if isinstance(result, WireEvent):
+            received.events.append(Outgoing(result.tenant_id, canonical_json(result)))
+        elif isinstance(result, Rejection):
+            received.refused.append({"item": result.item, "reason": result.reason, "detail": result.detail})
+        elif isinstance(result, Ignored):
+            ignored += 1
+    return received._replace(ignored=ignored)
+
+
+def _kafka_headers(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, bytes]]:
+    """CloudEvents in binary mode are `ce-id` over HTTP and `ce_id` on Kafka; rules look at headers by their name."""
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "authorization":
+            continue
+        yield (f"ce_{lower[3:]}" if lower.startswith("ce-") else lower), value.encode("latin-1", "replace")

@@ -1,4 +1,0 @@
-"""`rice-stream demo`: everything that runs in production, on this machine, for a minute, with a live screen.
-
-`stage` starts it, `run` plays it, `screen` draws it, `summary` says whether all of it held.
-"""

@@ -1,0 +1,103 @@
+"""Puts one `rice-calibrated` estimate into words: the steps that `rice-stream explain` prints."""
+
+import numpy as np
+
+from rice_stream.estimator.calibrated.artefact import Artefact
+from rice_stream.estimator.calibrated.interval import regime
+from rice_stream.estimator.calibrated.physics import weights_touched_b
+from rice_stream.estimator.calibrated.setup import Resolved
+from rice_stream.estimator.method import Estimates, Floats, Requests
+from rice_stream.estimator.steps import Step
+
+FIT = "docs/validation-calibrated.md; rice_stream/estimator/calibrated/physics.py"
+STATED = "stated"
+
+
+def explain_steps(
+    artefact: Artefact, one: Resolved, row: Floats, requests: Requests, estimates: Estimates
+) -> list[Step]:
+    """The steps of the one request in `requests`; results are taken from `estimates`, none is computed anew.
+
+    `row` holds the cost coefficients: seven of the mid joules first, of the seconds last.
+    """
+    inputs, outputs = int(requests.input_tokens[0]), int(requests.output_tokens[0])
+    cached = min(int(requests.cache_read_input_tokens[0]), inputs)
+    steps = max(outputs - 1, 0)
+    context = f"({inputs} + ({steps} + 1) / 2)"
+    c0, c1, c2, c3, d0, d1, d2 = (float(value) for value in row[:7])
+    half = artefact.shape.stream_half_tokens
+    squares = inputs * inputs - cached * cached
+    ran = "" if requests.inference[0] else "0 x "
+    return [
+        *_assumptions(artefact, one),
+        Step(
+            "prefill_j",
+            f"{ran}({c0:.6g} + {c1:.6g} x {inputs - cached} + {c2:.6g} x {squares} + {c3:.6g} x {cached})",
+            float(estimates.prefill_j[0]),
+            "J",
+            FIT,
+        ),
+        Step(
+            "decode_j",
+            f"{ran}{steps} x ({d0:.6g} + {d1:.6g} x {context} + {d2:.6g} x {steps} / ({steps} + {half:g}))",
+            float(estimates.decode_j[0]),
+            "J",
+            FIT,
+        ),
+        Step("gpu_energy_j", "prefill_j + decode_j", float(estimates.gpu_energy_j[0]), "J", "definition"),
+        Step("latency_s", "the same two sums with coefficients in seconds", float(estimates.latency_s[0]), "s", FIT),
+        *_results(one, artefact, estimates),
+    ]
+
+
+def _assumptions(artefact: Artefact, one: Resolved) -> list[Step]:
+    context, chosen = one.context, one.serving
+    profile = f"serving profile {context.profile or artefact.default_profile}"
+    precision = artefact.find_precision(chosen.precision)
+    total, active = context.params_total_b.mid, context.params_active_b.mid
+    touched_b = weights_touched_b(np.array(total), np.array(active), np.array(chosen.batch_size.mid))
+    touched = float(touched_b) * precision.weight_bytes
+    return [
+        Step("params_total_b", f"{total:g}", total, "1e9", "model table or stated"),
+        Step("params_active_b", f"{active:g}", active, "1e9", "model table or stated"),
+        Step(
+            "batch_size",
+            f"{chosen.batch_size.mid:g} ({chosen.batch_size.low:g} to {chosen.batch_size.high:g})",
+            chosen.batch_size.mid,
+            "requests",
+            STATED if context.batch_size is not None else profile,
+        ),
+        Step(
+            "devices",
+            f"{one.devices:g} x {one.hardware.name}" + ("" if chosen.hardware_known else " (assumed)"),
+            one.devices,
+            "devices",
+            STATED if context.devices is not None else "fewest devices whose memory holds the weights",
+        ),
+        Step(
+            "weights_read_gb",
+            f"parameters that {chosen.batch_size.mid:g} tokens touch x {precision.weight_bytes:g} bytes ({chosen.precision})",
+            touched,
+            "GB/step",
+            FIT,
+        ),
+    ]
+
+
+def _results(one: Resolved, artefact: Artefact, estimates: Estimates) -> list[Step]:
+    host, idle = artefact.host_share_of_tdp, one.serving.idle_share
+    error = f"80 % interval, regime {regime(one)}, hardware {one.hardware_class}; {FIT}"
+    return [
+        Step("gpu_energy_j_low", "lower end", float(estimates.gpu_energy_j_low[0]), "J", error),
+        Step("gpu_energy_j_high", "upper end", float(estimates.gpu_energy_j_high[0]), "J", error),
+        Step(
+            "it_energy_wh",
+            f"(gpu_energy_j + {host.mid:g} x {one.hardware.tdp_w:g} W x {one.devices:g} devices x time share)"
+            f" x (1 + {idle.mid:g}) / 3600",
+            float(estimates.it_energy_wh[0]),
+            "Wh",
+            "server and idle machines: Elsworth et al. 2025 (Google); docs/validation-calibrated.md",
+        ),
+        Step("it_energy_wh_low", "lower end", float(estimates.it_energy_wh_low[0]), "Wh", error),
+        Step("it_energy_wh_high", "upper end", float(estimates.it_energy_wh_high[0]), "Wh", error),
+    ]

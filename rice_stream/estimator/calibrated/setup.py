@@ -1,0 +1,120 @@
+"""Resolves contexts to numbers: the artefact's laws and the profile fill what a context does not state."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rice_stream.errors import UsageError
+from rice_stream.estimator.calibrated.artefact import Artefact, Hardware
+from rice_stream.estimator.calibrated.physics import Machine, Setup, field_names
+from rice_stream.estimator.calibrated.profiles import Serving, choose, serving
+from rice_stream.estimator.method import Context
+
+LOW, MID, HIGH = "low", "mid", "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """One context with its serving set-up and hardware. `hardware_class` is `measured`, `scaled` or `unknown`."""
+
+    context: Context
+    serving: Serving
+    hardware: Hardware
+    hardware_class: str
+    devices: float
+
+
+def resolve(context: Context, artefact: Artefact) -> Resolved:
+    """Raises UsageError for a parameter count, batch size, device count or KV size that is not a positive finite number."""
+    _check(context)
+    chosen = serving(context, choose(context, artefact.profiles, artefact.default_profile))
+    found = artefact.find_hardware(chosen.hardware)
+    hardware = artefact.hardware[artefact.reference_hardware] if found is None else found
+    if found is None or not chosen.hardware_known:
+        hardware_class = "unknown"
+    else:
+        hardware_class = "measured" if found.measured else "scaled"
+    return Resolved(context, chosen, hardware, hardware_class, _devices(context, chosen, hardware, artefact))
+
+
+def setup_of(resolved: Sequence[Resolved], artefact: Artefact, end: str) -> Setup:
+    """The numbers of k contexts at one end of their ranges: `low`, `mid` or `high` ENERGY.
+
+    Energy rises with parameters and falls with the batch, so the low end has few parameters and a large batch.
+    """
+    columns = [_values(one, artefact, end) for one in resolved]
+    arrays = np.array(columns, dtype=np.float64).reshape(len(columns), 11).T
+    return Setup(*arrays)
+
+
+def machine_of(resolved: Sequence[Resolved]) -> Machine:
+    """The hardware coefficients of k contexts."""
+    return Machine(**{key: np.array([one.hardware.machine[key] for one in resolved]) for key in field_names(Machine)})
+
+
+def kv_bytes(total_b: float, active_b: float, artefact: Artefact) -> float:
+    """KV cache bytes per token of a model whose architecture is not known (16-bit cache)."""
+    factor, total_exponent, active_exponent = artefact.kv_law
+    return float(factor * total_b**total_exponent * active_b**active_exponent)
+
+
+def _values(one: Resolved, artefact: Artefact, end: str) -> tuple[float, ...]:
+    context = one.context
+    total_b: float = getattr(context.params_total_b, end)
+    active_b: float = min(total_b, getattr(context.params_active_b, end))
+    batch_range = one.serving.batch_size
+    batch = {LOW: batch_range.high, MID: batch_range.mid, HIGH: batch_range.low}[end]
+    precision = artefact.find_precision(one.serving.precision)
+    factor, exponent = artefact.layer_law
+    layers = factor * (total_b * active_b) ** (exponent / 2) if context.layers is None else context.layers
+    kv = context.kv_bytes_per_token
+    eager = min(1.0, max(0.0, 2.0 - batch)) if one.hardware.eager else 0.0
+    return (
+        total_b,
+        active_b,
+        layers,
+        one.devices,
+        batch,
+        precision.weight_bytes,
+        kv_bytes(total_b, active_b, artefact) if kv is None else kv,
+        precision.flop_factor,
+        float(precision.narrow),
+        float(context.rotary is False),
+        eager,
+    )
+
+
+def _devices(context: Context, chosen: Serving, hardware: Hardware, artefact: Artefact) -> float:
+    """The context's own count, else the least power of two whose memory holds the weights (whole nodes of 8 past 8).
+
+    It does not depend on the batch: more memory for a larger batch would let energy per token rise with it.
+    """
+    if context.devices is not None:
+        return context.devices
+    weights_gb = context.params_total_b.mid * artefact.find_precision(chosen.precision).weight_bytes
+    needed = weights_gb / (hardware.memory_gb * artefact.memory_use)
+    if needed <= 1.0:
+        return 1.0
+    return float(8 * math.ceil(needed / 8)) if needed > 8 else float(2 ** math.ceil(math.log2(needed)))
+
+
+def _check(context: Context) -> None:
+    total, active = context.params_total_b, context.params_active_b
+    positive = {
+        "params_total_b": (total.low, total.high),
+        "params_active_b": (active.low, active.high),
+        "batch_size": (context.batch_size,),
+        "devices": (context.devices,),
+        "layers": (context.layers,),
+    }
+    for name, values in positive.items():
+        for value in values:
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise UsageError(f"{name} must be a positive number, got {value}")
+    kv = context.kv_bytes_per_token
+    if kv is not None and not (math.isfinite(kv) and kv >= 0):
+        raise UsageError(f"kv_bytes_per_token must be a number of bytes, 0 or more, got {kv}")
+    if active.mid > total.mid:
+        raise UsageError(f"params_active_b must not exceed params_total_b, got {active.mid} of {total.mid}")

@@ -1,0 +1,1 @@
+"""`rice-paper`: R-ICE as published."""

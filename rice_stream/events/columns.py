@@ -1,0 +1,215 @@
+"""Events turned into columns: what the estimator, the totals and the database writers work on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.basis import Basis
+from rice_stream.events.canonical import FIELD_NAMES, WireEvent
+from rice_stream.events.times import parse_times
+
+UNKNOWN = -1
+"""Stands for null in the integer columns: all real values are >= 0."""
+
+_AT = {name: position for position, name in enumerate(FIELD_NAMES)}
+ATTRIBUTION_FIELDS = ("tenant_id", "team_id", "project_id", "source")
+SERVICE_FIELDS = ("provider", "request_model", "response_model", "inference_region")
+FACTOR_FIELDS = ("hardware", "devices", "batch_size", "utilisation", "pue", "rci_gco2e_per_kwh")
+"""Factors of the formula that an event may bring itself; nearly always absent."""
+
+ORIGIN_FIELDS = ("source_format", "region_source")
+"""How an event of another format was read, and what in it named the region; no event says these itself."""
+
+Attribution = tuple[str, str | None, str | None, str | None]
+"""The values of ATTRIBUTION_FIELDS as they came."""
+Service = tuple[Any, ...]
+"""The values of SERVICE_FIELDS, followed by those of FACTOR_FIELDS where any event of the batch brings one, and by those
+of ORIGIN_FIELDS where any was of another format."""
+
+_QUALITY_FLAGS = {"derived": Basis.USAGE_DERIVED, "estimated": Basis.USAGE_ESTIMATED}
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """n events. Integer arrays have shape (n,); `UNKNOWN` (-1) stands for null. Times are epoch microseconds.
+
+    `valid` is False where the events are to be judged one by one by the pydantic model (odd time spelling, broken
+    invariant); such rows hold no meaningful numbers.
+    """
+
+    attributed: tuple[Sequence[str | None], ...]
+    """One sequence for each of ATTRIBUTION_FIELDS: a tuple an event is only made where one is needed."""
+    served: tuple[Sequence[Any], ...]
+    """One for each of SERVICE_FIELDS, followed by FACTOR_FIELDS where any event of the batch brings one."""
+    user_id: Sequence[str | None]
+    api_key_id: Sequence[str | None]
+    event_id: Sequence[str]
+    ended_at_us: NDArray[np.int64]
+    duration_us: NDArray[np.int64]
+    input_tokens: NDArray[np.int64]
+    cache_read_input_tokens: NDArray[np.int64]
+    cache_write_input_tokens: NDArray[np.int64]
+    output_tokens: NDArray[np.int64]
+    reasoning_output_tokens: NDArray[np.int64]
+    inference: NDArray[np.bool_]
+    failed: NDArray[np.bool_]
+    flags: NDArray[np.int32]
+    valid: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.event_id)
+
+    @property
+    def attribution(self) -> list[Attribution]:
+        """Who each event is attributed to."""
+        return list(zip(*self.attributed, strict=True))
+
+    @property
+    def service(self) -> list[Service]:
+        """What served each event."""
+        return list(zip(*self.served, strict=True))
+
+    def select(self, rows: NDArray[np.intp]) -> "EventColumns":
+        """The given rows, in the given order."""
+        chosen = rows.tolist()
+        values: dict[str, Any] = {}
+        for field in fields(self):
+            column = getattr(self, field.name)
+            if isinstance(column, np.ndarray):
+                values[field.name] = column[rows]
+            elif field.name in _NESTED:
+                values[field.name] = tuple([inner[i] for i in chosen] for inner in column)
+            else:
+                values[field.name] = [column[i] for i in chosen]
+        return EventColumns(**values)
+
+
+_NESTED = ("attributed", "served")
+
+
+def to_columns(events: Iterable[WireEvent]) -> EventColumns:
+    """Columns of any number of events; order is kept."""
+    columns: list[Sequence[Any]] = list(zip(*map(msgspec.structs.astuple, events), strict=True))
+    if not columns:
+        columns = [()] * len(FIELD_NAMES)
+    n = len(columns[0])
+
+    def column(name: str) -> Sequence[Any]:
+        return columns[_AT[name]]
+
+    tokens = {name: _integers(column(name)) for name in FIELD_NAMES if name.endswith("_tokens")}
+    ended_at_us, valid = parse_times(column("ended_at"))
+    duration_us, duration_valid = _durations(column("started_at"), ended_at_us)
+    valid &= duration_valid & _consistent(tokens) & _has_model(column("request_model"), column("response_model"))
+    return EventColumns(
+        attributed=tuple(map(column, ATTRIBUTION_FIELDS)),
+        served=tuple(map(column, SERVICE_FIELDS + (FACTOR_FIELDS if _any_factor(columns, n) else ()))),
+        user_id=column("user_id"),
+        api_key_id=column("api_key_id"),
+        event_id=column("event_id"),
+        ended_at_us=ended_at_us,
+        duration_us=duration_us,
+        inference=~_matches(column("gateway_cache_hit"), wanted=True),
+        failed=_matches(column("status"), wanted="error"),
+        flags=_quality_flags(column("usage_quality"), n),
+        valid=valid,
+        **tokens,
+    )
+
+
+def with_origins(events: EventColumns, origins: Sequence[tuple[str | None, str | None]]) -> EventColumns:
+    """The events with the values of ORIGIN_FIELDS of each; as they are where none has any."""
+    if not any(format_ for format_, _ in origins):
+        return events
+    served = _padded(events.served, len(SERVICE_FIELDS) + len(FACTOR_FIELDS), len(events))
+    return replace(events, served=(*served, *zip(*origins, strict=True)))
+
+
+def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
+    """All parts, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return to_columns(())
+    width = max(len(part.served) for part in parts)
+    parts = [replace(part, served=_padded(part.served, width, len(part))) for part in parts]
+    merged: dict[str, Any] = {}
+    for field in fields(EventColumns):
+        values = [getattr(part, field.name) for part in parts]
+        if isinstance(values[0], np.ndarray):
+            merged[field.name] = np.concatenate(values)
+        elif field.name in _NESTED:
+            merged[field.name] = tuple(list(chain.from_iterable(inner)) for inner in zip(*values, strict=True))
+        else:
+            merged[field.name] = list(chain.from_iterable(values))
+    return EventColumns(**merged)
+
+
+def _padded(served: tuple[Sequence[Any], ...], width: int, n: int) -> tuple[Sequence[Any], ...]:
+    return (*served, *[(None,) * n] * (width - len(served)))
+
+
+def _any_factor(columns: list[Sequence[Any]], n: int) -> bool:
+    return any(columns[_AT[name]].count(None) < n for name in FACTOR_FIELDS)
+
+
+def _integers(values: Sequence[int | None]) -> NDArray[np.int64]:
+    n = len(values)
+    # Comparing a number with None is slow in Python, and identity is not: so ask only where None is likely.
+    if n and values[0] is None and values.count(None) == n:
+        return np.full(n, UNKNOWN, dtype=np.int64)
+    try:
+        return np.fromiter(values, dtype=np.int64, count=n)
+    except TypeError:  # a null
+        return np.fromiter([UNKNOWN if value is None else value for value in values], dtype=np.int64, count=n)
+
+
+def _matches(values: Sequence[Any], *, wanted: object) -> NDArray[np.bool_]:
+    if wanted not in set(values):
+        return np.zeros(len(values), dtype=np.bool_)
+    return np.fromiter((value == wanted for value in values), dtype=np.bool_, count=len(values))
+
+
+def _quality_flags(values: Sequence[str | None], n: int) -> NDArray[np.int32]:
+    if set(values) <= {None, "reported"}:
+        return np.zeros(n, dtype=np.int32)
+    return np.fromiter((int(_QUALITY_FLAGS.get(value or "", 0)) for value in values), dtype=np.int32, count=n)
+
+
+def _durations(
+    started_at: Sequence[str | None], ended_at_us: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(ended - started, plausible): UNKNOWN where there is no start; implausible where the start lies after the end."""
+    n = len(started_at)
+    if not any(started_at):
+        # Empty text is no time: the model refuses it.
+        return np.full(n, UNKNOWN, dtype=np.int64), np.array([text is None for text in started_at], dtype=np.bool_)
+    if all(started_at):
+        known = np.ones(n, dtype=np.bool_)
+    else:
+        known = np.array([text is not None for text in started_at], dtype=np.bool_)
+        started_at = [text or "" for text in started_at]
+    started_at_us, understood = parse_times(started_at)  # type: ignore[arg-type]
+    durations = np.where(known, ended_at_us - started_at_us, UNKNOWN)
+    return durations, ~known | (understood & (durations >= 0))
+
+
+def _consistent(tokens: dict[str, NDArray[np.int64]]) -> NDArray[np.bool_]:
+    known = {name: np.maximum(values, 0) for name, values in tokens.items()}
+    cached = known["cache_read_input_tokens"] + known["cache_write_input_tokens"]
+    inputs = (tokens["input_tokens"] == UNKNOWN) | (cached <= tokens["input_tokens"])
+    outputs = (tokens["output_tokens"] == UNKNOWN) | (known["reasoning_output_tokens"] <= tokens["output_tokens"])
+    consistent: NDArray[np.bool_] = inputs & outputs
+    return consistent
+
+
+def _has_model(requested: Sequence[str | None], responded: Sequence[str | None]) -> NDArray[np.bool_]:
+    n = len(requested)
+    if all(requested) or all(responded):
+        return np.ones(n, dtype=np.bool_)
+    return np.fromiter((bool(a or b) for a, b in zip(requested, responded, strict=True)), dtype=np.bool_, count=n)

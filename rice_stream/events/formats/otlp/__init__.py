@@ -1,0 +1,1 @@
+"""OpenTelemetry's spans and logs of model calls, as protobuf or JSON."""

@@ -1,0 +1,1 @@
+"""What the formats share: items, drafts, tokens, times, attribution, regions, usage objects, checks."""

@@ -1,0 +1,107 @@
+"""Points in time as gateways write them -> epoch microseconds and the canonical spelling."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from rice_stream.events.canonical import YEAR_MAX, YEAR_MIN
+from rice_stream.events.formats.reading.items import RefusedError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_US = int((datetime(YEAR_MIN, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
+_LAST_US = int((datetime(YEAR_MAX + 1, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
+_NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
+# Seconds of the years that count have at most 10 digits, milliseconds 12 or 13, microseconds 15 or 16: no two overlap.
+_UNITS = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0), (float("inf"), 0.001))
+_MILLISECONDS_MAX = 366 * 86_400_000
+_EMPTY = frozenset({"", "-"})
+
+
+class Moment(NamedTuple):
+    """`zone_assumed`: the text named no time zone and was read as UTC."""
+
+    us: int
+    zone_assumed: bool = False
+
+
+def moment(value: object, field: str) -> Moment | None:
+    """Epoch number (s, ms, us or ns, told apart by size), ISO 8601 text, or RFC 9110 text; None for null.
+
+    RefusedError `invalid_field` for anything else, naming the field.
+    """
+    if value is None or (isinstance(value, str) and value.strip() in _EMPTY):
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _from_number(value, field)
+    if isinstance(value, str):
+        stripped = value.strip()
+        if _NUMBER.fullmatch(stripped):
+            return _from_number(float(stripped) if "." in stripped else int(stripped), field)
+        return _from_text(stripped, field)
+    raise _not_a_time(field)
+
+
+def from_nanoseconds(value: object, field: str) -> Moment | None:
+    """OTLP's fixed64, in JSON a decimal string; 0 means not set."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    if value is None or value == 0 or value == "":
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise _not_a_time(field)
+    return Moment(value // 1000)
+
+
+def milliseconds(value: object) -> int | None:
+    """A duration in ms as whole microseconds; None where it is none (negative, longer than a year, not a number)."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MILLISECONDS_MAX:
+        return None
+    return round(value * 1000)
+
+
+def spell(at: Moment, field: str) -> str:
+    """RFC 3339 in UTC with microseconds, as the canonical event has it. RefusedError outside the years that count."""
+    if not _FIRST_US <= at.us < _LAST_US:
+        raise RefusedError(
+            "invalid_field", f"{field}: must lie in the years {YEAR_MIN} to {YEAR_MAX}; is the unit right?"
+        )
+    second, fraction_us = divmod(at.us, 1_000_000)
+    return f"{_spelled_second(second)}.{fraction_us:06d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _spelled_second(second: int) -> str:
+    """Remembered: events come in the order of time, many in each second."""
+    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _from_number(value: float, field: str) -> Moment:
+    if not value >= 0 or value == float("inf"):
+        raise _not_a_time(field)
+    factor = next(factor for limit, factor in _UNITS if value < limit)
+    if isinstance(value, int):
+        return Moment(value * int(factor) if factor >= 1 else value // 1000)
+    return Moment(round(value * factor))
+
+
+def _from_text(stripped: str, field: str) -> Moment:
+    try:
+        # Only HTTP dates begin with a word ("Thu, 06 Feb 2025 05:12:33 GMT").
+        parsed = parsedate_to_datetime(stripped) if stripped[:1].isalpha() else datetime.fromisoformat(stripped)
+        zone_assumed = parsed.tzinfo is None
+        utc = parsed.replace(tzinfo=UTC) if zone_assumed else parsed.astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError) as error:
+        raise _not_a_time(field) from error
+    since = utc - _EPOCH
+    return Moment((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, zone_assumed)
+
+
+def _not_a_time(field: str) -> RefusedError:
+    return RefusedError("invalid_field", f"{field}: must be a point in time (epoch number or ISO 8601 text)")

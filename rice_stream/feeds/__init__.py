@@ -1,0 +1,1 @@
+"""HTTP out: live carbon intensities. The only room that calls other services' HTTP, alert channels apart."""

@@ -1,0 +1,218 @@
+"""Estimates for requests that are described rather than observed: the command line's one request or a whole table. Pure.
+
+Every quantity a caller leaves open is filled as the worker fills it, and named in `basis`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rice_stream.basis import basis_names
+from rice_stream.errors import UsageError
+from rice_stream.estimator.method import Context, Estimates, GivesImpacts, Impacts, Method, Range, Requests
+from rice_stream.meter.factors import FactorPolicy, FactorUse, ServiceKey, resolve_factors
+from rice_stream.reference.lookup import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One request. `model` or `params_total_b` is needed; tokens are inclusive, per request."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int = 0
+    model: str | None = None
+    params_total_b: float | None = None
+    params_active_b: float | None = None
+    provider: str | None = None
+    region: str | None = None
+    hardware: str | None = None
+    devices: float | None = None
+    batch_size: float | None = None
+    precision: str | None = None
+    kv_bytes_per_token: float | None = None
+    pue: float | None = None
+    rci_gco2e_per_kwh: float | None = None
+    profile: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.model is None and self.params_total_b is None:
+            raise UsageError("model: give a model name, or its size as params_total_b (billions of parameters)")
+        if self.params_active_b is not None and self.params_active_b > (self.params_total_b or self.params_active_b):
+            raise UsageError("params_active_b: cannot be larger than params_total_b")
+        if self.cache_read_input_tokens > self.input_tokens:
+            raise UsageError("cache_read_input_tokens: cannot exceed input_tokens, which includes them")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """The answer for one request: everything in the contract's names and units, per request."""
+
+    values: dict[str, Any]
+    use: FactorUse
+    context: Context
+    it_energy_wh: tuple[float, float, float]
+    """Low, mid and high."""
+
+
+def estimate_all(
+    requests: Sequence[Described], *, reference: Reference, policy: FactorPolicy, method: Method, at_us: int
+) -> list[Estimated]:
+    """Estimate all requests at once; the answers are in their order.
+
+    Requests that differ in their tokens alone are one kind: factors and coefficients are worked out once a kind.
+    """
+    numbers: dict[Described, int] = {}
+    kind_of = [numbers.setdefault(_without_tokens(request), len(numbers)) for request in requests]
+    kinds = [_Kind(*_resolve(kind, reference, policy, method, at_us)) for kind in numbers]
+    contexts = [kind.context for kind in kinds]
+    columns = Requests(
+        context=np.array(kind_of, dtype=np.intp),
+        input_tokens=np.array([request.input_tokens for request in requests], dtype=np.int64),
+        cache_read_input_tokens=np.array([request.cache_read_input_tokens for request in requests], dtype=np.int64),
+        output_tokens=np.array([request.output_tokens for request in requests], dtype=np.int64),
+        inference=np.ones(len(requests), dtype=np.bool_),
+    )
+    matrix = method.coefficients(contexts)
+    estimates = method.estimate(matrix, columns)
+    pue = np.array([kinds[kind].use.pue.pue for kind in kind_of], dtype=np.float64)
+    impacts = method.impacts(matrix, columns, estimates, pue) if isinstance(method, GivesImpacts) else None
+    served = [
+        _served(kind, float(count), method, reference)
+        for kind, count in zip(kinds, method.devices(contexts), strict=True)
+    ]
+    return [
+        Estimated(
+            {**served[number], **_values(row, kinds[number], estimates), **_impacts(row, impacts)},
+            kinds[number].use,
+            kinds[number].context,
+            _it_energy_wh(row, estimates),
+        )
+        for row, number in enumerate(kind_of)
+    ]
+
+
+class _Kind(NamedTuple):
+    """What requests that differ in their tokens alone have in common."""
+
+    use: FactorUse
+    context: Context
+
+
+def _without_tokens(request: Described) -> Described:
+    return replace(request, input_tokens=0, output_tokens=0, cache_read_input_tokens=0)
+
+
+def _resolve(
+    request: Described, reference: Reference, policy: FactorPolicy, method: Method, at_us: int
+) -> tuple[FactorUse, Context]:
+    chosen = policy
+    if request.precision is not None or request.profile is not None:
+        # What is asked for comes before the overrides of the settings.
+        chosen = replace(
+            policy,
+            precision=request.precision or policy.precision,
+            serving_profile=request.profile or policy.serving_profile,
+            overrides=tuple(
+                replace(
+                    one,
+                    precision=request.precision or one.precision,
+                    profile=request.profile or one.profile,
+                )
+                for one in policy.overrides
+            ),
+        )
+    key = ServiceKey(
+        provider=request.provider,
+        request_model=request.model,
+        response_model=None,
+        inference_region=request.region,
+        hardware=request.hardware,
+        devices=request.devices,
+        batch_size=request.batch_size,
+        pue=request.pue,
+        rci_gco2e_per_kwh=request.rci_gco2e_per_kwh,
+    )
+    use = resolve_factors(key, at_us, reference=reference, policy=chosen, method_version=method.version)
+    context = use.context
+    if request.params_total_b is not None:
+        active = request.params_total_b if request.params_active_b is None else request.params_active_b
+        context = replace(
+            context,
+            params_total_b=Range.exact(request.params_total_b),
+            params_active_b=Range.exact(active),
+            kv_bytes_per_token=context.kv_bytes_per_token if request.model else None,
+            layers=context.layers if request.model else None,
+            rotary=context.rotary if request.model else None,
+            precision=context.precision if request.model or request.precision else chosen.precision,
+        )
+    if request.kv_bytes_per_token is not None:
+        context = replace(context, kv_bytes_per_token=request.kv_bytes_per_token)
+    return use, context
+
+
+def _served(kind: _Kind, devices: float, method: Method, reference: Reference) -> dict[str, Any]:
+    """The answer's fields that do not depend on tokens."""
+    served = method.served_as(kind.context)
+    return {
+        "method": method.name,
+        "model": kind.use.columns["model"] or None,
+        "hardware": served.hardware,
+        "devices": devices,
+        "batch_size": served.batch_size,
+        "precision": served.precision,
+        "pue": kind.use.pue.pue,
+        "region": kind.use.columns["region"],
+        "rci_gco2e_per_kwh": kind.use.rci_gco2e_per_kwh.mid,
+        "versions": {"method": method.version, "factors": reference.version},
+    }
+
+
+def _values(row: int, kind: _Kind, estimates: Estimates) -> dict[str, Any]:
+    it_wh = _it_energy_wh(row, estimates)
+    rci, pue = kind.use.rci_gco2e_per_kwh, kind.use.pue.pue
+    carbon = [energy * pue * factor / 1000 for energy, factor in zip(it_wh, (rci.low, rci.mid, rci.high), strict=True)]
+    sized = kind.context.params_total_b != kind.use.context.params_total_b
+    return {
+        "prefill_j": float(estimates.prefill_j[row]),
+        "decode_j": float(estimates.decode_j[row]),
+        "gpu_energy_j": float(estimates.gpu_energy_j[row]),
+        "gpu_energy_j_low": float(estimates.gpu_energy_j_low[row]),
+        "gpu_energy_j_high": float(estimates.gpu_energy_j_high[row]),
+        "it_energy_wh": it_wh[1],
+        "facility_energy_wh": it_wh[1] * pue,
+        "latency_s": float(estimates.latency_s[row]),
+        "carbon_gco2e": {"low": carbon[0], "mid": carbon[1], "high": carbon[2]},
+        "basis": _basis(kind.use, int(estimates.flags[row]), sized=sized),
+    }
+
+
+def _impacts(row: int, impacts: Impacts | None) -> dict[str, Any]:
+    """Lines beside operational carbon; null where the method does not give them."""
+    if impacts is None:
+        return {"embodied_gco2e": None, "water_l": None}
+    pairs = {"embodied_gco2e": impacts.embodied_gco2e, "water_l": impacts.water_l}
+    return {
+        name: {"low": float(one.low[row]), "mid": float(one.mid[row]), "high": float(one.high[row])}
+        for name, one in pairs.items()
+    }
+
+
+def _it_energy_wh(row: int, estimates: Estimates) -> tuple[float, float, float]:
+    return (
+        float(estimates.it_energy_wh_low[row]),
+        float(estimates.it_energy_wh[row]),
+        float(estimates.it_energy_wh_high[row]),
+    )
+
+
+def _basis(use: FactorUse, flags: int, *, sized: bool) -> list[str]:
+    """Which rung gave each factor, then what is not the plain case of the method."""
+    rungs = [
+        "model:given" if sized or not use.columns["model"] else f"model:{use.model.rung}",
+        f"rci:{use.rci_rung}",
+        f"pue:{use.pue.rung}",
+    ]
+    return [*rungs, *basis_names(flags)]

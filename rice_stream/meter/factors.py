@@ -1,0 +1,297 @@
+"""Which factors an estimate uses, and why: event over settings over tables, each choice named. Pure.
+
+One `FactorUse` is everything about a request besides its tokens. It is stored once and referred to by every record, so
+a record stays explainable when the tables have long moved on.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from rice_stream.estimator.method import Context, Profile, Range
+from rice_stream.meter.serving_overrides import Override, find_override
+from rice_stream.reference.lookup import Reference
+from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
+
+PAPER_PUE = 1.1
+"""Default of the R-ICE paper, section IV-A1, where neither event, settings nor tables know better."""
+
+
+class ServiceKey(NamedTuple):
+    """What an event says about where and how it was served; every field as it came, None when it did not."""
+
+    provider: str | None
+    request_model: str | None
+    response_model: str | None
+    inference_region: str | None
+    hardware: str | None = None
+    devices: float | None = None
+    batch_size: float | None = None
+    utilisation: float | None = None
+    pue: float | None = None
+    rci_gco2e_per_kwh: float | None = None
+    source_format: str | None = None
+    region_source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FactorPolicy:
+    """The operator's choices: they stand between what the event brings and what the tables know."""
+
+    rci_scope: str = "lifecycle"
+    default_region: str | None = None
+    serving_profile: str | None = None
+    pue: float | None = None
+    rci_gco2e_per_kwh: float | None = None
+    hardware: str | None = None
+    devices: float | None = None
+    batch_size: float | None = None
+    precision: str | None = None
+    utilisation: float | None = None
+    tdp_w: float | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
+
+
+class LiveIntensity(NamedTuple):
+    """A carbon intensity from a live feed that holds at the event's time."""
+
+    rci_gco2e_per_kwh: float
+    source: str
+
+
+class LiveLookup(Protocol):
+    """Values of a live feed, from memory."""
+
+    generation: int
+    """Grows when there are new values: what was resolved before may resolve otherwise now."""
+
+    def __call__(self, region_id: str, at_us: int) -> LiveIntensity | None:
+        """The feed's value for a region (as the tables or the event name it) at an instant (epoch microseconds)."""
+        ...
+
+
+class _NoLiveFeed:
+    """The look-up of an installation without a live feed."""
+
+    generation = 0
+
+    def __call__(self, region_id: str, at_us: int) -> None:
+        return None
+
+
+no_live_feed: LiveLookup = _NoLiveFeed()
+
+
+@dataclass(frozen=True, slots=True)
+class FactorUse:
+    """The factors of one kind of request, from one moment to the next change of a table."""
+
+    context: Context
+    model: ModelFactor
+    region: RegionFactor
+    pue: PueFactor
+    rci_gco2e_per_kwh: Range
+    rci_rung: str
+    columns: dict[str, Any]
+    """The row of the `factor_use` table, without its key."""
+
+    @property
+    def digest(self) -> bytes:
+        """16 bytes that are equal exactly when every factor is."""
+        return digest_of(self.columns)
+
+
+def digest_of(columns: dict[str, Any]) -> bytes:
+    """Digest of a canonical JSON of the columns."""
+    text = json.dumps(columns, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def resolve_factors(
+    key: ServiceKey,
+    at_us: int,
+    *,
+    reference: Reference,
+    policy: FactorPolicy,
+    method_version: str,
+    live: LiveLookup = no_live_feed,
+    mapped: ServiceKey | None = None,
+) -> FactorUse:
+    """Resolve one kind of request as of `at_us` (epoch microseconds). Never fails and never gives zero.
+
+    `mapped` has the names that the operator's mappings put in the place of the key's; what is stored as said stays the
+    key's own.
+    """
+    names = mapped or key
+    model = reference.resolve_model(names.provider, names.request_model, names.response_model, at_us)
+    region = reference.resolve_region(
+        names.inference_region, key.provider, policy.rci_scope, at_us, default_region=policy.default_region
+    )
+    pue = _pue(key, policy, reference, region, at_us, _default_pue(method_version))
+    rci, rci_rung, rci_source = _intensity(key, policy, region, live, at_us)
+    own = _override(key, policy, model)
+    hardware_name = key.hardware or own.hardware or policy.hardware
+    hardware = reference.resolve_hardware(hardware_name)
+    context = _context(key, policy, own, model, hardware, asked=hardware_name is not None)
+    columns = {
+        "provider": key.provider or "",
+        "request_model": key.request_model or "",
+        "response_model": key.response_model or "",
+        "model": key.response_model or key.request_model or "",
+        "model_resolved": model.model_id,
+        "model_rung": model.rung,
+        "region": key.inference_region or policy.default_region or "unknown",
+        "region_resolved": region.region_id,
+        "region_rung": rci_rung,
+        "hardware": hardware.hardware,
+        "pue": pue.pue,
+        "pue_rung": pue.rung,
+        "rci_low_gco2e_per_kwh": rci.low,
+        "rci_mid_gco2e_per_kwh": rci.mid,
+        "rci_high_gco2e_per_kwh": rci.high,
+        "rci_scope": region.scope,
+        "method_version": method_version,
+        "factor_version": reference.version,
+    }
+    columns["detail"] = json.dumps(
+        _detail(context, model, region, pue, hardware, {"rci": rci_source, **_origins(key, names)}),
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    return FactorUse(context, model, region, pue, rci, rci_rung, columns)
+
+
+def _default_pue(method_version: str) -> float | None:
+    """The paper's default belongs to the paper's method; otherwise the tables' own last rung answers."""
+    return PAPER_PUE if method_version.startswith("rice-paper") else None
+
+
+def _pue(
+    key: ServiceKey,
+    policy: FactorPolicy,
+    reference: Reference,
+    region: RegionFactor,
+    at_us: int,
+    default: float | None,
+) -> PueFactor:
+    if key.pue is not None:
+        return PueFactor(pue=key.pue, rung="event", source="given on the event")
+    if policy.pue is not None:
+        return PueFactor(pue=policy.pue, rung="setting", source="RICE_PUE")
+    return reference.resolve_pue(region.region_id, key.provider, at_us, default=default)
+
+
+def _intensity(
+    key: ServiceKey, policy: FactorPolicy, region: RegionFactor, live: LiveLookup, at_us: int
+) -> tuple[Range, str, str]:
+    if key.rci_gco2e_per_kwh is not None:
+        return Range.exact(key.rci_gco2e_per_kwh), "event", "given on the event"
+    if policy.rci_gco2e_per_kwh is not None:
+        return Range.exact(policy.rci_gco2e_per_kwh), "setting", "RICE_RCI_GCO2E_PER_KWH"
+    fed = live(region.region_id, at_us)
+    if fed is not None:
+        return Range.exact(fed.rci_gco2e_per_kwh), "live", fed.source
+    return region.rci_gco2e_per_kwh, region.rung, region.source
+
+
+def _override(key: ServiceKey, policy: FactorPolicy, model: ModelFactor) -> Override:
+    models = (key.response_model, key.request_model, model.model_id)
+    return find_override(policy.overrides, [key.provider or ""], [name for name in models if name])
+
+
+def _context(
+    key: ServiceKey,
+    policy: FactorPolicy,
+    own: Override,
+    model: ModelFactor,
+    hardware: HardwareFactor,
+    *,
+    asked: bool,
+) -> Context:
+    profile = own.profile or policy.serving_profile
+    return Context(
+        params_total_b=model.params_total_b,
+        params_active_b=model.params_active_b,
+        hardware=hardware.hardware,
+        hardware_known=asked and hardware.known,
+        devices=key.devices or own.devices or policy.devices,
+        batch_size=key.batch_size or own.batch_size or policy.batch_size,
+        precision=own.precision or policy.precision or model.precision,
+        kv_bytes_per_token=model.kv_bytes_per_token,
+        layers=model.layers,
+        rotary=model.rotary,
+        utilisation=key.utilisation or policy.utilisation,
+        tdp_w=policy.tdp_w or (hardware.tdp_w if asked else None),
+        profile=profile,
+        own_profile=policy.profiles.get(profile) if profile else None,
+        provider=key.provider,
+    )
+
+
+def _detail(
+    context: Context,
+    model: ModelFactor,
+    region: RegionFactor,
+    pue: PueFactor,
+    hardware: HardwareFactor,
+    more_sources: dict[str, str],
+) -> dict[str, Any]:
+    return {
+        "params_total_b": [context.params_total_b.low, context.params_total_b.mid, context.params_total_b.high],
+        "params_active_b": [context.params_active_b.low, context.params_active_b.mid, context.params_active_b.high],
+        "hardware": context.hardware,
+        "hardware_known": context.hardware_known,
+        "devices": context.devices,
+        "batch_size": context.batch_size,
+        "precision": context.precision,
+        "kv_bytes_per_token": context.kv_bytes_per_token,
+        "layers": context.layers,
+        "rotary": context.rotary,
+        "utilisation": context.utilisation,
+        "tdp_w": context.tdp_w,
+        "profile": context.profile,
+        "own_profile": None if context.own_profile is None else _profile_detail(context.own_profile),
+        "provider": context.provider,
+        "sources": {
+            "model": model.source,
+            **more_sources,
+            "rci_year": region.year,
+            "pue": pue.source,
+            "hardware": hardware.source,
+        },
+    }
+
+
+def _origins(key: ServiceKey, names: ServiceKey) -> dict[str, str]:
+    """How the event was read, what in it named the region, and the names that mappings put in the place of its own."""
+    said = {"source_format": key.source_format, "region_source": key.region_source}
+    if (names.request_model, names.response_model) != (key.request_model, key.response_model):
+        said["mapped_model"] = names.response_model or names.request_model
+    if names.inference_region != key.inference_region:
+        said["mapped_region"] = names.inference_region
+    return {name: value for name, value in said.items() if value}
+
+
+def _profile_detail(profile: Profile) -> dict[str, Any]:
+    ranges = {"batch_size": profile.batch_size, "idle_share": profile.idle_share}
+    return {
+        "hardware": profile.hardware,
+        "precision": profile.precision,
+        "source": profile.source,
+        **{name: [value.low, value.mid, value.high] for name, value in ranges.items()},
+    }
+
+
+def context_from_detail(detail: dict[str, Any]) -> Context:
+    """The context that a stored `detail` describes: what `explain` computes with, whatever the tables say today."""
+    values = {k: v for k, v in detail.items() if k != "sources"}
+    values["params_total_b"] = Range(*values["params_total_b"])
+    values["params_active_b"] = Range(*values["params_active_b"])
+    own = values.get("own_profile")
+    if own is not None:
+        ranges = {name: Range(*own[name]) for name in ("batch_size", "idle_share")}
+        values["own_profile"] = Profile(**{**own, **ranges})
+    return Context(**values)

@@ -1,0 +1,113 @@
+"""What a kind of request would have rested on with something changed: model, place or serving set-up. Pure.
+
+The starting point is a row of `factor_use`, so everything that is not changed stays as it was when the event was recorded.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+from rice_stream.errors import UsageError
+from rice_stream.estimator.method import Context, Range
+from rice_stream.meter.factors import FactorPolicy, context_from_detail
+from rice_stream.reference.lookup import Reference
+
+NEEDS_CALIBRATED = ("batch_size", "precision", "profile")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is different; None leaves it as it was. Units as in the names; `pue` and intensity hold for all requests."""
+
+    model: str | None = None
+    region: str | None = None
+    provider: str | None = None
+    hardware: str | None = None
+    devices: float | None = None
+    batch_size: float | None = None
+    precision: str | None = None
+    profile: str | None = None
+    pue: float | None = None
+    rci_gco2e_per_kwh: float | None = None
+
+    def check(self, method_name: str) -> None:
+        """Raises UsageError where nothing changes, or where the method cannot see the change."""
+        if not self.stated():
+            raise UsageError(
+                "nothing to compare with: name a --model, --region, --hardware, --profile or another option"
+            )
+        unseen = [name for name in NEEDS_CALIBRATED if getattr(self, name) is not None]
+        if unseen and method_name != "rice-calibrated":
+            option = unseen[0].replace("_", "-")
+            raise UsageError(f"--{option}: {method_name} does not know it; add --method rice-calibrated")
+
+    def stated(self) -> dict[str, Any]:
+        """Name -> value of everything that changes."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class Place(NamedTuple):
+    """Where a kind of request ran: PUE and carbon intensity (gCO2e/kWh)."""
+
+    pue: float
+    rci_gco2e_per_kwh: Range
+
+
+def as_recorded(factor: Mapping[str, Any]) -> tuple[Context, Place]:
+    """Context and place of a row of `factor_use`."""
+    rci = Range(*(factor[f"rci_{end}_gco2e_per_kwh"] for end in ("low", "mid", "high")))
+    return context_from_detail(json.loads(factor["detail"])), Place(factor["pue"], rci)
+
+
+def changed(
+    factor: Mapping[str, Any], change: Change, *, reference: Reference, policy: FactorPolicy, at_us: int
+) -> tuple[Context, Place]:
+    """Context and place of the same kind of request with `change`, by tables and settings as of `at_us`."""
+    context, place = as_recorded(factor)
+    provider = change.provider or factor["provider"] or None
+    context = _other_model(context, change, provider, reference, at_us)
+    context = _other_serving(context, change, reference, policy)
+    if change.region is not None or change.provider is not None:
+        inference_region = change.region or factor["region"]
+        region = reference.resolve_region(inference_region, provider, policy.rci_scope, at_us)
+        pue = reference.resolve_pue(region.region_id, provider, at_us, default=place.pue)
+        place = Place(pue.pue, region.rci_gco2e_per_kwh)
+    if change.pue is not None:
+        place = place._replace(pue=change.pue)
+    if change.rci_gco2e_per_kwh is not None:
+        place = place._replace(rci_gco2e_per_kwh=Range.exact(change.rci_gco2e_per_kwh))
+    return replace(context, provider=provider), place
+
+
+def _other_model(context: Context, change: Change, provider: str | None, reference: Reference, at_us: int) -> Context:
+    if change.model is None:
+        return context
+    model = reference.resolve_model(provider, change.model, None, at_us)
+    # The old model's devices and precision were chosen for the old model.
+    return replace(
+        context,
+        params_total_b=model.params_total_b,
+        params_active_b=model.params_active_b,
+        kv_bytes_per_token=model.kv_bytes_per_token,
+        layers=model.layers,
+        rotary=model.rotary,
+        precision=model.precision,
+        devices=None,
+    )
+
+
+def _other_serving(context: Context, change: Change, reference: Reference, policy: FactorPolicy) -> Context:
+    if change.hardware is not None:
+        hardware = reference.resolve_hardware(change.hardware)
+        context = replace(
+            context, hardware=hardware.hardware, hardware_known=hardware.known, tdp_w=hardware.tdp_w, devices=None
+        )
+    if change.profile is not None:
+        # A profile says how requests are batched: the batch that the event stated belonged to the old way.
+        context = replace(
+            context, profile=change.profile, own_profile=policy.profiles.get(change.profile), batch_size=None
+        )
+    stated = {name: getattr(change, name) for name in ("devices", "batch_size", "precision")}
+    return replace(context, **{name: value for name, value in stated.items() if value is not None})

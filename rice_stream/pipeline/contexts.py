@@ -1,0 +1,170 @@
+"""Kinds of requests seen so far, as arrays that whole batches index: coefficients, PUE, carbon intensity, factor key."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.estimator.method import Floats, Ints, Method
+from rice_stream.events.columns import EventColumns, Service
+from rice_stream.events.mappings import MODEL, NO_MAPPINGS, REGION, Mappings
+from rice_stream.meter.factors import FactorPolicy, LiveLookup, ServiceKey, no_live_feed, resolve_factors
+from rice_stream.reference.lookup import Reference
+from rice_stream.store.dimensions import Dimensions
+
+CONTEXTS_MAX = 100_000
+"""Kinds of requests kept at hand; past that the table starts anew (events may bring their own factors)."""
+_HOUR_US = 3_600_000_000
+_MAPPED = 1 << 32
+"""Epochs count stretches between changes of tables (or hours) below this, and stretches between mappings above."""
+_UNNAMED = "unknown"
+_NOTHING: dict[Service, int] = {}
+
+
+class ContextTable:
+    """`resolve` gives every event the row of its kind; the arrays hold one row a kind. Not for several threads."""
+
+    def __init__(
+        self,
+        dimensions: Dimensions,
+        reference: Reference,
+        policy: FactorPolicy,
+        method: Method,
+        live: LiveLookup = no_live_feed,
+    ) -> None:
+        self._dimensions = dimensions
+        self._reference = reference
+        self._policy = policy
+        self._method = method
+        self._live = live
+        self._boundaries_us = np.array(reference.boundaries_us, dtype=np.int64)
+        self._generation = live.generation
+        self._mappings = NO_MAPPINGS
+        self._mapped_us = np.empty(0, dtype=np.int64)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows: dict[int, dict[Service, int]] = {}
+        self._size = 0
+        self.coefficients: Floats = self._method.coefficients([])
+        self.pue: Floats = np.empty(0)
+        self.rci_low: Floats = np.empty(0)
+        self.rci_mid: Floats = np.empty(0)
+        self.rci_high: Floats = np.empty(0)
+        self.factor_key: Ints = np.empty(0, dtype=np.int64)
+        self._rungs: list[tuple[str, str, str]] = []
+
+    def trim(self) -> None:
+        """Start anew when there are too many kinds, and ask for factors again when a feed has new values. Rows given out
+        before are void, so this comes between batches."""
+        if self._size > CONTEXTS_MAX:
+            self._clear()
+        if self._live.generation != self._generation:
+            self._rows.clear()
+            self._generation = self._live.generation
+
+    def use(self, mappings: Mappings) -> None:
+        """Take names as these mappings say, from the next event on."""
+        if mappings is not self._mappings:
+            self._rows.clear()
+            self._mappings = mappings
+            self._mapped_us = np.array(mappings.boundaries_us, dtype=np.int64)
+
+    def resolve(self, events: EventColumns) -> NDArray[np.intp]:
+        """Row of each event's kind, shape (n,). Factors hold as of the event's time, so a kind has a row an epoch.
+        KeyError: some kind is not known; `learn` it."""
+        rows = np.empty(len(events), dtype=np.intp)
+        for epoch, chosen, served in self._by_epoch(events):
+            known = self._rows.get(epoch, _NOTHING)
+            rows[chosen] = np.fromiter(map(known.__getitem__, zip(*served, strict=True)), np.intp, len(served[0]))
+        return rows
+
+    def learn(self, blocks: Sequence[EventColumns]) -> None:
+        """Resolve the factors of the kinds that are not known yet, and keep them in the store."""
+        wanted: dict[int, dict[Service, None]] = {}
+        for events in blocks:
+            for epoch, _, served in self._by_epoch(events):
+                wanted.setdefault(epoch, {}).update(dict.fromkeys(zip(*served, strict=True)))
+        for epoch, services in wanted.items():
+            known = self._rows.setdefault(epoch, {})
+            if missing := [service for service in services if service not in known]:
+                self._add(epoch, missing)
+
+    def rungs(self, rows: NDArray[np.intp]) -> Counter[tuple[str, str]]:
+        """How many of the events in these rows rest on each rung: (`model`, `region` or `pue`, rung) -> events."""
+        found: Counter[tuple[str, str]] = Counter()
+        kinds, counts = np.unique(rows, return_counts=True)
+        for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True):
+            for factor, rung in zip(("model", "region", "pue"), self._rungs[kind], strict=True):
+                found[factor, rung] += count
+        return found
+
+    def _by_epoch(self, events: EventColumns) -> Iterator[tuple[int, Any, Sequence[Sequence[Any]]]]:
+        """(epoch, places of its events, what served them) for every epoch; nearly always one."""
+        epochs = self._epochs(events.ended_at_us)
+        distinct = np.unique(epochs).tolist()
+        if len(distinct) == 1:
+            yield distinct[0], slice(None), events.served
+            return
+        for epoch in distinct:
+            chosen = np.flatnonzero(epochs == epoch)
+            places = chosen.tolist()
+            yield epoch, chosen, [[column[place] for place in places] for column in events.served]
+
+    def _epochs(self, ended_at_us: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number of the stretch of time in which no factor changes: between table changes, or an hour of a feed."""
+        epochs = self._table_epochs(ended_at_us)
+        if not len(self._mapped_us):
+            return epochs
+        return epochs + _MAPPED * np.searchsorted(self._mapped_us, ended_at_us, side="right")
+
+    def _table_epochs(self, ended_at_us: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self._live is not no_live_feed:
+            return ended_at_us // _HOUR_US
+        return np.searchsorted(self._boundaries_us, ended_at_us, side="right")
+
+    def _epoch_start_us(self, epoch: int) -> int:
+        mapped, epoch = divmod(epoch, _MAPPED)
+        start_us = self._table_epoch_start_us(epoch)
+        return max(start_us, int(self._mapped_us[mapped - 1])) if mapped else start_us
+
+    def _table_epoch_start_us(self, epoch: int) -> int:
+        if self._live is not no_live_feed:
+            return epoch * _HOUR_US
+        return int(self._boundaries_us[epoch - 1]) if epoch else 0
+
+    def _add(self, epoch: int, services: list[Service]) -> None:
+        at_us = self._epoch_start_us(epoch)
+        uses = [
+            resolve_factors(
+                ServiceKey(*service),
+                at_us,
+                reference=self._reference,
+                policy=self._policy,
+                method_version=self._method.version,
+                live=self._live,
+                mapped=self._mapped(ServiceKey(*service), at_us),
+            )
+            for service in services
+        ]
+        keys = self._dimensions.factors([{**use.columns, "digest": use.digest} for use in uses])
+        self.coefficients = np.vstack([self.coefficients, self._method.coefficients([use.context for use in uses])])
+        self.pue = np.append(self.pue, [use.pue.pue for use in uses])
+        self.rci_low = np.append(self.rci_low, [use.rci_gco2e_per_kwh.low for use in uses])
+        self.rci_mid = np.append(self.rci_mid, [use.rci_gco2e_per_kwh.mid for use in uses])
+        self.rci_high = np.append(self.rci_high, [use.rci_gco2e_per_kwh.high for use in uses])
+        self.factor_key = np.append(self.factor_key, np.array([keys[use.digest] for use in uses], dtype=np.int64))
+        self._rungs += [(use.model.rung, use.rci_rung, use.pue.rung) for use in uses]
+        self._rows[epoch].update(zip(services, range(self._size, self._size + len(services)), strict=True))
+        self._size += len(services)
+
+    def _mapped(self, key: ServiceKey, at_us: int) -> ServiceKey:
+        """The key with what its names stand for; a mapping of the region `unknown` is for events that name none."""
+        target = self._mappings.target
+        return key._replace(
+            request_model=target(MODEL, key.request_model, at_us) or key.request_model,
+            response_model=target(MODEL, key.response_model, at_us) or key.response_model,
+            inference_region=target(REGION, key.inference_region or _UNNAMED, at_us) or key.inference_region,
+        )

@@ -1,0 +1,104 @@
+"""Names seen so far (tenants, teams, users ...) as the small integers that the store keeps."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.estimator.method import Ints
+from rice_stream.events.columns import UNKNOWN, Attribution, EventColumns
+from rice_stream.events.keys import key_hasher
+from rice_stream.store.dimensions import Dimensions
+
+PRINCIPALS_MAX = 500_000
+ATTRIBUTIONS_MAX = 200_000
+"""Names kept at hand; past that a table starts anew and looks names up again."""
+
+
+class ResolvedNames(NamedTuple):
+    """Key columns of n events, shape (n,); UNKNOWN (-1) where an event has no user or API key."""
+
+    tenant_key: Ints
+    attribution_key: Ints
+    user_key: Ints
+    api_key_key: Ints
+    key_hashers: Iterator[blake2b]
+    """What each event's key begins with: its tenant and source."""
+
+
+class NameTable:
+    """Caches keys for the life of a worker; what it has not seen it asks the store for, a batch at a time."""
+
+    def __init__(self, dimensions: Dimensions) -> None:
+        self._dimensions = dimensions
+        self._clear_attributions()
+        self._principals: dict[str, dict[tuple[int, str | None], int]] = {"user": {}, "api_key": {}}
+
+    def _clear_attributions(self) -> None:
+        self._index: dict[Attribution, int] = {}
+        self._tenant_keys: Ints = np.empty(0, dtype=np.int64)
+        self._attribution_keys: Ints = np.empty(0, dtype=np.int64)
+        self._hashers: list[blake2b] = []
+
+    def trim(self) -> None:
+        """Forget names when there are too many: between batches."""
+        if len(self._index) > ATTRIBUTIONS_MAX:
+            self._clear_attributions()
+        for known in self._principals.values():
+            if len(known) > PRINCIPALS_MAX:
+                known.clear()
+
+    def resolve(self, events: EventColumns) -> ResolvedNames:
+        """Keys of all names of the events. KeyError: some name is not known; `learn` it."""
+        index = self._rows(events)
+        tenant_key = self._tenant_keys[index]
+        return ResolvedNames(
+            tenant_key=tenant_key,
+            attribution_key=self._attribution_keys[index],
+            user_key=self._principal_keys("user", tenant_key, events.user_id),
+            api_key_key=self._principal_keys("api_key", tenant_key, events.api_key_id),
+            key_hashers=map(self._hashers.__getitem__, index.tolist()),
+        )
+
+    def learn(self, blocks: Sequence[EventColumns]) -> None:
+        """Ask the store for the names that are not known yet, which gives keys to new ones: a few statements for all."""
+        attributions = dict.fromkeys(chain.from_iterable(events.attribution for events in blocks))
+        if missing := [attribution for attribution in attributions if attribution not in self._index]:
+            self._add(missing)
+        for kind, known in self._principals.items():
+            pairs: set[tuple[int, str | None]] = set()
+            for events in blocks:
+                names = events.user_id if kind == "user" else events.api_key_id
+                pairs.update(zip(self._tenant_keys[self._rows(events)].tolist(), names, strict=True))
+            pairs -= known.keys()
+            known.update({(tenant, name): UNKNOWN for tenant, name in pairs if not name})
+            named = sorted((tenant, name) for tenant, name in pairs if name)
+            if named:
+                keys = self._dimensions.principals(kind, named)
+                known.update({(tenant, name): key for (tenant, name), key in keys.items()})
+
+    def _rows(self, events: EventColumns) -> NDArray[np.intp]:
+        attributions = zip(*events.attributed, strict=True)
+        return np.fromiter(map(self._index.__getitem__, attributions), dtype=np.intp, count=len(events))
+
+    def _add(self, attributions: list[Attribution]) -> None:
+        tenants = self._dimensions.tenants(sorted({a[0] for a in attributions}))
+        identities = [
+            (tenants[t], team or "", project or "", source or "") for t, team, project, source in attributions
+        ]
+        keys = self._dimensions.attributions(identities)
+        self._index.update(
+            zip(attributions, range(len(self._hashers), len(self._hashers) + len(attributions)), strict=True)
+        )
+        self._tenant_keys = np.append(self._tenant_keys, [identity[0] for identity in identities])
+        self._attribution_keys = np.append(self._attribution_keys, [keys[identity] for identity in identities])
+        self._hashers += [key_hasher(a[0], a[3]) for a in attributions]
+
+    def _principal_keys(self, kind: str, tenant_key: Ints, names: Sequence[str | None]) -> Ints:
+        if not any(names):
+            return np.full(len(names), UNKNOWN, dtype=np.int64)
+        pairs = zip(tenant_key.tolist(), names, strict=True)
+        return np.fromiter(map(self._principals[kind].__getitem__, pairs), dtype=np.int64, count=len(names))

@@ -1,0 +1,302 @@
+"""From raw records to one committed transaction. Knows no Kafka: the worker, `ingest` and the tests all come through here.
+
+`prepare` decodes, looks names up and estimates, in numpy, without touching the totals; `commit` is the transaction.
+The two may run in different threads, so that the next batch is decoded while this one commits.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from rice_stream.basis import Basis
+from rice_stream.estimator.method import Estimates, Ints, Method, Requests
+from rice_stream.events.columns import UNKNOWN, EventColumns, to_columns
+from rice_stream.events.decoding import Place, decode_blocks
+from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
+from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
+from rice_stream.events.keys import event_keys
+from rice_stream.events.mappings import Mappings, no_mappings
+from rice_stream.events.records import Decoded, RawRecord, Rejection
+from rice_stream.meter.amounts import Amounts, amounts, impact_columns, measure_matrix
+from rice_stream.meter.factors import FactorPolicy, LiveLookup, no_live_feed
+from rice_stream.pipeline.contexts import ContextTable
+from rice_stream.pipeline.names import NameTable
+from rice_stream.pipeline.repeats import repeats_of
+from rice_stream.reference.lookup import Reference
+from rice_stream.store.batch import AMOUNT_COLUMNS, Batch, CommitResult, Progress, Records
+from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.writer import Writer
+
+YOUNGEST_HORIZON_US = 31 * 86_400 * 1_000_000
+"""Retention never drops records younger than this: events that are younger need no look at the horizon."""
+_COUNTED = (
+    "ended_at_us",
+    "duration_us",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+)
+_FROM_NAMES = ("tenant_key", "attribution_key", "factor_key", "user_key", "api_key_key")
+_TAKEN_OVER = (*_COUNTED, "inference", "failed")
+"""What an event's columns and its record have in common."""
+SKEW_US = 300_000_000
+"""An event that ends more than five minutes after it arrived carries a wrong clock: flagged, still counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive records of one partition (or lines of one file)."""
+
+    topic: str
+    partition: int
+    records: Sequence[RawRecord]
+
+
+class Pipeline:
+    """Turns chunks of records into committed rows. `prepare` and `commit` each need one thread at a time."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        writer: Writer,
+        reference: Reference,
+        policy: FactorPolicy,
+        method: Method,
+        default_input_tokens: int,
+        default_output_tokens: int,
+        live: LiveLookup = no_live_feed,
+        formats: FormatOptions = DEFAULT_OPTIONS,
+        mappings: Callable[[int], Mappings] = no_mappings,
+    ) -> None:
+        dimensions = Dimensions(engine)
+        self._writer = writer
+        self._method = method
+        self.formats = formats
+        self._mappings = mappings
+        self._names = NameTable(dimensions)
+        self._contexts = ContextTable(dimensions, reference, policy, method, live)
+        self._dimensions = dimensions
+        self._default_input_tokens = default_input_tokens
+        self._default_output_tokens = default_output_tokens
+        self._basis_seen: set[int] = set()
+
+    def process(self, chunks: Sequence[Chunk], received_at_us: int) -> CommitResult:
+        """Prepare and commit at once."""
+        return self.commit(self.prepare(chunks, received_at_us))
+
+    def commit(self, batch: Batch) -> CommitResult:
+        """The one transaction. StoreUnavailableError: nothing is stored, the same batch may be given again."""
+        self._writer.ensure_partitions(batch.records.columns["ended_at_us"])
+        return self._writer.commit(batch)
+
+    def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
+        """Decode, look up and estimate. Every item of every record is a record, a repeat, a rejection, or ignored and counted."""
+        self._names.trim()
+        self._contexts.trim()
+        mappings = self._mappings(received_at_us)
+        self._contexts.use(mappings)
+        parts: list[KeyedEvents | None] = []
+        unknown: list[tuple[int, EventColumns, int]] = []
+        rejections: list[Rejection] = []
+        ignored: Counter[tuple[str, str]] = Counter()
+        progress: dict[tuple[str, int], Progress] = {}
+        numbers = {place: k for k, place in enumerate(dict.fromkeys((c.topic, c.partition) for c in chunks))}
+        for chunk in chunks:
+            place = (chunk.topic, chunk.partition)
+            events = 0
+            refused: list[Rejection] = []
+            for block in decode_blocks(chunk.records, self.formats, Place(chunk.topic, chunk.partition)):
+                columns, decoded = self._within_retention(*block, received_at_us)
+                columns = mappings.rename_tenants(columns)
+                try:
+                    parts.append(self._keyed(columns, numbers[place], received_at_us))
+                except KeyError:
+                    # New names: asked for together, when all blocks are decoded.
+                    unknown.append((len(parts), columns, numbers[place]))
+                    parts.append(None)
+                events += len(columns)
+                refused += [_located(rejection, chunk) for rejection in decoded.rejections]
+                ignored.update(decoded.ignored)
+            rejections += refused
+            progress[place] = _added(progress.get(place), _progress(chunk, events, len(refused)))
+        self._learn([columns for _, columns, _ in unknown])
+        for position, columns, number in unknown:
+            parts[position] = self._keyed(columns, number, received_at_us)
+        keyed = [part for part in parts if part is not None]
+        return replace(self._batch(keyed, rejections, list(progress.values()), received_at_us), ignored=ignored)
+
+    def _learn(self, blocks: Sequence[EventColumns]) -> None:
+        if blocks:
+            self._names.learn(blocks)
+            self._contexts.learn(blocks)
+
+    def _keyed(self, events: EventColumns, partition: int, received_at_us: int) -> KeyedEvents:
+        names = self._names.resolve(events)
+        context = self._contexts.resolve(events)
+        event_ids = list(map(str.encode, events.event_id))
+        numbers = {name: getattr(events, name) for name in _TAKEN_OVER}
+        return KeyedEvents(
+            event_keys=event_keys(events.ended_at_us, names.key_hashers, event_ids),
+            event_ids=event_ids,
+            origin=np.full(len(events), partition, dtype=np.intp),
+            context=context,
+            tenant_key=names.tenant_key,
+            attribution_key=names.attribution_key,
+            factor_key=self._contexts.factor_key[context],
+            user_key=names.user_key,
+            api_key_key=names.api_key_key,
+            flags=_event_flags(events, received_at_us),
+            **numbers,
+        )
+
+    def _batch(
+        self, parts: list[KeyedEvents], rejections: list[Rejection], progress: list[Progress], received_at_us: int
+    ) -> Batch:
+        """Sort by key and keep the first of each; what repeats it is a duplicate, or a conflict if it says otherwise."""
+        events, same = in_key_order(concatenate(parts or [self._keyed(to_columns(()), 0, received_at_us)]))
+        repeats = repeats_of(events, same, len(progress))
+        if same.any():
+            events = events.select(np.flatnonzero(~same))
+        return Batch(
+            records=self._records(events),
+            rejections=rejections,
+            progress=progress,
+            partition_of=events.origin,
+            repeats=repeats,
+            received_at_us=received_at_us,
+            rungs=self._contexts.rungs(events.context),
+        )
+
+    def _within_retention(
+        self, events: EventColumns, decoded: Decoded, received_at_us: int
+    ) -> tuple[EventColumns, Decoded]:
+        """Refuse events from before the retention horizon: their records are gone, so a repeat could not be told."""
+        if not len(events) or int(events.ended_at_us.min()) >= received_at_us - YOUNGEST_HORIZON_US:
+            return events, decoded
+        horizon_us = self._dimensions.records_from_us()
+        old = events.ended_at_us < horizon_us
+        if not old.any():
+            return events, decoded
+        for row in np.flatnonzero(old).tolist():
+            detail = "ended_at: lies before the retention horizon; whether it was counted can no longer be told"
+            record, item = decoded.records[row], decoded.items[row]
+            decoded.rejections.append(
+                Rejection(
+                    record, item, "older_than_retention", detail, msgspec.json.encode(decoded.events[row]).decode()
+                )
+            )
+        kept = np.flatnonzero(~old)
+        return events.select(kept), Decoded(
+            [decoded.events[i] for i in kept.tolist()],
+            [decoded.records[i] for i in kept.tolist()],
+            [decoded.items[i] for i in kept.tolist()],
+            decoded.rejections,
+            decoded.ignored,
+        )
+
+    def _records(self, events: KeyedEvents) -> Records:
+        requests = self._requests(events)
+        estimates = self._method.estimate(self._contexts.coefficients, requests)
+        flags = events.flags | estimates.flags
+        amounts_of = self._amounts(estimates, events.context, flags)
+        self._keep_basis(flags)
+        columns: dict[str, Ints] = {name: getattr(events, name) for name in (*_FROM_NAMES, *_COUNTED)}
+        columns |= {name: getattr(amounts_of, name) for name in AMOUNT_COLUMNS if name != "ended_at_us"}
+        pue = self._contexts.pue[events.context]
+        columns |= impact_columns(self._method, self._contexts.coefficients, requests, estimates, pue)
+        columns["basis_flags"] = flags.astype(np.int64)
+        tokens = {name: columns[name] for name in columns if name.endswith("_tokens")}
+        return Records(
+            event_keys=events.event_keys,
+            columns=columns,
+            event_ids=events.event_ids,
+            measures=measure_matrix(amounts=amounts_of, **tokens),
+        )
+
+    def _requests(self, events: KeyedEvents) -> Requests:
+        """Unknown counts get the default of the settings; a failed call without counts is taken to have had none."""
+        fallback_input = np.where(events.failed, 0, self._default_input_tokens)
+        fallback_output = np.where(events.failed, 0, self._default_output_tokens)
+        return Requests(
+            context=events.context,
+            input_tokens=np.where(events.input_tokens == UNKNOWN, fallback_input, events.input_tokens),
+            cache_read_input_tokens=np.where(
+                events.input_tokens == UNKNOWN, 0, np.maximum(events.cache_read_input_tokens, 0)
+            ),
+            output_tokens=np.where(events.output_tokens == UNKNOWN, fallback_output, events.output_tokens),
+            inference=events.inference,
+        )
+
+    def _amounts(self, estimates: Estimates, context: NDArray[np.intp], flags: NDArray[np.int32]) -> Amounts:
+        table = self._contexts
+        return amounts(
+            estimates,
+            pue=table.pue[context],
+            rci_low_gco2e_per_kwh=table.rci_low[context],
+            rci_mid_gco2e_per_kwh=table.rci_mid[context],
+            rci_high_gco2e_per_kwh=table.rci_high[context],
+            flags=flags,
+        )
+
+    def _keep_basis(self, flags: NDArray[np.int32]) -> None:
+        unseen = set(np.unique(flags).tolist()) - self._basis_seen
+        if unseen:
+            self._dimensions.basis(unseen)
+            self._basis_seen |= unseen
+
+
+def _event_flags(events: EventColumns, received_at_us: int) -> NDArray[np.int32]:
+    flags = events.flags.copy()
+    for mask, flag in (
+        (events.input_tokens == UNKNOWN, Basis.INPUT_TOKENS_MISSING),
+        (events.output_tokens == UNKNOWN, Basis.OUTPUT_TOKENS_MISSING),
+        (~events.inference, Basis.GATEWAY_CACHE_HIT),
+        (events.failed, Basis.REQUEST_FAILED),
+        (events.ended_at_us > received_at_us + SKEW_US, Basis.CLOCK_SKEW),
+    ):
+        flags[mask] |= flag
+    return flags
+
+
+def _located(rejection: Rejection, chunk: Chunk) -> Rejection:
+    """The rejection with the place of its record: fetched records do not carry their topic and partition."""
+    record = rejection.record
+    place = RawRecord(chunk.topic, chunk.partition, record.offset, record.value, tuple(record.headers))
+    return replace(rejection, record=place)
+
+
+def _progress(chunk: Chunk, events: int, rejected: int) -> Progress:
+    first, last = chunk.records[0].offset, chunk.records[-1].offset
+    return Progress(
+        topic=chunk.topic,
+        partition=chunk.partition,
+        first_offset=first,
+        last_offset=last,
+        events=events,
+        quarantined=rejected,
+        # Compaction and transaction markers leave holes that were never events.
+        gaps=last - first + 1 - len({record.offset for record in chunk.records}),
+    )
+
+
+def _added(before: Progress | None, more: Progress) -> Progress:
+    """A partition's progress with that of one more chunk."""
+    if before is None:
+        return more
+    return Progress(
+        topic=more.topic,
+        partition=more.partition,
+        first_offset=min(before.first_offset, more.first_offset),
+        last_offset=max(before.last_offset, more.last_offset),
+        events=before.events + more.events,
+        quarantined=before.quarantined + more.quarantined,
+        gaps=before.gaps + more.gaps,
+    )

@@ -1,0 +1,212 @@
+"""`rice-stream quarantine replay`: refused items, taken up again once their cause is gone.
+
+An item goes through the same pipeline and transaction as an event from Kafka, under the same key: what is counted
+already is a duplicate, however often it is replayed. A crash half-way leaves the row held, and replaying it again is
+harmless.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import Engine, select, update
+
+from rice_stream.errors import UsageError
+from rice_stream.events.canonical import FIELD_NAMES, WireEvent
+from rice_stream.events.decoding import decode_batch
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.reports.quarantine import Choice, held_ids, set_status
+from rice_stream.store import schema
+from rice_stream.store.engine import reading, writing
+
+Fetch = Callable[[str, int, int], RawRecord | None]
+"""(topic, partition, offset) -> the record as it lies on Kafka; None when it is not there (any more)."""
+
+REPLAY_TOPIC = "quarantine replay"
+"""Where replayed events are counted in `kafka_progress`; no topic of Kafka can have a blank in its name."""
+_BATCH = 500
+_REMOVED = "<removed>"
+
+_TEXT_FIELDS = frozenset(
+    field.name
+    for field in msgspec.inspect.type_info(WireEvent).fields  # type: ignore[attr-defined]
+    if isinstance(field.type, msgspec.inspect.StrType)
+    or (
+        isinstance(field.type, msgspec.inspect.UnionType)
+        and any(isinstance(kind, msgspec.inspect.StrType | msgspec.inspect.LiteralType) for kind in field.type.types)
+    )
+)
+
+
+def nothing_on_kafka(_topic: str, _partition: int, _offset: int) -> None:
+    """The fetch of an installation whose broker is not reachable: stored payloads have to do."""
+    return
+
+
+def parse_patches(assignments: Sequence[str]) -> dict[str, Any]:
+    """`["input_tokens=12", "team_id=search", "user_id=null"]` -> fields. UsageError names what is wrong."""
+    patches: dict[str, Any] = {}
+    for assignment in assignments:
+        name, sign, value = assignment.partition("=")
+        if not sign:
+            raise UsageError(f"--set {assignment}: write field=value, such as input_tokens=120")
+        if name not in FIELD_NAMES:
+            raise UsageError(f"--set {name}: there is no such field; fields are {', '.join(FIELD_NAMES)}")
+        patches[name] = _patch_value(name, value)
+    return patches
+
+
+def _patch_value(name: str, value: str) -> Any:
+    if value == "null":
+        return None
+    if name in _TEXT_FIELDS:
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"--set {name}={value}: must be a number, true, false or null") from error
+
+
+def replay(
+    engine: Engine,
+    pipeline: Pipeline,
+    choice: Choice,
+    *,
+    patches: Mapping[str, Any],
+    fetch: Fetch,
+    now_us: int,
+) -> dict[str, Any]:
+    """Try the chosen held rows again, with `patches` put over their fields.
+
+    The record is read from Kafka again where it still lies there; otherwise, and for patches, the stored payload
+    serves, which has all known fields of an item that was a JSON object. What is still no event stays held, with its
+    new reason.
+
+    Returns:
+        `{"rows": [{"id", ..., "outcome", "reason", "detail"}], "replayed", "held", "recorded", "duplicates", "conflicts"}`
+
+    Raises:
+        UsageError: an id that is not there, or no longer held.
+    """
+    ids = held_ids(engine, choice)
+    answer: dict[str, Any] = {"rows": [], "replayed": 0, "held": 0, "recorded": 0, "duplicates": 0, "conflicts": 0}
+    for first in range(0, len(ids), _BATCH):
+        _replay_batch(engine, pipeline, ids[first : first + _BATCH], patches, fetch, now_us, answer)
+    return answer
+
+
+def _replay_batch(
+    engine: Engine,
+    pipeline: Pipeline,
+    ids: Sequence[int],
+    patches: Mapping[str, Any],
+    fetch: Fetch,
+    now_us: int,
+    answer: dict[str, Any],
+) -> None:
+    table = schema.quarantine
+    with reading(engine) as connection:
+        in_order = table.c.topic, table.c.partition, table.c.offset, table.c.item
+        found = connection.execute(select(table).where(table.c.id.in_(ids)).order_by(*in_order)).mappings()
+        rows = [dict(row) for row in found]
+    tried = [(row, _take_up(row, patches, fetch, pipeline.formats)) for row in rows]
+    events = {row["id"]: result for row, result in tried if isinstance(result, WireEvent)}
+    refused = {row["id"]: result for row, result in tried if isinstance(result, Rejection)}
+    if events:
+        refused |= _process(pipeline, events, now_us, answer)
+        set_status(engine, [row_id for row_id in events if row_id not in refused], "replayed", now_us)
+    _keep_held(engine, refused)
+    for row, _ in tried:
+        rejection = refused.get(row["id"])
+        outcome = "replayed" if rejection is None else "held"
+        answer[outcome] += 1
+        answer["rows"].append(
+            {
+                **{name: row[name] for name in ("id", "topic", "partition", "offset", "item")},
+                "outcome": outcome,
+                "reason": row["reason"] if rejection is None else rejection.reason,
+                "detail": row["detail"] if rejection is None else rejection.detail,
+            }
+        )
+
+
+def _process(
+    pipeline: Pipeline, events: Mapping[int, WireEvent], now_us: int, answer: dict[str, Any]
+) -> dict[int, Rejection]:
+    """One transaction for all; what the pipeline refuses after all (its record would be older than retention) comes back."""
+    values = {row_id: msgspec.json.encode(event) for row_id, event in events.items()}
+    # All at the same offset: there is no sequence here in which progress could find a gap.
+    chunks = [Chunk(REPLAY_TOPIC, 0, [RawRecord(REPLAY_TOPIC, 0, 0, value)]) for value in values.values()]
+    batch = pipeline.prepare(chunks, now_us)
+    by_value = {rejection.record.value: rejection for rejection in batch.rejections}
+    refused = {row_id: by_value[value] for row_id, value in values.items() if value in by_value}
+    # Refused again: their rows are in quarantine already.
+    result = pipeline.commit(replace(batch, rejections=[]))
+    answer["recorded"] += result.recorded
+    answer["duplicates"] += result.duplicates
+    answer["conflicts"] += result.conflicts
+    return refused
+
+
+def _keep_held(engine: Engine, refused: Mapping[int, Rejection]) -> None:
+    table = schema.quarantine
+    if not refused:
+        return
+    with writing(engine) as connection:
+        for row_id, rejection in refused.items():
+            values = {"reason": rejection.reason, "detail": rejection.detail}
+            connection.execute(update(table).where(table.c.id == row_id).values(values))
+
+
+def _take_up(
+    row: Mapping[str, Any], patches: Mapping[str, Any], fetch: Fetch, formats: FormatOptions
+) -> WireEvent | Rejection:
+    """The row's item as an event, or why it is still none."""
+    record = _original(row, fetch)
+    if record is not None and not patches:
+        return _item_of(record, row["item"], formats)
+    here = RawRecord(row["topic"], row["partition"], row["offset"], None, record.headers if record else ())
+    stored = _stored_object(row["payload"])
+    if stored is None:
+        where = "no longer on Kafka" if record is None else "not an object that --set could change"
+        return Rejection(here, row["item"], row["reason"], f"{row['detail']} (its payload is {where})", row["payload"])
+    event = stored["data"] if "specversion" in stored and isinstance(stored.get("data"), dict) else stored
+    event.update(patches)
+    removed = [name for name in FIELD_NAMES if event.get(name) == _REMOVED]
+    if removed:
+        detail = f"{removed[0]}: its value was not kept; give it with --set {removed[0]}=..."
+        return Rejection(here, row["item"], row["reason"], detail, row["payload"])
+    # What is kept of an item are canonical fields, whatever its topic holds.
+    return _item_of(here._replace(value=msgspec.json.encode(stored)), 0, FormatOptions(default_format="canonical"))
+
+
+def _original(row: Mapping[str, Any], fetch: Fetch) -> RawRecord | None:
+    """The record as Kafka has it, if it is the very one: a topic that was made anew counts its offsets from 0 again."""
+    record = fetch(row["topic"], row["partition"], row["offset"])
+    if record is None:
+        return None
+    digest = hashlib.blake2b(record.value or b"", digest_size=16).digest()
+    return record if digest == bytes(row["digest"]) else None
+
+
+def _stored_object(payload: str) -> dict[str, Any] | None:
+    if not payload.startswith("{"):
+        return None
+    parsed: dict[str, Any] = msgspec.json.decode(payload)
+    return parsed
+
+
+def _item_of(record: RawRecord, item: int, formats: FormatOptions) -> WireEvent | Rejection:
+    """One item of a record, decoded as the worker decodes it."""
+    _, decoded = decode_batch([record], formats)
+    for event, number in zip(decoded.events, decoded.items, strict=True):
+        if number == item:
+            return event
+    for rejection in decoded.rejections:
+        if rejection.item == item:
+            return rejection
+    return Rejection(record, item, "not_an_object", "the record has fewer items than when it was refused", "")

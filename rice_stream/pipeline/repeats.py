@@ -1,0 +1,29 @@
+"""Events that come more than once within a batch: how many, and which of them say something else than the first."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.estimator.method import Ints
+from rice_stream.events.keyed import KeyedEvents
+from rice_stream.schema_names import MEASURES
+from rice_stream.store.batch import CONTENT_COLUMNS, Records, Repeats
+
+
+def repeats_of(events: KeyedEvents, same: NDArray[np.bool_], partitions: int) -> Repeats:
+    """`same[i]`: event i has the key of event i - 1, in key order. Shapes (n,); `partitions` is how many the batch spans."""
+    count = np.bincount(events.origin[same], minlength=partitions).astype(np.int64)
+    rows = np.flatnonzero(same)
+    first = np.maximum.accumulate(np.where(same, 0, np.arange(len(same))))[rows]
+    differs = np.zeros(len(rows), dtype=np.bool_)
+    for name in ("factor_key", *CONTENT_COLUMNS):
+        values = getattr(events, name)
+        differs |= values[rows] != values[first]
+    others = events.select(rows[differs])
+    return Repeats(count, _comparable(others), others.origin)
+
+
+def _comparable(events: KeyedEvents) -> Records:
+    """What a store needs to compare the events with what it holds; they are never written."""
+    names = ("tenant_key", "factor_key", *CONTENT_COLUMNS)
+    columns: dict[str, Ints] = {name: getattr(events, name) for name in names}
+    return Records(events.event_keys, columns, events.event_ids, np.zeros((len(events), len(MEASURES)), dtype=np.int64))

@@ -1,0 +1,229 @@
+"""Each event of the log against its record: there, the same, and with the amounts that its factors give."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, text
+
+from rice_stream.estimator.method import Method
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.meter.amounts import Amounts, measure_matrix
+from rice_stream.meter.recompute import AMOUNTS, Counts, TokenDefaults, reestimate
+from rice_stream.proof.found import Found
+from rice_stream.proof.key_spool import KeySpool
+from rice_stream.proof.log_events import LogEvents, column, decode_events, differing_fields, record_content
+from rice_stream.reports.instants import stored_key
+from rice_stream.store.batch import CONTENT_COLUMNS
+from rice_stream.store.mapping_store import load_mappings
+from rice_stream.store.stored_records import Key, Row, factors_by_key, records_by_key, tenant_keys
+
+_NO_TENANT = 0
+"""Stands for a tenant that the store has never heard of; real keys begin with 1."""
+
+
+class TopicComparison:
+    """Compares piece after piece of the log; `counts` says what was found, `found` has the differences."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        method: Method,
+        defaults: TokenDefaults,
+        horizon_us: int,
+        spool: KeySpool,
+        found: Found,
+        formats: FormatOptions,
+    ) -> None:
+        self._connection = connection
+        self._formats = formats
+        self._mappings = load_mappings(connection)
+        self._method = method
+        self._defaults = defaults
+        self._horizon_us = horizon_us
+        self._spool = spool
+        self._found = found
+        self._tenants = tenant_keys(connection)
+        self._factors: dict[int, Row] = {}
+        self.counts: Counter[str] = Counter()
+
+    def compare(self, records: Sequence[RawRecord]) -> None:
+        """Records of one partition that the worker has been through."""
+        events = decode_events(records, self._formats, self._mappings)
+        self._check_rejections(events.decoded.rejections)
+        tenants = np.array(
+            [self._tenants.get(events.tenant_id(row), _NO_TENANT) for row in range(len(events.columns))], dtype=np.int64
+        )
+        keys: list[Key] = [(tenant, key.tobytes()) for tenant, key in zip(tenants.tolist(), events.keys, strict=True)]
+        stored = records_by_key(self._connection, keys)
+        factors_by_key(self._connection, [row["factor_key"] for row in stored.values()], self._factors)
+        self.counts["events"] += len(keys)
+        settled = np.ones(len(keys), dtype=np.bool_)
+        contents = events.contents()
+        for row, key in enumerate(keys):
+            record = stored.get(key)
+            if record is None:
+                self._missing(events, row)
+            else:
+                settled[row] = self._compare_content(events, row, contents[row], record)
+        rows = np.array([row for row, key in enumerate(keys) if key in stored], dtype=np.intp)
+        if len(rows):
+            amounts = self._check_amounts([stored[keys[row]] for row in rows.tolist()])
+            self._spool.add(tenants[rows], events.keys[rows], settled[rows], _measures(events, rows, amounts))
+
+    # --- one event ---------------------------------------------------------------------------------------------------
+
+    def _missing(self, events: LogEvents, row: int) -> None:
+        """No record: dropped by retention, refused at the time, or lost."""
+        record = events.decoded.records[row]
+        offset, item = events.place(row)
+        if int(events.columns.ended_at_us[row]) < self._horizon_us:
+            self.counts["older_than_retention"] += 1
+        elif self._in_quarantine(record.topic, record.partition, offset, item):
+            self.counts["quarantined"] += 1
+        else:
+            self._differs(events, row, "missing", "record", None, 1)
+
+    def _compare_content(self, events: LogEvents, row: int, content: tuple[Any, ...], record: Row) -> bool:
+        """False when the event contradicts its record and is known to: another event must be the one recorded."""
+        factor = self._factors[record["factor_key"]]
+        fields = differing_fields(content, record_content(record, factor))
+        if not fields:
+            return True
+        if self._is_known_conflict(events, row, record["tenant_key"]):
+            self.counts["conflicts"] += 1
+            return False
+        for name, (said, kept) in fields.items():
+            self._differs(events, row, "differs", name, kept, said)
+        return True
+
+    def _differs(self, events: LogEvents, row: int, problem: str, measure: str, stored: object, said: object) -> None:
+        record = events.decoded.records[row]
+        offset, item = events.place(row)
+        key = {
+            "tenant_id": events.tenant_id(row),
+            "event_id": events.columns.event_id[row],
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": offset,
+            "item": item,
+        }
+        self._found.add_one("prompt_record", key, problem, measure, stored, said)
+
+    # --- amounts -----------------------------------------------------------------------------------------------------
+
+    def _check_amounts(self, records: Sequence[Row]) -> dict[str, NDArray[np.int64]]:
+        """What the amounts ought to be: estimated once more where the method that made them is the running one."""
+        amounts = {name: column(records, name) for name in AMOUNTS}
+        versions = [self._factors[record["factor_key"]]["method_version"] for record in records]
+        rows = np.array([i for i, version in enumerate(versions) if version == self._method.version], dtype=np.intp)
+        self.counts["amounts_unchecked"] += len(records) - len(rows)
+        if len(rows):
+            again = self._estimate_again([records[i] for i in rows.tolist()])
+            for name in AMOUNTS:
+                amounts[name][rows] = again[name]
+        return amounts
+
+    def _estimate_again(self, records: Sequence[Row]) -> dict[str, NDArray[np.int64]]:
+        keys = sorted({record["factor_key"] for record in records})
+        position = {key: k for k, key in enumerate(keys)}
+        use = np.array([position[record["factor_key"]] for record in records], dtype=np.intp)
+        counts = Counts(
+            input_tokens=column(records, "input_tokens"),
+            cache_read_input_tokens=column(records, "cache_read_input_tokens"),
+            output_tokens=column(records, "output_tokens"),
+            flags=column(records, "basis_flags").astype(np.int32),
+        )
+        again = reestimate(self._method, [self._factors[key] for key in keys], use, counts, self._defaults).amounts
+        stored = {name: column(records, name) for name in AMOUNTS}
+        computed = {name: getattr(again, name) for name in AMOUNTS}
+        differs = np.logical_or.reduce([computed[name] != stored[name] for name in AMOUNTS])
+        # A default for unknown tokens is a setting of that time: another one now says nothing about the record.
+        unknown = differs & counts.missing
+        self.counts["amounts_unchecked"] += int(unknown.sum())
+        self.counts["amounts_checked"] += int((~unknown).sum())
+        for row in np.flatnonzero(differs & ~unknown).tolist():
+            key = {"tenant_id": self._tenant_id(records[row]["tenant_key"]), "event_id": records[row]["event_id"]}
+            for name in AMOUNTS:
+                kept, value = int(stored[name][row]), int(computed[name][row])
+                if kept != value:
+                    self._found.add_one("prompt_record", key, "differs", name, kept, value)
+        return {name: np.where(unknown, stored[name], computed[name]) for name in AMOUNTS}
+
+    def _tenant_id(self, tenant_key: int) -> str | None:
+        return next((tenant_id for tenant_id, key in self._tenants.items() if key == tenant_key), None)
+
+    # --- what was refused or contradicted ------------------------------------------------------------------------------
+
+    def _check_rejections(self, rejections: Sequence[Rejection]) -> None:
+        """Every item that is no event is in quarantine."""
+        for rejection in rejections:
+            record = rejection.record
+            self.counts["quarantined"] += 1
+            if not self._in_quarantine(record.topic, record.partition, record.offset, rejection.item):
+                key = {
+                    "topic": record.topic,
+                    "partition": record.partition,
+                    "offset": record.offset,
+                    "item": rejection.item,
+                }
+                self._found.add_one("quarantine", key, "missing", "reason", None, rejection.reason)
+
+    def _in_quarantine(self, topic: str, partition: int, offset: int, item: int) -> bool:
+        statement = (
+            'SELECT COUNT(*) FROM quarantine WHERE topic = :topic AND "partition" = :partition AND "offset" = :offset'
+            " AND item = :item"
+        )
+        parameters = {"topic": topic, "partition": partition, "offset": offset, "item": item}
+        return bool(self._connection.scalar(text(statement), parameters))
+
+    def _is_known_conflict(self, events: LogEvents, row: int, tenant_key: int) -> bool:
+        event_key = stored_key(self._connection.dialect.name, events.keys[row].tobytes())
+        parameters = {"tenant": tenant_key, "key": event_key}
+        statement = "SELECT digest FROM conflict WHERE tenant_key = :tenant AND event_key = :key"
+        digests = {bytes(digest) for digest in self._connection.scalars(text(statement), parameters)}
+        return bool(digests) and _conflict_digest(self._connection, events, row, tenant_key) in digests
+
+
+def _measures(events: LogEvents, rows: NDArray[np.intp], amounts: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """What the events add to the totals, (n, len(MEASURES)): tokens as the log has them."""
+    columns = events.columns
+    return measure_matrix(
+        input_tokens=columns.input_tokens[rows],
+        cache_read_input_tokens=columns.cache_read_input_tokens[rows],
+        cache_write_input_tokens=columns.cache_write_input_tokens[rows],
+        output_tokens=columns.output_tokens[rows],
+        reasoning_output_tokens=columns.reasoning_output_tokens[rows],
+        amounts=Amounts(**amounts),
+    )
+
+
+def _conflict_digest(connection: Connection, events: LogEvents, row: int, tenant_key: int) -> bytes:
+    """The digest that the writer keeps with a contradicting event: of its content as JSON, names as their keys."""
+    columns = events.columns
+    _, team, project, source = (column[row] for column in columns.attributed)
+    values: dict[str, Any] = {
+        name: int(getattr(columns, name)[row]) for name in CONTENT_COLUMNS if not name.endswith("_key")
+    }
+    values["attribution_key"] = connection.scalar(
+        text(
+            "SELECT attribution_key FROM attribution WHERE tenant_key = :tenant_key AND team_id = :team"
+            " AND project_id = :project AND source = :source"
+        ),
+        {"tenant_key": tenant_key, "team": team or "", "project": project or "", "source": source or ""},
+    )
+    for kind, name in (("user", columns.user_id[row]), ("api_key", columns.api_key_id[row])):
+        values[f"{kind}_key"] = connection.scalar(
+            text(
+                "SELECT principal_key FROM principal WHERE tenant_key = :tenant_key AND kind = :kind AND name = :name"
+            ),
+            {"tenant_key": tenant_key, "kind": kind, "name": name or ""},
+        )
+    said = {name: None if values[name] == -1 else values[name] for name in CONTENT_COLUMNS}
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).digest()

@@ -1,0 +1,198 @@
+"""`rice-stream verify`: every total, recounted from the records and compared with ==.
+
+All of it happens in SQL, on one snapshot: it may run beside a live worker and sees whole batches or nothing of them.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, text
+
+from rice_stream.budgets.periods import in_utc
+from rice_stream.proof.found import LISTED_MAX, Found
+from rice_stream.proof.recount import RECORDS_ONLY, STORED_ONLY, TABLES, Table, key_columns, recount_sql
+from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us, key_bound, rfc3339
+from rice_stream.schema_names import MEASURES, SLOT_S
+from rice_stream.store.retention import records_from_us
+from rice_stream.store.snapshot import snapshot
+
+ReportProgress = Callable[[str, int, int], None]
+"""(what, steps done, steps in all), called before each step and at the end."""
+
+_TENANT_KEY_END = 2**31 - 1
+_PARTITION = re.compile(r"prompt_record_p(\d{6})", re.ASCII)
+
+
+class Part(NamedTuple):
+    """A part of the data that is compared by one statement: every row of every table lies in exactly one."""
+
+    tenant_low: int
+    tenant_high: int
+    low_s: int
+    high_s: int
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    """Progress for nobody."""
+
+
+def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetime | None = None) -> dict[str, Any]:
+    """Recount all totals. `ok` is True when not a single number differs.
+
+    Totals from before the retention horizon cannot be recounted, their records being gone: they are left out, as are
+    those before `horizon` (rounded up to a quarter hour). `differences` lists the first of them, `differences_total`
+    counts all. `gaps` are offsets that Kafka never gave (compacted away, or markers of transactions): for information,
+    not a difference.
+    """
+    found = Found()
+    with snapshot(engine) as connection:
+        horizon_us = max(records_from_us(connection), 0 if horizon is None else epoch_us(in_utc(horizon)))
+        horizon_s = -(-horizon_us // (MICRO * SLOT_S)) * SLOT_S
+        parts = list(_parts(connection, horizon_s))
+        steps = len(parts) * len(TABLES)
+        for step, (part, table) in enumerate((part, table) for part in parts for table in TABLES):
+            progress(f"recounting {table.name}", step, steps)
+            _compare(connection, table, part, found)
+        progress("checking the progress of partitions", steps, steps)
+        records = _count(
+            connection, "prompt_record", "event_key >= :low", key_bound(_dialect(connection), horizon_s * 1000)
+        )
+        # What retention has dropped is in the totals still.
+        prompts = records if horizon_s == 0 else _prompts(connection)
+        _check_progress(connection, prompts, found)
+        checked = sum(_count(connection, table.name, f"{table.start} >= :low", horizon_s) for table in TABLES)
+        gaps = _gaps(connection)
+    return {
+        "ok": found.total == 0,
+        "records": records,
+        "totals_checked": checked,
+        "differences": found.listed,
+        "differences_total": found.total,
+        "from": rfc3339(horizon_s * MICRO) if horizon_s else None,
+        "gaps": gaps,
+    }
+
+
+def _dialect(connection: Connection) -> str:
+    return connection.dialect.name
+
+
+def _parts(connection: Connection, horizon_s: int) -> Iterator[Part]:
+    """Months on PostgreSQL, whose partitions they are; tenants on SQLite, whose records lie in order of tenants."""
+    if _dialect(connection) == "postgresql":
+        edges = [horizon_s, *(edge for edge in _month_edges(connection) if edge > horizon_s), FOREVER_S]
+        for low_s, high_s in pairwise(edges):
+            yield Part(0, _TENANT_KEY_END, low_s, high_s)
+        return
+    keys = list(connection.execute(text("SELECT tenant_key FROM tenant ORDER BY tenant_key")).scalars())
+    # The first and the last part are open, so that rows of a tenant without a name are compared as well.
+    tenants = [0, *keys[1:], _TENANT_KEY_END]
+    for low, high in pairwise(tenants):
+        yield Part(low, high, horizon_s, FOREVER_S)
+
+
+def _month_edges(connection: Connection) -> list[int]:
+    """The first instants of the months that have a partition, in epoch seconds."""
+    names = connection.scalars(
+        text(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+            " WHERE i.inhparent = CAST('prompt_record' AS regclass)"
+        )
+    )
+    months = sorted(match[1] for name in names if (match := _PARTITION.fullmatch(name)))
+    return [int(datetime.strptime(month, "%Y%m").replace(tzinfo=UTC).timestamp()) for month in months]
+
+
+def _compare(connection: Connection, table: Table, part: Part, found: Found) -> None:
+    dialect = _dialect(connection)
+    # Where records begin within a bucket, it holds more than can be recounted: compare from the next one on.
+    part = part._replace(low_s=-(-part.low_s // table.bucket_s) * table.bucket_s)
+    keys = {"key_low": key_bound(dialect, part.low_s * 1000), "key_high": key_bound(dialect, part.high_s * 1000)}
+    parameters = {**part._asdict(), **keys, "limit": LISTED_MAX}
+    rows = connection.execute(text(recount_sql(table)), parameters).mappings().all()
+    if not rows:
+        return
+    differences: list[dict[str, Any]] = []
+    for row in rows:
+        if len(differences) >= found.room:
+            break
+        key = [row[name] for name in key_columns(table)]
+        stored = _stored(connection, table, key)
+        named = _named_key(connection, table, dict(zip(key_columns(table), key, strict=True)))
+        differences += _differences(table, named, row, stored)
+    found.add(differences, int(rows[0]["measures_differing"]))
+
+
+def _differences(table: Table, key: dict[str, Any], row: Any, stored: dict[str, int] | None) -> list[dict[str, Any]]:
+    """One entry per measure that differs; a row that is missing or too many is one entry, with its prompts."""
+    common = {"table": table.name, "key": key, "problem": row["problem"]}
+    if row["problem"] == RECORDS_ONLY:
+        return [{**common, "measure": "prompts", "stored": None, "recomputed": -int(row["prompts"])}]
+    values = stored or {}
+    if row["problem"] == STORED_ONLY:
+        return [{**common, "measure": "prompts", "stored": values["prompts"], "recomputed": None}]
+    return [
+        {**common, "measure": measure, "stored": values[measure], "recomputed": values[measure] - int(row[measure])}
+        for measure in MEASURES
+        if row[measure]
+    ]
+
+
+def _stored(connection: Connection, table: Table, key: list[int]) -> dict[str, int] | None:
+    condition = " AND ".join(f"{name} = :{name}" for name in key_columns(table))
+    row = connection.execute(
+        text(f"SELECT {', '.join(MEASURES)} FROM {table.name} WHERE {condition}"),
+        dict(zip(key_columns(table), key, strict=True)),
+    ).mappings()
+    first = row.first()
+    return None if first is None else dict(first)
+
+
+def _named_key(connection: Connection, table: Table, key: dict[str, int]) -> dict[str, Any]:
+    """The key in the words of people; a number that stands for no name stays a number."""
+    named: dict[str, Any] = {}
+    looked_up = {
+        "tenant_key": "SELECT tenant_id FROM tenant WHERE tenant_key = :tenant_key",
+        "user_key": "SELECT name AS user_id FROM principal WHERE tenant_key = :tenant_key AND principal_key = :user_key",
+        "attribution_key": "SELECT NULLIF(team_id, '') AS team_id, NULLIF(project_id, '') AS project_id,"
+        " NULLIF(source, '') AS source FROM attribution"
+        " WHERE tenant_key = :tenant_key AND attribution_key = :attribution_key",
+        "factor_key": "SELECT model, region, method_version, factor_version FROM factor_use"
+        " WHERE factor_key = :factor_key",
+    }
+    for name, value in key.items():
+        if name == table.start:
+            named[name.removesuffix("_s")] = rfc3339(value * MICRO)
+            continue
+        row = connection.execute(text(looked_up[name]), key).mappings().first()
+        named.update(row if row is not None else {name: value})
+    return named
+
+
+def _check_progress(connection: Connection, prompts: int, found: Found) -> None:
+    """Each partition's events are all accounted for, and as many were recorded as there are."""
+    rows = connection.execute(text("SELECT * FROM kafka_progress ORDER BY topic, partition")).mappings().all()
+    for row in rows:
+        judged = row["recorded"] + row["duplicates"] + row["conflicts"]
+        if judged != row["events"]:
+            key = {"topic": row["topic"], "partition": row["partition"]}
+            found.add_one("kafka_progress", key, "differs", "events", row["events"], judged)
+    recorded = sum(row["recorded"] for row in rows)
+    if recorded != prompts:
+        found.add_one("kafka_progress", {}, "differs", "recorded", recorded, prompts)
+
+
+def _prompts(connection: Connection) -> int:
+    return int(connection.scalar(text("SELECT CAST(COALESCE(SUM(prompts), 0) AS BIGINT) FROM minute_total")) or 0)
+
+
+def _gaps(connection: Connection) -> list[dict[str, Any]]:
+    query = "SELECT topic, partition, gaps FROM kafka_progress WHERE gaps > 0 ORDER BY topic, partition"
+    return [dict(row) for row in connection.execute(text(query)).mappings()]
+
+
+def _count(connection: Connection, table: str, condition: str, low: object) -> int:
+    return int(connection.scalar(text(f"SELECT COUNT(*) FROM {table} WHERE {condition}"), {"low": low}) or 0)

@@ -1,0 +1,1 @@
+"""Regions: names and carbon intensities, and the ladder of fallbacks for those that no table knows."""

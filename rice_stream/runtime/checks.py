@@ -1,0 +1,278 @@
+"""`rice-stream check`: is everything there that a worker needs? Each problem comes with what to do about it."""
+
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import SecretStr
+from sqlalchemy import Engine, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from rice_stream import __version__
+from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
+from rice_stream.kafka.client import LagProbe, describe_topics
+from rice_stream.reports.instants import epoch_us
+from rice_stream.runtime.opening import open_method, open_reference, open_store
+from rice_stream.runtime.settings import PREFIX, Settings
+from rice_stream.store.engine import reading, store_errors
+from rice_stream.store.revisions import current_revision, head_revision
+
+MASK = "********"
+CLOCK_SKEW_MAX_S = 5.0
+"""Windows move with the clock: two clocks further apart than this give answers that do not fit together."""
+
+VIEWS = ("prompt_emission", "rolling_totals", "hourly_totals")
+_LIBRARIES = ("faust-streaming", "aiokafka", "confluent-kafka", "sqlalchemy", "psycopg", "numpy", "msgspec", "tzdata")
+_MIGRATE = "run `rice-stream migrate`"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `unreachable`: a service did not answer, so nothing else is known of it."""
+
+    name: str
+    ok: bool
+    detail: str
+    what_to_do: str | None = None
+    unreachable: bool = False
+
+
+def run_checks(settings: Settings, *, now: Callable[[], datetime]) -> dict[str, Any]:
+    """`{"ok", "reachable", "checks", "settings", "versions"}`; never raises for what it is meant to find.
+
+    `now` is asked beside the database's clock.
+    """
+    versions: dict[str, str | None] = _own_versions()
+    checks = [*_estimation(settings, versions), *_kafka(settings), *_database(settings, versions, now)]
+    listed = [{name: value for name, value in asdict(check).items() if name != "unreachable"} for check in checks]
+    return {
+        "ok": all(check.ok for check in checks),
+        "reachable": not any(check.unreachable for check in checks),
+        "checks": listed,
+        "settings": effective_settings(settings),
+        "versions": versions,
+    }
+
+
+def _good(name: str, detail: str) -> Check:
+    return Check(name, ok=True, detail=detail)
+
+
+def _problem(name: str, detail: str, what_to_do: str, *, unreachable: bool = False) -> Check:
+    return Check(name, ok=False, detail=detail, what_to_do=what_to_do, unreachable=unreachable)
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+def effective_settings(settings: Settings) -> dict[str, Any]:
+    """Every setting by the name that it has in the environment; passwords and tokens masked."""
+    shown: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name == "database_url":
+            value = masked_url(value.get_secret_value())
+        elif isinstance(value, SecretStr):
+            value = MASK
+        elif name.endswith("_url") and value is not None:
+            value = _masked_address(value)
+        elif isinstance(value, tuple):
+            value = list(value)
+        shown[f"{PREFIX}{name.upper()}"] = (
+            value if isinstance(value, bool | int | float | list | dict) else _text(value)
+        )
+    return shown
+
+
+def masked_url(url: str) -> str:
+    """A database URL without its password, wherever it stands in it.
+
+    >>> masked_url("postgresql://rice:secret@db/rice?sslpassword=secret")
+    'postgresql://rice:***@db/rice?sslpassword=%2A%2A%2A'
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # Whatever it is, it may hold a password.
+        return MASK
+    hidden = {name: "***" if "pass" in name.lower() else value for name, value in parsed.query.items()}
+    return parsed.set(query=hidden).render_as_string(hide_password=True)
+
+
+def _masked_address(url: str) -> str:
+    """An address without what may be a secret in it: user, password, query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")
+    return urlunsplit(
+        parts._replace(netloc=f"{MASK}@{host[2]}" if host[1] else host[2], query=MASK if parts.query else "")
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _own_versions() -> dict[str, str | None]:
+    libraries = {name: version(name) for name in _LIBRARIES}
+    return {"rice_stream": __version__, "python": platform.python_version(), **libraries}
+
+
+# --- what an estimate needs ------------------------------------------------------------------------------------------
+
+
+def _estimation(settings: Settings, versions: dict[str, str | None]) -> Iterator[Check]:
+    try:
+        reference = open_reference(settings)
+    except UsageError as error:
+        yield _problem("reference tables", str(error), "correct the named file; RICE_REFERENCE_DIR says where it lies")
+    else:
+        versions["factors"] = reference.version
+        own = f", with {settings.reference_dir} on top" if settings.reference_dir else ""
+        yield _good("reference tables", f"{reference.version}{own}")
+    try:
+        method = open_method(settings)
+    except RiceError as error:
+        yield _problem("method", str(error), "choose another RICE_METHOD, or install rice-stream anew")
+    else:
+        versions["method"] = method.version
+        yield _good("method", method.version)
+
+
+# --- Kafka -----------------------------------------------------------------------------------------------------------
+
+
+def _kafka(settings: Settings) -> Iterator[Check]:
+    servers = settings.kafka_bootstrap_servers
+    try:
+        topics = describe_topics(settings)
+    except ServiceUnavailableError as error:
+        yield _problem(
+            "broker", str(error), "start the broker, or correct RICE_KAFKA_BOOTSTRAP_SERVERS", unreachable=True
+        )
+        return
+    yield _good("broker", f"{servers} answers")
+    for topic, partitions in topics.items():
+        if partitions is None:
+            yield _problem(f"topic {topic}", "does not exist", f"create the topic {topic}, or name another")
+        else:
+            yield _good(f"topic {topic}", f"{partitions} partition(s)")
+    if all(topics[topic] is not None for topic in settings.events_topics):
+        yield _lag(settings)
+
+
+def _lag(settings: Settings) -> Check:
+    probe = LagProbe(settings)
+    try:
+        lags = probe.lag()
+    except ServiceUnavailableError as error:
+        return _problem("consumer lag", str(error), "may the group of RICE_KAFKA_GROUP_ID be read?", unreachable=True)
+    finally:
+        probe.close()
+    detail = f"group {settings.kafka_group_id} is {sum(lags.values())} record(s) behind on {len(lags)} partition(s)"
+    return _good("consumer lag", detail)
+
+
+# --- the database ----------------------------------------------------------------------------------------------------
+
+
+def _database(settings: Settings, versions: dict[str, str | None], now: Callable[[], datetime]) -> Iterator[Check]:
+    url = masked_url(settings.database_url.get_secret_value())
+    missing = _missing_file(settings)
+    if missing is not None:
+        # Opening it would make an empty one, and a check changes nothing.
+        yield _problem("database", f"there is no file {missing}", _MIGRATE)
+        return
+    try:
+        engine = open_store(settings, migrated=False)
+        with store_errors("answer"):
+            current, head = current_revision(engine), head_revision()
+    except ServiceUnavailableError as error:
+        yield _problem(
+            "database", f"{url}: {error}", "start the database, or correct RICE_DATABASE_URL", unreachable=True
+        )
+        return
+    except UsageError as error:
+        yield _problem("database", str(error), "correct RICE_DATABASE_URL")
+        return
+    try:
+        with reading(engine) as connection:
+            server = connection.scalar(text(_SERVER_VERSION[engine.dialect.name]))
+        versions["database"] = f"{engine.dialect.name} {server}"
+        versions["schema"] = current
+        yield _good("database", f"{url} answers ({engine.dialect.name} {server})")
+        if current != head:
+            found = f"at {current}" if current else "empty"
+            yield _problem("schema", f"{found}; this version works with {head}", _MIGRATE)
+            return
+        yield _good("schema", f"at {current}")
+        yield _views(engine)
+        yield _time_zones(engine)
+        yield _clock(engine, now)
+    finally:
+        engine.dispose()
+
+
+_SERVER_VERSION = {"postgresql": "SHOW server_version", "sqlite": "SELECT sqlite_version()"}
+
+
+def _missing_file(settings: Settings) -> Path | None:
+    """The file of a SQLite database that does not exist yet."""
+    url = settings.database_url.get_secret_value()
+    if not url.startswith("sqlite") or "uri=true" in url:
+        return None
+    name = make_url(url).database
+    return Path(name) if name and name != ":memory:" and not Path(name).exists() else None
+
+
+def _views(engine: Engine) -> Check:
+    with reading(engine) as connection:
+        missing = sorted(set(VIEWS) - set(inspect(connection).get_view_names()))
+    if missing:
+        return _problem("views", f"missing: {', '.join(missing)}", _MIGRATE)
+    return _good("views", ", ".join(VIEWS))
+
+
+def _time_zones(engine: Engine) -> Check:
+    """Every time zone in use has rules here and its months in the table that the month to date comes from."""
+    with reading(engine) as connection:
+        used = set(connection.scalars(text("SELECT time_zone FROM tenant UNION SELECT time_zone FROM budget")))
+        months = set(connection.scalars(text("SELECT DISTINCT time_zone FROM month_start")))
+        tenants = set(connection.scalars(text("SELECT DISTINCT time_zone FROM tenant")))
+    unknown = sorted(name for name in used if not _is_known(name))
+    if unknown:
+        return _problem("time zones", f"no rules for {', '.join(unknown)}", "install the Python package tzdata anew")
+    without = sorted(tenants - months)
+    if without:
+        what = "run `rice-stream tenant set TENANT --time-zone ZONE` for a tenant of each"
+        return _problem("time zones", f"no months are kept for {', '.join(without)}", what)
+    return _good("time zones", f"{', '.join(sorted(used)) or 'none in use'}; rules {version('tzdata')}")
+
+
+def _is_known(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
+    return True
+
+
+def _clock(engine: Engine, now: Callable[[], datetime]) -> Check:
+    if engine.dialect.name == "sqlite":
+        return _good("clock", "the database runs on this machine's clock")
+    with reading(engine) as connection:
+        before_us = epoch_us(now())
+        theirs_us = (
+            connection.scalar(text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")) or 0
+        )
+        after_us = epoch_us(now())
+    apart_s = max(before_us - theirs_us, theirs_us - after_us, 0) / 1_000_000
+    detail = f"the database's clock and this machine's are {apart_s:.1f} s apart"
+    if apart_s > CLOCK_SKEW_MAX_S:
+        return _problem("clock", detail, "set both clocks by NTP: windows and month to date go by the database's")
+    return _good("clock", detail)

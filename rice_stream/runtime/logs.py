@@ -1,0 +1,45 @@
+"""Logging to stderr, as text or as one JSON object a line. Nothing of an event's content is ever logged."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from rice_stream.runtime.settings import Settings
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+class _WithoutCoordinatorSearch(logging.Filter):
+    """A broker that has just started makes its coordinator on first use; aiokafka logs the wait as an error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return "GroupCoordinatorNotAvailable" not in message and "coordinator dead" not in message
+
+
+def configure_logging(settings: Settings) -> None:
+    """Our own messages at the chosen level; libraries only when something is wrong."""
+    handler = logging.StreamHandler(sys.stderr)
+    if settings.log_format == "json":
+        handler.setFormatter(_JsonFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    handler.addFilter(_WithoutCoordinatorSearch())
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("rice_stream").setLevel(settings.log_level.upper())
+    # Faust's services log their life under our module's name.
+    logging.getLogger("rice_stream.worker.faust_transport").setLevel(logging.WARNING)

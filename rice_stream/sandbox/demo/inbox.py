@@ -1,0 +1,78 @@
+"""The other end of the alerts topic: what a subscriber of the budgets' changes receives."""
+
+import json
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+
+from rice_stream.errors import ServiceUnavailableError
+from rice_stream.sandbox.demo.view import ArrivedAlert
+
+_POLL_S = 0.2
+_TIMEOUT_S = 30.0
+
+
+class AlertInbox:
+    """Reads the alerts topic from its beginning, all partitions, without a group."""
+
+    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+        self._topic = topic
+        self._address = bootstrap_servers
+        self._arrived: dict[str, ArrivedAlert] = {}
+
+    @property
+    def alerts(self) -> tuple[ArrivedAlert, ...]:
+        """Every alert once, however often it was delivered, in the order of arrival."""
+        return tuple(self._arrived.values())
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of all that has arrived."""
+        return frozenset(self._arrived)
+
+    def run(self, stop: threading.Event) -> None:
+        """Receive until `stop` is set. ServiceUnavailableError: Kafka gave an error instead of a record."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self._address,
+                "group.id": "rice-demo-inbox",
+                "enable.auto.commit": False,
+                # The demo itself says what is wrong with Kafka; the client need not say it across the screen.
+                "log_level": 0,
+            }
+        )
+        try:
+            topics = consumer.list_topics(self._topic, timeout=_TIMEOUT_S).topics
+            consumer.assign([TopicPartition(self._topic, n, OFFSET_BEGINNING) for n in topics[self._topic].partitions])
+            while not stop.is_set():
+                for message in consumer.consume(100, timeout=_POLL_S):
+                    if message.error() is not None:
+                        raise KafkaException(message.error())
+                    self._receive(message.value() or b"")
+        except KafkaException as error:
+            raise ServiceUnavailableError(
+                f"Kafka at {self._address}, topic {self._topic!r}: {error.args[0].str()}"
+            ) from error
+        finally:
+            consumer.close()
+
+    def _receive(self, value: bytes) -> None:
+        alert = parse_alert(json.loads(value), datetime.now(UTC).astimezone())
+        self._arrived.setdefault(alert.alert_id, alert)
+
+
+def parse_alert(event: dict[str, Any], arrived_at: datetime) -> ArrivedAlert:
+    """An alert from its CloudEvent."""
+    data = event["data"]
+    return ArrivedAlert(
+        alert_id=event["id"],
+        tenant_id=data["tenant_id"],
+        budget=data["budget"],
+        threshold=data["threshold"],
+        state=data["state"],
+        ratio=data["ratio"],
+        arrived_at=arrived_at,
+        delay_s=(arrived_at - datetime.fromisoformat(event["time"])).total_seconds(),
+    )

@@ -1,0 +1,241 @@
+"""Sends events to a Kafka topic and returns only when the broker has confirmed every one of them."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from threading import Event as StopSignal
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from rice_stream.errors import ServiceUnavailableError, UsageError
+from rice_stream.sandbox.traffic.pacing import Event, Rate, as_rate, schedule
+from rice_stream.sandbox.traffic.traces import RawEvent, counted_tokens
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_INTERVAL_S = 0.2
+
+BACKPRESSURE_POLL_S = 0.02
+"""How long one wait for room in the producer's queue lasts before the next try."""
+
+PACING_STEP_S = 0.002
+"""Events that are due within this time leave together: pacing finer than this would only keep a core busy."""
+
+NEW_TOPIC_GRACE_S = 3.0
+"""A broker that creates topics on demand needs a moment before it knows the new one."""
+
+LINGER_MS = 10
+"""How long an event waits for company before it leaves, at a chosen rate."""
+
+LINGER_MS_AT_MAX = 100
+"""The same at full speed, where nobody waits for a single event: larger batches cost the broker a third of the work."""
+
+_PRODUCER_CONFIG: dict[str, Any] = {
+    "acks": "all",
+    # Retries inside the client can neither duplicate nor reorder.
+    "enable.idempotence": True,
+    "compression.type": "lz4",
+    "queue.buffering.max.messages": 100_000,
+    # A confirmed event leaves the queue without calling back into Python: three times the throughput. An empty queue
+    # without a failure report therefore means that all were confirmed.
+    "delivery.report.only.error": True,
+    # Every failure that matters is raised with its reason; the client's own log would only say it twice.
+    "log_level": 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SendReport:
+    """What the broker confirmed. Token sums leave out counts that are null or not a number."""
+
+    events: int
+    input_tokens: int
+    output_tokens: int
+    seconds: float
+
+
+def send(
+    events: Iterable[Event],
+    *,
+    bootstrap_servers: str,
+    topic: str,
+    rate: Rate = "max",
+    limit: int | None = None,
+    origin: datetime | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    stop: StopSignal | None = None,
+    client_config: Mapping[str, Any] | None = None,
+    connect_timeout_s: float = 10.0,
+    delivery_timeout_s: float = 60.0,
+) -> SendReport:
+    """Send `events` (the first `limit` of them) in order, keyed by `tenant_id`, and wait for the broker's confirmation.
+
+    `rate` and `origin` as in `pacing.schedule`. `on_progress` gets the number of events confirmed so far, a few times a
+    second and once at the end. When `stop` is set, nothing more is sent, what was sent is confirmed, and the report
+    says how much that was. `client_config` holds further client settings by their librdkafka names (security).
+
+    Raises ServiceUnavailableError naming the address if no broker answers within `connect_timeout_s` or an event is not
+    confirmed within `delivery_timeout_s`; UsageError if the topic does not exist, a setting is wrong or an event is
+    larger than the client may send.
+    """
+    rate = as_rate(rate)
+    if limit is not None and limit < 0:
+        raise UsageError(f"limit: {limit} is negative")
+    linger = {"linger.ms": LINGER_MS_AT_MAX if rate == "max" else LINGER_MS}
+    sender = _Sender(bootstrap_servers, topic, linger | dict(client_config or {}), delivery_timeout_s)
+    sender.connect(connect_timeout_s)
+    started_s = time.monotonic()
+    try:
+        sender.produce_all(schedule(islice(events, limit), rate, origin=origin), started_s, on_progress, stop)
+        sender.confirm_all(on_progress)
+    finally:
+        sender.abandon()
+    return SendReport(sender.produced, sender.input_tokens, sender.output_tokens, time.monotonic() - started_s)
+
+
+class _Reports:
+    """What the client called back with. Apart from the sender, so that a producer goes as soon as its sender does."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.failure: KafkaError | None = None
+        self.connection = "no answer"
+
+    def on_delivery(self, error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            self.failures += 1
+            self.failure = self.failure or error
+
+    def on_error(self, error: KafkaError) -> None:
+        self.connection = error.str()
+
+
+class _Sender:
+    """One producer, what was handed to it, and the first failure it reported."""
+
+    def __init__(
+        self, bootstrap_servers: str, topic: str, client_config: Mapping[str, Any], delivery_timeout_s: float
+    ) -> None:
+        self.address = bootstrap_servers
+        self.topic = topic
+        self.produced = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self._reports = _Reports()
+        self._delivery_timeout_s = delivery_timeout_s
+        self._progress_s = 0.0
+        config: dict[str, Any] = _PRODUCER_CONFIG | {"message.timeout.ms": round(delivery_timeout_s * 1000)}
+        config |= client_config
+        config |= {
+            "bootstrap.servers": bootstrap_servers,
+            "on_delivery": self._reports.on_delivery,
+            "error_cb": self._reports.on_error,
+        }
+        try:
+            self._producer = Producer(config, logger=logger)
+        except (KafkaException, TypeError, ValueError) as error:
+            raise UsageError(f"Kafka client settings: {_reason(error)}") from error
+
+    def connect(self, timeout_s: float) -> None:
+        """Ask a broker for the topic. Raises as `send`."""
+        give_up_s = time.monotonic() + min(timeout_s, NEW_TOPIC_GRACE_S)
+        while True:
+            try:
+                metadata = self._producer.list_topics(self.topic, timeout=timeout_s).topics[self.topic]
+            except KafkaException as error:
+                self._producer.poll(0)
+                raise ServiceUnavailableError(
+                    f"Kafka at {self.address} did not answer within {timeout_s:g} s ({self._reports.connection}); "
+                    "is the address right and the broker up?"
+                ) from error
+            if metadata.partitions and metadata.error is None:
+                return
+            if time.monotonic() >= give_up_s:
+                reason = "it has no partitions" if metadata.error is None else metadata.error.str()
+                raise UsageError(f"topic {self.topic!r} on {self.address}: {reason}; create it, or name another topic")
+            self._producer.poll(PROGRESS_INTERVAL_S)
+
+    def produce_all(
+        self,
+        scheduled: Iterator[tuple[float, Event]],
+        started_s: float,
+        on_progress: Callable[[int], None] | None,
+        stop: StopSignal | None,
+    ) -> None:
+        """Hand every event to the producer when it is due."""
+        encode = msgspec.json.Encoder().encode
+        for due_s, event in scheduled:
+            if stop is not None and stop.is_set():
+                return
+            if due_s and not self._wait_until(started_s + due_s, on_progress, stop):
+                return
+            if isinstance(event, RawEvent):
+                fields, value = event.fields, event.value
+            else:
+                fields, value = event, encode(event)
+            self._produce(value, fields.get("tenant_id"), stop)
+            self.input_tokens += counted_tokens(fields.get("input_tokens"))
+            self.output_tokens += counted_tokens(fields.get("output_tokens"))
+            self.produced += 1
+            if self.produced % 1000 == 0:
+                self._serve(on_progress, 0.0)
+
+    def confirm_all(self, on_progress: Callable[[int], None] | None) -> None:
+        """Wait until the broker has confirmed everything; the client gives up on an event after its own timeout."""
+        while len(self._producer):
+            self._producer.flush(PROGRESS_INTERVAL_S)
+            self._serve(on_progress, 0.0)
+        if on_progress is not None:
+            on_progress(self.produced)
+
+    def abandon(self) -> None:
+        """Drop what is still queued: nothing after a confirmed end; after an error, what nobody will wait for."""
+        if len(self._producer):
+            self._producer.purge()
+            self._producer.flush(1.0)
+
+    def _produce(self, value: bytes, tenant_id: object, stop: StopSignal | None) -> None:
+        key = tenant_id if isinstance(tenant_id, str) and tenant_id else None
+        while True:
+            try:
+                self._producer.produce(self.topic, value, key)
+            except BufferError:
+                self._serve(None, BACKPRESSURE_POLL_S)
+            except KafkaException as error:
+                raise UsageError(f"event {self.produced + 1} ({len(value)} bytes): {_reason(error)}") from error
+            else:
+                return
+
+    def _wait_until(
+        self, due_monotonic_s: float, on_progress: Callable[[int], None] | None, stop: StopSignal | None
+    ) -> bool:
+        """Serve the client until the time has come; False if `stop` was set meanwhile."""
+        while (wait_s := due_monotonic_s - time.monotonic()) > 0:
+            self._serve(on_progress, max(PACING_STEP_S, min(wait_s, PROGRESS_INTERVAL_S / 4)))
+            if stop is not None and stop.is_set():
+                return False
+        return True
+
+    def _serve(self, on_progress: Callable[[int], None] | None, timeout_s: float) -> None:
+        """Let the client report, and pass on what it says."""
+        self._producer.poll(timeout_s)
+        if self._reports.failure is not None:
+            raise ServiceUnavailableError(
+                f"Kafka at {self.address}, topic {self.topic!r}: {self._reports.failures} of {self.produced} events "
+                f"not confirmed within {self._delivery_timeout_s:g} s ({self._reports.failure.str()}); "
+                "once the broker answers, send again: events that did arrive count once"
+            )
+        if on_progress is not None and (now_s := time.monotonic()) - self._progress_s >= PROGRESS_INTERVAL_S:
+            self._progress_s = now_s
+            on_progress(max(0, self.produced - len(self._producer)))
+
+
+def _reason(error: Exception) -> str:
+    """The text of the client's error, without its wrapper."""
+    inner = error.args[0] if error.args else error
+    return inner.str() if isinstance(inner, KafkaError) else str(error)

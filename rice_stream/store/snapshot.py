@@ -1,0 +1,25 @@
+"""One consistent moment of the database, for reports that ask more than one question beside a live worker."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, text
+
+from rice_stream.store.engine import reading
+
+_WORK_MEM = "256MB"
+"""What one sort or hash of a report may use on PostgreSQL before it goes to disk; its default suits small queries."""
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A read-only transaction in which every statement sees the same commits: all of a batch or nothing of it.
+
+    It waits for no writer and no writer waits for it. StoreUnavailableError: the database did not answer.
+    """
+    with reading(engine) as connection:
+        # SQLite needs no more: a transaction sees one state from its first read on (write-ahead log).
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            connection.execute(text(f"SET LOCAL work_mem = '{_WORK_MEM}'"))
+        yield connection

@@ -1,0 +1,98 @@
+"""Migrations on every database: up, down, up again, and the schema is what `rice_stream.store.schema` says.
+
+A test module subclasses this and gives the fixture `empty_url`: the SQLAlchemy URL of an empty database.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect
+
+from rice_stream.store import schema
+from rice_stream.store.engine import open_engine
+from rice_stream.store.migrate import alembic_config, migrate
+from rice_stream.store.revisions import current_revision, head_revision
+from rice_stream.store.watching import watch_user
+from tests.behaviours.store import store
+from tests.support.fakes import chunk_of, event
+from tests.support.store_checks import TABLES, assert_exact, rows_in, stored_totals
+
+VIEWS = {"prompt_emission", "rolling_totals", "hourly_totals"}
+
+
+class MigrationBehaviours:
+    """See the module."""
+
+    @pytest.fixture
+    def empty(self, empty_url: str) -> Iterator[Engine]:
+        """A database in which nothing is."""
+        engine = open_engine(empty_url)
+        yield engine
+        engine.dispose()
+
+    def test_up_makes_every_table_and_view(self, empty: Engine) -> None:
+        assert current_revision(empty) is None
+        assert migrate(empty) == (None, head_revision())
+        assert set(schema.metadata.tables) <= set(inspect(empty).get_table_names())
+        assert set(inspect(empty).get_view_names()) == VIEWS
+
+    def test_running_it_again_changes_nothing(self, empty: Engine) -> None:
+        migrate(empty)
+        store(empty, chunk_of([event()]))
+        head = head_revision()
+        assert migrate(empty) == (head, head)
+        assert len(rows_in(empty)("prompt_record")) == 1
+
+    def test_down_takes_everything_away_and_up_brings_it_back(self, empty: Engine) -> None:
+        """Also when there are records, and partitions made for them."""
+        migrate(empty)
+        store(empty, chunk_of([event(), event(event_id="e-2", ended_at="2026-12-01T00:00:00Z", started_at=None)]))
+        migrate(empty, "base")
+        assert set(inspect(empty).get_table_names()) <= {"alembic_version"}
+        assert inspect(empty).get_view_names() == []
+        assert current_revision(empty) is None
+        migrate(empty)
+        store(empty, chunk_of([event()]))
+        assert_exact(rows_in(empty))
+
+    def test_each_step_goes_down_and_up_again(self, empty: Engine) -> None:
+        migrate(empty)
+        script = ScriptDirectory.from_config(alembic_config(empty))
+        assert script.get_current_head() == head_revision(), "steps are numbered in their order"
+        steps = [step.down_revision for step in script.walk_revisions()]
+        for revision in steps:
+            assert revision is None or isinstance(revision, str), "history is one line, without merges"
+            migrate(empty, revision or "base")
+            assert current_revision(empty) == revision
+        for revision in [*reversed(steps[:-1]), "head"]:
+            assert isinstance(revision, str)
+            migrate(empty, revision)
+        assert current_revision(empty) == head_revision()
+        assert set(inspect(empty).get_view_names()) == VIEWS
+
+    def test_totals_that_a_step_adds_are_made_for_the_records_that_are_there(self, empty: Engine) -> None:
+        """Days and watched users' finer totals, from before the step: exact, and nothing of the old ones is lost."""
+        migrate(empty)
+        watch_user(empty, "acme", "u")
+        days = [f"2026-11-{day}T{hour}:00:00Z" for day in (20, 21) for hour in ("00", "23")]
+        events = [
+            event(event_id=f"{at}-{team}", ended_at=at, started_at=None, team_id=team, user_id="u")
+            for at in days
+            for team in ("red", "blue")
+        ]
+        store(empty, chunk_of(events))
+        before = {table: stored_totals(rows_in(empty), table) for table in TABLES}
+        migrate(empty, "0003")
+        assert [row["prompts"] for row in rows_in(empty)("minute_total")] == [2, 2, 2, 2]
+        migrate(empty)
+        assert {table: stored_totals(rows_in(empty), table) for table in TABLES} == before
+        assert len(before["tenant_day_total"]) == 2
+        assert_exact(rows_in(empty))
+
+    def test_the_migrations_make_what_the_schema_says(self, empty: Engine) -> None:
+        """`alembic check`: no difference, also beside the partitions that data makes."""
+        migrate(empty)
+        store(empty, chunk_of([event()]))
+        command.check(alembic_config(empty))

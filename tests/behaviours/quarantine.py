@@ -1,0 +1,220 @@
+"""The quarantine: nothing refused is lost, and nothing taken up again is counted twice."""
+
+from typing import Any
+
+import pytest
+
+from rice_stream.errors import UsageError
+from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.pipeline.quarantine_replay import Fetch, nothing_on_kafka, parse_patches, replay
+from rice_stream.proof.verification import verify
+from rice_stream.reports import quarantine
+from rice_stream.reports.quarantine import Choice
+from rice_stream.store.retention import drop_records_before
+from tests.support.fakes import NOON_US, value_of
+from tests.support.reports_store import NOON, Store, at, picked
+
+EVERYTHING = Choice()
+LATER_US = NOON_US + 60_000_000
+
+
+def replayed(
+    store: Store, choice: Choice = EVERYTHING, fetch: Fetch = nothing_on_kafka, **patches: Any
+) -> dict[str, Any]:
+    """Replay with patches given as keywords."""
+    return replay(store.engine, store.pipeline, choice, patches=patches, fetch=fetch, now_us=LATER_US)
+
+
+def outcome(answer: dict[str, Any]) -> dict[str, int]:
+    return {name: answer[name] for name in ("replayed", "held", "recorded", "duplicates", "conflicts")}
+
+
+def statuses(store: Store) -> list[str]:
+    return [row["status"] for row in store.rows("SELECT status FROM quarantine ORDER BY id")]
+
+
+class QuarantineSuite:
+    """Runs on the `store` fixture of the class that inherits it."""
+
+    def test_list_has_the_latest_first_and_counts_by_reason(self, store: Store) -> None:
+        """Filters by reason, topic and status; the count is of all, the rows up to the limit."""
+        store.add(at("2026-11-22T11:00:00Z", tenant_id=...), b"}", b"{", at("2026-11-22T11:00:00Z"))
+        answer = quarantine.quarantined(store.engine, EVERYTHING, limit=2)
+        assert picked(answer["rows"], "topic", "partition", "offset", "item", "reason", "status") == [
+            ("events", 0, 2, 0, "not_json", "held"),
+            ("events", 0, 1, 0, "not_json", "held"),
+        ]
+        assert (answer["total"], answer["by_reason"]) == (3, {"missing_field": 1, "not_json": 2})
+        assert answer["rows"][0]["received_at"] == "2026-11-22T12:00:00Z"
+        assert quarantine.quarantined(store.engine, Choice(reason="missing_field"))["total"] == 1
+        assert quarantine.quarantined(store.engine, Choice(topic="elsewhere"))["total"] == 0
+        assert quarantine.quarantined(store.engine, EVERYTHING, status="dropped")["total"] == 0
+
+    def test_show_has_what_was_kept_and_never_text(self, store: Store) -> None:
+        """Known fields stay, anything else is only named."""
+        store.add({**at("2026-11-22T11:00:00Z", input_tokens=-1), "messages": ["secret words"]})
+        [row] = quarantine.quarantined(store.engine, EVERYTHING)["rows"]
+        shown = quarantine.show(store.engine, row["id"])
+        assert shown["payload"].startswith("{")
+        assert '"input_tokens":-1' in shown["payload"]
+        assert "secret" not in str(shown)
+        with pytest.raises(UsageError, match="nothing in quarantine with the id 999"):
+            quarantine.show(store.engine, 999)
+
+    def test_a_patched_item_is_recorded_once_and_counted_once(self, store: Store) -> None:
+        """The missing tenant is given; totals, records and progress agree; the same event from Kafka is a duplicate."""
+        store.add(at("2026-11-22T11:00:00Z", event_id="e", tenant_id=...))
+        assert outcome(replayed(store, tenant_id="acme")) == {
+            "replayed": 1,
+            "held": 0,
+            "recorded": 1,
+            "duplicates": 0,
+            "conflicts": 0,
+        }
+        assert store.rows("SELECT tenant_id, event_id, input_tokens FROM prompt_emission") == [
+            {"tenant_id": "acme", "event_id": "e", "input_tokens": 10}
+        ]
+        [row] = quarantine.quarantined(store.engine, EVERYTHING, status="replayed")["rows"]
+        assert row["resolved_at"] == "2026-11-22T12:01:00Z"
+        assert store.add(at("2026-11-22T11:00:00Z", event_id="e")).duplicates == 1
+        assert verify(store.engine)["ok"]
+
+    def test_replaying_again_changes_nothing(self, store: Store) -> None:
+        """A crash after the record's commit leaves the row held: taken up again, it is a duplicate."""
+        store.add(at("2026-11-22T11:00:00Z", tenant_id=...))
+        replayed(store, tenant_id="acme")
+        store.execute("UPDATE quarantine SET status = 'held'")
+        assert outcome(replayed(store, tenant_id="acme"))["duplicates"] == 1
+        assert statuses(store) == ["replayed"]
+        assert len(store.rows("SELECT * FROM prompt_record")) == 1
+        assert verify(store.engine)["ok"]
+
+    def test_what_is_still_no_event_stays_held_with_its_new_reason(self, store: Store) -> None:
+        """One patch of two that are needed."""
+        store.add(at("2026-11-22T11:00:00Z", tenant_id=..., input_tokens="ten"))
+        answer = replayed(store, tenant_id="acme")
+        assert (outcome(answer)["held"], answer["rows"][0]["outcome"]) == (1, "held")
+        [row] = quarantine.quarantined(store.engine, EVERYTHING)["rows"]
+        assert row["reason"] == "invalid_field"
+        assert row["detail"].startswith("input_tokens")
+        assert outcome(replayed(store, tenant_id="acme", input_tokens=7))["recorded"] == 1
+        assert store.rows("SELECT COUNT(*) AS n FROM quarantine") == [{"n": 1}]
+
+    def test_the_original_is_preferred_where_kafka_still_has_it(self, store: Store) -> None:
+        """A sender's record that this version reads now (here: the stored digest is of a good one) is taken whole."""
+        good = at("2026-11-22T11:00:00Z", user_id="u-17")
+        store.add(value_of(good)[:-1])
+        asked: list[tuple[str, int, int]] = []
+
+        def fetch(topic: str, partition: int, offset: int) -> RawRecord:
+            asked.append((topic, partition, offset))
+            return RawRecord(topic, partition, offset, value_of(good))
+
+        assert outcome(replayed(store, fetch=fetch))["held"] == 1
+        # That was another record than the refused one (the topic was made anew), so it was not touched.
+        assert store.rows("SELECT * FROM prompt_record") == []
+        digest = Rejection(RawRecord("", 0, 0, value_of(good)), 0, "", "", "").digest
+        store.execute("UPDATE quarantine SET digest = :digest", digest=digest)
+        assert outcome(replayed(store, fetch=fetch))["recorded"] == 1
+        assert asked == [("events", 0, 0)] * 2
+
+    def test_only_the_refused_item_of_a_record_is_taken_up(self, store: Store) -> None:
+        """An array of three, the middle one refused: its neighbours are recorded already and stay as they are."""
+        items = [at("2026-11-22T11:00:00Z", event_id=f"e{n}") for n in range(3)]
+        items[1]["team_id"] = 7
+        record = value_of(items)
+        store.add(record)
+
+        def fetch(topic: str, partition: int, offset: int) -> RawRecord:
+            return RawRecord(topic, partition, offset, record)
+
+        assert outcome(replayed(store, fetch=fetch))["held"] == 1
+        assert outcome(replayed(store, fetch=fetch, team_id="search"))["recorded"] == 1
+        events = store.rows("SELECT event_id FROM prompt_record ORDER BY event_id")
+        assert [row["event_id"] for row in events] == ["e0", "e1", "e2"]
+        assert verify(store.engine)["ok"]
+
+    def test_a_value_that_was_not_kept_has_to_be_given(self, store: Store) -> None:
+        """A team name that was too long is not stored: the placeholder never becomes a team."""
+        store.add(at("2026-11-22T11:00:00Z", team_id="t" * 300))
+        answer = replayed(store)
+        assert answer["rows"][0]["detail"] == "team_id: its value was not kept; give it with --set team_id=..."
+        assert outcome(replayed(store, team_id="search"))["recorded"] == 1
+
+    def test_patches_reach_into_a_cloudevents_envelope(self, store: Store) -> None:
+        """The event is the envelope's data."""
+        data = at("2026-11-22T11:00:00Z", input_tokens=-5)
+        store.add({"specversion": "1.0", "type": "t", "id": "x", "source": "/s", "data": data})
+        assert outcome(replayed(store, input_tokens=5))["recorded"] == 1
+
+    def test_bytes_that_are_no_object_cannot_be_patched_and_stay(self, store: Store) -> None:
+        """Only their size was kept; the reason stays and says so."""
+        store.add(b"\x00\xff nonsense")
+        answer = replayed(store, tenant_id="acme")
+        assert outcome(answer)["held"] == 1
+        assert "no longer on Kafka" in answer["rows"][0]["detail"]
+
+    def test_one_that_contradicts_a_record_is_kept_as_a_conflict(self, store: Store) -> None:
+        """The first record stands."""
+        store.add(at("2026-11-22T11:00:00Z", event_id="e"))
+        store.add(at("2026-11-22T11:00:00Z", event_id="e", input_tokens=-1))
+        assert outcome(replayed(store, input_tokens=99))["conflicts"] == 1
+        assert store.rows("SELECT input_tokens FROM prompt_record") == [{"input_tokens": 10}]
+        assert verify(store.engine)["ok"]
+
+    def test_drop_puts_aside_and_what_is_settled_cannot_be_chosen_by_id(self, store: Store) -> None:
+        """By id, by reason; a dropped one is neither listed nor replayed, and stays in the table."""
+        store.add(b"}", b"{", at("2026-11-22T11:00:00Z", tenant_id=...))
+        [first] = store.rows('SELECT id FROM quarantine WHERE "offset" = 0')
+        dropped = quarantine.drop(store.engine, Choice(ids=(first["id"],)), LATER_US)
+        assert picked(dropped["rows"], "offset", "status") == [(0, "dropped")]
+        assert quarantine.drop(store.engine, Choice(reason="not_json"), LATER_US)["dropped"] == 1
+        assert statuses(store) == ["dropped", "dropped", "held"]
+        with pytest.raises(UsageError, match=f"no longer held: {first['id']} "):
+            replayed(store, Choice(ids=(first["id"],)))
+        with pytest.raises(UsageError, match="not in quarantine: 12345"):
+            quarantine.drop(store.engine, Choice(ids=(12345,)), LATER_US)
+        assert outcome(replayed(store, tenant_id="acme"))["replayed"] == 1
+
+    def test_what_retention_refuses_stays_held(self, store: Store) -> None:
+        """An event from before the horizon might have been counted already: no patch but its time helps."""
+        store.add(at("2026-08-01T11:00:00Z", tenant_id=...), at("2026-11-22T11:00:00Z", tenant_id=...))
+        drop_records_before(store.engine, NOON)
+        answer = replayed(store, tenant_id="acme")
+        assert picked(answer["rows"], "offset", "outcome", "reason") == [
+            (0, "held", "older_than_retention"),
+            (1, "replayed", "missing_field"),
+        ]
+        assert statuses(store) == ["held", "replayed"]
+        assert verify(store.engine)["ok"]
+
+    def test_many_are_taken_up_in_one_go(self, store: Store) -> None:
+        """More than one batch of them, good and bad; every row says what became of it."""
+        payloads = [at("2026-11-22T11:00:00Z", event_id=f"e{n}", tenant_id=...) for n in range(550)]
+        store.add(*payloads, b"nonsense")
+        answer = replayed(store, tenant_id="acme")
+        assert outcome(answer) == {"replayed": 550, "held": 1, "recorded": 550, "duplicates": 0, "conflicts": 0}
+        assert len(answer["rows"]) == 551
+        verdict = verify(store.engine)
+        assert (verdict["ok"], verdict["records"], verdict["gaps"]) == (True, 550, [])
+
+    def test_patches_are_read_by_the_kind_of_their_field(self, store: Store) -> None:
+        """Text stays text, numbers become numbers, null is null; what makes no sense is a usage error."""
+        assert parse_patches(
+            ["user_id=17", "input_tokens=17", "pue=1.2", "gateway_cache_hit=true", "team_id=null"]
+        ) == {
+            "user_id": "17",
+            "input_tokens": 17,
+            "pue": 1.2,
+            "gateway_cache_hit": True,
+            "team_id": None,
+        }
+        assert parse_patches(["source=a=b"]) == {"source": "a=b"}
+        for wrong, message in (
+            ("tenant", "write field=value"),
+            ("tennant_id=x", "there is no such field"),
+            ("input_tokens=many", "must be a number"),
+        ):
+            with pytest.raises(UsageError, match=message):
+                parse_patches([wrong])
+        assert statuses(store) == []

@@ -1,0 +1,89 @@
+"""kill -9 of workers at random moments under load: afterwards everything counts exactly once."""
+
+import random
+import secrets
+
+from rice_stream.sandbox.stack.processes import poll_until
+from rice_stream.store.watching import watch_user
+from tests.support.worker_harness import Deploy, Deployment, WorkerProcess
+from tests.support.worker_load import Load
+from tests.support.worker_truth import Sender, assert_exact
+
+pytest_plugins = ["tests.support.worker_fixtures"]
+
+SETTINGS = {"batch_events_max": 500, "batch_wait_s": 0.02}
+"""Many small transactions, so that a kill meets every stage of one."""
+LINGER_S = 0.6
+"""After its first commit a worker lives for up to this long before it is killed."""
+NO_COMMIT_SHARE = 0.2
+"""Share of the kills that do not wait for a first commit: they hit the start, the joining of the group, or a rebalance."""
+
+
+class Killer:
+    """Kills workers of a deployment at moments drawn from a seed."""
+
+    def __init__(self, deployment: Deployment, seed: int, **settings: object) -> None:
+        print(f"kills are drawn from seed {seed}")
+        self._deployment = deployment
+        self._random = random.Random(seed)
+        self._settings = {**SETTINGS, **settings}
+        self.workers: list[WorkerProcess] = []
+
+    def start(self) -> None:
+        """One more worker joins."""
+        self.workers.append(self._deployment.start_worker(**self._settings))
+
+    def kill_one(self) -> None:
+        """kill -9 of one of the workers at a random moment."""
+        victim = self._random.choice(self.workers)
+        self.workers.remove(victim)
+        if self._random.random() >= NO_COMMIT_SHARE:
+            victim.until(victim.has_committed, "a first commit")
+        # Whoever ends by itself before its moment has come fails the test, in `kill`.
+        poll_until(lambda: victim.exit_code is not None, self._random.uniform(0, LINGER_S))
+        victim.kill()
+
+    def kill_all(self) -> None:
+        """The rest, at once."""
+        while self.workers:
+            self.workers.pop().kill()
+
+
+def test_twenty_kills_under_load_with_every_record_sent_twice(deployment: Deployment) -> None:
+    """One worker killed 4 times, then 16 kills among two workers; every record twice, hours out of order, poison in
+    between, and users whose own totals are asked for in the middle of it: records, totals, quarantine and offsets are
+    exactly what was sent."""
+    killer = Killer(deployment, secrets.randbits(32))
+    sender = Sender(deployment)
+    watch_user(deployment.engine, "tenant-1", "u-1")
+    with Load(sender, seed=21) as load:
+        for _ in range(4):
+            killer.start()
+            killer.kill_one()
+        watch_user(deployment.engine, "tenant-2", "u-2")
+        killer.start()
+        for _ in range(14):
+            killer.start()
+            killer.kill_one()
+        watch_user(deployment.engine, "tenant-3", "u-3")
+        killer.start()
+        killer.kill_one()
+        killer.kill_all()
+        load.finish()
+    deployment.finish()
+    print(f"{len(sender.truth.events)} events, {len(sender.truth.rejected)} poisoned, {deployment.recorded()} recorded")
+    assert_exact(deployment, sender.truth)
+
+
+def test_kills_under_load_on_sqlite(deploy: Deploy, sqlite_url: str) -> None:
+    """The same with one worker and fewer kills, on the other store."""
+    deployment = deploy(sqlite_url)
+    killer = Killer(deployment, secrets.randbits(32))
+    sender = Sender(deployment)
+    with Load(sender, seed=22) as load:
+        for _ in range(3):
+            killer.start()
+            killer.kill_one()
+        load.finish()
+    deployment.finish()
+    assert_exact(deployment, sender.truth)

@@ -1,0 +1,151 @@
+"""What is no event: kept aside one by one, and a topic full of it stops the worker before anything is stored."""
+
+import json
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.worker_harness import Deploy, Deployment
+from tests.support.worker_truth import (
+    Event,
+    EventMaker,
+    Rejected,
+    Sender,
+    assert_exact,
+    assert_read_to_the_end,
+    encoded,
+)
+
+pytest_plugins = ["tests.support.worker_fixtures"]
+
+SEED = 8
+
+
+def test_a_topic_full_of_garbage_stops_the_worker_with_nothing_stored_or_acked(
+    deploy: Deploy, database_url: str
+) -> None:
+    """Exit code 1, one line that says how many, why, and which setting; no row and no offset of that batch."""
+    deployment = deploy(database_url, partitions=1)
+    sender, make = Sender(deployment, partitions=1), EventMaker(51)
+    for number in range(2000):
+        value = encoded(make()) if number % 10 < 4 else b'{"looks": "like another system\'s events"}'
+        sender.send(value)
+    sender.confirm()
+    exit_code, output = deployment.run("worker", "--until-idle", "1")
+    assert exit_code == 1
+    said = [line for line in output.splitlines() if line.startswith("rice-stream: ")]
+    assert len(said) == 1
+    assert "1200 of the last 2000 events were refused" in said[0]
+    assert "missing_field" in said[0]
+    assert "RICE_QUARANTINE_RATIO_MAX" in said[0]
+    assert "Traceback" not in output
+    for table in ("prompt_record", "minute_total", "slot_total", "quarantine", "kafka_progress"):
+        assert deployment.value(f"SELECT COUNT(*) FROM {table}") == 0, table
+    assert set(deployment.committed_offsets().values()) == {None}
+    # The operator looks, decides that this is what it is, and lets it through.
+    deployment.finish(quarantine_ratio_max="0.7")
+    assert deployment.recorded() == 800
+    assert deployment.value("SELECT COUNT(*) FROM quarantine") == 1200
+    assert_read_to_the_end(deployment)
+
+
+def test_below_the_limit_the_worker_goes_on(deploy: Deploy, database_url: str) -> None:
+    """Two of five events are refused: all of those are in quarantine, all others are counted."""
+    deployment = deploy(database_url, partitions=1)
+    sender, make = Sender(deployment, partitions=1), EventMaker(52)
+    for number in range(2000):
+        if number % 5 < 2:
+            sender.send(b"no event", rejected_items=[0])
+        else:
+            sender.send_event(make())
+    sender.confirm()
+    deployment.finish()
+    assert_exact(deployment, sender.truth)
+
+
+def truncated(draw: random.Random, event: Event) -> bytes:
+    whole = encoded(event)
+    return whole[: draw.randrange(1, len(whole) - 1)]
+
+
+def wrong_value(draw: random.Random, event: Event) -> bytes:
+    """One field with a value that it cannot have."""
+    field = draw.choice(["tenant_id", "event_id", "ended_at", "input_tokens", "output_tokens"])
+    values: list[object] = ["", -1, 2**63, 10**400, 1e300, 0.5, True, [], {}, "\x00", "\ud800", "x" * 70_000]
+    if field == "ended_at":
+        values += ["2026-02-30T00:00:00Z", "2026-11-22", "1999-12-31T23:59:59Z", 1_795_348_800]
+    return json.dumps({**event, field: draw.choice(values)}).encode()
+
+
+def deep(draw: random.Random, event: Event) -> bytes:
+    depth = draw.choice([500, 5_000, 100_000])
+    return encoded(event)[:-1] + b', "more": ' + b'{"a":' * depth + b"[" * depth
+
+
+def duplicate_envelope(draw: random.Random, event: Event) -> bytes:
+    """CloudEvents around nothing, around themselves, around text."""
+    envelope: dict[str, object] = {"specversion": draw.choice(["1.0", "0.3", 1, None]), "id": "1", "source": "/"}
+    inner: object = draw.choice([None, 7, "text", [], envelope.copy(), {**event, "event_id": 5}])
+    data = draw.choice(["data", "data_base64"])
+    return json.dumps({**envelope, "type": "t", data: inner}).encode()
+
+
+def noise(draw: random.Random, _event: Event) -> bytes:
+    return draw.randbytes(draw.randrange(0, 200))
+
+
+def broken_text(draw: random.Random, event: Event) -> bytes:
+    """Bytes that are no UTF-8 within a string."""
+    return encoded(event).replace(
+        b'"event_id": "', b'"event_id": "' + draw.choice([b"\xff", b"\xc3\x28", b"\xed\xa0\x80"])
+    )
+
+
+KINDS: list[Callable[[random.Random, Event], bytes]] = [
+    noise,
+    noise,
+    noise,
+    truncated,
+    wrong_value,
+    duplicate_envelope,
+    broken_text,
+]
+
+
+@pytest.mark.parametrize("store", ["postgres", "sqlite"])
+def test_any_bytes_are_quarantined_and_cost_no_neighbour(
+    deploy: Deploy, request: pytest.FixtureRequest, store: str
+) -> None:
+    """5,000 records that are no events, from pure noise to nearly right, in chunks with 5,000 valid ones: each lies in
+    quarantine, each neighbour is counted, and the worker lives."""
+    url = request.getfixturevalue("sqlite_url") if store == "sqlite" else request.getfixturevalue("postgres_url")()
+    deployment = deploy(url)
+    draw = random.Random(SEED)
+    sender, make = Sender(deployment), EventMaker(SEED)
+    refused: set[tuple[str, int, int]] = set()
+    for number in range(5000):
+        kind = deep if number % 100 == 0 else draw.choice(KINDS)
+        sender.send(
+            kind(draw, make(event_id=f"never-{number}")),
+            on_place=lambda topic, p, offset: refused.add((topic, p, offset)),
+        )
+        sender.send_event(make())
+    sender.confirm()
+    worker = deployment.start_worker(quarantine_ratio_max=1)
+    worker.until(lambda: stored_records(deployment) == 10_000, "all records to be stored or in quarantine")
+    assert worker.get("/healthz")[0] == 200
+    assert worker.stop() == 0, worker.log
+    assert "Traceback" not in worker.log
+    places = {row[:3] for row in deployment.rows('SELECT topic, "partition", "offset" FROM quarantine')}
+    assert places == refused
+    # A record of several lines is several items, each with its own row; which they are was not kept count of here.
+    rows = deployment.rows('SELECT topic, "partition", "offset", item FROM quarantine')
+    assert len(rows) == len(set(rows))
+    sender.truth.rejected.update(Rejected(*row) for row in rows)
+    assert_exact(deployment, sender.truth)
+
+
+def stored_records(deployment: Deployment) -> int:
+    """Kafka records that are in the store in one way or the other."""
+    return int(deployment.value("SELECT COALESCE(SUM(last_offset - first_offset + 1), 0) FROM kafka_progress"))

@@ -1,0 +1,39 @@
+"""Fixtures of the worker's tests: a module that lists this one in `pytest_plugins` gets `deploy` and `deployment`."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rice_stream.sandbox.stack.kafka import KafkaServer
+from tests.integration.conftest import TopicFactory
+from tests.support.worker_harness import Deploy, Deployment
+
+
+@pytest.fixture
+def deploy(kafka: KafkaServer, topic_factory: TopicFactory, tmp_path: Path) -> Iterator[Deploy]:
+    """Make deployments; all their processes end with the test."""
+    made: list[Deployment] = []
+
+    def make(database_url: str, *, partitions: int = 4, topics: int = 1) -> Deployment:
+        folder = tmp_path / f"deployment-{len(made)}"
+        folder.mkdir()
+        deployment = Deployment(
+            bootstrap_servers=kafka.bootstrap_servers,
+            topics=tuple(topic_factory(partitions=partitions, name="events") for _ in range(topics)),
+            alerts_topic=topic_factory(partitions=2, name="alerts"),
+            database_url=database_url,
+            folder=folder,
+        )
+        made.append(deployment)
+        return deployment
+
+    yield make
+    for deployment in made:
+        deployment.close()
+
+
+@pytest.fixture
+def deployment(deploy: Deploy, postgres_url: Callable[[], str]) -> Deployment:
+    """A deployment on PostgreSQL."""
+    return deploy(postgres_url())

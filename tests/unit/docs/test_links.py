@@ -1,0 +1,73 @@
+"""No link, and no path of a file that the documents name, is dead."""
+
+import re
+import tomllib
+
+import pytest
+
+from tests.support.docs_reading import anchors, codes, documents, links, prose, rows, section, text_of
+from tests.support.places import ROOT
+
+
+@pytest.mark.parametrize("document", documents())
+def test_every_relative_link_leads_to_a_file_and_to_a_heading_in_it(document: str) -> None:
+    """A reader who follows a link arrives."""
+    for target in links(text_of(document)):
+        if re.match(r"[a-z]+:", target):
+            assert target.startswith("https://"), target
+            continue
+        path, _, fragment = target.partition("#")
+        file = (ROOT / document).parent / path if path else ROOT / document
+        assert file.exists(), f"{document}: {target}"
+        if fragment:
+            assert fragment in anchors(file.read_text("utf-8")), f"{document}: {target}"
+
+
+@pytest.mark.parametrize("document", documents())
+def test_every_project_file_named_in_code_style_exists(document: str) -> None:
+    """`rice_stream/events/canonical.py` in a text is a file; `tests/...` that shows a promise is there to show it."""
+    folders = ("rice_stream", "tests", "docs", "deploy", "training", "benchmarks", "migrations")
+    for word in codes(prose(text_of(document))):
+        if word.startswith(tuple(f"{folder}/" for folder in folders)) and not any(sign in word for sign in "*<{ "):
+            assert (ROOT / word.split("::")[0]).exists(), f"{document}: {word}"
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    """Whoever begins with README.md finds everything."""
+    seen: set[str] = set()
+    queue = ["README.md"]
+    while queue:
+        document = queue.pop()
+        if document in seen:
+            continue
+        seen.add(document)
+        for target in links(text_of(document)):
+            file = ((ROOT / document).parent / target.partition("#")[0]).resolve()
+            if file.suffix == ".md" and file.is_file():
+                queue.append(file.relative_to(ROOT).as_posix())
+    assert set(documents()) <= seen
+
+
+def test_every_dependency_has_a_reason() -> None:
+    """docs/decisions.md names each package that the worker and its extras install, and none that they do not."""
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+    extras = [
+        name
+        for extra in ("local", "parquet", "training", "editable")
+        for name in project["optional-dependencies"][extra]
+    ]
+    needed = {_package(requirement) for requirement in [*project["dependencies"], *extras]}
+    for_tests = {_package(requirement) for requirement in project["optional-dependencies"]["dev"]}
+    table = section(text_of("docs/decisions.md"), "## Dependencies")
+    reasoned = {name for cells in rows(table) for name in codes(cells[0])} - {
+        "local",
+        "training",
+        "parquet",
+        "editable",
+        "dev",
+    }
+    assert needed <= reasoned <= needed | for_tests
+
+
+def _package(requirement: str) -> str:
+    return re.split(r"[\[>=<~ ]", requirement)[0]

@@ -1,0 +1,146 @@
+"""Region look-ups: spellings, both scopes, each rung, assumed places. Figures are those of the cited sources."""
+
+from functools import cache
+
+import pytest
+
+from rice_stream.errors import UsageError
+from rice_stream.reference.loader import load_reference
+from rice_stream.reference.lookup import Reference
+from rice_stream.reference.types import RegionFactor
+
+AT_US = 1_790_000_000_000_000
+
+
+@cache
+def reference() -> Reference:
+    return load_reference()
+
+
+def resolve(region: str | None, scope: str, provider: str | None = None, default: str | None = None) -> RegionFactor:
+    return reference().resolve_region(region, provider, scope, AT_US, default)
+
+
+@pytest.mark.parametrize(
+    ("region", "provider", "region_id"),
+    [
+        ("azure:swedencentral", None, "azure:swedencentral"),
+        ("Sweden Central", "azure.ai.openai", "azure:swedencentral"),
+        ("swedencentral", None, "azure:swedencentral"),
+        ("aws:us-east-1", None, "aws:us-east-1"),
+        ("us-east-1", "aws.bedrock", "aws:us-east-1"),
+        ("us-east-1a", "aws.bedrock", "aws:us-east-1"),
+        ("eu-west-1", None, "aws:eu-west-1"),
+        ("AWS/eu-west-1", None, "aws:eu-west-1"),
+        ("gcp:europe-west4", None, "gcp:europe-west4"),
+        ("europe-west4-b", "gcp.vertex_ai", "gcp:europe-west4"),
+        ("ovh:gra", None, "ovh:fr-gravelines"),
+        ("SE", None, "country:SE"),
+        ("swe", None, "country:SE"),
+        ("Sweden", None, "country:SE"),
+        ("uk", None, "country:GB"),
+        ("south korea", None, "country:KR"),
+        ("us", None, "country:US"),
+        ("eu", None, "area:eu27"),
+        ("europe", None, "area:europe"),
+        ("global", None, "world"),
+        ("apac", "aws.bedrock", "world"),
+        ("California", None, "us-state:CA"),
+        ("US-CA", None, "us-state:CA"),
+        ("CA", None, "country:CA"),
+        ("us-east-99", None, "country:US"),
+        ("swedensouth", "azure", "country:SE"),
+        ("eastus9", "azure", "country:US"),
+        ("SE-SE3", None, "country:SE"),
+    ],
+)
+def test_spellings_lead_to_the_place(region: str, provider: str | None, region_id: str) -> None:
+    assert reference().identify_region(region, provider) == region_id
+
+
+@pytest.mark.parametrize("region", ["nowhere", "", "unknown", "not_available", "sa-west-9", "me-1", "ap-x-1"])
+def test_what_names_no_place_is_not_guessed(region: str) -> None:
+    """`sa`, `me` and `ap` are parts of the world in cloud names and countries elsewhere."""
+    assert reference().identify_region(region) is None
+
+
+@pytest.mark.parametrize(
+    ("region", "scope", "rci", "rung", "factor_region_id"),
+    [
+        ("azure:swedencentral", "lifecycle", 35.26, "country", "country:SE"),
+        ("aws:us-east-1", "lifecycle", 384.4, "country", "country:US"),
+        ("country:FR", "lifecycle", 41.44, "country", "country:FR"),
+        ("eu", "lifecycle", 209.9, "area", "area:eu27"),
+        ("world", "lifecycle", 458.29, "world", "world"),
+        ("gcp:us-east4", "direct", 343.48, "region", "gcp:us-east4"),
+        ("aws:us-east-1", "direct", 343.48, "grid_zone", "grid:us-pjm"),
+        ("aws:us-west-2", "direct", 288.15, "subregion", "us-egrid:NWPP"),
+        ("us-state:VA", "direct", 244.76, "state", "us-state:VA"),
+        ("aws:cn-north-1", "direct", 555.4, "state", "cn-province:CN-BJ"),
+        ("country:US", "direct", 349.67, "country", "country:US"),
+        ("ovh:fr-gravelines", "direct", 15.83, "grid_zone", "grid:fr"),
+    ],
+)
+def test_the_finest_row_of_the_scope_is_taken(
+    region: str, scope: str, rci: float, rung: str, factor_region_id: str
+) -> None:
+    factor = resolve(region, scope)
+    assert (factor.rci_gco2e_per_kwh.mid, factor.rung, factor.factor_region_id) == (rci, rung, factor_region_id)
+    assert factor.scope == scope
+    assert factor.year is not None
+
+
+def test_a_scope_without_a_row_is_converted_and_says_so() -> None:
+    """Ireland has a lifecycle value of 256.54 only: direct is 0.68 of it, 0.16 to 1.15."""
+    factor = resolve("aws:eu-west-1", "direct")
+    assert factor.rung == "country_converted"
+    rci = factor.rci_gco2e_per_kwh
+    assert (rci.low, rci.mid, rci.high) == pytest.approx((41.0464, 174.4472, 295.021))
+
+
+def test_a_country_with_several_grids_says_less_about_a_region_in_it() -> None:
+    inside, whole = resolve("aws:us-east-1", "lifecycle"), resolve("country:US", "lifecycle")
+    assert inside.rci_gco2e_per_kwh.low == pytest.approx(0.51 * 384.4)
+    assert whole.rci_gco2e_per_kwh.low == pytest.approx(0.72 * 384.4)
+
+
+def test_a_published_zero_is_a_gap_and_not_clean_electricity() -> None:
+    """One country is listed with 0 g/kWh: it falls to the world."""
+    factor = resolve("country:CF", "lifecycle")
+    assert (factor.region_id, factor.rung) == ("country:CF", "world")
+    assert factor.rci_gco2e_per_kwh.mid == 458.29
+
+
+def test_the_configured_default_stands_in_for_an_unknown_region() -> None:
+    factor = resolve("nowhere", "lifecycle", default="azure:swedencentral")
+    assert (factor.region_id, factor.rung, factor.level) == ("azure:swedencentral", "default_region", "country")
+
+
+def test_an_assumed_place_of_a_vendor_keeps_the_range_of_the_world() -> None:
+    factor, world = resolve(None, "lifecycle", "openai"), resolve(None, "lifecycle")
+    assert (factor.region_id, factor.rung) == ("country:US", "vendor")
+    assert factor.rci_gco2e_per_kwh.mid == 384.4
+    assert factor.rci_gco2e_per_kwh.low <= world.rci_gco2e_per_kwh.low
+    assert factor.rci_gco2e_per_kwh.high >= world.rci_gco2e_per_kwh.high
+
+
+def test_a_router_to_many_hosts_is_assumed_nowhere() -> None:
+    assert resolve(None, "lifecycle", "openrouter").rung == "world"
+
+
+def test_a_scope_that_does_not_exist_is_a_wrong_setting() -> None:
+    with pytest.raises(UsageError, match="lifecycle, direct"):
+        resolve("SE", "marginal")
+
+
+def test_location_based_values_never_turn_into_market_based_ones() -> None:
+    assert resolve("gcp:europe-west4", "direct").market_rci_gco2e_per_kwh is None
+
+
+def test_water_comes_from_the_region_and_else_from_the_fleet() -> None:
+    assert (resolve("aws:us-east-1", "direct").wue_l_per_kwh, resolve("aws:us-east-1", "direct").wue_basis) == (
+        0.12,
+        "region",
+    )
+    assert resolve("aws:ap-southeast-6", "direct").wue_basis == "fleet"
+    assert resolve("country:SE", "direct").wue_l_per_kwh is None

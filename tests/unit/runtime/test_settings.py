@@ -1,0 +1,122 @@
+"""Settings: environment over file, one error for all problems, typos are never silent."""
+
+from pathlib import Path
+
+import pytest
+
+from rice_stream.errors import UsageError
+from rice_stream.runtime.settings import load_settings
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    settings = load_settings(environment={})
+    assert settings.kafka_group_id == "rice-stream"
+    assert settings.events_topics == ("llm-requests",)
+    assert settings.alerts_topic == "carbon-alerts"
+    assert settings.database_url.get_secret_value() == "sqlite:///rice.db"
+    assert (settings.http_host, settings.http_port, settings.worker_http_port) == ("127.0.0.1", 8080, 6066)
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "rice.toml"
+    file.write_text('kafka_group_id = "from-file"\nevents_topics = ["a", "b"]\n')
+    settings = load_settings(environment={"RICE_CONFIG": str(file), "RICE_KAFKA_GROUP_ID": "from-environment"})
+    assert settings.kafka_group_id == "from-environment"
+    assert settings.events_topics == ("a", "b")
+
+
+def test_every_problem_is_listed_at_once_by_name(tmp_path: Path) -> None:
+    """Nobody should have to start a worker five times to find five mistakes."""
+    file = tmp_path / "rice.toml"
+    file.write_text("pue = 0.5\nno_such_thing = 1\n")
+    environment = {"RICE_RCI_SCOPE": "both", "RICE_WORKER_HTTP_PORT": "high", "RICE_KAFKA_BOOTSTRAP_SERVER": "x:1"}
+    with pytest.raises(UsageError) as raised:
+        load_settings(file, environment)
+    message = str(raised.value)
+    for name in ("RICE_PUE", "no_such_thing", "RICE_RCI_SCOPE", "RICE_WORKER_HTTP_PORT", "RICE_KAFKA_BOOTSTRAP_SERVER"):
+        assert name in message
+
+
+def test_a_secret_is_in_no_message_and_no_text() -> None:
+    environment = {"RICE_KAFKA_SASL_PASSWORD": "hunter2", "RICE_DATABASE_URL": "postgresql://u:hunter2@h/d"}
+    assert "hunter2" not in repr(load_settings(environment=environment))
+    with pytest.raises(UsageError) as raised:
+        load_settings(environment={**environment, "RICE_PUE": "9"})
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", " , ", ","])
+def test_no_events_topic_at_all_is_a_problem(text: str) -> None:
+    with pytest.raises(UsageError, match="RICE_EVENTS_TOPICS"):
+        load_settings(environment={"RICE_EVENTS_TOPICS": text})
+
+
+def test_a_missing_or_broken_file_says_which(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nowhere\.toml"):
+        load_settings(tmp_path / "nowhere.toml", {})
+    broken = tmp_path / "broken.toml"
+    broken.write_text("= 1")
+    with pytest.raises(UsageError, match="is not TOML"):
+        load_settings(broken, {})
+
+
+def test_kafka_clients_get_the_security_settings_by_their_own_names() -> None:
+    settings = load_settings(
+        environment={
+            "RICE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "RICE_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "RICE_KAFKA_SASL_USERNAME": "u",
+            "RICE_KAFKA_SASL_PASSWORD": "p",
+            "RICE_KAFKA_SSL_CA_LOCATION": "/etc/ca.pem",
+        }
+    )
+    config = settings.kafka_client_config()
+    assert config["security.protocol"] == "SASL_SSL"
+    assert config["sasl.mechanism"] == "SCRAM-SHA-512"
+    assert (config["sasl.username"], config["sasl.password"]) == ("u", "p")
+    assert config["ssl.ca.location"] == "/etc/ca.pem"
+
+
+def test_formats_and_rules_come_from_the_environment_and_from_a_file_alike(tmp_path: Path) -> None:
+    """One spelling for a line of the environment, tables for the file; both make the same options."""
+    file = tmp_path / "rice.toml"
+    file.write_text(
+        """
+        events_topics = ["spans", "logs"]
+        event_formats = { spans = "otlp" }
+        attribution_attributes = { tenant_id = ["service.namespace", "service.name"] }
+        [[attribution_rules]]
+        attribute = "kafka.key"
+        pattern = "(.*)-eu"
+        table = { acme = "Acme" }
+        """
+    )
+    environment = {
+        "RICE_EVENTS_TOPICS": "spans,logs",
+        "RICE_EVENT_FORMATS": "spans=otlp",
+        "RICE_ATTRIBUTION_ATTRIBUTES": "tenant_id=service.namespace,tenant_id=service.name",
+        "RICE_ATTRIBUTION_RULES": '[{"attribute": "kafka.key", "pattern": "(.*)-eu", "table": {"acme": "Acme"}}]',
+    }
+    options = load_settings(file, {}).format_options()
+    assert options == load_settings(environment=environment).format_options()
+    assert (options.format_of("spans"), options.format_of("logs")) == ("otlp", "auto")
+    assert options.rules[0].apply("acme-eu") == "Acme"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("EVENT_FORMATS", "llm-requests=xml", "xml"),
+        ("EVENT_FORMATS", "llm-request=otlp", "RICE_EVENTS_TOPICS"),
+        ("EVENT_FORMATS", "otlp", "topic=format"),
+        ("ATTRIBUTION_ATTRIBUTES", "tenant=service.name", "tenant_id"),
+        ("ATTRIBUTION_RULES", "service.name", "JSON"),
+        ("ATTRIBUTION_RULES", '[{"attribute": "a", "pattern": "("}]', "pattern"),
+        ("COUNT_LOG_EVENTS", "maybe", "bool"),
+        ("HTTP_BODY_MAX_BYTES", "10", "1024"),
+    ],
+)
+def test_a_wrong_format_rule_or_limit_is_named_with_what_is_allowed(name: str, value: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"RICE_{name}") as raised:
+        load_settings(environment={f"RICE_{name}": value})
+    assert said in str(raised.value)

@@ -1,0 +1,272 @@
+"""The loop from fetched to acknowledged: acknowledged after the commit only, tried again for a bounded time only."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest import mock
+
+import pytest
+
+from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.schema_names import MEASURES
+from rice_stream.store.batch import Batch, CommitResult
+from rice_stream.store.engine import StoreUnavailableError
+from rice_stream.worker.batches import BatchLoop, RejectionLimit, TooManyRejectionsError
+from rice_stream.worker.health import Progress
+from rice_stream.worker.intake import Delivery, Intake
+from rice_stream.worker.metrics import Metrics
+from tests.simulation.clock import VirtualExecutor, VirtualLoop, VirtualTime
+from tests.support.fakes import NOON_US, chunk_of, event
+
+METRICS = Metrics()
+NO_LIMIT = RejectionLimit(ratio_max=1.0, events_min=1_000_000)
+
+
+class ScriptedPipeline:
+    """Says what happened in `history`; fails as often as it is told to."""
+
+    def __init__(self, history: list[str], *, prepare_fails: int = 0, commit_fails: int = 0) -> None:
+        self._history = history
+        self._prepare_fails = prepare_fails
+        self._commit_fails = commit_fails
+
+    def prepare(self, chunks: Sequence[Chunk], _received_at_us: int) -> Batch:
+        name = "+".join(chunk.topic for chunk in chunks)
+        if self._prepare_fails:
+            self._prepare_fails -= 1
+            raise StoreUnavailableError("away")
+        self._history.append(f"prepared {name}")
+        progress = [SimpleNamespace(events=len(chunk.records)) for chunk in chunks]
+        records = SimpleNamespace(columns=dict[str, list[int]](basis_flags=[]))
+        return cast(
+            Batch, SimpleNamespace(name=name, rejections=[], ignored={}, rungs={}, progress=progress, records=records)
+        )
+
+    def commit(self, batch: Any) -> CommitResult:
+        if self._commit_fails:
+            self._commit_fails -= 1
+            self._history.append(f"failed {batch.name}")
+            raise StoreUnavailableError("away")
+        self._history.append(f"committed {batch.name}")
+        return CommitResult(0, 0, 0, 0, frozenset(), dict.fromkeys(MEASURES, 0))
+
+
+class Bench:
+    """A batch loop on a virtual clock; `history` is what happened, in order."""
+
+    def __init__(
+        self,
+        *,
+        limit: RejectionLimit = NO_LIMIT,
+        store_retry_s: float = 60.0,
+        prepare_fails: int = 0,
+        commit_fails: int = 0,
+    ) -> None:
+        self.loop = VirtualLoop()
+        self.history: list[str] = []
+        self.intake = Intake(events_max=2)
+        self.pipeline: Any = ScriptedPipeline(self.history, prepare_fails=prepare_fails, commit_fails=commit_fails)
+        self.progress = Progress(timeout_s=60, clock=self.loop.time)
+        self._limit = limit
+        self._store_retry_s = store_retry_s
+
+    def run(self, script: Callable[[], Awaitable[None]]) -> None:
+        """Run the batch loop beside a script that feeds it, until the loop ends."""
+
+        async def both() -> None:
+            batches = self._batches()
+            feeding = asyncio.ensure_future(script())
+            try:
+                await batches.run()
+            finally:
+                await feeding
+
+        time = VirtualTime(self.loop, NOON_US)
+        try:
+            with mock.patch("rice_stream.worker.batches.time", time):
+                self.loop.run_until_complete(both())
+        finally:
+            self.loop.close()
+
+    def _batches(self) -> BatchLoop:
+        async def on_commit(_result: CommitResult) -> None:
+            self.history.append("told")
+
+        batches = BatchLoop(
+            intake=self.intake,
+            pipeline=cast(Pipeline, self.pipeline),
+            metrics=METRICS,
+            progress=self.progress,
+            limit=self._limit,
+            batch_wait_s=0.01,
+            store_retry_s=self._store_retry_s,
+            on_commit=on_commit,
+        )
+        for name in ("_prepare_thread", "_commit_thread"):
+            getattr(batches, name).shutdown()
+            setattr(batches, name, VirtualExecutor(self.loop, Random(1), 0.2))
+        return batches
+
+    async def put(self, *names: str) -> None:
+        """Hand over one chunk per name, of two events each: a batch each."""
+        for name in names:
+            chunk = Chunk(name, 0, chunk_of([event(), event()]).records)
+            await self.intake.put(Delivery(chunk, partial(self.history.append, f"acked {name}")))
+
+
+def test_a_chunk_is_acknowledged_after_its_commit() -> None:
+    bench = Bench()
+
+    async def script() -> None:
+        await bench.put("a", "b", "c")
+        await bench.intake.close()
+
+    bench.run(script)
+    for name in "abc":
+        steps = [bench.history.index(f"{what} {name}") for what in ("prepared", "committed", "acked")]
+        assert steps == sorted(steps)
+    assert [line for line in bench.history if line.startswith("acked")] == ["acked a", "acked b", "acked c"]
+    assert bench.history.count("told") == 3
+
+
+def test_the_next_batch_is_prepared_while_one_commits_but_commits_after_it() -> None:
+    bench = Bench(commit_fails=3)
+
+    async def script() -> None:
+        await bench.put("a", "b", "c")
+        await bench.intake.close()
+
+    bench.run(script)
+    assert bench.history.index("prepared b") < bench.history.index("committed a")
+    assert bench.history.index("acked a") < bench.history.index("committed b")
+
+
+@pytest.mark.parametrize(("prepare_fails", "commit_fails"), [(8, 0), (0, 8)])
+def test_an_outage_shorter_than_the_limit_only_costs_time(prepare_fails: int, commit_fails: int) -> None:
+    bench = Bench(prepare_fails=prepare_fails, commit_fails=commit_fails)
+
+    async def script() -> None:
+        await bench.put("a", "b")
+        await asyncio.sleep(0.15)
+        assert bench.progress.ready()[0] is False, "the worker is not ready meanwhile"
+        await bench.intake.close()
+
+    bench.run(script)
+    assert bench.history.count("committed a") == bench.history.count("acked a") == 1
+    assert bench.history.count("committed b") == bench.history.count("acked b") == 1
+    assert bench.progress.ready()[0] is True
+
+
+@pytest.mark.parametrize(("prepare_fails", "commit_fails"), [(10**6, 0), (0, 10**6)])
+def test_an_outage_longer_than_the_limit_stops_the_worker_un_acked(prepare_fails: int, commit_fails: int) -> None:
+    bench = Bench(store_retry_s=5.0, prepare_fails=prepare_fails, commit_fails=commit_fails)
+
+    async def script() -> None:
+        await bench.put("a")
+
+    with pytest.raises(StoreUnavailableError, match="RICE_STORE_RETRY_S"):
+        bench.run(script)
+    assert 3 <= bench.loop.time() <= 6
+    assert not [line for line in bench.history if line.startswith(("committed", "acked"))]
+
+
+def test_what_is_in_flight_when_the_worker_fails_is_finished_or_left_un_acked() -> None:
+    """The second batch cannot be stored; the first one was, and is acknowledged."""
+    bench = Bench(store_retry_s=1.0)
+    commit = bench.pipeline.commit
+    bench.pipeline.commit = lambda batch: commit(batch) if batch.name == "a" else _unavailable()
+
+    async def script() -> None:
+        await bench.put("a", "b", "c")
+
+    with pytest.raises(StoreUnavailableError):
+        bench.run(script)
+    assert [line for line in bench.history if line.startswith("acked")] == ["acked a"]
+
+
+def _unavailable() -> CommitResult:
+    raise StoreUnavailableError("away")
+
+
+def rejecting(events: int, rejected: int) -> Batch:
+    """As much of a batch as the limit looks at."""
+    refusals = [SimpleNamespace(reason="not_json", detail="not JSON: sample")] * rejected
+    return cast(Batch, SimpleNamespace(rejections=refusals, progress=[SimpleNamespace(events=events)]))
+
+
+def test_mostly_refused_events_stop_the_worker_with_the_reason() -> None:
+    limit = RejectionLimit(ratio_max=0.5, events_min=100)
+    limit.check(rejecting(events=40, rejected=0))
+    with pytest.raises(TooManyRejectionsError, match=r"61 of the last 101 .* not_json: not JSON: sample"):
+        limit.check(rejecting(events=0, rejected=61))
+
+
+def test_a_few_refused_events_do_not() -> None:
+    limit = RejectionLimit(ratio_max=0.5, events_min=100)
+    for _ in range(50):
+        limit.check(rejecting(events=60, rejected=40))
+
+
+def test_refusals_below_the_least_number_of_events_do_not_count_yet() -> None:
+    limit = RejectionLimit(ratio_max=0.1, events_min=100)
+    for _ in range(9):
+        limit.check(rejecting(events=0, rejected=11))
+    with pytest.raises(TooManyRejectionsError):
+        limit.check(rejecting(events=0, rejected=11))
+
+
+def test_what_was_refused_long_ago_is_forgotten() -> None:
+    limit = RejectionLimit(ratio_max=0.5, events_min=100)
+    limit.check(rejecting(events=60, rejected=50))
+    for _ in range(5):
+        limit.check(rejecting(events=100, rejected=0))
+    limit.check(rejecting(events=60, rejected=50))
+
+
+def test_a_batch_over_the_limit_is_neither_stored_nor_acknowledged() -> None:
+    bench = Bench(limit=RejectionLimit(ratio_max=0.5, events_min=1))
+    prepare = bench.pipeline.prepare
+
+    def refuse(chunks: Sequence[Chunk], received_at_us: int) -> Any:
+        batch = prepare(chunks, received_at_us)
+        batch.rejections = [SimpleNamespace(reason="not_json", detail="d", source_format="canonical")] * (
+            9 if batch.name == "b" else 0
+        )
+        return batch
+
+    bench.pipeline.prepare = refuse
+
+    async def script() -> None:
+        await bench.put("a", "b", "c")
+
+    with pytest.raises(TooManyRejectionsError):
+        bench.run(script)
+    assert "acked a" in bench.history
+    assert not {"committed b", "acked b", "committed c", "acked c"} & set(bench.history)
+
+
+def test_a_worker_that_cannot_commit_is_not_ready_although_it_can_prepare() -> None:
+    """The next batch needs no new names, so preparing it succeeds: that says nothing of the store."""
+    bench = Bench(commit_fails=8)
+    ready: dict[str, bool] = {}
+    prepare = bench.pipeline.prepare
+
+    def prepare_and_note(chunks: Sequence[Chunk], received_at_us: int) -> Batch:
+        bench.loop.call_later(0.01, lambda: ready.update({chunks[0].topic: bench.progress.ready()[0]}))
+        return cast(Batch, prepare(chunks, received_at_us))
+
+    bench.pipeline.prepare = prepare_and_note
+
+    async def script() -> None:
+        await bench.put("a", "b")
+        await asyncio.sleep(1.0)
+        await bench.put("c")
+        await bench.intake.close()
+
+    bench.run(script)
+    assert bench.history.index("prepared b") < bench.history.index("committed a")
+    assert bench.history.index("prepared b") > bench.history.index("failed a")
+    assert ready["b"] is False

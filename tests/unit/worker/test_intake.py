@@ -1,0 +1,130 @@
+"""Between fetching and storing: bounded, in order, nothing lost at the end."""
+
+import asyncio
+
+import pytest
+
+from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.worker.intake import Delivery, Intake
+from tests.simulation.clock import VirtualLoop
+from tests.support.fakes import event, records_of
+
+
+def delivery(records: int, name: str = "events") -> Delivery:
+    return Delivery(Chunk(name, 0, records_of([event()] * records)), acknowledge=name)
+
+
+def names(taken: list[Delivery]) -> list[str]:
+    return [one.chunk.topic for one in taken]
+
+
+def on_virtual_time(work: object) -> None:
+    """Run a coroutine on a clock that moves by itself."""
+    loop = VirtualLoop()
+    try:
+        loop.run_until_complete(work)  # type: ignore[arg-type]
+    finally:
+        loop.close()
+
+
+def test_with_a_backlog_a_batch_is_taken_at_once_and_in_order() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=10)
+        for name in "abc":
+            await intake.put(delivery(4, name))
+        assert len(intake) == 12
+        assert names(await intake.take(wait_s=100)) == ["a", "b"]
+        assert asyncio.get_running_loop().time() == 0
+        assert len(intake) == 4
+
+    on_virtual_time(work())
+
+
+def test_without_a_backlog_it_waits_a_moment_for_more_to_come() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=10)
+        loop = asyncio.get_running_loop()
+        await intake.put(delivery(1, "a"))
+        loop.call_later(0.1, lambda: asyncio.ensure_future(intake.put(delivery(1, "b"))))
+        loop.call_later(9.0, lambda: asyncio.ensure_future(intake.put(delivery(1, "late"))))
+        assert names(await intake.take(wait_s=0.5)) == ["a", "b"]
+        assert loop.time() == pytest.approx(0.5)
+
+    on_virtual_time(work())
+
+
+def test_a_full_batch_ends_the_wait() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=2)
+        loop = asyncio.get_running_loop()
+        await intake.put(delivery(1, "a"))
+        loop.call_later(0.1, lambda: asyncio.ensure_future(intake.put(delivery(1, "b"))))
+        assert names(await intake.take(wait_s=50)) == ["a", "b"]
+        assert loop.time() == pytest.approx(0.1)
+
+    on_virtual_time(work())
+
+
+def test_a_chunk_larger_than_a_batch_is_a_batch_by_itself() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=5)
+        await intake.put(delivery(50, "large"))
+        assert names(await intake.take(wait_s=1)) == ["large"]
+
+    on_virtual_time(work())
+
+
+def test_putting_waits_while_a_batch_is_waiting() -> None:
+    """A slow store stops the fetching, not the memory."""
+
+    async def work() -> None:
+        intake = Intake(events_max=3)
+        await intake.put(delivery(3, "a"))
+        putting = asyncio.ensure_future(intake.put(delivery(3, "b")))
+        await asyncio.sleep(10)
+        assert not putting.done()
+        assert names(await intake.take(wait_s=1)) == ["a"]
+        await asyncio.wait_for(putting, 1)
+        assert names(await intake.take(wait_s=1)) == ["b"]
+
+    on_virtual_time(work())
+
+
+def test_once_closed_it_gives_out_what_is_left_and_then_nothing() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=3)
+        for name in "ab":
+            await intake.put(delivery(2, name))
+        await intake.close()
+        assert names(await intake.take(wait_s=100)) == ["a"]
+        assert names(await intake.take(wait_s=100)) == ["b"]
+        assert await intake.take(wait_s=100) == []
+        assert asyncio.get_running_loop().time() == 0
+
+    on_virtual_time(work())
+
+
+def test_a_chunk_that_comes_after_the_close_is_left_for_the_next_worker() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=3)
+        await intake.put(delivery(3, "a"))
+        putting = asyncio.ensure_future(intake.put(delivery(3, "b")))
+        await asyncio.sleep(1)
+        await intake.close()
+        await asyncio.wait_for(putting, 1)
+        assert names(await intake.take(wait_s=1)) == ["a"]
+        assert await intake.take(wait_s=1) == []
+
+    on_virtual_time(work())
+
+
+def test_closing_wakes_a_worker_that_waits_for_work() -> None:
+    async def work() -> None:
+        intake = Intake(events_max=3)
+        taking = asyncio.ensure_future(intake.take(wait_s=1))
+        await asyncio.sleep(5)
+        assert not taking.done()
+        await intake.close()
+        assert await asyncio.wait_for(taking, 1) == []
+
+    on_virtual_time(work())

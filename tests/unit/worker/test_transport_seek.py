@@ -1,0 +1,51 @@
+"""Going back to what the group has committed, where aiokafka would stay: at partitions without a committed offset."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from rice_stream.worker.faust_transport import ChunkConsumerThread
+
+
+class Client:
+    """As much of AIOKafkaConsumer as is asked: partition 0 is committed up to 7, partition 1 up to 0, 2 not at all."""
+
+    def __init__(self) -> None:
+        self.flow_active = True
+        self.sought: dict[int, int | str] = {}
+        self.partitions = {TopicPartition("events", number) for number in range(3)}
+
+    def assignment(self) -> set[TopicPartition]:
+        return self.partitions
+
+    async def committed(self, tp: TopicPartition) -> int | None:
+        return {0: 7, 1: 0}.get(tp.partition)
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        self.sought[tp.partition] = offset
+
+    async def seek_to_beginning(self, tp: TopicPartition) -> bool:
+        self.sought[tp.partition] = "beginning"
+        return True
+
+
+def go_back(client: Client) -> dict[Any, Any]:
+    thread: Any = SimpleNamespace(consumer=client)
+    return asyncio.run(ChunkConsumerThread._seek_to_committed(thread, client))
+
+
+def test_every_partition_is_sought_also_where_nothing_is_committed() -> None:
+    """What was fetched and dropped amid a rebalance lies behind the position: staying there would lose it."""
+    client = Client()
+    assert go_back(client) == {("events", 0): 7, ("events", 1): 0, ("events", 2): None}
+    assert client.sought == {0: 7, 1: 0, 2: "beginning"}
+
+
+def test_a_rebalance_in_between_leaves_out_what_was_not_sought() -> None:
+    """The answer tells the consumer that it has to go back again."""
+    client = Client()
+    client.flow_active = False
+    assert go_back(client) == {}
+    assert client.sought == {}
