@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from benchmarks.harness import Row, stack
 from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.parsing import parse_budget
-from rice_stream.schema_names import MEASURES
+from rice_stream.quantities import MEASURES
 from rice_stream.store import budget_store
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import reading, writing

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from rice_stream.estimator.calibrated.method import load_calibrated
-from rice_stream.estimator.method import Context, Estimates, Floats, Range, Requests
+from rice_stream.estimator.method import Context, Estimates, Requests
+from rice_stream.quantities import Floats, Range
 
 EVENTS_PER_BATCH = 16_384
 CONTEXTS = 200

@@ -19,7 +19,7 @@ from rice_stream.errors import RiceError
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.interval import SMALL_B
 from rice_stream.estimator.calibrated.method import ARTEFACT
-from rice_stream.estimator.method import Floats
+from rice_stream.quantities import Floats
 from training.calibrated_artefact import BATCH_HIGH, BATCH_LOW, fields, rounded, scaffold, serialise
 from training.calibrated_errors import Coverage, assumed, at_batch, bare, calibrate, family, small_errors, widening
 from training.calibrated_fit import LeftOutFits, fit, initial, leave_out, predict_j, problem

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rice_stream.estimator.method import Context, Floats, Requests
+from rice_stream.estimator.method import Context, Requests
 from rice_stream.estimator.registry import load_method
+from rice_stream.quantities import Floats
 from training.calibrated_model import specifications
 from training.calibrated_rows import Row, leave_one_group_out
 

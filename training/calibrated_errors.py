@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.errors import ReferenceDataError
-from rice_stream.estimator.method import Floats
+from rice_stream.quantities import Floats
 from training.calibrated_rows import Row
 
 NOMINAL = 0.80

@@ -15,7 +15,7 @@ from scipy.optimize import least_squares
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.physics import Cost, Setup, decode, joules, prefill, seconds
 from rice_stream.estimator.calibrated.setup import MID, resolve, setup_of
-from rice_stream.estimator.method import Floats
+from rice_stream.quantities import Floats
 from training.calibrated_model import (
     BOARD_J,
     BOARD_S,

@@ -15,7 +15,7 @@ import numpy as np
 
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.physics import Machine, Shape, field_names
-from rice_stream.estimator.method import Floats
+from rice_stream.quantities import Floats
 from training.calibrated_rows import DATA, HARDWARE_FILE
 
 Theta = dict[str, float]

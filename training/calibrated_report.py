@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rice_stream.estimator.calibrated.artefact import parse_artefact
-from rice_stream.estimator.method import Floats
+from rice_stream.quantities import Floats
 from training.calibrated_artefact import HOST_SHARE, KV_LAW
 from training.calibrated_compare import ecologits_j, log_log_j, paper_j, tdp_time_j
 from training.calibrated_errors import family

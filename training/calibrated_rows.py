@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from rice_stream.errors import ReferenceDataError, UsageError
-from rice_stream.estimator.method import Context, Range
+from rice_stream.estimator.method import Context
+from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.estimator.method import Floats
+from rice_stream.quantities import Floats
 from training.calibrated_artefact import HOST_SHARE
 from training.calibrated_model import specifications
 from training.calibrated_rows import Row

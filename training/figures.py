@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rice_stream.errors import ReferenceDataError
-from rice_stream.estimator.method import Floats
+from rice_stream.quantities import Floats
 
 DATA = Path(__file__).parent / "data"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rice_stream.estimator.method import Floats
 from rice_stream.estimator.paper.method import PaperMethod
+from rice_stream.quantities import Floats
 from training.figures import prefill_points, table, unique_prefill_points
 from training.measured import predict
 from training.paper import fit_forest

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rice_stream.estimator.method import Floats
 from rice_stream.estimator.paper.method import TDP_W, UTILISATION, PaperMethod
+from rice_stream.quantities import Floats
 from training.figures import table
 from training.findings import EVALUATED_TOKENS, TABLE_V, Facts, latency_s, markdown_table, percent, size_b
 from training.measured import LEADERBOARD_TOKENS, Compared, batched, gpu_metered, leaderboard

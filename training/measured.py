@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rice_stream.estimator.method import Context, Estimates, Floats, Range, Requests
+from rice_stream.estimator.method import Context, Estimates, Requests
 from rice_stream.estimator.paper.method import PaperMethod
+from rice_stream.quantities import Floats, Range
 from training.figures import Table, table
 
 LEADERBOARD_TOKENS = (256, 256)

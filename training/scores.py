@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rice_stream.estimator.method import Floats
+from rice_stream.quantities import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
-from rice_stream.estimator.method import Floats
+from rice_stream.quantities import Floats
 from training.figures import PrefillFigures
 from training.scores import Scores, scores
 

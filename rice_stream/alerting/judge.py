@@ -6,7 +6,7 @@ sweep, of this worker or another, judges the same totals.
 
 import json
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
@@ -15,6 +15,7 @@ from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.rules import due_periods, judge
 from rice_stream.budgets.states import BudgetState, Transition
+from rice_stream.instants import datetime_of, epoch_us
 from rice_stream.store import budget_store
 from rice_stream.store.consumption import consumed_in
 from rice_stream.store.engine import reading, writing
@@ -22,12 +23,6 @@ from rice_stream.store.engine import reading, writing
 SOURCE = "/rice-stream"
 LATENESS = timedelta(days=2)
 """How long after its end a period is still judged, for events that arrive late."""
-_MICRO = 1_000_000
-
-
-def microseconds(moment: datetime) -> int:
-    """Integer epoch microseconds, without going through a float."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 class Judge:
@@ -71,18 +66,18 @@ def _judged(connection: Any, budget: Budget, state: BudgetState, now: datetime) 
 
 
 def _alert_row(budget: Budget, transition: Transition, watermark_us: int | None, now: datetime) -> dict[str, Any]:
-    watermark = None if watermark_us is None else datetime.fromtimestamp(watermark_us / _MICRO, tz=UTC)
+    watermark = None if watermark_us is None else datetime_of(watermark_us)
     event = alert_event(budget, transition, source=SOURCE, event_time_watermark=watermark, time=now)
     return {
         "id": event["id"],
         "tenant_id": budget.tenant_id,
         "budget_id": budget.budget_id,
         "budget": budget.name,
-        "period_start_us": microseconds(transition.period.start) if transition.period.calendar else 0,
+        "period_start_us": epoch_us(transition.period.start) if transition.period.calendar else 0,
         "threshold": transition.threshold,
         "state": transition.state,
         "sequence": transition.sequence,
-        "created_at_us": microseconds(now),
+        "created_at_us": epoch_us(now),
         "delivered_at_us": None,
         "event": json.dumps(event),
     }

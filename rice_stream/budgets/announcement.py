@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from rice_stream.budgets.definition import MICRO_UNITS, Budget
-from rice_stream.budgets.periods import in_utc
 from rice_stream.budgets.states import BudgetState, Consumed, Transition
+from rice_stream.instants import epoch_us, rfc3339
 
 ALERT_TYPE = "dev.rice.carbon.budget.v1"
 
@@ -28,7 +28,7 @@ def alert_event(
         "source": source,
         "type": ALERT_TYPE,
         "subject": budget.tenant_id,
-        "time": rfc3339(time),
+        "time": rfc3339(epoch_us(time)),
         "datacontenttype": "application/json",
         "partitionkey": budget.tenant_id,
         "data": {
@@ -37,8 +37,8 @@ def alert_event(
             "scope": scope(budget),
             "period": budget.period,
             "time_zone": budget.time_zone,
-            "period_start": rfc3339(period.start),
-            "period_end": rfc3339(period.end),
+            "period_start": rfc3339(epoch_us(period.start)),
+            "period_end": rfc3339(epoch_us(period.end)),
             f"limit_{budget.unit}": in_units(budget, budget.limit),
             "estimate": budget.estimate,
             "consumed_gco2e": _consumed_gco2e(consumed),
@@ -48,7 +48,7 @@ def alert_event(
             "state": transition.state,
             "severity": transition.severity,
             "basis": transition.basis,
-            "event_time_watermark": rfc3339(event_time_watermark) if event_time_watermark else None,
+            "event_time_watermark": rfc3339(epoch_us(event_time_watermark)) if event_time_watermark else None,
             "sequence": transition.sequence,
         },
     }
@@ -65,7 +65,7 @@ def alert_id(budget: Budget, transition: Transition) -> str:
         budget.tenant_id,
         "" if budget.budget_id is None else str(budget.budget_id),
         budget.name,
-        rfc3339(transition.period.start) if transition.period.calendar else "rolling",
+        rfc3339(epoch_us(transition.period.start)) if transition.period.calendar else "rolling",
         repr(transition.threshold),
         transition.state,
         str(transition.sequence),
@@ -115,15 +115,6 @@ def scope(budget: Budget) -> dict[str, str | None]:
 def in_units(budget: Budget, amount: int) -> float:
     """Micro-units of a budget as gCO2e or kWh."""
     return amount / MICRO_UNITS[budget.unit]
-
-
-def rfc3339(instant: datetime) -> str:
-    """The instant in UTC, to the microsecond where it has a fraction: "2026-11-01T00:00:00Z".
-
-    Raises:
-        ValueError: a naive datetime names no instant.
-    """
-    return in_utc(instant).replace(tzinfo=None).isoformat() + "Z"
 
 
 def _consumed_gco2e(consumed: Consumed) -> dict[str, float]:

@@ -9,9 +9,9 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, get_args
-from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
+from rice_stream.instants import zone
 
 Unit = Literal["gco2e", "kwh"]
 Estimate = Literal["low", "mid", "high"]
@@ -85,19 +85,6 @@ class Budget:
 def exact(ratio: float) -> Fraction:
     """The decimal number that was written, not the binary one it is stored as: `exact(0.8) == Fraction(4, 5)`."""
     return Fraction(repr(ratio))
-
-
-@lru_cache(maxsize=1024)
-def zone(name: str) -> ZoneInfo:
-    """The IANA time zone; its rules are read once per process (the interpreter's own cache keeps only eight zones).
-
-    Raises:
-        UsageError: no such zone.
-    """
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:  # unknown; not a key at all; a folder of zones such as "America"
-        raise UsageError(f"time_zone: {name!r} is no IANA time zone; write it as in 'Europe/Berlin'") from error
 
 
 def field_problems(values: Mapping[str, object]) -> list[str]:

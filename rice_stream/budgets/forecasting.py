@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from rice_stream.budgets.definition import Budget
-from rice_stream.budgets.periods import Period, in_utc
+from rice_stream.budgets.periods import Period
 from rice_stream.budgets.states import Consumed
+from rice_stream.instants import in_utc
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """The period a budget is judged over: calendar periods in a time zone, and rolling windows. Pure: takes `now`."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta
 
-from rice_stream.budgets.definition import Budget, PeriodName, zone
+from rice_stream.budgets.definition import Budget, PeriodName
+from rice_stream.instants import day_start, in_utc, zone
 
 MINUTE = timedelta(minutes=1)
 INSTANT = timedelta.resolution
@@ -72,35 +72,6 @@ def next_period(budget: Budget, period: Period) -> Period:
 def period_length(budget: Budget, period: Period) -> timedelta:
     """The real time a period lasts (a day may have 23 h); of a rolling window its nominal length."""
     return budget.window if budget.window is not None else period.end - period.start
-
-
-def day_start(day: date, place: ZoneInfo) -> datetime:
-    """The first instant, in UTC, at which the clocks of a place show `day` or a later date."""
-    midnight = datetime.combine(day, time(), place)  # fold 0: the first of two midnights
-    start = midnight.astimezone(UTC)
-    if start.astimezone(place).replace(tzinfo=None) == midnight.replace(tzinfo=None):
-        return start
-    # The clocks jump over midnight. PEP 495: fold 1 reads it by the new offset (before the jump), fold 0 by the old one
-    # (at the jump or after it); the jump itself is the first whole second between them that shows the new date.
-    before, after = midnight.replace(fold=1).astimezone(UTC), start
-    while after - before > timedelta(seconds=1):
-        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
-        if middle.astimezone(place).date() >= day:
-            after = middle
-        else:
-            before = middle
-    return after
-
-
-def in_utc(instant: datetime) -> datetime:
-    """The same instant in UTC.
-
-    Raises:
-        ValueError: a naive datetime names no instant.
-    """
-    if instant.tzinfo is None:
-        raise ValueError(f"an instant needs a time zone, got the naive {instant!r}")
-    return instant.astimezone(UTC)
 
 
 def _first_day(period: PeriodName, day: date) -> date:

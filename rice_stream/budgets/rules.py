@@ -15,8 +15,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rice_stream.budgets.definition import Budget
-from rice_stream.budgets.periods import Period, in_utc, period_at, previous_period
+from rice_stream.budgets.periods import Period, period_at, previous_period
 from rice_stream.budgets.states import BudgetState, ClosedPeriod, Consumed, State, Transition, crossing_state
+from rice_stream.instants import in_utc
 
 CLOSED_PERIODS_MAX = 35
 """Past periods with announcements that a state remembers; older periods are no longer judged. Keeps a state small."""

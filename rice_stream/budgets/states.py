@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from rice_stream.budgets.definition import Budget
-from rice_stream.budgets.periods import Period, in_utc
+from rice_stream.budgets.periods import Period
 from rice_stream.errors import RiceError
+from rice_stream.instants import in_utc
 
 State = Literal["ok", "warning", "exceeded", "resolved"]
 Severity = Literal["info", "warning", "critical"]

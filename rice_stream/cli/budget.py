@@ -17,6 +17,7 @@ from rice_stream.budgets.periods import period_at
 from rice_stream.budgets.rules import judge
 from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer, json_option, pass_session, table
 from rice_stream.errors import UsageError
+from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.runtime.opening import open_store
 from rice_stream.store import budget_store, schema
 from rice_stream.store.consumption import consumed_in
@@ -177,8 +178,8 @@ def _row(connection: Connection, wanted: Budget, now: datetime) -> dict[str, Any
     state, _ = judge(wanted, budget_store.load_state(connection, wanted), consumed, period, now)
     return {
         **budget_status(wanted, state, consumed),
-        "period_start": period.start.isoformat().replace("+00:00", "Z"),
-        "period_end": period.end.isoformat().replace("+00:00", "Z"),
+        "period_start": rfc3339(epoch_us(period.start)),
+        "period_end": rfc3339(epoch_us(period.end)),
     }
 
 
@@ -237,11 +238,5 @@ def alerts(session: Session, tenant: str | None, limit: int, *, as_json: bool) -
     answer({"alerts": rows}, as_json=as_json, human=human)
 
 
-def _instant(microseconds: int | None) -> str | None:
-    if microseconds is None:
-        return None
-    return (
-        datetime.fromtimestamp(microseconds / 1_000_000, tz=UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+def _instant(instant_us: int | None) -> str | None:
+    return None if instant_us is None else rfc3339(instant_us, "milliseconds")

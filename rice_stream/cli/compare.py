@@ -10,11 +10,11 @@ from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_sess
 from rice_stream.cli.reports import defaults_of, instant
 from rice_stream.cli.requests import number, option_name
 from rice_stream.errors import UsageError
+from rice_stream.instants import FOREVER_S, SECOND_US, epoch_us
 from rice_stream.meter.what_if import Change
 from rice_stream.reference.tables import PRECISIONS
 from rice_stream.reports.comparison import Tables, Traffic
 from rice_stream.reports.comparison import compare as compare_traffic
-from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us
 from rice_stream.runtime.opening import open_method, open_reference, open_store
 from rice_stream.store.views import WINDOWS_S
 
@@ -80,11 +80,11 @@ def _traffic(given: dict[str, Any]) -> Traffic:
         raise UsageError("--window says it all: leave out --from and --to, or give them without --window")
     if start is None and end is None:
         now_us = epoch_us(datetime.now(UTC))
-        from_us, to_us = now_us - WINDOWS_S[window or "24h"] * MICRO, now_us + 1
+        from_us, to_us = now_us - WINDOWS_S[window or "24h"] * SECOND_US, now_us + 1
     else:
         from_at, to_at = instant("--from", start), instant("--to", end)
         from_us = 0 if from_at is None else epoch_us(from_at)
-        to_us = FOREVER_S * MICRO if to_at is None else epoch_us(to_at)
+        to_us = FOREVER_S * SECOND_US if to_at is None else epoch_us(to_at)
         if from_us >= to_us:
             raise UsageError(f"--from must lie before --to, which is not included; got {start} and {end}")
     return Traffic(from_us, to_us, given["tenant"], given["only_model"])

@@ -14,8 +14,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.quarantine import quarantine
 from rice_stream.errors import UsageError
-from rice_stream.events.canonical import parse_time
 from rice_stream.files.reading import FILE_TOPIC
+from rice_stream.instants import parse_time
 from rice_stream.meter.recompute import TokenDefaults
 from rice_stream.proof.verification import ReportProgress
 from rice_stream.proof.verification import verify as verify_totals

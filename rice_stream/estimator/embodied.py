@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from importlib import resources
 
 from rice_stream.errors import ReferenceDataError
-from rice_stream.estimator.method import Floats, Impact, Range
+from rice_stream.estimator.method import Impact
+from rice_stream.quantities import Floats, Range
 
 FACTOR_FILE = "embodied.csv"
 COLUMNS = ("factor", "hardware", "low", "mid", "high", "unit", "source")

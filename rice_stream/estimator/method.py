@@ -11,25 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A low, a middle and a high value of one quantity; `low <= mid <= high`."""
-
-    low: float
-    mid: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not self.low <= self.mid <= self.high:
-            raise ValueError(f"a range must be ordered low <= mid <= high, got {self.low}, {self.mid}, {self.high}")
-
-    @classmethod
-    def exact(cls, value: float) -> "Range":
-        return cls(value, value, value)
+from rice_stream.quantities import Floats, Ints, Range
 
 
 @dataclass(frozen=True, slots=True)

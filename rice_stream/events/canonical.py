@@ -5,53 +5,22 @@ reason. `rice_stream.events` decodes the hot path with msgspec against `WireEven
 a property test holds the two together.
 """
 
-import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from rice_stream.instants import epoch_us, parse_time, rfc3339
 
 TOKENS_MAX = 2**31 - 1
 """Largest token count of one request: counts are stored as 32-bit integers."""
 NAME_LENGTH_MAX = 256
 """Longest identifier or name, in characters."""
 
-YEAR_MIN, YEAR_MAX = 2000, 2099
-"""An event time outside these years is a unit mistake (seconds sent as milliseconds), not an event."""
-
-_RFC3339 = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
-)
 
 UsageQuality = Literal["reported", "derived", "estimated", "missing"]
 Status = Literal["ok", "error"]
-
-
-def parse_time(value: object) -> datetime:
-    """RFC 3339 text with a time zone -> UTC; digits beyond microseconds are cut. ValueError says what to send."""
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError("needs a time zone")
-        return _within_years(value.astimezone(UTC))
-    match = _RFC3339.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("must be RFC 3339 text with a time zone, such as 2026-11-22T19:00:03.480Z")
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    microseconds = ((fraction or "") + "000000")[:6]
-    # Python reads the offset; everything before it has been checked digit by digit above.
-    text = f"{year}-{month}-{day}T{hour}:{minute}:{second}.{microseconds}{'+00:00' if zone in 'Zz' else zone}"
-    try:
-        moment = datetime.fromisoformat(text)
-        return _within_years(moment.astimezone(UTC))
-    except OverflowError as error:
-        raise ValueError("is not a point in time that exists") from error
-
-
-def _within_years(moment: datetime) -> datetime:
-    if not YEAR_MIN <= moment.year <= YEAR_MAX:
-        raise ValueError(f"must lie in the years {YEAR_MIN} to {YEAR_MAX}; is the unit right?")
-    return moment
 
 
 def _without_nul(value: str) -> str:
@@ -170,7 +139,7 @@ RawEvent = msgspec.defstruct(
 
 def wire_time(moment: datetime) -> str:
     """The one spelling of a time that the column parser reads: `2026-11-22T19:00:03.480000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+    return rfc3339(epoch_us(moment), "microseconds")
 
 
 def to_wire(event: CanonicalEvent) -> WireEvent:

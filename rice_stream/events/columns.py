@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from rice_stream.basis import Basis
 from rice_stream.events.canonical import FIELD_NAMES, WireEvent
 from rice_stream.events.times import parse_times
-
-UNKNOWN = -1
-"""Stands for null in the integer columns: all real values are >= 0."""
+from rice_stream.quantities import UNKNOWN
 
 _AT = {name: position for position, name in enumerate(FIELD_NAMES)}
 ATTRIBUTION_FIELDS = ("tenant_id", "team_id", "project_id", "source")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.estimator.method import Ints
+from rice_stream.quantities import Ints
 
 
 @dataclass(frozen=True, slots=True)

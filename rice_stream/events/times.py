@@ -6,9 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.canonical import YEAR_MAX, YEAR_MIN
-
-_DAY_US = 86_400_000_000
+from rice_stream.instants import DAY_US, SECOND_US, YEAR_MAX, YEAR_MIN
 
 
 class _Shape(NamedTuple):
@@ -68,7 +66,7 @@ def _parse_column(texts: Sequence[str], shape: _Shape) -> tuple[NDArray[np.int64
     first_day = _MONTH_FIRST_DAY[month_index]
     good &= day <= _MONTH_FIRST_DAY[month_index + 1] - first_day
     seconds = hour * np.int64(3600) + minute * np.int64(60) + second
-    times_us = (first_day + day - 1) * _DAY_US + seconds * 1_000_000
+    times_us = (first_day + day - 1) * DAY_US + seconds * SECOND_US
     for place in range(shape.fraction_digits):
         times_us += digits[20 + place] * np.int64(10 ** (5 - place))
     return times_us, good

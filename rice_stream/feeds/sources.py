@@ -14,14 +14,13 @@ from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from rice_stream.errors import ServiceUnavailableError
-from rice_stream.reference.reading import us_from_iso
+from rice_stream.instants import SECOND_US, us_from_iso
 
 LB_PER_MWH_TO_G_PER_KWH = 0.45359237
 """1 lb = 453.59237 g exactly, 1 MWh = 1000 kWh."""
 MAX_RCI_GCO2E_PER_KWH = 2000.0
 """As in the tables: more is a unit mistake."""
 HOUR_US = 3_600_000_000
-SECOND_US = 1_000_000
 
 
 class LiveFeedError(ServiceUnavailableError):

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
-from rice_stream.estimator.method import Estimates, Floats, GivesImpacts, Ints, Method, Requests
-from rice_stream.events.columns import UNKNOWN
-from rice_stream.schema_names import IMPACT_COLUMNS, MEASURES
+from rice_stream.estimator.method import Estimates, GivesImpacts, Method, Requests
+from rice_stream.instants import SECOND_US
+from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO, UNKNOWN, Floats, Ints
 
-MICRO = 1_000_000
 GRAMS_PER_KWH_TO_PER_WH = 1e-3
 
 AMOUNT_MAX = 10**13
@@ -160,5 +159,5 @@ def measure_matrix(
 
 def floor_to(times_us: Ints, bucket_s: int) -> Ints:
     """Start (epoch seconds) of the bucket that each time (epoch microseconds) lies in."""
-    seconds = times_us // MICRO
+    seconds = times_us // SECOND_US
     return seconds - seconds % bucket_s

@@ -11,8 +11,9 @@ import numpy as np
 
 from rice_stream.basis import basis_names
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Estimates, GivesImpacts, Impacts, Method, Range, Requests
+from rice_stream.estimator.method import Context, Estimates, GivesImpacts, Impacts, Method, Requests
 from rice_stream.meter.factors import FactorPolicy, FactorUse, ServiceKey, resolve_factors
+from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
 
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from rice_stream.estimator.method import Context, Profile, Range
+from rice_stream.estimator.method import Context, Profile
 from rice_stream.meter.serving_overrides import Override, find_override
+from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
-from rice_stream.estimator.method import Context, Estimates, Floats, Ints, Method, Requests
-from rice_stream.events.columns import UNKNOWN
+from rice_stream.estimator.method import Context, Estimates, Method, Requests
 from rice_stream.meter.amounts import Amounts, amounts
 from rice_stream.meter.factors import context_from_detail
+from rice_stream.quantities import UNKNOWN, Floats, Ints
 
 AMOUNTS = (
     "it_energy_uwh",

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from rice_stream.estimator.method import Profile, Range
+from rice_stream.estimator.method import Profile
+from rice_stream.quantities import Range
 from rice_stream.reference.tables import PRECISIONS
 
 NO_PROFILES: Mapping[str, Profile] = {}

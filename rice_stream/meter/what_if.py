@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Range
+from rice_stream.estimator.method import Context
 from rice_stream.meter.factors import FactorPolicy, context_from_detail
+from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
 
 NEEDS_CALIBRATED = ("batch_size", "precision", "profile")

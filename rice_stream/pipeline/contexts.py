@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.estimator.method import Floats, Ints, Method
+from rice_stream.estimator.method import Method
 from rice_stream.events.columns import EventColumns, Service
 from rice_stream.events.mappings import MODEL, NO_MAPPINGS, REGION, Mappings
 from rice_stream.meter.factors import FactorPolicy, LiveLookup, ServiceKey, no_live_feed, resolve_factors
+from rice_stream.quantities import Floats, Ints
 from rice_stream.reference.lookup import Reference
 from rice_stream.store.dimensions import Dimensions
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.estimator.method import Ints
-from rice_stream.events.columns import UNKNOWN, Attribution, EventColumns
+from rice_stream.events.columns import Attribution, EventColumns
 from rice_stream.events.keys import key_hasher
+from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.dimensions import Dimensions
 
 PRINCIPALS_MAX = 500_000

@@ -14,25 +14,27 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from rice_stream.basis import Basis
-from rice_stream.estimator.method import Estimates, Ints, Method, Requests
-from rice_stream.events.columns import UNKNOWN, EventColumns, to_columns
+from rice_stream.estimator.method import Estimates, Method, Requests
+from rice_stream.events.columns import EventColumns, to_columns
 from rice_stream.events.decoding import Place, decode_blocks
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
 from rice_stream.events.keys import event_keys
 from rice_stream.events.mappings import Mappings, no_mappings
 from rice_stream.events.records import Decoded, RawRecord, Rejection
+from rice_stream.instants import DAY_US
 from rice_stream.meter.amounts import Amounts, amounts, impact_columns, measure_matrix
 from rice_stream.meter.factors import FactorPolicy, LiveLookup, no_live_feed
 from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
+from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.reference.lookup import Reference
 from rice_stream.store.batch import AMOUNT_COLUMNS, Batch, CommitResult, Progress, Records
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.writer import Writer
 
-YOUNGEST_HORIZON_US = 31 * 86_400 * 1_000_000
+YOUNGEST_HORIZON_US = 31 * DAY_US
 """Retention never drops records younger than this: events that are younger need no look at the horizon."""
 _COUNTED = (
     "ended_at_us",

@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.estimator.method import Ints
 from rice_stream.events.keyed import KeyedEvents
-from rice_stream.schema_names import MEASURES
+from rice_stream.quantities import MEASURES, Ints
 from rice_stream.store.batch import CONTENT_COLUMNS, Records, Repeats
 
 

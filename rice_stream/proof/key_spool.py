@@ -8,8 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.estimator.method import Ints
-from rice_stream.schema_names import MEASURES
+from rice_stream.quantities import MEASURES, Ints
 
 _BUCKETS = 64
 """Files; a key always lies in the same one, so that each can be made distinct by itself."""

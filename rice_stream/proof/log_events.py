@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.columns import UNKNOWN, EventColumns
+from rice_stream.events.columns import EventColumns
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.keys import event_keys, key_hasher
 from rice_stream.events.mappings import Mappings
 from rice_stream.events.records import Decoded, RawRecord
+from rice_stream.quantities import UNKNOWN
 from rice_stream.store.stored_records import Row
 
 NUMBERS = (

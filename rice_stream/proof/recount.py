@@ -6,8 +6,8 @@ It finds wrong numbers, missing rows and rows too many alike, and it compares wi
 
 from typing import NamedTuple
 
-from rice_stream.reports.instants import MICRO
-from rice_stream.schema_names import DAY_S, MEASURES, MINUTE_S, SLOT_S
+from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S
+from rice_stream.quantities import MEASURES
 from rice_stream.store.statements import totals_columns
 
 
@@ -80,7 +80,7 @@ LIMIT :limit"""
 
 def _recounted_key(table: Table, name: str) -> str:
     if name == table.start:
-        return f"r.ended_at_us / {table.bucket_s * MICRO} * {table.bucket_s}"
+        return f"r.ended_at_us / {table.bucket_s * SECOND_US} * {table.bucket_s}"
     return f"r.{name}"
 
 

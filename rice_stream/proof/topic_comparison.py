@@ -18,8 +18,8 @@ from rice_stream.meter.recompute import AMOUNTS, Counts, TokenDefaults, reestima
 from rice_stream.proof.found import Found
 from rice_stream.proof.key_spool import KeySpool
 from rice_stream.proof.log_events import LogEvents, column, decode_events, differing_fields, record_content
-from rice_stream.reports.instants import stored_key
 from rice_stream.store.batch import CONTENT_COLUMNS
+from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.mapping_store import load_mappings
 from rice_stream.store.stored_records import Key, Row, factors_by_key, records_by_key, tenant_keys
 

@@ -19,9 +19,9 @@ from rice_stream.proof.found import Found
 from rice_stream.proof.key_spool import KeySpool, key_of_row, key_spool
 from rice_stream.proof.topic_comparison import TopicComparison
 from rice_stream.proof.verification import ReportProgress, quiet
-from rice_stream.reports.instants import key_bound, stored_key
+from rice_stream.quantities import MEASURES
 from rice_stream.reports.sums import RECORDS
-from rice_stream.schema_names import MEASURES
+from rice_stream.store.event_key_columns import key_bound, stored_key
 from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
-from rice_stream.budgets.periods import in_utc
+from rice_stream.instants import FOREVER_S, SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
 from rice_stream.proof.found import LISTED_MAX, Found
 from rice_stream.proof.recount import RECORDS_ONLY, STORED_ONLY, TABLES, Table, key_columns, recount_sql
-from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us, key_bound, rfc3339
-from rice_stream.schema_names import MEASURES, SLOT_S
+from rice_stream.quantities import MEASURES
+from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
 
@@ -50,7 +50,7 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
     found = Found()
     with snapshot(engine) as connection:
         horizon_us = max(records_from_us(connection), 0 if horizon is None else epoch_us(in_utc(horizon)))
-        horizon_s = -(-horizon_us // (MICRO * SLOT_S)) * SLOT_S
+        horizon_s = -(-horizon_us // (SECOND_US * SLOT_S)) * SLOT_S
         parts = list(_parts(connection, horizon_s))
         steps = len(parts) * len(TABLES)
         for step, (part, table) in enumerate((part, table) for part in parts for table in TABLES):
@@ -71,7 +71,7 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
         "totals_checked": checked,
         "differences": found.listed,
         "differences_total": found.total,
-        "from": rfc3339(horizon_s * MICRO) if horizon_s else None,
+        "from": rfc3339(horizon_s * SECOND_US) if horizon_s else None,
         "gaps": gaps,
     }
 
@@ -165,7 +165,7 @@ def _named_key(connection: Connection, table: Table, key: dict[str, int]) -> dic
     }
     for name, value in key.items():
         if name == table.start:
-            named[name.removesuffix("_s")] = rfc3339(value * MICRO)
+            named[name.removesuffix("_s")] = rfc3339(value * SECOND_US)
             continue
         row = connection.execute(text(looked_up[name]), key).mappings().first()
         named.update(row if row is not None else {name: value})

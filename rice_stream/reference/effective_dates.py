@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from rice_stream.reference.reading import BEGINNING_US, END_US
+from rice_stream.instants import BEGINNING_US, END_US
 
 T = TypeVar("T")
 

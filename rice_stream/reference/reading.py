@@ -9,18 +9,14 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 
 from rice_stream.errors import ReferenceDataError
+from rice_stream.instants import BEGINNING_US, END_US, iso_from_us, us_from_iso
 from rice_stream.reference.tables import Column, Table
 
 Cell = str | float | int | bool | None
 
-BEGINNING_US = -(2**62)
-"""Valid since ever: earlier than any event."""
-END_US = 2**62
-"""Valid for ever: later than any event."""
 MAX_PROBLEMS_SHOWN = 10
 MAX_FIELD_CHARACTERS = 10_000
 
@@ -63,21 +59,6 @@ class Row:
     def valid_from(self) -> str | None:
         """The start as ISO text, None where the row has always applied."""
         return None if self.valid_from_us == BEGINNING_US else iso_from_us(self.valid_from_us)
-
-
-def iso_from_us(at_us: int) -> str:
-    """UTC microseconds as ISO text; a midnight is written as the date alone."""
-    moment = datetime.fromtimestamp(at_us / 1e6, tz=UTC)
-    if moment.time() == datetime.min.time():
-        return moment.date().isoformat()
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def us_from_iso(text: str) -> int:
-    """ISO date or time as UTC microseconds; a date means its first instant. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return round(moment.timestamp() * 1_000_000)
 
 
 def key_of(table: Table, row: Row) -> tuple[str, ...]:

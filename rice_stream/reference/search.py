@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rice_stream.estimator.method import Range
+from rice_stream.quantities import Range
 from rice_stream.reference.models.models import ModelTable
 from rice_stream.reference.pue import PueTable
 from rice_stream.reference.regions.regions import RegionTable

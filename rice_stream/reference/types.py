@@ -6,7 +6,7 @@
 
 from dataclasses import dataclass
 
-from rice_stream.estimator.method import Range
+from rice_stream.quantities import Range
 
 MODEL_RUNGS = (
     "exact",

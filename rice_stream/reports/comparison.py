@@ -12,15 +12,16 @@ import numpy as np
 from sqlalchemy import Connection, Engine, text
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Floats, Method
-from rice_stream.events.columns import UNKNOWN
-from rice_stream.meter.amounts import MICRO, Amounts, amounts
+from rice_stream.estimator.method import Context, Method
+from rice_stream.instants import FOREVER_S, SECOND_US, rfc3339
+from rice_stream.meter.amounts import Amounts, amounts
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.ranking import overlap
 from rice_stream.meter.recompute import AMOUNTS, Counts, TokenDefaults, requests_of
 from rice_stream.meter.what_if import Change, Place, as_recorded, changed
+from rice_stream.quantities import MICRO, UNKNOWN, Floats
 from rice_stream.reference.lookup import Reference
-from rice_stream.reports.instants import FOREVER_S, key_bound, rfc3339
+from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
@@ -107,7 +108,7 @@ class _Sums:
 
 def _bound(moment_us: int) -> str | None:
     """An end of the window; None where it is open."""
-    return None if moment_us in (0, FOREVER_S * MICRO) else rfc3339(moment_us)
+    return None if moment_us in (0, FOREVER_S * SECOND_US) else rfc3339(moment_us)
 
 
 def _check_retention(connection: Connection, from_us: int) -> None:

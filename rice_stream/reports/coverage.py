@@ -5,11 +5,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
-from rice_stream.budgets.periods import in_utc
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
+from rice_stream.instants import SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
+from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
-from rice_stream.reports.instants import MICRO, epoch_us, rfc3339
-from rice_stream.schema_names import SLOT_S
 from rice_stream.store.snapshot import snapshot
 
 _SUMS = "SUM(m.prompts), SUM(m.input_tokens), SUM(m.output_tokens), SUM(m.carbon_mid_ugco2e)"
@@ -58,7 +57,7 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
         "share_of_carbon"}], "rows_total", "carbon_gco2e", "prompts", "fallback_share": {"model", "region", "tenant",
         "any"}}`; shares are None where there is no carbon at all.
     """
-    from_s = 0 if days is None else epoch_us(in_utc(now) - timedelta(days=days)) // MICRO // SLOT_S * SLOT_S
+    from_s = 0 if days is None else epoch_us(in_utc(now) - timedelta(days=days)) // SECOND_US // SLOT_S * SLOT_S
     with snapshot(engine) as connection:
         kinds = _kinds(connection, from_s)
     carbon = sum(kind.carbon_ugco2e for kind in kinds)
@@ -76,7 +75,7 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
             sums[2] += kind.carbon_ugco2e
     ordered = sorted(names.items(), key=lambda item: (-item[1][1], item[0]))
     return {
-        "window": {"from": rfc3339(from_s * MICRO) if from_s else None, "to": rfc3339(epoch_us(in_utc(now)))},
+        "window": {"from": rfc3339(from_s * SECOND_US) if from_s else None, "to": rfc3339(epoch_us(in_utc(now)))},
         "rows": [_row(name, sums, carbon) for name, sums in ordered[:limit]],
         "rows_total": len(ordered),
         "prompts": sum(kind.prompts for kind in kinds),

@@ -15,14 +15,9 @@ from sqlalchemy import Engine
 from rice_stream.estimator.method import Context, GivesImpacts, Method
 from rice_stream.estimator.registry import load_method, method_names
 from rice_stream.estimator.steps import Step
-from rice_stream.events.columns import UNKNOWN
-from rice_stream.meter.amounts import (
-    GRAMS_PER_KWH_TO_PER_WH,
-    MICRO,
-    MISSING_TOKENS_FACTOR_HIGH,
-    MISSING_TOKENS_FACTOR_LOW,
-)
+from rice_stream.meter.amounts import GRAMS_PER_KWH_TO_PER_WH, MISSING_TOKENS_FACTOR_HIGH, MISSING_TOKENS_FACTOR_LOW
 from rice_stream.meter.recompute import AMOUNTS, Counts, Reestimated, TokenDefaults, context_of, reestimate, requests_of
+from rice_stream.quantities import MICRO, UNKNOWN
 from rice_stream.reports.lookup import StoredRecord, find_record
 from rice_stream.store.snapshot import snapshot
 

@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from rice_stream.budgets.periods import in_utc
 from rice_stream.errors import UsageError
-from rice_stream.events.canonical import parse_time
 from rice_stream.events.keys import event_key
-from rice_stream.reports.instants import epoch_us, rfc3339, stored_key
+from rice_stream.instants import epoch_us, in_utc, parse_time, rfc3339
+from rice_stream.store.event_key_columns import stored_key
 
 _LISTED_MAX = 5
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, func, select, update
 
 from rice_stream.errors import UsageError
-from rice_stream.reports.instants import rfc3339
+from rice_stream.instants import rfc3339
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
 

@@ -4,13 +4,11 @@ SQLite knows no time zones, so the calendar is worked out here and handed over a
 of ordinary 24-hour days (two or three a year), one per day that is longer or shorter.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from rice_stream.budgets.periods import day_start
-from rice_stream.reports.instants import MICRO
-from rice_stream.schema_names import DAY_S
+from rice_stream.instants import DAY_S, SECOND_US, datetime_of, day_start, epoch_s
 
 _EPOCH_DAY = date(1970, 1, 1)
 
@@ -44,15 +42,16 @@ def calendar_spans(time_zone: str, from_us: int, to_us: int) -> list[Span]:
     """
     place = ZoneInfo(time_zone)
     spans: list[Span] = []
-    day = datetime.fromtimestamp(from_us // MICRO, tz=UTC).astimezone(place).date() - timedelta(days=1)
+    day = datetime_of(from_us).astimezone(place).date() - timedelta(days=1)
     start_s = _day_start_s(day, place)
-    while start_s * MICRO < to_us:
+    while start_s * SECOND_US < to_us:
         following = day + timedelta(days=1)
         end_s = _day_start_s(following, place)
         # A day of more than 24 hours needs a second span: division alone would call its last hour the next day.
         for origin_s in range(start_s, end_s, DAY_S):
             _append(
-                spans, Span(time_zone, origin_s * MICRO, min(end_s, origin_s + DAY_S) * MICRO, origin_s, _number(day))
+                spans,
+                Span(time_zone, origin_s * SECOND_US, min(end_s, origin_s + DAY_S) * SECOND_US, origin_s, _number(day)),
             )
         day, start_s = following, end_s
     return [clipped for span in spans if (clipped := clip(span, from_us, to_us))]
@@ -62,7 +61,7 @@ def _append(spans: list[Span], new: Span) -> None:
     """Add a day, as part of the span before it where counting on gives the right day."""
     if spans:
         last = spans[-1]
-        length_s = (last.to_us // MICRO) - last.origin_s
+        length_s = (last.to_us // SECOND_US) - last.origin_s
         whole_days = length_s % DAY_S == 0
         if last.to_us == new.from_us and whole_days and last.first_day + length_s // DAY_S == new.first_day:
             spans[-1] = last._replace(to_us=new.to_us)
@@ -85,7 +84,7 @@ class Split(NamedTuple):
 
 def split_at_buckets(spans: list[Span], bucket_s: int) -> Split:
     """Cut spans where buckets begin and end: sums of whole buckets plus records of the edges are exact."""
-    bucket_us = bucket_s * MICRO
+    bucket_us = bucket_s * SECOND_US
     whole: list[Span] = []
     edges: list[Span] = []
     for span in spans:
@@ -101,7 +100,7 @@ def split_at_buckets(spans: list[Span], bucket_s: int) -> Split:
 
 def hull(spans: list[Span], bucket_s: int) -> list[Span]:
     """Each span widened to whole buckets; spans that then meet within a bucket become one."""
-    bucket_us = bucket_s * MICRO
+    bucket_us = bucket_s * SECOND_US
     widened: list[Span] = []
     for span in sorted(spans):
         new = span._replace(
@@ -115,7 +114,7 @@ def hull(spans: list[Span], bucket_s: int) -> list[Span]:
 
 
 def _day_start_s(day: date, place: ZoneInfo) -> int:
-    return int(day_start(day, place).timestamp())
+    return epoch_s(day_start(day, place))
 
 
 def _number(day: date) -> int:

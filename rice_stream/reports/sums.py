@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from rice_stream.reports.instants import MICRO, key_bound
+from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S
+from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
 from rice_stream.reports.spans import Span
-from rice_stream.schema_names import DAY_S, IMPACT_COLUMNS, MEASURES, MINUTE_S, SLOT_S
+from rice_stream.store.event_key_columns import key_bound
 
 Group = tuple[Any, ...]
 """The values of the fields that a report is broken down by."""
@@ -31,11 +32,11 @@ class Source:
     @property
     def at_s(self) -> str:
         """When, in epoch seconds."""
-        return f"m.{self.start}" if self.start else f"(m.ended_at_us / {MICRO})"
+        return f"m.{self.start}" if self.start else f"(m.ended_at_us / {SECOND_US})"
 
     def bound(self, moment_us: int) -> int:
         """An instant in the unit of `position`."""
-        return moment_us // MICRO if self.start else moment_us
+        return moment_us // SECOND_US if self.start else moment_us
 
     def total(self, measure: str) -> str:
         """The exact sum of a measure, as a 64-bit integer (PostgreSQL would make it NUMERIC)."""

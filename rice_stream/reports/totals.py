@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, text
 
-from rice_stream.budgets.periods import day_start, in_utc
 from rice_stream.errors import UsageError
-from rice_stream.reports.instants import FOREVER_S, MICRO, epoch_us, rfc3339
+from rice_stream.instants import DAY_S, FOREVER_S, MINUTE_S, SECOND_US, SLOT_S, day_start, epoch_us, in_utc, rfc3339
+from rice_stream.quantities import MEASURES, MICRO
 from rice_stream.reports.spans import Span, calendar_spans, clip, day_text, hull, split_at_buckets
 from rice_stream.reports.sums import (
     DAYS,
@@ -29,7 +29,6 @@ from rice_stream.reports.sums import (
     grouped_sums,
     impact_sums,
 )
-from rice_stream.schema_names import DAY_S, MEASURES, MINUTE_S, SLOT_S
 from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.views import WINDOWS_S
@@ -123,17 +122,17 @@ def _range(zone: str, now: datetime, window: str | None, start: Bound, end: Boun
     """(from, to) in epoch microseconds for the tenants of a time zone."""
     if window is None:
         from_us = 0 if start is None else _instant_us(start, zone)
-        to_us = FOREVER_S * MICRO if end is None else _instant_us(end, zone)
+        to_us = FOREVER_S * SECOND_US if end is None else _instant_us(end, zone)
         if from_us >= to_us:
             raise UsageError(f"--from must lie before --to, which is not included; got {start} and {end}")
         return from_us, to_us
-    now_s = epoch_us(in_utc(now)) // MICRO
+    now_s = epoch_us(in_utc(now)) // SECOND_US
     to_s = now_s - now_s % MINUTE_S + MINUTE_S
     if window == "mtd":
         place = ZoneInfo(zone)
-        return epoch_us(day_start(now.astimezone(place).date().replace(day=1), place)), to_s * MICRO
+        return epoch_us(day_start(now.astimezone(place).date().replace(day=1), place)), to_s * SECOND_US
     from_s = now_s - WINDOWS_S[window]
-    return (from_s - from_s % MINUTE_S) * MICRO, to_s * MICRO
+    return (from_s - from_s % MINUTE_S) * SECOND_US, to_s * SECOND_US
 
 
 def _instant_us(bound: datetime | date, zone: str) -> int:
@@ -149,7 +148,7 @@ def _spans(connection: Connection, ranges: dict[str, tuple[int, int]], *, by_day
     first_s, last_s = connection.execute(
         text("SELECT COALESCE(MIN(minute_start_s), 0), COALESCE(MAX(minute_start_s), 0) FROM minute_total")
     ).one()
-    low_us, high_us = (first_s - first_s % SLOT_S) * MICRO, (last_s - last_s % SLOT_S + SLOT_S) * MICRO
+    low_us, high_us = (first_s - first_s % SLOT_S) * SECOND_US, (last_s - last_s % SLOT_S + SLOT_S) * SECOND_US
     spans: list[Span] = []
     for zone, (from_us, to_us) in ranges.items():
         spans += calendar_spans(zone, max(from_us, low_us), min(to_us, high_us))
@@ -242,7 +241,7 @@ def _describe(window: str | None, ranges: dict[str, tuple[int, int]]) -> dict[st
 
 
 def _or_none(bound_us: int) -> str | None:
-    return None if bound_us in (0, FOREVER_S * MICRO) else rfc3339(bound_us)
+    return None if bound_us in (0, FOREVER_S * SECOND_US) else rfc3339(bound_us)
 
 
 def _named(fields: tuple[str, ...], group: Group) -> dict[str, Any]:
@@ -251,7 +250,7 @@ def _named(fields: tuple[str, ...], group: Group) -> dict[str, Any]:
         if field == "day":
             value = day_text(value)
         elif field == "hour":
-            value = rfc3339(value * MICRO)
+            value = rfc3339(value * SECOND_US)
         named[field] = value
         if field in _VIEW_COLUMNS:
             named[_VIEW_COLUMNS[field]] = value

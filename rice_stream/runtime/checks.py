@@ -16,8 +16,8 @@ from sqlalchemy.exc import ArgumentError
 
 from rice_stream import __version__
 from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
+from rice_stream.instants import SECOND_US, epoch_us
 from rice_stream.kafka.client import LagProbe, describe_topics
-from rice_stream.reports.instants import epoch_us
 from rice_stream.runtime.opening import open_method, open_reference, open_store
 from rice_stream.runtime.settings import PREFIX, Settings
 from rice_stream.store.engine import reading, store_errors
@@ -271,7 +271,7 @@ def _clock(engine: Engine, now: Callable[[], datetime]) -> Check:
             connection.scalar(text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")) or 0
         )
         after_us = epoch_us(now())
-    apart_s = max(before_us - theirs_us, theirs_us - after_us, 0) / 1_000_000
+    apart_s = max(before_us - theirs_us, theirs_us - after_us, 0) / SECOND_US
     detail = f"the database's clock and this machine's are {apart_s:.1f} s apart"
     if apart_s > CLOCK_SKEW_MAX_S:
         return _problem("clock", detail, "set both clocks by NTP: windows and month to date go by the database's")

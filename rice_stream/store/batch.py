@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.estimator.method import Ints
 from rice_stream.events.records import Rejection
+from rice_stream.instants import DAY_S, MINUTE_S, SLOT_S
 from rice_stream.meter.amounts import Totals, floor_to, roll_up
-from rice_stream.schema_names import DAY_S, IMPACT_COLUMNS, MINUTE_S, SLOT_S
+from rice_stream.quantities import IMPACT_COLUMNS, Ints
 
 KEY_COLUMNS = ("tenant_key", "attribution_key", "factor_key", "basis_flags")
 AMOUNT_COLUMNS = (

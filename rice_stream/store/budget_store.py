@@ -8,10 +8,9 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.states import BudgetState
+from rice_stream.instants import SECOND_US
 from rice_stream.store import schema
 from rice_stream.store.statements import insert_ignoring
-
-_MICRO = 1_000_000
 
 
 def load_budgets(connection: Connection, *, tenant_id: str | None = None) -> list[Budget]:
@@ -124,7 +123,7 @@ def watermark_us(connection: Connection, tenant_id: str) -> int | None:
         .where(schema.tenant.c.tenant_id == tenant_id)
     )
     latest: int | None = connection.scalar(query)
-    return None if latest is None else latest * _MICRO
+    return None if latest is None else latest * SECOND_US
 
 
 def add_alerts(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -5,9 +5,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from rice_stream.budgets.definition import zone
-from rice_stream.budgets.periods import day_start
-from rice_stream.events.canonical import YEAR_MAX, YEAR_MIN
+from rice_stream.instants import YEAR_MAX, YEAR_MIN, day_start, epoch_s, zone
 from rice_stream.store import schema
 from rice_stream.store.statements import insert_ignoring
 
@@ -15,7 +13,7 @@ from rice_stream.store.statements import insert_ignoring
 def month_starts(place: ZoneInfo) -> list[int]:
     """Epoch seconds of the first instant of every local month that an event may lie in."""
     months = (date(year, month, 1) for year in range(YEAR_MIN, YEAR_MAX + 1) for month in range(1, 13))
-    return [int(day_start(first, place).timestamp()) for first in months]
+    return [epoch_s(day_start(first, place)) for first in months]
 
 
 def ensure_months(connection: Connection, time_zone: str) -> None:

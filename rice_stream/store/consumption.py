@@ -1,6 +1,9 @@
 """What a budget's scope consumed in a period, from the totals: few rows, however long the period and its past.
 
 Whole days of UTC come from totals by the day; the rest at both ends (a time zone's midnight, a rolling window's edges)
+from rice_stream.instants import epoch_s
+from rice_stream.instants import epoch_s
+from rice_stream.instants import epoch_s
 from those by the minute or the quarter hour.
 """
 
@@ -12,9 +15,9 @@ from sqlalchemy import Connection, Select, Table, bindparam, func, select, union
 from sqlalchemy.sql.elements import ColumnElement
 
 from rice_stream.budgets.definition import Budget
-from rice_stream.budgets.periods import Period, in_utc
+from rice_stream.budgets.periods import Period
 from rice_stream.budgets.states import Consumed
-from rice_stream.schema_names import DAY_S, MINUTE_S, SLOT_S
+from rice_stream.instants import DAY_S, MINUTE_S, SLOT_S
 from rice_stream.store import schema
 
 _CONSUMED = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
@@ -41,7 +44,7 @@ def consumed_in(connection: Connection, budget: Budget, period: Period) -> Consu
     Periods of the calendar begin and end on quarter hours in every time zone. A rolling window's start is floored to
     the minute for a whole tenant, to the quarter hour for a narrower scope: it is never shorter than it says.
     """
-    start_s, end_s = (int(in_utc(moment).timestamp()) for moment in (period.start, period.end))
+    start_s, end_s = (epoch_s(moment) for moment in (period.start, period.end))
     buckets = _buckets_of(budget)
     pieces = list(_pieces(buckets, start_s - start_s % buckets.fine_s, end_s))
     narrowed = tuple(name for name in _NARROWING if getattr(budget, name))

@@ -5,8 +5,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.columns import UNKNOWN
 from rice_stream.events.keyed import pick
+from rice_stream.quantities import UNKNOWN
 from rice_stream.store.batch import AMOUNT_COLUMNS, KEY_COLUMNS, NULLABLE_COLUMNS, RECORD_COLUMNS, Records
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)

@@ -4,16 +4,15 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 
+from rice_stream.instants import datetime_of, epoch_us
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
-
-_MICRO = 1_000_000
 
 
 def month_floor_us(moment: datetime) -> int:
     """Epoch microseconds of the first of the month (UTC) that the moment lies in."""
     first = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return int(first.timestamp()) * _MICRO
+    return epoch_us(first)
 
 
 def records_from_us(connection: Connection) -> int:
@@ -42,7 +41,7 @@ def drop_records_before(engine: Engine, moment: datetime) -> int:
 
 
 def _drop_partitions(connection: Connection, horizon_us: int) -> int:
-    horizon = datetime.fromtimestamp(horizon_us / _MICRO, tz=UTC)
+    horizon = datetime_of(horizon_us)
     names = connection.scalars(
         text(
             "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"

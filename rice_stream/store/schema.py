@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from rice_stream.schema_names import MEASURES
+from rice_stream.quantities import MEASURES
 
 metadata = MetaData(
     naming_convention={

@@ -6,7 +6,7 @@ from sqlalchemy import Table, func, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
-from rice_stream.schema_names import MEASURES
+from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, text
 
-from rice_stream.reports.instants import key_bytes, stored_key
+from rice_stream.store.event_key_columns import key_bytes, stored_key
 
 Key = tuple[int, bytes]
 """(tenant_key, event_key)"""

@@ -1,9 +1,10 @@
 """The views that BI tools read: names brought back, amounts in Wh and gCO2e. They hold no data, so `migrate` simply
 makes them anew; their columns are part of the interface (docs/accounting.md)."""
 
-from rice_stream.schema_names import MEASURES
+from rice_stream.instants import DAY_S, HOUR_S
+from rice_stream.quantities import MEASURES
 
-WINDOWS_S = {"1h": 3_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+WINDOWS_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "30d": 30 * DAY_S}
 """Rolling windows besides the month to date."""
 
 _NAMES = ("prompt_emission", "rolling_totals", "hourly_totals")

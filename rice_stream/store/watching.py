@@ -11,12 +11,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
 from rice_stream.budgets.definition import Budget
-from rice_stream.schema_names import MEASURES, SLOT_S
+from rice_stream.instants import SECOND_US, SLOT_S
+from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import writing
-
-_MICRO = 1_000_000
 
 
 def watch_user(engine: Engine, tenant_id: str, user_id: str) -> None:
@@ -51,9 +50,9 @@ def _is_watched(connection: Connection, tenant_key: int, user_key: int) -> bool:
 def _totals_from_records(dialect: str, tenant_key: int, user_key: int) -> Insert:
     records, totals = schema.prompt_record, schema.user_slot_total
     seconds = (
-        records.c.ended_at_us // _MICRO
+        records.c.ended_at_us // SECOND_US
         if dialect == "sqlite"
-        else func.div(records.c.ended_at_us, _MICRO).cast(BigInteger)
+        else func.div(records.c.ended_at_us, SECOND_US).cast(BigInteger)
     )
     slot = (seconds - seconds % SLOT_S).label("slot_start_s")
     keys = [records.c.user_key, records.c.attribution_key, records.c.factor_key]

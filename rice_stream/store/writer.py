@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.columns import UNKNOWN
 from rice_stream.meter.amounts import Totals
-from rice_stream.schema_names import MEASURES
+from rice_stream.quantities import MEASURES, UNKNOWN
 from rice_stream.store.batch import (
     CONTENT_COLUMNS,
     Batch,

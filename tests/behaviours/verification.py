@@ -8,7 +8,7 @@ import pytest
 from rice_stream.proof.found import LISTED_MAX
 from rice_stream.proof.recount import TABLES
 from rice_stream.proof.verification import verify
-from rice_stream.schema_names import MEASURES
+from rice_stream.quantities import MEASURES
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.watching import watch_user
 from tests.support.reports_store import Store, at, picked

@@ -17,7 +17,7 @@ from rice_stream.budgets.rules import due_periods, judge
 from rice_stream.budgets.states import BudgetState, Consumed
 from rice_stream.meter.amounts import Totals
 from rice_stream.pipeline.pipeline import Pipeline
-from rice_stream.schema_names import MEASURES
+from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import CONTENT_COLUMNS, RECORD_COLUMNS, Batch, Conflict, Records
 from rice_stream.store.statements import PROGRESS_COUNTERS, conflict_rows, quarantine_rows
 from rice_stream.store.writer import KnownKeyError, Writer, known_and_differing, nullable

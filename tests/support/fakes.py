@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from rice_stream.estimator.method import Context, Estimates, Floats, Range, Requests, ServedAs
+from rice_stream.estimator.method import Context, Estimates, Requests, ServedAs
 from rice_stream.events.records import RawRecord
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.quantities import Floats, Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
 from rice_stream.store.writer import Writer

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from rice_stream.estimator.method import Context, Estimates, Method, Range, Requests
+from rice_stream.estimator.method import Context, Estimates, Method, Requests
+from rice_stream.quantities import Range
 
 
 def dense(params_b: float, *, batch_size: float | None = 1, **given: Any) -> Context:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from rice_stream.schema_names import MEASURES
+from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
 from rice_stream.store.engine import reading
 from tests.support.fakes import CARBON_UGCO2E_PER_TOKEN, FACILITY_UWH_PER_TOKEN, IT_UWH_PER_TOKEN, weighted_tokens

@@ -8,7 +8,8 @@ from typing import Any
 
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.estimator.calibrated.physics import Machine, Shape, field_names
-from rice_stream.estimator.method import Profile, Range
+from rice_stream.estimator.method import Profile
+from rice_stream.quantities import Range
 
 REBUILD = "rebuild it with `python -m training.calibrated DIR`"
 

@@ -6,8 +6,9 @@ from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.interval import regime
 from rice_stream.estimator.calibrated.physics import weights_touched_b
 from rice_stream.estimator.calibrated.setup import Resolved
-from rice_stream.estimator.method import Estimates, Floats, Requests
+from rice_stream.estimator.method import Estimates, Requests
 from rice_stream.estimator.steps import Step
+from rice_stream.quantities import Floats
 
 FIT = "docs/validation-calibrated.md; rice_stream/estimator/calibrated/physics.py"
 STATED = "stated"

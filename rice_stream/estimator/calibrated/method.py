@@ -26,8 +26,9 @@ from rice_stream.estimator.calibrated.physics import Cost, decode, joules, prefi
 from rice_stream.estimator.calibrated.setup import HIGH, LOW, MID, Resolved, machine_of, resolve, setup_of
 from rice_stream.estimator.calibrated.site import Site
 from rice_stream.estimator.embodied import EmbodiedFactors, embodied_gco2e_per_device_second, load_embodied, water_l
-from rice_stream.estimator.method import Context, Estimates, Floats, Impact, Impacts, Profile, Requests, ServedAs
+from rice_stream.estimator.method import Context, Estimates, Impact, Impacts, Profile, Requests, ServedAs
 from rice_stream.estimator.steps import Step
+from rice_stream.quantities import Floats
 
 ARTEFACT = "rice-calibrated.json"
 J_PER_WH = 3600.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from rice_stream.estimator.method import Floats
+from rice_stream.quantities import Floats
 
 ROUTED_SHARE = 0.62
 """Experts touched per token, as a share of active / total parameters: the rest of the active parameters (attention,

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Profile, Range
+from rice_stream.estimator.method import Context, Profile
+from rice_stream.quantities import Range
 
 BATCH1 = "batch1"
 

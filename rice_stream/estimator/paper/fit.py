@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from rice_stream.errors import ReferenceDataError
-from rice_stream.estimator.method import Floats
 from rice_stream.estimator.paper.steptable import StepTable
+from rice_stream.quantities import Floats
 
 REBUILD = "rebuild it with `python -m training.paper`"
 

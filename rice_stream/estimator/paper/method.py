@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Estimates, Floats, Ints, Range, Requests, ServedAs
+from rice_stream.estimator.method import Context, Estimates, Requests, ServedAs
 from rice_stream.estimator.paper.explain import Explained, paper_steps
 from rice_stream.estimator.paper.fit import PaperFit
 from rice_stream.estimator.steps import Step
+from rice_stream.quantities import Floats, Ints, Range
 
 TDP_W = 400.0
 """Thermal design power of one A100-80GB (SXM), watts; the paper's device (section IV-A1)."""

@@ -2,7 +2,7 @@
 
 import math
 
-from rice_stream.estimator.method import Range
+from rice_stream.quantities import Range
 from rice_stream.reference.reading import Row
 from rice_stream.reference.sources import SourceTable
 from rice_stream.reference.types import ModelFactor

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rice_stream.estimator.method import Range
+from rice_stream.quantities import Range
 from rice_stream.reference.effective_dates import Dated
 from rice_stream.reference.models.factors import model_factor
 from rice_stream.reference.models.fallbacks import FallbackTable

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Range
+from rice_stream.quantities import Range
 from rice_stream.reference.effective_dates import Dated
 from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.reading import Row

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.errors import UsageError
+from rice_stream.instants import epoch_us
 from rice_stream.sandbox.traffic.catalogue import Directory, build_directory
 from rice_stream.sandbox.traffic.draws import PCG64Draws
-from rice_stream.sandbox.traffic.times import us_since_epoch
 from rice_stream.sandbox.traffic.traces import TraceRequest
 
 CHUNK_ROWS = 4096
@@ -40,9 +40,7 @@ def assign(
     if start.tzinfo is None:
         raise UsageError(f"start: {start.isoformat()} has no time zone; say which, for example {start.isoformat()}Z")
     directory = build_directory(seed, tenants)
-    return _assigned(
-        iter(requests), directory, seed, us_since_epoch(start), f"{trace_digest}-s{seed}-n{tenants}-", source
-    )
+    return _assigned(iter(requests), directory, seed, epoch_us(start), f"{trace_digest}-s{seed}-n{tenants}-", source)
 
 
 def _assigned(

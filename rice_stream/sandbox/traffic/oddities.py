@@ -6,8 +6,9 @@ from itertools import islice
 from typing import Any
 
 from rice_stream.errors import UsageError
+from rice_stream.instants import rfc3339
 from rice_stream.sandbox.traffic.draws import PCG64Draws
-from rice_stream.sandbox.traffic.times import parsed_us, rfc3339
+from rice_stream.sandbox.traffic.times import parsed_us
 
 CHUNK_EVENTS = 512
 
@@ -78,7 +79,7 @@ def _changed(event: dict[str, Any], kind: str, variant: float) -> dict[str, Any]
     """A copy of a valid event with one oddity; `variant` in [0, 1) chooses among the forms of a kind."""
     if kind == "gateway_cache_hit":
         ended_us = parsed_us(event["ended_at"]) or 0
-        quick = {"started_at": rfc3339(ended_us - CACHE_ANSWER_US), "ttft_ms": CACHE_ANSWER_US / 1000}
+        quick = {"started_at": rfc3339(ended_us - CACHE_ANSWER_US, "microseconds"), "ttft_ms": CACHE_ANSWER_US / 1000}
         return event | quick | {"gateway_cache_hit": True}
     if kind == "error_with_tokens":
         output_tokens = event["output_tokens"] // 2

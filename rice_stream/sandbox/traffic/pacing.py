@@ -10,7 +10,8 @@ from itertools import count
 from typing import Any, Literal
 
 from rice_stream.errors import UsageError
-from rice_stream.sandbox.traffic.times import event_time, parsed_us, us_since_epoch
+from rice_stream.instants import epoch_us
+from rice_stream.sandbox.traffic.times import event_time, parsed_us
 from rice_stream.sandbox.traffic.traces import RawEvent
 
 Event = dict[str, Any] | RawEvent
@@ -42,7 +43,7 @@ def schedule(events: Iterable[Event], rate: Rate, *, origin: datetime | None = N
     if rate == "max":
         return ((0.0, event) for event in events)
     if rate == "real":
-        return _real(events, None if origin is None else us_since_epoch(origin))
+        return _real(events, None if origin is None else epoch_us(origin))
     return ((number / rate, event) for number, event in enumerate(events))
 
 

@@ -6,9 +6,10 @@ from itertools import islice
 from typing import Any
 
 from rice_stream.errors import UsageError
+from rice_stream.instants import EPOCH, epoch_us, rfc3339
 from rice_stream.sandbox.traffic.assign import assign
 from rice_stream.sandbox.traffic.pacing import Event, in_completion_order
-from rice_stream.sandbox.traffic.times import EPOCH, parsed_us, rfc3339, us_since_epoch
+from rice_stream.sandbox.traffic.times import parsed_us
 from rice_stream.sandbox.traffic.traces import MOONCAKE_START, RawEvent, Trace
 
 REBASED_FIELDS = ("started_at", "ended_at")
@@ -56,7 +57,7 @@ def start_ending_at(trace: Trace, end: datetime, *, seed: int = 0, tenants: int 
     if trace.format == "jsonl":
         return end - timedelta(seconds=trace.span_s)
     assigned = assign(trace.requests(), seed=seed, tenants=tenants, start=EPOCH, trace_digest=trace.digest)
-    latest_us = max(us_since_epoch(datetime.fromisoformat(event["ended_at"])) for event in assigned)
+    latest_us = max(epoch_us(datetime.fromisoformat(event["ended_at"])) for event in assigned)
     return end - timedelta(microseconds=latest_us)
 
 
@@ -66,7 +67,7 @@ def rebased(fields: dict[str, Any], shift_us: int) -> dict[str, Any]:
     for field in REBASED_FIELDS:
         time_us = parsed_us(fields.get(field))
         if time_us is not None:
-            moved[field] = rfc3339(time_us + shift_us)
+            moved[field] = rfc3339(time_us + shift_us, "microseconds")
     return moved
 
 
@@ -76,5 +77,5 @@ def _jsonl_events(trace: Trace, start: datetime | None, limit: int | None) -> It
         return events
     if trace.first_at is None:
         raise UsageError(f"{trace.path}: no event has a time that could be moved to {start.isoformat()}")
-    shift_us = us_since_epoch(start) - us_since_epoch(trace.first_at)
+    shift_us = epoch_us(start) - epoch_us(trace.first_at)
     return (rebased(event.fields, shift_us) for event in events)

@@ -27,7 +27,8 @@ from typing import IO, Annotated, Any, Literal, cast
 import msgspec
 
 from rice_stream.errors import UsageError
-from rice_stream.sandbox.traffic.times import event_time, us_since_epoch
+from rice_stream.instants import epoch_us
+from rice_stream.sandbox.traffic.times import event_time
 
 TraceFormat = Literal["azure-trace", "mooncake", "jsonl"]
 
@@ -232,7 +233,7 @@ def _azure_fields(path: Path, number: int, line: str) -> tuple[int, int, int]:
 
 @lru_cache(maxsize=1)  # lines of one second follow each other
 def _whole_second_ticks(whole_s: str) -> int:
-    return us_since_epoch(datetime.fromisoformat(whole_s + "+00:00")) * 10
+    return epoch_us(datetime.fromisoformat(whole_s + "+00:00")) * 10
 
 
 def _azure_bad_field(line: str) -> str:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.errors import UsageError
+from rice_stream.instants import epoch_us
 from rice_stream.sandbox.traffic.assign import offers_of_seats, request_durations_us, rfc3339_column
 from rice_stream.sandbox.traffic.catalogue import Directory, build_directory
 from rice_stream.sandbox.traffic.draws import seeded_generator
 from rice_stream.sandbox.traffic.oddities import Oddities, with_oddities
 from rice_stream.sandbox.traffic.shape import TrafficShape, client_shapes, draw_lengths, load_shape
-from rice_stream.sandbox.traffic.times import us_since_epoch
 
 WINDOW_S = 1
 """Requests are drawn for one second of arrivals at a time."""
@@ -60,8 +60,8 @@ def live_traffic(
     if now.tzinfo is None:
         raise UsageError(f"now: {now.isoformat()} has no time zone")
     directory = build_directory(seed, tenants)
-    now_us = us_since_epoch(now)
-    windows = _Windows(directory, load_shape(), seed, rate_per_s, us_since_epoch(now - timedelta(seconds=WARM_UP_S)))
+    now_us = epoch_us(now)
+    windows = _Windows(directory, load_shape(), seed, rate_per_s, epoch_us(now - timedelta(seconds=WARM_UP_S)))
     end_us = None if duration_s is None else now_us + round(duration_s * 1e6)
     events = _events(windows, directory, f"live-{seed}-{now_us // 1000}-", now_us, end_us)
     return events if oddities is None else with_oddities(events, oddities, seed=seed)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rice_stream.budgets.definition import ROLLING_WINDOWS, Budget, PeriodName
-from rice_stream.budgets.periods import day_start, next_period, period_at, previous_period
+from rice_stream.budgets.periods import next_period, period_at, previous_period
+from rice_stream.instants import day_start
 
 INSTANTS = st.datetimes(datetime(1971, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001  # bounds
 CALENDAR = st.sampled_from([name for name in get_args(PeriodName) if name not in ROLLING_WINDOWS])

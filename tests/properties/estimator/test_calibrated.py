@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rice_stream.estimator.calibrated.method import load_calibrated
-from rice_stream.estimator.method import Context, Estimates, Range, Requests
+from rice_stream.estimator.method import Context, Estimates, Requests
 from rice_stream.meter.estimating import Described, estimate_all
 from rice_stream.meter.factors import FactorPolicy
+from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
 
 METHOD = load_calibrated()

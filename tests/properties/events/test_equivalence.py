@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rice_stream.basis import Basis
-from rice_stream.events.canonical import FIELD_NAMES, CanonicalEvent, parse_time
-from rice_stream.events.columns import UNKNOWN, EventColumns
+from rice_stream.events.canonical import FIELD_NAMES, CanonicalEvent
+from rice_stream.events.columns import EventColumns
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.records import RawRecord
 from rice_stream.events.times import parse_times
+from rice_stream.instants import parse_time
+from rice_stream.quantities import UNKNOWN
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

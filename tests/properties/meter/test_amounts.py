@@ -8,9 +8,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rice_stream.basis import Basis
-from rice_stream.estimator.method import Estimates, Floats, Ints
-from rice_stream.meter.amounts import AMOUNT_MAX, MICRO, Totals, amounts, floor_to, measure_matrix, roll_up
-from rice_stream.schema_names import MEASURES, MINUTE_S, SLOT_S
+from rice_stream.estimator.method import Estimates
+from rice_stream.instants import MINUTE_S, SLOT_S
+from rice_stream.meter.amounts import AMOUNT_MAX, Totals, amounts, floor_to, measure_matrix, roll_up
+from rice_stream.quantities import MEASURES, MICRO, Floats, Ints
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 key_values = st.one_of(

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rice_stream.estimator.method import Range
+from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import MODEL_RUNGS, REGION_RUNGS

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rice_stream.budgets.periods import day_start
 from rice_stream.events.canonical import wire_time
+from rice_stream.instants import day_start, epoch_us
 from rice_stream.proof.verification import verify
-from rice_stream.reports.instants import epoch_us
 from rice_stream.reports.spans import Span, calendar_spans, day_text, split_at_buckets
 from rice_stream.reports.totals import totals
 from tests.support.fakes import CARBON_UGCO2E_PER_TOKEN, weighted_tokens

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import CanonicalEvent
+from rice_stream.instants import rfc3339
 from rice_stream.sandbox.traffic.assign import assign
 from rice_stream.sandbox.traffic.pacing import in_completion_order
-from rice_stream.sandbox.traffic.times import parsed_us, rfc3339
+from rice_stream.sandbox.traffic.times import parsed_us
 from rice_stream.sandbox.traffic.traces import TRACE_FORMATS, TraceRequest, open_trace
 from rice_stream.sandbox.traffic.traffic import live_traffic
 
@@ -87,7 +88,11 @@ def test_completion_order_is_a_sorted_permutation(times: list[tuple[int, int]]) 
     """Whatever overlaps with whatever: every event comes out once, by end."""
     ordered = sorted(times)
     events = [
-        {"event_id": number, "started_at": rfc3339(start_us), "ended_at": rfc3339(start_us + duration_us)}
+        {
+            "event_id": number,
+            "started_at": rfc3339(start_us, "microseconds"),
+            "ended_at": rfc3339(start_us + duration_us, "microseconds"),
+        }
         for number, (start_us, duration_us) in enumerate(ordered)
     ]
     done = list(in_completion_order(events))

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rice_stream.budgets.announcement import alert_event, alert_id, budget_status, rfc3339
+from rice_stream.budgets.announcement import alert_event, alert_id, budget_status
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period, period_at
 from rice_stream.budgets.rules import judge
 from rice_stream.budgets.states import BudgetState, Consumed, Transition
+from rice_stream.instants import epoch_us, rfc3339
 
 NOW = datetime(2026, 11, 22, 19, 0, 0, 250_000, tzinfo=UTC)
 BUDGET = Budget(
@@ -31,7 +32,7 @@ EXCEEDED = Transition(3, 1.0, "exceeded", NOVEMBER, CONSUMED, 1.002408)
 GOLDEN = """
 {"specversion":"1.0",
  "id":"ab9afabde9cf00430c40ceb7ede08ee6c8650a321797b2f822f2ea8d914c959b",
- "source":"/rice/worker","type":"dev.rice.carbon.budget.v1","subject":"acme","time":"2026-11-22T19:00:00.250000Z",
+ "source":"/rice/worker","type":"dev.rice.carbon.budget.v1","subject":"acme","time":"2026-11-22T19:00:00.250Z",
  "datacontenttype":"application/json","partitionkey":"acme",
  "data":{"tenant_id":"acme","budget":"team-a-monthly",
   "scope":{"team_id":"search","project_id":null,"user_id":null,"model":null},
@@ -133,7 +134,7 @@ def test_a_status_row_shows_the_budget_in_its_own_unit() -> None:
 
 
 def test_times_are_in_utc_with_a_fraction_only_where_there_is_one() -> None:
-    assert rfc3339(datetime(2026, 11, 1, tzinfo=UTC)) == "2026-11-01T00:00:00Z"
-    assert rfc3339(datetime.fromisoformat("2026-11-01T00:00:00.5+01:00")) == "2026-10-31T23:00:00.500000Z"
+    assert rfc3339(epoch_us(datetime(2026, 11, 1, tzinfo=UTC))) == "2026-11-01T00:00:00Z"
+    assert rfc3339(epoch_us(datetime.fromisoformat("2026-11-01T00:00:00.5+01:00"))) == "2026-10-31T23:00:00.500Z"
     with pytest.raises(ValueError, match="needs a time zone"):
-        rfc3339(datetime(2026, 11, 1))  # noqa: DTZ001  # what is refused
+        rfc3339(epoch_us(datetime(2026, 11, 1)))  # noqa: DTZ001  # what is refused

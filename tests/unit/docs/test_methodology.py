@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from rice_stream.basis import Basis, basis_names
-from rice_stream.estimator.method import Context, Range
+from rice_stream.estimator.method import Context
 from rice_stream.estimator.paper.method import TDP_W, UTILISATION
 from rice_stream.estimator.registry import load_paper
 from rice_stream.meter.amounts import amounts
+from rice_stream.quantities import Range
 from tests.support.paper_requests import estimate
 from tests.support.places import ROOT
 

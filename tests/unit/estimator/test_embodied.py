@@ -8,7 +8,8 @@ import pytest
 from rice_stream.errors import ReferenceDataError
 from rice_stream.estimator.calibrated.method import load_calibrated
 from rice_stream.estimator.embodied import embodied_gco2e_per_device_second, load_embodied, parse_embodied, water_l
-from rice_stream.estimator.method import Context, Estimates, Impact, Impacts, Range
+from rice_stream.estimator.method import Context, Estimates, Impact, Impacts
+from rice_stream.quantities import Range
 from tests.support.paper_requests import requests
 
 FACTORS = load_embodied()

@@ -13,10 +13,10 @@ from rice_stream.events.canonical import (
     CanonicalEvent,
     WireEvent,
     describe_problems,
-    parse_time,
     to_wire,
     wire_time,
 )
+from rice_stream.instants import parse_time
 
 DOCUMENTED: dict[str, Any] = {
     "schema_version": "1",

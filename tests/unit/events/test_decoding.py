@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from rice_stream.events.columns import UNKNOWN, EventColumns
+from rice_stream.events.columns import EventColumns
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.records import Decoded, RawRecord
+from rice_stream.quantities import UNKNOWN
 from tests.support.fakes import event, records_of, value_of
 from tests.support.format_payloads import PAYLOADS
 

@@ -18,7 +18,7 @@ from rice_stream.feeds.sources import (
     WattTime,
     record_at,
 )
-from rice_stream.reference.reading import us_from_iso
+from rice_stream.instants import us_from_iso
 
 START_US = us_from_iso("2026-11-22T10:00:00Z")
 HOUR_US = 3_600_000_000

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "rice_stream"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-CORE = ("basis", "budgets", "errors", "estimator", "events", "meter", "reference", "schema_names")
+CORE = ("basis", "budgets", "errors", "estimator", "events", "meter", "reference", "instants", "quantities")
 """Modules and packages that take values and return values; pure but for the loaders."""
 LOADERS = {
     "estimator/registry.py": "reads the fitted artefacts",

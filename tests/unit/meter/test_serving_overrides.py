@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Range
 from rice_stream.meter.factors import FactorPolicy, FactorUse, ServiceKey, context_from_detail, resolve_factors
 from rice_stream.meter.serving_overrides import parse_overrides, parse_profiles
+from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
 from rice_stream.runtime.opening import open_method
 from rice_stream.runtime.settings import load_settings

@@ -10,7 +10,8 @@ from rice_stream.basis import Basis
 from rice_stream.errors import UsageError
 from rice_stream.estimator.calibrated.method import CalibratedMethod, load_calibrated
 from rice_stream.estimator.calibrated.site import Site, SiteFactor, parse_site, serialise_site
-from rice_stream.estimator.method import Context, Range
+from rice_stream.estimator.method import Context
+from rice_stream.quantities import Range
 from tests.support.cli_running import Shell, filled_database, ledger, shell
 from tests.support.paper_requests import requests
 

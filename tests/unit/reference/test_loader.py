@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from rice_stream.errors import ReferenceDataError
+from rice_stream.instants import us_from_iso
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
-from rice_stream.reference.reading import us_from_iso
 
 AT_US = us_from_iso("2026-06-01")
 

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
-from rice_stream.schema_names import MEASURES
+from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.worker.batches import BatchLoop, RejectionLimit, TooManyRejectionsError

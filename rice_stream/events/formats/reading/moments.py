@@ -1,17 +1,16 @@
 """Points in time as gateways write them -> epoch microseconds and the canonical spelling."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from rice_stream.events.canonical import YEAR_MAX, YEAR_MIN
 from rice_stream.events.formats.reading.items import RefusedError
+from rice_stream.instants import SECOND_US, YEAR_MAX, YEAR_MIN, datetime_of, epoch_us
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_US = int((datetime(YEAR_MIN, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
-_LAST_US = int((datetime(YEAR_MAX + 1, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
+_FIRST_US = epoch_us(datetime(YEAR_MIN, 1, 1, tzinfo=UTC))
+_LAST_US = epoch_us(datetime(YEAR_MAX + 1, 1, 1, tzinfo=UTC))
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
 # Seconds of the years that count have at most 10 digits, milliseconds 12 or 13, microseconds 15 or 16: no two overlap.
 _UNITS = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0), (float("inf"), 0.001))
@@ -72,14 +71,14 @@ def spell(at: Moment, field: str) -> str:
         raise RefusedError(
             "invalid_field", f"{field}: must lie in the years {YEAR_MIN} to {YEAR_MAX}; is the unit right?"
         )
-    second, fraction_us = divmod(at.us, 1_000_000)
+    second, fraction_us = divmod(at.us, SECOND_US)
     return f"{_spelled_second(second)}.{fraction_us:06d}Z"
 
 
 @lru_cache(maxsize=4096)
 def _spelled_second(second: int) -> str:
     """Remembered: events come in the order of time, many in each second."""
-    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime_of(second * SECOND_US).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _from_number(value: float, field: str) -> Moment:
@@ -99,8 +98,7 @@ def _from_text(stripped: str, field: str) -> Moment:
         utc = parsed.replace(tzinfo=UTC) if zone_assumed else parsed.astimezone(UTC)
     except (ValueError, OverflowError, TypeError, IndexError) as error:
         raise _not_a_time(field) from error
-    since = utc - _EPOCH
-    return Moment((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, zone_assumed)
+    return Moment(epoch_us(utc), zone_assumed)
 
 
 def _not_a_time(field: str) -> RefusedError:

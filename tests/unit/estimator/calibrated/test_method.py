@@ -13,7 +13,8 @@ from rice_stream.basis import Basis
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.estimator.calibrated.artefact import parse_artefact
 from rice_stream.estimator.calibrated.method import ARTEFACT, CalibratedMethod, load_calibrated
-from rice_stream.estimator.method import Context, Estimates, Profile, Range, Requests
+from rice_stream.estimator.method import Context, Estimates, Profile, Requests
+from rice_stream.quantities import Range
 from tests.support.places import ROOT as REPOSITORY
 
 METHOD = load_calibrated()

@@ -2,8 +2,9 @@
 
 import pytest
 
-from rice_stream.estimator.method import Context, Range
+from rice_stream.estimator.method import Context
 from rice_stream.estimator.registry import load_paper
+from rice_stream.quantities import Range
 from tests.support.paper_requests import dense, estimate
 
 PAPER = load_paper()

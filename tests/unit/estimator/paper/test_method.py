@@ -8,9 +8,10 @@ import pytest
 
 from rice_stream.basis import Basis
 from rice_stream.errors import ReferenceDataError, UsageError
-from rice_stream.estimator.method import Context, Range
+from rice_stream.estimator.method import Context
 from rice_stream.estimator.paper.fit import parse_paper_fit
 from rice_stream.estimator.registry import load_method, load_paper, method_names
+from rice_stream.quantities import Range
 from tests.support.paper_requests import dense, estimate, requests
 
 PAPER = load_paper()

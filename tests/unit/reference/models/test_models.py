@@ -4,10 +4,10 @@ from functools import cache
 
 import pytest
 
-from rice_stream.estimator.method import Range
+from rice_stream.instants import us_from_iso
+from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
-from rice_stream.reference.reading import us_from_iso
 
 NOW_US = us_from_iso("2026-11-22")
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from rice_stream.errors import UsageError
+from rice_stream.instants import epoch_us
 from rice_stream.sandbox.traffic.pacing import Event, as_rate, in_completion_order, schedule
 from rice_stream.sandbox.traffic.plan import replay_events, start_ending_at
-from rice_stream.sandbox.traffic.times import parsed_us, us_since_epoch
+from rice_stream.sandbox.traffic.times import parsed_us
 from rice_stream.sandbox.traffic.traces import RawEvent, Trace, open_trace
 from tests.unit.sandbox.traffic.test_traces import AZURE, MOONCAKE, written
 
@@ -66,7 +67,7 @@ def test_a_replay_ending_now_leaves_nothing_in_the_future(tmp_path: Path, conten
     trace = open_trace(written(tmp_path, content))
     start = start_ending_at(trace, NOON, seed=5, tenants=3)
     ends = [parsed_us(fields_of(event)["ended_at"]) for event in replay_events(trace, start=start, seed=5, tenants=3)]
-    assert max(end for end in ends if end is not None) == us_since_epoch(NOON)
+    assert max(end for end in ends if end is not None) == epoch_us(NOON)
 
 
 def test_limit_takes_the_first_rows_of_the_file(trace: Trace) -> None:

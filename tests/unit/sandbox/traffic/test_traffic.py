@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from rice_stream.errors import UsageError
+from rice_stream.instants import epoch_us
 from rice_stream.sandbox.traffic.oddities import RETRY_AFTER_EVENTS_MAX, Oddities, with_oddities
 from rice_stream.sandbox.traffic.shape import client_shapes, draw_lengths, load_shape
-from rice_stream.sandbox.traffic.times import parsed_us, us_since_epoch
+from rice_stream.sandbox.traffic.times import parsed_us
 from rice_stream.sandbox.traffic.traffic import live_traffic
 
 NOW = datetime(2026, 11, 22, 19, tzinfo=UTC)
@@ -45,7 +46,7 @@ def test_events_come_in_the_order_in_which_requests_end() -> None:
     """From `now` on, never before, so that `send` at real rate puts each on the topic when it ends."""
     ends = [parsed_us(event["ended_at"]) or 0 for event in traffic(4000)]
     assert ends == sorted(ends)
-    assert ends[0] >= us_since_epoch(NOW)
+    assert ends[0] >= epoch_us(NOW)
 
 
 def test_the_rate_is_reached_from_the_first_second() -> None:
