@@ -1,9 +1,6 @@
 """What a budget's scope consumed in a period, from the totals: few rows, however long the period and its past.
 
 Whole days of UTC come from totals by the day; the rest at both ends (a time zone's midnight, a rolling window's edges)
-from rice_stream.instants import epoch_s
-from rice_stream.instants import epoch_s
-from rice_stream.instants import epoch_s
 from those by the minute or the quarter hour.
 """
 
@@ -17,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period
 from rice_stream.budgets.states import Consumed
-from rice_stream.instants import DAY_S, MINUTE_S, SLOT_S
+from rice_stream.instants import DAY_S, MINUTE_S, SLOT_S, epoch_s
 from rice_stream.store import schema
 
 _CONSUMED = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
