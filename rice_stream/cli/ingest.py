@@ -10,9 +10,9 @@ from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_sess
 from rice_stream.events.formats.reading.options import FORMATS
 from rice_stream.files.ingesting import FileCounts, ingest_file
 from rice_stream.files.reading import open_file
+from rice_stream.pipeline.rejection_limit import RejectionLimit
 from rice_stream.runtime.opening import open_pipeline, open_store
 from rice_stream.store.file_progress import FileLedger
-from rice_stream.worker.batches import RejectionLimit
 
 
 @click.command()

@@ -16,7 +16,7 @@ from rice_stream.cli.quarantine import quarantine
 from rice_stream.errors import UsageError
 from rice_stream.files.reading import FILE_TOPIC
 from rice_stream.instants import parse_time
-from rice_stream.meter.recompute import TokenDefaults
+from rice_stream.meter.requests import TokenDefaults
 from rice_stream.proof.verification import ReportProgress
 from rice_stream.proof.verification import verify as verify_totals
 from rice_stream.reports.sums import FIELDS

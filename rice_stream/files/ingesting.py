@@ -14,9 +14,9 @@ from typing import Any
 from rice_stream.events.records import RawRecord
 from rice_stream.files.reading import EventFile
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.rejection_limit import RejectionLimit
 from rice_stream.store.batch import Batch
 from rice_stream.store.file_progress import FileLedger, FileProgress
-from rice_stream.worker.batches import RejectionLimit
 
 RECORDS_PER_BATCH = 20_000
 BATCH_BYTES_MAX = 16 * 1024 * 1024

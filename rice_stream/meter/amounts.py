@@ -4,7 +4,8 @@ Integers are exact: a total is the same whatever the order in which its records 
 `rice-stream verify` compare with `==`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from rice_stream.basis import Basis
 from rice_stream.estimator.method import Estimates, GivesImpacts, Method, Requests
 from rice_stream.instants import SECOND_US
-from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO, UNKNOWN, Floats, Ints
+from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO, UNKNOWN, Floats, Ints, Range
 
 GRAMS_PER_KWH_TO_PER_WH = 1e-3
 
@@ -38,15 +39,37 @@ class Amounts:
     carbon_high_ugco2e: Ints
 
 
-def amounts(
-    estimates: Estimates,
-    *,
-    pue: Floats,
-    rci_low_gco2e_per_kwh: Floats,
-    rci_mid_gco2e_per_kwh: Floats,
-    rci_high_gco2e_per_kwh: Floats,
-    flags: NDArray[np.int32],
-) -> Amounts:
+AMOUNT_COLUMNS = tuple(field.name for field in fields(Amounts))
+"""Names of the columns of amounts, in records, totals and answers; `Amounts` has a field of each name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFactors:
+    """Columns of k contexts, or of n requests: what turns IT energy into facility energy and carbon. Shape (k,) each."""
+
+    pue: Floats
+    rci_low_gco2e_per_kwh: Floats
+    rci_mid_gco2e_per_kwh: Floats
+    rci_high_gco2e_per_kwh: Floats
+
+    @classmethod
+    def of(cls, sites: Sequence[tuple[float, Range]]) -> "SiteFactors":
+        """The columns of (PUE, carbon intensity in gCO2e/kWh) pairs."""
+        columns = [(pue, rci.low, rci.mid, rci.high) for pue, rci in sites]
+        return cls(*np.array(columns, dtype=np.float64).reshape(-1, 4).T)
+
+    def rows(self, chosen: NDArray[np.intp]) -> "SiteFactors":
+        """The given rows, in the given order."""
+        return SiteFactors(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def followed_by(self, others: "SiteFactors") -> "SiteFactors":
+        """These rows and, after them, the others."""
+        return SiteFactors(
+            *(np.append(getattr(self, field.name), getattr(others, field.name)) for field in fields(self))
+        )
+
+
+def amounts(estimates: Estimates, sites: SiteFactors, flags: NDArray[np.int32]) -> Amounts:
     """facility energy = IT energy x PUE, carbon = facility energy x RCI; PUE is applied here and nowhere else.
 
     All arrays have shape (n,). Low and high multiply the low ends and the high ends: the errors of model, data and
@@ -55,14 +78,14 @@ def amounts(
     missing = (flags & (Basis.INPUT_TOKENS_MISSING | Basis.OUTPUT_TOKENS_MISSING)) != 0
     narrow = np.where(missing, MISSING_TOKENS_FACTOR_LOW, 1.0)
     widen = np.where(missing, MISSING_TOKENS_FACTOR_HIGH, 1.0)
-    facility_wh = estimates.it_energy_wh * pue
-    to_grams = GRAMS_PER_KWH_TO_PER_WH * pue
+    facility_wh = estimates.it_energy_wh * sites.pue
+    to_grams = GRAMS_PER_KWH_TO_PER_WH * sites.pue
     return Amounts(
         it_energy_uwh=_micro(estimates.it_energy_wh),
         facility_energy_uwh=_micro(facility_wh),
-        carbon_low_ugco2e=_micro(estimates.it_energy_wh_low * narrow * to_grams * rci_low_gco2e_per_kwh),
-        carbon_mid_ugco2e=_micro(estimates.it_energy_wh * to_grams * rci_mid_gco2e_per_kwh),
-        carbon_high_ugco2e=_micro(estimates.it_energy_wh_high * widen * to_grams * rci_high_gco2e_per_kwh),
+        carbon_low_ugco2e=_micro(estimates.it_energy_wh_low * narrow * to_grams * sites.rci_low_gco2e_per_kwh),
+        carbon_mid_ugco2e=_micro(estimates.it_energy_wh * to_grams * sites.rci_mid_gco2e_per_kwh),
+        carbon_high_ugco2e=_micro(estimates.it_energy_wh_high * widen * to_grams * sites.rci_high_gco2e_per_kwh),
     )
 
 
@@ -146,11 +169,7 @@ def measure_matrix(
         np.maximum(cache_write_input_tokens, 0),
         np.maximum(output_tokens, 0),
         np.maximum(reasoning_output_tokens, 0),
-        amounts.it_energy_uwh,
-        amounts.facility_energy_uwh,
-        amounts.carbon_low_ugco2e,
-        amounts.carbon_mid_ugco2e,
-        amounts.carbon_high_ugco2e,
+        *(getattr(amounts, name) for name in AMOUNT_COLUMNS),
     )
     if len(columns) != len(MEASURES):
         raise AssertionError("a measure was added to the tables and not to the totals")

@@ -3,14 +3,14 @@
 The starting point is a row of `factor_use`, so everything that is not changed stays as it was when the event was recorded.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Context
-from rice_stream.meter.factors import FactorPolicy, context_from_detail
+from rice_stream.meter.factors import FactorPolicy
+from rice_stream.meter.recompute import context_of, rci_of
 from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
 
@@ -58,8 +58,7 @@ class Place(NamedTuple):
 
 def as_recorded(factor: Mapping[str, Any]) -> tuple[Context, Place]:
     """Context and place of a row of `factor_use`."""
-    rci = Range(*(factor[f"rci_{end}_gco2e_per_kwh"] for end in ("low", "mid", "high")))
-    return context_from_detail(json.loads(factor["detail"])), Place(factor["pue"], rci)
+    return context_of(factor), Place(factor["pue"], rci_of(factor))
 
 
 def changed(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rice_stream.estimator.method import Method
 from rice_stream.events.columns import EventColumns, Service
 from rice_stream.events.mappings import MODEL, NO_MAPPINGS, REGION, Mappings
+from rice_stream.meter.amounts import SiteFactors
 from rice_stream.meter.factors import FactorPolicy, LiveLookup, ServiceKey, no_live_feed, resolve_factors
 from rice_stream.quantities import Floats, Ints
 from rice_stream.reference.lookup import Reference
@@ -50,10 +51,7 @@ class ContextTable:
         self._rows: dict[int, dict[Service, int]] = {}
         self._size = 0
         self.coefficients: Floats = self._method.coefficients([])
-        self.pue: Floats = np.empty(0)
-        self.rci_low: Floats = np.empty(0)
-        self.rci_mid: Floats = np.empty(0)
-        self.rci_high: Floats = np.empty(0)
+        self.sites = SiteFactors.of([])
         self.factor_key: Ints = np.empty(0, dtype=np.int64)
         self._rungs: list[tuple[str, str, str]] = []
 
@@ -152,10 +150,7 @@ class ContextTable:
         ]
         keys = self._dimensions.factors([{**use.columns, "digest": use.digest} for use in uses])
         self.coefficients = np.vstack([self.coefficients, self._method.coefficients([use.context for use in uses])])
-        self.pue = np.append(self.pue, [use.pue.pue for use in uses])
-        self.rci_low = np.append(self.rci_low, [use.rci_gco2e_per_kwh.low for use in uses])
-        self.rci_mid = np.append(self.rci_mid, [use.rci_gco2e_per_kwh.mid for use in uses])
-        self.rci_high = np.append(self.rci_high, [use.rci_gco2e_per_kwh.high for use in uses])
+        self.sites = self.sites.followed_by(SiteFactors.of([(use.pue.pue, use.rci_gco2e_per_kwh) for use in uses]))
         self.factor_key = np.append(self.factor_key, np.array([keys[use.digest] for use in uses], dtype=np.int64))
         self._rungs += [(use.model.rung, use.rci_rung, use.pue.rung) for use in uses]
         self._rows[epoch].update(zip(services, range(self._size, self._size + len(services)), strict=True))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from rice_stream.basis import Basis
-from rice_stream.estimator.method import Estimates, Method, Requests
+from rice_stream.estimator.method import Method
 from rice_stream.events.columns import EventColumns, to_columns
 from rice_stream.events.decoding import Place, decode_blocks
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
@@ -23,14 +23,15 @@ from rice_stream.events.keys import event_keys
 from rice_stream.events.mappings import Mappings, no_mappings
 from rice_stream.events.records import Decoded, RawRecord, Rejection
 from rice_stream.instants import DAY_US
-from rice_stream.meter.amounts import Amounts, amounts, impact_columns, measure_matrix
+from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, impact_columns, measure_matrix
 from rice_stream.meter.factors import FactorPolicy, LiveLookup, no_live_feed
+from rice_stream.meter.requests import TokenDefaults, requests_of
 from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.reference.lookup import Reference
-from rice_stream.store.batch import AMOUNT_COLUMNS, Batch, CommitResult, Progress, Records
+from rice_stream.store.batch import Batch, CommitResult, Progress, Records
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.writer import Writer
 
@@ -72,8 +73,7 @@ class Pipeline:
         reference: Reference,
         policy: FactorPolicy,
         method: Method,
-        default_input_tokens: int,
-        default_output_tokens: int,
+        defaults: TokenDefaults,
         live: LiveLookup = no_live_feed,
         formats: FormatOptions = DEFAULT_OPTIONS,
         mappings: Callable[[int], Mappings] = no_mappings,
@@ -86,8 +86,7 @@ class Pipeline:
         self._names = NameTable(dimensions)
         self._contexts = ContextTable(dimensions, reference, policy, method, live)
         self._dimensions = dimensions
-        self._default_input_tokens = default_input_tokens
-        self._default_output_tokens = default_output_tokens
+        self._defaults = defaults
         self._basis_seen: set[int] = set()
 
     def process(self, chunks: Sequence[Chunk], received_at_us: int) -> CommitResult:
@@ -205,47 +204,22 @@ class Pipeline:
         )
 
     def _records(self, events: KeyedEvents) -> Records:
-        requests = self._requests(events)
+        requests = requests_of(events, events.context, self._defaults)
         estimates = self._method.estimate(self._contexts.coefficients, requests)
         flags = events.flags | estimates.flags
-        amounts_of = self._amounts(estimates, events.context, flags)
+        sites = self._contexts.sites.rows(events.context)
+        estimated = amounts(estimates, sites, flags)
         self._keep_basis(flags)
         columns: dict[str, Ints] = {name: getattr(events, name) for name in (*_FROM_NAMES, *_COUNTED)}
-        columns |= {name: getattr(amounts_of, name) for name in AMOUNT_COLUMNS if name != "ended_at_us"}
-        pue = self._contexts.pue[events.context]
-        columns |= impact_columns(self._method, self._contexts.coefficients, requests, estimates, pue)
+        columns |= {name: getattr(estimated, name) for name in AMOUNT_COLUMNS}
+        columns |= impact_columns(self._method, self._contexts.coefficients, requests, estimates, sites.pue)
         columns["basis_flags"] = flags.astype(np.int64)
         tokens = {name: columns[name] for name in columns if name.endswith("_tokens")}
         return Records(
             event_keys=events.event_keys,
             columns=columns,
             event_ids=events.event_ids,
-            measures=measure_matrix(amounts=amounts_of, **tokens),
-        )
-
-    def _requests(self, events: KeyedEvents) -> Requests:
-        """Unknown counts get the default of the settings; a failed call without counts is taken to have had none."""
-        fallback_input = np.where(events.failed, 0, self._default_input_tokens)
-        fallback_output = np.where(events.failed, 0, self._default_output_tokens)
-        return Requests(
-            context=events.context,
-            input_tokens=np.where(events.input_tokens == UNKNOWN, fallback_input, events.input_tokens),
-            cache_read_input_tokens=np.where(
-                events.input_tokens == UNKNOWN, 0, np.maximum(events.cache_read_input_tokens, 0)
-            ),
-            output_tokens=np.where(events.output_tokens == UNKNOWN, fallback_output, events.output_tokens),
-            inference=events.inference,
-        )
-
-    def _amounts(self, estimates: Estimates, context: NDArray[np.intp], flags: NDArray[np.int32]) -> Amounts:
-        table = self._contexts
-        return amounts(
-            estimates,
-            pue=table.pue[context],
-            rci_low_gco2e_per_kwh=table.rci_low[context],
-            rci_mid_gco2e_per_kwh=table.rci_mid[context],
-            rci_high_gco2e_per_kwh=table.rci_high[context],
-            flags=flags,
+            measures=measure_matrix(amounts=estimated, **tokens),
         )
 
     def _keep_basis(self, flags: NDArray[np.int32]) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, text
 from rice_stream.estimator.method import Method
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import RawRecord, Rejection
-from rice_stream.meter.amounts import Amounts, measure_matrix
-from rice_stream.meter.recompute import AMOUNTS, Counts, TokenDefaults, reestimate
+from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, measure_matrix
+from rice_stream.meter.recompute import recompute
+from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.proof.found import Found
 from rice_stream.proof.key_spool import KeySpool
 from rice_stream.proof.log_events import LogEvents, column, decode_events, differing_fields, record_content
@@ -120,13 +121,13 @@ class TopicComparison:
 
     def _check_amounts(self, records: Sequence[Row]) -> dict[str, NDArray[np.int64]]:
         """What the amounts ought to be: estimated once more where the method that made them is the running one."""
-        amounts = {name: column(records, name) for name in AMOUNTS}
+        amounts = {name: column(records, name) for name in AMOUNT_COLUMNS}
         versions = [self._factors[record["factor_key"]]["method_version"] for record in records]
         rows = np.array([i for i, version in enumerate(versions) if version == self._method.version], dtype=np.intp)
         self.counts["amounts_unchecked"] += len(records) - len(rows)
         if len(rows):
             again = self._estimate_again([records[i] for i in rows.tolist()])
-            for name in AMOUNTS:
+            for name in AMOUNT_COLUMNS:
                 amounts[name][rows] = again[name]
         return amounts
 
@@ -134,27 +135,27 @@ class TopicComparison:
         keys = sorted({record["factor_key"] for record in records})
         position = {key: k for k, key in enumerate(keys)}
         use = np.array([position[record["factor_key"]] for record in records], dtype=np.intp)
-        counts = Counts(
+        counts = RecordedCounts(
             input_tokens=column(records, "input_tokens"),
             cache_read_input_tokens=column(records, "cache_read_input_tokens"),
             output_tokens=column(records, "output_tokens"),
             flags=column(records, "basis_flags").astype(np.int32),
         )
-        again = reestimate(self._method, [self._factors[key] for key in keys], use, counts, self._defaults).amounts
-        stored = {name: column(records, name) for name in AMOUNTS}
-        computed = {name: getattr(again, name) for name in AMOUNTS}
-        differs = np.logical_or.reduce([computed[name] != stored[name] for name in AMOUNTS])
+        again = recompute(self._method, [self._factors[key] for key in keys], use, counts, self._defaults).amounts
+        stored = {name: column(records, name) for name in AMOUNT_COLUMNS}
+        computed = {name: getattr(again, name) for name in AMOUNT_COLUMNS}
+        differs = np.logical_or.reduce([computed[name] != stored[name] for name in AMOUNT_COLUMNS])
         # A default for unknown tokens is a setting of that time: another one now says nothing about the record.
-        unknown = differs & counts.missing
+        unknown = differs & counts.incomplete
         self.counts["amounts_unchecked"] += int(unknown.sum())
         self.counts["amounts_checked"] += int((~unknown).sum())
         for row in np.flatnonzero(differs & ~unknown).tolist():
             key = {"tenant_id": self._tenant_id(records[row]["tenant_key"]), "event_id": records[row]["event_id"]}
-            for name in AMOUNTS:
+            for name in AMOUNT_COLUMNS:
                 kept, value = int(stored[name][row]), int(computed[name][row])
                 if kept != value:
                     self._found.add_one("prompt_record", key, "differs", name, kept, value)
-        return {name: np.where(unknown, stored[name], computed[name]) for name in AMOUNTS}
+        return {name: np.where(unknown, stored[name], computed[name]) for name in AMOUNT_COLUMNS}
 
     def _tenant_id(self, tenant_key: int) -> str | None:
         return next((tenant_id for tenant_id, key in self._tenants.items() if key == tenant_key), None)

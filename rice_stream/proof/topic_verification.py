@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from rice_stream.estimator.method import Method
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.kafka.topic_log import LogRange, TopicLog
-from rice_stream.meter.recompute import TokenDefaults
+from rice_stream.meter.requests import TokenDefaults
 from rice_stream.proof.found import Found
 from rice_stream.proof.key_spool import KeySpool, key_of_row, key_spool
 from rice_stream.proof.topic_comparison import TopicComparison

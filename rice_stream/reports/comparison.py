@@ -14,12 +14,13 @@ from sqlalchemy import Connection, Engine, text
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Context, Method
 from rice_stream.instants import FOREVER_S, SECOND_US, rfc3339
-from rice_stream.meter.amounts import Amounts, amounts
+from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, SiteFactors
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.ranking import overlap
-from rice_stream.meter.recompute import AMOUNTS, Counts, TokenDefaults, requests_of
+from rice_stream.meter.recompute import estimate_recorded
+from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.what_if import Change, Place, as_recorded, changed
-from rice_stream.quantities import MICRO, UNKNOWN, Floats
+from rice_stream.quantities import MICRO, UNKNOWN
 from rice_stream.reference.lookup import Reference
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.retention import records_from_us
@@ -93,7 +94,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self.prompts = 0
-        self.values: dict[str, int] = dict.fromkeys((*_TOKENS, *AMOUNTS), 0)
+        self.values: dict[str, int] = dict.fromkeys((*_TOKENS, *AMOUNT_COLUMNS), 0)
 
     def add(self, other: "_Sums") -> None:
         self.prompts += other.prompts
@@ -139,7 +140,7 @@ def _records(connection: Connection, traffic: Traffic) -> Iterator[Sequence[Mapp
     if traffic.model is not None:
         conditions.append("r.factor_key IN (SELECT factor_key FROM factor_use WHERE :model IN (model, model_resolved))")
         parameters["model"] = traffic.model
-    columns = ("factor_key", "basis_flags", *_TOKENS, "cache_read_input_tokens", *AMOUNTS)
+    columns = ("factor_key", "basis_flags", *_TOKENS, "cache_read_input_tokens", *AMOUNT_COLUMNS)
     statement = (
         f"SELECT {', '.join(f'r.{name}' for name in columns)} FROM prompt_record r WHERE {' AND '.join(conditions)}"
     )
@@ -160,7 +161,7 @@ def _add(
     keys = sorted({int(row["factor_key"]) for row in rows})
     place_of = {key: place for place, key in enumerate(keys)}
     use = np.array([place_of[row["factor_key"]] for row in rows], dtype=np.intp)
-    counts = Counts(
+    counts = RecordedCounts(
         **{name: _column(rows, name) for name in (*_TOKENS, "cache_read_input_tokens")},
         flags=np.array([row["basis_flags"] for row in rows], dtype=np.int32),
     )
@@ -174,7 +175,7 @@ def _add(
         "changed": _amounts(other, use, counts, method, defaults),
     }
     tokens = {name: np.maximum(getattr(counts, name), 0) for name in _TOKENS}
-    recorded = {name: np.array([row[name] for row in rows], dtype=np.int64) for name in AMOUNTS}
+    recorded = {name: np.array([row[name] for row in rows], dtype=np.int64) for name in AMOUNT_COLUMNS}
     models = np.array([str(factors[key]["model"]) for key in keys])[use]
     for model in sorted(set(models.tolist())):
         chosen = models == model
@@ -183,29 +184,15 @@ def _add(
         stored = {name: int(column[chosen].sum()) for name, column in recorded.items()}
         sides[model]["recorded"].count(count, {**shared, **stored})
         for side, values in computed.items():
-            sums = {name: int(getattr(values, name)[chosen].sum()) for name in AMOUNTS}
+            sums = {name: int(getattr(values, name)[chosen].sum()) for name in AMOUNT_COLUMNS}
             sides[model][side].count(count, {**shared, **sums})
 
 
 def _amounts(
-    uses: Sequence[tuple[Context, Place]], use: Any, counts: Counts, method: Method, defaults: TokenDefaults
+    uses: Sequence[tuple[Context, Place]], use: Any, counts: RecordedCounts, method: Method, defaults: TokenDefaults
 ) -> Amounts:
-    matrix = method.coefficients([context for context, _ in uses])
-    estimates = method.estimate(matrix, requests_of(counts, use, defaults))
-
-    def of_place(values: list[float]) -> Floats:
-        found: Floats = np.array(values, dtype=np.float64)[use]
-        return found
-
-    places = [place for _, place in uses]
-    return amounts(
-        estimates,
-        pue=of_place([place.pue for place in places]),
-        rci_low_gco2e_per_kwh=of_place([place.rci_gco2e_per_kwh.low for place in places]),
-        rci_mid_gco2e_per_kwh=of_place([place.rci_gco2e_per_kwh.mid for place in places]),
-        rci_high_gco2e_per_kwh=of_place([place.rci_gco2e_per_kwh.high for place in places]),
-        flags=counts.flags,
-    )
+    contexts, places = [context for context, _ in uses], [place for _, place in uses]
+    return estimate_recorded(method, contexts, SiteFactors.of(places), use, counts, defaults).amounts
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> Any:

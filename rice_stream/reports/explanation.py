@@ -15,8 +15,14 @@ from sqlalchemy import Engine
 from rice_stream.estimator.method import Context, GivesImpacts, Method
 from rice_stream.estimator.registry import load_method, method_names
 from rice_stream.estimator.steps import Step
-from rice_stream.meter.amounts import GRAMS_PER_KWH_TO_PER_WH, MISSING_TOKENS_FACTOR_HIGH, MISSING_TOKENS_FACTOR_LOW
-from rice_stream.meter.recompute import AMOUNTS, Counts, Reestimated, TokenDefaults, context_of, reestimate, requests_of
+from rice_stream.meter.amounts import (
+    AMOUNT_COLUMNS,
+    GRAMS_PER_KWH_TO_PER_WH,
+    MISSING_TOKENS_FACTOR_HIGH,
+    MISSING_TOKENS_FACTOR_LOW,
+)
+from rice_stream.meter.recompute import Recomputed, context_of, recompute
+from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.quantities import MICRO, UNKNOWN
 from rice_stream.reports.lookup import StoredRecord, find_record
 from rice_stream.store.snapshot import snapshot
@@ -70,14 +76,14 @@ def explain(
         return {"record": record.view, "steps": [*steps, *_stored_steps(record)], "agrees": None, "remarks": remarks}
     again = _again(record, method, defaults)
     steps += [*_impact_steps(record, method, again, defaults), *_accounting_steps(record, again)]
-    computed = {name: int(getattr(again.amounts, name)[0]) for name in AMOUNTS}
-    agrees: bool | None = all(computed[name] == record.view[name] for name in AMOUNTS)
-    if not agrees and _counts(record).missing.any():
+    computed = {name: int(getattr(again.amounts, name)[0]) for name in AMOUNT_COLUMNS}
+    agrees: bool | None = all(computed[name] == record.view[name] for name in AMOUNT_COLUMNS)
+    if not agrees and _counts(record).incomplete.any():
         agrees = None
         remarks.append("unknown tokens: the default of that time was another than today's, so the amounts differ")
     elif not agrees:
         differing = ", ".join(
-            f"{name} is {record.view[name]}" for name in AMOUNTS if computed[name] != record.view[name]
+            f"{name} is {record.view[name]}" for name in AMOUNT_COLUMNS if computed[name] != record.view[name]
         )
         remarks.append(
             f"the record does not hold what its own factors give: {differing}; it was changed after it was stored"
@@ -94,12 +100,12 @@ def _installed(method_version: str, open_method: Callable[[str], Method]) -> Met
     return None
 
 
-def _counts(record: StoredRecord) -> Counts:
+def _counts(record: StoredRecord) -> RecordedCounts:
     def column(name: str) -> Any:
         value = record.view[name]
         return np.array([UNKNOWN if value is None else value], dtype=np.int64)
 
-    return Counts(
+    return RecordedCounts(
         input_tokens=column("input_tokens"),
         cache_read_input_tokens=column("cache_read_input_tokens"),
         output_tokens=column("output_tokens"),
@@ -107,8 +113,8 @@ def _counts(record: StoredRecord) -> Counts:
     )
 
 
-def _again(record: StoredRecord, method: Method, defaults: TokenDefaults) -> Reestimated:
-    return reestimate(method, [record.factor], np.zeros(1, dtype=np.intp), _counts(record), defaults)
+def _again(record: StoredRecord, method: Method, defaults: TokenDefaults) -> Recomputed:
+    return recompute(method, [record.factor], np.zeros(1, dtype=np.intp), _counts(record), defaults)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
@@ -155,7 +161,7 @@ def _method_steps(record: StoredRecord, method: Method, defaults: TokenDefaults)
     return steps + explained
 
 
-def _accounting_steps(record: StoredRecord, again: Reestimated) -> list[dict[str, Any]]:
+def _accounting_steps(record: StoredRecord, again: Recomputed) -> list[dict[str, Any]]:
     """IT energy x PUE x carbon intensity, and the integers that are stored."""
     factor, estimates = record.factor, again.estimates
     sources = _sources(factor)
@@ -165,7 +171,7 @@ def _accounting_steps(record: StoredRecord, again: Reestimated) -> list[dict[str
         "mid": (estimates.it_energy_wh, 1.0),
         "high": (estimates.it_energy_wh_high, MISSING_TOKENS_FACTOR_HIGH),
     }
-    missing = bool(_counts(record).missing[0])
+    missing = bool(_counts(record).incomplete[0])
     rci = {end: factor[f"rci_{end}_gco2e_per_kwh"] for end in ends}
     rci_source = f"{factor['region_rung']} ({factor['region_resolved']}, {factor['rci_scope']}): {_dated(sources)}"
     steps = [_step("pue", "facility energy / IT energy", pue, "", f"{factor['pue_rung']}: {sources['pue']}")]
@@ -183,12 +189,12 @@ def _accounting_steps(record: StoredRecord, again: Reestimated) -> list[dict[str
         _step(
             name, f"round({_unrounded(name)} x {MICRO})", int(getattr(again.amounts, name)[0]), _unit(name), _ACCOUNTING
         )
-        for name in AMOUNTS
+        for name in AMOUNT_COLUMNS
     ]
 
 
 def _impact_steps(
-    record: StoredRecord, method: Method, again: Reestimated, defaults: TokenDefaults
+    record: StoredRecord, method: Method, again: Recomputed, defaults: TokenDefaults
 ) -> list[dict[str, Any]]:
     """Embodied carbon and water, beside operational carbon and no part of it; none where the method does not give them."""
     if not isinstance(method, GivesImpacts):
@@ -210,7 +216,7 @@ def _impact_steps(
 
 def _stored_steps(record: StoredRecord) -> list[dict[str, Any]]:
     source = f"the record, made by {record.factor['method_version']}"
-    return [_step(name, "as stored", record.view[name], _unit(name), source) for name in AMOUNTS]
+    return [_step(name, "as stored", record.view[name], _unit(name), source) for name in AMOUNT_COLUMNS]
 
 
 def _sources(factor: Mapping[str, Any]) -> dict[str, Any]:

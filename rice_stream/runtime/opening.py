@@ -11,6 +11,7 @@ from rice_stream.estimator.method import Method
 from rice_stream.estimator.registry import load_method
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.meter.factors import LiveLookup, no_live_feed
+from rice_stream.meter.requests import TokenDefaults
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
@@ -81,8 +82,7 @@ def open_pipeline(
         reference=open_reference(settings),
         policy=settings.factor_policy(),
         method=open_method(settings),
-        default_input_tokens=settings.default_input_tokens,
-        default_output_tokens=settings.default_output_tokens,
+        defaults=TokenDefaults(settings.default_input_tokens, settings.default_output_tokens),
         live=live,
         formats=formats or settings.format_options(),
         mappings=StoredMappings(engine),

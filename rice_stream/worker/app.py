@@ -19,10 +19,11 @@ from rice_stream.alerting.judge import Judge
 from rice_stream.errors import RiceError, ServiceUnavailableError
 from rice_stream.kafka.client import LagProbe, describe_topics
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.rejection_limit import RejectionLimit
 from rice_stream.runtime.settings import Settings
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.retention import drop_records_before
-from rice_stream.worker.batches import BatchLoop, RejectionLimit
+from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.deadline import StopDeadline
 from rice_stream.worker.health import HealthServer, Progress
 from rice_stream.worker.intake import Delivery, Intake

@@ -24,7 +24,7 @@ from rice_stream.store.migrate import migrate
 from rice_stream.store.sqlite import SqliteWriter
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writer import Writer
-from tests.support.fakes import DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS, NOON_US, FakeMethod, fake_reference
+from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, fake_reference
 from tests.support.store_checks import Rows, rows_in
 
 STEPS = ("begin", "records", "totals", "quarantine", "conflicts", "progress", "committed")
@@ -171,8 +171,7 @@ def faulty_pipeline(engine: Any, writer: Writer, faults: Faults) -> Pipeline:
         reference=fake_reference(),
         policy=FactorPolicy(),
         method=FakeMethod(),
-        default_input_tokens=DEFAULT_INPUT_TOKENS,
-        default_output_tokens=DEFAULT_OUTPUT_TOKENS,
+        defaults=TOKEN_DEFAULTS,
     )
     pipeline.faults = faults
     return pipeline

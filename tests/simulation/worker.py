@@ -11,8 +11,9 @@ from faust.types.tuples import Message
 
 from rice_stream.errors import RiceError
 from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.pipeline.rejection_limit import RejectionLimit
 from rice_stream.store.batch import CommitResult
-from rice_stream.worker.batches import BatchLoop, RejectionLimit
+from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.health import Progress
 from rice_stream.worker.intake import Delivery, Intake
 from rice_stream.worker.metrics import Metrics

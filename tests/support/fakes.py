@@ -13,6 +13,7 @@ import numpy as np
 from rice_stream.estimator.method import Context, Estimates, Requests, ServedAs
 from rice_stream.events.records import RawRecord
 from rice_stream.meter.factors import FactorPolicy
+from rice_stream.meter.requests import TokenDefaults
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.quantities import Floats, Range
 from rice_stream.reference.lookup import Reference
@@ -26,6 +27,7 @@ IT_UWH_PER_TOKEN = 250_000
 FACILITY_UWH_PER_TOKEN = 312_500
 CARBON_UGCO2E_PER_TOKEN = 125_000
 DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS = 100, 10
+TOKEN_DEFAULTS = TokenDefaults(DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS)
 NOON_US = 1_795_348_800_000_000
 """2026-11-22T12:00:00Z in epoch microseconds."""
 
@@ -191,6 +193,5 @@ def fake_pipeline(writer: Writer, engine: Any, *, reference: Reference | None = 
         reference=reference or fake_reference(),
         policy=FactorPolicy(),
         method=FakeMethod(),
-        default_input_tokens=DEFAULT_INPUT_TOKENS,
-        default_output_tokens=DEFAULT_OUTPUT_TOKENS,
+        defaults=TOKEN_DEFAULTS,
     )

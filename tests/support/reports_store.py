@@ -21,9 +21,8 @@ from rice_stream.store.migrate import migrate
 from rice_stream.store.writer import Writer
 from rice_stream.store.writers import open_writer
 from tests.support.fakes import (
-    DEFAULT_INPUT_TOKENS,
-    DEFAULT_OUTPUT_TOKENS,
     NOON_US,
+    TOKEN_DEFAULTS,
     chunk_of,
     event,
     fake_pipeline,
@@ -56,8 +55,7 @@ class Store:
             reference=fake_reference(),
             policy=policy or FactorPolicy(),
             method=method,
-            default_input_tokens=DEFAULT_INPUT_TOKENS,
-            default_output_tokens=DEFAULT_OUTPUT_TOKENS,
+            defaults=TOKEN_DEFAULTS,
         )
 
     def execute(self, statement: str, **values: Any) -> int:

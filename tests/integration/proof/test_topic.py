@@ -14,7 +14,7 @@ from rice_stream.errors import ServiceUnavailableError
 from rice_stream.events.records import RawRecord
 from rice_stream.kafka.record_fetch import KafkaFetch
 from rice_stream.kafka.topic_log import open_log
-from rice_stream.meter.recompute import TokenDefaults
+from rice_stream.meter.requests import TokenDefaults
 from rice_stream.pipeline.pipeline import Chunk
 from rice_stream.pipeline.quarantine_replay import replay
 from rice_stream.proof.topic_verification import verify_against_topic

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rice_stream.basis import Basis
 from rice_stream.estimator.method import Estimates
 from rice_stream.instants import MINUTE_S, SLOT_S
-from rice_stream.meter.amounts import AMOUNT_MAX, Totals, amounts, floor_to, measure_matrix, roll_up
+from rice_stream.meter.amounts import AMOUNT_MAX, SiteFactors, Totals, amounts, floor_to, measure_matrix, roll_up
 from rice_stream.quantities import MEASURES, MICRO, Floats, Ints
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
@@ -117,10 +117,7 @@ def test_low_mid_high_stay_ordered_after_rounding(
     grid = np.array([row[1] for row in rows])
     of = amounts(
         estimates(it[:, 0], it[:, 1], it[:, 2]),
-        pue=np.array([row[2] for row in rows]),
-        rci_low_gco2e_per_kwh=grid[:, 0],
-        rci_mid_gco2e_per_kwh=grid[:, 1],
-        rci_high_gco2e_per_kwh=grid[:, 2],
+        SiteFactors(np.array([row[2] for row in rows]), grid[:, 0], grid[:, 1], grid[:, 2]),
         flags=np.array([row[3] for row in rows], dtype=np.int32),
     )
     assert (of.carbon_low_ugco2e <= of.carbon_mid_ugco2e).all()
@@ -138,10 +135,7 @@ def test_pue_is_applied_once_to_energy_and_once_to_carbon() -> None:
     gives 1 x 1.5 x 0.3 = 0.45 g and 4 x 1.5 x 0.5 = 3 g."""
     of = amounts(
         estimates(one(1.0), one(2.0), one(4.0)),
-        pue=one(1.5),
-        rci_low_gco2e_per_kwh=one(300.0),
-        rci_mid_gco2e_per_kwh=one(400.0),
-        rci_high_gco2e_per_kwh=one(500.0),
+        SiteFactors(one(1.5), one(300.0), one(400.0), one(500.0)),
         flags=np.zeros(1, dtype=np.int32),
     )
     assert of.it_energy_uwh.tolist() == [2_000_000]
@@ -156,10 +150,7 @@ def test_unknown_tokens_widen_the_range_tenfold_and_leave_the_middle() -> None:
     for flag in (Basis.INPUT_TOKENS_MISSING, Basis.OUTPUT_TOKENS_MISSING):
         of = amounts(
             estimates(one(1.0), one(2.0), one(4.0)),
-            pue=one(1.0),
-            rci_low_gco2e_per_kwh=one(1000.0),
-            rci_mid_gco2e_per_kwh=one(1000.0),
-            rci_high_gco2e_per_kwh=one(1000.0),
+            SiteFactors(one(1.0), one(1000.0), one(1000.0), one(1000.0)),
             flags=np.array([flag], dtype=np.int32),
         )
         assert of.carbon_low_ugco2e.tolist() == [100_000]
@@ -171,10 +162,9 @@ def test_a_nonsensical_estimate_is_bounded_and_never_wraps_around() -> None:
     """10^15 Wh for one prompt would be beyond 64 bits of micrograms; a million such prompts still fit a total."""
     of = amounts(
         estimates(np.array([1e14, 1.0]), np.array([1e15, 2.0]), np.array([np.inf, 3.0])),
-        pue=np.array([3.0, 1.0]),
-        rci_low_gco2e_per_kwh=np.array([2000.0, 1000.0]),
-        rci_mid_gco2e_per_kwh=np.array([2000.0, 1000.0]),
-        rci_high_gco2e_per_kwh=np.array([2000.0, 1000.0]),
+        SiteFactors(
+            np.array([3.0, 1.0]), np.array([2000.0, 1000.0]), np.array([2000.0, 1000.0]), np.array([2000.0, 1000.0])
+        ),
         flags=np.zeros(2, dtype=np.int32),
     )
     for column in (of.it_energy_uwh, of.facility_energy_uwh, of.carbon_low_ugco2e, of.carbon_high_ugco2e):
@@ -189,10 +179,7 @@ def test_unknown_tokens_add_nothing_to_token_totals_and_every_prompt_counts_one(
 
     of = amounts(
         estimates(np.array([1.0, 1.0]), np.array([1.0, 1.0]), np.array([1.0, 1.0])),
-        pue=np.ones(2),
-        rci_low_gco2e_per_kwh=np.ones(2),
-        rci_mid_gco2e_per_kwh=np.ones(2),
-        rci_high_gco2e_per_kwh=np.ones(2),
+        SiteFactors(np.ones(2), np.ones(2), np.ones(2), np.ones(2)),
         flags=np.zeros(2, dtype=np.int32),
     )
     matrix = measure_matrix(

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rice_stream.estimator.registry import load_method
-from rice_stream.meter.recompute import AMOUNTS, TokenDefaults
+from rice_stream.meter.amounts import AMOUNT_COLUMNS
 from rice_stream.reports.explanation import explain
-from tests.support.fakes import DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS
+from tests.support.fakes import TOKEN_DEFAULTS
 from tests.support.reports_store import at, migrated_file, sqlite_store
 
 METHODS = {name: load_method(name) for name in ("rice-paper", "rice-calibrated")}
@@ -50,8 +50,7 @@ def test_every_record_agrees_with_its_own_explanation(
     with sqlite_store(migrated_file(directory), directory) as store:
         store.use(METHODS[method])
         store.add(*(at("2026-11-22T11:00:00Z", event_id=f"e{n}", **fields) for n, fields in enumerate(batch)))
-        for row in store.rows(f"SELECT event_id, {', '.join(AMOUNTS)} FROM prompt_record"):
-            defaults = TokenDefaults(DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS)
-            answer = explain(store.engine, row.pop("event_id"), defaults=defaults)
+        for row in store.rows(f"SELECT event_id, {', '.join(AMOUNT_COLUMNS)} FROM prompt_record"):
+            answer = explain(store.engine, row.pop("event_id"), defaults=TOKEN_DEFAULTS)
             assert answer["agrees"] is True
-            assert {step["name"]: step["value"] for step in answer["steps"][-len(AMOUNTS) :]} == row
+            assert {step["name"]: step["value"] for step in answer["steps"][-len(AMOUNT_COLUMNS) :]} == row

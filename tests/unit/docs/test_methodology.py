@@ -9,7 +9,7 @@ from rice_stream.basis import Basis, basis_names
 from rice_stream.estimator.method import Context
 from rice_stream.estimator.paper.method import TDP_W, UTILISATION
 from rice_stream.estimator.registry import load_paper
-from rice_stream.meter.amounts import amounts
+from rice_stream.meter.amounts import SiteFactors, amounts
 from rice_stream.quantities import Range
 from tests.support.paper_requests import estimate
 from tests.support.places import ROOT
@@ -35,11 +35,8 @@ def test_the_worked_example_is_what_the_method_computes() -> None:
     rci = np.array([RCI_GCO2E_PER_KWH])
     stored = amounts(
         columns,
-        pue=np.array([PUE]),
-        rci_low_gco2e_per_kwh=rci,
-        rci_mid_gco2e_per_kwh=rci,
-        rci_high_gco2e_per_kwh=rci,
-        flags=columns.flags,
+        SiteFactors(np.array([PUE]), rci, rci, rci),
+        columns.flags,
     )
     computed["facility_energy_wh"] = stored.facility_energy_uwh[0] / 1e6
     computed["carbon_gco2e"] = stored.carbon_mid_ugco2e[0] / 1e6

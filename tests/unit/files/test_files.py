@@ -16,13 +16,13 @@ from rice_stream.events.records import RawRecord
 from rice_stream.files.ingesting import FileCounts, ingest_file
 from rice_stream.files.reading import EventFile, open_file
 from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.pipeline.rejection_limit import RejectionLimit, TooManyRejectionsError
 from rice_stream.runtime.opening import open_pipeline
 from rice_stream.runtime.settings import load_settings
 from rice_stream.store.batch import Batch
 from rice_stream.store.engine import open_engine
 from rice_stream.store.file_progress import FileLedger
 from rice_stream.store.migrate import migrate
-from rice_stream.worker.batches import RejectionLimit, TooManyRejectionsError
 from tests.support.cli_running import Shell, shell  # noqa: F401 - a fixture
 from tests.support.fakes import event
 from tests.support.format_payloads import OTLP_PAYLOADS, as_protobuf

@@ -11,10 +11,11 @@ from unittest import mock
 import pytest
 
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.rejection_limit import RejectionLimit, TooManyRejectionsError
 from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
-from rice_stream.worker.batches import BatchLoop, RejectionLimit, TooManyRejectionsError
+from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.health import Progress
 from rice_stream.worker.intake import Delivery, Intake
 from rice_stream.worker.metrics import Metrics
@@ -189,41 +190,6 @@ def test_what_is_in_flight_when_the_worker_fails_is_finished_or_left_un_acked() 
 
 def _unavailable() -> CommitResult:
     raise StoreUnavailableError("away")
-
-
-def rejecting(events: int, rejected: int) -> Batch:
-    """As much of a batch as the limit looks at."""
-    refusals = [SimpleNamespace(reason="not_json", detail="not JSON: sample")] * rejected
-    return cast(Batch, SimpleNamespace(rejections=refusals, progress=[SimpleNamespace(events=events)]))
-
-
-def test_mostly_refused_events_stop_the_worker_with_the_reason() -> None:
-    limit = RejectionLimit(ratio_max=0.5, events_min=100)
-    limit.check(rejecting(events=40, rejected=0))
-    with pytest.raises(TooManyRejectionsError, match=r"61 of the last 101 .* not_json: not JSON: sample"):
-        limit.check(rejecting(events=0, rejected=61))
-
-
-def test_a_few_refused_events_do_not() -> None:
-    limit = RejectionLimit(ratio_max=0.5, events_min=100)
-    for _ in range(50):
-        limit.check(rejecting(events=60, rejected=40))
-
-
-def test_refusals_below_the_least_number_of_events_do_not_count_yet() -> None:
-    limit = RejectionLimit(ratio_max=0.1, events_min=100)
-    for _ in range(9):
-        limit.check(rejecting(events=0, rejected=11))
-    with pytest.raises(TooManyRejectionsError):
-        limit.check(rejecting(events=0, rejected=11))
-
-
-def test_what_was_refused_long_ago_is_forgotten() -> None:
-    limit = RejectionLimit(ratio_max=0.5, events_min=100)
-    limit.check(rejecting(events=60, rejected=50))
-    for _ in range(5):
-        limit.check(rejecting(events=100, rejected=0))
-    limit.check(rejecting(events=60, rejected=50))
 
 
 def test_a_batch_over_the_limit_is_neither_stored_nor_acknowledged() -> None:
