@@ -44,7 +44,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/unit/house/test_rules.py
+	$(BIN)/lint-imports --no-logo --no-cache
 
 # Maintainers: refresh the locks (hashes, no download addresses) for every supported Python and platform.
 lock: setup

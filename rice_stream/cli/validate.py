@@ -24,7 +24,7 @@ def validate(session: Session, /, folder: Path, *, as_json: bool) -> None:
 
     Example: rice-stream validate data
     """
-    modules = ("calibrated", "validate", "calibrated_report", "calibrated_targets")
+    modules = ("calibrated.run", "validate", "calibrated.report", "calibrated.targets")
     calibrated, paper, report, targets = (_training(name) for name in modules)
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=STDERR, transient=True

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cli_running import Shell, shell
 from tests.support.docs_reading import text_of
-from training.calibrated_targets import Target, markdown
+from training.calibrated.targets import Target, markdown
 
 __all__ = ["shell"]
 

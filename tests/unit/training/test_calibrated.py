@@ -10,13 +10,13 @@ import pytest
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.estimator.calibrated.method import CalibratedMethod, load_calibrated
 from rice_stream.estimator.method import Requests
-from training.calibrated_artefact import scaffold, serialise
-from training.calibrated_compare import ecologits_j, log_log_j
-from training.calibrated_errors import calibrate
-from training.calibrated_fit import fit, initial, leave_out, predict_j, problem
-from training.calibrated_model import ENERGY, machine, specifications
-from training.calibrated_perf import quantised_extra
-from training.calibrated_rows import (
+from training.calibrated.artefact import scaffold, serialise
+from training.calibrated.compare import ecologits_j, log_log_j
+from training.calibrated.errors import calibrate
+from training.calibrated.fit import fit, initial, leave_out, predict_j, problem
+from training.calibrated.model import ENERGY, machine, specifications
+from training.calibrated.perf import quantised_extra
+from training.calibrated.rows import (
     Row,
     architecture,
     gpu_rows,

@@ -16,7 +16,7 @@ import numpy as np
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.physics import Machine, Shape, field_names
 from rice_stream.quantities import Floats
-from training.calibrated_rows import DATA, HARDWARE_FILE
+from training.calibrated.rows import DATA, HARDWARE_FILE
 
 Theta = dict[str, float]
 STREAM_HALF_TOKENS = 250.0
@@ -102,7 +102,7 @@ BOARD_S: dict[str, Belief] = {
 """The eager runtime at batch 1, measured on A100-80GB alone."""
 
 STATED = {"eager_narrow": math.log(0.97), "eager_narrow_s": math.log(0.97)}
-"""Stand-ins until `training.calibrated_rows.quantised_extra` has read the medians; logarithms."""
+"""Stand-ins until `training.calibrated.rows.quantised_extra` has read the medians; logarithms."""
 
 EXPONENTS = ("weight_device_exponent", "stream_device_exponent", "prefill_size_exponent")
 

@@ -8,8 +8,8 @@ import numpy as np
 from rice_stream.estimator.method import Context, Requests
 from rice_stream.estimator.registry import load_method
 from rice_stream.quantities import Floats
-from training.calibrated_model import specifications
-from training.calibrated_rows import Row, leave_one_group_out
+from training.calibrated.model import specifications
+from training.calibrated.rows import Row, leave_one_group_out
 
 ECOLOGITS = (1.1665273170451914e-06, -0.011205921025579175, 4.052928146734005e-05)
 """alpha, beta, gamma of Wh per output token and GPU = alpha x exp(beta x batch) x active + gamma: EcoLogits (MPL-2.0),

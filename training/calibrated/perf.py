@@ -1,11 +1,11 @@
-"""Reads LLM-Perf: batch 1 on A100 in the eager runtime, as rows of `training.calibrated_rows`."""
+"""Reads LLM-Perf: batch 1 on A100 in the eager runtime, as rows of `training.calibrated.rows`."""
 
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 from rice_stream.errors import ReferenceDataError
-from training.calibrated_rows import PRECISIONS, Row, find_architecture, number, records, serving_context
+from training.calibrated.rows import PRECISIONS, Row, find_architecture, number, records, serving_context
 
 PERF26_FILE = "llm_perf/llmperf_dataset_2026-01.csv"
 PERF24_FILE = "llm_perf/llmperf_2024-02_bf16_none_none.csv"

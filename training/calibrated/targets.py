@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.quantities import Floats
-from training.calibrated_artefact import HOST_SHARE
-from training.calibrated_model import specifications
-from training.calibrated_rows import Row
+from training.calibrated.artefact import HOST_SHARE
+from training.calibrated.model import specifications
+from training.calibrated.rows import Row
 
 if TYPE_CHECKING:
-    from training.calibrated import Fitted
+    from training.calibrated.run import Fitted
 
 Mask = NDArray[np.bool_]
 

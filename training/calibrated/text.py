@@ -20,7 +20,7 @@ PHYSICS = """
     stream = per output token and device once an output is long: the devices wait for the host between steps
 
 A request pays 1/batch of what the batch shares. Experts read: dense part + experts x (1 - (1 - share)^batch). All
-coefficients are positive logarithms with physical beliefs (training/calibrated_model.py); other hardware starts from the H100
+coefficients are positive logarithms with physical beliefs (training/calibrated/model.py); other hardware starts from the H100
 scaled by TDP, bandwidth and peak operations, and the fit only moves the factors that measurements exist for. An operation
 never costs less than TDP / peak operations (16 bit): the compute floor.
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from rice_stream.estimator.calibrated.artefact import parse_artefact
 from rice_stream.quantities import Floats
-from training.calibrated_artefact import HOST_SHARE, KV_LAW
-from training.calibrated_compare import ecologits_j, log_log_j, paper_j, tdp_time_j
-from training.calibrated_errors import family
-from training.calibrated_plots import plot_all
-from training.calibrated_rows import PROMPT_TOKENS, Row
-from training.calibrated_targets import (
+from training.calibrated.artefact import HOST_SHARE, KV_LAW
+from training.calibrated.compare import ecologits_j, log_log_j, paper_j, tdp_time_j
+from training.calibrated.errors import family
+from training.calibrated.plots import plot_all
+from training.calibrated.rows import PROMPT_TOKENS, Row
+from training.calibrated.targets import (
     at_least_1b,
     error,
     it_joules,
@@ -25,12 +25,12 @@ from training.calibrated_targets import (
     ours,
     reached,
 )
-from training.calibrated_text import CLOSING, INTRODUCTION, PHYSICS
+from training.calibrated.text import CLOSING, INTRODUCTION, PHYSICS
 
 if TYPE_CHECKING:
-    from training.calibrated import Fitted
+    from training.calibrated.run import Fitted
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent.parent.parent / "docs"
 METHODS = {
     "`rice-paper`": paper_j,
     "plain log-log fit, left out": log_log_j,

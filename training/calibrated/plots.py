@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 
-from training.calibrated_errors import family
+from training.calibrated.errors import family
 
 if TYPE_CHECKING:
-    from training.calibrated import Fitted
+    from training.calibrated.run import Fitted
 
 mpl.use("Agg")
 BLUE, ORANGE, GREY = "#1f77b4", "#d95f02", "#888888"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rice_stream.errors import ReferenceDataError
 from rice_stream.quantities import Floats
-from training.calibrated_rows import Row
+from training.calibrated.rows import Row
 
 NOMINAL = 0.80
 REGIME_LEAST = 0.72

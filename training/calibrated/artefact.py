@@ -6,8 +6,8 @@ from typing import Any
 
 from rice_stream.estimator.calibrated.artefact import Artefact, parse_artefact
 from rice_stream.estimator.calibrated.physics import Shape, field_names
-from training.calibrated_fit import initial
-from training.calibrated_model import EAGER, MEASURED, flop_factor, machine, shape, specifications
+from training.calibrated.fit import initial
+from training.calibrated.model import EAGER, MEASURED, flop_factor, machine, shape, specifications
 
 DIGITS = 4
 """Significant digits of fitted figures in the artefact: far finer than their error, far coarser than what processors differ by."""

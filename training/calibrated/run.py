@@ -1,13 +1,7 @@
-"""Fits `rice-calibrated` and writes its artefact and its report: `python -m training.calibrated DIR`.
+"""One run of the whole fit: the rows, the parameters, what fits predict of rows left out of them, the bounds, the artefact."""
 
-DIR holds the published files (ml_energy/, llm_perf/); our own measurements are in training/data. The same command on the
-same files gives the same bytes. `--check` fits and compares without writing; exit code 1 if a byte differs.
-"""
-
-import argparse
 import hashlib
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,19 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from rice_stream.errors import RiceError
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.interval import SMALL_B
 from rice_stream.estimator.calibrated.method import ARTEFACT
 from rice_stream.quantities import Floats
-from training.calibrated_artefact import BATCH_HIGH, BATCH_LOW, fields, rounded, scaffold, serialise
-from training.calibrated_errors import Coverage, assumed, at_batch, bare, calibrate, family, small_errors, widening
-from training.calibrated_fit import LeftOutFits, fit, initial, leave_out, predict_j, problem
-from training.calibrated_model import BOARD_J, BOARD_S, ENERGY, TIME, Theta
-from training.calibrated_perf import PERF24_FILE, PERF26_FILE, perf24_rows, perf26_rows, quantised_extra
-from training.calibrated_rows import DATA, GPU_FILE, V3_FILE, Row, gpu_rows, v3_rows
+from training.calibrated.artefact import BATCH_HIGH, BATCH_LOW, fields, rounded, scaffold, serialise
+from training.calibrated.errors import Coverage, assumed, at_batch, bare, calibrate, family, small_errors, widening
+from training.calibrated.fit import LeftOutFits, fit, initial, leave_out, predict_j, problem
+from training.calibrated.model import BOARD_J, BOARD_S, ENERGY, TIME, Theta
+from training.calibrated.perf import PERF24_FILE, PERF26_FILE, perf24_rows, perf26_rows, quantised_extra
+from training.calibrated.rows import DATA, GPU_FILE, V3_FILE, Row, gpu_rows, v3_rows
 
-REGRESSORS = Path(__file__).parent.parent / "rice_stream" / "estimator" / "regressors"
+REGRESSORS = Path(__file__).parent.parent.parent / "rice_stream" / "estimator" / "regressors"
 FITTED_HARDWARE = ("B200", "H200")
 
 
@@ -236,30 +229,3 @@ def describe(folder: Path, data: Data) -> dict[str, Any]:
 def shipped() -> bytes:
     """The artefact as it is in the package."""
     return (REGRESSORS / ARTEFACT).read_bytes()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.calibrated", description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder that holds ml_energy/ and llm_perf/")
-    parser.add_argument("--check", action="store_true", help="compare with the shipped artefact instead of writing it")
-    options = parser.parse_args(arguments)
-    try:
-        fitted = run(options.folder)
-    except RiceError as problem_found:
-        print(problem_found, file=sys.stderr)
-        return problem_found.exit_code
-    path = REGRESSORS / ARTEFACT
-    if options.check:
-        same = shipped() == fitted.artefact
-        print(f"{ARTEFACT}: {'the same bytes' if same else 'differs from what these files give'}")
-        return 0 if same else 1
-    path.write_bytes(fitted.artefact)
-    from training.calibrated_report import write_report
-
-    write_report(fitted)
-    print(f"wrote {ARTEFACT} and docs/validation-calibrated.md")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,7 +16,7 @@ from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.physics import Cost, Setup, decode, joules, prefill, seconds
 from rice_stream.estimator.calibrated.setup import MID, resolve, setup_of
 from rice_stream.quantities import Floats
-from training.calibrated_model import (
+from training.calibrated.model import (
     BOARD_J,
     BOARD_S,
     ENERGY,
@@ -32,7 +32,7 @@ from training.calibrated_model import (
     specifications,
     start,
 )
-from training.calibrated_rows import Row, leave_one_group_out
+from training.calibrated.rows import Row, leave_one_group_out
 
 BELIEF_WEIGHT = 9.0 * 3.0
 """Squared weight of one belief against one group's mean squared error; chosen once by leave-group-out error of the energy."""

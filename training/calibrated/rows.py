@@ -17,7 +17,7 @@ from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent.parent / "data"
 GPU_FILE, HARDWARE_FILE = "gpu_measured_h100_h200.csv", "calibrated_hardware.csv"
 V3_FILE = "ml_energy/mlenergy_v3.csv"
 AS_OF_US = 1_767_225_600_000_000

@@ -1,0 +1,1 @@
+"""Fits `rice-calibrated` and writes its validation report (`python -m training.calibrated DIR`)."""
