@@ -14,6 +14,7 @@ from rice_stream.cli.requests import described, open_table
 from rice_stream.errors import UsageError
 from rice_stream.estimator.calibrated.method import load_calibrated
 from rice_stream.estimator.calibrated.site import serialise_site
+from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.site_calibration import Calibrated, Measured
 from rice_stream.meter.site_calibration import calibrate as calibrate_rows
 from rice_stream.runtime.opening import open_reference
@@ -40,13 +41,8 @@ def calibrate(session: Session, /, rows_file: Path, *, out: Path, name: str, as_
     Example: rice-stream calibrate measured.csv --name pool-a --out site.json
     """
     method = load_calibrated()
-    found = calibrate_rows(
-        list(_measured(rows_file)),
-        reference=open_reference(session.settings),
-        policy=session.settings.factor_policy(),
-        method=method,
-        at_us=time.time_ns() // 1000,
-    )
+    estimator = Estimator(open_reference(session.settings), session.settings.factor_policy(), method)
+    found = calibrate_rows(list(_measured(rows_file)), estimator.at(time.time_ns() // 1000))
     content = serialise_site(name, method.version, rows_file.name, {one.hardware: one.factor for one in found})
     try:
         out.write_bytes(content)

@@ -13,9 +13,9 @@ from rice_stream.errors import UsageError
 from rice_stream.instants import FOREVER_S, SECOND_US, epoch_us
 from rice_stream.meter.what_if import Change
 from rice_stream.reference.tables import PRECISIONS
-from rice_stream.reports.comparison import Tables, Traffic
+from rice_stream.reports.comparison import Traffic
 from rice_stream.reports.comparison import compare as compare_traffic
-from rice_stream.runtime.opening import open_method, open_reference, open_store
+from rice_stream.runtime.opening import open_estimator, open_store
 from rice_stream.store.views import WINDOWS_S
 
 _NUMBERS = ("devices", "batch_size", "pue", "rci_gco2e_per_kwh")
@@ -50,15 +50,14 @@ def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
     Example: rice-stream compare --tenant acme --window 30d --model gpt-4o-mini --region azure:swedencentral
     """
     settings = session.settings
-    method = open_method(settings, given["method_name"])
+    estimator = open_estimator(settings, given["method_name"])
     change = _change(given)
-    change.check(method.name)
+    change.check(estimator.method.name)
     document = compare_traffic(
         open_store(settings),
         _traffic(given),
         change,
-        method=method,
-        tables=Tables(open_reference(settings), settings.factor_policy(), time.time_ns() // 1000),
+        estimator=estimator.at(time.time_ns() // 1000),
         defaults=defaults_of(settings),
     )
     answer(document, as_json=as_json, human=lambda: _show(document))

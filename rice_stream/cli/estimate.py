@@ -2,9 +2,9 @@
 
 import csv
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,13 +15,11 @@ from rich.progress import Progress
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.requests import described, open_table, option_name
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Method
 from rice_stream.estimator.registry import method_names
-from rice_stream.meter.estimating import Described, Estimated, estimate_all
-from rice_stream.meter.factors import FactorPolicy
-from rice_stream.reference.lookup import Reference
+from rice_stream.meter.estimating import Described, estimate_all, estimate_each
+from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.reference.tables import PRECISIONS
-from rice_stream.runtime.opening import open_method, open_reference
+from rice_stream.runtime.opening import open_estimator
 
 IMPACTS, ENDS = ("embodied_gco2e", "water_l"), ("low", "mid", "high")
 ADDED_COLUMNS = (
@@ -83,17 +81,16 @@ def estimate(
     Example: rice-stream estimate --csv requests.csv --out estimates.csv
     """
     settings = session.settings
-    estimator = _Estimator(
-        open_reference(settings),
-        settings.factor_policy(),
-        partial(open_method, settings),
-        method_name or settings.method,
-        time.time_ns() // 1000,
-    )
+    default_method, now_us = method_name or settings.method, time.time_ns() // 1000
+
+    @cache
+    def estimator_of(name: str) -> EstimatorAt:
+        return open_estimator(settings, name).at(now_us)
+
     if csv_in is not None:
         if csv_out is None:
             raise UsageError("--csv needs --out: where the answers go")
-        rows = _estimate_table(estimator, csv_in, csv_out)
+        rows = _estimate_table(csv_in, csv_out, estimator_of, default_method)
         answer(
             {"rows": rows, "out": str(csv_out)},
             as_json=as_json,
@@ -101,46 +98,8 @@ def estimate(
         )
         return
     request = described({name: value for name, value in given.items() if value is not None}, option_name)
-    document = estimator.estimate([(request, None)])[0].values
+    document = estimate_all([request], estimator_of(default_method))[0].values
     answer(document, as_json=as_json, human=lambda: _show(document))
-
-
-class _Estimator:
-    """Estimates requests by the method each asks for."""
-
-    def __init__(
-        self,
-        reference: Reference,
-        policy: FactorPolicy,
-        open_method: Callable[[str], Method],
-        default_method: str,
-        at_us: int,
-    ) -> None:
-        self._reference = reference
-        self._policy = policy
-        self._open_method = open_method
-        self._default_method = default_method
-        self._at_us = at_us
-        self._methods: dict[str, Method] = {}
-
-    def estimate(self, requests: Sequence[tuple[Described, str | None]]) -> list[Estimated]:
-        answers: list[Estimated | None] = [None] * len(requests)
-        names = [name or self._default_method for _, name in requests]
-        for name in dict.fromkeys(names):
-            rows = [row for row, other in enumerate(names) if other == name]
-            if name not in self._methods:
-                self._methods[name] = self._open_method(name)
-            method = self._methods[name]
-            estimated = estimate_all(
-                [requests[row][0] for row in rows],
-                reference=self._reference,
-                policy=self._policy,
-                method=method,
-                at_us=self._at_us,
-            )
-            for row, one in zip(rows, estimated, strict=True):
-                answers[row] = one
-        return [one for one in answers if one is not None]
 
 
 @contextmanager
@@ -166,7 +125,7 @@ def _whole_file(target: Path) -> Iterator[TextIO]:
         unfinished.unlink(missing_ok=True)
 
 
-def _estimate_table(estimator: _Estimator, source: Path, target: Path) -> int:
+def _estimate_table(source: Path, target: Path, estimator_of: Callable[[str], EstimatorAt], default_method: str) -> int:
     """Every row of the table with the answer behind it; all columns pass through as they are."""
     count = 0
     with (
@@ -184,7 +143,7 @@ def _estimate_table(estimator: _Estimator, source: Path, target: Path) -> int:
         task = progress.add_task(f"Estimating {source.name}", total=None)
         numbered = enumerate(reader, start=2)
         while chunk := list(islice(_rows(source, header, numbered), _ROWS_AT_ONCE)):
-            answers = estimator.estimate([(request, method) for _, request, method in chunk])
+            answers = estimate_each([(request, method or default_method) for _, request, method in chunk], estimator_of)
             writer.writerows([*cells, *_added(one.values)] for (cells, _, _), one in zip(chunk, answers, strict=True))
             count += len(chunk)
             progress.update(task, completed=count)

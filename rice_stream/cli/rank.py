@@ -11,7 +11,7 @@ from rice_stream.errors import UsageError
 from rice_stream.meter.ranking import PER_OUTPUT_TOKENS, Ranked, rank_document, rank_models
 from rice_stream.reference.tables import PRECISIONS
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
-from rice_stream.runtime.opening import open_method, open_reference
+from rice_stream.runtime.opening import open_estimator
 
 SMALLEST_B = 1.0
 """Smaller models are ranked when they are asked for: no hosted service is built on them."""
@@ -56,24 +56,16 @@ def rank(
 
     Example: rice-stream rank --input-tokens 2000 --output-tokens 300 --region azure:swedencentral
     """
-    settings = session.settings
-    reference = open_reference(settings)
+    estimator = open_estimator(session.settings, method_name)
     if models and search:
         raise UsageError("--search: give models with --model, or words to search with, not both")
     now_us = time.time_ns() // 1000
     names = list(models)
     if not names:
-        names = _names(reference.search_models(search or "", at_us=now_us), search)
+        names = _names(estimator.reference.search_models(search or "", at_us=now_us), search)
     cells = {name: value for name, value in given.items() if value is not None}
     request = described({**cells, "model": names[0]}, option_name)
-    ranked = rank_models(
-        names,
-        request,
-        reference=reference,
-        policy=settings.factor_policy(),
-        method=open_method(settings, method_name),
-        at_us=now_us,
-    )
+    ranked = rank_models(names, request, estimator.at(now_us))
     shown = ranked[:limit]
     document = {
         "input_tokens": request.input_tokens,

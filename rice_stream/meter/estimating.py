@@ -3,7 +3,7 @@
 Every quantity a caller leaves open is filled as the worker fills it, and named in `basis`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from rice_stream.basis import basis_names
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Estimates, GivesImpacts, Impacts, Method, Requests
-from rice_stream.meter.factors import FactorPolicy, FactorUse, ServiceKey, resolve_factors
+from rice_stream.estimator.method import Context, Estimates, GivesImpacts, Impacts, Requests
+from rice_stream.meter.estimator_at import EstimatorAt
+from rice_stream.meter.factors import FactorUse, ServiceKey
 from rice_stream.quantities import Range
-from rice_stream.reference.lookup import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimated:
-    """The answer for one request: everything in the contract's names and units, per request."""
+class RequestEstimate:
+    """The answer for one described request: everything in the contract's names and units, per request."""
 
     values: dict[str, Any]
     use: FactorUse
@@ -58,16 +58,30 @@ class Estimated:
     """Low, mid and high."""
 
 
-def estimate_all(
-    requests: Sequence[Described], *, reference: Reference, policy: FactorPolicy, method: Method, at_us: int
-) -> list[Estimated]:
+def estimate_each(
+    requests: Sequence[tuple[Described, str]], estimator_of: Callable[[str], EstimatorAt]
+) -> list[RequestEstimate]:
+    """Estimate each request by the method that it names; the answers are in their order.
+
+    `estimator_of` gives the estimator with the method of a name. It is asked once for each name.
+    """
+    answers: dict[int, RequestEstimate] = {}
+    for name in dict.fromkeys(name for _, name in requests):
+        rows = [row for row, (_, other) in enumerate(requests) if other == name]
+        estimated = estimate_all([requests[row][0] for row in rows], estimator_of(name))
+        answers |= zip(rows, estimated, strict=True)
+    return [answers[row] for row in range(len(requests))]
+
+
+def estimate_all(requests: Sequence[Described], estimator: EstimatorAt) -> list[RequestEstimate]:
     """Estimate all requests at once; the answers are in their order.
 
     Requests that differ in their tokens alone are one kind: factors and coefficients are worked out once a kind.
     """
     numbers: dict[Described, int] = {}
     kind_of = [numbers.setdefault(_without_tokens(request), len(numbers)) for request in requests]
-    kinds = [_Kind(*_resolve(kind, reference, policy, method, at_us)) for kind in numbers]
+    method = estimator.method
+    kinds = [_Kind(*_resolve(kind, estimator)) for kind in numbers]
     contexts = [kind.context for kind in kinds]
     columns = Requests(
         context=np.array(kind_of, dtype=np.intp),
@@ -81,11 +95,10 @@ def estimate_all(
     pue = np.array([kinds[kind].use.pue.pue for kind in kind_of], dtype=np.float64)
     impacts = method.impacts(matrix, columns, estimates, pue) if isinstance(method, GivesImpacts) else None
     served = [
-        _served(kind, float(count), method, reference)
-        for kind, count in zip(kinds, method.devices(contexts), strict=True)
+        _served(kind, float(count), estimator) for kind, count in zip(kinds, method.devices(contexts), strict=True)
     ]
     return [
-        Estimated(
+        RequestEstimate(
             {**served[number], **_values(row, kinds[number], estimates), **_impacts(row, impacts)},
             kinds[number].use,
             kinds[number].context,
@@ -106,10 +119,8 @@ def _without_tokens(request: Described) -> Described:
     return replace(request, input_tokens=0, output_tokens=0, cache_read_input_tokens=0)
 
 
-def _resolve(
-    request: Described, reference: Reference, policy: FactorPolicy, method: Method, at_us: int
-) -> tuple[FactorUse, Context]:
-    chosen = policy
+def _resolve(request: Described, estimator: EstimatorAt) -> tuple[FactorUse, Context]:
+    chosen = policy = estimator.policy
     if request.precision is not None or request.profile is not None:
         # What is asked for comes before the overrides of the settings.
         chosen = replace(
@@ -136,7 +147,7 @@ def _resolve(
         pue=request.pue,
         rci_gco2e_per_kwh=request.rci_gco2e_per_kwh,
     )
-    use = resolve_factors(key, at_us, reference=reference, policy=chosen, method_version=method.version)
+    use = replace(estimator, policy=chosen).factors(key)
     context = use.context
     if request.params_total_b is not None:
         active = request.params_total_b if request.params_active_b is None else request.params_active_b
@@ -154,11 +165,11 @@ def _resolve(
     return use, context
 
 
-def _served(kind: _Kind, devices: float, method: Method, reference: Reference) -> dict[str, Any]:
+def _served(kind: _Kind, devices: float, estimator: EstimatorAt) -> dict[str, Any]:
     """The answer's fields that do not depend on tokens."""
-    served = method.served_as(kind.context)
+    served = estimator.method.served_as(kind.context)
     return {
-        "method": method.name,
+        "method": estimator.method.name,
         "model": kind.use.columns["model"] or None,
         "hardware": served.hardware,
         "devices": devices,
@@ -167,7 +178,7 @@ def _served(kind: _Kind, devices: float, method: Method, reference: Reference) -
         "pue": kind.use.pue.pue,
         "region": kind.use.columns["region"],
         "rci_gco2e_per_kwh": kind.use.rci_gco2e_per_kwh.mid,
-        "versions": {"method": method.version, "factors": reference.version},
+        "versions": estimator.versions,
     }
 
 

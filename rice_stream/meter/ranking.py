@@ -9,10 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Method
-from rice_stream.meter.estimating import Described, Estimated, estimate_all
-from rice_stream.meter.factors import FactorPolicy
-from rice_stream.reference.lookup import Reference
+from rice_stream.meter.estimating import Described, RequestEstimate, estimate_all
+from rice_stream.meter.estimator_at import EstimatorAt
 
 PER_OUTPUT_TOKENS = 1000
 
@@ -23,22 +21,14 @@ class Ranked:
 
     rank: int
     model: str
-    estimated: Estimated
+    estimated: RequestEstimate
     carbon_gco2e: tuple[float, float, float]
     facility_energy_wh: tuple[float, float, float]
     uncertain_against: tuple[str, ...]
     """Ranked models whose range of energy overlaps this one's: which of the two is lower is not certain."""
 
 
-def rank_models(
-    models: Sequence[str],
-    request: Described,
-    *,
-    reference: Reference,
-    policy: FactorPolicy,
-    method: Method,
-    at_us: int,
-) -> list[Ranked]:
+def rank_models(models: Sequence[str], request: Described, estimator: EstimatorAt) -> list[Ranked]:
     """The models by their middle carbon, lowest first; `request` says everything but the model.
 
     Raises UsageError where no model is given.
@@ -47,7 +37,7 @@ def rank_models(
     if not names:
         raise UsageError("model: no model to rank; name some with --model, or leave out --search")
     described = [replace(request, model=name) for name in names]
-    estimates = estimate_all(described, reference=reference, policy=policy, method=method, at_us=at_us)
+    estimates = estimate_all(described, estimator)
     rows = sorted(zip(names, estimates, strict=True), key=lambda row: (row[1].values["carbon_gco2e"]["mid"], row[0]))
     energies = [_energy_wh(estimated) for _, estimated in rows]
     return [
@@ -72,7 +62,7 @@ def overlap(one: tuple[float, float, float], other: tuple[float, float, float]) 
     return one[0] <= other[2] and other[0] <= one[2]
 
 
-def _energy_wh(estimated: Estimated) -> tuple[float, float, float]:
+def _energy_wh(estimated: RequestEstimate) -> tuple[float, float, float]:
     pue: float = estimated.values["pue"]
     low, mid, high = estimated.it_energy_wh
     return low * pue, mid * pue, high * pue

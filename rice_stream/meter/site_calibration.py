@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.calibrated.method import CalibratedMethod
 from rice_stream.estimator.calibrated.site import SiteFactor
 from rice_stream.meter.estimating import Described, estimate_all
-from rice_stream.meter.factors import FactorPolicy
-from rice_stream.reference.lookup import Reference
+from rice_stream.meter.estimator_at import EstimatorAt
 
 RATIO_MAX = 20.0
 """Measured over predicted, either way, beyond which a row says more about its units than about the hardware."""
@@ -46,22 +44,21 @@ class Calibrated:
     error_left_out: float | None
 
 
-def calibrate(
-    rows: Sequence[Measured], *, reference: Reference, policy: FactorPolicy, method: CalibratedMethod, at_us: int
-) -> list[Calibrated]:
-    """One answer per hardware, by name. UsageError names the row that cannot be used, and why."""
+def calibrate(rows: Sequence[Measured], estimator: EstimatorAt) -> list[Calibrated]:
+    """One answer per hardware, by name; `estimator` has the method that is to be corrected.
+
+    UsageError names the row that cannot be used, and why.
+    """
     if not rows:
         raise UsageError("no measured rows: the table has a header only")
     for row in rows:
-        if row.request.hardware is None or not reference.resolve_hardware(row.request.hardware).known:
+        if row.request.hardware is None or not estimator.reference.resolve_hardware(row.request.hardware).known:
             raise UsageError(
                 f"{row.where}, column hardware: {row.request.hardware!r} is not known; docs/reference-data.md lists the names"
             )
         if row.request.batch_size is None:
             raise UsageError(f"{row.where}, column batch_size: is needed; without it the energy says nothing new")
-    estimates = estimate_all(
-        [row.request for row in rows], reference=reference, policy=policy, method=method, at_us=at_us
-    )
+    estimates = estimate_all([row.request for row in rows], estimator)
     residuals: dict[str, dict[str, list[float]]] = {}
     for row, estimated in zip(rows, estimates, strict=True):
         predicted: float = estimated.values["gpu_energy_j"]

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Context
-from rice_stream.meter.factors import FactorPolicy
+from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.recompute import context_of, rci_of
 from rice_stream.quantities import Range
-from rice_stream.reference.lookup import Reference
 
 NEEDS_CALIBRATED = ("batch_size", "precision", "profile")
 
@@ -61,17 +60,16 @@ def as_recorded(factor: Mapping[str, Any]) -> tuple[Context, Place]:
     return context_of(factor), Place(factor["pue"], rci_of(factor))
 
 
-def changed(
-    factor: Mapping[str, Any], change: Change, *, reference: Reference, policy: FactorPolicy, at_us: int
-) -> tuple[Context, Place]:
-    """Context and place of the same kind of request with `change`, by tables and settings as of `at_us`."""
+def changed(factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -> tuple[Context, Place]:
+    """Context and place of the same kind of request with `change`, by the estimator's tables and policy."""
     context, place = as_recorded(factor)
     provider = change.provider or factor["provider"] or None
-    context = _other_model(context, change, provider, reference, at_us)
-    context = _other_serving(context, change, reference, policy)
+    context = _other_model(context, change, provider, estimator)
+    context = _other_serving(context, change, estimator)
     if change.region is not None or change.provider is not None:
         inference_region = change.region or factor["region"]
-        region = reference.resolve_region(inference_region, provider, policy.rci_scope, at_us)
+        reference, at_us = estimator.reference, estimator.at_us
+        region = reference.resolve_region(inference_region, provider, estimator.policy.rci_scope, at_us)
         pue = reference.resolve_pue(region.region_id, provider, at_us, default=place.pue)
         place = Place(pue.pue, region.rci_gco2e_per_kwh)
     if change.pue is not None:
@@ -81,10 +79,10 @@ def changed(
     return replace(context, provider=provider), place
 
 
-def _other_model(context: Context, change: Change, provider: str | None, reference: Reference, at_us: int) -> Context:
+def _other_model(context: Context, change: Change, provider: str | None, estimator: EstimatorAt) -> Context:
     if change.model is None:
         return context
-    model = reference.resolve_model(provider, change.model, None, at_us)
+    model = estimator.reference.resolve_model(provider, change.model, None, estimator.at_us)
     # The old model's devices and precision were chosen for the old model.
     return replace(
         context,
@@ -98,16 +96,16 @@ def _other_model(context: Context, change: Change, provider: str | None, referen
     )
 
 
-def _other_serving(context: Context, change: Change, reference: Reference, policy: FactorPolicy) -> Context:
+def _other_serving(context: Context, change: Change, estimator: EstimatorAt) -> Context:
     if change.hardware is not None:
-        hardware = reference.resolve_hardware(change.hardware)
+        hardware = estimator.reference.resolve_hardware(change.hardware)
         context = replace(
             context, hardware=hardware.hardware, hardware_known=hardware.known, tdp_w=hardware.tdp_w, devices=None
         )
     if change.profile is not None:
         # A profile says how requests are batched: the batch that the event stated belonged to the old way.
         context = replace(
-            context, profile=change.profile, own_profile=policy.profiles.get(change.profile), batch_size=None
+            context, profile=change.profile, own_profile=estimator.policy.profiles.get(change.profile), batch_size=None
         )
     stated = {name: getattr(change, name) for name in ("devices", "batch_size", "precision")}
     return replace(context, **{name: value for name, value in stated.items() if value is not None})

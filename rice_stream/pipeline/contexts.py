@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.estimator.method import Method
 from rice_stream.events.columns import EventColumns, Service
 from rice_stream.events.mappings import MODEL, NO_MAPPINGS, REGION, Mappings
 from rice_stream.meter.amounts import SiteFactors
-from rice_stream.meter.factors import FactorPolicy, LiveLookup, ServiceKey, no_live_feed, resolve_factors
+from rice_stream.meter.estimator_at import Estimator
+from rice_stream.meter.factors import LiveLookup, ServiceKey, no_live_feed
 from rice_stream.quantities import Floats, Ints
-from rice_stream.reference.lookup import Reference
 from rice_stream.store.dimensions import Dimensions
 
 CONTEXTS_MAX = 100_000
@@ -28,20 +27,12 @@ _NOTHING: dict[Service, int] = {}
 class ContextTable:
     """`resolve` gives every event the row of its kind; the arrays hold one row a kind. Not for several threads."""
 
-    def __init__(
-        self,
-        dimensions: Dimensions,
-        reference: Reference,
-        policy: FactorPolicy,
-        method: Method,
-        live: LiveLookup = no_live_feed,
-    ) -> None:
+    def __init__(self, dimensions: Dimensions, estimator: Estimator, live: LiveLookup = no_live_feed) -> None:
         self._dimensions = dimensions
-        self._reference = reference
-        self._policy = policy
-        self._method = method
+        self._estimator = estimator
+        self._method = estimator.method
         self._live = live
-        self._boundaries_us = np.array(reference.boundaries_us, dtype=np.int64)
+        self._boundaries_us = np.array(estimator.reference.boundaries_us, dtype=np.int64)
         self._generation = live.generation
         self._mappings = NO_MAPPINGS
         self._mapped_us = np.empty(0, dtype=np.int64)
@@ -136,18 +127,9 @@ class ContextTable:
 
     def _add(self, epoch: int, services: list[Service]) -> None:
         at_us = self._epoch_start_us(epoch)
-        uses = [
-            resolve_factors(
-                ServiceKey(*service),
-                at_us,
-                reference=self._reference,
-                policy=self._policy,
-                method_version=self._method.version,
-                live=self._live,
-                mapped=self._mapped(ServiceKey(*service), at_us),
-            )
-            for service in services
-        ]
+        estimator = self._estimator.at(at_us)
+        keys_said = [ServiceKey(*service) for service in services]
+        uses = [estimator.factors(key, live=self._live, mapped=self._mapped(key, at_us)) for key in keys_said]
         keys = self._dimensions.factors([{**use.columns, "digest": use.digest} for use in uses])
         self.coefficients = np.vstack([self.coefficients, self._method.coefficients([use.context for use in uses])])
         self.sites = self.sites.followed_by(SiteFactors.of([(use.pue.pue, use.rci_gco2e_per_kwh) for use in uses]))

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from rice_stream.basis import Basis
-from rice_stream.estimator.method import Method
 from rice_stream.events.columns import EventColumns, to_columns
 from rice_stream.events.decoding import Place, decode_blocks
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
@@ -24,13 +23,13 @@ from rice_stream.events.mappings import Mappings, no_mappings
 from rice_stream.events.records import Decoded, RawRecord, Rejection
 from rice_stream.instants import DAY_US
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, impact_columns, measure_matrix
-from rice_stream.meter.factors import FactorPolicy, LiveLookup, no_live_feed
+from rice_stream.meter.estimator_at import Estimator
+from rice_stream.meter.factors import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
 from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
 from rice_stream.quantities import UNKNOWN, Ints
-from rice_stream.reference.lookup import Reference
 from rice_stream.store.batch import Batch, CommitResult, Progress, Records
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.writer import Writer
@@ -70,21 +69,19 @@ class Pipeline:
         *,
         engine: Engine,
         writer: Writer,
-        reference: Reference,
-        policy: FactorPolicy,
-        method: Method,
         defaults: TokenDefaults,
+        estimator: Estimator,
         live: LiveLookup = no_live_feed,
         formats: FormatOptions = DEFAULT_OPTIONS,
         mappings: Callable[[int], Mappings] = no_mappings,
     ) -> None:
         dimensions = Dimensions(engine)
         self._writer = writer
-        self._method = method
+        self._method = estimator.method
         self.formats = formats
         self._mappings = mappings
         self._names = NameTable(dimensions)
-        self._contexts = ContextTable(dimensions, reference, policy, method, live)
+        self._contexts = ContextTable(dimensions, estimator, live)
         self._dimensions = dimensions
         self._defaults = defaults
         self._basis_seen: set[int] = set()

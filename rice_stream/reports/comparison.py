@@ -15,13 +15,12 @@ from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Context, Method
 from rice_stream.instants import FOREVER_S, SECOND_US, rfc3339
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, SiteFactors
-from rice_stream.meter.factors import FactorPolicy
+from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.ranking import overlap
 from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.what_if import Change, Place, as_recorded, changed
 from rice_stream.quantities import MICRO, UNKNOWN
-from rice_stream.reference.lookup import Reference
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
@@ -41,27 +40,19 @@ class Traffic(NamedTuple):
     model: str | None = None
 
 
-class Tables(NamedTuple):
-    """What the changed side is looked up in."""
-
-    reference: Reference
-    policy: FactorPolicy
-    at_us: int
-
-
 def compare(
     engine: Engine,
     traffic: Traffic,
     change: Change,
     *,
-    method: Method,
-    tables: Tables,
+    estimator: EstimatorAt,
     defaults: TokenDefaults,
 ) -> dict[str, Any]:
-    """Sums of both sides, in total and by model as recorded.
+    """Sums of both sides, in total and by model as recorded; the changed side by the estimator's tables and policy.
 
     Raises UsageError where nothing changes, no record is there, or records of the stretch have been dropped.
     """
+    method = estimator.method
     change.check(method.name)
     sides: dict[str, dict[str, _Sums]] = defaultdict(lambda: defaultdict(_Sums))
     factors: dict[int, Mapping[str, Any]] = {}
@@ -69,7 +60,7 @@ def compare(
         _check_retention(connection, traffic.from_us)
         for rows in _records(connection, traffic):
             factors_by_key(connection, [row["factor_key"] for row in rows], factors)
-            _add(sides, rows, factors, change, method, tables, defaults)
+            _add(sides, rows, factors, change, estimator, defaults)
     if not sides:
         raise UsageError("no records in this window: check --tenant, --only-model, --window, --from and --to")
     by_model = [_row(model, sums) for model, sums in sides.items()]
@@ -82,7 +73,7 @@ def compare(
         "window": {"from": _bound(traffic.from_us), "to": _bound(traffic.to_us)},
         "change": change.stated(),
         "method": method.name,
-        "versions": {"method": method.version, "factors": tables.reference.version},
+        "versions": estimator.versions,
         "methods_recorded": sorted({str(factor["method_version"]) for factor in factors.values()}),
         "total": _sides(total),
         "by_model": sorted(by_model, key=lambda row: -row["as_served"]["carbon_gco2e"]["mid"]),
@@ -154,8 +145,7 @@ def _add(
     rows: Sequence[Mapping[str, Any]],
     factors: Mapping[int, Mapping[str, Any]],
     change: Change,
-    method: Method,
-    tables: Tables,
+    estimator: EstimatorAt,
     defaults: TokenDefaults,
 ) -> None:
     keys = sorted({int(row["factor_key"]) for row in rows})
@@ -166,10 +156,8 @@ def _add(
         flags=np.array([row["basis_flags"] for row in rows], dtype=np.int32),
     )
     own = [as_recorded(factors[key]) for key in keys]
-    other = [
-        changed(factors[key], change, reference=tables.reference, policy=tables.policy, at_us=tables.at_us)
-        for key in keys
-    ]
+    other = [changed(factors[key], change, estimator) for key in keys]
+    method = estimator.method
     computed = {
         "as_served": _amounts(own, use, counts, method, defaults),
         "changed": _amounts(other, use, counts, method, defaults),

@@ -10,6 +10,7 @@ from rice_stream.estimator.calibrated.site import Site, parse_site
 from rice_stream.estimator.method import Method
 from rice_stream.estimator.registry import load_method
 from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.pipeline.pipeline import Pipeline
@@ -64,6 +65,11 @@ def open_method(settings: Settings, name: str | None = None) -> Method:
     return CalibratedMethod(method.artefact, method.embodied, _open_site(settings.site_file))
 
 
+def open_estimator(settings: Settings, method_name: str | None = None) -> Estimator:
+    """Tables, policy and method of the settings, or the named method under the same settings."""
+    return Estimator(open_reference(settings), settings.factor_policy(), open_method(settings, method_name))
+
+
 def _open_site(path: Path) -> Site:
     try:
         return parse_site(path.read_bytes(), str(path))
@@ -79,10 +85,8 @@ def open_pipeline(
     pipeline = Pipeline(
         engine=engine,
         writer=writer,
-        reference=open_reference(settings),
-        policy=settings.factor_policy(),
-        method=open_method(settings),
         defaults=TokenDefaults(settings.default_input_tokens, settings.default_output_tokens),
+        estimator=open_estimator(settings),
         live=live,
         formats=formats or settings.format_options(),
         mappings=StoredMappings(engine),

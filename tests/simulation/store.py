@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.definition import Budget
 from rice_stream.meter.amounts import Totals
+from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records
@@ -168,10 +169,8 @@ def faulty_pipeline(engine: Any, writer: Writer, faults: Faults) -> Pipeline:
     pipeline = FaultyPipeline(
         engine=engine,
         writer=FaultyWriter(writer, faults),
-        reference=fake_reference(),
-        policy=FactorPolicy(),
-        method=FakeMethod(),
         defaults=TOKEN_DEFAULTS,
+        estimator=Estimator(fake_reference(), FactorPolicy(), FakeMethod()),
     )
     pipeline.faults = faults
     return pipeline

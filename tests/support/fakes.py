@@ -12,6 +12,7 @@ import numpy as np
 
 from rice_stream.estimator.method import Context, Estimates, Requests, ServedAs
 from rice_stream.events.records import RawRecord
+from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
@@ -190,8 +191,6 @@ def fake_pipeline(writer: Writer, engine: Any, *, reference: Reference | None = 
     return Pipeline(
         engine=engine,
         writer=writer,
-        reference=reference or fake_reference(),
-        policy=FactorPolicy(),
-        method=FakeMethod(),
         defaults=TOKEN_DEFAULTS,
+        estimator=Estimator(reference or fake_reference(), FactorPolicy(), FakeMethod()),
     )

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from rice_stream.estimator.method import Method
+from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.store import schema
@@ -52,10 +53,8 @@ class Store:
         self.pipeline = Pipeline(
             engine=self.engine,
             writer=self.writer,
-            reference=fake_reference(),
-            policy=policy or FactorPolicy(),
-            method=method,
             defaults=TOKEN_DEFAULTS,
+            estimator=Estimator(fake_reference(), policy or FactorPolicy(), method),
         )
 
     def execute(self, statement: str, **values: Any) -> int:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rice_stream.estimator.calibrated.method import load_calibrated
 from rice_stream.estimator.method import Context, Estimates, Requests
 from rice_stream.meter.estimating import Described, estimate_all
+from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
@@ -161,7 +162,7 @@ def test_carbon_rises_with_pue_and_intensity(inputs: int, outputs: int, pue: flo
 
     def emitted(pue: float, rci: float) -> tuple[list[float], float]:
         request = Described(inputs, outputs, params_total_b=8.0, pue=pue, rci_gco2e_per_kwh=rci)
-        [found] = estimate_all([request], reference=REFERENCE, policy=FactorPolicy(), method=METHOD, at_us=0)
+        [found] = estimate_all([request], Estimator(REFERENCE, FactorPolicy(), METHOD).at(0))
         return list(found.values["carbon_gco2e"].values()), found.values["it_energy_wh"]
 
     base, it_wh = emitted(pue, rci)

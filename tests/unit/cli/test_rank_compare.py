@@ -7,6 +7,7 @@ import pytest
 
 from rice_stream.estimator.calibrated.method import load_calibrated
 from rice_stream.meter.estimating import Described
+from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.ranking import overlap, rank_models
 from rice_stream.reference.loader import load_reference
@@ -45,10 +46,7 @@ def test_uncertainty_is_mutual_and_is_the_overlap_of_energy() -> None:
     ranked = rank_models(
         names,
         Described(input_tokens=1000, output_tokens=300, model="any"),
-        reference=reference,
-        policy=FactorPolicy(),
-        method=load_calibrated(),
-        at_us=0,
+        Estimator(reference, FactorPolicy(), load_calibrated()).at(0),
     )
     by_model = {one.model: one for one in ranked}
     assert len(by_model) == len(names)

@@ -6,6 +6,7 @@ import pytest
 
 from rice_stream.estimator.registry import load_method
 from rice_stream.meter.estimating import Described, estimate_all
+from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.reference.loader import load_reference
 from tests.support.docs_reading import rows, section, text_of
@@ -32,10 +33,7 @@ def test_the_examples_are_what_the_methods_say(cells: list[str]) -> None:
     for method, cell in zip(("rice-paper", "rice-calibrated"), cells[1:3], strict=True):
         [found] = estimate_all(
             [Described(input_tokens=inputs, output_tokens=outputs, model=model)],
-            reference=REFERENCE,
-            policy=FactorPolicy(),
-            method=load_method(method),
-            at_us=AS_OF_US,
+            Estimator(REFERENCE, FactorPolicy(), load_method(method)).at(AS_OF_US),
         )
         carbon = found.values["carbon_gco2e"]
         assert shown(cell) == pytest.approx((carbon["mid"], carbon["low"], carbon["high"]), rel=0.06), method
