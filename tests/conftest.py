@@ -1,4 +1,4 @@
-"""How the suite is shared out when it runs in several processes, and what holds for all properties."""
+"""How the suite is shared out when it runs in several processes, and what holds for all tests."""
 
 from typing import Any
 
@@ -6,20 +6,42 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+pytest_plugins = ["tests.support.services", "tests.support.databases", "tests.support.worker_fixtures"]
+
 # How long an example takes is no property of ours: machines are slow at times.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
+SERVERS = {"kafka", "postgres"}
+"""The fixtures that start one."""
 
-class _ServicesTogether(LoadScopeScheduling):  # type: ignore[misc]
-    """All that needs services runs in one process: they are started once, and tests with deadlines do not compete with
-    each other. The rest goes file by file."""
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whatever asks for a server is marked `services`: `-m "not services"` leaves it out."""
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.services)
+    if hasattr(config, "workerinput"):  # one of several processes
+        items.sort(key=lambda item: not _is_long(item.nodeid))
+
+
+def _is_long(nodeid: str) -> bool:
+    """Integration tests take seconds each, and wait a lot: for groups to form, for servers to come back."""
+    return nodeid.startswith("tests/integration/")
+
+
+class _LongTestsFirst(LoadScopeScheduling):  # type: ignore[misc]
+    """Long tests one by one, then the rest file by file, so that all processes end together.
+
+    Each process has servers of its own, from the first test on that asks for them: no test stops another's.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "services" if nodeid.startswith("tests/integration/") else nodeid.split("::", 1)[0]
+        return nodeid if _is_long(nodeid) else nodeid.split("::", 1)[0]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Instead of the built-in ones."""
-    return _ServicesTogether(config, log)
+    """Instead of the built-in ones; work is given out in the order of collection."""
+    config.option.loadscopereorder = False
+    return _LongTestsFirst(config, log)

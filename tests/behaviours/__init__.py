@@ -1,1 +1,1 @@
-"""Shared suites: what must hold on every database, as classes that unit and integration tests run."""
+"""What must hold on every database: each test runs on SQLite and on PostgreSQL, through the fixture `database`."""

@@ -3,4 +3,5 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(__file__).resolve().parent / "data"
+SUPPORT = Path(__file__).resolve().parent
+DATA = SUPPORT / "data"

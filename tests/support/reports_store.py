@@ -1,11 +1,9 @@
 """A migrated store with the fake tables and method behind it, for the tests of the reports."""
 
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text
@@ -14,11 +12,9 @@ from rice_stream.estimator.method import Method
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.pipeline import Pipeline
-from rice_stream.store import schema
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.engine import open_engine, writing
-from rice_stream.store.migrate import migrate
 from rice_stream.store.writer import Writer
 from rice_stream.store.writers import open_writer
 from tests.support.fakes import (
@@ -73,35 +69,9 @@ class Store:
             set_time_zone(connection, tenant_id, time_zone)
 
 
-def migrated_file(directory: Path) -> Path:
-    """An empty SQLite database at the head of the migrations: to be copied, which is quicker than migrating."""
-    path = directory / "template.db"
-    engine = open_engine(f"sqlite:///{path}")
-    migrate(engine)
-    engine.dispose()
-    return path
-
-
 @contextmanager
-def sqlite_store(template: Path, directory: Path) -> Iterator[Store]:
-    """An empty store in a file of its own."""
-    path = directory / "rice.db"
-    shutil.copyfile(template, path)
-    with _open(f"sqlite:///{path}") as store:
-        yield store
-
-
-@contextmanager
-def postgres_store(url: str) -> Iterator[Store]:
-    """A store in a migrated database, emptied of what the test before left there."""
-    with _open(url) as store:
-        tables = [name for name in schema.metadata.tables if name != "month_start"]
-        store.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
-        yield store
-
-
-@contextmanager
-def _open(url: str) -> Iterator[Store]:
+def open_store(url: str) -> Iterator[Store]:
+    """The store in a migrated database, with the pipeline's connections closed in the end."""
     engine = open_engine(url)
     writer = open_writer(engine)
     try:

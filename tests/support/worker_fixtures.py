@@ -1,12 +1,13 @@
-"""Fixtures of the worker's tests: a module that lists this one in `pytest_plugins` gets `deploy` and `deployment`."""
+"""Fixtures of the worker's tests: `deploy` and `deployment`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rice_stream.sandbox.stack.kafka import KafkaServer
-from tests.integration.conftest import TopicFactory
+from tests.support.databases import Databases
+from tests.support.services import TopicFactory
 from tests.support.worker_harness import Deploy, Deployment
 
 
@@ -15,14 +16,14 @@ def deploy(kafka: KafkaServer, topic_factory: TopicFactory, tmp_path: Path) -> I
     """Make deployments; all their processes end with the test."""
     made: list[Deployment] = []
 
-    def make(database_url: str, *, partitions: int = 4, topics: int = 1) -> Deployment:
+    def make(database: Databases, *, partitions: int = 4, topics: int = 1) -> Deployment:
         folder = tmp_path / f"deployment-{len(made)}"
         folder.mkdir()
         deployment = Deployment(
             bootstrap_servers=kafka.bootstrap_servers,
             topics=tuple(topic_factory(partitions=partitions, name="events") for _ in range(topics)),
             alerts_topic=topic_factory(partitions=2, name="alerts"),
-            database_url=database_url,
+            database_url=database.migrated(),
             folder=folder,
         )
         made.append(deployment)
@@ -34,6 +35,6 @@ def deploy(kafka: KafkaServer, topic_factory: TopicFactory, tmp_path: Path) -> I
 
 
 @pytest.fixture
-def deployment(deploy: Deploy, postgres_url: Callable[[], str]) -> Deployment:
+def deployment(deploy: Deploy, postgresql: Databases) -> Deployment:
     """A deployment on PostgreSQL."""
-    return deploy(postgres_url())
+    return deploy(postgresql)

@@ -22,7 +22,7 @@ from sqlalchemy import Engine, text
 
 from rice_stream.sandbox.stack.processes import ChildProcess
 from rice_stream.store.engine import open_engine
-from rice_stream.store.migrate import migrate
+from tests.support.databases import Databases
 from tests.support.waiting import wait_until
 
 T = TypeVar("T")
@@ -156,7 +156,6 @@ class Deployment:
             "RICE_WORKER_HTTP_PORT": "0",
         }
         self._commands: list[CommandProcess] = []
-        migrate(self.engine)
 
     @property
     def topic(self) -> str:
@@ -285,7 +284,7 @@ class Deployment:
 class Deploy(Protocol):
     """Makes a deployment on a new topic (or several) of the session's Kafka."""
 
-    def __call__(self, database_url: str, *, partitions: int = 4, topics: int = 1) -> Deployment: ...
+    def __call__(self, database: Databases, *, partitions: int = 4, topics: int = 1) -> Deployment: ...
 
 
 def waiting_transactions(deployment: Deployment) -> int:

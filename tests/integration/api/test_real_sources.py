@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,13 +18,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from tests.support.fake_provider import fake_provider
+from tests.support.places import SUPPORT
 from tests.support.worker_harness import CommandProcess, Deployment
-
-pytest_plugins = ["tests.support.worker_fixtures"]
 
 MARKER = "planted-prompt-text-7c1d"
 TOKEN = "a-token-of-the-test"
-PROGRAM = Path(__file__).with_name("litellm_program.py")
+PROGRAM = SUPPORT / "litellm_program.py"
 COUNTS = (
     "SELECT tenant_id, request_model, response_model, input_tokens, cache_read_input_tokens, output_tokens,"
     " reasoning_output_tokens FROM prompt_emission ORDER BY ended_at"

@@ -4,19 +4,19 @@ import json
 from pathlib import Path
 
 from rice_stream.store.engine import open_engine
-from rice_stream.store.migrate import migrate
+from tests.support.databases import Databases
 from tests.support.fakes import event
 from tests.support.worker_harness import CommandProcess
 
 EVENTS = 60_000
 
 
-def test_a_killed_ingestion_run_again_has_counted_everything_once(tmp_path: Path, database_url: str) -> None:
+def test_a_killed_ingestion_run_again_has_counted_everything_once(tmp_path: Path, database: Databases) -> None:
     """The second run is told what the first has stored, and goes on there."""
     path = tmp_path / "events.jsonl"
     path.write_text("\n".join(json.dumps(event(event_id=f"e-{number}")) for number in range(EVENTS)))
+    database_url = database.migrated()
     engine = open_engine(database_url)
-    migrate(engine)
     environment = {"RICE_DATABASE_URL": database_url}
 
     def value(query: str) -> int:

@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from rice_stream.sandbox.stack.directories import temporary_directory
 from rice_stream.sandbox.stack.guard import GUARD
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.stack.ports import LOOPBACK, free_ports
+from tests.support.databases import Databases
 from tests.support.worker_harness import WORK_DEADLINE_S, Deployment
 from tests.support.worker_truth import EventMaker, Sender, assert_exact
 
@@ -137,7 +138,7 @@ def ways_in(certificates: Path) -> list[dict[str, object]]:
 
 
 def test_workers_get_in_by_every_mechanism_and_not_with_a_wrong_password(
-    secure_kafka: SecureKafka, certificates: Path, postgres_url: Callable[[], str], tmp_path: Path
+    secure_kafka: SecureKafka, certificates: Path, postgresql: Databases, tmp_path: Path
 ) -> None:
     """Each way in stores what was sent meanwhile, alert producer and lag probe included; a wrong password or a missing
     certificate ends with exit code 3 and a reason, at once."""
@@ -147,7 +148,7 @@ def test_workers_get_in_by_every_mechanism_and_not_with_a_wrong_password(
         bootstrap_servers=secure_kafka.bootstrap_servers,
         topics=("events",),
         alerts_topic="alerts",
-        database_url=postgres_url(),
+        database_url=postgresql.migrated(),
         folder=tmp_path,
     )
     with closing(deployment):

@@ -1,9 +1,7 @@
 """`verify --against-topic` on real Kafka: the log proves the records, whatever was lost, changed or made up."""
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,13 +20,11 @@ from rice_stream.proof.verification import verify
 from rice_stream.reports.quarantine import Choice
 from rice_stream.runtime.settings import Settings, load_settings
 from rice_stream.sandbox.stack.kafka import KafkaServer
-from rice_stream.sandbox.stack.postgres import PostgresServer
-from rice_stream.store.engine import open_engine
-from rice_stream.store.migrate import migrate
 from rice_stream.store.retention import drop_records_before
-from tests.integration.conftest import TopicFactory
+from tests.support.databases import Databases
 from tests.support.fakes import NOON_US, FakeMethod, value_of
-from tests.support.reports_store import NOON, Store, at, migrated_file, picked, postgres_store, sqlite_store
+from tests.support.reports_store import NOON, Store, at, open_store, picked
+from tests.support.services import TopicFactory
 
 DEFAULTS = TokenDefaults(100, 10)
 PARTITIONS = 2
@@ -75,32 +71,10 @@ class Ledger:
         return AdminClient({"bootstrap.servers": self.kafka.bootstrap_servers, "log_level": 0})
 
 
-@pytest.fixture(scope="module")
-def postgres_database(postgres: PostgresServer) -> Iterator[str]:
-    name = f"topic_{secrets.token_hex(4)}"
-    url = postgres.create_database(name)
-    engine = open_engine(url)
-    migrate(engine)
-    engine.dispose()
-    yield url
-    postgres.drop_database(name)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return migrated_file(tmp_path_factory.mktemp("template"))
-
-
 @pytest.fixture
-def ledger(template: Path, tmp_path: Path, kafka: KafkaServer, topic_factory: TopicFactory) -> Iterator[Ledger]:
+def ledger(sqlite: Databases, kafka: KafkaServer, topic_factory: TopicFactory) -> Iterator[Ledger]:
     """On SQLite: most of this is about Kafka."""
-    with sqlite_store(template, tmp_path) as store:
-        yield make_ledger(store, kafka, topic_factory)
-
-
-@pytest.fixture
-def postgres_ledger(postgres_database: str, kafka: KafkaServer, topic_factory: TopicFactory) -> Iterator[Ledger]:
-    with postgres_store(postgres_database) as store:
+    with open_store(sqlite.emptied()) as store:
         yield make_ledger(store, kafka, topic_factory)
 
 
@@ -128,10 +102,11 @@ def send_all_kinds(ledger: Ledger) -> None:
     ledger.send(at("2026-11-22T11:00:05Z", event_id=..., source=...), partition=1, headers=headers)
 
 
-@pytest.mark.parametrize("kind", ["ledger", "postgres_ledger"])
-def test_a_log_and_the_records_made_from_it_agree(kind: str, request: pytest.FixtureRequest) -> None:
-    """Counts of everything that was sent, and equal sums for each tenant on both sides."""
-    ledger: Ledger = request.getfixturevalue(kind)
+def test_a_log_and_the_records_made_from_it_agree(
+    store: Store, kafka: KafkaServer, topic_factory: TopicFactory
+) -> None:
+    """Counts of everything that was sent, and equal sums for each tenant on both sides; on every database."""
+    ledger = make_ledger(store, kafka, topic_factory)
     send_all_kinds(ledger)
     ledger.work()
     answer = ledger.verify()

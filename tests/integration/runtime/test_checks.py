@@ -11,7 +11,8 @@ from rice_stream.runtime.settings import load_settings
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
-from tests.integration.conftest import TopicFactory
+from tests.support.databases import Databases
+from tests.support.services import TopicFactory
 
 
 def now() -> datetime:
@@ -28,10 +29,10 @@ def checked(environment: dict[str, str], clock: Callable[[], datetime] = now) ->
 
 
 def test_a_whole_deployment_is_well_and_each_fault_is_seen(
-    kafka: KafkaServer, topic_factory: TopicFactory, postgres_url: Callable[[], str]
+    kafka: KafkaServer, topic_factory: TopicFactory, postgresql: Databases
 ) -> None:
     """Unmigrated, migrated, a clock that is off, a topic that is not there, a database that does not exist."""
-    url = postgres_url()
+    url = postgresql.empty()
     environment = {
         "RICE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "RICE_KAFKA_GROUP_ID": "nobody-yet",

@@ -10,6 +10,7 @@ from rice_stream.errors import UsageError
 from rice_stream.sandbox.stack.command import run_command
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.stack.stack import LocalStack
+from tests.support.databases import Databases
 
 pytestmark = pytest.mark.services
 
@@ -17,9 +18,9 @@ SHELL = "/bin/sh"
 
 
 @pytest.fixture
-def stack(kafka: KafkaServer, sqlite_url: str, tmp_path: Path) -> LocalStack:
+def stack(kafka: KafkaServer, sqlite: Databases, tmp_path: Path) -> LocalStack:
     """The session's Kafka with a database file, as a stack."""
-    return LocalStack(kafka, None, sqlite_url, tmp_path)
+    return LocalStack(kafka, None, sqlite.empty(), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.services
 # Opens a whole stack, says what belongs to it, and waits for a signal.
 STACK_SCRIPT = """
 import json, psutil, select
-from rice_stream.local import local_stack
+from rice_stream.sandbox.stack.stack import local_stack
 with local_stack(topics=["t"]) as stack:
     port = int(stack.bootstrap_servers.rpartition(":")[2])
     pids = [child.pid for child in psutil.Process().children(recursive=True)]
@@ -37,8 +37,8 @@ with local_stack(topics=["t"]) as stack:
 POSTGRES_SCRIPT = """
 import json, psutil, select
 from pathlib import Path
-from rice_stream.local import PostgresServer
-from rice_stream.local.directories import temporary_directory
+from rice_stream.sandbox.stack.postgres import PostgresServer
+from rice_stream.sandbox.stack.directories import temporary_directory
 with PostgresServer(temporary_directory("rice-pg-")) as postgres:
     pids = [child.pid for child in psutil.Process().children(recursive=True)]
     print(json.dumps({"pids": pids, "port": None}), flush=True)

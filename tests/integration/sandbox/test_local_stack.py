@@ -16,7 +16,7 @@ from rice_stream.sandbox.stack.guard_process import is_alive
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.stack.postgres import PostgresServer, copy_install, wheel_install
 from rice_stream.sandbox.stack.stack import local_stack
-from tests.integration.conftest import TopicFactory
+from tests.support.services import TopicFactory
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.services

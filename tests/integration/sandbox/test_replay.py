@@ -16,7 +16,7 @@ from rice_stream.sandbox.traffic.pacing import Event
 from rice_stream.sandbox.traffic.plan import replay_events
 from rice_stream.sandbox.traffic.send import send
 from rice_stream.sandbox.traffic.traces import open_trace
-from tests.integration.conftest import TopicFactory
+from tests.support.services import TopicFactory
 
 QUIET = {"log_level": 0}
 READ_DEADLINE_S = 30.0

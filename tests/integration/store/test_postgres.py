@@ -1,7 +1,6 @@
-"""The store's promises on a real PostgreSQL, and what only a server can do: writers at the same time, restarts."""
+"""What only a server can do for the store: writers at the same time, restarts."""
 
 import gc
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,51 +12,22 @@ from sqlalchemy import Engine, text
 
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.sandbox.stack.postgres import PostgresServer
-from rice_stream.store import schema
 from rice_stream.store.engine import StoreUnavailableError, open_engine
-from rice_stream.store.migrate import migrate
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writers import open_writer
-from tests.behaviours.store import StoreBehaviours, new_pipeline, store
+from tests.support.databases import Databases, partitions
 from tests.support.fakes import NOON_US, chunk_of, event, fake_pipeline
 from tests.support.store_checks import assert_exact, expected_sums, rows_in, tenant_sums
+from tests.support.store_running import new_pipeline, store
 from tests.support.waiting import wait_until
 
 
-@pytest.fixture(scope="module")
-def database(postgres: PostgresServer) -> Iterator[Engine]:
-    """One migrated database for the module."""
-    if not postgres.is_running:
-        postgres.start()
-    name = f"store_{secrets.token_hex(4)}"
-    engine = open_engine(postgres.create_database(name))
-    migrate(engine)
+@pytest.fixture
+def engine(postgresql: Databases) -> Iterator[Engine]:
+    """Without data, and without partitions."""
+    engine = open_engine(postgresql.emptied())
     yield engine
     engine.dispose()
-    postgres.drop_database(name)
-
-
-@pytest.fixture
-def engine(database: Engine) -> Engine:
-    """Without data, and without partitions."""
-    empty = ", ".join(sorted(set(schema.metadata.tables) - {"month_start"}))
-    with database.begin() as connection:
-        for partition in partitions(database):
-            connection.execute(text(f"DROP TABLE {partition}"))
-        connection.execute(text(f"TRUNCATE {empty} RESTART IDENTITY"))
-    return database
-
-
-def partitions(engine: Engine) -> list[str]:
-    query = (
-        "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'prompt_record'::regclass"
-    )
-    with engine.connect() as connection:
-        return sorted(connection.execute(text(query)).scalars())
-
-
-class TestPostgres(StoreBehaviours):
-    """See the base class."""
 
 
 def test_each_month_has_a_partition_that_holds_its_records(engine: Engine) -> None:

@@ -18,8 +18,6 @@ from tests.support.waiting import wait_until
 from tests.support.worker_harness import Deployment, WorkerProcess
 from tests.support.worker_truth import Event, EventMaker, Sender, assert_exact, measures_of
 
-pytest_plugins = ["tests.support.worker_fixtures"]
-
 THRESHOLDS = (0.5, 0.8, 1.0)
 RATIOS = (0.3, 0.6, 0.9, 1.2, 3.0)
 """How much of its limit a budget's scope will have consumed in the end; none of it near a threshold."""

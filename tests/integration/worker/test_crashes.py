@@ -5,11 +5,10 @@ import secrets
 
 from rice_stream.sandbox.stack.processes import poll_until
 from rice_stream.store.watching import watch_user
+from tests.support.databases import Databases
 from tests.support.worker_harness import Deploy, Deployment, WorkerProcess
 from tests.support.worker_load import Load
 from tests.support.worker_truth import Sender, assert_exact
-
-pytest_plugins = ["tests.support.worker_fixtures"]
 
 SETTINGS = {"batch_events_max": 500, "batch_wait_s": 0.02}
 """Many small transactions, so that a kill meets every stage of one."""
@@ -75,9 +74,9 @@ def test_twenty_kills_under_load_with_every_record_sent_twice(deployment: Deploy
     assert_exact(deployment, sender.truth)
 
 
-def test_kills_under_load_on_sqlite(deploy: Deploy, sqlite_url: str) -> None:
+def test_kills_under_load_on_sqlite(deploy: Deploy, sqlite: Databases) -> None:
     """The same with one worker and fewer kills, on the other store."""
-    deployment = deploy(sqlite_url)
+    deployment = deploy(sqlite)
     killer = Killer(deployment, secrets.randbits(32))
     sender = Sender(deployment)
     with Load(sender, seed=22) as load:

@@ -4,10 +4,9 @@ import random
 import time
 
 from rice_stream.store.watching import watch_user
+from tests.support.databases import Databases
 from tests.support.worker_harness import Deploy, Deployment
 from tests.support.worker_truth import Event, EventMaker, Sender, assert_exact, encoded, ended_at_us, watched_users
-
-pytest_plugins = ["tests.support.worker_fixtures"]
 
 STOP_S = 5.0
 """What SIGTERM under load may take (a stop needs well under a second on a quiet machine)."""
@@ -45,9 +44,9 @@ def send_every_shape(sender: Sender, make: EventMaker) -> None:
         sender.send(refused, rejected_items=[0])
 
 
-def test_every_shape_reaches_records_totals_and_quarantine(deploy: Deploy, database_url: str) -> None:
+def test_every_shape_reaches_records_totals_and_quarantine(deploy: Deploy, database: Databases) -> None:
     """Two topics; objects, arrays, NDJSON, CloudEvents both ways; all of it once, and offsets at every end."""
-    deployment = deploy(database_url, topics=2)
+    deployment = deploy(database, topics=2)
     sender, make = Sender(deployment), EventMaker(11)
     watch_user(deployment.engine, "tenant-1", "u-1")
     send_every_shape(sender, make)
@@ -62,9 +61,11 @@ def test_every_shape_reaches_records_totals_and_quarantine(deploy: Deploy, datab
     assert reasons == {"empty_value": 2, "not_json": 3, "not_an_object": 3, "missing_field": 1, "invalid_field": 1}
 
 
-def test_an_event_sent_again_is_one_event_and_with_other_content_a_conflict(deploy: Deploy, database_url: str) -> None:
+def test_an_event_sent_again_is_one_event_and_with_other_content_a_conflict(
+    deploy: Deploy, database: Databases
+) -> None:
     """Repeats come back after hours, in other partitions and shapes; what contradicts is kept beside, never counted."""
-    deployment = deploy(database_url)
+    deployment = deploy(database)
     sender, make = Sender(deployment), EventMaker(12)
     events = [make() for _ in range(500)]
     for event in events:
@@ -86,10 +87,10 @@ def test_an_event_sent_again_is_one_event_and_with_other_content_a_conflict(depl
 
 
 def test_sigterm_under_load_acks_what_is_stored_and_the_next_worker_repeats_nothing(
-    deploy: Deploy, database_url: str
+    deploy: Deploy, database: Databases
 ) -> None:
     """Exit code 0 within seconds, and then stored == acked: the second worker meets not one duplicate."""
-    deployment = deploy(database_url)
+    deployment = deploy(database)
     sender, make = Sender(deployment), EventMaker(13)
     send_ahead(sender, make, 8000)
     worker = deployment.start_worker(batch_events_max=500)

@@ -14,8 +14,6 @@ from tests.support.waiting import wait_until
 from tests.support.worker_harness import Deployment
 from tests.support.worker_truth import Sender
 
-pytest_plugins = ["tests.support.worker_fixtures"]
-
 BROKEN: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda value: value[: len(value) * 2 // 3],
     "with a bad count": lambda value: value.replace(b"2006", b"-206").replace(b'"300"', b'"-30"'),

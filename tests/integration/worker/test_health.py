@@ -8,8 +8,6 @@ from tests.support.places import ROOT
 from tests.support.worker_harness import Deployment
 from tests.support.worker_truth import EventMaker, Sender, Truth, assert_exact, measures_of
 
-pytest_plugins = ["tests.support.worker_fixtures"]
-
 OPERATIONS = ROOT / "docs" / "operations.md"
 
 

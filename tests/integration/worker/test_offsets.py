@@ -9,6 +9,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from rice_stream.sandbox.stack.kafka import KafkaServer
+from tests.support.databases import Databases
 from tests.support.waiting import wait_until
 from tests.support.worker_harness import Deploy, Deployment
 from tests.support.worker_truth import (
@@ -21,8 +22,6 @@ from tests.support.worker_truth import (
     encoded,
     measures_of,
 )
-
-pytest_plugins = ["tests.support.worker_fixtures"]
 
 
 def assert_stored(deployment: Deployment, truth: Truth) -> None:
@@ -101,10 +100,10 @@ def test_nothing_of_an_open_transaction_is_read_before_it_commits(deployment: De
 
 
 def test_a_compacted_topic_with_real_gaps_is_read_to_its_end(
-    deploy: Deploy, kafka: KafkaServer, database_url: str
+    deploy: Deploy, kafka: KafkaServer, database: Databases
 ) -> None:
     """The log cleaner has removed records in the middle of chunks: what is left is counted, the gaps are no loss."""
-    deployment = deploy(database_url, partitions=2)
+    deployment = deploy(database, partitions=2)
     clean_quickly(kafka, deployment.topic)
     make = EventMaker(33)
     producer = Producer({"bootstrap.servers": deployment.bootstrap_servers, "log_level": 0})

@@ -1,6 +1,6 @@
 """PostgreSQL and Kafka go away under load and come back: nothing is lost, nothing counts twice."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -9,12 +9,11 @@ import pytest
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.worker.app import STOP_TIMEOUT_S
+from tests.support.databases import Databases, PostgresDatabases
 from tests.support.waiting import wait_until
 from tests.support.worker_harness import STOP_DEADLINE_S, Deploy, Deployment, WorkerProcess, waiting_transactions
 from tests.support.worker_load import Load
 from tests.support.worker_truth import EventMaker, Sender, assert_exact
-
-pytest_plugins = ["tests.support.worker_fixtures"]
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ def finish_exactly(deployment: Deployment, load: Load, worker: WorkerProcess) ->
 
 def test_postgresql_stops_and_crashes_under_load(deploy: Deploy, own_postgres: PostgresServer) -> None:
     """The worker tries again, says so (/readyz, /metrics) and stays alive; when the store is back it goes on."""
-    deployment = deploy(own_postgres.url())
+    deployment = deploy(PostgresDatabases(own_postgres))
     with Load(Sender(deployment), seed=41) as load:
         worker = deployment.start_worker()
         worker.until(worker.has_committed, "a first commit")
@@ -71,7 +70,7 @@ def test_postgresql_stops_and_crashes_under_load(deploy: Deploy, own_postgres: P
 def test_a_store_that_stays_away_stops_the_worker_unacked(deploy: Deploy, own_postgres: PostgresServer) -> None:
     """After RICE_STORE_RETRY_S the worker ends with code 3 and one clear line; what it had not stored it had not acked,
     and the next worker goes on exactly there."""
-    deployment = deploy(own_postgres.url())
+    deployment = deploy(PostgresDatabases(own_postgres))
     with Load(Sender(deployment), seed=42) as load:
         worker = deployment.start_worker(store_retry_s=1.5)
         worker.until(worker.has_committed, "a first commit")
@@ -108,12 +107,10 @@ def on_own_kafka(own_kafka: KafkaServer, name: str, database_url: str, folder: P
     )
 
 
-def test_kafka_restarts_and_crashes_under_load(
-    own_kafka: KafkaServer, postgres_url: Callable[[], str], tmp_path: Path
-) -> None:
+def test_kafka_restarts_and_crashes_under_load(own_kafka: KafkaServer, postgresql: Databases, tmp_path: Path) -> None:
     """The worker waits for the broker, after an orderly restart and after kill -9 of it, and goes on by itself."""
     with (
-        closing(on_own_kafka(own_kafka, "restarts", postgres_url(), tmp_path)) as deployment,
+        closing(on_own_kafka(own_kafka, "restarts", postgresql.migrated(), tmp_path)) as deployment,
         Load(Sender(deployment), seed=43) as load,
     ):
         worker = deployment.start_worker()
@@ -127,13 +124,13 @@ def test_kafka_restarts_and_crashes_under_load(
 
 
 def test_a_stop_ends_although_the_store_hangs_or_kafka_is_gone(
-    own_kafka: KafkaServer, postgres_url: Callable[[], str], tmp_path: Path
+    own_kafka: KafkaServer, postgresql: Databases, tmp_path: Path
 ) -> None:
     """One worker's transaction hangs on a lock, another one's broker is dead: both leave soon after SIGTERM with code 3
     and say why, and nothing is lost by it."""
     with (
-        closing(on_own_kafka(own_kafka, "locked", postgres_url(), tmp_path)) as locked,
-        closing(on_own_kafka(own_kafka, "cut-off", postgres_url(), tmp_path)) as cut_off,
+        closing(on_own_kafka(own_kafka, "locked", postgresql.migrated(), tmp_path)) as locked,
+        closing(on_own_kafka(own_kafka, "cut-off", postgresql.migrated(), tmp_path)) as cut_off,
     ):
         senders = Sender(locked), Sender(cut_off)
         for sender, make in zip(senders, (EventMaker(44), EventMaker(45)), strict=True):

@@ -4,8 +4,7 @@ import json
 import random
 from collections.abc import Callable
 
-import pytest
-
+from tests.support.databases import Databases
 from tests.support.worker_harness import Deploy, Deployment
 from tests.support.worker_truth import (
     Event,
@@ -17,16 +16,14 @@ from tests.support.worker_truth import (
     encoded,
 )
 
-pytest_plugins = ["tests.support.worker_fixtures"]
-
 SEED = 8
 
 
 def test_a_topic_full_of_garbage_stops_the_worker_with_nothing_stored_or_acked(
-    deploy: Deploy, database_url: str
+    deploy: Deploy, database: Databases
 ) -> None:
     """Exit code 1, one line that says how many, why, and which setting; no row and no offset of that batch."""
-    deployment = deploy(database_url, partitions=1)
+    deployment = deploy(database, partitions=1)
     sender, make = Sender(deployment, partitions=1), EventMaker(51)
     for number in range(2000):
         value = encoded(make()) if number % 10 < 4 else b'{"looks": "like another system\'s events"}'
@@ -50,9 +47,9 @@ def test_a_topic_full_of_garbage_stops_the_worker_with_nothing_stored_or_acked(
     assert_read_to_the_end(deployment)
 
 
-def test_below_the_limit_the_worker_goes_on(deploy: Deploy, database_url: str) -> None:
+def test_below_the_limit_the_worker_goes_on(deploy: Deploy, database: Databases) -> None:
     """Two of five events are refused: all of those are in quarantine, all others are counted."""
-    deployment = deploy(database_url, partitions=1)
+    deployment = deploy(database, partitions=1)
     sender, make = Sender(deployment, partitions=1), EventMaker(52)
     for number in range(2000):
         if number % 5 < 2:
@@ -113,14 +110,10 @@ KINDS: list[Callable[[random.Random, Event], bytes]] = [
 ]
 
 
-@pytest.mark.parametrize("store", ["postgres", "sqlite"])
-def test_any_bytes_are_quarantined_and_cost_no_neighbour(
-    deploy: Deploy, request: pytest.FixtureRequest, store: str
-) -> None:
+def test_any_bytes_are_quarantined_and_cost_no_neighbour(deploy: Deploy, database: Databases) -> None:
     """5,000 records that are no events, from pure noise to nearly right, in chunks with 5,000 valid ones: each lies in
     quarantine, each neighbour is counted, and the worker lives."""
-    url = request.getfixturevalue("sqlite_url") if store == "sqlite" else request.getfixturevalue("postgres_url")()
-    deployment = deploy(url)
+    deployment = deploy(database)
     draw = random.Random(SEED)
     sender, make = Sender(deployment), EventMaker(SEED)
     refused: set[tuple[str, int, int]] = set()

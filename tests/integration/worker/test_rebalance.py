@@ -6,8 +6,6 @@ from tests.support.worker_harness import Deployment, WorkerProcess, waiting_tran
 from tests.support.worker_load import Load
 from tests.support.worker_truth import EventMaker, Sender, assert_exact
 
-pytest_plugins = ["tests.support.worker_fixtures"]
-
 TAKE_OVER_S = 10.0
 """What is promised with the default settings (session timeout 6 s)."""
 SLACK_S = 5.0

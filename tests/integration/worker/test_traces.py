@@ -8,8 +8,6 @@ from typing import NamedTuple
 from tests.support.worker_harness import Deployment
 from tests.support.worker_truth import assert_read_to_the_end
 
-pytest_plugins = ["tests.support.worker_fixtures"]
-
 MOONCAKE_BLOCK_TOKENS = 512
 
 

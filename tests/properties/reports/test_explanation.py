@@ -1,6 +1,5 @@
 """Whatever an event says, the steps of its explanation end in the integers of its record."""
 
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -9,8 +8,9 @@ from hypothesis import strategies as st
 from rice_stream.estimator.registry import load_method
 from rice_stream.meter.amounts import AMOUNT_COLUMNS
 from rice_stream.reports.explanation import explain
+from tests.support.databases import Databases
 from tests.support.fakes import TOKEN_DEFAULTS
-from tests.support.reports_store import at, migrated_file, sqlite_store
+from tests.support.reports_store import at, open_store
 
 METHODS = {name: load_method(name) for name in ("rice-paper", "rice-calibrated")}
 
@@ -43,11 +43,10 @@ def payloads(draw: st.DrawFn) -> dict[str, Any]:
 )
 @given(batch=st.lists(payloads(), min_size=1, max_size=6), method=st.sampled_from(sorted(METHODS)))
 def test_every_record_agrees_with_its_own_explanation(
-    batch: list[dict[str, Any]], method: str, tmp_path_factory: Any
+    batch: list[dict[str, Any]], method: str, sqlite: Databases
 ) -> None:
     """Estimated in a batch by the pipeline, one by one by `explain`: to the last microgram the same."""
-    directory: Path = tmp_path_factory.mktemp("store")
-    with sqlite_store(migrated_file(directory), directory) as store:
+    with open_store(sqlite.migrated()) as store:
         store.use(METHODS[method])
         store.add(*(at("2026-11-22T11:00:00Z", event_id=f"e{n}", **fields) for n, fields in enumerate(batch)))
         for row in store.rows(f"SELECT event_id, {', '.join(AMOUNT_COLUMNS)} FROM prompt_record"):

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,8 +17,9 @@ from rice_stream.instants import day_start, epoch_us
 from rice_stream.proof.verification import verify
 from rice_stream.reports.spans import Span, calendar_spans, day_text, split_at_buckets
 from rice_stream.reports.totals import totals
+from tests.support.databases import SqliteDatabases
 from tests.support.fakes import CARBON_UGCO2E_PER_TOKEN, weighted_tokens
-from tests.support.reports_store import NOON, Store, at, migrated_file, sqlite_store
+from tests.support.reports_store import NOON, Store, at, open_store
 
 START = datetime(2026, 10, 24, tzinfo=UTC)
 HOURS = 72
@@ -62,9 +64,9 @@ EVENTS = made_events(600)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    directory = tmp_path_factory.mktemp("store")
-    with sqlite_store(migrated_file(directory), directory) as store:
+def store(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    databases = SqliteDatabases(sqlite_template, tmp_path_factory.mktemp("store"))
+    with open_store(databases.migrated()) as store:
         store.add(*EVENTS)
         for tenant, zone in ZONES.items():
             store.set_time_zone(tenant, zone)

@@ -10,7 +10,7 @@ from rice_stream.runtime.opening import open_pipeline
 from rice_stream.runtime.settings import load_settings
 from rice_stream.store import schema
 from rice_stream.store.engine import open_engine, reading
-from rice_stream.store.migrate import migrate
+from tests.support.databases import Databases
 
 
 def _event(number: int) -> bytes:
@@ -20,11 +20,11 @@ def _event(number: int) -> bytes:
     ).encode()
 
 
-def test_offsets_that_no_batch_brought_are_counted_as_gaps(sqlite_file: str) -> None:
+def test_offsets_that_no_batch_brought_are_counted_as_gaps(sqlite: Databases) -> None:
     """Holes within a chunk and between batches alike; a re-delivery is no hole."""
-    engine = open_engine(sqlite_file)
-    migrate(engine)
-    pipeline, writer = open_pipeline(load_settings(environment={"RICE_DATABASE_URL": sqlite_file}), engine)
+    url = sqlite.migrated()
+    engine = open_engine(url)
+    pipeline, writer = open_pipeline(load_settings(environment={"RICE_DATABASE_URL": url}), engine)
 
     def process(*offsets: int) -> None:
         records = [RawRecord("topic", 0, offset, _event(offset)) for offset in offsets]

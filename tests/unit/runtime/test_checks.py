@@ -11,7 +11,8 @@ from rice_stream.errors import ServiceUnavailableError
 from rice_stream.runtime import checks
 from rice_stream.runtime.checks import MASK, effective_settings, masked_url, run_checks
 from rice_stream.runtime.settings import load_settings
-from tests.support.reports_store import Store, migrated_file, sqlite_store
+from tests.support.databases import Databases
+from tests.support.reports_store import Store, open_store
 
 SECRETS = {
     "RICE_KAFKA_SASL_PASSWORD": "secret-1",
@@ -41,14 +42,10 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> dict[str, int | None]:
     return topics
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return migrated_file(tmp_path_factory.mktemp("template"))
-
-
 @pytest.fixture
-def store(template: Path, tmp_path: Path) -> Iterator[Store]:
-    with sqlite_store(template, tmp_path) as store:
+def store(sqlite: Databases) -> Iterator[Store]:
+    """On SQLite alone: nothing here depends on the database."""
+    with open_store(sqlite.migrated()) as store:
         yield store
 
 

@@ -1,7 +1,4 @@
-"""What BI tools read, on every database: names brought back, amounts in Wh and gCO2e, windows as of now.
-
-A test module subclasses this and gives the fixture `engine`: a migrated database without data.
-"""
+"""What BI tools read, on every database: names brought back, amounts in Wh and gCO2e, windows as of now."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +8,8 @@ from sqlalchemy import Engine, text
 
 from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.engine import reading, writing
-from tests.behaviours.store import store
 from tests.support.fakes import NOON_US, chunk_of, event
+from tests.support.store_running import store
 
 PROMPT_EMISSION = (
     "tenant_id, team_id, project_id, user_id, event_id, ended_at, provider, model, region, input_tokens, output_tokens,"
@@ -38,7 +35,7 @@ def instant(value: Any) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value.replace("Z", "+00:00"))
 
 
-class ViewBehaviours:
+class TestViews:
     """The columns of the contract, with the right numbers in them."""
 
     def test_prompt_emission_brings_every_name_back(self, engine: Engine) -> None:

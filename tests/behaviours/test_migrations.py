@@ -1,7 +1,4 @@
-"""Migrations on every database: up, down, up again, and the schema is what `rice_stream.store.schema` says.
-
-A test module subclasses this and gives the fixture `empty_url`: the SQLAlchemy URL of an empty database.
-"""
+"""Migrations on every database: up, down, up again, and the schema is what `rice_stream.store.schema` says."""
 
 from collections.abc import Iterator
 
@@ -15,22 +12,24 @@ from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import alembic_config, migrate
 from rice_stream.store.revisions import current_revision, head_revision
 from rice_stream.store.watching import watch_user
-from tests.behaviours.store import store
+from tests.support.databases import Databases
 from tests.support.fakes import chunk_of, event
 from tests.support.store_checks import TABLES, assert_exact, rows_in, stored_totals
+from tests.support.store_running import store
 
 VIEWS = {"prompt_emission", "rolling_totals", "hourly_totals"}
 
 
-class MigrationBehaviours:
-    """See the module."""
+@pytest.fixture
+def empty(database: Databases) -> Iterator[Engine]:
+    """A database in which nothing is."""
+    engine = open_engine(database.empty())
+    yield engine
+    engine.dispose()
 
-    @pytest.fixture
-    def empty(self, empty_url: str) -> Iterator[Engine]:
-        """A database in which nothing is."""
-        engine = open_engine(empty_url)
-        yield engine
-        engine.dispose()
+
+class TestMigrations:
+    """On every database."""
 
     def test_up_makes_every_table_and_view(self, empty: Engine) -> None:
         assert current_revision(empty) is None
@@ -49,7 +48,7 @@ class MigrationBehaviours:
         """Also when there are records, and partitions made for them."""
         migrate(empty)
         store(empty, chunk_of([event(), event(event_id="e-2", ended_at="2026-12-01T00:00:00Z", started_at=None)]))
-        migrate(empty, "base")
+        assert migrate(empty, "base") == (head_revision(), None)
         assert set(inspect(empty).get_table_names()) <= {"alembic_version"}
         assert inspect(empty).get_view_names() == []
         assert current_revision(empty) is None

@@ -33,8 +33,8 @@ def filled(store: Store) -> Store:
     return store
 
 
-class VerificationSuite:
-    """Runs on the `store` fixture of the class that inherits it."""
+class TestVerification:
+    """On every database."""
 
     def test_an_empty_store_is_right(self, store: Store) -> None:
         """Nothing recorded, nothing to differ."""

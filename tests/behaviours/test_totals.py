@@ -21,8 +21,8 @@ def moment(value: str) -> datetime:
     return datetime.fromisoformat(value.replace("Z", "+00:00"))
 
 
-class TotalsSuite:
-    """Runs on the `store` fixture of the class that inherits it."""
+class TestTotals:
+    """On every database."""
 
     def test_the_answer_is_worked_out_by_hand(self, store: Store) -> None:
         """10 + 2 x 5 = 20 weighted tokens a prompt: 5 Wh IT, x 1.25 = 6.25 Wh, x 400 g/kWh = 2.5 g; half and double."""

@@ -1,30 +1,10 @@
-"""`totals` on SQLite, and the stretches of time it is made of."""
+"""The stretches of time that `totals` is made of."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
-
-import pytest
 
 from rice_stream.reports.spans import Span, calendar_spans, day_text, hull, split_at_buckets
-from tests.behaviours.totals import TotalsSuite
-from tests.support.reports_store import Store, migrated_file, sqlite_store
 
 MICRO = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return migrated_file(tmp_path_factory.mktemp("template"))
-
-
-class TestTotals(TotalsSuite):
-    """The suite, on SQLite."""
-
-    @pytest.fixture
-    def store(self, template: Path, tmp_path: Path) -> Iterator[Store]:
-        with sqlite_store(template, tmp_path) as store:
-            yield store
 
 
 def us(moment: str) -> int:

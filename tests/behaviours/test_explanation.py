@@ -29,8 +29,8 @@ def stored(store: Store, event_id: str) -> dict[str, int]:
     return row
 
 
-class ExplanationSuite:
-    """Runs on the `store` fixture of the class that inherits it."""
+class TestExplanation:
+    """On every database."""
 
     @pytest.mark.parametrize("name", METHODS)
     def test_the_last_steps_are_the_stored_integers(self, store: Store, name: str) -> None:

@@ -33,8 +33,8 @@ def statuses(store: Store) -> list[str]:
     return [row["status"] for row in store.rows("SELECT status FROM quarantine ORDER BY id")]
 
 
-class QuarantineSuite:
-    """Runs on the `store` fixture of the class that inherits it."""
+class TestQuarantine:
+    """On every database."""
 
     def test_list_has_the_latest_first_and_counts_by_reason(self, store: Store) -> None:
         """Filters by reason, topic and status; the count is of all, the rows up to the limit."""

@@ -1,11 +1,7 @@
-"""What the store promises on every database: one suite, run on SQLite and on PostgreSQL.
-
-A test module subclasses these and gives the fixture `engine`: a migrated database without data.
-"""
+"""What the store promises on every database: records, refusals, failures, names, watched users and retention."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -16,14 +12,13 @@ import pytest
 from sqlalchemy import Engine
 
 from rice_stream.events.canonical import TOKENS_MAX
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.pipeline import Chunk
 from rice_stream.reference.types import PueFactor
-from rice_stream.store.batch import CommitResult
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writers import open_writer
-from tests.simulation.store import STEPS, Faults, FaultyWriter
+from tests.simulation.store import STEPS, FaultyWriter
 from tests.support.fakes import (
     NOON_US,
     FakeReference,
@@ -32,37 +27,7 @@ from tests.support.fakes import (
     fake_pipeline,
 )
 from tests.support.store_checks import assert_exact, expected_sums, rows_in, tenant_sums
-
-
-def new_pipeline(engine: Engine, **changes: Any) -> Pipeline:
-    """A worker's pipeline, as after a start."""
-    return fake_pipeline(open_writer(engine), engine, **changes)
-
-
-def store(engine: Engine, *chunks: Chunk, received_at_us: int = NOON_US) -> CommitResult:
-    """One batch through a pipeline of its own."""
-    return new_pipeline(engine).process(chunks, received_at_us)
-
-
-def counts(result: CommitResult) -> tuple[int, int, int, int]:
-    """(recorded, duplicates, conflicts, quarantined)."""
-    return result.recorded, result.duplicates, result.conflicts, result.quarantined
-
-
-def progress_of(engine: Engine, partition: int = 0) -> dict[str, Any]:
-    """The row of a partition."""
-    return next(row for row in rows_in(engine)("kafka_progress") if row["partition"] == partition)
-
-
-class FixedFaults(Faults):
-    """Fails the next transactions at one step each, then no more."""
-
-    def __init__(self, steps: Iterable[str]) -> None:
-        super().__init__(Random(0))
-        self._steps = list(steps)
-
-    def plan(self) -> str | None:
-        return self._steps.pop(0) if self._steps else None
+from tests.support.store_running import FixedFaults, counts, new_pipeline, progress_of, store
 
 
 class PueDoublesAtNoon(FakeReference):
@@ -73,7 +38,7 @@ class PueDoublesAtNoon(FakeReference):
         return replace(before, pue=2 * before.pue) if args[2] >= NOON_US else before
 
 
-class RecordBehaviours:
+class TestRecords:
     """Each event is one record, whatever is sent twice."""
 
     def test_totals_worked_by_hand(self, engine: Engine) -> None:
@@ -243,7 +208,7 @@ class RecordBehaviours:
         assert_exact(rows_in(engine))
 
 
-class QuarantineBehaviours:
+class TestQuarantine:
     """What is refused is held with its reason, once, and counted."""
 
     BAD: ClassVar[list[object]] = [b"not JSON", event(input_tokens=-1), None, b'[{"event_id":"a"},7]']
@@ -286,7 +251,7 @@ class QuarantineBehaviours:
         assert (row["first_offset"], row["last_offset"], row["recorded"]) == (2, 9, 2)
 
 
-class FailureBehaviours:
+class TestFailures:
     """A transaction happens as a whole or not at all."""
 
     CHUNK = chunk_of([event(), event(event_id="e-2", user_id="u"), event(output_tokens=9), b"bad"])
@@ -329,7 +294,7 @@ class FailureBehaviours:
         assert_exact(rows_in(engine))
 
 
-class NameBehaviours:
+class TestNames:
     """Names become small numbers, the same for everybody, for ever."""
 
     def test_workers_agree_on_the_keys_of_names(self, engine: Engine) -> None:
@@ -363,7 +328,7 @@ class NameBehaviours:
         assert_exact(rows_in(engine))
 
 
-class UserBehaviours:
+class TestUsers:
     """Totals of watched users: complete from the first record on, whenever the watch began."""
 
     def test_a_watched_user_has_totals_of_the_past_and_of_what_follows(self, engine: Engine) -> None:
@@ -384,7 +349,7 @@ class UserBehaviours:
         assert_exact(rows_in(engine))
 
 
-class RetentionBehaviours:
+class TestRetention:
     """Old records go, their totals stay, and what is gone is not counted again."""
 
     def test_dropped_months_keep_their_totals_and_refuse_what_comes_again(self, engine: Engine) -> None:
@@ -415,14 +380,3 @@ class RetentionBehaviours:
         except StoreUnavailableError:
             pipeline.commit(batch)
         assert tenant_sums(rows_in(engine))["acme"]["prompts"] == 2
-
-
-class StoreBehaviours(
-    RecordBehaviours,
-    QuarantineBehaviours,
-    FailureBehaviours,
-    NameBehaviours,
-    UserBehaviours,
-    RetentionBehaviours,
-):
-    """All of them."""

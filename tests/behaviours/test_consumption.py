@@ -95,8 +95,8 @@ def budgets() -> Iterator[tuple[Budget, dict[str, str]]]:
             yield budget_of(scope, period, zone), scope
 
 
-class ConsumptionSuite:
-    """Runs on the `store` fixture of the class that inherits it."""
+class TestConsumption:
+    """On every database."""
 
     def test_every_scope_and_period_is_the_sum_of_its_records(self, store: Store) -> None:
         """Every kind of scope, every period, zones on both sides of UTC, at instants where days and months meet."""

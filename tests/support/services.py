@@ -1,10 +1,10 @@
-"""The real Kafka and the real PostgreSQL of the test session: one server each, many topics and databases.
+"""The real Kafka and the real PostgreSQL of a test process: one server each, many topics and databases.
 
-Services are required: a server that cannot start is an error of every test that uses it.
+A server that cannot start is an error of every test that uses it; nothing is skipped.
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -50,7 +50,7 @@ def postgres() -> Iterator[PostgresServer]:
     GUARD.delete_directory(directory)
 
 
-def _start_again(server: Server) -> None:
+def start_again(server: Server) -> None:
     """A test that failed half-way may have left the server down: that must not fail those after it."""
     if not server.is_running:
         server.start()
@@ -59,7 +59,7 @@ def _start_again(server: Server) -> None:
 @pytest.fixture
 def topic_factory(kafka: KafkaServer) -> TopicFactory:
     """Create topics that no other test has."""
-    _start_again(kafka)
+    start_again(kafka)
 
     def create(*, partitions: int = 4, name: str = "test", config: dict[str, str] | None = None) -> str:
         topic = f"{name}-{secrets.token_hex(4)}"
@@ -67,33 +67,3 @@ def topic_factory(kafka: KafkaServer) -> TopicFactory:
         return topic
 
     return create
-
-
-@pytest.fixture
-def postgres_url(postgres: PostgresServer) -> Iterator[Callable[[], str]]:
-    """A factory of empty databases: each call returns the SQLAlchemy URL of a new one."""
-    created: list[str] = []
-    _start_again(postgres)
-
-    def create() -> str:
-        created.append(f"test_{secrets.token_hex(4)}")
-        return postgres.create_database(created[-1])
-
-    yield create
-    _start_again(postgres)
-    for name in created:
-        postgres.drop_database(name)
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """The SQLAlchemy URL of a database file that does not exist yet."""
-    return f"sqlite:///{tmp_path / 'rice.db'}"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database: the test runs once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        return str(request.getfixturevalue("sqlite_url"))
-    return str(request.getfixturevalue("postgres_url")())
