@@ -4,14 +4,14 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import yaml
 from sqlalchemy import Connection, Engine, select
 
 from rice_stream.budgets.announcement import budget_status
-from rice_stream.budgets.definition import Budget
+from rice_stream.budgets.definition import Budget, PeriodName
 from rice_stream.budgets.parsing import parse_budget, parse_budget_file
 from rice_stream.budgets.periods import period_at
 from rice_stream.budgets.rules import judge
@@ -24,7 +24,6 @@ from rice_stream.store.consumption import consumed_in
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.watching import watch_users_of
 
-PERIODS = ("day", "week", "month", "quarter", "year", "rolling-24h", "rolling-7d", "rolling-30d")
 _STYLE = {"ok": "green", "warning": "yellow", "exceeded": "red", "resolved": "cyan"}
 
 
@@ -45,7 +44,7 @@ def budget() -> None:
 @click.option("--model", help="Request model, response model or the name they resolve to.")
 @click.option("--limit-gco2e", metavar="X", help="Limit in grams CO2e.")
 @click.option("--limit-kwh", metavar="X", help="Limit in kWh of facility energy.")
-@click.option("--period", required=True, type=click.Choice(PERIODS))
+@click.option("--period", required=True, type=click.Choice(get_args(PeriodName)))
 @click.option("--time-zone", metavar="ZONE", help="IANA time zone of calendar periods.  [default: UTC]")
 @click.option("--threshold", "thresholds", type=float, multiple=True, help="Ratio of the limit; repeat it for several.")
 @click.option("--estimate", type=click.Choice(["low", "mid", "high"]), help="Which end of the range to judge by.")

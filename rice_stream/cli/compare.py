@@ -12,7 +12,7 @@ from rice_stream.cli.requests import number, option_name
 from rice_stream.errors import UsageError
 from rice_stream.instants import FOREVER_S, SECOND_US, epoch_us
 from rice_stream.meter.what_if import Change
-from rice_stream.reference.tables import PRECISIONS
+from rice_stream.quantities import PRECISIONS
 from rice_stream.reports.comparison import Traffic
 from rice_stream.reports.comparison import compare as compare_traffic
 from rice_stream.runtime.opening import open_estimator, open_store

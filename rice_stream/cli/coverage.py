@@ -7,9 +7,9 @@ import click
 
 from rice_stream.cli.base import STDERR, CommandGroup, Session, answer, json_option, pass_session, table
 from rice_stream.errors import UsageError
-from rice_stream.events.canonical import NAME_LENGTH_MAX
 from rice_stream.events.mappings import KINDS, MODEL, REGION, TENANT, MappedName
 from rice_stream.instants import epoch_us, parse_time, rfc3339
+from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reports import coverage as reports
 from rice_stream.runtime.opening import open_reference, open_store
 from rice_stream.store.engine import reading, writing

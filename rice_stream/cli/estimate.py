@@ -18,7 +18,7 @@ from rice_stream.errors import UsageError
 from rice_stream.estimator.registry import method_names
 from rice_stream.meter.estimating import Described, estimate_all, estimate_each
 from rice_stream.meter.estimator_at import EstimatorAt
-from rice_stream.reference.tables import PRECISIONS
+from rice_stream.quantities import PRECISIONS
 from rice_stream.runtime.opening import open_estimator
 
 IMPACTS, ENDS = ("embodied_gco2e", "water_l"), ("low", "mid", "high")

@@ -9,7 +9,7 @@ from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_sess
 from rice_stream.cli.requests import described, option_name
 from rice_stream.errors import UsageError
 from rice_stream.meter.ranking import PER_OUTPUT_TOKENS, Ranked, rank_document, rank_models
-from rice_stream.reference.tables import PRECISIONS
+from rice_stream.quantities import PRECISIONS
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
 from rice_stream.runtime.opening import open_estimator
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import Session, answer, json_option, pass_session, table
+from rice_stream.reference.types import SCOPES
 from rice_stream.runtime.opening import open_reference
 
 
@@ -65,7 +66,7 @@ def _model_cells(row: dict[str, Any]) -> list[object]:
 
 def _region_cells(row: dict[str, Any]) -> list[object]:
     cells: list[object] = [row["region_id"], row["name"]]
-    for scope in ("lifecycle", "direct"):
+    for scope in SCOPES:
         rci = row["rci"][scope]
         cells += [_span(rci["rci_gco2e_per_kwh"]), rci["rung"]]
     return [*cells, row["pue"]]

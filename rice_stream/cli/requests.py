@@ -9,25 +9,32 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rice_stream.errors import UsageError
-from rice_stream.events.canonical import TOKENS_MAX
 from rice_stream.meter.estimating import Described
-from rice_stream.reference.tables import PRECISIONS
+from rice_stream.quantities import (
+    BATCH_SIZE_LIMITS,
+    DEVICES_LIMITS,
+    KV_BYTES_PER_TOKEN_LIMITS,
+    PARAMS_B_LIMITS,
+    PRECISIONS,
+    PUE_LIMITS,
+    RCI_GCO2E_PER_KWH_LIMITS,
+    TOKENS_LIMITS,
+    Limits,
+)
 
 _PRECISION_SPELLINGS = {"float32": "fp32", "float16": "fp16", "half": "fp16", "bfloat16": "bf16"}
 """How benchmarks and model configurations write them."""
 _WHOLE = ("input_tokens", "output_tokens", "cache_read_input_tokens")
 _TEXT = ("model", "hardware", "precision", "region", "profile", "provider")
 _LIMITS = {
-    "params_total_b": (0.0, 1e6),
-    "params_active_b": (0.0, 1e6),
-    "devices": (0.0, 1e4),
-    "batch_size": (0.0, 1e6),
-    "kv_bytes_per_token": (0.0, 1e9),
-    "pue": (1.0, 3.0),
-    "rci_gco2e_per_kwh": (0.0, 2000.0),
+    "params_total_b": PARAMS_B_LIMITS,
+    "params_active_b": PARAMS_B_LIMITS,
+    "devices": DEVICES_LIMITS,
+    "batch_size": BATCH_SIZE_LIMITS,
+    "kv_bytes_per_token": KV_BYTES_PER_TOKEN_LIMITS,
+    "pue": PUE_LIMITS,
+    "rci_gco2e_per_kwh": RCI_GCO2E_PER_KWH_LIMITS,
 }
-_AT_LEAST = {"pue", "rci_gco2e_per_kwh"}
-"""Columns whose lower limit is itself allowed; the others must be above theirs."""
 
 
 @contextmanager
@@ -75,23 +82,19 @@ def _precision(text: str, label: str) -> str:
 
 
 def _whole(text: str, label: str) -> int:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not (0 <= number <= TOKENS_MAX and number == int(number)):
-        raise UsageError(f"{label}: {text!r} is not a whole number from 0 to {TOKENS_MAX}")
-    return int(number)
+    return int(_within(TOKENS_LIMITS, text, label))
 
 
 def number(text: str, name: str, label: str) -> float:
     """A number within the limits of the field `name`. UsageError names `label` and what is allowed."""
-    low, high = _LIMITS[name]
+    return _within(_LIMITS[name], text, label)
+
+
+def _within(limits: Limits, text: str, label: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not (low <= number <= high) or (number == low and name not in _AT_LEAST):
-        bound = "from" if name in _AT_LEAST else "above"
-        raise UsageError(f"{label}: {text!r} is not a number {bound} {low:g} up to {high:g}")
+    if not limits.allow(number):
+        raise UsageError(f"{label}: {text!r} is not {limits}")
     return number

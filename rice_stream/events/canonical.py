@@ -12,12 +12,22 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from rice_stream.instants import epoch_us, parse_time, rfc3339
-
-TOKENS_MAX = 2**31 - 1
-"""Largest token count of one request: counts are stored as 32-bit integers."""
-NAME_LENGTH_MAX = 256
-"""Longest identifier or name, in characters."""
-
+from rice_stream.quantities import (
+    BATCH_SIZE_LIMITS,
+    DEVICES_LIMITS,
+    NAME_LENGTH_MAX,
+    PUE_LIMITS,
+    RCI_GCO2E_PER_KWH_LIMITS,
+    TOKENS_LIMITS,
+    UTILISATION_LIMITS,
+    BatchSize,
+    Devices,
+    Limits,
+    Pue,
+    RciGco2ePerKwh,
+    Tokens,
+    Utilisation,
+)
 
 UsageQuality = Literal["reported", "derived", "estimated", "missing"]
 Status = Literal["ok", "error"]
@@ -32,7 +42,6 @@ def _without_nul(value: str) -> str:
 Time = Annotated[datetime, BeforeValidator(parse_time)]
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX), AfterValidator(_without_nul)]
 OptionalName = Annotated[str | None, Field(max_length=NAME_LENGTH_MAX), AfterValidator(lambda v: v and _without_nul(v))]
-Tokens = Annotated[int | None, Field(ge=0, le=TOKENS_MAX)]
 
 
 class CanonicalEvent(BaseModel):
@@ -52,21 +61,21 @@ class CanonicalEvent(BaseModel):
     response_model: OptionalName = None
     inference_region: OptionalName = None
     hardware: OptionalName = None
-    devices: Annotated[float | None, Field(gt=0, le=10_000)] = None
-    batch_size: Annotated[float | None, Field(ge=1, le=1_000_000)] = None
-    utilisation: Annotated[float | None, Field(gt=0, le=1)] = None
-    pue: Annotated[float | None, Field(ge=1, le=3)] = None
-    rci_gco2e_per_kwh: Annotated[float | None, Field(ge=0, le=2000)] = None
+    devices: Devices | None = None
+    batch_size: BatchSize | None = None
+    utilisation: Utilisation | None = None
+    pue: Pue | None = None
+    rci_gco2e_per_kwh: RciGco2ePerKwh | None = None
     user_id: OptionalName = None
     api_key_id: OptionalName = None
     event_id: Name
     started_at: Time | None = None
     ended_at: Time
-    input_tokens: Tokens
-    cache_read_input_tokens: Tokens = None
-    cache_write_input_tokens: Tokens = None
-    output_tokens: Tokens
-    reasoning_output_tokens: Tokens = None
+    input_tokens: Tokens | None
+    cache_read_input_tokens: Tokens | None = None
+    cache_write_input_tokens: Tokens | None = None
+    output_tokens: Tokens | None
+    reasoning_output_tokens: Tokens | None = None
     usage_quality: UsageQuality | None = None
     gateway_cache_hit: bool | None = None
     status: Status | None = None
@@ -88,9 +97,16 @@ class CanonicalEvent(BaseModel):
         return self
 
 
+def _meta(limits: Limits) -> msgspec.Meta:
+    """The same limits for msgspec."""
+    if limits.above is not None:
+        return msgspec.Meta(gt=limits.above, le=limits.up_to)
+    return msgspec.Meta(ge=limits.at_least, le=limits.up_to)
+
+
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
 _OptionalName = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH_MAX)] | None
-_Tokens = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)] | None
+_Tokens = Annotated[int, _meta(TOKENS_LIMITS)] | None
 
 
 class WireEvent(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -122,11 +138,11 @@ class WireEvent(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     api_key_id: _OptionalName = None
     usage_quality: UsageQuality | None = None
     hardware: _OptionalName = None
-    devices: Annotated[float, msgspec.Meta(gt=0, le=10_000)] | None = None
-    batch_size: Annotated[float, msgspec.Meta(ge=1, le=1_000_000)] | None = None
-    utilisation: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
-    pue: Annotated[float, msgspec.Meta(ge=1, le=3)] | None = None
-    rci_gco2e_per_kwh: Annotated[float, msgspec.Meta(ge=0, le=2000)] | None = None
+    devices: Annotated[float, _meta(DEVICES_LIMITS)] | None = None
+    batch_size: Annotated[float, _meta(BATCH_SIZE_LIMITS)] | None = None
+    utilisation: Annotated[float, _meta(UTILISATION_LIMITS)] | None = None
+    pue: Annotated[float, _meta(PUE_LIMITS)] | None = None
+    rci_gco2e_per_kwh: Annotated[float, _meta(RCI_GCO2E_PER_KWH_LIMITS)] | None = None
 
 
 FIELD_NAMES: tuple[str, ...] = WireEvent.__struct_fields__

@@ -15,14 +15,14 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from rice_stream.estimator.method import Profile
-from rice_stream.quantities import Range
-from rice_stream.reference.tables import PRECISIONS
+from rice_stream.quantities import BATCH_SIZE_LIMITS, DEVICES_LIMITS, PRECISIONS, Limits, Range
 
 NO_PROFILES: Mapping[str, Profile] = {}
 _PROFILE_KEYS = ("name", "hardware", "batch_size", "precision", "idle_share", "source")
 _OVERRIDE_KEYS = ("provider", "model", "profile", "hardware", "devices", "batch_size", "precision")
 IDLE_SHARE_DEFAULT = 0.0
 """A profile of one's own says itself what its idle machines cost."""
+_IDLE_SHARE_LIMITS = Limits(at_least=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ def parse_profiles(rows: Sequence[Mapping[str, Any]]) -> dict[str, Profile]:
             raise ValueError(f"{where}, name: {name!r} is there twice")
         profiles[str(name)] = Profile(
             hardware=str(_word(row, "hardware", where, required=True)),
-            batch_size=_range(row.get("batch_size"), f"{where}, batch_size", low=1.0),
+            batch_size=_range(row.get("batch_size"), f"{where}, batch_size", BATCH_SIZE_LIMITS),
             precision=str(_precision(row, where) or "bf16"),
-            idle_share=_range(row.get("idle_share", IDLE_SHARE_DEFAULT), f"{where}, idle_share", low=0.0),
+            idle_share=_range(row.get("idle_share", IDLE_SHARE_DEFAULT), f"{where}, idle_share", _IDLE_SHARE_LIMITS),
             source=str(row.get("source", "the operator's settings")),
         )
     return profiles
@@ -81,8 +81,8 @@ def parse_overrides(rows: Sequence[Mapping[str, Any]]) -> tuple[Override, ...]:
             raise ValueError(f"{where}: say what differs: {', '.join(_OVERRIDE_KEYS[2:])}")
         words: dict[str, Any] = {name: _word(row, name, where) for name in ("provider", "model", "profile", "hardware")}
         numbers: dict[str, Any] = {
-            name: _number(row[name], f"{where}, {name}", low)
-            for name, low in (("devices", 0.0), ("batch_size", 1.0))
+            name: _number(row[name], f"{where}, {name}", limits)
+            for name, limits in (("devices", DEVICES_LIMITS), ("batch_size", BATCH_SIZE_LIMITS))
             if name in row
         }
         found.append(Override(**words, **numbers, precision=_precision(row, where)))
@@ -115,18 +115,18 @@ def _precision(row: Mapping[str, Any], where: str) -> str | None:
     return value
 
 
-def _number(value: object, where: str, low: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < float("inf"):
-        raise ValueError(f"{where}: must be a number of {low:g} or more, got {value!r}")
+def _number(value: object, where: str, limits: Limits) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not limits.allow(value):
+        raise ValueError(f"{where}: must be {limits}, got {value!r}")
     return float(value)
 
 
-def _range(value: object, where: str, *, low: float) -> Range:
+def _range(value: object, where: str, limits: Limits) -> Range:
     """A number, or [low, middle, high]."""
     values = value if isinstance(value, list | tuple) else [value, value, value]
     if len(values) != 3:
         raise ValueError(f"{where}: must be a number, or low, middle and high")
-    ends = [_number(one, where, low) for one in values]
+    ends = [_number(one, where, limits) for one in values]
     if ends != sorted(ends):
         raise ValueError(f"{where}: must rise from low over middle to high, got {values}")
     return Range(*ends)

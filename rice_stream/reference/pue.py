@@ -9,9 +9,6 @@ from rice_stream.reference.regions.regions import Place
 from rice_stream.reference.sources import SourceTable
 from rice_stream.reference.types import PueFactor
 
-PAPER_DEFAULT_PUE = 1.1
-"""The R-ICE paper's default. Not a rung of the ladder: hand it in as `default` to use it where nothing better is known."""
-
 PUBLIC_CLOUD = "industry:public_cloud"
 DATA_CENTERS = "industry:data_centers"
 ON_PREMISES = "on_premises"

@@ -6,7 +6,6 @@ value and what is allowed there.
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -149,10 +148,9 @@ def _cell(column: Column, text: str) -> Cell:
         return None
     if len(text) > MAX_FIELD_CHARACTERS:
         raise ValueError
-    if column.kind in ("number", "whole"):
-        value: float | int = int(text) if column.kind == "whole" else float(text)
-        low, high = column.low, column.high
-        if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+    if column.kind == "number":
+        value: float | int = int(text) if column.limits.whole else float(text)
+        if not column.limits.allow(value):
             raise ValueError
         return value
     if column.kind == "flag":

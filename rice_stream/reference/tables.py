@@ -6,34 +6,41 @@ The reader (`reading.py`) checks each file against these; docs/reference-data.md
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "number", "whole", "flag", "date", "choice"]
+from rice_stream.quantities import (
+    KV_BYTES_PER_TOKEN_LIMITS,
+    PARAMS_B_LIMITS,
+    PRECISIONS,
+    PUE_LIMITS,
+    RCI_GCO2E_PER_KWH_LIMITS,
+    TDP_W_LIMITS,
+    Limits,
+)
+from rice_stream.reference.types import SCOPES
+
+Kind = Literal["text", "number", "flag", "date", "choice"]
+
+FINITE = Limits()
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: what its cells may hold. `low` and `high` are inclusive."""
+    """One column: what its cells may hold. A column of numbers has `limits`, one of choices has `choices`."""
 
     name: str
     kind: Kind = "text"
     required: bool = False
-    low: float | None = None
-    high: float | None = None
+    limits: Limits = FINITE
     choices: tuple[str, ...] = ()
 
     def allowed(self) -> str:
         """What a cell may hold, in words, for error messages."""
         words = {
             "text": "text",
-            "number": "a number",
-            "whole": "a whole number",
+            "number": str(self.limits),
             "flag": "true or false",
             "date": "an ISO date (2025-03-01) or UTC time (2025-03-01T00:00:00Z)",
             "choice": "one of " + ", ".join(self.choices),
         }[self.kind]
-        if self.low is not None and self.high is not None:
-            words += f" from {self.low:g} to {self.high:g}"
-        elif self.low is not None:
-            words += f" of at least {self.low:g}"
         return words if self.required else f"{words}, or nothing"
 
 
@@ -55,8 +62,12 @@ def _text(name: str, *, required: bool = False) -> Column:
     return Column(name, "text", required)
 
 
-def _number(name: str, low: float, high: float, *, required: bool = False) -> Column:
-    return Column(name, "number", required, low, high)
+def _number(name: str, limits: Limits, *, required: bool = False) -> Column:
+    return Column(name, "number", required, limits)
+
+
+def _between(low: float, high: float, *, whole: bool = False) -> Limits:
+    return Limits(at_least=low, up_to=high, whole=whole)
 
 
 def _choice(name: str, *choices: str) -> Column:
@@ -65,13 +76,11 @@ def _choice(name: str, *choices: str) -> Column:
 
 _DATES = (Column("valid_from", "date"), Column("valid_to", "date"))
 _SOURCE = (_text("source", required=True), _text("note"))
-_YEAR = Column("year", "whole", low=1990, high=2100)
-_PARAMS_HIGH = 20_000.0
-PRECISIONS = ("fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4")
+_YEAR = _number("year", _between(1990, 2100, whole=True))
 
 
 def _params(prefix: str) -> tuple[Column, ...]:
-    return tuple(_number(f"{prefix}{suffix}", 1e-6, _PARAMS_HIGH) for suffix in ("_low", "", "_high"))
+    return tuple(_number(f"{prefix}{suffix}", PARAMS_B_LIMITS) for suffix in ("_low", "", "_high"))
 
 
 SOURCES = Table(
@@ -95,11 +104,11 @@ MODELS = Table(
         _text("owner", required=True),
         *_params("params_total_b"),
         *_params("params_active_b"),
-        _number("layers", 1, 1000),
-        _number("kv_layers", 0, 1000),
-        _number("kv_heads", 1, 1000),
-        _number("head_dim", 1, 4096),
-        _number("kv_bytes_per_token", 0, 1e8),
+        _number("layers", _between(1, 1000)),
+        _number("kv_layers", _between(0, 1000)),
+        _number("kv_heads", _between(1, 1000)),
+        _number("head_dim", _between(1, 4096)),
+        _number("kv_bytes_per_token", KV_BYTES_PER_TOKEN_LIMITS),
         Column("rotary", "flag"),
         Column("precision", "choice", choices=PRECISIONS),
         Column("estimated", "flag", required=True),
@@ -143,16 +152,16 @@ HARDWARE = Table(
         _text("hardware", required=True),
         _text("vendor", required=True),
         _text("aliases"),
-        _number("tdp_w", 1, 20_000, required=True),
+        _number("tdp_w", TDP_W_LIMITS, required=True),
         Column("tdp_published", "flag", required=True),
-        _number("memory_gb", 1, 10_000, required=True),
-        _number("memory_bandwidth_gb_s", 1, 1e6, required=True),
-        _number("peak_tflops_fp16", 0.1, 1e6, required=True),
-        _number("peak_tflops_fp8", 0.1, 1e6),
-        _number("peak_tops_int8", 0.1, 1e6),
-        _number("peak_tflops_fp4", 0.1, 1e6),
-        _number("idle_w", 0, 20_000),
-        _number("embodied_kgco2e", 0, 100_000),
+        _number("memory_gb", _between(1, 10_000), required=True),
+        _number("memory_bandwidth_gb_s", _between(1, 1_000_000), required=True),
+        _number("peak_tflops_fp16", _between(0.1, 1_000_000), required=True),
+        _number("peak_tflops_fp8", _between(0.1, 1_000_000)),
+        _number("peak_tops_int8", _between(0.1, 1_000_000)),
+        _number("peak_tflops_fp4", _between(0.1, 1_000_000)),
+        _number("idle_w", _between(0, 20_000)),
+        _number("embodied_kgco2e", _between(0, 100_000)),
         _text("embodied_source"),
         *_SOURCE,
     ),
@@ -181,10 +190,10 @@ RCI = Table(
     "rci",
     (
         _text("region_id", required=True),
-        _choice("scope", "lifecycle", "direct"),
+        _choice("scope", *SCOPES),
         _choice("signal", "average", "marginal"),
         _choice("accounting", "location", "market"),
-        _number("rci_gco2e_per_kwh", 0, 2000, required=True),
+        _number("rci_gco2e_per_kwh", RCI_GCO2E_PER_KWH_LIMITS, required=True),
         _YEAR,
         *_DATES,
         *_SOURCE,
@@ -198,7 +207,7 @@ PUE = Table(
     (
         _text("subject", required=True),
         _choice("basis", "region", "factsheet", "fleet", "industry", "assumption"),
-        _number("pue", 1, 3, required=True),
+        _number("pue", PUE_LIMITS, required=True),
         _YEAR,
         *_DATES,
         *_SOURCE,
@@ -212,7 +221,7 @@ WUE = Table(
     (
         _text("subject", required=True),
         _choice("basis", "region", "factsheet", "fleet", "industry", "assumption"),
-        _number("wue_l_per_kwh", 0, 20, required=True),
+        _number("wue_l_per_kwh", _between(0, 20), required=True),
         _YEAR,
         *_DATES,
         *_SOURCE,
@@ -239,11 +248,11 @@ SPREADS = Table(
     "spreads",
     (
         _choice("quantity", "rci", "params", "params_total"),
-        Column("scope", "choice", choices=("lifecycle", "direct")),
+        Column("scope", "choice", choices=SCOPES),
         _text("rung", required=True),
-        _number("factor_low", 0.001, 1, required=True),
-        _number("factor_mid", 0.1, 10, required=True),
-        _number("factor_high", 0.1, 1000, required=True),
+        _number("factor_low", _between(0.001, 1), required=True),
+        _number("factor_mid", _between(0.1, 10), required=True),
+        _number("factor_high", _between(0.1, 1000), required=True),
         *_SOURCE,
     ),
     ("quantity", "scope", "rung"),

@@ -5,6 +5,7 @@
 """
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from rice_stream.quantities import Range
 
@@ -34,7 +35,9 @@ REGION_RUNGS = (
 )
 """Best first. `_converted` after one of the last three: the value was converted from the other scope."""
 
-SCOPES = ("lifecycle", "direct")
+RciScope = Literal["lifecycle", "direct"]
+"""Carbon intensity with or without the making of power plants and fuels."""
+SCOPES: tuple[RciScope, ...] = get_args(RciScope)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from rice_stream.events.formats.reading.attribution import parse_rules
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.serving_overrides import parse_overrides, parse_profiles
+from rice_stream.quantities import BatchSize, DefaultTokens, Devices, Precision, Pue, RciGco2ePerKwh, TdpW, Utilisation
+from rice_stream.reference.types import RciScope
 
 PREFIX = "RICE_"
 Value = TypeVar("Value")
@@ -58,18 +60,18 @@ class Settings(BaseSettings):
     serving_overrides: Annotated[tuple[dict[str, Any], ...], NoDecode] = ()
     site_file: Path | None = None
     default_region: str | None = None
-    rci_scope: Literal["lifecycle", "direct"] = "lifecycle"
+    rci_scope: RciScope = "lifecycle"
     reference_dir: Path | None = None
-    pue: Annotated[float | None, Field(ge=1, le=3)] = None
-    rci_gco2e_per_kwh: Annotated[float | None, Field(ge=0, le=2000)] = None
+    pue: Pue | None = None
+    rci_gco2e_per_kwh: RciGco2ePerKwh | None = None
     hardware: str | None = None
-    devices: Annotated[float | None, Field(gt=0, le=10_000)] = None
-    batch_size: Annotated[float | None, Field(ge=1)] = None
-    precision: Literal["fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4"] | None = None
-    utilisation: Annotated[float | None, Field(gt=0, le=1)] = None
-    tdp_w: Annotated[float | None, Field(gt=0)] = None
-    default_input_tokens: Annotated[int, Field(ge=1)] = 1_000
-    default_output_tokens: Annotated[int, Field(ge=1)] = 250
+    devices: Devices | None = None
+    batch_size: BatchSize | None = None
+    precision: Precision | None = None
+    utilisation: Utilisation | None = None
+    tdp_w: TdpW | None = None
+    default_input_tokens: DefaultTokens = 1_000
+    default_output_tokens: DefaultTokens = 250
 
     live_feed: Literal["electricity-maps", "watttime", "neso"] | None = None
     live_feed_url: str | None = None

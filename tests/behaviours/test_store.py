@@ -11,8 +11,8 @@ from typing import Any, ClassVar, cast
 import pytest
 from sqlalchemy import Engine
 
-from rice_stream.events.canonical import TOKENS_MAX
 from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.quantities import TOKENS_MAX
 from rice_stream.reference.types import PueFactor
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.retention import drop_records_before

@@ -28,6 +28,7 @@ import msgspec
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import epoch_us
+from rice_stream.quantities import TOKENS_MAX
 from rice_stream.sandbox.traffic.times import event_time
 
 TraceFormat = Literal["azure-trace", "mooncake", "jsonl"]
@@ -41,9 +42,6 @@ MOONCAKE_BLOCK_TOKENS = 512
 
 MOONCAKE_START = datetime(2024, 7, 1, tzinfo=UTC)
 """Mooncake publishes offsets without a date: the replay's first request arrives at the month of publication."""
-
-TOKENS_MAX = 2**31 - 1
-"""Largest token count of the canonical event."""
 
 SPAN_MS_MAX = 10 * 365 * 86_400_000
 """A trace longer than ten years is a unit mistake, not a trace."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import CanonicalEvent
 from rice_stream.instants import rfc3339
+from rice_stream.quantities import TOKENS_MAX
 from rice_stream.sandbox.traffic.assign import assign
 from rice_stream.sandbox.traffic.pacing import in_completion_order
 from rice_stream.sandbox.traffic.times import parsed_us
@@ -20,7 +21,6 @@ from rice_stream.sandbox.traffic.traces import TRACE_FORMATS, TraceRequest, open
 from rice_stream.sandbox.traffic.traffic import live_traffic
 
 NOW = datetime(2026, 11, 22, 19, tzinfo=UTC)
-TOKENS_MAX = 2**31 - 1
 
 
 @st.composite

@@ -3,9 +3,11 @@
 import json
 import re
 import tomllib
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import annotated_types
 import pytest
@@ -38,9 +40,19 @@ def _kind(annotation: Any) -> str:
     return names[annotation]
 
 
+def _constraints(field: FieldInfo) -> Iterator[Any]:
+    """Those of the field, and those of the type that it may have beside None: `Annotated[float, ...] | None`."""
+    of_types = (part.__metadata__ for part in get_args(field.annotation) if get_origin(part) is Annotated)
+    for constraint in chain(field.metadata, *of_types):
+        if isinstance(constraint, annotated_types.GroupedMetadata):
+            yield from constraint
+        else:
+            yield constraint
+
+
 def _bounds(field: FieldInfo) -> str:
     pieces = []
-    for constraint in field.metadata:
+    for constraint in _constraints(field):
         if isinstance(constraint, annotated_types.Gt):
             pieces.append(f"above {constraint.gt}")
         elif isinstance(constraint, annotated_types.Ge):

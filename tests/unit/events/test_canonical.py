@@ -6,17 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rice_stream.events.canonical import (
-    FIELD_NAMES,
-    NAME_LENGTH_MAX,
-    TOKENS_MAX,
-    CanonicalEvent,
-    WireEvent,
-    describe_problems,
-    to_wire,
-    wire_time,
-)
+from rice_stream.events.canonical import FIELD_NAMES, CanonicalEvent, WireEvent, describe_problems, to_wire, wire_time
 from rice_stream.instants import parse_time
+from rice_stream.quantities import NAME_LENGTH_MAX, TOKENS_MAX
 
 DOCUMENTED: dict[str, Any] = {
     "schema_version": "1",

@@ -41,7 +41,7 @@ def test_a_profile_of_ones_own_is_read_with_its_range() -> None:
         ({**POOL, "name": " "}, "entry 1, name: must be a text"),
         ({**POOL, "batch_size": [64, 24, 8]}, "entry 1, batch_size: must rise"),
         ({**POOL, "batch_size": [1, 2]}, "entry 1, batch_size: must be a number, or low, middle and high"),
-        ({**POOL, "batch_size": 0.5}, "entry 1, batch_size: must be a number of 1 or more"),
+        ({**POOL, "batch_size": 0.5}, "entry 1, batch_size: must be a number from 1 up to 1000000"),
         ({**POOL, "precision": "fp7"}, "entry 1, precision: 'fp7' is not one of"),
         ({**POOL, "idle_share": True}, "entry 1, idle_share"),
     ],

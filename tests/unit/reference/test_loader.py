@@ -46,7 +46,7 @@ Overlay = Callable[[dict[str, str]], Reference]
         (
             "pue.csv",
             PUE + "fleet:x,fleet,0.9,,,,me\n",
-            r"pue.csv row 2, column pue: '0.9' is not allowed; it holds a number from 1 to 3",
+            r"pue.csv row 2, column pue: '0.9' is not allowed; it holds a number from 1 up to 3",
         ),
         ("pue.csv", PUE + "fleet:x,fleet,3.1,,,,me\n", "row 2, column pue"),
         ("pue.csv", PUE + "fleet:x,fleet,nan,,,,me\n", "row 2, column pue: 'nan'"),

@@ -7,7 +7,6 @@ import pytest
 from rice_stream.reference.hardware import DEFAULT_HARDWARE
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
-from rice_stream.reference.pue import PAPER_DEFAULT_PUE
 
 AT_US = 1_790_000_000_000_000
 
@@ -44,9 +43,9 @@ def test_an_assumed_host_is_named_as_such() -> None:
 
 
 def test_a_configured_default_comes_before_the_industry_but_after_what_is_known() -> None:
-    assert reference().resolve_pue(None, None, AT_US, default=PAPER_DEFAULT_PUE).rung == "default"
-    assert reference().resolve_pue(None, None, AT_US, default=PAPER_DEFAULT_PUE).pue == 1.1
-    assert reference().resolve_pue("aws:us-east-1", None, AT_US, default=PAPER_DEFAULT_PUE).rung == "region"
+    assert reference().resolve_pue(None, None, AT_US, default=1.1).rung == "default"
+    assert reference().resolve_pue(None, None, AT_US, default=1.1).pue == 1.1
+    assert reference().resolve_pue("aws:us-east-1", None, AT_US, default=1.1).rung == "region"
 
 
 @pytest.mark.parametrize(
