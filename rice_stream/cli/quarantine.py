@@ -91,13 +91,14 @@ def replay(
     from rice_stream.kafka.record_fetch import KafkaFetch
     from rice_stream.pipeline.quarantine_replay import parse_patches
     from rice_stream.pipeline.quarantine_replay import replay as replay_items
+    from rice_stream.runtime.opening_kafka import kafka_config
 
     choice = _choice(ids, everything=everything, reason=reason)
     patches = parse_patches(assignments)
     settings = session.settings
     engine = open_store(settings)
     pipeline, writer = open_pipeline(settings, engine)
-    fetch = KafkaFetch(settings)
+    fetch = KafkaFetch(kafka_config(settings), settings.kafka_group_id)
     try:
         with STDERR.status("Replaying"):
             document = replay_items(

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.errors import UsageError
+from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.sandbox.traffic.pacing import as_rate
 from rice_stream.sandbox.traffic.plan import replay_events
 from rice_stream.sandbox.traffic.send import send
@@ -62,12 +63,11 @@ def replay(
         task = progress.add_task(f"Sending {file.name}", total=total)
         report = send(
             events,
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            kafka=kafka_config(settings),
             topic=settings.events_topics[0],
             rate=speed,
             origin=origin if speed == "real" else None,
             on_progress=lambda count: progress.update(task, completed=count),
-            client_config=settings.kafka_client_config(),
         )
     document = {
         "events": report.events,

@@ -19,7 +19,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from litellm.integrations.custom_logger import CustomLogger
 
 from rice_stream.errors import RiceError
@@ -29,12 +28,16 @@ from rice_stream.events.canonical_reading import JSON_ERRORS
 from rice_stream.events.formats.dispatch import read
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.kafka.producer import EventProducer, NotTakenError
+from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
 FLUSH_TIMEOUT_S = 10.0
 """What the end of the process waits for events that are still on their way."""
+_PRODUCER_OPTIONS = {"linger.ms": 20, "log_level": 6}
+"""What the client has to say belongs into the proxy's log: nobody waits for its errors."""
 _LOG_EVERY = 1_000
 _REMEMBERED = 4_096
 _TOP = (
@@ -83,7 +86,7 @@ class RiceKafkaLogger(CustomLogger):
         self._settings = settings
         self._options = FormatOptions(default_format="litellm")
         self._topic = ""
-        self._producer: Producer | None = None
+        self._producer: EventProducer | None = None
         self._taken: OrderedDict[tuple[str, ...], None] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -112,7 +115,7 @@ class RiceKafkaLogger(CustomLogger):
         self._take(kwargs)
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> int:
-        """Wait for the broker's word; returns how many events are still without it."""
+        """Wait for the broker's acknowledgement; returns how many events are still without it."""
         return self._producer.flush(timeout_s) if self._producer is not None else 0
 
     def _take(self, kwargs: Mapping[str, Any]) -> None:
@@ -146,19 +149,19 @@ class RiceKafkaLogger(CustomLogger):
                 self._taken.popitem(last=False)
         return False
 
-    def _send(self, producer: Producer, result: object) -> None:
+    def _send(self, producer: EventProducer, result: object) -> None:
         if isinstance(result, Rejection):
             self._lose(f"{result.reason}: {result.detail}")
         elif isinstance(result, WireEvent):
             try:
-                producer.produce(self._topic, canonical_json(result), result.tenant_id, on_delivery=self._delivered)
-            except (BufferError, KafkaException) as error:
+                producer.send(self._topic, canonical_json(result), result.tenant_id, self._delivered)
+            except (BufferError, NotTakenError) as error:
                 self._lose(f"Kafka takes no more: {error}")
         else:
             self.ignored += 1
         producer.poll(0)
 
-    def _connected(self) -> Producer:
+    def _connected(self) -> EventProducer:
         with self._lock:
             if self._producer is None:
                 settings = self._settings or load_settings()
@@ -167,14 +170,13 @@ class RiceKafkaLogger(CustomLogger):
                     default_format="litellm", attributes=options.attributes, rules=options.rules
                 )
                 self._topic = settings.http_topic or settings.events_topics[0]
-                config = {"acks": "all", "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20}
-                self._producer = Producer({**settings.kafka_client_config(), **config}, logger=log)
+                self._producer = EventProducer(kafka_config(settings), _PRODUCER_OPTIONS, logger=log)
                 atexit.register(self.flush)
             return self._producer
 
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            self._lose(f"Kafka did not confirm it: {error.str()}")
+    def _delivered(self, problem: str | None) -> None:
+        if problem is not None:
+            self._lose(f"Kafka did not confirm it: {problem}")
         else:
             self.confirmed += 1
 

@@ -1,14 +1,14 @@
-"""One record of Kafka again, by its topic, partition and offset."""
+"""Reads single records from Kafka, by topic, partition and offset."""
 
 import re
 import time
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from rice_stream.events.records import RawRecord
-from rice_stream.kafka.client import TIMEOUT_S, raw_record
-from rice_stream.runtime.settings import Settings
+from rice_stream.kafka.client import TIMEOUT_S, open_consumer, raw_record, reason
+from rice_stream.kafka.config import KafkaConfig
 
 _READ_ON_MAX = 2_000
 """Offsets that are read over rather than jumped over: a jump costs a round trip and throws away what was fetched."""
@@ -21,11 +21,13 @@ Place = tuple[str, int]
 
 class KafkaFetch:
     """Fetches records; asking in the order of the log is fast. It connects when it is first asked for a topic that
-    Kafka could have. When the broker does not answer, `problem` says so and every record is None. Close it in the end."""
+    Kafka could have (UsageError then: a setting is missing or wrong). When the broker does not answer, `problem` says so
+    and every record is None. Close it in the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, config: KafkaConfig, group_id: str) -> None:
         self.problem: str | None = None
-        self._settings = settings
+        self._config = config
+        self._group_id = group_id
         self._position: tuple[Place, int] | None = None
         self._latest: RawRecord | None = None
         self._bounds: dict[Place, tuple[int, int]] = {}
@@ -44,7 +46,7 @@ class KafkaFetch:
             if self._latest is None or self._latest[:3] != (topic, partition, offset):
                 self._latest = self._fetch((topic, partition), offset)
         except KafkaException as error:
-            self.problem = error.args[0].str()
+            self.problem = reason(error)
             return None
         return self._latest
 
@@ -54,15 +56,7 @@ class KafkaFetch:
             self._client.close()
 
     def _connect(self) -> None:
-        self._client = Consumer(
-            {
-                **self._settings.kafka_client_config(),
-                "group.id": self._settings.kafka_group_id,
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-                "log_level": 2,
-            }
-        )
+        self._client = open_consumer(self._config, self._group_id, {"auto.offset.reset": "error"})
         topics = self._client.list_topics(timeout=TIMEOUT_S).topics
         self._partitions = {(name, partition) for name, topic in topics.items() for partition in topic.partitions}
 

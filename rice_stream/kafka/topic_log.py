@@ -1,20 +1,25 @@
-"""Reading the events topics from their beginning to where they end now; commits nothing and joins no group."""
+"""Reads topics from their beginning to where they end now; commits nothing and joins no group."""
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.events.records import RawRecord
-from rice_stream.kafka.client import TIMEOUT_S, raw_record
-from rice_stream.runtime.settings import Settings
+from rice_stream.kafka.client import TIMEOUT_S, open_consumer, partitions_of, raw_record, reason
+from rice_stream.kafka.config import KafkaConfig
 
 RECORDS_MAX = 5_000
 """Records read at a time, over all partitions: what is in memory is bounded by these and the client's own queue."""
-_QUEUE_KB = 16 * 1024
+_OPTIONS = {
+    "enable.partition.eof": True,
+    "auto.offset.reset": "earliest",
+    "isolation.level": "read_committed",
+    "queued.max.messages.kbytes": 16 * 1024,
+}
 _SILENCE_MAX_S = 60.0
 """How long the broker may give nothing while there is something left to read."""
 
@@ -40,13 +45,9 @@ class TopicLog:
 
     def __init__(self, consumer: Any, topics: Sequence[str]) -> None:
         self._consumer = consumer
-        self.ranges = [self._range(topic, partition) for topic in topics for partition in self._partitions(topic)]
-
-    def _partitions(self, topic: str) -> list[int]:
-        metadata = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
-        if metadata.error is not None:
-            raise KafkaException(metadata.error)
-        return sorted(metadata.partitions)
+        self.ranges = [
+            self._range(topic, partition) for topic in topics for partition in partitions_of(consumer, topic)
+        ]
 
     def _range(self, topic: str, partition: int) -> LogRange:
         low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
@@ -91,31 +92,21 @@ class TopicLog:
 
 
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
-"""Troubles that the client goes on trying to overcome."""
+"""Errors that pass: the client keeps trying."""
 
 
 @contextmanager
-def open_log(settings: Settings) -> Iterator[TopicLog]:
-    """The logs of the events topics. ServiceUnavailableError: the broker does not answer, or a topic does not exist."""
-    consumer = Consumer(
-        {
-            **settings.kafka_client_config(),
-            # Named for the broker's access rules only: partitions are assigned here, and no offset is committed.
-            "group.id": settings.kafka_group_id,
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-            "queued.max.messages.kbytes": _QUEUE_KB,
-            "log_level": 2,
-        }
-    )
+def open_log(config: KafkaConfig, group_id: str, topics: Sequence[str]) -> Iterator[TopicLog]:
+    """The logs of some topics; `group_id` is what the broker's access rules see.
+
+    ServiceUnavailableError: the broker does not answer, or a topic does not exist. UsageError: a setting is wrong.
+    """
+    consumer = open_consumer(config, group_id, _OPTIONS)
     try:
-        yield TopicLog(consumer, settings.events_topics)
+        yield TopicLog(consumer, topics)
     except KafkaException as error:
         raise ServiceUnavailableError(
-            f"the topics {', '.join(settings.events_topics)} cannot be read at {settings.kafka_bootstrap_servers}:"
-            f" {error.args[0].str()}"
+            f"the topics {', '.join(topics)} cannot be read at {config.bootstrap_servers}: {reason(error)}"
         ) from error
     finally:
         consumer.close()

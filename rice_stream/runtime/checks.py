@@ -17,8 +17,10 @@ from sqlalchemy.exc import ArgumentError
 from rice_stream import __version__
 from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
 from rice_stream.instants import SECOND_US, epoch_us
-from rice_stream.kafka.client import LagProbe, describe_topics
+from rice_stream.kafka.client import describe_topics
+from rice_stream.kafka.lag import LagProbe
 from rice_stream.runtime.opening import open_method, open_reference, open_store
+from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings import PREFIX, Settings
 from rice_stream.store.engine import reading, store_errors
 from rice_stream.store.revisions import current_revision, head_revision
@@ -150,7 +152,10 @@ def _estimation(settings: Settings, versions: dict[str, str | None]) -> Iterator
 def _kafka(settings: Settings) -> Iterator[Check]:
     servers = settings.kafka_bootstrap_servers
     try:
-        topics = describe_topics(settings)
+        topics = describe_topics(kafka_config(settings), (*settings.events_topics, settings.alerts_topic))
+    except UsageError as error:
+        yield _problem("broker", str(error), "correct the RICE_KAFKA_* settings")
+        return
     except ServiceUnavailableError as error:
         yield _problem(
             "broker", str(error), "start the broker, or correct RICE_KAFKA_BOOTSTRAP_SERVERS", unreachable=True
@@ -167,7 +172,7 @@ def _kafka(settings: Settings) -> Iterator[Check]:
 
 
 def _lag(settings: Settings) -> Check:
-    probe = LagProbe(settings)
+    probe = LagProbe(kafka_config(settings), settings.kafka_group_id, settings.events_topics)
     try:
         lags = probe.lag()
     except ServiceUnavailableError as error:

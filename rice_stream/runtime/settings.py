@@ -192,29 +192,6 @@ class Settings(BaseSettings):
             skipped_scopes=frozenset(self.skipped_scopes),
         )
 
-    def kafka_client_config(self) -> dict[str, Any]:
-        """librdkafka's names for the connection: for producing alerts, admin requests and lag."""
-        options: dict[str, Any] = {
-            "bootstrap.servers": self.kafka_bootstrap_servers,
-            "security.protocol": self.kafka_security_protocol,
-            "sasl.mechanism": self.kafka_sasl_mechanism,
-            "sasl.username": self.kafka_sasl_username,
-            "sasl.password": _revealed(self.kafka_sasl_password),
-            "ssl.ca.location": _text(self.kafka_ssl_ca_location),
-            "ssl.certificate.location": _text(self.kafka_ssl_certificate_location),
-            "ssl.key.location": _text(self.kafka_ssl_key_location),
-            "ssl.key.password": _revealed(self.kafka_ssl_key_password),
-        }
-        token = _revealed(self.kafka_sasl_oauth_token)
-        if token is not None:
-            # A fixed bearer token; its real expiry is the broker's to enforce.
-            options["oauth_cb"] = lambda _config: (token, 2**40)
-        return {name: value for name, value in options.items() if value is not None}
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret is not None else None
-
 
 def _checked(value: Value, make: Callable[[], object]) -> Value:
     """The value, if what it stands for can be made; ValueError with the reason."""
@@ -231,10 +208,6 @@ def _pairs(value: str, what: str) -> list[tuple[str, str]]:
     if not all(key.strip() and sign and item.strip() for key, sign, item in pairs):
         raise ValueError(f"must be a comma list of {what}")
     return [(key.strip(), item.strip()) for key, _, item in pairs]
-
-
-def _text(path: Path | None) -> str | None:
-    return str(path) if path is not None else None
 
 
 def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -4,26 +4,27 @@ import asyncio
 import gc
 import logging
 import signal
-import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import faust
-from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaError
 from faust.types import EventT
 
 from rice_stream.alerting.judge import Judge
 from rice_stream.errors import RiceError, ServiceUnavailableError
-from rice_stream.kafka.client import LagProbe, describe_topics
+from rice_stream.kafka.client import describe_topics
+from rice_stream.kafka.lag import LagProbe
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.pipeline.rejection_limit import RejectionLimit
+from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings import Settings
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.retention import drop_records_before
 from rice_stream.worker.batches import BatchLoop
+from rice_stream.worker.credentials import broker_credentials, broker_urls
 from rice_stream.worker.deadline import StopDeadline
 from rice_stream.worker.health import HealthServer, Progress
 from rice_stream.worker.intake import Delivery, Intake
@@ -43,10 +44,11 @@ _GC_EVERY_BATCHES = 64
 
 def create_app(settings: Settings) -> faust.App:
     """A Faust app with our transport and the settings that docs/architecture.md explains."""
+    config = kafka_config(settings)
     return faust.App(
         settings.kafka_group_id,
-        broker=_broker_urls(settings),
-        broker_credentials=_credentials(settings),
+        broker=broker_urls(config),
+        broker_credentials=broker_credentials(config),
         broker_session_timeout=settings.kafka_session_timeout_s,
         broker_heartbeat_interval=settings.kafka_session_timeout_s / 3,
         broker_request_timeout=max(90.0, settings.kafka_session_timeout_s),
@@ -67,54 +69,6 @@ def create_app(settings: Settings) -> faust.App:
         store="memory://",
         datadir="/nonexistent",
     )
-
-
-def _broker_urls(settings: Settings) -> str:
-    servers = settings.kafka_bootstrap_servers.split(",")
-    return ";".join(f"ricechunks://{server.strip()}" for server in servers)
-
-
-def _credentials(settings: Settings) -> Any:
-    protocol = settings.kafka_security_protocol
-    context = _ssl_context(settings) if "SSL" in protocol.split("_") or protocol == "SASL_SSL" else None
-    if protocol == "PLAINTEXT":
-        return None
-    if protocol == "SSL":
-        return faust.SSLCredentials(context=context)
-    if settings.kafka_sasl_mechanism == "OAUTHBEARER":
-        return faust.OAuthCredentials(oauth_cb=_TokenProvider(settings), ssl_context=context)
-    password = settings.kafka_sasl_password
-    return faust.SASLCredentials(
-        username=settings.kafka_sasl_username,
-        password=password.get_secret_value() if password else None,
-        mechanism=settings.kafka_sasl_mechanism or "PLAIN",
-        ssl_context=context,
-    )
-
-
-class _TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
-    """aiokafka asks for the token at every connection."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._token = settings.kafka_sasl_oauth_token
-
-    async def token(self) -> str:
-        return self._token.get_secret_value() if self._token else ""
-
-    def extensions(self) -> dict[str, str]:
-        return {}
-
-
-def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_location)
-    if settings.kafka_ssl_certificate_location:
-        password = settings.kafka_ssl_key_password
-        context.load_cert_chain(
-            settings.kafka_ssl_certificate_location,
-            settings.kafka_ssl_key_location,
-            password.get_secret_value() if password else None,
-        )
-    return context
 
 
 class Worker:
@@ -163,7 +117,10 @@ class Worker:
 
     async def run(self, *, until_idle_s: float | None = None) -> None:
         """Work until SIGTERM or SIGINT (or until idle). RiceError: why it had to stop; what was not stored is un-acked."""
-        missing = [t for t, n in (await asyncio.to_thread(describe_topics, self._settings)).items() if n is None]
+        settings = self._settings
+        wanted = (*settings.events_topics, settings.alerts_topic)
+        topics = await asyncio.to_thread(describe_topics, kafka_config(settings), wanted)
+        missing = [topic for topic, partitions in topics.items() if partitions is None]
         if missing:
             raise ServiceUnavailableError(f"these topics do not exist: {', '.join(missing)}; create them first")
         health = HealthServer(self._settings.http_host, self._settings.worker_http_port, self._progress, self._metrics)
@@ -281,7 +238,8 @@ class Worker:
             ) from error
 
     async def _watch_lag(self, until_idle_s: float | None) -> None:
-        probe = LagProbe(self._settings)
+        settings = self._settings
+        probe = LagProbe(kafka_config(settings), settings.kafka_group_id, settings.events_topics)
         try:
             while True:
                 await asyncio.sleep(min(LAG_INTERVAL_S, until_idle_s or LAG_INTERVAL_S) / 2)

@@ -1,4 +1,4 @@
-"""Events onto Kafka, with the broker's word awaited: what is answered with 2xx is on all in-sync replicas."""
+"""Puts events on Kafka and waits for the broker's acknowledgement: what is answered with 2xx is on all in-sync replicas."""
 
 import asyncio
 import logging
@@ -6,9 +6,9 @@ import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
 from rice_stream.errors import ServiceUnavailableError, UsageError
+from rice_stream.kafka.producer import EventProducer, NotTakenError
+from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,26 +30,25 @@ class BrokerBehindError(ServiceUnavailableError):
     """More events wait for the broker than may: come back later."""
 
 
-class _Delivery:
+class _Publication:
     """The events of one request: its future is done when the broker has answered for all of them."""
 
     def __init__(self, count: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._left = count
-        self._error: str | None = None
+        self._problem: str | None = None
         self.done: asyncio.Future[str | None] = self._loop.create_future()
 
-    def on_delivery(self, error: KafkaError | None, _message: Message) -> None:
+    def on_delivery(self, problem: str | None) -> None:
         """Called in the producer's thread."""
-        if error is not None:
-            self._error = self._error or error.str()
+        self._problem = self._problem or problem
         self._left -= 1
         if self._left == 0:
             self._loop.call_soon_threadsafe(self._finish)
 
     def _finish(self) -> None:
         if not self.done.done():
-            self.done.set_result(self._error)
+            self.done.set_result(self._problem)
 
 
 class Publisher:
@@ -59,20 +58,12 @@ class Publisher:
         self.topic = settings.http_topic or settings.events_topics[0]
         self._timeout_s = settings.http_delivery_timeout_s
         self._address = settings.kafka_bootstrap_servers
-        config = {
-            **settings.kafka_client_config(),
-            "acks": "all",
-            "enable.idempotence": True,
-            "compression.type": "lz4",
+        options = {
             "linger.ms": _LINGER_MS,
             "queue.buffering.max.messages": QUEUE_EVENTS_MAX,
             "message.timeout.ms": max(round(self._timeout_s * 1000), _LINGER_MS + 1),
-            "log_level": 2,
         }
-        try:
-            self._producer = Producer(config, logger=log)
-        except (KafkaException, TypeError, ValueError) as error:
-            raise UsageError(f"Kafka client settings: {error}") from error
+        self._producer = EventProducer(kafka_config(settings), options, logger=log)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="rice-publisher", daemon=True)
         self._thread.start()
@@ -91,17 +82,17 @@ class Publisher:
             return
         if len(self._producer) + len(events) > QUEUE_EVENTS_MAX:
             raise BrokerBehindError(f"{len(self._producer):,} events wait for the broker already")
-        delivery = _Delivery(len(events))
+        publication = _Publication(len(events))
         try:
             for event in events:
-                self._producer.produce(self.topic, event.value, event.key, on_delivery=delivery.on_delivery)
+                self._producer.send(self.topic, event.value, event.key, publication.on_delivery)
         except BufferError as error:
             raise BrokerBehindError("the queue to the broker is full") from error
-        except KafkaException as error:
-            raise ServiceUnavailableError(f"Kafka did not take the events: {error.args[0].str()}") from error
+        except NotTakenError as error:
+            raise ServiceUnavailableError(f"Kafka did not take the events: {error}") from error
         try:
             async with asyncio.timeout(self._timeout_s + 1):
-                problem = await delivery.done
+                problem = await publication.done
         except TimeoutError:
             problem = f"no answer within {self._timeout_s:g} s"
         if problem is not None:
@@ -109,15 +100,9 @@ class Publisher:
 
     def check(self, timeout_s: float) -> None:
         """ServiceUnavailableError: no broker answers; UsageError: the topic does not exist. Blocks up to `timeout_s`."""
-        try:
-            found = self._producer.list_topics(self.topic, timeout=timeout_s).topics[self.topic]
-        except KafkaException as error:
-            raise ServiceUnavailableError(
-                f"no Kafka broker answers at {self._address} ({error.args[0].str()}); check"
-                " RICE_KAFKA_BOOTSTRAP_SERVERS and the RICE_KAFKA_* security settings"
-            ) from error
-        if found.error is not None:
-            raise UsageError(f"RICE_HTTP_TOPIC: topic {self.topic!r}: {found.error.str()}; create it or name another")
+        problem = self._producer.topic_problem(self.topic, timeout_s)
+        if problem is not None:
+            raise UsageError(f"RICE_HTTP_TOPIC: topic {self.topic!r}: {problem}; create it or name another")
 
     def close(self) -> None:
         """Wait for what is under way, then stop."""

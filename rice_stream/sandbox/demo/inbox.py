@@ -5,9 +5,11 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
 
 from rice_stream.errors import ServiceUnavailableError
+from rice_stream.kafka.client import open_consumer, partitions_of, reason
+from rice_stream.kafka.config import KafkaConfig
 from rice_stream.sandbox.demo.view import ArrivedAlert
 
 _POLL_S = 0.2
@@ -34,18 +36,11 @@ class AlertInbox:
 
     def run(self, stop: threading.Event) -> None:
         """Receive until `stop` is set. ServiceUnavailableError: Kafka gave an error instead of a record."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self._address,
-                "group.id": "rice-demo-inbox",
-                "enable.auto.commit": False,
-                # The demo itself says what is wrong with Kafka; the client need not say it across the screen.
-                "log_level": 0,
-            }
-        )
+        # The demo itself says what is wrong with Kafka; the client need not say it across the screen.
+        consumer = open_consumer(KafkaConfig(self._address), "rice-demo-inbox", {"log_level": 0})
         try:
-            topics = consumer.list_topics(self._topic, timeout=_TIMEOUT_S).topics
-            consumer.assign([TopicPartition(self._topic, n, OFFSET_BEGINNING) for n in topics[self._topic].partitions])
+            numbers = partitions_of(consumer, self._topic, _TIMEOUT_S)
+            consumer.assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in numbers])
             while not stop.is_set():
                 for message in consumer.consume(100, timeout=_POLL_S):
                     if message.error() is not None:
@@ -53,7 +48,7 @@ class AlertInbox:
                     self._receive(message.value() or b"")
         except KafkaException as error:
             raise ServiceUnavailableError(
-                f"Kafka at {self._address}, topic {self._topic!r}: {error.args[0].str()}"
+                f"Kafka at {self._address}, topic {self._topic!r}: {reason(error)}"
             ) from error
         finally:
             consumer.close()

@@ -13,8 +13,9 @@ from typing import Any, Self, TypeVar
 
 import click
 
-from rice_stream.kafka.client import LagProbe
+from rice_stream.kafka.lag import LagProbe
 from rice_stream.proof.verification import verify
+from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings import Settings
 from rice_stream.sandbox.demo.background import Background
 from rice_stream.sandbox.demo.display import Display, choose_display, save_screenshot
@@ -131,7 +132,8 @@ class _Play:
 
     def _drain(self, sent: int) -> int:
         """Wait until everything sent is stored and acknowledged, or the deadline; return what is not acknowledged."""
-        probe = LagProbe(self._stage.settings)
+        settings = self._stage.settings
+        probe = LagProbe(kafka_config(settings), settings.kafka_group_id, settings.events_topics)
         lag = sent
 
         def drained() -> bool:

@@ -4,6 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 
+from rice_stream.kafka.config import KafkaConfig
 from rice_stream.sandbox.demo.forecast import traffic
 from rice_stream.sandbox.demo.options import DemoOptions
 from rice_stream.sandbox.traffic.send import SendReport, send
@@ -37,14 +38,14 @@ class TrafficSource:
         first = list(islice(events, 1))
         return send(
             chain(first, events),
-            bootstrap_servers=self._bootstrap_servers,
+            kafka=KafkaConfig(self._bootstrap_servers),
             topic=self._topic,
             rate="real",
             # What is due is measured from here on, wherever in the traffic's time that is.
             origin=datetime.now(UTC),
             on_progress=self._count,
             stop=self._enough,
-            client_config={"log_level": 0},
+            producer_options={"log_level": 0},
             delivery_timeout_s=_DELIVERY_TIMEOUT_S,
         )
 

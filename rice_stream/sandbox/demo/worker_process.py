@@ -10,6 +10,8 @@ from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from rice_stream.errors import RiceError
+from rice_stream.kafka.client import open_admin
+from rice_stream.kafka.config import KafkaConfig
 from rice_stream.sandbox.stack.ports import LOOPBACK, free_ports
 from rice_stream.sandbox.stack.processes import ChildProcess, poll_until
 
@@ -47,7 +49,7 @@ class WorkerProcess:
         Raises:
             RiceError: it ended, or was not that far in time; with the end of its log.
         """
-        admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+        admin = open_admin(KafkaConfig(bootstrap_servers), {"log_level": 0})
 
         def consumes() -> bool:
             return self._is_ready() and _is_stable(admin, group_id)

@@ -12,6 +12,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from rice_stream.errors import ServiceUnavailableError, UsageError
+from rice_stream.kafka.client import open_admin
+from rice_stream.kafka.config import KafkaConfig
 from rice_stream.sandbox.stack.jars import ensure_jars
 from rice_stream.sandbox.stack.java import class_archive, class_path, find_java
 from rice_stream.sandbox.stack.ports import LOOPBACK, accepts_connections, free_ports, is_free
@@ -168,7 +170,7 @@ class KafkaServer(Server):
         return ""
 
     def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        return open_admin(KafkaConfig(self.bootstrap_servers), {"log_level": 0})
 
     def topics(self) -> dict[str, int]:
         """Return the number of partitions of every topic, Kafka's own left out."""

@@ -10,9 +10,10 @@ from threading import Event as StopSignal
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Producer
 
 from rice_stream.errors import ServiceUnavailableError, UsageError
+from rice_stream.kafka.config import KafkaConfig
+from rice_stream.kafka.producer import EventProducer, NotTakenError
 from rice_stream.sandbox.traffic.pacing import Event, Rate, as_rate, schedule
 from rice_stream.sandbox.traffic.traces import RawEvent, counted_tokens
 
@@ -35,17 +36,11 @@ LINGER_MS = 10
 LINGER_MS_AT_MAX = 100
 """The same at full speed, where nobody waits for a single event: larger batches cost the broker a third of the work."""
 
-_PRODUCER_CONFIG: dict[str, Any] = {
-    "acks": "all",
-    # Retries inside the client can neither duplicate nor reorder.
-    "enable.idempotence": True,
-    "compression.type": "lz4",
+_PRODUCER_OPTIONS: dict[str, Any] = {
     "queue.buffering.max.messages": 100_000,
     # A confirmed event leaves the queue without calling back into Python: three times the throughput. An empty queue
     # without a failure report therefore means that all were confirmed.
     "delivery.report.only.error": True,
-    # Every failure that matters is raised with its reason; the client's own log would only say it twice.
-    "log_level": 2,
 }
 
 
@@ -62,14 +57,14 @@ class SendReport:
 def send(
     events: Iterable[Event],
     *,
-    bootstrap_servers: str,
+    kafka: KafkaConfig,
     topic: str,
     rate: Rate = "max",
     limit: int | None = None,
     origin: datetime | None = None,
     on_progress: Callable[[int], None] | None = None,
     stop: StopSignal | None = None,
-    client_config: Mapping[str, Any] | None = None,
+    producer_options: Mapping[str, Any] | None = None,
     connect_timeout_s: float = 10.0,
     delivery_timeout_s: float = 60.0,
 ) -> SendReport:
@@ -77,7 +72,7 @@ def send(
 
     `rate` and `origin` as in `pacing.schedule`. `on_progress` gets the number of events confirmed so far, a few times a
     second and once at the end. When `stop` is set, nothing more is sent, what was sent is confirmed, and the report
-    says how much that was. `client_config` holds further client settings by their librdkafka names (security).
+    says how much that was. `producer_options` holds further options of the client by their librdkafka names.
 
     Raises ServiceUnavailableError naming the address if no broker answers within `connect_timeout_s` or an event is not
     confirmed within `delivery_timeout_s`; UsageError if the topic does not exist, a setting is wrong or an event is
@@ -87,7 +82,7 @@ def send(
     if limit is not None and limit < 0:
         raise UsageError(f"limit: {limit} is negative")
     linger = {"linger.ms": LINGER_MS_AT_MAX if rate == "max" else LINGER_MS}
-    sender = _Sender(bootstrap_servers, topic, linger | dict(client_config or {}), delivery_timeout_s)
+    sender = _Sender(kafka, topic, linger | dict(producer_options or {}), delivery_timeout_s)
     sender.connect(connect_timeout_s)
     started_s = time.monotonic()
     try:
@@ -103,15 +98,15 @@ class _Reports:
 
     def __init__(self) -> None:
         self.failures = 0
-        self.failure: KafkaError | None = None
+        self.failure: str | None = None
         self.connection = "no answer"
 
-    def on_delivery(self, error: KafkaError | None, _message: object) -> None:
+    def on_delivery(self, error: Any, _message: object) -> None:
         if error is not None:
             self.failures += 1
-            self.failure = self.failure or error
+            self.failure = self.failure or error.str()
 
-    def on_error(self, error: KafkaError) -> None:
+    def on_error(self, error: Any) -> None:
         self.connection = error.str()
 
 
@@ -119,9 +114,9 @@ class _Sender:
     """One producer, what was handed to it, and the first failure it reported."""
 
     def __init__(
-        self, bootstrap_servers: str, topic: str, client_config: Mapping[str, Any], delivery_timeout_s: float
+        self, kafka: KafkaConfig, topic: str, producer_options: Mapping[str, Any], delivery_timeout_s: float
     ) -> None:
-        self.address = bootstrap_servers
+        self.address = kafka.bootstrap_servers
         self.topic = topic
         self.produced = 0
         self.input_tokens = 0
@@ -129,35 +124,27 @@ class _Sender:
         self._reports = _Reports()
         self._delivery_timeout_s = delivery_timeout_s
         self._progress_s = 0.0
-        config: dict[str, Any] = _PRODUCER_CONFIG | {"message.timeout.ms": round(delivery_timeout_s * 1000)}
-        config |= client_config
-        config |= {
-            "bootstrap.servers": bootstrap_servers,
-            "on_delivery": self._reports.on_delivery,
-            "error_cb": self._reports.on_error,
-        }
-        try:
-            self._producer = Producer(config, logger=logger)
-        except (KafkaException, TypeError, ValueError) as error:
-            raise UsageError(f"Kafka client settings: {_reason(error)}") from error
+        options: dict[str, Any] = _PRODUCER_OPTIONS | {"message.timeout.ms": round(delivery_timeout_s * 1000)}
+        options |= producer_options
+        options |= {"on_delivery": self._reports.on_delivery, "error_cb": self._reports.on_error}
+        self._producer = EventProducer(kafka, options, logger=logger)
 
     def connect(self, timeout_s: float) -> None:
         """Ask a broker for the topic. Raises as `send`."""
         give_up_s = time.monotonic() + min(timeout_s, NEW_TOPIC_GRACE_S)
         while True:
             try:
-                metadata = self._producer.list_topics(self.topic, timeout=timeout_s).topics[self.topic]
-            except KafkaException as error:
+                problem = self._producer.topic_problem(self.topic, timeout_s)
+            except ServiceUnavailableError as error:
                 self._producer.poll(0)
                 raise ServiceUnavailableError(
                     f"Kafka at {self.address} did not answer within {timeout_s:g} s ({self._reports.connection}); "
                     "is the address right and the broker up?"
                 ) from error
-            if metadata.partitions and metadata.error is None:
+            if problem is None:
                 return
             if time.monotonic() >= give_up_s:
-                reason = "it has no partitions" if metadata.error is None else metadata.error.str()
-                raise UsageError(f"topic {self.topic!r} on {self.address}: {reason}; create it, or name another topic")
+                raise UsageError(f"topic {self.topic!r} on {self.address}: {problem}; create it, or name another topic")
             self._producer.poll(PROGRESS_INTERVAL_S)
 
     def produce_all(
@@ -203,11 +190,11 @@ class _Sender:
         key = tenant_id if isinstance(tenant_id, str) and tenant_id else None
         while True:
             try:
-                self._producer.produce(self.topic, value, key)
+                self._producer.send(self.topic, value, key)
             except BufferError:
                 self._serve(None, BACKPRESSURE_POLL_S)
-            except KafkaException as error:
-                raise UsageError(f"event {self.produced + 1} ({len(value)} bytes): {_reason(error)}") from error
+            except NotTakenError as error:
+                raise UsageError(f"event {self.produced + 1} ({len(value)} bytes): {error}") from error
             else:
                 return
 
@@ -227,15 +214,9 @@ class _Sender:
         if self._reports.failure is not None:
             raise ServiceUnavailableError(
                 f"Kafka at {self.address}, topic {self.topic!r}: {self._reports.failures} of {self.produced} events "
-                f"not confirmed within {self._delivery_timeout_s:g} s ({self._reports.failure.str()}); "
+                f"not confirmed within {self._delivery_timeout_s:g} s ({self._reports.failure}); "
                 "once the broker answers, send again: events that did arrive count once"
             )
         if on_progress is not None and (now_s := time.monotonic()) - self._progress_s >= PROGRESS_INTERVAL_S:
             self._progress_s = now_s
             on_progress(max(0, self.produced - len(self._producer)))
-
-
-def _reason(error: Exception) -> str:
-    """The text of the client's error, without its wrapper."""
-    inner = error.args[0] if error.args else error
-    return inner.str() if isinstance(inner, KafkaError) else str(error)

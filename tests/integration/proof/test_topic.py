@@ -1,6 +1,7 @@
 """`verify --against-topic` on real Kafka: the log proves the records, whatever was lost, changed or made up."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +11,9 @@ from confluent_kafka.admin import AdminClient
 
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.events.records import RawRecord
+from rice_stream.kafka.config import KafkaConfig
 from rice_stream.kafka.record_fetch import KafkaFetch
-from rice_stream.kafka.topic_log import open_log
+from rice_stream.kafka.topic_log import TopicLog, open_log
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.pipeline.pipeline import Chunk
 from rice_stream.pipeline.quarantine_replay import replay
@@ -48,9 +50,13 @@ class Ledger:
             producer.produce(self.topic, value, partition=partition, headers=headers)
         assert producer.flush(30) == 0
 
+    def log(self) -> AbstractContextManager[TopicLog]:
+        """The topic's log as it is now."""
+        return open_log(KafkaConfig(self.kafka.bootstrap_servers), self.settings.kafka_group_id, [self.topic])
+
     def work(self) -> None:
         """Process what has not been processed."""
-        with open_log(self.settings) as log:
+        with self.log() as log:
             for piece in log.read():
                 number = piece.range.partition
                 new = [record for record in piece.records if record.offset > self.read_to.get(number, -1)]
@@ -60,7 +66,7 @@ class Ledger:
 
     def verify(self) -> dict[str, Any]:
         """The whole answer."""
-        with open_log(self.settings) as log:
+        with self.log() as log:
             return verify_against_topic(self.store.engine, log, method=FakeMethod(), defaults=DEFAULTS)
 
     def differences(self) -> list[tuple[Any, ...]]:
@@ -222,7 +228,7 @@ def test_what_came_another_way_is_told_and_is_no_difference(ledger: Ledger) -> N
     ledger.send(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:00:01Z", tenant_id=...))
     ledger.work()
     ledger.store.add(at("2026-11-22T11:00:02Z"))
-    fetch = KafkaFetch(ledger.settings)
+    fetch = KafkaFetch(KafkaConfig(ledger.kafka.bootstrap_servers), ledger.settings.kafka_group_id)
     patches = {"tenant_id": "acme"}
     replayed = replay(
         ledger.store.engine, ledger.store.pipeline, Choice(), patches=patches, fetch=fetch, now_us=NOON_US
@@ -267,7 +273,7 @@ def test_another_default_for_unknown_tokens_is_counted_as_unchecked(ledger: Ledg
     """The setting of that time is not stored, so those amounts prove nothing; the others are checked."""
     ledger.send(at("2026-11-22T11:00:00Z", input_tokens=None), at("2026-11-22T11:00:05Z"))
     ledger.work()
-    with open_log(ledger.settings) as log:
+    with ledger.log() as log:
         answer = verify_against_topic(ledger.store.engine, log, method=FakeMethod(), defaults=TokenDefaults(1, 1))
     assert answer["differences"] == []
     assert (answer["against_topic"]["amounts_checked"], answer["against_topic"]["amounts_unchecked"]) == (1, 1)
@@ -275,10 +281,10 @@ def test_another_default_for_unknown_tokens_is_counted_as_unchecked(ledger: Ledg
 
 def test_a_topic_that_does_not_exist_is_a_service_error(kafka: KafkaServer) -> None:
     """Named, with the broker's address."""
-    environment = {"RICE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "RICE_EVENTS_TOPICS": "no-such-topic"}
+    config = KafkaConfig(kafka.bootstrap_servers)
     with (
-        pytest.raises(ServiceUnavailableError, match="no-such-topic"),
-        open_log(load_settings(environment=environment)),
+        pytest.raises(ServiceUnavailableError, match=f"no-such-topic.*{config.bootstrap_servers}"),
+        open_log(config, "rice-stream", ["no-such-topic"]),
     ):
         pass
 
@@ -286,7 +292,7 @@ def test_a_topic_that_does_not_exist_is_a_service_error(kafka: KafkaServer) -> N
 def test_a_record_can_be_fetched_again_by_its_place(ledger: Ledger) -> None:
     """Forwards, backwards, the same again; None past the end and for topics that Kafka does not have."""
     ledger.send(*(at(f"2026-11-22T11:00:0{n}Z") for n in range(5)))
-    fetch = KafkaFetch(ledger.settings)
+    fetch = KafkaFetch(KafkaConfig(ledger.kafka.bootstrap_servers), ledger.settings.kafka_group_id)
     for offset in (0, 3, 3, 1, 4):
         record = fetch(ledger.topic, 0, offset)
         assert record is not None

@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from rice_stream.errors import ServiceUnavailableError, UsageError
+from rice_stream.kafka.config import KafkaConfig
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.traffic.pacing import Event
 from rice_stream.sandbox.traffic.plan import replay_events
@@ -73,7 +74,7 @@ def test_azure_trace_is_on_the_topic_count_for_count(
     topic = topic_factory(name="replay-azure")
     trace = open_trace(azure_file(tmp_path, 3000))
     report = send(
-        replay_events(trace, seed=1), bootstrap_servers=kafka.bootstrap_servers, topic=topic, client_config=QUIET
+        replay_events(trace, seed=1), kafka=KafkaConfig(kafka.bootstrap_servers), topic=topic, producer_options=QUIET
     )
     assert (report.events, report.input_tokens, report.output_tokens) == (3000, 4_798_500, 448_500)
     records = on_topic(kafka, topic)
@@ -91,7 +92,10 @@ def test_mooncake_trace_sent_twice_is_the_same_events_twice(
     trace = open_trace(mooncake_file(tmp_path, 500))
     for _ in range(2):
         report = send(
-            replay_events(trace, seed=4), bootstrap_servers=kafka.bootstrap_servers, topic=topic, client_config=QUIET
+            replay_events(trace, seed=4),
+            kafka=KafkaConfig(kafka.bootstrap_servers),
+            topic=topic,
+            producer_options=QUIET,
         )
         assert (report.events, report.input_tokens, report.output_tokens) == (500, 512_000, 2500)
     copies = Counter(msgspec.json.encode(event) for _, event in on_topic(kafka, topic))
@@ -114,7 +118,7 @@ def test_a_broker_killed_in_the_middle_costs_no_event_and_doubles_none(
                 kafka.start()
             yield event
 
-    report = send(interrupted(), bootstrap_servers=kafka.bootstrap_servers, topic=topic, client_config=QUIET)
+    report = send(interrupted(), kafka=KafkaConfig(kafka.bootstrap_servers), topic=topic, producer_options=QUIET)
     assert report.events == 4000
     ids = Counter(event["event_id"] for _, event in on_topic(kafka, topic))
     assert len(ids) == 4000
@@ -138,10 +142,10 @@ def test_a_broker_that_stays_away_is_an_error_naming_it(
         with pytest.raises(ServiceUnavailableError, match=rf"{kafka.bootstrap_servers}.* not confirmed within 2 s"):
             send(
                 cut_off(),
-                bootstrap_servers=kafka.bootstrap_servers,
+                kafka=KafkaConfig(kafka.bootstrap_servers),
                 topic=topic,
                 delivery_timeout_s=2,
-                client_config=QUIET,
+                producer_options=QUIET,
             )
     finally:
         kafka.start()
@@ -153,7 +157,7 @@ def test_a_topic_that_does_not_exist_is_named(kafka: KafkaServer, tmp_path: Path
     with pytest.raises(UsageError, match=rf"topic 'no-such-topic' on {kafka.bootstrap_servers}"):
         send(
             replay_events(trace),
-            bootstrap_servers=kafka.bootstrap_servers,
+            kafka=KafkaConfig(kafka.bootstrap_servers),
             topic="no-such-topic",
-            client_config=QUIET,
+            producer_options=QUIET,
         )

@@ -20,7 +20,7 @@ class Broker:
     def __init__(self, *_: object, **__: object) -> None:
         self.values: list[dict[str, Any]] = []
 
-    def produce(self, _topic: str, value: bytes, _key: str, **_: object) -> None:
+    def send(self, _topic: str, value: bytes, *_: object) -> None:
         self.values.append(json.loads(value))
 
     def poll(self, _timeout_s: float) -> int:
@@ -40,7 +40,7 @@ def callback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setitem(sys.modules, base.__name__, base)
     monkeypatch.delitem(sys.modules, "rice_stream.contrib.litellm", raising=False)
     module = importlib.import_module("rice_stream.contrib.litellm")
-    monkeypatch.setattr(module, "Producer", Broker)
+    monkeypatch.setattr(module, "EventProducer", Broker)
     yield module
     sys.modules.pop("rice_stream.contrib.litellm", None)
 

@@ -28,10 +28,10 @@ SECRETS = {
 def broker(monkeypatch: pytest.MonkeyPatch) -> dict[str, int | None]:
     """A broker of three topics; tests change what it has. Asking a real one is for the integration tests."""
     topics: dict[str, int | None] = {"llm-requests": 4, "carbon-alerts": 1}
-    monkeypatch.setattr(checks, "describe_topics", lambda _settings: topics)
+    monkeypatch.setattr(checks, "describe_topics", lambda _config, _topics: topics)
 
     class Probe:
-        def __init__(self, _settings: object) -> None: ...
+        def __init__(self, *_: object) -> None: ...
 
         def lag(self) -> dict[tuple[str, int], int]:
             return {("llm-requests", 0): 5, ("llm-requests", 1): 7}
@@ -111,7 +111,7 @@ def test_a_missing_topic_is_named(store: Store, broker: dict[str, int | None]) -
 def test_a_broker_that_does_not_answer_is_unreachable(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest is checked all the same."""
 
-    def nobody(_settings: object) -> None:
+    def nobody(*_: object) -> None:
         raise ServiceUnavailableError("no Kafka broker answers at localhost:9092")
 
     monkeypatch.setattr(checks, "describe_topics", nobody)

@@ -60,23 +60,6 @@ def test_a_missing_or_broken_file_says_which(tmp_path: Path) -> None:
         load_settings(broken, {})
 
 
-def test_kafka_clients_get_the_security_settings_by_their_own_names() -> None:
-    settings = load_settings(
-        environment={
-            "RICE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-            "RICE_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
-            "RICE_KAFKA_SASL_USERNAME": "u",
-            "RICE_KAFKA_SASL_PASSWORD": "p",
-            "RICE_KAFKA_SSL_CA_LOCATION": "/etc/ca.pem",
-        }
-    )
-    config = settings.kafka_client_config()
-    assert config["security.protocol"] == "SASL_SSL"
-    assert config["sasl.mechanism"] == "SCRAM-SHA-512"
-    assert (config["sasl.username"], config["sasl.password"]) == ("u", "p")
-    assert config["ssl.ca.location"] == "/etc/ca.pem"
-
-
 def test_formats_and_rules_come_from_the_environment_and_from_a_file_alike(tmp_path: Path) -> None:
     """One spelling for a line of the environment, tables for the file; both make the same options."""
     file = tmp_path / "rice.toml"

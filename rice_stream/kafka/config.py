@@ -1,0 +1,74 @@
+"""The connection to Kafka as plain values, and what must hold between them. Imports no client."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rice_stream.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConfig:
+    """Where the brokers are and how to sign in. `runtime.opening_kafka.kafka_config` makes it from the settings.
+
+    `bootstrap_servers`: `host:port`, several with commas. `security_protocol` and `sasl_mechanism`: as Kafka names them.
+    The mechanism is needed, and used, only when the protocol begins with SASL.
+    """
+
+    bootstrap_servers: str
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    sasl_oauth_token: str | None = field(default=None, repr=False)
+    ssl_ca_location: Path | None = None
+    ssl_certificate_location: Path | None = None
+    ssl_key_location: Path | None = None
+    ssl_key_password: str | None = field(default=None, repr=False)
+
+    @property
+    def uses_sasl(self) -> bool:
+        """Whether the brokers ask for a user or a token."""
+        return self.security_protocol.startswith("SASL")
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.security_protocol.endswith("SSL")
+
+    def check(self) -> None:
+        """Whether clients can be made of it. UsageError names every setting that is missing or cannot be read."""
+        problems = [*self._sasl_problems(), *self._tls_problems()]
+        if problems:
+            raise UsageError("; ".join(problems))
+
+    def _sasl_problems(self) -> Iterator[str]:
+        if not self.uses_sasl:
+            return
+        because = f"is needed with RICE_KAFKA_SECURITY_PROTOCOL={self.security_protocol}"
+        if self.sasl_mechanism is None:
+            yield f"RICE_KAFKA_SASL_MECHANISM: {because}"
+        elif self.sasl_mechanism == "OAUTHBEARER":
+            if not self.sasl_oauth_token:
+                yield "RICE_KAFKA_SASL_OAUTH_TOKEN: is needed with RICE_KAFKA_SASL_MECHANISM=OAUTHBEARER"
+        else:
+            because = f"is needed with RICE_KAFKA_SASL_MECHANISM={self.sasl_mechanism}"
+            if not self.sasl_username:
+                yield f"RICE_KAFKA_SASL_USERNAME: {because}"
+            if not self.sasl_password:
+                yield f"RICE_KAFKA_SASL_PASSWORD: {because}"
+
+    def _tls_problems(self) -> Iterator[str]:
+        if not self.uses_tls:
+            return
+        files = {
+            "RICE_KAFKA_SSL_CA_LOCATION": self.ssl_ca_location,
+            "RICE_KAFKA_SSL_CERTIFICATE_LOCATION": self.ssl_certificate_location,
+            "RICE_KAFKA_SSL_KEY_LOCATION": self.ssl_key_location,
+        }
+        for name, path in files.items():
+            try:
+                if path is not None:
+                    path.open("rb").close()
+            except OSError as error:
+                yield f"{name}: cannot read {path} ({error.strerror}); name a PEM file"

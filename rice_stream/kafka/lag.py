@@ -1,0 +1,38 @@
+"""How far a consumer group is behind."""
+
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaException, TopicPartition
+
+from rice_stream.errors import ServiceUnavailableError
+from rice_stream.kafka.client import TIMEOUT_S, open_consumer, partitions_of, reason
+from rice_stream.kafka.config import KafkaConfig
+
+
+class LagProbe:
+    """How far a group is behind, asked of the broker: it does not depend on the worker's own consumer being alive."""
+
+    def __init__(self, config: KafkaConfig, group_id: str, topics: Sequence[str]) -> None:
+        self._topics = topics
+        self._consumer = open_consumer(config, group_id)
+
+    def lag(self, timeout_s: float = TIMEOUT_S) -> dict[tuple[str, int], int]:
+        """(topic, partition) -> records between the committed offset and the end. ServiceUnavailableError: no answer."""
+        try:
+            partitions = [
+                TopicPartition(topic, number)
+                for topic in self._topics
+                for number in partitions_of(self._consumer, topic, timeout_s)
+            ]
+            committed = self._consumer.committed(partitions, timeout=timeout_s)
+            lags = {}
+            for partition in committed:
+                low, high = self._consumer.get_watermark_offsets(partition, timeout=timeout_s)
+                lags[partition.topic, partition.partition] = max(high - max(partition.offset, low), 0)
+        except KafkaException as error:
+            raise ServiceUnavailableError(f"Kafka did not tell the lag: {reason(error)}") from error
+        return lags
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._consumer.close()
