@@ -17,8 +17,9 @@ from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.runtime.opening import open_pipeline
 from rice_stream.runtime.settings import load_settings
 from rice_stream.sandbox.stack.stack import LocalStack
-from rice_stream.store.batch import RECORD_COLUMNS, Records
+from rice_stream.store.batch import Records
 from rice_stream.store.copy_stream import records_stream
+from rice_stream.store.record_columns import RECORD_COLUMNS
 from rice_stream.store.writers import open_writer
 
 EVENTS = 3_000_000

@@ -12,7 +12,7 @@ from rice_stream.files.ingesting import FileCounts, ingest_file
 from rice_stream.files.reading import open_file
 from rice_stream.pipeline.rejection_limit import RejectionLimit
 from rice_stream.runtime.opening import open_pipeline, open_store
-from rice_stream.store.file_progress import FileLedger
+from rice_stream.store.file_progress import FileProgressStore
 
 
 @click.command()
@@ -47,7 +47,7 @@ def ingest(session: Session, files: tuple[Path, ...], format_: str, *, as_json: 
             for path in files:
                 task = progress.add_task(path.name, total=path.stat().st_size)
                 with open_file(path) as file:
-                    for done_bytes in ingest_file(FileLedger(engine), pipeline, file, counts, limit):
+                    for done_bytes in ingest_file(FileProgressStore(engine), pipeline, file, counts, limit):
                         progress.update(task, completed=done_bytes)
     finally:
         writer.close()

@@ -158,8 +158,8 @@ def verify(session: Session, /, *, against_topic: bool, start: str | None, as_js
 
 def _add_topic(document: dict[str, Any], settings: Settings, engine: Any, progress: ReportProgress) -> None:
     from rice_stream.kafka.topic_log import open_log
-    from rice_stream.proof.found import LISTED_MAX
     from rice_stream.proof.topic_verification import verify_against_topic
+    from rice_stream.proof.verification import LISTED_MAX
     from rice_stream.runtime.opening_kafka import kafka_config
 
     with open_log(kafka_config(settings), settings.kafka_group_id, settings.events_topics) as log:

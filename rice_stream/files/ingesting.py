@@ -16,7 +16,7 @@ from rice_stream.files.reading import EventFile
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.pipeline.rejection_limit import RejectionLimit
 from rice_stream.store.batch import Batch
-from rice_stream.store.file_progress import FileLedger, FileProgress
+from rice_stream.store.file_progress import FileProgress, FileProgressStore
 
 RECORDS_PER_BATCH = 20_000
 BATCH_BYTES_MAX = 16 * 1024 * 1024
@@ -38,13 +38,13 @@ class FileCounts:
 
 
 def ingest_file(
-    ledger: FileLedger, pipeline: Pipeline, file: EventFile, counts: FileCounts, limit: RejectionLimit
+    progress: FileProgressStore, pipeline: Pipeline, file: EventFile, counts: FileCounts, limit: RejectionLimit
 ) -> Iterator[int]:
     """Process the file, adding to `counts`; yields after every batch how many of its bytes are done.
 
     Raises UsageError: the file is broken; TooManyRejectionsError: most of it is no event, so the batch was not stored.
     """
-    known = ledger.load(file.topic, file.partition)
+    known = progress.load(file.topic, file.partition)
     if known is not None and not _begins_with(file, known):
         known = None
     records = iter(file)
@@ -73,9 +73,9 @@ def ingest_file(
             done.quarantined + len(batch.rejections),
             done.ignored + batch.ignored.total(),
         )
-        ledger.save(file.topic, file.partition, done)
+        progress.save(file.topic, file.partition, done)
         yield file.done_bytes
-    ledger.forget(file.topic, file.partition)
+    progress.forget(file.topic, file.partition)
 
 
 def _begins_with(file: EventFile, known: FileProgress) -> bool:

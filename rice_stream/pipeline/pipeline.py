@@ -30,23 +30,15 @@ from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
 from rice_stream.quantities import UNKNOWN, Ints
-from rice_stream.store.batch import Batch, CommitResult, Progress, Records
+from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.record_columns import NUMBER_COLUMNS, TOKEN_COLUMNS
 from rice_stream.store.writer import Writer
 
 YOUNGEST_HORIZON_US = 31 * DAY_US
 """Retention never drops records younger than this: events that are younger need no look at the horizon."""
-_COUNTED = (
-    "ended_at_us",
-    "duration_us",
-    "input_tokens",
-    "cache_read_input_tokens",
-    "cache_write_input_tokens",
-    "output_tokens",
-    "reasoning_output_tokens",
-)
 _FROM_NAMES = ("tenant_key", "attribution_key", "factor_key", "user_key", "api_key_key")
-_TAKEN_OVER = (*_COUNTED, "inference", "failed")
+_TAKEN_OVER = (*NUMBER_COLUMNS, "inference", "failed")
 """What an event's columns and its record have in common."""
 SKEW_US = 300_000_000
 """An event that ends more than five minutes after it arrived carries a wrong clock: flagged, still counted."""
@@ -105,7 +97,7 @@ class Pipeline:
         unknown: list[tuple[int, EventColumns, int]] = []
         rejections: list[Rejection] = []
         ignored: Counter[tuple[str, str]] = Counter()
-        progress: dict[tuple[str, int], Progress] = {}
+        progress: dict[tuple[str, int], PartitionProgress] = {}
         numbers = {place: k for k, place in enumerate(dict.fromkeys((c.topic, c.partition) for c in chunks))}
         for chunk in chunks:
             place = (chunk.topic, chunk.partition)
@@ -156,7 +148,11 @@ class Pipeline:
         )
 
     def _batch(
-        self, parts: list[KeyedEvents], rejections: list[Rejection], progress: list[Progress], received_at_us: int
+        self,
+        parts: list[KeyedEvents],
+        rejections: list[Rejection],
+        progress: list[PartitionProgress],
+        received_at_us: int,
     ) -> Batch:
         """Sort by key and keep the first of each; what repeats it is a duplicate, or a conflict if it says otherwise."""
         events, same = in_key_order(concatenate(parts or [self._keyed(to_columns(()), 0, received_at_us)]))
@@ -207,11 +203,11 @@ class Pipeline:
         sites = self._contexts.sites.rows(events.context)
         estimated = amounts(estimates, sites, flags)
         self._keep_basis(flags)
-        columns: dict[str, Ints] = {name: getattr(events, name) for name in (*_FROM_NAMES, *_COUNTED)}
+        columns: dict[str, Ints] = {name: getattr(events, name) for name in (*_FROM_NAMES, *NUMBER_COLUMNS)}
         columns |= {name: getattr(estimated, name) for name in AMOUNT_COLUMNS}
         columns |= impact_columns(self._method, self._contexts.coefficients, requests, estimates, sites.pue)
         columns["basis_flags"] = flags.astype(np.int64)
-        tokens = {name: columns[name] for name in columns if name.endswith("_tokens")}
+        tokens = {name: columns[name] for name in TOKEN_COLUMNS}
         return Records(
             event_keys=events.event_keys,
             columns=columns,
@@ -246,9 +242,9 @@ def _located(rejection: Rejection, chunk: Chunk) -> Rejection:
     return replace(rejection, record=place)
 
 
-def _progress(chunk: Chunk, events: int, rejected: int) -> Progress:
+def _progress(chunk: Chunk, events: int, rejected: int) -> PartitionProgress:
     first, last = chunk.records[0].offset, chunk.records[-1].offset
-    return Progress(
+    return PartitionProgress(
         topic=chunk.topic,
         partition=chunk.partition,
         first_offset=first,
@@ -260,11 +256,11 @@ def _progress(chunk: Chunk, events: int, rejected: int) -> Progress:
     )
 
 
-def _added(before: Progress | None, more: Progress) -> Progress:
+def _added(before: PartitionProgress | None, more: PartitionProgress) -> PartitionProgress:
     """A partition's progress with that of one more chunk."""
     if before is None:
         return more
-    return Progress(
+    return PartitionProgress(
         topic=more.topic,
         partition=more.partition,
         first_offset=min(before.first_offset, more.first_offset),

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from rice_stream.events.keyed import KeyedEvents
 from rice_stream.quantities import MEASURES, Ints
-from rice_stream.store.batch import CONTENT_COLUMNS, Records, Repeats
+from rice_stream.store.batch import Records, Repeats
+from rice_stream.store.record_columns import CONTENT_COLUMNS
 
 
 def repeats_of(events: KeyedEvents, same: NDArray[np.bool_], partitions: int) -> Repeats:

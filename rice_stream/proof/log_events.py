@@ -14,21 +14,13 @@ from rice_stream.events.keys import event_keys, key_hasher
 from rice_stream.events.mappings import Mappings
 from rice_stream.events.records import Decoded, RawRecord
 from rice_stream.quantities import UNKNOWN
+from rice_stream.store.record_columns import NUMBER_COLUMNS
 from rice_stream.store.stored_records import Row
 
-NUMBERS = (
-    "ended_at_us",
-    "duration_us",
-    "input_tokens",
-    "cache_read_input_tokens",
-    "cache_write_input_tokens",
-    "output_tokens",
-    "reasoning_output_tokens",
-)
 ATTRIBUTED = ("team_id", "project_id", "source")
 PRINCIPALS = ("user_id", "api_key_id")
 SERVED = ("provider", "request_model", "response_model")
-CONTENT = (*NUMBERS, *ATTRIBUTED, *PRINCIPALS, *SERVED, "region")
+CONTENT = (*NUMBER_COLUMNS, *ATTRIBUTED, *PRINCIPALS, *SERVED, "region")
 """What an event says and its record repeats. Two events of one key that differ in it contradict each other."""
 
 
@@ -53,7 +45,7 @@ class LogEvents(NamedTuple):
         number. The region is None where the event names none: its record then holds a setting of that time.
         """
         columns = self.columns
-        numbers = (_nullable(getattr(columns, name)) for name in NUMBERS)
+        numbers = (_nullable(getattr(columns, name)) for name in NUMBER_COLUMNS)
         attributed = map(_names, columns.attributed[1:])
         served = map(_names, columns.served[: len(SERVED)])
         regions = columns.served[len(SERVED)]
@@ -78,7 +70,7 @@ def decode_events(records: Sequence[RawRecord], formats: FormatOptions, mappings
     return LogEvents(columns, decoded, keys)
 
 
-_OF_RECORD = itemgetter(*NUMBERS, *ATTRIBUTED, *PRINCIPALS)
+_OF_RECORD = itemgetter(*NUMBER_COLUMNS, *ATTRIBUTED, *PRINCIPALS)
 _OF_FACTOR = itemgetter(*SERVED, "region")
 
 

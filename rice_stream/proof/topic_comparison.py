@@ -1,7 +1,5 @@
 """Each event of the log against its record: there, the same, and with the amounts that its factors give."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,12 +14,13 @@ from rice_stream.events.records import RawRecord, Rejection
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, measure_matrix
 from rice_stream.meter.recompute import recompute
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
-from rice_stream.proof.found import Found
 from rice_stream.proof.key_spool import KeySpool
 from rice_stream.proof.log_events import LogEvents, column, decode_events, differing_fields, record_content
-from rice_stream.store.batch import CONTENT_COLUMNS
+from rice_stream.proof.verification import Differences
+from rice_stream.store.content import content_digest, content_text
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.mapping_store import load_mappings
+from rice_stream.store.record_columns import NUMBER_COLUMNS
 from rice_stream.store.stored_records import Key, Row, factors_by_key, records_by_key, tenant_keys
 
 _NO_TENANT = 0
@@ -39,7 +38,7 @@ class TopicComparison:
         defaults: TokenDefaults,
         horizon_us: int,
         spool: KeySpool,
-        found: Found,
+        found: Differences,
         formats: FormatOptions,
     ) -> None:
         self._connection = connection
@@ -209,9 +208,7 @@ def _conflict_digest(connection: Connection, events: LogEvents, row: int, tenant
     """The digest that the writer keeps with a contradicting event: of its content as JSON, names as their keys."""
     columns = events.columns
     _, team, project, source = (column[row] for column in columns.attributed)
-    values: dict[str, Any] = {
-        name: int(getattr(columns, name)[row]) for name in CONTENT_COLUMNS if not name.endswith("_key")
-    }
+    values: dict[str, int | None] = {name: int(getattr(columns, name)[row]) for name in NUMBER_COLUMNS}
     values["attribution_key"] = connection.scalar(
         text(
             "SELECT attribution_key FROM attribution WHERE tenant_key = :tenant_key AND team_id = :team"
@@ -226,5 +223,4 @@ def _conflict_digest(connection: Connection, events: LogEvents, row: int, tenant
             ),
             {"tenant_key": tenant_key, "kind": kind, "name": name or ""},
         )
-    said = {name: None if values[name] == -1 else values[name] for name in CONTENT_COLUMNS}
-    return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).digest()
+    return content_digest(content_text(values))

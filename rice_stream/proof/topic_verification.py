@@ -15,12 +15,11 @@ from rice_stream.estimator.method import Method
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.kafka.topic_log import LogRange, TopicLog
 from rice_stream.meter.requests import TokenDefaults
-from rice_stream.proof.found import Found
 from rice_stream.proof.key_spool import KeySpool, key_of_row, key_spool
+from rice_stream.proof.recount import sum_of_records
 from rice_stream.proof.topic_comparison import TopicComparison
-from rice_stream.proof.verification import ReportProgress, quiet
+from rice_stream.proof.verification import Differences, ReportProgress, quiet
 from rice_stream.quantities import MEASURES
-from rice_stream.reports.sums import RECORDS
 from rice_stream.store.event_key_columns import key_bound, stored_key
 from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
@@ -71,7 +70,7 @@ def verify_against_topic(
     Raises:
         ServiceUnavailableError: the broker or the database did not answer.
     """
-    found = Found()
+    found = Differences()
     with snapshot(engine) as connection, key_spool() as spool:
         partitions = _partitions(connection, log.ranges)
         comparison = TopicComparison(
@@ -131,7 +130,9 @@ def _described(partitions: Sequence[Partition]) -> list[dict[str, Any]]:
 class _Sums:
     """Distinct events of the log against all records, tenant by tenant."""
 
-    def __init__(self, connection: Connection, spool: KeySpool, found: Found, partitions: list[Partition]) -> None:
+    def __init__(
+        self, connection: Connection, spool: KeySpool, found: Differences, partitions: list[Partition]
+    ) -> None:
         self._connection = connection
         self._spool = spool
         self._found = found
@@ -223,8 +224,8 @@ class _Sums:
 def _stored_sums(connection: Connection) -> dict[int, list[int]]:
     """Sums of all records within retention, by tenant_key."""
     low = key_bound(connection.dialect.name, records_from_us(connection) // 1000)
-    sums = ", ".join(RECORDS.total(measure) for measure in MEASURES)
-    statement = f"SELECT m.tenant_key, {sums} FROM prompt_record m WHERE m.event_key >= :low GROUP BY m.tenant_key"
+    sums = ", ".join(sum_of_records(measure) for measure in MEASURES)
+    statement = f"SELECT r.tenant_key, {sums} FROM prompt_record r WHERE r.event_key >= :low GROUP BY r.tenant_key"
     return {row[0]: list(row[1:]) for row in connection.execute(text(statement), {"low": low})}
 
 

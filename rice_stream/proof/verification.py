@@ -3,27 +3,59 @@
 All of it happens in SQL, on one snapshot: it may run beside a live worker and sees whole batches or nothing of them.
 """
 
-import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
-from rice_stream.instants import FOREVER_S, SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
-from rice_stream.proof.found import LISTED_MAX, Found
-from rice_stream.proof.recount import RECORDS_ONLY, STORED_ONLY, TABLES, Table, key_columns, recount_sql
+from rice_stream.instants import FOREVER_S, SECOND_US, SLOT_S, epoch_s, epoch_us, in_utc, rfc3339
+from rice_stream.proof.recount import RECORDS_ONLY, STORED_ONLY, recount_sql
 from rice_stream.quantities import MEASURES
 from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.partitions import existing_months, month_start
 from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
+from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
 ReportProgress = Callable[[str, int, int], None]
 """(what, steps done, steps in all), called before each step and at the end."""
 
+LISTED_MAX = 100
 _TENANT_KEY_END = 2**31 - 1
-_PARTITION = re.compile(r"prompt_record_p(\d{6})", re.ASCII)
+
+
+class Differences:
+    """What a verification found: `listed` has the first LISTED_MAX differences, `total` says how many there are."""
+
+    def __init__(self) -> None:
+        self.listed: list[dict[str, Any]] = []
+        self.total = 0
+
+    @property
+    def room(self) -> int:
+        """How many more can be listed."""
+        return LISTED_MAX - len(self.listed)
+
+    def add(self, differences: list[dict[str, Any]], total: int) -> None:
+        """`total` differences, of which some are at hand."""
+        self.listed += differences[: self.room]
+        self.total += total
+
+    def add_one(
+        self, table: str, key: dict[str, Any], problem: str, measure: str, stored: object, recomputed: object
+    ) -> None:
+        """One difference. `problem`: `missing` (not stored), `extra` (stored without reason) or `differs`."""
+        difference = {
+            "table": table,
+            "key": key,
+            "problem": problem,
+            "measure": measure,
+            "stored": stored,
+            "recomputed": recomputed,
+        }
+        self.add([difference], 1)
 
 
 class Part(NamedTuple):
@@ -43,17 +75,17 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
     """Recount all totals. `ok` is True when not a single number differs.
 
     Totals from before the retention horizon cannot be recounted, their records being gone: they are left out, as are
-    those before `horizon` (rounded up to a quarter hour). `differences` lists the first of them, `differences_total`
-    counts all. `gaps` are offsets that Kafka never gave (compacted away, or markers of transactions): for information,
-    not a difference.
+    those before `horizon` (rounded up to a quarter hour). `differences` lists the first LISTED_MAX differences,
+    `differences_total` counts all. `gaps` are offsets that Kafka never gave (compacted away, or markers of
+    transactions): for information, not a difference.
     """
-    found = Found()
+    found = Differences()
     with snapshot(engine) as connection:
         horizon_us = max(records_from_us(connection), 0 if horizon is None else epoch_us(in_utc(horizon)))
         horizon_s = -(-horizon_us // (SECOND_US * SLOT_S)) * SLOT_S
         parts = list(_parts(connection, horizon_s))
-        steps = len(parts) * len(TABLES)
-        for step, (part, table) in enumerate((part, table) for part in parts for table in TABLES):
+        steps = len(parts) * len(TOTALS_TABLES)
+        for step, (part, table) in enumerate((part, table) for part in parts for table in TOTALS_TABLES):
             progress(f"recounting {table.name}", step, steps)
             _compare(connection, table, part, found)
         progress("checking the progress of partitions", steps, steps)
@@ -63,7 +95,7 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
         # What retention has dropped is in the totals still.
         prompts = records if horizon_s == 0 else _prompts(connection)
         _check_progress(connection, prompts, found)
-        checked = sum(_count(connection, table.name, f"{table.start} >= :low", horizon_s) for table in TABLES)
+        checked = sum(_count(connection, table.name, f"{table.start} >= :low", horizon_s) for table in TOTALS_TABLES)
         gaps = _gaps(connection)
     return {
         "ok": found.total == 0,
@@ -83,7 +115,8 @@ def _dialect(connection: Connection) -> str:
 def _parts(connection: Connection, horizon_s: int) -> Iterator[Part]:
     """Months on PostgreSQL, whose partitions they are; tenants on SQLite, whose records lie in order of tenants."""
     if _dialect(connection) == "postgresql":
-        edges = [horizon_s, *(edge for edge in _month_edges(connection) if edge > horizon_s), FOREVER_S]
+        months = [epoch_s(month_start(month)) for month in existing_months(connection)]
+        edges = [horizon_s, *(edge for edge in months if edge > horizon_s), FOREVER_S]
         for low_s, high_s in pairwise(edges):
             yield Part(0, _TENANT_KEY_END, low_s, high_s)
         return
@@ -94,19 +127,7 @@ def _parts(connection: Connection, horizon_s: int) -> Iterator[Part]:
         yield Part(low, high, horizon_s, FOREVER_S)
 
 
-def _month_edges(connection: Connection) -> list[int]:
-    """The first instants of the months that have a partition, in epoch seconds."""
-    names = connection.scalars(
-        text(
-            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-            " WHERE i.inhparent = CAST('prompt_record' AS regclass)"
-        )
-    )
-    months = sorted(match[1] for name in names if (match := _PARTITION.fullmatch(name)))
-    return [int(datetime.strptime(month, "%Y%m").replace(tzinfo=UTC).timestamp()) for month in months]
-
-
-def _compare(connection: Connection, table: Table, part: Part, found: Found) -> None:
+def _compare(connection: Connection, table: TotalsTable, part: Part, found: Differences) -> None:
     dialect = _dialect(connection)
     # Where records begin within a bucket, it holds more than can be recounted: compare from the next one on.
     part = part._replace(low_s=-(-part.low_s // table.bucket_s) * table.bucket_s)
@@ -119,14 +140,16 @@ def _compare(connection: Connection, table: Table, part: Part, found: Found) -> 
     for row in rows:
         if len(differences) >= found.room:
             break
-        key = [row[name] for name in key_columns(table)]
+        key = [row[name] for name in table.key_columns]
         stored = _stored(connection, table, key)
-        named = _named_key(connection, table, dict(zip(key_columns(table), key, strict=True)))
+        named = _named_key(connection, table, dict(zip(table.key_columns, key, strict=True)))
         differences += _differences(table, named, row, stored)
     found.add(differences, int(rows[0]["measures_differing"]))
 
 
-def _differences(table: Table, key: dict[str, Any], row: Any, stored: dict[str, int] | None) -> list[dict[str, Any]]:
+def _differences(
+    table: TotalsTable, key: dict[str, Any], row: Any, stored: dict[str, int] | None
+) -> list[dict[str, Any]]:
     """One entry per measure that differs; a row that is missing or too many is one entry, with its prompts."""
     common = {"table": table.name, "key": key, "problem": row["problem"]}
     if row["problem"] == RECORDS_ONLY:
@@ -141,17 +164,17 @@ def _differences(table: Table, key: dict[str, Any], row: Any, stored: dict[str, 
     ]
 
 
-def _stored(connection: Connection, table: Table, key: list[int]) -> dict[str, int] | None:
-    condition = " AND ".join(f"{name} = :{name}" for name in key_columns(table))
+def _stored(connection: Connection, table: TotalsTable, key: list[int]) -> dict[str, int] | None:
+    condition = " AND ".join(f"{name} = :{name}" for name in table.key_columns)
     row = connection.execute(
         text(f"SELECT {', '.join(MEASURES)} FROM {table.name} WHERE {condition}"),
-        dict(zip(key_columns(table), key, strict=True)),
+        dict(zip(table.key_columns, key, strict=True)),
     ).mappings()
     first = row.first()
     return None if first is None else dict(first)
 
 
-def _named_key(connection: Connection, table: Table, key: dict[str, int]) -> dict[str, Any]:
+def _named_key(connection: Connection, table: TotalsTable, key: dict[str, int]) -> dict[str, Any]:
     """The key in the words of people; a number that stands for no name stays a number."""
     named: dict[str, Any] = {}
     looked_up = {
@@ -172,7 +195,7 @@ def _named_key(connection: Connection, table: Table, key: dict[str, int]) -> dic
     return named
 
 
-def _check_progress(connection: Connection, prompts: int, found: Found) -> None:
+def _check_progress(connection: Connection, prompts: int, found: Differences) -> None:
     """Each partition's events are all accounted for, and as many were recorded as there are."""
     rows = connection.execute(text("SELECT * FROM kafka_progress ORDER BY topic, partition")).mappings().all()
     for row in rows:

@@ -6,23 +6,33 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S
+from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
 from rice_stream.reports.spans import Span
+from rice_stream.store import totals_tables
 from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.totals_tables import TotalsTable
 
 Group = tuple[Any, ...]
 """The values of the fields that a report is broken down by."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A table that can be summed, and the dimensions that its rows know. `bucket_s` is None for the records."""
+class SummedTable:
+    """A table that can be summed, and the dimensions (key columns) that its rows know.
+
+    `start` and `bucket_s` are None for the records, which have an instant of their own.
+    """
 
     table: str
     start: str | None
     bucket_s: int | None
     dimensions: frozenset[str]
+
+    @classmethod
+    def of(cls, totals: TotalsTable) -> "SummedTable":
+        """A totals table."""
+        return cls(totals.name, totals.start, totals.bucket_s, frozenset(totals.dimensions))
 
     @property
     def position(self) -> str:
@@ -45,15 +55,17 @@ class Source:
         return f"CAST(COALESCE(SUM(m.{measure}), 0) AS BIGINT)"
 
 
-MINUTES = Source("minute_total", "minute_start_s", MINUTE_S, frozenset())
-TENANT_DAYS = Source("tenant_day_total", "day_start_s", DAY_S, frozenset())
-SLOTS = Source("slot_total", "slot_start_s", SLOT_S, frozenset({"attribution", "factor"}))
-DAYS = Source("day_total", "day_start_s", DAY_S, SLOTS.dimensions)
-RECORDS = Source("prompt_record", None, None, frozenset({"attribution", "factor", "user", "basis"}))
+MINUTES = SummedTable.of(totals_tables.MINUTES)
+TENANT_DAYS = SummedTable.of(totals_tables.TENANT_DAYS)
+SLOTS = SummedTable.of(totals_tables.SLOTS)
+DAYS = SummedTable.of(totals_tables.DAYS)
+RECORDS = SummedTable(
+    "prompt_record", None, None, frozenset({"attribution_key", "factor_key", "user_key", "basis_flags"})
+)
 
 
 class Field(NamedTuple):
-    """Something to break down by: its value in SQL, and the dimension that has to be joined for it."""
+    """Something to break down by: its value in SQL, and the key column whose names have to be joined for it."""
 
     value: str
     dimension: str | None = None
@@ -61,22 +73,22 @@ class Field(NamedTuple):
 
 FIELDS = {
     "tenant": Field("t.tenant_id"),
-    "team": Field("NULLIF(a.team_id, '')", "attribution"),
-    "project": Field("NULLIF(a.project_id, '')", "attribution"),
-    "user": Field("u.name", "user"),
-    "provider": Field("NULLIF(f.provider, '')", "factor"),
-    "model": Field("f.model", "factor"),
-    "region": Field("f.region", "factor"),
-    "basis": Field("b.names", "basis"),
+    "team": Field("NULLIF(a.team_id, '')", "attribution_key"),
+    "project": Field("NULLIF(a.project_id, '')", "attribution_key"),
+    "user": Field("u.name", "user_key"),
+    "provider": Field("NULLIF(f.provider, '')", "factor_key"),
+    "model": Field("f.model", "factor_key"),
+    "region": Field("f.region", "factor_key"),
+    "basis": Field("b.names", "basis_flags"),
     "day": Field(f"s.first_day + ({{at_s}} - s.origin_s) / {DAY_S}"),
     "hour": Field("{at_s} - {at_s} % 3600"),
 }
 
 _JOINS = {
-    "attribution": "JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key",
-    "factor": "JOIN factor_use f ON f.factor_key = m.factor_key",
-    "user": "LEFT JOIN principal u ON u.tenant_key = m.tenant_key AND u.principal_key = m.user_key",
-    "basis": "JOIN basis b ON b.basis_flags = m.basis_flags",
+    "attribution_key": "JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key",
+    "factor_key": "JOIN factor_use f ON f.factor_key = m.factor_key",
+    "user_key": "LEFT JOIN principal u ON u.tenant_key = m.tenant_key AND u.principal_key = m.user_key",
+    "basis_flags": "JOIN basis b ON b.basis_flags = m.basis_flags",
 }
 
 
@@ -97,7 +109,7 @@ def impact_sums(
 
 def grouped_sums(
     connection: Connection,
-    source: Source,
+    source: SummedTable,
     spans: Sequence[Span],
     fields: Sequence[str],
     tenant: str | None,
@@ -132,7 +144,7 @@ GROUP BY {", ".join(str(position + 1) for position in range(len(fields)))}"""
     return {tuple(row[: len(fields)]): list(row[len(fields) :]) for row in found}
 
 
-def _span_rows(source: Source, spans: Sequence[Span]) -> tuple[str, dict[str, Any]]:
+def _span_rows(source: SummedTable, spans: Sequence[Span]) -> tuple[str, dict[str, Any]]:
     zones = {zone: f"zone{k}" for k, zone in enumerate(dict.fromkeys(span.time_zone for span in spans))}
     rows = ", ".join(
         f"(CAST(:{zones[span.time_zone]} AS TEXT), CAST({source.bound(span.from_us)} AS BIGINT),"
@@ -142,8 +154,10 @@ def _span_rows(source: Source, spans: Sequence[Span]) -> tuple[str, dict[str, An
     return rows, {name: zone for zone, name in zones.items()}
 
 
-def _constant_bounds(connection: Connection, source: Source, spans: Sequence[Span], parameters: dict[str, Any]) -> str:
-    """The outermost bounds once more as constants: what the planner can use an index or a partition for."""
+def _constant_bounds(
+    connection: Connection, source: SummedTable, spans: Sequence[Span], parameters: dict[str, Any]
+) -> str:
+    """The outermost bounds again, as constants: what the planner can use an index or a partition for."""
     low_us, high_us = min(span.from_us for span in spans), max(span.to_us for span in spans)
     conditions = f"{source.position} >= {source.bound(low_us)} AND {source.position} < {source.bound(high_us)}"
     if source is RECORDS:

@@ -24,7 +24,7 @@ from rice_stream.reports.sums import (
     SLOTS,
     TENANT_DAYS,
     Group,
-    Source,
+    SummedTable,
     dimensions_of,
     grouped_sums,
     impact_sums,
@@ -172,7 +172,7 @@ def _groups(
     return {group: sums for group, sums in groups.items() if sums[_PROMPTS]}
 
 
-def _sources(fields: tuple[str, ...], spans: list[Span]) -> list[Source]:
+def _sources(fields: tuple[str, ...], spans: list[Span]) -> list[SummedTable]:
     """Tables that know all the fields, coarsest first: each leaves to the next what lies in no whole bucket of its own."""
     dimensions = dimensions_of(fields)
     if not dimensions <= SLOTS.dimensions:

@@ -1,6 +1,5 @@
 """What one transaction writes, as columns; and what came of it."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -9,43 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.events.records import Rejection
-from rice_stream.instants import DAY_S, MINUTE_S, SLOT_S
 from rice_stream.meter.amounts import Totals, floor_to, roll_up
-from rice_stream.quantities import IMPACT_COLUMNS, Ints
-
-KEY_COLUMNS = ("tenant_key", "attribution_key", "factor_key", "basis_flags")
-AMOUNT_COLUMNS = (
-    "ended_at_us",
-    "it_energy_uwh",
-    "facility_energy_uwh",
-    "carbon_low_ugco2e",
-    "carbon_mid_ugco2e",
-    "carbon_high_ugco2e",
-)
-NULLABLE_COLUMNS = (
-    "user_key",
-    "api_key_key",
-    "duration_us",
-    "input_tokens",
-    "cache_read_input_tokens",
-    "cache_write_input_tokens",
-    "output_tokens",
-    "reasoning_output_tokens",
-    *IMPACT_COLUMNS,
-)
-RECORD_COLUMNS = (*KEY_COLUMNS, "event_key", *AMOUNT_COLUMNS, *NULLABLE_COLUMNS, "event_id")
-"""The columns that are written for each prompt, in the order in which every writer sends them."""
-CONTENT_COLUMNS = (
-    "ended_at_us",
-    "attribution_key",
-    "user_key",
-    "api_key_key",
-    *NULLABLE_COLUMNS[2 : -len(IMPACT_COLUMNS)],
-)
-"""What the event itself said (not what was estimated from it): the same key with other content is a conflict.
-
-`factor_key` is left out: the same event estimated after a change of tables or settings is still the same event.
-"""
+from rice_stream.quantities import Ints
+from rice_stream.store.content import content_digest
+from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,47 +39,46 @@ class Records:
         )
 
 
-def totals_of(records: Records, watched: Collection[tuple[int, int]]) -> dict[str, Totals]:
-    """Table -> what the records add to it, for every totals table; all writers go through them in this order.
+def totals_of(records: Records, watched: Collection[tuple[int, int]]) -> dict[TotalsTable, Totals]:
+    """What the records add to each totals table, in the order in which writers add to them.
 
     `watched` are the (tenant_key, user_key) that have totals of their own.
     """
-    tenant, attribution, factor, user = (
-        records.columns[name] for name in ("tenant_key", "attribution_key", "factor_key", "user_key")
-    )
-    ended_at_us = records.columns["ended_at_us"]
-    slot = floor_to(ended_at_us, SLOT_S)
-    minutes = roll_up([tenant, floor_to(ended_at_us, MINUTE_S)], records.measures)
-    slots = roll_up([tenant, slot, attribution, factor], records.measures)
-    chosen = _watched_rows(tenant, user, watched)
-    return {
-        "minute_total": minutes,
-        "slot_total": slots,
-        "user_slot_total": roll_up(
-            [column[chosen] for column in (tenant, slot, user, attribution, factor)], records.measures[chosen]
-        ),
-        # Last, because workers that are at different hours of a day share these rows: whoever has written them makes
-        # the others wait until its transaction ends.
-        "tenant_day_total": _by_day(minutes),
-        "day_total": _by_day(slots),
-    }
+    totals: dict[TotalsTable, Totals] = {}
+    for table in TOTALS_TABLES:
+        if table.finer is not None:
+            totals[table] = _coarser(totals[table.finer], table.bucket_s)
+        else:
+            totals[table] = _rolled_up(records, table, watched)
+    return totals
 
 
-def _by_day(totals: Totals) -> Totals:
-    """The same sums by UTC day; the second key is when."""
-    tenant, start_s, *rest = totals.keys.T
-    return roll_up([tenant, start_s - start_s % DAY_S, *rest], totals.sums)
+def _rolled_up(records: Records, table: TotalsTable, watched: Collection[tuple[int, int]]) -> Totals:
+    columns = [records.columns[name] for name in ("tenant_key", "ended_at_us", *table.dimensions)]
+    measures = records.measures
+    if table.watched_only:
+        rows = _watched_rows(records, watched)
+        columns, measures = [column[rows] for column in columns], measures[rows]
+    tenant, ended_at_us, *dimensions = columns
+    return roll_up([tenant, floor_to(ended_at_us, table.bucket_s), *dimensions], measures)
 
 
-def _watched_rows(tenant: Ints, user: Ints, watched: Collection[tuple[int, int]]) -> NDArray[np.intp]:
+def _coarser(totals: Totals, bucket_s: int) -> Totals:
+    """The same sums by longer buckets; the second key is when."""
+    tenant, start_s, *dimensions = totals.keys.T
+    return roll_up([tenant, start_s - start_s % bucket_s, *dimensions], totals.sums)
+
+
+def _watched_rows(records: Records, watched: Collection[tuple[int, int]]) -> NDArray[np.intp]:
     if not watched:
         return np.empty(0, dtype=np.intp)
+    tenant, user = records.columns["tenant_key"], records.columns["user_key"]
     pairs = np.array(sorted(watched), dtype=np.int64)
     return np.flatnonzero(np.isin((tenant << 32) | np.maximum(user, 0), (pairs[:, 0] << 32) | pairs[:, 1]))
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PartitionProgress:
     """How far one partition has been read: the proof that no offset was left out."""
 
     topic: str
@@ -127,7 +92,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """An event that came again with other content: the first record stands, this says what differed."""
+    """An event that came again with other content: the first record stays, this says what differed."""
 
     tenant_key: int
     event_key: bytes
@@ -139,7 +104,7 @@ class Conflict:
     @property
     def digest(self) -> bytes:
         """Equal for the same other content, so that a re-delivery is not kept twice."""
-        return hashlib.blake2b(self.detail.encode(), digest_size=16).digest()
+        return content_digest(self.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +128,7 @@ class Batch:
 
     records: Records
     rejections: list[Rejection]
-    progress: list[Progress]
+    progress: list[PartitionProgress]
     partition_of: NDArray[np.intp]
     repeats: Repeats
     received_at_us: int

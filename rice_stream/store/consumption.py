@@ -6,7 +6,7 @@ from those by the minute or the quarter hour.
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Select, Table, bindparam, func, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
@@ -14,25 +14,13 @@ from sqlalchemy.sql.elements import ColumnElement
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period
 from rice_stream.budgets.states import Consumed
-from rice_stream.instants import DAY_S, MINUTE_S, SLOT_S, epoch_s
+from rice_stream.instants import epoch_s
 from rice_stream.store import schema
+from rice_stream.store.totals_tables import MINUTES, SLOTS, USER_SLOTS, TotalsTable, coarser
 
 _CONSUMED = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
 _NARROWING = ("team_id", "project_id", "user_id", "model")
 """Fields of a budget that narrow its scope within the tenant, where set."""
-
-
-class _Buckets(NamedTuple):
-    """Totals of one kind of scope: the fine ones, and the same by the day where they are kept."""
-
-    fine: Table
-    fine_s: int
-    days: Table | None = None
-
-
-_TENANT = _Buckets(schema.minute_total, MINUTE_S, schema.tenant_day_total)
-_NARROWER = _Buckets(schema.slot_total, SLOT_S, schema.day_total)
-_USER = _Buckets(schema.user_slot_total, SLOT_S)
 
 
 def consumed_in(connection: Connection, budget: Budget, period: Period) -> Consumed:
@@ -42,8 +30,8 @@ def consumed_in(connection: Connection, budget: Budget, period: Period) -> Consu
     the minute for a whole tenant, to the quarter hour for a narrower scope: it is never shorter than it says.
     """
     start_s, end_s = (epoch_s(moment) for moment in (period.start, period.end))
-    buckets = _buckets_of(budget)
-    pieces = list(_pieces(buckets, start_s - start_s % buckets.fine_s, end_s))
+    finest = _finest(budget)
+    pieces = list(_pieces(finest, start_s - start_s % finest.bucket_s, end_s))
     narrowed = tuple(name for name in _NARROWING if getattr(budget, name))
     parameters: dict[str, object] = {name: getattr(budget, name) for name in ("tenant_id", *narrowed)}
     for k, (_, low_s, high_s) in enumerate(pieces):
@@ -53,48 +41,51 @@ def consumed_in(connection: Connection, budget: Budget, period: Period) -> Consu
 
 
 @lru_cache(maxsize=256)
-def _statement(narrowed: tuple[str, ...], tables: tuple[Table, ...]) -> Select[Any]:
+def _statement(narrowed: tuple[str, ...], tables: tuple[TotalsTable, ...]) -> Select[Any]:
     """The sum of these tables' rows within the scope's bounds. Kept, because making it costs more than running it."""
-    pieces = [
-        _scoped(narrowed, table).where(
-            _start(table) >= bindparam(f"low_s_{k}"), _start(table) < bindparam(f"high_s_{k}")
-        )
-        for k, table in enumerate(tables)
-    ]
+    pieces = [_scoped(narrowed, schema.metadata.tables[table.name], table.start, k) for k, table in enumerate(tables)]
     consumed = union_all(*pieces).subquery("consumed")
     return select(*(func.coalesce(func.sum(consumed.c[name]), 0) for name in _CONSUMED))
 
 
-def _buckets_of(budget: Budget) -> _Buckets:
+def _finest(budget: Budget) -> TotalsTable:
+    """The totals with the shortest buckets that know the budget's scope."""
     if budget.user_id:
-        return _USER
-    return _NARROWER if budget.team_id or budget.project_id or budget.model else _TENANT
+        return USER_SLOTS
+    return SLOTS if budget.team_id or budget.project_id or budget.model else MINUTES
 
 
-def _pieces(buckets: _Buckets, start_s: int, end_s: int) -> Iterator[tuple[Table, int, int]]:
+def _pieces(finest: TotalsTable, start_s: int, end_s: int) -> Iterator[tuple[TotalsTable, int, int]]:
     """(table, from, up to) of buckets that cover the stretch, each instant once."""
-    first_day_s, last_day_s = -(-start_s // DAY_S) * DAY_S, end_s // DAY_S * DAY_S
-    if buckets.days is None or first_day_s >= last_day_s:
-        yield buckets.fine, start_s, end_s
+    days = coarser(finest)
+    if days is None:
+        yield finest, start_s, end_s
         return
-    yield buckets.days, first_day_s, last_day_s
+    first_day_s, last_day_s = -(-start_s // days.bucket_s) * days.bucket_s, end_s // days.bucket_s * days.bucket_s
+    if first_day_s >= last_day_s:
+        yield finest, start_s, end_s
+        return
+    yield days, first_day_s, last_day_s
     if start_s < first_day_s:
-        yield buckets.fine, start_s, first_day_s
+        yield finest, start_s, first_day_s
     if last_day_s < end_s:
-        yield buckets.fine, last_day_s, end_s
+        yield finest, last_day_s, end_s
 
 
-def _start(table: Table) -> ColumnElement[int]:
-    return next(column for column in table.primary_key if column.name.endswith("_start_s"))
+def _scoped(narrowed: tuple[str, ...], table: Table, start: str, piece: int) -> Select[Any]:
+    """What a table's rows within the scope and the bounds of a piece add up to.
 
-
-def _scoped(narrowed: tuple[str, ...], table: Table) -> Select[Any]:
-    """What the rows of a scope add up to; the scope is bound by the names of the budget's fields."""
+    The scope is bound by the names of the budget's fields, the bounds by the number of the piece.
+    """
     tenant, attribution, factor, principal = schema.tenant, schema.attribution, schema.factor_use, schema.principal
     query = (
         select(*(func.sum(table.c[name]).label(name) for name in _CONSUMED))
         .join(tenant, tenant.c.tenant_key == table.c.tenant_key)
-        .where(tenant.c.tenant_id == bindparam("tenant_id"))
+        .where(
+            tenant.c.tenant_id == bindparam("tenant_id"),
+            table.c[start] >= bindparam(f"low_s_{piece}"),
+            table.c[start] < bindparam(f"high_s_{piece}"),
+        )
     )
     if "team_id" in narrowed or "project_id" in narrowed:
         same = attribution.c.attribution_key == table.c.attribution_key

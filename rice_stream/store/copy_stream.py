@@ -7,11 +7,18 @@ from numpy.typing import NDArray
 
 from rice_stream.events.keyed import pick
 from rice_stream.quantities import UNKNOWN
-from rice_stream.store.batch import AMOUNT_COLUMNS, KEY_COLUMNS, NULLABLE_COLUMNS, RECORD_COLUMNS, Records
+from rice_stream.store.batch import Records
+from rice_stream.store.record_columns import (
+    INTEGER_COLUMNS,
+    KEY_COLUMNS,
+    NULLABLE_COLUMNS,
+    RECORD_COLUMNS,
+    TOKEN_COLUMNS,
+)
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
-_INT4 = {*KEY_COLUMNS, "user_key", "api_key_key", *(c for c in NULLABLE_COLUMNS if c.endswith("_tokens"))}
+_INT4 = {*KEY_COLUMNS, "user_key", "api_key_key", *TOKEN_COLUMNS}
 
 
 def records_stream(records: Records) -> bytes:
@@ -42,7 +49,7 @@ def _rows(records: Records, chosen: NDArray[np.intp], code: int) -> NDArray[np.v
     rows = np.empty(len(chosen), dtype=dtype)
     rows[:] = template
     rows["event_key"] = np.ascontiguousarray(records.event_keys[chosen]).view("V16").ravel()
-    for name in (*KEY_COLUMNS, *AMOUNT_COLUMNS, *NULLABLE_COLUMNS):
+    for name in INTEGER_COLUMNS:
         if name in dtype.fields:  # type: ignore[operator]
             rows[name] = records.columns[name][chosen]
     if "event_id" in dtype.fields:  # type: ignore[operator]

@@ -3,9 +3,14 @@
 import uuid
 
 
+def key_floor(time_ms: int) -> uuid.UUID:
+    """The smallest event key of an instant."""
+    return uuid.UUID(int=time_ms << 80)
+
+
 def key_bound(dialect: str, time_ms: int) -> uuid.UUID | bytes:
     """The smallest event key of an instant, in the type that the dialect's `event_key` column has."""
-    floor = uuid.UUID(int=time_ms << 80)
+    floor = key_floor(time_ms)
     return floor if dialect == "postgresql" else floor.bytes
 
 

@@ -20,8 +20,8 @@ class FileProgress:
     ignored: int
 
 
-class FileLedger:
-    """The notes about files, by the topic and partition that stand for each."""
+class FileProgressStore:
+    """How far files have been ingested, by the topic and partition that stand for each."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -1,9 +1,7 @@
 """Writing to PostgreSQL: binary COPY straight into the keyed table, and a look for known keys only when there are any."""
 
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,22 +11,19 @@ from psycopg import sql
 from sqlalchemy import Engine
 
 from rice_stream.meter.amounts import Totals
+from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
-from rice_stream.store.batch import RECORD_COLUMNS, Batch, Conflict, Records
+from rice_stream.store.batch import Batch, Conflict, Records
+from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.copy_stream import integers_stream, records_stream
 from rice_stream.store.engine import StoreUnavailableError, first_line
-from rice_stream.store.statements import (
-    add_totals_sql,
-    conflict_rows,
-    insert_ignoring,
-    progress_upsert,
-    quarantine_rows,
-    totals_columns,
-)
-from rice_stream.store.writer import PROBE_COLUMNS, KnownKeyError, Writer, known_and_differing, probe_rows, probe_sql
-
-_TOTALS = ("minute_total", "slot_total", "user_slot_total", "tenant_day_total", "day_total")
-_FOREVER = 1 << 62
+from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.partitions import create_statement
+from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
+from rice_stream.store.record_columns import RECORD_COLUMNS
+from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
+from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
+from rice_stream.store.writer import KnownKeyError, Writer
 
 
 class PostgresWriter(Writer):
@@ -72,10 +67,10 @@ class PostgresWriter(Writer):
             "CREATE TEMP TABLE IF NOT EXISTS probe ON COMMIT DELETE ROWS AS "
             f"SELECT 0::int AS line, {probed} FROM prompt_record r WITH NO DATA"
         )
-        for table in _TOTALS:
+        for table in TOTALS_TABLES:
             connection.execute(
                 sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (LIKE {}) ON COMMIT DELETE ROWS").format(
-                    sql.Identifier(f"added_{table}"), sql.Identifier(table)
+                    sql.Identifier(f"added_{table.name}"), sql.Identifier(table.name)
                 )
             )
 
@@ -95,7 +90,7 @@ class PostgresWriter(Writer):
         except psycopg.errors.CheckViolation as error:
             # Retention, here or in another worker, has dropped a month that this batch still has a record of.
             self._months.clear()
-            raise StoreUnavailableError(f"a partition is gone and will be made anew: {first_line(error)}") from error
+            raise StoreUnavailableError(f"a partition is gone and will be made again: {first_line(error)}") from error
 
     def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         connection = self._connection()
@@ -119,23 +114,16 @@ class PostgresWriter(Writer):
 
     # --- totals --------------------------------------------------------------------------------------------------
 
-    def _add_totals(self, table: str, totals: Totals) -> None:
+    def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
         if not len(totals):
             return
-        _, columns = totals_columns(table)
-        types = [
-            "int8" if name.endswith("_start_s") or k >= totals.keys.shape[1] else "int4"
-            for k, name in enumerate(columns)
-        ]
-        values = [totals.keys[:, k] for k in range(totals.keys.shape[1])]
-        values += [totals.sums[:, k] for k in range(totals.sums.shape[1])]
+        types = ["int8" if name == table.start or name in MEASURES else "int4" for name in table.columns]
+        added = f"added_{table.name}"
         with self._connection().cursor() as cursor:
-            with cursor.copy(
-                sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(f"added_{table}"))
-            ) as copy:
-                copy.write(integers_stream(values, types))
+            with cursor.copy(sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(added))) as copy:
+                copy.write(integers_stream([*totals.keys.T, *totals.sums.T], types))
             # The rows were copied in key order, and are read back in it: no two workers lock in different orders.
-            cursor.execute(add_totals_sql(table, f"SELECT * FROM added_{table}"))
+            cursor.execute(add_totals_sql(table, f"SELECT * FROM {added}"))
 
     # --- the rest ------------------------------------------------------------------------------------------------
 
@@ -145,7 +133,7 @@ class PostgresWriter(Writer):
     def _insert_conflicts(self, conflicts: Sequence[Conflict], batch: Batch) -> None:
         rows = conflict_rows(list(conflicts), batch)
         for row in rows:
-            row["event_key"] = uuid.UUID(bytes=row["event_key"])
+            row["event_key"] = stored_key("postgresql", row["event_key"])
         self._execute(insert_ignoring(schema.conflict, "postgresql"), rows)
 
     def _save_progress(self, rows: list[dict[str, Any]], committed_at_us: int) -> None:
@@ -173,29 +161,11 @@ class PostgresWriter(Writer):
             for month in missing:
                 with connection.transaction():
                     connection.execute("SELECT pg_advisory_xact_lock(1380533061)")
-                    connection.execute(partition_sql(month))
+                    connection.execute(create_statement(month))
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
             raise StoreUnavailableError(f"PostgreSQL did not make a partition: {first_line(error)}") from error
         self._months.update(missing)
-
-
-def partition_sql(month: int) -> str:
-    """CREATE TABLE for a month, counted from 1970-01. The bounds are event keys, which begin with the time."""
-    year, index = divmod(month, 12)
-    name = f"prompt_record_p{1970 + year:04d}{index + 1:02d}"
-    low, high = (event_key_floor(_month_start_ms(month + k)) for k in (0, 1))
-    return f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF prompt_record FOR VALUES FROM ('{low}') TO ('{high}')"
-
-
-def _month_start_ms(month: int) -> int:
-    year, index = divmod(month, 12)
-    return int(datetime(1970 + year, index + 1, 1, tzinfo=UTC).timestamp()) * 1000
-
-
-def event_key_floor(time_ms: int) -> uuid.UUID:
-    """The smallest event key of an instant."""
-    return uuid.UUID(int=time_ms << 80)
 
 
 def _probe_text(records: Records) -> str:

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from rice_stream.instants import datetime_of, epoch_us
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
+from rice_stream.store.partitions import existing_months, month_number, partition_name
 
 
 def month_floor_us(moment: datetime) -> int:
@@ -42,13 +43,8 @@ def drop_records_before(engine: Engine, moment: datetime) -> int:
 
 def _drop_partitions(connection: Connection, horizon_us: int) -> int:
     horizon = datetime_of(horizon_us)
-    names = connection.scalars(
-        text(
-            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-            " WHERE i.inhparent = 'prompt_record'::regclass"
-        )
-    ).all()
-    old = [name for name in names if name < f"prompt_record_p{horizon:%Y%m}"]
-    for name in old:
-        connection.exec_driver_sql(f"DROP TABLE {name}")
+    first_kept = month_number(horizon.year, horizon.month)
+    old = [month for month in existing_months(connection) if month < first_kept]
+    for month in old:
+        connection.exec_driver_sql(f"DROP TABLE {partition_name(month)}")
     return len(old)

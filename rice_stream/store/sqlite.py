@@ -12,25 +12,14 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from rice_stream.meter.amounts import Totals
 from rice_stream.store import schema
-from rice_stream.store.batch import NULLABLE_COLUMNS, RECORD_COLUMNS, Batch, Conflict, Records
+from rice_stream.store.batch import Batch, Conflict, Records
+from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.engine import StoreUnavailableError
-from rice_stream.store.statements import (
-    add_totals_sql,
-    conflict_rows,
-    insert_ignoring,
-    progress_upsert,
-    quarantine_rows,
-    totals_columns,
-)
-from rice_stream.store.writer import (
-    PROBE_COLUMNS,
-    KnownKeyError,
-    Writer,
-    known_and_differing,
-    nullable,
-    probe_rows,
-    probe_sql,
-)
+from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, nullable, probe_rows, probe_sql
+from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS
+from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
+from rice_stream.store.totals_tables import TotalsTable
+from rice_stream.store.writer import KnownKeyError, Writer
 
 
 class SqliteWriter(Writer):
@@ -102,11 +91,10 @@ class SqliteWriter(Writer):
         found = connection.exec_driver_sql(statement).all()
         return known_and_differing((line, bool(differs)) for line, differs in found)
 
-    def _add_totals(self, table: str, totals: Totals) -> None:
+    def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
         if not len(totals):
             return
-        _, columns = totals_columns(table)
-        marks = ", ".join("?" * len(columns))
+        marks = ", ".join("?" * len(table.columns))
         rows = [tuple(row) for row in np.concatenate([totals.keys, totals.sums], axis=1).tolist()]
         self._open().exec_driver_sql(add_totals_sql(table, f"VALUES ({marks})"), rows)
 

@@ -8,7 +8,7 @@ from sqlalchemy.sql.dml import Insert
 
 from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
-from rice_stream.store.batch import Batch, Conflict
+from rice_stream.store.totals_tables import TotalsTable
 
 PROGRESS_COUNTERS = ("events", "recorded", "duplicates", "conflicts", "quarantined", "gaps")
 
@@ -40,55 +40,11 @@ def progress_upsert(dialect: str) -> Insert:
     return upsert
 
 
-def totals_columns(table: str) -> tuple[list[str], list[str]]:
-    """(key columns, all columns) of a totals table."""
-    columns = [column.name for column in schema.metadata.tables[table].columns]
-    return [name for name in columns if name not in MEASURES], columns
-
-
-def add_totals_sql(table: str, source: str) -> str:
+def add_totals_sql(table: TotalsTable, source: str) -> str:
     """`source` is `VALUES (...)` or `SELECT ... FROM ...`: rows in the table's column order."""
-    keys, columns = totals_columns(table)
-    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in MEASURES)
-    # Only names from the schema go into the text; values are bound or copied.
-    return f"INSERT INTO {table} ({', '.join(columns)}) {source} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}"
-
-
-def quarantine_rows(batch: Batch) -> list[dict[str, Any]]:
-    """Rows of `quarantine` for the batch's rejections, in key order: two workers that hold the same ones cannot deadlock."""
-    rows = [
-        {
-            "topic": rejection.record.topic,
-            "partition": rejection.record.partition,
-            "offset": rejection.record.offset,
-            "item": rejection.item,
-            "digest": rejection.digest,
-            "reason": rejection.reason,
-            "detail": rejection.detail,
-            "payload": rejection.payload,
-            "received_at_us": batch.received_at_us,
-        }
-        for rejection in batch.rejections
-    ]
-    return sorted(rows, key=lambda row: [row[name] for name in ("topic", "partition", "offset", "item", "digest")])
-
-
-def conflict_rows(conflicts: list[Conflict], batch: Batch) -> list[dict[str, Any]]:
-    """Rows of `conflict`, in key order."""
-    rows: list[dict[str, Any]] = []
-    for conflict in conflicts:
-        progress = batch.progress[conflict.partition]
-        rows.append(
-            {
-                "tenant_key": conflict.tenant_key,
-                "event_key": conflict.event_key,
-                "event_id": conflict.event_id,
-                "digest": conflict.digest,
-                "detail": conflict.detail,
-                "topic": progress.topic,
-                "partition": progress.partition,
-                "offset": progress.last_offset,
-                "received_at_us": batch.received_at_us,
-            }
-        )
-    return sorted(rows, key=lambda row: [row[name] for name in ("tenant_key", "event_key", "digest")])
+    sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in MEASURES)
+    # Only names from the description of the table go into the text; values are bound or copied.
+    return (
+        f"INSERT INTO {table.name} ({', '.join(table.columns)}) {source}"
+        f" ON CONFLICT ({', '.join(table.key_columns)}) DO UPDATE SET {sums}"
+    )

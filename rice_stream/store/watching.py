@@ -11,11 +11,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
 from rice_stream.budgets.definition import Budget
-from rice_stream.instants import SECOND_US, SLOT_S
+from rice_stream.instants import SECOND_US
 from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import writing
+from rice_stream.store.totals_tables import USER_SLOTS
 
 
 def watch_user(engine: Engine, tenant_id: str, user_id: str) -> None:
@@ -54,8 +55,8 @@ def _totals_from_records(dialect: str, tenant_key: int, user_key: int) -> Insert
         if dialect == "sqlite"
         else func.div(records.c.ended_at_us, SECOND_US).cast(BigInteger)
     )
-    slot = (seconds - seconds % SLOT_S).label("slot_start_s")
-    keys = [records.c.user_key, records.c.attribution_key, records.c.factor_key]
+    slot = (seconds - seconds % USER_SLOTS.bucket_s).label(USER_SLOTS.start)
+    keys = [records.c[name] for name in USER_SLOTS.dimensions]
     sums = [func.count()] + [func.coalesce(func.sum(records.c[name]), 0) for name in MEASURES[1:]]
     query = (
         select(records.c.tenant_key, slot, *keys, *sums)
@@ -63,4 +64,4 @@ def _totals_from_records(dialect: str, tenant_key: int, user_key: int) -> Insert
         .group_by(records.c.tenant_key, slot, *keys)
     )
     statement = postgresql.insert(totals) if dialect == "postgresql" else sqlite.insert(totals)
-    return statement.from_select([column.name for column in totals.columns], query)
+    return statement.from_select(list(USER_SLOTS.columns), query)

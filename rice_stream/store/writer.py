@@ -1,8 +1,7 @@
 """The one transaction of a batch, step by step; `postgres.py` and `sqlite.py` know how each step is said."""
 
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -10,18 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.meter.amounts import Totals
-from rice_stream.quantities import MEASURES, UNKNOWN
-from rice_stream.store.batch import (
-    CONTENT_COLUMNS,
-    Batch,
-    CommitResult,
-    Conflict,
-    Progress,
-    Records,
-    Repeats,
-    totals_of,
-)
+from rice_stream.quantities import MEASURES
+from rice_stream.store.batch import Batch, CommitResult, Conflict, Records, Repeats, totals_of
+from rice_stream.store.batch_rows import progress_row
+from rice_stream.store.content import content_text
 from rice_stream.store.engine import StoreUnavailableError
+from rice_stream.store.record_columns import CONTENT_COLUMNS
+from rice_stream.store.totals_tables import MINUTES, TotalsTable
 
 _PROBE_AFTER_DUPLICATES = 16
 """Batches that look for known keys first, after one that met a known key: re-deliveries come in runs."""
@@ -53,10 +47,10 @@ class Writer(ABC):
                 self._add_totals(table, sums)
             # 3. What was refused, and what contradicted an earlier record.
             self._insert_quarantine(batch)
-            conflicts = self._standing(batch.repeats) + conflicts
+            conflicts = self._conflicts_within_batch(batch.repeats) + conflicts
             self._insert_conflicts(conflicts, batch)
             # 4. How far each partition has been read.
-            result, rows = _summary(batch, new, conflicts, totals["minute_total"])
+            result, rows = _summary(batch, new, conflicts, totals[MINUTES])
             self._save_progress(rows, batch.received_at_us)
         return result
 
@@ -80,7 +74,7 @@ class Writer(ABC):
             return new, _conflicts(records, batch.partition_of, differing)
         raise StoreUnavailableError("other workers keep writing the same events; are two groups reading one topic?")
 
-    def _standing(self, repeats: Repeats) -> list[Conflict]:
+    def _conflicts_within_batch(self, repeats: Repeats) -> list[Conflict]:
         """The contradictions within the batch that contradict the store as well.
 
         Where the store knew the key, what contradicts the first of the batch may be what the store holds: a repeat.
@@ -107,7 +101,7 @@ class Writer(ABC):
         """(rows whose key is known, those of them whose content differs from the stored)."""
 
     @abstractmethod
-    def _add_totals(self, table: str, totals: Totals) -> None:
+    def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
         """Add the sums to the rows of their keys, making rows that are not there."""
 
     @abstractmethod
@@ -137,60 +131,11 @@ def _conflicts(records: Records, partition_of: NDArray[np.intp], rows: NDArray[n
             tenant_key=int(records.columns["tenant_key"][row]),
             event_key=records.event_keys[row].tobytes(),
             event_id=records.event_ids[row].decode(),
-            detail=content_text({name: records.columns[name][row] for name in CONTENT_COLUMNS}),
+            detail=content_text({name: int(records.columns[name][row]) for name in CONTENT_COLUMNS}),
             partition=int(partition_of[row]),
         )
         for row in rows.tolist()
     ]
-
-
-def content_text(content: Mapping[str, np.int64]) -> str:
-    """What an event says (the values of CONTENT_COLUMNS), as JSON: stored with a conflict so that a person can compare."""
-    return json.dumps({name: None if value == UNKNOWN else int(value) for name, value in content.items()})
-
-
-PROBE_COLUMNS = ("tenant_key", "event_key", "factor_key", *CONTENT_COLUMNS)
-_SERVED = ("provider", "request_model", "response_model", "region")
-
-
-def probe_sql() -> str:
-    """(line, differs) of every probed key that the records hold; an event differs when what it said does.
-
-    The factors may differ without the event differing: tables and settings change. So of two factor rows only the
-    names that came with the event count.
-    """
-    served_p, served_r = (", ".join(f"f{alias}.{name}" for name in _SERVED) for alias in "pr")
-    same = " AND ".join(f"p.{name} IS NOT DISTINCT FROM r.{name}" for name in CONTENT_COLUMNS)
-    return (
-        f"SELECT p.line, NOT (({same}) AND ({served_p}) = ({served_r})) FROM probe p"
-        " JOIN prompt_record r ON r.tenant_key = p.tenant_key AND r.event_key = p.event_key"
-        " JOIN factor_use fp ON fp.factor_key = p.factor_key JOIN factor_use fr ON fr.factor_key = r.factor_key"
-    )
-
-
-def probe_rows(records: Records, spell_key: Callable[[bytes], Any]) -> Iterator[tuple[Any, ...]]:
-    """(line, *PROBE_COLUMNS) of every record, None for null."""
-    flat = records.event_keys.tobytes()
-    columns: list[list[Any]] = [
-        records.columns["tenant_key"].tolist(),
-        [spell_key(flat[i : i + 16]) for i in range(0, len(flat), 16)],
-        records.columns["factor_key"].tolist(),
-        *(nullable(records.columns[name]) for name in CONTENT_COLUMNS),
-    ]
-    return ((line, *values) for line, values in enumerate(zip(*columns, strict=True)))
-
-
-def nullable(column: NDArray[np.int64]) -> list[int | None]:
-    """The column as Python values, None where it is UNKNOWN."""
-    values: list[int | None] = column.tolist()
-    return [None if value == UNKNOWN else value for value in values]
-
-
-def known_and_differing(found: Iterable[tuple[int, bool]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split the answer of `probe_sql` into (known lines, differing lines), sorted."""
-    rows = sorted(found)
-    known = np.array([line for line, _ in rows], dtype=np.intp)
-    return known, np.array([line for line, differs in rows if differs], dtype=np.intp)
 
 
 def _summary(
@@ -215,19 +160,3 @@ def _summary(
         sums=dict(zip(MEASURES, added.sums.sum(axis=0).tolist(), strict=True)),
     )
     return result, rows
-
-
-def progress_row(progress: Progress, recorded: int, duplicates: int, conflicts: int) -> dict[str, Any]:
-    """A row of `kafka_progress` for one partition's part of a batch."""
-    return {
-        "topic": progress.topic,
-        "partition": progress.partition,
-        "first_offset": progress.first_offset,
-        "last_offset": progress.last_offset,
-        "events": progress.events,
-        "recorded": recorded,
-        "duplicates": duplicates,
-        "conflicts": conflicts,
-        "quarantined": progress.quarantined,
-        "gaps": progress.gaps,
-    }

@@ -18,9 +18,13 @@ from rice_stream.budgets.states import BudgetState, Consumed
 from rice_stream.meter.amounts import Totals
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.quantities import MEASURES
-from rice_stream.store.batch import CONTENT_COLUMNS, RECORD_COLUMNS, Batch, Conflict, Records
-from rice_stream.store.statements import PROGRESS_COUNTERS, conflict_rows, quarantine_rows
-from rice_stream.store.writer import KnownKeyError, Writer, known_and_differing, nullable
+from rice_stream.store.batch import Batch, Conflict, Records
+from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
+from rice_stream.store.probe import known_and_differing, nullable
+from rice_stream.store.record_columns import CONTENT_COLUMNS, RECORD_COLUMNS
+from rice_stream.store.statements import PROGRESS_COUNTERS
+from rice_stream.store.totals_tables import TotalsTable
+from rice_stream.store.writer import KnownKeyError, Writer
 from tests.simulation.store import Faults, WrapWriter, faulty_pipeline
 from tests.support.store_checks import TABLES
 
@@ -230,10 +234,10 @@ class MemoryWriter(Writer):
                 found.append((line, not (same and all(said[name] == before[name] for name in _SERVED))))
         return known_and_differing(found)
 
-    def _add_totals(self, table: str, totals: Totals) -> None:
+    def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
         for key, sums in zip(totals.keys.tolist(), totals.sums.tolist(), strict=True):
             self._store.add_up(
-                table, dict(zip(TABLES[table], key, strict=True)), dict(zip(MEASURES, sums, strict=True))
+                table.name, dict(zip(TABLES[table.name], key, strict=True)), dict(zip(MEASURES, sums, strict=True))
             )
 
     def _insert_quarantine(self, batch: Batch) -> None:

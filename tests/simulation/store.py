@@ -23,6 +23,7 @@ from rice_stream.store.budget_store import save_budget
 from rice_stream.store.engine import StoreUnavailableError, open_engine, writing
 from rice_stream.store.migrate import migrate
 from rice_stream.store.sqlite import SqliteWriter
+from rice_stream.store.totals_tables import SLOTS, TotalsTable
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writer import Writer
 from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, fake_reference
@@ -129,9 +130,9 @@ class FaultyWriter(Writer):
     def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         return self._inner._probe(records)
 
-    def _add_totals(self, table: str, totals: Totals) -> None:
+    def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
         self._inner._add_totals(table, totals)
-        if table == "slot_total":
+        if table == SLOTS:
             self._at("totals")
 
     def _insert_quarantine(self, batch: Batch) -> None:

@@ -4,15 +4,19 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
+from rice_stream.instants import epoch_us
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.store.engine import StoreUnavailableError, open_engine
+from rice_stream.store.event_key_columns import key_floor
+from rice_stream.store.retention import drop_records_before
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writers import open_writer
 from tests.support.databases import Databases, partitions
@@ -37,6 +41,17 @@ def test_each_month_has_a_partition_that_holds_its_records(engine: Engine) -> No
     with engine.connect() as connection:
         january = connection.execute(text("SELECT event_id FROM prompt_record_p202601 ORDER BY event_id")).scalars()
         assert list(january) == ["e-1", "e-2"]
+
+
+def test_retention_drops_months_and_no_other_table_that_is_attached_to_the_records(engine: Engine) -> None:
+    """An operator's archive is a partition too, and its name comes before those of the months."""
+    store(engine, chunk_of([event(event_id="e-1", ended_at="2025-12-31T12:00:00Z", started_at=None), event()]))
+    with engine.begin() as connection:
+        low, high = (key_floor(epoch_us(datetime(year, 1, 1, tzinfo=UTC)) // 1000) for year in (2001, 2002))
+        bounds = f"FOR VALUES FROM ('{low}') TO ('{high}')"
+        connection.execute(text(f"CREATE TABLE prompt_record_archive PARTITION OF prompt_record {bounds}"))
+    assert drop_records_before(engine, datetime(2026, 11, 22, tzinfo=UTC)) == 1
+    assert partitions(engine) == ["prompt_record_archive", "prompt_record_p202611"]
 
 
 def test_event_keys_order_as_events_do_in_time(engine: Engine) -> None:
@@ -212,7 +227,7 @@ def cut_connections(engine: Engine) -> Callable[[], None]:
     return cut
 
 
-def test_a_partition_that_was_dropped_behind_the_writers_back_is_made_anew(engine: Engine) -> None:
+def test_a_partition_that_was_dropped_behind_the_writers_back_is_made_again(engine: Engine) -> None:
     writer = open_writer(engine)
     pipeline = fake_pipeline(writer, engine)
     pipeline.process([chunk_of([event()])], NOON_US)

@@ -21,7 +21,7 @@ from rice_stream.runtime.opening import open_pipeline
 from rice_stream.runtime.settings import load_settings
 from rice_stream.store.batch import Batch
 from rice_stream.store.engine import open_engine
-from rice_stream.store.file_progress import FileLedger
+from rice_stream.store.file_progress import FileProgressStore
 from rice_stream.store.migrate import migrate
 from tests.support.cli_running import Shell, shell  # noqa: F401 - a fixture
 from tests.support.fakes import event
@@ -188,7 +188,7 @@ class Ingestion:
         limit = RejectionLimit(ratio_max=ratio_max, events_min=10)
         try:
             with open_file(self.path) as file:
-                steps = ingest_file(FileLedger(self.engine), pipeline, file, counts, limit)
+                steps = ingest_file(FileProgressStore(self.engine), pipeline, file, counts, limit)
                 for number, _ in enumerate(steps, start=1):
                     if number == batches:
                         break

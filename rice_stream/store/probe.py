@@ -1,0 +1,54 @@
+"""Looking for keys that the records hold already, and whether what they hold says the same: shared by both databases."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.quantities import UNKNOWN
+from rice_stream.store.batch import Records
+from rice_stream.store.record_columns import CONTENT_COLUMNS
+
+PROBE_COLUMNS = ("tenant_key", "event_key", "factor_key", *CONTENT_COLUMNS)
+_SERVED = ("provider", "request_model", "response_model", "region")
+
+
+def probe_sql() -> str:
+    """(line, differs) of every probed key that the records hold; an event differs when what it said does.
+
+    The factors may differ without the event differing: tables and settings change. So of two factor rows only the
+    names that came with the event count.
+    """
+    served_p, served_r = (", ".join(f"f{alias}.{name}" for name in _SERVED) for alias in "pr")
+    same = " AND ".join(f"p.{name} IS NOT DISTINCT FROM r.{name}" for name in CONTENT_COLUMNS)
+    return (
+        f"SELECT p.line, NOT (({same}) AND ({served_p}) = ({served_r})) FROM probe p"
+        " JOIN prompt_record r ON r.tenant_key = p.tenant_key AND r.event_key = p.event_key"
+        " JOIN factor_use fp ON fp.factor_key = p.factor_key JOIN factor_use fr ON fr.factor_key = r.factor_key"
+    )
+
+
+def probe_rows(records: Records, spell_key: Callable[[bytes], Any]) -> Iterator[tuple[Any, ...]]:
+    """(line, *PROBE_COLUMNS) of every record, None for null."""
+    flat = records.event_keys.tobytes()
+    columns: list[list[Any]] = [
+        records.columns["tenant_key"].tolist(),
+        [spell_key(flat[i : i + 16]) for i in range(0, len(flat), 16)],
+        records.columns["factor_key"].tolist(),
+        *(nullable(records.columns[name]) for name in CONTENT_COLUMNS),
+    ]
+    return ((line, *values) for line, values in enumerate(zip(*columns, strict=True)))
+
+
+def nullable(column: NDArray[np.int64]) -> list[int | None]:
+    """The column as Python values, None where it is UNKNOWN."""
+    values: list[int | None] = column.tolist()
+    return [None if value == UNKNOWN else value for value in values]
+
+
+def known_and_differing(found: Iterable[tuple[int, bool]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Split the answer of `probe_sql` into (known lines, differing lines), sorted."""
+    rows = sorted(found)
+    known = np.array([line for line, _ in rows], dtype=np.intp)
+    return known, np.array([line for line, differs in rows if differs], dtype=np.intp)

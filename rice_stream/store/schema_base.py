@@ -1,0 +1,16 @@
+"""What all tables share: one metadata, and the column types that differ between the databases."""
+
+from sqlalchemy import BigInteger, Integer, LargeBinary, MetaData, Uuid
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+EVENT_KEY: TypeEngine[bytes] = LargeBinary(16).with_variant(Uuid(as_uuid=False), "postgresql")
+AUTO_KEY = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows only where it is declared INTEGER

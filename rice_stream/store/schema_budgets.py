@@ -1,0 +1,55 @@
+"""Tables of budgets, their states and their alerts."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Table, Text, UniqueConstraint
+
+from rice_stream.store.schema_base import AUTO_KEY, metadata
+
+budget = Table(
+    "budget",
+    metadata,
+    Column("id", AUTO_KEY, primary_key=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("team_id", Text),
+    Column("project_id", Text),
+    Column("user_id", Text),
+    Column("model", Text),
+    Column("limit_amount", BigInteger, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("thresholds", Text, nullable=False),
+    Column("estimate", Text, nullable=False),
+    Column("hysteresis", Double, nullable=False),
+    Column("updated_at_us", BigInteger, nullable=False),
+    UniqueConstraint("tenant_id", "name"),
+    CheckConstraint("unit IN ('gco2e', 'kwh')", name="unit"),
+    CheckConstraint("limit_amount > 0", name="limit_amount"),
+)
+
+budget_state = Table(
+    "budget_state",
+    metadata,
+    Column("budget_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    comment="What judging has to remember of each budget (JSON)",
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("budget_id", BigInteger, nullable=False),
+    Column("budget", Text, nullable=False),
+    Column("period_start_us", BigInteger, nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("delivered_at_us", BigInteger),
+    Column("event", Text, nullable=False),
+    UniqueConstraint("tenant_id", "budget_id", "period_start_us", "threshold", "sequence"),
+    comment="Every state change of every budget: stored first, delivered second (this table is the outbox)",
+)
+Index("ix_alert_undelivered", alert.c.created_at_us, postgresql_where=alert.c.delivered_at_us.is_(None))

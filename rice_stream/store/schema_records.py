@@ -1,0 +1,132 @@
+"""Tables of what is accounted: prompt records, and the names that their keys stand for."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from rice_stream.store.schema_base import EVENT_KEY, metadata
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("tenant_key", Integer, primary_key=True),
+    Column("tenant_id", Text, nullable=False, unique=True),
+    Column("time_zone", Text, nullable=False, server_default="UTC"),
+)
+
+attribution = Table(
+    "attribution",
+    metadata,
+    Column("tenant_key", Integer, primary_key=True, autoincrement=False),
+    Column("attribution_key", Integer, primary_key=True, autoincrement=False),
+    # Empty text stands for "not given": a unique constraint does not see two NULLs as equal.
+    Column("team_id", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    UniqueConstraint("tenant_key", "team_id", "project_id", "source"),
+    comment="Who a prompt is charged to; one row per combination seen",
+)
+
+principal = Table(
+    "principal",
+    metadata,
+    Column("tenant_key", Integer, primary_key=True, autoincrement=False),
+    Column("principal_key", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("tenant_key", "kind", "name"),
+    CheckConstraint("kind IN ('user', 'api_key')", name="kind"),
+    comment="Users and API keys",
+)
+
+factor_use = Table(
+    "factor_use",
+    metadata,
+    Column("factor_key", Integer, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary(16), nullable=False, unique=True),
+    Column("provider", Text, nullable=False),
+    Column("request_model", Text, nullable=False),
+    Column("response_model", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("model_resolved", Text, nullable=False),
+    Column("model_rung", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("region_resolved", Text, nullable=False),
+    Column("region_rung", Text, nullable=False),
+    Column("hardware", Text, nullable=False),
+    Column("pue", Double, nullable=False),
+    Column("pue_rung", Text, nullable=False),
+    Column("rci_low_gco2e_per_kwh", Double, nullable=False),
+    Column("rci_mid_gco2e_per_kwh", Double, nullable=False),
+    Column("rci_high_gco2e_per_kwh", Double, nullable=False),
+    Column("rci_scope", Text, nullable=False),
+    Column("method_version", Text, nullable=False),
+    Column("factor_version", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    comment="What the estimate of a prompt rests on besides its tokens; rows never change",
+)
+
+basis = Table(
+    "basis",
+    metadata,
+    Column("basis_flags", Integer, primary_key=True, autoincrement=False),
+    Column("names", Text, nullable=False),
+)
+
+prompt_record = Table(
+    "prompt_record",
+    metadata,
+    # In an order that leaves no padding between the columns of a PostgreSQL row.
+    Column("tenant_key", Integer, primary_key=True, autoincrement=False),
+    Column("attribution_key", Integer, nullable=False),
+    Column("factor_key", Integer, nullable=False),
+    Column("basis_flags", Integer, nullable=False),
+    Column("event_key", EVENT_KEY, primary_key=True),
+    Column("ended_at_us", BigInteger, nullable=False),
+    Column("it_energy_uwh", BigInteger, nullable=False),
+    Column("facility_energy_uwh", BigInteger, nullable=False),
+    Column("carbon_low_ugco2e", BigInteger, nullable=False),
+    Column("carbon_mid_ugco2e", BigInteger, nullable=False),
+    Column("carbon_high_ugco2e", BigInteger, nullable=False),
+    Column("user_key", Integer),
+    Column("api_key_key", Integer),
+    Column("duration_us", BigInteger),
+    Column("input_tokens", Integer),
+    Column("cache_read_input_tokens", Integer),
+    Column("cache_write_input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("reasoning_output_tokens", Integer),
+    Column("embodied_ugco2e", BigInteger),
+    Column("water_ul", BigInteger),
+    Column("event_id", Text, nullable=False),
+    # The key begins with the event's time, so a range of keys is a range of time: one partition a month.
+    postgresql_partition_by="RANGE (event_key)",
+    sqlite_with_rowid=False,
+)
+
+Index(
+    "ix_prompt_record_event_id",
+    # Bloom filters of 64 pages each: a hundredth of what a tree would take, and next to nothing when records come in.
+    prompt_record.c.event_id,
+    postgresql_using="brin",
+    postgresql_ops={"event_id": "text_bloom_ops"},
+    postgresql_with={"autosummarize": "on", "pages_per_range": 64},
+).ddl_if(dialect="postgresql")
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("records_from_us", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="single_row"),
+    comment="Records that ended before this instant have been dropped; their totals stay",
+)

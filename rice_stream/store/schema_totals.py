@@ -1,0 +1,40 @@
+"""Tables of sums, made from their descriptions in `totals_tables`, and what their keeping needs."""
+
+from sqlalchemy import BigInteger, Column, Integer, Table, Text
+
+from rice_stream.quantities import MEASURES
+from rice_stream.store import totals_tables
+from rice_stream.store.schema_base import metadata
+from rice_stream.store.totals_tables import TotalsTable
+
+
+def _table(totals: TotalsTable) -> Table:
+    keys: list[Column[int]] = [
+        Column(key, BigInteger if key == totals.start else Integer, primary_key=True, autoincrement=False)
+        for key in totals.key_columns
+    ]
+    measures = [Column(measure, BigInteger, nullable=False) for measure in MEASURES]
+    return Table(totals.name, metadata, *keys, *measures, sqlite_with_rowid=False)
+
+
+minute_total = _table(totals_tables.MINUTES)
+slot_total = _table(totals_tables.SLOTS)
+user_slot_total = _table(totals_tables.USER_SLOTS)
+tenant_day_total = _table(totals_tables.TENANT_DAYS)
+day_total = _table(totals_tables.DAYS)
+
+watched_user = Table(
+    "watched_user",
+    metadata,
+    Column("tenant_key", Integer, primary_key=True, autoincrement=False),
+    Column("user_key", Integer, primary_key=True, autoincrement=False),
+    comment="Users with a budget: the only ones that user_slot_total is kept for (store/watching.py says why)",
+)
+
+month_start = Table(
+    "month_start",
+    metadata,
+    Column("time_zone", Text, primary_key=True),
+    Column("month_start_s", BigInteger, primary_key=True, autoincrement=False),
+    comment="First instants of the months of every time zone in use: SQL alone cannot know daylight saving on SQLite",
+)
