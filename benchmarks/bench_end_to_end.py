@@ -15,7 +15,7 @@ from benchmarks.traffic import events, produce
 from rice_stream.events.records import RawRecord
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.runtime.opening import open_pipeline
-from rice_stream.runtime.settings import load_settings
+from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.sandbox.stack.stack import LocalStack
 from rice_stream.store.batch import Records
 from rice_stream.store.copy_stream import records_stream

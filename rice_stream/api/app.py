@@ -20,7 +20,7 @@ from rice_stream.api.limits import RateLimit, check_token
 from rice_stream.api.metrics import HttpMetrics
 from rice_stream.api.problems import ProblemError, later
 from rice_stream.errors import RiceError, ServiceUnavailableError
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from fastapi import Request
 
 from rice_stream.api.problems import ProblemError, later
 from rice_stream.errors import UsageError
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 
 
 def check_binding(settings: Settings) -> None:

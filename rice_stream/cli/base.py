@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rice_stream.errors import RiceError
-from rice_stream.runtime.settings import Settings, load_settings
+from rice_stream.runtime.settings.loading import load_settings
+from rice_stream.runtime.settings.settings import Settings
 
 STDERR = Console(stderr=True, highlight=False)
 """For logs, progress and remarks: stdout carries answers only."""

@@ -23,7 +23,7 @@ from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import WINDOWS, Bound
 from rice_stream.reports.totals import totals as sum_totals
 from rice_stream.runtime.opening import open_method, open_store
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 
 __all__ = ["explain", "quarantine", "totals", "verify"]
 

@@ -10,7 +10,7 @@ import click
 from rice_stream.cli.base import Session, pass_session
 from rice_stream.errors import UsageError
 from rice_stream.runtime.logs import configure_logging
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from rice_stream.feeds.intensities import open_live_feed
 from rice_stream.meter.factors import no_live_feed
 from rice_stream.runtime.logs import configure_logging
 from rice_stream.runtime.opening import open_pipeline, open_store
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store import budget_store
 from rice_stream.store.engine import writing
 from rice_stream.store.watching import watch_users_of

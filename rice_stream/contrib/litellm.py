@@ -30,7 +30,8 @@ from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import RawRecord, Rejection
 from rice_stream.kafka.producer import EventProducer, NotTakenError
 from rice_stream.runtime.opening_kafka import kafka_config
-from rice_stream.runtime.settings import Settings, load_settings
+from rice_stream.runtime.settings.loading import load_settings
+from rice_stream.runtime.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

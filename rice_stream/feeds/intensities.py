@@ -8,7 +8,7 @@ from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.feeds.client import LiveFeed
 from rice_stream.feeds.sources import ElectricityMaps, GreatBritain, LiveSource, WattTime
 from rice_stream.meter.factors import LiveIntensity
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from rice_stream.kafka.client import describe_topics
 from rice_stream.kafka.lag import LagProbe
 from rice_stream.runtime.opening import open_method, open_reference, open_store
 from rice_stream.runtime.opening_kafka import kafka_config
-from rice_stream.runtime.settings import PREFIX, Settings
+from rice_stream.runtime.settings.section import Rows
+from rice_stream.runtime.settings.settings import PREFIX, Settings
 from rice_stream.store.engine import reading, store_errors
 from rice_stream.store.revisions import current_revision, head_revision
 
@@ -76,7 +77,7 @@ def _problem(name: str, detail: str, what_to_do: str, *, unreachable: bool = Fal
 def effective_settings(settings: Settings) -> dict[str, Any]:
     """Every setting by the name that it has in the environment; passwords and tokens masked."""
     shown: dict[str, Any] = {}
-    for name in type(settings).model_fields:
+    for name in settings.names():
         value = getattr(settings, name)
         if name == "database_url":
             value = masked_url(value.get_secret_value())
@@ -84,6 +85,8 @@ def effective_settings(settings: Settings) -> dict[str, Any]:
             value = MASK
         elif name.endswith("_url") and value is not None:
             value = _masked_address(value)
+        elif isinstance(value, Rows):
+            value = list(value.written)
         elif isinstance(value, tuple):
             value = list(value)
         shown[f"{PREFIX}{name.upper()}"] = (

@@ -5,7 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 
 
 class _JsonFormatter(logging.Formatter):

@@ -16,7 +16,7 @@ from rice_stream.meter.requests import TokenDefaults
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import open_engine, store_errors
 from rice_stream.store.mapping_store import StoredMappings
 from rice_stream.store.revisions import current_revision, head_revision

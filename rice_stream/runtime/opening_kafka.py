@@ -3,7 +3,7 @@
 from pydantic import SecretStr
 
 from rice_stream.kafka.config import KafkaConfig
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 
 
 def kafka_config(settings: Settings) -> KafkaConfig:

@@ -20,7 +20,7 @@ from rice_stream.kafka.lag import LagProbe
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.pipeline.rejection_limit import RejectionLimit
 from rice_stream.runtime.opening_kafka import kafka_config
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.retention import drop_records_before
 from rice_stream.worker.batches import BatchLoop

@@ -32,7 +32,8 @@ from rice_stream.quantities import (
 )
 from rice_stream.reference.reading import read_table
 from rice_stream.reference.tables import TABLES, Column, Table
-from rice_stream.runtime.settings import Settings, load_settings
+from rice_stream.runtime.settings.loading import load_settings
+from rice_stream.runtime.settings.settings import Settings
 
 LIMITS = {
     "pue": PUE_LIMITS,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.kafka.producer import EventProducer, NotTakenError
 from rice_stream.runtime.opening_kafka import kafka_config
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

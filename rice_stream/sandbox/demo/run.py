@@ -16,7 +16,7 @@ import click
 from rice_stream.kafka.lag import LagProbe
 from rice_stream.proof.verification import verify
 from rice_stream.runtime.opening_kafka import kafka_config
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 from rice_stream.sandbox.demo.background import Background
 from rice_stream.sandbox.demo.display import Display, choose_display, save_screenshot
 from rice_stream.sandbox.demo.figures import read_figures

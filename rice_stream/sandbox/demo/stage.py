@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.runtime.opening import open_pipeline
-from rice_stream.runtime.settings import PREFIX, Settings, load_settings
+from rice_stream.runtime.settings.loading import load_settings
+from rice_stream.runtime.settings.settings import PREFIX, Settings
 from rice_stream.sandbox.demo.budgets import demo_budgets
 from rice_stream.sandbox.demo.figures import read_versions
 from rice_stream.sandbox.demo.forecast import forecast
@@ -115,7 +116,7 @@ def demo_environment(settings: Settings, stack: LocalStack) -> dict[str, str]:
     for name in ("reference_dir", "site_file"):
         path = getattr(settings, name)
         chosen[name] = path and path.resolve()
-    chosen |= {name: json.dumps(getattr(settings, name)) for name in _POLICY_TABLES}
+    chosen |= {name: json.dumps(getattr(settings, name).written) for name in _POLICY_TABLES}
     topics = {"events_topics": settings.events_topics[0], "alerts_topic": settings.alerts_topic}
     return {
         **{f"{PREFIX}{name.upper()}": str(value) for name, value in (chosen | topics).items() if value is not None},

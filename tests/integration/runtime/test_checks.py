@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import make_url
 
 from rice_stream.runtime.checks import run_checks
-from rice_stream.runtime.settings import load_settings
+from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate

@@ -17,7 +17,7 @@ from rice_stream.budgets.states import BudgetState, Consumed
 from rice_stream.events.canonical import FIELD_NAMES, CanonicalEvent
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.records import RawRecord
-from rice_stream.runtime.settings import load_settings
+from rice_stream.runtime.settings.loading import load_settings
 from tests.support.docs_reading import blocks, codes, rows, section, text_of
 from tests.support.docs_schema import Schema, problems, resolve
 

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from rice_stream.budgets.parsing import parse_budget_file
-from rice_stream.runtime.settings import PREFIX, Settings, load_settings
+from rice_stream.runtime.settings.loading import load_settings
+from rice_stream.runtime.settings.settings import PREFIX, Settings
 from tests.support.docs_reading import text_of
 from tests.support.places import ROOT
 from tests.unit.docs.test_operations import metrics_of_the_worker

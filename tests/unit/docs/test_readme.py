@@ -6,7 +6,7 @@ import re
 import pytest
 
 from rice_stream.estimator.registry import load_method
-from rice_stream.runtime.settings import Settings
+from rice_stream.runtime.settings.settings import Settings
 from tests.support.cli_running import Shell, shell
 from tests.support.docs_reading import blocks, section, text_of
 

@@ -14,8 +14,19 @@ import pytest
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from rice_stream.runtime.settings import PREFIX, Settings, load_settings
-from tests.support.docs_reading import codes, rows, section, text_of
+from rice_stream.runtime.settings.batches import BatchSettings
+from rice_stream.runtime.settings.budgets import BudgetSettings
+from rice_stream.runtime.settings.database import DatabaseSettings
+from rice_stream.runtime.settings.estimating import EstimatingSettings
+from rice_stream.runtime.settings.formats import FormatSettings
+from rice_stream.runtime.settings.http import HttpSettings
+from rice_stream.runtime.settings.kafka import KafkaSettings
+from rice_stream.runtime.settings.live_feed import LiveFeedSettings
+from rice_stream.runtime.settings.loading import load_settings
+from rice_stream.runtime.settings.logs import LogSettings
+from rice_stream.runtime.settings.section import Rows, Section
+from rice_stream.runtime.settings.settings import PREFIX, Settings
+from tests.support.docs_reading import codes, first_codes, rows, section, text_of
 from tests.support.places import ROOT
 
 EXAMPLE = "deploy/rice.example.toml"
@@ -30,8 +41,10 @@ def _kind(annotation: Any) -> str:
     arguments = [argument for argument in get_args(annotation) if argument is not NoneType]
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in arguments)
+    if annotation is Rows:
+        return "JSON array"
     if get_origin(annotation) is tuple:
-        return "JSON array" if get_origin(arguments[0]) is dict else "comma list"
+        return "comma list"
     if get_origin(annotation) is dict:
         return "comma list of `a=b`"
     if arguments:  # "X | None", or X with bounds
@@ -70,7 +83,7 @@ def type_of(field: FieldInfo) -> str:
 def default_of(field: FieldInfo) -> str:
     """The default as one would write it into the environment."""
     default = field.get_default(call_default_factory=True)
-    if default is None or default in ({}, ()):
+    if default is None or default in ({}, (), Rows((), ())):
         return "none"
     if isinstance(default, bool):
         return str(default).lower()
@@ -91,6 +104,27 @@ def test_every_setting_is_documented_with_its_type_and_default(name: str) -> Non
     assert len(meaning) > 10
 
 
+def test_the_page_has_the_sections_of_the_code_each_with_its_settings_in_the_same_order() -> None:
+    """Who looks for a setting finds it under the same heading as in the code, and the other way round."""
+    page = section(text_of("docs/operations.md"), "## Settings")
+    headings = re.findall(r"^### (.+)$", page, flags=re.MULTILINE)
+    documented = {heading: first_codes(section(page, f"### {heading}")) for heading in headings}
+    written: dict[str, type[Section]] = {
+        "Kafka": KafkaSettings,
+        "Events of other formats": FormatSettings,
+        "Database": DatabaseSettings,
+        "Estimating": EstimatingSettings,
+        "Live carbon intensity": LiveFeedSettings,
+        "Batches": BatchSettings,
+        "Budgets": BudgetSettings,
+        "HTTP": HttpSettings,
+        "Logging": LogSettings,
+    }
+    expected = {heading: [f"{PREFIX}{name.upper()}" for name in part.model_fields] for heading, part in written.items()}
+    assert list(written.values()) == list(Settings.sections())
+    assert [(heading, names) for heading, names in documented.items() if names] == list(expected.items())
+
+
 def test_no_documented_setting_is_unknown_to_the_code() -> None:
     """What the page offers exists. RICE_CONFIG names the file and is no setting of its own."""
     assert set(_documented()) - {"RICE_CONFIG"} == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
@@ -98,11 +132,7 @@ def test_no_documented_setting_is_unknown_to_the_code() -> None:
 
 def test_a_setting_that_nothing_reads_is_marked_and_no_other() -> None:
     """`not used yet` is said of exactly those settings that no code asks for."""
-    sources = [path for path in (ROOT / "rice_stream").rglob("*.py") if path.name != "settings.py"]
-    code = (
-        "\n".join(path.read_text("utf-8") for path in sources)
-        + text_of("rice_stream/runtime/settings.py").partition("def factor_policy")[2]
-    )
+    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "rice_stream").rglob("*.py"))
     idle = {name for name in Settings.model_fields if not re.search(rf"\b(?:settings|_settings|self)\.{name}\b", code)}
     marked = {name for name, cells in _documented().items() if "not used yet" in cells[3]}
     assert marked == {f"{PREFIX}{name.upper()}" for name in idle}

@@ -18,7 +18,7 @@ from rice_stream.files.reading import EventFile, open_file
 from rice_stream.pipeline.pipeline import Chunk
 from rice_stream.pipeline.rejection_limit import RejectionLimit, TooManyRejectionsError
 from rice_stream.runtime.opening import open_pipeline
-from rice_stream.runtime.settings import load_settings
+from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.batch import Batch
 from rice_stream.store.engine import open_engine
 from rice_stream.store.file_progress import FileProgressStore

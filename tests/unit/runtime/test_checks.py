@@ -10,7 +10,7 @@ import pytest
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.runtime import checks
 from rice_stream.runtime.checks import MASK, effective_settings, masked_url, run_checks
-from rice_stream.runtime.settings import load_settings
+from rice_stream.runtime.settings.loading import load_settings
 from tests.support.databases import Databases
 from tests.support.reports_store import Store, open_store
 

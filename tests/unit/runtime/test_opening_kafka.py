@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rice_stream.kafka.config import KafkaConfig
 from rice_stream.runtime.opening_kafka import kafka_config
-from rice_stream.runtime.settings import load_settings
+from rice_stream.runtime.settings.loading import load_settings
 
 
 def test_every_connection_setting_reaches_the_config() -> None:

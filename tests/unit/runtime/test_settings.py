@@ -1,11 +1,12 @@
 """Settings: environment over file, one error for all problems, typos are never silent."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from rice_stream.errors import UsageError
-from rice_stream.runtime.settings import load_settings
+from rice_stream.runtime.settings.loading import load_settings
 
 
 def test_defaults_are_those_of_the_contract() -> None:
@@ -103,3 +104,18 @@ def test_a_wrong_format_rule_or_limit_is_named_with_what_is_allowed(name: str, v
     with pytest.raises(UsageError, match=f"RICE_{name}") as raised:
         load_settings(environment={f"RICE_{name}": value})
     assert said in str(raised.value)
+
+
+def test_rules_and_profiles_are_parsed_once_and_keep_how_they_were_written() -> None:
+    """What a validator has made is what the pipeline gets; `check` shows the JSON that the operator wrote."""
+    written = [{"model": "llama-*", "batch_size": 6}]
+    settings = load_settings(environment={"RICE_SERVING_OVERRIDES": json.dumps(written)})
+    assert settings.serving_overrides.written == tuple(written)
+    assert settings.factor_policy().overrides is settings.serving_overrides.parsed
+    assert load_settings(environment={}).factor_policy().overrides == ()
+
+
+@pytest.mark.parametrize("text", ["{}", "3", '["a"]', "not JSON"])
+def test_rows_that_are_no_array_of_objects_are_a_problem(text: str) -> None:
+    with pytest.raises(UsageError, match="RICE_SERVING_PROFILES: must be a JSON array of objects"):
+        load_settings(environment={"RICE_SERVING_PROFILES": text})

@@ -1,0 +1,49 @@
+"""All sections in one class. docs/operations.md explains every setting; a test checks that every one is documented."""
+
+from collections.abc import Iterator
+
+from rice_stream.runtime.settings.batches import BatchSettings
+from rice_stream.runtime.settings.budgets import BudgetSettings
+from rice_stream.runtime.settings.database import DatabaseSettings
+from rice_stream.runtime.settings.estimating import EstimatingSettings
+from rice_stream.runtime.settings.formats import FormatSettings
+from rice_stream.runtime.settings.http import HttpSettings
+from rice_stream.runtime.settings.kafka import KafkaSettings
+from rice_stream.runtime.settings.live_feed import LiveFeedSettings
+from rice_stream.runtime.settings.logs import LogSettings
+from rice_stream.runtime.settings.section import Section
+
+PREFIX = "RICE_"
+
+
+class Settings(
+    KafkaSettings,
+    FormatSettings,
+    DatabaseSettings,
+    EstimatingSettings,
+    LiveFeedSettings,
+    BatchSettings,
+    BudgetSettings,
+    HttpSettings,
+    LogSettings,
+):
+    """Every setting with its default. The name of a setting in the environment is `RICE_` + the field in capitals."""
+
+    @classmethod
+    def sections(cls) -> tuple[type[Section], ...]:
+        """The sections in the order of docs/operations.md."""
+        return tuple(base for base in cls.__bases__ if issubclass(base, Section))
+
+    @classmethod
+    def names(cls) -> Iterator[str]:
+        """The fields of all sections in the order of docs/operations.md."""
+        for section in cls.sections():
+            yield from section.model_fields
+
+    def contradictions(self) -> list[str]:
+        """What only two settings together can say: a format for a topic that is not read is a misspelt topic."""
+        return [
+            f"{PREFIX}EVENT_FORMATS: topic {topic} is not in {PREFIX}EVENTS_TOPICS ({', '.join(self.events_topics)})"
+            for topic in self.event_formats
+            if topic not in self.events_topics
+        ]
