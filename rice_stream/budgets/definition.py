@@ -14,7 +14,7 @@ from rice_stream.errors import UsageError
 from rice_stream.instants import zone
 
 Unit = Literal["gco2e", "kwh"]
-Estimate = Literal["low", "mid", "high"]
+Bound = Literal["low", "mid", "high"]
 PeriodName = Literal["day", "week", "month", "quarter", "year", "rolling-24h", "rolling-7d", "rolling-30d"]
 
 ROLLING_WINDOWS: Mapping[str, timedelta] = {
@@ -59,7 +59,7 @@ class Budget:
     period: PeriodName
     time_zone: str = "UTC"
     thresholds: tuple[float, ...] = THRESHOLDS_DEFAULT
-    estimate: Estimate = "mid"
+    estimate: Bound = "mid"
     hysteresis: float = HYSTERESIS_DEFAULT
 
     def __post_init__(self) -> None:
@@ -180,6 +180,6 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "period": _one_of(get_args(PeriodName)),
     "time_zone": _time_zone_problem,
     "thresholds": _thresholds_problem,
-    "estimate": _one_of(get_args(Estimate)),
+    "estimate": _one_of(get_args(Bound)),
     "hysteresis": _hysteresis_problem,
 }

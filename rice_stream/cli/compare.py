@@ -7,15 +7,15 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
-from rice_stream.cli.reports import defaults_of, instant
 from rice_stream.cli.requests import number, option_name
+from rice_stream.cli.times import instant
 from rice_stream.errors import UsageError
 from rice_stream.instants import FOREVER_S, SECOND_US, epoch_us
 from rice_stream.meter.what_if import Change
 from rice_stream.quantities import PRECISIONS
 from rice_stream.reports.comparison import Traffic
 from rice_stream.reports.comparison import compare as compare_traffic
-from rice_stream.runtime.opening import open_estimator, open_store
+from rice_stream.runtime.opening import open_estimator, open_store, token_defaults
 from rice_stream.store.views import WINDOWS_S
 
 _NUMBERS = ("devices", "batch_size", "pue", "rci_gco2e_per_kwh")
@@ -58,7 +58,7 @@ def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
         _traffic(given),
         change,
         estimator=estimator.at(time.time_ns() // 1000),
-        defaults=defaults_of(settings),
+        defaults=token_defaults(settings),
     )
     answer(document, as_json=as_json, human=lambda: _show(document))
 

@@ -8,9 +8,11 @@ import click
 
 from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer, json_option, pass_session, table
 from rice_stream.errors import UsageError
-from rice_stream.reports import quarantine as reports
-from rice_stream.reports.quarantine import Choice
+from rice_stream.reports.quarantine import dropped, quarantined
+from rice_stream.reports.quarantine import show as show_item
 from rice_stream.runtime.opening import open_pipeline, open_store
+from rice_stream.store.quarantine import STATUSES, Choice
+from rice_stream.store.quarantine import drop as drop_items
 
 
 @click.group(cls=CommandGroup)
@@ -24,7 +26,7 @@ def quarantine() -> None:
 @quarantine.command("list")
 @click.option("--reason", help="Only this reason code.")
 @click.option("--topic", help="Only from this topic (or file).")
-@click.option("--status", type=click.Choice([*reports.STATUSES, "all"]), default="held", show_default=True)
+@click.option("--status", type=click.Choice([*STATUSES, "all"]), default="held", show_default=True)
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="The latest N.")
 @json_option
 @pass_session
@@ -35,7 +37,7 @@ def list_(
 
     Example: rice-stream quarantine list --reason missing_field --limit 20
     """
-    document = reports.quarantined(
+    document = quarantined(
         open_store(session.settings),
         Choice(reason=reason, topic=topic),
         status=None if status == "all" else status,
@@ -59,7 +61,7 @@ def show(session: Session, quarantine_id: int, *, as_json: bool) -> None:
 
     Example: rice-stream quarantine show 12
     """
-    row = reports.show(open_store(session.settings), quarantine_id)
+    row = show_item(open_store(session.settings), quarantine_id)
     answer({"rows": [row]}, as_json=as_json, human=lambda: table(["field", "value"], list(row.items())))
 
 
@@ -135,7 +137,8 @@ def drop(session: Session, /, ids: tuple[int, ...], *, everything: bool, reason:
     Example: rice-stream quarantine drop 12 13
     """
     choice = _choice(ids, everything=everything, reason=reason)
-    document = reports.drop(open_store(session.settings), choice, time.time_ns() // 1000)
+    engine = open_store(session.settings)
+    document = dropped(engine, drop_items(engine, choice, time.time_ns() // 1000))
     answer(document, as_json=as_json, human=lambda: STDERR.print(f"{document['dropped']:,} dropped"))
 
 

@@ -1,13 +1,12 @@
 """`rice-stream tenant ...`."""
 
 import click
-from sqlalchemy import select
 
 from rice_stream.cli.base import CommandGroup, Session, answer, json_option, pass_session, table
+from rice_stream.reports.tenants import tenants
 from rice_stream.runtime.opening import open_store
-from rice_stream.store import schema
 from rice_stream.store.calendars import set_time_zone
-from rice_stream.store.engine import reading, writing
+from rice_stream.store.engine import Engine, writing
 
 
 @click.group(cls=CommandGroup)
@@ -31,7 +30,7 @@ def set_(session: Session, tenant_id: str, time_zone: str, *, as_json: bool) -> 
     engine = open_store(session.settings)
     with writing(engine) as connection:
         set_time_zone(connection, tenant_id, time_zone)
-    _show(session, as_json=as_json, only=tenant_id)
+    _show(engine, as_json=as_json, only=tenant_id)
 
 
 @tenant.command("list")
@@ -42,16 +41,11 @@ def list_(session: Session, *, as_json: bool) -> None:
 
     Example: rice-stream tenant list
     """
-    _show(session, as_json=as_json)
+    _show(open_store(session.settings), as_json=as_json)
 
 
-def _show(session: Session, *, as_json: bool, only: str | None = None) -> None:
-    columns = schema.tenant.c
-    query = select(columns.tenant_id, columns.time_zone).order_by(columns.tenant_id)
-    if only is not None:
-        query = query.where(columns.tenant_id == only)
-    with reading(open_store(session.settings)) as connection:
-        rows = [dict(row) for row in connection.execute(query).mappings()]
+def _show(engine: Engine, *, as_json: bool, only: str | None = None) -> None:
+    rows = tenants(engine, only=only)
 
     def human() -> None:
         table(["tenant", "time zone"], [[row["tenant_id"], row["time_zone"]] for row in rows])

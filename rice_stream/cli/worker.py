@@ -1,24 +1,16 @@
 """`rice-stream worker`."""
 
 import asyncio
-import time
 
 import click
-import yaml
-from sqlalchemy import Engine
 
 from rice_stream.alerting.judge import Judge
-from rice_stream.budgets.parsing import parse_budget_file
 from rice_stream.cli.base import Session, pass_session
-from rice_stream.errors import UsageError
 from rice_stream.feeds.intensities import open_live_feed
 from rice_stream.meter.factors import no_live_feed
+from rice_stream.runtime.budgets_file import apply_budgets_file
 from rice_stream.runtime.logs import configure_logging
 from rice_stream.runtime.opening import open_pipeline, open_store
-from rice_stream.runtime.settings.settings import Settings
-from rice_stream.store import budget_store
-from rice_stream.store.engine import writing
-from rice_stream.store.watching import watch_users_of
 
 
 @click.command()
@@ -62,20 +54,3 @@ def worker(session: Session, until_idle: float | None) -> None:
             live.close()
         writer.close()
         engine.dispose()
-
-
-def apply_budgets_file(settings: Settings, engine: Engine) -> None:
-    """Set the budgets of RICE_BUDGETS_FILE; budgets that it does not name stay as they are."""
-    if settings.budgets_file is None:
-        return
-    try:
-        loaded = yaml.safe_load(settings.budgets_file.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"RICE_BUDGETS_FILE: cannot read {settings.budgets_file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{settings.budgets_file} is not YAML: {error}") from error
-    budgets = parse_budget_file(loaded)
-    watch_users_of(engine, budgets)
-    with writing(engine) as connection:
-        for budget in budgets:
-            budget_store.save_budget(connection, budget, time.time_ns() // 1000)

@@ -19,9 +19,9 @@ from rice_stream.events.decoding import decode_batch
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import RawRecord, Rejection
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
-from rice_stream.reports.quarantine import Choice, held_ids, set_status
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
+from rice_stream.store.quarantine import Choice, held_ids, set_status
 
 Fetch = Callable[[str, int, int], RawRecord | None]
 """(topic, partition, offset) -> the record as it lies on Kafka; None when it is not there (any more)."""

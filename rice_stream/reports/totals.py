@@ -35,7 +35,7 @@ from rice_stream.store.views import WINDOWS_S
 
 WINDOWS = (*WINDOWS_S, "mtd")
 
-Bound = datetime | date | None
+TimeBound = datetime | date | None
 """An instant, a local day of each tenant (its first instant), or no bound at all."""
 
 _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}
@@ -50,8 +50,8 @@ def totals(
     tenant: str | None = None,
     by: Sequence[str] = (),
     window: str | None = None,
-    start: Bound = None,
-    end: Bound = None,
+    start: TimeBound = None,
+    end: TimeBound = None,
     limit: int | None = None,
     offset: int = 0,
     impacts: bool = False,
@@ -101,7 +101,7 @@ def parse_fields(by: Sequence[str]) -> tuple[str, ...]:
     return fields or ("tenant",)
 
 
-def _check(window: str | None, start: Bound, end: Bound) -> None:
+def _check(window: str | None, start: TimeBound, end: TimeBound) -> None:
     if window is not None and window not in WINDOWS:
         raise UsageError(f"--window {window}: choose from {', '.join(WINDOWS)}")
     if window is not None and (start is not None or end is not None):
@@ -118,7 +118,7 @@ def _time_zones(connection: Connection, tenant: str | None) -> list[str]:
     return list(found.scalars())
 
 
-def _range(zone: str, now: datetime, window: str | None, start: Bound, end: Bound) -> tuple[int, int]:
+def _range(zone: str, now: datetime, window: str | None, start: TimeBound, end: TimeBound) -> tuple[int, int]:
     """(from, to) in epoch microseconds for the tenants of a time zone."""
     if window is None:
         from_us = 0 if start is None else _instant_us(start, zone)

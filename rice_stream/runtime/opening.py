@@ -77,6 +77,11 @@ def _open_site(path: Path) -> Site:
         raise UsageError(f"RICE_SITE_FILE: cannot read {path}: {error.strerror}") from error
 
 
+def token_defaults(settings: Settings) -> TokenDefaults:
+    """The counts that stand in for unknown ones."""
+    return TokenDefaults(settings.default_input_tokens, settings.default_output_tokens)
+
+
 def open_pipeline(
     settings: Settings, engine: Engine, live: LiveLookup = no_live_feed, formats: FormatOptions | None = None
 ) -> tuple[Pipeline, Writer]:
@@ -85,7 +90,7 @@ def open_pipeline(
     pipeline = Pipeline(
         engine=engine,
         writer=writer,
-        defaults=TokenDefaults(settings.default_input_tokens, settings.default_output_tokens),
+        defaults=token_defaults(settings),
         estimator=open_estimator(settings),
         live=live,
         formats=formats or settings.format_options(),

@@ -10,6 +10,18 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, Ope
 
 from rice_stream.errors import ServiceUnavailableError, UsageError
 
+__all__ = [
+    "Connection",
+    "Engine",
+    "StoreUnavailableError",
+    "first_line",
+    "open_engine",
+    "reading",
+    "store_errors",
+    "writing",
+]
+"""`Connection` and `Engine` are named here for those that hand them on without importing SQLAlchemy."""
+
 SUPPORTED = ("postgresql", "sqlite")
 
 

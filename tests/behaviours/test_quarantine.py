@@ -9,7 +9,7 @@ from rice_stream.events.records import RawRecord, Rejection
 from rice_stream.pipeline.quarantine_replay import Fetch, nothing_on_kafka, parse_patches, replay
 from rice_stream.proof.verification import verify
 from rice_stream.reports import quarantine
-from rice_stream.reports.quarantine import Choice
+from rice_stream.store.quarantine import Choice, drop
 from rice_stream.store.retention import drop_records_before
 from tests.support.fakes import NOON_US, value_of
 from tests.support.reports_store import NOON, Store, at, picked
@@ -166,14 +166,14 @@ class TestQuarantine:
         """By id, by reason; a dropped one is neither listed nor replayed, and stays in the table."""
         store.add(b"}", b"{", at("2026-11-22T11:00:00Z", tenant_id=...))
         [first] = store.rows('SELECT id FROM quarantine WHERE "offset" = 0')
-        dropped = quarantine.drop(store.engine, Choice(ids=(first["id"],)), LATER_US)
+        dropped = quarantine.dropped(store.engine, drop(store.engine, Choice(ids=(first["id"],)), LATER_US))
         assert picked(dropped["rows"], "offset", "status") == [(0, "dropped")]
-        assert quarantine.drop(store.engine, Choice(reason="not_json"), LATER_US)["dropped"] == 1
+        assert len(drop(store.engine, Choice(reason="not_json"), LATER_US)) == 1
         assert statuses(store) == ["dropped", "dropped", "held"]
         with pytest.raises(UsageError, match=f"no longer held: {first['id']} "):
             replayed(store, Choice(ids=(first["id"],)))
         with pytest.raises(UsageError, match="not in quarantine: 12345"):
-            quarantine.drop(store.engine, Choice(ids=(12345,)), LATER_US)
+            drop(store.engine, Choice(ids=(12345,)), LATER_US)
         assert outcome(replayed(store, tenant_id="acme"))["replayed"] == 1
 
     def test_what_retention_refuses_stays_held(self, store: Store) -> None:

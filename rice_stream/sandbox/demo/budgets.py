@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rice_stream.budgets.definition import Budget, Estimate, PeriodName, Unit
+from rice_stream.budgets.definition import Bound, Budget, PeriodName, Unit
 from rice_stream.sandbox.demo.forecast import Forecast
 
 REFERENCE_S = 30.0
@@ -20,7 +20,7 @@ class Planned:
     at_s: float
     threshold: float
     thresholds: tuple[float, ...] = (0.8, 1.0)
-    estimate: Estimate = "mid"
+    estimate: Bound = "mid"
     by_team: bool = False
 
 

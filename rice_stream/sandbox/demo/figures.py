@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from rice_stream.budgets.announcement import in_units
-from rice_stream.budgets.definition import Budget, Estimate
+from rice_stream.budgets.definition import Bound, Budget
 from rice_stream.budgets.periods import period_at
 from rice_stream.budgets.states import State
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
@@ -83,7 +83,7 @@ class BudgetFigure:
     reached: tuple[float, ...]
     """The thresholds at or above which the consumption is now, whether or not that was judged already."""
     state: State
-    estimate: Estimate = "mid"
+    estimate: Bound = "mid"
     """Which end of the range `consumed` is."""
 
 

@@ -19,10 +19,10 @@ from rice_stream.pipeline.pipeline import Chunk
 from rice_stream.pipeline.quarantine_replay import replay
 from rice_stream.proof.topic_verification import verify_against_topic
 from rice_stream.proof.verification import verify
-from rice_stream.reports.quarantine import Choice
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.sandbox.stack.kafka import KafkaServer
+from rice_stream.store.quarantine import Choice
 from rice_stream.store.retention import drop_records_before
 from tests.support.databases import Databases
 from tests.support.fakes import NOON_US, FakeMethod, value_of

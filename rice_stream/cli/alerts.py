@@ -1,0 +1,28 @@
+"""`rice-stream alerts`."""
+
+import click
+
+from rice_stream.cli.base import Session, answer, json_option, pass_session, table
+from rice_stream.reports.alerts import latest_alerts
+from rice_stream.runtime.opening import open_store
+
+
+@click.command()
+@click.option("--tenant")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="The latest N.")
+@json_option
+@pass_session
+def alerts(session: Session, tenant: str | None, limit: int, *, as_json: bool) -> None:
+    """State changes of budgets, latest first, and whether Kafka has confirmed them.
+
+    Example: rice-stream alerts --tenant acme
+    """
+    rows = latest_alerts(open_store(session.settings), tenant=tenant, limit=limit)
+
+    def human() -> None:
+        names = ["time", "tenant", "budget", "threshold", "state", "delivered"]
+        table(
+            names, [[r["time"], r["tenant_id"], r["budget"], r["threshold"], r["state"], r["delivered"]] for r in rows]
+        )
+
+    answer({"alerts": rows}, as_json=as_json, human=human)

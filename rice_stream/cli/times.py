@@ -1,0 +1,27 @@
+"""Times as they are given on the command line: a date, or an RFC 3339 instant."""
+
+import re
+from datetime import UTC, date, datetime
+
+from rice_stream.errors import UsageError
+from rice_stream.instants import parse_time
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def moment(name: str, value: str | None) -> datetime | date | None:
+    """A date or an RFC 3339 instant; None where the option `name` is not given. UsageError: it is neither."""
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(value) if _DATE.fullmatch(value) else parse_time(value)
+    except ValueError as error:
+        raise UsageError(f"{name} {value}: {error}; a date such as 2026-11-22 is allowed as well") from error
+
+
+def instant(name: str, value: str | None) -> datetime | None:
+    """An instant; a date means its beginning in UTC. UsageError: it is neither."""
+    given = moment(name, value)
+    if given is None or isinstance(given, datetime):
+        return given
+    return datetime(given.year, given.month, given.day, tzinfo=UTC)

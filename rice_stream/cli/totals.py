@@ -1,0 +1,86 @@
+"""`rice-stream totals`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.times import moment
+from rice_stream.reports.sums import FIELDS
+from rice_stream.reports.totals import WINDOWS
+from rice_stream.reports.totals import totals as sum_totals
+from rice_stream.runtime.opening import open_store
+
+_WH_PER_KWH, _G_PER_KG = 1000, 1000
+
+
+@click.command()
+@click.option("--tenant", help="Only this tenant.")
+@click.option(
+    "--by", multiple=True, metavar="NAME", help=f"{', '.join(FIELDS)}; several, or a comma list.  [default: tenant]"
+)
+@click.option("--window", type=click.Choice(WINDOWS), help="The time until now: rolling, or month to date (mtd).")
+@click.option("--from", "start", metavar="TIME", help="Date or RFC 3339 instant at which to begin.")
+@click.option("--to", "end", metavar="TIME", help="Date or instant at which to end; itself not included.")
+@click.option(
+    "--impacts", is_flag=True, help="Embodied carbon and water as well, beside the carbon (from the records)."
+)
+@click.option("--limit", type=click.IntRange(1), help="Show at most N rows, largest carbon first.")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Leave out the first N rows.")
+@json_option
+@pass_session
+def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
+    """Prompts, tokens, energy and carbon, by any names and over any time. Days are those of each tenant's time zone.
+
+    Example: rice-stream totals --tenant acme --by team,model --from 2026-11-01 --to 2026-12-01
+    """
+    document = sum_totals(
+        open_store(session.settings),
+        now=datetime.now(UTC),
+        tenant=asked["tenant"],
+        by=asked["by"],
+        window=asked["window"],
+        start=moment("--from", asked["start"]),
+        end=moment("--to", asked["end"]),
+        limit=asked["limit"],
+        offset=asked["offset"],
+        impacts=asked["impacts"],
+    )
+    answer(document, as_json=as_json, human=lambda: _show_totals(document))
+
+
+def _show_totals(document: dict[str, Any]) -> None:
+    by = document["by"]
+    window = document["window"]
+    impacts = "impact_prompts" in document["total"]
+    rows = [[*(row[name] for name in by), *_total_cells(row)] for row in document["rows"]]
+    total = ["all", *[""] * (len(by) - 1), *_total_cells(document["total"])]
+    columns = [*by, "prompts", "input tokens", "output tokens", "kWh", "kgCO2e", "low", "high"]
+    columns += ["kgCO2e embodied, beside it", "water l", "of prompts"] if impacts else []
+    span = " ".join(f"{word} {window[word]}" for word in ("from", "to") if window[word]) or "all time"
+    table(columns, [*rows, total], title=f"{window['name'] or 'totals'}: {span}")
+    left_out = document["rows_total"] - len(rows)
+    if left_out:
+        STDERR.print(
+            f"{left_out} of {document['rows_total']} rows are not shown (--limit, --offset); the last line is of all."
+        )
+
+
+def _total_cells(row: dict[str, Any]) -> list[object]:
+    carbon = row["carbon_gco2e"]
+    return [
+        row["prompts"],
+        row["input_tokens"],
+        row["output_tokens"],
+        row["facility_energy_wh"] / _WH_PER_KWH,
+        *(carbon[end] / _G_PER_KG for end in ("mid", "low", "high")),
+        *_impact_cells(row),
+    ]
+
+
+def _impact_cells(row: dict[str, Any]) -> list[object]:
+    if "impact_prompts" not in row:
+        return []
+    embodied = row["embodied_gco2e"]
+    return [None if embodied is None else embodied / _G_PER_KG, row["water_l"], row["impact_prompts"]]

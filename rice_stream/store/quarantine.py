@@ -1,0 +1,74 @@
+"""Settling what was refused: choosing held items, and marking them as replayed or dropped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Engine, select, update
+
+from rice_stream.errors import UsageError
+from rice_stream.store import schema
+from rice_stream.store.engine import reading, writing
+
+STATUSES = ("held", "replayed", "dropped")
+_IDS_MAX = 10_000
+"""Ids that one statement changes: SQLite allows a limited number of parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of the held rows: some by id, those of a reason, of a topic, or (with neither) all."""
+
+    ids: tuple[int, ...] = ()
+    reason: str | None = None
+    topic: str | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """In SQL; the status is not part of it."""
+        table = schema.quarantine.c
+        found: list[ColumnElement[bool]] = []
+        if self.ids:
+            found.append(table.id.in_(self.ids))
+        if self.reason is not None:
+            found.append(table.reason == self.reason)
+        if self.topic is not None:
+            found.append(table.topic == self.topic)
+        return found
+
+
+def held_ids(engine: Engine, choice: Choice) -> list[int]:
+    """Ids of the chosen rows that are held, in order. UsageError: one that was asked for by its id is not there."""
+    table = schema.quarantine
+    query = select(table.c.id, table.c.status).where(*choice.conditions()).order_by(table.c.id)
+    if not choice.ids:
+        query = query.where(table.c.status == "held")
+    with reading(engine) as connection:
+        found = {row.id: row.status for row in connection.execute(query)}
+    unknown = [quarantine_id for quarantine_id in choice.ids if quarantine_id not in found]
+    if unknown:
+        raise UsageError(f"not in quarantine: {', '.join(map(str, unknown))}; see `rice-stream quarantine list`")
+    settled = [
+        f"{quarantine_id} ({found[quarantine_id]})" for quarantine_id in choice.ids if found[quarantine_id] != "held"
+    ]
+    if settled:
+        raise UsageError(f"no longer held: {', '.join(settled)}")
+    return [quarantine_id for quarantine_id, status in found.items() if status == "held"]
+
+
+def set_status(engine: Engine, ids: Sequence[int], status: str, now_us: int) -> None:
+    """Settle held rows; those that are settled already stay as they are."""
+    table = schema.quarantine
+    with writing(engine) as connection:
+        for first in range(0, len(ids), _IDS_MAX):
+            chosen = table.c.id.in_(ids[first : first + _IDS_MAX])
+            values = {"status": status, "resolved_at_us": now_us}
+            connection.execute(update(table).where(chosen, table.c.status == "held").values(values))
+
+
+def drop(engine: Engine, choice: Choice, now_us: int) -> list[int]:
+    """Put held rows aside, so that they are not listed or replayed; they are kept. Returns their ids.
+
+    UsageError: an unknown id.
+    """
+    ids = held_ids(engine, choice)
+    set_status(engine, ids, "dropped", now_us)
+    return ids
