@@ -3,15 +3,15 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, text
-
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.instants import SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
 from rice_stream.quantities import MICRO
-from rice_stream.reference.types import KNOWN_MODEL_RUNGS
+from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
+from rice_stream.reports.resolved_sums import resolved_sums
+from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.snapshot import snapshot
 
-_SUMS = "SUM(m.prompts), SUM(m.input_tokens), SUM(m.output_tokens), SUM(m.carbon_mid_ugco2e)"
+_MEASURES = ("prompts", "input_tokens", "output_tokens", "carbon_mid_ugco2e")
 _UNNAMED = "unknown"
 
 
@@ -37,16 +37,11 @@ class _Kind(NamedTuple):
         found = {}
         if self.model_rung not in KNOWN_MODEL_RUNGS:
             found["model"] = (self.model, self.model_resolved, self.model_rung)
-        if _is_assumed(self.region_rung):
+        if is_place_assumed(self.region_rung):
             found["region"] = (self.region, self.region_resolved, self.region_rung)
         if self.tenant_id == UNKNOWN_TENANT:
             found["tenant"] = (self.tenant_id, self.tenant_id, _UNNAMED)
         return found
-
-
-def _is_assumed(rung: str) -> bool:
-    """Whether the place itself was assumed: an average, a default or the provider's usual place stands for it."""
-    return rung.removesuffix("_converted") in {"area", "world", "vendor", "default_region"}
 
 
 def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: int | None = None) -> dict[str, Any]:
@@ -85,14 +80,8 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
 
 
 def _kinds(connection: Connection, from_s: int) -> list[_Kind]:
-    statement = text(
-        "SELECT t.tenant_id, f.provider, f.model, f.model_resolved, f.model_rung, f.region, f.region_resolved,"
-        f" f.region_rung, {_SUMS} FROM slot_total m JOIN tenant t ON t.tenant_key = m.tenant_key"
-        " JOIN factor_use f ON f.factor_key = m.factor_key WHERE m.slot_start_s >= :from_s"
-        " GROUP BY t.tenant_id, f.provider, f.model, f.model_resolved, f.model_rung, f.region, f.region_resolved,"
-        " f.region_rung"
-    )
-    return [_Kind(*row[:8], *map(int, row[8:])) for row in connection.execute(statement, {"from_s": from_s})]
+    groups = resolved_sums(connection, _Kind._fields[:8], _MEASURES, from_s=from_s)
+    return [_Kind._make((*names, *sums)) for names, sums in groups]
 
 
 def _row(name: tuple[str, str, str, str, str], sums: list[int], carbon: int) -> dict[str, Any]:

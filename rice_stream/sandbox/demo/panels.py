@@ -5,8 +5,8 @@ from itertools import zip_longest
 
 from rich.text import Text
 
+from rice_stream.reports.figures import BudgetFigure, Named
 from rice_stream.sandbox.demo import amounts
-from rice_stream.sandbox.demo.figures import BudgetFigure, Named
 from rice_stream.sandbox.demo.layout import bar, beside, box, cell, gauge, line, sparkline, spread
 from rice_stream.sandbox.demo.view import ArrivedAlert, View, budget_label
 

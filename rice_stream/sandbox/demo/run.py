@@ -15,11 +15,11 @@ import click
 
 from rice_stream.kafka.lag import LagProbe
 from rice_stream.proof.verification import verify
+from rice_stream.reports.figures import read_figures
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.sandbox.demo.background import Background
 from rice_stream.sandbox.demo.display import Display, choose_display, save_screenshot
-from rice_stream.sandbox.demo.figures import read_figures
 from rice_stream.sandbox.demo.inbox import AlertInbox
 from rice_stream.sandbox.demo.options import DemoOptions
 from rice_stream.sandbox.demo.stage import Stage, open_stage
@@ -116,7 +116,7 @@ class _Play:
             save_screenshot(replace(self._view("live"), waiting=0), self._options.screenshot)
         self._worker_is_needed = False
         exit_code = self._result(self._background.work(stage.worker.stop), "the worker stops")
-        figures = read_figures(stage.engine)
+        figures = read_figures(stage.engine, datetime.now(UTC))
         self._show_until(lambda: self._inbox.ids >= figures.alert_ids, "the last alerts arrive", ALERTS_DEADLINE_S)
         verification = self._result(self._background.work(lambda: verify(stage.engine)), "verifying every total")
         return Outcome(

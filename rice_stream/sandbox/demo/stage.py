@@ -10,22 +10,20 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Engine
-
+from rice_stream.alerting.budgets import set_budgets
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.meter.factors import FactorPolicy
+from rice_stream.reports.figures import read_versions
 from rice_stream.runtime.opening import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.settings import PREFIX, Settings
 from rice_stream.sandbox.demo.budgets import demo_budgets
-from rice_stream.sandbox.demo.figures import read_versions
 from rice_stream.sandbox.demo.forecast import forecast
 from rice_stream.sandbox.demo.options import DemoOptions
 from rice_stream.sandbox.demo.view import Place
 from rice_stream.sandbox.demo.worker_process import WorkerProcess
 from rice_stream.sandbox.stack.stack import LocalStack, local_stack
-from rice_stream.store import budget_store
-from rice_stream.store.engine import open_engine, store_errors, writing
+from rice_stream.store.engine import Engine, open_engine, store_errors
 from rice_stream.store.migrate import migrate
 
 PARTITIONS = 4
@@ -130,9 +128,7 @@ def _set_budgets(settings: Settings, engine: Engine, options: DemoOptions) -> No
         expected = forecast(pipeline, options, datetime.now(UTC), FORECAST_S)
     finally:
         writer.close()
-    with writing(engine) as connection:
-        for budget in demo_budgets(expected, options.seconds):
-            budget_store.save_budget(connection, budget, time.time_ns() // 1000)
+    set_budgets(engine, demo_budgets(expected, options.seconds), time.time_ns() // 1000)
 
 
 def _write_environment(directory: Path, environment: dict[str, str]) -> Path:

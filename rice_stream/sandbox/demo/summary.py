@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rice_stream.reports.figures import Figures
 from rice_stream.sandbox.demo import amounts
-from rice_stream.sandbox.demo.figures import Figures
 from rice_stream.sandbox.demo.view import ArrivedAlert, budget_label
 
 _TENANTS_SHOWN = 3

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from rice_stream.sandbox.demo.figures import NOTHING, Figures
+from rice_stream.reports.figures import NOTHING, Figures
 
 
 @dataclass(frozen=True, slots=True)

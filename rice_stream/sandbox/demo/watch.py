@@ -5,10 +5,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from sqlalchemy import Engine
-
-from rice_stream.sandbox.demo.figures import NOTHING, Figures, read_figures
+from rice_stream.reports.figures import NOTHING, Figures, read_figures
+from rice_stream.store.engine import Engine
 
 INTERVAL_S = 0.5
 RATE_INTERVAL_S = 1.0
@@ -43,7 +43,7 @@ class Watch:
     def refresh(self) -> Snapshot:
         """Read the figures now."""
         sent = self._sent()  # before the store is read: what comes later is not late
-        figures = read_figures(self._engine)
+        figures = read_figures(self._engine, datetime.now(UTC))
         now_s = time.monotonic()
         if (passed_s := now_s - self._measured_s) >= RATE_INTERVAL_S:
             self._rates_per_s.append((figures.totals.prompts - self._measured_prompts) / passed_s)

@@ -12,7 +12,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from rice_stream.sandbox.demo.figures import NOTHING, Accounted, BudgetFigure, Figures, Named, Sums
+from rice_stream.reports.figures import NOTHING, Accounted, BudgetFigure, Figures, Named, Sums
 from rice_stream.sandbox.demo.layout import bar, gauge, sparkline
 from rice_stream.sandbox.demo.screen import draw
 from rice_stream.sandbox.demo.view import ArrivedAlert, Place, View

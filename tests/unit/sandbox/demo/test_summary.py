@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rice_stream.sandbox.demo.figures import Accounted, BudgetFigure, Figures, Named, Sums
+from rice_stream.reports.figures import Accounted, BudgetFigure, Figures, Named, Sums
 from rice_stream.sandbox.demo.inbox import parse_alert
 from rice_stream.sandbox.demo.summary import Outcome, summary_lines
 from rice_stream.sandbox.demo.view import ArrivedAlert

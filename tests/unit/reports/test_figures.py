@@ -1,4 +1,4 @@
-"""The figures of the demo's screen are the store's, to the last integer."""
+"""A dashboard's figures are the store's, to the last integer."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,8 +14,7 @@ from rice_stream.budgets.parsing import parse_budget
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import ModelFactor
-from rice_stream.sandbox.demo.figures import NOTHING, Accounted, Named, Sums, read_figures, read_versions
-from rice_stream.sandbox.demo.watch import RATES_MAX, Watch
+from rice_stream.reports.figures import NOTHING, Accounted, Named, Sums, read_figures, read_versions
 from rice_stream.store import budget_store
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.migrate import migrate
@@ -73,7 +72,7 @@ def sums(prompts: int, weighted_tokens: int, **tokens: int) -> Sums:
 
 
 def test_an_empty_store_has_no_figures(engine: Engine) -> None:
-    """Before the first prompt the screen shows zeros, not an error."""
+    """Before the first prompt a dashboard shows zeros, not an error."""
     assert read_figures(engine, NOON) == NOTHING
 
 
@@ -136,13 +135,3 @@ def test_budgets_show_what_the_worker_judged_and_what_is_reached_now(engine: Eng
     figures = read_figures(engine, NOON)
     assert figures.budgets[0].state == "exceeded"
     assert len(figures.alert_ids) == 2
-
-
-def test_the_watch_tells_what_is_not_stored_yet(engine: Engine, pipeline: Pipeline) -> None:
-    """Events confirmed before the store was read and not in it are the lag; repeats and refusals are no lag."""
-    watch = Watch(engine, sent=lambda: 5)
-    assert watch.latest.figures == NOTHING
-    pipeline.process([chunk_of([event(), event(), event(event_id="e-2", output_tokens=-1)])], NOON_US)
-    assert watch.refresh().waiting == 2
-    assert watch.latest.figures.totals.prompts == 1
-    assert len(watch.latest.rates_per_s) <= RATES_MAX

@@ -1,21 +1,23 @@
-"""What the screen and the summary show of the store: a few small queries on the totals, never on the records."""
+"""The figures of a dashboard: what is stored and how it stands now, in a few small queries on the totals.
+
+The records are never read, so the answer takes the same time however many prompts there are.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import func, select
 
 from rice_stream.budgets.announcement import in_units
 from rice_stream.budgets.definition import Bound, Budget
 from rice_stream.budgets.periods import period_at
 from rice_stream.budgets.states import State
-from rice_stream.reference.types import KNOWN_MODEL_RUNGS
+from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
+from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.store import budget_store, schema
 from rice_stream.store.consumption import consumed_in
-from rice_stream.store.engine import reading
+from rice_stream.store.engine import Connection, Engine, reading
 
 MEASURES = (
     "prompts",
@@ -27,8 +29,9 @@ MEASURES = (
     "carbon_high_ugco2e",
 )
 
-ASSUMED_REGION_RUNGS = ("area", "world", "vendor", "default_region")
-"""The place of these prompts was not recognised as such: an average or the vendor's home stands for it."""
+_RESOLVED = ("model_resolved", "model_rung", "region_resolved", "region_rung")
+_UNKNOWN_MODELS = "(unknown models)"
+"""Models that no table knows are one line: how they were estimated says more than their many names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,9 @@ class Sums:
 
     @classmethod
     def of(cls, parts: Iterable["Sums"]) -> "Sums":
-        """Everything of several sums together."""
-        rows = list(parts)
-        return cls(**{name: sum(getattr(row, name) for row in rows) for name in MEASURES})
+        """The sum of several sums."""
+        added = list(parts)
+        return cls(*(sum(getattr(sums, name) for sums in added) for name in MEASURES))
 
     @property
     def carbon_gco2e(self) -> dict[str, float]:
@@ -103,7 +106,7 @@ class Accounted:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All of it. `tenants`, `models` and `regions` come with the most gCO2e first; `reasons` with the most frequent."""
+    """Everything a dashboard shows. `tenants`, `models`, `regions`: most gCO2e first; `reasons`: most frequent first."""
 
     totals: Sums
     tenants: tuple[Named, ...]
@@ -121,12 +124,11 @@ class Figures:
 NOTHING = Figures(Sums(), (), (), (), (), Accounted(), (), 0, frozenset())
 
 
-def read_figures(engine: Engine, now: datetime | None = None) -> Figures:
-    """The figures as of now, in one read. StoreUnavailableError: the database does not answer."""
-    now = now or datetime.now(UTC)
+def read_figures(engine: Engine, now: datetime) -> Figures:
+    """The figures as of `now`, in one read. StoreUnavailableError: the database does not answer."""
     with reading(engine) as connection:
         tenants = _tenants(connection)
-        models, regions, fallback_prompts = _factors(connection)
+        models, regions, fallback_prompts = _models_and_regions(connection)
         return Figures(
             totals=Sums.of(tenant.sums for tenant in tenants),
             tenants=tenants,
@@ -141,7 +143,7 @@ def read_figures(engine: Engine, now: datetime | None = None) -> Figures:
 
 
 def read_versions(engine: Engine) -> tuple[str, str]:
-    """The method's and the factors' version that the store's first estimate rests on; the demo has but one of each."""
+    """(method version, factor version) of the store's first estimate."""
     factor = schema.factor_use.c
     query = select(factor.method_version, factor.factor_version).order_by(factor.factor_key).limit(1)
     with reading(engine) as connection:
@@ -149,47 +151,29 @@ def read_versions(engine: Engine) -> tuple[str, str]:
     return method_version, factor_version
 
 
-def _sum_columns(table: Any) -> list[ColumnElement[Any]]:
-    return [func.sum(table.c[name]).label(name) for name in MEASURES]
-
-
-def _sums(row: Any) -> Sums:
-    # PostgreSQL sums BIGINT as NUMERIC.
-    return Sums(**{name: int(row[name]) for name in MEASURES})
-
-
 def _tenants(connection: Connection) -> tuple[Named, ...]:
-    table = schema.minute_total
+    table, tenant = schema.tenant_day_total, schema.tenant
     query = (
-        select(schema.tenant.c.tenant_id, *_sum_columns(table))
-        .join(schema.tenant, schema.tenant.c.tenant_key == table.c.tenant_key)
-        .group_by(schema.tenant.c.tenant_id)
+        select(tenant.c.tenant_id, *(func.sum(table.c[name]) for name in MEASURES))
+        .join(tenant, tenant.c.tenant_key == table.c.tenant_key)
+        .group_by(tenant.c.tenant_id)
     )
-    return _ordered(Named(row["tenant_id"], _sums(row)) for row in connection.execute(query).mappings())
+    # PostgreSQL sums BIGINT as NUMERIC.
+    return _ordered(Named(name, Sums(*map(int, sums))) for name, *sums in connection.execute(query))
 
 
-def _factors(connection: Connection) -> tuple[tuple[Named, ...], tuple[Named, ...], int]:
-    """Models, regions, and the prompts whose model or region is assumed."""
-    table, factor = schema.slot_total, schema.factor_use
-    names = (factor.c.model_resolved, factor.c.model_rung, factor.c.region_resolved, factor.c.region_rung)
-    query = (
-        select(*names, *_sum_columns(table)).join(factor, factor.c.factor_key == table.c.factor_key).group_by(*names)
-    )
-    rows = [(row, _sums(row)) for row in connection.execute(query).mappings()]
-    models = _grouped((_model_name(row), sums) for row, sums in rows)
-    regions = _grouped((str(row["region_resolved"]), sums) for row, sums in rows)
-    assumed = sum(
-        sums.prompts
-        for row, sums in rows
-        if row["model_rung"] not in KNOWN_MODEL_RUNGS
-        or row["region_rung"].removesuffix("_converted") in ASSUMED_REGION_RUNGS
-    )
-    return models, regions, assumed
-
-
-def _model_name(row: Any) -> str:
-    """Models that no table knows are one line: how they were estimated says more than their many names."""
-    return str(row["model_resolved"]) if row["model_rung"] in KNOWN_MODEL_RUNGS else "(unknown models)"
+def _models_and_regions(connection: Connection) -> tuple[tuple[Named, ...], tuple[Named, ...], int]:
+    """Models, regions, and how many prompts have a model or a place that was assumed."""
+    models: list[tuple[str, Sums]] = []
+    regions: list[tuple[str, Sums]] = []
+    assumed_prompts = 0
+    for (model, model_rung, region, region_rung), amounts in resolved_sums(connection, _RESOLVED, MEASURES):
+        sums, known = Sums(*amounts), model_rung in KNOWN_MODEL_RUNGS
+        models.append((model if known else _UNKNOWN_MODELS, sums))
+        regions.append((region, sums))
+        if not known or is_place_assumed(region_rung):
+            assumed_prompts += sums.prompts
+    return _grouped(models), _grouped(regions), assumed_prompts
 
 
 def _grouped(rows: Iterable[tuple[str, Sums]]) -> tuple[Named, ...]:

@@ -1,0 +1,42 @@
+"""Sums of prompts by the names that they came with and what those were resolved to, from the quarter-hour totals."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+
+from rice_stream.store.engine import Connection
+
+NAMES = {
+    "tenant_id": "t.tenant_id",
+    **{
+        name: f"f.{name}"
+        for name in (
+            "provider",
+            "model",
+            "model_resolved",
+            "model_rung",
+            "region",
+            "region_resolved",
+            "region_rung",
+        )
+    },
+}
+
+
+def resolved_sums(
+    connection: Connection, names: Sequence[str], measures: Sequence[str], *, from_s: int = 0
+) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
+    """(values of `names`, exact sums of `measures`) of each group of prompts, in no particular order.
+
+    `names` are keys of NAMES, `measures` columns of `slot_total`. `from_s` (epoch seconds) lies on a quarter hour;
+    prompts that ended before it are left out.
+    """
+    grouped = ", ".join(NAMES[name] for name in names)
+    sums = ", ".join(f"SUM(m.{measure})" for measure in measures)
+    statement = text(
+        f"SELECT {grouped}, {sums} FROM slot_total m JOIN tenant t ON t.tenant_key = m.tenant_key"
+        f" JOIN factor_use f ON f.factor_key = m.factor_key WHERE m.slot_start_s >= :from_s GROUP BY {grouped}"
+    )
+    rows = connection.execute(statement, {"from_s": from_s})
+    # PostgreSQL sums BIGINT as NUMERIC.
+    return [(tuple(row[: len(names)]), tuple(map(int, row[len(names) :]))) for row in rows]
