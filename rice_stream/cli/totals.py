@@ -8,8 +8,8 @@ import click
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.times import moment
 from rice_stream.reports.sums import FIELDS
-from rice_stream.reports.totals import WINDOWS
 from rice_stream.reports.totals import totals as sum_totals
+from rice_stream.reports.totals_query import WINDOWS, TotalsQuery
 from rice_stream.runtime.opening import open_store
 
 _WH_PER_KWH, _G_PER_KG = 1000, 1000
@@ -35,18 +35,9 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
 
     Example: rice-stream totals --tenant acme --by team,model --from 2026-11-01 --to 2026-12-01
     """
-    document = sum_totals(
-        open_store(session.settings),
-        now=datetime.now(UTC),
-        tenant=asked["tenant"],
-        by=asked["by"],
-        window=asked["window"],
-        start=moment("--from", asked["start"]),
-        end=moment("--to", asked["end"]),
-        limit=asked["limit"],
-        offset=asked["offset"],
-        impacts=asked["impacts"],
-    )
+    asked["start"], asked["end"] = moment("--from", asked["start"]), moment("--to", asked["end"])
+    query = TotalsQuery(**asked)
+    document = sum_totals(open_store(session.settings), query, datetime.now(UTC))
     answer(document, as_json=as_json, human=lambda: _show_totals(document))
 
 

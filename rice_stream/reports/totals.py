@@ -1,24 +1,22 @@
-"""`rice-stream totals`: who used how much, over any stretch of time, exactly.
+"""Who used how much, over any stretch of time, exactly.
 
 Totals are kept by the minute, the quarter hour and the day; a stretch that begins or ends in the middle of one is the whole
 buckets inside plus the records at its two edges. What no total is kept for (users, basis) comes from the records alone.
 Integers add up exactly, so a break-down sums to its total.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import text
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import DAY_S, FOREVER_S, MINUTE_S, SECOND_US, SLOT_S, day_start, epoch_us, in_utc, rfc3339
+from rice_stream.instants import DAY_S, FOREVER_S, MINUTE_S, SECOND_US, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES, MICRO
 from rice_stream.reports.spans import Span, calendar_spans, clip, day_text, hull, split_at_buckets
 from rice_stream.reports.sums import (
     DAYS,
-    FIELDS,
     MINUTES,
     RECORDS,
     SLOTS,
@@ -29,83 +27,44 @@ from rice_stream.reports.sums import (
     grouped_sums,
     impact_sums,
 )
+from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
-from rice_stream.store.views import WINDOWS_S
-
-WINDOWS = (*WINDOWS_S, "mtd")
-
-TimeBound = datetime | date | None
-"""An instant, a local day of each tenant (its first instant), or no bound at all."""
 
 _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}
 """Identifiers are given under the name that the SQL views use as well."""
 _PROMPTS, _CARBON_MID = MEASURES.index("prompts"), MEASURES.index("carbon_mid_ugco2e")
 
 
-def totals(
-    engine: Engine,
-    *,
-    now: datetime,
-    tenant: str | None = None,
-    by: Sequence[str] = (),
-    window: str | None = None,
-    start: TimeBound = None,
-    end: TimeBound = None,
-    limit: int | None = None,
-    offset: int = 0,
-    impacts: bool = False,
-) -> dict[str, Any]:
-    """Sums from `start` up to (not including) `end`, or over a rolling window as of `now`, largest carbon first.
+def totals(engine: Engine, query: TotalsQuery, now: datetime) -> dict[str, Any]:
+    """The answer to the query as of `now`, largest carbon first.
 
-    `by` names fields of `FIELDS`, each possibly a comma list; by default `tenant`. Windows end with the running
-    minute and begin on a whole minute, as in the view `rolling_totals`; days, and the month to date (`mtd`), are those
-    of each tenant's own time zone. `limit` and `offset` page through the rows; `total` is always over all of them.
-    `impacts` adds embodied carbon and water (middle values, from the records), which are no part of the carbon.
+    Returns:
+        `{"window", "by", "rows", "rows_total", "total"}`: `rows` are one page, `rows_total` and `total` are over all of
+        them. Embodied carbon and water (middle values, from the records) are no part of the carbon.
 
     Raises:
-        UsageError: an unknown field or window, bounds that contradict each other, or a stretch for which records are
-            needed that are no longer kept.
+        UsageError: bounds that contradict each other, or a stretch for which records are needed that are no longer kept.
     """
-    fields = parse_fields(by)
-    _check(window, start, end)
+    fields = query.fields
     with snapshot(engine) as connection:
-        zones = _time_zones(connection, tenant)
-        ranges = {zone: _range(zone, now, window, start, end) for zone in zones or ["UTC"]}
+        zones = _time_zones(connection, query.tenant)
+        ranges = {zone: query.range_us(zone, now) for zone in zones or ["UTC"]}
         spans = _spans(connection, ranges, by_day="day" in fields)
-        groups = _groups(connection, spans, fields, tenant)
-        beside = _impacts(connection, spans, fields, tenant) if impacts else {}
+        groups = _groups(connection, spans, fields, query.tenant)
+        impacts = _impacts(connection, spans, fields, query.tenant) if query.impacts else None
     ordered = sorted(groups.items(), key=lambda item: (-item[1][_CARBON_MID], _name_order(item[0])))
-    page = ordered[offset : None if limit is None else offset + limit]
+    page = ordered[query.offset : None if query.limit is None else query.offset + query.limit]
     return {
-        "window": _describe(window, ranges),
+        "window": _describe(query.window, ranges),
         "by": list(fields),
         "rows": [
-            {**_named(fields, group), **_amounts(sums), **(_beside(beside.get(group)) if impacts else {})}
-            for group, sums in page
+            {**_named(fields, group), **_amounts(sums), **_impact_amounts(impacts, [group])} for group, sums in page
         ],
         "rows_total": len(ordered),
-        "total": {
-            **_amounts(_added(groups.values())),
-            **(_beside([sum(column) for column in zip(*beside.values(), strict=True)]) if impacts else {}),
-        },
+        "total": {**_amounts(_added(groups.values())), **_impact_amounts(impacts, impacts or ())},
     }
-
-
-def parse_fields(by: Sequence[str]) -> tuple[str, ...]:
-    """`["team,model", "day"]` -> `("team", "model", "day")`. UsageError names the choices."""
-    fields = tuple(dict.fromkeys(name.strip() for text_ in by for name in text_.split(",") if name.strip()))
-    unknown = [name for name in fields if name not in FIELDS]
-    if unknown:
-        raise UsageError(f"--by {', '.join(unknown)}: choose from {', '.join(FIELDS)}")
-    return fields or ("tenant",)
-
-
-def _check(window: str | None, start: TimeBound, end: TimeBound) -> None:
-    if window is not None and window not in WINDOWS:
-        raise UsageError(f"--window {window}: choose from {', '.join(WINDOWS)}")
-    if window is not None and (start is not None or end is not None):
-        raise UsageError("--window says it all: leave out --from and --to, or give them without --window")
 
 
 # --- which stretch of time -------------------------------------------------------------------------------------------
@@ -116,29 +75,6 @@ def _time_zones(connection: Connection, tenant: str | None) -> list[str]:
     parameters = {} if tenant is None else {"tenant": tenant}
     found = connection.execute(text(f"SELECT DISTINCT time_zone FROM tenant{condition} ORDER BY time_zone"), parameters)
     return list(found.scalars())
-
-
-def _range(zone: str, now: datetime, window: str | None, start: TimeBound, end: TimeBound) -> tuple[int, int]:
-    """(from, to) in epoch microseconds for the tenants of a time zone."""
-    if window is None:
-        from_us = 0 if start is None else _instant_us(start, zone)
-        to_us = FOREVER_S * SECOND_US if end is None else _instant_us(end, zone)
-        if from_us >= to_us:
-            raise UsageError(f"--from must lie before --to, which is not included; got {start} and {end}")
-        return from_us, to_us
-    now_s = epoch_us(in_utc(now)) // SECOND_US
-    to_s = now_s - now_s % MINUTE_S + MINUTE_S
-    if window == "mtd":
-        place = ZoneInfo(zone)
-        return epoch_us(day_start(now.astimezone(place).date().replace(day=1), place)), to_s * SECOND_US
-    from_s = now_s - WINDOWS_S[window]
-    return (from_s - from_s % MINUTE_S) * SECOND_US, to_s * SECOND_US
-
-
-def _instant_us(bound: datetime | date, zone: str) -> int:
-    if isinstance(bound, datetime):
-        return epoch_us(in_utc(bound))
-    return epoch_us(day_start(bound, ZoneInfo(zone)))
 
 
 def _spans(connection: Connection, ranges: dict[str, tuple[int, int]], *, by_day: bool) -> list[Span]:
@@ -201,7 +137,7 @@ def _impacts(
 
 
 def _require_records(connection: Connection, spans: list[Span], tenant: str | None) -> None:
-    """UsageError where records of the stretch have been dropped: the answer would be too small without a word."""
+    """UsageError where records of the stretch have been dropped: the answer would be too small, and not say so."""
     horizon_us = records_from_us(connection)
     dropped = [clipped for span in spans if (clipped := clip(span, span.from_us, horizon_us))]
     counted = grouped_sums(connection, MINUTES, hull(dropped, MINUTE_S), ("tenant",), tenant)
@@ -214,8 +150,8 @@ def _require_records(connection: Connection, spans: list[Span], tenant: str | No
         )
 
 
-def _add(groups: dict[Group, list[int]], more: dict[Group, list[int]]) -> None:
-    for group, sums in more.items():
+def _add(groups: dict[Group, list[int]], added: dict[Group, list[int]]) -> None:
+    for group, sums in added.items():
         before = groups.get(group)
         groups[group] = sums if before is None else [a + b for a, b in zip(before, sums, strict=True)]
 
@@ -271,9 +207,15 @@ def _amounts(sums: list[int]) -> dict[str, Any]:
     }
 
 
-def _beside(sums: Sequence[int] | None) -> dict[str, Any]:
-    """Embodied carbon and water, null where no prompt's method gives them; `impact_prompts` says of how many they are."""
-    prompts, embodied_ugco2e, water_ul = sums or (0, 0, 0)
+def _impact_amounts(impacts: dict[Group, list[int]] | None, groups: Iterable[Group]) -> dict[str, Any]:
+    """Embodied carbon and water, null where no prompt's method gives them; `impact_prompts` says of how many they are.
+
+    Nothing where impacts were not asked for.
+    """
+    if impacts is None:
+        return {}
+    found = [impacts[group] for group in groups if group in impacts]
+    prompts, embodied_ugco2e, water_ul = [sum(column) for column in zip(*found, strict=True)] or (0, 0, 0)
     return {
         "impact_prompts": prompts,
         "embodied_gco2e": embodied_ugco2e / MICRO if prompts else None,

@@ -5,16 +5,22 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import wire_time
 from rice_stream.reports.sums import FIELDS
-from rice_stream.reports.totals import totals
+from rice_stream.reports.totals import totals as answer_to
+from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.engine import reading
 from rice_stream.store.retention import drop_records_before
 from tests.support.reports_store import NOON, Store, at, picked
 from tests.support.waiting import wait_until
+
+
+def totals(engine: Engine, *, now: datetime, **asked: Any) -> dict[str, Any]:
+    """The answer to a query, by its fields."""
+    return answer_to(engine, TotalsQuery(**asked), now)
 
 
 def moment(value: str) -> datetime:

@@ -1,0 +1,79 @@
+"""What `totals` is asked: whose use, over which time, broken down by what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from rice_stream.errors import UsageError
+from rice_stream.instants import FOREVER_S, MINUTE_S, SECOND_US, day_start, epoch_us, in_utc
+from rice_stream.reports.sums import FIELDS
+from rice_stream.store.views import WINDOWS_S
+
+WINDOWS = (*WINDOWS_S, "mtd")
+
+TimeBound = datetime | date | None
+"""An instant, a local day of each tenant (its first instant), or no bound at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotalsQuery:
+    """Sums from `start` up to (not including) `end`, or over a rolling `window`; with neither, over all time.
+
+    `by` names fields of `FIELDS`, each possibly a comma list; by default `tenant`. Windows end with the running minute
+    and begin on a whole minute, as in the view `rolling_totals`; days, and the month to date (`mtd`), are those of each
+    tenant's own time zone. `limit` and `offset` page through the rows. `impacts` adds embodied carbon and water.
+
+    Raises:
+        UsageError: an unknown field or window, or a window beside bounds.
+    """
+
+    tenant: str | None = None
+    by: Sequence[str] = ()
+    window: str | None = None
+    start: TimeBound = None
+    end: TimeBound = None
+    limit: int | None = None
+    offset: int = 0
+    impacts: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.fields if name not in FIELDS]
+        if unknown:
+            raise UsageError(f"--by {', '.join(unknown)}: choose from {', '.join(FIELDS)}")
+        if self.window is not None and self.window not in WINDOWS:
+            raise UsageError(f"--window {self.window}: choose from {', '.join(WINDOWS)}")
+        if self.window is not None and (self.start is not None or self.end is not None):
+            raise UsageError("--window says it all: leave out --from and --to, or give them without --window")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What to break down by, each once: `["team,model", "day"]` is `("team", "model", "day")`."""
+        names = (name.strip() for listed in self.by for name in listed.split(","))
+        return tuple(dict.fromkeys(name for name in names if name)) or ("tenant",)
+
+    def range_us(self, time_zone: str, now: datetime) -> tuple[int, int]:
+        """(from, to) in epoch microseconds for the tenants of a time zone. UsageError: from is not before to."""
+        if self.window is not None:
+            return _window_us(self.window, time_zone, now)
+        from_us = 0 if self.start is None else _bound_us(self.start, time_zone)
+        to_us = FOREVER_S * SECOND_US if self.end is None else _bound_us(self.end, time_zone)
+        if from_us >= to_us:
+            raise UsageError(f"--from must lie before --to, which is not included; got {self.start} and {self.end}")
+        return from_us, to_us
+
+
+def _window_us(window: str, time_zone: str, now: datetime) -> tuple[int, int]:
+    now_s = epoch_us(in_utc(now)) // SECOND_US
+    to_s = now_s - now_s % MINUTE_S + MINUTE_S
+    if window == "mtd":
+        place = ZoneInfo(time_zone)
+        return epoch_us(day_start(now.astimezone(place).date().replace(day=1), place)), to_s * SECOND_US
+    from_s = now_s - WINDOWS_S[window]
+    return (from_s - from_s % MINUTE_S) * SECOND_US, to_s * SECOND_US
+
+
+def _bound_us(bound: datetime | date, time_zone: str) -> int:
+    if isinstance(bound, datetime):
+        return epoch_us(in_utc(bound))
+    return epoch_us(day_start(bound, ZoneInfo(time_zone)))
