@@ -9,8 +9,6 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine
-
 from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.rules import due_periods, judge
@@ -18,7 +16,7 @@ from rice_stream.budgets.states import BudgetState, Transition
 from rice_stream.instants import datetime_of, epoch_us
 from rice_stream.store import budget_store
 from rice_stream.store.consumption import consumed_in
-from rice_stream.store.engine import reading, writing
+from rice_stream.store.engine import Connection, Engine, reading, writing
 
 SOURCE = "/rice-stream"
 LATENESS = timedelta(days=2)
@@ -56,12 +54,14 @@ class Judge:
         return len(transitions)
 
 
-def _judged(connection: Any, budget: Budget, state: BudgetState, now: datetime) -> tuple[BudgetState, list[Transition]]:
+def _judged(
+    connection: Connection, budget: Budget, state: BudgetState, now: datetime
+) -> tuple[BudgetState, list[Transition]]:
     transitions: list[Transition] = []
     for period in due_periods(budget, state, now, lateness=LATENESS):
         consumed = consumed_in(connection, budget, period)
-        state, more = judge(budget, state, consumed, period, now)
-        transitions += more
+        state, changes = judge(budget, state, consumed, period, now)
+        transitions += changes
     return state, transitions
 
 
