@@ -55,8 +55,8 @@ class BurnAlarm:
 def burn_rate(consumed_in_window: int, limit: int, window: timedelta, period: timedelta) -> float:
     """(consumed / limit) / (window / period): 1 uses the limit up exactly at the end of the period.
 
-    `consumed_in_window` and `limit` are in the same micro-units; `period` is the real length of the budget's period
-    (`period_length`).
+    `consumed_in_window` and `limit` are in the same micro-units; `period` is the real length of the budget's period (a day may
+    have 23 hours), of a rolling window its nominal length.
 
     Raises:
         ValueError: limit, window or period is not above 0.

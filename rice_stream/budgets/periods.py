@@ -62,18 +62,6 @@ def previous_period(budget: Budget, period: Period) -> Period:
     return period_at(budget, period.start - INSTANT)
 
 
-def next_period(budget: Budget, period: Period) -> Period:
-    """The period that starts where this one ends (for a rolling window: the window after it)."""
-    if budget.window is not None:
-        return Period(period.end, period.end + budget.window, calendar=False)
-    return period_at(budget, period.end)
-
-
-def period_length(budget: Budget, period: Period) -> timedelta:
-    """The real time a period lasts (a day may have 23 h); of a rolling window its nominal length."""
-    return budget.window if budget.window is not None else period.end - period.start
-
-
 def _first_day(period: PeriodName, day: date) -> date:
     """The first date of the calendar period that holds `day`."""
     if period == "week":

@@ -1,4 +1,4 @@
-"""What is known of a budget between two judgements, and what a judgement says. Values only; see `judging`."""
+"""A budget's state, which is kept between two judgements, and the changes that a judgement announces. Values only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from rice_stream.instants import in_utc
 
 State = Literal["ok", "warning", "exceeded", "resolved"]
 Severity = Literal["info", "warning", "critical"]
-Basis = Literal["actual", "forecast", "burn_rate"]
+AlertBasis = Literal["actual", "forecast", "burn_rate"]
+"""What a transition rests on; so far always what was consumed."""
 
 EXCEEDED_RATIO = 1.0
 """A threshold of at least the whole limit means exceeded; one below it is a warning."""
@@ -64,7 +65,7 @@ class Transition:
     period: Period
     consumed: Consumed
     ratio: float
-    basis: Basis = "actual"
+    basis: AlertBasis = "actual"
 
     @property
     def severity(self) -> Severity:

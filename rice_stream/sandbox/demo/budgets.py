@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rice_stream.budgets.definition import Bound, Budget, PeriodName, Unit
-from rice_stream.sandbox.demo.forecast import Forecast
+from rice_stream.sandbox.demo.forecast import TrafficForecast
 
 REFERENCE_S = 30.0
 """The length of demo for which the times in PLAN are meant; a shorter one has all of it sooner."""
@@ -34,7 +34,7 @@ PLAN = (
 )
 
 
-def demo_budgets(expected: Forecast, seconds: float | None) -> list[Budget]:
+def demo_budgets(expected: TrafficForecast, seconds: float | None) -> list[Budget]:
     """The budgets of PLAN for this traffic. `seconds` None: a demo without an end.
 
     Ranks that the traffic does not have are left out; a scope without consumption gets the smallest limit there is.
@@ -44,7 +44,7 @@ def demo_budgets(expected: Forecast, seconds: float | None) -> list[Budget]:
     return [_budget(expected, ranking, planned, planned.at_s * pace) for planned in PLAN if planned.rank < len(ranking)]
 
 
-def _budget(expected: Forecast, ranking: Sequence[str], planned: Planned, at_s: float) -> Budget:
+def _budget(expected: TrafficForecast, ranking: Sequence[str], planned: Planned, at_s: float) -> Budget:
     tenant = ranking[planned.rank]
     team = expected.teams_by_carbon(tenant)[0] if planned.by_team else None
     measure = "facility_energy_uwh" if planned.unit == "kwh" else f"carbon_{planned.estimate}_ugco2e"

@@ -124,11 +124,11 @@ class PlainLines:
 
 def introduction(view: View) -> list[str]:
     """What runs where, and how to look around from a second terminal."""
-    place = view.place
+    stage = view.stage
     return [
-        f"Kafka {place.broker}, {place.database}, worker {place.worker_url}",
-        f"method {place.method_version}, {place.factor_version}",
-        f"in a second terminal: . {place.environment_file}; rice-stream totals --by team",
+        f"Kafka {stage.broker}, {stage.database}, worker {stage.worker_url}",
+        f"method {stage.method_version}, {stage.factor_version}",
+        f"in a second terminal: . {stage.environment_file}; rice-stream totals --by team",
     ]
 
 

@@ -20,7 +20,7 @@ MEASURES = ("carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class TrafficForecast:
     """Estimated prompts in the order in which they will end.
 
     `ended_s` (n,): seconds after the traffic's start; `amounts`: (n,) integers per measure; `tenants` and `teams` (n,).
@@ -73,7 +73,7 @@ def traffic(options: DemoOptions, now: datetime, duration_s: float | None) -> An
     )
 
 
-def forecast(pipeline: Pipeline, options: DemoOptions, now: datetime, horizon_s: float) -> Forecast:
+def forecast(pipeline: Pipeline, options: DemoOptions, now: datetime, horizon_s: float) -> TrafficForecast:
     """Estimate the first `horizon_s` seconds of the traffic with the worker's own pipeline; no record is stored."""
     events = list(traffic(options, now, horizon_s))
     batch = pipeline.prepare([_as_chunk(events)], time.time_ns() // 1000)
@@ -81,7 +81,7 @@ def forecast(pipeline: Pipeline, options: DemoOptions, now: datetime, horizon_s:
     order = np.argsort(columns["ended_at_us"], kind="stable")
     by_id = {event["event_id"]: event for event in events}
     chosen = [by_id[batch.records.event_ids[row].decode()] for row in order.tolist()]
-    return Forecast(
+    return TrafficForecast(
         ended_s=columns["ended_at_us"][order] / 1e6 - now.timestamp(),
         amounts={measure: columns[measure][order] for measure in MEASURES},
         tenants=np.array([event["tenant_id"] for event in chosen]),

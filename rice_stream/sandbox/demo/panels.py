@@ -30,17 +30,17 @@ _GAUGE_SCALE = 1.2
 
 def header(view: View, width: int) -> list[Text]:
     """By which method, for how long; what runs where."""
-    place = view.place
+    stage = view.stage
     clock = amounts.minutes(view.elapsed_s) + (f" / {amounts.minutes(view.seconds)}" if view.seconds else "")
     title = Text.assemble(
         (" rice_stream ", "bold black on green"),
         ("  method ", DIM),
-        place.method_version,
+        stage.method_version,
         ("  factors ", DIM),
-        place.factor_version.removeprefix("factors-"),
+        stage.factor_version.removeprefix("factors-"),
     )
     where = Text.assemble(
-        (" Kafka ", DIM), place.broker, ("  database ", DIM), place.database, ("  worker ", DIM), place.worker_url
+        (" Kafka ", DIM), stage.broker, ("  database ", DIM), stage.database, ("  worker ", DIM), stage.worker_url
     )
     status = Text.assemble((f"{view.phase}  ", THROUGHPUT), (clock, NUMBER), " ")
     return [spread(title, status, width), cell(where, width)]
@@ -153,7 +153,7 @@ def alerts(view: View, width: int, height: int) -> list[Text]:
     rows = [_alert(alert, width - 4) for alert in reversed(view.alerts)]
     if not rows:
         rows = [Text("none yet", DIM)]
-    return box(f"Alerts on Kafka: {view.place.alerts_topic}", rows, width, height, str(len(view.alerts) or ""))
+    return box(f"Alerts on Kafka: {view.stage.alerts_topic}", rows, width, height, str(len(view.alerts) or ""))
 
 
 def _alert(alert: ArrivedAlert, width: int) -> Text:
@@ -183,7 +183,7 @@ def footer(view: View, width: int) -> list[Text]:
             Text(f"{figures.accounted.quarantined:,} quarantined" + (f": {reasons}" if reasons else "")),
         ]
     )
-    look, more = _commands(view.place.environment_file, width - _FOOTER_INDENT)
+    look, more = _commands(view.stage.environment_file, width - _FOOTER_INDENT)
     return [
         cell(Text.assemble((" data quality  ", DIM), quality), width),
         cell(Text.assemble((" look around   ", DIM), look), width),

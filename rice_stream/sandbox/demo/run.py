@@ -23,7 +23,7 @@ from rice_stream.sandbox.demo.display import Display, choose_display, save_scree
 from rice_stream.sandbox.demo.inbox import AlertInbox
 from rice_stream.sandbox.demo.options import DemoOptions
 from rice_stream.sandbox.demo.stage import Stage, open_stage
-from rice_stream.sandbox.demo.summary import Outcome, summary_lines
+from rice_stream.sandbox.demo.summary import DemoOutcome, summary_lines
 from rice_stream.sandbox.demo.traffic import TrafficSource
 from rice_stream.sandbox.demo.view import View
 from rice_stream.sandbox.demo.watch import Watch
@@ -88,13 +88,13 @@ class _Play:
         self._display = display
         self._interrupts = interrupts
         self._background = Background()
-        self._source = TrafficSource(options, stage.place.broker, stage.place.topic)
-        self._inbox = AlertInbox(stage.place.broker, stage.place.alerts_topic)
+        self._source = TrafficSource(options, stage.info.broker, stage.info.topic)
+        self._inbox = AlertInbox(stage.info.broker, stage.info.alerts_topic)
         self._watch = Watch(stage.engine, lambda: self._source.confirmed)
         self._worker_is_needed = True
         self._traffic_ended_at: datetime | None = None
 
-    def run(self) -> Outcome:
+    def run(self) -> DemoOutcome:
         """Play until the end of the traffic (or until asked to end), then end in good order."""
         with self._background:
             try:
@@ -109,7 +109,7 @@ class _Play:
             finally:
                 self._source.finish()
 
-    def _end(self, sent: int) -> Outcome:
+    def _end(self, sent: int) -> DemoOutcome:
         stage = self._stage
         lag = self._drain(sent)
         if self._options.screenshot is not None:
@@ -119,7 +119,7 @@ class _Play:
         figures = read_figures(stage.engine, datetime.now(UTC))
         self._show_until(lambda: self._inbox.ids >= figures.alert_ids, "the last alerts arrive", ALERTS_DEADLINE_S)
         verification = self._result(self._background.work(lambda: verify(stage.engine)), "verifying every total")
-        return Outcome(
+        return DemoOutcome(
             sent=sent,
             figures=figures,
             alerts=self._inbox.alerts,
@@ -174,7 +174,7 @@ class _Play:
     def _view(self, phase: str) -> View:
         snapshot = self._watch.latest
         return View(
-            place=self._stage.place,
+            stage=self._stage.info,
             phase=phase,
             elapsed_s=self._elapsed_s(),
             seconds=self._options.seconds,

@@ -20,7 +20,7 @@ from rice_stream.runtime.settings.settings import PREFIX, Settings
 from rice_stream.sandbox.demo.budgets import demo_budgets
 from rice_stream.sandbox.demo.forecast import forecast
 from rice_stream.sandbox.demo.options import DemoOptions
-from rice_stream.sandbox.demo.view import Place
+from rice_stream.sandbox.demo.view import StageInfo
 from rice_stream.sandbox.demo.worker_process import WorkerProcess
 from rice_stream.sandbox.stack.stack import LocalStack, local_stack
 from rice_stream.store.engine import Engine, open_engine, store_errors
@@ -54,7 +54,7 @@ class Stage:
     settings: Settings
     engine: Engine
     worker: WorkerProcess
-    place: Place
+    info: StageInfo
 
     def check(self, *, worker: bool = True) -> None:
         """Raise, with the end of its log, what has ended that should not have (`worker`: the worker as well)."""
@@ -91,7 +91,7 @@ def open_stage(options: DemoOptions, settings: Settings, say: Say) -> Iterator[S
             method_version, factor_version = read_versions(engine)
             say("waiting for the worker")
             worker.wait_until_consuming(stack.bootstrap_servers, own.kafka_group_id)
-            place = Place(
+            info = StageInfo(
                 broker=stack.bootstrap_servers,
                 topic=own.events_topics[0],
                 alerts_topic=own.alerts_topic,
@@ -102,7 +102,7 @@ def open_stage(options: DemoOptions, settings: Settings, say: Say) -> Iterator[S
                 factor_version=factor_version,
                 environment_file=str(_write_environment(stack.data_dir, environment)),
             )
-            yield Stage(stack, own, engine, worker, place)
+            yield Stage(stack, own, engine, worker, info)
         finally:
             worker.kill()
             engine.dispose()

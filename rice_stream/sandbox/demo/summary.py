@@ -13,7 +13,7 @@ _TENANTS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DemoOutcome:
     """Everything as it stood when the worker had ended and the last alert had arrived."""
 
     sent: int
@@ -46,7 +46,7 @@ class Outcome:
         }
 
 
-def _failures(outcome: Outcome) -> Iterator[str]:
+def _failures(outcome: DemoOutcome) -> Iterator[str]:
     accounted, arrived = outcome.figures.accounted, {alert.alert_id for alert in outcome.alerts}
     if not outcome.verification["ok"]:
         count, first = outcome.verification["differences_total"], outcome.verification["differences"][0]
@@ -70,7 +70,7 @@ def _failures(outcome: Outcome) -> Iterator[str]:
         yield "no alert arrived"
 
 
-def summary_lines(outcome: Outcome) -> list[str]:
+def summary_lines(outcome: DemoOutcome) -> list[str]:
     """A few lines of plain ASCII."""
     figures, accounted = outcome.figures, outcome.figures.accounted
     totals = figures.totals
@@ -103,7 +103,7 @@ def _alert_line(alert: ArrivedAlert) -> str:
     return f"alert {alert.arrived_at:%H:%M:%S}  {alert.state:8}  {label} at {alert.threshold:.0%}"
 
 
-def _verify_line(outcome: Outcome) -> str:
+def _verify_line(outcome: DemoOutcome) -> str:
     report = outcome.verification
     verdict = "every total equals the recount of its records" if report["ok"] else "totals and records DIFFER"
     return f"verify: {verdict} ({report['records']:,} records, {report['totals_checked']:,} totals)"

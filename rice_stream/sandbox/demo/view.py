@@ -7,7 +7,7 @@ from rice_stream.reports.figures import NOTHING, Figures
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StageInfo:
     """What runs where, and by which method and factors."""
 
     broker: str
@@ -40,7 +40,7 @@ class ArrivedAlert:
 class View:
     """One moment. `alerts` has the latest last; `rates_per_s` prompts stored in each past second, the latest last."""
 
-    place: Place
+    stage: StageInfo
     phase: str = "starting"
     elapsed_s: float = 0.0
     seconds: float | None = None

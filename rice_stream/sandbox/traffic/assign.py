@@ -16,6 +16,7 @@ from rice_stream.errors import UsageError
 from rice_stream.instants import epoch_us
 from rice_stream.sandbox.traffic.catalogue import Directory, build_directory
 from rice_stream.sandbox.traffic.draws import PCG64Draws
+from rice_stream.sandbox.traffic.events import chat_event
 from rice_stream.sandbox.traffic.traces import TraceRequest
 
 CHUNK_ROWS = 4096
@@ -72,31 +73,20 @@ def _assigned(
         )
         for request, started_at, ended_at, ttft_ms, seat_number, offer_number in columns:
             row += 1
-            seat = directory.seats[seat_number]
-            offer = directory.offers[offer_number]
-            yield {
-                "schema_version": "1",
-                "event_id": f"{id_prefix}{row}",
-                "started_at": started_at,
-                "ended_at": ended_at,
-                "tenant_id": seat.tenant_id,
-                "team_id": seat.team_id,
-                "project_id": seat.project_id,
-                "user_id": seat.user_id,
-                "provider": offer.provider,
-                "request_model": offer.request_model,
-                "response_model": offer.response_model,
+            tokens = {
                 "input_tokens": request.input_tokens,
                 "cache_read_input_tokens": request.cache_read_input_tokens,
                 "output_tokens": request.output_tokens,
-                "inference_region": offer.inference_region,
-                "status": "ok",
-                "gateway_cache_hit": False,
-                "source": source,
-                "ttft_ms": ttft_ms,
-                "operation": "chat",
-                "stream": True,
             }
+            yield chat_event(
+                f"{id_prefix}{row}",
+                (started_at, ended_at),
+                directory.seats[seat_number],
+                directory.offers[offer_number],
+                tokens,
+                source=source,
+                ttft_ms=ttft_ms,
+            )
 
 
 def choose_seats_and_offers(

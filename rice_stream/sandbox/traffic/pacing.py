@@ -12,9 +12,9 @@ from typing import Any, Literal
 from rice_stream.errors import UsageError
 from rice_stream.instants import epoch_us
 from rice_stream.sandbox.traffic.times import event_time, parsed_us
-from rice_stream.sandbox.traffic.traces import RawEvent
+from rice_stream.sandbox.traffic.traces import TraceEvent
 
-Event = dict[str, Any] | RawEvent
+Event = dict[str, Any] | TraceEvent
 Rate = Literal["real", "max"] | float
 
 
@@ -70,7 +70,7 @@ def in_completion_order(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, 
 def _real(events: Iterable[Event], origin_us: int | None) -> Iterator[tuple[float, Event]]:
     due_s = 0.0
     for event in events:
-        fields: Mapping[str, Any] = event.fields if isinstance(event, RawEvent) else event
+        fields: Mapping[str, Any] = event.fields if isinstance(event, TraceEvent) else event
         time_us = event_time(fields)
         if time_us is not None:
             if origin_us is None:

@@ -1,16 +1,16 @@
 """A trace file as the events that a replay sends: the file's own times or others, all of it or its first rows."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import EPOCH, epoch_us, rfc3339
+from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.sandbox.traffic.assign import assign
 from rice_stream.sandbox.traffic.pacing import Event, in_completion_order
 from rice_stream.sandbox.traffic.times import parsed_us
-from rice_stream.sandbox.traffic.traces import MOONCAKE_START, RawEvent, Trace
+from rice_stream.sandbox.traffic.traces import MOONCAKE_START, Trace, TraceEvent
 
 REBASED_FIELDS = ("started_at", "ended_at")
 
@@ -49,18 +49,6 @@ def replay_events(
     return iter(in_completion_order(assigned) if by_completion else assigned)
 
 
-def start_ending_at(trace: Trace, end: datetime, *, seed: int = 0, tenants: int = 20) -> datetime:
-    """The `start` at which the latest `ended_at` of the replay is `end`, so that none of it lies in the future.
-
-    `seed` and `tenants` as given to `replay_events`: how long a request took depends on the model assigned to it.
-    """
-    if trace.format == "jsonl":
-        return end - timedelta(seconds=trace.span_s)
-    assigned = assign(trace.requests(), seed=seed, tenants=tenants, start=EPOCH, trace_digest=trace.digest)
-    latest_us = max(epoch_us(datetime.fromisoformat(event["ended_at"])) for event in assigned)
-    return end - timedelta(microseconds=latest_us)
-
-
 def rebased(fields: dict[str, Any], shift_us: int) -> dict[str, Any]:
     """A copy of an event with `started_at` and `ended_at` moved by `shift_us`; what is not a time stays as it is."""
     moved = dict(fields)
@@ -72,7 +60,7 @@ def rebased(fields: dict[str, Any], shift_us: int) -> dict[str, Any]:
 
 
 def _jsonl_events(trace: Trace, start: datetime | None, limit: int | None) -> Iterator[Event]:
-    events: Iterator[RawEvent] = islice(trace.raw_events(), limit)
+    events: Iterator[TraceEvent] = islice(trace.raw_events(), limit)
     if start is None:
         return events
     if trace.first_at is None:

@@ -15,7 +15,7 @@ from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.kafka.config import KafkaConfig
 from rice_stream.kafka.producer import EventProducer, NotTakenError
 from rice_stream.sandbox.traffic.pacing import Event, Rate, as_rate, schedule
-from rice_stream.sandbox.traffic.traces import RawEvent, counted_tokens
+from rice_stream.sandbox.traffic.traces import TraceEvent, counted_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class _Sender:
                 return
             if due_s and not self._wait_until(started_s + due_s, on_progress, stop):
                 return
-            if isinstance(event, RawEvent):
+            if isinstance(event, TraceEvent):
                 fields, value = event.fields, event.value
             else:
                 fields, value = event, encode(event)

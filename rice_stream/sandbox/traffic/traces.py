@@ -64,7 +64,7 @@ class TraceRequest(msgspec.Struct, frozen=True, gc=False):
     cache_read_input_tokens: int | None
 
 
-class RawEvent(msgspec.Struct, frozen=True):
+class TraceEvent(msgspec.Struct, frozen=True):
     """A line of a `jsonl` file: `value` is sent as it is; `fields` is the same line decoded, for key and time."""
 
     value: bytes
@@ -96,11 +96,11 @@ class Trace:
             raise UsageError(f"{self.path}: a jsonl file holds events, not the requests of a trace")
         return cast(Iterator[TraceRequest], read_trace(self.path, self.format))
 
-    def raw_events(self) -> Iterator[RawEvent]:
+    def raw_events(self) -> Iterator[TraceEvent]:
         """The events of a `jsonl` file, in file order."""
         if self.format != "jsonl":
             raise UsageError(f"{self.path}: a {self.format} file holds requests, not events")
-        return cast(Iterator[RawEvent], read_trace(self.path, self.format))
+        return cast(Iterator[TraceEvent], read_trace(self.path, self.format))
 
 
 class _MooncakeLine(msgspec.Struct, frozen=True):
@@ -110,8 +110,8 @@ class _MooncakeLine(msgspec.Struct, frozen=True):
     hash_ids: list[int]
 
 
-def read_trace(path: Path, format: TraceFormat | None = None) -> Iterator[TraceRequest] | Iterator[RawEvent]:
-    """Read `path` line by line: `TraceRequest` for the two traces, `RawEvent` for `jsonl`.
+def read_trace(path: Path, format: TraceFormat | None = None) -> Iterator[TraceRequest] | Iterator[TraceEvent]:
+    """Read `path` line by line: `TraceRequest` for the two traces, `TraceEvent` for `jsonl`.
 
     `format` None detects it from the first line. Blank lines are passed over; gzip is recognised by its first bytes.
     Raises UsageError naming file, line and field at the first line that is not exactly as published.
@@ -269,14 +269,14 @@ def _leading_seen(hash_ids: list[int], seen: set[int]) -> int:
     return len(hash_ids)
 
 
-def _raw_events(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[RawEvent]:
+def _raw_events(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[TraceEvent]:
     decoder = msgspec.json.Decoder(dict[str, Any])
     for number, text in lines:
         try:
             fields = decoder.decode(text)
         except msgspec.DecodeError as error:
             raise UsageError(f"{path}, line {number}: not a JSON object ({error})") from error
-        yield RawEvent(text.encode(), fields)
+        yield TraceEvent(text.encode(), fields)
 
 
 def _digest_numbers(row: TraceRequest) -> tuple[int, int, int, int]:

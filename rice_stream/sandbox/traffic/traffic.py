@@ -18,6 +18,7 @@ from rice_stream.instants import epoch_us
 from rice_stream.sandbox.traffic.assign import offers_of_seats, request_durations_us, rfc3339_column
 from rice_stream.sandbox.traffic.catalogue import Directory, build_directory
 from rice_stream.sandbox.traffic.draws import seeded_generator
+from rice_stream.sandbox.traffic.events import chat_event
 from rice_stream.sandbox.traffic.oddities import Oddities, with_oddities
 from rice_stream.sandbox.traffic.shape import TrafficShape, client_shapes, draw_lengths, load_shape
 
@@ -187,29 +188,19 @@ def _as_events(requests: NDArray[np.int64], directory: Directory, id_prefix: str
     """Rows of (n, _COLUMNS) as canonical events, in their order."""
     started_at = rfc3339_column(requests[:, _STARTED_US])
     ended_at = rfc3339_column(requests[:, _ENDED_US])
-    for place, row in enumerate(requests.tolist()):
-        seat, offer = directory.seats[row[_SEAT]], directory.offers[row[_OFFER]]
-        yield {
-            "schema_version": "1",
-            "event_id": f"{id_prefix}{row[_NUMBER]}",
-            "started_at": started_at[place],
-            "ended_at": ended_at[place],
-            "tenant_id": seat.tenant_id,
-            "team_id": seat.team_id,
-            "project_id": seat.project_id,
-            "user_id": seat.user_id,
-            "provider": offer.provider,
-            "request_model": offer.request_model,
-            "response_model": offer.response_model,
+    for start, end, row in zip(started_at, ended_at, requests.tolist(), strict=True):
+        tokens = {
             "input_tokens": row[_INPUT],
             "cache_read_input_tokens": None if row[_CACHED] < 0 else row[_CACHED],
             "output_tokens": row[_OUTPUT],
             "reasoning_output_tokens": None if row[_REASONING] < 0 else row[_REASONING],
-            "inference_region": offer.inference_region,
-            "status": "ok",
-            "gateway_cache_hit": False,
-            "source": "/demo/gateway",
-            "ttft_ms": row[_TTFT_US] / 1000,
-            "operation": "chat",
-            "stream": True,
         }
+        yield chat_event(
+            f"{id_prefix}{row[_NUMBER]}",
+            (start, end),
+            directory.seats[row[_SEAT]],
+            directory.offers[row[_OFFER]],
+            tokens,
+            source="/demo/gateway",
+            ttft_ms=row[_TTFT_US] / 1000,
+        )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rice_stream.budgets.definition import ROLLING_WINDOWS, Budget, PeriodName
-from rice_stream.budgets.periods import next_period, period_at, previous_period
+from rice_stream.budgets.periods import period_at, previous_period
 from rice_stream.instants import day_start
 
 INSTANTS = st.datetimes(datetime(1971, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001  # bounds
@@ -40,7 +40,7 @@ def test_calendar_periods_tile_time(kind: PeriodName, time_zone: str, now: datet
     judged = budget(kind, time_zone)
     period = period_at(judged, now)
     assert period.start <= now < period.end
-    following = next_period(judged, period)
+    following = period_at(judged, period.end)
     assert following.start == period.end
     assert previous_period(judged, following) == period
     for inside in (period.start, period.start + (period.end - period.start) / 2, period.end - timedelta.resolution):

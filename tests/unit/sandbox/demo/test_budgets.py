@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 
 from rice_stream.sandbox.demo.budgets import PLAN, demo_budgets
-from rice_stream.sandbox.demo.forecast import MEASURES, Forecast, traffic
+from rice_stream.sandbox.demo.forecast import MEASURES, TrafficForecast, traffic
 from rice_stream.sandbox.demo.options import DemoOptions
 
 WEIGHTS = {"big": 5, "second": 4, "third": 3, "fourth": 2, "fifth": 1}
 
 
-def steady(weights: dict[str, int], ugco2e_per_event: int = 1_000_000) -> Forecast:
+def steady(weights: dict[str, int], ugco2e_per_event: int = 1_000_000) -> TrafficForecast:
     """One event per tenant every tenth of a second for 40 s, two thirds of them of team `a`; kWh are half the grams."""
     ended_s = np.repeat(np.arange(1, 401) / 10, len(weights))
     tenants = np.tile(np.array([*weights]), 400)
     carbon = np.tile(np.array([weight * ugco2e_per_event for weight in weights.values()], dtype=np.int64), 400)
     amounts = dict(zip(MEASURES, (carbon, 10 * carbon, carbon // 2), strict=True))
     teams = np.where(np.arange(len(ended_s)) % 3 == 2, "b", "a")
-    return Forecast(ended_s, amounts, tenants, teams)
+    return TrafficForecast(ended_s, amounts, tenants, teams)
 
 
-def crossed_at_s(expected: Forecast, budget_index: int, threshold: float, seconds: float | None) -> float:
+def crossed_at_s(expected: TrafficForecast, budget_index: int, threshold: float, seconds: float | None) -> float:
     """When the consumption of a budget reaches a threshold."""
     budget, planned = demo_budgets(expected, seconds)[budget_index], PLAN[budget_index]
     measure = "facility_energy_uwh" if planned.unit == "kwh" else f"carbon_{planned.estimate}_ugco2e"
@@ -79,7 +79,9 @@ def test_fewer_tenants_and_tenants_without_emissions_still_give_budgets() -> Non
     """One tenant: one budget. Nothing emitted: the smallest limit there is. No traffic to come: no budgets."""
     assert [budget.tenant_id for budget in demo_budgets(steady({"only": 1}), 30.0)] == ["only"]
     assert demo_budgets(steady({"only": 0}), 30.0)[0].limit == 1
-    nothing = Forecast(np.empty(0), {m: np.empty(0, np.int64) for m in MEASURES}, np.empty(0, "U1"), np.empty(0, "U1"))
+    nothing = TrafficForecast(
+        np.empty(0), {m: np.empty(0, np.int64) for m in MEASURES}, np.empty(0, "U1"), np.empty(0, "U1")
+    )
     assert demo_budgets(nothing, 30.0) == []
     assert nothing.consumed("carbon_mid_ugco2e", 5.0, tenant="only") == 0
 

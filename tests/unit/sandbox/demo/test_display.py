@@ -12,7 +12,7 @@ from rich.console import Console
 from rice_stream.sandbox.demo.display import LiveScreen, PlainLines, choose_display, save_screenshot
 from rice_stream.sandbox.demo.view import View
 from tests.support.places import ROOT
-from tests.unit.sandbox.demo.test_screen import PLACE, VIEW
+from tests.unit.sandbox.demo.test_screen import STAGE, VIEW
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
@@ -87,7 +87,7 @@ def test_leaving_twice_or_before_the_first_picture_does_no_harm() -> None:
     assert terminal.getvalue().count("\x1b[?1049l") == 1
 
 
-@pytest.mark.parametrize("view", [VIEW, View(PLACE)])
+@pytest.mark.parametrize("view", [VIEW, View(STAGE)])
 def test_the_screenshot_fetches_nothing_and_is_small(view: View, tmp_path: Path) -> None:
     """It shows what people saw."""
     file = tmp_path / "demo.svg"

@@ -15,12 +15,12 @@ from rich.console import Console
 from rice_stream.reports.figures import NOTHING, Accounted, BudgetFigure, Figures, Named, Sums
 from rice_stream.sandbox.demo.layout import bar, gauge, sparkline
 from rice_stream.sandbox.demo.screen import draw
-from rice_stream.sandbox.demo.view import ArrivedAlert, Place, View
+from rice_stream.sandbox.demo.view import ArrivedAlert, StageInfo, View
 from tests.support.places import DATA as PICTURES
 
 SIZES = [(100, 30), (150, 40)]
 
-PLACE = Place(
+STAGE = StageInfo(
     broker="127.0.0.1:21034",
     topic="llm-requests",
     alerts_topic="carbon-alerts",
@@ -75,7 +75,7 @@ FIGURES = Figures(
     alert_ids=frozenset("abcd"),
 )  # fmt: skip
 VIEW = View(
-    place=PLACE,
+    stage=STAGE,
     phase="live",
     elapsed_s=17.4,
     seconds=30.0,
@@ -102,7 +102,7 @@ def test_the_picture_of_fixed_figures(width: int, height: int) -> None:
     assert plain(VIEW, width, height) + "\n" == golden
 
 
-@pytest.mark.parametrize("view", [VIEW, View(PLACE), replace(VIEW, figures=NOTHING, seconds=None)])
+@pytest.mark.parametrize("view", [VIEW, View(STAGE), replace(VIEW, figures=NOTHING, seconds=None)])
 @pytest.mark.parametrize(("width", "height"), [(40, 10), (72, 18), (80, 24), (99, 31), (120, 60), (250, 90)])
 def test_every_size_is_filled_exactly(view: View, width: int, height: int) -> None:
     """As many lines as the terminal has, each as wide as it is: nothing wraps, nothing scrolls, nothing flickers."""
@@ -137,7 +137,7 @@ def test_all_that_matters_is_there_on_a_small_terminal() -> None:
 def test_a_long_path_does_not_hide_the_command() -> None:
     """Where temporary files lie deep (macOS), the command is on a line of its own."""
     deep = "/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T/rice-stack-1a2b3c4d/demo.env"
-    text = plain(replace(VIEW, place=replace(PLACE, environment_file=deep)), 100, 30)
+    text = plain(replace(VIEW, stage=replace(STAGE, environment_file=deep)), 100, 30)
     assert f" . {deep} " in text
     assert " rice-stream totals --by team " in text
 

@@ -9,7 +9,7 @@ import pytest
 
 from rice_stream.reports.figures import Accounted, BudgetFigure, Figures, Named, Sums
 from rice_stream.sandbox.demo.inbox import parse_alert
-from rice_stream.sandbox.demo.summary import Outcome, summary_lines
+from rice_stream.sandbox.demo.summary import DemoOutcome, summary_lines
 from rice_stream.sandbox.demo.view import ArrivedAlert
 
 TOTALS = Sums(90, 1000, 200, 5_000_000, 1_000_000, 2_500_000, 9_000_000)
@@ -28,7 +28,7 @@ FIGURES = Figures(
 )
 DIFFERENCE = {"table": "minute_total", "measure": "prompts"}
 VERIFIED = {"ok": True, "records": 90, "totals_checked": 12, "differences": [], "differences_total": 0}
-GOOD = Outcome(
+GOOD = DemoOutcome(
     sent=100,
     figures=FIGURES,
     alerts=(ALERT,),
@@ -77,7 +77,7 @@ def test_a_good_demo_has_no_failures_and_says_it_in_one_document() -> None:
         ),
     ],
 )
-def test_each_broken_promise_is_a_failure_of_its_own(broken: Outcome, said: str) -> None:
+def test_each_broken_promise_is_a_failure_of_its_own(broken: DemoOutcome, said: str) -> None:
     """One thing wrong: one failure, named in the summary."""
     assert len(broken.failures) == 1
     (line,) = [line for line in summary_lines(broken) if line.startswith("FAILED: ")]

@@ -15,7 +15,7 @@ from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.kafka.config import KafkaConfig
 from rice_stream.sandbox.traffic.pacing import Event
 from rice_stream.sandbox.traffic.send import SendReport, send
-from rice_stream.sandbox.traffic.traces import RawEvent
+from rice_stream.sandbox.traffic.traces import TraceEvent
 from rice_stream.sandbox.traffic.traffic import live_traffic
 
 QUIET = {"log_level": 0, "enable.idempotence": False}
@@ -71,7 +71,7 @@ def test_raw_lines_arrive_unchanged(broker: str) -> None:
         b'{"input_tokens": true, "output_tokens": -4}',
         b'{"tenant_id": 5}',
     ]
-    raw = [RawEvent(line, msgspec.json.decode(line)) for line in lines]
+    raw = [TraceEvent(line, msgspec.json.decode(line)) for line in lines]
     report = send(raw, kafka=KafkaConfig(broker), topic="raw", producer_options=QUIET)
     assert (report.events, report.input_tokens, report.output_tokens) == (3, 3, 0)
     assert sorted(received(broker, "raw", 3), key=repr) == sorted(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rice_stream.errors import UsageError
-from rice_stream.sandbox.traffic.traces import RawEvent, TraceFormat, TraceRequest, open_trace, read_trace
+from rice_stream.sandbox.traffic.traces import TraceEvent, TraceFormat, TraceRequest, open_trace, read_trace
 
 # As published: seven fractional digits, CRLF, no line end after the last line. Times and lengths made up.
 AZURE = (
@@ -160,7 +160,7 @@ def test_a_stated_format_is_believed(tmp_path: Path) -> None:
     """`format` overrules detection: a Mooncake file read as jsonl is events, line by line."""
     rows = list(read_trace(written(tmp_path, MOONCAKE), "jsonl"))
     assert len(rows) == 6
-    assert isinstance(rows[0], RawEvent)
+    assert isinstance(rows[0], TraceEvent)
 
 
 def test_requests_and_events_are_not_mixed_up(tmp_path: Path) -> None:
