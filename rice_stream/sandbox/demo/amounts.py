@@ -71,7 +71,7 @@ def _unit_of(value: float, units: Units, digits: int) -> tuple[float, str]:
 
 
 def _smallest(value: float, units: Units) -> tuple[float, str]:
-    """Nothing at all is told in the plain unit; a trace in the smallest."""
+    """Zero is shown in the base unit; anything smaller than the smallest unit in that unit."""
     return units[-1] if value else next(entry for entry in units if entry[0] == 1.0)
 
 
