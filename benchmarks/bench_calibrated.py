@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rice_stream.estimator.calibrated.method import load_calibrated
+from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.method import Context, Estimates, Requests
 from rice_stream.quantities import Floats, Range
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rice_stream.estimator.loading import load_paper
 from rice_stream.estimator.method import Context, Estimates, Requests
-from rice_stream.estimator.registry import load_paper
 from rice_stream.quantities import Floats, Range
 from training.figures import prefill_points
 from training.paper import fit_forest

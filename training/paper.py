@@ -13,10 +13,10 @@ import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
+from rice_stream.estimator.loading import PAPER_ARTEFACT
 from rice_stream.estimator.paper.fit import parse_paper_fit
 from rice_stream.estimator.paper.method import PaperMethod
 from rice_stream.estimator.paper.steptable import StepTable
-from rice_stream.estimator.registry import PAPER_ARTEFACT
 from rice_stream.quantities import Floats
 from training.artefact import REGRESSORS, artefact_bytes, rounded
 from training.figures import DATA, PrefillFigures, prefill_points, table

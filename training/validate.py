@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from rice_stream.errors import ReferenceDataError, RiceError
+from rice_stream.estimator.loading import load_paper
 from rice_stream.estimator.paper.method import PaperMethod
-from rice_stream.estimator.registry import load_paper
 from training.carry import CARRIED, carried_rows
 from training.figures import DATA, prefill_points, unique_prefill_points
 from training.findings import Facts, devices_and_beta, forest_shape, markdown_table, percent

@@ -12,10 +12,10 @@ import click
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.requests import described, open_table
 from rice_stream.errors import UsageError
-from rice_stream.estimator.calibrated.method import load_calibrated
-from rice_stream.estimator.calibrated.site import serialise_site
+from rice_stream.estimator.loading import load_calibrated
+from rice_stream.estimator.site import serialise_site
 from rice_stream.meter.estimator_at import Estimator
-from rice_stream.meter.site_calibration import Calibrated, Measured
+from rice_stream.meter.site_calibration import HardwareCalibration, Measured
 from rice_stream.meter.site_calibration import calibrate as calibrate_rows
 from rice_stream.runtime.opening import open_reference
 
@@ -107,7 +107,7 @@ def _positive(cell: str, label: str) -> float:
     return number
 
 
-def _row(one: Calibrated) -> dict[str, Any]:
+def _row(one: HardwareCalibration) -> dict[str, Any]:
     return {
         "hardware": one.hardware,
         "rows": one.factor.rows,

@@ -10,6 +10,7 @@ from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_sess
 from rice_stream.cli.requests import number, option_name
 from rice_stream.cli.times import instant
 from rice_stream.errors import UsageError
+from rice_stream.estimator.registry import METHOD_NAMES
 from rice_stream.instants import FOREVER_S, SECOND_US, epoch_us
 from rice_stream.meter.what_if import Change
 from rice_stream.quantities import PRECISIONS
@@ -38,7 +39,7 @@ _G_PER_KG = 1000
 @click.option("--profile", help="Serving profile: batch1, interactive, throughput or one of the settings.")
 @click.option("--pue", metavar="X")
 @click.option("--rci-gco2e-per-kwh", metavar="X")
-@click.option("--method", "method_name", type=click.Choice(["rice-paper", "rice-calibrated"]))
+@click.option("--method", "method_name", type=click.Choice(METHOD_NAMES))
 @json_option
 @pass_session
 def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
@@ -52,7 +53,7 @@ def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
     settings = session.settings
     estimator = open_estimator(settings, given["method_name"])
     change = _change(given)
-    change.check(estimator.method.name)
+    change.check(estimator.method)
     document = compare_traffic(
         open_store(settings),
         _traffic(given),

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.requests import described, open_table, option_name
 from rice_stream.errors import UsageError
-from rice_stream.estimator.registry import method_names
+from rice_stream.estimator.registry import METHOD_NAMES
 from rice_stream.meter.estimating import Described, estimate_all, estimate_each
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.quantities import PRECISIONS
@@ -54,7 +54,7 @@ _ROWS_AT_ONCE = 20_000
 @click.option("--batch-size", metavar="X", help="Requests decoded together; may be an average.")
 @click.option("--precision", type=click.Choice(PRECISIONS))
 @click.option("--kv-bytes-per-token", metavar="X")
-@click.option("--method", "method_name", type=click.Choice(["rice-paper", "rice-calibrated"]))
+@click.option("--method", "method_name", type=click.Choice(METHOD_NAMES))
 @click.option("--profile", help="Serving profile: batch1, interactive or throughput.")
 @click.option(
     "--csv", "csv_in", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A table of requests."
@@ -171,9 +171,9 @@ def _rows(
             raise UsageError(f"{source}, row {number}: has {len(cells)} cells, the header has {len(header)}")
         named = dict(zip(header, cells, strict=True))
         method = named.get("method", "").strip() or None
-        if method is not None and method not in method_names():
+        if method is not None and method not in METHOD_NAMES:
             raise UsageError(
-                f"{source}, row {number}, column method: {method!r} is not one of {', '.join(method_names())}"
+                f"{source}, row {number}, column method: {method!r} is not one of {', '.join(METHOD_NAMES)}"
             )
         try:
             request = described(named, partial(_cell_label, source, number))

@@ -8,6 +8,7 @@ import click
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
 from rice_stream.cli.requests import described, option_name
 from rice_stream.errors import UsageError
+from rice_stream.estimator.registry import METHOD_NAMES
 from rice_stream.meter.ranking import PER_OUTPUT_TOKENS, Ranked, rank_document, rank_models
 from rice_stream.quantities import PRECISIONS
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
@@ -32,7 +33,7 @@ _MG_PER_G = 1000
 @click.option("--devices", metavar="X")
 @click.option("--batch-size", metavar="X", help="Requests decoded together; may be an average.")
 @click.option("--precision", type=click.Choice(PRECISIONS))
-@click.option("--method", "method_name", type=click.Choice(["rice-paper", "rice-calibrated"]))
+@click.option("--method", "method_name", type=click.Choice(METHOD_NAMES))
 @click.option("--profile", help="Serving profile: batch1, interactive, throughput or one of the settings.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The N lowest only.")
 @json_option

@@ -11,7 +11,6 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 
 from rice_stream.errors import ReferenceDataError
 from rice_stream.estimator.method import Impact
@@ -59,12 +58,6 @@ def water_l(it_energy_wh: Impact, pue: Floats, factors: EmbodiedFactors) -> Impa
         it_energy_wh.mid / 1e3 * (site.mid + pue * grid.mid),
         it_energy_wh.high / 1e3 * (site.high + pue * grid.high),
     )
-
-
-def load_embodied() -> EmbodiedFactors:
-    """Reads the factors that ship with the package. Raises ReferenceDataError naming row and column of a bad cell."""
-    text = resources.files("rice_stream.estimator").joinpath("regressors", FACTOR_FILE).read_text(encoding="utf-8")
-    return parse_embodied(text)
 
 
 def parse_embodied(text: str) -> EmbodiedFactors:

@@ -5,13 +5,20 @@ Two steps keep the hot path to a few multiplications per request. `coefficients`
 `estimate` applies that matrix to n requests.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    # Settings and commands know these types without waiting for numpy.
+    import numpy as np
+    from numpy.typing import NDArray
 
-from rice_stream.quantities import Floats, Ints, Range
+    from rice_stream.estimator.site import SiteProfile
+    from rice_stream.quantities import Floats, Ints, Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +128,47 @@ class Impacts:
     """Litres evaporated by cooling on site and consumed in generating the electricity."""
 
 
-@runtime_checkable
-class GivesImpacts(Protocol):
-    """A method that knows how long a request holds its devices."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of an estimate's arithmetic, as `rice-stream explain` prints it.
 
-    def impacts(self, coefficients: Floats, requests: "Requests", estimates: "Estimates", pue: Floats) -> Impacts:
-        """Embodied carbon and water of n requests; `coefficients` as for `estimate`, `pue` of shape (n,)."""
-        ...
+    `formula` says how the value was computed, with the numbers put in, and `source` where its constants are from.
+    """
+
+    name: str
+    formula: str
+    value: float
+    unit: str
+    source: str
+
+
+def version_of(name: str, revision: int, digest: str) -> str:
+    """The version of a method: its name, the revision of its code, and the digest (hex) of its fitted artefact."""
+    return f"{name}-{revision}+{digest[:8]}"
+
+
+def name_in_version(version: str) -> str:
+    """The name of the method that a version from `version_of` belongs to.
+
+    >>> name_in_version("rice-paper-1+0a1b2c3d.whole-devices")
+    'rice-paper'
+    """
+    return version.partition("+")[0].rpartition("-")[0]
 
 
 class Method(Protocol):
-    """An estimating method: pure, deterministic, vectorised."""
+    """An estimating method: pure, deterministic, vectorised. Methods inherit from it and are listed in `registry.METHODS`."""
 
     name: str
-    """`rice-paper` or `rice-calibrated`."""
+    """As in `registry.METHODS`."""
     version: str
-    """Pinned in every record: name plus the digest of the fitted artefact."""
+    """Stored with every record; made by `version_of`."""
+    default_pue: float | None = None
+    """PUE of the method's own publication, used where event, settings and tables name none; None: the tables' last rung."""
+    responds_to: frozenset[str] = frozenset()
+    """Of `batch_size`, `precision`, `profile` and `site`: what changes the energies. The others are not used."""
+    profiles: Mapping[str, Profile] = MappingProxyType({})
+    """The serving profiles that ship with the method, by name."""
 
     def coefficients(self, contexts: list[Context]) -> Floats:
         """The (k, c) matrix of k contexts; row i depends on contexts[i] alone."""
@@ -153,3 +185,22 @@ class Method(Protocol):
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
         """Energy and latency of n requests; only additions, multiplications and look-ups per request."""
         ...
+
+    def explain(self, context: Context, request: Requests) -> list[Step]:
+        """The arithmetic of one request (columns of one row), step by step; values equal those of `estimate` to the last bit."""
+        ...
+
+    def impacts(self, coefficients: Floats, requests: Requests, estimates: Estimates, pue: Floats) -> Impacts | None:
+        """Embodied carbon and water of n requests, or None from a method that does not give them.
+
+        `coefficients` as for `estimate`, `pue` of shape (n,).
+        """
+        return None
+
+    def with_site(self, site: SiteProfile) -> Method:
+        """The method corrected by a site's own measurements; one that does not respond to `site` stays as it is.
+
+        Raises:
+            UsageError: the site profile was made for another version of the method.
+        """
+        return self

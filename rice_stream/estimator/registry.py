@@ -1,30 +1,53 @@
-"""Loads the estimating methods by name; the only place of the estimator that reads a file (the fitted artefacts)."""
+"""The estimating methods by name. This is the only list of them: settings, commands and reports take their choices from it.
 
-from importlib.resources import files
+Names are known without loading numpy; a method's code and artefact are loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.calibrated.method import load_calibrated
-from rice_stream.estimator.method import Method
-from rice_stream.estimator.paper.fit import parse_paper_fit
-from rice_stream.estimator.paper.method import PaperMethod
 
-PAPER_ARTEFACT = "rice-paper.json"
-METHODS = ("rice-paper", "rice-calibrated")
+if TYPE_CHECKING:
+    from rice_stream.estimator.method import Method
 
 
-def load_paper(*, whole_devices: bool = False) -> PaperMethod:
-    """`rice-paper` with the shipped artefact. `whole_devices` rounds device counts up to whole devices."""
-    artefact = files("rice_stream.estimator").joinpath("regressors", PAPER_ARTEFACT).read_bytes()
-    return PaperMethod(parse_paper_fit(artefact, PAPER_ARTEFACT), whole_devices=whole_devices)
+def _paper() -> Method:
+    from rice_stream.estimator.loading import load_paper
+
+    return load_paper()
 
 
-def method_names() -> tuple[str, ...]:
-    """The methods, in the order in which messages name them."""
-    return METHODS
+def _calibrated() -> Method:
+    from rice_stream.estimator.loading import load_calibrated
+
+    return load_calibrated()
+
+
+METHODS: Mapping[str, Callable[[], Method]] = MappingProxyType({"rice-paper": _paper, "rice-calibrated": _calibrated})
+"""Each method's name and what loads it, in the order in which messages name them."""
+METHOD_NAMES: tuple[str, ...] = tuple(METHODS)
 
 
 def load_method(name: str) -> Method:
-    """The method `rice-paper` or `rice-calibrated`. Raises UsageError, naming the choices, for any other name."""
+    """The method of that name as it ships. Raises UsageError, naming the choices, for any other name."""
     if name not in METHODS:
         raise UsageError(f"method {name!r} is unknown: choose {' or '.join(METHODS)} (RICE_METHOD, --method)")
-    return load_paper() if name == "rice-paper" else load_calibrated()
+    return METHODS[name]()
+
+
+def method_of_version(version: str, open_method: Callable[[str], Method] = load_method) -> Method | None:
+    """The method that made a record of this version; None where this installation does not have that very version.
+
+    `open_method` opens a method by name, as the installation's settings have it.
+    """
+    from rice_stream.estimator.method import name_in_version
+
+    name = name_in_version(version)
+    if name not in METHODS:
+        return None
+    method = open_method(name)
+    return method if method.version == version else None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
-from rice_stream.estimator.method import Estimates, GivesImpacts, Method, Requests
+from rice_stream.estimator.method import Estimates, Method, Requests
 from rice_stream.instants import SECOND_US
 from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO, UNKNOWN, Floats, Ints, Range
 
@@ -96,9 +96,9 @@ def impact_columns(
 
     They are no part of `Amounts`: nothing adds them to operational carbon. Null where the method does not give them.
     """
-    if not isinstance(method, GivesImpacts):
-        return dict.fromkeys(IMPACT_COLUMNS, np.full(len(requests.context), UNKNOWN, dtype=np.int64))
     impacts = method.impacts(coefficients, requests, estimates, pue)
+    if impacts is None:
+        return dict.fromkeys(IMPACT_COLUMNS, np.full(len(requests.context), UNKNOWN, dtype=np.int64))
     middles = (impacts.embodied_gco2e.mid, impacts.water_l.mid)
     return dict(zip(IMPACT_COLUMNS, map(_micro, middles), strict=True))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from rice_stream.basis import basis_names
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Estimates, GivesImpacts, Impacts, Requests
+from rice_stream.estimator.method import Context, Estimates, Impacts, Requests
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factors import FactorUse, ServiceKey
 from rice_stream.quantities import Range
@@ -93,7 +93,7 @@ def estimate_all(requests: Sequence[Described], estimator: EstimatorAt) -> list[
     matrix = method.coefficients(contexts)
     estimates = method.estimate(matrix, columns)
     pue = np.array([kinds[kind].use.pue.pue for kind in kind_of], dtype=np.float64)
-    impacts = method.impacts(matrix, columns, estimates, pue) if isinstance(method, GivesImpacts) else None
+    impacts = method.impacts(matrix, columns, estimates, pue)
     served = [
         _served(kind, float(count), estimator) for kind, count in zip(kinds, method.devices(contexts), strict=True)
     ]

@@ -43,7 +43,7 @@ class EstimatorAt:
             self.at_us,
             reference=self.reference,
             policy=self.policy,
-            method_version=self.method.version,
+            method=self.method,
             live=live,
             mapped=mapped,
         )

@@ -10,14 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from rice_stream.estimator.method import Context, Profile
+from rice_stream.estimator.method import Context, Method, Profile
 from rice_stream.meter.serving_overrides import Override, find_override
 from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
-
-PAPER_PUE = 1.1
-"""Default of the R-ICE paper, section IV-A1, where neither event, settings nor tables know better."""
 
 
 class ServiceKey(NamedTuple):
@@ -117,7 +114,7 @@ def resolve_factors(
     *,
     reference: Reference,
     policy: FactorPolicy,
-    method_version: str,
+    method: Method,
     live: LiveLookup = no_live_feed,
     mapped: ServiceKey | None = None,
 ) -> FactorUse:
@@ -131,7 +128,7 @@ def resolve_factors(
     region = reference.resolve_region(
         names.inference_region, key.provider, policy.rci_scope, at_us, default_region=policy.default_region
     )
-    pue = _pue(key, policy, reference, region, at_us, _default_pue(method_version))
+    pue = _pue(key, policy, reference, region, at_us, method.default_pue)
     rci, rci_rung, rci_source = _intensity(key, policy, region, live, at_us)
     own = _override(key, policy, model)
     hardware_name = key.hardware or own.hardware or policy.hardware
@@ -154,7 +151,7 @@ def resolve_factors(
         "rci_mid_gco2e_per_kwh": rci.mid,
         "rci_high_gco2e_per_kwh": rci.high,
         "rci_scope": region.scope,
-        "method_version": method_version,
+        "method_version": method.version,
         "factor_version": reference.version,
     }
     columns["detail"] = json.dumps(
@@ -163,11 +160,6 @@ def resolve_factors(
         separators=(",", ":"),
     )
     return FactorUse(context, model, region, pue, rci, rci_rung, columns)
-
-
-def _default_pue(method_version: str) -> float | None:
-    """The paper's default belongs to the paper's method; otherwise the tables' own last rung answers."""
-    return PAPER_PUE if method_version.startswith("rice-paper") else None
 
 
 def _pue(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.calibrated.site import SiteFactor
+from rice_stream.estimator.site import SiteCorrection
 from rice_stream.meter.estimating import Described, estimate_all
 from rice_stream.meter.estimator_at import EstimatorAt
 
@@ -31,20 +31,20 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibrated:
+class HardwareCalibration:
     """One hardware's factor and the mean absolute error (share) before it, with it, and with it from other models' rows.
 
     `error_left_out` is None where one model alone was measured.
     """
 
     hardware: str
-    factor: SiteFactor
+    factor: SiteCorrection
     error_before: float
     error_after: float
     error_left_out: float | None
 
 
-def calibrate(rows: Sequence[Measured], estimator: EstimatorAt) -> list[Calibrated]:
+def calibrate(rows: Sequence[Measured], estimator: EstimatorAt) -> list[HardwareCalibration]:
     """One answer per hardware, by name; `estimator` has the method that is to be corrected.
 
     UsageError names the row that cannot be used, and why.
@@ -74,7 +74,7 @@ def calibrate(rows: Sequence[Measured], estimator: EstimatorAt) -> list[Calibrat
     return [_calibrated(hardware, by_model) for hardware, by_model in sorted(residuals.items())]
 
 
-def _calibrated(hardware: str, by_model: dict[str, list[float]]) -> Calibrated:
+def _calibrated(hardware: str, by_model: dict[str, list[float]]) -> HardwareCalibration:
     shift = _shift(list(by_model.values()))
     every = [value for values in by_model.values() for value in values]
     low, high = np.quantile([value - shift for value in every], [(1 - NOMINAL) / 2, (1 + NOMINAL) / 2]).tolist()
@@ -86,8 +86,8 @@ def _calibrated(hardware: str, by_model: dict[str, list[float]]) -> Calibrated:
             for value in values
         ]
         left_out = _error(apart)
-    factor = SiteFactor(math.exp(shift), min(low, 0.0), max(high, 0.0), len(every), len(by_model))
-    return Calibrated(hardware, factor, _error(every), _error([value - shift for value in every]), left_out)
+    factor = SiteCorrection(math.exp(shift), min(low, 0.0), max(high, 0.0), len(every), len(by_model))
+    return HardwareCalibration(hardware, factor, _error(every), _error([value - shift for value in every]), left_out)
 
 
 def _shift(models: Sequence[Sequence[float]]) -> float:

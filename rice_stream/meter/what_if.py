@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context
+from rice_stream.estimator.method import Context, Method
+from rice_stream.estimator.registry import METHOD_NAMES
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.recompute import context_of, rci_of
 from rice_stream.quantities import Range
 
-NEEDS_CALIBRATED = ("batch_size", "precision", "profile")
+SERVING = ("batch_size", "precision", "profile")
+"""Changes of how a model is served that not every method responds to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +33,18 @@ class Change:
     pue: float | None = None
     rci_gco2e_per_kwh: float | None = None
 
-    def check(self, method_name: str) -> None:
-        """Raises UsageError where nothing changes, or where the method cannot see the change."""
+    def check(self, method: Method) -> None:
+        """Raises UsageError where nothing changes, or where the method does not respond to a change."""
         if not self.stated():
             raise UsageError(
                 "nothing to compare with: name a --model, --region, --hardware, --profile or another option"
             )
-        unseen = [name for name in NEEDS_CALIBRATED if getattr(self, name) is not None]
-        if unseen and method_name != "rice-calibrated":
+        stated = self.stated()
+        unseen = [name for name in SERVING if name in stated and name not in method.responds_to]
+        if unseen:
             option = unseen[0].replace("_", "-")
-            raise UsageError(f"--{option}: {method_name} does not know it; add --method rice-calibrated")
+            others = " or ".join(name for name in METHOD_NAMES if name != method.name)
+            raise UsageError(f"--{option}: {method.name} does not know it; add --method {others}")
 
     def stated(self) -> dict[str, Any]:
         """Name -> value of everything that changes."""

@@ -53,7 +53,7 @@ def compare(
     Raises UsageError where nothing changes, no record is there, or records of the stretch have been dropped.
     """
     method = estimator.method
-    change.check(method.name)
+    change.check(method)
     sides: dict[str, dict[str, _Sums]] = defaultdict(lambda: defaultdict(_Sums))
     factors: dict[int, Mapping[str, Any]] = {}
     with snapshot(engine) as connection:

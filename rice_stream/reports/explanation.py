@@ -7,14 +7,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Engine
 
-from rice_stream.estimator.method import Context, GivesImpacts, Method
-from rice_stream.estimator.registry import load_method, method_names
-from rice_stream.estimator.steps import Step
+from rice_stream.estimator.method import Method, Step
+from rice_stream.estimator.registry import load_method, method_of_version
 from rice_stream.meter.amounts import (
     AMOUNT_COLUMNS,
     GRAMS_PER_KWH_TO_PER_WH,
@@ -30,18 +29,6 @@ from rice_stream.store.snapshot import snapshot
 _ACCOUNTING = "docs/accounting.md; rounded once, when the record is made"
 _IMPACTS = "docs/methodology.md; not part of operational carbon"
 _UNITS = {"uwh": "uWh", "ugco2e": "ugCO2e"}
-
-
-class _Explains(Protocol):
-    def explain(
-        self,
-        context: Context,
-        input_tokens: int,
-        cache_read_input_tokens: int,
-        output_tokens: int,
-        *,
-        inference: bool = True,
-    ) -> list[Step]: ...
 
 
 def explain(
@@ -64,7 +51,7 @@ def explain(
     """
     with snapshot(engine) as connection:
         record = find_record(connection, event_id, tenant, ended_at)
-    method = _installed(record.factor["method_version"], open_method)
+    method = method_of_version(record.factor["method_version"], open_method)
     remarks: list[str] = []
     steps = [asdict(step) for step in _method_steps(record, method, defaults)] if method else []
     steps = [*_factor_steps(record), *[step for step in steps if step["name"] not in _OWN_STEPS]]
@@ -89,15 +76,6 @@ def explain(
             f"the record does not hold what its own factors give: {differing}; it was changed after it was stored"
         )
     return {"record": record.view, "steps": steps, "agrees": agrees, "remarks": remarks}
-
-
-def _installed(method_version: str, open_method: Callable[[str], Method]) -> Method | None:
-    """The method that made the record, if this installation has that very version."""
-    for name in method_names():
-        if method_version.startswith(name):
-            method = open_method(name)
-            return method if method.version == method_version else None
-    return None
 
 
 def _counts(record: StoredRecord) -> RecordedCounts:
@@ -155,10 +133,7 @@ def _method_steps(record: StoredRecord, method: Method, defaults: TokenDefaults)
         formula = "as reported" if reported is not None else "not reported: a default stands in"
         source = "the event" if reported is not None else f"RICE_DEFAULT_{name.upper()}; none for a failed call"
         steps.append(Step(name, formula, used[name], "tokens", source))
-    explained = cast(_Explains, method).explain(
-        context_of(record.factor), **used, inference=bool(requests.inference[0])
-    )
-    return steps + explained
+    return steps + method.explain(context_of(record.factor), requests)
 
 
 def _accounting_steps(record: StoredRecord, again: Recomputed) -> list[dict[str, Any]]:
@@ -197,11 +172,11 @@ def _impact_steps(
     record: StoredRecord, method: Method, again: Recomputed, defaults: TokenDefaults
 ) -> list[dict[str, Any]]:
     """Embodied carbon and water, beside operational carbon and no part of it; none where the method does not give them."""
-    if not isinstance(method, GivesImpacts):
-        return []
     requests = requests_of(_counts(record), np.zeros(1, dtype=np.intp), defaults)
     matrix = method.coefficients([context_of(record.factor)])
     given = method.impacts(matrix, requests, again.estimates, np.array([record.factor["pue"]], dtype=np.float64))
+    if given is None:
+        return []
     held_s = "seconds of devices x (device + share of server) / (lifetime x busy share)"
     litres = "it_energy_wh / 1000 x (on-site + pue x of the electricity)"
     return [

@@ -5,13 +5,12 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.calibrated.method import CalibratedMethod
-from rice_stream.estimator.calibrated.site import Site, parse_site
 from rice_stream.estimator.method import Method
 from rice_stream.estimator.registry import load_method
+from rice_stream.estimator.site import SiteProfile, parse_site
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.meter.estimator_at import Estimator
-from rice_stream.meter.factors import LiveLookup, no_live_feed
+from rice_stream.meter.factors import FactorPolicy, LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.reference.loader import load_reference
@@ -49,20 +48,21 @@ def open_method(settings: Settings, name: str | None = None) -> Method:
     Raises UsageError for a serving profile that does not exist and for a site file that cannot be used.
     """
     method = load_method(name or settings.method)
-    if not isinstance(method, CalibratedMethod):
-        return method
-    policy = settings.factor_policy()
-    named = [policy.serving_profile, *(one.profile for one in policy.overrides)]
-    known = {*method.artefact.profiles, *policy.profiles}
-    for profile in named:
+    if "profile" in method.responds_to:
+        _check_profiles(method, settings.factor_policy())
+    if "site" in method.responds_to and settings.site_file is not None:
+        method = method.with_site(_open_site(settings.site_file))
+    return method
+
+
+def _check_profiles(method: Method, policy: FactorPolicy) -> None:
+    known = {*method.profiles, *policy.profiles}
+    for profile in (policy.serving_profile, *(one.profile for one in policy.overrides)):
         if profile is not None and profile not in known:
             raise UsageError(
                 f"RICE_SERVING_PROFILE, RICE_SERVING_OVERRIDES: the profile {profile!r} does not exist;"
                 f" use one of {', '.join(sorted(known))}, or define it in RICE_SERVING_PROFILES"
             )
-    if settings.site_file is None:
-        return method
-    return CalibratedMethod(method.artefact, method.embodied, _open_site(settings.site_file))
 
 
 def open_estimator(settings: Settings, method_name: str | None = None) -> Estimator:
@@ -70,7 +70,7 @@ def open_estimator(settings: Settings, method_name: str | None = None) -> Estima
     return Estimator(open_reference(settings), settings.factor_policy(), open_method(settings, method_name))
 
 
-def _open_site(path: Path) -> Site:
+def _open_site(path: Path) -> SiteProfile:
     try:
         return parse_site(path.read_bytes(), str(path))
     except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from rice_stream.estimator.method import Context, Estimates, Requests, ServedAs
+from rice_stream.estimator.method import Context, Estimates, Method, Requests, ServedAs, Step
 from rice_stream.events.records import RawRecord
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
@@ -79,7 +79,7 @@ def weighted_tokens(fields: dict[str, Any]) -> int:
     return int(inputs + 2 * outputs)
 
 
-class FakeMethod:
+class FakeMethod(Method):
     """Energy in proportion to tokens; one coefficient a context, so a mixed-up context shows in the sums."""
 
     name = "fake"
@@ -110,6 +110,11 @@ class FakeMethod:
             latency_s=it_energy_wh,
             flags=np.zeros(len(tokens), dtype=np.int32),
         )
+
+    def explain(self, context: Context, request: Requests) -> list[Step]:
+        matrix = self.coefficients([context])
+        value = float(self.estimate(matrix, request).it_energy_wh[0])
+        return [Step("it_energy_wh", "in proportion to tokens", value, "Wh", "a fake")]
 
 
 class FakeReference:

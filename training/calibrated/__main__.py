@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rice_stream.errors import RiceError
-from rice_stream.estimator.calibrated.method import ARTEFACT
+from rice_stream.estimator.loading import CALIBRATED_ARTEFACT
 from training.calibrated.report import write_report
 from training.calibrated.run import REGRESSORS, run, shipped
 
@@ -25,14 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RiceError as problem_found:
         print(problem_found, file=sys.stderr)
         return problem_found.exit_code
-    path = REGRESSORS / ARTEFACT
+    path = REGRESSORS / CALIBRATED_ARTEFACT
     if options.check:
         same = shipped() == fitted.artefact
-        print(f"{ARTEFACT}: {'the same bytes' if same else 'differs from what these files give'}")
+        print(f"{CALIBRATED_ARTEFACT}: {'the same bytes' if same else 'differs from what these files give'}")
         return 0 if same else 1
     path.write_bytes(fitted.artefact)
     write_report(fitted)
-    print(f"wrote {ARTEFACT} and docs/validation-calibrated.md")
+    print(f"wrote {CALIBRATED_ARTEFACT} and docs/validation-calibrated.md")
     return 0
 
 

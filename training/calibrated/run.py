@@ -11,7 +11,7 @@ import numpy as np
 
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.interval import SMALL_B
-from rice_stream.estimator.calibrated.method import ARTEFACT
+from rice_stream.estimator.loading import CALIBRATED_ARTEFACT
 from rice_stream.quantities import Floats
 from training.calibrated.artefact import BATCH_HIGH, BATCH_LOW, fields, rounded, scaffold, serialise
 from training.calibrated.errors import Coverage, assumed, at_batch, bare, calibrate, family, small_errors, widening
@@ -228,4 +228,4 @@ def describe(folder: Path, data: Data) -> dict[str, Any]:
 
 def shipped() -> bytes:
     """The artefact as it is in the package."""
-    return (REGRESSORS / ARTEFACT).read_bytes()
+    return (REGRESSORS / CALIBRATED_ARTEFACT).read_bytes()

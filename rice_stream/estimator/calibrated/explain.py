@@ -6,8 +6,7 @@ from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.interval import regime
 from rice_stream.estimator.calibrated.physics import weights_touched_b
 from rice_stream.estimator.calibrated.setup import Resolved
-from rice_stream.estimator.method import Estimates, Requests
-from rice_stream.estimator.steps import Step
+from rice_stream.estimator.method import Estimates, Requests, Step
 from rice_stream.quantities import Floats
 
 FIT = "docs/validation-calibrated.md; rice_stream/estimator/calibrated/physics.py"
@@ -17,7 +16,7 @@ STATED = "stated"
 def explain_steps(
     artefact: Artefact, one: Resolved, row: Floats, requests: Requests, estimates: Estimates
 ) -> list[Step]:
-    """The steps of the one request in `requests`; results are taken from `estimates`, none is computed anew.
+    """The steps of the one request in `requests`; results are taken from `estimates`, none is computed a second time.
 
     `row` holds the cost coefficients: seven of the mid joules first, of the seconds last.
     """

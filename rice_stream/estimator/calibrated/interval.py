@@ -11,7 +11,7 @@ import math
 
 from rice_stream.estimator.calibrated.artefact import Artefact, Error
 from rice_stream.estimator.calibrated.setup import Resolved
-from rice_stream.estimator.calibrated.site import Site, SiteFactor
+from rice_stream.estimator.site import SiteCorrection, SiteProfile
 
 DENSE_ABOVE = 0.999
 """Active / total parameters from which a model counts as dense."""
@@ -28,7 +28,7 @@ def regime(one: Resolved) -> str:
     return f"{family}/one" if one.serving.batch_size.mid <= 1.0 else f"{family}/known"
 
 
-def site_factor(one: Resolved, site: Site | None) -> SiteFactor | None:
+def site_correction(one: Resolved, site: SiteProfile | None) -> SiteCorrection | None:
     """The site's own measurements of the context's hardware; None where there are none, or where the hardware is assumed."""
     if site is None or not one.serving.hardware_known or one.hardware_class == "unknown":
         return None
@@ -40,7 +40,7 @@ def architecture_assumed(one: Resolved) -> bool:
     return one.context.layers is None or one.context.kv_bytes_per_token is None
 
 
-def error_factors(one: Resolved, artefact: Artefact, measured: SiteFactor | None = None) -> tuple[float, float]:
+def error_factors(one: Resolved, artefact: Artefact, measured: SiteCorrection | None = None) -> tuple[float, float]:
     """What the low and the high joules are multiplied with: at most 1, at least 1.
 
     Measurements of one's own stand in for what is added where hardware was never measured; beyond that they only widen.

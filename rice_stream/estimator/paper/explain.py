@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from rice_stream.estimator.method import Context, Estimates
+from rice_stream.estimator.method import Context, Estimates, Step
 from rice_stream.estimator.paper.fit import PaperFit
-from rice_stream.estimator.steps import Step
 
 PAPER = "R-ICE (Sikand et al., GREENS 2025)"
 HELM = "HELM-Efficiency, idealised runtimes on A100-80GB"

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Estimates, Requests, ServedAs
+from rice_stream.estimator.method import Context, Estimates, Method, Requests, ServedAs, Step, version_of
 from rice_stream.estimator.paper.explain import Explained, paper_steps
 from rice_stream.estimator.paper.fit import PaperFit
-from rice_stream.estimator.steps import Step
 from rice_stream.quantities import Floats, Ints, Range
 
 TDP_W = 400.0
@@ -29,6 +28,9 @@ UTILISATION = 0.26
 HARDWARE = "A100-80GB"
 """The device whose runtimes the regressions know."""
 
+DEFAULT_PUE = 1.1
+"""The paper's default (section IV-A1), where neither event, settings nor tables know better."""
+
 J_PER_WH = 3600.0
 
 # The columns of the coefficient matrix: scalars of a context first, then its three prefill curves.
@@ -37,12 +39,14 @@ GPU_LOW, GPU_HIGH, IT_LOW, IT_HIGH, FLAGS = range(7, 12)
 CURVES = 12
 
 
-class PaperMethod:
+class PaperMethod(Method):
     """`rice-paper`. `whole_devices` rounds the regression's device count up to whole devices (the paper does not)."""
 
+    name = "rice-paper"
+    default_pue = DEFAULT_PUE
+
     def __init__(self, fit: PaperFit, *, whole_devices: bool = False) -> None:
-        self.name = "rice-paper"
-        self.version = f"rice-paper-1+{fit.digest[:8]}" + (".whole-devices" if whole_devices else "")
+        self.version = version_of(self.name, 1, fit.digest) + (".whole-devices" if whole_devices else "")
         self.fit = fit
         self.whole_devices = whole_devices
         self._cells = len(fit.prefill.prompt_thresholds) + 1
@@ -99,39 +103,24 @@ class PaperMethod:
             flags=self._flags(of_context(FLAGS), requests),
         )
 
-    def explain(
-        self,
-        context: Context,
-        input_tokens: int,
-        cache_read_input_tokens: int,
-        output_tokens: int,
-        *,
-        inference: bool = True,
-    ) -> list[Step]:
+    def explain(self, context: Context, request: Requests) -> list[Step]:
         """The arithmetic of one request, step by step; its values equal those of `estimate` to the last bit."""
         coefficients = self.coefficients([context])
-        requests = Requests(
-            context=np.zeros(1, dtype=np.intp),
-            input_tokens=np.array([input_tokens], dtype=np.int64),
-            cache_read_input_tokens=np.array([cache_read_input_tokens], dtype=np.int64),
-            output_tokens=np.array([output_tokens], dtype=np.int64),
-            inference=np.array([inference]),
-        )
-        ran = bool(_ran(requests)[0])
+        ran = bool(_ran(request)[0])
         explained = Explained(
             context=context,
-            input_tokens=input_tokens,
-            cache_read_input_tokens=cache_read_input_tokens,
-            decode_tokens=max(output_tokens - 1, 0) if ran else 0,
+            input_tokens=int(request.input_tokens[0]),
+            cache_read_input_tokens=int(request.cache_read_input_tokens[0]),
+            decode_tokens=max(int(request.output_tokens[0]) - 1, 0) if ran else 0,
             ran=ran,
             devices=self._devices(context).mid,
             tdp_w=_given(context.tdp_w, TDP_W),
             utilisation=_given(context.utilisation, UTILISATION),
-            prefill_s=float(self._prefill(coefficients, requests)[0][0]),
+            prefill_s=float(self._prefill(coefficients, request)[0][0]),
             beta_s=float(coefficients[0, BETA_S]),
             gpu_factors=(float(coefficients[0, GPU_LOW]), float(coefficients[0, GPU_HIGH])),
             it_factors=(float(coefficients[0, IT_LOW]), float(coefficients[0, IT_HIGH])),
-            estimates=self.estimate(coefficients, requests),
+            estimates=self.estimate(coefficients, request),
         )
         return paper_steps(self.fit, explained)
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rice_stream.estimator.calibrated.method import load_calibrated
+from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.method import Context, Estimates, Requests
 from rice_stream.meter.estimating import Described, estimate_all
 from rice_stream.meter.estimator_at import Estimator

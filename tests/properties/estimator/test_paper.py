@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rice_stream.estimator.loading import load_paper
 from rice_stream.estimator.method import Context
-from rice_stream.estimator.registry import load_paper
 from rice_stream.quantities import Range
 from tests.support.paper_requests import dense, estimate
 

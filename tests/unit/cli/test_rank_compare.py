@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rice_stream.estimator.calibrated.method import load_calibrated
+from rice_stream.estimator.loading import load_calibrated
 from rice_stream.meter.estimating import Described
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy

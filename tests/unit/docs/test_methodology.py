@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from rice_stream.basis import Basis, basis_names
+from rice_stream.estimator.loading import load_paper
 from rice_stream.estimator.method import Context
 from rice_stream.estimator.paper.method import TDP_W, UTILISATION
-from rice_stream.estimator.registry import load_paper
 from rice_stream.meter.amounts import SiteFactors, amounts
 from rice_stream.quantities import Range
-from tests.support.paper_requests import estimate
+from tests.support.paper_requests import estimate, requests
 from tests.support.places import ROOT
 
 PAGE = (ROOT / "docs" / "methodology.md").read_text(encoding="utf-8")
@@ -30,7 +30,7 @@ def worked_example() -> dict[str, tuple[str, float]]:
 def test_the_worked_example_is_what_the_method_computes() -> None:
     """Every value of the page's example, from devices to grams, to the digits that it prints."""
     printed = {name: value for name, (_, value) in worked_example().items()}
-    computed = {step.name: step.value for step in PAPER.explain(EXAMPLE, INPUT_TOKENS, 0, OUTPUT_TOKENS)}
+    computed = {step.name: step.value for step in PAPER.explain(EXAMPLE, requests([(INPUT_TOKENS, OUTPUT_TOKENS)]))}
     columns = estimate(PAPER, EXAMPLE, [(INPUT_TOKENS, OUTPUT_TOKENS)])
     rci = np.array([RCI_GCO2E_PER_KWH])
     stored = amounts(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rice_stream.errors import ReferenceDataError
-from rice_stream.estimator.calibrated.method import load_calibrated
-from rice_stream.estimator.embodied import embodied_gco2e_per_device_second, load_embodied, parse_embodied, water_l
+from rice_stream.estimator.embodied import embodied_gco2e_per_device_second, parse_embodied, water_l
+from rice_stream.estimator.loading import load_calibrated, load_embodied
 from rice_stream.estimator.method import Context, Estimates, Impact, Impacts
 from rice_stream.quantities import Range
 from tests.support.paper_requests import requests
@@ -34,15 +34,21 @@ def impacts(hardware: str, tokens: list[tuple[int, int]], **more: Any) -> tuple[
 
 
 def test_embodied_follows_the_time_that_devices_are_held() -> None:
-    """Device-seconds x the rate of the hardware, by hand; a request that a gateway answered itself carries none."""
+    """Alone (batch 1) a request holds its devices for its whole time: devices x seconds x the rate of the hardware."""
     method = load_calibrated()
-    size = Range.exact(8.0)
-    matrix = method.coefficients([Context(size, size, hardware="B200", hardware_known=True, batch_size=8.0)])
-    asked = requests([(500, 100), (500, 1000), (500, 100)], inference=[True, True, False])
-    held_s = method.device_seconds(matrix, asked)
-    _, found = impacts("B200", [(500, 100), (500, 1000), (500, 100)], inference=[True, True, False])
+    size = Range.exact(70.0)
+    alone = Context(size, size, hardware="B200", hardware_known=True, devices=4.0, batch_size=1.0)
+    matrix = method.coefficients([alone])
+    asked = requests([(500, 100), (500, 1000)])
+    estimates = method.estimate(matrix, asked)
+    found = method.impacts(matrix, asked, estimates, np.ones(2))
     rate = embodied_gco2e_per_device_second("B200", FACTORS)
-    assert found.embodied_gco2e.mid == pytest.approx(held_s * rate.mid)
+    assert found.embodied_gco2e.mid == pytest.approx(4.0 * estimates.latency_s * rate.mid)
+
+
+def test_a_request_that_a_gateway_answered_carries_no_impacts() -> None:
+    """More tokens hold the devices longer; where no inference ran, nothing was held and no water used."""
+    _, found = impacts("B200", [(500, 100), (500, 1000), (500, 100)], inference=[True, True, False])
     assert found.embodied_gco2e.mid[1] > found.embodied_gco2e.mid[0] > found.embodied_gco2e.mid[2] == 0.0
     assert found.water_l.high[2] == 0.0
 

@@ -9,9 +9,7 @@ from tests.unit.house.source import MODULES, PACKAGE, name_of
 
 CORE = ("basis", "budgets", "errors", "estimator", "events", "instants", "meter", "quantities", "reference")
 LOADERS = {
-    "estimator/registry.py": "reads the fitted artefacts",
-    "estimator/calibrated/method.py": "reads its fitted artefact",
-    "estimator/embodied.py": "reads its table of factors",
+    "estimator/loading.py": "reads the fitted artefacts and the factors of embodied carbon and water",
     "reference/loader.py": "reads the tables",
 }
 """Modules of the core that read a file of the package."""

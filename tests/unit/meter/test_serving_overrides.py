@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from rice_stream.errors import UsageError
-from rice_stream.meter.factors import FactorPolicy, FactorUse, ServiceKey, context_from_detail, resolve_factors
+from rice_stream.estimator.registry import load_method
+from rice_stream.meter.estimator_at import Estimator
+from rice_stream.meter.factors import FactorPolicy, FactorUse, ServiceKey, context_from_detail
 from rice_stream.meter.serving_overrides import parse_overrides, parse_profiles
 from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
@@ -18,12 +20,13 @@ __all__ = ["shell"]
 
 POOL = {"name": "pool-a", "hardware": "H200", "batch_size": [8, 24, 64], "precision": "fp8"}
 REFERENCE = load_reference(None)
+METHOD = load_method("rice-calibrated")
 
 
 def used(policy: FactorPolicy, **stated: Any) -> FactorUse:
     """The factors of a llama-3.1-8b request on AWS under a policy."""
     key = ServiceKey("aws.bedrock", "llama-3.1-8b", None, None, **stated)
-    return resolve_factors(key, 0, reference=REFERENCE, policy=policy, method_version="rice-calibrated-1+x")
+    return Estimator(REFERENCE, policy, METHOD).at(0).factors(key)
 
 
 def test_a_profile_of_ones_own_is_read_with_its_range() -> None:

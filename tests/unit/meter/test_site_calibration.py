@@ -8,9 +8,10 @@ import pytest
 
 from rice_stream.basis import Basis
 from rice_stream.errors import UsageError
-from rice_stream.estimator.calibrated.method import CalibratedMethod, load_calibrated
-from rice_stream.estimator.calibrated.site import Site, SiteFactor, parse_site, serialise_site
+from rice_stream.estimator.calibrated.method import CalibratedMethod
+from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.method import Context
+from rice_stream.estimator.site import SiteCorrection, SiteProfile, parse_site, serialise_site
 from rice_stream.quantities import Range
 from tests.support.cli_running import Shell, filled_database, ledger, shell
 from tests.support.paper_requests import requests
@@ -69,8 +70,10 @@ def test_the_interval_is_never_narrower_than_the_methods() -> None:
     context = Context(Range.exact(8.0), Range.exact(8.0), hardware="H100", hardware_known=True, batch_size=16.0)
     one = requests([(1000, 200)])
 
-    def ends(factor: SiteFactor) -> tuple[float, float]:
-        method = CalibratedMethod(plain.artefact, plain.embodied, Site("s", plain.version, {"H100": factor}, "0" * 64))
+    def ends(factor: SiteCorrection) -> tuple[float, float]:
+        method = CalibratedMethod(
+            plain.artefact, plain.embodied, SiteProfile("s", plain.version, {"H100": factor}, "0" * 64)
+        )
         found = method.estimate(method.coefficients([context]), one)
         assert found.flags[0] & Basis.SITE_CALIBRATED
         mid = found.gpu_energy_j[0]
@@ -81,8 +84,8 @@ def test_the_interval_is_never_narrower_than_the_methods() -> None:
         float(before.gpu_energy_j_low[0] / before.gpu_energy_j[0]),
         float(before.gpu_energy_j_high[0] / before.gpu_energy_j[0]),
     )
-    assert ends(SiteFactor(2.0, 0.0, 0.0, 3, 1)) == pytest.approx(own)
-    low, high = ends(SiteFactor(2.0, -1.0, 1.0, 3, 3))
+    assert ends(SiteCorrection(2.0, 0.0, 0.0, 3, 1)) == pytest.approx(own)
+    low, high = ends(SiteCorrection(2.0, -1.0, 1.0, 3, 3))
     assert low < own[0]
     assert high > own[1]
 
@@ -119,7 +122,9 @@ def test_records_made_with_a_site_explain_themselves(ledger: Shell) -> None:
 
 
 def test_a_site_file_of_another_version_is_refused() -> None:
-    content = serialise_site("old", "rice-calibrated-1+00000000", "m.csv", {"H100": SiteFactor(1.1, 0.0, 0.0, 1, 1)})
+    content = serialise_site(
+        "old", "rice-calibrated-1+00000000", "m.csv", {"H100": SiteCorrection(1.1, 0.0, 0.0, 1, 1)}
+    )
     plain, site = load_calibrated(), parse_site(content, "site.json")
     with pytest.raises(UsageError, match=r"corrects rice-calibrated-1\+00000000.*rice-stream calibrate"):
         CalibratedMethod(plain.artefact, plain.embodied, site)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rice_stream.errors import ReferenceDataError, UsageError
-from rice_stream.estimator.calibrated.method import CalibratedMethod, load_calibrated
+from rice_stream.estimator.calibrated.method import CalibratedMethod
+from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.method import Requests
 from training.calibrated.artefact import scaffold, serialise
 from training.calibrated.compare import ecologits_j, log_log_j

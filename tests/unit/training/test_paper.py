@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rice_stream.estimator.registry import PAPER_ARTEFACT, load_paper
+from rice_stream.estimator.loading import PAPER_ARTEFACT, load_paper
 from training.artefact import REGRESSORS, artefact_bytes
 from training.figures import prefill_points, table, unique_prefill_points
 from training.paper import build, fit_beta, fit_devices, fit_forest

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rice_stream.errors import ReferenceDataError, UsageError
-from rice_stream.estimator.registry import load_paper
+from rice_stream.estimator.loading import load_paper
 from training.carry import CARRIED, carried_rows, write_csv
 from training.figures import DATA, table
 from training.findings import r2

@@ -12,7 +12,7 @@ import pytest
 from rice_stream.basis import Basis
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.estimator.calibrated.artefact import parse_artefact
-from rice_stream.estimator.calibrated.method import ARTEFACT, CalibratedMethod, load_calibrated
+from rice_stream.estimator.loading import CALIBRATED_ARTEFACT, load_calibrated
 from rice_stream.estimator.method import Context, Estimates, Profile, Requests
 from rice_stream.quantities import Range
 from tests.support.places import ROOT as REPOSITORY
@@ -26,28 +26,26 @@ def context(total_b: float, active_b: float | None = None, **stated: object) -> 
     return Context(Range.exact(total_b), Range.exact(active_b or total_b), **values)  # type: ignore[arg-type]
 
 
-def estimate(
-    one: Context,
-    input_tokens: int,
-    output_tokens: int,
-    cached: int = 0,
-    *,
-    inference: bool = True,
-    method: CalibratedMethod = METHOD,
-) -> Estimates:
-    requests = Requests(
+def asked(input_tokens: int, output_tokens: int, cached: int = 0, *, inference: bool = True) -> Requests:
+    """One request."""
+    return Requests(
         np.zeros(1, dtype=np.intp),
         np.array([input_tokens]),
         np.array([cached]),
         np.array([output_tokens]),
         np.array([inference]),
     )
-    return method.estimate(method.coefficients([one]), requests)
+
+
+def estimate(
+    one: Context, input_tokens: int, output_tokens: int, cached: int = 0, *, inference: bool = True
+) -> Estimates:
+    return METHOD.estimate(METHOD.coefficients([one]), asked(input_tokens, output_tokens, cached, inference=inference))
 
 
 def test_version_pins_the_artefact() -> None:
     """The version ends in the first 8 hex digits of the SHA-256 of the artefact that ships."""
-    content = resources.files("rice_stream.estimator").joinpath("regressors", ARTEFACT).read_bytes()
+    content = resources.files("rice_stream.estimator").joinpath("regressors", CALIBRATED_ARTEFACT).read_bytes()
     assert METHOD.name == "rice-calibrated"
     assert METHOD.version == f"rice-calibrated-1+{hashlib.sha256(content).hexdigest()[:8]}"
 
@@ -85,7 +83,7 @@ def test_golden_experts_read_by_hand() -> None:
     dense = (1.0 - share * 10.0) / (1.0 - share)
     touched = dense + (10.0 - dense) * (1.0 - (1.0 - share) ** 8)
     assert (round(share, 3), round(dense, 4), round(touched, 2)) == (0.062, 0.4051, 4.25)
-    steps = METHOD.explain(context(10.0, 1.0, batch_size=8.0, precision="bf16"), 10, 0, 10)
+    steps = METHOD.explain(context(10.0, 1.0, batch_size=8.0, precision="bf16"), asked(10, 10))
     read = next(step for step in steps if step.name == "weights_read_gb")
     assert read.value == pytest.approx(2.0 * touched, rel=1e-12)
 
@@ -220,12 +218,11 @@ def test_hardware_that_is_not_known_is_the_profiles() -> None:
     assert result.gpu_energy_j[0] == estimate(context(8.0, batch_size=32.0), 100, 100).gpu_energy_j[0]
 
 
-def test_a_user_defined_profile() -> None:
-    """A deployment's own profile is used by name, or as the default."""
+def test_a_profile_of_ones_own() -> None:
+    """A context that carries a deployment's own profile is served as it says."""
     own = Profile("H200", Range(40.0, 50.0, 60.0), "fp8", Range(0.0, 0.2, 0.3), "our fleet")
-    method = load_calibrated({"our-fleet": own}, "our-fleet")
     expected = estimate(context(8.0, hardware="H200", batch_size=50.0, precision="fp8"), 100, 100)
-    found = estimate(context(8.0, hardware_known=False), 100, 100, method=method)
+    found = estimate(context(8.0, hardware_known=False, profile="our-fleet", own_profile=own), 100, 100)
     assert found.gpu_energy_j[0] == expected.gpu_energy_j[0]
 
 
@@ -254,20 +251,10 @@ def test_server_energy_by_hand() -> None:
     assert result.it_energy_wh[0] == pytest.approx(expected, rel=1e-12)
 
 
-def test_device_seconds_are_the_share_of_the_batch() -> None:
-    """One request at batch 1 holds its devices for its whole time."""
-    one = context(70.0, devices=4.0, batch_size=1.0)
-    requests = Requests(np.zeros(1, dtype=np.intp), np.array([100]), np.array([0]), np.array([100]), np.array([True]))
-    matrix = METHOD.coefficients([one])
-    assert METHOD.device_seconds(matrix, requests)[0] == pytest.approx(
-        4.0 * METHOD.estimate(matrix, requests).latency_s[0]
-    )
-
-
 def test_explain_gives_the_numbers_of_estimate() -> None:
     """Every result in the steps is the one `estimate` returns, and every step has a source."""
     one = context(8.0, batch_size=8.0)
-    steps = {step.name: step for step in METHOD.explain(one, 300, 100, 200)}
+    steps = {step.name: step for step in METHOD.explain(one, asked(300, 200, cached=100))}
     result = estimate(one, 300, 200, 100)
     for name in (
         "prefill_j",
@@ -284,7 +271,7 @@ def test_explain_gives_the_numbers_of_estimate() -> None:
 
 def test_explained_sums_can_be_recomputed_from_their_formulas() -> None:
     """The printed arithmetic of prefill and decode gives the printed value (numbers are printed to six digits)."""
-    steps = {step.name: step for step in METHOD.explain(context(8.0, batch_size=8.0), 300, 100, 200)}
+    steps = {step.name: step for step in METHOD.explain(context(8.0, batch_size=8.0), asked(300, 200, cached=100))}
     for name in ("prefill_j", "decode_j"):
         assert eval(steps[name].formula.replace(" x ", " * ")) == pytest.approx(steps[name].value, rel=1e-4)  # noqa: S307
 
@@ -307,23 +294,21 @@ def test_bad_values_name_their_field(field: str, stated: dict[str, object]) -> N
         METHOD.coefficients([replace(context(8.0), **stated)])  # type: ignore[arg-type]
 
 
-def test_a_default_profile_must_exist() -> None:
-    """A misspelt default profile is an error at start, not at the first request."""
-    with pytest.raises(UsageError, match="turbo"):
-        load_calibrated(default_profile="turbo")
-
-
 def test_a_damaged_artefact_names_file_and_field() -> None:
     """A missing field is told by name, with the command that rebuilds the file."""
-    content = json.loads(resources.files("rice_stream.estimator").joinpath("regressors", ARTEFACT).read_text())
+    content = json.loads(
+        resources.files("rice_stream.estimator").joinpath("regressors", CALIBRATED_ARTEFACT).read_text()
+    )
     del content["shape"]["moe_launch"]
     with pytest.raises(ReferenceDataError, match=r"rice-calibrated.json: field 'moe_launch'.*training.calibrated"):
-        parse_artefact(json.dumps(content).encode(), ARTEFACT)
+        parse_artefact(json.dumps(content).encode(), CALIBRATED_ARTEFACT)
 
 
 def test_artefact_states_the_data_it_was_fitted_to() -> None:
     """The digest of our own measurements in the artefact is that of the committed file; every file has rows and a digest."""
-    data = json.loads(resources.files("rice_stream.estimator").joinpath("regressors", ARTEFACT).read_text())["data"]
+    data = json.loads(resources.files("rice_stream.estimator").joinpath("regressors", CALIBRATED_ARTEFACT).read_text())[
+        "data"
+    ]
     own = (REPOSITORY / "training" / "data" / "gpu_measured_h100_h200.csv").read_bytes()
     assert data["gpu_measured_h100_h200.csv"] == {"rows": 179, "sha256": hashlib.sha256(own).hexdigest()}
     assert {len(file["sha256"]) for file in data.values()} == {64}
@@ -332,7 +317,9 @@ def test_artefact_states_the_data_it_was_fitted_to() -> None:
 
 def test_every_hardware_coefficient_is_sourced_and_not_negative() -> None:
     """No negative coefficient (energy must rise with work) and no hardware row without a source."""
-    fields = json.loads(resources.files("rice_stream.estimator").joinpath("regressors", ARTEFACT).read_text())
+    fields = json.loads(
+        resources.files("rice_stream.estimator").joinpath("regressors", CALIBRATED_ARTEFACT).read_text()
+    )
     for name, row in fields["hardware"].items():
         assert row["source"], name
         assert all(value >= 0.0 for value in row["machine"].values()), name

@@ -2,10 +2,10 @@
 
 import pytest
 
+from rice_stream.estimator.loading import load_paper
 from rice_stream.estimator.method import Context
-from rice_stream.estimator.registry import load_paper
 from rice_stream.quantities import Range
-from tests.support.paper_requests import dense, estimate
+from tests.support.paper_requests import dense, estimate, requests
 
 PAPER = load_paper()
 NAMES = [
@@ -30,7 +30,10 @@ UNKNOWN = Context(Range(100, 300, 1800), Range(20, 60, 300))
 def test_steps_equal_the_estimate(context: Context, tokens: tuple[int, int, int]) -> None:
     """Every step that `estimate` also returns has exactly its value, whatever is cached, given or extrapolated."""
     input_tokens, output_tokens, cached = tokens
-    steps = {step.name: step.value for step in PAPER.explain(context, input_tokens, cached, output_tokens)}
+    steps = {
+        step.name: step.value
+        for step in PAPER.explain(context, requests([(input_tokens, output_tokens)], cached=[cached]))
+    }
     assert list(steps) == NAMES
     columns = estimate(PAPER, context, [(input_tokens, output_tokens)], cached=[cached])
     for name in NAMES[3:]:
@@ -39,7 +42,7 @@ def test_steps_equal_the_estimate(context: Context, tokens: tuple[int, int, int]
 
 def test_formulas_work_out_to_the_values() -> None:
     """Someone with a pocket calculator gets each value from the formula beside it (20 B, 500 -> 250 tokens)."""
-    steps = {step.name: step for step in PAPER.explain(dense(20), 500, 0, 250)}
+    steps = {step.name: step for step in PAPER.explain(dense(20), requests([(500, 250)]))}
     assert steps["devices"].formula == "max(1, 0.043345 x 20 + 0.691586)"
     assert steps["devices"].value == pytest.approx(0.043345 * 20 + 0.691586, rel=1e-6)
     assert steps["prefill_s"].formula == "forest(20 B, 500) [0.11214 s]"
@@ -54,7 +57,7 @@ def test_formulas_work_out_to_the_values() -> None:
 
 def test_long_cached_and_oversized_prompts_show_how_they_were_continued() -> None:
     """The formula of prefill names the straight line, the cached prefix and the scaling past the largest model."""
-    formula = PAPER.explain(dense(1060), 4000, 3000, 10)[1].formula
+    formula = PAPER.explain(dense(1060), requests([(4000, 10)], cached=[3000]))[1].formula
     assert "2080 x 0.000955725 s" in formula
     assert "1080 x 0.000955725 s" in formula
     assert formula.endswith("x (1060 / 530) ^ 0.352697")
@@ -62,6 +65,6 @@ def test_long_cached_and_oversized_prompts_show_how_they_were_continued() -> Non
 
 def test_a_gateway_cache_hit_is_explained_as_no_inference() -> None:
     """A request that ran no inference is zero, and says why."""
-    steps = {step.name: step for step in PAPER.explain(dense(20), 500, 0, 250, inference=False)}
+    steps = {step.name: step for step in PAPER.explain(dense(20), requests([(500, 250)], inference=[False]))}
     assert steps["prefill_s"].formula == "0, no inference ran"
     assert [steps[name].value for name in NAMES[3:]] == [0.0] * 9

@@ -8,9 +8,9 @@ import pytest
 
 from rice_stream.basis import Basis
 from rice_stream.errors import ReferenceDataError, UsageError
+from rice_stream.estimator.loading import load_paper
 from rice_stream.estimator.method import Context
 from rice_stream.estimator.paper.fit import parse_paper_fit
-from rice_stream.estimator.registry import load_method, load_paper, method_names
 from rice_stream.quantities import Range
 from tests.support.paper_requests import dense, estimate, requests
 
@@ -180,14 +180,6 @@ def test_impossible_factors_are_refused_by_name(context: Context, named: str) ->
     """A factor that would give zero, negative or infinite energy is an error that names it, never an estimate."""
     with pytest.raises(UsageError, match=named):
         PAPER.coefficients([context])
-
-
-def test_methods_load_by_name_and_unknown_names_say_the_choices() -> None:
-    """`load_method` gives the method asked for; anything else is a usage error that lists what there is."""
-    assert load_method("rice-paper").name == "rice-paper"
-    assert "rice-paper" in method_names()
-    with pytest.raises(UsageError, match="rice-paper"):
-        load_method("rice-guess")
 
 
 def test_the_version_pins_the_artefact() -> None:

@@ -1,4 +1,4 @@
-"""A site's own correction of `rice-calibrated`: what `rice-stream calibrate` makes from measured rows. Pure.
+"""A site's own correction of a method, today of `rice-calibrated`: what `rice-stream calibrate` makes from measured rows.
 
 The method's joules are multiplied with a factor per hardware, its interval keeps its width around the new middle, or gets
 wider where the site's own rows say so. It holds for requests whose hardware is known to be that hardware.
@@ -17,7 +17,7 @@ FORMAT = "rice-site-1"
 
 
 @dataclass(frozen=True, slots=True)
-class SiteFactor:
+class SiteCorrection:
     """Measured over predicted joules on one hardware; `low` and `high` bound log(measured / corrected) for 80 % of rows."""
 
     factor: float
@@ -28,31 +28,31 @@ class SiteFactor:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class SiteProfile:
     """A site profile. `method_version` is the version it corrects; it fits no other."""
 
     name: str
     method_version: str
-    hardware: Mapping[str, SiteFactor]
+    hardware: Mapping[str, SiteCorrection]
     digest: str
 
 
-def parse_site(content: bytes, file: str) -> Site:
-    """Reads a site file. UsageError names file and field, and says how to make the file anew."""
+def parse_site(content: bytes, file: str) -> SiteProfile:
+    """Reads a site file. UsageError names file and field, and says how to make a new file."""
     try:
         fields: dict[str, Any] = json.loads(content)
         if fields["format"] != FORMAT:
             raise ValueError(f"field format: {fields['format']!r} is not {FORMAT!r}")
         hardware = {name: _factor(name, row) for name, row in fields["hardware"].items()}
         digest = hashlib.sha256(content).hexdigest()
-        return Site(str(fields["name"]), str(fields["method_version"]), hardware, digest)
+        return SiteProfile(str(fields["name"]), str(fields["method_version"]), hardware, digest)
     except KeyError as missing:
-        raise UsageError(f"{file}: field {missing} is missing; make it anew with `rice-stream calibrate`") from None
+        raise UsageError(f"{file}: field {missing} is missing; make a new one with `rice-stream calibrate`") from None
     except (ValueError, TypeError, AttributeError) as wrong:
-        raise UsageError(f"{file}: {wrong}; make it anew with `rice-stream calibrate`") from None
+        raise UsageError(f"{file}: {wrong}; make a new one with `rice-stream calibrate`") from None
 
 
-def serialise_site(name: str, method_version: str, source: str, hardware: Mapping[str, SiteFactor]) -> bytes:
+def serialise_site(name: str, method_version: str, source: str, hardware: Mapping[str, SiteCorrection]) -> bytes:
     """The bytes of a site file; the same values give the same bytes."""
     fields = {
         "format": FORMAT,
@@ -73,8 +73,10 @@ def serialise_site(name: str, method_version: str, source: str, hardware: Mappin
     return (json.dumps(fields, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _factor(name: str, row: Mapping[str, Any]) -> SiteFactor:
-    one = SiteFactor(float(row["factor"]), float(row["low"]), float(row["high"]), int(row["rows"]), int(row["models"]))
+def _factor(name: str, row: Mapping[str, Any]) -> SiteCorrection:
+    one = SiteCorrection(
+        float(row["factor"]), float(row["low"]), float(row["high"]), int(row["rows"]), int(row["models"])
+    )
     if not (0 < one.factor < math.inf and -math.inf < one.low <= 0 <= one.high < math.inf):
         raise ValueError(f"field hardware.{name}: factor must be above 0, low 0 or less, high 0 or more")
     return one

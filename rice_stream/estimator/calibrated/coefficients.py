@@ -1,0 +1,96 @@
+"""Contexts -> the matrix of coefficients of `rice-calibrated`: one row a context, in the column layout defined here."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rice_stream.basis import Basis
+from rice_stream.estimator.calibrated.artefact import Artefact
+from rice_stream.estimator.calibrated.interval import architecture_assumed, error_factors, site_correction
+from rice_stream.estimator.calibrated.physics import Cost, joules, seconds
+from rice_stream.estimator.calibrated.setup import HIGH, LOW, MID, Resolved, machine_of, setup_of
+from rice_stream.estimator.embodied import EmbodiedFactors, embodied_gco2e_per_device_second
+from rice_stream.estimator.site import SiteProfile
+from rice_stream.quantities import Floats
+
+# Four costs of seven coefficients each (mid, low and high joules; seconds), then scalars.
+COST = 7
+MID_J, LOW_J, HIGH_J, MID_S = 0, COST, 2 * COST, 3 * COST
+COSTS_END = 4 * COST
+# HOST_*: power around the devices while they work on a request; DEVICE_HOST_W: the same around one device.
+HOST_W, HOST_FIXED_J, HOST_DECODE_W, DEVICE_HOST_W, HOST_LOW, HOST_HIGH = range(COSTS_END, COSTS_END + 6)
+IDLE_LOW, IDLE_MID, IDLE_HIGH, FLAGS = range(COSTS_END + 6, COSTS_END + 10)
+# Embodied carbon of one device with its share of the server, gCO2e per second.
+EMBODIED_LOW, EMBODIED_MID, EMBODIED_HIGH = range(COSTS_END + 10, COSTS_END + 13)
+COLUMNS = COSTS_END + 13
+
+
+def coefficient_matrix(
+    resolved: Sequence[Resolved], artefact: Artefact, embodied: EmbodiedFactors, site: SiteProfile | None
+) -> Floats:
+    """The (k, COLUMNS) matrix of k resolved contexts; row i depends on resolved[i] alone."""
+    matrix = np.zeros((len(resolved), COLUMNS))
+    if not resolved:
+        return matrix
+    machine = machine_of(resolved)
+    low, mid, high = (setup_of(resolved, artefact, end) for end in (LOW, MID, HIGH))
+    own = [site_correction(one, site) for one in resolved]
+    corrected = np.array([1.0 if one is None else one.factor for one in own])
+    factors = np.array([error_factors(one, artefact, measured) for one, measured in zip(resolved, own, strict=True)])
+    time = seconds(mid, machine, artefact.shape)
+    _put(matrix, MID_J, joules(mid, machine, artefact.shape), corrected)
+    _put(matrix, LOW_J, joules(low, machine, artefact.shape), corrected * factors[:, 0])
+    _put(matrix, HIGH_J, joules(high, machine, artefact.shape), corrected * factors[:, 1])
+    _put(matrix, MID_S, time, np.ones(len(resolved)))
+
+    host = artefact.host_share_of_tdp
+    host_w = np.array([host.mid * one.hardware.tdp_w * one.devices for one in resolved])
+    matrix[:, HOST_W] = host_w
+    matrix[:, DEVICE_HOST_W] = [host.mid * one.hardware.tdp_w for one in resolved]
+    # A request pays for its own prompt's time in full, and for the time of what the batch shares in part.
+    matrix[:, HOST_FIXED_J] = host_w * time.fixed * (1.0 / mid.batch - 1.0)
+    matrix[:, HOST_DECODE_W] = host_w / mid.batch
+    matrix[:, HOST_LOW], matrix[:, HOST_HIGH] = host.low / host.mid, host.high / host.mid
+    for column, end in ((IDLE_LOW, LOW), (IDLE_MID, MID), (IDLE_HIGH, HIGH)):
+        matrix[:, column] = [1.0 + getattr(one.serving.idle_share, end) for one in resolved]
+    rates = [embodied_gco2e_per_device_second(one.hardware.name, embodied) for one in resolved]
+    for column, end in ((EMBODIED_LOW, LOW), (EMBODIED_MID, MID), (EMBODIED_HIGH, HIGH)):
+        matrix[:, column] = [getattr(rate, end) for rate in rates]
+    matrix[:, FLAGS] = [_flags(one, artefact, site) for one in resolved]
+    return matrix
+
+
+def cost_of(per_request: Floats, start: int) -> Cost:
+    """The cost whose seven coefficients begin at column `start`; `per_request` has shape (columns, n)."""
+    return Cost(*per_request[start : start + COST])
+
+
+def _put(matrix: Floats, start: int, cost: Cost, factor: Floats) -> None:
+    columns = (
+        cost.fixed,
+        cost.per_token,
+        cost.per_square,
+        cost.per_cached,
+        cost.per_step,
+        cost.per_step_context,
+        cost.per_stream,
+    )
+    for offset, values in enumerate(columns):
+        matrix[:, start + offset] = values * factor
+
+
+def _flags(one: Resolved, artefact: Artefact, site: SiteProfile | None) -> int:
+    """What the estimates of a context rest on, whatever the request."""
+    flags = Basis(0) if site_correction(one, site) is None else Basis.SITE_CALIBRATED
+    if not one.serving.batch_known:
+        flags |= Basis.BATCH_ASSUMED
+    if not one.serving.hardware_known:
+        flags |= Basis.HARDWARE_ASSUMED
+    if not one.hardware.measured or artefact.find_hardware(one.serving.hardware) is None:
+        flags |= Basis.HARDWARE_SCALED
+    if architecture_assumed(one):
+        flags |= Basis.ARCHITECTURE_ASSUMED
+    for params_b in (one.context.params_total_b.mid, one.context.params_active_b.mid):
+        if not artefact.params_b_min <= params_b <= artefact.params_b_max:
+            flags |= Basis.PARAMETERS_EXTRAPOLATED
+    return int(flags)
