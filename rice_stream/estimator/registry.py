@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from rice_stream.errors import UsageError
 
 if TYPE_CHECKING:
     from rice_stream.estimator.method import Method
+
+
+MethodName = Literal["rice-paper", "rice-calibrated"]
+METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
+"""In the order in which messages name them."""
 
 
 def _paper() -> Method:
@@ -28,14 +33,13 @@ def _calibrated() -> Method:
 
 
 METHODS: Mapping[str, Callable[[], Method]] = MappingProxyType({"rice-paper": _paper, "rice-calibrated": _calibrated})
-"""Each method's name and what loads it, in the order in which messages name them."""
-METHOD_NAMES: tuple[str, ...] = tuple(METHODS)
+"""What loads each of them."""
 
 
 def load_method(name: str) -> Method:
     """The method of that name as it ships. Raises UsageError, naming the choices, for any other name."""
     if name not in METHODS:
-        raise UsageError(f"method {name!r} is unknown: choose {' or '.join(METHODS)} (RICE_METHOD, --method)")
+        raise UsageError(f"method {name!r} is unknown: choose {' or '.join(METHOD_NAMES)} (RICE_METHOD, --method)")
     return METHODS[name]()
 
 

@@ -1,8 +1,9 @@
 """Settings about estimating: the method, how models are taken to be served, and what stands in for the tables."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
+from rice_stream.estimator.registry import MethodName
 from rice_stream.quantities import BatchSize, DefaultTokens, Devices, Precision, Pue, RciGco2ePerKwh, TdpW, Utilisation
 from rice_stream.reference.types import RciScope
 from rice_stream.runtime.settings.section import JsonRows, Rows, Section, rows
@@ -29,7 +30,7 @@ def _overrides(written: tuple[dict[str, Any], ...]) -> Any:
 class EstimatingSettings(Section):
     """The operator's choices: they come before the tables, and after what an event states."""
 
-    method: Literal["rice-paper", "rice-calibrated"] = "rice-calibrated"
+    method: MethodName = "rice-calibrated"
     serving_profile: str | None = None
     serving_profiles: Annotated[JsonRows, rows(_profiles)] = Rows((), {})
     serving_overrides: Annotated[JsonRows, rows(_overrides)] = Rows((), ())

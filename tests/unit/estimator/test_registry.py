@@ -8,7 +8,11 @@ import pytest
 from rice_stream.errors import UsageError
 from rice_stream.estimator.loading import load_paper
 from rice_stream.estimator.method import Method, name_in_version, version_of
-from rice_stream.estimator.registry import METHOD_NAMES, load_method, method_of_version
+from rice_stream.estimator.registry import METHOD_NAMES, METHODS, load_method, method_of_version
+
+
+def test_every_name_has_what_loads_it() -> None:
+    assert tuple(METHODS) == METHOD_NAMES
 
 
 @pytest.mark.parametrize("name", METHOD_NAMES)
