@@ -12,7 +12,7 @@ import msgspec
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.formats.dispatch import decode
+from rice_stream.events.formats.dispatch import read
 from rice_stream.events.records import RawRecord
 from tests.support.format_payloads import FILES, MARKER, OTLP_PAYLOADS, StampedRecord, as_protobuf
 
@@ -51,8 +51,8 @@ def _per_second(count: int, work: Callable[[], object]) -> float:
 
 def _row(name: str, value: bytes, parse: Callable[[], object], ceiling_name: str) -> dict[str, object]:
     record: RawRecord = StampedRecord("requests", 0, 0, value)
-    events = sum(isinstance(item, WireEvent) for item in decode(record))
-    ours, ceiling = _per_second(events, lambda: decode(record)), _per_second(events, parse)
+    events = sum(isinstance(outcome.result, WireEvent) for outcome in read(record))
+    ours, ceiling = _per_second(events, lambda: read(record)), _per_second(events, parse)
     return {
         "name": f"decode {name}",
         "value": ours,

@@ -10,7 +10,7 @@ from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_sess
 from rice_stream.events.formats.reading.options import FORMATS
 from rice_stream.files.ingesting import FileCounts, ingest_file
 from rice_stream.files.reading import open_file
-from rice_stream.pipeline.rejection_limit import RejectionLimit
+from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.runtime.opening import open_pipeline, open_store
 from rice_stream.store.file_progress import FileProgressStore
 
@@ -40,7 +40,7 @@ def ingest(session: Session, files: tuple[Path, ...], format_: str, *, as_json: 
     options = replace(settings.format_options(), topic_formats={}, default_format=format_)
     pipeline, writer = open_pipeline(settings, engine, formats=options)
     counts = FileCounts()
-    limit = RejectionLimit(ratio_max=settings.quarantine_ratio_max, events_min=settings.quarantine_ratio_events_min)
+    limit = RefusalLimit(ratio_max=settings.quarantine_ratio_max, events_min=settings.quarantine_ratio_events_min)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=STDERR, transient=True) as progress:

@@ -24,10 +24,10 @@ from litellm.integrations.custom_logger import CustomLogger
 from rice_stream.errors import RiceError
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.canonical_json import canonical_json
-from rice_stream.events.canonical_reading import JSON_ERRORS
 from rice_stream.events.formats.dispatch import read
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.events.framing import JSON_ERRORS
+from rice_stream.events.records import RawRecord, Refused
 from rice_stream.kafka.producer import EventProducer, NotTakenError
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.loading import load_settings
@@ -151,7 +151,7 @@ class RiceKafkaLogger(CustomLogger):
         return False
 
     def _send(self, producer: EventProducer, result: object) -> None:
-        if isinstance(result, Rejection):
+        if isinstance(result, Refused):
             self._lose(f"{result.reason}: {result.detail}")
         elif isinstance(result, WireEvent):
             try:

@@ -1,7 +1,7 @@
 """The canonical event: what rice_stream knows of one LLM request. It holds counts and names, never prompt text.
 
 `CanonicalEvent` (pydantic) is the definition: what it accepts is accepted, what it rejects is quarantined with its
-reason. `rice_stream.events` decodes the hot path with msgspec against `WireEvent`, the same fields as a flat struct;
+reason. `rice_stream.events.decoding` decodes the hot path with msgspec against `WireEvent`, the same fields as a flat struct;
 a property test holds the two together.
 """
 
@@ -147,8 +147,8 @@ class WireEvent(msgspec.Struct, kw_only=True, frozen=True, gc=False):
 
 FIELD_NAMES: tuple[str, ...] = WireEvent.__struct_fields__
 
-RawEvent = msgspec.defstruct(
-    "RawEvent", [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in FIELD_NAMES], kw_only=True
+UndecodedEvent = msgspec.defstruct(
+    "UndecodedEvent", [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in FIELD_NAMES], kw_only=True
 )
 """The known fields as undecoded JSON: unknown ones are skipped exactly as the hot path skips them."""
 

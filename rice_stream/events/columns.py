@@ -20,14 +20,16 @@ SERVICE_FIELDS = ("provider", "request_model", "response_model", "inference_regi
 FACTOR_FIELDS = ("hardware", "devices", "batch_size", "utilisation", "pue", "rci_gco2e_per_kwh")
 """Factors of the formula that an event may bring itself; nearly always absent."""
 
-ORIGIN_FIELDS = ("source_format", "region_source")
+PROVENANCE_FIELDS = ("source_format", "region_source")
 """How an event of another format was read, and what in it named the region; no event says these itself."""
+Provenance = tuple[str | None, str | None]
+"""The values of PROVENANCE_FIELDS."""
 
 Attribution = tuple[str, str | None, str | None, str | None]
 """The values of ATTRIBUTION_FIELDS as they came."""
 Service = tuple[Any, ...]
 """The values of SERVICE_FIELDS, followed by those of FACTOR_FIELDS where any event of the batch brings one, and by those
-of ORIGIN_FIELDS where any was of another format."""
+of PROVENANCE_FIELDS where any was of another format."""
 
 _QUALITY_FLAGS = {"derived": Basis.USAGE_DERIVED, "estimated": Basis.USAGE_ESTIMATED}
 
@@ -120,12 +122,12 @@ def to_columns(events: Iterable[WireEvent]) -> EventColumns:
     )
 
 
-def with_origins(events: EventColumns, origins: Sequence[tuple[str | None, str | None]]) -> EventColumns:
-    """The events with the values of ORIGIN_FIELDS of each; as they are where none has any."""
-    if not any(format_ for format_, _ in origins):
+def with_provenance(events: EventColumns, provenance: Sequence[Provenance]) -> EventColumns:
+    """The events with the values of PROVENANCE_FIELDS of each; as they are where none has any."""
+    if not any(source_format for source_format, _ in provenance):
         return events
     served = _padded(events.served, len(SERVICE_FIELDS) + len(FACTOR_FIELDS), len(events))
-    return replace(events, served=(*served, *zip(*origins, strict=True)))
+    return replace(events, served=(*served, *zip(*provenance, strict=True)))
 
 
 def concatenate(parts: Sequence[EventColumns]) -> EventColumns:

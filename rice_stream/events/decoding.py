@@ -1,24 +1,24 @@
-"""Bytes of a whole batch of Kafka records -> columns of events, and a rejection for everything else.
+"""Bytes of a whole batch of Kafka records -> columns of events; everything else is refused or ignored.
 
-The hot path reads plain canonical objects with msgspec. Whatever it does not read goes to `formats`, which knows every
-other format and hands canonical items to `canonical.py`; whatever looks wrong once it is a column goes there too. There
-the pydantic model decides; so both paths accept and reject the same.
+The hot path reads plain canonical objects with msgspec. Whatever it does not read goes to `formats.dispatch`, which knows
+every other format and hands canonical items to `canonical_reading`; what looks wrong once it is a column goes there too.
+There the pydantic model decides; so both paths accept and refuse the same.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.canonical_reading import JSON_ERRORS, decode_record
-from rice_stream.events.columns import EventColumns, concatenate, to_columns, with_origins
+from rice_stream.events.canonical_reading import decode_record
+from rice_stream.events.columns import EventColumns, Provenance, concatenate, to_columns, with_provenance
 from rice_stream.events.formats.dispatch import read
-from rice_stream.events.formats.reading.items import Ignored
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
-from rice_stream.events.records import Decoded, RawRecord, Rejection
+from rice_stream.events.framing import JSON_ERRORS
+from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SourcePartition
 
 _WIRE = msgspec.json.Decoder(WireEvent)
 _BACKSLASH = b"\\"
@@ -26,65 +26,56 @@ _NUL = b"\\u0000"
 BLOCK_RECORDS = 1024
 """Records decoded together: few enough for their objects to stay in the processor's cache until they are columns, and
 a bad one sends only its block the slow way."""
-Origin = tuple[str | None, str | None]
-"""Values of `ORIGIN_FIELDS`."""
-_PLAIN: Origin = (None, None)
+_PLAIN: Provenance = (None, None)
 _VALUE = attrgetter("value")
 _HEADERS = attrgetter("headers")
 
 
-class Place(NamedTuple):
-    """Where records lie: as fetched they do not carry it themselves."""
-
-    topic: str
-    partition: int
-
-
 def decode_batch(
-    records: Sequence[RawRecord], options: FormatOptions = DEFAULT_OPTIONS, place: Place | None = None
+    records: Sequence[RawRecord], options: FormatOptions = DEFAULT_OPTIONS, partition: SourcePartition | None = None
 ) -> tuple[EventColumns, Decoded]:
-    """Columns of all events of the records, and where each came from. Every item is an event, a rejection or ignored.
+    """Columns of all events of the records, and where each came from. Every item is an event, refused or ignored.
 
-    `place` is where the records lie, None where they are `RawRecord`s that say so themselves.
+    `partition` is the one that the records lie in; None where they are `RawRecord`s, which say so themselves.
     """
     parts: list[EventColumns] = []
     total = Decoded([], [], [], [], [])
-    for columns, decoded in decode_blocks(records, options, place):
+    for columns, decoded in decode_blocks(records, options, partition):
         parts.append(columns)
         total.extend(decoded)
     return concatenate(parts), total
 
 
 def decode_blocks(
-    records: Sequence[RawRecord], options: FormatOptions = DEFAULT_OPTIONS, place: Place | None = None
+    records: Sequence[RawRecord], options: FormatOptions = DEFAULT_OPTIONS, partition: SourcePartition | None = None
 ) -> Iterator[tuple[EventColumns, Decoded]]:
     """`decode_batch` block by block: whoever is done with a block before asking for the next one uses its memory again,
     and that costs less than new memory does."""
     for first in range(0, len(records), BLOCK_RECORDS):
-        yield _decode_block(records[first : first + BLOCK_RECORDS], options, place)
+        yield _decode_block(records[first : first + BLOCK_RECORDS], options, partition)
 
 
 def _decode_block(
-    records: Sequence[RawRecord], options: FormatOptions, place: Place | None
+    records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
 ) -> tuple[EventColumns, Decoded]:
-    events = _decode_plain(records) if _may_be_plain(records, options, place) else None
-    origins: list[Origin] = []
+    events = _decode_plain(records) if _may_be_plain(records, options, partition) else None
+    provenance: list[Provenance] = []
     if events is None:
-        decoded, origins = _decode_each(records, options, place)
+        decoded, provenance = _decode_each(records, options, partition)
     else:
         decoded = Decoded(events, list(records), [0] * len(records), [], [])
     columns = to_columns(decoded.events)
     if not columns.valid.all():
-        decoded, origins = _judge_again(decoded, columns, origins)
+        decoded, provenance = _judge_again(decoded, columns, provenance)
         columns = to_columns(decoded.events)
         if not columns.valid.all():
             raise AssertionError("the pydantic model let through what the columns cannot hold")
-    return with_origins(columns, origins), decoded
+    return with_provenance(columns, provenance), decoded
 
 
-def _may_be_plain(records: Sequence[RawRecord], options: FormatOptions, place: Place | None) -> bool:
+def _may_be_plain(records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None) -> bool:
     """Whether the records' topic may hold canonical events: a topic with another format is for its decoder alone."""
-    topic = place.topic if place is not None else records[0].topic
+    topic = partition.topic if partition is not None else records[0].topic
     return options.format_of(topic) in (AUTO, CANONICAL)
 
 
@@ -107,57 +98,59 @@ def _has_envelope(headers: Iterable[tuple[str, bytes]]) -> bool:
 
 
 def _decode_each(
-    records: Sequence[RawRecord], options: FormatOptions, place: Place | None
-) -> tuple[Decoded, list[Origin]]:
+    records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
+) -> tuple[Decoded, list[Provenance]]:
     """One by one: a record that is not plain must not cost its neighbours anything."""
     decoded = Decoded([], [], [], [], [])
-    origins: list[Origin] = []
+    provenance: list[Provenance] = []
     for fetched in records:
-        record = _placed(fetched, place)
+        record = _placed(fetched, partition)
         plain = _decode_plain((record,)) if _may_be_plain((record,), options, None) else None
         if plain is not None:
             _sort_in(decoded, plain[0], record, 0)
-            origins.append(_PLAIN)
+            provenance.append(_PLAIN)
             continue
         for item, outcome in enumerate(read(record, options)):
             if isinstance(outcome.result, Ignored):
                 decoded.ignored.append((outcome.source_format, outcome.result.reason))
-            elif isinstance(outcome.result, Rejection):
-                decoded.rejections.append(replace(outcome.result, source_format=outcome.source_format))
+            elif isinstance(outcome.result, Refused):
+                decoded.refused.append(replace(outcome.result, source_format=outcome.source_format))
             else:
                 _sort_in(decoded, outcome.result, record, item)
                 foreign = outcome.source_format != CANONICAL
-                origins.append((outcome.source_format, outcome.region_source or None) if foreign else _PLAIN)
-    return decoded, origins
+                provenance.append((outcome.source_format, outcome.region_source or None) if foreign else _PLAIN)
+    return decoded, provenance
 
 
-def _placed(fetched: Any, place: Place | None) -> RawRecord:
-    """A record as Kafka's client gives it (offset, value, headers, key, timestamp in ms), with its place."""
+def _placed(fetched: Any, partition: SourcePartition | None) -> RawRecord:
+    """A record as Kafka's client gives it (offset, value, headers, key, timestamp in ms), with the partition that it lies in."""
     if isinstance(fetched, RawRecord):
-        return fetched if place is None else fetched._replace(topic=place.topic, partition=place.partition)
-    if place is None:
-        raise TypeError("a fetched record does not say where it lies: give its place")
+        return fetched if partition is None else fetched._replace(**partition._asdict())
+    if partition is None:
+        raise TypeError("a fetched record does not say which partition it lies in: give it")
     timestamp_us = fetched.timestamp * 1000 if fetched.timestamp > 0 else None
-    return RawRecord(*place, fetched.offset, fetched.value, tuple(fetched.headers), timestamp_us, fetched.key)
+    return RawRecord(*partition, fetched.offset, fetched.value, tuple(fetched.headers), timestamp_us, fetched.key)
 
 
-def _sort_in(decoded: Decoded, result: WireEvent | Rejection, record: RawRecord, item: int) -> None:
-    if isinstance(result, Rejection):
-        decoded.rejections.append(result)
+def _sort_in(decoded: Decoded, result: WireEvent | Refused, record: RawRecord, item: int) -> None:
+    if isinstance(result, Refused):
+        decoded.refused.append(result)
     else:
         decoded.events.append(result)
         decoded.records.append(record)
         decoded.items.append(item)
 
 
-def _judge_again(decoded: Decoded, columns: EventColumns, origins: Sequence[Origin]) -> tuple[Decoded, list[Origin]]:
-    judged = Decoded([], [], [], decoded.rejections, decoded.ignored)
+def _judge_again(
+    decoded: Decoded, columns: EventColumns, provenance: Sequence[Provenance]
+) -> tuple[Decoded, list[Provenance]]:
+    judged = Decoded([], [], [], decoded.refused, decoded.ignored)
     rows = zip(decoded.events, decoded.records, decoded.items, columns.valid.tolist(), strict=True)
-    kept: list[Origin] = []
+    kept: list[Provenance] = []
     for row, (event, record, item, valid) in enumerate(rows):
         # Only the hot path can have produced an invalid row, so its record holds this one item.
         result = event if valid else next(iter(decode_record(record)))
         _sort_in(judged, result, record, item)
-        if origins and not isinstance(result, Rejection):
-            kept.append(origins[row])
+        if provenance and not isinstance(result, Refused):
+            kept.append(provenance[row])
     return judged, kept

@@ -1,8 +1,8 @@
-"""What goes into decoding (records as they lie on Kafka) and what comes out (events or reasons)."""
+"""What goes into decoding (records as they lie on Kafka) and what comes out: events, refused items and ignored ones."""
 
 import hashlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rice_stream.events.canonical import WireEvent
 
@@ -20,9 +20,20 @@ class RawRecord(NamedTuple):
     key: bytes | None = None
 
 
+class SourcePartition(NamedTuple):
+    """The partition that fetched records lie in: they do not carry it themselves."""
+
+    topic: str
+    partition: int
+
+
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why one item of a record is not an event. `payload` is redacted: names and counts, never text."""
+class Refused:
+    """One item of a record that should be an event and is not: for the quarantine.
+
+    `reason` is a code (docs/operations.md lists them), `detail` names the field at fault, `payload` is redacted: names
+    and counts, never text.
+    """
 
     record: RawRecord
     item: int
@@ -37,8 +48,36 @@ class Rejection:
         return hashlib.blake2b(self.record.value or b"", digest_size=16).digest()
 
 
+class Refusal(NamedTuple):
+    """Why an item is refused, as far as its format knows it; `fields` are the event fields that were understood."""
+
+    reason: str
+    detail: str
+    fields: dict[str, Any] | None = None
+
+
+class RefusedError(Exception):
+    """Carries reason and detail from where a problem is found to where its item is refused."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+    def refusal(self, fields: dict[str, Any] | None = None) -> Refusal:
+        """The same as a value."""
+        return Refusal(self.reason, self.detail, fields)
+
+
+class Ignored(NamedTuple):
+    """Well understood and not a request to a model of its own: nothing is counted, nothing is wrong."""
+
+    reason: str
+    detail: str = ""
+
+
 class Decoded(NamedTuple):
-    """The events of a batch of records, in the order they came, and what was rejected. Nothing is in neither.
+    """The events of a batch of records, in the order they came, and what was refused. Nothing is in neither.
 
     `records[i]` and `items[i]` say where `events[i]` was (an array or NDJSON record holds several items). `ignored` has
     (source format, reason) of every item that is well understood and no request to a model.
@@ -47,13 +86,13 @@ class Decoded(NamedTuple):
     events: list[WireEvent]
     records: list[RawRecord]
     items: list[int]
-    rejections: list[Rejection]
+    refused: list[Refused]
     ignored: list[tuple[str, str]]
 
-    def extend(self, more: "Decoded") -> None:
+    def extend(self, block: "Decoded") -> None:
         """Append what another block of records gave."""
-        self.events.extend(more.events)
-        self.records.extend(more.records)
-        self.items.extend(more.items)
-        self.rejections.extend(more.rejections)
-        self.ignored.extend(more.ignored)
+        self.events.extend(block.events)
+        self.records.extend(block.records)
+        self.items.extend(block.items)
+        self.refused.extend(block.refused)
+        self.ignored.extend(block.ignored)

@@ -14,7 +14,7 @@ from typing import Any
 from rice_stream.events.records import RawRecord
 from rice_stream.files.reading import EventFile
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
-from rice_stream.pipeline.rejection_limit import RejectionLimit
+from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import Batch
 from rice_stream.store.file_progress import FileProgress, FileProgressStore
 
@@ -38,11 +38,11 @@ class FileCounts:
 
 
 def ingest_file(
-    progress: FileProgressStore, pipeline: Pipeline, file: EventFile, counts: FileCounts, limit: RejectionLimit
+    progress: FileProgressStore, pipeline: Pipeline, file: EventFile, counts: FileCounts, limit: RefusalLimit
 ) -> Iterator[int]:
     """Process the file, adding to `counts`; yields after every batch how many of its bytes are done.
 
-    Raises UsageError: the file is broken; TooManyRejectionsError: most of it is no event, so the batch was not stored.
+    Raises UsageError: the file is broken; TooManyRefusedError: most of it is no event, so the batch was not stored.
     """
     known = progress.load(file.topic, file.partition)
     if known is not None and not _begins_with(file, known):
@@ -70,7 +70,7 @@ def ingest_file(
             done.records + len(batch_records),
             digest.copy().digest(),
             done.events + stored,
-            done.quarantined + len(batch.rejections),
+            done.quarantined + len(batch.refused),
             done.ignored + batch.ignored.total(),
         )
         progress.save(file.topic, file.partition, done)

@@ -15,12 +15,12 @@ from sqlalchemy import Engine
 
 from rice_stream.basis import Basis
 from rice_stream.events.columns import EventColumns, to_columns
-from rice_stream.events.decoding import Place, decode_blocks
+from rice_stream.events.decoding import decode_blocks
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
 from rice_stream.events.keys import event_keys
 from rice_stream.events.mappings import Mappings, no_mappings
-from rice_stream.events.records import Decoded, RawRecord, Rejection
+from rice_stream.events.records import Decoded, RawRecord, Refused, SourcePartition
 from rice_stream.instants import DAY_US
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, impact_columns, measure_matrix
 from rice_stream.meter.estimator_at import Estimator
@@ -88,22 +88,22 @@ class Pipeline:
         return self._writer.commit(batch)
 
     def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
-        """Decode, look up and estimate. Every item of every record is a record, a repeat, a rejection, or ignored and counted."""
+        """Decode, look up and estimate. Every item of every record is a record, a repeat, refused, or ignored and counted."""
         self._names.trim()
         self._contexts.trim()
         mappings = self._mappings(received_at_us)
         self._contexts.use(mappings)
         parts: list[KeyedEvents | None] = []
         unknown: list[tuple[int, EventColumns, int]] = []
-        rejections: list[Rejection] = []
+        all_refused: list[Refused] = []
         ignored: Counter[tuple[str, str]] = Counter()
         progress: dict[tuple[str, int], PartitionProgress] = {}
         numbers = {place: k for k, place in enumerate(dict.fromkeys((c.topic, c.partition) for c in chunks))}
         for chunk in chunks:
             place = (chunk.topic, chunk.partition)
             events = 0
-            refused: list[Rejection] = []
-            for block in decode_blocks(chunk.records, self.formats, Place(chunk.topic, chunk.partition)):
+            refused: list[Refused] = []
+            for block in decode_blocks(chunk.records, self.formats, SourcePartition(chunk.topic, chunk.partition)):
                 columns, decoded = self._within_retention(*block, received_at_us)
                 columns = mappings.rename_tenants(columns)
                 try:
@@ -113,15 +113,15 @@ class Pipeline:
                     unknown.append((len(parts), columns, numbers[place]))
                     parts.append(None)
                 events += len(columns)
-                refused += [_located(rejection, chunk) for rejection in decoded.rejections]
+                refused += [_located(item, chunk) for item in decoded.refused]
                 ignored.update(decoded.ignored)
-            rejections += refused
+            all_refused += refused
             progress[place] = _added(progress.get(place), _progress(chunk, events, len(refused)))
         self._learn([columns for _, columns, _ in unknown])
         for position, columns, number in unknown:
             parts[position] = self._keyed(columns, number, received_at_us)
         keyed = [part for part in parts if part is not None]
-        return replace(self._batch(keyed, rejections, list(progress.values()), received_at_us), ignored=ignored)
+        return replace(self._batch(keyed, all_refused, list(progress.values()), received_at_us), ignored=ignored)
 
     def _learn(self, blocks: Sequence[EventColumns]) -> None:
         if blocks:
@@ -150,7 +150,7 @@ class Pipeline:
     def _batch(
         self,
         parts: list[KeyedEvents],
-        rejections: list[Rejection],
+        refused: list[Refused],
         progress: list[PartitionProgress],
         received_at_us: int,
     ) -> Batch:
@@ -161,7 +161,7 @@ class Pipeline:
             events = events.select(np.flatnonzero(~same))
         return Batch(
             records=self._records(events),
-            rejections=rejections,
+            refused=refused,
             progress=progress,
             partition_of=events.origin,
             repeats=repeats,
@@ -182,17 +182,15 @@ class Pipeline:
         for row in np.flatnonzero(old).tolist():
             detail = "ended_at: lies before the retention horizon; whether it was counted can no longer be told"
             record, item = decoded.records[row], decoded.items[row]
-            decoded.rejections.append(
-                Rejection(
-                    record, item, "older_than_retention", detail, msgspec.json.encode(decoded.events[row]).decode()
-                )
+            decoded.refused.append(
+                Refused(record, item, "older_than_retention", detail, msgspec.json.encode(decoded.events[row]).decode())
             )
         kept = np.flatnonzero(~old)
         return events.select(kept), Decoded(
             [decoded.events[i] for i in kept.tolist()],
             [decoded.records[i] for i in kept.tolist()],
             [decoded.items[i] for i in kept.tolist()],
-            decoded.rejections,
+            decoded.refused,
             decoded.ignored,
         )
 
@@ -235,11 +233,11 @@ def _event_flags(events: EventColumns, received_at_us: int) -> NDArray[np.int32]
     return flags
 
 
-def _located(rejection: Rejection, chunk: Chunk) -> Rejection:
-    """The rejection with the place of its record: fetched records do not carry their topic and partition."""
-    record = rejection.record
-    place = RawRecord(chunk.topic, chunk.partition, record.offset, record.value, tuple(record.headers))
-    return replace(rejection, record=place)
+def _located(item: Refused, chunk: Chunk) -> Refused:
+    """The refused item with the partition of its record: fetched records do not carry their topic and partition."""
+    record = item.record
+    located = RawRecord(chunk.topic, chunk.partition, record.offset, record.value, tuple(record.headers))
+    return replace(item, record=located)
 
 
 def _progress(chunk: Chunk, events: int, rejected: int) -> PartitionProgress:

@@ -17,7 +17,7 @@ from rice_stream.errors import UsageError
 from rice_stream.events.canonical import FIELD_NAMES, WireEvent
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.events.records import RawRecord, Refused
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
@@ -115,56 +115,56 @@ def _replay_batch(
         rows = [dict(row) for row in found]
     tried = [(row, _take_up(row, patches, fetch, pipeline.formats)) for row in rows]
     events = {row["id"]: result for row, result in tried if isinstance(result, WireEvent)}
-    refused = {row["id"]: result for row, result in tried if isinstance(result, Rejection)}
+    refused = {row["id"]: result for row, result in tried if isinstance(result, Refused)}
     if events:
         refused |= _process(pipeline, events, now_us, answer)
         set_status(engine, [row_id for row_id in events if row_id not in refused], "replayed", now_us)
     _keep_held(engine, refused)
     for row, _ in tried:
-        rejection = refused.get(row["id"])
-        outcome = "replayed" if rejection is None else "held"
+        refused_item = refused.get(row["id"])
+        outcome = "replayed" if refused_item is None else "held"
         answer[outcome] += 1
         answer["rows"].append(
             {
                 **{name: row[name] for name in ("id", "topic", "partition", "offset", "item")},
                 "outcome": outcome,
-                "reason": row["reason"] if rejection is None else rejection.reason,
-                "detail": row["detail"] if rejection is None else rejection.detail,
+                "reason": row["reason"] if refused_item is None else refused_item.reason,
+                "detail": row["detail"] if refused_item is None else refused_item.detail,
             }
         )
 
 
 def _process(
     pipeline: Pipeline, events: Mapping[int, WireEvent], now_us: int, answer: dict[str, Any]
-) -> dict[int, Rejection]:
+) -> dict[int, Refused]:
     """One transaction for all; what the pipeline refuses after all (its record would be older than retention) comes back."""
     values = {row_id: msgspec.json.encode(event) for row_id, event in events.items()}
     # All at the same offset: there is no sequence here in which progress could find a gap.
     chunks = [Chunk(REPLAY_TOPIC, 0, [RawRecord(REPLAY_TOPIC, 0, 0, value)]) for value in values.values()]
     batch = pipeline.prepare(chunks, now_us)
-    by_value = {rejection.record.value: rejection for rejection in batch.rejections}
+    by_value = {refused_item.record.value: refused_item for refused_item in batch.refused}
     refused = {row_id: by_value[value] for row_id, value in values.items() if value in by_value}
     # Refused again: their rows are in quarantine already.
-    result = pipeline.commit(replace(batch, rejections=[]))
+    result = pipeline.commit(replace(batch, refused=[]))
     answer["recorded"] += result.recorded
     answer["duplicates"] += result.duplicates
     answer["conflicts"] += result.conflicts
     return refused
 
 
-def _keep_held(engine: Engine, refused: Mapping[int, Rejection]) -> None:
+def _keep_held(engine: Engine, refused: Mapping[int, Refused]) -> None:
     table = schema.quarantine
     if not refused:
         return
     with writing(engine) as connection:
-        for row_id, rejection in refused.items():
-            values = {"reason": rejection.reason, "detail": rejection.detail}
+        for row_id, refused_item in refused.items():
+            values = {"reason": refused_item.reason, "detail": refused_item.detail}
             connection.execute(update(table).where(table.c.id == row_id).values(values))
 
 
 def _take_up(
     row: Mapping[str, Any], patches: Mapping[str, Any], fetch: Fetch, formats: FormatOptions
-) -> WireEvent | Rejection:
+) -> WireEvent | Refused:
     """The row's item as an event, or why it is still none."""
     record = _original(row, fetch)
     if record is not None and not patches:
@@ -173,13 +173,13 @@ def _take_up(
     stored = _stored_object(row["payload"])
     if stored is None:
         where = "no longer on Kafka" if record is None else "not an object that --set could change"
-        return Rejection(here, row["item"], row["reason"], f"{row['detail']} (its payload is {where})", row["payload"])
+        return Refused(here, row["item"], row["reason"], f"{row['detail']} (its payload is {where})", row["payload"])
     event = stored["data"] if "specversion" in stored and isinstance(stored.get("data"), dict) else stored
     event.update(patches)
     removed = [name for name in FIELD_NAMES if event.get(name) == _REMOVED]
     if removed:
         detail = f"{removed[0]}: its value was not kept; give it with --set {removed[0]}=..."
-        return Rejection(here, row["item"], row["reason"], detail, row["payload"])
+        return Refused(here, row["item"], row["reason"], detail, row["payload"])
     # What is kept of an item are canonical fields, whatever its topic holds.
     return _item_of(here._replace(value=msgspec.json.encode(stored)), 0, FormatOptions(default_format="canonical"))
 
@@ -200,13 +200,13 @@ def _stored_object(payload: str) -> dict[str, Any] | None:
     return parsed
 
 
-def _item_of(record: RawRecord, item: int, formats: FormatOptions) -> WireEvent | Rejection:
+def _item_of(record: RawRecord, item: int, formats: FormatOptions) -> WireEvent | Refused:
     """One item of a record, decoded as the worker decodes it."""
     _, decoded = decode_batch([record], formats)
     for event, number in zip(decoded.events, decoded.items, strict=True):
         if number == item:
             return event
-    for rejection in decoded.rejections:
-        if rejection.item == item:
-            return rejection
-    return Rejection(record, item, "not_an_object", "the record has fewer items than when it was refused", "")
+    for refused_item in decoded.refused:
+        if refused_item.item == item:
+            return refused_item
+    return Refused(record, item, "not_an_object", "the record has fewer items than when it was refused", "")

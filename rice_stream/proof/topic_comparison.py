@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from rice_stream.estimator.method import Method
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.events.records import RawRecord, Refused
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, measure_matrix
 from rice_stream.meter.recompute import recompute
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
@@ -56,7 +56,7 @@ class TopicComparison:
     def compare(self, records: Sequence[RawRecord]) -> None:
         """Records of one partition that the worker has been through."""
         events = decode_events(records, self._formats, self._mappings)
-        self._check_rejections(events.decoded.rejections)
+        self._check_refused(events.decoded.refused)
         tenants = np.array(
             [self._tenants.get(events.tenant_id(row), _NO_TENANT) for row in range(len(events.columns))], dtype=np.int64
         )
@@ -161,19 +161,19 @@ class TopicComparison:
 
     # --- what was refused or contradicted ------------------------------------------------------------------------------
 
-    def _check_rejections(self, rejections: Sequence[Rejection]) -> None:
+    def _check_refused(self, refused: Sequence[Refused]) -> None:
         """Every item that is no event is in quarantine."""
-        for rejection in rejections:
-            record = rejection.record
+        for refused_item in refused:
+            record = refused_item.record
             self.counts["quarantined"] += 1
-            if not self._in_quarantine(record.topic, record.partition, record.offset, rejection.item):
+            if not self._in_quarantine(record.topic, record.partition, record.offset, refused_item.item):
                 key = {
                     "topic": record.topic,
                     "partition": record.partition,
                     "offset": record.offset,
-                    "item": rejection.item,
+                    "item": refused_item.item,
                 }
-                self._found.add_one("quarantine", key, "missing", "reason", None, rejection.reason)
+                self._found.add_one("quarantine", key, "missing", "reason", None, refused_item.reason)
 
     def _in_quarantine(self, topic: str, partition: int, offset: int, item: int) -> bool:
         statement = (

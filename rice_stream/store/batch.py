@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.records import Rejection
+from rice_stream.events.records import Refused
 from rice_stream.meter.amounts import Totals, floor_to, roll_up
 from rice_stream.quantities import Ints
 from rice_stream.store.content import content_digest
@@ -127,7 +127,7 @@ class Batch:
     """
 
     records: Records
-    rejections: list[Rejection]
+    refused: list[Refused]
     progress: list[PartitionProgress]
     partition_of: NDArray[np.intp]
     repeats: Repeats

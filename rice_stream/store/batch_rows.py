@@ -6,20 +6,20 @@ from rice_stream.store.batch import Batch, Conflict, PartitionProgress
 
 
 def quarantine_rows(batch: Batch) -> list[dict[str, Any]]:
-    """Rows of `quarantine` for the batch's rejections, in key order: two workers that hold the same ones cannot deadlock."""
+    """Rows of `quarantine` for the batch's refused items, in key order: two workers that hold the same ones cannot deadlock."""
     rows = [
         {
-            "topic": rejection.record.topic,
-            "partition": rejection.record.partition,
-            "offset": rejection.record.offset,
-            "item": rejection.item,
-            "digest": rejection.digest,
-            "reason": rejection.reason,
-            "detail": rejection.detail,
-            "payload": rejection.payload,
+            "topic": refused_item.record.topic,
+            "partition": refused_item.record.partition,
+            "offset": refused_item.record.offset,
+            "item": refused_item.item,
+            "digest": refused_item.digest,
+            "reason": refused_item.reason,
+            "detail": refused_item.detail,
+            "payload": refused_item.payload,
             "received_at_us": batch.received_at_us,
         }
-        for rejection in batch.rejections
+        for refused_item in batch.refused
     ]
     return sorted(rows, key=lambda row: [row[name] for name in ("topic", "partition", "offset", "item", "digest")])
 

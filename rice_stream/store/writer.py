@@ -106,7 +106,7 @@ class Writer(ABC):
 
     @abstractmethod
     def _insert_quarantine(self, batch: Batch) -> None:
-        """Keep the rejections; one that is kept already (a re-delivery) stays as it is."""
+        """Keep the refused items; one that is kept already (a re-delivery) stays as it is."""
 
     @abstractmethod
     def _insert_conflicts(self, conflicts: Sequence[Conflict], batch: Batch) -> None:
@@ -155,7 +155,7 @@ def _summary(
         recorded=int(recorded.sum()),
         duplicates=int(duplicates.sum()),
         conflicts=int(conflicting.sum()),
-        quarantined=len(batch.rejections),
+        quarantined=len(batch.refused),
         tenants=frozenset(tenants.tolist()),
         sums=dict(zip(MEASURES, added.sums.sum(axis=0).tolist(), strict=True)),
     )

@@ -18,7 +18,7 @@ from rice_stream.errors import RiceError, ServiceUnavailableError
 from rice_stream.kafka.client import describe_topics
 from rice_stream.kafka.lag import LagProbe
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
-from rice_stream.pipeline.rejection_limit import RejectionLimit
+from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.batch import CommitResult
@@ -98,7 +98,7 @@ class Worker:
             pipeline=pipeline,
             metrics=self._metrics,
             progress=self._progress,
-            limit=RejectionLimit(
+            limit=RefusalLimit(
                 ratio_max=settings.quarantine_ratio_max, events_min=settings.quarantine_ratio_events_min
             ),
             batch_wait_s=settings.batch_wait_s,

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
-from rice_stream.pipeline.rejection_limit import RejectionLimit
+from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.worker.health import Progress
@@ -36,7 +36,7 @@ class BatchLoop:
         pipeline: Pipeline,
         metrics: Metrics,
         progress: Progress,
-        limit: RejectionLimit,
+        limit: RefusalLimit,
         batch_wait_s: float,
         store_retry_s: float,
         on_commit: Callable[[CommitResult], Awaitable[None]],

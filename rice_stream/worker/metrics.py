@@ -124,7 +124,7 @@ class Metrics:
         }
         for outcome, count in outcomes.items():
             self.events.labels(outcome).inc(count)
-        for refused, count in Tally((r.source_format, r.reason) for r in batch.rejections).items():
+        for refused, count in Tally((r.source_format, r.reason) for r in batch.refused).items():
             self.quarantined.labels(*refused).inc(count)
         for ignored, count in batch.ignored.items():
             self.ignored.labels(*ignored).inc(count)

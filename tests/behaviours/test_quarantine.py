@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rice_stream.errors import UsageError
-from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.events.records import RawRecord, Refused
 from rice_stream.pipeline.quarantine_replay import Fetch, nothing_on_kafka, parse_patches, replay
 from rice_stream.proof.verification import verify
 from rice_stream.reports import quarantine
@@ -113,7 +113,7 @@ class TestQuarantine:
         assert outcome(replayed(store, fetch=fetch))["held"] == 1
         # That was another record than the refused one (the topic was made anew), so it was not touched.
         assert store.rows("SELECT * FROM prompt_record") == []
-        digest = Rejection(RawRecord("", 0, 0, value_of(good)), 0, "", "", "").digest
+        digest = Refused(RawRecord("", 0, 0, value_of(good)), 0, "", "", "").digest
         store.execute("UPDATE quarantine SET digest = :digest", digest=digest)
         assert outcome(replayed(store, fetch=fetch))["recorded"] == 1
         assert asked == [("events", 0, 0)] * 2

@@ -11,7 +11,7 @@ from faust.types.tuples import Message
 
 from rice_stream.errors import RiceError
 from rice_stream.pipeline.pipeline import Chunk
-from rice_stream.pipeline.rejection_limit import RejectionLimit
+from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import CommitResult
 from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.health import Progress
@@ -56,7 +56,7 @@ class Worker:
             pipeline=store.pipeline(faults),
             metrics=METRICS,
             progress=Progress(timeout_s=60, clock=self._loop.time),
-            limit=RejectionLimit(ratio_max=0.9, events_min=1000),
+            limit=RefusalLimit(ratio_max=0.9, events_min=1000),
             batch_wait_s=sizes.batch_wait_s,
             store_retry_s=sizes.store_retry_s,
             on_commit=self._on_commit,

@@ -15,9 +15,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.dispatch import Outcome, read
-from rice_stream.events.formats.reading.items import Ignored
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
-from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.events.records import Ignored, RawRecord, Refused
 from tests.support.places import DATA
 
 MARKER = "PLANTED-TEXT"
@@ -78,7 +77,7 @@ def tokens(event: object) -> tuple[int | None, int | None, int | None, int | Non
 
 def reasons(found: list[Any]) -> list[str]:
     """Per item: `event`, or the reason why it is none."""
-    return [item.reason if isinstance(item, Ignored | Rejection) else "event" for item in found]
+    return [item.reason if isinstance(item, Ignored | Refused) else "event" for item in found]
 
 
 def changed(name: str, **changes: Any) -> bytes:

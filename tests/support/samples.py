@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.formats.dispatch import decode
+from rice_stream.events.formats.dispatch import read
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.events.records import Ignored, RawRecord, Refused
 
 Found = tuple[int | None, int | None, int | None, int | None]
 """Input, cached, output and reasoning tokens."""
@@ -59,11 +59,16 @@ def values_of(path: Path) -> Iterator[bytes]:
             yield text.encode() if isinstance(text, str) else text
 
 
+def _items(value: bytes, number: int) -> list[WireEvent | Refused | Ignored]:
+    record = RawRecord("samples", 0, number, value, (), RECEIVED_US)
+    return [outcome.result for outcome in read(record, OPTIONS)]
+
+
 def found_in(path: Path) -> list[Found]:
     """Counts of every event of the file, REFUSED for what is refused; ignored items are left out."""
     found: list[Found] = []
     for number, value in enumerate(values_of(path)):
-        for item in decode(RawRecord("samples", 0, number, value, (), RECEIVED_US), OPTIONS):
+        for item in _items(value, number):
             if isinstance(item, WireEvent):
                 counts = (
                     item.input_tokens,
@@ -72,7 +77,7 @@ def found_in(path: Path) -> list[Found]:
                     item.reasoning_output_tokens,
                 )
                 found.append(counts)
-            elif isinstance(item, Rejection):
+            elif isinstance(item, Refused):
                 found.append(REFUSED)
     return found
 

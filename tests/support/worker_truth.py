@@ -189,7 +189,7 @@ def measures_of(events: Iterable[Event], folder: Path) -> dict[Key, dict[str, in
     if records:
         batch = pipeline.prepare([Chunk("truth", 0, records)], time.time_ns() // 1000)
         assert len(batch.records) == len(given)
-        assert not batch.rejections
+        assert not batch.refused
         names = {key: name for name, key in Dimensions(engine).tenants({e["tenant_id"] for e in given}).items()}
         columns = [batch.records.columns[name].tolist() for name in ("tenant_key", *AMOUNTS)]
         event_ids = map(bytes.decode, batch.records.event_ids)

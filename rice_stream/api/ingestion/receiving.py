@@ -8,9 +8,8 @@ from rice_stream.api.ingestion.publishing import Outgoing
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.canonical_json import canonical_json
 from rice_stream.events.formats.dispatch import read
-from rice_stream.events.formats.reading.items import Ignored
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.events.records import Ignored, RawRecord, Refused
 
 TOPIC = "http"
 """Where an item without an id of its own is taken to be from; its offset is a digest of the body."""
@@ -35,7 +34,7 @@ def receive(body: bytes, headers: Iterable[tuple[str, str]], options: FormatOpti
         result = outcome.result
         if isinstance(result, WireEvent):
             received.events.append(Outgoing(result.tenant_id, canonical_json(result)))
-        elif isinstance(result, Rejection):
+        elif isinstance(result, Refused):
             received.refused.append({"item": result.item, "reason": result.reason, "detail": result.detail})
         elif isinstance(result, Ignored):
             ignored += 1

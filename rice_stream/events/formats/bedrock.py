@@ -3,17 +3,15 @@
 import re
 
 from rice_stream.events.formats.reading import regions
-from rice_stream.events.formats.reading.drafts import EventDraft
-from rice_stream.events.formats.reading.items import Item, Origin
-from rice_stream.events.formats.reading.json_formats import decode_objects, one_event
+from rice_stream.events.formats.reading.drafts import EventDraft, one_event
+from rice_stream.events.formats.reading.items import Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import moment
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.text_lengths import characters
-from rice_stream.events.formats.reading.tokens import Counts
+from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.values import count, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
-from rice_stream.events.records import RawRecord
 
 SOURCE_FORMAT = "bedrock"
 SCHEMA_TYPE = "ModelInvocationLog"
@@ -29,12 +27,7 @@ _ARN_REGION = re.compile(r"^arn:aws[a-z-]*:bedrock:([a-z0-9-]+):")
 _EMBEDDING_MODELS = re.compile(r"\bembed", re.IGNORECASE)
 
 
-def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
-    """One item per log entry."""
-    return decode_objects(record, options, decode_object)
-
-
-def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
+def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -> list[Item]:
     """The event of one entry."""
     return [one_event(obj, SOURCE_FORMAT, origin, options, _event)]
 
@@ -47,7 +40,7 @@ def _event(entry: JsonObject, draft: EventDraft) -> Item:
     draft.ended(failed=text(entry.scalar("errorCode")) is not None)
     given, written = entry.child("input"), entry.child("output")
     draft.used(
-        Counts(
+        TokenCounts(
             input_tokens=count(given.value("inputTokenCount"), "inputTokenCount"),
             cache_read=_cached(given, "cacheRead"),
             cache_write=_cached(given, "cacheWrite"),

@@ -5,15 +5,14 @@ The user chooses the keys; the shipped example's are read, and the names of the 
 
 from rice_stream.events.formats.otlp import attributes as names
 from rice_stream.events.formats.reading import regions, vocabulary
-from rice_stream.events.formats.reading.drafts import EventDraft
-from rice_stream.events.formats.reading.items import EventFields, Ignored, Item, Origin, RefusedError
-from rice_stream.events.formats.reading.json_formats import UNEXPECTED, decode_objects, one_event
+from rice_stream.events.formats.reading.drafts import EventDraft, one_event
+from rice_stream.events.formats.reading.items import UNEXPECTED, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import Moment, milliseconds, moment
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.formats.reading.tokens import Counts
+from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.values import count, failed_http_status, first_text, text
-from rice_stream.events.records import RawRecord
+from rice_stream.events.records import Ignored, RefusedError
 
 SOURCE_FORMAT = "envoy"
 TENANT_LADDER = ("tenant.id", "tenant_id", "x-tenant-id", "team.id", "team_id", "x-team-id")
@@ -27,17 +26,12 @@ REASONING = (*names.REASONING, "llm_reasoning_token")
 _PATHS = ("request.path", "path", "x-envoy-origin-path")
 
 
-def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
-    """One item per log line."""
-    return decode_objects(record, options, decode_object)
-
-
 def is_access_log(obj: JsonObject) -> bool:
     """Whether a key is one of OpenTelemetry's generative-AI names, flat in the object."""
     return "llm_input_token" in obj or "llm_output_token" in obj or any(name.startswith("gen_ai.") for name in obj)
 
 
-def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
+def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -> list[Item]:
     """The event of one log line."""
     return [one_event(obj, SOURCE_FORMAT, origin, options, _event)]
 
@@ -47,7 +41,7 @@ def _event(line: JsonObject, draft: EventDraft) -> EventFields | Ignored:
         raise RefusedError(UNEXPECTED, "no key of the gateway's access log")
     find = line.find
     request, response = first_text(find, names.REQUEST_MODEL), first_text(find, names.RESPONSE_MODEL)
-    counts = Counts(
+    counts = TokenCounts(
         input_tokens=_number(line, INPUT),
         cache_read=_number(line, CACHE_READ),
         cache_write=_number(line, CACHE_WRITE),
@@ -55,7 +49,7 @@ def _event(line: JsonObject, draft: EventDraft) -> EventFields | Ignored:
         reasoning=_number(line, REASONING),
         total=_number(line, TOTAL),
     )
-    if request is None and response is None and counts == Counts():
+    if request is None and response is None and counts == TokenCounts():
         return Ignored("not_an_inference", "a request without model and tokens")
     draft.identify(line.find("x-request-id"))
     draft.happened(*_times(line))

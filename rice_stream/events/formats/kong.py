@@ -5,15 +5,14 @@ The code writes `prompt_tokens`, the documentation up to 3.9 `prompt_token`; the
 
 from rice_stream.events.formats.reading import regions, vocabulary
 from rice_stream.events.formats.reading.drafts import EventDraft
-from rice_stream.events.formats.reading.items import EventFields, Ignored, Item, Origin, Refused, RefusedError
-from rice_stream.events.formats.reading.json_formats import UNEXPECTED, decode_objects
+from rice_stream.events.formats.reading.items import UNEXPECTED, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import Moment, milliseconds, moment
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.text_lengths import characters_of_json
 from rice_stream.events.formats.reading.usage_objects import read_usage
 from rice_stream.events.formats.reading.values import failed_http_status, text
-from rice_stream.events.records import RawRecord
+from rice_stream.events.records import Ignored, Refusal, RefusedError
 
 SOURCE_FORMAT = "kong"
 TENANT_LADDER = ("consumer.custom_id", "consumer.username", "authenticated_entity.id")
@@ -22,15 +21,10 @@ _OF_AN_ENTRY = ("ai", "request", "response", "latencies", "service", "route")
 _PROXIES = frozenset({"proxy", "ai-proxy", "ai-proxy-advanced"})
 
 
-def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
-    """One item per AI plugin of each log entry."""
-    return decode_objects(record, options, decode_object)
-
-
-def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
+def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -> list[Item]:
     """The events of one log entry."""
     if not any(name in obj for name in _OF_AN_ENTRY):
-        return [Refused(UNEXPECTED, "no field of a Kong log entry")]
+        return [Refusal(UNEXPECTED, "no field of a Kong log entry")]
     plugins = obj.child("ai")
     names = [name for name in plugins if _is_plugin(plugins.child(name))]
     if not names:
@@ -41,7 +35,7 @@ def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> li
         try:
             items.append(_event(obj, name, plugins, draft))
         except RefusedError as problem:
-            items.append(problem.as_item(draft.fields))
+            items.append(problem.refusal(draft.fields))
     return items
 
 

@@ -9,17 +9,16 @@ from typing import Any
 
 from rice_stream.events.formats.reading import regions
 from rice_stream.events.formats.reading.drafts import EventDraft
-from rice_stream.events.formats.reading.items import EventFields, Ignored, Item, Origin, Refused, RefusedError
-from rice_stream.events.formats.reading.json_formats import UNEXPECTED, decode_objects
+from rice_stream.events.formats.reading.items import UNEXPECTED, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import moment
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.text_lengths import characters
-from rice_stream.events.formats.reading.tokens import Counts
+from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.usage_objects import read_usage
 from rice_stream.events.formats.reading.values import count, flag, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
-from rice_stream.events.records import RawRecord
+from rice_stream.events.records import Ignored, Refusal, RefusedError
 
 SOURCE_FORMAT = "langfuse"
 TENANT_LADDER = (
@@ -46,11 +45,6 @@ REASONING_KEYS = ("output_reasoning_tokens", "output_reasoning", "reasoning_toke
 _NO_OBJECT = JsonObject({})
 
 
-def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
-    """One item per entry of each batch."""
-    return decode_objects(record, options, decode_object)
-
-
 def is_ingestion(obj: JsonObject) -> bool:
     """Whether the object is a batch, or an entry of one sent alone."""
     if "batch" in obj:
@@ -58,10 +52,10 @@ def is_ingestion(obj: JsonObject) -> bool:
     return obj.is_object("body") and text(obj.scalar("type")) in ENTRY_TYPES
 
 
-def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
+def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -> list[Item]:
     """The entries of one batch (or one entry sent alone), in order."""
     if not is_ingestion(obj):
-        return [Refused(UNEXPECTED, "batch: must be an array of entries with type and body")]
+        return [Refusal(UNEXPECTED, "batch: must be an array of entries with type and body")]
     entries: list[JsonObject | None] = obj.children("batch") if "batch" in obj else [obj]
     if not entries:
         return [Ignored("empty", "a batch without entries")]
@@ -70,7 +64,7 @@ def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> li
     items: list[Item] = []
     for position, entry in enumerate(entries):
         if entry is None:
-            items.append(Refused("not_an_object", "an entry of the batch must be a JSON object"))
+            items.append(Refusal("not_an_object", "an entry of the batch must be a JSON object"))
             continue
         body = entry.child("body")
         if not _is_call(entry, body):
@@ -85,7 +79,7 @@ def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> li
         try:
             items.append(_event(body, traces.get(text(body.scalar("traceId")) or "", _NO_OBJECT), draft))
         except RefusedError as problem:
-            items.append(problem.as_item(draft.fields))
+            items.append(problem.refusal(draft.fields))
     return items
 
 
@@ -148,42 +142,42 @@ def _event(body: JsonObject, trace: JsonObject, draft: EventDraft) -> EventField
     return draft.done()
 
 
-def _counts(body: JsonObject) -> Counts:
+def _counts(body: JsonObject) -> TokenCounts:
     """`usageDetails` where it has counts, else `usage`."""
     details = body.value("usageDetails")
     if isinstance(details, dict) and details:
         return details_counts(details)
     usage = body.value("usage")
     if not isinstance(usage, dict):
-        return Counts()
+        return TokenCounts()
     if "promptTokens" in usage or "completionTokens" in usage:
         return _given(usage, "promptTokens", "completionTokens", "totalTokens")
     if text(usage.get("unit")) not in (None, "TOKENS"):
         # Characters, seconds or images say nothing about tokens.
-        return Counts()
+        return TokenCounts()
     return _given(usage, "input", "output", "total")
 
 
-def details_counts(details: dict[str, Any]) -> Counts:
+def details_counts(details: dict[str, Any]) -> TokenCounts:
     """The counts of a `usageDetails` map: a provider's usage object, or Langfuse's own classes."""
     if "prompt_tokens" in details or "input_tokens" in details:
         return read_usage(details)
     return _disjoint(details)
 
 
-def _given(usage: dict[str, Any], given: str, written: str, total: str) -> Counts:
-    return Counts(
+def _given(usage: dict[str, Any], given: str, written: str, total: str) -> TokenCounts:
+    return TokenCounts(
         input_tokens=count(usage.get(given), given),
         output_tokens=count(usage.get(written), written),
         total=count(usage.get(total), total),
     )
 
 
-def _disjoint(details: dict[str, Any]) -> Counts:
+def _disjoint(details: dict[str, Any]) -> TokenCounts:
     """Langfuse's own map: every key a class of its own, `input` without cached, `output` without reasoning tokens."""
     special = (*CACHE_READ_KEYS, *CACHE_WRITE_KEYS, *REASONING_KEYS)
     others = {key: count(value, "usageDetails") or 0 for key, value in details.items() if key not in special}
-    counts = Counts(
+    counts = TokenCounts(
         input_tokens=count(details.get("input"), "input"),
         cache_read=_first(details, CACHE_READ_KEYS),
         cache_write=_first(details, CACHE_WRITE_KEYS),
@@ -198,7 +192,7 @@ def _disjoint(details: dict[str, Any]) -> Counts:
     return _without_written(counts)
 
 
-def _without_written(counts: Counts) -> Counts:
+def _without_written(counts: TokenCounts) -> TokenCounts:
     """LiteLLM takes out of `input` only what was read from the cache, and leaves in what was written: the total tells."""
     given, written, total = counts.input_tokens, counts.cache_write, counts.total
     if given is None or written is None or total is None or written > given:

@@ -5,16 +5,15 @@ has 0 output tokens, the output half 0 input tokens, and together they have what
 """
 
 from rice_stream.events.formats.reading import vocabulary
-from rice_stream.events.formats.reading.drafts import EventDraft
-from rice_stream.events.formats.reading.items import Item, Origin, RefusedError
-from rice_stream.events.formats.reading.json_formats import decode_objects, one_event
+from rice_stream.events.formats.reading.drafts import EventDraft, one_event
+from rice_stream.events.formats.reading.items import Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import moment
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.formats.reading.tokens import Counts
+from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.usage_objects import read_usage
 from rice_stream.events.formats.reading.values import count, text
-from rice_stream.events.records import RawRecord
+from rice_stream.events.records import RefusedError
 
 SOURCE_FORMAT = "openmeter"
 TENANT_LADDER = ("subject",)
@@ -23,17 +22,12 @@ _OUTPUT_TYPES = frozenset({"output", "completion"})
 _WHOLE_USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
-def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
-    """One item per CloudEvent of the record."""
-    return decode_objects(record, options, decode_object)
-
-
 def is_openmeter_data(data: JsonObject) -> bool:
     """Whether the data of a CloudEvent counts tokens the way OpenMeter's meters expect it."""
     return "model" in data and ("tokens" in data or any(name in data for name in _WHOLE_USAGE))
 
 
-def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
+def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -> list[Item]:
     """The event of one CloudEvent, or of the data alone where the attributes are in the headers."""
     return [one_event(obj, SOURCE_FORMAT, origin, options, _event)]
 
@@ -49,7 +43,7 @@ def _event(event: JsonObject, draft: EventDraft) -> Item:
     if "tokens" in data:
         # Half a request: what its other half would add to the estimate (the context it decodes with) is not known.
         draft.fields["usage_quality"] = "derived"
-        draft.note("half_a_request")
+        draft.assumed("half_a_request")
     draft.ran_in()
 
     def find(name: str) -> object:
@@ -59,14 +53,14 @@ def _event(event: JsonObject, draft: EventDraft) -> Item:
     return draft.done()
 
 
-def _counts(data: JsonObject) -> Counts:
+def _counts(data: JsonObject) -> TokenCounts:
     if "tokens" not in data:
         return read_usage({name: data.scalar(name) for name in _WHOLE_USAGE if name in data})
     tokens = count(data.value("tokens"), "tokens")
     kind = (text(data.scalar("type")) or "").lower()
     if kind in _INPUT_TYPES:
-        return Counts(input_tokens=tokens, output_tokens=0)
+        return TokenCounts(input_tokens=tokens, output_tokens=0)
     if kind in _OUTPUT_TYPES:
-        return Counts(input_tokens=0, output_tokens=tokens)
+        return TokenCounts(input_tokens=0, output_tokens=tokens)
     # Cached or reasoning tokens may be part of another event's count or not: guessing could count them twice.
     raise RefusedError("unknown_token_type", "type: must be input, prompt, output or completion")

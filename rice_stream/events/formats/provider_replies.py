@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from rice_stream.events.formats.reading import regions, vocabulary
-from rice_stream.events.formats.reading.drafts import EventDraft
-from rice_stream.events.formats.reading.items import EventFields, Ignored, Item, Origin, RefusedError
-from rice_stream.events.formats.reading.json_formats import UNEXPECTED, decode_objects, one_event
+from rice_stream.events.formats.reading.drafts import EventDraft, one_event
+from rice_stream.events.formats.reading.items import UNEXPECTED, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import Moment, milliseconds, moment
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.text_lengths import characters
 from rice_stream.events.formats.reading.usage_objects import Shape, read_usage, shape_of
 from rice_stream.events.formats.reading.values import first_text, text
-from rice_stream.events.records import RawRecord
+from rice_stream.events.records import Ignored, RefusedError
 
 SOURCE_FORMAT = "provider_usage"
 TENANT_LADDER = ("tenant_id", "tenant", "metadata.tenant_id", "metadata.tenant", "team_id", "metadata.team_id")
@@ -50,17 +49,12 @@ _OF_A_REPLY = ("object", "type", "choices", "candidates", "output", "error")
 _TEXTS = ("choices", "output", "content", "candidates")
 
 
-def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
-    """One item per reply of the record."""
-    return decode_objects(record, options, decode_object)
-
-
 def has_usage(obj: JsonObject) -> bool:
     """Whether the object is a reply, or a stream's event around one."""
     return _has_usage_field(obj) or (obj.is_object("response") and _is_stream_event(obj))
 
 
-def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
+def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -> list[Item]:
     """The event of one reply. Streams repeat it in their last event (`response.completed`)."""
     reply = obj.child("response") if not _has_usage_field(obj) and obj.is_object("response") else obj
     return [one_event(reply, SOURCE_FORMAT, origin, options, _event)]

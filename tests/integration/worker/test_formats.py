@@ -57,8 +57,8 @@ def test_every_format_is_counted_once_and_its_text_is_nowhere(deployment: Deploy
         return found
 
     wanted = {
-        "rice_events_total": len(expected.events) + len(expected.rejections),
-        "rice_quarantined_total": len(expected.rejections),
+        "rice_events_total": len(expected.events) + len(expected.refused),
+        "rice_quarantined_total": len(expected.refused),
         "rice_ignored_total": len(expected.ignored),
     }
     worker.until(lambda: sums() == wanted, f"the items to be {wanted}")
@@ -67,7 +67,7 @@ def test_every_format_is_counted_once_and_its_text_is_nowhere(deployment: Deploy
     samples = worker.metrics()
     assert {name: samples.get(name) for name in ignored} == dict(ignored)
     refused = Counter(
-        f"rice_quarantined_total{{format={item.source_format},reason={item.reason}}}" for item in expected.rejections
+        f"rice_quarantined_total{{format={item.source_format},reason={item.reason}}}" for item in expected.refused
     )
     assert len({name.partition(",")[0] for name in refused}) > 4, "of more formats than four"
     assert {name: samples.get(name) for name in refused} == dict(refused)
@@ -84,7 +84,7 @@ def test_every_format_is_counted_once_and_its_text_is_nowhere(deployment: Deploy
     deployment.environment["RICE_KAFKA_GROUP_ID"] += "-again"
     deployment.finish(quarantine_ratio_max="1")
     assert deployment.value("SELECT COUNT(*) FROM prompt_record") == before
-    assert deployment.value("SELECT COUNT(*) FROM quarantine") == len(expected.rejections)
+    assert deployment.value("SELECT COUNT(*) FROM quarantine") == len(expected.refused)
 
 
 def test_a_topic_with_a_format_of_its_own_is_held_to_it(deployment: Deployment) -> None:

@@ -1,4 +1,4 @@
-"""Any bytes at all as a record: never an exception, never a lost neighbour, each item an event or a rejection."""
+"""Any bytes at all as a record: never an exception, never a lost neighbour, each item an event or refused."""
 
 import json
 from collections import Counter
@@ -44,7 +44,7 @@ payloads = st.one_of(
 
 
 def assert_each_item_is_one_thing(records: Sequence[RawRecord]) -> tuple[Counter[int], Counter[int]]:
-    """Every record gives items 0, 1, 2 ..., each once, as an event or as a rejection. Returns both by offset.
+    """Every record gives items 0, 1, 2 ..., each once, as an event or as refused. Returns both by offset.
 
     What is ignored is counted in its own test: nothing here is written as software would that is to be ignored.
     """
@@ -53,7 +53,7 @@ def assert_each_item_is_one_thing(records: Sequence[RawRecord]) -> tuple[Counter
     assert len(columns) == len(decoded.events) == len(decoded.records) == len(decoded.items)
     assert columns.valid.all()
     events = [(record.offset, item) for record, item in zip(decoded.records, decoded.items, strict=True)]
-    refused = [(rejection.record.offset, rejection.item) for rejection in decoded.rejections]
+    refused = [(item.record.offset, item.item) for item in decoded.refused]
     items: dict[int, list[int]] = {record.offset: [] for record in records}
     for offset, item in events + refused:
         items[offset].append(item)
@@ -61,10 +61,10 @@ def assert_each_item_is_one_thing(records: Sequence[RawRecord]) -> tuple[Counter
         assert sorted(found) == list(range(len(found)))
         assert found
     assert events == sorted(events), "events keep the order of the log"
-    for rejection in decoded.rejections:
-        assert rejection.reason.isidentifier()
-        assert rejection.detail
-        assert rejection.payload
+    for refusal in decoded.refused:
+        assert refusal.reason.isidentifier()
+        assert refusal.detail
+        assert refusal.payload
     return Counter(offset for offset, _ in events), Counter(offset for offset, _ in refused)
 
 

@@ -267,12 +267,12 @@ def expected_row(event: CanonicalEvent) -> dict[str, Any]:
 
 
 def assert_judged_alike(texts: list[str]) -> int:
-    """Each object of a batch is an event with the model's values exactly where the model accepts it, else a rejection
+    """Each object of a batch is an event with the model's values exactly where the model accepts it, else refused
     with a reason; what stands beside it in the batch makes no difference. Returns how many were accepted."""
     records = [RawRecord("t", 0, k, text.encode("utf-8", "surrogatepass")) for k, text in enumerate(texts)]
     columns, decoded = decode_batch(records)
     rows = {record.offset: row(columns, index) for index, record in enumerate(decoded.records)}
-    refused = {rejection.record.offset: rejection for rejection in decoded.rejections}
+    refused = {item.record.offset: item for item in decoded.refused}
     for offset, text in enumerate(texts):
         event = judged_by_the_model(text)
         if event is None:

@@ -91,7 +91,7 @@ def test_every_example_of_an_event_is_accepted_by_the_decoder(name: str, number:
     value = payload.encode() if isinstance(payload, str) else json.dumps(payload).encode()
     headers = tuple((key, text.encode()) for key, text in example.get("headers", {}).items())
     columns, decoded = decode_batch([RawRecord("llm-requests", 0, 0, value, headers)])
-    assert decoded.rejections == []
+    assert decoded.refused == []
     many = {"canonicalEventArray": 2, "canonicalEventLines": 2, "cloudEventBatch": 2}
     assert len(columns) == many.get(name, 1)
     assert {attribution[0] for attribution in columns.attribution} == {"acme"}
@@ -111,7 +111,7 @@ def test_what_the_schema_requires_is_required() -> None:
     for name in payload:
         value = json.dumps({key: item for key, item in payload.items() if key != name}).encode()
         _, decoded = decode_batch([RawRecord("llm-requests", 0, 0, value)])
-        assert bool(decoded.rejections) == (name in required), name
+        assert bool(decoded.refused) == (name in required), name
 
 
 # --- alerts out ----------------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_the_events_and_the_alert_that_the_page_shows_are_real() -> None:
     [event, *_, alert] = blocks(text_of("docs/events.md"), "json")
     columns, decoded = decode_batch([RawRecord("llm-requests", 0, 0, event.encode())])
     assert len(columns) == 1
-    assert decoded.rejections == []
+    assert decoded.refused == []
     shown = json.loads(alert)
     assert set(shown) == set(SCHEMAS["Alert"]["properties"])
     assert problems(shown["data"], SCHEMAS["AlertData"], DOCUMENT) == []

@@ -12,7 +12,7 @@ from rice_stream.events.formats import provider_replies as provider_usage
 from rice_stream.events.formats.litellm import payload as litellm
 from rice_stream.events.formats.litellm import spend_logs
 from rice_stream.events.formats.otlp import attributes as otlp_attributes
-from rice_stream.events.formats.reading.json_formats import UNEXPECTED
+from rice_stream.events.formats.reading.items import UNEXPECTED
 from rice_stream.events.formats.reading.options import FORMATS
 from tests.support.places import ROOT
 
@@ -34,8 +34,8 @@ def test_every_format_has_a_row_and_a_section(name: str) -> None:
 
 
 def test_every_reason_and_note_in_the_code_is_explained() -> None:
-    reasons = set(re.findall(r"(?:Ignored|Refused|RefusedError)\(\s*\"([a-z_]+)\"", SOURCES))
-    notes = set(re.findall(r"note\(\"([a-z_]+)\"\)|notes \+?= \(\"([a-z_]+)\"", SOURCES))
+    reasons = set(re.findall(r"(?:Ignored|Refusal|RefusedError)\(\s*\"([a-z_]+)\"", SOURCES))
+    notes = set(re.findall(r"assumed\(\"([a-z_]+)\"\)|notes \+?= \(\"([a-z_]+)\"", SOURCES))
     words = reasons | {UNEXPECTED} | {word for pair in notes for word in pair if word}
     assert len(words) > 20
     assert words <= WORDS, words - WORDS

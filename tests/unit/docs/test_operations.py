@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from rice_stream.cli import cli
 from rice_stream.cli.base import BAD_NEWS
 from rice_stream.errors import RiceError
-from rice_stream.events.formats.reading import json_formats
+from rice_stream.events.formats.reading import items
 from rice_stream.worker.metrics import Metrics
 from tests.support.docs_reading import codes, first_codes, rows, section, text_of
 from tests.support.places import ROOT
@@ -109,7 +109,7 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def quarantine_reasons() -> set[str]:
-    """Reason codes that the code can give, read out of its text: literal reasons of rejections and of the model."""
+    """Reason codes that the code can give, read out of its text: literal reasons of refused items and of the model."""
     found: set[str] = set()
     for path in SOURCES:
         text = path.read_text("utf-8")
@@ -118,7 +118,7 @@ def quarantine_reasons() -> set[str]:
     return found
 
 
-_MAKERS = {"Rejection": 2, "_NotAnEventError": 0, "Refused": 0, "RefusedError": 0}
+_MAKERS = {"Refused": 2, "Refusal": 0, "RefusedError": 0}
 """What is made with a reason, and at which place among its arguments."""
 
 
@@ -136,7 +136,7 @@ def _reasons_in(tree: ast.Module) -> set[str]:
 def _words(node: ast.expr) -> set[str]:
     """A literal, or a constant of the formats."""
     if isinstance(node, ast.Name) and node.id.isupper():
-        value = getattr(json_formats, node.id, None)
+        value = getattr(items, node.id, None)
         return {value} if isinstance(value, str) else set()
     return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
 

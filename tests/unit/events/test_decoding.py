@@ -22,15 +22,15 @@ def decode(*values: bytes | None, headers: tuple[tuple[str, bytes], ...] = ()) -
 
 def ids(*values: bytes | None, headers: tuple[tuple[str, bytes], ...] = ()) -> list[str]:
     columns, decoded = decode(*values, headers=headers)
-    assert not decoded.rejections
+    assert not decoded.refused
     return list(columns.event_id)
 
 
-def only_rejection(*values: bytes | None, headers: tuple[tuple[str, bytes], ...] = ()) -> tuple[str, str]:
+def only_refused(*values: bytes | None, headers: tuple[tuple[str, bytes], ...] = ()) -> tuple[str, str]:
     columns, decoded = decode(*values, headers=headers)
     assert len(columns) == 0
-    [rejection] = decoded.rejections
-    return rejection.reason, rejection.detail
+    [item] = decoded.refused
+    return item.reason, item.detail
 
 
 def bare(**changes: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_a_plain_object_becomes_one_row_of_columns() -> None:
     assert columns.cache_write_input_tokens.tolist() == [UNKNOWN]
     assert columns.inference.tolist() == [True]
     assert columns.failed.tolist() == [False]
-    assert decoded.rejections == []
+    assert decoded.refused == []
 
 
 def test_factors_on_one_event_do_not_disturb_its_neighbours_in_other_blocks() -> None:
@@ -81,7 +81,7 @@ def test_many_events_in_one_record_keep_their_order_and_their_item_numbers(spell
     columns, decoded = decode(spelling(events))
     assert list(columns.event_id) == ["e-0", "e-1", "e-2"]
     assert decoded.items == [0, 1, 2]
-    assert not decoded.rejections
+    assert not decoded.refused
 
 
 def test_a_pretty_printed_object_is_one_event_not_lines() -> None:
@@ -97,12 +97,12 @@ def test_a_bad_line_or_element_costs_only_itself() -> None:
         columns, decoded = decode(value)
         assert list(columns.event_id) == ["a", "b"]
         assert decoded.items == [0, 2]
-        assert [(r.item, r.record.offset) for r in decoded.rejections] == [(1, 0)]
+        assert [(r.item, r.record.offset) for r in decoded.refused] == [(1, 0)]
 
 
 def test_cloudevents_structured_fills_identity_time_tenant_and_source_from_the_envelope() -> None:
     columns, decoded = decode(value_of({**ENVELOPE, "tenantid": "acme", "data": bare()}))
-    assert not decoded.rejections
+    assert not decoded.refused
     assert list(columns.event_id) == ["ce-1"]
     assert columns.attribution == [("acme", "search", None, "/gw")]
     assert columns.ended_at_us.tolist() == [1_795_348_800_000_000]
@@ -138,7 +138,7 @@ def test_cloudevents_binary_mode_reads_headers_of_any_case() -> None:
         ("content-type", b"application/json"),
     )
     columns, decoded = decode(value_of(bare()), headers=headers)
-    assert not decoded.rejections
+    assert not decoded.refused
     assert list(columns.event_id) == ["ce-7"]
     assert columns.attribution == [("acme", "search", None, "/gw")]
 
@@ -180,7 +180,7 @@ def test_other_headers_do_not_turn_a_record_into_a_cloudevent() -> None:
     ],
 )
 def test_what_is_no_event_is_refused_with_a_reason(value: bytes | None, reason: str) -> None:
-    found, detail = only_rejection(value)
+    found, detail = only_refused(value)
     assert found == reason
     assert detail
 
@@ -190,7 +190,7 @@ def test_what_is_no_event_is_refused_with_a_reason(value: bytes | None, reason: 
 def test_nesting_of_any_depth_is_refused_not_a_crash(depth: int, opening: bytes, closing: bytes) -> None:
     """Also at the very depth at which the decoder still manages and the next step would run out of stack."""
     _, decoded = decode(opening * depth + b"1" + closing * depth)
-    assert len(decoded.rejections) == 1
+    assert len(decoded.refused) == 1
 
 
 def test_deep_nesting_in_a_field_that_is_not_read_does_not_matter() -> None:
@@ -202,13 +202,13 @@ def test_of_keys_that_repeat_the_last_one_counts_on_either_path() -> None:
     for first, last, expected in ((b"1", b"2", [2]), (b'"bad"', b"2", [2]), (b"1", b"null", [UNKNOWN])):
         value = value_of(event(input_tokens=...))[:-1] + b',"input_tokens":%s,"input_tokens":%s}' % (first, last)
         columns, decoded = decode(value)
-        assert not decoded.rejections
+        assert not decoded.refused
         assert columns.input_tokens.tolist() == expected
 
 
-def test_the_digest_of_a_rejection_tells_records_apart() -> None:
+def test_the_digest_of_a_refused_item_tells_records_apart() -> None:
     _, decoded = decode(b"one", b"two", b"one")
-    digests = [rejection.digest for rejection in decoded.rejections]
+    digests = [item.digest for item in decoded.refused]
     assert digests[0] == digests[2] != digests[1]
     assert len(digests[0]) == 16
 
@@ -227,7 +227,7 @@ def test_how_another_format_was_read_and_what_named_its_region_goes_with_the_eve
         RawRecord("events", 0, 2, PAYLOADS["litellm_success.json"]),
     ]
     columns, decoded = decode_batch(records)
-    assert decoded.rejections == []
+    assert decoded.refused == []
     assert [service[-2:] for service in columns.service] == [(None, None), ("otlp", "span"), ("litellm", "endpoint")]
     plain, _ = decode_batch(records[:1])
     assert len(plain.served) == 4

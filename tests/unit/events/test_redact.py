@@ -49,11 +49,11 @@ def planted() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("where", planted())
-def test_planted_text_is_in_no_rejection(where: str) -> None:
+def test_planted_text_is_in_no_refused_item(where: str) -> None:
     _, decoded = decode_batch([RawRecord("events", 0, 0, planted()[where])])
-    assert decoded.rejections, "the record was meant to be refused"
-    for rejection in decoded.rejections:
-        said = rejection.reason + rejection.detail + rejection.payload
+    assert decoded.refused, "the record was meant to be refused"
+    for item in decoded.refused:
+        said = item.reason + item.detail + item.payload
         assert MARKER not in said
         assert base64.b64encode(MARKER.encode()).decode().rstrip("=") not in said
 
@@ -64,16 +64,16 @@ def test_no_reason_quotes_the_value_of_a_field(name: str) -> None:
     for wrong in (LONG, [MARKER], {"text": MARKER}):
         fields: dict[str, Any] = {**event(), name: wrong}
         _, decoded = decode_batch([RawRecord("events", 0, 0, value_of(fields))])
-        [rejection] = decoded.rejections
-        assert name in rejection.detail
-        assert MARKER not in rejection.detail
-        assert MARKER not in rejection.payload
+        [item] = decoded.refused
+        assert name in item.detail
+        assert MARKER not in item.detail
+        assert MARKER not in item.payload
 
 
 def test_a_redacted_payload_keeps_names_counts_and_times_for_the_one_who_repairs_it() -> None:
     value = value_of(event(input_tokens=-1, messages=["secret"], user_id="u-1"))
     _, decoded = decode_batch([RawRecord("events", 0, 0, value)])
-    kept = json.loads(decoded.rejections[0].payload)
+    kept = json.loads(decoded.refused[0].payload)
     assert kept["event_id"] == "e-1"
     assert kept["input_tokens"] == -1
     assert kept["ended_at"] == "2026-11-22T12:00:00Z"
@@ -84,7 +84,7 @@ def test_a_redacted_payload_keeps_names_counts_and_times_for_the_one_who_repairs
 def test_a_payload_is_bounded_and_storable_in_any_database() -> None:
     many = value_of({**{f"field_{k}": 1 for k in range(100_000)}, "event_id": "a\x00b"})
     _, decoded = decode_batch([RawRecord("events", 0, 0, many)])
-    payload = decoded.rejections[0].payload
+    payload = decoded.refused[0].payload
     assert len(payload) <= PAYLOAD_LENGTH_MAX
     assert "\x00" not in payload
     assert redact(None) == "<no value>"

@@ -16,7 +16,7 @@ from rice_stream.events.records import RawRecord
 from rice_stream.files.ingesting import FileCounts, ingest_file
 from rice_stream.files.reading import EventFile, open_file
 from rice_stream.pipeline.pipeline import Chunk
-from rice_stream.pipeline.rejection_limit import RejectionLimit, TooManyRejectionsError
+from rice_stream.pipeline.refusal_limit import RefusalLimit, TooManyRefusedError
 from rice_stream.runtime.opening import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.batch import Batch
@@ -185,7 +185,7 @@ class Ingestion:
 
         pipeline.prepare = counted  # type: ignore[method-assign,assignment]
         counts = FileCounts()
-        limit = RejectionLimit(ratio_max=ratio_max, events_min=10)
+        limit = RefusalLimit(ratio_max=ratio_max, events_min=10)
         try:
             with open_file(self.path) as file:
                 steps = ingest_file(FileProgressStore(self.engine), pipeline, file, counts, limit)
@@ -235,7 +235,7 @@ def test_a_file_of_something_else_is_not_put_into_quarantine_whole(
 ) -> None:
     ingestion = Ingestion(tmp_path, 20, monkeypatch)
     ingestion.path.write_text("a line of text\n" * 100)
-    with pytest.raises(TooManyRejectionsError, match="not_json"):
+    with pytest.raises(TooManyRefusedError, match="not_json"):
         ingestion.run(ratio_max=0.5)
 
 

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
-from rice_stream.pipeline.rejection_limit import RejectionLimit, TooManyRejectionsError
+from rice_stream.pipeline.refusal_limit import RefusalLimit, TooManyRefusedError
 from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
@@ -23,7 +23,7 @@ from tests.simulation.clock import VirtualExecutor, VirtualLoop, VirtualTime
 from tests.support.fakes import NOON_US, chunk_of, event
 
 METRICS = Metrics()
-NO_LIMIT = RejectionLimit(ratio_max=1.0, events_min=1_000_000)
+NO_LIMIT = RefusalLimit(ratio_max=1.0, events_min=1_000_000)
 
 
 class ScriptedPipeline:
@@ -43,7 +43,7 @@ class ScriptedPipeline:
         progress = [SimpleNamespace(events=len(chunk.records)) for chunk in chunks]
         records = SimpleNamespace(columns=dict[str, list[int]](basis_flags=[]))
         return cast(
-            Batch, SimpleNamespace(name=name, rejections=[], ignored={}, rungs={}, progress=progress, records=records)
+            Batch, SimpleNamespace(name=name, refused=[], ignored={}, rungs={}, progress=progress, records=records)
         )
 
     def commit(self, batch: Any) -> CommitResult:
@@ -61,7 +61,7 @@ class Bench:
     def __init__(
         self,
         *,
-        limit: RejectionLimit = NO_LIMIT,
+        limit: RefusalLimit = NO_LIMIT,
         store_retry_s: float = 60.0,
         prepare_fails: int = 0,
         commit_fails: int = 0,
@@ -193,12 +193,12 @@ def _unavailable() -> CommitResult:
 
 
 def test_a_batch_over_the_limit_is_neither_stored_nor_acknowledged() -> None:
-    bench = Bench(limit=RejectionLimit(ratio_max=0.5, events_min=1))
+    bench = Bench(limit=RefusalLimit(ratio_max=0.5, events_min=1))
     prepare = bench.pipeline.prepare
 
     def refuse(chunks: Sequence[Chunk], received_at_us: int) -> Any:
         batch = prepare(chunks, received_at_us)
-        batch.rejections = [SimpleNamespace(reason="not_json", detail="d", source_format="canonical")] * (
+        batch.refused = [SimpleNamespace(reason="not_json", detail="d", source_format="canonical")] * (
             9 if batch.name == "b" else 0
         )
         return batch
@@ -208,7 +208,7 @@ def test_a_batch_over_the_limit_is_neither_stored_nor_acknowledged() -> None:
     async def script() -> None:
         await bench.put("a", "b", "c")
 
-    with pytest.raises(TooManyRejectionsError):
+    with pytest.raises(TooManyRefusedError):
         bench.run(script)
     assert "acked a" in bench.history
     assert not {"committed b", "acked b", "committed c", "acked c"} & set(bench.history)

@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 
-from rice_stream.events.formats.reading.items import RefusedError
 from rice_stream.events.formats.reading.json_objects import JsonObject
-from rice_stream.events.formats.reading.tokens import Counts
+from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.values import count, text
+from rice_stream.events.records import RefusedError
 
 CALL_TYPES = frozenset({"retrieve_batch", "aretrieve_batch"})
 _ANSWERED = "batch_successful_requests"
 
 
-def requests(payload: JsonObject, counts: Counts) -> list[JsonObject]:
+def requests(payload: JsonObject, counts: TokenCounts) -> list[JsonObject]:
     """A payload for each request; [] while the batch has no tokens.
 
     RefusedError: not every request has its model in `batch_models`. A number alone is not taken for it: a short record

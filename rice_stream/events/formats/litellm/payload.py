@@ -12,17 +12,16 @@ from typing import Any
 from rice_stream.events.formats.litellm import batches as litellm_batches
 from rice_stream.events.formats.litellm.spend_logs import as_payload, is_spend_logs_row
 from rice_stream.events.formats.reading import regions, vocabulary
-from rice_stream.events.formats.reading.drafts import EventDraft
-from rice_stream.events.formats.reading.items import EventFields, Ignored, Item, Origin, RefusedError
-from rice_stream.events.formats.reading.json_formats import decode_objects, one_event
+from rice_stream.events.formats.reading.drafts import EventDraft, one_event
+from rice_stream.events.formats.reading.items import EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import moment
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.text_lengths import characters
-from rice_stream.events.formats.reading.tokens import Counts
+from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.usage_objects import read_usage
 from rice_stream.events.formats.reading.values import count, flag, text
-from rice_stream.events.records import RawRecord
+from rice_stream.events.records import Ignored, RefusedError
 
 SOURCE_FORMAT = "litellm"
 TENANT_LADDER = (
@@ -38,12 +37,7 @@ _LOOKS_BACK = frozenset({"get_responses", "aget_responses", "cancel_responses", 
 _WRAPPED_CHAT = b";response_id:chatcmpl-"
 
 
-def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
-    """One item per payload or row of the record."""
-    return decode_objects(record, options, decode_object)
-
-
-def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
+def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -> list[Item]:
     """The one event of a payload or a row; of a finished batch, one for each request."""
     payload = as_payload(obj) if is_spend_logs_row(obj) else obj
     try:
@@ -52,7 +46,7 @@ def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> li
         counts, _ = _counts(payload, payload.child("metadata"))
         requests = litellm_batches.requests(payload, counts)
     except RefusedError as problem:
-        return [problem.as_item()]
+        return [problem.refusal()]
     return [
         one_event(request, SOURCE_FORMAT, origin._replace(part=number), options, _event_of_a_batch)
         for number, request in enumerate(requests)
@@ -92,7 +86,7 @@ def _event(payload: JsonObject, draft: EventDraft) -> EventFields | Ignored:
         return Ignored("not_an_inference", "a call that is no completion and no embedding, without tokens")
     if nothing_counted and not failed:
         # LiteLLM writes 0 where it does not know; nothing that succeeded read 0 tokens.
-        counts = Counts()
+        counts = TokenCounts()
     draft.used(
         counts,
         operation,
@@ -129,7 +123,7 @@ def _wraps_a_chat(payload: JsonObject) -> bool:
         return False
 
 
-def _counts(payload: JsonObject, metadata: JsonObject) -> tuple[Counts, dict[str, Any]]:
+def _counts(payload: JsonObject, metadata: JsonObject) -> tuple[TokenCounts, dict[str, Any]]:
     """The payload's own counts; the classes within them from the raw usage object that it carries along."""
     usage = (
         _object(metadata, "usage_object")
@@ -141,7 +135,7 @@ def _counts(payload: JsonObject, metadata: JsonObject) -> tuple[Counts, dict[str
     more = metadata.child("additional_usage_values")
     cache_read = count(more.value("cache_read_input_tokens"), "cache_read_input_tokens")
     cache_write = count(more.value("cache_creation_input_tokens"), "cache_creation_input_tokens")
-    counts = Counts(
+    counts = TokenCounts(
         input_tokens=count(payload.value("prompt_tokens"), "prompt_tokens"),
         cache_read=cache_read if raw.cache_read is None else raw.cache_read,
         cache_write=cache_write if raw.cache_write is None else raw.cache_write,

@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from rice_stream.events.canonical_reading import JSON_ERRORS
 from rice_stream.events.formats.otlp import langfuse as otlp_langfuse
 from rice_stream.events.formats.reading import vocabulary
-from rice_stream.events.formats.reading.items import RefusedError
-from rice_stream.events.formats.reading.tokens import Counts
+from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.usage_objects import read_usage, shape_of
 from rice_stream.events.formats.reading.values import coerced, first_text
+from rice_stream.events.framing import JSON_ERRORS
+from rice_stream.events.records import RefusedError
 
 Attributes = Mapping[str, Any]
 
@@ -182,16 +182,16 @@ def usage_object(attributes: Attributes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def read_counts(attributes: Attributes, raw_usage: Mapping[str, Any], *, cached_apart: bool = False) -> Counts:
+def read_counts(attributes: Attributes, raw_usage: Mapping[str, Any], *, cached_apart: bool = False) -> TokenCounts:
     """The counts of a span. RefusedError `invalid_field` names a count that is negative.
 
     What the span's own attributes leave out (LiteLLM and Logfire: cached and reasoning tokens) comes from the raw
     usage object. `cached_apart`: the instrumentation is one of CACHED_APART_SCOPES.
     """
-    raw = read_usage(raw_usage) if shape_of(raw_usage) != "none" else Counts()
+    raw = read_usage(raw_usage) if shape_of(raw_usage) != "none" else TokenCounts()
     cache_read, cache_write = _number(attributes, CACHE_READ), _number(attributes, CACHE_WRITE)
     reasoning = _number(attributes, REASONING)
-    counts = Counts(
+    counts = TokenCounts(
         input_tokens=_number(attributes, INPUT),
         cache_read=raw.cache_read if cache_read is None else cache_read,
         cache_write=raw.cache_write if cache_write is None else cache_write,
@@ -204,7 +204,7 @@ def read_counts(attributes: Attributes, raw_usage: Mapping[str, Any], *, cached_
     return replace(counts, output_tokens=None) if _leaves_thoughts_out(counts, attributes) else counts
 
 
-def _leaves_thoughts_out(counts: Counts, attributes: Attributes) -> bool:
+def _leaves_thoughts_out(counts: TokenCounts, attributes: Attributes) -> bool:
     """Gemini counts thoughts apart from the answer; where an instrumentation drops them, the total still has them."""
     if counts.reasoning is not None or counts.total is None or None in (counts.input_tokens, counts.output_tokens):
         return False

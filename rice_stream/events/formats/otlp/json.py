@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from rice_stream.events.canonical_reading import JSON_ERRORS
 from rice_stream.events.formats.otlp import attributes as names
-from rice_stream.events.formats.otlp.span import Span, Unreadable, hex_id
+from rice_stream.events.formats.otlp.span import OtlpSpan, hex_id
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.values import coerced
+from rice_stream.events.framing import JSON_ERRORS
+from rice_stream.events.records import Refusal
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _NULL = msgspec.Raw(b"null")
@@ -77,28 +78,32 @@ _SPAN = msgspec.json.Decoder(_Span)
 _LOG_RECORD = msgspec.json.Decoder(_LogRecord)
 
 
-def read(obj: JsonObject, wanted: frozenset[str], configured: frozenset[str]) -> Iterator[Span | Unreadable]:
+def read(obj: JsonObject, wanted: frozenset[str], configured: frozenset[str]) -> Iterator[OtlpSpan | Refusal]:
     """The spans and log records of the object; one that cannot be read costs its neighbours nothing."""
     of_resource = names.WANTED_OF_RESOURCE | configured
     for field in ("resourceSpans", "resourceLogs"):
         if field in obj and not obj.raw_elements(field) and obj.value(field) not in (None, []):
-            yield Unreadable(f"{field}: must be an array")
+            yield _not_otlp(f"{field}: must be an array")
         for raw in obj.raw_elements(field):
             try:
                 entry = _RESOURCE_ITEMS.decode(raw)
             except JSON_ERRORS:
-                yield Unreadable(f"{field}: an entry is not built as OTLP says")
+                yield _not_otlp(f"{field}: an entry is not built as OTLP says")
                 continue
             yield from _read_entry(entry, wanted, of_resource)
 
 
+def _not_otlp(detail: str) -> Refusal:
+    return Refusal("invalid_otlp", detail)
+
+
 def _read_entry(
     entry: _ResourceItems, wanted: frozenset[str], of_resource: frozenset[str]
-) -> Iterator[Span | Unreadable]:
+) -> Iterator[OtlpSpan | Refusal]:
     try:
         shared = _attributes(entry.resource.attributes if entry.resource else None, of_resource)
     except JSON_ERRORS:
-        yield Unreadable("resource: an attribute is not built as OTLP says")
+        yield _not_otlp("resource: an attribute is not built as OTLP says")
         return
     for scoped in (*(entry.scope_spans or ()), *(entry.scope_logs or ())):
         scope = (scoped.scope.name if scoped.scope else None) or ""
@@ -108,13 +113,13 @@ def _read_entry(
             yield _log_record(raw, scope, wanted, shared)
 
 
-def _span(raw: msgspec.Raw, scope: str, wanted: frozenset[str], resource: dict[str, Any]) -> Span | Unreadable:
+def _span(raw: msgspec.Raw, scope: str, wanted: frozenset[str], resource: dict[str, Any]) -> OtlpSpan | Refusal:
     try:
         span = _SPAN.decode(raw)
         attributes = _attributes(span.attributes, wanted)
     except JSON_ERRORS:
-        return Unreadable("spans: one is not built as OTLP says")
-    return Span(
+        return _not_otlp("spans: one is not built as OTLP says")
+    return OtlpSpan(
         is_log=False,
         name=span.name or "",
         event_name="",
@@ -130,14 +135,14 @@ def _span(raw: msgspec.Raw, scope: str, wanted: frozenset[str], resource: dict[s
     )
 
 
-def _log_record(raw: msgspec.Raw, scope: str, wanted: frozenset[str], resource: dict[str, Any]) -> Span | Unreadable:
+def _log_record(raw: msgspec.Raw, scope: str, wanted: frozenset[str], resource: dict[str, Any]) -> OtlpSpan | Refusal:
     try:
         record = _LOG_RECORD.decode(raw)
         attributes = _attributes(record.attributes, wanted)
     except JSON_ERRORS:
-        return Unreadable("logRecords: one is not built as OTLP says")
+        return _not_otlp("logRecords: one is not built as OTLP says")
     own_time = record.time_unix_nano if record.time_unix_nano not in (None, "", "0", 0) else None
-    return Span(
+    return OtlpSpan(
         is_log=True,
         name="",
         event_name=record.event_name or str(attributes.get(names.EVENT_NAME, "")),

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from rice_stream.events.canonical_reading import JSON_ERRORS
 from rice_stream.events.formats.langfuse import details_counts
-from rice_stream.events.formats.reading.tokens import Counts
+from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.values import coerced, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
+from rice_stream.events.framing import JSON_ERRORS
 
 TYPE = "langfuse.observation.type"
 MODEL = "langfuse.observation.model.name"
@@ -42,7 +42,7 @@ def has_usage(attributes: Mapping[str, Any]) -> bool:
     return any(coerced(value) for value in _details(attributes).values())
 
 
-def read_counts(attributes: Mapping[str, Any]) -> Counts:
+def read_counts(attributes: Mapping[str, Any]) -> TokenCounts:
     """The counts of the map. RefusedError `invalid_field` names a count that is negative or none."""
     return details_counts(_details(attributes))
 

@@ -10,13 +10,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Status, Traces
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 
 from rice_stream.events.formats.otlp import attributes as names
-from rice_stream.events.formats.otlp.span import Span, hex_id
+from rice_stream.events.formats.otlp.span import OtlpSpan, hex_id
 
 _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _Message = TypeVar("_Message", TracesData, LogsData)
 
 
-def read(value: bytes, wanted: frozenset[str], configured: frozenset[str]) -> list[Span] | None:
+def read(value: bytes, wanted: frozenset[str], configured: frozenset[str]) -> list[OtlpSpan] | None:
     """The spans or log records of the message; None if it is neither.
 
     The two messages share their outer field numbers, so bytes of one often parse as the other: TracesData is taken if
@@ -61,12 +61,12 @@ def _records(resources: Iterable[ResourceLogs]) -> Iterator[LogRecord]:
 
 def _read_traces(
     resources: Iterable[ResourceSpans], wanted: frozenset[str], of_resource: frozenset[str]
-) -> Iterator[Span]:
+) -> Iterator[OtlpSpan]:
     for resource in resources:
         shared = _attributes(resource.resource.attributes, of_resource)
         for scope in resource.scope_spans:
             for span in scope.spans:
-                yield Span(
+                yield OtlpSpan(
                     is_log=False,
                     name=span.name,
                     event_name="",
@@ -84,13 +84,13 @@ def _read_traces(
 
 def _read_logs(
     resources: Iterable[ResourceLogs], wanted: frozenset[str], of_resource: frozenset[str]
-) -> Iterator[Span]:
+) -> Iterator[OtlpSpan]:
     for resource in resources:
         shared = _attributes(resource.resource.attributes, of_resource)
         for scope in resource.scope_logs:
             for record in scope.log_records:
                 attributes = _attributes(record.attributes, wanted)
-                yield Span(
+                yield OtlpSpan(
                     is_log=True,
                     name="",
                     event_name=record.event_name or str(attributes.get(names.EVENT_NAME, "")),

@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rice_stream.events.formats.otlp import attributes as names
-from rice_stream.events.formats.otlp.span import Span, Unreadable
+from rice_stream.events.formats.otlp.span import OtlpSpan
 from rice_stream.events.formats.reading.items import Item
 from rice_stream.events.formats.reading.values import text
+from rice_stream.events.records import Refusal
 
 _ANCESTORS_MAX = 64
 _LOOK_BACK_MAX = 64
@@ -24,7 +25,7 @@ class _Call(NamedTuple):
     """A span that counts, with what tells whether another one is the same call."""
 
     position: int
-    span: Span
+    span: OtlpSpan
     response_id: str | None
     tokens: tuple[object, object]
     reasoning: int
@@ -35,7 +36,7 @@ class _Call(NamedTuple):
     ended_at: str
 
 
-def repeats(spans: Sequence[Span | Unreadable], items: Sequence[Item]) -> set[int]:
+def repeats(spans: Sequence[OtlpSpan | Refusal], items: Sequence[Item]) -> set[int]:
     """The positions of the spans that repeat another one's call.
 
     The outermost stands, of spans side by side the one that began first. It stands for one span of each other
@@ -54,7 +55,7 @@ def repeats(spans: Sequence[Span | Unreadable], items: Sequence[Item]) -> set[in
             item["ended_at"],
         )
         for position, (span, item) in enumerate(zip(spans, items, strict=True))
-        if isinstance(span, Span) and isinstance(item, dict) and span.span_id and not span.is_log
+        if isinstance(span, OtlpSpan) and isinstance(item, dict) and span.span_id and not span.is_log
     }
     inside = _inside_another(spans, calls)
     standing = [call for position, call in calls.items() if position not in inside]
@@ -69,12 +70,12 @@ def repeats(spans: Sequence[Span | Unreadable], items: Sequence[Item]) -> set[in
     return set(inside) | beside | _beside_another(rest, lambda call: call.tokens, _near, seen_by)
 
 
-def _inside_another(spans: Sequence[Span | Unreadable], calls: Mapping[int, _Call]) -> dict[int, int]:
+def _inside_another(spans: Sequence[OtlpSpan | Refusal], calls: Mapping[int, _Call]) -> dict[int, int]:
     """Per span that has one for the same call around it, however many others between: the position of that one."""
     position_of = {
         (span.trace_id, span.span_id): position
         for position, span in enumerate(spans)
-        if isinstance(span, Span) and span.span_id and not span.is_log
+        if isinstance(span, OtlpSpan) and span.span_id and not span.is_log
     }
     found = {}
     for position, call in calls.items():
@@ -82,7 +83,7 @@ def _inside_another(spans: Sequence[Span | Unreadable], calls: Mapping[int, _Cal
         for _ in range(_ANCESTORS_MAX):
             around = position_of.get((inner.trace_id, inner.parent_id)) if inner.parent_id else None
             outer = None if around is None else spans[around]
-            if around is None or not isinstance(outer, Span) or outer.span_id == call.span.span_id:
+            if around is None or not isinstance(outer, OtlpSpan) or outer.span_id == call.span.span_id:
                 break
             if around in calls and _same_call(call, calls[around]):
                 found[position] = around

@@ -7,7 +7,7 @@ from rice_stream.events.formats.otlp import attributes as names
 from rice_stream.events.formats.reading.options import FormatOptions
 
 
-class Span(NamedTuple):
+class OtlpSpan(NamedTuple):
     """`start_ns` and `end_ns` as they came (a log record has one time, in `end_ns`); ids in lower-case hex or ""."""
 
     is_log: bool
@@ -22,12 +22,6 @@ class Span(NamedTuple):
     scope: str
     attributes: Mapping[str, Any]
     resource: Mapping[str, Any]
-
-
-class Unreadable(NamedTuple):
-    """Stands in the place of what should be spans and is not."""
-
-    detail: str
 
 
 def wanted_names(options: FormatOptions) -> frozenset[str]:

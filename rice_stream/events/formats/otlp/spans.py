@@ -11,24 +11,21 @@ from typing import Any
 from rice_stream.events.formats.otlp import attributes as names
 from rice_stream.events.formats.otlp import json as otlp_json
 from rice_stream.events.formats.otlp import langfuse as otlp_langfuse
-from rice_stream.events.formats.otlp import proto as otlp_proto
 from rice_stream.events.formats.otlp.repeats import repeats
-from rice_stream.events.formats.otlp.span import Span, Unreadable, wanted_names
+from rice_stream.events.formats.otlp.span import OtlpSpan, wanted_names
 from rice_stream.events.formats.reading import regions, vocabulary
 from rice_stream.events.formats.reading.drafts import EventDraft
-from rice_stream.events.formats.reading.items import EventFields, Ignored, Item, Origin, Refused, RefusedError
-from rice_stream.events.formats.reading.json_formats import UNEXPECTED
+from rice_stream.events.formats.reading.items import UNEXPECTED, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import Moment, from_nanoseconds, milliseconds
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.formats.reading.payloads import json_items, without_registry_frame
 from rice_stream.events.formats.reading.text_lengths import characters_of_json
-from rice_stream.events.formats.reading.tokens import Counts
+from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.values import first_text, flag, text
-from rice_stream.events.records import RawRecord
+from rice_stream.events.records import Ignored, Refusal, RefusedError
 
 SOURCE_FORMAT = "otlp"
-NOT_OTLP = Refused(UNEXPECTED, "neither OTLP/JSON nor a TracesData or LogsData message")
+NOT_OTLP = Refusal(UNEXPECTED, "neither OTLP/JSON nor a TracesData or LogsData message")
 INFERENCE_EVENT = "gen_ai.client.inference.operation.details"
 _OPENINFERENCE_CALLS = {"LLM": "chat", "EMBEDDING": vocabulary.EMBEDDINGS}
 _AI_SDK_CALLS = {
@@ -41,34 +38,16 @@ _ADK_SPAN, _ADK_SCOPE = "call_llm", "gcp.vertex.agent"
 _OPENLIT = "openlit."
 
 
-def decode(record: RawRecord, options: FormatOptions) -> list[Item]:
-    """All spans and log records of a Kafka record, in order. Anything that is not OTLP is one refused item."""
-    value = without_registry_frame(record.value or b"")
-    origin = Origin(record)
-    # JSON may begin with a newline, and every protobuf message does: its first field's tag is that byte.
-    found = decode_proto(value, origin, options)
-    if found is not None:
-        return found
-    texts = json_items(value)
-    if texts is None:
-        return [NOT_OTLP]
-    items: list[Item] = []
-    for position, text_ in enumerate(texts):
-        obj = JsonObject.read(text_)
-        if obj is None:
-            items.append(Refused("not_json", "not a JSON object"))
-        else:
-            items += decode_object(obj, origin._replace(item=position), options)
-    return items
-
-
-def decode_proto(value: bytes, origin: Origin, options: FormatOptions) -> list[Item] | None:
+def decode_proto(value: bytes, origin: ItemOrigin, options: FormatOptions) -> list[Item] | None:
     """The items of a protobuf message; None if it is neither TracesData nor LogsData with anything in it."""
+    # Imported where protobuf is read: who sends JSON alone needs no message classes.
+    from rice_stream.events.formats.otlp import proto as otlp_proto
+
     spans = otlp_proto.read(value, wanted_names(options), options.attribute_names)
     return None if spans is None else _decide_all(spans, origin, options)
 
 
-def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> list[Item]:
+def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -> list[Item]:
     """The items of one OTLP/JSON object."""
     if "resourceMetrics" in obj:
         return [Ignored("aggregate_metrics", "metrics are sums over requests, not requests")]
@@ -77,22 +56,22 @@ def decode_object(obj: JsonObject, origin: Origin, options: FormatOptions) -> li
     return _decide_all(otlp_json.read(obj, wanted_names(options), options.attribute_names), origin, options)
 
 
-def _decide_all(spans: Iterable[Span | Unreadable], origin: Origin, options: FormatOptions) -> list[Item]:
-    readable: list[Span | Unreadable] = list(spans)
+def _decide_all(spans: Iterable[OtlpSpan | Refusal], origin: ItemOrigin, options: FormatOptions) -> list[Item]:
+    read: list[OtlpSpan | Refusal] = list(spans)
     items: list[Item] = []
-    for position, span in enumerate(readable):
-        if isinstance(span, Unreadable):
-            items.append(Refused("invalid_otlp", span.detail))
+    for position, span in enumerate(read):
+        if isinstance(span, Refusal):
+            items.append(span)
             continue
         draft = EventDraft(SOURCE_FORMAT, origin._replace(part=position), options)
         try:
             items.append(_decide(span, draft, options))
         except RefusedError as problem:
-            items.append(problem.as_item(draft.fields))
-    return _without_repeats(readable, items) or [Ignored("empty", "no span and no log record")]
+            items.append(problem.refusal(draft.fields))
+    return _without_repeats(read, items) or [Ignored("empty", "no span and no log record")]
 
 
-def _decide(span: Span, draft: EventDraft, options: FormatOptions) -> Item:
+def _decide(span: OtlpSpan, draft: EventDraft, options: FormatOptions) -> Item:
     operation = _operation(span)
     if span.is_log and span.event_name != INFERENCE_EVENT:
         return Ignored("not_an_inference", "a log record that is no inference event")
@@ -110,12 +89,12 @@ def _decide(span: Span, draft: EventDraft, options: FormatOptions) -> Item:
     return _event(span, operation, draft)
 
 
-def _has_a_span(log_event: Span) -> bool:
+def _has_a_span(log_event: OtlpSpan) -> bool:
     """OpenLIT writes one beside every span, but after a stream has ended it no longer knows which."""
     return bool(log_event.span_id) or log_event.scope.startswith(_OPENLIT)
 
 
-def _has_usage(span: Span) -> bool:
+def _has_usage(span: OtlpSpan) -> bool:
     """Zeros alone are counts only where no inference is likely: some write them before a stream begins, and no more."""
     attributes = span.attributes
     if names.has_usage(attributes) or otlp_langfuse.has_usage(attributes):
@@ -124,12 +103,12 @@ def _has_usage(span: Span) -> bool:
     return nothing_ran and names.has_usage(attributes, zeros=True)
 
 
-def _failed(span: Span) -> bool:
+def _failed(span: OtlpSpan) -> bool:
     attributes = span.attributes
     return span.failed or text(attributes.get(names.ERROR_TYPE)) is not None or otlp_langfuse.failed(attributes)
 
 
-def _operation(span: Span) -> str | None:
+def _operation(span: OtlpSpan) -> str | None:
     """The operation of a span that stands for one call, None for every other span."""
     attributes = span.attributes
     if text(attributes.get(names.OPERATION)) is not None:
@@ -152,11 +131,11 @@ def _operation(span: Span) -> str | None:
     return "chat" if _is_vllm(span) else None
 
 
-def _is_vllm(span: Span) -> bool:
+def _is_vllm(span: OtlpSpan) -> bool:
     return span.name == _VLLM_SPAN and span.scope.startswith("vllm")
 
 
-def _event(span: Span, operation: str, draft: EventDraft) -> EventFields:
+def _event(span: OtlpSpan, operation: str, draft: EventDraft) -> EventFields:
     attributes = span.attributes
     if span.trace_id and span.span_id:
         draft.identify(f"{span.trace_id}:{span.span_id}")
@@ -182,7 +161,7 @@ def _event(span: Span, operation: str, draft: EventDraft) -> EventFields:
     return draft.done()
 
 
-def _started(span: Span) -> Moment | None:
+def _started(span: OtlpSpan) -> Moment | None:
     started = from_nanoseconds(span.start_ns, "startTimeUnixNano")
     took = span.attributes.get(names.DURATION)
     if started is None or span.start_ns != span.end_ns or not isinstance(took, float):
@@ -190,7 +169,7 @@ def _started(span: Span) -> Moment | None:
     return Moment(max(0, started.us - (milliseconds(took * 1000) or 0)))
 
 
-def _counts(span: Span, raw_usage: Mapping[str, Any]) -> Counts:
+def _counts(span: OtlpSpan, raw_usage: Mapping[str, Any]) -> TokenCounts:
     """From the attributes of everyone; from Langfuse's own where there are none of these."""
     attributes = span.attributes
     if otlp_langfuse.USAGE_DETAILS in attributes and not names.has_usage(attributes, zeros=True):
@@ -198,7 +177,7 @@ def _counts(span: Span, raw_usage: Mapping[str, Any]) -> Counts:
     return names.read_counts(attributes, raw_usage, cached_apart=span.scope in names.CACHED_APART_SCOPES)
 
 
-def _place(span: Span, raw_usage: Mapping[str, Any], draft: EventDraft) -> None:
+def _place(span: OtlpSpan, raw_usage: Mapping[str, Any], draft: EventDraft) -> None:
     """The resource's region is where the sender runs: it counts for vLLM alone, whose spans come from the server."""
     attributes = span.attributes
     written = text(attributes.get(names.HIDDEN_PARAMS))
@@ -213,7 +192,7 @@ def _place(span: Span, raw_usage: Mapping[str, Any], draft: EventDraft) -> None:
     )
 
 
-def _charge(span: Span, draft: EventDraft) -> None:
+def _charge(span: OtlpSpan, draft: EventDraft) -> None:
     def find(name: str) -> object:
         found = span.attributes.get(name)
         return span.resource.get(name) if found is None else found
@@ -236,7 +215,7 @@ def _length(attributes: Mapping[str, Any], texts: tuple[str, ...]) -> int | None
     return next((found for name in texts if (found := characters_of_json(attributes.get(name))) is not None), None)
 
 
-def _without_repeats(spans: list[Span | Unreadable], items: list[Item]) -> list[Item]:
+def _without_repeats(spans: list[OtlpSpan | Refusal], items: list[Item]) -> list[Item]:
     """Within one record; across records this cannot be seen: there `skipped_scopes` is the means."""
     if sum(isinstance(item, dict) for item in items) < 2:
         return items

@@ -4,10 +4,11 @@ import msgspec
 from pydantic import ValidationError
 
 from rice_stream.events.canonical import FIELD_NAMES, CanonicalEvent, WireEvent, describe_problems, to_wire
-from rice_stream.events.formats.reading.items import EventFields, Refused
+from rice_stream.events.formats.reading.items import EventFields
+from rice_stream.events.records import Refusal
 
 
-def accept(fields: EventFields) -> WireEvent | Refused:
+def accept(fields: EventFields) -> WireEvent | Refusal:
     """The event of these fields. Times must be spelled as `moments.spell` does."""
     quick = _quickly(fields)
     if quick is not None:
@@ -16,7 +17,7 @@ def accept(fields: EventFields) -> WireEvent | Refused:
         return to_wire(CanonicalEvent.model_validate(fields))
     except ValidationError as error:
         reason, detail = describe_problems(error)
-        return Refused(reason, detail, fields)
+        return Refusal(reason, detail, fields)
 
 
 def _quickly(fields: EventFields) -> WireEvent | None:

@@ -6,21 +6,25 @@ from typing import Any
 
 from rice_stream.events.formats.reading import regions
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT, attribute
-from rice_stream.events.formats.reading.items import EventFields, Origin, RefusedError
+from rice_stream.events.formats.reading.items import EventFields, Item, ItemOrigin
+from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import Moment, moment, spell
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.formats.reading.tokens import Counts, Usage, estimated_tokens, normalise
+from rice_stream.events.formats.reading.tokens import TokenCounts, Usage, estimated_tokens, normalise
 from rice_stream.events.formats.reading.values import Find, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
+from rice_stream.events.records import RefusedError
 
 Measure = Callable[[], int | None]
 """Characters of the text of one side, None where there is none; called only where an estimate is wanted."""
+BuildEvent = Callable[[JsonObject, "EventDraft"], Item]
+"""Puts the event of an object together in a draft."""
 
 
 class EventDraft:
     """Collects the fields of one event; `done` hands them over."""
 
-    def __init__(self, source_format: str, origin: Origin, options: FormatOptions) -> None:
+    def __init__(self, source_format: str, origin: ItemOrigin, options: FormatOptions) -> None:
         self.fields: EventFields = {"source_format": source_format}
         self._origin = origin
         self._options = options
@@ -30,23 +34,23 @@ class EventDraft:
         """An attribute of the CloudEvent around the item."""
         return text(self._origin.envelope.get(name))
 
-    def note(self, word: str) -> None:
-        """Say something that had to be assumed."""
-        self._notes.append(word)
+    def assumed(self, code: str) -> None:
+        """Record an assumption; it is reported with the event."""
+        self._notes.append(code)
 
     def identify(self, value: object, suffix: str = "") -> None:
         """The event id: the source's own, else the envelope's, else the record's position."""
         found = text(value) or text(self._origin.envelope.get("id"))
         if found is None:
             found = self._origin.position_id()
-            self.note("id_from_position")
+            self.assumed("id_from_position")
         self.fields["event_id"] = found + suffix
 
     def happened(self, ended: Moment | None, started: Moment | None = None) -> None:
         """Start and end. Without any, the envelope's time, else the record's; RefusedError `missing_time` if none."""
         if ended is None and started is not None:
             ended = started
-            self.note("end_from_start")
+            self.assumed("end_from_start")
         if ended is None:
             ended = moment(self._origin.envelope.get("time"), "time")
         if ended is None:
@@ -54,9 +58,9 @@ class EventDraft:
             if record_time_us is None:
                 raise RefusedError("missing_time", "ended_at: neither the event nor its record says when it was")
             ended = Moment(record_time_us)
-            self.note("time_from_record")
+            self.assumed("time_from_record")
         if ended.zone_assumed or (started is not None and started.zone_assumed):
-            self.note("time_zone_assumed")
+            self.assumed("time_zone_assumed")
         self.fields["ended_at"] = spell(ended, "ended_at")
         if started is not None:
             self.fields["started_at"] = spell(started, "started_at")
@@ -73,7 +77,7 @@ class EventDraft:
 
     def used(
         self,
-        counts: Counts,
+        counts: TokenCounts,
         operation: str | None,
         input_text: Measure = lambda: None,
         output_text: Measure = lambda: None,
@@ -131,3 +135,14 @@ class EventDraft:
             self.fields["source"] = self.envelope("source")
         self.fields["notes"] = tuple(dict.fromkeys(self._notes))
         return self.fields
+
+
+def one_event(
+    obj: JsonObject, source_format: str, origin: ItemOrigin, options: FormatOptions, build: BuildEvent
+) -> Item:
+    """What `build` makes of the object; a RefusedError becomes a refusal with the fields that were understood."""
+    draft = EventDraft(source_format, origin, options)
+    try:
+        return build(obj, draft)
+    except RefusedError as problem:
+        return problem.refusal(draft.fields)

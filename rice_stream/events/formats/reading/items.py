@@ -4,47 +4,27 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from rice_stream.events.records import RawRecord
+from rice_stream.events.records import Ignored, RawRecord, Refusal
 
 EventFields = dict[str, Any]
 """Canonical field names -> values, before `CanonicalEvent` has judged them; beside them `source_format`,
-`region_source` (where `inference_region` is from) and `notes` (tuple of words: what had to be assumed)."""
+`region_source` (where `inference_region` is from) and `notes` (tuple of codes: what had to be assumed)."""
+
+Item = EventFields | Ignored | Refusal
 
 NO_ENVELOPE: Mapping[str, str] = MappingProxyType({})
+UNEXPECTED = "unexpected_format"
+"""Reason for an object that lacks the mark of the format that its topic is set to: no reason to pass it over."""
+NOT_JSON = Refusal("not_json", "neither JSON nor JSON lines")
+NOT_AN_OBJECT = Refusal("not_an_object", "must be a JSON object, an array of objects, or one object a line")
 
 
-class Ignored(NamedTuple):
-    """Well understood and not a request to a model of its own: nothing is counted, nothing is wrong."""
-
-    reason: str
-    detail: str = ""
+def refusal_of(text: bytes) -> Refusal:
+    """Why the text is no object."""
+    return NOT_AN_OBJECT if text[:1] != b"{" else NOT_JSON
 
 
-class Refused(NamedTuple):
-    """An item that should be an event and is not: for the quarantine. `fields` is what was understood of it."""
-
-    reason: str
-    detail: str
-    fields: EventFields | None = None
-
-
-Item = EventFields | Ignored | Refused
-
-
-class RefusedError(Exception):
-    """Carries reason and detail from the place that found it to the place that makes a `Refused` of it."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
-    def as_item(self, fields: EventFields | None = None) -> Refused:
-        """The same as a value."""
-        return Refused(self.reason, self.detail, fields)
-
-
-class Origin(NamedTuple):
+class ItemOrigin(NamedTuple):
     """Where an item was: its record, its position in it, and the CloudEvents attributes around it.
 
     `part` counts the spans or log entries within the item.
@@ -62,16 +42,16 @@ class Origin(NamedTuple):
 
     def record_time_us(self) -> int | None:
         """The broker's time of the record; None for records that carry none (lines of a file)."""
-        time_us = getattr(self.record, "timestamp_us", None)
-        return time_us if isinstance(time_us, int) and time_us > 0 else None
+        time_us = self.record.timestamp_us
+        return time_us if time_us is not None and time_us > 0 else None
 
     def find(self, name: str) -> object:
         """`kafka.topic`, `kafka.key` or `kafka.header.NAME`, for rules that name a tenant by them; else None."""
         if name == "kafka.topic":
             return self.record.topic
         if name == "kafka.key":
-            key = getattr(self.record, "key", None)
-            return key.decode("utf-8", "replace") if isinstance(key, bytes) else None
+            key = self.record.key
+            return key.decode("utf-8", "replace") if key is not None else None
         wanted = name.removeprefix("kafka.header.").lower()
         for header, value in self.record.headers:
             if header.lower() == wanted and value is not None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from rice_stream.events.canonical_reading import JSON_ERRORS
-from rice_stream.events.formats.reading.items import RefusedError
+from rice_stream.events.framing import JSON_ERRORS
+from rice_stream.events.records import RefusedError
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from rice_stream.events.formats.reading.items import RefusedError
+from rice_stream.events.records import RefusedError
 from rice_stream.instants import SECOND_US, YEAR_MAX, YEAR_MIN, datetime_of, epoch_us
 
 _FIRST_US = epoch_us(datetime(YEAR_MIN, 1, 1, tzinfo=UTC))

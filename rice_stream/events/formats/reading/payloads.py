@@ -1,77 +1,61 @@
-"""The bytes of a record -> its items: framing stripped, arrays and NDJSON taken apart, streams put together."""
+"""The bytes of a record without its frame -> the texts of its items, as all formats but the canonical one have them.
+
+A reply that was stored as it was streamed (server-sent events) becomes the one reply that it amounts to: OpenAI sends usage
+in the last chunk, Responses in `response.completed`, Gemini a running usage in every chunk, and Anthropic input counts
+in `message_start` and output counts in `message_delta`.
+"""
+
+from collections.abc import Iterator
 
 import msgspec
 
-from rice_stream.events.canonical_reading import JSON_ERRORS
-from rice_stream.events.formats.reading.streams import fold, is_stream
+from rice_stream.events.formats.reading.json_objects import JsonObject
+from rice_stream.events.framing import json_items
 
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_SKIPPED = msgspec.json.Decoder(msgspec.Raw)
-_MAGIC_ID, _MAGIC_GUID = 0, 1
-_ID_BYTES, _GUID_BYTES = 4, 16
-_INDEXES_MAX = 32
+_STREAM_STARTS = (b"data:", b"event:", b":")
+_NO_USAGE = b'{"usage":null}'
+_USAGE_FIELDS = ("usage", "usageMetadata")
 
 
-def without_registry_frame(value: bytes) -> bytes:
-    """Without the magic byte and schema id (4 bytes, or a GUID of 16) that schema-registry serializers put in front.
-
-    Neither magic byte can begin JSON or a protobuf message (both would be the reserved field number 0), so nothing
-    else is touched. For protobuf the list of message indexes after the id goes too.
-    """
-    if not value or value[0] not in (_MAGIC_ID, _MAGIC_GUID):
-        return value
-    start = 1 + (_ID_BYTES if value[0] == _MAGIC_ID else _GUID_BYTES)
-    body = value[start:]
-    if body[:1] in (b"{", b"["):
-        return body
-    return _without_message_indexes(body)
-
-
-def _without_message_indexes(body: bytes) -> bytes:
-    # A count and as many indexes, zigzag varints; [0], by far the most usual, is written as the single byte 0.
-    n, at = _varint(body, 0)
-    n >>= 1
-    if not 0 <= n <= _INDEXES_MAX:
-        return body
-    for _ in range(n):
-        _, at = _varint(body, at)
-    return body[at:]
-
-
-def _varint(body: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(body) and shift < 64:
-        byte = body[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    return 0, at
-
-
-def json_items(text: bytes) -> list[bytes] | None:
-    """The items of JSON text (one object; the elements of an array; a line each): None when it is not JSON-like.
-
-    The same rule as for canonical events: text that is JSON as a whole is one item however many lines it has.
-    """
-    stripped = text.strip()
-    if not stripped or stripped[:1] not in b"{[":
-        return [fold(stripped)] if is_stream(stripped) else _lines_with_objects(stripped)
-    if stripped[:1] == b"[":
-        try:
-            return [bytes(element) for element in _LIST.decode(stripped)] or [stripped]
-        except JSON_ERRORS:
-            return [stripped]
-    if b"\n" in stripped:
-        try:
-            _SKIPPED.decode(stripped)
-        except JSON_ERRORS:
-            return [line for line in stripped.splitlines() if line.strip()]
-    return [stripped]
-
-
-def _lines_with_objects(stripped: bytes) -> list[bytes] | None:
-    """JSON lines whose first one is broken: the others must not be lost with it."""
-    lines = [line for line in stripped.splitlines() if line.strip()]
+def texts_of(value: bytes) -> list[bytes] | None:
+    """One text for each item; None for bytes of which no line begins like JSON, and which are no stream of it."""
+    text = value.strip()
+    if text[:1] in (b"{", b"["):
+        return json_items(text)
+    if _is_stream(text):
+        return [_folded(text)]
+    # JSON lines whose first one is broken: the others must not be lost with it.
+    lines = json_items(text)
     return lines if any(line.lstrip().startswith(b"{") for line in lines) else None
+
+
+def _is_stream(text: bytes) -> bool:
+    """Whether the text begins as a stream of server-sent events does, and holds at least one event with an object.
+
+    Anything may begin with a colon: bytes without an event are broken, not a stream that has nothing to count.
+    """
+    return text.startswith(_STREAM_STARTS) and any(True for _ in _events(text))
+
+
+def _folded(text: bytes) -> bytes:
+    """The reply as one JSON object; `{"usage":null}` where no event of the stream has counts."""
+    reply: dict[str, msgspec.Raw] = {}
+    for event in _events(text):
+        part = next((event.child(name) for name in ("message", "response") if event.is_object(name)), event)
+        field = next((name for name in _USAGE_FIELDS if part.is_object(name)), None)
+        if field is None:
+            continue
+        # A later event's counts overrule earlier ones; what it leaves out stays.
+        merged = JsonObject(reply).child(field).updated(part.child(field)).raw()
+        # The type of an event is not the reply's.
+        reply |= {name: raw for name, raw in part.raw().items() if name != "type" or part is not event}
+        reply[field] = msgspec.Raw(msgspec.json.encode(merged))
+    return msgspec.json.encode(reply) if reply else _NO_USAGE
+
+
+def _events(text: bytes) -> Iterator[JsonObject]:
+    for line in text.splitlines():
+        if line.startswith(b"data:"):
+            event = JsonObject.read(line[5:].strip())
+            if event is not None:
+                yield event

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from rice_stream.events.canonical_reading import JSON_ERRORS
+from rice_stream.events.framing import JSON_ERRORS
 
 _ANY = msgspec.json.Decoder()
 _NOT_TEXT = frozenset(

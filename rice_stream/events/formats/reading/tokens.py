@@ -15,8 +15,8 @@ scripts and for code. Basis: OpenAI's help article "What are tokens and how to c
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Counts as the source gives them; None where it does not say.
+class TokenCounts:
+    """TokenCounts as the source gives them; None where it does not say.
 
     `cached_outside` and `reasoning_outside` state the source's convention: whether `input_tokens` leaves cached
     tokens out, and `output_tokens` reasoning tokens. `other_input` and `other_output` are further disjoint classes
@@ -47,7 +47,7 @@ class Usage(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def normalise(counts: Counts) -> Usage:
+def normalise(counts: TokenCounts) -> Usage:
     """Inclusive counts of one request.
 
     With both counts and a total, the convention is the first of (stated, both inclusive, cached outside, reasoning
@@ -74,22 +74,22 @@ def normalise(counts: Counts) -> Usage:
     return _usage(counts, totals, notes)
 
 
-def _usage(counts: Counts, totals: tuple[int, int], notes: tuple[str, ...]) -> Usage:
+def _usage(counts: TokenCounts, totals: tuple[int, int], notes: tuple[str, ...]) -> Usage:
     quality: UsageQuality = "derived" if notes else "reported"
     return Usage(totals[0], counts.cache_read, counts.cache_write, totals[1], counts.reasoning, quality, notes)
 
 
-def _cached(counts: Counts) -> int:
+def _cached(counts: TokenCounts) -> int:
     return (counts.cache_read or 0) + (counts.cache_write or 0)
 
 
-def _holds_its_parts(counts: Counts, cached_outside: bool, reasoning_outside: bool) -> bool:  # noqa: FBT001
+def _holds_its_parts(counts: TokenCounts, cached_outside: bool, reasoning_outside: bool) -> bool:  # noqa: FBT001
     return (cached_outside or _cached(counts) <= (counts.input_tokens or 0)) and (
         reasoning_outside or (counts.reasoning or 0) <= (counts.output_tokens or 0)
     )
 
 
-def _inclusive(counts: Counts, cached_outside: bool, reasoning_outside: bool) -> tuple[int, int]:  # noqa: FBT001
+def _inclusive(counts: TokenCounts, cached_outside: bool, reasoning_outside: bool) -> tuple[int, int]:  # noqa: FBT001
     input_tokens, output_tokens = counts.input_tokens or 0, counts.output_tokens or 0
     if cached_outside:
         input_tokens += _cached(counts) + counts.other_input
@@ -98,7 +98,7 @@ def _inclusive(counts: Counts, cached_outside: bool, reasoning_outside: bool) ->
     return input_tokens, output_tokens
 
 
-def _incomplete(counts: Counts) -> Usage:
+def _incomplete(counts: TokenCounts) -> Usage:
     """One count or both are not given: what is there stays, and a total completes it."""
     input_tokens, output_tokens = counts.input_tokens, counts.output_tokens
     notes: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ Sources: openai 3.54.0, anthropic 2.12.0, google-genai and Bedrock replies as re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from rice_stream.events.formats.reading.tokens import Counts
+from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.values import count
 
 Shape = Literal["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock_converse", "none"]
@@ -40,15 +40,15 @@ def shape_of(usage: Mapping[str, Any]) -> Shape:
     return "anthropic" if any(key in usage for key in _ANTHROPIC_KEYS) else "openai_responses"
 
 
-def read_usage(usage: Mapping[str, Any]) -> Counts:
+def read_usage(usage: Mapping[str, Any]) -> TokenCounts:
     """The counts of a usage object. RefusedError `invalid_field` names a count that is none (boolean, negative)."""
     return _READERS[shape_of(usage)](usage)
 
 
-def _openai_chat(usage: Mapping[str, Any]) -> Counts:
+def _openai_chat(usage: Mapping[str, Any]) -> TokenCounts:
     # LiteLLM folds Anthropic's classes into this shape and keeps their names beside it; prompt_tokens includes them.
     prompt, completion = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
-    return Counts(
+    return TokenCounts(
         # Kong's documentation up to 3.9 has the singular.
         input_tokens=_first(usage, "prompt_tokens", "prompt_token"),
         cache_read=_largest(
@@ -68,9 +68,9 @@ def _openai_chat(usage: Mapping[str, Any]) -> Counts:
     )
 
 
-def _openai_responses(usage: Mapping[str, Any]) -> Counts:
+def _openai_responses(usage: Mapping[str, Any]) -> TokenCounts:
     given, written = _details(usage, "input_tokens_details"), _details(usage, "output_tokens_details")
-    return Counts(
+    return TokenCounts(
         input_tokens=_first(usage, "input_tokens"),
         cache_read=_first(given, "cached_tokens"),
         cache_write=_first(given, "cache_write_tokens"),
@@ -80,13 +80,13 @@ def _openai_responses(usage: Mapping[str, Any]) -> Counts:
     )
 
 
-def _anthropic(usage: Mapping[str, Any]) -> Counts:
+def _anthropic(usage: Mapping[str, Any]) -> TokenCounts:
     cache_write = _first(usage, "cache_creation_input_tokens")
     if cache_write is None:
         by_age = _details(usage, "cache_creation")
         parts = [_first(by_age, "ephemeral_5m_input_tokens"), _first(by_age, "ephemeral_1h_input_tokens")]
         cache_write = None if parts == [None, None] else sum(part or 0 for part in parts)
-    return Counts(
+    return TokenCounts(
         input_tokens=_first(usage, "input_tokens"),
         cache_read=_first(usage, "cache_read_input_tokens"),
         cache_write=cache_write,
@@ -97,7 +97,7 @@ def _anthropic(usage: Mapping[str, Any]) -> Counts:
     )
 
 
-def _gemini(usage: Mapping[str, Any]) -> Counts:
+def _gemini(usage: Mapping[str, Any]) -> TokenCounts:
     prompt = _first(usage, "promptTokenCount", "prompt_token_count")
     tools = _first(usage, "toolUsePromptTokenCount", "tool_use_prompt_token_count")
     written = _first(usage, "candidatesTokenCount", "candidates_token_count")
@@ -110,7 +110,7 @@ def _gemini(usage: Mapping[str, Any]) -> Counts:
     if thoughts is None and None not in (given, written, total) and (given or 0) + (written or 0) < (total or 0):
         # Clients from before thinking models drop the thoughts' count; the total still holds them.
         written = None
-    return Counts(
+    return TokenCounts(
         input_tokens=given,
         cache_read=_first(usage, "cachedContentTokenCount", "cached_content_token_count"),
         output_tokens=written,
@@ -120,8 +120,8 @@ def _gemini(usage: Mapping[str, Any]) -> Counts:
     )
 
 
-def _bedrock_converse(usage: Mapping[str, Any]) -> Counts:
-    return Counts(
+def _bedrock_converse(usage: Mapping[str, Any]) -> TokenCounts:
+    return TokenCounts(
         input_tokens=_first(usage, "inputTokens"),
         cache_read=_first(usage, "cacheReadInputTokens", "cacheReadInputTokenCount"),
         cache_write=_first(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount"),
@@ -131,8 +131,8 @@ def _bedrock_converse(usage: Mapping[str, Any]) -> Counts:
     )
 
 
-def _nothing(usage: Mapping[str, Any]) -> Counts:
-    return Counts(total=_first(usage, "total_tokens"))
+def _nothing(usage: Mapping[str, Any]) -> TokenCounts:
+    return TokenCounts(total=_first(usage, "total_tokens"))
 
 
 _READERS = {

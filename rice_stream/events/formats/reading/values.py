@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from rice_stream.events.formats.reading.items import RefusedError
+from rice_stream.events.records import RefusedError
 
 Find = Callable[[str], object]
 """Looks up an attribute of an item by name; None where it has none."""

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from rice_stream.events.canonical import CanonicalEvent, WireEvent, to_wire
 from rice_stream.events.columns import to_columns
 from rice_stream.events.formats.reading.checking import accept
-from rice_stream.events.formats.reading.items import Refused
 from rice_stream.events.formats.reading.moments import Moment, spell
+from rice_stream.events.records import Refusal
 
 NAME = st.none() | st.text(max_size=12) | st.sampled_from(["", "m", "x" * 256, "x" * 257, "nul\x00", "é" * 256])
 COUNT = st.none() | st.integers(-3, 60) | st.sampled_from([2**31 - 1, 2**31, 10**30, True])
@@ -47,7 +47,7 @@ def test_the_quick_check_and_the_model_agree(fields: dict[str, Any]) -> None:
     try:
         expected = to_wire(CanonicalEvent.model_validate(fields))
     except ValueError:
-        assert isinstance(found, Refused)
+        assert isinstance(found, Refusal)
         assert found.fields is fields
         return
     assert found == expected

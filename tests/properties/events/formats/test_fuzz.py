@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.columns import to_columns
-from rice_stream.events.formats.dispatch import decode
-from rice_stream.events.formats.reading.items import Ignored
+from rice_stream.events.formats.dispatch import read
 from rice_stream.events.formats.reading.options import FORMATS, FormatOptions
-from rice_stream.events.records import RawRecord, Rejection
+from rice_stream.events.records import Ignored, RawRecord, Refused
 from tests.support.format_payloads import PAYLOADS, record
 
 PAYLOADS_EACH = int(os.environ.get("RICE_FUZZ_PAYLOADS", "6000"))
@@ -76,10 +75,10 @@ def kinds_of(found: list[Any]) -> set[type]:
 
 def check(source: RawRecord, options: FormatOptions) -> list[WireEvent]:
     """The partition, for one record; its events."""
-    found = decode(source, options)
+    found = [outcome.result for outcome in read(source, options)]
     assert found
-    assert kinds_of(found) <= {WireEvent, Rejection, Ignored}
-    refused = [item for item in found if isinstance(item, Rejection)]
+    assert kinds_of(found) <= {WireEvent, Refused, Ignored}
+    refused = [item for item in found if isinstance(item, Refused)]
     assert len({item.item for item in refused}) == len(refused)
     assert all(item.record is source and item.reason for item in refused)
     return [item for item in found if isinstance(item, WireEvent)]

@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rice_stream.events.formats.reading.tokens import Counts, Usage, estimated_tokens, normalise
+from rice_stream.events.formats.reading.tokens import TokenCounts, Usage, estimated_tokens, normalise
 
 COUNT = st.integers(0, 200_000)
 MAYBE = st.none() | COUNT
@@ -18,12 +18,12 @@ def truths(draw: st.DrawFn) -> Usage:
 
 def written(
     truth: Usage, *, cached_outside: bool, reasoning_outside: bool, total: bool, stated: tuple[bool, bool]
-) -> Counts:
+) -> TokenCounts:
     """The truth as a source with that convention writes it, and with what the source is said to do."""
     assert truth.input_tokens is not None
     assert truth.output_tokens is not None
     cached = (truth.cache_read_input_tokens or 0) + (truth.cache_write_input_tokens or 0)
-    return Counts(
+    return TokenCounts(
         input_tokens=truth.input_tokens - cached * cached_outside,
         cache_read=truth.cache_read_input_tokens,
         cache_write=truth.cache_write_input_tokens,
@@ -65,8 +65,8 @@ def test_a_total_corrects_a_source_that_does_not_keep_to_it(
     assert found.quality == ("reported" if not found.notes else "derived")
 
 
-@given(st.builds(Counts, *[MAYBE] * 6, COUNT, COUNT, st.booleans(), st.booleans()))
-def test_whatever_the_source_says_no_part_exceeds_its_whole_and_null_stays_null(counts: Counts) -> None:
+@given(st.builds(TokenCounts, *[MAYBE] * 6, COUNT, COUNT, st.booleans(), st.booleans()))
+def test_whatever_the_source_says_no_part_exceeds_its_whole_and_null_stays_null(counts: TokenCounts) -> None:
     found = normalise(counts)
     cached = (found.cache_read_input_tokens or 0) + (found.cache_write_input_tokens or 0)
     if found.input_tokens is not None and "completed_from_total" not in found.notes:

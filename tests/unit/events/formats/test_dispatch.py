@@ -8,15 +8,9 @@ import pytest
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.canonical_reading import decode_record
-from rice_stream.events.formats import bedrock, envoy, kong, langfuse, openmeter
-from rice_stream.events.formats import provider_replies as provider_usage
-from rice_stream.events.formats.dispatch import decode
-from rice_stream.events.formats.litellm import payload as litellm
-from rice_stream.events.formats.otlp import spans as otlp
-from rice_stream.events.formats.reading.checking import accept
-from rice_stream.events.formats.reading.items import Ignored, Refused
+from rice_stream.events.formats.dispatch import read
 from rice_stream.events.formats.reading.options import FORMATS, FormatOptions
-from rice_stream.events.records import Rejection
+from rice_stream.events.records import Ignored, Refused
 from tests.support.format_payloads import (
     FILES,
     OTLP_PAYLOADS,
@@ -123,10 +117,12 @@ def test_schema_registry_frames_of_protobuf_are_stripped(frame: bytes) -> None:
 @pytest.mark.parametrize("frame", [b"\x00\x00\x00\x00\x07", b"\x01" + bytes(16)], ids=["id", "guid"])
 def test_schema_registry_frames_of_json_are_stripped(frame: bytes) -> None:
     assert only_event(frame + LITELLM) == only_event(LITELLM)
-    assert only_event(frame + json_bytes(CANONICAL)) == only_event(json_bytes(CANONICAL))
+    for options in (FormatOptions(), on("canonical")):
+        assert only_event(frame + json_bytes(CANONICAL), options) == only_event(json_bytes(CANONICAL))
+        assert only_event(frame + b" \n" + json_bytes(CANONICAL), options) == only_event(json_bytes(CANONICAL))
     source = record(frame + b"{}")
-    [refused] = decode(source)
-    assert isinstance(refused, Rejection)
+    [refused] = [outcome.result for outcome in read(source)]
+    assert isinstance(refused, Refused)
     assert refused.record is source
 
 
@@ -179,7 +175,7 @@ def test_the_format_set_for_a_topic_goes_before_what_the_bytes_look_like() -> No
 def test_bytes_of_another_kind_on_a_topic_with_a_set_format_are_refused_or_ignored(name: str) -> None:
     for value in (b"\xff\xfe", b"plain text", b"[1, null]", b'{"a":1', b"{}"):
         for result in results(value, on(name), stamped=True):
-            assert isinstance(result, Rejection | Ignored)
+            assert isinstance(result, Refused | Ignored)
 
 
 def test_a_canonical_event_on_a_topic_set_to_another_format_is_refused_and_not_passed_over() -> None:
@@ -187,37 +183,21 @@ def test_a_canonical_event_on_a_topic_set_to_another_format_is_refused_and_not_p
     for name in FORMATS:
         if name not in ("auto", "canonical"):
             [refused] = results(json_bytes(CANONICAL), on(name))
-            assert isinstance(refused, Rejection)
+            assert isinstance(refused, Refused)
             assert refused.reason in ("unexpected_format", "missing_time")
 
 
-MODULES = {
-    "bedrock": bedrock,
-    "envoy": envoy,
-    "kong": kong,
-    "langfuse": langfuse,
-    "litellm": litellm,
-    "openmeter": openmeter,
-    "otlp": otlp,
-    "provider_usage": provider_usage,
-}
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("auto", "canonical")])
+@pytest.mark.parametrize(("value", "number"), [(b"\xff\xfe", 1), (b"[7, null]", 2), (None, 1)])
+def test_what_is_no_object_is_refused_item_by_item(name: str, value: bytes | None, number: int) -> None:
+    """On a topic with a set format as well: nothing is passed over."""
+    assert [type(result) for result in results(value, on(name))] == [Refused] * number
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
-def test_every_module_decodes_a_record_of_its_format_by_itself_as_the_dispatcher_does(name: str) -> None:
-    format_name = format_of(name)
-    expected = results(PAYLOADS[name], on(format_name), stamped=True)
-    items = MODULES[format_name].decode(record(PAYLOADS[name], stamped=True), FormatOptions())
-    found = [accept(item) if isinstance(item, dict) else item for item in items]
-    assert [item for item in found if isinstance(item, WireEvent)] == [e for e in expected if isinstance(e, WireEvent)]
-    assert [getattr(item, "reason", "event") for item in found] == reasons(expected)
-
-
-def test_a_module_refuses_what_is_not_in_its_format_item_by_item() -> None:
-    for module in MODULES.values():
-        for value, number in ((b"\xff\xfe", 1), (b"[7, null]", 2), (None, 1)):
-            items = module.decode(record(value), FormatOptions())
-            assert [type(item) for item in items] == [Refused] * number
+def test_a_format_that_is_set_reads_as_the_one_that_is_sniffed(name: str) -> None:
+    """Naming a topic's format changes nothing about records that are in it."""
+    assert results(PAYLOADS[name], on(format_of(name)), stamped=True) == results(PAYLOADS[name], stamped=True)
 
 
 @pytest.mark.parametrize("name", ["content-type", "ce_id"])
@@ -247,13 +227,13 @@ def test_items_of_several_formats_may_share_a_record() -> None:
     ]
 
 
-def test_every_rejection_names_the_whole_record_and_the_items_position() -> None:
-    """The quarantine's key is made of both: two rejections of one record must not meet."""
+def test_every_refused_item_names_the_whole_record_and_the_items_position() -> None:
+    """The quarantine's key is made of both: two refused items of one record must not meet."""
     bad = {**json.loads(LITELLM), "prompt_tokens": -1}
     source = record(json_bytes([bad, json.loads(LITELLM), {"half": 1}, bad]))
-    rejections = [result for result in decode(source) if isinstance(result, Rejection)]
-    assert [rejection.record for rejection in rejections] == [source] * 3
-    assert [rejection.item for rejection in rejections] == [0, 2, 3]
+    refused = [outcome.result for outcome in read(source) if isinstance(outcome.result, Refused)]
+    assert [result.record for result in refused] == [source] * 3
+    assert [result.item for result in refused] == [0, 2, 3]
 
 
 def test_json_lines_whose_first_is_broken_keep_the_others() -> None:
@@ -285,7 +265,7 @@ def test_json_lines_whose_first_is_broken_keep_the_others() -> None:
 )
 def test_what_no_other_format_knows_is_judged_by_the_canonical_path_alone(value: bytes | None) -> None:
     source = record(value)
-    assert decode(source) == list(decode_record(source))
+    assert [outcome.result for outcome in read(source)] == list(decode_record(source))
 
 
 def test_cloudevents_around_another_format_lend_it_their_id_and_time() -> None:
@@ -319,7 +299,7 @@ def test_notes_and_formats_are_told_beside_the_results() -> None:
     found = outcomes(FILES["openmeter.json"])
     assert {outcome.source_format for outcome in found} == {"openmeter"}
     assert [outcome.notes for outcome in found] == [("half_a_request",), ("half_a_request",), (), ()]
-    assert [type(outcome.result) for outcome in found] == [WireEvent, WireEvent, WireEvent, Rejection]
+    assert [type(outcome.result) for outcome in found] == [WireEvent, WireEvent, WireEvent, Refused]
 
 
 def test_a_format_that_does_not_exist_is_a_usage_error_that_lists_those_that_do() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import Rejection
+from rice_stream.events.records import Refused
 from tests.support.format_payloads import FILES, changed, only_event, outcomes, reasons, results, said, tokens
 
 OPENMETER = [json.dumps(event).encode() for event in json.loads(FILES["openmeter.json"])]
@@ -50,7 +50,7 @@ def test_a_token_type_that_may_be_part_of_another_is_refused(kind: object) -> No
     event = json.loads(OPENMETER[0])
     event["data"]["type"] = kind
     [found] = results(json.dumps(event).encode())
-    assert isinstance(found, Rejection)
+    assert isinstance(found, Refused)
     assert found.reason == "unknown_token_type"
 
 

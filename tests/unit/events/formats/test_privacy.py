@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rice_stream.events.formats.reading.options import FORMATS, FormatOptions
-from rice_stream.events.records import Rejection
+from rice_stream.events.records import Refused
 from tests.support.format_payloads import (
     FILES,
     MARKER,
@@ -120,7 +120,7 @@ def test_text_in_any_known_field_appears_in_nothing_that_comes_out(name: str) ->
 def told(outcome: Any) -> str:
     """All that an outcome says, without the record that it came from."""
     result = outcome.result
-    if isinstance(result, Rejection):
+    if isinstance(result, Refused):
         result = (result.reason, result.detail, result.payload, result.item)
     return repr((outcome.source_format, outcome.region_source, outcome.notes, result))
 
@@ -135,14 +135,14 @@ def test_text_appears_in_no_refusal_either(name: str) -> None:
     found = outcomes(broken(PAYLOADS[name]), stamped=True)
     for outcome in found:
         assert MARKER not in told(outcome)
-    assert any(isinstance(outcome.result, Rejection) for outcome in found)
+    assert any(isinstance(outcome.result, Refused) for outcome in found)
 
 
 def test_text_appears_in_no_refusal_of_protobuf() -> None:
     for name, message in OTLP_PAYLOADS.items():
         bad = json.loads(re.sub(r'"intValue": "\d+"', '"intValue": "-5"', json.dumps(message)))
         found = outcomes(as_protobuf(bad))
-        assert [type(outcome.result) for outcome in found] == [Rejection], name
+        assert [type(outcome.result) for outcome in found] == [Refused], name
         assert MARKER not in told(found[0])
 
 

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 import pytest
 
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.formats.dispatch import decode
-from rice_stream.events.formats.reading.items import Ignored
+from rice_stream.events.formats.dispatch import read
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import RawRecord
+from rice_stream.events.records import Ignored, RawRecord
 from tests.support.places import DATA
 
 COLLECTOR = DATA / "collector"
@@ -20,7 +19,8 @@ COLLECTOR = DATA / "collector"
 
 def decoded(name: str, options: FormatOptions) -> Sequence[object]:
     """The items of one record as the Collector wrote it: no key, no headers."""
-    return decode(RawRecord("otlp_spans", 0, 0, (COLLECTOR / name).read_bytes(), ()), options)
+    record = RawRecord("otlp_spans", 0, 0, (COLLECTOR / name).read_bytes(), ())
+    return [outcome.result for outcome in read(record, options)]
 
 
 @pytest.mark.parametrize("name", ["traces.pb", "traces.json"])

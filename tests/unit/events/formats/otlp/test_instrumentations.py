@@ -7,7 +7,7 @@ import pytest
 
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import Rejection
+from rice_stream.events.records import Refused
 from tests.support.format_payloads import (
     END_NS,
     LITELLM_SPAN,
@@ -406,5 +406,5 @@ def test_no_text_comes_out_of_these_spans(values: dict[str, Any], *, estimate: b
         for payload in (as_json(message), as_protobuf(message)):
             for outcome in outcomes(payload, options):
                 found = outcome.result
-                said_of_it = found.payload if isinstance(found, Rejection) else found
+                said_of_it = found.payload if isinstance(found, Refused) else found
                 assert MARKER not in repr((said_of_it, outcome.notes))

@@ -4,13 +4,13 @@ import pytest
 
 from rice_stream.errors import UsageError
 from rice_stream.events.formats.reading.attribution import AttributionRule, parse_rules
-from rice_stream.events.formats.reading.items import RefusedError
 from rice_stream.events.formats.reading.moments import milliseconds, moment
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.regions import in_cloud, of_endpoint
 from rice_stream.events.formats.reading.text_lengths import characters, characters_of_json
 from rice_stream.events.formats.reading.values import coerced, flag, text
 from rice_stream.events.formats.reading.vocabulary import known_provider, operation, provider
+from rice_stream.events.records import RefusedError
 from tests.support.format_payloads import FILES, SEMCONV_136, as_json, as_protobuf, only_event, span, traces
 
 LITELLM = FILES["litellm_success.json"]

@@ -5,39 +5,39 @@ from typing import cast
 
 import pytest
 
-from rice_stream.pipeline.rejection_limit import RejectionLimit, TooManyRejectionsError
+from rice_stream.pipeline.refusal_limit import RefusalLimit, TooManyRefusedError
 from rice_stream.store.batch import Batch
 
 
 def rejecting(events: int, rejected: int) -> Batch:
     """As much of a batch as the limit looks at."""
     refusals = [SimpleNamespace(reason="not_json", detail="not JSON: sample")] * rejected
-    return cast(Batch, SimpleNamespace(rejections=refusals, progress=[SimpleNamespace(events=events)]))
+    return cast(Batch, SimpleNamespace(refused=refusals, progress=[SimpleNamespace(events=events)]))
 
 
 def test_mostly_refused_events_stop_the_reading_with_the_reason() -> None:
-    limit = RejectionLimit(ratio_max=0.5, events_min=100)
+    limit = RefusalLimit(ratio_max=0.5, events_min=100)
     limit.check(rejecting(events=40, rejected=0))
-    with pytest.raises(TooManyRejectionsError, match=r"61 of the last 101 .* not_json: not JSON: sample"):
+    with pytest.raises(TooManyRefusedError, match=r"61 of the last 101 .* not_json: not JSON: sample"):
         limit.check(rejecting(events=0, rejected=61))
 
 
 def test_a_few_refused_events_do_not() -> None:
-    limit = RejectionLimit(ratio_max=0.5, events_min=100)
+    limit = RefusalLimit(ratio_max=0.5, events_min=100)
     for _ in range(50):
         limit.check(rejecting(events=60, rejected=40))
 
 
 def test_refusals_below_the_least_number_of_events_do_not_count_yet() -> None:
-    limit = RejectionLimit(ratio_max=0.1, events_min=100)
+    limit = RefusalLimit(ratio_max=0.1, events_min=100)
     for _ in range(9):
         limit.check(rejecting(events=0, rejected=11))
-    with pytest.raises(TooManyRejectionsError):
+    with pytest.raises(TooManyRefusedError):
         limit.check(rejecting(events=0, rejected=11))
 
 
 def test_what_was_refused_long_ago_is_forgotten() -> None:
-    limit = RejectionLimit(ratio_max=0.5, events_min=100)
+    limit = RefusalLimit(ratio_max=0.5, events_min=100)
     limit.check(rejecting(events=60, rejected=50))
     for _ in range(5):
         limit.check(rejecting(events=100, rejected=0))

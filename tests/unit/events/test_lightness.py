@@ -1,0 +1,16 @@
+"""What reads events for others (a gateway's callback) is light: nothing that only the worker needs comes along."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"numpy", "google.protobuf", "opentelemetry", "sqlalchemy", "faust"}
+
+
+@pytest.mark.parametrize("module", ["rice_stream.events.formats.dispatch", "rice_stream.events.canonical_json"])
+def test_reading_one_record_needs_neither_numpy_nor_protobuf(module: str) -> None:
+    """Columns need the one, records in protobuf the other; both are loaded where they are used."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(loaded.stdout.split())
