@@ -6,12 +6,18 @@ SETUP := $(VENV)/.rice-setup
 RUN := $(VENV)/.rice-run
 SECONDS ?=
 STORE ?= postgres
+SCALE ?=
+PYTEST ?=
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: setup demo test bench lint lock clean
+.DEFAULT_GOAL := help
+.PHONY: help setup demo quick test lint format coverage drill bench bench-large lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 # Everything: the package, its extras, and the tools of test, lint and training. The demo makes do with what runs.
-setup: $(SETUP)
+setup: $(SETUP)  ## everything needed, into .venv (idempotent)
 
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rice_stream needs Python 3.11 or newer; found $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
@@ -30,27 +36,44 @@ $(RUN): requirements.lock pyproject.toml
 	$(install)
 	@touch $(RUN)
 
-demo: $(RUN)
+demo: $(RUN)  ## the demo, on a throw-away Kafka and database: [SECONDS=n] [STORE=postgres|sqlite]
 	@$(BIN)/rice-stream demo --store $(STORE) $(if $(SECONDS),--seconds $(SECONDS))
 
-# A service that cannot start fails the run; it is never skipped. What needs services runs in one of the processes.
-test: setup
-	RICE_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -n 2
+quick: lint  ## lint, types and unit tests: what to run before a commit
+	$(BIN)/python -m pytest -q -n 2 -m "not services" --durations=5 tests/unit
 
-bench: setup
-	$(BIN)/python -m benchmarks
+# A service that cannot start fails the run; it is never skipped.
+test: setup  ## the whole suite, with a real Kafka and PostgreSQL that it starts itself
+	RICE_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -n 2 $(PYTEST)
 
-lint: setup
+lint: setup  ## style, formatting, types and the rules of who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
+format: setup  ## write the code the way that lint wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+coverage: setup  ## which lines the unit tests run
+	$(BIN)/python -m pytest -q -n 2 --durations=5 --cov --cov-report= tests/unit
+	$(BIN)/coverage report
+
+drill: setup  ## the long proofs, by hand (hours); writes docs/drill.md: [SCALE=0.01]
+	$(BIN)/python -m tests.drill $(if $(SCALE),--scale $(SCALE))
+
+bench: setup  ## every benchmark, with its ceiling; writes benchmarks/results.json
+	$(BIN)/python -m benchmarks
+
+bench-large: setup  ## the benchmarks of 10 and 100 million records, by hand (hours, 60 GB); writes benchmarks/large.json
+	$(BIN)/python -m benchmarks --large
+
 # Maintainers: refresh the locks (hashes, no download addresses) for every supported Python and platform.
-lock: setup
+lock: setup  ## maintainers: newest versions into the lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) --extra dev --upgrade -o requirements-dev.lock
 	$(LOCK) --extra local --extra editable -c requirements-dev.lock -o requirements.lock
 
-clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## remove .venv and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

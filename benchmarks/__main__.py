@@ -1,6 +1,9 @@
 """`make bench`: every benchmark, a table on the screen, benchmarks/results.json (the last of each) for machines.
 
 python -m benchmarks [--scale 0.1] [NAME ...]       a part of them, or a quicker and rougher run
+python -m benchmarks --large [NAME ...]             `make bench-large`: those of 10 and 100 million records, which take hours
+
+What is measured at large is dated, goes to benchmarks/large.json, and is committed with the release.
 """
 
 import argparse
@@ -8,6 +11,7 @@ import importlib
 import inspect
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +32,39 @@ BENCHMARKS = {
     "failover": "benchmarks.bench_latency:run_failover",
     "budgets": "benchmarks.bench_budgets:run",
 }
+LARGE = {
+    "store-of-10-million": "benchmarks.bench_end_to_end:run_store_of_10_million",
+    "store-of-100-million": "benchmarks.bench_end_to_end:run_store_of_100_million",
+    "memory-10-million": "benchmarks.bench_end_to_end:run_memory_10_million",
+}
 RESULTS = Path(__file__).with_name("results.json")
+RESULTS_LARGE = Path(__file__).with_name("large.json")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which; default: all")
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, *LARGE, []], help="which; default: all")
+    parser.add_argument("--large", action="store_true", help="those of 10 and 100 million records")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full number of events")
     arguments = parser.parse_args()
-    rows: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    for name in arguments.names or BENCHMARKS:
-        module_name, _, function_name = BENCHMARKS[name].partition(":")
+    benchmarks, results = (LARGE, RESULTS_LARGE) if arguments.large else (BENCHMARKS, RESULTS)
+    unknown = [name for name in arguments.names if name not in benchmarks]
+    if unknown:
+        parser.error(f"{unknown[0]} is {'not ' if arguments.large else ''}one of the large ones (--large)")
+    dated = {"date": f"{datetime.now(UTC):%Y-%m-%d}"} if arguments.large else {}
+    rows: list[dict[str, Any]] = json.loads(results.read_text()) if results.exists() else []
+    for name in arguments.names or benchmarks:
+        module_name, _, function_name = benchmarks[name].partition(":")
         print(f"running {name} ...", file=sys.stderr, flush=True)
         function = getattr(importlib.import_module(module_name), function_name)
         scaled = "scale" in inspect.signature(function).parameters
         found = function(scale=arguments.scale) if scaled else function()
-        rows = [row for row in rows if row["benchmark"] != name] + [{"benchmark": name, **row} for row in found]
+        rows = [row for row in rows if row["benchmark"] != name] + [
+            {"benchmark": name, **dated, **row} for row in found
+        ]
         # At once: an hour of measuring must not be lost with its last minute.
-        RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
-    _show([row for row in rows if row["benchmark"] in (arguments.names or BENCHMARKS)])
+        results.write_text(json.dumps(rows, indent=1) + "\n")
+    _show([row for row in rows if row["benchmark"] in (arguments.names or benchmarks)])
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -17,8 +17,13 @@ SERVERS = {"kafka", "postgres"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Whatever asks for a server is marked `services`: `-m "not services"` leaves it out."""
+    """Whatever asks for a server is marked `services`: `-m "not services"` leaves it out.
+
+    Coverage is measured on the unit tests: the others repeat the same lines many times, or run other processes.
+    """
     for item in items:
+        if not item.nodeid.startswith("tests/unit/"):
+            item.add_marker(pytest.mark.no_cover)
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.services)
     if hasattr(config, "workerinput"):  # one of several processes

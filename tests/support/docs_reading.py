@@ -17,8 +17,8 @@ def text_of(path: str) -> str:
 
 
 def documents() -> list[str]:
-    """Every Markdown file that a user reads, by its path from the project's root."""
-    found = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")]
+    """Every Markdown file that a person reads, by its path from the project's root."""
+    found = [path for folder in (ROOT, ROOT / "docs", ROOT / "deploy") for path in folder.glob("*.md")]
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 

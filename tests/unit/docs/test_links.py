@@ -25,11 +25,31 @@ def test_every_relative_link_leads_to_a_file_and_to_a_heading_in_it(document: st
 
 @pytest.mark.parametrize("document", documents())
 def test_every_project_file_named_in_code_style_exists(document: str) -> None:
-    """`rice_stream/events/canonical.py` in a text is a file; `tests/...` that shows a promise is there to show it."""
+    """`rice_stream/events/canonical.py` in a text is a file; `tests/...` that shows a promise is there to show it.
+
+    What is marked `(coming)` is not there yet: the mark has to go with the file's arrival.
+    """
     folders = ("rice_stream", "tests", "docs", "deploy", "training", "benchmarks", "migrations")
-    for word in codes(prose(text_of(document))):
+    text = prose(text_of(document))
+    coming = set(re.findall(r"`([^`]+)` \(coming\)", text))
+    for word in codes(text):
         if word.startswith(tuple(f"{folder}/" for folder in folders)) and not any(sign in word for sign in "*<{ "):
-            assert (ROOT / word.split("::")[0]).exists(), f"{document}: {word}"
+            assert (ROOT / word.split("::")[0]).exists() != (word in coming), f"{document}: {word}"
+
+
+@pytest.mark.parametrize("document", documents())
+def test_every_module_named_in_code_style_exists(document: str) -> None:
+    """`decoding.py` and `events/decoding.py` are the end of a file's path; `rice_stream.events.decoding` is a module."""
+    folders = ("rice_stream", "tests", "training", "migrations")
+    files = [path.as_posix() for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    for word in codes(prose(text_of(document))):
+        if re.fullmatch(r"[\w/]+\.py", word):
+            assert any(file.endswith(f"/{word}") for file in files), f"{document}: {word}"
+        if re.fullmatch(r"rice_stream(\.\w+)+", word):
+            module = ROOT / word.replace(".", "/")
+            assert module.is_dir() or module.with_suffix(".py").exists() or module.parent.with_suffix(".py").exists(), (
+                f"{document}: {word}"
+            )
 
 
 def test_every_document_can_be_reached_from_the_readme() -> None:

@@ -1,0 +1,208 @@
+"""`make drill`: the long proofs, run by hand before a release; writes docs/drill.md with date and commit.
+
+python -m tests.drill [--scale 0.01] [NAME ...]     some of them, or smaller ones
+
+Each is a suite that `make test` runs too, at a size that takes hours. A proof that fails is written down as failed, the others
+still run, and the exit code is 1.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.support.places import ROOT
+
+REPORT = ROOT / "docs" / "drill.md"
+WORKER = tuple(
+    f"tests/integration/worker/test_{name}.py"
+    for name in ("alerts", "crashes", "offsets", "outages", "quarantine", "rebalance")
+)
+DATABASES = ("tests/unit/store", "tests/unit/reports", "tests/integration/store", "tests/integration/reports")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One process of a proof: arguments for this Python, and what its environment has on top."""
+
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A long proof: what it shows, how much of it there is at full size, and the processes for a size."""
+
+    name: str
+    shows: str
+    size: int
+    of: str
+    commands: Callable[[int], Iterator[Command]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A proof that was run."""
+
+    proof: Proof
+    size: int
+    held: bool
+    took_s: float
+
+
+def _suite(*paths: str, **environment: str) -> Command:
+    arguments = ("-m", "pytest", "-q", "-x", "--durations=3", "-p", "no:cacheprovider", "--timeout=86400", *paths)
+    return Command(arguments, {"RICE_REQUIRE_SERVICES": "1", **environment})
+
+
+def _schedules(store: str, first: int) -> Callable[[int], Iterator[Command]]:
+    def commands(size: int) -> Iterator[Command]:
+        yield Command(("-m", "tests.simulation", "--store", store, "--seed", str(first), "--count", str(size)), {})
+
+    return commands
+
+
+def _fuzz(size: int) -> Iterator[Command]:
+    yield _suite("tests/properties/events/formats/test_fuzz.py", RICE_FUZZ_PAYLOADS=str(size))
+
+
+def _properties(size: int) -> Iterator[Command]:
+    for seed in range(size):
+        yield _suite("tests/properties", f"--hypothesis-seed={seed}", "--ignore=tests/properties/events/formats")
+
+
+def _rounds(*paths: str) -> Callable[[int], Iterator[Command]]:
+    def commands(size: int) -> Iterator[Command]:
+        for _ in range(size):
+            yield _suite(*paths)
+
+    return commands
+
+
+PROOFS = (
+    Proof(
+        "simulation",
+        "crashes, rebalances, outages and repeats in any order: every event counts once, every crossing is told once",
+        50_000,
+        "schedules, store in memory",
+        _schedules("memory", 0),
+    ),
+    Proof(
+        "simulation-sqlite",
+        "the same with the real statements, roll-backs and judge",
+        2_000,
+        "schedules, SQLite",
+        _schedules("sqlite", 1_000_000),
+    ),
+    Proof(
+        "fuzz",
+        "any bytes in any format: each item is exactly one of event, refused, ignored",
+        1_000_000,
+        "mutated payloads of each format",
+        _fuzz,
+    ),
+    Proof(
+        "properties",
+        "sums, ranges, periods, explanations and look-ups hold for any input",
+        20,
+        "rounds, each with another seed",
+        _properties,
+    ),
+    Proof(
+        "worker",
+        "the truth to the last unit, after kill -9, outages, rebalances, offsets that go back, refused events",
+        10,
+        "rounds on real Kafka and PostgreSQL",
+        _rounds(*WORKER),
+    ),
+    Proof(
+        "databases",
+        "PostgreSQL and SQLite give the same answers",
+        5,
+        "rounds",
+        _rounds(*DATABASES),
+    ),
+)
+
+
+def run(proof: Proof, scale: float) -> Result:
+    """One proof at a share of its size; what it prints goes to the screen."""
+    size = max(1, round(proof.size * scale))
+    print(f"drill: {proof.name}, {size:,} {proof.of}", file=sys.stderr, flush=True)
+    started_s = time.monotonic()
+    held = all(_run(command) for command in proof.commands(size))
+    return Result(proof, size, held, time.monotonic() - started_s)
+
+
+def _run(command: Command) -> bool:
+    environment = {**os.environ, **command.environment}
+    return subprocess.run([sys.executable, *command.arguments], cwd=ROOT, env=environment, check=False).returncode == 0
+
+
+def report(results: list[Result], when: datetime, commit: str, machine: str) -> str:
+    """docs/drill.md."""
+    rows = [
+        f"| {result.proof.name} | {result.proof.shows} | {result.size:,} {result.proof.of} | {_duration(result.took_s)}"
+        f" | {'held' if result.held else '**failed**'} |"
+        for result in results
+    ]
+    return "\n".join(
+        [
+            "# Drill",
+            "",
+            "The long proofs, run by hand before a release (`make drill`, `make drill SCALE=0.01`). Each is a suite that",
+            "`make test` runs too, at a size that takes hours. This file is written by `tests/drill.py`.",
+            "",
+            f"Last run: {when:%Y-%m-%d}, commit {commit}, {machine}.",
+            "",
+            "| proof | what it shows | size | took | result |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    return git("rev-parse", "--short=12", "HEAD") + changed
+
+
+def main() -> int:
+    """Exit code 1: a proof failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.drill", description=__doc__)
+    names = [proof.name for proof in PROOFS]
+    parser.add_argument("names", nargs="*", choices=[*names, []], help="which; default: all")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the full size")
+    parser.add_argument("--out", type=Path, default=REPORT, help="where the report goes (default docs/drill.md)")
+    arguments = parser.parse_args()
+    machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores"
+    when, commit = datetime.now(UTC), _commit()
+    results: list[Result] = []
+    for proof in PROOFS:
+        if proof.name in (arguments.names or names):
+            results.append(run(proof, arguments.scale))
+            # At once: hours of proving must not be lost with the last of them.
+            arguments.out.write_text(report(results, when, commit, machine), encoding="utf-8")
+    return 0 if all(result.held for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
