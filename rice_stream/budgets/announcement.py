@@ -1,4 +1,4 @@
-"""How budgets and their changes are told to others: CloudEvents on the alerts topic, and status rows. Pure."""
+"""Budgets and their changes as others see them: CloudEvents on the alerts topic, and status rows. Pure."""
 
 import hashlib
 from datetime import datetime

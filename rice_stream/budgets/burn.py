@@ -1,4 +1,4 @@
-"""How fast a budget burns: multi-window, multi-burn-rate rules. Pure.
+"""How fast a budget burns: multi-window, multi-burn-rate rules. Pure. Not yet called: burn-rate alerts will use it.
 
 The rules are those of chapter 5 of Google's SRE workbook ("Alerting on SLOs", https://sre.google/workbook/, CC BY-NC-ND
 4.0; figures only): an alarm needs both a long window, so that a blip does not fire it, and a short one, so that it ends
@@ -20,7 +20,7 @@ hold one prompt, and one prompt is no rate."""
 
 @dataclass(frozen=True, slots=True)
 class BurnRule:
-    """Alarm when a share of the budget goes within `long`, and `short` shows that it still goes on."""
+    """Alarm when a share of the budget goes within `long`, and `short` shows that it has not stopped."""
 
     severity: Literal["page", "ticket"]
     long: timedelta

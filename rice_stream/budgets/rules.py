@@ -1,6 +1,6 @@
 """Judging a budget: from the last state and the committed totals to the changes that must be announced. Pure.
 
-Every threshold lives by itself: it fires when the amount reaches it, and resolves when the amount has fallen below it
+Every threshold is judged by itself: it fires when the amount reaches it, and resolves when the amount has fallen below it
 by more than the hysteresis, when it is no longer one of the budget's thresholds, or when its period is over. The same
 judgement made twice announces nothing the second time, so a caller may repeat it after any failure as long as it keeps
 the state and the transitions in one transaction.
@@ -57,7 +57,7 @@ def judge(
     whenever it differs from the last one: it also moves where nothing is announced.
 
     When a calendar period has given way to another one, the thresholds still active are resolved with the old period
-    and its last announced figures, and the new period starts afresh; the sequence goes on. A changed period or time
+    and its last announced figures, and the new period starts without any; the sequence is continued. A changed period or time
     zone of the budget counts as such a change. A rolling budget has no such end: it resolves when old consumption
     leaves the window, and is "ok" again once a whole window lies behind that.
 

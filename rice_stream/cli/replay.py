@@ -11,7 +11,7 @@ from rice_stream.errors import UsageError
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.sandbox.traffic.pacing import as_rate
 from rice_stream.sandbox.traffic.plan import replay_events
-from rice_stream.sandbox.traffic.send import send
+from rice_stream.sandbox.traffic.send import Destination, send
 from rice_stream.sandbox.traffic.traces import TRACE_FORMATS, TraceFormat, open_trace
 
 
@@ -63,8 +63,7 @@ def replay(
         task = progress.add_task(f"Sending {file.name}", total=total)
         report = send(
             events,
-            kafka=kafka_config(settings),
-            topic=settings.events_topics[0],
+            Destination(kafka_config(settings), settings.events_topics[0]),
             rate=speed,
             origin=origin if speed == "real" else None,
             on_progress=lambda count: progress.update(task, completed=count),

@@ -1,4 +1,5 @@
-"""Answers as plain data: totals, one record, budgets, alerts, coverage, comparisons.
+"""Answers as plain data: totals, one record explained, budgets, alerts, coverage, comparisons, a dashboard's figures.
 
-One module per question; the command line and the HTTP API print the same dictionaries.
+One module for each question (its helpers: `totals_query`, `sums`, `spans`, `resolved_sums`, `lookup`); the command line, the
+HTTP API and the demo show the same data.
 """

@@ -1,4 +1,4 @@
-"""What was refused: listing and showing."""
+"""Refused items: listing them, and showing one."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -38,7 +38,7 @@ def day_text(day: int) -> str:
 def calendar_spans(time_zone: str, from_us: int, to_us: int) -> list[Span]:
     """Cut a stretch into spans within which days can be counted.
 
-    Days begin where `budgets.periods.day_start` says: they tile time, also where clocks go back across midnight.
+    Days begin where `instants.day_start` says: they tile time, also where clocks go back across midnight.
     """
     place = ZoneInfo(time_zone)
     spans: list[Span] = []

@@ -34,7 +34,7 @@ class TrafficForecast:
     def consumed(self, measure: str, at_s: float, *, tenant: str, team: str | None = None) -> float:
         """What the tenant (or its team) will have consumed `at_s` seconds after the start, in micro-units.
 
-        Past the forecast's end it goes on at the mean pace so far.
+        Past the forecast's end, consumption continues at the mean pace so far.
         """
         if not len(self.ended_s):
             return 0.0

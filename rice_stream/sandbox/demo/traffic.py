@@ -7,7 +7,7 @@ from itertools import chain, islice
 from rice_stream.kafka.config import KafkaConfig
 from rice_stream.sandbox.demo.forecast import traffic
 from rice_stream.sandbox.demo.options import DemoOptions
-from rice_stream.sandbox.traffic.send import SendReport, send
+from rice_stream.sandbox.traffic.send import Destination, SendReport, send
 
 # Between the making of the source and the first event.
 _LEAD_S = 1.0
@@ -38,15 +38,17 @@ class TrafficSource:
         first = list(islice(events, 1))
         return send(
             chain(first, events),
-            kafka=KafkaConfig(self._bootstrap_servers),
-            topic=self._topic,
+            Destination(
+                KafkaConfig(self._bootstrap_servers),
+                self._topic,
+                producer_options={"log_level": 0},
+                delivery_timeout_s=_DELIVERY_TIMEOUT_S,
+            ),
             rate="real",
             # What is due is measured from here on, wherever in the traffic's time that is.
             origin=datetime.now(UTC),
             on_progress=self._count,
             stop=self._enough,
-            producer_options={"log_level": 0},
-            delivery_timeout_s=_DELIVERY_TIMEOUT_S,
         )
 
     def _count(self, confirmed: int) -> None:

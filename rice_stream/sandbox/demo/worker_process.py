@@ -1,4 +1,4 @@
-"""The worker as it runs in production: a process of its own, told everything by RICE_* settings."""
+"""The worker as it runs in production: a process of its own, configured by RICE_* settings."""
 
 import http.client
 import os
@@ -40,7 +40,7 @@ class WorkerProcess:
 
     @property
     def url(self) -> str:
-        """Where it tells of its health and its metrics."""
+        """The address of its health and its metrics."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def wait_until_consuming(self, bootstrap_servers: str, group_id: str) -> None:

@@ -23,7 +23,7 @@ class Oddities:
     """Shares of all events, each 0 to 1 and together at most 1. The defaults are about one event in twenty."""
 
     duplicate: float = 0.012
-    """The same event once more, a little later: a client or a collector tried again."""
+    """The same event again, a little later: a client or a collector tried again."""
     gateway_cache_hit: float = 0.015
     """Answered from the gateway's cache: tokens, but no inference."""
     error_with_tokens: float = 0.008

@@ -3,9 +3,8 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from threading import Event as StopSignal
 from typing import Any
 
@@ -54,40 +53,43 @@ class SendReport:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where events are sent. `producer_options` holds further options of the client by their librdkafka names."""
+
+    kafka: KafkaConfig
+    topic: str
+    producer_options: Mapping[str, Any] = field(default_factory=dict)
+    connect_timeout_s: float = 10.0
+    delivery_timeout_s: float = 60.0
+
+
 def send(
     events: Iterable[Event],
+    destination: Destination,
     *,
-    kafka: KafkaConfig,
-    topic: str,
     rate: Rate = "max",
-    limit: int | None = None,
     origin: datetime | None = None,
     on_progress: Callable[[int], None] | None = None,
     stop: StopSignal | None = None,
-    producer_options: Mapping[str, Any] | None = None,
-    connect_timeout_s: float = 10.0,
-    delivery_timeout_s: float = 60.0,
 ) -> SendReport:
-    """Send `events` (the first `limit` of them) in order, keyed by `tenant_id`, and wait for the broker's confirmation.
+    """Send `events` in order, keyed by `tenant_id`, and wait for the broker's confirmation.
 
     `rate` and `origin` as in `pacing.schedule`. `on_progress` gets the number of events confirmed so far, a few times a
     second and once at the end. When `stop` is set, nothing more is sent, what was sent is confirmed, and the report
-    says how much that was. `producer_options` holds further options of the client by their librdkafka names.
+    says how much that was.
 
     Raises ServiceUnavailableError naming the address if no broker answers within `connect_timeout_s` or an event is not
     confirmed within `delivery_timeout_s`; UsageError if the topic does not exist, a setting is wrong or an event is
     larger than the client may send.
     """
     rate = as_rate(rate)
-    if limit is not None and limit < 0:
-        raise UsageError(f"limit: {limit} is negative")
-    linger = {"linger.ms": LINGER_MS_AT_MAX if rate == "max" else LINGER_MS}
-    sender = _Sender(kafka, topic, linger | dict(producer_options or {}), delivery_timeout_s)
-    sender.connect(connect_timeout_s)
+    sender = _Sender(destination, LINGER_MS_AT_MAX if rate == "max" else LINGER_MS, on_progress, stop or StopSignal())
+    sender.connect()
     started_s = time.monotonic()
     try:
-        sender.produce_all(schedule(islice(events, limit), rate, origin=origin), started_s, on_progress, stop)
-        sender.confirm_all(on_progress)
+        sender.produce_all(schedule(events, rate, origin=origin), started_s)
+        sender.confirm_all()
     finally:
         sender.abandon()
     return SendReport(sender.produced, sender.input_tokens, sender.output_tokens, time.monotonic() - started_s)
@@ -114,23 +116,32 @@ class _Sender:
     """One producer, what was handed to it, and the first failure it reported."""
 
     def __init__(
-        self, kafka: KafkaConfig, topic: str, producer_options: Mapping[str, Any], delivery_timeout_s: float
+        self, destination: Destination, linger_ms: int, on_progress: Callable[[int], None] | None, stop: StopSignal
     ) -> None:
-        self.address = kafka.bootstrap_servers
-        self.topic = topic
+        self.address = destination.kafka.bootstrap_servers
+        self.topic = destination.topic
         self.produced = 0
         self.input_tokens = 0
         self.output_tokens = 0
+        self._on_progress = on_progress
+        self._stop = stop
         self._reports = _Reports()
-        self._delivery_timeout_s = delivery_timeout_s
+        self._connect_timeout_s = destination.connect_timeout_s
+        self._delivery_timeout_s = destination.delivery_timeout_s
         self._progress_s = 0.0
-        options: dict[str, Any] = _PRODUCER_OPTIONS | {"message.timeout.ms": round(delivery_timeout_s * 1000)}
-        options |= producer_options
-        options |= {"on_delivery": self._reports.on_delivery, "error_cb": self._reports.on_error}
-        self._producer = EventProducer(kafka, options, logger=logger)
+        options: dict[str, Any] = {
+            **_PRODUCER_OPTIONS,
+            "message.timeout.ms": round(destination.delivery_timeout_s * 1000),
+            "linger.ms": linger_ms,
+            **destination.producer_options,
+            "on_delivery": self._reports.on_delivery,
+            "error_cb": self._reports.on_error,
+        }
+        self._producer = EventProducer(destination.kafka, options, logger=logger)
 
-    def connect(self, timeout_s: float) -> None:
+    def connect(self) -> None:
         """Ask a broker for the topic. Raises as `send`."""
+        timeout_s = self._connect_timeout_s
         give_up_s = time.monotonic() + min(timeout_s, NEW_TOPIC_GRACE_S)
         while True:
             try:
@@ -147,38 +158,30 @@ class _Sender:
                 raise UsageError(f"topic {self.topic!r} on {self.address}: {problem}; create it, or name another topic")
             self._producer.poll(PROGRESS_INTERVAL_S)
 
-    def produce_all(
-        self,
-        scheduled: Iterator[tuple[float, Event]],
-        started_s: float,
-        on_progress: Callable[[int], None] | None,
-        stop: StopSignal | None,
-    ) -> None:
+    def produce_all(self, scheduled: Iterator[tuple[float, Event]], started_s: float) -> None:
         """Hand every event to the producer when it is due."""
         encode = msgspec.json.Encoder().encode
         for due_s, event in scheduled:
-            if stop is not None and stop.is_set():
-                return
-            if due_s and not self._wait_until(started_s + due_s, on_progress, stop):
+            if self._stop.is_set() or (due_s and not self._wait_until(started_s + due_s)):
                 return
             if isinstance(event, TraceEvent):
                 fields, value = event.fields, event.value
             else:
                 fields, value = event, encode(event)
-            self._produce(value, fields.get("tenant_id"), stop)
+            self._produce(value, fields.get("tenant_id"))
             self.input_tokens += counted_tokens(fields.get("input_tokens"))
             self.output_tokens += counted_tokens(fields.get("output_tokens"))
             self.produced += 1
             if self.produced % 1000 == 0:
-                self._serve(on_progress, 0.0)
+                self._serve(0.0)
 
-    def confirm_all(self, on_progress: Callable[[int], None] | None) -> None:
+    def confirm_all(self) -> None:
         """Wait until the broker has confirmed everything; the client gives up on an event after its own timeout."""
         while len(self._producer):
             self._producer.flush(PROGRESS_INTERVAL_S)
-            self._serve(on_progress, 0.0)
-        if on_progress is not None:
-            on_progress(self.produced)
+            self._serve(0.0)
+        if self._on_progress is not None:
+            self._on_progress(self.produced)
 
     def abandon(self) -> None:
         """Drop what is still queued: nothing after a confirmed end; after an error, what nobody will wait for."""
@@ -186,29 +189,27 @@ class _Sender:
             self._producer.purge()
             self._producer.flush(1.0)
 
-    def _produce(self, value: bytes, tenant_id: object, stop: StopSignal | None) -> None:
+    def _produce(self, value: bytes, tenant_id: object) -> None:
         key = tenant_id if isinstance(tenant_id, str) and tenant_id else None
         while True:
             try:
                 self._producer.send(self.topic, value, key)
             except BufferError:
-                self._serve(None, BACKPRESSURE_POLL_S)
+                self._serve(BACKPRESSURE_POLL_S)
             except NotTakenError as error:
                 raise UsageError(f"event {self.produced + 1} ({len(value)} bytes): {error}") from error
             else:
                 return
 
-    def _wait_until(
-        self, due_monotonic_s: float, on_progress: Callable[[int], None] | None, stop: StopSignal | None
-    ) -> bool:
+    def _wait_until(self, due_monotonic_s: float) -> bool:
         """Serve the client until the time has come; False if `stop` was set meanwhile."""
         while (wait_s := due_monotonic_s - time.monotonic()) > 0:
-            self._serve(on_progress, max(PACING_STEP_S, min(wait_s, PROGRESS_INTERVAL_S / 4)))
-            if stop is not None and stop.is_set():
+            self._serve(max(PACING_STEP_S, min(wait_s, PROGRESS_INTERVAL_S / 4)))
+            if self._stop.is_set():
                 return False
         return True
 
-    def _serve(self, on_progress: Callable[[int], None] | None, timeout_s: float) -> None:
+    def _serve(self, timeout_s: float) -> None:
         """Let the client report, and pass on what it says."""
         self._producer.poll(timeout_s)
         if self._reports.failure is not None:
@@ -217,6 +218,6 @@ class _Sender:
                 f"not confirmed within {self._delivery_timeout_s:g} s ({self._reports.failure}); "
                 "once the broker answers, send again: events that did arrive count once"
             )
-        if on_progress is not None and (now_s := time.monotonic()) - self._progress_s >= PROGRESS_INTERVAL_S:
+        if self._on_progress is not None and (now_s := time.monotonic()) - self._progress_s >= PROGRESS_INTERVAL_S:
             self._progress_s = now_s
-            on_progress(max(0, self.produced - len(self._producer)))
+            self._on_progress(max(0, self.produced - len(self._producer)))

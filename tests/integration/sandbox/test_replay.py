@@ -15,7 +15,7 @@ from rice_stream.kafka.config import KafkaConfig
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.traffic.pacing import Event
 from rice_stream.sandbox.traffic.plan import replay_events
-from rice_stream.sandbox.traffic.send import send
+from rice_stream.sandbox.traffic.send import Destination, send
 from rice_stream.sandbox.traffic.traces import open_trace
 from tests.support.services import TopicFactory
 
@@ -47,6 +47,11 @@ def mooncake_file(folder: Path, rows: int) -> Path:
     return path
 
 
+def to(kafka: KafkaServer, topic: str, **changes: Any) -> Destination:
+    """A topic of that broker, by a client that logs nothing."""
+    return Destination(KafkaConfig(kafka.bootstrap_servers), topic, producer_options=QUIET, **changes)
+
+
 def on_topic(kafka: KafkaServer, topic: str) -> list[tuple[str, dict[str, Any]]]:
     """(key, event) of every record on the topic, up to the end of each partition as it is now."""
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": "reader", **QUIET})
@@ -73,9 +78,7 @@ def test_azure_trace_is_on_the_topic_count_for_count(
     """3,000 requests: 100 x 3000 + 0 + ... + 2999 = 4,798,500 input, 10 x (0 + ... + 299) = 448,500 output tokens."""
     topic = topic_factory(name="replay-azure")
     trace = open_trace(azure_file(tmp_path, 3000))
-    report = send(
-        replay_events(trace, seed=1), kafka=KafkaConfig(kafka.bootstrap_servers), topic=topic, producer_options=QUIET
-    )
+    report = send(replay_events(trace, seed=1), to(kafka, topic))
     assert (report.events, report.input_tokens, report.output_tokens) == (3000, 4_798_500, 448_500)
     records = on_topic(kafka, topic)
     assert sum(event["input_tokens"] for _, event in records) == 4_798_500
@@ -93,9 +96,7 @@ def test_mooncake_trace_sent_twice_is_the_same_events_twice(
     for _ in range(2):
         report = send(
             replay_events(trace, seed=4),
-            kafka=KafkaConfig(kafka.bootstrap_servers),
-            topic=topic,
-            producer_options=QUIET,
+            to(kafka, topic),
         )
         assert (report.events, report.input_tokens, report.output_tokens) == (500, 512_000, 2500)
     copies = Counter(msgspec.json.encode(event) for _, event in on_topic(kafka, topic))
@@ -118,7 +119,7 @@ def test_a_broker_killed_in_the_middle_costs_no_event_and_doubles_none(
                 kafka.start()
             yield event
 
-    report = send(interrupted(), kafka=KafkaConfig(kafka.bootstrap_servers), topic=topic, producer_options=QUIET)
+    report = send(interrupted(), to(kafka, topic))
     assert report.events == 4000
     ids = Counter(event["event_id"] for _, event in on_topic(kafka, topic))
     assert len(ids) == 4000
@@ -142,10 +143,7 @@ def test_a_broker_that_stays_away_is_an_error_naming_it(
         with pytest.raises(ServiceUnavailableError, match=rf"{kafka.bootstrap_servers}.* not confirmed within 2 s"):
             send(
                 cut_off(),
-                kafka=KafkaConfig(kafka.bootstrap_servers),
-                topic=topic,
-                delivery_timeout_s=2,
-                producer_options=QUIET,
+                to(kafka, topic, delivery_timeout_s=2),
             )
     finally:
         kafka.start()
@@ -157,7 +155,5 @@ def test_a_topic_that_does_not_exist_is_named(kafka: KafkaServer, tmp_path: Path
     with pytest.raises(UsageError, match=rf"topic 'no-such-topic' on {kafka.bootstrap_servers}"):
         send(
             replay_events(trace),
-            kafka=KafkaConfig(kafka.bootstrap_servers),
-            topic="no-such-topic",
-            producer_options=QUIET,
+            to(kafka, "no-such-topic"),
         )

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.kafka.config import KafkaConfig
 from rice_stream.sandbox.traffic.pacing import Event
-from rice_stream.sandbox.traffic.send import SendReport, send
+from rice_stream.sandbox.traffic.send import Destination, SendReport, send
 from rice_stream.sandbox.traffic.traces import TraceEvent
 from rice_stream.sandbox.traffic.traffic import live_traffic
 
@@ -50,10 +50,15 @@ def received(broker: str, topic: str, count: int) -> list[tuple[bytes | None, by
     return [(message.key(), message.value()) for message in records]
 
 
+def to(address: str, topic: str, **changes: Any) -> Destination:
+    """A topic there, by a client that logs nothing."""
+    return Destination(KafkaConfig(address), topic, **{"producer_options": QUIET, **changes})
+
+
 def test_what_is_reported_is_on_the_topic(broker: str) -> None:
     """Count and token sums are those of the records; each is keyed by its tenant, in order within the tenant."""
     sent = events(3000)
-    report = send(sent, kafka=KafkaConfig(broker), topic="reported", producer_options=QUIET)
+    report = send(sent, to(broker, "reported"))
     assert (report.events, report.input_tokens, report.output_tokens) == (3000, sum(range(3000)), 6000)
     assert report.seconds > 0
     records = received(broker, "reported", 3000)
@@ -72,25 +77,17 @@ def test_raw_lines_arrive_unchanged(broker: str) -> None:
         b'{"tenant_id": 5}',
     ]
     raw = [TraceEvent(line, msgspec.json.decode(line)) for line in lines]
-    report = send(raw, kafka=KafkaConfig(broker), topic="raw", producer_options=QUIET)
+    report = send(raw, to(broker, "raw"))
     assert (report.events, report.input_tokens, report.output_tokens) == (3, 3, 0)
     assert sorted(received(broker, "raw", 3), key=repr) == sorted(
         [(b"a", lines[0]), (None, lines[1]), (None, lines[2])], key=repr
     )
 
 
-def test_limit_sends_the_first_events_only(broker: str) -> None:
-    """`limit` events leave an endless stream; 0 sends none."""
-    endless = live_traffic(seed=1, tenants=2, rate_per_s=1000, now=datetime(2026, 11, 22, tzinfo=UTC))
-    assert send(endless, kafka=KafkaConfig(broker), topic="limited", limit=10, producer_options=QUIET).events == 10
-    nothing = send(events(3), kafka=KafkaConfig(broker), topic="limited", limit=0, producer_options=QUIET)
-    assert (nothing.events, nothing.input_tokens) == (0, 0)
-
-
 def test_back_pressure_waits_and_loses_nothing(broker: str) -> None:
     """A queue of 50 events in front of 2,000: the sender waits for room, and all arrive."""
     small = {"queue.buffering.max.messages": 50, **QUIET}
-    report = send(events(2000), kafka=KafkaConfig(broker), topic="pressed", producer_options=small)
+    report = send(events(2000), to(broker, "pressed", producer_options=small))
     assert report.events == 2000
     assert len(received(broker, "pressed", 2000)) == 2000
 
@@ -98,16 +95,14 @@ def test_back_pressure_waits_and_loses_nothing(broker: str) -> None:
 def test_progress_ends_at_the_confirmed_count(broker: str) -> None:
     """Progress never falls, never passes what was sent, and its last word is the report's."""
     seen: list[int] = []
-    report = send(
-        events(5000), kafka=KafkaConfig(broker), topic="progress", on_progress=seen.append, producer_options=QUIET
-    )
+    report = send(events(5000), to(broker, "progress"), on_progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == report.events == 5000
 
 
 def test_a_chosen_rate_is_kept(broker: str) -> None:
     """At 200 events/s, 60 events take (60 - 1) / 200 = 0.295 s or a little more, and never less."""
-    report = send(events(60), kafka=KafkaConfig(broker), topic="paced", rate=200, producer_options=QUIET)
+    report = send(events(60), to(broker, "paced"), rate=200)
     assert 0.29 <= report.seconds < 5
 
 
@@ -115,7 +110,7 @@ def test_live_traffic_leaves_when_its_requests_end(broker: str) -> None:
     """At real rate from `now`, the last event leaves no sooner than it ends, and half a second takes no minute."""
     now = datetime(2026, 11, 22, 19, tzinfo=UTC)
     traffic = list(live_traffic(seed=1, tenants=2, rate_per_s=200, now=now, duration_s=0.5))
-    report = send(traffic, kafka=KafkaConfig(broker), topic="live", rate="real", origin=now, producer_options=QUIET)
+    report = send(traffic, to(broker, "live"), rate="real", origin=now)
     last_due_s = (datetime.fromisoformat(traffic[-1]["ended_at"]) - now).total_seconds()
     assert report.events == len(traffic)
     assert 0.3 < last_due_s <= report.seconds < last_due_s + 10
@@ -136,12 +131,10 @@ def test_stop_ends_an_endless_replay_cleanly(broker: str) -> None:
         reports.append(
             send(
                 traffic,
-                kafka=KafkaConfig(broker),
-                topic="stopped",
+                to(broker, "stopped"),
                 rate=500,
                 stop=stop,
                 on_progress=progress,
-                producer_options=QUIET,
             )
         )
 
@@ -161,7 +154,7 @@ def test_an_unreachable_broker_is_named_within_the_deadline() -> None:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         started_s = time.monotonic()
         with pytest.raises(ServiceUnavailableError, match=address) as caught:
-            send(events(1), kafka=KafkaConfig(address), topic="t", connect_timeout_s=1, producer_options=QUIET)
+            send(events(1), to(address, "t", connect_timeout_s=1))
     assert caught.value.exit_code == 3
     assert time.monotonic() - started_s < 10
 
@@ -179,20 +172,19 @@ def test_a_broker_that_goes_away_is_an_error_not_a_smaller_count() -> None:
         yield from events(10)
 
     with pytest.raises(ServiceUnavailableError, match=rf"{address}.* events not confirmed within 1 s"):
-        send(vanishing(), kafka=KafkaConfig(address), topic="t", delivery_timeout_s=1, producer_options=QUIET)
+        send(vanishing(), to(address, "t", delivery_timeout_s=1))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("options", "arguments", "expected"),
     [
-        ({"producer_options": {"no.such.setting": 1}}, "Kafka client settings: .*no.such.setting"),
-        ({"rate": 0.0}, "rate: 0.0"),
-        ({"limit": -1}, "limit: -1"),
-        ({"producer_options": {"message.max.bytes": 1000, **QUIET}}, r"event 1 \(.* bytes\)"),
+        ({"producer_options": {"no.such.setting": 1}}, {}, "Kafka client settings: .*no.such.setting"),
+        ({}, {"rate": 0.0}, "rate: 0.0"),
+        ({"producer_options": {"message.max.bytes": 1000, **QUIET}}, {}, r"event 1 \(.* bytes\)"),
     ],
 )
-def test_wrong_usage_is_named(broker: str, arguments: dict[str, Any], expected: str) -> None:
+def test_wrong_usage_is_named(broker: str, options: dict[str, Any], arguments: dict[str, Any], expected: str) -> None:
     """Exit code 2 with the setting, argument or event at fault."""
     big: list[Event] = [{"tenant_id": "t", "event_id": "x" * 2000}]
     with pytest.raises(UsageError, match=expected):
-        send(big, **({"kafka": KafkaConfig(broker), "topic": "wrong", "producer_options": QUIET, **arguments}))
+        send(big, to(broker, "wrong", **options), **arguments)
