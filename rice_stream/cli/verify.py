@@ -49,7 +49,7 @@ def _add_topic(document: dict[str, Any], settings: Settings, engine: Engine, pro
     from rice_stream.runtime.opening_kafka import kafka_config
 
     with open_log(kafka_config(settings), settings.kafka_group_id, settings.events_topics) as log:
-        more = verify_against_topic(
+        against = verify_against_topic(
             engine,
             log,
             method=open_method(settings),
@@ -57,9 +57,9 @@ def _add_topic(document: dict[str, Any], settings: Settings, engine: Engine, pro
             formats=settings.format_options(),
             progress=progress,
         )
-    document["differences"] = (document["differences"] + more["differences"])[:LISTED_MAX]
-    document["differences_total"] += more["differences_total"]
-    document["against_topic"] = more["against_topic"]
+    document["differences"] = (document["differences"] + against["differences"])[:LISTED_MAX]
+    document["differences_total"] += against["differences_total"]
+    document["against_topic"] = against["against_topic"]
     document["ok"] = document["differences_total"] == 0
 
 

@@ -8,9 +8,10 @@ whose the record is.
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from rice_stream.events.columns import EventColumns
+if TYPE_CHECKING:  # asking for or setting a mapping needs no columns, and no numpy
+    from rice_stream.events.columns import EventColumns
 
 TENANT, MODEL, REGION = "tenant", "model", "region"
 KINDS = (TENANT, MODEL, REGION)
@@ -48,7 +49,7 @@ class Mappings:
         position = bisect_right(starts, at_us)
         return targets[position - 1] if position else None
 
-    def rename_tenants(self, events: EventColumns) -> EventColumns:
+    def rename_tenants(self, events: "EventColumns") -> "EventColumns":
         """The events with the tenants that they are charged to."""
         names = events.attributed[0]
         if not self._tenants or self._tenants.isdisjoint(names):

@@ -34,14 +34,14 @@ class _Kind(NamedTuple):
     @property
     def fallbacks(self) -> dict[str, tuple[str, str, str]]:
         """Kind of name -> (name, what it was taken for, rung) where it is not known."""
-        found = {}
+        unknown = {}
         if self.model_rung not in KNOWN_MODEL_RUNGS:
-            found["model"] = (self.model, self.model_resolved, self.model_rung)
+            unknown["model"] = (self.model, self.model_resolved, self.model_rung)
         if is_place_assumed(self.region_rung):
-            found["region"] = (self.region, self.region_resolved, self.region_rung)
+            unknown["region"] = (self.region, self.region_resolved, self.region_rung)
         if self.tenant_id == UNKNOWN_TENANT:
-            found["tenant"] = (self.tenant_id, self.tenant_id, _UNNAMED)
-        return found
+            unknown["tenant"] = (self.tenant_id, self.tenant_id, _UNNAMED)
+        return unknown
 
 
 def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: int | None = None) -> dict[str, Any]:
@@ -62,9 +62,9 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
         fallbacks = kind.fallbacks
         if fallbacks:
             resting["any"] += kind.carbon_ugco2e
-        for what, (name, taken_for, rung) in fallbacks.items():
-            resting[what] += kind.carbon_ugco2e
-            sums = names.setdefault((what, name, kind.provider, taken_for, rung), [0, 0, 0])
+        for kind_of_name, (name, taken_for, rung) in fallbacks.items():
+            resting[kind_of_name] += kind.carbon_ugco2e
+            sums = names.setdefault((kind_of_name, name, kind.provider, taken_for, rung), [0, 0, 0])
             sums[0] += kind.prompts
             sums[1] += kind.input_tokens + kind.output_tokens
             sums[2] += kind.carbon_ugco2e
@@ -85,11 +85,11 @@ def _kinds(connection: Connection, from_s: int) -> list[_Kind]:
 
 
 def _row(name: tuple[str, str, str, str, str], sums: list[int], carbon: int) -> dict[str, Any]:
-    what, name_, provider, taken_for, rung = name
+    kind_of_name, spelled, provider, taken_for, rung = name
     prompts, tokens, amount = sums
     return {
-        "kind": what,
-        "name": name_,
+        "kind": kind_of_name,
+        "name": spelled,
         "provider": provider or None,
         "taken_for": taken_for,
         "rung": rung,

@@ -36,15 +36,15 @@ def find_record(
         conditions.append("tenant_id = :tenant")
         parameters["tenant"] = tenant
     rows = connection.execute(text(f"SELECT * FROM prompt_emission WHERE {' AND '.join(conditions)}"), parameters)
-    found = [_plain(dict(row)) for row in rows.mappings()]
+    records = [_plain(dict(row)) for row in rows.mappings()]
     if ended_at is not None:
         wanted = rfc3339(epoch_us(in_utc(ended_at)))
-        found = [row for row in found if row["ended_at"] == wanted]
-    if not found:
+        records = [row for row in records if row["ended_at"] == wanted]
+    if not records:
         raise UsageError(_why_not_found(connection, event_id, tenant))
-    if len(found) > 1:
-        raise UsageError(_which_one(event_id, found))
-    return _complete(connection, found[0])
+    if len(records) > 1:
+        raise UsageError(_which_one(event_id, records))
+    return _complete(connection, records[0])
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
@@ -72,10 +72,12 @@ def _complete(connection: Connection, view: dict[str, Any]) -> StoredRecord:
     return StoredRecord(view, row["record_basis_flags"], dict(row))
 
 
-def _which_one(event_id: str, found: Sequence[Mapping[str, Any]]) -> str:
-    listed = ", ".join(f"{row['tenant_id']} at {row['ended_at']}" for row in found[:_LISTED_MAX])
-    more = "" if len(found) <= _LISTED_MAX else f" and {len(found) - _LISTED_MAX} more"
-    return f"{len(found)} records have the event id {event_id!r}: {listed}{more}; say which with --tenant or --ended-at"
+def _which_one(event_id: str, records: Sequence[Mapping[str, Any]]) -> str:
+    listed = ", ".join(f"{row['tenant_id']} at {row['ended_at']}" for row in records[:_LISTED_MAX])
+    more = "" if len(records) <= _LISTED_MAX else f" and {len(records) - _LISTED_MAX} more"
+    return (
+        f"{len(records)} records have the event id {event_id!r}: {listed}{more}; say which with --tenant or --ended-at"
+    )
 
 
 def _why_not_found(connection: Connection, event_id: str, tenant: str | None) -> str:

@@ -214,8 +214,8 @@ def _impact_amounts(impacts: dict[Group, list[int]] | None, groups: Iterable[Gro
     """
     if impacts is None:
         return {}
-    found = [impacts[group] for group in groups if group in impacts]
-    prompts, embodied_ugco2e, water_ul = [sum(column) for column in zip(*found, strict=True)] or (0, 0, 0)
+    listed = [impacts[group] for group in groups if group in impacts]
+    prompts, embodied_ugco2e, water_ul = [sum(column) for column in zip(*listed, strict=True)] or (0, 0, 0)
     return {
         "impact_prompts": prompts,
         "embodied_gco2e": embodied_ugco2e / MICRO if prompts else None,

@@ -54,8 +54,8 @@ def limited(consumed: float, limit: float, unit: str) -> str:
 def minutes(seconds: float) -> str:
     """`01:23`, or `1:02:03` from an hour on."""
     whole = int(seconds)
-    hours, rest = divmod(whole, 3600)
-    clock = f"{rest // 60:02d}:{rest % 60:02d}"
+    hours, in_hour_s = divmod(whole, 3600)
+    clock = f"{in_hour_s // 60:02d}:{in_hour_s % 60:02d}"
     return f"{hours}:{clock}" if hours else clock
 
 

@@ -57,8 +57,8 @@ def bar(share: float, width: int) -> str:
     """A bar of `share` (0 to 1) of the width, to an eighth of a column; what is not nothing is seen."""
     eighths = round(min(max(share, 0.0), 1.0) * width * 8)
     eighths = max(eighths, 1) if share > 0 else eighths
-    full, rest = divmod(eighths, 8)
-    drawn = "█" * full + (_EIGHTHS[rest] if rest else "")
+    full, left_over = divmod(eighths, 8)
+    drawn = "█" * full + (_EIGHTHS[left_over] if left_over else "")
     return drawn.ljust(width)
 
 

@@ -212,11 +212,11 @@ def _footer(view: View, width: int) -> list[Text]:
             Text(f"{figures.accounted.quarantined:,} quarantined" + (f": {reasons}" if reasons else "")),
         ]
     )
-    look, more = _commands(view.stage.environment_file, width - _FOOTER_INDENT)
+    look, see_also = _commands(view.stage.environment_file, width - _FOOTER_INDENT)
     return [
         cell(Text.assemble((" data quality  ", _DIM), quality), width),
         cell(Text.assemble((" look around   ", _DIM), look), width),
-        spread(Text.assemble(" " * _FOOTER_INDENT, more), Text("Ctrl-C ends it in good order ", _DIM), width),
+        spread(Text.assemble(" " * _FOOTER_INDENT, see_also), Text("Ctrl-C ends it in good order ", _DIM), width),
     ]
 
 
