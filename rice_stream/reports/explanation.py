@@ -23,7 +23,7 @@ from rice_stream.meter.amounts import (
 from rice_stream.meter.recompute import Recomputed, context_of, recompute
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.quantities import MICRO, UNKNOWN
-from rice_stream.reports.lookup import StoredRecord, find_record
+from rice_stream.reports.record_lookup import StoredRecord, find_record
 from rice_stream.store.snapshot import snapshot
 
 _ACCOUNTING = "docs/accounting.md; rounded once, when the record is made"

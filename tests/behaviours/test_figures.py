@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -16,8 +15,7 @@ from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import ModelFactor
 from rice_stream.reports.figures import NOTHING, Accounted, Named, Sums, read_figures, read_versions
 from rice_stream.store import budget_store
-from rice_stream.store.engine import open_engine, writing
-from rice_stream.store.migrate import migrate
+from rice_stream.store.engine import writing
 from rice_stream.store.writers import open_writer
 from tests.support.fakes import (
     CARBON_UGCO2E_PER_TOKEN,
@@ -38,15 +36,6 @@ class PartlyKnown(FakeReference):
     def resolve_model(self, *names: Any) -> ModelFactor:
         found = super().resolve_model(*names)
         return replace(found, rung="size_class") if found.model_id.startswith("resolved/mystery") else found
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An empty store."""
-    engine = open_engine(f"sqlite:///{tmp_path / 'rice.db'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
