@@ -13,6 +13,7 @@ from rice_stream.budgets.announcement import in_units
 from rice_stream.budgets.definition import Bound, Budget
 from rice_stream.budgets.periods import period_at
 from rice_stream.budgets.states import State
+from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.store import budget_store, schema
@@ -53,12 +54,17 @@ class Sums:
         return cls(*(sum(getattr(sums, name) for sums in added) for name in MEASURES))
 
     @property
+    def facility_energy_wh(self) -> float:
+        """In watt-hours."""
+        return self.facility_energy_uwh / MICRO
+
+    @property
     def carbon_gco2e(self) -> dict[str, float]:
         """Low, mid and high in grams."""
         return {
-            "low": self.carbon_low_ugco2e / 1e6,
-            "mid": self.carbon_mid_ugco2e / 1e6,
-            "high": self.carbon_high_ugco2e / 1e6,
+            "low": self.carbon_low_ugco2e / MICRO,
+            "mid": self.carbon_mid_ugco2e / MICRO,
+            "high": self.carbon_high_ugco2e / MICRO,
         }
 
 

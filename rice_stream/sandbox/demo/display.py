@@ -138,7 +138,7 @@ def progress_line(view: View) -> str:
     carbon = totals.carbon_gco2e
     return (
         f"{amounts.minutes(view.elapsed_s)} {view.phase}: {totals.prompts:,} prompts ({view.rate_per_s:,.0f}/s),"
-        f" {' '.join(amounts.watt_hours(totals.facility_energy_uwh / 1e6))},"
+        f" {' '.join(amounts.watt_hours(totals.facility_energy_wh))},"
         f" {amounts.grams(carbon['mid'])}CO2e (low {amounts.grams(carbon['low'])}, high {amounts.grams(carbon['high'])}),"
         f" {len(view.alerts)} alerts, lag {view.waiting:,}"
     )

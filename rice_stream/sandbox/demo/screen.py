@@ -80,9 +80,9 @@ def _cards(view: View, width: int) -> list[Text]:
     quarter = max((width - 6) // 4, 12)
     first = width - 3 * quarter
     totals = view.figures.totals
-    energy, energy_unit = amounts.watt_hours(totals.facility_energy_uwh / 1e6, 4)
-    per_prompt, per_prompt_unit = amounts.watt_hours(totals.facility_energy_uwh / 1e6 / max(totals.prompts, 1))
-    carbon, carbon_unit = amounts.grams_co2e(totals.carbon_mid_ugco2e / 1e6)
+    energy, energy_unit = amounts.watt_hours(totals.facility_energy_wh, 4)
+    per_prompt, per_prompt_unit = amounts.watt_hours(totals.facility_energy_wh / max(totals.prompts, 1))
+    carbon, carbon_unit = amounts.grams_co2e(totals.carbon_gco2e["mid"])
     inner = first - 4
     prompts = [
         spread(Text(f"{totals.prompts:,}", _NUMBER), Text(f"{view.rate_per_s:,.0f}/s", _THROUGHPUT), inner),
@@ -94,7 +94,7 @@ def _cards(view: View, width: int) -> list[Text]:
     ]
     used = [Text.assemble((energy, _NUMBER), f" {energy_unit}"), Text(f"{per_prompt} {per_prompt_unit}/prompt", _DIM)]
     digits = 3 if quarter >= _CARD_WIDE else 2
-    span = amounts.gram_range(totals.carbon_low_ugco2e / 1e6, totals.carbon_high_ugco2e / 1e6, digits)
+    span = amounts.gram_range(totals.carbon_gco2e["low"], totals.carbon_gco2e["high"], digits)
     emitted = [Text.assemble((carbon, f"bold {_CARBON}"), (f" {carbon_unit}", _CARBON)), Text(span, _CARBON)]
     return beside(
         box("Prompts", prompts, first, _CARDS_HEIGHT, f"lag {view.waiting:,}"),
@@ -120,10 +120,10 @@ def _tenants(view: View, width: int, height: int) -> list[Text]:
         cells = [
             cell(row.name, _NAME),
             cell(amounts.count(row.sums.prompts), 7, right=True),
-            cell(amounts.grams(row.sums.carbon_mid_ugco2e / 1e6), 8, _NUMBER, right=True),
+            cell(amounts.grams(row.sums.carbon_gco2e["mid"]), 8, _NUMBER, right=True),
         ]
         if ranged:
-            span = amounts.gram_range(row.sums.carbon_low_ugco2e / 1e6, row.sums.carbon_high_ugco2e / 1e6, digits=2)
+            span = amounts.gram_range(row.sums.carbon_gco2e["low"], row.sums.carbon_gco2e["high"], digits=2)
             cells.append(cell(span, _RANGE, _DIM, right=True))
         cells.append(cell(bar(row.sums.carbon_mid_ugco2e / largest, bar_width), bar_width, _CARBON))
         if counted:
@@ -172,7 +172,7 @@ def _rankings(view: View, width: int, height: int) -> list[Text]:
 
 def _ranking(rows: Sequence[Named], width: int) -> list[Text]:
     return [
-        line(cell(row.name, width - 8), cell(amounts.grams(row.sums.carbon_mid_ugco2e / 1e6), 7, _NUMBER, right=True))
+        line(cell(row.name, width - 8), cell(amounts.grams(row.sums.carbon_gco2e["mid"]), 7, _NUMBER, right=True))
         for row in rows
     ]
 

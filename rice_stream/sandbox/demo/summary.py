@@ -75,11 +75,11 @@ def summary_lines(outcome: DemoOutcome) -> list[str]:
     figures, accounted = outcome.figures, outcome.figures.accounted
     totals = figures.totals
     carbon = totals.carbon_gco2e
-    energy = " ".join(amounts.watt_hours(totals.facility_energy_uwh / 1e6))
+    energy = " ".join(amounts.watt_hours(totals.facility_energy_wh))
     reasons = ", ".join(f"{count} {reason}" for reason, count in figures.reasons)
     conflicts = f", {accounted.conflicts:,} conflicts" if accounted.conflicts else ""
     largest = ", ".join(
-        f"{row.name} {amounts.grams(row.sums.carbon_mid_ugco2e / 1e6)}" for row in figures.tenants[:_TENANTS_SHOWN]
+        f"{row.name} {amounts.grams(row.sums.carbon_gco2e['mid'])}" for row in figures.tenants[:_TENANTS_SHOWN]
     )
     events = (
         f"{outcome.sent:,} events in {outcome.seconds:.0f} s: {accounted.recorded:,} prompts recorded,"
