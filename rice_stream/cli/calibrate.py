@@ -2,26 +2,22 @@
 
 import csv
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
-from rice_stream.cli.requests import described, open_table
+from rice_stream.cli.csv_files import open_table
 from rice_stream.errors import UsageError
 from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.site import serialise_site
 from rice_stream.meter.estimator_at import Estimator
-from rice_stream.meter.site_calibration import HardwareCalibration, Measured
+from rice_stream.meter.measured_rows import Measured, energy_column, measured_row
+from rice_stream.meter.site_calibration import HardwareCalibration
 from rice_stream.meter.site_calibration import calibrate as calibrate_rows
 from rice_stream.runtime.opening import open_reference
-
-J_PER_KWH = 3.6e6
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_input_tokens")
-ENERGY_COLUMNS = ("gpu_j_per_output_token", "gpu_j_per_request", "gpu_energy_kwh")
 
 
 @click.command()
@@ -61,50 +57,12 @@ def _measured(path: Path) -> Iterator[Measured]:
     with open_table(path) as reading:
         reader = csv.DictReader(reading)
         header = reader.fieldnames or []
-        energies = [column for column in ENERGY_COLUMNS if column in header]
-        if len(energies) != 1:
-            raise UsageError(f"{path}: needs exactly one of the columns {', '.join(ENERGY_COLUMNS)}")
-        if energies[0] == "gpu_energy_kwh" and "requests" not in header:
-            raise UsageError(f"{path}: the column requests is missing: how many requests gpu_energy_kwh was for")
+        energy = energy_column(header, str(path))
         for number, row in enumerate(reader, start=2):
             if None in row or None in row.values():
                 raise UsageError(f"{path}, row {number}: has another number of cells than the header")
-            where = f"{path}, row {number}"
-            yield _measured_row(where, {str(key): str(value) for key, value in row.items()}, energies[0])
-
-
-def _measured_row(where: str, row: dict[str, str], energy: str) -> Measured:
-    label: Callable[[str], str] = partial("{}, column {}".format, where)
-    cells = {name: _rounded(value) if name in _TOKENS else value for name, value in row.items()}
-    try:
-        request = described(cells, label)
-    except UsageError as error:
-        text = str(error)
-        raise UsageError(text if text.startswith(where) else f"{where}: {text}") from error
-    amount = _positive(row[energy], label(energy))
-    if energy == "gpu_j_per_output_token":
-        amount *= _positive(row["output_tokens"], label("output_tokens"))
-    elif energy == "gpu_energy_kwh":
-        amount *= J_PER_KWH / _positive(row["requests"], label("requests"))
-    return Measured(where, request, amount)
-
-
-def _rounded(cell: str) -> str:
-    """A mean of token counts as a whole number; anything else as it is, to be refused with its text."""
-    try:
-        return f"{float(cell):.0f}"
-    except ValueError:
-        return cell
-
-
-def _positive(cell: str, label: str) -> float:
-    try:
-        number = float(cell)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise UsageError(f"{label}: {cell!r} is not a number above 0")
-    return number
+            cells = {str(key): str(value) for key, value in row.items()}
+            yield measured_row(cells, energy, f"{path}, row {number}")
 
 
 def _row(one: HardwareCalibration) -> dict[str, Any]:

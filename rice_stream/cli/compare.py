@@ -7,19 +7,14 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
-from rice_stream.cli.requests import number, option_name
-from rice_stream.cli.times import instant
-from rice_stream.errors import UsageError
-from rice_stream.estimator.registry import METHOD_NAMES
-from rice_stream.instants import FOREVER_S, SECOND_US, epoch_us
-from rice_stream.meter.what_if import Change
-from rice_stream.quantities import PRECISIONS
-from rice_stream.reports.comparison import Traffic
+from rice_stream.cli.request_options import method_option, option_name, precision_option, profile_option
+from rice_stream.cli.times import moment
+from rice_stream.meter.what_if import change_of
 from rice_stream.reports.comparison import compare as compare_traffic
+from rice_stream.reports.comparison import traffic_of
 from rice_stream.runtime.opening import open_estimator, open_store, token_defaults
 from rice_stream.store.views import WINDOWS_S
 
-_NUMBERS = ("devices", "batch_size", "pue", "rci_gco2e_per_kwh")
 _G_PER_KG = 1000
 
 
@@ -35,59 +30,41 @@ _G_PER_KG = 1000
 @click.option("--hardware", help="Such as H100.")
 @click.option("--devices", metavar="X")
 @click.option("--batch-size", metavar="X")
-@click.option("--precision", type=click.Choice(PRECISIONS))
-@click.option("--profile", help="Serving profile: batch1, interactive, throughput or one of the settings.")
+@precision_option
+@profile_option
 @click.option("--pue", metavar="X")
 @click.option("--rci-gco2e-per-kwh", metavar="X")
-@click.option("--method", "method_name", type=click.Choice(METHOD_NAMES))
+@method_option
 @json_option
 @pass_session
 def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
     """What recorded traffic would have emitted on another model, in another region, or served otherwise.
 
-    Both sides are computed anew from the records with one method, so that only what you change differs. Tokens stay as they
-    were: another model may need more or fewer for the same answer.
+    Both sides are computed from the records with one method, so that only what you change differs. Tokens stay as they were:
+    another model may need more or fewer for the same answer.
 
     Example: rice-stream compare --tenant acme --window 30d --model gpt-4o-mini --region azure:swedencentral
     """
     settings = session.settings
     estimator = open_estimator(settings, given["method_name"])
-    change = _change(given)
+    change = change_of(given, option_name)
     change.check(estimator.method)
+    traffic = traffic_of(
+        datetime.now(UTC),
+        tenant=given["tenant"],
+        model=given["only_model"],
+        window=given["window"],
+        start=moment("--from", given["start"]),
+        end=moment("--to", given["end"]),
+    )
     document = compare_traffic(
         open_store(settings),
-        _traffic(given),
+        traffic,
         change,
         estimator=estimator.at(time.time_ns() // 1000),
         defaults=token_defaults(settings),
     )
     answer(document, as_json=as_json, human=lambda: _show(document))
-
-
-def _change(given: dict[str, Any]) -> Change:
-    words: dict[str, Any] = {
-        name: given[name] for name in ("model", "region", "provider", "hardware", "precision", "profile")
-    }
-    numbers: dict[str, Any] = {
-        name: None if given[name] is None else number(given[name], name, option_name(name)) for name in _NUMBERS
-    }
-    return Change(**words, **numbers)
-
-
-def _traffic(given: dict[str, Any]) -> Traffic:
-    start, end, window = given["start"], given["end"], given["window"]
-    if window is not None and (start is not None or end is not None):
-        raise UsageError("--window says it all: leave out --from and --to, or give them without --window")
-    if start is None and end is None:
-        now_us = epoch_us(datetime.now(UTC))
-        from_us, to_us = now_us - WINDOWS_S[window or "24h"] * SECOND_US, now_us + 1
-    else:
-        from_at, to_at = instant("--from", start), instant("--to", end)
-        from_us = 0 if from_at is None else epoch_us(from_at)
-        to_us = FOREVER_S * SECOND_US if to_at is None else epoch_us(to_at)
-        if from_us >= to_us:
-            raise UsageError(f"--from must lie before --to, which is not included; got {start} and {end}")
-    return Traffic(from_us, to_us, given["tenant"], given["only_model"])
 
 
 def _show(document: dict[str, Any]) -> None:

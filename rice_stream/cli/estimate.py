@@ -3,22 +3,22 @@
 import csv
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 from rich.progress import Progress
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
-from rice_stream.cli.requests import described, open_table, option_name
+from rice_stream.cli.csv_files import open_table, whole_file
+from rice_stream.cli.request_options import option_name, served_options
 from rice_stream.errors import UsageError
 from rice_stream.estimator.registry import METHOD_NAMES
-from rice_stream.meter.estimating import Described, estimate_all, estimate_each
+from rice_stream.meter.described import Described, described
+from rice_stream.meter.estimating import estimate_all, estimate_each
 from rice_stream.meter.estimator_at import EstimatorAt
-from rice_stream.quantities import PRECISIONS
 from rice_stream.runtime.opening import open_estimator
 
 IMPACTS, ENDS = ("embodied_gco2e", "water_l"), ("low", "mid", "high")
@@ -42,20 +42,10 @@ _ROWS_AT_ONCE = 20_000
 @click.option("--model", help="Model name, in any of its spellings.")
 @click.option("--params-total-b", metavar="X", help="Instead of a model: billions of parameters.")
 @click.option("--params-active-b", metavar="Y", help="Active ones of a mixture of experts, in billions.")
+@click.option("--kv-bytes-per-token", metavar="X")
 @click.option("--input-tokens", metavar="N")
 @click.option("--output-tokens", metavar="N")
-@click.option("--cache-read-input-tokens", metavar="N", help="How many of the input tokens were cached.")
-@click.option("--region", help="Such as azure:swedencentral, eu-west-1 or SE.")
-@click.option("--provider", help="Such as openai or aws.bedrock.")
-@click.option("--pue", metavar="X")
-@click.option("--rci-gco2e-per-kwh", metavar="X")
-@click.option("--hardware", help="Such as H100.")
-@click.option("--devices", metavar="X")
-@click.option("--batch-size", metavar="X", help="Requests decoded together; may be an average.")
-@click.option("--precision", type=click.Choice(PRECISIONS))
-@click.option("--kv-bytes-per-token", metavar="X")
-@click.option("--method", "method_name", type=click.Choice(METHOD_NAMES))
-@click.option("--profile", help="Serving profile: batch1, interactive or throughput.")
+@served_options
 @click.option(
     "--csv", "csv_in", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A table of requests."
 )
@@ -97,32 +87,9 @@ def estimate(
             human=lambda: STDERR.print(f"{rows:,} rows estimated."),
         )
         return
-    request = described({name: value for name, value in given.items() if value is not None}, option_name)
+    request = described(given, option_name)
     document = estimate_all([request], estimator_of(default_method))[0].values
     answer(document, as_json=as_json, human=lambda: _show(document))
-
-
-@contextmanager
-def _whole_file(target: Path) -> Iterator[TextIO]:
-    """Opened for writing; it becomes `target` when all is written, and what was there stays where something goes wrong.
-
-    So the answers may be written over the requests. What is no plain file (a pipe, a device) is written to directly.
-    """
-    if target.exists() and not target.is_file():
-        with target.open("w", newline="", encoding="utf-8") as stream:
-            yield stream
-        return
-    unfinished = target.with_name(f"{target.name}.unfinished")
-    try:
-        stream = unfinished.open("w", newline="", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--out {target}: cannot be written: {error.strerror}") from error
-    try:
-        with stream:
-            yield stream
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _estimate_table(source: Path, target: Path, estimator_of: Callable[[str], EstimatorAt], default_method: str) -> int:
@@ -130,7 +97,7 @@ def _estimate_table(source: Path, target: Path, estimator_of: Callable[[str], Es
     count = 0
     with (
         open_table(source) as reading,
-        _whole_file(target) as writing,
+        whole_file(target, "--out") as writing,
         Progress(console=STDERR, transient=True) as progress,
     ):
         reader = csv.reader(reading)

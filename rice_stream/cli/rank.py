@@ -6,16 +6,11 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
-from rice_stream.cli.requests import described, option_name
-from rice_stream.errors import UsageError
-from rice_stream.estimator.registry import METHOD_NAMES
-from rice_stream.meter.ranking import PER_OUTPUT_TOKENS, Ranked, rank_document, rank_models
-from rice_stream.quantities import PRECISIONS
-from rice_stream.reference.types import KNOWN_MODEL_RUNGS
+from rice_stream.cli.request_options import option_name, served_options
+from rice_stream.meter.described import described
+from rice_stream.meter.ranking import PER_OUTPUT_TOKENS, Ranked, models_to_rank, rank_document, rank_models
 from rice_stream.runtime.opening import open_estimator
 
-SMALLEST_B = 1.0
-"""Smaller models are ranked when they are asked for: no hosted service is built on them."""
 _MG_PER_G = 1000
 
 
@@ -24,17 +19,7 @@ _MG_PER_G = 1000
 @click.option("--search", metavar="WORDS", help="Rank the models of the table that match, as in `rice-stream models`.")
 @click.option("--input-tokens", metavar="N", default="1000", show_default=True)
 @click.option("--output-tokens", metavar="N", default="300", show_default=True)
-@click.option("--cache-read-input-tokens", metavar="N", help="How many of the input tokens were cached.")
-@click.option("--region", help="Such as azure:swedencentral, eu-west-1 or SE.")
-@click.option("--provider", help="Such as openai or aws.bedrock.")
-@click.option("--pue", metavar="X")
-@click.option("--rci-gco2e-per-kwh", metavar="X")
-@click.option("--hardware", help="Such as H100.")
-@click.option("--devices", metavar="X")
-@click.option("--batch-size", metavar="X", help="Requests decoded together; may be an average.")
-@click.option("--precision", type=click.Choice(PRECISIONS))
-@click.option("--method", "method_name", type=click.Choice(METHOD_NAMES))
-@click.option("--profile", help="Serving profile: batch1, interactive, throughput or one of the settings.")
+@served_options
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The N lowest only.")
 @json_option
 @pass_session
@@ -58,36 +43,12 @@ def rank(
     Example: rice-stream rank --input-tokens 2000 --output-tokens 300 --region azure:swedencentral
     """
     estimator = open_estimator(session.settings, method_name)
-    if models and search:
-        raise UsageError("--search: give models with --model, or words to search with, not both")
     now_us = time.time_ns() // 1000
-    names = list(models)
-    if not names:
-        names = _names(estimator.reference.search_models(search or "", at_us=now_us), search)
-    cells = {name: value for name, value in given.items() if value is not None}
-    request = described({**cells, "model": names[0]}, option_name)
+    names = models_to_rank(estimator.reference, now_us, models=models, search=search)
+    request = described({**given, "model": names[0]}, option_name)
     ranked = rank_models(names, request, estimator.at(now_us))
-    shown = ranked[:limit]
-    document = {
-        "input_tokens": request.input_tokens,
-        "output_tokens": request.output_tokens,
-        "region": shown[0].estimated.values["region"],
-        "method": shown[0].estimated.values["method"],
-        "versions": shown[0].estimated.values["versions"],
-        "models_total": len(ranked),
-        "rows": rank_document(shown, request),
-    }
-    answer(document, as_json=as_json, human=lambda: _show(shown, len(ranked), document))
-
-
-def _names(rows: list[dict[str, Any]], search: str | None) -> list[str]:
-    """The models to rank of a search's answer. UsageError where it found none."""
-    if search:
-        found = [row["model_id"] for row in rows if row["rung"] in KNOWN_MODEL_RUNGS]
-        if not found:
-            raise UsageError(f"--search {search!r}: no model of the table matches; see `rice-stream models`")
-        return found
-    return [row["model_id"] for row in rows if not row["benchmark_only"] and row["params_total_b"]["mid"] >= SMALLEST_B]
+    document = rank_document(ranked, request, limit)
+    answer(document, as_json=as_json, human=lambda: _show(ranked[:limit], len(ranked), document))
 
 
 def _show(shown: list[Ranked], total: int, document: dict[str, Any]) -> None:

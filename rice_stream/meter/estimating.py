@@ -10,41 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rice_stream.basis import basis_names
-from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Context, Estimates, Impacts, Requests
+from rice_stream.meter.described import Described
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factors import FactorUse, ServiceKey
 from rice_stream.quantities import Range
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """One request. `model` or `params_total_b` is needed; tokens are inclusive, per request."""
-
-    input_tokens: int
-    output_tokens: int
-    cache_read_input_tokens: int = 0
-    model: str | None = None
-    params_total_b: float | None = None
-    params_active_b: float | None = None
-    provider: str | None = None
-    region: str | None = None
-    hardware: str | None = None
-    devices: float | None = None
-    batch_size: float | None = None
-    precision: str | None = None
-    kv_bytes_per_token: float | None = None
-    pue: float | None = None
-    rci_gco2e_per_kwh: float | None = None
-    profile: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.model is None and self.params_total_b is None:
-            raise UsageError("model: give a model name, or its size as params_total_b (billions of parameters)")
-        if self.params_active_b is not None and self.params_active_b > (self.params_total_b or self.params_active_b):
-            raise UsageError("params_active_b: cannot be larger than params_total_b")
-        if self.cache_read_input_tokens > self.input_tokens:
-            raise UsageError("cache_read_input_tokens: cannot exceed input_tokens, which includes them")
 
 
 @dataclass(frozen=True, slots=True)

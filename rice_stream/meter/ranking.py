@@ -9,10 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rice_stream.errors import UsageError
-from rice_stream.meter.estimating import Described, RequestEstimate, estimate_all
+from rice_stream.meter.described import Described
+from rice_stream.meter.estimating import RequestEstimate, estimate_all
 from rice_stream.meter.estimator_at import EstimatorAt
+from rice_stream.reference.lookup import Reference
+from rice_stream.reference.types import KNOWN_MODEL_RUNGS
 
 PER_OUTPUT_TOKENS = 1000
+SMALLEST_B = 1.0
+"""Smaller models (1e9 parameters) are ranked when they are asked for: no hosted service is built on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,27 @@ class Ranked:
     facility_energy_wh: tuple[float, float, float]
     uncertain_against: tuple[str, ...]
     """Ranked models whose range of energy overlaps this one's: which of the two is lower is not certain."""
+
+
+def models_to_rank(
+    reference: Reference, at_us: int, *, models: Sequence[str] = (), search: str | None = None
+) -> list[str]:
+    """The given models; else those of the table that match the search's words; else all that a service may be built on.
+
+    Raises:
+        UsageError: both models and words are given, or no model of the table matches.
+    """
+    if models and search:
+        raise UsageError("--search: give models with --model, or words to search with, not both")
+    if models:
+        return list(models)
+    rows = reference.search_models(search or "", at_us=at_us)
+    if search:
+        found = [row["model_id"] for row in rows if row["rung"] in KNOWN_MODEL_RUNGS]
+        if not found:
+            raise UsageError(f"--search {search!r}: no model of the table matches; see `rice-stream models`")
+        return found
+    return [row["model_id"] for row in rows if not row["benchmark_only"] and row["params_total_b"]["mid"] >= SMALLEST_B]
 
 
 def rank_models(models: Sequence[str], request: Described, estimator: EstimatorAt) -> list[Ranked]:
@@ -72,8 +98,23 @@ def _three(ends: dict[str, float]) -> tuple[float, float, float]:
     return ends["low"], ends["mid"], ends["high"]
 
 
-def rank_document(ranked: Sequence[Ranked], request: Described) -> list[dict[str, Any]]:
-    """The rows of `rice-stream rank --json`. Amounts per 1,000 output tokens are null where none are put out."""
+def rank_document(ranked: Sequence[Ranked], request: Described, limit: int | None = None) -> dict[str, Any]:
+    """The answer of `rice-stream rank --json`, with the `limit` lowest models; `ranked` are all of them."""
+    shown = ranked[:limit]
+    values = shown[0].estimated.values
+    return {
+        "input_tokens": request.input_tokens,
+        "output_tokens": request.output_tokens,
+        "region": values["region"],
+        "method": values["method"],
+        "versions": values["versions"],
+        "models_total": len(ranked),
+        "rows": _rows(shown, request),
+    }
+
+
+def _rows(ranked: Sequence[Ranked], request: Described) -> list[dict[str, Any]]:
+    """One row a model. Amounts per 1,000 output tokens are null where none are put out."""
     shown = {one.model for one in ranked}
     return [
         {

@@ -13,21 +13,13 @@ import numpy as np
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.site import SiteCorrection
-from rice_stream.meter.estimating import Described, estimate_all
+from rice_stream.meter.estimating import estimate_all
 from rice_stream.meter.estimator_at import EstimatorAt
+from rice_stream.meter.measured_rows import Measured
 
 RATIO_MAX = 20.0
 """Measured over predicted, either way, beyond which a row says more about its units than about the hardware."""
 NOMINAL = 0.80
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One measured row: `gpu_j` is the energy of all its GPUs for ONE request, in joules. `where` names file and row."""
-
-    where: str
-    request: Described
-    gpu_j: float
 
 
 @dataclass(frozen=True, slots=True)

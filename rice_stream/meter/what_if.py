@@ -3,13 +3,14 @@
 The starting point is a row of `factor_use`, so everything that is not changed stays as it was when the event was recorded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Context, Method
 from rice_stream.estimator.registry import METHOD_NAMES
+from rice_stream.meter.described import value_of
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.recompute import context_of, rci_of
 from rice_stream.quantities import Range
@@ -50,6 +51,17 @@ class Change:
         """Name -> value of everything that changes."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
+
+
+def change_of(values: Mapping[str, object], label: Callable[[str], str] = str) -> Change:
+    """A change from texts or plain values by the names of its fields; None and a blank text leave a field as it was.
+
+    Raises:
+        UsageError: a value that is not allowed; it names the field by its label, and what is allowed.
+    """
+    return Change(
+        **{field.name: value_of(field.name, values.get(field.name), label(field.name)) for field in fields(Change)}
+    )
 
 
 class Place(NamedTuple):

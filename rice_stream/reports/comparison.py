@@ -6,6 +6,7 @@ themselves were made with another method. What was recorded is given beside them
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Context, Method
-from rice_stream.instants import FOREVER_S, SECOND_US, rfc3339
+from rice_stream.instants import SECOND_US, epoch_us, rfc3339
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, SiteFactors
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.ranking import overlap
@@ -21,12 +22,15 @@ from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.what_if import Change, Place, as_recorded, changed
 from rice_stream.quantities import MICRO, UNKNOWN
+from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
+from rice_stream.store.views import WINDOWS_S
 
 RECORDS_AT_ONCE = 50_000
+WINDOW_DEFAULT = "24h"
 _TOKENS = ("input_tokens", "output_tokens")
 _ENDS = ("low", "mid", "high")
 
@@ -38,6 +42,31 @@ class Traffic(NamedTuple):
     to_us: int
     tenant: str | None = None
     model: str | None = None
+
+
+def traffic_of(
+    now: datetime,
+    *,
+    tenant: str | None = None,
+    model: str | None = None,
+    window: str | None = None,
+    start: TimeBound = None,
+    end: TimeBound = None,
+) -> Traffic:
+    """The records of a window until now, or from `start` up to (not including) `end`; with neither, of the last day.
+
+    Days are days of UTC: one stretch holds for all tenants.
+
+    Raises:
+        UsageError: an unknown window, a window beside bounds, or bounds that contradict each other.
+    """
+    check_window(window, start, end)
+    if start is not None or end is not None:
+        return Traffic(*bounds_us(start, end, "UTC"), tenant, model)
+    if window is not None and window not in WINDOWS_S:
+        raise UsageError(f"--window {window}: choose from {', '.join(WINDOWS_S)}")
+    now_us = epoch_us(now)
+    return Traffic(now_us - WINDOWS_S[window or WINDOW_DEFAULT] * SECOND_US, now_us + 1, tenant, model)
 
 
 def compare(
@@ -70,7 +99,7 @@ def compare(
             total[side].add(one)
     return {
         "tenant": traffic.tenant,
-        "window": {"from": _bound(traffic.from_us), "to": _bound(traffic.to_us)},
+        "window": {"from": bound_text(traffic.from_us), "to": bound_text(traffic.to_us)},
         "change": change.stated(),
         "method": method.name,
         "versions": estimator.versions,
@@ -96,11 +125,6 @@ class _Sums:
         self.prompts += prompts
         for name, value in values.items():
             self.values[name] += value
-
-
-def _bound(moment_us: int) -> str | None:
-    """An end of the window; None where it is open."""
-    return None if moment_us in (0, FOREVER_S * SECOND_US) else rfc3339(moment_us)
 
 
 def _check_retention(connection: Connection, from_us: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import text
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import DAY_S, FOREVER_S, MINUTE_S, SECOND_US, SLOT_S, rfc3339
+from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES, MICRO
 from rice_stream.reports.spans import Span, calendar_spans, clip, day_text, hull, split_at_buckets
 from rice_stream.reports.sums import (
@@ -28,6 +28,7 @@ from rice_stream.reports.sums import (
     impact_sums,
 )
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.windows import bound_text
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
@@ -166,18 +167,14 @@ def _added(rows: Iterable[list[int]]) -> list[int]:
 def _describe(window: str | None, ranges: dict[str, tuple[int, int]]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": window,
-        "from": _or_none(min(from_us for from_us, _ in ranges.values())),
-        "to": _or_none(max(to_us for _, to_us in ranges.values())),
+        "from": bound_text(min(from_us for from_us, _ in ranges.values())),
+        "to": bound_text(max(to_us for _, to_us in ranges.values())),
     }
     if len(set(ranges.values())) > 1:
         described["time_zones"] = {
-            zone: {"from": _or_none(from_us), "to": _or_none(to_us)} for zone, (from_us, to_us) in ranges.items()
+            zone: {"from": bound_text(from_us), "to": bound_text(to_us)} for zone, (from_us, to_us) in ranges.items()
         }
     return described
-
-
-def _or_none(bound_us: int) -> str | None:
-    return None if bound_us in (0, FOREVER_S * SECOND_US) else rfc3339(bound_us)
 
 
 def _named(fields: tuple[str, ...], group: Group) -> dict[str, Any]:

@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import FOREVER_S, MINUTE_S, SECOND_US, day_start, epoch_us, in_utc
+from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc
 from rice_stream.reports.sums import FIELDS
+from rice_stream.reports.windows import TimeBound, bounds_us, check_window
 from rice_stream.store.views import WINDOWS_S
 
 WINDOWS = (*WINDOWS_S, "mtd")
-
-TimeBound = datetime | date | None
-"""An instant, a local day of each tenant (its first instant), or no bound at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +41,7 @@ class TotalsQuery:
             raise UsageError(f"--by {', '.join(unknown)}: choose from {', '.join(FIELDS)}")
         if self.window is not None and self.window not in WINDOWS:
             raise UsageError(f"--window {self.window}: choose from {', '.join(WINDOWS)}")
-        if self.window is not None and (self.start is not None or self.end is not None):
-            raise UsageError("--window says it all: leave out --from and --to, or give them without --window")
+        check_window(self.window, self.start, self.end)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -56,11 +53,7 @@ class TotalsQuery:
         """(from, to) in epoch microseconds for the tenants of a time zone. UsageError: from is not before to."""
         if self.window is not None:
             return _window_us(self.window, time_zone, now)
-        from_us = 0 if self.start is None else _bound_us(self.start, time_zone)
-        to_us = FOREVER_S * SECOND_US if self.end is None else _bound_us(self.end, time_zone)
-        if from_us >= to_us:
-            raise UsageError(f"--from must lie before --to, which is not included; got {self.start} and {self.end}")
-        return from_us, to_us
+        return bounds_us(self.start, self.end, time_zone)
 
 
 def _window_us(window: str, time_zone: str, now: datetime) -> tuple[int, int]:
@@ -71,9 +64,3 @@ def _window_us(window: str, time_zone: str, now: datetime) -> tuple[int, int]:
         return epoch_us(day_start(now.astimezone(place).date().replace(day=1), place)), to_s * SECOND_US
     from_s = now_s - WINDOWS_S[window]
     return (from_s - from_s % MINUTE_S) * SECOND_US, to_s * SECOND_US
-
-
-def _bound_us(bound: datetime | date, time_zone: str) -> int:
-    if isinstance(bound, datetime):
-        return epoch_us(in_utc(bound))
-    return epoch_us(day_start(bound, ZoneInfo(time_zone)))

@@ -11,9 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from rice_stream import quantities
-from rice_stream.cli.requests import described, option_name
+from rice_stream.cli.request_options import option_name
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.events.canonical import CanonicalEvent, WireEvent
+from rice_stream.meter.described import described
 from rice_stream.meter.serving_overrides import parse_overrides
 from rice_stream.quantities import (
     BATCH_SIZE_LIMITS,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.method import Context, Estimates, Requests
-from rice_stream.meter.estimating import Described, estimate_all
+from rice_stream.meter.described import Described
+from rice_stream.meter.estimating import estimate_all
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.quantities import Range

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rice_stream.estimator.loading import load_calibrated
-from rice_stream.meter.estimating import Described
+from rice_stream.meter.described import Described
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.ranking import overlap, rank_models

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from rice_stream.estimator.registry import load_method
-from rice_stream.meter.estimating import Described, estimate_all
+from rice_stream.meter.described import Described
+from rice_stream.meter.estimating import estimate_all
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.reference.loader import load_reference
