@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from rice_stream.events.records import RawRecord
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.sandbox.demo.options import DemoOptions
-from rice_stream.sandbox.traffic.oddities import Oddities
-from rice_stream.sandbox.traffic.traffic import live_traffic
+from rice_stream.sandbox.demo.traffic import demo_traffic
 
 MEASURES = ("carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
 
@@ -61,21 +60,9 @@ def _by_weight(names: NDArray[np.str_], weights: NDArray[np.int64]) -> list[str]
     return [str(distinct[i]) for i in np.argsort(-sums, kind="stable")]
 
 
-def traffic(options: DemoOptions, now: datetime, duration_s: float | None) -> Any:
-    """The demo's events from `now` on: production-shaped, with what goes wrong in production."""
-    return live_traffic(
-        seed=options.seed,
-        tenants=options.tenants,
-        rate_per_s=options.rate_per_s,
-        now=now,
-        duration_s=duration_s,
-        oddities=Oddities(),
-    )
-
-
 def forecast(pipeline: Pipeline, options: DemoOptions, now: datetime, horizon_s: float) -> TrafficForecast:
     """Estimate the first `horizon_s` seconds of the traffic with the worker's own pipeline; no record is stored."""
-    events = list(traffic(options, now, horizon_s))
+    events = list(demo_traffic(options, now, horizon_s))
     batch = pipeline.prepare([_as_chunk(events)], time.time_ns() // 1000)
     columns = batch.records.columns
     order = np.argsort(columns["ended_at_us"], kind="stable")

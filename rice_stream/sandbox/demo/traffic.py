@@ -1,19 +1,34 @@
-"""Sends the demo's traffic to Kafka at its own pace."""
+"""The demo's traffic: what it is, and sending it to Kafka at its own pace."""
 
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
+from typing import Any
 
 from rice_stream.kafka.config import KafkaConfig
-from rice_stream.sandbox.demo.forecast import traffic
 from rice_stream.sandbox.demo.options import DemoOptions
+from rice_stream.sandbox.traffic.oddities import Oddities
 from rice_stream.sandbox.traffic.send import Destination, SendReport, send
+from rice_stream.sandbox.traffic.traffic import live_traffic
 
 # Between the making of the source and the first event.
 _LEAD_S = 1.0
 
 # Shorter than a production sender's: somebody is watching.
 _DELIVERY_TIMEOUT_S = 15.0
+
+
+def demo_traffic(options: DemoOptions, now: datetime, duration_s: float | None) -> Iterator[dict[str, Any]]:
+    """The demo's events from `now` on: production-shaped, with what goes wrong in production."""
+    return live_traffic(
+        seed=options.seed,
+        tenants=options.tenants,
+        rate_per_s=options.rate_per_s,
+        now=now,
+        duration_s=duration_s,
+        oddities=Oddities(),
+    )
 
 
 class TrafficSource:
@@ -33,7 +48,7 @@ class TrafficSource:
 
     def run(self) -> SendReport:
         """Send until the demo's seconds are over, or `finish`. ServiceUnavailableError: as `send` raises."""
-        events = traffic(self._options, self.starts_at, self._options.seconds)
+        events = demo_traffic(self._options, self.starts_at, self._options.seconds)
         # Drawing what is under way at the start takes a moment: done before the start, so that the first second is whole.
         first = list(islice(events, 1))
         return send(

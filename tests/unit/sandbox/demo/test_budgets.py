@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from rice_stream.sandbox.demo.budgets import PLAN, demo_budgets
-from rice_stream.sandbox.demo.forecast import MEASURES, TrafficForecast, traffic
+from rice_stream.sandbox.demo.forecast import MEASURES, TrafficForecast
 from rice_stream.sandbox.demo.options import DemoOptions
+from rice_stream.sandbox.demo.traffic import demo_traffic
 
 WEIGHTS = {"big": 5, "second": 4, "third": 3, "fourth": 2, "fifth": 1}
 
@@ -89,7 +90,7 @@ def test_fewer_tenants_and_tenants_without_emissions_still_give_budgets() -> Non
 def test_the_same_seed_gives_the_same_traffic_whenever_it_starts() -> None:
     """What the forecast rests on: only times and ids differ between two starts."""
     options, start = DemoOptions(rate_per_s=50), datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
-    runs = [list(traffic(options, now, 3.0)) for now in (start, start + timedelta(hours=7, seconds=0.7))]
+    runs = [list(demo_traffic(options, now, 3.0)) for now in (start, start + timedelta(hours=7, seconds=0.7))]
     moved = ("event_id", "started_at", "ended_at")
     first, second = ([{k: v for k, v in event.items() if k not in moved} for event in run] for run in runs)
     assert len(first) > 100
