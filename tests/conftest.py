@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support import cases
+
 pytest_plugins = ["tests.support.services", "tests.support.databases", "tests.support.worker_fixtures"]
 
 # How long an example takes is no property of ours: machines are slow at times.
@@ -14,6 +16,11 @@ settings.load_profile("suite")
 
 SERVERS = {"kafka", "postgres"}
 """The fixtures that start one."""
+
+
+def pytest_report_header() -> str:
+    """What a reader needs to run the same cases again."""
+    return cases.described()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,6 +20,8 @@ _OPTIONS = {
     "isolation.level": "read_committed",
     "queued.max.messages.kbytes": 16 * 1024,
 }
+_GATHER_S = 0.1
+"""How long to wait for so many: at the end of a log, for nothing."""
 _SILENCE_MAX_S = 60.0
 """How long the broker may give nothing while there is something left to read."""
 
@@ -59,7 +61,7 @@ class TopicLog:
         self._consumer.assign([TopicPartition(part.topic, part.partition, part.low) for part in left.values()])
         heard_s = time.monotonic()
         while left:
-            messages = self._consumer.consume(RECORDS_MAX, timeout=1.0)
+            messages = self._consumer.consume(RECORDS_MAX, timeout=_GATHER_S)
             if messages:
                 heard_s = time.monotonic()
             elif time.monotonic() - heard_s > _SILENCE_MAX_S:

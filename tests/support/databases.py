@@ -1,4 +1,5 @@
-"""Databases for tests: `database` runs a test on SQLite and on PostgreSQL, `sqlite` and `postgresql` on that one alone.
+"""Databases for tests: `database` runs a test on SQLite and on PostgreSQL, `sqlite` and `postgresql` on that one alone;
+`either_database` is one of both in each run.
 
 Each kind makes empty databases, migrated ones, and a migrated one that is quick to get because tests take turns at it.
 `engine` and `store` are that one, opened: a test that asks for either runs on every kind.
@@ -19,6 +20,7 @@ from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.store import schema
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
+from tests.support.cases import some
 from tests.support.reports_store import Store, open_store
 from tests.support.services import start_again
 
@@ -154,6 +156,20 @@ def postgresql(postgres: PostgresServer) -> Iterator[PostgresDatabases]:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def database(request: pytest.FixtureRequest) -> Databases:
     """Every kind of database: the test runs once on each."""
+    databases: Databases = request.getfixturevalue(request.param)
+    return databases
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which kind it is for a test that asks for either."""
+    if "either_database" in metafunc.fixturenames:
+        kinds = some(metafunc.definition.nodeid, ["sqlite", "postgresql"], 1)
+        metafunc.parametrize("either_database", kinds, indirect=True)
+
+
+@pytest.fixture
+def either_database(request: pytest.FixtureRequest) -> Databases:
+    """For long tests of what hardly depends on the database: one kind in each run, both in a drill."""
     databases: Databases = request.getfixturevalue(request.param)
     return databases
 

@@ -38,6 +38,7 @@ def kafka() -> Iterator[KafkaServer]:
     # Tests of crashes would otherwise wait 6 s and more for the group to notice each.
     with KafkaServer(directory, config={"group.min.session.timeout.ms": "1000"}) as server:
         yield server
+        server.kill()  # quicker than a stop, and nobody needs its data
     GUARD.delete_directory(directory)
 
 
@@ -47,6 +48,7 @@ def postgres() -> Iterator[PostgresServer]:
     directory = temporary_directory("rice-tests-postgres-")
     with PostgresServer(directory) as server:
         yield server
+        server.kill()
     GUARD.delete_directory(directory)
 
 

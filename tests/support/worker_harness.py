@@ -23,6 +23,7 @@ from sqlalchemy import Engine, text
 from rice_stream.sandbox.stack.processes import ChildProcess
 from rice_stream.store.engine import open_engine
 from tests.support.databases import Databases
+from tests.support.places import ROOT
 from tests.support.waiting import wait_until
 
 T = TypeVar("T")
@@ -39,6 +40,8 @@ class CommandProcess:
 
     def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
         # A child of ours gets a small environment: `env` adds the settings and becomes the command, with the same pid.
+        # What runs is this checkout, whichever one the interpreter's environment has installed.
+        environment = {"PYTHONPATH": str(ROOT), **environment}
         settings = [f"{name}={value}" for name, value in environment.items()]
         env = shutil.which("env")
         assert env is not None
@@ -168,9 +171,9 @@ class Deployment:
         self._commands.append(worker)
         return worker
 
-    def finish(self, **settings: object) -> WorkerProcess:
-        """A worker that works until nothing is left to do, and says so with exit code 0."""
-        worker = self.start_worker("--until-idle", "1", **settings)
+    def finish(self, *, idle_s: float = 0.2, **settings: object) -> WorkerProcess:
+        """A worker that works until nothing has been left to do for a while, and says so with exit code 0."""
+        worker = self.start_worker("--until-idle", str(idle_s), **settings)
         assert worker.wait(WORK_DEADLINE_S) == 0, worker.log
         return worker
 

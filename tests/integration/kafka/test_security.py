@@ -153,16 +153,19 @@ def test_workers_get_in_by_every_mechanism_and_not_with_a_wrong_password(
     )
     with closing(deployment):
         sender, make = Sender(deployment), EventMaker(81)
-        for settings in ways_in(certificates):
+        good = ways_in(certificates)
+        unknown_authority = {name: value for name, value in good[3].items() if name != "kafka_ssl_ca_location"}
+        kept_out = [
+            deployment.start_worker(**at(secure_kafka, settings))
+            for settings in ({**good[2], "kafka_sasl_password": "wrong"}, unknown_authority)
+        ]
+        for settings in good:
             for _ in range(20):
                 sender.send_event(make())
             sender.confirm()
             deployment.finish(**at(secure_kafka, settings))
             assert deployment.recorded() == len(sender.truth.events), settings
-        good = ways_in(certificates)
-        unknown_authority = {name: value for name, value in good[3].items() if name != "kafka_ssl_ca_location"}
-        for settings in ({**good[2], "kafka_sasl_password": "wrong"}, unknown_authority):
-            worker = deployment.start_worker(**at(secure_kafka, settings))
+        for worker in kept_out:
             assert worker.wait(WORK_DEADLINE_S) == 3, worker.log
             assert "Traceback" not in worker.log
             assert "Kafka" in worker.log

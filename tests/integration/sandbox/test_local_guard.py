@@ -17,6 +17,7 @@ import pytest
 from rice_stream.sandbox.stack import guard_process
 from rice_stream.sandbox.stack.guard_process import is_alive
 from rice_stream.sandbox.stack.ports import accepts_connections
+from tests.support.cases import some
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.services
@@ -99,11 +100,15 @@ def temporary(shared_directory: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("script", "end"),
-    [
-        pytest.param(STACK_SCRIPT, signal.SIGKILL, id="stack-killed"),
-        pytest.param(STACK_SCRIPT, signal.SIGINT, id="stack-interrupted"),
-        pytest.param(POSTGRES_SCRIPT, signal.SIGTERM, id="postgres-terminated"),
-    ],
+    some(
+        "ends of a holder",
+        [
+            pytest.param(STACK_SCRIPT, signal.SIGKILL, id="stack-killed"),
+            pytest.param(STACK_SCRIPT, signal.SIGINT, id="stack-interrupted"),
+            pytest.param(POSTGRES_SCRIPT, signal.SIGTERM, id="postgres-terminated"),
+        ],
+        2,
+    ),
 )
 def test_nothing_outlives_the_holder(script: str, end: signal.Signals, temporary: Path) -> None:
     """After kill -9, Ctrl-C or SIGTERM of the holder its java, postgres, backends and guardian end; files vanish."""
@@ -120,7 +125,7 @@ def test_nothing_outlives_the_holder(script: str, end: signal.Signals, temporary
         assert report["port"] is None or not accepts_connections(report["port"])
 
 
-@pytest.mark.parametrize("program", ["java", "initdb"])
+@pytest.mark.parametrize("program", some("starting programs", ["java", "initdb"], 1))
 def test_nothing_outlives_a_holder_killed_while_starting(program: str, temporary: Path) -> None:
     """kill -9 in the middle of the start, while storage is being formatted, leaves nothing either."""
     temporary.chmod(0o755)

@@ -2,7 +2,6 @@
 
 import json
 import random
-import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from rice_stream.sandbox.stack.processes import poll_until
+from tests.support.cases import drawn, size
 from tests.support.waiting import wait_until
 from tests.support.worker_harness import Deployment, WorkerProcess
 from tests.support.worker_truth import Event, EventMaker, Sender, assert_exact, measures_of
@@ -143,12 +143,11 @@ def assert_announced(deployment: Deployment, changes: Iterable[Change]) -> None:
 
 
 def test_every_crossing_is_announced_under_random_kills_of_two_workers(deployment: Deployment) -> None:
-    """24 budgets of all kinds, two workers that judge all of them, six kills at random moments between commit, judgement
-    and publication; and a rolling window that empties while nothing arrives: all changes, no other, ids unique."""
-    seed = secrets.randbits(32)
-    print(f"kills are drawn from seed {seed}")
-    draw = random.Random(seed)
-    events = recent_events(61, 6000)
+    """24 budgets of all kinds, two workers that judge all of them, kills (three, in a drill twelve) at random moments
+    between commit, judgement and publication; and a rolling window that empties while nothing arrives: all changes, no
+    other, ids unique."""
+    draw, kills = drawn("alerts"), size(3, 12)
+    events = recent_events(61, 1000 * kills)
     budgets, changes = budgets_for(deployment, events)
     leaving = {"name": "window", "tenant_id": "leaving", "limit_gco2e": "0.001", "period": "rolling-24h"}
     apply_budgets(deployment, [*budgets, leaving])
@@ -231,7 +230,7 @@ def test_alerts_published_but_not_marked_are_published_again_under_the_same_ids(
         worker.kill()
         assert undelivered(deployment) == 3
         locker.exec_driver_sql("SELECT pg_advisory_unlock(61)")
-    deployment.finish()
+    deployment.finish(idle_s=1)
     assert undelivered(deployment) == 0
     assert Counter(message["id"] for _, message in deployment.alerts_on_topic()).most_common()[-1][1] >= 2
     assert_announced(deployment, changes)

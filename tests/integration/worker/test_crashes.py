@@ -1,10 +1,8 @@
 """kill -9 of workers at random moments under load: afterwards everything counts exactly once."""
 
-import random
-import secrets
-
 from rice_stream.sandbox.stack.processes import poll_until
 from rice_stream.store.watching import watch_user
+from tests.support.cases import drawn, size
 from tests.support.databases import Databases
 from tests.support.worker_harness import Deploy, Deployment, WorkerProcess
 from tests.support.worker_load import Load
@@ -19,12 +17,11 @@ NO_COMMIT_SHARE = 0.2
 
 
 class Killer:
-    """Kills workers of a deployment at moments drawn from a seed."""
+    """Kills workers of a deployment at moments drawn from the run's seed."""
 
-    def __init__(self, deployment: Deployment, seed: int, **settings: object) -> None:
-        print(f"kills are drawn from seed {seed}")
+    def __init__(self, deployment: Deployment, **settings: object) -> None:
         self._deployment = deployment
-        self._random = random.Random(seed)
+        self._random = drawn("crashes")
         self._settings = {**SETTINGS, **settings}
         self.workers: list[WorkerProcess] = []
 
@@ -48,20 +45,20 @@ class Killer:
             self.workers.pop().kill()
 
 
-def test_twenty_kills_under_load_with_every_record_sent_twice(deployment: Deployment) -> None:
-    """One worker killed 4 times, then 16 kills among two workers; every record twice, hours out of order, poison in
-    between, and users whose own totals are asked for in the middle of it: records, totals, quarantine and offsets are
-    exactly what was sent."""
-    killer = Killer(deployment, secrets.randbits(32))
+def test_kills_under_load_with_every_record_sent_twice(deployment: Deployment) -> None:
+    """One worker killed twice, then six kills among two workers (in a drill 4 and 16); every record twice, hours out of
+    order, poison in between, and users whose own totals are asked for in the middle of it: records, totals, quarantine
+    and offsets are exactly what was sent."""
+    killer = Killer(deployment)
     sender = Sender(deployment)
     watch_user(deployment.engine, "tenant-1", "u-1")
     with Load(sender, seed=21) as load:
-        for _ in range(4):
+        for _ in range(size(2, 4)):
             killer.start()
             killer.kill_one()
         watch_user(deployment.engine, "tenant-2", "u-2")
         killer.start()
-        for _ in range(14):
+        for _ in range(size(4, 14)):
             killer.start()
             killer.kill_one()
         watch_user(deployment.engine, "tenant-3", "u-3")
@@ -75,12 +72,12 @@ def test_twenty_kills_under_load_with_every_record_sent_twice(deployment: Deploy
 
 
 def test_kills_under_load_on_sqlite(deploy: Deploy, sqlite: Databases) -> None:
-    """The same with one worker and fewer kills, on the other store."""
+    """The same with one worker and fewer kills (one, in a drill three), on the other store."""
     deployment = deploy(sqlite)
-    killer = Killer(deployment, secrets.randbits(32))
+    killer = Killer(deployment)
     sender = Sender(deployment)
     with Load(sender, seed=22) as load:
-        for _ in range(3):
+        for _ in range(size(1, 3)):
             killer.start()
             killer.kill_one()
         load.finish()

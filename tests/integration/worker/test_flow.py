@@ -44,9 +44,9 @@ def send_every_shape(sender: Sender, make: EventMaker) -> None:
         sender.send(refused, rejected_items=[0])
 
 
-def test_every_shape_reaches_records_totals_and_quarantine(deploy: Deploy, database: Databases) -> None:
+def test_every_shape_reaches_records_totals_and_quarantine(deploy: Deploy, either_database: Databases) -> None:
     """Two topics; objects, arrays, NDJSON, CloudEvents both ways; all of it once, and offsets at every end."""
-    deployment = deploy(database, topics=2)
+    deployment = deploy(either_database, topics=2)
     sender, make = Sender(deployment), EventMaker(11)
     watch_user(deployment.engine, "tenant-1", "u-1")
     send_every_shape(sender, make)
@@ -62,10 +62,10 @@ def test_every_shape_reaches_records_totals_and_quarantine(deploy: Deploy, datab
 
 
 def test_an_event_sent_again_is_one_event_and_with_other_content_a_conflict(
-    deploy: Deploy, database: Databases
+    deploy: Deploy, either_database: Databases
 ) -> None:
     """Repeats come back after hours, in other partitions and shapes; what contradicts is kept beside, never counted."""
-    deployment = deploy(database)
+    deployment = deploy(either_database)
     sender, make = Sender(deployment), EventMaker(12)
     events = [make() for _ in range(500)]
     for event in events:
@@ -87,10 +87,10 @@ def test_an_event_sent_again_is_one_event_and_with_other_content_a_conflict(
 
 
 def test_sigterm_under_load_acks_what_is_stored_and_the_next_worker_repeats_nothing(
-    deploy: Deploy, database: Databases
+    deploy: Deploy, either_database: Databases
 ) -> None:
     """Exit code 0 within seconds, and then stored == acked: the second worker meets not one duplicate."""
-    deployment = deploy(database)
+    deployment = deploy(either_database)
     sender, make = Sender(deployment), EventMaker(13)
     send_ahead(sender, make, 8000)
     worker = deployment.start_worker(batch_events_max=500)

@@ -100,10 +100,10 @@ def test_nothing_of_an_open_transaction_is_read_before_it_commits(deployment: De
 
 
 def test_a_compacted_topic_with_real_gaps_is_read_to_its_end(
-    deploy: Deploy, kafka: KafkaServer, database: Databases
+    deploy: Deploy, kafka: KafkaServer, either_database: Databases
 ) -> None:
     """The log cleaner has removed records in the middle of chunks: what is left is counted, the gaps are no loss."""
-    deployment = deploy(database, partitions=2)
+    deployment = deploy(either_database, partitions=2)
     clean_quickly(kafka, deployment.topic)
     make = EventMaker(33)
     producer = Producer({"bootstrap.servers": deployment.bootstrap_servers, "log_level": 0})
