@@ -66,20 +66,29 @@ def of_scope(event: dict[str, Any], scope: dict[str, str]) -> bool:
     return event["tenant_id"] == "acme" and all(names[name] == value for name, value in scope.items())
 
 
-def summed(store: Store, events: list[dict[str, Any]], scope: dict[str, str], period: Period) -> Consumed:
-    """The records of the events in scope and period, added up one by one."""
+Recorded = list[tuple[datetime, dict[str, Any]]]
+"""(end of the prompt, its record) of some events."""
+
+
+def recorded(store: Store, events: list[dict[str, Any]], scope: dict[str, str]) -> Recorded:
+    """The records of the events in scope."""
+    records = {row["event_id"]: row for row in store.rows("SELECT * FROM prompt_record")}
+    return [
+        (datetime.fromisoformat(event["ended_at"]), records[event["event_id"]])
+        for event in events
+        if of_scope(event, scope)
+    ]
+
+
+def summed(records: Recorded, scope: dict[str, str], period: Period) -> Consumed:
+    """Those of the records that lie in the period, added up one by one."""
     # Narrower scopes begin and end on quarter hours: a rolling window of them is up to two of them longer.
     bucket = timedelta(minutes=15 if scope else 1)
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     start = period.start - (period.start - epoch) % bucket
     end = period.end + (epoch - period.end) % bucket
-    chosen = {
-        event["event_id"]
-        for event in events
-        if of_scope(event, scope) and start <= datetime.fromisoformat(event["ended_at"]) < end
-    }
-    rows = [row for row in store.rows("SELECT * FROM prompt_record") if row["event_id"] in chosen]
-    return Consumed(**{name: sum(row[name] for row in rows) for name in Consumed.__slots__})
+    chosen = [record for ended_at, record in records if start <= ended_at < end]
+    return Consumed(**{name: sum(record[name] for record in chosen) for name in Consumed.__slots__})
 
 
 def budget_of(scope: dict[str, str], period: str, zone: str) -> Budget:
@@ -102,13 +111,14 @@ class TestConsumption:
         """Every kind of scope, every period, zones on both sides of UTC, at instants where days and months meet."""
         watch_user(store.engine, "acme", "u-1")
         events = traffic(store, 700, seed=1)
+        records = {tuple(scope.items()): recorded(store, events, scope) for scope in SCOPES}
         cache: dict[Any, Consumed] = {}
         wrong = []
         with reading(store.engine) as connection:
             for (budget, scope), now in product(list(budgets()), NOWS):
                 period = period_at(budget, now)
                 key = (tuple(scope.items()), period)
-                cache[key] = cache.get(key) or summed(store, events, scope, period)
+                cache[key] = cache.get(key) or summed(records[key[0]], scope, period)
                 if consumed_in(connection, budget, period) != cache[key]:
                     wrong.append((budget.name, scope, now.isoformat()))
         assert not wrong, f"{len(wrong)} differ, first {wrong[0]}"
