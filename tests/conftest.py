@@ -8,7 +8,12 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import cases
 
-pytest_plugins = ["tests.support.services", "tests.support.databases", "tests.support.worker_fixtures"]
+pytest_plugins = [
+    "tests.support.services",
+    "tests.support.databases",
+    "tests.support.worker_fixtures",
+    "tests.support.cli_running",
+]
 
 # How long an example takes is no property of ours: machines are slow at times.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
