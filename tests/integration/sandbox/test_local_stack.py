@@ -85,13 +85,22 @@ def test_a_stack_serves_records_and_rows_keeps_them_and_sees_no_other_stack(
         assert execute(second.postgres.conninfo("rice"), "SELECT answer FROM kept") == [(42,)]
 
 
-def test_kafka_keeps_address_and_records_across_restart_and_kill(
+def test_kafka_keeps_address_and_records_across_stop_and_kill_and_names_a_taken_port(
     kafka: KafkaServer, topic_factory: TopicFactory
 ) -> None:
-    """Confirmed records survive an orderly restart and a SIGKILL, at the same address."""
+    """Confirmed records survive an orderly stop and a SIGKILL, at the same address. When somebody took the port while it
+    was down, the error says which port, and what to do."""
     topic, address = topic_factory(), kafka.bootstrap_servers
     produce(address, topic, b"1")
-    kafka.restart()
+    kafka.stop()
+    port = int(address.rpartition(":")[2])
+    with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        squatter.bind(("127.0.0.1", port))
+        squatter.listen()
+        with pytest.raises(ServiceUnavailableError, match=rf"port {port} .* is taken.*stop"):
+            kafka.start()
+    kafka.start()
     produce(address, topic, b"2")
     kafka.kill()
     assert not kafka.is_running
@@ -132,19 +141,6 @@ def test_postgres_is_durable_by_default_tunable_and_needs_no_open_install(
     (shared_directory / "private").chmod(0o700)
     with PostgresServer(shared_directory / "tuned", settings={"work_mem": "8MB"}, install=install) as tuned:
         assert dict(execute(tuned.conninfo(), show))["work_mem"] == "8192"
-
-
-def test_a_taken_port_is_an_error_that_names_it(kafka: KafkaServer) -> None:
-    """A broker whose port was taken while it was down says which port, and what to do."""
-    port = int(kafka.bootstrap_servers.rpartition(":")[2])
-    kafka.stop()
-    with socket.socket() as squatter:
-        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        squatter.bind(("127.0.0.1", port))
-        squatter.listen()
-        with pytest.raises(ServiceUnavailableError, match=rf"port {port} .* is taken.*stop"):
-            kafka.start()
-    kafka.start()
 
 
 def test_a_directory_in_use_is_an_error_that_says_so(kafka: KafkaServer, postgres: PostgresServer) -> None:

@@ -136,7 +136,7 @@ def test_a_broker_that_stays_away_is_an_error_naming_it(
     def cut_off() -> Iterator[Event]:
         for number, event in enumerate(replay_events(trace)):
             if number == 50:
-                kafka.kill()
+                kafka.stop()
             yield event
 
     try:
