@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -172,7 +173,7 @@ def test_workers_get_in_by_every_mechanism_and_not_with_a_wrong_password(
         assert_exact(deployment, sender.truth)
 
 
-def at(kafka: SecureKafka, settings: dict[str, object]) -> dict[str, object]:
+def at(kafka: SecureKafka, settings: dict[str, object]) -> dict[str, Any]:
     """The settings with the address of their protocol's listener."""
     port = kafka.secure_ports[str(settings["kafka_security_protocol"])]
     return {**settings, "kafka_bootstrap_servers": f"{LOOPBACK}:{port}"}
