@@ -181,7 +181,7 @@ def send_leaving(sender: Sender) -> float:
     """One event at the old end of the rolling 24 hours, whose minute leaves them soon; returns when."""
     now_s = time.time()
     minute_s = now_s // 60 * 60
-    if now_s - minute_s > 40:  # leave the workers enough time to judge it before
+    if now_s - minute_s > 30:  # leave the workers enough time to judge it before
         minute_s += 60
     make = EventMaker(62)
     ended_at = datetime.fromtimestamp(minute_s + 59 - 86_400, UTC).isoformat().replace("+00:00", "Z")
