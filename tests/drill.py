@@ -22,9 +22,10 @@ from tests.support.places import ROOT
 REPORT = ROOT / "docs" / "drill.md"
 WORKER = tuple(
     f"tests/integration/worker/test_{name}.py"
-    for name in ("alerts", "crashes", "offsets", "outages", "quarantine", "rebalance")
+    for name in ("alerts", "crashes", "flow", "offsets", "outages", "quarantine", "rebalance")
 )
-DATABASES = ("tests/unit/store", "tests/unit/reports", "tests/integration/store", "tests/integration/reports")
+SANDBOX = ("tests/integration/sandbox/test_local_guard.py", "tests/integration/sandbox/test_demo.py")
+DATABASES = ("tests/behaviours", "tests/integration/store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Result:
 
 def _suite(*paths: str, **environment: str) -> Command:
     arguments = ("-m", "pytest", "-q", "-x", "--durations=3", "-p", "no:cacheprovider", "--timeout=86400", *paths)
-    return Command(arguments, {"RICE_REQUIRE_SERVICES": "1", **environment})
+    return Command(arguments, {"RICE_REQUIRE_SERVICES": "1", "DRILL": "1", **environment})
 
 
 def _schedules(store: str, first: int) -> Callable[[int], Iterator[Command]]:
@@ -74,13 +75,14 @@ def _fuzz(size: int) -> Iterator[Command]:
 
 def _properties(size: int) -> Iterator[Command]:
     for seed in range(size):
-        yield _suite("tests/properties", f"--hypothesis-seed={seed}", "--ignore=tests/properties/events/formats")
+        ignored = "--ignore=tests/properties/events/formats"
+        yield _suite("tests/properties", f"--hypothesis-seed={seed}", ignored, CASES_SEED=str(seed))
 
 
 def _rounds(*paths: str) -> Callable[[int], Iterator[Command]]:
     def commands(size: int) -> Iterator[Command]:
-        for _ in range(size):
-            yield _suite(*paths)
+        for number in range(size):
+            yield _suite(*paths, CASES_SEED=str(number))
 
     return commands
 
@@ -120,6 +122,13 @@ PROOFS = (
         10,
         "rounds on real Kafka and PostgreSQL",
         _rounds(*WORKER),
+    ),
+    Proof(
+        "sandbox",
+        "a local stack and the demo leave no process and no file, however they end",
+        2,
+        "rounds on real Kafka and PostgreSQL",
+        _rounds(*SANDBOX),
     ),
     Proof(
         "databases",
