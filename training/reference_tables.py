@@ -21,7 +21,8 @@ from rice_stream.reference.reading import read_table
 from rice_stream.reference.tables import ALIASES, FALLBACKS, MODELS, PUE, RCI, WUE, Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from training.reference_models import Cells, Sheet, fallback_rows, model_rows, read_sheet
+from training.reference_fallbacks import fallback_rows
+from training.reference_models import Cells, Sheet, model_rows, read_sheet
 
 DATA = Path(__file__).resolve().parent.parent / "rice_stream" / "reference" / "data"
 

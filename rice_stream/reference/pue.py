@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from rice_stream.reference.effective_dates import Dated
 from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.reading import Row
-from rice_stream.reference.regions.regions import Place
+from rice_stream.reference.regions.regions import Region
 from rice_stream.reference.sources import SourceTable
 from rice_stream.reference.types import PueFactor
 
@@ -22,7 +22,7 @@ class PueTable:
         tables: Mapping[str, Sequence[Row]],
         sources: SourceTable,
         providers: ProviderTable,
-        places: Mapping[str, Place],
+        places: Mapping[str, Region],
     ) -> None:
         self._providers = providers
         self._places = places

@@ -5,14 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr
-from sqlalchemy import Engine, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError
 
 from rice_stream import __version__
 from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
@@ -23,7 +20,8 @@ from rice_stream.runtime.opening import open_method, open_reference, open_store
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.section import Rows
 from rice_stream.runtime.settings.settings import PREFIX, Settings
-from rice_stream.store.engine import reading, store_errors
+from rice_stream.store.database_facts import clock_us, masked_url, missing_file, server_version, time_zones, view_names
+from rice_stream.store.engine import Engine, store_errors
 from rice_stream.store.revisions import current_revision, head_revision
 
 MASK = "********"
@@ -80,7 +78,7 @@ def effective_settings(settings: Settings) -> dict[str, Any]:
     for name in settings.names():
         value = getattr(settings, name)
         if name == "database_url":
-            value = masked_url(value.get_secret_value())
+            value = masked_url(value.get_secret_value(), MASK)
         elif isinstance(value, SecretStr):
             value = MASK
         elif name.endswith("_url") and value is not None:
@@ -93,21 +91,6 @@ def effective_settings(settings: Settings) -> dict[str, Any]:
             value if isinstance(value, bool | int | float | list | dict) else _text(value)
         )
     return shown
-
-
-def masked_url(url: str) -> str:
-    """A database URL without its password, wherever it stands in it.
-
-    >>> masked_url("postgresql://rice:secret@db/rice?sslpassword=secret")
-    'postgresql://rice:***@db/rice?sslpassword=%2A%2A%2A'
-    """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        # Whatever it is, it may hold a password.
-        return MASK
-    hidden = {name: "***" if "pass" in name.lower() else value for name, value in parsed.query.items()}
-    return parsed.set(query=hidden).render_as_string(hide_password=True)
 
 
 def _masked_address(url: str) -> str:
@@ -143,7 +126,7 @@ def _estimation(settings: Settings, versions: dict[str, str | None]) -> Iterator
     try:
         method = open_method(settings)
     except RiceError as error:
-        yield _problem("method", str(error), "choose another RICE_METHOD, or install rice-stream anew")
+        yield _problem("method", str(error), "choose another RICE_METHOD, or install rice-stream again")
     else:
         versions["method"] = method.version
         yield _good("method", method.version)
@@ -190,8 +173,8 @@ def _lag(settings: Settings) -> Check:
 
 
 def _database(settings: Settings, versions: dict[str, str | None], now: Callable[[], datetime]) -> Iterator[Check]:
-    url = masked_url(settings.database_url.get_secret_value())
-    missing = _missing_file(settings)
+    stated = settings.database_url.get_secret_value()
+    url, missing = masked_url(stated, MASK), missing_file(stated)
     if missing is not None:
         # Opening it would make an empty one, and a check changes nothing.
         yield _problem("database", f"there is no file {missing}", _MIGRATE)
@@ -209,8 +192,7 @@ def _database(settings: Settings, versions: dict[str, str | None], now: Callable
         yield _problem("database", str(error), "correct RICE_DATABASE_URL")
         return
     try:
-        with reading(engine) as connection:
-            server = connection.scalar(text(_SERVER_VERSION[engine.dialect.name]))
+        server = server_version(engine)
         versions["database"] = f"{engine.dialect.name} {server}"
         versions["schema"] = current
         yield _good("database", f"{url} answers ({engine.dialect.name} {server})")
@@ -226,21 +208,8 @@ def _database(settings: Settings, versions: dict[str, str | None], now: Callable
         engine.dispose()
 
 
-_SERVER_VERSION = {"postgresql": "SHOW server_version", "sqlite": "SELECT sqlite_version()"}
-
-
-def _missing_file(settings: Settings) -> Path | None:
-    """The file of a SQLite database that does not exist yet."""
-    url = settings.database_url.get_secret_value()
-    if not url.startswith("sqlite") or "uri=true" in url:
-        return None
-    name = make_url(url).database
-    return Path(name) if name and name != ":memory:" and not Path(name).exists() else None
-
-
 def _views(engine: Engine) -> Check:
-    with reading(engine) as connection:
-        missing = sorted(set(VIEWS) - set(inspect(connection).get_view_names()))
+    missing = sorted(set(VIEWS) - view_names(engine))
     if missing:
         return _problem("views", f"missing: {', '.join(missing)}", _MIGRATE)
     return _good("views", ", ".join(VIEWS))
@@ -248,18 +217,15 @@ def _views(engine: Engine) -> Check:
 
 def _time_zones(engine: Engine) -> Check:
     """Every time zone in use has rules here and its months in the table that the month to date comes from."""
-    with reading(engine) as connection:
-        used = set(connection.scalars(text("SELECT time_zone FROM tenant UNION SELECT time_zone FROM budget")))
-        months = set(connection.scalars(text("SELECT DISTINCT time_zone FROM month_start")))
-        tenants = set(connection.scalars(text("SELECT DISTINCT time_zone FROM tenant")))
-    unknown = sorted(name for name in used if not _is_known(name))
+    zones = time_zones(engine)
+    unknown = sorted(name for name in zones.of_all if not _is_known(name))
     if unknown:
-        return _problem("time zones", f"no rules for {', '.join(unknown)}", "install the Python package tzdata anew")
-    without = sorted(tenants - months)
+        return _problem("time zones", f"no rules for {', '.join(unknown)}", "install the Python package tzdata again")
+    without = sorted(zones.of_tenants - zones.with_months)
     if without:
         what = "run `rice-stream tenant set TENANT --time-zone ZONE` for a tenant of each"
         return _problem("time zones", f"no months are kept for {', '.join(without)}", what)
-    return _good("time zones", f"{', '.join(sorted(used)) or 'none in use'}; rules {version('tzdata')}")
+    return _good("time zones", f"{', '.join(sorted(zones.of_all)) or 'none in use'}; rules {version('tzdata')}")
 
 
 def _is_known(name: str) -> bool:
@@ -273,12 +239,9 @@ def _is_known(name: str) -> bool:
 def _clock(engine: Engine, now: Callable[[], datetime]) -> Check:
     if engine.dialect.name == "sqlite":
         return _good("clock", "the database runs on this machine's clock")
-    with reading(engine) as connection:
-        before_us = epoch_us(now())
-        theirs_us = (
-            connection.scalar(text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")) or 0
-        )
-        after_us = epoch_us(now())
+    before_us = epoch_us(now())
+    theirs_us = clock_us(engine)
+    after_us = epoch_us(now())
     apart_s = max(before_us - theirs_us, theirs_us - after_us, 0) / SECOND_US
     detail = f"the database's clock and this machine's are {apart_s:.1f} s apart"
     if apart_s > CLOCK_SKEW_MAX_S:

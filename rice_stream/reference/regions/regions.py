@@ -20,7 +20,7 @@ _OTHER_SCOPE = {"direct": "lifecycle"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Region:
     """One row of regions.csv; `ladder` holds the ids to try after the place itself."""
 
     region_id: str
@@ -100,7 +100,7 @@ class RegionTable:
             return self._climb(self.places[found.region], scope, at_us, assumed="vendor")
         return self._climb(self.places[WORLD], scope, at_us)
 
-    def _climb(self, place: Place, scope: str, at_us: int, assumed: str = "") -> RegionFactor:
+    def _climb(self, place: Region, scope: str, at_us: int, assumed: str = "") -> RegionFactor:
         """Up the ladder of a place to the first row of the scope; then once more in the other scope, converted."""
         for converted, wanted in ((False, scope), (True, _OTHER_SCOPE.get(scope))):
             for step in (place.region_id, *place.ladder, WORLD):
@@ -112,7 +112,7 @@ class RegionTable:
         raise KeyError(WORLD)
 
     def _factor(
-        self, place: Place, found: Place, row: Intensity, scope: str, at_us: int, *, assumed: str, converted: bool
+        self, place: Region, found: Region, row: Intensity, scope: str, at_us: int, *, assumed: str, converted: bool
     ) -> RegionFactor:
         level = _level(found, converted=converted)
         rci = self._range(row, scope, self._width(place, found, level, scope))
@@ -138,7 +138,7 @@ class RegionTable:
             note=row.note,
         )
 
-    def _width(self, place: Place, found: Place, level: str, scope: str) -> _Spread:
+    def _width(self, place: Region, found: Region, level: str, scope: str) -> _Spread:
         """A country with several grids says less about a region inside it than one with a single grid."""
         inside_split = level == "country" and found.split_grid and place.region_id != found.region_id
         return self._spreads[(scope, "country_split" if inside_split else level)]
@@ -152,10 +152,10 @@ class RegionTable:
         world = self._climb(self.places[WORLD], scope, at_us).rci_gco2e_per_kwh
         return Range(min(rci.low, world.low), rci.mid, max(rci.high, world.high))
 
-    def _water(self, place: Place, at_us: int) -> tuple[float, str] | None:
+    def _water(self, place: Region, at_us: int) -> tuple[float, str] | None:
         return self._wue.get(place.region_id, at_us) or self._wue.get(f"fleet:{place.provider}", at_us)
 
-    def _market_value(self, place: Place, scope: str, at_us: int) -> float | None:
+    def _market_value(self, place: Region, scope: str, at_us: int) -> float | None:
         """Only rows that state a market-based value; none is ever computed from a share of clean energy."""
         for step in (place.region_id, *place.ladder):
             row = self._market.get(f"{step} {scope}", at_us)
@@ -168,13 +168,13 @@ class RegionTable:
         return self._rci.get(f"{region_id} {scope}", at_us)
 
 
-def _level(found: Place, *, converted: bool) -> str:
+def _level(found: Region, *, converted: bool) -> str:
     level = "region" if found.kind == "cloud_region" else found.kind
     return f"{level}_converted" if converted else level
 
 
-def _place(row: Row) -> Place:
-    return Place(
+def _place(row: Row) -> Region:
+    return Region(
         row.text("region_id"),
         row.text("kind"),
         row.text("provider"),

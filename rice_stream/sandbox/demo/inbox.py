@@ -5,15 +5,9 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
-
-from rice_stream.errors import ServiceUnavailableError
-from rice_stream.kafka.client import open_consumer, partitions_of, reason
 from rice_stream.kafka.config import KafkaConfig
+from rice_stream.kafka.following import follow
 from rice_stream.sandbox.demo.view import ArrivedAlert
-
-_POLL_S = 0.2
-_TIMEOUT_S = 30.0
 
 
 class AlertInbox:
@@ -36,22 +30,8 @@ class AlertInbox:
 
     def run(self, stop: threading.Event) -> None:
         """Receive until `stop` is set. ServiceUnavailableError: Kafka gave an error instead of a record."""
-        # The demo itself says what is wrong with Kafka; the client need not say it across the screen.
-        consumer = open_consumer(KafkaConfig(self._address), "rice-demo-inbox", {"log_level": 0})
-        try:
-            numbers = partitions_of(consumer, self._topic, _TIMEOUT_S)
-            consumer.assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in numbers])
-            while not stop.is_set():
-                for message in consumer.consume(100, timeout=_POLL_S):
-                    if message.error() is not None:
-                        raise KafkaException(message.error())
-                    self._receive(message.value() or b"")
-        except KafkaException as error:
-            raise ServiceUnavailableError(
-                f"Kafka at {self._address}, topic {self._topic!r}: {reason(error)}"
-            ) from error
-        finally:
-            consumer.close()
+        for value in follow(KafkaConfig(self._address), self._topic, "rice-demo-inbox", stop.is_set):
+            self._receive(value)
 
     def _receive(self, value: bytes) -> None:
         alert = parse_alert(json.loads(value), datetime.now(UTC).astimezone())

@@ -6,12 +6,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupState, KafkaException
-from confluent_kafka.admin import AdminClient
-
 from rice_stream.errors import RiceError
 from rice_stream.kafka.client import open_admin
 from rice_stream.kafka.config import KafkaConfig
+from rice_stream.kafka.groups import is_stable
 from rice_stream.sandbox.stack.ports import LOOPBACK, free_ports
 from rice_stream.sandbox.stack.processes import ChildProcess, poll_until
 
@@ -52,7 +50,7 @@ class WorkerProcess:
         admin = open_admin(KafkaConfig(bootstrap_servers), {"log_level": 0})
 
         def consumes() -> bool:
-            return self._is_ready() and _is_stable(admin, group_id)
+            return self._is_ready() and is_stable(admin, group_id, _REQUEST_TIMEOUT_S)
 
         if not poll_until(lambda: self._child.exit_code is not None or consumes(), _START_DEADLINE_S):
             raise RiceError(f"the worker was not ready after {_START_DEADLINE_S:g} s.{self._log_end()}")
@@ -86,12 +84,3 @@ class WorkerProcess:
 
     def _log_end(self) -> str:
         return f" The end of its log:\n{self._child.log_tail()}"
-
-
-def _is_stable(admin: AdminClient, group_id: str) -> bool:
-    """Whether the members of the group share its partitions, and none is about to join or leave."""
-    try:
-        group = admin.describe_consumer_groups([group_id], request_timeout=_REQUEST_TIMEOUT_S)[group_id].result()
-    except KafkaException:  # nobody has joined it yet
-        return False
-    return bool(group.state == ConsumerGroupState.STABLE)

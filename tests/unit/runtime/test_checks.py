@@ -9,8 +9,9 @@ import pytest
 
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.runtime import checks
-from rice_stream.runtime.checks import MASK, effective_settings, masked_url, run_checks
+from rice_stream.runtime.checks import MASK, effective_settings, run_checks
 from rice_stream.runtime.settings.loading import load_settings
+from rice_stream.store.database_facts import masked_url
 from tests.support.databases import Databases
 from tests.support.reports_store import Store, open_store
 
@@ -96,7 +97,7 @@ def test_no_secret_is_shown_wherever_it_stands() -> None:
         ["llm-requests"],
         None,
     )
-    assert masked_url("not a URL with a secret") == MASK
+    assert masked_url("not a URL with a secret", MASK) == MASK
 
 
 def test_a_missing_topic_is_named(store: Store, broker: dict[str, int | None]) -> None:

@@ -9,7 +9,8 @@ import pytest
 from rice_stream.reference.loader import read_layer
 from rice_stream.reference.reading import Row, read_table
 from rice_stream.reference.tables import FALLBACKS, MODELS
-from training.reference_models import ModelRows, fallback_rows, model_rows
+from training.reference_fallbacks import fallback_rows
+from training.reference_models import ModelRows, model_rows
 from training.reference_tables import BOOTSTRAP, GRID_OF, pue_rows, rci_rows, sheet_text
 
 COLUMNS = """
