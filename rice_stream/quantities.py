@@ -36,9 +36,9 @@ MEASURES = (
 IMPACT_COLUMNS = ("embodied_ugco2e", "water_ul")
 """Kept with a record beside its carbon, null where the method does not give them."""
 
-Precision = Literal["fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4"]
+PrecisionName = Literal["fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4"]
 """Number format of a model's weights."""
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+PRECISIONS: tuple[PrecisionName, ...] = get_args(PrecisionName)
 
 TOKENS_MAX = 2**31 - 1
 """Most tokens of one request: counts are stored as 32-bit integers."""
@@ -137,7 +137,7 @@ PARAMS_B_LIMITS = Limits(above=0, up_to=1_000_000)
 KV_BYTES_PER_TOKEN_LIMITS = Limits(at_least=0, up_to=1_000_000_000)
 """Key-value cache of one token; 0 for a model without attention."""
 
-Tokens = Annotated[int, TOKENS_LIMITS]
+TokenCount = Annotated[int, TOKENS_LIMITS]
 DefaultTokens = Annotated[int, DEFAULT_TOKENS_LIMITS]
 Devices = Annotated[float, DEVICES_LIMITS]
 BatchSize = Annotated[float, BATCH_SIZE_LIMITS]

@@ -1,6 +1,6 @@
 """The canonical event: what rice_stream knows of one LLM request. It holds counts and names, never prompt text.
 
-`CanonicalEvent` (pydantic) is the definition: what it accepts is accepted, what it rejects is quarantined with its
+`CanonicalEvent` (pydantic) is the definition: what it accepts is accepted, what it refuses is quarantined with its
 reason. `rice_stream.events.decoding` decodes the hot path with msgspec against `WireEvent`, the same fields as a flat struct;
 a property test holds the two together.
 """
@@ -25,7 +25,7 @@ from rice_stream.quantities import (
     Limits,
     Pue,
     RciGco2ePerKwh,
-    Tokens,
+    TokenCount,
     Utilisation,
 )
 
@@ -71,11 +71,11 @@ class CanonicalEvent(BaseModel):
     event_id: Name
     started_at: Time | None = None
     ended_at: Time
-    input_tokens: Tokens | None
-    cache_read_input_tokens: Tokens | None = None
-    cache_write_input_tokens: Tokens | None = None
-    output_tokens: Tokens | None
-    reasoning_output_tokens: Tokens | None = None
+    input_tokens: TokenCount | None
+    cache_read_input_tokens: TokenCount | None = None
+    cache_write_input_tokens: TokenCount | None = None
+    output_tokens: TokenCount | None
+    reasoning_output_tokens: TokenCount | None = None
     usage_quality: UsageQuality | None = None
     gateway_cache_hit: bool | None = None
     status: Status | None = None

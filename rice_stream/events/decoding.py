@@ -49,8 +49,10 @@ def decode_batch(
 def decode_blocks(
     records: Sequence[RawRecord], options: FormatOptions = DEFAULT_OPTIONS, partition: SourcePartition | None = None
 ) -> Iterator[tuple[EventColumns, Decoded]]:
-    """`decode_batch` block by block: whoever is done with a block before asking for the next one uses its memory again,
-    and that costs less than new memory does."""
+    """`decode_batch` block by block.
+
+    A caller that is done with a block before it asks for the next one uses its memory again, which costs less than new memory.
+    """
     for first in range(0, len(records), BLOCK_RECORDS):
         yield _decode_block(records[first : first + BLOCK_RECORDS], options, partition)
 

@@ -60,17 +60,20 @@ def read(record: RawRecord, options: FormatOptions = DEFAULT_OPTIONS) -> list[Ou
         return _canonical(record)
     value = without_registry_frame(record.value)
     if name in (AUTO, OTLP) and (value[:1] == _NEWLINE or _says_protobuf(record)):
-        items = otlp.decode_proto(value, ItemOrigin(record), options)
-        if items is not None:
-            return list(_outcomes(record, [(OTLP, value, None, item) for item in items]))
+        of_spans = otlp.decode_proto(value, ItemOrigin(record), options)
+        if of_spans is not None:
+            return list(_outcomes(record, [(OTLP, value, None, item) for item in of_spans]))
     texts = texts_of(value)
     if texts is None:
         return _not_json(record, value, name, options)
     envelope = header_attributes(record.headers)
+    objects = [JsonObject.read(text) for text in texts]
+    formats = [_format_of(obj, name, envelope) for obj in objects]
+    if all(chosen == CANONICAL for chosen in formats):
+        items = (canonical.decode_item(record, item, text, envelope) for item, text in enumerate(texts))
+        return [Outcome(CANONICAL, result) for result in items]
     rows: list[_Row] = []
-    for position, text in enumerate(texts):
-        obj = JsonObject.read(text)
-        chosen = _format_of(obj, name, envelope)
+    for position, (chosen, text, obj) in enumerate(zip(formats, texts, objects, strict=True)):
         origin = ItemOrigin(record, position, envelope)
         rows += [(chosen, text, obj, item) for item in _items(chosen, text, obj, origin, options)]
     return list(_outcomes(record, rows))

@@ -14,7 +14,7 @@ from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import Moment, milliseconds, moment
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.text_lengths import characters
-from rice_stream.events.formats.reading.usage_objects import Shape, read_usage, shape_of
+from rice_stream.events.formats.reading.usage_objects import UsageShape, read_usage, shape_of
 from rice_stream.events.formats.reading.values import first_text, text
 from rice_stream.events.records import Ignored, RefusedError
 
@@ -39,7 +39,7 @@ _OPENAI_MODELS = (
     "davinci",
     "computer-use",
 )
-_PROVIDER_OF_SHAPE: Mapping[Shape, str] = {
+_PROVIDER_OF_SHAPE: Mapping[UsageShape, str] = {
     "anthropic": "anthropic",
     "gemini": "gcp.gemini",
     "bedrock_converse": "aws.bedrock",
@@ -75,7 +75,7 @@ def _has_usage_field(obj: JsonObject) -> bool:
 def _event(reply: JsonObject, draft: EventDraft) -> EventFields | Ignored:
     if not _is_reply(reply):
         raise RefusedError(UNEXPECTED, "no field of a provider's reply")
-    usage = next((found for name in USAGE_FIELDS if isinstance(found := reply.value(name), dict)), {})
+    usage = next((value for name in USAGE_FIELDS if isinstance(value := reply.value(name), dict)), {})
     shape = shape_of(usage)
     if shape == "openai_responses" and text(reply.scalar("type")) == "message":
         # Anthropic's reply before it had caches: the classes are disjoint, and there are none.
@@ -113,7 +113,7 @@ def _goes_on(reply: JsonObject) -> bool:
     return bool(answers) and not any(answer and text(answer.scalar("finish_reason")) for answer in answers)
 
 
-def _provider(shape: Shape, model: str | None) -> str | None:
+def _provider(shape: UsageShape, model: str | None) -> str | None:
     """Only what the reply shows: many servers speak OpenAI's shape, so there the model's name must agree."""
     known = _PROVIDER_OF_SHAPE.get(shape)
     if known is None and model is not None and model.startswith(_OPENAI_MODELS):
@@ -123,11 +123,11 @@ def _provider(shape: Shape, model: str | None) -> str | None:
 
 def _times(reply: JsonObject) -> tuple[Moment | None, Moment | None]:
     """(end, start) as the reply says; Converse says how long it took."""
-    ended: Any = next((found for name in (*ENDED, *HEADER_DATES) if (found := _time(reply, name))), None)
+    ended: Any = next((time for name in (*ENDED, *HEADER_DATES) if (time := _time(reply, name))), None)
     at = moment(ended, "ended_at")
     # OpenAI's Responses carry both; elsewhere `created_at` is all there is.
     names = (*STARTED, "created_at") if _time(reply, "completed_at") else STARTED
-    started = moment(next((found for name in names if (found := _time(reply, name))), None), "started_at")
+    started = moment(next((time for name in names if (time := _time(reply, name))), None), "started_at")
     duration_us = milliseconds(reply.child("metrics").scalar("latencyMs"))
     if at is not None and started is None and duration_us is not None:
         started = Moment(at.us - duration_us, at.zone_assumed)

@@ -4,7 +4,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rice_stream.estimator.registry import MethodName
-from rice_stream.quantities import BatchSize, DefaultTokens, Devices, Precision, Pue, RciGco2ePerKwh, TdpW, Utilisation
+from rice_stream.quantities import (
+    BatchSize,
+    DefaultTokens,
+    Devices,
+    PrecisionName,
+    Pue,
+    RciGco2ePerKwh,
+    TdpW,
+    Utilisation,
+)
 from rice_stream.reference.types import RciScope
 from rice_stream.runtime.settings.section import JsonRows, Rows, Section, rows
 
@@ -43,7 +52,7 @@ class EstimatingSettings(Section):
     hardware: str | None = None
     devices: Devices | None = None
     batch_size: BatchSize | None = None
-    precision: Precision | None = None
+    precision: PrecisionName | None = None
     utilisation: Utilisation | None = None
     tdp_w: TdpW | None = None
     default_input_tokens: DefaultTokens = 1_000

@@ -1,6 +1,6 @@
 """LiteLLM's record of a finished batch -> its requests, each with an equal share of the tokens.
 
-As one event it would be a prompt of millions of tokens. LiteLLM writes the record anew whenever somebody asks for the
+As one event it would be a prompt of millions of tokens. LiteLLM writes the record again whenever somebody asks for the
 batch; its id and its own end make the requests the same ones each time.
 """
 

@@ -132,9 +132,9 @@ def _counts(payload: JsonObject, metadata: JsonObject) -> tuple[TokenCounts, dic
     )
     raw = read_usage(usage)
     # SpendLogs rows of newer versions keep the cache classes here.
-    more = metadata.child("additional_usage_values")
-    cache_read = count(more.value("cache_read_input_tokens"), "cache_read_input_tokens")
-    cache_write = count(more.value("cache_creation_input_tokens"), "cache_creation_input_tokens")
+    additional = metadata.child("additional_usage_values")
+    cache_read = count(additional.value("cache_read_input_tokens"), "cache_read_input_tokens")
+    cache_write = count(additional.value("cache_creation_input_tokens"), "cache_creation_input_tokens")
     counts = TokenCounts(
         input_tokens=count(payload.value("prompt_tokens"), "prompt_tokens"),
         cache_read=cache_read if raw.cache_read is None else raw.cache_read,

@@ -2,7 +2,7 @@
 
 OpenTelemetry's own names up to semantic conventions 1.36, from 1.37, and of the semantic-conventions-genai repository;
 OpenInference, Traceloop, vLLM, LiteLLM, Logfire, Pydantic AI, Langfuse, Vercel's AI SDK. docs/event-formats.md lists
-them; a test keeps the two alike.
+them; a test checks that the page and this list agree.
 """
 
 import ast
@@ -176,10 +176,10 @@ def usage_object(attributes: Attributes) -> dict[str, Any]:
     # Nearly always a repr of plain values, which differs from JSON in four spellings; the syntax tree does the rest.
     plain = written.replace("'", '"').replace("None", "null").replace("True", "true").replace("False", "false")
     try:
-        found = _ANY.decode(plain)
+        usage = _ANY.decode(plain)
     except JSON_ERRORS:
-        found = _from_repr(written)
-    return found if isinstance(found, dict) else {}
+        usage = _from_repr(written)
+    return usage if isinstance(usage, dict) else {}
 
 
 def read_counts(attributes: Attributes, raw_usage: Mapping[str, Any], *, cached_apart: bool = False) -> TokenCounts:

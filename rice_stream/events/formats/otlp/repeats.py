@@ -58,16 +58,16 @@ def repeats(spans: Sequence[OtlpSpan | Refusal], items: Sequence[Item]) -> set[i
         if isinstance(span, OtlpSpan) and isinstance(item, dict) and span.span_id and not span.is_log
     }
     inside = _inside_another(spans, calls)
-    standing = [call for position, call in calls.items() if position not in inside]
-    if len({call.span.scope for call in standing}) < 2:
+    outermost = [call for position, call in calls.items() if position not in inside]
+    if len({call.span.scope for call in outermost}) < 2:
         return set(inside)
-    seen_by = {call.position: {call.span.scope} for call in standing}
+    seen_by = {call.position: {call.span.scope} for call in outermost}
     for inner, outer in inside.items():
         if outer in seen_by:
             seen_by[outer].add(calls[inner].span.scope)
-    beside = _beside_another(standing, lambda call: call.response_id, _anywhere, seen_by)
-    rest = [call for call in standing if call.position not in beside]
-    return set(inside) | beside | _beside_another(rest, lambda call: call.tokens, _near, seen_by)
+    beside = _beside_another(outermost, lambda call: call.response_id, _anywhere, seen_by)
+    others = [call for call in outermost if call.position not in beside]
+    return set(inside) | beside | _beside_another(others, lambda call: call.tokens, _near, seen_by)
 
 
 def _inside_another(spans: Sequence[OtlpSpan | Refusal], calls: Mapping[int, _Call]) -> dict[int, int]:
@@ -77,7 +77,7 @@ def _inside_another(spans: Sequence[OtlpSpan | Refusal], calls: Mapping[int, _Ca
         for position, span in enumerate(spans)
         if isinstance(span, OtlpSpan) and span.span_id and not span.is_log
     }
-    found = {}
+    outer_of = {}
     for position, call in calls.items():
         inner = call.span
         for _ in range(_ANCESTORS_MAX):
@@ -86,10 +86,10 @@ def _inside_another(spans: Sequence[OtlpSpan | Refusal], calls: Mapping[int, _Ca
             if around is None or not isinstance(outer, OtlpSpan) or outer.span_id == call.span.span_id:
                 break
             if around in calls and _same_call(call, calls[around]):
-                found[position] = around
+                outer_of[position] = around
                 break
             inner = outer
-    return found
+    return outer_of
 
 
 def _same_call(one: _Call, other: _Call) -> bool:
@@ -110,27 +110,27 @@ def _beside_another(
     may_be_same: Callable[[_Call, _Call], bool],
     seen_by: Mapping[int, set[str]],
 ) -> set[int]:
-    """Of calls with the same mark at the same time, by instrumentations that the standing one has not seen yet."""
+    """Of calls with the same mark at the same time, by instrumentations that the one that is kept has not seen yet."""
     groups: dict[Hashable, list[_Call]] = defaultdict(list)
     # Spelled alike, so that their order is the order of their texts; of two that begin together the longer is first.
     for call in sorted(sorted(calls, key=lambda call: call.ended_at, reverse=True), key=lambda call: call.started_at):
         if mark(call) is not None:
             groups[mark(call)].append(call)
-    found = set()
+    repeating = set()
     for group in groups.values():
-        standing: list[tuple[_Call, datetime]] = []
+        kept: list[tuple[_Call, datetime]] = []
         for call in group:
             started, ended = datetime.fromisoformat(call.started_at), datetime.fromisoformat(call.ended_at)
             middle = started + (ended - started) / 2
-            for other, other_ended in reversed(standing[-_LOOK_BACK_MAX:]):
+            for other, other_ended in reversed(kept[-_LOOK_BACK_MAX:]):
                 seen = seen_by[other.position]
                 if call.span.scope not in seen and middle <= other_ended and may_be_same(call, other):
                     seen.add(call.span.scope)
-                    found.add(call.position)
+                    repeating.add(call.position)
                     break
             else:
-                standing.append((call, ended))
-    return found
+                kept.append((call, ended))
+    return repeating
 
 
 def _anywhere(one: _Call, other: _Call) -> bool:

@@ -194,8 +194,8 @@ def _place(span: OtlpSpan, raw_usage: Mapping[str, Any], draft: EventDraft) -> N
 
 def _charge(span: OtlpSpan, draft: EventDraft) -> None:
     def find(name: str) -> object:
-        found = span.attributes.get(name)
-        return span.resource.get(name) if found is None else found
+        own = span.attributes.get(name)
+        return span.resource.get(name) if own is None else own
 
     service = text(span.resource.get(names.SERVICE_NAME))
     # The SDKs' own name for a service that nobody named.

@@ -50,17 +50,17 @@ class AttributionRule:
             try:
                 compiled = re.compile(self.pattern)
                 if self.value is not None:
-                    # Reads the template, and so finds a group that the pattern has not; the outcome does not matter.
+                    # `sub` raises for a template that names a missing group; the result is not used.
                     compiled.sub(self.value, "")
             except (re.error, IndexError) as error:
                 raise UsageError(f"attribution rule for {self.attribute}: pattern: {error}") from error
             object.__setattr__(self, "_compiled", compiled)
 
-    def apply(self, found: str) -> str | None:
+    def apply(self, attribute_value: str) -> str | None:
         """The field's value, None where the rule does not say one."""
-        result: str | None = found
+        result: str | None = attribute_value
         if self._compiled is not None:
-            match = self._compiled.fullmatch(found)
+            match = self._compiled.fullmatch(attribute_value)
             if match is None:
                 return None
             result = match.expand(self.value) if self.value is not None else match.group(1 if match.re.groups else 0)

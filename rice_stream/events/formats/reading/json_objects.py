@@ -105,12 +105,12 @@ class JsonObject:
         raw = self._raw.get(path)
         if raw is not None:
             return self.tags(path) if memoryview(raw)[0] == _STRUCTURES[1] else self.scalar(path)
-        head, dot, rest = path.partition(".")
+        head, dot, tail = path.partition(".")
         while dot:
             if head in self._raw:
-                return self.child(head).find(rest)
-            more, dot, rest = rest.partition(".")
-            head = f"{head}.{more}"
+                return self.child(head).find(tail)
+            part, dot, tail = tail.partition(".")
+            head = f"{head}.{part}"
         return None
 
     def tags(self, name: str) -> list[str]:

@@ -42,9 +42,9 @@ def of_endpoint(address: object) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def _of_address(found: str) -> str | None:
+def _of_address(address: str) -> str | None:
     """Remembered: a stream of events calls few endpoints, over and over."""
-    host_match = _HOST.match(found)
+    host_match = _HOST.match(address)
     if host_match is None:
         return None
     host = host_match.group(1).lower()
@@ -53,7 +53,7 @@ def _of_address(found: str) -> str | None:
         if match:
             return prefix + match.group(1)
     if host.endswith("googleapis.com"):
-        location = _LOCATION.search(found)
+        location = _LOCATION.search(address)
         if location:
             return location.group(1) if location.group(1) in ("us", "eu") else f"gcp:{location.group(1)}"
     return None

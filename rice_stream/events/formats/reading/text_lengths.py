@@ -22,19 +22,19 @@ def characters(value: Any) -> int | None:
     >>> characters([{"role": "user", "content": "hello"}])
     5
     """
-    found: int | None = None
+    total: int | None = None
     waiting = [value]
     # A stack of our own: JSON nests deeper than Python recurses.
     while waiting:
         part = waiting.pop()
         if isinstance(part, str):
             if part not in _PLACEHOLDERS and part:
-                found = (found or 0) + len(part)
+                total = (total or 0) + len(part)
         elif isinstance(part, list):
             waiting += part
         elif isinstance(part, dict):
             waiting += [inner for key, inner in part.items() if key not in _NOT_TEXT]
-    return found
+    return total
 
 
 def characters_of_json(text: object) -> int | None:

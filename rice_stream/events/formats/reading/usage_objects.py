@@ -17,7 +17,7 @@ from typing import Any, Literal
 from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.values import count
 
-Shape = Literal["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock_converse", "none"]
+UsageShape = Literal["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock_converse", "none"]
 
 _GEMINI_KEYS = (
     *("promptTokenCount", "candidatesTokenCount", "totalTokenCount"),
@@ -27,7 +27,7 @@ _GEMINI_KEYS = (
 _ANTHROPIC_KEYS = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation", "inference_geo")
 
 
-def shape_of(usage: Mapping[str, Any]) -> Shape:
+def shape_of(usage: Mapping[str, Any]) -> UsageShape:
     """Whose usage object this is; `none` if it has no count that we know."""
     if any(key in usage for key in _GEMINI_KEYS):
         return "gemini"
