@@ -14,7 +14,7 @@ from benchmarks.harness import TOPIC, Row, rate_until, resident_bytes, seen, sta
 from benchmarks.traffic import events, produce
 from rice_stream.events.records import RawRecord
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
-from rice_stream.runtime.opening import open_pipeline
+from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.sandbox.stack.stack import LocalStack
 from rice_stream.store.batch import Records

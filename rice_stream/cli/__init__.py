@@ -1,57 +1,74 @@
-"""The command line. One small module per group of commands; `main` gathers them."""
+"""The command line: one module per command; `main` gathers them.
+
+What stands here is loaded by every call, `--version` included: it stays small.
+"""
 
 import importlib
-import logging
 import sys
-import tempfile
-import traceback
 from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 import click
 
 from rice_stream import __version__
-from rice_stream.cli.base import CommandGroup, Session
+from rice_stream.cli.base import CommandGroup, Session, fail
+from rice_stream.cli.extras import missing_extra
 
-_COMMANDS = {
-    "demo": "demo",
-    "local": "local",
-    "migrate": "migrate",
-    "worker": "worker",
-    "replay": "replay",
-    "ingest": "ingest",
-    "serve": "serve",
-    "coverage": "coverage",
-    "map": "map",
-    "estimate": "estimate",
-    "validate": "validate",
-    "calibrate": "calibrate",
-    "rank": "rank",
-    "compare": "compare",
-    "models": "models",
-    "regions": "regions",
-    "totals": "totals",
-    "verify": "verify",
-    "explain": "explain",
-    "quarantine": "quarantine",
-    "check": "check",
-    "budget": "budget",
-    "alerts": "alerts",
-    "tenant": "tenant",
+if TYPE_CHECKING:
+    from types import TracebackType
+
+COMMANDS = {
+    "demo": "Watch live traffic become grams of CO2e, with budget alerts arriving on Kafka.",
+    "local": "Run COMMAND with a throw-away real Kafka and PostgreSQL behind it.",
+    "migrate": "Bring the database to the schema of this version.",
+    "worker": "Consume events, estimate, account, judge budgets; until SIGTERM or SIGINT.",
+    "replay": "Send a trace or a file of events to the first events topic, and wait until the broker has confirmed all.",
+    "ingest": "Account the events of files: JSON lines, a JSON document, CSV, Parquet, OTLP in protobuf; gzipped or not.",
+    "serve": "Take events over HTTP and put them on Kafka; until SIGTERM or SIGINT.",
+    "coverage": "Models, regions and tenants that no table knows, most tokens first; and the carbon that rests on fallbacks.",
+    "map": "Say what a name of a tenant, model or region stands for, in events from then on.",
+    "estimate": "Energy and carbon of one request before it is sent, or of every row of a table.",
+    "validate": "Fit rice-calibrated anew without each model in turn, write docs/validation*.md, and print what must be reached.",
+    "calibrate": "Make a site profile from a table of measured rows; RICE_SITE_FILE then corrects every estimate of that hardware.",
+    "rank": "Models ordered by gCO2e per prompt and per 1,000 output tokens, with ranges, lowest first.",
+    "compare": "What recorded traffic would have emitted on another model, in another region, or served otherwise.",
+    "models": "Models with their parameters, sources and aliases; for a name that no row has, what it resolves to and by"
+    " which rung of the ladder.",
+    "regions": "Regions with their carbon intensity (lifecycle and direct), PUE and sources; or what a spelling resolves to.",
+    "totals": "Prompts, tokens, energy and carbon, by any names and over any time.",
+    "verify": "Recount every total from the records and compare with ==.",
+    "explain": "The arithmetic of one record, step by step, from what is stored with it.",
+    "quarantine": "Items that were refused: list, show, replay, drop.",
+    "check": "Look at settings, broker, topics, database, tables and versions; say what to do about each problem.",
+    "budget": "Carbon and energy budgets: set, list, status, remove, apply.",
+    "alerts": "State changes of budgets, latest first, and whether Kafka has confirmed them.",
+    "tenant": "Tenants and the time zone of their days and months.",
 }
-"""Command -> module of this package that has it under the same name. Loaded when used: the command line starts quickly."""
+"""Command -> the first sentence of its help. Each is in the module of this package that has its name, which is loaded when it
+is run: `--help` loads none."""
 
 
 class _LazyGroup(CommandGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = _COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"rice_stream.cli.{module}"), cmd_name)
+        try:
+            module = importlib.import_module(f"{__name__}.{cmd_name}")
+        except ModuleNotFoundError as error:
+            missing = missing_extra(error, cmd_name)
+            if missing is None:
+                raise
+            fail(missing)
+        command: click.Command = getattr(module, cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of `--help`, without loading the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -70,8 +87,11 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     ctx.obj = Session(config)
 
 
-def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _report_bug(kind: type[BaseException], error: BaseException, trace: "TracebackType | None") -> None:
     """An error that is ours: one line for the user, the traceback in a file for the report."""
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile("w", prefix="rice-stream-", suffix=".log", delete=False) as file:
         traceback.print_exception(kind, error, trace, file=file)
     click.echo(
@@ -82,7 +102,6 @@ def _report_bug(kind: type[BaseException], error: BaseException, trace: Tracebac
 def main() -> None:
     """Entry point of `rice-stream`."""
     sys.excepthook = _report_bug
-    logging.captureWarnings(True)  # noqa: FBT003
     try:
         cli.main(standalone_mode=True)
     except KeyboardInterrupt:

@@ -2,7 +2,8 @@
 
 import click
 
-from rice_stream.cli.base import Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import Session, answer, json_option, pass_session
+from rice_stream.cli.tables import table
 from rice_stream.reports.alerts import latest_alerts
 from rice_stream.runtime.opening import open_store
 

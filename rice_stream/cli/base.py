@@ -1,21 +1,25 @@
-"""What all commands share: settings, `--json`, errors as one line with an exit code, tables for people."""
+"""What all commands share: settings, `--json`, errors as one line with an exit code.
 
-import json
+Every command loads this module: what only some of them need (settings, rich) is loaded when it is asked for.
+"""
+
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from rice_stream.cli.extras import missing_extra
 from rice_stream.errors import RiceError
-from rice_stream.runtime.settings.loading import load_settings
-from rice_stream.runtime.settings.settings import Settings
 
-STDERR = Console(stderr=True, highlight=False)
-"""For logs, progress and remarks: stdout carries answers only."""
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
+    from rice_stream.runtime.settings.settings import Settings
 
 BAD_NEWS = 1
 """Exit code of a command that did its work and has bad news."""
@@ -23,19 +27,40 @@ BAD_NEWS = 1
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class StandardError:
+    """stderr, for logs, progress and remarks: stdout carries answers only."""
+
+    @cached_property
+    def console(self) -> "Console":
+        """What rich's progress bars are drawn on."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, markup=False)
+
+    def print(self, text: str) -> None:
+        """A remark for people, as plain text."""
+        click.echo(text, err=True)
+
+    def status(self, text: str) -> "AbstractContextManager[Status]":
+        """Shows, on a terminal, that something is under way."""
+        return self.console.status(text)
+
+
+STDERR = StandardError()
+
+
 class Session:
-    """What the command line says in general."""
+    """Options given before the command, and the settings loaded from them."""
 
     def __init__(self, config: Path | None) -> None:
         self._config = config
-        self._settings: Settings | None = None
 
-    @property
-    def settings(self) -> Settings:
+    @cached_property
+    def settings(self) -> "Settings":
         """Read when first asked for: help and pure commands need none."""
-        if self._settings is None:
-            self._settings = load_settings(self._config)
-        return self._settings
+        from rice_stream.runtime.settings.loading import load_settings
+
+        return load_settings(self._config)
 
 
 pass_session = click.make_pass_decorator(Session)
@@ -50,6 +75,11 @@ class CommandGroup(click.Group):
             return super().invoke(ctx)
         except RiceError as error:
             fail(error)
+        except ModuleNotFoundError as error:
+            missing = missing_extra(error, ctx.invoked_subcommand)
+            if missing is None:
+                raise
+            fail(missing)
 
 
 def fail(error: RiceError) -> NoReturn:
@@ -66,31 +96,8 @@ def json_option(function: Function) -> Function:
 def answer(document: dict[str, Any], *, as_json: bool, human: Callable[[], None]) -> None:
     """Print the document as JSON, or let `human` print it for a person."""
     if as_json:
+        import json
+
         click.echo(json.dumps(document, ensure_ascii=False, default=str))
     else:
         human()
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
-    """Print rows for a person; numbers are set to the right."""
-    view = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for index, name in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        view.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        view.add_row(*(_cell(value) for value in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # Piped or logged: whole lines, whatever the width of a terminal that is not there.
-        console.width = 240
-    console.print(view)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return str(value)

@@ -11,7 +11,8 @@ import click
 from rice_stream.alerting.budgets import remove_budget, set_budgets
 from rice_stream.budgets.definition import Bound, PeriodName
 from rice_stream.budgets.parsing import parse_budget
-from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer, json_option, pass_session
+from rice_stream.cli.tables import Styled, table
 from rice_stream.reports.budgets import budget_statuses, named_budget_status
 from rice_stream.runtime.budgets_file import read_budgets_file
 from rice_stream.runtime.opening import open_store
@@ -145,7 +146,6 @@ def _show(
 
 def _cells(row: dict[str, Any]) -> list[object]:
     narrowed = [f"{k.removesuffix('_id')} {row[k]}" for k in ("team_id", "project_id", "user_id", "model") if row[k]]
-    style = _STYLE[row["state"]]
     return [
         row["name"],
         row["tenant_id"],
@@ -155,5 +155,5 @@ def _cells(row: dict[str, Any]) -> list[object]:
         row["limit"],
         row["unit"],
         f"{row['ratio']:.1%}",
-        f"[{style}]{row['state']}[/]",
+        Styled(row["state"], _STYLE[row["state"]]),
     ]

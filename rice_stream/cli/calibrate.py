@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.csv_files import open_table
+from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
 from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.site import serialise_site
@@ -17,7 +18,7 @@ from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.measured_rows import Measured, energy_column, measured_row
 from rice_stream.meter.site_calibration import HardwareCalibration
 from rice_stream.meter.site_calibration import calibrate as calibrate_rows
-from rice_stream.runtime.opening import open_reference
+from rice_stream.runtime.opening_reference import open_reference
 
 
 @click.command()

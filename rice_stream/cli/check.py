@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.tables import Styled, table
 from rice_stream.errors import ServiceUnavailableError
 
 
@@ -38,7 +39,7 @@ def _show(result: dict[str, Any]) -> None:
     table(
         ["", "check", "found"],
         [
-            ["[green]ok[/]" if item["ok"] else "[red]PROBLEM[/]", item["name"], item["detail"]]
+            [Styled("ok", "green") if item["ok"] else Styled("PROBLEM", "red"), item["name"], item["detail"]]
             for item in result["checks"]
         ],
     )

@@ -6,13 +6,15 @@ from typing import Any
 
 import click
 
-from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.request_options import method_option, option_name, precision_option, profile_option
+from rice_stream.cli.tables import table
 from rice_stream.cli.times import moment
 from rice_stream.meter.what_if import change_of
 from rice_stream.reports.comparison import compare as compare_traffic
 from rice_stream.reports.comparison import traffic_of
-from rice_stream.runtime.opening import open_estimator, open_store, token_defaults
+from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
 from rice_stream.store.views import WINDOWS_S
 
 _G_PER_KG = 1000

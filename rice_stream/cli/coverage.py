@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import click
 
-from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.tables import table
 from rice_stream.reports.coverage import coverage as names_not_known
 from rice_stream.runtime.opening import open_store
 

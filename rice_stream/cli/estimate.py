@@ -11,15 +11,16 @@ from typing import Any
 import click
 from rich.progress import Progress
 
-from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.csv_files import open_table, whole_file
 from rice_stream.cli.request_options import option_name, served_options
+from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
 from rice_stream.estimator.registry import METHOD_NAMES
 from rice_stream.meter.described import Described, described
 from rice_stream.meter.estimating import estimate_all, estimate_each
 from rice_stream.meter.estimator_at import EstimatorAt
-from rice_stream.runtime.opening import open_estimator
+from rice_stream.runtime.opening_estimator import open_estimator
 
 IMPACTS, ENDS = ("embodied_gco2e", "water_l"), ("low", "mid", "high")
 ADDED_COLUMNS = (
@@ -98,7 +99,7 @@ def _estimate_table(source: Path, target: Path, estimator_of: Callable[[str], Es
     with (
         open_table(source) as reading,
         whole_file(target, "--out") as writing,
-        Progress(console=STDERR, transient=True) as progress,
+        Progress(console=STDERR.console, transient=True) as progress,
     ):
         reader = csv.reader(reading)
         header = next(reader, None)

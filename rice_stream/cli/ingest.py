@@ -11,7 +11,8 @@ from rice_stream.events.formats.reading.options import FORMATS
 from rice_stream.files.ingesting import FileCounts, ingest_file
 from rice_stream.files.reading import open_file
 from rice_stream.pipeline.refusal_limit import RefusalLimit
-from rice_stream.runtime.opening import open_pipeline, open_store
+from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.store.file_progress import FileProgressStore
 
 
@@ -43,7 +44,7 @@ def ingest(session: Session, files: tuple[Path, ...], format_: str, *, as_json: 
     limit = RefusalLimit(ratio_max=settings.quarantine_ratio_max, events_min=settings.quarantine_ratio_events_min)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=STDERR, transient=True) as progress:
+        with Progress(*columns, console=STDERR.console, transient=True) as progress:
             for path in files:
                 task = progress.add_task(path.name, total=path.stat().st_size)
                 with open_file(path) as file:

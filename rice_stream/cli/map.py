@@ -4,13 +4,15 @@ import time
 
 import click
 
-from rice_stream.cli.base import CommandGroup, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import CommandGroup, Session, answer, json_option, pass_session
+from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
 from rice_stream.events.mappings import KINDS, MODEL, REGION, TENANT
 from rice_stream.instants import epoch_us, parse_time
 from rice_stream.pipeline.mapping import end_mapping, map_name
 from rice_stream.reports.mappings import mappings
-from rice_stream.runtime.opening import open_reference, open_store
+from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.opening_reference import open_reference
 from rice_stream.store.engine import Engine
 
 _from_option = click.option(

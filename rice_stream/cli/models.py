@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from rice_stream.cli.base import Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import Session, answer, json_option, pass_session
 from rice_stream.cli.ranges import range_text
-from rice_stream.runtime.opening import open_reference
+from rice_stream.cli.tables import table
+from rice_stream.runtime.opening_reference import open_reference
 
 
 @click.command()

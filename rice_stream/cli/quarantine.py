@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
-from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer, json_option, pass_session
+from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
 from rice_stream.reports.quarantine import dropped, quarantined
 from rice_stream.reports.quarantine import show as show_item
-from rice_stream.runtime.opening import open_pipeline, open_store
+from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.store.quarantine import STATUSES, Choice
 from rice_stream.store.quarantine import drop as drop_items
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
-from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.request_options import option_name, served_options
+from rice_stream.cli.tables import table
 from rice_stream.meter.described import described
 from rice_stream.meter.ranking import PER_OUTPUT_TOKENS, Ranked, models_to_rank, rank_document, rank_models
-from rice_stream.runtime.opening import open_estimator
+from rice_stream.runtime.opening_estimator import open_estimator
 
 _MG_PER_G = 1000
 

@@ -59,7 +59,7 @@ def replay(
     total = trace.rows if limit is None else min(limit, trace.rows)
     events = replay_events(trace, seed=seed, tenants=tenants, start=origin, limit=limit, by_completion=speed == "real")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=STDERR, transient=True) as progress:
+    with Progress(*columns, console=STDERR.console, transient=True) as progress:
         task = progress.add_task(f"Sending {file.name}", total=total)
         report = send(
             events,

@@ -2,7 +2,8 @@
 
 import click
 
-from rice_stream.cli.base import CommandGroup, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import CommandGroup, Session, answer, json_option, pass_session
+from rice_stream.cli.tables import table
 from rice_stream.reports.tenants import tenants
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.calendars import set_time_zone

@@ -8,7 +8,8 @@ from typing import Any
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
 
 
@@ -27,7 +28,7 @@ def validate(session: Session, /, folder: Path, *, as_json: bool) -> None:
     modules = ("calibrated.run", "validate", "calibrated.report", "calibrated.targets")
     calibrated, paper, report, targets = (_training(name) for name in modules)
     with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=STDERR, transient=True
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=STDERR.console, transient=True
     ) as progress:
         step = progress.add_task("rice-paper: figures, splits, plots", total=None)
         written = [paper.write_report(folder)]

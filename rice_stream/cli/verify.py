@@ -8,12 +8,14 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, table
+from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.tables import table
 from rice_stream.cli.times import instant
 from rice_stream.files.reading import FILE_TOPIC
 from rice_stream.proof.verification import LISTED_MAX, ReportProgress
 from rice_stream.proof.verification import verify as verify_totals
-from rice_stream.runtime.opening import open_method, open_store, token_defaults
+from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.opening_estimator import open_method, token_defaults
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 
@@ -67,7 +69,7 @@ def _add_topic(document: dict[str, Any], settings: Settings, engine: Engine, pro
 def _progress_bar() -> Iterator[ReportProgress]:
     """A bar on stderr; it goes away when the work is done."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=STDERR, transient=True) as bar:
+    with Progress(*columns, console=STDERR.console, transient=True) as bar:
         task = bar.add_task("verify", total=None)
 
         def progress(what: str, done: int, total: int) -> None:

@@ -6,11 +6,12 @@ import click
 
 from rice_stream.alerting.judge import Judge
 from rice_stream.cli.base import Session, pass_session
-from rice_stream.feeds.intensities import open_live_feed
 from rice_stream.meter.factors import no_live_feed
 from rice_stream.runtime.budgets_file import apply_budgets_file
 from rice_stream.runtime.logs import configure_logging
-from rice_stream.runtime.opening import open_pipeline, open_store
+from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.opening_feeds import open_live_feed
+from rice_stream.runtime.opening_pipeline import open_pipeline
 
 
 @click.command()

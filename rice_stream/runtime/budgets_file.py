@@ -3,8 +3,6 @@
 import time
 from pathlib import Path
 
-import yaml
-
 from rice_stream.alerting.budgets import set_budgets
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.parsing import parse_budget_file
@@ -15,6 +13,9 @@ from rice_stream.store.engine import Engine
 
 def read_budgets_file(path: Path) -> list[Budget]:
     """The budgets of a YAML file. UsageError: it is not YAML, or lists every problem of every budget."""
+    # Loaded here: the other commands about budgets read no file.
+    import yaml
+
     try:
         loaded = yaml.safe_load(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

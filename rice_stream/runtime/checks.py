@@ -16,8 +16,10 @@ from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
 from rice_stream.instants import SECOND_US, epoch_us
 from rice_stream.kafka.client import describe_topics
 from rice_stream.kafka.lag import LagProbe
-from rice_stream.runtime.opening import open_method, open_reference, open_store
+from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.opening_estimator import open_method
 from rice_stream.runtime.opening_kafka import kafka_config
+from rice_stream.runtime.opening_reference import open_reference
 from rice_stream.runtime.settings.section import Rows
 from rice_stream.runtime.settings.settings import PREFIX, Settings
 from rice_stream.store.database_facts import clock_us, masked_url, missing_file, server_version, time_zones, view_names

@@ -39,6 +39,8 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     handler.addFilter(_WithoutCoordinatorSearch())
     root.handlers[:] = [handler]
+    # What Python warns of is a line of the log as well.
+    logging.captureWarnings(True)  # noqa: FBT003
     root.setLevel(logging.WARNING)
     logging.getLogger("rice_stream").setLevel(settings.log_level.upper())
     # Faust's services log their life under our module's name.

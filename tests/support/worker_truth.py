@@ -19,7 +19,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from rice_stream.events.records import RawRecord
 from rice_stream.pipeline.pipeline import Chunk
 from rice_stream.proof.verification import verify
-from rice_stream.runtime.opening import open_pipeline
+from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import open_engine

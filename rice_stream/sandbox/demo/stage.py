@@ -14,7 +14,7 @@ from rice_stream.alerting.budgets import set_budgets
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.reports.figures import read_versions
-from rice_stream.runtime.opening import open_pipeline
+from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.settings import PREFIX, Settings
 from rice_stream.sandbox.demo.budgets import demo_budgets

@@ -11,7 +11,7 @@ from rice_stream.events.mappings import MappedName, Mappings
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.proof.verification import verify
 from rice_stream.reports.coverage import coverage
-from rice_stream.runtime.opening import open_pipeline
+from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.mapping_store import REFRESH_US, save_mapping

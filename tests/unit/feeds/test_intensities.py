@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from rice_stream.errors import UsageError
-from rice_stream.feeds.intensities import LiveIntensities, open_live_feed
+from rice_stream.feeds.intensities import LiveIntensities
 from rice_stream.feeds.sources import ElectricityMaps
+from rice_stream.runtime.opening_feeds import open_live_feed
 from rice_stream.runtime.settings.loading import load_settings
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

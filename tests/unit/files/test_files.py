@@ -17,7 +17,7 @@ from rice_stream.files.ingesting import FileCounts, ingest_file
 from rice_stream.files.reading import EventFile, open_file
 from rice_stream.pipeline.pipeline import Chunk
 from rice_stream.pipeline.refusal_limit import RefusalLimit, TooManyRefusedError
-from rice_stream.runtime.opening import open_pipeline
+from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.batch import Batch
 from rice_stream.store.engine import open_engine

@@ -12,7 +12,7 @@ from rice_stream.meter.factors import FactorPolicy, FactorUse, ServiceKey, conte
 from rice_stream.meter.serving_overrides import parse_overrides, parse_profiles
 from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
-from rice_stream.runtime.opening import open_method
+from rice_stream.runtime.opening_estimator import open_method
 from rice_stream.runtime.settings.loading import load_settings
 from tests.support.cli_running import Shell, shell
 

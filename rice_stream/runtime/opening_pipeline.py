@@ -1,0 +1,28 @@
+"""Putting the pipeline of the settings together, with the writer that it commits through."""
+
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.meter.factors import LiveLookup, no_live_feed
+from rice_stream.pipeline.pipeline import Pipeline
+from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
+from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.engine import Engine
+from rice_stream.store.mapping_store import StoredMappings
+from rice_stream.store.writer import Writer
+from rice_stream.store.writers import open_writer
+
+
+def open_pipeline(
+    settings: Settings, engine: Engine, live: LiveLookup = no_live_feed, formats: FormatOptions | None = None
+) -> tuple[Pipeline, Writer]:
+    """The pipeline of the settings (`formats` in the place of theirs), writing to `engine`; close the writer in the end."""
+    writer = open_writer(engine)
+    pipeline = Pipeline(
+        engine=engine,
+        writer=writer,
+        defaults=token_defaults(settings),
+        estimator=open_estimator(settings),
+        live=live,
+        formats=formats or settings.format_options(),
+        mappings=StoredMappings(engine),
+    )
+    return pipeline, writer
