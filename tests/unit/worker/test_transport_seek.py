@@ -5,8 +5,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import TopicPartition
+from faust.types import TP
 
-from rice_stream.worker.faust_transport import ChunkConsumerThread
+from rice_stream.worker.faust_transport import ChunkConsumer, ChunkConsumerThread
 
 
 class Client:
@@ -49,3 +50,9 @@ def test_a_rebalance_in_between_leaves_out_what_was_not_sought() -> None:
     client.flow_active = False
     assert go_back(client) == {}
     assert client.sought == {}
+
+
+def test_fausts_look_for_stuck_partitions_asks_for_no_position() -> None:
+    """Right after a rebalance there is none, and the worker would end with an AssertionError of aiokafka's."""
+    without_thread: Any = SimpleNamespace()
+    ChunkConsumer.verify_event_path(without_thread, 0.0, TP("events", 0))
