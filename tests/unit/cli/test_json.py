@@ -12,9 +12,7 @@ import pytest
 
 from rice_stream.kafka.client import describe_topics
 from rice_stream.runtime import checks
-from tests.support.cli_running import Shell, filled_database, ledger, shell
-
-__all__ = ["filled_database", "ledger", "shell"]
+from tests.support.cli_running import Shell
 
 RANGE = {"low", "mid", "high"}
 

@@ -11,9 +11,7 @@ from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.ranking import overlap, rank_models
 from rice_stream.reference.loader import load_reference
-from tests.support.cli_running import Shell, filled_database, ledger, shell
-
-__all__ = ["filled_database", "ledger", "shell"]
+from tests.support.cli_running import Shell
 
 CALIBRATED = ("--method", "rice-calibrated")
 PLACE = ("--rci-gco2e-per-kwh", "400", "--pue", "1.2")

@@ -4,9 +4,7 @@ import sqlite3
 
 import pytest
 
-from tests.support.cli_running import Shell, filled_database, ledger, shell
-
-__all__ = ["filled_database", "ledger", "shell"]
+from tests.support.cli_running import Shell
 
 
 def change(ledger: Shell, statement: str) -> None:

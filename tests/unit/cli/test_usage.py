@@ -6,9 +6,7 @@ import click
 import pytest
 
 from rice_stream.cli import cli
-from tests.support.cli_running import Shell, all_commands, shell, spelled
-
-__all__ = ["shell"]
+from tests.support.cli_running import Shell, all_commands, spelled
 
 COMMANDS = [path for path, _ in all_commands()]
 LEAVES = [path for path, command in all_commands() if not isinstance(command, click.Group)]

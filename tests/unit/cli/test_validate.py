@@ -4,11 +4,9 @@ import re
 
 import pytest
 
-from tests.support.cli_running import Shell, shell
+from tests.support.cli_running import Shell
 from tests.support.docs_reading import text_of
 from training.calibrated.targets import Target, markdown
-
-__all__ = ["shell"]
 
 
 def target(**changed: float | None) -> Target:

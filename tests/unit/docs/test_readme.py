@@ -7,10 +7,8 @@ import pytest
 
 from rice_stream.estimator.registry import load_method
 from rice_stream.runtime.settings.settings import Settings
-from tests.support.cli_running import Shell, shell
+from tests.support.cli_running import Shell
 from tests.support.docs_reading import blocks, section, text_of
-
-__all__ = ["shell"]
 
 README = "README.md"
 _DIGEST = re.compile(r"(rice-paper-1\+|factors-)[0-9a-f]+")

@@ -16,7 +16,7 @@ from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.mapping_store import REFRESH_US, save_mapping
 from rice_stream.store.migrate import migrate
-from tests.support.cli_running import Shell, filled_database, ledger, shell  # noqa: F401 - fixtures
+from tests.support.cli_running import Shell
 from tests.support.fakes import NOON_US, event, records_of
 
 MINUTE_US = 60_000_000
@@ -158,7 +158,7 @@ def test_coverage_lists_unknown_names_by_tokens_and_adds_up_their_carbon(running
     ],
 )
 def test_a_mapping_that_would_do_harm_is_refused(
-    ledger: Shell,  # noqa: F811
+    ledger: Shell,
     arguments: tuple[str, ...],
     said: str,
 ) -> None:
@@ -169,7 +169,7 @@ def test_a_mapping_that_would_do_harm_is_refused(
     assert ledger.json("map", "list") == {"mappings": []}
 
 
-def test_the_commands_show_what_they_did(ledger: Shell) -> None:  # noqa: F811
+def test_the_commands_show_what_they_did(ledger: Shell) -> None:
     """One JSON document each; coverage is a work list for `map`."""
     [row] = [row for row in ledger.json("coverage")["rows"] if row["kind"] == "model"]
     assert row["name"] == "no-such-model-of-anybody"

@@ -23,7 +23,7 @@ from rice_stream.store.batch import Batch
 from rice_stream.store.engine import open_engine
 from rice_stream.store.file_progress import FileProgressStore
 from rice_stream.store.migrate import migrate
-from tests.support.cli_running import Shell, shell  # noqa: F401 - a fixture
+from tests.support.cli_running import Shell
 from tests.support.fakes import event
 from tests.support.format_payloads import OTLP_PAYLOADS, as_protobuf
 
@@ -81,7 +81,7 @@ def stored(where: Shell) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_every_kind_of_file_gives_the_same_events(shell: Shell, name: str) -> None:  # noqa: F811
+def test_every_kind_of_file_gives_the_same_events(shell: Shell, name: str) -> None:
     """Ids that look like numbers stay text, counts are numbers, an empty cell is null, not zero."""
     KINDS[name](shell.directory / name)
     shell.run("migrate")
@@ -96,14 +96,14 @@ def test_every_kind_of_file_gives_the_same_events(shell: Shell, name: str) -> No
     ]
 
 
-def test_a_file_in_protobuf_is_one_message(shell: Shell) -> None:  # noqa: F811
+def test_a_file_in_protobuf_is_one_message(shell: Shell) -> None:
     (shell.directory / "spans.binpb").write_bytes(as_protobuf(OTLP_PAYLOADS["otlp_semconv_141"]))
     shell.run("migrate")
     assert shell.json("ingest", "spans.binpb")["records"] == 1
     assert shell.json("ingest", "spans.binpb", "--format", "otlp")["duplicates"] == 1
 
 
-def test_the_format_can_be_told_and_is_then_held_to(shell: Shell) -> None:  # noqa: F811
+def test_the_format_can_be_told_and_is_then_held_to(shell: Shell) -> None:
     _as_json_lines(shell.directory / "events.jsonl")
     shell.run("migrate")
     assert shell.json("ingest", "events.jsonl", "--format", "bedrock")["quarantined"] == 3
@@ -120,7 +120,7 @@ def test_the_format_can_be_told_and_is_then_held_to(shell: Shell) -> None:  # no
     ],
 )
 def test_a_broken_file_is_named_with_what_is_wrong(
-    shell: Shell,  # noqa: F811
+    shell: Shell,
     name: str,
     content: bytes,
     said: str,
@@ -133,7 +133,7 @@ def test_a_broken_file_is_named_with_what_is_wrong(
     assert said in result.stderr
 
 
-def test_a_bad_row_costs_only_itself(shell: Shell) -> None:  # noqa: F811
+def test_a_bad_row_costs_only_itself(shell: Shell) -> None:
     """A row with a cell too many, and one with a word for a count."""
     _as_csv(shell.directory / "table.csv")
     path = shell.directory / "table.csv"

@@ -14,9 +14,7 @@ from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
 from rice_stream.runtime.opening_estimator import open_method
 from rice_stream.runtime.settings.loading import load_settings
-from tests.support.cli_running import Shell, shell
-
-__all__ = ["shell"]
+from tests.support.cli_running import Shell
 
 POOL = {"name": "pool-a", "hardware": "H200", "batch_size": [8, 24, 64], "precision": "fp8"}
 REFERENCE = load_reference(None)

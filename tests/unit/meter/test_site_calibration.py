@@ -13,10 +13,8 @@ from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.method import Context
 from rice_stream.estimator.site import SiteCorrection, SiteProfile, parse_site, serialise_site
 from rice_stream.quantities import Range
-from tests.support.cli_running import Shell, filled_database, ledger, shell
+from tests.support.cli_running import Shell
 from tests.support.paper_requests import requests
-
-__all__ = ["filled_database", "ledger", "shell"]
 
 HEADER = "model,input_tokens,output_tokens,hardware,batch_size,precision"
 ASKED = ("--input-tokens", "512", "--output-tokens", "256", "--hardware", "H100", "--batch-size", "16")

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli_running import Shell, filled_database, ledger, shell
-
-__all__ = ["filled_database", "ledger", "shell"]
+from tests.support.cli_running import Shell
 
 
 def ingest(ledger: Shell, *events: dict[str, Any], method: str = "rice-calibrated") -> None:
