@@ -240,7 +240,7 @@ def _located(item: Refused, chunk: Chunk) -> Refused:
     return replace(item, record=located)
 
 
-def _progress(chunk: Chunk, events: int, rejected: int) -> PartitionProgress:
+def _progress(chunk: Chunk, events: int, refused: int) -> PartitionProgress:
     first, last = chunk.records[0].offset, chunk.records[-1].offset
     return PartitionProgress(
         topic=chunk.topic,
@@ -248,7 +248,7 @@ def _progress(chunk: Chunk, events: int, rejected: int) -> PartitionProgress:
         first_offset=first,
         last_offset=last,
         events=events,
-        quarantined=rejected,
+        quarantined=refused,
         # Compaction and transaction markers leave holes that were never events.
         gaps=last - first + 1 - len({record.offset for record in chunk.records}),
     )

@@ -81,5 +81,5 @@ class Load:
         self._send(self._again.pop())
 
     def _send(self, record: tuple[bytes, list[Event], list[int]]) -> None:
-        value, events, rejected_items = record
-        self.sender.send(value, events=events, rejected_items=rejected_items)
+        value, events, refused_items = record
+        self.sender.send(value, events=events, refused_items=refused_items)

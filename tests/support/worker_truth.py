@@ -36,7 +36,7 @@ MEASURES = ("prompts", *TOKENS, *AMOUNTS)
 CONFIRM_DEADLINE_S = 120.0
 
 
-class Rejected(NamedTuple):
+class RefusedItem(NamedTuple):
     """Where an item lies that must be in quarantine."""
 
     topic: str
@@ -50,7 +50,7 @@ class Truth:
     """Every event that was sent (once, however often it was sent) and every item that is no event."""
 
     events: dict[Key, Event] = field(default_factory=dict)
-    rejected: set[Rejected] = field(default_factory=set)
+    refused: set[RefusedItem] = field(default_factory=set)
 
     def add(self, event: Event) -> None:
         """It was sent; the same again changes nothing."""
@@ -86,7 +86,7 @@ class Sender:
         value: bytes | None,
         *,
         events: Iterable[Event] = (),
-        rejected_items: Sequence[int] = (),
+        refused_items: Sequence[int] = (),
         topic: str | None = None,
         partition: int | None = None,
         headers: dict[str, bytes] | None = None,
@@ -101,7 +101,7 @@ class Sender:
                 self._failures.append(error)
                 return
             place = str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)
-            self.truth.rejected.update(Rejected(*place, item) for item in rejected_items)
+            self.truth.refused.update(RefusedItem(*place, item) for item in refused_items)
             if on_place is not None:
                 on_place(*place)
 
@@ -285,7 +285,7 @@ def watched_users(deployment: Deployment) -> set[tuple[str, str]]:
 def assert_quarantine(deployment: Deployment, truth: Truth) -> None:
     """Each refused item is there once, and nothing else."""
     rows = deployment.rows('SELECT topic, "partition", "offset", item FROM quarantine')
-    assert sorted(rows) == sorted(tuple(rejected) for rejected in truth.rejected)
+    assert sorted(rows) == sorted(tuple(refused) for refused in truth.refused)
 
 
 def assert_read_to_the_end(deployment: Deployment) -> None:

@@ -67,7 +67,7 @@ def test_kills_under_load_with_every_record_sent_twice(deployment: Deployment) -
         killer.kill_all()
         load.finish()
     deployment.finish()
-    print(f"{len(sender.truth.events)} events, {len(sender.truth.rejected)} poisoned, {deployment.recorded()} recorded")
+    print(f"{len(sender.truth.events)} events, {len(sender.truth.refused)} poisoned, {deployment.recorded()} recorded")
     assert_exact(deployment, sender.truth)
 
 

@@ -38,10 +38,10 @@ def send_every_shape(sender: Sender, make: EventMaker) -> None:
         encoded(body), events=[binary], headers={f"ce_{name}": text.encode() for name, text in attributes.items()}
     )
     good = [make(), make()]
-    sender.send(encoded([good[0], {"event_id": "x"}, good[1], 7]), events=good, rejected_items=[1, 3])
-    sender.send(encoded(good[0]) + b"\nnot json\n" + encoded(good[1]), events=good, rejected_items=[1])
+    sender.send(encoded([good[0], {"event_id": "x"}, good[1], 7]), events=good, refused_items=[1, 3])
+    sender.send(encoded(good[0]) + b"\nnot json\n" + encoded(good[1]), events=good, refused_items=[1])
     for refused in (None, b"", b"nonsense", b"7", b"[]", b"\xff\xfe", encoded(make(output_tokens=-1))):
-        sender.send(refused, rejected_items=[0])
+        sender.send(refused, refused_items=[0])
 
 
 def test_every_shape_reaches_records_totals_and_quarantine(deploy: Deploy, either_database: Databases) -> None:
@@ -114,7 +114,7 @@ def send_ahead(sender: Sender, make: EventMaker, count: int) -> None:
     for number in range(count):
         sender.send_event(make())
         if number % 100 == 0:
-            sender.send(random.Random(number).randbytes(40).replace(b"\n", b" "), rejected_items=[0])
+            sender.send(random.Random(number).randbytes(40).replace(b"\n", b" "), refused_items=[0])
     sender.confirm()
 
 

@@ -25,7 +25,7 @@ def send_some(sender: Sender, make: EventMaker) -> None:
         if number % 9 == 0:
             sender.send_event(event)
         if number % 30 == 0:
-            sender.send(b"no event", rejected_items=[0])
+            sender.send(b"no event", refused_items=[0])
     sender.confirm()
 
 

@@ -181,7 +181,7 @@ def test_a_topic_deleted_and_made_anew_under_a_worker_is_read_from_its_start(
     for _ in range(800):
         sender.send_event(make())
     for partition in range(4):
-        sender.send(b"poison of the old topic", partition=partition, rejected_items=[0])
+        sender.send(b"poison of the old topic", partition=partition, refused_items=[0])
     sender.confirm()
     worker.until(lambda: deployment.committed_offsets() == deployment.ends(), "the first topic's end")
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
@@ -190,11 +190,11 @@ def test_a_topic_deleted_and_made_anew_under_a_worker_is_read_from_its_start(
     kafka.create_topic(deployment.topic, 4)
     again = Sender(deployment)
     again.truth.events.update(sender.truth.events)
-    again.truth.rejected |= sender.truth.rejected
+    again.truth.refused |= sender.truth.refused
     for number in range(100):
         again.send_event(make(), partition=number % 4)
     for partition in range(4):
-        again.send(b"poison of the new topic", partition=partition, rejected_items=[0])
+        again.send(b"poison of the new topic", partition=partition, refused_items=[0])
     again.confirm()
     started_s = time.monotonic()
     worker.until(lambda: deployment.recorded() == 900, "the new topic's events")

@@ -10,7 +10,7 @@ from tests.support.worker_harness import Deploy, Deployment
 from tests.support.worker_truth import (
     Event,
     EventMaker,
-    Rejected,
+    RefusedItem,
     Sender,
     assert_exact,
     assert_read_to_the_end,
@@ -52,7 +52,7 @@ def test_below_the_limit_the_worker_goes_on(deploy: Deploy, either_database: Dat
     sender, make = Sender(deployment, partitions=1), EventMaker(52)
     for number in range(2000):
         if number % 5 < 2:
-            sender.send(b"no event", rejected_items=[0])
+            sender.send(b"no event", refused_items=[0])
         else:
             sender.send_event(make())
     sender.confirm()
@@ -134,7 +134,7 @@ def test_any_bytes_are_quarantined_and_cost_no_neighbour(deploy: Deploy, either_
     # A record of several lines is several items, each with its own row; which they are was not kept count of here.
     rows = deployment.rows('SELECT topic, "partition", "offset", item FROM quarantine')
     assert len(rows) == len(set(rows))
-    sender.truth.rejected.update(Rejected(*row) for row in rows)
+    sender.truth.refused.update(RefusedItem(*row) for row in rows)
     assert_exact(deployment, sender.truth)
 
 
