@@ -18,7 +18,7 @@ from pathlib import Path
 from rice_stream.reference.loader import read_layer
 from rice_stream.reference.merging import merge_layers
 from rice_stream.reference.reading import read_table
-from rice_stream.reference.tables import ALIASES, FALLBACKS, MODELS, PUE, RCI, WUE, Table
+from rice_stream.reference.tables import ALIASES, FALLBACKS, MODELS, PUE, RCI, WUE, ReferenceTable
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from training.reference_fallbacks import fallback_rows
@@ -113,7 +113,7 @@ def derive(source_dir: Path) -> dict[str, str]:
     return texts
 
 
-def sheet_text(table: Table, rows: Iterable[Cells]) -> str:
+def sheet_text(table: ReferenceTable, rows: Iterable[Cells]) -> str:
     """CSV text of the rows, sorted by key and date, checked by reading it again."""
     names = [column.name for column in table.columns]
     ordered = sorted(

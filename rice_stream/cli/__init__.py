@@ -28,7 +28,7 @@ COMMANDS = {
     "coverage": "Models, regions and tenants that no table knows, most tokens first; and the carbon that rests on fallbacks.",
     "map": "Say what a name of a tenant, model or region stands for, in events from then on.",
     "estimate": "Energy and carbon of one request before it is sent, or of every row of a table.",
-    "validate": "Fit rice-calibrated anew without each model in turn, write docs/validation*.md, and print what must be reached.",
+    "validate": "Fit rice-calibrated without each model in turn, write docs/validation*.md, and print what must be reached.",
     "calibrate": "Make a site profile from a table of measured rows; RICE_SITE_FILE then corrects every estimate of that hardware.",
     "rank": "Models ordered by gCO2e per prompt and per 1,000 output tokens, with ranges, lowest first.",
     "compare": "What recorded traffic would have emitted on another model, in another region, or served otherwise.",

@@ -1,4 +1,4 @@
-"""`rice-stream validate`: the validation reports and the acceptance table, computed anew from the published data."""
+"""`rice-stream validate`: the validation reports and the acceptance table, computed from the published data."""
 
 import importlib
 import sys
@@ -18,7 +18,7 @@ from rice_stream.errors import UsageError
 @json_option
 @pass_session
 def validate(session: Session, /, folder: Path, *, as_json: bool) -> None:
-    """Fit rice-calibrated anew without each model in turn, write docs/validation*.md, and print what must be reached.
+    """Fit rice-calibrated without each model in turn, write docs/validation*.md, and print what must be reached.
 
     DIR holds the published files (helm/, llm_perf/, ml_energy/). It takes one to three minutes. Exit code 1 where a target is
     missed, or where the fit no longer gives the shipped artefact. It runs from the source checkout, with the extra `training`.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from rice_stream.estimator.method import Context, Method, Profile
+from rice_stream.meter.factor_detail import factor_detail
 from rice_stream.meter.serving_overrides import Override, find_override
 from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
@@ -155,7 +156,7 @@ def resolve_factors(
         "factor_version": reference.version,
     }
     columns["detail"] = json.dumps(
-        _detail(context, model, region, pue, hardware, {"rci": rci_source, **_origins(key, names)}),
+        factor_detail(context, model, region, pue, hardware, {"rci": rci_source, **_origins(key, names)}),
         sort_keys=True,
         separators=(",", ":"),
     )
@@ -224,40 +225,6 @@ def _context(
     )
 
 
-def _detail(
-    context: Context,
-    model: ModelFactor,
-    region: RegionFactor,
-    pue: PueFactor,
-    hardware: HardwareFactor,
-    more_sources: dict[str, str],
-) -> dict[str, Any]:
-    return {
-        "params_total_b": [context.params_total_b.low, context.params_total_b.mid, context.params_total_b.high],
-        "params_active_b": [context.params_active_b.low, context.params_active_b.mid, context.params_active_b.high],
-        "hardware": context.hardware,
-        "hardware_known": context.hardware_known,
-        "devices": context.devices,
-        "batch_size": context.batch_size,
-        "precision": context.precision,
-        "kv_bytes_per_token": context.kv_bytes_per_token,
-        "layers": context.layers,
-        "rotary": context.rotary,
-        "utilisation": context.utilisation,
-        "tdp_w": context.tdp_w,
-        "profile": context.profile,
-        "own_profile": None if context.own_profile is None else _profile_detail(context.own_profile),
-        "provider": context.provider,
-        "sources": {
-            "model": model.source,
-            **more_sources,
-            "rci_year": region.year,
-            "pue": pue.source,
-            "hardware": hardware.source,
-        },
-    }
-
-
 def _origins(key: ServiceKey, names: ServiceKey) -> dict[str, str]:
     """How the event was read, what in it named the region, and the names that mappings put in the place of its own."""
     said = {"source_format": key.source_format, "region_source": key.region_source}
@@ -266,25 +233,3 @@ def _origins(key: ServiceKey, names: ServiceKey) -> dict[str, str]:
     if names.inference_region != key.inference_region:
         said["mapped_region"] = names.inference_region
     return {name: value for name, value in said.items() if value}
-
-
-def _profile_detail(profile: Profile) -> dict[str, Any]:
-    ranges = {"batch_size": profile.batch_size, "idle_share": profile.idle_share}
-    return {
-        "hardware": profile.hardware,
-        "precision": profile.precision,
-        "source": profile.source,
-        **{name: [value.low, value.mid, value.high] for name, value in ranges.items()},
-    }
-
-
-def context_from_detail(detail: dict[str, Any]) -> Context:
-    """The context that a stored `detail` describes: what `explain` computes with, whatever the tables say today."""
-    values = {k: v for k, v in detail.items() if k != "sources"}
-    values["params_total_b"] = Range(*values["params_total_b"])
-    values["params_active_b"] = Range(*values["params_active_b"])
-    own = values.get("own_profile")
-    if own is not None:
-        ranges = {name: Range(*own[name]) for name in ("batch_size", "idle_share")}
-        values["own_profile"] = Profile(**{**own, **ranges})
-    return Context(**values)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rice_stream.estimator.method import Context, Estimates, Method
 from rice_stream.meter.amounts import Amounts, SiteFactors, amounts
-from rice_stream.meter.factors import context_from_detail
+from rice_stream.meter.factor_detail import context_from_detail
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.quantities import Range
 

@@ -17,7 +17,6 @@ from typing import Any
 from rice_stream.estimator.method import Profile
 from rice_stream.quantities import BATCH_SIZE_LIMITS, DEVICES_LIMITS, PRECISIONS, Limits, Range
 
-NO_PROFILES: Mapping[str, Profile] = {}
 _PROFILE_KEYS = ("name", "hardware", "batch_size", "precision", "idle_share", "source")
 _OVERRIDE_KEYS = ("provider", "model", "profile", "hardware", "devices", "batch_size", "precision")
 IDLE_SHARE_DEFAULT = 0.0

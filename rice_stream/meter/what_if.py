@@ -64,19 +64,19 @@ def change_of(values: Mapping[str, object], label: Callable[[str], str] = str) -
     )
 
 
-class Place(NamedTuple):
+class PlaceFactors(NamedTuple):
     """Where a kind of request ran: PUE and carbon intensity (gCO2e/kWh)."""
 
     pue: float
     rci_gco2e_per_kwh: Range
 
 
-def as_recorded(factor: Mapping[str, Any]) -> tuple[Context, Place]:
+def as_recorded(factor: Mapping[str, Any]) -> tuple[Context, PlaceFactors]:
     """Context and place of a row of `factor_use`."""
-    return context_of(factor), Place(factor["pue"], rci_of(factor))
+    return context_of(factor), PlaceFactors(factor["pue"], rci_of(factor))
 
 
-def changed(factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -> tuple[Context, Place]:
+def changed(factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -> tuple[Context, PlaceFactors]:
     """Context and place of the same kind of request with `change`, by the estimator's tables and policy."""
     context, place = as_recorded(factor)
     provider = change.provider or factor["provider"] or None
@@ -87,7 +87,7 @@ def changed(factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -
         reference, at_us = estimator.reference, estimator.at_us
         region = reference.resolve_region(inference_region, provider, estimator.policy.rci_scope, at_us)
         pue = reference.resolve_pue(region.region_id, provider, at_us, default=place.pue)
-        place = Place(pue.pue, region.rci_gco2e_per_kwh)
+        place = PlaceFactors(pue.pue, region.rci_gco2e_per_kwh)
     if change.pue is not None:
         place = place._replace(pue=change.pue)
     if change.rci_gco2e_per_kwh is not None:

@@ -1,4 +1,4 @@
-"""What the columns alone cannot say: ranges in order, and every name that a row points to exists."""
+"""Checks across columns and tables: ordered ranges, references that exist."""
 
 from collections.abc import Mapping, Sequence
 

@@ -16,7 +16,7 @@ from rice_stream.reference.checks import check_tables
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.merging import merge_layers
 from rice_stream.reference.reading import Row, key_of, raise_problems, read_table
-from rice_stream.reference.tables import TABLES, Table
+from rice_stream.reference.tables import TABLES, ReferenceTable
 
 RULES_VERSION = 1
 """Part of the version: raise it when a look-up rule changes an answer without a change of the tables."""
@@ -78,7 +78,7 @@ def _read_overlay(folder: Path) -> dict[str, list[Row]]:
     return {known[path.name].name: _read_file(known[path.name], path) for path in files}
 
 
-def _read_file(table: Table, path: Path) -> list[Row]:
+def _read_file(table: ReferenceTable, path: Path) -> list[Row]:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ReferenceDataError(f"{path}: larger than {MAX_FILE_BYTES} bytes; split or shorten it")

@@ -12,7 +12,7 @@ from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.pue import PueTable
 from rice_stream.reference.reading import Row
 from rice_stream.reference.regions.regions import RegionTable
-from rice_stream.reference.sources import Source, SourceTable
+from rice_stream.reference.sources import DataSource, SourceTable
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
 
 CACHE_ENTRIES = 16_384
@@ -88,7 +88,7 @@ class Reference:
         """Places whose id, name, country or spelling contains the query's words, as JSON-ready objects."""
         return search.regions(self.regions, self.pues, query, self._last_us() if at_us is None else at_us)
 
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[DataSource]:
         """Everything that the figures rest on, for the licence notice."""
         return self._sources.all()
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rice_stream.reference.reading import Row, key_of
-from rice_stream.reference.tables import TABLES, Table
+from rice_stream.reference.tables import TABLES, ReferenceTable
 
 Layer = Mapping[str, Sequence[Row]]
 
@@ -14,7 +14,7 @@ def merge_layers(layers: Sequence[Layer]) -> dict[str, list[Row]]:
     return {table.name: _merge_table(table, [layer.get(table.name, ()) for layer in layers]) for table in TABLES}
 
 
-def _merge_table(table: Table, layers: Sequence[Sequence[Row]]) -> list[Row]:
+def _merge_table(table: ReferenceTable, layers: Sequence[Sequence[Row]]) -> list[Row]:
     by_key: dict[tuple[str, ...], list[Row]] = {}
     for layer in layers:
         above: dict[tuple[str, ...], list[Row]] = {}

@@ -65,10 +65,6 @@ class PueTable:
             raise KeyError(PUBLIC_CLOUD)
         return factor
 
-    def own_row(self, region_id: str, at_us: int) -> PueFactor | None:
-        """The row of exactly this place, for listings."""
-        return self._rows.get(region_id, at_us)
-
 
 def _with_basis(factor: PueFactor, basis: str, provider: str, note: str) -> PueFactor:
     """A fleet mean applied to a provider that is only assumed to run on that fleet says so."""

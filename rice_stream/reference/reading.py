@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from rice_stream.errors import ReferenceDataError
 from rice_stream.instants import BEGINNING_US, END_US, iso_from_us, us_from_iso
-from rice_stream.reference.tables import Column, Table
+from rice_stream.reference.tables import Column, ReferenceTable
 
 Cell = str | float | int | bool | None
 
@@ -60,12 +60,12 @@ class Row:
         return None if self.valid_from_us == BEGINNING_US else iso_from_us(self.valid_from_us)
 
 
-def key_of(table: Table, row: Row) -> tuple[str, ...]:
+def key_of(table: ReferenceTable, row: Row) -> tuple[str, ...]:
     """What identifies the row in its table besides its dates, without regard to case."""
     return tuple(row.text(column).lower() for column in table.key)
 
 
-def read_table(table: Table, text: str, file_name: str) -> list[Row]:
+def read_table(table: ReferenceTable, text: str, file_name: str) -> list[Row]:
     """The rows of one file.
 
     Raises ReferenceDataError for a wrong header, a cell that its column does not allow, a duplicate key or
@@ -101,7 +101,7 @@ def raise_problems(problems: Sequence[str]) -> None:
     raise ReferenceDataError(shown + (f"; and {left} more" if left > 0 else ""))
 
 
-def _check_header(table: Table, header: Sequence[str], file_name: str) -> None:
+def _check_header(table: ReferenceTable, header: Sequence[str], file_name: str) -> None:
     expected = [column.name for column in table.columns]
     unknown = [name for name in header if name not in expected]
     missing = [column.name for column in table.columns if column.required and column.name not in header]
@@ -116,7 +116,7 @@ def _check_header(table: Table, header: Sequence[str], file_name: str) -> None:
 
 
 def _read_row(
-    table: Table, header: Sequence[str], fields: Sequence[str], where: str, problems: list[str]
+    table: ReferenceTable, header: Sequence[str], fields: Sequence[str], where: str, problems: list[str]
 ) -> Row | None:
     if len(fields) != len(header):
         problems.append(f"{where}: {len(fields)} cells where the header has {len(header)}")
@@ -172,7 +172,7 @@ def _dates(cells: dict[str, Cell]) -> tuple[int, int]:
     )
 
 
-def _duplicates(table: Table, rows: Iterable[Row]) -> list[str]:
+def _duplicates(table: ReferenceTable, rows: Iterable[Row]) -> list[str]:
     """Rows of one file that claim the same thing for the same time."""
     problems: list[str] = []
     by_key: dict[tuple[str, ...], list[Row]] = {}

@@ -9,7 +9,7 @@ UNSTATED_LICENCE = "not stated"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DataSource:
     """Where figures come from, and under which licence."""
 
     source_id: str
@@ -24,13 +24,13 @@ class SourceTable:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._sources = {
-            row.text("source_id"): Source(
+            row.text("source_id"): DataSource(
                 row.text("source_id"), row.text("name"), row.text("version"), row.text("licence"), row.text("url")
             )
             for row in rows
         }
 
-    def all(self) -> list[Source]:
+    def all(self) -> list[DataSource]:
         return list(self._sources.values())
 
     def describe(self, cell: str) -> str:

@@ -45,7 +45,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReferenceTable:
     """One CSV file: its columns in order and the columns that identify a row (besides the dates, where dated)."""
 
     name: str
@@ -83,7 +83,7 @@ def _params(prefix: str) -> tuple[Column, ...]:
     return tuple(_number(f"{prefix}{suffix}", PARAMS_B_LIMITS) for suffix in ("_low", "", "_high"))
 
 
-SOURCES = Table(
+SOURCES = ReferenceTable(
     "sources",
     (
         _text("source_id", required=True),
@@ -97,7 +97,7 @@ SOURCES = Table(
     ("source_id",),
 )
 
-MODELS = Table(
+MODELS = ReferenceTable(
     "models",
     (
         _text("model_id", required=True),
@@ -119,7 +119,7 @@ MODELS = Table(
     dated=True,
 )
 
-ALIASES = Table(
+ALIASES = ReferenceTable(
     "aliases",
     (
         _text("alias", required=True),
@@ -133,7 +133,7 @@ ALIASES = Table(
     dated=True,
 )
 
-FALLBACKS = Table(
+FALLBACKS = ReferenceTable(
     "fallbacks",
     (
         _text("fallback_id", required=True),
@@ -146,7 +146,7 @@ FALLBACKS = Table(
     ("fallback_id", "pattern"),
 )
 
-HARDWARE = Table(
+HARDWARE = ReferenceTable(
     "hardware",
     (
         _text("hardware", required=True),
@@ -170,7 +170,7 @@ HARDWARE = Table(
 
 REGION_KINDS = ("cloud_region", "grid_zone", "subregion", "state", "country", "area", "world")
 
-REGIONS = Table(
+REGIONS = ReferenceTable(
     "regions",
     (
         _text("region_id", required=True),
@@ -186,7 +186,7 @@ REGIONS = Table(
     ("region_id",),
 )
 
-RCI = Table(
+RCI = ReferenceTable(
     "rci",
     (
         _text("region_id", required=True),
@@ -202,7 +202,7 @@ RCI = Table(
     dated=True,
 )
 
-PUE = Table(
+PUE = ReferenceTable(
     "pue",
     (
         _text("subject", required=True),
@@ -216,7 +216,7 @@ PUE = Table(
     dated=True,
 )
 
-WUE = Table(
+WUE = ReferenceTable(
     "wue",
     (
         _text("subject", required=True),
@@ -230,7 +230,7 @@ WUE = Table(
     dated=True,
 )
 
-PROVIDERS = Table(
+PROVIDERS = ReferenceTable(
     "providers",
     (
         _text("provider", required=True),
@@ -244,7 +244,7 @@ PROVIDERS = Table(
     ("provider",),
 )
 
-SPREADS = Table(
+SPREADS = ReferenceTable(
     "spreads",
     (
         _choice("quantity", "rci", "params", "params_total"),

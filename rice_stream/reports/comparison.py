@@ -20,7 +20,7 @@ from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.ranking import overlap
 from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
-from rice_stream.meter.what_if import Change, Place, as_recorded, changed
+from rice_stream.meter.what_if import Change, PlaceFactors, as_recorded, changed
 from rice_stream.quantities import MICRO, UNKNOWN
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
 from rice_stream.store.event_key_columns import key_bound
@@ -201,7 +201,11 @@ def _add(
 
 
 def _amounts(
-    uses: Sequence[tuple[Context, Place]], use: Any, counts: RecordedCounts, method: Method, defaults: TokenDefaults
+    uses: Sequence[tuple[Context, PlaceFactors]],
+    use: Any,
+    counts: RecordedCounts,
+    method: Method,
+    defaults: TokenDefaults,
 ) -> Amounts:
     contexts, places = [context for context, _ in uses], [place for _, place in uses]
     return estimate_recorded(method, contexts, SiteFactors.of(places), use, counts, defaults).amounts

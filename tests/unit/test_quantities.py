@@ -32,7 +32,7 @@ from rice_stream.quantities import (
     Limits,
 )
 from rice_stream.reference.reading import read_table
-from rice_stream.reference.tables import TABLES, Column, Table
+from rice_stream.reference.tables import TABLES, Column, ReferenceTable
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.settings import Settings
 
@@ -134,7 +134,7 @@ def test_the_command_line_has_the_limits(name: str) -> None:
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
 def test_a_reference_table_has_the_limits(column: Column) -> None:
     """A column of the tables takes what the field of that name takes everywhere else."""
-    table = Table("one", (column,), (column.name,))
+    table = ReferenceTable("one", (column,), (column.name,))
     for number, allowed in _edges(column.name):
         text = f"{column.name}\n{number!r}\n"
         refusal = _refusal(ReferenceDataError, partial(read_table, table, text, "one.csv"))

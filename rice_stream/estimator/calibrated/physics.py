@@ -1,7 +1,7 @@
 """Joules and seconds of prefill and decode from first principles: launches, weights read, operations, KV cache read.
 
 Every function is pure arithmetic over k contexts at once (arrays of shape (k,)), shared by the fit (training/calibrated)
-and by the method (calibrated.py), so that what is fitted is what is shipped. One decode step of a batch costs
+and by the method (coefficients.py, method.py), so that what is fitted is what is shipped. One decode step of a batch costs
 
     launch x devices x layers + weight x GB of weights read + flop x TFLOP + kv x GB of KV cache read       (joules)
 

@@ -101,7 +101,7 @@ class RegionTable:
         return self._climb(self.places[WORLD], scope, at_us)
 
     def _climb(self, place: Region, scope: str, at_us: int, assumed: str = "") -> RegionFactor:
-        """Up the ladder of a place to the first row of the scope; then once more in the other scope, converted."""
+        """Up the ladder of a place to the first row of the scope; then again in the other scope, converted."""
         for converted, wanted in ((False, scope), (True, _OTHER_SCOPE.get(scope))):
             for step in (place.region_id, *place.ladder, WORLD):
                 row = self._rci.get(f"{step} {wanted}", at_us) if wanted else None
@@ -162,10 +162,6 @@ class RegionTable:
             if row is not None:
                 return row.rci_gco2e_per_kwh
         return None
-
-    def own_row(self, region_id: str, scope: str, at_us: int) -> Intensity | None:
-        """The row of exactly this place, for listings."""
-        return self._rci.get(f"{region_id} {scope}", at_us)
 
 
 def _level(found: Region, *, converted: bool) -> str:
