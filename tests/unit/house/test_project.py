@@ -1,7 +1,10 @@
 """The project as a whole: no address of one machine or registry, what runs is what is tested, nothing is left unfinished."""
 
 import re
+import tomllib
 from pathlib import Path
+
+import yaml
 
 from tests.support.places import ROOT
 from tests.unit.house.source import tracked_texts
@@ -44,3 +47,23 @@ def test_nothing_is_left_unfinished() -> None:
     marks = "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "NotImplemented" + "Error"])
     found = [name for name, text in tracked_texts() if name.endswith(".py") and re.search(rf"\b({marks})\b", text)]
     assert found == []
+
+
+def test_hosted_ci_runs_what_we_run_on_every_python_that_is_supported() -> None:
+    """`.ci/run`, from the oldest Python of pyproject.toml on."""
+    [job] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))["jobs"].values()
+    assert job["steps"][-1] == {"run": ".ci/run"}
+    pythons = job["strategy"]["matrix"]["python"]
+    assert pythons == ["3.11", "3.12", "3.13", "3.14"]
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["requires-python"]
+    assert oldest == f">={pythons[0]}"
+
+
+def test_the_hooks_of_a_commit_fetch_nothing() -> None:
+    """They run what `make setup` has installed, as `make lint` does."""
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    lint = (ROOT / "Makefile").read_text("utf-8").replace("$(BIN)", ".venv/bin")
+    for hook in repositories[0]["hooks"]:
+        assert hook["language"] == "system"
+        assert hook["entry"].removesuffix(" --fix") in lint
