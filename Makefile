@@ -73,7 +73,7 @@ bench-large: setup  ## the benchmarks of 10 and 100 million records, by hand (ho
 lock: setup  ## maintainers: newest versions into the lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) --extra dev --upgrade -o requirements-dev.lock
-	$(LOCK) --extra local --extra editable -c requirements-dev.lock -o requirements.lock
+	$(LOCK) --extra all --extra local --extra editable -c requirements-dev.lock -o requirements.lock
 
 clean:  ## remove .venv and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -69,24 +69,27 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
 
 
 def test_every_dependency_has_a_reason() -> None:
-    """docs/decisions.md names each package that the worker and its extras install, and none that they do not."""
+    """docs/decisions.md names each package that the base and its extras install, and none that they do not."""
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
-    extras = [
-        name
-        for extra in ("local", "parquet", "training", "editable")
-        for name in project["optional-dependencies"][extra]
-    ]
-    needed = {_package(requirement) for requirement in [*project["dependencies"], *extras]}
-    for_tests = {_package(requirement) for requirement in project["optional-dependencies"]["dev"]}
+    extras = project["optional-dependencies"]
+    needed = set(map(_package, project["dependencies"]))
+    for extra in extras.keys() - {"dev"}:
+        needed |= set(map(_package, extras[extra]))
+    needed -= {project["name"]}
     table = section(text_of("docs/decisions.md"), "## Dependencies")
-    reasoned = {name for cells in rows(table) for name in codes(cells[0])} - {
-        "local",
-        "training",
-        "parquet",
-        "editable",
-        "dev",
-    }
-    assert needed <= reasoned <= needed | for_tests
+    reasoned = {name for cells in rows(table) for name in codes(cells[0])} - extras.keys()
+    assert needed <= reasoned <= needed | set(map(_package, extras["dev"]))
+
+
+def test_every_package_stands_with_the_extra_that_installs_it() -> None:
+    """Who reads why a package is needed also reads when it is installed."""
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+    extras = {"base": project["dependencies"], **project["optional-dependencies"]}
+    installs = {extra: set(map(_package, requirements)) for extra, requirements in extras.items()}
+    for cells in rows(section(text_of("docs/decisions.md"), "## Dependencies")):
+        names = set(codes(cells[0]))
+        for extra in names & installs.keys() or {"base"}:
+            assert names - installs.keys() <= installs[extra], cells[0]
 
 
 def _package(requirement: str) -> str:
