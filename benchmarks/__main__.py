@@ -31,6 +31,7 @@ BENCHMARKS = {
     "alert-latency": "benchmarks.bench_latency:run",
     "failover": "benchmarks.bench_latency:run_failover",
     "budgets": "benchmarks.bench_budgets:run",
+    "startup": "benchmarks.bench_startup:run",
 }
 LARGE = {
     "store-of-10-million": "benchmarks.bench_end_to_end:run_store_of_10_million",

@@ -12,9 +12,12 @@ from rice_stream.errors import ServiceUnavailableError
 
 
 @click.command()
+@click.option(
+    "--all", "all_settings", is_flag=True, help="Show all settings, not only those that are not at their default."
+)
 @json_option
 @pass_session
-def check(session: Session, *, as_json: bool) -> None:
+def check(session: Session, *, all_settings: bool, as_json: bool) -> None:
     """Look at settings, broker, topics, database, tables and versions; say what to do about each problem.
 
     Changes nothing. Exit code 1 when something is wrong, 3 when a service does not answer. Passwords are not shown.
@@ -26,16 +29,17 @@ def check(session: Session, *, as_json: bool) -> None:
     with STDERR.status("Checking"):
         result = run_checks(session.settings, now=lambda: datetime.now(UTC))
     reachable = result.pop("reachable")
-    answer(result, as_json=as_json, human=lambda: _show(result))
+    answer(result, as_json=as_json, human=lambda: _show(result, all_settings=all_settings))
     if not result["ok"]:
         sys.exit(BAD_NEWS if reachable else ServiceUnavailableError.exit_code)
 
 
-def _show(result: dict[str, Any]) -> None:
-    table(["setting", "value"], [[name, _plain(value)] for name, value in result["settings"].items()])
-    click.echo()
-    table(["part", "version"], list(result["versions"].items()))
-    click.echo()
+def _show(result: dict[str, Any], *, all_settings: bool) -> None:
+    """What is wrong and what to do comes first; then what was looked at, what is set, and versions."""
+    problems = [item for item in result["checks"] if not item["ok"]]
+    for item in problems:
+        click.echo(f"PROBLEM {item['name']}: {item['detail']}\n  -> {item['what_to_do']}")
+    click.echo(f"{len(problems)} problem(s) in {len(result['checks'])} checks\n")
     table(
         ["", "check", "found"],
         [
@@ -43,9 +47,14 @@ def _show(result: dict[str, Any]) -> None:
             for item in result["checks"]
         ],
     )
-    for item in result["checks"]:
-        if not item["ok"]:
-            STDERR.print(f"{item['name']}: {item['what_to_do']}")
+    click.echo()
+    names = list(result["settings"]) if all_settings else result["changed"]
+    if names:
+        table(["setting", "value"], [[name, _plain(result["settings"][name])] for name in names])
+    if not all_settings:
+        click.echo(f"{len(result['settings']) - len(names)} settings are at their defaults; --all shows them.")
+    click.echo()
+    table(["part", "version"], list(result["versions"].items()))
 
 
 def _plain(value: object) -> str | None:

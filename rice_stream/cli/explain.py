@@ -1,6 +1,7 @@
 """`rice-stream explain`."""
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -44,10 +45,19 @@ def explain(session: Session, /, event_id: str, *, tenant: str | None, ended_at:
 def _show_explanation(document: dict[str, Any]) -> None:
     table(["record", ""], [[name, value] for name, value in document["record"].items() if value is not None])
     click.echo()
-    names = ["name", "value", "unit", "formula", "source"]
-    table(["step", *names[1:]], [[_exact(step[name]) for name in names] for step in document["steps"]])
+    sources = short_sources([step["source"] for step in document["steps"]])
+    names = ["name", "value", "unit", "formula"]
+    rows = [[*(_exact(step[name]) for name in names), sources.get(step["source"], "")] for step in document["steps"]]
+    table(["step", *names[1:], "source"], rows)
+    click.echo()
+    table(["source", ""], [[short, source] for source, short in sources.items()])
     for remark in document["remarks"]:
         STDERR.print(remark)
+
+
+def short_sources(sources: Sequence[str | None]) -> dict[str | None, str]:
+    """Source -> `[1]`, `[2]` ... in the order in which steps name them: many steps have one long source."""
+    return {source: f"[{number}]" for number, source in enumerate(dict.fromkeys(filter(None, sources)), start=1)}
 
 
 def _exact(value: object) -> str:

@@ -1,24 +1,25 @@
-"""Tables for people: at the terminal's width, without breaking words; data is plain text, never rich's markup."""
+"""Tables for people: at the terminal's width, without breaking words; data is plain text, never markup."""
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import click
+from rich.cells import cell_len
 
 from rice_stream.cli.base import STDERR
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-# rich is loaded with the first table: with --json, none is printed.
 
 _GAP = 2
 """Cells between two columns."""
 
 
 class Styled(NamedTuple):
-    """A cell with a style, such as `red`."""
+    """A cell with a style: a colour of click's, `bold`, or none."""
 
     text: str
-    style: str
+    style: str | None = None
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
@@ -27,23 +28,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
     On a terminal texts continue on the next line between words, and the last columns are left out where the longest
     words of all do not fit; a remark on stderr names them. What is piped is whole lines.
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False, markup=False)
     cells = [[_cell(value) for value in row] for row in rows]
-    texts = [[cell.plain for cell in row] for row in cells]
-    widths = fitting_widths(columns, texts, console.width if console.is_terminal else None)
-    if not console.is_terminal:
-        console.width = max(sum(widths) + _GAP * len(widths), 80)
-    view = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for index, width in enumerate(widths):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        view.add_column(Text(columns[index]), justify="right" if numeric else "left", overflow="fold", width=width)
-    for row in cells:
-        view.add_row(*row[: len(widths)])
-    console.print(view)
+    texts = [[cell.text for cell in row] for row in cells]
+    widths = fitting_widths(columns, texts, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+    numeric = [bool(rows) and all(isinstance(row[index], int | float) for row in rows) for index in range(len(widths))]
+    if title is not None:
+        click.secho(title, italic=True)
+    for row in [[Styled(name, "bold") for name in columns], *cells]:
+        for line in _lines(row, widths, numeric):
+            click.echo(line.rstrip())
     left_out = columns[len(widths) :]
     if left_out:
         STDERR.print(f"Left out, as the terminal is too narrow: {', '.join(left_out)}. --json has everything.")
@@ -61,8 +54,6 @@ def fitting_widths(columns: Sequence[str], cells: Sequence[Sequence[str]], avail
     >>> fitting_widths(["id", "found"], [["a", "two words"]], 8)
     [2]
     """
-    from rich.cells import cell_len
-
     texts = [[name, *(row[index] for row in cells)] for index, name in enumerate(columns)]
     full = [max(map(cell_len, column)) for column in texts]
     if available is None:
@@ -81,15 +72,32 @@ def fitting_widths(columns: Sequence[str], cells: Sequence[Sequence[str]], avail
     return [min(width, available) for width in widths]
 
 
-def _cell(value: object) -> "Text":
-    from rich.text import Text
+def _lines(row: Sequence[Styled], widths: Sequence[int], numeric: Sequence[bool]) -> list[str]:
+    """A row as lines of the terminal: texts that are wider than their column continue below."""
+    pieces = [
+        textwrap.wrap(cell.text, width, break_on_hyphens=False) if cell_len(cell.text) > width else [cell.text]
+        for cell, width in zip(row, widths, strict=False)
+    ]
+    lines = []
+    for number in range(max(map(len, pieces))):
+        line = []
+        for cell, piece, width, right in zip(row, pieces, widths, numeric, strict=False):
+            text = piece[number] if number < len(piece) else ""
+            space = " " * (width - cell_len(text))
+            styled = click.style(text, bold=True) if cell.style == "bold" else click.style(text, fg=cell.style)
+            line.append(space + styled if right else styled + space)
+        lines.append((" " * _GAP).join(line))
+    return lines
 
+
+def _cell(value: object) -> Styled:
     if isinstance(value, Styled):
-        return Text(value.text, style=value.style)
+        return value
     if value is None:
-        return Text("-")
+        return Styled("-")
     if isinstance(value, float):
-        return Text(f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}")
+        return Styled(f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}")
     if isinstance(value, int) and not isinstance(value, bool):
-        return Text(f"{value:,}")
-    return Text(str(value))
+        return Styled(f"{value:,}")
+    # A line break in data would break the row.
+    return Styled(" ".join(str(value).splitlines()))

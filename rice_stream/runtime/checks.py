@@ -47,9 +47,9 @@ class Check:
 
 
 def run_checks(settings: Settings, *, now: Callable[[], datetime]) -> dict[str, Any]:
-    """`{"ok", "reachable", "checks", "settings", "versions"}`; never raises for what it is meant to find.
+    """`{"ok", "reachable", "checks", "settings", "changed", "versions"}`; never raises for what it is meant to find.
 
-    `now` is asked beside the database's clock.
+    `now` is asked beside the database's clock. `changed` names the settings that are not at their default.
     """
     versions: dict[str, str | None] = _own_versions()
     checks = [*_estimation(settings, versions), *_kafka(settings), *_database(settings, versions, now)]
@@ -59,6 +59,7 @@ def run_checks(settings: Settings, *, now: Callable[[], datetime]) -> dict[str, 
         "reachable": not any(check.unreachable for check in checks),
         "checks": listed,
         "settings": effective_settings(settings),
+        "changed": [_in_environment(name) for name in settings.changed()],
         "versions": versions,
     }
 
@@ -89,10 +90,12 @@ def effective_settings(settings: Settings) -> dict[str, Any]:
             value = list(value.written)
         elif isinstance(value, tuple):
             value = list(value)
-        shown[f"{PREFIX}{name.upper()}"] = (
-            value if isinstance(value, bool | int | float | list | dict) else _text(value)
-        )
+        shown[_in_environment(name)] = value if isinstance(value, bool | int | float | list | dict) else _text(value)
     return shown
+
+
+def _in_environment(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
 
 
 def _masked_address(url: str) -> str:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import Table, func, literal_column
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
 from rice_stream.quantities import MEASURES
@@ -13,17 +12,27 @@ from rice_stream.store.totals_tables import TotalsTable
 PROGRESS_COUNTERS = ("events", "recorded", "duplicates", "conflicts", "quarantined", "gaps")
 
 
+def _insert(table: Table, dialect: str) -> Any:
+    """INSERT with the database's own ON CONFLICT. A dialect takes long to load: the other database's is not."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
+
+
 def insert_ignoring(table: Table, dialect: str) -> Insert:
     """INSERT that leaves rows alone whose unique key is there already."""
-    if dialect == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+    statement: Insert = _insert(table, dialect).on_conflict_do_nothing()
+    return statement
 
 
 def progress_upsert(dialect: str) -> Insert:
     """Add to a partition's counters; offsets only ever move outwards."""
     table = schema.kafka_progress
-    statement: Any = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    statement = _insert(table, dialect)
     new = statement.excluded
     greatest, least = (func.greatest, func.least) if dialect == "postgresql" else (func.max, func.min)
     changes: dict[str, Any] = {name: table.c[name] + new[name] for name in PROGRESS_COUNTERS}

@@ -7,7 +7,6 @@ are records (a third of the whole throughput, measured). Everybody else's sums c
 from collections.abc import Iterable
 
 from sqlalchemy import BigInteger, Connection, Engine, func, insert, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
 from rice_stream.budgets.definition import Budget
@@ -63,5 +62,4 @@ def _totals_from_records(dialect: str, tenant_key: int, user_key: int) -> Insert
         .where(records.c.tenant_key == tenant_key, records.c.user_key == user_key)
         .group_by(records.c.tenant_key, slot, *keys)
     )
-    statement = postgresql.insert(totals) if dialect == "postgresql" else sqlite.insert(totals)
-    return statement.from_select(list(USER_SLOTS.columns), query)
+    return insert(totals).from_select(list(USER_SLOTS.columns), query)

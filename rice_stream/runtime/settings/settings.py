@@ -40,6 +40,13 @@ class Settings(
         for section in cls.sections():
             yield from section.model_fields
 
+    def changed(self) -> list[str]:
+        """The fields that are not at their default, in the order of docs/operations.md."""
+        fields = type(self).model_fields
+        return [
+            name for name in self.names() if getattr(self, name) != fields[name].get_default(call_default_factory=True)
+        ]
+
     def contradictions(self) -> list[str]:
         """What only two settings together can say: a format for a topic that is not read is a misspelt topic."""
         return [

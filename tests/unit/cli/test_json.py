@@ -232,3 +232,32 @@ def test_check_lists_every_problem_with_what_to_do_and_masks_secrets(
     assert {"broker", "database"} <= set(problems)
     assert all(problems.values())
     assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_check_tells_people_what_is_wrong_first_and_then_what_is_set(
+    ledger: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads seventy settings to find one problem; `--all` shows them to who wants to."""
+    monkeypatch.setattr(checks, "describe_topics", partial(describe_topics, timeout_s=0.3))
+    asked = {"RICE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "RICE_PUE": "1.3"}
+    told = ledger.run("check", **asked)
+    assert told.exit_code == 3
+    assert told.stdout.startswith("PROBLEM broker: no Kafka broker answers at 127.0.0.1:1")
+    assert "-> start the broker, or correct RICE_KAFKA_BOOTSTRAP_SERVERS" in told.stdout.splitlines()[1]
+    shown = {line.split()[0] for line in told.stdout.splitlines() if line.startswith("RICE_")}
+    assert shown == {"RICE_DATABASE_URL", *asked}
+    everything = {line.split()[0] for line in ledger.run("check", "--all", **asked).stdout.splitlines() if line}
+    document = ledger.json("check", code=3, **asked)
+    assert set(document["changed"]) == shown
+    assert set(document["settings"]) <= everything
+
+
+def test_check_names_a_security_setting_that_cannot_work(ledger: Shell) -> None:
+    """A missing CA file is the operator's to correct, not an internal error."""
+    document = ledger.json(
+        "check", code=1, RICE_KAFKA_SECURITY_PROTOCOL="SSL", RICE_KAFKA_SSL_CA_LOCATION="/nowhere/ca.pem"
+    )
+    [problem] = [check for check in document["checks"] if not check["ok"]]
+    assert problem["name"] == "broker"
+    assert "/nowhere/ca.pem" in problem["detail"]
+    assert "RICE_KAFKA_" in problem["what_to_do"]
