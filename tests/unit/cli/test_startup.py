@@ -10,9 +10,7 @@ import click
 import pytest
 
 from rice_stream.cli import COMMANDS, cli
-from tests.support.cli_running import Shell, filled_database, ledger, shell
-
-__all__ = ["filled_database", "ledger", "shell"]
+from tests.support.cli_running import Shell
 
 HEAVY = {
     "alembic",
