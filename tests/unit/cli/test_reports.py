@@ -86,11 +86,13 @@ def test_blank_lines_of_a_file_are_told_as_such_and_are_no_difference(shell: She
 
 
 def test_explain_shows_the_steps_unrounded_and_ends_with_1_when_the_record_was_changed(ledger: Shell) -> None:
-    """The stored integer is the last line; a record that its own factors contradict is bad news."""
+    """The stored integer is the last step; a record that its own factors contradict is bad news."""
     shown = ledger.run("explain", "e-1", "--tenant", "acme")
     assert shown.exit_code == 0
     steps = [line.split()[0] for line in shown.stdout.splitlines() if line.strip()]
-    assert steps[-1] == "carbon_high_ugco2e"
+    assert "carbon_high_ugco2e" in steps
+    numbered = [word for word in steps if word.startswith("[")]
+    assert numbered == [f"[{number}]" for number in range(1, len(numbered) + 1)], "each source once, below the steps"
     assert {"prefill_j", "pue", "rci_mid_gco2e_per_kwh"} <= set(steps)
     change(ledger, "UPDATE prompt_record SET carbon_high_ugco2e = carbon_high_ugco2e + 1 WHERE event_id = 'e-1'")
     changed = ledger.run("explain", "e-1")
