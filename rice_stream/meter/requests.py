@@ -4,6 +4,7 @@ The pipeline, `explain`, `compare` and `verify --against-topic` all ask through 
 made from the same request.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +56,21 @@ class RecordedCounts:
     cache_read_input_tokens: Ints
     output_tokens: Ints
     flags: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, records: Sequence[Mapping[str, int | None]]) -> "RecordedCounts":
+        """Those of rows of `prompt_record`, None where a count is null."""
+
+        def column(name: str) -> Ints:
+            values = [UNKNOWN if record[name] is None else record[name] for record in records]
+            return np.array(values, dtype=np.int64)
+
+        return cls(
+            input_tokens=column("input_tokens"),
+            cache_read_input_tokens=column("cache_read_input_tokens"),
+            output_tokens=column("output_tokens"),
+            flags=column("basis_flags").astype(np.int32),
+        )
 
     @property
     def inference(self) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rice_stream.events.columns import EventColumns, Service
 from rice_stream.events.mappings import MODEL, NO_MAPPINGS, REGION, Mappings
+from rice_stream.instants import HOUR_S, SECOND_US
 from rice_stream.meter.amounts import SiteFactors
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import LiveLookup, ServiceKey, no_live_feed
@@ -16,10 +17,10 @@ from rice_stream.quantities import Floats, Ints
 from rice_stream.store.dimensions import Dimensions
 
 CONTEXTS_MAX = 100_000
-"""Kinds of requests kept at hand; past that the table starts anew (events may bring their own factors)."""
-_HOUR_US = 3_600_000_000
-_MAPPED = 1 << 32
-"""Epochs count stretches between changes of tables (or hours) below this, and stretches between mappings above."""
+"""Kinds of requests kept at hand; past that the table is emptied (events may bring their own factors)."""
+_HOUR_US = HOUR_S * SECOND_US
+_MAPPING_SHIFT = 32
+"""An epoch packs two counters: the low 32 bits are the period of the tables (or the hour), the high bits that of the mappings."""
 _UNNAMED = "unknown"
 _NOTHING: dict[Service, int] = {}
 
@@ -47,7 +48,7 @@ class ContextTable:
         self._rungs: list[tuple[str, str, str]] = []
 
     def trim(self) -> None:
-        """Start anew when there are too many kinds, and ask for factors again when a feed has new values. Rows given out
+        """Forget all kinds when there are too many, and ask for factors again when a feed has new values. Rows given out
         before are void, so this comes between batches."""
         if self._size > CONTEXTS_MAX:
             self._clear()
@@ -108,7 +109,7 @@ class ContextTable:
         epochs = self._table_epochs(ended_at_us)
         if not len(self._mapped_us):
             return epochs
-        return epochs + _MAPPED * np.searchsorted(self._mapped_us, ended_at_us, side="right")
+        return epochs + (np.searchsorted(self._mapped_us, ended_at_us, side="right") << _MAPPING_SHIFT)
 
     def _table_epochs(self, ended_at_us: NDArray[np.int64]) -> NDArray[np.int64]:
         if self._live is not no_live_feed:
@@ -116,8 +117,8 @@ class ContextTable:
         return np.searchsorted(self._boundaries_us, ended_at_us, side="right")
 
     def _epoch_start_us(self, epoch: int) -> int:
-        mapped, epoch = divmod(epoch, _MAPPED)
-        start_us = self._table_epoch_start_us(epoch)
+        mapped = epoch >> _MAPPING_SHIFT
+        start_us = self._table_epoch_start_us(epoch & ((1 << _MAPPING_SHIFT) - 1))
         return max(start_us, int(self._mapped_us[mapped - 1])) if mapped else start_us
 
     def _table_epoch_start_us(self, epoch: int) -> int:

@@ -15,7 +15,7 @@ from rice_stream.store.dimensions import Dimensions
 
 PRINCIPALS_MAX = 500_000
 ATTRIBUTIONS_MAX = 200_000
-"""Names kept at hand; past that a table starts anew and looks names up again."""
+"""Names kept at hand; past that a table is emptied and looks names up again."""
 
 
 class ResolvedNames(NamedTuple):

@@ -1,4 +1,5 @@
-"""From raw records to one committed transaction. Knows no Kafka: the worker, `ingest` and the tests all come through here.
+"""From raw records to one committed transaction. Knows no Kafka and no SQL: the worker, `ingest` and the tests all come
+through here.
 
 `prepare` decodes, looks names up and estimates, in numpy, without touching the totals; `commit` is the transaction.
 The two may run in different threads, so that the next batch is decoded while this one commits.
@@ -11,11 +12,10 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine
 
 from rice_stream.basis import Basis
 from rice_stream.events.columns import EventColumns, to_columns
-from rice_stream.events.decoding import decode_blocks
+from rice_stream.events.decoding import decode_batch, decode_blocks
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
 from rice_stream.events.keys import event_keys
@@ -59,24 +59,28 @@ class Pipeline:
     def __init__(
         self,
         *,
-        engine: Engine,
+        dimensions: Dimensions,
         writer: Writer,
-        defaults: TokenDefaults,
         estimator: Estimator,
+        defaults: TokenDefaults,
         live: LiveLookup = no_live_feed,
         formats: FormatOptions = DEFAULT_OPTIONS,
         mappings: Callable[[int], Mappings] = no_mappings,
     ) -> None:
-        dimensions = Dimensions(engine)
         self._writer = writer
         self._method = estimator.method
-        self.formats = formats
+        self._formats = formats
         self._mappings = mappings
         self._names = NameTable(dimensions)
         self._contexts = ContextTable(dimensions, estimator, live)
         self._dimensions = dimensions
         self._defaults = defaults
         self._basis_seen: set[int] = set()
+
+    def decode(self, record: RawRecord) -> Decoded:
+        """The events and refusals of one record, read with the formats that `prepare` reads with."""
+        _, decoded = decode_batch([record], self._formats)
+        return decoded
 
     def process(self, chunks: Sequence[Chunk], received_at_us: int) -> CommitResult:
         """Prepare and commit at once."""
@@ -103,7 +107,7 @@ class Pipeline:
             place = (chunk.topic, chunk.partition)
             events = 0
             refused: list[Refused] = []
-            for block in decode_blocks(chunk.records, self.formats, SourcePartition(chunk.topic, chunk.partition)):
+            for block in decode_blocks(chunk.records, self._formats, SourcePartition(chunk.topic, chunk.partition)):
                 columns, decoded = self._within_retention(*block, received_at_us)
                 columns = mappings.rename_tenants(columns)
                 try:

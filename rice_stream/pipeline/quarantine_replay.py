@@ -1,4 +1,4 @@
-"""`rice-stream quarantine replay`: refused items, taken up again once their cause is gone.
+"""`rice-stream quarantine replay`: refused items, tried again once their cause is gone.
 
 An item goes through the same pipeline and transaction as an event from Kafka, under the same key: what is counted
 already is a duplicate, however often it is replayed. A crash half-way leaves the row held, and replaying it again is
@@ -17,7 +17,7 @@ from rice_stream.errors import UsageError
 from rice_stream.events.canonical import FIELD_NAMES, WireEvent
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import RawRecord, Refused
+from rice_stream.events.records import Decoded, RawRecord, Refused
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
@@ -30,6 +30,8 @@ REPLAY_TOPIC = "quarantine replay"
 """Where replayed events are counted in `kafka_progress`; no topic of Kafka can have a blank in its name."""
 _BATCH = 500
 _REMOVED = "<removed>"
+_PAYLOAD_FORMAT = FormatOptions(default_format="canonical")
+"""What is stored of a refused item are canonical fields, whatever format its topic has."""
 
 _TEXT_FIELDS = frozenset(
     field.name
@@ -40,11 +42,6 @@ _TEXT_FIELDS = frozenset(
         and any(isinstance(kind, msgspec.inspect.StrType | msgspec.inspect.LiteralType) for kind in field.type.types)
     )
 )
-
-
-def nothing_on_kafka(_topic: str, _partition: int, _offset: int) -> None:
-    """The fetch of an installation whose broker is not reachable: stored payloads have to do."""
-    return
 
 
 def parse_patches(assignments: Sequence[str]) -> dict[str, Any]:
@@ -113,7 +110,7 @@ def _replay_batch(
         in_order = table.c.topic, table.c.partition, table.c.offset, table.c.item
         found = connection.execute(select(table).where(table.c.id.in_(ids)).order_by(*in_order)).mappings()
         rows = [dict(row) for row in found]
-    tried = [(row, _take_up(row, patches, fetch, pipeline.formats)) for row in rows]
+    tried = [(row, _try_again(row, patches, fetch, pipeline)) for row in rows]
     events = {row["id"]: result for row, result in tried if isinstance(result, WireEvent)}
     refused = {row["id"]: result for row, result in tried if isinstance(result, Refused)}
     if events:
@@ -162,13 +159,13 @@ def _keep_held(engine: Engine, refused: Mapping[int, Refused]) -> None:
             connection.execute(update(table).where(table.c.id == row_id).values(values))
 
 
-def _take_up(
-    row: Mapping[str, Any], patches: Mapping[str, Any], fetch: Fetch, formats: FormatOptions
+def _try_again(
+    row: Mapping[str, Any], patches: Mapping[str, Any], fetch: Fetch, pipeline: Pipeline
 ) -> WireEvent | Refused:
     """The row's item as an event, or why it is still none."""
     record = _original(row, fetch)
     if record is not None and not patches:
-        return _item_of(record, row["item"], formats)
+        return _item_of(pipeline.decode(record), record, row["item"])
     here = RawRecord(row["topic"], row["partition"], row["offset"], None, record.headers if record else ())
     stored = _stored_object(row["payload"])
     if stored is None:
@@ -180,12 +177,13 @@ def _take_up(
     if removed:
         detail = f"{removed[0]}: its value was not kept; give it with --set {removed[0]}=..."
         return Refused(here, row["item"], row["reason"], detail, row["payload"])
-    # What is kept of an item are canonical fields, whatever its topic holds.
-    return _item_of(here._replace(value=msgspec.json.encode(stored)), 0, FormatOptions(default_format="canonical"))
+    payload = here._replace(value=msgspec.json.encode(stored))
+    _, decoded = decode_batch([payload], _PAYLOAD_FORMAT)
+    return _item_of(decoded, payload, 0)
 
 
 def _original(row: Mapping[str, Any], fetch: Fetch) -> RawRecord | None:
-    """The record as Kafka has it, if it is the very one: a topic that was made anew counts its offsets from 0 again."""
+    """The record as Kafka has it, if it is the same one: a topic that was deleted and made again counts its offsets from 0."""
     record = fetch(row["topic"], row["partition"], row["offset"])
     if record is None:
         return None
@@ -200,9 +198,8 @@ def _stored_object(payload: str) -> dict[str, Any] | None:
     return parsed
 
 
-def _item_of(record: RawRecord, item: int, formats: FormatOptions) -> WireEvent | Refused:
-    """One item of a record, decoded as the worker decodes it."""
-    _, decoded = decode_batch([record], formats)
+def _item_of(decoded: Decoded, record: RawRecord, item: int) -> WireEvent | Refused:
+    """One item of a decoded record."""
     for event, number in zip(decoded.events, decoded.items, strict=True):
         if number == item:
             return event

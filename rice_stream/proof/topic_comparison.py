@@ -119,30 +119,26 @@ class TopicComparison:
     # --- amounts -----------------------------------------------------------------------------------------------------
 
     def _check_amounts(self, records: Sequence[Row]) -> dict[str, NDArray[np.int64]]:
-        """What the amounts ought to be: estimated once more where the method that made them is the running one."""
+        """What the amounts have to be: recomputed where the method that made them is the running one."""
         amounts = {name: column(records, name) for name in AMOUNT_COLUMNS}
         versions = [self._factors[record["factor_key"]]["method_version"] for record in records]
         rows = np.array([i for i, version in enumerate(versions) if version == self._method.version], dtype=np.intp)
         self.counts["amounts_unchecked"] += len(records) - len(rows)
         if len(rows):
-            again = self._estimate_again([records[i] for i in rows.tolist()])
+            recomputed = self._recomputed([records[i] for i in rows.tolist()])
             for name in AMOUNT_COLUMNS:
-                amounts[name][rows] = again[name]
+                amounts[name][rows] = recomputed[name]
         return amounts
 
-    def _estimate_again(self, records: Sequence[Row]) -> dict[str, NDArray[np.int64]]:
+    def _recomputed(self, records: Sequence[Row]) -> dict[str, NDArray[np.int64]]:
         keys = sorted({record["factor_key"] for record in records})
         position = {key: k for k, key in enumerate(keys)}
         use = np.array([position[record["factor_key"]] for record in records], dtype=np.intp)
-        counts = RecordedCounts(
-            input_tokens=column(records, "input_tokens"),
-            cache_read_input_tokens=column(records, "cache_read_input_tokens"),
-            output_tokens=column(records, "output_tokens"),
-            flags=column(records, "basis_flags").astype(np.int32),
-        )
-        again = recompute(self._method, [self._factors[key] for key in keys], use, counts, self._defaults).amounts
+        counts = RecordedCounts.of(records)
+        factors = [self._factors[key] for key in keys]
+        recomputed = recompute(self._method, factors, use, counts, self._defaults).amounts
         stored = {name: column(records, name) for name in AMOUNT_COLUMNS}
-        computed = {name: getattr(again, name) for name in AMOUNT_COLUMNS}
+        computed = {name: getattr(recomputed, name) for name in AMOUNT_COLUMNS}
         differs = np.logical_or.reduce([computed[name] != stored[name] for name in AMOUNT_COLUMNS])
         # A default for unknown tokens is a setting of that time: another one now says nothing about the record.
         unknown = differs & counts.incomplete

@@ -45,8 +45,8 @@ class Partition(NamedTuple):
         return max(min(self.log.low, self.last_offset + 1) - self.first_offset, 0) if self.last_offset >= 0 else 0
 
     @property
-    def made_anew(self) -> bool:
-        """The store has come further than the log goes: this log is another one than it read."""
+    def recreated(self) -> bool:
+        """The store has come further than the log goes: the topic was deleted and made again since."""
         return self.last_offset >= self.log.high
 
 
@@ -62,7 +62,7 @@ def verify_against_topic(
     """Read the log to where it ends now and compare every event in it with its record.
 
     Events past the last offset that the store has been through are lag, not a difference; events that Kafka or the
-    store no longer keep are counted and left out. Amounts are estimated once more from each record's own factors
+    store no longer keep are counted and left out. Amounts are recomputed from each record's own factors
     where `method` is the version that made it. Memory does not grow with the log; keys are kept on disk meanwhile.
 
     `formats` are the settings with which the worker reads.
@@ -87,7 +87,7 @@ def verify_against_topic(
         for piece in log.read():
             progress("comparing the events of the log", read, total)
             partition = partitions[piece.range.topic, piece.range.partition]
-            if not partition.made_anew:
+            if not partition.recreated:
                 comparison.compare([record for record in piece.records if record.offset <= partition.last_offset])
             read += len(piece.records)
         progress("comparing sums", total, total)
@@ -119,9 +119,9 @@ def _described(partitions: Sequence[Partition]) -> list[dict[str, Any]]:
             "log_start": part.log.low,
             "log_end": part.log.high,
             "read_to": part.last_offset if part.last_offset >= 0 else None,
-            "lag": 0 if part.made_anew else part.lag,
+            "lag": 0 if part.recreated else part.lag,
             "no_longer_in_log": part.lost_start,
-            "made_anew": part.made_anew,
+            "made_anew": part.recreated,
         }
         for part in partitions
     ]
@@ -189,7 +189,7 @@ class _Sums:
         topics = {topic for topic, _ in read}
         rows = self._connection.execute(text('SELECT topic, "partition" FROM kafka_progress'))
         gone = {(topic, number) for topic, number in rows if topic in topics} - read
-        return not gone and not any(part.lost_start or part.made_anew for part in self._partitions)
+        return not gone and not any(part.lost_start or part.recreated for part in self._partitions)
 
     def _recorded_elsewhere(self) -> int:
         """Records that came another way: from files, from other topics, out of quarantine."""

@@ -175,7 +175,7 @@ def _stored(connection: Connection, table: TotalsTable, key: list[int]) -> dict[
 
 
 def _named_key(connection: Connection, table: TotalsTable, key: dict[str, int]) -> dict[str, Any]:
-    """The key in the words of people; a number that stands for no name stays a number."""
+    """The key by the names it stands for; a number that stands for no name stays a number."""
     named: dict[str, Any] = {}
     looked_up = {
         "tenant_key": "SELECT tenant_id FROM tenant WHERE tenant_key = :tenant_key",

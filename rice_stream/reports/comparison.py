@@ -21,7 +21,7 @@ from rice_stream.meter.ranking import overlap
 from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.what_if import Change, PlaceFactors, as_recorded, changed
-from rice_stream.quantities import MICRO, UNKNOWN
+from rice_stream.quantities import MICRO
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.retention import records_from_us
@@ -175,10 +175,7 @@ def _add(
     keys = sorted({int(row["factor_key"]) for row in rows})
     place_of = {key: place for place, key in enumerate(keys)}
     use = np.array([place_of[row["factor_key"]] for row in rows], dtype=np.intp)
-    counts = RecordedCounts(
-        **{name: _column(rows, name) for name in (*_TOKENS, "cache_read_input_tokens")},
-        flags=np.array([row["basis_flags"] for row in rows], dtype=np.int32),
-    )
+    counts = RecordedCounts.of(rows)
     own = [as_recorded(factors[key]) for key in keys]
     other = [changed(factors[key], change, estimator) for key in keys]
     method = estimator.method
@@ -209,10 +206,6 @@ def _amounts(
 ) -> Amounts:
     contexts, places = [context for context, _ in uses], [place for _, place in uses]
     return estimate_recorded(method, contexts, SiteFactors.of(places), use, counts, defaults).amounts
-
-
-def _column(rows: Sequence[Mapping[str, Any]], name: str) -> Any:
-    return np.array([UNKNOWN if row[name] is None else row[name] for row in rows], dtype=np.int64)
 
 
 def _row(model: str, sums: Mapping[str, _Sums]) -> dict[str, Any]:

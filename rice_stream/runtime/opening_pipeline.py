@@ -5,6 +5,7 @@ from rice_stream.meter.factors import LiveLookup, no_live_feed
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
 from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import Engine
 from rice_stream.store.mapping_store import StoredMappings
 from rice_stream.store.writer import Writer
@@ -17,7 +18,7 @@ def open_pipeline(
     """The pipeline of the settings (`formats` in the place of theirs), writing to `engine`; close the writer in the end."""
     writer = open_writer(engine)
     pipeline = Pipeline(
-        engine=engine,
+        dimensions=Dimensions(engine),
         writer=writer,
         defaults=token_defaults(settings),
         estimator=open_estimator(settings),

@@ -33,7 +33,7 @@ def budgets_with_states(
         .order_by(table.c.tenant_id, table.c.name)
     )
     if tenant_keys is not None:
-        # Chosen below: with thousands of keys in it, the statement would be compiled anew each time.
+        # Chosen below: with thousands of keys in it, the statement would be compiled again each time.
         tenant = schema.tenant
         query = query.add_columns(tenant.c.tenant_key).join(tenant, tenant.c.tenant_id == table.c.tenant_id)
     rows = connection.execute(query).mappings()

@@ -1,4 +1,7 @@
-"""Which schema a database has and which one this version works with, without loading Alembic: every start asks."""
+"""Which schema a database has and which one this version works with.
+
+Apart from `migrate.py`, because every start of a process asks this and must not load Alembic for it.
+"""
 
 from pathlib import Path
 

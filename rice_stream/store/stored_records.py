@@ -1,4 +1,4 @@
-"""Records by their keys, thousands at a time, with the names that stand behind them."""
+"""Records by their keys, thousands at a time, with the names that their keys stand for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,5 +1,5 @@
 """The views that BI tools read: names brought back, amounts in Wh and gCO2e. They hold no data, so `migrate` simply
-makes them anew; their columns are part of the interface (docs/accounting.md)."""
+drops and creates them; their columns are part of the interface (docs/accounting.md)."""
 
 from rice_stream.instants import DAY_S, HOUR_S
 from rice_stream.quantities import MEASURES

@@ -38,7 +38,7 @@ class Writer(ABC):
         with self._transaction():
             # 0. Whose user totals are kept; nobody can be added to them until this transaction ends.
             watched = self._watched_users()
-            # 1. Prompt records: each key once, for ever. What is known already is a duplicate or a conflict.
+            # 1. Prompt records: each key once. What is known already is a duplicate or a conflict.
             new, conflicts = self._insert_records(batch)
             # 2. Totals: exactly the new records' sums, in key order.
             added = batch.records if new.all() else batch.records.select(np.flatnonzero(new))

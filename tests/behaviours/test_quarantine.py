@@ -6,7 +6,7 @@ import pytest
 
 from rice_stream.errors import UsageError
 from rice_stream.events.records import RawRecord, Refused
-from rice_stream.pipeline.quarantine_replay import Fetch, nothing_on_kafka, parse_patches, replay
+from rice_stream.pipeline.quarantine_replay import Fetch, parse_patches, replay
 from rice_stream.proof.verification import verify
 from rice_stream.reports import quarantine
 from rice_stream.store.quarantine import Choice, drop
@@ -16,6 +16,10 @@ from tests.support.reports_store import NOON, Store, at, picked
 
 EVERYTHING = Choice()
 LATER_US = NOON_US + 60_000_000
+
+
+def nothing_on_kafka(_topic: str, _partition: int, _offset: int) -> None:
+    """No record is there any more: stored payloads have to do."""
 
 
 def replayed(

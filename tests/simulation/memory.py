@@ -1,11 +1,10 @@
 """A store of dictionaries: the steps of `Writer` and the names of `Dimensions` without SQL, many times as fast."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
-from unittest import mock
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
+from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.probe import known_and_differing, nullable
 from rice_stream.store.record_columns import CONTENT_COLUMNS, RECORD_COLUMNS
 from rice_stream.store.statements import PROGRESS_COUNTERS
@@ -77,11 +77,7 @@ class MemoryStore:
 
     def pipeline(self, faults: Faults) -> Pipeline:
         """See `Store`."""
-        return faulty_pipeline(self, self._wrap(MemoryWriter(self)), faults)
-
-    def patched(self) -> AbstractContextManager[Any]:
-        """The pipeline asks these dictionaries for names."""
-        return mock.patch("rice_stream.pipeline.pipeline.Dimensions", MemoryDimensions)
+        return faulty_pipeline(cast(Dimensions, MemoryDimensions(self)), self._wrap(MemoryWriter(self)), faults)
 
     def set_budgets(self, budgets: Iterable[Budget]) -> None:
         """See `Store`."""

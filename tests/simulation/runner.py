@@ -38,7 +38,7 @@ def run_schedule(seed: int, store: Store) -> Outcome:
 
     store.empty()
     try:
-        with _quiet(), store.patched(), mock.patch("rice_stream.worker.batches.time", time):
+        with _quiet(), mock.patch("rice_stream.worker.batches.time", time):
             loop.run_until_complete(main())
     except Exception as error:
         happened = "\n  ".join(schedule[0].outcome.log) if schedule else ""

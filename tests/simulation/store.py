@@ -1,12 +1,11 @@
 """The store of a schedule: SQLite in memory, or plain dictionaries; either fails where and when the schedule says."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from typing import Any, Protocol
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records
 from rice_stream.store.budget_store import save_budget
+from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import StoreUnavailableError, open_engine, writing
 from rice_stream.store.migrate import migrate
 from rice_stream.store.sqlite import SqliteWriter
@@ -66,10 +66,6 @@ class Store(Protocol):
 
     def watch_user(self, tenant_id: str, user_id: str) -> None:
         """Keep totals of this user."""
-        ...
-
-    def patched(self) -> AbstractContextManager[Any]:
-        """While a schedule runs on this store."""
         ...
 
 
@@ -165,13 +161,13 @@ class FaultyPipeline(Pipeline):
         return super().prepare(chunks, received_at_us)
 
 
-def faulty_pipeline(engine: Any, writer: Writer, faults: Faults) -> Pipeline:
+def faulty_pipeline(dimensions: Dimensions, writer: Writer, faults: Faults) -> Pipeline:
     """The pipeline of one worker."""
     pipeline = FaultyPipeline(
-        engine=engine,
+        dimensions=dimensions,
         writer=FaultyWriter(writer, faults),
-        defaults=TOKEN_DEFAULTS,
         estimator=Estimator(fake_reference(), FactorPolicy(), FakeMethod()),
+        defaults=TOKEN_DEFAULTS,
     )
     pipeline.faults = faults
     return pipeline
@@ -198,7 +194,7 @@ class SqliteStore:
 
     def pipeline(self, faults: Faults) -> Pipeline:
         """See `Store`."""
-        return faulty_pipeline(self.engine, self._wrap(SqliteWriter(self.engine)), faults)
+        return faulty_pipeline(Dimensions(self.engine), self._wrap(SqliteWriter(self.engine)), faults)
 
     def judge(self, now: datetime) -> None:
         """See `Store`."""
@@ -213,7 +209,3 @@ class SqliteStore:
     def watch_user(self, tenant_id: str, user_id: str) -> None:
         """See `Store`."""
         watch_user(self.engine, tenant_id, user_id)
-
-    def patched(self) -> AbstractContextManager[Any]:
-        """Nothing to patch."""
-        return mock.patch("rice_stream.worker.batches.log.warning")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
+from sqlalchemy import Engine
 
 from rice_stream.estimator.method import Context, Estimates, Method, Requests, ServedAs, Step
 from rice_stream.events.records import RawRecord
@@ -19,6 +20,7 @@ from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.quantities import Floats, Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
+from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.writer import Writer
 
 IT_WH_PER_TOKEN = 0.25
@@ -191,11 +193,11 @@ def fake_reference(boundaries_us: Sequence[int] = ()) -> Reference:
     return cast(Reference, FakeReference(boundaries_us))
 
 
-def fake_pipeline(writer: Writer, engine: Any, *, reference: Reference | None = None) -> Pipeline:
+def fake_pipeline(writer: Writer, engine: Engine, *, reference: Reference | None = None) -> Pipeline:
     """A pipeline on the fake tables and method that writes with `writer`."""
     return Pipeline(
-        engine=engine,
+        dimensions=Dimensions(engine),
         writer=writer,
-        defaults=TOKEN_DEFAULTS,
         estimator=Estimator(reference or fake_reference(), FactorPolicy(), FakeMethod()),
+        defaults=TOKEN_DEFAULTS,
     )

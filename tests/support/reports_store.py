@@ -14,6 +14,7 @@ from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.calendars import set_time_zone
+from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.writer import Writer
 from rice_stream.store.writers import open_writer
@@ -47,10 +48,10 @@ class Store:
     def use(self, method: Method, policy: FactorPolicy | None = None) -> None:
         """Estimate with another method or other settings from now on."""
         self.pipeline = Pipeline(
-            engine=self.engine,
+            dimensions=Dimensions(self.engine),
             writer=self.writer,
-            defaults=TOKEN_DEFAULTS,
             estimator=Estimator(fake_reference(), policy or FactorPolicy(), method),
+            defaults=TOKEN_DEFAULTS,
         )
 
     def execute(self, statement: str, **values: Any) -> int:
