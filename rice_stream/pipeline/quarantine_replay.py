@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, select, update
 
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import FIELD_NAMES, WireEvent
@@ -19,9 +18,8 @@ from rice_stream.events.decoding import decode_batch
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import Decoded, RawRecord, Refused
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
-from rice_stream.store import schema
-from rice_stream.store.engine import reading, writing
-from rice_stream.store.quarantine import Choice, held_ids, set_status
+from rice_stream.store.engine import Engine
+from rice_stream.store.quarantine import Choice, held_ids, rows_in_log_order, set_reasons, set_status
 
 Fetch = Callable[[str, int, int], RawRecord | None]
 """(topic, partition, offset) -> the record as it lies on Kafka; None when it is not there (any more)."""
@@ -105,18 +103,13 @@ def _replay_batch(
     now_us: int,
     answer: dict[str, Any],
 ) -> None:
-    table = schema.quarantine
-    with reading(engine) as connection:
-        in_order = table.c.topic, table.c.partition, table.c.offset, table.c.item
-        found = connection.execute(select(table).where(table.c.id.in_(ids)).order_by(*in_order)).mappings()
-        rows = [dict(row) for row in found]
-    tried = [(row, _try_again(row, patches, fetch, pipeline)) for row in rows]
+    tried = [(row, _try_again(row, patches, fetch, pipeline)) for row in rows_in_log_order(engine, ids)]
     events = {row["id"]: result for row, result in tried if isinstance(result, WireEvent)}
     refused = {row["id"]: result for row, result in tried if isinstance(result, Refused)}
     if events:
         refused |= _process(pipeline, events, now_us, answer)
         set_status(engine, [row_id for row_id in events if row_id not in refused], "replayed", now_us)
-    _keep_held(engine, refused)
+    set_reasons(engine, refused)
     for row, _ in tried:
         refused_item = refused.get(row["id"])
         outcome = "replayed" if refused_item is None else "held"
@@ -147,16 +140,6 @@ def _process(
     answer["duplicates"] += result.duplicates
     answer["conflicts"] += result.conflicts
     return refused
-
-
-def _keep_held(engine: Engine, refused: Mapping[int, Refused]) -> None:
-    table = schema.quarantine
-    if not refused:
-        return
-    with writing(engine) as connection:
-        for row_id, refused_item in refused.items():
-            values = {"reason": refused_item.reason, "detail": refused_item.detail}
-            connection.execute(update(table).where(table.c.id == row_id).values(values))
 
 
 def _try_again(

@@ -1,11 +1,13 @@
 """Settling what was refused: choosing held items, and marking them as replayed or dropped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, select, update
 
 from rice_stream.errors import UsageError
+from rice_stream.events.records import Refused
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
 
@@ -54,6 +56,15 @@ def held_ids(engine: Engine, choice: Choice) -> list[int]:
     return [quarantine_id for quarantine_id, status in found.items() if status == "held"]
 
 
+def rows_in_log_order(engine: Engine, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """The rows of these ids (at most some thousands), in the order in which their items lay in topics and files."""
+    table = schema.quarantine
+    in_order = table.c.topic, table.c.partition, table.c.offset, table.c.item
+    with reading(engine) as connection:
+        found = connection.execute(select(table).where(table.c.id.in_(ids)).order_by(*in_order)).mappings()
+        return [dict(row) for row in found]
+
+
 def set_status(engine: Engine, ids: Sequence[int], status: str, now_us: int) -> None:
     """Settle held rows; those that are settled already stay as they are."""
     table = schema.quarantine
@@ -62,6 +73,20 @@ def set_status(engine: Engine, ids: Sequence[int], status: str, now_us: int) -> 
             chosen = table.c.id.in_(ids[first : first + _IDS_MAX])
             values = {"status": status, "resolved_at_us": now_us}
             connection.execute(update(table).where(chosen, table.c.status == "held").values(values))
+
+
+def set_reasons(engine: Engine, refused: Mapping[int, Refused]) -> None:
+    """Put the reasons for which items were refused again in the place of the first ones; the items stay held.
+
+    `refused` is by the id of the row.
+    """
+    table = schema.quarantine
+    if not refused:
+        return
+    with writing(engine) as connection:
+        for row_id, item in refused.items():
+            values = {"reason": item.reason, "detail": item.detail}
+            connection.execute(update(table).where(table.c.id == row_id).values(values))
 
 
 def drop(engine: Engine, choice: Choice, now_us: int) -> list[int]:
