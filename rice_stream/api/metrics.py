@@ -1,4 +1,4 @@
-"""Counters of `rice-stream serve`. docs/operations.md explains each; a test keeps it whole."""
+"""Counters of `rice-stream serve`. docs/operations.md explains each; a test checks that every one is documented."""
 
 from dataclasses import dataclass, field
 

@@ -42,11 +42,11 @@ def worker(session: Session, until_idle: float | None) -> None:
         live.start()
     pipeline, writer = open_pipeline(settings, engine, live or no_live_feed)
 
-    def judge(metrics: Metrics) -> Judge:
-        return Judge(engine, lambda _budget, transition: metrics.alerts.labels(transition.state).inc())
+    metrics = Metrics()
+    judge = Judge(engine, lambda _budget, transition: metrics.alerts.labels(transition.state).inc())
 
     async def run() -> None:
-        await Worker(settings, pipeline, judge, engine).run(until_idle_s=until_idle)
+        await Worker(settings, pipeline, judge, engine, metrics).run(until_idle_s=until_idle)
 
     try:
         asyncio.run(run())

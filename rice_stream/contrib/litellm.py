@@ -182,7 +182,7 @@ class RiceKafkaLogger(CustomLogger):
             self.confirmed += 1
 
     def _lose(self, why: str) -> None:
-        """Count it; say so at the first, and then now and then: an outage must not flood the proxy's log."""
+        """Count it; log the first, and then one in a thousand: an outage must not flood the proxy's log."""
         self.lost += 1
         if self.lost % _LOG_EVERY == 1:
             log.error("an event was not sent (%d so far): %s", self.lost, why)

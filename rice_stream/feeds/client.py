@@ -1,121 +1,107 @@
-"""Fetches live carbon intensities and keeps them at hand. The only module of this package that uses the network.
+"""The HTTP client for everything that calls other services: time limits, bounded replies, retries, no redirects."""
 
-Two halves, so that no request ever waits for a feed: `refresh` asks the feed (for a background task), `lookup` reads
-what is at hand.
-"""
-
-import json
-import time
-from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Lock
-from urllib.error import HTTPError, URLError
+from types import TracebackType
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from rice_stream.feeds.sources import LiveFeedError, LiveRecord, LiveRequest, LiveSource, record_at
+import aiohttp
+import stamina
 
-MAX_REPLY_BYTES = 4 * 1024 * 1024
-MAX_ZONES = 1024
-"""Zones kept; the one that was refreshed longest ago goes first."""
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    """A redirect would hand the access token to another host."""
-
-    def redirect_request(self, *_args: object, **_named: object) -> None:
-        return None
+_PIECE_BYTES = 64 * 1024
+_FIRST_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _Fetched:
-    at_s: float
-    start_us: int
-    end_us: int
-    records: list[LiveRecord]
+class HttpLimits:
+    """What a call may cost.
 
-
-class LiveFeed:
-    """One source with a bounded cache. Safe for use from several threads.
-
-    `failures` counts refreshes that failed and `last_error` holds the latest reason, for metrics and `check`: a feed
-    that is down is visible, and the tables answer meanwhile.
+    `timeout_s` bounds each try; no further one begins once that much time has passed in all. `tries` counts the first
+    one; `pause_s` is the pause after it, and later pauses are longer.
     """
 
-    def __init__(self, source: LiveSource, *, timeout_s: float = 5.0, max_age_s: float = 900.0) -> None:
-        """`max_age_s`: a zone is fetched again once its values are older than this."""
-        self.source = source
-        self.failures = 0
-        self.last_error: str | None = None
-        self._timeout_s = timeout_s
-        self._max_age_s = max_age_s
-        self._zones: OrderedDict[str, _Fetched] = OrderedDict()
-        self._lock = Lock()
-        self._opener = build_opener(_NoRedirect)
+    timeout_s: float = 5.0
+    tries: int = 3
+    pause_s: float = 0.2
+    reply_max_bytes: int = 4 * 1024 * 1024
 
-    def lookup(self, zone: str, at_us: int) -> LiveRecord | None:
-        """The record at hand that holds at that time (UTC microseconds), None where there is none."""
-        with self._lock:
-            entry = self._zones.get(zone)
-        return record_at(entry.records, at_us) if entry else None
 
-    def refresh(self, zone: str, start_us: int, end_us: int, *, retrieved_at_us: int) -> list[LiveRecord]:
-        """Fetch a zone from start to end unless that was fetched within `max_age_s`; what the feed says about it.
+class Reply(NamedTuple):
+    """What the other side answered."""
 
-        Raises LiveFeedError when the feed cannot be reached in time, refuses (401, 429: see the message) or answers
-        something that cannot be used. What was at hand before stays.
-        """
-        with self._lock:
-            entry = self._zones.get(zone)
-        if entry is not None and entry.start_us <= start_us and end_us <= entry.end_us and self._is_fresh(entry):
-            return list(entry.records)
-        try:
-            reply = self._get(self.source.request(zone, start_us, end_us))
-            records = self.source.parse(reply, zone, retrieved_at_us)
-        except LiveFeedError as error:
-            with self._lock:
-                self.failures += 1
-                self.last_error = str(error)
-            raise
-        with self._lock:
-            self._zones[zone] = _Fetched(time.monotonic(), start_us, end_us, records)
-            self._zones.move_to_end(zone)
-            while len(self._zones) > MAX_ZONES:
-                self._zones.popitem(last=False)
-        return list(records)
+    status: int
+    body: bytes
 
-    def _is_fresh(self, entry: _Fetched) -> bool:
-        return time.monotonic() - entry.at_s < self._max_age_s
 
-    def _get(self, request: LiveRequest) -> object:
-        name = self.source.name
-        parts = urlsplit(request.url)
+class NoReplyError(Exception):
+    """There is no answer that could be read; the message says why."""
+
+
+class HttpClient:
+    """Calls other services; `async with` opens and closes its connections.
+
+    A connection that fails, a try that takes too long and an answer of 500 and above are tried again. Redirects are not
+    followed: they would hand the access token to another host.
+    """
+
+    def __init__(self, limits: HttpLimits | None = None) -> None:
+        self._limits = limits or HttpLimits()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        # Proxies are those of the environment (HTTPS_PROXY).
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._limits.timeout_s), trust_env=True
+        )
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
+        """The answer to a GET, whatever its status. NoReplyError: there is none within the limits, or it is too large."""
+        parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
-            raise LiveFeedError(f"{name}: the address must begin with https:// or http://, got {parts.scheme!r}")
+            raise NoReplyError(f"the address must begin with https:// or http://, got {parts.scheme!r}")
+        limits = self._limits
+        retries = stamina.retry_context(
+            on=(aiohttp.ClientError, TimeoutError, _ServerError),
+            attempts=limits.tries,
+            timeout=limits.timeout_s,
+            wait_initial=limits.pause_s,
+            wait_jitter=limits.pause_s,
+        )
         try:
-            # The scheme was checked above: no file: or other handler is reached.
-            prepared = Request(request.url, headers=dict(request.headers))  # noqa: S310
-            with self._opener.open(prepared, timeout=self._timeout_s) as response:
-                body = response.read(MAX_REPLY_BYTES + 1)
-        except HTTPError as error:
-            raise LiveFeedError(f"{name}: {parts.netloc} answered {error.code} ({_advice(error.code)})") from error
-        except (URLError, TimeoutError, OSError) as error:
-            reason = getattr(error, "reason", error)
-            raise LiveFeedError(
-                f"{name}: {parts.netloc} could not be reached within {self._timeout_s:g} s ({reason})"
-            ) from error
-        if len(body) > MAX_REPLY_BYTES:
-            raise LiveFeedError(f"{name}: the reply is larger than {MAX_REPLY_BYTES} bytes; ask for a shorter time")
-        try:
-            return json.loads(body)
-        except ValueError as error:
-            raise LiveFeedError(f"{name}: the reply is not JSON") from error
+            async for attempt in retries:
+                with attempt:
+                    return await self._get_once(url, headers)
+        except _ServerError as error:
+            return error.reply
+        except (aiohttp.ClientError, TimeoutError) as error:
+            why = str(error) or type(error).__name__
+            raise NoReplyError(f"{parts.netloc} could not be reached within {limits.timeout_s:g} s ({why})") from error
+        raise AssertionError("stamina either returns or raises")
+
+    async def _get_once(self, url: str, headers: Mapping[str, str]) -> Reply:
+        if self._session is None:
+            raise RuntimeError("the client is not open: use `async with`")
+        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+            body = bytearray()
+            async for piece in response.content.iter_chunked(_PIECE_BYTES):
+                body += piece
+                if len(body) > self._limits.reply_max_bytes:
+                    raise NoReplyError(f"the reply is larger than {self._limits.reply_max_bytes} bytes")
+            reply = Reply(response.status, bytes(body))
+        if reply.status >= _FIRST_SERVER_ERROR:
+            raise _ServerError(reply)
+        return reply
 
 
-def _advice(status: int) -> str:
-    return {
-        401: "the access token is wrong or has run out",
-        403: "the token may not read this zone",
-        404: "the zone or address is unknown",
-        429: "too many requests: refresh less often",
-    }.get(status, "see the feed's status page")
+class _ServerError(Exception):
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"answered {reply.status}")
+        self.reply = reply

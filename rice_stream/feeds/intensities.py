@@ -1,29 +1,52 @@
 """Live carbon intensity for the worker: fetched in the background, asked from memory; an outage never stops accounting."""
 
+import asyncio
+import json
 import logging
 import threading
 import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from rice_stream.errors import ServiceUnavailableError
-from rice_stream.feeds.client import LiveFeed
-from rice_stream.feeds.sources import LiveSource
+from rice_stream.feeds.client import HttpClient, HttpLimits, NoReplyError
+from rice_stream.feeds.sources import LiveFeedError, LiveRecord, LiveSource, record_at
 from rice_stream.meter.factors import LiveIntensity
 
 log = logging.getLogger(__name__)
 
 _LOOK_BACK_US = 24 * 3_600_000_000
 """Feeds are asked for the last day: late events get the value of their own hour."""
+_ADVICE = {
+    401: "the access token is wrong or has run out",
+    403: "the token may not read this zone",
+    404: "the zone or address is unknown",
+    429: "too many requests: refresh less often",
+}
 
 
 class LiveIntensities:
-    """The look-up that `resolve_factors` takes. Regions without a zone in RICE_LIVE_FEED_ZONES use the tables."""
+    """The look-up that `resolve_factors` takes. A look-up reads what is in memory; only `refresh` asks the feed.
 
-    def __init__(self, source: LiveSource, zones: dict[str, str], *, scope: str, refresh_s: float) -> None:
-        self._feed = LiveFeed(source, max_age_s=refresh_s)
+    `zones`: region id -> the feed's zone; a region without one uses the tables. `scope`: lifecycle or direct; values of
+    the other scope are not used.
+    """
+
+    def __init__(
+        self,
+        source: LiveSource,
+        zones: Mapping[str, str],
+        *,
+        scope: str,
+        refresh_s: float,
+        limits: HttpLimits | None = None,
+    ) -> None:
         self._source = source
         self._zones = zones
         self._scope = scope
         self._refresh_s = refresh_s
+        self._limits = limits
+        self._records: dict[str, list[LiveRecord]] = {}
+        """By zone; a zone's list is replaced whole, never changed, so that any thread may read it."""
         self._stop = threading.Event()
         self.generation = 0
         """Grows with every refresh: what was resolved without a value may have one now."""
@@ -31,21 +54,25 @@ class LiveIntensities:
     def __call__(self, region_id: str, at_us: int) -> LiveIntensity | None:
         """The feed's value for the hour of `at_us`, or None: no zone, no value, or one of another scope."""
         zone = self._zones.get(region_id)
-        record = self._feed.lookup(zone, at_us) if zone is not None else None
+        record = record_at(self._records.get(zone, ()), at_us) if zone is not None else None
         if record is None or record.scope != self._scope:
             return None
         word = "estimated" if record.estimated else record.kind
         return LiveIntensity(record.rci_gco2e_per_kwh, f"{record.provider} zone {record.zone} ({word})")
 
     def refresh(self) -> None:
-        """Fetch all zones once; a zone that fails is logged and keeps what it had."""
-        now_us = time.time_ns() // 1000
-        for zone in sorted(set(self._zones.values())):
-            try:
-                self._feed.refresh(zone, now_us - _LOOK_BACK_US, now_us, retrieved_at_us=now_us)
-            except ServiceUnavailableError as error:
-                log.warning("live carbon intensity of zone %s is not available, the tables answer: %s", zone, error)
+        """Fetch all zones once, in an event loop of this thread; a zone that fails is logged and keeps what it had."""
+        asyncio.run(self._refresh())
         self.generation += 1
+
+    async def _refresh(self) -> None:
+        now_us = time.time_ns() // 1000
+        async with HttpClient(self._limits) as http:
+            for zone in sorted(set(self._zones.values())):
+                try:
+                    self._records[zone] = await fetch(http, self._source, zone, now_us - _LOOK_BACK_US, now_us)
+                except LiveFeedError as error:
+                    log.warning("live carbon intensity of zone %s is not available, the tables answer: %s", zone, error)
 
     def run(self) -> None:
         """Refresh until `close`; for a thread of its own."""
@@ -60,3 +87,23 @@ class LiveIntensities:
     def close(self) -> None:
         """End the background thread."""
         self._stop.set()
+
+
+async def fetch(http: HttpClient, source: LiveSource, zone: str, start_us: int, end_us: int) -> list[LiveRecord]:
+    """What the source says of a zone from start to end (UTC microseconds), retrieved at the end.
+
+    LiveFeedError: it cannot be reached in time, refuses (401, 429: see the message), or its answer cannot be used.
+    """
+    request = source.request(zone, start_us, end_us)
+    try:
+        reply = await http.get(request.url, request.headers)
+    except NoReplyError as error:
+        raise LiveFeedError(f"{source.name}: {error}") from error
+    if not 200 <= reply.status < 300:
+        advice = _ADVICE.get(reply.status, "see the feed's status page")
+        raise LiveFeedError(f"{source.name}: {urlsplit(request.url).netloc} answered {reply.status} ({advice})")
+    try:
+        decoded = json.loads(reply.body)
+    except ValueError as error:
+        raise LiveFeedError(f"{source.name}: the reply is not JSON") from error
+    return source.parse(decoded, zone, end_us)

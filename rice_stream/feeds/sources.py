@@ -1,6 +1,6 @@
 """Live carbon intensity: what the three feeds ask for and answer, as one internal record. Pure; no network here.
 
-`live_client.LiveFeed` fetches what these sources request. A feed is optional: without one, or where it has no value,
+`intensities.fetch` fetches what these sources request. A feed is optional: without one, or where it has no value,
 the tables answer.
 
 Shapes: Electricity Maps API v3, WattTime API v3, GB carbon intensity API (NESO).

@@ -1,8 +1,8 @@
-"""Rows of CSV and Parquet as JSON objects: the column's name is the field's, an empty cell is null.
+"""Rows of CSV and Parquet as JSON objects: the column's name is the field's.
 
-(It is left out where the field is no canonical one: other formats tell null from nothing each in its way.) So a table of
-canonical events needs only their field names as its header, and a database's table of spend logs is read as that
-format's rows.
+An empty cell is null for canonical fields. For other columns it is left out, because formats differ in how they treat
+null and absent. So a table of canonical events needs only their field names as its header, and a database's table of
+spend logs is read as that format's rows.
 """
 
 import csv

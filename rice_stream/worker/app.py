@@ -5,12 +5,10 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import faust
-from aiokafka.errors import KafkaError
 from faust.types import EventT
 
 from rice_stream.alerting.judge import Judge
@@ -22,12 +20,15 @@ from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.batch import CommitResult
+from rice_stream.store.engine import Engine
 from rice_stream.store.retention import drop_records_before
-from rice_stream.worker.batches import BatchLoop
+from rice_stream.worker import inner_names
+from rice_stream.worker.alerts_topic import AlertsTopic
+from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.credentials import broker_credentials, broker_urls
 from rice_stream.worker.deadline import StopDeadline
-from rice_stream.worker.health import HealthServer, Progress
-from rice_stream.worker.intake import Delivery, Intake
+from rice_stream.worker.health import HealthServer, Heartbeat, Telemetry
+from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.relay import Relay
 from rice_stream.worker.sweep import BudgetSweep
@@ -43,7 +44,11 @@ _GC_EVERY_BATCHES = 64
 
 
 def create_app(settings: Settings) -> faust.App:
-    """A Faust app with our transport and the settings that docs/architecture.md explains."""
+    """A Faust app with our transport and the settings that docs/architecture.md explains.
+
+    UsageError: a version of Faust or aiokafka that was not tested, or a Kafka setting that is missing or wrong.
+    """
+    inner_names.check()
     config = kafka_config(settings)
     return faust.App(
         settings.kafka_group_id,
@@ -57,7 +62,7 @@ def create_app(settings: Settings) -> faust.App:
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=settings.kafka_fetch_max_bytes,
-        # How soon partitions that were added, or a topic that was made anew, are noticed (Faust waits 5 minutes).
+        # How soon partitions that were added, or a topic that was created again, are noticed (Faust waits 5 minutes).
         consumer_metadata_max_age_ms=10_000,
         producer_acks=-1,
         stream_buffer_maxsize=4,
@@ -74,39 +79,33 @@ def create_app(settings: Settings) -> faust.App:
 class Worker:
     """One worker process: `await run()` returns when it was asked to stop and everything it had is stored and acked."""
 
-    def __init__(self, settings: Settings, pipeline: Pipeline, judge: Callable[[Metrics], Judge], engine: Any) -> None:
+    def __init__(self, settings: Settings, pipeline: Pipeline, judge: Judge, engine: Engine, metrics: Metrics) -> None:
         self._settings = settings
         self._engine = engine
-        self._metrics = Metrics()
-        self._progress = Progress(timeout_s=settings.progress_timeout_s)
+        self._telemetry = Telemetry(metrics, Heartbeat(timeout_s=settings.progress_timeout_s))
         self._app = create_app(settings)
         self._intake = Intake(events_max=settings.batch_events_max)
         self._stop = asyncio.Event()
         self._last_arrival_s = time.monotonic()
-        self._arrived = 0
-        self._relay = Relay(engine, self._publish, self._metrics, self._progress, interval_s=settings.budget_sweep_s)
+        self._batches_committed = 0
+        alerts = AlertsTopic(self._app, settings.alerts_topic)
+        self._relay = Relay(engine, alerts.publish, self._telemetry, interval_s=settings.budget_sweep_s)
         self._sweep = BudgetSweep(
-            judge(self._metrics),
-            self._metrics,
-            self._progress,
+            judge,
+            self._telemetry,
             sweep_s=settings.budget_sweep_s,
             interval_s=settings.budget_judge_interval_s,
             on_change=self._relay.wake,
         )
         self._batches = BatchLoop(
-            intake=self._intake,
-            pipeline=pipeline,
-            metrics=self._metrics,
-            progress=self._progress,
+            self._intake,
+            pipeline,
+            self._telemetry,
             limit=RefusalLimit(
                 ratio_max=settings.quarantine_ratio_max, events_min=settings.quarantine_ratio_events_min
             ),
-            batch_wait_s=settings.batch_wait_s,
-            store_retry_s=settings.store_retry_s,
+            times=BatchTimes(settings.batch_wait_s, settings.store_retry_s),
             on_commit=self._committed,
-        )
-        self._alerts = self._app.topic(
-            settings.alerts_topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
         )
         events = self._app.topic(
             *settings.events_topics, value_type=bytes, value_serializer="raw", key_serializer="raw"
@@ -123,7 +122,7 @@ class Worker:
         missing = [topic for topic, partitions in topics.items() if partitions is None]
         if missing:
             raise ServiceUnavailableError(f"these topics do not exist: {', '.join(missing)}; create them first")
-        health = HealthServer(self._settings.http_host, self._settings.worker_http_port, self._progress, self._metrics)
+        health = HealthServer(self._settings.http_host, self._settings.worker_http_port, self._telemetry)
         log.info("worker starts: health and metrics at http://%s:%d", self._settings.http_host, health.port)
         # Decoding makes and drops millions of small objects without cycles: collecting now and then is enough.
         gc.freeze()
@@ -184,13 +183,13 @@ class Worker:
     async def _receive(self, event: EventT[Any]) -> None:
         records: Any = event.message.value  # the transport's messages carry a chunk of records
         self._last_arrival_s = time.monotonic()
-        self._arrived += len(records)
         chunk = Chunk(event.message.topic, event.message.partition, records)
-        await self._intake.put(Delivery(chunk, event.ack))
+        await self._intake.put(FetchedChunk(chunk, event.ack))
 
-    async def _committed(self, result: CommitResult) -> None:
+    def _committed(self, result: CommitResult) -> None:
         self._sweep.touch(result.tenants)
-        if int(self._metrics.batches._value.get()) % _GC_EVERY_BATCHES == 0:
+        self._batches_committed += 1
+        if self._batches_committed % _GC_EVERY_BATCHES == 0:
             gc.collect()
 
     async def _drop_old_records(self) -> None:
@@ -208,15 +207,9 @@ class Worker:
                         log.info("dropped the records of %d month(s) before %s; totals stay", dropped, before.date())
             await asyncio.sleep(RETENTION_INTERVAL_S)
 
-    async def _publish(self, key: str, value: bytes) -> None:
-        try:
-            await (await self._alerts.send(key=key.encode(), value=value))
-        except (KafkaError, faust.exceptions.FaustError, OSError) as error:
-            raise ServiceUnavailableError(f"Kafka did not take an alert: {error or type(error).__name__}") from error
-
     async def _beat(self) -> None:
         while True:
-            self._progress.beat()
+            self._telemetry.heartbeat.beat()
             await asyncio.sleep(BEAT_INTERVAL_S)
 
     def _watch_own_lag(self, lags: dict[tuple[str, int], int]) -> None:
@@ -224,34 +217,26 @@ class Worker:
         consumer: Any = self._app.consumer  # ours, from the transport
         own = [lags.get((tp.topic, tp.partition), 0) for tp in consumer.assigned]
         if any(own):
-            self._progress.waiting()
+            self._telemetry.heartbeat.waiting()
         elif not self._intake and own:
-            self._progress.caught_up()
-
-    async def _check_membership(self) -> None:
-        consumer: Any = self._app.consumer  # ours, from the transport
-        try:
-            await consumer.check_errors()
-        except KafkaError as error:
-            raise ServiceUnavailableError(
-                f"Kafka refused this worker in the group {self._settings.kafka_group_id}: {error}"
-            ) from error
+            self._telemetry.heartbeat.caught_up()
 
     async def _watch_lag(self, until_idle_s: float | None) -> None:
         settings = self._settings
+        consumer: Any = self._app.consumer  # ours, from the transport
         probe = LagProbe(kafka_config(settings), settings.kafka_group_id, settings.events_topics)
         try:
             while True:
                 await asyncio.sleep(min(LAG_INTERVAL_S, until_idle_s or LAG_INTERVAL_S) / 2)
-                await self._check_membership()
+                await consumer.check_errors()
                 try:
                     lags = await asyncio.to_thread(probe.lag)
                 except ServiceUnavailableError as error:
-                    self._progress.set_problem("kafka", str(error))
+                    self._telemetry.heartbeat.set_problem("kafka", str(error))
                     continue
-                self._progress.set_problem("kafka", None)
+                self._telemetry.heartbeat.set_problem("kafka", None)
                 for (topic, partition), lag in lags.items():
-                    self._metrics.lag.labels(topic, str(partition)).set(lag)
+                    self._telemetry.metrics.lag.labels(topic, str(partition)).set(lag)
                 self._watch_own_lag(lags)
                 idle_s = time.monotonic() - self._last_arrival_s
                 if until_idle_s is not None and idle_s >= until_idle_s and not any(lags.values()):

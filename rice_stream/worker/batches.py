@@ -6,18 +6,17 @@ Chunks are acknowledged after their commit and never before; whatever goes wrong
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
-from rice_stream.worker.health import Progress
+from rice_stream.worker.health import Telemetry
 from rice_stream.worker.intake import Intake
-from rice_stream.worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -26,28 +25,32 @@ _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 5.0
 
 
+class BatchTimes(NamedTuple):
+    """`wait_s`: how long a batch waits for more chunks to come; `store_retry_s`: how long a failing store is tried again."""
+
+    wait_s: float
+    store_retry_s: float
+
+
 class BatchLoop:
     """Takes from the intake, prepares, commits, acknowledges. `run` ends when the intake is closed and empty."""
 
     def __init__(
         self,
-        *,
         intake: Intake,
         pipeline: Pipeline,
-        metrics: Metrics,
-        progress: Progress,
+        telemetry: Telemetry,
+        *,
         limit: RefusalLimit,
-        batch_wait_s: float,
-        store_retry_s: float,
-        on_commit: Callable[[CommitResult], Awaitable[None]],
+        times: BatchTimes,
+        on_commit: Callable[[CommitResult], None],
     ) -> None:
         self._intake = intake
         self._pipeline = pipeline
-        self._metrics = metrics
-        self._progress = progress
+        self._metrics = telemetry.metrics
+        self._heartbeat = telemetry.heartbeat
         self._limit = limit
-        self._batch_wait_s = batch_wait_s
-        self._store_retry_s = store_retry_s
+        self._times = times
         self._on_commit = on_commit
         self._prepare_thread = ThreadPoolExecutor(1, "rice-prepare")
         self._commit_thread = ThreadPoolExecutor(1, "rice-commit")
@@ -55,14 +58,18 @@ class BatchLoop:
         """Whose last try failed: preparing may succeed (all names are known) while committing does not."""
 
     async def run(self) -> None:
-        """Until the intake is closed. An exception means: stop the process, nothing un-acked was stored as acked."""
+        """Until the intake is closed.
+
+        An exception means: stop the process. Whatever was not acknowledged will be delivered again; nothing is
+        acknowledged that was not stored.
+        """
         committing: asyncio.Task[None] | None = None
         try:
-            while deliveries := await self._intake.take(wait_s=self._batch_wait_s):
-                self._progress.waiting()
-                chunks = [delivery.chunk for delivery in deliveries]
-                acknowledge = [delivery.acknowledge for delivery in deliveries]
-                del deliveries  # the raw records are large; from here on only columns are needed
+            while fetched := await self._intake.take(wait_s=self._times.wait_s):
+                self._heartbeat.waiting()
+                chunks = [one.chunk for one in fetched]
+                acknowledge = [one.acknowledge for one in fetched]
+                del fetched  # the raw records are large; from here on only columns are needed
                 batch = await self._with_retry(self._prepare_thread, partial(self._prepare, chunks))
                 del chunks
                 if committing is not None:
@@ -85,13 +92,13 @@ class BatchLoop:
             return self._pipeline.prepare(chunks, time.time_ns() // 1000)
 
     async def _commit(self, batch: Batch, acknowledge: list[Callable[[], object]]) -> None:
-        self._progress.waiting()  # again: the batch before may have just reported that nothing waits
+        self._heartbeat.waiting()  # again: the batch before may have just reported that nothing waits
         result = await self._with_retry(self._commit_thread, partial(self._transaction, batch))
         for chunk_is_stored in acknowledge:
             chunk_is_stored()
-        self._progress.advanced(still_waiting=len(self._intake) > 0)
+        self._heartbeat.advanced(still_waiting=len(self._intake) > 0)
         self._metrics.committed(batch, result)
-        await self._on_commit(result)
+        self._on_commit(result)
 
     def _transaction(self, batch: Batch) -> CommitResult:
         with self._metrics.commit_seconds.time():
@@ -101,17 +108,17 @@ class BatchLoop:
         """Run `work` in its thread; try again for a bounded time while the store is away. Fetching pauses meanwhile:
         the intake fills up and takes no more."""
         loop = asyncio.get_running_loop()
-        deadline = time.monotonic() + self._store_retry_s
+        deadline = time.monotonic() + self._times.store_retry_s
         pause_s = _BACKOFF_FIRST_S
         while True:
             try:
                 result = await loop.run_in_executor(thread, work)
             except StoreUnavailableError as error:
                 self._failing.add(thread)
-                self._progress.set_problem("store", str(error))
+                self._heartbeat.set_problem("store", str(error))
                 if time.monotonic() + pause_s > deadline:
                     raise StoreUnavailableError(
-                        f"{error}. It stayed away for {self._store_retry_s:g} s (RICE_STORE_RETRY_S), so the worker"
+                        f"{error}. It stayed away for {self._times.store_retry_s:g} s (RICE_STORE_RETRY_S), so the worker"
                         " stops; nothing was acknowledged that is not stored"
                     ) from error
                 self._metrics.store_retries.inc()
@@ -121,5 +128,5 @@ class BatchLoop:
             else:
                 self._failing.discard(thread)
                 if not self._failing:
-                    self._progress.set_problem("store", None)
+                    self._heartbeat.set_problem("store", None)
                 return result

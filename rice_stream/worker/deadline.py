@@ -1,4 +1,4 @@
-"""The end of a stop that does not end: a transaction that hangs on a lock, a broker that does not answer."""
+"""Ends a stop that hangs: in a transaction that waits for a lock, or a broker that does not answer."""
 
 import os
 import sys

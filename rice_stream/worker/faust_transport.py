@@ -5,7 +5,7 @@ thousands of records. Registered as `ricechunks://` through the entry point grou
 
 Chunks need their own bookkeeping of offsets. Faust treats a jump in offsets as a gap that needs no ack, and every chunk
 is a jump: an un-acked chunk followed by an acked one would be committed, and its events lost at the next restart. So
-`Ledger` remembers, per partition, the chunks handed out in order and which of them are acked; only an unbroken run of
+`HandedOutChunks` remembers, per partition, the chunks handed out in order and which of them are acked; only an unbroken run of
 acked chunks from the left may be committed.
 """
 
@@ -13,13 +13,16 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
-from aiokafka.consumer import fetcher
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import Message
 
+from rice_stream.errors import ServiceUnavailableError
+from rice_stream.worker import inner_names
 
-class Ledger:
+
+class HandedOutChunks:
     """Chunks of one partition: handed out in order, acked in any order, committed from the left. Pure."""
 
     def __init__(self) -> None:
@@ -50,21 +53,18 @@ class Ledger:
         return True
 
     def committable(self) -> int | None:
-        """The offset to commit (one past the last acked chunk of the unbroken run), taken off the ledger; or None."""
+        """The offset to commit (one past the last acked chunk of the unbroken run), which are forgotten; or None."""
         last = None
         while self._handed_out and self._handed_out[0] in self._acked:
             last = self._handed_out.popleft()
             self._acked.discard(last)
         return None if last is None else last + 1
 
-    def __len__(self) -> int:
-        return len(self._handed_out)
-
 
 class ChunkMessage(ConsumerMessage):
-    """A chunk and the ledger that it was handed out from: an ack counts there or nowhere."""
+    """A chunk and the chunks that it was handed out with: an ack counts there or nowhere."""
 
-    ledger: Ledger
+    handed_out: HandedOutChunks
 
 
 class ChunkConsumer(driver.Consumer):
@@ -72,13 +72,13 @@ class ChunkConsumer(driver.Consumer):
 
     One fetch is under way at a time, and none while the positions are moved: whatever is fetched and not handed out (flow
     stops amid a rebalance) must be read again, and a position may be passed over only if everything before it was handed
-    out. So Faust's seek to the committed offsets is put off until the next fetch begins, and until then nothing that a
-    fetch brings is believed.
+    out. So Faust's seek to the committed offsets is put off until the next fetch begins; until then fetched records are
+    discarded as stale.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._ledgers: dict[TP, Ledger] = {}
+        self._handed_out: dict[TP, HandedOutChunks] = {}
         self._seek_is_due = True
         self.assigned: frozenset[TP] = frozenset()
         """The partitions that are this worker's now."""
@@ -98,17 +98,17 @@ class ChunkConsumer(driver.Consumer):
             return
         for tp, chunk in records.items():
             paused = active is not None and tp not in active and tp not in self._buffered_partitions
-            if not self._is_believed() or paused:
+            if not self._continues_what_was_handed_out() or paused:
                 self._seek_is_due = True
                 return
             if chunk:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 yield tp, self._hand_out(tp, chunk, records.positions.get(tp, 0))
-        if self._is_believed():
+        if self._continues_what_was_handed_out():
             self._pass_over(records)
 
-    def _is_believed(self) -> bool:
-        """Whether what was fetched goes on from what was handed out before."""
+    def _continues_what_was_handed_out(self) -> bool:
+        """Whether what was fetched follows on what was handed out before; if not, it is stale."""
         self._seek_is_due = self._seek_is_due or not self.flow_active
         return not self._seek_is_due
 
@@ -119,40 +119,40 @@ class ChunkConsumer(driver.Consumer):
     async def _go_back(self) -> bool:
         """Go back now. False: a rebalance came in between, and it is still due."""
         self._seek_is_due = False  # may become due again while it is done
-        self._ledgers.clear()
+        self._handed_out.clear()
         sought = await cast(ChunkConsumerThread, self._thread).seek_to_committed()
         for tp, offset in sought.items():
             self._committed_offset[tp] = self._read_offset[tp] = offset
         self._seek_is_due = self._seek_is_due or set(sought) != self.assignment()
-        return self._is_believed()
+        return self._continues_what_was_handed_out()
 
     def _hand_out(self, tp: TP, chunk: list[Any], position: int) -> "ChunkMessage":
-        ledger = self._ledgers.setdefault(tp, Ledger())
-        known = self._committed_offset[tp] if ledger.last is None else ledger.last + 1
+        handed_out = self._handed_out.setdefault(tp, HandedOutChunks())
+        known = self._committed_offset[tp] if handed_out.last is None else handed_out.last + 1
         if known is not None and chunk[0].offset < known:
-            ledger = self._start_again(tp)
-        ledger.hand_out(chunk[-1].offset)
-        ledger.pass_over(position)
-        return self._chunk_message(tp, chunk, ledger)
+            handed_out = self._start_again(tp)
+        handed_out.hand_out(chunk[-1].offset)
+        handed_out.pass_over(position)
+        return self._chunk_message(tp, chunk, handed_out)
 
     def _pass_over(self, fetched: "Fetched") -> None:
-        """Partitions that brought no record but moved on, over markers and leftovers of transactions: what is not
-        committed would look like lag for ever."""
+        """Partitions that brought no record but moved on, over markers and leftovers of transactions: without a commit
+        they would show a lag that never ends."""
         for tp, position in fetched.positions.items():
             if tp not in fetched and position > (self._committed_offset[tp] or 0):
-                self._ledgers.setdefault(tp, Ledger()).pass_over(position)
+                self._handed_out.setdefault(tp, HandedOutChunks()).pass_over(position)
                 # Faust looks for commits only at partitions that are listed here.
                 self._acked.setdefault(tp, [])
 
-    def _start_again(self, tp: TP) -> Ledger:
-        """The offsets went back: the topic was made anew, or its log was cut. What was known of them is void."""
+    def _start_again(self, tp: TP) -> HandedOutChunks:
+        """The offsets went back: the topic was deleted and created again, or its log was cut. What was known of them is void."""
         self.log.warning("offsets of %s went back; reading on from there", tp)
         self._committed_offset[tp] = None
         self._read_offset[tp] = None
-        ledger = self._ledgers[tp] = Ledger()
-        return ledger
+        handed_out = self._handed_out[tp] = HandedOutChunks()
+        return handed_out
 
-    def _chunk_message(self, tp: TP, chunk: list[Any], ledger: Ledger) -> ChunkMessage:
+    def _chunk_message(self, tp: TP, chunk: list[Any], handed_out: HandedOutChunks) -> ChunkMessage:
         last = chunk[-1]
         message = ChunkMessage(
             tp.topic,
@@ -169,15 +169,15 @@ class ChunkConsumer(driver.Consumer):
             tp,
             generation_id=self.app.consumer_generation_id,
         )
-        message.ledger = ledger
+        message.handed_out = handed_out
         return message
 
     def ack(self, message: Message) -> bool:
         """Mark a chunk as stored. One from before a rebalance or a seek is ignored: it is read again, and counted once."""
         message.acked = True
         self._unacked_messages.discard(message)
-        ledger = cast(ChunkMessage, message).ledger
-        if self._ledgers.get(message.tp) is not ledger or not ledger.ack(message.offset):
+        handed_out = cast(ChunkMessage, message).handed_out
+        if self._handed_out.get(message.tp) is not handed_out or not handed_out.ack(message.offset):
             return False
         # Faust looks for commits only at partitions that are listed here.
         self._acked[message.tp].append(message.offset)
@@ -185,11 +185,11 @@ class ChunkConsumer(driver.Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         self._acked[tp].clear()
-        ledger = self._ledgers.get(tp)
-        return None if ledger is None else ledger.committable()
+        handed_out = self._handed_out.get(tp)
+        return None if handed_out is None else handed_out.committable()
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Nothing: a jump between chunks is no gap. The ledger knows what may be committed."""
+        """Nothing: a jump between chunks is no gap. `HandedOutChunks` knows what may be committed."""
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the chunks of partitions that are taken away."""
@@ -197,11 +197,11 @@ class ChunkConsumer(driver.Consumer):
         self._seek_is_due = True
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
-            self._ledgers.pop(tp, None)
+            self._handed_out.pop(tp, None)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Start afresh: reading goes on from the committed offsets."""
-        self._ledgers.clear()
+        """Forget every chunk: reading goes on from the committed offsets."""
+        self._handed_out.clear()
         self._seek_is_due = True
         for tp in assigned:
             self._acked[tp].clear()
@@ -209,13 +209,14 @@ class ChunkConsumer(driver.Consumer):
         self.assigned = frozenset(assigned)
 
     async def check_errors(self) -> None:
-        """Raise the KafkaError that ended the group's coordination: a worker without partitions fetches nothing, so nobody
-        else would ask for it."""
-        await cast(ChunkConsumerThread, self._thread).check_errors()
-
-    def chunks_unacked(self) -> int:
-        """Chunks handed out and not yet committed."""
-        return sum(map(len, self._ledgers.values()))
+        """ServiceUnavailableError: Kafka has ended this worker's membership in its group. A worker without partitions
+        fetches nothing, so nobody else would ask."""
+        try:
+            await cast(ChunkConsumerThread, self._thread).check_errors()
+        except KafkaError as error:
+            raise ServiceUnavailableError(
+                f"Kafka refused this worker in the group {self.app.conf.id}: {error}"
+            ) from error
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -223,14 +224,6 @@ class ChunkConsumer(driver.Consumer):
 
 FETCH_MAX_WAIT_MS = 100
 """How long the broker may sit on a fetch that has nothing to give; Faust fixes it at 1.5 s."""
-
-
-class PlainRecords(fetcher.PartitionRecords):
-    """Records as aiokafka's C code reads them (offset, value, headers, timestamp), without a Python object around each:
-    a third of what fetching costs, and a third of a kilobyte a record."""
-
-    def _consumer_record(self, tp: Any, record: Any) -> Any:
-        return record
 
 
 class Fetched(dict[TP, list[Any]]):
@@ -242,16 +235,12 @@ class Fetched(dict[TP, list[Any]]):
 
 
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that talks to Kafka. Three things that aiokafka can do and Faust does not pass on are set here."""
+    """The thread that talks to Kafka. What aiokafka can do and Faust does not pass on is set here."""
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> "Fetched":
         fetched = Fetched(await super()._fetch_records(consumer, *args, **kwargs))
         # Nothing ran in between, so these are the positions right behind these records.
-        assignment = consumer._subscription.subscription.assignment
-        for tp in assignment.tps if assignment is not None else ():
-            state = assignment.state_value(tp)
-            if state.has_valid_position:
-                fetched.positions[TP(*tp)] = state.position
+        fetched.positions = {TP(*tp): position for tp, position in inner_names.positions(consumer).items()}
         return fetched
 
     async def check_errors(self) -> None:
@@ -260,8 +249,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             await self.call_thread(self._check_errors)
 
     async def _check_errors(self) -> None:
-        coordinator: Any = self._ensure_consumer()._coordinator
-        coordinator.check_errors()
+        inner_names.check_coordination(self._ensure_consumer())
 
     async def seek_to_committed(self) -> dict[TP, Any]:
         """Read on from what the group has committed; where that is nothing, from the earliest record. aiokafka leaves such
@@ -284,11 +272,9 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         return sought
 
     def _create_worker_consumer(self, transport: Any) -> Any:
-        fetcher.PartitionRecords = PlainRecords
+        inner_names.fetch_plain_records()
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
-        # What a producer's transaction has taken back was never sent.
-        consumer._isolation_level = "read_committed"
+        inner_names.read_committed(consumer, fetch_max_wait_ms=FETCH_MAX_WAIT_MS)
         return consumer
 
 

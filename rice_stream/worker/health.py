@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics, from a thread of their own: they answer when the event loop does not."""
+"""Serves /healthz, /readyz and /metrics from a thread of its own, which answers when the event loop does not."""
 
 import json
 import threading
@@ -18,9 +18,9 @@ _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass
-class Progress:
-    """Whether the worker gets on. Live: whatever waits is committed within `timeout_s`, and the event loop turns.
-    Ready: it may be given work."""
+class Heartbeat:
+    """Liveness: what is waiting is committed within `timeout_s`, and the event loop responds.
+    Readiness: it may be given work."""
 
     timeout_s: float
     clock: Callable[[], float] = time.monotonic
@@ -46,7 +46,7 @@ class Progress:
             self._waiting_since = None
 
     def beat(self) -> None:
-        """The event loop turns: without it, nobody would notice that something waits."""
+        """The event loop responds: without it, nobody would notice that something waits."""
         with self._lock:
             self._beat_at = self.clock()
 
@@ -59,6 +59,7 @@ class Progress:
                 self._problems[what] = problem
 
     def live(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the process should go on running, and the seconds that say so."""
         with self._lock:
             now = self.clock()
             waited_s = 0.0 if self._waiting_since is None else now - self._waiting_since
@@ -67,16 +68,25 @@ class Progress:
         return max(waited_s, silent_s) <= self.timeout_s, {**details, "limit_s": self.timeout_s}
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether no part has a problem now, and the problems."""
         with self._lock:
             return not self._problems, {"problems": dict(self._problems)}
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What a worker shows of itself; every part of it reports here."""
+
+    metrics: Metrics
+    heartbeat: Heartbeat
 
 
 class HealthServer:
     """Serves until `close`. Port 0 takes any free port; `port` tells which."""
 
-    def __init__(self, host: str, port: int, progress: Progress, metrics: Metrics) -> None:
-        self._progress = progress
-        self._metrics = metrics
+    def __init__(self, host: str, port: int, telemetry: Telemetry) -> None:
+        self._heartbeat = telemetry.heartbeat
+        self._metrics = telemetry.metrics
         try:
             self._server = make_server(host, port, self._answer, handler_class=_QuietHandler)
         except OSError as error:
@@ -101,7 +111,7 @@ class HealthServer:
             start_response("200 OK", [("Content-Type", _CONTENT_TYPE)])
             return [generate_latest(self._metrics.registry)]
         if path in {"/healthz", "/readyz"}:
-            good, details = self._progress.live() if path == "/healthz" else self._progress.ready()
+            good, details = self._heartbeat.live() if path == "/healthz" else self._heartbeat.ready()
             body = json.dumps({"ok": good, **details}).encode()
             start_response("200 OK" if good else "503 Service Unavailable", [("Content-Type", "application/json")])
             return [body]
@@ -111,7 +121,7 @@ class HealthServer:
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """Probes come every few seconds; they are not news."""
+        """Probes come every few seconds and are not logged."""
 
 
 def resident_memory_bytes() -> int:

@@ -1,4 +1,4 @@
-"""What was fetched and waits to be processed: bounded, so that a slow store stops the fetching, not the memory."""
+"""Chunks that were fetched and wait to be processed: bounded, so that a slow store slows fetching instead of filling memory."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ from rice_stream.pipeline.pipeline import Chunk
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class FetchedChunk:
     """A chunk and what has to be called once it is stored."""
 
     chunk: Chunk
@@ -21,7 +21,7 @@ class Intake:
 
     def __init__(self, *, events_max: int) -> None:
         self._events_max = events_max
-        self._waiting: deque[Delivery] = deque()
+        self._waiting: deque[FetchedChunk] = deque()
         self._events = 0
         self._changed = asyncio.Condition()
         self._closed = False
@@ -29,18 +29,18 @@ class Intake:
     def __len__(self) -> int:
         return self._events
 
-    async def put(self, delivery: Delivery) -> None:
+    async def put(self, fetched: FetchedChunk) -> None:
         """Add a chunk; waits while more than a batch is waiting already. Once closed, chunks are left un-acked: they will
         be read again."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._events < self._events_max or self._closed)
             if self._closed:
                 return
-            self._waiting.append(delivery)
-            self._events += len(delivery.chunk.records)
+            self._waiting.append(fetched)
+            self._events += len(fetched.chunk.records)
             self._changed.notify_all()
 
-    async def take(self, *, wait_s: float) -> list[Delivery]:
+    async def take(self, *, wait_s: float) -> list[FetchedChunk]:
         """The chunks of the next batch, up to about `events_max` records; empty only when the intake is closed.
 
         With a backlog it returns at once. Without one it waits `wait_s` from the first chunk for more to come, which
@@ -50,7 +50,7 @@ class Intake:
             await self._changed.wait_for(lambda: self._events or self._closed)
             if self._events < self._events_max and not self._closed:
                 await self._settle(wait_s)
-            taken: list[Delivery] = []
+            taken: list[FetchedChunk] = []
             count = 0
             while self._waiting and (not taken or count + len(self._waiting[0].chunk.records) <= self._events_max):
                 taken.append(self._waiting.popleft())

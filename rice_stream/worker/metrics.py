@@ -1,4 +1,4 @@
-"""Every metric of the worker, in one place. docs/operations.md explains each; a test keeps it whole.
+"""Every metric of the worker, in one place. docs/operations.md explains each; a test checks that every one is documented.
 
 Counters count what was committed, so that their sums can be compared with the store. Tenants are no label: their number
 has no bound.

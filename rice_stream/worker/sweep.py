@@ -1,4 +1,4 @@
-"""When budgets are judged: those of the tenants that a commit touched, at once; all of them every few seconds."""
+"""When budgets are judged: those of the tenants that a commit touched right after it, all of them every few seconds."""
 
 import asyncio
 import contextlib
@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 
 from rice_stream.alerting.judge import Judge
 from rice_stream.errors import ServiceUnavailableError
-from rice_stream.worker.health import Progress
-from rice_stream.worker.metrics import Metrics
+from rice_stream.worker.health import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -21,16 +20,15 @@ class BudgetSweep:
     def __init__(
         self,
         judge: Judge,
-        metrics: Metrics,
-        progress: Progress,
+        telemetry: Telemetry,
         *,
         sweep_s: float,
         interval_s: float,
         on_change: Callable[[], None],
     ) -> None:
         self._judge = judge
-        self._metrics = metrics
-        self._progress = progress
+        self._metrics = telemetry.metrics
+        self._heartbeat = telemetry.heartbeat
         self._sweep_s = sweep_s
         self._interval_s = interval_s
         self._on_change = on_change
@@ -45,7 +43,7 @@ class BudgetSweep:
 
     async def run(self) -> None:
         """Judge after commits, but not more often than the interval; and all budgets every sweep, whatever arrives:
-        windows move on with time, and another worker may have died before it judged."""
+        windows move with time, and another worker may have died before it judged."""
         swept_s = -self._sweep_s
         while True:
             with contextlib.suppress(TimeoutError):
@@ -68,9 +66,9 @@ class BudgetSweep:
             with self._metrics.judge_seconds.time():
                 changes = await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC), tenant_keys)
         except ServiceUnavailableError as error:
-            self._progress.set_problem("budgets", str(error))
+            self._heartbeat.set_problem("budgets", str(error))
             log.warning("budgets were not judged, trying again: %s", error)
             return
-        self._progress.set_problem("budgets", None)
+        self._heartbeat.set_problem("budgets", None)
         if changes:
             self._on_change()

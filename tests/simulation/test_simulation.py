@@ -17,7 +17,7 @@ import pytest
 from rice_stream.store.batch import Records
 from rice_stream.store.writer import Writer
 from rice_stream.worker.batches import BatchLoop
-from rice_stream.worker.faust_transport import Ledger
+from rice_stream.worker.faust_transport import HandedOutChunks
 from tests.simulation.memory import MemoryStore, MemoryWriter
 from tests.simulation.runner import run_schedule
 from tests.simulation.store import SqliteStore, Store
@@ -70,7 +70,7 @@ def test_a_seed_gives_the_same_schedule_in_every_process() -> None:
 # --- the simulation must be able to fail ---------------------------------------------------------------------------------
 
 
-class LedgerThatAcksGaps(Ledger):
+class ChunksThatAckGaps(HandedOutChunks):
     """Commits the last acknowledged chunk, whatever is missing before it."""
 
     def committable(self) -> int | None:
@@ -128,7 +128,7 @@ def _first_failure(store: Store, seeds: range) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("breakage", "complaint"),
     [
-        (mock.patch("rice_stream.worker.faust_transport.Ledger", LedgerThatAcksGaps), "is not stored"),
+        (mock.patch("rice_stream.worker.faust_transport.HandedOutChunks", ChunksThatAckGaps), "is not stored"),
         (mock.patch.object(BatchLoop, "_commit", _acknowledge_first), "is not stored"),
     ],
     ids=["acks gaps", "acknowledges before the commit"],

@@ -13,9 +13,9 @@ from rice_stream.errors import RiceError
 from rice_stream.pipeline.pipeline import Chunk
 from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import CommitResult
-from rice_stream.worker.batches import BatchLoop
-from rice_stream.worker.health import Progress
-from rice_stream.worker.intake import Delivery, Intake
+from rice_stream.worker.batches import BatchLoop, BatchTimes
+from rice_stream.worker.health import Heartbeat, Telemetry
+from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.metrics import Metrics
 from tests.simulation.broker import Broker
 from tests.simulation.clock import VirtualExecutor
@@ -52,13 +52,11 @@ class Worker:
         self._intake = Intake(events_max=sizes.batch_events_max)
         self._store = store
         self._batches = BatchLoop(
-            intake=self._intake,
-            pipeline=store.pipeline(faults),
-            metrics=METRICS,
-            progress=Progress(timeout_s=60, clock=self._loop.time),
+            self._intake,
+            store.pipeline(faults),
+            Telemetry(METRICS, Heartbeat(timeout_s=60, clock=self._loop.time)),
             limit=RefusalLimit(ratio_max=0.9, events_min=1000),
-            batch_wait_s=sizes.batch_wait_s,
-            store_retry_s=sizes.store_retry_s,
+            times=BatchTimes(sizes.batch_wait_s, sizes.store_retry_s),
             on_commit=self._on_commit,
         )
         self._executors = [self._replace_thread(name) for name in ("_prepare_thread", "_commit_thread")]
@@ -97,7 +95,7 @@ class Worker:
                 self._queue_changed.notify_all()
             records: Any = message.value
             chunk = Chunk(message.topic, message.partition, records)
-            await self._intake.put(Delivery(chunk, partial(self.consumer.ack, message)))
+            await self._intake.put(FetchedChunk(chunk, partial(self.consumer.ack, message)))
 
     async def _run_batches(self) -> None:
         try:
@@ -110,7 +108,7 @@ class Worker:
             await asyncio.sleep(self._random.uniform(0.1, 1.0))
             await self.consumer.commit()
 
-    async def _on_commit(self, result: CommitResult) -> None:
+    def _on_commit(self, result: CommitResult) -> None:
         if result.tenants and self._random.random() < 0.2:
             self.judge()
 

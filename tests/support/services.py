@@ -10,8 +10,7 @@ from typing import Protocol
 
 import pytest
 
-from rice_stream.sandbox.stack.directories import temporary_directory
-from rice_stream.sandbox.stack.guard import GUARD
+from rice_stream.sandbox.stack.guard import GUARD, temporary_directory
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.sandbox.stack.server import Server

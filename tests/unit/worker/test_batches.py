@@ -15,9 +15,9 @@ from rice_stream.pipeline.refusal_limit import RefusalLimit, TooManyRefusedError
 from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
-from rice_stream.worker.batches import BatchLoop
-from rice_stream.worker.health import Progress
-from rice_stream.worker.intake import Delivery, Intake
+from rice_stream.worker.batches import BatchLoop, BatchTimes
+from rice_stream.worker.health import Heartbeat, Telemetry
+from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.metrics import Metrics
 from tests.simulation.clock import VirtualExecutor, VirtualLoop, VirtualTime
 from tests.support.fakes import NOON_US, chunk_of, event
@@ -70,7 +70,7 @@ class Bench:
         self.history: list[str] = []
         self.intake = Intake(events_max=2)
         self.pipeline: Any = ScriptedPipeline(self.history, prepare_fails=prepare_fails, commit_fails=commit_fails)
-        self.progress = Progress(timeout_s=60, clock=self.loop.time)
+        self.heartbeat = Heartbeat(timeout_s=60, clock=self.loop.time)
         self._limit = limit
         self._store_retry_s = store_retry_s
 
@@ -93,17 +93,15 @@ class Bench:
             self.loop.close()
 
     def _batches(self) -> BatchLoop:
-        async def on_commit(_result: CommitResult) -> None:
+        def on_commit(_result: CommitResult) -> None:
             self.history.append("told")
 
         batches = BatchLoop(
-            intake=self.intake,
-            pipeline=cast(Pipeline, self.pipeline),
-            metrics=METRICS,
-            progress=self.progress,
+            self.intake,
+            cast(Pipeline, self.pipeline),
+            Telemetry(METRICS, self.heartbeat),
             limit=self._limit,
-            batch_wait_s=0.01,
-            store_retry_s=self._store_retry_s,
+            times=BatchTimes(wait_s=0.01, store_retry_s=self._store_retry_s),
             on_commit=on_commit,
         )
         for name in ("_prepare_thread", "_commit_thread"):
@@ -115,7 +113,7 @@ class Bench:
         """Hand over one chunk per name, of two events each: a batch each."""
         for name in names:
             chunk = Chunk(name, 0, chunk_of([event(), event()]).records)
-            await self.intake.put(Delivery(chunk, partial(self.history.append, f"acked {name}")))
+            await self.intake.put(FetchedChunk(chunk, partial(self.history.append, f"acked {name}")))
 
 
 def test_a_chunk_is_acknowledged_after_its_commit() -> None:
@@ -152,13 +150,13 @@ def test_an_outage_shorter_than_the_limit_only_costs_time(prepare_fails: int, co
     async def script() -> None:
         await bench.put("a", "b")
         await asyncio.sleep(0.15)
-        assert bench.progress.ready()[0] is False, "the worker is not ready meanwhile"
+        assert bench.heartbeat.ready()[0] is False, "the worker is not ready meanwhile"
         await bench.intake.close()
 
     bench.run(script)
     assert bench.history.count("committed a") == bench.history.count("acked a") == 1
     assert bench.history.count("committed b") == bench.history.count("acked b") == 1
-    assert bench.progress.ready()[0] is True
+    assert bench.heartbeat.ready()[0] is True
 
 
 @pytest.mark.parametrize(("prepare_fails", "commit_fails"), [(10**6, 0), (0, 10**6)])
@@ -221,7 +219,7 @@ def test_a_worker_that_cannot_commit_is_not_ready_although_it_can_prepare() -> N
     prepare = bench.pipeline.prepare
 
     def prepare_and_note(chunks: Sequence[Chunk], received_at_us: int) -> Batch:
-        bench.loop.call_later(0.01, lambda: ready.update({chunks[0].topic: bench.progress.ready()[0]}))
+        bench.loop.call_later(0.01, lambda: ready.update({chunks[0].topic: bench.heartbeat.ready()[0]}))
         return cast(Batch, prepare(chunks, received_at_us))
 
     bench.pipeline.prepare = prepare_and_note

@@ -5,16 +5,16 @@ import asyncio
 import pytest
 
 from rice_stream.pipeline.pipeline import Chunk
-from rice_stream.worker.intake import Delivery, Intake
+from rice_stream.worker.intake import FetchedChunk, Intake
 from tests.simulation.clock import VirtualLoop
 from tests.support.fakes import event, records_of
 
 
-def delivery(records: int, name: str = "events") -> Delivery:
-    return Delivery(Chunk(name, 0, records_of([event()] * records)), acknowledge=name)
+def delivery(records: int, name: str = "events") -> FetchedChunk:
+    return FetchedChunk(Chunk(name, 0, records_of([event()] * records)), acknowledge=name)
 
 
-def names(taken: list[Delivery]) -> list[str]:
+def names(taken: list[FetchedChunk]) -> list[str]:
     return [one.chunk.topic for one in taken]
 
 

@@ -1,6 +1,6 @@
-"""Liveness: what waits must be committed in time, and the event loop must turn; all on a clock of the test's own."""
+"""Liveness: what waits must be committed in time, and the event loop must respond; all on a clock of the test's own."""
 
-from rice_stream.worker.health import Progress
+from rice_stream.worker.health import Heartbeat
 
 
 class Clock:
@@ -13,23 +13,23 @@ class Clock:
         return self.now_s
 
 
-def progress() -> tuple[Progress, Clock]:
+def heartbeat() -> tuple[Heartbeat, Clock]:
     clock = Clock()
-    return Progress(timeout_s=10, clock=clock), clock
+    return Heartbeat(timeout_s=10, clock=clock), clock
 
 
-def is_live(subject: Progress) -> bool:
+def is_live(subject: Heartbeat) -> bool:
     return subject.live()[0]
 
 
 def test_idle_is_live_for_ever() -> None:
-    subject, clock = progress()
+    subject, clock = heartbeat()
     clock.now_s += 1_000_000
     assert is_live(subject)
 
 
 def test_what_waits_longer_than_the_limit_is_not_live_until_it_is_committed() -> None:
-    subject, clock = progress()
+    subject, clock = heartbeat()
     subject.waiting()
     clock.now_s += 10
     assert is_live(subject)
@@ -40,15 +40,15 @@ def test_what_waits_longer_than_the_limit_is_not_live_until_it_is_committed() ->
 
 
 def test_more_arrivals_do_not_restart_the_wait() -> None:
-    subject, clock = progress()
+    subject, clock = heartbeat()
     for _ in range(12):
         subject.waiting()
         clock.now_s += 1
     assert not is_live(subject)
 
 
-def test_every_commit_starts_the_wait_of_the_rest_anew() -> None:
-    subject, clock = progress()
+def test_every_commit_starts_the_wait_of_the_rest_again() -> None:
+    subject, clock = heartbeat()
     subject.waiting()
     for _ in range(5):
         clock.now_s += 9
@@ -59,8 +59,8 @@ def test_every_commit_starts_the_wait_of_the_rest_anew() -> None:
 
 
 def test_being_caught_up_ends_a_wait_that_nothing_waits_for() -> None:
-    """Somebody else may have taken the partition over: the broker's word that nothing is left is enough."""
-    subject, clock = progress()
+    """Somebody else may have taken the partition over: that nothing is left on the broker is enough."""
+    subject, clock = heartbeat()
     subject.waiting()
     clock.now_s += 11
     subject.caught_up()
@@ -68,7 +68,7 @@ def test_being_caught_up_ends_a_wait_that_nothing_waits_for() -> None:
 
 
 def test_an_event_loop_that_stands_still_is_not_live() -> None:
-    subject, clock = progress()
+    subject, clock = heartbeat()
     subject.beat()
     clock.now_s += 9
     subject.beat()
