@@ -8,6 +8,9 @@ SECONDS ?=
 STORE ?= postgres
 SCALE ?=
 PYTEST ?=
+# Compiled once here, in all processes at once, rather than by every command where Python may not write what it compiles. Large
+# packages that only tests and training import are left out. What does not compile (examples for other versions) is left as it is.
+UNCOMPILED := litellm|matplotlib|scipy|sklearn|mypy|/tests?/
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
@@ -25,6 +28,7 @@ define install
 	@echo "setup: installing the locked dependencies into $(VENV)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q -j 0 -x '$(UNCOMPILED)' $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') rice_stream || true
 	@$(BIN)/python -m rice_stream.sandbox.stack
 endef
 
