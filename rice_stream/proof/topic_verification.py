@@ -21,7 +21,7 @@ from rice_stream.proof.topic_comparison import TopicComparison
 from rice_stream.proof.verification import Differences, ReportProgress, quiet
 from rice_stream.quantities import MEASURES
 from rice_stream.store.event_key_columns import key_bound, stored_key
-from rice_stream.store.retention import records_from_us
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.snapshot import snapshot
 
 COUNTS = ("events", "conflicts", "quarantined", "older_than_retention", "amounts_checked", "amounts_unchecked")

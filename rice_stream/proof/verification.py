@@ -14,8 +14,8 @@ from rice_stream.instants import FOREVER_S, SECOND_US, SLOT_S, epoch_s, epoch_us
 from rice_stream.proof.recount import RECORDS_ONLY, STORED_ONLY, recount_sql
 from rice_stream.quantities import MEASURES
 from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.partitions import existing_months, month_start
-from rice_stream.store.retention import records_from_us
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 

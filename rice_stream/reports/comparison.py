@@ -24,7 +24,7 @@ from rice_stream.meter.what_if import Change, PlaceFactors, as_recorded, changed
 from rice_stream.quantities import MICRO
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
 from rice_stream.store.event_key_columns import key_bound
-from rice_stream.store.retention import records_from_us
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
 from rice_stream.store.views import WINDOWS_S

@@ -30,7 +30,7 @@ from rice_stream.reports.sums import (
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.windows import bound_text
 from rice_stream.store.engine import Connection, Engine
-from rice_stream.store.retention import records_from_us
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.snapshot import snapshot
 
 _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}

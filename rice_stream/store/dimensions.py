@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, Engine, Integer, Table, func, insert,
 from rice_stream.basis import basis_names
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
-from rice_stream.store.retention import records_from_us
+from rice_stream.store.horizon import records_from_us
 
 _CHUNK = 400
 """Names looked up by one statement: SQLite allows a limited number of parameters."""

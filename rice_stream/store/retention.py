@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, update
 
 from rice_stream.instants import datetime_of, epoch_us
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.partitions import existing_months, month_number, partition_name
 
 
@@ -14,11 +15,6 @@ def month_floor_us(moment: datetime) -> int:
     """Epoch microseconds of the first of the month (UTC) that the moment lies in."""
     first = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return epoch_us(first)
-
-
-def records_from_us(connection: Connection) -> int:
-    """Records that ended before this instant have been dropped; 0: none have."""
-    return connection.scalar(select(func.max(schema.retention.c.records_from_us))) or 0
 
 
 def drop_records_before(engine: Engine, moment: datetime) -> int:

@@ -9,8 +9,8 @@ can be distributed by tenant as it is.
 
 from rice_stream.store.schema_base import metadata
 from rice_stream.store.schema_budgets import alert, budget, budget_state
-from rice_stream.store.schema_intake import conflict, ingested_file, kafka_progress, mapping, quarantine
-from rice_stream.store.schema_records import attribution, basis, factor_use, principal, prompt_record, retention, tenant
+from rice_stream.store.schema_intake import conflict, ingested_file, kafka_progress, mapping, quarantine, retention
+from rice_stream.store.schema_records import attribution, basis, factor_use, principal, prompt_record, tenant
 from rice_stream.store.schema_totals import (
     day_total,
     minute_total,

@@ -1,4 +1,4 @@
-"""Tables of what came in: progress, what was refused or contradicted, and what names stand for."""
+"""Tables of what came in: progress, what was refused or contradicted, what names stand for, and what was dropped again."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, LargeBinary, Table, Text, UniqueConstraint
 
@@ -77,4 +77,13 @@ kafka_progress = Table(
     Column("quarantined", BigInteger, nullable=False),
     Column("gaps", BigInteger, nullable=False),
     Column("committed_at_us", BigInteger, nullable=False),
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("records_from_us", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="single_row"),
+    comment="Records that ended before this instant have been dropped; their totals stay",
 )

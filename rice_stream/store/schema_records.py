@@ -121,12 +121,3 @@ Index(
     postgresql_ops={"event_id": "text_bloom_ops"},
     postgresql_with={"autosummarize": "on", "pages_per_range": 64},
 ).ddl_if(dialect="postgresql")
-
-retention = Table(
-    "retention",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("records_from_us", BigInteger, nullable=False),
-    CheckConstraint("id = 1", name="single_row"),
-    comment="Records that ended before this instant have been dropped; their totals stay",
-)
