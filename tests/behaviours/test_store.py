@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -9,14 +10,14 @@ from random import Random
 from typing import Any, ClassVar, cast
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from rice_stream.pipeline.pipeline import Chunk
 from rice_stream.quantities import TOKENS_MAX
 from rice_stream.reference.types import PueFactor
-from rice_stream.store.engine import StoreUnavailableError
+from rice_stream.store.engine import StoreUnavailableError, writing
 from rice_stream.store.retention import drop_records_before
-from rice_stream.store.watching import watch_user
+from rice_stream.store.watching import watch_user, watch_users
 from rice_stream.store.writers import open_writer
 from tests.simulation.store import STEPS, FaultyWriter
 from tests.support.fakes import (
@@ -347,6 +348,14 @@ class TestUsers:
         store(engine, chunk_of([event(user_id="u"), event(event_id="e-2", user_id="v")]))
         assert [row["prompts"] for row in rows_in(engine)("user_slot_total")] == [1]
         assert_exact(rows_in(engine))
+
+    def test_watching_a_watched_user_again_does_not_wait_for_a_batch(self, engine: Engine) -> None:
+        """Every start of a worker sets its file of budgets again: it asks without a lock, in the midst of a batch."""
+        watch_users(engine, [("acme", "u"), ("globex", "v")])
+        with ThreadPoolExecutor(1) as pool, writing(engine) as batch:
+            if engine.dialect.name == "postgresql":
+                batch.execute(text("LOCK TABLE watched_user IN ROW SHARE MODE"))  # as every batch does
+            pool.submit(watch_users, engine, [("globex", "v"), ("acme", "u")]).result(timeout=10)
 
 
 class TestRetention:

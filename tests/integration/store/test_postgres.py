@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.event import listens_for
 
 from rice_stream.instants import epoch_us
 from rice_stream.pipeline.pipeline import Pipeline
@@ -17,7 +18,7 @@ from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.store.engine import StoreUnavailableError, open_engine
 from rice_stream.store.event_key_columns import key_floor
 from rice_stream.store.retention import drop_records_before
-from rice_stream.store.watching import watch_user
+from rice_stream.store.watching import watch_user, watch_users
 from rice_stream.store.writers import open_writer
 from tests.support.databases import Databases, partitions
 from tests.support.fakes import NOON_US, chunk_of, event, fake_pipeline
@@ -165,6 +166,24 @@ def test_a_user_watched_in_the_midst_of_batches_has_complete_totals(engine: Engi
         working.result(timeout=120)
     assert len(rows_in(engine)("watched_user")) == 5
     assert tenant_sums(rows_in(engine)) == expected_sums(sent)
+    assert_exact(rows_in(engine))
+
+
+def test_new_users_of_a_file_of_budgets_hold_batches_back_once(engine: Engine) -> None:
+    """One lock for all of them, with everybody's past; none for those that are watched already."""
+    users = [f"u-{number}" for number in range(5)]
+    store(engine, chunk_of([event(event_id=user, user_id=user) for user in users]))
+    locks: list[str] = []
+
+    @listens_for(engine, "before_cursor_execute")
+    def keep_locks(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        locks.extend([statement] if statement.startswith("LOCK TABLE watched_user") else [])
+
+    watch_users(engine, [("acme", user) for user in users])
+    assert len(locks) == 1
+    watch_users(engine, [("acme", user) for user in users[:3]])
+    assert len(locks) == 1
+    assert len(rows_in(engine)("user_slot_total")) == 5
     assert_exact(rows_in(engine))
 
 
