@@ -11,6 +11,8 @@ from rice_stream.store.watching import watch_users_of
 def set_budgets(engine: Engine, budgets: Sequence[Budget], now_us: int) -> None:
     """Make the budgets, or change those of the same tenant and name; all of them or, on an error, none.
 
+    This also mends budgets that cannot be read (`budget_store.UnreadableBudget`).
+
     A budget on one user needs totals of that user: those are begun (from the records) before the budget is stored.
     `now_us` is epoch microseconds. StoreUnavailableError: the database did not do it.
     """
@@ -21,8 +23,9 @@ def set_budgets(engine: Engine, budgets: Sequence[Budget], now_us: int) -> None:
 
 
 def remove_budget(engine: Engine, tenant_id: str, name: str) -> None:
-    """Remove the tenant's budget of this name and its state; its alerts stay. Nothing happens where there is none."""
+    """Remove the tenant's budget of this name and its state, readable or not; its alerts stay.
+
+    Nothing happens where there is none. StoreUnavailableError: the database did not do it.
+    """
     with writing(engine) as connection:
-        for budget in budget_store.load_budgets(connection, tenant_id=tenant_id):
-            if budget.name == name:
-                budget_store.remove_budget(connection, budget)
+        budget_store.remove_budget(connection, tenant_id, name)

@@ -7,7 +7,7 @@ sweep, of this worker or another, judges the same totals.
 import json
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
@@ -15,12 +15,20 @@ from rice_stream.budgets.rules import due_periods, judge
 from rice_stream.budgets.states import BudgetState, Transition
 from rice_stream.instants import datetime_of, epoch_us
 from rice_stream.store import budget_store
+from rice_stream.store.budget_store import UnreadableBudget
 from rice_stream.store.consumption import consumed_in
 from rice_stream.store.engine import Connection, Engine, reading, writing
 
 SOURCE = "/rice-stream"
 LATENESS = timedelta(days=2)
 """How long after its end a period is still judged, for events that arrive late."""
+
+
+class Judgement(NamedTuple):
+    """How many changes were put into the outbox, and the budgets that could not be judged."""
+
+    changes: int
+    unreadable: list[UnreadableBudget]
 
 
 class Judge:
@@ -30,23 +38,27 @@ class Judge:
         self._engine = engine
         self._on_transition = on_transition or (lambda _budget, _transition: None)
 
-    def judge_all(self, now: datetime, tenant_keys: Collection[int] | None = None) -> int:
-        """Judge every budget, or those of some tenants. Returns how many changes were put into the outbox."""
+    def judge_all(self, now: datetime, tenant_keys: Collection[int] | None = None) -> Judgement:
+        """Judge every budget, or those of some tenants; one that cannot be read is left out, whatever its trouble."""
         # Most judgements change nothing: look first without a lock, and lock only what is about to change.
         with reading(self._engine) as connection:
+            stored = budget_store.load_budgets(connection, tenant_keys=tenant_keys)
             about_to_change = [
-                budget
-                for budget, state in budget_store.budgets_with_states(connection, tenant_keys)
-                if _judged(connection, budget, state, now)[0] != state
+                budget for budget, state in stored.readable if _judged(connection, budget, state, now)[0] != state
             ]
-        return sum(self._change(budget, now) for budget in about_to_change)
+        changes = sum(self._change(budget.budget_id, now) for budget in about_to_change if budget.budget_id is not None)
+        return Judgement(changes, stored.unreadable)
 
-    def _change(self, budget: Budget, now: datetime) -> int:
+    def _change(self, budget_id: int, now: datetime) -> int:
         with writing(self._engine) as connection:
-            state = budget_store.load_state(connection, budget, lock=True)
+            # Read again under the lock: it may have been changed or removed since it was looked at.
+            locked = budget_store.lock_budget(connection, budget_id)
+            if locked is None:
+                return 0
+            budget, state = locked
             new, transitions = _judged(connection, budget, state, now)
             if new != state:
-                budget_store.save_state(connection, budget, new)
+                budget_store.save_state(connection, budget_id, new)
             watermark_us = budget_store.watermark_us(connection, budget.tenant_id) if transitions else None
             budget_store.add_alerts(connection, [_alert_row(budget, t, watermark_us, now) for t in transitions])
         for transition in transitions:

@@ -18,6 +18,9 @@ AlertBasis = Literal["actual", "forecast", "burn_rate"]
 EXCEEDED_RATIO = 1.0
 """A threshold of at least the whole limit means exceeded; one below it is a warning."""
 
+SEQUENCE_MAX = 2**62
+"""Far beyond any count of changes, and what follows it still fits the stores' BIGINT."""
+
 SEVERITIES: Mapping[State, Severity] = {"ok": "info", "warning": "warning", "exceeded": "critical", "resolved": "info"}
 
 
@@ -107,6 +110,8 @@ class BudgetState:
             raise ValueError(f"active thresholds {self.active} must be among the crossed ones {self.crossed}")
         if self.crossed and (self.period is None or self.consumed is None):
             raise ValueError("crossed thresholds need the period and the figures that were announced")
+        if not 0 <= self.sequence <= SEQUENCE_MAX:
+            raise ValueError(f"sequence must be between 0 and {SEQUENCE_MAX}, got {self.sequence}")
         if self.active and self.over:
             raise ValueError(f"a period that is over has no active thresholds, got {self.active}")
 
@@ -165,9 +170,9 @@ class BudgetState:
                 ),
                 watched_from=_instant(mapping["watched_from"]) if mapping["watched_from"] else None,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RiceError(
-                f"a stored budget state cannot be read ({type(error).__name__}: {error}); set the budget again to "
+                f"its stored state cannot be read ({type(error).__name__}: {error}); set the budget again to "
                 "start it afresh"
             ) from error
 

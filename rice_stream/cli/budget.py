@@ -13,12 +13,12 @@ from rice_stream.budgets.definition import Bound, PeriodName
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import Styled, table
-from rice_stream.reports.budgets import budget_statuses, named_budget_status
+from rice_stream.reports.budgets import UNREADABLE, budget_statuses, named_budget_status
 from rice_stream.runtime.budgets_file import read_budgets_file
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.engine import Engine
 
-_STYLE = {"ok": "green", "warning": "yellow", "exceeded": "red", "resolved": "cyan"}
+_STYLE = {"ok": "green", "warning": "yellow", "exceeded": "red", "resolved": "cyan", UNREADABLE: "red"}
 
 
 @click.group(cls=CommandGroup)
@@ -102,7 +102,7 @@ def list_(session: Session, tenant: str | None, *, as_json: bool) -> None:
 
 @budget.command("status")
 @click.option("--tenant")
-@click.option("--fail-if-exceeded", is_flag=True, help="Exit 1 when any of them is exceeded.")
+@click.option("--fail-if-exceeded", is_flag=True, help="Exit 1 when any is exceeded or cannot be read.")
 @json_option
 @pass_session
 def status(session: Session, tenant: str | None, *, fail_if_exceeded: bool, as_json: bool) -> None:
@@ -111,7 +111,7 @@ def status(session: Session, tenant: str | None, *, fail_if_exceeded: bool, as_j
     Example: rice-stream budget status --tenant acme --fail-if-exceeded
     """
     rows = _show(open_store(session.settings), as_json=as_json, tenant=tenant)
-    if fail_if_exceeded and any(row["state"] == "exceeded" for row in rows):
+    if fail_if_exceeded and any(row["state"] in ("exceeded", UNREADABLE) for row in rows):
         sys.exit(BAD_NEWS)
 
 
@@ -139,12 +139,17 @@ def _show(
     def human() -> None:
         columns = ["budget", "tenant", "scope", "period", "consumed", "limit", "unit", "used", "state"]
         table(columns, [_cells(row) for row in rows])
+        for row in rows:
+            if row["state"] == UNREADABLE:
+                STDERR.print(f"budget {row['name']!r} of {row['tenant_id']!r}: {row['problem']}")
 
     answer({"budgets": rows}, as_json=as_json, human=human)
     return rows
 
 
 def _cells(row: dict[str, Any]) -> list[object]:
+    if row["state"] == UNREADABLE:
+        return [row["name"], row["tenant_id"], *[""] * 6, Styled(UNREADABLE, _STYLE[UNREADABLE])]
     narrowed = [f"{k.removesuffix('_id')} {row[k]}" for k in ("team_id", "project_id", "user_id", "model") if row[k]]
     return [
         row["name"],

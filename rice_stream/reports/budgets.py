@@ -8,23 +8,39 @@ from rice_stream.budgets.announcement import budget_status
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import period_at
 from rice_stream.budgets.rules import judge
+from rice_stream.budgets.states import BudgetState
 from rice_stream.errors import UsageError
 from rice_stream.instants import epoch_us, rfc3339
-from rice_stream.store.budget_store import load_budgets, load_state
+from rice_stream.store.budget_store import load_budgets
 from rice_stream.store.consumption import consumed_in
 from rice_stream.store.engine import Connection, Engine, reading
 
 BudgetName = tuple[str, str]
 """Tenant and name: what identifies a budget."""
 
+UNREADABLE = "unreadable"
+"""The state of a budget that cannot be judged because what is stored of it cannot be read."""
+
 
 def budget_statuses(
     engine: Engine, now: datetime, *, tenant: str | None = None, only: Collection[BudgetName] | None = None
 ) -> list[dict[str, Any]]:
-    """All budgets, or those of a tenant or of some names, by tenant and name: each as `status_at` describes it."""
+    """All budgets, or those of a tenant or of some names, by tenant and name: each as `status_at` describes it.
+
+    After them those that cannot be read: `state` is "unreadable", and `problem` says why and what to do.
+    """
     with reading(engine) as connection:
-        budgets = load_budgets(connection, tenant_id=tenant)
-        return [status_at(connection, b, now) for b in budgets if only is None or (b.tenant_id, b.name) in only]
+        stored = load_budgets(connection, tenant_id=tenant)
+        rows = [
+            status_at(connection, budget, state, now)
+            for budget, state in stored.readable
+            if only is None or (budget.tenant_id, budget.name) in only
+        ]
+    return rows + [
+        {"name": bad.name, "tenant_id": bad.tenant_id, "state": UNREADABLE, "problem": bad.problem}
+        for bad in stored.unreadable
+        if only is None or (bad.tenant_id, bad.name) in only
+    ]
 
 
 def named_budget_status(engine: Engine, name: str, tenant: str | None, now: datetime) -> dict[str, Any]:
@@ -34,25 +50,26 @@ def named_budget_status(engine: Engine, name: str, tenant: str | None, now: date
         UsageError: there is none, or several tenants have one of this name.
     """
     with reading(engine) as connection:
-        found = [budget for budget in load_budgets(connection, tenant_id=tenant) if budget.name == name]
-        if not found:
-            raise UsageError(f"there is no budget {name!r}; see `rice-stream budget list`")
-        if len(found) > 1:
-            owners = ", ".join(budget.tenant_id for budget in found)
-            raise UsageError(f"several tenants have a budget {name!r}: {owners}; say which with --tenant")
-        return status_at(connection, found[0], now)
+        stored = load_budgets(connection, tenant_id=tenant)
+    owners = [budget.tenant_id for budget, _ in stored.readable if budget.name == name]
+    owners = sorted(owners + [bad.tenant_id for bad in stored.unreadable if bad.name == name])
+    if not owners:
+        raise UsageError(f"there is no budget {name!r}; see `rice-stream budget list`")
+    if len(owners) > 1:
+        raise UsageError(f"several tenants have a budget {name!r}: {', '.join(owners)}; say which with --tenant")
+    return budget_statuses(engine, now, tenant=tenant, only={(owners[0], name)})[0]
 
 
-def status_at(connection: Connection, budget: Budget, now: datetime) -> dict[str, Any]:
+def status_at(connection: Connection, budget: Budget, state: BudgetState, now: datetime) -> dict[str, Any]:
     """`announcement.budget_status` of the period that `now` lies in, with that period's bounds (RFC 3339).
 
-    Judged on the totals of this moment, whether or not a worker has done so already.
+    Judged on the totals of this moment, whether or not a worker has done so already; `state` is the stored one.
     """
     period = period_at(budget, now)
     consumed = consumed_in(connection, budget, period)
-    state, _ = judge(budget, load_state(connection, budget), consumed, period, now)
+    judged, _ = judge(budget, state, consumed, period, now)
     return {
-        **budget_status(budget, state, consumed),
+        **budget_status(budget, judged, consumed),
         "period_start": rfc3339(epoch_us(period.start)),
         "period_end": rfc3339(epoch_us(period.end)),
     }

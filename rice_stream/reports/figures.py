@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from rice_stream.budgets.announcement import in_units
 from rice_stream.budgets.definition import Bound, Budget
 from rice_stream.budgets.periods import period_at
-from rice_stream.budgets.states import State
+from rice_stream.budgets.states import BudgetState, State
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.resolved_sums import resolved_sums
@@ -140,7 +140,10 @@ def read_figures(engine: Engine, now: datetime) -> Figures:
             tenants=tenants,
             models=models,
             regions=regions,
-            budgets=tuple(_budget(connection, b, now) for b in budget_store.load_budgets(connection)),
+            budgets=tuple(
+                _budget(connection, budget, state, now)
+                for budget, state in budget_store.load_budgets(connection).readable
+            ),
             accounted=_accounted(connection),
             reasons=_reasons(connection),
             fallback_prompts=fallback_prompts,
@@ -206,7 +209,7 @@ def _reasons(connection: Connection) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(((str(reason), int(count)) for reason, count in rows), key=lambda row: (-row[1], row[0])))
 
 
-def _budget(connection: Connection, budget: Budget, now: datetime) -> BudgetFigure:
+def _budget(connection: Connection, budget: Budget, state: BudgetState, now: datetime) -> BudgetFigure:
     consumed = consumed_in(connection, budget, period_at(budget, now))
     amount = consumed.amount(budget)
     return BudgetFigure(
@@ -220,7 +223,7 @@ def _budget(connection: Connection, budget: Budget, now: datetime) -> BudgetFigu
         consumed=in_units(budget, amount),
         ratio=consumed.ratio(budget),
         reached=tuple(t for t in budget.thresholds if budget.reached(t, amount)),
-        state=budget_store.load_state(connection, budget).state,
+        state=state.state,
         estimate=budget.estimate,
     )
 

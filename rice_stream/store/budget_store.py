@@ -2,51 +2,101 @@
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.states import BudgetState
+from rice_stream.errors import RiceError, UsageError
 from rice_stream.instants import SECOND_US
 from rice_stream.store import schema
 from rice_stream.store.statements import insert_ignoring
 
 
-def load_budgets(connection: Connection, *, tenant_id: str | None = None) -> list[Budget]:
-    """All budgets, or those of a tenant, by tenant and name."""
-    table = schema.budget
-    query = select(table).order_by(table.c.tenant_id, table.c.name)
-    if tenant_id is not None:
-        query = query.where(table.c.tenant_id == tenant_id)
-    return [_budget(row) for row in connection.execute(query).mappings()]
+@dataclass(frozen=True, slots=True)
+class UnreadableBudget:
+    """A stored budget whose definition or state cannot be read, and why: nobody judges it until it is set again."""
+
+    budget_id: int
+    tenant_id: str
+    name: str
+    problem: str
 
 
-def budgets_with_states(
-    connection: Connection, tenant_keys: Collection[int] | None = None
-) -> list[tuple[Budget, BudgetState]]:
-    """All budgets, or those of some tenants, each with its state, by tenant and name."""
+class StoredBudgets(NamedTuple):
+    """Budgets with their states, and those that cannot be read; both by tenant and name."""
+
+    readable: list[tuple[Budget, BudgetState]]
+    unreadable: list[UnreadableBudget]
+
+
+def load_budgets(
+    connection: Connection, *, tenant_id: str | None = None, tenant_keys: Collection[int] | None = None
+) -> StoredBudgets:
+    """All budgets, those of a tenant, or those of some tenants by their keys."""
     table, state = schema.budget, schema.budget_state
     query = (
         select(table, state.c.state)
         .outerjoin(state, state.c.budget_id == table.c.id)
         .order_by(table.c.tenant_id, table.c.name)
     )
+    if tenant_id is not None:
+        query = query.where(table.c.tenant_id == tenant_id)
     if tenant_keys is not None:
         # Chosen below: with thousands of keys in it, the statement would be compiled again each time.
         tenant = schema.tenant
         query = query.add_columns(tenant.c.tenant_key).join(tenant, tenant.c.tenant_id == table.c.tenant_id)
-    rows = connection.execute(query).mappings()
-    return [
-        (_budget(row), _state(row["state"])) for row in rows if tenant_keys is None or row["tenant_key"] in tenant_keys
-    ]
+    stored = StoredBudgets([], [])
+    for row in connection.execute(query).mappings():
+        if tenant_keys is not None and row["tenant_key"] not in tenant_keys:
+            continue
+        try:
+            stored.readable.append((_budget(row), _state(row["state"])))
+        except RiceError as error:
+            stored.unreadable.append(UnreadableBudget(row["id"], row["tenant_id"], row["name"], str(error)))
+    return stored
+
+
+def lock_budget(connection: Connection, budget_id: int) -> tuple[Budget, BudgetState] | None:
+    """The budget and its state as they are now; nobody else judges or changes it until the transaction ends.
+
+    None: it is gone, or cannot be read any more. The lock is on the budget's own row, so that it also holds before there
+    is a state.
+    """
+    table, state = schema.budget, schema.budget_state
+    row = connection.execute(select(table).where(table.c.id == budget_id).with_for_update()).mappings().one_or_none()
+    if row is None:
+        return None
+    try:
+        return _budget(row), _state(connection.scalar(select(state.c.state).where(state.c.budget_id == budget_id)))
+    except RiceError:
+        return None
 
 
 def _state(text: str | None) -> BudgetState:
-    return BudgetState() if text is None else BudgetState.from_mapping(json.loads(text))
+    if text is None:
+        return BudgetState()
+    try:
+        mapping = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RiceError(
+            f"its stored state is no JSON ({type(error).__name__}); set the budget again to start it afresh"
+        ) from error
+    return BudgetState.from_mapping(mapping)
 
 
 def _budget(row: Any) -> Budget:
+    try:
+        return _defined(row)
+    except (UsageError, TypeError, ValueError, RecursionError) as error:
+        raise RiceError(
+            f"its stored definition cannot be read ({error}); set the budget again, or remove it"
+        ) from error
+
+
+def _defined(row: Any) -> Budget:
     return Budget(
         budget_id=row["id"],
         name=row["name"],
@@ -66,7 +116,11 @@ def _budget(row: Any) -> Budget:
 
 
 def save_budget(connection: Connection, budget: Budget, now_us: int) -> None:
-    """Make the budget, or change the one of the same tenant and name; its history of states goes on."""
+    """Make the budget, or change the one of the same tenant and name; its history of states goes on.
+
+    A state that cannot be read is replaced: the budget is judged as a new one, and its sequence goes on after its last
+    alert.
+    """
     table = schema.budget
     values = {
         "team_id": budget.team_id,
@@ -82,36 +136,46 @@ def save_budget(connection: Connection, budget: Budget, now_us: int) -> None:
         "hysteresis": budget.hysteresis,
         "updated_at_us": now_us,
     }
-    same = (table.c.tenant_id == budget.tenant_id) & (table.c.name == budget.name)
-    if connection.execute(update(table).where(same).values(values)).rowcount == 0:
+    budget_id = _lock_named(connection, budget.tenant_id, budget.name)
+    if budget_id is None:
         connection.execute(insert(table).values(tenant_id=budget.tenant_id, name=budget.name, **values))
+        return
+    connection.execute(update(table).where(table.c.id == budget_id).values(values))
+    _mend_state(connection, budget_id)
 
 
-def remove_budget(connection: Connection, budget: Budget) -> None:
-    """Forget the budget and its state; its alerts stay."""
-    connection.execute(delete(schema.budget_state).where(schema.budget_state.c.budget_id == budget.budget_id))
-    connection.execute(delete(schema.budget).where(schema.budget.c.id == budget.budget_id))
+def _mend_state(connection: Connection, budget_id: int) -> None:
+    state, alert = schema.budget_state, schema.alert
+    try:
+        _state(connection.scalar(select(state.c.state).where(state.c.budget_id == budget_id)))
+    except RiceError:
+        announced = connection.scalar(select(func.max(alert.c.sequence)).where(alert.c.budget_id == budget_id))
+        save_state(connection, budget_id, BudgetState(sequence=announced or 0))
 
 
-def load_state(connection: Connection, budget: Budget, *, lock: bool = False) -> BudgetState:
-    """The budget's state; with `lock`, nobody else judges this budget until the transaction ends.
-
-    The lock is on the budget's own row, so that it also holds before there is a state.
-    """
-    if lock:
-        connection.execute(select(schema.budget.c.id).where(schema.budget.c.id == budget.budget_id).with_for_update())
-    table = schema.budget_state
-    text = connection.scalar(select(table.c.state).where(table.c.budget_id == budget.budget_id))
-    return _state(text)
+def remove_budget(connection: Connection, tenant_id: str, name: str) -> None:
+    """Forget the budget and its state, also where they cannot be read; its alerts stay. Nothing where there is none."""
+    # Locked first: whoever is judging it may be about to keep a state.
+    budget_id = _lock_named(connection, tenant_id, name)
+    if budget_id is not None:
+        connection.execute(delete(schema.budget_state).where(schema.budget_state.c.budget_id == budget_id))
+        connection.execute(delete(schema.budget).where(schema.budget.c.id == budget_id))
 
 
-def save_state(connection: Connection, budget: Budget, state: BudgetState) -> None:
-    """Keep the state."""
+def _lock_named(connection: Connection, tenant_id: str, name: str) -> int | None:
+    table = schema.budget
+    same = (table.c.tenant_id == tenant_id) & (table.c.name == name)
+    budget_id: int | None = connection.scalar(select(table.c.id).where(same).with_for_update())
+    return budget_id
+
+
+def save_state(connection: Connection, budget_id: int, state: BudgetState) -> None:
+    """Keep the state of the budget of this id."""
     table = schema.budget_state
     text = json.dumps(state.to_mapping())
-    changed = connection.execute(update(table).where(table.c.budget_id == budget.budget_id).values(state=text))
+    changed = connection.execute(update(table).where(table.c.budget_id == budget_id).values(state=text))
     if changed.rowcount == 0:
-        connection.execute(insert(table).values(budget_id=budget.budget_id, state=text))
+        connection.execute(insert(table).values(budget_id=budget_id, state=text))
 
 
 def watermark_us(connection: Connection, tenant_id: str) -> int | None:

@@ -95,6 +95,11 @@ class Metrics:
     alert_delivery_failures: Counter = field(
         default_factory=lambda: _counter("rice_alert_delivery_failures", "Tries to publish alerts that failed")
     )
+    budgets_unreadable: Gauge = field(
+        default_factory=lambda: Gauge(
+            "rice_budgets_unreadable", "Budgets that are not judged because they cannot be read", registry=None
+        )
+    )
     judge_seconds: Histogram = field(
         default_factory=lambda: Histogram(
             "rice_judge_seconds", "Judging budgets once", buckets=_SECONDS_BUCKETS, registry=None

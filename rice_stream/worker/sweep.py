@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from rice_stream.alerting.judge import Judge
 from rice_stream.errors import ServiceUnavailableError
+from rice_stream.store.budget_store import UnreadableBudget
 from rice_stream.worker.health import Telemetry
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class BudgetSweep:
         self._interval_s = interval_s
         self._on_change = on_change
         self._touched: set[int] = set()
+        self._unreadable: set[UnreadableBudget] = set()
         self._wake = asyncio.Event()
 
     def touch(self, tenant_keys: Collection[int]) -> None:
@@ -64,11 +66,20 @@ class BudgetSweep:
     async def _judge_once(self, tenant_keys: set[int] | None) -> None:
         try:
             with self._metrics.judge_seconds.time():
-                changes = await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC), tenant_keys)
+                judgement = await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC), tenant_keys)
         except ServiceUnavailableError as error:
             self._heartbeat.set_problem("budgets", str(error))
             log.warning("budgets were not judged, trying again: %s", error)
             return
         self._heartbeat.set_problem("budgets", None)
-        if changes:
+        if tenant_keys is None:
+            self._report(set(judgement.unreadable))
+        if judgement.changes:
             self._on_change()
+
+    def _report(self, unreadable: set[UnreadableBudget]) -> None:
+        """One budget that cannot be read is no reason to stop or not to be ready: it is counted, and logged once."""
+        self._metrics.budgets_unreadable.set(len(unreadable))
+        for bad in unreadable - self._unreadable:
+            log.warning("budget %r of %r is not judged: %s", bad.name, bad.tenant_id, bad.problem)
+        self._unreadable = unreadable

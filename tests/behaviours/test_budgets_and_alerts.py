@@ -12,6 +12,9 @@ from rice_stream.budgets.parsing import parse_budget
 from rice_stream.errors import UsageError
 from rice_stream.reports.alerts import latest_alerts
 from rice_stream.reports.budgets import budget_statuses, named_budget_status
+from rice_stream.reports.figures import read_figures
+from rice_stream.store import budget_store
+from rice_stream.store.budget_store import save_budget
 from tests.support.fakes import NOON_US
 from tests.support.reports_store import NOON, Store, at, picked
 
@@ -98,3 +101,88 @@ class TestBudgetsAndAlerts:
         ]
         assert picked(latest_alerts(store.engine, tenant="acme", limit=1), "sequence") == [(4,)]
         assert {row["tenant_id"] for row in latest_alerts(store.engine)} == {"acme", "globex"}
+
+    def test_a_change_is_judged_by_the_definition_of_this_moment(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A limit that is raised, or a budget that is removed, between the look and the change announces nothing."""
+        set_budgets(store.engine, [budget("raised"), budget("removed")], NOON_US)
+        store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
+        lock_budget = budget_store.lock_budget
+
+        def change_first(connection: Any, budget_id: int) -> Any:
+            save_budget(connection, budget("raised", limit_gco2e=5000), NOON_US)
+            budget_store.remove_budget(connection, "acme", "removed")
+            return lock_budget(connection, budget_id)
+
+        monkeypatch.setattr(budget_store, "lock_budget", change_first)
+        assert Judge(store.engine).judge_all(NOON).changes == 0
+        assert latest_alerts(store.engine) == []
+        assert store.rows("SELECT budget_id FROM budget_state WHERE budget_id NOT IN (SELECT id FROM budget)") == []
+
+
+DAMAGES = {
+    "state is no JSON": "UPDATE budget_state SET state = 'ok' WHERE budget_id = :id",
+    "state is nothing": "UPDATE budget_state SET state = 'null' WHERE budget_id = :id",
+    "state lacks fields": "UPDATE budget_state SET state = '{}' WHERE budget_id = :id",
+    "state nested without end": "UPDATE budget_state SET state = REPLACE('$', '$', :deep) WHERE budget_id = :id",
+    "time zone is unknown": "UPDATE budget SET time_zone = 'Mars/Olympus' WHERE id = :id",
+    "thresholds are no list": "UPDATE budget SET thresholds = '5' WHERE id = :id",
+    "thresholds are no JSON": "UPDATE budget SET thresholds = 'all' WHERE id = :id",
+}
+
+
+@pytest.fixture(params=DAMAGES)
+def damaged(request: pytest.FixtureRequest, store: Store) -> Store:
+    """The budget `bad` cannot be read; `good`, of another tenant and of its own, can. All have announced two changes."""
+    budgets = [budget(name, tenant, thresholds=[0.5, 1.0]) for tenant in ("acme", "globex") for name in ("bad", "good")]
+    set_budgets(store.engine, [b for b in budgets if (b.tenant_id, b.name) != ("globex", "bad")], NOON_US)
+    moments = ("2026-11-22T11:00:00Z", "2026-11-22T11:30:00Z")
+    store.add(*(at(moment, tenant_id=tenant) for moment in moments for tenant in ("acme", "globex")))
+    assert Judge(store.engine).judge_all(NOON) == (6, [])
+    [bad] = store.rows("SELECT id FROM budget WHERE name = 'bad'")
+    statement = DAMAGES[request.param]
+    values = {"deep": "[" * 100_000} if ":deep" in statement else {}
+    assert store.execute(statement, **bad, **values) == 1
+    return store
+
+
+class TestUnreadableBudgets:
+    """What is stored of one budget cannot be read: that is said, and concerns no other budget."""
+
+    def test_it_is_left_out_and_named_and_the_others_are_judged(self, damaged: Store) -> None:
+        """Their days end; its own does not."""
+        changes, [unreadable] = Judge(damaged.engine).judge_all(datetime.fromisoformat("2026-11-24T12:00:00Z"))
+        assert changes == 4
+        assert (unreadable.tenant_id, unreadable.name) == ("acme", "bad")
+        assert "set the budget again" in unreadable.problem
+        resolved = {(row["tenant_id"], row["budget"]) for row in latest_alerts(damaged.engine)[:4]}
+        assert resolved == {("acme", "good"), ("globex", "good")}
+
+    def test_its_status_says_so_and_the_others_have_theirs(self, damaged: Store) -> None:
+        """It comes last, with the problem in the place of figures; a dashboard shows the others."""
+        rows = budget_statuses(damaged.engine, NOON)
+        assert picked(rows, "name", "state") == [("good", "exceeded"), ("good", "exceeded"), ("bad", "unreadable")]
+        assert "set the budget again" in rows[-1]["problem"]
+        assert named_budget_status(damaged.engine, "bad", None, NOON) == rows[-1]
+        assert [figure.name for figure in read_figures(damaged.engine, NOON).budgets] == ["good", "good"]
+
+    def test_setting_it_again_mends_it(self, damaged: Store) -> None:
+        """Its next alerts follow its last one: none has the identity of one that was sent already."""
+        set_budgets(damaged.engine, [budget("bad", thresholds=[0.5, 1.0])], NOON_US)
+        damaged.add(at("2026-11-23T11:00:00Z"), at("2026-11-23T11:30:00Z"))
+        changes, unreadable = Judge(damaged.engine).judge_all(datetime.fromisoformat("2026-11-23T12:00:00Z"))
+        assert unreadable == []
+        stored = damaged.rows(
+            "SELECT sequence FROM alert WHERE tenant_id = 'acme' AND budget = 'bad' ORDER BY sequence"
+        )
+        assert [row["sequence"] for row in stored] == list(range(1, len(stored) + 1))
+        assert len(damaged.rows("SELECT id FROM alert")) == 6 + changes
+        assert len(stored) > 2
+
+    def test_removing_it_works(self, damaged: Store) -> None:
+        """Its alerts stay, the others are untouched."""
+        remove_budget(damaged.engine, "acme", "bad")
+        assert picked(budget_statuses(damaged.engine, NOON), "name") == [("good",), ("good",)]
+        assert len(damaged.rows("SELECT budget_id FROM budget_state")) == 2
+        assert len(latest_alerts(damaged.engine)) == 6

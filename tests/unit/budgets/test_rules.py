@@ -385,6 +385,9 @@ def test_a_stored_state_reads_as_documented() -> None:
         {"consumed": None},
         {"over": True},
         {"closed": [1]},
+        {"sequence": -1},
+        {"sequence": 2**63 - 1},
+        {"sequence": float("inf")},
         {"watched_from": 5},
     ],
 )

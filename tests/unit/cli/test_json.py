@@ -115,6 +115,26 @@ def test_budget_commands_tell_the_budget_and_where_it_stands(ledger: Shell) -> N
     assert ledger.json("budget", "list") == {"budgets": []}
 
 
+def test_a_budget_that_cannot_be_read_is_shown_and_mended_or_removed(ledger: Shell) -> None:
+    """Status fails with --fail-if-exceeded, since it cannot say; `set` and `remove` work as for any other."""
+    arguments = ("budget", "set", "odd", "--tenant", "acme", "--limit-kwh", "5", "--period", "day")
+    ledger.json(*arguments)
+    with sqlite3.connect(ledger.directory / "rice.db") as connection:
+        connection.execute("UPDATE budget SET thresholds = 'all'")
+    connection.close()
+    [row] = ledger.json("budget", "status", "--fail-if-exceeded", code=1)["budgets"]
+    assert (row["name"], row["tenant_id"], row["state"]) == ("odd", "acme", "unreadable")
+    shown = ledger.run("budget", "status")
+    assert "unreadable" in shown.stdout
+    assert "set the budget again" in " ".join(shown.stderr.split())
+    assert ledger.json(*arguments)["budgets"][0]["state"] == "ok"
+    with sqlite3.connect(ledger.directory / "rice.db") as connection:
+        connection.execute("UPDATE budget SET thresholds = 'all'")
+    connection.close()
+    assert ledger.json("budget", "remove", "odd")["budgets"][0]["state"] == "unreadable"
+    assert ledger.json("budget", "list") == {"budgets": []}
+
+
 def test_budget_apply_sets_a_file_and_leaves_others_alone(ledger: Shell) -> None:
     """What the file names is made or changed."""
     ledger.json("budget", "set", "other", "--tenant", "globex", "--limit-kwh", "5", "--period", "day")

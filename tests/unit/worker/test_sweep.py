@@ -1,0 +1,70 @@
+"""The sweep goes on beside a budget that cannot be read, and says so where one looks."""
+
+import asyncio
+from collections.abc import Collection
+from datetime import datetime
+
+import pytest
+
+from rice_stream.alerting.budgets import remove_budget, set_budgets
+from rice_stream.alerting.judge import Judge, Judgement
+from rice_stream.budgets.parsing import parse_budget
+from rice_stream.store.engine import Engine
+from rice_stream.worker.health import Heartbeat, Telemetry
+from rice_stream.worker.metrics import Metrics
+from rice_stream.worker.sweep import BudgetSweep
+from tests.support.databases import SqliteDatabases
+from tests.support.fakes import NOON_US
+from tests.support.reports_store import Store, open_store
+
+
+class EnoughError(Exception):
+    """The sweep has judged as often as the test wants."""
+
+
+class CountedJudge(Judge):
+    """Judges; removes the budget before the last of its four rounds, and ends the sweep after that."""
+
+    rounds = 0
+
+    def judge_all(self, now: datetime, tenant_keys: Collection[int] | None = None) -> Judgement:
+        self.rounds += 1
+        if self.rounds == 4:
+            self.gauge_before = gauge(self.metrics)
+            remove_budget(self.engine, "acme", "bad")
+        if self.rounds > 4:
+            raise EnoughError
+        return super().judge_all(now, tenant_keys)
+
+    def __init__(self, engine: Engine, metrics: Metrics) -> None:
+        super().__init__(engine)
+        self.engine, self.metrics, self.gauge_before = engine, metrics, gauge(metrics)
+
+
+def gauge(metrics: Metrics) -> float | None:
+    """How many budgets cannot be read, as /metrics has it."""
+    return metrics.registry.get_sample_value("rice_budgets_unreadable")
+
+
+def test_a_budget_that_cannot_be_read_is_counted_and_logged_once(
+    sqlite: SqliteDatabases, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The worker goes on and stays ready; when the budget is gone or mended, nothing is counted any more."""
+    metrics, heartbeat = Metrics(), Heartbeat(timeout_s=60)
+    with open_store(sqlite.migrated()) as store:
+        damage(store)
+        judge = CountedJudge(store.engine, metrics)
+        sweep = BudgetSweep(judge, Telemetry(metrics, heartbeat), sweep_s=1e-9, interval_s=0, on_change=lambda: None)
+        with pytest.raises(EnoughError):
+            asyncio.run(sweep.run())
+    assert (judge.gauge_before, gauge(metrics)) == (1, 0)
+    assert heartbeat.ready() == (True, {"problems": {}})
+    [logged] = [record.getMessage() for record in caplog.records if record.name == "rice_stream.worker.sweep"]
+    assert logged.startswith("budget 'bad' of 'acme' is not judged: ")
+
+
+def damage(store: Store) -> None:
+    """A budget whose time zone the system no longer knows."""
+    wanted = parse_budget({"name": "bad", "tenant_id": "acme", "limit_gco2e": 5, "period": "day"})
+    set_budgets(store.engine, [wanted], NOON_US)
+    store.execute("UPDATE budget SET time_zone = 'Mars/Olympus'")
