@@ -18,6 +18,9 @@ JSON_TYPES = frozenset(
     }
 )
 PROTOBUF_TYPES = frozenset({"application/x-protobuf", "application/protobuf"})
+_PIECE_BYTES = 2_048
+_MEMBERS_MAX = 10_000
+"""Members of one gzip body: an appending logger writes one a line."""
 _UNPACK = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 
 
@@ -55,15 +58,40 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
 
 
 def _unpacked(packed: bytes, encoding: str, limit_bytes: int, too_large: ProblemError) -> bytes:
+    """All members of a gzip body, one after another (RFC 1952, 2.2), or the one stream of a deflate body."""
     if encoding not in _UNPACK:
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-encoding: {encoding} is not gzip or deflate")
+    body = bytearray()
+    at = _unpack_member(packed, 0, body, encoding, limit_bytes, too_large)
+    members = 1
+    while at < len(packed):
+        if encoding != "gzip":
+            raise ProblemError(HTTPStatus.BAD_REQUEST, f"the {encoding} body goes on after its end")
+        if members == _MEMBERS_MAX:
+            raise ProblemError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"the body has more than {_MEMBERS_MAX:,} gzip members; send it in parts",
+            )
+        at = _unpack_member(packed, at, body, encoding, limit_bytes, too_large)
+        members += 1
+    return bytes(body)
+
+
+def _unpack_member(
+    packed: bytes, at: int, body: bytearray, encoding: str, limit_bytes: int, too_large: ProblemError
+) -> int:
+    """Append what the member at `at` holds to `body`; returns where the next one begins."""
     unpacker = zlib.decompressobj(wbits=_UNPACK[encoding])
-    try:
-        body = unpacker.decompress(packed, limit_bytes + 1)
-    except zlib.error as error:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, f"the body is not {encoding}: {error}") from error
-    if len(body) > limit_bytes:
-        raise too_large
-    if not unpacker.eof:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, f"the {encoding} body is cut short")
-    return body
+    while not unpacker.eof:
+        # In small pieces: at its end a member copies what is left of its piece, which must not be the whole rest.
+        piece = packed[at : at + _PIECE_BYTES]
+        if not piece:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, f"the {encoding} body is cut short")
+        try:
+            body += unpacker.decompress(piece, limit_bytes + 1 - len(body))
+        except zlib.error as error:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, f"the body is not {encoding}: {error}") from error
+        if len(body) > limit_bytes:
+            raise too_large
+        at += len(piece) - len(unpacker.unused_data)
+    return at
