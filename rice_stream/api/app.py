@@ -13,13 +13,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from rice_stream import __version__
 from rice_stream.api import problems
-from rice_stream.api.bodies import JSON_TYPES, PROTOBUF_TYPES, media_type, read_body
+from rice_stream.api.bodies import JSON_TYPES, PROTOBUF_TYPES, BodyReader, content_encoding, media_type
 from rice_stream.api.ingestion.publishing import BrokerBehindError, Publisher
 from rice_stream.api.ingestion.receiving import Received, receive
-from rice_stream.api.limits import RateLimit, check_token
+from rice_stream.api.limits import RateLimit, check_host, check_token, token
 from rice_stream.api.metrics import HttpMetrics
 from rice_stream.api.problems import ProblemError, later
-from rice_stream.errors import RiceError, ServiceUnavailableError
+from rice_stream.api.readiness import Readiness
+from rice_stream.errors import ServiceUnavailableError
+from rice_stream.events.records import TooManyItemsError
 from rice_stream.runtime.settings.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,8 @@ IN_FLIGHT_MAX = 256
 """Requests worked on at once; each may hold a body of RICE_HTTP_BODY_MAX_BYTES in memory."""
 RETRY_AFTER_S = 5
 """When to come back after a broker that lags or is gone."""
-_READY_TIMEOUT_S = 2.0
+_OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
+"""Probes name the host as they like, and learn nothing from these."""
 _REFUSED_LISTED_MAX = 20
 _OTLP_JSON = "application/json"
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {}, "application/x-ndjson": {}}}}
@@ -41,31 +44,50 @@ class Gateway:
     def __init__(self, settings: Settings, publisher: Publisher) -> None:
         self.settings = settings
         self.publisher = publisher
+        self.token = token(settings)
         self.metrics = HttpMetrics()
         self._options = settings.format_options()
         self._rate = RateLimit(settings.http_requests_per_s)
+        self._bodies = BodyReader(settings.http_body_max_bytes)
         self._in_flight = 0
 
     async def take(self, request: Request, allowed: frozenset[str], format_: str) -> tuple[str, Received]:
         """Read, understand and publish one request; returns its media type and what it held. ProblemError: why not."""
-        check_token(request, self.settings)
+        check_token(request, self.token)
         self._rate.take()
+        named = media_type(request, allowed)
+        packed = await self._bodies.read(request)
+        # Counted from here on: a sender that stops within a body must not take the place of another.
         if self._in_flight >= IN_FLIGHT_MAX:
             raise later(HTTPStatus.TOO_MANY_REQUESTS, f"{self._in_flight} requests wait for the broker already", 1)
         self._in_flight += 1
         try:
-            named = media_type(request, allowed)
-            body = await read_body(request, self.settings.http_body_max_bytes)
-            options = replace(self._options, topic_formats={}, default_format=format_)
             # In a thread: a large body must not keep other requests and the broker's answers waiting.
-            received = await asyncio.to_thread(receive, body, request.headers.items(), options)
-            if format_ == "auto" and received.refused:
-                raise refused(received)
+            received = await asyncio.to_thread(self._understood, packed, request, format_)
             await self._publish(received)
         finally:
             self._in_flight -= 1
         self.metrics.count(received)
         return named, received
+
+    def _understood(self, packed: bytes, request: Request, format_: str) -> Received:
+        body = self._bodies.unpacked(packed, content_encoding(request))
+        options = replace(self._options, topic_formats={}, default_format=format_)
+        whole_or_nothing = format_ == "auto"
+        try:
+            received = receive(
+                body,
+                request.headers.items(),
+                options,
+                refused_max=_REFUSED_LISTED_MAX + 1 if whole_or_nothing else None,
+            )
+        except TooManyItemsError as error:
+            raise ProblemError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has {error}; send it in parts"
+            ) from error
+        if whole_or_nothing and received.refused:
+            raise refused(received)
+        return received
 
     async def _publish(self, received: Received) -> None:
         try:
@@ -82,11 +104,20 @@ class Gateway:
 
 
 def refused(received: Received) -> ProblemError:
-    """422: at least one item is no event. Nothing of the body was taken, so the sender can repeat all of it."""
+    """422: at least one item is no event. Nothing of the body was taken, so the sender can repeat all of it.
+
+    `refused_total` is null where the rest of the body was not looked at.
+    """
+    count = len(received.refused)
+    all_listed = count <= _REFUSED_LISTED_MAX
+    said = f"{count} item(s)" if all_listed else f"more than {_REFUSED_LISTED_MAX} items"
     return ProblemError(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        f"{len(received.refused)} item(s) are no events, so nothing was taken; see docs/event-formats.md",
-        more={"refused": received.refused[:_REFUSED_LISTED_MAX], "refused_total": len(received.refused)},
+        f"{said} are no events, so nothing was taken; see docs/event-formats.md",
+        more={
+            "refused": received.refused[:_REFUSED_LISTED_MAX],
+            "refused_total": count if all_listed else None,
+        },
     )
 
 
@@ -94,11 +125,20 @@ def create_app(settings: Settings, publisher: Publisher) -> FastAPI:
     """The application; the caller starts and closes the publisher."""
     app = FastAPI(title="rice_stream", version=__version__, docs_url=None, redoc_url=None)
     gateway = Gateway(settings, publisher)
+    readiness = Readiness(publisher.check)
     problems.install(app)
+
+    async def _guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        if gateway.token is None and request.url.path not in _OPEN_TO_ANY_HOST:
+            try:
+                check_host(request)
+            except ProblemError as problem:
+                return problems.response(problem)
+        return await call_next(request)
 
     @app.middleware("http")
     async def _count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        answer = await call_next(request)
+        answer = await _guarded(request, call_next)
         gateway.metrics.answered(request, answer.status_code)
         return answer
 
@@ -120,10 +160,9 @@ def create_app(settings: Settings, publisher: Publisher) -> FastAPI:
 
     @app.get("/readyz", summary="The broker answers and has the topic")
     async def _readyz() -> JSONResponse:
-        try:
-            await asyncio.to_thread(publisher.check, _READY_TIMEOUT_S)
-        except RiceError as error:
-            return JSONResponse({"ok": False, "problems": {"kafka": str(error)}}, status_code=503)
+        problem = await readiness.problem()
+        if problem is not None:
+            return JSONResponse({"ok": False, "problems": {"kafka": problem}}, status_code=503)
         return JSONResponse({"ok": True, "problems": {}})
 
     @app.get("/metrics", summary="Prometheus")

@@ -1,11 +1,19 @@
 """Request bodies: read up to a limit, unpacked up to the same limit. A small body may unpack to a huge one."""
 
+import asyncio
 import zlib
 from http import HTTPStatus
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
-from rice_stream.api.problems import ProblemError
+from rice_stream.api.problems import ProblemError, later
+
+PATIENCE_S = 10.0
+SLOWEST_BYTES_PER_S = 50_000
+"""A body has so long to arrive, and a second more for each so many bytes of it that are here."""
+HELD_BYTES_MAX = 268_435_456
+"""Bytes of bodies that are not complete yet, of all requests together."""
 
 JSON_TYPES = frozenset(
     {
@@ -27,7 +35,8 @@ _UNPACK = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 def media_type(request: Request, allowed: frozenset[str]) -> str:
     """The body's media type without parameters. ProblemError 415: it is none of `allowed`.
 
-    A browser sends these types to another site only where that allows it: no page can post to a loopback port.
+    A browser sends these types to another site only where that allows it, so no page can post to a loopback port under
+    that port's own name; under the page's name `check_host` refuses it.
     """
     named = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if named not in allowed:
@@ -37,32 +46,68 @@ def media_type(request: Request, allowed: frozenset[str]) -> str:
     return named
 
 
-async def read_body(request: Request, limit_bytes: int) -> bytes:
-    """The whole body, unpacked. ProblemError 413: larger than the limit; 415: packed otherwise; 400: cut or empty."""
-    too_large = ProblemError(
+class BodyReader:
+    """Reads the bodies of all requests: each up to `limit_bytes`, all that are under way up to HELD_BYTES_MAX."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._held_bytes = 0
+
+    async def read(self, request: Request) -> bytes:
+        """The body as it was sent. ProblemError 413: larger than the limit; 408: it does not get on; 429: no room now."""
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._limit_bytes:
+            raise _too_large(self._limit_bytes)
+        pieces = bytearray()
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        try:
+            async with asyncio.timeout_at(began_s + PATIENCE_S) as deadline:
+                async for piece in request.stream():
+                    pieces += piece
+                    self._held_bytes += len(piece)
+                    if len(pieces) > self._limit_bytes:
+                        raise _too_large(self._limit_bytes)
+                    if self._held_bytes > HELD_BYTES_MAX:
+                        raise later(HTTPStatus.TOO_MANY_REQUESTS, "too much is being sent at once", 1)
+                    deadline.reschedule(began_s + PATIENCE_S + len(pieces) / SLOWEST_BYTES_PER_S)
+        except TimeoutError as error:
+            raise ProblemError(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"the body came too slowly: {PATIENCE_S:g} s, and a second more for each {SLOWEST_BYTES_PER_S:,} bytes",
+                headers={"Connection": "close"},
+            ) from error
+        except ClientDisconnect as error:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "the sender went away within the body") from error
+        finally:
+            self._held_bytes -= len(pieces)
+        return bytes(pieces)
+
+    def unpacked(self, packed: bytes, encoding: str) -> bytes:
+        """What the body says. ProblemError 413: larger than the limit; 415: packed otherwise; 400: cut or empty."""
+        body = packed if encoding == "identity" else _unpacked(packed, encoding, self._limit_bytes)
+        if not body.strip():
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "the body is empty")
+        return body
+
+
+def _too_large(limit_bytes: int) -> ProblemError:
+    return ProblemError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit_bytes:,} bytes; send it in parts"
     )
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit_bytes:
-        raise too_large
-    pieces = bytearray()
-    async for piece in request.stream():
-        pieces += piece
-        if len(pieces) > limit_bytes:
-            raise too_large
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    body = bytes(pieces) if encoding == "identity" else _unpacked(bytes(pieces), encoding, limit_bytes, too_large)
-    if not body.strip():
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "the body is empty")
-    return body
 
 
-def _unpacked(packed: bytes, encoding: str, limit_bytes: int, too_large: ProblemError) -> bytes:
+def content_encoding(request: Request) -> str:
+    """How the body is packed, `identity` where it is not."""
+    return request.headers.get("content-encoding", "identity").strip().lower()
+
+
+def _unpacked(packed: bytes, encoding: str, limit_bytes: int) -> bytes:
     """All members of a gzip body, one after another (RFC 1952, 2.2), or the one stream of a deflate body."""
     if encoding not in _UNPACK:
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-encoding: {encoding} is not gzip or deflate")
     body = bytearray()
-    at = _unpack_member(packed, 0, body, encoding, limit_bytes, too_large)
+    at = _unpack_member(packed, 0, body, encoding, limit_bytes)
     members = 1
     while at < len(packed):
         if encoding != "gzip":
@@ -72,14 +117,12 @@ def _unpacked(packed: bytes, encoding: str, limit_bytes: int, too_large: Problem
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"the body has more than {_MEMBERS_MAX:,} gzip members; send it in parts",
             )
-        at = _unpack_member(packed, at, body, encoding, limit_bytes, too_large)
+        at = _unpack_member(packed, at, body, encoding, limit_bytes)
         members += 1
     return bytes(body)
 
 
-def _unpack_member(
-    packed: bytes, at: int, body: bytearray, encoding: str, limit_bytes: int, too_large: ProblemError
-) -> int:
+def _unpack_member(packed: bytes, at: int, body: bytearray, encoding: str, limit_bytes: int) -> int:
     """Append what the member at `at` holds to `body`; returns where the next one begins."""
     unpacker = zlib.decompressobj(wbits=_UNPACK[encoding])
     while not unpacker.eof:
@@ -92,6 +135,6 @@ def _unpack_member(
         except zlib.error as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, f"the body is not {encoding}: {error}") from error
         if len(body) > limit_bytes:
-            raise too_large
+            raise _too_large(limit_bytes)
         at += len(piece) - len(unpacker.unused_data)
     return at

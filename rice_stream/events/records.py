@@ -69,6 +69,13 @@ class RefusedError(Exception):
         return Refusal(self.reason, self.detail, fields)
 
 
+class TooManyItemsError(Exception):
+    """A record holds more items than its reader takes."""
+
+    def __init__(self, items_max: int) -> None:
+        super().__init__(f"more than {items_max:,} items")
+
+
 class Ignored(NamedTuple):
     """Well understood and not a request to a model of its own: nothing is counted, nothing is wrong."""
 

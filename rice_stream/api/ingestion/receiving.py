@@ -2,17 +2,21 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from rice_stream.api.ingestion.publishing import Outgoing
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.canonical_json import canonical_json
-from rice_stream.events.formats.dispatch import read
+from rice_stream.events.formats.dispatch import outcomes
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import Ignored, RawRecord, Refused
+from rice_stream.events.records import Ignored, RawRecord, Refused, TooManyItemsError
 
 TOPIC = "http"
 """Where an item without an id of its own is taken to be from; its offset is a digest of the body."""
+
+ITEMS_MAX = 10_000
+"""Items of one body: a few bytes each when packed, and a tenth of a millisecond."""
 
 
 class Received(NamedTuple):
@@ -24,18 +28,27 @@ class Received(NamedTuple):
     """`{"item", "reason", "detail"}`; details name fields and never quote text."""
 
 
-def receive(body: bytes, headers: Iterable[tuple[str, str]], options: FormatOptions) -> Received:
-    """Understand a body. The same body gives the same events: a sender that repeats a request repeats its ids."""
+def receive(
+    body: bytes, headers: Iterable[tuple[str, str]], options: FormatOptions, refused_max: int | None = None
+) -> Received:
+    """Understand a body. The same body gives the same events: a sender that repeats a request repeats its ids.
+
+    After `refused_max` refused items the rest is not looked at. TooManyItemsError: more than ITEMS_MAX.
+    """
     offset = int.from_bytes(hashlib.blake2b(body, digest_size=7).digest(), "big")
     record = RawRecord(TOPIC, 0, offset, body, tuple(_kafka_headers(headers)))
     received = Received([], 0, [])
     ignored = 0
-    for outcome in read(record, options):
+    for number, outcome in enumerate(outcomes(record, replace(options, items_max=ITEMS_MAX))):
+        if number == ITEMS_MAX:
+            raise TooManyItemsError(ITEMS_MAX)
         result = outcome.result
         if isinstance(result, WireEvent):
             received.events.append(Outgoing(result.tenant_id, canonical_json(result)))
         elif isinstance(result, Refused):
             received.refused.append({"item": result.item, "reason": result.reason, "detail": result.detail})
+            if len(received.refused) == refused_max:
+                break
         elif isinstance(result, Ignored):
             ignored += 1
     return received._replace(ignored=ignored)

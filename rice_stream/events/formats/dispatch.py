@@ -4,7 +4,7 @@ The format is the one set for the record's topic; else what the headers say; els
 canonical records may skip all this: `rice_stream.events.decoding` reads them whole batches at a time.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -54,7 +54,12 @@ class Outcome(NamedTuple):
 
 
 def read(record: RawRecord, options: FormatOptions = DEFAULT_OPTIONS) -> list[Outcome]:
-    """Every item of the record, in order; at least one."""
+    """Every item of the record, in order; at least one. TooManyItemsError: more than `options.items_max`, where it is set."""
+    return list(outcomes(record, options))
+
+
+def outcomes(record: RawRecord, options: FormatOptions) -> Iterator[Outcome]:
+    """The same, one at a time: items of an array and lines are read when they are asked for."""
     name = options.format_of(record.topic)
     if name == CANONICAL or not record.value or not record.value.strip():
         return _canonical(record)
@@ -62,28 +67,27 @@ def read(record: RawRecord, options: FormatOptions = DEFAULT_OPTIONS) -> list[Ou
     if name in (AUTO, OTLP) and (value[:1] == _NEWLINE or _says_protobuf(record)):
         of_spans = otlp.decode_proto(value, ItemOrigin(record), options)
         if of_spans is not None:
-            return list(_outcomes(record, [(OTLP, value, None, item) for item in of_spans]))
+            return _outcomes(record, ((OTLP, value, None, item) for item in of_spans))
     texts = texts_of(value)
     if texts is None:
         return _not_json(record, value, name, options)
-    envelope = header_attributes(record.headers)
-    objects = [JsonObject.read(text) for text in texts]
-    formats = [_format_of(obj, name, envelope) for obj in objects]
-    if all(chosen == CANONICAL for chosen in formats):
-        items = (canonical.decode_item(record, item, text, envelope) for item, text in enumerate(texts))
-        return [Outcome(CANONICAL, result) for result in items]
-    rows: list[_Row] = []
-    for position, (chosen, text, obj) in enumerate(zip(formats, texts, objects, strict=True)):
-        origin = ItemOrigin(record, position, envelope)
-        rows += [(chosen, text, obj, item) for item in _items(chosen, text, obj, origin, options)]
-    return list(_outcomes(record, rows))
+    return _outcomes(record, _rows(record, options.bounded(texts), name, options))
 
 
 _Row = tuple[str, bytes, JsonObject | None, Item | WireEvent | Refused]
 
 
-def _canonical(record: RawRecord) -> list[Outcome]:
-    return [Outcome(CANONICAL, result) for result in canonical.decode_record(record)]
+def _rows(record: RawRecord, texts: list[bytes], name: str, options: FormatOptions) -> Iterator[_Row]:
+    envelope = header_attributes(record.headers)
+    for position, text in enumerate(texts):
+        obj = JsonObject.read(text)
+        chosen = _format_of(obj, name, envelope)
+        for item in _items(chosen, text, obj, ItemOrigin(record, position, envelope), options):
+            yield chosen, text, obj, item
+
+
+def _canonical(record: RawRecord) -> Iterator[Outcome]:
+    return (Outcome(CANONICAL, result) for result in canonical.decode_record(record))
 
 
 def _says_protobuf(record: RawRecord) -> bool:
@@ -95,7 +99,7 @@ def _says_protobuf(record: RawRecord) -> bool:
     )
 
 
-def _not_json(record: RawRecord, value: bytes, name: str, options: FormatOptions) -> list[Outcome]:
+def _not_json(record: RawRecord, value: bytes, name: str, options: FormatOptions) -> Iterator[Outcome]:
     """Bytes that do not even begin like JSON: protobuf, or nothing that we know."""
     if name in (AUTO, OTLP):
         items = otlp.decode_proto(value, ItemOrigin(record), options)
@@ -106,7 +110,7 @@ def _not_json(record: RawRecord, value: bytes, name: str, options: FormatOptions
     else:
         items = [NOT_JSON]
     chosen = OTLP if name == AUTO else name
-    return list(_outcomes(record, [(chosen, value, None, item) for item in items]))
+    return _outcomes(record, ((chosen, value, None, item) for item in items))
 
 
 def _format_of(obj: JsonObject | None, name: str, envelope: Mapping[str, str]) -> str:
@@ -142,7 +146,7 @@ def _items(
         return [problem.refusal()]
 
 
-def _outcomes(record: RawRecord, rows: list[_Row]) -> Iterator[Outcome]:
+def _outcomes(record: RawRecord, rows: Iterable[_Row]) -> Iterator[Outcome]:
     for number, (chosen, text, obj, item) in enumerate(rows):
         if isinstance(item, Refused):
             yield Outcome(chosen, item if item.item == number else replace(item, item=number))

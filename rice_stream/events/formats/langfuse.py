@@ -56,7 +56,7 @@ def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -
     """The entries of one batch (or one entry sent alone), in order."""
     if not is_ingestion(obj):
         return [Refusal(UNEXPECTED, "batch: must be an array of entries with type and body")]
-    entries: list[JsonObject | None] = obj.children("batch") if "batch" in obj else [obj]
+    entries: list[JsonObject | None] = options.bounded(obj.children("batch")) if "batch" in obj else [obj]
     if not entries:
         return [Ignored("empty", "a batch without entries")]
     traces = _traces(entries)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from rice_stream.events.formats.reading.json_objects import JsonObject
+from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.tokens import TokenCounts
 from rice_stream.events.formats.reading.values import count, text
 from rice_stream.events.records import RefusedError
@@ -17,7 +18,7 @@ CALL_TYPES = frozenset({"retrieve_batch", "aretrieve_batch"})
 _ANSWERED = "batch_successful_requests"
 
 
-def requests(payload: JsonObject, counts: TokenCounts) -> list[JsonObject]:
+def requests(payload: JsonObject, counts: TokenCounts, options: FormatOptions) -> list[JsonObject]:
     """A payload for each request; [] while the batch has no tokens.
 
     RefusedError: not every request has its model in `batch_models`. A number alone is not taken for it: a short record
@@ -26,7 +27,7 @@ def requests(payload: JsonObject, counts: TokenCounts) -> list[JsonObject]:
     if not (counts.input_tokens or counts.output_tokens):
         return []
     hidden = payload.child("hidden_params")
-    models = hidden.tags("batch_models")
+    models = options.bounded(hidden.tags("batch_models"))
     number = len(models)
     batch, batch_id = payload.child("response"), text(payload.scalar("id"))
     answered = count(hidden.value(_ANSWERED), _ANSWERED)

@@ -44,7 +44,7 @@ def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -
         if text(payload.scalar("call_type")) not in litellm_batches.CALL_TYPES:
             return [one_event(payload, SOURCE_FORMAT, origin, options, _event)]
         counts, _ = _counts(payload, payload.child("metadata"))
-        requests = litellm_batches.requests(payload, counts)
+        requests = litellm_batches.requests(payload, counts, options)
     except RefusedError as problem:
         return [problem.refusal()]
     return [

@@ -16,7 +16,7 @@ _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _Message = TypeVar("_Message", TracesData, LogsData)
 
 
-def read(value: bytes, wanted: frozenset[str], configured: frozenset[str]) -> list[OtlpSpan] | None:
+def read(value: bytes, wanted: frozenset[str], configured: frozenset[str]) -> Iterator[OtlpSpan] | None:
     """The spans or log records of the message; None if it is neither.
 
     The two messages share their outer field numbers, so bytes of one often parse as the other: TracesData is taken if
@@ -24,10 +24,10 @@ def read(value: bytes, wanted: frozenset[str], configured: frozenset[str]) -> li
     """
     traces = _parsed(TracesData(), value)
     if traces is not None and any(_is_span(span) for span in _spans(traces.resource_spans)):
-        return list(_read_traces(traces.resource_spans, wanted, names.WANTED_OF_RESOURCE | configured))
+        return _read_traces(traces.resource_spans, wanted, names.WANTED_OF_RESOURCE | configured)
     logs = _parsed(LogsData(), value)
     if logs is not None and any(_is_record(record) for record in _records(logs.resource_logs)):
-        return list(_read_logs(logs.resource_logs, wanted, names.WANTED_OF_RESOURCE | configured))
+        return _read_logs(logs.resource_logs, wanted, names.WANTED_OF_RESOURCE | configured)
     return None
 
 

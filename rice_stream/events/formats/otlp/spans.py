@@ -57,7 +57,7 @@ def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -
 
 
 def _decide_all(spans: Iterable[OtlpSpan | Refusal], origin: ItemOrigin, options: FormatOptions) -> list[Item]:
-    read: list[OtlpSpan | Refusal] = list(spans)
+    read = options.bounded(spans)
     items: list[Item] = []
     for position, span in enumerate(read):
         if isinstance(span, Refusal):

@@ -1,11 +1,14 @@
 """What a user can set about source formats, as values: the shell reads them from its settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
+from typing import TypeVar
 
 from rice_stream.errors import UsageError
 from rice_stream.events.formats.reading.attribution import ATTRIBUTED_FIELDS, AttributionRule
+from rice_stream.events.records import TooManyItemsError
 
 AUTO = "auto"
 CANONICAL = "canonical"
@@ -23,6 +26,9 @@ FORMATS = (
 )
 
 
+_Item = TypeVar("_Item")
+
+
 @dataclass(frozen=True)
 class FormatOptions:
     """UsageError for a format or field that does not exist.
@@ -33,7 +39,7 @@ class FormatOptions:
     `count_log_events`: whether OpenTelemetry's inference log events that name a span count; they repeat it, so
     RICE_COUNT_LOG_EVENTS is off unless set. Those that name no span always count.
     `skipped_scopes`: instrumentation scopes whose spans are left out (`vllm.llm_engine` where a gateway's spans of the
-    same calls are collected too).
+    same calls are collected too). `items_max`: items that a list within a record may have.
     """
 
     topic_formats: Mapping[str, str] = field(default_factory=dict)
@@ -43,6 +49,7 @@ class FormatOptions:
     estimate_missing_usage: bool = False
     count_log_events: bool = True
     skipped_scopes: frozenset[str] = frozenset()
+    items_max: int | None = None
 
     def __post_init__(self) -> None:
         for topic, name in {**self.topic_formats, "(all others)": self.default_format}.items():
@@ -55,6 +62,15 @@ class FormatOptions:
     def format_of(self, topic: str) -> str:
         """The format set for the topic, `default_format` where none is."""
         return self.topic_formats.get(topic, self.default_format)
+
+    def bounded(self, items: Iterable[_Item]) -> list[_Item]:
+        """All of them. TooManyItemsError: more than `items_max`; the others are not looked at."""
+        if self.items_max is None:
+            return list(items)
+        taken = list(islice(items, self.items_max + 1))
+        if len(taken) > self.items_max:
+            raise TooManyItemsError(self.items_max)
+        return taken
 
     @cached_property
     def attribute_names(self) -> frozenset[str]:

@@ -1,0 +1,72 @@
+"""Requests to an ASGI application without a socket between: bodies come in pieces, or never to an end."""
+
+import asyncio
+import json
+from collections.abc import Iterable, MutableMapping
+from typing import Any, NamedTuple
+
+from starlette.types import ASGIApp
+
+LOOPBACK_HOST = "127.0.0.1:8080"
+
+
+class Answer(NamedTuple):
+    """What the application answered; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+async def ask(
+    app: ASGIApp,
+    method: str,
+    path: str,
+    pieces: Iterable[bytes] = (),
+    headers: Iterable[tuple[str, str]] = (),
+    *,
+    complete: bool = True,
+    leaves: bool = False,
+) -> Answer:
+    """One request; where it is not `complete`, the sender keeps silent after the last piece, or `leaves`."""
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    if complete:
+        messages.append({"type": "http.request", "body": b"", "more_body": False})
+    if leaves:
+        messages.append({"type": "http.disconnect"})
+    waiting = iter(messages)
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        message = next(waiting, None)
+        return message if message is not None else await asyncio.Future()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    given = [(name.lower(), value) for name, value in headers]
+    if "host" not in dict(given):
+        given.append(("host", LOOPBACK_HOST))
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given],
+        "client": ("127.0.0.1", 50_000),
+        "server": ("127.0.0.1", 8080),
+    }
+    await app(scope, receive, send)
+    began = sent[0]
+    answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in began["headers"]}
+    return Answer(began["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))
