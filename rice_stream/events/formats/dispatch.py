@@ -59,7 +59,7 @@ def read(record: RawRecord, options: FormatOptions = DEFAULT_OPTIONS) -> list[Ou
 
 
 def outcomes(record: RawRecord, options: FormatOptions) -> Iterator[Outcome]:
-    """The same, one at a time: items of an array and lines are read when they are asked for."""
+    """The same, one at a time: an item of an array, or a line, is understood when it is asked for."""
     name = options.format_of(record.topic)
     if name == CANONICAL or not record.value or not record.value.strip():
         return _canonical(record)
@@ -71,19 +71,22 @@ def outcomes(record: RawRecord, options: FormatOptions) -> Iterator[Outcome]:
     texts = texts_of(value)
     if texts is None:
         return _not_json(record, value, name, options)
-    return _outcomes(record, _rows(record, options.bounded(texts), name, options))
+    texts = options.bounded(texts)
+    envelope = header_attributes(record.headers)
+    objects = [JsonObject.read(text) for text in texts]
+    formats = [_format_of(obj, name, envelope) for obj in objects]
+    if all(chosen == CANONICAL for chosen in formats):
+        items = (canonical.decode_item(record, item, text, envelope) for item, text in enumerate(texts))
+        return (Outcome(CANONICAL, result) for result in items)
+    rows = (
+        (chosen, text, obj, item)
+        for position, (chosen, text, obj) in enumerate(zip(formats, texts, objects, strict=True))
+        for item in _items(chosen, text, obj, ItemOrigin(record, position, envelope), options)
+    )
+    return _outcomes(record, rows)
 
 
 _Row = tuple[str, bytes, JsonObject | None, Item | WireEvent | Refused]
-
-
-def _rows(record: RawRecord, texts: list[bytes], name: str, options: FormatOptions) -> Iterator[_Row]:
-    envelope = header_attributes(record.headers)
-    for position, text in enumerate(texts):
-        obj = JsonObject.read(text)
-        chosen = _format_of(obj, name, envelope)
-        for item in _items(chosen, text, obj, ItemOrigin(record, position, envelope), options):
-            yield chosen, text, obj, item
 
 
 def _canonical(record: RawRecord) -> Iterator[Outcome]:
