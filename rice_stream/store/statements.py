@@ -49,6 +49,15 @@ def progress_upsert(dialect: str) -> Insert:
     return upsert
 
 
+def file_progress_upsert(dialect: str) -> Insert:
+    """Put a file's progress in the place of what is there: one statement, so that two runs at a time never collide."""
+    table = schema.ingested_file
+    statement = _insert(table, dialect)
+    changes = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+    upsert: Insert = statement.on_conflict_do_update(index_elements=[table.c.topic, table.c.partition], set_=changes)
+    return upsert
+
+
 def add_totals_sql(table: TotalsTable, source: str) -> str:
     """`source` is `VALUES (...)` or `SELECT ... FROM ...`: rows in the table's column order."""
     sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in MEASURES)
