@@ -1,9 +1,11 @@
 """Opening a database: the few settings that make SQLite and PostgreSQL behave as the rest expects."""
 
+import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine as Engine
@@ -76,9 +78,29 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(parsed, connect_args={"timeout": 30.0, "check_same_thread": False})
     except NoSuchModuleError as error:
         raise UsageError(f"RICE_DATABASE_URL: {error}") from error
+    event.listen(engine, "do_connect", _make_private_file)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _make_private_file(_dialect: Any, _record: Any, arguments: Sequence[Any], options: dict[str, Any]) -> None:
+    """A new database file is its owner's alone: it names users. SQLite gives its -wal and -shm files the same mode."""
+    path = _new_file_path(str(arguments[0]), is_uri=bool(options.get("uri")))
+    if path:
+        # There already (its mode is its owner's choice), or it cannot be made: SQLite opens it next and says why not.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _new_file_path(name: str, *, is_uri: bool) -> str:
+    """The file that SQLite would make for a database name; "" where it makes none."""
+    if name == ":memory:" or not is_uri or not name.startswith("file:"):
+        return "" if name == ":memory:" else name
+    parts = urlsplit(name)
+    mode = parse_qs(parts.query).get("mode", ["rwc"])[-1]
+    path = unquote(parts.path)
+    return path if mode == "rwc" and path != ":memory:" else ""
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
