@@ -85,11 +85,19 @@ def rfc3339(instant_us: int, timespec: str | None = None) -> str:
 
 
 def parse_time(value: object) -> datetime:
+    """The time of an event: `parse_instant`, within the years that events can lie in. ValueError says what to send."""
+    moment = parse_instant(value)
+    if not YEAR_MIN <= moment.year <= YEAR_MAX:
+        raise ValueError(f"must lie in the years {YEAR_MIN} to {YEAR_MAX}; is the unit right?")
+    return moment
+
+
+def parse_instant(value: object) -> datetime:
     """RFC 3339 text with a time zone -> UTC; digits beyond microseconds are cut. ValueError says what to send."""
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("needs a time zone")
-        return _within_years(value.astimezone(UTC))
+        return value.astimezone(UTC)
     match = _RFC3339.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("must be RFC 3339 text with a time zone, such as 2026-11-22T19:00:03.480Z")
@@ -98,16 +106,9 @@ def parse_time(value: object) -> datetime:
     # Python reads the offset; everything before it has been checked digit by digit above.
     text = f"{year}-{month}-{day}T{hour}:{minute}:{second}.{microseconds}{'+00:00' if zone in 'Zz' else zone}"
     try:
-        moment = datetime.fromisoformat(text)
-        return _within_years(moment.astimezone(UTC))
+        return datetime.fromisoformat(text).astimezone(UTC)
     except OverflowError as error:
         raise ValueError("is not a point in time that exists") from error
-
-
-def _within_years(moment: datetime) -> datetime:
-    if not YEAR_MIN <= moment.year <= YEAR_MAX:
-        raise ValueError(f"must lie in the years {YEAR_MIN} to {YEAR_MAX}; is the unit right?")
-    return moment
 
 
 def iso_from_us(instant_us: int) -> str:

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import parse_time
+from rice_stream.instants import parse_instant
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -14,7 +14,7 @@ def moment(name: str, value: str | None) -> datetime | date | None:
     if value is None:
         return None
     try:
-        return date.fromisoformat(value) if _DATE.fullmatch(value) else parse_time(value)
+        return date.fromisoformat(value) if _DATE.fullmatch(value) else parse_instant(value)
     except ValueError as error:
         raise UsageError(f"{name} {value}: {error}; a date such as 2026-11-22 is allowed as well") from error
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import FOREVER_S, SECOND_US, day_start, epoch_us, in_utc, rfc3339
+from rice_stream.instants import FOREVER_S, SECOND_US, YEAR_MAX, YEAR_MIN, day_start, epoch_us, in_utc, rfc3339
 
 FOREVER_US = FOREVER_S * SECOND_US
 TimeBound = datetime | date | None
@@ -32,6 +32,11 @@ def bound_text(bound_us: int) -> str | None:
 
 
 def _bound_us(bound: datetime | date, time_zone: str) -> int:
+    # Beyond the years that events can lie in there is nothing; the ends of the calendar have no neighbouring time zone.
+    if bound.year < YEAR_MIN - 1:
+        return 0
+    if bound.year > YEAR_MAX + 1:
+        return FOREVER_US
     if isinstance(bound, datetime):
         return epoch_us(in_utc(bound))
     return epoch_us(day_start(bound, ZoneInfo(time_zone)))
