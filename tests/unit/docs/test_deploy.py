@@ -9,9 +9,16 @@ import pytest
 import yaml
 
 from rice_stream.budgets.parsing import parse_budget_file
+from rice_stream.events.formats.otlp.proto import read as read_spans
+from rice_stream.events.formats.otlp.span import OtlpSpan, wanted_names
+from rice_stream.events.formats.otlp.spans import decode_proto
+from rice_stream.events.formats.reading.items import ItemOrigin
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.records import RawRecord
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.settings import PREFIX, Settings
 from tests.support.docs_reading import text_of
+from tests.support.format_payloads import OTLP_PAYLOADS, as_protobuf
 from tests.support.places import ROOT
 from tests.unit.docs.test_operations import metrics_of_the_worker
 
@@ -121,8 +128,39 @@ def test_the_collector_example_is_whole_and_sends_what_the_worker_is_told_to_exp
     assert batch["send_batch_size"] <= batch["send_batch_max_size"], "the Collector refuses to start otherwise"
 
 
+def kept_by_the_collector() -> set[str]:
+    """Attributes of which one is enough for a span to pass the filter of the example."""
+    loaded = yaml.safe_load(text_of("deploy/otel-collector.example.yaml"))
+    [dropped_if] = loaded["processors"]["filter/llm"]["traces"]["span"]
+    names = re.findall(r'attributes\["([^"]+)"\] == nil', dropped_if)
+    assert dropped_if == " and ".join(f'attributes["{name}"] == nil' for name in names), "nothing else is asked"
+    return set(names)
+
+
+def test_the_collector_example_keeps_every_spelling_of_a_count_that_the_decoder_reads() -> None:
+    """A span without any of them is `no_usage`; one that the filter drops is gone before anything could say so."""
+    from rice_stream.events.formats.otlp import attributes as otlp_attributes
+    from rice_stream.events.formats.otlp import langfuse
+
+    assert kept_by_the_collector() == {*otlp_attributes.INPUT, *otlp_attributes.OUTPUT, langfuse.USAGE_DETAILS}
+
+
+@pytest.mark.parametrize("name", OTLP_PAYLOADS)
+def test_the_collector_example_keeps_every_sample_span_that_is_an_event(name: str) -> None:
+    """What real instrumentations wrote, span by span."""
+    value = as_protobuf(OTLP_PAYLOADS[name])
+    options = FormatOptions()
+    items = decode_proto(value, ItemOrigin(RawRecord("otlp_spans", 0, 0, value)), options)
+    spans = read_spans(value, wanted_names(options), frozenset())
+    assert items is not None
+    assert spans is not None
+    for span, item in zip(spans, items, strict=True):
+        if isinstance(item, dict) and isinstance(span, OtlpSpan) and not span.is_log:
+            assert kept_by_the_collector() & set(span.attributes)
+
+
 def test_the_collector_example_deletes_every_attribute_that_holds_text() -> None:
-    """What the decoders know as text is taken off before it travels; the AI SDK's and vLLM's own names apart."""
+    """What the decoders know as text is taken off before it travels, and nothing that they read of a span is."""
     from rice_stream.events.formats.otlp import attributes as otlp_attributes
 
     actions = yaml.safe_load(text_of("deploy/otel-collector.example.yaml"))["processors"]["attributes/no-text"][
@@ -130,8 +168,12 @@ def test_the_collector_example_deletes_every_attribute_that_holds_text() -> None
     ]
     exact = {action["key"] for action in actions if "key" in action}
     patterns = [action["pattern"] for action in actions if "pattern" in action]
-    texts = {name for name in otlp_attributes.TEXT if not name.startswith("ai.")}
-    assert {name for name in texts if name not in exact and not any(re.search(p, name) for p in patterns)} == set()
+
+    def is_deleted(name: str) -> bool:
+        return name in exact or any(re.search(pattern, name) for pattern in patterns)
+
+    assert [name for name in sorted(otlp_attributes.TEXT) if not is_deleted(name)] == []
+    assert [name for name in sorted(otlp_attributes.WANTED) if is_deleted(name)] == []
 
 
 def test_the_litellm_example_names_a_callback_that_exists() -> None:
