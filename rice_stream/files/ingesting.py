@@ -44,6 +44,9 @@ def ingest_file(
 
     Raises UsageError: the file is broken; TooManyRefusedError: most of it is no event, so the batch was not stored.
     """
+    # Ids by position hang on the number: a file that is stored under an earlier one goes on under it.
+    stored_under = progress.partitions(file.topic)
+    file.partition = next((n for n in file.earlier_partitions if n in stored_under), file.partition)
     known = progress.load(file.topic, file.partition)
     if known is not None and not _begins_with(file, known):
         known = None

@@ -4,7 +4,7 @@ What a record means is not decided here: every record's bytes go to the same dec
 """
 
 import gzip
-import hashlib
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ import msgspec
 
 from rice_stream.errors import UsageError
 from rice_stream.events.records import RawRecord
+from rice_stream.files.identity import Growth, identify
 from rice_stream.files.tables import csv_rows, parquet_rows
 
 FILE_TOPIC = "file:"
@@ -31,16 +32,19 @@ _JSON_STARTS = (b"{", b"[", b"data:", b"event:", b'"')
 
 
 class EventFile:
-    """An open file: iterate it once for its records; `done_bytes` says how far that is, as it lies on disk."""
+    """An open file: iterate it once for its records; `done_bytes` says how far that is, as it lies on disk.
+
+    `partition` stands for it in every record; set it to one of `earlier_partitions` where the file is stored under that.
+    """
 
     def __init__(self, path: Path, raw: IO[bytes], head: bytes) -> None:
         self.path = path
-        self.topic = f"{FILE_TOPIC}{path.name}"
-        # Files of one name lie in many folders: what the file begins with tells them apart, also when it grows.
-        start = b"\n".join(head.split(b"\n", 2)[:2])
-        self.partition = int.from_bytes(hashlib.blake2b(start, digest_size=4).digest(), "big") >> 1
+        self.topic = f"{FILE_TOPIC}{name_text(path)}"
         self._raw = raw
         self._head = head
+        suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+        self._delimiter = _CSV_SUFFIXES.get(suffixes[-1]) if suffixes else None
+        self.partition, self.earlier_partitions = identify(head, self._growth())
         self._share_done: float | None = None
 
     @property
@@ -68,14 +72,22 @@ class EventFile:
         zipped = self._raw.read(2) == _GZIP
         self._raw.seek(0)
         stream = cast(IO[bytes], gzip.GzipFile(fileobj=self._raw)) if zipped else self._raw
-        suffixes = [suffix.lower() for suffix in self.path.suffixes if suffix.lower() != ".gz"]
-        delimiter = _CSV_SUFFIXES.get(suffixes[-1]) if suffixes else None
-        if delimiter is not None:
-            yield from enumerate(csv_rows(self.path, stream, delimiter))
+        if self._delimiter is not None:
+            yield from enumerate(csv_rows(self.path, stream, self._delimiter))
         elif _is_one_message(self._head):
             yield 0, self._whole(stream)
         else:
             yield from self._lines(stream)
+
+    def _growth(self) -> Growth:
+        if self._head.startswith(_PARQUET):
+            return "none"
+        if self._delimiter is not None:
+            return "rows"
+        first = self._head.partition(b"\n")[0].strip()
+        if _is_one_message(self._head) or (first.startswith(_JSON_STARTS) and not _is_json(first)):
+            return "none"
+        return "lines"
 
     def _lines(self, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         """One record a line; a first line that is no JSON by itself begins a document over several lines."""
@@ -99,6 +111,11 @@ class EventFile:
                 " memory; write it as JSON lines (`jq -c '.[]'`)"
             )
         return value
+
+
+def name_text(path: Path) -> str:
+    """The file's name as text that any database takes: bytes of it that are no UTF-8 are written as `\\xff`."""
+    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
 @contextmanager

@@ -3,10 +3,11 @@ says is stored, is stored; what it does not know of is met again as duplicates."
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, select
 
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
+from rice_stream.store.statements import file_progress_upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,12 @@ class FileProgressStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    def partitions(self, topic: str) -> frozenset[int]:
+        """The numbers under which batches of files of this name have ever been stored."""
+        table = schema.kafka_progress
+        with reading(self._engine) as connection:
+            return frozenset(connection.scalars(select(table.c.partition).where(table.c.topic == topic)))
+
     def load(self, topic: str, partition: int) -> FileProgress | None:
         """What is stored of the file; None: nothing is known of it."""
         table = schema.ingested_file
@@ -36,12 +43,10 @@ class FileProgressStore:
         return None if row is None else FileProgress(row[0], bytes(row[1]), *row[2:])
 
     def save(self, topic: str, partition: int, progress: FileProgress) -> None:
-        """Put the new state in the place of the old."""
-        table = schema.ingested_file
+        """Put the new state in the place of the old; of two runs of one file at a time, the later word stands."""
         values = {"topic": topic, "partition": partition, **asdict(progress)}
         with writing(self._engine) as connection:
-            connection.execute(delete(table).where(table.c.topic == topic, table.c.partition == partition))
-            connection.execute(insert(table).values(values))
+            connection.execute(file_progress_upsert(connection.dialect.name), values)
 
     def forget(self, topic: str, partition: int) -> None:
         """The file is done: reading it again begins at its beginning."""
