@@ -92,7 +92,9 @@ def _report_bug(kind: type[BaseException], error: BaseException, trace: "Traceba
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="rice-stream-", suffix=".log", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="rice-stream-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as file:
         traceback.print_exception(kind, error, trace, file=file)
     click.echo(
         f"rice-stream: internal error ({kind.__name__}); please report it with the traceback in {file.name}", err=True

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from rice_stream.cli.extras import missing_extra
+from rice_stream.cli.plain_text import exact_json, visible_lines
 from rice_stream.errors import RiceError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class StandardError:
 
     def print(self, text: str) -> None:
         """A remark for people, as plain text."""
-        click.echo(text, err=True)
+        click.echo(visible_lines(text), err=True)
 
     def status(self, text: str) -> "AbstractContextManager[Status]":
         """Shows, on a terminal, that something is under way."""
@@ -47,6 +48,11 @@ class StandardError:
 
 
 STDERR = StandardError()
+
+
+def say(text: str = "") -> None:
+    """A part of an answer for people, on stdout, as plain text."""
+    click.echo(visible_lines(text))
 
 
 class Session:
@@ -84,7 +90,7 @@ class CommandGroup(click.Group):
 
 def fail(error: RiceError) -> NoReturn:
     """Say what is wrong, and leave."""
-    click.echo(f"rice-stream: {error}", err=True)
+    STDERR.print(f"rice-stream: {error}")
     sys.exit(error.exit_code)
 
 
@@ -98,6 +104,6 @@ def answer(document: dict[str, Any], *, as_json: bool, human: Callable[[], None]
     if as_json:
         import json
 
-        click.echo(json.dumps(document, ensure_ascii=False, default=str))
+        click.echo(exact_json(json.dumps(document, ensure_ascii=False, default=str)))
     else:
         human()

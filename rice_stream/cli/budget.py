@@ -12,6 +12,7 @@ from rice_stream.alerting.budgets import remove_budget, set_budgets
 from rice_stream.budgets.definition import Bound, PeriodName
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer, json_option, pass_session
+from rice_stream.cli.plain_text import visible
 from rice_stream.cli.tables import Styled, table
 from rice_stream.reports.budgets import UNREADABLE, budget_statuses, named_budget_status
 from rice_stream.runtime.budgets_file import read_budgets_file
@@ -128,7 +129,7 @@ def remove(session: Session, name: str, tenant: str | None, *, as_json: bool) ->
     engine = open_store(session.settings)
     removed = named_budget_status(engine, name, tenant, datetime.now(UTC))
     remove_budget(engine, removed["tenant_id"], name)
-    answer({"budgets": [removed]}, as_json=as_json, human=lambda: STDERR.print(f"Budget {name} is removed."))
+    answer({"budgets": [removed]}, as_json=as_json, human=lambda: STDERR.print(f"Budget {visible(name)} is removed."))
 
 
 def _show(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, say
 from rice_stream.cli.tables import Styled, table
 from rice_stream.errors import ServiceUnavailableError
 
@@ -38,8 +38,8 @@ def _show(result: dict[str, Any], *, all_settings: bool) -> None:
     """What is wrong and what to do comes first; then what was looked at, what is set, and versions."""
     problems = [item for item in result["checks"] if not item["ok"]]
     for item in problems:
-        click.echo(f"PROBLEM {item['name']}: {item['detail']}\n  -> {item['what_to_do']}")
-    click.echo(f"{len(problems)} problem(s) in {len(result['checks'])} checks\n")
+        say(f"PROBLEM {item['name']}: {item['detail']}\n  -> {item['what_to_do']}")
+    say(f"{len(problems)} problem(s) in {len(result['checks'])} checks\n")
     table(
         ["", "check", "found"],
         [
@@ -47,13 +47,13 @@ def _show(result: dict[str, Any], *, all_settings: bool) -> None:
             for item in result["checks"]
         ],
     )
-    click.echo()
+    say()
     names = list(result["settings"]) if all_settings else result["changed"]
     if names:
         table(["setting", "value"], [[name, _plain(result["settings"][name])] for name in names])
     if not all_settings:
-        click.echo(f"{len(result['settings']) - len(names)} settings are at their defaults; --all shows them.")
-    click.echo()
+        say(f"{len(result['settings']) - len(names)} settings are at their defaults; --all shows them.")
+    say()
     table(["part", "version"], list(result["versions"].items()))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.plain_text import visible
 from rice_stream.cli.request_options import method_option, option_name, precision_option, profile_option
 from rice_stream.cli.tables import table
 from rice_stream.cli.times import moment
@@ -80,7 +81,7 @@ def _show(document: dict[str, Any]) -> None:
         title=f"{document['tenant'] or 'all tenants'}, {span}, {document['versions']['method']}",
     )
     recorded = document["total"]["recorded"]["carbon_gco2e"]["mid"] / _G_PER_KG
-    STDERR.print(f"In the records: {recorded:.4g} kgCO2e, by {', '.join(document['methods_recorded'])}.")
+    STDERR.print(f"In the records: {recorded:.4g} kgCO2e, by {', '.join(map(visible, document['methods_recorded']))}.")
 
 
 def _cells(name: str, row: dict[str, Any]) -> list[object]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TextColumn
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.csv_files import open_table, whole_file
+from rice_stream.cli.plain_text import visible
 from rice_stream.cli.request_options import option_name, served_options
 from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
@@ -99,7 +100,9 @@ def _estimate_table(source: Path, target: Path, estimator_of: Callable[[str], Es
     with (
         open_table(source) as reading,
         whole_file(target, "--out") as writing,
-        Progress(console=STDERR.console, transient=True) as progress,
+        Progress(
+            TextColumn("{task.description}", markup=False), BarColumn(), console=STDERR.console, transient=True
+        ) as progress,
     ):
         reader = csv.reader(reading)
         header = next(reader, None)
@@ -108,7 +111,7 @@ def _estimate_table(source: Path, target: Path, estimator_of: Callable[[str], Es
         _check_header(source, header)
         writer = csv.writer(writing)
         writer.writerow([*header, *ADDED_COLUMNS])
-        task = progress.add_task(f"Estimating {source.name}", total=None)
+        task = progress.add_task(f"Estimating {visible(source.name)}", total=None)
         numbered = enumerate(reader, start=2)
         while chunk := list(islice(_rows(source, header, numbered), _ROWS_AT_ONCE)):
             answers = estimate_each([(request, method or default_method) for _, request, method in chunk], estimator_of)

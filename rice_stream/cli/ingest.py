@@ -7,6 +7,7 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.plain_text import visible
 from rice_stream.events.formats.reading.options import FORMATS
 from rice_stream.files.ingesting import FileCounts, ingest_file
 from rice_stream.files.reading import open_file
@@ -42,11 +43,11 @@ def ingest(session: Session, files: tuple[Path, ...], format_: str, *, as_json: 
     pipeline, writer = open_pipeline(settings, engine, formats=options)
     counts = FileCounts()
     limit = RefusalLimit(ratio_max=settings.quarantine_ratio_max, events_min=settings.quarantine_ratio_events_min)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=STDERR.console, transient=True) as progress:
             for path in files:
-                task = progress.add_task(path.name, total=path.stat().st_size)
+                task = progress.add_task(visible(path.name), total=path.stat().st_size)
                 with open_file(path) as file:
                     for done_bytes in ingest_file(FileProgressStore(engine), pipeline, file, counts, limit):
                         progress.update(task, completed=done_bytes)

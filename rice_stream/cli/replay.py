@@ -7,6 +7,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.plain_text import visible
 from rice_stream.errors import UsageError
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.sandbox.traffic.pacing import as_rate
@@ -58,9 +59,9 @@ def replay(
     origin = _start(start, trace.format)
     total = trace.rows if limit is None else min(limit, trace.rows)
     events = replay_events(trace, seed=seed, tenants=tenants, start=origin, limit=limit, by_completion=speed == "real")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=STDERR.console, transient=True) as progress:
-        task = progress.add_task(f"Sending {file.name}", total=total)
+        task = progress.add_task(f"Sending {visible(file.name)}", total=total)
         report = send(
             events,
             Destination(kafka_config(settings), settings.events_topics[0]),

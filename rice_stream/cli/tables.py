@@ -10,6 +10,7 @@ import click
 from rich.cells import cell_len
 
 from rice_stream.cli.base import STDERR
+from rice_stream.cli.plain_text import visible
 
 _GAP = 2
 """Cells between two columns."""
@@ -28,12 +29,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
     On a terminal texts continue on the next line between words, and the last columns are left out where the longest
     words of all do not fit; a remark on stderr names them. What is piped is whole lines.
     """
+    columns = [visible(name) for name in columns]
     cells = [[_cell(value) for value in row] for row in rows]
     texts = [[cell.text for cell in row] for row in cells]
     widths = fitting_widths(columns, texts, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
     numeric = [bool(rows) and all(isinstance(row[index], int | float) for row in rows) for index in range(len(widths))]
     if title is not None:
-        click.secho(title, italic=True)
+        click.secho(visible(title), italic=True)
     for row in [[Styled(name, "bold") for name in columns], *cells]:
         for line in _lines(row, widths, numeric):
             click.echo(line.rstrip())
@@ -92,12 +94,11 @@ def _lines(row: Sequence[Styled], widths: Sequence[int], numeric: Sequence[bool]
 
 def _cell(value: object) -> Styled:
     if isinstance(value, Styled):
-        return value
+        return value._replace(text=visible(value.text))
     if value is None:
         return Styled("-")
     if isinstance(value, float):
         return Styled(f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}")
     if isinstance(value, int) and not isinstance(value, bool):
         return Styled(f"{value:,}")
-    # A line break in data would break the row.
-    return Styled(" ".join(str(value).splitlines()))
+    return Styled(visible(str(value)))

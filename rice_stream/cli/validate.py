@@ -28,7 +28,11 @@ def validate(session: Session, /, folder: Path, *, as_json: bool) -> None:
     modules = ("calibrated.run", "validate", "calibrated.report", "calibrated.targets")
     calibrated, paper, report, targets = (_training(name) for name in modules)
     with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=STDERR.console, transient=True
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        console=STDERR.console,
+        transient=True,
     ) as progress:
         step = progress.add_task("rice-paper: figures, splits, plots", total=None)
         written = [paper.write_report(folder)]

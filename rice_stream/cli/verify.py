@@ -8,7 +8,8 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, say
+from rice_stream.cli.plain_text import visible
 from rice_stream.cli.tables import table
 from rice_stream.cli.times import instant
 from rice_stream.files.reading import FILE_TOPIC
@@ -68,7 +69,7 @@ def _add_topic(document: dict[str, Any], settings: Settings, engine: Engine, pro
 @contextmanager
 def _progress_bar() -> Iterator[ReportProgress]:
     """A bar on stderr; it goes away when the work is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=STDERR.console, transient=True) as bar:
         task = bar.add_task("verify", total=None)
 
@@ -82,16 +83,16 @@ def _show_verification(document: dict[str, Any]) -> None:
     since = f" from {document['from']} on" if document["from"] else ""
     checked = f"{document['totals_checked']:,} totals against {document['records']:,} records{since}"
     if document["ok"]:
-        click.echo(f"ok: {checked}, no difference")
+        say(f"ok: {checked}, no difference")
     else:
-        click.echo(f"DIFFERENT: {checked}, {document['differences_total']:,} difference(s)")
+        say(f"DIFFERENT: {checked}, {document['differences_total']:,} difference(s)")
         rows = [
             [row["table"], _key_text(row["key"]), row["problem"], row["measure"], row["stored"], row["recomputed"]]
             for row in document["differences"]
         ]
         table(["table", "key", "problem", "measure", "stored", "recomputed"], rows)
     for gap in document["gaps"]:
-        STDERR.print(f"{gap['topic']}/{gap['partition']}: {gap['gaps']:,} {_gap_text(gap['topic'])}")
+        STDERR.print(f"{visible(gap['topic'])}/{gap['partition']}: {gap['gaps']:,} {_gap_text(gap['topic'])}")
     if "against_topic" in document:
         _show_topic(document["against_topic"])
 
@@ -103,14 +104,14 @@ def _gap_text(topic: str) -> str:
 
 
 def _show_topic(found: dict[str, Any]) -> None:
-    click.echo(
+    say(
         f"log: {found['events']:,} events, {found['distinct_events']:,} distinct; {found['quarantined']:,} in quarantine,"
         f" {found['conflicts']:,} conflicts, {found['older_than_retention']:,} older than retention;"
         f" amounts of {found['amounts_checked']:,} estimated again, of {found['amounts_unchecked']:,} not"
     )
     if found["records_not_in_log"]:
         elsewhere = found["recorded_from_elsewhere"]
-        click.echo(f"{found['records_not_in_log']:,} records are not in the log ({elsewhere:,} came another way)")
+        say(f"{found['records_not_in_log']:,} records are not in the log ({elsewhere:,} came another way)")
     names = ["topic", "partition", "log_start", "log_end", "read_to", "lag", "no_longer_in_log"]
     table(names, [[row[name] for name in names] for row in found["partitions"]])
 
