@@ -1,10 +1,10 @@
 """From and to of a report: one rule for every question that can be asked about a stretch of time."""
 
-from datetime import date, datetime
+from datetime import MAXYEAR, date, datetime
 from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import FOREVER_S, SECOND_US, YEAR_MAX, YEAR_MIN, day_start, epoch_us, in_utc, rfc3339
+from rice_stream.instants import EPOCH, FOREVER_S, SECOND_US, day_start, epoch_us, in_utc, rfc3339
 
 FOREVER_US = FOREVER_S * SECOND_US
 TimeBound = datetime | date | None
@@ -32,10 +32,10 @@ def bound_text(bound_us: int) -> str | None:
 
 
 def _bound_us(bound: datetime | date, time_zone: str) -> int:
-    # Beyond the years that events can lie in there is nothing; the ends of the calendar have no neighbouring time zone.
-    if bound.year < YEAR_MIN - 1:
+    # No event lies there, and at the calendar's own ends a day of another time zone may have no beginning in UTC.
+    if bound.year < EPOCH.year:
         return 0
-    if bound.year > YEAR_MAX + 1:
+    if bound.year == MAXYEAR:
         return FOREVER_US
     if isinstance(bound, datetime):
         return epoch_us(in_utc(bound))
