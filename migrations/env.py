@@ -1,8 +1,13 @@
-"""Alembic's entry: the engine comes from `rice_stream.store.migrate`, the tables from `rice_stream.store.schema`."""
+"""Alembic's entry: the database comes from `rice_stream.store.migrate`, the tables from `rice_stream.store.schema`.
 
+`migrate` gives a connection within a transaction of its own; other commands of Alembic get an engine.
+"""
+
+from contextlib import nullcontext
 from typing import Any
 
 from alembic import context
+from sqlalchemy import Connection
 
 from rice_stream.store.partitions import month_of_name
 from rice_stream.store.schema import metadata
@@ -15,7 +20,8 @@ def include_object(schema_object: Any, name: str | None, kind: str, _reflected: 
     return not (kind == "table" and name is not None and month_of_name(name) is not None)
 
 
-with context.config.attributes["engine"].begin() as connection:
+bind = context.config.attributes["bind"]
+with nullcontext(bind) if isinstance(bind, Connection) else bind.begin() as connection:
     context.configure(
         connection=connection,
         target_metadata=metadata,

@@ -7,7 +7,7 @@ from rice_stream.cli.tables import table
 from rice_stream.reports.tenants import tenants
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.calendars import set_time_zone
-from rice_stream.store.engine import Engine, writing
+from rice_stream.store.engine import Engine
 
 
 @click.group(cls=CommandGroup)
@@ -29,8 +29,7 @@ def set_(session: Session, tenant_id: str, time_zone: str, *, as_json: bool) -> 
     Example: rice-stream tenant set acme --time-zone Europe/Berlin
     """
     engine = open_store(session.settings)
-    with writing(engine) as connection:
-        set_time_zone(connection, tenant_id, time_zone)
+    set_time_zone(engine, tenant_id, time_zone)
     _show(engine, as_json=as_json, only=tenant_id)
 
 

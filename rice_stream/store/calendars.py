@@ -3,10 +3,12 @@
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 
 from rice_stream.instants import YEAR_MAX, YEAR_MIN, day_start, epoch_s, zone
 from rice_stream.store import schema
+from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.engine import writing
 from rice_stream.store.statements import insert_ignoring
 
 
@@ -26,13 +28,11 @@ def ensure_months(connection: Connection, time_zone: str) -> None:
     connection.execute(insert_ignoring(table, connection.dialect.name), rows)
 
 
-def set_time_zone(connection: Connection, tenant_id: str, time_zone: str) -> None:
+def set_time_zone(engine: Engine, tenant_id: str, time_zone: str) -> None:
     """The time zone of a tenant's days and months; the tenant may be one without events so far. UsageError: no such zone."""
     zone(time_zone)
+    tenant_key = Dimensions(engine).tenants([tenant_id])[tenant_id]
     table = schema.tenant
-    changed = connection.execute(update(table).where(table.c.tenant_id == tenant_id).values(time_zone=time_zone))
-    if changed.rowcount == 0:
-        # Known before its first event: the key is the next one, as for names that events bring.
-        following = (connection.scalar(select(func.max(table.c.tenant_key))) or 0) + 1
-        connection.execute(insert(table).values(tenant_key=following, tenant_id=tenant_id, time_zone=time_zone))
-    ensure_months(connection, time_zone)
+    with writing(engine) as connection:
+        connection.execute(update(table).where(table.c.tenant_key == tenant_key).values(time_zone=time_zone))
+        ensure_months(connection, time_zone)

@@ -60,7 +60,7 @@ class Dimensions:
         table = schema.basis
         wanted = set(flags)
         with writing(self._engine) as connection:
-            self._lock(connection)
+            lock_keys(connection)
             known = set(connection.scalars(select(table.c.basis_flags).where(table.c.basis_flags.in_(wanted))))
             rows = [{"basis_flags": f, "names": ",".join(basis_names(f))} for f in sorted(wanted - known)]
             if rows:
@@ -88,7 +88,7 @@ class Dimensions:
         if not missing:
             return found
         with writing(self._engine) as connection:
-            self._lock(connection)
+            lock_keys(connection)
             found |= _look_up(connection, key, columns, missing)
             missing = [identity for identity in missing if identity not in found]
             highest = _highest(connection, key, missing, per_tenant=per_tenant)
@@ -102,9 +102,11 @@ class Dimensions:
                 connection.execute(insert(table), rows)
         return found
 
-    def _lock(self, connection: Connection) -> None:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
+
+def lock_keys(connection: Connection) -> None:
+    """Until the end of the transaction nobody else gives out keys. On SQLite every writing transaction is alone."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
 
 
 def _highest(

@@ -1,15 +1,30 @@
-"""Bringing a database to the schema of this version: Alembic's steps, then the views, which hold no data."""
+"""Bringing a database to the schema of this version: Alembic's steps, then the views, in one transaction."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from rice_stream.store import views
+from rice_stream.errors import UsageError
 from rice_stream.store.calendars import ensure_months
-from rice_stream.store.revisions import current_revision, head_revision, migrations_folder
+from rice_stream.store.dimensions import lock_keys
+from rice_stream.store.engine import StoreUnavailableError, first_line
+from rice_stream.store.revisions import head_revision, migrations_folder, revision_within
+from rice_stream.store.view_upkeep import Access, drop_views, refresh_views, sqlstate
+
+POSTGRESQL_MIN = 14
+"""The oldest major version: the index by which an event is found (0003) is of a kind that came with it."""
+LOCK_TIMEOUT_S = 60
+"""How long a step waits for those who use a table: meanwhile everybody who comes after waits behind it."""
+_DEPENDED_ON = ("2BP01", "0A000")
+"""SQLSTATEs: what is dropped, or a column whose type is changed, is used by a view or another object."""
+_LOCK_TIMEOUT = "55P03"
 
 
 class Migration(NamedTuple):
@@ -19,39 +34,120 @@ class Migration(NamedTuple):
     to_revision: str | None
 
 
-def alembic_config(engine: Engine) -> Config:
-    """Alembic's configuration for this engine, from a checkout or from the installed package."""
+def alembic_config(bind: Engine | Connection) -> Config:
+    """Alembic's configuration for this database, from a checkout or from the installed package."""
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))
-    config.attributes["engine"] = engine
+    config.attributes["bind"] = bind
     return config
 
 
 def migrate(engine: Engine, revision: str = "head") -> Migration:
-    """Upgrade (or, to an older revision, downgrade). Running it again changes nothing."""
-    before = current_revision(engine)
-    config = alembic_config(engine)
-    _run(engine, views.drop_statements())
-    if revision == "base" or (revision != "head" and before is not None and _is_older(config, revision, before)):
-        command.downgrade(config, revision)
-    else:
-        command.upgrade(config, revision)
-    after = current_revision(engine)
-    if after == head_revision():
-        _run(engine, views.create_statements(engine.dialect.name))
-        with engine.begin() as connection:
+    """Upgrade (or, to an older revision, downgrade), all or nothing. Running it again changes nothing.
+
+    Grants on the views, and views of others on top of them, are kept. UsageError, with nothing done: the server is too old,
+    there is no such revision, or something that others made is in the way (it is named). StoreUnavailableError, likewise: a
+    table is in use.
+    """
+    with _refusals(), engine.begin() as connection:
+        _require_supported_server(connection)
+        # Of two that migrate at once, the second waits here and then finds nothing to do.
+        lock_keys(connection)
+        _limit_waiting(connection)
+        before = revision_within(connection)
+        script = ScriptDirectory.from_config(alembic_config(connection))
+        target = script.get_revision(revision)
+        after = target.revision if target else None
+        lost = _go(connection, script, before, after) if after != before else []
+        if after == head_revision():
+            refresh_views(connection, lost)
             ensure_months(connection, "UTC")
     return Migration(before, after)
 
 
-def _is_older(config: Config, revision: str, than: str) -> bool:
-    script = ScriptDirectory.from_config(config)
-    return revision in {step.revision for step in script.iterate_revisions(than, "base")}
+def _go(connection: Connection, script: ScriptDirectory, before: str | None, after: str | None) -> list[Access]:
+    """Take the steps; returns what was lost with views that had to go."""
+    config = alembic_config(connection)
+    older: set[str] = set()
+    if before is not None:
+        script.get_revision(before)  # CommandError when this version does not know it
+        older = {step.revision for step in script.iterate_revisions(before, "base")}
+        _wait_for_batches(connection)
+    if after is None or after in older:
+        # Views are those of the newest schema only.
+        drop_views(connection)
+        command.downgrade(config, after or "base")
+        return []
+    if connection.dialect.name == "sqlite":
+        drop_views(connection)
+        command.upgrade(config, after)
+        return []
+    try:
+        with connection.begin_nested():
+            command.upgrade(config, after)
+    except DBAPIError as error:
+        if _dependents(error) is None:
+            raise
+    else:
+        return []
+    lost = drop_views(connection)
+    command.upgrade(config, after)
+    return lost
 
 
-def _run(engine: Engine, statements: list[str]) -> None:
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(
-                statement.replace("%", "%%") if engine.dialect.name == "postgresql" else statement
-            )
+def _limit_waiting(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
+
+
+def _wait_for_batches(connection: Connection) -> None:
+    """A step may add up what is there: no batch may be half-way meanwhile.
+
+    Every batch begins with a ROW SHARE lock on this table and keeps it until it commits, so that none can be in a deadlock
+    with the steps. On SQLite every writing transaction is alone.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE watched_user IN EXCLUSIVE MODE"))
+
+
+def _require_supported_server(connection: Connection) -> None:
+    version = connection.dialect.server_version_info or ()
+    if connection.dialect.name == "postgresql" and version < (POSTGRESQL_MIN,):
+        raise UsageError(
+            f"PostgreSQL {'.'.join(map(str, version))} is too old: use {POSTGRESQL_MIN} or newer, then run"
+            " `rice-stream migrate` again"
+        )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the operator can act on; the transaction has been rolled back by then."""
+    try:
+        yield
+    except CommandError as error:
+        raise UsageError(
+            f"{first_line(error)}: this version knows the revisions up to {head_revision()}; a database that a newer version"
+            " has migrated needs that version"
+        ) from error
+    except DBAPIError as error:
+        if sqlstate(error) == _LOCK_TIMEOUT:
+            raise StoreUnavailableError(
+                f"a table was in use for more than {LOCK_TIMEOUT_S} s, and nothing was changed: end what holds it"
+                " (pg_dump, a long query), then run `rice-stream migrate` again"
+            ) from error
+        dependents = _dependents(error)
+        if dependents is None:
+            raise
+        raise UsageError(
+            f"nothing was changed, because other objects rest on what has to change: {dependents}. Drop them, run"
+            " `rice-stream migrate`, and create them again"
+        ) from error
+
+
+def _dependents(error: DBAPIError) -> str | None:
+    """PostgreSQL's list of what depends on what it was to change, as one line; None: that was not the error."""
+    if sqlstate(error) not in _DEPENDED_ON:
+        return None
+    driver_error: Any = error.orig
+    detail: str | None = driver_error.diag.message_detail
+    return "; ".join(detail.splitlines()) if detail else None

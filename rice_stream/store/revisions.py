@@ -5,7 +5,7 @@ Apart from `migrate.py`, because every start of a process asks this and must not
 
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -25,7 +25,12 @@ def head_revision() -> str:
 def current_revision(engine: Engine) -> str | None:
     """The revision the database is at; None: no schema yet."""
     with engine.connect().execution_options(rice_read_only=True) as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        return revision
+        return revision_within(connection)
+
+
+def revision_within(connection: Connection) -> str | None:
+    """The same, as the transaction of this connection sees it."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision

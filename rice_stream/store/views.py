@@ -1,5 +1,7 @@
-"""The views that BI tools read: names brought back, amounts in Wh and gCO2e. They hold no data, so `migrate` simply
-drops and creates them; their columns are part of the interface (docs/accounting.md)."""
+"""The views that BI tools read: names brought back, amounts in Wh and gCO2e.
+
+Their columns are part of the interface (docs/accounting.md); `view_upkeep` brings them into a database.
+"""
 
 from rice_stream.instants import DAY_S, HOUR_S
 from rice_stream.quantities import MEASURES
@@ -7,17 +9,14 @@ from rice_stream.quantities import MEASURES
 WINDOWS_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "30d": 30 * DAY_S}
 """Rolling windows besides the month to date."""
 
-_NAMES = ("prompt_emission", "rolling_totals", "hourly_totals")
 
-
-def drop_statements() -> list[str]:
-    """Undo `create_statements`."""
-    return [f"DROP VIEW IF EXISTS {name}" for name in _NAMES]
-
-
-def create_statements(dialect: str) -> list[str]:
-    """CREATE VIEW for each view, for `postgresql` or `sqlite`."""
-    return [_prompt_emission(dialect), _rolling_totals(dialect), _hourly_totals(dialect)]
+def view_queries(dialect: str) -> dict[str, str]:
+    """Name of each view -> the SELECT behind it, for `postgresql` or `sqlite`."""
+    return {
+        "prompt_emission": _prompt_emission(dialect),
+        "rolling_totals": _rolling_totals(dialect),
+        "hourly_totals": _hourly_totals(dialect),
+    }
 
 
 def _instant(dialect: str, microseconds: str) -> str:
@@ -56,8 +55,7 @@ def _amounts(dialect: str) -> str:
 
 def _prompt_emission(dialect: str) -> str:
     started_us = "r.ended_at_us - r.duration_us"
-    return f"""
-CREATE VIEW prompt_emission AS
+    return f"""\
 SELECT t.tenant_id, NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') AS project_id, u.name AS user_id,
        k.name AS api_key_id, NULLIF(a.source, '') AS source, r.event_id,
        CASE WHEN r.duration_us IS NULL THEN NULL ELSE {_instant(dialect, f"({started_us})")} END AS started_at,
@@ -84,8 +82,7 @@ def _rolling_totals(dialect: str) -> str:
     )
     now_s = _now_s(dialect)
     summed = ", ".join(f"x.{name}" for name in MEASURES)
-    return f"""
-CREATE VIEW rolling_totals AS
+    return f"""\
 WITH rolling AS (
   SELECT t.tenant_key, t.tenant_id, w.window_name, ({now_s} - w.seconds) / 60 * 60 AS from_s
   FROM tenant t CROSS JOIN ({fixed}) w
@@ -119,8 +116,7 @@ GROUP BY w.tenant_id, w.window_name"""
 
 def _hourly_totals(dialect: str) -> str:
     hour_s = "m.slot_start_s - m.slot_start_s % 3600"
-    return f"""
-CREATE VIEW hourly_totals AS
+    return f"""\
 SELECT t.tenant_id, NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') AS project_id,
        NULLIF(f.provider, '') AS provider, f.model, f.region, f.method_version, f.factor_version,
        {_instant(dialect, f"(({hour_s}) * 1000000)")} AS hour, {_amounts(dialect)}

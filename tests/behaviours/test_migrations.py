@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
+from rice_stream.errors import UsageError
 from rice_stream.store import schema
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import alembic_config, migrate
@@ -28,6 +30,19 @@ def empty(database: Databases) -> Iterator[Engine]:
     engine.dispose()
 
 
+def catalogue(engine: Engine) -> list[tuple[object, ...]]:
+    """What the database says of everything in it; another value after any change of a definition."""
+    query = (
+        "SELECT oid, xmin::text, relname::text FROM pg_class UNION ALL SELECT oid, xmin::text, rulename::text"
+        " FROM pg_rewrite UNION ALL SELECT attrelid, xmin::text, attname::text FROM pg_attribute ORDER BY 1, 2, 3"
+        if engine.dialect.name == "postgresql"
+        else "SELECT schema_version, NULL, NULL FROM pragma_schema_version"
+        " UNION ALL SELECT rootpage, name, sql FROM sqlite_master"
+    )
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
 class TestMigrations:
     """On every database."""
 
@@ -43,6 +58,60 @@ class TestMigrations:
         head = head_revision()
         assert migrate(empty) == (head, head)
         assert len(rows_in(empty)("prompt_record")) == 1
+
+    def test_when_nothing_is_to_do_nothing_is_touched(self, empty: Engine) -> None:
+        """Not one entry of the database's own tables."""
+        migrate(empty)
+        before = catalogue(empty)
+        migrate(empty)
+        assert catalogue(empty) == before
+
+    def test_a_view_that_is_missing_or_another_is_mended(self, empty: Engine) -> None:
+        migrate(empty)
+        with empty.begin() as connection:
+            connection.execute(text("DROP VIEW rolling_totals"))
+            connection.execute(text("DROP VIEW hourly_totals"))
+            connection.execute(text("CREATE VIEW hourly_totals AS SELECT 1 AS one"))
+        migrate(empty)
+        assert set(inspect(empty).get_view_names()) == VIEWS
+        assert "hour" in {column["name"] for column in inspect(empty).get_columns("hourly_totals")}
+
+    def test_a_view_of_somebody_else_on_top_outlives_an_upgrade(self, empty: Engine) -> None:
+        """Also one that changes the view below."""
+        migrate(empty)
+        with empty.begin() as connection:
+            connection.execute(text("DROP VIEW hourly_totals"))
+            connection.execute(text("CREATE VIEW hourly_totals AS SELECT tenant_id FROM tenant"))
+            connection.execute(text("CREATE VIEW theirs AS SELECT tenant_id FROM hourly_totals"))
+        migrate(empty)
+        migrate(empty)
+        store(empty, chunk_of([event()]))
+        assert set(inspect(empty).get_view_names()) == {*VIEWS, "theirs"}
+        with empty.connect() as connection:
+            assert list(connection.execute(text("SELECT tenant_id FROM theirs")).scalars()) == ["acme"]
+
+    def test_a_revision_that_this_version_does_not_know_is_refused(self, empty: Engine) -> None:
+        """Asked for, or found in a database that a newer version has migrated."""
+        with pytest.raises(UsageError, match="'nonsense'"):
+            migrate(empty, "nonsense")
+        migrate(empty)
+        with empty.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(UsageError, match=r"'9999'.*newer version"):
+            migrate(empty)
+        assert set(inspect(empty).get_view_names()) == VIEWS
+
+    def test_a_step_that_fails_leaves_everything_as_it_was(self, empty: Engine) -> None:
+        """Tables, views and revision: all steps are one transaction."""
+        migrate(empty)
+        migrate(empty, "0003")
+        with empty.begin() as connection:
+            connection.execute(text("CREATE TABLE user_slot_before (k INTEGER)"))
+        before = catalogue(empty)
+        with pytest.raises(DBAPIError, match="user_slot_before"):
+            migrate(empty)
+        assert catalogue(empty) == before
+        assert current_revision(empty) == "0003"
 
     def test_down_takes_everything_away_and_up_brings_it_back(self, empty: Engine) -> None:
         """Also when there are records, and partitions made for them."""

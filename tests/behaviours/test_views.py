@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, text
 
 from rice_stream.store.calendars import set_time_zone
-from rice_stream.store.engine import reading, writing
+from rice_stream.store.engine import reading
 from tests.support.fakes import NOON_US, chunk_of, event
 from tests.support.store_running import store
 
@@ -121,9 +121,8 @@ class TestViews:
             for k, at in enumerate(times)
         ]
         store(engine, chunk_of(events), received_at_us=int(now.timestamp() * 1e6))
-        with writing(engine) as connection:
-            for tenant, place in places.items():
-                set_time_zone(connection, tenant, place)
+        for tenant, place in places.items():
+            set_time_zone(engine, tenant, place)
         rows = read(engine, "SELECT tenant_id, prompts FROM rolling_totals WHERE window_name = 'mtd'")
         begins = {tenant: month_start(now, place) for tenant, place in places.items()}
         assert {row["tenant_id"]: row["prompts"] for row in rows} == {

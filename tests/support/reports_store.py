@@ -66,8 +66,7 @@ class Store:
 
     def set_time_zone(self, tenant_id: str, time_zone: str) -> None:
         """The tenant's days begin there from now on."""
-        with writing(self.engine) as connection:
-            set_time_zone(connection, tenant_id, time_zone)
+        set_time_zone(self.engine, tenant_id, time_zone)
 
 
 @contextmanager
