@@ -76,11 +76,13 @@ def _go(connection: Connection, script: ScriptDirectory, before: str | None, aft
     if after is None or after in older:
         # Views are those of the newest schema only.
         drop_views(connection)
-        command.downgrade(config, after or "base")
+        with _views_of_others_on_sqlite(connection):
+            command.downgrade(config, after or "base")
         return []
     if connection.dialect.name == "sqlite":
         drop_views(connection)
-        command.upgrade(config, after)
+        with _views_of_others_on_sqlite(connection):
+            command.upgrade(config, after)
         return []
     try:
         with connection.begin_nested():
@@ -93,6 +95,19 @@ def _go(connection: Connection, script: ScriptDirectory, before: str | None, aft
     lost = drop_views(connection)
     command.upgrade(config, after)
     return lost
+
+
+@contextmanager
+def _views_of_others_on_sqlite(connection: Connection) -> Iterator[None]:
+    """SQLite refuses to rename any table while some view reads what is not there: ours, or the table that is being made again."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("PRAGMA legacy_alter_table = OFF")
 
 
 def _limit_waiting(connection: Connection) -> None:

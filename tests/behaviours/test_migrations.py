@@ -90,6 +90,18 @@ class TestMigrations:
         with empty.connect() as connection:
             assert list(connection.execute(text("SELECT tenant_id FROM theirs")).scalars()) == ["acme"]
 
+    def test_views_of_somebody_else_outlive_steps_that_make_a_table_again(self, empty: Engine) -> None:
+        """SQLite's way to change a table: step 0005 does it. The views are on that table, and on one of our views."""
+        migrate(empty, "0004")
+        with empty.begin() as connection:
+            connection.execute(text("CREATE VIEW hourly_totals AS SELECT tenant_id FROM tenant"))
+            connection.execute(text("CREATE VIEW theirs AS SELECT tenant_id FROM hourly_totals"))
+            connection.execute(text("CREATE VIEW of_budgets AS SELECT name FROM budget"))
+        migrate(empty)
+        with empty.connect() as connection:
+            assert connection.execute(text("SELECT tenant_id FROM theirs")).all() == []
+            assert connection.execute(text("SELECT name FROM of_budgets")).all() == []
+
     def test_a_revision_that_this_version_does_not_know_is_refused(self, empty: Engine) -> None:
         """Asked for, or found in a database that a newer version has migrated."""
         with pytest.raises(UsageError, match="'nonsense'"):
