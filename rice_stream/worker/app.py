@@ -26,7 +26,7 @@ from rice_stream.worker import inner_names
 from rice_stream.worker.alerts_topic import AlertsTopic
 from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.credentials import broker_credentials, broker_urls
-from rice_stream.worker.deadline import StopDeadline
+from rice_stream.worker.deadline import StopDeadline, stop_limit_s
 from rice_stream.worker.health import HealthServer, Heartbeat, Telemetry
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.metrics import Metrics
@@ -38,8 +38,6 @@ log = logging.getLogger(__name__)
 LAG_INTERVAL_S = 2.0
 BEAT_INTERVAL_S = 1.0
 RETENTION_INTERVAL_S = 3_600.0
-STOP_TIMEOUT_S = 20.0
-"""What a stop may take. Kubernetes and systemd kill later than that; leaving by ourselves we can say why."""
 _GC_EVERY_BATCHES = 64
 
 
@@ -144,7 +142,7 @@ class Worker:
         ]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="stop")
         app_ends = asyncio.create_task(self._app_ends(), name="app")
-        deadline = StopDeadline(STOP_TIMEOUT_S)
+        deadline = StopDeadline(stop_limit_s(self._settings.store_retry_s))
         try:
             await self._app.start()
             await asyncio.wait([batches, stopping, app_ends, *helpers], return_when=asyncio.FIRST_COMPLETED)

@@ -6,6 +6,17 @@ import threading
 
 from rice_stream.errors import ServiceUnavailableError
 
+STOP_BEYOND_RETRIES_S = 30.0
+"""What a stop may take beside trying again to reach the database: a transaction, alerts, leaving the group."""
+
+
+def stop_limit_s(store_retry_s: float) -> float:
+    """How long a stop may take, in seconds: what was fetched is stored first, and the database may be away meanwhile.
+
+    Supervisors are told to wait longer than that (docs/operations.md, deploy/): a worker that leaves by itself can say why.
+    """
+    return STOP_BEYOND_RETRIES_S + store_retry_s
+
 
 class StopDeadline:
     """Ends the process when a stop that was started takes longer than `limit_s`; nothing that is not stored is acked.

@@ -1,4 +1,4 @@
-"""Serves /healthz, /readyz and /metrics from a thread of its own, which answers when the event loop does not."""
+"""Serves /healthz, /readyz and /metrics from threads of its own, which answer when the event loop does not."""
 
 import json
 import threading
@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import make_server
 
 from prometheus_client import generate_latest
 
 from rice_stream.errors import UsageError
+from rice_stream.worker.health_connections import HealthRequestHandler, HealthWsgiServer
 from rice_stream.worker.metrics import Metrics
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -88,7 +89,7 @@ class HealthServer:
         self._heartbeat = telemetry.heartbeat
         self._metrics = telemetry.metrics
         try:
-            self._server = make_server(host, port, self._answer, handler_class=_QuietHandler)
+            self._server = make_server(host, port, self._answer, HealthWsgiServer, HealthRequestHandler)
         except OSError as error:
             raise UsageError(
                 f"RICE_WORKER_HTTP_PORT: cannot listen on {host}:{port} ({error.strerror}); give each worker on a"
@@ -117,11 +118,6 @@ class HealthServer:
             return [body]
         start_response("404 Not Found", [("Content-Type", "text/plain")])
         return [b"rice_stream worker: /healthz /readyz /metrics\n"]
-
-
-class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Probes come every few seconds and are not logged."""
 
 
 def resident_memory_bytes() -> int:

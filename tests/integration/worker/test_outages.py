@@ -2,7 +2,7 @@
 
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.stack.postgres import PostgresServer
-from rice_stream.worker.app import STOP_TIMEOUT_S
+from rice_stream.worker.deadline import stop_limit_s
 from tests.support.databases import Databases
 from tests.support.waiting import wait_until
 from tests.support.worker_harness import STOP_DEADLINE_S, Deploy, Deployment, WorkerProcess, waiting_transactions
@@ -96,14 +96,14 @@ def test_a_stop_ends_although_the_store_hangs_or_kafka_is_gone(
         sender.confirm()
     with locked.engine.connect() as locker:
         locker.exec_driver_sql("LOCK TABLE minute_total IN SHARE MODE")
-        workers = locked.start_worker(), cut_off.start_worker()
+        workers = locked.start_worker(store_retry_s=1), cut_off.start_worker(store_retry_s=1)
         workers[0].until(lambda: waiting_transactions(locked) == 1, "the transaction to hang")
         workers[1].until(workers[1].has_committed, "a first commit")
         kafka.kill()
         for worker in workers:
             worker.request_stop()
         for worker in workers:
-            assert worker.wait(STOP_TIMEOUT_S + 15) == 3, worker.log
+            assert worker.wait(stop_limit_s(1) + 15) == 3, worker.log
             (said,) = [line for line in worker.log.splitlines() if line.startswith("rice-stream: ")]
             assert "the stop did not end within" in said
             assert "Traceback" not in worker.log
