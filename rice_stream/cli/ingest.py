@@ -42,7 +42,7 @@ def ingest(session: Session, files: tuple[Path, ...], format_: str, *, as_json: 
     options = replace(settings.format_options(), topic_formats={}, default_format=format_)
     pipeline, writer = open_pipeline(settings, engine, formats=options)
     counts = FileCounts()
-    limit = RefusalLimit(ratio_max=settings.quarantine_ratio_max, events_min=settings.quarantine_ratio_events_min)
+    limit = RefusalLimit(ratio_max=settings.quarantine_ratio_max, records_min=settings.quarantine_ratio_events_min)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=STDERR.console, transient=True) as progress:

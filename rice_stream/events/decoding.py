@@ -19,6 +19,7 @@ from rice_stream.events.formats.dispatch import read
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SourcePartition
+from rice_stream.events.refused_items import bounded
 
 _WIRE = msgspec.json.Decoder(WireEvent)
 _BACKSLASH = b"\\"
@@ -35,6 +36,8 @@ def decode_batch(
     records: Sequence[RawRecord], options: FormatOptions = DEFAULT_OPTIONS, partition: SourcePartition | None = None
 ) -> tuple[EventColumns, Decoded]:
     """Columns of all events of the records, and where each came from. Every item is an event, refused or ignored.
+
+    Of the items that one record was refused for, the first are there one by one and the rest as one (`refused_items`).
 
     `partition` is the one that the records lie in; None where they are `RawRecord`s, which say so themselves.
     """
@@ -112,15 +115,18 @@ def _decode_each(
             _sort_in(decoded, plain[0], record, 0)
             provenance.append(_PLAIN)
             continue
+        refused: list[Refused] = []
         for item, outcome in enumerate(read(record, options)):
             if isinstance(outcome.result, Ignored):
                 decoded.ignored.append((outcome.source_format, outcome.result.reason))
             elif isinstance(outcome.result, Refused):
-                decoded.refused.append(replace(outcome.result, source_format=outcome.source_format))
+                same = outcome.result.source_format == outcome.source_format
+                refused.append(outcome.result if same else replace(outcome.result, source_format=outcome.source_format))
             else:
                 _sort_in(decoded, outcome.result, record, item)
                 foreign = outcome.source_format != CANONICAL
                 provenance.append((outcome.source_format, outcome.region_source or None) if foreign else _PLAIN)
+        decoded.refused.extend(bounded(refused))
     return decoded, provenance
 
 

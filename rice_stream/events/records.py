@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 from rice_stream.events.canonical import WireEvent
 
+FURTHER_ITEMS = "further_items"
+"""Reason code of the one row that stands for refused items of a record beyond those that are kept one by one."""
+
 
 class RawRecord(NamedTuple):
     """One Kafka record, or one line of a file (topic = its name, offset = its line number)."""
@@ -41,6 +44,8 @@ class Refused:
     detail: str
     payload: str
     source_format: str = "canonical"
+    items: int = 1
+    """How many items it stands for: more than one only with the reason `further_items`."""
 
     @property
     def digest(self) -> bytes:

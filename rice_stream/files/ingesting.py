@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from rice_stream.events.records import RawRecord
+from rice_stream.events.refused_items import count_items
 from rice_stream.files.reading import EventFile
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.pipeline.refusal_limit import RefusalLimit
@@ -73,7 +74,7 @@ def ingest_file(
             done.records + len(batch_records),
             digest.copy().digest(),
             done.events + stored,
-            done.quarantined + len(batch.refused),
+            done.quarantined + count_items(batch.refused),
             done.ignored + batch.ignored.total(),
         )
         progress.save(file.topic, file.partition, done)

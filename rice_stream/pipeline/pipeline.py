@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.events.columns import EventColumns, to_columns
-from rice_stream.events.decoding import decode_batch, decode_blocks
+from rice_stream.events.decoding import decode_blocks
+from rice_stream.events.formats.dispatch import Outcome, read
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
 from rice_stream.events.keys import event_keys
 from rice_stream.events.mappings import Mappings, no_mappings
 from rice_stream.events.records import Decoded, RawRecord, Refused, SourcePartition
+from rice_stream.events.refused_items import bounded_by_record, count_items, tally_records
 from rice_stream.instants import DAY_US
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, impact_columns, measure_matrix
 from rice_stream.meter.estimator_at import Estimator
@@ -77,10 +79,9 @@ class Pipeline:
         self._defaults = defaults
         self._basis_seen: set[int] = set()
 
-    def decode(self, record: RawRecord) -> Decoded:
-        """The events and refusals of one record, read with the formats that `prepare` reads with."""
-        _, decoded = decode_batch([record], self._formats)
-        return decoded
+    def read(self, record: RawRecord) -> list[Outcome]:
+        """What became of each item of one record, however many, read with the formats that `prepare` reads with."""
+        return read(record, self._formats)
 
     def process(self, chunks: Sequence[Chunk], received_at_us: int) -> CommitResult:
         """Prepare and commit at once."""
@@ -102,6 +103,7 @@ class Pipeline:
         all_refused: list[Refused] = []
         ignored: Counter[tuple[str, str]] = Counter()
         progress: dict[tuple[str, int], PartitionProgress] = {}
+        records_taken = records_refused = 0
         numbers = {place: k for k, place in enumerate(dict.fromkeys((c.topic, c.partition) for c in chunks))}
         for chunk in chunks:
             place = (chunk.topic, chunk.partition)
@@ -118,14 +120,22 @@ class Pipeline:
                     parts.append(None)
                 events += len(columns)
                 refused += [_located(item, chunk) for item in decoded.refused]
+                tally = tally_records(decoded)
+                records_taken += tally.taken
+                records_refused += tally.refused
                 ignored.update(decoded.ignored)
             all_refused += refused
-            progress[place] = _added(progress.get(place), _progress(chunk, events, len(refused)))
+            progress[place] = _added(progress.get(place), _progress(chunk, events, count_items(refused)))
         self._learn([columns for _, columns, _ in unknown])
         for position, columns, number in unknown:
             parts[position] = self._keyed(columns, number, received_at_us)
         keyed = [part for part in parts if part is not None]
-        return replace(self._batch(keyed, all_refused, list(progress.values()), received_at_us), ignored=ignored)
+        return replace(
+            self._batch(keyed, all_refused, list(progress.values()), received_at_us),
+            ignored=ignored,
+            records_taken=records_taken,
+            records_refused=records_refused,
+        )
 
     def _learn(self, blocks: Sequence[EventColumns]) -> None:
         if blocks:
@@ -183,10 +193,11 @@ class Pipeline:
         old = events.ended_at_us < horizon_us
         if not old.any():
             return events, decoded
+        refused = list(decoded.refused)
         for row in np.flatnonzero(old).tolist():
             detail = "ended_at: lies before the retention horizon; whether it was counted can no longer be told"
             record, item = decoded.records[row], decoded.items[row]
-            decoded.refused.append(
+            refused.append(
                 Refused(record, item, "older_than_retention", detail, msgspec.json.encode(decoded.events[row]).decode())
             )
         kept = np.flatnonzero(~old)
@@ -194,7 +205,7 @@ class Pipeline:
             [decoded.events[i] for i in kept.tolist()],
             [decoded.records[i] for i in kept.tolist()],
             [decoded.items[i] for i in kept.tolist()],
-            decoded.refused,
+            bounded_by_record(refused),
             decoded.ignored,
         )
 

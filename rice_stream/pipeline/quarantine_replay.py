@@ -3,6 +3,10 @@
 An item goes through the same pipeline and transaction as an event from Kafka, under the same key: what is counted
 already is a duplicate, however often it is replayed. A crash half-way leaves the row held, and replaying it again is
 harmless.
+
+Of a record with very many refused items only the first have rows of their own; one row, with the reason
+`further_items`, stands for all others. Nothing is kept of those but their number, so replaying this row takes them up
+from the record on Kafka. It stays held, whatever becomes of the other rows, until none of them is refused any more.
 """
 
 import hashlib
@@ -15,9 +19,12 @@ import msgspec
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import FIELD_NAMES, WireEvent
 from rice_stream.events.decoding import decode_batch
+from rice_stream.events.formats.dispatch import Outcome
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import Decoded, RawRecord, Refused
+from rice_stream.events.records import FURTHER_ITEMS, Ignored, RawRecord, Refused
+from rice_stream.events.refused_items import count_items, further_items
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.store.batch import Batch
 from rice_stream.store.engine import Engine
 from rice_stream.store.quarantine import Choice, held_ids, rows_in_log_order, set_reasons, set_status
 
@@ -28,6 +35,8 @@ REPLAY_TOPIC = "quarantine replay"
 """Where replayed events are counted in `kafka_progress`; no topic of Kafka can have a blank in its name."""
 _BATCH = 500
 _REMOVED = "<removed>"
+_GONE = " (the record is no longer on Kafka)"
+_OF_ITEM = ("item", "reason", "detail", "payload")
 _PAYLOAD_FORMAT = FormatOptions(default_format="canonical")
 """What is stored of a refused item are canonical fields, whatever format its topic has."""
 
@@ -103,14 +112,23 @@ def _replay_batch(
     now_us: int,
     answer: dict[str, Any],
 ) -> None:
-    tried = [(row, _try_again(row, patches, fetch, pipeline)) for row in rows_in_log_order(engine, ids)]
-    events = {row["id"]: result for row, result in tried if isinstance(result, WireEvent)}
-    refused = {row["id"]: result for row, result in tried if isinstance(result, Refused)}
+    rows = rows_in_log_order(engine, ids)
+    originals = _Originals(pipeline, fetch)
+    tried = [(row["id"], _try_again(row, patches, originals)) for row in rows if row["reason"] != FURTHER_ITEMS]
+    events = {row_id: result for row_id, result in tried if isinstance(result, WireEvent)}
+    refused = {row_id: result for row_id, result in tried if isinstance(result, Refused)}
     if events:
         refused |= _process(pipeline, events, now_us, answer)
         set_status(engine, [row_id for row_id in events if row_id not in refused], "replayed", now_us)
+    for row in rows:
+        if row["reason"] == FURTHER_ITEMS:
+            remaining = _replay_further(pipeline, row, patches, originals, now_us, answer)
+            if remaining is None:
+                set_status(engine, [row["id"]], "replayed", now_us)
+            else:
+                refused[row["id"]] = remaining
     set_reasons(engine, refused)
-    for row, _ in tried:
+    for row in rows:
         refused_item = refused.get(row["id"])
         outcome = "replayed" if refused_item is None else "held"
         answer[outcome] += 1
@@ -134,21 +152,76 @@ def _process(
     batch = pipeline.prepare(chunks, now_us)
     by_value = {refused_item.record.value: refused_item for refused_item in batch.refused}
     refused = {row_id: by_value[value] for row_id, value in values.items() if value in by_value}
-    # Refused again: their rows are in quarantine already.
-    result = pipeline.commit(replace(batch, refused=[]))
-    answer["recorded"] += result.recorded
-    answer["duplicates"] += result.duplicates
-    answer["conflicts"] += result.conflicts
+    _commit(pipeline, batch, answer)
     return refused
 
 
-def _try_again(
-    row: Mapping[str, Any], patches: Mapping[str, Any], fetch: Fetch, pipeline: Pipeline
-) -> WireEvent | Refused:
+def _commit(pipeline: Pipeline, batch: Batch, answer: dict[str, Any]) -> None:
+    """What is refused again has its rows in quarantine already."""
+    result = pipeline.commit(replace(batch, refused=[]))
+    for outcome in ("recorded", "duplicates", "conflicts"):
+        answer[outcome] += getattr(result, outcome)
+
+
+def _replay_further(
+    pipeline: Pipeline,
+    row: Mapping[str, Any],
+    patches: Mapping[str, Any],
+    originals: "_Originals",
+    now_us: int,
+    answer: dict[str, Any],
+) -> Refused | None:
+    """Take up the items that one row stands for: the row as it is to be, or None when none of them is refused any more."""
+    record, outcomes = originals.of(row)
+    if record is None:
+        here = RawRecord(row["topic"], row["partition"], row["offset"], None)
+        return Refused(here, row["item"], FURTHER_ITEMS, row["detail"].removesuffix(_GONE) + _GONE, row["payload"])
+    if patches:
+        remaining = _process_patched(pipeline, row, patches, (record, outcomes), now_us, answer)
+    else:
+        # As if Kafka had delivered the record again: what is counted already is a duplicate.
+        batch = pipeline.prepare([Chunk(record.topic, record.partition, [record])], now_us)
+        _commit(pipeline, batch, answer)
+        remaining = count_items(
+            refused for refused in batch.refused if refused.item >= row["item"] or refused.reason == FURTHER_ITEMS
+        )
+    return further_items(record, row["item"], remaining) if remaining else None
+
+
+def _process_patched(
+    pipeline: Pipeline,
+    row: Mapping[str, Any],
+    patches: Mapping[str, Any],
+    original: tuple[RawRecord, Sequence[Outcome]],
+    now_us: int,
+    answer: dict[str, Any],
+) -> int:
+    """Take up, with patches, those of the row's items that the record is still refused for; returns how many remain so."""
+    record, outcomes = original
+    wrong = [outcome.result for outcome in outcomes[row["item"] :] if isinstance(outcome.result, Refused)]
+    remaining = 0
+    for first in range(0, len(wrong), _BATCH):
+        results = [
+            _patched({**row, **{name: getattr(item, name) for name in _OF_ITEM}}, patches, record)
+            for item in wrong[first : first + _BATCH]
+        ]
+        events = {number: result for number, result in enumerate(results) if isinstance(result, WireEvent)}
+        remaining += len(results) - len(events)
+        if events:
+            remaining += len(_process(pipeline, events, now_us, answer))
+    return remaining
+
+
+def _try_again(row: Mapping[str, Any], patches: Mapping[str, Any], originals: "_Originals") -> WireEvent | Refused:
     """The row's item as an event, or why it is still none."""
-    record = _original(row, fetch)
+    record, outcomes = originals.of(row)
     if record is not None and not patches:
-        return _item_of(pipeline.decode(record), record, row["item"])
+        return _item_of(outcomes, record, row["item"])
+    return _patched(row, patches, record)
+
+
+def _patched(row: Mapping[str, Any], patches: Mapping[str, Any], record: RawRecord | None) -> WireEvent | Refused:
+    """The stored payload, with patches over its fields, as an event; `record` is the one on Kafka, where it still is there."""
     here = RawRecord(row["topic"], row["partition"], row["offset"], None, record.headers if record else ())
     stored = _stored_object(row["payload"])
     if stored is None:
@@ -162,16 +235,33 @@ def _try_again(
         return Refused(here, row["item"], row["reason"], detail, row["payload"])
     payload = here._replace(value=msgspec.json.encode(stored))
     _, decoded = decode_batch([payload], _PAYLOAD_FORMAT)
-    return _item_of(decoded, payload, 0)
+    return (decoded.events or decoded.refused)[0]
 
 
-def _original(row: Mapping[str, Any], fetch: Fetch) -> RawRecord | None:
-    """The record as Kafka has it, if it is the same one: a topic that was deleted and made again counts its offsets from 0."""
-    record = fetch(row["topic"], row["partition"], row["offset"])
-    if record is None:
-        return None
-    digest = hashlib.blake2b(record.value or b"", digest_size=16).digest()
-    return record if digest == bytes(row["digest"]) else None
+class _Originals:
+    """Records as Kafka has them, with all of their items. Rows in the order of the log cost one look a record."""
+
+    def __init__(self, pipeline: Pipeline, fetch: Fetch) -> None:
+        self._pipeline = pipeline
+        self._fetch = fetch
+        self._place: tuple[str, int, int] | None = None
+        self._digest = b""
+        self._record: RawRecord | None = None
+        self._outcomes: Sequence[Outcome] = ()
+
+    def of(self, row: Mapping[str, Any]) -> tuple[RawRecord | None, Sequence[Outcome]]:
+        """The record of the row's item, if it is the same one: a topic that was deleted and made again counts its
+        offsets from 0."""
+        place = row["topic"], row["partition"], row["offset"]
+        if place != self._place:
+            self._place = place
+            self._record = self._fetch(*place)
+            if self._record is not None:
+                self._digest = hashlib.blake2b(self._record.value or b"", digest_size=16).digest()
+                self._outcomes = self._pipeline.read(self._record)
+        if self._record is None or self._digest != bytes(row["digest"]):
+            return None, ()
+        return self._record, self._outcomes
 
 
 def _stored_object(payload: str) -> dict[str, Any] | None:
@@ -181,12 +271,11 @@ def _stored_object(payload: str) -> dict[str, Any] | None:
     return parsed
 
 
-def _item_of(decoded: Decoded, record: RawRecord, item: int) -> WireEvent | Refused:
-    """One item of a decoded record."""
-    for event, number in zip(decoded.events, decoded.items, strict=True):
-        if number == item:
-            return event
-    for refused_item in decoded.refused:
-        if refused_item.item == item:
-            return refused_item
-    return Refused(record, item, "not_an_object", "the record has fewer items than when it was refused", "")
+def _item_of(outcomes: Sequence[Outcome], record: RawRecord, item: int) -> WireEvent | Refused:
+    """One item of a record."""
+    if item >= len(outcomes):
+        return Refused(record, item, "not_an_object", "the record has fewer items than when it was refused", "")
+    result = outcomes[item].result
+    if isinstance(result, Ignored):
+        return Refused(record, item, "not_an_object", f"it is no request to a model now ({result.reason}): drop it", "")
+    return result

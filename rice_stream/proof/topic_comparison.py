@@ -1,5 +1,6 @@
 """Each event of the log against its record: there, the same, and with the amounts that its factors give."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,8 @@ from sqlalchemy import Connection, text
 
 from rice_stream.estimator.method import Method
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import RawRecord, Refused
+from rice_stream.events.records import FURTHER_ITEMS, RawRecord, Refused
+from rice_stream.events.refused_items import count_items
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, measure_matrix
 from rice_stream.meter.recompute import recompute
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
@@ -51,10 +53,13 @@ class TopicComparison:
         self._found = found
         self._tenants = tenant_keys(connection)
         self._factors: dict[int, Row] = {}
+        self._excused: Counter[int] = Counter()
+        """Offset -> events of the record that have no record of their own, for one row stands for them."""
         self.counts: Counter[str] = Counter()
 
     def compare(self, records: Sequence[RawRecord]) -> None:
         """Records of one partition that the worker has been through."""
+        self._excused.clear()
         events = decode_events(records, self._formats, self._mappings)
         self._check_refused(events.decoded.refused)
         tenants = np.array(
@@ -85,7 +90,9 @@ class TopicComparison:
         offset, item = events.place(row)
         if int(events.columns.ended_at_us[row]) < self._horizon_us:
             self.counts["older_than_retention"] += 1
-        elif self._in_quarantine(record.topic, record.partition, offset, item):
+        elif self._in_quarantine(record.topic, record.partition, offset, item) or self._was_further_item(
+            events, record, item
+        ):
             self.counts["quarantined"] += 1
         else:
             self._differs(events, row, "missing", "record", None, 1)
@@ -161,8 +168,11 @@ class TopicComparison:
         """Every item that is no event is in quarantine."""
         for refused_item in refused:
             record = refused_item.record
-            self.counts["quarantined"] += 1
-            if not self._in_quarantine(record.topic, record.partition, record.offset, refused_item.item):
+            self.counts["quarantined"] += refused_item.items
+            place = (record.topic, record.partition, record.offset)
+            if not self._in_quarantine(*place, refused_item.item) and not self._is_further_item(
+                *place, refused_item.item
+            ):
                 key = {
                     "topic": record.topic,
                     "partition": record.partition,
@@ -174,10 +184,42 @@ class TopicComparison:
     def _in_quarantine(self, topic: str, partition: int, offset: int, item: int) -> bool:
         statement = (
             'SELECT COUNT(*) FROM quarantine WHERE topic = :topic AND "partition" = :partition AND "offset" = :offset'
-            " AND item = :item"
+            " AND item = :item AND reason <> :further"
         )
-        parameters = {"topic": topic, "partition": partition, "offset": offset, "item": item}
+        parameters = {
+            "topic": topic,
+            "partition": partition,
+            "offset": offset,
+            "item": item,
+            "further": FURTHER_ITEMS,
+        }
         return bool(self._connection.scalar(text(statement), parameters))
+
+    def _further_items(self, topic: str, partition: int, offset: int) -> tuple[int, int] | None:
+        """(first item, how many items) that one row stands for of the record; None: every refused item has its own."""
+        statement = (
+            'SELECT item, payload FROM quarantine WHERE topic = :topic AND "partition" = :partition AND "offset" = :offset'
+            " AND reason = :further ORDER BY item"
+        )
+        parameters = {"topic": topic, "partition": partition, "offset": offset, "further": FURTHER_ITEMS}
+        row = self._connection.execute(text(statement), parameters).first()
+        return None if row is None else (row.item, json.loads(row.payload)["items"])
+
+    def _is_further_item(self, topic: str, partition: int, offset: int, item: int) -> bool:
+        further = self._further_items(topic, partition, offset)
+        return further is not None and item >= further[0]
+
+    def _was_further_item(self, events: LogEvents, record: RawRecord, item: int) -> bool:
+        """Whether the event, which has no record, can have been one of the items that one row stands for: as many as the
+        row says, less those that are refused still."""
+        further = self._further_items(record.topic, record.partition, record.offset)
+        if further is None or item < further[0]:
+            return False
+        first, items = further
+        of_record = (each for each in events.decoded.refused if each.record.offset == record.offset)
+        still = count_items(each for each in of_record if each.item >= first)
+        self._excused[record.offset] += 1
+        return still + self._excused[record.offset] <= items
 
     def _is_known_conflict(self, events: LogEvents, row: int, tenant_key: int) -> bool:
         event_key = stored_key(self._connection.dialect.name, events.keys[row].tobytes())

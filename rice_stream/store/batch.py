@@ -134,6 +134,10 @@ class Batch:
     received_at_us: int
     ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(source format, reason) -> items that are no requests to a model: only counted."""
+    records_taken: int = 0
+    """Records of the log with at least one event."""
+    records_refused: int = 0
+    """Records of the log with refused items and no event."""
     rungs: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(factor, rung of its ladder) -> records that rest on it, repeats of earlier batches included: only counted."""
 

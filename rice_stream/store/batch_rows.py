@@ -7,13 +7,18 @@ from rice_stream.store.batch import Batch, Conflict, PartitionProgress
 
 def quarantine_rows(batch: Batch) -> list[dict[str, Any]]:
     """Rows of `quarantine` for the batch's refused items, in key order: two workers that hold the same ones cannot deadlock."""
+    digests: dict[int, bytes] = {}
+    """By identity of the record's value: hashed once a record, however many of its items were refused."""
+    for refused_item in batch.refused:
+        if id(refused_item.record.value) not in digests:
+            digests[id(refused_item.record.value)] = refused_item.digest
     rows = [
         {
             "topic": refused_item.record.topic,
             "partition": refused_item.record.partition,
             "offset": refused_item.record.offset,
             "item": refused_item.item,
-            "digest": refused_item.digest,
+            "digest": digests[id(refused_item.record.value)],
             "reason": refused_item.reason,
             "detail": refused_item.detail,
             "payload": refused_item.payload,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rice_stream.events.refused_items import count_items
 from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records, Repeats, totals_of
@@ -155,7 +156,7 @@ def _summary(
         recorded=int(recorded.sum()),
         duplicates=int(duplicates.sum()),
         conflicts=int(conflicting.sum()),
-        quarantined=len(batch.refused),
+        quarantined=count_items(batch.refused),
         tenants=frozenset(tenants.tolist()),
         sums=dict(zip(MEASURES, added.sums.sum(axis=0).tolist(), strict=True)),
     )

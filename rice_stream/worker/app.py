@@ -100,7 +100,7 @@ class Worker:
             pipeline,
             self._telemetry,
             limit=RefusalLimit(
-                ratio_max=settings.quarantine_ratio_max, events_min=settings.quarantine_ratio_events_min
+                ratio_max=settings.quarantine_ratio_max, records_min=settings.quarantine_ratio_events_min
             ),
             times=BatchTimes(settings.batch_wait_s, settings.store_retry_s),
             on_commit=self._committed,

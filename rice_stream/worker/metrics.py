@@ -4,7 +4,6 @@ Counters count what was committed, so that their sums can be compared with the s
 has no bound.
 """
 
-from collections import Counter as Tally
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -129,8 +128,8 @@ class Metrics:
         }
         for outcome, count in outcomes.items():
             self.events.labels(outcome).inc(count)
-        for refused, count in Tally((r.source_format, r.reason) for r in batch.refused).items():
-            self.quarantined.labels(*refused).inc(count)
+        for refused in batch.refused:
+            self.quarantined.labels(refused.source_format, refused.reason).inc(refused.items)
         for ignored, count in batch.ignored.items():
             self.ignored.labels(*ignored).inc(count)
         for rung, count in batch.rungs.items():

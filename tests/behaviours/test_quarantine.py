@@ -1,17 +1,21 @@
 """The quarantine: nothing refused is lost, and nothing taken up again is counted twice."""
 
+import hashlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rice_stream.errors import UsageError
+from rice_stream.events import records as records_module
 from rice_stream.events.records import RawRecord, Refused
 from rice_stream.pipeline.quarantine_replay import Fetch, parse_patches, replay
+from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.proof.verification import verify
 from rice_stream.reports import quarantine
 from rice_stream.store.quarantine import Choice, drop
 from rice_stream.store.retention import drop_records_before
-from tests.support.fakes import NOON_US, value_of
+from tests.support.fakes import NOON_US, chunk_of, value_of
 from tests.support.reports_store import NOON, Store, at, picked
 
 EVERYTHING = Choice()
@@ -201,6 +205,110 @@ class TestQuarantine:
         assert len(answer["rows"]) == 551
         verdict = verify(store.engine)
         assert (verdict["ok"], verdict["records"], verdict["gaps"]) == (True, 550, [])
+
+    def test_a_record_of_bad_items_between_good_ones_stops_nothing_and_is_bounded(self, store: Store) -> None:
+        """A thousand refused items in one record: the good records are stored, 100 rows are held and one for 900 more."""
+        good = [at("2026-11-22T11:00:00Z", event_id=f"e{n}") for n in range(4)]
+        values = [*good[:2], [0] * 1_000, *good[2:]]
+        batch = store.pipeline.prepare([chunk_of(values)], NOON_US)
+        RefusalLimit(ratio_max=0.5, records_min=1).check(batch)
+        result = store.pipeline.commit(batch)
+        assert (result.recorded, result.quarantined) == (4, 1_000)
+        assert len(store.rows("SELECT * FROM prompt_record")) == 4
+        assert store.rows("SELECT events, quarantined FROM kafka_progress") == [{"events": 4, "quarantined": 1_000}]
+        rows = store.rows('SELECT "offset", item, reason, detail FROM quarantine ORDER BY item')
+        assert [row["item"] for row in rows] == list(range(101))
+        assert {(row["offset"], row["reason"]) for row in rows[:100]} == {(2, "not_an_object")}
+        assert tuple(rows[100].values()) == (
+            2,
+            100,
+            "further_items",
+            "900 more of the record's items were refused, from item 100 on",
+        )
+        again = store.pipeline.process([chunk_of(values)], NOON_US)
+        assert (again.recorded, again.duplicates, again.quarantined) == (0, 4, 1_000)
+        assert store.rows("SELECT COUNT(*) AS n FROM quarantine") == [{"n": 101}]
+        assert verify(store.engine)["ok"]
+
+    def test_a_record_is_hashed_once_however_many_of_its_items_are_refused(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So a record costs what its size is, not its size times its items."""
+        hashed: list[int] = []
+
+        def counting(value: bytes, **options: Any) -> Any:
+            hashed.append(len(value))
+            return hashlib.blake2b(value, **options)
+
+        monkeypatch.setattr(records_module, "hashlib", SimpleNamespace(blake2b=counting))
+        values = [value_of([0] * 10_000), value_of([None] * 300), b"}", b"{"]
+        store.add(*values)
+        assert sorted(hashed) == sorted(map(len, values))
+
+    def test_items_that_were_refused_for_retention_are_bounded_too(self, store: Store) -> None:
+        """150 old events and 50 bad items in one record: 100 rows in the order of the record, and one for 100 more."""
+        store.add(at("2026-08-01T11:00:00Z", event_id="first"))
+        drop_records_before(store.engine, NOON)
+        old = [at("2026-08-01T11:00:00Z", event_id=f"e{n}") for n in range(150)]
+        assert store.add([*old[:60], *[0] * 50, *old[60:], at("2026-11-22T11:00:00Z")]).quarantined == 200
+        rows = store.rows("SELECT item, reason, detail FROM quarantine ORDER BY item")
+        assert [row["item"] for row in rows] == list(range(101))
+        assert {row["reason"] for row in rows[:60]} == {"older_than_retention"}
+        assert {row["reason"] for row in rows[60:100]} == {"not_an_object"}
+        assert (rows[100]["reason"], rows[100]["detail"][:8]) == ("further_items", "100 more")
+        assert verify(store.engine)["ok"]
+
+    def test_the_row_for_further_items_is_taken_up_from_the_record_on_kafka(self, store: Store) -> None:
+        """Not lost by replaying the others, held while the record is gone or items are wrong, settled by the last one."""
+        wrong = [at("2026-11-22T11:00:00Z", event_id=f"e{n}", tenant_id=...) for n in range(230)]
+        good = [at("2026-11-22T11:00:00Z", event_id=f"e{n}") for n in range(230, 233)]
+        record = value_of([*wrong, *good, 17])
+        assert store.add(record).quarantined == 231
+
+        def fetch(topic: str, partition: int, offset: int) -> RawRecord:
+            return RawRecord(topic, partition, offset, record)
+
+        assert outcome(replayed(store, Choice(reason="missing_field"), tenant_id="acme"))["recorded"] == 100
+        held = quarantine.quarantined(store.engine, EVERYTHING)
+        assert held["by_reason"] == {"further_items": 1}
+        for _ in range(2):
+            gone = replayed(store, tenant_id="acme")
+            assert outcome(gone)["held"] == 1
+            assert gone["rows"][0]["detail"] == (
+                "131 more of the record's items were refused, from item 100 on (the record is no longer on Kafka)"
+            )
+        unchanged = replayed(store, fetch=fetch)
+        assert outcome(unchanged) == {"replayed": 0, "held": 1, "recorded": 0, "duplicates": 3, "conflicts": 0}
+        assert unchanged["rows"][0]["detail"].startswith("131 more of")
+        patched = replayed(store, fetch=fetch, tenant_id="acme")
+        assert outcome(patched) == {"replayed": 0, "held": 1, "recorded": 130, "duplicates": 0, "conflicts": 0}
+        assert (patched["rows"][0]["reason"], patched["rows"][0]["detail"][:9]) == ("further_items", "1 more of")
+        assert len(store.rows("SELECT * FROM prompt_record")) == 233
+        assert len(drop(store.engine, EVERYTHING, LATER_US)) == 1
+        assert verify(store.engine)["ok"]
+
+    def test_further_items_that_this_version_reads_are_recorded_and_their_row_is_settled(self, store: Store) -> None:
+        """The record as a whole is taken up as if delivered again: what is counted already stays as it is."""
+        items = [at("2026-11-22T11:00:00Z", event_id=f"e{n}") for n in range(150)]
+        store.add([{**item, "tenant_id": 7} for item in items[:140]] + items[140:])
+        record = value_of(items)
+        digest = Refused(RawRecord("", 0, 0, record), 0, "", "", "").digest
+        store.execute("UPDATE quarantine SET digest = :digest", digest=digest)
+
+        def fetch(topic: str, partition: int, offset: int) -> RawRecord:
+            return RawRecord(topic, partition, offset, record)
+
+        answer = replayed(store, Choice(reason="further_items"), fetch=fetch)
+        assert outcome(answer) == {"replayed": 1, "held": 0, "recorded": 140, "duplicates": 10, "conflicts": 0}
+        assert outcome(replayed(store, fetch=fetch)) == {
+            "replayed": 100,
+            "held": 0,
+            "recorded": 0,
+            "duplicates": 100,
+            "conflicts": 0,
+        }
+        assert len(store.rows("SELECT * FROM prompt_record")) == 150
+        assert verify(store.engine)["ok"]
 
     def test_patches_are_read_by_the_kind_of_their_field(self, store: Store) -> None:
         """Text stays text, numbers become numbers, null is null; what makes no sense is a usage error."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+from rice_stream.events.refused_items import REFUSED_PER_RECORD_MAX
 from tests.simulation.worker import START_S
 
 QUARREL = "quarrel"
@@ -32,6 +33,7 @@ class Meaning:
 
     events: tuple[dict[str, Any], ...]
     refused: tuple[int, ...]
+    """Items that have a row in quarantine."""
 
 
 class Traffic:
@@ -51,7 +53,7 @@ class Traffic:
 
     def _value(self) -> bytes | None:
         kind = self._random.choices(
-            ("one", "several", "again", "other", "poison", "lines", "tombstone"), (50, 8, 20, 6, 8, 5, 3)
+            ("one", "several", "again", "other", "poison", "lines", "tombstone", "crowd"), (50, 8, 20, 6, 8, 5, 3, 2)
         )[0]
         if kind == "again" and self._values:
             return self._random.choice(self._values)
@@ -70,6 +72,10 @@ class Traffic:
             lines = [json.dumps(events[0]), f"not JSON {self._serial}", json.dumps(events[1])]
             return self._remember("\n".join(lines).encode(), Meaning(events, (1,)))
         event = self._event()
+        if kind == "crowd":
+            bad = self._random.choice([REFUSED_PER_RECORD_MAX, REFUSED_PER_RECORD_MAX + 1, 1_500])
+            rows = range(min(bad, REFUSED_PER_RECORD_MAX + 1))  # the last of them stands for all further ones
+            return self._remember(json.dumps([*[0] * bad, event]).encode(), Meaning((event,), tuple(rows)))
         return self._remember(json.dumps(event).encode(), Meaning((event,), ()))
 
     def _remember(self, value: bytes, meaning: Meaning) -> bytes:

@@ -55,7 +55,7 @@ class Worker:
             self._intake,
             store.pipeline(faults),
             Telemetry(METRICS, Heartbeat(timeout_s=60, clock=self._loop.time)),
-            limit=RefusalLimit(ratio_max=0.9, events_min=1000),
+            limit=RefusalLimit(ratio_max=0.9, records_min=1000),
             times=BatchTimes(sizes.batch_wait_s, sizes.store_retry_s),
             on_commit=self._on_commit,
         )

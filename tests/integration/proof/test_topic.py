@@ -213,6 +213,36 @@ def test_a_refusal_that_is_not_in_quarantine_is_found(ledger: Ledger) -> None:
     assert ledger.differences() == [("quarantine", "missing", "reason", None, "not_json")]
 
 
+def test_one_row_stands_for_the_further_refused_items_of_a_record(ledger: Ledger) -> None:
+    """All are counted; a row that is gone, and a record that is gone beside it, are found all the same."""
+    ledger.send([0] * 300 + [at("2026-11-22T11:00:00Z")])
+    ledger.work()
+    found = ledger.verify()
+    assert (found["differences"], found["against_topic"]["quarantined"]) == ([], 300)
+    ledger.store.execute("DELETE FROM prompt_record")
+    assert ("prompt_record", "missing", "record", None, 1) in ledger.differences()
+    ledger.store.execute("DELETE FROM quarantine WHERE item >= 100")
+    assert ("quarantine", "missing", "reason", None, "further_items") in ledger.differences()
+
+
+def test_items_behind_one_row_that_this_version_reads_are_in_quarantine_and_not_lost(ledger: Ledger) -> None:
+    """As many as the row says: one event more has no excuse."""
+    ledger.send([at("2026-11-22T11:00:00Z", event_id=f"e{number}") for number in range(150)])
+    ledger.work()
+    ledger.store.execute("DELETE FROM prompt_record")
+    [row] = ledger.store.rows('SELECT "partition", topic FROM kafka_progress')
+    insert = (
+        'INSERT INTO quarantine (topic, "partition", "offset", item, digest, reason, detail, payload, received_at_us)'
+        " VALUES (:topic, :partition, 0, :item, x'00', :reason, '', :payload, 0)"
+    )
+    for item in range(100):
+        ledger.store.execute(insert, **row, item=item, reason="missing_field", payload="{}")
+    ledger.store.execute(insert, **row, item=100, reason="further_items", payload='{"items":49}')
+    missing = [difference for difference in ledger.differences() if difference[1] == "missing"]
+    assert missing == [("prompt_record", "missing", "record", None, 1)]
+    assert ledger.verify()["against_topic"]["quarantined"] == 149
+
+
 def test_what_nobody_has_read_yet_is_lag(ledger: Ledger) -> None:
     """Events past the last stored offset, of one partition and of one that was never read, are no difference."""
     ledger.send(at("2026-11-22T11:00:00Z"))

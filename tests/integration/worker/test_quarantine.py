@@ -32,7 +32,7 @@ def test_a_topic_full_of_garbage_stops_the_worker_with_nothing_stored_or_acked(
     assert exit_code == 1
     said = [line for line in output.splitlines() if line.startswith("rice-stream: ")]
     assert len(said) == 1
-    assert "1200 of the last 2000 events were refused" in said[0]
+    assert "1200 of the last 2000 records were refused" in said[0]
     assert "missing_field" in said[0]
     assert "RICE_QUARANTINE_RATIO_MAX" in said[0]
     assert "Traceback" not in output
@@ -58,6 +58,30 @@ def test_below_the_limit_the_worker_goes_on(deploy: Deploy, either_database: Dat
     sender.confirm()
     deployment.finish()
     assert_exact(deployment, sender.truth)
+
+
+def test_one_record_of_bad_items_stops_nobody(deploy: Deploy, either_database: Databases) -> None:
+    """2,001 bytes that hold 1,000 bad items, and a record with 100,000 of them, between a few good ones: all good ones are
+    recorded, all offsets are read, and of each bad record 100 items are held, and one row for the others."""
+    deployment = deploy(either_database, partitions=1)
+    sender, make = Sender(deployment, partitions=1), EventMaker(53)
+    bad = [b"[" + b",".join([b"0"] * count) + b"]" for count in (1_000, 100_000)]
+    for value in bad:
+        sender.send_event(make())
+        sender.send(value, refused_items=range(101))
+    sender.send_event(make())
+    sender.confirm()
+    worker = deployment.start_worker()
+    worker.until(lambda: stored_records(deployment) == 5, "all records to be stored or in quarantine")
+    worker.until(lambda: worker.metrics().get("rice_events_total{outcome=recorded}") == 3, "it to be counted")
+    held = {reason: f"rice_quarantined_total{{format=canonical,reason={reason}}}" for reason in REASONS_OF_ITEMS}
+    assert {reason: worker.metrics()[name] for reason, name in held.items()} == REASONS_OF_ITEMS
+    assert worker.metrics()["rice_events_total{outcome=quarantined}"] == 101_000
+    assert worker.stop() == 0, worker.log
+    assert_exact(deployment, sender.truth)
+
+
+REASONS_OF_ITEMS = {"not_an_object": 200, "further_items": 100_800}
 
 
 def truncated(draw: random.Random, event: Event) -> bytes:

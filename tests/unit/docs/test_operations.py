@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from rice_stream.cli import cli
 from rice_stream.cli.base import BAD_NEWS
 from rice_stream.errors import RiceError
+from rice_stream.events import records
 from rice_stream.events.formats.reading import items
 from rice_stream.worker.metrics import Metrics
 from tests.support.docs_reading import codes, first_codes, rows, section, text_of
@@ -136,7 +137,7 @@ def _reasons_in(tree: ast.Module) -> set[str]:
 def _words(node: ast.expr) -> set[str]:
     """A literal, or a constant of the formats."""
     if isinstance(node, ast.Name) and node.id.isupper():
-        value = getattr(items, node.id, None)
+        value = getattr(items, node.id, None) or getattr(records, node.id, None)
         return {value} if isinstance(value, str) else set()
     return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
 

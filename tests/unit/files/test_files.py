@@ -185,7 +185,7 @@ class Ingestion:
 
         pipeline.prepare = counted  # type: ignore[method-assign,assignment]
         counts = FileCounts()
-        limit = RefusalLimit(ratio_max=ratio_max, events_min=10)
+        limit = RefusalLimit(ratio_max=ratio_max, records_min=10)
         try:
             with open_file(self.path) as file:
                 steps = ingest_file(FileProgressStore(self.engine), pipeline, file, counts, limit)

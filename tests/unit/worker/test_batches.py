@@ -23,7 +23,7 @@ from tests.simulation.clock import VirtualExecutor, VirtualLoop, VirtualTime
 from tests.support.fakes import NOON_US, chunk_of, event
 
 METRICS = Metrics()
-NO_LIMIT = RefusalLimit(ratio_max=1.0, events_min=1_000_000)
+NO_LIMIT = RefusalLimit(ratio_max=1.0, records_min=1_000_000)
 
 
 class ScriptedPipeline:
@@ -43,7 +43,17 @@ class ScriptedPipeline:
         progress = [SimpleNamespace(events=len(chunk.records)) for chunk in chunks]
         records = SimpleNamespace(columns=dict[str, list[int]](basis_flags=[]))
         return cast(
-            Batch, SimpleNamespace(name=name, refused=[], ignored={}, rungs={}, progress=progress, records=records)
+            Batch,
+            SimpleNamespace(
+                name=name,
+                refused=[],
+                ignored={},
+                rungs={},
+                progress=progress,
+                records=records,
+                records_taken=sum(len(chunk.records) for chunk in chunks),
+                records_refused=0,
+            ),
         )
 
     def commit(self, batch: Any) -> CommitResult:
@@ -191,14 +201,12 @@ def _unavailable() -> CommitResult:
 
 
 def test_a_batch_over_the_limit_is_neither_stored_nor_acknowledged() -> None:
-    bench = Bench(limit=RefusalLimit(ratio_max=0.5, events_min=1))
+    bench = Bench(limit=RefusalLimit(ratio_max=0.5, records_min=1))
     prepare = bench.pipeline.prepare
 
     def refuse(chunks: Sequence[Chunk], received_at_us: int) -> Any:
         batch = prepare(chunks, received_at_us)
-        batch.refused = [SimpleNamespace(reason="not_json", detail="d", source_format="canonical")] * (
-            9 if batch.name == "b" else 0
-        )
+        batch.records_refused = 9 if batch.name == "b" else 0
         return batch
 
     bench.pipeline.prepare = refuse
