@@ -30,8 +30,16 @@ def load_reference(overlay_dir: Path | None = None) -> Reference:
     Raises ReferenceDataError naming file, row and column for anything that is not allowed, and for an overlay folder
     that is missing or holds a CSV file that is no table.
     """
-    overlay = [] if overlay_dir is None else [_read_overlay(overlay_dir)]
-    tables = merge_layers([*_shipped_layers(), *overlay])
+    return _shipped() if overlay_dir is None else _load([*_shipped_layers(), _read_overlay(overlay_dir)])
+
+
+@cache
+def _shipped() -> Reference:
+    return _load(_shipped_layers())
+
+
+def _load(layers: Sequence[dict[str, list[Row]]]) -> Reference:
+    tables = merge_layers(layers)
     check_tables(tables)
     return Reference(tables, version_of(tables))
 

@@ -4,7 +4,7 @@ The records are never read, so the answer takes the same time however many promp
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -19,16 +19,6 @@ from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.store import budget_store, schema
 from rice_stream.store.consumption import consumed_in
 from rice_stream.store.engine import Connection, Engine, reading
-
-MEASURES = (
-    "prompts",
-    "input_tokens",
-    "output_tokens",
-    "facility_energy_uwh",
-    "carbon_low_ugco2e",
-    "carbon_mid_ugco2e",
-    "carbon_high_ugco2e",
-)
 
 _RESOLVED = ("model_resolved", "model_rung", "region_resolved", "region_rung")
 _UNKNOWN_MODELS = "(unknown models)"
@@ -51,7 +41,7 @@ class Sums:
     def of(cls, parts: Iterable["Sums"]) -> "Sums":
         """The sum of several sums."""
         added = list(parts)
-        return cls(*(sum(getattr(sums, name) for sums in added) for name in MEASURES))
+        return cls(*(sum(getattr(sums, name) for sums in added) for name in SHOWN))
 
     @property
     def facility_energy_wh(self) -> float:
@@ -66,6 +56,10 @@ class Sums:
             "mid": self.carbon_mid_ugco2e / MICRO,
             "high": self.carbon_high_ugco2e / MICRO,
         }
+
+
+SHOWN = tuple(field.name for field in fields(Sums))
+"""The measures of a dashboard's sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +157,7 @@ def read_versions(engine: Engine) -> tuple[str, str]:
 def _tenants(connection: Connection) -> tuple[Named, ...]:
     table, tenant = schema.tenant_day_total, schema.tenant
     query = (
-        select(tenant.c.tenant_id, *(func.sum(table.c[name]) for name in MEASURES))
+        select(tenant.c.tenant_id, *(func.sum(table.c[name]) for name in SHOWN))
         .join(tenant, tenant.c.tenant_key == table.c.tenant_key)
         .group_by(tenant.c.tenant_id)
     )
@@ -176,7 +170,7 @@ def _models_and_regions(connection: Connection) -> tuple[tuple[Named, ...], tupl
     models: list[tuple[str, Sums]] = []
     regions: list[tuple[str, Sums]] = []
     assumed_prompts = 0
-    for (model, model_rung, region, region_rung), amounts in resolved_sums(connection, _RESOLVED, MEASURES):
+    for (model, model_rung, region, region_rung), amounts in resolved_sums(connection, _RESOLVED, SHOWN):
         sums, known = Sums(*amounts), model_rung in KNOWN_MODEL_RUNGS
         models.append((model if known else _UNKNOWN_MODELS, sums))
         regions.append((region, sums))

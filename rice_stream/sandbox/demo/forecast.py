@@ -15,7 +15,7 @@ from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.sandbox.demo.options import DemoOptions
 from rice_stream.sandbox.demo.traffic import demo_traffic
 
-MEASURES = ("carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
+FORECAST = ("carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def forecast(pipeline: Pipeline, options: DemoOptions, now: datetime, horizon_s:
     chosen = [by_id[batch.records.event_ids[row].decode()] for row in order.tolist()]
     return TrafficForecast(
         ended_s=columns["ended_at_us"][order] / 1e6 - now.timestamp(),
-        amounts={measure: columns[measure][order] for measure in MEASURES},
+        amounts={measure: columns[measure][order] for measure in FORECAST},
         tenants=np.array([event["tenant_id"] for event in chosen]),
         teams=np.array([event["team_id"] for event in chosen]),
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rice_stream.sandbox.demo.budgets import PLAN, demo_budgets
-from rice_stream.sandbox.demo.forecast import MEASURES, TrafficForecast
+from rice_stream.sandbox.demo.forecast import FORECAST, TrafficForecast
 from rice_stream.sandbox.demo.options import DemoOptions
 from rice_stream.sandbox.demo.traffic import demo_traffic
 
@@ -19,7 +19,7 @@ def steady(weights: dict[str, int], ugco2e_per_event: int = 1_000_000) -> Traffi
     ended_s = np.repeat(np.arange(1, 401) / 10, len(weights))
     tenants = np.tile(np.array([*weights]), 400)
     carbon = np.tile(np.array([weight * ugco2e_per_event for weight in weights.values()], dtype=np.int64), 400)
-    amounts = dict(zip(MEASURES, (carbon, 10 * carbon, carbon // 2), strict=True))
+    amounts = dict(zip(FORECAST, (carbon, 10 * carbon, carbon // 2), strict=True))
     teams = np.where(np.arange(len(ended_s)) % 3 == 2, "b", "a")
     return TrafficForecast(ended_s, amounts, tenants, teams)
 
@@ -81,7 +81,7 @@ def test_fewer_tenants_and_tenants_without_emissions_still_give_budgets() -> Non
     assert [budget.tenant_id for budget in demo_budgets(steady({"only": 1}), 30.0)] == ["only"]
     assert demo_budgets(steady({"only": 0}), 30.0)[0].limit == 1
     nothing = TrafficForecast(
-        np.empty(0), {m: np.empty(0, np.int64) for m in MEASURES}, np.empty(0, "U1"), np.empty(0, "U1")
+        np.empty(0), {m: np.empty(0, np.int64) for m in FORECAST}, np.empty(0, "U1"), np.empty(0, "U1")
     )
     assert demo_budgets(nothing, 30.0) == []
     assert nothing.consumed("carbon_mid_ugco2e", 5.0, tenant="only") == 0
