@@ -25,6 +25,8 @@ budget = Table(
     UniqueConstraint("tenant_id", "name"),
     CheckConstraint("unit IN ('gco2e', 'kwh')", name="unit"),
     CheckConstraint("limit_amount > 0", name="limit_amount"),
+    # An id stands for one budget for ever, as on PostgreSQL: alerts of a budget that is gone keep theirs.
+    sqlite_autoincrement=True,
 )
 
 budget_state = Table(

@@ -1,5 +1,6 @@
 """Budgets are set, shown, announced and removed by the same functions for the command line, the API and the worker."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -119,6 +120,17 @@ class TestBudgetsAndAlerts:
         assert Judge(store.engine).judge_all(NOON).changes == 0
         assert latest_alerts(store.engine) == []
         assert store.rows("SELECT budget_id FROM budget_state WHERE budget_id NOT IN (SELECT id FROM budget)") == []
+
+    def test_a_budget_never_gets_the_id_of_one_that_is_gone(self, store: Store) -> None:
+        """Both cross the same thresholds in the same period: all alerts are kept, each by an identity of its own."""
+        store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
+        for name in ("first", "second", "second"):
+            set_budgets(store.engine, [budget(name)], NOON_US)
+            assert Judge(store.engine).judge_all(NOON).changes == 3
+            remove_budget(store.engine, "acme", name)
+        alerts = store.rows("SELECT DISTINCT id, budget, budget_id FROM alert")
+        assert Counter(row["budget"] for row in alerts) == {"first": 3, "second": 6}
+        assert len({row["budget_id"] for row in alerts}) == 3
 
 
 DAMAGES = {

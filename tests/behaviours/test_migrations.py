@@ -1,5 +1,6 @@
 """Migrations on every database: up, down, up again, and the schema is what `rice_stream.store.schema` says."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -9,14 +10,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from rice_stream.budgets.parsing import parse_budget
 from rice_stream.errors import UsageError
 from rice_stream.store import schema
-from rice_stream.store.engine import open_engine
+from rice_stream.store.budget_store import save_budget
+from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.migrate import alembic_config, migrate
 from rice_stream.store.revisions import current_revision, head_revision
 from rice_stream.store.watching import watch_user
-from tests.support.databases import Databases
-from tests.support.fakes import chunk_of, event
+from tests.support.databases import Databases, SqliteDatabases
+from tests.support.fakes import NOON_US, chunk_of, event
 from tests.support.store_checks import TABLES, assert_exact, rows_in, stored_totals
 from tests.support.store_running import store
 
@@ -166,6 +169,16 @@ class TestMigrations:
         store(empty, chunk_of([event()]))
         command.check(alembic_config(empty))
 
+    def test_states_without_a_budget_go_and_the_others_stay(self, empty: Engine) -> None:
+        migrate(empty, "0004")
+        add_budgets(empty, (3, "kept", 2, 2), (7, "removed", 1, 1))
+        execute(empty, "DELETE FROM budget WHERE id = 7")
+        migrate(empty)
+        assert ids_and_sequences(empty) == {"kept": (3, 2)}
+        assert {row["budget_id"] for row in rows_in(empty)("alert")} == {3, 7}
+        migrate(empty, "0004")
+        assert ids_and_sequences(empty) == {"kept": (3, 2)}
+
 
 def test_views_of_others_outlive_a_step_that_makes_a_table_again(
     sqlite: Databases, monkeypatch: pytest.MonkeyPatch
@@ -192,3 +205,64 @@ def test_views_of_others_outlive_a_step_that_makes_a_table_again(
         assert connection.execute(text("SELECT tenant_id FROM theirs")).all() == []
         assert connection.execute(text("SELECT name FROM of_budgets")).all() == []
     engine.dispose()
+
+
+def test_budgets_that_had_the_id_of_another_on_sqlite_get_one_of_their_own(sqlite: SqliteDatabases) -> None:
+    """Named otherwise, or made again by the same name; ids that only alerts remember are not given out either."""
+    engine = open_engine(sqlite.empty())
+    migrate(engine, "0004")
+    add_budgets(engine, (1, "first", 3, 3), (2, "again", 9, 9), (3, "own", 2, 2), (8, "last", 1, 1))
+    execute(
+        engine,
+        "DELETE FROM budget WHERE name IN ('first', 'again', 'last')",
+        "DELETE FROM budget_state WHERE budget_id <> 3",
+    )
+    add_budgets(engine, (1, "second", 3, 0), (2, "again", 4, 0), (4, "odd", None, 0))
+    migrate(engine)
+    assert ids_and_sequences(engine) == {"own": (3, 2), "odd": (4, None), "second": (9, 3), "again": (10, 4)}
+    execute(engine, "DELETE FROM budget WHERE id >= 4")
+    wanted = parse_budget({"name": "new", "tenant_id": "acme", "limit_gco2e": 5, "period": "day"})
+    with writing(engine) as connection:
+        save_budget(connection, wanted, NOON_US)
+    assert ids_and_sequences(engine)["new"] == (11, None)
+    engine.dispose()
+
+
+def execute(engine: Engine, *statements: str) -> None:
+    """Change something behind everybody's back."""
+    with writing(engine) as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def add_budgets(engine: Engine, *budgets: tuple[int, str, int | None, int]) -> None:
+    """Budgets as (id, name, sequence of the state, count of alerts); without a sequence there is no JSON in the state."""
+    for budget_id, name, sequence, alerts in budgets:
+        state = "odd" if sequence is None else json.dumps({"sequence": sequence})
+        with writing(engine) as connection:
+            values = {"id": budget_id, "name": name, "state": state}
+            connection.execute(
+                text(
+                    "INSERT INTO budget (id, tenant_id, name, limit_amount, unit, period, time_zone, thresholds, estimate,"
+                    " hysteresis, updated_at_us) VALUES (:id, 'acme', :name, 5, 'kwh', 'day', 'UTC', '[1.0]', 'mid', 0, 0)"
+                ),
+                values,
+            )
+            connection.execute(text("INSERT INTO budget_state VALUES (:id, :state)"), values)
+            for number in range(1, alerts + 1):
+                connection.execute(
+                    text(
+                        "INSERT INTO alert VALUES (:alert, 'acme', :id, :name, 0, 1.0, 'exceeded', :number, 0, NULL, '{}')"
+                    ),
+                    {**values, "alert": f"{name}-{number}", "number": number},
+                )
+
+
+def ids_and_sequences(engine: Engine) -> dict[str, tuple[int, int | None]]:
+    """Of every budget, by name: its id, and the sequence in the state of that id."""
+    states = {row["budget_id"]: row["state"] for row in rows_in(engine)("budget_state")}
+    found = {}
+    for row in rows_in(engine)("budget"):
+        state = states.get(row["id"], "odd")
+        found[row["name"]] = (row["id"], None if state == "odd" else json.loads(state)["sequence"])
+    return found
