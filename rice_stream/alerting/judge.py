@@ -1,27 +1,33 @@
-"""Judging budgets against the committed totals: one transaction a budget, its state and its alerts together.
+"""Judging budgets against the committed totals: a budget's state and its alerts change in one transaction.
 
 Alerts are a function of committed totals only, so a crash between a batch and its judgement loses nothing: the next
 sweep, of this worker or another, judges the same totals.
 """
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
+from rice_stream.budgets.periods import Period
 from rice_stream.budgets.rules import due_periods, judge
-from rice_stream.budgets.states import BudgetState, Transition
+from rice_stream.budgets.states import BudgetState, Consumed, Transition
+from rice_stream.errors import RiceError
 from rice_stream.instants import datetime_of, epoch_us
 from rice_stream.store import budget_store
 from rice_stream.store.budget_store import UnreadableBudget
-from rice_stream.store.consumption import consumed_in
+from rice_stream.store.consumption import consumed_in_each
 from rice_stream.store.engine import Connection, Engine, reading, writing
 
 SOURCE = "/rice-stream"
 LATENESS = timedelta(days=2)
 """How long after its end a period is still judged, for events that arrive late."""
+_CHANGES_AT_ONCE = 500
+"""Budgets that change in one transaction: at the end of a month all do, and one by one they would take a minute."""
+_NOT_JUDGED = (RiceError, ValueError, TypeError, ArithmeticError)
+"""What a stored definition or state that makes no sense runs into; a database that fails is none of them."""
 
 
 class Judgement(NamedTuple):
@@ -43,38 +49,81 @@ class Judge:
         # Most judgements change nothing: look first without a lock, and lock only what is about to change.
         with reading(self._engine) as connection:
             stored = budget_store.load_budgets(connection, tenant_keys=tenant_keys)
-            about_to_change = [
-                budget for budget, state in stored.readable if _judged(connection, budget, state, now)[0] != state
-            ]
-        changes = sum(self._change(budget.budget_id, now) for budget in about_to_change if budget.budget_id is not None)
-        return Judgement(changes, stored.unreadable)
+            verdicts, unjudged = _judged(connection, stored.readable, now)
+        changing = [verdict.budget_id for verdict in verdicts if verdict.state != verdict.before]
+        changes = sum(
+            self._change(changing[first : first + _CHANGES_AT_ONCE], now)
+            for first in range(0, len(changing), _CHANGES_AT_ONCE)
+        )
+        return Judgement(changes, [*stored.unreadable, *unjudged])
 
-    def _change(self, budget_id: int, now: datetime) -> int:
+    def _change(self, budget_ids: Sequence[int], now: datetime) -> int:
         with writing(self._engine) as connection:
-            # Read again under the lock: it may have been changed or removed since it was looked at.
-            locked = budget_store.lock_budget(connection, budget_id)
-            if locked is None:
-                return 0
-            budget, state = locked
-            new, transitions = _judged(connection, budget, state, now)
-            if new != state:
-                budget_store.save_state(connection, budget_id, new)
-            watermark_us = budget_store.watermark_us(connection, budget.tenant_id) if transitions else None
-            budget_store.add_alerts(connection, [_alert_row(budget, t, watermark_us, now) for t in transitions])
-        for transition in transitions:
+            # Read again under the lock: they may have been changed or removed since they were looked at.
+            verdicts, _ = _judged(connection, budget_store.lock_budgets(connection, budget_ids), now)
+            changed = {verdict.budget_id: verdict.state for verdict in verdicts if verdict.state != verdict.before}
+            budget_store.save_states(connection, changed)
+            announced = [(verdict.budget, each) for verdict in verdicts for each in verdict.transitions]
+            watermarks = budget_store.watermarks_us(connection, {budget.tenant_id for budget, _ in announced})
+            rows = [_alert_row(budget, each, watermarks.get(budget.tenant_id), now) for budget, each in announced]
+            budget_store.add_alerts(connection, rows)
+        for budget, transition in announced:
             self._on_transition(budget, transition)
-        return len(transitions)
+        return len(announced)
+
+
+class _Verdict(NamedTuple):
+    """A budget judged: its state before and now, and what is to be announced."""
+
+    budget_id: int
+    budget: Budget
+    before: BudgetState
+    state: BudgetState
+    transitions: list[Transition]
 
 
 def _judged(
-    connection: Connection, budget: Budget, state: BudgetState, now: datetime
-) -> tuple[BudgetState, list[Transition]]:
+    connection: Connection, budgets: Sequence[tuple[Budget, BudgetState]], now: datetime
+) -> tuple[list[_Verdict], list[UnreadableBudget]]:
+    """All of them, with what they consumed asked for together; one whose judgement fails does not touch the others."""
+    due: list[tuple[Budget, BudgetState, list[Period]]] = []
+    unjudged: list[UnreadableBudget] = []
+    for budget, state in budgets:
+        try:
+            due.append((budget, state, due_periods(budget, state, now, lateness=LATENESS)))
+        except _NOT_JUDGED as error:
+            unjudged.append(_unjudged(budget, error))
+    consumed = iter(consumed_in_each(connection, [(budget, each) for budget, _, periods in due for each in periods]))
+    verdicts: list[_Verdict] = []
+    for budget, before, periods in due:
+        amounts = [(period, next(consumed)) for period in periods]
+        try:
+            verdicts.append(_verdict(budget, before, amounts, now))
+        except _NOT_JUDGED as error:
+            unjudged.append(_unjudged(budget, error))
+    return verdicts, unjudged
+
+
+def _verdict(
+    budget: Budget, before: BudgetState, amounts: Sequence[tuple[Period, Consumed]], now: datetime
+) -> _Verdict:
+    state = before
     transitions: list[Transition] = []
-    for period in due_periods(budget, state, now, lateness=LATENESS):
-        consumed = consumed_in(connection, budget, period)
+    for period, consumed in amounts:
         state, changes = judge(budget, state, consumed, period, now)
         transitions += changes
-    return state, transitions
+    return _Verdict(_id_of(budget), budget, before, state, transitions)
+
+
+def _unjudged(budget: Budget, error: Exception) -> UnreadableBudget:
+    problem = f"it cannot be judged ({type(error).__name__}: {error}); set the budget again, or remove it"
+    return UnreadableBudget(_id_of(budget), budget.tenant_id, budget.name, problem)
+
+
+def _id_of(budget: Budget) -> int:
+    if budget.budget_id is None:
+        raise ValueError(f"budget {budget.name!r} is not stored")
+    return budget.budget_id
 
 
 def _alert_row(budget: Budget, transition: Transition, watermark_us: int | None, now: datetime) -> dict[str, Any]:

@@ -74,7 +74,8 @@ class Budget:
 
     def reached(self, threshold: float, amount: int) -> bool:
         """Whether `amount` (micro-units) is at or over `threshold`, without rounding: exactly at it counts."""
-        return amount >= exact(threshold) * self.limit
+        ratio = exact(threshold)
+        return amount * ratio.denominator >= ratio.numerator * self.limit
 
     def released(self, threshold: float, amount: int) -> bool:
         """Whether `amount` (micro-units) is below the threshold by more than the hysteresis, without rounding."""

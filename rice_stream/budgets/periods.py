@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from rice_stream.budgets.definition import Budget, PeriodName
 from rice_stream.instants import day_start, in_utc, zone
@@ -44,13 +45,19 @@ def period_at(budget: Budget, now: datetime) -> Period:
     if budget.window is not None:
         minute = now.replace(second=0, microsecond=0)
         return Period(minute - budget.window, minute + MINUTE, calendar=False)
-    place = zone(budget.time_zone)
-    first = _first_day(budget.period, now.astimezone(place).date())
-    start, first_after = day_start(first, place), _first_day_after(budget.period, first)
+    return _calendar_period(budget.period, budget.time_zone, now)
+
+
+@lru_cache(maxsize=4096)
+def _calendar_period(name: PeriodName, time_zone: str, now: datetime) -> Period:
+    """Kept for a while: when thousands of budgets are judged at one instant, they have few different periods."""
+    place = zone(time_zone)
+    first = _first_day(name, now.astimezone(place).date())
+    start, first_after = day_start(first, place), _first_day_after(name, first)
     end = day_start(first_after, place)
     # Where clocks are set back across midnight, the old date shows for a second time: that hour belongs to the new day.
     while end <= now:
-        start, first_after = end, _first_day_after(budget.period, first_after)
+        start, first_after = end, _first_day_after(name, first_after)
         end = day_start(first_after, place)
     return Period(start, end, calendar=True)
 

@@ -8,7 +8,14 @@ from rice_stream.instants import SECOND_US
 from rice_stream.quantities import MEASURES
 from rice_stream.store.totals_tables import TotalsTable
 
-_WATCHED = "EXISTS (SELECT 1 FROM watched_user w WHERE w.tenant_key = r.tenant_key AND w.user_key = r.user_key)"
+_WATCHED = (
+    "EXISTS (SELECT 1 FROM watched_user w WHERE w.filled AND w.tenant_key = r.tenant_key AND w.user_key = r.user_key)"
+)
+# While the past of a user is still being added up, nobody reads what is there of their totals.
+_COMPLETE = (
+    "NOT EXISTS (SELECT 1 FROM watched_user w WHERE NOT w.filled AND w.tenant_key = {table}.tenant_key"
+    " AND w.user_key = {table}.user_key)"
+)
 
 STORED_ONLY, RECORDS_ONLY = "extra", "missing"
 
@@ -23,6 +30,7 @@ def recount_sql(table: TotalsTable) -> str:
     keys = ", ".join(table.key_columns)
     recounted_keys = ", ".join(_recounted_key(table, name) for name in table.key_columns)
     watched = f" AND {_WATCHED}" if table.watched_only else ""
+    complete = f" AND {_COMPLETE.format(table=table.name)}" if table.watched_only else ""
     # The same types on both sides: PostgreSQL then sees one set of rows, which it can add up in parallel.
     recounted = ", ".join(f"-CAST({_of_record(measure)} AS BIGINT)" for measure in MEASURES)
     differences = ", ".join(f"SUM({measure}) AS {measure}" for measure in MEASURES)
@@ -32,7 +40,7 @@ def recount_sql(table: TotalsTable) -> str:
 WITH compared AS (
   SELECT {keys}, 1 AS stored, {", ".join(MEASURES)}
   FROM {table.name}
-  WHERE tenant_key >= :tenant_low AND tenant_key < :tenant_high AND {table.start} >= :low_s AND {table.start} < :high_s
+  WHERE tenant_key >= :tenant_low AND tenant_key < :tenant_high AND {table.start} >= :low_s AND {table.start} < :high_s{complete}
   UNION ALL
   SELECT {recounted_keys}, 0, {recounted}
   FROM prompt_record r

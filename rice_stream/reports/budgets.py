@@ -6,14 +6,14 @@ from typing import Any
 
 from rice_stream.budgets.announcement import budget_status
 from rice_stream.budgets.definition import Budget
-from rice_stream.budgets.periods import period_at
+from rice_stream.budgets.periods import Period, period_at
 from rice_stream.budgets.rules import judge
-from rice_stream.budgets.states import BudgetState
+from rice_stream.budgets.states import BudgetState, Consumed
 from rice_stream.errors import UsageError
 from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.store.budget_store import load_budgets
-from rice_stream.store.consumption import consumed_in
-from rice_stream.store.engine import Connection, Engine, reading
+from rice_stream.store.consumption import consumed_in_each
+from rice_stream.store.engine import Engine, reading
 
 BudgetName = tuple[str, str]
 """Tenant and name: what identifies a budget."""
@@ -25,17 +25,22 @@ UNREADABLE = "unreadable"
 def budget_statuses(
     engine: Engine, now: datetime, *, tenant: str | None = None, only: Collection[BudgetName] | None = None
 ) -> list[dict[str, Any]]:
-    """All budgets, or those of a tenant or of some names, by tenant and name: each as `status_at` describes it.
+    """All budgets, or those of a tenant or of some names, by tenant and name.
+
+    Each is `announcement.budget_status` of the period that `now` lies in, with that period's bounds (RFC 3339), judged
+    on the totals of this moment, whether or not a worker has done so already.
 
     After them those that cannot be read: `state` is "unreadable", and `problem` says why and what to do.
     """
     with reading(engine) as connection:
         stored = load_budgets(connection, tenant_id=tenant)
-        rows = [
-            status_at(connection, budget, state, now)
+        chosen = [
+            (budget, state, period_at(budget, now))
             for budget, state in stored.readable
             if only is None or (budget.tenant_id, budget.name) in only
         ]
+        consumed = consumed_in_each(connection, [(budget, period) for budget, _, period in chosen])
+    rows = [_status(*each, amounts, now) for each, amounts in zip(chosen, consumed, strict=True)]
     return rows + [
         {"name": bad.name, "tenant_id": bad.tenant_id, "state": UNREADABLE, "problem": bad.problem}
         for bad in stored.unreadable
@@ -60,13 +65,7 @@ def named_budget_status(engine: Engine, name: str, tenant: str | None, now: date
     return budget_statuses(engine, now, tenant=tenant, only={(owners[0], name)})[0]
 
 
-def status_at(connection: Connection, budget: Budget, state: BudgetState, now: datetime) -> dict[str, Any]:
-    """`announcement.budget_status` of the period that `now` lies in, with that period's bounds (RFC 3339).
-
-    Judged on the totals of this moment, whether or not a worker has done so already; `state` is the stored one.
-    """
-    period = period_at(budget, now)
-    consumed = consumed_in(connection, budget, period)
+def _status(budget: Budget, state: BudgetState, period: Period, consumed: Consumed, now: datetime) -> dict[str, Any]:
     judged, _ = judge(budget, state, consumed, period, now)
     return {
         **budget_status(budget, judged, consumed),

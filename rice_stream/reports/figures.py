@@ -12,12 +12,12 @@ from sqlalchemy import func, select
 from rice_stream.budgets.announcement import in_units
 from rice_stream.budgets.definition import Bound, Budget
 from rice_stream.budgets.periods import period_at
-from rice_stream.budgets.states import BudgetState, State
+from rice_stream.budgets.states import BudgetState, Consumed, State
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.store import budget_store, schema
-from rice_stream.store.consumption import consumed_in
+from rice_stream.store.consumption import consumed_in_each
 from rice_stream.store.engine import Connection, Engine, reading
 
 _RESOLVED = ("model_resolved", "model_rung", "region_resolved", "region_rung")
@@ -134,10 +134,7 @@ def read_figures(engine: Engine, now: datetime) -> Figures:
             tenants=tenants,
             models=models,
             regions=regions,
-            budgets=tuple(
-                _budget(connection, budget, state, now)
-                for budget, state in budget_store.load_budgets(connection).readable
-            ),
+            budgets=_budgets(connection, now),
             accounted=_accounted(connection),
             reasons=_reasons(connection),
             fallback_prompts=fallback_prompts,
@@ -203,8 +200,13 @@ def _reasons(connection: Connection) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(((str(reason), int(count)) for reason, count in rows), key=lambda row: (-row[1], row[0])))
 
 
-def _budget(connection: Connection, budget: Budget, state: BudgetState, now: datetime) -> BudgetFigure:
-    consumed = consumed_in(connection, budget, period_at(budget, now))
+def _budgets(connection: Connection, now: datetime) -> tuple[BudgetFigure, ...]:
+    stored = budget_store.load_budgets(connection).readable
+    consumed = consumed_in_each(connection, [(budget, period_at(budget, now)) for budget, _ in stored])
+    return tuple(_budget(*each, amounts) for each, amounts in zip(stored, consumed, strict=True))
+
+
+def _budget(budget: Budget, state: BudgetState, consumed: Consumed) -> BudgetFigure:
     amount = consumed.amount(budget)
     return BudgetFigure(
         name=budget.name,

@@ -1,8 +1,10 @@
 """Budgets, their states and their alerts in SQL; what they consumed is `consumption.py`'s."""
 
+import contextlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -12,7 +14,17 @@ from rice_stream.budgets.states import BudgetState
 from rice_stream.errors import RiceError, UsageError
 from rice_stream.instants import SECOND_US
 from rice_stream.store import schema
-from rice_stream.store.statements import insert_ignoring
+from rice_stream.store.statements import insert_ignoring, insert_replacing
+
+_DEFINING = (
+    *("id", "limit_amount", "thresholds"),
+    *("name", "tenant_id", "team_id", "project_id", "user_id", "model"),
+    *("unit", "period", "time_zone", "estimate", "hysteresis"),
+)
+_ASKED_FOR_MAX = 500
+"""Tenants that a statement names; of more than these the budgets are chosen from all."""
+_KEPT = 16_384
+"""Definitions and states that are kept as read, by what is stored: a sweep finds nearly all of them unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +57,10 @@ def load_budgets(
     if tenant_id is not None:
         query = query.where(table.c.tenant_id == tenant_id)
     if tenant_keys is not None:
-        # Chosen below: with thousands of keys in it, the statement would be compiled again each time.
         tenant = schema.tenant
         query = query.add_columns(tenant.c.tenant_key).join(tenant, tenant.c.tenant_id == table.c.tenant_id)
+        if len(tenant_keys) <= _ASKED_FOR_MAX:
+            query = query.where(tenant.c.tenant_key.in_(sorted(tenant_keys)))
     stored = StoredBudgets([], [])
     for row in connection.execute(query).mappings():
         if tenant_keys is not None and row["tenant_key"] not in tenant_keys:
@@ -59,60 +72,56 @@ def load_budgets(
     return stored
 
 
-def lock_budget(connection: Connection, budget_id: int) -> tuple[Budget, BudgetState] | None:
-    """The budget and its state as they are now; nobody else judges or changes it until the transaction ends.
+def lock_budgets(connection: Connection, budget_ids: Sequence[int]) -> list[tuple[Budget, BudgetState]]:
+    """Budgets and their states as they are now; nobody else judges or changes them until the transaction ends.
 
-    None: it is gone, or cannot be read any more. The lock is on the budget's own row, so that it also holds before there
-    is a state.
+    Those that are gone, or cannot be read any more, are left out. The locks are on the budgets' own rows, so that they
+    also hold before there is a state, and are taken in the order of the ids: two who lock several never wait for each
+    other.
     """
     table, state = schema.budget, schema.budget_state
-    row = connection.execute(select(table).where(table.c.id == budget_id).with_for_update()).mappings().one_or_none()
-    if row is None:
-        return None
-    try:
-        return _budget(row), _state(connection.scalar(select(state.c.state).where(state.c.budget_id == budget_id)))
-    except RiceError:
-        return None
+    locked = connection.execute(
+        select(table).where(table.c.id.in_(budget_ids)).order_by(table.c.id).with_for_update()
+    ).mappings()
+    rows = {row["id"]: row for row in locked}
+    query = select(state.c.budget_id, state.c.state).where(state.c.budget_id.in_(list(rows)))
+    states = {row.budget_id: row.state for row in connection.execute(query)}
+    found = []
+    for budget_id, row in rows.items():
+        with contextlib.suppress(RiceError):
+            found.append((_budget(row), _state(states.get(budget_id))))
+    return found
 
 
 def _state(text: str | None) -> BudgetState:
     if text is None:
         return BudgetState()
     try:
-        mapping = json.loads(text)
+        return _state_of(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise RiceError(
             f"its stored state is no JSON ({type(error).__name__}); set the budget again to start it afresh"
         ) from error
-    return BudgetState.from_mapping(mapping)
 
 
 def _budget(row: Any) -> Budget:
     try:
-        return _defined(row)
+        return _defined(*(row[name] for name in _DEFINING))
     except (UsageError, TypeError, ValueError, RecursionError) as error:
         raise RiceError(
             f"its stored definition cannot be read ({error}); set the budget again, or remove it"
         ) from error
 
 
-def _defined(row: Any) -> Budget:
-    return Budget(
-        budget_id=row["id"],
-        name=row["name"],
-        tenant_id=row["tenant_id"],
-        team_id=row["team_id"],
-        project_id=row["project_id"],
-        user_id=row["user_id"],
-        model=row["model"],
-        limit=row["limit_amount"],
-        unit=row["unit"],
-        period=row["period"],
-        time_zone=row["time_zone"],
-        thresholds=tuple(json.loads(row["thresholds"])),
-        estimate=row["estimate"],
-        hysteresis=row["hysteresis"],
-    )
+@lru_cache(maxsize=_KEPT)
+def _state_of(text: str) -> BudgetState:
+    return BudgetState.from_mapping(json.loads(text))
+
+
+@lru_cache(maxsize=_KEPT)
+def _defined(budget_id: int, limit: int, thresholds: str, *others: Any) -> Budget:
+    values = dict(zip(_DEFINING[3:], others, strict=True))
+    return Budget(budget_id=budget_id, limit=limit, thresholds=tuple(json.loads(thresholds)), **values)
 
 
 def save_budget(connection: Connection, budget: Budget, now_us: int) -> None:
@@ -150,7 +159,7 @@ def _mend_state(connection: Connection, budget_id: int) -> None:
         _state(connection.scalar(select(state.c.state).where(state.c.budget_id == budget_id)))
     except RiceError:
         announced = connection.scalar(select(func.max(alert.c.sequence)).where(alert.c.budget_id == budget_id))
-        save_state(connection, budget_id, BudgetState(sequence=announced or 0))
+        save_states(connection, {budget_id: BudgetState(sequence=announced or 0)})
 
 
 def remove_budget(connection: Connection, tenant_id: str, name: str) -> None:
@@ -169,25 +178,25 @@ def _lock_named(connection: Connection, tenant_id: str, name: str) -> int | None
     return budget_id
 
 
-def save_state(connection: Connection, budget_id: int, state: BudgetState) -> None:
-    """Keep the state of the budget of this id."""
-    table = schema.budget_state
-    text = json.dumps(state.to_mapping())
-    changed = connection.execute(update(table).where(table.c.budget_id == budget_id).values(state=text))
-    if changed.rowcount == 0:
-        connection.execute(insert(table).values(budget_id=budget_id, state=text))
+def save_states(connection: Connection, states: Mapping[int, BudgetState]) -> None:
+    """Keep the states of the budgets of these ids."""
+    if states:
+        rows = [{"budget_id": number, "state": json.dumps(state.to_mapping())} for number, state in states.items()]
+        connection.execute(insert_replacing(schema.budget_state, connection.dialect.name), rows)
 
 
-def watermark_us(connection: Connection, tenant_id: str) -> int | None:
-    """The start of the latest minute in which the tenant has records; None: it has none."""
-    table = schema.minute_total
+def watermarks_us(connection: Connection, tenant_ids: Collection[str]) -> dict[str, int]:
+    """The start of the latest minute in which each tenant has records; a tenant without any is left out."""
+    if not tenant_ids:
+        return {}
+    table, tenant = schema.minute_total, schema.tenant
     query = (
-        select(func.max(table.c.minute_start_s))
-        .join(schema.tenant, schema.tenant.c.tenant_key == table.c.tenant_key)
-        .where(schema.tenant.c.tenant_id == tenant_id)
+        select(tenant.c.tenant_id, func.max(table.c.minute_start_s))
+        .join(table, tenant.c.tenant_key == table.c.tenant_key)
+        .where(tenant.c.tenant_id.in_(sorted(tenant_ids)))
+        .group_by(tenant.c.tenant_id)
     )
-    latest: int | None = connection.scalar(query)
-    return None if latest is None else latest * SECOND_US
+    return {tenant_id: latest_s * SECOND_US for tenant_id, latest_s in connection.execute(query)}
 
 
 def add_alerts(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

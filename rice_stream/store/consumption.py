@@ -1,51 +1,111 @@
-"""What a budget's scope consumed in a period, from the totals: few rows, however long the period and its past.
+"""What budgets consumed in periods, from the totals: few rows, however long the period and its past.
 
 Whole days of UTC come from totals by the day; the rest at both ends (a time zone's midnight, a rolling window's edges)
-from those by the minute or the quarter hour.
+from those by the minute or the quarter hour. Any number of budgets is answered by two statements for each kind of scope:
+ten thousand questions one by one would take longer than budgets may wait to be judged.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from operator import add
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, func, select, union_all
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    column,
+    func,
+    select,
+    type_coerce,
+    union,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import TypeEngine
 
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period
 from rice_stream.budgets.states import Consumed
 from rice_stream.instants import epoch_s
 from rice_stream.store import schema
-from rice_stream.store.totals_tables import MINUTES, SLOTS, USER_SLOTS, TotalsTable, coarser
+from rice_stream.store.totals_tables import MINUTES, SLOTS, TOTALS_TABLES, USER_SLOTS, TotalsTable, coarser
 
 _CONSUMED = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
 _NARROWING = ("team_id", "project_id", "user_id", "model")
 """Fields of a budget that narrow its scope within the tenant, where set."""
 
+_Kind = tuple[tuple[str, ...], str]
+"""The fields that narrow a scope, and the name of the totals that are asked for it: one statement."""
+_TABLES = {table.name: table for table in TOTALS_TABLES}
+
 
 def consumed_in(connection: Connection, budget: Budget, period: Period) -> Consumed:
-    """What the budget's scope consumed in the period, exactly, from the totals.
+    """What the budget's scope consumed in the period, exactly, from the totals."""
+    return consumed_in_each(connection, [(budget, period)])[0]
+
+
+def consumed_in_each(connection: Connection, asked: Sequence[tuple[Budget, Period]]) -> list[Consumed]:
+    """What each budget's scope consumed in the period beside it, exactly, from the totals; in the order asked.
 
     Periods of the calendar begin and end on quarter hours in every time zone. A rolling window's start is floored to
     the minute for a whole tenant, to the quarter hour for a narrower scope: it is never shorter than it says.
     """
-    start_s, end_s = (epoch_s(moment) for moment in (period.start, period.end))
+    questions: dict[_Kind, _Questions] = {}
+    for number, (budget, period) in enumerate(asked):
+        narrowed = tuple(name for name in _NARROWING if getattr(budget, name))
+        scope = tuple(getattr(budget, name) for name in narrowed)
+        for table, low_s, high_s in _pieces_of(budget, period):
+            kind = questions.setdefault((narrowed, table.name), _Questions())
+            kind.add(number, (budget.tenant_id, low_s, high_s), scope)
+    sums: list[list[int]] = [[0] * len(_CONSUMED) for _ in asked]
+    for (narrowed, table_name), of_kind in questions.items():
+        statement = _statement(narrowed, table_name, connection.dialect.name)
+        for number, *amounts in connection.execute(statement, of_kind.parameters(narrowed)):
+            for position in of_kind.positions[number]:
+                sums[position] = list(map(add, sums[position], map(int, amounts)))
+    return [Consumed(*amounts) for amounts in sums]
+
+
+class _Questions:
+    """What one statement is asked: stretches of time of a tenant, and scopes within a stretch. Equal ones once."""
+
+    def __init__(self) -> None:
+        self._stretches: dict[tuple[str, int, int], int] = {}
+        self._scopes: dict[tuple[Any, ...], int] = {}
+        self.positions: list[list[int]] = []
+        """For each scope within a stretch, whose answers it is a part of."""
+
+    def add(self, position: int, stretch: tuple[str, int, int], scope: tuple[str, ...]) -> None:
+        stretch_number = self._stretches.setdefault(stretch, len(self._stretches))
+        number = self._scopes.setdefault((stretch_number, *scope), len(self._scopes))
+        if number == len(self.positions):
+            self.positions.append([])
+        self.positions[number].append(position)
+
+    def parameters(self, narrowed: tuple[str, ...]) -> dict[str, str]:
+        """As JSON: one parameter however many there are, so that the statement stays the same."""
+        stretches = [
+            {"stretch": number, "tenant_id": tenant_id, "low_s": low_s, "high_s": high_s}
+            for (tenant_id, low_s, high_s), number in self._stretches.items()
+        ]
+        scopes = [
+            {"scope": number, "within": stretch, **dict(zip(narrowed, names, strict=True))}
+            for (stretch, *names), number in self._scopes.items()
+        ]
+        return {"stretches": json.dumps(stretches), "scopes": json.dumps(scopes)}
+
+
+def _pieces_of(budget: Budget, period: Period) -> Iterator[tuple[TotalsTable, int, int]]:
     finest = _finest(budget)
-    pieces = list(_pieces(finest, start_s - start_s % finest.bucket_s, end_s))
-    narrowed = tuple(name for name in _NARROWING if getattr(budget, name))
-    parameters: dict[str, object] = {name: getattr(budget, name) for name in ("tenant_id", *narrowed)}
-    for k, (_, low_s, high_s) in enumerate(pieces):
-        parameters |= {f"low_s_{k}": low_s, f"high_s_{k}": high_s}
-    row = connection.execute(_statement(narrowed, tuple(table for table, _, _ in pieces)), parameters).one()
-    return Consumed(*(int(value) for value in row))
-
-
-@lru_cache(maxsize=256)
-def _statement(narrowed: tuple[str, ...], tables: tuple[TotalsTable, ...]) -> Select[Any]:
-    """The sum of these tables' rows within the scope's bounds. Kept, because making it costs more than running it."""
-    pieces = [_scoped(narrowed, schema.metadata.tables[table.name], table.start, k) for k, table in enumerate(tables)]
-    consumed = union_all(*pieces).subquery("consumed")
-    return select(*(func.coalesce(func.sum(consumed.c[name]), 0) for name in _CONSUMED))
+    start_s, end_s = epoch_s(period.start), epoch_s(period.end)
+    return _pieces(finest, start_s - start_s % finest.bucket_s, end_s)
 
 
 def _finest(budget: Budget) -> TotalsTable:
@@ -72,42 +132,83 @@ def _pieces(finest: TotalsTable, start_s: int, end_s: int) -> Iterator[tuple[Tot
         yield finest, last_day_s, end_s
 
 
-def _scoped(narrowed: tuple[str, ...], table: Table, start: str, piece: int) -> Select[Any]:
-    """What a table's rows within the scope and the bounds of a piece add up to.
+# --- the statement of a kind -------------------------------------------------------------------------------------
 
-    The scope is bound by the names of the budget's fields, the bounds by the number of the piece.
-    """
-    tenant, attribution, factor, principal = schema.tenant, schema.attribution, schema.factor_use, schema.principal
+
+@lru_cache(maxsize=256)
+def _statement(narrowed: tuple[str, ...], table_name: str, dialect: str) -> Select[Any]:
+    """(number of the scope, its sums) of the stretches and scopes of the parameters. Kept: making it costs more than
+    running it for a few budgets."""
+    scopes = _given("scopes", {"scope": Integer(), "within": Integer(), **dict.fromkeys(narrowed, String())}, dialect)
+    sums = _sums_by_name(narrowed, _TABLES[table_name], scopes, dialect)
+    same = sums.c.stretch == scopes.c.within
+    for name in narrowed:
+        same &= sums.c[name] == scopes.c[name]
+    return (
+        select(scopes.c.scope, *(func.sum(sums.c[name]) for name in _CONSUMED))
+        .join_from(scopes, sums, same)
+        .group_by(scopes.c.scope)
+    )
+
+
+def _sums_by_name(narrowed: tuple[str, ...], totals: TotalsTable, scopes: CTE, dialect: str) -> CTE:
+    """The sums of each stretch by the names that narrow a scope: the tenant's rows are read once for all its budgets."""
+    types: dict[str, TypeEngine[Any]] = {
+        "stretch": Integer(),
+        "tenant_id": String(),
+        "low_s": BigInteger(),
+        "high_s": BigInteger(),
+    }
+    stretches = _given("stretches", types, dialect)
+    table, tenant = schema.metadata.tables[totals.name], schema.tenant
+    start = table.c[totals.start]
     query = (
-        select(*(func.sum(table.c[name]).label(name) for name in _CONSUMED))
-        .join(tenant, tenant.c.tenant_key == table.c.tenant_key)
-        .where(
-            tenant.c.tenant_id == bindparam("tenant_id"),
-            table.c[start] >= bindparam(f"low_s_{piece}"),
-            table.c[start] < bindparam(f"high_s_{piece}"),
+        select(stretches.c.stretch)
+        .join_from(stretches, tenant, tenant.c.tenant_id == stretches.c.tenant_id)
+        .join(
+            table,
+            (table.c.tenant_key == tenant.c.tenant_key) & (start >= stretches.c.low_s) & (start < stretches.c.high_s),
         )
     )
+    names: list[ColumnElement[Any]] = []
     if "team_id" in narrowed or "project_id" in narrowed:
+        attribution = schema.attribution
         same = attribution.c.attribution_key == table.c.attribution_key
         query = query.join(attribution, (attribution.c.tenant_key == table.c.tenant_key) & same)
-    if "model" in narrowed:
-        query = query.join(factor, factor.c.factor_key == table.c.factor_key)
+        names += [attribution.c[name] for name in ("team_id", "project_id") if name in narrowed]
     if "user_id" in narrowed:
-        same = principal.c.principal_key == table.c.user_key
+        principal = schema.principal
+        same = (principal.c.principal_key == table.c.user_key) & (principal.c.kind == "user")
         query = query.join(principal, (principal.c.tenant_key == table.c.tenant_key) & same)
-    return query.where(*(_condition(name) for name in narrowed))
+        names.append(principal.c.name.label("user_id"))
+    if "model" in narrowed:
+        models = _model_names(scopes)
+        query = query.join(models, models.c.factor_key == table.c.factor_key)
+        names.append(models.c.model)
+    sums = [func.sum(table.c[name]).label(name) for name in _CONSUMED]
+    return query.add_columns(*names, *sums).group_by(stretches.c.stretch, *names).cte("sums")
 
 
-def _condition(name: str) -> ColumnElement[bool]:
-    attribution, factor, principal = schema.attribution, schema.factor_use, schema.principal
-    wanted: ColumnElement[Any] = bindparam(name)
-    if name == "model":
-        # A budget on gpt-4o also holds its dated snapshots: whatever name the event or the tables use.
-        return (
-            (factor.c.request_model == wanted)
-            | (factor.c.response_model == wanted)
-            | (factor.c.model_resolved == wanted)
+def _model_names(scopes: CTE) -> CTE:
+    """Each use of factors under each of its names: a budget on gpt-4o also holds its dated snapshots, whatever name the
+    event or the tables use. A use whose names are equal is there once."""
+    factor = schema.factor_use
+    wanted = select(scopes.c.model)
+    columns: list[Column[Any]] = [factor.c.request_model, factor.c.response_model, factor.c.model_resolved]
+    parts = [select(factor.c.factor_key, name.label("model")).where(name.in_(wanted)) for name in columns]
+    return union(*parts).cte("model_names")
+
+
+def _given(name: str, types: dict[str, TypeEngine[Any]], dialect: str) -> CTE:
+    """The rows of a parameter: a JSON array of objects with these members."""
+    if dialect == "postgresql":
+        rows = func.jsonb_to_recordset(bindparam(name).cast(JSONB)).table_valued(
+            *(column(member, of_type) for member, of_type in types.items())
         )
-    if name == "user_id":
-        return (principal.c.kind == "user") & (principal.c.name == wanted)
-    return attribution.c[name] == wanted
+        derived = rows.render_derived(name=f"given_{name}", with_types=True)
+        return select(*(derived.c[member] for member in types)).cte(name)
+    value = func.json_each(bindparam(name)).table_valued("value").c.value
+    members = (
+        type_coerce(func.json_extract(value, f"$.{member}"), of_type).label(member) for member, of_type in types.items()
+    )
+    return select(*members).cte(name)

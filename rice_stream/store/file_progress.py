@@ -7,7 +7,7 @@ from sqlalchemy import Engine, delete, select
 
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
-from rice_stream.store.statements import file_progress_upsert
+from rice_stream.store.statements import insert_replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class FileProgressStore:
         """Put the new state in the place of the old; of two runs of one file at a time, the later word stands."""
         values = {"topic": topic, "partition": partition, **asdict(progress)}
         with writing(self._engine) as connection:
-            connection.execute(file_progress_upsert(connection.dialect.name), values)
+            connection.execute(insert_replacing(schema.ingested_file, connection.dialect.name), values)
 
     def forget(self, topic: str, partition: int) -> None:
         """The file is done: reading it again begins at its beginning."""

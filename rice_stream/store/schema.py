@@ -8,7 +8,7 @@ can be distributed by tenant as it is.
 """
 
 from rice_stream.store.schema_base import metadata
-from rice_stream.store.schema_budgets import alert, budget, budget_state
+from rice_stream.store.schema_budgets import alert, budget, budget_state, lease
 from rice_stream.store.schema_intake import conflict, ingested_file, kafka_progress, mapping, quarantine, retention
 from rice_stream.store.schema_records import attribution, basis, factor_use, principal, prompt_record, tenant
 from rice_stream.store.schema_totals import (
@@ -32,6 +32,7 @@ __all__ = [
     "factor_use",
     "ingested_file",
     "kafka_progress",
+    "lease",
     "mapping",
     "metadata",
     "minute_total",

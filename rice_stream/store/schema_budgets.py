@@ -55,3 +55,12 @@ alert = Table(
     comment="Every state change of every budget: stored first, delivered second (this table is the outbox)",
 )
 Index("ix_alert_undelivered", alert.c.created_at_us, postgresql_where=alert.c.delivered_at_us.is_(None))
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    comment="Work that one process does for all, and until when it has it",
+)

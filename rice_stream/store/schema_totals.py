@@ -1,6 +1,6 @@
 """Tables of sums, made from their descriptions in `totals_tables`, and what their keeping needs."""
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, true
 
 from rice_stream.quantities import MEASURES
 from rice_stream.store import totals_tables
@@ -28,6 +28,8 @@ watched_user = Table(
     metadata,
     Column("tenant_key", Integer, primary_key=True, autoincrement=False),
     Column("user_key", Integer, primary_key=True, autoincrement=False),
+    # False while the sums of the user's past are not there yet; batches add to them from the row on.
+    Column("filled", Boolean, nullable=False, server_default=true()),
     comment="Users with a budget: the only ones that user_slot_total is kept for (store/watching.py says why)",
 )
 

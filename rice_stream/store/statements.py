@@ -49,12 +49,11 @@ def progress_upsert(dialect: str) -> Insert:
     return upsert
 
 
-def file_progress_upsert(dialect: str) -> Insert:
-    """Put a file's progress in the place of what is there: one statement, so that two runs at a time never collide."""
-    table = schema.ingested_file
+def insert_replacing(table: Table, dialect: str) -> Insert:
+    """INSERT that puts a row in the place of the one with its primary key: one statement, so that two never collide."""
     statement = _insert(table, dialect)
     changes = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
-    upsert: Insert = statement.on_conflict_do_update(index_elements=[table.c.topic, table.c.partition], set_=changes)
+    upsert: Insert = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
     return upsert
 
 

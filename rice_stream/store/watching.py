@@ -4,21 +4,31 @@ In real traffic nearly every event of a batch is another user's, so totals of al
 are records (a third of the whole throughput, measured). Everybody else's sums come from the records when asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Engine, func, insert, select, text
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy import BigInteger, Connection, Engine, Select, Table, delete, func, insert, select, text, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from rice_stream.budgets.definition import Budget
 from rice_stream.instants import SECOND_US
 from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
 from rice_stream.store.dimensions import Dimensions
-from rice_stream.store.engine import reading, writing
+from rice_stream.store.engine import StoreUnavailableError, reading, writing
+from rice_stream.store.statements import add_totals_sql
 from rice_stream.store.totals_tables import USER_SLOTS
 
 User = tuple[str, str]
 """Tenant and user, as events name them."""
+UserKey = tuple[int, int]
+"""`tenant_key` and `user_key` of a user."""
+
+_FILLING = 1_380_533_062
+"""The advisory lock of whoever adds up the past of users."""
+_LOCK_TIMEOUT_S = 2
+_LOCK_TRIES = 30
+_COLUMNS = list(USER_SLOTS.columns)
 
 
 def watch_user(engine: Engine, tenant_id: str, user_id: str) -> None:
@@ -32,7 +42,11 @@ def watch_users_of(engine: Engine, budgets: Iterable[Budget]) -> None:
 
 
 def watch_users(engine: Engine, users: Iterable[User]) -> None:
-    """Watch several users: those that are watched already take no lock, all new ones together take one."""
+    """Watch several users: those that are watched already take no lock, all new ones together take one.
+
+    On PostgreSQL the records of the past are added up beside running workers: commits wait only while the users are
+    written down. StoreUnavailableError: not done (or not known to be); safe to repeat, also by another worker.
+    """
     wanted = set(users)
     if not wanted:
         return
@@ -44,21 +58,86 @@ def watch_users(engine: Engine, users: Iterable[User]) -> None:
     tenant_keys = dimensions.tenants(sorted({tenant_id for tenant_id, _ in new}))
     principals = [(tenant_keys[tenant_id], user_id) for tenant_id, user_id in new]
     keys = dimensions.principals("user", principals)
-    with writing(engine) as connection:
-        if connection.dialect.name == "postgresql":
-            # Waits for every batch in flight (each holds ROW SHARE until it commits), and keeps new ones waiting until
-            # this commit: a batch is either among the records added up here, or sees that the user is watched.
-            connection.execute(text("LOCK TABLE watched_user IN EXCLUSIVE MODE"))
-        # Asked again: another worker may have begun with the same file of budgets before this one had the lock.
-        watched = _watched(connection)
-        for user, principal in zip(new, principals, strict=True):
-            if user not in watched:
-                tenant_key, user_key = principal[0], keys[principal]
-                connection.execute(insert(schema.watched_user).values(tenant_key=tenant_key, user_key=user_key))
-                connection.execute(_totals_from_records(connection.dialect.name, tenant_key, user_key))
+    # Everything below waits here for whoever is adding up users already: at most one at a time does.
+    with writing(engine) as alone:
+        if alone.dialect.name == "postgresql":
+            alone.execute(text(f"SELECT pg_advisory_xact_lock({_FILLING})"))
+        # Asked again: another worker may have begun with the same file of budgets before it was our turn.
+        watched = _watched(alone)
+        missing = [
+            (principal[0], keys[principal])
+            for user, principal in zip(new, principals, strict=True)
+            if user not in watched
+        ]
+        if not missing:
+            return
+        if alone.dialect.name == "postgresql":
+            _add_up_beside(engine, missing)
+        else:
+            _write_down(alone, missing, filled=True)
+            for user in missing:
+                alone.execute(insert(schema.user_slot_total).from_select(_COLUMNS, _of_records(alone, user)))
+
+
+def _add_up_beside(engine: Engine, users: Sequence[UserKey]) -> None:
+    """Write the users down and look at the records at one and the same instant; then add up what that look shows.
+
+    From that instant on batches add to the users' totals themselves, so what is added up is what they did not.
+    """
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as past:
+        _begin_together(engine, past, users)
+        for user in users:
+            rows = [tuple(map(int, row)) for row in past.execute(_of_records(past, user))]
+            # One transaction each, its rows in the order in which batches lock theirs: neither waits for ever.
+            with writing(engine) as connection:
+                _add_to_totals(connection, sorted(rows))
+                connection.execute(
+                    update(schema.watched_user).where(*_is(schema.watched_user, user)).values(filled=True)
+                )
+
+
+def _begin_together(engine: Engine, past: Connection, users: Sequence[UserKey]) -> None:
+    for tries_left in reversed(range(_LOCK_TRIES)):
+        try:
+            with writing(engine) as connection:
+                # Waits for every batch in flight (each holds ROW SHARE until it commits), and keeps new ones waiting
+                # until this commit: a batch is either among the records that `past` sees, or sees that the users are
+                # watched. Behind a batch that takes long it gives way, so that others commit meanwhile.
+                connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'"))
+                connection.execute(text("LOCK TABLE watched_user IN EXCLUSIVE MODE"))
+                _write_down(connection, users, filled=False)
+                past.execute(text("SELECT 1"))  # from here on it sees the database as it is now
+        except StoreUnavailableError:
+            past.rollback()
+            if not tries_left:
+                raise
+        else:
+            return
+
+
+def _write_down(connection: Connection, users: Sequence[UserKey], *, filled: bool) -> None:
+    """Batches add to the totals of these users from now on. What a try that was cut short has left is begun afresh."""
+    for table in (schema.watched_user, schema.user_slot_total):
+        for user in users:
+            connection.execute(delete(table).where(*_is(table, user)))
+    rows = [{"tenant_key": tenant_key, "user_key": user_key, "filled": filled} for tenant_key, user_key in users]
+    connection.execute(insert(schema.watched_user), rows)
+
+
+def _add_to_totals(connection: Connection, rows: Sequence[tuple[int, ...]]) -> None:
+    if not rows:
+        return
+    values = ", ".join(f":{name}" for name in USER_SLOTS.columns)
+    statement = text(add_totals_sql(USER_SLOTS, f"VALUES ({values})"))
+    connection.execute(statement, [dict(zip(USER_SLOTS.columns, row, strict=True)) for row in rows])
+
+
+def _is(table: Table, user: UserKey) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return table.c.tenant_key == user[0], table.c.user_key == user[1]
 
 
 def _watched(connection: Connection) -> set[User]:
+    """Those whose totals are complete."""
     table, tenant, principal = schema.watched_user, schema.tenant, schema.principal
     named = (principal.c.tenant_key == table.c.tenant_key) & (principal.c.principal_key == table.c.user_key)
     query = (
@@ -66,23 +145,24 @@ def _watched(connection: Connection) -> set[User]:
         .select_from(table)
         .join(tenant, tenant.c.tenant_key == table.c.tenant_key)
         .join(principal, named)
+        .where(table.c.filled)
     )
     return {(tenant_id, user_id) for tenant_id, user_id in connection.execute(query)}
 
 
-def _totals_from_records(dialect: str, tenant_key: int, user_key: int) -> Insert:
-    records, totals = schema.prompt_record, schema.user_slot_total
+def _of_records(connection: Connection, user: UserKey) -> Select[Any]:
+    """The rows of `user_slot_total` that the user's records add up to, in the order of its columns."""
+    records = schema.prompt_record
     seconds = (
         records.c.ended_at_us // SECOND_US
-        if dialect == "sqlite"
+        if connection.dialect.name == "sqlite"
         else func.div(records.c.ended_at_us, SECOND_US).cast(BigInteger)
     )
     slot = (seconds - seconds % USER_SLOTS.bucket_s).label(USER_SLOTS.start)
     keys = [records.c[name] for name in USER_SLOTS.dimensions]
     sums = [func.count()] + [func.coalesce(func.sum(records.c[name]), 0) for name in MEASURES[1:]]
-    query = (
+    return (
         select(records.c.tenant_key, slot, *keys, *sums)
-        .where(records.c.tenant_key == tenant_key, records.c.user_key == user_key)
+        .where(*_is(records, user))
         .group_by(records.c.tenant_key, slot, *keys)
     )
-    return insert(totals).from_select(list(USER_SLOTS.columns), query)

@@ -31,7 +31,7 @@ from rice_stream.worker.health import HealthServer, Heartbeat, Telemetry
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.relay import Relay
-from rice_stream.worker.sweep import BudgetSweep
+from rice_stream.worker.sweep import BudgetSweep, sweep_lease
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +90,7 @@ class Worker:
         self._relay = Relay(engine, alerts.publish, self._telemetry, interval_s=settings.budget_sweep_s)
         self._sweep = BudgetSweep(
             judge,
+            sweep_lease(engine, settings.budget_sweep_s),
             self._telemetry,
             sweep_s=settings.budget_sweep_s,
             interval_s=settings.budget_judge_interval_s,

@@ -1,4 +1,7 @@
-"""When budgets are judged: those of the tenants that a commit touched right after it, all of them every few seconds."""
+"""When budgets are judged: those of the tenants that a commit touched right after it, all of them every few seconds.
+
+All of them are judged by one worker at a time, whoever has the lease: more workers do not ask the database more.
+"""
 
 import asyncio
 import contextlib
@@ -6,13 +9,24 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from rice_stream.alerting.judge import Judge
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.store.budget_store import UnreadableBudget
+from rice_stream.store.engine import Engine
+from rice_stream.store.lease import Lease
 from rice_stream.worker.health import Telemetry
 
 log = logging.getLogger(__name__)
+
+_LEASE_MIN_S = 6.0
+"""Longer than most pauses of a process that lives; a sweep by two at once is harmless, only more work."""
+
+
+def sweep_lease(engine: Engine, sweep_s: float) -> Lease:
+    """The right to judge all budgets; another worker has it three sweeps after its holder was last heard of."""
+    return Lease(engine, "judge all budgets", uuid4().hex, seconds=max(_LEASE_MIN_S, 3 * sweep_s))
 
 
 class BudgetSweep:
@@ -21,6 +35,7 @@ class BudgetSweep:
     def __init__(
         self,
         judge: Judge,
+        lease: Lease,
         telemetry: Telemetry,
         *,
         sweep_s: float,
@@ -28,6 +43,7 @@ class BudgetSweep:
         on_change: Callable[[], None],
     ) -> None:
         self._judge = judge
+        self._lease = lease
         self._metrics = telemetry.metrics
         self._heartbeat = telemetry.heartbeat
         self._sweep_s = sweep_s
@@ -46,22 +62,36 @@ class BudgetSweep:
     async def run(self) -> None:
         """Judge after commits, but not more often than the interval; and all budgets every sweep, whatever arrives:
         windows move with time, and another worker may have died before it judged."""
-        swept_s = -self._sweep_s
+        next_sweep_s = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, swept_s + self._sweep_s - time.monotonic())):
+                async with asyncio.timeout(max(0.0, next_sweep_s - time.monotonic())):
                     await self._wake.wait()
             self._wake.clear()
             touched, self._touched = self._touched, set()
-            sweeping = time.monotonic() >= swept_s + self._sweep_s
-            if sweeping:
-                swept_s = time.monotonic()
-            await self._judge_once(None if sweeping else touched)
+            begun_s = time.monotonic()
+            if begun_s >= next_sweep_s and await self._has_lease():
+                await self._judge_once(None)
+            elif touched:
+                await self._judge_once(touched)
+            if begun_s >= next_sweep_s:
+                # A sweep that takes long leaves as much time again to the tenants that commits touch.
+                next_sweep_s = begun_s + max(self._sweep_s, 2 * (time.monotonic() - begun_s))
             await asyncio.sleep(self._interval_s)
 
     async def finish(self) -> None:
-        """Judge all a last time, before the worker leaves."""
+        """Judge all a last time, before the worker leaves, and leave the sweeps to the others."""
         await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC))
+        await asyncio.to_thread(self._lease.release)
+
+    async def _has_lease(self) -> bool:
+        try:
+            ours = await asyncio.to_thread(self._lease.acquire, time.time_ns() // 1000)
+        except ServiceUnavailableError as error:
+            self._heartbeat.set_problem("budgets", str(error))
+            return False
+        self._heartbeat.set_problem("budgets", None)
+        return ours
 
     async def _judge_once(self, tenant_keys: set[int] | None) -> None:
         try:

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy.event import listens_for
 
+from rice_stream.alerting import judge as judge_module
 from rice_stream.alerting.budgets import remove_budget, set_budgets
 from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.definition import Budget
@@ -16,6 +18,7 @@ from rice_stream.reports.budgets import budget_statuses, named_budget_status
 from rice_stream.reports.figures import read_figures
 from rice_stream.store import budget_store
 from rice_stream.store.budget_store import save_budget
+from rice_stream.store.lease import Lease
 from tests.support.fakes import NOON_US
 from tests.support.reports_store import NOON, Store, at, picked
 
@@ -109,14 +112,14 @@ class TestBudgetsAndAlerts:
         """A limit that is raised, or a budget that is removed, between the look and the change announces nothing."""
         set_budgets(store.engine, [budget("raised"), budget("removed")], NOON_US)
         store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
-        lock_budget = budget_store.lock_budget
+        lock_budgets = budget_store.lock_budgets
 
-        def change_first(connection: Any, budget_id: int) -> Any:
+        def change_first(connection: Any, budget_ids: Any) -> Any:
             save_budget(connection, budget("raised", limit_gco2e=5000), NOON_US)
             budget_store.remove_budget(connection, "acme", "removed")
-            return lock_budget(connection, budget_id)
+            return lock_budgets(connection, budget_ids)
 
-        monkeypatch.setattr(budget_store, "lock_budget", change_first)
+        monkeypatch.setattr(budget_store, "lock_budgets", change_first)
         assert Judge(store.engine).judge_all(NOON).changes == 0
         assert latest_alerts(store.engine) == []
         assert store.rows("SELECT budget_id FROM budget_state WHERE budget_id NOT IN (SELECT id FROM budget)") == []
@@ -131,6 +134,54 @@ class TestBudgetsAndAlerts:
         alerts = store.rows("SELECT DISTINCT id, budget, budget_id FROM alert")
         assert Counter(row["budget"] for row in alerts) == {"first": 3, "second": 6}
         assert len({row["budget_id"] for row in alerts}) == 3
+
+    def test_many_budgets_are_judged_and_changed_together(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A handful of statements, however many budgets; more that change than fit into one transaction; and one whose
+        judgement fails does not touch the others."""
+        monkeypatch.setattr(judge_module, "_CHANGES_AT_ONCE", 7)
+        names = [f"b-{number:02d}" for number in range(20)]
+        scopes: list[dict[str, Any]] = [{}, {"team_id": "search"}, {"model": "small"}, {"team_id": "nobody"}]
+        chosen = [budget(name, **scopes[number % 4]) for number, name in enumerate(names)]
+        set_budgets(store.engine, chosen, NOON_US)
+        store.add(at("2026-11-22T11:00:00Z", team_id="search"), at("2026-11-22T11:30:00Z", team_id="search"))
+        asked: list[str] = []
+
+        @listens_for(store.engine, "before_cursor_execute")
+        def keep(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            asked.append(statement)
+
+        judge_budget = judge_module.judge
+
+        def failing(budget: Budget, *arguments: Any) -> Any:
+            if budget.name == "b-00":
+                raise OverflowError("date value out of range")
+            return judge_budget(budget, *arguments)
+
+        monkeypatch.setattr(judge_module, "judge", failing)
+        changes, [unjudged] = Judge(store.engine).judge_all(NOON)
+        assert changes == 14 * 3
+        assert (unjudged.name, "OverflowError" in unjudged.problem) == ("b-00", True)
+        assert Counter(row["budget"] for row in latest_alerts(store.engine, limit=100)) == {
+            name: 3 for number, name in enumerate(names) if number % 4 != 3 and number
+        }
+        asked.clear()
+        assert Judge(store.engine).judge_all(NOON).changes == 0
+        assert len(asked) <= 8
+
+
+class TestLease:
+    """One worker at a time judges all budgets."""
+
+    def test_it_is_kept_by_who_has_it_and_taken_over_when_it_has_run_out(self, store: Store) -> None:
+        first, second = (Lease(store.engine, "work", name, seconds=3600) for name in ("first", "second"))
+        assert [lease.acquire(NOON_US) for lease in (first, second, first)] == [True, False, True]
+        assert Lease(store.engine, "other work", "second", seconds=1).acquire(NOON_US)
+        store.execute("UPDATE lease SET until_us = 0")
+        assert [lease.acquire(NOON_US) for lease in (second, first)] == [True, False]
+        first.release()
+        assert not first.acquire(NOON_US)
+        second.release()
+        assert first.acquire(NOON_US)
 
 
 DAMAGES = {

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.event import listens_for
+from sqlalchemy.event import remove as remove_listener
 
 from rice_stream.instants import epoch_us
 from rice_stream.pipeline.pipeline import Pipeline
+from rice_stream.proof.verification import verify
 from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.store.engine import StoreUnavailableError, open_engine
 from rice_stream.store.event_key_columns import key_floor
@@ -184,6 +186,47 @@ def test_new_users_of_a_file_of_budgets_hold_batches_back_once(engine: Engine) -
     watch_users(engine, [("acme", user) for user in users[:3]])
     assert len(locks) == 1
     assert len(rows_in(engine)("user_slot_total")) == 5
+    assert_exact(rows_in(engine))
+
+
+def test_batches_commit_while_the_past_of_a_user_is_added_up(engine: Engine) -> None:
+    """The scan of a large ledger's records keeps nobody waiting; what is committed meanwhile counts once."""
+    store(engine, chunk_of([event(event_id=f"e-{k}", user_id="u") for k in range(3)]))
+    committed: list[int] = []
+
+    @listens_for(engine, "before_cursor_execute")
+    def commit_meanwhile(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if "FROM prompt_record" in statement and not committed:
+            committed.append(1)
+            with ThreadPoolExecutor(1) as pool:
+                later = chunk_of([event(event_id=f"later-{k}", user_id="u") for k in range(4)], offset=3)
+                pool.submit(store, engine, later).result(timeout=20)
+
+    watch_user(engine, "acme", "u")
+    assert committed
+    assert sum(row["prompts"] for row in rows_in(engine)("user_slot_total")) == 7
+    assert_exact(rows_in(engine))
+
+
+def test_a_user_whose_past_was_not_added_up_to_the_end_is_begun_afresh(engine: Engine) -> None:
+    """The worker died in between: nothing of the first try is left, and `verify` did not mind it meanwhile."""
+    store(engine, chunk_of([event(event_id=f"e-{k}", user_id="u") for k in range(3)]))
+
+    class DiedError(Exception):
+        pass
+
+    @listens_for(engine, "before_cursor_execute")
+    def die(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("UPDATE watched_user"):
+            raise DiedError
+
+    with pytest.raises(DiedError):
+        watch_user(engine, "acme", "u")
+    remove_listener(engine, "before_cursor_execute", die)
+    store(engine, chunk_of([event(event_id="later", user_id="u")], offset=3))
+    assert verify(engine)["ok"]
+    watch_user(engine, "acme", "u")
+    assert sum(row["prompts"] for row in rows_in(engine)("user_slot_total")) == 4
     assert_exact(rows_in(engine))
 
 

@@ -12,7 +12,7 @@ from rice_stream.budgets.parsing import parse_budget
 from rice_stream.store.engine import Engine
 from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.metrics import Metrics
-from rice_stream.worker.sweep import BudgetSweep
+from rice_stream.worker.sweep import BudgetSweep, sweep_lease
 from tests.support.databases import SqliteDatabases
 from tests.support.fakes import NOON_US
 from tests.support.reports_store import Store, open_store
@@ -54,7 +54,14 @@ def test_a_budget_that_cannot_be_read_is_counted_and_logged_once(
     with open_store(sqlite.migrated()) as store:
         damage(store)
         judge = CountedJudge(store.engine, metrics)
-        sweep = BudgetSweep(judge, Telemetry(metrics, heartbeat), sweep_s=1e-9, interval_s=0, on_change=lambda: None)
+        sweep = BudgetSweep(
+            judge,
+            sweep_lease(store.engine, 1),
+            Telemetry(metrics, heartbeat),
+            sweep_s=1e-9,
+            interval_s=0,
+            on_change=lambda: None,
+        )
         with pytest.raises(EnoughError):
             asyncio.run(sweep.run())
     assert (judge.gauge_before, gauge(metrics)) == (1, 0)
