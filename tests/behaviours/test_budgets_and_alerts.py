@@ -12,6 +12,7 @@ from rice_stream.alerting.budgets import remove_budget, set_budgets
 from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.parsing import parse_budget
+from rice_stream.budgets.rules import judge
 from rice_stream.errors import UsageError
 from rice_stream.reports.alerts import latest_alerts
 from rice_stream.reports.budgets import budget_statuses, named_budget_status
@@ -150,12 +151,10 @@ class TestBudgetsAndAlerts:
         def keep(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
             asked.append(statement)
 
-        judge_budget = judge_module.judge
-
         def failing(budget: Budget, *arguments: Any) -> Any:
             if budget.name == "b-00":
                 raise OverflowError("date value out of range")
-            return judge_budget(budget, *arguments)
+            return judge(budget, *arguments)
 
         monkeypatch.setattr(judge_module, "judge", failing)
         changes, [unjudged] = Judge(store.engine).judge_all(NOON)
