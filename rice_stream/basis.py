@@ -26,6 +26,10 @@ class Basis(IntFlag):
     HARDWARE_SCALED = 1 << 13
     SITE_CALIBRATED = 1 << 14
     ARCHITECTURE_ASSUMED = 1 << 15
+    EVENT_FACTORS_NOT_TRUSTED = 1 << 16
+    CACHE_HIT_NOT_TRUSTED = 1 << 17
+    EVENT_FACTOR_IMPLAUSIBLE = 1 << 18
+    EVENT_FACTORS_TOO_MANY = 1 << 19
 
 
 def basis_names(flags: int) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """`rice-stream coverage`."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.plain_text import visible
 from rice_stream.cli.tables import table
 from rice_stream.reports.coverage import coverage as names_not_known
 from rice_stream.runtime.opening import open_store
@@ -16,7 +18,7 @@ from rice_stream.runtime.opening import open_store
 @json_option
 @pass_session
 def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -> None:
-    """Models, regions and tenants that no table knows, most tokens first; and the carbon that rests on fallbacks.
+    """Models, regions and tenants that no table knows, most tokens first; and what rests on fallbacks and on senders' word.
 
     Example: rice-stream coverage --days 30
     """
@@ -35,8 +37,24 @@ def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -
         table(columns, rows)
         shares = ", ".join(f"{what} {_percent(share)}" for what, share in document["fallback_share"].items())
         STDERR.print(f"{document['rows_total']:,} names in all; share of carbon that rests on fallbacks: {shares}")
+        _print_claims(document)
 
     answer(document, as_json=as_json, human=human)
+
+
+def _print_claims(document: dict[str, Any]) -> None:
+    """A line for each source whose factors or cache hits count; none where nothing rests on anybody's word."""
+    factors, hits = document["event_factors"], document["cache_hits"]
+    for row in factors["rows"]:
+        what = f"{row['prompts']:,} prompts, {_percent(row['share_of_carbon'])} of carbon"
+        STDERR.print(f"factors stated by {_source(row)}: {what}")
+    for row in hits["rows"]:
+        what = f"{row['prompts']:,} prompts, {_percent(row['share_of_prompts'])} of all; {row['tokens']:,} tokens without energy"
+        STDERR.print(f"cache hits claimed by {_source(row)}: {what}")
+
+
+def _source(row: dict[str, Any]) -> str:
+    return visible(row["source"]) if row["source"] else "events without a source"
 
 
 def _percent(share: float | None) -> str:

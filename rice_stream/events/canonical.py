@@ -5,6 +5,7 @@ reason. `rice_stream.events.decoding` decodes the hot path with msgspec against 
 a property test holds the two together.
 """
 
+import sys
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,20 +14,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from rice_stream.instants import epoch_us, parse_time, rfc3339
 from rice_stream.quantities import (
-    BATCH_SIZE_LIMITS,
-    DEVICES_LIMITS,
     NAME_LENGTH_MAX,
-    PUE_LIMITS,
-    RCI_GCO2E_PER_KWH_LIMITS,
     TOKENS_LIMITS,
-    UTILISATION_LIMITS,
-    BatchSize,
-    Devices,
     Limits,
-    Pue,
-    RciGco2ePerKwh,
     TokenCount,
-    Utilisation,
 )
 
 UsageQuality = Literal["reported", "derived", "estimated", "missing"]
@@ -41,6 +32,8 @@ def _without_nul(value: str) -> str:
 
 Time = Annotated[datetime, BeforeValidator(parse_time)]
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX), AfterValidator(_without_nul)]
+StatedFactor = Annotated[float, Field(allow_inf_nan=False)]
+"""Any number: one that cannot be true is not taken (`stated_factors`), and does not cost the event."""
 OptionalName = Annotated[str | None, Field(max_length=NAME_LENGTH_MAX), AfterValidator(lambda v: v and _without_nul(v))]
 
 
@@ -61,11 +54,11 @@ class CanonicalEvent(BaseModel):
     response_model: OptionalName = None
     inference_region: OptionalName = None
     hardware: OptionalName = None
-    devices: Devices | None = None
-    batch_size: BatchSize | None = None
-    utilisation: Utilisation | None = None
-    pue: Pue | None = None
-    rci_gco2e_per_kwh: RciGco2ePerKwh | None = None
+    devices: StatedFactor | None = None
+    batch_size: StatedFactor | None = None
+    utilisation: StatedFactor | None = None
+    pue: StatedFactor | None = None
+    rci_gco2e_per_kwh: StatedFactor | None = None
     user_id: OptionalName = None
     api_key_id: OptionalName = None
     event_id: Name
@@ -107,6 +100,7 @@ def _meta(limits: Limits) -> msgspec.Meta:
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
 _OptionalName = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH_MAX)] | None
 _Tokens = Annotated[int, _meta(TOKENS_LIMITS)] | None
+_Factor = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)] | None
 
 
 class WireEvent(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -138,11 +132,11 @@ class WireEvent(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     api_key_id: _OptionalName = None
     usage_quality: UsageQuality | None = None
     hardware: _OptionalName = None
-    devices: Annotated[float, _meta(DEVICES_LIMITS)] | None = None
-    batch_size: Annotated[float, _meta(BATCH_SIZE_LIMITS)] | None = None
-    utilisation: Annotated[float, _meta(UTILISATION_LIMITS)] | None = None
-    pue: Annotated[float, _meta(PUE_LIMITS)] | None = None
-    rci_gco2e_per_kwh: Annotated[float, _meta(RCI_GCO2E_PER_KWH_LIMITS)] | None = None
+    devices: _Factor = None
+    batch_size: _Factor = None
+    utilisation: _Factor = None
+    pue: _Factor = None
+    rci_gco2e_per_kwh: _Factor = None
 
 
 FIELD_NAMES: tuple[str, ...] = WireEvent.__struct_fields__

@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.events.canonical import FIELD_NAMES, WireEvent
+from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.events.times import parse_times
 from rice_stream.quantities import UNKNOWN
 
 _AT = {name: position for position, name in enumerate(FIELD_NAMES)}
 ATTRIBUTION_FIELDS = ("tenant_id", "team_id", "project_id", "source")
 SERVICE_FIELDS = ("provider", "request_model", "response_model", "inference_region")
-FACTOR_FIELDS = ("hardware", "devices", "batch_size", "utilisation", "pue", "rci_gco2e_per_kwh")
-"""Factors of the formula that an event may bring itself; nearly always absent."""
-
 PROVENANCE_FIELDS = ("source_format", "region_source")
 """How an event of another format was read, and what in it named the region; no event says these itself."""
 Provenance = tuple[str | None, str | None]

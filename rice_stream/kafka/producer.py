@@ -1,7 +1,7 @@
 """A producer for events: what it reports as delivered is on all in-sync replicas, once and in order."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaException
@@ -31,13 +31,20 @@ class EventProducer:
     def __len__(self) -> int:
         return len(self._client)
 
-    def send(self, topic: str, value: bytes, key: str | None, on_delivery: OnDelivery | None = None) -> None:
+    def send(
+        self,
+        topic: str,
+        value: bytes,
+        key: str | None,
+        on_delivery: OnDelivery | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
         """Queue a record. BufferError: the queue is full. NotTakenError: this record cannot be sent."""
+        more: dict[str, Any] = {"headers": list(headers)} if headers else {}
+        if on_delivery is not None:
+            more["on_delivery"] = _told(on_delivery)
         try:
-            if on_delivery is None:
-                self._client.produce(topic, value, key)
-            else:
-                self._client.produce(topic, value, key, on_delivery=_told(on_delivery))
+            self._client.produce(topic, value, key, **more)
         except KafkaException as error:
             raise NotTakenError(reason(error)) from error
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from rice_stream.estimator.method import Context, Method, Profile
+from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.meter.factor_detail import factor_detail
 from rice_stream.meter.serving_overrides import Override, find_override
 from rice_stream.quantities import Range
@@ -33,6 +34,7 @@ class ServiceKey(NamedTuple):
     rci_gco2e_per_kwh: float | None = None
     source_format: str | None = None
     region_source: str | None = None
+    gateway_cache_hit: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +228,11 @@ def _context(
 
 
 def _origins(key: ServiceKey, names: ServiceKey) -> dict[str, str]:
-    """How the event was read, what in it named the region, and the names that mappings put in the place of its own."""
+    """How the event was read, what in it named the region, which factors it gave, and the names that mappings put in the
+    place of its own."""
     said = {"source_format": key.source_format, "region_source": key.region_source}
+    said["event_factors"] = ",".join(name for name in FACTOR_FIELDS if getattr(key, name))
+    said["gateway_cache_hit"] = "given on the event" if key.gateway_cache_hit else None
     if (names.request_model, names.response_model) != (key.request_model, key.response_model):
         said["mapped_model"] = names.response_model or names.request_model
     if names.inference_region != key.inference_region:

@@ -46,6 +46,11 @@ class ContextTable:
         self.sites = SiteFactors.of([])
         self.factor_key: Ints = np.empty(0, dtype=np.int64)
         self._rungs: list[tuple[str, str, str]] = []
+        self._kinds: list[tuple[int, Service]] = []
+
+    def __len__(self) -> int:
+        """How many kinds are at hand."""
+        return self._size
 
     def trim(self) -> None:
         """Forget all kinds when there are too many, and ask for factors again when a feed has new values. Rows given out
@@ -82,6 +87,25 @@ class ContextTable:
             known = self._rows.setdefault(epoch, {})
             if missing := [service for service in services if service not in known]:
                 self._add(epoch, missing)
+
+    def with_cache_hits(self, rows: NDArray[np.intp], inference: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """The rows, and for events that a gateway answered from its own cache the row that their kind has for this: the
+        same factors under a key of its own, so that totals tell what rests on claimed cache hits."""
+        hits = np.flatnonzero(~inference)
+        if not hits.size:
+            return rows
+        kinds, of_hit = np.unique(rows[hits], return_inverse=True)
+        rows = rows.copy()
+        rows[hits] = np.array([self._cache_hit_row(kind) for kind in kinds.tolist()], dtype=np.intp)[of_hit]
+        return rows
+
+    def _cache_hit_row(self, row: int) -> int:
+        epoch, service = self._kinds[row]
+        claimed: Service = (*service, *[None] * (len(ServiceKey._fields) - 1 - len(service)), True)
+        known = self._rows.setdefault(epoch, {})
+        if claimed not in known:
+            self._add(epoch, [claimed])
+        return known[claimed]
 
     def rungs(self, rows: NDArray[np.intp]) -> Counter[tuple[str, str]]:
         """How many of the events in these rows rest on each rung: (`model`, `region` or `pue`, rung) -> events."""
@@ -136,6 +160,7 @@ class ContextTable:
         self.sites = self.sites.followed_by(SiteFactors.of([(use.pue.pue, use.rci_gco2e_per_kwh) for use in uses]))
         self.factor_key = np.append(self.factor_key, np.array([keys[use.digest] for use in uses], dtype=np.int64))
         self._rungs += [(use.model.rung, use.rci_rung, use.pue.rung) for use in uses]
+        self._kinds += [(epoch, service) for service in services]
         self._rows[epoch].update(zip(services, range(self._size, self._size + len(services)), strict=True))
         self._size += len(services)
 

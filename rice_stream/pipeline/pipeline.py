@@ -23,6 +23,7 @@ from rice_stream.events.keys import event_keys
 from rice_stream.events.mappings import Mappings, no_mappings
 from rice_stream.events.records import Decoded, RawRecord, Refused, SourcePartition
 from rice_stream.events.refused_items import bounded_by_record, count_items, tally_records
+from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
 from rice_stream.instants import DAY_US
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, impact_columns, measure_matrix
 from rice_stream.meter.estimator_at import Estimator
@@ -31,6 +32,7 @@ from rice_stream.meter.requests import TokenDefaults, requests_of
 from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
+from rice_stream.pipeline.taken_factors import StatedFactors
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import Dimensions
@@ -53,6 +55,8 @@ class Chunk:
     topic: str
     partition: int
     records: Sequence[RawRecord]
+    said_on: str | None = None
+    """The topic whose word they have, where it is another one."""
 
 
 class Pipeline:
@@ -68,6 +72,7 @@ class Pipeline:
         live: LiveLookup = no_live_feed,
         formats: FormatOptions = DEFAULT_OPTIONS,
         mappings: Callable[[int], Mappings] = no_mappings,
+        trust: TrustPolicy = OPERATOR_TRUST,
     ) -> None:
         self._writer = writer
         self._method = estimator.method
@@ -75,6 +80,7 @@ class Pipeline:
         self._mappings = mappings
         self._names = NameTable(dimensions)
         self._contexts = ContextTable(dimensions, estimator, live)
+        self._stated = StatedFactors(trust)
         self._dimensions = dimensions
         self._defaults = defaults
         self._basis_seen: set[int] = set()
@@ -112,6 +118,7 @@ class Pipeline:
             for block in decode_blocks(chunk.records, self._formats, SourcePartition(chunk.topic, chunk.partition)):
                 columns, decoded = self._within_retention(*block, received_at_us)
                 columns = mappings.rename_tenants(columns)
+                columns = self._stated.taken(columns, decoded.records, chunk.said_on or chunk.topic)
                 try:
                     parts.append(self._keyed(columns, numbers[place], received_at_us))
                 except KeyError:
@@ -144,7 +151,7 @@ class Pipeline:
 
     def _keyed(self, events: EventColumns, partition: int, received_at_us: int) -> KeyedEvents:
         names = self._names.resolve(events)
-        context = self._contexts.resolve(events)
+        context = self._contexts.with_cache_hits(self._contexts.resolve(events), events.inference)
         event_ids = list(map(str.encode, events.event_id))
         numbers = {name: getattr(events, name) for name in _TAKEN_OVER}
         return KeyedEvents(
@@ -181,6 +188,7 @@ class Pipeline:
             repeats=repeats,
             received_at_us=received_at_us,
             rungs=self._contexts.rungs(events.context),
+            contexts=len(self._contexts),
         )
 
     def _within_retention(

@@ -23,6 +23,7 @@ from rice_stream.events.formats.dispatch import Outcome
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import FURTHER_ITEMS, Ignored, RawRecord, Refused
 from rice_stream.events.refused_items import count_items, further_items
+from rice_stream.events.trust import MARK
 from rice_stream.pipeline.pipeline import Chunk, Pipeline
 from rice_stream.store.batch import Batch
 from rice_stream.store.engine import Engine
@@ -118,7 +119,7 @@ def _replay_batch(
     events = {row_id: result for row_id, result in tried if isinstance(result, WireEvent)}
     refused = {row_id: result for row_id, result in tried if isinstance(result, Refused)}
     if events:
-        refused |= _process(pipeline, events, now_us, answer)
+        refused |= _process(pipeline, events, {row["id"]: row for row in rows}, now_us, answer)
         set_status(engine, [row_id for row_id in events if row_id not in refused], "replayed", now_us)
     for row in rows:
         if row["reason"] == FURTHER_ITEMS:
@@ -143,12 +144,23 @@ def _replay_batch(
 
 
 def _process(
-    pipeline: Pipeline, events: Mapping[int, WireEvent], now_us: int, answer: dict[str, Any]
+    pipeline: Pipeline,
+    events: Mapping[int, WireEvent],
+    rows: Mapping[int, Mapping[str, Any]],
+    now_us: int,
+    answer: dict[str, Any],
 ) -> dict[int, Refused]:
-    """One transaction for all; what the pipeline refuses after all (its record would be older than retention) comes back."""
+    """One transaction for all; what the pipeline refuses after all (its record would be older than retention) comes back.
+
+    `rows` are the rows of the events: their factors are believed as they were when they came.
+    """
     values = {row_id: msgspec.json.encode(event) for row_id, event in events.items()}
     # All at the same offset: there is no sequence here in which progress could find a gap.
-    chunks = [Chunk(REPLAY_TOPIC, 0, [RawRecord(REPLAY_TOPIC, 0, 0, value)]) for value in values.values()]
+    marks = {row_id: MARK if rows[row_id]["door"] else () for row_id in values}
+    chunks = [
+        Chunk(REPLAY_TOPIC, 0, [RawRecord(REPLAY_TOPIC, 0, 0, value, marks[row_id])], rows[row_id]["topic"])
+        for row_id, value in values.items()
+    ]
     batch = pipeline.prepare(chunks, now_us)
     by_value = {refused_item.record.value: refused_item for refused_item in batch.refused}
     refused = {row_id: by_value[value] for row_id, value in values.items() if value in by_value}
@@ -208,7 +220,7 @@ def _process_patched(
         events = {number: result for number, result in enumerate(results) if isinstance(result, WireEvent)}
         remaining += len(results) - len(events)
         if events:
-            remaining += len(_process(pipeline, events, now_us, answer))
+            remaining += len(_process(pipeline, events, dict.fromkeys(events, row), now_us, answer))
     return remaining
 
 

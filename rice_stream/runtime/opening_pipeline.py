@@ -25,5 +25,6 @@ def open_pipeline(
         live=live,
         formats=formats or settings.format_options(),
         mappings=StoredMappings(engine),
+        trust=settings.trust_policy(),
     )
     return pipeline, writer

@@ -140,6 +140,8 @@ class Batch:
     """Records of the log with refused items and no event."""
     rungs: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(factor, rung of its ladder) -> records that rest on it, repeats of earlier batches included: only counted."""
+    contexts: int = 0
+    """Kinds of requests that were known when the batch was prepared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rice_stream.events.trust import door_of
 from rice_stream.store.batch import Batch, Conflict, PartitionProgress
 
 
@@ -23,6 +24,7 @@ def quarantine_rows(batch: Batch) -> list[dict[str, Any]]:
             "detail": refused_item.detail,
             "payload": refused_item.payload,
             "received_at_us": batch.received_at_us,
+            "door": door_of(refused_item.record.headers),
         }
         for refused_item in batch.refused
     ]

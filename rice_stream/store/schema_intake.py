@@ -19,6 +19,8 @@ quarantine = Table(
     Column("received_at_us", BigInteger, nullable=False),
     Column("status", Text, nullable=False, server_default="held"),
     Column("resolved_at_us", BigInteger),
+    # `http` for what came over HTTP: replayed, its factors are believed as little as at first.
+    Column("door", Text, nullable=False, server_default=""),
     # The digest is part of the key: a topic that was made again counts its offsets from 0.
     UniqueConstraint("topic", "partition", "offset", "item", "digest"),
     CheckConstraint("status IN ('held', 'replayed', 'dropped')", name="status"),

@@ -50,6 +50,11 @@ class Metrics:
             "rice_factor_rungs", "Prompts by factor (model, region, PUE) and rung of its ladder", "factor", "rung"
         )
     )
+    contexts: Gauge = field(
+        default_factory=lambda: Gauge(
+            "rice_contexts", "Kinds of requests at hand: model, place, factors", registry=None
+        )
+    )
     input_tokens: Counter = field(default_factory=lambda: _counter("rice_input_tokens", "Input tokens recorded"))
     output_tokens: Counter = field(default_factory=lambda: _counter("rice_output_tokens", "Output tokens recorded"))
     facility_energy: Counter = field(
@@ -134,6 +139,7 @@ class Metrics:
             self.ignored.labels(*ignored).inc(count)
         for rung, count in batch.rungs.items():
             self.rungs.labels(*rung).inc(count)
+        self.contexts.set(batch.contexts)
         self.batches.inc()
         self.batch_events.observe(sum(outcomes.values()))
         self.last_commit.set_to_current_time()

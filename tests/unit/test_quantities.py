@@ -14,6 +14,7 @@ from rice_stream import quantities
 from rice_stream.cli.request_options import option_name
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.events.canonical import CanonicalEvent, WireEvent
+from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.meter.described import described
 from rice_stream.meter.serving_overrides import parse_overrides
 from rice_stream.quantities import (
@@ -66,7 +67,8 @@ EVENT = {
     "input_tokens": TOKENS_MAX,
     "output_tokens": TOKENS_MAX,
 }
-EVENT_FIELDS = [name for name in CanonicalEvent.model_fields if name in LIMITS]
+EVENT_FIELDS = [name for name in CanonicalEvent.model_fields if name in LIMITS and name.endswith("_tokens")]
+EVENT_FACTORS = [name for name in FACTOR_FIELDS if name != "hardware"]
 SETTINGS = [name for name in Settings.model_fields if name in LIMITS]
 COMMAND_LINE = [
     "pue",
@@ -114,9 +116,19 @@ def test_an_event_has_the_limits_and_so_has_its_fast_form(name: str) -> None:
         assert (_refusal(msgspec.ValidationError, partial(wire.decode, content)) is None) == allowed
 
 
+@pytest.mark.parametrize("name", EVENT_FACTORS)
+def test_a_factor_of_an_event_may_be_any_number(name: str) -> None:
+    """One that cannot be true is not taken later on: it never costs the event."""
+    wire = msgspec.json.Decoder(WireEvent)
+    for number in (0, -1, 0.0, -0.5, 10**18, 1e308, -1e308, 5e-324):
+        content = msgspec.json.encode(EVENT | {name: number})
+        assert getattr(CanonicalEvent.model_validate_json(content), name) == number
+        assert getattr(wire.decode(content), name) == number
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_setting_has_the_limits(name: str) -> None:
-    """`RICE_BATCH_SIZE` takes what an event's `batch_size` takes."""
+    """`RICE_BATCH_SIZE` takes what `--batch-size` takes."""
     for number, allowed in _edges(name):
         environment = {f"RICE_{name.upper()}": repr(number)}
         assert (_refusal(UsageError, partial(load_settings, environment=environment)) is None) == allowed, number
@@ -143,7 +155,7 @@ def test_a_reference_table_has_the_limits(column: Column) -> None:
 
 @pytest.mark.parametrize("name", ["devices", "batch_size"])
 def test_a_serving_override_has_the_limits(name: str) -> None:
-    """What the settings say of one model takes what an event may say of itself."""
+    """What the settings say of one model takes what they may say of all."""
     for number, allowed in _edges(name):
         rows = [{"model": "m", name: number}]
         assert (_refusal(ValueError, partial(parse_overrides, rows)) is None) == allowed, number

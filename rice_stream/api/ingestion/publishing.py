@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rice_stream.errors import ServiceUnavailableError, UsageError
+from rice_stream.events.trust import MARK
 from rice_stream.kafka.producer import EventProducer, NotTakenError
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.settings import Settings
@@ -52,7 +53,7 @@ class _Publication:
 
 
 class Publisher:
-    """One producer, and a thread that serves its callbacks."""
+    """One producer, and a thread that serves its callbacks. Every record is marked as having come over HTTP."""
 
     def __init__(self, settings: Settings) -> None:
         self.topic = settings.http_topic or settings.events_topics[0]
@@ -85,7 +86,7 @@ class Publisher:
         publication = _Publication(len(events))
         try:
             for event in events:
-                self._producer.send(self.topic, event.value, event.key, publication.on_delivery)
+                self._producer.send(self.topic, event.value, event.key, publication.on_delivery, MARK)
         except BufferError as error:
             raise BrokerBehindError("the queue to the broker is full") from error
         except NotTakenError as error:

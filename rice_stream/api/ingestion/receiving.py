@@ -11,6 +11,7 @@ from rice_stream.events.canonical_json import canonical_json
 from rice_stream.events.formats.dispatch import outcomes
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import Ignored, RawRecord, Refused, TooManyItemsError
+from rice_stream.events.trust import DOOR_HEADER
 
 TOPIC = "http"
 """Where an item without an id of its own is taken to be from; its offset is a digest of the body."""
@@ -58,6 +59,6 @@ def _kafka_headers(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, by
     """CloudEvents in binary mode are `ce-id` over HTTP and `ce_id` on Kafka; rules look at headers by their name."""
     for name, value in headers:
         lower = name.lower()
-        if lower == "authorization":
+        if lower in ("authorization", DOOR_HEADER):
             continue
         yield (f"ce_{lower[3:]}" if lower.startswith("ce-") else lower), value.encode("latin-1", "replace")

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import AfterValidator
+
 from rice_stream.estimator.registry import MethodName
 from rice_stream.quantities import (
     BatchSize,
@@ -15,9 +17,10 @@ from rice_stream.quantities import (
     Utilisation,
 )
 from rice_stream.reference.types import RciScope
-from rice_stream.runtime.settings.section import JsonRows, Rows, Section, rows
+from rice_stream.runtime.settings.section import CommaList, JsonRows, Rows, Section, checked, rows
 
 if TYPE_CHECKING:
+    from rice_stream.events.trust import TrustPolicy
     from rice_stream.meter.factors import FactorPolicy
 
 
@@ -36,9 +39,17 @@ def _overrides(written: tuple[dict[str, Any], ...]) -> Any:
     return parse_overrides(written)
 
 
-class EstimatingSettings(Section):
-    """The operator's choices: they come before the tables, and after what an event states."""
+def _trust(written: tuple[str, ...]) -> tuple[str, ...]:
+    from rice_stream.events.trust import parse_trust
 
+    checked(lambda: parse_trust(written))
+    return written
+
+
+class EstimatingSettings(Section):
+    """The operator's choices: they come before the tables, and after what an event states and is believed."""
+
+    trust_event_factors: Annotated[CommaList, AfterValidator(_trust)] = ("operator",)
     method: MethodName = "rice-calibrated"
     serving_profile: str | None = None
     serving_profiles: Annotated[JsonRows, rows(_profiles)] = Rows((), {})
@@ -57,6 +68,12 @@ class EstimatingSettings(Section):
     tdp_w: TdpW | None = None
     default_input_tokens: DefaultTokens = 1_000
     default_output_tokens: DefaultTokens = 250
+
+    def trust_policy(self) -> "TrustPolicy":
+        """Whose word on factors is believed."""
+        from rice_stream.events.trust import parse_trust
+
+        return parse_trust(self.trust_event_factors)
 
     def factor_policy(self) -> "FactorPolicy":
         """The part of the settings that the estimator sees."""

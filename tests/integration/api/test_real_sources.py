@@ -20,6 +20,7 @@ from rice_stream.sandbox.stack.kafka import KafkaServer
 from tests.support.fake_provider import fake_provider
 from tests.support.places import SUPPORT
 from tests.support.worker_harness import CommandProcess, Deployment
+from tests.support.worker_truth import Sender
 
 MARKER = "planted-prompt-text-7c1d"
 TOKEN = "a-token-of-the-test"
@@ -184,6 +185,35 @@ def test_http_answers_only_after_the_broker_and_says_when_to_come_back(
         ("e-1", 10, None),
         ("e-2", 10, None),
     ]
+
+
+def test_factors_and_cache_hits_are_believed_from_kafka_and_not_over_http(deployment: Deployment) -> None:
+    """The same events, through the door and on the topic: through the door they cost what the settings say."""
+    claims = [
+        {**EVENT, "event_id": "free", "rci_gco2e_per_kwh": 1, "pue": 1},
+        {**EVENT, "event_id": "hit", "gateway_cache_hit": True},
+        {**EVENT, "event_id": "plain"},
+    ]
+    gateway = Gateway(deployment)
+    try:
+        status, _, _ = gateway.post("/v1/events", [{**each, "source": "http"} for each in claims], **{"rice-door": "x"})
+        assert status == 202
+    finally:
+        assert gateway.process.stop() == 0, gateway.process.log
+    assert everything_on(deployment).count(b"('rice-door', b'http')") == len(claims)
+    sender = Sender(deployment)
+    sender.send(json.dumps([{**each, "source": "kafka"} for each in claims]).encode())
+    sender.confirm()
+    deployment.finish()
+    found = deployment.rows("SELECT source, event_id, carbon_mid_ugco2e, basis FROM prompt_emission")
+    carbon = {(source, name): amount for source, name, amount, _ in found}
+    basis = {(source, name): words.split(",") for source, name, _, words in found}
+    plain = carbon["http", "plain"]
+    assert carbon["http", "free"] == carbon["http", "hit"] == carbon["kafka", "plain"] == plain > 0
+    assert carbon["kafka", "hit"] == 0 < carbon["kafka", "free"] < plain / 50
+    assert "event_factors_not_trusted" in basis["http", "free"]
+    assert "cache_hit_not_trusted" in basis["http", "hit"]
+    assert "gateway_cache_hit" in basis["kafka", "hit"]
 
 
 def test_http_keeps_its_limits(deployment: Deployment) -> None:

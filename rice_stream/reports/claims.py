@@ -1,0 +1,69 @@
+"""What rests on senders' own word, by source: carbon by factors that events stated, and cache hits that they claimed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+
+from rice_stream.quantities import MICRO
+from rice_stream.store.engine import Connection
+
+_STATED = "pue_rung = 'event' OR region_rung = 'event' OR detail LIKE '%\"event_factors\":%'"
+_CACHE_HIT = "detail LIKE '%\"gateway_cache_hit\":%'"
+_STATEMENT = f"""
+WITH claimed AS MATERIALIZED (
+    SELECT factor_key, CASE WHEN {_CACHE_HIT} THEN 1 ELSE 0 END AS cache_hit
+    FROM factor_use WHERE {_STATED} OR {_CACHE_HIT}
+)
+SELECT c.cache_hit, a.source, SUM(m.prompts), SUM(m.input_tokens) + SUM(m.output_tokens), SUM(m.carbon_mid_ugco2e)
+FROM slot_total m JOIN claimed c ON c.factor_key = m.factor_key
+JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key
+WHERE m.slot_start_s >= :from_s GROUP BY c.cache_hit, a.source"""
+"""From the quarter-hour totals: a kind of requests has its own row of factors where factors were stated, or a cache hit."""
+
+_Row = tuple[str, int, int, int]
+"""Source, prompts, tokens, micrograms CO2e."""
+
+
+def claims(
+    connection: Connection, from_s: int, *, carbon_ugco2e: int, prompts: int, limit: int | None
+) -> dict[str, Any]:
+    """What rests on senders' word since `from_s` (epoch seconds, on a quarter hour). The totals are what shares are of.
+
+    Returns:
+        `{"event_factors": {"rows": [{"source", "prompts", "tokens", "carbon_gco2e", "share_of_carbon"}], "rows_total",
+        "prompts", "tokens", "carbon_gco2e", "share_of_carbon"}, "cache_hits": {"rows": [{"source", "prompts", "tokens",
+        "share_of_prompts"}], "rows_total", "prompts", "tokens", "share_of_prompts"}}`, most carbon and most tokens first.
+    """
+    stated: list[_Row] = []
+    hits: list[_Row] = []
+    for cache_hit, source, *sums in connection.execute(text(_STATEMENT), {"from_s": from_s}):
+        # PostgreSQL sums BIGINT as NUMERIC.
+        (hits if cache_hit else stated).append((source, *map(int, sums)))
+    stated.sort(key=lambda row: (-row[3], row[0]))
+    hits.sort(key=lambda row: (-row[2], row[0]))
+
+    def of_factors(rows: Sequence[_Row]) -> dict[str, Any]:
+        carbon = sum(row[3] for row in rows)
+        return {
+            **_counts(rows),
+            "carbon_gco2e": carbon / MICRO,
+            "share_of_carbon": carbon / carbon_ugco2e if carbon_ugco2e else None,
+        }
+
+    def of_hits(rows: Sequence[_Row]) -> dict[str, Any]:
+        counts = _counts(rows)
+        return {**counts, "share_of_prompts": counts["prompts"] / prompts if prompts else None}
+
+    return {
+        name: {
+            "rows": [{"source": row[0] or None, **described([row])} for row in rows[:limit]],
+            "rows_total": len(rows),
+            **described(rows),
+        }
+        for name, rows, described in (("event_factors", stated, of_factors), ("cache_hits", hits, of_hits))
+    }
+
+
+def _counts(rows: Sequence[_Row]) -> dict[str, int]:
+    return {"prompts": sum(row[1] for row in rows), "tokens": sum(row[2] for row in rows)}
