@@ -49,6 +49,7 @@ class ScriptedPipeline:
                 refused=[],
                 ignored={},
                 rungs={},
+                contexts=0,
                 progress=progress,
                 records=records,
                 records_taken=sum(len(chunk.records) for chunk in chunks),
