@@ -18,7 +18,7 @@ from rice_stream.runtime.opening import open_store
 @json_option
 @pass_session
 def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -> None:
-    """Models, regions and tenants that no table knows, most tokens first; and what rests on fallbacks and on senders' word.
+    """Models, regions and tenants that no table knows, most tokens first; and what rests on fallbacks and claims.
 
     Example: rice-stream coverage --days 30
     """
