@@ -13,7 +13,8 @@ from benchmarks.baseline import obvious_design
 from benchmarks.harness import TOPIC, Row, rate_until, resident_bytes, seen, stack, worker
 from benchmarks.traffic import events, produce
 from rice_stream.events.records import RawRecord
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.sandbox.stack.stack import LocalStack

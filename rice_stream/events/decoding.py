@@ -5,10 +5,12 @@ every other format and hands canonical items to `canonical_reading`; what looks 
 There the pydantic model decides; so both paths accept and refuse the same.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,9 +29,22 @@ _NUL = b"\\u0000"
 BLOCK_RECORDS = 1024
 """Records decoded together: few enough for their objects to stay in the processor's cache until they are columns, and
 a bad one sends only its block the slow way."""
+BLOCK_BYTES = 1024 * 1024
+"""Values of a block of several records, together: a record may hold thousands of events, whose objects are large."""
+BLOCK_ITEMS = 4096
+"""A block ends with the record that brings its events and refused items to this many."""
 _PLAIN: Provenance = (None, None)
 _VALUE = attrgetter("value")
 _HEADERS = attrgetter("headers")
+
+
+class DecodedBlock(NamedTuple):
+    """What some consecutive records held: `columns[i]` is `decoded.events[i]`."""
+
+    columns: EventColumns
+    decoded: Decoded
+    records: int
+    """How many records these were."""
 
 
 def decode_batch(
@@ -43,30 +58,43 @@ def decode_batch(
     """
     parts: list[EventColumns] = []
     total = Decoded([], [], [], [], [])
-    for columns, decoded in decode_blocks(records, options, partition):
-        parts.append(columns)
-        total.extend(decoded)
+    for block in decode_blocks(records, options, partition):
+        parts.append(block.columns)
+        total.extend(block.decoded)
     return concatenate(parts), total
 
 
 def decode_blocks(
     records: Sequence[RawRecord], options: FormatOptions = DEFAULT_OPTIONS, partition: SourcePartition | None = None
-) -> Iterator[tuple[EventColumns, Decoded]]:
-    """`decode_batch` block by block.
+) -> Iterator[DecodedBlock]:
+    """`decode_batch` block by block: bounded by records, bytes and items, and at least a record each.
 
     A caller that is done with a block before it asks for the next one uses its memory again, which costs less than new memory.
     """
-    for first in range(0, len(records), BLOCK_RECORDS):
-        yield _decode_block(records[first : first + BLOCK_RECORDS], options, partition)
+    first = 0
+    while first < len(records):
+        block = _decode_block(_within_bytes(records[first : first + BLOCK_RECORDS]), options, partition)
+        first += block.records
+        yield block
+
+
+def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
+    """As many of the records as BLOCK_BYTES holds, and at least one."""
+    sizes = [len(value) if value else 0 for value in map(_VALUE, records)]
+    if sum(sizes) <= BLOCK_BYTES:
+        return records
+    ends = list(accumulate(sizes))
+    return records[: max(bisect_right(ends, BLOCK_BYTES), 1)]
 
 
 def _decode_block(
     records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
-) -> tuple[EventColumns, Decoded]:
+) -> DecodedBlock:
     events = _decode_plain(records) if _may_be_plain(records, options, partition) else None
     provenance: list[Provenance] = []
+    taken = len(records)
     if events is None:
-        decoded, provenance = _decode_each(records, options, partition)
+        decoded, provenance, taken = _decode_each(records, options, partition)
     else:
         decoded = Decoded(events, list(records), [0] * len(records), [], [])
     columns = to_columns(decoded.events)
@@ -75,7 +103,7 @@ def _decode_block(
         columns = to_columns(decoded.events)
         if not columns.valid.all():
             raise AssertionError("the pydantic model let through what the columns cannot hold")
-    return with_provenance(columns, provenance), decoded
+    return DecodedBlock(with_provenance(columns, provenance), decoded, taken)
 
 
 def _may_be_plain(records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None) -> bool:
@@ -104,11 +132,14 @@ def _has_envelope(headers: Iterable[tuple[str, bytes]]) -> bool:
 
 def _decode_each(
     records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
-) -> tuple[Decoded, list[Provenance]]:
-    """One by one: a record that is not plain must not cost its neighbours anything."""
+) -> tuple[Decoded, list[Provenance], int]:
+    """One by one: a record that is not plain must not cost its neighbours anything. Also how many records were read:
+    those that BLOCK_ITEMS leaves no room for are not."""
     decoded = Decoded([], [], [], [], [])
     provenance: list[Provenance] = []
-    for fetched in records:
+    for number, fetched in enumerate(records):
+        if len(decoded.events) + len(decoded.refused) >= BLOCK_ITEMS:
+            return decoded, provenance, number
         record = _placed(fetched, partition)
         plain = _decode_plain((record,)) if _may_be_plain((record,), options, None) else None
         if plain is not None:
@@ -127,7 +158,7 @@ def _decode_each(
                 foreign = outcome.source_format != CANONICAL
                 provenance.append((outcome.source_format, outcome.region_source or None) if foreign else _PLAIN)
         decoded.refused.extend(bounded(refused))
-    return decoded, provenance
+    return decoded, provenance, len(records)
 
 
 def _placed(fetched: Any, partition: SourcePartition | None) -> RawRecord:

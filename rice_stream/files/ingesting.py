@@ -14,12 +14,15 @@ from typing import Any
 from rice_stream.events.records import RawRecord
 from rice_stream.events.refused_items import count_items
 from rice_stream.files.reading import EventFile
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import Batch
 from rice_stream.store.file_progress import FileProgress, FileProgressStore
 
 RECORDS_PER_BATCH = 20_000
+ITEMS_PER_BATCH = 20_000
+"""Most events and refused items of a transaction."""
 BATCH_BYTES_MAX = 16 * 1024 * 1024
 """A batch ends with the record that passes this: records may hold thousands of events each."""
 
@@ -67,15 +70,20 @@ def ingest_file(
     while batch_records := _take(records):
         for record in batch_records:
             _update(digest, record)
-        batch = pipeline.prepare([Chunk(file.topic, file.partition, batch_records)], time.time_ns() // 1000)
-        limit.check(batch)
-        stored = _count(pipeline, batch, counts)
+        left = [Chunk(file.topic, file.partition, batch_records)]
+        stored = quarantined = ignored = 0
+        while left:  # records may hold more items than one transaction takes
+            batch, _, left = pipeline.prepare_some(left, time.time_ns() // 1000, items_max=ITEMS_PER_BATCH)
+            limit.check(batch)
+            stored += _count(pipeline, batch, counts)
+            quarantined += count_items(batch.refused)
+            ignored += batch.ignored.total()
         done = FileProgress(
             done.records + len(batch_records),
             digest.copy().digest(),
             done.events + stored,
-            done.quarantined + count_items(batch.refused),
-            done.ignored + batch.ignored.total(),
+            done.quarantined + quarantined,
+            done.ignored + ignored,
         )
         progress.save(file.topic, file.partition, done)
         yield file.done_bytes

@@ -52,6 +52,10 @@ class ContextTable:
         """How many kinds are at hand."""
         return self._size
 
+    def forget(self) -> None:
+        """Forget all kinds; rows given out before are void."""
+        self._clear()
+
     def trim(self) -> None:
         """Forget all kinds when there are too many, and ask for factors again when a feed has new values. Rows given out
         before are void, so this comes between batches."""

@@ -5,9 +5,10 @@ through here.
 The two may run in different threads, so that the next batch is decoded while this one commits.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,20 +16,20 @@ from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.events.columns import EventColumns, to_columns
-from rice_stream.events.decoding import decode_blocks
 from rice_stream.events.formats.dispatch import Outcome, read
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
 from rice_stream.events.keys import event_keys
 from rice_stream.events.mappings import Mappings, no_mappings
-from rice_stream.events.records import Decoded, RawRecord, Refused, SourcePartition
-from rice_stream.events.refused_items import bounded_by_record, count_items, tally_records
+from rice_stream.events.records import Decoded, RawRecord, Refused
+from rice_stream.events.refused_items import bounded_by_record, count_items
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
 from rice_stream.instants import DAY_US
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, impact_columns, measure_matrix
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
+from rice_stream.pipeline.chunks import BatchParts, Chunk, Counted, Place, progress_of
 from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
@@ -48,15 +49,12 @@ SKEW_US = 300_000_000
 """An event that ends more than five minutes after it arrived carries a wrong clock: flagged, still counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Consecutive records of one partition (or lines of one file)."""
+class Prepared(NamedTuple):
+    """A batch that has room for so much; `taken` and `left` are the parts of the chunks that are in it and are not."""
 
-    topic: str
-    partition: int
-    records: Sequence[RawRecord]
-    said_on: str | None = None
-    """The topic whose word they have, where it is another one."""
+    batch: Batch
+    taken: list[Chunk]
+    left: list[Chunk]
 
 
 class Pipeline:
@@ -76,7 +74,8 @@ class Pipeline:
     ) -> None:
         self._writer = writer
         self._method = estimator.method
-        self._formats = formats
+        self.formats = formats
+        """How records are read."""
         self._mappings = mappings
         self._names = NameTable(dimensions)
         self._contexts = ContextTable(dimensions, estimator, live)
@@ -87,7 +86,7 @@ class Pipeline:
 
     def read(self, record: RawRecord) -> list[Outcome]:
         """What became of each item of one record, however many, read with the formats that `prepare` reads with."""
-        return read(record, self._formats)
+        return read(record, self.formats)
 
     def process(self, chunks: Sequence[Chunk], received_at_us: int) -> CommitResult:
         """Prepare and commit at once."""
@@ -100,49 +99,48 @@ class Pipeline:
 
     def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
         """Decode, look up and estimate. Every item of every record is a record, a repeat, refused, or ignored and counted."""
+        return self.prepare_some(chunks, received_at_us, items_max=None).batch
+
+    def prepare_some(self, chunks: Sequence[Chunk], received_at_us: int, *, items_max: int | None) -> Prepared:
+        """The same, up to `items_max` events and refused items: the rest is left for the next batch."""
         self._names.trim()
         self._contexts.trim()
         mappings = self._mappings(received_at_us)
         self._contexts.use(mappings)
         parts: list[KeyedEvents | None] = []
         unknown: list[tuple[int, EventColumns, int]] = []
-        all_refused: list[Refused] = []
+        refused: list[Refused] = []
         ignored: Counter[tuple[str, str]] = Counter()
-        progress: dict[tuple[str, int], PartitionProgress] = {}
-        records_taken = records_refused = 0
-        numbers = {place: k for k, place in enumerate(dict.fromkeys((c.topic, c.partition) for c in chunks))}
-        for chunk in chunks:
-            place = (chunk.topic, chunk.partition)
-            events = 0
-            refused: list[Refused] = []
-            for block in decode_blocks(chunk.records, self._formats, SourcePartition(chunk.topic, chunk.partition)):
-                columns, decoded = self._within_retention(*block, received_at_us)
-                columns = mappings.rename_tenants(columns)
-                columns = self._stated.taken(columns, decoded.records, chunk.said_on or chunk.topic)
-                try:
-                    parts.append(self._keyed(columns, numbers[place], received_at_us))
-                except KeyError:
-                    # New names: asked for together, when all blocks are decoded.
-                    unknown.append((len(parts), columns, numbers[place]))
-                    parts.append(None)
-                events += len(columns)
-                refused += [_located(item, chunk) for item in decoded.refused]
-                tally = tally_records(decoded)
-                records_taken += tally.taken
-                records_refused += tally.refused
-                ignored.update(decoded.ignored)
-            all_refused += refused
-            progress[place] = _added(progress.get(place), _progress(chunk, events, count_items(refused)))
+        counted: defaultdict[Place, Counted] = defaultdict(Counted)
+        numbers: dict[Place, int] = {}
+        given = BatchParts(chunks, self.formats, items_max)
+        for chunk, block, tally in given:
+            number = numbers.setdefault(chunk.place, len(numbers))
+            columns, decoded = self._within_retention(block.columns, block.decoded, received_at_us)
+            columns = mappings.rename_tenants(columns)
+            columns = self._stated.taken(columns, decoded.records, chunk.said_on or chunk.topic)
+            try:
+                parts.append(self._keyed(columns, number, received_at_us))
+            except KeyError:
+                # New names: asked for together, when all blocks are decoded.
+                unknown.append((len(parts), columns, number))
+                parts.append(None)
+            refused += [_located(item, chunk) for item in decoded.refused]
+            ignored.update(decoded.ignored)
+            counted[chunk.place].add(len(columns), count_items(decoded.refused), tally)
         self._learn([columns for _, columns, _ in unknown])
         for position, columns, number in unknown:
             parts[position] = self._keyed(columns, number, received_at_us)
         keyed = [part for part in parts if part is not None]
-        return replace(
-            self._batch(keyed, all_refused, list(progress.values()), received_at_us),
-            ignored=ignored,
-            records_taken=records_taken,
-            records_refused=records_refused,
-        )
+        batch = self._batch(keyed, refused, progress_of(given.taken, counted), received_at_us)
+        batch = replace(batch, ignored=ignored)
+        return Prepared(batch, given.taken, given.left)
+
+    def forget(self) -> None:
+        """After a failure of `prepare` that nothing foresaw: names and kinds at hand may be half learnt, so ask again."""
+        self._names = NameTable(self._dimensions)
+        self._contexts.forget()
+        self._basis_seen.clear()
 
     def _learn(self, blocks: Sequence[EventColumns]) -> None:
         if blocks:
@@ -261,32 +259,3 @@ def _located(item: Refused, chunk: Chunk) -> Refused:
     record = item.record
     located = RawRecord(chunk.topic, chunk.partition, record.offset, record.value, tuple(record.headers))
     return replace(item, record=located)
-
-
-def _progress(chunk: Chunk, events: int, refused: int) -> PartitionProgress:
-    first, last = chunk.records[0].offset, chunk.records[-1].offset
-    return PartitionProgress(
-        topic=chunk.topic,
-        partition=chunk.partition,
-        first_offset=first,
-        last_offset=last,
-        events=events,
-        quarantined=refused,
-        # Compaction and transaction markers leave holes that were never events.
-        gaps=last - first + 1 - len({record.offset for record in chunk.records}),
-    )
-
-
-def _added(before: PartitionProgress | None, more: PartitionProgress) -> PartitionProgress:
-    """A partition's progress with that of one more chunk."""
-    if before is None:
-        return more
-    return PartitionProgress(
-        topic=more.topic,
-        partition=more.partition,
-        first_offset=min(before.first_offset, more.first_offset),
-        last_offset=max(before.last_offset, more.last_offset),
-        events=before.events + more.events,
-        quarantined=before.quarantined + more.quarantined,
-        gaps=before.gaps + more.gaps,
-    )

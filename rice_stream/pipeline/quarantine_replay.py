@@ -24,7 +24,8 @@ from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import FURTHER_ITEMS, Ignored, RawRecord, Refused
 from rice_stream.events.refused_items import count_items, further_items
 from rice_stream.events.trust import MARK
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.store.batch import Batch
 from rice_stream.store.engine import Engine
 from rice_stream.store.quarantine import Choice, held_ids, rows_in_log_order, set_reasons, set_status

@@ -24,7 +24,8 @@ class RefusalLimit:
 
     def check(self, batch: Batch) -> None:
         """Count a batch that is about to be committed. TooManyRefusedError: do not commit it."""
-        self._latest.append((batch.records_taken + batch.records_refused, batch.records_refused))
+        refused_now = sum(part.records_refused for part in batch.progress)
+        self._latest.append((refused_now + sum(part.records_taken for part in batch.progress), refused_now))
         total = sum(count for count, _ in self._latest)
         while total - self._latest[0][0] >= self._records_min:
             total -= self._latest.popleft()[0]

@@ -88,6 +88,10 @@ class PartitionProgress:
     events: int
     quarantined: int
     gaps: int = 0
+    records_taken: int = 0
+    """Records of the log with at least one event; not stored."""
+    records_refused: int = 0
+    """Records of the log with refused items and no event; not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +138,15 @@ class Batch:
     received_at_us: int
     ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(source format, reason) -> items that are no requests to a model: only counted."""
-    records_taken: int = 0
-    """Records of the log with at least one event."""
-    records_refused: int = 0
-    """Records of the log with refused items and no event."""
     rungs: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(factor, rung of its ladder) -> records that rest on it, repeats of earlier batches included: only counted."""
     contexts: int = 0
     """Kinds of requests that were known when the batch was prepared."""
+
+    @property
+    def items(self) -> int:
+        """Events (repeats included) and refused items that are kept one by one: what the transaction is made of."""
+        return sum(part.events for part in self.progress) + len(self.refused)
 
 
 @dataclass(frozen=True, slots=True)

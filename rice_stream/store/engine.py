@@ -10,14 +10,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine as Engine
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
-from rice_stream.errors import ServiceUnavailableError, UsageError
+from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
+from rice_stream.store.failures import Meaning, NotStorableError, UnexpectedDatabaseError, meaning_of, origin_of
 
 __all__ = [
     "Connection",
     "Engine",
     "StoreUnavailableError",
+    "batch_failure",
     "first_line",
     "open_engine",
     "reading",
@@ -38,8 +40,24 @@ def store_errors(what: str) -> Iterator[None]:
     """Turn failures of the database itself into StoreUnavailableError; mistakes in statements stay what they are."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not isinstance(error, OperationalError | InterfaceError) and meaning_of(error) is not Meaning.LATER:
+            raise
         raise StoreUnavailableError(f"the database did not {what}: {first_line(error.orig or error)}") from error
+
+
+def batch_failure(what: str, error: BaseException) -> RiceError:
+    """What to raise for an error of the database within a batch's transaction.
+
+    StoreUnavailableError: try again; NotStorableError: some of the data is at fault; UnexpectedDatabaseError: stop.
+    """
+    origin = origin_of(error)
+    meaning = meaning_of(origin)
+    if meaning is Meaning.STATEMENT:
+        return UnexpectedDatabaseError(origin)
+    if meaning is Meaning.DATA:
+        return NotStorableError(origin)
+    return StoreUnavailableError(f"{what}: {first_line(origin)}")
 
 
 def first_line(error: BaseException) -> str:

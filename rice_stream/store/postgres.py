@@ -16,7 +16,7 @@ from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.copy_stream import integers_stream, records_stream
-from rice_stream.store.engine import StoreUnavailableError, first_line
+from rice_stream.store.engine import StoreUnavailableError, batch_failure, first_line
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.partitions import create_statement
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
@@ -45,9 +45,11 @@ class PostgresWriter(Writer):
         try:
             with self._connection().transaction():
                 yield
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            self.close()
-            raise StoreUnavailableError(f"PostgreSQL did not take the batch: {first_line(error)}") from error
+        except psycopg.Error as error:
+            failure = batch_failure("PostgreSQL did not take the batch", error)
+            if isinstance(failure, StoreUnavailableError):
+                self.close()
+            raise failure from error
 
     def _connection(self) -> psycopg.Connection[Any]:
         if self._driver is None:
@@ -88,6 +90,8 @@ class PostgresWriter(Writer):
         except psycopg.errors.UniqueViolation as error:
             raise KnownKeyError from error
         except psycopg.errors.CheckViolation as error:
+            if error.diag.constraint_name:
+                raise  # of the table, not of its partitions: the data is at fault
             # Retention, here or in another worker, has dropped a month that this batch still has a record of.
             self._months.clear()
             raise StoreUnavailableError(f"a partition is gone and will be made again: {first_line(error)}") from error
@@ -162,9 +166,9 @@ class PostgresWriter(Writer):
                 with connection.transaction():
                     connection.execute("SELECT pg_advisory_xact_lock(1380533061)")
                     connection.execute(create_statement(month))
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except psycopg.Error as error:
             self.close()
-            raise StoreUnavailableError(f"PostgreSQL did not make a partition: {first_line(error)}") from error
+            raise batch_failure("PostgreSQL did not make a partition", error) from error
         self._months.update(missing)
 
 

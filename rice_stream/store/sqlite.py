@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from rice_stream.meter.amounts import Totals
 from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
-from rice_stream.store.engine import StoreUnavailableError
+from rice_stream.store.engine import batch_failure
+from rice_stream.store.failures import NotStorableError
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, nullable, probe_rows, probe_sql
 from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS
 from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, Writer
+
+_KNOWN_KEY = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE})
 
 
 class SqliteWriter(Writer):
@@ -39,8 +42,10 @@ class SqliteWriter(Writer):
             with self._engine.begin() as connection:
                 self._connection = connection
                 yield
-        except (OperationalError, sqlite3.OperationalError) as error:
-            raise StoreUnavailableError(f"SQLite did not take the batch: {getattr(error, 'orig', error)}") from error
+        except (DBAPIError, sqlite3.Error) as error:
+            raise batch_failure("SQLite did not take the batch", error) from error
+        except OverflowError as error:  # an integer that the driver cannot bind
+            raise NotStorableError(error) from error
         finally:
             self._connection = None
 
@@ -72,6 +77,8 @@ class SqliteWriter(Writer):
             with connection.begin_nested():
                 connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
         except IntegrityError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) not in _KNOWN_KEY:
+                raise
             raise KnownKeyError from error
 
     def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -15,7 +15,8 @@ from rice_stream.alerting.judge import Judge
 from rice_stream.errors import RiceError, ServiceUnavailableError
 from rice_stream.kafka.client import describe_topics
 from rice_stream.kafka.lag import LagProbe
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.settings import Settings
@@ -28,7 +29,7 @@ from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.credentials import broker_credentials, broker_urls
 from rice_stream.worker.deadline import StopDeadline, stop_limit_s
 from rice_stream.worker.health import HealthServer, Heartbeat, Telemetry
-from rice_stream.worker.intake import FetchedChunk, Intake
+from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.relay import Relay
 from rice_stream.worker.sweep import BudgetSweep, sweep_lease
@@ -183,7 +184,8 @@ class Worker:
         records: Any = event.message.value  # the transport's messages carry a chunk of records
         self._last_arrival_s = time.monotonic()
         chunk = Chunk(event.message.topic, event.message.partition, records)
-        await self._intake.put(FetchedChunk(chunk, event.ack))
+        await self._intake.put(fetched_chunk(chunk, event.ack))
+        self._telemetry.metrics.intake_bytes.set(self._intake.size_bytes)
 
     def _committed(self, result: CommitResult) -> None:
         self._sweep.touch(result.tenants)

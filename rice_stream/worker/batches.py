@@ -6,17 +6,21 @@ Chunks are acknowledged after their commit and never before; whatever goes wrong
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline, Prepared
 from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
+from rice_stream.store.failures import NotStorableError
 from rice_stream.worker.health import Telemetry
-from rice_stream.worker.intake import Intake
+from rice_stream.worker.intake import FetchedChunk, Intake
+from rice_stream.worker.isolation import Isolation, is_culprits
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -30,6 +34,18 @@ class BatchTimes(NamedTuple):
 
     wait_s: float
     store_retry_s: float
+
+
+@dataclass(slots=True)
+class _Work:
+    """A batch on its way into the store; `chunks` is what it was made of, in case it must be taken apart."""
+
+    batch: Batch | None
+    """None: it could not even be prepared, because of `error`."""
+    chunks: list[Chunk]
+    fetched: list[FetchedChunk]
+    """What to acknowledge once it is stored."""
+    error: Exception | None
 
 
 class BatchLoop:
@@ -64,20 +80,20 @@ class BatchLoop:
         acknowledged that was not stored.
         """
         committing: asyncio.Task[None] | None = None
+        left: list[FetchedChunk] = []
         try:
-            while fetched := await self._intake.take(wait_s=self._times.wait_s):
+            while fetched := left or await self._intake.take(wait_s=self._times.wait_s):
                 self._heartbeat.waiting()
-                chunks = [one.chunk for one in fetched]
-                acknowledge = [one.acknowledge for one in fetched]
-                del fetched  # the raw records are large; from here on only columns are needed
-                batch = await self._with_retry(self._prepare_thread, partial(self._prepare, chunks))
-                del chunks
+                work, left = await self._work(fetched)
+                del fetched
                 if committing is not None:
                     await committing
-                self._limit.check(batch)
-                committing = asyncio.create_task(self._commit(batch, acknowledge))
+                if work.batch is not None:
+                    self._limit.check(work.batch)
+                committing = asyncio.create_task(self._store(work, still_waiting=bool(left)))
+                del work  # the raw records are large
                 # Small batches are the sign of no backlog: then latency counts, and there is nothing to overlap with.
-                if not len(self._intake):
+                if not len(self._intake) and not left:
                     await committing
             if committing is not None:
                 await committing
@@ -87,16 +103,58 @@ class BatchLoop:
             self._prepare_thread.shutdown()
             self._commit_thread.shutdown()
 
-    def _prepare(self, chunks: list[Chunk]) -> Batch:
-        with self._metrics.prepare_seconds.time():
-            return self._pipeline.prepare(chunks, time.time_ns() // 1000)
+    async def _work(self, fetched: list[FetchedChunk]) -> tuple["_Work", list[FetchedChunk]]:
+        """A batch of the chunks, and what it has no room for. A chunk of which anything is left is not acknowledged with it."""
+        chunks = [one.chunk for one in fetched]
+        try:
+            prepared = await self._prepare(chunks)
+        except Exception as error:
+            if not is_culprits(error):
+                raise
+            return _Work(None, chunks, fetched, error), []
+        done = len(fetched) - len(prepared.left)
+        left = [replace(one, chunk=chunk) for one, chunk in zip(fetched[done:], prepared.left, strict=True)]
+        return _Work(prepared.batch, prepared.taken, fetched[:done], None), left
 
-    async def _commit(self, batch: Batch, acknowledge: list[Callable[[], object]]) -> None:
+    async def _prepare(self, chunks: Sequence[Chunk]) -> Prepared:
+        return await self._with_retry(self._prepare_thread, partial(self._prepare_some, chunks))
+
+    def _prepare_some(self, chunks: Sequence[Chunk]) -> Prepared:
+        with self._metrics.prepare_seconds.time():
+            try:
+                return self._pipeline.prepare_some(chunks, time.time_ns() // 1000, items_max=self._intake.events_max)
+            except Exception as error:
+                if is_culprits(error):
+                    self._pipeline.forget()
+                raise
+
+    async def _store(self, work: "_Work", *, still_waiting: bool) -> None:
+        """Store what was prepared, or as much of it as can be; then acknowledge its chunks."""
         self._heartbeat.waiting()  # again: the batch before may have just reported that nothing waits
+        error = work.error
+        if work.batch is not None:
+            try:
+                await self._commit(work.batch, still_waiting=still_waiting)
+            except NotStorableError as refusal:
+                error = refusal
+        if error is not None:
+            isolation = Isolation(self._prepare, self._commit_part, self._pipeline.formats)
+            await isolation.store(work.chunks, error)
+        self._acknowledge(work.fetched)
+
+    def _acknowledge(self, fetched: list[FetchedChunk]) -> None:
+        for one in fetched:
+            one.acknowledge()
+            self._intake.give_back(one)
+        self._metrics.intake_bytes.set(self._intake.size_bytes)
+
+    async def _commit_part(self, batch: Batch) -> None:
+        self._limit.check(batch)
+        await self._commit(batch, still_waiting=True)
+
+    async def _commit(self, batch: Batch, *, still_waiting: bool) -> None:
         result = await self._with_retry(self._commit_thread, partial(self._transaction, batch))
-        for chunk_is_stored in acknowledge:
-            chunk_is_stored()
-        self._heartbeat.advanced(still_waiting=len(self._intake) > 0)
+        self._heartbeat.advanced(still_waiting=still_waiting or len(self._intake) > 0)
         self._metrics.committed(batch, result)
         self._on_commit(result)
 

@@ -2,10 +2,18 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
-from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.pipeline.chunks import Chunk
+
+BATCH_BYTES_MAX = 16 * 1024 * 1024
+"""Most bytes of records that a batch takes, and that wait for it; a larger chunk is taken by itself."""
+_RECORD_BYTES = 200
+"""What a record takes in memory besides its key, value and headers, about."""
+_VALUE, _KEY, _HEADERS = attrgetter("value"), attrgetter("key"), attrgetter("headers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,55 +22,98 @@ class FetchedChunk:
 
     chunk: Chunk
     acknowledge: Any
+    size_bytes: int = 0
+
+
+def fetched_chunk(chunk: Chunk, acknowledge: Any) -> FetchedChunk:
+    """With the bytes that its records take."""
+    return FetchedChunk(chunk, acknowledge, bytes_of(chunk.records))
+
+
+def bytes_of(records: Sequence[Any]) -> int:
+    """What the records take in memory, about."""
+    size = _RECORD_BYTES * len(records)
+    size += sum(map(len, filter(None, map(_VALUE, records)))) + sum(map(len, filter(None, map(_KEY, records))))
+    for headers in filter(None, map(_HEADERS, records)):
+        size += sum(len(name) + len(value or b"") for name, value in headers)
+    return size
 
 
 class Intake:
     """Chunks in the order they came. One producer (the agent), one consumer (the batch loop)."""
 
-    def __init__(self, *, events_max: int) -> None:
-        self._events_max = events_max
+    def __init__(self, *, events_max: int, bytes_max: int = BATCH_BYTES_MAX) -> None:
+        self.events_max = events_max
+        """Most records that a batch takes, and most events."""
+        self._bytes_max = bytes_max
         self._waiting: deque[FetchedChunk] = deque()
-        self._events = 0
+        self._records = 0
+        self._bytes = 0
+        self._taken_bytes = 0
         self._changed = asyncio.Condition()
         self._closed = False
 
     def __len__(self) -> int:
-        return self._events
+        """Records that wait."""
+        return self._records
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the records that wait, and of those that were taken and are not given back yet."""
+        return self._bytes + self._taken_bytes
+
+    def _is_full(self) -> bool:
+        return self._records >= self.events_max or self._bytes >= self._bytes_max
 
     async def put(self, fetched: FetchedChunk) -> None:
         """Add a chunk; waits while more than a batch is waiting already. Once closed, chunks are left un-acked: they will
         be read again."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._events < self._events_max or self._closed)
+            await self._changed.wait_for(lambda: not self._is_full() or self._closed)
             if self._closed:
                 return
             self._waiting.append(fetched)
-            self._events += len(fetched.chunk.records)
+            self._records += len(fetched.chunk.records)
+            self._bytes += fetched.size_bytes
             self._changed.notify_all()
 
     async def take(self, *, wait_s: float) -> list[FetchedChunk]:
-        """The chunks of the next batch, up to about `events_max` records; empty only when the intake is closed.
+        """The chunks of the next batch, up to about `events_max` records and `bytes_max` bytes; empty only when the intake
+        is closed.
 
         With a backlog it returns at once. Without one it waits `wait_s` from the first chunk for more to come, which
         keeps transactions few at the price of that much latency.
         """
         async with self._changed:
-            await self._changed.wait_for(lambda: self._events or self._closed)
-            if self._events < self._events_max and not self._closed:
+            await self._changed.wait_for(lambda: self._records or self._closed)
+            if not self._is_full() and not self._closed:
                 await self._settle(wait_s)
             taken: list[FetchedChunk] = []
-            count = 0
-            while self._waiting and (not taken or count + len(self._waiting[0].chunk.records) <= self._events_max):
+            records = size_bytes = 0
+            while self._waiting and (not taken or self._has_room(self._waiting[0], records, size_bytes)):
                 taken.append(self._waiting.popleft())
-                count += len(taken[-1].chunk.records)
-            self._events -= count
+                records += len(taken[-1].chunk.records)
+                size_bytes += taken[-1].size_bytes
+            self._records -= records
+            self._bytes -= size_bytes
+            self._taken_bytes += size_bytes
             self._changed.notify_all()
             return taken
+
+    def _has_room(self, following: FetchedChunk, records: int, size_bytes: int) -> bool:
+        return (
+            records + len(following.chunk.records) <= self.events_max
+            and size_bytes + following.size_bytes <= self._bytes_max
+        )
+
+    def give_back(self, fetched: FetchedChunk) -> None:
+        """A chunk that was taken is stored, or will be read again: its records are in memory no longer."""
+        self._taken_bytes -= fetched.size_bytes
 
     async def _settle(self, wait_s: float) -> None:
         try:
             async with asyncio.timeout(wait_s):
-                await self._changed.wait_for(lambda: self._events >= self._events_max or self._closed)
+                await self._changed.wait_for(lambda: self._is_full() or self._closed)
         except TimeoutError:
             return
 

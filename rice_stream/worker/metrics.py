@@ -69,6 +69,11 @@ class Metrics:
             "rice_batch_events", "Events of a batch", buckets=_BATCH_BUCKETS, registry=None
         )
     )
+    intake_bytes: Gauge = field(
+        default_factory=lambda: Gauge(
+            "rice_intake_bytes", "Bytes of the records that were fetched and are not stored yet", registry=None
+        )
+    )
     prepare_seconds: Histogram = field(
         default_factory=lambda: Histogram(
             "rice_prepare_seconds", "Decoding and estimating a batch", buckets=_SECONDS_BUCKETS, registry=None

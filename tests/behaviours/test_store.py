@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 import pytest
 from sqlalchemy import Engine, text
 
-from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.pipeline.chunks import Chunk
 from rice_stream.quantities import TOKENS_MAX
 from rice_stream.reference.types import PueFactor
 from rice_stream.store.engine import StoreUnavailableError, writing

@@ -155,7 +155,7 @@ class Schedule:
 
     async def _crash(self) -> None:
         if worker := self._any():
-            self.outcome.note("crash", worker.name)
+            self.outcome.note("crash amid a record" if worker.amid_a_record else "crash", worker.name)
             await worker.crash()
             self._workers.remove(worker)
             await asyncio.sleep(self._random.uniform(0, 3))  # until the session times out

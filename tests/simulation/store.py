@@ -16,7 +16,8 @@ from rice_stream.budgets.definition import Budget
 from rice_stream.meter.amounts import Totals
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline, Prepared
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records
 from rice_stream.store.budget_store import save_budget
 from rice_stream.store.dimensions import Dimensions
@@ -154,11 +155,16 @@ class FaultyPipeline(Pipeline):
     """Also looking names up fails while the store is away."""
 
     faults: Faults
+    amid_a_record = False
+    """Whether the last batch took some items of a record and left others."""
 
-    def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
+    def prepare_some(self, chunks: Sequence[Chunk], received_at_us: int, *, items_max: int | None) -> Prepared:
         if self.faults.away:
             self.faults.fail("prepare")
-        return super().prepare(chunks, received_at_us)
+        prepared = super().prepare_some(chunks, received_at_us, items_max=items_max)
+        assert items_max is None or prepared.batch.items <= items_max, "a transaction is bounded"
+        self.amid_a_record = bool(prepared.left) and prepared.left[0].opened is not None
+        return prepared
 
 
 def faulty_pipeline(dimensions: Dimensions, writer: Writer, faults: Faults) -> Pipeline:

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -30,7 +31,8 @@ FIRST = drawn("schedules").randrange(50_000 - SCHEDULES) if SCHEDULES < 50_000 e
 SQLITE_FIRST = 1_000_000 + drawn("schedules on SQLite").randrange(2_000 - SQLITE_SCHEDULES)
 """The drill runs the seeds up to 50,000, and on SQLite those from 1,000,000 to 1,002,000."""
 MISHAPS = {
-    "crash", "fall silent", "gave up", "lose commits", "rebalance", "recreate topic", "start", "stop", "store goes",
+    "crash", "crash amid a record",
+    "fall silent", "gave up", "lose commits", "rebalance", "recreate topic", "start", "stop", "store goes",
     "store stumbles", "watch user",
 }  # fmt: skip
 
@@ -98,14 +100,14 @@ class WriterWithoutTransaction(MemoryWriter):
         yield
 
 
-async def _acknowledge_first(self: BatchLoop, batch: object, acknowledge: list[Callable[[], object]]) -> None:
-    """`BatchLoop._commit` with its two halves the wrong way round."""
-    for chunk_is_stored in acknowledge:
-        chunk_is_stored()
-    await _real_commit(self, batch, [])  # type: ignore[arg-type]
+async def _acknowledge_first(self: BatchLoop, work: Any, **options: Any) -> None:
+    """`BatchLoop._store` with its two halves the wrong way round."""
+    self._acknowledge(work.fetched)
+    work.fetched = []
+    await _real_store(self, work, **options)
 
 
-_real_commit = BatchLoop._commit
+_real_store = BatchLoop._store
 
 
 def _swapped(writer_class: type[MemoryWriter]) -> Callable[[Writer], Writer]:
@@ -129,7 +131,7 @@ def _first_failure(store: Store, seeds: range) -> tuple[int, str]:
     ("breakage", "complaint"),
     [
         (mock.patch("rice_stream.worker.faust_transport.HandedOutChunks", ChunksThatAckGaps), "is not stored"),
-        (mock.patch.object(BatchLoop, "_commit", _acknowledge_first), "is not stored"),
+        (mock.patch.object(BatchLoop, "_store", _acknowledge_first), "is not stored"),
     ],
     ids=["acks gaps", "acknowledges before the commit"],
 )

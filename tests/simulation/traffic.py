@@ -53,7 +53,8 @@ class Traffic:
 
     def _value(self) -> bytes | None:
         kind = self._random.choices(
-            ("one", "several", "again", "other", "poison", "lines", "tombstone", "crowd"), (50, 8, 20, 6, 8, 5, 3, 2)
+            ("one", "several", "again", "other", "poison", "lines", "tombstone", "crowd", "huge"),
+            (50, 8, 20, 6, 8, 5, 3, 2, 3),
         )[0]
         if kind == "again" and self._values:
             return self._random.choice(self._values)
@@ -67,6 +68,10 @@ class Traffic:
         if kind == "several":
             events = tuple(self._event() for _ in range(self._random.randint(2, 4)))
             return self._remember(json.dumps(events).encode(), Meaning(events, ()))
+        if kind == "huge":  # more events than a batch takes
+            events = tuple(self._event() for _ in range(self._random.randint(5, 30)))
+            lines = [json.dumps(event) for event in events]
+            return self._remember("\n".join([*lines[:3], "not JSON", *lines[3:]]).encode(), Meaning(events, (3,)))
         if kind == "lines":
             events = (self._event(), self._event())
             lines = [json.dumps(events[0]), f"not JSON {self._serial}", json.dumps(events[1])]

@@ -10,17 +10,17 @@ from faust.types import TP
 from faust.types.tuples import Message
 
 from rice_stream.errors import RiceError
-from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import CommitResult
 from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.health import Heartbeat, Telemetry
-from rice_stream.worker.intake import FetchedChunk, Intake
+from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
 from tests.simulation.broker import Broker
 from tests.simulation.clock import VirtualExecutor
 from tests.simulation.consumer import BrokerThread, make_consumer
-from tests.simulation.store import Faults, Store
+from tests.simulation.store import Faults, FaultyPipeline, Store
 
 _QUEUE_CHUNKS_MAX = 4
 METRICS = Metrics()
@@ -51,9 +51,10 @@ class Worker:
         self.thread = cast(BrokerThread, self.consumer._thread)
         self._intake = Intake(events_max=sizes.batch_events_max)
         self._store = store
+        self._pipeline = store.pipeline(faults)
         self._batches = BatchLoop(
             self._intake,
-            store.pipeline(faults),
+            self._pipeline,
             Telemetry(METRICS, Heartbeat(timeout_s=60, clock=self._loop.time)),
             limit=RefusalLimit(ratio_max=0.9, records_min=1000),
             times=BatchTimes(sizes.batch_wait_s, sizes.store_retry_s),
@@ -95,7 +96,7 @@ class Worker:
                 self._queue_changed.notify_all()
             records: Any = message.value
             chunk = Chunk(message.topic, message.partition, records)
-            await self._intake.put(FetchedChunk(chunk, partial(self.consumer.ack, message)))
+            await self._intake.put(fetched_chunk(chunk, partial(self.consumer.ack, message)))
 
     async def _run_batches(self) -> None:
         try:
@@ -159,6 +160,11 @@ class Worker:
     def running(self) -> bool:
         """Whether its batch loop still takes work."""
         return not self._batch_task.done()
+
+    @property
+    def amid_a_record(self) -> bool:
+        """Whether some items of a record are in a batch and others are still to come."""
+        return cast(FaultyPipeline, self._pipeline).amid_a_record
 
     def assert_stopped_for_a_reason(self) -> None:
         """A batch loop ends by itself only with an error that a user can act on."""

@@ -16,7 +16,8 @@ from rice_stream.events.records import RawRecord
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.requests import TokenDefaults
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.quantities import Floats, Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.writers import open_writer
 from tests.simulation.store import Faults

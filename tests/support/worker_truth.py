@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, Message, Producer
 
 from rice_stream.events.records import RawRecord
-from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.pipeline.chunks import Chunk
 from rice_stream.proof.verification import verify
 from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.events.records import RawRecord
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.sandbox.demo.options import DemoOptions
 from rice_stream.sandbox.demo.traffic import demo_traffic
 

@@ -15,7 +15,7 @@ from rice_stream.kafka.config import KafkaConfig
 from rice_stream.kafka.record_fetch import KafkaFetch
 from rice_stream.kafka.topic_log import TopicLog, open_log
 from rice_stream.meter.requests import TokenDefaults
-from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.quarantine_replay import replay
 from rice_stream.proof.topic_verification import verify_against_topic
 from rice_stream.proof.verification import verify

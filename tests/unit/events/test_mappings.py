@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from rice_stream.events.mappings import MappedName, Mappings
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.proof.verification import verify
 from rice_stream.reports.coverage import coverage
 from rice_stream.runtime.opening_pipeline import open_pipeline

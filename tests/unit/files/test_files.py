@@ -15,11 +15,11 @@ from pyarrow import parquet
 from rice_stream.events.records import RawRecord
 from rice_stream.files.ingesting import FileCounts, ingest_file
 from rice_stream.files.reading import EventFile, open_file
-from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Prepared
 from rice_stream.pipeline.refusal_limit import RefusalLimit, TooManyRefusedError
 from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
-from rice_stream.store.batch import Batch
 from rice_stream.store.engine import open_engine
 from rice_stream.store.file_progress import FileProgressStore
 from rice_stream.store.migrate import migrate
@@ -177,13 +177,13 @@ class Ingestion:
     def run(self, *, batches: int | None = None, ratio_max: float = 1.0) -> FileCounts:
         """All of the file, or its first batches."""
         pipeline, writer = open_pipeline(load_settings(environment={"RICE_DATABASE_URL": self.url}), self.engine)
-        prepare = pipeline.prepare
+        prepare = pipeline.prepare_some
 
-        def counted(chunks: list[Chunk], received_at_us: int) -> Batch:
+        def counted(chunks: list[Chunk], received_at_us: int, *, items_max: int | None) -> Prepared:
             self.decoded += sum(len(chunk.records) for chunk in chunks)
-            return prepare(chunks, received_at_us)
+            return prepare(chunks, received_at_us, items_max=items_max)
 
-        pipeline.prepare = counted  # type: ignore[method-assign,assignment]
+        pipeline.prepare_some = counted  # type: ignore[method-assign,assignment]
         counts = FileCounts()
         limit = RefusalLimit(ratio_max=ratio_max, records_min=10)
         try:

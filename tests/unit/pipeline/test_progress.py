@@ -5,7 +5,7 @@ import time
 from sqlalchemy import select
 
 from rice_stream.events.records import RawRecord
-from rice_stream.pipeline.pipeline import Chunk
+from rice_stream.pipeline.chunks import Chunk
 from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store import schema

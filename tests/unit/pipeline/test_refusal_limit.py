@@ -12,7 +12,8 @@ from rice_stream.store.batch import Batch
 def batch_of(taken: int, refused: int) -> Batch:
     """As much of a batch as the limit looks at."""
     refusals = [SimpleNamespace(reason="not_json", detail="not JSON: sample")] * refused
-    return cast(Batch, SimpleNamespace(refused=refusals, records_taken=taken, records_refused=refused))
+    progress = [SimpleNamespace(topic="events", partition=0, records_taken=taken, records_refused=refused)]
+    return cast(Batch, SimpleNamespace(refused=refusals, progress=progress))
 
 
 def test_mostly_refused_records_stop_the_reading_with_the_reason() -> None:

@@ -10,7 +10,8 @@ from unittest import mock
 
 import pytest
 
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline, Prepared
 from rice_stream.pipeline.refusal_limit import RefusalLimit, TooManyRefusedError
 from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, CommitResult
@@ -23,6 +24,7 @@ from tests.simulation.clock import VirtualExecutor, VirtualLoop, VirtualTime
 from tests.support.fakes import NOON_US, chunk_of, event
 
 METRICS = Metrics()
+EVENTS_MAX = 2
 NO_LIMIT = RefusalLimit(ratio_max=1.0, records_min=1_000_000)
 
 
@@ -34,28 +36,20 @@ class ScriptedPipeline:
         self._prepare_fails = prepare_fails
         self._commit_fails = commit_fails
 
-    def prepare(self, chunks: Sequence[Chunk], _received_at_us: int) -> Batch:
+    def prepare_some(self, chunks: Sequence[Chunk], _received_at_us: int, *, items_max: int) -> Prepared:
         name = "+".join(chunk.topic for chunk in chunks)
         if self._prepare_fails:
             self._prepare_fails -= 1
             raise StoreUnavailableError("away")
         self._history.append(f"prepared {name}")
-        progress = [SimpleNamespace(events=len(chunk.records)) for chunk in chunks]
+        assert items_max == EVENTS_MAX
+        progress = [
+            SimpleNamespace(events=len(chunk.records), records_taken=len(chunk.records), records_refused=0)
+            for chunk in chunks
+        ]
         records = SimpleNamespace(columns=dict[str, list[int]](basis_flags=[]))
-        return cast(
-            Batch,
-            SimpleNamespace(
-                name=name,
-                refused=[],
-                ignored={},
-                rungs={},
-                contexts=0,
-                progress=progress,
-                records=records,
-                records_taken=sum(len(chunk.records) for chunk in chunks),
-                records_refused=0,
-            ),
-        )
+        batch = SimpleNamespace(name=name, refused=[], ignored={}, rungs={}, contexts=0, progress=progress, records=records)
+        return Prepared(cast(Batch, batch), list(chunks), [])
 
     def commit(self, batch: Any) -> CommitResult:
         if self._commit_fails:
@@ -79,7 +73,7 @@ class Bench:
     ) -> None:
         self.loop = VirtualLoop()
         self.history: list[str] = []
-        self.intake = Intake(events_max=2)
+        self.intake = Intake(events_max=EVENTS_MAX)
         self.pipeline: Any = ScriptedPipeline(self.history, prepare_fails=prepare_fails, commit_fails=commit_fails)
         self.heartbeat = Heartbeat(timeout_s=60, clock=self.loop.time)
         self._limit = limit
@@ -203,14 +197,14 @@ def _unavailable() -> CommitResult:
 
 def test_a_batch_over_the_limit_is_neither_stored_nor_acknowledged() -> None:
     bench = Bench(limit=RefusalLimit(ratio_max=0.5, records_min=1))
-    prepare = bench.pipeline.prepare
+    prepare = bench.pipeline.prepare_some
 
-    def refuse(chunks: Sequence[Chunk], received_at_us: int) -> Any:
-        batch = prepare(chunks, received_at_us)
-        batch.records_refused = 9 if batch.name == "b" else 0
-        return batch
+    def refuse(chunks: Sequence[Chunk], received_at_us: int, *, items_max: int) -> Any:
+        prepared = prepare(chunks, received_at_us, items_max=items_max)
+        prepared.batch.progress[0].records_refused = 9 if prepared.batch.name == "b" else 0
+        return prepared
 
-    bench.pipeline.prepare = refuse
+    bench.pipeline.prepare_some = refuse
 
     async def script() -> None:
         await bench.put("a", "b", "c")
@@ -225,13 +219,13 @@ def test_a_worker_that_cannot_commit_is_not_ready_although_it_can_prepare() -> N
     """The next batch needs no new names, so preparing it succeeds: that says nothing of the store."""
     bench = Bench(commit_fails=8)
     ready: dict[str, bool] = {}
-    prepare = bench.pipeline.prepare
+    prepare = bench.pipeline.prepare_some
 
-    def prepare_and_note(chunks: Sequence[Chunk], received_at_us: int) -> Batch:
+    def prepare_and_note(chunks: Sequence[Chunk], received_at_us: int, *, items_max: int) -> Prepared:
         bench.loop.call_later(0.01, lambda: ready.update({chunks[0].topic: bench.heartbeat.ready()[0]}))
-        return cast(Batch, prepare(chunks, received_at_us))
+        return cast(Prepared, prepare(chunks, received_at_us, items_max=items_max))
 
-    bench.pipeline.prepare = prepare_and_note
+    bench.pipeline.prepare_some = prepare_and_note
 
     async def script() -> None:
         await bench.put("a", "b")

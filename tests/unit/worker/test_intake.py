@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from rice_stream.pipeline.pipeline import Chunk
-from rice_stream.worker.intake import FetchedChunk, Intake
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.worker.intake import FetchedChunk, Intake, bytes_of, fetched_chunk
 from tests.simulation.clock import VirtualLoop
 from tests.support.fakes import event, records_of
 
@@ -128,3 +128,36 @@ def test_closing_wakes_a_worker_that_waits_for_work() -> None:
         assert await asyncio.wait_for(taking, 1) == []
 
     on_virtual_time(work())
+
+
+def large(bytes_: int, name: str) -> FetchedChunk:
+    """A chunk of one record of about so many bytes."""
+    return fetched_chunk(Chunk(name, 0, records_of([b"x" * bytes_])), acknowledge=name)
+
+
+def test_it_is_bounded_by_bytes_and_a_larger_chunk_passes_alone() -> None:
+    """A backlog of large records fills neither the memory nor one batch."""
+
+    async def work() -> None:
+        intake = Intake(events_max=1_000, bytes_max=10_000)
+        for name in "ab":
+            await intake.put(large(6_000, name))
+        putting = asyncio.ensure_future(intake.put(large(50_000, "larger")))
+        await asyncio.sleep(10)
+        assert not putting.done()
+        assert 12_000 <= intake.size_bytes <= 13_000
+        assert names(first := await intake.take(wait_s=1)) == ["a"]
+        await asyncio.wait_for(putting, 1)
+        assert names(await intake.take(wait_s=1)) == ["b"]
+        assert names(await intake.take(wait_s=1)) == ["larger"]
+        assert intake.size_bytes > 62_000, "what was taken is in memory until it is stored"
+        intake.give_back(first[0])
+        assert 56_000 <= intake.size_bytes <= 57_000
+
+    on_virtual_time(work())
+
+
+def test_headers_and_keys_count_as_well() -> None:
+    (record,) = records_of([b"x"])
+    heavy = record._replace(headers=(("h" * 1_000, b"v" * 5_000),), key=b"k" * 2_000)
+    assert 8_000 <= bytes_of([heavy]) <= 8_500

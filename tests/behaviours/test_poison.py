@@ -1,0 +1,207 @@
+"""What the database or the estimation chokes on is found, refused and told; everything else is stored, exactly once."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from rice_stream.errors import RiceError
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.refusal_limit import RefusalLimit
+from rice_stream.proof.verification import verify
+from rice_stream.store.engine import StoreUnavailableError, batch_failure
+from rice_stream.store.failures import NotStorableError, UnexpectedDatabaseError
+from rice_stream.worker.batches import BatchLoop, BatchTimes
+from rice_stream.worker.health import Heartbeat, Telemetry
+from rice_stream.worker.intake import Intake, fetched_chunk
+from rice_stream.worker.metrics import Metrics
+from tests.support.databases import Databases
+from tests.support.fakes import chunk_of, event
+from tests.support.reports_store import Store, open_store
+
+SQLITE_TRIGGER = """
+CREATE TRIGGER choosy BEFORE INSERT ON prompt_record WHEN NEW.event_id LIKE 'poison%'
+BEGIN SELECT RAISE(ABORT, 'no such text in here'); END
+"""
+POSTGRESQL_FUNCTION = """
+CREATE FUNCTION choosy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF NEW.event_id LIKE 'poison%' THEN RAISE EXCEPTION 'no such text in here' USING ERRCODE = '22023'; END IF;
+  RETURN NEW;
+END $$
+"""
+POSTGRESQL_TRIGGER = "CREATE TRIGGER choosy BEFORE INSERT ON prompt_record FOR EACH ROW EXECUTE FUNCTION choosy()"
+
+
+@pytest.fixture
+def choosy(database: Databases) -> Iterator[Store]:
+    """A store that refuses records whose id begins with `poison`, for a reason that only it knows."""
+    with open_store(database.migrated()) as store:
+        if store.engine.dialect.name == "sqlite":
+            store.execute(SQLITE_TRIGGER)
+        else:
+            store.execute(POSTGRESQL_FUNCTION)
+            store.execute(POSTGRESQL_TRIGGER)
+        yield store
+        store.engine.dispose()
+
+
+def work_off(store: Store, *chunks: Chunk, events_max: int = 1_000) -> list[int]:
+    """Run the worker's batch loop on the chunks; returns the last offsets of those that were acknowledged."""
+    acknowledged: list[int] = []
+
+    async def run() -> None:
+        intake = Intake(events_max=events_max)
+        limit = RefusalLimit(ratio_max=1.0, records_min=1_000_000)
+        batches = BatchLoop(
+            intake,
+            store.pipeline,
+            Telemetry(Metrics(), Heartbeat(timeout_s=60)),
+            limit=limit,
+            times=BatchTimes(wait_s=0.01, store_retry_s=1.0),
+            on_commit=lambda _: None,
+        )
+        running = asyncio.create_task(batches.run())
+        for chunk in chunks:
+            last = chunk.records[-1].offset
+            await intake.put(fetched_chunk(chunk, lambda last=last: acknowledged.append(last)))
+        await intake.close()
+        await running
+        assert intake.size_bytes == 0
+
+    asyncio.run(run())
+    return acknowledged
+
+
+def recorded(store: Store) -> list[str]:
+    return sorted(row["event_id"] for row in store.rows("SELECT event_id FROM prompt_record"))
+
+
+def held(store: Store) -> list[tuple[Any, ...]]:
+    rows = store.rows('SELECT "offset", item, reason FROM quarantine ORDER BY "offset", item')
+    return [tuple(row.values()) for row in rows]
+
+
+def ids(names: Sequence[str]) -> list[dict[str, Any]]:
+    return [event(event_id=name) for name in names]
+
+
+class TestDatabase:
+    """On both databases."""
+
+    def test_one_record_that_the_database_refuses_costs_its_neighbours_nothing(self, choosy: Store) -> None:
+        good = [f"e-{k}" for k in range(20)]
+        names = [*good[:7], "poison-a", *good[7:19], "poison-b", good[19]]
+        chunks = [chunk_of(ids(names[:11])), chunk_of(ids(names[11:]), offset=11)]
+        assert work_off(choosy, *chunks) == [10, 21]
+        assert recorded(choosy) == sorted(good)
+        assert held(choosy) == [(7, 0, "not_storable"), (20, 0, "not_storable")]
+        assert verify(choosy.engine)["ok"]
+        (progress,) = choosy.rows("SELECT events, recorded, quarantined, gaps, last_offset FROM kafka_progress")
+        assert tuple(progress.values()) == (20, 20, 2, 0, 21)
+        detail = choosy.rows("SELECT detail FROM quarantine")[0]["detail"]
+        assert "no such text" not in detail, "the database's words may quote the payload"
+        assert "22023" in detail or "SQLITE_CONSTRAINT_TRIGGER" in detail
+
+    def test_only_the_culprits_of_a_record_of_many_events_are_refused(self, choosy: Store) -> None:
+        """Also where the record is cut into several transactions; when it comes again, nothing changes."""
+        names = [f"e-{k}" for k in range(25)]
+        mixed = [*names[:13], "poison", *names[13:]]
+        value = "\n".join(json.dumps(one) for one in ids(mixed)).encode()
+        for _ in range(2):
+            assert work_off(choosy, chunk_of([value, event(event_id="after")]), events_max=10) == [1]
+            assert recorded(choosy) == sorted([*names, "after"])
+            assert held(choosy) == [(0, 13, "not_storable")]
+            assert verify(choosy.engine)["ok"]
+
+
+@pytest.mark.services
+def test_an_amount_that_overflows_a_total_is_refused_and_named(postgresql: Databases) -> None:
+    """The total stays what it is; other tenants' events of the same batch are stored."""
+    with open_store(postgresql.migrated()) as store:
+        store.add(event(event_id="first"))
+        store.execute("UPDATE tenant_day_total SET input_tokens = 9223372036854775807")
+        others = [event(event_id=f"o-{k}", tenant_id="other") for k in range(3)]
+        assert work_off(store, chunk_of([*others, event(event_id="last")], offset=1)) == [4]
+        assert recorded(store) == ["first", "o-0", "o-1", "o-2"]
+        assert held(store) == [(4, 0, "amount_overflow")]
+        store.engine.dispose()
+
+
+def test_a_record_that_estimation_chokes_on_is_refused_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the failure is, it is the record's that causes it; what was half learnt then is learnt again."""
+    from tests.support.fakes import FakeMethod
+
+    real = FakeMethod.estimate
+
+    def estimate(self: FakeMethod, coefficients: Any, requests: Any) -> Any:
+        if (requests.input_tokens == 666).any():
+            raise ZeroDivisionError("a number nobody thought of")
+        return real(self, coefficients, requests)
+
+    monkeypatch.setattr(FakeMethod, "estimate", estimate)
+    values = [event(event_id=f"e-{k}", tenant_id=f"t-{k}") for k in range(9)]
+    values.insert(4, event(event_id="bad", input_tokens=666))
+    assert work_off(store, chunk_of(values)) == [9]
+    assert len(recorded(store)) == 9
+    assert held(store) == [(4, 0, "internal_error")]
+    assert "ZeroDivisionError" in store.rows("SELECT detail FROM quarantine")[0]["detail"]
+    assert verify(store.engine)["ok"]
+
+
+def test_many_culprits_cost_bounded_work_and_lose_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past a number of them, what still fails is held as it is: every item is stored or held."""
+    from rice_stream.worker import isolation
+    from tests.support.fakes import FakeMethod
+
+    monkeypatch.setattr(isolation, "CULPRITS_MAX", 5)
+    real = FakeMethod.estimate
+
+    def estimate(self: FakeMethod, coefficients: Any, requests: Any) -> Any:
+        if (requests.input_tokens == 666).any():
+            raise ZeroDivisionError
+        return real(self, coefficients, requests)
+
+    monkeypatch.setattr(FakeMethod, "estimate", estimate)
+    values = [event(event_id=f"e-{k}", input_tokens=666 if k % 4 == 3 else 10) for k in range(64)]
+    assert work_off(store, chunk_of(values)) == [63]
+    stored, refused = recorded(store), held(store)
+    assert len(stored) + len(refused) == 64
+    assert 5 <= len(refused) <= 64 - 10
+    assert verify(store.engine)["ok"]
+
+
+@pytest.mark.parametrize(
+    ("state", "raised"),
+    [
+        ("08006", StoreUnavailableError), ("25006", StoreUnavailableError), ("25P03", StoreUnavailableError),
+        ("40001", StoreUnavailableError), ("40P01", StoreUnavailableError), ("53100", StoreUnavailableError),
+        ("55P03", StoreUnavailableError), ("57P01", StoreUnavailableError), ("0A000", StoreUnavailableError),
+        ("22003", NotStorableError), ("22021", NotStorableError), ("23514", NotStorableError),
+        ("54000", NotStorableError), ("P0001", NotStorableError), ("XX000", NotStorableError),
+        ("42P01", UnexpectedDatabaseError), ("42501", UnexpectedDatabaseError), ("42703", UnexpectedDatabaseError),
+    ],
+)  # fmt: skip
+def test_the_sqlstate_decides_what_is_tried_again(state: str, raised: type[RiceError]) -> None:
+    """A read-only standby after a fail-over, a full disk, another session's lock: the same batch may succeed later."""
+    error = cast(Any, errors.lookup(state))("the server's words")
+    failure = batch_failure("the batch was not taken", error)
+    assert type(failure) is raised
+    if raised is UnexpectedDatabaseError:
+        assert "rice-stream migrate" in str(failure)
+        assert "\n" not in str(failure)
+    assert type(batch_failure("x", psycopg.OperationalError("connection refused"))) is StoreUnavailableError
+
+
+def test_a_missing_table_stops_with_one_clear_sentence(database: Databases) -> None:
+    """No endless retry, no traceback, nothing in quarantine."""
+    with open_store(database.migrated()) as store:
+        store.add(event(event_id="first"))
+        store.execute("ALTER TABLE kafka_progress RENAME TO elsewhere")
+        with pytest.raises(UnexpectedDatabaseError, match="rice-stream migrate"):
+            work_off(store, chunk_of([event(event_id="second")], offset=1))
+        assert held(store) == []
+        store.engine.dispose()
