@@ -146,7 +146,8 @@ def test_it_is_bounded_by_bytes_and_a_larger_chunk_passes_alone() -> None:
         await asyncio.sleep(10)
         assert not putting.done()
         assert 12_000 <= intake.size_bytes <= 13_000
-        assert names(first := await intake.take(wait_s=1)) == ["a"]
+        first = await intake.take(wait_s=1)
+        assert names(first) == ["a"]
         await asyncio.wait_for(putting, 1)
         assert names(await intake.take(wait_s=1)) == ["b"]
         assert names(await intake.take(wait_s=1)) == ["larger"]
