@@ -94,9 +94,7 @@ class BatchParts:
                 self._room = 0
                 if done:
                     self.taken.append(replace(chunk, records=chunk.records[:done]))
-                self.taken.append(
-                    replace(chunk, records=records[: part.records], opened=Opened(part, tally, offset))
-                )
+                self.taken.append(replace(chunk, records=records[: part.records], opened=Opened(part, tally, offset)))
                 left_records = chunk.records[done + part.records :]
                 self.left = [
                     replace(chunk, records=left_records, opened=Opened(rest, _NO_RECORDS, _first(left_records, offset)))
