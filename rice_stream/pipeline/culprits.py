@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
+from rice_stream.errors import RiceError
 from rice_stream.events.columns import to_columns
 from rice_stream.events.decoding import DecodedBlock, decode_blocks
 from rice_stream.events.formats.reading.options import FormatOptions
@@ -19,6 +20,11 @@ from rice_stream.store.failures import Meaning, NotStorableError, UnexpectedData
 
 INTERNAL_ERROR = "internal_error"
 """Reason code of a record or item on which decoding or estimating failed in a way that nothing foresaw."""
+
+
+def is_unforeseen(error: Exception) -> bool:
+    """Whether an error is none that is meant for users: the data that it came of is to be found."""
+    return not isinstance(error, RiceError)
 
 
 def halves(chunks: Sequence[Chunk], formats: FormatOptions) -> tuple[list[Chunk], list[Chunk]] | None:
@@ -50,8 +56,10 @@ def _opened(chunk: Chunk, formats: FormatOptions) -> Chunk | None:
         return chunk
     try:
         (block,) = decode_blocks(chunk.records, formats, SourcePartition(chunk.topic, chunk.partition))
-    except Exception:  # noqa: BLE001  whatever it is, it is this record's, and it has been logged
-        return None
+    except Exception as error:
+        if is_unforeseen(error):
+            return None  # it is this record's, whatever it is, and has been logged
+        raise
     return replace(chunk, opened=Opened(block, tally_records(block.decoded), chunk.records[0].offset))
 
 

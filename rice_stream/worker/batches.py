@@ -109,9 +109,9 @@ class BatchLoop:
         try:
             prepared = await self._prepare(chunks)
         except Exception as error:
-            if not is_culprits(error):
-                raise
-            return _Work(None, chunks, fetched, error), []
+            if is_culprits(error):
+                return _Work(None, chunks, fetched, error), []
+            raise
         done = len(fetched) - len(prepared.left)
         left = [replace(one, chunk=chunk) for one, chunk in zip(fetched[done:], prepared.left, strict=True)]
         return _Work(prepared.batch, prepared.taken, fetched[:done], None), left

@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from rice_stream.errors import RiceError
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.pipeline.chunks import Chunk
-from rice_stream.pipeline.culprits import halves, refused
+from rice_stream.pipeline.culprits import halves, is_unforeseen, refused
 from rice_stream.pipeline.pipeline import Prepared
 from rice_stream.store.batch import Batch
 from rice_stream.store.failures import NotStorableError
@@ -20,7 +19,7 @@ are held in quarantine, from where the good ones among them can be replayed."""
 
 def is_culprits(error: Exception) -> bool:
     """Whether an error is for isolation: the database refuses data, or something failed that nothing foresaw."""
-    return isinstance(error, NotStorableError) or not isinstance(error, RiceError)
+    return isinstance(error, NotStorableError) or is_unforeseen(error)
 
 
 class Isolation:
@@ -54,11 +53,12 @@ class Isolation:
                     group = prepared.taken
                 await self._commit(prepared.batch)
             except Exception as error:
-                if is_refused or not is_culprits(error):
-                    raise
-                parts = self._taken_apart(group, error, culprits)
-                culprits += int(parts[-1][1])
-                waiting += parts
+                if is_culprits(error) and not is_refused:
+                    parts = self._taken_apart(group, error, culprits)
+                    culprits += int(parts[-1][1])
+                    waiting += parts
+                    continue
+                raise
         return culprits
 
     def _taken_apart(self, group: Sequence[Chunk], error: Exception, culprits: int) -> list[tuple[list[Chunk], bool]]:
