@@ -12,7 +12,8 @@ from rice_stream.events.stated_factors import PLAUSIBLE_LIMITS
 from rice_stream.events.trust import MARK, parse_trust
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.pipeline.quarantine_replay import replay
 from rice_stream.pipeline.taken_factors import KINDS_MAX
 from rice_stream.proof.verification import verify

@@ -13,7 +13,8 @@ from rice_stream.events.trust import MARK, parse_trust
 from rice_stream.meter.amounts import AMOUNT_COLUMNS
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
-from rice_stream.pipeline.pipeline import Chunk, Pipeline
+from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.store.dimensions import Dimensions
 from tests.support.databases import Databases
 from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, fake_reference, value_of

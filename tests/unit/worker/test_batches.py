@@ -48,7 +48,9 @@ class ScriptedPipeline:
             for chunk in chunks
         ]
         records = SimpleNamespace(columns=dict[str, list[int]](basis_flags=[]))
-        batch = SimpleNamespace(name=name, refused=[], ignored={}, rungs={}, contexts=0, progress=progress, records=records)
+        batch = SimpleNamespace(
+            name=name, refused=[], ignored={}, rungs={}, contexts=0, progress=progress, records=records
+        )
         return Prepared(cast(Batch, batch), list(chunks), [])
 
     def commit(self, batch: Any) -> CommitResult:
