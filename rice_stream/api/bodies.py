@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import Request
@@ -46,15 +47,35 @@ def media_type(request: Request, allowed: frozenset[str]) -> str:
     return named
 
 
+class HeldBytes:
+    """Bytes of bodies that are not complete yet, and the most that there may be."""
+
+    def __init__(self, most: Callable[[], int]) -> None:
+        self._most = most
+        self._now = 0
+
+    def add(self, count: int) -> None:
+        """Count more, or with a negative number fewer."""
+        self._now += count
+
+    def check(self) -> None:
+        """ProblemError 429: more than there may be."""
+        if self._now > self._most():
+            raise later(HTTPStatus.TOO_MANY_REQUESTS, "too much is being sent at once", 1)
+
+
 class BodyReader:
     """Reads the bodies of all requests: each up to `limit_bytes`, all that are under way up to HELD_BYTES_MAX."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._held_bytes = 0
+        self._held = HeldBytes(lambda: HELD_BYTES_MAX)
 
-    async def read(self, request: Request) -> bytes:
-        """The body as it was sent. ProblemError 413: larger than the limit; 408: it does not get on; 429: no room now."""
+    async def read(self, request: Request, own: HeldBytes) -> bytes:
+        """The body as it was sent; `own` are the sender's bytes.
+
+        ProblemError 413: larger than the limit; 408: it arrives too slowly; 429: no room now.
+        """
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._limit_bytes:
             raise _too_large(self._limit_bytes)
@@ -65,11 +86,12 @@ class BodyReader:
             async with asyncio.timeout_at(began_s + PATIENCE_S) as deadline:
                 async for piece in request.stream():
                     pieces += piece
-                    self._held_bytes += len(piece)
+                    self._held.add(len(piece))
+                    own.add(len(piece))
                     if len(pieces) > self._limit_bytes:
                         raise _too_large(self._limit_bytes)
-                    if self._held_bytes > HELD_BYTES_MAX:
-                        raise later(HTTPStatus.TOO_MANY_REQUESTS, "too much is being sent at once", 1)
+                    self._held.check()
+                    own.check()
                     deadline.reschedule(began_s + PATIENCE_S + len(pieces) / SLOWEST_BYTES_PER_S)
         except TimeoutError as error:
             raise ProblemError(
@@ -80,7 +102,8 @@ class BodyReader:
         except ClientDisconnect as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "the sender went away within the body") from error
         finally:
-            self._held_bytes -= len(pieces)
+            self._held.add(-len(pieces))
+            own.add(-len(pieces))
         return bytes(pieces)
 
     def unpacked(self, packed: bytes, encoding: str) -> bytes:

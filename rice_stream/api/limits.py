@@ -1,6 +1,5 @@
 """Who may send, and how much."""
 
-import hmac
 import ipaddress
 import math
 import re
@@ -17,14 +16,9 @@ _SENDABLE = re.compile(r"[ -~]+")
 _HOST = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[0-9A-Za-z.-]+))(?::[0-9]{1,5})?")
 
 
-def check_binding(settings: Settings) -> None:
-    """UsageError: the address is reachable from outside and no token protects it, or no request could carry the token."""
+def check_token(settings: Settings) -> None:
+    """UsageError: no request could carry RICE_HTTP_TOKEN."""
     wanted = token(settings)
-    if wanted is None and not _is_loopback(settings.http_host):
-        raise UsageError(
-            f"RICE_HTTP_HOST: {settings.http_host} can be reached from other machines, so RICE_HTTP_TOKEN is needed;"
-            " set one, or serve at 127.0.0.1"
-        )
     if wanted == "":
         raise UsageError("RICE_HTTP_TOKEN: is empty; leave it out or set one")
     if wanted is not None and not _SENDABLE.fullmatch(wanted):
@@ -36,27 +30,14 @@ def token(settings: Settings) -> str | None:
     return None if settings.http_token is None else settings.http_token.get_secret_value().strip()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
     if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def check_token(request: Request, wanted: str | None) -> None:
-    """ProblemError 401: a token is set and the request does not carry it."""
-    if wanted is None:
-        return
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    # Compared in constant time: how long it takes tells nothing about how much of it is right.
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), wanted.encode()):
-        raise ProblemError(
-            HTTPStatus.UNAUTHORIZED,
-            "needs the header `Authorization: Bearer TOKEN` with the token of RICE_HTTP_TOKEN",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
 
 
 def check_host(request: Request) -> None:
@@ -67,29 +48,43 @@ def check_host(request: Request) -> None:
     """
     named = request.headers.getlist("host")
     parts = _HOST.fullmatch(named[0].strip()) if len(named) == 1 else None
-    if parts is None or not _is_loopback((parts["address"] or parts["name"]).lower()):
+    if parts is None or not is_loopback((parts["address"] or parts["name"]).lower()):
         raise ProblemError(
             HTTPStatus.MISDIRECTED_REQUEST,
-            "without RICE_HTTP_TOKEN only requests to localhost, 127.0.0.1 or [::1] are answered;"
+            "without a token only requests to localhost, 127.0.0.1 or [::1] are answered;"
             " send them there, or set a token",
         )
+
+
+class Bucket:
+    """So many a second on average, and up to `most` at once. For one thread."""
+
+    def __init__(self, per_s: float, most: float) -> None:
+        self.per_s = per_s
+        self._most = max(most, 1.0)
+        self._left = self._most
+        self._at_s = time.monotonic()
+
+    def take(self, count: int = 1) -> float:
+        """Take so many, all or none; returns 0, or in how many seconds there will be as many."""
+        now_s = time.monotonic()
+        self._left = min(self._most, self._left + (now_s - self._at_s) * self.per_s)
+        self._at_s = now_s
+        if self._left < count:
+            return (count - self._left) / self.per_s
+        self._left -= count
+        return 0.0
 
 
 class RateLimit:
     """Requests a second on average, up to one second's worth at once. For one thread."""
 
     def __init__(self, per_s: float) -> None:
-        self._per_s = per_s
-        self._most = max(per_s, 1.0)
-        self._left = self._most
-        self._at_s = time.monotonic()
+        self._bucket = Bucket(per_s, per_s)
 
     def take(self) -> None:
         """Count one request. ProblemError 429: there have been too many; Retry-After says when there is room."""
-        now_s = time.monotonic()
-        self._left = min(self._most, self._left + (now_s - self._at_s) * self._per_s)
-        self._at_s = now_s
-        if self._left < 1:
-            wait_s = math.ceil((1 - self._left) / self._per_s)
-            raise later(HTTPStatus.TOO_MANY_REQUESTS, f"more than {self._per_s:g} requests a second", max(wait_s, 1))
-        self._left -= 1
+        wait_s = self._bucket.take()
+        if wait_s:
+            detail = f"more than {self._bucket.per_s:g} requests a second"
+            raise later(HTTPStatus.TOO_MANY_REQUESTS, detail, max(math.ceil(wait_s), 1))

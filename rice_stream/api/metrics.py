@@ -29,17 +29,26 @@ class HttpMetrics:
         )
     )
 
+    unkept: Counter = field(
+        default_factory=lambda: Counter(
+            "rice_http_refusals_unkept",
+            "Refused items that are not in quarantine: too many of one sender, or the broker did not confirm",
+            registry=None,
+        )
+    )
+
     def __post_init__(self) -> None:
+        self.registry.register(self.unkept)
         self.registry.register(self.requests)
         self.registry.register(self.items)
 
     def answered(self, request: Request, status: int) -> None:
         """Count an answer; paths that do not exist are one series, however many are tried."""
-        path = request.url.path if request.url.path in PATHS else "other"
+        path = request.scope["path"] if request.scope["path"] in PATHS else "other"
         self.requests.labels(path, str(status)).inc()
 
     def count(self, received: Received) -> None:
         """Count what was in a request that was taken."""
         self.items.labels("accepted").inc(len(received.events))
         self.items.labels("ignored").inc(received.ignored)
-        self.items.labels("refused").inc(len(received.refused))
+        self.items.labels("refused").inc(len(received.refused) + len(received.forbidden))

@@ -34,6 +34,11 @@ def later(status: HTTPStatus, detail: str, retry_after_s: int) -> ProblemError:
     return ProblemError(status, detail, headers={"Retry-After": str(retry_after_s)})
 
 
+def too_many(found: str) -> ProblemError:
+    """413: a body that holds too much."""
+    return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has {found}; send it in parts")
+
+
 def response(problem: ProblemError) -> JSONResponse:
     """The problem on the wire."""
     document = {
@@ -52,6 +57,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ProblemError)
     async def _ours(_request: Request, error: ProblemError) -> JSONResponse:
         return response(error)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+        """The log has it; an answer never says what went wrong within."""
+        return response(ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the server; its log says more"))
 
     @app.exception_handler(HTTPException)
     async def _frameworks(_request: Request, error: HTTPException) -> JSONResponse:

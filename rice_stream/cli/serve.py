@@ -1,9 +1,8 @@
 """`rice-stream serve`."""
 
+import asyncio
 import logging
-import signal
 import socket
-from types import FrameType
 
 import click
 
@@ -15,7 +14,6 @@ from rice_stream.runtime.settings.settings import Settings
 log = logging.getLogger(__name__)
 
 _BACKLOG = 512
-_STOP_TIMEOUT_S = 20
 _CHECK_TIMEOUT_S = 10.0
 
 
@@ -29,39 +27,26 @@ def serve(session: Session) -> None:
 
     Example: RICE_HTTP_PORT=8080 rice-stream serve
     """
-    import uvicorn
-
-    from rice_stream.api.app import create_app
+    from rice_stream.api.app import create_app, make_admission
     from rice_stream.api.ingestion.publishing import Publisher
-    from rice_stream.api.limits import check_binding
+    from rice_stream.api.limits import check_token
+    from rice_stream.api.server import serve_until_stopped
 
     settings = session.settings
     configure_logging(settings)
-    check_binding(settings)
+    check_token(settings)
+    admission = make_admission(settings)
+    asyncio.run(admission.check_start())
     listener = _listen(settings)
     publisher = Publisher(settings)
     try:
         publisher.check(_CHECK_TIMEOUT_S)
         host, port = listener.getsockname()[:2]
         log.info("taking events at http://%s:%d for topic %s", host, port, publisher.topic)
-        config = uvicorn.Config(
-            create_app(settings, publisher),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_STOP_TIMEOUT_S,
-        )
-        # uvicorn raises the signal once more after it has finished in order; that must not end us with its code.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _finished)
-        uvicorn.Server(config).run(sockets=[listener])
+        serve_until_stopped(create_app(settings, publisher, admission), listener)
     finally:
         publisher.close()
         listener.close()
-
-
-def _finished(_number: int, _frame: FrameType | None) -> None:
-    """Stopping was asked for, and has been done."""
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -8,7 +8,8 @@ In the proxy's configuration, or in a program:
     litellm.callbacks = [RiceKafkaLogger()]
 
 Kafka, topic and attribution come from the same `RICE_*` settings as the worker's (docs/operations.md). A call never waits
-for Kafka and never fails because of it: what cannot be delivered is counted and logged.
+for Kafka and never fails because of it: what cannot be delivered is counted and logged. What is no event is put on the
+topic as a refusal, without any text, so that the worker puts it into quarantine.
 """
 
 import atexit
@@ -24,6 +25,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from rice_stream.errors import RiceError
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.canonical_json import canonical_json
+from rice_stream.events.door_refusals import refusals_record
 from rice_stream.events.formats.dispatch import read
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.framing import JSON_ERRORS
@@ -41,6 +43,7 @@ _PRODUCER_OPTIONS = {"linger.ms": 20, "log_level": 6}
 """What the client has to say belongs into the proxy's log: nobody waits for its errors."""
 _LOG_EVERY = 1_000
 _REMEMBERED = 4_096
+_ID_LENGTH_MAX = 128
 _TOP = (
     "id",
     "litellm_call_id",
@@ -76,7 +79,8 @@ _NESTED = {
 class RiceKafkaLogger(CustomLogger):
     """Connects with the first event, so that making one costs nothing. For use from any thread.
 
-    `settings`: None reads `RICE_*`. `confirmed`, `ignored`, `lost`: events so far, by what became of them.
+    `settings`: None reads `RICE_*`. `confirmed`, `ignored`, `lost`: events so far, by what became of them; `refused` of the
+    lost ones are no events, and can be looked up in quarantine.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -84,6 +88,7 @@ class RiceKafkaLogger(CustomLogger):
         self.confirmed = 0
         self.ignored = 0
         self.lost = 0
+        self.refused = 0
         self._settings = settings
         self._options = FormatOptions(default_format="litellm")
         self._topic = ""
@@ -122,7 +127,7 @@ class RiceKafkaLogger(CustomLogger):
     def _take(self, kwargs: Mapping[str, Any]) -> None:
         payload = kwargs.get("standard_logging_object")
         if not isinstance(payload, Mapping):
-            self._lose("LiteLLM gave no standard_logging_object")
+            self._lose("LiteLLM gave no standard_logging_object", kwargs)
             return
         try:
             producer = self._connected()
@@ -131,9 +136,9 @@ class RiceKafkaLogger(CustomLogger):
                 return
             value = msgspec.json.encode(without_text(payload, self._options.attribute_names), enc_hook=str)
             for outcome in read(RawRecord("litellm", 0, 0, value), self._options):
-                self._send(producer, outcome.result)
+                self._send(producer, outcome.result, payload)
         except RiceError as error:
-            self._lose(str(error))
+            self._lose(str(error), payload)
 
     def _is_second_call(self, payload: Mapping[str, Any]) -> bool:
         """For some calls (streamed Responses, images) LiteLLM calls the plain hook and the async one.
@@ -150,16 +155,18 @@ class RiceKafkaLogger(CustomLogger):
                 self._taken.popitem(last=False)
         return False
 
-    def _send(self, producer: EventProducer, result: object) -> None:
-        if isinstance(result, Refused):
-            self._lose(f"{result.reason}: {result.detail}")
-        elif isinstance(result, WireEvent):
-            try:
+    def _send(self, producer: EventProducer, result: object, payload: Mapping[str, Any]) -> None:
+        try:
+            if isinstance(result, Refused):
+                self.refused += 1
+                self._lose(f"{result.reason}: {result.detail}", payload)
+                producer.send(self._topic, refusals_record([result], f"LiteLLM call {_id_of(payload)}"), None)
+            elif isinstance(result, WireEvent):
                 producer.send(self._topic, canonical_json(result), result.tenant_id, self._delivered)
-            except (BufferError, NotTakenError) as error:
-                self._lose(f"Kafka takes no more: {error}")
-        else:
-            self.ignored += 1
+            else:
+                self.ignored += 1
+        except (BufferError, NotTakenError) as error:
+            self._lose(f"Kafka takes no more: {error}", payload)
         producer.poll(0)
 
     def _connected(self) -> EventProducer:
@@ -177,15 +184,21 @@ class RiceKafkaLogger(CustomLogger):
 
     def _delivered(self, problem: str | None) -> None:
         if problem is not None:
-            self._lose(f"Kafka did not confirm it: {problem}")
+            self._lose(f"Kafka did not confirm it: {problem}", {})
         else:
             self.confirmed += 1
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, call: Mapping[str, Any]) -> None:
         """Count it; log the first, and then one in a thousand: an outage must not flood the proxy's log."""
         self.lost += 1
         if self.lost % _LOG_EVERY == 1:
-            log.error("an event was not sent (%d so far): %s", self.lost, why)
+            log.error("an event was not sent (%d so far, this one of call %s): %s", self.lost, _id_of(call), why)
+
+
+def _id_of(call: Mapping[str, Any]) -> str:
+    """LiteLLM's id of a call, by which its own log has it; `unknown` where it has none."""
+    found = call.get("litellm_call_id") or call.get("id")
+    return found[:_ID_LENGTH_MAX] if isinstance(found, str) else "unknown"
 
 
 def without_text(payload: Mapping[str, Any], attributes: Collection[str] = ()) -> dict[str, Any]:

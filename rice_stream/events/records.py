@@ -8,6 +8,8 @@ from rice_stream.events.canonical import WireEvent
 
 FURTHER_ITEMS = "further_items"
 """Reason code of the one row that stands for refused items of a record beyond those that are kept one by one."""
+DOOR_REFUSALS_START = b'[{"specversion":"1.0","type":"dev.rice.refused.v1"'
+"""How a record begins that tells of what a door has refused (`door_refusals`)."""
 
 
 class RawRecord(NamedTuple):
@@ -51,6 +53,11 @@ class Refused:
     def digest(self) -> bytes:
         """Of the whole record's bytes: part of the key under which the quarantine holds it."""
         return hashlib.blake2b(self.record.value or b"", digest_size=16).digest()
+
+    @property
+    def at_a_door(self) -> bool:
+        """Whether HTTP or the LiteLLM callback has refused it already: no reader of the topic can mend that."""
+        return self.record.value is not None and self.record.value.startswith(DOOR_REFUSALS_START)
 
 
 class Refusal(NamedTuple):

@@ -15,7 +15,10 @@ REFUSED_PER_RECORD_MAX = 100
 
 
 class RecordTally(NamedTuple):
-    """How many records of the log had an event in them, and how many had refused items only (ignored ones aside)."""
+    """How many records of the log had an event in them, and how many had refused items only (ignored ones aside).
+
+    Records that tell of what a door has refused are in neither: they say nothing about the topic.
+    """
 
     taken: int
     refused: int
@@ -56,5 +59,5 @@ def tally_records(decoded: Decoded) -> RecordTally:
     if not decoded.refused and not any(decoded.items):
         return RecordTally(len(decoded.items), 0)  # one event a record, by far the most usual
     taken = {record.offset for record in decoded.records}
-    refused = {refused.record.offset for refused in decoded.refused}
+    refused = {refused.record.offset for refused in decoded.refused if not refused.at_a_door}
     return RecordTally(len(taken), len(refused - taken))

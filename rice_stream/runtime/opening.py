@@ -1,14 +1,16 @@
 """Opening the database of the settings."""
 
+from pathlib import Path
+
 from rice_stream.errors import UsageError
 from rice_stream.runtime.settings.settings import Settings
-from rice_stream.store.engine import Engine, open_engine, store_errors
+from rice_stream.store.engine import Engine, database_file, open_engine, store_errors
 from rice_stream.store.revisions import current_revision, head_revision
 
 
-def open_store(settings: Settings, *, migrated: bool = True) -> Engine:
+def open_store(settings: Settings, *, migrated: bool = True, answers_within_s: int | None = None) -> Engine:
     """The database of the settings. UsageError when its schema is not this version's (unless not asked to care)."""
-    engine = open_engine(settings.database_url.get_secret_value())
+    engine = open_engine(settings.database_url.get_secret_value(), answers_within_s=answers_within_s)
     if migrated:
         with store_errors("answer"):
             current = current_revision(engine)
@@ -18,3 +20,9 @@ def open_store(settings: Settings, *, migrated: bool = True) -> Engine:
                 f"the database is at schema {current or 'none'}, this version works with {head}: run `rice-stream migrate`"
             )
     return engine
+
+
+def database_exists(settings: Settings) -> bool:
+    """False where the settings name a file of SQLite that is not there: opening it would make it."""
+    file = database_file(settings.database_url.get_secret_value())
+    return not file or Path(file).exists()

@@ -20,6 +20,7 @@ __all__ = [
     "Engine",
     "StoreUnavailableError",
     "batch_failure",
+    "database_file",
     "first_line",
     "open_engine",
     "reading",
@@ -79,8 +80,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for a SQLAlchemy URL; `postgresql://` means the psycopg driver. UsageError on any other database."""
+def open_engine(url: str, *, answers_within_s: int | None = None) -> Engine:
+    """An engine for a SQLAlchemy URL; `postgresql://` means the psycopg driver. UsageError on any other database.
+
+    `answers_within_s`: how long PostgreSQL may take to be connected to, and not acknowledge what it is sent; None: as
+    long as the system says, which may be many minutes.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -91,7 +96,14 @@ def open_engine(url: str) -> Engine:
     if backend not in SUPPORTED:
         raise UsageError(f"RICE_DATABASE_URL: {backend!r} is not supported; use one of: {', '.join(SUPPORTED)}")
     if backend == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=4)
+        limits = (
+            {"connect_timeout": answers_within_s, "tcp_user_timeout": 1000 * answers_within_s}
+            if answers_within_s
+            else {}
+        )
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=4, connect_args=limits
+        )
     try:
         engine = create_engine(parsed, connect_args={"timeout": 30.0, "check_same_thread": False})
     except NoSuchModuleError as error:
@@ -100,6 +112,14 @@ def open_engine(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def database_file(url: str) -> str:
+    """The file that a SQLite URL names; "" for every other database, and for one in memory."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return ""
+    return _new_file_path(parsed.database or ":memory:", is_uri="uri" in parsed.query)
 
 
 def _make_private_file(_dialect: Any, _record: Any, arguments: Sequence[Any], options: dict[str, Any]) -> None:

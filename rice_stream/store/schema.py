@@ -7,6 +7,7 @@ views (`rice_stream.store.views`) bring the names back. Every key of a tenant's 
 can be distributed by tenant as it is.
 """
 
+from rice_stream.store.schema_access import http_token
 from rice_stream.store.schema_base import metadata
 from rice_stream.store.schema_budgets import alert, budget, budget_state, lease
 from rice_stream.store.schema_intake import conflict, ingested_file, kafka_progress, mapping, quarantine, retention
@@ -30,6 +31,7 @@ __all__ = [
     "conflict",
     "day_total",
     "factor_use",
+    "http_token",
     "ingested_file",
     "kafka_progress",
     "lease",

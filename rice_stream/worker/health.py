@@ -1,6 +1,7 @@
 """Serves /healthz, /readyz and /metrics from threads of its own, which answer when the event loop does not."""
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +16,12 @@ from rice_stream.errors import UsageError
 from rice_stream.worker.health_connections import HealthRequestHandler, HealthWsgiServer
 from rice_stream.worker.metrics import Metrics
 
+log = logging.getLogger(__name__)
+
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PUBLIC = {"kafka": "unreachable", "store": "unreachable", "budgets": "not judged", "alerts": "not delivered"}
+"""What anybody is told of a problem: errors name brokers, files and databases, which are nobody else's concern."""
+_OTHERWISE = "not working"
 
 
 @dataclass
@@ -52,12 +58,15 @@ class Heartbeat:
             self._beat_at = self.clock()
 
     def set_problem(self, what: str, problem: str | None) -> None:
-        """Name or clear a reason not to be ready."""
+        """Name or clear a reason not to be ready. It goes to the log, when it changes, and not to those who ask."""
         with self._lock:
-            if problem is None:
-                self._problems.pop(what, None)
-            else:
+            before = self._problems.pop(what, None)
+            if problem is not None:
                 self._problems[what] = problem
+        if problem is not None and problem != before:
+            log.warning("not ready: %s: %s", what, problem)
+        elif problem is None and before is not None:
+            log.info("ready again: %s", what)
 
     def live(self) -> tuple[bool, dict[str, Any]]:
         """Whether the process should go on running, and the seconds that say so."""
@@ -69,9 +78,10 @@ class Heartbeat:
         return max(waited_s, silent_s) <= self.timeout_s, {**details, "limit_s": self.timeout_s}
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
-        """Whether no part has a problem now, and the problems."""
+        """Whether no part has a problem now, and which parts have one; what exactly, only the log says."""
         with self._lock:
-            return not self._problems, {"problems": dict(self._problems)}
+            said = {what: f"{_PUBLIC.get(what, _OTHERWISE)}; the log says more" for what in self._problems}
+        return not said, {"problems": said}
 
 
 @dataclass(frozen=True, slots=True)

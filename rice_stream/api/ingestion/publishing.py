@@ -21,9 +21,9 @@ _LINGER_MS = 5
 
 
 class Outgoing(NamedTuple):
-    """One Kafka record: canonical JSON, keyed by tenant as `replay` does."""
+    """One Kafka record: canonical JSON, keyed by tenant as `replay` does; without a key it goes to any partition."""
 
-    key: str
+    key: str | None
     value: bytes
 
 

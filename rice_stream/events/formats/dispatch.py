@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from rice_stream.events import canonical_reading as canonical
 from rice_stream.events.canonical import WireEvent
+from rice_stream.events.door_refusals import read_refusals
 from rice_stream.events.formats import bedrock, envoy, kong, langfuse, openmeter
 from rice_stream.events.formats import provider_replies as provider_usage
 from rice_stream.events.formats.litellm import payload as litellm
@@ -54,7 +55,14 @@ class Outcome(NamedTuple):
 
 
 def read(record: RawRecord, options: FormatOptions = DEFAULT_OPTIONS) -> list[Outcome]:
-    """Every item of the record, in order; at least one. TooManyItemsError: more than `options.items_max`, where it is set."""
+    """Every item of the record, in order; at least one. TooManyItemsError: more than `options.items_max`, where it is set.
+
+    A record that tells of what a door has refused is read here alone: a door that reads a body with `outcomes` believes
+    no sender that it comes from another door.
+    """
+    refused = read_refusals(record)
+    if refused is not None:
+        return [Outcome(item.source_format, item) for item in refused]
     return list(outcomes(record, options))
 
 

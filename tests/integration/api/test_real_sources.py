@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,6 +52,13 @@ class Gateway:
             return lines[0].partition("taking events at ")[2].split()[0] if lines else None
 
         self.address = str(self.process.until(said, "serve to say where it listens"))
+
+    def healthy_in_s(self) -> float:
+        """How long `/healthz` takes on a connection of its own."""
+        began_s = time.monotonic()
+        with urllib.request.urlopen(f"{self.address}/healthz", timeout=30) as answer:  # noqa: S310 - our own address
+            assert answer.status == 200
+        return time.monotonic() - began_s
 
     def post(self, path: str, body: object, **headers: str) -> tuple[int, dict[str, str], Any]:
         """(status, headers, document) of a POST of JSON with the token."""
@@ -217,7 +225,10 @@ def test_factors_and_cache_hits_are_believed_from_kafka_and_not_over_http(deploy
 
 
 def test_http_keeps_its_limits(deployment: Deployment) -> None:
-    """Token, type, size, rate: each with its status and as problem details; nothing of it reaches Kafka."""
+    """Token, type, size, rate: each with its status and as problem details; nothing of it is counted.
+
+    What is no event can be looked up, once, however often it was sent.
+    """
     gateway = Gateway(deployment, RICE_HTTP_REQUESTS_PER_S="3", RICE_HTTP_BODY_MAX_BYTES="2000")
     try:
         answers = [
@@ -231,9 +242,12 @@ def test_http_keeps_its_limits(deployment: Deployment) -> None:
         assert set(statuses[3:]) == {422, 429}
         assert {headers["content-type"] for _, headers, _ in answers} == {"application/problem+json"}
         assert all(int(headers["retry-after"]) >= 1 for status, headers, _ in answers if status == 429)
-        assert sum(deployment.ends().values()) == 0
+        assert sum(deployment.ends().values()) == 1
     finally:
         assert gateway.process.stop() == 0, gateway.process.log
+    deployment.finish()
+    assert deployment.rows("SELECT reason, status FROM quarantine") == [("invalid_field", "held")]
+    assert deployment.value("SELECT COUNT(*) FROM prompt_record") == 0
 
 
 def test_http_is_not_open_to_the_network_without_a_token(deployment: Deployment) -> None:

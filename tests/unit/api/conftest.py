@@ -7,24 +7,38 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from rice_stream.api.access.admission import Admission
+from rice_stream.api.access.token_book import TokenBook, TokenSource
 from rice_stream.api.app import create_app
 from rice_stream.api.ingestion.publishing import Outgoing, Publisher
+from rice_stream.events.records import DOOR_REFUSALS_START
 from rice_stream.runtime.settings.settings import Settings
 from tests.support.asgi import Answer, ask
+
+NO_DATABASE = "sqlite:///no-such-folder/no-such-file.db"
 
 
 @dataclass
 class FakePublisher:
-    """Keeps what is published; `problem` is what a look at the broker finds."""
+    """Keeps what is published; `problem` is what a look at the broker finds, `fails` how publishing ends."""
 
     topic: str = "llm-requests"
     events: list[Outgoing] = field(default_factory=list)
+    refusals: list[bytes] = field(default_factory=list)
+    """Records that tell of what was refused."""
     problem: Exception | None = None
+    fails: Exception | None = None
     looks: int = 0
 
-    async def publish(self, events: Sequence[Outgoing]) -> None:
+    async def publish(self, records: Sequence[Outgoing]) -> None:
         """Confirm them at once."""
-        self.events += events
+        if self.fails is not None:
+            raise self.fails
+        for record in records:
+            if record.value.startswith(DOOR_REFUSALS_START):
+                self.refusals.append(record.value)
+            else:
+                self.events.append(record)
 
     def check(self, _timeout_s: float) -> None:
         """Raise the problem."""
@@ -34,12 +48,14 @@ class FakePublisher:
 
 
 class Door:
-    """An application with its settings."""
+    """An application with its settings; `tokens` stands for the database, where there is one."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, *, tokens: TokenSource | None = None, **settings: object) -> None:
         self.publisher = FakePublisher()
         known: Publisher = self.publisher  # type: ignore[assignment]
-        self.app = create_app(Settings.model_validate(settings), known)
+        made = Settings.model_validate({"database_url": NO_DATABASE, **settings})
+        self.admission = None if tokens is None else Admission(made, TokenBook(tokens))
+        self.app = create_app(made, known, self.admission)
 
     def get(self, path: str, **headers: str) -> Answer:
         """The answer to one GET."""

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from rice_stream.api import bodies
-from rice_stream.api.app import IN_FLIGHT_MAX
+from rice_stream.api.access import senders
+from rice_stream.api.access.senders import IN_FLIGHT_MAX
 from tests.support.asgi import Answer, ask
 from tests.support.fakes import event
 from tests.unit.api.conftest import Door
@@ -108,7 +109,9 @@ def test_bodies_that_are_not_complete_hold_a_bounded_number_of_bytes(
     door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """429 past it, and as soon as they are gone there is room again."""
-    monkeypatch.setattr(bodies, "HELD_BYTES_MAX", 3 * len(TWO[0]))
+    # Of all of them three quarters for those without a token of their own.
+    monkeypatch.setattr(senders, "HELD_BYTES_MAX", 4 * len(TWO[0]))
+    monkeypatch.setattr(bodies, "HELD_BYTES_MAX", 4 * len(TWO[0]))
     made = door()
 
     async def one_after_three() -> tuple[Answer, Answer]:

@@ -70,6 +70,7 @@ def test_units_are_in_the_names_and_in_the_unit_column() -> None:
         "_gco2e": "g CO2e",
         "_tokens": "tokens",
         "_us": "µs",
+        "_per_s": "requests/s",
         "_s": "s",
     }
     for cells in rows(text_of(PAGE)):

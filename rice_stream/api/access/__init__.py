@@ -1,0 +1,1 @@
+"""Who may use the HTTP server, for which tenants, and how much of it."""

@@ -1,0 +1,98 @@
+"""Who a request comes from: a token of the database, RICE_HTTP_TOKEN, or this machine where there is no token at all."""
+
+import hmac
+from http import HTTPStatus
+
+from fastapi import Request
+
+from rice_stream.api.access.rights import WRITERS_OF_EVENTS
+from rice_stream.api.access.secrets import digest_of, may_be_token
+from rice_stream.api.access.senders import Sender, sender_of_everything, sender_of_token
+from rice_stream.api.access.token_book import TokenBook, TokensUnknownError
+from rice_stream.api.limits import check_host, is_loopback, token
+from rice_stream.api.problems import ProblemError, later
+from rice_stream.errors import UsageError
+from rice_stream.runtime.settings.settings import Settings
+
+_RETRY_AFTER_S = 5
+_START_WAITS_S = 15.0
+"""How long the database may take to answer for the first time."""
+_REFUSED = (
+    "needs the header `Authorization: Bearer TOKEN` with a token of `rice-stream token create`, or RICE_HTTP_TOKEN"
+)
+
+
+class Admission:
+    """Tells senders apart; keeps one `Sender` for each token, with what it takes up."""
+
+    def __init__(self, settings: Settings, book: TokenBook) -> None:
+        self._book = book
+        self._token = token(settings)
+        self._on_loopback = is_loopback(settings.http_host)
+        self._requests_per_s = settings.http_requests_per_s
+        self._operator = sender_of_everything("RICE_HTTP_TOKEN", self._requests_per_s)
+        self._local = sender_of_everything("loopback", self._requests_per_s)
+        self._senders: dict[int, Sender] = {}
+
+    async def sender_of_events(self, request: Request) -> Sender:
+        """Who it is. ProblemError 401: nobody known; 403: a token that may not send events; 503: tokens cannot be checked."""
+        try:
+            sender = await self._sender(request)
+        except TokensUnknownError as error:
+            raise later(
+                HTTPStatus.SERVICE_UNAVAILABLE, "tokens cannot be checked now; send it again", _RETRY_AFTER_S
+            ) from error
+        if sender.rights.role not in WRITERS_OF_EVENTS:
+            raise ProblemError(HTTPStatus.FORBIDDEN, f"a token with the role {sender.rights.role} may not send events")
+        return sender
+
+    def check_host(self, request: Request) -> None:
+        """ProblemError 421: no token protects this server, and the request is meant for another host."""
+        if self._token is None and not self._book.known_tokens:
+            check_host(request)
+
+    async def check_start(self) -> None:
+        """Look for tokens once. UsageError: the server can be reached from outside, and there is no token that protects it.
+
+        TokensUnknownError: the same, and the database does not answer.
+        """
+        try:
+            protected = await self._book.any(_START_WAITS_S) or self._token is not None
+        except TokensUnknownError:
+            if self._token is None and not self._on_loopback:
+                raise
+            return
+        if not protected and not self._on_loopback:
+            raise UsageError(
+                "RICE_HTTP_HOST: this address can be reached from other machines, so a token is needed: make one with"
+                " `rice-stream token create`, set RICE_HTTP_TOKEN, or serve at 127.0.0.1"
+            )
+
+    async def _sender(self, request: Request) -> Sender:
+        given = _bearer(request)
+        # Compared in constant time: how long it takes tells nothing about how much of it is right.
+        if given and self._token is not None and hmac.compare_digest(given.encode(), self._token.encode()):
+            return self._operator
+        if given and may_be_token(given):
+            found = await self._book.find(digest_of(given))
+            if found is not None:
+                self._forget_others()
+                if found.id not in self._senders:
+                    self._senders[found.id] = sender_of_token(found, self._requests_per_s)
+                return self._senders[found.id]
+        if self._token is None and self._on_loopback and not await self._book.any():
+            return self._local
+        raise ProblemError(HTTPStatus.UNAUTHORIZED, _REFUSED, headers={"WWW-Authenticate": "Bearer"})
+
+    def _forget_others(self) -> None:
+        """What is kept of tokens that have ended goes; there are as many of them as were ever made."""
+        known = self._book.ids() if len(self._senders) > 2 * self._book.known_tokens else None
+        if known is not None:
+            self._senders = {token_id: sender for token_id, sender in self._senders.items() if token_id in known}
+
+
+def _bearer(request: Request) -> str:
+    """The token that the request carries, "" where it carries none."""
+    given = request.headers.getlist("authorization")
+    scheme, _, value = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    return value.strip() if scheme.lower() == "bearer" else ""

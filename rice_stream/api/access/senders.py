@@ -1,0 +1,91 @@
+"""Those who send: what each may write, and how much of the server each may take up, so that none starves the others."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from rice_stream.api.access.rights import EVERYTHING, Rights
+from rice_stream.api.bodies import HELD_BYTES_MAX, HeldBytes
+from rice_stream.api.ingestion.publishing import QUEUE_EVENTS_MAX
+from rice_stream.api.limits import Bucket, RateLimit
+from rice_stream.api.problems import later
+from rice_stream.store.http_tokens import HttpToken
+
+IN_FLIGHT_MAX = 256
+"""Requests worked on at once; each may hold a body of RICE_HTTP_BODY_MAX_BYTES in memory."""
+TOKEN_CONCURRENCY = 64
+"""Requests at once of one token, where it does not say."""
+_TOKEN_SHARE = 0.25
+"""Of the room for bodies that arrive and of the queue to the broker, for each token."""
+_REST = 0.75
+"""The same for RICE_HTTP_TOKEN and for loopback without a token: something is always left for others."""
+_TOKEN_READS, _REST_READS = 2, 4
+"""Bodies that are taken apart at once."""
+_KEPT_REFUSALS_PER_S, _KEPT_REFUSALS_AT_ONCE = 10.0, 1_000.0
+"""Refused items that are kept for looking up: a sender of nothing else must not fill the database."""
+
+
+class Share:
+    """How much one sender takes up now, and the most that it may."""
+
+    def __init__(self, *, requests_per_s: float, concurrency: int | None, share: float, reads: int) -> None:
+        self.rate = RateLimit(requests_per_s)
+        self.held = HeldBytes(lambda: round(HELD_BYTES_MAX * share))
+        self.reads = asyncio.Semaphore(reads)
+        self.refusals = Bucket(_KEPT_REFUSALS_PER_S, _KEPT_REFUSALS_AT_ONCE)
+        self._concurrency = concurrency
+        self._events_max = round(QUEUE_EVENTS_MAX * share)
+        self._requests = 0
+        self._events = 0
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """One request, from its first byte to its answer. ProblemError 429: too many at once."""
+        if self._concurrency is not None and self._requests >= self._concurrency:
+            raise later(HTTPStatus.TOO_MANY_REQUESTS, f"more than {self._concurrency} requests at once", 1)
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    @contextmanager
+    def events(self, count: int) -> Iterator[None]:
+        """Events on their way to the broker. ProblemError 429: too many at once; one body is always taken."""
+        if self._events and self._events + count > self._events_max:
+            raise later(HTTPStatus.TOO_MANY_REQUESTS, f"{self._events:,} of your events wait for the broker already", 1)
+        self._events += count
+        try:
+            yield
+        finally:
+            self._events -= count
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whoever has a token, or uses loopback without one."""
+
+    name: str
+    """For logs and for what is kept of refused items; never the token."""
+    rights: Rights
+    share: Share
+
+
+def sender_of_token(token: HttpToken, requests_per_s: float) -> Sender:
+    """The sender with a token of the database; `requests_per_s` where the token does not say."""
+    share = Share(
+        requests_per_s=token.requests_per_s or requests_per_s,
+        concurrency=token.concurrency or TOKEN_CONCURRENCY,
+        share=_TOKEN_SHARE,
+        reads=_TOKEN_READS,
+    )
+    return Sender(f"token {token.id} ({token.name})", Rights(token.role, token.tenants, token.teams), share)
+
+
+def sender_of_everything(name: str, requests_per_s: float) -> Sender:
+    """The sender with RICE_HTTP_TOKEN, or on loopback without a token: bodies that are on their way do not count as requests."""
+    return Sender(
+        name, EVERYTHING, Share(requests_per_s=requests_per_s, concurrency=None, share=_REST, reads=_REST_READS)
+    )

@@ -1,0 +1,131 @@
+"""One request with events, from its sender to the broker: who it is, what it holds, and what of it is published or kept."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from http import HTTPStatus
+
+from fastapi import Request
+
+from rice_stream.api.access.admission import Admission
+from rice_stream.api.access.senders import IN_FLIGHT_MAX, Sender
+from rice_stream.api.bodies import BodyReader, content_encoding, media_type
+from rice_stream.api.ingestion.answers import (
+    REFUSED_LISTED_MAX,
+    check_all_are_events,
+    check_any_is_otlp,
+    check_not_all_forbidden,
+)
+from rice_stream.api.ingestion.publishing import BrokerBehindError, Outgoing, Publisher
+from rice_stream.api.ingestion.receiving import Received, receive
+from rice_stream.api.ingestion.refusals import RefusalLog
+from rice_stream.api.metrics import HttpMetrics
+from rice_stream.api.problems import ProblemError, later, too_many
+from rice_stream.errors import ServiceUnavailableError
+from rice_stream.events.formats.reading.options import AUTO
+from rice_stream.events.records import TooManyItemsError
+from rice_stream.runtime.settings.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 5
+"""When to come back after a broker that lags or is gone."""
+
+
+class Gateway:
+    """What the event routes share: settings, the producer, limits and counters."""
+
+    def __init__(self, settings: Settings, publisher: Publisher, admission: Admission) -> None:
+        self.publisher = publisher
+        self.admission = admission
+        self.metrics = HttpMetrics()
+        self._options = settings.format_options()
+        self._bodies = BodyReader(settings.http_body_max_bytes)
+        self._refusals = RefusalLog(self.metrics.unkept.inc)
+        self._in_flight = 0
+
+    async def take(self, request: Request, allowed: frozenset[str], format_: str) -> tuple[str, Received]:
+        """Read, understand and publish one request; returns its media type and what it held. ProblemError: why not."""
+        sender = await self.admission.sender_of_events(request)
+        sender.share.rate.take()
+        with sender.share.request():
+            named = media_type(request, allowed)
+            packed = await self._bodies.read(request, sender.share.held)
+            # Counted from here on: a sender that stops within a body must not take the place of another.
+            with self._working():
+                async with sender.share.reads:
+                    # In a thread: a large body must not keep other requests and the broker's answers waiting.
+                    received = await asyncio.to_thread(self._understood, packed, request, format_, sender)
+                await self._answered_for(received, request, format_, sender)
+        self.metrics.count(received)
+        return named, received
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        if self._in_flight >= IN_FLIGHT_MAX:
+            raise later(HTTPStatus.TOO_MANY_REQUESTS, f"{self._in_flight} requests wait for the broker already", 1)
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+
+    def _understood(self, packed: bytes, request: Request, format_: str, sender: Sender) -> Received:
+        body = self._bodies.unpacked(packed, content_encoding(request))
+        options = replace(self._options, topic_formats={}, default_format=format_)
+        try:
+            return receive(
+                body,
+                request.headers.items(),
+                options,
+                sender.rights,
+                refused_max=REFUSED_LISTED_MAX + 1 if format_ == AUTO else None,
+                sender=sender.name,
+            )
+        except TooManyItemsError as error:
+            raise too_many(str(error)) from error
+
+    async def _answered_for(self, received: Received, request: Request, format_: str, sender: Sender) -> None:
+        """Publish what is to be published. ProblemError: nothing of the body was taken, or the broker did not confirm it."""
+        path = request.scope["path"]
+        try:
+            if format_ == AUTO:
+                check_all_are_events(received)
+            else:
+                check_any_is_otlp(received)
+            check_not_all_forbidden(received)
+        except ProblemError:
+            await self._keep_refusals(received, path, sender)
+            raise
+        refusals = self._refusals.record_of(received, path, sender)
+        with sender.share.events(len(received.events)):
+            await self._publish([*received.events, *([refusals] if refusals is not None else [])])
+        self._refusals.kept(received, sender)
+
+    async def _keep_refusals(self, received: Received, path: str, sender: Sender) -> None:
+        """What the sender is told does not depend on it."""
+        record = self._refusals.record_of(received, path, sender)
+        if record is None:
+            return
+        try:
+            await self.publisher.publish([record])
+        except ServiceUnavailableError as error:
+            self._refusals.not_confirmed(received)
+            log.warning("refused items of POST %s by %s are not kept: %s", path, sender.name, error)
+        else:
+            self._refusals.kept(received, sender)
+
+    async def _publish(self, records: Sequence[Outgoing]) -> None:
+        try:
+            await self.publisher.publish(records)
+        except BrokerBehindError as error:
+            raise later(HTTPStatus.TOO_MANY_REQUESTS, str(error), RETRY_AFTER_S) from error
+        except ServiceUnavailableError as error:
+            log.warning("answered 503: %s", error)
+            raise later(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "the broker did not confirm the events; send them again, what did arrive counts once",
+                RETRY_AFTER_S,
+            ) from error

@@ -1,0 +1,65 @@
+"""Tokens per tenant through the real server, Kafka and worker: made, confined, revoked; and peers that say nothing."""
+
+import contextlib
+import socket
+import time
+from urllib.parse import urlsplit
+
+from tests.integration.api.test_real_sources import EVENT, Gateway
+from tests.support.worker_harness import Deployment
+
+RETRY_S = 0.1
+
+
+def test_a_token_writes_its_tenants_alone_and_ends_when_it_is_revoked(deployment: Deployment) -> None:
+    """What it may not write is charged to nobody and is in quarantine, with who sent it."""
+    mine = deployment.json("token", "create", "--name", "acme-gw", "--role", "ingest", "--tenant", "acme")
+    gateway = Gateway(deployment)
+    try:
+        held = {"authorization": f"Bearer {mine['token']}"}
+        body = [EVENT, {**EVENT, "event_id": "e-2", "tenant_id": "globex"}]
+        status, _, document = gateway.post("/v1/events", body, **held)
+        assert (status, document["accepted"]) == (202, 1)
+        assert [(one["index"], one["code"]) for one in document["refused"]] == [(1, "tenant_not_allowed")]
+        assert gateway.post("/v1/events", body[1], **held)[0] == 403
+        assert gateway.post("/v1/events", {**EVENT, "event_id": "e-3", "tenant_id": "globex"})[0] == 202, (
+            "the setting's"
+        )
+        deployment.json("token", "revoke", str(mine["id"]))
+        revoked_s = time.monotonic()
+        gateway.process.until(lambda: gateway.post("/v1/events", EVENT, **held)[0] == 401, "the token to end", 30)
+        assert time.monotonic() - revoked_s < 10
+    finally:
+        assert gateway.process.stop() == 0, gateway.process.log
+    deployment.finish()
+    assert deployment.rows("SELECT tenant_id, event_id FROM prompt_emission ORDER BY 2") == [
+        ("acme", "e-1"),
+        ("globex", "e-3"),
+    ]
+    held_rows = deployment.rows("SELECT reason, detail, payload FROM quarantine ORDER BY id")
+    assert {reason for reason, _, _ in held_rows} == {"tenant_not_allowed"}
+    assert all("acme-gw" in detail and "'globex'" in detail for _, detail, _ in held_rows)
+    code, output = deployment.run("quarantine", "replay", "--all")
+    assert code == 1, output
+    assert deployment.value("SELECT COUNT(*) FROM prompt_record") == 2
+    assert deployment.json("verify", "--against-topic")["ok"]
+    secret = str(mine["token"])
+    assert secret not in gateway.process.log
+
+
+def test_health_answers_beside_silent_connections_and_half_sent_heads(deployment: Deployment) -> None:
+    """200 of each; all of them are closed in the end, and nothing of it is in the answers of others."""
+    gateway = Gateway(deployment)
+    host, _, port = urlsplit(gateway.address).netloc.partition(":")
+    try:
+        with contextlib.ExitStack() as stack:
+            silent = []
+            for number in range(400):
+                silent.append(stack.enter_context(socket.create_connection((host, int(port)), timeout=30)))
+                if number % 2:
+                    silent[-1].sendall(b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\nx-slow: ")
+            assert gateway.healthy_in_s() < 1
+            assert gateway.post("/v1/events", EVENT)[0] == 202
+            assert all(one.recv(1) == b"" for one in silent), "closed by the server"
+    finally:
+        assert gateway.process.stop() == 0, gateway.process.log
