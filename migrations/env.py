@@ -9,15 +9,15 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection
 
-from rice_stream.store.partitions import month_of_name
+from rice_stream.store.partitions import is_partition_name
 from rice_stream.store.schema import metadata
 
 
 def include_object(schema_object: Any, name: str | None, kind: str, _reflected: bool, _compare_to: Any) -> bool:  # noqa: FBT001
-    """Monthly partitions are made as events need them: they are data, not schema. Some indexes are PostgreSQL's only."""
+    """Partitions are made as events need them: they are data, not schema. Some indexes are PostgreSQL's only."""
     if kind == "index" and connection.dialect.name != "postgresql":
         return not any(schema_object.dialect_options["postgresql"].values())
-    return not (kind == "table" and name is not None and month_of_name(name) is not None)
+    return not (kind == "table" and name is not None and is_partition_name(name))
 
 
 bind = context.config.attributes["bind"]

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,14 +20,14 @@ from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOp
 from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
 from rice_stream.events.keys import event_keys
 from rice_stream.events.mappings import Mappings, no_mappings
-from rice_stream.events.records import Decoded, RawRecord, Refused
-from rice_stream.events.refused_items import bounded_by_record, count_items
+from rice_stream.events.records import RawRecord, Refused
+from rice_stream.events.refused_items import count_items
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
-from rice_stream.instants import DAY_US
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, impact_columns, measure_matrix
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
+from rice_stream.pipeline.admission import Admission
 from rice_stream.pipeline.chunks import BatchParts, Chunk, Counted, Place, progress_of
 from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.names import NameTable
@@ -40,8 +39,6 @@ from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.record_columns import NUMBER_COLUMNS, TOKEN_COLUMNS
 from rice_stream.store.writer import Writer
 
-YOUNGEST_HORIZON_US = 31 * DAY_US
-"""Retention never drops records younger than this: events that are younger need no look at the horizon."""
 _FROM_NAMES = ("tenant_key", "attribution_key", "factor_key", "user_key", "api_key_key")
 _TAKEN_OVER = (*NUMBER_COLUMNS, "inference", "failed")
 """What an event's columns and its record have in common."""
@@ -71,7 +68,9 @@ class Pipeline:
         formats: FormatOptions = DEFAULT_OPTIONS,
         mappings: Callable[[int], Mappings] = no_mappings,
         trust: TrustPolicy = OPERATOR_TRUST,
+        now_us: Callable[[], int] | None = None,
     ) -> None:
+        """`now_us` is the database's clock; None: a batch is received now."""
         self._writer = writer
         self._method = estimator.method
         self.formats = formats
@@ -81,6 +80,7 @@ class Pipeline:
         self._contexts = ContextTable(dimensions, estimator, live)
         self._stated = StatedFactors(trust)
         self._dimensions = dimensions
+        self._admission = Admission(dimensions.records_from_us, now_us)
         self._defaults = defaults
         self._basis_seen: set[int] = set()
 
@@ -116,7 +116,7 @@ class Pipeline:
         given = BatchParts(chunks, self.formats, items_max)
         for chunk, block, tally in given:
             number = numbers.setdefault(chunk.place, len(numbers))
-            columns, decoded = self._within_retention(block.columns, block.decoded, received_at_us)
+            columns, decoded = self._admission.admit(block.columns, block.decoded, received_at_us)
             columns = mappings.rename_tenants(columns)
             columns = self._stated.taken(columns, decoded.records, chunk.said_on or chunk.topic)
             try:
@@ -187,32 +187,6 @@ class Pipeline:
             received_at_us=received_at_us,
             rungs=self._contexts.rungs(events.context),
             contexts=len(self._contexts),
-        )
-
-    def _within_retention(
-        self, events: EventColumns, decoded: Decoded, received_at_us: int
-    ) -> tuple[EventColumns, Decoded]:
-        """Refuse events from before the retention horizon: their records are gone, so a repeat could not be told."""
-        if not len(events) or int(events.ended_at_us.min()) >= received_at_us - YOUNGEST_HORIZON_US:
-            return events, decoded
-        horizon_us = self._dimensions.records_from_us()
-        old = events.ended_at_us < horizon_us
-        if not old.any():
-            return events, decoded
-        refused = list(decoded.refused)
-        for row in np.flatnonzero(old).tolist():
-            detail = "ended_at: lies before the retention horizon; whether it was counted can no longer be told"
-            record, item = decoded.records[row], decoded.items[row]
-            refused.append(
-                Refused(record, item, "older_than_retention", detail, msgspec.json.encode(decoded.events[row]).decode())
-            )
-        kept = np.flatnonzero(~old)
-        return events.select(kept), Decoded(
-            [decoded.events[i] for i in kept.tolist()],
-            [decoded.records[i] for i in kept.tolist()],
-            [decoded.items[i] for i in kept.tolist()],
-            bounded_by_record(refused),
-            decoded.ignored,
         )
 
     def _records(self, events: KeyedEvents) -> Records:

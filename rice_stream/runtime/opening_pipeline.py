@@ -17,8 +17,9 @@ def open_pipeline(
 ) -> tuple[Pipeline, Writer]:
     """The pipeline of the settings (`formats` in the place of theirs), writing to `engine`; close the writer in the end."""
     writer = open_writer(engine)
+    dimensions = Dimensions(engine)
     pipeline = Pipeline(
-        dimensions=Dimensions(engine),
+        dimensions=dimensions,
         writer=writer,
         defaults=token_defaults(settings),
         estimator=open_estimator(settings),
@@ -26,5 +27,6 @@ def open_pipeline(
         formats=formats or settings.format_options(),
         mappings=StoredMappings(engine),
         trust=settings.trust_policy(),
+        now_us=dimensions.now_us,
     )
     return pipeline, writer

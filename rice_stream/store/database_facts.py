@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import inspect, make_url, text
 from sqlalchemy.exc import ArgumentError
 
+from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import Engine, reading
 
 _SERVER_VERSION = {"postgresql": "SHOW server_version", "sqlite": "SELECT sqlite_version()"}
@@ -66,5 +67,4 @@ def time_zones(engine: Engine) -> TimeZonesInUse:
 def clock_us(engine: Engine) -> int:
     """PostgreSQL's clock, epoch microseconds."""
     with reading(engine) as connection:
-        statement = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
-        return int(connection.scalar(text(statement)) or 0)
+        return database_now_us(connection)

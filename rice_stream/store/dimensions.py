@@ -9,6 +9,7 @@ from sqlalchemy import Column, Connection, Engine, Integer, Table, func, insert,
 
 from rice_stream.basis import basis_names
 from rice_stream.store import schema
+from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.horizon import records_from_us
 
@@ -70,6 +71,11 @@ class Dimensions:
         """Records that ended before this instant have been dropped; 0: none have."""
         with reading(self._engine) as connection:
             return records_from_us(connection)
+
+    def now_us(self) -> int:
+        """What time it is by the database's clock, in epoch microseconds."""
+        with reading(self._engine) as connection:
+            return database_now_us(connection)
 
     def _keys(
         self,

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModu
 
 from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
 from rice_stream.store.failures import Meaning, NotStorableError, UnexpectedDatabaseError, meaning_of, origin_of
+from rice_stream.store.lock_waits import limit_lock_waits
 
 __all__ = [
     "Connection",
@@ -75,8 +76,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction: committed at the end, rolled back on any exception."""
+    """A transaction: committed at the end, rolled back on any exception; it waits for no lock without bound."""
     with store_errors("take a change"), engine.begin() as connection:
+        limit_lock_waits(connection)
         yield connection
 
 

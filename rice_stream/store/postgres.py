@@ -18,7 +18,8 @@ from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.copy_stream import integers_stream, records_stream
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, first_line
 from rice_stream.store.event_key_columns import stored_key
-from rice_stream.store.partitions import create_statement
+from rice_stream.store.lock_waits import LOCK_WAIT_S, limit_statement
+from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
 from rice_stream.store.record_columns import RECORD_COLUMNS
 from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
@@ -43,7 +44,9 @@ class PostgresWriter(Writer):
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
-            with self._connection().transaction():
+            connection = self._connection()
+            with connection.transaction():
+                connection.execute(limit_statement())
                 yield
         except psycopg.Error as error:
             failure = batch_failure("PostgreSQL did not take the batch", error)
@@ -64,6 +67,7 @@ class PostgresWriter(Writer):
         return self._driver
 
     def _prepare(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute(f"SET lock_timeout = '{LOCK_WAIT_S}s'")
         probed = ", ".join(f"r.{name}" for name in PROBE_COLUMNS)
         connection.execute(
             "CREATE TEMP TABLE IF NOT EXISTS probe ON COMMIT DELETE ROWS AS "
@@ -155,21 +159,12 @@ class PostgresWriter(Writer):
     # --- partitions ----------------------------------------------------------------------------------------------
 
     def ensure_partitions(self, ended_at_us: NDArray[np.int64]) -> None:
-        """Make the monthly partitions that these times fall into; in transactions of their own, before the batch."""
+        """Make the partitions that these times fall into, in transactions of their own, before the batch."""
         months = np.unique(ended_at_us.astype("M8[us]").astype("M8[M]").astype(np.int64)).tolist()
         missing = [month for month in months if month not in self._months]
-        if not missing:
-            return
-        try:
-            connection = self._connection()
-            for month in missing:
-                with connection.transaction():
-                    connection.execute("SELECT pg_advisory_xact_lock(1380533061)")
-                    connection.execute(create_statement(month))
-        except psycopg.Error as error:
-            self.close()
-            raise batch_failure("PostgreSQL did not make a partition", error) from error
-        self._months.update(missing)
+        if missing:
+            make_partitions(self._engine, missing)
+            self._months.update(missing)
 
 
 def _probe_text(records: Records) -> str:

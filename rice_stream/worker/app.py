@@ -31,6 +31,7 @@ from rice_stream.worker.deadline import StopDeadline, stop_limit_s
 from rice_stream.worker.health import HealthServer, Heartbeat, Telemetry
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
+from rice_stream.worker.partitions_ahead import keep_partitions_ahead
 from rice_stream.worker.relay import Relay
 from rice_stream.worker.sweep import BudgetSweep, sweep_lease
 
@@ -141,6 +142,7 @@ class Worker:
             asyncio.create_task(self._watch_lag(until_idle_s), name="lag"),
             asyncio.create_task(self._beat(), name="beat"),
             asyncio.create_task(self._drop_old_records(), name="retention"),
+            asyncio.create_task(keep_partitions_ahead(self._engine), name="partitions"),
         ]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="stop")
         app_ends = asyncio.create_task(self._app_ends(), name="app")

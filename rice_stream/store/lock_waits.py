@@ -1,0 +1,38 @@
+"""How long a transaction waits for a lock on PostgreSQL: never without bound, and others never wait behind it for long.
+
+Whoever waits for a heavy lock makes everybody wait who comes after, readers included. SQLite has one writer at a time, which
+the others wait for as long as their connection says (`open_engine`).
+"""
+
+from sqlalchemy import Connection, text
+
+LOCK_WAIT_S = 30
+"""Within any transaction that changes something; past it, it fails as StoreUnavailableError and may be tried again."""
+DDL_LOCK_WAIT_S = 2
+"""For locks that hold up batches or readers meanwhile: little enough that nobody notices, tried again by who asks."""
+
+
+def limit_lock_waits(connection: Connection, seconds: float = LOCK_WAIT_S) -> None:
+    """From here on to its end, the transaction waits no longer for any lock. Nothing on SQLite."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(limit_statement(seconds)))
+
+
+def limit_statement(seconds: float = LOCK_WAIT_S) -> str:
+    """The same as a statement of PostgreSQL."""
+    return f"SET LOCAL lock_timeout = {round(seconds * 1000)}"
+
+
+def long_transactions(connection: Connection, seconds: float) -> str:
+    """Who has held a table of this database for longer, as text: `pid 4711 (pg_dump, since 01:02:03)`; empty: nobody."""
+    rows = connection.execute(
+        text(
+            "SELECT a.pid, COALESCE(NULLIF(a.application_name, ''), a.usename::text), to_char(a.xact_start, 'HH24:MI:SS')"
+            " FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() AND a.datname = current_database()"
+            " AND a.xact_start < now() - make_interval(secs => :seconds) AND EXISTS (SELECT 1 FROM pg_locks l"
+            " JOIN pg_class c ON c.oid = l.relation WHERE l.pid = a.pid AND l.granted"
+            " AND c.relnamespace = CAST(current_schema() AS regnamespace)) ORDER BY a.xact_start, a.pid"
+        ),
+        {"seconds": seconds},
+    )
+    return ", ".join(f"pid {pid} ({name}, since {start})" for pid, name, start in rows)

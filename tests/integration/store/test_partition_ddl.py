@@ -1,0 +1,208 @@
+"""Partitions come and go while others read and write: nobody waits, and nothing is left half done."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from rice_stream.instants import epoch_us
+from rice_stream.store import partition_ddl
+from rice_stream.store.engine import StoreUnavailableError, open_engine
+from rice_stream.store.partition_ddl import (
+    detach_and_drop,
+    drop_partitions_before,
+    make_partitions,
+    make_partitions_ahead,
+)
+from rice_stream.store.partitions import month_number, month_of, partition_name, partitions_there
+from tests.support.databases import Databases, partitions
+from tests.support.fakes import NOON_US, chunk_of, event
+from tests.support.store_checks import assert_exact, expected_sums, rows_in, tenant_sums
+from tests.support.store_running import new_pipeline, store
+from tests.support.waiting import wait_until
+
+OCTOBER = event(event_id="october", ended_at="2026-10-31T23:59:59Z", started_at=None)
+NOVEMBER = event(event_id="november", ended_at="2026-11-01T00:00:00Z", started_at=None)
+NOVEMBER_US = epoch_us(datetime(2026, 11, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def engine(postgresql: Databases) -> Iterator[Engine]:
+    """Without data, and without partitions."""
+    engine = open_engine(postgresql.migrated())
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["SELECT count(*) FROM prompt_emission", "SELECT count(*) FROM prompt_record", "LOCK TABLE"])
+def reader(engine: Engine, request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """Somebody whose transaction has read the records and goes on, as that of pg_dump does."""
+    store(engine, chunk_of([OCTOBER]))
+    with engine.connect() as connection:
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        if request.param == "LOCK TABLE":
+            connection.execute(text("LOCK TABLE prompt_record IN ACCESS SHARE MODE"))
+        else:
+            connection.execute(text(request.param))
+        yield connection
+
+
+def test_a_new_month_begins_while_somebody_reads(engine: Engine, reader: Connection) -> None:
+    """At midnight of the 1st, with a reader that stays: the month's partition is made, its events and late ones of the month
+    before are stored by two workers, and a report is answered."""
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(store, engine, chunk_of([NOVEMBER]))
+        second = pool.submit(store, engine, chunk_of([{**OCTOBER, "event_id": "late"}], partition=1))
+        assert (first.result(timeout=20).recorded, second.result(timeout=20).recorded) == (1, 1)
+    assert {row["event_id"] for row in rows_in(engine)("prompt_emission")} == {"october", "november", "late"}
+    assert partitions(engine) == ["prompt_record_p202610", "prompt_record_p202611"]
+
+
+def test_a_partition_that_was_attached_is_like_one_that_was_made_as_such(engine: Engine) -> None:
+    """Columns, key and the index by event ids, all of them the parent's."""
+    store(engine, chunk_of([NOVEMBER]))
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE TABLE prompt_record_p202501 PARTITION OF prompt_record"
+                " FOR VALUES FROM ('019418e4-0000-0000-0000-000000000000') TO ('0194a000-0000-0000-0000-000000000000')"
+            )
+        )
+        shapes = [
+            connection.execute(
+                text(
+                    "SELECT a.attname, a.atttypid, a.attnotnull, a.attstorage FROM pg_attribute a"
+                    " WHERE a.attrelid = CAST(:name AS regclass) AND a.attnum > 0 ORDER BY a.attnum"
+                ),
+                {"name": name},
+            ).all()
+            for name in ("prompt_record_p202611", "prompt_record_p202501")
+        ]
+        assert shapes[0] == shapes[1]
+        indexes = [
+            connection.execute(
+                text(
+                    "SELECT replace(pg_get_indexdef(i.indexrelid), :name, ''), i.indisprimary, n.inhparent FROM pg_index i"
+                    " LEFT JOIN pg_inherits n ON n.inhrelid = i.indexrelid WHERE i.indrelid = CAST(:name AS regclass)"
+                    " ORDER BY 1"
+                ),
+                {"name": name},
+            ).all()
+            for name in ("prompt_record_p202611", "prompt_record_p202501")
+        ]
+    assert indexes[0] == indexes[1]
+    assert len(indexes[0]) == 2
+    assert all(parent is not None for *_, parent in indexes[0])
+
+
+def test_partitions_are_made_ahead_once_however_many_workers_begin_at_once(engine: Engine) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for made in [pool.submit(make_partitions_ahead, engine) for _ in range(4)]:
+            made.result(timeout=60)
+    this_month = month_of(datetime.now(UTC))
+    assert partitions(engine) == [partition_name(this_month + ahead) for ahead in range(3)]
+
+
+def test_partitions_ahead_are_those_of_the_databases_months_beside_a_reader(engine: Engine, reader: Connection) -> None:
+    make_partitions_ahead(engine)
+    this_month = month_of(datetime.now(UTC))
+    assert {partition_name(this_month + ahead) for ahead in range(3)} <= set(partitions(engine))
+
+
+def test_months_before_the_given_one_are_never_made(engine: Engine) -> None:
+    make_partitions(engine, [month_number(2026, 1), month_number(2026, 2)], from_month=month_number(2026, 2))
+    assert partitions(engine) == ["prompt_record_p202602"]
+
+
+def test_who_holds_the_table_for_a_change_of_his_own_makes_a_new_month_fail_in_bounded_time(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the same batch is stored once that has ended: a lock that is not given in time may be tried again."""
+    monkeypatch.setattr(partition_ddl, "DDL_LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr(partition_ddl, "_PAUSE_S", 0.01)
+    store(engine, chunk_of([OCTOBER]))
+    pipeline = new_pipeline(engine)
+    batch = pipeline.prepare([chunk_of([NOVEMBER])], NOON_US)
+    with engine.connect() as connection:
+        connection.execute(text("LOCK TABLE prompt_record IN SHARE UPDATE EXCLUSIVE MODE"))  # as ANALYZE does
+        with pytest.raises(StoreUnavailableError, match="lock timeout"):
+            pipeline.commit(batch)
+        assert store(engine, chunk_of([{**OCTOBER, "event_id": "late"}], partition=1)).recorded == 1
+    assert pipeline.commit(batch).recorded == 1
+    assert_exact(rows_in(engine))
+
+
+def test_a_table_of_that_name_that_is_no_partition_is_named(engine: Engine) -> None:
+    """Somebody has detached a month to keep it: it is neither overwritten nor attached behind his back."""
+    store(engine, chunk_of([OCTOBER]))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE prompt_record DETACH PARTITION prompt_record_p202610"))
+    with pytest.raises(StoreUnavailableError, match="the table prompt_record_p202610 is there and is no partition"):
+        store(engine, chunk_of([{**OCTOBER, "event_id": "late"}]))
+    assert drop_partitions_before(engine, NOVEMBER_US) == 0
+    assert [row["event_id"] for row in rows_in(engine)("prompt_record_p202610")] == ["october"]
+
+
+def test_partitions_before_a_horizon_go_and_nothing_else(engine: Engine) -> None:
+    store(engine, chunk_of([OCTOBER, NOVEMBER]))
+    assert drop_partitions_before(engine, NOVEMBER_US) == 1
+    assert partitions(engine) == ["prompt_record_p202611"]
+    assert drop_partitions_before(engine, NOVEMBER_US) == 0
+
+
+def test_of_the_time_before_the_months_only_what_is_older_goes(engine: Engine) -> None:
+    """One partition holds all of that time; what a horizon within it leaves is kept."""
+    old = [event(event_id=str(year), ended_at=f"{year}-06-01T00:00:00Z", started_at=None) for year in (2005, 2021)]
+    store(engine, chunk_of([*old, NOVEMBER]))
+    assert partitions(engine) == ["prompt_record_before_20230101", "prompt_record_p202611"]
+    assert drop_partitions_before(engine, epoch_us(datetime(2021, 1, 1, tzinfo=UTC))) == 0
+    assert {row["event_id"] for row in rows_in(engine)("prompt_record")} == {"2021", "november"}
+    assert drop_partitions_before(engine, epoch_us(datetime(2023, 1, 1, tzinfo=UTC))) == 1
+    assert partitions(engine) == ["prompt_record_p202611"]
+
+
+def test_dropping_waits_for_a_reader_and_holds_nobody_up(
+    engine: Engine, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits, batches of both months and reports go on; it gives up in bounded time, says who reads, and the next try
+    finishes what it began."""
+    monkeypatch.setattr(partition_ddl, "DETACH_WAIT_S", 3)
+    store(engine, chunk_of([NOVEMBER]))
+    with ThreadPoolExecutor(2) as pool:
+        dropping = pool.submit(drop_partitions_before, engine, NOVEMBER_US)
+        wait_until(lambda: dropping.done() or is_pending(engine), 20, "the partition to be half detached")
+        assert not dropping.done()
+        writing = pool.submit(store, engine, chunk_of([{**NOVEMBER, "event_id": "e-2"}, NOVEMBER], partition=1))
+        assert writing.result(timeout=2.5).recorded == 1
+        assert len(rows_in(engine)("prompt_emission")) == 2
+        with pytest.raises(StoreUnavailableError, match=r"prompt_record_p202610 is not dropped yet.*pid \d+"):
+            dropping.result(timeout=30)
+    assert store(engine, chunk_of([{**NOVEMBER, "event_id": "e-3"}], partition=2)).recorded == 1
+    reader.rollback()
+    assert drop_partitions_before(engine, NOVEMBER_US) == 1
+    assert partitions(engine) == ["prompt_record_p202611"]
+    assert tenant_sums(rows_in(engine)) == expected_sums(
+        [OCTOBER, NOVEMBER, {**NOVEMBER, "event_id": "e-2"}, {**NOVEMBER, "event_id": "e-3"}]
+    )
+
+
+def is_pending(engine: Engine) -> bool:
+    """Whether a partition is half detached."""
+    with engine.connect() as connection:
+        return any(partition.is_being_detached for partition in partitions_there(connection))
+
+
+def test_a_crash_between_detaching_and_dropping_is_finished_by_the_next_try(engine: Engine) -> None:
+    store(engine, chunk_of([OCTOBER, NOVEMBER]))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        partition_ddl._detach(connection, "prompt_record_p202610")
+    assert drop_partitions_before(engine, NOVEMBER_US) == 1
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT to_regclass('prompt_record_p202610')")) is None
+
+
+def test_a_table_of_others_is_never_dropped(engine: Engine) -> None:
+    with pytest.raises(AssertionError, match="watched_user is no partition"):
+        detach_and_drop(engine, "watched_user")
