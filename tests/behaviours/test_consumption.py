@@ -13,6 +13,7 @@ from rice_stream.budgets.definition import Budget, PeriodName
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.budgets.periods import Period, period_at
 from rice_stream.budgets.states import Consumed
+from rice_stream.instants import epoch_us
 from rice_stream.store.consumption import consumed_in, consumed_in_each
 from rice_stream.store.engine import reading
 from rice_stream.store.watching import watch_user
@@ -58,7 +59,7 @@ def traffic(store: Store, count: int, seed: int) -> list[dict[str, Any]]:
                 response_model=...,
             )
         )
-    store.add(*events)
+    store.add(*events, received_at_us=epoch_us(_FIRST + timedelta(days=100)))
     return events
 
 

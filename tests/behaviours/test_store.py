@@ -30,6 +30,9 @@ from tests.support.fakes import (
 from tests.support.store_checks import assert_exact, expected_sums, rows_in, tenant_sums
 from tests.support.store_running import FixedFaults, counts, new_pipeline, progress_of, store
 
+NEW_YEAR_US = 1_798_761_600_000_000
+"""2027-01-01T00:00:00Z in epoch microseconds."""
+
 
 class PueDoublesAtNoon(FakeReference):
     """1.25 before, 2.5 from then on."""
@@ -203,8 +206,8 @@ class TestRecords:
         workers = [new_pipeline(engine) for _ in range(3)]
         for k in range(12):
             part = random.sample(sent, 100)
-            workers[k % 3].process([chunk_of(part[:60]), chunk_of(part[60:], partition=1)], NOON_US)
-        workers[0].process([chunk_of(sent)], NOON_US)
+            workers[k % 3].process([chunk_of(part[:60]), chunk_of(part[60:], partition=1)], NEW_YEAR_US)
+        workers[0].process([chunk_of(sent)], NEW_YEAR_US)
         assert tenant_sums(rows_in(engine)) == expected_sums(sent)
         assert_exact(rows_in(engine))
 

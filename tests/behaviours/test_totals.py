@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import wire_time
+from rice_stream.instants import epoch_us
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals as answer_to
 from rice_stream.reports.totals_query import TotalsQuery
@@ -134,7 +135,8 @@ class TestTotals:
 
     def test_one_bound_may_be_left_out(self, store: Store) -> None:
         """Everything from a moment on, or up to it."""
-        store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:20:10Z"), at("2027-03-01T00:00:00Z"))
+        events = [at(ended_at) for ended_at in ("2026-11-22T11:00:00Z", "2026-11-22T11:20:10Z", "2027-03-01T00:00:00Z")]
+        store.add(*events, received_at_us=epoch_us(moment("2027-03-01T00:00:00Z")))
         since = totals(store.engine, now=NOON, by=["team"], start=moment("2026-11-22T11:20:10Z"))
         until = totals(store.engine, now=NOON, by=["team"], end=moment("2026-11-22T11:20:10Z"))
         assert (since["total"]["prompts"], since["window"]["to"]) == (2, None)
@@ -160,7 +162,8 @@ class TestTotals:
                 at(ended_at, tenant_id=tenant)
                 for tenant in ("kolkata", "new-york", "utc")
                 for ended_at in ("2026-11-30T18:29:00Z", "2026-11-30T18:30:00Z")
-            )
+            ),
+            received_at_us=epoch_us(moment("2026-11-30T20:00:00Z")),
         )
         store.set_time_zone("kolkata", "Asia/Kolkata")
         store.set_time_zone("new-york", "America/New_York")
