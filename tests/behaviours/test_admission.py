@@ -2,13 +2,13 @@
 
 import pytest
 
-from rice_stream.instants import DAY_US, MINUTE_S, SECOND_US, rfc3339
+from rice_stream.instants import DAY_US, SECOND_US, rfc3339
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.pipeline.quarantine_replay import replay
 from rice_stream.proof.verification import verify
-from rice_stream.store.budget_store import watermark_us
+from rice_stream.store.budget_store import watermarks_us
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import reading
@@ -39,7 +39,7 @@ class TestFuture:
         assert rows[0]["detail"].startswith("ended_at: lies more than a day in the future")
         assert store.rows("SELECT SUM(prompts) AS n FROM minute_total") == [{"n": 1}]
         with reading(store.engine) as connection:
-            assert watermark_us(connection, "acme") == NOON_US // (MINUTE_S * SECOND_US) * MINUTE_S * SECOND_US
+            assert watermarks_us(connection, ["acme"]) == {"acme": NOON_US}
         if store.engine.dialect.name == "postgresql":
             assert partitions(store.engine) == ["prompt_record_p202611"]
         assert verify(store.engine)["ok"]
