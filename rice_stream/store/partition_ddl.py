@@ -17,7 +17,7 @@ from rice_stream.store.engine import StoreUnavailableError, reading, store_error
 from rice_stream.store.event_key_columns import key_floor
 from rice_stream.store.lock_waits import DDL_LOCK_WAIT_S, limit_lock_waits, long_transactions
 from rice_stream.store.partitions import (
-    Partition,
+    RecordPartition,
     is_partition_name,
     missing_partition,
     month_of,
@@ -153,7 +153,7 @@ def _make(connection: Connection, month: int) -> None:
     connection.exec_driver_sql(_attach_statement(wanted))
 
 
-def _attach_statement(partition: Partition) -> str:
+def _attach_statement(partition: RecordPartition) -> str:
     low, high = (UUID(int=number) for number in (partition.low, partition.high))
     return f"ALTER TABLE prompt_record ATTACH PARTITION {partition.name} FOR VALUES FROM ('{low}') TO ('{high}')"
 

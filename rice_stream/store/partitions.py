@@ -22,7 +22,7 @@ FIRST_MONTH = (2023 - 1970) * 12
 """The first month with a partition of its own; whatever ended earlier lies in one for all of that time."""
 
 
-class Partition(NamedTuple):
+class RecordPartition(NamedTuple):
     """A partition and the event keys that it holds, as numbers: from `low` up to, without, `high`."""
 
     name: str
@@ -88,7 +88,7 @@ def month_floor(month: int) -> int:
     return key_floor(epoch_s(month_start(month)) * 1000).int
 
 
-def missing_partition(month: int, there: Iterable[Partition]) -> Partition | None:
+def missing_partition(month: int, there: Iterable[RecordPartition]) -> RecordPartition | None:
     """The partition to make so that the month's records have a place; None: they have one.
 
     Before `FIRST_MONTH` it is the whole gap between the partitions that are there, so that however many months are asked
@@ -99,14 +99,14 @@ def missing_partition(month: int, there: Iterable[Partition]) -> Partition | Non
     if any(other.low < high and low < other.high for other in there):
         return None
     if month >= FIRST_MONTH:
-        return Partition(partition_name(month), low, high)
+        return RecordPartition(partition_name(month), low, high)
     low = max((other.high for other in there if other.high <= low), default=0)
     high = min([other.low for other in there if other.low >= high] + [month_floor(FIRST_MONTH)])
     end = datetime.fromtimestamp((high >> 80) / 1000, UTC)
-    return Partition(f"prompt_record_before_{end:%Y%m%d}", low, high)
+    return RecordPartition(f"prompt_record_before_{end:%Y%m%d}", low, high)
 
 
-def partitions_there(connection: Connection) -> list[Partition]:
+def partitions_there(connection: Connection) -> list[RecordPartition]:
     """All partitions in the order of their keys, those of others and those half detached included; no default one."""
     rows = connection.execute(
         text(
@@ -119,7 +119,7 @@ def partitions_there(connection: Connection) -> list[Partition]:
     for name, bound, pending in rows:
         match = _BOUND.search(bound or "")
         if match is not None:
-            found.append(Partition(name, UUID(match[1]).int, UUID(match[2]).int, pending))
+            found.append(RecordPartition(name, UUID(match[1]).int, UUID(match[2]).int, pending))
     return sorted(found, key=lambda partition: partition.low)
 
 

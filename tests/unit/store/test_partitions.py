@@ -9,7 +9,7 @@ from rice_stream.instants import YEAR_MIN, epoch_us
 from rice_stream.store.event_key_columns import key_floor
 from rice_stream.store.partitions import (
     FIRST_MONTH,
-    Partition,
+    RecordPartition,
     missing_partition,
     month_floor,
     month_number,
@@ -51,7 +51,7 @@ def test_the_bounds_of_a_partition_are_the_first_keys_of_its_month_and_of_the_ne
     assert month_start(december) == datetime(2026, 12, 1, tzinfo=UTC)
     low = key_floor(epoch_us(datetime(2026, 12, 1, tzinfo=UTC)) // 1000).int
     high = key_floor(epoch_us(datetime(2027, 1, 1, tzinfo=UTC)) // 1000).int
-    assert missing_partition(december, []) == Partition("prompt_record_p202612", low, high)
+    assert missing_partition(december, []) == RecordPartition("prompt_record_p202612", low, high)
 
 
 def test_a_month_that_lies_in_a_partition_needs_none() -> None:
@@ -60,7 +60,7 @@ def test_a_month_that_lies_in_a_partition_needs_none() -> None:
     assert made is not None
     assert missing_partition(december, [made]) is None
     assert missing_partition(december + 1, [made]) is not None
-    archive = Partition("archive", month_floor(december - 12), month_floor(december + 12))
+    archive = RecordPartition("archive", month_floor(december - 12), month_floor(december + 12))
     assert missing_partition(december, [archive]) is None
 
 
@@ -70,7 +70,9 @@ def test_any_months_of_the_past_make_few_partitions_that_hold_all_of_them(seed: 
     for each gap between those that were there already."""
     random = Random(seed)
     months = list(range(month_number(YEAR_MIN, 1), month_number(2027, 3)))
-    earlier = [Partition(partition_name(m), month_floor(m), month_floor(m + 1)) for m in random.sample(months, seed)]
+    earlier = [
+        RecordPartition(partition_name(m), month_floor(m), month_floor(m + 1)) for m in random.sample(months, seed)
+    ]
     there = list(earlier)
     for month in random.sample(months, len(months)):
         made = missing_partition(month, there)
@@ -85,4 +87,4 @@ def test_any_months_of_the_past_make_few_partitions_that_hold_all_of_them(seed: 
 
 def test_the_partition_of_the_time_before_is_named_by_its_end() -> None:
     made = missing_partition(month_number(2001, 5), [])
-    assert made == Partition("prompt_record_before_20230101", 0, month_floor(month_number(2023, 1)))
+    assert made == RecordPartition("prompt_record_before_20230101", 0, month_floor(month_number(2023, 1)))
