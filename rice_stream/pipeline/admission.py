@@ -27,7 +27,7 @@ _OLDER_THAN_RETENTION = Refusal(
 )
 
 
-class Admission:
+class EventAdmission:
     """Refuses events by when they ended. For one thread at a time."""
 
     def __init__(self, records_from_us: Callable[[], int], now_us: Callable[[], int] | None = None) -> None:

@@ -27,7 +27,7 @@ from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, impact_columns, m
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
-from rice_stream.pipeline.admission import Admission
+from rice_stream.pipeline.admission import EventAdmission
 from rice_stream.pipeline.chunks import BatchParts, Chunk, Counted, Place, progress_of
 from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.names import NameTable
@@ -80,7 +80,7 @@ class Pipeline:
         self._contexts = ContextTable(dimensions, estimator, live)
         self._stated = StatedFactors(trust)
         self._dimensions = dimensions
-        self._admission = Admission(dimensions.records_from_us, now_us)
+        self._admission = EventAdmission(dimensions.records_from_us, now_us)
         self._defaults = defaults
         self._basis_seen: set[int] = set()
 

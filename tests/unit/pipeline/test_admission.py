@@ -2,11 +2,11 @@
 
 from rice_stream.events.decoding import decode_batch
 from rice_stream.instants import DAY_US, rfc3339
-from rice_stream.pipeline.admission import Admission
+from rice_stream.pipeline.admission import EventAdmission
 from tests.support.fakes import NOON_US, event, records_of
 
 
-def admitted(admission: Admission, *ended_at_us: int) -> tuple[int, list[str]]:
+def admitted(admission: EventAdmission, *ended_at_us: int) -> tuple[int, list[str]]:
     """How many of events with these ends are taken, and why the others are not. The worker's clock is at noon."""
     events = [event(ended_at=rfc3339(us, "microseconds"), started_at=None) for us in ended_at_us]
     columns, decoded = admission.admit(*decode_batch(records_of(events)), NOON_US)
@@ -22,7 +22,7 @@ def test_the_clock_is_asked_once_a_day_of_events_and_for_those_of_the_future() -
         asked.append(now_us)
         return now_us
 
-    admission = Admission(lambda: 0, clock)
+    admission = EventAdmission(lambda: 0, clock)
     for minutes in range(600):
         now_us = NOON_US + minutes * 60_000_000
         assert admitted(admission, now_us) == (1, [])
@@ -33,11 +33,11 @@ def test_the_clock_is_asked_once_a_day_of_events_and_for_those_of_the_future() -
 
 
 def test_without_a_clock_a_batch_is_received_now() -> None:
-    assert admitted(Admission(lambda: 0), NOON_US + DAY_US, NOON_US + DAY_US + 1) == (1, ["in_the_future"])
+    assert admitted(EventAdmission(lambda: 0), NOON_US + DAY_US, NOON_US + DAY_US + 1) == (1, ["in_the_future"])
 
 
 def test_an_event_is_refused_for_one_reason() -> None:
-    admission = Admission(lambda: NOON_US - 40 * DAY_US)
+    admission = EventAdmission(lambda: NOON_US - 40 * DAY_US)
     assert admitted(admission, NOON_US + 2 * DAY_US, NOON_US - 50 * DAY_US, NOON_US) == (
         1,
         ["in_the_future", "older_than_retention"],
