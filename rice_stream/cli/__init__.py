@@ -37,6 +37,7 @@ COMMANDS = {
     "regions": "Regions with their carbon intensity (lifecycle and direct), PUE and sources; or what a spelling resolves to.",
     "totals": "Prompts, tokens, energy and carbon, by any names and over any time.",
     "verify": "Recount every total from the records and compare with ==.",
+    "rebuild": "Put right every total that differs from the sum of its records.",
     "explain": "The arithmetic of one record, step by step, from what is stored with it.",
     "quarantine": "Items that were refused: list, show, replay, drop.",
     "check": "Look at settings, broker, topics, database, tables and versions; say what to do about each problem.",

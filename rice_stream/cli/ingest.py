@@ -15,6 +15,7 @@ from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.store.file_progress import FileProgressStore
+from rice_stream.store.revisions import head_revision, schema_change_told
 
 
 @click.command()
@@ -45,7 +46,8 @@ def ingest(session: Session, files: tuple[Path, ...], format_: str, *, as_json: 
     limit = RefusalLimit(ratio_max=settings.quarantine_ratio_max, records_min=settings.quarantine_ratio_events_min)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=STDERR.console, transient=True) as progress:
+        bar = Progress(*columns, console=STDERR.console, transient=True)
+        with schema_change_told(engine, head_revision()), bar as progress:
             for path in files:
                 task = progress.add_task(visible(path.name), total=path.stat().st_size)
                 with open_file(path) as file:

@@ -15,6 +15,7 @@ from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.store.quarantine import STATUSES, Choice
 from rice_stream.store.quarantine import drop as drop_items
+from rice_stream.store.revisions import head_revision, schema_change_told
 
 
 @click.group(cls=CommandGroup)
@@ -104,7 +105,7 @@ def replay(
     pipeline, writer = open_pipeline(settings, engine)
     fetch = KafkaFetch(kafka_config(settings), settings.kafka_group_id)
     try:
-        with STDERR.status("Replaying"):
+        with schema_change_told(engine, head_revision()), STDERR.status("Replaying"):
             document = replay_items(
                 engine, pipeline, choice, patches=patches, fetch=fetch, now_us=time.time_ns() // 1000
             )

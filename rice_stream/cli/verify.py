@@ -1,15 +1,13 @@
 """`rice-stream verify`."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, say
 from rice_stream.cli.plain_text import visible
+from rice_stream.cli.progress import progress_bar
 from rice_stream.cli.tables import table
 from rice_stream.cli.times import instant
 from rice_stream.files.reading import FILE_TOPIC
@@ -37,7 +35,7 @@ def verify(session: Session, /, *, against_topic: bool, start: str | None, as_js
     """
     settings = session.settings
     engine = open_store(settings)
-    with _progress_bar() as progress:
+    with progress_bar("verify") as progress:
         document = verify_totals(engine, progress, horizon=instant("--from", start))
         if against_topic:
             _add_topic(document, settings, engine, progress)
@@ -64,19 +62,6 @@ def _add_topic(document: dict[str, Any], settings: Settings, engine: Engine, pro
     document["differences_total"] += against["differences_total"]
     document["against_topic"] = against["against_topic"]
     document["ok"] = document["differences_total"] == 0
-
-
-@contextmanager
-def _progress_bar() -> Iterator[ReportProgress]:
-    """A bar on stderr; it goes away when the work is done."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=STDERR.console, transient=True) as bar:
-        task = bar.add_task("verify", total=None)
-
-        def progress(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=max(total, 1))
-
-        yield progress
 
 
 def _show_verification(document: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from rice_stream.runtime.logs import configure_logging
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_feeds import open_live_feed
 from rice_stream.runtime.opening_pipeline import open_pipeline
+from rice_stream.store.revisions import head_revision, schema_change_told
 
 
 @click.command()
@@ -49,7 +50,8 @@ def worker(session: Session, until_idle: float | None) -> None:
         await Worker(settings, pipeline, judge, engine, metrics).run(until_idle_s=until_idle)
 
     try:
-        asyncio.run(run())
+        with schema_change_told(engine, head_revision()):
+            asyncio.run(run())
     finally:
         if live is not None:
             live.close()

@@ -16,12 +16,12 @@ from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOp
 from rice_stream.kafka.topic_log import LogRange, TopicLog
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.proof.key_spool import KeySpool, key_of_row, key_spool
-from rice_stream.proof.recount import sum_of_records
 from rice_stream.proof.topic_comparison import TopicComparison
 from rice_stream.proof.verification import Differences, ReportProgress, quiet
 from rice_stream.quantities import MEASURES
 from rice_stream.store.event_key_columns import key_bound, stored_key
 from rice_stream.store.horizon import records_from_us
+from rice_stream.store.recount import sum_of_records
 from rice_stream.store.snapshot import snapshot
 
 COUNTS = ("events", "conflicts", "quarantined", "older_than_retention", "amounts_checked", "amounts_unchecked")

@@ -3,19 +3,18 @@
 All of it happens in SQL, on one snapshot: it may run beside a live worker and sees whole batches or nothing of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from rice_stream.instants import FOREVER_S, SECOND_US, SLOT_S, epoch_s, epoch_us, in_utc, rfc3339
-from rice_stream.proof.recount import RECORDS_ONLY, STORED_ONLY, recount_sql
+from rice_stream.instants import SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
+from rice_stream.proof.parts import Part, parts
 from rice_stream.quantities import MEASURES
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.horizon import records_from_us
-from rice_stream.store.partitions import existing_months, month_start
+from rice_stream.store.recount import RECORDS_ONLY, STORED_ONLY, recount_sql
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
@@ -23,7 +22,6 @@ ReportProgress = Callable[[str, int, int], None]
 """(what, steps done, steps in all), called before each step and at the end."""
 
 LISTED_MAX = 100
-_TENANT_KEY_END = 2**31 - 1
 
 
 class Differences:
@@ -58,15 +56,6 @@ class Differences:
         self.add([difference], 1)
 
 
-class Part(NamedTuple):
-    """A part of the data that is compared by one statement: every row of every table lies in exactly one."""
-
-    tenant_low: int
-    tenant_high: int
-    low_s: int
-    high_s: int
-
-
 def quiet(_what: str, _done: int, _total: int) -> None:
     """Progress for nobody."""
 
@@ -83,14 +72,14 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
     with snapshot(engine) as connection:
         horizon_us = max(records_from_us(connection), 0 if horizon is None else epoch_us(in_utc(horizon)))
         horizon_s = -(-horizon_us // (SECOND_US * SLOT_S)) * SLOT_S
-        parts = list(_parts(connection, horizon_s))
-        steps = len(parts) * len(TOTALS_TABLES)
-        for step, (part, table) in enumerate((part, table) for part in parts for table in TOTALS_TABLES):
+        all_parts = list(parts(connection, horizon_s))
+        steps = len(all_parts) * len(TOTALS_TABLES)
+        for step, (part, table) in enumerate((part, table) for part in all_parts for table in TOTALS_TABLES):
             progress(f"recounting {table.name}", step, steps)
             _compare(connection, table, part, found)
         progress("checking the progress of partitions", steps, steps)
         records = _count(
-            connection, "prompt_record", "event_key >= :low", key_bound(_dialect(connection), horizon_s * 1000)
+            connection, "prompt_record", "event_key >= :low", key_bound(connection.dialect.name, horizon_s * 1000)
         )
         # What retention has dropped is in the totals still.
         prompts = records if horizon_s == 0 else _prompts(connection)
@@ -108,31 +97,9 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
     }
 
 
-def _dialect(connection: Connection) -> str:
-    return connection.dialect.name
-
-
-def _parts(connection: Connection, horizon_s: int) -> Iterator[Part]:
-    """Months on PostgreSQL, whose partitions they are; tenants on SQLite, whose records lie in order of tenants."""
-    if _dialect(connection) == "postgresql":
-        months = [epoch_s(month_start(month)) for month in existing_months(connection)]
-        edges = [horizon_s, *(edge for edge in months if edge > horizon_s), FOREVER_S]
-        for low_s, high_s in pairwise(edges):
-            yield Part(0, _TENANT_KEY_END, low_s, high_s)
-        return
-    keys = list(connection.execute(text("SELECT tenant_key FROM tenant ORDER BY tenant_key")).scalars())
-    # The first and the last part are open, so that rows of a tenant without a name are compared as well.
-    tenants = [0, *keys[1:], _TENANT_KEY_END]
-    for low, high in pairwise(tenants):
-        yield Part(low, high, horizon_s, FOREVER_S)
-
-
 def _compare(connection: Connection, table: TotalsTable, part: Part, found: Differences) -> None:
-    dialect = _dialect(connection)
     # Where records begin within a bucket, it holds more than can be recounted: compare from the next one on.
-    part = part._replace(low_s=-(-part.low_s // table.bucket_s) * table.bucket_s)
-    keys = {"key_low": key_bound(dialect, part.low_s * 1000), "key_high": key_bound(dialect, part.high_s * 1000)}
-    parameters = {**part._asdict(), **keys, "limit": LISTED_MAX}
+    parameters = {**part.whole_buckets(table).bounds(connection.dialect.name), "limit": LISTED_MAX}
     rows = connection.execute(text(recount_sql(table)), parameters).mappings().all()
     if not rows:
         return

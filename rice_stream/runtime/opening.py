@@ -2,23 +2,18 @@
 
 from pathlib import Path
 
-from rice_stream.errors import UsageError
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine, database_file, open_engine, store_errors
-from rice_stream.store.revisions import current_revision, head_revision
+from rice_stream.store.revisions import check_revision, current_revision, head_revision
 
 
 def open_store(settings: Settings, *, migrated: bool = True, answers_within_s: int | None = None) -> Engine:
-    """The database of the settings. UsageError when its schema is not this version's (unless not asked to care)."""
+    """The database of the settings. SchemaChangedError when its schema is not this version's (unless not asked to care)."""
     engine = open_engine(settings.database_url.get_secret_value(), answers_within_s=answers_within_s)
     if migrated:
         with store_errors("answer"):
             current = current_revision(engine)
-        head = head_revision()
-        if current != head:
-            raise UsageError(
-                f"the database is at schema {current or 'none'}, this version works with {head}: run `rice-stream migrate`"
-            )
+        check_revision(current, head_revision())
     return engine
 
 

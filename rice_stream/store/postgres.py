@@ -22,9 +22,12 @@ from rice_stream.store.lock_waits import LOCK_WAIT_S, limit_statement
 from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
 from rice_stream.store.record_columns import RECORD_COLUMNS
+from rice_stream.store.revisions import REVISION_QUERY, check_revision
 from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 from rice_stream.store.writer import KnownKeyError, Writer
+
+_BEGIN = f"LOCK TABLE watched_user IN ROW SHARE MODE; {REVISION_QUERY}; SELECT tenant_key, user_key FROM watched_user"
 
 
 class PostgresWriter(Writer):
@@ -62,6 +65,7 @@ class PostgresWriter(Writer):
             pooled.detach()
             connection.rollback()
             connection.autocommit = True
+            check_revision(_only_value(connection.execute(REVISION_QUERY)), self._revision)
             self._prepare(connection)
             self._driver = connection
         return self._driver
@@ -116,8 +120,11 @@ class PostgresWriter(Writer):
 
     def _watched_users(self) -> set[tuple[int, int]]:
         with self._connection().cursor() as cursor:
-            cursor.execute("LOCK TABLE watched_user IN ROW SHARE MODE")
-            cursor.execute("SELECT tenant_key, user_key FROM watched_user")
+            # Together, which costs one way to the database; each statement sees what the one before has waited for.
+            cursor.execute(_BEGIN, prepare=False)
+            cursor.nextset()
+            check_revision(_only_value(cursor), self._revision)
+            cursor.nextset()
             return set(cursor.fetchall())
 
     # --- totals --------------------------------------------------------------------------------------------------
@@ -165,6 +172,11 @@ class PostgresWriter(Writer):
         if missing:
             make_partitions(self._engine, missing)
             self._months.update(missing)
+
+
+def _only_value(cursor: psycopg.Cursor[Any]) -> Any:
+    row = cursor.fetchone()
+    return None if row is None else row[0]
 
 
 def _probe_text(records: Records) -> str:

@@ -18,6 +18,7 @@ from rice_stream.store.engine import batch_failure
 from rice_stream.store.failures import NotStorableError
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, nullable, probe_rows, probe_sql
 from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS
+from rice_stream.store.revisions import REVISION_QUERY, check_revision
 from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, Writer
@@ -55,7 +56,8 @@ class SqliteWriter(Writer):
         return self._connection
 
     def _watched_users(self) -> set[tuple[int, int]]:
-        # BEGIN IMMEDIATE has locked out every other writer.
+        # BEGIN IMMEDIATE has locked out every other writer, and every migration.
+        check_revision(self._open().exec_driver_sql(REVISION_QUERY).scalar(), self._revision)
         rows = self._open().exec_driver_sql("SELECT tenant_key, user_key FROM watched_user").all()
         return {(tenant_key, user_key) for tenant_key, user_key in rows}
 

@@ -58,8 +58,13 @@ def insert_replacing(table: Table, dialect: str) -> Insert:
 
 
 def add_totals_sql(table: TotalsTable, source: str) -> str:
-    """`source` is `VALUES (...)` or `SELECT ... FROM ...`: rows in the table's column order."""
-    sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in MEASURES)
+    """Add to totals. `source` is `VALUES (...)` or `SELECT ... FROM ...`: rows in the table's column order."""
+    return upsert_totals_sql(table, source, "{0} = {1}.{0} + excluded.{0}")
+
+
+def upsert_totals_sql(table: TotalsTable, source: str, change: str) -> str:
+    """Insert rows of totals; where one is there, `change` says what becomes of each measure (`{0}`; `{1}` is the table)."""
+    sums = ", ".join(change.format(name, table.name) for name in MEASURES)
     # Only names from the description of the table go into the text; values are bound or copied.
     return (
         f"INSERT INTO {table.name} ({', '.join(table.columns)}) {source}"

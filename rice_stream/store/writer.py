@@ -16,6 +16,7 @@ from rice_stream.store.batch_rows import progress_row
 from rice_stream.store.content import content_text
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.record_columns import CONTENT_COLUMNS
+from rice_stream.store.revisions import head_revision
 from rice_stream.store.totals_tables import MINUTES, TotalsTable
 
 _PROBE_AFTER_DUPLICATES = 16
@@ -33,11 +34,15 @@ class Writer(ABC):
 
     def __init__(self) -> None:
         self._probe_first = 0
+        self._revision = head_revision()
 
     def commit(self, batch: Batch) -> CommitResult:
-        """Store the batch or nothing of it. StoreUnavailableError: not stored (or not known to be); safe to repeat."""
+        """Store the batch or nothing of it. StoreUnavailableError: not stored (or not known to be); safe to repeat.
+
+        SchemaChangedError: another version has migrated the database meanwhile; nothing was stored.
+        """
         with self._transaction():
-            # 0. Whose user totals are kept; nobody can be added to them until this transaction ends.
+            # 0. Whose user totals are kept; nobody can be added to them, nor the schema change, until this transaction ends.
             watched = self._watched_users()
             # 1. Prompt records: each key once. What is known already is a duplicate or a conflict.
             new, conflicts = self._insert_records(batch)
@@ -91,7 +96,8 @@ class Writer(ABC):
 
     @abstractmethod
     def _watched_users(self) -> set[tuple[int, int]]:
-        """(tenant_key, user_key) of all watched users; adding one waits until this transaction has ended."""
+        """(tenant_key, user_key) of all watched users; adding one waits until this transaction has ended, and so does a
+        migration. SchemaChangedError: one came before it."""
 
     @abstractmethod
     def _insert(self, records: Records) -> None:

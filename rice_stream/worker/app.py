@@ -23,6 +23,7 @@ from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.engine import Engine
 from rice_stream.store.retention import drop_records_before
+from rice_stream.store.revisions import head_revision
 from rice_stream.worker import inner_names
 from rice_stream.worker.alerts_topic import AlertsTopic
 from rice_stream.worker.batches import BatchLoop, BatchTimes
@@ -33,6 +34,7 @@ from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.partitions_ahead import keep_partitions_ahead
 from rice_stream.worker.relay import Relay
+from rice_stream.worker.schema_watch import SchemaWatch
 from rice_stream.worker.sweep import BudgetSweep, sweep_lease
 
 log = logging.getLogger(__name__)
@@ -98,6 +100,7 @@ class Worker:
             interval_s=settings.budget_judge_interval_s,
             on_change=self._relay.wake,
         )
+        self._schema = SchemaWatch(engine, head_revision(), interval_s=settings.budget_sweep_s)
         self._batches = BatchLoop(
             self._intake,
             pipeline,
@@ -143,6 +146,7 @@ class Worker:
             asyncio.create_task(self._beat(), name="beat"),
             asyncio.create_task(self._drop_old_records(), name="retention"),
             asyncio.create_task(keep_partitions_ahead(self._engine), name="partitions"),
+            asyncio.create_task(self._schema.run(), name="schema"),
         ]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="stop")
         app_ends = asyncio.create_task(self._app_ends(), name="app")

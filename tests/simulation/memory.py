@@ -1,9 +1,10 @@
 """A store of dictionaries: the steps of `Writer` and the names of `Dimensions` without SQL, many times as fast."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from random import Random
 from typing import Any, cast
 
 import numpy as np
@@ -25,8 +26,8 @@ from rice_stream.store.record_columns import CONTENT_COLUMNS, RECORD_COLUMNS
 from rice_stream.store.statements import PROGRESS_COUNTERS
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, Writer
-from tests.simulation.store import Faults, WrapWriter, faulty_pipeline
-from tests.support.store_checks import TABLES
+from tests.simulation.store import NOT_JUDGED, Faults, WrapWriter, faulty_pipeline
+from tests.support.store_checks import TABLES, recomputed_totals
 
 _KEYS: dict[str, tuple[str, ...]] = {
     **TABLES,
@@ -103,6 +104,24 @@ class MemoryStore:
         place = tuple(key.values())
         before = self.tables[table].get(place, {})
         self.tables[table][place] = {**key, **{name: before.get(name, 0) + values[name] for name in values}}
+
+    def damage(self, random: Random) -> None:
+        """See `Store`: a row goes, or has other numbers."""
+        table = self.tables[random.choice(NOT_JUDGED).name]
+        if table:
+            place = random.choice(sorted(table))
+            row = table.pop(place)
+            if random.random() < 0.5:
+                table[place] = {**row, "prompts": row["prompts"] + random.choice([-1, 1])}
+
+    def rebuild(self) -> Generator[object, None, None]:
+        """See `Store`: each table at once."""
+        for name, keys in TABLES.items():
+            yield name
+            self.tables[name] = {
+                key: {**dict(zip(keys, key, strict=True)), **dict(zip(MEASURES, sums, strict=True))}
+                for key, sums in recomputed_totals(self.rows, name).items()
+            }
 
     def judge(self, now: datetime) -> None:
         """The pure judgement on the totals; state and alerts are kept together."""

@@ -14,7 +14,7 @@ from tests.simulation.clock import raise_unexpected
 from tests.simulation.store import Faults, Store
 from tests.simulation.traffic import TENANTS, USERS, Meaning, Traffic
 from tests.simulation.worker import Sizes, Worker, simulated_now
-from tests.support.store_checks import assert_exact
+from tests.support.store_checks import assert_exact, assert_totals
 
 SECONDS = 8.0
 """How long things go wrong; then everything is repaired and the rest must be worked off."""
@@ -89,6 +89,7 @@ class Schedule:
         mishaps = [
             self._crash, self._crash, self._stop, self._start_worker, self._rebalance, self._fall_silent,
             self._store_goes, self._store_stumbles, self._lose_commits, self._watch_user,
+            self._damage, self._rebuild,
         ]  # fmt: skip
         end_s = asyncio.get_running_loop().time() + SECONDS
         while asyncio.get_running_loop().time() < end_s:
@@ -218,6 +219,22 @@ class Schedule:
         self.outcome.note("watch user", "/".join(user))
         self._store.watch_user(*user)
 
+    async def _damage(self) -> None:
+        """Somebody edits totals, or a worker of another version left some out."""
+        self.outcome.note("damage")
+        self._store.damage(self._random)
+
+    async def _rebuild(self) -> None:
+        """Totals are put right beside the workers; a run that is cut short is made good by a later one."""
+        last = self._random.choice([None, None, self._random.randrange(10)])
+        for number, _ in enumerate(self._store.rebuild()):
+            if number == last:
+                self.outcome.note("rebuild cut short")
+                return
+            await asyncio.sleep(self._random.uniform(0, 0.2))
+        self.outcome.note("rebuild")
+        assert_totals(self._store.rows)
+
     def _recreate_topic(self) -> None:
         self.outcome.note("recreate topic")
         for log in self._broker.logs.values():
@@ -260,6 +277,8 @@ class Schedule:
         # Whoever judged last may have died before the last commit: the next sweep, of whatever worker, must do.
         self._store.judge(simulated_now(asyncio.get_running_loop()))
         records = self._all_records()
+        for _ in self._store.rebuild():
+            pass
         assert_exact(self._store.rows)
         check_records(self._store.rows, [e for record in records for e in self._meanings[record.value].events])
         check_quarantine(self._store.rows, records, self._meanings)

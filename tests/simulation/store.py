@@ -1,6 +1,6 @@
 """The store of a schedule: SQLite in memory, or plain dictionaries; either fails where and when the schedule says."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,20 +18,25 @@ from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline, Prepared
+from rice_stream.proof.rebuild import Rebuild, whole_days
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records
 from rice_stream.store.budget_store import save_budget
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import StoreUnavailableError, open_engine, writing
 from rice_stream.store.migrate import migrate
 from rice_stream.store.sqlite import SqliteWriter
-from rice_stream.store.totals_tables import SLOTS, TotalsTable
+from rice_stream.store.totals_tables import DAYS, SLOTS, USER_SLOTS, TotalsTable
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writer import Writer
+from tests.support.damage import DAMAGES, damage_totals
 from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, fake_reference
 from tests.support.store_checks import Rows, rows_in
 
 STEPS = ("begin", "records", "totals", "quarantine", "conflicts", "progress", "committed")
 """Where a transaction may fail; at `committed` it is stored and only the word of it is lost."""
+
+NOT_JUDGED = (SLOTS, USER_SLOTS, DAYS)
+"""Totals that no budget of a schedule is judged by."""
 
 WrapWriter = Callable[[Writer], Writer]
 
@@ -67,6 +72,14 @@ class Store(Protocol):
 
     def watch_user(self, tenant_id: str, user_id: str) -> None:
         """Keep totals of this user."""
+        ...
+
+    def damage(self, random: Random) -> None:
+        """Harm a table of totals, though none that budgets are judged by: false alerts would be right then."""
+        ...
+
+    def rebuild(self) -> Generator[object, None, None]:
+        """Put all totals right, a piece of work at a time; batches may commit in between."""
         ...
 
 
@@ -215,3 +228,13 @@ class SqliteStore:
     def watch_user(self, tenant_id: str, user_id: str) -> None:
         """See `Store`."""
         watch_user(self.engine, tenant_id, user_id)
+
+    def damage(self, random: Random) -> None:
+        """See `Store`."""
+        damage_totals(self.engine, random.choice(NOT_JUDGED), random.choice(DAMAGES), random)
+
+    def rebuild(self) -> Generator[object, None, None]:
+        """See `Store`."""
+        run = Rebuild(self.engine, whole_days(self.engine, None, None, None))
+        yield from run.steps()
+        assert run.document["ok"]

@@ -20,6 +20,7 @@ from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.store import schema
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
+from rice_stream.store.revisions import head_revision
 from tests.support.cases import some
 from tests.support.reports_store import Store, open_store
 from tests.support.services import start_again
@@ -121,11 +122,12 @@ def partitions(engine: Engine) -> list[str]:
 
 
 def empty_postgres(engine: Engine) -> None:
-    """Take all data and partitions away; what the migrations put into tables stays."""
+    """Take all data and partitions away; what the migrations put into tables stays, and the revision is theirs again."""
     dropped = "".join(f"DROP TABLE {partition}; " for partition in partitions(engine))
     filled = ", ".join(sorted(set(schema.metadata.tables) - {"month_start"}))
     with engine.begin() as connection:
-        connection.execute(text(f"{dropped}TRUNCATE {filled} RESTART IDENTITY"))
+        connection.execute(text(f"{dropped}TRUNCATE {filled}, alembic_version RESTART IDENTITY"))
+        connection.execute(text(f"INSERT INTO alembic_version VALUES ('{head_revision()}')"))
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,11 @@ from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.dimensions import lock_keys
 from rice_stream.store.engine import StoreUnavailableError, open_engine
 from rice_stream.store.migrate import migrate
-from rice_stream.store.revisions import current_revision, head_revision
+from rice_stream.store.revisions import SchemaChangedError, current_revision, head_revision
 from tests.support.databases import Databases
+from tests.support.fakes import NOON_US, chunk_of, event
 from tests.support.store_checks import rows_in
+from tests.support.store_running import new_pipeline
 from tests.support.waiting import wait_until
 
 
@@ -214,3 +216,18 @@ def test_a_tenant_is_set_while_a_worker_learns_another(engine: Engine) -> None:
         setting.result(timeout=60)
     keys = [(row["tenant_key"], row["tenant_id"], row["time_zone"]) for row in rows_in(engine)("tenant")]
     assert sorted(keys) == [(1, "learnt", "UTC"), (2, "set", "Asia/Kolkata")]
+
+
+def test_a_batch_that_waited_for_a_step_is_not_stored_on_the_new_schema(engine: Engine) -> None:
+    """It had begun on the old one; the step adds up what was there, and the batch is not, so that a newer worker stores it."""
+    pipeline = new_pipeline(engine)
+    pipeline.process([chunk_of([event()])], NOON_US)
+    with ThreadPoolExecutor(1) as pool, engine.connect() as step:
+        step.execute(text("LOCK TABLE watched_user IN EXCLUSIVE MODE"))  # as a migration begins
+        batch = pool.submit(pipeline.process, [chunk_of([event(event_id="e-2")], offset=1)], NOON_US)
+        wait_until(lambda: batch.done() or waiting_for_a_lock(engine), 60, "the batch to wait or to end")
+        step.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        step.commit()
+        with pytest.raises(SchemaChangedError):
+            batch.result(timeout=120)
+    assert [row["prompts"] for row in rows_in(engine)("minute_total")] == [1]

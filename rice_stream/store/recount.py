@@ -1,0 +1,136 @@
+"""What totals ought to be: one statement recounts a totals table from the records and says where the two differ.
+
+Stored totals and records go through one GROUP BY, the records with a minus sign: what is left over is the difference.
+It finds wrong numbers, missing rows and rows too many alike, and it compares with ==. `verify` and `rebuild` share it.
+"""
+
+from rice_stream.instants import DAY_S, SECOND_US
+from rice_stream.quantities import MEASURES
+from rice_stream.store.statements import upsert_totals_sql
+from rice_stream.store.totals_tables import TotalsTable
+
+_WATCHED = (
+    "EXISTS (SELECT 1 FROM watched_user w WHERE w.filled AND w.tenant_key = r.tenant_key AND w.user_key = r.user_key)"
+)
+# While the past of a user is still being added up, nobody reads what is there of their totals.
+_COMPLETE = (
+    "NOT EXISTS (SELECT 1 FROM watched_user w WHERE NOT w.filled AND w.tenant_key = {table}.tenant_key"
+    " AND w.user_key = {table}.user_key)"
+)
+_TENANTS_OF_PART = "tenant_key >= :tenant_low AND {0}tenant_key < :tenant_high"
+_CHOSEN_TENANTS = "tenant_key IN :tenants"
+
+STORED_ONLY, RECORDS_ONLY, DIFFERS = "extra", "missing", "differs"
+PROBLEMS = (RECORDS_ONLY, STORED_ONLY, DIFFERS)
+"""What can be wrong with a row: it is missing, it has no records, or some number of it is another."""
+
+
+def recount_sql(table: TotalsTable) -> str:
+    """Rows that differ: the key, what is wrong, every measure's difference (stored - recounted), and two counts.
+
+    `rows_differing` counts the rows, `measures_differing` the measures in them (a missing or extra row is one), both
+    over all rows and not only those within `:limit`. Bounds: `:tenant_low`, `:tenant_high`, `:low_s`, `:high_s`,
+    `:key_low`, `:key_high` (the lower ones included).
+    """
+    keys = ", ".join(table.key_columns)
+    count = " + ".join(f"CASE WHEN {measure} <> 0 THEN 1 ELSE 0 END" for measure in MEASURES)
+    return f"""{_differing(table, _TENANTS_OF_PART)}
+SELECT differing.*, CAST(COUNT(*) OVER () AS BIGINT) AS rows_differing,
+  CAST(SUM(CASE WHEN problem = '{DIFFERS}' THEN {count} ELSE 1 END) OVER () AS BIGINT) AS measures_differing
+FROM differing
+ORDER BY {keys}
+LIMIT :limit"""
+
+
+def differing_days_sql(table: TotalsTable) -> str:
+    """How many rows differ by tenant and day of UTC (its start in epoch seconds, `day_s`), in columns named as PROBLEMS.
+
+    Bounds are those of `recount_sql`.
+    """
+    day = f"{table.start} / {DAY_S} * {DAY_S}"
+    counts = ", ".join(
+        f"CAST(SUM(CASE WHEN problem = '{problem}' THEN 1 ELSE 0 END) AS BIGINT) AS {problem}" for problem in PROBLEMS
+    )
+    return f"""{_differing(table, _TENANTS_OF_PART)}
+SELECT {day} AS day_s, tenant_key, {counts}
+FROM differing
+GROUP BY {day}, tenant_key
+ORDER BY {day}, tenant_key"""
+
+
+def correct_sql(table: TotalsTable, dialect: str) -> str:
+    """Put right what differs, of `:tenants` (a list) from `:low_s` and `:key_low` to before `:high_s` and `:key_high`.
+
+    PostgreSQL adds the difference, as a batch adds its sums: a batch that commits at the same time adds the same to records
+    and totals, so the difference stays true, and nothing but the rows that differ is locked, in key order as batches do.
+    SQLite, where nobody else writes meanwhile, sets the numbers, whatever had been put there.
+    A row that has no records is left with zeros; `delete_empty_sql` takes it away.
+    """
+    if dialect == "postgresql":
+        sums, change = [f"-CAST({measure} AS BIGINT)" for measure in MEASURES], "{0} = {1}.{0} + excluded.{0}"
+    else:
+        sums, change = [f"recounted_{measure}" for measure in MEASURES], "{0} = excluded.{0}"
+    keys = ", ".join(table.key_columns)
+    recounted = ", ".join(
+        f"SUM(CASE WHEN stored = 0 THEN -{measure} ELSE 0 END) AS recounted_{measure}" for measure in MEASURES
+    )
+    # WHERE: without it SQLite reads the ON of ON CONFLICT as that of a join.
+    source = f"SELECT {keys}, {', '.join(sums)} FROM differing WHERE TRUE ORDER BY {keys}"
+    return upsert_totals_sql(table, f"{_differing(table, _CHOSEN_TENANTS, recounted)}\n{source}", change)
+
+
+def delete_empty_sql(table: TotalsTable) -> str:
+    """Delete rows of nothing but zeros: a total with records counts one prompt at least. Bounds: those of `correct_sql`."""
+    zeros = " AND ".join(f"{measure} = 0" for measure in MEASURES)
+    return (
+        f"DELETE FROM {table.name} WHERE {_CHOSEN_TENANTS} AND {table.start} >= :low_s AND {table.start} < :high_s"
+        f" AND {zeros}"
+    )
+
+
+def sum_of_records(measure: str) -> str:
+    """The exact sum of a measure over records `r`, as a 64-bit integer (PostgreSQL would make it NUMERIC)."""
+    return f"CAST(SUM({_of_record(measure)}) AS BIGINT)"
+
+
+def _differing(table: TotalsTable, tenants: str, more: str = "") -> str:
+    """`WITH ... differing AS (...)`: the rows of a part that differ; `more` are further columns of it."""
+    keys = ", ".join(table.key_columns)
+    recounted_keys = ", ".join(_recounted_key(table, name) for name in table.key_columns)
+    watched = f" AND {_WATCHED}" if table.watched_only else ""
+    complete = f" AND {_COMPLETE.format(table=table.name)}" if table.watched_only else ""
+    # The same types on both sides: PostgreSQL then sees one set of rows, which it can add up in parallel.
+    recounted = ", ".join(f"-CAST({_of_record(measure)} AS BIGINT)" for measure in MEASURES)
+    differences = ", ".join(f"SUM({measure}) AS {measure}" for measure in MEASURES)
+    differ = " OR ".join(f"SUM({measure}) <> 0" for measure in MEASURES)
+    return f"""
+WITH compared AS (
+  SELECT {keys}, 1 AS stored, {", ".join(MEASURES)}
+  FROM {table.name}
+  WHERE {tenants.format("")} AND {table.start} >= :low_s AND {table.start} < :high_s{complete}
+  UNION ALL
+  SELECT {recounted_keys}, 0, {recounted}
+  FROM prompt_record r
+  WHERE r.{tenants.format("r.")}
+    AND r.event_key >= :key_low AND r.event_key < :key_high{watched}
+), differing AS (
+  SELECT {keys},
+    CASE WHEN MIN(stored) = 1 THEN '{STORED_ONLY}' WHEN MAX(stored) = 0 THEN '{RECORDS_ONLY}' ELSE '{DIFFERS}' END AS problem,
+    {differences}{", " if more else ""}{more}
+  FROM compared
+  GROUP BY {keys}
+  HAVING MIN(stored) = 1 OR MAX(stored) = 0 OR {differ}
+)"""
+
+
+def _recounted_key(table: TotalsTable, name: str) -> str:
+    if name == table.start:
+        return f"r.ended_at_us / {table.bucket_s * SECOND_US} * {table.bucket_s}"
+    return f"r.{name}"
+
+
+def _of_record(measure: str) -> str:
+    """What a record adds to a total: an unknown token count adds nothing."""
+    if measure == "prompts":
+        return "1"
+    return f"COALESCE(r.{measure}, 0)" if measure.endswith("_tokens") else f"r.{measure}"

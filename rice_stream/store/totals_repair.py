@@ -1,0 +1,85 @@
+"""Putting totals right beside workers that commit: short transactions that write only the rows that differ."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine, TextClause, bindparam, text
+
+from rice_stream.instants import DAY_S, SECOND_US
+from rice_stream.store.engine import writing
+from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.horizon import records_from_us
+from rice_stream.store.recount import correct_sql, delete_empty_sql
+from rice_stream.store.revisions import require_revision
+from rice_stream.store.totals_tables import TotalsTable
+
+LOCK_TIMEOUT_S = 5
+"""How long a transaction waits for a batch that has written the same rows; then it is given up, and tried again."""
+TENANTS_MAX = 400
+"""Tenants of one transaction: SQLite allows a limited number of parameters."""
+_ADVISORY_LOCK = 0x52494346
+"""Number of the PostgreSQL advisory lock under which totals are put right: two of them would both add a difference."""
+
+
+class DifferingDay(NamedTuple):
+    """Rows of a table that differ on one day of UTC (its start in epoch seconds) of one tenant, by what is wrong."""
+
+    day_s: int
+    tenant_key: int
+    missing: int
+    extra: int
+    differs: int
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return self.missing + self.extra + self.differs
+
+
+def correct_day(
+    engine: Engine, table: TotalsTable, day_s: int, tenant_keys: Sequence[int], *, revision: str | None
+) -> int:
+    """Make the totals of these tenants (TENANTS_MAX at most) on a day what their records add up to; returns how many rows
+    were wrong. Where retention has dropped the day's records meanwhile nothing is changed.
+
+    SchemaChangedError: the schema is not the `revision` any more. StoreUnavailableError: nothing was done, try again.
+    """
+    with writing(engine) as connection:
+        dialect = connection.dialect.name
+        if dialect == "postgresql":
+            _begin_on_postgresql(connection)
+        require_revision(connection, revision)
+        if records_from_us(connection) > day_s * SECOND_US:
+            return 0
+        bounds = {
+            "tenants": list(tenant_keys),
+            "low_s": day_s,
+            "high_s": day_s + DAY_S,
+            "key_low": key_bound(dialect, day_s * 1000),
+            "key_high": key_bound(dialect, (day_s + DAY_S) * 1000),
+        }
+        corrected = connection.execute(_of_tenants(correct_sql(table, dialect)), bounds).rowcount
+        if corrected:
+            del bounds["key_low"], bounds["key_high"]
+            connection.execute(_of_tenants(delete_empty_sql(table)), bounds)
+    return corrected
+
+
+def _begin_on_postgresql(connection: Connection) -> None:
+    """What stands still until the transaction ends: schema and watched users, other corrections, and the horizon.
+    Batches go on.
+
+    A statement must see what was committed when these locks were there, whatever level is the database's default.
+    """
+    for statement in (
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'",
+        "LOCK TABLE watched_user IN ROW SHARE MODE",
+        f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})",
+        "LOCK TABLE retention IN SHARE MODE",
+    ):
+        connection.execute(text(statement))
+
+
+def _of_tenants(statement: str) -> TextClause:
+    return text(statement).bindparams(bindparam("tenants", expanding=True))
