@@ -4,12 +4,12 @@ First each part is recounted as `verify` does it, on a snapshot, which waits for
 short transactions, each of one table and day; a run that is cut short leaves whole corrections behind, and the next goes on.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import stamina
 from sqlalchemy import Engine, select, text
 
 from rice_stream.errors import UsageError
@@ -29,6 +29,7 @@ ROWS_MAX = 20_000
 """Rows of one transaction, roughly: batches that add to the same rows wait for as long as these take to write."""
 RETRY_S = 60.0
 """How long a transaction that could not get its rows, or lost its connection, is tried again."""
+_PAUSE_FIRST_S, _PAUSE_MAX_S = 0.1, 5.0
 
 
 class Stretch(NamedTuple):
@@ -102,11 +103,16 @@ class Rebuild:
             return [DifferingDay(**row) for row in rows]
 
     def _correct(self, table: TotalsTable, day_s: int, tenant_keys: Sequence[int]) -> int:
-        tries = stamina.retry_context(on=StoreUnavailableError, attempts=None, timeout=RETRY_S, wait_max=5.0)
-        for attempt in tries:
-            with attempt:
+        give_up_s = time.monotonic() + RETRY_S
+        pause_s = _PAUSE_FIRST_S
+        while True:
+            try:
                 return correct_day(self.engine, table, day_s, tenant_keys, revision=self.revision)
-        raise AssertionError("stamina either returns or raises")
+            except StoreUnavailableError:
+                if time.monotonic() + pause_s > give_up_s:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _PAUSE_MAX_S)
 
     @property
     def document(self) -> dict[str, Any]:
