@@ -9,6 +9,7 @@ from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.store.engine import writing
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.horizon import records_from_us
+from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.recount import correct_sql, delete_empty_sql
 from rice_stream.store.revisions import require_revision
 from rice_stream.store.totals_tables import TotalsTable
@@ -17,7 +18,7 @@ LOCK_TIMEOUT_S = 5
 """How long a transaction waits for a batch that has written the same rows; then it is given up, and tried again."""
 TENANTS_MAX = 400
 """Tenants of one transaction: SQLite allows a limited number of parameters."""
-_ADVISORY_LOCK = 0x52494346
+_ADVISORY_LOCK = 1_380_533_063
 """Number of the PostgreSQL advisory lock under which totals are put right: two of them would both add a difference."""
 
 
@@ -73,7 +74,7 @@ def _begin_on_postgresql(connection: Connection) -> None:
     """
     for statement in (
         "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'",
+        limit_statement(LOCK_TIMEOUT_S),
         "LOCK TABLE watched_user IN ROW SHARE MODE",
         f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})",
         "LOCK TABLE retention IN SHARE MODE",
