@@ -99,17 +99,16 @@ class ContextTable:
         if not hits.size:
             return rows
         kinds, of_hit = np.unique(rows[hits], return_inverse=True)
+        claimed = [(epoch, _as_cache_hit(service)) for epoch, service in map(self._kinds.__getitem__, kinds.tolist())]
+        wanted: dict[int, dict[Service, None]] = {}
+        for epoch, service in claimed:
+            if service not in self._rows.setdefault(epoch, {}):
+                wanted.setdefault(epoch, {})[service] = None
+        for epoch, services in wanted.items():
+            self._add(epoch, list(services))
         rows = rows.copy()
-        rows[hits] = np.array([self._cache_hit_row(kind) for kind in kinds.tolist()], dtype=np.intp)[of_hit]
+        rows[hits] = np.array([self._rows[epoch][service] for epoch, service in claimed], dtype=np.intp)[of_hit]
         return rows
-
-    def _cache_hit_row(self, row: int) -> int:
-        epoch, service = self._kinds[row]
-        claimed: Service = (*service, *[None] * (len(ServiceKey._fields) - 1 - len(service)), True)
-        known = self._rows.setdefault(epoch, {})
-        if claimed not in known:
-            self._add(epoch, [claimed])
-        return known[claimed]
 
     def rungs(self, rows: NDArray[np.intp]) -> Counter[tuple[str, str]]:
         """How many of the events in these rows rest on each rung: (`model`, `region` or `pue`, rung) -> events."""
@@ -176,3 +175,8 @@ class ContextTable:
             response_model=target(MODEL, key.response_model, at_us) or key.response_model,
             inference_region=target(REGION, key.inference_region or _UNNAMED, at_us) or key.inference_region,
         )
+
+
+def _as_cache_hit(service: Service) -> Service:
+    """The key of the same kind, answered by a gateway: the last field of `ServiceKey`."""
+    return (*service, *[None] * (len(ServiceKey._fields) - 1 - len(service)), True)
