@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,8 @@ _KINDS_HELD_MAX = 100_000
 """Combinations kept in mind, of all tenants and hours; past that they are forgotten and counted from nothing."""
 _HOUR_US = HOUR_S * SECOND_US
 _FIRST, _BEHIND = len(SERVICE_FIELDS), len(SERVICE_FIELDS) + len(FACTOR_FIELDS)
-_SOURCE = ATTRIBUTION_FIELDS.index("source")
-
-
-class HasHeaders(Protocol):
-    """A record as it was fetched, or as a `RawRecord`."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """Its Kafka headers."""
+_TENANT, _SOURCE = ATTRIBUTION_FIELDS.index("tenant_id"), ATTRIBUTION_FIELDS.index("source")
+_NO_KINDS: frozenset[Factors] = frozenset()
 
 
 class StatedFactors:
@@ -38,52 +31,54 @@ class StatedFactors:
 
     def __init__(self, trust: TrustPolicy = OPERATOR_TRUST) -> None:
         self._trust = trust
+        self._plausible: dict[Factors, tuple[Factors, int]] = {}
         self._kinds: dict[tuple[str, int], set[Factors]] = {}
         self._held = 0
 
     def taken(self, events: EventColumns, records: Sequence[Any], topic: str) -> EventColumns:
-        """The events with those factors that are taken; `records[i]` is the one that event i came in, `topic` its topic."""
+        """The events with those of their factors that are taken; `records[i]` is what event i came in, `topic` its topic."""
         stated = _stated(events)
-        hits = ~events.inference
-        if stated is None and not hits.any():
+        hits = np.flatnonzero(~events.inference).tolist()
+        if not stated and not hits:
             return events
-        inference, flags = events.inference, events.flags.copy()
         sources = events.attributed[_SOURCE]
-        believed: dict[int, bool] = {}
-        for row in sorted({*(stated or ()), *np.flatnonzero(hits).tolist()}):
-            believed[row] = self._trust.believes(topic, sources[row], records[row].headers)
-        doubted = np.array([row for row, believes in believed.items() if hits[row] and not believes], dtype=np.intp)
-        if doubted.size:
-            inference = inference.copy()
-            inference[doubted] = True
-            flags[doubted] |= Basis.CACHE_HIT_NOT_TRUSTED
-        served = events.served
-        if stated is not None:
-            served = _with_factors(events, self._judged(events, stated, believed, flags))
-        return replace(events, served=served, inference=inference, flags=flags)
-
-    def _judged(
-        self, events: EventColumns, stated: dict[int, Factors], believed: dict[int, bool], flags: NDArray[np.int32]
-    ) -> dict[int, Factors]:
-        """The factors that are taken, by row; adds the flags of what is not."""
-        tenants, hours = events.attributed[0], (events.ended_at_us // _HOUR_US).tolist()
+        believes = self._trust.believes
+        doubted = [row for row in hits if not believes(topic, sources[row], records[row].headers)]
+        inference = events.inference.copy()
+        inference[doubted] = True
+        flagged: dict[int, list[int]] = {Basis.CACHE_HIT_NOT_TRUSTED: doubted}
         taken: dict[int, Factors] = {}
+        tenants, hours = events.attributed[_TENANT], (events.ended_at_us // _HOUR_US).tolist() if stated else []
         for row, factors in stated.items():
-            if not believed[row]:
-                flags[row] |= Basis.EVENT_FACTORS_NOT_TRUSTED
+            kept, flags = self._what_can_be_true(factors)
+            if not flags and kept == NOTHING_STATED:
                 continue
-            kept, more = plausible(factors)
-            if kept != NOTHING_STATED:
+            if not believes(topic, sources[row], records[row].headers):
+                flags = Basis.EVENT_FACTORS_NOT_TRUSTED
+            elif kept != NOTHING_STATED:
                 if self._has_room(tenants[row] or "", hours[row], kept):
                     taken[row] = kept
                 else:
-                    more |= Basis.EVENT_FACTORS_TOO_MANY
-            if more:
-                flags[row] |= more
-        return taken
+                    flags |= Basis.EVENT_FACTORS_TOO_MANY
+            if flags:
+                flagged.setdefault(flags, []).append(row)
+        return replace(
+            events,
+            served=_with_factors(events, taken) if stated else events.served,
+            inference=inference,
+            flags=_flagged(events.flags, flagged),
+        )
+
+    def _what_can_be_true(self, factors: Factors) -> tuple[Factors, int]:
+        known = self._plausible.get(factors)
+        if known is None:
+            if len(self._plausible) >= _KINDS_HELD_MAX:
+                self._plausible.clear()
+            known = self._plausible[factors] = plausible(factors)
+        return known
 
     def _has_room(self, tenant_id: str, hour: int, factors: Factors) -> bool:
-        kinds = self._kinds.setdefault((tenant_id, hour), set())
+        kinds = self._kinds.get((tenant_id, hour), _NO_KINDS)
         if factors in kinds:
             return True
         if len(kinds) >= KINDS_MAX:
@@ -91,20 +86,18 @@ class StatedFactors:
         if self._held >= _KINDS_HELD_MAX:
             self._kinds.clear()
             self._held = 0
-            kinds = self._kinds.setdefault((tenant_id, hour), set())
-        kinds.add(factors)
+        self._kinds.setdefault((tenant_id, hour), set()).add(factors)
         self._held += 1
         return True
 
 
-def _stated(events: EventColumns) -> dict[int, Factors] | None:
-    """The factors of each event that states any, by row; None where none does."""
+def _stated(events: EventColumns) -> dict[int, Factors]:
+    """The factors of each event that states any, by row."""
     columns = events.served[_FIRST:_BEHIND]
     n = len(events)
     if all(column.count(None) == n for column in columns):
-        return None
-    rows = enumerate(zip(*columns, strict=True))
-    return {row: factors for row, factors in rows if any(value is not None and value != "" for value in factors)}
+        return {}
+    return {row: factors for row, factors in enumerate(zip(*columns, strict=True)) if factors != NOTHING_STATED}
 
 
 def _with_factors(events: EventColumns, taken: dict[int, Factors]) -> tuple[Sequence[Any], ...]:
@@ -112,5 +105,11 @@ def _with_factors(events: EventColumns, taken: dict[int, Factors]) -> tuple[Sequ
     names, behind = events.served[:_FIRST], events.served[_BEHIND:]
     if not taken and not behind:
         return names
-    rows = [taken.get(row, NOTHING_STATED) for row in range(len(events))]
-    return (*names, *(zip(*rows, strict=True) if rows else ((),) * len(FACTOR_FIELDS)), *behind)
+    return (*names, *zip(*(taken.get(row, NOTHING_STATED) for row in range(len(events))), strict=True), *behind)
+
+
+def _flagged(flags: NDArray[np.int32], rows_of: dict[int, list[int]]) -> NDArray[np.int32]:
+    flags = flags.copy()
+    for flag, rows in rows_of.items():
+        flags[rows] |= flag
+    return flags
