@@ -15,6 +15,7 @@ from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import Decoded, RawRecord, Refused, SourcePartition
 from rice_stream.events.redact import redact
 from rice_stream.events.refused_items import RecordTally, bounded_by_record, tally_records
+from rice_stream.events.trust import MARK, door_of
 from rice_stream.pipeline.chunks import Chunk, Opened, halved, items_of
 from rice_stream.store.failures import Meaning, NotStorableError, UnexpectedDatabaseError, meaning_of, origin_of
 
@@ -102,7 +103,9 @@ def _payload(event: object, record: RawRecord) -> str:
 
 
 def _plain(record: RawRecord, chunk: Chunk) -> RawRecord:
-    return RawRecord(chunk.topic, chunk.partition, record.offset, record.value)
+    """Without its headers, which may be what is wrong with it, but for the mark of its door."""
+    mark = MARK if door_of(record.headers) else ()
+    return RawRecord(chunk.topic, chunk.partition, record.offset, record.value, mark)
 
 
 def reason_of(error: Exception) -> tuple[str, str]:

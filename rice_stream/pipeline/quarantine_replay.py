@@ -23,7 +23,7 @@ from rice_stream.events.formats.dispatch import Outcome
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import FURTHER_ITEMS, Ignored, RawRecord, Refused
 from rice_stream.events.refused_items import count_items, further_items
-from rice_stream.events.trust import MARK
+from rice_stream.events.trust import MARK, door_of
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.store.batch import Batch
@@ -225,9 +225,10 @@ def _process_patched(
     return remaining
 
 
-def _try_again(row: Mapping[str, Any], patches: Mapping[str, Any], originals: "_Originals") -> WireEvent | Refused:
+def _try_again(row: dict[str, Any], patches: Mapping[str, Any], originals: "_Originals") -> WireEvent | Refused:
     """The row's item as an event, or why it is still none."""
     record, outcomes = originals.of(row)
+    row["door"] = row["door"] or (door_of(record.headers) if record is not None else "")
     if record is not None and not patches:
         return _item_of(outcomes, record, row["item"])
     return _patched(row, patches, record)

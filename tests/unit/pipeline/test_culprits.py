@@ -1,10 +1,12 @@
 """Taking chunks apart down to what is at fault: nothing is lost, nothing twice, whatever the order of trying."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS
+from rice_stream.events.trust import MARK
 from rice_stream.pipeline.chunks import BatchParts, Chunk, items_of
 from rice_stream.pipeline.culprits import INTERNAL_ERROR, halves, reason_of, refused
 from tests.support.fakes import chunk_of, event
@@ -67,6 +69,12 @@ def test_a_record_that_cannot_even_be_decoded_is_refused_as_one_item(monkeypatch
     assert halves(parts[1], DEFAULT_OPTIONS) is None
     gone = refused(parts[1][0], LookupError(), DEFAULT_OPTIONS)
     assert contents(gone) == ["1/0"]
+    marked = replace(chunk, records=[record._replace(headers=(("x", b"y"), *MARK)) for record in chunk.records])
+    refused_items = refused(marked, LookupError(), DEFAULT_OPTIONS).opened
+    assert refused_items is not None
+    assert {item.record.headers for item in refused_items.block.decoded.refused} == {MARK}, (
+        "of its headers, the mark stays"
+    )
 
 
 def test_an_error_of_nobodys_data_has_no_reason() -> None:
