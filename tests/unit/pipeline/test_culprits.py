@@ -69,7 +69,8 @@ def test_a_record_that_cannot_even_be_decoded_is_refused_as_one_item(monkeypatch
     assert halves(parts[1], DEFAULT_OPTIONS) is None
     gone = refused(parts[1][0], LookupError(), DEFAULT_OPTIONS)
     assert contents(gone) == ["1/0"]
-    marked = replace(chunk, records=[record._replace(headers=(("x", b"y"), *MARK)) for record in chunk.records])
+    [record] = parts[1][0].records
+    marked = replace(parts[1][0], records=[record._replace(headers=(("x", b"y"), *MARK))])
     refused_items = refused(marked, LookupError(), DEFAULT_OPTIONS).opened
     assert refused_items is not None
     assert {item.record.headers for item in refused_items.block.decoded.refused} == {MARK}, (
