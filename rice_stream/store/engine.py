@@ -98,13 +98,12 @@ def open_engine(url: str, *, answers_within_s: int | None = None) -> Engine:
     if backend not in SUPPORTED:
         raise UsageError(f"RICE_DATABASE_URL: {backend!r} is not supported; use one of: {', '.join(SUPPORTED)}")
     if backend == "postgresql":
-        limits = (
-            {"connect_timeout": answers_within_s, "tcp_user_timeout": 1000 * answers_within_s}
-            if answers_within_s
-            else {}
-        )
+        # No prepared statements: they are a server session's, which PgBouncer changes between transactions.
+        arguments: dict[str, int | None] = {"prepare_threshold": None}
+        if answers_within_s:
+            arguments |= {"connect_timeout": answers_within_s, "tcp_user_timeout": 1000 * answers_within_s}
         return create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=4, connect_args=limits
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=4, connect_args=arguments
         )
     try:
         engine = create_engine(parsed, connect_args={"timeout": 30.0, "check_same_thread": False})

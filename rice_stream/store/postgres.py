@@ -18,13 +18,14 @@ from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.copy_stream import integers_stream, records_stream
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, first_line
 from rice_stream.store.event_key_columns import stored_key
-from rice_stream.store.lock_waits import LOCK_WAIT_S, limit_statement
+from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
 from rice_stream.store.record_columns import RECORD_COLUMNS
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
+from rice_stream.store.scratch import added_table, make_scratch_sql, probe_table
 from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
-from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
+from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, Writer
 
 _BEGIN = f"LOCK TABLE watched_user IN ROW SHARE MODE; {REVISION_QUERY}; SELECT tenant_key, user_key FROM watched_user"
@@ -66,23 +67,8 @@ class PostgresWriter(Writer):
             connection.rollback()
             connection.autocommit = True
             check_revision(_only_value(connection.execute(REVISION_QUERY)), self._revision)
-            self._prepare(connection)
             self._driver = connection
         return self._driver
-
-    def _prepare(self, connection: psycopg.Connection[Any]) -> None:
-        connection.execute(f"SET lock_timeout = '{LOCK_WAIT_S}s'")
-        probed = ", ".join(f"r.{name}" for name in PROBE_COLUMNS)
-        connection.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS probe ON COMMIT DELETE ROWS AS "
-            f"SELECT 0::int AS line, {probed} FROM prompt_record r WITH NO DATA"
-        )
-        for table in TOTALS_TABLES:
-            connection.execute(
-                sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (LIKE {}) ON COMMIT DELETE ROWS").format(
-                    sql.Identifier(f"added_{table.name}"), sql.Identifier(table.name)
-                )
-            )
 
     # --- records -------------------------------------------------------------------------------------------------
 
@@ -108,14 +94,14 @@ class PostgresWriter(Writer):
         connection = self._connection()
         with connection.cursor() as cursor:
             columns = sql.SQL(", ").join(map(sql.Identifier, ("line", *PROBE_COLUMNS)))
-            with cursor.copy(sql.SQL("COPY probe ({}) FROM STDIN").format(columns)) as copy:
+            with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(probe_table()), columns)) as copy:
                 copy.write(_probe_text(records))
             # Without statistics on the temporary table the planner might scan all records for a few keys.
             cursor.execute("SET LOCAL enable_hashjoin = off")
             cursor.execute("SET LOCAL enable_mergejoin = off")
-            cursor.execute(probe_sql())
+            cursor.execute(probe_sql(probe_table()))
             found = cursor.fetchall()
-            cursor.execute("TRUNCATE probe")
+            cursor.execute(f"TRUNCATE {probe_table()}")
         return known_and_differing(found)
 
     def _watched_users(self) -> set[tuple[int, int]]:
@@ -125,7 +111,9 @@ class PostgresWriter(Writer):
             cursor.nextset()
             check_revision(_only_value(cursor), self._revision)
             cursor.nextset()
-            return set(cursor.fetchall())
+            watched = set(cursor.fetchall())
+        self._connection().execute(make_scratch_sql())
+        return watched
 
     # --- totals --------------------------------------------------------------------------------------------------
 
@@ -133,7 +121,7 @@ class PostgresWriter(Writer):
         if not len(totals):
             return
         types = ["int8" if name == table.start or name in MEASURES else "int4" for name in table.columns]
-        added = f"added_{table.name}"
+        added = added_table(table)
         with self._connection().cursor() as cursor:
             with cursor.copy(sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(added))) as copy:
                 copy.write(integers_stream([*totals.keys.T, *totals.sums.T], types))

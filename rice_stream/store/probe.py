@@ -14,8 +14,8 @@ PROBE_COLUMNS = ("tenant_key", "event_key", "factor_key", *CONTENT_COLUMNS)
 _SERVED = ("provider", "request_model", "response_model", "region")
 
 
-def probe_sql() -> str:
-    """(line, differs) of every probed key that the records hold; an event differs when what it said does.
+def probe_sql(probed: str) -> str:
+    """(line, differs) of every key in the table `probed` that the records hold; an event differs when what it said does.
 
     The factors may differ without the event differing: tables and settings change. So of two factor rows only the
     names that came with the event count.
@@ -23,7 +23,7 @@ def probe_sql() -> str:
     served_p, served_r = (", ".join(f"f{alias}.{name}" for name in _SERVED) for alias in "pr")
     same = " AND ".join(f"p.{name} IS NOT DISTINCT FROM r.{name}" for name in CONTENT_COLUMNS)
     return (
-        f"SELECT p.line, NOT (({same}) AND ({served_p}) = ({served_r})) FROM probe p"
+        f"SELECT p.line, NOT (({same}) AND ({served_p}) = ({served_r})) FROM {probed} p"
         " JOIN prompt_record r ON r.tenant_key = p.tenant_key AND r.event_key = p.event_key"
         " JOIN factor_use fp ON fp.factor_key = p.factor_key JOIN factor_use fr ON fr.factor_key = r.factor_key"
     )

@@ -93,7 +93,7 @@ class SqliteWriter(Writer):
         connection.exec_driver_sql(f"INSERT INTO probe ({names}) VALUES ({marks})", rows)
         # CROSS JOIN keeps SQLite from walking the records: the probe comes first, each line is one key look-up.
         statement = (
-            probe_sql()
+            probe_sql("probe")
             .replace("IS NOT DISTINCT FROM", "IS")
             .replace(" JOIN prompt_record", " CROSS JOIN prompt_record")
         )

@@ -4,7 +4,7 @@ In real traffic nearly every event of a batch is another user's, so totals of al
 are records (a third of the whole throughput, measured). Everybody else's sums come from the records when asked for.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, Select, Table, delete, func, insert, select, text, update
@@ -15,7 +15,8 @@ from rice_stream.instants import SECOND_US
 from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
 from rice_stream.store.dimensions import Dimensions
-from rice_stream.store.engine import StoreUnavailableError, reading, writing
+from rice_stream.store.engine import StoreUnavailableError, reading, store_errors, writing
+from rice_stream.store.lock_waits import DDL_LOCK_WAIT_S, limit_lock_waits
 from rice_stream.store.statements import add_totals_sql
 from rice_stream.store.totals_tables import USER_SLOTS
 
@@ -24,10 +25,8 @@ User = tuple[str, str]
 UserKey = tuple[int, int]
 """`tenant_key` and `user_key` of a user."""
 
-_FILLING = 1_380_533_062
-"""The advisory lock of whoever adds up the past of users."""
-_LOCK_TIMEOUT_S = 2
-_LOCK_TRIES = 30
+_BATCH_TRIES = 30
+_TURN_TRIES = 300
 _COLUMNS = list(USER_SLOTS.columns)
 
 
@@ -58,35 +57,33 @@ def watch_users(engine: Engine, users: Iterable[User]) -> None:
     tenant_keys = dimensions.tenants(sorted({tenant_id for tenant_id, _ in new}))
     principals = [(tenant_keys[tenant_id], user_id) for tenant_id, user_id in new]
     keys = dimensions.principals("user", principals)
-    # Everything below waits here for whoever is adding up users already: at most one at a time does.
-    with writing(engine) as alone:
-        if alone.dialect.name == "postgresql":
-            alone.execute(text(f"SELECT pg_advisory_xact_lock({_FILLING})"))
-        # Asked again: another worker may have begun with the same file of budgets before it was our turn.
-        watched = _watched(alone)
-        missing = [
-            (principal[0], keys[principal])
-            for user, principal in zip(new, principals, strict=True)
-            if user not in watched
-        ]
-        if not missing:
-            return
-        if alone.dialect.name == "postgresql":
-            _add_up_beside(engine, missing)
-        else:
-            _write_down(alone, missing, filled=True)
-            for user in missing:
-                alone.execute(insert(schema.user_slot_total).from_select(_COLUMNS, _of_records(alone, user)))
+    by_name = {user: (principal[0], keys[principal]) for user, principal in zip(new, principals, strict=True)}
+    if engine.dialect.name == "postgresql":
+        _watch_beside_batches(engine, by_name)
+        return
+    with writing(engine) as connection:  # nobody else writes meanwhile
+        missing = _missing(connection, by_name)
+        _write_down(connection, missing, filled=True)
+        for user in missing:
+            connection.execute(insert(schema.user_slot_total).from_select(_COLUMNS, _of_records(connection, user)))
 
 
-def _add_up_beside(engine: Engine, users: Sequence[UserKey]) -> None:
+def _missing(connection: Connection, by_name: Mapping[User, UserKey]) -> list[UserKey]:
+    """Asked again: another worker may have begun with the same file of budgets before it was our turn."""
+    watched = _watched(connection)
+    return [key for user, key in by_name.items() if user not in watched]
+
+
+def _watch_beside_batches(engine: Engine, by_name: Mapping[User, UserKey]) -> None:
     """Write the users down and look at the records at one and the same instant; then add up what that look shows.
 
     From that instant on batches add to the users' totals themselves, so what is added up is what they did not.
     """
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as past:
-        _begin_together(engine, past, users)
-        for user in users:
+        # One at a time: whoever adds up users holds this lock, which is in nobody else's way. It is not a query: what the
+        # transaction sees is decided by its first one.
+        _locked(past, "user_slot_total", "SHARE UPDATE EXCLUSIVE", tries=_TURN_TRIES)
+        for user in _begin_together(engine, past, by_name):
             rows = [tuple(map(int, row)) for row in past.execute(_of_records(past, user))]
             # One transaction each, its rows in the order in which batches lock theirs: neither waits for ever.
             with writing(engine) as connection:
@@ -96,19 +93,28 @@ def _add_up_beside(engine: Engine, users: Sequence[UserKey]) -> None:
                 )
 
 
-def _begin_together(engine: Engine, past: Connection, users: Sequence[UserKey]) -> None:
-    for tries_left in reversed(range(_LOCK_TRIES)):
+def _begin_together(engine: Engine, past: Connection, by_name: Mapping[User, UserKey]) -> list[UserKey]:
+    with store_errors("take a change"), engine.connect() as connection:
+        # Waits for every batch in flight (each holds ROW SHARE until it commits), and keeps new ones waiting until this
+        # commit: a batch is either among the records that `past` sees, or sees that the users are watched.
+        _locked(connection, "watched_user", "EXCLUSIVE", tries=_BATCH_TRIES)
+        missing = _missing(connection, by_name)
+        if missing:
+            _write_down(connection, missing, filled=False)
+            past.execute(text("SELECT 1"))  # from here on it sees the database as it is now
+        connection.commit()
+    return missing
+
+
+def _locked(connection: Connection, table: str, mode: str, *, tries: int) -> None:
+    """Have the lock. Who waits gives way now and then: others who want it behind us, and a pooler's few sessions."""
+    for tries_left in reversed(range(tries)):
         try:
-            with writing(engine) as connection:
-                # Waits for every batch in flight (each holds ROW SHARE until it commits), and keeps new ones waiting
-                # until this commit: a batch is either among the records that `past` sees, or sees that the users are
-                # watched. Behind a batch that takes long it gives way, so that others commit meanwhile.
-                connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'"))
-                connection.execute(text("LOCK TABLE watched_user IN EXCLUSIVE MODE"))
-                _write_down(connection, users, filled=False)
-                past.execute(text("SELECT 1"))  # from here on it sees the database as it is now
+            with store_errors("take a change"):
+                limit_lock_waits(connection, DDL_LOCK_WAIT_S)
+                connection.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))
         except StoreUnavailableError:
-            past.rollback()
+            connection.rollback()
             if not tries_left:
                 raise
         else:
