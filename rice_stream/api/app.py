@@ -14,7 +14,7 @@ from rice_stream.api.access.admission import Admission
 from rice_stream.api.access.stored_tokens import StoredTokens
 from rice_stream.api.access.token_book import TokenBook
 from rice_stream.api.bodies import JSON_TYPES, PROTOBUF_TYPES
-from rice_stream.api.gateway import Gateway
+from rice_stream.api.gateway import FormatsNow, Gateway
 from rice_stream.api.ingestion.answers import OTLP_JSON, events_answer, otlp_answer
 from rice_stream.api.ingestion.publishing import Publisher
 from rice_stream.api.problems import ProblemError
@@ -46,10 +46,17 @@ def make_admission(settings: Settings) -> Admission:
     return Admission(settings, TokenBook(StoredTokens(settings)))
 
 
-def create_app(settings: Settings, publisher: Publisher, admission: Admission | None = None) -> FastAPI:
-    """The application; the caller starts and closes the publisher."""
+def create_app(
+    settings: Settings,
+    publisher: Publisher,
+    admission: Admission | None = None,
+    formats_now: FormatsNow | None = None,
+) -> FastAPI:
+    """The application; the caller starts and closes the publisher. `formats_now`: None reads as the settings say."""
     app = FastAPI(title="rice_stream", version=__version__, docs_url=None, redoc_url=None)
-    gateway = Gateway(settings, publisher, admission or make_admission(settings))
+    gateway = Gateway(
+        settings, publisher, admission or make_admission(settings), formats_now or settings.format_options
+    )
     readiness = Readiness(publisher.check)
     problems.install(app)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -24,7 +24,7 @@ from rice_stream.api.ingestion.refusals import RefusalLog
 from rice_stream.api.metrics import HttpMetrics
 from rice_stream.api.problems import ProblemError, later, too_many
 from rice_stream.errors import ServiceUnavailableError
-from rice_stream.events.formats.reading.options import AUTO
+from rice_stream.events.formats.reading.options import AUTO, FormatOptions
 from rice_stream.events.records import TooManyItemsError
 from rice_stream.runtime.settings.settings import Settings
 
@@ -34,14 +34,18 @@ RETRY_AFTER_S = 5
 """When to come back after a broker that lags or is gone."""
 
 
+FormatsNow = Callable[[], FormatOptions]
+"""How records are read, as the database says by now."""
+
+
 class Gateway:
     """What the event routes share: settings, the producer, limits and counters."""
 
-    def __init__(self, settings: Settings, publisher: Publisher, admission: Admission) -> None:
+    def __init__(self, settings: Settings, publisher: Publisher, admission: Admission, formats_now: FormatsNow) -> None:
         self.publisher = publisher
         self.admission = admission
         self.metrics = HttpMetrics()
-        self._options = settings.format_options()
+        self._formats_now = formats_now
         self._bodies = BodyReader(settings.http_body_max_bytes)
         self._refusals = RefusalLog(self.metrics.unkept.inc)
         self._in_flight = 0
@@ -74,7 +78,7 @@ class Gateway:
 
     def _understood(self, packed: bytes, request: Request, format_: str, sender: Sender) -> Received:
         body = self._bodies.unpacked(packed, content_encoding(request))
-        options = replace(self._options, topic_formats={}, default_format=format_)
+        options = replace(self._formats_now(), topic_formats={}, default_format=format_)
         try:
             return receive(
                 body,

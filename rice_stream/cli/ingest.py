@@ -41,7 +41,7 @@ def ingest(session: Session, files: tuple[Path, ...], format_: str, *, as_json: 
     settings = session.settings
     engine = open_store(settings)
     options = replace(settings.format_options(), topic_formats={}, default_format=format_)
-    pipeline, writer = open_pipeline(settings, engine, formats=options)
+    pipeline, writer = open_pipeline(settings, engine, formats=options, proposes="if set")
     counts = FileCounts()
     limit = RefusalLimit(ratio_max=settings.quarantine_ratio_max, records_min=settings.quarantine_ratio_events_min)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())

@@ -102,7 +102,7 @@ def replay(
     patches = parse_patches(assignments)
     settings = session.settings
     engine = open_store(settings)
-    pipeline, writer = open_pipeline(settings, engine)
+    pipeline, writer = open_pipeline(settings, engine, proposes="if set")
     fetch = KafkaFetch(kafka_config(settings), settings.kafka_group_id)
     try:
         with schema_change_told(engine, head_revision()), STDERR.status("Replaying"):

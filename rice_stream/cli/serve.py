@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from contextlib import closing
 
 import click
 
@@ -31,22 +32,22 @@ def serve(session: Session) -> None:
     from rice_stream.api.ingestion.publishing import Publisher
     from rice_stream.api.limits import check_token
     from rice_stream.api.server import serve_until_stopped
+    from rice_stream.runtime.following_rules import following_formats
 
     settings = session.settings
     configure_logging(settings)
     check_token(settings)
     admission = make_admission(settings)
     asyncio.run(admission.check_start())
-    listener = _listen(settings)
-    publisher = Publisher(settings)
-    try:
-        publisher.check(_CHECK_TIMEOUT_S)
-        host, port = listener.getsockname()[:2]
-        log.info("taking events at http://%s:%d for topic %s", host, port, publisher.topic)
-        serve_until_stopped(create_app(settings, publisher, admission), listener)
-    finally:
-        publisher.close()
-        listener.close()
+    with closing(_listen(settings)) as listener, following_formats(settings) as formats_now:
+        publisher = Publisher(settings)
+        try:
+            publisher.check(_CHECK_TIMEOUT_S)
+            host, port = listener.getsockname()[:2]
+            log.info("taking events at http://%s:%d for topic %s", host, port, publisher.topic)
+            serve_until_stopped(create_app(settings, publisher, admission, formats_now), listener)
+        finally:
+            publisher.close()
 
 
 def _listen(settings: Settings) -> socket.socket:

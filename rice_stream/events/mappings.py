@@ -60,8 +60,3 @@ class Mappings:
 
 
 NO_MAPPINGS = Mappings()
-
-
-def no_mappings(_now_us: int) -> Mappings:
-    """The look-up of an installation where every name stands for itself."""
-    return NO_MAPPINGS

@@ -17,6 +17,7 @@ from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import Decoded, RawRecord, SourcePartition
 from rice_stream.events.refused_items import RecordTally, tally_records
 from rice_stream.store.batch import PartitionProgress
+from rice_stream.store.identity_rules import RULES_CHANGED, RulesChangedError
 
 Place = tuple[str, int]
 """A topic (or file) and a partition."""
@@ -31,6 +32,8 @@ class Opened(NamedTuple):
     tally: RecordTally
     offset: int
     """All items of records before this offset are elsewhere."""
+    formats: FormatOptions | None = None
+    """How they were read; None: what is at hand is refused, however it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class BatchParts:
 
     def _parts_of(self, chunk: Chunk) -> Iterator[BlockPart]:
         done = 0
-        for block, tally, offset in _blocks_of(chunk, self._formats):
+        for block, tally, offset, formats in _blocks_of(chunk, self._formats):
             items = items_of(block)
             if items > self._room:
                 records = chunk.records[done : done + block.records]
@@ -94,11 +97,12 @@ class BatchParts:
                 self._room = 0
                 if done:
                     self.taken.append(replace(chunk, records=chunk.records[:done]))
-                self.taken.append(replace(chunk, records=records[: part.records], opened=Opened(part, tally, offset)))
+                self.taken.append(
+                    replace(chunk, records=records[: part.records], opened=Opened(part, tally, offset, formats))
+                )
                 left_records = chunk.records[done + part.records :]
-                self.left = [
-                    replace(chunk, records=left_records, opened=Opened(rest, _NO_RECORDS, _first(left_records, offset)))
-                ]
+                still = Opened(rest, _NO_RECORDS, _first(left_records, offset), formats)
+                self.left = [replace(chunk, records=left_records, opened=still)]
                 yield BlockPart(chunk, part, tally)
                 return
             self._room -= items
@@ -117,8 +121,17 @@ def _blocks_of(chunk: Chunk, formats: FormatOptions) -> Iterator[Opened]:
         yield chunk.opened
         records = records[chunk.opened.block.records :]
     for block in decode_blocks(records, formats, SourcePartition(chunk.topic, chunk.partition)):
-        yield Opened(block, tally_records(block.decoded), records[0].offset)
+        yield Opened(block, tally_records(block.decoded), records[0].offset, formats)
         records = records[block.records :]
+
+
+def check_opened(chunks: Sequence[Chunk], formats: FormatOptions) -> None:
+    """RulesChangedError: items that are decoded and not stored yet were read in another way than they are to be read now."""
+    for chunk in chunks:
+        if chunk.opened is not None and chunk.opened.formats is not None:
+            changed_us = chunk.opened.formats.differs_from_us(formats)
+            if changed_us is not None and int(chunk.opened.block.columns.ended_at_us.max(initial=0)) >= changed_us:
+                raise RulesChangedError(RULES_CHANGED)
 
 
 def _first(records: Sequence[RawRecord], otherwise: int) -> int:
@@ -129,12 +142,12 @@ def halved(chunk: Chunk) -> tuple[Chunk, Chunk]:
     """A chunk that is opened to its end, with half of its items (at least two) each."""
     if chunk.opened is None:
         raise AssertionError("only items that are decoded are halved")
-    block, tally, offset = chunk.opened
+    block, tally, offset, formats = chunk.opened
     part, rest = cut(block, chunk.records, items_of(block) // 2)
     further = chunk.records[part.records :]
     return (
-        replace(chunk, records=chunk.records[: part.records], opened=Opened(part, tally, offset)),
-        replace(chunk, records=further, opened=Opened(rest, _NO_RECORDS, _first(further, offset))),
+        replace(chunk, records=chunk.records[: part.records], opened=Opened(part, tally, offset, formats)),
+        replace(chunk, records=further, opened=Opened(rest, _NO_RECORDS, _first(further, offset), formats)),
     )
 
 

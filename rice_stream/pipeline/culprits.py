@@ -61,7 +61,7 @@ def _opened(chunk: Chunk, formats: FormatOptions) -> Chunk | None:
         if is_unforeseen(error):
             return None  # it is this record's, whatever it is, and has been logged
         raise
-    return replace(chunk, opened=Opened(block, tally_records(block.decoded), chunk.records[0].offset))
+    return replace(chunk, opened=Opened(block, tally_records(block.decoded), chunk.records[0].offset, formats))
 
 
 def refused(chunk: Chunk, error: Exception, formats: FormatOptions) -> Chunk:

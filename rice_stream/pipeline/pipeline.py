@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from rice_stream.basis import Basis
 from rice_stream.events.columns import EventColumns, to_columns
 from rice_stream.events.formats.dispatch import Outcome, read
-from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
+from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS
 from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
 from rice_stream.events.keys import event_keys
-from rice_stream.events.mappings import Mappings, no_mappings
 from rice_stream.events.records import RawRecord, Refused
 from rice_stream.events.refused_items import count_items
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
@@ -28,7 +27,7 @@ from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
 from rice_stream.pipeline.admission import EventAdmission
-from rice_stream.pipeline.chunks import BatchParts, Chunk, Counted, Place, progress_of
+from rice_stream.pipeline.chunks import BatchParts, Chunk, Counted, Place, check_opened, progress_of
 from rice_stream.pipeline.contexts import ContextTable
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
@@ -36,6 +35,7 @@ from rice_stream.pipeline.taken_factors import StatedFactors
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.identity_rules import RulesAt, default_rules
 from rice_stream.store.record_columns import NUMBER_COLUMNS, TOKEN_COLUMNS
 from rice_stream.store.writer import Writer
 
@@ -65,17 +65,16 @@ class Pipeline:
         estimator: Estimator,
         defaults: TokenDefaults,
         live: LiveLookup = no_live_feed,
-        formats: FormatOptions = DEFAULT_OPTIONS,
-        mappings: Callable[[int], Mappings] = no_mappings,
+        rules: RulesAt = default_rules,
         trust: TrustPolicy = OPERATOR_TRUST,
         now_us: Callable[[], int] | None = None,
     ) -> None:
         """`now_us` is the database's clock; None: a batch is received now."""
         self._writer = writer
         self._method = estimator.method
-        self.formats = formats
-        """How records are read."""
-        self._mappings = mappings
+        self._rules = rules
+        self.formats = DEFAULT_OPTIONS
+        """How records were read last."""
         self._names = NameTable(dimensions)
         self._contexts = ContextTable(dimensions, estimator, live)
         self._stated = StatedFactors(trust)
@@ -84,16 +83,19 @@ class Pipeline:
         self._defaults = defaults
         self._basis_seen: set[int] = set()
 
-    def read(self, record: RawRecord) -> list[Outcome]:
-        """What became of each item of one record, however many, read with the formats that `prepare` reads with."""
-        return read(record, self.formats)
+    def read(self, record: RawRecord, now_us: int) -> list[Outcome]:
+        """What becomes of each item of one record, however many, read as `prepare` reads it."""
+        return read(record, self._rules(now_us).formats)
 
     def process(self, chunks: Sequence[Chunk], received_at_us: int) -> CommitResult:
         """Prepare and commit at once."""
         return self.commit(self.prepare(chunks, received_at_us))
 
     def commit(self, batch: Batch) -> CommitResult:
-        """The one transaction. StoreUnavailableError: nothing is stored, the same batch may be given again."""
+        """The one transaction. StoreUnavailableError: nothing is stored, the same batch may be given again.
+
+        RulesChangedError: nothing is stored, its chunks have to be prepared again.
+        """
         self._writer.ensure_partitions(batch.records.columns["ended_at_us"])
         return self._writer.commit(batch)
 
@@ -105,7 +107,9 @@ class Pipeline:
         """The same, up to `items_max` events and refused items: the rest is left for the next batch."""
         self._names.trim()
         self._contexts.trim()
-        mappings = self._mappings(received_at_us)
+        formats, mappings, known_rules = self._rules(received_at_us)
+        self.formats = formats
+        check_opened(chunks, formats)
         self._contexts.use(mappings)
         parts: list[KeyedEvents | None] = []
         unknown: list[tuple[int, EventColumns, int]] = []
@@ -113,7 +117,7 @@ class Pipeline:
         ignored: Counter[tuple[str, str]] = Counter()
         counted: defaultdict[Place, Counted] = defaultdict(Counted)
         numbers: dict[Place, int] = {}
-        given = BatchParts(chunks, self.formats, items_max)
+        given = BatchParts(chunks, formats, items_max)
         for chunk, block, tally in given:
             number = numbers.setdefault(chunk.place, len(numbers))
             columns, decoded = self._admission.admit(block.columns, block.decoded, received_at_us)
@@ -133,7 +137,7 @@ class Pipeline:
             parts[position] = self._keyed(columns, number, received_at_us)
         keyed = [part for part in parts if part is not None]
         batch = self._batch(keyed, refused, progress_of(given.taken, counted), received_at_us)
-        batch = replace(batch, ignored=ignored)
+        batch = replace(batch, ignored=ignored, rules=known_rules)
         return Prepared(batch, given.taken, given.left)
 
     def forget(self) -> None:

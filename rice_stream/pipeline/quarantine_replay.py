@@ -115,7 +115,7 @@ def _replay_batch(
     answer: dict[str, Any],
 ) -> None:
     rows = rows_in_log_order(engine, ids)
-    originals = _Originals(pipeline, fetch)
+    originals = _Originals(pipeline, fetch, now_us)
     tried = [(row["id"], _try_again(row, patches, originals)) for row in rows if row["reason"] != FURTHER_ITEMS]
     events = {row_id: result for row_id, result in tried if isinstance(result, WireEvent)}
     refused = {row_id: result for row_id, result in tried if isinstance(result, Refused)}
@@ -255,9 +255,10 @@ def _patched(row: Mapping[str, Any], patches: Mapping[str, Any], record: RawReco
 class _Originals:
     """Records as Kafka has them, with all of their items. Rows in the order of the log cost one look a record."""
 
-    def __init__(self, pipeline: Pipeline, fetch: Fetch) -> None:
+    def __init__(self, pipeline: Pipeline, fetch: Fetch, now_us: int) -> None:
         self._pipeline = pipeline
         self._fetch = fetch
+        self._now_us = now_us
         self._place: tuple[str, int, int] | None = None
         self._digest = b""
         self._record: RawRecord | None = None
@@ -272,7 +273,7 @@ class _Originals:
             self._record = self._fetch(*place)
             if self._record is not None:
                 self._digest = hashlib.blake2b(self._record.value or b"", digest_size=16).digest()
-                self._outcomes = self._pipeline.read(self._record)
+                self._outcomes = self._pipeline.read(self._record, self._now_us)
         if self._record is None or self._digest != bytes(row["digest"]):
             return None, ()
         return self._record, self._outcomes

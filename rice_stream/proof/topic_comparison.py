@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from rice_stream.estimator.method import Method
 from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.formats.reading.versions import dated
 from rice_stream.events.records import FURTHER_ITEMS, RawRecord, Refused
 from rice_stream.events.refused_items import count_items
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, measure_matrix
@@ -19,6 +20,7 @@ from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.proof.key_spool import KeySpool
 from rice_stream.proof.log_events import LogEvents, column, decode_events, differing_fields, record_content
 from rice_stream.proof.verification import Differences
+from rice_stream.store.attribution_store import load_versions
 from rice_stream.store.content import content_digest, content_text
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.mapping_store import load_mappings
@@ -44,7 +46,7 @@ class TopicComparison:
         formats: FormatOptions,
     ) -> None:
         self._connection = connection
-        self._formats = formats
+        self._formats = dated(formats, load_versions(connection))
         self._mappings = load_mappings(connection)
         self._method = method
         self._defaults = defaults

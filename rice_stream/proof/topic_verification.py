@@ -65,7 +65,7 @@ def verify_against_topic(
     store no longer keep are counted and left out. Amounts are recomputed from each record's own factors
     where `method` is the version that made it. Memory does not grow with the log; keys are kept on disk meanwhile.
 
-    `formats` are the settings with which the worker reads.
+    `formats` are the settings with which the worker reads; what the database has of them, by time, goes before.
 
     Raises:
         ServiceUnavailableError: the broker or the database did not answer.

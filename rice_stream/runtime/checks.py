@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from rice_stream import __version__
 from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
-from rice_stream.instants import SECOND_US, epoch_us
+from rice_stream.events.formats.reading.versions import AttributionVersion, settings_text
+from rice_stream.instants import SECOND_US, epoch_us, rfc3339
 from rice_stream.kafka.client import describe_topics
 from rice_stream.kafka.lag import LagProbe
 from rice_stream.runtime.opening import open_store
@@ -22,8 +23,9 @@ from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.opening_reference import open_reference
 from rice_stream.runtime.settings.section import Rows
 from rice_stream.runtime.settings.settings import PREFIX, Settings
+from rice_stream.store.attribution_store import load_versions
 from rice_stream.store.database_facts import clock_us, masked_url, missing_file, server_version, time_zones, view_names
-from rice_stream.store.engine import Engine, store_errors
+from rice_stream.store.engine import Engine, reading, store_errors
 from rice_stream.store.revisions import current_revision, head_revision
 
 MASK = "********"
@@ -209,6 +211,7 @@ def _database(settings: Settings, versions: dict[str, str | None], now: Callable
         yield _views(engine)
         yield _time_zones(engine)
         yield _clock(engine, now)
+        yield from _attribution(settings, engine, now)
     finally:
         engine.dispose()
 
@@ -239,6 +242,29 @@ def _is_known(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError):
         return False
     return True
+
+
+def _attribution(settings: Settings, engine: Engine, now: Callable[[], datetime]) -> Iterator[Check]:
+    """What decides who is charged, where it is not what is set here: the database's goes before."""
+    with reading(engine) as connection:
+        versions = load_versions(connection)
+    if not versions:
+        return
+    now_us = epoch_us(now())
+    latest = versions[-1]
+    before = [version for version in versions if version.valid_from_us <= now_us]
+    if latest.settings != settings_text(settings.format_options()):
+        yield _good(
+            "attribution",
+            f"not as set here; in force since {_start(latest)}: {latest.settings}; a worker that starts with the"
+            " settings shown here makes them hold for events from then on",
+        )
+    elif latest.valid_from_us > now_us:
+        yield _good("attribution", f"as set here from {_start(latest)} on; until then {before[-1].settings}")
+
+
+def _start(version: AttributionVersion) -> str:
+    return rfc3339(version.valid_from_us) if version.valid_from_us else "the beginning"
 
 
 def _clock(engine: Engine, now: Callable[[], datetime]) -> Check:

@@ -4,18 +4,25 @@ from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.meter.factors import LiveLookup, no_live_feed
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
+from rice_stream.runtime.opening_rules import Proposes, open_rules
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import Engine
-from rice_stream.store.mapping_store import StoredMappings
 from rice_stream.store.writer import Writer
 from rice_stream.store.writers import open_writer
 
 
 def open_pipeline(
-    settings: Settings, engine: Engine, live: LiveLookup = no_live_feed, formats: FormatOptions | None = None
+    settings: Settings,
+    engine: Engine,
+    live: LiveLookup = no_live_feed,
+    formats: FormatOptions | None = None,
+    proposes: Proposes = "always",
 ) -> tuple[Pipeline, Writer]:
-    """The pipeline of the settings (`formats` in the place of theirs), writing to `engine`; close the writer in the end."""
+    """The pipeline of the settings (`formats` in the place of theirs), writing to `engine`; close the writer in the end.
+
+    What the settings say of who is charged may become a version of its own, as `proposes` says.
+    """
     writer = open_writer(engine)
     dimensions = Dimensions(engine)
     pipeline = Pipeline(
@@ -24,8 +31,7 @@ def open_pipeline(
         defaults=token_defaults(settings),
         estimator=open_estimator(settings),
         live=live,
-        formats=formats or settings.format_options(),
-        mappings=StoredMappings(engine),
+        rules=open_rules(settings, engine, formats, proposes),
         trust=settings.trust_policy(),
         now_us=dimensions.now_us,
     )

@@ -11,6 +11,7 @@ from rice_stream.events.records import Refused
 from rice_stream.meter.amounts import Totals, floor_to, roll_up
 from rice_stream.quantities import Ints
 from rice_stream.store.content import content_digest
+from rice_stream.store.identity_rules import KnownRules
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
 
@@ -142,6 +143,8 @@ class Batch:
     """(factor, rung of its ladder) -> records that rest on it, repeats of earlier batches included: only counted."""
     contexts: int = 0
     """Kinds of requests that were known when the batch was prepared."""
+    rules: KnownRules | None = None
+    """What the keys rest on besides the events; None: nothing that others can change."""
 
     @property
     def items(self) -> int:

@@ -1,36 +1,17 @@
-"""Mappings in the database; and what every worker knows of them, looked up again every few seconds."""
+"""Mappings in the database."""
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from rice_stream.errors import UsageError
 from rice_stream.events.mappings import TENANT, MappedName, Mappings
 from rice_stream.store import schema
-from rice_stream.store.engine import reading
+from rice_stream.store.rules_lock import lock_rules
 
 REFRESH_US = 5_000_000
 """How old a worker's knowledge of the mappings may be."""
 LEAD_US = 2 * REFRESH_US
 """A new mapping begins this much later than now: by then every worker knows of it, so none stores an event of that
 time under the old name, which another would store under the new one."""
-
-
-class StoredMappings:
-    """Called with the present time (epoch microseconds), gives the mappings, at most REFRESH_US old."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._known = Mappings()
-        self._looked_at_us: int | None = None
-
-    def __call__(self, now_us: int) -> Mappings:
-        """The same object until something has changed. StoreUnavailableError: the database did not answer."""
-        if self._looked_at_us is None or not 0 <= now_us - self._looked_at_us < REFRESH_US:
-            with reading(self._engine) as connection:
-                found = load_mappings(connection)
-            if found.rows != self._known.rows:
-                self._known = found
-            self._looked_at_us = now_us
-        return self._known
 
 
 def load_mappings(connection: Connection) -> Mappings:
@@ -47,6 +28,7 @@ def save_mapping(connection: Connection, mapping: MappedName, now_us: int) -> No
     would count twice, once under each name.
     """
     if mapping.kind == TENANT:
+        lock_rules(connection)
         _check_no_records(connection, mapping)
     table = schema.mapping
     same = (table.c.kind == mapping.kind) & (table.c.name == mapping.name)

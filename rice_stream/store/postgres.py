@@ -18,6 +18,7 @@ from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.copy_stream import integers_stream, records_stream
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, first_line
 from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
@@ -103,6 +104,11 @@ class PostgresWriter(Writer):
             found = cursor.fetchall()
             cursor.execute(f"TRUNCATE {probe_table()}")
         return known_and_differing(found)
+
+    def _check_rules(self, rules: KnownRules, latest_end_us: int) -> None:
+        with self._connection().cursor() as cursor:
+            cursor.execute("LOCK TABLE attribution_version IN ROW SHARE MODE")
+            check_rules(rules, latest_end_us, lambda statement: cursor.execute(statement).fetchall())
 
     def _watched_users(self) -> set[tuple[int, int]]:
         with self._connection().cursor() as cursor:

@@ -10,7 +10,15 @@ can be distributed by tenant as it is.
 from rice_stream.store.schema_access import http_token
 from rice_stream.store.schema_base import metadata
 from rice_stream.store.schema_budgets import alert, budget, budget_state, lease
-from rice_stream.store.schema_intake import conflict, ingested_file, kafka_progress, mapping, quarantine, retention
+from rice_stream.store.schema_intake import (
+    attribution_version,
+    conflict,
+    ingested_file,
+    kafka_progress,
+    mapping,
+    quarantine,
+    retention,
+)
 from rice_stream.store.schema_records import attribution, basis, factor_use, principal, prompt_record, tenant
 from rice_stream.store.schema_totals import (
     day_total,
@@ -25,6 +33,7 @@ from rice_stream.store.schema_totals import (
 __all__ = [
     "alert",
     "attribution",
+    "attribution_version",
     "basis",
     "budget",
     "budget_state",

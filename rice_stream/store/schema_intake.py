@@ -55,6 +55,17 @@ mapping = Table(
     comment="What a name stands for in events that ended at or after an instant; no target ends what stood before",
 )
 
+attribution_version = Table(
+    "attribution_version",
+    metadata,
+    Column("id", AUTO_KEY, primary_key=True),
+    Column("valid_from_us", BigInteger, nullable=False),
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    comment="What decides who is charged for items that ended at or after an instant, and which of them count",
+)
+
 ingested_file = Table(
     "ingested_file",
     metadata,

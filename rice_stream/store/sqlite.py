@@ -16,6 +16,7 @@ from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.engine import batch_failure
 from rice_stream.store.failures import NotStorableError
+from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, nullable, probe_rows, probe_sql
 from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
@@ -54,6 +55,11 @@ class SqliteWriter(Writer):
         if self._connection is None:
             raise AssertionError("statements run inside a transaction only")
         return self._connection
+
+    def _check_rules(self, rules: KnownRules, latest_end_us: int) -> None:
+        # BEGIN IMMEDIATE has locked out every other writer.
+        connection = self._open()
+        check_rules(rules, latest_end_us, lambda statement: list(connection.exec_driver_sql(statement)))
 
     def _watched_users(self) -> set[tuple[int, int]]:
         # BEGIN IMMEDIATE has locked out every other writer, and every migration.

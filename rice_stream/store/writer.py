@@ -15,6 +15,7 @@ from rice_stream.store.batch import Batch, CommitResult, Conflict, Records, Repe
 from rice_stream.store.batch_rows import progress_row
 from rice_stream.store.content import content_text
 from rice_stream.store.engine import StoreUnavailableError
+from rice_stream.store.identity_rules import KnownRules
 from rice_stream.store.record_columns import CONTENT_COLUMNS
 from rice_stream.store.revisions import head_revision
 from rice_stream.store.totals_tables import MINUTES, TotalsTable
@@ -39,10 +40,15 @@ class Writer(ABC):
     def commit(self, batch: Batch) -> CommitResult:
         """Store the batch or nothing of it. StoreUnavailableError: not stored (or not known to be); safe to repeat.
 
-        SchemaChangedError: another version has migrated the database meanwhile; nothing was stored.
+        RulesChangedError: not stored; it has to be prepared again. SchemaChangedError: another version has migrated the
+        database meanwhile; nothing was stored.
         """
         with self._transaction():
-            # 0. Whose user totals are kept; nobody can be added to them, nor the schema change, until this transaction ends.
+            # 0. The keys rest on rules that still hold, and hold until this transaction ends.
+            if batch.rules is not None:
+                ended_at_us = batch.records.columns["ended_at_us"]
+                self._check_rules(batch.rules, int(ended_at_us.max(initial=0)))
+            # Whose user totals are kept; nobody can be added to them, nor the schema change, until this transaction ends.
             watched = self._watched_users()
             # 1. Prompt records: each key once. What is known already is a duplicate or a conflict.
             new, conflicts = self._insert_records(batch)
@@ -93,6 +99,10 @@ class Writer(ABC):
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[Any]:
         """Commit on success, roll back on any exception; database failures come out as StoreUnavailableError."""
+
+    @abstractmethod
+    def _check_rules(self, rules: KnownRules, latest_end_us: int) -> None:
+        """Hold the rules until this transaction has ended. RulesChangedError: others hold for events up to then."""
 
     @abstractmethod
     def _watched_users(self) -> set[tuple[int, int]]:

@@ -15,12 +15,16 @@ from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.rules import due_periods, judge
 from rice_stream.budgets.states import BudgetState, Consumed
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.formats.reading.versions import AttributionVersion, dated
 from rice_stream.meter.amounts import Totals
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.quantities import MEASURES
+from rice_stream.store.attribution_store import start_of_change_us
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.identity_rules import IdentityRules, KnownRules, RuleRow
 from rice_stream.store.probe import known_and_differing, nullable
 from rice_stream.store.record_columns import CONTENT_COLUMNS, RECORD_COLUMNS
 from rice_stream.store.statements import PROGRESS_COUNTERS
@@ -55,6 +59,7 @@ class MemoryStore:
         self._wrap = wrap
         self.tables: dict[str, Table] = {}
         self.budgets: list[Budget] = []
+        self.versions: list[AttributionVersion] = []
         self.states: dict[int, BudgetState] = {}
         self.factors: dict[int, dict[str, Any]] = {}
         self.empty()
@@ -62,7 +67,7 @@ class MemoryStore:
     def empty(self) -> None:
         """Forget everything."""
         self.tables = {name: {} for name in _KEYS}
-        self.budgets, self.states, self.factors = [], {}, {}
+        self.budgets, self.states, self.factors, self.versions = [], {}, {}, []
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table."""
@@ -78,7 +83,22 @@ class MemoryStore:
 
     def pipeline(self, faults: Faults) -> Pipeline:
         """See `Store`."""
-        return faulty_pipeline(cast(Dimensions, MemoryDimensions(self)), self._wrap(MemoryWriter(self)), faults)
+        names = cast(Dimensions, MemoryDimensions(self))
+        return faulty_pipeline(names, self._wrap(MemoryWriter(self)), faults, self._rules)
+
+    def _rules(self) -> IdentityRules:
+        known = KnownRules((len(self.versions),), frozenset(self.rule_rows()))
+        return IdentityRules(dated(FormatOptions(), self.versions), known=known)
+
+    def rule_rows(self) -> list[RuleRow]:
+        """What a batch's rules are compared with."""
+        return [("version", "", version.settings, version.valid_from_us) for version in self.versions]
+
+    def change_settings(self, settings: str, now_us: int) -> None:
+        """See `Store`."""
+        latest_end_us = max((row["ended_at_us"] for row in self.rows("prompt_record")), default=None)
+        start_us = start_of_change_us(now_us, latest_end_us, self.versions[-1]) if self.versions else 0
+        self.versions.append(AttributionVersion(start_us, settings))
 
     def set_budgets(self, budgets: Iterable[Budget]) -> None:
         """See `Store`."""
@@ -213,6 +233,9 @@ class MemoryWriter(Writer):
         except BaseException:
             self._store.tables = before
             raise
+
+    def _check_rules(self, rules: KnownRules, latest_end_us: int) -> None:
+        rules.check(self._store.rule_rows(), latest_end_us)
 
     def _watched_users(self) -> set[tuple[int, int]]:
         return {(row["tenant_key"], row["user_key"]) for row in self._store.rows("watched_user")}

@@ -8,9 +8,11 @@ from typing import Any
 from faust.types import TP
 
 from rice_stream.budgets.definition import Budget
+from rice_stream.instants import epoch_us
 from tests.simulation.broker import Broker, LogRecord
 from tests.simulation.checks import budgets_for, check_alerts, check_quarantine, check_records
 from tests.simulation.clock import raise_unexpected
+from tests.simulation.settings_changes import BY_TEAM, SETTINGS, charged
 from tests.simulation.store import Faults, Store
 from tests.simulation.traffic import TENANTS, USERS, Meaning, Traffic
 from tests.simulation.worker import Sizes, Worker, simulated_now
@@ -59,6 +61,7 @@ class Schedule:
     async def run(self) -> None:
         """Mishaps, repair, drain, checks."""
         asyncio.get_running_loop().set_exception_handler(raise_unexpected)
+        self._store.change_settings(BY_TEAM, epoch_us(simulated_now(asyncio.get_running_loop())))
         rounds = 2 if self._random.random() < 0.15 else 1
         traffic = [self._traffic(number) for number in range(rounds)]
         self._set_budgets(traffic)
@@ -88,8 +91,8 @@ class Schedule:
         producing = asyncio.create_task(self._produce(traffic))
         mishaps = [
             self._crash, self._crash, self._stop, self._start_worker, self._rebalance, self._fall_silent,
-            self._store_goes, self._store_stumbles, self._lose_commits, self._watch_user,
-            self._damage, self._rebuild,
+            self._store_goes, self._store_stumbles, self._lose_commits, self._watch_user, self._change_settings,
+            self._read_again, self._damage, self._rebuild,
         ]  # fmt: skip
         end_s = asyncio.get_running_loop().time() + SECONDS
         while asyncio.get_running_loop().time() < end_s:
@@ -235,6 +238,20 @@ class Schedule:
         self.outcome.note("rebuild")
         assert_totals(self._store.rows)
 
+    async def _change_settings(self) -> None:
+        """A worker is started with other settings of who is charged, or with those of before."""
+        settings = self._random.choice(SETTINGS)
+        self.outcome.note("change settings")
+        self._store.change_settings(settings, epoch_us(simulated_now(asyncio.get_running_loop())))
+
+    async def _read_again(self) -> None:
+        """The workers end, the group's offsets are set back to the beginning, and one reads it all again."""
+        self.outcome.note("read again")
+        while self._alive():
+            await self._crash()
+        self._broker.committed.clear()
+        await self._start_worker()
+
     def _recreate_topic(self) -> None:
         self.outcome.note("recreate topic")
         for log in self._broker.logs.values():
@@ -280,6 +297,8 @@ class Schedule:
         for _ in self._store.rebuild():
             pass
         assert_exact(self._store.rows)
-        check_records(self._store.rows, [e for record in records for e in self._meanings[record.value].events])
+        versions = self._store.versions
+        sent = [charged(e, versions) for record in records for e in self._meanings[record.value].events]
+        check_records(self._store.rows, sent)
         check_quarantine(self._store.rows, records, self._meanings)
         check_alerts(self._store.rows, self._budgets)

@@ -13,21 +13,26 @@ from sqlalchemy import Engine
 
 from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.definition import Budget
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.formats.reading.versions import AttributionVersion
 from rice_stream.meter.amounts import Totals
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline, Prepared
 from rice_stream.proof.rebuild import Rebuild, whole_days
+from rice_stream.store.attribution_store import load_versions, propose_version
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records
 from rice_stream.store.budget_store import save_budget
 from rice_stream.store.dimensions import Dimensions
-from rice_stream.store.engine import StoreUnavailableError, open_engine, writing
+from rice_stream.store.engine import StoreUnavailableError, open_engine, reading, writing
+from rice_stream.store.identity_rules import IdentityRules, KnownRules, StoredRules
 from rice_stream.store.migrate import migrate
 from rice_stream.store.sqlite import SqliteWriter
 from rice_stream.store.totals_tables import DAYS, SLOTS, USER_SLOTS, TotalsTable
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writer import Writer
+from tests.simulation.settings_changes import SeldomLooked
 from tests.support.damage import DAMAGES, damage_totals
 from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, fake_reference
 from tests.support.store_checks import Rows, rows_in
@@ -82,6 +87,15 @@ class Store(Protocol):
         """Put all totals right, a piece of work at a time; batches may commit in between."""
         ...
 
+    @property
+    def versions(self) -> Sequence[AttributionVersion]:
+        """The settings of who is charged, in the order in which they came."""
+        ...
+
+    def change_settings(self, settings: str, now_us: int) -> None:
+        """A worker is started with these settings of who is charged."""
+        ...
+
 
 @dataclass
 class Faults:
@@ -129,6 +143,9 @@ class FaultyWriter(Writer):
     def _transaction(self) -> Iterator[None]:
         with self._inner._transaction():
             yield
+
+    def _check_rules(self, rules: KnownRules, latest_end_us: int) -> None:
+        self._inner._check_rules(rules, latest_end_us)
 
     def _watched_users(self) -> set[tuple[int, int]]:
         return self._inner._watched_users()
@@ -180,13 +197,16 @@ class FaultyPipeline(Pipeline):
         return prepared
 
 
-def faulty_pipeline(dimensions: Dimensions, writer: Writer, faults: Faults) -> Pipeline:
-    """The pipeline of one worker."""
+def faulty_pipeline(
+    dimensions: Dimensions, writer: Writer, faults: Faults, look: Callable[[], IdentityRules]
+) -> Pipeline:
+    """The pipeline of one worker; `look` gives the rules as they are."""
     pipeline = FaultyPipeline(
         dimensions=dimensions,
         writer=FaultyWriter(writer, faults),
         estimator=Estimator(fake_reference(), FactorPolicy(), FakeMethod()),
         defaults=TOKEN_DEFAULTS,
+        rules=SeldomLooked(look, faults.random),
     )
     pipeline.faults = faults
     return pipeline
@@ -213,7 +233,18 @@ class SqliteStore:
 
     def pipeline(self, faults: Faults) -> Pipeline:
         """See `Store`."""
-        return faulty_pipeline(Dimensions(self.engine), self._wrap(SqliteWriter(self.engine)), faults)
+        look = StoredRules(self.engine, FormatOptions()).look
+        return faulty_pipeline(Dimensions(self.engine), self._wrap(SqliteWriter(self.engine)), faults, look)
+
+    @property
+    def versions(self) -> Sequence[AttributionVersion]:
+        """See `Store`."""
+        with reading(self.engine) as connection:
+            return load_versions(connection)
+
+    def change_settings(self, settings: str, now_us: int) -> None:
+        """See `Store`."""
+        propose_version(self.engine, settings, now_us=now_us)
 
     def judge(self, now: datetime) -> None:
         """See `Store`."""

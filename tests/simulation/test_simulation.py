@@ -31,8 +31,8 @@ FIRST = drawn("schedules").randrange(50_000 - SCHEDULES) if SCHEDULES < 50_000 e
 SQLITE_FIRST = 1_000_000 + drawn("schedules on SQLite").randrange(2_000 - SQLITE_SCHEDULES)
 """The drill runs the seeds up to 50,000, and on SQLite those from 1,000,000 to 1,002,000."""
 MISHAPS = {
-    "crash", "crash amid a record", "damage", "fall silent", "gave up", "lose commits", "rebalance", "rebuild",
-    "rebuild cut short", "recreate topic", "start", "stop", "store goes", "store stumbles", "watch user",
+    "change settings", "crash", "crash amid a record", "damage", "fall silent", "gave up", "lose commits", "read again",
+    "rebalance", "rebuild", "rebuild cut short", "recreate topic", "start", "stop", "store goes", "store stumbles", "watch user",
 }  # fmt: skip
 
 

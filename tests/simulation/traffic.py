@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from rice_stream.events.refused_items import REFUSED_PER_RECORD_MAX
+from tests.simulation.settings_changes import call, meaning
 from tests.simulation.worker import START_S
 
 QUARREL = "quarrel"
@@ -53,8 +54,8 @@ class Traffic:
 
     def _value(self) -> bytes | None:
         kind = self._random.choices(
-            ("one", "several", "again", "other", "poison", "lines", "tombstone", "crowd", "huge"),
-            (50, 8, 20, 6, 8, 5, 3, 2, 3),
+            ("one", "several", "again", "other", "poison", "lines", "tombstone", "crowd", "huge", "call"),
+            (50, 8, 20, 6, 8, 5, 3, 2, 3, 25),
         )[0]
         if kind == "again" and self._values:
             return self._random.choice(self._values)
@@ -76,6 +77,8 @@ class Traffic:
             events = (self._event(), self._event())
             lines = [json.dumps(events[0]), f"not JSON {self._serial}", json.dumps(events[1])]
             return self._remember("\n".join(lines).encode(), Meaning(events, (1,)))
+        if kind == "call":
+            return self._call()
         event = self._event()
         if kind == "crowd":
             bad = self._random.choice([REFUSED_PER_RECORD_MAX, REFUSED_PER_RECORD_MAX + 1, 1_500])
@@ -87,6 +90,13 @@ class Traffic:
         self.meanings[value] = meaning
         self._values.append(value)
         return value
+
+    def _call(self) -> bytes:
+        """A gateway's call that ended about now, by a clock that may be ahead: near the instants of changed settings."""
+        self._serial += 1
+        ended_s = START_S + self._random.choice([-3600.0, -1.0, 0.0, 8.0, 20.0, 70.0]) + self._random.uniform(0, 4)
+        said = call(self._random, f"{self._prefix}-{self._serial}", int(ended_s * 1e6))
+        return self._remember(json.dumps(said).encode(), Meaning((meaning(said),), ()))
 
     def _event(self) -> dict[str, Any]:
         random = self._random

@@ -22,6 +22,7 @@ from rice_stream.quantities import Floats, Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
 from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.identity_rules import RulesAt, default_rules
 from rice_stream.store.writer import Writer
 
 IT_WH_PER_TOKEN = 0.25
@@ -194,11 +195,14 @@ def fake_reference(boundaries_us: Sequence[int] = ()) -> Reference:
     return cast(Reference, FakeReference(boundaries_us))
 
 
-def fake_pipeline(writer: Writer, engine: Engine, *, reference: Reference | None = None) -> Pipeline:
+def fake_pipeline(
+    writer: Writer, engine: Engine, *, reference: Reference | None = None, rules: RulesAt = default_rules
+) -> Pipeline:
     """A pipeline on the fake tables and method that writes with `writer`."""
     return Pipeline(
         dimensions=Dimensions(engine),
         writer=writer,
         estimator=Estimator(reference or fake_reference(), FactorPolicy(), FakeMethod()),
         defaults=TOKEN_DEFAULTS,
+        rules=rules,
     )

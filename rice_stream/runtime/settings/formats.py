@@ -43,6 +43,12 @@ def _rules(written: tuple[dict[str, Any], ...]) -> Any:
     return parse_rules(written)
 
 
+DATED = frozenset(
+    {"attribution_attributes", "attribution_rules", "estimate_missing_usage", "count_log_events", "skipped_scopes"}
+)
+"""Fields that the key of an event depends on: a change of them holds for events from an instant on."""
+
+
 class FormatSettings(Section):
     """`RICE_EVENT_FORMATS`, `RICE_ATTRIBUTION_*`, and what of a source's events counts."""
 

@@ -123,7 +123,7 @@ def demo_environment(settings: Settings, stack: LocalStack) -> dict[str, str]:
 
 
 def _set_budgets(settings: Settings, engine: Engine, options: DemoOptions) -> None:
-    pipeline, writer = open_pipeline(settings, engine)
+    pipeline, writer = open_pipeline(settings, engine, proposes="never")
     try:
         expected = forecast(pipeline, options, datetime.now(UTC), FORECAST_S)
     finally:

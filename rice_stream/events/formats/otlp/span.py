@@ -27,7 +27,7 @@ class OtlpSpan(NamedTuple):
 def wanted_names(options: FormatOptions) -> frozenset[str]:
     """The attributes to read; texts only where the user wants their length."""
     wanted = names.WANTED | options.attribute_names if options.attribute_names else names.WANTED
-    return wanted | names.TEXT if options.estimate_missing_usage else wanted
+    return wanted | names.TEXT if options.reads_texts else wanted
 
 
 def hex_id(raw: bytes) -> str:

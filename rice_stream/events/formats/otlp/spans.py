@@ -65,10 +65,24 @@ def _decide_all(spans: Iterable[OtlpSpan | Refusal], origin: ItemOrigin, options
             continue
         draft = EventDraft(SOURCE_FORMAT, origin._replace(part=position), options)
         try:
-            items.append(_decide(span, draft, options))
+            items.append(_decide(*_at_end(span, draft, options)))
         except RefusedError as problem:
             items.append(problem.refusal(draft.fields))
     return _without_repeats(read, items) or [Ignored("empty", "no span and no log record")]
+
+
+def _at_end(span: OtlpSpan, draft: EventDraft, options: FormatOptions) -> tuple[OtlpSpan, EventDraft, FormatOptions]:
+    """The span with the options of when it ended, and of its resource what these look at: nothing of later ones."""
+    if not options.changes:
+        return span, draft, options
+    try:
+        ended = from_nanoseconds(span.end_ns, "endTimeUnixNano") or from_nanoseconds(span.start_ns, "startTimeUnixNano")
+        then = draft.options_at(ended)
+    except RefusedError:
+        then = options  # a broken time: refused for it, where the span counts at all
+    looked_at = names.WANTED_OF_RESOURCE | then.attribute_names
+    resource = {name: value for name, value in span.resource.items() if name in looked_at}
+    return span._replace(resource=resource), draft, then
 
 
 def _decide(span: OtlpSpan, draft: EventDraft, options: FormatOptions) -> Item:

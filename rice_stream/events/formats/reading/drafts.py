@@ -47,23 +47,38 @@ class EventDraft:
         self.fields["event_id"] = found + suffix
 
     def happened(self, ended: Moment | None, started: Moment | None = None) -> None:
-        """Start and end. Without any, the envelope's time, else the record's; RefusedError `missing_time` if none."""
+        """Start and end. Without any, the envelope's time, else the record's; RefusedError `missing_time` if none.
+
+        What the user has set about usage and attribution is from here on as it was at the end.
+        """
         if ended is None and started is not None:
             ended = started
             self.assumed("end_from_start")
         if ended is None:
-            ended = moment(self._origin.envelope.get("time"), "time")
+            ended = self._time_around()
         if ended is None:
-            record_time_us = self._origin.record_time_us()
-            if record_time_us is None:
-                raise RefusedError("missing_time", "ended_at: neither the event nor its record says when it was")
-            ended = Moment(record_time_us)
-            self.assumed("time_from_record")
+            raise RefusedError("missing_time", "ended_at: neither the event nor its record says when it was")
+        self._options = self._options.at(ended.us)
         if ended.zone_assumed or (started is not None and started.zone_assumed):
             self.assumed("time_zone_assumed")
         self.fields["ended_at"] = spell(ended, "ended_at")
         if started is not None:
             self.fields["started_at"] = spell(started, "started_at")
+
+    def _time_around(self, *, note: bool = True) -> Moment | None:
+        """The envelope's time, else the record's: for an item that says none."""
+        enveloped = moment(self._origin.envelope.get("time"), "time")
+        record_time_us = self._origin.record_time_us()
+        if enveloped is not None or record_time_us is None:
+            return enveloped
+        if note:
+            self.assumed("time_from_record")
+        return Moment(record_time_us)
+
+    def options_at(self, ended: Moment | None) -> FormatOptions:
+        """What the user has set for an item that ended then; one without an end has the time of what is around it."""
+        at = ended or self._time_around(note=False)
+        return self._options.at(at.us if at is not None else 0)
 
     def models(self, *, request: object = None, response: object = None, provider: str | None = None) -> None:
         """Names as they came; the reference tables resolve them."""

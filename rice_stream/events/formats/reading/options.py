@@ -1,10 +1,11 @@
 """What a user can set about source formats, as values: the shell reads them from its settings."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rice_stream.errors import UsageError
 from rice_stream.events.formats.reading.attribution import ATTRIBUTED_FIELDS, AttributionRule
@@ -40,6 +41,9 @@ class FormatOptions:
     RICE_COUNT_LOG_EVENTS is off unless set. Those that name no span always count.
     `skipped_scopes`: instrumentation scopes whose spans are left out (`vllm.llm_engine` where a gateway's spans of the
     same calls are collected too). `items_max`: items that a list within a record may have.
+
+    `changes`: what holds in the place of all but the first two and the last of these for items that ended at or after an
+    instant, earliest first (`versions` makes them). So an item is read the same way whenever it is read.
     """
 
     topic_formats: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +54,7 @@ class FormatOptions:
     count_log_events: bool = True
     skipped_scopes: frozenset[str] = frozenset()
     items_max: int | None = None
+    changes: tuple["OptionsChange", ...] = ()
 
     def __post_init__(self) -> None:
         for topic, name in {**self.topic_formats, "(all others)": self.default_format}.items():
@@ -72,11 +77,48 @@ class FormatOptions:
             raise TooManyItemsError(self.items_max)
         return taken
 
+    def at(self, ended_us: int) -> "FormatOptions":
+        """The options for an item that ended at an instant (epoch microseconds)."""
+        if not self.changes:
+            return self
+        position = bisect_right(self._change_instants, ended_us)
+        return self.changes[position - 1].options if position else self._unchanged
+
+    def differs_from_us(self, other: "FormatOptions") -> int | None:
+        """From which end on items may be read otherwise than by the other options; None: all are read alike."""
+        if self is other:
+            return None
+        mine, theirs = ([OptionsChange(0, each._unchanged), *each.changes] for each in (self, other))
+        differing = [change for change in mine if change not in theirs] + [c for c in theirs if c not in mine]
+        return min((change.valid_from_us for change in differing), default=None)
+
+    @cached_property
+    def _unchanged(self) -> "FormatOptions":
+        """Before the first change: nothing of later ones."""
+        return replace(self, changes=())
+
+    @cached_property
+    def _change_instants(self) -> list[int]:
+        return [change.valid_from_us for change in self.changes]
+
     @cached_property
     def attribute_names(self) -> frozenset[str]:
-        """All attributes that rules and lists look at: what a decoder keeps besides what it needs itself."""
+        """All attributes that rules and lists look at, at whatever time: what a decoder keeps besides what it needs itself."""
         listed = (name for names in self.attributes.values() for name in names)
-        return frozenset(listed) | {rule.attribute for rule in self.rules}
+        later = (change.options.attribute_names for change in self.changes)
+        return frozenset(listed).union({rule.attribute for rule in self.rules}, *later)
+
+    @cached_property
+    def reads_texts(self) -> bool:
+        """Whether the length of a text may be asked for, at whatever time."""
+        return self.estimate_missing_usage or any(change.options.reads_texts for change in self.changes)
+
+
+class OptionsChange(NamedTuple):
+    """`options` hold for items that ended at or after `valid_from_us` (epoch microseconds)."""
+
+    valid_from_us: int
+    options: FormatOptions
 
 
 DEFAULT_OPTIONS = FormatOptions()
