@@ -54,9 +54,7 @@ def create_app(
 ) -> FastAPI:
     """The application; the caller starts and closes the publisher. `formats_now`: None reads as the settings say."""
     app = FastAPI(title="rice_stream", version=__version__, docs_url=None, redoc_url=None)
-    gateway = Gateway(
-        settings, publisher, admission or make_admission(settings), formats_now or settings.format_options
-    )
+    gateway = Gateway(settings, publisher, admission or make_admission(settings), formats_now)
     readiness = Readiness(publisher.check)
     problems.install(app)
 
