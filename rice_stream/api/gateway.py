@@ -41,11 +41,13 @@ FormatsNow = Callable[[], FormatOptions]
 class Gateway:
     """What the event routes share: settings, the producer, limits and counters."""
 
-    def __init__(self, settings: Settings, publisher: Publisher, admission: Admission, formats_now: FormatsNow) -> None:
+    def __init__(
+        self, settings: Settings, publisher: Publisher, admission: Admission, formats_now: FormatsNow | None = None
+    ) -> None:
         self.publisher = publisher
         self.admission = admission
         self.metrics = HttpMetrics()
-        self._formats_now = formats_now
+        self._formats_now = formats_now or settings.format_options
         self._bodies = BodyReader(settings.http_body_max_bytes)
         self._refusals = RefusalLog(self.metrics.unkept.inc)
         self._in_flight = 0
