@@ -51,9 +51,9 @@ def migrate(engine: Engine, revision: str = "head") -> Migration:
     """
     with _refusals(), engine.begin() as connection:
         _require_supported_server(connection)
+        _limit_waiting(connection)
         # Of two that migrate at once, the second waits here and then finds nothing to do.
         lock_keys(connection)
-        _limit_waiting(connection)
         before = revision_within(connection)
         script = ScriptDirectory.from_config(alembic_config(connection))
         target = script.get_revision(revision)
@@ -148,7 +148,7 @@ def _refusals() -> Iterator[None]:
         if sqlstate(error) == _LOCK_TIMEOUT:
             raise StoreUnavailableError(
                 f"a table was in use for more than {LOCK_TIMEOUT_S} s, and nothing was changed: end what holds it"
-                " (pg_dump, a long query), then run `rice-stream migrate` again"
+                " (pg_dump, a long query, a worker that hangs, another migration), then run `rice-stream migrate` again"
             ) from error
         dependents = _dependents(error)
         if dependents is None:

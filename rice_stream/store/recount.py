@@ -67,7 +67,7 @@ def correct_sql(table: TotalsTable, dialect: str) -> str:
     A row that has no records is left with zeros; `delete_empty_sql` takes it away.
     """
     if dialect == "postgresql":
-        sums, change = [f"-CAST({measure} AS BIGINT)" for measure in MEASURES], "{0} = {1}.{0} + excluded.{0}"
+        sums, change = [f"-{measure}" for measure in MEASURES], "{0} = {1}.{0} + excluded.{0}"
     else:
         sums, change = [f"recounted_{measure}" for measure in MEASURES], "{0} = excluded.{0}"
     keys = ", ".join(table.key_columns)

@@ -231,3 +231,14 @@ def test_a_batch_that_waited_for_a_step_is_not_stored_on_the_new_schema(engine: 
         with pytest.raises(SchemaChangedError):
             batch.result(timeout=120)
     assert [row["prompts"] for row in rows_in(engine)("minute_total")] == [1]
+
+
+def test_a_worker_that_hangs_while_it_learns_names_makes_it_give_up(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped process keeps its locks; nothing waits for it without an end."""
+    monkeypatch.setattr(migrating, "LOCK_TIMEOUT_S", 1)
+    with engine.connect() as worker:
+        lock_keys(worker)
+        with pytest.raises(StoreUnavailableError, match="nothing was changed"):
+            migrate(engine)
