@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rice_stream.store.engine import StoreUnavailableError
+from rice_stream.store.engine import StoreUnavailableError, reading
 from rice_stream.store.revisions import SchemaChangedError, head_revision
 from rice_stream.worker import schema_watch
 from rice_stream.worker.schema_watch import SchemaWatch
@@ -19,7 +19,6 @@ def test_another_schema_ends_it_and_an_outage_does_not(
     """First all is well, then the database is away, then it is back with the schema of another version."""
     looks: list[str] = []
     with open_store(sqlite.migrated()) as store:
-        reading = schema_watch.reading
 
         def look(engine: Any) -> Any:
             looks.append("look")
