@@ -98,9 +98,9 @@ class LimitedProtocol(H11Protocol):
         self.transport.abort()
 
 
-def serve_until_stopped(app: FastAPI, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; what is being answered then is answered."""
-    config = uvicorn.Config(
+def server_config(app: FastAPI) -> uvicorn.Config:
+    """The server of the application, with its limits."""
+    return uvicorn.Config(
         app,
         http=partial(LimitedProtocol, waiting=OrderedDict()),  # type: ignore[arg-type]  # called like a class
         ws="none",
@@ -111,10 +111,14 @@ def serve_until_stopped(app: FastAPI, listener: socket.socket) -> None:
         limit_concurrency=CONNECTIONS_MAX + 1,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
+
+
+def serve_until_stopped(app: FastAPI, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; what is being answered then is answered."""
     # uvicorn raises the signal once more after it has finished in order; that must not end us with its code.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _finished)
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(server_config(app)).run(sockets=[listener])
 
 
 def _finished(_number: int, _frame: FrameType | None) -> None:

@@ -17,6 +17,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ from rice_stream.errors import RiceError
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.canonical_json import canonical_json
 from rice_stream.events.door_refusals import refusals_record
-from rice_stream.events.formats.dispatch import read
+from rice_stream.events.formats.dispatch import Outcome, read
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.records import RawRecord, Refused
@@ -136,7 +137,7 @@ class RiceKafkaLogger(CustomLogger):
                 return
             value = msgspec.json.encode(without_text(payload, self._options.attribute_names), enc_hook=str)
             for outcome in read(RawRecord("litellm", 0, 0, value), self._options):
-                self._send(producer, outcome.result, payload)
+                self._send(producer, outcome, payload)
         except RiceError as error:
             self._lose(str(error), payload)
 
@@ -155,12 +156,14 @@ class RiceKafkaLogger(CustomLogger):
                 self._taken.popitem(last=False)
         return False
 
-    def _send(self, producer: EventProducer, result: object, payload: Mapping[str, Any]) -> None:
+    def _send(self, producer: EventProducer, outcome: Outcome, payload: Mapping[str, Any]) -> None:
+        result = outcome.result
         try:
             if isinstance(result, Refused):
                 self.refused += 1
                 self._lose(f"{result.reason}: {result.detail}", payload)
-                producer.send(self._topic, refusals_record([result], f"LiteLLM call {_id_of(payload)}"), None)
+                kept = replace(result, source_format=outcome.source_format)
+                producer.send(self._topic, refusals_record([kept], f"LiteLLM call {_id_of(payload)}"), None)
             elif isinstance(result, WireEvent):
                 producer.send(self._topic, canonical_json(result), result.tenant_id, self._delivered)
             else:

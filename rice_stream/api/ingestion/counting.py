@@ -12,8 +12,10 @@ from rice_stream.api.problems import too_many
 VALUES_MAX = 500_000
 """Values of one body (members of objects and lists, fields of messages): at most some 200 bytes of memory each."""
 _SMALL_BYTES = 65_536
-"""Bodies up to this size are not counted: what they can hold is little."""
+"""Messages up to this size are not looked at: what they can hold is little."""
+_FIELD_BYTES_MIN = 2
 _STRING = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
+"""A text ends with its line at the latest, so what is broken hides nothing behind it."""
 _SEPARATORS = (b",", b"\n", b"\r")
 _VARINT, _LENGTH_DELIMITED, _GROUPS = 0, 2, (3, 4)
 _SKIPPED = {1: 8, 5: 4}
@@ -25,12 +27,13 @@ _PLAIN_VALUES = frozenset({0x0A, 0x10, 0x18, 0x21, 0x3A})
 
 def check_json(body: bytes) -> None:
     """ProblemError 413: the JSON holds more than VALUES_MAX values."""
-    if len(body) <= _SMALL_BYTES:
-        return
-    # A text ends with its line at the latest, so what is broken hides nothing behind it.
-    structure = _STRING.sub(b"", body)
-    if sum(structure.count(separator) for separator in _SEPARATORS) > VALUES_MAX:
+    # With those within texts there are usually few enough; only a suspicious body is looked at more closely.
+    if _separators(body) > VALUES_MAX and _separators(_STRING.sub(b"", body)) > VALUES_MAX:
         raise too_many(f"more than {VALUES_MAX:,} values")
+
+
+def _separators(text: bytes) -> int:
+    return sum(text.count(separator) for separator in _SEPARATORS)
 
 
 def check_otlp(body: bytes, items_max: int) -> None:
@@ -45,6 +48,8 @@ class _Count:
         self._items_left = items_max
         self._items_max = items_max
         self._values_left = VALUES_MAX
+        self._within = len(body) > _FIELD_BYTES_MIN * VALUES_MAX
+        """Whether there can be too many values in all; where not, only items are counted."""
 
     def check(self) -> None:
         """Resources (field 1), within them scopes (2), within them spans or records (2); attributes anywhere."""
@@ -62,7 +67,7 @@ class _Count:
 
     def _count_within(self, at: int, end: int, depth: int) -> None:
         """Count the fields of what may be a message; what is a text stops being one after a few bytes."""
-        if depth == _DEPTH_MAX:
+        if not self._within or depth == _DEPTH_MAX:
             return
         for _, first, last in self._fields(at, end):
             if last - first > 1 and not self._is_plain_attribute(first, last):

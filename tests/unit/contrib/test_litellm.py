@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from rice_stream.events.door_refusals import read_refusals
+from rice_stream.events.records import DOOR_REFUSALS_START, RawRecord
 from tests.support.format_payloads import FILES, MARKER
 
 SUCCESS = json.loads(FILES["litellm_success.json"])
@@ -19,9 +21,13 @@ class Broker:
 
     def __init__(self, *_: object, **__: object) -> None:
         self.values: list[dict[str, Any]] = []
+        self.refusals: list[bytes] = []
 
     def send(self, _topic: str, value: bytes, *_: object) -> None:
-        self.values.append(json.loads(value))
+        if value.startswith(DOOR_REFUSALS_START):
+            self.refusals.append(value)
+        else:
+            self.values.append(json.loads(value))
 
     def poll(self, _timeout_s: float) -> int:
         return 0
@@ -86,3 +92,26 @@ def test_of_a_reply_that_was_passed_on_unread_only_model_and_usage_are_looked_at
     for broken in (f"Chunks=[{MARKER}]", "[" * 100_000, json.dumps([MARKER]), 7):
         assert callback.without_text({**SUCCESS, "response": {"response": broken}})["response"] == {}
     assert MARKER not in json.dumps(callback.without_text(SUCCESS))
+
+
+def test_a_call_that_is_no_event_can_be_looked_up_by_its_id(callback: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """It goes to Kafka as a refusal, without any text, so the worker puts it into quarantine."""
+    logger = callback.RiceKafkaLogger()
+    log(logger, prompt_tokens=-5, litellm_call_id="call-77", messages=[{"content": MARKER}])
+    assert (logger.refused, logger.lost) == (1, 1)
+    assert sent(logger) == []
+    [record] = logger._producer.refusals
+    [refused] = read_refusals(RawRecord("llm-requests", 0, 0, record)) or []
+    assert (refused.reason, refused.source_format) == ("invalid_field", "litellm")
+    assert "call-77" in refused.detail
+    assert MARKER.encode() not in record
+    assert "call-77" in caplog.text
+
+
+def test_a_call_without_a_payload_is_in_the_log_by_its_id(callback: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """There is nothing of it that could be kept."""
+    logger = callback.RiceKafkaLogger()
+    logger.log_success_event({"litellm_call_id": "call-78", "messages": MARKER}, None, None, None)
+    assert (logger.refused, logger.lost) == (0, 1)
+    assert "call-78" in caplog.text
+    assert MARKER not in caplog.text

@@ -1,5 +1,6 @@
 """What a door has refused goes through Kafka into quarantine: with its reason, redacted, bounded, and never as an event."""
 
+import ast
 import json
 from typing import Any
 
@@ -12,10 +13,9 @@ from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOp
 from rice_stream.events.records import DOOR_REFUSALS_START, RawRecord, Refused
 from rice_stream.events.refused_items import count_items, tally_records
 from tests.support.fakes import event
+from tests.support.places import ROOT
+from tests.unit.docs.test_operations import _reasons_in as reasons_in
 from tests.unit.docs.test_operations import quarantine_reasons
-
-WORKERS_OWN = {"older_than_retention"}
-"""Reasons that only the worker can have."""
 
 
 def refused_items(body: object, number: int = 1) -> list[Refused]:
@@ -110,5 +110,6 @@ def test_a_door_believes_no_sender_that_it_comes_from_another_door() -> None:
 
 def test_every_reason_of_a_door_is_known() -> None:
     """What is added to the formats is added there too."""
-    assert quarantine_reasons() - WORKERS_OWN <= REASONS | WORKERS_OWN
+    events = sorted((ROOT / "rice_stream" / "events").rglob("*.py"))
+    assert set().union(*(reasons_in(ast.parse(path.read_text("utf-8"))) for path in events)) <= REASONS
     assert quarantine_reasons() >= REASONS

@@ -1,4 +1,11 @@
-"""Liveness: what waits must be committed in time, and the event loop must respond; all on a clock of the test's own."""
+"""Liveness, and what anybody is told of problems.
+
+What waits must be committed in time, and the event loop must respond; all on a clock of the test's own.
+"""
+
+import logging
+
+import pytest
 
 from rice_stream.worker.health import Heartbeat
 
@@ -79,3 +86,21 @@ def test_an_event_loop_that_stands_still_is_not_live() -> None:
     assert subject.live()[1]["silent_for_s"] == 10.1
     subject.beat()
     assert is_live(subject)
+
+
+def test_anybody_is_told_which_part_has_a_problem_and_the_log_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """`/readyz` is open: errors name brokers, files and databases. Found again and again, a problem is logged once."""
+    subject, _ = heartbeat()
+    with caplog.at_level(logging.INFO):
+        for what in ("kafka", "store", "budgets", "alerts", "of a kind that is to come"):
+            for _ in range(3):
+                subject.set_problem(what, f"no answer at {what}-internal-1:9092 (/srv/secret/ca.pem)")
+        ready, details = subject.ready()
+        assert not ready
+        assert details["problems"]["kafka"].startswith("unreachable")
+        assert "internal" not in repr(details)
+        assert "secret" not in repr(details)
+        subject.set_problem("kafka", None)
+    assert "kafka" not in subject.ready()[1]["problems"]
+    assert caplog.text.count("kafka-internal-1:9092") == 1
+    assert "ready again: kafka" in caplog.text
