@@ -73,10 +73,14 @@ def _fuzz(size: int) -> Iterator[Command]:
     yield _suite("tests/properties/events/formats/test_fuzz.py", RICE_FUZZ_PAYLOADS=str(size))
 
 
+def _http(size: int) -> Iterator[Command]:
+    yield _suite("tests/properties/api/test_http_fuzz.py", RICE_FUZZ_REQUESTS=str(size))
+
+
 def _properties(size: int) -> Iterator[Command]:
     for seed in range(size):
-        ignored = "--ignore=tests/properties/events/formats"
-        yield _suite("tests/properties", f"--hypothesis-seed={seed}", ignored, CASES_SEED=str(seed))
+        ignored = (f"--ignore=tests/properties/{folder}" for folder in ("events/formats", "api"))
+        yield _suite("tests/properties", f"--hypothesis-seed={seed}", *ignored, CASES_SEED=str(seed))
 
 
 def _rounds(*paths: str) -> Callable[[int], Iterator[Command]]:
@@ -108,6 +112,13 @@ PROOFS = (
         1_000_000,
         "mutated payloads of each format",
         _fuzz,
+    ),
+    Proof(
+        "http",
+        "any bytes at the HTTP server: answers below 500 that tell nothing, bounded memory, and it goes on serving",
+        200_000,
+        "requests",
+        _http,
     ),
     Proof(
         "properties",

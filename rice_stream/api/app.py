@@ -53,7 +53,7 @@ def create_app(
     formats_now: FormatsNow | None = None,
 ) -> FastAPI:
     """The application; the caller starts and closes the publisher. `formats_now`: None reads as the settings say."""
-    app = FastAPI(title="rice_stream", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="rice_stream", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     gateway = Gateway(settings, publisher, admission or make_admission(settings), formats_now)
     readiness = Readiness(publisher.check)
     problems.install(app)

@@ -18,6 +18,8 @@ _STRING = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
 """A text ends with its line at the latest, so what is broken hides nothing behind it."""
 _SEPARATORS = (b",", b"\n", b"\r")
 _VARINT, _LENGTH_DELIMITED, _GROUPS = 0, 2, (3, 4)
+_ITEMS = 2
+"""Field of the scopes within a resource, and of the spans or records within a scope."""
 _SKIPPED = {1: 8, 5: 4}
 """Bytes of fields of fixed width, by wire type."""
 _DEPTH_MAX = 12
@@ -45,7 +47,8 @@ def check_otlp(body: bytes, items_max: int) -> None:
 class _Count:
     def __init__(self, body: bytes, items_max: int) -> None:
         self._body = body
-        self._items_left = items_max
+        # Each item may be in a resource and a scope of its own.
+        self._items_left = 3 * items_max
         self._items_max = items_max
         self._values_left = VALUES_MAX
         self._within = len(body) > _FIELD_BYTES_MIN * VALUES_MAX
@@ -54,16 +57,21 @@ class _Count:
     def check(self) -> None:
         """Resources (field 1), within them scopes (2), within them spans or records (2); attributes anywhere."""
         for _, at, end in self._fields(0, len(self._body)):
+            self._count_item()  # an empty resource costs as much as an item
             for number, inner, inner_end in self._fields(at, end):
-                if number != 2:
+                if number != _ITEMS:
                     self._count_within(inner, inner_end, 2)
                     continue
+                self._count_item()
                 for field, first, last in self._fields(inner, inner_end):
-                    if field == 2:
-                        self._items_left -= 1
-                        if self._items_left < 0:
-                            raise too_many(f"more than {self._items_max:,} items")
+                    if field == _ITEMS:
+                        self._count_item()
                     self._count_within(first, last, 3)
+
+    def _count_item(self) -> None:
+        self._items_left -= 1
+        if self._items_left < 0:
+            raise too_many(f"more than {self._items_max:,} items")
 
     def _count_within(self, at: int, end: int, depth: int) -> None:
         """Count the fields of what may be a message; what is a text stops being one after a few bytes."""

@@ -37,8 +37,11 @@ OF_MANY_VALUES = {
     "the body of a log record": message(field(2, field(5, field(5, field(1, b"") * MANY)))),
     "attributes of a resource": field(1, field(1, field(1, b"") * MANY)),
     "attributes of a scope": field(1, field(2, field(1, field(3, b"") * MANY))),
-    "resources": field(1, b"") * MANY,
-    "scopes": field(1, field(2, b"") * MANY),
+}
+OF_MANY_ITEMS = {
+    "resources": field(1, b"") * (3 * ITEMS_MAX + 1),
+    "scopes": field(1, field(2, b"") * (3 * ITEMS_MAX)),
+    "a resource and a scope for each": message(field(2, b"")) * (ITEMS_MAX + 1),
 }
 JSON = {
     "numbers": b"[" + b"0," * MANY + b"0]",
@@ -56,10 +59,17 @@ def test_too_many_values_are_refused_in_protobuf_wherever_they_are(body: bytes) 
         check_otlp(body, ITEMS_MAX)
 
 
+@pytest.mark.parametrize("body", OF_MANY_ITEMS.values(), ids=OF_MANY_ITEMS)
+def test_what_groups_items_counts_as_they_do(body: bytes) -> None:
+    """Each is an object in memory, whether there is anything in it or not; one around each item is usual."""
+    with pytest.raises(ProblemError, match="items"):
+        check_otlp(body.ljust(counting._SMALL_BYTES + 1, b"\x18"), ITEMS_MAX)
+
+
 @pytest.mark.parametrize("before", [b"", b"\x7b", field(3, b"x"), b"\x18\x05", b"\x1d1234", b"\x19" + b"8" * 8])
 def test_too_many_items_are_refused_in_protobuf_whatever_is_before_them(before: bytes) -> None:
     """Unknown fields and groups hide nothing."""
-    body = before + message((field(2, b"") * (ITEMS_MAX + 1)).ljust(counting._SMALL_BYTES, b"\x10"))
+    body = before + message((field(2, b"") * (3 * ITEMS_MAX)).ljust(counting._SMALL_BYTES, b"\x10"))
     with pytest.raises(ProblemError, match="items"):
         check_otlp(body, ITEMS_MAX)
 

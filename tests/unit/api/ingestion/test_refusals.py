@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from typing import Any
 
 from rice_stream.api.access.senders import sender_of_everything
 from rice_stream.api.ingestion.receiving import Received
@@ -36,7 +37,7 @@ def test_a_body_that_is_refused_can_be_looked_up_without_its_text(door: Callable
 
 def test_spans_that_are_refused_can_be_looked_up_beside_those_that_are_taken(door: Callable[..., Door]) -> None:
     made = door()
-    body = {"resourceSpans": [{"scopeSpans": [{"spans": [[], {}, []] + [[]] * 300}]}]}
+    body: dict[str, Any] = {"resourceSpans": [{"scopeSpans": [{"spans": [[], {}, []] + [[]] * 300}]}]}
     assert made.post("/v1/traces", body).status == 200
     found = kept(made)
     assert (len(found), count_items(found)) == (101, 302)
