@@ -30,6 +30,7 @@ class Basis(IntFlag):
     CACHE_HIT_NOT_TRUSTED = 1 << 17
     EVENT_FACTOR_IMPLAUSIBLE = 1 << 18
     EVENT_FACTORS_TOO_MANY = 1 << 19
+    AMOUNT_CAPPED = 1 << 20
 
 
 def basis_names(flags: int) -> tuple[str, ...]:

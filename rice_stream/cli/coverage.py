@@ -38,6 +38,10 @@ def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -
         shares = ", ".join(f"{what} {_percent(share)}" for what, share in document["fallback_share"].items())
         STDERR.print(f"{document['rows_total']:,} names in all; share of carbon that rests on fallbacks: {shares}")
         _print_claims(document)
+        if document["capped_prompts"]:
+            STDERR.print(
+                f"{document['capped_prompts']:,} prompts count as much as one prompt can: their counts are nonsense."
+            )
 
     answer(document, as_json=as_json, human=human)
 

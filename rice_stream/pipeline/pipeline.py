@@ -22,7 +22,7 @@ from rice_stream.events.keys import event_keys
 from rice_stream.events.records import RawRecord, Refused
 from rice_stream.events.refused_items import count_items
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
-from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, impact_columns, measure_matrix
+from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, cap_flags, impact_columns, measure_matrix
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
@@ -199,6 +199,7 @@ class Pipeline:
         flags = events.flags | estimates.flags
         sites = self._contexts.sites.rows(events.context)
         estimated = amounts(estimates, sites, flags)
+        flags |= cap_flags(estimated)
         self._keep_basis(flags)
         columns: dict[str, Ints] = {name: getattr(events, name) for name in (*_FROM_NAMES, *NUMBER_COLUMNS)}
         columns |= {name: getattr(estimated, name) for name in AMOUNT_COLUMNS}

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from rice_stream.estimator.method import Method
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.kafka.topic_log import LogRange, TopicLog
+from rice_stream.meter.amounts import exact_sums
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.proof.key_spool import KeySpool, key_of_row, key_spool
 from rice_stream.proof.topic_comparison import TopicComparison
@@ -153,7 +154,7 @@ class _Sums:
             for row in rows[~rows["settled"]] if complete else ():
                 self._contradicted(row)
             for tenant_key in np.unique(rows["tenant"]).tolist():
-                added = rows["measures"][rows["tenant"] == tenant_key].sum(axis=0).tolist()
+                added = exact_sums(rows["measures"][rows["tenant"] == tenant_key])
                 self._log[tenant_key] = [a + b for a, b in zip(self._log[tenant_key], added, strict=True)]
         self._stored = _stored_sums(self._connection)
         records = sum(sums[0] for sums in self._stored.values())

@@ -7,6 +7,7 @@ from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.instants import SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
+from rice_stream.reports.capped import capped_prompts
 from rice_stream.reports.claims import claims
 from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.store.engine import Connection, Engine
@@ -50,9 +51,9 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
 
     Returns:
         `{"window", "rows": [{"kind", "name", "provider", "taken_for", "rung", "prompts", "tokens", "carbon_gco2e",
-        "share_of_carbon"}], "rows_total", "carbon_gco2e", "prompts", "fallback_share": {"model", "region", "tenant",
-        "any"}, "event_factors", "cache_hits"}`, the last two as `claims` gives them; shares are None where there is nothing
-        at all.
+        "share_of_carbon"}], "rows_total", "carbon_gco2e", "prompts", "capped_prompts", "fallback_share": {"model", "region",
+        "tenant", "any"}, "event_factors", "cache_hits"}`, the last two as `claims` gives them; shares are None where there is
+        nothing at all. `capped_prompts` were estimated above what one prompt can cost, and count as that.
     """
     from_s = 0 if days is None else epoch_us(in_utc(now) - timedelta(days=days)) // SECOND_US // SLOT_S * SLOT_S
     with snapshot(engine) as connection:
@@ -60,6 +61,7 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
         carbon = sum(kind.carbon_ugco2e for kind in kinds)
         prompts = sum(kind.prompts for kind in kinds)
         claimed = claims(connection, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
+        capped = capped_prompts(connection, from_s)
     names: dict[tuple[str, str, str, str, str], list[int]] = {}
     resting = dict.fromkeys(("model", "region", "tenant", "any"), 0)
     for kind in kinds:
@@ -78,6 +80,7 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
         "rows": [_row(name, sums, carbon) for name, sums in ordered[:limit]],
         "rows_total": len(ordered),
         "prompts": prompts,
+        "capped_prompts": capped,
         "carbon_gco2e": carbon / MICRO,
         "fallback_share": {what: amount / carbon if carbon else None for what, amount in resting.items()},
         **claimed,

@@ -49,10 +49,10 @@ class SummedTable:
         return moment_us // SECOND_US if self.start else moment_us
 
     def total(self, measure: str) -> str:
-        """The exact sum of a measure, as a 64-bit integer (PostgreSQL would make it NUMERIC)."""
+        """The exact sum of a measure, which on PostgreSQL has any number of digits."""
         if self.start is None and measure == "prompts":
             return "COUNT(*)"
-        return f"CAST(COALESCE(SUM(m.{measure}), 0) AS BIGINT)"
+        return f"COALESCE(SUM(m.{measure}), 0)"
 
 
 MINUTES = SummedTable.of(totals_tables.MINUTES)

@@ -102,9 +102,11 @@ def open_engine(url: str, *, answers_within_s: int | None = None) -> Engine:
         arguments: dict[str, int | None] = {"prepare_threshold": None}
         if answers_within_s:
             arguments |= {"connect_timeout": answers_within_s, "tcp_user_timeout": 1000 * answers_within_s}
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=4, connect_args=arguments
         )
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     try:
         engine = create_engine(parsed, connect_args={"timeout": 30.0, "check_same_thread": False})
     except NoSuchModuleError as error:
@@ -121,6 +123,12 @@ def database_file(url: str) -> str:
     if parsed.get_backend_name() != "sqlite":
         return ""
     return _new_file_path(parsed.database or ":memory:", is_uri="uri" in parsed.query)
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    from rice_stream.store.whole_numbers import WholeNumberLoader
+
+    connection.adapters.register_loader("numeric", WholeNumberLoader)
 
 
 def _make_private_file(_dialect: Any, _record: Any, arguments: Sequence[Any], options: dict[str, Any]) -> None:

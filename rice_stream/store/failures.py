@@ -16,7 +16,8 @@ standby that only reads after a fail-over (25), another session's locks (40, 55)
 cancelled (57), disk errors (58); 26 and 0A: a plan or statement that the connection had prepared is void."""
 _STATEMENT = frozenset({"42", "3F", "2F", "38", "39"})
 """SQLSTATE classes of statements, tables and rights that are not as this version expects them."""
-_OUT_OF_RANGE = "22003"
+_OUT_OF_RANGE = ("22003", "SQLITE_CONSTRAINT_CHECK")
+"""PostgreSQL's, and that of the constraints by which SQLite's totals stay integers."""
 _SQLITE_STATEMENT = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE})
 
 
@@ -37,7 +38,7 @@ class NotStorableError(RiceError):
     def __init__(self, error: BaseException) -> None:
         state = code_of(error)
         self.reason = (
-            "amount_overflow" if state == _OUT_OF_RANGE or isinstance(error, OverflowError) else "not_storable"
+            "amount_overflow" if state in _OUT_OF_RANGE or isinstance(error, OverflowError) else "not_storable"
         )
         super().__init__(f"the database does not take it: {state} ({type(error).__name__})")
 

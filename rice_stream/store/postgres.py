@@ -11,7 +11,6 @@ from psycopg import sql
 from sqlalchemy import Engine
 
 from rice_stream.meter.amounts import Totals
-from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
@@ -24,7 +23,7 @@ from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
 from rice_stream.store.record_columns import RECORD_COLUMNS
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
-from rice_stream.store.scratch import added_table, make_scratch_sql, probe_table
+from rice_stream.store.scratch import added_table, added_types, make_scratch_sql, probe_table
 from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, Writer
@@ -126,11 +125,10 @@ class PostgresWriter(Writer):
     def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
         if not len(totals):
             return
-        types = ["int8" if name == table.start or name in MEASURES else "int4" for name in table.columns]
         added = added_table(table)
         with self._connection().cursor() as cursor:
             with cursor.copy(sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(added))) as copy:
-                copy.write(integers_stream([*totals.keys.T, *totals.sums.T], types))
+                copy.write(integers_stream([*totals.keys.T, *totals.sums.T], list(added_types(table).values())))
             # The rows were copied in key order, and are read back in it: no two workers lock in different orders.
             cursor.execute(add_totals_sql(table, f"SELECT * FROM {added}"))
 

@@ -1,6 +1,7 @@
 """What totals ought to be: one statement recounts a totals table from the records and says where the two differ.
 
-Stored totals and records go through one GROUP BY, the records with a minus sign: what is left over is the difference.
+Stored totals and sums of records go through one GROUP BY, those of records with a minus sign: what is left over is the
+difference.
 It finds wrong numbers, missing rows and rows too many alike, and it compares with ==. `verify` and `rebuild` share it.
 """
 
@@ -89,8 +90,8 @@ def delete_empty_sql(table: TotalsTable) -> str:
 
 
 def sum_of_records(measure: str) -> str:
-    """The exact sum of a measure over records `r`, as a 64-bit integer (PostgreSQL would make it NUMERIC)."""
-    return f"CAST(SUM({_of_record(measure)}) AS BIGINT)"
+    """The exact sum of a measure over records `r`, which on PostgreSQL has any number of digits."""
+    return f"SUM({_of_record(measure)})"
 
 
 def _differing(table: TotalsTable, tenants: str, more: str = "") -> str:
@@ -99,8 +100,7 @@ def _differing(table: TotalsTable, tenants: str, more: str = "") -> str:
     recounted_keys = ", ".join(_recounted_key(table, name) for name in table.key_columns)
     watched = f" AND {_WATCHED}" if table.watched_only else ""
     complete = f" AND {_COMPLETE.format(table=table.name)}" if table.watched_only else ""
-    # The same types on both sides: PostgreSQL then sees one set of rows, which it can add up in parallel.
-    recounted = ", ".join(f"-CAST({_of_record(measure)} AS BIGINT)" for measure in MEASURES)
+    recounted = ", ".join(f"-SUM({_of_record(measure)})" for measure in MEASURES)
     differences = ", ".join(f"SUM({measure}) AS {measure}" for measure in MEASURES)
     differ = " OR ".join(f"SUM({measure}) <> 0" for measure in MEASURES)
     return f"""
@@ -113,6 +113,7 @@ WITH compared AS (
   FROM prompt_record r
   WHERE r.{tenants.format("r.")}
     AND r.event_key >= :key_low AND r.event_key < :key_high{watched}
+  GROUP BY {recounted_keys}
 ), differing AS (
   SELECT {keys},
     CASE WHEN MIN(stored) = 1 THEN '{STORED_ONLY}' WHEN MAX(stored) = 0 THEN '{RECORDS_ONLY}' ELSE '{DIFFERS}' END AS problem,

@@ -1,6 +1,6 @@
 """What all tables share: one metadata, and the column types that differ between the databases."""
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, MetaData, Uuid
+from sqlalchemy import BigInteger, Integer, LargeBinary, MetaData, Numeric, Uuid
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
@@ -13,4 +13,7 @@ metadata = MetaData(
 )
 
 EVENT_KEY: TypeEngine[bytes] = LargeBinary(16).with_variant(Uuid(as_uuid=False), "postgresql")
+EXACT_SUM: TypeEngine[int] = BigInteger().with_variant(Numeric(38, 0), "postgresql")
+"""A sum of many 64-bit integers: no number of events makes it overflow. On SQLite, whose integers have 64 bits, constraints
+refuse what would (SQLite itself would go on with a float)."""
 AUTO_KEY = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows only where it is declared INTEGER

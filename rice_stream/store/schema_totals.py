@@ -1,11 +1,14 @@
 """Tables of sums, made from their descriptions in `totals_tables`, and what their keeping needs."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, true
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Integer, Table, Text, true
 
 from rice_stream.quantities import MEASURES
 from rice_stream.store import totals_tables
-from rice_stream.store.schema_base import metadata
+from rice_stream.store.schema_base import EXACT_SUM, metadata
 from rice_stream.store.totals_tables import TotalsTable
+
+LARGEST = ("input_tokens", "output_tokens", "facility_energy_uwh", "carbon_high_ugco2e")
+"""No measure is larger than one of these: none can overflow on SQLite before one of these does."""
 
 
 def _table(totals: TotalsTable) -> Table:
@@ -13,8 +16,9 @@ def _table(totals: TotalsTable) -> Table:
         Column(key, BigInteger if key == totals.start else Integer, primary_key=True, autoincrement=False)
         for key in totals.key_columns
     ]
-    measures = [Column(measure, BigInteger, nullable=False) for measure in MEASURES]
-    return Table(totals.name, metadata, *keys, *measures, sqlite_with_rowid=False)
+    measures = [Column(name, BigInteger if name == "prompts" else EXACT_SUM, nullable=False) for name in MEASURES]
+    exact = [CheckConstraint(f"typeof({name}) = 'integer'", name=name).ddl_if(dialect="sqlite") for name in LARGEST]
+    return Table(totals.name, metadata, *keys, *measures, *exact, sqlite_with_rowid=False)
 
 
 minute_total = _table(totals_tables.MINUTES)

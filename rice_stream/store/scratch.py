@@ -7,6 +7,7 @@ across an upgrade has tables of the shape before.
 
 from functools import cache
 
+from rice_stream.quantities import MEASURES
 from rice_stream.store.probe import PROBE_COLUMNS
 from rice_stream.store.revisions import head_revision
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
@@ -27,6 +28,11 @@ def added_table(totals: TotalsTable) -> str:
     return f"added_{totals.name}_{_revision()}"
 
 
+def added_types(totals: TotalsTable) -> dict[str, str]:
+    """Column -> type of that table: 64 bits hold what one batch adds, though not always what it is added to."""
+    return {name: "int8" if name == totals.start or name in MEASURES else "int4" for name in totals.columns}
+
+
 def make_scratch_sql() -> str:
     """Statements that make all of them; quick where they are there."""
     probed = ", ".join(f"r.{name}" for name in PROBE_COLUMNS)
@@ -38,7 +44,8 @@ def make_scratch_sql() -> str:
         ),
     ]
     statements += [
-        f"CREATE TEMP TABLE IF NOT EXISTS {added_table(table)} (LIKE {table.name}) ON COMMIT DELETE ROWS"
+        f"CREATE TEMP TABLE IF NOT EXISTS {added_table(table)} ({columns}) ON COMMIT DELETE ROWS"
         for table in TOTALS_TABLES
+        for columns in [", ".join(f"{name} {kind}" for name, kind in added_types(table).items())]
     ]
     return "; ".join(statements)

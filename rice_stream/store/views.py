@@ -35,8 +35,8 @@ def _sum(dialect: str, column: str, divisor: str = "") -> str:
     if divisor:
         cast = "double precision" if dialect == "postgresql" else "REAL"
         return f"CAST({total} AS {cast}) / {divisor}"
-    # PostgreSQL sums BIGINT as NUMERIC; counts are read as integers everywhere.
-    return f"CAST({total} AS BIGINT)"
+    # PostgreSQL sums as NUMERIC without a scale: prompts are few enough for 64 bits, tokens may be any number.
+    return f"CAST({total} AS {'BIGINT' if column == 'm.prompts' or dialect == 'sqlite' else 'NUMERIC(38, 0)'})"
 
 
 def _amounts(dialect: str) -> str:

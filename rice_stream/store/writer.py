@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.events.refused_items import count_items
-from rice_stream.meter.amounts import Totals
+from rice_stream.meter.amounts import Totals, exact_sums
 from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records, Repeats, totals_of
 from rice_stream.store.batch_rows import progress_row
@@ -174,6 +174,6 @@ def _summary(
         conflicts=int(conflicting.sum()),
         quarantined=count_items(batch.refused),
         tenants=frozenset(tenants.tolist()),
-        sums=dict(zip(MEASURES, added.sums.sum(axis=0).tolist(), strict=True)),
+        sums=dict(zip(MEASURES, exact_sums(added.sums), strict=True)),
     )
     return result, rows

@@ -4,14 +4,26 @@ from collections import defaultdict
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rice_stream.basis import Basis
 from rice_stream.estimator.method import Estimates
 from rice_stream.instants import MINUTE_S, SLOT_S
-from rice_stream.meter.amounts import AMOUNT_MAX, SiteFactors, Totals, amounts, floor_to, measure_matrix, roll_up
-from rice_stream.quantities import MEASURES, MICRO, Floats, Ints
+from rice_stream.meter.amounts import (
+    AMOUNT_MAX,
+    ROWS_MAX,
+    SiteFactors,
+    Totals,
+    amounts,
+    cap_flags,
+    exact_sums,
+    floor_to,
+    measure_matrix,
+    roll_up,
+)
+from rice_stream.quantities import MEASURES, MICRO, TOKENS_MAX, Floats, Ints
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 key_values = st.one_of(
@@ -170,7 +182,26 @@ def test_a_nonsensical_estimate_is_bounded_and_never_wraps_around() -> None:
     for column in (of.it_energy_uwh, of.facility_energy_uwh, of.carbon_low_ugco2e, of.carbon_high_ugco2e):
         assert column[0] == AMOUNT_MAX
     assert of.carbon_mid_ugco2e.tolist() == [AMOUNT_MAX, 2_000_000], "its neighbour is as it was"
-    assert AMOUNT_MAX * 900_000 < INT64_MAX
+    assert cap_flags(of).tolist() == [Basis.AMOUNT_CAPPED, 0]
+
+
+def test_sums_of_a_batch_are_exact_or_refused_and_never_wrap_around() -> None:
+    """As many prompts at the cap as fit 64 bits; one more is an error."""
+    assert ROWS_MAX == 922_337
+    key = np.zeros(ROWS_MAX, dtype=np.int64)
+    assert roll_up([key], np.full((ROWS_MAX, 1), AMOUNT_MAX, dtype=np.int64)).sums.tolist() == [[ROWS_MAX * AMOUNT_MAX]]
+    more = np.full((ROWS_MAX + 1, 1), AMOUNT_MAX, dtype=np.int64)
+    with pytest.raises(OverflowError, match="922,338 rows at once"):
+        roll_up([np.append(key, 0)], more)
+    assert exact_sums(more) == [(ROWS_MAX + 1) * AMOUNT_MAX]
+    assert roll_up([np.append(key, 0)], more // 10**12).sums.tolist() == [[(ROWS_MAX + 1) * 10]]
+
+
+def test_a_total_holds_a_hundred_years_of_the_highest_throughput_at_the_cap() -> None:
+    """In one row of PostgreSQL's NUMERIC(38, 0): 72,000 events a second, each at the cap of its kind."""
+    events = 72_000 * 86_400 * 36_525
+    assert events * max(AMOUNT_MAX, TOKENS_MAX) < 10**38
+    assert events < INT64_MAX, "prompts are counted in 64 bits"
 
 
 def test_unknown_tokens_add_nothing_to_token_totals_and_every_prompt_counts_one() -> None:

@@ -1,0 +1,24 @@
+"""How many recorded prompts count as much as one prompt can cost, because their estimate was above it."""
+
+from sqlalchemy import bindparam, text
+
+from rice_stream.basis import Basis
+from rice_stream.instants import SECOND_US
+from rice_stream.store.engine import Connection
+from rice_stream.store.event_key_columns import key_bound
+
+
+def capped_prompts(connection: Connection, from_s: int) -> int:
+    """Those that ended at or after an instant (epoch seconds) and whose records are kept; no look at records without any."""
+    flags = [
+        value for value in connection.scalars(text("SELECT basis_flags FROM basis")) if value & Basis.AMOUNT_CAPPED
+    ]
+    if not flags:
+        return 0
+    query = text("SELECT COUNT(*) FROM prompt_record WHERE event_key >= :low AND basis_flags IN :flags")
+    low = key_bound(connection.dialect.name, from_s * SECOND_US // 1000)
+    return int(
+        connection.execute(
+            query.bindparams(bindparam("flags", expanding=True)), {"low": low, "flags": flags}
+        ).scalar_one()
+    )
