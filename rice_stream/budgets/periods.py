@@ -9,6 +9,8 @@ from rice_stream.instants import day_start, in_utc, zone
 
 MINUTE = timedelta(minutes=1)
 INSTANT = timedelta.resolution
+_END_MOVES_MAX = timedelta(days=2)
+"""Time zone data that change move the end of a period by hours, at most by a date; the next longer kind by five days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,13 @@ class Period:
             raise ValueError(f"a period's bounds must be in UTC, got {self.start!r} and {self.end!r}")
         if self.start >= self.end:
             raise ValueError(f"a period must not be empty, got {self.start} to {self.end}")
+
+    def is_same(self, other: "Period") -> bool:
+        """Whether both are one calendar period: of the same start and kind, though time zone data that were changed in
+        between may have moved its end."""
+        if not (self.calendar and other.calendar):
+            return self == other
+        return self.start == other.start and abs(self.end - other.end) < _END_MOVES_MAX
 
 
 def period_at(budget: Budget, now: datetime) -> Period:

@@ -71,7 +71,9 @@ def judge(
     transitions: list[Transition] = []
     if state.period is None or not _same_life(state.period, period):
         state, transitions = _started(budget, state, period)
-    elif not period.calendar and not state.active and period.start >= state.period.end:
+    elif period.calendar:
+        state = replace(state, period=period)  # changed time zone data may have moved its end
+    elif not state.active and state.period is not None and period.start >= state.period.end:
         state = replace(state, crossed=(), period=None, consumed=None)  # the alarm itself has left the window
     before = state.active
     amount = consumed.amount(budget)
@@ -102,11 +104,11 @@ def _is_past(state: BudgetState, period: Period, now: datetime) -> bool:
     last = state.period
     if last is None or not last.calendar:
         return False
-    return period.end <= last.start or (state.over and period == last)
+    return period.end <= last.start or (state.over and period.is_same(last))
 
 
 def _same_life(last: Period, period: Period) -> bool:
-    return last == period if period.calendar else not last.calendar
+    return last.is_same(period) if period.calendar else not last.calendar
 
 
 def _started(budget: Budget, state: BudgetState, period: Period) -> tuple[BudgetState, list[Transition]]:
@@ -137,7 +139,7 @@ def _judge_past(
         state = replace(state, period=period, watched_from=period.start)
     if state.watched_from is None or period.start < state.watched_from:
         return state, []
-    own = state.period == period
+    own = state.period is not None and state.period.is_same(period)
     announced = state.crossed if own else _announced(state, period)
     known = state.active if own and not state.over else announced
     amount = consumed.amount(budget)
@@ -157,14 +159,14 @@ def _judge_past(
 
 
 def _announced(state: BudgetState, period: Period) -> tuple[float, ...]:
-    return next((closed.crossed for closed in state.closed if closed.period == period), ())
+    return next((closed.crossed for closed in state.closed if closed.period.is_same(period)), ())
 
 
 def _remembered(state: BudgetState, period: Period, crossed: tuple[float, ...]) -> BudgetState:
     """The state with a past period's announcements among the closed ones; the oldest is forgotten where too many."""
     if not crossed:
         return state
-    others = [closed for closed in state.closed if closed.period != period]
+    others = [closed for closed in state.closed if not closed.period.is_same(period)]
     closed = sorted([*others, ClosedPeriod(period, crossed)], key=lambda entry: entry.period.start)
     if len(closed) <= CLOSED_PERIODS_MAX:
         return replace(state, closed=tuple(closed))

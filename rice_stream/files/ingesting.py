@@ -17,7 +17,7 @@ from rice_stream.files.reading import EventFile
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.pipeline.refusal_limit import RefusalLimit
-from rice_stream.store.batch import Batch
+from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.file_progress import FileProgress, FileProgressStore
 
 RECORDS_PER_BATCH = 20_000
@@ -29,7 +29,8 @@ BATCH_BYTES_MAX = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class FileCounts:
-    """What became of the items of files: `events` = records + duplicates + conflicts + quarantined."""
+    """What became of the items of files: `events` = records + duplicates + conflicts + quarantined +
+    older_than_retention."""
 
     events: int = 0
     records: int = 0
@@ -37,6 +38,8 @@ class FileCounts:
     quarantined: int = 0
     ignored: int = 0
     conflicts: int = 0
+    older_than_retention: int = 0
+    """Events from before the retention horizon."""
     skipped: int = 0
     """Records of a file that an earlier run, cut short, has stored; their items are in the other counts."""
 
@@ -62,20 +65,23 @@ def ingest_file(
             _update(digest, record)
         done = known
         counts.skipped += known.records
-        counts.events += known.events + known.quarantined
+        counts.events += known.events + known.quarantined + known.older_than_retention
         counts.duplicates += known.events
         counts.quarantined += known.quarantined
         counts.ignored += known.ignored
+        counts.older_than_retention += known.older_than_retention
         yield file.done_bytes
     while batch_records := _take(records):
         for record in batch_records:
             _update(digest, record)
         left = [Chunk(file.topic, file.partition, batch_records)]
-        stored = quarantined = ignored = 0
+        stored = quarantined = ignored = older = 0
         while left:  # records may hold more items than one transaction takes
             batch, _, left = pipeline.prepare_some(left, time.time_ns() // 1000, items_max=ITEMS_PER_BATCH)
             limit.check(batch)
-            stored += _count(pipeline, batch, counts)
+            result = _count(pipeline, batch, counts)
+            stored += result.recorded + result.duplicates + result.conflicts
+            older += result.older_than_retention
             quarantined += count_items(batch.refused)
             ignored += batch.ignored.total()
         done = FileProgress(
@@ -84,6 +90,7 @@ def ingest_file(
             done.events + stored,
             done.quarantined + quarantined,
             done.ignored + ignored,
+            done.older_than_retention + older,
         )
         progress.save(file.topic, file.partition, done)
         yield file.done_bytes
@@ -117,14 +124,15 @@ def _take(records: Iterator[RawRecord]) -> list[RawRecord]:
     return taken
 
 
-def _count(pipeline: Pipeline, batch: Batch, counts: FileCounts) -> int:
-    """Commit the batch; returns how many events it held."""
+def _count(pipeline: Pipeline, batch: Batch, counts: FileCounts) -> CommitResult:
+    """Commit the batch and add what became of its items to the counts."""
     result = pipeline.commit(batch)
-    events = result.recorded + result.duplicates + result.conflicts
     counts.records += result.recorded
     counts.duplicates += result.duplicates
     counts.conflicts += result.conflicts
     counts.quarantined += result.quarantined
+    counts.older_than_retention += result.older_than_retention
     counts.ignored += batch.ignored.total()
-    counts.events += events + result.quarantined
-    return events
+    counts.events += result.recorded + result.duplicates + result.conflicts
+    counts.events += result.quarantined + result.older_than_retention
+    return result

@@ -1,34 +1,45 @@
 """Which events are taken, by when they ended: neither before the retention horizon nor more than a day in the future.
 
-Both rules refuse an event before it becomes a record, so that it makes no partition and moves no total.
+What lies too far in the future is refused before it becomes a record, so that it makes no partition and moves no total.
+What is older than retention is only counted: most of it was counted long ago. The rule itself is the transaction's
+(`store/retained.py`); here it spares the work, and keeps the names of users whose records are gone from coming back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.columns import EventColumns
-from rice_stream.events.records import Decoded, Refusal, Refused
+from rice_stream.events.canonical import WireEvent
+from rice_stream.events.columns import EventColumns, to_columns
+from rice_stream.events.records import Decoded, RawRecord, Refusal, Refused
 from rice_stream.events.refused_items import bounded_by_record
 from rice_stream.instants import DAY_US
 
 FUTURE_US = DAY_US
 """How far after now an event may end: clocks and time zones are set wrong by hours, not by more than a day."""
 YOUNGEST_HORIZON_US = 31 * DAY_US
-"""Retention never drops records younger than this: events that are younger need no look at the horizon."""
+"""Retention never drops records younger than this, by a clock that is right: events that are younger need no look at the
+horizon before their transaction."""
 
 _IN_THE_FUTURE = Refusal(
     "in_the_future", "ended_at: lies more than a day in the future; it can be replayed when that time has come"
 )
-_OLDER_THAN_RETENTION = Refusal(
-    "older_than_retention", "ended_at: lies before the retention horizon; whether it was counted can no longer be told"
-)
+
+
+class Admitted(NamedTuple):
+    """The events that are taken; those of the future are among the refused items of `decoded`, and
+    `older_than_retention` says how many were left out because they end before the horizon."""
+
+    events: EventColumns
+    decoded: Decoded
+    older_than_retention: int
 
 
 class EventAdmission:
-    """Refuses events by when they ended. For one thread at a time."""
+    """Sorts events out by when they ended. For one thread at a time."""
 
     def __init__(self, records_from_us: Callable[[], int], now_us: Callable[[], int] | None = None) -> None:
         """
@@ -41,11 +52,16 @@ class EventAdmission:
         self._past_us = 0
         """An instant that has passed by the database's clock."""
 
-    def admit(self, events: EventColumns, decoded: Decoded, received_at_us: int) -> tuple[EventColumns, Decoded]:
-        """The events that are taken; the others are among the refused items of `decoded`."""
+    def admit(self, events: EventColumns, decoded: Decoded, received_at_us: int) -> Admitted:
+        """The events that are taken, and what became of the others."""
         if not len(events):
-            return events, decoded
-        return self._within_retention(*self._not_in_the_future(events, decoded, received_at_us), received_at_us)
+            return Admitted(events, decoded, 0)
+        present, decoded = self._not_in_the_future(events, decoded, received_at_us)
+        old = self._older_than_retention(present, received_at_us)
+        if not old.any():
+            return Admitted(present, decoded, 0)
+        kept = np.flatnonzero(~old)
+        return Admitted(present.select(kept), _selected(decoded, kept, decoded.refused), int(old.sum()))
 
     def _not_in_the_future(
         self, events: EventColumns, decoded: Decoded, received_at_us: int
@@ -65,14 +81,12 @@ class EventAdmission:
             self._past_us = self._now_us()
         return self._past_us
 
-    def _within_retention(
-        self, events: EventColumns, decoded: Decoded, received_at_us: int
-    ) -> tuple[EventColumns, Decoded]:
-        """Refuse events from before the retention horizon: their records are gone, so a repeat could not be told."""
+    def _older_than_retention(self, events: EventColumns, received_at_us: int) -> NDArray[np.bool_]:
+        """Which end before the retention horizon: their records are gone, so a repeat could not be told."""
         if not len(events) or int(events.ended_at_us.min()) >= received_at_us - YOUNGEST_HORIZON_US:
-            return events, decoded
-        old = events.ended_at_us < self._records_from_us()
-        return _refuse(events, decoded, old, _OLDER_THAN_RETENTION)
+            return np.zeros(len(events), dtype=np.bool_)
+        old: NDArray[np.bool_] = events.ended_at_us < self._records_from_us()
+        return old
 
 
 def _refuse(
@@ -86,10 +100,28 @@ def _refuse(
         payload = msgspec.json.encode(decoded.events[row]).decode()
         refused.append(Refused(decoded.records[row], decoded.items[row], why.reason, why.detail, payload))
     kept = np.flatnonzero(~refused_rows)
-    return events.select(kept), Decoded(
-        [decoded.events[i] for i in kept.tolist()],
-        [decoded.records[i] for i in kept.tolist()],
-        [decoded.items[i] for i in kept.tolist()],
-        bounded_by_record(refused),
+    return events.select(kept), _selected(decoded, kept, bounded_by_record(refused))
+
+
+def _selected(decoded: Decoded, kept: NDArray[np.intp], refused: list[Refused]) -> Decoded:
+    rows = kept.tolist()
+    return Decoded(
+        [decoded.events[i] for i in rows],
+        [decoded.records[i] for i in rows],
+        [decoded.items[i] for i in rows],
+        refused,
         decoded.ignored,
     )
+
+
+def refused_as_old(events: Mapping[int, WireEvent], horizon_us: int) -> dict[int, Refused]:
+    """Of replayed items, by their row, those that ended before the horizon, as refused: events as they come are only
+    counted then, but a row stays held, for a patch of its time may help."""
+    detail = "ended_at: lies before the retention horizon; whether it was counted can no longer be told"
+    nowhere = RawRecord("", 0, 0, None)
+    ended_at_us = to_columns(events.values()).ended_at_us.tolist()
+    return {
+        row_id: Refused(nowhere, 0, "older_than_retention", detail, "")
+        for row_id, instant_us in zip(events, ended_at_us, strict=True)
+        if instant_us < horizon_us
+    }

@@ -192,13 +192,15 @@ class Counted:
     refused_items: int = 0
     records_taken: int = 0
     records_refused: int = 0
+    older_than_retention: int = 0
 
-    def add(self, events: int, refused_items: int, tally: RecordTally) -> None:
+    def add(self, events: int, refused_items: int, tally: RecordTally, older_than_retention: int) -> None:
         """Count one more block."""
         self.events += events
         self.refused_items += refused_items
         self.records_taken += tally.taken
         self.records_refused += tally.refused
+        self.older_than_retention += older_than_retention
 
 
 def progress_of(taken: Sequence[Chunk], counted: Mapping[Place, Counted]) -> list[PartitionProgress]:
@@ -221,6 +223,7 @@ def progress_of(taken: Sequence[Chunk], counted: Mapping[Place, Counted]) -> lis
             gaps=gaps,
             records_taken=counted[chunk.place].records_taken,
             records_refused=counted[chunk.place].records_refused,
+            older_than_retention=counted[chunk.place].older_than_retention,
         )
     return list(found.values())
 

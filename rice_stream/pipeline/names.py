@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from rice_stream.events.columns import Attribution, EventColumns
 from rice_stream.events.keys import key_hasher
+from rice_stream.instants import DAY_US
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.dimensions import Dimensions
 
 PRINCIPALS_MAX = 500_000
 ATTRIBUTIONS_MAX = 200_000
 """Names kept at hand; past that a table is emptied and looks names up again."""
+PRINCIPALS_KEPT_US = DAY_US
+"""Users and API keys are looked up again once a day: the store forgets those that no record holds any more."""
 
 
 class ResolvedNames(NamedTuple):
@@ -36,6 +39,7 @@ class NameTable:
         self._dimensions = dimensions
         self._clear_attributions()
         self._principals: dict[str, dict[tuple[int, str | None], int]] = {"user": {}, "api_key": {}}
+        self._cleared_at_us = 0
 
     def _clear_attributions(self) -> None:
         self._index: dict[Attribution, int] = {}
@@ -43,13 +47,16 @@ class NameTable:
         self._attribution_keys: Ints = np.empty(0, dtype=np.int64)
         self._hashers: list[blake2b] = []
 
-    def trim(self) -> None:
-        """Forget names when there are too many: between batches."""
+    def trim(self, now_us: int) -> None:
+        """Forget names when there are too many, and users once a day, whichever way the clock went: between batches."""
         if len(self._index) > ATTRIBUTIONS_MAX:
             self._clear_attributions()
+        outdated = abs(now_us - self._cleared_at_us) > PRINCIPALS_KEPT_US
         for known in self._principals.values():
-            if len(known) > PRINCIPALS_MAX:
+            if outdated or len(known) > PRINCIPALS_MAX:
                 known.clear()
+        if outdated:
+            self._cleared_at_us = now_us
 
     def resolve(self, events: EventColumns) -> ResolvedNames:
         """Keys of all names of the events. KeyError: some name is not known; `learn` it."""

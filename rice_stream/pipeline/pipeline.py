@@ -87,6 +87,10 @@ class Pipeline:
         """What becomes of each item of one record, however many, read as `prepare` reads it."""
         return read(record, self._rules(now_us).formats)
 
+    def records_from_us(self) -> int:
+        """The retention horizon, in epoch microseconds; 0: there is none."""
+        return self._dimensions.records_from_us()
+
     def process(self, chunks: Sequence[Chunk], received_at_us: int) -> CommitResult:
         """Prepare and commit at once."""
         return self.commit(self.prepare(chunks, received_at_us))
@@ -100,12 +104,13 @@ class Pipeline:
         return self._writer.commit(batch)
 
     def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
-        """Decode, look up and estimate. Every item of every record is a record, a repeat, refused, or ignored and counted."""
+        """Decode, look up and estimate. Every item of every record is a record, a repeat, refused, or only counted (ignored,
+        older than retention)."""
         return self.prepare_some(chunks, received_at_us, items_max=None).batch
 
     def prepare_some(self, chunks: Sequence[Chunk], received_at_us: int, *, items_max: int | None) -> Prepared:
         """The same, up to `items_max` events and refused items: the rest is left for the next batch."""
-        self._names.trim()
+        self._names.trim(received_at_us)
         self._contexts.trim()
         formats, mappings, known_rules = self._rules(received_at_us)
         self.formats = formats
@@ -120,7 +125,7 @@ class Pipeline:
         given = BatchParts(chunks, formats, items_max)
         for chunk, block, tally in given:
             number = numbers.setdefault(chunk.place, len(numbers))
-            columns, decoded = self._admission.admit(block.columns, block.decoded, received_at_us)
+            columns, decoded, older = self._admission.admit(block.columns, block.decoded, received_at_us)
             columns = mappings.rename_tenants(columns)
             columns = self._stated.taken(columns, decoded.records, chunk.said_on or chunk.topic)
             try:
@@ -131,7 +136,7 @@ class Pipeline:
                 parts.append(None)
             refused += [_located(item, chunk) for item in decoded.refused]
             ignored.update(decoded.ignored)
-            counted[chunk.place].add(len(columns), count_items(decoded.refused), tally)
+            counted[chunk.place].add(len(columns), count_items(decoded.refused), tally, older)
         self._learn([columns for _, columns, _ in unknown])
         for position, columns, number in unknown:
             parts[position] = self._keyed(columns, number, received_at_us)

@@ -24,9 +24,10 @@ from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import FURTHER_ITEMS, Ignored, RawRecord, Refused
 from rice_stream.events.refused_items import count_items, further_items
 from rice_stream.events.trust import MARK, door_of
+from rice_stream.pipeline.admission import refused_as_old
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline
-from rice_stream.store.batch import Batch
+from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import Engine
 from rice_stream.store.quarantine import Choice, held_ids, rows_in_log_order, set_reasons, set_status
 
@@ -151,7 +152,7 @@ def _process(
     now_us: int,
     answer: dict[str, Any],
 ) -> dict[int, Refused]:
-    """One transaction for all; what the pipeline refuses after all (its record would be older than retention) comes back.
+    """One transaction for all; what the pipeline does not take after all (the future, older than retention) comes back.
 
     `rows` are the rows of the events: their factors are believed as they were when they came.
     """
@@ -165,15 +166,17 @@ def _process(
     batch = pipeline.prepare(chunks, now_us)
     by_value = {refused_item.record.value: refused_item for refused_item in batch.refused}
     refused = {row_id: by_value[value] for row_id, value in values.items() if value in by_value}
-    _commit(pipeline, batch, answer)
+    if _commit(pipeline, batch, answer).older_than_retention:
+        refused |= refused_as_old(events, pipeline.records_from_us())
     return refused
 
 
-def _commit(pipeline: Pipeline, batch: Batch, answer: dict[str, Any]) -> None:
+def _commit(pipeline: Pipeline, batch: Batch, answer: dict[str, Any]) -> CommitResult:
     """What is refused again has its rows in quarantine already."""
     result = pipeline.commit(replace(batch, refused=[]))
     for outcome in ("recorded", "duplicates", "conflicts"):
         answer[outcome] += getattr(result, outcome)
+    return result
 
 
 def _replay_further(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from rice_stream.instants import FOREVER_S, epoch_s
+from rice_stream.instants import FOREVER_S, SECOND_US, epoch_s
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.partitions import existing_months, month_start
 from rice_stream.store.totals_tables import TotalsTable
@@ -26,10 +26,10 @@ class Part(NamedTuple):
         """The part from the first bucket on that begins in it: one that began before holds more than the part has."""
         return self._replace(low_s=-(-self.low_s // table.bucket_s) * table.bucket_s)
 
-    def bounds(self, dialect: str) -> dict[str, Any]:
-        """What the statements of `store/recount.py` ask for."""
+    def bounds(self, dialect: str, minutes_from_us: int) -> dict[str, Any]:
+        """What the statements of `store/recount.py` ask for; before `minutes_from_us` minutes are quarter hours."""
         keys = {"key_low": key_bound(dialect, self.low_s * 1000), "key_high": key_bound(dialect, self.high_s * 1000)}
-        return {**self._asdict(), **keys}
+        return {**self._asdict(), **keys, "folded_before_s": minutes_from_us // SECOND_US}
 
 
 def parts(

@@ -18,7 +18,7 @@ from rice_stream.proof.parts import Part, parts
 from rice_stream.proof.verification import ReportProgress, quiet
 from rice_stream.store import schema
 from rice_stream.store.engine import StoreUnavailableError
-from rice_stream.store.horizon import records_from_us
+from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.recount import differing_days_sql
 from rice_stream.store.revisions import head_revision
 from rice_stream.store.snapshot import snapshot
@@ -98,7 +98,7 @@ class Rebuild:
             part = part._replace(low_s=max(part.low_s, _first_kept_day_s(records_from_us(connection))))
             if part.low_s >= part.high_s:
                 return []
-            bounds = part.bounds(connection.dialect.name)
+            bounds = part.bounds(connection.dialect.name, minutes_from_us(connection))
             rows = connection.execute(text(differing_days_sql(table)), bounds).mappings()
             return [DifferingDay(**row) for row in rows]
 

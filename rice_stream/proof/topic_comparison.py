@@ -25,6 +25,7 @@ from rice_stream.store.content import content_digest, content_text
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.mapping_store import load_mappings
 from rice_stream.store.record_columns import NUMBER_COLUMNS
+from rice_stream.store.retention_state import RetentionState
 from rice_stream.store.stored_records import Key, Row, factors_by_key, records_by_key, tenant_keys
 
 _NO_TENANT = 0
@@ -40,7 +41,7 @@ class TopicComparison:
         *,
         method: Method,
         defaults: TokenDefaults,
-        horizon_us: int,
+        state: RetentionState,
         spool: KeySpool,
         found: Differences,
         formats: FormatOptions,
@@ -50,7 +51,7 @@ class TopicComparison:
         self._mappings = load_mappings(connection)
         self._method = method
         self._defaults = defaults
-        self._horizon_us = horizon_us
+        self._retention = state
         self._spool = spool
         self._found = found
         self._tenants = tenant_keys(connection)
@@ -68,7 +69,9 @@ class TopicComparison:
             [self._tenants.get(events.tenant_id(row), _NO_TENANT) for row in range(len(events.columns))], dtype=np.int64
         )
         keys: list[Key] = [(tenant, key.tobytes()) for tenant, key in zip(tenants.tolist(), events.keys, strict=True)]
-        stored = records_by_key(self._connection, keys)
+        # What lies before the horizon may be there still or not: it is on its way out, and in no sum.
+        old = (events.columns.ended_at_us < self._retention.records_from_us).tolist()
+        stored = records_by_key(self._connection, [key for key, is_old in zip(keys, old, strict=True) if not is_old])
         factors_by_key(self._connection, [row["factor_key"] for row in stored.values()], self._factors)
         self.counts["events"] += len(keys)
         settled = np.ones(len(keys), dtype=np.bool_)
@@ -90,12 +93,15 @@ class TopicComparison:
         """No record: dropped by retention, refused at the time, or lost."""
         record = events.decoded.records[row]
         offset, item = events.place(row)
-        if int(events.columns.ended_at_us[row]) < self._horizon_us:
+        if int(events.columns.ended_at_us[row]) < self._retention.records_from_us:
             self.counts["older_than_retention"] += 1
         elif self._in_quarantine(record.topic, record.partition, offset, item) or self._was_further_item(
             events, record, item
         ):
             self.counts["quarantined"] += 1
+        elif _is_before(record, self._retention.quarantine_from_us):
+            # It may have been refused at the time: what says so has been dropped.
+            self.counts["older_than_retention"] += 1
         else:
             self._differs(events, row, "missing", "record", None, 1)
 
@@ -105,7 +111,8 @@ class TopicComparison:
         fields = differing_fields(content, record_content(record, factor))
         if not fields:
             return True
-        if self._is_known_conflict(events, row, record["tenant_key"]):
+        dropped = _is_before(events.decoded.records[row], self._retention.conflicts_from_us)
+        if dropped or self._is_known_conflict(events, row, record["tenant_key"]):
             self.counts["conflicts"] += 1
             return False
         for name, (said, kept) in fields.items():
@@ -172,6 +179,8 @@ class TopicComparison:
             record = refused_item.record
             self.counts["quarantined"] += refused_item.items
             place = (record.topic, record.partition, record.offset)
+            if _is_before(record, self._retention.quarantine_from_us):
+                continue  # its row may have been dropped
             if not self._in_quarantine(*place, refused_item.item) and not self._is_further_item(
                 *place, refused_item.item
             ):
@@ -229,6 +238,10 @@ class TopicComparison:
         statement = "SELECT digest FROM conflict WHERE tenant_key = :tenant AND event_key = :key"
         digests = {bytes(digest) for digest in self._connection.scalars(text(statement), parameters)}
         return bool(digests) and _conflict_digest(self._connection, events, row, tenant_key) in digests
+
+
+def _is_before(record: RawRecord, moment_us: int) -> bool:
+    return record.timestamp_us is not None and record.timestamp_us < moment_us
 
 
 def _measures(events: LogEvents, rows: NDArray[np.intp], amounts: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:

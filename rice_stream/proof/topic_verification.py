@@ -23,6 +23,7 @@ from rice_stream.quantities import MEASURES
 from rice_stream.store.event_key_columns import key_bound, stored_key
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.recount import sum_of_records
+from rice_stream.store.retention_state import retention_state
 from rice_stream.store.snapshot import snapshot
 
 COUNTS = ("events", "conflicts", "quarantined", "older_than_retention", "amounts_checked", "amounts_unchecked")
@@ -78,7 +79,7 @@ def verify_against_topic(
             connection,
             method=method,
             defaults=defaults,
-            horizon_us=records_from_us(connection),
+            state=retention_state(connection),
             spool=spool,
             found=found,
             formats=formats,

@@ -13,10 +13,10 @@ from rice_stream.instants import SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
 from rice_stream.proof.parts import Part, parts
 from rice_stream.quantities import MEASURES
 from rice_stream.store.event_key_columns import key_bound
-from rice_stream.store.horizon import records_from_us
+from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.recount import RECORDS_ONLY, STORED_ONLY, recount_sql
 from rice_stream.store.snapshot import snapshot
-from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
+from rice_stream.store.totals_tables import MINUTES, TOTALS_TABLES, TotalsTable
 
 ReportProgress = Callable[[str, int, int], None]
 """(what, steps done, steps in all), called before each step and at the end."""
@@ -99,7 +99,9 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
 
 def _compare(connection: Connection, table: TotalsTable, part: Part, found: Differences) -> None:
     # Where records begin within a bucket, it holds more than can be recounted: compare from the next one on.
-    parameters = {**part.whole_buckets(table).bounds(connection.dialect.name), "limit": LISTED_MAX}
+    folded_before_us = minutes_from_us(connection)
+    bounds = part.whole_buckets(table).bounds(connection.dialect.name, folded_before_us)
+    parameters = {**bounds, "limit": LISTED_MAX}
     rows = connection.execute(text(recount_sql(table)), parameters).mappings().all()
     if not rows:
         return
@@ -108,7 +110,7 @@ def _compare(connection: Connection, table: TotalsTable, part: Part, found: Diff
         if len(differences) >= found.room:
             break
         key = [row[name] for name in table.key_columns]
-        stored = _stored(connection, table, key)
+        stored = _stored(connection, table, key, folded_before_us // SECOND_US)
         named = _named_key(connection, table, dict(zip(table.key_columns, key, strict=True)))
         differences += _differences(table, named, row, stored)
     found.add(differences, int(rows[0]["measures_differing"]))
@@ -131,14 +133,17 @@ def _differences(
     ]
 
 
-def _stored(connection: Connection, table: TotalsTable, key: list[int]) -> dict[str, int] | None:
-    condition = " AND ".join(f"{name} = :{name}" for name in table.key_columns)
-    row = connection.execute(
-        text(f"SELECT {', '.join(MEASURES)} FROM {table.name} WHERE {condition}"),
-        dict(zip(table.key_columns, key, strict=True)),
-    ).mappings()
-    first = row.first()
-    return None if first is None else dict(first)
+def _stored(connection: Connection, table: TotalsTable, key: list[int], folded_before_s: int) -> dict[str, int] | None:
+    """What is stored under a key; of old minutes, of its quarter hour."""
+    names = dict(zip(table.key_columns, key, strict=True))
+    is_folded = table == MINUTES and names[table.start] < folded_before_s
+    names["end_s"] = names[table.start] + (SLOT_S if is_folded else table.bucket_s)
+    conditions = [f"{name} = :{name}" for name in table.key_columns if name != table.start]
+    conditions.append(f"{table.start} >= :{table.start} AND {table.start} < :end_s")
+    sums = ", ".join(f"CAST(SUM({measure}) AS BIGINT) AS {measure}" for measure in MEASURES)
+    statement = f"SELECT COUNT(*) AS stored_rows, {sums} FROM {table.name} WHERE {' AND '.join(conditions)}"
+    values = dict(connection.execute(text(statement), names).mappings().one())
+    return values if values.pop("stored_rows") else None
 
 
 def _named_key(connection: Connection, table: TotalsTable, key: dict[str, int]) -> dict[str, Any]:

@@ -75,6 +75,13 @@ def clip(span: Span, from_us: int, to_us: int) -> Span | None:
     return clipped if clipped.from_us < clipped.to_us else None
 
 
+def cut_at(spans: list[Span], moment_us: int) -> tuple[list[Span], list[Span]]:
+    """What of the spans lies before an instant, and what does not."""
+    before = [part for span in spans if (part := clip(span, span.from_us, moment_us))]
+    after = [part for span in spans if (part := clip(span, moment_us, span.to_us))]
+    return before, after
+
+
 class Split(NamedTuple):
     """Whole buckets in the middle, and what is left over at the edges."""
 

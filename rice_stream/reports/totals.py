@@ -14,7 +14,7 @@ from sqlalchemy import text
 from rice_stream.errors import UsageError
 from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES, MICRO
-from rice_stream.reports.spans import Span, calendar_spans, clip, day_text, hull, split_at_buckets
+from rice_stream.reports.spans import Span, Split, calendar_spans, clip, cut_at, day_text, hull, split_at_buckets
 from rice_stream.reports.sums import (
     DAYS,
     MINUTES,
@@ -30,7 +30,7 @@ from rice_stream.reports.sums import (
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.windows import bound_text
 from rice_stream.store.engine import Connection, Engine
-from rice_stream.store.horizon import records_from_us
+from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.snapshot import snapshot
 
 _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}
@@ -102,9 +102,15 @@ def _groups(
     groups: dict[Group, list[int]] = {}
     left = spans
     for source in _sources(fields, spans):
+        old = Split([], [])
+        if source is MINUTES:
+            # Old minutes are quarter hours by now.
+            older, left = cut_at(left, minutes_from_us(connection))
+            old = split_at_buckets(older, SLOT_S)
+            _add(groups, grouped_sums(connection, SLOTS, old.whole, fields, tenant))
         split = split_at_buckets(left, source.bucket_s or MINUTE_S)
         _add(groups, grouped_sums(connection, source, split.whole, fields, tenant))
-        left = split.edges
+        left = old.edges + split.edges
     _add(groups, _from_records(connection, left, fields, tenant))
     return {group: sums for group, sums in groups.items() if sums[_PROMPTS]}
 
@@ -141,7 +147,7 @@ def _require_records(connection: Connection, spans: list[Span], tenant: str | No
     """UsageError where records of the stretch have been dropped: the answer would be too small, and not say so."""
     horizon_us = records_from_us(connection)
     dropped = [clipped for span in spans if (clipped := clip(span, span.from_us, horizon_us))]
-    counted = grouped_sums(connection, MINUTES, hull(dropped, MINUTE_S), ("tenant",), tenant)
+    counted = grouped_sums(connection, MINUTES, hull(dropped, SLOT_S), ("tenant",), tenant)
     prompts = sum(sums[_PROMPTS] for sums in counted.values())
     if prompts:
         raise UsageError(

@@ -93,6 +93,8 @@ class PartitionProgress:
     """Records of the log with at least one event; not stored."""
     records_refused: int = 0
     """Records of the log with refused items and no event; not stored."""
+    older_than_retention: int = 0
+    """Events from before the retention horizon: only counted, and none of `events`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """What one transaction did with the events it was given: `recorded + duplicates + conflicts == events`."""
+    """What one transaction did with the events it was given.
+
+    `recorded + duplicates + conflicts + older_than_retention` are all events.
+    """
 
     recorded: int
     duplicates: int
@@ -164,3 +169,5 @@ class CommitResult:
     """Tenants whose totals changed."""
     sums: dict[str, int]
     """What the newly recorded prompts add up to, by measure."""
+    older_than_retention: int = 0
+    """Events from before the retention horizon: whether they were counted can no longer be told, so they are not."""

@@ -64,5 +64,6 @@ def progress_row(progress: PartitionProgress, recorded: int, duplicates: int, co
         "duplicates": duplicates,
         "conflicts": conflicts,
         "quarantined": progress.quarantined,
+        "older_than_retention": progress.older_than_retention,
         "gaps": progress.gaps,
     }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Integer, Table, func, insert, select, text
+from sqlalchemy import Column, Connection, Engine, Integer, Table, func, insert, select, text, update
 
 from rice_stream.basis import basis_names
 from rice_stream.store import schema
@@ -40,7 +40,7 @@ class Dimensions:
         return self._keys(table, table.c.attribution_key, columns, list(identities), per_tenant=True)
 
     def principals(self, kind: str, identities: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
-        """(tenant_key, name) -> key of a `user` or an `api_key`."""
+        """(tenant_key, name) -> key of a `user` or an `api_key`. One that is marked as unused loses its mark."""
         table = schema.principal
         columns = [table.c.tenant_key, table.c.kind, table.c.name]
         rows = [(tenant_key, kind, name) for tenant_key, name in identities]
@@ -89,13 +89,15 @@ class Dimensions:
     ) -> dict[Identity, int]:
         wanted = list(dict.fromkeys(identities))
         with reading(self._engine) as connection:
-            found = _look_up(connection, key, columns, wanted)
+            found = _look_up(connection, key, columns, wanted, in_use=True)
         missing = [identity for identity in wanted if identity not in found]
         if not missing:
             return found
         with writing(self._engine) as connection:
             lock_keys(connection)
-            found |= _look_up(connection, key, columns, missing)
+            again = _look_up(connection, key, columns, missing)
+            _take_marks_off(connection, key, again)
+            found |= again
             missing = [identity for identity in missing if identity not in found]
             highest = _highest(connection, key, missing, per_tenant=per_tenant)
             rows = []
@@ -131,12 +133,32 @@ def _highest(
     return highest
 
 
+def _take_marks_off(connection: Connection, key: Column[Any], found: dict[Identity, int]) -> None:
+    """Names that are about to go as unused (`unused_names.py`) are used again; no other table has such a mark."""
+    table = schema.principal
+    if key.table is not table:
+        return
+    for tenant_key in dict.fromkeys(identity[0] for identity in found):
+        keys = [number for identity, number in found.items() if identity[0] == tenant_key]
+        for first in range(0, len(keys), _CHUNK):
+            marked = (table.c.tenant_key == tenant_key) & key.in_(keys[first : first + _CHUNK])
+            marked &= table.c.unused_since_us.is_not(None)
+            connection.execute(update(table).where(marked).values(unused_since_us=None))
+
+
 def _look_up(
-    connection: Connection, key: Column[Any], columns: list[Column[Any]], identities: list[Identity]
+    connection: Connection,
+    key: Column[Any],
+    columns: list[Column[Any]],
+    identities: list[Identity],
+    *,
+    in_use: bool = False,
 ) -> dict[Identity, int]:
+    """Those that are there; `in_use`: and are not marked as unused."""
     found: dict[Identity, int] = {}
     if len(columns) > 1:
-        return _look_up_together(connection, key, columns, identities) if identities else found
+        only = " WHERE t.unused_since_us IS NULL" if in_use and "unused_since_us" in key.table.c else ""
+        return _look_up_together(connection, key, columns, identities, only) if identities else found
     for first in range(0, len(identities), _CHUNK):
         chunk = identities[first : first + _CHUNK]
         condition = columns[0].in_([identity[0] for identity in chunk])
@@ -146,7 +168,7 @@ def _look_up(
 
 
 def _look_up_together(
-    connection: Connection, key: Column[Any], columns: list[Column[Any]], identities: list[Identity]
+    connection: Connection, key: Column[Any], columns: list[Column[Any]], identities: list[Identity], only: str
 ) -> dict[Identity, int]:
     """Thousands of identities by a statement that need not be compiled: that costs more than running it."""
     names = [column.name for column in columns]
@@ -156,7 +178,7 @@ def _look_up_together(
         arrays = ", ".join(f"CAST(:w{k} AS {kind}[])" for k, kind in enumerate(kinds))
         wanted = f"unnest({arrays}) AS w({', '.join(names)}) JOIN {key.table.name} t USING ({', '.join(names)})"
         values = {f"w{k}": [identity[k] for identity in identities] for k in range(len(names))}
-        rows = connection.execute(text(f"SELECT {shown} FROM {wanted}"), values).all()
+        rows = connection.execute(text(f"SELECT {shown} FROM {wanted}{only}"), values).all()
     else:
         rows = []
         for first in range(0, len(identities), _CHUNK):
@@ -164,6 +186,6 @@ def _look_up_together(
             marks = ", ".join([f"({', '.join('?' * len(names))})"] * len(chunk))
             # CROSS JOIN keeps SQLite from walking the whole table.
             wanted = f"w CROSS JOIN {key.table.name} t ON {' AND '.join(f't.{name} = w.{name}' for name in names)}"
-            statement = f"WITH w({', '.join(names)}) AS (VALUES {marks}) SELECT {shown} FROM {wanted}"
+            statement = f"WITH w({', '.join(names)}) AS (VALUES {marks}) SELECT {shown} FROM {wanted}{only}"
             rows += connection.exec_driver_sql(statement, tuple(chain.from_iterable(chunk))).all()
     return {tuple(row[:-1]): row[-1] for row in rows}

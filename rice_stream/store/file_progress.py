@@ -19,6 +19,7 @@ class FileProgress:
     events: int
     quarantined: int
     ignored: int
+    older_than_retention: int = 0
 
 
 class FileProgressStore:

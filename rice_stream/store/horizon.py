@@ -11,3 +11,8 @@ from rice_stream.store.schema_intake import retention
 def records_from_us(connection: Connection) -> int:
     """Records that ended before this instant have been dropped; 0: none have."""
     return connection.scalar(select(func.max(retention.c.records_from_us))) or 0
+
+
+def minutes_from_us(connection: Connection) -> int:
+    """Before this instant a row of `minute_total` may stand for a quarter hour; 0: none does."""
+    return connection.scalar(select(func.max(retention.c.minutes_from_us))) or 0

@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy import Engine
 
+from rice_stream.instants import datetime_of
 from rice_stream.meter.amounts import Totals
 from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.copy_stream import integers_stream, records_stream
-from rice_stream.store.engine import StoreUnavailableError, batch_failure, first_line
+from rice_stream.store.engine import StoreUnavailableError, batch_failure, first_line, reading
 from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.partition_ddl import make_partitions
+from rice_stream.store.partitions import month_of
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
 from rice_stream.store.record_columns import RECORD_COLUMNS
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
@@ -120,6 +123,15 @@ class PostgresWriter(Writer):
         self._connection().execute(make_scratch_sql())
         return watched
 
+    def _records_from_us(self) -> int:
+        with self._connection().cursor() as cursor:
+            # Whoever moves the horizon takes this table in EXCLUSIVE MODE: after all batches in flight, before the next.
+            cursor.execute(
+                "LOCK TABLE retention IN ROW SHARE MODE; SELECT COALESCE(MAX(records_from_us), 0) FROM retention"
+            )
+            cursor.nextset()
+            return int(_only_value(cursor) or 0)
+
     # --- totals --------------------------------------------------------------------------------------------------
 
     def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
@@ -162,8 +174,11 @@ class PostgresWriter(Writer):
         months = np.unique(ended_at_us.astype("M8[us]").astype("M8[M]").astype(np.int64)).tolist()
         missing = [month for month in months if month not in self._months]
         if missing:
-            make_partitions(self._engine, missing)
-            self._months.update(missing)
+            with reading(self._engine) as connection:
+                first_month = month_of(datetime_of(records_from_us(connection)))
+            # A month that retention has dropped is not made again: nothing of it will be recorded.
+            make_partitions(self._engine, missing, from_month=first_month)
+            self._months.update(month for month in missing if month >= first_month)
 
 
 def _only_value(cursor: psycopg.Cursor[Any]) -> Any:

@@ -5,10 +5,10 @@ difference.
 It finds wrong numbers, missing rows and rows too many alike, and it compares with ==. `verify` and `rebuild` share it.
 """
 
-from rice_stream.instants import DAY_S, SECOND_US
+from rice_stream.instants import DAY_S, SECOND_US, SLOT_S
 from rice_stream.quantities import MEASURES
 from rice_stream.store.statements import upsert_totals_sql
-from rice_stream.store.totals_tables import TotalsTable
+from rice_stream.store.totals_tables import MINUTES, TotalsTable
 
 _WATCHED = (
     "EXISTS (SELECT 1 FROM watched_user w WHERE w.filled AND w.tenant_key = r.tenant_key AND w.user_key = r.user_key)"
@@ -31,7 +31,7 @@ def recount_sql(table: TotalsTable) -> str:
 
     `rows_differing` counts the rows, `measures_differing` the measures in them (a missing or extra row is one), both
     over all rows and not only those within `:limit`. Bounds: `:tenant_low`, `:tenant_high`, `:low_s`, `:high_s`,
-    `:key_low`, `:key_high` (the lower ones included).
+    `:key_low`, `:key_high` (the lower ones included), and `:folded_before_s`, where minutes begin to be minutes.
     """
     keys = ", ".join(table.key_columns)
     count = " + ".join(f"CASE WHEN {measure} <> 0 THEN 1 ELSE 0 END" for measure in MEASURES)
@@ -97,6 +97,7 @@ def sum_of_records(measure: str) -> str:
 def _differing(table: TotalsTable, tenants: str, more: str = "") -> str:
     """`WITH ... differing AS (...)`: the rows of a part that differ; `more` are further columns of it."""
     keys = ", ".join(table.key_columns)
+    stored_keys = ", ".join(_stored_key(table, name) for name in table.key_columns)
     recounted_keys = ", ".join(_recounted_key(table, name) for name in table.key_columns)
     watched = f" AND {_WATCHED}" if table.watched_only else ""
     complete = f" AND {_COMPLETE.format(table=table.name)}" if table.watched_only else ""
@@ -105,7 +106,7 @@ def _differing(table: TotalsTable, tenants: str, more: str = "") -> str:
     differ = " OR ".join(f"SUM({measure}) <> 0" for measure in MEASURES)
     return f"""
 WITH compared AS (
-  SELECT {keys}, 1 AS stored, {", ".join(MEASURES)}
+  SELECT {stored_keys}, 1 AS stored, {", ".join(MEASURES)}
   FROM {table.name}
   WHERE {tenants.format("")} AND {table.start} >= :low_s AND {table.start} < :high_s{complete}
   UNION ALL
@@ -124,10 +125,21 @@ WITH compared AS (
 )"""
 
 
+def _stored_key(table: TotalsTable, name: str) -> str:
+    return f"{_bucket(table, name)} AS {name}" if name == table.start else name
+
+
 def _recounted_key(table: TotalsTable, name: str) -> str:
     if name == table.start:
-        return f"r.ended_at_us / {table.bucket_s * SECOND_US} * {table.bucket_s}"
+        return _bucket(table, f"(r.ended_at_us / {table.bucket_s * SECOND_US} * {table.bucket_s})")
     return f"r.{name}"
+
+
+def _bucket(table: TotalsTable, start: str) -> str:
+    """Old minutes are quarter hours (`minute_folding.py`), or become so: both sides are taken by the quarter hour there."""
+    if table != MINUTES:
+        return start
+    return f"CASE WHEN {start} < :folded_before_s THEN {start} - {start} % {SLOT_S} ELSE {start} END"
 
 
 def _of_record(measure: str) -> str:

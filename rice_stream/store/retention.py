@@ -1,46 +1,75 @@
-"""Dropping old records while their totals stay. On PostgreSQL whole months go at once, as partitions."""
+"""Dropping old records while their totals stay. On PostgreSQL whole months go at once, as partitions.
 
-from datetime import UTC, datetime
+First the horizon moves, in a short transaction of its own that waits for the batches in flight. Every batch reads it in
+its own transaction (`retained.py`), so from then on nothing is recorded before it, and what lies there can go at leisure.
+"""
 
-from sqlalchemy import Connection, Engine, delete, insert, update
+from datetime import datetime
 
-from rice_stream.instants import datetime_of, epoch_us
+from sqlalchemy import Connection, Engine, delete, func, select
+
+from rice_stream.instants import DAY_US, SECOND_US
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
+from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.horizon import records_from_us
-from rice_stream.store.partitions import existing_months, month_number, partition_name
+from rice_stream.store.partition_ddl import drop_partitions_before
+from rice_stream.store.retention_plan import Seen, month_floor_us
+from rice_stream.store.retention_state import changing_state, save_state
 
-
-def month_floor_us(moment: datetime) -> int:
-    """Epoch microseconds of the first of the month (UTC) that the moment lies in."""
-    first = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return epoch_us(first)
+_ROWS_AT_ONCE = 5_000
+"""Rows that one transaction deletes on SQLite, where everybody else who writes waits meanwhile."""
 
 
 def drop_records_before(engine: Engine, moment: datetime) -> int:
-    """Drop all whole months before the moment's month; returns how many partitions (SQLite: records) went.
+    """Move the horizon to the moment's month and drop what lies before it; returns how many partitions (SQLite: records)
+    went. The horizon never moves back."""
+    move_horizon(engine, month_floor_us(moment))
+    return drop_what_is_past(engine)
 
-    The horizon is kept first and in the same transaction: `verify` compares only what is at or after it, and an event
-    that comes again after its record was dropped is refused rather than counted twice.
-    """
-    horizon_us = month_floor_us(moment)
-    with reading(engine) as connection:
+
+def move_horizon(engine: Engine, horizon_us: int) -> bool:
+    """Nothing that ended before is recorded from now on; False: the horizon is there already, or further on."""
+    with changing_state(engine, after_batches=True) as connection:
         if records_from_us(connection) >= horizon_us:
-            return 0
-    with writing(engine) as connection:
-        table = schema.retention
-        if connection.execute(update(table).values(records_from_us=horizon_us)).rowcount == 0:
-            connection.execute(insert(table).values(id=1, records_from_us=horizon_us))
-        if connection.dialect.name == "postgresql":
-            return _drop_partitions(connection, horizon_us)
-        records = schema.prompt_record
-        return connection.execute(delete(records).where(records.c.ended_at_us < horizon_us)).rowcount
+            return False
+        save_state(connection, records_from_us=horizon_us, planned_from_us=None, planned_at_us=None)
+    return True
 
 
-def _drop_partitions(connection: Connection, horizon_us: int) -> int:
-    horizon = datetime_of(horizon_us)
-    first_kept = month_number(horizon.year, horizon.month)
-    old = [month for month in existing_months(connection) if month < first_kept]
-    for month in old:
-        connection.exec_driver_sql(f"DROP TABLE {partition_name(month)}")
-    return len(old)
+def drop_what_is_past(engine: Engine) -> int:
+    """Drop all records from before the horizon, those that an earlier run left over too; returns how many partitions
+    (SQLite: records) went."""
+    with reading(engine) as connection:
+        horizon_us = records_from_us(connection)
+    if engine.dialect.name == "postgresql":
+        return drop_partitions_before(engine, horizon_us) if horizon_us else 0
+    return _delete_records(engine, horizon_us)
+
+
+def seen_by(connection: Connection, now_us: int) -> Seen:
+    """How late it is by the clock, and by what the ledger holds."""
+    progress, days = schema.kafka_progress, schema.tenant_day_total
+    committed_us = connection.scalar(select(func.max(progress.c.committed_at_us)))
+    day_s = connection.scalar(select(func.max(days.c.day_start_s)))
+    return Seen(now_us, committed_us, None if day_s is None else day_s * SECOND_US + DAY_US)
+
+
+def _delete_records(engine: Engine, horizon_us: int) -> int:
+    """Tenant by tenant, some at a time: keys begin with the time, so that the old ones of a tenant lie together."""
+    records = schema.prompt_record
+    with reading(engine) as connection:
+        tenant_keys = connection.scalars(select(schema.tenant.c.tenant_key)).all()
+    dropped = 0
+    for tenant_key in tenant_keys:
+        past = (records.c.tenant_key == tenant_key) & (records.c.event_key < key_bound("sqlite", horizon_us // 1000))
+        some = select(records.c.event_key).where(past).order_by(records.c.event_key).limit(_ROWS_AT_ONCE).subquery()
+        statement = delete(records).where(
+            past, records.c.event_key <= select(func.max(some.c.event_key)).scalar_subquery()
+        )
+        went = _ROWS_AT_ONCE
+        while went == _ROWS_AT_ONCE:
+            with writing(engine) as connection:
+                went = connection.execute(statement).rowcount
+            dropped += went
+    return dropped

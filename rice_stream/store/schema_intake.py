@@ -73,6 +73,7 @@ ingested_file = Table(
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("digest", LargeBinary(16), nullable=False),
     *(Column(name, BigInteger, nullable=False) for name in ("records", "events", "quarantined", "ignored")),
+    Column("older_than_retention", BigInteger, nullable=False, server_default="0"),
     comment="Files whose ingestion was cut short: how many records, of which digest, are stored",
 )
 
@@ -90,6 +91,7 @@ kafka_progress = Table(
     Column("quarantined", BigInteger, nullable=False),
     Column("gaps", BigInteger, nullable=False),
     Column("committed_at_us", BigInteger, nullable=False),
+    Column("older_than_retention", BigInteger, nullable=False, server_default="0"),
 )
 
 retention = Table(
@@ -97,6 +99,11 @@ retention = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("records_from_us", BigInteger, nullable=False),
+    *(Column(name, BigInteger) for name in ("planned_from_us", "planned_at_us", "run_at_us")),
+    *(
+        Column(name, BigInteger, nullable=False, server_default="0")
+        for name in ("minutes_from_us", "quarantine_from_us", "conflicts_from_us", "names_from_us")
+    ),
     CheckConstraint("id = 1", name="single_row"),
-    comment="Records that ended before this instant have been dropped; their totals stay",
+    comment="Records that ended before records_from_us have been dropped; their totals stay",
 )

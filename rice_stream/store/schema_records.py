@@ -43,6 +43,7 @@ principal = Table(
     Column("principal_key", Integer, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
+    Column("unused_since_us", BigInteger),
     UniqueConstraint("tenant_key", "kind", "name"),
     CheckConstraint("kind IN ('user', 'api_key')", name="kind"),
     comment="Users and API keys",

@@ -16,6 +16,7 @@ from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.engine import batch_failure
 from rice_stream.store.failures import NotStorableError
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, nullable, probe_rows, probe_sql
 from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS
@@ -66,6 +67,9 @@ class SqliteWriter(Writer):
         check_revision(self._open().exec_driver_sql(REVISION_QUERY).scalar(), self._revision)
         rows = self._open().exec_driver_sql("SELECT tenant_key, user_key FROM watched_user").all()
         return {(tenant_key, user_key) for tenant_key, user_key in rows}
+
+    def _records_from_us(self) -> int:
+        return records_from_us(self._open())
 
     def _insert(self, records: Records) -> None:
         columns: list[list[Any]] = []

@@ -9,7 +9,7 @@ from rice_stream.quantities import MEASURES
 from rice_stream.store import schema
 from rice_stream.store.totals_tables import TotalsTable
 
-PROGRESS_COUNTERS = ("events", "recorded", "duplicates", "conflicts", "quarantined", "gaps")
+PROGRESS_COUNTERS = ("events", "recorded", "duplicates", "conflicts", "quarantined", "older_than_retention", "gaps")
 
 
 def _insert(table: Table, dialect: str) -> Any:

@@ -17,6 +17,7 @@ from rice_stream.store.content import content_text
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.identity_rules import KnownRules
 from rice_stream.store.record_columns import CONTENT_COLUMNS
+from rice_stream.store.retained import retained
 from rice_stream.store.revisions import head_revision
 from rice_stream.store.totals_tables import MINUTES, TotalsTable
 
@@ -50,6 +51,8 @@ class Writer(ABC):
                 self._check_rules(batch.rules, int(ended_at_us.max(initial=0)))
             # Whose user totals are kept; nobody can be added to them, nor the schema change, until this transaction ends.
             watched = self._watched_users()
+            #    What retention has dropped meanwhile is not recorded again; it drops nothing more until this ends.
+            batch = retained(batch, self._records_from_us())
             # 1. Prompt records: each key once. What is known already is a duplicate or a conflict.
             new, conflicts = self._insert_records(batch)
             # 2. Totals: exactly the new records' sums, in key order.
@@ -108,6 +111,10 @@ class Writer(ABC):
     def _watched_users(self) -> set[tuple[int, int]]:
         """(tenant_key, user_key) of all watched users; adding one waits until this transaction has ended, and so does a
         migration. SchemaChangedError: one came before it."""
+
+    @abstractmethod
+    def _records_from_us(self) -> int:
+        """The retention horizon (0: there is none); moving it waits until this transaction has ended."""
 
     @abstractmethod
     def _insert(self, records: Records) -> None:
@@ -173,6 +180,7 @@ def _summary(
         duplicates=int(duplicates.sum()),
         conflicts=int(conflicting.sum()),
         quarantined=count_items(batch.refused),
+        older_than_retention=sum(progress.older_than_retention for progress in batch.progress),
         tenants=frozenset(tenants.tolist()),
         sums=dict(zip(MEASURES, exact_sums(added.sums), strict=True)),
     )

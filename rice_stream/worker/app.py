@@ -5,7 +5,6 @@ import gc
 import logging
 import signal
 import time
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import faust
@@ -22,7 +21,6 @@ from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.engine import Engine
-from rice_stream.store.retention import drop_records_before
 from rice_stream.store.revisions import head_revision
 from rice_stream.worker import inner_names
 from rice_stream.worker.alerts_topic import AlertsTopic
@@ -31,9 +29,11 @@ from rice_stream.worker.credentials import broker_credentials, broker_urls
 from rice_stream.worker.deadline import StopDeadline, stop_limit_s
 from rice_stream.worker.health import HealthServer, Heartbeat, Telemetry
 from rice_stream.worker.intake import Intake, fetched_chunk
+from rice_stream.worker.ledger_clock import open_ledger_clock
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.partitions_ahead import keep_partitions_ahead
 from rice_stream.worker.relay import Relay
+from rice_stream.worker.retention import Retention, retention_days
 from rice_stream.worker.schema_watch import SchemaWatch
 from rice_stream.worker.sweep import BudgetSweep, sweep_lease
 
@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 
 LAG_INTERVAL_S = 2.0
 BEAT_INTERVAL_S = 1.0
-RETENTION_INTERVAL_S = 3_600.0
 _GC_EVERY_BATCHES = 64
 
 
@@ -90,6 +89,8 @@ class Worker:
         self._stop = asyncio.Event()
         self._last_arrival_s = time.monotonic()
         self._batches_committed = 0
+        self._clock = open_ledger_clock(engine, self._telemetry)
+        self._retention = Retention(engine, retention_days(settings), self._telemetry, self._clock.now_us)
         alerts = AlertsTopic(self._app, settings.alerts_topic)
         self._relay = Relay(engine, alerts.publish, self._telemetry, interval_s=settings.budget_sweep_s)
         self._sweep = BudgetSweep(
@@ -99,6 +100,7 @@ class Worker:
             sweep_s=settings.budget_sweep_s,
             interval_s=settings.budget_judge_interval_s,
             on_change=self._relay.wake,
+            now=self._clock.now,
         )
         self._schema = SchemaWatch(engine, head_revision(), interval_s=settings.budget_sweep_s)
         self._batches = BatchLoop(
@@ -110,6 +112,7 @@ class Worker:
             ),
             times=BatchTimes(settings.batch_wait_s, settings.store_retry_s),
             on_commit=self._committed,
+            now_us=self._clock.now_us,
         )
         events = self._app.topic(
             *settings.events_topics, value_type=bytes, value_serializer="raw", key_serializer="raw"
@@ -133,6 +136,7 @@ class Worker:
         gc.disable()
         self._handle_signals()
         try:
+            await asyncio.to_thread(self._clock.measure)
             await self._run_app(until_idle_s)
         finally:
             health.close()
@@ -144,9 +148,10 @@ class Worker:
             asyncio.create_task(self._sweep.run(), name="judge"),
             asyncio.create_task(self._watch_lag(until_idle_s), name="lag"),
             asyncio.create_task(self._beat(), name="beat"),
-            asyncio.create_task(self._drop_old_records(), name="retention"),
             asyncio.create_task(keep_partitions_ahead(self._engine), name="partitions"),
             asyncio.create_task(self._schema.run(), name="schema"),
+            asyncio.create_task(self._clock.run(), name="clock"),
+            asyncio.create_task(self._retention.run(), name="retention"),
         ]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="stop")
         app_ends = asyncio.create_task(self._app_ends(), name="app")
@@ -198,21 +203,6 @@ class Worker:
         self._batches_committed += 1
         if self._batches_committed % _GC_EVERY_BATCHES == 0:
             gc.collect()
-
-    async def _drop_old_records(self) -> None:
-        """Every hour, whole months that are older than RICE_RETENTION_DAYS; their totals stay."""
-        days = self._settings.retention_days
-        while True:
-            if days is not None:
-                before = datetime.now(UTC) - timedelta(days=days)
-                try:
-                    dropped = await asyncio.to_thread(drop_records_before, self._engine, before)
-                except ServiceUnavailableError as error:
-                    log.warning("old records were not dropped, trying again in an hour: %s", error)
-                else:
-                    if dropped:
-                        log.info("dropped the records of %d month(s) before %s; totals stay", dropped, before.date())
-            await asyncio.sleep(RETENTION_INTERVAL_S)
 
     async def _beat(self) -> None:
         while True:

@@ -60,7 +60,9 @@ class BatchLoop:
         limit: RefusalLimit,
         times: BatchTimes,
         on_commit: Callable[[CommitResult], None],
+        now_us: Callable[[], int] | None = None,
     ) -> None:
+        """`now_us` says when a batch is received, in epoch microseconds; None: the machine's clock does."""
         self._intake = intake
         self._pipeline = pipeline
         self._metrics = telemetry.metrics
@@ -68,6 +70,7 @@ class BatchLoop:
         self._limit = limit
         self._times = times
         self._on_commit = on_commit
+        self._now_us = now_us or (lambda: time.time_ns() // 1000)
         self._prepare_thread = ThreadPoolExecutor(1, "rice-prepare")
         self._commit_thread = ThreadPoolExecutor(1, "rice-commit")
         self._failing: set[ThreadPoolExecutor] = set()
@@ -122,7 +125,7 @@ class BatchLoop:
     def _prepare_some(self, chunks: Sequence[Chunk]) -> Prepared:
         with self._metrics.prepare_seconds.time():
             try:
-                return self._pipeline.prepare_some(chunks, time.time_ns() // 1000, items_max=self._intake.events_max)
+                return self._pipeline.prepare_some(chunks, self._now_us(), items_max=self._intake.events_max)
             except Exception as error:
                 if is_culprits(error):
                     self._pipeline.forget()

@@ -19,7 +19,14 @@ from rice_stream.worker.metrics import Metrics
 log = logging.getLogger(__name__)
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_PUBLIC = {"kafka": "unreachable", "store": "unreachable", "budgets": "not judged", "alerts": "not delivered"}
+_PUBLIC = {
+    "kafka": "unreachable",
+    "store": "unreachable",
+    "budgets": "not judged",
+    "alerts": "not delivered",
+    "clock": "wrong",
+    "retention": "paused",
+}
 """What anybody is told of a problem: errors name brokers, files and databases, which are nobody else's concern."""
 _OTHERWISE = "not working"
 

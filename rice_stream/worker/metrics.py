@@ -27,7 +27,9 @@ class Metrics:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     events: Counter = field(
         default_factory=lambda: _counter(
-            "rice_events", "Events committed, by outcome: recorded, duplicate, conflict, quarantined", "outcome"
+            "rice_events",
+            "Events committed, by outcome: recorded, duplicate, conflict, quarantined, older_than_retention",
+            "outcome",
         )
     )
     quarantined: Counter = field(
@@ -114,6 +116,11 @@ class Metrics:
             "rice_judge_seconds", "Judging budgets once", buckets=_SECONDS_BUCKETS, registry=None
         )
     )
+    clock_offset: Gauge = field(
+        default_factory=lambda: Gauge(
+            "rice_clock_offset_seconds", "How far this machine's clock is ahead of the database's", registry=None
+        )
+    )
     last_commit: Gauge = field(
         default_factory=lambda: Gauge(
             "rice_last_commit_timestamp_seconds", "When a batch was last committed", registry=None
@@ -135,6 +142,7 @@ class Metrics:
             "duplicate": result.duplicates,
             "conflict": result.conflicts,
             "quarantined": result.quarantined,
+            "older_than_retention": result.older_than_retention,
         }
         for outcome, count in outcomes.items():
             self.events.labels(outcome).inc(count)

@@ -41,7 +41,9 @@ class BudgetSweep:
         sweep_s: float,
         interval_s: float,
         on_change: Callable[[], None],
+        now: Callable[[], datetime] | None = None,
     ) -> None:
+        """`now` says as of when budgets are judged; None: the machine's clock does."""
         self._judge = judge
         self._lease = lease
         self._metrics = telemetry.metrics
@@ -49,6 +51,7 @@ class BudgetSweep:
         self._sweep_s = sweep_s
         self._interval_s = interval_s
         self._on_change = on_change
+        self._now = now or (lambda: datetime.now(UTC))
         self._touched: set[int] = set()
         self._unreadable: set[UnreadableBudget] = set()
         self._wake = asyncio.Event()
@@ -81,7 +84,7 @@ class BudgetSweep:
 
     async def finish(self) -> None:
         """Judge all a last time, before the worker leaves, and leave the sweeps to the others."""
-        await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC))
+        await asyncio.to_thread(self._judge.judge_all, self._now())
         await asyncio.to_thread(self._lease.release)
 
     async def _has_lease(self) -> bool:
@@ -96,7 +99,7 @@ class BudgetSweep:
     async def _judge_once(self, tenant_keys: set[int] | None) -> None:
         try:
             with self._metrics.judge_seconds.time():
-                judgement = await asyncio.to_thread(self._judge.judge_all, datetime.now(UTC), tenant_keys)
+                judgement = await asyncio.to_thread(self._judge.judge_all, self._now(), tenant_keys)
         except ServiceUnavailableError as error:
             self._heartbeat.set_problem("budgets", str(error))
             log.warning("budgets were not judged, trying again: %s", error)

@@ -245,19 +245,6 @@ class TestQuarantine:
         store.add(*values)
         assert sorted(hashed) == sorted(map(len, values))
 
-    def test_items_that_were_refused_for_retention_are_bounded_too(self, store: Store) -> None:
-        """150 old events and 50 bad items in one record: 100 rows in the order of the record, and one for 100 more."""
-        store.add(at("2026-08-01T11:00:00Z", event_id="first"))
-        drop_records_before(store.engine, NOON)
-        old = [at("2026-08-01T11:00:00Z", event_id=f"e{n}") for n in range(150)]
-        assert store.add([*old[:60], *[0] * 50, *old[60:], at("2026-11-22T11:00:00Z")]).quarantined == 200
-        rows = store.rows("SELECT item, reason, detail FROM quarantine ORDER BY item")
-        assert [row["item"] for row in rows] == list(range(101))
-        assert {row["reason"] for row in rows[:60]} == {"older_than_retention"}
-        assert {row["reason"] for row in rows[60:100]} == {"not_an_object"}
-        assert (rows[100]["reason"], rows[100]["detail"][:8]) == ("further_items", "100 more")
-        assert verify(store.engine)["ok"]
-
     def test_the_row_for_further_items_is_taken_up_from_the_record_on_kafka(self, store: Store) -> None:
         """Not lost by replaying the others, held while the record is gone or items are wrong, settled by the last one."""
         wrong = [at("2026-11-22T11:00:00Z", event_id=f"e{n}", tenant_id=...) for n in range(230)]

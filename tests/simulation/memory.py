@@ -27,6 +27,7 @@ from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.identity_rules import IdentityRules, KnownRules, RuleRow
 from rice_stream.store.probe import known_and_differing, nullable
 from rice_stream.store.record_columns import CONTENT_COLUMNS, RECORD_COLUMNS
+from rice_stream.store.retention_plan import month_floor_us
 from rice_stream.store.statements import PROGRESS_COUNTERS
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, Writer
@@ -62,12 +63,14 @@ class MemoryStore:
         self.versions: list[AttributionVersion] = []
         self.states: dict[int, BudgetState] = {}
         self.factors: dict[int, dict[str, Any]] = {}
+        self.horizon_us = 0
         self.empty()
 
     def empty(self) -> None:
         """Forget everything."""
         self.tables = {name: {} for name in _KEYS}
         self.budgets, self.states, self.factors, self.versions = [], {}, {}, []
+        self.horizon_us = 0
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table."""
@@ -119,6 +122,12 @@ class MemoryStore:
                 key |= {name: record[name] for name in ("attribution_key", "factor_key")}
                 self.add_up("user_slot_total", key, values)
 
+    def drop_records_before(self, moment: datetime) -> None:
+        """See `Store`."""
+        self.horizon_us = max(self.horizon_us, month_floor_us(moment))
+        records = self.tables["prompt_record"]
+        self.tables["prompt_record"] = {k: row for k, row in records.items() if row["ended_at_us"] >= self.horizon_us}
+
     def add_up(self, table: str, key: dict[str, Any], values: dict[str, int]) -> None:
         """Add values to the row of a key."""
         place = tuple(key.values())
@@ -128,8 +137,8 @@ class MemoryStore:
     def damage(self, random: Random) -> None:
         """See `Store`: a row goes, or has other numbers."""
         table = self.tables[random.choice(NOT_JUDGED).name]
-        if table:
-            place = random.choice(sorted(table))
+        if harmed := sorted(place for place in table if place[1] * 1_000_000 >= self.horizon_us):
+            place = random.choice(harmed)
             row = table.pop(place)
             if random.random() < 0.5:
                 table[place] = {**row, "prompts": row["prompts"] + random.choice([-1, 1])}
@@ -138,7 +147,8 @@ class MemoryStore:
         """See `Store`: each table at once."""
         for name, keys in TABLES.items():
             yield name
-            self.tables[name] = {
+            dropped = {key: row for key, row in self.tables[name].items() if key[1] * 1_000_000 < self.horizon_us}
+            self.tables[name] = dropped | {
                 key: {**dict(zip(keys, key, strict=True)), **dict(zip(MEASURES, sums, strict=True))}
                 for key, sums in recomputed_totals(self.rows, name).items()
             }
@@ -214,8 +224,8 @@ class MemoryDimensions:
         """The words for flags are not looked at here."""
 
     def records_from_us(self) -> int:
-        """Nothing was ever dropped."""
-        return 0
+        """As the store has it."""
+        return self._store.horizon_us
 
 
 class MemoryWriter(Writer):
@@ -239,6 +249,9 @@ class MemoryWriter(Writer):
 
     def _watched_users(self) -> set[tuple[int, int]]:
         return {(row["tenant_key"], row["user_key"]) for row in self._store.rows("watched_user")}
+
+    def _records_from_us(self) -> int:
+        return self._store.horizon_us
 
     def _insert(self, records: Records) -> None:
         rows = list(self._rows(records))

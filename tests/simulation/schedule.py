@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -53,6 +54,9 @@ class Schedule:
         self._others: list[asyncio.Task[None]] = []
         self._budgets: list[Budget] = []
         self._meanings: dict[bytes | None, Meaning] = {}
+        self._dropped: list[dict[str, Any]] = []
+        """Rows of records that retention has dropped; they are in the totals still."""
+        self._horizon = datetime.min.replace(tzinfo=UTC)
         self._past: list[LogRecord] = []
         """Records of topics that no longer exist."""
 
@@ -92,7 +96,7 @@ class Schedule:
         mishaps = [
             self._crash, self._crash, self._stop, self._start_worker, self._rebalance, self._fall_silent,
             self._store_goes, self._store_stumbles, self._lose_commits, self._watch_user, self._change_settings,
-            self._read_again, self._damage, self._rebuild,
+            self._read_again, self._damage, self._rebuild, self._retention,
         ]  # fmt: skip
         end_s = asyncio.get_running_loop().time() + SECONDS
         while asyncio.get_running_loop().time() < end_s:
@@ -236,7 +240,19 @@ class Schedule:
                 return
             await asyncio.sleep(self._random.uniform(0, 0.2))
         self.outcome.note("rebuild")
-        assert_totals(self._store.rows)
+        assert_totals(self._rows)
+
+    async def _retention(self) -> None:
+        """Old months are dropped, whatever is prepared and not committed yet, and whatever will be delivered again."""
+        moment = datetime(2026, self._random.choice([10, 10, 11]), 1, tzinfo=UTC)
+        self.outcome.note("retention", f"{moment:%Y-%m}")
+        self._horizon = max(self._horizon, moment)
+        for _ in self._store.rebuild():
+            pass  # what is damaged afterwards can be put right, what is from before the horizon cannot
+        before = self._store.rows("prompt_record")
+        self._store.drop_records_before(moment)
+        kept = {row["event_id"] for row in self._store.rows("prompt_record")}
+        self._dropped += [row for row in before if row["event_id"] not in kept]
 
     async def _change_settings(self) -> None:
         """A worker is started with other settings of who is charged, or with those of before."""
@@ -275,9 +291,17 @@ class Schedule:
     def _stored_ids(self) -> set[str]:
         return {row["event_id"] for row in self._store.rows("prompt_record")}
 
+    def _is_old(self, event: dict[str, Any]) -> bool:
+        """Whether retention has dropped its month: then it may never have been recorded."""
+        return datetime.fromisoformat(event["ended_at"]) < self._horizon
+
     def _stored_all(self) -> bool:
-        sent = {e["event_id"] for record in self._all_records() for e in self._meanings[record.value].events}
-        return sent <= self._stored_ids()
+        events = (e for record in self._all_records() for e in self._meanings[record.value].events)
+        return {e["event_id"] for e in events if not self._is_old(e)} <= self._stored_ids()
+
+    def _rows(self, table: str) -> list[dict[str, Any]]:
+        """What the store holds, and the records that it has held: the totals are the sums of both."""
+        return self._store.rows(table) + (self._dropped if table == "prompt_record" else [])
 
     def _offset_committed(self, tp: TP, offset: int) -> None:
         """An offset commit may never pass a record that is not stored or quarantined."""
@@ -286,7 +310,7 @@ class Schedule:
         for record in self._broker.logs[tp].records:
             if record.offset < offset:
                 meaning = self._meanings[record.value]
-                missing = [e["event_id"] for e in meaning.events if e["event_id"] not in stored]
+                missing = [e["event_id"] for e in meaning.events if e["event_id"] not in stored and not self._is_old(e)]
                 missing += [f"item {i}" for i in meaning.refused if (tp.partition, record.offset, i) not in held]
                 assert not missing, f"{tp} was committed to {offset}, but {record.offset} is not stored: {missing}"
 
@@ -296,9 +320,11 @@ class Schedule:
         records = self._all_records()
         for _ in self._store.rebuild():
             pass
-        assert_exact(self._store.rows)
         versions = self._store.versions
-        sent = [charged(e, versions) for record in records for e in self._meanings[record.value].events]
-        check_records(self._store.rows, sent)
+        events = [charged(e, versions) for record in records for e in self._meanings[record.value].events]
+        old = {e["event_id"] for e in events if self._is_old(e)}
+        assert not old & self._stored_ids(), "nothing comes back that retention has dropped"
+        assert_exact(self._rows)
+        check_records(self._rows, events, old)
         check_quarantine(self._store.rows, records, self._meanings)
         check_alerts(self._store.rows, self._budgets)

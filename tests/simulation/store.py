@@ -28,6 +28,7 @@ from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import StoreUnavailableError, open_engine, reading, writing
 from rice_stream.store.identity_rules import IdentityRules, KnownRules, StoredRules
 from rice_stream.store.migrate import migrate
+from rice_stream.store.retention import drop_records_before
 from rice_stream.store.sqlite import SqliteWriter
 from rice_stream.store.totals_tables import DAYS, SLOTS, USER_SLOTS, TotalsTable
 from rice_stream.store.watching import watch_user
@@ -96,6 +97,10 @@ class Store(Protocol):
         """A worker is started with these settings of who is charged."""
         ...
 
+    def drop_records_before(self, moment: datetime) -> None:
+        """Retention: records of whole months before the moment's go, and are never recorded again."""
+        ...
+
 
 @dataclass
 class Faults:
@@ -149,6 +154,9 @@ class FaultyWriter(Writer):
 
     def _watched_users(self) -> set[tuple[int, int]]:
         return self._inner._watched_users()
+
+    def _records_from_us(self) -> int:
+        return self._inner._records_from_us()
 
     def _insert(self, records: Records) -> None:
         self._inner._insert(records)
@@ -269,3 +277,7 @@ class SqliteStore:
         run = Rebuild(self.engine, whole_days(self.engine, None, None, None))
         yield from run.steps()
         assert run.document["ok"]
+
+    def drop_records_before(self, moment: datetime) -> None:
+        """See `Store`."""
+        drop_records_before(self.engine, moment)

@@ -32,7 +32,8 @@ SQLITE_FIRST = 1_000_000 + drawn("schedules on SQLite").randrange(2_000 - SQLITE
 """The drill runs the seeds up to 50,000, and on SQLite those from 1,000,000 to 1,002,000."""
 MISHAPS = {
     "change settings", "crash", "crash amid a record", "damage", "fall silent", "gave up", "lose commits", "read again",
-    "rebalance", "rebuild", "rebuild cut short", "recreate topic", "start", "stop", "store goes", "store stumbles", "watch user",
+    "rebalance", "rebuild", "rebuild cut short", "recreate topic", "retention", "start", "stop", "store goes",
+    "store stumbles", "watch user",
 }  # fmt: skip
 
 
@@ -91,6 +92,13 @@ class WriterWithoutDedupe(MemoryWriter):
             self._store.add("prompt_record", {**row, "event_key": os.urandom(16)})
 
 
+class WriterWithoutHorizon(MemoryWriter):
+    """Looks at the retention horizon while preparing only."""
+
+    def _records_from_us(self) -> int:
+        return 0
+
+
 class WriterWithoutTransaction(MemoryWriter):
     """What a failing batch has written stays."""
 
@@ -143,6 +151,6 @@ def test_lost_events_are_noticed(breakage: AbstractContextManager[object], compl
     )
 
 
-@pytest.mark.parametrize("writer_class", [WriterWithoutDedupe, WriterWithoutTransaction])
+@pytest.mark.parametrize("writer_class", [WriterWithoutDedupe, WriterWithoutHorizon, WriterWithoutTransaction])
 def test_events_counted_twice_are_noticed(writer_class: type[MemoryWriter]) -> None:
-    assert _first_failure(MemoryStore(_swapped(writer_class)), range(100))[1]
+    assert _first_failure(MemoryStore(_swapped(writer_class)), range(200))[1]

@@ -14,6 +14,8 @@ from tests.simulation.worker import START_S
 QUARREL = "quarrel"
 """The tenant whose events come again with other content: which one stands depends on who is first."""
 TENANTS = ("acme", "globex", QUARREL)
+ARCHIVE = "archive"
+"""The tenant whose events are weeks old when they come: retention may have dropped their months. It has no budgets."""
 USERS = ("u1", "u2")
 HOURS = 48
 
@@ -54,8 +56,8 @@ class Traffic:
 
     def _value(self) -> bytes | None:
         kind = self._random.choices(
-            ("one", "several", "again", "other", "poison", "lines", "tombstone", "crowd", "huge", "call"),
-            (50, 8, 20, 6, 8, 5, 3, 2, 3, 25),
+            ("one", "several", "again", "other", "poison", "lines", "tombstone", "crowd", "huge", "call", "old"),
+            (50, 8, 20, 6, 8, 5, 3, 2, 3, 25, 8),
         )[0]
         if kind == "again" and self._values:
             return self._random.choice(self._values)
@@ -80,6 +82,10 @@ class Traffic:
         if kind == "call":
             return self._call()
         event = self._event()
+        if kind == "old":
+            days = self._random.choice([5, 25, 40, 60, 75])
+            event |= {"tenant_id": ARCHIVE, "ended_at": _rfc3339(START_S - days * 86_400)}
+            event.pop("user_id", None)
         if kind == "crowd":
             bad = self._random.choice([REFUSED_PER_RECORD_MAX, REFUSED_PER_RECORD_MAX + 1, 1_500])
             rows = range(min(bad, REFUSED_PER_RECORD_MAX + 1))  # the last of them stands for all further ones

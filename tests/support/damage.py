@@ -4,20 +4,26 @@ from random import Random
 
 from sqlalchemy import text
 
+from rice_stream.instants import SECOND_US
 from rice_stream.quantities import MEASURES
 from rice_stream.store.engine import Engine, writing
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.totals_tables import TotalsTable
 
 DAMAGES = ("row deleted", "row added", "empty row added", "numbers changed", "number emptied", "table emptied")
 
 
 def damage_totals(engine: Engine, table: TotalsTable, damage: str, random: Random) -> None:
-    """Do one of DAMAGES to the table; nothing happens where it has no row that could be harmed."""
+    """Do one of DAMAGES to the table; nothing happens where it has no row that could be harmed.
+
+    What lies before the retention horizon is left alone: nobody could put it right.
+    """
     keys = ", ".join(table.key_columns)
     with writing(engine) as connection:
-        rows = connection.execute(text(f"SELECT {keys} FROM {table.name} ORDER BY {keys}")).mappings().all()
+        kept = f"WHERE {table.start} >= {records_from_us(connection) // SECOND_US}"
+        rows = connection.execute(text(f"SELECT {keys} FROM {table.name} {kept} ORDER BY {keys}")).mappings().all()
         if damage == "table emptied":
-            connection.execute(text(f"DELETE FROM {table.name}"))
+            connection.execute(text(f"DELETE FROM {table.name} {kept}"))
         if not rows:
             return
         row = dict(random.choice(rows))

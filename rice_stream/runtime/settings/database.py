@@ -1,5 +1,6 @@
 """Settings about the database."""
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import Field, SecretStr
@@ -8,8 +9,11 @@ from rice_stream.runtime.settings.section import Section
 
 
 class DatabaseSettings(Section):
-    """Where records are stored, how long a failure is retried, and how long records are kept."""
+    """Where records are stored, how long a failure is retried, and how long what is kept."""
 
     database_url: SecretStr = SecretStr("sqlite:///rice.db")
     store_retry_s: Annotated[float, Field(ge=0)] = 60.0
     retention_days: Annotated[int | None, Field(ge=32)] = None
+    quarantine_retention_days: Annotated[int | None, Field(ge=1)] = None
+    settled_retention_days: Annotated[int, Field(ge=32)] = 400
+    retention_clock_confirmed: date | None = None

@@ -309,6 +309,40 @@ def test_a_changed_period_ends_the_old_life_and_starts_a_new_one(change: dict[st
     assert at(budget(thresholds=[0.8]), back, 90) == (back, [])
 
 
+@pytest.mark.parametrize("hours", [-25, -1, 1, 24])
+def test_time_zone_data_that_move_the_end_of_a_period_change_nothing(hours: int) -> None:
+    """A country gives up summer time with a few days' notice: the running month is longer or shorter by an hour, and its
+    budgets stay as they are; so they do after its end, and the next month begins at the new end."""
+    month = budget(period="month")
+    before = period_at(month, NOON)
+    after = Period(before.start, before.end + timedelta(hours=hours), calendar=True)
+    state, fired = judge(month, BudgetState(), grams(200), before, NOON)
+    assert len(fired) == 3
+    moved, changes = judge(month, state, grams(200), after, NOON)
+    assert (changes, moved.active, moved.period) == ([], state.active, after)
+    again, changes = judge(month, moved, grams(200), before, NOON)
+    assert (changes, again) == ([], state), "nor do two workers with different data tell anything"
+    closed, resolved = judge(month, moved, grams(200), before, before.end + timedelta(hours=26))
+    assert short(resolved) == [(4, 1.0, "resolved"), (5, 0.8, "resolved"), (6, 0.5, "resolved")]
+    _, changes = judge(month, closed, grams(200), after, before.end + timedelta(hours=26))
+    assert changes == []
+    following = period_at(month, before.end + timedelta(days=3))
+    late, _ = judge(month, closed, grams(0), following, before.end + timedelta(days=3))
+    _, changes = judge(month, late, grams(200), after, before.end + timedelta(days=3))
+    assert changes == [], "and the past is known by either end"
+
+
+def test_a_month_made_a_quarter_of_the_same_start_is_another_life() -> None:
+    """Only data move an end by hours; the next longer period ends days later."""
+    october = datetime(2026, 10, 5, tzinfo=UTC)
+    state, _ = judge(
+        budget(period="month"), BudgetState(), grams(200), period_at(budget(period="month"), october), october
+    )
+    quarter = budget(period="quarter")
+    _, changes = judge(quarter, state, grams(0), period_at(quarter, october), october)
+    assert [change.state for change in changes] == ["resolved"] * 3
+
+
 def test_a_month_cut_into_days_is_not_held_against_the_days_before() -> None:
     month = budget(period="month")
     state, _ = at(month, BudgetState(), 10)

@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from datetime import date
 from itertools import chain
 from pathlib import Path
 from types import NoneType
@@ -49,7 +50,14 @@ def _kind(annotation: Any) -> str:
         return "comma list of `a=b`"
     if arguments:  # "X | None", or X with bounds
         return _kind(arguments[0])
-    names = {bool: "`true` or `false`", str: "text", Path: "path", int: "integer", float: "number", SecretStr: "secret"}
+    names = {
+        bool: "`true` or `false`",
+        str: "text",
+        Path: "path",
+        int: "integer",
+        float: "number",
+        SecretStr: "secret",
+    } | {date: "date"}
     return names[annotation]
 
 
