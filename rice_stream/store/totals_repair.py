@@ -53,15 +53,16 @@ def correct_day(
         require_revision(connection, revision)
         if records_from_us(connection) > day_s * SECOND_US:
             return 0
+        folded_before_s = minutes_from_us(connection) // SECOND_US
         bounds = {
             "tenants": list(tenant_keys),
             "low_s": day_s,
             "high_s": day_s + DAY_S,
             "key_low": key_bound(dialect, day_s * 1000),
             "key_high": key_bound(dialect, (day_s + DAY_S) * 1000),
-            "folded_before_s": minutes_from_us(connection) // SECOND_US,
+            "folded_before_s": folded_before_s,
         }
-        if table == MINUTES and day_s < bounds["folded_before_s"]:
+        if table == MINUTES and day_s < folded_before_s:
             for tenant_key in tenant_keys:  # late events may have left minutes among the quarter hours
                 fold_stretch(connection, tenant_key, day_s, day_s + DAY_S)
         corrected = connection.execute(_of_tenants(correct_sql(table, dialect)), bounds).rowcount
