@@ -293,7 +293,8 @@ class Schedule:
 
     def _is_old(self, event: dict[str, Any]) -> bool:
         """Whether retention has dropped its month: then it may never have been recorded."""
-        return datetime.fromisoformat(event["ended_at"]) < self._horizon
+        ended_at = event.get("ended_at")  # calls of a gateway have another field, and are of the last days
+        return ended_at is not None and datetime.fromisoformat(ended_at) < self._horizon
 
     def _stored_all(self) -> bool:
         events = (e for record in self._all_records() for e in self._meanings[record.value].events)
