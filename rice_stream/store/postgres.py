@@ -69,7 +69,6 @@ class PostgresWriter(Writer):
             pooled.detach()
             connection.rollback()
             connection.autocommit = True
-            check_revision(_only_value(connection.execute(REVISION_QUERY)), self._revision)
             self._driver = connection
         return self._driver
 

@@ -45,13 +45,14 @@ class Writer(ABC):
         database meanwhile; nothing was stored.
         """
         with self._transaction():
-            # 0. The keys rest on rules that still hold, and hold until this transaction ends.
+            # 0. Whose user totals are kept; nobody can be added to them, nor the schema change, until this transaction ends.
+            #    It comes first: whoever has this lock is in no migration's way later on.
+            watched = self._watched_users()
+            # The keys rest on rules that still hold, and hold until this transaction ends.
             if batch.rules is not None:
                 ended_at_us = batch.records.columns["ended_at_us"]
                 self._check_rules(batch.rules, int(ended_at_us.max(initial=0)))
-            # Whose user totals are kept; nobody can be added to them, nor the schema change, until this transaction ends.
-            watched = self._watched_users()
-            #    What retention has dropped meanwhile is not recorded again; it drops nothing more until this ends.
+            # What retention has dropped meanwhile is not recorded again; it drops nothing more until this ends.
             batch = retained(batch, self._records_from_us())
             # 1. Prompt records: each key once. What is known already is a duplicate or a conflict.
             new, conflicts = self._insert_records(batch)
