@@ -20,6 +20,8 @@ from rice_stream.runtime.opening import open_store
 def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -> None:
     """Models, regions and tenants that no table knows, most tokens first; and what rests on fallbacks and claims.
 
+    Also ids that were recorded more than once, with different times.
+
     Example: rice-stream coverage --days 30
     """
     document = names_not_known(open_store(session.settings), now=datetime.now(UTC), days=days, limit=limit)
@@ -36,6 +38,13 @@ def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -
         ]
         table(columns, rows)
         shares = ", ".join(f"{what} {_percent(share)}" for what, share in document["fallback_share"].items())
+        if document["repeated_ids"]:
+            names = ["tenant_id", "event_id", "records", "first", "last"]
+            table(names, [[row[name] for name in names] for row in document["repeated_ids"]])
+        STDERR.print(
+            f"{document['repeated_ids_total']:,} ids have more than one record, each with another time:"
+            f" {document['repeated_records']:,} records in all"
+        )
         STDERR.print(f"{document['rows_total']:,} names in all; share of carbon that rests on fallbacks: {shares}")
         _print_claims(document)
         if document["capped_prompts"]:

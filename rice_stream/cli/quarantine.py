@@ -94,7 +94,7 @@ def replay(
     Example: rice-stream quarantine replay --reason missing_field --set tenant_id=acme
     """
     from rice_stream.kafka.record_fetch import KafkaFetch
-    from rice_stream.pipeline.quarantine_replay import parse_patches
+    from rice_stream.pipeline.patches import parse_patches
     from rice_stream.pipeline.quarantine_replay import replay as replay_items
     from rice_stream.runtime.opening_kafka import kafka_config
 

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.events.canonical import FIELD_NAMES, WireEvent
+from rice_stream.events.keys import day_start_us
 from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.events.times import parse_times
+from rice_stream.instants import DAY_US
 from rice_stream.quantities import UNKNOWN
 
 _AT = {name: position for position, name in enumerate(FIELD_NAMES)}
@@ -58,6 +60,8 @@ class EventColumns:
     failed: NDArray[np.bool_]
     flags: NDArray[np.int32]
     valid: NDArray[np.bool_]
+    untimed: NDArray[np.bool_]
+    """Whether the event has no time of its own: `ended_at_us` is then that of the record it came in."""
 
     def __len__(self) -> int:
         return len(self.event_id)
@@ -116,8 +120,22 @@ def to_columns(events: Iterable[WireEvent]) -> EventColumns:
         failed=_matches(column("status"), wanted="error"),
         flags=_quality_flags(column("usage_quality"), n),
         valid=valid,
+        untimed=np.zeros(n, dtype=np.bool_),
         **tokens,
     )
+
+
+def as_untimed(events: EventColumns) -> EventColumns:
+    """The events as such that have no time of their own."""
+    return replace(events, untimed=np.ones(len(events), dtype=np.bool_))
+
+
+def earliest_records_us(events: EventColumns) -> NDArray[np.int64]:
+    """When the earliest record can have ended that an event is or repeats: for one without a time, the day before."""
+    times_us = events.ended_at_us
+    if not events.untimed.any():
+        return times_us
+    return np.where(events.untimed, day_start_us(times_us) - DAY_US, times_us)
 
 
 def with_provenance(events: EventColumns, provenance: Sequence[Provenance]) -> EventColumns:

@@ -13,11 +13,12 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.canonical_reading import decode_record
 from rice_stream.events.columns import EventColumns, Provenance, concatenate, to_columns, with_provenance
-from rice_stream.events.formats.dispatch import read
+from rice_stream.events.formats.dispatch import Outcome, read
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SourcePartition
@@ -33,7 +34,16 @@ BLOCK_BYTES = 1024 * 1024
 """Values of a block of several records, together: a record may hold thousands of events, whose objects are large."""
 BLOCK_ITEMS = 4096
 """A block ends with the record that brings its events and refused items to this many."""
-_PLAIN: Provenance = (None, None)
+
+
+class _Reading(NamedTuple):
+    """How an event was read: where from, and whether its time is only its record's."""
+
+    provenance: Provenance = (None, None)
+    untimed: bool = False
+
+
+_PLAIN = _Reading()
 _VALUE = attrgetter("value")
 _HEADERS = attrgetter("headers")
 
@@ -91,19 +101,25 @@ def _decode_block(
     records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
 ) -> DecodedBlock:
     events = _decode_plain(records) if _may_be_plain(records, options, partition) else None
-    provenance: list[Provenance] = []
+    readings: list[_Reading] = []
     taken = len(records)
     if events is None:
-        decoded, provenance, taken = _decode_each(records, options, partition)
+        decoded, readings, taken = _decode_each(records, options, partition)
     else:
         decoded = Decoded(events, list(records), [0] * len(records), [], [])
     columns = to_columns(decoded.events)
     if not columns.valid.all():
-        decoded, provenance = _judge_again(decoded, columns, provenance)
+        decoded, readings = _judge_again(decoded, columns, readings)
         columns = to_columns(decoded.events)
         if not columns.valid.all():
             raise AssertionError("the pydantic model let through what the columns cannot hold")
-    return DecodedBlock(with_provenance(columns, provenance), decoded, taken)
+    return DecodedBlock(_as_read(columns, readings), decoded, taken)
+
+
+def _as_read(columns: EventColumns, readings: Sequence[_Reading]) -> EventColumns:
+    if any(reading.untimed for reading in readings):
+        columns = replace(columns, untimed=np.array([reading.untimed for reading in readings], dtype=np.bool_))
+    return with_provenance(columns, [reading.provenance for reading in readings])
 
 
 def _may_be_plain(records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None) -> bool:
@@ -132,19 +148,19 @@ def _has_envelope(headers: Iterable[tuple[str, bytes]]) -> bool:
 
 def _decode_each(
     records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
-) -> tuple[Decoded, list[Provenance], int]:
+) -> tuple[Decoded, list[_Reading], int]:
     """One by one: a record that is not plain must not cost its neighbours anything. Also how many records were read:
     those that BLOCK_ITEMS leaves no room for are not."""
     decoded = Decoded([], [], [], [], [])
-    provenance: list[Provenance] = []
+    readings: list[_Reading] = []
     for number, fetched in enumerate(records):
         if len(decoded.events) + len(decoded.refused) >= BLOCK_ITEMS:
-            return decoded, provenance, number
+            return decoded, readings, number
         record = _placed(fetched, partition)
         plain = _decode_plain((record,)) if _may_be_plain((record,), options, None) else None
         if plain is not None:
             _sort_in(decoded, plain[0], record, 0)
-            provenance.append(_PLAIN)
+            readings.append(_PLAIN)
             continue
         refused: list[Refused] = []
         for item, outcome in enumerate(read(record, options)):
@@ -155,10 +171,13 @@ def _decode_each(
                 refused.append(outcome.result if same else replace(outcome.result, source_format=outcome.source_format))
             else:
                 _sort_in(decoded, outcome.result, record, item)
-                foreign = outcome.source_format != CANONICAL
-                provenance.append((outcome.source_format, outcome.region_source or None) if foreign else _PLAIN)
+                readings.append(_reading(outcome) if outcome.source_format != CANONICAL else _PLAIN)
         decoded.refused.extend(bounded(refused))
-    return decoded, provenance, len(records)
+    return decoded, readings, len(records)
+
+
+def _reading(outcome: Outcome) -> _Reading:
+    return _Reading((outcome.source_format, outcome.region_source or None), outcome.untimed)
 
 
 def _placed(fetched: Any, partition: SourcePartition | None) -> RawRecord:
@@ -167,7 +186,8 @@ def _placed(fetched: Any, partition: SourcePartition | None) -> RawRecord:
         return fetched if partition is None else fetched._replace(**partition._asdict())
     if partition is None:
         raise TypeError("a fetched record does not say which partition it lies in: give it")
-    timestamp_us = fetched.timestamp * 1000 if fetched.timestamp > 0 else None
+    # Records of the first Kafka versions have none, which clients give as None or as -1.
+    timestamp_us = fetched.timestamp * 1000 if fetched.timestamp is not None and fetched.timestamp > 0 else None
     return RawRecord(*partition, fetched.offset, fetched.value, tuple(fetched.headers), timestamp_us, fetched.key)
 
 
@@ -181,15 +201,15 @@ def _sort_in(decoded: Decoded, result: WireEvent | Refused, record: RawRecord, i
 
 
 def _judge_again(
-    decoded: Decoded, columns: EventColumns, provenance: Sequence[Provenance]
-) -> tuple[Decoded, list[Provenance]]:
+    decoded: Decoded, columns: EventColumns, readings: Sequence[_Reading]
+) -> tuple[Decoded, list[_Reading]]:
     judged = Decoded([], [], [], decoded.refused, decoded.ignored)
     rows = zip(decoded.events, decoded.records, decoded.items, columns.valid.tolist(), strict=True)
-    kept: list[Provenance] = []
+    kept: list[_Reading] = []
     for row, (event, record, item, valid) in enumerate(rows):
         # Only the hot path can have produced an invalid row, so its record holds this one item.
         result = event if valid else next(iter(decode_record(record)))
         _sort_in(judged, result, record, item)
-        if provenance and not isinstance(result, Refused):
-            kept.append(provenance[row])
+        if readings and not isinstance(result, Refused):
+            kept.append(readings[row])
     return judged, kept

@@ -39,6 +39,8 @@ class KeyedEvents:
     inference: NDArray[np.bool_]
     failed: NDArray[np.bool_]
     flags: NDArray[np.int32]
+    untimed: NDArray[np.bool_]
+    """Whether the event has no time of its own."""
 
     def __len__(self) -> int:
         return len(self.tenant_key)

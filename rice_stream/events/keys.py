@@ -6,6 +6,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from rice_stream.instants import DAY_US
+
 KEY_BYTES = 16
 _TIME_BYTES = 6
 _DIGEST_BYTES = KEY_BYTES - _TIME_BYTES
@@ -27,20 +29,63 @@ def event_key(tenant_id: str, source: str | None, event_id: str, ended_at_us: in
     return event_keys(np.array([ended_at_us]), [key_hasher(tenant_id, source)], [event_id.encode()]).tobytes()
 
 
-def event_keys(ended_at_us: NDArray[np.int64], hashers: Iterable[blake2b], ids: Iterable[bytes]) -> NDArray[np.uint8]:
+def key_times_us(ended_at_us: NDArray[np.int64], untimed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The times that keys begin with: the event's own; the start of its day (UTC) where the event has none.
+
+    What Kafka says of an event without a time differs from one delivery to the next, so it is not part of who the event is.
+    """
+    return np.where(untimed, day_start_us(ended_at_us), ended_at_us) if untimed.any() else ended_at_us
+
+
+def day_start_us(times_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The starts of the days (UTC) that these instants lie in."""
+    return times_us - times_us % DAY_US
+
+
+def event_keys(times_us: NDArray[np.int64], hashers: Iterable[blake2b], ids: Iterable[bytes]) -> NDArray[np.uint8]:
     """(n, 16) bytes: 48 bits of event time in ms, then 80 bits of BLAKE2b over (tenant, source, event_id).
 
-    `hashers` are `key_hasher` of each event, `ids` its event_id in UTF-8. Keys are ordered in time, so that indexes and
-    partitions stay local.
+    `times_us` are the events' `key_times_us`, `hashers` their `key_hasher`, `ids` their event_id in UTF-8. Keys are
+    ordered in time, so that indexes and partitions stay local.
     """
-    n = len(ended_at_us)
+    n = len(times_us)
     # Copying a hasher is half the price of making one.
     digesting = list(map(blake2b.copy, hashers))
     for hasher, event_id in zip(digesting, ids, strict=True):
         hasher.update(event_id)
     digests = b"".join(map(blake2b.digest, digesting))
     keys = np.empty((n, KEY_BYTES), dtype=np.uint8)
-    milliseconds = (ended_at_us // 1000).astype(">u8")
-    keys[:, :_TIME_BYTES] = milliseconds.view(np.uint8).reshape(n, 8)[:, 2:]
+    keys[:, :_TIME_BYTES] = _time_bytes(times_us)
     keys[:, _TIME_BYTES:] = np.frombuffer(digests, dtype=np.uint8).reshape(n, _DIGEST_BYTES)
     return keys
+
+
+def keys_at(keys: NDArray[np.uint8], times_us: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The keys that the same tenants, sources and ids have at other times; shapes (n, 16) and (n,)."""
+    moved = keys.copy()
+    moved[:, :_TIME_BYTES] = _time_bytes(times_us)
+    return moved
+
+
+def times_of_keys_us(keys: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The times that keys begin with, to the millisecond."""
+    wide = np.zeros((len(keys), 8), dtype=np.uint8)
+    wide[:, 2:] = keys[:, :_TIME_BYTES]
+    return wide.view(">u8").ravel().astype(np.int64) * 1000
+
+
+def digest_of_key(key: bytes) -> bytes:
+    """What a key holds besides its time: equal for equal tenant, source and id."""
+    return key[_TIME_BYTES:]
+
+
+def digests_of_keys(keys: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """(first 16 bits, last 64 bits) of `digest_of_key` of each."""
+    first = np.ascontiguousarray(keys[:, _TIME_BYTES : KEY_BYTES - 8]).view(">u2").ravel()
+    last = np.ascontiguousarray(keys[:, KEY_BYTES - 8 :]).view(">u8").ravel()
+    return first.astype(np.uint64), last.astype(np.uint64)
+
+
+def _time_bytes(times_us: NDArray[np.int64]) -> NDArray[np.uint8]:
+    milliseconds = (times_us // 1000).astype(">u8")
+    return milliseconds.view(np.uint8).reshape(len(times_us), 8)[:, 2:]

@@ -10,7 +10,9 @@ from rice_stream.events.canonical import FIELD_NAMES
 PAYLOAD_LENGTH_MAX = 8_192
 """Longest redacted payload that is stored, in characters."""
 _ENVELOPE = frozenset({"specversion", "id", "type", "time", "subject", "datacontenttype", "tenantid", "partitionkey"})
-_ALLOWED = frozenset(FIELD_NAMES) | _ENVELOPE
+UNTIMED = "time_from_record"
+"""Stands with `true` in the payload of an item whose `ended_at` is only the time of its Kafka record."""
+_ALLOWED = frozenset({*FIELD_NAMES, *_ENVELOPE, UNTIMED})
 _TEXT_LENGTH_MAX = 256
 _FIELD_NAME_LENGTH_MAX = 64
 _FIELDS_MAX = 100

@@ -8,7 +8,11 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
+import msgspec
+
+from rice_stream.events.canonical import WireEvent
 from rice_stream.events.records import FURTHER_ITEMS, Decoded, RawRecord, Refused
+from rice_stream.events.redact import UNTIMED
 
 REFUSED_PER_RECORD_MAX = 100
 """Refused items of one record that are kept one by one; the rest is kept as one that says how many more there were."""
@@ -61,3 +65,9 @@ def tally_records(decoded: Decoded) -> RecordTally:
     taken = {record.offset for record in decoded.records}
     refused = {refused.record.offset for refused in decoded.refused if not refused.at_a_door}
     return RecordTally(len(taken), len(refused - taken))
+
+
+def event_payload(event: WireEvent, *, untimed: bool) -> str:
+    """The payload of an item that was an event and is refused after all."""
+    fields = msgspec.to_builtins(event)
+    return msgspec.json.encode({**fields, UNTIMED: True} if untimed else fields).decode()

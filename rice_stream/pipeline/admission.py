@@ -5,17 +5,17 @@ What is older than retention is only counted: most of it was counted long ago. T
 (`store/retained.py`); here it spares the work, and keeps the names of users whose records are gone from coming back.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.columns import EventColumns, to_columns
+from rice_stream.events.columns import EventColumns, earliest_records_us, to_columns
 from rice_stream.events.records import Decoded, RawRecord, Refusal, Refused
-from rice_stream.events.refused_items import bounded_by_record
+from rice_stream.events.refused_items import bounded_by_record, event_payload
 from rice_stream.instants import DAY_US
 
 FUTURE_US = DAY_US
@@ -82,10 +82,11 @@ class EventAdmission:
         return self._past_us
 
     def _older_than_retention(self, events: EventColumns, received_at_us: int) -> NDArray[np.bool_]:
-        """Which end before the retention horizon: their records are gone, so a repeat could not be told."""
-        if not len(events) or int(events.ended_at_us.min()) >= received_at_us - YOUNGEST_HORIZON_US:
+        """Which end before the retention horizon, or may repeat an event that does: a repeat could not be told."""
+        earliest_us = earliest_records_us(events)
+        if not len(events) or int(earliest_us.min()) >= received_at_us - YOUNGEST_HORIZON_US:
             return np.zeros(len(events), dtype=np.bool_)
-        old: NDArray[np.bool_] = events.ended_at_us < self._records_from_us()
+        old: NDArray[np.bool_] = earliest_us < self._records_from_us()
         return old
 
 
@@ -97,7 +98,7 @@ def _refuse(
         return events, decoded
     refused = list(decoded.refused)
     for row in np.flatnonzero(refused_rows).tolist():
-        payload = msgspec.json.encode(decoded.events[row]).decode()
+        payload = event_payload(decoded.events[row], untimed=bool(events.untimed[row]))
         refused.append(Refused(decoded.records[row], decoded.items[row], why.reason, why.detail, payload))
     kept = np.flatnonzero(~refused_rows)
     return events.select(kept), _selected(decoded, kept, bounded_by_record(refused))
@@ -114,12 +115,15 @@ def _selected(decoded: Decoded, kept: NDArray[np.intp], refused: list[Refused]) 
     )
 
 
-def refused_as_old(events: Mapping[int, WireEvent], horizon_us: int) -> dict[int, Refused]:
+def refused_as_old(events: Mapping[int, WireEvent], untimed: Collection[int], horizon_us: int) -> dict[int, Refused]:
     """Of replayed items, by their row, those that ended before the horizon, as refused: events as they come are only
     counted then, but a row stays held, for a patch of its time may help."""
     detail = "ended_at: lies before the retention horizon; whether it was counted can no longer be told"
     nowhere = RawRecord("", 0, 0, None)
-    ended_at_us = to_columns(events.values()).ended_at_us.tolist()
+    columns = replace(
+        to_columns(events.values()), untimed=np.array([row_id in untimed for row_id in events], dtype=np.bool_)
+    )
+    ended_at_us = earliest_records_us(columns).tolist()
     return {
         row_id: Refused(nowhere, 0, "older_than_retention", detail, "")
         for row_id, instant_us in zip(events, ended_at_us, strict=True)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rice_stream.events.columns import as_untimed
 from rice_stream.events.decoding import DecodedBlock, decode_blocks
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import Decoded, RawRecord, SourcePartition
@@ -45,6 +46,8 @@ class Chunk:
     records: Sequence[RawRecord]
     said_on: str | None = None
     """The topic whose word they have, where it is another one."""
+    untimed: bool = False
+    """Whether its events were made of items without a time of their own: a canonical event cannot say so itself."""
     opened: Opened | None = None
     """The items of the first `opened.block.records` records as far as they are to be stored; in the part of a chunk that a
     batch took, also some of the record after these."""
@@ -120,7 +123,8 @@ def _blocks_of(chunk: Chunk, formats: FormatOptions) -> Iterator[Opened]:
     if chunk.opened is not None:
         yield chunk.opened
         records = records[chunk.opened.block.records :]
-    for block in decode_blocks(records, formats, SourcePartition(chunk.topic, chunk.partition)):
+    for decoded in decode_blocks(records, formats, SourcePartition(chunk.topic, chunk.partition)):
+        block = decoded._replace(columns=as_untimed(decoded.columns)) if chunk.untimed else decoded
         yield Opened(block, tally_records(block.decoded), records[0].offset, formats)
         records = records[block.records :]
 

@@ -18,7 +18,7 @@ from rice_stream.events.columns import EventColumns, to_columns
 from rice_stream.events.formats.dispatch import Outcome, read
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS
 from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
-from rice_stream.events.keys import event_keys
+from rice_stream.events.keys import event_keys, key_times_us
 from rice_stream.events.records import RawRecord, Refused
 from rice_stream.events.refused_items import count_items
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
@@ -40,7 +40,7 @@ from rice_stream.store.record_columns import NUMBER_COLUMNS, TOKEN_COLUMNS
 from rice_stream.store.writer import Writer
 
 _FROM_NAMES = ("tenant_key", "attribution_key", "factor_key", "user_key", "api_key_key")
-_TAKEN_OVER = (*NUMBER_COLUMNS, "inference", "failed")
+_TAKEN_OVER = (*NUMBER_COLUMNS, "inference", "failed", "untimed")
 """What an event's columns and its record have in common."""
 SKEW_US = 300_000_000
 """An event that ends more than five minutes after it arrived carries a wrong clock: flagged, still counted."""
@@ -162,7 +162,7 @@ class Pipeline:
         event_ids = list(map(str.encode, events.event_id))
         numbers = {name: getattr(events, name) for name in _TAKEN_OVER}
         return KeyedEvents(
-            event_keys=event_keys(events.ended_at_us, names.key_hashers, event_ids),
+            event_keys=event_keys(key_times_us(events.ended_at_us, events.untimed), names.key_hashers, event_ids),
             event_ids=event_ids,
             origin=np.full(len(events), partition, dtype=np.intp),
             context=context,
@@ -216,6 +216,7 @@ class Pipeline:
             columns=columns,
             event_ids=events.event_ids,
             measures=measure_matrix(amounts=estimated, **tokens),
+            untimed=events.untimed,
         )
 
     def _keep_basis(self, flags: NDArray[np.int32]) -> None:

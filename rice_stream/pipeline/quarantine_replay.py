@@ -12,16 +12,16 @@ from the record on Kafka. It stays held, whatever becomes of the other rows, unt
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from rice_stream.errors import UsageError
 from rice_stream.events.canonical import FIELD_NAMES, WireEvent
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.formats.dispatch import Outcome
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import FURTHER_ITEMS, Ignored, RawRecord, Refused
+from rice_stream.events.redact import UNTIMED
 from rice_stream.events.refused_items import count_items, further_items
 from rice_stream.events.trust import MARK, door_of
 from rice_stream.pipeline.admission import refused_as_old
@@ -37,45 +37,20 @@ Fetch = Callable[[str, int, int], RawRecord | None]
 REPLAY_TOPIC = "quarantine replay"
 """Where replayed events are counted in `kafka_progress`; no topic of Kafka can have a blank in its name."""
 _BATCH = 500
+
+
+class _Event(NamedTuple):
+    """An item that is an event now, and whether it has no time of its own."""
+
+    event: WireEvent
+    untimed: bool
+
+
 _REMOVED = "<removed>"
 _GONE = " (the record is no longer on Kafka)"
 _OF_ITEM = ("item", "reason", "detail", "payload")
 _PAYLOAD_FORMAT = FormatOptions(default_format="canonical")
 """What is stored of a refused item are canonical fields, whatever format its topic has."""
-
-_TEXT_FIELDS = frozenset(
-    field.name
-    for field in msgspec.inspect.type_info(WireEvent).fields  # type: ignore[attr-defined]
-    if isinstance(field.type, msgspec.inspect.StrType)
-    or (
-        isinstance(field.type, msgspec.inspect.UnionType)
-        and any(isinstance(kind, msgspec.inspect.StrType | msgspec.inspect.LiteralType) for kind in field.type.types)
-    )
-)
-
-
-def parse_patches(assignments: Sequence[str]) -> dict[str, Any]:
-    """`["input_tokens=12", "team_id=search", "user_id=null"]` -> fields. UsageError names what is wrong."""
-    patches: dict[str, Any] = {}
-    for assignment in assignments:
-        name, sign, value = assignment.partition("=")
-        if not sign:
-            raise UsageError(f"--set {assignment}: write field=value, such as input_tokens=120")
-        if name not in FIELD_NAMES:
-            raise UsageError(f"--set {name}: there is no such field; fields are {', '.join(FIELD_NAMES)}")
-        patches[name] = _patch_value(name, value)
-    return patches
-
-
-def _patch_value(name: str, value: str) -> Any:
-    if value == "null":
-        return None
-    if name in _TEXT_FIELDS:
-        return value
-    try:
-        return msgspec.json.decode(value)
-    except msgspec.DecodeError as error:
-        raise UsageError(f"--set {name}={value}: must be a number, true, false or null") from error
 
 
 def replay(
@@ -118,7 +93,7 @@ def _replay_batch(
     rows = rows_in_log_order(engine, ids)
     originals = _Originals(pipeline, fetch, now_us)
     tried = [(row["id"], _try_again(row, patches, originals)) for row in rows if row["reason"] != FURTHER_ITEMS]
-    events = {row_id: result for row_id, result in tried if isinstance(result, WireEvent)}
+    events = {row_id: result for row_id, result in tried if isinstance(result, _Event)}
     refused = {row_id: result for row_id, result in tried if isinstance(result, Refused)}
     if events:
         refused |= _process(pipeline, events, {row["id"]: row for row in rows}, now_us, answer)
@@ -147,7 +122,7 @@ def _replay_batch(
 
 def _process(
     pipeline: Pipeline,
-    events: Mapping[int, WireEvent],
+    events: Mapping[int, _Event],
     rows: Mapping[int, Mapping[str, Any]],
     now_us: int,
     answer: dict[str, Any],
@@ -156,18 +131,25 @@ def _process(
 
     `rows` are the rows of the events: their factors are believed as they were when they came.
     """
-    values = {row_id: msgspec.json.encode(event) for row_id, event in events.items()}
+    values = {row_id: msgspec.json.encode(tried.event) for row_id, tried in events.items()}
     # All at the same offset: there is no sequence here in which progress could find a gap.
-    marks = {row_id: MARK if rows[row_id]["door"] else () for row_id in values}
     chunks = [
-        Chunk(REPLAY_TOPIC, 0, [RawRecord(REPLAY_TOPIC, 0, 0, value, marks[row_id])], rows[row_id]["topic"])
+        Chunk(
+            REPLAY_TOPIC,
+            0,
+            [RawRecord(REPLAY_TOPIC, 0, 0, value, MARK if rows[row_id]["door"] else ())],
+            said_on=rows[row_id]["topic"],
+            untimed=events[row_id].untimed,
+        )
         for row_id, value in values.items()
     ]
     batch = pipeline.prepare(chunks, now_us)
     by_value = {refused_item.record.value: refused_item for refused_item in batch.refused}
     refused = {row_id: by_value[value] for row_id, value in values.items() if value in by_value}
     if _commit(pipeline, batch, answer).older_than_retention:
-        refused |= refused_as_old(events, pipeline.records_from_us())
+        found = {row_id: tried.event for row_id, tried in events.items()}
+        untimed = [row_id for row_id, tried in events.items() if tried.untimed]
+        refused |= refused_as_old(found, untimed, pipeline.records_from_us())
     return refused
 
 
@@ -221,14 +203,14 @@ def _process_patched(
             _patched({**row, **{name: getattr(item, name) for name in _OF_ITEM}}, patches, record)
             for item in wrong[first : first + _BATCH]
         ]
-        events = {number: result for number, result in enumerate(results) if isinstance(result, WireEvent)}
+        events = {number: result for number, result in enumerate(results) if isinstance(result, _Event)}
         remaining += len(results) - len(events)
         if events:
             remaining += len(_process(pipeline, events, dict.fromkeys(events, row), now_us, answer))
     return remaining
 
 
-def _try_again(row: dict[str, Any], patches: Mapping[str, Any], originals: "_Originals") -> WireEvent | Refused:
+def _try_again(row: dict[str, Any], patches: Mapping[str, Any], originals: "_Originals") -> _Event | Refused:
     """The row's item as an event, or why it is still none."""
     record, outcomes = originals.of(row)
     row["door"] = row["door"] or (door_of(record.headers) if record is not None else "")
@@ -237,7 +219,7 @@ def _try_again(row: dict[str, Any], patches: Mapping[str, Any], originals: "_Ori
     return _patched(row, patches, record)
 
 
-def _patched(row: Mapping[str, Any], patches: Mapping[str, Any], record: RawRecord | None) -> WireEvent | Refused:
+def _patched(row: Mapping[str, Any], patches: Mapping[str, Any], record: RawRecord | None) -> _Event | Refused:
     """The stored payload, with patches over its fields, as an event; `record` is the one on Kafka, where it still is there."""
     here = RawRecord(row["topic"], row["partition"], row["offset"], None, record.headers if record else ())
     stored = _stored_object(row["payload"])
@@ -252,7 +234,8 @@ def _patched(row: Mapping[str, Any], patches: Mapping[str, Any], record: RawReco
         return Refused(here, row["item"], row["reason"], detail, row["payload"])
     payload = here._replace(value=msgspec.json.encode(stored))
     _, decoded = decode_batch([payload], _PAYLOAD_FORMAT)
-    return (decoded.events or decoded.refused)[0]
+    untimed = stored.get(UNTIMED) is True and "ended_at" not in patches
+    return _Event(decoded.events[0], untimed) if decoded.events else decoded.refused[0]
 
 
 class _Originals:
@@ -289,11 +272,11 @@ def _stored_object(payload: str) -> dict[str, Any] | None:
     return parsed
 
 
-def _item_of(outcomes: Sequence[Outcome], record: RawRecord, item: int) -> WireEvent | Refused:
+def _item_of(outcomes: Sequence[Outcome], record: RawRecord, item: int) -> _Event | Refused:
     """One item of a record."""
     if item >= len(outcomes):
         return Refused(record, item, "not_an_object", "the record has fewer items than when it was refused", "")
     result = outcomes[item].result
     if isinstance(result, Ignored):
         return Refused(record, item, "not_an_object", f"it is no request to a model now ({result.reason}): drop it", "")
-    return result
+    return result if isinstance(result, Refused) else _Event(result, outcomes[item].untimed)

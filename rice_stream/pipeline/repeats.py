@@ -17,7 +17,9 @@ def repeats_of(events: KeyedEvents, same: NDArray[np.bool_], partitions: int) ->
     differs = np.zeros(len(rows), dtype=np.bool_)
     for name in ("factor_key", *CONTENT_COLUMNS):
         values = getattr(events, name)
-        differs |= values[rows] != values[first]
+        differing = values[rows] != values[first]
+        # The time of an event without one is what Kafka said of this delivery.
+        differs |= differing & ~events.untimed[rows] if name == "ended_at_us" else differing
     others = events.select(rows[differs])
     return Repeats(count, _comparable(others), others.origin)
 
@@ -26,4 +28,5 @@ def _comparable(events: KeyedEvents) -> Records:
     """What a store needs to compare the events with what it holds; they are never written."""
     names = ("tenant_key", "factor_key", *CONTENT_COLUMNS)
     columns: dict[str, Ints] = {name: getattr(events, name) for name in names}
-    return Records(events.event_keys, columns, events.event_ids, np.zeros((len(events), len(MEASURES)), dtype=np.int64))
+    measures = np.zeros((len(events), len(MEASURES)), dtype=np.int64)
+    return Records(events.event_keys, columns, events.event_ids, measures, events.untimed)

@@ -12,8 +12,10 @@ from rice_stream.quantities import MEASURES, Ints
 
 _BUCKETS = 64
 """Files; a key always lies in the same one, so that each can be made distinct by itself."""
+CONTRADICTS, OTHER_TIME, SETTLED = 0, 1, 2
+"""How an event of the log stands to its record: it says something else; the same, and came at another time; it is the one."""
 _ROW = np.dtype(
-    [("tenant", "<i4"), ("high", ">u8"), ("low", ">u8"), ("settled", "?"), ("measures", "<i8", (len(MEASURES),))]
+    [("tenant", "<i4"), ("high", ">u8"), ("low", ">u8"), ("settled", "u1"), ("measures", "<i8", (len(MEASURES),))]
 )
 
 
@@ -23,8 +25,8 @@ class KeySpool:
     def __init__(self, directory: Path) -> None:
         self._files = [(directory / f"{bucket}.rows").open("w+b") for bucket in range(_BUCKETS)]
 
-    def add(self, tenant_keys: Ints, event_keys: NDArray[np.uint8], settled: NDArray[np.bool_], measures: Ints) -> None:
-        """n events: keys (n,) and (n, 16), whether it is settled, and measures (n, len(MEASURES))."""
+    def add(self, tenant_keys: Ints, event_keys: NDArray[np.uint8], settled: NDArray[np.uint8], measures: Ints) -> None:
+        """n events: keys (n,) and (n, 16), how each stands to its record, and measures (n, len(MEASURES))."""
         rows = np.empty(len(tenant_keys), dtype=_ROW)
         rows["tenant"] = tenant_keys
         halves = np.ascontiguousarray(event_keys).view(">u8").reshape(-1, 2)
@@ -36,11 +38,11 @@ class KeySpool:
             rows[bucket_of == bucket].tofile(self._files[bucket])
 
     def distinct(self) -> Iterator[NDArray[np.void]]:
-        """All keys, each once (a settled row of it, where there is one), some thousands to millions at a time."""
+        """All keys, each once (the row of it that stands best to its record), some thousands to millions at a time."""
         for file in self._files:
             file.seek(0)
             rows = np.fromfile(file, dtype=_ROW)
-            order = np.lexsort((~rows["settled"], rows["low"], rows["high"], rows["tenant"]))
+            order = np.lexsort((SETTLED - rows["settled"], rows["low"], rows["high"], rows["tenant"]))
             rows = rows[order]
             first = np.ones(len(rows), dtype=np.bool_)
             first[1:] = False

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from rice_stream.instants import FOREVER_S, SECOND_US, epoch_s
-from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.partitions import existing_months, month_start
+from rice_stream.store.recount import record_bounds
 from rice_stream.store.totals_tables import TotalsTable
 
 _TENANT_KEY_END = 2**31 - 1
@@ -28,8 +28,8 @@ class Part(NamedTuple):
 
     def bounds(self, dialect: str, minutes_from_us: int) -> dict[str, Any]:
         """What the statements of `store/recount.py` ask for; before `minutes_from_us` minutes are quarter hours."""
-        keys = {"key_low": key_bound(dialect, self.low_s * 1000), "key_high": key_bound(dialect, self.high_s * 1000)}
-        return {**self._asdict(), **keys, "folded_before_s": minutes_from_us // SECOND_US}
+        records = record_bounds(dialect, self.low_s, self.high_s)
+        return {**self._asdict(), **records, "folded_before_s": minutes_from_us // SECOND_US}
 
 
 def parts(

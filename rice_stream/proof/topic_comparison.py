@@ -10,23 +10,31 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
 from rice_stream.estimator.method import Method
+from rice_stream.events.columns import earliest_records_us
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.versions import dated
+from rice_stream.events.keys import KEY_BYTES
 from rice_stream.events.records import FURTHER_ITEMS, RawRecord, Refused
 from rice_stream.events.refused_items import count_items
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, measure_matrix
 from rice_stream.meter.recompute import recompute
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
-from rice_stream.proof.key_spool import KeySpool
-from rice_stream.proof.log_events import LogEvents, column, decode_events, differing_fields, record_content
+from rice_stream.proof.key_spool import CONTRADICTS, OTHER_TIME, SETTLED, KeySpool
+from rice_stream.proof.log_conflicts import is_known_conflict
+from rice_stream.proof.log_events import (
+    LogEvents,
+    column,
+    decode_events,
+    differing_fields,
+    record_content,
+    with_time_of,
+)
+from rice_stream.proof.log_records import Candidate, candidates
 from rice_stream.proof.verification import Differences
 from rice_stream.store.attribution_store import load_versions
-from rice_stream.store.content import content_digest, content_text
-from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.mapping_store import load_mappings
-from rice_stream.store.record_columns import NUMBER_COLUMNS
 from rice_stream.store.retention_state import RetentionState
-from rice_stream.store.stored_records import Key, Row, factors_by_key, records_by_key, tenant_keys
+from rice_stream.store.stored_records import Row, factors_by_key, tenant_keys
 
 _NO_TENANT = 0
 """Stands for a tenant that the store has never heard of; real keys begin with 1."""
@@ -68,32 +76,53 @@ class TopicComparison:
         tenants = np.array(
             [self._tenants.get(events.tenant_id(row), _NO_TENANT) for row in range(len(events.columns))], dtype=np.int64
         )
-        keys: list[Key] = [(tenant, key.tobytes()) for tenant, key in zip(tenants.tolist(), events.keys, strict=True)]
         # What lies before the horizon may be there still or not: it is on its way out, and in no sum.
-        old = (events.columns.ended_at_us < self._retention.records_from_us).tolist()
-        stored = records_by_key(self._connection, [key for key, is_old in zip(keys, old, strict=True) if not is_old])
-        factors_by_key(self._connection, [row["factor_key"] for row in stored.values()], self._factors)
-        self.counts["events"] += len(keys)
-        settled = np.ones(len(keys), dtype=np.bool_)
+        stored = [
+            [candidate for candidate in of if candidate.record["ended_at_us"] >= self._retention.records_from_us]
+            for of in candidates(self._connection, events, tenants)
+        ]
+        factor_keys = [candidate.record["factor_key"] for of in stored for candidate in of]
+        factors_by_key(self._connection, factor_keys, self._factors)
+        self.counts["events"] += len(stored)
         contents = events.contents()
-        for row, key in enumerate(keys):
-            record = stored.get(key)
-            if record is None:
+        chosen: dict[int, Candidate] = {}
+        settled: list[int] = []
+        for row, of in enumerate(stored):
+            if not of:
                 self._missing(events, row)
-            else:
-                settled[row] = self._compare_content(events, row, contents[row], record)
-        rows = np.array([row for row, key in enumerate(keys) if key in stored], dtype=np.intp)
-        if len(rows):
-            amounts = self._check_amounts([stored[keys[row]] for row in rows.tolist()])
-            self._spool.add(tenants[rows], events.keys[rows], settled[rows], _measures(events, rows, amounts))
+                continue
+            chosen[row] = self._record_of(events, row, contents[row], of)
+            settled.append(self._compare_content(events, row, contents[row], chosen[row]))
+        if chosen:
+            rows = np.array(list(chosen), dtype=np.intp)
+            amounts = self._check_amounts([candidate.record for candidate in chosen.values()])
+            keys = np.frombuffer(b"".join(c.key[1] for c in chosen.values()), dtype=np.uint8).reshape(-1, KEY_BYTES)
+            self._spool.add(tenants[rows], keys, np.array(settled, dtype=np.uint8), _measures(events, rows, amounts))
 
     # --- one event ---------------------------------------------------------------------------------------------------
+
+    def _record_of(self, events: LogEvents, row: int, content: tuple[Any, ...], of: Sequence[Candidate]) -> Candidate:
+        """The record that the event is or repeats: the first one that it agrees with, else that it is known to contradict."""
+        if len(of) == 1:
+            return of[0]
+        agreeing = (candidate for candidate in of if not self._differing(events, row, content, candidate))
+        contradicted = (
+            candidate for candidate in of if is_known_conflict(self._connection, events, row, candidate.key)
+        )
+        return next(agreeing, None) or next(contradicted, of[0])
+
+    def _differing(
+        self, events: LogEvents, row: int, content: tuple[Any, ...], candidate: Candidate
+    ) -> dict[str, tuple[Any, Any]]:
+        record = record_content(candidate.record, self._factors[candidate.record["factor_key"]])
+        said = with_time_of(record, content) if events.columns.untimed[row] else content
+        return differing_fields(said, record)
 
     def _missing(self, events: LogEvents, row: int) -> None:
         """No record: dropped by retention, refused at the time, or lost."""
         record = events.decoded.records[row]
         offset, item = events.place(row)
-        if int(events.columns.ended_at_us[row]) < self._retention.records_from_us:
+        if int(earliest_records_us(events.columns)[row]) < self._retention.records_from_us:
             self.counts["older_than_retention"] += 1
         elif self._in_quarantine(record.topic, record.partition, offset, item) or self._was_further_item(
             events, record, item
@@ -105,19 +134,17 @@ class TopicComparison:
         else:
             self._differs(events, row, "missing", "record", None, 1)
 
-    def _compare_content(self, events: LogEvents, row: int, content: tuple[Any, ...], record: Row) -> bool:
-        """False when the event contradicts its record and is known to: another event must be the one recorded."""
-        factor = self._factors[record["factor_key"]]
-        fields = differing_fields(content, record_content(record, factor))
-        if not fields:
-            return True
+    def _compare_content(self, events: LogEvents, row: int, content: tuple[Any, ...], candidate: Candidate) -> int:
+        """How the event stands to its record: where it is known to contradict it, another event must be the one recorded."""
+        fields = self._differing(events, row, content, candidate)
         dropped = _is_before(events.decoded.records[row], self._retention.conflicts_from_us)
-        if dropped or self._is_known_conflict(events, row, record["tenant_key"]):
+        if fields and (dropped or is_known_conflict(self._connection, events, row, candidate.key)):
             self.counts["conflicts"] += 1
-            return False
+            return CONTRADICTS
         for name, (said, kept) in fields.items():
             self._differs(events, row, "differs", name, kept, said)
-        return True
+        same_time = int(events.columns.ended_at_us[row]) == candidate.record["ended_at_us"]
+        return OTHER_TIME if events.columns.untimed[row] and not same_time else SETTLED
 
     def _differs(self, events: LogEvents, row: int, problem: str, measure: str, stored: object, said: object) -> None:
         record = events.decoded.records[row]
@@ -232,13 +259,6 @@ class TopicComparison:
         self._excused[record.offset] += 1
         return still + self._excused[record.offset] <= items
 
-    def _is_known_conflict(self, events: LogEvents, row: int, tenant_key: int) -> bool:
-        event_key = stored_key(self._connection.dialect.name, events.keys[row].tobytes())
-        parameters = {"tenant": tenant_key, "key": event_key}
-        statement = "SELECT digest FROM conflict WHERE tenant_key = :tenant AND event_key = :key"
-        digests = {bytes(digest) for digest in self._connection.scalars(text(statement), parameters)}
-        return bool(digests) and _conflict_digest(self._connection, events, row, tenant_key) in digests
-
 
 def _is_before(record: RawRecord, moment_us: int) -> bool:
     return record.timestamp_us is not None and record.timestamp_us < moment_us
@@ -255,25 +275,3 @@ def _measures(events: LogEvents, rows: NDArray[np.intp], amounts: dict[str, NDAr
         reasoning_output_tokens=columns.reasoning_output_tokens[rows],
         amounts=Amounts(**amounts),
     )
-
-
-def _conflict_digest(connection: Connection, events: LogEvents, row: int, tenant_key: int) -> bytes:
-    """The digest that the writer keeps with a contradicting event: of its content as JSON, names as their keys."""
-    columns = events.columns
-    _, team, project, source = (column[row] for column in columns.attributed)
-    values: dict[str, int | None] = {name: int(getattr(columns, name)[row]) for name in NUMBER_COLUMNS}
-    values["attribution_key"] = connection.scalar(
-        text(
-            "SELECT attribution_key FROM attribution WHERE tenant_key = :tenant_key AND team_id = :team"
-            " AND project_id = :project AND source = :source"
-        ),
-        {"tenant_key": tenant_key, "team": team or "", "project": project or "", "source": source or ""},
-    )
-    for kind, name in (("user", columns.user_id[row]), ("api_key", columns.api_key_id[row])):
-        values[f"{kind}_key"] = connection.scalar(
-            text(
-                "SELECT principal_key FROM principal WHERE tenant_key = :tenant_key AND kind = :kind AND name = :name"
-            ),
-            {"tenant_key": tenant_key, "kind": kind, "name": name or ""},
-        )
-    return content_digest(content_text(values))

@@ -16,7 +16,7 @@ from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOp
 from rice_stream.kafka.topic_log import LogRange, TopicLog
 from rice_stream.meter.amounts import exact_sums
 from rice_stream.meter.requests import TokenDefaults
-from rice_stream.proof.key_spool import KeySpool, key_of_row, key_spool
+from rice_stream.proof.key_spool import CONTRADICTS, OTHER_TIME, KeySpool, key_of_row, key_spool
 from rice_stream.proof.topic_comparison import TopicComparison
 from rice_stream.proof.verification import Differences, ReportProgress, quiet
 from rice_stream.quantities import MEASURES
@@ -150,16 +150,18 @@ class _Sums:
         """Counts of the comparison as a whole; differences go to `found`."""
         distinct = 0
         complete = self._log_is_complete()
+        elsewhere = self._recorded_elsewhere()
         for rows in self._spool.distinct():
             distinct += len(rows)
-            for row in rows[~rows["settled"]] if complete else ():
-                self._contradicted(row)
+            for row in rows[rows["settled"] == CONTRADICTS] if complete else ():
+                self._no_event_of(row, "extra", "record", 1)
+            for row in rows[rows["settled"] == OTHER_TIME] if complete and elsewhere == 0 else ():
+                self._no_event_of(row, "differs", "ended_at_us", None)
             for tenant_key in np.unique(rows["tenant"]).tolist():
                 added = exact_sums(rows["measures"][rows["tenant"] == tenant_key])
                 self._log[tenant_key] = [a + b for a, b in zip(self._log[tenant_key], added, strict=True)]
         self._stored = _stored_sums(self._connection)
         records = sum(sums[0] for sums in self._stored.values())
-        elsewhere = self._recorded_elsewhere()
         if complete and elsewhere == 0:
             self._compare_tenants()
         elif complete and records - distinct > elsewhere:
@@ -212,15 +214,15 @@ class _Sums:
                     problem = "extra" if kept > counted else "missing"
                     self._found.add_one("prompt_record", key, problem, measure, kept, counted)
 
-    def _contradicted(self, row: np.void) -> None:
-        """All the log has of this key is what contradicted it, so its record is not from the log."""
+    def _no_event_of(self, row: np.void, problem: str, measure: str, stored: int | None) -> None:
+        """All the log has of this key contradicted it, or came at other times, so its record is not from the log."""
         tenant_key = int(row["tenant"])
-        event_id = self._connection.scalar(
-            text("SELECT event_id FROM prompt_record WHERE tenant_key = :tenant AND event_key = :key"),
+        record = self._connection.execute(
+            text("SELECT event_id, ended_at_us FROM prompt_record WHERE tenant_key = :tenant AND event_key = :key"),
             {"tenant": tenant_key, "key": stored_key(self._connection.dialect.name, key_of_row(row))},
-        )
-        key = {"tenant_id": self._names.get(tenant_key), "event_id": event_id}
-        self._found.add_one("prompt_record", key, "extra", "record", 1, None)
+        ).one()
+        key = {"tenant_id": self._names.get(tenant_key), "event_id": record.event_id}
+        self._found.add_one("prompt_record", key, problem, measure, stored or record.ended_at_us, None)
 
 
 def _stored_sums(connection: Connection) -> dict[int, list[int]]:

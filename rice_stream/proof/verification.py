@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, text
 from rice_stream.instants import SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
 from rice_stream.proof.parts import Part, parts
 from rice_stream.quantities import MEASURES
-from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.recount import RECORDS_ONLY, STORED_ONLY, recount_sql
 from rice_stream.store.snapshot import snapshot
@@ -78,9 +77,7 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
             progress(f"recounting {table.name}", step, steps)
             _compare(connection, table, part, found)
         progress("checking the progress of partitions", steps, steps)
-        records = _count(
-            connection, "prompt_record", "event_key >= :low", key_bound(connection.dialect.name, horizon_s * 1000)
-        )
+        records = _count(connection, "prompt_record", "ended_at_us >= :low", horizon_s * SECOND_US)
         # What retention has dropped is in the totals still.
         prompts = records if horizon_s == 0 else _prompts(connection)
         _check_progress(connection, prompts, found)

@@ -23,7 +23,7 @@ from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.what_if import Change, PlaceFactors, as_recorded, changed
 from rice_stream.quantities import MICRO
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
-from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
@@ -136,7 +136,7 @@ def _check_retention(connection: Connection, from_us: int) -> None:
 
 
 def _records(connection: Connection, traffic: Traffic) -> Iterator[Sequence[Mapping[str, Any]]]:
-    dialect = connection.dialect.name
+    key_low, key_high = key_bounds(connection.dialect.name, traffic.from_us, traffic.to_us)
     conditions = [
         "r.event_key >= :key_low",
         "r.event_key < :key_high",
@@ -144,8 +144,8 @@ def _records(connection: Connection, traffic: Traffic) -> Iterator[Sequence[Mapp
         "r.ended_at_us < :high",
     ]
     parameters: dict[str, Any] = {
-        "key_low": key_bound(dialect, traffic.from_us // 1000),
-        "key_high": key_bound(dialect, -(-traffic.to_us // 1000)),
+        "key_low": key_low,
+        "key_high": key_high,
         "low": traffic.from_us,
         "high": traffic.to_us,
     }

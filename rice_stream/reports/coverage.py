@@ -1,4 +1,4 @@
-"""`rice-stream coverage`: names that the tables do not know, as a work list; and how much rests on fallbacks and claims."""
+"""`rice-stream coverage`: names that no table knows, as a work list; what rests on fallbacks and claims; repeated ids."""
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.capped import capped_prompts
 from rice_stream.reports.claims import claims
+from rice_stream.reports.repeated_ids import repeated_ids
 from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.snapshot import snapshot
@@ -53,7 +54,8 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
         `{"window", "rows": [{"kind", "name", "provider", "taken_for", "rung", "prompts", "tokens", "carbon_gco2e",
         "share_of_carbon"}], "rows_total", "carbon_gco2e", "prompts", "capped_prompts", "fallback_share": {"model", "region",
         "tenant", "any"}, "event_factors", "cache_hits"}`, the last two as `claims` gives them; shares are None where there is
-        nothing at all. `capped_prompts` were estimated above what one prompt can cost, and count as that.
+        nothing at all. `capped_prompts` were estimated above what one prompt can cost, and count as that. Besides
+        `"repeated_ids": [{"tenant_id", "event_id", "records", "first", "last"}], "repeated_ids_total", "repeated_records"`.
     """
     from_s = 0 if days is None else epoch_us(in_utc(now) - timedelta(days=days)) // SECOND_US // SLOT_S * SLOT_S
     with snapshot(engine) as connection:
@@ -62,6 +64,7 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
         prompts = sum(kind.prompts for kind in kinds)
         claimed = claims(connection, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
         capped = capped_prompts(connection, from_s)
+        repeated = repeated_ids(connection, from_us=from_s * SECOND_US, limit=limit)
     names: dict[tuple[str, str, str, str, str], list[int]] = {}
     resting = dict.fromkeys(("model", "region", "tenant", "any"), 0)
     for kind in kinds:
@@ -84,6 +87,9 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
         "carbon_gco2e": carbon / MICRO,
         "fallback_share": {what: amount / carbon if carbon else None for what, amount in resting.items()},
         **claimed,
+        "repeated_ids": repeated.rows,
+        "repeated_ids_total": repeated.ids,
+        "repeated_records": repeated.records,
     }
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from rice_stream.errors import UsageError
 from rice_stream.events.keys import event_key
-from rice_stream.instants import epoch_us, in_utc, parse_time, rfc3339
+from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
 from rice_stream.store.event_key_columns import stored_key
 
 _LISTED_MAX = 5
@@ -56,13 +56,19 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _complete(connection: Connection, view: dict[str, Any]) -> StoredRecord:
-    key = event_key(view["tenant_id"], view["source"], view["event_id"], epoch_us(parse_time(view["ended_at"])))
+    ended_at_us = epoch_us(parse_time(view["ended_at"]))
+    # The second is that of an event without a time of its own.
+    keys = [
+        event_key(view["tenant_id"], view["source"], view["event_id"], time_us)
+        for time_us in (ended_at_us, ended_at_us - ended_at_us % DAY_US)
+    ]
     statement = text(
         "SELECT r.basis_flags AS record_basis_flags, f.* FROM prompt_record r"
         " JOIN tenant t ON t.tenant_key = r.tenant_key JOIN factor_use f ON f.factor_key = r.factor_key"
-        " WHERE t.tenant_id = :tenant AND r.event_key = :key"
+        " WHERE t.tenant_id = :tenant AND r.event_key IN (:own, :of_day) AND r.ended_at_us = :ended_at_us"
     )
-    parameters = {"tenant": view["tenant_id"], "key": stored_key(connection.dialect.name, key)}
+    own, of_day = (stored_key(connection.dialect.name, key) for key in keys)
+    parameters = {"tenant": view["tenant_id"], "own": own, "of_day": of_day, "ended_at_us": ended_at_us}
     row = connection.execute(statement, parameters).mappings().first()
     if row is None:
         raise UsageError(

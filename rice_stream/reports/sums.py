@@ -10,7 +10,7 @@ from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
 from rice_stream.reports.spans import Span
 from rice_stream.store import totals_tables
-from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.totals_tables import TotalsTable
 
 Group = tuple[Any, ...]
@@ -161,8 +161,7 @@ def _constant_bounds(
     low_us, high_us = min(span.from_us for span in spans), max(span.to_us for span in spans)
     conditions = f"{source.position} >= {source.bound(low_us)} AND {source.position} < {source.bound(high_us)}"
     if source is RECORDS:
-        dialect = connection.dialect.name
-        parameters["key_low"] = key_bound(dialect, low_us // 1000)
-        parameters["key_high"] = key_bound(dialect, (high_us - 1) // 1000 + 1)
+        bounds = key_bounds(connection.dialect.name, low_us, high_us)
+        parameters["key_low"], parameters["key_high"] = bounds
         conditions += " AND m.event_key >= :key_low AND m.event_key < :key_high"
     return conditions

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rice_stream.events.records import Refused
 from rice_stream.meter.amounts import Totals, floor_to, roll_up
-from rice_stream.quantities import Ints
+from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.content import content_digest
 from rice_stream.store.identity_rules import KnownRules
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
@@ -26,6 +26,8 @@ class Records:
     """In UTF-8."""
     measures: Ints
     """Shape (n, len(MEASURES))."""
+    untimed: NDArray[np.bool_]
+    """Whether the event has no time of its own: its key begins with its day, and `ended_at_us` is not what it said."""
 
     def __len__(self) -> int:
         return len(self.event_ids)
@@ -37,7 +39,13 @@ class Records:
             {name: column[rows] for name, column in self.columns.items()},
             [self.event_ids[i] for i in rows.tolist()],
             self.measures[rows],
+            self.untimed[rows],
         )
+
+    def said(self, name: str) -> Ints:
+        """A column of content as the events themselves said it: UNKNOWN for the time of an event without one."""
+        column = self.columns[name]
+        return np.where(self.untimed, UNKNOWN, column) if name == "ended_at_us" and self.untimed.any() else column
 
 
 def totals_of(records: Records, watched: Collection[tuple[int, int]]) -> dict[TotalsTable, Totals]:
@@ -171,3 +179,5 @@ class CommitResult:
     """What the newly recorded prompts add up to, by measure."""
     older_than_retention: int = 0
     """Events from before the retention horizon: whether they were counted can no longer be told, so they are not."""
+    recorded_keys: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 16), dtype=np.uint8), compare=False)
+    """Event keys of the newly recorded prompts, shape (recorded, 16)."""

@@ -1,6 +1,13 @@
-"""Event keys as the databases hold them: `uuid` on PostgreSQL, 16 bytes on SQLite. Keys begin with the event's time."""
+"""Event keys as the databases hold them: `uuid` on PostgreSQL, 16 bytes on SQLite. Keys begin with the event's time.
+
+Where an event has no time of its own, its key begins with the start of its day (UTC).
+"""
 
 import uuid
+
+from rice_stream.instants import DAY_S
+
+_DAY_MS = DAY_S * 1000
 
 
 def key_floor(time_ms: int) -> uuid.UUID:
@@ -12,6 +19,15 @@ def key_bound(dialect: str, time_ms: int) -> uuid.UUID | bytes:
     """The smallest event key of an instant, in the type that the dialect's `event_key` column has."""
     floor = key_floor(time_ms)
     return floor if dialect == "postgresql" else floor.bytes
+
+
+def key_bounds(dialect: str, low_us: int, high_us: int) -> tuple[uuid.UUID | bytes, uuid.UUID | bytes]:
+    """(lowest, one past the highest) key that records of events that ended in `low_us <= ended_at_us < high_us` can have.
+
+    Other records of the first day lie between them too: a statement compares `ended_at_us` as well.
+    """
+    low_ms, high_ms = low_us // 1000, -(-high_us // 1000)
+    return key_bound(dialect, low_ms - low_ms % _DAY_MS), key_bound(dialect, high_ms)
 
 
 def stored_key(dialect: str, event_key: bytes) -> uuid.UUID | bytes:

@@ -1,5 +1,6 @@
 """Writing to PostgreSQL: binary COPY straight into the keyed table, and a look for known keys only when there are any."""
 
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from rice_stream.instants import datetime_of
 from rice_stream.meter.amounts import Totals
+from rice_stream.quantities import Ints
 from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
@@ -110,6 +112,28 @@ class PostgresWriter(Writer):
         with self._connection().cursor() as cursor:
             cursor.execute("LOCK TABLE attribution_version IN ROW SHARE MODE")
             check_rules(rules, latest_end_us, lambda statement: cursor.execute(statement).fetchall())
+
+    def _hold_days(self, *, even: bool, odd: bool) -> None:
+        # Each of the two modes is held by any number of transactions at a time, but never both: a batch waits for
+        # another only where one of them writes the day before or after the other's.
+        mode = "SHARE ROW EXCLUSIVE" if even and odd else "ROW EXCLUSIVE" if even else "SHARE"
+        self._connection().execute(f"LOCK TABLE untimed_day IN {mode} MODE")
+
+    def _stored(self, tenant_keys: Ints, event_keys: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        keys = [uuid.UUID(bytes=key.tobytes()) for key in event_keys]
+        found = np.zeros(len(keys), dtype=np.bool_)
+        with self._connection().cursor() as cursor:
+            # As for `_probe`. The bounds let the planner leave out the partitions of other months.
+            cursor.execute("SET LOCAL enable_hashjoin = off")
+            cursor.execute("SET LOCAL enable_mergejoin = off")
+            cursor.execute(
+                "SELECT w.line - 1 FROM unnest(%s::int4[], %s::uuid[]) WITH ORDINALITY AS w (tenant_key, event_key, line)"
+                " JOIN prompt_record r ON r.tenant_key = w.tenant_key AND r.event_key = w.event_key"
+                " AND r.event_key >= %s AND r.event_key <= %s",
+                (tenant_keys.tolist(), keys, min(keys), max(keys)),
+            )
+            found[[line for (line,) in cursor.fetchall()]] = True
+        return found
 
     def _watched_users(self) -> set[tuple[int, int]]:
         with self._connection().cursor() as cursor:

@@ -21,7 +21,9 @@ def probe_sql(probed: str) -> str:
     names that came with the event count.
     """
     served_p, served_r = (", ".join(f"f{alias}.{name}" for name in _SERVED) for alias in "pr")
-    same = " AND ".join(f"p.{name} IS NOT DISTINCT FROM r.{name}" for name in CONTENT_COLUMNS)
+    same = " AND ".join(f"p.{name} IS NOT DISTINCT FROM r.{name}" for name in CONTENT_COLUMNS if name != "ended_at_us")
+    # An event without a time of its own contradicts no time.
+    same += " AND (p.ended_at_us IS NULL OR p.ended_at_us = r.ended_at_us)"
     return (
         f"SELECT p.line, NOT (({same}) AND ({served_p}) = ({served_r})) FROM {probed} p"
         " JOIN prompt_record r ON r.tenant_key = p.tenant_key AND r.event_key = p.event_key"
@@ -36,7 +38,7 @@ def probe_rows(records: Records, spell_key: Callable[[bytes], Any]) -> Iterator[
         records.columns["tenant_key"].tolist(),
         [spell_key(flat[i : i + 16]) for i in range(0, len(flat), 16)],
         records.columns["factor_key"].tolist(),
-        *(nullable(records.columns[name]) for name in CONTENT_COLUMNS),
+        *(nullable(records.said(name)) for name in CONTENT_COLUMNS),
     ]
     return ((line, *values) for line, values in enumerate(zip(*columns, strict=True)))
 

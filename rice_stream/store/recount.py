@@ -5,8 +5,11 @@ difference.
 It finds wrong numbers, missing rows and rows too many alike, and it compares with ==. `verify` and `rebuild` share it.
 """
 
+from typing import Any
+
 from rice_stream.instants import DAY_S, SECOND_US, SLOT_S
 from rice_stream.quantities import MEASURES
+from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.statements import upsert_totals_sql
 from rice_stream.store.totals_tables import MINUTES, TotalsTable
 
@@ -26,12 +29,20 @@ PROBLEMS = (RECORDS_ONLY, STORED_ONLY, DIFFERS)
 """What can be wrong with a row: it is missing, it has no records, or some number of it is another."""
 
 
+def record_bounds(dialect: str, low_s: int, high_s: int) -> dict[str, Any]:
+    """Bounds of the records that ended from `low_s` to before `high_s`, as the statements here ask for them."""
+    low_us, high_us = low_s * SECOND_US, high_s * SECOND_US
+    key_low, key_high = key_bounds(dialect, low_us, high_us)
+    return {"low_us": low_us, "high_us": high_us, "key_low": key_low, "key_high": key_high}
+
+
 def recount_sql(table: TotalsTable) -> str:
     """Rows that differ: the key, what is wrong, every measure's difference (stored - recounted), and two counts.
 
     `rows_differing` counts the rows, `measures_differing` the measures in them (a missing or extra row is one), both
     over all rows and not only those within `:limit`. Bounds: `:tenant_low`, `:tenant_high`, `:low_s`, `:high_s`,
-    `:key_low`, `:key_high` (the lower ones included), and `:folded_before_s`, where minutes begin to be minutes.
+    `:low_us`, `:high_us`, `:key_low`, `:key_high` (the lower ones included; `record_bounds` gives those of the records), and
+    `:folded_before_s`, where minutes begin to be minutes.
     """
     keys = ", ".join(table.key_columns)
     count = " + ".join(f"CASE WHEN {measure} <> 0 THEN 1 ELSE 0 END" for measure in MEASURES)
@@ -60,7 +71,7 @@ ORDER BY {day}, tenant_key"""
 
 
 def correct_sql(table: TotalsTable, dialect: str) -> str:
-    """Put right what differs, of `:tenants` (a list) from `:low_s` and `:key_low` to before `:high_s` and `:key_high`.
+    """Put right what differs, of `:tenants` (a list) within the bounds of `recount_sql`.
 
     PostgreSQL adds the difference, as a batch adds its sums: a batch that commits at the same time adds the same to records
     and totals, so the difference stays true, and nothing but the rows that differ is locked, in key order as batches do.
@@ -113,7 +124,8 @@ WITH compared AS (
   SELECT {recounted_keys}, 0, {recounted}
   FROM prompt_record r
   WHERE r.{tenants.format("r.")}
-    AND r.event_key >= :key_low AND r.event_key < :key_high{watched}
+    AND r.event_key >= :key_low AND r.event_key < :key_high
+    AND r.ended_at_us >= :low_us AND r.ended_at_us < :high_us{watched}
   GROUP BY {recounted_keys}
 ), differing AS (
   SELECT {keys},

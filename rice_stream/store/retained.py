@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rice_stream.events.keys import times_of_keys_us
+from rice_stream.instants import DAY_US
 from rice_stream.store.batch import Batch, Records
 
 
@@ -33,6 +35,8 @@ def retained(batch: Batch, horizon_us: int) -> Batch:
 
 def _before(records: Records, horizon_us: int) -> NDArray[np.bool_]:
     """Which records lie before the horizon, by their time or by their key: where they lie is a matter of their keys."""
-    key_ms = np.ascontiguousarray(records.event_keys[:, :8]).view(">u8")[:, 0] >> 16
-    before: NDArray[np.bool_] = (records.columns["ended_at_us"] < horizon_us) | (key_ms < horizon_us // 1000)
+    keys_us = times_of_keys_us(records.event_keys)
+    # An event without a time of its own may repeat one of the day before, whose record is gone.
+    earliest_us = np.where(records.untimed, keys_us - DAY_US, np.minimum(keys_us, records.columns["ended_at_us"]))
+    before: NDArray[np.bool_] = earliest_us < horizon_us
     return before

@@ -19,7 +19,15 @@ from rice_stream.store.schema_intake import (
     quarantine,
     retention,
 )
-from rice_stream.store.schema_records import attribution, basis, factor_use, principal, prompt_record, tenant
+from rice_stream.store.schema_records import (
+    attribution,
+    basis,
+    factor_use,
+    principal,
+    prompt_record,
+    tenant,
+    untimed_day,
+)
 from rice_stream.store.schema_totals import (
     day_total,
     minute_total,
@@ -55,6 +63,7 @@ __all__ = [
     "slot_total",
     "tenant",
     "tenant_day_total",
+    "untimed_day",
     "user_slot_total",
     "watched_user",
 ]

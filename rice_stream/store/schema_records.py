@@ -122,3 +122,10 @@ Index(
     postgresql_ops={"event_id": "text_bloom_ops"},
     postgresql_with={"autosummarize": "on", "pages_per_range": 64},
 ).ddl_if(dialect="postgresql")
+
+untimed_day = Table(
+    "untimed_day",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    comment="Never has rows. Writers of events without a time of their own lock it: see store/postgres.py",
+)

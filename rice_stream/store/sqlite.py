@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from rice_stream.meter.amounts import Totals
+from rice_stream.quantities import Ints
 from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
@@ -109,6 +110,25 @@ class SqliteWriter(Writer):
         )
         found = connection.exec_driver_sql(statement).all()
         return known_and_differing((line, bool(differs)) for line, differs in found)
+
+    def _hold_days(self, *, even: bool, odd: bool) -> None:
+        # BEGIN IMMEDIATE has locked out every other writer.
+        pass
+
+    def _stored(self, tenant_keys: Ints, event_keys: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        connection = self._open()
+        connection.exec_driver_sql("CREATE TEMP TABLE IF NOT EXISTS wanted (line, tenant_key, event_key)")
+        connection.exec_driver_sql("DELETE FROM wanted")
+        keys = [key.tobytes() for key in event_keys]
+        rows = list(zip(range(len(keys)), tenant_keys.tolist(), keys, strict=True))
+        connection.exec_driver_sql("INSERT INTO wanted VALUES (?, ?, ?)", rows)
+        statement = (
+            "SELECT w.line FROM wanted w CROSS JOIN prompt_record r"
+            " ON r.tenant_key = w.tenant_key AND r.event_key = w.event_key"
+        )
+        found = np.zeros(len(keys), dtype=np.bool_)
+        found[[line for (line,) in connection.exec_driver_sql(statement)]] = True
+        return found
 
     def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
         if not len(totals):

@@ -7,11 +7,10 @@ from sqlalchemy import Connection, Engine, TextClause, bindparam, text
 
 from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.store.engine import writing
-from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.minute_folding import fold_stretch
-from rice_stream.store.recount import correct_sql, delete_empty_sql
+from rice_stream.store.recount import correct_sql, delete_empty_sql, record_bounds
 from rice_stream.store.revisions import require_revision
 from rice_stream.store.totals_tables import MINUTES, TotalsTable
 
@@ -54,21 +53,14 @@ def correct_day(
         if records_from_us(connection) > day_s * SECOND_US:
             return 0
         folded_before_s = minutes_from_us(connection) // SECOND_US
-        bounds = {
-            "tenants": list(tenant_keys),
-            "low_s": day_s,
-            "high_s": day_s + DAY_S,
-            "key_low": key_bound(dialect, day_s * 1000),
-            "key_high": key_bound(dialect, (day_s + DAY_S) * 1000),
-            "folded_before_s": folded_before_s,
-        }
+        totals = {"tenants": list(tenant_keys), "low_s": day_s, "high_s": day_s + DAY_S}
+        bounds = {**totals, **record_bounds(dialect, day_s, day_s + DAY_S), "folded_before_s": folded_before_s}
         if table == MINUTES and day_s < folded_before_s:
             for tenant_key in tenant_keys:  # late events may have left minutes among the quarter hours
                 fold_stretch(connection, tenant_key, day_s, day_s + DAY_S)
         corrected = connection.execute(_of_tenants(correct_sql(table, dialect)), bounds).rowcount
         if corrected:
-            del bounds["key_low"], bounds["key_high"], bounds["folded_before_s"]
-            connection.execute(_of_tenants(delete_empty_sql(table)), bounds)
+            connection.execute(_of_tenants(delete_empty_sql(table)), totals)
     return corrected
 
 

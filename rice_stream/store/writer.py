@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rice_stream.events.refused_items import count_items
 from rice_stream.meter.amounts import Totals, exact_sums
-from rice_stream.quantities import MEASURES
+from rice_stream.quantities import MEASURES, Ints
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records, Repeats, totals_of
 from rice_stream.store.batch_rows import progress_row
 from rice_stream.store.content import content_text
@@ -20,6 +20,7 @@ from rice_stream.store.record_columns import CONTENT_COLUMNS
 from rice_stream.store.retained import retained
 from rice_stream.store.revisions import head_revision
 from rice_stream.store.totals_tables import MINUTES, TotalsTable
+from rice_stream.store.untimed import without_known_on_other_days
 
 _PROBE_AFTER_DUPLICATES = 16
 """Batches that look for known keys first, after one that met a known key: re-deliveries come in runs."""
@@ -55,6 +56,7 @@ class Writer(ABC):
             # What retention has dropped meanwhile is not recorded again; it drops nothing more until this ends.
             batch = retained(batch, self._records_from_us())
             # 1. Prompt records: each key once. What is known already is a duplicate or a conflict.
+            batch = without_known_on_other_days(batch, self._hold_days, self._stored)
             new, conflicts = self._insert_records(batch)
             # 2. Totals: exactly the new records' sums, in key order.
             added = batch.records if new.all() else batch.records.select(np.flatnonzero(new))
@@ -126,6 +128,14 @@ class Writer(ABC):
         """(rows whose key is known, those of them whose content differs from the stored)."""
 
     @abstractmethod
+    def _hold_days(self, *, even: bool, odd: bool) -> None:
+        """Until the transaction ends, let no other one hold days of the other kind (numbered from 1970-01-01)."""
+
+    @abstractmethod
+    def _stored(self, tenant_keys: Ints, event_keys: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which of these keys, shapes (n,) and (n, 16), the records hold."""
+
+    @abstractmethod
     def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
         """Add the sums to the rows of their keys, making rows that are not there."""
 
@@ -151,12 +161,13 @@ class Writer(ABC):
 
 
 def _conflicts(records: Records, partition_of: NDArray[np.intp], rows: NDArray[np.intp]) -> list[Conflict]:
+    said = {name: records.said(name) for name in CONTENT_COLUMNS} if len(rows) else {}
     return [
         Conflict(
             tenant_key=int(records.columns["tenant_key"][row]),
             event_key=records.event_keys[row].tobytes(),
             event_id=records.event_ids[row].decode(),
-            detail=content_text({name: int(records.columns[name][row]) for name in CONTENT_COLUMNS}),
+            detail=content_text({name: int(said[name][row]) for name in CONTENT_COLUMNS}),
             partition=int(partition_of[row]),
         )
         for row in rows.tolist()
@@ -184,5 +195,6 @@ def _summary(
         older_than_retention=sum(progress.older_than_retention for progress in batch.progress),
         tenants=frozenset(tenants.tolist()),
         sums=dict(zip(MEASURES, exact_sums(added.sums), strict=True)),
+        recorded_keys=batch.records.event_keys[new],
     )
     return result, rows

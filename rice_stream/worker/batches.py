@@ -21,6 +21,7 @@ from rice_stream.store.failures import NotStorableError
 from rice_stream.worker.health import Telemetry
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.isolation import Isolation, is_culprits
+from rice_stream.worker.repeated_ids import RecentIds
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -73,6 +74,7 @@ class BatchLoop:
         self._now_us = now_us or (lambda: time.time_ns() // 1000)
         self._prepare_thread = ThreadPoolExecutor(1, "rice-prepare")
         self._commit_thread = ThreadPoolExecutor(1, "rice-commit")
+        self._recent_ids = RecentIds()
         self._failing: set[ThreadPoolExecutor] = set()
         """Whose last try failed: preparing may succeed (all names are known) while committing does not."""
 
@@ -159,6 +161,7 @@ class BatchLoop:
         result = await self._with_retry(self._commit_thread, partial(self._transaction, batch))
         self._heartbeat.advanced(still_waiting=still_waiting or len(self._intake) > 0)
         self._metrics.committed(batch, result)
+        self._metrics.repeated_ids.inc(self._recent_ids.count_repeated(result.recorded_keys))
         self._on_commit(result)
 
     def _transaction(self, batch: Batch) -> CommitResult:

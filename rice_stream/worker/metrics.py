@@ -32,6 +32,11 @@ class Metrics:
             "outcome",
         )
     )
+    repeated_ids: Counter = field(
+        default_factory=lambda: _counter(
+            "rice_repeated_ids", "Events recorded whose id this worker has lately recorded with another time"
+        )
+    )
     quarantined: Counter = field(
         default_factory=lambda: _counter(
             "rice_quarantined", "Events put into quarantine, by source format and reason", "format", "reason"

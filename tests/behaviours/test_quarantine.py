@@ -9,7 +9,8 @@ import pytest
 from rice_stream.errors import UsageError
 from rice_stream.events import records as records_module
 from rice_stream.events.records import RawRecord, Refused
-from rice_stream.pipeline.quarantine_replay import Fetch, parse_patches, replay
+from rice_stream.pipeline.patches import parse_patches
+from rice_stream.pipeline.quarantine_replay import Fetch, replay
 from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.proof.verification import verify
 from rice_stream.reports import quarantine

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 from faust.types import TP
 
 TOPIC = "events"
+TIMESTAMP_MS = 1_795_348_800_000
+"""What Kafka says of records whose timestamp does not matter: 2026-11-22T12:00:00Z."""
 
 
 class LogRecord(NamedTuple):
@@ -18,7 +20,7 @@ class LogRecord(NamedTuple):
     offset: int
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
-    timestamp: int = 1_795_348_800_000
+    timestamp: int = TIMESTAMP_MS
     timestamp_type: int = 0
     key: bytes | None = None
 
@@ -45,10 +47,12 @@ class Log:
         self.records: list[LogRecord] = []
         self.end = 0
 
-    def append(self, partition: int, value: bytes | None, *, hole: int = 0, marker: bool = False) -> None:
+    def append(
+        self, partition: int, value: bytes | None, timestamp_ms: int, *, hole: int = 0, marker: bool = False
+    ) -> None:
         """Append a record, `hole` offsets behind the last one (compaction), perhaps with a transaction's marker."""
         offset = self.end + hole
-        self.records.append(LogRecord(TOPIC, partition, offset, value))
+        self.records.append(LogRecord(TOPIC, partition, offset, value, (), timestamp_ms))
         self.end = offset + 1 + marker
 
     def read(self, position: int, count: int) -> list[LogRecord]:
@@ -74,9 +78,9 @@ class Broker:
         self._on_commit = on_commit
         self._rebalancing = asyncio.Lock()
 
-    def append(self, tp: TP, value: bytes | None, *, hole: int = 0) -> None:
+    def append(self, tp: TP, value: bytes | None, timestamp_ms: int = TIMESTAMP_MS, *, hole: int = 0) -> None:
         """A producer's record; one in six ends a transaction."""
-        self.logs[tp].append(tp.partition, value, hole=hole, marker=self._random.random() < 1 / 6)
+        self.logs[tp].append(tp.partition, value, timestamp_ms, hole=hole, marker=self._random.random() < 1 / 6)
         self.wake()
 
     def wake(self) -> None:

@@ -19,7 +19,7 @@ from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.versions import AttributionVersion, dated
 from rice_stream.meter.amounts import Totals
 from rice_stream.pipeline.pipeline import Pipeline
-from rice_stream.quantities import MEASURES
+from rice_stream.quantities import MEASURES, Ints
 from rice_stream.store.attribution_store import start_of_change_us
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
@@ -275,15 +275,26 @@ class MemoryWriter(Writer):
     def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         found = []
         names = ("tenant_key", "factor_key", *CONTENT_COLUMNS)
-        columns = [[bytes(key) for key in records.event_keys], *(nullable(records.columns[name]) for name in names)]
+        said = {name: records.said(name) for name in names}
+        columns = [[bytes(key) for key in records.event_keys], *(nullable(said[name]) for name in names)]
         for line, values in enumerate(zip(*columns, strict=True)):
             row = dict(zip(("event_key", *names), values, strict=True))
             known = self._store.tables["prompt_record"].get((row["tenant_key"], row["event_key"]))
             if known is not None:
                 said, before = (self._store.factors[of["factor_key"]] for of in (row, known))
-                same = all(row[name] == known[name] for name in CONTENT_COLUMNS)
+                untimed = row["ended_at_us"] is None
+                compared = [name for name in CONTENT_COLUMNS if not (untimed and name == "ended_at_us")]
+                same = all(row[name] == known[name] for name in compared)
                 found.append((line, not (same and all(said[name] == before[name] for name in _SERVED))))
         return known_and_differing(found)
+
+    def _hold_days(self, *, even: bool, odd: bool) -> None:
+        """Commits follow each other here."""
+
+    def _stored(self, tenant_keys: Ints, event_keys: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        table = self._store.tables["prompt_record"]
+        places = zip(tenant_keys.tolist(), map(bytes, event_keys), strict=True)
+        return np.array([place in table for place in places], dtype=np.bool_)
 
     def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
         for key, sums in zip(totals.keys.tolist(), totals.sums.tolist(), strict=True):

@@ -110,7 +110,9 @@ class Schedule:
         for record in traffic.sent:
             await asyncio.sleep(max(0.0, start_s + record.at_s - asyncio.get_running_loop().time()))
             tp = TP("events", record.partition)
-            self._broker.append(tp, record.value, hole=record.hole)
+            if record.resent:
+                self.outcome.note("resend", f"at {record.timestamp_ms}")
+            self._broker.append(tp, record.value, record.timestamp_ms, hole=record.hole)
 
     async def _drain(self) -> None:
         """Repair everything; then all must be stored and committed within a bounded time, whoever is left."""

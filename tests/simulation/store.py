@@ -21,6 +21,7 @@ from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline, Prepared
 from rice_stream.proof.rebuild import Rebuild, whole_days
+from rice_stream.quantities import Ints
 from rice_stream.store.attribution_store import load_versions, propose_version
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records
 from rice_stream.store.budget_store import save_budget
@@ -164,6 +165,12 @@ class FaultyWriter(Writer):
 
     def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         return self._inner._probe(records)
+
+    def _hold_days(self, *, even: bool, odd: bool) -> None:
+        self._inner._hold_days(even=even, odd=odd)
+
+    def _stored(self, tenant_keys: Ints, event_keys: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        return self._inner._stored(tenant_keys, event_keys)
 
     def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
         self._inner._add_totals(table, totals)

@@ -23,6 +23,7 @@ from tests.simulation.memory import MemoryStore, MemoryWriter
 from tests.simulation.runner import run_schedule
 from tests.simulation.store import SqliteStore, Store
 from tests.support.cases import drawn
+from tests.support.untimed import version_before_0007
 
 SCHEDULES = int(os.environ.get("SIMULATION_SCHEDULES", "1200"))
 BLOCKS = 8
@@ -32,7 +33,7 @@ SQLITE_FIRST = 1_000_000 + drawn("schedules on SQLite").randrange(2_000 - SQLITE
 """The drill runs the seeds up to 50,000, and on SQLite those from 1,000,000 to 1,002,000."""
 MISHAPS = {
     "change settings", "crash", "crash amid a record", "damage", "fall silent", "gave up", "lose commits", "read again",
-    "rebalance", "rebuild", "rebuild cut short", "recreate topic", "retention", "start", "stop", "store goes",
+    "rebalance", "rebuild", "rebuild cut short", "recreate topic", "resend", "retention", "start", "stop", "store goes",
     "store stumbles", "watch user",
 }  # fmt: skip
 
@@ -154,3 +155,9 @@ def test_lost_events_are_noticed(breakage: AbstractContextManager[object], compl
 @pytest.mark.parametrize("writer_class", [WriterWithoutDedupe, WriterWithoutHorizon, WriterWithoutTransaction])
 def test_events_counted_twice_are_noticed(writer_class: type[MemoryWriter]) -> None:
     assert _first_failure(MemoryStore(_swapped(writer_class)), range(200))[1]
+
+
+def test_resends_that_count_twice_are_noticed() -> None:
+    """With keys that begin with whatever time the broker gave a delivery."""
+    with version_before_0007():
+        assert "each event is counted exactly once" in _first_failure(MemoryStore(), range(100))[1]

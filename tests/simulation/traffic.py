@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from rice_stream.events.refused_items import REFUSED_PER_RECORD_MAX
+from tests.simulation.broker import TIMESTAMP_MS
 from tests.simulation.settings_changes import call, meaning
 from tests.simulation.worker import START_S
 
@@ -18,6 +19,11 @@ ARCHIVE = "archive"
 """The tenant whose events are weeks old when they come: retention may have dropped their months. It has no budgets."""
 USERS = ("u1", "u2")
 HOURS = 48
+DAY_MS = 24 * 3600 * 1000
+_KINDS = {
+    "one": 40, "several": 8, "again": 20, "other": 6, "poison": 8, "lines": 5, "tombstone": 3, "crowd": 2, "huge": 3,
+    "call": 25, "old": 8, "reply": 10, "resend": 10,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,9 @@ class Sent:
     partition: int
     value: bytes | None
     hole: int
+    timestamp_ms: int
+    resent: bool
+    """Whether it is a request without a time of its own that was sent before, with another timestamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +57,32 @@ class Traffic:
         self._serial = 0
         self._events: list[dict[str, Any]] = []
         self._values: list[bytes] = []
+        self._replies: dict[str, dict[str, Any]] = {}
+        """Requests without a time of their own, by their ids."""
+        self._day_of: dict[bytes, tuple[str, int]] = {}
+        """Value of such a request -> its id, and when the day begins within which all of its deliveries lie."""
+        self._sent_ids: set[str] = set()
         self.meanings: dict[bytes | None, Meaning] = {None: Meaning((), (0,))}
         times = sorted(random.uniform(0, seconds) for _ in range(count))
-        self.sent = [
-            Sent(at_s, random.randrange(partitions), self._value(), random.choice([0, 0, 0, 0, 1, 3])) for at_s in times
-        ]
+        self.sent = [self._send(at_s, random.randrange(partitions)) for at_s in times]
+
+    def _send(self, at_s: float, partition: int) -> Sent:
+        value = self._value()
+        hole = self._random.choice([0, 0, 0, 0, 1, 3])
+        if value not in self._day_of:
+            return Sent(at_s, partition, value, hole, TIMESTAMP_MS, resent=False)
+        event_id, first_ms = self._day_of[value]
+        resent = event_id in self._sent_ids
+        self._sent_ids.add(event_id)
+        return Sent(at_s, partition, value, hole, first_ms + self._random.randrange(DAY_MS), resent=resent)
 
     def _value(self) -> bytes | None:
         kind = self._random.choices(
-            ("one", "several", "again", "other", "poison", "lines", "tombstone", "crowd", "huge", "call", "old"),
-            (50, 8, 20, 6, 8, 5, 3, 2, 3, 25, 8),
+            tuple(_KINDS),
+            tuple(_KINDS.values()),
         )[0]
+        if kind in ("reply", "resend"):
+            return self._reply(self._reply_again() if kind == "resend" and self._replies else self._new_reply())
         if kind == "again" and self._values:
             return self._random.choice(self._values)
         if kind == "tombstone":
@@ -91,6 +115,44 @@ class Traffic:
             rows = range(min(bad, REFUSED_PER_RECORD_MAX + 1))  # the last of them stands for all further ones
             return self._remember(json.dumps([*[0] * bad, event]).encode(), Meaning((event,), tuple(rows)))
         return self._remember(json.dumps(event).encode(), Meaning((event,), ()))
+
+    def _new_reply(self) -> dict[str, Any]:
+        """What a reply that says no time is: a request of some day, whatever the broker says of each delivery."""
+        random = self._random
+        self._serial += 1
+        event: dict[str, Any] = {
+            "event_id": f"{self._prefix}-msg-{self._serial}",
+            "tenant_id": random.choice(TENANTS),
+            "request_model": random.choice(["small", "big"]),
+            "input_tokens": random.choice([0, 7, 100]),
+            "output_tokens": random.choice([0, 3, 50]),
+        }
+        self._replies[event["event_id"]] = event
+        return event
+
+    def _reply_again(self) -> dict[str, Any]:
+        event = self._random.choice(list(self._replies.values()))
+        if event["tenant_id"] == QUARREL and self._random.random() < 0.5:
+            event = {**event, "output_tokens": self._random.randrange(500)}
+        return event
+
+    def _reply(self, event: dict[str, Any]) -> bytes:
+        """The event as Anthropic's API answers; now and then twice in one record."""
+        usage = {name: event[name] for name in ("input_tokens", "output_tokens")}
+        reply = {
+            "id": event["event_id"],
+            "type": "message",
+            "model": event["request_model"],
+            "request_model": event["request_model"],
+            "tenant_id": event["tenant_id"],
+            "usage": {**usage, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0},
+        }
+        lines = [json.dumps(reply)] * self._random.choice([1, 1, 1, 2])
+        value = self._remember("\n".join(lines).encode(), Meaning((event,) * len(lines), ()))
+        days = [first_ms for event_id, first_ms in self._day_of.values() if event_id == event["event_id"]]
+        first_ms = days[0] if days else TIMESTAMP_MS - DAY_MS - self._random.randrange(DAY_MS)
+        self._day_of[value] = event["event_id"], first_ms
+        return value
 
     def _remember(self, value: bytes, meaning: Meaning) -> bytes:
         self.meanings[value] = meaning

@@ -16,7 +16,7 @@ from rice_stream.events.formats import provider_replies as provider_usage
 from rice_stream.events.formats.litellm import payload as litellm
 from rice_stream.events.formats.otlp import spans as otlp
 from rice_stream.events.formats.reading.checking import accept, understood
-from rice_stream.events.formats.reading.items import NOT_JSON, EventFields, Item, ItemOrigin, refusal_of
+from rice_stream.events.formats.reading.items import NOT_JSON, EventFields, Item, ItemOrigin, is_untimed, refusal_of
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.formats.reading.payloads import texts_of
@@ -52,6 +52,11 @@ class Outcome(NamedTuple):
     result: WireEvent | Refused | Ignored
     region_source: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def untimed(self) -> bool:
+        """Whether the item has an id but no time of its own: `ended_at` is then that of its record."""
+        return is_untimed(self.notes)
 
 
 def read(record: RawRecord, options: FormatOptions = DEFAULT_OPTIONS) -> list[Outcome]:

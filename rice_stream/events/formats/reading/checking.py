@@ -4,8 +4,9 @@ import msgspec
 from pydantic import ValidationError
 
 from rice_stream.events.canonical import FIELD_NAMES, CanonicalEvent, WireEvent, describe_problems, to_wire
-from rice_stream.events.formats.reading.items import EventFields
+from rice_stream.events.formats.reading.items import EventFields, is_untimed
 from rice_stream.events.records import Refusal
+from rice_stream.events.redact import UNTIMED
 
 
 def accept(fields: EventFields) -> WireEvent | Refusal:
@@ -40,5 +41,6 @@ def _quickly(fields: EventFields) -> WireEvent | None:
 
 
 def understood(fields: EventFields) -> dict[str, object]:
-    """What may be kept of refused fields: the canonical ones."""
-    return {name: fields[name] for name in FIELD_NAMES if name in fields}
+    """What may be kept of refused fields: the canonical ones, and whether their time is only that of the record."""
+    kept = {name: fields[name] for name in FIELD_NAMES if name in fields}
+    return {**kept, UNTIMED: True} if is_untimed(fields.get("notes", ())) else kept

@@ -6,7 +6,7 @@ from typing import Any
 
 from rice_stream.events.formats.reading import regions
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT, attribute
-from rice_stream.events.formats.reading.items import EventFields, Item, ItemOrigin
+from rice_stream.events.formats.reading.items import ID_FROM_POSITION, TIME_FROM_RECORD, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import Moment, moment, spell
 from rice_stream.events.formats.reading.options import FormatOptions
@@ -28,7 +28,7 @@ class EventDraft:
         self.fields: EventFields = {"source_format": source_format}
         self._origin = origin
         self._options = options
-        self._notes: list[str] = []
+        self.notes: list[str] = []
 
     def envelope(self, name: str) -> str | None:
         """An attribute of the CloudEvent around the item."""
@@ -36,14 +36,14 @@ class EventDraft:
 
     def assumed(self, code: str) -> None:
         """Record an assumption; it is reported with the event."""
-        self._notes.append(code)
+        self.notes.append(code)
 
     def identify(self, value: object, suffix: str = "") -> None:
         """The event id: the source's own, else the envelope's, else the record's position."""
         found = text(value) or text(self._origin.envelope.get("id"))
         if found is None:
             found = self._origin.position_id()
-            self.assumed("id_from_position")
+            self.assumed(ID_FROM_POSITION)
         self.fields["event_id"] = found + suffix
 
     def happened(self, ended: Moment | None, started: Moment | None = None) -> None:
@@ -72,7 +72,7 @@ class EventDraft:
         if enveloped is not None or record_time_us is None:
             return enveloped
         if note:
-            self.assumed("time_from_record")
+            self.assumed(TIME_FROM_RECORD)
         return Moment(record_time_us)
 
     def options_at(self, ended: Moment | None) -> FormatOptions:
@@ -104,7 +104,7 @@ class EventDraft:
         usage = normalise(counts)
         if self._options.estimate_missing_usage and self.fields.get("status") != "error":
             usage = self._estimated(usage, input_text, output_text)
-        self._notes += usage.notes
+        self.notes += usage.notes
         self.fields["usage_quality"] = usage.quality
         self.fields["input_tokens"] = usage.input_tokens
         self.fields["cache_read_input_tokens"] = usage.cache_read_input_tokens
@@ -148,7 +148,7 @@ class EventDraft:
         """The fields, notes included."""
         if text(self.fields.get("source")) is None:
             self.fields["source"] = self.envelope("source")
-        self.fields["notes"] = tuple(dict.fromkeys(self._notes))
+        self.fields["notes"] = tuple(dict.fromkeys(self.notes))
         return self.fields
 
 
@@ -160,4 +160,4 @@ def one_event(
     try:
         return build(obj, draft)
     except RefusedError as problem:
-        return problem.refusal(draft.fields)
+        return problem.refusal({**draft.fields, "notes": tuple(draft.notes)})

@@ -1,6 +1,6 @@
 """What one format module hands back, and what it knows of the record an item came from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,6 +12,11 @@ EventFields = dict[str, Any]
 
 Item = EventFields | Ignored | Refusal
 
+TIME_FROM_RECORD = "time_from_record"
+"""Note: neither the item nor an envelope says when it was, so its record's time stands."""
+ID_FROM_POSITION = "id_from_position"
+"""Note: the item has no id, so its place in the topic stands for it."""
+
 NO_ENVELOPE: Mapping[str, str] = MappingProxyType({})
 UNEXPECTED = "unexpected_format"
 """Reason for an object that lacks the mark of the format that its topic is set to: no reason to pass it over."""
@@ -22,6 +27,14 @@ NOT_AN_OBJECT = Refusal("not_an_object", "must be a JSON object, an array of obj
 def refusal_of(text: bytes) -> Refusal:
     """Why the text is no object."""
     return NOT_AN_OBJECT if text[:1] != b"{" else NOT_JSON
+
+
+def is_untimed(notes: Collection[str]) -> bool:
+    """Whether an item with these notes has an id but no time of its own: another delivery of it may have another time.
+
+    An item that is known by its place has the time of that place, which is the same at each delivery.
+    """
+    return TIME_FROM_RECORD in notes and ID_FROM_POSITION not in notes
 
 
 class ItemOrigin(NamedTuple):
