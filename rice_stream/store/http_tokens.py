@@ -1,15 +1,17 @@
 """Tokens of the HTTP server in the database: made, listed, revoked, and read by the server that checks them."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from rice_stream.errors import UsageError
 from rice_stream.store import schema
-from rice_stream.store.engine import reading, writing
+from rice_stream.store.engine import batch_failure, reading, writing
 
 ALL_TENANTS = "*"
 ROLES = ("admin", "editor", "reader", "auditor", "ingest")
@@ -82,9 +84,12 @@ def list_tokens(engine: Engine) -> list[HttpToken]:
 
 
 def live_tokens(engine: Engine) -> LiveTokens:
-    """The tokens that are neither revoked nor expired, by the clock of the database."""
+    """The tokens that are neither revoked nor expired, by the clock of the database.
+
+    StoreUnavailableError: it does not answer. UnexpectedDatabaseError: its role may not read them, say.
+    """
     table = schema.http_token
-    with reading(engine) as connection:
+    with _told("the tokens cannot be read"), reading(engine) as connection:
         now_us = _now_us(connection)
         rows = connection.execute(select(table).where(*_live(now_us))).mappings()
         return LiveTokens(tuple(_token(row) for row in rows), now_us)
@@ -103,13 +108,22 @@ def revoke_token(engine: Engine, token_id: int, now_us: int) -> HttpToken:
 
 
 def mark_used(engine: Engine, ids: Collection[int], now_us: int) -> None:
-    """Note that the tokens have been used."""
+    """Note that the tokens have been used. The same errors as `live_tokens`."""
     table = schema.http_token
     chosen = sorted(ids)
-    with writing(engine) as connection:
+    with _told("the use of tokens cannot be noted"), writing(engine) as connection:
         for first in range(0, len(chosen), _IDS_MAX):
             some = table.c.id.in_(chosen[first : first + _IDS_MAX])
             connection.execute(update(table).where(some).values(last_used_at_us=now_us))
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Every error of the database as one of ours: a server must not end because of one."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise batch_failure(what, error) from error
 
 
 def _live(now_us: int) -> tuple[Any, ...]:

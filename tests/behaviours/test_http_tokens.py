@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
-from rice_stream.errors import UsageError
+from rice_stream.errors import RiceError, UsageError
+from rice_stream.store.engine import open_engine
 from rice_stream.store.http_tokens import HttpToken, create_token, list_tokens, live_tokens, mark_used, revoke_token
+from tests.support.databases import Databases
 
 DAY_US = 86_400_000_000
 
@@ -79,6 +81,16 @@ class TestHttpTokens:
         live = live_tokens(engine)
         assert live.tokens == (made,)
         assert abs(live.read_at_us - now_us()) < 60_000_000
+
+    def test_a_database_without_the_table_is_an_error_that_the_server_lives_with(self, database: Databases) -> None:
+        """As one that its role may not read: tokens cannot be checked then, and nothing else stops."""
+        engine = open_engine(database.migrated())
+        with engine.begin() as connection:
+            connection.execute(text("DROP TABLE http_token"))
+        for ask in (live_tokens, lambda engine: mark_used(engine, {1}, 5)):
+            with pytest.raises(RiceError):
+                ask(engine)
+        engine.dispose()
 
     def test_use_is_noted(self, engine: Engine) -> None:
         made = create_token(engine, token()[1])

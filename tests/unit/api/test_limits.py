@@ -1,5 +1,6 @@
 """Who may send: the token as secrets are really mounted, and only this machine where there is none."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from rice_stream.api.limits import check_token
 from rice_stream.errors import UsageError
 from rice_stream.runtime.settings.settings import Settings
+from tests.support.asgi import ask
 from tests.support.fakes import event
 from tests.unit.api.conftest import Door
 
@@ -61,6 +63,25 @@ def test_without_a_token_requests_to_any_other_host_are_refused(door: Callable[.
     assert [answer.status for answer in answers] == [421] * 4
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
     assert made.publisher.events == []
+
+
+TARGETS = ["http://evil.example/v1/events", "http://localhost/v1/events", "//v1/events", "/v1/events/", "/V1/EVENTS"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("host", ["localhost", "evil.example", "evil.example/healthz?", "localhost/healthz#"])
+def test_no_other_spelling_of_a_path_gets_around_the_host(door: Callable[..., Door], target: str, host: str) -> None:
+    """Targets with a host of their own (as to a proxy), other letters, a path within Host: nothing is taken, no redirect."""
+    made = door()
+    assert made.post(target, event(), host=host).status in (404, 421)
+    assert made.post("/v1/events", event(), host=host).status == (202 if host == "localhost" else 421)
+    assert len(made.publisher.events) == (host == "localhost")
+
+
+def test_several_hosts_are_none(door: Callable[..., Door]) -> None:
+    made = door()
+    headers = [("host", "localhost"), ("host", "evil.example"), ("content-type", "application/json")]
+    assert asyncio.run(ask(made.app, "POST", "/v1/events", [b"{}"], headers)).status == 421
 
 
 def test_with_a_token_the_host_does_not_matter(door: Callable[..., Door]) -> None:
