@@ -13,6 +13,7 @@ from rice_stream.cli.base import BAD_NEWS
 from rice_stream.errors import RiceError
 from rice_stream.events import records
 from rice_stream.events.formats.reading import items
+from rice_stream.pipeline import culprits
 from rice_stream.worker.metrics import Metrics
 from tests.support.docs_reading import codes, first_codes, rows, section, text_of
 from tests.support.places import ROOT
@@ -114,7 +115,7 @@ def quarantine_reasons() -> set[str]:
     found: set[str] = set()
     for path in SOURCES:
         text = path.read_text("utf-8")
-        if any(f"{maker}(" in text for maker in (*_MAKERS, "_reason_code")):
+        if any(f"{maker}(" in text for maker in (*_MAKERS, "_reason_code", "NotStorableError")):
             found |= _reasons_in(ast.parse(text))
     return found
 
@@ -128,6 +129,11 @@ def _reasons_in(tree: ast.Module) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _MAKERS:
             found |= _words(node.args[_MAKERS[node.func.id]])
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "self.reason":
+            found |= _words(node.value)
+        elif isinstance(node, ast.FunctionDef) and node.name == "reason_of":
+            returned = (part.value for part in ast.walk(node) if isinstance(part, ast.Return))
+            found = found.union(*(_words(value.elts[0]) for value in returned if isinstance(value, ast.Tuple)))
         elif isinstance(node, ast.FunctionDef) and node.name == "_reason_code":
             values = (part.value for part in ast.walk(node) if isinstance(part, ast.Return))
             found = found.union(*(_returned(value) for value in values if value is not None))
@@ -135,9 +141,13 @@ def _reasons_in(tree: ast.Module) -> set[str]:
 
 
 def _words(node: ast.expr) -> set[str]:
-    """A literal, or a constant of the formats."""
+    """A literal, one or the other of two, or a constant of the formats or of what cannot be stored."""
+    if isinstance(node, ast.IfExp):
+        return _words(node.body) | _words(node.orelse)
     if isinstance(node, ast.Name) and node.id.isupper():
-        value = getattr(items, node.id, None) or getattr(records, node.id, None)
+        value = next(
+            (getattr(module, node.id) for module in (items, records, culprits) if hasattr(module, node.id)), None
+        )
         return {value} if isinstance(value, str) else set()
     return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
 
