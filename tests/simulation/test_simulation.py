@@ -16,6 +16,7 @@ from unittest import mock
 import pytest
 
 from rice_stream.store.batch import Records
+from rice_stream.store.identity_rules import KnownRules
 from rice_stream.store.writer import Writer
 from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.faust_transport import HandedOutChunks
@@ -85,6 +86,12 @@ class ChunksThatAckGaps(HandedOutChunks):
         return last + 1
 
 
+class WriterByAnyRules(MemoryWriter):
+    """Stores what was prepared by settings that no longer hold."""
+
+    def _check_rules(self, rules: KnownRules, latest_end_us: int) -> None: ...
+
+
 class WriterWithoutDedupe(MemoryWriter):
     """Stores whatever comes as if it were new."""
 
@@ -152,7 +159,9 @@ def test_lost_events_are_noticed(breakage: AbstractContextManager[object], compl
     )
 
 
-@pytest.mark.parametrize("writer_class", [WriterWithoutDedupe, WriterWithoutHorizon, WriterWithoutTransaction])
+@pytest.mark.parametrize(
+    "writer_class", [WriterByAnyRules, WriterWithoutDedupe, WriterWithoutHorizon, WriterWithoutTransaction]
+)
 def test_events_counted_twice_are_noticed(writer_class: type[MemoryWriter]) -> None:
     assert _first_failure(MemoryStore(_swapped(writer_class)), range(200))[1]
 

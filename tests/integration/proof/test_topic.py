@@ -10,6 +10,8 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from rice_stream.errors import ServiceUnavailableError
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.formats.reading.versions import settings_text
 from rice_stream.events.records import RawRecord
 from rice_stream.kafka.config import KafkaConfig
 from rice_stream.kafka.record_fetch import KafkaFetch
@@ -22,10 +24,12 @@ from rice_stream.proof.verification import verify
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.sandbox.stack.kafka import KafkaServer
+from rice_stream.store.attribution_store import propose_version
+from rice_stream.store.identity_rules import StoredRules
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.retention import drop_records_before
 from tests.support.databases import Databases
-from tests.support.fakes import NOON_US, FakeMethod, value_of
+from tests.support.fakes import NOON_US, FakeMethod, fake_pipeline, value_of
 from tests.support.reports_store import NOON, Store, at, open_store, picked
 from tests.support.services import TopicFactory
 
@@ -135,6 +139,23 @@ def test_a_log_and_the_records_made_from_it_agree(
     assert globex["log"]["carbon_mid_ugco2e"] == 20 * 125_000
     assert picked(found["partitions"], "log_end", "read_to", "lag") == [(4, 3, 0), (5, 4, 0)]
     assert verify(ledger.store.engine)["ok"]
+
+
+def test_a_log_that_spans_a_change_of_who_is_charged_agrees(ledger: Ledger) -> None:
+    """Each event is compared as the database says for when it ended, whatever the settings of who verifies."""
+    engine = ledger.store.engine
+    plain, by_model = FormatOptions(), FormatOptions(attributes={"tenant_id": ("model",), "user_id": ("call_type",)})
+    propose_version(engine, settings_text(plain), now_us=NOON_US)
+    propose_version(engine, settings_text(by_model), now_us=NOON_US)
+    rules = StoredRules(engine, plain)
+    ledger.store.pipeline = fake_pipeline(ledger.store.writer, engine, rules=rules)
+    call = {"call_type": "acompletion", "model": "small", "prompt_tokens": 5, "completion_tokens": 7}
+    ends_s = (NOON_US // 1_000_000 - 60, NOON_US // 1_000_000 + 60)
+    ledger.send(*({**call, "litellm_call_id": f"call-{end}", "startTime": end, "endTime": end} for end in ends_s))
+    ledger.work()
+    assert ledger.differences() == []
+    tenants = ledger.store.rows("SELECT tenant_id FROM tenant ORDER BY tenant_id")
+    assert [row["tenant_id"] for row in tenants] == ["small", "unknown"]
 
 
 def test_a_lost_record_is_found_by_its_place_in_the_log(ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from rice_stream.errors import UsageError
 from rice_stream.events.formats.reading.options import FormatOptions
@@ -100,8 +100,7 @@ class Deliveries(RuleBasedStateMachine):
         """Time goes by."""
         self.now_us += seconds * SECOND_US
 
-    @rule(target=calls, ago_us=AGO_US, team=st.integers(1, 2), alias=st.integers(1, 2))
-    def end_call(self, ago_us: int, team: int, alias: int) -> Call:
+    def new_call(self, ago_us: int, team: int, alias: int) -> Call:
         """A call that nobody has delivered yet."""
         return {
             "litellm_call_id": f"call-{next(self.numbers)}",
@@ -112,6 +111,21 @@ class Deliveries(RuleBasedStateMachine):
             "completion_tokens": 7,
             "metadata": {"user_api_key_team_id": f"team-{team}", "alias": f"alias-{alias}"},
         }
+
+    def batch_of(self, pipeline: Pipeline, chosen: list[Call]) -> Batch:
+        """The calls as a worker prepares them now."""
+        records = [RawRecord("calls", 0, offset, json.dumps(call).encode()) for offset, call in enumerate(chosen)]
+        return pipeline.prepare([Chunk("calls", 0, records)], self.now_us)
+
+    @initialize(target=calls)
+    def end_some(self) -> MultipleResults[Call]:
+        """So that there is something to deliver from the start: long over, just over, and to come."""
+        return multiple(*(self.new_call(ago_us, 1, 1) for ago_us in (3600 * SECOND_US, 0, -30 * SECOND_US)))
+
+    @rule(target=calls, ago_us=AGO_US, team=st.integers(1, 2), alias=st.integers(1, 2))
+    def end_call(self, ago_us: int, team: int, alias: int) -> Call:
+        """One more."""
+        return self.new_call(ago_us, team, alias)
 
     @rule(text=st.sampled_from(TEXTS))
     def change_settings(self, text: str) -> None:
@@ -128,9 +142,8 @@ class Deliveries(RuleBasedStateMachine):
     @rule(target=batches, worker=st.integers(0, 2), chosen=st.lists(calls, min_size=1, max_size=4))
     def prepare(self, worker: int, chosen: list[Call]) -> tuple[Pipeline, Batch, list[Call]]:
         """A worker makes a batch that it stores later, more than once, or never."""
-        records = [RawRecord("calls", 0, offset, json.dumps(call).encode()) for offset, call in enumerate(chosen)]
         pipeline = self.workers[worker]
-        return pipeline, pipeline.prepare([Chunk("calls", 0, records)], self.now_us), chosen
+        return pipeline, self.batch_of(pipeline, chosen), chosen
 
     @rule(work=batches)
     def commit(self, work: tuple[Pipeline, Batch, list[Call]]) -> None:
@@ -140,8 +153,7 @@ class Deliveries(RuleBasedStateMachine):
             pipeline.commit(batch)
         except RulesChangedError:
             self.workers[0] = self.start()
-            _, batch, _ = self.prepare(0, chosen)
-            self.workers[0].commit(batch)
+            self.workers[0].commit(self.batch_of(self.workers[0], chosen))
         self.delivered |= {call["litellm_call_id"]: call for call in chosen}
 
     @invariant()

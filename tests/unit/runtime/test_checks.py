@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from rice_stream.errors import ServiceUnavailableError
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.formats.reading.versions import settings_text
 from rice_stream.runtime import checks
 from rice_stream.runtime.checks import MASK, effective_settings, run_checks
 from rice_stream.runtime.settings.loading import load_settings
+from rice_stream.store.attribution_store import propose_version
 from rice_stream.store.database_facts import masked_url
 from tests.support.databases import Databases
 from tests.support.reports_store import Store, open_store
@@ -83,6 +86,20 @@ def test_all_is_well(store: Store) -> None:
     assert "12 record(s) behind on 2 partition(s)" in answer["by_name"]["consumer lag"]["detail"]
     assert {"rice_stream", "python", "factors", "method", "database", "schema"} <= set(answer["versions"])
     assert answer["versions"]["factors"].startswith("factors-")
+
+
+def test_settings_of_who_is_charged_that_are_not_in_force_are_told(store: Store) -> None:
+    """With those that are and since when; a change that is still to come too. Neither is a problem."""
+    in_force = settings_text(FormatOptions(attributes={"tenant_id": ("model",)}, count_log_events=False))
+    propose_version(store.engine, in_force)
+    assert "attribution" not in checked(store, RICE_ATTRIBUTION_ATTRIBUTES="tenant_id=model")["by_name"]
+    told = checked(store)["by_name"]["attribution"]
+    assert (told["ok"], told["detail"].startswith("not as set here; in force since the beginning")) == (True, True)
+    assert '"tenant_id":["model"]' in told["detail"]
+    propose_version(store.engine, settings_text(FormatOptions(count_log_events=False)))
+    told = checked(store)["by_name"]["attribution"]
+    assert told["detail"].startswith("as set here from 2")
+    assert '"tenant_id":["model"]' in told["detail"]
 
 
 def test_no_secret_is_shown_wherever_it_stands() -> None:

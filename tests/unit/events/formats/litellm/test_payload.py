@@ -8,6 +8,7 @@ import pytest
 
 from rice_stream.events.formats.reading.options import FormatOptions
 from tests.support.format_payloads import FILES, changed, only_event, outcomes, reasons, results, said, tokens
+from tests.support.identities import identities
 
 SUCCESS = "litellm_success.json"
 
@@ -287,6 +288,26 @@ def test_rows_of_the_spend_log_are_read_with_their_json_columns_as_text() -> Non
     assert first.notes == ("time_zone_assumed",)
     event = said(second.result)
     assert (event["tenant_id"], event["status"], tokens(second.result)) == ("org-2", "error", (0, None, None, 0, None))
+
+
+def test_a_call_and_its_row_of_the_spend_log_are_one_event_where_the_row_has_the_calls_id() -> None:
+    """A back-fill beside the callback counts nothing twice; rows of older releases have `request_id` alone."""
+    [row] = json.loads(FILES["spend_logs.json"])[:1]
+    payload = {
+        "id": row["request_id"],
+        "litellm_call_id": "call-0009",
+        "call_type": row["call_type"],
+        "status": "success",
+        "model": row["model"],
+        "startTime": 1_795_374_060.0,
+        "endTime": 1_795_374_062.500_987,
+        "metadata": {"user_api_key_team_id": row["team_id"]},
+    }
+    [called] = identities(json.dumps(payload).encode(), FormatOptions())
+    [newer] = identities(json.dumps({**row, "litellm_call_id": "call-0009"}).encode(), FormatOptions())
+    [older] = identities(json.dumps(row).encode(), FormatOptions())
+    assert newer["key"] == called["key"]
+    assert (older["event_id"], older["key"] == called["key"]) == (row["request_id"], False)
 
 
 def test_missing_usage_is_estimated_from_the_messages_only_where_asked_for() -> None:
