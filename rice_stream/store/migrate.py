@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from rice_stream.errors import UsageError
 from rice_stream.store.calendars import ensure_months
 from rice_stream.store.dimensions import lock_keys
-from rice_stream.store.engine import StoreUnavailableError, first_line
+from rice_stream.store.engine import StoreUnavailableError, first_line, reading
+from rice_stream.store.lock_waits import limit_lock_waits, long_transactions
 from rice_stream.store.revisions import head_revision, migrations_folder, revision_within
 from rice_stream.store.view_upkeep import Access, drop_views, refresh_views, sqlstate
 
@@ -49,9 +50,9 @@ def migrate(engine: Engine, revision: str = "head") -> Migration:
     there is no such revision, or something that others made is in the way (it is named). StoreUnavailableError, likewise: a
     table is in use.
     """
-    with _refusals(), engine.begin() as connection:
+    with _refusals(engine), engine.begin() as connection:
         _require_supported_server(connection)
-        _limit_waiting(connection)
+        limit_lock_waits(connection, LOCK_TIMEOUT_S)
         # Of two that migrate at once, the second waits here and then finds nothing to do.
         lock_keys(connection)
         before = revision_within(connection)
@@ -110,11 +111,6 @@ def _views_of_others_on_sqlite(connection: Connection) -> Iterator[None]:
         connection.exec_driver_sql("PRAGMA legacy_alter_table = OFF")
 
 
-def _limit_waiting(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
-
-
 def _wait_for_batches(connection: Connection) -> None:
     """A step may add up what is there: no batch may be half-way meanwhile.
 
@@ -135,7 +131,7 @@ def _require_supported_server(connection: Connection) -> None:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals(engine: Engine) -> Iterator[None]:
     """What the operator can act on; the transaction has been rolled back by then."""
     try:
         yield
@@ -146,9 +142,12 @@ def _refusals() -> Iterator[None]:
         ) from error
     except DBAPIError as error:
         if sqlstate(error) == _LOCK_TIMEOUT:
+            with reading(engine) as connection:
+                holders = long_transactions(connection, LOCK_TIMEOUT_S)
             raise StoreUnavailableError(
                 f"a table was in use for more than {LOCK_TIMEOUT_S} s, and nothing was changed: end what holds it"
-                " (pg_dump, a long query, a worker that hangs, another migration), then run `rice-stream migrate` again"
+                f" ({holders or 'pg_dump, a long query, a worker that hangs, another migration'}), then run"
+                " `rice-stream migrate` again"
             ) from error
         dependents = _dependents(error)
         if dependents is None:

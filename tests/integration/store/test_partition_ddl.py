@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from rice_stream.instants import epoch_us
-from rice_stream.store import partition_ddl
+from rice_stream.store import partition_ddl, postgres
 from rice_stream.store.engine import StoreUnavailableError, open_engine
+from rice_stream.store.event_key_columns import key_floor
+from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.partition_ddl import (
     detach_and_drop,
     drop_partitions_before,
@@ -109,6 +111,53 @@ def test_partitions_ahead_are_those_of_the_databases_months_beside_a_reader(engi
     make_partitions_ahead(engine)
     this_month = month_of(datetime.now(UTC))
     assert {partition_name(this_month + ahead) for ahead in range(3)} <= set(partitions(engine))
+
+
+def test_any_times_of_the_past_make_one_more_partition_and_few_locks(engine: Engine) -> None:
+    """One record with an event in every month from 2000 on: looking an event up by its id stays a small query."""
+    months = [f"{year}-{month:02d}" for year in range(2000, 2023) for month in range(1, 13)]
+    events = [event(event_id=month, ended_at=f"{month}-15T00:00:00Z", started_at=None) for month in months]
+    assert store(engine, chunk_of([events, NOVEMBER])).recorded == len(months) + 1
+    assert partitions(engine) == ["prompt_record_before_20230101", "prompt_record_p202611"]
+    with engine.connect() as connection:
+        connection.execute(text("SELECT * FROM prompt_emission WHERE event_id = 'november'"))
+        held = connection.scalar(text("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()"))
+    assert held is not None
+    assert held < 40
+    assert_exact(rows_in(engine))
+
+
+def test_monthly_partitions_of_an_earlier_version_go_on(engine: Engine) -> None:
+    """Before 2023 too: what lies between them and after them gets a partition for the whole gap."""
+    make_partitions(engine, [month_number(2026, 11)])
+    low, high = (key_floor(epoch_us(datetime(2019, month, 1, tzinfo=UTC)) // 1000) for month in (5, 6))
+    with engine.begin() as connection:
+        bounds = f"FOR VALUES FROM ('{low}') TO ('{high}')"
+        connection.execute(text(f"CREATE TABLE prompt_record_p201905 PARTITION OF prompt_record {bounds}"))
+    days = ["2019-05-01", "2019-05-31", "2019-04-30", "2019-06-01", "2022-12-31", "2023-01-01"]
+    store(engine, chunk_of([event(event_id=day, ended_at=f"{day}T12:00:00Z", started_at=None) for day in days]))
+    assert partitions(engine) == [
+        "prompt_record_before_20190501",
+        "prompt_record_before_20230101",
+        "prompt_record_p201905",
+        "prompt_record_p202301",
+        "prompt_record_p202611",
+    ]
+    assert drop_partitions_before(engine, NOVEMBER_US) == 4
+    assert partitions(engine) == ["prompt_record_p202611"]
+
+
+def test_a_batch_waits_for_a_lock_in_bounded_time_and_is_stored_later(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "limit_statement", lambda: limit_statement(0.2))
+    pipeline = new_pipeline(engine)
+    batch = pipeline.prepare([chunk_of([NOVEMBER])], NOON_US)
+    with engine.connect() as connection:
+        connection.execute(text("LOCK TABLE watched_user IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(StoreUnavailableError, match="lock timeout"):
+            pipeline.commit(batch)
+    assert pipeline.commit(batch).recorded == 1
 
 
 def test_months_before_the_given_one_are_never_made(engine: Engine) -> None:
