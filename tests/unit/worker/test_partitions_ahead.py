@@ -27,7 +27,7 @@ def test_a_failure_is_logged_and_tried_again_and_never_ends_the_worker(
             raise asyncio.CancelledError
 
     monkeypatch.setattr(partitions_ahead, "make_partitions_ahead", make)
-    monkeypatch.setattr(partitions_ahead.asyncio, "sleep", wait)
+    monkeypatch.setattr(asyncio, "sleep", wait)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(keep_partitions_ahead(cast(Any, None)))
     assert waited == [partitions_ahead.RETRY_S, partitions_ahead.INTERVAL_S, partitions_ahead.INTERVAL_S]
