@@ -105,5 +105,5 @@ retention = Table(
         for name in ("minutes_from_us", "quarantine_from_us", "conflicts_from_us", "names_from_us")
     ),
     CheckConstraint("id = 1", name="single_row"),
-    comment="Records that ended before records_from_us have been dropped; their totals stay",
+    comment="Records that ended before this instant have been dropped; their totals stay",
 )

@@ -34,7 +34,7 @@ def test_ingest_counts_and_a_file_ingested_again_is_all_duplicates(shell: Shell)
     """Three records, one refused; the second time nothing is new. Plain, gzipped and as an array."""
     shell.run("migrate")
     path = shell.write_events()
-    nothing = {"ignored": 0, "conflicts": 0}
+    nothing = {"ignored": 0, "conflicts": 0, "older_than_retention": 0}
     assert shell.json("ingest", str(path)) == {"events": 4, "records": 3, "duplicates": 0, "quarantined": 1, **nothing}
     again = {"events": 4, "records": 0, "duplicates": 3, "quarantined": 1, **nothing}
     assert shell.json("ingest", str(path)) == again

@@ -86,7 +86,7 @@ def test_every_kind_of_file_gives_the_same_events(shell: Shell, name: str) -> No
     KINDS[name](shell.directory / name)
     shell.run("migrate")
     counts = shell.json("ingest", name)
-    nothing = {"duplicates": 0, "quarantined": 0, "ignored": 0, "conflicts": 0}
+    nothing = {"duplicates": 0, "quarantined": 0, "ignored": 0, "conflicts": 0, "older_than_retention": 0}
     assert counts == {"events": 3, "records": 3, **nothing}
     others = ("2026-11-22T12:00:00.000000Z", "2026-11-22T11:59:58.500000Z", "small")
     assert stored(shell) == [
