@@ -31,6 +31,7 @@ class Basis(IntFlag):
     EVENT_FACTOR_IMPLAUSIBLE = 1 << 18
     EVENT_FACTORS_TOO_MANY = 1 << 19
     AMOUNT_CAPPED = 1 << 20
+    EVENT_FACTORS_COARSE = 1 << 21
 
 
 def basis_names(flags: int) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ every request a kind of its own, with rows of its own in all totals. Two or thre
 is good for.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,32 @@ _ROUNDED: dict[str, Callable[[float], float]] = {
     "pue": _to_hundredths,
     "rci_gco2e_per_kwh": _to_digits(3),
 }
+
+
+def _to_half_digits(value: float) -> float:
+    """1, 1.5, 2, 3, ... 9, 10, 15, 20, ...: within 20 % of the value."""
+    magnitude = 10.0 ** math.floor(math.log10(value))
+    step = magnitude / 2 if value < 2 * magnitude else magnitude
+    return float(f"{round(value / step) * step:.2g}")
+
+
+def _to_tenths(value: float) -> float:
+    return round(value, 1)
+
+
+_COARSE: dict[str, Callable[[float], float]] = {
+    "devices": _to_half_digits,
+    "batch_size": _to_half_digits,
+    "utilisation": _to_tenths,
+    "pue": _to_tenths,
+    "rci_gco2e_per_kwh": _to_half_digits,
+}
+
+
+def coarse(taken: Factors) -> Factors:
+    """Factors that `plausible` gave, rounded so far that all their combinations are some hundred in practice."""
+    fields = zip(FACTOR_FIELDS, taken, strict=True)
+    return tuple(value if value is None or name not in _COARSE else _COARSE[name](value) for name, value in fields)
 
 
 def plausible(stated: Factors) -> tuple[Factors, int]:

@@ -9,21 +9,24 @@ from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.events.columns import ATTRIBUTION_FIELDS, SERVICE_FIELDS, EventColumns
-from rice_stream.events.stated_factors import FACTOR_FIELDS, NOTHING_STATED, Factors, plausible
+from rice_stream.events.stated_factors import FACTOR_FIELDS, NOTHING_STATED, Factors, coarse, plausible
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
 from rice_stream.instants import HOUR_S, SECOND_US
 
-KINDS_MAX = 1_000
-"""Combinations of stated factors that are taken of one tenant's events of one hour; others are estimated without them.
+KINDS_MAX = 250
+"""Combinations of stated factors that are taken of one tenant's events of one hour; others are rounded once more.
 
-Each makes a row of factors and rows of totals. One measured factor has far fewer values after rounding; several at a time
-may have more."""
+Each makes a row of factors and rows of totals. One measured factor has fewer values after rounding; several at a time may
+have many more."""
+COARSE_KINDS_MAX = 1_000
+"""Combinations after that rounding; events with others are estimated without their factors."""
 _KINDS_HELD_MAX = 100_000
 """Combinations kept in mind, of all tenants and hours; past that they are forgotten and counted from nothing."""
+_REMEMBERED_MAX = 10_000
+"""Combinations, as they were stated, whose rounding is kept in mind."""
 _HOUR_US = HOUR_S * SECOND_US
 _FIRST, _BEHIND = len(SERVICE_FIELDS), len(SERVICE_FIELDS) + len(FACTOR_FIELDS)
 _TENANT, _SOURCE = ATTRIBUTION_FIELDS.index("tenant_id"), ATTRIBUTION_FIELDS.index("source")
-_NO_KINDS: frozenset[Factors] = frozenset()
 
 
 class StatedFactors:
@@ -32,7 +35,7 @@ class StatedFactors:
     def __init__(self, trust: TrustPolicy = OPERATOR_TRUST) -> None:
         self._trust = trust
         self._plausible: dict[Factors, tuple[Factors, int]] = {}
-        self._kinds: dict[tuple[str, int], set[Factors]] = {}
+        self._kinds: dict[tuple[str, int], tuple[set[Factors], set[Factors]]] = {}
         self._held = 0
 
     def taken(self, events: EventColumns, records: Sequence[Any], topic: str) -> EventColumns:
@@ -56,10 +59,8 @@ class StatedFactors:
             if not believes(topic, sources[row], records[row].headers):
                 flags = Basis.EVENT_FACTORS_NOT_TRUSTED
             elif kept != NOTHING_STATED:
-                if self._has_room(tenants[row] or "", hours[row], kept):
-                    taken[row] = kept
-                else:
-                    flags |= Basis.EVENT_FACTORS_TOO_MANY
+                taken[row], more = self._bounded(tenants[row] or "", hours[row], kept)
+                flags |= more
             if flags:
                 flagged.setdefault(flags, []).append(row)
         return replace(
@@ -72,21 +73,28 @@ class StatedFactors:
     def _what_can_be_true(self, factors: Factors) -> tuple[Factors, int]:
         known = self._plausible.get(factors)
         if known is None:
-            if len(self._plausible) >= _KINDS_HELD_MAX:
+            if len(self._plausible) >= _REMEMBERED_MAX:
                 self._plausible.clear()
             known = self._plausible[factors] = plausible(factors)
         return known
 
-    def _has_room(self, tenant_id: str, hour: int, factors: Factors) -> bool:
-        kinds = self._kinds.get((tenant_id, hour), _NO_KINDS)
-        if factors in kinds:
-            return True
-        if len(kinds) >= KINDS_MAX:
+    def _bounded(self, tenant_id: str, hour: int, factors: Factors) -> tuple[Factors, int]:
+        """What the tenant's hour has room for, and a flag where it is not the factors themselves."""
+        fine, rounded = self._kinds.get((tenant_id, hour)) or self._kinds.setdefault((tenant_id, hour), (set(), set()))
+        if factors in fine or self._added(fine, KINDS_MAX, factors):
+            return factors, 0
+        factors = coarse(factors)
+        if factors in rounded or self._added(rounded, COARSE_KINDS_MAX, factors):
+            return factors, Basis.EVENT_FACTORS_COARSE
+        return NOTHING_STATED, Basis.EVENT_FACTORS_TOO_MANY
+
+    def _added(self, kinds: set[Factors], kinds_max: int, factors: Factors) -> bool:
+        if len(kinds) >= kinds_max:
             return False
         if self._held >= _KINDS_HELD_MAX:
             self._kinds.clear()
             self._held = 0
-        self._kinds.setdefault((tenant_id, hour), set()).add(factors)
+        kinds.add(factors)
         self._held += 1
         return True
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rice_stream.basis import Basis
-from rice_stream.events.stated_factors import FACTOR_FIELDS, NOTHING_STATED, PLAUSIBLE_LIMITS, plausible
+from rice_stream.events.stated_factors import FACTOR_FIELDS, NOTHING_STATED, PLAUSIBLE_LIMITS, coarse, plausible
 from tests.support.docs_reading import rows, section, text_of
 
 
@@ -76,6 +76,20 @@ def test_what_is_taken_can_be_true_and_is_taken_as_it_is_again(field: str, state
     if kept:
         assert PLAUSIBLE_LIMITS[field].allow(kept[field])
         assert taken(**kept) == (kept, False)
+
+
+@given(st.sampled_from(sorted(PLAUSIBLE_LIMITS)), st.floats(0.01, 20_000))
+def test_coarse_factors_are_near_and_can_be_true(field: str, stated: float) -> None:
+    """Within 20 %, PUE and utilisation within 0.05; twice as coarse is the same; nothing stays nothing."""
+    kept, _ = taken(**{field: stated})
+    factors = tuple(kept.get(name) for name in FACTOR_FIELDS)
+    rounded = coarse(factors)
+    assert coarse(rounded) == rounded
+    values = [(value, near) for value, near in zip(factors, rounded, strict=True) if value is not None]
+    for value, near in values:
+        assert PLAUSIBLE_LIMITS[field].allow(near)
+        assert abs(near - value) <= (0.0501 if field in ("pue", "utilisation") else 0.2001 * value)
+    assert len(values) == len(kept)
 
 
 def _grid(field: str) -> list[float]:

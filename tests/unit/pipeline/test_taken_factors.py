@@ -1,5 +1,6 @@
 """What is taken of stated factors, block by block: believed, possible, and in a bounded number of kinds."""
 
+from collections import Counter
 from random import Random
 from typing import Any
 
@@ -11,7 +12,7 @@ from rice_stream.events.decoding import decode_batch
 from rice_stream.events.records import Decoded, RawRecord
 from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.events.trust import MARK, TrustPolicy, parse_trust
-from rice_stream.pipeline.taken_factors import KINDS_MAX, StatedFactors
+from rice_stream.pipeline.taken_factors import COARSE_KINDS_MAX, KINDS_MAX, StatedFactors
 from tests.support.fakes import event, value_of
 
 HEADERS = {"topic": (), "http": MARK}
@@ -103,7 +104,7 @@ def test_a_block_without_claims_is_handed_on_as_it_is() -> None:
 
 
 def test_kinds_are_bounded_by_tenant_and_hour() -> None:
-    """What comes past the bound goes without its factors, flagged; what is known goes on; another tenant is not concerned."""
+    """What comes past a bound is rounded further, and at last goes without its factors, flagged; what is known goes on."""
     random = Random(7)
     stated = StatedFactors()
 
@@ -112,14 +113,22 @@ def test_kinds_are_bounded_by_tenant_and_hour() -> None:
         result = stated.taken(columns, of_records.records, "events")
         return [basis_names(flags) for flags in result.flags.tolist()]
 
-    many = [{"batch_size": random.uniform(1, 64), "rci_gco2e_per_kwh": random.uniform(100, 500)} for _ in range(3000)]
+    def measured() -> dict[str, float]:
+        served = {
+            "batch_size": random.uniform(1, 512),
+            "devices": random.uniform(1, 64),
+            "utilisation": random.random(),
+        }
+        return {**served, "pue": random.uniform(1, 3), "rci_gco2e_per_kwh": random.uniform(1, 900)}
+
+    many = [measured() for _ in range(3_000)]
     basis = add(*many)
-    assert basis[:500] == [()] * 500
-    assert basis.count(()) < 1.1 * KINDS_MAX
-    assert set(basis) == {(), ("event_factors_too_many",)}
-    assert add(many[0], many[-1]) == [(), ("event_factors_too_many",)]
-    assert add(*many) == [seen if seen else () for seen in add(*many)], "the same events, the same answer"
-    assert add({**many[-1], "tenant_id": "globex"}) == [()]
+    kinds = Counter(tuple(word for word in words if word != "event_factor_implausible") for words in basis)
+    assert kinds[()] == KINDS_MAX
+    assert COARSE_KINDS_MAX <= kinds["event_factors_coarse",] < 1.2 * COARSE_KINDS_MAX
+    assert set(kinds) == {(), ("event_factors_coarse",), ("event_factors_too_many",)}
+    assert add(*many) == basis, "the same events, the same answer"
+    assert add({**many[0], "tenant_id": "globex"}) == [()]
     assert add({**many[-1], "ended_at": "2026-11-22T13:00:00Z"}) == [()]
 
 
