@@ -10,7 +10,7 @@ from http import HTTPStatus
 from fastapi import Request
 
 from rice_stream.api.access.admission import Admission
-from rice_stream.api.access.senders import IN_FLIGHT_MAX, Sender
+from rice_stream.api.access.senders import IN_FLIGHT_MAX, REQUESTS_MAX, Sender
 from rice_stream.api.bodies import BodyReader, content_encoding, media_type
 from rice_stream.api.ingestion.answers import (
     REFUSED_LISTED_MAX,
@@ -50,13 +50,14 @@ class Gateway:
         self._formats_now = formats_now or settings.format_options
         self._bodies = BodyReader(settings.http_body_max_bytes)
         self._refusals = RefusalLog(self.metrics.unkept.inc)
+        self._requests = 0
         self._in_flight = 0
 
     async def take(self, request: Request, allowed: frozenset[str], format_: str) -> tuple[str, Received]:
         """Read, understand and publish one request; returns its media type and what it held. ProblemError: why not."""
         sender = await self.admission.sender_of_events(request)
         sender.share.rate.take()
-        with sender.share.request():
+        with sender.share.request(), self._taking():
             named = media_type(request, allowed)
             packed = await self._bodies.read(request, sender.share.held)
             # Counted from here on: a sender that stops within a body must not take the place of another.
@@ -67,6 +68,16 @@ class Gateway:
                 await self._answered_for(received, request, format_, sender)
         self.metrics.count(received)
         return named, received
+
+    @contextmanager
+    def _taking(self) -> Iterator[None]:
+        if self._requests >= REQUESTS_MAX:
+            raise later(HTTPStatus.TOO_MANY_REQUESTS, f"{self._requests} requests are being sent already", 1)
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
 
     @contextmanager
     def _working(self) -> Iterator[None]:

@@ -49,15 +49,20 @@ _PAYLOAD = msgspec.json.Decoder(dict[str, Any])
 
 
 def refusals_record(refused_items: Sequence[Refused], door: str) -> bytes:
-    """The value of a record that tells of the refused items of one body; `door` says where they came in, and from whom."""
+    """The value of a record that tells of the refused items of one body, at least one.
+
+    `door` says where they came in, and from whom.
+    """
     parts: list[bytes] = []
     size = 0
     kept = bounded(refused_items)
+    # Of the body, which is the same for all and may be large: hashed once.
+    digest = kept[0].digest.hex()
     for number, refused in enumerate(kept):
-        part = _written(refused, door)
+        part = _written(refused, door, digest)
         if size + len(part) > RECORD_BYTES_MAX:
             rest = further_items(refused.record, refused.item, count_items(kept[number:]), refused.source_format)
-            parts.append(_written(rest, door))
+            parts.append(_written(rest, door, digest))
             break
         parts.append(part)
         size += len(part)
@@ -77,12 +82,12 @@ def read_refusals(record: RawRecord) -> list[Refused] | None:
     return found if len(found) == len(rows) else None
 
 
-def _written(refused: Refused, door: str) -> bytes:
+def _written(refused: Refused, door: str, digest: str) -> bytes:
     return msgspec.json.encode(
         {
             "specversion": "1.0",
             "type": "dev.rice.refused.v1",
-            "id": f"{refused.digest.hex()}:{refused.item}",
+            "id": f"{digest}:{refused.item}",
             "source": door,
             "data": {
                 "item": refused.item,

@@ -15,8 +15,11 @@ from rice_stream.store.http_tokens import HttpToken
 
 IN_FLIGHT_MAX = 256
 """Requests worked on at once; each may hold a body of RICE_HTTP_BODY_MAX_BYTES in memory."""
+REQUESTS_MAX = 448
+"""The same, with those whose bodies are still on their way: connections are left for `/healthz` (`server.CONNECTIONS_MAX`)."""
 TOKEN_CONCURRENCY = 64
 """Requests at once of one token, where it does not say."""
+_REST_CONCURRENCY = 320
 _TOKEN_SHARE = 0.25
 """Of the room for bodies that arrive and of the queue to the broker, for each token."""
 _REST = 0.75
@@ -30,7 +33,7 @@ _KEPT_REFUSALS_PER_S, _KEPT_REFUSALS_AT_ONCE = 10.0, 1_000.0
 class Share:
     """How much one sender takes up now, and the most that it may."""
 
-    def __init__(self, *, requests_per_s: float, concurrency: int | None, share: float, reads: int) -> None:
+    def __init__(self, *, requests_per_s: float, concurrency: int, share: float, reads: int) -> None:
         self.rate = RateLimit(requests_per_s)
         self.held = HeldBytes(lambda: round(HELD_BYTES_MAX * share))
         self.reads = asyncio.Semaphore(reads)
@@ -43,7 +46,7 @@ class Share:
     @contextmanager
     def request(self) -> Iterator[None]:
         """One request, from its first byte to its answer. ProblemError 429: too many at once."""
-        if self._concurrency is not None and self._requests >= self._concurrency:
+        if self._requests >= self._concurrency:
             raise later(HTTPStatus.TOO_MANY_REQUESTS, f"more than {self._concurrency} requests at once", 1)
         self._requests += 1
         try:
@@ -85,7 +88,6 @@ def sender_of_token(token: HttpToken, requests_per_s: float) -> Sender:
 
 
 def sender_of_everything(name: str, requests_per_s: float) -> Sender:
-    """The sender with RICE_HTTP_TOKEN, or on loopback without a token: bodies that are on their way do not count as requests."""
-    return Sender(
-        name, EVERYTHING, Share(requests_per_s=requests_per_s, concurrency=None, share=_REST, reads=_REST_READS)
-    )
+    """The sender with RICE_HTTP_TOKEN, or on loopback without a token."""
+    share = Share(requests_per_s=requests_per_s, concurrency=_REST_CONCURRENCY, share=_REST, reads=_REST_READS)
+    return Sender(name, EVERYTHING, share)

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Response
 from uvicorn.server import ServerState
 
 from rice_stream.api import server
+from rice_stream.api.access import senders
 from rice_stream.api.server import LimitedProtocol, server_config
 from tests.unit.api.conftest import Door
 
@@ -164,6 +165,25 @@ def test_of_too_many_connections_the_one_that_waited_longest_makes_room(
     asyncio.run(test())
 
 
+def test_senders_that_stop_within_their_bodies_leave_connections_for_health(door: Callable[..., Door]) -> None:
+    """As many as there may be connections, all of one sender: those that are too many are told so, and health answers."""
+    made = door()
+    head = (
+        b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
+    )
+
+    async def test() -> None:
+        async with serving(made.app) as connect:
+            silent = [await connect() for _ in range(server.CONNECTIONS_MAX)]
+            for _, writer in silent:
+                writer.write(head)
+            refused, _ = silent[-1]
+            assert (await refused.readline()).startswith(b"HTTP/1.1 429")
+            assert await healthy_in_s(connect) < 1
+
+    asyncio.run(test())
+
+
 def test_open_files_are_enough_for_all_connections() -> None:
     """Most systems allow 1,024 without being asked."""
-    assert server.CONNECTIONS_MAX <= 600
+    assert senders.REQUESTS_MAX < server.CONNECTIONS_MAX <= 600
