@@ -12,16 +12,18 @@ from sqlalchemy import Engine
 from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.errors import UsageError
+from rice_stream.meter.amounts import Totals
 from rice_stream.proof import rebuild as rebuilding
 from rice_stream.proof.rebuild import Rebuild, rebuild, whole_days
 from rice_stream.proof.verification import verify
 from rice_stream.quantities import MEASURES
-from rice_stream.store import totals_repair
+from rice_stream.store import totals_repair, writer
+from rice_stream.store.batch import Records, totals_of
 from rice_stream.store.budget_store import save_budget
 from rice_stream.store.engine import writing
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.revisions import SchemaChangedError
-from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
+from rice_stream.store.totals_tables import DAYS, TENANT_DAYS, TOTALS_TABLES, TotalsTable
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writers import open_writer
 from tests.support.damage import DAMAGES, damage_totals
@@ -227,6 +229,27 @@ class TestRebuild:
             batches = worker.result()
         assert batches > 4
         assert rebuild(store.engine)["differences_before"] == 0
+        assert_exact(rows_in(store.engine))
+
+    def test_what_a_worker_that_knew_an_older_schema_left_out_is_made_good(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One from before there were totals of days, beside one that keeps them; and the latter goes on."""
+
+        def without_days(records: Records, watched: set[tuple[int, int]]) -> dict[TotalsTable, Totals]:
+            return {
+                table: sums for table, sums in totals_of(records, watched).items() if table not in (TENANT_DAYS, DAYS)
+            }
+
+        store.add(at("2026-11-22T10:00:00Z"))
+        with monkeypatch.context() as old:
+            old.setattr(writer, "totals_of", without_days)
+            filled(store)
+        store.add(at("2026-11-22T11:30:00Z"), at("2026-11-21T11:30:00Z", tenant_id="globex"))
+        assert {row["table"] for row in verify(store.engine)["differences"]} == {"tenant_day_total", "day_total"}
+        assert rebuild(store.engine)["ok"]
+        store.add(at("2026-11-22T11:40:00Z"))
+        assert verify(store.engine)["ok"]
         assert_exact(rows_in(store.engine))
 
     def test_two_runs_at_a_time_correct_nothing_twice(self, store: Store) -> None:
