@@ -37,6 +37,7 @@ LARGE = {
     "store-of-10-million": "benchmarks.bench_end_to_end:run_store_of_10_million",
     "store-of-100-million": "benchmarks.bench_end_to_end:run_store_of_100_million",
     "memory-10-million": "benchmarks.bench_end_to_end:run_memory_10_million",
+    "large-records": "benchmarks.bench_large_records:run",
 }
 RESULTS = Path(__file__).with_name("results.json")
 RESULTS_LARGE = Path(__file__).with_name("large.json")

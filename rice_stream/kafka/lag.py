@@ -14,7 +14,8 @@ class LagProbe:
 
     def __init__(self, config: KafkaConfig, group_id: str, topics: Sequence[str]) -> None:
         self._topics = topics
-        self._consumer = open_consumer(config, group_id)
+        # The end is the last stable offset: nobody can read behind a transaction that hangs, so that is no lag.
+        self._consumer = open_consumer(config, group_id, {"isolation.level": "read_committed"})
 
     def lag(self, timeout_s: float = TIMEOUT_S) -> dict[tuple[str, int], int]:
         """(topic, partition) -> records between the committed offset and the end. ServiceUnavailableError: no answer."""

@@ -1,4 +1,4 @@
-"""The limit on refused records, past which the worker and `ingest` stop rather than go on."""
+"""The limit on refused records: past it `ingest` and a worker that has seen nothing good stop rather than go on."""
 
 from collections import deque
 
@@ -10,31 +10,80 @@ class TooManyRefusedError(RiceError):
     """Most of what arrives is refused: more likely a wrong deployment than bad data, so it stops."""
 
 
-class RefusalLimit:
-    """Stops the reading of events when the share of refused records among the latest ones passes a limit.
+class RefusalWindow:
+    """The share of refused records among the latest ones.
 
     Records are counted, not their items: one record may hold any number of bad ones, and says no more about the topic
     than a small one does. A record with at least one event counts as taken, one with ignored items only not at all.
     """
 
     def __init__(self, *, ratio_max: float, records_min: int) -> None:
-        self._ratio_max = ratio_max
-        self._records_min = records_min
+        self.ratio_max = ratio_max
+        self.records_min = records_min
+        """How many the latest are; of fewer nothing is said."""
         self._latest: deque[tuple[int, int]] = deque()
+
+    def add(self, taken: int, refused: int) -> None:
+        """Count some more records."""
+        self._latest.append((taken + refused, refused))
+        total = self.total
+        while total - self._latest[0][0] >= self.records_min:
+            total -= self._latest.popleft()[0]
+
+    def take_back(self) -> None:
+        """Forget what was added last: it will come again."""
+        self._latest.pop()
+
+    def clear(self) -> None:
+        """Begin to count again."""
+        self._latest.clear()
+
+    @property
+    def total(self) -> int:
+        """The latest records."""
+        return sum(count for count, _ in self._latest)
+
+    @property
+    def refused(self) -> int:
+        """Those of them that were refused."""
+        return sum(count for _, count in self._latest)
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether more are refused than may be."""
+        total = self.total
+        return total >= self.records_min and self.refused > self.ratio_max * total
+
+    def sentence(self, batch: Batch, where: str = "") -> str:
+        """What is wrong, with the last reason."""
+        sample = batch.refused[-1] if batch.refused else None
+        latest = f" The last reason: {sample.reason}: {sample.detail}." if sample else ""
+        return (
+            f"{self.refused} of the last {self.total} records{where} were refused, more than the share of"
+            f" {self.ratio_max:g} that RICE_QUARANTINE_RATIO_MAX allows.{latest}"
+        )
+
+
+class RefusalLimit:
+    """Stops the reading of events when the share of refused records among the latest ones passes a limit."""
+
+    def __init__(self, *, ratio_max: float, records_min: int) -> None:
+        self._window = RefusalWindow(ratio_max=ratio_max, records_min=records_min)
 
     def check(self, batch: Batch) -> None:
         """Count a batch that is about to be committed. TooManyRefusedError: do not commit it."""
-        refused_now = sum(part.records_refused for part in batch.progress)
-        self._latest.append((refused_now + sum(part.records_taken for part in batch.progress), refused_now))
-        total = sum(count for count, _ in self._latest)
-        while total - self._latest[0][0] >= self._records_min:
-            total -= self._latest.popleft()[0]
-        refused = sum(count for _, count in self._latest)
-        if total >= self._records_min and refused > self._ratio_max * total:
-            sample = batch.refused[0] if batch.refused else None
-            latest = f" The last reason: {sample.reason}: {sample.detail}." if sample else ""
-            raise TooManyRefusedError(
-                f"{refused} of the last {total} records were refused, more than the share of {self._ratio_max:g} that"
-                f" RICE_QUARANTINE_RATIO_MAX allows.{latest} Nothing of this batch was stored or acknowledged. Is this"
-                " the right topic and format?"
-            )
+        self._window.add(*taken_and_refused(batch))
+        if self._window.exceeded:
+            raise nothing_good(self._window, batch)
+
+
+def taken_and_refused(batch: Batch) -> tuple[int, int]:
+    """Records of the log in the batch, of all its partitions."""
+    return sum(part.records_taken for part in batch.progress), sum(part.records_refused for part in batch.progress)
+
+
+def nothing_good(window: RefusalWindow, batch: Batch) -> TooManyRefusedError:
+    """The error that ends the reading."""
+    return TooManyRefusedError(
+        f"{window.sentence(batch)} Nothing of this batch was stored or acknowledged. Is this the right topic and format?"
+    )

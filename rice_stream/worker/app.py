@@ -8,20 +8,20 @@ import time
 from typing import Any
 
 import faust
-from faust.types import EventT
+from faust.types import TP, EventT
 
 from rice_stream.alerting.judge import Judge
 from rice_stream.errors import RiceError, ServiceUnavailableError
 from rice_stream.kafka.client import describe_topics
 from rice_stream.kafka.lag import LagProbe
-from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.chunks import Chunk, Place
 from rice_stream.pipeline.pipeline import Pipeline
-from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.engine import Engine
 from rice_stream.store.revisions import head_revision
+from rice_stream.store.topic_progress import has_events
 from rice_stream.worker import inner_names
 from rice_stream.worker.alerts_topic import AlertsTopic
 from rice_stream.worker.batches import BatchLoop, BatchTimes
@@ -31,6 +31,7 @@ from rice_stream.worker.health import HealthServer, Heartbeat, Telemetry
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.ledger_clock import open_ledger_clock
 from rice_stream.worker.metrics import Metrics
+from rice_stream.worker.partition_guard import PartitionGuard
 from rice_stream.worker.partitions_ahead import keep_partitions_ahead
 from rice_stream.worker.relay import Relay
 from rice_stream.worker.retention import Retention, retention_days
@@ -91,6 +92,8 @@ class Worker:
         self._batches_committed = 0
         self._clock = open_ledger_clock(engine, self._telemetry)
         self._retention = Retention(engine, retention_days(settings), self._telemetry, self._clock.now_us)
+        self._had: frozenset[TP] = frozenset()
+        """The partitions that were this worker's when the lag was last looked at."""
         alerts = AlertsTopic(self._app, settings.alerts_topic)
         self._relay = Relay(engine, alerts.publish, self._telemetry, interval_s=settings.budget_sweep_s)
         self._sweep = BudgetSweep(
@@ -107,9 +110,13 @@ class Worker:
             self._intake,
             pipeline,
             self._telemetry,
-            limit=RefusalLimit(
-                ratio_max=settings.quarantine_ratio_max, records_min=settings.quarantine_ratio_events_min
+            guard=PartitionGuard(
+                ratio_max=settings.quarantine_ratio_max,
+                records_min=settings.quarantine_ratio_events_min,
+                clock=time.monotonic,
+                has_good=has_events(engine, settings.events_topics),
             ),
+            set_aside=self._set_aside,
             times=BatchTimes(settings.batch_wait_s, settings.store_retry_s),
             on_commit=self._committed,
             now_us=self._clock.now_us,
@@ -198,6 +205,10 @@ class Worker:
         await self._intake.put(fetched_chunk(chunk, event.ack))
         self._telemetry.metrics.intake_bytes.set(self._intake.size_bytes)
 
+    def _set_aside(self, place: Place, seconds: float) -> None:
+        consumer: Any = self._app.consumer  # ours, from the transport
+        consumer.set_aside(TP(*place), seconds)
+
     def _committed(self, result: CommitResult) -> None:
         self._sweep.touch(result.tenants)
         self._batches_committed += 1
@@ -212,7 +223,9 @@ class Worker:
     def _watch_own_lag(self, lags: dict[tuple[str, int], int]) -> None:
         """Consumers have been seen to hang without an error: what lies on the broker for this worker waits as well."""
         consumer: Any = self._app.consumer  # ours, from the transport
-        own = [lags.get((tp.topic, tp.partition), 0) for tp in consumer.assigned]
+        self._batches.gave_away(tuple(tp) for tp in self._had - consumer.assigned)
+        self._had = consumer.assigned
+        own = [lags.get((tp.topic, tp.partition), 0) for tp in consumer.assigned if not consumer.is_aside(tp)]
         if any(own):
             self._telemetry.heartbeat.waiting()
         elif not self._intake and own:

@@ -6,21 +6,21 @@ Chunks are acknowledged after their commit and never before; whatever goes wrong
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.chunks import Chunk, Place
 from rice_stream.pipeline.pipeline import Pipeline, Prepared
-from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.failures import NotStorableError
 from rice_stream.worker.health import Telemetry
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.isolation import Isolation, is_culprits
+from rice_stream.worker.partition_guard import PartitionGuard, Pause
 from rice_stream.worker.repeated_ids import RecentIds
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,8 @@ class BatchLoop:
         pipeline: Pipeline,
         telemetry: Telemetry,
         *,
-        limit: RefusalLimit,
+        guard: PartitionGuard,
+        set_aside: Callable[[Place, float], None],
         times: BatchTimes,
         on_commit: Callable[[CommitResult], None],
         now_us: Callable[[], int] | None = None,
@@ -68,7 +69,8 @@ class BatchLoop:
         self._pipeline = pipeline
         self._metrics = telemetry.metrics
         self._heartbeat = telemetry.heartbeat
-        self._limit = limit
+        self._guard = guard
+        self._set_aside = set_aside
         self._times = times
         self._on_commit = on_commit
         self._now_us = now_us or (lambda: time.time_ns() // 1000)
@@ -89,12 +91,20 @@ class BatchLoop:
         try:
             while fetched := left or await self._intake.take(wait_s=self._times.wait_s):
                 self._heartbeat.waiting()
+                fetched = self._without_waiting(fetched)
+                if not fetched:
+                    left = []
+                    continue
                 work, left = await self._work(fetched)
-                del fetched
                 if committing is not None:
                     await committing
-                if work.batch is not None:
-                    self._limit.check(work.batch)
+                    committing = None
+                if work.batch is not None and (pauses := self._guard.judge(work.batch)):
+                    self._pause(pauses)
+                    left = self._without_waiting(fetched)
+                    continue
+                del fetched
+                self._show_partitions(work.batch)
                 committing = asyncio.create_task(self._store(work, still_waiting=bool(left)))
                 del work  # the raw records are large
                 # Small batches are the sign of no backlog: then latency counts, and there is nothing to overlap with.
@@ -107,6 +117,37 @@ class BatchLoop:
                 await asyncio.wait([committing])
             self._prepare_thread.shutdown()
             self._commit_thread.shutdown()
+
+    def _without_waiting(self, fetched: list[FetchedChunk]) -> list[FetchedChunk]:
+        """Without the chunks of partitions that are to wait: these are set aside, and read again."""
+        kept = []
+        for one in fetched:
+            wait_s = self._guard.waits_s(one.chunk.place)
+            if wait_s:
+                self._set_aside(one.chunk.place, wait_s)
+                self._intake.give_back(one)
+            else:
+                kept.append(one)
+        if not kept and not len(self._intake):
+            self._heartbeat.caught_up()
+        return kept
+
+    def _pause(self, pauses: list[Pause]) -> None:
+        for (topic, partition), seconds, sentence in pauses:
+            log.error("%s It waits %.0f s; other partitions go on.", sentence, seconds)
+            self._metrics.partition_pauses.labels(topic, str(partition)).inc()
+            self._heartbeat.set_problem(f"partition {topic}/{partition}", sentence)
+
+    def _show_partitions(self, batch: Batch | None) -> None:
+        for part in batch.progress if batch is not None else ():
+            if not self._guard.is_red((part.topic, part.partition)):
+                self._heartbeat.set_problem(f"partition {part.topic}/{part.partition}", None)
+
+    def gave_away(self, places: Iterable[Place]) -> None:
+        """These partitions are other workers' now: what is wrong with them is theirs to tell."""
+        for topic, partition in places:
+            self._guard.forget((topic, partition))
+            self._heartbeat.set_problem(f"partition {topic}/{partition}", None)
 
     async def _work(self, fetched: list[FetchedChunk]) -> tuple["_Work", list[FetchedChunk]]:
         """A batch of the chunks, and what it has no room for. A chunk of which anything is left is not acknowledged with it."""
@@ -154,7 +195,7 @@ class BatchLoop:
         self._metrics.intake_bytes.set(self._intake.size_bytes)
 
     async def _commit_part(self, batch: Batch) -> None:
-        self._limit.check(batch)
+        self._guard.check_start(batch)
         await self._commit(batch, still_waiting=True)
 
     async def _commit(self, batch: Batch, *, still_waiting: bool) -> None:

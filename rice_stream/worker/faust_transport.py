@@ -9,7 +9,7 @@ is a jump: an un-acked chunk followed by an acked one would be committed, and it
 acked chunks from the left may be committed.
 """
 
-from collections import deque
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
@@ -19,46 +19,8 @@ from faust.types import TP, ConsumerMessage
 from faust.types.tuples import Message
 
 from rice_stream.errors import ServiceUnavailableError
-from rice_stream.worker import inner_names
-
-
-class HandedOutChunks:
-    """Chunks of one partition: handed out in order, acked in any order, committed from the left. Pure."""
-
-    def __init__(self) -> None:
-        self._handed_out: deque[int] = deque()
-        self._acked: set[int] = set()
-        self.last: int | None = None
-        """The last offset handed out."""
-
-    def hand_out(self, last_offset: int) -> None:
-        """A chunk that ends with this offset goes to the agent."""
-        if self.last is not None and last_offset <= self.last:
-            raise ValueError(f"chunks must come in order: {last_offset} after {self.last}")
-        self.last = last_offset
-        self._handed_out.append(last_offset)
-
-    def pass_over(self, position: int) -> None:
-        """Reading stands at `position`; offsets before it that are in no chunk hold no records and need no ack."""
-        if self.last is None or position - 1 > self.last:
-            self.last = position - 1
-            self._handed_out.append(self.last)
-            self._acked.add(self.last)
-
-    def ack(self, last_offset: int) -> bool:
-        """The chunk that ends with this offset is stored. False: it is not one that waits for an ack."""
-        if last_offset not in self._handed_out or last_offset in self._acked:
-            return False
-        self._acked.add(last_offset)
-        return True
-
-    def committable(self) -> int | None:
-        """The offset to commit (one past the last acked chunk of the unbroken run), which are forgotten; or None."""
-        last = None
-        while self._handed_out and self._handed_out[0] in self._acked:
-            last = self._handed_out.popleft()
-            self._acked.discard(last)
-        return None if last is None else last + 1
+from rice_stream.worker import fetched_records, inner_names
+from rice_stream.worker.handed_out import HandedOutChunks, SetAside
 
 
 class ChunkMessage(ConsumerMessage):
@@ -80,6 +42,7 @@ class ChunkConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._handed_out: dict[TP, HandedOutChunks] = {}
         self._seek_is_due = True
+        self._aside = SetAside()
         self.assigned: frozenset[TP] = frozenset()
         """The partitions that are this worker's now."""
 
@@ -93,6 +56,8 @@ class ChunkConsumer(driver.Consumer):
             await self.wait(cast(Any, self.can_resume_flow))
         if self._seek_is_due and not await self._go_back():
             return
+        if not await self._read_again():
+            return
         records, active = await self._wait_next_records(timeout)
         if not isinstance(records, Fetched) or self.should_stop:
             return
@@ -101,7 +66,7 @@ class ChunkConsumer(driver.Consumer):
             if not self._continues_what_was_handed_out() or paused:
                 self._seek_is_due = True
                 return
-            if chunk:
+            if chunk and tp not in self._aside:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 yield tp, self._hand_out(tp, chunk, records.positions.get(tp, 0))
         if self._continues_what_was_handed_out():
@@ -126,6 +91,35 @@ class ChunkConsumer(driver.Consumer):
         self._seek_is_due = self._seek_is_due or set(sought) != self.assignment()
         return self._continues_what_was_handed_out()
 
+    def set_aside(self, tp: TP, seconds: float) -> None:
+        """Read a partition no more for so long; then from its first record that is not acked. What was handed out of it
+        and is not acked is void: an ack of it is ignored."""
+        self._aside.add(tp, asyncio.get_running_loop().time() + seconds)
+        self._handed_out[tp] = self._handed_out.get(tp, HandedOutChunks()).without_unacked()
+
+    def is_aside(self, tp: TP) -> bool:
+        """Whether the partition is set aside."""
+        return tp in self._aside
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        """Without the partitions that are set aside. No partition at all would mean all of them."""
+        read = {tp for tp in active_partitions or () if tp not in self._aside}
+        if active_partitions and not read:
+            await self.sleep(min(timeout, _ASIDE_LOOK_S))
+            return Fetched({})
+        return await super()._getmany(read, timeout)
+
+    async def _read_again(self) -> bool:
+        """Take up the partitions whose time aside is over. False: a rebalance came in between."""
+        due = self._aside.due(asyncio.get_running_loop().time())
+        if due:
+            lasts = {tp: self._handed_out[tp].last if tp in self._handed_out else None for tp in due}
+            positions = {tp: None if last is None else last + 1 for tp, last in lasts.items()}
+            sought = await cast(ChunkConsumerThread, self._thread).seek_back(positions)
+            self._read_offset.update(sought)
+            self._aside.settle(due)
+        return self._continues_what_was_handed_out()
+
     def _hand_out(self, tp: TP, chunk: list[Any], position: int) -> "ChunkMessage":
         handed_out = self._handed_out.setdefault(tp, HandedOutChunks())
         known = self._committed_offset[tp] if handed_out.last is None else handed_out.last + 1
@@ -139,7 +133,7 @@ class ChunkConsumer(driver.Consumer):
         """Partitions that brought no record but moved on, over markers and leftovers of transactions: without a commit
         they would show a lag that never ends."""
         for tp, position in fetched.positions.items():
-            if tp not in fetched and position > (self._committed_offset[tp] or 0):
+            if tp not in fetched and tp not in self._aside and position > (self._committed_offset[tp] or 0):
                 self._handed_out.setdefault(tp, HandedOutChunks()).pass_over(position)
                 # Faust looks for commits only at partitions that are listed here.
                 self._acked.setdefault(tp, [])
@@ -194,6 +188,7 @@ class ChunkConsumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the chunks of partitions that are taken away."""
         self.assigned -= revoked
+        self._aside.drop(revoked)
         self._seek_is_due = True
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
@@ -222,8 +217,14 @@ class ChunkConsumer(driver.Consumer):
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
 
+_ASIDE_LOOK_S = 0.2
+"""How often a worker whose partitions are all set aside looks whether one's time is over."""
 FETCH_MAX_WAIT_MS = 100
 """How long the broker may sit on a fetch that has nothing to give; Faust fixes it at 1.5 s."""
+
+
+BUFFER_BYTES_MAX = 32 * 1024 * 1024
+"""Bytes, compressed as the broker keeps them, of all partitions together that aiokafka reads ahead."""
 
 
 class Fetched(dict[TP, list[Any]]):
@@ -238,6 +239,10 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that talks to Kafka. What aiokafka can do and Faust does not pass on is set here."""
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> "Fetched":
+        inner_names.bound_partitions(
+            consumer, partition_bytes_max=self.app.conf.consumer_max_fetch_size, bytes_max=BUFFER_BYTES_MAX
+        )
+        fetched_records.BUDGET.renew()
         fetched = Fetched(await super()._fetch_records(consumer, *args, **kwargs))
         # Nothing ran in between, so these are the positions right behind these records.
         fetched.positions = {TP(*tp): position for tp, position in inner_names.positions(consumer).items()}
@@ -255,13 +260,22 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         """Read on from what the group has committed; where that is nothing, from the earliest record. aiokafka leaves such
         a partition where it stands, with what was fetched and dropped behind it. Partitions of the assignment that are
         missing in the answer were taken away meanwhile."""
-        sought: dict[TP, Any] = await self.call_thread(self._seek_to_committed, self._ensure_consumer())
+        sought: dict[TP, Any] = await self.call_thread(self._seek_back, self._ensure_consumer(), None)
         return sought
 
-    async def _seek_to_committed(self, consumer: Any) -> dict[TP, Any]:
+    async def seek_back(self, positions: Mapping[TP, int | None]) -> dict[TP, Any]:
+        """Read on from these positions; None is what the group has committed, as above."""
+        sought: dict[TP, Any] = await self.call_thread(self._seek_back, self._ensure_consumer(), positions)
+        return sought
+
+    async def _seek_back(self, consumer: Any, positions: Mapping[Any, int | None] | None) -> dict[TP, Any]:
         sought: dict[TP, Any] = {}
+        known = {} if positions is None else positions
         for tp in sorted(consumer.assignment()):
-            offset = await consumer.committed(tp)
+            if positions is not None and tp not in positions:
+                continue
+            offset = known.get(tp)
+            offset = await consumer.committed(tp) if offset is None else offset
             if not self.consumer.flow_active or tp not in consumer.assignment():
                 return sought
             if offset is not None:
@@ -272,9 +286,10 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         return sought
 
     def _create_worker_consumer(self, transport: Any) -> Any:
-        inner_names.fetch_plain_records()
+        fetched_records.install()
         consumer = super()._create_worker_consumer(transport)
         inner_names.read_committed(consumer, fetch_max_wait_ms=FETCH_MAX_WAIT_MS)
+        inner_names.bound_fetches(consumer, bytes_max=BUFFER_BYTES_MAX // 2)
         return consumer
 
 

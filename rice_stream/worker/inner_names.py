@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
 
+PARTITION_BYTES_MIN = 16_384
+"""Less than this of a partition would make too many fetches."""
 INIT = "set by __init__"
 """Instead of parameters: the name is an attribute that the constructor sets."""
 MEMBER = "a member"
@@ -52,8 +54,33 @@ AIOKAFKA = Package(
             "_coordinator": INIT,
             "_fetch_max_wait_ms": INIT,
             "_isolation_level": INIT,
+            "_fetch_max_bytes": INIT,
+            "_fetcher": INIT,
         },
-        "aiokafka.consumer.fetcher:PartitionRecords": {"_consumer_record": "self tp record"},
+        "aiokafka.consumer.fetcher:Fetcher": {"_max_partition_fetch_bytes": INIT},
+        "aiokafka.consumer.fetcher:FetchResult": {
+            "_partition_records": INIT,
+            "_topic_partition": INIT,
+            "_update_position": "self",
+            "check_assignment": "self tp",
+            "getall": "self max_records",
+            "has_more": "self",
+        },
+        "aiokafka.consumer.fetcher:PartitionRecords": {
+            "_consumer_record": "self tp record",
+            "_records": INIT,
+            "_tp": INIT,
+            "_unpack_records": "self",
+            "next_fetch_offset": INIT,
+        },
+        "aiokafka.consumer.fetcher:MemoryRecords": {},
+        "aiokafka.record.default_records:_DefaultRecordBatchPy": {
+            "_buffer": INIT,
+            "_pos": INIT,
+            "_read_msg": "self decode_varint",
+            "next_offset": MEMBER,
+        },
+        "aiokafka.record.legacy_records:LegacyRecordBatch": {},
         "aiokafka.consumer.group_coordinator:GroupCoordinator": {"check_errors": "self"},
         "aiokafka.consumer.subscription_state:Subscription": {"assignment": MEMBER},
         "aiokafka.consumer.subscription_state:Assignment": {"tps": MEMBER, "state_value": "self tp"},
@@ -70,6 +97,7 @@ FAUST = Package(
             "_add_gap": "self tp offset_from offset_to",
             "_buffered_partitions": INIT,
             "_committed_offset": INIT,
+            "_getmany": "self active_partitions timeout",
             "_new_consumer_thread": "self",
             "_new_offset": "self tp",
             "_read_offset": INIT,
@@ -170,14 +198,16 @@ def read_committed(consumer: Any, *, fetch_max_wait_ms: int) -> None:
     consumer._fetch_max_wait_ms = fetch_max_wait_ms
 
 
-def fetch_plain_records() -> None:
-    """Give out records as aiokafka's C code reads them (offset, value, headers, timestamp), for all of this process.
+def bound_fetches(consumer: Any, *, bytes_max: int) -> None:
+    """Before the consumer starts: one answer of a broker brings about so many bytes at most, of all partitions together."""
+    consumer._fetch_max_bytes = bytes_max
 
-    No Python object is made around each: that is a third of what fetching costs, and a third of a kilobyte a record.
+
+def bound_partitions(consumer: Any, *, partition_bytes_max: int, bytes_max: int) -> None:
+    """What aiokafka keeps of each partition until it is handed over: less, the more partitions there are.
+
+    A broker gives at least one batch, however large, so this stops no partition.
     """
-    import_module("aiokafka.consumer.fetcher").PartitionRecords._consumer_record = _as_read
-
-
-def _as_read(_records: Any, tp: Any, record: Any) -> Any:
-    del tp
-    return record
+    assignment = consumer._subscription.subscription.assignment
+    share = bytes_max // max(len(assignment.tps) if assignment is not None else 1, 1)
+    consumer._fetcher._max_partition_fetch_bytes = min(partition_bytes_max, max(share, PARTITION_BYTES_MIN))

@@ -94,6 +94,14 @@ class Metrics:
     store_retries: Counter = field(
         default_factory=lambda: _counter("rice_store_retries", "Batches tried again because the store failed")
     )
+    partition_pauses: Counter = field(
+        default_factory=lambda: _counter(
+            "rice_partition_pauses",
+            "Times that a partition waited because most of its records are refused",
+            "topic",
+            "partition",
+        )
+    )
     lag: Gauge = field(
         default_factory=lambda: Gauge(
             "rice_consumer_lag",

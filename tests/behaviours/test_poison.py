@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -11,7 +12,6 @@ from psycopg import errors
 
 from rice_stream.errors import RiceError
 from rice_stream.pipeline.chunks import Chunk
-from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.proof.verification import verify
 from rice_stream.store.engine import StoreUnavailableError, batch_failure
 from rice_stream.store.failures import NotStorableError, UnexpectedDatabaseError
@@ -19,6 +19,7 @@ from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
+from rice_stream.worker.partition_guard import PartitionGuard
 from tests.support.databases import Databases
 from tests.support.fakes import chunk_of, event
 from tests.support.reports_store import Store, open_store
@@ -55,12 +56,12 @@ def work_off(store: Store, *chunks: Chunk, events_max: int = 1_000) -> list[int]
 
     async def run() -> None:
         intake = Intake(events_max=events_max)
-        limit = RefusalLimit(ratio_max=1.0, records_min=1_000_000)
         batches = BatchLoop(
             intake,
             store.pipeline,
             Telemetry(Metrics(), Heartbeat(timeout_s=60)),
-            limit=limit,
+            guard=PartitionGuard(ratio_max=1.0, records_min=1_000_000, clock=time.monotonic),
+            set_aside=lambda _place, _seconds: None,
             times=BatchTimes(wait_s=0.01, store_retry_s=1.0),
             on_commit=lambda _: None,
         )

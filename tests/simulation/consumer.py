@@ -109,6 +109,18 @@ class BrokerThread(Service):
         await self._to_the_main_thread()
         return dict(committed)
 
+    async def seek_back(self, positions: Mapping[TP, int | None]) -> dict[TP, int | None]:
+        """Go back to these positions; None is what the group has committed."""
+        await asyncio.sleep(self._random.uniform(0, 0.02))
+        sought = {
+            tp: self._broker.committed.get(tp) if position is None else position
+            for tp, position in positions.items()
+            if tp in self.assigned
+        }
+        self._ask_anew({**self._positions, **{tp: offset or 0 for tp, offset in sought.items()}})
+        await self._to_the_main_thread()
+        return sought
+
     def assignment(self) -> set[TP]:
         """The partitions of this client."""
         return set(self.assigned)

@@ -11,12 +11,12 @@ from faust.types.tuples import Message
 
 from rice_stream.errors import RiceError
 from rice_stream.pipeline.chunks import Chunk
-from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import CommitResult
 from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
+from rice_stream.worker.partition_guard import PartitionGuard
 from tests.simulation.broker import Broker
 from tests.simulation.clock import VirtualExecutor
 from tests.simulation.consumer import BrokerThread, make_consumer
@@ -56,7 +56,10 @@ class Worker:
             self._intake,
             self._pipeline,
             Telemetry(METRICS, Heartbeat(timeout_s=60, clock=self._loop.time)),
-            limit=RefusalLimit(ratio_max=0.9, records_min=1000),
+            guard=PartitionGuard(
+                ratio_max=0.3, records_min=sizes.guard_records_min, clock=self._loop.time, has_good=True
+            ),
+            set_aside=lambda place, seconds: self.consumer.set_aside(TP(*place), seconds),
             times=BatchTimes(sizes.batch_wait_s, sizes.store_retry_s),
             on_commit=self._on_commit,
         )
@@ -212,6 +215,8 @@ class Sizes:
         """How long an answer of the Kafka thread may wait for a busy event loop."""
         self.batch_wait_s = random.choice([0.01, 0.2])
         self.store_retry_s = random.choice([0.5, 5.0, 60.0])
+        self.guard_records_min = random.choice([2, 5, 1000])
+        """Of so many records, more than three in ten refused ones make their partition wait."""
         self.any_order = random.random() < 0.3
         """Whether chunks overtake each other on their way, so that acks come out of order."""
 

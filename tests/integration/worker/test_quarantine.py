@@ -1,4 +1,4 @@
-"""What is no event: kept aside one by one, and a topic full of it stops the worker before anything is stored."""
+"""What is no event: kept aside one by one, and a start that finds nothing else ends before anything is stored."""
 
 import json
 import random
@@ -18,21 +18,20 @@ from tests.support.worker_truth import (
 )
 
 
-def test_a_topic_full_of_garbage_stops_the_worker_with_nothing_stored_or_acked(
+def test_a_start_that_finds_nothing_but_garbage_ends_with_nothing_stored_or_acked(
     deploy: Deploy, either_database: Databases
 ) -> None:
     """Exit code 1, one line that says how many, why, and which setting; no row and no offset of that batch."""
     deployment = deploy(either_database, partitions=1)
-    sender, make = Sender(deployment, partitions=1), EventMaker(51)
-    for number in range(2000):
-        value = encoded(make()) if number % 10 < 4 else b'{"looks": "like another system\'s events"}'
-        sender.send(value)
+    sender = Sender(deployment, partitions=1)
+    for _ in range(2000):
+        sender.send(b'{"looks": "like another system\'s events"}')
     sender.confirm()
     exit_code, output = deployment.run("worker", "--until-idle", "1")
     assert exit_code == 1
     said = [line for line in output.splitlines() if line.startswith("rice-stream: ")]
     assert len(said) == 1
-    assert "1200 of the last 2000 records were refused" in said[0]
+    assert "2000 of the last 2000 records were refused" in said[0]
     assert "missing_field" in said[0]
     assert "RICE_QUARANTINE_RATIO_MAX" in said[0]
     assert "Traceback" not in output
@@ -40,10 +39,26 @@ def test_a_topic_full_of_garbage_stops_the_worker_with_nothing_stored_or_acked(
         assert deployment.value(f"SELECT COUNT(*) FROM {table}") == 0, table
     assert set(deployment.committed_offsets().values()) == {None}
     # The operator looks, decides that this is what it is, and lets it through.
-    deployment.finish(quarantine_ratio_max="0.7")
-    assert deployment.recorded() == 800
-    assert deployment.value("SELECT COUNT(*) FROM quarantine") == 1200
+    deployment.finish(quarantine_ratio_max="1")
+    assert deployment.value("SELECT COUNT(*) FROM quarantine") == 2000
     assert_read_to_the_end(deployment)
+
+
+def test_garbage_among_good_events_makes_its_partition_wait_and_then_goes_through(
+    deploy: Deploy, either_database: Databases
+) -> None:
+    """Three of five records are refused: nothing is stored or acknowledged before the wait, everything after it."""
+    deployment = deploy(either_database, partitions=1)
+    sender, make = Sender(deployment, partitions=1), EventMaker(51)
+    for number in range(2000):
+        if number % 5 < 3:
+            sender.send(b'{"looks": "like another system\'s events"}', refused_items=[0])
+        else:
+            sender.send_event(make())
+    sender.confirm()
+    worker = deployment.finish()
+    assert "1200 of the last 2000 records of partition 0" in worker.log
+    assert_exact(deployment, sender.truth)
 
 
 def test_below_the_limit_the_worker_goes_on(deploy: Deploy, either_database: Databases) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline, Prepared
-from rice_stream.pipeline.refusal_limit import RefusalLimit, TooManyRefusedError
+from rice_stream.pipeline.refusal_limit import TooManyRefusedError
 from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
@@ -20,12 +20,12 @@ from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.metrics import Metrics
+from rice_stream.worker.partition_guard import PartitionGuard
 from tests.simulation.clock import VirtualExecutor, VirtualLoop, VirtualTime
 from tests.support.fakes import NOON_US, chunk_of, event
 
 METRICS = Metrics()
 EVENTS_MAX = 2
-NO_LIMIT = RefusalLimit(ratio_max=1.0, records_min=1_000_000)
 
 
 class ScriptedPipeline:
@@ -44,7 +44,13 @@ class ScriptedPipeline:
         self._history.append(f"prepared {name}")
         assert items_max == EVENTS_MAX
         progress = [
-            SimpleNamespace(events=len(chunk.records), records_taken=len(chunk.records), records_refused=0)
+            SimpleNamespace(
+                topic=chunk.topic,
+                partition=0,
+                events=len(chunk.records),
+                records_taken=len(chunk.records),
+                records_refused=0,
+            )
             for chunk in chunks
         ]
         records = SimpleNamespace(columns=dict[str, list[int]](basis_flags=[]))
@@ -68,7 +74,8 @@ class Bench:
     def __init__(
         self,
         *,
-        limit: RefusalLimit = NO_LIMIT,
+        records_min: int = 1_000_000,
+        has_good: bool = False,
         store_retry_s: float = 60.0,
         prepare_fails: int = 0,
         commit_fails: int = 0,
@@ -78,7 +85,7 @@ class Bench:
         self.intake = Intake(events_max=EVENTS_MAX)
         self.pipeline: Any = ScriptedPipeline(self.history, prepare_fails=prepare_fails, commit_fails=commit_fails)
         self.heartbeat = Heartbeat(timeout_s=60, clock=self.loop.time)
-        self._limit = limit
+        self._guard = PartitionGuard(ratio_max=0.5, records_min=records_min, clock=self.loop.time, has_good=has_good)
         self._store_retry_s = store_retry_s
 
     def run(self, script: Callable[[], Awaitable[None]]) -> None:
@@ -107,7 +114,8 @@ class Bench:
             self.intake,
             cast(Pipeline, self.pipeline),
             Telemetry(METRICS, self.heartbeat),
-            limit=self._limit,
+            guard=self._guard,
+            set_aside=lambda place, seconds: self.history.append(f"set aside {place[0]} {seconds:g}"),
             times=BatchTimes(wait_s=0.01, store_retry_s=self._store_retry_s),
             on_commit=on_commit,
         )
@@ -197,24 +205,70 @@ def _unavailable() -> CommitResult:
     raise StoreUnavailableError("away")
 
 
-def test_a_batch_over_the_limit_is_neither_stored_nor_acknowledged() -> None:
-    bench = Bench(limit=RefusalLimit(ratio_max=0.5, records_min=1))
+def garbage(bench: Bench, *names: str) -> None:
+    """The records of these topics are all refused."""
     prepare = bench.pipeline.prepare_some
 
     def refuse(chunks: Sequence[Chunk], received_at_us: int, *, items_max: int) -> Any:
         prepared = prepare(chunks, received_at_us, items_max=items_max)
-        prepared.batch.progress[0].records_refused = 9 if prepared.batch.name == "b" else 0
+        for part in prepared.batch.progress:
+            if part.topic in names:
+                part.records_taken, part.records_refused = 0, part.records_taken
         return prepared
 
     bench.pipeline.prepare_some = refuse
 
-    async def script() -> None:
-        await bench.put("a", "b", "c")
 
-    with pytest.raises(TooManyRefusedError):
+def test_a_start_with_nothing_good_ends_and_nothing_is_stored_or_acknowledged() -> None:
+    bench = Bench(records_min=4)
+    garbage(bench, "a", "b")
+
+    async def script() -> None:
+        await bench.put("a", "b")
+
+    with pytest.raises(TooManyRefusedError, match="4 of the last 4 records were refused"):
         bench.run(script)
-    assert "acked a" in bench.history
-    assert not {"committed b", "acked b", "committed c", "acked c"} & set(bench.history)
+    assert not {"committed b", "acked b"} & set(bench.history)
+
+
+def test_only_the_partition_concerned_waits_and_goes_on_by_itself_although_nothing_got_better() -> None:
+    """What comes of it meanwhile is set aside, unacknowledged; other partitions go on; /readyz names it until it is better."""
+    bench = Bench(records_min=2)
+    garbage(bench, "bad")
+    ready: list[Any] = []
+
+    async def script() -> None:
+        await bench.put("good-1", "bad", "good-2", "bad", "good-3")
+        await asyncio.sleep(2.0)
+        ready.append(bench.heartbeat.ready())
+        await asyncio.sleep(4.0)
+        await bench.put("bad", "good-4")
+        await asyncio.sleep(2.0)
+        await bench.put("bad")
+        await bench.intake.close()
+
+    bench.run(script)
+    acked = [line for line in bench.history if line.startswith("acked")]
+    assert acked == ["acked good-1", "acked good-2", "acked good-3", "acked bad", "acked good-4"]
+    aside = [line for line in bench.history if line.startswith("set aside")]
+    assert len(aside) == 3
+    assert aside[0] == "set aside bad 5"
+    assert aside[2] == "set aside bad 10", "the wait grows"
+    (is_ready, details) = ready[0]
+    assert not is_ready
+    assert "2 of the last 2 records of partition 0 of bad were refused" in details["problems"]["partition bad/0"]
+
+
+def test_a_ledger_that_has_had_events_is_not_ended_by_what_one_producer_sends_at_a_start() -> None:
+    bench = Bench(records_min=2, has_good=True)
+    garbage(bench, "bad")
+
+    async def script() -> None:
+        await bench.put("bad", "bad", "good")
+        await bench.intake.close()
+
+    bench.run(script)
+    assert [line for line in bench.history if line.startswith("acked")] == ["acked good"]
 
 
 def test_a_worker_that_cannot_commit_is_not_ready_although_it_can_prepare() -> None:

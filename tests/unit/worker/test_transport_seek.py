@@ -28,13 +28,14 @@ class Client:
         self.sought[tp.partition] = offset
 
     async def seek_to_beginning(self, tp: TopicPartition) -> bool:
+        assert isinstance(tp, TopicPartition), "aiokafka takes its own only"
         self.sought[tp.partition] = "beginning"
         return True
 
 
-def go_back(client: Client) -> dict[Any, Any]:
+def go_back(client: Client, positions: dict[Any, int | None] | None = None) -> dict[Any, Any]:
     thread: Any = SimpleNamespace(consumer=client)
-    return asyncio.run(ChunkConsumerThread._seek_to_committed(thread, client))
+    return asyncio.run(ChunkConsumerThread._seek_back(thread, client, positions))
 
 
 def test_every_partition_is_sought_also_where_nothing_is_committed() -> None:
@@ -50,6 +51,14 @@ def test_a_rebalance_in_between_leaves_out_what_was_not_sought() -> None:
     client.flow_active = False
     assert go_back(client) == {}
     assert client.sought == {}
+
+
+def test_only_the_partitions_that_are_asked_for_are_sought_and_from_where_they_are_to_be_read() -> None:
+    """A partition that was set aside goes back to its first record that is not stored; the others stay where they are."""
+    client = Client()
+    asked: dict[Any, int | None] = {TP("events", 0): 5, TP("events", 2): None, TP("taken away", 0): 3}
+    assert go_back(client, asked) == {("events", 0): 5, ("events", 2): None}
+    assert client.sought == {0: 5, 2: "beginning"}
 
 
 def test_fausts_look_for_stuck_partitions_asks_for_no_position() -> None:

@@ -1,0 +1,161 @@
+"""How aiokafka's fetched records are given out: as its C code reads them, bounded by bytes, whatever their headers are called.
+
+`install` puts these classes in the place of aiokafka's own, for all of this process. The inner names that they use are
+listed, and checked at the start, by `inner_names`.
+"""
+
+import logging
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from aiokafka.consumer import fetcher
+from aiokafka.record import default_records, legacy_records
+from aiokafka.record.util import decode_varint
+
+log = logging.getLogger(__name__)
+
+FETCH_BYTES_MAX = 4 * 1024 * 1024
+"""A fetch hands over records of about so many bytes, of all partitions together, and at least one; the rest waits in
+aiokafka's buffer. A compressed batch is taken apart as a whole: its producer decides how large it is."""
+_RECORD_BYTES = 200
+"""What a record takes besides its value, about."""
+_LENGTH_AT, _MAGIC_AT, _OVERHEAD = 8, 16, 12
+_FetchResult: Any = fetcher.FetchResult
+_PartitionRecords: Any = fetcher.PartitionRecords
+_MemoryRecords: Any = fetcher.MemoryRecords
+_Batch: Any = vars(default_records)["_DefaultRecordBatchPy"]
+
+
+class Budget:
+    """Bytes that the fetch in hand may still hand over. aiokafka's thread alone uses it."""
+
+    def __init__(self) -> None:
+        self.left = FETCH_BYTES_MAX
+
+    def renew(self) -> None:
+        """Another fetch begins."""
+        self.left = FETCH_BYTES_MAX
+
+
+BUDGET = Budget()
+
+
+def install() -> None:
+    """Let aiokafka give out records with these classes."""
+    vars(fetcher).update(FetchResult=BoundedResult, PartitionRecords=PlainRecords, MemoryRecords=KeptBatches)
+
+
+class BoundedResult(_FetchResult):  # type: ignore[misc]
+    """Fetched records of one partition, given out as far as the budget goes."""
+
+    def getall(self, max_records: int | None = None) -> list[Any]:
+        """Up to so many records, and no more than the budget has bytes for; what is left comes next time."""
+        if BUDGET.left <= 0 or not self.check_assignment(self._topic_partition) or not self.has_more():
+            return []
+        found: list[Any] = []
+        size = 0
+        for record in self._partition_records:
+            found.append(record)
+            size += _RECORD_BYTES + len(record.value or b"")
+            if record.headers:
+                size += sum(len(name) + len(value or b"") for name, value in record.headers)
+            if size >= BUDGET.left or len(found) == max_records:
+                self._update_position()
+                break
+        else:
+            self._update_position()
+            self._partition_records = None
+        BUDGET.left -= size
+        return found
+
+
+class PlainRecords(_PartitionRecords):  # type: ignore[misc]
+    """Records of a partition as aiokafka's C code reads them (offset, value, headers, timestamp).
+
+    No Python object is made around each: that is a third of what fetching costs, and a third of a kilobyte a record.
+    A record with a header name that is no UTF-8 is given out with question marks in the name.
+    """
+
+    def _consumer_record(self, tp: Any, record: Any) -> Any:
+        del tp
+        return record
+
+    def _unpack_records(self) -> Iterator[Any]:
+        try:
+            yield from super()._unpack_records()
+        except UnicodeDecodeError:
+            log.warning("a record of %s at %s has a header name that is no UTF-8", self._tp, self.next_fetch_offset)
+            self._records = LenientBatches(self._records.raw, self.next_fetch_offset)
+            yield from super()._unpack_records()
+
+
+class KeptBatches:
+    """aiokafka's reader of record batches, which keeps the bytes that they are read from."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self._batches = _MemoryRecords(raw)
+        self.has_next = self._batches.has_next
+        self.next_batch = self._batches.next_batch
+        self.size_in_bytes = self._batches.size_in_bytes
+
+
+class LenientBatches:
+    """The same from an offset on, slower, with header names that are no UTF-8 made readable."""
+
+    def __init__(self, raw: bytes, first_offset: int) -> None:
+        self._batches = [batch for batch in map(_batch, _slices(raw)) if batch.next_offset > first_offset]
+        self._batches.reverse()
+
+    def has_next(self) -> bool:
+        """Whether another batch is there."""
+        return bool(self._batches)
+
+    def next_batch(self) -> Any:
+        """The next batch."""
+        return self._batches.pop()
+
+
+def _slices(raw: bytes) -> Iterator[memoryview]:
+    at = 0
+    while len(raw) - at > _MAGIC_AT:
+        end = at + _OVERHEAD + struct.unpack_from(">i", raw, at + _LENGTH_AT)[0]
+        if end > len(raw):
+            return  # the broker cuts the last one off
+        yield memoryview(raw)[at:end]
+        at = end
+
+
+def _batch(part: memoryview) -> Any:
+    magic = part[_MAGIC_AT]
+    return _LenientBatch(part) if magic >= 2 else legacy_records.LegacyRecordBatch(part, magic)
+
+
+class _LenientBatch(_Batch):  # type: ignore[misc]
+    """Mends the header names of each record before it is read."""
+
+    def _read_msg(self, decode_varint: Any = decode_varint) -> Any:
+        _mend_header_names(self._buffer, self._pos)
+        return super()._read_msg(decode_varint)
+
+
+def _mend_header_names(buffer: bytearray, at: int) -> None:
+    """Put a question mark for every byte beyond ASCII of names that are no UTF-8, of the record that begins at `at`."""
+    _, at = decode_varint(buffer, at)
+    for _ in range(3):  # attributes, time, offset
+        _, at = decode_varint(buffer, at)
+    for _ in range(2):  # key, value
+        length, at = decode_varint(buffer, at)
+        at += max(length, 0)
+    headers, at = decode_varint(buffer, at)
+    for _ in range(headers):
+        length, at = decode_varint(buffer, at)
+        name = bytes(buffer[at : at + length])
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            buffer[at : at + length] = bytes(byte if byte < 0x80 else ord("?") for byte in name)
+        at += length
+        length, at = decode_varint(buffer, at)
+        at += max(length, 0)
