@@ -19,9 +19,6 @@ from rice_stream.events.trust import MARK, door_of
 from rice_stream.pipeline.chunks import Chunk, Opened, halved, items_of
 from rice_stream.store.failures import Meaning, NotStorableError, UnexpectedDatabaseError, meaning_of, origin_of
 
-INTERNAL_ERROR = "internal_error"
-"""Reason code of a record or item on which decoding or estimating failed in a way that nothing foresaw."""
-
 
 def is_unforeseen(error: Exception) -> bool:
     """Whether an error is none that is meant for users: the data that it came of is to be found."""
@@ -113,7 +110,13 @@ def reason_of(error: Exception) -> tuple[str, str]:
     meaning = meaning_of(error)
     if meaning is Meaning.STATEMENT:
         raise UnexpectedDatabaseError(origin_of(error)) from error
-    stored = NotStorableError(origin_of(error)) if meaning is Meaning.DATA else error
-    if isinstance(stored, NotStorableError):
-        return stored.reason, str(stored)
-    return INTERNAL_ERROR, f"it could not be processed ({type(error).__name__}); the worker's log says where"
+    refusal = NotStorableError(origin_of(error)) if meaning is Meaning.DATA else error
+    if isinstance(refusal, NotStorableError):
+        return refusal.reason, str(refusal)
+    said = f"it could not be processed ({type(error).__name__}); the worker's log says where"
+    return _reason_code(), said
+
+
+def _reason_code() -> str:
+    """Of a record or item on which decoding or estimating failed in a way that nothing foresaw."""
+    return "internal_error"

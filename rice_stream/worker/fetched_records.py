@@ -49,6 +49,8 @@ def install() -> None:
 class BoundedResult(_FetchResult):  # type: ignore[misc]
     """Fetched records of one partition, given out as far as the budget goes."""
 
+    _partition_records: Any
+
     def getall(self, max_records: int | None = None) -> list[Any]:
         """Up to so many records, and no more than the budget has bytes for; what is left comes next time."""
         if BUDGET.left <= 0 or not self.check_assignment(self._topic_partition) or not self.has_more():
@@ -76,6 +78,8 @@ class PlainRecords(_PartitionRecords):  # type: ignore[misc]
     No Python object is made around each: that is a third of what fetching costs, and a third of a kilobyte a record.
     A record with a header name that is no UTF-8 is given out with question marks in the name.
     """
+
+    _records: Any
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         del tp

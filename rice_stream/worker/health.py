@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PUBLIC = {
+    "partition": "most of its latest records were refused, so it waits",
     "kafka": "unreachable",
     "store": "unreachable",
     "budgets": "not judged",
@@ -87,7 +88,9 @@ class Heartbeat:
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether no part has a problem now, and which parts have one; what exactly, only the log says."""
         with self._lock:
-            said = {what: f"{_PUBLIC.get(what, _OTHERWISE)}; the log says more" for what in self._problems}
+            said = {
+                what: f"{_PUBLIC.get(what.partition(' ')[0], _OTHERWISE)}; the log says more" for what in self._problems
+            }
         return not said, {"problems": said}
 
 

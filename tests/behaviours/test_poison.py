@@ -120,15 +120,14 @@ class TestDatabase:
 
 
 @pytest.mark.services
-def test_an_amount_that_overflows_a_total_is_refused_and_named(postgresql: Databases) -> None:
-    """The total stays what it is; other tenants' events of the same batch are stored."""
+def test_an_amount_that_overflows_is_refused_and_named(postgresql: Databases) -> None:
+    """SQLSTATE 22003, wherever it comes from; other events of the same batch are stored."""
     with open_store(postgresql.migrated()) as store:
-        store.add(event(event_id="first"))
-        store.execute("UPDATE tenant_day_total SET input_tokens = 9223372036854775807")
-        others = [event(event_id=f"o-{k}", tenant_id="other") for k in range(3)]
-        assert work_off(store, chunk_of([*others, event(event_id="last")], offset=1)) == [4]
-        assert recorded(store) == ["first", "o-0", "o-1", "o-2"]
-        assert held(store) == [(4, 0, "amount_overflow")]
+        store.execute(POSTGRESQL_FUNCTION.replace("22023", "22003"))
+        store.execute(POSTGRESQL_TRIGGER)
+        assert work_off(store, chunk_of(ids(["first", "poison", "last"]))) == [2]
+        assert recorded(store) == ["first", "last"]
+        assert held(store) == [(1, 0, "amount_overflow")]
         store.engine.dispose()
 
 

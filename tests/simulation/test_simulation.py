@@ -19,7 +19,7 @@ from rice_stream.store.batch import Records
 from rice_stream.store.identity_rules import KnownRules
 from rice_stream.store.writer import Writer
 from rice_stream.worker.batches import BatchLoop
-from rice_stream.worker.faust_transport import HandedOutChunks
+from rice_stream.worker.handed_out import HandedOutChunks
 from tests.simulation.memory import MemoryStore, MemoryWriter
 from tests.simulation.runner import run_schedule
 from tests.simulation.store import SqliteStore, Store

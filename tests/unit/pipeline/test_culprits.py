@@ -8,7 +8,7 @@ import pytest
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS
 from rice_stream.events.trust import MARK
 from rice_stream.pipeline.chunks import BatchParts, Chunk, items_of
-from rice_stream.pipeline.culprits import INTERNAL_ERROR, halves, reason_of, refused
+from rice_stream.pipeline.culprits import halves, reason_of, refused
 from tests.support.fakes import chunk_of, event
 
 
@@ -53,7 +53,7 @@ def test_a_refused_leaf_keeps_its_place_and_no_text() -> None:
         assert gone.opened is not None
         assert items_of(gone.opened.block) == 1
         (item,) = gone.opened.block.decoded.refused
-        assert (item.record.offset, item.reason) == (5, INTERNAL_ERROR)
+        assert (item.record.offset, item.reason) == (5, "internal_error")
         assert "secret" not in item.detail + item.payload
         assert "ValueError" in item.detail
 
@@ -79,4 +79,4 @@ def test_a_record_that_cannot_even_be_decoded_is_refused_as_one_item(monkeypatch
 
 
 def test_an_error_of_nobodys_data_has_no_reason() -> None:
-    assert reason_of(KeyError("x"))[0] == INTERNAL_ERROR
+    assert reason_of(KeyError("x"))[0] == "internal_error"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rice_stream.worker.faust_transport import HandedOutChunks
+from rice_stream.worker.handed_out import HandedOutChunks, SetAside
 
 
 def handed_out(*last_offsets: int) -> HandedOutChunks:
@@ -126,3 +126,37 @@ def test_no_order_of_acks_commits_a_chunk_that_is_not_stored(history: list[tuple
         assert chunks.ack(last)
     assert (chunks.committable() or committed) == position
     assert still_kept(chunks) == 0
+
+
+def test_what_is_set_aside_is_read_again_from_the_first_chunk_that_is_not_stored() -> None:
+    """Acks of what was handed out before are void; what is acked in an unbroken run is still committed."""
+    chunks = HandedOutChunks()
+    for last in (4, 9, 14):
+        chunks.hand_out(last)
+    chunks.ack(4)
+    chunks.ack(14)
+    kept = chunks.without_unacked()
+    assert kept.last == 4
+    assert not kept.ack(9)
+    assert not kept.ack(14)
+    assert kept.committable() == 5
+    kept.hand_out(9)
+    assert kept.ack(9)
+    assert kept.committable() == 10
+
+
+def test_a_partition_waits_until_its_time_and_longer_where_it_was_set_aside_again() -> None:
+    aside = SetAside()
+    aside.add("a", 5.0)
+    aside.add("b", 9.0)
+    due = aside.due(6.0)
+    assert due == {"a": 5.0}
+    aside.add("a", 20.0)
+    aside.settle(due)
+    assert "a" in aside, "it was set aside again while it was taken up"
+    aside.settle(aside.due(20.0))
+    assert "a" not in aside
+    assert "b" not in aside
+    aside.add("c", 1.0)
+    aside.drop(["c", "unknown"])
+    assert not aside.due(100.0)
