@@ -242,7 +242,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         inner_names.bound_partitions(
             consumer, partition_bytes_max=self.app.conf.consumer_max_fetch_size, bytes_max=BUFFER_BYTES_MAX
         )
-        fetched_records.BUDGET.renew()
+        fetched_records.ROOM.renew()
         fetched = Fetched(await super()._fetch_records(consumer, *args, **kwargs))
         # Nothing ran in between, so these are the positions right behind these records.
         fetched.positions = {TP(*tp): position for tp, position in inner_names.positions(consumer).items()}

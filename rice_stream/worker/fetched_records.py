@@ -27,7 +27,7 @@ _MemoryRecords: Any = fetcher.MemoryRecords
 _Batch: Any = vars(default_records)["_DefaultRecordBatchPy"]
 
 
-class Budget:
+class HandOverRoom:
     """Bytes that the fetch in hand may still hand over. aiokafka's thread alone uses it."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Budget:
         self.left = FETCH_BYTES_MAX
 
 
-BUDGET = Budget()
+ROOM = HandOverRoom()
 
 
 def install() -> None:
@@ -47,13 +47,13 @@ def install() -> None:
 
 
 class BoundedResult(_FetchResult):  # type: ignore[misc]
-    """Fetched records of one partition, given out as far as the budget goes."""
+    """Fetched records of one partition, given out as far as the room goes."""
 
     _partition_records: Any
 
     def getall(self, max_records: int | None = None) -> list[Any]:
-        """Up to so many records, and no more than the budget has bytes for; what is left comes next time."""
-        if BUDGET.left <= 0 or not self.check_assignment(self._topic_partition) or not self.has_more():
+        """Up to so many records, and no more than the room has bytes for; what is left comes next time."""
+        if ROOM.left <= 0 or not self.check_assignment(self._topic_partition) or not self.has_more():
             return []
         found: list[Any] = []
         size = 0
@@ -62,13 +62,13 @@ class BoundedResult(_FetchResult):  # type: ignore[misc]
             size += _RECORD_BYTES + len(record.value or b"")
             if record.headers:
                 size += sum(len(name) + len(value or b"") for name, value in record.headers)
-            if size >= BUDGET.left or len(found) == max_records:
+            if size >= ROOM.left or len(found) == max_records:
                 self._update_position()
                 break
         else:
             self._update_position()
             self._partition_records = None
-        BUDGET.left -= size
+        ROOM.left -= size
         return found
 
 

@@ -10,7 +10,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from rice_stream.worker import fetched_records
-from rice_stream.worker.fetched_records import BUDGET, BoundedResult, KeptBatches, PlainRecords
+from rice_stream.worker.fetched_records import ROOM, BoundedResult, KeptBatches, PlainRecords
 
 BAD = b"\xff\xfe\xfdX"
 
@@ -39,9 +39,9 @@ def records_of(raw: bytes, first_offset: int = 0) -> PlainRecords:
 
 @pytest.fixture(autouse=True)
 def renewed() -> Iterator[None]:
-    BUDGET.renew()
+    ROOM.renew()
     yield
-    BUDGET.renew()
+    ROOM.renew()
 
 
 class Result(BoundedResult):
@@ -88,7 +88,7 @@ def test_a_fetch_hands_over_records_up_to_its_bytes_and_the_rest_later(monkeypat
     parts = [Result(records_of(batch(0, [b"x" * 3_000] * 7))), Result(records_of(batch(0, [b"y" * 50_000, b"z"])))]
     offsets: list[list[int]] = [[], []]
     for _ in range(20):
-        BUDGET.renew()
+        ROOM.renew()
         sizes = 0
         for number, part in enumerate(parts):
             found = part.getall(5_000)
