@@ -28,7 +28,8 @@ MONTHS_AHEAD = 2
 """Partitions are there for the month that is, and for so many after it."""
 DETACH_WAIT_S = 10
 """How long detaching waits for those who read; nobody waits behind it meanwhile."""
-_ADVISORY_KEY = 1_380_533_061
+_MAKING_LOCK, _DROPPING_LOCK = 0x52494350, 0x52494344
+"""Numbers of PostgreSQL's advisory locks under which partitions are made and dropped ("RICP", "RICD")."""
 _TRIES = 3
 _PAUSE_S = 0.5
 _TO_BE_DROPPED = "rice-stream: retention drops this table"
@@ -43,8 +44,15 @@ def make_partitions(engine: Engine, months: Iterable[int], *, from_month: int = 
     with reading(engine) as connection:
         there = partitions_there(connection)
     for month in sorted(set(months)):
-        if month >= from_month and missing_partition(month, there) is not None:
+        if month < from_month:
+            continue
+        if missing_partition(month, there) is not None:
             _make_with_retries(engine, month)
+        elif half := next((one for one in there if one.is_being_detached and one.holds(month)), None):
+            raise StoreUnavailableError(
+                f"{half.name} is half detached and takes no records: finish what was begun"
+                f" (ALTER TABLE prompt_record DETACH PARTITION {half.name} FINALIZE), then attach it again or rename it"
+            )
 
 
 def make_partitions_ahead(engine: Engine) -> None:
@@ -59,9 +67,17 @@ def make_partitions_ahead(engine: Engine) -> None:
 def drop_partitions_before(engine: Engine, horizon_us: int) -> int:
     """Drop all partitions of ours that hold nothing at or after the horizon, and older records elsewhere.
 
-    Returns how many partitions went. Keep the horizon first, in a transaction of its own: cut short, call it again.
-    StoreUnavailableError: one is in use (who uses it is named); none of those that are left is seen by new queries.
+    Returns how many partitions went; none while another worker is at it. Keep the horizon first, in a transaction of its
+    own: cut short, call it again. StoreUnavailableError: one is in use (who uses it is named); new queries do not see it.
     """
+    with reading(engine) as turn:
+        # Without parameters, and so without a portal that stays open: detaching would wait for its snapshot.
+        if not turn.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_DROPPING_LOCK})").scalar():
+            return 0
+        return _drop_before(engine, horizon_us)
+
+
+def _drop_before(engine: Engine, horizon_us: int) -> int:
     low = key_floor(horizon_us // 1000)
     with reading(engine) as connection:
         there = [partition for partition in partitions_there(connection) if partition.is_ours]
@@ -79,8 +95,9 @@ def drop_partitions_before(engine: Engine, horizon_us: int) -> int:
 def detach_and_drop(engine: Engine, name: str) -> None:
     """Drop one partition of ours. Readers and batches go on meanwhile, also those that are in the midst of it.
 
-    It needs a connection of its own without a transaction. StoreUnavailableError: somebody has read `prompt_record` for long
-    (named); new queries do not see the partition any more, and the next call goes on where this one ended.
+    For one caller at a time. It needs a connection of its own without a transaction. StoreUnavailableError: somebody has
+    read `prompt_record` for long (named); new queries do not see the partition any more, and the next call goes on where this
+    one ended.
     """
     if not is_partition_name(name):
         raise AssertionError(f"{name} is no partition of rice_stream's")
@@ -96,8 +113,11 @@ def detach_and_drop(engine: Engine, name: str) -> None:
                 raise
             users = long_transactions(connection, DETACH_WAIT_S / 2)
             raise StoreUnavailableError(
-                f"{name} is not dropped yet, for it may still be read: {users or 'by a transaction that has ended since'}"
+                f"{name} is not dropped yet, for it may still be read: {users or 'by a long transaction in this database'}"
             ) from error
+        finally:
+            if not connection.invalidated:  # behind a pooler the session outlives this connection
+                connection.exec_driver_sql("RESET lock_timeout")
 
 
 def _detach(connection: Connection, name: str) -> None:
@@ -138,7 +158,7 @@ def _make_with_retries(engine: Engine, month: int) -> None:
 
 def _make(connection: Connection, month: int) -> None:
     limit_lock_waits(connection, DDL_LOCK_WAIT_S)
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING_LOCK})
     # Asked again: another worker may have made it before this one had the lock.
     wanted = missing_partition(month, partitions_there(connection))
     if wanted is None:

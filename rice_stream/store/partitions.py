@@ -36,6 +36,10 @@ class RecordPartition(NamedTuple):
         """Whether it was made here: what others attach is never dropped."""
         return is_partition_name(self.name)
 
+    def holds(self, month: int) -> bool:
+        """Whether records of the month lie in it, or would."""
+        return self.low < month_floor(month + 1) and month_floor(month) < self.high
+
 
 def partition_name(month: int) -> str:
     """The name of a month's partition, as in `prompt_record_p202611`.
@@ -96,7 +100,7 @@ def missing_partition(month: int, there: Iterable[RecordPartition]) -> RecordPar
     """
     there = list(there)
     low, high = month_floor(month), month_floor(month + 1)
-    if any(other.low < high and low < other.high for other in there):
+    if any(other.holds(month) for other in there):
         return None
     if month >= FIRST_MONTH:
         return RecordPartition(partition_name(month), low, high)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from rice_stream.instants import epoch_us
 from rice_stream.store import partition_ddl, postgres
@@ -257,6 +258,30 @@ def test_a_crash_between_detaching_and_dropping_is_finished_by_the_next_try(engi
     assert drop_partitions_before(engine, NOVEMBER_US) == 1
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT to_regclass('prompt_record_p202610')")) is None
+
+
+def test_two_workers_that_drop_at_once_do_it_once(engine: Engine) -> None:
+    """One of them drops, or both in turn; the other's detaching is never finished behind its back."""
+    months = [f"2026-{month:02d}-15T00:00:00Z" for month in range(1, 11)]
+    store(engine, chunk_of([*(event(event_id=at, ended_at=at, started_at=None) for at in months), NOVEMBER]))
+    with ThreadPoolExecutor(3) as pool:
+        dropped = [pool.submit(drop_partitions_before, engine, NOVEMBER_US) for _ in range(3)]
+        assert sum(one.result(timeout=120) for one in dropped) == 10
+    assert partitions(engine) == ["prompt_record_p202611"]
+
+
+def test_a_month_that_somebody_else_has_half_detached_is_named(engine: Engine) -> None:
+    """A batch with records of it says what to do; others go on."""
+    store(engine, chunk_of([OCTOBER, NOVEMBER]))
+    with engine.connect() as reading, engine.connect() as other:
+        reading.execute(text("SELECT count(*) FROM prompt_record"))
+        other = other.execution_options(isolation_level="AUTOCOMMIT")
+        other.execute(text("SET lock_timeout = '100ms'"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            other.execute(text("ALTER TABLE prompt_record DETACH PARTITION prompt_record_p202610 CONCURRENTLY"))
+    with pytest.raises(StoreUnavailableError, match=r"prompt_record_p202610 is half detached .* FINALIZE"):
+        store(engine, chunk_of([{**OCTOBER, "event_id": "late"}]))
+    assert store(engine, chunk_of([{**NOVEMBER, "event_id": "e-2"}])).recorded == 1
 
 
 def test_a_table_of_others_is_never_dropped(engine: Engine) -> None:
