@@ -1,9 +1,10 @@
-"""Programs from the system's packages: a test that uses one is skipped where it is not there, and the run says so.
+"""What tests need of the machine and cannot bring along: a test is skipped where it is not there, and the run says so.
 
 With RICE_REQUIRE_TOOLS (set in CI) it fails instead.
 """
 
 import os
+from typing import NoReturn
 
 import pytest
 
@@ -14,8 +15,12 @@ def program(name: str) -> str:
     """The path of a program that `tests/tools.py` installs."""
     path = find(name)
     if path is None:
-        reason = f"{name} is not installed (Debian package {PACKAGES[name]})"
-        if os.environ.get("RICE_REQUIRE_TOOLS"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing(f"{name} is not installed (Debian package {PACKAGES[name]})")
     return path
+
+
+def missing(reason: str) -> NoReturn:
+    """End the test as skipped, or in CI as failed."""
+    if os.environ.get("RICE_REQUIRE_TOOLS"):
+        pytest.fail(reason)
+    pytest.skip(reason)

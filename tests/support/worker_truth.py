@@ -64,7 +64,7 @@ class Sender:
     def __init__(self, deployment: Deployment, *, partitions: int = 4, **config: object) -> None:
         self.truth = Truth()
         self.topic = deployment.topic
-        self._partitions = partitions
+        self.partitions = partitions
         self._failures: list[KafkaError] = []
         self._random = random.Random(1)
         settings: dict[str, Any] = {
@@ -105,7 +105,7 @@ class Sender:
             if on_place is not None:
                 on_place(*place)
 
-        partition = self._random.randrange(self._partitions) if partition is None else partition
+        partition = self._random.randrange(self.partitions) if partition is None else partition
         wanted: dict[str, Any] = {"partition": partition, "headers": headers, "on_delivery": delivered}
         while True:
             try:
@@ -115,6 +115,16 @@ class Sender:
             else:
                 break
         self._producer.poll(0)
+
+    def use_partitions(self, count: int) -> None:
+        """From here on send to more of them; waits until the producer knows that they are there."""
+        known = self._producer.list_topics
+
+        def there() -> bool:
+            return len(known(self.topic, timeout=30).topics[self.topic].partitions) >= count
+
+        wait_until(there, CONFIRM_DEADLINE_S, "the new partitions")
+        self.partitions = count
 
     def confirm(self) -> None:
         """Wait until the broker has everything."""
