@@ -19,6 +19,7 @@ from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.file_progress import FileProgress, FileProgressStore
+from rice_stream.store.identity_rules import RulesChangedError
 
 RECORDS_PER_BATCH = 20_000
 ITEMS_PER_BATCH = 20_000
@@ -77,9 +78,14 @@ def ingest_file(
         left = [Chunk(file.topic, file.partition, batch_records)]
         stored = quarantined = ignored = older = 0
         while left:  # records may hold more items than one transaction takes
-            batch, _, left = pipeline.prepare_some(left, time.time_ns() // 1000, items_max=ITEMS_PER_BATCH)
+            prepared = pipeline.prepare_some(left, time.time_ns() // 1000, items_max=ITEMS_PER_BATCH)
+            batch = prepared.batch
             limit.check(batch)
-            result = _count(pipeline, batch, counts)
+            try:
+                result = _count(pipeline, batch, counts)
+            except RulesChangedError:
+                continue  # to be prepared again, by what holds now
+            left = prepared.left
             stored += result.recorded + result.duplicates + result.conflicts
             older += result.older_than_retention
             quarantined += count_items(batch.refused)

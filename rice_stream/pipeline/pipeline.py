@@ -35,7 +35,7 @@ from rice_stream.pipeline.taken_factors import StatedFactors
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import Dimensions
-from rice_stream.store.identity_rules import RulesAt, default_rules
+from rice_stream.store.identity_rules import RulesAt, RulesChangedError, default_rules
 from rice_stream.store.record_columns import NUMBER_COLUMNS, TOKEN_COLUMNS
 from rice_stream.store.writer import Writer
 
@@ -73,6 +73,7 @@ class Pipeline:
         self._writer = writer
         self._method = estimator.method
         self._rules = rules
+        self._rules_changed = False
         self.formats = DEFAULT_OPTIONS
         """How records were read last."""
         self._names = NameTable(dimensions)
@@ -101,7 +102,11 @@ class Pipeline:
         RulesChangedError: nothing is stored, its chunks have to be prepared again.
         """
         self._writer.ensure_partitions(batch.records.columns["ended_at_us"])
-        return self._writer.commit(batch)
+        try:
+            return self._writer.commit(batch)
+        except RulesChangedError:
+            self._rules_changed = True
+            raise
 
     def prepare(self, chunks: Sequence[Chunk], received_at_us: int) -> Batch:
         """Decode, look up and estimate. Every item of every record is a record, a repeat, refused, or only counted (ignored,
@@ -112,7 +117,8 @@ class Pipeline:
         """The same, up to `items_max` events and refused items: the rest is left for the next batch."""
         self._names.trim(received_at_us)
         self._contexts.trim()
-        formats, mappings, known_rules = self._rules(received_at_us)
+        formats, mappings, known_rules = self._rules(received_at_us, anew=self._rules_changed)
+        self._rules_changed = False
         self.formats = formats
         check_opened(chunks, formats)
         self._contexts.use(mappings)

@@ -6,7 +6,7 @@ the batch was prepared that holds for any of its events.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Engine, text
 
@@ -67,12 +67,17 @@ class IdentityRules(NamedTuple):
     """None: there is no store that others change."""
 
 
-RulesAt = Callable[[int], IdentityRules]
-"""Called with the present time (epoch microseconds)."""
+class RulesAt(Protocol):
+    """Where rules come from."""
+
+    def __call__(self, now_us: int, *, anew: bool = False) -> IdentityRules:
+        """The rules, which may be those of a few seconds before `now_us` (epoch microseconds) unless asked `anew`."""
+        ...
 
 
-def default_rules(_now_us: int) -> IdentityRules:
+def default_rules(now_us: int, *, anew: bool = False) -> IdentityRules:
     """The rules of an installation where nothing is set."""
+    del now_us, anew
     return IdentityRules()
 
 
@@ -87,9 +92,9 @@ class StoredRules:
         self._versions: tuple[AttributionVersion, ...] = ()
         self._looked_at_us: int | None = None
 
-    def __call__(self, now_us: int) -> IdentityRules:
+    def __call__(self, now_us: int, *, anew: bool = False) -> IdentityRules:
         """The same objects until something has changed. StoreUnavailableError: the database did not answer."""
-        if self._looked_at_us is None or not 0 <= now_us - self._looked_at_us < REFRESH_US:
+        if anew or self._looked_at_us is None or not 0 <= now_us - self._looked_at_us < REFRESH_US:
             self.look()
             self._looked_at_us = now_us
         return self._known

@@ -17,6 +17,7 @@ from rice_stream.pipeline.pipeline import Pipeline, Prepared
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.failures import NotStorableError
+from rice_stream.store.identity_rules import RulesChangedError
 from rice_stream.worker.health import Telemetry
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.isolation import Isolation, is_culprits
@@ -180,7 +181,7 @@ class BatchLoop:
         error = work.error
         if work.batch is not None:
             try:
-                await self._commit(work.batch, still_waiting=still_waiting)
+                await self._commit_by_present_rules(work.batch, work.chunks, still_waiting=still_waiting)
             except NotStorableError as refusal:
                 error = refusal
         if error is not None:
@@ -193,6 +194,18 @@ class BatchLoop:
             one.acknowledge()
             self._intake.give_back(one)
         self._metrics.intake_bytes.set(self._intake.size_bytes)
+
+    async def _commit_by_present_rules(self, batch: Batch, chunks: Sequence[Chunk], *, still_waiting: bool) -> None:
+        """Store the batch; where it was prepared by rules that have changed meanwhile, what it was made of."""
+        try:
+            await self._commit(batch, still_waiting=still_waiting)
+        except RulesChangedError as change:
+            log.warning("a batch is prepared again: %s", change)
+            left = list(chunks)
+            while left:
+                prepared = await self._prepare(left)
+                await self._commit_by_present_rules(prepared.batch, prepared.taken, still_waiting=True)
+                left = prepared.left
 
     async def _commit_part(self, batch: Batch) -> None:
         self._guard.check_start(batch)

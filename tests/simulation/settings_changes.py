@@ -26,8 +26,9 @@ class SeldomLooked:
         self._random = random
         self._known: IdentityRules | None = None
 
-    def __call__(self, _now_us: int) -> IdentityRules:
-        if self._known is None or self._random.random() < _LOOKS_AGAIN:
+    def __call__(self, now_us: int, *, anew: bool = False) -> IdentityRules:
+        del now_us
+        if anew or self._known is None or self._random.random() < _LOOKS_AGAIN:
             self._known = self._look()
         return self._known
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.formats.reading.options import FormatOptions
@@ -85,6 +86,34 @@ def test_every_format_is_counted_once_and_its_text_is_nowhere(deployment: Deploy
     deployment.finish(quarantine_ratio_max="1")
     assert deployment.value("SELECT COUNT(*) FROM prompt_record") == before
     assert deployment.value("SELECT COUNT(*) FROM quarantine") == len(expected.refused)
+
+
+def test_history_read_again_after_a_change_of_who_is_charged_counts_once(deployment: Deployment) -> None:
+    """By a group that begins at the beginning, under attributes, then rules, then neither; new events follow the change."""
+    sender = Sender(deployment)
+    for name in ("litellm_success.json", "litellm_failure.json", "otlp_litellm.pb", "bedrock_log.ndjson"):
+        sender.send(PAYLOADS[name])
+    sender.confirm()
+    deployment.finish()
+    before = deployment.rows("SELECT * FROM tenant_day_total ORDER BY tenant_key, day_start_s")
+    assert len(before) > 3
+    rule = '[{"attribute": "kafka.topic", "sets": "tenant_id"}]'
+    changes: list[dict[str, Any]] = [{"attribution_attributes": "tenant_id=model"}, {"attribution_rules": rule}, {}]
+    for number, changed in enumerate(changes):
+        deployment.environment["RICE_KAFKA_GROUP_ID"] += f"-{number}"
+        deployment.finish(**changed)
+        assert deployment.rows("SELECT * FROM tenant_day_total ORDER BY tenant_key, day_start_s") == before
+        code, output = deployment.run("verify", "--against-topic", **changed)
+        assert code == 0, output
+    starts = [start for (start,) in deployment.rows("SELECT valid_from_us FROM attribution_version ORDER BY id")]
+    assert (len(starts), starts[0], starts) == (4, 0, sorted(starts))
+    deployment.finish(attribution_rules=rule)
+    [(start_us,)] = deployment.rows("SELECT MAX(valid_from_us) FROM attribution_version")
+    call = {**json.loads(PAYLOADS["litellm_success.json"]), "litellm_call_id": "new", "endTime": start_us / 1e6}
+    sender.send(json.dumps(call).encode())
+    sender.confirm()
+    deployment.finish(attribution_rules=rule)
+    assert deployment.rows("SELECT tenant_id FROM prompt_emission WHERE event_id = 'new'") == [(deployment.topic,)]
 
 
 def test_a_topic_with_a_format_of_its_own_is_held_to_it(deployment: Deployment) -> None:

@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.formats.reading.versions import settings_text
+from rice_stream.pipeline.pipeline import Pipeline, Prepared
+from rice_stream.store.attribution_store import propose_version
+from rice_stream.store.engine import open_engine
 from tests.support.cli_running import Shell
 from tests.support.format_payloads import FILES, as_json, log_event, span, traces
 from tests.support.format_payloads import SEMCONV_141 as CALL
@@ -98,6 +103,28 @@ def test_a_shell_without_the_settings_takes_them_from_nobody(migrated: Shell, ca
     assert caplog.text == ""
     migrated.json("ingest", file, RICE_ATTRIBUTION_ATTRIBUTES="")
     assert "were changed" in caplog.text
+
+
+def test_a_change_in_the_midst_of_a_file_is_kept_to(migrated: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was prepared by the settings of before is prepared again, for calls that end when the new ones hold."""
+    file = str(litellm_file(migrated.directory, end_s=time.time() + 3600))
+    prepare_some = Pipeline.prepare_some
+    proposed: list[object] = []
+
+    def prepare_and_propose(self: Pipeline, *arguments: Any, **options: Any) -> Prepared:
+        prepared = prepare_some(self, *arguments, **options)
+        if not proposed:
+            engine = open_engine(str(migrated.environment["RICE_DATABASE_URL"]))
+            by_model = FormatOptions(attributes={"tenant_id": ("model",)})
+            proposed.append(propose_version(engine, settings_text(by_model)))
+            engine.dispose()
+        return prepared
+
+    monkeypatch.setattr(Pipeline, "prepare_some", prepare_and_propose)
+    assert migrated.json("ingest", file)["records"] > 2
+    models = {call["model"] for call in litellm_calls()}
+    assert {row["tenant_id"] for row in totals(migrated)} <= models
+    assert migrated.json("ingest", file)["records"] == 0
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class Failing(StoredRules):
     def __init__(self) -> None:
         self.looks = 0
 
-    def __call__(self, now_us: int) -> IdentityRules:
+    def __call__(self, now_us: int, *, anew: bool = False) -> IdentityRules:
         return IdentityRules()
 
     def look(self) -> IdentityRules:

@@ -16,6 +16,7 @@ from rice_stream.pipeline.refusal_limit import TooManyRefusedError
 from rice_stream.quantities import MEASURES
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
+from rice_stream.store.identity_rules import RulesChangedError
 from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.intake import FetchedChunk, Intake
@@ -129,6 +130,28 @@ class Bench:
         for name in names:
             chunk = Chunk(name, 0, chunk_of([event(), event()]).records)
             await self.intake.put(FetchedChunk(chunk, partial(self.history.append, f"acked {name}")))
+
+
+def test_a_batch_whose_rules_changed_is_prepared_again_and_stored() -> None:
+    """More than once if need be; acknowledged after that alone, and the worker goes on."""
+    bench = Bench()
+    commit, changes = bench.pipeline.commit, iter([True, True])
+
+    def commit_unless_changed(batch: Any) -> CommitResult:
+        if batch.name == "a" and next(changes, False):
+            raise RulesChangedError("changed")
+        return cast(CommitResult, commit(batch))
+
+    bench.pipeline.commit = commit_unless_changed
+
+    async def script() -> None:
+        await bench.put("a", "b")
+        await bench.intake.close()
+
+    bench.run(script)
+    assert bench.history.count("prepared a") == 3
+    done = [line for line in bench.history if line.startswith(("committed", "acked"))]
+    assert done == ["committed a", "acked a", "committed b", "acked b"]
 
 
 def test_a_chunk_is_acknowledged_after_its_commit() -> None:

@@ -10,6 +10,7 @@ from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.reading.attribution import AttributionRule
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.versions import AttributionVersion, dated, settings_text
+from rice_stream.instants import epoch_us, parse_time
 from tests.support.format_payloads import (
     END_NS,
     SEMCONV_141,
@@ -23,6 +24,7 @@ from tests.support.format_payloads import (
     span,
     traces,
 )
+from tests.support.identities import SAMPLES
 
 END_US = END_NS // 1000
 BY_ALIAS = FormatOptions(attributes={"tenant_id": ("metadata.user_api_key_alias",)})
@@ -155,3 +157,35 @@ def test_two_ways_of_reading_differ_from_the_first_instant_on_at_which_they_say_
     assert [plain.differs_from_us(later), later.differs_from_us(plain)] == [5, 5]
     assert later.differs_from_us(back) == 9
     assert plain.differs_from_us(BY_ALIAS) == 0
+
+
+BEFORE = FormatOptions(
+    attributes={"tenant_id": ("service.name", "model"), "user_id": ("kafka.key",), "team_id": ("call_type",)},
+    rules=(AttributionRule("gen_ai.request.model", "gpt-(.*)", sets="project_id"),),
+    count_log_events=False,
+)
+AFTER = FormatOptions(
+    attributes={
+        "tenant_id": ("gen_ai.request.model", "custom_llm_provider"),
+        "api_key_id": ("user.id", "identity.arn"),
+    },
+    rules=(AttributionRule("kafka.topic", table={"requests": "all"}, sets="team_id"),),
+    estimate_missing_usage=True,
+    skipped_scopes=frozenset({"litellm"}),
+)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_format_reads_by_the_settings_of_when_its_items_ended(name: str) -> None:
+    """Wherever the instant lies: all that ends before it is read as by the first settings alone, all else as by the second."""
+    before, after = (results(SAMPLES[name], options, stamped=True) for options in (BEFORE, AFTER))
+    known = [event for event in (*before, *after) if isinstance(event, WireEvent)]
+    ends = sorted({epoch_us(parse_time(event.ended_at)) for event in known})
+    for start_us in {0, *ends, *(end + 1 for end in ends)}:
+        found = results(SAMPLES[name], from_then_on(AFTER, start_us, BEFORE), stamped=True)
+        if start_us <= min(ends, default=0):
+            assert found == after
+        elif start_us > max(ends):
+            assert found == before
+        else:
+            assert all(event in known for event in found if isinstance(event, WireEvent))
