@@ -76,6 +76,8 @@ def _show_verification(document: dict[str, Any]) -> None:
             for row in document["differences"]
         ]
         table(["table", "key", "problem", "measure", "stored", "recomputed"], rows)
+        if any(row["table"].endswith("_total") for row in document["differences"]):
+            STDERR.print("`rice-stream rebuild` puts right what differs from the records (--dry-run only counts it).")
     for gap in document["gaps"]:
         STDERR.print(f"{visible(gap['topic'])}/{gap['partition']}: {gap['gaps']:,} {_gap_text(gap['topic'])}")
     if "against_topic" in document:

@@ -45,6 +45,7 @@ def test_what_verify_finds_wrong_rebuild_puts_right(ledger: Shell) -> None:
     change(ledger, "UPDATE minute_total SET prompts = prompts + 1")
     change(ledger, "DELETE FROM day_total")
     assert ledger.json("verify", code=1)["ok"] is False
+    assert "`rice-stream rebuild` puts right" in ledger.run("verify").stderr
     dry = ledger.run("rebuild", "--dry-run")
     assert dry.exit_code == 1
     assert dry.stdout.startswith("DIFFERENT: 4 row(s); nothing was changed (--dry-run)")
