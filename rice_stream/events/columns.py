@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.events.canonical import FIELD_NAMES, WireEvent
-from rice_stream.events.keys import day_start_us
+from rice_stream.events.keys import day_start_us, key_times_us
 from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.events.times import parse_times
 from rice_stream.instants import DAY_US
@@ -75,6 +75,11 @@ class EventColumns:
     def service(self) -> list[Service]:
         """What served each event."""
         return list(zip(*self.served, strict=True))
+
+    @property
+    def key_times_us(self) -> NDArray[np.int64]:
+        """The times that the events' keys begin with: where one has none of its own, the beginning of its day (UTC)."""
+        return key_times_us(self.ended_at_us, self.untimed)
 
     def select(self, rows: NDArray[np.intp]) -> "EventColumns":
         """The given rows, in the given order."""

@@ -1,6 +1,7 @@
 """What names stand for from an instant on: a sender's tenant, model or region names put in order by the operator. Pure.
 
-A mapping holds for events that ended at or after its instant, so an event is mapped the same way whenever it is read.
+A mapping holds for events that ended at or after its instant, so an event is mapped the same way whenever it is read; a
+tenant's for those without a time of their own from the first midnight (UTC) after it.
 Names of models and regions stay as they came and only resolve otherwise; a tenant's name is replaced, because it says
 whose the record is.
 """
@@ -54,7 +55,7 @@ class Mappings:
         names = events.attributed[0]
         if not self._tenants or self._tenants.isdisjoint(names):
             return events
-        times_us = events.ended_at_us.tolist()
+        times_us = events.key_times_us.tolist()
         renamed = [self.target(TENANT, name, at_us) or name for name, at_us in zip(names, times_us, strict=True)]
         return replace(events, attributed=(renamed, *events.attributed[1:]))
 

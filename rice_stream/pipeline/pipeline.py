@@ -18,7 +18,7 @@ from rice_stream.events.columns import EventColumns, to_columns
 from rice_stream.events.formats.dispatch import Outcome, read
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS
 from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
-from rice_stream.events.keys import event_keys, key_times_us
+from rice_stream.events.keys import event_keys
 from rice_stream.events.records import RawRecord, Refused
 from rice_stream.events.refused_items import count_items
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
@@ -168,7 +168,7 @@ class Pipeline:
         event_ids = list(map(str.encode, events.event_id))
         numbers = {name: getattr(events, name) for name in _TAKEN_OVER}
         return KeyedEvents(
-            event_keys=event_keys(key_times_us(events.ended_at_us, events.untimed), names.key_hashers, event_ids),
+            event_keys=event_keys(events.key_times_us, names.key_hashers, event_ids),
             event_ids=event_ids,
             origin=np.full(len(events), partition, dtype=np.intp),
             context=context,

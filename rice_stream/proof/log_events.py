@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rice_stream.events.columns import EventColumns
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.keys import event_keys, key_hasher, key_times_us
+from rice_stream.events.keys import event_keys, key_hasher
 from rice_stream.events.mappings import Mappings
 from rice_stream.events.records import Decoded, RawRecord
 from rice_stream.quantities import UNKNOWN
@@ -66,8 +66,7 @@ def decode_events(records: Sequence[RawRecord], formats: FormatOptions, mappings
     columns, decoded = decode_batch(records, formats)
     columns = mappings.rename_tenants(columns)
     hashers = [key_hasher(attribution[0], attribution[3]) for attribution in columns.attribution]
-    times_us = key_times_us(columns.ended_at_us, columns.untimed)
-    keys = event_keys(times_us, hashers, map(str.encode, columns.event_id))
+    keys = event_keys(columns.key_times_us, hashers, map(str.encode, columns.event_id))
     return LogEvents(columns, decoded, keys)
 
 

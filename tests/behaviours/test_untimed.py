@@ -7,6 +7,9 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
+from rice_stream.events.formats.reading.options import FormatOptions
+from rice_stream.events.formats.reading.versions import AttributionVersion, dated, settings_text
+from rice_stream.events.mappings import TENANT, MappedName, Mappings
 from rice_stream.events.records import RawRecord
 from rice_stream.instants import DAY_US, epoch_us, rfc3339
 from rice_stream.meter.requests import TokenDefaults
@@ -16,6 +19,7 @@ from rice_stream.reports.explanation import explain
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.engine import writing
+from rice_stream.store.identity_rules import IdentityRules
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.retention import drop_records_before
 from tests.support.fakes import NOON_US, chunk_of, fake_reference, value_of
@@ -119,6 +123,27 @@ class TestResends:
         log = Log()
         log.add(reply(), time_us)
         assert counts(store(engine, log.chunk())) == (0, 0, 0, 1)
+
+    def test_who_is_charged_may_change_between_two_deliveries_of_a_day(self, engine: Engine) -> None:
+        """Settings and a tenant's mapping hold for such items from the first midnight after their instant."""
+        changed = FormatOptions(attributes={"tenant_id": ("team",)})
+        versions = [AttributionVersion(0, settings_text(FormatOptions()))]
+        versions.append(AttributionVersion(NOON_US, settings_text(changed)))
+        mappings = Mappings([MappedName(TENANT, "globex", "initech", NOON_US)])
+        rules = IdentityRules(dated(FormatOptions(), versions), mappings)
+        log = Log()
+        for time_us in (NOON_US - 1, NOON_US, NOON_US + 12 * HOUR_US - 1):
+            log.add(reply("a", team="search"), time_us)
+            log.add(reply("b", tenant="globex"), time_us)
+        pipeline = new_pipeline(engine, rules=lambda _: rules)
+        assert counts(pipeline.process([log.chunk()], NOW_US)) == (2, 4, 0, 0)
+        log.add(reply("c", team="search"), NOON_US + 12 * HOUR_US)
+        log.add(reply("d", tenant="globex"), NOON_US + 12 * HOUR_US)
+        assert counts(pipeline.process([log.chunk(*log.records[0][6:])], NOW_US)) == (2, 0, 0, 0)
+        keys = {row["event_id"]: row["tenant_key"] for row in rows_in(engine)("prompt_record")}
+        names = {row["tenant_key"]: row["tenant_id"] for row in rows_in(engine)("tenant")}
+        tenants = {event_id: names[key] for event_id, key in keys.items()}
+        assert tenants == {"a": "acme", "b": "globex", "c": "search", "d": "initech"}
 
     def test_factors_that_change_at_midnight_make_no_conflict(self, engine: Engine) -> None:
         log = Log()

@@ -71,7 +71,7 @@ def version_before_0007() -> Iterator[None]:
         return batch
 
     with (
-        mock.patch("rice_stream.pipeline.pipeline.key_times_us", lambda ended_at_us, _: ended_at_us),
+        mock.patch("rice_stream.events.columns.key_times_us", lambda ended_at_us, _: ended_at_us),
         mock.patch("rice_stream.store.writer.without_known_on_other_days", as_it_is),
         mock.patch("rice_stream.store.batch.Records.said", lambda self, name: self.columns[name]),
     ):

@@ -1,5 +1,6 @@
 """`verify --against-topic` on real Kafka: the log proves the records, whatever was lost, changed or made up."""
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from tests.support.databases import Databases
 from tests.support.fakes import NOON_US, FakeMethod, fake_pipeline, value_of
 from tests.support.reports_store import NOON, Store, at, open_store, picked
 from tests.support.services import TopicFactory
+from tests.support.untimed import MIDNIGHT_US, reply
 
 DEFAULTS = TokenDefaults(100, 10)
 PARTITIONS = 2
@@ -358,3 +360,28 @@ def test_a_record_can_be_fetched_again_by_its_place(ledger: Ledger) -> None:
 
 def _raw(topic: str, payload: dict[str, Any]) -> RawRecord:
     return RawRecord(topic, 0, 0, value_of(payload))
+
+
+@pytest.mark.parametrize("kind", ["CreateTime", "LogAppendTime"])
+def test_resends_of_requests_without_a_time_agree_with_the_topic(
+    store: Store, kafka: KafkaServer, topic_factory: TopicFactory, kind: str
+) -> None:
+    """Producers' timestamps over midnight, or the broker's own; in two partitions; one contradicts the first."""
+    topic = topic_factory(partitions=PARTITIONS, name="verify", config={"message.timestamp.type": kind})
+    environment = {"RICE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "RICE_EVENTS_TOPICS": topic}
+    ledger = Ledger(store, kafka, topic, load_settings(environment=environment))
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
+    for number, moment_us in enumerate((MIDNIGHT_US - 1_000, MIDNIGHT_US, MIDNIGHT_US + 1_000)):
+        for value in (reply("a"), reply("b", output_tokens=5 + number // 2)):
+            producer.produce(topic, value, partition=number % PARTITIONS, timestamp=moment_us // 1000)
+            assert producer.flush(30) == 0, "one by one: the broker gives each a time of its own"
+    now_us = time.time_ns() // 1000
+    with ledger.log() as log:
+        for piece in log.read():
+            store.pipeline.process([Chunk(topic, piece.range.partition, piece.records)], now_us)
+    assert store.rows("SELECT event_id FROM prompt_record ORDER BY event_id") == [{"event_id": "a"}, {"event_id": "b"}]
+    answer = ledger.verify()
+    assert (answer["differences"], answer["differences_total"]) == ([], 0)
+    counts = answer["against_topic"]
+    assert (counts["events"], counts["distinct_events"], counts["conflicts"]) == (6, 2, 1)
+    assert verify(store.engine)["ok"]

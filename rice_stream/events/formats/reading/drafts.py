@@ -14,6 +14,7 @@ from rice_stream.events.formats.reading.tokens import TokenCounts, Usage, estima
 from rice_stream.events.formats.reading.values import Find, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
 from rice_stream.events.records import RefusedError
+from rice_stream.instants import DAY_US
 
 Measure = Callable[[], int | None]
 """Characters of the text of one side, None where there is none; called only where an estimate is wanted."""
@@ -58,7 +59,7 @@ class EventDraft:
             ended = self._time_around()
         if ended is None:
             raise RefusedError("missing_time", "ended_at: neither the event nor its record says when it was")
-        self._options = self._options.at(ended.us)
+        self._options = self._options.at(_decided_us(ended))
         if ended.zone_assumed or (started is not None and started.zone_assumed):
             self.assumed("time_zone_assumed")
         self.fields["ended_at"] = spell(ended, "ended_at")
@@ -73,12 +74,12 @@ class EventDraft:
             return enveloped
         if note:
             self.assumed(TIME_FROM_RECORD)
-        return Moment(record_time_us)
+        return Moment(record_time_us, of_record=True)
 
     def options_at(self, ended: Moment | None) -> FormatOptions:
         """What the user has set for an item that ended then; one without an end has the time of what is around it."""
         at = ended or self._time_around(note=False)
-        return self._options.at(at.us if at is not None else 0)
+        return self._options.at(_decided_us(at) if at is not None else 0)
 
     def models(self, *, request: object = None, response: object = None, provider: str | None = None) -> None:
         """Names as they came; the reference tables resolve them."""
@@ -150,6 +151,12 @@ class EventDraft:
             self.fields["source"] = self.envelope("source")
         self.fields["notes"] = tuple(dict.fromkeys(self.notes))
         return self.fields
+
+
+def _decided_us(ended: Moment) -> int:
+    """The instant whose settings hold for an item. The time of a record is another one for each delivery, so where there
+    is no other time it is the beginning of that day (UTC): resends of one day are read alike."""
+    return ended.us - ended.us % DAY_US if ended.of_record else ended.us
 
 
 def one_event(

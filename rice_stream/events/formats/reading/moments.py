@@ -19,10 +19,11 @@ _EMPTY = frozenset({"", "-"})
 
 
 class Moment(NamedTuple):
-    """`zone_assumed`: the text named no time zone and was read as UTC."""
+    """`zone_assumed`: the text named no time zone and was read as UTC. `of_record`: it is only when the record was made."""
 
     us: int
     zone_assumed: bool = False
+    of_record: bool = False
 
 
 def moment(value: object, field: str) -> Moment | None:
