@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from rice_stream.errors import UsageError
 from rice_stream.store import schema
@@ -122,7 +122,7 @@ def _told(what: str) -> Iterator[None]:
     """Every error of the database as one of ours: a server must not end because of one."""
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, TimeoutError) as error:  # TimeoutError: all connections hang already
         raise batch_failure(what, error) from error
 
 

@@ -3,12 +3,16 @@
 import contextlib
 import socket
 import time
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import psutil
+import psycopg
+
+from rice_stream.api.access.secrets import new_token
+from rice_stream.sandbox.stack.postgres import PostgresServer
 from tests.integration.api.test_real_sources import EVENT, Gateway
 from tests.support.worker_harness import Deployment
-
-RETRY_S = 0.1
 
 
 def test_a_token_writes_its_tenants_alone_and_ends_when_it_is_revoked(deployment: Deployment) -> None:
@@ -63,3 +67,55 @@ def test_health_answers_beside_silent_connections_and_half_sent_heads(deployment
             assert all(one.recv(1) == b"" for one in silent), "closed by the server"
     finally:
         assert gateway.process.stop() == 0, gateway.process.log
+
+
+@contextlib.contextmanager
+def hung(postgres: PostgresServer) -> Iterator[None]:
+    """Every process of the server is stopped as by SIGSTOP: connections stand, and nothing answers."""
+    with psycopg.connect(postgres.conninfo(), autocommit=True) as connection:
+        server = psutil.Process(connection.info.backend_pid).parent()
+    assert server is not None
+    processes = [server, *server.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+def test_a_database_that_is_away_ends_no_known_token_and_judges_no_other(
+    deployment: Deployment, postgres: PostgresServer
+) -> None:
+    """PostgreSQL stopped, and hung: events of known senders are taken, others are told to come back, and it mends itself."""
+    mine = deployment.json("token", "create", "--name", "acme-gw", "--role", "ingest", "--tenant", "acme")
+    gateway = Gateway(deployment)
+    known = {"authorization": f"Bearer {mine['token']}"}
+    unknown = {"authorization": f"Bearer {new_token('ingest')}"}
+
+    def status(headers: dict[str, str]) -> int:
+        return gateway.post("/v1/events", EVENT, **headers)[0]
+
+    try:
+        assert (status(known), status(unknown)) == (202, 401)
+        postgres.stop()
+        gateway.process.until(lambda: status(unknown) == 503, "unknown tokens to be told to come back", 30)
+        assert (status(known), status({})) == (202, 202)
+        postgres.start()
+        gateway.process.until(lambda: status(unknown) == 401, "tokens to be checked again", 30)
+        with hung(postgres):
+            gateway.process.until(lambda: status(unknown) == 503, "unknown tokens to be told to come back", 30)
+            began_s = time.monotonic()
+            assert (status(known), status({})) == (202, 202)
+            assert gateway.healthy_in_s() < 1
+            assert time.monotonic() - began_s < 5
+        gateway.process.until(lambda: status(unknown) == 401, "tokens to be checked again", 60)
+        later = deployment.json("token", "create", "--name", "later", "--role", "ingest", "--tenant", "acme")
+        made_s = time.monotonic()
+        found = {"authorization": f"Bearer {later['token']}"}
+        gateway.process.until(lambda: status(found) == 202, "a new token to work", 30)
+        assert time.monotonic() - made_s < 10
+    finally:
+        assert gateway.process.stop() == 0, gateway.process.log
+    assert "Traceback" not in gateway.process.log
