@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from rice_stream.errors import ServiceUnavailableError
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.versions import settings_text
 from rice_stream.events.records import RawRecord
+from rice_stream.instants import DAY_US, epoch_us
 from rice_stream.kafka.config import KafkaConfig
 from rice_stream.kafka.record_fetch import KafkaFetch
 from rice_stream.kafka.topic_log import TopicLog, open_log
@@ -27,8 +29,10 @@ from rice_stream.runtime.settings.settings import Settings
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.store.attribution_store import propose_version
 from rice_stream.store.identity_rules import StoredRules
+from rice_stream.store.pruning import drop_conflicts, drop_quarantined
 from rice_stream.store.quarantine import Choice
-from rice_stream.store.retention import drop_records_before
+from rice_stream.store.retention import drop_records_before, move_horizon
+from rice_stream.store.retention_plan import month_floor_us
 from tests.support.databases import Databases
 from tests.support.fakes import NOON_US, FakeMethod, fake_pipeline, value_of
 from tests.support.reports_store import NOON, Store, at, open_store, picked
@@ -309,6 +313,34 @@ def test_what_kafka_or_the_store_no_longer_keeps_is_told_and_left_out(ledger: Le
     assert (found["older_than_retention"], found["log_is_complete"]) == (1, False)
     assert picked(found["partitions"], "log_start", "no_longer_in_log")[0] == (1, 1)
     assert found["records_not_in_log"] == 1
+
+
+def test_what_retention_took_from_quarantine_and_conflicts_is_no_difference(ledger: Ledger) -> None:
+    """Items that were refused or contradicted once, and whose rows have gone since; what is younger is looked for still."""
+    send_all_kinds(ledger)
+    ledger.work()
+    later_us = epoch_us(datetime.now(UTC)) + DAY_US
+    assert drop_quarantined(ledger.store.engine, settled_before_us=0, held_before_us=later_us) > 0
+    assert drop_conflicts(ledger.store.engine, later_us) > 0
+    answer = ledger.verify()
+    assert answer["differences"] == []
+    assert min(answer["against_topic"][name] for name in ("quarantined", "conflicts")) > 0
+    ledger.store.execute("UPDATE retention SET quarantine_from_us = 1, conflicts_from_us = 1")
+    assert {row["table"] for row in ledger.verify()["differences"]} == {"quarantine", "prompt_record"}
+
+
+def test_records_that_are_about_to_be_dropped_are_in_no_comparison(ledger: Ledger) -> None:
+    """The horizon has moved and the month is there still; delivered again, its event is counted as older."""
+    old = at("2026-08-22T11:00:01Z")
+    ledger.send(old, at("2026-11-22T11:00:02Z"))
+    ledger.work()
+    move_horizon(ledger.store.engine, month_floor_us(NOON))
+    ledger.send(old)
+    ledger.work()
+    answer = ledger.verify()
+    assert answer["differences"] == []
+    assert answer["against_topic"]["older_than_retention"] == 2
+    assert verify(ledger.store.engine)["ok"]
 
 
 def test_a_topic_that_was_made_anew_is_told_and_not_compared(ledger: Ledger) -> None:
