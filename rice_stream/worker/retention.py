@@ -5,11 +5,14 @@ import logging
 from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
+from uuid import uuid4
 
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.instants import DAY_US, rfc3339
 from rice_stream.runtime.settings.database import DatabaseSettings
-from rice_stream.store.engine import Engine, reading
+from rice_stream.store.engine import Engine, first_line, reading
+from rice_stream.store.failures import meaning_of
+from rice_stream.store.lease import Lease
 from rice_stream.store.minute_folding import fold_minutes
 from rice_stream.store.pruning import drop_alerts, drop_conflicts, drop_quarantined, forget_files
 from rice_stream.store.retention import drop_what_is_past, move_horizon, seen_by
@@ -22,6 +25,8 @@ log = logging.getLogger(__name__)
 
 INTERVAL_S = 3_600.0
 RETRY_S = 60.0
+_LEASE_S = 3_600.0
+"""A run is over in seconds; the first of a large ledger may take longer. Who died in the midst is waited for as long."""
 
 
 class RetentionDays(NamedTuple):
@@ -46,11 +51,12 @@ def retention_days(settings: DatabaseSettings) -> RetentionDays:
 
 
 class Retention:
-    """Runs at the start and every hour; of several workers each does, and finds done what another did."""
+    """Runs at the start and every hour; of several workers one at a time does, and finds done what another did."""
 
     def __init__(self, engine: Engine, days: RetentionDays, telemetry: Telemetry, now_us: Callable[[], int]) -> None:
         """`now_us` is the database's clock."""
         self._engine = engine
+        self._lease = Lease(engine, "drop what is old", uuid4().hex, seconds=_LEASE_S)
         self._days = days
         self._heartbeat = telemetry.heartbeat
         self._now_us = now_us
@@ -63,12 +69,27 @@ class Retention:
             except ServiceUnavailableError as error:
                 log.warning("retention did not finish, trying again in a minute: %s", error)
                 await asyncio.sleep(RETRY_S)
+            except Exception as error:
+                if meaning_of(error) is None:
+                    raise
+                # A role that may not drop partitions, say: events are accounted for all the same.
+                problem = f"retention did not finish: {first_line(error)}"
+                self._heartbeat.set_problem("retention", problem)
+                await asyncio.sleep(INTERVAL_S)
             else:
                 await asyncio.sleep(INTERVAL_S)
 
     def once(self) -> None:
-        """One run. A clock that is not believed drops nothing, and makes the worker not ready."""
+        """One run, unless another worker is at it. A clock that is not believed drops nothing, and makes the worker not
+        ready."""
         now_us = self._now_us()
+        if self._lease.acquire(now_us):
+            try:
+                self._run_alone(now_us)
+            finally:
+                self._lease.release()
+
+    def _run_alone(self, now_us: int) -> None:
         with reading(self._engine) as connection:
             state = retention_state(connection)
             seen = seen_by(connection, now_us)

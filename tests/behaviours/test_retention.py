@@ -1,6 +1,7 @@
 """Retention on every database: old records go once and are never counted again, whatever is in flight; what a clock says
 is doubted; and the small tables do not grow for ever."""
 
+import asyncio
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,11 @@ from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.proof.verification import verify
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import StoreUnavailableError, reading, writing
+from rice_stream.store.lease import Lease
 from rice_stream.store.retention import drop_records_before, drop_what_is_past, move_horizon
 from rice_stream.store.retention_state import retention_state
 from rice_stream.store.writers import open_writer
+from rice_stream.worker import retention as worker_retention
 from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.retention import Retention, RetentionDays
@@ -213,13 +216,13 @@ class Runs:
         self.clock = Clock()
         self.heartbeat = Heartbeat(timeout_s=60)
         kept: dict[str, Any] = {"records": 32, "quarantine": None, "settled": 400, **days}
-        self._retention = Retention(engine, RetentionDays(**kept), Telemetry(Metrics(), self.heartbeat), self.clock)
+        self.retention = Retention(engine, RetentionDays(**kept), Telemetry(Metrics(), self.heartbeat), self.clock)
         self._engine = engine
 
     def once(self, **later: float) -> None:
         """A run, so much after the last."""
         self.clock.passes(**later)
-        self._retention.once()
+        self.retention.once()
 
     @property
     def horizon(self) -> str:
@@ -332,6 +335,42 @@ class TestClocks:
         for _ in range(3):
             runs.once(hours=1)
         assert (recorded_ids(filled), runs.horizon) == (["e-1", "old"], "1970-01-01T00:00:00Z")
+
+    def test_one_worker_at_a_time_runs_it(self, filled: Engine) -> None:
+        """Another that is at it has the lease; when it is gone, the next run takes over."""
+        runs = Runs(filled)
+        other = Lease(filled, "drop what is old", "another worker", seconds=60)
+        assert other.acquire(runs.clock())
+        runs.once()
+        with reading(filled) as connection:
+            assert retention_state(connection).run_at_us is None
+        other.release()
+        runs.once()
+        with reading(filled) as connection:
+            assert retention_state(connection).run_at_us == runs.clock()
+
+    def test_a_database_that_does_not_let_it_drop_stops_no_worker(
+        self, filled: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A role without the right to drop partitions, a constraint of somebody's: not ready, and all else goes on."""
+
+        def not_allowed(engine: Engine) -> int:
+            with writing(engine) as connection:
+                return connection.execute(text("INSERT INTO retention (id, records_from_us) VALUES (2, 0)")).rowcount
+
+        monkeypatch.setattr(worker_retention, "drop_what_is_past", not_allowed)
+        runs = Runs(filled)
+
+        async def run() -> None:
+            task = asyncio.create_task(runs.retention.run())
+            async with asyncio.timeout(30):
+                while runs.problem is None:
+                    await asyncio.sleep(0)
+            assert not task.done()
+            task.cancel()
+
+        asyncio.run(run())
+        assert "single_row" in str(runs.problem)
 
     def test_the_database_tells_its_time(self, engine: Engine) -> None:
         """Within a minute of this machine's, on which it runs."""
