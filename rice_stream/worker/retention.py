@@ -70,12 +70,12 @@ class Retention:
                 log.warning("retention did not finish, trying again in a minute: %s", error)
                 await asyncio.sleep(RETRY_S)
             except Exception as error:
-                if meaning_of(error) is None:
-                    raise
-                # A role that may not drop partitions, say: events are accounted for all the same.
-                problem = f"retention did not finish: {first_line(error)}"
-                self._heartbeat.set_problem("retention", problem)
-                await asyncio.sleep(INTERVAL_S)
+                if meaning_of(error) is not None:
+                    # A role that may not drop partitions, say: events are accounted for all the same.
+                    self._heartbeat.set_problem("retention", f"it did not finish: {first_line(error)}")
+                    await asyncio.sleep(INTERVAL_S)
+                    continue
+                raise
             else:
                 await asyncio.sleep(INTERVAL_S)
 
