@@ -10,6 +10,7 @@ import pytest
 from rice_stream.api.access.admission import Admission
 from rice_stream.api.access.token_book import TokenBook, TokenSource
 from rice_stream.api.app import create_app
+from rice_stream.api.gateway import FormatsNow
 from rice_stream.api.ingestion.publishing import Outgoing, Publisher
 from rice_stream.events.records import DOOR_REFUSALS_START
 from rice_stream.runtime.settings.settings import Settings
@@ -50,12 +51,14 @@ class FakePublisher:
 class Door:
     """An application with its settings; `tokens` stands for the database, where there is one."""
 
-    def __init__(self, *, tokens: TokenSource | None = None, **settings: object) -> None:
+    def __init__(
+        self, *, tokens: TokenSource | None = None, formats_now: FormatsNow | None = None, **settings: object
+    ) -> None:
         self.publisher = FakePublisher()
         known: Publisher = self.publisher  # type: ignore[assignment]
         made = Settings.model_validate({"database_url": NO_DATABASE, **settings})
         self.admission = None if tokens is None else Admission(made, TokenBook(tokens))
-        self.app = create_app(made, known, self.admission)
+        self.app = create_app(made, known, self.admission, formats_now)
 
     def get(self, path: str, **headers: str) -> Answer:
         """The answer to one GET."""
