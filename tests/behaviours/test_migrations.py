@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.errors import UsageError
+from rice_stream.proof.rebuild import rebuild
+from rice_stream.proof.verification import verify
 from rice_stream.store import schema
 from rice_stream.store.budget_store import save_budget
 from rice_stream.store.engine import open_engine, writing
@@ -163,6 +165,23 @@ class TestMigrations:
         assert len(before["tenant_day_total"]) == 2
         assert_exact(rows_in(empty))
 
+    def test_totals_keep_their_numbers_when_they_become_larger_than_64_bits_can_hold(self, empty: Engine) -> None:
+        """To and fro, beside the views; on PostgreSQL with room in the pages for rows that are updated again and again."""
+        migrate(empty)
+        watch_user(empty, "acme", "u")
+        store(empty, chunk_of([event(user_id="u"), event(event_id="e-2", team_id="red")]))
+        before = {table: rows_in(empty)(table) for table in TABLES}
+        migrate(empty, "0007")
+        migrate(empty)
+        assert {table: rows_in(empty)(table) for table in TABLES} == before
+        assert all(type(value) is int for rows in before.values() for row in rows for value in row.values())
+        with empty.connect() as connection:
+            if empty.dialect.name == "postgresql":
+                names = ", ".join(f"'{table}'" for table in TABLES)
+                options = text(f"SELECT reloptions FROM pg_class WHERE relname IN ({names})")
+                assert connection.scalars(options).all() == [["fillfactor=70"]] * len(TABLES)
+        assert_exact(rows_in(empty))
+
     def test_the_migrations_make_what_the_schema_says(self, empty: Engine) -> None:
         """`alembic check`: no difference, also beside the partitions that data makes."""
         migrate(empty)
@@ -266,3 +285,17 @@ def ids_and_sequences(engine: Engine) -> dict[str, tuple[int, int | None]]:
         state = states.get(row["id"], "odd")
         found[row["name"]] = (row["id"], None if state == "odd" else json.loads(state)["sequence"])
     return found
+
+
+def test_a_total_that_has_become_a_float_on_sqlite_is_found_and_can_be_rebuilt(sqlite: SqliteDatabases) -> None:
+    """From before the constraints."""
+    engine = open_engine(sqlite.empty())
+    migrate(engine)
+    store(engine, chunk_of([event()]))
+    migrate(engine, "0007")
+    execute(engine, "UPDATE minute_total SET carbon_high_ugco2e = 9223372036854775807 + 1")
+    migrate(engine)
+    assert [one["measure"] for one in verify(engine)["differences"]] == ["carbon_high_ugco2e"]
+    rebuild(engine)
+    assert_exact(rows_in(engine))
+    engine.dispose()

@@ -270,6 +270,14 @@ def test_items_behind_one_row_that_this_version_reads_are_in_quarantine_and_not_
     assert ledger.verify()["against_topic"]["quarantined"] == 149
 
 
+def test_an_event_of_the_future_is_in_quarantine_and_no_difference(ledger: Ledger) -> None:
+    """Also once its time has come: it was held when it arrived, and is until somebody replays it."""
+    ledger.send(at("2026-11-22T11:00:00Z"), at("2026-12-22T11:00:00Z"))
+    ledger.work()
+    answer = ledger.verify()
+    assert (answer["differences_total"], answer["against_topic"]["quarantined"]) == (0, 1)
+
+
 def test_what_nobody_has_read_yet_is_lag(ledger: Ledger) -> None:
     """Events past the last stored offset, of one partition and of one that was never read, are no difference."""
     ledger.send(at("2026-11-22T11:00:00Z"))
