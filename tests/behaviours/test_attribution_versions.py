@@ -175,6 +175,28 @@ class TestAttributionVersions:
         assert tenants(engine) == {"early": "team-a", "future": "alias-1"}
         assert_exact(rows_in(engine))
 
+    @pytest.mark.parametrize(("ahead_us", "goes_on"), [(0, True), (2 * LEAD_US, False)], ids=["past", "future"])
+    def test_the_rest_of_a_cut_record_is_stored_only_as_it_was_read(
+        self, engine: Engine, ahead_us: int, goes_on: bool
+    ) -> None:
+        """What is decoded and waits for the next batch was read by older settings: used where they hold for it."""
+        propose_version(engine, PLAIN)
+        worker = pipeline_of(engine)
+        calls = [litellm(f"c{k}", now_us() + ahead_us) for k in range(3)]
+        record = RawRecord("events", 0, 0, json.dumps(calls).encode())
+        first = worker.prepare_some([Chunk("events", 0, [record])], now_us(), items_max=1)
+        assert first.left
+        changed = propose_version(engine, BY_ALIAS)
+        assert changed is not None
+        later_us = now_us() + REFRESH_US
+        if not goes_on:
+            with pytest.raises(RulesChangedError):
+                worker.prepare_some(first.left, later_us, items_max=None)
+            return
+        worker.commit(first.batch)
+        worker.commit(worker.prepare_some(first.left, later_us, items_max=None).batch)
+        assert tenants(engine) == dict.fromkeys(("c0", "c1", "c2"), "team-a")
+
     def test_a_tenant_that_was_mapped_meanwhile_is_not_stored_under_its_old_name(self, engine: Engine) -> None:
         """Also from an instant in the past, which is allowed while nothing is recorded."""
         stale = pipeline_of(engine)
