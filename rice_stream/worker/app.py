@@ -14,6 +14,7 @@ from rice_stream.alerting.judge import Judge
 from rice_stream.errors import RiceError, ServiceUnavailableError
 from rice_stream.kafka.client import describe_topics
 from rice_stream.kafka.lag import LagProbe
+from rice_stream.kafka.topic_identity import TopicIdentity
 from rice_stream.pipeline.chunks import Chunk, Place
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.runtime.opening_kafka import kafka_config
@@ -235,11 +236,15 @@ class Worker:
         settings = self._settings
         consumer: Any = self._app.consumer  # ours, from the transport
         probe = LagProbe(kafka_config(settings), settings.kafka_group_id, settings.events_topics)
+        identity = TopicIdentity(kafka_config(settings), settings.events_topics)
         try:
             while True:
                 await asyncio.sleep(min(LAG_INTERVAL_S, until_idle_s or LAG_INTERVAL_S) / 2)
                 await consumer.check_errors()
                 try:
+                    for name in await asyncio.to_thread(identity.made_again):
+                        log.warning("the topic %s was deleted and made again: reading it from its start", name)
+                        consumer.read_from_the_start(name)
                     lags = await asyncio.to_thread(probe.lag)
                 except ServiceUnavailableError as error:
                     self._telemetry.heartbeat.set_problem("kafka", str(error))

@@ -10,7 +10,7 @@ acked chunks from the left may be committed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 from aiokafka.errors import KafkaError
@@ -19,8 +19,11 @@ from faust.types import TP, ConsumerMessage
 from faust.types.tuples import Message
 
 from rice_stream.errors import ServiceUnavailableError
-from rice_stream.worker import fetched_records, inner_names
+from rice_stream.worker.consumer_thread import BEGINNING, ChunkConsumerThread, Fetched
 from rice_stream.worker.handed_out import HandedOutChunks, SetAside
+
+_ASIDE_LOOK_S = 0.2
+"""How often a worker whose partitions are all set aside looks whether one's time is over."""
 
 
 class ChunkMessage(ConsumerMessage):
@@ -43,6 +46,8 @@ class ChunkConsumer(driver.Consumer):
         self._handed_out: dict[TP, HandedOutChunks] = {}
         self._seek_is_due = True
         self._aside = SetAside()
+        self._from_the_start: set[TP] = set()
+        """Partitions to read from their beginning."""
         self.assigned: frozenset[TP] = frozenset()
         """The partitions that are this worker's now."""
 
@@ -97,6 +102,13 @@ class ChunkConsumer(driver.Consumer):
         self._aside.add(tp, asyncio.get_running_loop().time() + seconds)
         self._handed_out[tp] = self._handed_out.get(tp, HandedOutChunks()).without_unacked()
 
+    def read_from_the_start(self, topic: str) -> None:
+        """The topic was deleted and made again: what is known of its offsets is void, whatever position the new log has."""
+        for tp in [tp for tp in self.assigned if tp.topic == topic]:
+            self._start_again(tp)
+            self._from_the_start.add(tp)
+            self._aside.add(tp, 0.0)
+
     def is_aside(self, tp: TP) -> bool:
         """Whether the partition is set aside."""
         return tp in self._aside
@@ -115,9 +127,11 @@ class ChunkConsumer(driver.Consumer):
         if due:
             lasts = {tp: self._handed_out[tp].last if tp in self._handed_out else None for tp in due}
             positions = {tp: None if last is None else last + 1 for tp, last in lasts.items()}
+            positions |= dict.fromkeys(self._from_the_start.intersection(due), BEGINNING)
             sought = await cast(ChunkConsumerThread, self._thread).seek_back(positions)
             self._read_offset.update(sought)
             self._aside.settle(due)
+            self._from_the_start.difference_update(sought)
         return self._continues_what_was_handed_out()
 
     def _hand_out(self, tp: TP, chunk: list[Any], position: int) -> "ChunkMessage":
@@ -189,6 +203,7 @@ class ChunkConsumer(driver.Consumer):
         """Forget the chunks of partitions that are taken away."""
         self.assigned -= revoked
         self._aside.drop(revoked)
+        self._from_the_start -= revoked
         self._seek_is_due = True
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
@@ -215,82 +230,6 @@ class ChunkConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-
-_ASIDE_LOOK_S = 0.2
-"""How often a worker whose partitions are all set aside looks whether one's time is over."""
-FETCH_MAX_WAIT_MS = 100
-"""How long the broker may sit on a fetch that has nothing to give; Faust fixes it at 1.5 s."""
-
-
-BUFFER_BYTES_MAX = 32 * 1024 * 1024
-"""Bytes, compressed as the broker keeps them, of all partitions together that aiokafka reads ahead."""
-
-
-class Fetched(dict[TP, list[Any]]):
-    """Records by partition, as aiokafka gives them, and where reading stands behind them: past markers too."""
-
-    def __init__(self, records: Mapping[TP, list[Any]]) -> None:
-        super().__init__(records)
-        self.positions: dict[TP, int] = {}
-
-
-class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that talks to Kafka. What aiokafka can do and Faust does not pass on is set here."""
-
-    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> "Fetched":
-        inner_names.bound_partitions(
-            consumer, partition_bytes_max=self.app.conf.consumer_max_fetch_size, bytes_max=BUFFER_BYTES_MAX
-        )
-        fetched_records.ROOM.renew()
-        fetched = Fetched(await super()._fetch_records(consumer, *args, **kwargs))
-        # Nothing ran in between, so these are the positions right behind these records.
-        fetched.positions = {TP(*tp): position for tp, position in inner_names.positions(consumer).items()}
-        return fetched
-
-    async def check_errors(self) -> None:
-        """See `ChunkConsumer.check_errors`."""
-        if self._consumer is not None:
-            await self.call_thread(self._check_errors)
-
-    async def _check_errors(self) -> None:
-        inner_names.check_coordination(self._ensure_consumer())
-
-    async def seek_to_committed(self) -> dict[TP, Any]:
-        """Read on from what the group has committed; where that is nothing, from the earliest record. aiokafka leaves such
-        a partition where it stands, with what was fetched and dropped behind it. Partitions of the assignment that are
-        missing in the answer were taken away meanwhile."""
-        sought: dict[TP, Any] = await self.call_thread(self._seek_back, self._ensure_consumer(), None)
-        return sought
-
-    async def seek_back(self, positions: Mapping[TP, int | None]) -> dict[TP, Any]:
-        """Read on from these positions; None is what the group has committed, as above."""
-        sought: dict[TP, Any] = await self.call_thread(self._seek_back, self._ensure_consumer(), positions)
-        return sought
-
-    async def _seek_back(self, consumer: Any, positions: Mapping[Any, int | None] | None) -> dict[TP, Any]:
-        sought: dict[TP, Any] = {}
-        known = {} if positions is None else positions
-        for tp in sorted(consumer.assignment()):
-            if positions is not None and tp not in positions:
-                continue
-            offset = known.get(tp)
-            offset = await consumer.committed(tp) if offset is None else offset
-            if not self.consumer.flow_active or tp not in consumer.assignment():
-                return sought
-            if offset is not None:
-                consumer.seek(tp, offset)
-            elif not await consumer.seek_to_beginning(tp):
-                return sought
-            sought[TP(*tp)] = offset
-        return sought
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        fetched_records.install()
-        consumer = super()._create_worker_consumer(transport)
-        inner_names.read_committed(consumer, fetch_max_wait_ms=FETCH_MAX_WAIT_MS)
-        inner_names.bound_fetches(consumer, bytes_max=BUFFER_BYTES_MAX // 2)
-        return consumer
 
 
 class Transport(driver.Transport):

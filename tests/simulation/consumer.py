@@ -16,7 +16,8 @@ from faust.types.tuples import Message
 from faust.utils.tracing import noop_span
 from mode import Service
 
-from rice_stream.worker.faust_transport import ChunkConsumer, Fetched
+from rice_stream.worker.consumer_thread import Fetched
+from rice_stream.worker.faust_transport import ChunkConsumer
 from tests.simulation.broker import Broker, LogRecord, Member
 
 

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import psutil
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
@@ -200,5 +201,36 @@ def test_a_topic_deleted_and_made_anew_under_a_worker_is_read_from_its_start(
     worker.until(lambda: deployment.recorded() == 900, "the new topic's events")
     worker.until(lambda: deployment.committed_offsets() == deployment.ends(), "the new topic's end")
     print(f"found the new topic's events after {time.monotonic() - started_s:.1f} s")
+    assert worker.stop() == 0, worker.log
+    assert_stored(deployment, again.truth)
+
+
+def test_a_topic_made_again_that_is_soon_longer_than_before_loses_nothing(
+    deployment: Deployment, kafka: KafkaServer
+) -> None:
+    """The worker's position lies within the new log, so no offset goes back: the topic's id tells. What lies before the
+    position is read, and the group is put to the start, so that the next worker reads on from there."""
+    sender, make = Sender(deployment), EventMaker(35)
+    worker = deployment.start_worker(kafka_session_timeout_s=30)
+    for number in range(20):
+        sender.send_event(make(), partition=number % 4)
+    sender.confirm()
+    worker.until(lambda: deployment.committed_offsets() == deployment.ends(), "the first topic's end")
+    # The lag is asked for once a second, and with it the topic's id.
+    lag = f"rice_consumer_lag{{partition=0,topic={deployment.topic}}}"
+    worker.until(lambda: lag in worker.metrics(), "the topic's id to be known")
+    psutil.Process(worker.pid).suspend()  # it sees neither the topic gone nor the new one short
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
+    admin.delete_topics([deployment.topic], operation_timeout=30)[deployment.topic].result(30)
+    wait_until(lambda: deployment.topic not in kafka.topics(), 30, "the topic to be gone")
+    kafka.create_topic(deployment.topic, 4)
+    again = Sender(deployment)
+    again.truth.events.update(sender.truth.events)
+    for number in range(400):
+        again.send_event(make(), partition=number % 4)
+    again.confirm()
+    psutil.Process(worker.pid).resume()
+    worker.until(lambda: deployment.recorded() == 420, "all of the new topic's events")
+    worker.until(lambda: deployment.committed_offsets() == deployment.ends(), "the new topic's end")
     assert worker.stop() == 0, worker.log
     assert_stored(deployment, again.truth)

@@ -7,7 +7,8 @@ from typing import Any
 from aiokafka import TopicPartition
 from faust.types import TP
 
-from rice_stream.worker.faust_transport import ChunkConsumer, ChunkConsumerThread
+from rice_stream.worker.consumer_thread import BEGINNING, ChunkConsumerThread
+from rice_stream.worker.faust_transport import ChunkConsumer
 
 
 class Client:
@@ -23,6 +24,12 @@ class Client:
 
     async def committed(self, tp: TopicPartition) -> int | None:
         return {0: 7, 1: 0}.get(tp.partition)
+
+    async def position(self, tp: TopicPartition) -> int:
+        return 3
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        self.put = {tp.partition: offset for tp, offset in offsets.items()}
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         self.sought[tp.partition] = offset
@@ -59,6 +66,14 @@ def test_only_the_partitions_that_are_asked_for_are_sought_and_from_where_they_a
     asked: dict[Any, int | None] = {TP("events", 0): 5, TP("events", 2): None, TP("taken away", 0): 3}
     assert go_back(client, asked) == {("events", 0): 5, ("events", 2): None}
     assert client.sought == {0: 5, 2: "beginning"}
+
+
+def test_a_log_that_was_made_again_is_read_from_its_beginning_and_the_group_is_put_there() -> None:
+    """Otherwise the worker that has the partition next would go on where the group stood in the log before."""
+    client = Client()
+    assert go_back(client, {TP("events", 0): BEGINNING}) == {("events", 0): None}
+    assert client.sought == {0: "beginning"}
+    assert client.put == {0: 3}
 
 
 def test_fausts_look_for_stuck_partitions_asks_for_no_position() -> None:
