@@ -61,6 +61,17 @@ def clock_problem(state: RetentionState, now_us: int, confirmed: date | None) ->
     )
 
 
+def horizon_problem(state: RetentionState, now_us: int) -> str | None:
+    """What is wrong with a horizon in the future, and what to do; None: it lies in the past, where it belongs."""
+    if state.records_from_us <= now_us:
+        return None
+    return (
+        f"the retention horizon, {rfc3339(state.records_from_us)}, lies in the future: a clock was wrong when it was set, and"
+        " every event is counted as older than retention. With all workers stopped, set it to now in the database: UPDATE"
+        f" retention SET records_from_us = {now_us}; what ended before that stays left out, for it may have been counted"
+    )
+
+
 def plan_move(state: RetentionState, seen: Seen, days: int) -> Plan:
     """What becomes of the horizon, whole months, so that the records of the last `days` days stay."""
     target_us = _target_us(seen, days)

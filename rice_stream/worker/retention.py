@@ -16,7 +16,7 @@ from rice_stream.store.lease import Lease
 from rice_stream.store.minute_folding import fold_minutes
 from rice_stream.store.pruning import drop_alerts, drop_conflicts, drop_quarantined, forget_files
 from rice_stream.store.retention import drop_what_is_past, move_horizon, seen_by
-from rice_stream.store.retention_plan import clock_problem, plan_move
+from rice_stream.store.retention_plan import clock_problem, horizon_problem, plan_move
 from rice_stream.store.retention_state import changing_state, retention_state, save_state
 from rice_stream.store.unused_names import forget_unused_names
 from rice_stream.worker.health import Telemetry
@@ -93,7 +93,7 @@ class Retention:
         with reading(self._engine) as connection:
             state = retention_state(connection)
             seen = seen_by(connection, now_us)
-        problem = clock_problem(state, now_us, self._days.clock_confirmed)
+        problem = clock_problem(state, now_us, self._days.clock_confirmed) or horizon_problem(state, now_us)
         self._heartbeat.set_problem("retention", problem)
         if problem is not None:
             log.error("%s", problem)

@@ -336,6 +336,22 @@ class TestClocks:
             runs.once(hours=1)
         assert (recorded_ids(filled), runs.horizon) == (["e-1", "old"], "1970-01-01T00:00:00Z")
 
+    def test_a_horizon_in_the_future_is_told_with_what_to_do(self, filled: Engine) -> None:
+        """An earlier version believed a clock in 2099: nothing new is recorded until somebody sets the horizon right, and
+        then nothing is counted twice."""
+        move_horizon(filled, epoch_us(datetime(2097, 5, 1, tzinfo=UTC)))
+        runs = Runs(filled)
+        runs.once()
+        assert runs.problem is not None
+        mend = runs.problem.partition("in the database: ")[2].partition(";")[0]
+        with writing(filled) as connection:
+            connection.execute(text(mend))
+        runs.once(hours=1)
+        assert runs.problem is None
+        result = store_batch(filled, chunk_of([old_event(), event(event_id="new", ended_at="2026-11-22T12:30:00Z")]))
+        assert (result.recorded, result.older_than_retention) == (1, 1)
+        assert verify(filled)["ok"]
+
     def test_one_worker_at_a_time_runs_it(self, filled: Engine) -> None:
         """Another that is at it has the lease; when it is gone, the next run takes over."""
         runs = Runs(filled)
