@@ -90,10 +90,12 @@ def decode_blocks(
 
 def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
     """As many of the records as BLOCK_BYTES holds, and at least one."""
-    sizes = [len(value) if value else 0 for value in map(_VALUE, records)]
-    if sum(sizes) <= BLOCK_BYTES:
-        return records
-    ends = list(accumulate(sizes))
+    try:
+        if sum(map(len, map(_VALUE, records))) <= BLOCK_BYTES:  # no list: this is the hot path
+            return records
+    except TypeError:  # a record without a value
+        pass
+    ends = list(accumulate(len(value) if value else 0 for value in map(_VALUE, records)))
     return records[: max(bisect_right(ends, BLOCK_BYTES), 1)]
 
 
