@@ -228,7 +228,7 @@ def faulty_pipeline(
 
 
 class SqliteStore:
-    """One in-memory database for a whole run of schedules: made once, copied back before each."""
+    """An in-memory database for each schedule: made once, copied for each."""
 
     name = "sqlite"
 
@@ -243,8 +243,14 @@ class SqliteStore:
         return self.engine.raw_connection().driver_connection
 
     def empty(self) -> None:
-        """The database as it was after the migrations."""
+        """A database as it is after the migrations.
+
+        On a connection of its own: SQLite 3.40 crashes now and then where statements of before run after a `deserialize`.
+        """
+        self.engine.dispose()
+        self.engine = open_engine("sqlite://")
         self._driver().deserialize(self._empty)
+        self.rows = rows_in(self.engine)
 
     def pipeline(self, faults: Faults) -> Pipeline:
         """See `Store`."""
