@@ -195,6 +195,6 @@ def _summary(
         older_than_retention=sum(progress.older_than_retention for progress in batch.progress),
         tenants=frozenset(tenants.tolist()),
         sums=dict(zip(MEASURES, exact_sums(added.sums), strict=True)),
-        recorded_keys=batch.records.event_keys[new],
+        recorded_keys=batch.records.event_keys if new.all() else batch.records.event_keys[new],
     )
     return result, rows

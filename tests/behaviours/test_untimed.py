@@ -135,7 +135,7 @@ class TestResends:
         for time_us in (NOON_US - 1, NOON_US, NOON_US + 12 * HOUR_US - 1):
             log.add(reply("a", team="search"), time_us)
             log.add(reply("b", tenant="globex"), time_us)
-        pipeline = new_pipeline(engine, rules=lambda _: rules)
+        pipeline = new_pipeline(engine, rules=lambda *_, **__: rules)
         assert counts(pipeline.process([log.chunk()], NOW_US)) == (2, 4, 0, 0)
         log.add(reply("c", team="search"), NOON_US + 12 * HOUR_US)
         log.add(reply("d", tenant="globex"), NOON_US + 12 * HOUR_US)
