@@ -34,7 +34,7 @@ def candidates(connection: Connection, events: LogEvents, tenants: Ints) -> list
     found = [[Candidate(key, stored[key]) for key in keys if key in stored] for keys in own]
     for row in untimed:
         if not found[row]:
-            found[row] = _of_an_older_version(connection, events, row, int(tenants[row]))
+            found[row] = of_an_older_version(connection, events, row, int(tenants[row]))
     return found
 
 
@@ -47,8 +47,11 @@ def _other_keys(events: LogEvents, tenants: Ints) -> list[list[Key]]:
     return [[(tenant, key.tobytes()) for key in of] for tenant, of in zip(tenants[rows].tolist(), keys, strict=True)]
 
 
-def _of_an_older_version(connection: Connection, events: LogEvents, row: int, tenant_key: int) -> list[Candidate]:
-    """A resend in one batch with an event that a version before 0007 has recorded, under a time that only that one has."""
+def of_an_older_version(connection: Connection, events: LogEvents, row: int, tenant_key: int) -> list[Candidate]:
+    """The records of a resend without a time of its own within a day, whatever their times.
+
+    In one batch with an event that a version before 0007 has recorded, under a time that only that one has, a resend is known.
+    """
     day_us = int(day_start_us(events.columns.ended_at_us[[row]])[0])
     low, high = key_bounds(connection.dialect.name, max(day_us - DAY_US, 0), day_us + 2 * DAY_US)
     rows = connection.execute(

@@ -29,7 +29,7 @@ from rice_stream.proof.log_events import (
     record_content,
     with_time_of,
 )
-from rice_stream.proof.log_records import Candidate, candidates
+from rice_stream.proof.log_records import Candidate, candidates, of_an_older_version
 from rice_stream.proof.verification import Differences
 from rice_stream.store.attribution_store import load_versions
 from rice_stream.store.mapping_store import load_mappings
@@ -103,13 +103,26 @@ class TopicComparison:
 
     def _record_of(self, events: LogEvents, row: int, content: tuple[Any, ...], of: Sequence[Candidate]) -> Candidate:
         """The record that the event is or repeats: the first one that it agrees with, else that it is known to contradict."""
-        if len(of) == 1:
+        if len(of) == 1 and not events.columns.untimed[row]:
             return of[0]
+        found = self._fitting(events, row, content, of)
+        if found is None and events.columns.untimed[row]:
+            # In one batch with an event that a version before 0007 has recorded, it was compared with that one's record.
+            older = [
+                candidate
+                for candidate in of_an_older_version(self._connection, events, row, of[0].key[0])
+                if candidate.record["ended_at_us"] >= self._retention.records_from_us
+            ]
+            factors_by_key(self._connection, [candidate.record["factor_key"] for candidate in older], self._factors)
+            found = self._fitting(events, row, content, older)
+        return found or of[0]
+
+    def _fitting(
+        self, events: LogEvents, row: int, content: tuple[Any, ...], of: Sequence[Candidate]
+    ) -> Candidate | None:
         agreeing = (candidate for candidate in of if not self._differing(events, row, content, candidate))
-        contradicted = (
-            candidate for candidate in of if is_known_conflict(self._connection, events, row, candidate.key)
-        )
-        return next(agreeing, None) or next(contradicted, of[0])
+        contradicted = (each for each in of if is_known_conflict(self._connection, events, row, each.key))
+        return next(agreeing, None) or next(contradicted, None)
 
     def _differing(
         self, events: LogEvents, row: int, content: tuple[Any, ...], candidate: Candidate

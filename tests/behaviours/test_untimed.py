@@ -230,6 +230,17 @@ class TestOlderVersions:
         assert log.verify(engine)["differences"] == []
         assert_exact(rows_in(engine))
 
+    def test_what_contradicts_an_old_record_agrees_with_the_topic_beside_a_new_one(self, engine: Engine) -> None:
+        """Compared with the old record, in one batch with its event; the new one has the key that it would have itself."""
+        log = Log()
+        old = log.add(reply(), NOON_US)
+        with version_before_0007():
+            store(engine, log.chunk(old))
+        other, new = log.add(reply(output_tokens=7), NOON_US + 3_000), log.add(reply(), NOON_US + 9_000)
+        assert counts(store(engine, log.chunk(old, other))) == (0, 1, 1, 0)
+        assert counts(store(engine, log.chunk(new))) == (1, 0, 0, 0)
+        assert log.verify(engine)["differences"] == []
+
 
 class TestTwoWorkers:
     """Workers that write both sides of midnight at once."""
