@@ -54,8 +54,8 @@ def test_the_documented_metrics_are_there_and_agree_with_the_store(deployment: D
     lags = [f"rice_consumer_lag{{partition={number},topic={deployment.topic}}}" for number in range(4)]
     worker.until(lambda: [worker.metrics().get(lag) for lag in lags] == [0.0] * 4, "no lag")
     shown = {name.partition("{")[0] for name in worker.metrics()}
-    # These are labelled and appear with their first value only: no alert, no fallback, nothing to ignore happened here.
-    never_yet = {"rice_alerts_total", "rice_ignored_total"}
+    # These are labelled and appear with their first value only: no alert, nothing to ignore, no pause happened here.
+    never_yet = {"rice_alerts_total", "rice_ignored_total", "rice_partition_pauses_total"}
     assert documented_metrics() - never_yet <= shown
     assert len(documented_metrics()) >= 15
     for path in ("/healthz", "/readyz"):
