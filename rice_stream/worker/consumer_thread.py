@@ -1,6 +1,8 @@
 """The thread that talks to Kafka: fetching, bounded, and seeking, for `faust_transport`."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
@@ -38,6 +40,11 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         # Nothing ran in between, so these are the positions right behind these records.
         fetched.positions = {TP(*tp): position for tp, position in inner_names.positions(consumer).items()}
         return fetched
+
+    async def on_thread_stop(self) -> None:
+        """The thread ends. aiokafka cancels a fetch that waits for a broker which is gone, and lets that out: no error of ours."""
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
 
     async def check_errors(self) -> None:
         """See `ChunkConsumer.check_errors`."""

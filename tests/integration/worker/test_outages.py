@@ -106,7 +106,7 @@ def test_a_stop_ends_although_the_store_hangs_or_kafka_is_gone(
             assert worker.wait(stop_limit_s(1) + 15) == 3, worker.log
             (said,) = [line for line in worker.log.splitlines() if line.startswith("rice-stream: ")]
             assert "the stop did not end within" in said
-            assert "Traceback" not in worker.log
+            assert "Traceback" not in worker.log, worker.log
     kafka.start()
     for deployment, sender in zip((locked, cut_off), senders, strict=True):
         deployment.finish()
