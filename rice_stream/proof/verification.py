@@ -137,10 +137,10 @@ def _stored(connection: Connection, table: TotalsTable, key: list[int], folded_b
     names["end_s"] = names[table.start] + (SLOT_S if is_folded else table.bucket_s)
     conditions = [f"{name} = :{name}" for name in table.key_columns if name != table.start]
     conditions.append(f"{table.start} >= :{table.start} AND {table.start} < :end_s")
-    sums = ", ".join(f"CAST(SUM({measure}) AS BIGINT) AS {measure}" for measure in MEASURES)
+    sums = ", ".join(f"SUM({measure}) AS {measure}" for measure in MEASURES)
     statement = f"SELECT COUNT(*) AS stored_rows, {sums} FROM {table.name} WHERE {' AND '.join(conditions)}"
-    values = dict(connection.execute(text(statement), names).mappings().one())
-    return values if values.pop("stored_rows") else None
+    row = connection.execute(text(statement), names).mappings().one()
+    return {measure: int(row[measure]) for measure in MEASURES} if row["stored_rows"] else None
 
 
 def _named_key(connection: Connection, table: TotalsTable, key: dict[str, int]) -> dict[str, Any]:

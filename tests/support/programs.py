@@ -1,6 +1,6 @@
 """What tests need of the machine and cannot bring along: a test is skipped where it is not there, and the run says so.
 
-With RICE_REQUIRE_TOOLS (set in CI) it fails instead.
+With REQUIRE_TOOLS (set in CI) it fails instead.
 """
 
 import os
@@ -21,6 +21,6 @@ def program(name: str) -> str:
 
 def missing(reason: str) -> NoReturn:
     """End the test as skipped, or in CI as failed."""
-    if os.environ.get("RICE_REQUIRE_TOOLS"):
+    if os.environ.get("REQUIRE_TOOLS"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -46,10 +46,10 @@ def kafka() -> Iterator[KafkaServer]:
 def postgres() -> Iterator[PostgresServer]:
     """The session's PostgreSQL. A test may stop, kill and restart it, and leaves it running.
 
-    RICE_TEST_POSTGRES names the folder (with `bin`, `lib` and `share`) of another version than the wheel's.
+    TEST_POSTGRES names the folder (with `bin`, `lib` and `share`) of another version than the wheel's.
     """
     directory = temporary_directory("rice-tests-postgres-")
-    other = os.environ.get("RICE_TEST_POSTGRES")
+    other = os.environ.get("TEST_POSTGRES")
     with PostgresServer(directory, install=Path(other) if other else None) as server:
         yield server
         server.kill()

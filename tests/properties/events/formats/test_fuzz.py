@@ -8,6 +8,7 @@ seed that is drawn from the run's own; a failure prints its seed and the payload
 import json
 import os
 import random
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -134,7 +135,7 @@ def change(container: Any, draw: random.Random) -> None:
         case 2:
             container[key] = [container[key], container[key]]
         case _:
-            container[key] = draw.choice(ODD)
+            container[key] = deepcopy(draw.choice(ODD))  # never the list of ODD itself, which is changed next
 
 
 def parts_of(name: str) -> list[tuple[bytes, Any]]:

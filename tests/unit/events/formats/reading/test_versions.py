@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rice_stream.errors import UsageError
@@ -10,6 +11,7 @@ from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.reading.attribution import AttributionRule
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.versions import AttributionVersion, dated, settings_text
+from rice_stream.events.keys import key_times_us
 from rice_stream.instants import epoch_us, parse_time
 from tests.support.format_payloads import (
     END_NS,
@@ -19,6 +21,7 @@ from tests.support.format_payloads import (
     changed,
     log_event,
     only_event,
+    outcomes,
     reasons,
     results,
     span,
@@ -178,10 +181,20 @@ AFTER = FormatOptions(
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_format_reads_by_the_settings_of_when_its_items_ended(name: str) -> None:
-    """Wherever the instant lies: all that ends before it is read as by the first settings alone, all else as by the second."""
+    """Wherever the instant lies: all that ends before it is read as by the first settings alone, all else as by the second.
+
+    A request without a time of its own counts as of the beginning of the UTC day in which it came.
+    """
     before, after = (results(SAMPLES[name], options, stamped=True) for options in (BEFORE, AFTER))
     known = [event for event in (*before, *after) if isinstance(event, WireEvent)]
-    ends = sorted({epoch_us(parse_time(event.ended_at)) for event in known})
+    of_both = [outcome for options in (BEFORE, AFTER) for outcome in outcomes(SAMPLES[name], options, stamped=True)]
+    ends = sorted(
+        {
+            int(key_times_us(np.array([epoch_us(parse_time(outcome.result.ended_at))]), np.array([outcome.untimed]))[0])
+            for outcome in of_both
+            if isinstance(outcome.result, WireEvent)
+        }
+    )
     for start_us in {0, *ends, *(end + 1 for end in ends)}:
         found = results(SAMPLES[name], from_then_on(AFTER, start_us, BEFORE), stamped=True)
         if start_us <= min(ends, default=0):
