@@ -4,12 +4,13 @@ import time
 
 from sqlalchemy import Connection, text
 
-_POSTGRESQL = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)"
+POSTGRESQL_NOW_US = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+"""Epoch microseconds as an expression: that of the statement, not of the transaction, which may have waited."""
 
 
 def database_now_us(connection: Connection) -> int:
     """Epoch microseconds. SQLite runs in this process: its clock is this machine's."""
     if connection.dialect.name == "sqlite":
         return time.time_ns() // 1000
-    now_us: int = connection.execute(text(_POSTGRESQL)).scalar_one()
+    now_us: int = connection.execute(text(f"SELECT {POSTGRESQL_NOW_US}")).scalar_one()
     return now_us

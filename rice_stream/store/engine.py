@@ -13,7 +13,14 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
-from rice_stream.store.failures import Meaning, NotStorableError, UnexpectedDatabaseError, meaning_of, origin_of
+from rice_stream.store.failures import (
+    Meaning,
+    NotStorableError,
+    UnexpectedDatabaseError,
+    first_line,
+    meaning_of,
+    origin_of,
+)
 from rice_stream.store.lock_waits import limit_lock_waits
 
 __all__ = [
@@ -22,7 +29,6 @@ __all__ = [
     "StoreUnavailableError",
     "batch_failure",
     "database_file",
-    "first_line",
     "open_engine",
     "reading",
     "store_errors",
@@ -60,11 +66,6 @@ def batch_failure(what: str, error: BaseException) -> RiceError:
     if meaning is Meaning.DATA:
         return NotStorableError(origin)
     return StoreUnavailableError(f"{what}: {first_line(origin)}")
-
-
-def first_line(error: BaseException) -> str:
-    """What a driver's error says, without the statement and the hints that follow."""
-    return str(error).strip().partition("\n")[0]
 
 
 @contextmanager

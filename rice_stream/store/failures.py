@@ -47,11 +47,15 @@ class UnexpectedDatabaseError(RiceError):
     """A statement of ours failed as such: the database's tables or rights are not those of this version."""
 
     def __init__(self, error: BaseException) -> None:
-        said = str(error).strip().partition("\n")[0]
         super().__init__(
-            f"the database is not as this version of rice-stream expects it ({code_of(error)}: {said}); run"
+            f"the database is not as this version of rice-stream expects it ({code_of(error)}: {first_line(error)}); run"
             " `rice-stream migrate` with this version, and see that the role of RICE_DATABASE_URL may read and write its tables"
         )
+
+
+def first_line(error: BaseException) -> str:
+    """What a driver's error says, without the statement and the hints that follow."""
+    return str(error).strip().partition("\n")[0]
 
 
 def origin_of(error: BaseException) -> BaseException:

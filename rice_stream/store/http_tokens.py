@@ -6,21 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from rice_stream.errors import UsageError
 from rice_stream.store import schema
+from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import batch_failure, reading, writing
 
 ALL_TENANTS = "*"
 ROLES = ("admin", "editor", "reader", "auditor", "ingest")
 _IDS_MAX = 10_000
 """Ids that one statement changes: SQLite allows a limited number of parameters."""
-_NOW = {
-    "postgresql": "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
-    "sqlite": "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def create_token(engine: Engine, token: HttpToken) -> HttpToken:
     """Keep a new token; its `id` is given by the database. UsageError: there is one with this name that may still be used."""
     table = schema.http_token
     with writing(engine) as connection:
-        now_us = _now_us(connection)
+        now_us = database_now_us(connection)
         same_name = select(table.c.id).where(table.c.name == token.name, *_live(now_us))
         if (taken := connection.scalar(same_name)) is not None:
             raise UsageError(
@@ -90,7 +87,7 @@ def live_tokens(engine: Engine) -> LiveTokens:
     """
     table = schema.http_token
     with _told("the tokens cannot be read"), reading(engine) as connection:
-        now_us = _now_us(connection)
+        now_us = database_now_us(connection)
         rows = connection.execute(select(table).where(*_live(now_us))).mappings()
         return LiveTokens(tuple(_token(row) for row in rows), now_us)
 
@@ -129,10 +126,6 @@ def _told(what: str) -> Iterator[None]:
 def _live(now_us: int) -> tuple[Any, ...]:
     columns = schema.http_token.c
     return columns.revoked_at_us.is_(None), columns.expires_at_us.is_(None) | (columns.expires_at_us > now_us)
-
-
-def _now_us(connection: Connection) -> int:
-    return int(connection.scalar(text(_NOW[connection.dialect.name])) or 0)
 
 
 def _token(row: Mapping[Any, Any]) -> HttpToken:

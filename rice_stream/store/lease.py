@@ -4,6 +4,7 @@ from sqlalchemy import Engine, delete, text
 
 from rice_stream.instants import SECOND_US
 from rice_stream.store import schema
+from rice_stream.store.database_clock import POSTGRESQL_NOW_US
 from rice_stream.store.engine import writing
 
 _ACQUIRE = (
@@ -12,8 +13,7 @@ _ACQUIRE = (
     " WHERE lease.holder = excluded.holder OR lease.until_us <= {now} RETURNING holder"
 )
 _NOW = {
-    # Of the statement, not of the transaction: it may have waited for another's.
-    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+    "postgresql": POSTGRESQL_NOW_US,
     "sqlite": "CAST(:now_us AS BIGINT)",
 }
 

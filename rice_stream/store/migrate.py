@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from rice_stream.errors import UsageError
 from rice_stream.store.calendars import ensure_months
 from rice_stream.store.dimensions import lock_keys
-from rice_stream.store.engine import StoreUnavailableError, first_line, reading
+from rice_stream.store.engine import StoreUnavailableError, reading
+from rice_stream.store.failures import first_line
 from rice_stream.store.lock_waits import limit_lock_waits, long_transactions
 from rice_stream.store.revisions import head_revision, migrations_folder, revision_within
 from rice_stream.store.view_upkeep import Access, drop_views, refresh_views, sqlstate

@@ -18,8 +18,9 @@ from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.copy_stream import integers_stream, records_stream
-from rice_stream.store.engine import StoreUnavailableError, batch_failure, first_line, reading
+from rice_stream.store.engine import StoreUnavailableError, batch_failure, reading
 from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.failures import first_line
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.lock_waits import limit_statement

@@ -10,8 +10,8 @@ from uuid import uuid4
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.instants import DAY_US, rfc3339
 from rice_stream.runtime.settings.database import DatabaseSettings
-from rice_stream.store.engine import Engine, first_line, reading
-from rice_stream.store.failures import meaning_of
+from rice_stream.store.engine import Engine, reading
+from rice_stream.store.failures import first_line, meaning_of
 from rice_stream.store.lease import Lease
 from rice_stream.store.minute_folding import fold_minutes
 from rice_stream.store.pruning import drop_alerts, drop_conflicts, drop_quarantined, forget_files
