@@ -9,14 +9,13 @@ from sqlalchemy import Column, Connection, Engine, Integer, Table, func, insert,
 
 from rice_stream.basis import basis_names
 from rice_stream.store import schema
+from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.horizon import records_from_us
 
 _CHUNK = 400
 """Names looked up by one statement: SQLite allows a limited number of parameters."""
-_ADVISORY_LOCK = 0x52494345
-"""Number of the PostgreSQL advisory lock under which keys are given out ("RICE")."""
 
 Identity = tuple[Any, ...]
 
@@ -114,7 +113,7 @@ class Dimensions:
 def lock_keys(connection: Connection) -> None:
     """Until the end of the transaction nobody else gives out keys. On SQLite every writing transaction is alone."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
+        hold(connection, AdvisoryLock.GIVE_OUT_KEYS)
 
 
 def _highest(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from rice_stream.instants import datetime_of
+from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import StoreUnavailableError, reading, store_errors, writing
 from rice_stream.store.event_key_columns import key_floor
@@ -28,8 +29,6 @@ MONTHS_AHEAD = 2
 """Partitions are there for the month that is, and for so many after it."""
 DETACH_WAIT_S = 10
 """How long detaching waits for those who read; nobody waits behind it meanwhile."""
-_MAKING_LOCK, _DROPPING_LOCK = 0x52494350, 0x52494344
-"""Numbers of PostgreSQL's advisory locks under which partitions are made and dropped ("RICP", "RICD")."""
 _TRIES = 3
 _PAUSE_S = 0.5
 _TO_BE_DROPPED = "rice-stream: retention drops this table"
@@ -72,7 +71,7 @@ def drop_partitions_before(engine: Engine, horizon_us: int) -> int:
     """
     with reading(engine) as turn:
         # Without parameters, and so without a portal that stays open: detaching would wait for its snapshot.
-        if not turn.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_DROPPING_LOCK})").scalar():
+        if not turn.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({int(AdvisoryLock.DROP_PARTITIONS)})").scalar():
             return 0
         return _drop_before(engine, horizon_us)
 
@@ -158,7 +157,7 @@ def _make_with_retries(engine: Engine, month: int) -> None:
 
 def _make(connection: Connection, month: int) -> None:
     limit_lock_waits(connection, DDL_LOCK_WAIT_S)
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING_LOCK})
+    hold(connection, AdvisoryLock.MAKE_PARTITIONS)
     # Asked again: another worker may have made it before this one had the lock.
     wanted = missing_partition(month, partitions_there(connection))
     if wanted is None:

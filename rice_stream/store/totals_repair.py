@@ -6,9 +6,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, TextClause, bindparam, text
 
 from rice_stream.instants import DAY_S, SECOND_US
+from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.engine import writing
 from rice_stream.store.horizon import minutes_from_us, records_from_us
-from rice_stream.store.lock_waits import limit_statement
+from rice_stream.store.lock_waits import limit_lock_waits
 from rice_stream.store.minute_folding import fold_stretch
 from rice_stream.store.recount import correct_sql, delete_empty_sql, record_bounds
 from rice_stream.store.revisions import require_revision
@@ -18,8 +19,6 @@ LOCK_TIMEOUT_S = 5
 """How long a transaction waits for a batch that has written the same rows; then it is given up, and tried again."""
 TENANTS_MAX = 400
 """Tenants of one transaction: SQLite allows a limited number of parameters."""
-_ADVISORY_LOCK = 1_380_533_063
-"""Number of the PostgreSQL advisory lock under which totals are put right: two of them would both add a difference."""
 
 
 class DifferingDay(NamedTuple):
@@ -70,14 +69,11 @@ def _begin_on_postgresql(connection: Connection) -> None:
 
     A statement must see what was committed when these locks were there, whatever level is the database's default.
     """
-    for statement in (
-        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        limit_statement(LOCK_TIMEOUT_S),
-        "LOCK TABLE watched_user IN ROW SHARE MODE",
-        f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})",
-        "LOCK TABLE retention IN SHARE MODE",
-    ):
-        connection.execute(text(statement))
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
+    limit_lock_waits(connection, LOCK_TIMEOUT_S)
+    connection.execute(text("LOCK TABLE watched_user IN ROW SHARE MODE"))
+    hold(connection, AdvisoryLock.CORRECT_TOTALS)
+    connection.execute(text("LOCK TABLE retention IN SHARE MODE"))
 
 
 def _of_tenants(statement: str) -> TextClause:

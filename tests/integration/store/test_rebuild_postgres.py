@@ -10,6 +10,7 @@ from rice_stream.instants import SECOND_US
 from rice_stream.proof import rebuild as rebuilding
 from rice_stream.proof.rebuild import rebuild
 from rice_stream.store import totals_repair
+from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.engine import StoreUnavailableError, open_engine
 from rice_stream.store.revisions import head_revision
 from rice_stream.store.totals_repair import correct_day
@@ -49,7 +50,7 @@ def test_what_another_run_has_put_right_meanwhile_is_not_corrected_twice(engine:
         connection.execute(text(f"ALTER DATABASE {engine.url.database} SET default_transaction_isolation = '{level}'"))
     engine.dispose()
     with ThreadPoolExecutor(1) as pool, engine.connect() as other:
-        other.execute(text(f"SELECT pg_advisory_xact_lock({totals_repair._ADVISORY_LOCK})"))
+        hold(other, AdvisoryLock.CORRECT_TOTALS)
         other.execute(text("UPDATE tenant_day_total SET prompts = prompts - 1"))
         corrected = pool.submit(correct_day, engine, TENANT_DAYS, DAY_S, [1], revision=head_revision())
         wait_until(lambda: corrected.done() or waits(engine), 60, "the second run to wait")

@@ -1,0 +1,21 @@
+"""Advisory locks of PostgreSQL, all of them here: two uses that take the same number would wait for each other."""
+
+from enum import IntEnum
+
+from sqlalchemy import Connection, text
+
+
+class AdvisoryLock(IntEnum):
+    """What is done by one transaction at a time."""
+
+    GIVE_OUT_KEYS = 0x52494345
+    """Names get their keys ("RICE")."""
+    MAKE_PARTITIONS = 0x52494350
+    DROP_PARTITIONS = 0x52494344
+    CORRECT_TOTALS = 0x52494347
+    """Two that put totals right would both add a difference."""
+
+
+def hold(connection: Connection, lock: AdvisoryLock) -> None:
+    """Wait for the lock, and have it until the end of the transaction."""
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({int(lock)})"))
