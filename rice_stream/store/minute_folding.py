@@ -39,11 +39,10 @@ def fold_minutes(engine: Engine, now_us: int) -> bool:
     `minutes_from_us` is moved first: from then on nobody takes an older row for a single minute.
     """
     before_us = month_floor_us(datetime_of(now_us - MINUTES_KEPT_US))
-    with changing_state(engine) as connection:
-        if retention_state(connection).minutes_from_us >= before_us:
-            return False
     minutes = schema.minute_total.c
     with reading(engine) as connection:
+        if retention_state(connection).minutes_from_us >= before_us:
+            return False
         first = select(minutes.tenant_key, func.min(minutes.minute_start_s)).group_by(minutes.tenant_key)
         tenants = connection.execute(first.order_by(minutes.tenant_key)).all()
     with changing_state(engine) as connection:

@@ -1,20 +1,20 @@
 """Old rows of the small tables: what is settled in quarantine, contradictions, delivered alerts, the progress of files.
 
-They go some thousand at a time, each part in a transaction of its own, so that nobody waits for long.
+They go some thousand at a time (`in_parts.py`).
 """
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Table, delete, exists, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, exists, select
 
 from rice_stream.instants import DAY_US
 from rice_stream.store import schema
-from rice_stream.store.engine import reading, writing
+from rice_stream.store.engine import reading
 from rice_stream.store.horizon import records_from_us
+from rice_stream.store.in_parts import in_parts
 from rice_stream.store.retention_state import changing_state, retention_state, save_state
 from rice_stream.store.statements import PROGRESS_COUNTERS, progress_upsert
 
-ROWS_AT_ONCE = 5_000
 FORGOTTEN_FILES = "forgotten files"
 """Where the counts of files go whose own rows have gone; no topic of Kafka can have a blank in its name."""
 
@@ -46,7 +46,7 @@ def drop_alerts(engine: Engine, before_us: int) -> int:
     same = (later.c.tenant_id == table.c.tenant_id) & (later.c.budget_id == table.c.budget_id)
     has_later = exists().where(same, later.c.sequence > table.c.sequence)
     delivered = table.c.delivered_at_us.is_not(None)
-    return _in_parts(engine, table, delivered & (table.c.created_at_us < before_us) & has_later)
+    return _drop_old(engine, table, delivered & (table.c.created_at_us < before_us) & has_later)
 
 
 def forget_files(engine: Engine) -> int:
@@ -55,31 +55,28 @@ def forget_files(engine: Engine) -> int:
     Their counts are added to one row for all of them: what was recorded is accounted for still. Read again, such a file
     has only events from before the horizon.
     """
-    table, part = schema.kafka_progress, schema.ingested_file
-    forgotten = 0
+    table, ingested = schema.kafka_progress, schema.ingested_file
     with reading(engine) as connection:
         # Events may end a day after they are read.
         before_us = records_from_us(connection) - 2 * DAY_US
-    went = ROWS_AT_ONCE
-    while went == ROWS_AT_ONCE:
-        with writing(engine) as connection:
-            old = (
-                select(table)
-                .where(table.c.topic.startswith("file:", autoescape=True), table.c.committed_at_us < before_us)
-                .order_by(table.c.topic, table.c.partition)
-                .limit(ROWS_AT_ONCE)
-                .with_for_update()
-            )
-            rows = [dict(row) for row in connection.execute(old).mappings()]
-            for row in rows:
-                for each in (table, part):
-                    same = (each.c.topic == row["topic"]) & (each.c.partition == row["partition"])
-                    connection.execute(delete(each).where(same))
-            if rows:
-                connection.execute(progress_upsert(connection.dialect.name), _added_up(rows))
-        went = len(rows)
-        forgotten += went
-    return forgotten
+    old = (
+        select(table)
+        .where(table.c.topic.startswith("file:", autoescape=True), table.c.committed_at_us < before_us)
+        .order_by(table.c.topic, table.c.partition)
+        .with_for_update()
+    )
+
+    def forget_some(connection: Connection, at_once: int) -> int:
+        rows = [dict(row) for row in connection.execute(old.limit(at_once)).mappings()]
+        for row in rows:
+            for each in (table, ingested):
+                same = (each.c.topic == row["topic"]) & (each.c.partition == row["partition"])
+                connection.execute(delete(each).where(same))
+        if rows:
+            connection.execute(progress_upsert(connection.dialect.name), _added_up(rows))
+        return len(rows)
+
+    return in_parts(engine, forget_some)
 
 
 def _added_up(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -97,15 +94,12 @@ def _drop(engine: Engine, table: Table, old: ColumnElement[bool], mark: str, bef
     with changing_state(engine) as connection:
         if getattr(retention_state(connection), mark) < before_us:
             save_state(connection, **{mark: before_us})
-    return _in_parts(engine, table, old)
+    return _drop_old(engine, table, old)
 
 
-def _in_parts(engine: Engine, table: Table, old: ColumnElement[bool]) -> int:
-    dropped = 0
-    went = ROWS_AT_ONCE
-    while went == ROWS_AT_ONCE:
-        with writing(engine) as connection:
-            some = connection.scalars(select(table.c.id).where(old).limit(ROWS_AT_ONCE)).all()
-            went = connection.execute(delete(table).where(table.c.id.in_(some), old)).rowcount if some else 0
-        dropped += went
-    return dropped
+def _drop_old(engine: Engine, table: Table, old: ColumnElement[bool]) -> int:
+    def drop_some(connection: Connection, at_once: int) -> int:
+        some = connection.scalars(select(table.c.id).where(old).limit(at_once)).all()
+        return connection.execute(delete(table).where(table.c.id.in_(some), old)).rowcount if some else 0
+
+    return in_parts(engine, drop_some)

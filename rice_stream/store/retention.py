@@ -5,20 +5,19 @@ its own transaction (`retained.py`), so from then on nothing is recorded before 
 """
 
 from datetime import datetime
+from functools import partial
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
 
 from rice_stream.instants import DAY_US, SECOND_US
 from rice_stream.store import schema
-from rice_stream.store.engine import reading, writing
+from rice_stream.store.engine import reading
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.horizon import records_from_us
+from rice_stream.store.in_parts import in_parts
 from rice_stream.store.partition_ddl import drop_partitions_before
 from rice_stream.store.retention_plan import Seen, month_floor_us
 from rice_stream.store.retention_state import changing_state, save_state
-
-_ROWS_AT_ONCE = 5_000
-"""Rows that one transaction deletes on SQLite, where everybody else who writes waits meanwhile."""
 
 
 def drop_records_before(engine: Engine, moment: datetime) -> int:
@@ -63,13 +62,12 @@ def _delete_records(engine: Engine, horizon_us: int) -> int:
     dropped = 0
     for tenant_key in tenant_keys:
         past = (records.c.tenant_key == tenant_key) & (records.c.event_key < key_bound("sqlite", horizon_us // 1000))
-        some = select(records.c.event_key).where(past).order_by(records.c.event_key).limit(_ROWS_AT_ONCE).subquery()
-        statement = delete(records).where(
-            past, records.c.event_key <= select(func.max(some.c.event_key)).scalar_subquery()
-        )
-        went = _ROWS_AT_ONCE
-        while went == _ROWS_AT_ONCE:
-            with writing(engine) as connection:
-                went = connection.execute(statement).rowcount
-            dropped += went
+        dropped += in_parts(engine, partial(_delete_some, past))
     return dropped
+
+
+def _delete_some(past: ColumnElement[bool], connection: Connection, at_once: int) -> int:
+    records = schema.prompt_record
+    some = select(records.c.event_key).where(past).order_by(records.c.event_key).limit(at_once).subquery()
+    last = select(func.max(some.c.event_key)).scalar_subquery()
+    return connection.execute(delete(records).where(past, records.c.event_key <= last)).rowcount

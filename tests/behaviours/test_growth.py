@@ -15,7 +15,7 @@ from rice_stream.proof.rebuild import rebuild
 from rice_stream.proof.verification import verify
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
-from rice_stream.store import pruning
+from rice_stream.store import in_parts, pruning
 from rice_stream.store.budget_store import mark_delivered, save_budget
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import reading, writing
@@ -34,7 +34,7 @@ LATER_US = NOON_US + 500 * DAY_US
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every drop takes several transactions."""
-    monkeypatch.setattr(pruning, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(in_parts, "ROWS_AT_ONCE", 2)
 
 
 class TestQuarantine:
