@@ -5,15 +5,17 @@ items that end a few seconds after it was stored, and after everything that is r
 """
 
 import hashlib
+from functools import partial
 
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from rice_stream.events.formats.reading.versions import AttributionVersion
 from rice_stream.store import schema
 from rice_stream.store.database_clock import database_now_us
-from rice_stream.store.engine import StoreUnavailableError, reading, writing
+from rice_stream.store.engine import reading, writing
 from rice_stream.store.mapping_store import LEAD_US
 from rice_stream.store.rules_lock import lock_rules
+from rice_stream.store.trying_again import tried_again
 
 _LOCK_TRIES = 30
 _LATEST_END_US = """
@@ -49,13 +51,7 @@ def propose_version(
         versions = load_versions(connection)
     if versions and (not may_change or versions[-1].settings == settings):
         return None
-    for left in reversed(range(_LOCK_TRIES)):
-        try:
-            return _propose_alone(engine, settings, now_us, may_change=may_change)
-        except StoreUnavailableError:
-            if not left:
-                raise
-    raise AssertionError("the last try returns or raises")
+    return tried_again(partial(_propose_alone, engine, settings, now_us, may_change=may_change), _LOCK_TRIES)
 
 
 def _propose_alone(engine: Engine, settings: str, now_us: int | None, *, may_change: bool) -> AttributionVersion | None:

@@ -4,8 +4,8 @@ Making takes no lock that a reader or a batch would wait for: a table of its own
 concurrently, which waits for those who read and lets everybody else go on; cut short at any point, the next try finishes it.
 """
 
-import time
 from collections.abc import Iterable
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -24,6 +24,7 @@ from rice_stream.store.partitions import (
     month_of,
     partitions_there,
 )
+from rice_stream.store.trying_again import tried_again
 
 MONTHS_AHEAD = 2
 """Partitions are there for the month that is, and for so many after it."""
@@ -46,7 +47,7 @@ def make_partitions(engine: Engine, months: Iterable[int], *, from_month: int = 
         if month < from_month:
             continue
         if missing_partition(month, there) is not None:
-            _make_with_retries(engine, month)
+            tried_again(partial(_make, engine, month), _TRIES, pause_s=_PAUSE_S)
         elif half := next((one for one in there if one.is_being_detached and one.holds(month)), None):
             raise StoreUnavailableError(
                 f"{half.name} is half detached and takes no records: finish what was begun"
@@ -142,20 +143,12 @@ def _detached(connection: Connection) -> list[str]:
     return sorted(name for name in rows.scalars() if is_partition_name(name))
 
 
-def _make_with_retries(engine: Engine, month: int) -> None:
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            with writing(engine) as connection:
-                _make(connection, month)
-        except StoreUnavailableError:
-            if not tries_left:
-                raise
-            time.sleep(_PAUSE_S)
-        else:
-            return
+def _make(engine: Engine, month: int) -> None:
+    with writing(engine) as connection:
+        _make_within(connection, month)
 
 
-def _make(connection: Connection, month: int) -> None:
+def _make_within(connection: Connection, month: int) -> None:
     limit_lock_waits(connection, DDL_LOCK_WAIT_S)
     hold(connection, AdvisoryLock.MAKE_PARTITIONS)
     # Asked again: another worker may have made it before this one had the lock.

@@ -5,6 +5,7 @@ are records (a third of the whole throughput, measured). Everybody else's sums c
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, Select, Table, delete, func, insert, select, text, update
@@ -19,6 +20,7 @@ from rice_stream.store.engine import StoreUnavailableError, reading, store_error
 from rice_stream.store.lock_waits import DDL_LOCK_WAIT_S, limit_lock_waits
 from rice_stream.store.statements import add_totals_sql
 from rice_stream.store.totals_tables import USER_SLOTS
+from rice_stream.store.trying_again import tried_again
 
 User = tuple[str, str]
 """Tenant and user, as events name them."""
@@ -63,7 +65,8 @@ def watch_users(engine: Engine, users: Iterable[User]) -> None:
         return
     with writing(engine) as connection:  # nobody else writes meanwhile
         missing = _missing(connection, by_name)
-        _write_down(connection, missing, filled=True)
+        if missing:
+            _write_down(connection, missing, filled=True)
         for user in missing:
             connection.execute(insert(schema.user_slot_total).from_select(_COLUMNS, _of_records(connection, user)))
 
@@ -82,7 +85,7 @@ def _watch_beside_batches(engine: Engine, by_name: Mapping[User, UserKey]) -> No
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as past:
         # One at a time: whoever adds up users holds this lock, which is in nobody else's way. It is not a query: what the
         # transaction sees is decided by its first one.
-        _locked(past, "user_slot_total", "SHARE UPDATE EXCLUSIVE", tries=_TURN_TRIES)
+        tried_again(partial(_lock, past, "user_slot_total", "SHARE UPDATE EXCLUSIVE"), _TURN_TRIES)
         for user in _begin_together(engine, past, by_name):
             rows = [tuple(map(int, row)) for row in past.execute(_of_records(past, user))]
             # One transaction each, its rows in the order in which batches lock theirs: neither waits for ever.
@@ -97,7 +100,7 @@ def _begin_together(engine: Engine, past: Connection, by_name: Mapping[User, Use
     with store_errors("take a change"), engine.connect() as connection:
         # Waits for every batch in flight (each holds ROW SHARE until it commits), and keeps new ones waiting until this
         # commit: a batch is either among the records that `past` sees, or sees that the users are watched.
-        _locked(connection, "watched_user", "EXCLUSIVE", tries=_BATCH_TRIES)
+        tried_again(partial(_lock, connection, "watched_user", "EXCLUSIVE"), _BATCH_TRIES)
         missing = _missing(connection, by_name)
         if missing:
             _write_down(connection, missing, filled=False)
@@ -106,19 +109,15 @@ def _begin_together(engine: Engine, past: Connection, by_name: Mapping[User, Use
     return missing
 
 
-def _locked(connection: Connection, table: str, mode: str, *, tries: int) -> None:
-    """Have the lock. Who waits gives way now and then: others who want it behind us, and a pooler's few sessions."""
-    for tries_left in reversed(range(tries)):
-        try:
-            with store_errors("take a change"):
-                limit_lock_waits(connection, DDL_LOCK_WAIT_S)
-                connection.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))
-        except StoreUnavailableError:
-            connection.rollback()
-            if not tries_left:
-                raise
-        else:
-            return
+def _lock(connection: Connection, table: str, mode: str) -> None:
+    """Have the lock, or give way: others want it behind us, and a pooler has few sessions."""
+    try:
+        with store_errors("take a change"):
+            limit_lock_waits(connection, DDL_LOCK_WAIT_S)
+            connection.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))
+    except StoreUnavailableError:
+        connection.rollback()
+        raise
 
 
 def _write_down(connection: Connection, users: Sequence[UserKey], *, filled: bool) -> None:

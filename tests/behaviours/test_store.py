@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.quantities import TOKENS_MAX
 from rice_stream.reference.types import PueFactor
+from rice_stream.store import watching
 from rice_stream.store.engine import StoreUnavailableError, writing
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.watching import watch_user, watch_users
@@ -349,6 +350,20 @@ class TestUsers:
         watch_user(engine, "acme", "u")
         watch_user(engine, "acme", "u")
         store(engine, chunk_of([event(user_id="u"), event(event_id="e-2", user_id="v")]))
+        assert [row["prompts"] for row in rows_in(engine)("user_slot_total")] == [1]
+        assert_exact(rows_in(engine))
+
+    def test_a_user_whom_another_process_watches_meanwhile_is_left_to_it(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both began with the same file of budgets: at the first look nobody was watched."""
+        watch_user(engine, "acme", "u")
+        store(engine, chunk_of([event(user_id="u")]))
+        looks = iter([set[tuple[str, str]]()])
+        look = watching._watched
+        monkeypatch.setattr(watching, "_watched", lambda connection: next(looks, look(connection)))
+        watch_user(engine, "acme", "u")
+        assert next(looks, None) is None
         assert [row["prompts"] for row in rows_in(engine)("user_slot_total")] == [1]
         assert_exact(rows_in(engine))
 
