@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -21,6 +20,7 @@ from rice_stream.api.ingestion.answers import (
 from rice_stream.api.ingestion.publishing import BrokerBehindError, Outgoing, Publisher
 from rice_stream.api.ingestion.receiving import Received, receive
 from rice_stream.api.ingestion.refusals import RefusalLog
+from rice_stream.api.limits import AtOnce
 from rice_stream.api.metrics import HttpMetrics
 from rice_stream.api.problems import ProblemError, later, too_many
 from rice_stream.errors import ServiceUnavailableError
@@ -50,44 +50,24 @@ class Gateway:
         self._formats_now = formats_now or settings.format_options
         self._bodies = BodyReader(settings.http_body_max_bytes)
         self._refusals = RefusalLog(self.metrics.unkept.inc)
-        self._requests = 0
-        self._in_flight = 0
+        self._requests = AtOnce(REQUESTS_MAX, f"{REQUESTS_MAX} requests are being sent already")
+        self._in_flight = AtOnce(IN_FLIGHT_MAX, f"{IN_FLIGHT_MAX} requests wait for the broker already")
 
     async def take(self, request: Request, allowed: frozenset[str], format_: str) -> tuple[str, Received]:
         """Read, understand and publish one request; returns its media type and what it held. ProblemError: why not."""
         sender = await self.admission.sender_of_events(request)
         sender.share.rate.take()
-        with sender.share.request(), self._taking():
+        with sender.share.requests.one_more(), self._requests.one_more():
             named = media_type(request, allowed)
             packed = await self._bodies.read(request, sender.share.held)
             # Counted from here on: a sender that stops within a body must not take the place of another.
-            with self._working():
+            with self._in_flight.one_more():
                 async with sender.share.reads:
                     # In a thread: a large body must not keep other requests and the broker's answers waiting.
                     received = await asyncio.to_thread(self._understood, packed, request, format_, sender)
                 await self._answered_for(received, request, format_, sender)
         self.metrics.count(received)
         return named, received
-
-    @contextmanager
-    def _taking(self) -> Iterator[None]:
-        if self._requests >= REQUESTS_MAX:
-            raise later(HTTPStatus.TOO_MANY_REQUESTS, f"{self._requests} requests are being sent already", 1)
-        self._requests += 1
-        try:
-            yield
-        finally:
-            self._requests -= 1
-
-    @contextmanager
-    def _working(self) -> Iterator[None]:
-        if self._in_flight >= IN_FLIGHT_MAX:
-            raise later(HTTPStatus.TOO_MANY_REQUESTS, f"{self._in_flight} requests wait for the broker already", 1)
-        self._in_flight += 1
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
 
     def _understood(self, packed: bytes, request: Request, format_: str, sender: Sender) -> Received:
         body = self._bodies.unpacked(packed, content_encoding(request))

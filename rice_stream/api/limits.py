@@ -4,6 +4,8 @@ import ipaddress
 import math
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from fastapi import Request
@@ -54,6 +56,27 @@ def check_host(request: Request) -> None:
             "without a token only requests to localhost, 127.0.0.1 or [::1] are answered;"
             " send them there, or set a token",
         )
+
+
+class AtOnce:
+    """How many requests are under way, and the most that there may be. For one thread."""
+
+    def __init__(self, most: int, problem: str) -> None:
+        """`problem` is what a sender is told when there are as many."""
+        self._most = most
+        self._problem = problem
+        self.now = 0
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """One request, for as long as it takes. ProblemError 429: there are as many as may be."""
+        if self.now >= self._most:
+            raise later(HTTPStatus.TOO_MANY_REQUESTS, self._problem, 1)
+        self.now += 1
+        try:
+            yield
+        finally:
+            self.now -= 1
 
 
 class Bucket:

@@ -19,6 +19,9 @@ from rice_stream.events.trust import MARK, door_of
 from rice_stream.pipeline.chunks import Chunk, Opened, halved, items_of
 from rice_stream.store.failures import Meaning, NotStorableError, UnexpectedDatabaseError, meaning_of, origin_of
 
+INTERNAL_ERROR = "internal_error"
+"""Reason code of a record or item on which decoding or estimating failed in a way that nothing foresaw."""
+
 
 def is_unforeseen(error: Exception) -> bool:
     """Whether an error is none that is meant for users: the data that it came of is to be found."""
@@ -114,9 +117,4 @@ def reason_of(error: Exception) -> tuple[str, str]:
     if isinstance(refusal, NotStorableError):
         return refusal.reason, str(refusal)
     said = f"it could not be processed ({type(error).__name__}); the worker's log says where"
-    return _reason_code(), said
-
-
-def _reason_code() -> str:
-    """Of a record or item on which decoding or estimating failed in a way that nothing foresaw."""
-    return "internal_error"
+    return INTERNAL_ERROR, said

@@ -13,13 +13,13 @@ from aiokafka.consumer import fetcher
 from aiokafka.record import default_records, legacy_records
 from aiokafka.record.util import decode_varint
 
+from rice_stream.worker.intake import RECORD_BYTES
+
 log = logging.getLogger(__name__)
 
 FETCH_BYTES_MAX = 4 * 1024 * 1024
 """A fetch hands over records of about so many bytes, of all partitions together, and at least one; the rest waits in
 aiokafka's buffer. A compressed batch is taken apart as a whole: its producer decides how large it is."""
-_RECORD_BYTES = 200
-"""What a record takes besides its value, about."""
 _LENGTH_AT, _MAGIC_AT, _OVERHEAD = 8, 16, 12
 _FetchResult: Any = fetcher.FetchResult
 _PartitionRecords: Any = fetcher.PartitionRecords
@@ -59,7 +59,7 @@ class BoundedResult(_FetchResult):  # type: ignore[misc]
         size = 0
         for record in self._partition_records:
             found.append(record)
-            size += _RECORD_BYTES + len(record.value or b"")
+            size += RECORD_BYTES + len(record.value or b"")
             if record.headers:
                 size += sum(len(name) + len(value or b"") for name, value in record.headers)
             if size >= ROOM.left or len(found) == max_records:

@@ -11,7 +11,7 @@ from rice_stream.pipeline.chunks import Chunk
 
 BATCH_BYTES_MAX = 16 * 1024 * 1024
 """Most bytes of records that a batch takes, and that wait for it; a larger chunk is taken by itself."""
-_RECORD_BYTES = 200
+RECORD_BYTES = 200
 """What a record takes in memory besides its key, value and headers, about."""
 _VALUE, _KEY, _HEADERS = attrgetter("value"), attrgetter("key"), attrgetter("headers")
 
@@ -32,7 +32,7 @@ def fetched_chunk(chunk: Chunk, acknowledge: Any) -> FetchedChunk:
 
 def bytes_of(records: Sequence[Any]) -> int:
     """What the records take in memory, about."""
-    size = _RECORD_BYTES * len(records)
+    size = RECORD_BYTES * len(records)
     size += sum(map(len, filter(None, map(_VALUE, records)))) + sum(map(len, filter(None, map(_KEY, records))))
     for headers in filter(None, map(_HEADERS, records)):
         size += sum(len(name) + len(value or b"") for name, value in headers)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from rice_stream.api.access.rights import EVERYTHING, Rights
 from rice_stream.api.bodies import HELD_BYTES_MAX, HeldBytes
 from rice_stream.api.ingestion.publishing import QUEUE_EVENTS_MAX
-from rice_stream.api.limits import Bucket, RateLimit
+from rice_stream.api.limits import AtOnce, Bucket, RateLimit
 from rice_stream.api.problems import later
 from rice_stream.store.http_tokens import HttpToken
 
@@ -38,21 +38,10 @@ class Share:
         self.held = HeldBytes(lambda: round(HELD_BYTES_MAX * share))
         self.reads = asyncio.Semaphore(reads)
         self.refusals = Bucket(_KEPT_REFUSALS_PER_S, _KEPT_REFUSALS_AT_ONCE)
-        self._concurrency = concurrency
+        self.requests = AtOnce(concurrency, f"more than {concurrency} requests at once")
+        """From their first bytes to their answers."""
         self._events_max = round(QUEUE_EVENTS_MAX * share)
-        self._requests = 0
         self._events = 0
-
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """One request, from its first byte to its answer. ProblemError 429: too many at once."""
-        if self._requests >= self._concurrency:
-            raise later(HTTPStatus.TOO_MANY_REQUESTS, f"more than {self._concurrency} requests at once", 1)
-        self._requests += 1
-        try:
-            yield
-        finally:
-            self._requests -= 1
 
     @contextmanager
     def events(self, count: int) -> Iterator[None]:

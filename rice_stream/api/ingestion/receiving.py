@@ -12,6 +12,7 @@ from rice_stream.api.ingestion.counting import check_json, check_otlp
 from rice_stream.api.ingestion.publishing import Outgoing
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.canonical_json import canonical_json
+from rice_stream.events.door_refusals import TENANT_NOT_ALLOWED
 from rice_stream.events.formats.dispatch import Outcome, outcomes
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.framing import without_registry_frame
@@ -96,7 +97,7 @@ def _take(
     # Without the name that is at fault: replaying what is kept cannot charge anybody before a person has said whom.
     fields[forbidden] = _NOT_KEPT
     detail = f"{forbidden}: {sender or 'the token'} may not write {getattr(event, forbidden)!r}"
-    refused = Refused(record, number, "tenant_not_allowed", detail, redact(b"", fields), outcome.source_format)
+    refused = Refused(record, number, TENANT_NOT_ALLOWED, detail, redact(b"", fields), outcome.source_format)
     received.forbidden.append(refused)
     received.forbidden_fields.append(forbidden)
 

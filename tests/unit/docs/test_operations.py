@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from rice_stream.cli import cli
 from rice_stream.cli.base import BAD_NEWS
 from rice_stream.errors import RiceError
-from rice_stream.events import records
+from rice_stream.events import door_refusals, records
 from rice_stream.events.formats.reading import items
 from rice_stream.pipeline import culprits
 from rice_stream.worker.metrics import Metrics
@@ -146,7 +146,12 @@ def _words(node: ast.expr) -> set[str]:
         return _words(node.body) | _words(node.orelse)
     if isinstance(node, ast.Name) and node.id.isupper():
         value = next(
-            (getattr(module, node.id) for module in (items, records, culprits) if hasattr(module, node.id)), None
+            (
+                getattr(module, node.id)
+                for module in (items, records, culprits, door_refusals)
+                if hasattr(module, node.id)
+            ),
+            None,
         )
         return {value} if isinstance(value, str) else set()
     return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()

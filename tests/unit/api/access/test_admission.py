@@ -220,7 +220,7 @@ def test_one_senders_requests_at_once_are_bounded(door: Callable[..., Door], tok
             return ask(made.app, "POST", "/v1/events", [json.dumps(event()).encode()], headers, complete=complete)
 
         silent = [asyncio.create_task(asked(slow, complete=False)) for _ in range(2)]
-        while sum(sender.share._requests for sender in senders_of(made)) < 2:
+        while sum(sender.share.requests.now for sender in senders_of(made)) < 2:
             await asyncio.sleep(0)
         answers = await asked(slow, complete=True), await asked(other, complete=True)
         for task in silent:
