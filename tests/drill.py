@@ -3,7 +3,7 @@
 python -m tests.drill [--scale 0.01] [NAME ...]     some of them, or smaller ones
 
 Each is a suite that `make test` runs too, at a size that takes hours. A proof that fails is written down as failed, the others
-still run, and the exit code is 1.
+still run, and the exit code is 1. The report keeps the last run of each proof, with its own date and commit.
 """
 
 import argparse
@@ -17,12 +17,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.support.docs_reading import rows
 from tests.support.places import ROOT
 
 REPORT = ROOT / "docs" / "drill.md"
 WORKER = tuple(
     f"tests/integration/worker/test_{name}.py"
     for name in ("alerts", "crashes", "flow", "offsets", "outages", "quarantine", "rebalance")
+)
+FAULTS = tuple(
+    f"tests/integration/worker/test_{name}.py" for name in ("faults", "clocks", "hostile_producers", "upgrade")
 )
 SANDBOX = ("tests/integration/sandbox/test_local_guard.py", "tests/integration/sandbox/test_demo.py")
 DATABASES = ("tests/behaviours", "tests/integration/store")
@@ -58,6 +62,15 @@ class Result:
     size: int
     held: bool
     took_s: float
+    when: datetime
+    commit: str
+
+    def row(self) -> str:
+        """Its line of the report's table."""
+        return (
+            f"| {self.proof.name} | {self.proof.shows} | {self.size:,} {self.proof.of} | {_duration(self.took_s)}"
+            f" | {'held' if self.held else '**failed**'} | {self.when:%Y-%m-%d}, {self.commit} |"
+        )
 
 
 def _suite(*paths: str, **environment: str) -> Command:
@@ -150,6 +163,13 @@ PROOFS = (
         _rounds(*WORKER),
     ),
     Proof(
+        "faults",
+        "after each fault of what workers stand on (60 s of it), of clocks, producers and upgrades: all is exact",
+        1,
+        "rounds on real Kafka and PostgreSQL",
+        _rounds(*FAULTS),
+    ),
+    Proof(
         "sandbox",
         "a local stack and the demo leave no process and no file, however they end",
         2,
@@ -173,13 +193,13 @@ PROOFS = (
 )
 
 
-def run(proof: Proof, scale: float) -> Result:
+def run(proof: Proof, scale: float, commit: str) -> Result:
     """One proof at a share of its size; what it prints goes to the screen."""
     size = max(1, round(proof.size * scale))
     print(f"drill: {proof.name}, {size:,} {proof.of}", file=sys.stderr, flush=True)
-    started_s = time.monotonic()
+    when, started_s = datetime.now(UTC), time.monotonic()
     held = all(_run(command) for command in proof.commands(size))
-    return Result(proof, size, held, time.monotonic() - started_s)
+    return Result(proof, size, held, time.monotonic() - started_s, when, commit)
 
 
 def _run(command: Command) -> bool:
@@ -187,25 +207,23 @@ def _run(command: Command) -> bool:
     return subprocess.run([sys.executable, *command.arguments], cwd=ROOT, env=environment, check=False).returncode == 0
 
 
-def report(results: list[Result], when: datetime, commit: str, machine: str) -> str:
-    """docs/drill.md."""
-    rows = [
-        f"| {result.proof.name} | {result.proof.shows} | {result.size:,} {result.proof.of} | {_duration(result.took_s)}"
-        f" | {'held' if result.held else '**failed**'} |"
-        for result in results
-    ]
+def report(results: list[Result], machine: str, before: str = "") -> str:
+    """docs/drill.md: these results, and from the report before them those of the proofs that were not run."""
+    lines = {cells[0]: f"| {' | '.join(cells)} |" for cells in rows(before)}
+    lines |= {result.proof.name: result.row() for result in results}
     return "\n".join(
         [
             "# Drill",
             "",
             "The long proofs, run by hand before a release (`make drill`, `make drill SCALE=0.01`). Each is a suite that",
-            "`make test` runs too, at a size that takes hours. This file is written by `tests/drill.py`.",
+            "`make test` runs too, at a size that takes hours. This file is written by `tests/drill.py`, and keeps the last",
+            "run of each proof.",
             "",
-            f"Last run: {when:%Y-%m-%d}, commit {commit}, {machine}.",
+            f"Machine of the last run: {machine}.",
             "",
-            "| proof | what it shows | size | took | result |",
-            "|---|---|---|---|---|",
-            *rows,
+            "| proof | what it shows | size | took | result | when, commit |",
+            "|---|---|---|---|---|---|",
+            *(lines[proof.name] for proof in PROOFS if proof.name in lines),
             "",
         ]
     )
@@ -236,13 +254,14 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=REPORT, help="where the report goes (default docs/drill.md)")
     arguments = parser.parse_args()
     machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores"
-    when, commit = datetime.now(UTC), _commit()
+    commit = _commit()
     results: list[Result] = []
     for proof in PROOFS:
         if proof.name in (arguments.names or names):
-            results.append(run(proof, arguments.scale))
+            results.append(run(proof, arguments.scale, commit))
             # At once: hours of proving must not be lost with the last of them.
-            arguments.out.write_text(report(results, when, commit, machine), encoding="utf-8")
+            before = arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else ""
+            arguments.out.write_text(report(results, machine, before), encoding="utf-8")
     return 0 if all(result.held for result in results) else 1
 
 
