@@ -10,7 +10,7 @@ SCALE ?=
 PYTEST ?=
 # Compiled once here, in all processes at once, rather than by every command where Python may not write what it compiles. Large
 # packages that only tests and training import are left out. What does not compile (examples for other versions) is left as it is.
-UNCOMPILED := litellm|matplotlib|scipy|sklearn|mypy|/tests?/
+UNCOMPILED := litellm|matplotlib|scipy|sklearn|xgboost|mypy|/tests?/
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help

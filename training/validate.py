@@ -19,7 +19,7 @@ from training.findings import Facts, devices_and_beta, forest_shape, markdown_ta
 from training.findings_measured import batched_serving, coverage, gpu_meter_of_2026, leaderboard_of_2024, table_v
 from training.plots import draw_all
 from training.scores import Scores
-from training.table3 import ALGORITHMS, SPLITS, XGBOOST_IN_PAPER, leave_one_model_out, random_splits
+from training.table3 import ALGORITHMS, SPLITS, leave_one_model_out, random_splits
 
 DOCS = Path(__file__).parent.parent / "docs"
 TEMPLATE = Path(__file__).parent / "templates" / "validation.md"
@@ -57,13 +57,15 @@ def table_iii() -> Facts:
         left_out.append([algorithm, f"{alone.r2:.2f}", f"{alone.mse:.3f}", f"{alone.mape:.2f}"])
         if algorithm == "Random Forest":
             forest_mape = percent(alone.mape)
-    rows.append(["XGBoost", *_scores(XGBOOST_IN_PAPER), *["not run"] * 6])
+        if algorithm == "XGBoost":
+            xgboost_mape = f"{np.mean([one.mape for one in splits]):.3f}"
     header = ["algorithm"]
     header += [f"{whose}: {what}" for whose in ("paper", "405 points", "324 points") for what in ("R2", "MSE", "MAPE")]
     return {
         "table_iii": markdown_table(header, rows),
         "table_iii_left_out": markdown_table(["one model left out, 324 points", "R2", "MSE", "MAPE"], left_out),
         "forest_left_out_mape": forest_mape,
+        "xgboost_mape": xgboost_mape,
     }
 
 
