@@ -1,0 +1,208 @@
+"""The 80 % range of a total, from uncertainties that its parts share. Pure; loads no numpy, so that reports start at once.
+
+Each group of records (one kind of requests) is log-normal about the sum of its middles, S_i. Groups err together as far as they
+share the keys of their spreads: the covariance of the logarithms of two groups, v_ij, is the sum over the keys that both have of
+the products of their standard deviations. The sum of the groups is taken for log-normal too, with the mean and the variance
+that it has (L. F. Fenton, IRE Transactions on Communications Systems 8, 1960, pages 57-67; after R. I. Wilkinson):
+
+    M_i = S_i e^(v_ii / 2)     M = sum M_i     V = sum_ij M_i M_j (e^(v_ij) - 1)     s^2 = ln(1 + V / M^2)
+    median = M e^(-s^2 / 2)    low, high = median e^(-/+ Z80 s)
+
+The middle of a total stays the sum of the stored middles, which is additive; the median of a sum is a little larger. Low
+and high enclose the middle. The result does not depend on the order of the groups, to the last digit.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+Z80 = 1.2815515655446004
+"""Standard deviations from the median to the 90th percentile of a normal distribution: both sides hold 80 %."""
+
+STORED_ENDS = "stored ends"
+"""Key of what the stored ends of records say beyond the spread of their factors; all records share it.
+
+Records without a spread are of methods and versions that multiplied all low ends and all high ends: all of their range is under
+this key, so that it stays what it was. With a spread there is something left where prompts came without token counts.
+"""
+LOG_SD_MAX = 6.0
+"""More than a factor of two thousand on either side is not told apart: stored ends near 0 say nothing about how near."""
+
+Shared = tuple[tuple[str, float], ...]
+"""(key, standard deviation of the logarithm) in the order of the keys: with whom an amount shares its uncertainty."""
+Group = tuple[int, Shared]
+"""A subtotal of middles in whole units, and with whom its uncertainty is shared."""
+
+
+class SharedRange(NamedTuple):
+    """The range of a total in the whole units of its parts. `median` is the closed form's own."""
+
+    low: int
+    mid: int
+    high: int
+    median: int
+
+
+class KindSums(NamedTuple):
+    """The exact sums of records of one kind: of the same factors, or of factors with the same spread."""
+
+    shared: Shared | None
+    """None: the factors were stored without a spread."""
+    method_version: str
+    prompts: int
+    low: int
+    mid: int
+    high: int
+
+
+def shared_of(spread: Mapping[str, Mapping[str, float]] | None) -> Shared | None:
+    """With whom the carbon of a kind of requests shares its uncertainty, from the `spread` of its stored factors."""
+    return None if spread is None else tuple(sorted((key, float(sd)) for key, sd in spread["shared"].items()))
+
+
+def total_range(kinds: Iterable[KindSums], mid: int | None = None) -> SharedRange:
+    """The range of the sum of these records.
+
+    `mid` is the exact sum where the kinds only say in which shares it is made up; None: it is the sum of theirs.
+    """
+    return shared_range(groups_of(kinds), mid)
+
+
+def groups_of(kinds: Iterable[KindSums]) -> list[Group]:
+    """Records by what they share, each group with what its stored ends say beyond its spread under STORED_ENDS.
+
+    Records without a spread are one group for each version of a method.
+    """
+    sums: dict[tuple[Shared | None, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for kind in kinds:
+        one = sums[kind.shared, "" if kind.shared is not None else kind.method_version]
+        for place, value in enumerate(kind[2:]):
+            one[place] += value
+    return [(one[2], _with_stored_ends(shared or (), *one)) for (shared, _), one in sums.items()]
+
+
+def shared_range(groups: Iterable[Group], mid: int | None = None) -> SharedRange:
+    """The range of the sum of some groups, low and high by the closed form; all 0 where nothing was consumed.
+
+    `mid` is the exact sum where the groups only say in which shares it is made up.
+    """
+    merged: dict[Shared, int] = defaultdict(int)
+    for subtotal, shared in groups:
+        merged[shared] += subtotal
+    parts = sorted((shared, subtotal) for shared, subtotal in merged.items() if subtotal)
+    total = sum(subtotal for _, subtotal in parts)
+    exact = total if mid is None else mid
+    masses = [subtotal * math.exp(_variance(shared) / 2) for shared, subtotal in parts]
+    mass = math.fsum(masses)
+    if mass <= 0.0 or total <= 0:
+        return SharedRange(exact, exact, exact, exact)
+    log_variance = math.log1p(_variance_of_sum(masses, [shared for shared, _ in parts]) / (mass * mass))
+    median = mass * math.exp(-log_variance / 2)
+    if exact != total:
+        median *= exact / total
+    factor = math.exp(Z80 * math.sqrt(log_variance))
+    return SharedRange(min(round(median / factor), exact), exact, max(round(median * factor), exact), round(median))
+
+
+def covariance(one: Shared, other: Shared) -> float:
+    """The covariance of the logarithms of two amounts."""
+    others = dict(other)
+    return math.fsum(sd * others[key] for key, sd in one if key in others)
+
+
+def _variance(shared: Shared) -> float:
+    return math.fsum(sd * sd for _, sd in shared)
+
+
+def _with_stored_ends(shared: Shared, prompts: int, low: int, mid: int, high: int) -> Shared:
+    variance = _variance(shared)
+    # What rounding each record's ends to whole units may have added is no uncertainty.
+    slack = prompts / 2 if shared else 0.0
+    stored = _log_sd_of_ends(low + slack, mid, high - slack)
+    if stored * stored <= variance:
+        return shared
+    return tuple(sorted((*shared, (STORED_ENDS, math.sqrt(stored * stored - variance)))))
+
+
+def _log_sd_of_ends(low: float, mid: int, high: float) -> float:
+    """From the linear sums of ends. A low end of 0 has no logarithm: then the upper half of the range stands for both."""
+    if high <= low or high <= mid or mid <= 0:
+        return 0.0
+    whole = math.log(high / low) / 2 if low > 0 else math.log(high / mid)
+    return min(whole / Z80, LOG_SD_MAX)
+
+
+def _variance_of_sum(masses: Sequence[float], shared: Sequence[Shared]) -> float:
+    """sum_ij M_i M_j (e^(v_ij) - 1) over all ordered pairs of groups, without a look at most of the pairs.
+
+    Kind of key by kind of key, those with the fewest keys first: with v = w + n, where w is of the kinds before and n of this
+    one, e^v - 1 = (e^w - 1) + e^w (e^n - 1). What a kind adds is the same for all groups that agree in it and in the kinds
+    before it, which are taken as one class, and 0 for classes that have no key of the kind in common.
+    """
+    class_of = [0] * len(shared)
+    parents: list[list[int]] = []
+    known: list[list[dict[int, float]]] = []
+    terms: list[float] = []
+    for keys_of in _by_kind(shared):
+        number_of: dict[tuple[int, Shared], int] = {}
+        members: list[list[float]] = []
+        for group, keys in enumerate(keys_of):
+            number = number_of.setdefault((class_of[group], keys), len(members))
+            if number == len(members):
+                members.append([])
+            members[number].append(masses[group])
+            class_of[group] = number
+        parents.append([parent for parent, _ in number_of])
+        sums = [math.fsum(each) for each in members]
+        rows = _common([keys for _, keys in number_of])
+        for one, row in enumerate(rows):
+            mass = sums[one]
+            for other, value in row.items():
+                before = _known(known, parents, one, other)
+                both = mass * sums[other] * math.exp(before) * math.expm1(value)
+                terms.append(both if one == other else 2.0 * both)
+                row[other] = before + value
+        known.append(rows)
+    return math.fsum(terms)
+
+
+def _known(known: list[list[dict[int, float]]], parents: list[list[int]], one: int, other: int) -> float:
+    """The covariance of two classes by the kinds of keys before: that of the latest classes above them with a key in common."""
+    for level in range(len(known) - 1, -1, -1):
+        above = parents[level + 1]
+        one, other = above[one], above[other]
+        value = known[level][one].get(other) if one >= other else known[level][other].get(one)
+        if value is not None:
+            return value
+    return 0.0
+
+
+def _by_kind(shared: Sequence[Shared]) -> list[list[Shared]]:
+    """For each kind of key, that with the fewest keys first, the keys of this kind that each group has."""
+    keys_of: dict[str, set[str]] = defaultdict(set)
+    split: list[dict[str, Shared]] = []
+    for keys in shared:
+        of_kind: dict[str, Shared] = {}
+        for one in keys:
+            kind = one[0].partition(":")[0]
+            keys_of[kind].add(one[0])
+            of_kind[kind] = (*of_kind.get(kind, ()), one)
+        split.append(of_kind)
+    kinds = sorted(keys_of, key=lambda kind: (len(keys_of[kind]), kind))
+    return [[of_kind.get(kind, ()) for of_kind in split] for kind in kinds]
+
+
+def _common(keys_of: Sequence[Shared]) -> list[dict[int, float]]:
+    """For each place: the same or an earlier place -> covariance, of those that have a key in common with it."""
+    rows: list[dict[int, float]] = []
+    holders: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for place, keys in enumerate(keys_of):
+        row: dict[int, float] = {}
+        for key, sd in keys:
+            same = holders[key]
+            same.append((place, sd))
+            for other, other_sd in same:
+                row[other] = row.get(other, 0.0) + sd * other_sd
+        rows.append(row)
+    return rows
