@@ -35,6 +35,16 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class ListPrice:
+    """What a provider asks for a model, in USD per million tokens. All above 0; cached input costs as much as other input
+    where nothing else is listed."""
+
+    input: float
+    cache_read: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What is the same for every request of one model on one serving set-up.
 

@@ -1,0 +1,113 @@
+"""What is believed before any price is seen: batch, hardware, precision, PUE, the law's error. Each with its source."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rice_stream.quantities import Range
+
+Z80 = 1.2815515655446004
+"""Standard deviations from the median to the 90th percentile."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogNormal:
+    """A positive quantity whose logarithm is normal."""
+
+    median: float
+    log_sd: float
+
+    @classmethod
+    def between(cls, low: float, median: float, high: float) -> "LogNormal":
+        """From the ends of its 80 % range, low to high, about a median."""
+        return cls(median, math.log(high / low) / (2.0 * Z80))
+
+
+def log_normal(value: Range, log_sd_least: float = 0.0) -> LogNormal:
+    """A range of the model table as a log-normal; nothing is uncertain about an exact one unless `log_sd_least` says so."""
+    log_sd = math.log(value.high / value.low) / (2.0 * Z80) if value.high > value.low > 0.0 else 0.0
+    return LogNormal(value.mid, max(log_sd, log_sd_least))
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One kind of host."""
+
+    batch: LogNormal
+    """Requests that one device group (at most `DEVICES_MAX` devices) serves at a time."""
+    pue: LogNormal
+    hardware: Mapping[str, float]
+    """Shares of the accelerators, where the host says nothing."""
+
+
+DEVICES_MAX = 8.0
+"""Devices of one batch unit. Wider groups (expert parallelism over 144 devices at DeepSeek) have as many units."""
+
+HARDWARE_SCALE = {"H100": 0.40, "H200": 0.25, "B200": 0.35}
+HARDWARE_SMALL = {"H100": 0.30, "H200": 0.45, "B200": 0.25}
+
+PROFILES = {
+    "hosted_scale": Profile(LogNormal.between(50, 200, 800), LogNormal.between(1.09, 1.17, 1.30), HARDWARE_SCALE),
+    "hosted_small": Profile(LogNormal.between(10, 50, 250), LogNormal.between(1.15, 1.25, 1.40), HARDWARE_SMALL),
+}
+"""Batches: `hosted_scale` spans ML.ENERGY v3's sweeps at the pace of hosted APIs and brackets DeepSeek's 704 (88 requests per
+device, Feb 2025); `hosted_small` is what gives Neuralwatt's metered joules. PUE: fleets of Google 1.09, AWS 1.14, Microsoft
+1.17; 1.2-1.35 at colocation sites."""
+
+VENDOR_HARDWARE: Mapping[str, Mapping[str, float]] = {
+    "openai": {"H100": 0.40, "H200": 0.20, "B200": 0.35, "MI300X": 0.05},
+    "anthropic": {"H200": 0.40, "TPU-v6e": 0.25, "H100": 0.15, "B200": 0.20},
+    "google": {"TPU-v5e": 0.15, "TPU-v6e": 0.55, "TPU-v7": 0.30},
+    "mistral": {"H100": 0.70, "H200": 0.20, "B200": 0.10},
+    "deepseek": {"H100": 1.0},
+    "meta": {"H100": 0.50, "MI300X": 0.20, "B200": 0.30},
+}
+"""Shares by vendor (docs/reference-data.md, hosting facts). Trainium2 is taken as an H200, an H800 as an H100: same silicon
+or like figures; GB200 and GB300 as a B200."""
+
+STAND_INS: Mapping[str, tuple[str, float]] = {"TPU-v5e": ("TPU-v6e", 1.67), "TPU-v7": ("TPU-v6e", 0.5)}
+"""(row of the artefact, factor on its joules): Google states 67 % more performance per watt for v6e than for v5e, and twice
+v6e's for v7."""
+
+SCALED_LOG_SD = 0.15
+"""Further error of the law on accelerators that were never measured (TPU, MI300X): their coefficients follow public peaks."""
+
+FP8_SHARE = 0.7
+"""Share of hosts that serve weights of 8 bit where the model's own precision is not stated."""
+
+LAW = LogNormal(1.10, 0.35)
+"""Measured over predicted, where batch and hardware are known: docs/validation-calibrated.md, sections 1 and 3."""
+
+HOST_SHARE = LogNormal.between(0.22, 0.36, 0.60)
+"""Energy of the machines around the accelerators over theirs: CPU and memory 0.06 on 0.14 Wh at Google (0.43); 22 % of the TDP
+while they work, as `rice-calibrated` has it, is 0.25 to 0.40 here; a node at its nameplate 0.82."""
+IDLE_SHARE = LogNormal.between(0.03, 0.10, 0.33)
+"""Energy of idle machines over that of working ones: 0.02 on 0.20 Wh at Google (Elsworth et al. 2025); a third where servers
+work three quarters of their time."""
+
+CLOSED_ACTIVE_LOG_SD = math.log(2.0) / Z80
+CLOSED_TOTAL_LOG_SD = math.log(2.0) / Z80
+"""Least spread of a closed model's parameters: published guesses of the same model differ by more than a factor 2 each way."""
+LAYER_LOG_SD = math.log(1.25) / Z80
+"""Layers by the artefact's law: within 25 % for 80 % of the architecture table."""
+KV_LOG_SD = math.log(2.0) / Z80
+"""KV cache bytes per token by the artefact's law: grouped-query models are within 50 %, latent attention is far below."""
+
+USD_PER_KWH = LogNormal(11.0, 0.80)
+"""List price of a request over its facility energy, 14 services whose energy is metered or follows from exact counts."""
+USD_PER_KWH_LEVEL_LOG_SD = 0.30
+"""How well that median is known itself: 0.80 / sqrt(7), the 14 services being of 7 independent hosts at most."""
+USD_PER_KWH_LEAST_PROVISIONED = 0.6
+"""Cheapest total cost of ownership per provisioned kWh (MI355X 0.56, H100 0.75, GB200 1.05): a draw that would cost more
+than the whole price is impossible."""
+USD_PER_KWH_LEAST = 1.0
+"""What the middle must stay under, for any request, per kWh of the facility."""
+
+PUE_MOST = 1.30
+"""Of the facility in that bound: hosts of a higher PUE are clamped request by request."""
+
+CLOSED_LOG_SD_LEAST, OPEN_LOG_SD_LEAST = 0.50, 0.30
+"""No closed model's range is narrower than a factor 3.6, no open one's than 2.2: assumptions shared by all can all be off."""
+
+INPUT_TOKENS, OUTPUT_TOKENS = 500, 250
+"""The request at which price and energy are compared and spreads are worked out."""

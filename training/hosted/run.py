@@ -1,0 +1,35 @@
+"""Tables and law to the artefact of hosted models."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from rice_stream.estimator.loading import load_calibrated
+from rice_stream.estimator.method import ListPrice
+from rice_stream.reference.loader import load_reference
+from training.hosted.posterior import Posterior, posterior
+from training.hosted.prices import Quote
+from training.hosted.rows import row, serialise
+from training.hosted.selection import cases
+
+AT_US = 1_785_542_400_000_000
+"""2026-08-01: the tables are read as of that day."""
+
+
+def fitted(prices: Path) -> bytes:
+    """The artefact's bytes."""
+    return serialise([row(one) for one in posteriors(prices)])
+
+
+def posteriors(prices: Path) -> list[Posterior]:
+    """Every model at every kind of host."""
+    artefact = load_calibrated().artefact
+    return [posterior(case, artefact) for case in cases(load_reference(), _quotes(prices), AT_US)]
+
+
+def _quotes(path: Path) -> Iterator[Quote]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        for line in csv.DictReader(lines):
+            cells = ("price_in_usd_per_mtok", "price_cache_read", "price_out_usd_per_mtok")
+            price = ListPrice(*(float(line[cell] or 0.0) for cell in cells))
+            yield Quote(line["provider"], line["model"], price, line["last_updated"] or "2026-08-01", "models.dev")
