@@ -32,6 +32,9 @@ class Profile:
     idle_share: Range
     """Energy of machines that are on but idle, as a share of the active machines' energy."""
     source: str
+    devices_max: float | None = None
+    """Devices that decode one batch of a mixture of experts together, at most: wide expert parallelism is many such groups,
+    each with its own batch. None: as many as the weights need. A stated device count is not cut."""
 
 
 @dataclass(frozen=True, slots=True)

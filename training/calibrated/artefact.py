@@ -34,6 +34,10 @@ BATCH_LOW, BATCH_HIGH = 12.0, 768.0
 sweeps (8 to 767). The same for every profile: a profile moves the middle, it does not know more."""
 
 SWEEP = "middle: batch at which ML.ENERGY v3's servers answer at"
+BATCH_DEVICES = 8
+"""Devices of one node: a mixture's batch unit. Wide expert parallelism spreads experts over more, with a batch for each."""
+
+HOSTED = "LN belief, 80 %: requests that one group of 8 devices decodes together at"
 PROFILES: dict[str, dict[str, Any]] = {
     "batch1": {
         "hardware": "A100-80GB",
@@ -55,6 +59,22 @@ PROFILES: dict[str, dict[str, Any]] = {
         "precision": "bf16",
         "idle_share": HOSTED_IDLE,
         "source": f"{SWEEP} 30-100 ms per token (median 192): offline and batch work",
+    },
+    "hosted_scale": {
+        "hardware": "H100",
+        "batch_size": [50.0, 200.0, 800.0],
+        "precision": "fp8",
+        "idle_share": HOSTED_IDLE,
+        "devices_max": BATCH_DEVICES,
+        "source": f"{HOSTED} a model's own vendor or a hyperscaler; DeepSeek's counts of 2025-02 give 704 on 8 H800",
+    },
+    "hosted_small": {
+        "hardware": "H100",
+        "batch_size": [10.0, 50.0, 250.0],
+        "precision": "fp8",
+        "idle_share": HOSTED_IDLE,
+        "devices_max": BATCH_DEVICES,
+        "source": f"{HOSTED} a small host of open models; metered requests of one such host imply about 50",
     },
 }
 

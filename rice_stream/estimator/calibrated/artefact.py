@@ -150,6 +150,7 @@ def parse_profile(row: Mapping[str, Any]) -> Profile:
         precision=str(row["precision"]),
         idle_share=_range(row["idle_share"]),
         source=str(row["source"]),
+        devices_max=None if row.get("devices_max") is None else float(row["devices_max"]),
     )
 
 

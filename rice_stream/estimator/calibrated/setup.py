@@ -29,14 +29,16 @@ class Resolved:
 def resolve(context: Context, artefact: Artefact) -> Resolved:
     """Raises UsageError for a parameter count, batch size, device count or KV size that is not a positive finite number."""
     _check(context)
-    chosen = serving(context, choose(context, artefact.profiles, artefact.default_profile))
+    profile = choose(context, artefact.profiles, artefact.default_profile)
+    chosen = serving(context, profile)
     found = artefact.find_hardware(chosen.hardware)
     hardware = artefact.hardware[artefact.reference_hardware] if found is None else found
     if found is None or not chosen.hardware_known:
         hardware_class = "unknown"
     else:
         hardware_class = "measured" if found.measured else "scaled"
-    return Resolved(context, chosen, hardware, hardware_class, _devices(context, chosen, hardware, artefact))
+    devices = _devices(context, chosen, hardware, artefact, profile.devices_max)
+    return Resolved(context, chosen, hardware, hardware_class, devices)
 
 
 def setup_of(resolved: Sequence[Resolved], artefact: Artefact, end: str) -> Setup:
@@ -86,18 +88,25 @@ def _values(one: Resolved, artefact: Artefact, end: str) -> tuple[float, ...]:
     )
 
 
-def _devices(context: Context, chosen: Serving, hardware: Hardware, artefact: Artefact) -> float:
+def _devices(
+    context: Context, chosen: Serving, hardware: Hardware, artefact: Artefact, devices_max: float | None
+) -> float:
     """The context's own count, else the least power of two whose memory holds the weights (whole nodes of 8 past 8).
 
-    It does not depend on the batch: more memory for a larger batch would let energy per token rise with it.
+    It does not depend on the batch: more memory for a larger batch would let energy per token rise with it. Experts that do
+    not fit on `devices_max` are spread over further groups of devices, each with a batch of its own.
     """
     if context.devices is not None:
         return context.devices
-    weights_gb = context.params_total_b.mid * artefact.find_precision(chosen.precision).weight_bytes
+    total_b = context.params_total_b.mid
+    weights_gb = total_b * artefact.find_precision(chosen.precision).weight_bytes
     needed = weights_gb / (hardware.memory_gb * artefact.memory_use)
     if needed <= 1.0:
         return 1.0
-    return float(8 * math.ceil(needed / 8)) if needed > 8 else float(2 ** math.ceil(math.log2(needed)))
+    found = float(8 * math.ceil(needed / 8)) if needed > 8 else float(2 ** math.ceil(math.log2(needed)))
+    if devices_max is not None and context.params_active_b.mid < total_b:
+        return min(found, devices_max)
+    return found
 
 
 def _check(context: Context) -> None:

@@ -36,7 +36,7 @@ def contexts(draw: st.DrawFn) -> Context:
         kv_bytes_per_token=draw(st.none() | st.floats(0.0, 3e6)),
         layers=draw(st.none() | st.integers(4, 130).map(float)),
         rotary=draw(st.sampled_from([None, True, False])),
-        profile=draw(st.none() | st.sampled_from(["batch1", "interactive", "throughput"])),
+        profile=draw(st.none() | st.sampled_from(sorted(METHOD.artefact.profiles))),
     )
 
 

@@ -233,6 +233,14 @@ def test_devices_from_memory() -> None:
     assert METHOD.devices([context(8.0, devices=3.0)]).tolist() == [3.0]
 
 
+def test_a_hosted_mixtures_batch_is_that_of_one_node() -> None:
+    """671 B at 16 bit needs 24 H100; a hosting profile counts groups of 8, each with its own batch. A stated count stands."""
+    mixture = context(671.0, 37.0, precision="bf16", profile="hosted_scale")
+    dense = context(671.0, precision="bf16", profile="hosted_scale")
+    assert METHOD.devices([mixture, dense, replace(mixture, devices=16.0)]).tolist() == [8.0, 24.0, 16.0]
+    assert METHOD.devices([replace(mixture, profile="interactive")]).tolist() == [24.0]
+
+
 def test_range_of_parameters_widens_the_interval() -> None:
     """A closed model's parameter range propagates to both ends and leaves the middle."""
     exact = context(100.0, 20.0, batch_size=32.0, devices=8.0)
