@@ -1,21 +1,18 @@
 """`rice-stream calibrate`: measurements of one's own become a site profile."""
 
-import csv
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
-from rice_stream.cli.csv_files import open_table
+from rice_stream.cli.measured_tables import MeasuredTable, read_measured
 from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
 from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.site import serialise_site
 from rice_stream.meter.estimator_at import Estimator
-from rice_stream.meter.measured_rows import Measured, energy_column, measured_row
 from rice_stream.meter.site_calibration import HardwareCalibration
 from rice_stream.meter.site_calibration import calibrate as calibrate_rows
 from rice_stream.runtime.opening_reference import open_reference
@@ -25,22 +22,50 @@ from rice_stream.runtime.opening_reference import open_reference
 @click.argument("rows_file", metavar="CSV", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The site file to write.")
 @click.option("--name", default="site", show_default=True, help="How the site is called in explanations.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="COLUMN=VALUE", help="What holds for every row that does not say it."
+)
+@click.option(
+    "--runs",
+    "runs_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What each run of a tracker served: a table with `run` (id, experiment or project) and the columns above.",
+)
 @json_option
 @pass_session
-def calibrate(session: Session, /, rows_file: Path, *, out: Path, name: str, as_json: bool) -> None:
+def calibrate(
+    session: Session,
+    /,
+    rows_file: Path,
+    *,
+    out: Path,
+    name: str,
+    assignments: tuple[str, ...],
+    runs_file: Path | None,
+    as_json: bool,
+) -> None:
     """Make a site profile from a table of measured rows; RICE_SITE_FILE then corrects every estimate of that hardware.
 
     Columns: `model` or `params_total_b`, `input_tokens`, `output_tokens` (means may be fractions), `hardware`, `batch_size`
     (mean), optionally `devices`, `precision`, `params_active_b`, `kv_bytes_per_token`, `cache_read_input_tokens`; and the
     energy of all GPUs as one of `gpu_j_per_output_token`, `gpu_j_per_request` (NVML's counter over a vLLM run, divided), or
-    `gpu_energy_kwh` with `requests` (CodeCarbon's `gpu_energy` of a run).
+    `gpu_energy_kwh` with `requests`; or that of the whole machine as `energy_kwh` with `requests`.
+
+    CodeCarbon's emissions.csv and Eco2AI's emission.csv are read as they are: energy, duration, hardware, devices. CodeCarbon's is
+    that of the GPUs, Eco2AI's of the machine. What they do not know (model, requests, tokens, batch size) comes from columns
+    that you add, from --runs or from --set.
 
     Example: rice-stream calibrate measured.csv --name pool-a --out site.json
+
+    Example: rice-stream calibrate emissions.csv --runs served.csv --set batch_size=16 --out site.json
     """
     method = load_calibrated()
     estimator = Estimator(open_reference(session.settings), session.settings.factor_policy(), method)
-    found = calibrate_rows(list(_measured(rows_file)), estimator.at(time.time_ns() // 1000))
-    content = serialise_site(name, method.version, rows_file.name, {one.hardware: one.factor for one in found})
+    measured = read_measured(rows_file, runs_file, assignments)
+    found = calibrate_rows(measured.rows, estimator.at(time.time_ns() // 1000))
+    content = serialise_site(
+        name, method.version, _source(rows_file, measured), {one.hardware: one.factor for one in found}
+    )
     try:
         out.write_bytes(content)
     except OSError as error:
@@ -54,16 +79,10 @@ def calibrate(session: Session, /, rows_file: Path, *, out: Path, name: str, as_
     answer(document, as_json=as_json, human=lambda: _show(document))
 
 
-def _measured(path: Path) -> Iterator[Measured]:
-    with open_table(path) as reading:
-        reader = csv.DictReader(reading)
-        header = reader.fieldnames or []
-        energy = energy_column(header, str(path))
-        for number, row in enumerate(reader, start=2):
-            if None in row or None in row.values():
-                raise UsageError(f"{path}, row {number}: has another number of cells than the header")
-            cells = {str(key): str(value) for key, value in row.items()}
-            yield measured_row(cells, energy, f"{path}, row {number}")
+def _source(path: Path, measured: MeasuredTable) -> str:
+    """What the site file says it rests on."""
+    by = f"{measured.tracker}, " if measured.tracker else ""
+    return f"{path.name} ({by}{' and '.join(measured.boundaries)})" if by or measured.of_machine else path.name
 
 
 def _row(one: HardwareCalibration) -> dict[str, Any]:
@@ -71,6 +90,7 @@ def _row(one: HardwareCalibration) -> dict[str, Any]:
         "hardware": one.hardware,
         "rows": one.factor.rows,
         "models": one.factor.models,
+        "boundary": "+".join(one.boundaries),
         "factor": one.factor.factor,
         "error_before": one.error_before,
         "error_after": one.error_after,
@@ -79,7 +99,7 @@ def _row(one: HardwareCalibration) -> dict[str, Any]:
 
 
 def _show(document: dict[str, Any]) -> None:
-    columns = ["hardware", "rows", "models", "factor", "error before", "after", "models left out"]
+    columns = ["hardware", "rows", "models", "metered", "factor", "error before", "after", "models left out"]
     table(columns, [list(row.values()) for row in document["hardware"]], title=f"site profile {document['name']}")
     STDERR.print(
         f"Wrote {document['out']}. Set RICE_SITE_FILE to it with RICE_METHOD=rice-calibrated. Errors are means of"
