@@ -5,7 +5,6 @@ the file still begins with the same records; a whole file leaves no note, and re
 """
 
 import hashlib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -17,9 +16,9 @@ from rice_stream.files.reading import EventFile
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.pipeline.refusal_limit import RefusalLimit
-from rice_stream.store.batch import Batch, CommitResult
+from rice_stream.pipeline.storing import store_chunks
+from rice_stream.store.batch import Batch
 from rice_stream.store.file_progress import FileProgress, FileProgressStore
-from rice_stream.store.identity_rules import RulesChangedError
 
 RECORDS_PER_BATCH = 20_000
 ITEMS_PER_BATCH = 20_000
@@ -75,28 +74,16 @@ def ingest_file(
     while batch_records := _take(records):
         for record in batch_records:
             _update(digest, record)
-        left = [Chunk(file.topic, file.partition, batch_records)]
-        stored = quarantined = ignored = older = 0
-        while left:  # records may hold more items than one transaction takes
-            prepared = pipeline.prepare_some(left, time.time_ns() // 1000, items_max=ITEMS_PER_BATCH)
-            batch = prepared.batch
-            limit.check(batch)
-            try:
-                result = _count(pipeline, batch, counts)
-            except RulesChangedError:
-                continue  # to be prepared again, by what holds now
-            left = prepared.left
-            stored += result.recorded + result.duplicates + result.conflicts
-            older += result.older_than_retention
-            quarantined += count_items(batch.refused)
-            ignored += batch.ignored.total()
+        batch = _FileBatch(pipeline, counts, limit)
+        chunk = Chunk(file.topic, file.partition, batch_records)
+        store_chunks(pipeline, [chunk], batch.commit, items_max=ITEMS_PER_BATCH)
         done = FileProgress(
             done.records + len(batch_records),
             digest.copy().digest(),
-            done.events + stored,
-            done.quarantined + quarantined,
-            done.ignored + ignored,
-            done.older_than_retention + older,
+            done.events + batch.stored,
+            done.quarantined + batch.quarantined,
+            done.ignored + batch.ignored,
+            done.older_than_retention + batch.older,
         )
         progress.save(file.topic, file.partition, done)
         yield file.done_bytes
@@ -130,15 +117,34 @@ def _take(records: Iterator[RawRecord]) -> list[RawRecord]:
     return taken
 
 
-def _count(pipeline: Pipeline, batch: Batch, counts: FileCounts) -> CommitResult:
-    """Commit the batch and add what became of its items to the counts."""
-    result = pipeline.commit(batch)
-    counts.records += result.recorded
-    counts.duplicates += result.duplicates
-    counts.conflicts += result.conflicts
-    counts.quarantined += result.quarantined
-    counts.older_than_retention += result.older_than_retention
-    counts.ignored += batch.ignored.total()
-    counts.events += result.recorded + result.duplicates + result.conflicts
-    counts.events += result.quarantined + result.older_than_retention
-    return result
+class _FileBatch:
+    """Commits what some records of a file hold, and counts it."""
+
+    def __init__(self, pipeline: Pipeline, counts: FileCounts, limit: RefusalLimit) -> None:
+        self._pipeline = pipeline
+        self._counts = counts
+        self._limit = limit
+        self.stored = self.quarantined = self.ignored = self.older = 0
+
+    def commit(self, batch: Batch) -> None:
+        """One transaction. TooManyRefusedError: it was not stored."""
+        self._limit.check(batch)
+        result = None
+        try:
+            result = self._pipeline.commit(batch)
+        finally:
+            if result is None:
+                self._limit.take_back()
+        found = result.recorded + result.duplicates + result.conflicts
+        counts = self._counts
+        counts.records += result.recorded
+        counts.duplicates += result.duplicates
+        counts.conflicts += result.conflicts
+        counts.quarantined += result.quarantined
+        counts.older_than_retention += result.older_than_retention
+        counts.ignored += batch.ignored.total()
+        counts.events += found + result.quarantined + result.older_than_retention
+        self.stored += found
+        self.older += result.older_than_retention
+        self.quarantined += count_items(batch.refused)
+        self.ignored += batch.ignored.total()

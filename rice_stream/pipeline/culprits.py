@@ -1,15 +1,16 @@
 """Taking apart what cannot be stored: halves of chunks, down to the one item or record that is at fault, which is refused.
 
-Pure: who tries what, and in which order, is the caller's.
+Pure: a search says what to try next; the worker, `ingest` and `quarantine replay` try it and say what came of it.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import msgspec
 
 from rice_stream.errors import RiceError
-from rice_stream.events.columns import to_columns
+from rice_stream.events.columns import as_untimed, to_columns
 from rice_stream.events.decoding import DecodedBlock, decode_blocks
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.records import Decoded, RawRecord, Refused, SourcePartition
@@ -19,6 +20,11 @@ from rice_stream.events.trust import MARK, door_of
 from rice_stream.pipeline.chunks import Chunk, Opened, halved, items_of
 from rice_stream.store.failures import Meaning, NotStorableError, UnexpectedDatabaseError, meaning_of, origin_of
 
+log = logging.getLogger(__name__)
+
+CULPRITS_MAX = 100
+"""Culprits that are looked for one by one in the chunks of one batch; what still fails then is refused as it is. Its items
+are held in quarantine, from where the good ones among them can be replayed."""
 INTERNAL_ERROR = "internal_error"
 """Reason code of a record or item on which decoding or estimating failed in a way that nothing foresaw."""
 
@@ -26,6 +32,62 @@ INTERNAL_ERROR = "internal_error"
 def is_unforeseen(error: Exception) -> bool:
     """Whether an error is none that is meant for users: the data that it came of is to be found."""
     return not isinstance(error, RiceError)
+
+
+def is_culprits(error: Exception) -> bool:
+    """Whether an error is for isolation: the database refuses data, or something failed that nothing foresaw."""
+    return isinstance(error, NotStorableError) or is_unforeseen(error)
+
+
+class CulpritSearch:
+    """Iterating over it gives groups of chunks to prepare and store, each in a transaction of its own.
+
+    First it is all of them; a group that fails comes again as two halves, and what cannot be halved with its items refused.
+    """
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        self._waiting: list[tuple[list[Chunk], bool]] = [(list(chunks), False)]
+        """What is to be tried, the last first, and whether its items are refused already."""
+        self._group: list[Chunk] = []
+        self._is_refused = False
+        self._told = False
+        self.culprits = 0
+        """How many were found and refused."""
+
+    def __iter__(self) -> Iterator[list[Chunk]]:
+        while self._waiting:
+            self._group, self._is_refused = self._waiting.pop()
+            yield self._group
+
+    def only(self, taken: Sequence[Chunk], left: Sequence[Chunk]) -> None:
+        """Of the group in hand this much goes into its transaction; the rest is the next group."""
+        self._group = list(taken)
+        if left:
+            self._waiting.append((list(left), self._is_refused))
+
+    def again(self, group: Sequence[Chunk]) -> None:
+        """Nothing is wrong with the group, but it was not stored."""
+        self._waiting.append((list(group), self._is_refused))
+
+    def takes(self, error: Exception, formats: FormatOptions) -> bool:
+        """Go on after the group in hand failed, read with these formats. False: the error is no culprit's, or a refusal
+        itself could not be stored."""
+        if not is_culprits(error) or self._is_refused:
+            return False
+        if not self._told:
+            self._told = True
+            # A database's own words quote the values; what nothing foresaw needs its traceback.
+            what = type(error).__name__ if is_unforeseen(error) else error
+            trace = error if is_unforeseen(error) else None
+            log.error("a batch cannot be stored as it is; looking for what is at fault: %s", what, exc_info=trace)
+        parts = halves(self._group, formats) if self.culprits < CULPRITS_MAX else None
+        if parts is not None:
+            self._waiting += [(parts[1], False), (parts[0], False)]
+        else:
+            log.warning("refused: %s", type(error).__name__)
+            self._waiting.append(([refused(chunk, error, formats) for chunk in self._group], True))
+            self.culprits += 1
+        return True
 
 
 def halves(chunks: Sequence[Chunk], formats: FormatOptions) -> tuple[list[Chunk], list[Chunk]] | None:
@@ -61,6 +123,8 @@ def _opened(chunk: Chunk, formats: FormatOptions) -> Chunk | None:
         if is_unforeseen(error):
             return None  # it is this record's, whatever it is, and has been logged
         raise
+    if chunk.untimed:
+        block = block._replace(columns=as_untimed(block.columns))
     return replace(chunk, opened=Opened(block, tally_records(block.decoded), chunk.records[0].offset, formats))
 
 
@@ -116,5 +180,5 @@ def reason_of(error: Exception) -> tuple[str, str]:
     refusal = NotStorableError(origin_of(error)) if meaning is Meaning.DATA else error
     if isinstance(refusal, NotStorableError):
         return refusal.reason, str(refusal)
-    said = f"it could not be processed ({type(error).__name__}); the worker's log says where"
+    said = f"it could not be processed ({type(error).__name__}); the log says where"
     return INTERNAL_ERROR, said

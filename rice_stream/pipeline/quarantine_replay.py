@@ -27,7 +27,8 @@ from rice_stream.events.trust import MARK, door_of
 from rice_stream.pipeline.admission import refused_as_old
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline
-from rice_stream.store.batch import Batch, CommitResult
+from rice_stream.pipeline.storing import store_chunks
+from rice_stream.store.batch import Batch
 from rice_stream.store.engine import Engine
 from rice_stream.store.quarantine import Choice, held_ids, rows_in_log_order, set_reasons, set_status
 
@@ -127,7 +128,8 @@ def _process(
     now_us: int,
     answer: dict[str, Any],
 ) -> dict[int, Refused]:
-    """One transaction for all; what the pipeline does not take after all (the future, older than retention) comes back.
+    """One transaction for all that can be stored. What is not taken after all comes back: the future, older than retention,
+    what the database refuses or estimation chokes on.
 
     `rows` are the rows of the events: their factors are believed as they were when they came.
     """
@@ -143,22 +145,33 @@ def _process(
         )
         for row_id, value in values.items()
     ]
-    batch = pipeline.prepare(chunks, now_us)
-    by_value = {refused_item.record.value: refused_item for refused_item in batch.refused}
+    refused_again, older = _store(pipeline, chunks, now_us, answer)
+    by_value = {item.record.value: item for item in refused_again}
     refused = {row_id: by_value[value] for row_id, value in values.items() if value in by_value}
-    if _commit(pipeline, batch, answer).older_than_retention:
+    if older:
         found = {row_id: tried.event for row_id, tried in events.items()}
         untimed = [row_id for row_id, tried in events.items() if tried.untimed]
         refused |= refused_as_old(found, untimed, pipeline.records_from_us())
     return refused
 
 
-def _commit(pipeline: Pipeline, batch: Batch, answer: dict[str, Any]) -> CommitResult:
-    """What is refused again has its rows in quarantine already."""
-    result = pipeline.commit(replace(batch, refused=[]))
-    for outcome in ("recorded", "duplicates", "conflicts"):
-        answer[outcome] += getattr(result, outcome)
-    return result
+def _store(
+    pipeline: Pipeline, chunks: Sequence[Chunk], now_us: int, answer: dict[str, Any]
+) -> tuple[list[Refused], int]:
+    """(what is refused again, whose rows are in quarantine already; how many events are older than retention)."""
+    refused: list[Refused] = []
+    older = 0
+
+    def commit(batch: Batch) -> None:
+        nonlocal older
+        result = pipeline.commit(replace(batch, refused=[]))
+        for outcome in ("recorded", "duplicates", "conflicts"):
+            answer[outcome] += getattr(result, outcome)
+        refused.extend(batch.refused)
+        older += result.older_than_retention
+
+    store_chunks(pipeline, chunks, commit, received_at_us=now_us)
+    return refused, older
 
 
 def _replay_further(
@@ -178,10 +191,9 @@ def _replay_further(
         remaining = _process_patched(pipeline, row, patches, (record, outcomes), now_us, answer)
     else:
         # As if Kafka had delivered the record again: what is counted already is a duplicate.
-        batch = pipeline.prepare([Chunk(record.topic, record.partition, [record])], now_us)
-        _commit(pipeline, batch, answer)
+        again, _ = _store(pipeline, [Chunk(record.topic, record.partition, [record])], now_us, answer)
         remaining = count_items(
-            refused for refused in batch.refused if refused.item >= row["item"] or refused.reason == FURTHER_ITEMS
+            refused for refused in again if refused.item >= row["item"] or refused.reason == FURTHER_ITEMS
         )
     return further_items(record, row["item"], remaining) if remaining else None
 

@@ -76,6 +76,10 @@ class RefusalLimit:
         if self._window.exceeded:
             raise nothing_good(self._window, batch)
 
+    def take_back(self) -> None:
+        """The batch that was checked last was not committed, and comes again."""
+        self._window.take_back()
+
 
 def taken_and_refused(batch: Batch) -> tuple[int, int]:
     """Records of the log in the batch, of all its partitions."""

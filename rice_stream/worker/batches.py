@@ -13,6 +13,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from rice_stream.pipeline.chunks import Chunk, Place
+from rice_stream.pipeline.culprits import is_culprits
 from rice_stream.pipeline.pipeline import Pipeline, Prepared
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
@@ -20,7 +21,7 @@ from rice_stream.store.failures import NotStorableError
 from rice_stream.store.identity_rules import RulesChangedError
 from rice_stream.worker.health import Telemetry
 from rice_stream.worker.intake import FetchedChunk, Intake
-from rice_stream.worker.isolation import Isolation, is_culprits
+from rice_stream.worker.isolation import Isolation
 from rice_stream.worker.partition_guard import PartitionGuard, Pause
 from rice_stream.worker.repeated_ids import RecentIds
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
@@ -11,12 +12,19 @@ import pytest
 from psycopg import errors
 
 from rice_stream.errors import RiceError
+from rice_stream.files.ingesting import FileCounts, ingest_file
+from rice_stream.files.reading import open_file
 from rice_stream.meter.amounts import INT64_MAX
+from rice_stream.pipeline import culprits
 from rice_stream.pipeline.chunks import Chunk
+from rice_stream.pipeline.quarantine_replay import replay
+from rice_stream.pipeline.refusal_limit import RefusalLimit
 from rice_stream.proof.verification import verify
 from rice_stream.quantities import TOKENS_MAX
 from rice_stream.store.engine import StoreUnavailableError, batch_failure
 from rice_stream.store.failures import NotStorableError, UnexpectedDatabaseError
+from rice_stream.store.file_progress import FileProgressStore
+from rice_stream.store.quarantine import Choice
 from rice_stream.store.totals_tables import TOTALS_TABLES
 from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.health import Heartbeat, Telemetry
@@ -24,7 +32,7 @@ from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.partition_guard import PartitionGuard
 from tests.support.databases import Databases
-from tests.support.fakes import chunk_of, event
+from tests.support.fakes import NOON_US, chunk_of, event
 from tests.support.reports_store import Store, open_store
 
 SQLITE_TRIGGER = """
@@ -89,6 +97,13 @@ def held(store: Store) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in rows]
 
 
+def replay_all(store: Store, **patches: Any) -> dict[str, Any]:
+    """Everything that is held, with these patches; nothing lies on Kafka any more."""
+    return replay(
+        store.engine, store.pipeline, Choice(), patches=patches, fetch=lambda *_: None, now_us=NOON_US + 60_000_000
+    )
+
+
 def ids(names: Sequence[str]) -> list[dict[str, Any]]:
     return [event(event_id=name) for name in names]
 
@@ -120,6 +135,41 @@ class TestDatabase:
             assert recorded(choosy) == sorted([*names, "after"])
             assert held(choosy) == [(0, 13, "not_storable")]
             assert verify(choosy.engine)["ok"]
+
+    def test_ingest_refuses_the_culprits_of_a_file_and_stores_the_rest(self, choosy: Store, tmp_path: Path) -> None:
+        """The counts say so, the limit on refused records counts each record once, and a second run changes nothing."""
+        names = [f"e-{k}" for k in range(20)]
+        mixed = [*names[:7], "poison-a", *names[7:], "poison-b"]
+        path = tmp_path / "events.jsonl"
+        path.write_text("".join(json.dumps(one) + "\n" for one in ids(mixed)))
+        for recorded_now in (20, 0):
+            counts = FileCounts()
+            limit = RefusalLimit(ratio_max=2 / 22, records_min=22)
+            with open_file(path) as file:
+                list(ingest_file(FileProgressStore(choosy.engine), choosy.pipeline, file, counts, limit))
+            assert (counts.records, counts.quarantined, counts.events) == (recorded_now, 2, 22)
+            assert recorded(choosy) == sorted(names)
+            assert held(choosy) == [(7, 0, "not_storable"), (21, 0, "not_storable")]
+            assert verify(choosy.engine)["ok"]
+
+    def test_replay_keeps_the_culprits_held_and_takes_up_the_rest(self, choosy: Store) -> None:
+        """Each row says what became of it; the culprits have their new reason."""
+        names = ["e-0", "poison-a", "e-1", "e-2", "poison-b"]
+        choosy.add(*(event(event_id=name, tenant_id=...) for name in names))
+        answer = replay_all(choosy, tenant_id="acme")
+        assert [row["outcome"] for row in answer["rows"]] == ["replayed", "held", "replayed", "replayed", "held"]
+        assert (answer["recorded"], answer["replayed"], answer["held"]) == (3, 3, 2)
+        rows = choosy.rows("SELECT status, reason FROM quarantine ORDER BY id")
+        assert [row["status"] for row in rows] == ["replayed", "held", "replayed", "replayed", "held"]
+        assert [row["reason"] for row in rows if row["status"] == "held"] == ["not_storable"] * 2
+        assert recorded(choosy) == ["e-0", "e-1", "e-2"]
+        assert verify(choosy.engine)["ok"]
+        assert replay_all(choosy, tenant_id="acme")["held"] == 2
+        if choosy.engine.dialect.name == "sqlite":
+            choosy.execute("DROP TRIGGER choosy")
+        else:
+            choosy.execute("DROP TRIGGER choosy ON prompt_record")
+        assert replay_all(choosy, tenant_id="acme")["recorded"] == 2
 
 
 @pytest.mark.services
@@ -169,14 +219,17 @@ def test_a_record_that_estimation_chokes_on_is_refused_alone(store: Store, monke
     assert held(store) == [(4, 0, "internal_error")]
     assert "ZeroDivisionError" in store.rows("SELECT detail FROM quarantine")[0]["detail"]
     assert verify(store.engine)["ok"]
+    store.execute("DELETE FROM quarantine")
+    store.add(event(event_id="worse", input_tokens=666, tenant_id=...), event(event_id="fine", tenant_id=...))
+    assert [row["outcome"] for row in replay_all(store, tenant_id="acme")["rows"]] == ["held", "replayed"]
+    assert store.rows("SELECT reason FROM quarantine WHERE status = 'held'") == [{"reason": "internal_error"}]
 
 
 def test_many_culprits_cost_bounded_work_and_lose_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past a number of them, what still fails is held as it is: every item is stored or held."""
-    from rice_stream.worker import isolation
     from tests.support.fakes import FakeMethod
 
-    monkeypatch.setattr(isolation, "CULPRITS_MAX", 5)
+    monkeypatch.setattr(culprits, "CULPRITS_MAX", 5)
     real = FakeMethod.estimate
 
     def estimate(self: FakeMethod, coefficients: Any, requests: Any) -> Any:
