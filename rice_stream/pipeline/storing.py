@@ -31,9 +31,10 @@ def store_chunks(
             search.only(prepared.taken, prepared.left)
             _commit(search, commit, prepared.batch, prepared.taken)
         except Exception as error:
-            if not search.takes(error, pipeline.formats):
-                raise
-            pipeline.forget()
+            if search.takes(error, pipeline.formats):
+                pipeline.forget()
+                continue
+            raise
 
 
 def _commit(search: CulpritSearch, commit: Callable[[Batch], None], batch: Batch, chunks: Sequence[Chunk]) -> None:

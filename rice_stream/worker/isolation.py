@@ -38,6 +38,7 @@ class Isolation:
                 search.only(prepared.taken, prepared.left)
                 await self._commit(prepared.batch)
             except Exception as error:
-                if not search.takes(error, self._formats):
-                    raise
+                if search.takes(error, self._formats):
+                    continue
+                raise
         return search.culprits

@@ -155,10 +155,12 @@ def request_of(seed: int) -> tuple[bytes, bool]:
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The server's process and its port."""
     command = [sys.executable, "-m", "tests.support.http_door_program", str(BODY_MAX_BYTES)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # Its log goes to a file: a pipe that nobody reads is full after some thousand requests, and the server waits for it.
+    log = (tmp_path_factory.mktemp("door") / "log").open("wb")
+    with log, subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log) as process:
         assert process.stdout is not None
         try:
             yield process, int(process.stdout.readline())
