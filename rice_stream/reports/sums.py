@@ -92,9 +92,14 @@ _JOINS = {
 }
 
 
+FACTOR = "factor"
+"""Breaks sums down by use of factors (its key): what a range is made of, and nothing that is shown."""
+_VALUES = {**FIELDS, FACTOR: Field("m.factor_key", "factor_key")}
+
+
 def dimensions_of(fields: Sequence[str]) -> frozenset[str]:
-    """What has to be joined for these fields."""
-    return frozenset(dimension for name in fields if (dimension := FIELDS[name].dimension))
+    """The key columns that these fields need."""
+    return frozenset(dimension for name in fields if (dimension := _VALUES[name].dimension))
 
 
 def impact_sums(
@@ -116,14 +121,16 @@ def grouped_sums(
     *,
     sums: Sequence[str] = (),
 ) -> dict[Group, list[int]]:
-    """Sums of every measure (or `sums`, in SQL) within the spans, by the values of the fields; only groups with rows.
+    """Sums of every measure (or `sums`, in SQL) within the spans, by the values of the fields, FACTOR among them; only groups
+    with rows.
 
     `day` is the number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins.
     """
     if not spans:
         return {}
-    values = [FIELDS[name].value.format(at_s=source.at_s) for name in fields]
-    joins = [_JOINS[dimension] for dimension in sorted(dimensions_of(fields))]
+    values = [_VALUES[name].value.format(at_s=source.at_s) for name in fields]
+    named = [name for name in fields if name != FACTOR]
+    joins = [_JOINS[dimension] for dimension in sorted(dimensions_of(named))]
     selected = ", ".join([*values, *(sums or [source.total(measure) for measure in MEASURES])])
     rows, parameters = _span_rows(source, spans)
     conditions = _constant_bounds(connection, source, spans, parameters)

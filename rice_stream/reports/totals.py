@@ -2,7 +2,7 @@
 
 Totals are kept by the minute, the quarter hour and the day; a stretch that begins or ends in the middle of one is the whole
 buckets inside plus the records at its two edges. What no total is kept for (users, basis) comes from the records alone.
-Integers add up exactly, so a break-down sums to its total.
+Integers add up exactly, so a break-down sums to its total. The range around each sum is that of `carbon_ranges`.
 """
 
 from collections.abc import Iterable
@@ -13,10 +13,13 @@ from sqlalchemy import text
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S, rfc3339
+from rice_stream.meter.shared_ranges import SharedRange
 from rice_stream.quantities import MEASURES, MICRO
+from rice_stream.reports.carbon_ranges import CarbonRanges, Parts, added_parts, carbon_fields, parts_of
 from rice_stream.reports.spans import Span, Split, calendar_spans, clip, cut_at, day_text, hull, split_at_buckets
 from rice_stream.reports.sums import (
     DAYS,
+    FACTOR,
     MINUTES,
     RECORDS,
     SLOTS,
@@ -35,6 +38,8 @@ from rice_stream.store.snapshot import snapshot
 
 _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}
 """Identifiers are given under the name that the SQL views use as well."""
+_WHOLE: Group = (FACTOR,)
+"""In the place of a group: all of them."""
 _PROMPTS, _CARBON_MID = MEASURES.index("prompts"), MEASURES.index("carbon_mid_ugco2e")
 
 
@@ -53,18 +58,28 @@ def totals(engine: Engine, query: TotalsQuery, now: datetime) -> dict[str, Any]:
         zones = _time_zones(connection, query.tenant)
         ranges = {zone: query.range_us(zone, now) for zone in zones or ["UTC"]}
         spans = _spans(connection, ranges, by_day="day" in fields)
-        groups = _groups(connection, spans, fields, query.tenant)
+        groups, parts = _groups_and_parts(connection, spans, fields, query.tenant)
         impacts = _impacts(connection, spans, fields, query.tenant) if query.impacts else None
+        carbon_ranges = CarbonRanges(connection, parts.values())
     ordered = sorted(groups.items(), key=lambda item: (-item[1][_CARBON_MID], _name_order(item[0])))
     page = ordered[query.offset : None if query.limit is None else query.offset + query.limit]
+    whole = _added(groups.values())
     return {
         "window": _describe(query.window, ranges),
         "by": list(fields),
         "rows": [
-            {**_named(fields, group), **_amounts(sums), **_impact_amounts(impacts, [group])} for group, sums in page
+            {
+                **_named(fields, group),
+                **_amounts(sums, carbon_ranges.of(sums[_CARBON_MID], parts[group])),
+                **_impact_amounts(impacts, [group]),
+            }
+            for group, sums in page
         ],
         "rows_total": len(ordered),
-        "total": {**_amounts(_added(groups.values())), **_impact_amounts(impacts, impacts or ())},
+        "total": {
+            **_amounts(whole, carbon_ranges.of(whole[_CARBON_MID], parts[_WHOLE])),
+            **_impact_amounts(impacts, impacts or ()),
+        },
     }
 
 
@@ -93,6 +108,34 @@ def _spans(connection: Connection, ranges: dict[str, tuple[int, int]], *, by_day
 
 
 # --- sums ------------------------------------------------------------------------------------------------------------
+
+
+def _groups_and_parts(
+    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
+) -> tuple[dict[Group, list[int]], dict[Group, Parts]]:
+    """The exact sums by group, and what the range of each is made of; under _WHOLE those of all of them together.
+
+    Totals know the factors by the quarter hour: of a stretch that cuts one, the shares are those of the whole quarters.
+    """
+    quarters = hull(spans, SLOT_S)
+    by_factor = (*fields, FACTOR)
+    if not dimensions_of(fields) <= SLOTS.dimensions:
+        sums = _groups(connection, spans, by_factor, tenant)
+        parts = parts_of(sums)
+        parts[_WHOLE] = parts_of(_groups(connection, quarters, (FACTOR,), tenant)).get((), {})
+        return _without_factors(sums), parts
+    sums = _groups(connection, quarters, by_factor, tenant)
+    groups = _without_factors(sums) if quarters == sorted(spans) else _groups(connection, spans, fields, tenant)
+    parts = parts_of(sums)
+    parts[_WHOLE] = added_parts(parts.values())
+    return groups, parts
+
+
+def _without_factors(sums: dict[Group, list[int]]) -> dict[Group, list[int]]:
+    groups: dict[Group, list[int]] = {}
+    for group, each in sums.items():
+        _add(groups, {group[:-1]: each})
+    return groups
 
 
 def _groups(
@@ -200,13 +243,13 @@ def _name_order(group: Group) -> tuple[tuple[bool, Any], ...]:
     return tuple((value is not None, value if value is not None else "") for value in group)
 
 
-def _amounts(sums: list[int]) -> dict[str, Any]:
+def _amounts(sums: list[int], carbon: SharedRange) -> dict[str, Any]:
     by_name = dict(zip(MEASURES, sums, strict=True))
     return {
         **{name: by_name[name] for name in MEASURES if name == "prompts" or name.endswith("_tokens")},
         "it_energy_wh": by_name["it_energy_uwh"] / MICRO,
         "facility_energy_wh": by_name["facility_energy_uwh"] / MICRO,
-        "carbon_gco2e": {end: by_name[f"carbon_{end}_ugco2e"] / MICRO for end in ("low", "mid", "high")},
+        **carbon_fields(carbon, by_name["carbon_low_ugco2e"], by_name["carbon_high_ugco2e"]),
     }
 
 

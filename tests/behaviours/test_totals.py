@@ -45,6 +45,8 @@ class TestTotals:
             "it_energy_wh": 10.0,
             "facility_energy_wh": 12.5,
             "carbon_gco2e": {"low": 2.5, "mid": 5.0, "high": 10.0},
+            "carbon_gco2e_median": 5.0,
+            "carbon_gco2e_linear": {"low": 2.5, "high": 10.0},
         }
         assert answer == {
             "window": {"name": None, "from": None, "to": None},

@@ -1,0 +1,54 @@
+"""The ranges of a report's sums: by the closed form of `meter.shared_ranges`, over the uses of factors behind each sum."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rice_stream.meter.shared_ranges import SharedRange, total_range
+from rice_stream.quantities import MEASURES, MICRO
+from rice_stream.reports.sums import Group
+from rice_stream.store.engine import Connection
+from rice_stream.store.factor_spreads import ENDS, factor_spreads, kinds_of
+
+Parts = dict[int, list[int]]
+"""Key of a use of factors -> sums of ENDS: what a sum is made up of, in these shares."""
+
+_ENDS_AT = [MEASURES.index(name) for name in ENDS]
+
+
+def parts_of(sums: Mapping[Group, list[int]]) -> dict[Group, Parts]:
+    """Sums of all measures whose groups end with the key of a use of factors, as the parts of the groups without it."""
+    parts: dict[Group, Parts] = {}
+    for group, measures in sums.items():
+        parts.setdefault(group[:-1], {})[group[-1]] = [int(measures[at]) for at in _ENDS_AT]
+    return parts
+
+
+def added_parts(several: Iterable[Parts]) -> Parts:
+    """The parts of the sum of several sums."""
+    added: Parts = {}
+    for parts in several:
+        for key, ends in parts.items():
+            before = added.get(key)
+            added[key] = ends if before is None else [a + b for a, b in zip(before, ends, strict=True)]
+    return added
+
+
+class CarbonRanges:
+    """Ranges of sums with the spreads that were stored with their factors."""
+
+    def __init__(self, connection: Connection, parts: Iterable[Parts]) -> None:
+        self._spreads = factor_spreads(connection, {key for each in parts for key in each})
+
+    def of(self, mid: int, parts: Parts) -> SharedRange:
+        """The range of a sum of exactly `mid`; all in micrograms."""
+        return total_range(kinds_of(parts, self._spreads), mid)
+
+
+def carbon_fields(carbon: SharedRange, linear_low: int, linear_high: int) -> dict[str, Any]:
+    """The carbon of an answer in grams: the 80 % range around the exact sum, the closed form's own median, and the sums of all
+    low and of all high ends, as if all erred the same way at once."""
+    return {
+        "carbon_gco2e": {"low": carbon.low / MICRO, "mid": carbon.mid / MICRO, "high": carbon.high / MICRO},
+        "carbon_gco2e_median": carbon.median / MICRO,
+        "carbon_gco2e_linear": {"low": linear_low / MICRO, "high": linear_high / MICRO},
+    }
