@@ -49,7 +49,7 @@ class Judge:
         # Most judgements change nothing: look first without a lock, and lock only what is about to change.
         with reading(self._engine) as connection:
             stored = budget_store.load_budgets(connection, tenant_keys=tenant_keys)
-            verdicts, unjudged = _judged(connection, stored.readable, now)
+            verdicts, unjudged = _judged(connection, stored.readable, now, with_ranges=False)
         changing = [verdict.budget_id for verdict in verdicts if verdict.state != verdict.before]
         changes = sum(
             self._change(changing[first : first + _CHANGES_AT_ONCE], now)
@@ -59,8 +59,10 @@ class Judge:
 
     def _change(self, budget_ids: Sequence[int], now: datetime) -> int:
         with writing(self._engine) as connection:
-            # Read again under the lock: they may have been changed or removed since they were looked at.
-            verdicts, _ = _judged(connection, budget_store.lock_budgets(connection, budget_ids), now)
+            # Read again under the lock: they may have been changed or removed since they were looked at. With ranges,
+            # because what changes is announced with them.
+            locked = budget_store.lock_budgets(connection, budget_ids)
+            verdicts, _ = _judged(connection, locked, now, with_ranges=True)
             changed = {verdict.budget_id: verdict.state for verdict in verdicts if verdict.state != verdict.before}
             budget_store.save_states(connection, changed)
             announced = [(verdict.budget, each) for verdict in verdicts for each in verdict.transitions]
@@ -83,7 +85,7 @@ class _Verdict(NamedTuple):
 
 
 def _judged(
-    connection: Connection, budgets: Sequence[tuple[Budget, BudgetState]], now: datetime
+    connection: Connection, budgets: Sequence[tuple[Budget, BudgetState]], now: datetime, *, with_ranges: bool
 ) -> tuple[list[_Verdict], list[UnreadableBudget]]:
     """All of them, with what they consumed asked for together; one whose judgement fails does not touch the others."""
     due: list[tuple[Budget, BudgetState, list[Period]]] = []
@@ -93,7 +95,8 @@ def _judged(
             due.append((budget, state, due_periods(budget, state, now, lateness=LATENESS)))
         except _NOT_JUDGED as error:
             unjudged.append(_unjudged(budget, error))
-    consumed = iter(consumed_in_each(connection, [(budget, each) for budget, _, periods in due for each in periods]))
+    asked = [(budget, each) for budget, _, periods in due for each in periods]
+    consumed = iter(consumed_in_each(connection, asked, with_ranges=with_ranges))
     verdicts: list[_Verdict] = []
     for budget, before, periods in due:
         amounts = [(period, next(consumed)) for period in periods]

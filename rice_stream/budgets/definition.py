@@ -39,7 +39,7 @@ class Budget:
     """A limit and the thresholds at which somebody wants to know.
 
     `limit` is an integer of micro-units: ugCO2e where `unit` is "gco2e", uWh of facility energy where it is "kwh".
-    `thresholds` are ratios of the limit, ascending. `estimate` says which bound of the carbon range is judged (energy
+    `thresholds` are ratios of the limit, ascending. `estimate` says which bound of the carbon's 80 % range is judged (energy
     has one value, so it has no bearing on a kWh budget). A threshold that fired resolves once the amount is below
     `threshold * (1 - hysteresis)`. `team_id`, `project_id`, `user_id` and `model` narrow the scope where set.
 
@@ -71,6 +71,11 @@ class Budget:
     def window(self) -> timedelta | None:
         """The length of a rolling window; None for a calendar period."""
         return ROLLING_WINDOWS.get(self.period)
+
+    @property
+    def judged_by_range(self) -> bool:
+        """Whether an end of the carbon range is held against the limit, and not an exact sum."""
+        return self.unit == "gco2e" and self.estimate != "mid"
 
     def reached(self, threshold: float, amount: int) -> bool:
         """Whether `amount` (micro-units) is at or over `threshold`, without rounding: exactly at it counts."""

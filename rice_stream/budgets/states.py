@@ -26,7 +26,9 @@ SEVERITIES: Mapping[State, Severity] = {"ok": "info", "warning": "warning", "exc
 
 @dataclass(frozen=True, slots=True)
 class Consumed:
-    """What a budget's scope consumed in one period: the exact integer sums of the totals.
+    """What a budget's scope consumed in one period: the exact integer sums of the totals, and the ends of the carbon's range.
+
+    Low and high are the ends of the 80 % range in what is announced or shown, and wherever a budget is judged by them.
 
     Raises:
         TypeError: an amount is no int (PostgreSQL's SUM of BIGINT arrives as Decimal: convert it at the query).

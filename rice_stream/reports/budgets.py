@@ -39,7 +39,8 @@ def budget_statuses(
             for budget, state in stored.readable
             if only is None or (budget.tenant_id, budget.name) in only
         ]
-        consumed = consumed_in_each(connection, [(budget, period) for budget, _, period in chosen])
+        asked = [(budget, period) for budget, _, period in chosen]
+        consumed = consumed_in_each(connection, asked, with_ranges=True)
     rows = [_status(*each, amounts, now) for each, amounts in zip(chosen, consumed, strict=True)]
     return rows + [
         {"name": bad.name, "tenant_id": bad.tenant_id, "state": UNREADABLE, "problem": bad.problem}

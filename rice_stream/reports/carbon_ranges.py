@@ -1,6 +1,6 @@
 """The ranges of a report's sums: by the closed form of `meter.shared_ranges`, over the uses of factors behind each sum."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from rice_stream.meter.shared_ranges import SharedRange, total_range
@@ -36,8 +36,8 @@ def added_parts(several: Iterable[Parts]) -> Parts:
 class CarbonRanges:
     """Ranges of sums with the spreads that were stored with their factors."""
 
-    def __init__(self, connection: Connection, parts: Iterable[Parts]) -> None:
-        self._spreads = factor_spreads(connection, {key for each in parts for key in each})
+    def __init__(self, connection: Connection, factor_keys: Collection[int]) -> None:
+        self._spreads = factor_spreads(connection, factor_keys)
 
     def of(self, mid: int, parts: Parts) -> SharedRange:
         """The range of a sum of exactly `mid`; all in micrograms."""

@@ -3,9 +3,10 @@
 The records are never read, so the answer takes the same time however many prompts there are.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
@@ -15,19 +16,21 @@ from rice_stream.budgets.periods import period_at
 from rice_stream.budgets.states import BudgetState, Consumed, State
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
+from rice_stream.reports.carbon_ranges import CarbonRanges, added_parts
 from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.store import budget_store, schema
 from rice_stream.store.consumption import consumed_in_each
 from rice_stream.store.engine import Connection, Engine, reading
+from rice_stream.store.factor_spreads import ENDS
 
-_RESOLVED = ("model_resolved", "model_rung", "region_resolved", "region_rung")
+_PART_OF = ("tenant_id", "model_resolved", "model_rung", "region_resolved", "region_rung", "factor_key")
 _UNKNOWN_MODELS = "(unknown models)"
 """Models that no table knows are one line: how they were estimated says more than their many names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Exact integer sums of some prompts, in the units of the totals tables."""
+    """Exact integer sums of some prompts, in the units of the totals tables; low and high are the ends of the carbon's range."""
 
     prompts: int = 0
     input_tokens: int = 0
@@ -36,12 +39,6 @@ class Sums:
     carbon_low_ugco2e: int = 0
     carbon_mid_ugco2e: int = 0
     carbon_high_ugco2e: int = 0
-
-    @classmethod
-    def of(cls, parts: Iterable["Sums"]) -> "Sums":
-        """The sum of several sums."""
-        added = list(parts)
-        return cls(*(sum(getattr(sums, name) for sums in added) for name in SHOWN))
 
     @property
     def facility_energy_wh(self) -> float:
@@ -60,6 +57,27 @@ class Sums:
 
 SHOWN = tuple(field.name for field in fields(Sums))
 """The measures of a dashboard's sums."""
+
+
+class _Part(NamedTuple):
+    """A tenant's prompts of one use of factors, and their sums; low and high are those of all ends."""
+
+    tenant_id: str
+    model: str
+    model_rung: str
+    region: str
+    region_rung: str
+    factor_key: int
+    sums: Sums
+
+    @property
+    def model_is_known(self) -> bool:
+        return self.model_rung in KNOWN_MODEL_RUNGS
+
+    @property
+    def is_assumed(self) -> bool:
+        """Whether the model or the place was assumed."""
+        return not self.model_is_known or is_place_assumed(self.region_rung)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +145,17 @@ NOTHING = Figures(Sums(), (), (), (), (), Accounted(), (), 0, frozenset())
 def read_figures(engine: Engine, now: datetime) -> Figures:
     """The figures as of `now`, in one read. StoreUnavailableError: the database does not answer."""
     with reading(engine) as connection:
-        tenants = _tenants(connection)
-        models, regions, fallback_prompts = _models_and_regions(connection)
+        parts = _parts(connection)
+        ranges = CarbonRanges(connection, {part.factor_key for part in parts})
         return Figures(
-            totals=Sums.of(tenant.sums for tenant in tenants),
-            tenants=tenants,
-            models=models,
-            regions=regions,
+            totals=_summed(parts, ranges),
+            tenants=_named(parts, ranges, lambda part: part.tenant_id),
+            models=_named(parts, ranges, lambda part: part.model if part.model_is_known else _UNKNOWN_MODELS),
+            regions=_named(parts, ranges, lambda part: part.region),
             budgets=_budgets(connection, now),
             accounted=_accounted(connection),
             reasons=_reasons(connection),
-            fallback_prompts=fallback_prompts,
+            fallback_prompts=sum(part.sums.prompts for part in parts if part.is_assumed),
             alert_ids=frozenset(connection.scalars(select(schema.alert.c.id))),
         )
 
@@ -151,40 +169,25 @@ def read_versions(engine: Engine) -> tuple[str, str]:
     return method_version, factor_version
 
 
-def _tenants(connection: Connection) -> tuple[Named, ...]:
-    table, tenant = schema.tenant_day_total, schema.tenant
-    query = (
-        select(tenant.c.tenant_id, *(func.sum(table.c[name]) for name in SHOWN))
-        .join(tenant, tenant.c.tenant_key == table.c.tenant_key)
-        .group_by(tenant.c.tenant_id)
-    )
-    # PostgreSQL sums BIGINT as NUMERIC.
-    return _ordered(Named(name, Sums(*map(int, sums))) for name, *sums in connection.execute(query))
+def _parts(connection: Connection) -> list[_Part]:
+    rows = resolved_sums(connection, _PART_OF, SHOWN)
+    return [_Part._make((*names, Sums(*amounts))) for names, amounts in rows]
 
 
-def _models_and_regions(connection: Connection) -> tuple[tuple[Named, ...], tuple[Named, ...], int]:
-    """Models, regions, and how many prompts have a model or a place that was assumed."""
-    models: list[tuple[str, Sums]] = []
-    regions: list[tuple[str, Sums]] = []
-    assumed_prompts = 0
-    for (model, model_rung, region, region_rung), amounts in resolved_sums(connection, _RESOLVED, SHOWN):
-        sums, known = Sums(*amounts), model_rung in KNOWN_MODEL_RUNGS
-        models.append((model if known else _UNKNOWN_MODELS, sums))
-        regions.append((region, sums))
-        if not known or is_place_assumed(region_rung):
-            assumed_prompts += sums.prompts
-    return _grouped(models), _grouped(regions), assumed_prompts
-
-
-def _grouped(rows: Iterable[tuple[str, Sums]]) -> tuple[Named, ...]:
-    groups: dict[str, list[Sums]] = {}
-    for name, sums in rows:
-        groups.setdefault(name, []).append(sums)
-    return _ordered(Named(name, Sums.of(parts)) for name, parts in groups.items())
-
-
-def _ordered(rows: Iterable[Named]) -> tuple[Named, ...]:
+def _named(parts: Iterable[_Part], ranges: CarbonRanges, name_of: Callable[[_Part], str]) -> tuple[Named, ...]:
+    groups: dict[str, list[_Part]] = {}
+    for part in parts:
+        groups.setdefault(name_of(part), []).append(part)
+    rows = (Named(name, _summed(of_name, ranges)) for name, of_name in groups.items())
     return tuple(sorted(rows, key=lambda row: (-row.sums.carbon_mid_ugco2e, row.name)))
+
+
+def _summed(parts: Sequence[_Part], ranges: CarbonRanges) -> Sums:
+    """The sum of the parts, with its range."""
+    linear = Sums(*(sum(getattr(part.sums, name) for part in parts) for name in SHOWN))
+    by_factor = added_parts({part.factor_key: [getattr(part.sums, name) for name in ENDS]} for part in parts)
+    carbon = ranges.of(linear.carbon_mid_ugco2e, by_factor)
+    return replace(linear, carbon_low_ugco2e=carbon.low, carbon_high_ugco2e=carbon.high)
 
 
 def _accounted(connection: Connection) -> Accounted:
@@ -202,7 +205,8 @@ def _reasons(connection: Connection) -> tuple[tuple[str, int], ...]:
 
 def _budgets(connection: Connection, now: datetime) -> tuple[BudgetFigure, ...]:
     stored = budget_store.load_budgets(connection).readable
-    consumed = consumed_in_each(connection, [(budget, period_at(budget, now)) for budget, _ in stored])
+    asked = [(budget, period_at(budget, now)) for budget, _ in stored]
+    consumed = consumed_in_each(connection, asked, with_ranges=False)
     return tuple(_budget(*each, amounts) for each, amounts in zip(stored, consumed, strict=True))
 
 

@@ -1,6 +1,7 @@
 """Sums of prompts by the names that they came with and what those were resolved to, from the quarter-hour totals."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import text
 
@@ -8,6 +9,7 @@ from rice_stream.store.engine import Connection
 
 NAMES = {
     "tenant_id": "t.tenant_id",
+    "factor_key": "m.factor_key",
     **{
         name: f"f.{name}"
         for name in (
@@ -25,7 +27,7 @@ NAMES = {
 
 def resolved_sums(
     connection: Connection, names: Sequence[str], measures: Sequence[str], *, from_s: int = 0
-) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
+) -> list[tuple[tuple[Any, ...], tuple[int, ...]]]:
     """(values of `names`, exact sums of `measures`) of each group of prompts, in no particular order.
 
     `names` are keys of NAMES, `measures` columns of `slot_total`. `from_s` (epoch seconds) lies on a quarter hour;

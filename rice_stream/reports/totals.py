@@ -60,7 +60,7 @@ def totals(engine: Engine, query: TotalsQuery, now: datetime) -> dict[str, Any]:
         spans = _spans(connection, ranges, by_day="day" in fields)
         groups, parts = _groups_and_parts(connection, spans, fields, query.tenant)
         impacts = _impacts(connection, spans, fields, query.tenant) if query.impacts else None
-        carbon_ranges = CarbonRanges(connection, parts.values())
+        carbon_ranges = CarbonRanges(connection, {key for each in parts.values() for key in each})
     ordered = sorted(groups.items(), key=lambda item: (-item[1][_CARBON_MID], _name_order(item[0])))
     page = ordered[query.offset : None if query.limit is None else query.offset + query.limit]
     whole = _added(groups.values())

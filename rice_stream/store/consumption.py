@@ -6,7 +6,8 @@ ten thousand questions one by one would take longer than budgets may wait to be 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from operator import add
 from typing import Any
@@ -34,43 +35,84 @@ from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period
 from rice_stream.budgets.states import Consumed
 from rice_stream.instants import epoch_s
+from rice_stream.meter.shared_ranges import total_range
 from rice_stream.store import schema
+from rice_stream.store.factor_spreads import ENDS, factor_spreads, kinds_of
 from rice_stream.store.totals_tables import MINUTES, SLOTS, TOTALS_TABLES, USER_SLOTS, TotalsTable, coarser
 
 _CONSUMED = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
 _NARROWING = ("team_id", "project_id", "user_id", "model")
 """Fields of a budget that narrow its scope within the tenant, where set."""
 
+Asked = Sequence[tuple[Budget, Period]]
 _Kind = tuple[tuple[str, ...], str]
 """The fields that narrow a scope, and the name of the totals that are asked for it: one statement."""
 _TABLES = {table.name: table for table in TOTALS_TABLES}
 
 
 def consumed_in(connection: Connection, budget: Budget, period: Period) -> Consumed:
-    """What the budget's scope consumed in the period, exactly, from the totals."""
-    return consumed_in_each(connection, [(budget, period)])[0]
+    """What the budget's scope consumed in the period, from the totals, with its range."""
+    return consumed_in_each(connection, [(budget, period)], with_ranges=True)[0]
 
 
-def consumed_in_each(connection: Connection, asked: Sequence[tuple[Budget, Period]]) -> list[Consumed]:
-    """What each budget's scope consumed in the period beside it, exactly, from the totals; in the order asked.
+def consumed_in_each(connection: Connection, asked: Asked, *, with_ranges: bool) -> list[Consumed]:
+    """What each budget's scope consumed in the period beside it, from the totals; in the order asked.
+
+    Middle and energy are exact. Low and high are those of the 80 % range (`meter.shared_ranges`) where a budget is judged by
+    one of them, and `with_ranges` everywhere; elsewhere they are the sums of all low and of all high ends, which cost less.
 
     Periods of the calendar begin and end on quarter hours in every time zone. A rolling window's start is floored to
-    the minute for a whole tenant, to the quarter hour for a narrower scope: it is never shorter than it says.
+    the minute for a whole tenant, to the quarter hour for a narrower scope: it is never shorter than it says. The range takes the
+    shares of what was consumed from whole quarter hours.
     """
     questions: dict[_Kind, _Questions] = {}
     for number, (budget, period) in enumerate(asked):
-        narrowed = tuple(name for name in _NARROWING if getattr(budget, name))
-        scope = tuple(getattr(budget, name) for name in narrowed)
-        for table, low_s, high_s in _pieces_of(budget, period):
-            kind = questions.setdefault((narrowed, table.name), _Questions())
-            kind.add(number, (budget.tenant_id, low_s, high_s), scope)
+        _ask(questions, number, budget, _pieces_of(budget, period))
     sums: list[list[int]] = [[0] * len(_CONSUMED) for _ in asked]
     for (narrowed, table_name), of_kind in questions.items():
-        statement = _statement(narrowed, table_name, connection.dialect.name)
+        statement = _statement(narrowed, table_name, connection.dialect.name, _CONSUMED)
         for number, *amounts in connection.execute(statement, of_kind.parameters(narrowed)):
             for position in of_kind.positions[number]:
                 sums[position] = list(map(add, sums[position], map(int, amounts)))
-    return [Consumed(*amounts) for amounts in sums]
+    consumed = [Consumed(*amounts) for amounts in sums]
+    ranged = [number for number, (budget, _) in enumerate(asked) if with_ranges or budget.judged_by_range]
+    if ranged:
+        _put_ranges(connection, asked, ranged, consumed)
+    return consumed
+
+
+def _put_ranges(connection: Connection, asked: Asked, ranged: Sequence[int], consumed: list[Consumed]) -> None:
+    """In the place of the sums of ends, for the questions of these numbers; equal questions are answered once."""
+    same: dict[tuple[Any, ...], list[int]] = {}
+    for number in ranged:
+        budget, period = asked[number]
+        scope = (budget.tenant_id, *(getattr(budget, name) for name in _NARROWING))
+        same.setdefault((scope, period.start, period.end), []).append(number)
+    questions: dict[_Kind, _Questions] = {}
+    for place, (first, *_) in enumerate(same.values()):
+        _ask(questions, place, asked[first][0], _quarters_of(*asked[first]))
+    parts: list[dict[int, list[int]]] = [{} for _ in same]
+    for (narrowed, table_name), of_kind in questions.items():
+        statement = _statement(narrowed, table_name, connection.dialect.name, ENDS, by_factor=True)
+        for number, factor_key, *amounts in connection.execute(statement, of_kind.parameters(narrowed)):
+            for place in of_kind.positions[number]:
+                before = parts[place].setdefault(factor_key, [0] * len(ENDS))
+                parts[place][factor_key] = list(map(add, before, map(int, amounts)))
+    spreads = factor_spreads(connection, {key for each in parts for key in each})
+    for numbers, each in zip(same.values(), parts, strict=True):
+        carbon = total_range(kinds_of(each, spreads), consumed[numbers[0]].carbon_mid_ugco2e)
+        for number in numbers:
+            consumed[number] = replace(consumed[number], carbon_low_ugco2e=carbon.low, carbon_high_ugco2e=carbon.high)
+
+
+def _ask(
+    questions: dict[_Kind, "_Questions"], number: int, budget: Budget, pieces: Iterable[tuple[TotalsTable, int, int]]
+) -> None:
+    narrowed = tuple(name for name in _NARROWING if getattr(budget, name))
+    scope = tuple(getattr(budget, name) for name in narrowed)
+    for table, low_s, high_s in pieces:
+        kind = questions.setdefault((narrowed, table.name), _Questions())
+        kind.add(number, (budget.tenant_id, low_s, high_s), scope)
 
 
 class _Questions:
@@ -103,7 +145,16 @@ class _Questions:
 
 
 def _pieces_of(budget: Budget, period: Period) -> Iterator[tuple[TotalsTable, int, int]]:
+    return _buckets_of(_finest(budget), period)
+
+
+def _quarters_of(budget: Budget, period: Period) -> Iterator[tuple[TotalsTable, int, int]]:
+    """The same in totals that know the factors: whole quarter hours, all that the period touches."""
     finest = _finest(budget)
+    return _buckets_of(SLOTS if finest is MINUTES else finest, period)
+
+
+def _buckets_of(finest: TotalsTable, period: Period) -> Iterator[tuple[TotalsTable, int, int]]:
     start_s, end_s = epoch_s(period.start), epoch_s(period.end)
     return _pieces(finest, start_s - start_s % finest.bucket_s, end_s)
 
@@ -136,22 +187,28 @@ def _pieces(finest: TotalsTable, start_s: int, end_s: int) -> Iterator[tuple[Tot
 
 
 @lru_cache(maxsize=256)
-def _statement(narrowed: tuple[str, ...], table_name: str, dialect: str) -> Select[Any]:
-    """(number of the scope, its sums) of the stretches and scopes of the parameters. Kept: making it costs more than
-    running it for a few budgets."""
+def _statement(
+    narrowed: tuple[str, ...], table_name: str, dialect: str, measures: tuple[str, ...], *, by_factor: bool = False
+) -> Select[Any]:
+    """(number of the scope, `by_factor` the key of the use of factors, the sums) of the stretches and scopes of the parameters.
+
+    Kept: making it costs more than running it for a few budgets.
+    """
     scopes = _given("scopes", {"scope": Integer(), "within": Integer(), **dict.fromkeys(narrowed, String())}, dialect)
-    sums = _sums_by_name(narrowed, _TABLES[table_name], scopes, dialect)
+    factor = ("factor_key",) if by_factor else ()
+    sums = _sums_by_name(narrowed, _TABLES[table_name], scopes, dialect, (*factor, *measures))
     same = sums.c.stretch == scopes.c.within
     for name in narrowed:
         same &= sums.c[name] == scopes.c[name]
+    groups = [scopes.c.scope, *(sums.c[name] for name in factor)]
     return (
-        select(scopes.c.scope, *(func.sum(sums.c[name]) for name in _CONSUMED))
-        .join_from(scopes, sums, same)
-        .group_by(scopes.c.scope)
+        select(*groups, *(func.sum(sums.c[name]) for name in measures)).join_from(scopes, sums, same).group_by(*groups)
     )
 
 
-def _sums_by_name(narrowed: tuple[str, ...], totals: TotalsTable, scopes: CTE, dialect: str) -> CTE:
+def _sums_by_name(
+    narrowed: tuple[str, ...], totals: TotalsTable, scopes: CTE, dialect: str, columns: tuple[str, ...]
+) -> CTE:
     """The sums of each stretch by the names that narrow a scope: the tenant's rows are read once for all its budgets."""
     types: dict[str, TypeEngine[Any]] = {
         "stretch": Integer(),
@@ -185,7 +242,8 @@ def _sums_by_name(narrowed: tuple[str, ...], totals: TotalsTable, scopes: CTE, d
         models = _model_names(scopes)
         query = query.join(models, models.c.factor_key == table.c.factor_key)
         names.append(models.c.model)
-    sums = [func.sum(table.c[name]).label(name) for name in _CONSUMED]
+    names += [table.c[name] for name in columns if name == "factor_key"]
+    sums = [func.sum(table.c[name]).label(name) for name in columns if name != "factor_key"]
     return query.add_columns(*names, *sums).group_by(stretches.c.stretch, *names).cte("sums")
 
 

@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, Message, Producer
 
 from rice_stream.events.records import RawRecord
+from rice_stream.meter.shared_ranges import SharedRange, total_range
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.proof.verification import verify
 from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.dimensions import Dimensions
-from rice_stream.store.engine import open_engine
+from rice_stream.store.engine import open_engine, reading
+from rice_stream.store.factor_spreads import ENDS, factor_spreads, kinds_of
 from rice_stream.store.migrate import migrate
 from tests.support.waiting import wait_until
 from tests.support.worker_harness import Deployment
@@ -201,16 +203,29 @@ def measures_of(events: Iterable[Event], folder: Path) -> dict[Key, dict[str, in
         assert len(batch.records) == len(given)
         assert not batch.refused
         names = {key: name for name, key in Dimensions(engine).tenants({e["tenant_id"] for e in given}).items()}
-        columns = [batch.records.columns[name].tolist() for name in ("tenant_key", *AMOUNTS)]
+        columns = [batch.records.columns[name].tolist() for name in ("tenant_key", *AMOUNTS, "factor_key")]
         event_ids = map(bytes.decode, batch.records.event_ids)
         for event_id, (tenant_key, *amounts) in zip(event_ids, zip(*columns, strict=True), strict=True):
-            found[names[tenant_key], event_id] = dict(zip(AMOUNTS, amounts, strict=True))
+            found[names[tenant_key], event_id] = dict(zip((*AMOUNTS, "factor_key"), amounts, strict=True))
     for event in given:
         tokens = {name: event.get(name) or 0 for name in TOKENS}
         found[event["tenant_id"], event["event_id"]] |= {"prompts": 1, **tokens}
     writer.close()
     engine.dispose()
     return found
+
+
+def range_of(measures: Iterable[Mapping[str, int]], folder: Path) -> SharedRange:
+    """The range of the total of some of what `measures_of` gave for the same folder."""
+    sums: dict[int, list[int]] = {}
+    for each in measures:
+        before = sums.get(each["factor_key"], [0] * len(ENDS))
+        sums[each["factor_key"]] = [a + each[name] for a, name in zip(before, ENDS, strict=True)]
+    engine = open_engine(f"sqlite:///{folder / 'truth.db'}")
+    with reading(engine) as connection:
+        spreads = factor_spreads(connection, sums)
+    engine.dispose()
+    return total_range(kinds_of(sums, spreads))
 
 
 def assert_exact(deployment: Deployment, truth: Truth) -> None:

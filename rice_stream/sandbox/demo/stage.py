@@ -125,7 +125,7 @@ def demo_environment(settings: Settings, stack: LocalStack) -> dict[str, str]:
 def _set_budgets(settings: Settings, engine: Engine, options: DemoOptions) -> None:
     pipeline, writer = open_pipeline(settings, engine, proposes="never")
     try:
-        expected = forecast(pipeline, options, datetime.now(UTC), FORECAST_S)
+        expected = forecast(pipeline, engine, options, datetime.now(UTC), FORECAST_S)
     finally:
         writer.close()
     set_budgets(engine, demo_budgets(expected, options.seconds), time.time_ns() // 1000)

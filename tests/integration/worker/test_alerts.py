@@ -16,7 +16,7 @@ from rice_stream.sandbox.stack.processes import poll_until
 from tests.support.cases import drawn, size
 from tests.support.waiting import wait_until
 from tests.support.worker_harness import Deployment, WorkerProcess
-from tests.support.worker_truth import Event, EventMaker, Sender, assert_exact, measures_of
+from tests.support.worker_truth import Event, EventMaker, Sender, assert_exact, measures_of, range_of
 
 THRESHOLDS = (0.5, 0.8, 1.0)
 RATIOS = (0.3, 0.6, 0.9, 1.2, 3.0)
@@ -70,7 +70,11 @@ def budgets_for(deployment: Deployment, events: Iterable[Event]) -> tuple[list[d
         for number, (scope, measure, how) in enumerate(scopes):
             wanted = {"tenant_id": tenant_id, **scope}
             matching = [e for e in given if wanted.items() <= {k: e[k] for k in wanted}.items()]
-            total = sum(measures[e["tenant_id"], e["event_id"]][measure] for e in matching)
+            of_scope = [measures[e["tenant_id"], e["event_id"]] for e in matching]
+            if end := how.get("estimate"):
+                total = getattr(range_of(of_scope, deployment.folder / "limits"), end)
+            else:
+                total = sum(each[measure] for each in of_scope)
             ratio = RATIOS[(tenant_number + number) % len(RATIOS)]
             unit, micro = ("limit_kwh", 1e9) if measure.endswith("uwh") else ("limit_gco2e", 1e6)
             name = f"budget-{number}"

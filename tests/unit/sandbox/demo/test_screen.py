@@ -58,7 +58,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CHANGES = (("warning", "northwind-retail", "northwind-retail-24h", 0.5), ("warning", "tundra-logistics", "research-day", 0.8),
            ("exceeded", "tundra-logistics", "research-day", 1.0), ("resolved", "acme", "acme-month", 0.5))  # fmt: skip
 FIGURES = Figures(
-    totals=Sums.of(sums(*values) for values in TENANTS.values()),
+    totals=sums(sum(prompts for prompts, _ in TENANTS.values()), sum(grams for _, grams in TENANTS.values())),
     tenants=tuple(Named(name, sums(*values)) for name, values in TENANTS.items()),
     models=(Named("claude-sonnet-4-5", sums(700, 2000.0)), Named("(unknown models)", sums(11, 17.5))),
     regions=(Named("gcp:us-central1", sums(600, 1500.0)), Named("azure:swedencentral", sums(100, 2.5)),
