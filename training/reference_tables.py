@@ -2,7 +2,7 @@
 
     python training/reference_tables.py SOURCE_DIR [--check]
 
-SOURCE_DIR holds regions/, models/, ml_energy/, llm_perf/ and helm/ as docs/reference-data.md lists them. Figures are
+SOURCE_DIR holds regions/, models/, hosted/, ml_energy/, llm_perf/ and helm/ as docs/reference-data.md lists them. Figures are
 carried over with their source beside each row; no file is. What is written depends on SOURCE_DIR and on the tables
 kept by hand in rice_stream/reference/data alone, and is the same for every run. `--check` writes nothing and fails
 where a file would change.
@@ -15,13 +15,16 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rice_stream.reference.columns import ReferenceTable
+from rice_stream.reference.hosted.tables import CAPACITY, PRICES
 from rice_stream.reference.loader import read_layer
 from rice_stream.reference.merging import merge_layers
 from rice_stream.reference.reading import read_table
-from rice_stream.reference.tables import ALIASES, FALLBACKS, MODELS, PUE, RCI, WUE, ReferenceTable
+from rice_stream.reference.tables import ALIASES, FALLBACKS, MODELS, PUE, RCI, WUE
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from training.reference_fallbacks import fallback_rows
+from training.reference_hosted import capacity_rows, price_rows
 from training.reference_models import Cells, Sheet, model_rows, read_sheet
 
 DATA = Path(__file__).resolve().parent.parent / "rice_stream" / "reference" / "data"
@@ -107,6 +110,8 @@ def derive(source_dir: Path) -> dict[str, str]:
         WUE.file_name: sheet_text(WUE, wue_rows(regions)),
         MODELS.file_name: sheet_text(MODELS, models.models.values()),
         ALIASES.file_name: sheet_text(ALIASES, models.aliases.values()),
+        PRICES.file_name: sheet_text(PRICES, price_rows(source_dir)),
+        CAPACITY.file_name: sheet_text(CAPACITY, capacity_rows(hand["regions"])),
     }
     merged = merge_layers([{MODELS.name: read_table(MODELS, texts[MODELS.file_name], MODELS.file_name)}, hand])
     texts[FALLBACKS.file_name] = sheet_text(FALLBACKS, fallback_rows(merged[MODELS.name]))

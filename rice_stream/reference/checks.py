@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+from rice_stream.reference.hosted.checks import hosted_problems
 from rice_stream.reference.reading import Row, raise_problems
 
 Tables = Mapping[str, Sequence[Row]]
 
 FLEET_SUBJECTS = ("fleet:", "industry:")
 """Subjects of pue.csv and wue.csv that are no place."""
-REQUIRED_SUBJECTS = ("industry:public_cloud", "industry:data_centers")
+REQUIRED_SUBJECTS = ("industry:public_cloud", "industry:data_centers", "industry:hosted_models")
 """Without these the PUE ladder has no last rung."""
 
 
@@ -21,6 +22,7 @@ def check_tables(tables: Tables) -> None:
         *_spreads(tables["spreads"]),
         *_references(tables),
         *_last_rungs(tables),
+        *hosted_problems(tables),
     ]
     raise_problems(problems)
 

@@ -1,6 +1,6 @@
 """Values that change at known times, looked up by key and event time."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from rice_stream.instants import BEGINNING_US, END_US
@@ -28,8 +28,7 @@ class Dated(Generic[T]):
         self.boundaries_us = frozenset(
             edge
             for values in rows.values()
-            for start_us, end_us, _ in values
-            for edge in (start_us, end_us)
+            for edge in _changes(values, expires=expires)
             if edge not in (BEGINNING_US, END_US)
         )
 
@@ -50,3 +49,11 @@ class Dated(Generic[T]):
                 break
             answer = None if self._expires and end_us <= at_us else value
         return answer
+
+
+def _changes(values: Sequence[tuple[int, int, object]], *, expires: bool) -> Iterator[int]:
+    """When the answer for one key changes: a value that never lapses holds before its start, too, if it is the first."""
+    for start_us, end_us, _ in values if expires else values[1:]:
+        yield start_us
+        if expires:
+            yield end_us

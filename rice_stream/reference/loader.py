@@ -6,6 +6,7 @@ sets), `data` (kept by hand), the overlay.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -13,12 +14,13 @@ from pathlib import Path
 
 from rice_stream.errors import ReferenceDataError
 from rice_stream.reference.checks import check_tables
+from rice_stream.reference.columns import ReferenceTable
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.merging import merge_layers
 from rice_stream.reference.reading import Row, key_of, raise_problems, read_table
-from rice_stream.reference.tables import TABLES, ReferenceTable
+from rice_stream.reference.tables import TABLES
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Part of the version: raise it when a look-up rule changes an answer without a change of the tables."""
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
@@ -97,4 +99,4 @@ def _read_file(table: ReferenceTable, path: Path) -> list[Row]:
         ) from error
     except OSError as error:
         raise ReferenceDataError(f"{path}: cannot be read ({error.strerror})") from error
-    return read_table(table, text, str(path))
+    return [replace(row, overlaid=True) for row in read_table(table, text, str(path))]

@@ -7,13 +7,22 @@ from typing import Any
 
 from rice_stream.reference import search
 from rice_stream.reference.hardware import HardwareTable
+from rice_stream.reference.hosted.hosts import HostTable
+from rice_stream.reference.hosted.prices import PriceTable
 from rice_stream.reference.models.models import ModelTable
 from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.pue import PueTable
 from rice_stream.reference.reading import Row
 from rice_stream.reference.regions.regions import RegionTable
 from rice_stream.reference.sources import DataSource, SourceTable
-from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
+from rice_stream.reference.types import (
+    HardwareFactor,
+    HostFactor,
+    ModelFactor,
+    PriceFactor,
+    PueFactor,
+    RegionFactor,
+)
 
 CACHE_ENTRIES = 16_384
 """Bound of each look-up's cache: names in events are free text, and a hostile sender must not grow the worker."""
@@ -33,15 +42,25 @@ class Reference:
         self._sources = SourceTable(tables["sources"])
         self.providers = ProviderTable(tables["providers"], self._sources)
         self.models = ModelTable(tables, self._sources, self.providers)
-        self.regions = RegionTable(tables, self._sources, self.providers)
-        self.pues = PueTable(tables, self._sources, self.providers, self.regions.places)
+        self.hosts = HostTable(tables["hosts"], self._sources, self.providers)
+        self.prices = PriceTable(tables["prices"], self._sources, self.providers, self.models)
+        self.regions = RegionTable(tables, self._sources, self.providers, self.hosts)
+        self.pues = PueTable(tables, self._sources, self.providers, self.regions.places, self.hosts)
         self.hardware = HardwareTable(tables["hardware"], self._sources)
         self.boundaries_us: tuple[int, ...] = tuple(
-            sorted(self.models.boundaries_us | self.regions.boundaries_us | self.pues.boundaries_us)
+            sorted(
+                self.models.boundaries_us
+                | self.regions.boundaries_us
+                | self.pues.boundaries_us
+                | self.hosts.boundaries_us
+                | self.prices.boundaries_us
+            )
         )
         self._model = lru_cache(CACHE_ENTRIES)(self._resolve_model)
         self._region = lru_cache(CACHE_ENTRIES)(self._resolve_region)
         self._pue = lru_cache(CACHE_ENTRIES)(self._resolve_pue)
+        self._price = lru_cache(CACHE_ENTRIES)(self._resolve_price)
+        self._host = lru_cache(CACHE_ENTRIES)(self._resolve_host)
         self._hardware = lru_cache(CACHE_ENTRIES)(self.hardware.resolve)
 
     def period(self, at_us: int) -> int:
@@ -55,19 +74,48 @@ class Reference:
         return self._model(provider, request_model, response_model, self.period(at_us))
 
     def resolve_region(
-        self, region: str | None, provider: str | None, scope: str, at_us: int, default_region: str | None = None
+        self,
+        region: str | None,
+        provider: str | None,
+        scope: str,
+        at_us: int,
+        default_region: str | None = None,
+        *,
+        vendor: str | None = None,
     ) -> RegionFactor:
-        """Carbon intensity of the region, else of `default_region`, else of the vendor's assumed place, else the world.
+        """Carbon intensity of the region, else of `default_region`, else of the places where the provider or the model's
+        `vendor` (`ModelFactor.vendor`) usually runs, else of the world's data centres.
 
         Raises UsageError where `scope` is neither `lifecycle` nor `direct`.
         """
-        return self._region(region, provider, scope, self.period(at_us), default_region)
+        return self._region(region, provider, scope, self.period(at_us), default_region, vendor)
 
     def resolve_pue(
-        self, region_id: str | None, provider: str | None, at_us: int, default: float | None = None
+        self,
+        region_id: str | None,
+        provider: str | None,
+        at_us: int,
+        default: float | None = None,
+        *,
+        vendor: str | None = None,
+        hosted: bool = False,
     ) -> PueFactor:
-        """PUE of a resolved region (`RegionFactor.region_id`), else of a fleet, else `default`, else an industry mean."""
-        return self._pue(region_id, provider, self.period(at_us), default)
+        """PUE of a resolved region (`RegionFactor.region_id`), else of a fleet, else `default`, else of who hosts.
+
+        `hosted`: nothing was said of machines of one's own; then the host of the model's `vendor` or any host stands in
+        for a provider that is not named, never the mean of all surveyed sites.
+        """
+        return self._pue(region_id, provider, self.period(at_us), default, vendor=vendor, hosted=hosted)
+
+    def resolve_price(
+        self, provider: str | None, request_model: str | None, response_model: str | None, at_us: int
+    ) -> PriceFactor | None:
+        """List price of the model that answered, with the lowest that anybody lists; None where nobody lists it."""
+        return self._price(provider, request_model, response_model, self.period(at_us))
+
+    def resolve_host(self, provider: str | None, vendor: str | None, at_us: int) -> HostFactor | None:
+        """How the provider, else the model's `vendor`, else any host serves models; None for machines of one's own."""
+        return self._host(provider, vendor, self.period(at_us))
 
     def resolve_hardware(self, name: str | None) -> HardwareFactor:
         """Published figures of an accelerator; `known=False` with those of the default for any other name."""
@@ -108,11 +156,32 @@ class Reference:
         return self.models.resolve(provider, request_model, response_model, self._at(period))
 
     def _resolve_region(
-        self, region: str | None, provider: str | None, scope: str, period: int, default_region: str | None
+        self,
+        region: str | None,
+        provider: str | None,
+        scope: str,
+        period: int,
+        default_region: str | None,
+        vendor: str | None,
     ) -> RegionFactor:
-        return self.regions.resolve(region, provider, scope, self._at(period), default_region)
+        return self.regions.resolve(region, provider, scope, self._at(period), default_region, vendor)
 
     def _resolve_pue(
-        self, region_id: str | None, provider: str | None, period: int, default: float | None
+        self,
+        region_id: str | None,
+        provider: str | None,
+        period: int,
+        default: float | None,
+        *,
+        vendor: str | None,
+        hosted: bool,
     ) -> PueFactor:
-        return self.pues.resolve(region_id, provider, self._at(period), default)
+        return self.pues.resolve(region_id, provider, self._at(period), default, vendor=vendor, hosted=hosted)
+
+    def _resolve_price(
+        self, provider: str | None, request_model: str | None, response_model: str | None, period: int
+    ) -> PriceFactor | None:
+        return self.prices.resolve(provider, request_model, response_model, self._at(period))
+
+    def _resolve_host(self, provider: str | None, vendor: str | None, period: int) -> HostFactor | None:
+        return self.hosts.resolve(provider, vendor, self._at(period))

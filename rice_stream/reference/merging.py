@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from rice_stream.reference.columns import ReferenceTable
 from rice_stream.reference.reading import Row, key_of
-from rice_stream.reference.tables import TABLES, ReferenceTable
+from rice_stream.reference.tables import TABLES
 
 Layer = Mapping[str, Sequence[Row]]
 

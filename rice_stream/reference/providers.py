@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from rice_stream.reference.reading import Row
 from rice_stream.reference.sources import SourceTable
 
+ON_PREMISES = "on_premises"
+"""The fleet of software that runs on the user's own machines."""
+
 _PLAIN = re.compile(r"[^a-z0-9]+")
 _VERTEX_CHILD = re.compile(r"^vertex_ai-")
 

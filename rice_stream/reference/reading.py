@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from rice_stream.errors import ReferenceDataError
 from rice_stream.instants import BEGINNING_US, END_US, iso_from_us, us_from_iso
-from rice_stream.reference.tables import Column, ReferenceTable
+from rice_stream.reference.columns import Column, ReferenceTable
 
 Cell = str | float | int | bool | None
 
@@ -28,6 +28,8 @@ class Row:
     cells: dict[str, Cell]
     valid_from_us: int = BEGINNING_US
     valid_to_us: int = END_US
+    overlaid: bool = False
+    """Whether the row is of the user's own table."""
 
     def text(self, column: str) -> str:
         cell = self.cells[column]

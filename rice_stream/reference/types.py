@@ -4,8 +4,8 @@
 (docs/reference-data.md, "Ladders") and never from the event.
 """
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
 from rice_stream.quantities import Range
 
@@ -71,11 +71,18 @@ class ModelFactor:
     """False where positions are learned, ALiBi or none; None where no row says."""
     benchmark_only: bool = False
     """Known from a benchmark alone (fine-tunes, re-uploads, research models): no gateway serves it by that name."""
+    overlaid: bool = False
+    """The figures are of the user's own table."""
 
     @property
     def known(self) -> bool:
         """False where the figures are those of a size, a family or of all models, not of this one."""
         return self.rung in KNOWN_MODEL_RUNGS
+
+    @property
+    def vendor(self) -> str | None:
+        """Who serves it where no provider is named: the owner of a closed model, None for one that anybody may serve."""
+        return self.owner or None if self.estimated else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,11 @@ class RegionFactor:
 
 @dataclass(frozen=True, slots=True)
 class PueFactor:
-    """Facility energy over IT energy. `rung`: region, factsheet, fleet, assumption, industry or default."""
+    """Facility energy over IT energy. `rung`: region, factsheet, fleet, assumption, vendor, hosted, industry or default.
+
+    `log_sd` is the standard deviation of its logarithm, `host` whose machines it is of (a provider's id or a cloud's
+    region), an empty string where that is unknown.
+    """
 
     pue: float
     rung: str
@@ -114,6 +125,69 @@ class PueFactor:
     year: int | None = None
     valid_from: str | None = None
     note: str = ""
+    log_sd: float = 0.0
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostFactor:
+    """How a provider serves models. `rung`: provider, vendor (nobody said who served it) or default.
+
+    `hardware` and `regions` are names with shares that sum to 1; empty where nothing is known.
+    """
+
+    provider: str
+    profile: str
+    hardware: tuple[tuple[str, float], ...]
+    hardware_source: str
+    pue: Range | None
+    pue_source: str
+    regions: tuple[tuple[str, float], ...]
+    regions_source: str
+    rung: str
+    source: str
+    valid_from: str | None = None
+    note: str = ""
+
+    def at_rung(self, rung: str) -> Self:
+        """The same facts, found another way."""
+        return replace(self, rung=rung)
+
+
+@dataclass(frozen=True, slots=True)
+class ListPrice:
+    """USD per million tokens. A missing price of cached tokens is that of input tokens."""
+
+    input: float
+    cache_read: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFactor:
+    """A list price of a model and the lowest of each kind that anybody lists for it.
+
+    `rung`: provider (its own list), vendor (the model's maker's list) or listed (the middle one of the others').
+    """
+
+    provider: str
+    model: str
+    usd_per_mtok: ListPrice
+    lowest_usd_per_mtok: ListPrice
+    rung: str
+    evidence_id: str
+    source: str
+    valid_from: str | None = None
+    overlaid: bool = False
+
+    def with_lowest(self, lowest: ListPrice, rung: str) -> Self:
+        """The same price beside what others list."""
+        return replace(self, lowest_usd_per_mtok=lowest, rung=rung)
+
+    @property
+    def bound_usd_per_mtok(self) -> ListPrice:
+        """What no request's energy may cost more than: the provider's own list, else the lowest of all."""
+        return self.usd_per_mtok if self.rung == "provider" else self.lowest_usd_per_mtok
 
 
 @dataclass(frozen=True, slots=True)

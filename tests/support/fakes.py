@@ -152,6 +152,7 @@ class FakeReference:
         _at_us: int,
         *,
         default_region: str | None = None,
+        vendor: str | None = None,
     ) -> RegionFactor:
         region = inference_region or default_region or "world"
         rung = "region" if inference_region else "world"
@@ -165,9 +166,24 @@ class FakeReference:
             licence="none",
         )
 
-    def resolve_pue(self, _region_id: str, _provider: str | None, _at_us: int, *, default: float | None) -> PueFactor:
+    def resolve_pue(
+        self,
+        _region_id: str,
+        _provider: str | None,
+        _at_us: int,
+        *,
+        default: float | None,
+        vendor: str | None = None,
+        hosted: bool = False,
+    ) -> PueFactor:
         assert default is None or default > 1
         return PueFactor(pue=PUE, rung="region", source="test")
+
+    def resolve_price(self, *_names: object) -> None:
+        return None
+
+    def resolve_host(self, *_names: object) -> None:
+        return None
 
     def resolve_hardware(self, name: str | None) -> HardwareFactor:
         return HardwareFactor(

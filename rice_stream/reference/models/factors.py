@@ -46,6 +46,7 @@ def model_factor(row: Row, sources: SourceTable) -> ModelFactor:
         benchmark_only=row.text("source") in BENCHMARK_SOURCES,
         layers=None if fallback else row.optional_number("layers"),
         rotary=None if fallback else row.optional_flag("rotary"),
+        overlaid=row.overlaid,
     )
 
 

@@ -1,18 +1,24 @@
 """From a place to its carbon intensity, down a ladder that always ends in an estimate."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rice_stream.errors import UsageError
 from rice_stream.quantities import Range
 from rice_stream.reference.effective_dates import Dated
-from rice_stream.reference.providers import ProviderTable
+from rice_stream.reference.hosted.hosts import HostTable
+from rice_stream.reference.hosted.mixes import Mix, mixed
+from rice_stream.reference.providers import ON_PREMISES, ProviderTable
 from rice_stream.reference.reading import Row
 from rice_stream.reference.regions.names import CLOUD_WORDS, RegionNames
 from rice_stream.reference.sources import SourceTable
 from rice_stream.reference.types import SCOPES, RegionFactor
 
 WORLD = "world"
+ASSUMED_PLACE_SHARE = 0.9
+"""How much of a provider's load is taken to be where one row assumes it; the rest is anywhere."""
+_PLACES_SHOWN = 5
 RCI_DECIMALS = 6
 """Products are rounded here, so that a record shows 35.26 and not 35.260000000000005."""
 _OTHER_SCOPE = {"direct": "lifecycle"}
@@ -43,6 +49,7 @@ class Intensity:
     licence: str
     valid_from: str | None
     note: str
+    overlaid: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,13 @@ class _Spread:
 class RegionTable:
     """regions.csv, rci.csv, wue.csv and the regional rows of spreads.csv, ready for look-up."""
 
-    def __init__(self, tables: Mapping[str, Sequence[Row]], sources: SourceTable, providers: ProviderTable) -> None:
+    def __init__(
+        self, tables: Mapping[str, Sequence[Row]], sources: SourceTable, providers: ProviderTable, hosts: HostTable
+    ) -> None:
         self._providers = providers
+        self._hosts = hosts
+        self._capacity = tuple((row.text("region_id"), row.number("twh_per_year")) for row in tables["capacity"])
+        self._capacity_source = _sources_of(tables["capacity"], sources)
         self.names = RegionNames(tables["regions"])
         self.places = {row.text("region_id"): _place(row) for row in tables["regions"]}
         self._rci = _intensities(tables["rci"], sources, "location")
@@ -81,43 +93,117 @@ class RegionTable:
         return self.names.identify(name, cloud)
 
     def resolve(
-        self, region: str | None, provider: str | None, scope: str, at_us: int, default_region: str | None
+        self,
+        region: str | None,
+        provider: str | None,
+        scope: str,
+        at_us: int,
+        default_region: str | None,
+        vendor: str | None = None,
     ) -> RegionFactor:
-        """The factor of the region, else of the configured default, else of the vendor's assumed place, else the world.
+        """The factor of the region, else of the configured default, else of the provider's or the model's vendor's usual
+        places, else of the world's data centres.
 
         Raises UsageError for a scope that does not exist: that is a setting, never event data.
         """
         if scope not in SCOPES:
             raise UsageError(f"RCI scope {scope!r} does not exist; use one of {', '.join(SCOPES)}")
         place_id = self.identify(region, provider)
-        if place_id is not None:
+        if place_id not in (None, WORLD):
             return self._climb(self.places[place_id], scope, at_us)
-        default_id = self.identify(default_region, provider)
+        default_id = self.identify(default_region, provider) if place_id is None else None
         if default_id is not None:
             return self._climb(self.places[default_id], scope, at_us, assumed="default_region")
         found = self._providers.get(provider)
-        if found is not None and found.region:
-            return self._climb(self.places[found.region], scope, at_us, assumed="vendor")
+        if found is None or found.fleet != ON_PREMISES:
+            for name in (provider, vendor):
+                mix, source = self._usual_places(name, at_us)
+                if mix:
+                    return self._mixed(mix, source, scope, at_us, "vendor")
         return self._climb(self.places[WORLD], scope, at_us)
 
-    def _climb(self, place: Region, scope: str, at_us: int, assumed: str = "") -> RegionFactor:
-        """Up the ladder of a place to the first row of the scope; then again in the other scope, converted."""
+    def _usual_places(self, provider: str | None, at_us: int) -> tuple[Mix, str]:
+        """Where a provider runs, with shares: as a row of providers.csv assumes it, else by hosts.csv; empty if unknown."""
+        found = self._providers.get(provider)
+        if found is None:
+            return (), ""
+        if found.region:
+            return ((found.region, ASSUMED_PLACE_SHARE), (WORLD, 1 - ASSUMED_PLACE_SHARE)), found.source
+        host = self._hosts.of(provider, at_us)
+        return ((), "") if host is None else (host.regions, host.regions_source)
+
+    def _climb(self, place: Region, scope: str, at_us: int, *, assumed: str = "", inside: bool = False) -> RegionFactor:
+        """Up the ladder of a place to the first row of the scope; then again in the other scope, converted.
+
+        `inside`: somewhere inside the place is meant, not the whole of it.
+        """
         for converted, wanted in ((False, scope), (True, _OTHER_SCOPE.get(scope))):
             for step in (place.region_id, *place.ladder, WORLD):
                 row = self._rci.get(f"{step} {wanted}", at_us) if wanted else None
-                if row is not None:
-                    return self._factor(
-                        place, self.places[step], row, scope, at_us, assumed=assumed, converted=converted
-                    )
+                if row is None:
+                    continue
+                if step == WORLD and not inside and not row.overlaid:
+                    return replace(self._world(scope, at_us), region_id=place.region_id, name=place.name)
+                found = self.places[step]
+                return self._factor(
+                    place, found, row, scope, at_us, assumed=assumed, converted=converted, inside=inside
+                )
         raise KeyError(WORLD)
 
+    def _world(self, scope: str, at_us: int) -> RegionFactor:
+        """Any data centre of the world: a mix of countries by the electricity that their data centres use."""
+        return self._mixed(self._capacity, self._capacity_source, scope, at_us, WORLD)
+
+    def _mixed(self, mix: Mix, source: str, scope: str, at_us: int, rung: str) -> RegionFactor:
+        """One factor for several places with weights, named after the heaviest.
+
+        A country with several grids counts with the width of a region somewhere inside it.
+        """
+        parts = [
+            (
+                weight,
+                self._world(scope, at_us)
+                if place_id == WORLD
+                else self._climb(self.places[place_id], scope, at_us, inside=True),
+                place_id,
+            )
+            for place_id, weight in mix
+        ]
+        parts.sort(key=lambda part: (-part[0], part[2]))
+        _, heaviest, place_id = parts[0]
+        whole = math.fsum(weight for weight, _, _ in parts)
+        shares = ", ".join(f"{name} {weight / whole:.0%}" for weight, _, name in parts[:_PLACES_SHOWN])
+        world = rung == WORLD
+        return replace(
+            heaviest,
+            region_id=WORLD if world else place_id,
+            rci_gco2e_per_kwh=mixed([(weight, factor.rci_gco2e_per_kwh) for weight, factor, _ in parts]),
+            rung=rung,
+            source=f"{heaviest.source}; shares of places: {source}",
+            market_rci_gco2e_per_kwh=None if world else heaviest.market_rci_gco2e_per_kwh,
+            wue_l_per_kwh=None if world else heaviest.wue_l_per_kwh,
+            wue_basis=None if world else heaviest.wue_basis,
+            factor_region_id=WORLD if world else heaviest.factor_region_id,
+            level=WORLD if world else heaviest.level,
+            name=self.places[WORLD if world else place_id].name,
+            note=f"a mix of {shares}{' and others' if len(parts) > _PLACES_SHOWN else ''}",
+        )
+
     def _factor(
-        self, place: Region, found: Region, row: Intensity, scope: str, at_us: int, *, assumed: str, converted: bool
+        self,
+        place: Region,
+        found: Region,
+        row: Intensity,
+        scope: str,
+        at_us: int,
+        *,
+        assumed: str,
+        converted: bool,
+        inside: bool,
     ) -> RegionFactor:
         level = _level(found, converted=converted)
-        rci = self._range(row, scope, self._width(place, found, level, scope))
-        if assumed == "vendor":
-            rci = self._joined_with_world(rci, scope, at_us)
+        part = inside or place.region_id != found.region_id
+        rci = self._range(row, scope, self._width(found, level, scope, part=part))
         wue = self._water(place, at_us)
         market = self._market_value(place, scope, at_us)
         return RegionFactor(
@@ -138,19 +224,14 @@ class RegionTable:
             note=row.note,
         )
 
-    def _width(self, place: Region, found: Region, level: str, scope: str) -> _Spread:
-        """A country with several grids says less about a region inside it than one with a single grid."""
-        inside_split = level == "country" and found.split_grid and place.region_id != found.region_id
-        return self._spreads[(scope, "country_split" if inside_split else level)]
+    def _width(self, found: Region, level: str, scope: str, *, part: bool) -> _Spread:
+        """A country with several grids says less about a part of it than one with a single grid."""
+        split = level == "country" and found.split_grid and part
+        return self._spreads[(scope, "country_split" if split else level)]
 
     def _range(self, row: Intensity, scope: str, spread: _Spread) -> Range:
         value = row.rci_gco2e_per_kwh
         return Range(*(round(value * factor, RCI_DECIMALS) for factor in (spread.low, spread.mid, spread.high)))
-
-    def _joined_with_world(self, rci: Range, scope: str, at_us: int) -> Range:
-        """An assumed place may be wrong: the range must hold what any place would give."""
-        world = self._climb(self.places[WORLD], scope, at_us).rci_gco2e_per_kwh
-        return Range(min(rci.low, world.low), rci.mid, max(rci.high, world.high))
 
     def _water(self, place: Region, at_us: int) -> tuple[float, str] | None:
         return self._wue.get(place.region_id, at_us) or self._wue.get(f"fleet:{place.provider}", at_us)
@@ -167,6 +248,10 @@ class RegionTable:
 def _level(found: Region, *, converted: bool) -> str:
     level = "region" if found.kind == "cloud_region" else found.kind
     return f"{level}_converted" if converted else level
+
+
+def _sources_of(rows: Sequence[Row], sources: SourceTable) -> str:
+    return ", ".join(sorted({sources.describe(row.text("source")) for row in rows}))
 
 
 def _place(row: Row) -> Region:
@@ -197,6 +282,7 @@ def _intensities(rows: Sequence[Row], sources: SourceTable, accounting: str) -> 
                     sources.licence(row.text("source")),
                     row.valid_from,
                     row.text("note"),
+                    row.overlaid,
                 ),
             )
             for row in rows

@@ -32,6 +32,8 @@ def test_every_row_names_a_source_with_version_licence_and_address(table: str) -
 def test_every_source_is_used_and_has_a_licence() -> None:
     used = {row.text("source") for name, rows in tables().items() if name != "sources" for row in rows}
     used |= {row.text("embodied_source") for row in tables()["hardware"]}
+    facts = ("hardware_source", "pue_source", "regions_source")
+    used |= {row.text(column) for row in tables()["hosts"] for column in facts}
     assert {row.text("source_id") for row in tables()["sources"]} <= used
     assert all(row.text("licence") and row.text("url") for row in tables()["sources"])
 

@@ -132,7 +132,7 @@ Overlay = Callable[[dict[str, str]], Reference]
             "quantity,rung,factor_low,factor_mid,factor_high,source\nparams,dated,0.9,0.8,1.1,me\n",
             "column factor_mid: factor_low <= ",
         ),
-        ("prices.csv", "a\n1\n", "no table has this name; tables are sources.csv, models.csv"),
+        ("tariffs.csv", "a\n1\n", "no table has this name; tables are sources.csv, models.csv"),
     ],
 )
 def test_a_mistake_is_named_with_file_row_and_column(overlay: Overlay, name: str, text: str, message: str) -> None:

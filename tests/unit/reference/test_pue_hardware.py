@@ -28,7 +28,7 @@ def reference() -> Reference:
         ("country:US", "openai", 1.17, "assumption"),
         ("world", "anthropic", 1.14, "assumption"),
         ("oci:eu-paris-1", None, 1.25, "industry"),
-        (None, "groq", 1.25, "industry"),
+        (None, "groq", 1.2, "assumption"),
         (None, "ollama", 1.54, "industry"),
         (None, None, 1.54, "industry"),
     ],

@@ -17,8 +17,8 @@ def test_models_are_found_by_every_word_of_the_query_and_are_ready_for_json() ->
     assert {row["model_id"] for row in found} >= {"claude-3-5-sonnet", "claude-sonnet-4", "claude-sonnet-4-5"}
     assert all("claude" in json.dumps(row).lower() for row in found)
     row = next(row for row in found if row["model_id"] == "claude-3-5-sonnet")
-    assert row["params_active_b"] == {"low": 44.0, "mid": 132.7, "high": 400.0}
-    assert row["source"].startswith("EcoLogits")
+    assert row["params_active_b"] == {"low": 35.0, "mid": 85.0, "high": 200.0}
+    assert row["source"].startswith("Our reading of the public evidence")
     assert "claude-3-5-sonnet-20240620" in row["aliases"]
 
 

@@ -144,11 +144,11 @@ def test_sparse_models_have_fewer_active_parameters() -> None:
 
 
 def test_closed_models_are_ranges_marked_as_estimates() -> None:
-    """GPT-4o: EcoLogits' 440 B, widened by 2 both ways; 44 to 132 B active, geometric middle."""
+    """GPT-4o: 75 B of 320 B active, by a factor of about 2.5 both ways (evidence.csv, arch:gpt-4o)."""
     factor = reference().resolve_model(None, "gpt-4o", None, NOW_US)
     assert factor.estimated
-    assert factor.params_total_b == Range(220, 440, 880)
-    assert factor.params_active_b == Range(44, 76.21, 132)
+    assert factor.params_total_b == Range(150, 320, 700)
+    assert factor.params_active_b == Range(30, 75, 180)
 
 
 def test_a_size_in_the_name_is_taken_with_the_spread_of_names() -> None:

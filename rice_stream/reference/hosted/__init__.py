@@ -1,0 +1,1 @@
+"""Hosted models: list prices, who serves them where and on what, and the evidence on closed models."""
