@@ -15,10 +15,8 @@ PRICE_SOURCE = "models-dev-2026-08"
 
 CAPACITY_YEAR = 2024
 UNITED_STATES, CHINA = "US", "CN"
-EUROPE = frozenset(
-    "AL AT BA BE BG CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LT LU LV MT NL NO PL PT RO RS SE SI SK".split(" ")
-)
-ASIA_PACIFIC = frozenset("AU BD BN HK ID IN JP KH KR LA LK MM MN MO MY NP NZ PH PK SG TH TW VN".split(" "))
+EUROPE = "AL AT BA BE BG CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LT LU LV MT NL NO PL PT RO RS SE SI SK"
+ASIA_PACIFIC = "AU BD BN HK ID IN JP KH KR LA LK MM MN MO MY NP NZ PH PK SG TH TW VN"
 AREA_TWH = {"us": 183.0, "cn": 102.0, "europe": 68.0, "asia_pacific": 48.0, "rest": 15.0}
 """Electricity used by data centres in 2024 (IEA, Energy and AI, 2025)."""
 
@@ -60,9 +58,9 @@ def capacity_rows(regions: Sequence[Row]) -> list[Cells]:
 def _area(country: str) -> str:
     if country in (UNITED_STATES, CHINA):
         return country.lower()
-    if country in EUROPE:
+    if country in EUROPE.split():
         return "europe"
-    return "asia_pacific" if country in ASIA_PACIFIC else "rest"
+    return "asia_pacific" if country in ASIA_PACIFIC.split() else "rest"
 
 
 def _figure(text: str) -> str:

@@ -47,18 +47,22 @@ class ReferenceTable:
 
 
 def text_column(name: str, *, required: bool = False) -> Column:
+    """A column of words."""
     return Column(name, "text", required)
 
 
 def number_column(name: str, limits: Limits, *, required: bool = False) -> Column:
+    """A column of numbers within limits."""
     return Column(name, "number", required, limits)
 
 
 def between(low: float, high: float, *, whole: bool = False) -> Limits:
+    """Limits with both ends allowed."""
     return Limits(at_least=low, up_to=high, whole=whole)
 
 
 def choice_column(name: str, *choices: str) -> Column:
+    """A required column of one of several words."""
     return Column(name, "choice", required=True, choices=choices)
 
 

@@ -155,7 +155,7 @@ class HostFactor:
 
 
 @dataclass(frozen=True, slots=True)
-class ListPrice:
+class TokenPrices:
     """USD per million tokens. A missing price of cached tokens is that of input tokens."""
 
     input: float
@@ -172,20 +172,20 @@ class PriceFactor:
 
     provider: str
     model: str
-    usd_per_mtok: ListPrice
-    lowest_usd_per_mtok: ListPrice
+    usd_per_mtok: TokenPrices
+    lowest_usd_per_mtok: TokenPrices
     rung: str
     evidence_id: str
     source: str
     valid_from: str | None = None
     overlaid: bool = False
 
-    def with_lowest(self, lowest: ListPrice, rung: str) -> Self:
+    def with_lowest(self, lowest: TokenPrices, rung: str) -> Self:
         """The same price beside what others list."""
         return replace(self, lowest_usd_per_mtok=lowest, rung=rung)
 
     @property
-    def bound_usd_per_mtok(self) -> ListPrice:
+    def bound_usd_per_mtok(self) -> TokenPrices:
         """What no request's energy may cost more than: the provider's own list, else the lowest of all."""
         return self.usd_per_mtok if self.rung == "provider" else self.lowest_usd_per_mtok
 

@@ -32,8 +32,8 @@ from rice_stream.quantities import (
     UTILISATION_LIMITS,
     Limits,
 )
-from rice_stream.reference.reading import read_table
 from rice_stream.reference.columns import Column, ReferenceTable
+from rice_stream.reference.reading import read_table
 from rice_stream.reference.tables import TABLES
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.settings import Settings

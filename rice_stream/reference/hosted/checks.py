@@ -24,7 +24,7 @@ def hosted_problems(tables: Tables) -> list[str]:
 def _hosts(tables: Tables) -> list[str]:
     places = {row.text("region_id") for row in tables["regions"]}
     hardware = {row.text("hardware") for row in tables["hardware"]}
-    problems = []
+    problems: list[str] = []
     for row in tables["hosts"]:
         for column, known, file_name in (("hardware", hardware, "hardware.csv"), ("regions", places, "regions.csv")):
             names = _mix(row, column, problems)

@@ -9,7 +9,7 @@ from rice_stream.reference.models.names import Tokens, clean, forms, stripped, t
 from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.reading import Row
 from rice_stream.reference.sources import SourceTable
-from rice_stream.reference.types import ListPrice, PriceFactor
+from rice_stream.reference.types import PriceFactor, TokenPrices
 
 _SAME_MODEL_RUNGS = ("exact", "alias", "dated")
 
@@ -67,7 +67,7 @@ class PriceTable:
         if not keys:
             return None
         listed = [(self._entries[key], price) for key in keys if (price := self._prices.get(key, at_us))]
-        lowest = ListPrice(
+        lowest = TokenPrices(
             min(price.usd_per_mtok.input for _, price in listed),
             min(price.usd_per_mtok.cache_read for _, price in listed),
             min(price.usd_per_mtok.output for _, price in listed),
@@ -114,7 +114,7 @@ def _key(row: Row) -> str:
 def _price(row: Row, sources: SourceTable) -> PriceFactor:
     into, out = row.number("usd_per_mtok_input"), row.number("usd_per_mtok_output")
     cached = row.optional_number("usd_per_mtok_cache_read")
-    price = ListPrice(into, cached or into, out)
+    price = TokenPrices(into, cached or into, out)
     day = (row.valid_from or "undated")[:10]
     return PriceFactor(
         provider=row.text("provider"),
