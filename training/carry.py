@@ -1,4 +1,4 @@
-"""Carries the figures that `rice-paper` rests on from the published files: `python -m training.carry DIR`.
+"""Carries the figures that `rice-paper` and the comparison with other tools rest on: `python -m training.carry DIR`.
 
 Only figures are kept (names, counts, measurements), under names that carry units; training/data/SOURCES.md says where
 each file comes from and under which licence. Training and tests read the carried files, so they run from a clean clone;
@@ -70,6 +70,21 @@ CARRIED: dict[str, tuple[str, dict[str, str]]] = {
             "task": "task",
         },
     ),
+    # The same rows as above, in files of their own: the artefact of `rice-paper` carries the digest of the files above.
+    "llm_perf_2026_01_host.csv": (
+        "llm_perf/llmperf_dataset_2026-01.csv",
+        {
+            "model": "model",
+            "decode_s": "decode_s",
+            "decode_gpu_j": "decode_gpu_J",
+            "decode_cpu_j": "decode_cpu_J",
+            "decode_ram_j": "decode_ram_J",
+        },
+    ),
+    "ml_energy_v3_runs.csv": (
+        "ml_energy/mlenergy_v3.csv",
+        {"model": "model_id", "output_tokens_per_s": "output_throughput_tokens_per_sec", "task": "task"},
+    ),
 }
 
 TEXT_TASKS = ("gpqa", "lm-arena-chat", "sourcegraph-fim")
@@ -80,9 +95,9 @@ def _kept(name: str, row: Row) -> bool:
     if name == "llm_perf_2024_02.csv":
         # The leaderboard prints 0.0 where it did not know the parameters (and for models under 5 million).
         return float(row["Params (B)"]) > 0
-    if name == "llm_perf_2026_01.csv":
+    if name.startswith("llm_perf_2026_01"):
         return "A100" in row["gpu"] and row["quant"] == "" and row["dtype"] in ("float16", "bfloat16")
-    if name == "ml_energy_v3.csv":
+    if name.startswith("ml_energy_v3"):
         return row["task"] in TEXT_TASKS
     return True
 

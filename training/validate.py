@@ -7,6 +7,7 @@ figures give the same bytes.
 import csv
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,8 +19,13 @@ from training.figures import DATA, prefill_points, unique_prefill_points
 from training.findings import Facts, devices_and_beta, forest_shape, markdown_table, percent
 from training.findings_measured import batched_serving, coverage, gpu_meter_of_2026, leaderboard_of_2024, table_v
 from training.plots import draw_all
+from training.rivals.findings import calibrated_row, meters, published_day, rivals
+from training.rivals.rows import data_sets
 from training.scores import Scores
 from training.table3 import ALGORITHMS, SPLITS, leave_one_model_out, random_splits
+
+if TYPE_CHECKING:
+    from training.calibrated.run import Fitted
 
 DOCS = Path(__file__).parent.parent / "docs"
 TEMPLATE = Path(__file__).parent / "templates" / "validation.md"
@@ -37,13 +43,14 @@ def check_carried(published_dir: Path) -> None:
 
 
 def quick_facts(method: PaperMethod) -> Facts:
-    """All placeholders of the template but those of Table III."""
+    """All placeholders of the template but those of Table III and of what the whole fit of `rice-calibrated` gives."""
     facts: Facts = {"splits": str(SPLITS)}
     for find in (devices_and_beta, forest_shape):
         facts |= find(method)
     for find in (table_v, leaderboard_of_2024, gpu_meter_of_2026, batched_serving, coverage):
         facts |= find(method)
-    return facts
+    sets = data_sets()
+    return facts | rivals(sets) | meters(sets) | published_day()
 
 
 def table_iii() -> Facts:
@@ -78,12 +85,13 @@ def _spread(results: list[Scores]) -> list[str]:
     return [f"{column.mean():.3f} ({column.min():.3f} to {column.max():.3f})" for column in columns]
 
 
-def write_report(published_dir: Path) -> Path:
+def write_report(published_dir: Path, fitted: "Fitted") -> Path:
     """docs/validation.md and its plots. Raises ReferenceDataError if a carried figure is no longer the published one."""
     check_carried(published_dir)
     method = load_paper()
     draw_all(method, DOCS / "plots")
-    report = TEMPLATE.read_text(encoding="utf-8").format_map(quick_facts(method) | table_iii())
+    facts = quick_facts(method) | table_iii() | calibrated_row(fitted)
+    report = TEMPLATE.read_text(encoding="utf-8").format_map(facts)
     path = DOCS / "validation.md"
     path.write_text(report, encoding="utf-8")
     return path
@@ -93,8 +101,11 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m training.validate DIR   (the folder that holds helm/, llm_perf/ and ml_energy/)")
         return 2
+    from training.calibrated.run import run
+
     try:
-        write_report(Path(arguments[0]))
+        check_carried(Path(arguments[0]))
+        write_report(Path(arguments[0]), run(Path(arguments[0])))
     except RiceError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -34,11 +34,12 @@ def validate(session: Session, /, folder: Path, *, as_json: bool) -> None:
         console=STDERR.console,
         transient=True,
     ) as progress:
-        step = progress.add_task("rice-paper: figures, splits, plots", total=None)
-        written = [paper.write_report(folder)]
-        progress.update(step, description="rice-calibrated: fits without each model in turn")
+        step = progress.add_task("rice-calibrated: fits without each model in turn", total=None)
+        paper.check_carried(folder)
         fitted = calibrated.run(folder)
-        written.append(report.write_report(fitted))
+        written = [report.write_report(fitted)]
+        progress.update(step, description="rice-paper and other tools: figures, splits, plots")
+        written.append(paper.write_report(folder, fitted))
     reached = targets.reached(fitted)
     same = calibrated.shipped() == fitted.artefact
     ok = same and all(one.met for one in reached)
