@@ -17,6 +17,7 @@ from rice_stream.store.dimensions import lock_keys
 from rice_stream.store.engine import StoreUnavailableError, reading
 from rice_stream.store.failures import first_line
 from rice_stream.store.lock_waits import limit_lock_waits, long_transactions
+from rice_stream.store.range_function import refresh_range_function
 from rice_stream.store.revisions import head_revision, migrations_folder, revision_within
 from rice_stream.store.view_upkeep import Access, drop_views, refresh_views, sqlstate
 
@@ -63,6 +64,7 @@ def migrate(engine: Engine, revision: str = "head") -> Migration:
         lost = _go(connection, script, before, after) if after != before else []
         if after == head_revision():
             refresh_views(connection, lost)
+            refresh_range_function(connection)
             ensure_months(connection, "UTC")
     return Migration(before, after)
 

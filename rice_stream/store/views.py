@@ -3,7 +3,7 @@
 Their columns are part of the interface (docs/accounting.md); `view_upkeep` brings them into a database.
 """
 
-from rice_stream.instants import DAY_S, HOUR_S
+from rice_stream.instants import DAY_S, HOUR_S, SLOT_S
 from rice_stream.quantities import MEASURES
 
 WINDOWS_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "30d": 30 * DAY_S}
@@ -15,6 +15,7 @@ def view_queries(dialect: str) -> dict[str, str]:
     return {
         "prompt_emission": _prompt_emission(dialect),
         "rolling_totals": _rolling_totals(dialect),
+        "rolling_totals_by_team": _rolling_totals_by_team(dialect),
         "hourly_totals": _hourly_totals(dialect),
     }
 
@@ -77,41 +78,72 @@ LEFT JOIN principal k ON k.tenant_key = r.tenant_key AND k.principal_key = r.api
 
 
 def _rolling_totals(dialect: str) -> str:
+    return f"""\
+WITH {_rolling(dialect, 60)}, m AS (
+{_in_windows("minute_total", "minute_start_s", "tenant_day_total")}
+)
+SELECT w.tenant_id, w.window_name, {_amounts(dialect)}
+FROM rolling w
+LEFT JOIN m ON m.tenant_key = w.tenant_key AND m.window_name = w.window_name
+GROUP BY w.tenant_id, w.window_name"""
+
+
+def _rolling_totals_by_team(dialect: str) -> str:
+    """Teams are known by the quarter hour: a window begins with the quarter that it begins in."""
+    return f"""\
+WITH {_rolling(dialect, SLOT_S)}, team AS (
+  SELECT DISTINCT tenant_key, team_id FROM attribution
+), m AS (
+{_in_windows("slot_total", "slot_start_s", "day_total", "a.team_id", _OF_TEAM)}
+)
+SELECT w.tenant_id, NULLIF(k.team_id, '') AS team_id, w.window_name, {_amounts(dialect)}
+FROM rolling w
+JOIN team k ON k.tenant_key = w.tenant_key
+LEFT JOIN m ON m.tenant_key = w.tenant_key AND m.window_name = w.window_name AND m.team_id = k.team_id
+GROUP BY w.tenant_id, k.team_id, w.window_name"""
+
+
+_OF_TEAM = "JOIN attribution a ON a.tenant_key = x.tenant_key AND a.attribution_key = x.attribution_key"
+
+
+def _rolling(dialect: str, bucket_s: int) -> str:
+    """The windows of each tenant, which begin with a bucket of so many seconds."""
     fixed = " UNION ALL ".join(
         f"SELECT '{name}' AS window_name, {seconds} AS seconds" for name, seconds in WINDOWS_S.items()
     )
     now_s = _now_s(dialect)
-    summed = ", ".join(f"x.{name}" for name in MEASURES)
-    return f"""\
-WITH rolling AS (
-  SELECT t.tenant_key, t.tenant_id, w.window_name, ({now_s} - w.seconds) / 60 * 60 AS from_s
+    return f"""rolling AS (
+  SELECT t.tenant_key, t.tenant_id, w.window_name, ({now_s} - w.seconds) / {bucket_s} * {bucket_s} AS from_s
   FROM tenant t CROSS JOIN ({fixed}) w
   UNION ALL
   SELECT t.tenant_key, t.tenant_id, 'mtd', (
     SELECT MAX(s.month_start_s) FROM month_start s WHERE s.time_zone = t.time_zone AND s.month_start_s <= {now_s})
   FROM tenant t
 ), bounded AS (
-  -- Whole days of UTC lie from first_day_s up to last_day_s; minutes make up the two ends. A window within a day has none.
+  -- Whole days of UTC lie from first_day_s up to last_day_s; shorter buckets make up the two ends. A window within a day has none.
   SELECT tenant_key, tenant_id, window_name, from_s, {now_s} AS now_s,
          (from_s + 86399) / 86400 * 86400 AS first_day_s, {now_s} / 86400 * 86400 AS last_day_s
   FROM rolling
-), m AS (
-  SELECT b.tenant_id, b.window_name, {summed}
-  FROM bounded b JOIN minute_total x ON x.tenant_key = b.tenant_key
-   AND x.minute_start_s >= b.from_s AND x.minute_start_s < b.first_day_s AND x.minute_start_s <= b.now_s
+)"""
+
+
+def _in_windows(table: str, start: str, days: str, named: str = "", joined: str = "") -> str:
+    """The rows of a totals table, and of its days, that lie in the windows."""
+    columns = ", ".join(
+        ["b.tenant_key", "b.window_name", *([named] if named else []), *(f"x.{name}" for name in MEASURES)]
+    )
+    return f"""\
+  SELECT {columns}
+  FROM bounded b JOIN {table} x ON x.tenant_key = b.tenant_key
+   AND x.{start} >= b.from_s AND x.{start} < b.first_day_s AND x.{start} <= b.now_s {joined}
   UNION ALL
-  SELECT b.tenant_id, b.window_name, {summed}
-  FROM bounded b JOIN tenant_day_total x ON x.tenant_key = b.tenant_key
-   AND x.day_start_s >= b.first_day_s AND x.day_start_s < b.last_day_s
+  SELECT {columns}
+  FROM bounded b JOIN {days} x ON x.tenant_key = b.tenant_key
+   AND x.day_start_s >= b.first_day_s AND x.day_start_s < b.last_day_s {joined}
   UNION ALL
-  SELECT b.tenant_id, b.window_name, {summed}
-  FROM bounded b JOIN minute_total x ON x.tenant_key = b.tenant_key
-   AND x.minute_start_s >= b.last_day_s AND x.minute_start_s <= b.now_s AND b.first_day_s <= b.last_day_s
-)
-SELECT w.tenant_id, w.window_name, {_amounts(dialect)}
-FROM rolling w
-LEFT JOIN m ON m.tenant_id = w.tenant_id AND m.window_name = w.window_name
-GROUP BY w.tenant_id, w.window_name"""
+  SELECT {columns}
+  FROM bounded b JOIN {table} x ON x.tenant_key = b.tenant_key
+   AND x.{start} >= b.last_day_s AND x.{start} <= b.now_s AND b.first_day_s <= b.last_day_s {joined}"""
 
 
 def _hourly_totals(dialect: str) -> str:

@@ -25,7 +25,7 @@ from tests.support.fakes import NOON_US, chunk_of, event
 from tests.support.store_checks import TABLES, assert_exact, rows_in, stored_totals
 from tests.support.store_running import store
 
-VIEWS = {"prompt_emission", "rolling_totals", "hourly_totals"}
+VIEWS = {"prompt_emission", "rolling_totals", "rolling_totals_by_team", "hourly_totals"}
 
 
 @pytest.fixture

@@ -110,6 +110,47 @@ class TestViews:
                 assert isinstance(row["prompts"], int)
                 assert isinstance(row["carbon_mid_gco2e"], float)
 
+    def test_rolling_totals_by_team_add_up_to_those_of_their_tenant(self, engine: Engine) -> None:
+        """One row per tenant, window and team, also of a team that had nothing in the window; without a team is null."""
+        now = datetime.now(UTC)
+        events = [
+            event(
+                event_id=f"{team}-{age}",
+                team_id=team,
+                ended_at=(now - timedelta(days=age)).isoformat(),
+                started_at=None,
+            )
+            for team, ages in (("red", (0.001, 3 / 24, 3.0)), ("blue", (20.0, 40.0)), (None, (3.0,)))
+            for age in ages
+        ]
+        store(engine, chunk_of(events), received_at_us=int(now.timestamp() * 1e6))
+        rows = read(engine, f"SELECT team_id, {ROLLING_TOTALS} FROM rolling_totals_by_team")
+        found = {(row["team_id"], row["window_name"]): row["prompts"] for row in rows}
+        assert len(rows) == len(found) == 3 * (len(WINDOWS) + 1)
+        assert {key: found[key] for key in found if key[1] != "mtd"} == {
+            **{("red", window): prompts for window, prompts in zip(WINDOWS, (1, 2, 3, 3), strict=True)},
+            **{("blue", window): prompts for window, prompts in zip(WINDOWS, (0, 0, 0, 1), strict=True)},
+            **{(None, window): prompts for window, prompts in zip(WINDOWS, (0, 0, 1, 1), strict=True)},
+        }
+        for whole in read(engine, f"SELECT {ROLLING_TOTALS} FROM rolling_totals"):
+            of_window = [row for row in rows if row["window_name"] == whole["window_name"]]
+            for name in ("prompts", "input_tokens", "facility_energy_wh", "carbon_mid_gco2e"):
+                assert sum(row[name] for row in of_window) == whole[name]
+
+    def test_a_teams_window_begins_with_a_quarter_hour(self, engine: Engine) -> None:
+        """It is never shorter than it says, and at most a quarter hour longer."""
+        now = datetime.now(UTC)
+        start = now - timedelta(hours=1)
+        start -= timedelta(minutes=start.minute % 15, seconds=start.second, microseconds=start.microsecond)
+        events = [
+            event(event_id=str(at), ended_at=at.isoformat(), started_at=None)
+            for at in (start, start - timedelta(microseconds=1))
+        ]
+        store(engine, chunk_of(events), received_at_us=int(now.timestamp() * 1e6))
+        (row,) = read(engine, "SELECT prompts FROM rolling_totals_by_team WHERE window_name = '1h'")
+        assert row["prompts"] in (1, 0)  # 0 where the clock has come to the next quarter since
+        assert row["prompts"] == 1 or datetime.now(UTC) - start >= timedelta(minutes=75)
+
     def test_month_to_date_begins_with_the_tenants_own_month(self, engine: Engine) -> None:
         """A prompt every six hours of the last 33 days, for a tenant at each end of the world and one at UTC."""
         places = {"kiribati": "Pacific/Kiritimati", "midway": "Pacific/Midway", "utc": "UTC"}

@@ -93,7 +93,9 @@ def test_a_migration_in_the_middle_ends_a_command_with_what_to_do(
 
     def migrated_meanwhile(*given: Any, **named: Any) -> Any:
         opened = open_pipeline(*given, **named)
-        for view in ("prompt_emission", "rolling_totals", "hourly_totals") if migration else ():
+        for view in (
+            ("prompt_emission", "rolling_totals", "rolling_totals_by_team", "hourly_totals") if migration else ()
+        ):
             change(ledger, f"DROP VIEW {view}")
         change(ledger, migration)
         change(ledger, "UPDATE alembic_version SET version_num = '9999'")
