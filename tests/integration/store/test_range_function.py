@@ -86,8 +86,8 @@ def test_it_answers_what_the_command_line_answers(store: Store) -> None:
         (FIRST - timedelta(days=300), FIRST - timedelta(days=200)),
     ]
     for _ in range(40):
-        start = FIRST + timedelta(seconds=draw.randrange(60 * 86_400), microseconds=draw.randrange(10**6))
-        stretches.append((start, start + timedelta(seconds=draw.choice((500, 5_000, 500_000, 3_000_000)))))
+        begin = FIRST + timedelta(seconds=draw.randrange(60 * 86_400), microseconds=draw.randrange(10**6))
+        stretches.append((begin, begin + timedelta(seconds=draw.choice((500, 5_000, 500_000, 3_000_000)))))
     for tenant in ("acme", None, "nobody"):
         for start, end in stretches:
             found = of_function(store, tenant, start, end)
