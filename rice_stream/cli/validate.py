@@ -25,8 +25,8 @@ def validate(session: Session, /, folder: Path, *, as_json: bool) -> None:
 
     Example: rice-stream validate data
     """
-    modules = ("calibrated.run", "validate", "calibrated.report", "calibrated.targets")
-    calibrated, paper, report, targets = (_training(name) for name in modules)
+    modules = ("calibrated.run", "validate", "calibrated.report", "calibrated.targets", "rivals.findings")
+    calibrated, paper, report, targets, rivals = (_training(name) for name in modules)
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -47,6 +47,7 @@ def validate(session: Session, /, folder: Path, *, as_json: bool) -> None:
         "ok": ok,
         "artefact_rebuilt": same,
         "targets": [_row(one) for one in reached],
+        "tools": rivals.side_by_side(fitted),
         "written": [str(path) for path in written],
     }
     answer(document, as_json=as_json, human=lambda: _show(document))
@@ -84,7 +85,17 @@ def _show(document: dict[str, Any]) -> None:
     names = ("data", "measure", "at_most", "value", "median", "bias", "rows")
     rows = [[*(row[name] for name in names), "yes" if row["met"] else "NO"] for row in document["targets"]]
     table(columns, rows, title="rice-calibrated, every model left out of the fit that predicts it")
+    tools = document["tools"]
+    table(
+        ["tool", *(one["data"] for one in tools[0]["errors"])],
+        [[tool["tool"], *(_percent(one["mape"]) for one in tool["errors"])] for tool in tools],
+        title="mean absolute error of all that predict, on the same rows (docs/validation.md, section 8)",
+    )
     state = (
         "the fit gives the shipped artefact" if document["artefact_rebuilt"] else "the fit DIFFERS from the artefact"
     )
     STDERR.print(f"{state}; wrote {', '.join(document['written'])}")
+
+
+def _percent(share: float | None) -> str:
+    return "says nothing" if share is None else f"{100 * share:,.0f} %"

@@ -31,6 +31,8 @@ RUN = "run"
 """The column of a table of runs that names the tracker's run."""
 
 _CODECARBON_GPUS = re.compile(r"(?P<devices>\d+) x (?P<hardware>.+)")
+_ECO2AI_ENERGY = ("power_consumption(kWh)", "power_consumption(kWTh)")
+"""The second is how its first releases wrote it."""
 _ECO2AI_GPUS = re.compile(r"(?P<hardware>.*?) ?(?P<devices>\d+) device\(s\)")
 
 Cells = Mapping[str, str]
@@ -38,17 +40,23 @@ Cells = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Tracker:
-    """One tracker's file: the columns that tell it, those that name a run (most specific first), and how a row is read."""
+    """One tracker's file: the columns that tell it, those that name a run (most specific first), and how a row is read.
+
+    One column of each group of `told_by` is in the file: releases spell some differently.
+    """
 
     name: str
-    told_by: tuple[str, ...]
+    told_by: tuple[tuple[str, ...], ...]
     names_run: tuple[str, ...]
     read: Callable[[Cells, str], dict[str, str]]
 
 
 def tracker_of(columns: Sequence[str]) -> Tracker | None:
     """The tracker that wrote a table with these columns; None where none did."""
-    return next((one for one in TRACKERS if all(column in columns for column in one.told_by)), None)
+    return next(
+        (one for one in TRACKERS if all(any(name in columns for name in names) for names in one.told_by)),
+        None,
+    )
 
 
 def energy_of(tracker: Tracker, columns: Sequence[str]) -> str:
@@ -94,8 +102,8 @@ def how_to_add(column: str) -> str:
 def run_names(tracker: Tracker, cells: Cells) -> Iterator[str]:
     """The names of a row's run, most specific first; blank ones are left out."""
     for column in tracker.names_run:
-        name = cells.get(column, "").strip()
-        if name and name not in ("N/A", "nan"):
+        name = _text(cells, column)
+        if name:
             yield name
 
 
@@ -113,7 +121,7 @@ def run_of(tracker: Tracker, cells: Cells, runs: Mapping[str, Cells], where: str
 
 def _codecarbon(cells: Cells, where: str) -> dict[str, str]:
     found = {"duration_s": cells["duration"], **_devices(_CODECARBON_GPUS, "gpu_model", cells, where)}
-    pue = _number(cells, "pue", where) if cells.get("pue", "").strip() else 1.0
+    pue = _number(cells, "pue", where) if _text(cells, "pue") else 1.0
     if "gpu_energy" not in cells:
         found["energy_kwh"] = repr(_number(cells, "energy_consumed", where) / (pue or 1.0))
         return found
@@ -135,12 +143,12 @@ def _eco2ai(cells: Cells, where: str) -> dict[str, str]:
             f"{where}, column GPU_name: is {cells['GPU_name']!r}: Eco2AI saw no accelerator; run it where NVIDIA's library"
             " sees one, or leave the row out"
         )
-    found["energy_kwh"] = cells["power_consumption(kWh)"]
+    found["energy_kwh"] = next(cells[column] for column in _ECO2AI_ENERGY if column in cells)
     return found
 
 
 def _devices(pattern: re.Pattern[str], column: str, cells: Cells, where: str) -> dict[str, str]:
-    text = cells.get(column, "").strip()
+    text = _text(cells, column)
     matched = pattern.fullmatch(text)
     if not matched:
         return {"hardware": text} if text else {}
@@ -152,22 +160,28 @@ def _devices(pattern: re.Pattern[str], column: str, cells: Cells, where: str) ->
 
 
 def _number(cells: Cells, column: str, where: str) -> float:
-    text = cells.get(column, "").strip()
+    text = _text(cells, column)
     try:
         return float(text or 0)
     except ValueError:
         raise UsageError(f"{where}, column {column}: {text!r} is not a number") from None
 
 
+def _text(cells: Cells, column: str) -> str:
+    """A cell's text; blank for a column that is not there and for what pandas writes where nothing is."""
+    text = cells.get(column, "").strip()
+    return "" if text.lower() in ("nan", "n/a", "none") else text
+
+
 CODECARBON = Tracker(
     "CodeCarbon",
-    ("duration", "energy_consumed", "project_name"),
+    (("duration",), ("energy_consumed",), ("project_name", "task_name", "run_id")),
     ("run_id", "task_name", "experiment_id", "project_name"),
     _codecarbon,
 )
 ECO2AI = Tracker(
     "Eco2AI",
-    ("duration(s)", "power_consumption(kWh)", "GPU_name"),
+    (("duration(s)",), _ECO2AI_ENERGY, ("GPU_name",)),
     ("id", "experiment_description", "project_name"),
     _eco2ai,
 )

@@ -1,7 +1,8 @@
 """The figures of docs/validation.md about other tools: each function returns {placeholder: text}."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,13 +35,27 @@ GOOGLE_HOST_SHARE = 0.06 / 0.14
 """Processor and memory beside the accelerators of Google's fleet: Elsworth et al. 2025, arXiv 2508.15734."""
 
 
-def rivals(sets: Sequence[DataSet] | None = None) -> Facts:
-    """Every tool on every data set, but for `rice-calibrated`, whose left-out predictions need the whole fit."""
-    sets = data_sets() if sets is None else sets
-    rows = [
-        [tool, told, *(_cell(data.joules, predict(data.rows)) for data in sets)]
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A tool on all data sets: mean absolute and mean relative error on each, in this order; None where it says nothing."""
+
+    tool: str
+    told: str
+    errors: list[tuple[float, float] | None]
+
+
+def compared(sets: Sequence[DataSet]) -> list[Compared]:
+    """Every tool that predicts, but for `rice-calibrated`, whose left-out predictions need the whole fit."""
+    return [
+        Compared(tool, told, [_errors(data.joules, predict(data.rows)) for data in sets])
         for tool, (told, predict) in TOOLS.items()
     ]
+
+
+def rivals(sets: Sequence[DataSet] | None = None) -> Facts:
+    """Those, and the tools that meter, as a table."""
+    sets = data_sets() if sets is None else sets
+    rows = [[one.tool, one.told, *(_cell(errors) for errors in one.errors)] for one in compared(sets)]
     rows += [[tool, "to run beside the model", *["is the meter"] * len(sets)] for tool in TRACKERS]
     header = ["tool", "what it was told", *(f"{data.name} ({len(data.rows)})" for data in sets)]
     return {"rivals": markdown_table(header, rows)}
@@ -48,15 +63,37 @@ def rivals(sets: Sequence[DataSet] | None = None) -> Facts:
 
 def calibrated_row(fitted: "Fitted") -> Facts:
     """`rice-calibrated`, each model left out of the fit that predicts it, as a row of the same table."""
+    one = calibrated_compared(fitted)
+    cells = " | ".join(_cell(errors) for errors in one.errors)
+    return {"rivals_ours": f"| **`{one.tool}`, left out** | {one.told} | {cells} |"}
+
+
+def calibrated_compared(fitted: "Fitted") -> Compared:
+    """`rice-calibrated` on the same data sets, in their order."""
     data, left = fitted.data, fitted.left_out
     energy, perf26 = data.energy, data.perf26
     eager = mask(perf26, lambda row: row.kind == "eager")
     parts = [(energy, left.energy_j, mask(energy, on(name))) for name in ("H100", "B200")]
     parts += [(energy, left.energy_j, mask(energy, ours(kind))) for kind in ("decode", "prefill")]
     parts += [(perf26, left.perf26_j, eager), (data.perf24, it_joules(fitted), mask(data.perf24, at_least_1b))]
-    cells = [_cell(joules_of(rows)[keep], predicted[keep]) for rows, predicted, keep in parts]
-    told = "size, GPU, batch, devices, tokens"
-    return {"rivals_ours": f"| **`rice-calibrated`, left out** | {told} | " + " | ".join(cells) + " |"}
+    errors = [_errors(joules_of(rows)[keep], predicted[keep]) for rows, predicted, keep in parts]
+    return Compared("rice-calibrated", "size, GPU, batch, devices, tokens", errors)
+
+
+def side_by_side(fitted: "Fitted") -> list[dict[str, Any]]:
+    """All that predict, JSON-ready: errors are shares of the measured joules, null where a tool says nothing."""
+    sets = data_sets()
+    return [
+        {
+            "tool": one.tool.strip("`"),
+            "told": one.told,
+            "errors": [
+                {"data": data.name, "rows": len(data.rows), "mape": found and found[0], "bias": found and found[1]}
+                for data, found in zip(sets, one.errors, strict=True)
+            ],
+        }
+        for one in [*compared(sets), calibrated_compared(fitted)]
+    ]
 
 
 def meters(sets: Sequence[DataSet] | None = None) -> Facts:
@@ -121,11 +158,13 @@ def _over(gpu_w: Floats, around_w: Floats | float) -> str:
     return f"{np.median(1 + around_w / gpu_w):.2f}"
 
 
-def _cell(measured: Floats, predicted: Floats) -> str:
+def _errors(measured: Floats, predicted: Floats) -> tuple[float, float] | None:
+    return None if np.isnan(predicted).all() else (mape(measured, predicted), bias(measured, predicted))
+
+
+def _cell(errors: tuple[float, float] | None) -> str:
     """Mean absolute percentage error and, in brackets, the mean signed one."""
-    if np.isnan(predicted).all():
-        return "says nothing"
-    return f"{100 * mape(measured, predicted):,.0f} % ({_signed(bias(measured, predicted))})"
+    return "says nothing" if errors is None else f"{100 * errors[0]:,.0f} % ({_signed(errors[1])})"
 
 
 def _signed(share: float) -> str:

@@ -51,6 +51,15 @@ def test_a_trackers_file_is_told_by_its_columns() -> None:
     assert tracker_of(["model", "duration", "gpu_energy_kwh"]) is None
 
 
+def test_files_of_older_releases_are_told_too(shell: Shell) -> None:
+    """Eco2AI's first releases wrote kWTh; pandas writes nan where nothing is."""
+    row = rows(EMISSION)[0]
+    old = {name.replace("kWh", "kWTh"): cell for name, cell in row.items()}
+    assert tracker_of(list(old)) is ECO2AI
+    assert measured_cells(ECO2AI, old, "row 2", every=ADDED) == measured_cells(ECO2AI, row, "row 2", every=ADDED)
+    assert "CodeCarbon names no accelerator" in refused(shell, written(shell, EMISSIONS, {"gpu_model": "nan"}), *ALL)
+
+
 def test_codecarbon_is_read_at_its_gpus(shell: Shell) -> None:
     """By hand, row 2: 0.000458559811292 kWh x 3.6e6 / 80 requests = 20.6352 J, of 1 H100."""
     cells = measured_cells(CODECARBON, rows(EMISSIONS)[0], "row 2", every=ADDED)

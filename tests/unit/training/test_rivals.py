@@ -9,7 +9,7 @@ import pytest
 
 from training.calibrated.compare import ECOLOGITS
 from training.rivals import codecarbon, eco2ai, ecologits, hosted_day, llmcarbon, mlco2
-from training.rivals.findings import TOOLS, TRACKERS, meters, published_day, rivals
+from training.rivals.findings import TOOLS, TRACKERS, compared, meters, published_day, rivals
 from training.rivals.meters import LLM_PERF_HOST, gpu_watts, host_watts, published_watts
 from training.rivals.rows import data_sets, tokens_of
 from training.scores import bias, mape
@@ -138,6 +138,7 @@ def test_the_comparison_says_what_was_found_once_by_hand() -> None:
     assert all(len(cells) == len(SETS) + 2 for cells in table.values())
     assert table["EcoLogits' law"][2].strip() == "54 % (+4)"
     assert table["EcoLogits' law"][5].strip() == "says nothing"
+    assert {one.tool: one.errors[3] for one in compared(SETS)}["EcoLogits' law"] is None
     prefills = SETS[3]
     assert np.median(np.abs(mlco2.joules(prefills.rows) / prefills.joules - 1)) < 0.035
     eager = SETS[4]
