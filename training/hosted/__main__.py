@@ -1,4 +1,4 @@
-"""Fits the rows of hosted models and writes their artefact: `python -m training.hosted PRICES`.
+"""Fits the rows of hosted models and writes their artefact and docs/validation-hosted.md: `python -m training.hosted PRICES`.
 
 The same command on the same tables gives the same bytes. `--check` fits and compares without writing; exit code 1 if a byte
 differs.
@@ -12,6 +12,7 @@ from pathlib import Path
 from rice_stream.errors import RiceError
 from rice_stream.estimator.hosted.artefact import HOSTED_FILE
 from training.calibrated.run import REGRESSORS
+from training.hosted.report import PAGE
 from training.hosted.run import fitted
 
 
@@ -22,16 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     path = REGRESSORS / HOSTED_FILE
     try:
-        content = fitted(options.prices)
+        found = fitted(options.prices)
     except RiceError as problem_found:
         print(problem_found, file=sys.stderr)
         return problem_found.exit_code
     if options.check:
-        same = path.read_bytes() == content
-        print(f"{HOSTED_FILE}: {'the same bytes' if same else 'differs from what these tables give'}")
+        same = path.read_bytes() == found.artefact and PAGE.read_text(encoding="utf-8") == found.page
+        print(f"{HOSTED_FILE} and its page: {'the same bytes' if same else 'differ from what these tables give'}")
         return 0 if same else 1
-    path.write_bytes(content)
-    print(f"wrote {HOSTED_FILE}")
+    path.write_bytes(found.artefact)
+    PAGE.write_text(found.page, encoding="utf-8")
+    print(f"wrote {HOSTED_FILE} and docs/{PAGE.name}")
     return 0
 
 

@@ -23,5 +23,7 @@ class Case:
     hardware: Mapping[str, float]
     """Shares of accelerators."""
     price: ListPrice | None
+    price_of_profile: bool
+    """False where the price is another kind of host's."""
     evidence: tuple[str, ...]
     date: str

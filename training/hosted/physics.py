@@ -20,7 +20,7 @@ from rice_stream.quantities import Floats
 from training.hosted import priors
 from training.hosted.cases import Case
 from training.hosted.draws import normals, uniforms
-from training.hosted.priors import LogNormal
+from training.hosted.priors import Beliefs, LogNormal
 
 Indices = NDArray[np.int64]
 MACHINE_JOULES = tuple(name for name in field_names(Machine) if "_j" in name)
@@ -51,13 +51,13 @@ class Drawn:
         return result
 
 
-def draw(case: Case, artefact: Artefact) -> Drawn:
+def draw(case: Case, artefact: Artefact, beliefs: Beliefs) -> Drawn:
     """The prior of a case, before any price."""
-    profile = priors.PROFILES[case.profile]
+    profile = beliefs.profiles[case.profile]
     total = _sample(case.total_b, "total")
     active = np.minimum(_sample(case.active_b, "active"), total)
     names, hardware = _choose(case.hardware, "hardware")
-    shares = {case.precision: 1.0} if case.precision else {"fp8": priors.FP8_SHARE, "bf16": 1.0 - priors.FP8_SHARE}
+    shares = {case.precision: 1.0} if case.precision else {"fp8": beliefs.fp8_share, "bf16": 1.0 - beliefs.fp8_share}
     precisions, precision = _choose(shares, "precision")
     stated = [artefact.find_precision(name) for name in precisions]
     weight_bytes = np.array([one.weight_bytes for one in stated])[precision]
@@ -67,19 +67,20 @@ def draw(case: Case, artefact: Artefact) -> Drawn:
     setup = Setup(
         total_b=total,
         active_b=active,
-        layers=_layers(case, artefact, total, active),
+        layers=_layers(case, artefact, total, active, beliefs.layers_log_sd),
         devices=_devices(needed),
         batch=np.maximum(_sample(profile.batch, "batch"), 1.0),
         # A model that fills more devices than one batch unit has is spread over several, each reads its part of the weights.
         weight_bytes=weight_bytes * np.minimum(1.0, priors.DEVICES_MAX / needed),
-        kv_bytes=_kv_bytes(case, artefact, total, active),
+        kv_bytes=_kv_bytes(case, artefact, total, active, beliefs.kv_log_sd),
         flop_factor=np.array([one.flop_factor for one in stated])[precision],
         narrow=np.array([float(one.narrow) for one in stated])[precision],
         plain=np.zeros_like(total),
         eager=np.zeros_like(total),
     )
-    scaled = np.array([0.0 if _table(name, artefact).measured else priors.SCALED_LOG_SD for name in names])[hardware]
-    error = priors.LAW.median * np.exp(np.sqrt(priors.LAW.log_sd**2 + scaled**2) * normals()["law"])
+    measured = np.array([_table(name, artefact).measured for name in names])[hardware]
+    scaled = np.where(measured, 0.0, beliefs.scaled_log_sd)
+    error = beliefs.law.median * np.exp(np.sqrt(beliefs.law.log_sd**2 + scaled**2) * normals()["law"])
     cost = _times(joules(setup, machine, artefact.shape), error)
     gpu_j = request_j(cost, artefact, priors.INPUT_TOKENS, 0.0, priors.OUTPUT_TOKENS)
     return Drawn(
@@ -90,8 +91,8 @@ def draw(case: Case, artefact: Artefact) -> Drawn:
         shown_as=tuple(_table(name, artefact).name for name in names),
         precision=precision,
         precisions=precisions,
-        host_share=_sample(priors.HOST_SHARE, "host"),
-        idle_share=_sample(priors.IDLE_SHARE, "idle"),
+        host_share=_sample(beliefs.host_share, "host"),
+        idle_share=_sample(beliefs.idle_share, "idle"),
         pue=_sample(profile.pue, "pue"),
         gpu_j=gpu_j,
     )
@@ -131,20 +132,20 @@ def _machine(names: tuple[str, ...], artefact: Artefact, hardware: Indices) -> M
     return Machine(**{key: np.array([row[key] for row in rows])[hardware] for key in field_names(Machine)})
 
 
-def _layers(case: Case, artefact: Artefact, total: Floats, active: Floats) -> Floats:
+def _layers(case: Case, artefact: Artefact, total: Floats, active: Floats, log_sd: float) -> Floats:
     if case.layers is not None:
         return np.full_like(total, case.layers)
     factor, exponent = artefact.layer_law
-    result: Floats = factor * (total * active) ** (exponent / 2) * np.exp(priors.LAYER_LOG_SD * normals()["layers"])
+    result: Floats = factor * (total * active) ** (exponent / 2) * np.exp(log_sd * normals()["layers"])
     return result
 
 
-def _kv_bytes(case: Case, artefact: Artefact, total: Floats, active: Floats) -> Floats:
+def _kv_bytes(case: Case, artefact: Artefact, total: Floats, active: Floats, log_sd: float) -> Floats:
     if case.kv_bytes_per_token is not None:
         return np.full_like(total, case.kv_bytes_per_token)
     factor, total_exponent, active_exponent = artefact.kv_law
     law = factor * total**total_exponent * active**active_exponent
-    result: Floats = law * np.exp(priors.KV_LOG_SD * normals()["kv"])
+    result: Floats = law * np.exp(log_sd * normals()["kv"])
     return result
 
 

@@ -15,6 +15,7 @@ from training.hosted import priors
 from training.hosted.cases import Case
 from training.hosted.draws import normals
 from training.hosted.physics import Drawn, Indices, draw, request_j
+from training.hosted.priors import BELIEFS, Beliefs, LogNormal
 
 J_PER_KWH = 3.6e6
 EFFECTIVE_LEAST = 200.0
@@ -49,10 +50,11 @@ class Posterior:
         return names[int(np.argmax(np.bincount(indices, self.weights, len(names))))]
 
 
-def posterior(case: Case, artefact: Artefact) -> Posterior:
+def posterior(case: Case, artefact: Artefact, beliefs: Beliefs = BELIEFS) -> Posterior:
     """The posterior of one case. Raises ValueError where the price leaves too few draws standing."""
-    drawn = draw(case, artefact)
-    weights = price_weights(drawn, case.price)
+    drawn = draw(case, artefact, beliefs)
+    ratio = _ratio(case, beliefs)
+    weights = price_weights(drawn, case.price, ratio)
     effective = float(1.0 / (weights @ weights))
     if effective < EFFECTIVE_LEAST:
         raise ValueError(
@@ -63,8 +65,8 @@ def posterior(case: Case, artefact: Artefact) -> Posterior:
     idle = math.exp(float(weights @ np.log1p(drawn.idle_share))) - 1.0
     gpu_j = math.exp(middle) / (1.0 + host) / (1.0 + idle)
     parts = _variance_parts(drawn, weights, log_it)
-    weight = _price_weight(drawn, case.price, middle)
-    parts["price"] = (weight * priors.USD_PER_KWH_LEVEL_LOG_SD) ** 2
+    weight = _price_weight(drawn, case.price, ratio, middle)
+    parts["price"] = (weight * beliefs.usd_per_kwh_level_log_sd) ** 2
     least = priors.CLOSED_LOG_SD_LEAST if case.closed else priors.OPEN_LOG_SD_LEAST
     # What the floor adds is of assumptions that all models share: the law at this scale.
     parts["law"] += max(0.0, least**2 - math.fsum(parts.values()))
@@ -83,12 +85,12 @@ def posterior(case: Case, artefact: Artefact) -> Posterior:
     )
 
 
-def price_weights(drawn: Drawn, price: ListPrice | None) -> Floats:
+def price_weights(drawn: Drawn, price: ListPrice | None, ratio: LogNormal) -> Floats:
     """How likely the list price is under each draw, normalised. A draw whose hardware alone costs more is impossible."""
     if price is None:
         return np.full(len(drawn.gpu_j), 1.0 / len(drawn.gpu_j))
     usd_per_kwh = reference_price_usd(price) / (drawn.facility(drawn.gpu_j) / J_PER_KWH)
-    distance = (np.log(usd_per_kwh) - math.log(priors.USD_PER_KWH.median)) / priors.USD_PER_KWH.log_sd
+    distance = (np.log(usd_per_kwh) - math.log(ratio.median)) / ratio.log_sd
     likelihood = np.where(usd_per_kwh >= priors.USD_PER_KWH_LEAST_PROVISIONED, np.exp(-0.5 * distance**2), 0.0)
     total = float(likelihood.sum())
     if total == 0.0:
@@ -102,11 +104,19 @@ def reference_price_usd(price: ListPrice) -> float:
     return (price.input * priors.INPUT_TOKENS + price.output * priors.OUTPUT_TOKENS) / 1e6
 
 
-def _price_weight(drawn: Drawn, price: ListPrice | None, middle: float) -> float:
+def _ratio(case: Case, beliefs: Beliefs) -> LogNormal:
+    """Price over energy as far as the case's price tells of this kind of host."""
+    ratio = beliefs.usd_per_kwh
+    if case.price_of_profile:
+        return ratio
+    return LogNormal(ratio.median, math.hypot(ratio.log_sd, beliefs.other_host_log_sd))
+
+
+def _price_weight(drawn: Drawn, price: ListPrice | None, ratio: LogNormal, middle: float) -> float:
     """How far the middle moves, in logarithms, for a price of one tenth more, over log 1.1."""
     if price is None:
         return 0.0
-    dearer = price_weights(drawn, ListPrice(price.input * 1.1, price.cache_read * 1.1, price.output * 1.1))
+    dearer = price_weights(drawn, ListPrice(price.input * 1.1, price.cache_read * 1.1, price.output * 1.1), ratio)
     log_it = np.log(drawn.gpu_j * (1.0 + drawn.host_share) * (1.0 + drawn.idle_share))
     return max(0.0, (float(dearer @ log_it) - middle) / math.log(1.1))
 
@@ -137,9 +147,9 @@ def _bounded(cost: dict[str, float], price: ListPrice | None, chain: float) -> d
     per_token = cost["per_token"] + (cost["fixed"] - bounded["fixed"]) / priors.INPUT_TOKENS
     bounded["per_token"] = min(per_token, price.input * j_per_usd_per_mtok)
     bounded["per_cached"] = min(cost["per_cached"], price.cache_read * j_per_usd_per_mtok)
-    per_step = cost["per_step"] + cost["per_stream"]
-    share = min(1.0, price.output * j_per_usd_per_mtok / per_step)
-    bounded["per_step"], bounded["per_stream"] = cost["per_step"] * share, cost["per_stream"] * share
+    per_output = cost["per_step"] + cost["per_stream"] + cost["per_step_context"] * priors.CONTEXT_TOKENS
+    share = min(1.0, price.output * j_per_usd_per_mtok / per_output)
+    bounded |= {name: cost[name] * share for name in ("per_step", "per_step_context", "per_stream")}
     return bounded
 
 

@@ -54,12 +54,16 @@ def _other_tier(model: str, model_id: str) -> bool:
     return bool(set(OTHER_TIERS.findall(model.lower())) - set(OTHER_TIERS.findall(model_id)))
 
 
+def of_profile(quote: Quote, profile: str) -> bool:
+    """Whether a price is of that kind of host."""
+    return (quote.provider in SMALL_HOSTS) == (profile == "hosted_small")
+
+
 def chosen(priced: Iterable[Priced], profile: str) -> Quote | None:
     """The price that a row is fitted with: the vendor's own, else the lowest of the hosts of that profile, else the lowest."""
 
     def order(one: Priced) -> tuple[object, ...]:
-        small = one.quote.provider in SMALL_HOSTS
-        fits = small if profile == "hosted_small" else not small
+        fits = of_profile(one.quote, profile)
         preferred = fits if profile == "hosted_small" else one.own
         sold_as = (one.quote.price.output, one.quote.price.input)
         # The vendor's name for the model itself before dated editions of it, which may have been dearer.

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from rice_stream.quantities import Range
 
@@ -43,18 +44,39 @@ class Profile:
 DEVICES_MAX = 8.0
 """Devices of one batch unit. Wider groups (expert parallelism over 144 devices at DeepSeek) have as many units."""
 
-HARDWARE_SCALE = {"H100": 0.40, "H200": 0.25, "B200": 0.35}
-HARDWARE_SMALL = {"H100": 0.30, "H200": 0.45, "B200": 0.25}
+STAND_INS: Mapping[str, tuple[str, float]] = MappingProxyType(
+    {"TPU-v5e": ("TPU-v6e", 1.67), "TPU-v7": ("TPU-v6e", 0.5)}
+)
+"""(row of the law's artefact, factor on its joules): Google states 67 % more performance per watt for v6e than for v5e, and
+twice v6e's for v7."""
 
-PROFILES = {
-    "hosted_scale": Profile(LogNormal.between(50, 200, 800), LogNormal.between(1.09, 1.17, 1.30), HARDWARE_SCALE),
-    "hosted_small": Profile(LogNormal.between(10, 50, 250), LogNormal.between(1.15, 1.25, 1.40), HARDWARE_SMALL),
+USD_PER_KWH_LEAST_PROVISIONED = 0.6
+"""Cheapest total cost of ownership per provisioned kWh (MI355X 0.56, H100 0.75, GB200 1.05; InferenceX, 2026-04): a draw whose
+hardware alone would cost more than the whole price is impossible."""
+USD_PER_KWH_LEAST = 1.0
+"""What the middle must stay under, for any request, per kWh of the facility: `USD_PER_KWH_LEAST_PROVISIONED` over the share
+of its nameplate that a node draws (0.6 to 0.7)."""
+PUE_MOST = 1.30
+"""Of the facility in that bound. At hosts of a higher PUE requests are bounded one by one when they are estimated."""
+CONTEXT_TOKENS = 2000
+"""Context at which an output token's energy is held to that bound; longer requests are bounded one by one."""
+
+CLOSED_LOG_SD_LEAST, OPEN_LOG_SD_LEAST = 0.50, 0.30
+"""No closed model's range is narrower than a factor 3.6, no open one's than 2.2: assumptions shared by all can all be off."""
+
+INPUT_TOKENS, OUTPUT_TOKENS = 500, 250
+"""The request at which price and energy are compared and spreads are worked out."""
+
+_HOST_SHARE, _IDLE_SHARE = LogNormal.between(0.22, 0.36, 0.60), LogNormal.between(0.03, 0.10, 0.33)
+_PROFILES = {
+    "hosted_scale": Profile(
+        LogNormal.between(50, 200, 800), LogNormal.between(1.09, 1.17, 1.30), {"H100": 0.40, "H200": 0.25, "B200": 0.35}
+    ),
+    "hosted_small": Profile(
+        LogNormal.between(10, 50, 250), LogNormal.between(1.15, 1.25, 1.40), {"H100": 0.30, "H200": 0.45, "B200": 0.25}
+    ),
 }
-"""Batches: `hosted_scale` spans ML.ENERGY v3's sweeps at the pace of hosted APIs and brackets DeepSeek's 704 (88 requests per
-device, Feb 2025); `hosted_small` is what gives Neuralwatt's metered joules. PUE: fleets of Google 1.09, AWS 1.14, Microsoft
-1.17; 1.2-1.35 at colocation sites."""
-
-VENDOR_HARDWARE: Mapping[str, Mapping[str, float]] = {
+_VENDOR_HARDWARE = {
     "openai": {"H100": 0.40, "H200": 0.20, "B200": 0.35, "MI300X": 0.05},
     "anthropic": {"H200": 0.40, "TPU-v6e": 0.25, "H100": 0.15, "B200": 0.20},
     "google": {"TPU-v5e": 0.15, "TPU-v6e": 0.55, "TPU-v7": 0.30},
@@ -62,52 +84,44 @@ VENDOR_HARDWARE: Mapping[str, Mapping[str, float]] = {
     "deepseek": {"H100": 1.0},
     "meta": {"H100": 0.50, "MI300X": 0.20, "B200": 0.30},
 }
-"""Shares by vendor (docs/reference-data.md, hosting facts). Trainium2 is taken as an H200, an H800 as an H100: same silicon
-or like figures; GB200 and GB300 as a B200."""
 
-STAND_INS: Mapping[str, tuple[str, float]] = {"TPU-v5e": ("TPU-v6e", 1.67), "TPU-v7": ("TPU-v6e", 0.5)}
-"""(row of the artefact, factor on its joules): Google states 67 % more performance per watt for v6e than for v5e, and twice
-v6e's for v7."""
 
-SCALED_LOG_SD = 0.15
-"""Further error of the law on accelerators that were never measured (TPU, MI300X): their coefficients follow public peaks."""
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """Everything that is believed before a price is seen, and how much a price says."""
 
-FP8_SHARE = 0.7
-"""Share of hosts that serve weights of 8 bit where the model's own precision is not stated."""
+    profiles: Mapping[str, Profile] = field(default_factory=lambda: MappingProxyType(_PROFILES))
+    """Batches: `hosted_scale` spans ML.ENERGY v3's sweeps at the pace of hosted APIs and brackets DeepSeek's 704 (88 requests
+    per device, 2025-02); `hosted_small` is what gives Neuralwatt's metered joules (its effective batch has a median near 50).
+    PUE: fleets of Google 1.09, AWS 1.14, Microsoft 1.17; 1.2 to 1.35 at colocation sites."""
+    vendor_hardware: Mapping[str, Mapping[str, float]] = field(
+        default_factory=lambda: MappingProxyType(_VENDOR_HARDWARE)
+    )
+    """Shares by vendor. Trainium2 is taken as an H200 and an H800 as an H100 (like figures), GB200 and GB300 as a B200."""
+    law: LogNormal = LogNormal(1.10, 0.35)
+    """Measured over predicted, where batch and hardware are known: docs/validation-calibrated.md, sections 1 and 3."""
+    scaled_log_sd: float = 0.15
+    """Further error of the law on accelerators that were never measured (TPU, MI300X): the artefact's `hardware_errors`."""
+    fp8_share: float = 0.7
+    """Share of hosts that serve weights of 8 bit where the model's own precision is not stated."""
+    host_share: LogNormal = _HOST_SHARE
+    """Energy of the machines around the accelerators over theirs: CPU and memory 0.06 on 0.14 Wh at Google (0.43); 22 % of the
+    TDP while they work, as `rice-calibrated` has it, is 0.25 to 0.40 here; a node at its nameplate 0.82."""
+    idle_share: LogNormal = _IDLE_SHARE
+    """Energy of idle machines over that of working ones: 0.02 on 0.20 Wh at Google (Elsworth et al. 2025); a third where
+    servers work three quarters of their time."""
+    closed_log_sd_least: float = math.log(2.0) / Z80
+    """Least spread of a closed model's parameters: guesses of the same model differ by more than a factor 2 each way."""
+    layers_log_sd: float = math.log(1.25) / Z80
+    """Layers by the artefact's law: within 25 % for 80 % of the architecture table."""
+    kv_log_sd: float = math.log(2.0) / Z80
+    """KV cache bytes per token by the artefact's law: grouped-query models are within 50 %, latent attention is below."""
+    usd_per_kwh: LogNormal = LogNormal(11.0, 0.80)
+    """List price of a request over its facility energy: 14 services whose energy is metered or follows from exact counts."""
+    usd_per_kwh_level_log_sd: float = 0.30
+    """How well that median is known itself: 0.80 / sqrt(7), the 14 services being of 7 independent hosts at most."""
+    other_host_log_sd: float = 0.50
+    """What one kind of host's price says less of another's energy: the same open model's prices differ by a factor 6."""
 
-LAW = LogNormal(1.10, 0.35)
-"""Measured over predicted, where batch and hardware are known: docs/validation-calibrated.md, sections 1 and 3."""
 
-HOST_SHARE = LogNormal.between(0.22, 0.36, 0.60)
-"""Energy of the machines around the accelerators over theirs: CPU and memory 0.06 on 0.14 Wh at Google (0.43); 22 % of the TDP
-while they work, as `rice-calibrated` has it, is 0.25 to 0.40 here; a node at its nameplate 0.82."""
-IDLE_SHARE = LogNormal.between(0.03, 0.10, 0.33)
-"""Energy of idle machines over that of working ones: 0.02 on 0.20 Wh at Google (Elsworth et al. 2025); a third where servers
-work three quarters of their time."""
-
-CLOSED_ACTIVE_LOG_SD = math.log(2.0) / Z80
-CLOSED_TOTAL_LOG_SD = math.log(2.0) / Z80
-"""Least spread of a closed model's parameters: published guesses of the same model differ by more than a factor 2 each way."""
-LAYER_LOG_SD = math.log(1.25) / Z80
-"""Layers by the artefact's law: within 25 % for 80 % of the architecture table."""
-KV_LOG_SD = math.log(2.0) / Z80
-"""KV cache bytes per token by the artefact's law: grouped-query models are within 50 %, latent attention is far below."""
-
-USD_PER_KWH = LogNormal(11.0, 0.80)
-"""List price of a request over its facility energy, 14 services whose energy is metered or follows from exact counts."""
-USD_PER_KWH_LEVEL_LOG_SD = 0.30
-"""How well that median is known itself: 0.80 / sqrt(7), the 14 services being of 7 independent hosts at most."""
-USD_PER_KWH_LEAST_PROVISIONED = 0.6
-"""Cheapest total cost of ownership per provisioned kWh (MI355X 0.56, H100 0.75, GB200 1.05): a draw that would cost more
-than the whole price is impossible."""
-USD_PER_KWH_LEAST = 1.0
-"""What the middle must stay under, for any request, per kWh of the facility."""
-
-PUE_MOST = 1.30
-"""Of the facility in that bound: hosts of a higher PUE are clamped request by request."""
-
-CLOSED_LOG_SD_LEAST, OPEN_LOG_SD_LEAST = 0.50, 0.30
-"""No closed model's range is narrower than a factor 3.6, no open one's than 2.2: assumptions shared by all can all be off."""
-
-INPUT_TOKENS, OUTPUT_TOKENS = 500, 250
-"""The request at which price and energy are compared and spreads are worked out."""
+BELIEFS = Beliefs()

@@ -1,14 +1,18 @@
-"""Tables and law to the artefact of hosted models."""
+"""Tables and law to the artefact of hosted models and the page that validates it."""
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from rice_stream.estimator.hosted.artefact import HOSTED_FILE, parse_hosted
 from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.method import ListPrice
 from rice_stream.reference.loader import load_reference
+from training.hosted.holdouts import Rows
 from training.hosted.posterior import Posterior, posterior
 from training.hosted.prices import Quote
+from training.hosted.report import page
 from training.hosted.rows import row, serialise
 from training.hosted.selection import cases
 
@@ -16,15 +20,26 @@ AT_US = 1_785_542_400_000_000
 """2026-08-01: the tables are read as of that day."""
 
 
-def fitted(prices: Path) -> bytes:
-    """The artefact's bytes."""
-    return serialise([row(one) for one in posteriors(prices)])
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The artefact's bytes, and the page about them."""
+
+    artefact: bytes
+    page: str
+
+
+def fitted(prices: Path) -> Fitted:
+    """Everything that the command writes."""
+    found, law = posteriors(prices), load_calibrated().artefact
+    content = serialise([row(one) for one in found])
+    rows = Rows(parse_hosted(content, HOSTED_FILE), law)
+    return Fitted(content, page(rows, found, law, load_reference()))
 
 
 def posteriors(prices: Path) -> list[Posterior]:
     """Every model at every kind of host."""
-    artefact = load_calibrated().artefact
-    return [posterior(case, artefact) for case in cases(load_reference(), _quotes(prices), AT_US)]
+    law = load_calibrated().artefact
+    return [posterior(case, law) for case in cases(load_reference(), _quotes(prices), AT_US)]
 
 
 def _quotes(path: Path) -> Iterator[Quote]:

@@ -8,10 +8,9 @@ from rice_stream.estimator.method import ListPrice
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.sources import DataSource
 from rice_stream.reference.types import ModelFactor
-from training.hosted import priors
 from training.hosted.cases import Case
-from training.hosted.prices import Priced, Quote, chosen, identified
-from training.hosted.priors import log_normal
+from training.hosted.prices import Priced, Quote, chosen, identified, of_profile
+from training.hosted.priors import BELIEFS, log_normal
 
 SERVING_EVIDENCE = {"hosted_scale": "deepseek-infra-2025", "hosted_small": "neuralwatt-2026"}
 SCALE_ONLY = frozenset({"openai", "anthropic", "google", "amazon", "xai", "microsoft"})
@@ -56,7 +55,7 @@ def _cases(members: list[ModelFactor], priced: list[Priced], reference: Referenc
             continue
         quote = chosen(priced, profile)
         own = quote is not None and profile == "hosted_scale"
-        shares = priors.VENDOR_HARDWARE.get(factor.owner, priors.PROFILES[profile].hardware)
+        shares = BELIEFS.vendor_hardware.get(factor.owner, BELIEFS.profiles[profile].hardware)
         evidence = [ids.get(factor.source, factor.source), SERVING_EVIDENCE[profile]]
         if quote is not None:
             evidence.append(quote.source)
@@ -66,13 +65,14 @@ def _cases(members: list[ModelFactor], priced: list[Priced], reference: Referenc
             profile=profile,
             model_ids=tuple(sorted(one.model_id for one in members)),
             closed=closed,
-            total_b=log_normal(factor.params_total_b, priors.CLOSED_TOTAL_LOG_SD if closed else 0.0),
-            active_b=log_normal(factor.params_active_b, priors.CLOSED_ACTIVE_LOG_SD if closed else 0.0),
+            total_b=log_normal(factor.params_total_b, BELIEFS.closed_log_sd_least if closed else 0.0),
+            active_b=log_normal(factor.params_active_b, BELIEFS.closed_log_sd_least if closed else 0.0),
             layers=factor.layers,
             kv_bytes_per_token=factor.kv_bytes_per_token,
             precision=factor.precision,
-            hardware=shares if own or closed else priors.PROFILES[profile].hardware,
+            hardware=shares if own or closed else BELIEFS.profiles[profile].hardware,
             price=None if quote is None else _price(quote.price),
+            price_of_profile=quote is not None and of_profile(quote, profile),
             evidence=tuple(dict.fromkeys(evidence)),
             date=max("2026-08-01" if quote is None else quote.date, factor.valid_from or ""),
         )

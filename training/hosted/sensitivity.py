@@ -1,0 +1,81 @@
+"""How far middles and widths move when one belief is another."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rice_stream.estimator.calibrated.artefact import Artefact
+from training.hosted.cases import Case
+from training.hosted.posterior import Posterior, posterior
+from training.hosted.priors import BELIEFS, Z80, Beliefs, LogNormal, Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The middle over the shipped one, and the 80 % range as high over low, of one model under other beliefs."""
+
+    middle: float
+    factor: float
+
+
+def alternatives() -> Mapping[str, Beliefs]:
+    """Each belief moved alone."""
+    law, ratio = BELIEFS.law, BELIEFS.usd_per_kwh
+    everything_h100 = {vendor: {"H100": 1.0} for vendor in BELIEFS.vendor_hardware}
+    everything_b200 = {vendor: {"B200": 1.0} for vendor in BELIEFS.vendor_hardware}
+    return {
+        "batch x 2": _batch(2.0),
+        "batch / 2": _batch(0.5),
+        "batch twice as uncertain": _batch(1.0, widened=2.0),
+        "all on H100": replace(BELIEFS, vendor_hardware=everything_h100),
+        "all on B200": replace(BELIEFS, vendor_hardware=everything_b200),
+        "all weights 8 bit": replace(BELIEFS, fp8_share=1.0),
+        "all weights 16 bit": replace(BELIEFS, fp8_share=0.0),
+        "law 25 % more": replace(BELIEFS, law=LogNormal(law.median * 1.25, law.log_sd)),
+        "law 20 % less": replace(BELIEFS, law=LogNormal(law.median * 0.8, law.log_sd)),
+        "price ratio 16 USD/kWh": replace(BELIEFS, usd_per_kwh=LogNormal(16.0, ratio.log_sd)),
+        "price ratio 7.5 USD/kWh": replace(BELIEFS, usd_per_kwh=LogNormal(7.5, ratio.log_sd)),
+        "price says little (log-sd 1.6)": replace(BELIEFS, usd_per_kwh=LogNormal(ratio.median, 1.6)),
+        "price says more (log-sd 0.5)": replace(BELIEFS, usd_per_kwh=LogNormal(ratio.median, 0.5)),
+        "host share x 1.5": replace(
+            BELIEFS, host_share=replace(BELIEFS.host_share, median=BELIEFS.host_share.median * 1.5)
+        ),
+        "idle share x 3": replace(
+            BELIEFS, idle_share=replace(BELIEFS.idle_share, median=BELIEFS.idle_share.median * 3.0)
+        ),
+    }
+
+
+def moved(case: Case, artefact: Artefact, beliefs: Beliefs) -> Moved:
+    """A case under other beliefs, against the shipped ones."""
+    shipped = posterior(case, artefact)
+    hardware = beliefs.vendor_hardware
+    if hardware is not BELIEFS.vendor_hardware:
+        case = replace(case, hardware=next(iter(hardware.values())))
+    other = posterior(case, artefact, beliefs)
+    return Moved(_it_j(other) / _it_j(shipped), math.exp(2.0 * Z80 * other.log_sd))
+
+
+def size_moved(case: Case, artefact: Artefact, factor: float) -> Moved:
+    """The same for a model of other size: total and active parameters times a factor."""
+    shipped = posterior(case, artefact)
+    total, active = case.total_b, case.active_b
+    larger = replace(
+        case,
+        total_b=replace(total, median=total.median * factor),
+        active_b=replace(active, median=active.median * factor),
+    )
+    other = posterior(larger, artefact)
+    return Moved(_it_j(other) / _it_j(shipped), math.exp(2.0 * Z80 * other.log_sd))
+
+
+def _it_j(found: Posterior) -> float:
+    return found.gpu_j * (1.0 + found.host_share) * (1.0 + found.idle_share)
+
+
+def _batch(factor: float, widened: float = 1.0) -> Beliefs:
+    profiles = {
+        name: Profile(LogNormal(one.batch.median * factor, one.batch.log_sd * widened), one.pue, one.hardware)
+        for name, one in BELIEFS.profiles.items()
+    }
+    return replace(BELIEFS, profiles=profiles)
