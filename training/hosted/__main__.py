@@ -1,4 +1,4 @@
-"""Fits the rows of hosted models and writes their artefact and docs/validation-hosted.md: `python -m training.hosted PRICES`.
+"""Fits the rows of hosted models and writes their artefact and docs/validation-hosted.md: `python -m training.hosted`.
 
 The same command on the same tables gives the same bytes. `--check` fits and compares without writing; exit code 1 if a byte
 differs.
@@ -7,7 +7,6 @@ differs.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rice_stream.errors import RiceError
 from rice_stream.estimator.hosted.artefact import HOSTED_FILE
@@ -18,12 +17,11 @@ from training.hosted.run import fitted
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.hosted", description=__doc__)
-    parser.add_argument("prices", type=Path, help="CSV file of list prices")
     parser.add_argument("--check", action="store_true", help="compare with the shipped artefact instead of writing it")
     options = parser.parse_args(arguments)
     path = REGRESSORS / HOSTED_FILE
     try:
-        found = fitted(options.prices)
+        found = fitted()
     except RiceError as problem_found:
         print(problem_found, file=sys.stderr)
         return problem_found.exit_code

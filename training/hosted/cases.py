@@ -22,6 +22,7 @@ class Case:
     precision: str | None
     hardware: Mapping[str, float]
     """Shares of accelerators."""
+    pue: LogNormal
     price: ListPrice | None
     price_of_profile: bool
     """False where the price is another kind of host's."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from rice_stream.quantities import Floats
 
-COUNT = 4096
+COUNT = 8192
 SEED = 12
 NAMES = ("total", "active", "layers", "kv", "batch", "hardware", "precision", "law", "host", "idle", "pue")
 

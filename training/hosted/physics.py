@@ -93,7 +93,7 @@ def draw(case: Case, artefact: Artefact, beliefs: Beliefs) -> Drawn:
         precisions=precisions,
         host_share=_sample(beliefs.host_share, "host"),
         idle_share=_sample(beliefs.idle_share, "idle"),
-        pue=_sample(profile.pue, "pue"),
+        pue=_sample(case.pue, "pue"),
         gpu_j=gpu_j,
     )
 
@@ -120,13 +120,23 @@ def _choose(shares: Mapping[str, float], name: str) -> tuple[tuple[str, ...], In
 
 
 def _table(name: str, artefact: Artefact) -> Hardware:
-    return artefact.hardware[priors.STAND_INS[name][0] if name in priors.STAND_INS else name]
+    return artefact.hardware[_stand_in(name, artefact)[0]]
+
+
+def _stand_in(name: str, artefact: Artefact) -> tuple[str, float]:
+    """The artefact's hardware for a name, and what its joules are multiplied with."""
+    if name in priors.STAND_INS:
+        return priors.STAND_INS[name]
+    found = artefact.find_hardware(name)
+    if found is None:
+        raise ValueError(f"hardware {name!r}: neither the law nor priors.STAND_INS knows it")
+    return found.name, 1.0
 
 
 def _machine(names: tuple[str, ...], artefact: Artefact, hardware: Indices) -> Machine:
     rows = []
     for name in names:
-        factor = priors.STAND_INS[name][1] if name in priors.STAND_INS else 1.0
+        factor = _stand_in(name, artefact)[1]
         row = _table(name, artefact).machine
         rows.append({key: value * (factor if key in MACHINE_JOULES else 1.0) for key, value in row.items()})
     return Machine(**{key: np.array([row[key] for row in rows])[hardware] for key in field_names(Machine)})

@@ -64,9 +64,8 @@ def posterior(case: Case, artefact: Artefact, beliefs: Beliefs = BELIEFS) -> Pos
     middle, host = float(weights @ log_it), math.exp(float(weights @ np.log1p(drawn.host_share))) - 1.0
     idle = math.exp(float(weights @ np.log1p(drawn.idle_share))) - 1.0
     gpu_j = math.exp(middle) / (1.0 + host) / (1.0 + idle)
-    parts = _variance_parts(drawn, weights, log_it)
     weight = _price_weight(drawn, case.price, ratio, middle)
-    parts["price"] = (weight * beliefs.usd_per_kwh_level_log_sd) ** 2
+    parts = _variance_parts(drawn, weights, log_it, (weight * ratio.log_sd) ** 2)
     least = priors.CLOSED_LOG_SD_LEAST if case.closed else priors.OPEN_LOG_SD_LEAST
     # What the floor adds is of assumptions that all models share: the law at this scale.
     parts["law"] += max(0.0, least**2 - math.fsum(parts.values()))
@@ -153,12 +152,13 @@ def _bounded(cost: dict[str, float], price: ListPrice | None, chain: float) -> d
     return bounded
 
 
-def _variance_parts(drawn: Drawn, weights: Floats, log_it: Floats) -> dict[str, float]:
+def _variance_parts(drawn: Drawn, weights: Floats, log_it: Floats, by_price: float) -> dict[str, float]:
     """The posterior variance of the logarithm of the IT energy by cause; the parts add up to it.
 
-    A regression of the logarithm on the logarithms of its inputs; a cause's part is its terms' covariance with the whole.
-    What the regression leaves (curvature, interactions) is shared out in proportion. Terms that the price has turned
-    against the whole have no part.
+    A middle that is the mean of physics and price, weighted, has the variance of both, weights squared: `by_price` is that
+    of the price, and is all of it at most. The rest is that of physics: a regression of the logarithm on the logarithms of
+    its inputs; a cause's part is its terms' covariance with the whole. What the regression leaves (curvature, interactions)
+    is shared out in proportion. Terms that the price has turned against the whole have no part.
     """
     terms = _terms(drawn)
     names = [name for name, columns in terms.items() for _ in columns]
@@ -171,8 +171,9 @@ def _variance_parts(drawn: Drawn, weights: Floats, log_it: Floats) -> dict[str, 
     for index, name in enumerate(names):
         parts[name] += float(weights @ (whole * matrix[:, index])) * float(slopes[index])
     parts = {name: max(0.0, part) for name, part in parts.items()}
-    scale = float(weights @ whole**2) / math.fsum(parts.values())
-    return {name: part * scale for name, part in parts.items()}
+    variance = float(weights @ whole**2)
+    scale = max(0.0, variance - by_price) / math.fsum(parts.values())
+    return {name: part * scale for name, part in parts.items()} | {"price": min(by_price, variance)}
 
 
 def _terms(drawn: Drawn) -> Mapping[str, list[Floats]]:

@@ -1,73 +1,47 @@
-"""List prices by model: which one a row is fitted with."""
+"""Which list price a row is fitted with."""
 
-import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rice_stream.estimator.method import ListPrice
 from rice_stream.reference.lookup import Reference
+from rice_stream.reference.types import ModelFactor, PriceFactor
 
-SMALL_HOSTS = frozenset(
-    {"neuralwatt", "groq", "together", "fireworks", "deepinfra", "nebius", "novita", "cerebras", "sambanova"}
-)
-OTHER_TIERS = re.compile(r"fast|flex|turbo|highspeed|priority|batch|image|tts|audio|realtime|search|embed|custom")
-"""Editions of a model at a price of their own: they say little of what the model's own energy costs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """One list price."""
-
-    provider: str
-    """As the tables spell it."""
-    model: str
-    """The name it is sold under."""
-    price: ListPrice
-    date: str
-    source: str
+HYPERSCALERS = ("azure", "aws", "gcp")
+SMALL_HOSTS = ("neuralwatt", "groq", "together", "fireworks", "deepinfra", "nebius", "novita", "cerebras", "sambanova")
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A quote with the model that it is of."""
+    """A list price, and whether it is one of that kind of host."""
 
-    quote: Quote
-    model_id: str
-    rung: str
-    own: bool
-    """From the vendor of the model itself."""
-
-
-def identified(quotes: Iterable[Quote], reference: Reference, at_us: int) -> Iterator[Priced]:
-    """Quotes of models of the model table whose input and output prices are both above 0."""
-    for quote in quotes:
-        if quote.price.input <= 0.0 or quote.price.output <= 0.0:
-            continue
-        factor = reference.resolve_model(quote.provider, quote.model, None, at_us)
-        if factor.known and factor.rung != "variant" and not _other_tier(quote.model, factor.model_id):
-            own = reference.providers.canonical(quote.provider) == factor.owner
-            yield Priced(quote, factor.model_id, factor.rung, own)
+    price: ListPrice
+    of_profile: bool
+    evidence: str
+    """Its id in the price table."""
+    date: str
 
 
-def _other_tier(model: str, model_id: str) -> bool:
-    """Whether the name is of another edition than the model that it is known as."""
-    return bool(set(OTHER_TIERS.findall(model.lower())) - set(OTHER_TIERS.findall(model_id)))
+def priced(reference: Reference, factor: ModelFactor, profile: str, at_us: int) -> Priced | None:
+    """The vendor's own price or the lowest of a hyperscaler; at a small host the lowest of one; else what anybody else's
+    request would be reckoned with. None where nobody lists the model.
+    """
+    hosts = SMALL_HOSTS if profile == "hosted_small" else HYPERSCALERS
+    for names in ((factor.owner,), hosts) if profile == "hosted_scale" else (hosts,):
+        listed = [one for name in names if (one := _own(reference, name, factor.model_id, at_us)) is not None]
+        if listed:
+            best = min(listed, key=lambda one: (one.usd_per_mtok.input + one.usd_per_mtok.output, one.evidence_id))
+            return _priced(best, of_profile=True)
+    other = reference.resolve_price(None, factor.model_id, None, at_us)
+    return None if other is None else _priced(other, of_profile=False)
 
 
-def of_profile(quote: Quote, profile: str) -> bool:
-    """Whether a price is of that kind of host."""
-    return (quote.provider in SMALL_HOSTS) == (profile == "hosted_small")
+def _own(reference: Reference, provider: str, model_id: str, at_us: int) -> PriceFactor | None:
+    """A provider's own price of a model; not another's that would stand in for it."""
+    found = reference.resolve_price(provider, model_id, None, at_us)
+    return found if found is not None and found.rung == "provider" else None
 
 
-def chosen(priced: Iterable[Priced], profile: str) -> Quote | None:
-    """The price that a row is fitted with: the vendor's own, else the lowest of the hosts of that profile, else the lowest."""
-
-    def order(one: Priced) -> tuple[object, ...]:
-        fits = of_profile(one.quote, profile)
-        preferred = fits if profile == "hosted_small" else one.own
-        sold_as = (one.quote.price.output, one.quote.price.input)
-        # The vendor's name for the model itself before dated editions of it, which may have been dearer.
-        return (not preferred, not fits, one.rung != "exact" and one.own, sold_as, one.quote.provider, one.quote.model)
-
-    best = min(priced, key=order, default=None)
-    return None if best is None else best.quote
+def _priced(found: PriceFactor, *, of_profile: bool) -> Priced:
+    usd = found.usd_per_mtok
+    day = (found.valid_from or "undated")[:10]
+    return Priced(ListPrice(usd.input, usd.cache_read, usd.output), of_profile, found.evidence_id, day)

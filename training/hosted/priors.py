@@ -36,19 +36,25 @@ class Profile:
 
     batch: LogNormal
     """Requests that one device group (at most `DEVICES_MAX` devices) serves at a time."""
-    pue: LogNormal
     hardware: Mapping[str, float]
-    """Shares of the accelerators, where the host says nothing."""
+    """Shares of the accelerators, where the host's row says nothing."""
 
 
 DEVICES_MAX = 8.0
 """Devices of one batch unit. Wider groups (expert parallelism over 144 devices at DeepSeek) have as many units."""
 
 STAND_INS: Mapping[str, tuple[str, float]] = MappingProxyType(
-    {"TPU-v5e": ("TPU-v6e", 1.67), "TPU-v7": ("TPU-v6e", 0.5)}
+    {
+        "GB200": ("B200", 1.0),
+        "GB300": ("B200", 1.0),
+        "Trainium2": ("H200", 1.0),
+        "H20": ("H100", 1.0),
+        "TPU-v5e": ("TPU-v6e", 1.67),
+        "TPU-v7": ("TPU-v6e", 0.5),
+    }
 )
-"""(row of the law's artefact, factor on its joules): Google states 67 % more performance per watt for v6e than for v5e, and
-twice v6e's for v7."""
+"""(row of the law's artefact, factor on its joules) for hardware that the law does not know, or knows by its peaks alone:
+like memory and power; Google states 67 % more performance per watt for v6e than for v5e, and twice v6e's for v7."""
 
 USD_PER_KWH_LEAST_PROVISIONED = 0.6
 """Cheapest total cost of ownership per provisioned kWh (MI355X 0.56, H100 0.75, GB200 1.05; InferenceX, 2026-04): a draw whose
@@ -56,9 +62,9 @@ hardware alone would cost more than the whole price is impossible."""
 USD_PER_KWH_LEAST = 1.0
 """What the middle must stay under, for any request, per kWh of the facility: `USD_PER_KWH_LEAST_PROVISIONED` over the share
 of its nameplate that a node draws (0.6 to 0.7)."""
-PUE_MOST = 1.30
+PUE_MOST = 1.40
 """Of the facility in that bound. At hosts of a higher PUE requests are bounded one by one when they are estimated."""
-CONTEXT_TOKENS = 2000
+CONTEXT_TOKENS = 4000
 """Context at which an output token's energy is held to that bound; longer requests are bounded one by one."""
 
 CLOSED_LOG_SD_LEAST, OPEN_LOG_SD_LEAST = 0.50, 0.30
@@ -67,22 +73,11 @@ CLOSED_LOG_SD_LEAST, OPEN_LOG_SD_LEAST = 0.50, 0.30
 INPUT_TOKENS, OUTPUT_TOKENS = 500, 250
 """The request at which price and energy are compared and spreads are worked out."""
 
+_PUE = LogNormal.between(1.09, 1.20, 1.40)
 _HOST_SHARE, _IDLE_SHARE = LogNormal.between(0.22, 0.36, 0.60), LogNormal.between(0.03, 0.10, 0.33)
 _PROFILES = {
-    "hosted_scale": Profile(
-        LogNormal.between(50, 200, 800), LogNormal.between(1.09, 1.17, 1.30), {"H100": 0.40, "H200": 0.25, "B200": 0.35}
-    ),
-    "hosted_small": Profile(
-        LogNormal.between(10, 50, 250), LogNormal.between(1.15, 1.25, 1.40), {"H100": 0.30, "H200": 0.45, "B200": 0.25}
-    ),
-}
-_VENDOR_HARDWARE = {
-    "openai": {"H100": 0.40, "H200": 0.20, "B200": 0.35, "MI300X": 0.05},
-    "anthropic": {"H200": 0.40, "TPU-v6e": 0.25, "H100": 0.15, "B200": 0.20},
-    "google": {"TPU-v5e": 0.15, "TPU-v6e": 0.55, "TPU-v7": 0.30},
-    "mistral": {"H100": 0.70, "H200": 0.20, "B200": 0.10},
-    "deepseek": {"H100": 1.0},
-    "meta": {"H100": 0.50, "MI300X": 0.20, "B200": 0.30},
+    "hosted_scale": Profile(LogNormal.between(50, 200, 800), {"H100": 0.45, "H200": 0.25, "B200": 0.30}),
+    "hosted_small": Profile(LogNormal.between(10, 50, 250), {"H100": 0.50, "H200": 0.30, "B200": 0.20}),
 }
 
 
@@ -92,12 +87,9 @@ class Beliefs:
 
     profiles: Mapping[str, Profile] = field(default_factory=lambda: MappingProxyType(_PROFILES))
     """Batches: `hosted_scale` spans ML.ENERGY v3's sweeps at the pace of hosted APIs and brackets DeepSeek's 704 (88 requests
-    per device, 2025-02); `hosted_small` is what gives Neuralwatt's metered joules (its effective batch has a median near 50).
-    PUE: fleets of Google 1.09, AWS 1.14, Microsoft 1.17; 1.2 to 1.35 at colocation sites."""
-    vendor_hardware: Mapping[str, Mapping[str, float]] = field(
-        default_factory=lambda: MappingProxyType(_VENDOR_HARDWARE)
-    )
-    """Shares by vendor. Trainium2 is taken as an H200 and an H800 as an H100 (like figures), GB200 and GB300 as a B200."""
+    per device, 2025-02); `hosted_small` is what gives Neuralwatt's metered joules (its effective batch has a median near 50)."""
+    pue: LogNormal = _PUE
+    """Of a host that says nothing: fleets of Google 1.09, AWS 1.14, Microsoft 1.17; 1.2 to 1.4 at colocation sites."""
     law: LogNormal = LogNormal(1.10, 0.35)
     """Measured over predicted, where batch and hardware are known: docs/validation-calibrated.md, sections 1 and 3."""
     scaled_log_sd: float = 0.15
@@ -117,9 +109,8 @@ class Beliefs:
     kv_log_sd: float = math.log(2.0) / Z80
     """KV cache bytes per token by the artefact's law: grouped-query models are within 50 %, latent attention is below."""
     usd_per_kwh: LogNormal = LogNormal(11.0, 0.80)
-    """List price of a request over its facility energy: 14 services whose energy is metered or follows from exact counts."""
-    usd_per_kwh_level_log_sd: float = 0.30
-    """How well that median is known itself: 0.80 / sqrt(7), the 14 services being of 7 independent hosts at most."""
+    """List price of a request over its facility energy: 14 services whose energy is metered or follows from exact counts
+    have a log-sd of 0.71, and being of 7 independent hosts at most tell their own median to 0.3 only."""
     other_host_log_sd: float = 0.50
     """What one kind of host's price says less of another's energy: the same open model's prices differ by a factor 6."""
 

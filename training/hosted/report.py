@@ -29,6 +29,8 @@ from training.hosted.report_rows import (
 from training.hosted.text import FITTED, INTRODUCTION, LIMITS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "validation-hosted.md"
+CLOSED_SIZE_LOG_SD = 0.02
+"""A model whose size is uncertain at all is a closed one."""
 ABOVE_200B = ("gpt-4o", "gpt-4.1", "o3", "gpt-5", "claude-sonnet-4", "gemini-2.5-pro", "llama-3.1-405b", "deepseek-v3")
 
 
@@ -64,10 +66,11 @@ def _targets(rows: Rows) -> str:
     ours = rows.facility_wh(rows.row("deepseek-v3"), day.request, day.pue)
     disclosed = day.request_wh(day.node_kw)
     gpt_4o = ours_of(rows, microsoft)
-    closed = [row for row in rows.hosted.rows if row.price is not None and row.causes["size"] > 0.05]
-    widest = max(closed, key=lambda row: row.log_sd)
+    closed = [row for row in rows.hosted.rows if row.price is not None and row.causes["size"] > CLOSED_SIZE_LOG_SD]
+    scale = [row for row in closed if row.profile == "hosted_scale"]
+    widest = max(scale, key=lambda row: row.log_sd)
     found = violations(rows)
-    prices = {row.family: round(rows.facility_wh(row, REFERENCE_REQUEST, PUE).mid, 6) for row in closed}
+    prices = {row.family: round(rows.facility_wh(row, REFERENCE_REQUEST, PUE).mid, 6) for row in scale}
     return table(
         ("what", "bar", "reached"),
         [
@@ -87,9 +90,9 @@ def _targets(rows: Rows) -> str:
                 f"{len(found)} rows",
             ),
             (
-                "80 % range of the energy, closed model with a price",
+                "80 % range of the energy, closed model with a price, at its vendor or a hyperscaler",
                 "factor <= 4.6",
-                f"{factor_of(widest):.1f} at most ({widest.family})",
+                f"{factor_of(widest):.1f} at most ({widest.family}); {sum(factor_of(row) <= 4.6 for row in scale)} of {len(scale)}",
             ),
             (
                 "models of other vendors or at other prices",

@@ -9,7 +9,7 @@ from training.hosted import priors
 from training.hosted.disclosures import BAND_PROMPTS, BANDS_MWH, BANDS_URL, ESTIMATED, PRICE_RATIOS, Published
 from training.hosted.holdouts import Rows, Tokens, Wh
 from training.hosted.posterior import Posterior, reference_price_usd
-from training.hosted.sensitivity import Moved, alternatives, moved, size_moved
+from training.hosted.sensitivity import Moved, alternatives, case_moved, moved, other_cases
 
 PUE = 1.17
 """Of the facility in the comparisons, where nothing else is said: the middle of `hosted_scale`."""
@@ -122,8 +122,10 @@ def sensitivity(by_model: ByModel, law: Artefact) -> str:
         [label, *(_moved(moved(found[name].case, law, beliefs)) for name in MOVED_MODELS)]
         for label, beliefs in alternatives().items()
     ]
-    for label, factor in (("parameters x 2", 2.0), ("parameters / 2", 0.5)):
-        lines.append([label, *(_moved(size_moved(found[name].case, law, factor)) for name in MOVED_MODELS)])
+    others = {name: other_cases(found[name].case) for name in MOVED_MODELS}
+    for label in others[MOVED_MODELS[0]]:
+        cells = (_moved(case_moved(found[name].case, law, others[name][label])) for name in MOVED_MODELS)
+        lines.append([label, *cells])
     head = ("belief", *MOVED_MODELS)
     shipped = ["as shipped", *(f"1.00, {math.exp(2 * priors.Z80 * found[name].log_sd):.1f}" for name in MOVED_MODELS)]
     return (

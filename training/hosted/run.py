@@ -1,17 +1,12 @@
 """Tables and law to the artefact of hosted models and the page that validates it."""
 
-import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from rice_stream.estimator.hosted.artefact import HOSTED_FILE, parse_hosted
 from rice_stream.estimator.loading import load_calibrated
-from rice_stream.estimator.method import ListPrice
 from rice_stream.reference.loader import load_reference
 from training.hosted.holdouts import Rows
 from training.hosted.posterior import Posterior, posterior
-from training.hosted.prices import Quote
 from training.hosted.report import page
 from training.hosted.rows import row, serialise
 from training.hosted.selection import cases
@@ -28,23 +23,15 @@ class Fitted:
     page: str
 
 
-def fitted(prices: Path) -> Fitted:
+def fitted() -> Fitted:
     """Everything that the command writes."""
-    found, law = posteriors(prices), load_calibrated().artefact
+    found, law = posteriors(), load_calibrated().artefact
     content = serialise([row(one) for one in found])
     rows = Rows(parse_hosted(content, HOSTED_FILE), law)
     return Fitted(content, page(rows, found, law, load_reference()))
 
 
-def posteriors(prices: Path) -> list[Posterior]:
+def posteriors() -> list[Posterior]:
     """Every model at every kind of host."""
     law = load_calibrated().artefact
-    return [posterior(case, law) for case in cases(load_reference(), _quotes(prices), AT_US)]
-
-
-def _quotes(path: Path) -> Iterator[Quote]:
-    with path.open(encoding="utf-8", newline="") as lines:
-        for line in csv.DictReader(lines):
-            cells = ("price_in_usd_per_mtok", "price_cache_read", "price_out_usd_per_mtok")
-            price = ListPrice(*(float(line[cell] or 0.0) for cell in cells))
-            yield Quote(line["provider"], line["model"], price, line["last_updated"] or "2026-08-01", "models.dev")
+    return [posterior(case, law) for case in cases(load_reference(), AT_US)]

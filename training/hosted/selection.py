@@ -1,40 +1,32 @@
-"""Which models get a row, and what the reference tables and the prices say of each."""
+"""Which models get a row, and what the reference tables say of each: size, host, price."""
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from rice_stream.estimator.hosted.artefact import PROFILES
-from rice_stream.estimator.method import ListPrice
+from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.sources import DataSource
-from rice_stream.reference.types import ModelFactor
+from rice_stream.reference.types import HostFactor, ModelFactor
 from training.hosted.cases import Case
-from training.hosted.prices import Priced, Quote, chosen, identified, of_profile
-from training.hosted.priors import BELIEFS, log_normal
+from training.hosted.prices import priced
+from training.hosted.priors import BELIEFS, Z80, LogNormal, log_normal
 
-SERVING_EVIDENCE = {"hosted_scale": "deepseek-infra-2025", "hosted_small": "neuralwatt-2026"}
-SCALE_ONLY = frozenset({"openai", "anthropic", "google", "amazon", "xai", "microsoft"})
-"""Vendors whose closed models run in their own or a hyperscaler's fleets alone."""
-UNMEASURED = ("embed", "-tts", "transcribe", "image", "computer-use", "search-api", "audio", "voxtral", "guard")
+NO_TEXT = ("embed", "-tts", "transcribe", "image", "computer-use", "search-api", "audio", "voxtral", "guard")
 """Models whose tokens are not those of a text model that answers."""
+PUBLISHED = "arch:"
+"""A model's note that begins so names its evidence on the architecture."""
+PRICE_RATIO = "ratio:hosted"
 
 
-def cases(reference: Reference, quotes: Iterable[Quote], at_us: int) -> list[Case]:
-    """One case per model and kind of host: closed models, and open ones that have a price."""
-    by_model: dict[str, list[Priced]] = defaultdict(list)
-    for priced in identified(quotes, reference, at_us):
-        by_model[priced.model_id].append(priced)
+def cases(reference: Reference, at_us: int) -> list[Case]:
+    """One case per model and kind of host: closed models, and open ones that somebody lists a price for."""
     families: dict[object, list[ModelFactor]] = defaultdict(list)
     for factor, _ in reference.models.rows(at_us):
-        if factor.benchmark_only or any(word in factor.model_id for word in UNMEASURED):
-            continue
-        families[_family_key(factor)].append(factor)
-    found: list[Case] = []
-    for members in families.values():
-        quoted = [priced for factor in members for priced in by_model[factor.model_id]]
-        if quoted or members[0].estimated:
-            found.extend(_cases(members, quoted, reference))
-    return found
+        if not factor.benchmark_only and not any(word in factor.model_id for word in NO_TEXT):
+            families[_family_key(factor)].append(factor)
+    return [case for members in families.values() for case in _cases(members, reference, at_us)]
 
 
 def _family_key(factor: ModelFactor) -> object:
@@ -47,19 +39,21 @@ def _family_key(factor: ModelFactor) -> object:
     return (factor.owner, factor.precision, *size)
 
 
-def _cases(members: list[ModelFactor], priced: list[Priced], reference: Reference) -> Iterator[Case]:
+def _cases(members: list[ModelFactor], reference: Reference, at_us: int) -> Iterator[Case]:
     factor = min(members, key=lambda one: (len(one.model_id), one.model_id))
-    ids = {_described(source): source.source_id for source in reference.sources()}
+    vendor = reference.resolve_host(factor.owner, factor.owner, at_us)
     for profile in PROFILES:
-        if profile == "hosted_small" and factor.estimated and factor.owner in SCALE_ONLY:
-            continue
-        quote = chosen(priced, profile)
-        own = quote is not None and profile == "hosted_scale"
-        shares = BELIEFS.vendor_hardware.get(factor.owner, BELIEFS.profiles[profile].hardware)
-        evidence = [ids.get(factor.source, factor.source), SERVING_EVIDENCE[profile]]
-        if quote is not None:
-            evidence.append(quote.source)
         closed = factor.estimated
+        if closed and vendor is not None and vendor.profile == "hosted_scale" and profile == "hosted_small":
+            continue
+        found = [one for member in members if (one := priced(reference, member, profile, at_us)) is not None]
+        if not found and not closed:
+            continue
+        # The lowest: editions of one architecture cost the same to run.
+        price = min(found, key=lambda one: (not one.of_profile, one.price.input + one.price.output), default=None)
+        host = _host(reference, factor, vendor, profile, at_us)
+        evidence = [_architecture(factor, reference), f"host:{host.provider}"]
+        evidence += [] if price is None else [price.evidence, PRICE_RATIO]
         yield Case(
             family=factor.model_id,
             profile=profile,
@@ -70,19 +64,39 @@ def _cases(members: list[ModelFactor], priced: list[Priced], reference: Referenc
             layers=factor.layers,
             kv_bytes_per_token=factor.kv_bytes_per_token,
             precision=factor.precision,
-            hardware=shares if own or closed else BELIEFS.profiles[profile].hardware,
-            price=None if quote is None else _price(quote.price),
-            price_of_profile=quote is not None and of_profile(quote, profile),
+            hardware=dict(host.hardware) or BELIEFS.profiles[profile].hardware,
+            pue=_pue(host.pue),
+            price=None if price is None else price.price,
+            price_of_profile=price is not None and price.of_profile,
             evidence=tuple(dict.fromkeys(evidence)),
-            date=max("2026-08-01" if quote is None else quote.date, factor.valid_from or ""),
+            date=max(day for day in (factor.valid_from, price and price.date, host.valid_from) if day)[:10],
         )
+
+
+def _host(reference: Reference, factor: ModelFactor, vendor: HostFactor | None, profile: str, at_us: int) -> HostFactor:
+    """The vendor's own machines where its kind of host is meant, else those of any host of that kind."""
+    if vendor is not None and vendor.profile == profile and vendor.rung == "provider":
+        return vendor
+    stand_in = reference.resolve_host("azure" if profile == "hosted_scale" else "together", None, at_us)
+    if stand_in is None:
+        raise ValueError(f"{factor.model_id}: the tables have no host of profile {profile}")
+    return stand_in
+
+
+def _pue(pue: Range | None) -> LogNormal:
+    if pue is None:
+        return BELIEFS.pue
+    return LogNormal(pue.mid, math.log(pue.high / pue.low) / (2.0 * Z80))
+
+
+def _architecture(factor: ModelFactor, reference: Reference) -> str:
+    """The id of the evidence on a model's size: of evidence.csv, else of sources.csv."""
+    if factor.note.startswith(PUBLISHED):
+        return factor.note.split()[0].rstrip(";,")
+    ids = {_described(source): source.source_id for source in reference.sources()}
+    return ids.get(factor.source, factor.source)
 
 
 def _described(source: DataSource) -> str:
     """A source as the factors of the look-ups carry it."""
     return f"{source.name} ({source.version})" if source.version else source.name
-
-
-def _price(price: ListPrice) -> ListPrice:
-    """A cache price that is missing, or 0, is the input price: 0 is no evidence."""
-    return price if price.cache_read > 0.0 else ListPrice(price.input, price.input, price.output)

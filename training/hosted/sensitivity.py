@@ -21,14 +21,10 @@ class Moved:
 def alternatives() -> Mapping[str, Beliefs]:
     """Each belief moved alone."""
     law, ratio = BELIEFS.law, BELIEFS.usd_per_kwh
-    everything_h100 = {vendor: {"H100": 1.0} for vendor in BELIEFS.vendor_hardware}
-    everything_b200 = {vendor: {"B200": 1.0} for vendor in BELIEFS.vendor_hardware}
     return {
         "batch x 2": _batch(2.0),
         "batch / 2": _batch(0.5),
         "batch twice as uncertain": _batch(1.0, widened=2.0),
-        "all on H100": replace(BELIEFS, vendor_hardware=everything_h100),
-        "all on B200": replace(BELIEFS, vendor_hardware=everything_b200),
         "all weights 8 bit": replace(BELIEFS, fp8_share=1.0),
         "all weights 16 bit": replace(BELIEFS, fp8_share=0.0),
         "law 25 % more": replace(BELIEFS, law=LogNormal(law.median * 1.25, law.log_sd)),
@@ -48,24 +44,30 @@ def alternatives() -> Mapping[str, Beliefs]:
 
 def moved(case: Case, artefact: Artefact, beliefs: Beliefs) -> Moved:
     """A case under other beliefs, against the shipped ones."""
-    shipped = posterior(case, artefact)
-    hardware = beliefs.vendor_hardware
-    if hardware is not BELIEFS.vendor_hardware:
-        case = replace(case, hardware=next(iter(hardware.values())))
-    other = posterior(case, artefact, beliefs)
-    return Moved(_it_j(other) / _it_j(shipped), math.exp(2.0 * Z80 * other.log_sd))
+    return _against(posterior(case, artefact), posterior(case, artefact, beliefs))
 
 
-def size_moved(case: Case, artefact: Artefact, factor: float) -> Moved:
-    """The same for a model of other size: total and active parameters times a factor."""
-    shipped = posterior(case, artefact)
+def case_moved(case: Case, artefact: Artefact, other: Case) -> Moved:
+    """Another case under the shipped beliefs, against this one."""
+    return _against(posterior(case, artefact), posterior(other, artefact))
+
+
+def other_cases(case: Case) -> Mapping[str, Case]:
+    """The case with another size or other machines."""
     total, active = case.total_b, case.active_b
-    larger = replace(
-        case,
-        total_b=replace(total, median=total.median * factor),
-        active_b=replace(active, median=active.median * factor),
-    )
-    other = posterior(larger, artefact)
+    found = {
+        label: replace(
+            case,
+            total_b=replace(total, median=total.median * factor),
+            active_b=replace(active, median=active.median * factor),
+        )
+        for label, factor in (("parameters x 2", 2.0), ("parameters / 2", 0.5))
+    }
+    found |= {f"all on {name}": replace(case, hardware={name: 1.0}) for name in ("H100", "B200", "TPU-v6e")}
+    return found
+
+
+def _against(shipped: Posterior, other: Posterior) -> Moved:
     return Moved(_it_j(other) / _it_j(shipped), math.exp(2.0 * Z80 * other.log_sd))
 
 
@@ -75,7 +77,7 @@ def _it_j(found: Posterior) -> float:
 
 def _batch(factor: float, widened: float = 1.0) -> Beliefs:
     profiles = {
-        name: Profile(LogNormal(one.batch.median * factor, one.batch.log_sd * widened), one.pue, one.hardware)
+        name: Profile(LogNormal(one.batch.median * factor, one.batch.log_sd * widened), one.hardware)
         for name, one in BELIEFS.profiles.items()
     }
     return replace(BELIEFS, profiles=profiles)
