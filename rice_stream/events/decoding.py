@@ -21,8 +21,8 @@ from rice_stream.events.columns import EventColumns, Provenance, concatenate, to
 from rice_stream.events.formats.dispatch import Outcome, read
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.framing import JSON_ERRORS
-from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SourcePartition
-from rice_stream.events.refused_items import bounded
+from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SkippedBatch, SourcePartition
+from rice_stream.events.refused_items import batch_not_unpacked, bounded
 
 _WIRE = msgspec.json.Decoder(WireEvent)
 _BACKSLASH = b"\\"
@@ -155,10 +155,14 @@ def _decode_each(
     those that BLOCK_ITEMS leaves no room for are not."""
     decoded = Decoded([], [], [], [], [])
     readings: list[_Reading] = []
+    fetched: Any  # a RawRecord, or what stands for one in a chunk of Kafka's client
     for number, fetched in enumerate(records):
         if len(decoded.events) + len(decoded.refused) >= BLOCK_ITEMS:
             return decoded, readings, number
         record = _placed(fetched, partition)
+        if isinstance(fetched, SkippedBatch):
+            decoded.refused.append(batch_not_unpacked(record, fetched))
+            continue
         plain = _decode_plain((record,)) if _may_be_plain((record,), options, None) else None
         if plain is not None:
             _sort_in(decoded, plain[0], record, 0)

@@ -8,6 +8,8 @@ from rice_stream.events.canonical import WireEvent
 
 FURTHER_ITEMS = "further_items"
 """Reason code of the one row that stands for refused items of a record beyond those that are kept one by one."""
+BATCH_NOT_UNPACKED = "batch_not_unpacked"
+"""Reason code of the one row that stands for all records of a compressed batch that the worker did not unpack."""
 DOOR_REFUSALS_START = b'[{"specversion":"1.0","type":"dev.rice.refused.v1"'
 """How a record begins that tells of what a door has refused (`door_refusals`)."""
 
@@ -22,6 +24,20 @@ class RawRecord(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp_us: int | None = None
     """The broker's time of the record; None for a line of a file."""
+    key: bytes | None = None
+
+
+class SkippedBatch(NamedTuple):
+    """A compressed batch that was not unpacked, in the place of its records: it lies at the offset of the last of them."""
+
+    first_offset: int
+    offset: int
+    packed_bytes: int
+    problem: str
+    timestamp: int | None = None
+    timestamp_type: int | None = None
+    value: bytes = b""
+    headers: tuple[tuple[str, bytes], ...] = ()
     key: bytes | None = None
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.records import FURTHER_ITEMS, Decoded, RawRecord, Refused
+from rice_stream.events.records import BATCH_NOT_UNPACKED, FURTHER_ITEMS, Decoded, RawRecord, Refused, SkippedBatch
 from rice_stream.events.redact import UNTIMED
 
 REFUSED_PER_RECORD_MAX = 100
@@ -51,6 +51,22 @@ def further_items(record: RawRecord, item: int, items: int, source_format: str =
     """One for `items` refused items of a record that are not kept one by one; `item` is the first of them."""
     detail = f"{items:,} more of the record's items were refused, from item {item} on"
     return Refused(record, item, FURTHER_ITEMS, detail, f'{{"items":{items}}}', source_format, items)
+
+
+def batch_not_unpacked(record: RawRecord, batch: SkippedBatch) -> Refused:
+    """The one row for a whole batch; `skipped_offsets` reads it."""
+    detail = (
+        f"none of the offsets {batch.first_offset} to {batch.offset} was read: they are one compressed batch of"
+        f" {batch.packed_bytes:,} bytes, and {batch.problem}"
+    )
+    offsets = {"first_offset": batch.first_offset, "last_offset": batch.offset}
+    return Refused(record, 0, BATCH_NOT_UNPACKED, detail, msgspec.json.encode(offsets).decode())
+
+
+def skipped_offsets(payload: str) -> range:
+    """The offsets that a row of `batch_not_unpacked` stands for."""
+    offsets = msgspec.json.decode(payload)
+    return range(offsets["first_offset"], offsets["last_offset"] + 1)
 
 
 def count_items(refused_items: Iterable[Refused]) -> int:

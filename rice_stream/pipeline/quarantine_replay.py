@@ -20,7 +20,7 @@ from rice_stream.events.canonical import FIELD_NAMES, WireEvent
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.formats.dispatch import Outcome
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.events.records import FURTHER_ITEMS, Ignored, RawRecord, Refused
+from rice_stream.events.records import BATCH_NOT_UNPACKED, FURTHER_ITEMS, Ignored, RawRecord, Refused
 from rice_stream.events.redact import UNTIMED
 from rice_stream.events.refused_items import count_items, further_items
 from rice_stream.events.trust import MARK, door_of
@@ -224,6 +224,9 @@ def _process_patched(
 
 def _try_again(row: dict[str, Any], patches: Mapping[str, Any], originals: "_Originals") -> _Event | Refused:
     """The row's item as an event, or why it is still none."""
+    if row["reason"] == BATCH_NOT_UNPACKED:  # nor is it now: a replay has no more memory than the worker
+        here = RawRecord(row["topic"], row["partition"], row["offset"], None)
+        return Refused(here, row["item"], row["reason"], row["detail"], row["payload"])
     record, outcomes = originals.of(row)
     row["door"] = row["door"] or (door_of(record.headers) if record is not None else "")
     if record is not None and not patches:

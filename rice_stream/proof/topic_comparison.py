@@ -14,8 +14,8 @@ from rice_stream.events.columns import earliest_records_us
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.versions import dated
 from rice_stream.events.keys import KEY_BYTES
-from rice_stream.events.records import FURTHER_ITEMS, RawRecord, Refused
-from rice_stream.events.refused_items import count_items
+from rice_stream.events.records import BATCH_NOT_UNPACKED, FURTHER_ITEMS, RawRecord, Refused
+from rice_stream.events.refused_items import count_items, skipped_offsets
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, measure_matrix
 from rice_stream.meter.recompute import recompute
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
@@ -235,16 +235,21 @@ class TopicComparison:
     def _in_quarantine(self, topic: str, partition: int, offset: int, item: int) -> bool:
         statement = (
             'SELECT COUNT(*) FROM quarantine WHERE topic = :topic AND "partition" = :partition AND "offset" = :offset'
-            " AND item = :item AND reason <> :further"
+            " AND item = :item AND reason NOT IN (:further, :batch)"
         )
-        parameters = {
-            "topic": topic,
-            "partition": partition,
-            "offset": offset,
-            "item": item,
-            "further": FURTHER_ITEMS,
-        }
-        return bool(self._connection.scalar(text(statement), parameters))
+        place = {"topic": topic, "partition": partition, "offset": offset, "item": item}
+        parameters = {**place, "further": FURTHER_ITEMS, "batch": BATCH_NOT_UNPACKED}
+        return bool(self._connection.scalar(text(statement), parameters)) or self._was_skipped(topic, partition, offset)
+
+    def _was_skipped(self, topic: str, partition: int, offset: int) -> bool:
+        """Whether the record is of a batch that the worker did not unpack."""
+        statement = (
+            'SELECT payload FROM quarantine WHERE topic = :topic AND "partition" = :partition AND "offset" >= :offset'
+            f" AND reason = '{BATCH_NOT_UNPACKED}' ORDER BY \"offset\""
+        )
+        place = {"topic": topic, "partition": partition, "offset": offset}
+        payload = self._connection.scalar(text(statement), place)
+        return payload is not None and offset in skipped_offsets(payload)
 
     def _further_items(self, topic: str, partition: int, offset: int) -> tuple[int, int] | None:
         """(first item, how many items) that one row stands for of the record; None: every refused item has its own."""

@@ -166,7 +166,7 @@ class ChunkConsumer(driver.Consumer):
             tp.topic,
             tp.partition,
             last.offset,
-            last.timestamp / 1000.0,
+            (last.timestamp or 0) / 1000.0,  # none: of the first Kafka versions, or of a batch that was left out
             last.timestamp_type,
             [],
             None,

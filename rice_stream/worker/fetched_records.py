@@ -13,13 +13,16 @@ from aiokafka.consumer import fetcher
 from aiokafka.record import default_records, legacy_records
 from aiokafka.record.util import decode_varint
 
+from rice_stream.events.records import SkippedBatch
+from rice_stream.worker import unpacking
 from rice_stream.worker.intake import RECORD_BYTES
+from rice_stream.worker.unpacking import BatchNotUnpackedError
 
 log = logging.getLogger(__name__)
 
 FETCH_BYTES_MAX = 4 * 1024 * 1024
 """A fetch hands over records of about so many bytes, of all partitions together, and at least one; the rest waits in
-aiokafka's buffer. A compressed batch is taken apart as a whole: its producer decides how large it is."""
+aiokafka's buffer. A compressed batch is taken apart as a whole, up to `unpacking.BATCH_BYTES_MAX`."""
 _LENGTH_AT, _MAGIC_AT, _OVERHEAD = 8, 16, 12
 _FetchResult: Any = fetcher.FetchResult
 _PartitionRecords: Any = fetcher.PartitionRecords
@@ -44,6 +47,7 @@ ROOM = HandOverRoom()
 def install() -> None:
     """Let aiokafka give out records with these classes."""
     vars(fetcher).update(FetchResult=BoundedResult, PartitionRecords=PlainRecords, MemoryRecords=KeptBatches)
+    unpacking.install()
 
 
 class BoundedResult(_FetchResult):  # type: ignore[misc]
@@ -76,39 +80,68 @@ class PlainRecords(_PartitionRecords):  # type: ignore[misc]
     """Records of a partition as aiokafka's C code reads them (offset, value, headers, timestamp).
 
     No Python object is made around each: that is a third of what fetching costs, and a third of a kilobyte a record.
-    A record with a header name that is no UTF-8 is given out with question marks in the name.
+    A record with a header name that is no UTF-8 is given out with question marks in the name, and a compressed batch that
+    is too large to be unpacked as one SkippedBatch in the place of its records.
     """
 
     _records: Any
+    next_fetch_offset: int
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         del tp
         return record
 
     def _unpack_records(self) -> Iterator[Any]:
-        try:
-            yield from super()._unpack_records()
-        except UnicodeDecodeError:
-            log.warning("a record of %s at %s has a header name that is no UTF-8", self._tp, self.next_fetch_offset)
-            self._records = LenientBatches(self._records.raw, self.next_fetch_offset)
-            yield from super()._unpack_records()
+        while True:
+            try:
+                yield from super()._unpack_records()
+            except UnicodeDecodeError:
+                log.warning("a record of %s at %s has a header name that is no UTF-8", self._tp, self.next_fetch_offset)
+                self._records = LenientBatches(self._records.raw, self.next_fetch_offset)
+            except BatchNotUnpackedError as error:
+                skipped = self._records.skipped(str(error))
+                offsets = (skipped.first_offset, skipped.offset)
+                log.error("a compressed batch of %s, offsets %s to %s, is left out: %s", self._tp, *offsets, error)
+                self.next_fetch_offset = skipped.offset + 1
+                yield skipped
+            else:
+                return
 
 
-class KeptBatches:
+class _Batches:
+    """Knows the batch that was given out last."""
+
+    raw: bytes
+    _last: Any = None
+
+    def skipped(self, problem: str) -> SkippedBatch:
+        """What stands for it, where it cannot be unpacked."""
+        batch = self._last
+        first, last = batch.base_offset, batch.next_offset - 1
+        sizes = (len(part) for part in _slices(self.raw) if struct.unpack_from(">q", part)[0] == first)
+        return SkippedBatch(first, last, next(sizes, len(self.raw)), problem)
+
+
+class KeptBatches(_Batches):
     """aiokafka's reader of record batches, which keeps the bytes that they are read from."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self._batches = _MemoryRecords(raw)
         self.has_next = self._batches.has_next
-        self.next_batch = self._batches.next_batch
         self.size_in_bytes = self._batches.size_in_bytes
 
+    def next_batch(self) -> Any:
+        """The next batch."""
+        self._last = self._batches.next_batch()
+        return self._last
 
-class LenientBatches:
+
+class LenientBatches(_Batches):
     """The same from an offset on, slower, with header names that are no UTF-8 made readable."""
 
     def __init__(self, raw: bytes, first_offset: int) -> None:
+        self.raw = raw
         self._batches = [batch for batch in map(_batch, _slices(raw)) if batch.next_offset > first_offset]
         self._batches.reverse()
 
@@ -118,7 +151,8 @@ class LenientBatches:
 
     def next_batch(self) -> Any:
         """The next batch."""
-        return self._batches.pop()
+        self._last = self._batches.pop()
+        return self._last
 
 
 def _slices(raw: bytes) -> Iterator[memoryview]:

@@ -30,7 +30,7 @@ Names = Mapping[str, str]
 class Package(NamedTuple):
     """A package, the versions that were tested (`oldest <= version < below`), and by class the names that are used.
 
-    A class is written `module:Class`; a name comes with its parameters, or with INIT or MEMBER.
+    A class is written `module:Class`, and so is a function; a name comes with its parameters, or with INIT or MEMBER.
     """
 
     name: str
@@ -81,6 +81,10 @@ AIOKAFKA = Package(
             "next_offset": MEMBER,
         },
         "aiokafka.record.legacy_records:LegacyRecordBatch": {},
+        "aiokafka.record._crecords.default_records:gzip_decode": {},
+        "aiokafka.record._crecords.default_records:snappy_decode": {},
+        "aiokafka.record._crecords.default_records:lz4_decode": {},
+        "aiokafka.record._crecords.default_records:zstd_decode": {},
         "aiokafka.consumer.group_coordinator:GroupCoordinator": {"check_errors": "self"},
         "aiokafka.consumer.subscription_state:Subscription": {"assignment": MEMBER},
         "aiokafka.consumer.subscription_state:Assignment": {"tps": MEMBER, "state_value": "self tp"},

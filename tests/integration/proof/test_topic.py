@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.formats.reading.versions import settings_text
-from rice_stream.events.records import RawRecord
+from rice_stream.events.records import RawRecord, SkippedBatch
 from rice_stream.instants import DAY_US, epoch_us
 from rice_stream.kafka.config import KafkaConfig
 from rice_stream.kafka.record_fetch import KafkaFetch
@@ -381,6 +381,25 @@ def test_a_topic_that_does_not_exist_is_a_service_error(kafka: KafkaServer) -> N
         open_log(config, "rice-stream", ["no-such-topic"]),
     ):
         pass
+
+
+def test_records_of_a_batch_that_was_not_unpacked_are_held_and_not_lost(ledger: Ledger) -> None:
+    """One row stands for them; a replay leaves it as it is; records beside the batch are missed as ever."""
+    ledger.send(*(at(f"2026-11-22T11:00:0{n}Z") for n in range(5)))
+    first, *_, last = (_raw(ledger.topic, at(f"2026-11-22T11:00:0{n}Z"))._replace(offset=n) for n in range(5))
+    batch: Any = SkippedBatch(1, 3, 1_000, "it is broken")
+    ledger.store.pipeline.process([Chunk(ledger.topic, 0, [first, batch, last])], NOON_US)
+    assert ledger.differences() == []
+    fetch = KafkaFetch(KafkaConfig(ledger.kafka.bootstrap_servers), ledger.settings.kafka_group_id)
+    answer = replay(ledger.store.engine, ledger.store.pipeline, Choice(), patches={}, fetch=fetch, now_us=NOON_US)
+    fetch.close()
+    assert picked(answer["rows"], "offset", "outcome", "reason") == [(3, "held", "batch_not_unpacked")]
+    assert "offsets 1 to 3" in answer["rows"][0]["detail"]
+    ledger.store.execute("DELETE FROM prompt_record")
+    missing = picked(
+        [difference["key"] for difference in ledger.verify()["differences"] if "key" in difference], "offset"
+    )
+    assert {offset for (offset,) in missing if offset is not None} == {0, 4}
 
 
 def test_a_record_can_be_fetched_again_by_its_place(ledger: Ledger) -> None:

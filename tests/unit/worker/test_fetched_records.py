@@ -2,16 +2,23 @@
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
+import aiokafka.codec
 import pytest
 from aiokafka.consumer import fetcher
+from aiokafka.record import default_records
+from aiokafka.record._crecords import default_records as compiled_default_records
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from rice_stream.worker import fetched_records
+from rice_stream.events.decoding import decode_batch
+from rice_stream.events.records import SkippedBatch, SourcePartition
+from rice_stream.events.refused_items import skipped_offsets
+from rice_stream.worker import fetched_records, unpacking
 from rice_stream.worker.fetched_records import ROOM, BoundedResult, KeptBatches, PlainRecords
 
+CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 BAD = b"\xff\xfe\xfdX"
 
 
@@ -23,9 +30,7 @@ def batch(base_offset: int, values: Sequence[bytes], *, bad: Sequence[int] = (),
         builder.append(number, 1_000 + number, b"k", value, headers)
     raw = bytearray(bytes(builder.build()).replace(b"NAME", BAD))
     if codec:
-        from aiokafka.codec import gzip_encode
-
-        raw[61:] = gzip_encode(bytes(raw[61:]))
+        raw[61:] = getattr(aiokafka.codec, f"{CODECS[codec]}_encode")(bytes(raw[61:]))
         struct.pack_into(">i", raw, 8, len(raw) - 12)
         struct.pack_into(">h", raw, 21, codec)
     struct.pack_into(">q", raw, 0, base_offset)
@@ -77,6 +82,78 @@ def test_a_header_name_that_is_no_utf8_stops_nothing(codec: int) -> None:
     assert (records[3].key, records[3].timestamp) == (b"k", 1_001)
 
 
+@pytest.fixture
+def bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka unpacks no more than 100,000 bytes of a batch."""
+    monkeypatch.setattr(unpacking, "BATCH_BYTES_MAX", 100_000)
+    for module in (default_records, compiled_default_records):
+        for name, function in unpacking.BOUNDED.items():
+            monkeypatch.setitem(vars(module), name, function)
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("bad", [[], [0]], ids=["", "header name that is no UTF-8"])
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_batch_that_unpacks_to_too_much_is_one_refused_row_and_stops_nothing(codec: int, bad: list[int]) -> None:
+    """In every codec; the batches before and behind it come whole, and so does one that just fits."""
+    raw = b"".join(
+        [
+            batch(0, [b"a", b"b"], bad=bad, codec=codec),
+            batch(2, [b"c", b"x" * 200_000, b"d"], codec=codec),
+            batch(5, [b"y" * 99_000], codec=codec),
+            batch(6, [b"z"]),
+        ]
+    )
+    records = list(records_of(raw))
+    assert [one.offset for one in records] == [0, 1, 4, 5, 6]
+    assert [len(one.value) for one in records] == [1, 1, 0, 99_000, 1]
+    skipped = records[2]
+    assert isinstance(skipped, SkippedBatch)
+    assert (skipped.first_offset, skipped.packed_bytes) == (2, len(batch(2, [b"c", b"x" * 200_000, b"d"], codec=codec)))
+    _, decoded = decode_batch(cast(Any, [skipped]), partition=SourcePartition("t", 3))
+    (refused,) = decoded.refused
+    assert (refused.record.topic, refused.record.partition, refused.record.offset) == ("t", 3, 4)
+    assert refused.reason == "batch_not_unpacked"
+    assert "offsets 2 to 4" in refused.detail
+    assert "100,000" in refused.detail
+    assert list(skipped_offsets(refused.payload)) == [2, 3, 4]
+    assert [one.offset for one in records_of(raw, first_offset=3)] == [4, 5, 6], "read again from amid it: the same row"
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_broken_batch_is_one_refused_row_too(codec: int) -> None:
+    """Cut off within, under a right checksum."""
+    raw = bytearray(batch(0, [b"a" * 500, bytes(range(256))], codec=codec)[:-40])
+    struct.pack_into(">i", raw, 8, len(raw) - 12)
+    struct.pack_into(">I", raw, 17, calc_crc32c(bytes(raw[21:])))
+    records = list(records_of(bytes(raw) + batch(2, [b"z"])))
+    assert [(one.offset, one.value) for one in records] == [(1, b""), (2, b"z")]
+    assert "is broken" in records[0].problem or "says" in records[0].problem
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_is_unpacked_is_what_aiokafka_would_unpack(codec: int) -> None:
+    """Any content, several members or frames, both ways of writing snappy."""
+    name = CODECS[codec]
+    encode, ours = getattr(aiokafka.codec, f"{name}_encode"), unpacking.BOUNDED[f"{name}_decode"]
+    contents = [b"", b"x", bytes(range(256)) * 300, b"0" * 3_000_000]
+    for content in contents:
+        assert ours(memoryview(encode(content))) == content
+    if name == "gzip":
+        assert ours(b"".join(map(encode, contents))) == b"".join(contents)
+    if name == "snappy":
+        assert ours(aiokafka.codec.snappy_encode(contents[2], xerial_compatible=False)) == contents[2]
+
+
+def test_a_gzip_stream_that_lies_about_its_size_is_bounded_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size is in the trailer of the last member only."""
+    monkeypatch.setattr(unpacking, "BATCH_BYTES_MAX", 100_000)
+    for members in ([b"0" * 100_001, b""], [b"0" * 60_000] * 2):
+        with pytest.raises(unpacking.BatchNotUnpackedError, match="may be"):
+            unpacking.gzip_decode(b"".join(map(aiokafka.codec.gzip_encode, members)))
+
+
 def test_reading_from_amid_such_a_batch_gives_the_rest_of_it() -> None:
     raw = batch(10, [b"a", b"b", b"c"], bad=[0, 2])
     assert [one.value for one in records_of(raw, first_offset=11)] == [b"b", b"c"]
@@ -104,7 +181,11 @@ def test_a_fetch_hands_over_records_up_to_its_bytes_and_the_rest_later(monkeypat
 def test_it_is_what_aiokafka_uses_once_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FetchResult", "PartitionRecords", "MemoryRecords"):
         monkeypatch.setattr(fetcher, name, getattr(fetcher, name))
+    for module in (default_records, compiled_default_records):
+        for name in unpacking.BOUNDED:
+            monkeypatch.setitem(vars(module), name, vars(module)[name])
     fetched_records.install()
+    assert vars(compiled_default_records)["zstd_decode"] is unpacking.zstd_decode
     assert fetcher.FetchResult is BoundedResult
     assert fetcher.PartitionRecords is PlainRecords
     assert fetcher.MemoryRecords is KeptBatches
