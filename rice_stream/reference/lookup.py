@@ -7,6 +7,7 @@ from typing import Any
 
 from rice_stream.reference import search
 from rice_stream.reference.hardware import HardwareTable
+from rice_stream.reference.hosted.evidence import Disclosure, Evidence, EvidenceTable, of_parameters, of_price
 from rice_stream.reference.hosted.hosts import HostTable
 from rice_stream.reference.hosted.prices import PriceTable
 from rice_stream.reference.models.models import ModelTable
@@ -42,6 +43,7 @@ class Reference:
         self._sources = SourceTable(tables["sources"])
         self.providers = ProviderTable(tables["providers"], self._sources)
         self.models = ModelTable(tables, self._sources, self.providers)
+        self.evidence_table = EvidenceTable(tables["evidence"], self._sources)
         self.hosts = HostTable(tables["hosts"], self._sources, self.providers)
         self.prices = PriceTable(tables["prices"], self._sources, self.providers, self.models)
         self.regions = RegionTable(tables, self._sources, self.providers, self.hosts)
@@ -116,6 +118,24 @@ class Reference:
     def resolve_host(self, provider: str | None, vendor: str | None, at_us: int) -> HostFactor | None:
         """How the provider, else the model's `vendor`, else any host serves models; None for machines of one's own."""
         return self._host(provider, vendor, self.period(at_us))
+
+    def disclosures(self, model_id: str, provider: str | None) -> tuple[Disclosure, ...]:
+        """Disclosed facility energies that move the estimates of a resolved model (`ModelFactor.model_id`)."""
+        return self.evidence_table.disclosures(model_id, self.providers.canonical(provider))
+
+    def evidence(self, evidence_id: str) -> list[Evidence]:
+        """What an evidence id stands for: one row, a list price's three, a model's own parameters; empty for another.
+
+        A model's `arch:MODEL_ID` is its row of evidence.csv where it has one, else its row of models.csv.
+        """
+        piece = self.evidence_table.get(evidence_id)
+        if piece is not None:
+            return [piece]
+        price = self.prices.of_evidence(evidence_id)
+        if price is not None:
+            return of_price(price)
+        model = self.models.get(evidence_id.removeprefix("arch:"), self._last_us())
+        return of_parameters(model) if model is not None and evidence_id.startswith("arch:") else []
 
     def resolve_hardware(self, name: str | None) -> HardwareFactor:
         """Published figures of an accelerator; `known=False` with those of the default for any other name."""

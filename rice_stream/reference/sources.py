@@ -17,6 +17,7 @@ class DataSource:
     version: str
     licence: str
     url: str
+    published: str = ""
 
 
 class SourceTable:
@@ -25,7 +26,12 @@ class SourceTable:
     def __init__(self, rows: Sequence[Row]) -> None:
         self._sources = {
             row.text("source_id"): DataSource(
-                row.text("source_id"), row.text("name"), row.text("version"), row.text("licence"), row.text("url")
+                row.text("source_id"),
+                row.text("name"),
+                row.text("version"),
+                row.text("licence"),
+                row.text("url"),
+                row.text("published"),
             )
             for row in rows
         }
@@ -39,6 +45,11 @@ class SourceTable:
         if source is None:
             return cell
         return f"{source.name} ({source.version})" if source.version else source.name
+
+    def published(self, cell: str) -> str:
+        """When it came out: a year, month or day; an empty string for free words."""
+        source = self._sources.get(cell)
+        return source.published if source else ""
 
     def licence(self, cell: str) -> str:
         source = self._sources.get(cell)

@@ -73,6 +73,8 @@ class ModelFactor:
     """Known from a benchmark alone (fine-tunes, re-uploads, research models): no gateway serves it by that name."""
     overlaid: bool = False
     """The figures are of the user's own table."""
+    source_date: str = ""
+    """When the source came out: a year, month or day; an empty string where it does not say."""
 
     @property
     def known(self) -> bool:
@@ -179,6 +181,8 @@ class PriceFactor:
     source: str
     valid_from: str | None = None
     overlaid: bool = False
+    source_date: str = ""
+    """When the list was read, where the price has no date of its own."""
 
     def with_lowest(self, lowest: TokenPrices, rung: str) -> Self:
         """The same price beside what others list."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from rice_stream.reference.hosted.evidence import applies
 from rice_stream.reference.hosted.hosts import ANY_HOST
 from rice_stream.reference.hosted.mixes import Mix, read_mix
 from rice_stream.reference.reading import Row
@@ -18,6 +19,7 @@ def hosted_problems(tables: Tables) -> list[str]:
         *_hosts(tables),
         *_capacity(tables),
         *_evidence(tables["evidence"]),
+        *_evidence_models(tables),
     ]
 
 
@@ -100,8 +102,43 @@ def _evidence(rows: Sequence[Row]) -> list[str]:
             for name in _based_on(row)
             if name not in by_id
         ]
+        problems += _disclosure(row)
         if _in_circle(row.text("evidence_id"), by_id):
             problems.append(f"{row.where}, column based_on: it rests on itself by way of {row.text('based_on')}")
+    return problems
+
+
+def _evidence_models(tables: Tables) -> list[str]:
+    known = {row.text("model_id").lower() for row in tables["models"]}
+    return [
+        f"{row.where}, column models: {name!r} has no row in models.csv"
+        for row in tables["evidence"]
+        for name in filter(None, row.text("models").split("|"))
+        if name.lower() not in known
+    ]
+
+
+def _disclosure(row: Row) -> list[str]:
+    """A disclosure that moves estimates says of which tokens it is and how far off it may be."""
+    kind, quantity, use = (row.text(name) for name in ("kind", "quantity", "use"))
+    if kind == "disclosure" and not use and not row.overlaid:
+        return [f"{row.where}, column use: a shipped disclosure says what it is used for"]
+    if not applies(kind, quantity, use, overlaid=row.overlaid):
+        return []
+    problems = []
+    if row.text("unit").lower() != "wh":
+        problems.append(f"{row.where}, column unit: facility_energy is given in Wh, not {row.text('unit')!r}")
+    if not row.text("models"):
+        problems.append(f"{row.where}, column models: name the models (ids of models.csv) whose estimates it moves")
+    counts = [row.optional_whole(f"total_{name}_tokens") or 0 for name in ("input", "cache_read_input", "output")]
+    if counts[0] + counts[2] <= 0:
+        problems.append(f"{row.where}, column total_output_tokens: give the tokens that the energy is of")
+    if counts[1] > counts[0]:
+        problems.append(
+            f"{row.where}, column total_cache_read_input_tokens: more than the {counts[0]} input tokens in all"
+        )
+    if row.optional_number("log_sd") is None and row.optional_number("low") is None:
+        problems.append(f"{row.where}, column log_sd: give it, or low and high, to say how far off the value may be")
     return problems
 
 

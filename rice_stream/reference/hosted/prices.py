@@ -1,6 +1,6 @@
 """prices.csv: from a provider and a model's name to a list price, and to the lowest that anybody lists."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rice_stream.reference.effective_dates import Dated
@@ -9,9 +9,12 @@ from rice_stream.reference.models.names import Tokens, clean, forms, stripped, t
 from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.reading import Row
 from rice_stream.reference.sources import SourceTable
-from rice_stream.reference.types import PriceFactor, TokenPrices
+from rice_stream.reference.types import ModelFactor, PriceFactor, TokenPrices
 
-_SAME_MODEL_RUNGS = ("exact", "alias", "dated")
+TIERS = frozenset({"fast", "turbo", "highspeed"})
+"""Words that say how fast a model is served: tuning words for parameters, but not for prices."""
+_SAME_MODEL_RUNGS = ("exact", "alias")
+"""Not `dated`: names such as `deepseek-chat` move from model to model, and snapshots are found by their spelling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,20 @@ class _Entry:
     provider_id: str
     name: str
     spelled: frozenset[Tokens]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A name whose price is looked up, and the model behind it."""
+
+    name: str
+    model: ModelFactor
+
+    @property
+    def readings(self) -> list[Tokens]:
+        """Every spelling as it stands, then each without its dates and tuning words."""
+        spelled = _spelled(clean(self.name))
+        return list(dict.fromkeys((*spelled, *(reading for one in spelled for reading in _shorter(one)))))
 
 
 class PriceTable:
@@ -36,6 +53,7 @@ class PriceTable:
         self._models = models
         usable = [row for row in rows if row.number("usd_per_mtok_input") > 0 < row.number("usd_per_mtok_output")]
         self._prices = Dated((_key(row), row.valid_from_us, row.valid_to_us, _price(row, sources)) for row in usable)
+        self._by_evidence = {price.evidence_id: price for row in usable for price in [_price(row, sources)]}
         self.boundaries_us = self._prices.boundaries_us
         self._entries: dict[str, _Entry] = {}
         self._readings: dict[Tokens, list[str]] = {}
@@ -49,7 +67,7 @@ class PriceTable:
         provider = row.text("provider")
         entry = _Entry(key, self._providers.canonical(provider) or provider.lower(), name, frozenset(_spelled(name)))
         self._entries[key] = entry
-        for reading in {reading for spelled in entry.spelled for reading in _readings(spelled)}:
+        for reading in {reading for spelled in entry.spelled for reading in _sold_as(spelled)}:
             self._readings.setdefault(reading, []).append(key)
         model = self._models.resolve_name(provider, name, row.valid_from_us)
         if model.rung in _SAME_MODEL_RUNGS:
@@ -63,48 +81,58 @@ class PriceTable:
         None where nobody lists the model.
         """
         names = [name for name in (response_model, request_model) if name and name.strip()]
-        keys, name = self._matching(provider, names, at_us)
-        if not keys:
+        asked = [_Asked(name, self._models.resolve_name(provider, name, at_us)) for name in names]
+        found = next(((one, keys) for one in asked if (keys := self._spelled_so(one))), None)
+        found = found or next(((one, keys) for one in asked if (keys := self._same_model(one))), None)
+        if found is None:
             return None
+        name, keys = found
+        hosts = (self._host(provider), self._host(name.model.owner))
+        if not any(self._entries[key].provider_id in hosts for key in keys):
+            keys = list(dict.fromkeys((*keys, *self._same_model(name))))
         listed = [(self._entries[key], price) for key in keys if (price := self._prices.get(key, at_us))]
         lowest = TokenPrices(
             min(price.usd_per_mtok.input for _, price in listed),
             min(price.usd_per_mtok.cache_read for _, price in listed),
             min(price.usd_per_mtok.output for _, price in listed),
         )
-        rung, chosen = self._choose(provider, name, listed, at_us)
+        rung, chosen = _choose(name, hosts, listed)
         return chosen.with_lowest(lowest, rung)
 
-    def _choose(
-        self, provider: str | None, name: str, listed: Sequence[tuple[_Entry, PriceFactor]], at_us: int
-    ) -> tuple[str, PriceFactor]:
-        spelled = frozenset(_spelled(name))
+    def _spelled_so(self, asked: _Asked) -> list[str]:
+        """Keys of the rows under one of the name's spellings."""
+        return list(dict.fromkeys(key for reading in asked.readings for key in self._readings.get(reading, ())))
 
-        def fit(one: tuple[_Entry, PriceFactor]) -> tuple[int, float, str]:
-            entry, price = one
-            like = 0 if entry.name == clean(name) else 1 if entry.spelled & spelled else 2
-            return like, price.usd_per_mtok.input + price.usd_per_mtok.output, entry.key
+    def _same_model(self, asked: _Asked) -> list[str]:
+        """Keys of the rows of the model that the name resolves to."""
+        return self._by_model.get(asked.model.model_id, []) if asked.model.known else []
 
-        vendor = self._models.resolve_name(provider, name, at_us).owner
-        for rung, who in (("provider", provider), ("vendor", vendor)):
-            host = self._providers.canonical(who) or (who or "").strip().lower()
-            own = [one for one in listed if host and one[0].provider_id == host]
-            if own:
-                return rung, min(own, key=fit)[1]
-        ordered = sorted(listed, key=lambda one: fit(one)[1:])
-        return "listed", ordered[(len(ordered) - 1) // 2][1]
+    def _host(self, provider: str | None) -> str:
+        return self._providers.canonical(provider) or (provider or "").strip().lower()
 
-    def _matching(self, provider: str | None, names: Sequence[str], at_us: int) -> tuple[list[str], str]:
-        """Keys of the rows of the first name that has any, by its spelling, then by the model behind it."""
-        for name in names:
-            for reading in _in_order(_spelled(clean(name))):
-                if reading in self._readings:
-                    return self._readings[reading], name
-        for name in names:
-            model = self._models.resolve_name(provider, name, at_us)
-            if model.known and model.model_id in self._by_model:
-                return self._by_model[model.model_id], name
-        return [], ""
+    def of_evidence(self, evidence_id: str) -> PriceFactor | None:
+        """The row of an evidence id."""
+        return self._by_evidence.get(evidence_id)
+
+
+def _choose(
+    asked: _Asked, hosts: Sequence[str], listed: Sequence[tuple[_Entry, PriceFactor]]
+) -> tuple[str, PriceFactor]:
+    """The row of the best host that has one, under the spelling that is closest to the name; the cheapest of equals."""
+    readings = [*asked.readings, tokens(asked.model.model_id)]
+
+    def fit(one: tuple[_Entry, PriceFactor]) -> tuple[int, float, str]:
+        entry, price = one
+        like = next((place for place, reading in enumerate(readings) if reading in entry.spelled), len(readings))
+        like = -1 if entry.name == clean(asked.name) else like
+        return like, price.usd_per_mtok.input + price.usd_per_mtok.output, entry.key
+
+    for rung, host in zip(("provider", "vendor"), hosts, strict=True):
+        own = [one for one in listed if host and one[0].provider_id == host]
+        if own:
+            return rung, min(own, key=fit)[1]
+    ordered = sorted(listed, key=lambda one: fit(one)[1:])
+    return "listed", ordered[(len(ordered) - 1) // 2][1]
 
 
 def _key(row: Row) -> str:
@@ -126,6 +154,7 @@ def _price(row: Row, sources: SourceTable) -> PriceFactor:
         source=sources.describe(row.text("source")),
         valid_from=row.valid_from,
         overlaid=row.overlaid,
+        source_date=sources.published(row.text("source")),
     )
 
 
@@ -136,12 +165,14 @@ def _spelled(name: str) -> list[Tokens]:
     return [one for one in dict.fromkeys(found) if one]
 
 
-def _readings(spelled: Tokens) -> Iterable[Tokens]:
-    return dict.fromkeys((spelled, *(reading for reading, _ in stripped(spelled))))
+def _shorter(spelled: Tokens) -> Iterator[Tokens]:
+    """A spelling without dates and tuning words, as long as two tokens are left: `deepseek-v3` is not any `deepseek`."""
+    return (reading for reading, _ in stripped(spelled) if len(reading) > 1)
 
 
-def _in_order(spelled: Sequence[Tokens]) -> Iterable[Tokens]:
-    """Every spelling as it stands before any that lost a date or a tuning word."""
-    yield from spelled
-    for one in spelled:
-        yield from (reading for reading, _ in stripped(one))
+def _sold_as(spelled: Tokens) -> Iterator[Tokens]:
+    """The readings under which a row is found: a faster edition has a price of its own, and may be another model."""
+    yield spelled
+    for reading in _shorter(spelled):
+        if not TIERS & set(spelled[len(reading) :]):
+            yield reading

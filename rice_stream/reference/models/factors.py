@@ -47,6 +47,7 @@ def model_factor(row: Row, sources: SourceTable) -> ModelFactor:
         layers=None if fallback else row.optional_number("layers"),
         rotary=None if fallback else row.optional_flag("rotary"),
         overlaid=row.overlaid,
+        source_date=sources.published(row.text("source")),
     )
 
 

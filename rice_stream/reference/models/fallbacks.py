@@ -1,8 +1,8 @@
 """fallbacks.csv: what to take for a model of which only the family, a size word, the vendor or nothing is known."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import translate
 
 from rice_stream.reference.models.factors import model_factor
@@ -11,6 +11,17 @@ from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.reading import Row
 from rice_stream.reference.sources import SourceTable
 from rice_stream.reference.types import ModelFactor
+
+FAMILY_OWNERS: Mapping[str, str] = {
+    "gpt": "openai",
+    "openai": "openai",
+    "claude": "anthropic",
+    "gemini": "google",
+    "nova": "amazon",
+    "grok": "xai",
+}
+"""Who makes every member of a family (by the first word of its id): only families of closed models."""
+_OPEN_FAMILIES = frozenset({"family:gpt-oss"})
 
 _WHOLE_WORD = re.compile(r"(?<=-)[a-z0-9]+(?=-)")
 _HEAD = re.compile(r"[/.]")
@@ -33,7 +44,9 @@ class FallbackTable:
         self._providers = providers
         self._patterns = _patterns(rows, "family", sources) + _patterns(rows, "size_class", sources)
         self._owners = {
-            row.text("pattern"): model_factor(row, sources) for row in rows if row.text("rung") == "provider"
+            row.text("pattern"): replace(model_factor(row, sources), owner=row.text("pattern"))
+            for row in rows
+            if row.text("rung") == "provider"
         }
         self._default = next(model_factor(row, sources) for row in rows if row.text("rung") == "default")
 
@@ -59,5 +72,13 @@ def _patterns(rows: Sequence[Row], rung: str, sources: SourceTable) -> list[_Pat
         if row.text("rung") == rung:
             text = row.text("pattern").lower()
             words = frozenset(_WHOLE_WORD.findall(text))
-            found.append(_Pattern(text, words, re.compile(translate(text)), model_factor(row, sources)))
+            factor = replace(model_factor(row, sources), owner=_owner(row.text("fallback_id")))
+            found.append(_Pattern(text, words, re.compile(translate(text)), factor))
     return sorted(found, key=lambda pattern: (-len(pattern.text.replace("*", "")), pattern.text))
+
+
+def _owner(fallback_id: str) -> str:
+    """The maker of a family's members, an empty string where several make them or anybody may serve them."""
+    if fallback_id in _OPEN_FAMILIES:
+        return ""
+    return FAMILY_OWNERS.get(fallback_id.removeprefix("family:").split("-", 1)[0], "")

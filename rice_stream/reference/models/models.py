@@ -164,6 +164,10 @@ class ModelTable:
             estimated=True,
         )
 
+    def get(self, model_id: str, at_us: int) -> ModelFactor | None:
+        """The row of an id, None where there is none."""
+        return self._models.get(model_id.lower(), at_us)
+
     def rows(self, at_us: int) -> Iterator[tuple[ModelFactor, list[str]]]:
         """Every model as of a time with the aliases that lead to it then."""
         spellings: dict[str, list[str]] = {}
