@@ -10,7 +10,7 @@ from rice_stream.reference.hosted.checks import hosted_problems
 from rice_stream.reference.hosted.tables import EVIDENCE
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
-from rice_stream.reference.reading import read_table
+from rice_stream.reference.reading import Row, read_table
 
 NOW_US = us_from_iso("2026-11-29")
 
@@ -71,7 +71,7 @@ def test_two_rows_that_rest_on_each_other_are_refused() -> None:
     text = header + "a,estimate,x,1,B,2025,fit,b,me\nb,estimate,x,1,B,2025,fit,c,me\nc,estimate,x,1,B,2025,fit,a,me\n"
     text += "d,estimate,x,1,B,2025,fit,a,me\n"
     rows = read_table(EVIDENCE, text, "evidence.csv")
-    tables = {name: [] for name in ("regions", "hardware", "hosts", "capacity", "rci", "models")}
+    tables: dict[str, list[Row]] = {name: [] for name in ("regions", "hardware", "hosts", "capacity", "rci", "models")}
     problems = [text for text in hosted_problems({**tables, "evidence": rows}) if "rests on itself" in text]
     assert len(problems) == 3
     assert problems[0].startswith("evidence.csv row 2, column based_on: it rests on itself by way of b")
