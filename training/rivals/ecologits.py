@@ -19,6 +19,9 @@ BATCH, BITS, GPU_GB, SPARE = 64.0, 16.0, 80.0, 1.2
 SERVER_W, SERVER_GPUS = 1200.0, 8.0
 LATENCY = (0.0006785088094353663, 0.0003119310311688259, 0.019473717579473387)
 """Seconds per output token: per billion active parameters, per request in the batch, constant (where no speed is known)."""
+GPT_4O_TOTAL_B, GPT_4O_ACTIVE_B = 440.0, (44.0, 132.0)
+GPT_4O_TOKENS_PER_S, GPT_4O_FIRST_TOKEN_S, OPENAI_PUE = 74.0, 0.61, 1.2
+"""What its list holds of gpt-4o and its provider; it marks the architecture as not released."""
 
 
 def gpus(params_total_b: float) -> int:
@@ -44,6 +47,20 @@ def it_j_per_token(params_total_b: float, params_active_b: float) -> float:
     used = gpus(params_total_b)
     server_j = token_s(params_active_b) * SERVER_W * used / SERVER_GPUS / BATCH
     return used * gpu_wh_per_token(params_active_b) * 3600.0 + server_j
+
+
+def request_wh(
+    params_b: tuple[float, float], output_tokens: float, tokens_per_s: float, first_token_s: float, pue: float
+) -> float:
+    """Wh of a request at the data centre, as its wrapper says it of a model whose speed is in its list.
+
+    `params_b` are total and active parameters.
+    """
+    total_b, active_b = params_b
+    used = gpus(total_b)
+    seconds = output_tokens / tokens_per_s + first_token_s
+    server_wh = seconds / 3600.0 * SERVER_W * used / SERVER_GPUS / BATCH
+    return pue * (used * gpu_wh_per_token(active_b) * output_tokens + server_wh)
 
 
 def joules(rows: Sequence[Row]) -> Floats:

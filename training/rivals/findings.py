@@ -147,7 +147,17 @@ def published_day() -> Facts:
     return {
         "day": markdown_table(["tool", "what it has to be told", "MWh", "of the middle"], rows),
         "day_mwh": f"{mid:.0f} MWh ({low:.0f} to {high:.0f})",
+        "closed_ecologits": " to ".join(f"{wh:.2f}" for wh in gpt_4o_wh(300)),
     }
+
+
+def gpt_4o_wh(output_tokens: float) -> list[float]:
+    """What EcoLogits says of a request to gpt-4o: at the fewest and at the most active parameters that it takes for possible."""
+    speed = (ecologits.GPT_4O_TOKENS_PER_S, ecologits.GPT_4O_FIRST_TOKEN_S, ecologits.OPENAI_PUE)
+    return [
+        ecologits.request_wh((ecologits.GPT_4O_TOTAL_B, active_b), output_tokens, *speed)
+        for active_b in ecologits.GPT_4O_ACTIVE_B
+    ]
 
 
 def _times(mwh: float | None, mid: float) -> str:

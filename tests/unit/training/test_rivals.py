@@ -9,7 +9,7 @@ import pytest
 
 from training.calibrated.compare import ECOLOGITS
 from training.rivals import codecarbon, eco2ai, ecologits, hosted_day, llmcarbon, mlco2
-from training.rivals.findings import TOOLS, TRACKERS, compared, meters, published_day, rivals
+from training.rivals.findings import TOOLS, TRACKERS, compared, gpt_4o_wh, meters, published_day, rivals
 from training.rivals.meters import LLM_PERF_HOST, gpu_watts, host_watts, published_watts
 from training.rivals.rows import data_sets, tokens_of
 from training.scores import bias, mape
@@ -49,6 +49,18 @@ def test_ecologits_by_hand() -> None:
     assert ecologits.gpu_wh_per_token(37.0) == pytest.approx(6.1598e-5, rel=1e-4)
     assert ecologits.token_s(37.0) == pytest.approx(0.0645421, rel=1e-5)
     assert ecologits.it_j_per_token(671.0, 37.0) == pytest.approx(7.0961 + 4.8407, rel=1e-4)
+
+
+def test_ecologits_is_what_the_package_itself_answers() -> None:
+    """compute_llm_impacts of EcoLogits 0.11.3 for 1,000 output tokens, PUE 1, in kWh; its wrapper for gpt-4o, 300 tokens, in Wh."""
+    answers = {
+        (671.0, 37.0): 3.3157507476536925e-3,
+        (8.0, 8.0): 7.429382046090728e-5,
+        (70.0, 70.0): 5.479408273612537e-4,
+    }
+    for params_b, kwh in answers.items():
+        assert ecologits.it_j_per_token(*params_b) * 1000 / 3.6e6 == pytest.approx(kwh, rel=1e-12)
+    assert gpt_4o_wh(300) == pytest.approx([0.43606159246743987, 0.7246861035472108], rel=1e-9)
 
 
 @pytest.mark.parametrize(
