@@ -31,6 +31,7 @@ BENCHMARKS = {
     "alert-latency": "benchmarks.bench_latency:run",
     "failover": "benchmarks.bench_latency:run_failover",
     "budgets": "benchmarks.bench_budgets:run",
+    "totals": "benchmarks.bench_totals:run",
     "startup": "benchmarks.bench_startup:run",
 }
 LARGE = {

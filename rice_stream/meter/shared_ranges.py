@@ -29,6 +29,9 @@ this key, so that it stays what it was. With a spread there is something left wh
 LOG_SD_MAX = 6.0
 """More than a factor of two thousand on either side is not told apart: stored ends near 0 say nothing about how near."""
 
+SAME = 1 + 1e-9
+"""Variances whose ratio is less differ by the rounding of floating-point numbers at most."""
+
 Shared = tuple[tuple[str, float], ...]
 """(key, standard deviation of the logarithm) in the order of the keys: with whom an amount shares its uncertainty."""
 Group = tuple[int, Shared]
@@ -56,9 +59,9 @@ class KindSums(NamedTuple):
     high: int
 
 
-def shared_of(spread: Mapping[str, Mapping[str, float]] | None) -> Shared | None:
+def shared_of(spread: Mapping[str, Mapping[str, float]]) -> Shared:
     """With whom the carbon of a kind of requests shares its uncertainty, from the `spread` of its stored factors."""
-    return None if spread is None else tuple(sorted((key, float(sd)) for key, sd in spread["shared"].items()))
+    return tuple(sorted((key, float(sd)) for key, sd in spread["shared"].items()))
 
 
 def total_range(kinds: Iterable[KindSums], mid: int | None = None) -> SharedRange:
@@ -93,12 +96,15 @@ def shared_range(groups: Iterable[Group], mid: int | None = None) -> SharedRange
     parts = sorted((shared, subtotal) for shared, subtotal in merged.items() if subtotal)
     total = sum(subtotal for _, subtotal in parts)
     exact = total if mid is None else mid
-    masses = [subtotal * math.exp(_variance(shared) / 2) for shared, subtotal in parts]
-    mass = math.fsum(masses)
-    if mass <= 0.0 or total <= 0:
+    if total <= 0:
         return SharedRange(exact, exact, exact, exact)
-    log_variance = math.log1p(_variance_of_sum(masses, [shared for shared, _ in parts]) / (mass * mass))
-    median = mass * math.exp(-log_variance / 2)
+    if len(parts) == 1:
+        log_variance, median = _variance(parts[0][0]), float(total)
+    else:
+        masses = [subtotal * math.exp(_variance(shared) / 2) for shared, subtotal in parts]
+        mass = math.fsum(masses)
+        log_variance = math.log1p(_variance_of_sum(masses, [shared for shared, _ in parts]) / (mass * mass))
+        median = mass * math.exp(-log_variance / 2)
     if exact != total:
         median *= exact / total
     factor = math.exp(Z80 * math.sqrt(log_variance))
@@ -120,7 +126,7 @@ def _with_stored_ends(shared: Shared, prompts: int, low: int, mid: int, high: in
     # What rounding each record's ends to whole units may have added is no uncertainty.
     slack = prompts / 2 if shared else 0.0
     stored = _log_sd_of_ends(low + slack, mid, high - slack)
-    if stored * stored <= variance:
+    if stored * stored <= variance * SAME:
         return shared
     return tuple(sorted((*shared, (STORED_ENDS, math.sqrt(stored * stored - variance)))))
 

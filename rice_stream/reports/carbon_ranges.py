@@ -1,6 +1,6 @@
 """The ranges of a report's sums: by the closed form of `meter.shared_ranges`, over the uses of factors behind each sum."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rice_stream.meter.shared_ranges import SharedRange, total_range
@@ -12,14 +12,13 @@ from rice_stream.store.factor_spreads import ENDS, factor_spreads, kinds_of
 Parts = dict[int, list[int]]
 """Key of a use of factors -> sums of ENDS: what a sum is made up of, in these shares."""
 
-_ENDS_AT = [MEASURES.index(name) for name in ENDS]
 
-
-def parts_of(sums: Mapping[Group, list[int]]) -> dict[Group, Parts]:
-    """Sums of all measures whose groups end with the key of a use of factors, as the parts of the groups without it."""
+def parts_of(sums: Mapping[Group, list[int]], measures: Sequence[str] = MEASURES) -> dict[Group, Parts]:
+    """Sums of these measures whose groups end with the key of a use of factors, as the parts of the groups without it."""
+    places = [measures.index(name) for name in ENDS]
     parts: dict[Group, Parts] = {}
-    for group, measures in sums.items():
-        parts.setdefault(group[:-1], {})[group[-1]] = [int(measures[at]) for at in _ENDS_AT]
+    for group, each in sums.items():
+        parts.setdefault(group[:-1], {})[group[-1]] = [int(each[place]) for place in places]
     return parts
 
 

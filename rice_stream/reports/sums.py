@@ -95,6 +95,7 @@ _JOINS = {
 FACTOR = "factor"
 """Breaks sums down by use of factors (its key): what a range is made of, and nothing that is shown."""
 _VALUES = {**FIELDS, FACTOR: Field("m.factor_key", "factor_key")}
+_TIMED = ("day", "hour")
 
 
 def dimensions_of(fields: Sequence[str]) -> frozenset[str]:
@@ -118,37 +119,54 @@ def grouped_sums(
     spans: Sequence[Span],
     fields: Sequence[str],
     tenant: str | None,
+    measures: Sequence[str] = MEASURES,
     *,
     sums: Sequence[str] = (),
 ) -> dict[Group, list[int]]:
-    """Sums of every measure (or `sums`, in SQL) within the spans, by the values of the fields, FACTOR among them; only groups
+    """Sums of the measures (or `sums`, in SQL) within the spans, by the values of the fields, FACTOR among them; only groups
     with rows.
 
     `day` is the number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins.
     """
     if not spans:
         return {}
-    values = [_VALUES[name].value.format(at_s=source.at_s) for name in fields]
-    named = [name for name in fields if name != FACTOR]
-    joins = [_JOINS[dimension] for dimension in sorted(dimensions_of(named))]
-    selected = ", ".join([*values, *(sums or [source.total(measure) for measure in MEASURES])])
+    timed = {name: _VALUES[name].value.format(at_s=source.at_s) for name in fields if name in _TIMED}
+    values = [f"m.{name}_" if name in timed else _VALUES[name].value for name in fields]
+    dimensions = sorted(dimensions_of(fields))
+    named = dimensions_of([name for name in fields if name != FACTOR])
+    joins = [_JOINS[dimension] for dimension in sorted(named)]
+    keys = ["m.tenant_key", *(f"m.{dimension}" for dimension in dimensions)]
+    keys += [f"{value} AS {name}_" for name, value in timed.items()]
+    inner = sums or [source.total(measure) for measure in measures]
+    summed = [f"SUM(m.sum_{place})" for place in range(len(inner))]
     rows, parameters = _span_rows(source, spans)
     conditions = _constant_bounds(connection, source, spans, parameters)
     if tenant is not None:
         conditions += " AND t.tenant_id = :tenant"
         parameters["tenant"] = tenant
-    # The spans are a table: time zone, bounds, and how to count local days between them.
+    # The spans are a table: time zone, bounds, and how to count local days between them. Rows are added up by their keys, and
+    # only what is left is given names: that takes half the time.
     statement = f"""
-WITH span (time_zone, low, high, origin_s, first_day) AS (VALUES {rows})
-SELECT {selected}
-FROM tenant t
-JOIN span s ON s.time_zone = t.time_zone
-JOIN {source.table} m ON m.tenant_key = t.tenant_key AND {source.position} >= s.low AND {source.position} < s.high
+WITH span (time_zone, low, high, origin_s, first_day) AS (VALUES {rows}), keyed AS (
+  SELECT {", ".join([*keys, *(f"{each} AS sum_{place}" for place, each in enumerate(inner))])}
+  FROM tenant t
+  JOIN span s ON s.time_zone = t.time_zone
+  JOIN {source.table} m ON m.tenant_key = t.tenant_key AND {source.position} >= s.low AND {source.position} < s.high
+  WHERE {conditions}
+  GROUP BY {_first(len(keys))}
+)
+SELECT {", ".join([*values, *summed])}
+FROM keyed m
+JOIN tenant t ON t.tenant_key = m.tenant_key
 {" ".join(joins)}
-WHERE {conditions}
-GROUP BY {", ".join(str(position + 1) for position in range(len(fields)))}"""
+GROUP BY {_first(len(fields))}"""
     found = connection.execute(text(statement), parameters)
     return {tuple(row[: len(fields)]): list(row[len(fields) :]) for row in found}
+
+
+def _first(count: int) -> str:
+    """`1, 2, 3`: the first columns of a SELECT."""
+    return ", ".join(str(place + 1) for place in range(count))
 
 
 def _span_rows(source: SummedTable, spans: Sequence[Span]) -> tuple[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ buckets inside plus the records at its two edges. What no total is kept for (use
 Integers add up exactly, so a break-down sums to its total. The range around each sum is that of `carbon_ranges`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ from rice_stream.reports.sums import (
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.windows import bound_text
 from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.snapshot import snapshot
 
@@ -119,14 +120,18 @@ def _groups_and_parts(
     """
     quarters = hull(spans, SLOT_S)
     by_factor = (*fields, FACTOR)
-    if not dimensions_of(fields) <= SLOTS.dimensions:
+    dimensions = dimensions_of(fields)
+    if not dimensions <= SLOTS.dimensions:
         sums = _groups(connection, spans, by_factor, tenant)
         parts = parts_of(sums)
-        parts[_WHOLE] = parts_of(_groups(connection, quarters, (FACTOR,), tenant)).get((), {})
+        parts[_WHOLE] = parts_of(_groups(connection, quarters, (FACTOR,), tenant, ENDS), ENDS).get((), {})
         return _without_factors(sums), parts
-    sums = _groups(connection, quarters, by_factor, tenant)
-    groups = _without_factors(sums) if quarters == sorted(spans) else _groups(connection, spans, fields, tenant)
-    parts = parts_of(sums)
+    if dimensions and quarters == sorted(spans):
+        sums = _groups(connection, quarters, by_factor, tenant)
+        groups, parts = _without_factors(sums), parts_of(sums)
+    else:
+        groups = _groups(connection, spans, fields, tenant)
+        parts = parts_of(_groups(connection, quarters, by_factor, tenant, ENDS), ENDS)
     parts[_WHOLE] = added_parts(parts.values())
     return groups, parts
 
@@ -139,9 +144,13 @@ def _without_factors(sums: dict[Group, list[int]]) -> dict[Group, list[int]]:
 
 
 def _groups(
-    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
+    connection: Connection,
+    spans: list[Span],
+    fields: tuple[str, ...],
+    tenant: str | None,
+    measures: Sequence[str] = MEASURES,
 ) -> dict[Group, list[int]]:
-    """Sums by group from the coarsest table that knows all the fields."""
+    """Sums by group from the coarsest table that knows all the fields. The first of the measures is `prompts`."""
     groups: dict[Group, list[int]] = {}
     left = spans
     for source in _sources(fields, spans):
@@ -150,11 +159,11 @@ def _groups(
             # Old minutes are quarter hours by now.
             older, left = cut_at(left, minutes_from_us(connection))
             old = split_at_buckets(older, SLOT_S)
-            _add(groups, grouped_sums(connection, SLOTS, old.whole, fields, tenant))
+            _add(groups, grouped_sums(connection, SLOTS, old.whole, fields, tenant, measures))
         split = split_at_buckets(left, source.bucket_s or MINUTE_S)
-        _add(groups, grouped_sums(connection, source, split.whole, fields, tenant))
+        _add(groups, grouped_sums(connection, source, split.whole, fields, tenant, measures))
         left = old.edges + split.edges
-    _add(groups, _from_records(connection, left, fields, tenant))
+    _add(groups, _from_records(connection, left, fields, tenant, measures))
     return {group: sums for group, sums in groups.items() if sums[_PROMPTS]}
 
 
@@ -171,11 +180,11 @@ def _sources(fields: tuple[str, ...], spans: list[Span]) -> list[SummedTable]:
 
 
 def _from_records(
-    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
+    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None, measures: Sequence[str]
 ) -> dict[Group, list[int]]:
     if spans:
         _require_records(connection, spans, tenant)
-    return grouped_sums(connection, RECORDS, spans, fields, tenant)
+    return grouped_sums(connection, RECORDS, spans, fields, tenant, measures)
 
 
 def _impacts(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
@@ -36,10 +37,13 @@ def factor_spreads(connection: Connection, factor_keys: Collection[int]) -> dict
     dialect = connection.dialect.name
     statement = f"SELECT factor_key, method_version, {_SPREAD[dialect]} FROM factor_use WHERE {_CHOSEN[dialect]}"
     rows = connection.execute(text(statement), {"keys": json.dumps(sorted(factor_keys))})
-    return {
-        key: FactorSpread(shared_of(None if spread is None else json.loads(spread)), version)
-        for key, version, spread in rows
-    }
+    return {key: FactorSpread(None if text is None else _shared_of(text), version) for key, version, text in rows}
+
+
+@lru_cache(maxsize=4096)
+def _shared_of(spread: str) -> Shared:
+    """Kept: budgets are judged by the same uses of factors every few seconds."""
+    return shared_of(json.loads(spread))
 
 
 def kinds_of(sums: Mapping[int, Sequence[int]], spreads: Mapping[int, FactorSpread]) -> list[KindSums]:

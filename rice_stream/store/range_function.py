@@ -7,7 +7,7 @@ rights of its owner, as a view does, and only who was allowed to may call it. SQ
 from sqlalchemy import Connection, text
 
 from rice_stream.instants import DAY_S, FOREVER_S, SECOND_US, SLOT_S
-from rice_stream.meter.shared_ranges import LOG_SD_MAX, STORED_ENDS, Z80
+from rice_stream.meter.shared_ranges import LOG_SD_MAX, SAME, STORED_ENDS, Z80
 
 SIGNATURE = "total_range(text, timestamp with time zone, timestamp with time zone)"
 COLUMNS = (
@@ -125,7 +125,7 @@ BEGIN
   ), keys AS MATERIALIZED (
     SELECT o.kind, o.key, o.sd FROM own o
     UNION ALL
-    SELECT b.kind, '{STORED_ENDS}', sqrt(b.sd * b.sd - b.variance) FROM beyond b WHERE b.sd * b.sd > b.variance
+    SELECT b.kind, '{STORED_ENDS}', sqrt(b.sd * b.sd - b.variance) FROM beyond b WHERE b.sd * b.sd > b.variance * {SAME!r}
   ), masses AS MATERIALIZED (
     SELECT k.kind, k.mid, k.mid * exp(COALESCE(SUM(y.sd * y.sd), 0) / 2) AS mass
     FROM kinds k LEFT JOIN keys y ON y.kind = k.kind

@@ -57,7 +57,8 @@ def by_hand(store: Store, where: str = "TRUE", mid: int | None = None) -> Shared
         f" AND a.attribution_key = r.attribution_key WHERE {where}"
     ):
         ends = [row[f"carbon_{end}_ugco2e"] for end in ("low", "mid", "high")]
-        kinds.append(KindSums(shared_of(json.loads(row["detail"]).get("spread")), row["method_version"], 1, *ends))
+        spread = json.loads(row["detail"]).get("spread")
+        kinds.append(KindSums(None if spread is None else shared_of(spread), row["method_version"], 1, *ends))
     return total_range(kinds, mid)
 
 

@@ -218,9 +218,8 @@ class TestGroupsOf:
         assert groups_of([KindSums(spread, "x", 3, 3, 3, 9)]) == [(3, spread)]
 
     def test_the_spread_of_stored_factors(self) -> None:
-        """Their `shared` in the order of the keys; None where there is none."""
+        """Their `shared` in the order of the keys."""
         assert shared_of({"causes": {"size": 0.5}, "shared": {"model:a": 0.4, "global:hosted": 0.3}}) == (
             ("global:hosted", 0.3),
             ("model:a", 0.4),
         )
-        assert shared_of(None) is None
