@@ -7,7 +7,7 @@ from typing import Any
 
 from rice_stream.reference import search
 from rice_stream.reference.hardware import HardwareTable
-from rice_stream.reference.hosted.evidence import Disclosure, Evidence, EvidenceTable, of_parameters, of_price
+from rice_stream.reference.hosted.evidence import Disclosure, Evidence, EvidenceTable, of_host, of_parameters, of_price
 from rice_stream.reference.hosted.hosts import HostTable
 from rice_stream.reference.hosted.prices import PriceTable
 from rice_stream.reference.models.models import ModelTable
@@ -124,9 +124,9 @@ class Reference:
         return self.evidence_table.disclosures(model_id, self.providers.canonical(provider))
 
     def evidence(self, evidence_id: str) -> list[Evidence]:
-        """What an evidence id stands for: one row, a list price's three, a model's own parameters; empty for another.
+        """What an evidence id stands for: one row, a list price's three, a model's own parameters, a host's facts.
 
-        A model's `arch:MODEL_ID` is its row of evidence.csv where it has one, else its row of models.csv.
+        A model's `arch:MODEL_ID` is its row of evidence.csv where it has one, else its row of models.csv. Empty for another.
         """
         piece = self.evidence_table.get(evidence_id)
         if piece is not None:
@@ -134,8 +134,12 @@ class Reference:
         price = self.prices.of_evidence(evidence_id)
         if price is not None:
             return of_price(price)
-        model = self.models.get(evidence_id.removeprefix("arch:"), self._last_us())
-        return of_parameters(model) if model is not None and evidence_id.startswith("arch:") else []
+        kind, _, name = evidence_id.partition(":")
+        if kind == "arch":
+            model = self.models.get(name, self._last_us())
+            return [] if model is None else of_parameters(model)
+        host = self.hosts.of(name, self._last_us()) if kind == "host" else None
+        return [] if host is None else of_host(host)
 
     def resolve_hardware(self, name: str | None) -> HardwareFactor:
         """Published figures of an accelerator; `known=False` with those of the default for any other name."""

@@ -10,7 +10,7 @@ from rice_stream.quantities import Range
 from rice_stream.reference.hosted.mixes import log_sd_of
 from rice_stream.reference.reading import Row
 from rice_stream.reference.sources import SourceTable
-from rice_stream.reference.types import ModelFactor, PriceFactor
+from rice_stream.reference.types import HostFactor, ModelFactor, PriceFactor
 
 FACILITY_ENERGY = "facility_energy"
 """The quantity of a disclosure that estimates can be moved by: watt-hours at the meter of the data centre."""
@@ -142,6 +142,31 @@ def of_price(price: PriceFactor) -> list[Evidence]:
         )
         for quantity, value in named
     ]
+
+
+def of_host(host: HostFactor) -> list[Evidence]:
+    """What is known of a host as evidence: its PUE and the shares of its accelerators."""
+    evidence_id, date = f"host:{host.provider}", (host.valid_from or "")[:10]
+
+    def piece(quantity: str, value: float, unit: str, source: str, ends: Range | None = None) -> Evidence:
+        return Evidence(
+            evidence_id=evidence_id,
+            kind="host",
+            quantity=quantity,
+            value=value,
+            unit=unit,
+            source=source,
+            date=date,
+            low=ends.low if ends else None,
+            high=ends.high if ends else None,
+            provider=host.provider,
+            note=host.note,
+        )
+
+    shares = [piece(name, share, "share of hardware", host.hardware_source) for name, share in host.hardware]
+    if host.pue is None:
+        return shares
+    return [piece("pue", host.pue.mid, "facility over IT energy", host.pue_source, host.pue), *shares]
 
 
 def _parameters(model: ModelFactor, quantity: str, value: Range, evidence_id: str) -> Evidence:

@@ -89,6 +89,13 @@ def test_no_shipped_disclosure_moves_an_estimate() -> None:
     assert all(not reference().disclosures(model_id, None) for model_id in model_ids())
 
 
-@pytest.mark.parametrize("evidence_id", ["price:openai/gpt-9@2030-01-01", "arch:nobody", "gpt-4o", ""])
+def test_a_host_is_evidence_too() -> None:
+    pue, *hardware = reference().evidence("host:openai")
+    assert (pue.quantity, pue.low, pue.value, pue.high) == ("pue", 1.12, 1.17, 1.25)
+    assert {piece.quantity: piece.value for piece in hardware}["H100"] == 0.4
+    assert all(piece.date and piece.source for piece in (pue, *hardware))
+
+
+@pytest.mark.parametrize("evidence_id", ["host:nobody", "price:openai/gpt-9@2030-01-01", "arch:nobody", "gpt-4o", ""])
 def test_an_id_of_nothing_stands_for_nothing(evidence_id: str) -> None:
     assert reference().evidence(evidence_id) == []
