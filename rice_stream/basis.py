@@ -32,6 +32,8 @@ class Basis(IntFlag):
     EVENT_FACTORS_TOO_MANY = 1 << 19
     AMOUNT_CAPPED = 1 << 20
     EVENT_FACTORS_COARSE = 1 << 21
+    MEASURED = 1 << 22
+    PRICE_BOUND = 1 << 23
 
 
 def basis_names(flags: int) -> tuple[str, ...]:

@@ -64,6 +64,16 @@ class Range:
         return cls(value, value, value)
 
 
+@dataclass(frozen=True, slots=True)
+class ListPrice:
+    """What a provider asks for a model, in USD per million tokens. All above 0; cached input costs as much as other input
+    where nothing else is listed."""
+
+    input: float
+    cache_read: float
+    output: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The values that a number may have: finite, from `at_least` or above `above`, up to `up_to`; whole where `whole`.

@@ -177,6 +177,12 @@ def _impact_rows(document: dict[str, Any]) -> list[list[object]]:
     return rows
 
 
+def _range_rows(document: dict[str, Any]) -> list[list[object]]:
+    """What makes the range as wide as it is, largest first: what to tell so that it narrows."""
+    parts = [f"{one['name']} {one['share']:.0%}" for one in document["contributions"] if one["share"] >= 0.005]
+    return [["uncertain by", ", ".join(parts)]] if parts else []
+
+
 def _show(document: dict[str, Any]) -> None:
     carbon = document["carbon_gco2e"]
     served = (
@@ -195,6 +201,7 @@ def _show(document: dict[str, Any]) -> None:
         ["facility energy", f"{document['facility_energy_wh']:.4g} Wh (PUE {document['pue']:g})"],
         ["carbon intensity", f"{document['rci_gco2e_per_kwh']:g} gCO2e/kWh ({document['region']})"],
         ["carbon", f"{carbon['mid']:.4g} gCO2e ({carbon['low']:.4g} to {carbon['high']:.4g})"],
+        *_range_rows(document),
         *_impact_rows(document),
         ["latency", f"{document['latency_s']:.3g} s"],
         ["rests on", ", ".join(document["basis"])],

@@ -6,7 +6,7 @@ import click
 
 from rice_stream.alerting.judge import Judge
 from rice_stream.cli.base import Session, pass_session
-from rice_stream.meter.factors import no_live_feed
+from rice_stream.meter.live_intensity import no_live_feed
 from rice_stream.runtime.budgets_file import apply_budgets_file
 from rice_stream.runtime.logs import configure_logging
 from rice_stream.runtime.opening import open_store

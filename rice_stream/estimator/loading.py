@@ -5,11 +5,13 @@ from importlib import resources
 from rice_stream.estimator.calibrated.artefact import parse_artefact
 from rice_stream.estimator.calibrated.method import CalibratedMethod
 from rice_stream.estimator.embodied import FACTOR_FILE, EmbodiedFactors, parse_embodied
+from rice_stream.estimator.hosted.artefact import HOSTED_FILE, parse_hosted
 from rice_stream.estimator.paper.fit import parse_paper_fit
 from rice_stream.estimator.paper.method import PaperMethod
 
 PAPER_ARTEFACT = "rice-paper.json"
 CALIBRATED_ARTEFACT = "rice-calibrated.json"
+CALIBRATED_1_ARTEFACT = "rice-calibrated-1.json"
 
 
 def load_paper(*, whole_devices: bool = False) -> PaperMethod:
@@ -28,6 +30,16 @@ def load_calibrated() -> CalibratedMethod:
         ReferenceDataError: the artefact or the factors are damaged.
     """
     artefact = parse_artefact(read_artefact(CALIBRATED_ARTEFACT), CALIBRATED_ARTEFACT)
+    return CalibratedMethod(artefact, load_embodied(), parse_hosted(read_artefact(HOSTED_FILE), HOSTED_FILE))
+
+
+def load_calibrated_1() -> CalibratedMethod:
+    """The first version of `rice-calibrated`, as it was released: its artefact is never fitted again.
+
+    Raises:
+        ReferenceDataError: the artefact or the factors are damaged.
+    """
+    artefact = parse_artefact(read_artefact(CALIBRATED_1_ARTEFACT), CALIBRATED_1_ARTEFACT)
     return CalibratedMethod(artefact, load_embodied())
 
 

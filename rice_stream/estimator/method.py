@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     # Settings and commands know these types without waiting for numpy.
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rice_stream.estimator.site import SiteProfile
-    from rice_stream.quantities import Floats, Ints, Range
+    from rice_stream.estimator.spread import Spread
+    from rice_stream.quantities import Floats, Ints, ListPrice, Range
+
+
+Route = Literal["measured", "known_serving", "hosted_posterior", "price", "assumed"]
+"""What an energy rests on, best first: a meter; the law at a serving that was stated; a hosted model's fitted row; its list
+price alone; assumptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +41,6 @@ class Profile:
     devices_max: float | None = None
     """Devices that decode one batch of a mixture of experts together, at most: wide expert parallelism is many such groups,
     each with its own batch. None: as many as the weights need. A stated device count is not cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListPrice:
-    """What a provider asks for a model, in USD per million tokens. All above 0; cached input costs as much as other input
-    where nothing else is listed."""
-
-    input: float
-    cache_read: float
-    output: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +69,22 @@ class Context:
     own_profile: Profile | None = None
     """The operator's own profile of that name, carried along so that a stored context needs no settings to be understood."""
     provider: str | None = None
+    model_id: str | None = None
+    """The model's row in the tables; None where a size was given instead of a model."""
+    family: str | None = None
+    """Models of one family err together."""
+    model_known: bool = True
+    """False where the parameters are those of a size class, a family or of all models."""
+    own_model: bool = False
+    """True where the parameters are the operator's own knowledge: no fitted row of a hosted model knows them."""
+    hosting: str | None = None
+    """The serving profile of whoever hosts the model (`hosted_scale`, `hosted_small`); None where the serving was stated."""
+    list_price: ListPrice | None = None
+    """The host's list price at the time: evidence of what the model's energy can be."""
+    price_ceiling: ListPrice | None = None
+    """The lowest list price that is known: no hosted request's energy costs more than its price."""
+    pue: float | None = None
+    """Of the place; used where a price, which pays for the whole facility, is turned into the energy of machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +214,15 @@ class Method(Protocol):
     def explain(self, context: Context, request: Requests) -> list[Step]:
         """The arithmetic of one request (columns of one row), step by step; values equal those of `estimate` to the last bit."""
         ...
+
+    def spreads(self, contexts: list[Context]) -> list[Spread] | None:
+        """How uncertain each context's IT energy is, and with whom; None: the ends of `estimate` are bounds, which multiply
+        with those of the carbon intensity."""
+        return None
+
+    def route(self, context: Context) -> Route:
+        """What the context's energy rests on."""
+        return "known_serving" if context.hardware_known or context.batch_size is not None else "assumed"
 
     def impacts(self, coefficients: Floats, requests: Requests, estimates: Estimates, pue: Floats) -> Impacts | None:
         """Embodied carbon and water of n requests, or None from a method that does not give them.

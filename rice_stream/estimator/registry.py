@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rice_stream.estimator.method import Method
 
 
-MethodName = Literal["rice-paper", "rice-calibrated"]
+MethodName = Literal["rice-paper", "rice-calibrated", "rice-calibrated-1"]
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
 """In the order in which messages name them."""
 
@@ -32,7 +32,15 @@ def _calibrated() -> Method:
     return load_calibrated()
 
 
-METHODS: Mapping[str, Callable[[], Method]] = MappingProxyType({"rice-paper": _paper, "rice-calibrated": _calibrated})
+def _calibrated_1() -> Method:
+    from rice_stream.estimator.loading import load_calibrated_1
+
+    return load_calibrated_1()
+
+
+METHODS: Mapping[str, Callable[[], Method]] = MappingProxyType(
+    {"rice-paper": _paper, "rice-calibrated": _calibrated, "rice-calibrated-1": _calibrated_1}
+)
 """What loads each of them."""
 
 
@@ -50,8 +58,9 @@ def method_of_version(version: str, open_method: Callable[[str], Method] = load_
     """
     from rice_stream.estimator.method import name_in_version
 
-    name = name_in_version(version)
-    if name not in METHODS:
-        return None
-    method = open_method(name)
-    return method if method.version == version else None
+    # A former version of a method is a method of its own, by name and revision.
+    for name in (version.partition("+")[0], name_in_version(version)):
+        if name in METHODS:
+            method = open_method(name)
+            return method if method.version == version else None
+    return None

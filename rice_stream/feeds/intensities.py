@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from rice_stream.feeds.client import HttpClient, HttpLimits, NoReplyError
 from rice_stream.feeds.sources import LiveFeedError, LiveRecord, LiveSource, record_at
-from rice_stream.meter.factors import LiveIntensity
+from rice_stream.meter.live_intensity import LiveIntensity
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from rice_stream.basis import Basis
 from rice_stream.estimator.method import Estimates, Method, Requests
 from rice_stream.instants import SECOND_US
-from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO, UNKNOWN, Floats, Ints, Range
+from rice_stream.meter.carbon_ends import Site
+from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO, UNKNOWN, Floats, Ints
 
 GRAMS_PER_KWH_TO_PER_WH = 1e-3
 
@@ -29,11 +30,6 @@ would overflow a total is refused."""
 INT64_MAX = 2**63 - 1
 ROWS_MAX = INT64_MAX // AMOUNT_MAX
 """So many prompts' sums fit 64 bits whatever they are: token counts, at most 2^31 - 1, are far smaller than amounts."""
-
-MISSING_TOKENS_FACTOR_LOW = 0.1
-MISSING_TOKENS_FACTOR_HIGH = 10.0
-"""How wide an estimate is whose token counts are not known: in the Azure 2023 code trace (CC BY 4.0) nine prompts of
-ten lie within a factor of ten of the middle one, on either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +55,18 @@ class SiteFactors:
     rci_low_gco2e_per_kwh: Floats
     rci_mid_gco2e_per_kwh: Floats
     rci_high_gco2e_per_kwh: Floats
+    missing_tokens_low: Floats
+    missing_tokens_high: Floats
 
     @classmethod
-    def of(cls, sites: Sequence[tuple[float, Range]]) -> "SiteFactors":
-        """The columns of (PUE, carbon intensity in gCO2e/kWh) pairs."""
-        columns = [(pue, rci.low, rci.mid, rci.high) for pue, rci in sites]
-        return cls(*np.array(columns, dtype=np.float64).reshape(-1, 4).T)
+    def of(cls, sites: Sequence[Site]) -> "SiteFactors":
+        """The columns of k sites."""
+        columns = [
+            (site.pue, rci.low, rci.mid, rci.high, *site.missing_tokens)
+            for site in sites
+            for rci in (site.rci_gco2e_per_kwh,)
+        ]
+        return cls(*np.array(columns, dtype=np.float64).reshape(-1, 6).T)
 
     def rows(self, chosen: NDArray[np.intp]) -> "SiteFactors":
         """The given rows, in the given order."""
@@ -80,12 +82,12 @@ class SiteFactors:
 def amounts(estimates: Estimates, sites: SiteFactors, flags: NDArray[np.int32]) -> Amounts:
     """facility energy = IT energy x PUE, carbon = facility energy x RCI; PUE is applied here and nowhere else.
 
-    All arrays have shape (n,). Low and high multiply the low ends and the high ends: the errors of model, data and
-    grid are shared by all requests of a tenant, so bounds are taken as they are and never divided by sqrt(n).
+    All arrays have shape (n,). Low and high ends are those of each request (`carbon_ends.Site`); what a total of many may
+    be is worked out from what their errors share (rice_stream/meter/shared_ranges.py), never divided by sqrt(n).
     """
     missing = (flags & (Basis.INPUT_TOKENS_MISSING | Basis.OUTPUT_TOKENS_MISSING)) != 0
-    narrow = np.where(missing, MISSING_TOKENS_FACTOR_LOW, 1.0)
-    widen = np.where(missing, MISSING_TOKENS_FACTOR_HIGH, 1.0)
+    narrow = np.where(missing, sites.missing_tokens_low, 1.0)
+    widen = np.where(missing, sites.missing_tokens_high, 1.0)
     facility_wh = estimates.it_energy_wh * sites.pue
     to_grams = GRAMS_PER_KWH_TO_PER_WH * sites.pue
     return Amounts(

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rice_stream.basis import basis_names
-from rice_stream.estimator.method import Context, Estimates, Impacts, Requests
+from rice_stream.estimator.method import Estimates, Impacts, Requests, Route
 from rice_stream.meter.described import Described
 from rice_stream.meter.estimator_at import EstimatorAt
-from rice_stream.meter.factors import FactorUse, ServiceKey
+from rice_stream.meter.factors import FactorDraft, FactorUse, ServiceKey
 from rice_stream.quantities import Range
 
 
@@ -23,7 +23,6 @@ class RequestEstimate:
 
     values: dict[str, Any]
     use: FactorUse
-    context: Context
     it_energy_wh: tuple[float, float, float]
     """Low, mid and high."""
 
@@ -51,8 +50,10 @@ def estimate_all(requests: Sequence[Described], estimator: EstimatorAt) -> list[
     numbers: dict[Described, int] = {}
     kind_of = [numbers.setdefault(_without_tokens(request), len(numbers)) for request in requests]
     method = estimator.method
-    kinds = [_Kind(*_resolve(kind, estimator)) for kind in numbers]
-    contexts = [kind.context for kind in kinds]
+    uses = estimator.finished([_draft(kind, estimator) for kind in numbers])
+    sized = [kind.params_total_b is not None for kind in numbers]
+    kinds = [_Kind(use, method.route(use.context), own) for use, own in zip(uses, sized, strict=True)]
+    contexts = [use.context for use in uses]
     columns = Requests(
         context=np.array(kind_of, dtype=np.intp),
         input_tokens=np.array([request.input_tokens for request in requests], dtype=np.int64),
@@ -71,7 +72,6 @@ def estimate_all(requests: Sequence[Described], estimator: EstimatorAt) -> list[
         RequestEstimate(
             {**served[number], **_values(row, kinds[number], estimates), **_impacts(row, impacts)},
             kinds[number].use,
-            kinds[number].context,
             _it_energy_wh(row, estimates),
         )
         for row, number in enumerate(kind_of)
@@ -82,14 +82,16 @@ class _Kind(NamedTuple):
     """What requests that differ in their tokens alone have in common."""
 
     use: FactorUse
-    context: Context
+    route: Route
+    sized: bool
+    """Whether the request gives the size of its model itself."""
 
 
 def _without_tokens(request: Described) -> Described:
     return replace(request, input_tokens=0, output_tokens=0, cache_read_input_tokens=0)
 
 
-def _resolve(request: Described, estimator: EstimatorAt) -> tuple[FactorUse, Context]:
+def _draft(request: Described, estimator: EstimatorAt) -> FactorDraft:
     chosen = policy = estimator.policy
     if request.precision is not None or request.profile is not None:
         # What is asked for comes before the overrides of the settings.
@@ -117,14 +119,19 @@ def _resolve(request: Described, estimator: EstimatorAt) -> tuple[FactorUse, Con
         pue=request.pue,
         rci_gco2e_per_kwh=request.rci_gco2e_per_kwh,
     )
-    use = replace(estimator, policy=chosen).factors(key)
-    context = use.context
+    draft = replace(estimator, policy=chosen).draft(key)
+    context = draft.context
     if request.params_total_b is not None:
         active = request.params_total_b if request.params_active_b is None else request.params_active_b
         context = replace(
             context,
             params_total_b=Range.exact(request.params_total_b),
             params_active_b=Range.exact(active),
+            model_id=None,
+            family=None,
+            hosting=None,
+            list_price=None,
+            price_ceiling=None,
             kv_bytes_per_token=context.kv_bytes_per_token if request.model else None,
             layers=context.layers if request.model else None,
             rotary=context.rotary if request.model else None,
@@ -132,12 +139,12 @@ def _resolve(request: Described, estimator: EstimatorAt) -> tuple[FactorUse, Con
         )
     if request.kv_bytes_per_token is not None:
         context = replace(context, kv_bytes_per_token=request.kv_bytes_per_token)
-    return use, context
+    return draft._replace(context=context)
 
 
 def _served(kind: _Kind, devices: float, estimator: EstimatorAt) -> dict[str, Any]:
     """The answer's fields that do not depend on tokens."""
-    served = estimator.method.served_as(kind.context)
+    served = estimator.method.served_as(kind.use.context)
     return {
         "method": estimator.method.name,
         "model": kind.use.columns["model"] or None,
@@ -148,15 +155,23 @@ def _served(kind: _Kind, devices: float, estimator: EstimatorAt) -> dict[str, An
         "pue": kind.use.pue.pue,
         "region": kind.use.columns["region"],
         "rci_gco2e_per_kwh": kind.use.rci_gco2e_per_kwh.mid,
+        "route": kind.route,
+        "contributions": _contributions(kind.use),
         "versions": estimator.versions,
     }
 
 
+def _contributions(use: FactorUse) -> list[dict[str, Any]]:
+    """Which part of the range is what, largest first: what to tell the meter so that it narrows."""
+    if use.spread is None:
+        return []
+    return [{"name": name, "log_sd": log_sd, "share": share} for name, log_sd, share in use.spread.contributions()]
+
+
 def _values(row: int, kind: _Kind, estimates: Estimates) -> dict[str, Any]:
     it_wh = _it_energy_wh(row, estimates)
-    rci, pue = kind.use.rci_gco2e_per_kwh, kind.use.pue.pue
+    pue, rci, _ = kind.use.site
     carbon = [energy * pue * factor / 1000 for energy, factor in zip(it_wh, (rci.low, rci.mid, rci.high), strict=True)]
-    sized = kind.context.params_total_b != kind.use.context.params_total_b
     return {
         "prefill_j": float(estimates.prefill_j[row]),
         "decode_j": float(estimates.decode_j[row]),
@@ -167,7 +182,7 @@ def _values(row: int, kind: _Kind, estimates: Estimates) -> dict[str, Any]:
         "facility_energy_wh": it_wh[1] * pue,
         "latency_s": float(estimates.latency_s[row]),
         "carbon_gco2e": {"low": carbon[0], "mid": carbon[1], "high": carbon[2]},
-        "basis": _basis(kind.use, int(estimates.flags[row]), sized=sized),
+        "basis": _basis(kind, int(estimates.flags[row])),
     }
 
 
@@ -190,10 +205,12 @@ def _it_energy_wh(row: int, estimates: Estimates) -> tuple[float, float, float]:
     )
 
 
-def _basis(use: FactorUse, flags: int, *, sized: bool) -> list[str]:
-    """Which rung gave each factor, then what is not the plain case of the method."""
+def _basis(kind: _Kind, flags: int) -> list[str]:
+    """Which route gave the energy and which rung each factor, then what is not the plain case of the method."""
+    use = kind.use
     rungs = [
-        "model:given" if sized or not use.columns["model"] else f"model:{use.model.rung}",
+        f"route:{kind.route}",
+        "model:given" if kind.sized or not use.columns["model"] else f"model:{use.model.rung}",
         f"rci:{use.rci_rung}",
         f"pue:{use.pue.rung}",
     ]

@@ -1,9 +1,11 @@
 """What turns requests into grams: the tables, the operator's choices and the method, together and as of an instant. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rice_stream.estimator.method import Method
-from rice_stream.meter.factors import FactorPolicy, FactorUse, LiveLookup, ServiceKey, no_live_feed, resolve_factors
+from rice_stream.meter.factors import FactorDraft, FactorPolicy, FactorUse, ServiceKey, draft_factors, finished
+from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.reference.lookup import Reference
 
 
@@ -34,11 +36,11 @@ class EstimatorAt:
         """The versions of method and factors: they pin down what an answer was computed with."""
         return {"method": self.method.version, "factors": self.reference.version}
 
-    def factors(
+    def draft(
         self, key: ServiceKey, *, live: LiveLookup = no_live_feed, mapped: ServiceKey | None = None
-    ) -> FactorUse:
-        """The factors of one kind of request; see `resolve_factors`."""
-        return resolve_factors(
+    ) -> FactorDraft:
+        """What one kind of request rests on; see `draft_factors`."""
+        return draft_factors(
             key,
             self.at_us,
             reference=self.reference,
@@ -47,3 +49,11 @@ class EstimatorAt:
             live=live,
             mapped=mapped,
         )
+
+    def finished(self, drafts: Sequence[FactorDraft]) -> list[FactorUse]:
+        """The factors of the drafts, worked out together."""
+        return finished(drafts, self.method, self.reference.version)
+
+    def factors(self, key: ServiceKey) -> FactorUse:
+        """The factors of one kind of request."""
+        return self.finished([self.draft(key)])[0]

@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from rice_stream.estimator.method import Context, Profile
-from rice_stream.quantities import Range
+from rice_stream.estimator.method import Context, Profile, Route
+from rice_stream.estimator.spread import Spread
+from rice_stream.quantities import ListPrice, Range
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
+
+_NOT_OF_THE_CONTEXT = frozenset({"sources", "route", "spread"})
 
 
 def factor_detail(
@@ -14,6 +17,8 @@ def factor_detail(
     pue: PueFactor,
     hardware: HardwareFactor,
     more_sources: dict[str, str],
+    route: Route,
+    spread: Spread | None,
 ) -> dict[str, Any]:
     """The `detail` of a row of `factor_use`: the context in full, and the source of each factor (JSON-ready)."""
     return {
@@ -32,6 +37,16 @@ def factor_detail(
         "profile": context.profile,
         "own_profile": None if context.own_profile is None else _profile_detail(context.own_profile),
         "provider": context.provider,
+        "model_id": context.model_id,
+        "family": context.family,
+        "model_known": context.model_known,
+        "own_model": context.own_model,
+        "hosting": context.hosting,
+        "list_price": _price_detail(context.list_price),
+        "price_ceiling": _price_detail(context.price_ceiling),
+        "pue": context.pue,
+        "route": route,
+        "spread": None if spread is None else spread.detail(),
         "sources": {
             "model": model.source,
             **more_sources,
@@ -40,6 +55,10 @@ def factor_detail(
             "hardware": hardware.source,
         },
     }
+
+
+def _price_detail(price: ListPrice | None) -> list[float] | None:
+    return None if price is None else [price.input, price.cache_read, price.output]
 
 
 def _profile_detail(profile: Profile) -> dict[str, Any]:
@@ -54,11 +73,20 @@ def _profile_detail(profile: Profile) -> dict[str, Any]:
 
 def context_from_detail(detail: dict[str, Any]) -> Context:
     """The context that a stored `detail` describes: what `explain` computes with, whatever the tables say today."""
-    values = {k: v for k, v in detail.items() if k != "sources"}
+    values = {k: v for k, v in detail.items() if k not in _NOT_OF_THE_CONTEXT}
     values["params_total_b"] = Range(*values["params_total_b"])
     values["params_active_b"] = Range(*values["params_active_b"])
     own = values.get("own_profile")
     if own is not None:
         ranges = {name: Range(*own[name]) for name in ("batch_size", "idle_share")}
         values["own_profile"] = Profile(**{**own, **ranges})
+    for name in ("list_price", "price_ceiling"):
+        if values.get(name) is not None:
+            values[name] = ListPrice(*values[name])
     return Context(**values)
+
+
+def spread_from_detail(detail: dict[str, Any]) -> Spread | None:
+    """How uncertain the carbon is, and with whom; None of a method that gives bounds, and of records from before there were any."""
+    stored = detail.get("spread")
+    return None if stored is None else Spread.of_detail(stored)

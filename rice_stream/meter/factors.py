@@ -6,13 +6,17 @@ a record stays explainable when the tables have long moved on.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from rice_stream.estimator.method import Context, Method, Profile
+from rice_stream.estimator.spread import Spread, log_sd_between
 from rice_stream.events.stated_factors import FACTOR_FIELDS
+from rice_stream.meter.carbon_ends import Site, site_of
 from rice_stream.meter.factor_detail import factor_detail
+from rice_stream.meter.hosting import hosted_context, hosting_of
+from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.serving_overrides import Override, find_override
 from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
@@ -56,36 +60,6 @@ class FactorPolicy:
     overrides: tuple[Override, ...] = ()
 
 
-class LiveIntensity(NamedTuple):
-    """A carbon intensity from a live feed that holds at the event's time."""
-
-    rci_gco2e_per_kwh: float
-    source: str
-
-
-class LiveLookup(Protocol):
-    """Values of a live feed, from memory."""
-
-    generation: int
-    """Grows when there are new values: what was resolved before may resolve otherwise now."""
-
-    def __call__(self, region_id: str, at_us: int) -> LiveIntensity | None:
-        """The feed's value for a region (as the tables or the event name it) at an instant (epoch microseconds)."""
-        ...
-
-
-class _NoLiveFeed:
-    """The look-up of an installation without a live feed."""
-
-    generation = 0
-
-    def __call__(self, region_id: str, at_us: int) -> None:
-        return None
-
-
-no_live_feed: LiveLookup = _NoLiveFeed()
-
-
 @dataclass(frozen=True, slots=True)
 class FactorUse:
     """The factors of one kind of request, from one moment to the next change of a table."""
@@ -96,8 +70,15 @@ class FactorUse:
     pue: PueFactor
     rci_gco2e_per_kwh: Range
     rci_rung: str
+    spread: Spread | None
+    """Of the carbon: why its range is as wide as it is, and what else errs with it; None of a method that gives bounds."""
     columns: dict[str, Any]
     """The row of the `factor_use` table, without its key."""
+
+    @property
+    def site(self) -> Site:
+        """What turns the energy of such a request into carbon."""
+        return site_of(self.pue.pue, self.rci_gco2e_per_kwh, self.spread)
 
     @property
     def digest(self) -> bytes:
@@ -111,7 +92,23 @@ def digest_of(columns: dict[str, Any]) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def resolve_factors(
+class FactorDraft(NamedTuple):
+    """What a kind of request rests on, before the method is asked about it; see `finished`."""
+
+    key: ServiceKey
+    names: ServiceKey
+    context: Context
+    model: ModelFactor
+    region: RegionFactor
+    pue: PueFactor
+    rci_gco2e_per_kwh: Range
+    rci_rung: str
+    rci_source: str
+    hardware: HardwareFactor
+    region_said: str
+
+
+def draft_factors(
     key: ServiceKey,
     at_us: int,
     *,
@@ -120,7 +117,7 @@ def resolve_factors(
     method: Method,
     live: LiveLookup = no_live_feed,
     mapped: ServiceKey | None = None,
-) -> FactorUse:
+) -> FactorDraft:
     """Resolve one kind of request as of `at_us` (epoch microseconds). Never fails and never gives zero.
 
     `mapped` has the names that the operator's mappings put in the place of the key's; what is stored as said stays the
@@ -128,56 +125,96 @@ def resolve_factors(
     """
     names = mapped or key
     model = reference.resolve_model(names.provider, names.request_model, names.response_model, at_us)
-    region = reference.resolve_region(
-        names.inference_region, key.provider, policy.rci_scope, at_us, default_region=policy.default_region
-    )
-    pue = _pue(key, policy, reference, region, at_us, method.default_pue)
-    rci, rci_rung, rci_source = _intensity(key, policy, region, live, at_us)
     own = _override(key, policy, model)
+    hosting = None
+    if (names.request_model or names.response_model) and not _serving_stated(key, policy, own):
+        hosting = hosting_of(own.profile or policy.serving_profile, key.provider, model, reference, at_us)
+    vendor = None if hosting is None else model.vendor
+    region = reference.resolve_region(
+        names.inference_region,
+        key.provider,
+        policy.rci_scope,
+        at_us,
+        default_region=policy.default_region,
+        vendor=vendor,
+    )
+    pue = _stated_pue(key, policy) or reference.resolve_pue(
+        region.region_id,
+        key.provider,
+        at_us,
+        default=method.default_pue,
+        vendor=vendor,
+        hosted=hosting is not None,
+    )
+    rci, rci_rung, rci_source = _intensity(key, policy, region, live, at_us)
     hardware_name = key.hardware or own.hardware or policy.hardware
     hardware = reference.resolve_hardware(hardware_name)
     context = _context(key, policy, own, model, hardware, asked=hardware_name is not None)
+    said_models = names.request_model, names.response_model
+    context = hosted_context(context, hosting, said_models, model, pue.pue, reference, at_us)
+    said = key.inference_region or policy.default_region or "unknown"
+    return FactorDraft(key, names, context, model, region, pue, rci, rci_rung, rci_source, hardware, said)
+
+
+def finished(drafts: Sequence[FactorDraft], method: Method, factor_version: str) -> list[FactorUse]:
+    """The factors of many kinds at once, with how uncertain the method is about each."""
+    spreads = method.spreads([draft.context for draft in drafts])
+    placed: list[Spread | None] = [None] * len(drafts)
+    if spreads is not None:
+        placed = [_at_place(spread, draft) for spread, draft in zip(spreads, drafts, strict=True)]
+    return [_use(draft, spread, method, factor_version) for draft, spread in zip(drafts, placed, strict=True)]
+
+
+def _at_place(spread: Spread, draft: FactorDraft) -> Spread:
+    place = draft.region.factor_region_id or draft.region.region_id
+    rci = draft.rci_gco2e_per_kwh
+    host = draft.pue.host or draft.context.provider or place
+    return spread.at_place(draft.pue.log_sd, log_sd_between(rci.low, rci.high), host, place)
+
+
+def _use(draft: FactorDraft, spread: Spread | None, method: Method, factor_version: str) -> FactorUse:
+    key, context, rci = draft.key, draft.context, draft.rci_gco2e_per_kwh
     columns = {
         "provider": key.provider or "",
         "request_model": key.request_model or "",
         "response_model": key.response_model or "",
         "model": key.response_model or key.request_model or "",
-        "model_resolved": model.model_id,
-        "model_rung": model.rung,
-        "region": key.inference_region or policy.default_region or "unknown",
-        "region_resolved": region.region_id,
-        "region_rung": rci_rung,
-        "hardware": hardware.hardware,
-        "pue": pue.pue,
-        "pue_rung": pue.rung,
+        "model_resolved": draft.model.model_id,
+        "model_rung": draft.model.rung,
+        "region": draft.region_said,
+        "region_resolved": draft.region.region_id,
+        "region_rung": draft.rci_rung,
+        "hardware": method.served_as(context).hardware,
+        "pue": draft.pue.pue,
+        "pue_rung": draft.pue.rung,
         "rci_low_gco2e_per_kwh": rci.low,
         "rci_mid_gco2e_per_kwh": rci.mid,
         "rci_high_gco2e_per_kwh": rci.high,
-        "rci_scope": region.scope,
+        "rci_scope": draft.region.scope,
         "method_version": method.version,
-        "factor_version": reference.version,
+        "factor_version": factor_version,
     }
-    columns["detail"] = json.dumps(
-        factor_detail(context, model, region, pue, hardware, {"rci": rci_source, **_origins(key, names)}),
-        sort_keys=True,
-        separators=(",", ":"),
+    sources = {"rci": draft.rci_source, **_origins(key, draft.names)}
+    detail = factor_detail(
+        context, draft.model, draft.region, draft.pue, draft.hardware, sources, method.route(context), spread
     )
-    return FactorUse(context, model, region, pue, rci, rci_rung, columns)
+    columns["detail"] = json.dumps(detail, sort_keys=True, separators=(",", ":"))
+    return FactorUse(context, draft.model, draft.region, draft.pue, rci, draft.rci_rung, spread, columns)
 
 
-def _pue(
-    key: ServiceKey,
-    policy: FactorPolicy,
-    reference: Reference,
-    region: RegionFactor,
-    at_us: int,
-    default: float | None,
-) -> PueFactor:
+def _serving_stated(key: ServiceKey, policy: FactorPolicy, own: Override) -> bool:
+    """Whether event or settings say on what the model runs, or how many requests at a time."""
+    if (own.profile or policy.serving_profile) in policy.profiles:
+        return True
+    return any(getattr(one, name) for one in (key, own, policy) for name in ("hardware", "devices", "batch_size"))
+
+
+def _stated_pue(key: ServiceKey, policy: FactorPolicy) -> PueFactor | None:
     if key.pue is not None:
         return PueFactor(pue=key.pue, rung="event", source="given on the event")
     if policy.pue is not None:
         return PueFactor(pue=policy.pue, rung="setting", source="RICE_PUE")
-    return reference.resolve_pue(region.region_id, key.provider, at_us, default=default)
+    return None
 
 
 def _intensity(

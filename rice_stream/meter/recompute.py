@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from rice_stream.estimator.method import Context, Estimates, Method
 from rice_stream.meter.amounts import Amounts, SiteFactors, amounts
-from rice_stream.meter.factor_detail import context_from_detail
+from rice_stream.meter.carbon_ends import Site, site_of
+from rice_stream.meter.factor_detail import context_from_detail, spread_from_detail
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.quantities import Range
 
@@ -34,6 +35,11 @@ def rci_of(factor: Mapping[str, Any]) -> Range:
     return Range(*(factor[f"rci_{end}_gco2e_per_kwh"] for end in ("low", "mid", "high")))
 
 
+def stored_site(factor: Mapping[str, Any]) -> Site:
+    """Where the requests of a row of `factor_use` ran, with what that adds to their ranges."""
+    return site_of(factor["pue"], rci_of(factor), spread_from_detail(json.loads(factor["detail"])))
+
+
 def recompute(
     method: Method,
     factors: Sequence[Mapping[str, Any]],
@@ -42,7 +48,7 @@ def recompute(
     defaults: TokenDefaults,
 ) -> Recomputed:
     """Estimates and integer amounts of n records; `factors[use[i]]` is the `factor_use` row of record i."""
-    sites = SiteFactors.of([(factor["pue"], rci_of(factor)) for factor in factors])
+    sites = SiteFactors.of([stored_site(factor) for factor in factors])
     return estimate_recorded(method, [context_of(factor) for factor in factors], sites, use, counts, defaults)
 
 

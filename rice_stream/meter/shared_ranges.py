@@ -17,8 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-Z80 = 1.2815515655446004
-"""Standard deviations from the median to the 90th percentile of a normal distribution: both sides hold 80 %."""
+from rice_stream.estimator.spread import Z80
 
 STORED_ENDS = "stored ends"
 """Key of what the stored ends of records say beyond the spread of their factors; all records share it.

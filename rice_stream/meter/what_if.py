@@ -3,6 +3,7 @@
 The starting point is a row of `factor_use`, so everything that is not changed stays as it was when the event was recorded.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
@@ -10,8 +11,12 @@ from typing import Any, NamedTuple
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Context, Method
 from rice_stream.estimator.registry import METHOD_NAMES
+from rice_stream.estimator.spread import Spread, log_sd_between
+from rice_stream.meter.carbon_ends import Site, site_of
 from rice_stream.meter.described import value_of
 from rice_stream.meter.estimator_at import EstimatorAt
+from rice_stream.meter.factor_detail import spread_from_detail
+from rice_stream.meter.hosting import hosted_context, hosting_of
 from rice_stream.meter.recompute import context_of, rci_of
 from rice_stream.quantities import Range
 
@@ -65,34 +70,67 @@ def change_of(values: Mapping[str, object], label: Callable[[str], str] = str) -
 
 
 class PlaceFactors(NamedTuple):
-    """Where a kind of request ran: PUE and carbon intensity (gCO2e/kWh)."""
+    """Where a kind of request ran: PUE and carbon intensity (gCO2e/kWh), how sure the PUE is, and who shares the two."""
 
     pue: float
     rci_gco2e_per_kwh: Range
+    pue_log_sd: float = 0.0
+    region: str = "unknown"
+    """The place whose carbon intensity it is."""
 
 
-def as_recorded(factor: Mapping[str, Any]) -> tuple[Context, PlaceFactors]:
-    """Context and place of a row of `factor_use`."""
-    return context_of(factor), PlaceFactors(factor["pue"], rci_of(factor))
+class Served(NamedTuple):
+    """A kind of request: its context, and where it ran."""
+
+    context: Context
+    place: PlaceFactors
+
+    def spread(self, method: Method) -> Spread | None:
+        """Of its carbon; None of a method whose ends are bounds."""
+        spreads = method.spreads([self.context])
+        if spreads is None:
+            return None
+        rci, region = self.place.rci_gco2e_per_kwh, self.place.region
+        grid_log_sd = log_sd_between(rci.low, rci.high)
+        return spreads[0].at_place(self.place.pue_log_sd, grid_log_sd, self.context.provider or region, region)
+
+    def site(self, method: Method) -> Site:
+        """What turns the energy of such a request into carbon."""
+        return site_of(self.place.pue, self.place.rci_gco2e_per_kwh, self.spread(method))
 
 
-def changed(factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -> tuple[Context, PlaceFactors]:
+def as_recorded(factor: Mapping[str, Any], estimator: EstimatorAt) -> Served:
+    """A row of `factor_use`. One from before hosted models were told apart is taken as the estimator would today."""
+    detail = json.loads(factor["detail"])
+    context = context_of(factor)
+    spread = spread_from_detail(detail)
+    pue_log_sd = 0.0 if spread is None else spread.causes.get("pue", 0.0)
+    place = PlaceFactors(factor["pue"], rci_of(factor), pue_log_sd, factor["region_resolved"])
+    if "hosting" not in detail:
+        context = _hosted(context, factor, Change(), place.pue, estimator)
+    return Served(context, place)
+
+
+def changed(factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -> Served:
     """Context and place of the same kind of request with `change`, by the estimator's tables and policy."""
-    context, place = as_recorded(factor)
+    context, place = as_recorded(factor, estimator)
     provider = change.provider or factor["provider"] or None
-    context = _other_model(context, change, provider, estimator)
+    context = replace(_other_model(context, change, provider, estimator), provider=provider)
     context = _other_serving(context, change, estimator)
     if change.region is not None or change.provider is not None:
         inference_region = change.region or factor["region"]
         reference, at_us = estimator.reference, estimator.at_us
-        region = reference.resolve_region(inference_region, provider, estimator.policy.rci_scope, at_us)
-        pue = reference.resolve_pue(region.region_id, provider, at_us, default=place.pue)
-        place = PlaceFactors(pue.pue, region.rci_gco2e_per_kwh)
+        vendor = _vendor(context, factor, change, estimator)
+        scope = estimator.policy.rci_scope
+        region = reference.resolve_region(inference_region, provider, scope, at_us, vendor=vendor)
+        hosted = context.hosting is not None
+        pue = reference.resolve_pue(region.region_id, provider, at_us, default=place.pue, vendor=vendor, hosted=hosted)
+        place = PlaceFactors(pue.pue, region.rci_gco2e_per_kwh, pue.log_sd, region.factor_region_id or region.region_id)
     if change.pue is not None:
-        place = place._replace(pue=change.pue)
+        place = place._replace(pue=change.pue, pue_log_sd=0.0)
     if change.rci_gco2e_per_kwh is not None:
         place = place._replace(rci_gco2e_per_kwh=Range.exact(change.rci_gco2e_per_kwh))
-    return replace(context, provider=provider), place
+    return Served(_hosted(context, factor, change, place.pue, estimator), place)
 
 
 def _other_model(context: Context, change: Change, provider: str | None, estimator: EstimatorAt) -> Context:
@@ -110,6 +148,31 @@ def _other_model(context: Context, change: Change, provider: str | None, estimat
         precision=model.precision,
         devices=None,
     )
+
+
+def _vendor(context: Context, factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -> str | None:
+    """Who serves the model where no provider is named."""
+    if context.hosting is None:
+        return None
+    request_model, response_model = _names(factor, change)
+    return estimator.reference.resolve_model(context.provider, request_model, response_model, estimator.at_us).vendor
+
+
+def _names(factor: Mapping[str, Any], change: Change) -> tuple[str | None, str | None]:
+    """The model as the request and as the response names it."""
+    if change.model:
+        return change.model, None
+    return factor["request_model"] or None, factor["response_model"] or None
+
+
+def _hosted(context: Context, factor: Mapping[str, Any], change: Change, pue: float, estimator: EstimatorAt) -> Context:
+    """The context as a hosted model's, where nothing in it says how it is served."""
+    names, reference, at_us = _names(factor, change), estimator.reference, estimator.at_us
+    model = reference.resolve_model(context.provider, *names, at_us)
+    stated = context.hardware_known or context.devices or context.batch_size or context.own_profile
+    hosting = None if stated else hosting_of(context.profile, context.provider, model, reference, at_us)
+    context = replace(context, hosting=None, list_price=None, price_ceiling=None)
+    return hosted_context(context, hosting, names, model, pue, reference, at_us)
 
 
 def _other_serving(context: Context, change: Change, estimator: EstimatorAt) -> Context:

@@ -12,7 +12,8 @@ from rice_stream.events.mappings import MODEL, NO_MAPPINGS, REGION, Mappings
 from rice_stream.instants import HOUR_S, SECOND_US
 from rice_stream.meter.amounts import SiteFactors
 from rice_stream.meter.estimator_at import Estimator
-from rice_stream.meter.factors import LiveLookup, ServiceKey, no_live_feed
+from rice_stream.meter.factors import ServiceKey
+from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.quantities import Floats, Ints
 from rice_stream.store.dimensions import Dimensions
 
@@ -157,10 +158,11 @@ class ContextTable:
         at_us = self._epoch_start_us(epoch)
         estimator = self._estimator.at(at_us)
         keys_said = [ServiceKey(*service) for service in services]
-        uses = [estimator.factors(key, live=self._live, mapped=self._mapped(key, at_us)) for key in keys_said]
+        drafts = [estimator.draft(key, live=self._live, mapped=self._mapped(key, at_us)) for key in keys_said]
+        uses = estimator.finished(drafts)
         keys = self._dimensions.factors([{**use.columns, "digest": use.digest} for use in uses])
         self.coefficients = np.vstack([self.coefficients, self._method.coefficients([use.context for use in uses])])
-        self.sites = self.sites.followed_by(SiteFactors.of([(use.pue.pue, use.rci_gco2e_per_kwh) for use in uses]))
+        self.sites = self.sites.followed_by(SiteFactors.of([use.site for use in uses]))
         self.factor_key = np.append(self.factor_key, np.array([keys[use.digest] for use in uses], dtype=np.int64))
         self._rungs += [(use.model.rung, use.rci_rung, use.pue.rung) for use in uses]
         self._kinds += [(epoch, service) for service in services]

@@ -24,7 +24,7 @@ from rice_stream.events.refused_items import count_items
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, cap_flags, impact_columns, measure_matrix
 from rice_stream.meter.estimator_at import Estimator
-from rice_stream.meter.factors import LiveLookup, no_live_feed
+from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
 from rice_stream.pipeline.admission import EventAdmission
 from rice_stream.pipeline.chunks import BatchParts, Chunk, Counted, Place, check_opened, progress_of

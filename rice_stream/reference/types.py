@@ -7,7 +7,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal, Self, get_args
 
-from rice_stream.quantities import Range
+from rice_stream.quantities import ListPrice, Range
 
 MODEL_RUNGS = (
     "exact",
@@ -157,15 +157,6 @@ class HostFactor:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenPrices:
-    """USD per million tokens. A missing price of cached tokens is that of input tokens."""
-
-    input: float
-    cache_read: float
-    output: float
-
-
-@dataclass(frozen=True, slots=True)
 class PriceFactor:
     """A list price of a model and the lowest of each kind that anybody lists for it.
 
@@ -174,8 +165,8 @@ class PriceFactor:
 
     provider: str
     model: str
-    usd_per_mtok: TokenPrices
-    lowest_usd_per_mtok: TokenPrices
+    usd_per_mtok: ListPrice
+    lowest_usd_per_mtok: ListPrice
     rung: str
     evidence_id: str
     source: str
@@ -184,12 +175,12 @@ class PriceFactor:
     source_date: str = ""
     """When the list was read, where the price has no date of its own."""
 
-    def with_lowest(self, lowest: TokenPrices, rung: str) -> Self:
+    def with_lowest(self, lowest: ListPrice, rung: str) -> Self:
         """The same price beside what others list."""
         return replace(self, lowest_usd_per_mtok=lowest, rung=rung)
 
     @property
-    def bound_usd_per_mtok(self) -> TokenPrices:
+    def bound_usd_per_mtok(self) -> ListPrice:
         """What no request's energy may cost more than: the provider's own list, else the lowest of all."""
         return self.usd_per_mtok if self.rung == "provider" else self.lowest_usd_per_mtok
 

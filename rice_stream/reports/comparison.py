@@ -13,14 +13,14 @@ import numpy as np
 from sqlalchemy import Connection, Engine, text
 
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Method
+from rice_stream.estimator.method import Method
 from rice_stream.instants import SECOND_US, epoch_us, rfc3339
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, SiteFactors
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.ranking import overlap
 from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
-from rice_stream.meter.what_if import Change, PlaceFactors, as_recorded, changed
+from rice_stream.meter.what_if import Change, Served, as_recorded, changed
 from rice_stream.quantities import MICRO
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
 from rice_stream.store.event_key_columns import key_bounds
@@ -176,7 +176,7 @@ def _add(
     place_of = {key: place for place, key in enumerate(keys)}
     use = np.array([place_of[row["factor_key"]] for row in rows], dtype=np.intp)
     counts = RecordedCounts.of(rows)
-    own = [as_recorded(factors[key]) for key in keys]
+    own = [as_recorded(factors[key], estimator) for key in keys]
     other = [changed(factors[key], change, estimator) for key in keys]
     method = estimator.method
     computed = {
@@ -198,14 +198,14 @@ def _add(
 
 
 def _amounts(
-    uses: Sequence[tuple[Context, PlaceFactors]],
+    uses: Sequence[Served],
     use: Any,
     counts: RecordedCounts,
     method: Method,
     defaults: TokenDefaults,
 ) -> Amounts:
-    contexts, places = [context for context, _ in uses], [place for _, place in uses]
-    return estimate_recorded(method, contexts, SiteFactors.of(places), use, counts, defaults).amounts
+    sites = SiteFactors.of([one.site(method) for one in uses])
+    return estimate_recorded(method, [one.context for one in uses], sites, use, counts, defaults).amounts
 
 
 def _row(model: str, sums: Mapping[str, _Sums]) -> dict[str, Any]:

@@ -17,10 +17,9 @@ from rice_stream.estimator.registry import load_method, method_of_version
 from rice_stream.meter.amounts import (
     AMOUNT_COLUMNS,
     GRAMS_PER_KWH_TO_PER_WH,
-    MISSING_TOKENS_FACTOR_HIGH,
-    MISSING_TOKENS_FACTOR_LOW,
 )
-from rice_stream.meter.recompute import Recomputed, context_of, recompute
+from rice_stream.meter.factor_detail import spread_from_detail
+from rice_stream.meter.recompute import Recomputed, context_of, recompute, stored_site
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.quantities import MICRO, UNKNOWN
 from rice_stream.reports.record_lookup import StoredRecord, find_record
@@ -28,6 +27,7 @@ from rice_stream.store.snapshot import snapshot
 
 _ACCOUNTING = "docs/accounting.md; rounded once, when the record is made"
 _IMPACTS = "docs/methodology.md; not part of operational carbon"
+_RANGES = "docs/methodology.md, Ranges"
 _UNITS = {"uwh": "uWh", "ugco2e": "ugCO2e"}
 
 
@@ -139,20 +139,24 @@ def _method_steps(record: StoredRecord, method: Method, defaults: TokenDefaults)
 def _accounting_steps(record: StoredRecord, again: Recomputed) -> list[dict[str, Any]]:
     """IT energy x PUE x carbon intensity, and the integers that are stored."""
     factor, estimates = record.factor, again.estimates
-    sources = _sources(factor)
+    sources, site = _sources(factor), stored_site(factor)
     pue = factor["pue"]
     ends = {
-        "low": (estimates.it_energy_wh_low, MISSING_TOKENS_FACTOR_LOW),
+        "low": (estimates.it_energy_wh_low, site.missing_tokens[0]),
         "mid": (estimates.it_energy_wh, 1.0),
-        "high": (estimates.it_energy_wh_high, MISSING_TOKENS_FACTOR_HIGH),
+        "high": (estimates.it_energy_wh_high, site.missing_tokens[1]),
     }
     missing = bool(_counts(record).incomplete[0])
-    rci = {end: factor[f"rci_{end}_gco2e_per_kwh"] for end in ends}
+    rci = {end: getattr(site.rci_gco2e_per_kwh, end) for end in ends}
     rci_source = f"{factor['region_rung']} ({factor['region_resolved']}, {factor['rci_scope']}): {_dated(sources)}"
     steps = [_step("pue", "facility energy / IT energy", pue, "", f"{factor['pue_rung']}: {sources['pue']}")]
     facility_wh = float(estimates.it_energy_wh[0]) * pue
     steps.append(_step("facility_energy_wh", f"it_energy_wh x {pue:g}", facility_wh, "Wh", "PUE is applied here only"))
-    steps += [_step(f"rci_{end}_gco2e_per_kwh", factor["region"], rci[end], "gCO2e/kWh", rci_source) for end in ends]
+    steps += [
+        _step(f"rci_{end}_gco2e_per_kwh", factor["region"], factor[f"rci_{end}_gco2e_per_kwh"], "gCO2e/kWh", rci_source)
+        for end in ends
+    ]
+    steps += _range_steps(factor)
     for end, (it_wh, widening) in ends.items():
         energy = "it_energy_wh" if end == "mid" else f"it_energy_wh_{end}"
         widened = widening if missing else 1.0
@@ -165,6 +169,25 @@ def _accounting_steps(record: StoredRecord, again: Recomputed) -> list[dict[str,
             name, f"round({_unrounded(name)} x {MICRO})", int(getattr(again.amounts, name)[0]), _unit(name), _ACCOUNTING
         )
         for name in AMOUNT_COLUMNS
+    ]
+
+
+def _range_steps(factor: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Why the range is as wide as it is: what is unknown, largest first; nothing of a method whose ends are bounds."""
+    spread = spread_from_detail(json.loads(factor["detail"]))
+    if spread is None:
+        return []
+    steps = [
+        _step(f"log_sd_{name}", f"{share:.0%} of the variance of the logarithm", log_sd, "", _RANGES)
+        for name, log_sd, share in spread.contributions()
+    ]
+    steps.append(_step("log_sd", "root of the sum of their squares", spread.log_sd, "", _RANGES))
+    added = stored_site(factor).rci_gco2e_per_kwh
+    both = "carbon intensity, with what PUE and carbon intensity add to the energy's range"
+    return [
+        *steps,
+        _step("rci_added_low_gco2e_per_kwh", both, added.low, "gCO2e/kWh", _RANGES),
+        _step("rci_added_high_gco2e_per_kwh", both, added.high, "gCO2e/kWh", _RANGES),
     ]
 
 

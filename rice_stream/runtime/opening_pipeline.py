@@ -1,7 +1,7 @@
 """Putting the pipeline of the settings together, with the writer that it commits through."""
 
 from rice_stream.events.formats.reading.options import FormatOptions
-from rice_stream.meter.factors import LiveLookup, no_live_feed
+from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
 from rice_stream.runtime.opening_rules import Proposes, open_rules

@@ -6,8 +6,9 @@ rights of its owner, as a view does, and only who was allowed to may call it. SQ
 
 from sqlalchemy import Connection, text
 
+from rice_stream.estimator.spread import Z80
 from rice_stream.instants import DAY_S, FOREVER_S, SECOND_US, SLOT_S
-from rice_stream.meter.shared_ranges import LOG_SD_MAX, SAME, STORED_ENDS, Z80
+from rice_stream.meter.shared_ranges import LOG_SD_MAX, SAME, STORED_ENDS
 
 SIGNATURE = "total_range(text, timestamp with time zone, timestamp with time zone)"
 COLUMNS = (

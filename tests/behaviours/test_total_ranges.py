@@ -10,7 +10,8 @@ import pytest
 from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.budgets.periods import period_at
-from rice_stream.meter.shared_ranges import Z80, KindSums, SharedRange, shared_of, total_range
+from rice_stream.estimator.spread import Z80
+from rice_stream.meter.shared_ranges import KindSums, SharedRange, shared_of, total_range
 from rice_stream.quantities import MICRO
 from rice_stream.reports.budgets import budget_statuses
 from rice_stream.reports.figures import read_figures

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rice_stream.estimator.method import ListPrice
+from rice_stream.quantities import ListPrice
 from training.hosted.priors import LogNormal
 
 

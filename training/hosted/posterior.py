@@ -9,8 +9,7 @@ import numpy as np
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.physics import Cost, field_names
 from rice_stream.estimator.hosted.artefact import CAUSES
-from rice_stream.estimator.method import ListPrice
-from rice_stream.quantities import Floats
+from rice_stream.quantities import Floats, ListPrice
 from training.hosted import priors
 from training.hosted.cases import Case
 from training.hosted.draws import normals

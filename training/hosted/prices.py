@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rice_stream.estimator.method import ListPrice
+from rice_stream.quantities import ListPrice
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import ModelFactor, PriceFactor
 

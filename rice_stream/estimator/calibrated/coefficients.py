@@ -20,29 +20,26 @@ COSTS_END = 4 * COST
 # HOST_*: power around the devices while they work on a request; DEVICE_HOST_W: the same around one device.
 HOST_W, HOST_FIXED_J, HOST_DECODE_W, DEVICE_HOST_W, HOST_LOW, HOST_HIGH = range(COSTS_END, COSTS_END + 6)
 IDLE_LOW, IDLE_MID, IDLE_HIGH, FLAGS = range(COSTS_END + 6, COSTS_END + 10)
+# Version 2: the server around the devices as a share of their energy, and whether its power and time count instead.
+HOST_SHARE, HOST_TIMED = range(COSTS_END + 10, COSTS_END + 12)
+# Most J of IT energy per uncached input, cached input and output token; 0 in all three: nothing is known.
+CEILING_INPUT, CEILING_CACHED, CEILING_OUTPUT = range(COSTS_END + 12, COSTS_END + 15)
+ESTIMATE_END = COSTS_END + 15
 # Embodied carbon of one device with its share of the server, gCO2e per second.
-EMBODIED_LOW, EMBODIED_MID, EMBODIED_HIGH = range(COSTS_END + 10, COSTS_END + 13)
-COLUMNS = COSTS_END + 13
+EMBODIED_LOW, EMBODIED_MID, EMBODIED_HIGH = range(ESTIMATE_END, ESTIMATE_END + 3)
+COLUMNS = ESTIMATE_END + 3
 
 
-def coefficient_matrix(
+def matrix_of(
     resolved: Sequence[Resolved], artefact: Artefact, embodied: EmbodiedFactors, site: SiteProfile | None
 ) -> Floats:
-    """The (k, COLUMNS) matrix of k resolved contexts; row i depends on resolved[i] alone."""
+    """The (k, COLUMNS) matrix of k resolved contexts without their energies: time, server, idle machines, embodied carbon."""
     matrix = np.zeros((len(resolved), COLUMNS))
     if not resolved:
         return matrix
-    machine = machine_of(resolved)
-    low, mid, high = (setup_of(resolved, artefact, end) for end in (LOW, MID, HIGH))
-    own = [site_correction(one, site) for one in resolved]
-    corrected = np.array([1.0 if one is None else one.factor for one in own])
-    factors = np.array([error_factors(one, artefact, measured) for one, measured in zip(resolved, own, strict=True)])
-    time = seconds(mid, machine, artefact.shape)
-    _put(matrix, MID_J, joules(mid, machine, artefact.shape), corrected)
-    _put(matrix, LOW_J, joules(low, machine, artefact.shape), corrected * factors[:, 0])
-    _put(matrix, HIGH_J, joules(high, machine, artefact.shape), corrected * factors[:, 1])
-    _put(matrix, MID_S, time, np.ones(len(resolved)))
-
+    mid = setup_of(resolved, artefact, MID)
+    time = seconds(mid, machine_of(resolved), artefact.shape)
+    put_cost(matrix, MID_S, time, np.ones(len(resolved)))
     host = artefact.host_share_of_tdp
     host_w = np.array([host.mid * one.hardware.tdp_w * one.devices for one in resolved])
     matrix[:, HOST_W] = host_w
@@ -50,13 +47,32 @@ def coefficient_matrix(
     # A request pays for its own prompt's time in full, and for the time of what the batch shares in part.
     matrix[:, HOST_FIXED_J] = host_w * time.fixed * (1.0 / mid.batch - 1.0)
     matrix[:, HOST_DECODE_W] = host_w / mid.batch
-    matrix[:, HOST_LOW], matrix[:, HOST_HIGH] = host.low / host.mid, host.high / host.mid
-    for column, end in ((IDLE_LOW, LOW), (IDLE_MID, MID), (IDLE_HIGH, HIGH)):
-        matrix[:, column] = [1.0 + getattr(one.serving.idle_share, end) for one in resolved]
+    matrix[:, HOST_TIMED] = 1.0
     rates = [embodied_gco2e_per_device_second(one.hardware.name, embodied) for one in resolved]
     for column, end in ((EMBODIED_LOW, LOW), (EMBODIED_MID, MID), (EMBODIED_HIGH, HIGH)):
         matrix[:, column] = [getattr(rate, end) for rate in rates]
     matrix[:, FLAGS] = [_flags(one, artefact, site) for one in resolved]
+    return matrix
+
+
+def ends_matrix(
+    resolved: Sequence[Resolved], artefact: Artefact, embodied: EmbodiedFactors, site: SiteProfile | None
+) -> Floats:
+    """The matrix of version 1: all low ends are taken together, and all high ends, as if everything erred the same way."""
+    matrix = matrix_of(resolved, artefact, embodied, site)
+    if not resolved:
+        return matrix
+    machine = machine_of(resolved)
+    own = [site_correction(one, site) for one in resolved]
+    corrected = np.array([1.0 if one is None else one.factor for one in own])
+    factors = np.array([error_factors(one, artefact, measured) for one, measured in zip(resolved, own, strict=True)])
+    scales = {LOW: corrected * factors[:, 0], MID: corrected, HIGH: corrected * factors[:, 1]}
+    for start, end in ((MID_J, MID), (LOW_J, LOW), (HIGH_J, HIGH)):
+        put_cost(matrix, start, joules(setup_of(resolved, artefact, end), machine, artefact.shape), scales[end])
+    host = artefact.host_share_of_tdp
+    matrix[:, HOST_LOW], matrix[:, HOST_HIGH] = host.low / host.mid, host.high / host.mid
+    for column, end in ((IDLE_LOW, LOW), (IDLE_MID, MID), (IDLE_HIGH, HIGH)):
+        matrix[:, column] = [1.0 + getattr(one.serving.idle_share, end) for one in resolved]
     return matrix
 
 
@@ -65,7 +81,8 @@ def cost_of(per_request: Floats, start: int) -> Cost:
     return Cost(*per_request[start : start + COST])
 
 
-def _put(matrix: Floats, start: int, cost: Cost, factor: Floats) -> None:
+def put_cost(matrix: Floats, start: int, cost: Cost, factor: Floats) -> None:
+    """Put the cost's seven coefficients, times a factor of shape (k,), into the columns from `start` on."""
     columns = (
         cost.fixed,
         cost.per_token,
@@ -82,9 +99,9 @@ def _put(matrix: Floats, start: int, cost: Cost, factor: Floats) -> None:
 def _flags(one: Resolved, artefact: Artefact, site: SiteProfile | None) -> int:
     """What the estimates of a context rest on, whatever the request."""
     flags = Basis(0) if site_correction(one, site) is None else Basis.SITE_CALIBRATED
-    if not one.serving.batch_known:
+    if not one.serving.batch_known or one.given is not None:
         flags |= Basis.BATCH_ASSUMED
-    if not one.serving.hardware_known:
+    if not one.serving.hardware_known or one.given is not None:
         flags |= Basis.HARDWARE_ASSUMED
     if not one.hardware.measured or artefact.find_hardware(one.serving.hardware) is None:
         flags |= Basis.HARDWARE_SCALED

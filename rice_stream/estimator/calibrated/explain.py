@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rice_stream.basis import Basis
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.interval import regime
 from rice_stream.estimator.calibrated.physics import weights_touched_b
@@ -28,21 +29,24 @@ def explain_steps(
     half = artefact.shape.stream_half_tokens
     squares = inputs * inputs - cached * cached
     ran = "" if requests.inference[0] else "0 x "
+    bound = int(estimates.flags[0]) & Basis.PRICE_BOUND
+    within = "; then as much less as the list price of the request allows" if bound else ""
+    fit = FIT if one.given is None else one.given.source
     return [
         *_assumptions(artefact, one),
         Step(
             "prefill_j",
-            f"{ran}({c0:.6g} + {c1:.6g} x {inputs - cached} + {c2:.6g} x {squares} + {c3:.6g} x {cached})",
+            f"{ran}({c0:.6g} + {c1:.6g} x {inputs - cached} + {c2:.6g} x {squares} + {c3:.6g} x {cached}){within}",
             float(estimates.prefill_j[0]),
             "J",
-            FIT,
+            fit,
         ),
         Step(
             "decode_j",
-            f"{ran}{steps} x ({d0:.6g} + {d1:.6g} x {context} + {d2:.6g} x {steps} / ({steps} + {half:g}))",
+            f"{ran}{steps} x ({d0:.6g} + {d1:.6g} x {context} + {d2:.6g} x {steps} / ({steps} + {half:g})){within}",
             float(estimates.decode_j[0]),
             "J",
-            FIT,
+            fit,
         ),
         Step("gpu_energy_j", "prefill_j + decode_j", float(estimates.gpu_energy_j[0]), "J", "definition"),
         Step("latency_s", "the same two sums with coefficients in seconds", float(estimates.latency_s[0]), "s", FIT),
@@ -85,15 +89,18 @@ def _assumptions(artefact: Artefact, one: Resolved) -> list[Step]:
 
 
 def _results(one: Resolved, artefact: Artefact, estimates: Estimates) -> list[Step]:
-    host, idle = artefact.host_share_of_tdp, one.serving.idle_share
+    host, idle = artefact.host_share_of_tdp, one.serving.idle_share.mid
+    around = f"{host.mid:g} x {one.hardware.tdp_w:g} W x {one.devices:g} devices x time share"
     error = f"80 % interval, regime {regime(one)}, hardware {one.hardware_class}; {FIT}"
+    if one.given is not None:
+        around, idle = f"{one.given.host_share:g} x gpu_energy_j", one.given.idle_share
+        error = f"80 % interval; {one.given.source}"
     return [
         Step("gpu_energy_j_low", "lower end", float(estimates.gpu_energy_j_low[0]), "J", error),
         Step("gpu_energy_j_high", "upper end", float(estimates.gpu_energy_j_high[0]), "J", error),
         Step(
             "it_energy_wh",
-            f"(gpu_energy_j + {host.mid:g} x {one.hardware.tdp_w:g} W x {one.devices:g} devices x time share)"
-            f" x (1 + {idle.mid:g}) / 3600",
+            f"(gpu_energy_j + {around}) x (1 + {idle:g}) / 3600",
             float(estimates.it_energy_wh[0]),
             "Wh",
             "server and idle machines: Elsworth et al. 2025 (Google); docs/validation-calibrated.md",

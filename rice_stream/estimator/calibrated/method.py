@@ -10,6 +10,8 @@ predict models that the fit never saw. A context's `utilisation` and `tdp_w` are
 measured, not a share of the TDP.
 """
 
+import hashlib
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,17 +19,23 @@ from rice_stream.basis import Basis
 from rice_stream.errors import UsageError
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.coefficients import (
+    CEILING_CACHED,
+    CEILING_INPUT,
+    CEILING_OUTPUT,
     COSTS_END,
     DEVICE_HOST_W,
     EMBODIED_HIGH,
     EMBODIED_LOW,
     EMBODIED_MID,
+    ESTIMATE_END,
     FLAGS,
     HIGH_J,
     HOST_DECODE_W,
     HOST_FIXED_J,
     HOST_HIGH,
     HOST_LOW,
+    HOST_SHARE,
+    HOST_TIMED,
     HOST_W,
     IDLE_HIGH,
     IDLE_LOW,
@@ -35,14 +43,16 @@ from rice_stream.estimator.calibrated.coefficients import (
     LOW_J,
     MID_J,
     MID_S,
-    coefficient_matrix,
     cost_of,
+    ends_matrix,
 )
 from rice_stream.estimator.calibrated.explain import explain_steps
 from rice_stream.estimator.calibrated.interval import site_correction
 from rice_stream.estimator.calibrated.physics import decode, prefill
-from rice_stream.estimator.calibrated.setup import resolve
+from rice_stream.estimator.calibrated.setup import Resolved, resolve
+from rice_stream.estimator.calibrated.spreads import energies
 from rice_stream.estimator.embodied import EmbodiedFactors, water_l
+from rice_stream.estimator.hosted.artefact import HostedArtefact
 from rice_stream.estimator.method import (
     Context,
     Estimates,
@@ -50,11 +60,13 @@ from rice_stream.estimator.method import (
     Impacts,
     Method,
     Requests,
+    Route,
     ServedAs,
     Step,
     version_of,
 )
 from rice_stream.estimator.site import SiteProfile
+from rice_stream.estimator.spread import Spread
 from rice_stream.quantities import Floats
 
 J_PER_WH = 3600.0
@@ -63,16 +75,31 @@ CHUNK = 4096
 
 
 class CalibratedMethod(Method):
-    """`rice-calibrated`. Pure: everything it knows is in the artefact it is given."""
+    """`rice-calibrated`. Pure: everything it knows is in the artefacts it is given.
+
+    Without `hosted` it is its first version, `rice-calibrated-1`: hosted models are served as a profile says, and ranges
+    take all low ends together and all high ends.
+    """
 
     name = "rice-calibrated"
     responds_to = frozenset({"batch_size", "precision", "profile", "site"})
 
-    def __init__(self, artefact: Artefact, embodied: EmbodiedFactors, site: SiteProfile | None = None) -> None:
+    def __init__(
+        self,
+        artefact: Artefact,
+        embodied: EmbodiedFactors,
+        hosted: HostedArtefact | None = None,
+        site: SiteProfile | None = None,
+    ) -> None:
         """`site` corrects the joules by measurements of one's own; UsageError if it was made for another version."""
-        self.version = version_of(self.name, 1, artefact.digest)
+        if hosted is None:
+            self.name = "rice-calibrated-1"
+            self.version = version_of("rice-calibrated", 1, artefact.digest)
+        else:
+            self.version = version_of(self.name, 2, digest_of_both(artefact.digest, hosted.digest))
         self.profiles = artefact.profiles
         self.artefact = artefact
+        self.hosted = hosted
         self.embodied = embodied
         self.site = site
         if site is not None:
@@ -85,23 +112,39 @@ class CalibratedMethod(Method):
 
     def with_site(self, site: SiteProfile) -> "CalibratedMethod":
         """The method corrected by a site's own measurements. UsageError: they were made for another version of it."""
-        return CalibratedMethod(self.artefact, self.embodied, site)
+        return CalibratedMethod(self.artefact, self.embodied, self.hosted, site)
+
+    def resolve(self, context: Context) -> Resolved:
+        """What the context's model is served on, and where its energy comes from."""
+        return resolve(context, self.artefact, self.hosted)
 
     def coefficients(self, contexts: list[Context]) -> Floats:
         """The (k, c) matrix of k contexts; row i depends on contexts[i] alone.
 
         Raises UsageError for a value that is not a positive finite number, an unknown precision or an unknown profile.
         """
-        resolved = [resolve(context, self.artefact) for context in contexts]
-        return coefficient_matrix(resolved, self.artefact, self.embodied, self.site)
+        resolved = [self.resolve(context) for context in contexts]
+        if self.hosted is None:
+            return ends_matrix(resolved, self.artefact, self.embodied, self.site)
+        return energies(resolved, self.artefact, self.embodied, self.site).matrix
+
+    def spreads(self, contexts: list[Context]) -> list[Spread] | None:
+        """How uncertain each context's IT energy is, and with whom; None of the first version."""
+        if self.hosted is None:
+            return None
+        return energies([self.resolve(one) for one in contexts], self.artefact, self.embodied, self.site).spreads
+
+    def route(self, context: Context) -> Route:
+        """What the context's energy rests on."""
+        return self.resolve(context).route
 
     def devices(self, contexts: list[Context]) -> Floats:
         """Devices each context's model runs on, shape (k,): its own count, else the fewest that hold the weights."""
-        return np.array([resolve(context, self.artefact).devices for context in contexts], dtype=np.float64)
+        return np.array([self.resolve(context).devices for context in contexts], dtype=np.float64)
 
     def served_as(self, context: Context) -> ServedAs:
         """The context's own serving set-up, or its profile's where it leaves something open."""
-        chosen = resolve(context, self.artefact).serving
+        chosen = self.resolve(context).serving
         return ServedAs(chosen.hardware, chosen.batch_size.mid, chosen.precision)
 
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
@@ -111,9 +154,9 @@ class CalibratedMethod(Method):
         """
         total = len(requests.context)
         columns = np.empty((9, total))
-        flags = np.empty(total, dtype=np.int32)
+        flags = np.zeros(total, dtype=np.int32)
         # Without the columns that only `impacts` needs.
-        by_column = np.ascontiguousarray(coefficients.T[:EMBODIED_LOW])
+        by_column = np.ascontiguousarray(coefficients.T[:ESTIMATE_END])
         for start in range(0, total, CHUNK):
             part = slice(start, min(start + CHUNK, total))
             self._estimate_part(by_column, _slice(requests, part), columns[:, part], flags[part])
@@ -147,7 +190,7 @@ class CalibratedMethod(Method):
     def explain(self, context: Context, request: Requests) -> list[Step]:
         """The arithmetic of one request, step by step; the values are those that `estimate` returns, to the last bit."""
         matrix = self.coefficients([context])
-        resolved = resolve(context, self.artefact)
+        resolved = self.resolve(context)
         steps = explain_steps(self.artefact, resolved, matrix[0, :COSTS_END], request, self.estimate(matrix, request))
         measured = site_correction(resolved, self.site)
         if measured is None or self.site is None:
@@ -170,6 +213,13 @@ class CalibratedMethod(Method):
 
         prefill_s, decode_s = self._seconds(per_request, running, inputs, cached, outputs)
         host_j = _host_j(per_request, prefill_s, decode_s, running)
+        if self.hosted is not None:
+            host_j = host_j * per_request[HOST_TIMED] + gpu_j * per_request[HOST_SHARE]
+            within = _within_price(per_request, (gpu_j + host_j) * per_request[IDLE_MID], inputs, cached, outputs)
+            for column in (prefill_j, decode_j, low_j, high_j, host_j):
+                column *= within
+            gpu_j = prefill_j + decode_j
+            flags[:] = np.where(within < 1.0, Basis.PRICE_BOUND, 0)
         # The server works as long as its devices do: where they draw less or more, so does it.
         safe_j = np.where(gpu_j > 0.0, gpu_j, 1.0)
         it_low = (low_j + host_j * per_request[HOST_LOW] * (low_j / safe_j)) * per_request[IDLE_LOW]
@@ -178,7 +228,7 @@ class CalibratedMethod(Method):
         out[0], out[1], out[2], out[3], out[4] = prefill_j, decode_j, gpu_j, low_j, high_j
         out[5], out[6], out[7] = it_low / J_PER_WH, it_mid / J_PER_WH, it_high / J_PER_WH
         out[8] = prefill_s + decode_s
-        flags[:] = self._flags(per_request[FLAGS], requests)
+        flags[:] |= self._flags(per_request[FLAGS], requests)
 
     def _seconds(
         self, per_request: Floats, running: Floats, inputs: Floats, cached: Floats, outputs: Floats
@@ -203,6 +253,23 @@ def _columns(requests: Requests) -> tuple[Floats, Floats, Floats, Floats]:
     inputs = requests.input_tokens.astype(np.float64)
     cached = np.minimum(requests.cache_read_input_tokens.astype(np.float64), inputs)
     return ran.astype(np.float64), inputs, cached, requests.output_tokens.astype(np.float64)
+
+
+def _within_price(per_request: Floats, it_j: Floats, inputs: Floats, cached: Floats, outputs: Floats) -> Floats:
+    """What IT energies are multiplied with so that none costs more than its list price allows: 1 for nearly all."""
+    most_j = (
+        per_request[CEILING_INPUT] * (inputs - cached)
+        + per_request[CEILING_CACHED] * cached
+        + per_request[CEILING_OUTPUT] * outputs
+    )
+    bounded = (most_j > 0.0) & (it_j > most_j)
+    factor: Floats = np.where(bounded, most_j / np.where(bounded, it_j, 1.0), 1.0)
+    return factor
+
+
+def digest_of_both(law: str, hosted: str) -> str:
+    """One digest (hex) of both artefacts."""
+    return hashlib.sha256(f"{law}{hosted}".encode()).hexdigest()
 
 
 def _host_j(per_request: Floats, prefill_s: Floats, decode_s: Floats, running: Floats) -> Floats:

@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.calibrated.artefact import Artefact, Hardware
+from rice_stream.estimator.calibrated.hosted_serving import Given, from_price, from_row
 from rice_stream.estimator.calibrated.physics import Machine, Setup, field_names
 from rice_stream.estimator.calibrated.profiles import Serving, choose, serving
-from rice_stream.estimator.method import Context
+from rice_stream.estimator.hosted.artefact import HostedArtefact, HostedRow
+from rice_stream.estimator.method import Context, Route
+from rice_stream.quantities import Range
 
 LOW, MID, HIGH = "low", "mid", "high"
 
@@ -24,11 +27,33 @@ class Resolved:
     hardware: Hardware
     hardware_class: str
     devices: float
+    route: Route = "known_serving"
+    given: Given | None = None
+    """The energy that is not the law's: a fitted row's or a price's. Time is the law's at the serving of the context."""
 
 
-def resolve(context: Context, artefact: Artefact) -> Resolved:
-    """Raises UsageError for a parameter count, batch size, device count or KV size that is not a positive finite number."""
+def resolve(context: Context, artefact: Artefact, hosted: HostedArtefact | None = None) -> Resolved:
+    """Raises UsageError for a parameter count, batch size, device count or KV size that is not a positive finite number.
+
+    `hosted` has the fitted rows of hosted models; without it (version 1) a hosted model is served as the default profile says.
+    """
     _check(context)
+    if hosted is None or context.hosting is None:
+        one = _by_law(context, artefact)
+        return replace(one, route="known_serving" if _stated(context) else "assumed")
+    served = replace(context, profile=context.hosting)
+    row = None if context.own_model else hosted.find(context.model_id, context.hosting)
+    if row is not None:
+        given = from_row(row, context)
+        return replace(_by_law(_as_row(served, row), artefact), route="hosted_posterior", given=given)
+    if context.list_price is not None and not context.model_known:
+        given = from_price(context.list_price, context.pue or 1.0)
+        return replace(_by_law(served, artefact), route="price", given=given)
+    priced = context.list_price is not None
+    return replace(_by_law(served, artefact), route="hosted_posterior" if priced else "assumed")
+
+
+def _by_law(context: Context, artefact: Artefact) -> Resolved:
     profile = choose(context, artefact.profiles, artefact.default_profile)
     chosen = serving(context, profile)
     found = artefact.find_hardware(chosen.hardware)
@@ -41,12 +66,34 @@ def resolve(context: Context, artefact: Artefact) -> Resolved:
     return Resolved(context, chosen, hardware, hardware_class, devices)
 
 
-def setup_of(resolved: Sequence[Resolved], artefact: Artefact, end: str) -> Setup:
-    """The numbers of k contexts at one end of their ranges: `low`, `mid` or `high` ENERGY.
+def _stated(context: Context) -> bool:
+    """Whether anything was said of how the model is served."""
+    named = context.profile is not None or context.own_profile is not None
+    return named or context.hardware_known or context.batch_size is not None or context.devices is not None
+
+
+def _as_row(context: Context, row: HostedRow) -> Context:
+    """The serving that a fitted row is the middle of: what time and embodied carbon are worked out for."""
+    return replace(
+        context,
+        params_total_b=Range.exact(row.total_b),
+        params_active_b=Range.exact(row.active_b),
+        layers=row.layers,
+        kv_bytes_per_token=row.kv_bytes_per_token,
+        hardware=row.hardware,
+        hardware_known=True,
+        devices=row.devices,
+        batch_size=row.batch,
+        precision=row.precision,
+    )
+
+
+def setup_of(resolved: Sequence[Resolved], artefact: Artefact, size: str, batch: str | None = None) -> Setup:
+    """The numbers of k contexts at one end of their ranges: `low`, `mid` or `high` ENERGY, of `batch` too unless it says.
 
     Energy rises with parameters and falls with the batch, so the low end has few parameters and a large batch.
     """
-    columns = [_values(one, artefact, end) for one in resolved]
+    columns = [_values(one, artefact, size, batch or size) for one in resolved]
     arrays = np.array(columns, dtype=np.float64).reshape(len(columns), 11).T
     return Setup(*arrays)
 
@@ -62,12 +109,12 @@ def kv_bytes(total_b: float, active_b: float, artefact: Artefact) -> float:
     return float(factor * total_b**total_exponent * active_b**active_exponent)
 
 
-def _values(one: Resolved, artefact: Artefact, end: str) -> tuple[float, ...]:
+def _values(one: Resolved, artefact: Artefact, size: str, batch_end: str) -> tuple[float, ...]:
     context = one.context
-    total_b: float = getattr(context.params_total_b, end)
-    active_b: float = min(total_b, getattr(context.params_active_b, end))
+    total_b: float = getattr(context.params_total_b, size)
+    active_b: float = min(total_b, getattr(context.params_active_b, size))
     batch_range = one.serving.batch_size
-    batch = {LOW: batch_range.high, MID: batch_range.mid, HIGH: batch_range.low}[end]
+    batch = {LOW: batch_range.high, MID: batch_range.mid, HIGH: batch_range.low}[batch_end]
     precision = artefact.find_precision(one.serving.precision)
     factor, exponent = artefact.layer_law
     layers = factor * (total_b * active_b) ** (exponent / 2) if context.layers is None else context.layers

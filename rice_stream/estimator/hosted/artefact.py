@@ -4,6 +4,7 @@ One row per model family and hosting profile. docs/validation-hosted.md says how
 """
 
 import csv
+import hashlib
 import io
 import math
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rice_stream.errors import ReferenceDataError
-from rice_stream.estimator.method import ListPrice
+from rice_stream.quantities import ListPrice
 
 HOSTED_FILE = "hosted.csv"
 PROFILES = ("hosted_scale", "hosted_small")
@@ -78,6 +79,8 @@ class HostedArtefact:
 
     rows: tuple[HostedRow, ...]
     by_model: Mapping[tuple[str, str], HostedRow]
+    digest: str
+    """SHA-256 of the artefact's bytes, hex."""
 
     def find(self, model_id: str | None, profile: str) -> HostedRow | None:
         """The row of a model of the table at a host of that profile; None where there is none."""
@@ -108,7 +111,7 @@ def parse_hosted(content: bytes, name: str) -> HostedArtefact:
                 found[key] = row
     except csv.Error as wrong:
         raise ReferenceDataError(f"{name}, row {table.line_num}: {wrong}; {REBUILD}") from None
-    return HostedArtefact(tuple(rows), MappingProxyType(found))
+    return HostedArtefact(tuple(rows), MappingProxyType(found), hashlib.sha256(content).hexdigest())
 
 
 def _row(cells: list[str], where: str) -> HostedRow:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rice_stream.quantities import ListPrice
 from rice_stream.reference.effective_dates import Dated
 from rice_stream.reference.models.models import ModelTable
 from rice_stream.reference.models.names import Tokens, clean, forms, stripped, tokens
 from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.reading import Row
 from rice_stream.reference.sources import SourceTable
-from rice_stream.reference.types import ModelFactor, PriceFactor, TokenPrices
+from rice_stream.reference.types import ModelFactor, PriceFactor
 
 TIERS = frozenset({"fast", "turbo", "highspeed"})
 """Words that say how fast a model is served: tuning words for parameters, but not for prices."""
@@ -91,7 +92,7 @@ class PriceTable:
         if not any(self._entries[key].provider_id in hosts for key in keys):
             keys = list(dict.fromkeys((*keys, *self._same_model(name))))
         listed = [(self._entries[key], price) for key in keys if (price := self._prices.get(key, at_us))]
-        lowest = TokenPrices(
+        lowest = ListPrice(
             min(price.usd_per_mtok.input for _, price in listed),
             min(price.usd_per_mtok.cache_read for _, price in listed),
             min(price.usd_per_mtok.output for _, price in listed),
@@ -142,7 +143,7 @@ def _key(row: Row) -> str:
 def _price(row: Row, sources: SourceTable) -> PriceFactor:
     into, out = row.number("usd_per_mtok_input"), row.number("usd_per_mtok_output")
     cached = row.optional_number("usd_per_mtok_cache_read")
-    price = TokenPrices(into, cached or into, out)
+    price = ListPrice(into, cached or into, out)
     day = (row.valid_from or "undated")[:10]
     return PriceFactor(
         provider=row.text("provider"),

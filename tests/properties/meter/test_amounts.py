@@ -14,7 +14,6 @@ from rice_stream.instants import MINUTE_S, SLOT_S
 from rice_stream.meter.amounts import (
     AMOUNT_MAX,
     ROWS_MAX,
-    SiteFactors,
     Totals,
     amounts,
     cap_flags,
@@ -24,6 +23,7 @@ from rice_stream.meter.amounts import (
     roll_up,
 )
 from rice_stream.quantities import MEASURES, MICRO, TOKENS_MAX, Floats, Ints
+from tests.support.site_columns import site_columns
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 key_values = st.one_of(
@@ -129,7 +129,7 @@ def test_low_mid_high_stay_ordered_after_rounding(
     grid = np.array([row[1] for row in rows])
     of = amounts(
         estimates(it[:, 0], it[:, 1], it[:, 2]),
-        SiteFactors(np.array([row[2] for row in rows]), grid[:, 0], grid[:, 1], grid[:, 2]),
+        site_columns(np.array([row[2] for row in rows]), grid[:, 0], grid[:, 1], grid[:, 2]),
         flags=np.array([row[3] for row in rows], dtype=np.int32),
     )
     assert (of.carbon_low_ugco2e <= of.carbon_mid_ugco2e).all()
@@ -147,7 +147,7 @@ def test_pue_is_applied_once_to_energy_and_once_to_carbon() -> None:
     gives 1 x 1.5 x 0.3 = 0.45 g and 4 x 1.5 x 0.5 = 3 g."""
     of = amounts(
         estimates(one(1.0), one(2.0), one(4.0)),
-        SiteFactors(one(1.5), one(300.0), one(400.0), one(500.0)),
+        site_columns(one(1.5), one(300.0), one(400.0), one(500.0)),
         flags=np.zeros(1, dtype=np.int32),
     )
     assert of.it_energy_uwh.tolist() == [2_000_000]
@@ -162,7 +162,7 @@ def test_unknown_tokens_widen_the_range_tenfold_and_leave_the_middle() -> None:
     for flag in (Basis.INPUT_TOKENS_MISSING, Basis.OUTPUT_TOKENS_MISSING):
         of = amounts(
             estimates(one(1.0), one(2.0), one(4.0)),
-            SiteFactors(one(1.0), one(1000.0), one(1000.0), one(1000.0)),
+            site_columns(one(1.0), one(1000.0), one(1000.0), one(1000.0)),
             flags=np.array([flag], dtype=np.int32),
         )
         assert of.carbon_low_ugco2e.tolist() == [100_000]
@@ -174,7 +174,7 @@ def test_a_nonsensical_estimate_is_bounded_and_never_wraps_around() -> None:
     """10^15 Wh for one prompt would be beyond 64 bits of micrograms; a million such prompts still fit a total."""
     of = amounts(
         estimates(np.array([1e14, 1.0]), np.array([1e15, 2.0]), np.array([np.inf, 3.0])),
-        SiteFactors(
+        site_columns(
             np.array([3.0, 1.0]), np.array([2000.0, 1000.0]), np.array([2000.0, 1000.0]), np.array([2000.0, 1000.0])
         ),
         flags=np.zeros(2, dtype=np.int32),
@@ -210,7 +210,7 @@ def test_unknown_tokens_add_nothing_to_token_totals_and_every_prompt_counts_one(
 
     of = amounts(
         estimates(np.array([1.0, 1.0]), np.array([1.0, 1.0]), np.array([1.0, 1.0])),
-        SiteFactors(np.ones(2), np.ones(2), np.ones(2), np.ones(2)),
+        site_columns(np.ones(2), np.ones(2), np.ones(2), np.ones(2)),
         flags=np.zeros(2, dtype=np.int32),
     )
     matrix = measure_matrix(

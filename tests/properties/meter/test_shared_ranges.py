@@ -5,8 +5,8 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rice_stream.estimator.spread import Z80
 from rice_stream.meter.shared_ranges import (
-    Z80,
     Group,
     KindSums,
     Shared,

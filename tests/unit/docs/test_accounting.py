@@ -12,7 +12,8 @@ from rice_stream.basis import Basis
 from rice_stream.budgets.definition import HYSTERESIS_DEFAULT, THRESHOLDS_DEFAULT
 from rice_stream.budgets.rules import CLOSED_PERIODS_MAX
 from rice_stream.instants import SLOT_S
-from rice_stream.meter.amounts import AMOUNT_MAX, MISSING_TOKENS_FACTOR_HIGH, MISSING_TOKENS_FACTOR_LOW
+from rice_stream.meter.amounts import AMOUNT_MAX
+from rice_stream.meter.carbon_ends import MISSING_TOKENS_FACTOR_HIGH, MISSING_TOKENS_FACTOR_LOW
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
 from tests.support.docs_reading import codes, first_codes, rows, section, text_of

@@ -9,10 +9,11 @@ from rice_stream.basis import Basis, basis_names
 from rice_stream.estimator.loading import load_paper
 from rice_stream.estimator.method import Context
 from rice_stream.estimator.paper.method import TDP_W, UTILISATION
-from rice_stream.meter.amounts import SiteFactors, amounts
+from rice_stream.meter.amounts import amounts
 from rice_stream.quantities import Range
 from tests.support.paper_requests import estimate, requests
 from tests.support.places import ROOT
+from tests.support.site_columns import site_columns
 
 PAGE = (ROOT / "docs" / "methodology.md").read_text(encoding="utf-8")
 PAPER = load_paper()
@@ -35,7 +36,7 @@ def test_the_worked_example_is_what_the_method_computes() -> None:
     rci = np.array([RCI_GCO2E_PER_KWH])
     stored = amounts(
         columns,
-        SiteFactors(np.array([PUE]), rci, rci, rci),
+        site_columns(np.array([PUE]), rci, rci, rci),
         columns.flags,
     )
     computed["facility_energy_wh"] = stored.facility_energy_uwh[0] / 1e6

@@ -20,8 +20,17 @@ def test_a_listed_method_loads_under_its_name(name: str) -> None:
     """A method's own name is the one it is listed under, and its version leads back to it."""
     method = load_method(name)
     assert method.name == name
-    assert name_in_version(method.version) == name
-    assert method_of_version(method.version) is not None
+    assert name in (name_in_version(method.version), method.version.partition("+")[0])
+    found = method_of_version(method.version)
+    assert found is not None
+    assert found.name == name
+
+
+def test_a_former_version_is_a_method_of_its_own() -> None:
+    """Records of `rice-calibrated-1` lead to it, also while `rice-calibrated` is a later version."""
+    first, present = load_method("rice-calibrated-1"), load_method("rice-calibrated")
+    assert first.version == "rice-calibrated-1+7f7653b0"
+    assert present.version.startswith("rice-calibrated-2+")
 
 
 def test_an_unknown_name_says_the_choices() -> None:

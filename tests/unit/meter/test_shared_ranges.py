@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
+from rice_stream.estimator.spread import Z80
 from rice_stream.meter.shared_ranges import (
     LOG_SD_MAX,
     STORED_ENDS,
-    Z80,
     Group,
     KindSums,
     Shared,

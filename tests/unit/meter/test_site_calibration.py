@@ -8,7 +8,6 @@ import pytest
 
 from rice_stream.basis import Basis
 from rice_stream.errors import UsageError
-from rice_stream.estimator.calibrated.method import CalibratedMethod
 from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.method import Context
 from rice_stream.estimator.site import SiteCorrection, SiteProfile, parse_site, serialise_site
@@ -69,9 +68,7 @@ def test_the_interval_is_never_narrower_than_the_methods() -> None:
     one = requests([(1000, 200)])
 
     def ends(factor: SiteCorrection) -> tuple[float, float]:
-        method = CalibratedMethod(
-            plain.artefact, plain.embodied, SiteProfile("s", plain.version, {"H100": factor}, "0" * 64)
-        )
+        method = plain.with_site(SiteProfile("s", plain.version, {"H100": factor}, "0" * 64))
         found = method.estimate(method.coefficients([context]), one)
         assert found.flags[0] & Basis.SITE_CALIBRATED
         mid = found.gpu_energy_j[0]
@@ -125,7 +122,7 @@ def test_a_site_file_of_another_version_is_refused() -> None:
     )
     plain, site = load_calibrated(), parse_site(content, "site.json")
     with pytest.raises(UsageError, match=r"corrects rice-calibrated-1\+00000000.*rice-stream calibrate"):
-        CalibratedMethod(plain.artefact, plain.embodied, site)
+        plain.with_site(site)
 
 
 @pytest.mark.parametrize(

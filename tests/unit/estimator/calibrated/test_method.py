@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import resources
 
@@ -12,8 +13,15 @@ import pytest
 from rice_stream.basis import Basis
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.estimator.calibrated.artefact import parse_artefact
-from rice_stream.estimator.loading import CALIBRATED_ARTEFACT, load_calibrated
+from rice_stream.estimator.hosted.artefact import HOSTED_FILE
+from rice_stream.estimator.loading import (
+    CALIBRATED_1_ARTEFACT,
+    CALIBRATED_ARTEFACT,
+    load_calibrated,
+    load_calibrated_1,
+)
 from rice_stream.estimator.method import Context, Estimates, Profile, Requests
+from rice_stream.estimator.spread import Z80
 from rice_stream.quantities import Range
 from tests.support.places import ROOT as REPOSITORY
 
@@ -43,11 +51,24 @@ def estimate(
     return METHOD.estimate(METHOD.coefficients([one]), asked(input_tokens, output_tokens, cached, inference=inference))
 
 
+def causes(one: Context) -> Mapping[str, float]:
+    """log_sd of the energy by cause."""
+    spreads = METHOD.spreads([one])
+    assert spreads is not None
+    return spreads[0].causes
+
+
 def test_version_pins_the_artefact() -> None:
-    """The version ends in the first 8 hex digits of the SHA-256 of the artefact that ships."""
-    content = resources.files("rice_stream.estimator").joinpath("regressors", CALIBRATED_ARTEFACT).read_bytes()
+    """The version ends in a digest of both artefacts that ship; that of the first version is of its one artefact."""
+
+    def digest_of(name: str) -> str:
+        content = resources.files("rice_stream.estimator").joinpath("regressors", name).read_bytes()
+        return hashlib.sha256(content).hexdigest()
+
+    both = f"{digest_of(CALIBRATED_ARTEFACT)}{digest_of(HOSTED_FILE)}"
     assert METHOD.name == "rice-calibrated"
-    assert METHOD.version == f"rice-calibrated-1+{hashlib.sha256(content).hexdigest()[:8]}"
+    assert METHOD.version == f"rice-calibrated-2+{hashlib.sha256(both.encode()).hexdigest()[:8]}"
+    assert load_calibrated_1().version == f"rice-calibrated-1+{digest_of(CALIBRATED_1_ARTEFACT)[:8]}"
 
 
 def test_measured_decode_step_of_llama_8b_at_batch_1() -> None:
@@ -158,10 +179,14 @@ def test_unknown_hardware_is_estimated_flagged_and_wider() -> None:
 
 
 def test_scaled_hardware_is_flagged_and_wider() -> None:
-    """Hardware that only its specification describes says so."""
-    result = estimate(context(8.0, batch_size=8.0, hardware="MI300X"), 100, 100)
+    """Hardware that only its specification describes says so, and is a cause of its own."""
+    scaled = context(8.0, batch_size=8.0, hardware="MI300X")
+    result, measured = estimate(scaled, 100, 100), estimate(context(8.0, batch_size=8.0), 100, 100)
     assert result.flags[0] == Basis.HARDWARE_SCALED | Basis.ARCHITECTURE_ASSUMED
-    assert result.gpu_energy_j_high[0] / result.gpu_energy_j[0] > np.exp(METHOD.artefact.errors["dense/known"].high)
+    assert (
+        result.gpu_energy_j_high[0] / result.gpu_energy_j[0] > measured.gpu_energy_j_high[0] / measured.gpu_energy_j[0]
+    )
+    assert causes(scaled)["hardware"] > 0.0
 
 
 def test_a_model_of_which_only_parameters_are_known_is_flagged_and_wider() -> None:
@@ -184,13 +209,12 @@ def test_a_model_of_which_only_parameters_are_known_is_flagged_and_wider() -> No
 
 def test_a_served_model_below_1_b_has_a_wider_range_and_the_eager_one_has_not() -> None:
     """The 0.5 B model that was measured costs up to 1.8 times what is predicted; in the eager runtime many were measured."""
-    small, large = (estimate(context(size, batch_size=8.0), 500, 250) for size in (0.99, 1.0))
-    ratio = [float(one.gpu_energy_j_high[0] / one.gpu_energy_j[0]) for one in (small, large)]
-    assert ratio[0] == pytest.approx(ratio[1] * np.exp(METHOD.artefact.small_errors.high))
-    assert METHOD.artefact.small_errors.high > 0.2
-    eager = [estimate(context(size, hardware="A100-80GB", batch_size=1.0), 500, 250) for size in (0.99, 1.0)]
-    ratio = [float(one.gpu_energy_j_high[0] / one.gpu_energy_j[0]) for one in eager]
-    assert ratio[0] == pytest.approx(ratio[1])
+    small, large = (causes(context(size, batch_size=8.0))["law"] for size in (0.99, 1.0))
+    added = METHOD.artefact.small_errors
+    assert small == pytest.approx(math.hypot(large, (added.high - added.low) / (2 * Z80)), abs=1e-5)
+    assert added.high > 0.2
+    eager = [causes(context(size, hardware="A100-80GB", batch_size=1.0))["law"] for size in (0.99, 1.0)]
+    assert eager[0] == eager[1]
 
 
 def test_batch_not_given_is_the_widest_and_flagged() -> None:

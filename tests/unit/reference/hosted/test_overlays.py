@@ -7,9 +7,9 @@ import pytest
 
 from rice_stream.errors import ReferenceDataError
 from rice_stream.instants import us_from_iso
+from rice_stream.quantities import ListPrice
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
-from rice_stream.reference.types import TokenPrices
 
 NOW_US = us_from_iso("2026-11-29")
 PRICES = "provider,model,usd_per_mtok_input,usd_per_mtok_output,source\n"
@@ -35,7 +35,7 @@ def test_a_price_of_ones_own_replaces_the_list_and_says_so(overlay: Overlay) -> 
     loaded = overlay({"prices.csv": PRICES + "openai,gpt-4o,1.0,4.0,contract\nacme,acme-chat,2,8,contract\n"})
     own = loaded.resolve_price("openai", "gpt-4o", None, NOW_US)
     assert own is not None
-    assert (own.usd_per_mtok, own.overlaid, own.source) == (TokenPrices(1, 1, 4), True, "contract")
+    assert (own.usd_per_mtok, own.overlaid, own.source) == (ListPrice(1, 1, 4), True, "contract")
     new = loaded.resolve_price(None, "acme-chat", None, NOW_US)
     assert new is not None
     assert (new.rung, new.usd_per_mtok.output) == ("listed", 8)

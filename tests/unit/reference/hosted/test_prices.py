@@ -7,9 +7,10 @@ from importlib import resources
 import pytest
 
 from rice_stream.instants import us_from_iso
+from rice_stream.quantities import ListPrice
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
-from rice_stream.reference.types import PriceFactor, TokenPrices
+from rice_stream.reference.types import PriceFactor
 
 NOW_US = us_from_iso("2026-11-29")
 
@@ -48,7 +49,7 @@ def test_every_row_answers_for_its_provider_and_bounds_its_model(row: dict[str, 
     into, out = float(row["usd_per_mtok_input"]), float(row["usd_per_mtok_output"])
     cached = float(row["usd_per_mtok_cache_read"] or 0) or into
     own = price(row["model"], row["provider"])
-    assert (own.rung, own.usd_per_mtok) == ("provider", TokenPrices(into, cached, out))
+    assert (own.rung, own.usd_per_mtok) == ("provider", ListPrice(into, cached, out))
     assert own.bound_usd_per_mtok == own.usd_per_mtok
     alone = price(row["model"])
     lowest = alone.bound_usd_per_mtok
@@ -96,12 +97,12 @@ def test_names_match_as_the_models_names_do(model: str, provider: str | None, fo
 def test_a_provider_that_lists_no_price_is_bounded_by_the_lowest_of_all() -> None:
     """gpt-oss-120b: Vertex lists 0.09 and 0.36, Groq reads cache for 0.075."""
     factor = price("gpt-oss-120b", "together")
-    assert factor.bound_usd_per_mtok == TokenPrices(0.09, 0.075, 0.36)
+    assert factor.bound_usd_per_mtok == ListPrice(0.09, 0.075, 0.36)
 
 
 def test_a_missing_or_free_cache_price_is_that_of_input() -> None:
-    assert price("o3-pro", "openai").usd_per_mtok == TokenPrices(20, 20, 80)
-    assert price("gpt-3.5-turbo", "openai").usd_per_mtok == TokenPrices(0.5, 0.5, 1.5)
+    assert price("o3-pro", "openai").usd_per_mtok == ListPrice(20, 20, 80)
+    assert price("gpt-3.5-turbo", "openai").usd_per_mtok == ListPrice(0.5, 0.5, 1.5)
 
 
 def test_the_name_that_answered_comes_before_the_one_that_was_asked_for() -> None:
@@ -134,8 +135,8 @@ def test_a_faster_edition_is_not_the_models_price() -> None:
     """grok-4-fast costs a fifteenth of Grok 4, and gpt-4-turbo a third of gpt-4."""
     grok = reference().resolve_price("xai", "grok-4", None, NOW_US)
     assert grok is None or "fast" not in grok.model
-    assert price("gpt-4").lowest_usd_per_mtok == TokenPrices(30, 30, 60)
-    assert price("gpt-4-turbo").usd_per_mtok == TokenPrices(10, 10, 30)
+    assert price("gpt-4").lowest_usd_per_mtok == ListPrice(30, 30, 60)
+    assert price("gpt-4-turbo").usd_per_mtok == ListPrice(10, 10, 30)
 
 
 def test_an_id_leads_back_to_the_price() -> None:
