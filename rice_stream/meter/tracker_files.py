@@ -19,6 +19,7 @@ ADDED_COLUMNS = (
     "output_tokens",
     "cache_read_input_tokens",
     "batch_size",
+    "latency_s",
     "precision",
     "kv_bytes_per_token",
     "hardware",
@@ -78,17 +79,30 @@ def measured_cells(
     for source in (every or {}, run or {}, cells):
         said |= {name: source[name] for name in ADDED_COLUMNS if source.get(name, "").strip()}
     found = {**tracker.read(cells, where), **said}
+    if "batch_size" not in found and "latency_s" in found and "requests" in found:
+        found["batch_size"] = _mean_batch(found, where)
     if not found.get("hardware"):
         raise UsageError(f"{where}: {tracker.name} names no accelerator; {how_to_add('hardware')}")
     missing = [name for name in NEEDED_COLUMNS if name not in found]
     if "model" not in found and "params_total_b" not in found:
         missing.insert(0, "model")
     if missing:
+        # The mean latency of a request stands in for the batch: it is what a client's log has.
+        hint = " (or latency_s, the mean of one request)" if "batch_size" in missing else ""
         raise UsageError(
-            f"{where}: {tracker.name} does not know {', '.join(missing)} (tokens are means of one request);"
+            f"{where}: {tracker.name} does not know {', '.join(missing)}{hint} (tokens are means of one request);"
             f" {how_to_add(missing[0])}"
         )
     return found
+
+
+def _mean_batch(found: Cells, where: str) -> str:
+    """How many requests were in work on average: those of the run x mean latency / duration (Little's law), at least one."""
+    requests, latency_s = (_number(found, name, where) for name in ("requests", "latency_s"))
+    duration_s = _number(found, "duration_s", where)
+    if min(requests, latency_s, duration_s) <= 0:
+        raise UsageError(f"{where}: batch_size follows from requests x latency_s / duration: each must be above 0")
+    return repr(max(1.0, requests * latency_s / duration_s))
 
 
 def how_to_add(column: str) -> str:

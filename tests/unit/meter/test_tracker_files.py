@@ -103,6 +103,19 @@ def test_what_is_said_closest_to_the_row_holds() -> None:
     assert (cells["batch_size"], cells["requests"], cells["devices"]) == ("4", "7", "2")
 
 
+def test_a_mean_latency_stands_in_for_the_batch() -> None:
+    """Little's law by hand: 80 requests x 0.6 s in 4.0108 s are 11.97 at a time; a stated batch holds; never under one."""
+    given = {**ADDED, "latency_s": "0.6"}
+    del given["batch_size"]
+    row = rows(EMISSIONS)[0]
+    found = measured_cells(CODECARBON, row, "row 2", every=given)
+    assert float(found["batch_size"]) == pytest.approx(80 * 0.6 / 4.0108404330021585)
+    assert measured_cells(CODECARBON, row, "row 2", every={**given, "batch_size": "16"})["batch_size"] == "16"
+    assert measured_cells(CODECARBON, row, "row 2", every={**given, "latency_s": "0.001"})["batch_size"] == "1.0"
+    with pytest.raises(UsageError, match="each must be above 0"):
+        measured_cells(CODECARBON, row, "row 2", every={**given, "latency_s": "0"})
+
+
 def test_codecarbons_pue_is_taken_out_again(shell: Shell) -> None:
     """CodeCarbon multiplies every energy with the PUE that it was told; a site's PUE is applied once, by the estimate."""
     plain = calibrated(shell, written(shell, EMISSIONS, {}), *ALL)["hardware"][0]["factor"]
