@@ -126,13 +126,15 @@ def _causes(
 def _errors(one: Resolved, artefact: Artefact, measured: SiteCorrection | None) -> dict[str, float]:
     """What the law itself and the choice of hardware add.
 
-    The width of measurements of one's own stands in for what is added where hardware was never measured.
+    Measurements of one's own stand in for what is added where hardware was never measured. What the law errs on models that it
+    has not seen becomes what it errs on the site's, the more of them were measured; their rows' own width is the least.
     """
     name = regime(one)
     if one.context.hosting is not None:
         # The host's range of batches is a belief of its own: the law errs as where the batch is known.
         name = name.replace("/assumed", "/known")
-    law = [_log_sd(artefact.errors[name])]
+    unseen = _log_sd(artefact.errors[name])
+    law = [unseen if measured is None else measured.law_log_sd(unseen)]
     if one.context.layers is None:
         law.append(_log_sd(artefact.architecture_errors[name]))
     if one.context.params_active_b.mid < SMALL_B and not (one.hardware.eager and name.endswith("/one")):

@@ -61,8 +61,8 @@ def test_estimates_are_corrected_and_say_so(shell: Shell) -> None:
         assert own["versions"]["method"].startswith(plain["versions"]["method"] + ".site-")
 
 
-def test_the_interval_is_never_narrower_than_the_methods() -> None:
-    """A site whose rows agree to the last digit keeps the method's own bounds; one whose rows scatter gets wider ones."""
+def test_the_interval_of_a_site_of_one_model_is_never_narrower_than_the_methods() -> None:
+    """Rows that agree to the last digit say nothing of other models: the method's own bounds stay; rows that scatter widen them."""
     plain = load_calibrated()
     context = Context(Range.exact(8.0), Range.exact(8.0), hardware="H100", hardware_known=True, batch_size=16.0)
     one = requests([(1000, 200)])

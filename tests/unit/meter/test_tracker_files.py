@@ -1,6 +1,7 @@
 """`rice-stream calibrate` reads what CodeCarbon and Eco2AI write, and names what they do not know."""
 
 import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,37 @@ def test_models_that_agree_narrow_what_the_method_may_err(shell: Shell) -> None:
     damaged = (shell.directory / "site.json").read_bytes().replace(b'"scatter": ', b'"scatter": -')
     with pytest.raises(UsageError, match="scatter must be 0 or more"):
         parse_site(damaged, "site.json")
+
+
+@pytest.mark.parametrize(("spread", "narrower"), [(0.0, True), (1.2, False)])
+def test_a_range_gets_narrower_where_ones_own_models_agree(shell: Shell, spread: float, narrower: bool) -> None:
+    """Four models at half again the estimate narrow the range of a fifth on that hardware; four that are all over it widen it."""
+    served = (
+        "--input-tokens",
+        "512",
+        "--output-tokens",
+        "256",
+        "--hardware",
+        "H100",
+        "--devices",
+        "1",
+        "--batch-size",
+        "16",
+    )
+    estimate = ("estimate", *served, "--method", "rice-calibrated", "--model")
+    lines = [f"project_name,duration,energy_consumed,gpu_energy,gpu_model,{','.join(ADDED)}"]
+    for number, model in enumerate(("llama-3.1-8b", "qwen3-32b", "qwen3-14b", "gemma-3-12b-it")):
+        joules = shell.json(*estimate, model)["gpu_energy_j"] * 1.5 * math.exp(spread * (number - 1.5) / 1.5)
+        kwh = joules * 80 / 3.6e6
+        lines.append(f"p{number},3600,{kwh},{kwh},1 x NVIDIA H100 80GB HBM3,{model},80,512,256,16")
+    path = shell.directory / "emissions.csv"
+    path.write_text("\n".join(lines))
+    (found,) = calibrated(shell, path)["hardware"]
+    assert found["factor"] == pytest.approx(1.5**0.8, rel=1e-3)
+    before = shell.json(*estimate, "llama-3.1-70b")
+    after = shell.json(*estimate, "llama-3.1-70b", RICE_SITE_FILE=str(shell.directory / "site.json"))
+    width = [one["gpu_energy_j_high"] / one["gpu_energy_j_low"] for one in (before, after)]
+    assert (width[1] < width[0]) == narrower
 
 
 def test_scatter_is_of_models_corrected_by_the_others(shell: Shell) -> None:
