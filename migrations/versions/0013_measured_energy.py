@@ -1,4 +1,7 @@
-"""Energy that was metered and came with the event."""
+"""Records keep the energy that was metered for the request, where the event brought it: microjoules, null elsewhere"""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0013"
 down_revision = "0012"
@@ -7,8 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    # Nullable and without a default: PostgreSQL writes it into the catalogue alone, whatever the table holds.
+    op.add_column("prompt_record", sa.Column("metered_energy_uj", sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    op.drop_column("prompt_record", "metered_energy_uj")

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.calibrate_durations import from_durations, show_durations
 from rice_stream.cli.measured_tables import MeasuredTable, read_measured
 from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
@@ -16,11 +17,14 @@ from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.site_calibration import HardwareCalibration
 from rice_stream.meter.site_calibration import calibrate as calibrate_rows
 from rice_stream.runtime.opening_reference import open_reference
+from rice_stream.store.views import WINDOWS_S
 
 
 @click.command()
-@click.argument("rows_file", metavar="CSV", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The site file to write.")
+@click.argument(
+    "rows_file", metavar="[CSV]", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
 @click.option("--name", default="site", show_default=True, help="How the site is called in explanations.")
 @click.option(
     "--set", "assignments", multiple=True, metavar="COLUMN=VALUE", help="What holds for every row that does not say it."
@@ -31,17 +35,31 @@ from rice_stream.runtime.opening_reference import open_reference
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What each run of a tracker served: a table with `run` (id, experiment or project) and the columns above.",
 )
+@click.option(
+    "--from-ledger", is_flag=True, help="Learn batch sizes of open models on known hardware from recorded durations."
+)
+@click.option("--tenant", help="With --from-ledger: only this tenant's requests.")
+@click.option(
+    "--window",
+    type=click.Choice(list(WINDOWS_S)),
+    default="30d",
+    show_default=True,
+    help="With --from-ledger: until now.",
+)
 @json_option
 @pass_session
 def calibrate(
     session: Session,
     /,
-    rows_file: Path,
+    rows_file: Path | None,
     *,
     out: Path,
     name: str,
     assignments: tuple[str, ...],
     runs_file: Path | None,
+    from_ledger: bool,
+    tenant: str | None,
+    window: str,
     as_json: bool,
 ) -> None:
     """Make a site profile from a table of measured rows; RICE_SITE_FILE then corrects every estimate of that hardware.
@@ -57,8 +75,19 @@ def calibrate(
 
     Example: rice-stream calibrate measured.csv --name pool-a --out site.json
 
+    With --from-ledger no table is needed: what open models on known hardware took for their answers says how many requests run
+    together, which becomes profiles and overrides for the settings file. Closed models' times say nothing.
+
     Example: rice-stream calibrate emissions.csv --runs served.csv --set batch_size=16 --out site.json
+
+    Example: rice-stream calibrate --from-ledger --window 30d --name pool --out serving.toml
     """
+    if from_ledger == (rows_file is not None):
+        raise UsageError("CSV: give a table of measured rows, or --from-ledger, not both")
+    if rows_file is None:
+        document = from_durations(session.settings, name=name, out=out, tenant=tenant, window=window)
+        answer(document, as_json=as_json, human=lambda: show_durations(document))
+        return
     method = load_calibrated()
     estimator = Estimator(open_reference(session.settings), session.settings.factor_policy(), method)
     measured = read_measured(rows_file, runs_file, assignments)

@@ -56,11 +56,14 @@ def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -
 
 
 def _print_claims(document: dict[str, Any]) -> None:
-    """A line for each source whose factors or cache hits count; none where nothing rests on anybody's word."""
+    """A line for each source whose factors, metered energy or cache hits count; none where nothing rests on anybody's word."""
     factors, hits = document["event_factors"], document["cache_hits"]
     for row in factors["rows"]:
         what = f"{row['prompts']:,} prompts, {_percent(row['share_of_carbon'])} of carbon"
         STDERR.print(f"factors stated by {_source(row)}: {what}")
+    for row in document["metered_energy"]["rows"]:
+        what = f"{row['prompts']:,} prompts, {_percent(row['share_of_carbon'])} of carbon"
+        STDERR.print(f"energy metered by {_source(row)}: {what}")
     for row in hits["rows"]:
         what = f"{row['prompts']:,} prompts, {_percent(row['share_of_prompts'])} of all; {row['tokens']:,} tokens without energy"
         STDERR.print(f"cache hits claimed by {_source(row)}: {what}")

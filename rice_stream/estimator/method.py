@@ -224,6 +224,10 @@ class Method(Protocol):
         """What the context's energy rests on."""
         return "known_serving" if context.hardware_known or context.batch_size is not None else "assumed"
 
+    def idle_share(self, context: Context) -> float:
+        """Energy of machines that are on and wait, as a share of that of the machines at work, in the context's IT energy."""
+        return 0.0
+
     def impacts(self, coefficients: Floats, requests: Requests, estimates: Estimates, pue: Floats) -> Impacts | None:
         """Embodied carbon and water of n requests, or None from a method that does not give them.
 

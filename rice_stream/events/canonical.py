@@ -59,6 +59,8 @@ class CanonicalEvent(BaseModel):
     utilisation: StatedFactor | None = None
     pue: StatedFactor | None = None
     rci_gco2e_per_kwh: StatedFactor | None = None
+    energy_joules: StatedFactor | None = None
+    energy_boundary: OptionalName = None
     user_id: OptionalName = None
     api_key_id: OptionalName = None
     event_id: Name
@@ -137,6 +139,8 @@ class WireEvent(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     utilisation: _Factor = None
     pue: _Factor = None
     rci_gco2e_per_kwh: _Factor = None
+    energy_joules: _Factor = None
+    energy_boundary: _OptionalName = None
 
 
 FIELD_NAMES: tuple[str, ...] = WireEvent.__struct_fields__

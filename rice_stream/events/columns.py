@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rice_stream.basis import Basis
 from rice_stream.events.canonical import FIELD_NAMES, WireEvent
 from rice_stream.events.keys import day_start_us, key_times_us
+from rice_stream.events.metered_energy import ENERGY_FIELDS
 from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.events.times import parse_times
 from rice_stream.instants import DAY_US
@@ -62,6 +63,9 @@ class EventColumns:
     valid: NDArray[np.bool_]
     untimed: NDArray[np.bool_]
     """Whether the event has no time of its own: `ended_at_us` is then that of the record it came in."""
+    energy: tuple[Sequence[Any], ...] = ()
+    """One for each of ENERGY_FIELDS where any event of the batch brings metered energy, else none at all. Once it is decided
+    what is taken of it: one sequence of `Metered`, None for an event without."""
 
     def __len__(self) -> int:
         return len(self.event_id)
@@ -96,7 +100,7 @@ class EventColumns:
         return EventColumns(**values)
 
 
-_NESTED = ("attributed", "served")
+_NESTED = ("attributed", "served", "energy")
 
 
 def to_columns(events: Iterable[WireEvent]) -> EventColumns:
@@ -126,6 +130,7 @@ def to_columns(events: Iterable[WireEvent]) -> EventColumns:
         flags=_quality_flags(column("usage_quality"), n),
         valid=valid,
         untimed=np.zeros(n, dtype=np.bool_),
+        energy=tuple(map(column, ENERGY_FIELDS)) if column(ENERGY_FIELDS[0]).count(None) < n else (),
         **tokens,
     )
 
@@ -158,7 +163,15 @@ def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
     if not parts:
         return to_columns(())
     width = max(len(part.served) for part in parts)
-    parts = [replace(part, served=_padded(part.served, width, len(part))) for part in parts]
+    metered = max(len(part.energy) for part in parts)
+    parts = [
+        replace(
+            part,
+            served=_padded(part.served, width, len(part)),
+            energy=_padded(part.energy, metered, len(part)),
+        )
+        for part in parts
+    ]
     merged: dict[str, Any] = {}
     for field in fields(EventColumns):
         values = [getattr(part, field.name) for part in parts]
@@ -171,8 +184,8 @@ def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
     return EventColumns(**merged)
 
 
-def _padded(served: tuple[Sequence[Any], ...], width: int, n: int) -> tuple[Sequence[Any], ...]:
-    return (*served, *[(None,) * n] * (width - len(served)))
+def _padded(columns: tuple[Sequence[Any], ...], width: int, n: int) -> tuple[Sequence[Any], ...]:
+    return (*columns, *[(None,) * n] * (width - len(columns)))
 
 
 def _any_factor(columns: list[Sequence[Any]], n: int) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.quantities import Ints
+from rice_stream.events.metered_energy import Metered
+from rice_stream.quantities import UNKNOWN, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,32 @@ class KeyedEvents:
     flags: NDArray[np.int32]
     untimed: NDArray[np.bool_]
     """Whether the event has no time of its own."""
+    metered: Ints | None = None
+    """Metered energy of each event, shape (n, 2), as `metered_column` gives it; None where no event has any."""
 
     def __len__(self) -> int:
         return len(self.tenant_key)
 
     def select(self, rows: NDArray[np.intp]) -> "KeyedEvents":
         """The given rows, in the given order."""
-        values: dict[str, Any] = {
-            field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "event_ids"
-        }
-        return KeyedEvents(event_ids=pick(self.event_ids, rows), **values)
+        values: dict[str, Any] = {name: getattr(self, name)[rows] for name in _ALWAYS}
+        metered = None if self.metered is None else self.metered[rows]
+        return KeyedEvents(event_ids=pick(self.event_ids, rows), metered=metered, **values)
+
+
+_ALWAYS = tuple(field.name for field in fields(KeyedEvents) if field.name not in ("event_ids", "metered"))
+"""The columns that are arrays whatever the events."""
+
+
+def metered_column(energy: tuple[Sequence[Any], ...], n: int) -> Ints | None:
+    """The (n, 2) values of `Metered` of n events, UNKNOWN for one without; None where no event has any."""
+    if not energy:
+        return None
+    column = np.full((n, len(Metered._fields)), UNKNOWN, dtype=np.int64)
+    for row, taken in enumerate(energy[0]):
+        if taken is not None:
+            column[row] = taken
+    return column
 
 
 def pick(values: Sequence[bytes], rows: NDArray[np.intp]) -> Sequence[bytes]:
@@ -61,12 +78,14 @@ def pick(values: Sequence[bytes], rows: NDArray[np.intp]) -> Sequence[bytes]:
 
 def concatenate(parts: Sequence[KeyedEvents]) -> KeyedEvents:
     """All parts, one after the other; at least one."""
-    values: dict[str, Any] = {
-        field.name: np.concatenate([getattr(part, field.name) for part in parts])
-        for field in fields(KeyedEvents)
-        if field.name != "event_ids"
-    }
-    return KeyedEvents(event_ids=list(chain.from_iterable(part.event_ids for part in parts)), **values)
+    values: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ALWAYS}
+    metered = None
+    if any(part.metered is not None for part in parts):
+        metered = np.concatenate(
+            [np.full((len(part), 2), UNKNOWN) if part.metered is None else part.metered for part in parts]
+        )
+    event_ids = list(chain.from_iterable(part.event_ids for part in parts))
+    return KeyedEvents(event_ids=event_ids, metered=metered, **values)
 
 
 def in_key_order(events: KeyedEvents) -> tuple[KeyedEvents, NDArray[np.bool_]]:

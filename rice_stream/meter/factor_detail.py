@@ -7,7 +7,7 @@ from rice_stream.estimator.spread import Spread
 from rice_stream.quantities import ListPrice, Range
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
 
-_NOT_OF_THE_CONTEXT = frozenset({"sources", "route", "spread"})
+_NOT_OF_THE_CONTEXT = frozenset({"sources", "route", "spread", "measured"})
 
 
 def factor_detail(

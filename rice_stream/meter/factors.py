@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rice_stream.estimator.method import Context, Method, Profile
+from rice_stream.estimator.method import Context, Method, Profile, Route
 from rice_stream.estimator.spread import Spread, log_sd_between
+from rice_stream.events.metered_energy import FACILITY
 from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.meter.carbon_ends import Site, site_of
 from rice_stream.meter.factor_detail import factor_detail
 from rice_stream.meter.hosting import hosted_context, hosting_of
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
+from rice_stream.meter.metered import MeasuredKind, measured_kind, measured_site
 from rice_stream.meter.serving_overrides import Override, find_override
 from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
@@ -39,6 +41,8 @@ class ServiceKey(NamedTuple):
     source_format: str | None = None
     region_source: str | None = None
     gateway_cache_hit: bool | None = None
+    energy_boundary: str | None = None
+    """Where the request's energy was metered, of those whose energy rests on that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,14 @@ class FactorUse:
     """Of the carbon: why its range is as wide as it is, and what else errs with it; None of a method that gives bounds."""
     columns: dict[str, Any]
     """The row of the `factor_use` table, without its key."""
+    measured: MeasuredKind | None = None
+    """Of a kind whose energy is metered: how the joules become IT energy."""
 
     @property
     def site(self) -> Site:
         """What turns the energy of such a request into carbon."""
+        if self.measured is not None and self.spread is not None:
+            return measured_site(self.pue.pue, self.rci_gco2e_per_kwh, self.spread)
         return site_of(self.pue.pue, self.rci_gco2e_per_kwh, self.spread)
 
     @property
@@ -159,20 +167,33 @@ def draft_factors(
 def finished(drafts: Sequence[FactorDraft], method: Method, factor_version: str) -> list[FactorUse]:
     """The factors of many kinds at once, with how uncertain the method is about each."""
     spreads = method.spreads([draft.context for draft in drafts])
-    placed: list[Spread | None] = [None] * len(drafts)
-    if spreads is not None:
-        placed = [_at_place(spread, draft) for spread, draft in zip(spreads, drafts, strict=True)]
-    return [_use(draft, spread, method, factor_version) for draft, spread in zip(drafts, placed, strict=True)]
+    measured = [_measured(draft, method) for draft in drafts]
+    energies = [
+        one.energy if one is not None else None if spreads is None else spreads[row] for row, one in enumerate(measured)
+    ]
+    placed = [
+        None if energy is None else _at_place(energy, draft) for energy, draft in zip(energies, drafts, strict=True)
+    ]
+    rows = zip(drafts, placed, measured, strict=True)
+    return [_use(draft, spread, one, method, factor_version) for draft, spread, one in rows]
+
+
+def _measured(draft: FactorDraft, method: Method) -> MeasuredKind | None:
+    boundary = draft.key.energy_boundary
+    return None if boundary is None else measured_kind(method, draft.context, boundary, draft.pue.pue)
 
 
 def _at_place(spread: Spread, draft: FactorDraft) -> Spread:
     place = draft.region.factor_region_id or draft.region.region_id
     rci = draft.rci_gco2e_per_kwh
     host = draft.pue.host or draft.context.provider or place
-    return spread.at_place(draft.pue.log_sd, log_sd_between(rci.low, rci.high), host, place)
+    pue_log_sd = 0.0 if draft.key.energy_boundary == FACILITY else draft.pue.log_sd
+    return spread.at_place(pue_log_sd, log_sd_between(rci.low, rci.high), host, place)
 
 
-def _use(draft: FactorDraft, spread: Spread | None, method: Method, factor_version: str) -> FactorUse:
+def _use(
+    draft: FactorDraft, spread: Spread | None, measured: MeasuredKind | None, method: Method, factor_version: str
+) -> FactorUse:
     key, context, rci = draft.key, draft.context, draft.rci_gco2e_per_kwh
     columns = {
         "provider": key.provider or "",
@@ -195,11 +216,12 @@ def _use(draft: FactorDraft, spread: Spread | None, method: Method, factor_versi
         "factor_version": factor_version,
     }
     sources = {"rci": draft.rci_source, **_origins(key, draft.names)}
-    detail = factor_detail(
-        context, draft.model, draft.region, draft.pue, draft.hardware, sources, method.route(context), spread
-    )
+    route: Route = method.route(context) if measured is None else "measured"
+    detail = factor_detail(context, draft.model, draft.region, draft.pue, draft.hardware, sources, route, spread)
+    if measured is not None:
+        detail["measured"] = measured.detail()
     columns["detail"] = json.dumps(detail, sort_keys=True, separators=(",", ":"))
-    return FactorUse(context, draft.model, draft.region, draft.pue, rci, draft.rci_rung, spread, columns)
+    return FactorUse(context, draft.model, draft.region, draft.pue, rci, draft.rci_rung, spread, columns, measured)
 
 
 def _serving_stated(key: ServiceKey, policy: FactorPolicy, own: Override) -> bool:
@@ -268,7 +290,8 @@ def _origins(key: ServiceKey, names: ServiceKey) -> dict[str, str]:
     """How the event was read, what in it named the region, which factors it gave, and the names that mappings put in the
     place of its own."""
     said = {"source_format": key.source_format, "region_source": key.region_source}
-    said["event_factors"] = ",".join(name for name in FACTOR_FIELDS if getattr(key, name))
+    stated = [name for name in FACTOR_FIELDS if getattr(key, name)]
+    said["event_factors"] = ",".join([*stated, *(["energy_joules"] if key.energy_boundary else [])])
     said["gateway_cache_hit"] = "given on the event" if key.gateway_cache_hit else None
     if (names.request_model, names.response_model) != (key.request_model, key.response_model):
         said["mapped_model"] = names.response_model or names.request_model

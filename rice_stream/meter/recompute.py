@@ -14,8 +14,9 @@ from rice_stream.estimator.method import Context, Estimates, Method
 from rice_stream.meter.amounts import Amounts, SiteFactors, amounts
 from rice_stream.meter.carbon_ends import Site, site_of
 from rice_stream.meter.factor_detail import context_from_detail, spread_from_detail
+from rice_stream.meter.metered import it_per_metered, measured_site, metered_it_wh, with_metered
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
-from rice_stream.quantities import Range
+from rice_stream.quantities import UNKNOWN, Range
 
 
 class Recomputed(NamedTuple):
@@ -37,7 +38,11 @@ def rci_of(factor: Mapping[str, Any]) -> Range:
 
 def stored_site(factor: Mapping[str, Any]) -> Site:
     """Where the requests of a row of `factor_use` ran, with what that adds to their ranges."""
-    return site_of(factor["pue"], rci_of(factor), spread_from_detail(json.loads(factor["detail"])))
+    detail = json.loads(factor["detail"])
+    spread = spread_from_detail(detail)
+    if "measured" in detail and spread is not None:
+        return measured_site(factor["pue"], rci_of(factor), spread)
+    return site_of(factor["pue"], rci_of(factor), spread)
 
 
 def recompute(
@@ -49,7 +54,13 @@ def recompute(
 ) -> Recomputed:
     """Estimates and integer amounts of n records; `factors[use[i]]` is the `factor_use` row of record i."""
     sites = SiteFactors.of([stored_site(factor) for factor in factors])
-    return estimate_recorded(method, [context_of(factor) for factor in factors], sites, use, counts, defaults)
+    again = estimate_recorded(method, [context_of(factor) for factor in factors], sites, use, counts, defaults)
+    if counts.metered_energy_uj is None:
+        return again
+    rows = np.flatnonzero(counts.metered_energy_uj != UNKNOWN)
+    ratios = np.array([it_per_metered(json.loads(factor["detail"])) for factor in factors])[use[rows]]
+    estimates = with_metered(again.estimates, rows, metered_it_wh(counts.metered_energy_uj[rows], ratios))
+    return Recomputed(estimates, amounts(estimates, sites.rows(use), counts.flags))
 
 
 def estimate_recorded(

@@ -56,6 +56,8 @@ class RecordedCounts:
     cache_read_input_tokens: Ints
     output_tokens: Ints
     flags: NDArray[np.int32]
+    metered_energy_uj: Ints | None = None
+    """Microjoules that were metered, UNKNOWN where none are; None where no record has any, or they are not asked for."""
 
     @classmethod
     def of(cls, records: Sequence[Mapping[str, int | None]]) -> "RecordedCounts":
@@ -65,11 +67,13 @@ class RecordedCounts:
             values = [UNKNOWN if record[name] is None else record[name] for record in records]
             return np.array(values, dtype=np.int64)
 
+        metered = any(record.get("metered_energy_uj") is not None for record in records)
         return cls(
             input_tokens=column("input_tokens"),
             cache_read_input_tokens=column("cache_read_input_tokens"),
             output_tokens=column("output_tokens"),
             flags=column("basis_flags").astype(np.int32),
+            metered_energy_uj=column("metered_energy_uj") if metered else None,
         )
 
     @property

@@ -45,6 +45,8 @@ class ContextTable:
         self._size = 0
         self.coefficients: Floats = self._method.coefficients([])
         self.sites = SiteFactors.of([])
+        self.it_per_metered: Floats = np.empty(0)
+        """IT joules for a metered joule, NaN of a kind that is not metered."""
         self.factor_key: Ints = np.empty(0, dtype=np.int64)
         self._rungs: list[tuple[str, str, str]] = []
         self._kinds: list[tuple[int, Service]] = []
@@ -99,17 +101,31 @@ class ContextTable:
         hits = np.flatnonzero(~inference)
         if not hits.size:
             return rows
-        kinds, of_hit = np.unique(rows[hits], return_inverse=True)
-        claimed = [(epoch, _as_cache_hit(service)) for epoch, service in map(self._kinds.__getitem__, kinds.tolist())]
+        rows = rows.copy()
+        rows[hits] = self._variants(rows[hits], "gateway_cache_hit", [True] * len(hits))
+        return rows
+
+    def measured(self, rows: NDArray[np.intp], boundaries: Sequence[str]) -> NDArray[np.intp]:
+        """For events in these rows whose energy was metered at these boundaries, the rows that their kinds have for this."""
+        return self._variants(rows, "energy_boundary", boundaries)
+
+    def _variants(self, rows: NDArray[np.intp], field: str, values: Sequence[object]) -> NDArray[np.intp]:
+        """The rows of the same kinds with `field` of `ServiceKey` as it is given."""
+        pairs = list(zip(rows.tolist(), values, strict=True))
+        found = {pair: self._variant(pair[0], field, pair[1]) for pair in dict.fromkeys(pairs)}
         wanted: dict[int, dict[Service, None]] = {}
-        for epoch, service in claimed:
+        for epoch, service in found.values():
             if service not in self._rows.setdefault(epoch, {}):
                 wanted.setdefault(epoch, {})[service] = None
         for epoch, services in wanted.items():
             self._add(epoch, list(services))
-        rows = rows.copy()
-        rows[hits] = np.array([self._rows[epoch][service] for epoch, service in claimed], dtype=np.intp)[of_hit]
-        return rows
+        row_of = {pair: self._rows[epoch][service] for pair, (epoch, service) in found.items()}
+        return np.array([row_of[pair] for pair in pairs], dtype=np.intp)
+
+    def _variant(self, row: int, field: str, value: object) -> tuple[int, Service]:
+        epoch, service = self._kinds[row]
+        changed: dict[str, Any] = {field: value}
+        return epoch, tuple(ServiceKey(*service)._replace(**changed))
 
     def rungs(self, rows: NDArray[np.intp]) -> Counter[tuple[str, str]]:
         """How many of the events in these rows rest on each rung: (`model`, `region` or `pue`, rung) -> events."""
@@ -163,6 +179,8 @@ class ContextTable:
         keys = self._dimensions.factors([{**use.columns, "digest": use.digest} for use in uses])
         self.coefficients = np.vstack([self.coefficients, self._method.coefficients([use.context for use in uses])])
         self.sites = self.sites.followed_by(SiteFactors.of([use.site for use in uses]))
+        ratios = [np.nan if use.measured is None else use.measured.it_per_metered for use in uses]
+        self.it_per_metered = np.append(self.it_per_metered, ratios)
         self.factor_key = np.append(self.factor_key, np.array([keys[use.digest] for use in uses], dtype=np.int64))
         self._rungs += [(use.model.rung, use.rci_rung, use.pue.rung) for use in uses]
         self._kinds += [(epoch, service) for service in services]
@@ -177,8 +195,3 @@ class ContextTable:
             response_model=target(MODEL, key.response_model, at_us) or key.response_model,
             inference_region=target(REGION, key.inference_region or _UNNAMED, at_us) or key.inference_region,
         )
-
-
-def _as_cache_hit(service: Service) -> Service:
-    """The key of the same kind, answered by a gateway: the last field of `ServiceKey`."""
-    return (*service, *[None] * (len(ServiceKey._fields) - 1 - len(service)), True)

@@ -17,7 +17,7 @@ from rice_stream.basis import Basis
 from rice_stream.events.columns import EventColumns, to_columns
 from rice_stream.events.formats.dispatch import Outcome, read
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS
-from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order
+from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order, metered_column
 from rice_stream.events.keys import event_keys
 from rice_stream.events.records import RawRecord, Refused
 from rice_stream.events.refused_items import count_items
@@ -29,6 +29,7 @@ from rice_stream.meter.requests import TokenDefaults, requests_of
 from rice_stream.pipeline.admission import EventAdmission
 from rice_stream.pipeline.chunks import BatchParts, Chunk, Counted, Place, check_opened, progress_of
 from rice_stream.pipeline.contexts import ContextTable
+from rice_stream.pipeline.measured import with_metered_energy
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
 from rice_stream.pipeline.taken_factors import StatedFactors
@@ -36,7 +37,7 @@ from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.identity_rules import RulesAt, RulesChangedError, default_rules
-from rice_stream.store.record_columns import NUMBER_COLUMNS, TOKEN_COLUMNS
+from rice_stream.store.record_columns import METERED_COLUMN, NUMBER_COLUMNS, TOKEN_COLUMNS
 from rice_stream.store.writer import Writer
 
 _FROM_NAMES = ("tenant_key", "attribution_key", "factor_key", "user_key", "api_key_key")
@@ -178,6 +179,7 @@ class Pipeline:
             user_key=names.user_key,
             api_key_key=names.api_key_key,
             flags=_event_flags(events, received_at_us),
+            metered=metered_column(events.energy, len(events)),
             **numbers,
         )
 
@@ -206,9 +208,11 @@ class Pipeline:
 
     def _records(self, events: KeyedEvents) -> Records:
         requests = requests_of(events, events.context, self._defaults)
-        estimates = self._method.estimate(self._contexts.coefficients, requests)
-        flags = events.flags | estimates.flags
-        sites = self._contexts.sites.rows(events.context)
+        energy = with_metered_energy(
+            events, self._method.estimate(self._contexts.coefficients, requests), self._contexts
+        )
+        estimates, flags = energy.estimates, energy.flags
+        sites = self._contexts.sites.rows(energy.context)
         estimated = amounts(estimates, sites, flags)
         flags |= cap_flags(estimated)
         self._keep_basis(flags)
@@ -216,6 +220,9 @@ class Pipeline:
         columns |= {name: getattr(estimated, name) for name in AMOUNT_COLUMNS}
         columns |= impact_columns(self._method, self._contexts.coefficients, requests, estimates, sites.pue)
         columns["basis_flags"] = flags.astype(np.int64)
+        if energy.metered_energy_uj is not None:
+            columns["factor_key"] = self._contexts.factor_key[energy.context]
+            columns[METERED_COLUMN] = energy.metered_energy_uj
         tokens = {name: columns[name] for name in TOKEN_COLUMNS}
         return Records(
             event_keys=events.event_keys,

@@ -1,4 +1,4 @@
-"""What is taken of the factors that events state: what is believed and can be true, in a bounded number of kinds."""
+"""What is taken of what events state: factors that are believed and can be true, in a bounded number of kinds, and energy."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +12,7 @@ from rice_stream.events.columns import ATTRIBUTION_FIELDS, SERVICE_FIELDS, Event
 from rice_stream.events.stated_factors import FACTOR_FIELDS, NOTHING_STATED, Factors, coarse, plausible
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
 from rice_stream.instants import HOUR_S, SECOND_US
+from rice_stream.pipeline.taken_energy import taken_energy
 
 KINDS_MAX = 250
 """Combinations of stated factors that are taken of one tenant's events of one hour; others are rounded once more.
@@ -30,7 +31,8 @@ _TENANT, _SOURCE = ATTRIBUTION_FIELDS.index("tenant_id"), ATTRIBUTION_FIELDS.ind
 
 
 class StatedFactors:
-    """Decides for every event that states factors or a cache hit. What is not taken is flagged, and never loses the event."""
+    """Decides for every event that states factors, energy or a cache hit. What is not taken is flagged, and never costs the
+    event."""
 
     def __init__(self, trust: TrustPolicy = OPERATOR_TRUST) -> None:
         self._trust = trust
@@ -39,14 +41,20 @@ class StatedFactors:
         self._held = 0
 
     def taken(self, events: EventColumns, records: Sequence[Any], topic: str) -> EventColumns:
-        """The events with those of their factors that are taken; `records[i]` is what event i came in, `topic` its topic."""
+        """The events with those of their factors, and their energy, as they are taken.
+
+        `records[i]` is what event i came in, `topic` its topic.
+        """
         stated = _stated(events)
         hits = np.flatnonzero(~events.inference).tolist()
-        if not stated and not hits:
+        if not stated and not hits and not events.energy:
             return events
         sources = events.attributed[_SOURCE]
-        believes = self._trust.believes
-        doubted = [row for row in hits if not believes(topic, sources[row], records[row].headers)]
+
+        def believes(row: int) -> bool:
+            return self._trust.believes(topic, sources[row], records[row].headers)
+
+        doubted = [row for row in hits if not believes(row)]
         inference = events.inference.copy()
         inference[doubted] = True
         flagged: dict[int, list[int]] = {Basis.CACHE_HIT_NOT_TRUSTED: doubted}
@@ -56,19 +64,23 @@ class StatedFactors:
             kept, flags = self._what_can_be_true(factors)
             if not flags and kept == NOTHING_STATED:
                 continue
-            if not believes(topic, sources[row], records[row].headers):
+            if not believes(row):
                 flags = Basis.EVENT_FACTORS_NOT_TRUSTED
             elif kept != NOTHING_STATED:
                 taken[row], more = self._bounded(tenants[row] or "", hours[row], kept)
                 flags |= more
             if flags:
                 flagged.setdefault(flags, []).append(row)
-        return replace(
+        events = replace(
             events,
             served=_with_factors(events, taken) if stated else events.served,
             inference=inference,
             flags=_flagged(events.flags, flagged),
         )
+        if not events.energy:
+            return events
+        events, not_taken = taken_energy(events, believes)
+        return replace(events, flags=_flagged(events.flags, not_taken)) if not_taken else events
 
     def _what_can_be_true(self, factors: Factors) -> tuple[Factors, int]:
         known = self._plausible.get(factors)

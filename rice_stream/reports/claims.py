@@ -1,4 +1,4 @@
-"""What rests on senders' own word, by source: carbon by factors that events stated, and cache hits that they claimed."""
+"""What rests on senders' own word, by source: carbon by factors that events stated and by metered energy, claimed cache hits."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,15 +10,16 @@ from rice_stream.store.engine import Connection
 
 _STATED = "pue_rung = 'event' OR region_rung = 'event' OR detail LIKE '%\"event_factors\":%'"
 _CACHE_HIT = "detail LIKE '%\"gateway_cache_hit\":%'"
+_METERED = "detail LIKE '%\"measured\":{%'"
 _STATEMENT = f"""
 WITH claimed AS MATERIALIZED (
-    SELECT factor_key, CASE WHEN {_CACHE_HIT} THEN 1 ELSE 0 END AS cache_hit
+    SELECT factor_key, CASE WHEN {_CACHE_HIT} THEN 1 ELSE 0 END AS cache_hit, CASE WHEN {_METERED} THEN 1 ELSE 0 END AS metered
     FROM factor_use WHERE {_STATED} OR {_CACHE_HIT}
 )
-SELECT c.cache_hit, a.source, SUM(m.prompts), SUM(m.input_tokens) + SUM(m.output_tokens), SUM(m.carbon_mid_ugco2e)
+SELECT c.cache_hit, c.metered, a.source, SUM(m.prompts), SUM(m.input_tokens) + SUM(m.output_tokens), SUM(m.carbon_mid_ugco2e)
 FROM slot_total m JOIN claimed c ON c.factor_key = m.factor_key
 JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key
-WHERE m.slot_start_s >= :from_s GROUP BY c.cache_hit, a.source"""
+WHERE m.slot_start_s >= :from_s GROUP BY c.cache_hit, c.metered, a.source"""
 """From the quarter-hour totals: a kind of requests has its own row of factors where factors were stated, or a cache hit."""
 
 _Row = tuple[str, int, int, int]
@@ -32,15 +33,19 @@ def claims(
 
     Returns:
         `{"event_factors": {"rows": [{"source", "prompts", "tokens", "carbon_gco2e", "share_of_carbon"}], "rows_total",
-        "prompts", "tokens", "carbon_gco2e", "share_of_carbon"}, "cache_hits": {"rows": [{"source", "prompts", "tokens",
+        "prompts", "tokens", "carbon_gco2e", "share_of_carbon"}, "metered_energy": the same of the part of it whose energy was
+        metered, "cache_hits": {"rows": [{"source", "prompts", "tokens",
         "share_of_prompts"}], "rows_total", "prompts", "tokens", "share_of_prompts"}}`, most carbon and most tokens first.
     """
-    stated: list[_Row] = []
+    metered: list[_Row] = []
     hits: list[_Row] = []
-    for cache_hit, source, *sums in connection.execute(text(_STATEMENT), {"from_s": from_s}):
+    others: list[_Row] = []
+    for cache_hit, is_metered, source, *sums in connection.execute(text(_STATEMENT), {"from_s": from_s}):
         # PostgreSQL sums BIGINT as NUMERIC.
-        (hits if cache_hit else stated).append((source, *map(int, sums)))
-    stated.sort(key=lambda row: (-row[3], row[0]))
+        (hits if cache_hit else metered if is_metered else others).append((source, *map(int, sums)))
+    stated = _by_source([*others, *metered])
+    for rows in (stated, metered):
+        rows.sort(key=lambda row: (-row[3], row[0]))
     hits.sort(key=lambda row: (-row[2], row[0]))
 
     def of_factors(rows: Sequence[_Row]) -> dict[str, Any]:
@@ -61,8 +66,20 @@ def claims(
             "rows_total": len(rows),
             **described(rows),
         }
-        for name, rows, described in (("event_factors", stated, of_factors), ("cache_hits", hits, of_hits))
+        for name, rows, described in (
+            ("event_factors", stated, of_factors),
+            ("metered_energy", metered, of_factors),
+            ("cache_hits", hits, of_hits),
+        )
     }
+
+
+def _by_source(rows: Sequence[_Row]) -> list[_Row]:
+    found: dict[str, _Row] = {}
+    for source, *sums in rows:
+        _, *before = found.get(source, (source, 0, 0, 0))
+        found[source] = (source, before[0] + sums[0], before[1] + sums[1], before[2] + sums[2])
+    return list(found.values())
 
 
 def _counts(rows: Sequence[_Row]) -> dict[str, int]:

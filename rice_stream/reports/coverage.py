@@ -53,8 +53,9 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
     Returns:
         `{"window", "rows": [{"kind", "name", "provider", "taken_for", "rung", "prompts", "tokens", "carbon_gco2e",
         "share_of_carbon"}], "rows_total", "carbon_gco2e", "prompts", "capped_prompts", "fallback_share": {"model", "region",
-        "tenant", "any"}, "event_factors", "cache_hits"}`, the last two as `claims` gives them; shares are None where there is
-        nothing at all. `capped_prompts` were estimated above what one prompt can cost, and count as that. Besides
+        "tenant", "any"}, "event_factors", "metered_energy", "cache_hits"}`, the last three as `claims` gives them; shares are
+        None where there is nothing at all. `capped_prompts` were estimated above what one prompt can cost, and count as that.
+        Besides
         `"repeated_ids": [{"tenant_id", "event_id", "records", "first", "last"}], "repeated_ids_total", "repeated_records"`.
     """
     from_s = 0 if days is None else epoch_us(in_utc(now) - timedelta(days=days)) // SECOND_US // SLOT_S * SLOT_S

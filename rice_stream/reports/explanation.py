@@ -5,7 +5,7 @@ Everything comes from what is stored with the record, not from today's tables: t
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from rice_stream.meter.factor_detail import spread_from_detail
 from rice_stream.meter.recompute import Recomputed, context_of, recompute, stored_site
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.quantities import MICRO, UNKNOWN
+from rice_stream.reports.measured_steps import measured_steps
 from rice_stream.reports.record_lookup import StoredRecord, find_record
 from rice_stream.store.snapshot import snapshot
 
@@ -62,6 +63,8 @@ def explain(
         )
         return {"record": record.view, "steps": [*steps, *_stored_steps(record)], "agrees": None, "remarks": remarks}
     again = _again(record, method, defaults)
+    if record.view["metered_energy_uj"] is not None:
+        steps = _with_metered(record, steps, again, method, defaults)
     steps += [*_impact_steps(record, method, again, defaults), *_accounting_steps(record, again)]
     computed = {name: int(getattr(again.amounts, name)[0]) for name in AMOUNT_COLUMNS}
     agrees: bool | None = all(computed[name] == record.view[name] for name in AMOUNT_COLUMNS)
@@ -88,6 +91,7 @@ def _counts(record: StoredRecord) -> RecordedCounts:
         cache_read_input_tokens=column("cache_read_input_tokens"),
         output_tokens=column("output_tokens"),
         flags=np.array([record.basis_flags], dtype=np.int32),
+        metered_energy_uj=None if record.view["metered_energy_uj"] is None else column("metered_energy_uj"),
     )
 
 
@@ -95,10 +99,31 @@ def _again(record: StoredRecord, method: Method, defaults: TokenDefaults) -> Rec
     return recompute(method, [record.factor], np.zeros(1, dtype=np.intp), _counts(record), defaults)
 
 
+def _with_metered(
+    record: StoredRecord, steps: list[dict[str, Any]], again: Recomputed, method: Method, defaults: TokenDefaults
+) -> list[dict[str, Any]]:
+    """The steps with the meter's in the place of the method's, whose energy is not used."""
+    estimated = recompute(
+        method,
+        [record.factor],
+        np.zeros(1, dtype=np.intp),
+        replace(_counts(record), metered_energy_uj=None),
+        defaults,
+    ).estimates
+    kept = [step for step in steps if step["name"] in _KEPT_STEPS]
+    measured = json.loads(record.factor["detail"])["measured"]
+    it_wh = float(again.estimates.it_energy_wh[0]), float(estimated.it_energy_wh[0])
+    return [*kept, *measured_steps(record.view["metered_energy_uj"], measured, *it_wh)]
+
+
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 _OWN_STEPS = frozenset({"model", "params_total_b", "params_active_b"})
 """Said here once, with the rung and the source that are stored; a method's own step of that name is left out."""
+
+
+_KEPT_STEPS = _OWN_STEPS | {"hardware", "input_tokens", "cache_read_input_tokens", "output_tokens"}
+"""What is said of a record whose energy was metered besides the meter's own steps."""
 
 
 def _step(name: str, formula: str, value: object, unit: str, source: str) -> dict[str, Any]:
@@ -146,6 +171,7 @@ def _accounting_steps(record: StoredRecord, again: Recomputed) -> list[dict[str,
         "mid": (estimates.it_energy_wh, 1.0),
         "high": (estimates.it_energy_wh_high, site.missing_tokens[1]),
     }
+    metered = record.view["metered_energy_uj"] is not None
     missing = bool(_counts(record).incomplete[0])
     rci = {end: getattr(site.rci_gco2e_per_kwh, end) for end in ends}
     rci_source = f"{factor['region_rung']} ({factor['region_resolved']}, {factor['rci_scope']}): {_dated(sources)}"
@@ -158,7 +184,7 @@ def _accounting_steps(record: StoredRecord, again: Recomputed) -> list[dict[str,
     ]
     steps += _range_steps(factor)
     for end, (it_wh, widening) in ends.items():
-        energy = "it_energy_wh" if end == "mid" else f"it_energy_wh_{end}"
+        energy = "it_energy_wh" if end == "mid" or metered else f"it_energy_wh_{end}"
         widened = widening if missing else 1.0
         by = f" x {widened:g} (unknown tokens)" if widened != 1.0 else ""
         grams = float(it_wh[0]) * widened * (GRAMS_PER_KWH_TO_PER_WH * pue) * rci[end]
@@ -184,6 +210,8 @@ def _range_steps(factor: Mapping[str, Any]) -> list[dict[str, Any]]:
     steps.append(_step("log_sd", "root of the sum of their squares", spread.log_sd, "", _RANGES))
     added = stored_site(factor).rci_gco2e_per_kwh
     both = "carbon intensity, with what PUE and carbon intensity add to the energy's range"
+    if "measured" in json.loads(factor["detail"]):
+        both = "carbon intensity, with the whole range"
     return [
         *steps,
         _step("rci_added_low_gco2e_per_kwh", both, added.low, "gCO2e/kWh", _RANGES),

@@ -8,13 +8,7 @@ from numpy.typing import NDArray
 from rice_stream.events.keyed import pick
 from rice_stream.quantities import UNKNOWN
 from rice_stream.store.batch import Records
-from rice_stream.store.record_columns import (
-    INTEGER_COLUMNS,
-    KEY_COLUMNS,
-    NULLABLE_COLUMNS,
-    RECORD_COLUMNS,
-    TOKEN_COLUMNS,
-)
+from rice_stream.store.record_columns import KEY_COLUMNS, TOKEN_COLUMNS
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -22,12 +16,13 @@ _INT4 = {*KEY_COLUMNS, "user_key", "api_key_key", *TOKEN_COLUMNS}
 
 
 def records_stream(records: Records) -> bytes:
-    """The stream for `RECORD_COLUMNS`. Rows with the same nulls and the same length of event id share a layout: they are
+    """The stream for `records.sent_columns`. Rows with the same nulls and the same length of event id share a layout: they are
     laid out together, then put back in order (writers keep one key order, so none can deadlock)."""
     n = len(records)
     lengths = np.fromiter(map(len, records.event_ids), dtype=np.int64, count=n)
-    layout = lengths << len(NULLABLE_COLUMNS)
-    for bit, name in enumerate(NULLABLE_COLUMNS):
+    nullable = records.nullable_columns
+    layout = lengths << len(nullable)
+    for bit, name in enumerate(nullable):
         # A null is a length of -1 and no bytes.
         layout |= (records.columns[name] == UNKNOWN).astype(np.int64) << bit
     codes = np.unique(layout).tolist()
@@ -45,12 +40,13 @@ def records_stream(records: Records) -> bytes:
 
 def _rows(records: Records, chosen: NDArray[np.intp], code: int) -> NDArray[np.void]:
     """The chosen records, which share the layout of this code, as they go over the wire."""
-    dtype, template = _layout(code)
+    names = records.sent_columns
+    dtype, template = _layout(code, names, records.nullable_columns)
     rows = np.empty(len(chosen), dtype=dtype)
     rows[:] = template
     rows["event_key"] = np.ascontiguousarray(records.event_keys[chosen]).view("V16").ravel()
-    for name in INTEGER_COLUMNS:
-        if name in dtype.fields:  # type: ignore[operator]
+    for name in names:
+        if name in records.columns and name in dtype.fields:  # type: ignore[operator]
             rows[name] = records.columns[name][chosen]
     if "event_id" in dtype.fields:  # type: ignore[operator]
         text = b"".join(pick(records.event_ids, chosen))
@@ -59,21 +55,21 @@ def _rows(records: Records, chosen: NDArray[np.intp], code: int) -> NDArray[np.v
 
 
 @lru_cache(maxsize=4096)
-def _layout(code: int) -> tuple[np.dtype[np.void], NDArray[np.void]]:
+def _layout(code: int, names: tuple[str, ...], nullable: tuple[str, ...]) -> tuple[np.dtype[np.void], NDArray[np.void]]:
     """(layout of a row, a row of it with all lengths in place and no values)."""
-    text_bytes, nulls = code >> len(NULLABLE_COLUMNS), code & (1 << len(NULLABLE_COLUMNS)) - 1
-    types = {name: _wire_type(name) for name in RECORD_COLUMNS}
+    text_bytes, nulls = code >> len(nullable), code & (1 << len(nullable)) - 1
+    types = {name: _wire_type(name) for name in names}
     types["event_id"] = f"V{text_bytes}"
-    present = [name for name in RECORD_COLUMNS if name not in NULLABLE_COLUMNS]
-    present += [name for bit, name in enumerate(NULLABLE_COLUMNS) if not nulls >> bit & 1]
+    present = [name for name in names if name not in nullable]
+    present += [name for bit, name in enumerate(nullable) if not nulls >> bit & 1]
     fields: list[tuple[str, str]] = [("count", ">i2")]
-    for name in RECORD_COLUMNS:
+    for name in names:
         fields.append((f"{name}.length", ">i4"))
         if name in present and types[name] != "V0":
             fields.append((name, types[name]))
     template = np.zeros((), dtype=np.dtype(fields))
-    template["count"] = len(RECORD_COLUMNS)
-    for name in RECORD_COLUMNS:
+    template["count"] = len(names)
+    for name in names:
         template[f"{name}.length"] = np.dtype(types[name]).itemsize if name in present else -1
     return template.dtype, template
 

@@ -27,7 +27,6 @@ from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.partitions import month_of
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
-from rice_stream.store.record_columns import RECORD_COLUMNS
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
 from rice_stream.store.scratch import added_table, added_types, make_scratch_sql, probe_table
 from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
@@ -80,7 +79,7 @@ class PostgresWriter(Writer):
     def _insert(self, records: Records) -> None:
         stream = records_stream(records)
         statement = sql.SQL("COPY prompt_record ({}) FROM STDIN (FORMAT BINARY)").format(
-            sql.SQL(", ").join(map(sql.Identifier, RECORD_COLUMNS))
+            sql.SQL(", ").join(map(sql.Identifier, records.sent_columns))
         )
         connection = self._connection()
         try:

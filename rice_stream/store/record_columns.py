@@ -27,6 +27,10 @@ INTEGER_COLUMNS = (*KEY_COLUMNS, "ended_at_us", *AMOUNT_COLUMNS, *NULLABLE_COLUM
 RECORD_COLUMNS = (*KEY_COLUMNS, "event_key", "ended_at_us", *AMOUNT_COLUMNS, *NULLABLE_COLUMNS, "event_id")
 """The columns that are written for each prompt, in the order in which every writer sends them."""
 
+METERED_COLUMN = "metered_energy_uj"
+"""What was metered of a prompt, in microjoules, where its energy rests on that; else null. Nearly no batch has any: it is
+sent, after RECORD_COLUMNS, with those that do, and is then a nullable column like the others."""
+
 CONTENT_COLUMNS = (
     "ended_at_us",
     "attribution_key",

@@ -109,6 +109,7 @@ prompt_record = Table(
     Column("embodied_ugco2e", BigInteger),
     Column("water_ul", BigInteger),
     Column("event_id", Text, nullable=False),
+    Column("metered_energy_uj", BigInteger),
     # The key begins with the event's time, so a range of keys is a range of time: one partition a month.
     postgresql_partition_by="RANGE (event_key)",
     sqlite_with_rowid=False,

@@ -20,7 +20,6 @@ from rice_stream.store.failures import NotStorableError
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, nullable, probe_rows, probe_sql
-from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
 from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
@@ -75,16 +74,17 @@ class SqliteWriter(Writer):
     def _insert(self, records: Records) -> None:
         columns: list[list[Any]] = []
         flat = records.event_keys.tobytes()
-        for name in RECORD_COLUMNS:
+        names = records.sent_columns
+        for name in names:
             if name == "event_key":
                 columns.append([flat[i : i + 16] for i in range(0, len(flat), 16)])
             elif name == "event_id":
                 columns.append(list(map(bytes.decode, records.event_ids)))
             else:
                 column = records.columns[name]
-                columns.append(nullable(column) if name in NULLABLE_COLUMNS else column.tolist())
-        marks = ", ".join("?" * len(RECORD_COLUMNS))
-        statement = f"INSERT INTO prompt_record ({', '.join(RECORD_COLUMNS)}) VALUES ({marks})"
+                columns.append(nullable(column) if name in records.nullable_columns else column.tolist())
+        marks = ", ".join("?" * len(names))
+        statement = f"INSERT INTO prompt_record ({', '.join(names)}) VALUES ({marks})"
         connection = self._open()
         try:
             with connection.begin_nested():

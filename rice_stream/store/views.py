@@ -27,6 +27,13 @@ def _instant(dialect: str, microseconds: str) -> str:
     return f"{seconds} || printf('.%06dZ', {microseconds} % 1000000)"
 
 
+def _boundary(dialect: str) -> str:
+    """At which boundary the energy of a record was metered."""
+    if dialect == "postgresql":
+        return "(f.detail::json #>> '{measured,boundary}')"
+    return "json_extract(f.detail, '$.measured.boundary')"
+
+
 def _now_s(dialect: str) -> str:
     return "floor(extract(epoch FROM now()))::bigint" if dialect == "postgresql" else "CAST(strftime('%s') AS INTEGER)"
 
@@ -67,7 +74,9 @@ SELECT t.tenant_id, NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') A
        f.rci_mid_gco2e_per_kwh AS rci_gco2e_per_kwh, f.rci_scope,
        r.input_tokens, r.cache_read_input_tokens, r.cache_write_input_tokens, r.output_tokens,
        r.reasoning_output_tokens, r.it_energy_uwh, r.facility_energy_uwh, r.carbon_low_ugco2e, r.carbon_mid_ugco2e,
-       r.carbon_high_ugco2e, r.embodied_ugco2e, r.water_ul, b.names AS basis, f.method_version, f.factor_version
+       r.carbon_high_ugco2e, r.embodied_ugco2e, r.water_ul, b.names AS basis, f.method_version, f.factor_version,
+       r.metered_energy_uj,
+       CASE WHEN r.metered_energy_uj IS NULL THEN NULL ELSE {_boundary(dialect)} END AS energy_boundary
 FROM prompt_record r
 JOIN tenant t ON t.tenant_key = r.tenant_key
 JOIN attribution a ON a.tenant_key = r.tenant_key AND a.attribution_key = r.attribution_key

@@ -26,7 +26,7 @@ from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.identity_rules import IdentityRules, KnownRules, RuleRow
 from rice_stream.store.probe import known_and_differing, nullable
-from rice_stream.store.record_columns import CONTENT_COLUMNS, RECORD_COLUMNS
+from rice_stream.store.record_columns import CONTENT_COLUMNS
 from rice_stream.store.retention_plan import month_floor_us
 from rice_stream.store.statements import PROGRESS_COUNTERS
 from rice_stream.store.totals_tables import TotalsTable
@@ -268,9 +268,9 @@ class MemoryWriter(Writer):
             else list(map(bytes.decode, records.event_ids))
             if name == "event_id"
             else list(nullable(records.columns[name]))
-            for name in RECORD_COLUMNS
+            for name in records.sent_columns
         ]
-        return (dict(zip(RECORD_COLUMNS, values, strict=True)) for values in zip(*columns, strict=True))
+        return (dict(zip(records.sent_columns, values, strict=True)) for values in zip(*columns, strict=True))
 
     def _probe(self, records: Records) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         found = []

@@ -138,6 +138,10 @@ class CalibratedMethod(Method):
         """What the context's energy rests on."""
         return self.resolve(context).route
 
+    def idle_share(self, context: Context) -> float:
+        """Energy of machines that are on and wait, as a share of that of the machines at work."""
+        return float(self.coefficients([context])[0, IDLE_MID]) - 1.0
+
     def devices(self, contexts: list[Context]) -> Floats:
         """Devices each context's model runs on, shape (k,): its own count, else the fewest that hold the weights."""
         return np.array([self.resolve(context).devices for context in contexts], dtype=np.float64)

@@ -4,7 +4,7 @@ The user chooses the keys; the shipped example's are read, and the names of the 
 """
 
 from rice_stream.events.formats.otlp import attributes as names
-from rice_stream.events.formats.reading import regions, vocabulary
+from rice_stream.events.formats.reading import energy, regions, vocabulary
 from rice_stream.events.formats.reading.drafts import EventDraft, one_event
 from rice_stream.events.formats.reading.items import UNEXPECTED, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
@@ -56,6 +56,7 @@ def _event(line: JsonObject, draft: EventDraft) -> EventFields | Ignored:
     draft.models(request=request, response=response, provider=_provider(line))
     draft.ended(failed=failed_http_status(line.find("response_code")))
     draft.used(counts, vocabulary.operation_of_path(first_text(find, _PATHS)))
+    draft.metered(energy.of_attributes(find, names.ENERGY_JOULES, names.ENERGY_BOUNDARY))
     draft.ran_in(*((regions.of_endpoint(find(name)), "endpoint") for name in ("upstream_host", *names.ENDPOINT)))
     draft.fields["user_id"] = first_text(find, USER)
     draft.charge(find, TENANT_LADDER)

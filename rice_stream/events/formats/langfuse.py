@@ -7,7 +7,7 @@ together and the last complete one stands. A part whose model came in an earlier
 from dataclasses import replace
 from typing import Any
 
-from rice_stream.events.formats.reading import regions
+from rice_stream.events.formats.reading import energy, regions
 from rice_stream.events.formats.reading.drafts import EventDraft
 from rice_stream.events.formats.reading.items import UNEXPECTED, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
@@ -130,6 +130,7 @@ def _event(body: JsonObject, trace: JsonObject, draft: EventDraft) -> EventField
         lambda: characters(body.value("input")),
         lambda: characters(body.value("output")),
     )
+    draft.metered(energy.of_objects([metadata]))
     draft.ran_in((regions.of_endpoint(metadata.child("hidden_params").scalar("api_base")), "endpoint"))
     draft.fields["user_id"] = text(trace.scalar("userId"))
 

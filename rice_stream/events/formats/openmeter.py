@@ -4,7 +4,7 @@ Nothing joins the input event of a request to its output event, so each half is 
 has 0 output tokens, the output half 0 input tokens, and together they have what the request had.
 """
 
-from rice_stream.events.formats.reading import vocabulary
+from rice_stream.events.formats.reading import energy, vocabulary
 from rice_stream.events.formats.reading.drafts import EventDraft, one_event
 from rice_stream.events.formats.reading.items import Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
@@ -44,6 +44,8 @@ def _event(event: JsonObject, draft: EventDraft) -> Item:
         # Half a request: what its other half would add to the estimate (the context it decodes with) is not known.
         draft.fields["usage_quality"] = "derived"
         draft.assumed("half_a_request")
+    else:  # metered energy beside one half may be the other's too, and would count twice
+        draft.metered(energy.of_objects([data]))
     draft.ran_in()
 
     def find(name: str) -> object:

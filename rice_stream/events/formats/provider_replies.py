@@ -7,7 +7,7 @@ Anthropic's reply has no time and Converse's neither, so there the record's own 
 from collections.abc import Mapping
 from typing import Any
 
-from rice_stream.events.formats.reading import regions, vocabulary
+from rice_stream.events.formats.reading import energy, regions, vocabulary
 from rice_stream.events.formats.reading.drafts import EventDraft, one_event
 from rice_stream.events.formats.reading.items import UNEXPECTED, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
@@ -95,6 +95,7 @@ def _event(reply: JsonObject, draft: EventDraft) -> EventFields | Ignored:
         lambda: None,
         lambda: next((n for name in _TEXTS if (n := characters(reply.value(name))) is not None), None),
     )
+    draft.metered(energy.of_objects([reply, *(reply.child(name) for name in (*USAGE_FIELDS, "metadata"))]))
     draft.ran_in(
         (usage.get("inference_geo"), "provider_geo"),
         (reply.scalar("inference_region"), "provider_geo"),

@@ -7,11 +7,12 @@ Times are epoch seconds as floats; older versions and exports write text without
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from rice_stream.events.formats.litellm import batches as litellm_batches
 from rice_stream.events.formats.litellm.spend_logs import as_payload, is_spend_logs_row
-from rice_stream.events.formats.reading import regions, vocabulary
+from rice_stream.events.formats.reading import energy, regions, vocabulary
 from rice_stream.events.formats.reading.drafts import EventDraft, one_event
 from rice_stream.events.formats.reading.items import EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
@@ -34,6 +35,7 @@ _CACHE_HIT_ID = re.compile(r"_cache_hit\d")
 _PASS_THROUGH = frozenset({"pass_through_endpoint", "allm_passthrough_route", "llm_passthrough_route"})
 _LOOKS_BACK = frozenset({"get_responses", "aget_responses", "cancel_responses", "acancel_responses"})
 """Calls that hand out an answer of before; LiteLLM 1.80 logs its tokens again each time."""
+_CALLERS_METADATA = ("spend_logs_metadata", "requester_metadata")
 _WRAPPED_CHAT = b";response_id:chatcmpl-"
 
 
@@ -55,7 +57,10 @@ def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -
 
 def _event_of_a_batch(request: JsonObject, draft: EventDraft) -> EventFields | Ignored:
     event = _event(request, draft)
-    return event if isinstance(event, Ignored) else {**event, "usage_quality": "derived"}
+    if isinstance(event, Ignored):
+        return event
+    # What was metered was metered of the whole batch.
+    return {**event, "usage_quality": "derived", "energy_joules": None, "energy_boundary": None}
 
 
 def _event(payload: JsonObject, draft: EventDraft) -> EventFields | Ignored:
@@ -93,6 +98,7 @@ def _event(payload: JsonObject, draft: EventDraft) -> EventFields | Ignored:
         lambda: characters(payload.value("messages")),
         lambda: characters(payload.child("response").value("choices")),
     )
+    draft.metered(energy.of_objects(_energy_holders(payload, metadata)))
     _place(payload, usage, draft)
     _charge(payload, metadata, draft)
     return draft.done()
@@ -107,6 +113,16 @@ def _response_model(payload: JsonObject) -> str | None:
 def _unread_reply(payload: JsonObject) -> JsonObject:
     """What a pass-through endpoint answered, logged as text; of a stream LiteLLM keeps only words about it."""
     return payload.child("response").child("response")
+
+
+def _energy_holders(payload: JsonObject, metadata: JsonObject) -> Iterator[JsonObject]:
+    """Where metered energy may be: the host's reply, then what the caller or a hook of the proxy wrote into the metadata."""
+    yield payload.child("response")
+    yield _unread_reply(payload)
+    yield metadata
+    for name in _CALLERS_METADATA:
+        yield metadata.child(name)
+    yield payload.child("hidden_params")
 
 
 def _wraps_a_chat(payload: JsonObject) -> bool:

@@ -69,6 +69,19 @@ REASONING = (
     "ai.usage.reasoningTokens",
 )
 TOTAL = ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens", "ai.usage.totalTokens")
+ENERGY_JOULES = (
+    "gen_ai.usage.energy_joules",
+    "rice.energy_joules",
+    "metadata.energy_joules",
+    otlp_langfuse.ENERGY_JOULES,
+)
+"""Metered energy of the call. No convention has a name for it yet."""
+ENERGY_BOUNDARY = (
+    "gen_ai.usage.energy_boundary",
+    "rice.energy_boundary",
+    "metadata.energy_boundary",
+    otlp_langfuse.ENERGY_BOUNDARY,
+)
 RESPONSE_MODEL = ("gen_ai.response.model", "llm.response.model_name", "ai.response.model")
 REQUEST_MODEL = (
     "gen_ai.request.model",
@@ -147,6 +160,8 @@ WANTED = frozenset(
     + TENANT_LADDER
     + USER
     + USAGE_OBJECTS
+    + ENERGY_JOULES
+    + ENERGY_BOUNDARY
     + otlp_langfuse.WANTED
     + (AI_SDK_OPERATION, HIDDEN_PARAMS, TEAM, PROJECT, API_KEY, DURATION)
 )

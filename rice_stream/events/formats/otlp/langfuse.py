@@ -20,6 +20,8 @@ MODEL = "langfuse.observation.model.name"
 USAGE_DETAILS = "langfuse.observation.usage_details"
 LEVEL = "langfuse.observation.level"
 TENANT = "langfuse.trace.metadata.tenant_id"
+ENERGY_JOULES = "langfuse.observation.metadata.energy_joules"
+ENERGY_BOUNDARY = "langfuse.observation.metadata.energy_boundary"
 WANTED = (TYPE, MODEL, USAGE_DETAILS, LEVEL, TENANT)
 
 _OPERATIONS = {"generation": "chat", "embedding": EMBEDDINGS}

@@ -13,7 +13,7 @@ from rice_stream.events.formats.otlp import json as otlp_json
 from rice_stream.events.formats.otlp import langfuse as otlp_langfuse
 from rice_stream.events.formats.otlp.repeats import repeats
 from rice_stream.events.formats.otlp.span import OtlpSpan, wanted_names
-from rice_stream.events.formats.reading import regions, vocabulary
+from rice_stream.events.formats.reading import energy, regions, vocabulary
 from rice_stream.events.formats.reading.drafts import EventDraft
 from rice_stream.events.formats.reading.items import UNEXPECTED, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
@@ -170,6 +170,7 @@ def _event(span: OtlpSpan, operation: str, draft: EventDraft) -> EventFields:
         lambda: _length(attributes, names.INPUT_TEXT),
         lambda: _length(attributes, names.OUTPUT_TEXT),
     )
+    draft.metered(energy.of_attributes(attributes.get, names.ENERGY_JOULES, names.ENERGY_BOUNDARY))
     _place(span, raw_usage, draft)
     _charge(span, draft)
     return draft.done()

@@ -6,6 +6,7 @@ from typing import Any
 
 from rice_stream.events.formats.reading import regions
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT, attribute
+from rice_stream.events.formats.reading.energy import SaidEnergy
 from rice_stream.events.formats.reading.items import ID_FROM_POSITION, TIME_FROM_RECORD, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import Moment, moment, spell
@@ -15,6 +16,7 @@ from rice_stream.events.formats.reading.values import Find, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
 from rice_stream.events.records import RefusedError
 from rice_stream.instants import DAY_US
+from rice_stream.quantities import NAME_LENGTH_MAX
 
 Measure = Callable[[], int | None]
 """Characters of the text of one side, None where there is none; called only where an estimate is wanted."""
@@ -121,6 +123,12 @@ class EventDraft:
                     changed: dict[str, Any] = {name: estimated_tokens(length), "quality": "estimated"}
                     usage = usage._replace(**changed, notes=(*usage.notes, f"{name}_from_text_length"))
         return usage
+
+    def metered(self, said: SaidEnergy | None) -> None:
+        """The energy that was metered for the request, where anything says so."""
+        if said is not None:
+            self.fields["energy_joules"] = said.joules
+            self.fields["energy_boundary"] = said.boundary and said.boundary[:NAME_LENGTH_MAX]
 
     def ran_in(self, *rungs: tuple[object, str]) -> None:
         """The region, from the first rung that says one, and which rung it was."""
