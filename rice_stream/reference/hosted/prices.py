@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rice_stream.quantities import ListPrice
 from rice_stream.reference.effective_dates import Dated
@@ -42,6 +43,15 @@ class _Asked:
         return list(dict.fromkeys((*spelled, *(reading for one in spelled for reading in _shorter(one)))))
 
 
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The rows by their key, and keys by how a name may be spelled and by the model behind it."""
+
+    entries: dict[str, _Entry]
+    by_reading: dict[Tokens, list[str]]
+    by_model: dict[str, list[str]]
+
+
 class PriceTable:
     """prices.csv, ready for look-up.
 
@@ -52,27 +62,28 @@ class PriceTable:
     def __init__(self, rows: Sequence[Row], sources: SourceTable, providers: ProviderTable, models: ModelTable) -> None:
         self._providers = providers
         self._models = models
-        usable = [row for row in rows if row.number("usd_per_mtok_input") > 0 < row.number("usd_per_mtok_output")]
-        self._prices = Dated((_key(row), row.valid_from_us, row.valid_to_us, _price(row, sources)) for row in usable)
-        self._by_evidence = {price.evidence_id: price for row in usable for price in [_price(row, sources)]}
+        self._usable = [row for row in rows if row.number("usd_per_mtok_input") > 0 < row.number("usd_per_mtok_output")]
+        priced = [(row, _price(row, sources)) for row in self._usable]
+        self._prices = Dated((_key(row), row.valid_from_us, row.valid_to_us, price) for row, price in priced)
+        self._by_evidence = {price.evidence_id: price for _, price in priced}
         self.boundaries_us = self._prices.boundaries_us
-        self._entries: dict[str, _Entry] = {}
-        self._readings: dict[Tokens, list[str]] = {}
-        self._by_model: dict[str, list[str]] = {}
-        for row in usable:
-            if _key(row) not in self._entries:
-                self._add(row)
 
-    def _add(self, row: Row) -> None:
-        name, key = clean(row.text("model")), _key(row)
-        provider = row.text("provider")
-        entry = _Entry(key, self._providers.canonical(provider) or provider.lower(), name, frozenset(_spelled(name)))
-        self._entries[key] = entry
-        for reading in {reading for spelled in entry.spelled for reading in _sold_as(spelled)}:
-            self._readings.setdefault(reading, []).append(key)
-        model = self._models.resolve_name(provider, name, row.valid_from_us)
-        if model.rung in _SAME_MODEL_RUNGS:
-            self._by_model.setdefault(model.model_id, []).append(key)
+    @cached_property
+    def _index(self) -> _Index:
+        """Built when the first price is looked up: most commands ask for none."""
+        index = _Index({}, {}, {})
+        for row in self._usable:
+            key, name, provider = _key(row), clean(row.text("model")), row.text("provider")
+            if key in index.entries:
+                continue
+            entry = _Entry(key, self._host(provider), name, frozenset(_spelled(name)))
+            index.entries[key] = entry
+            for reading in {reading for spelled in entry.spelled for reading in _sold_as(spelled)}:
+                index.by_reading.setdefault(reading, []).append(key)
+            model = self._models.resolve_name(provider, name, row.valid_from_us)
+            if model.rung in _SAME_MODEL_RUNGS:
+                index.by_model.setdefault(model.model_id, []).append(key)
+        return index
 
     def resolve(
         self, provider: str | None, request_model: str | None, response_model: str | None, at_us: int
@@ -89,9 +100,9 @@ class PriceTable:
             return None
         name, keys = found
         hosts = (self._host(provider), self._host(name.model.owner))
-        if not any(self._entries[key].provider_id in hosts for key in keys):
+        if not any(self._index.entries[key].provider_id in hosts for key in keys):
             keys = list(dict.fromkeys((*keys, *self._same_model(name))))
-        listed = [(self._entries[key], price) for key in keys if (price := self._prices.get(key, at_us))]
+        listed = [(self._index.entries[key], price) for key in keys if (price := self._prices.get(key, at_us))]
         lowest = ListPrice(
             min(price.usd_per_mtok.input for _, price in listed),
             min(price.usd_per_mtok.cache_read for _, price in listed),
@@ -102,11 +113,11 @@ class PriceTable:
 
     def _spelled_so(self, asked: _Asked) -> list[str]:
         """Keys of the rows under one of the name's spellings."""
-        return list(dict.fromkeys(key for reading in asked.readings for key in self._readings.get(reading, ())))
+        return list(dict.fromkeys(key for reading in asked.readings for key in self._index.by_reading.get(reading, ())))
 
     def _same_model(self, asked: _Asked) -> list[str]:
         """Keys of the rows of the model that the name resolves to."""
-        return self._by_model.get(asked.model.model_id, []) if asked.model.known else []
+        return self._index.by_model.get(asked.model.model_id, []) if asked.model.known else []
 
     def _host(self, provider: str | None) -> str:
         return self._providers.canonical(provider) or (provider or "").strip().lower()

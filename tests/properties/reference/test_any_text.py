@@ -77,6 +77,24 @@ def test_any_region_is_estimated(
     assert pue.source
 
 
+@settings(max_examples=150, deadline=None)
+@given(provider=PROVIDERS, request=NAMES, response=NAMES, vendor=PROVIDERS, at_us=TIMES)
+def test_a_price_if_any_is_positive_and_not_below_the_lowest(
+    provider: str | None, request: str | None, response: str | None, vendor: str | None, at_us: int
+) -> None:
+    factor = reference().resolve_price(provider, request, response, at_us)
+    if factor is not None:
+        own, lowest = factor.usd_per_mtok, factor.lowest_usd_per_mtok
+        assert 0 < lowest.input <= own.input
+        assert 0 < lowest.cache_read <= own.cache_read
+        assert 0 < lowest.output <= own.output
+        assert reference().evidence(factor.evidence_id)
+    host = reference().resolve_host(provider, vendor, at_us)
+    assert host is None or host.profile in ("hosted_scale", "hosted_small")
+    pue = reference().resolve_pue(None, provider, at_us, vendor=vendor, hosted=host is not None)
+    assert 1 <= pue.pue <= (1.4 if host is not None else 1.54)
+
+
 @settings(max_examples=100, deadline=None)
 @given(name=st.one_of(st.none(), st.text(max_size=200)))
 def test_any_hardware_has_figures(name: str | None) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from rice_stream.reference.loader import read_layer
 from rice_stream.reference.reading import Row, read_table
-from rice_stream.reference.tables import FALLBACKS, MODELS
+from rice_stream.reference.tables import FALLBACKS, MODELS, REGIONS
 from training.reference_fallbacks import fallback_rows
+from training.reference_hosted import capacity_rows, price_rows
 from training.reference_models import ModelRows, model_rows
 from training.reference_tables import BOOTSTRAP, GRID_OF, pue_rows, rci_rows, sheet_text
 
@@ -144,3 +145,33 @@ def test_the_derived_files_have_the_columns_of_their_tables() -> None:
     for table in (MODELS, FALLBACKS):
         header = next(csv.reader((folder / table.file_name).read_text("utf-8").splitlines()))
         assert header == [column.name for column in table.columns]
+
+
+def test_prices_are_carried_with_their_newest_date(tmp_path: Path) -> None:
+    """A month is its first day; binary fractions are rounded; a row without dates has none."""
+    header = "provider,model,price_in_usd_per_mtok,price_cache_read,price_cache_write,price_out_usd_per_mtok"
+    header += ",release_date,last_updated,open_weights,context,source\n"
+    text = (
+        header
+        + "a,x,0.049999999999999996,,,0.1,2025-01,2025-03,True,1,m\na,y,1,0.5,,2,2025-02-03,,False,1,m\na,z,1,,,2,,,,,m\n"
+    )
+    (tmp_path / "hosted").mkdir()
+    (tmp_path / "hosted" / "prices.csv").write_text(text, "utf-8")
+    rows = price_rows(tmp_path)
+    assert [row["valid_from"] for row in rows] == ["2025-03-01", "2025-02-03", ""]
+    assert [row["usd_per_mtok_input"] for row in rows] == ["0.05", "1", "1"]
+    assert [row["usd_per_mtok_cache_read"] for row in rows] == ["", "0.5", ""]
+
+
+def test_an_areas_electricity_is_divided_by_its_cloud_regions() -> None:
+    """Sweden and Norway share Europe's 68 TWh two to one; the United States have their own."""
+    header = "region_id,kind,name,country,source\n"
+    places = [
+        "a:1,cloud_region,x,SE,s",
+        "a:2,cloud_region,x,SE,s",
+        "a:3,cloud_region,x,NO,s",
+        "a:4,cloud_region,x,US,s",
+    ]
+    rows = read_table(REGIONS, header + "\n".join([*places, "country:FR,country,France,FR,s"]) + "\n", "regions.csv")
+    found = {row["region_id"]: float(row["twh_per_year"]) for row in capacity_rows(rows)}
+    assert found == pytest.approx({"country:SE": 45.33, "country:NO": 22.67, "country:US": 183}, abs=0.01)
