@@ -135,9 +135,11 @@ def draft_factors(
     model = reference.resolve_model(names.provider, names.request_model, names.response_model, at_us)
     own = _override(key, policy, model)
     hosting = None
-    if (names.request_model or names.response_model) and not _serving_stated(key, policy, own):
-        hosting = hosting_of(own.profile or policy.serving_profile, key.provider, model, reference, at_us)
-    vendor = None if hosting is None else model.vendor
+    said_models = names.request_model, names.response_model
+    if any(said_models) and not _serving_stated(key, policy, own):
+        profile = own.profile or policy.serving_profile
+        hosting = hosting_of(profile, key.provider, said_models, model, reference, at_us)
+    vendor = None if hosting is None else hosting.vendor
     region = reference.resolve_region(
         names.inference_region,
         key.provider,
@@ -158,8 +160,7 @@ def draft_factors(
     hardware_name = key.hardware or own.hardware or policy.hardware
     hardware = reference.resolve_hardware(hardware_name)
     context = _context(key, policy, own, model, hardware, asked=hardware_name is not None)
-    said_models = names.request_model, names.response_model
-    context = hosted_context(context, hosting, said_models, model, pue.pue, reference, at_us)
+    context = hosted_context(context, hosting, model, pue.pue)
     said = key.inference_region or policy.default_region or "unknown"
     return FactorDraft(key, names, context, model, region, pue, rci, rci_rung, rci_source, hardware, said)
 

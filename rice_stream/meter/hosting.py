@@ -4,42 +4,62 @@ Whoever states hardware, batch or a serving profile has said how the model is se
 profile, and a model that no provider is named for at that of its vendor.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rice_stream.estimator.method import Context
 from rice_stream.reference.lookup import Reference
-from rice_stream.reference.types import ModelFactor
+from rice_stream.reference.types import ModelFactor, PriceFactor
 
 HOSTED_PROFILES = ("hosted_scale", "hosted_small")
 """A serving profile of these names says that somebody else hosts the model, and how large a host that is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """Who hosts a model of whose serving nothing is stated, and what is asked for it."""
+
+    profile: str
+    """`hosted_scale` or `hosted_small`."""
+    vendor: str | None
+    """Who is taken to host it where no provider is known."""
+    price: PriceFactor | None
+
+
 def hosting_of(
-    profile: str | None, provider: str | None, model: ModelFactor, reference: Reference, at_us: int
-) -> str | None:
-    """The hosting profile of a model of which nothing more is stated than the operator's `profile`, if any.
-
-    None where the profile is not one of a host's, and for software that runs on machines of one's own.
-    """
-    if profile is not None:
-        return profile if profile in HOSTED_PROFILES else None
-    host = reference.resolve_host(provider, model.vendor, at_us)
-    return None if host is None else host.profile
-
-
-def hosted_context(
-    context: Context,
-    hosting: str | None,
+    profile: str | None,
+    provider: str | None,
     names: tuple[str | None, str | None],
     model: ModelFactor,
-    pue: float,
     reference: Reference,
     at_us: int,
-) -> Context:
-    """The context with what is known of a hosted model: its host's profile, its list price, and the lowest price there is.
+) -> Hosting | None:
+    """Who hosts a model of which nothing more is stated than the operator's `profile`, if any.
 
-    `names` are those of the request's and of the response's model.
+    `names` are those of the request's and of the response's model. A model without a provider is hosted by its vendor if
+    its weights are closed or the vendor lists a price for it, and by whoever lists it if no table knows the model. None
+    where the profile is not one of a host's, and for software that runs on machines of one's own.
     """
+    if profile is not None and profile not in HOSTED_PROFILES:
+        return None
+    price = reference.resolve_price(provider, *names, at_us)
+    vendor = model.vendor or _who_lists(model, price)
+    host = reference.resolve_host(provider, vendor, at_us)
+    if profile is None and host is None:
+        return None
+    return Hosting(profile or (host.profile if host else ""), vendor, price)
+
+
+def _who_lists(model: ModelFactor, price: PriceFactor | None) -> str | None:
+    """Who lists a price as a model's vendor; for a model that no table knows, whoever lists one."""
+    if price is None:
+        return None
+    if not model.known:
+        return price.provider
+    return model.owner if price.rung == "vendor" else None
+
+
+def hosted_context(context: Context, hosting: Hosting | None, model: ModelFactor, pue: float) -> Context:
+    """The context with what is known of a hosted model: its host's profile, its list price, and the lowest price there is."""
     context = replace(
         context,
         model_id=model.model_id,
@@ -48,11 +68,11 @@ def hosted_context(
         own_model=model.overlaid,
     )
     if hosting is None:
-        return context
-    price = reference.resolve_price(context.provider, *names, at_us)
+        return replace(context, hosting=None, list_price=None, price_ceiling=None)
+    price = hosting.price
     return replace(
         context,
-        hosting=hosting,
+        hosting=hosting.profile,
         list_price=None if price is None else price.usd_per_mtok,
         price_ceiling=None if price is None else price.bound_usd_per_mtok,
         pue=pue,

@@ -16,9 +16,10 @@ from rice_stream.meter.carbon_ends import Site, site_of
 from rice_stream.meter.described import value_of
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factor_detail import spread_from_detail
-from rice_stream.meter.hosting import hosted_context, hosting_of
+from rice_stream.meter.hosting import Hosting, hosted_context, hosting_of
 from rice_stream.meter.recompute import context_of, rci_of
 from rice_stream.quantities import Range
+from rice_stream.reference.types import ModelFactor
 
 SERVING = ("batch_size", "precision", "profile")
 """Changes of how a model is served that not every method responds to."""
@@ -107,7 +108,7 @@ def as_recorded(factor: Mapping[str, Any], estimator: EstimatorAt) -> Served:
     pue_log_sd = 0.0 if spread is None else spread.causes.get("pue", 0.0)
     place = PlaceFactors(factor["pue"], rci_of(factor), pue_log_sd, factor["region_resolved"])
     if "hosting" not in detail:
-        context = _hosted(context, factor, Change(), place.pue, estimator)
+        context = hosted_context(context, *_hosting(context, factor, Change(), estimator), place.pue)
     return Served(context, place)
 
 
@@ -117,20 +118,21 @@ def changed(factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -
     provider = change.provider or factor["provider"] or None
     context = replace(_other_model(context, change, provider, estimator), provider=provider)
     context = _other_serving(context, change, estimator)
+    hosting, model = _hosting(context, factor, change, estimator)
     if change.region is not None or change.provider is not None:
         inference_region = change.region or factor["region"]
         reference, at_us = estimator.reference, estimator.at_us
-        vendor = _vendor(context, factor, change, estimator)
-        scope = estimator.policy.rci_scope
+        vendor, scope = None if hosting is None else hosting.vendor, estimator.policy.rci_scope
         region = reference.resolve_region(inference_region, provider, scope, at_us, vendor=vendor)
-        hosted = context.hosting is not None
-        pue = reference.resolve_pue(region.region_id, provider, at_us, default=place.pue, vendor=vendor, hosted=hosted)
+        pue = reference.resolve_pue(
+            region.region_id, provider, at_us, default=place.pue, vendor=vendor, hosted=hosting is not None
+        )
         place = PlaceFactors(pue.pue, region.rci_gco2e_per_kwh, pue.log_sd, region.factor_region_id or region.region_id)
     if change.pue is not None:
         place = place._replace(pue=change.pue, pue_log_sd=0.0)
     if change.rci_gco2e_per_kwh is not None:
         place = place._replace(rci_gco2e_per_kwh=Range.exact(change.rci_gco2e_per_kwh))
-    return Served(_hosted(context, factor, change, place.pue, estimator), place)
+    return Served(hosted_context(context, hosting, model, place.pue), place)
 
 
 def _other_model(context: Context, change: Change, provider: str | None, estimator: EstimatorAt) -> Context:
@@ -150,14 +152,6 @@ def _other_model(context: Context, change: Change, provider: str | None, estimat
     )
 
 
-def _vendor(context: Context, factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -> str | None:
-    """Who serves the model where no provider is named."""
-    if context.hosting is None:
-        return None
-    request_model, response_model = _names(factor, change)
-    return estimator.reference.resolve_model(context.provider, request_model, response_model, estimator.at_us).vendor
-
-
 def _names(factor: Mapping[str, Any], change: Change) -> tuple[str | None, str | None]:
     """The model as the request and as the response names it."""
     if change.model:
@@ -165,14 +159,16 @@ def _names(factor: Mapping[str, Any], change: Change) -> tuple[str | None, str |
     return factor["request_model"] or None, factor["response_model"] or None
 
 
-def _hosted(context: Context, factor: Mapping[str, Any], change: Change, pue: float, estimator: EstimatorAt) -> Context:
-    """The context as a hosted model's, where nothing in it says how it is served."""
+def _hosting(
+    context: Context, factor: Mapping[str, Any], change: Change, estimator: EstimatorAt
+) -> tuple[Hosting | None, ModelFactor]:
+    """Who hosts the model where nothing says how it is served, and the model."""
     names, reference, at_us = _names(factor, change), estimator.reference, estimator.at_us
     model = reference.resolve_model(context.provider, *names, at_us)
     stated = context.hardware_known or context.devices or context.batch_size or context.own_profile
-    hosting = None if stated else hosting_of(context.profile, context.provider, model, reference, at_us)
-    context = replace(context, hosting=None, list_price=None, price_ceiling=None)
-    return hosted_context(context, hosting, names, model, pue, reference, at_us)
+    if stated or not any(names):
+        return None, model
+    return hosting_of(context.profile, context.provider, names, model, reference, at_us), model
 
 
 def _other_serving(context: Context, change: Change, estimator: EstimatorAt) -> Context:
