@@ -46,7 +46,7 @@ def factor_detail(
         "price_ceiling": _price_detail(context.price_ceiling),
         "pue": context.pue,
         "route": route,
-        "spread": None if spread is None else spread.detail(),
+        **({} if spread is None else {"spread": spread.detail()}),
         "sources": {
             "model": model.source,
             **more_sources,

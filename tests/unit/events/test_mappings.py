@@ -74,7 +74,7 @@ def test_a_running_pipeline_takes_a_mapping_up_and_old_events_keep_what_they_had
     assert running.rows("event_id, model, model_resolved, region, region_resolved") == [
         ("a", "corp-chat", "default", "dc-west", "world"),
         ("b", "corp-chat", "default", "dc-west", "world"),
-        ("c", "corp-chat", "gpt-4o", "dc-west", "world"),
+        ("c", "corp-chat", "gpt-4o", "dc-west", "country:US"),
         ("d", "corp-chat", "gpt-4o", "dc-west", "azure:swedencentral"),
     ]
     running.map("model", "corp-chat", None, NOON_US + 20 * MINUTE_US)
