@@ -13,7 +13,8 @@ from rice_stream.basis import basis_names
 from rice_stream.estimator.method import Estimates, Impacts, Requests, Route
 from rice_stream.meter.described import Described
 from rice_stream.meter.estimator_at import EstimatorAt
-from rice_stream.meter.factors import FactorDraft, FactorUse, ServiceKey
+from rice_stream.meter.factors import FactorDraft, FactorUse
+from rice_stream.meter.service_key import ServiceKey
 from rice_stream.quantities import Range
 
 

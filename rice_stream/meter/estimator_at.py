@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rice_stream.estimator.method import Method
-from rice_stream.meter.factors import FactorDraft, FactorPolicy, FactorUse, ServiceKey, draft_factors, finished
+from rice_stream.meter.factors import FactorDraft, FactorPolicy, FactorUse, draft_factors, finished
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
+from rice_stream.meter.service_key import ServiceKey
 from rice_stream.reference.lookup import Reference
 
 

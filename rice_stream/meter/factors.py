@@ -19,30 +19,11 @@ from rice_stream.meter.factor_detail import factor_detail
 from rice_stream.meter.hosting import hosted_context, hosting_of
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.metered import MeasuredKind, measured_kind, measured_site
+from rice_stream.meter.service_key import ServiceKey
 from rice_stream.meter.serving_overrides import Override, find_override
 from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
-
-
-class ServiceKey(NamedTuple):
-    """What an event says about where and how it was served; every field as it came, None when it did not."""
-
-    provider: str | None
-    request_model: str | None
-    response_model: str | None
-    inference_region: str | None
-    hardware: str | None = None
-    devices: float | None = None
-    batch_size: float | None = None
-    utilisation: float | None = None
-    pue: float | None = None
-    rci_gco2e_per_kwh: float | None = None
-    source_format: str | None = None
-    region_source: str | None = None
-    gateway_cache_hit: bool | None = None
-    energy_boundary: str | None = None
-    """Where the request's energy was metered, of those whose energy rests on that."""
 
 
 @dataclass(frozen=True, slots=True)

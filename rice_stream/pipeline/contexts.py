@@ -12,8 +12,8 @@ from rice_stream.events.mappings import MODEL, NO_MAPPINGS, REGION, Mappings
 from rice_stream.instants import HOUR_S, SECOND_US
 from rice_stream.meter.amounts import SiteFactors
 from rice_stream.meter.estimator_at import Estimator
-from rice_stream.meter.factors import ServiceKey
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
+from rice_stream.meter.service_key import ServiceKey
 from rice_stream.quantities import Floats, Ints
 from rice_stream.store.dimensions import Dimensions
 

@@ -21,7 +21,8 @@ from rice_stream.meter.duration_calibration import (
     with_batch,
 )
 from rice_stream.meter.estimator_at import Estimator
-from rice_stream.meter.factors import FactorPolicy, ServiceKey
+from rice_stream.meter.factors import FactorPolicy
+from rice_stream.meter.service_key import ServiceKey
 from rice_stream.meter.serving_overrides import parse_overrides, parse_profiles
 from rice_stream.reference.loader import load_reference
 

@@ -9,7 +9,8 @@ from rice_stream.errors import UsageError
 from rice_stream.estimator.registry import load_method
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factor_detail import context_from_detail
-from rice_stream.meter.factors import FactorPolicy, FactorUse, ServiceKey
+from rice_stream.meter.factors import FactorPolicy, FactorUse
+from rice_stream.meter.service_key import ServiceKey
 from rice_stream.meter.serving_overrides import parse_overrides, parse_profiles
 from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
