@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.states import BudgetState
@@ -147,8 +147,12 @@ def save_budget(connection: Connection, budget: Budget, now_us: int) -> None:
     }
     budget_id = _lock_named(connection, budget.tenant_id, budget.name)
     if budget_id is None:
-        connection.execute(insert(table).values(tenant_id=budget.tenant_id, name=budget.name, **values))
-        return
+        named = {"tenant_id": budget.tenant_id, "name": budget.name}
+        making = insert_ignoring(table, connection.dialect.name).values(**named, **values)
+        if connection.scalar(making.returning(table.c.id)) is not None:
+            return
+        # Workers that start together set the budgets of one file: another one was first, and has committed by now.
+        budget_id = _lock_named(connection, budget.tenant_id, budget.name)
     connection.execute(update(table).where(table.c.id == budget_id).values(values))
     _mend_state(connection, budget_id)
 

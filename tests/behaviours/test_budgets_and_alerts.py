@@ -1,7 +1,9 @@
 """Budgets are set, shown, announced and removed by the same functions for the command line, the API and the worker."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -73,6 +75,22 @@ class TestBudgetsAndAlerts:
         set_budgets(store.engine, [budget("b")], NOON_US)
         set_budgets(store.engine, [budget("b", limit_gco2e=50)], NOON_US)
         assert picked(budget_statuses(store.engine, NOON), "name", "limit") == [("b", 50.0)]
+
+    def test_those_who_set_one_new_budget_at_the_same_time_make_one(self, store: Store) -> None:
+        """As workers do that start together with one file: none fails, and one of them has the last word."""
+        with ThreadPoolExecutor(4) as pool:
+            for number in range(15):
+                start = Barrier(4)
+
+                def make(limit: int, name: str, start: Barrier) -> None:
+                    start.wait()
+                    set_budgets(store.engine, [budget(name, limit_gco2e=limit)], NOON_US)
+
+                for made in [pool.submit(make, limit, f"b-{number}", start) for limit in range(1, 5)]:
+                    made.result()
+        rows = store.rows("SELECT name, limit_amount FROM budget")
+        assert sorted(row["name"] for row in rows) == sorted(f"b-{number}" for number in range(15))
+        assert {row["limit_amount"] for row in rows} <= {1_000_000, 2_000_000, 3_000_000, 4_000_000}
 
     def test_removing_leaves_other_budgets_and_the_alerts(self, store: Store) -> None:
         """Also a budget of the same name of another tenant; removing what is not there does nothing."""
