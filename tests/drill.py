@@ -107,15 +107,18 @@ def _rounds(*paths: str) -> Callable[[int], Iterator[Command]]:
     return commands
 
 
+def _postgres_folders() -> list[Path]:
+    found = Path(os.environ.get(VERSIONS, "")).glob("[0-9]*")
+    return sorted(path for path in found if (path / "bin" / "postgres").exists())
+
+
 def _postgres_versions(size: int) -> Iterator[Command]:
-    folders = [
-        path for path in Path(os.environ.get(VERSIONS, "")).glob("[0-9]*") if (path / "bin" / "postgres").exists()
-    ]
+    folders = _postgres_folders()
     if not folders:
         print(f"drill: {VERSIONS} names no folder with a PostgreSQL of its own for each version", file=sys.stderr)
         yield Command(("-c", "raise SystemExit(1)"), {})
     for _ in range(size):
-        for folder in sorted(folders):
+        for folder in folders:
             yield _suite(*DATABASES, "-k", "postgresql or integration", TEST_POSTGRES=str(folder))
 
 
@@ -187,7 +190,7 @@ PROOFS = (
         "postgres-versions",
         "the store's suites hold on PostgreSQL 14, 15, 16, 17 and 18",
         1,
-        f"round for each version in {VERSIONS}",
+        f"round for each of {', '.join(path.name for path in _postgres_folders()) or VERSIONS}",
         _postgres_versions,
     ),
 )

@@ -145,14 +145,12 @@ def save_budget(connection: Connection, budget: Budget, now_us: int) -> None:
         "hysteresis": budget.hysteresis,
         "updated_at_us": now_us,
     }
-    budget_id = _lock_named(connection, budget.tenant_id, budget.name)
-    if budget_id is None:
-        named = {"tenant_id": budget.tenant_id, "name": budget.name}
-        making = insert_ignoring(table, connection.dialect.name).values(**named, **values)
-        if connection.scalar(making.returning(table.c.id)) is not None:
+    named = {"tenant_id": budget.tenant_id, "name": budget.name}
+    making = insert_ignoring(table, connection.dialect.name).values(**named, **values).returning(table.c.id)
+    while (budget_id := _lock_named(connection, budget.tenant_id, budget.name)) is None:
+        if connection.scalar(making) is not None:
             return
         # Workers that start together set the budgets of one file: another one was first, and has committed by now.
-        budget_id = _lock_named(connection, budget.tenant_id, budget.name)
     connection.execute(update(table).where(table.c.id == budget_id).values(values))
     _mend_state(connection, budget_id)
 

@@ -12,7 +12,7 @@ from rice_stream.meter.shared_ranges import KindSums, Shared, shared_of
 ENDS = ("prompts", "carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e")
 """The measures that a range is made of, in the order of `KindSums`."""
 
-_SPREAD = {"sqlite": "json_extract(detail, '$.spread')", "postgresql": "CAST(CAST(detail AS json) -> 'spread' AS text)"}
+_SPREAD = {"sqlite": "json_extract(detail, '$.spread')", "postgresql": "CAST(detail AS json) ->> 'spread'"}
 _CHOSEN = {
     "sqlite": "factor_key IN (SELECT value FROM json_each(:keys))",
     "postgresql": "factor_key IN (SELECT CAST(value AS int) FROM json_array_elements_text(CAST(:keys AS json)))",
