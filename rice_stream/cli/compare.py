@@ -8,6 +8,7 @@ import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.plain_text import visible
+from rice_stream.cli.ranges import range_text
 from rice_stream.cli.request_options import method_option, option_name, precision_option, profile_option
 from rice_stream.cli.tables import table
 from rice_stream.cli.times import moment
@@ -43,7 +44,8 @@ _G_PER_KG = 1000
 def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
     """What recorded traffic would have emitted on another model, in another region, or served otherwise.
 
-    Both sides are computed from the records with one method, so that only what you change differs. Tokens stay as they were:
+    Both sides are computed from the records with one method, so that only what you change differs; what is uncertain in both alike
+    cancels in their ratio. Tokens stay as they were:
     another model may need more or fewer for the same answer.
 
     Example: rice-stream compare --tenant acme --window 30d --model gpt-4o-mini --region azure:swedencentral
@@ -89,4 +91,5 @@ def _cells(name: str, row: dict[str, Any]) -> list[object]:
     for side in ("as_served", "changed"):
         carbon = row[side]["carbon_gco2e"]
         cells += [carbon[end] / _G_PER_KG for end in ("mid", "low", "high")]
-    return [*cells, row["ratio"], "yes" if row["certain"] else "no"]
+    ratio = row["ratio"] if row["ratio_range"] is None else range_text(row["ratio_range"])
+    return [*cells, ratio, "yes" if row["certain"] else "no"]

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.ranges import range_text
 from rice_stream.cli.request_options import option_name, served_options
 from rice_stream.cli.tables import table
 from rice_stream.meter.described import described
@@ -38,8 +39,8 @@ def rank(
     """Models ordered by gCO2e per prompt and per 1,000 output tokens, with ranges, lowest first.
 
     Without --model and --search: every model of the table from 1 B parameters on, but for those that only benchmarks name.
-    Where the ranges of two models overlap, which of them is lower is not certain; the region's carbon intensity is the same for all
-    and decides nothing.
+    What two models share (place, how their provider serves, family) decides nothing between them: which is lower is certain
+    where the range of their ratio does not hold 1.
 
     Example: rice-stream rank --input-tokens 2000 --output-tokens 300 --region azure:swedencentral
     """
@@ -63,10 +64,20 @@ def _show(shown: list[Ranked], total: int, document: dict[str, Any]) -> None:
                 one.model,
                 *(value * _MG_PER_G for value in one.carbon_gco2e),
                 per_tokens["mid"] * _MG_PER_G if per_tokens else None,
+                range_text(row["ratio_to_first"]) if row["ratio_to_first"] else None,
                 _spans([places[name] for name in one.uncertain_against if name in places]),
             ]
         )
-    columns = ["rank", "model", "low", "mid", "high", f"mid per {PER_OUTPUT_TOKENS:,} out", "not certain against rank"]
+    columns = [
+        "rank",
+        "model",
+        "low",
+        "mid",
+        "high",
+        f"mid per {PER_OUTPUT_TOKENS:,} out",
+        "times the lowest",
+        "not certain against rank",
+    ]
     title = (
         f"mgCO2e per prompt of {document['input_tokens']:,} + {document['output_tokens']:,} tokens,"
         f" region {document['region']}, {document['versions']['method']}"
@@ -75,7 +86,8 @@ def _show(shown: list[Ranked], total: int, document: dict[str, Any]) -> None:
     certain = sum(1 for one in shown if not any(name in places for name in one.uncertain_against))
     STDERR.print(
         f"{len(shown)} of {total} models; the place of {certain} of them is certain."
-        " Ranges that overlap do not say which model is lower: --hardware, --batch-size and --precision narrow them."
+        " Which of two is lower is not certain where the range of their ratio holds 1: --provider, --hardware, --batch-size and"
+        " --precision narrow it."
     )
 
 

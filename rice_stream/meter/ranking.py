@@ -1,17 +1,22 @@
 """Orders models by the carbon of one described request, and says which order is certain. Pure.
 
 All models are put to the same method with the same place, profile and tokens. What they share cannot decide between them,
-so the order is called certain only by what they do not share: the ranges of their energies, at one carbon intensity.
+so the order is called certain only by what they do not share: by the 80 % range of the ratio of two models' carbon, in which
+common uncertainties cancel. A method without spreads gives no such range; there it is by the ranges of their energies.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from rice_stream.errors import UsageError
+from rice_stream.estimator.spread import ends
 from rice_stream.meter.described import Described
 from rice_stream.meter.estimating import RequestEstimate, estimate_all
 from rice_stream.meter.estimator_at import EstimatorAt
+from rice_stream.meter.shared_ranges import Shared, log_sd_of_ratio, shared_of
+from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
 
@@ -30,7 +35,9 @@ class Ranked:
     carbon_gco2e: tuple[float, float, float]
     facility_energy_wh: tuple[float, float, float]
     uncertain_against: tuple[str, ...]
-    """Ranked models whose range of energy overlaps this one's: which of the two is lower is not certain."""
+    """Ranked models of which it is not certain which of the two is lower."""
+    ratio_to_first: Range | None
+    """Its carbon over that of the lowest; None from a method without spreads."""
 
 
 def models_to_rank(
@@ -65,22 +72,51 @@ def rank_models(models: Sequence[str], request: Described, estimator: EstimatorA
     described = [replace(request, model=name) for name in names]
     estimates = estimate_all(described, estimator)
     rows = sorted(zip(names, estimates, strict=True), key=lambda row: (row[1].values["carbon_gco2e"]["mid"], row[0]))
-    energies = [_energy_wh(estimated) for _, estimated in rows]
+    places = [_Place(name, estimated) for name, estimated in rows]
+    uncertain: list[list[int]] = [[] for _ in places]
+    for lower, higher in combinations(range(len(places)), 2):
+        if _is_uncertain(places[lower], places[higher]):
+            uncertain[lower].append(higher)
+            uncertain[higher].append(lower)
     return [
         Ranked(
-            rank=place + 1,
-            model=name,
-            estimated=estimated,
-            carbon_gco2e=_three(estimated.values["carbon_gco2e"]),
-            facility_energy_wh=energies[place],
-            uncertain_against=tuple(
-                rows[other][0]
-                for other, energy in enumerate(energies)
-                if other != place and overlap(energy, energies[place])
-            ),
+            rank=number + 1,
+            model=place.model,
+            estimated=place.estimated,
+            carbon_gco2e=_three(place.estimated.values["carbon_gco2e"]),
+            facility_energy_wh=place.energy_wh,
+            uncertain_against=tuple(places[other].model for other in uncertain[number]),
+            ratio_to_first=_ratio(places[0], place),
         )
-        for place, (name, estimated) in enumerate(rows)
+        for number, place in enumerate(places)
     ]
+
+
+class _Place:
+    """What two models are compared by."""
+
+    def __init__(self, model: str, estimated: RequestEstimate) -> None:
+        self.model = model
+        self.estimated = estimated
+        self.carbon_gco2e: float = estimated.values["carbon_gco2e"]["mid"]
+        self.energy_wh = _energy_wh(estimated)
+        spread = estimated.use.spread
+        self.shared: Shared | None = None if spread is None else shared_of(spread.detail())
+
+
+def _ratio(one: _Place, other: _Place) -> Range | None:
+    """The carbon of the other over that of one."""
+    if one.shared is None or other.shared is None or not one.carbon_gco2e:
+        return None
+    low, high = ends(log_sd_of_ratio(one.shared, other.shared))
+    ratio = other.carbon_gco2e / one.carbon_gco2e
+    return Range(ratio * low, ratio, ratio * high)
+
+
+def _is_uncertain(lower: _Place, higher: _Place) -> bool:
+    """Whether the higher of two may be the lower one."""
+    ratio = _ratio(lower, higher)
+    return overlap(lower.energy_wh, higher.energy_wh) if ratio is None else ratio.low <= 1.0
 
 
 def overlap(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
@@ -130,6 +166,11 @@ def _rows(ranked: Sequence[Ranked], request: Described) -> list[dict[str, Any]]:
             "devices": one.estimated.values["devices"],
             "batch_size": one.estimated.values["batch_size"],
             "precision": one.estimated.values["precision"],
+            "ratio_to_first": (
+                None
+                if one.ratio_to_first is None
+                else {end: getattr(one.ratio_to_first, end) for end in ("low", "mid", "high")}
+            ),
             "uncertain_against": [name for name in one.uncertain_against if name in shown],
             "basis": one.estimated.values["basis"],
         }

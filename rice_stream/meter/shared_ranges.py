@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rice_stream.estimator.spread import Z80
+from rice_stream.quantities import Range
 
 STORED_ENDS = "stored ends"
 """Key of what the stored ends of records say beyond the spread of their factors; all records share it.
@@ -89,10 +90,7 @@ def shared_range(groups: Iterable[Group], mid: int | None = None) -> SharedRange
 
     `mid` is the exact sum where the groups only say in which shares it is made up.
     """
-    merged: dict[Shared, int] = defaultdict(int)
-    for subtotal, shared in groups:
-        merged[shared] += subtotal
-    parts = sorted((shared, subtotal) for shared, subtotal in merged.items() if subtotal)
+    parts = _merged(groups)
     total = sum(subtotal for _, subtotal in parts)
     exact = total if mid is None else mid
     if total <= 0:
@@ -100,14 +98,58 @@ def shared_range(groups: Iterable[Group], mid: int | None = None) -> SharedRange
     if len(parts) == 1:
         log_variance, median = _variance(parts[0][0]), float(total)
     else:
-        masses = [subtotal * math.exp(_variance(shared) / 2) for shared, subtotal in parts]
-        mass = math.fsum(masses)
-        log_variance = math.log1p(_variance_of_sum(masses, [shared for shared, _ in parts]) / (mass * mass))
+        masses = _masses(parts)
+        mass = math.fsum(mass for _, mass in masses)
+        log_variance = math.log1p(_variance_of_sum(masses) / (mass * mass))
         median = mass * math.exp(-log_variance / 2)
     if exact != total:
         median *= exact / total
     factor = math.exp(Z80 * math.sqrt(log_variance))
     return SharedRange(min(round(median / factor), exact), exact, max(round(median * factor), exact), round(median))
+
+
+def ratio_range(sums: Iterable[Group], others: Iterable[Group]) -> Range | None:
+    """The 80 % range of the sum of `others` over the sum of some groups; None: one of the two is nothing.
+
+    What both share makes their ratio no less certain. Its middle is that of the exact sums. Both are taken for log-normal, with
+    the covariance that they have.
+    """
+    ones, twos = _merged(sums), _merged(others)
+    first, second = sum(subtotal for _, subtotal in ones), sum(subtotal for _, subtotal in twos)
+    if first <= 0 or second <= 0:
+        return None
+    if len(ones) == len(twos) == 1:
+        log_sd = log_sd_of_ratio(ones[0][0], twos[0][0])
+    else:
+        masses, more = _masses(ones), _masses(twos)
+        mass, other = math.fsum(mass for _, mass in masses), math.fsum(mass for _, mass in more)
+        own, others_own = _variance_of_sum(masses), _variance_of_sum(more)
+        both = (_variance_of_sum(sorted(masses + more)) - own - others_own) / 2
+        log_variance = (
+            math.log1p(own / mass**2) + math.log1p(others_own / other**2) - 2 * math.log1p(both / (mass * other))
+        )
+        log_sd = math.sqrt(max(log_variance, 0.0))
+    ratio, factor = second / first, math.exp(Z80 * log_sd)
+    return Range(ratio / factor, ratio, ratio * factor)
+
+
+def log_sd_of_ratio(one: Shared, other: Shared) -> float:
+    """The standard deviation of the logarithm of the ratio of two amounts: what they share cancels."""
+    ones, others = dict(one), dict(other)
+    return math.sqrt(math.fsum((ones.get(key, 0.0) - others.get(key, 0.0)) ** 2 for key in {**ones, **others}))
+
+
+def _merged(groups: Iterable[Group]) -> list[tuple[Shared, int]]:
+    """Groups that share everything as one, in the order of what they share; without those of nothing."""
+    merged: dict[Shared, int] = defaultdict(int)
+    for subtotal, shared in groups:
+        merged[shared] += subtotal
+    return sorted((shared, subtotal) for shared, subtotal in merged.items() if subtotal)
+
+
+def _masses(parts: Sequence[tuple[Shared, int]]) -> list[tuple[Shared, float]]:
+    """The mean of each group: above its median, because its distribution is skewed."""
+    return [(shared, subtotal * math.exp(_variance(shared) / 2)) for shared, subtotal in parts]
 
 
 def covariance(one: Shared, other: Shared) -> float:
@@ -138,25 +180,25 @@ def _log_sd_of_ends(low: float, mid: int, high: float) -> float:
     return min(whole / Z80, LOG_SD_MAX)
 
 
-def _variance_of_sum(masses: Sequence[float], shared: Sequence[Shared]) -> float:
+def _variance_of_sum(masses: Sequence[tuple[Shared, float]]) -> float:
     """sum_ij M_i M_j (e^(v_ij) - 1) over all ordered pairs of groups, without a look at most of the pairs.
 
     Kind of key by kind of key, those with the fewest keys first: with v = w + n, where w is of the kinds before and n of this
     one, e^v - 1 = (e^w - 1) + e^w (e^n - 1). What a kind adds is the same for all groups that agree in it and in the kinds
     before it, which are taken as one class, and 0 for classes that have no key of the kind in common.
     """
-    class_of = [0] * len(shared)
+    class_of = [0] * len(masses)
     parents: list[list[int]] = []
     known: list[list[dict[int, float]]] = []
     terms: list[float] = []
-    for keys_of in _by_kind(shared):
+    for keys_of in _by_kind([shared for shared, _ in masses]):
         number_of: dict[tuple[int, Shared], int] = {}
         members: list[list[float]] = []
         for group, keys in enumerate(keys_of):
             number = number_of.setdefault((class_of[group], keys), len(members))
             if number == len(members):
                 members.append([])
-            members[number].append(masses[group])
+            members[number].append(masses[group][1])
             class_of[group] = number
         parents.append([parent for parent, _ in number_of])
         sums = [math.fsum(each) for each in members]

@@ -1,7 +1,8 @@
 """`rice-stream compare`: what recorded traffic would have emitted on another model, in another place or served otherwise.
 
 Both sides are computed here, from the same records, with the same method: like is compared with like, also where the records
-themselves were made with another method. What was recorded is given beside them.
+themselves were made with another method. What was recorded is given beside them. Uncertainties that both sides share cancel in
+their ratio.
 """
 
 from collections import defaultdict
@@ -15,15 +16,18 @@ from sqlalchemy import Connection, Engine, text
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Method
 from rice_stream.instants import SECOND_US, epoch_us, rfc3339
-from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, SiteFactors
+from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, SiteFactors, roll_up
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.ranking import overlap
 from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
+from rice_stream.meter.shared_ranges import KindSums, groups_of, ratio_range, shared_of, total_range
 from rice_stream.meter.what_if import Change, Served, as_recorded, changed
 from rice_stream.quantities import MICRO
+from rice_stream.reports.carbon_ranges import carbon_fields
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
 from rice_stream.store.event_key_columns import key_bounds
+from rice_stream.store.factor_spreads import ENDS, FactorSpread, factor_spreads
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
@@ -32,7 +36,6 @@ from rice_stream.store.views import WINDOWS_S
 RECORDS_AT_ONCE = 50_000
 WINDOW_DEFAULT = "24h"
 _TOKENS = ("input_tokens", "output_tokens")
-_ENDS = ("low", "mid", "high")
 
 
 class Traffic(NamedTuple):
@@ -89,7 +92,7 @@ def compare(
         _check_retention(connection, traffic.from_us)
         for rows in _records(connection, traffic):
             factors_by_key(connection, [row["factor_key"] for row in rows], factors)
-            _add(sides, rows, factors, change, estimator, defaults)
+            _add(connection, sides, rows, factors, change, estimator, defaults)
     if not sides:
         raise UsageError("no records in this window: check --tenant, --only-model, --window, --from and --to")
     by_model = [_row(model, sums) for model, sums in sides.items()]
@@ -110,21 +113,34 @@ def compare(
 
 
 class _Sums:
-    """Exact sums of one side."""
+    """Exact sums of one side, and of each kind of requests in it what its range is made of."""
 
     def __init__(self) -> None:
         self.prompts = 0
         self.values: dict[str, int] = dict.fromkeys((*_TOKENS, *AMOUNT_COLUMNS), 0)
+        self.kinds: dict[FactorSpread, list[int]] = {}
 
     def add(self, other: "_Sums") -> None:
-        self.prompts += other.prompts
-        for name, value in other.values.items():
-            self.values[name] += value
+        self.count(other.prompts, other.values)
+        for spread, ends in other.kinds.items():
+            self.of_kind(spread, ends)
 
     def count(self, prompts: int, values: Mapping[str, int]) -> None:
         self.prompts += prompts
         for name, value in values.items():
             self.values[name] += value
+
+    def of_kind(self, spread: FactorSpread, ends: Sequence[int]) -> None:
+        before = self.kinds.get(spread, [0] * len(ENDS))
+        self.kinds[spread] = [one + other for one, other in zip(before, ends, strict=True)]
+
+    @property
+    def parts(self) -> list[KindSums]:
+        return [KindSums(*spread, *ends) for spread, ends in self.kinds.items()]
+
+    @property
+    def has_spreads(self) -> bool:
+        return all(spread.shared is not None for spread in self.kinds)
 
 
 def _check_retention(connection: Connection, from_us: int) -> None:
@@ -165,6 +181,7 @@ def _records(connection: Connection, traffic: Traffic) -> Iterator[Sequence[Mapp
 
 
 def _add(
+    connection: Connection,
     sides: dict[str, dict[str, _Sums]],
     rows: Sequence[Mapping[str, Any]],
     factors: Mapping[int, Mapping[str, Any]],
@@ -179,22 +196,27 @@ def _add(
     own = [as_recorded(factors[key], estimator) for key in keys]
     other = [changed(factors[key], change, estimator) for key in keys]
     method = estimator.method
+    recorded = Amounts(*(np.array([row[name] for row in rows], dtype=np.int64) for name in AMOUNT_COLUMNS))
+    stored = factor_spreads(connection, keys)
     computed = {
-        "as_served": _amounts(own, use, counts, method, defaults),
-        "changed": _amounts(other, use, counts, method, defaults),
+        "recorded": (recorded, [stored[key] for key in keys]),
+        "as_served": (_amounts(own, use, counts, method, defaults), _spreads(own, method)),
+        "changed": (_amounts(other, use, counts, method, defaults), _spreads(other, method)),
     }
-    tokens = {name: np.maximum(getattr(counts, name), 0) for name in _TOKENS}
-    recorded = {name: np.array([row[name] for row in rows], dtype=np.int64) for name in AMOUNT_COLUMNS}
-    models = np.array([str(factors[key]["model"]) for key in keys])[use]
-    for model in sorted(set(models.tolist())):
-        chosen = models == model
-        count = int(chosen.sum())
-        shared = {name: int(column[chosen].sum()) for name, column in tokens.items()}
-        stored = {name: int(column[chosen].sum()) for name, column in recorded.items()}
-        sides[model]["recorded"].count(count, {**shared, **stored})
-        for side, values in computed.items():
-            sums = {name: int(getattr(values, name)[chosen].sum()) for name in AMOUNT_COLUMNS}
-            sides[model][side].count(count, {**shared, **sums})
+    tokens = [np.maximum(getattr(counts, name), 0) for name in _TOKENS]
+    for side, (values, spreads) in computed.items():
+        columns = [np.ones(len(rows), dtype=np.int64), *tokens, *(getattr(values, name) for name in AMOUNT_COLUMNS)]
+        by_use = roll_up([use.astype(np.int64)], np.stack(columns, axis=1))
+        for place, (prompts, *measures) in zip(by_use.keys[:, 0].tolist(), by_use.sums.tolist(), strict=True):
+            named = dict(zip((*_TOKENS, *AMOUNT_COLUMNS), measures, strict=True))
+            sums = sides[str(factors[keys[place]]["model"])][side]
+            sums.count(prompts, named)
+            sums.of_kind(spreads[place], [prompts, *(named[name] for name in ENDS[1:])])
+
+
+def _spreads(uses: Sequence[Served], method: Method) -> list[FactorSpread]:
+    spreads = [one.spread(method) for one in uses]
+    return [FactorSpread(None if spread is None else shared_of(spread.detail()), "") for spread in spreads]
 
 
 def _amounts(
@@ -214,15 +236,18 @@ def _row(model: str, sums: Mapping[str, _Sums]) -> dict[str, Any]:
 
 def _sides(sums: Mapping[str, _Sums]) -> dict[str, Any]:
     own, other = sums["as_served"], sums["changed"]
-    sides = {side: _side(one) for side, one in sums.items()}
-    before, after = (sides[side]["carbon_gco2e"] for side in ("as_served", "changed"))
-    mids = own.values["carbon_mid_ugco2e"], other.values["carbon_mid_ugco2e"]
+    before, after = total_range(own.parts), total_range(other.parts)
+    ratio = None
+    if own.has_spreads and other.has_spreads:
+        ratio = ratio_range(groups_of(own.parts), groups_of(other.parts))
+    overlapping = overlap(before[:3], after[:3]) if ratio is None else ratio.low <= 1.0 <= ratio.high
     return {
         "prompts": own.prompts,
         **{name: own.values[name] for name in _TOKENS},
-        **sides,
-        "ratio": mids[1] / mids[0] if mids[0] else None,
-        "certain": not overlap(_three(before), _three(after)),
+        **{side: _side(one) for side, one in sums.items()},
+        "ratio": after.mid / before.mid if before.mid else None,
+        "ratio_range": None if ratio is None else {end: getattr(ratio, end) for end in ("low", "mid", "high")},
+        "certain": not overlapping,
     }
 
 
@@ -231,9 +256,5 @@ def _side(sums: _Sums) -> dict[str, Any]:
     return {
         "it_energy_wh": values["it_energy_uwh"] / MICRO,
         "facility_energy_wh": values["facility_energy_uwh"] / MICRO,
-        "carbon_gco2e": {end: values[f"carbon_{end}_ugco2e"] / MICRO for end in _ENDS},
+        **carbon_fields(total_range(sums.parts), values["carbon_low_ugco2e"], values["carbon_high_ugco2e"]),
     }
-
-
-def _three(ends: Mapping[str, float]) -> tuple[float, float, float]:
-    return ends["low"], ends["mid"], ends["high"]

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from rice_stream.meter.shared_ranges import (
     Shared,
     covariance,
     groups_of,
+    ratio_range,
     shared_range,
     total_range,
 )
@@ -84,6 +86,20 @@ def test_one_groups_total_has_the_range_of_its_estimate(subtotal: int, shared: S
     assert abs(answer.low - subtotal / factor) <= 1 + 1e-9 * answer.low
     assert abs(answer.high - subtotal * factor) <= 1 + 1e-9 * answer.high
     assert abs(answer.median - subtotal) <= 1 + 1e-9 * subtotal
+
+
+@settings(deadline=None)
+@given(some_groups, some_groups)
+def test_a_ratio_holds_its_middle_and_turns_round(ones: list[Group], others: list[Group]) -> None:
+    """The ratio the other way is one over it; a sum over itself is 1 for certain."""
+    ratio, back = ratio_range(ones, others), ratio_range(others, ones)
+    assert ratio is not None
+    assert back is not None
+    assert ratio.low <= ratio.mid <= ratio.high
+    assert ratio.high * back.low == pytest.approx(1.0, rel=1e-6)
+    same = ratio_range(ones, list(reversed(ones)))
+    assert same is not None
+    assert same.high - same.low < 1e-5
 
 
 @given(subtotals, sds, st.integers(1, 10**6))

@@ -1,15 +1,19 @@
 """`rank` and `compare`: the order of models, and recorded traffic on other models, places and set-ups."""
 
 import json
+import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rice_stream.estimator.loading import load_calibrated
+from rice_stream.estimator.loading import load_calibrated, load_paper
+from rice_stream.estimator.method import Method
 from rice_stream.meter.described import Described
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
-from rice_stream.meter.ranking import overlap, rank_models
+from rice_stream.meter.ranking import Ranked, overlap, rank_models
+from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference
 from tests.support.cli_running import Shell
 
@@ -37,23 +41,43 @@ def test_order_is_certain_only_where_ranges_do_not_meet(shell: Shell) -> None:
     assert rows == {"llama-3.1-8b": ["qwen3-8b"], "qwen3-8b": ["llama-3.1-8b"], "llama-3.1-405b": []}
 
 
-def test_uncertainty_is_mutual_and_is_the_overlap_of_energy() -> None:
-    """Over many models: A is uncertain against B exactly where B is against A, and where their energies meet."""
+def ranked_of(load: Callable[[], Method]) -> list[Ranked]:
+    """Every ninth model of the table."""
     reference = load_reference(None)
     names = [row["model_id"] for row in reference.search_models("", at_us=0)][::9]
-    ranked = rank_models(
-        names,
-        Described(input_tokens=1000, output_tokens=300, model="any"),
-        Estimator(reference, FactorPolicy(), load_calibrated()).at(0),
-    )
-    by_model = {one.model: one for one in ranked}
-    assert len(by_model) == len(names)
+    described = Described(input_tokens=1000, output_tokens=300, model="any")
+    ranked = rank_models(names, described, Estimator(reference, FactorPolicy(), load()).at(0))
+    assert len({one.model for one in ranked}) == len(names)
     assert [one.carbon_gco2e[1] for one in ranked] == sorted(one.carbon_gco2e[1] for one in ranked)
     for one in ranked:
         for other in ranked:
-            if other is not one:
-                meet = overlap(one.facility_energy_wh, other.facility_energy_wh)
-                assert (other.model in one.uncertain_against) == meet == (one.model in other.uncertain_against)
+            assert (other.model in one.uncertain_against) == (one.model in other.uncertain_against)
+    return ranked
+
+
+def test_without_spreads_uncertainty_is_the_overlap_of_energy() -> None:
+    """Over many models: A is uncertain against B exactly where their energies meet; ratios have no range."""
+    ranked = ranked_of(load_paper)
+    for one in ranked:
+        assert one.ratio_to_first is None
+        meeting = [o.model for o in ranked if o is not one and overlap(o.facility_energy_wh, one.facility_energy_wh)]
+        assert list(one.uncertain_against) == meeting
+
+
+def test_what_models_share_decides_nothing_between_them() -> None:
+    """The range of the ratio of two models is narrower than that of two independent ones; fewer places are uncertain."""
+    ranked = ranked_of(load_calibrated)
+    first, *others = ranked
+    assert first.ratio_to_first == Range(1.0, 1.0, 1.0)
+    for one in others:
+        ratio = one.ratio_to_first
+        assert ratio is not None
+        assert ratio.mid == pytest.approx(one.carbon_gco2e[1] / first.carbon_gco2e[1])
+        assert (first.model in one.uncertain_against) == (ratio.low <= 1.0)
+        apart = math.hypot(*(math.log(each.carbon_gco2e[2] / each.carbon_gco2e[1]) for each in (first, one)))
+        assert math.log(ratio.high / ratio.mid) < apart
+    meeting = sum(overlap(o.carbon_gco2e, one.carbon_gco2e) for one in ranked for o in ranked if o is not one)
+    assert sum(len(one.uncertain_against) for one in ranked) < meeting
 
 
 def test_rank_without_models_takes_the_table(shell: Shell) -> None:
@@ -100,6 +124,22 @@ def test_compare_region_scales_carbon_and_leaves_energy(ledger: Shell) -> None:
     assert total["changed"]["carbon_gco2e"]["mid"] == pytest.approx(by_hand, rel=1e-4)
 
 
+def test_what_both_sides_share_makes_their_ratio_no_less_certain(ledger: Shell) -> None:
+    """The same traffic at a third of the carbon intensity: energy is uncertain on both sides alike, and only the grid is not."""
+    elsewhere = ("--rci-gco2e-per-kwh", "120")
+    total = ledger.json("compare", "--tenant", "acme", *elsewhere, *CALIBRATED)["total"]
+    ratio = total["ratio_range"]
+    assert ratio["mid"] == pytest.approx(total["ratio"])
+    before, after = (total[side]["carbon_gco2e"] for side in ("as_served", "changed"))
+    assert ratio["high"] / ratio["low"] < after["high"] / after["low"]
+    assert before["low"] < after["high"]  # the two ranges meet, and still the one is lower for certain
+    assert ratio["high"] < 1
+    assert total["certain"] is True
+    assert "(" in ledger.run("compare", "--tenant", "acme", *elsewhere, *CALIBRATED).stdout
+    paper = ledger.json("compare", "--tenant", "acme", *elsewhere, "--method", "rice-paper")["total"]
+    assert paper["ratio_range"] is None
+
+
 def test_compare_equals_estimates_of_the_other_model(ledger: Shell) -> None:
     """Two recorded prompts of 1,000 + 100 tokens on llama-3.1-8b cost twice what `estimate` says for one."""
     change = ("--model", "llama-3.1-8b", *PLACE)
@@ -107,7 +147,7 @@ def test_compare_equals_estimates_of_the_other_model(ledger: Shell) -> None:
     one = ledger.json("estimate", "--input-tokens", "1000", "--output-tokens", "100", *change, *CALIBRATED)
     for end in ("low", "mid", "high"):
         total = document["total"]["changed"]["carbon_gco2e"][end]
-        assert total == pytest.approx(2 * one["carbon_gco2e"][end], abs=1e-6), end
+        assert total == pytest.approx(2 * one["carbon_gco2e"][end], abs=2e-6), end
     assert document["method"] == "rice-calibrated"
 
 

@@ -18,10 +18,12 @@ from rice_stream.meter.shared_ranges import (
     SharedRange,
     covariance,
     groups_of,
+    ratio_range,
     shared_of,
     shared_range,
     total_range,
 )
+from rice_stream.quantities import Floats
 
 DRAWS = 200_000
 CLOSE_TO_DRAWS = 0.03
@@ -178,6 +180,53 @@ class TestSharedRange:
         """Commands that only show totals start without."""
         program = "import sys, rice_stream.meter.shared_ranges; sys.exit('numpy' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+class TestRatioRange:
+    def test_what_both_share_cancels(self) -> None:
+        """One model over another at one provider: only 0.3 and 0.4 of their own are left, 0.5 together."""
+        ones = [(100, shared(global__hosted=0.2, provider__p=0.3, model__a=0.3))]
+        others = [(250, shared(global__hosted=0.2, provider__p=0.3, model__b=0.4))]
+        ratio = ratio_range(ones, others)
+        assert ratio is not None
+        factor = math.exp(Z80 * 0.5)
+        assert (ratio.low, ratio.mid, ratio.high) == pytest.approx((2.5 / factor, 2.5, 2.5 * factor))
+
+    def test_the_same_requests_elsewhere_differ_by_their_places_alone(self) -> None:
+        """Twelve models in another grid: their own uncertainties are in both sums."""
+        here = twelve_models_at_four_providers()
+        there = [
+            (subtotal * 2, tuple(sorted((key.replace("region:0", "region:2"), sd) for key, sd in each)))
+            for subtotal, each in here
+        ]
+        same, moved = ratio_range(here, here), ratio_range(here, there)
+        assert same is not None
+        assert (same.low, same.mid, same.high) == pytest.approx((1.0, 1.0, 1.0), abs=1e-6)
+        assert moved is not None
+        assert moved.mid == 2.0
+        assert 1.05 < moved.high / moved.low < 1.7
+
+    def test_it_agrees_with_draws(self) -> None:
+        """200,000 draws of two portfolios with parts in common."""
+        groups = twelve_models_at_four_providers()
+        ones, others = groups[:8], groups[4:]
+        generator = np.random.default_rng(3)
+        common = {key: generator.standard_normal(DRAWS) for key in sorted({k for _, each in groups for k, _ in each})}
+
+        def total(parts: list[Group]) -> Floats:
+            zero = np.zeros(DRAWS)
+            return sum((s * np.exp(sum(sd * common[key] for key, sd in each)) for s, each in parts), zero)
+
+        low, high = np.quantile(total(others) / total(ones), [0.1, 0.9])
+        ratio = ratio_range(ones, others)
+        assert ratio is not None
+        assert ratio.high / ratio.low == pytest.approx(high / low, rel=CLOSE_TO_DRAWS)
+
+    def test_nothing_has_no_ratio(self) -> None:
+        """To nothing, and of nothing."""
+        some = [(5, shared(model__a=0.5))]
+        assert ratio_range(some, []) is None
+        assert ratio_range([(0, ())], some) is None
 
 
 class TestGroupsOf:
