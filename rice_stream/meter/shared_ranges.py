@@ -8,8 +8,9 @@ that it has (L. F. Fenton, IRE Transactions on Communications Systems 8, 1960, p
     M_i = S_i e^(v_ii / 2)     M = sum M_i     V = sum_ij M_i M_j (e^(v_ij) - 1)     s^2 = ln(1 + V / M^2)
     median = M e^(-s^2 / 2)    low, high = median e^(-/+ Z80 s)
 
-The middle of a total stays the sum of the stored middles, which is additive; the median of a sum is a little larger. Low
-and high enclose the middle. The result does not depend on the order of the groups, to the last digit.
+The middle of a total stays the sum of the stored middles, which is additive; the median of a sum is a little larger. Low and high
+enclose the middle, and are not beyond what they would be if all groups erred alike. The result does not depend on the order of
+the groups, to the last digit.
 """
 
 import math
@@ -102,10 +103,15 @@ def shared_range(groups: Iterable[Group], mid: int | None = None) -> SharedRange
         mass = math.fsum(mass for _, mass in masses)
         log_variance = math.log1p(_variance_of_sum(masses) / (mass * mass))
         median = mass * math.exp(-log_variance / 2)
-    if exact != total:
-        median *= exact / total
     factor = math.exp(Z80 * math.sqrt(log_variance))
-    return SharedRange(min(round(median / factor), exact), exact, max(round(median * factor), exact), round(median))
+    low, high = median / factor, median * factor
+    if len(parts) > 1:
+        # Where one part is far less certain than the others the form is too wide: nothing is wider than all erring alike.
+        ends = [(subtotal, math.exp(Z80 * math.sqrt(_variance(shared)))) for shared, subtotal in parts]
+        low = max(low, math.fsum(subtotal / end for subtotal, end in ends))
+        high = min(high, math.fsum(subtotal * end for subtotal, end in ends))
+    scale = exact / total if exact != total else 1.0
+    return SharedRange(min(round(low * scale), exact), exact, max(round(high * scale), exact), round(median * scale))
 
 
 def ratio_range(sums: Iterable[Group], others: Iterable[Group]) -> Range | None:

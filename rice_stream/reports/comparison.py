@@ -21,7 +21,7 @@ from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.ranking import overlap
 from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
-from rice_stream.meter.shared_ranges import KindSums, groups_of, ratio_range, shared_of, total_range
+from rice_stream.meter.shared_ranges import Group, KindSums, ratio_range, shared_of, total_range
 from rice_stream.meter.what_if import Change, Served, as_recorded, changed
 from rice_stream.quantities import MICRO
 from rice_stream.reports.carbon_ranges import carbon_fields
@@ -139,6 +139,11 @@ class _Sums:
         return [KindSums(*spread, *ends) for spread, ends in self.kinds.items()]
 
     @property
+    def groups(self) -> list[Group]:
+        """By what each kind's factors share. Unknown token counts are the same on both sides, and decide nothing between them."""
+        return [(part.mid, part.shared or ()) for part in self.parts]
+
+    @property
     def has_spreads(self) -> bool:
         return all(spread.shared is not None for spread in self.kinds)
 
@@ -237,9 +242,7 @@ def _row(model: str, sums: Mapping[str, _Sums]) -> dict[str, Any]:
 def _sides(sums: Mapping[str, _Sums]) -> dict[str, Any]:
     own, other = sums["as_served"], sums["changed"]
     before, after = total_range(own.parts), total_range(other.parts)
-    ratio = None
-    if own.has_spreads and other.has_spreads:
-        ratio = ratio_range(groups_of(own.parts), groups_of(other.parts))
+    ratio = ratio_range(own.groups, other.groups) if own.has_spreads and other.has_spreads else None
     overlapping = overlap(before[:3], after[:3]) if ratio is None else ratio.low <= 1.0 <= ratio.high
     return {
         "prompts": own.prompts,

@@ -128,7 +128,8 @@ BEGIN
     UNION ALL
     SELECT b.kind, '{STORED_ENDS}', sqrt(b.sd * b.sd - b.variance) FROM beyond b WHERE b.sd * b.sd > b.variance * {SAME!r}
   ), masses AS MATERIALIZED (
-    SELECT k.kind, k.mid, k.mid * exp(COALESCE(SUM(y.sd * y.sd), 0) / 2) AS mass
+    SELECT k.kind, k.mid, k.mid * exp(COALESCE(SUM(y.sd * y.sd), 0) / 2) AS mass,
+      exp({Z80!r} * sqrt(COALESCE(SUM(y.sd * y.sd), 0))) AS width
     FROM kinds k LEFT JOIN keys y ON y.kind = k.kind
     GROUP BY k.kind, k.mid
   ), pairs AS (
@@ -136,23 +137,26 @@ BEGIN
     FROM keys a JOIN keys b ON b.key = a.key
     GROUP BY a.kind, b.kind
   ), moments AS (
-    SELECT SUM(m.mid) AS mid, SUM(m.mass) AS mass, COALESCE((
+    -- Nothing is less certain than if all erred alike: the bounds.
+    SELECT SUM(m.mid) AS mid, SUM(m.mass) AS mass, SUM(m.mid / m.width) AS low, SUM(m.mid * m.width) AS high, COALESCE((
         SELECT SUM(i.mass * j.mass * (exp(p.covariance) - 1))
         FROM pairs p JOIN masses i ON i.kind = p.one JOIN masses j ON j.kind = p.other), 0) AS variance
     FROM masses m
   ), closed AS (
-    SELECT e.low, e.mid, e.high, ln(1 + q.variance / (q.mass * q.mass)) AS log_variance, q.mass, q.mid AS mid_of_kinds
+    SELECT e.low, e.mid, e.high, ln(1 + q.variance / (q.mass * q.mass)) AS log_variance, q.mass,
+      CAST(e.mid AS float8) / q.mid AS scale, q.low AS low_bound, q.high AS high_bound
     FROM exact e CROSS JOIN moments q
   ), form AS (
-    SELECT c.*, sqrt(c.log_variance) AS log_sd,
-      COALESCE(c.mass * exp(-c.log_variance / 2) * (CAST(c.mid AS float8) / c.mid_of_kinds), CAST(c.mid AS float8)) AS median
-    FROM closed c
+    SELECT c.*, exp({Z80!r} * sqrt(c.log_variance)) AS factor, c.mass * exp(-c.log_variance / 2) AS median FROM closed c
   )
-  SELECT LEAST(round(median / exp({Z80!r} * COALESCE(log_sd, 0))), CAST(mid AS float8)) / 1000000,
-    CAST(mid AS float8) / 1000000,
-    GREATEST(round(median * exp({Z80!r} * COALESCE(log_sd, 0))), CAST(mid AS float8)) / 1000000,
-    round(median) / 1000000, CAST(low AS float8) / 1000000, CAST(high AS float8) / 1000000
-  FROM form;
+  SELECT COALESCE(LEAST(round(GREATEST(f.median / f.factor, f.low_bound) * f.scale), CAST(f.mid AS float8)),
+      CAST(f.mid AS float8)) / 1000000,
+    CAST(f.mid AS float8) / 1000000,
+    COALESCE(GREATEST(round(LEAST(f.median * f.factor, f.high_bound) * f.scale), CAST(f.mid AS float8)),
+      CAST(f.mid AS float8)) / 1000000,
+    COALESCE(round(f.median * f.scale), CAST(f.mid AS float8)) / 1000000,
+    CAST(f.low AS float8) / 1000000, CAST(f.high AS float8) / 1000000
+  FROM form f;
 END
 """
 
