@@ -9,6 +9,7 @@ still run, and the exit code is 1. The report keeps the last run of each proof, 
 import argparse
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -256,6 +257,8 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full size")
     parser.add_argument("--out", type=Path, default=REPORT, help="where the report goes (default docs/drill.md)")
     arguments = parser.parse_args()
+    # A shell that starts it in the background has SIGINT ignored, by all children too: there are tests of Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores"
     commit = _commit()
     results: list[Result] = []

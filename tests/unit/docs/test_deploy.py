@@ -275,9 +275,11 @@ def test_every_alert_rule_reads_metrics_and_labels_that_the_worker_exports(rule:
 def test_label_values_in_rules_are_ones_that_occur() -> None:
     """outcome="quarantined" is an outcome; a word of basis is one."""
     from rice_stream.basis import Basis
+    from rice_stream.events.records import BATCH_NOT_UNPACKED
 
     values = {
         "outcome": {"recorded", "duplicate", "conflict", "quarantined"},
+        "reason": {BATCH_NOT_UNPACKED},
         "basis": {b.name.lower() for b in Basis if b.name},
     }
     for rule in rules():
