@@ -119,6 +119,24 @@ def send_all_kinds(ledger: Ledger) -> None:
     ledger.send(at("2026-11-22T11:00:05Z", event_id=..., source=...), partition=1, headers=headers)
 
 
+def test_metered_energy_agrees_with_its_records(store: Store, kafka: KafkaServer, topic_factory: TopicFactory) -> None:
+    """Through Kafka and back, on every database: amounts are those of the joules, and a changed one is found."""
+    ledger = make_ledger(store, kafka, topic_factory)
+    metered = at("2026-11-22T11:00:00Z", event_id="m", energy_joules=9_000.0)
+    ledger.send(
+        metered, at("2026-11-22T11:00:01Z", event_id="e"), at("2026-11-22T11:00:02Z", event_id="x", energy_joules=-1)
+    )
+    ledger.send(metered, {**metered, "energy_joules": 1.0}, partition=1)
+    ledger.work()
+    answer = ledger.verify()
+    assert (answer["differences"], answer["against_topic"]["amounts_checked"]) == ([], 5)
+    assert ledger.store.rows("SELECT metered_energy_uj FROM prompt_emission WHERE basis = 'measured'") == [
+        {"metered_energy_uj": 9_000_000_000}
+    ]
+    ledger.store.execute("UPDATE prompt_record SET metered_energy_uj = 1 WHERE event_id = 'm'")
+    assert {measure for _, _, measure, _, _ in ledger.differences()} >= {"it_energy_uwh", "carbon_mid_ugco2e"}
+
+
 def test_a_log_and_the_records_made_from_it_agree(
     store: Store, kafka: KafkaServer, topic_factory: TopicFactory
 ) -> None:

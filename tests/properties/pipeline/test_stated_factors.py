@@ -34,6 +34,8 @@ factors = st.fixed_dictionaries(
         **{name: numbers for name in FACTOR_FIELDS if name != "hardware"},
         "hardware": st.sampled_from([None, "", "H100", "T4", "no such thing", "\u202e"]),
         "gateway_cache_hit": st.sampled_from([None, False, True]),
+        "energy_joules": numbers,
+        "energy_boundary": st.sampled_from([None, "", "gpu", "server", "facility", "rack"]),
     }
 )
 counts = st.fixed_dictionaries(
@@ -97,6 +99,6 @@ def test_a_claim_never_costs_the_event_and_what_is_not_believed_counts_nothing(
             assert (record["it_energy_uwh"] == 0) >= (claims["gateway_cache_hit"] is True)
         else:
             assert {name: record[name] for name in AMOUNT_COLUMNS} == {name: plain[name] for name in AMOUNT_COLUMNS}
-            claimed = any(claims[name] not in (None, "") for name in FACTOR_FIELDS)
+            claimed = any(claims[name] not in (None, "") for name in (*FACTOR_FIELDS, "energy_joules"))
             assert ("event_factors_not_trusted" in doubts) == claimed
             assert ("cache_hit_not_trusted" in doubts) == (claims["gateway_cache_hit"] is True)

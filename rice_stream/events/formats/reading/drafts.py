@@ -16,7 +16,6 @@ from rice_stream.events.formats.reading.values import Find, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
 from rice_stream.events.records import RefusedError
 from rice_stream.instants import DAY_US
-from rice_stream.quantities import NAME_LENGTH_MAX
 
 Measure = Callable[[], int | None]
 """Characters of the text of one side, None where there is none; called only where an estimate is wanted."""
@@ -128,7 +127,7 @@ class EventDraft:
         """The energy that was metered for the request, where anything says so."""
         if said is not None:
             self.fields["energy_joules"] = said.joules
-            self.fields["energy_boundary"] = said.boundary and said.boundary[:NAME_LENGTH_MAX]
+            self.fields["energy_boundary"] = said.boundary
 
     def ran_in(self, *rungs: tuple[object, str]) -> None:
         """The region, from the first rung that says one, and which rung it was."""

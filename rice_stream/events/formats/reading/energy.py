@@ -10,14 +10,19 @@ from typing import NamedTuple
 
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.values import Find, text
+from rice_stream.events.metered_energy import BOUNDARIES
 
 JOULES_PER_KWH = 3.6e6
 _DIGITS_MAX = 40
 JOULES, KWH, BOUNDARY, OBJECT = "energy_joules", "energy_kwh", "energy_boundary", "energy"
 
 
+OTHER_BOUNDARY = "other"
+"""Stands for a boundary that is none of BOUNDARIES: what a payload calls it is not carried on."""
+
+
 class SaidEnergy(NamedTuple):
-    """Joules, and the boundary where one is named."""
+    """Joules, and the boundary where one is named: of BOUNDARIES, or OTHER_BOUNDARY."""
 
     joules: float
     boundary: str | None
@@ -29,7 +34,7 @@ def of_objects(objects: Iterable[JsonObject]) -> SaidEnergy | None:
         for holder in (obj, obj.child(OBJECT)):
             said = _said(holder.scalar, (JOULES,), (KWH,) if holder is not obj else (), (BOUNDARY,))
             if said is not None:
-                return said if said.boundary else said._replace(boundary=text(obj.scalar(BOUNDARY)))
+                return said if said.boundary else said._replace(boundary=_boundary(text(obj.scalar(BOUNDARY))))
     return None
 
 
@@ -46,8 +51,13 @@ def _said(
             number = _number(find(name))
             if number is not None:
                 named = next((found for each in boundary if (found := text(find(each))) is not None), None)
-                return SaidEnergy(number * unit, named)
+                return SaidEnergy(number * unit, _boundary(named))
     return None
+
+
+def _boundary(named: str | None) -> str | None:
+    word = named and named.lower()
+    return word if word is None or word in BOUNDARIES else OTHER_BOUNDARY
 
 
 def _number(value: object) -> float | None:

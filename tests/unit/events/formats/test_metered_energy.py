@@ -101,6 +101,8 @@ def langfuse(**metadata: Any) -> dict[str, Any]:
         ({**LITELLM, "metadata": {"energy_joules": 4, "energy_boundary": "server"}}, (4.0, "server")),
         (langfuse(energy_joules=9.25), (9.25, None)),
         (langfuse(energy={"energy_joules": 9.25}, energy_boundary="gpu"), (9.25, "gpu")),
+        ({**NEURALWATT, "energy_boundary": "GPU"}, (20.44, "gpu")),
+        ({**NEURALWATT, "energy_boundary": "a sentence of somebody's prompt"}, (20.44, "other")),
         (span(**{"gen_ai.usage.energy_joules": 11.5}), (11.5, None)),
         (span(**{"rice.energy_joules": 11, "rice.energy_boundary": "facility"}), (11.0, "facility")),
         (span(**{"langfuse.observation.metadata.energy_joules": "3.5"}), (3.5, None)),
