@@ -156,6 +156,10 @@ class Reference:
         """
         return search.models(self.models, query, self._last_us() if at_us is None else at_us)
 
+    def is_model(self, name: str, at_us: int) -> bool:
+        """Whether a name is, as written, that of one model of the tables."""
+        return self.models.resolve_name(None, name, at_us).rung == "exact"
+
     def search_regions(self, query: str = "", at_us: int | None = None) -> list[dict[str, Any]]:
         """Places whose id, name, country or spelling contains the query's words, as JSON-ready objects."""
         return search.regions(self.regions, self.pues, query, self._last_us() if at_us is None else at_us)

@@ -173,6 +173,12 @@ def test_models_and_regions_answer_names_they_know_and_names_they_do_not(shell: 
     """Never an error, never nothing: an unknown model is what it would be estimated as."""
     known = shell.json("models", "gpt-4o")
     assert any(row["model_id"] == "gpt-4o" for row in known["models"])
+    assert known["model"] == "gpt-4o"
+    assert {"kind", "value", "unit", "source", "date"} <= set(known["evidence"][0])
+    assert known["range_factors"]["carbon"] >= known["range_factors"]["energy"]
+    several = shell.json("models", "claude", "sonnet")
+    assert len(several["models"]) > 1
+    assert "evidence" not in several
     unknown = shell.json("models", "no-such-model-of-anybody")
     assert unknown["models"]
     assert shell.json("regions", "sweden")["regions"]
