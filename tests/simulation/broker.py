@@ -12,6 +12,9 @@ TIMESTAMP_MS = 1_795_348_800_000
 """What Kafka says of records whose timestamp does not matter: 2026-11-22T12:00:00Z."""
 
 
+Headers = tuple[tuple[str, bytes], ...]
+
+
 class LogRecord(NamedTuple):
     """A record as the consumer library hands it out."""
 
@@ -19,7 +22,7 @@ class LogRecord(NamedTuple):
     partition: int
     offset: int
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Headers = ()
     timestamp: int = TIMESTAMP_MS
     timestamp_type: int = 0
     key: bytes | None = None
@@ -48,11 +51,11 @@ class Log:
         self.end = 0
 
     def append(
-        self, partition: int, value: bytes | None, timestamp_ms: int, *, hole: int = 0, marker: bool = False
+        self, partition: int, value: bytes | None, timestamp_ms: int, headers: Headers, *, hole: int, marker: bool
     ) -> None:
         """Append a record, `hole` offsets behind the last one (compaction), perhaps with a transaction's marker."""
         offset = self.end + hole
-        self.records.append(LogRecord(TOPIC, partition, offset, value, (), timestamp_ms))
+        self.records.append(LogRecord(TOPIC, partition, offset, value, headers, timestamp_ms))
         self.end = offset + 1 + marker
 
     def read(self, position: int, count: int) -> list[LogRecord]:
@@ -78,9 +81,12 @@ class Broker:
         self._on_commit = on_commit
         self._rebalancing = asyncio.Lock()
 
-    def append(self, tp: TP, value: bytes | None, timestamp_ms: int = TIMESTAMP_MS, *, hole: int = 0) -> None:
+    def append(
+        self, tp: TP, value: bytes | None, timestamp_ms: int = TIMESTAMP_MS, headers: Headers = (), *, hole: int = 0
+    ) -> None:
         """A producer's record; one in six ends a transaction."""
-        self.logs[tp].append(tp.partition, value, timestamp_ms, hole=hole, marker=self._random.random() < 1 / 6)
+        marker = self._random.random() < 1 / 6
+        self.logs[tp].append(tp.partition, value, timestamp_ms, headers, hole=hole, marker=marker)
         self.wake()
 
     def wake(self) -> None:

@@ -54,6 +54,7 @@ class Schedule:
         self._others: list[asyncio.Task[None]] = []
         self._budgets: list[Budget] = []
         self._meanings: dict[bytes | None, Meaning] = {}
+        self._future: set[bytes] = set()
         self._dropped: list[dict[str, Any]] = []
         """Rows of records that retention has dropped; they are in the totals still."""
         self._horizon = datetime.min.replace(tzinfo=UTC)
@@ -86,6 +87,7 @@ class Schedule:
             self._random, count=count, partitions=self._partitions, seconds=SECONDS / 2, prefix=f"e{number}"
         )
         self._meanings |= traffic.meanings
+        self._future |= traffic.future
         return traffic
 
     async def _mishaps(self, traffic: Traffic) -> None:
@@ -112,7 +114,11 @@ class Schedule:
             tp = TP("events", record.partition)
             if record.resent:
                 self.outcome.note("resend", f"at {record.timestamp_ms}")
-            self._broker.append(tp, record.value, record.timestamp_ms, hole=record.hole)
+            if record.headers:
+                self.outcome.note("untrusted factors")
+            if record.value in self._future:
+                self.outcome.note("future event")
+            self._broker.append(tp, record.value, record.timestamp_ms, record.headers, hole=record.hole)
 
     async def _drain(self) -> None:
         """Repair everything; then all must be stored and committed within a bounded time, whoever is left."""

@@ -35,7 +35,7 @@ SQLITE_FIRST = 1_000_000 + drawn("schedules on SQLite").randrange(2_000 - SQLITE
 MISHAPS = {
     "change settings", "crash", "crash amid a record", "damage", "fall silent", "gave up", "lose commits", "read again",
     "rebalance", "rebuild", "rebuild cut short", "recreate topic", "resend", "retention", "start", "stop", "store goes",
-    "store stumbles", "watch user",
+    "store stumbles", "watch user", "future event", "untrusted factors",
 }  # fmt: skip
 
 

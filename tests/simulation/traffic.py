@@ -8,9 +8,11 @@ from random import Random
 from typing import Any
 
 from rice_stream.events.refused_items import REFUSED_PER_RECORD_MAX
-from tests.simulation.broker import TIMESTAMP_MS
+from rice_stream.events.trust import MARK
+from tests.simulation.broker import TIMESTAMP_MS, Headers
 from tests.simulation.settings_changes import call, meaning
 from tests.simulation.worker import START_S
+from tests.support.fakes import RCI_GCO2E_PER_KWH
 
 QUARREL = "quarrel"
 """The tenant whose events come again with other content: which one stands depends on who is first."""
@@ -23,6 +25,7 @@ DAY_MS = 24 * 3600 * 1000
 _KINDS = {
     "one": 40, "several": 8, "again": 20, "other": 6, "poison": 8, "lines": 5, "tombstone": 3, "crowd": 2, "huge": 3,
     "call": 25, "old": 8, "reply": 10, "resend": 10,
+    "stated": 10, "ahead": 4, "future": 6,
 }  # fmt: skip
 
 
@@ -35,6 +38,8 @@ class Sent:
     value: bytes | None
     hole: int
     timestamp_ms: int
+    headers: Headers
+    """The mark of a door, for what a sender over HTTP said."""
     resent: bool
     """Whether it is a request without a time of its own that was sent before, with another timestamp."""
 
@@ -62,6 +67,10 @@ class Traffic:
         self._day_of: dict[bytes, tuple[str, int]] = {}
         """Value of such a request -> its id, and when the day begins within which all of its deliveries lie."""
         self._sent_ids: set[str] = set()
+        self._through_a_door: set[bytes] = set()
+        """Values whose factors nobody believes, whenever they are delivered."""
+        self.future: set[bytes] = set()
+        """Values of events that are refused because they have not ended yet."""
         self.meanings: dict[bytes | None, Meaning] = {None: Meaning((), (0,))}
         times = sorted(random.uniform(0, seconds) for _ in range(count))
         self.sent = [self._send(at_s, random.randrange(partitions)) for at_s in times]
@@ -70,11 +79,12 @@ class Traffic:
         value = self._value()
         hole = self._random.choice([0, 0, 0, 0, 1, 3])
         if value not in self._day_of:
-            return Sent(at_s, partition, value, hole, TIMESTAMP_MS, resent=False)
+            headers = MARK if value in self._through_a_door else ()
+            return Sent(at_s, partition, value, hole, TIMESTAMP_MS, headers, resent=False)
         event_id, first_ms = self._day_of[value]
         resent = event_id in self._sent_ids
         self._sent_ids.add(event_id)
-        return Sent(at_s, partition, value, hole, first_ms + self._random.randrange(DAY_MS), resent=resent)
+        return Sent(at_s, partition, value, hole, first_ms + self._random.randrange(DAY_MS), (), resent=resent)
 
     def _value(self) -> bytes | None:
         kind = self._random.choices(
@@ -105,16 +115,45 @@ class Traffic:
             return self._remember("\n".join(lines).encode(), Meaning(events, (1,)))
         if kind == "call":
             return self._call()
+        return self._one(kind)
+
+    def _one(self, kind: str) -> bytes:
+        if kind in ("stated", "future"):
+            return self._stated() if kind == "stated" else self._of_the_future()
         event = self._event()
+        if kind == "ahead":  # by a clock that is wrong by less than a day
+            self._archive(event, START_S + self._random.uniform(0, 20) * 3600)
         if kind == "old":
-            days = self._random.choice([5, 25, 40, 60, 75])
-            event |= {"tenant_id": ARCHIVE, "ended_at": _rfc3339(START_S - days * 86_400)}
-            event.pop("user_id", None)
+            self._archive(event, START_S - self._random.choice([5, 25, 40, 60, 75]) * 86_400)
         if kind == "crowd":
             bad = self._random.choice([REFUSED_PER_RECORD_MAX, REFUSED_PER_RECORD_MAX + 1, 1_500])
             rows = range(min(bad, REFUSED_PER_RECORD_MAX + 1))  # the last of them stands for all further ones
             return self._remember(json.dumps([*[0] * bad, event]).encode(), Meaning((event,), tuple(rows)))
         return self._remember(json.dumps(event).encode(), Meaning((event,), ()))
+
+    def _archive(self, event: dict[str, Any], ended_s: float) -> None:
+        event |= {"tenant_id": ARCHIVE, "ended_at": _rfc3339(ended_s)}
+        event.pop("user_id", None)
+
+    def _of_the_future(self) -> bytes:
+        event = self._event()
+        self._events.remove(event)
+        event["ended_at"] = _rfc3339(START_S + self._random.choice([1.1, 30, 400, 9_000]) * 86_400)
+        value = self._remember(json.dumps(event).encode(), Meaning((), (0,)))
+        self.future.add(value)
+        return value
+
+    def _stated(self) -> bytes:
+        """An event that says that its electricity is twice as dirty: believed of a topic's sender, not of one over HTTP."""
+        event = self._event()
+        event |= {"tenant_id": self._random.choice(["acme", "globex"]), "rci_gco2e_per_kwh": 2 * RCI_GCO2E_PER_KWH}
+        value = json.dumps(event).encode()
+        if self._random.random() < 0.5:
+            self._through_a_door.add(value)
+            counted = {name: said for name, said in event.items() if name != "gateway_cache_hit"}
+        else:
+            counted = {**event, "carbon_times": 2}
+        return self._remember(value, Meaning((counted,), ()))
 
     def _new_reply(self) -> dict[str, Any]:
         """What a reply that says no time is: a request of some day, whatever the broker says of each delivery."""

@@ -41,6 +41,8 @@ def damage_totals(engine: Engine, table: TotalsTable, damage: str, random: Rando
             name, step = random.choice([("tenant_key", 1_000), (table.start, table.bucket_s * 1_000)])
             numbers = ", ".join("0" if damage.startswith("empty") else str(random.randrange(9)) for _ in MEASURES)
             values = {**row, name: row[name] + step}
+            while values in map(dict, rows):  # damaged in the same way before
+                values[name] += step
             columns = ", ".join(table.columns)
             places = ", ".join(f":{key}" for key in table.key_columns)
             connection.execute(text(f"INSERT INTO {table.name} ({columns}) VALUES ({places}, {numbers})"), values)

@@ -102,6 +102,7 @@ def expected_sums(events: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
             of[name] += event.get(name) or 0
         of["it_energy_uwh"] += weight * IT_UWH_PER_TOKEN
         of["facility_energy_uwh"] += weight * FACILITY_UWH_PER_TOKEN
+        weight *= event.get("carbon_times", 1)  # of events that say how dirty their electricity is, and are believed
         of["carbon_mid_ugco2e"] += weight * CARBON_UGCO2E_PER_TOKEN
         of["carbon_low_ugco2e"] += weight * CARBON_UGCO2E_PER_TOKEN // (20 if unknown else 2)
         of["carbon_high_ugco2e"] += weight * CARBON_UGCO2E_PER_TOKEN * (20 if unknown else 2)
