@@ -44,6 +44,18 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Disclosed:
+    """Facility energy of one request of so many tokens, as whoever hosts the model disclosed it."""
+
+    facility_energy_wh: float
+    input_tokens: int
+    cache_read_input_tokens: int
+    output_tokens: int
+    log_sd: float
+    """Standard deviation of its logarithm: how far off it may be."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What is the same for every request of one model on one serving set-up.
 
@@ -83,6 +95,8 @@ class Context:
     """The host's list price at the time: evidence of what the model's energy can be."""
     price_ceiling: ListPrice | None = None
     """The lowest list price that is known: no hosted request's energy costs more than its price."""
+    disclosures: tuple[Disclosed, ...] = ()
+    """What the operator was told that requests of this model take: it moves the energy as far as it is certain."""
     pue: float | None = None
     """Of the place; used where a price, which pays for the whole facility, is turned into the energy of machines."""
 

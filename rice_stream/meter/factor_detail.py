@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rice_stream.estimator.method import Context, Profile, Route
+from rice_stream.estimator.method import Context, Disclosed, Profile, Route
 from rice_stream.estimator.spread import Spread
 from rice_stream.quantities import ListPrice, Range
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
@@ -45,6 +45,7 @@ def factor_detail(
         "list_price": _price_detail(context.list_price),
         "price_ceiling": _price_detail(context.price_ceiling),
         "pue": context.pue,
+        **({"disclosures": [_disclosure_detail(one) for one in context.disclosures]} if context.disclosures else {}),
         "route": route,
         **({} if spread is None else {"spread": spread.detail()}),
         "sources": {
@@ -59,6 +60,10 @@ def factor_detail(
 
 def _price_detail(price: ListPrice | None) -> list[float] | None:
     return None if price is None else [price.input, price.cache_read, price.output]
+
+
+def _disclosure_detail(one: Disclosed) -> list[float]:
+    return [one.facility_energy_wh, one.input_tokens, one.cache_read_input_tokens, one.output_tokens, one.log_sd]
 
 
 def _profile_detail(profile: Profile) -> dict[str, Any]:
@@ -83,6 +88,7 @@ def context_from_detail(detail: dict[str, Any]) -> Context:
     for name in ("list_price", "price_ceiling"):
         if values.get(name) is not None:
             values[name] = ListPrice(*values[name])
+    values["disclosures"] = tuple(Disclosed(*one) for one in values.get("disclosures", ()))
     return Context(**values)
 
 

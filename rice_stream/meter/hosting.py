@@ -6,7 +6,8 @@ profile, and a model that no provider is named for at that of its vendor.
 
 from dataclasses import dataclass, replace
 
-from rice_stream.estimator.method import Context
+from rice_stream.estimator.method import Context, Disclosed
+from rice_stream.reference.hosted.evidence import Disclosure
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import ModelFactor, PriceFactor
 
@@ -23,6 +24,8 @@ class Hosting:
     vendor: str | None
     """Who is taken to host it where no provider is known."""
     price: PriceFactor | None
+    disclosures: tuple[Disclosed, ...] = ()
+    """What the operator's tables say that requests of the model take there."""
 
 
 def hosting_of(
@@ -46,7 +49,14 @@ def hosting_of(
     host = reference.resolve_host(provider, vendor, at_us)
     if profile is None and host is None:
         return None
-    return Hosting(profile or (host.profile if host else ""), vendor, price)
+    told = reference.disclosures(model.model_id, provider or vendor) if model.known else ()
+    return Hosting(profile or (host.profile if host else ""), vendor, price, tuple(_disclosed(one) for one in told))
+
+
+def _disclosed(one: Disclosure) -> Disclosed:
+    return Disclosed(
+        one.facility_energy_wh, one.input_tokens, one.cache_read_input_tokens, one.output_tokens, one.log_sd
+    )
 
 
 def _who_lists(model: ModelFactor, price: PriceFactor | None) -> str | None:
@@ -68,13 +78,14 @@ def hosted_context(context: Context, hosting: Hosting | None, model: ModelFactor
         own_model=model.overlaid,
     )
     if hosting is None:
-        return replace(context, hosting=None, list_price=None, price_ceiling=None)
+        return replace(context, hosting=None, list_price=None, price_ceiling=None, disclosures=())
     price = hosting.price
     return replace(
         context,
         hosting=hosting.profile,
         list_price=None if price is None else price.usd_per_mtok,
         price_ceiling=None if price is None else price.bound_usd_per_mtok,
+        disclosures=hosting.disclosures,
         pue=pue,
     )
 

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from rice_stream.estimator.hosted.artefact import HostedRow
-from rice_stream.estimator.method import Context
+from rice_stream.estimator.method import Context, Disclosed
 from rice_stream.estimator.spread import quadrature
 from rice_stream.quantities import ListPrice
 
@@ -83,6 +83,22 @@ def with_price(causes: dict[str, float], facility_wh: float, price: ListPrice) -
     by_price_wh = reference_price_usd(price) / USD_PER_KWH * 1000.0
     shrunk = math.sqrt(1.0 - weight)
     return (by_price_wh / facility_wh) ** weight, {name: value * shrunk for name, value in causes.items()}
+
+
+def with_disclosure(
+    causes: dict[str, float], facility_wh: float, disclosed: Disclosed
+) -> tuple[float, dict[str, float]]:
+    """(factor, causes): what a disclosure makes of an energy; `facility_wh` is that energy for the disclosed tokens.
+
+    As for a price; the causes shrink alike to what the two together leave.
+    """
+    log_sd = quadrature(causes.values())
+    if log_sd == 0.0:
+        return 1.0, causes
+    weight = log_sd**2 / (log_sd**2 + disclosed.log_sd**2)
+    shrunk = math.sqrt(1.0 - weight)
+    factor = (disclosed.facility_energy_wh / facility_wh) ** weight
+    return factor, {name: value * shrunk for name, value in causes.items()}
 
 
 def ceiling_j(price: ListPrice, pue: float) -> tuple[float, float, float]:

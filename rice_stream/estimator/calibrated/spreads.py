@@ -37,18 +37,28 @@ from rice_stream.estimator.calibrated.hosted_serving import (
     REFERENCE_INPUT_TOKENS,
     REFERENCE_OUTPUT_TOKENS,
     ceiling_j,
+    with_disclosure,
     with_price,
 )
 from rice_stream.estimator.calibrated.interval import SMALL_B, regime, site_correction
 from rice_stream.estimator.calibrated.physics import Cost, decode, joules, prefill
 from rice_stream.estimator.calibrated.setup import HIGH, LOW, MID, Resolved, machine_of, setup_of
 from rice_stream.estimator.embodied import EmbodiedFactors
+from rice_stream.estimator.method import Disclosed
 from rice_stream.estimator.site import SiteCorrection, SiteProfile
 from rice_stream.estimator.spread import Spread, ends, log_sd_between, quadrature, spread_of
 from rice_stream.quantities import Floats
 
 _AROUND = ("host", "idle")
 """Causes that are not of the accelerators."""
+
+
+REFERENCE: tuple[Floats, Floats, Floats] = (
+    np.array(float(REFERENCE_INPUT_TOKENS)),
+    np.array(0.0),
+    np.array(float(REFERENCE_OUTPUT_TOKENS)),
+)
+"""Input, cached and output tokens of the reference request."""
 
 
 class Energies(NamedTuple):
@@ -72,12 +82,20 @@ def energies(
         found = causes[row]
         if one.given is None and one.context.hosting is not None and one.context.list_price is not None:
             factor, found = with_price(found, _facility_wh(matrix, row, one, artefact), one.context.list_price)
-            matrix[row, MID_J : MID_J + len(Cost.__dataclass_fields__)] *= factor
-            matrix[row, [HOST_W, HOST_FIXED_J, HOST_DECODE_W]] *= factor
+            _scale(matrix, row, factor)
+        for disclosed in one.context.disclosures if one.context.hosting is not None else ():
+            factor, found = with_disclosure(found, _facility_wh(matrix, row, one, artefact, disclosed), disclosed)
+            _scale(matrix, row, factor)
         spreads.append(_spread(one, found))
         _put_ends(matrix, row, spreads[-1])
         _put_ceiling(matrix, row, one)
     return Energies(matrix, spreads)
+
+
+def _scale(matrix: Floats, row: int, factor: float) -> None:
+    """Multiplies the middle of a context's energy."""
+    matrix[row, MID_J : MID_J + len(Cost.__dataclass_fields__)] *= factor
+    matrix[row, [HOST_W, HOST_FIXED_J, HOST_DECODE_W]] *= factor
 
 
 def _put_middles(matrix: Floats, resolved: Sequence[Resolved], artefact: Artefact, site: SiteProfile | None) -> None:
@@ -169,31 +187,39 @@ def _put_ceiling(matrix: Floats, row: int, one: Resolved) -> None:
         matrix[row, columns] = ceiling_j(price, one.context.pue or 1.0)
 
 
-def _facility_wh(matrix: Floats, row: int, one: Resolved, artefact: Artefact) -> float:
-    """Of the reference request."""
+def _facility_wh(
+    matrix: Floats, row: int, one: Resolved, artefact: Artefact, disclosed: Disclosed | None = None
+) -> float:
+    """Of the reference request, or of the disclosed one."""
     chosen = matrix[row : row + 1]
-    gpu_j = _reference_j(cost_of(chosen.T, MID_J), artefact) + _reference_host_j(chosen, artefact)
-    return float(gpu_j[0] * chosen[0, IDLE_MID]) * (one.context.pue or 1.0) / (J_PER_KWH / 1000.0)
+    tokens = REFERENCE if disclosed is None else _tokens(disclosed)
+    gpu_j = _reference_j(cost_of(chosen.T, MID_J), artefact, tokens)
+    if one.given is None:
+        machines_j = gpu_j + _reference_host_j(chosen, artefact, tokens)
+    else:
+        machines_j = gpu_j * (1.0 + one.given.host_share)
+    return float(machines_j[0] * chosen[0, IDLE_MID]) * (one.context.pue or 1.0) / (J_PER_KWH / 1000.0)
 
 
-_INPUTS, _CACHED, _OUTPUTS = (
-    np.array(float(REFERENCE_INPUT_TOKENS)),
-    np.array(0.0),
-    np.array(float(REFERENCE_OUTPUT_TOKENS)),
-)
+def _tokens(disclosed: Disclosed) -> tuple[Floats, Floats, Floats]:
+    counts = disclosed.input_tokens, disclosed.cache_read_input_tokens, disclosed.output_tokens
+    inputs, cached, outputs = (np.array(float(count)) for count in counts)
+    return inputs, cached, outputs
 
 
-def _reference_j(cost: Cost, artefact: Artefact) -> Floats:
+def _reference_j(cost: Cost, artefact: Artefact, tokens: tuple[Floats, Floats, Floats] = REFERENCE) -> Floats:
+    inputs, cached, outputs = tokens
     half = artefact.shape.stream_half_tokens
-    found: Floats = prefill(cost, _INPUTS, _CACHED) + decode(cost, _INPUTS, _OUTPUTS, half)
+    found: Floats = prefill(cost, inputs, cached) + decode(cost, inputs, outputs, half)
     return found
 
 
-def _reference_host_j(matrix: Floats, artefact: Artefact) -> Floats:
-    """Joules of the server around the devices at the reference request."""
+def _reference_host_j(matrix: Floats, artefact: Artefact, tokens: tuple[Floats, Floats, Floats] = REFERENCE) -> Floats:
+    """Joules of the server around the devices at the reference request, or at another."""
+    inputs, cached, outputs = tokens
     time = cost_of(matrix.T, MID_S)
-    prefill_s = prefill(time, _INPUTS, _CACHED)
-    decode_s = decode(time, _INPUTS, _OUTPUTS, artefact.shape.stream_half_tokens)
+    prefill_s = prefill(time, inputs, cached)
+    decode_s = decode(time, inputs, outputs, artefact.shape.stream_half_tokens)
     host_j: Floats = matrix[:, HOST_W] * prefill_s + matrix[:, HOST_FIXED_J] + matrix[:, HOST_DECODE_W] * decode_s
     return host_j
 

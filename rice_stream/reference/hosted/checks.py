@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from rice_stream.quantities import TOKENS_MAX
 from rice_stream.reference.hosted.evidence import applies
 from rice_stream.reference.hosted.hosts import ANY_HOST
 from rice_stream.reference.hosted.mixes import Mix, read_mix
@@ -133,6 +134,10 @@ def _disclosure(row: Row) -> list[str]:
     counts = [row.optional_whole(f"total_{name}_tokens") or 0 for name in ("input", "cache_read_input", "output")]
     if counts[0] + counts[2] <= 0:
         problems.append(f"{row.where}, column total_output_tokens: give the tokens that the energy is of")
+    if max(counts) > TOKENS_MAX:
+        problems.append(
+            f"{row.where}, column total_input_tokens: give energy and tokens of one request, not of a fleet"
+        )
     if counts[1] > counts[0]:
         problems.append(
             f"{row.where}, column total_cache_read_input_tokens: more than the {counts[0]} input tokens in all"

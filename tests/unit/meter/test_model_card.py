@@ -3,17 +3,21 @@
 import json
 import math
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rice_stream.estimator.registry import load_method
+from rice_stream.estimator.spread import Z80
 from rice_stream.instants import us_from_iso
 from rice_stream.meter.described import Described
 from rice_stream.meter.estimating import estimate_all
 from rice_stream.meter.estimator_at import Estimator, EstimatorAt
+from rice_stream.meter.factor_detail import context_from_detail
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.model_card import model_card
+from rice_stream.meter.service_key import ServiceKey
 from rice_stream.reference.loader import load_reference
 
 NAMES = (
@@ -88,6 +92,39 @@ def test_a_model_with_neither_row_nor_price_says_so() -> None:
     found = card("nobody-1")
     assert (found["rung"], found["price"], found["served"]["route"]) == ("default", None, "assumed")
     assert [piece["kind"] for piece in found["evidence"]] == ["architecture", "architecture"]
+
+
+EVIDENCE = (
+    "evidence_id,kind,models,provider,quantity,value,log_sd,unit,total_input_tokens,total_output_tokens,date,source\n"
+    "mine:1,disclosure,gpt-4o,openai,facility_energy,{value},{log_sd},Wh,500,250,2026-10-01,letter of the vendor\n"
+)
+
+
+@pytest.mark.parametrize("log_sd", [0.05, 0.3])
+def test_a_disclosure_moves_the_energy_as_far_as_it_is_certain(tmp_path: Path, log_sd: float) -> None:
+    """Two log-normals: the middle is their mean in logarithms, weighted with their precisions."""
+    (tmp_path / "evidence.csv").write_text(EVIDENCE.format(value=0.6, log_sd=log_sd), "utf-8")
+    own = Estimator(load_reference(tmp_path), FactorPolicy(), load_method("rice-calibrated")).at(estimator().at_us)
+    before, after = card("gpt-4o", "openai"), model_card("gpt-4o", "openai", own)
+    pue = after["served"]["pue"]
+    prior, mid = (one["request"]["facility_energy_wh"]["mid"] for one in (before, after))
+    spread = math.log(before["range_factors"]["energy"]) / (2 * Z80)
+    weight = spread**2 / (spread**2 + log_sd**2)
+    assert mid == pytest.approx(math.exp((1 - weight) * math.log(prior) + weight * math.log(0.6)), rel=0.02), pue
+    assert after["range_factors"]["energy"] == pytest.approx(
+        math.exp(2 * Z80 * spread * math.sqrt(1 - weight)), rel=0.02
+    )
+    assert "mine:1" in [piece["id"] for piece in after["evidence"]]
+    other = model_card("gpt-4o", "azure", own)["request"]["facility_energy_wh"]
+    assert other == card("gpt-4o", "azure")["request"]["facility_energy_wh"]
+
+
+def test_a_record_keeps_the_disclosure_that_moved_it(tmp_path: Path) -> None:
+    (tmp_path / "evidence.csv").write_text(EVIDENCE.format(value=0.6, log_sd=0.1), "utf-8")
+    own = Estimator(load_reference(tmp_path), FactorPolicy(), load_method("rice-calibrated")).at(estimator().at_us)
+    use = own.factors(ServiceKey("openai", "gpt-4o", None, None))
+    assert use.context.disclosures
+    assert context_from_detail(json.loads(use.columns["detail"])) == use.context
 
 
 def test_a_method_without_parts_gives_none() -> None:
