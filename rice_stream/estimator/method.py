@@ -84,7 +84,7 @@ class Context:
     model_id: str | None = None
     """The model's row in the tables; None where a size was given instead of a model."""
     family: str | None = None
-    """Models of one family err together."""
+    """Models of one architecture err together; a fitted row of a hosted model says of which."""
     model_known: bool = True
     """False where the parameters are those of a size class, a family or of all models."""
     own_model: bool = False

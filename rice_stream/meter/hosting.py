@@ -73,7 +73,7 @@ def hosted_context(context: Context, hosting: Hosting | None, model: ModelFactor
     context = replace(
         context,
         model_id=model.model_id,
-        family=_family(model),
+        family=model.model_id,
         model_known=model.known,
         own_model=model.overlaid,
     )
@@ -88,8 +88,3 @@ def hosted_context(context: Context, hosting: Hosting | None, model: ModelFactor
         disclosures=hosting.disclosures,
         pue=pue,
     )
-
-
-def _family(model: ModelFactor) -> str:
-    """With whom a model shares what is not known of its parameters: an owner's closed models err together."""
-    return f"{model.owner}:closed" if model.estimated and model.owner else model.model_id

@@ -85,6 +85,7 @@ def _as_row(context: Context, row: HostedRow) -> Context:
         devices=row.devices,
         batch_size=row.batch,
         precision=row.precision,
+        family=row.family,
     )
 
 
