@@ -41,6 +41,8 @@ class Profile:
     devices_max: float | None = None
     """Devices that decode one batch of a mixture of experts together, at most: wide expert parallelism is many such groups,
     each with its own batch. None: as many as the weights need. A stated device count is not cut."""
+    overlap: float = 0.0
+    """Share of what experts spread over devices cost (exchange, waiting for the most loaded) that is hidden behind computation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Context:
     batch_size: float | None = None
     precision: str | None = None
     kv_bytes_per_token: float | None = None
+    state_bytes: float | None = None
+    """What a sequence holds whatever its length (sliding windows, recurrent state), bytes; None: nothing."""
+    routed_share: float | None = None
+    """Experts that a token passes through, as a share of all experts of a layer; None: not known, or no such."""
     layers: float | None = None
     """All layers of the model: kernel launches are counted per layer."""
     rotary: bool | None = None

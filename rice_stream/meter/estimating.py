@@ -136,6 +136,8 @@ def _draft(request: Described, estimator: EstimatorAt) -> FactorDraft:
             kv_bytes_per_token=context.kv_bytes_per_token if request.model else None,
             layers=context.layers if request.model else None,
             rotary=context.rotary if request.model else None,
+            routed_share=context.routed_share if request.model else None,
+            state_bytes=context.state_bytes if request.model else None,
             precision=context.precision if request.model or request.precision else chosen.precision,
         )
     if request.kv_bytes_per_token is not None:

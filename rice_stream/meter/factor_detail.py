@@ -32,6 +32,8 @@ def factor_detail(
         "kv_bytes_per_token": context.kv_bytes_per_token,
         "layers": context.layers,
         "rotary": context.rotary,
+        "routed_share": context.routed_share,
+        "state_bytes": context.state_bytes,
         "utilisation": context.utilisation,
         "tdp_w": context.tdp_w,
         "profile": context.profile,

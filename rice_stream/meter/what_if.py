@@ -144,9 +144,7 @@ def _other_model(context: Context, change: Change, provider: str | None, estimat
         context,
         params_total_b=model.params_total_b,
         params_active_b=model.params_active_b,
-        kv_bytes_per_token=model.kv_bytes_per_token,
-        layers=model.layers,
-        rotary=model.rotary,
+        **model.architecture(),
         precision=model.precision,
         devices=None,
     )

@@ -46,6 +46,8 @@ def _model(factor: ModelFactor, aliases: list[str]) -> dict[str, Any]:
         "kv_bytes_per_token": factor.kv_bytes_per_token,
         "layers": factor.layers,
         "rotary": factor.rotary,
+        "routed_share": factor.routed_share,
+        "state_bytes": factor.state_bytes,
         "precision": factor.precision,
         "estimated": factor.estimated,
         "rung": factor.rung,

@@ -5,7 +5,7 @@
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from rice_stream.quantities import ListPrice, Range
 
@@ -69,12 +69,22 @@ class ModelFactor:
     layers: float | None = None
     rotary: bool | None = None
     """False where positions are learned, ALiBi or none; None where no row says."""
+    routed_share: float | None = None
+    """Experts that a token passes through, as a share of a layer's experts; None where no row says, or there are none."""
+    state_bytes: float | None = None
+    """What a sequence keeps whatever its length: sliding windows (1,024 tokens of them at most, longer ones are rarely full),
+    recurrent state (read and written)."""
     benchmark_only: bool = False
     """Known from a benchmark alone (fine-tunes, re-uploads, research models): no gateway serves it by that name."""
     overlaid: bool = False
     """The figures are of the user's own table."""
     source_date: str = ""
     """When the source came out: a year, month or day; an empty string where it does not say."""
+
+    def architecture(self) -> dict[str, Any]:
+        """What is known of the model beside its parameters, by the names of a context's fields."""
+        names = ("kv_bytes_per_token", "layers", "rotary", "routed_share", "state_bytes")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def known(self) -> bool:

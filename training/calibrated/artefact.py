@@ -15,6 +15,9 @@ DIGITS = 4
 WEIGHT_BYTES = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5625, "mxfp4": 0.53125}
 """Bytes per parameter; int4 with one 16-bit scale and zero point per 64, mxfp4 with one 8-bit scale per 32."""
 
+QUANTISED = ("fp8",)
+"""Activations are quantised too, before every operation. The others are formats of weights, widened inside the operation."""
+
 KV_LAW = [58000.0, 0.10, 0.27]
 """KV bytes per token ~ 58,000 x total^0.10 x active^0.27: within 50 % for 11 of the 13 grouped-query models of the
 architecture table that ML.ENERGY served (median error 17 %)."""
@@ -29,13 +32,18 @@ HOSTED_IDLE = [0.0, 0.10, 0.60]
 """Elsworth et al. 2025 (Google): idle machines 0.02 Wh on 0.20 Wh of active machines; high: servers busy 60 % of the time
 at the idle draw of an accelerator."""
 
-BATCH_LOW, BATCH_HIGH = 12.0, 768.0
-"""What a batch that is not stated is believed to lie between: about the 10th to the 90th percentile of ML.ENERGY v3's text
-sweeps (8 to 767). The same for every profile: a profile moves the middle, it does not know more."""
+BATCH_LOW, BATCH_MIDDLE, BATCH_HIGH = 8.0, 32.0, 1024.0
+"""What a batch that is not stated is believed to lie between: about the 10th to the 93rd percentile of ML.ENERGY v3's text
+sweeps; a range of version 2 is symmetric, and this one holds what it must about a middle that lies low in the sweeps.
+The same for both profiles: a profile moves the middle, it does not know more."""
 
 SWEEP = "middle: batch at which ML.ENERGY v3's servers answer at"
 BATCH_DEVICES = 8
 """Devices of one node: a mixture's batch unit. Wide expert parallelism spreads experts over more, with a batch for each."""
+
+OVERLAP_AT_SCALE = 1.0
+"""Vendors at scale run two half batches against each other, so that one computes while the other exchanges, and keep copies of
+the experts in demand (DeepSeek, open-infra-index, day 6). ML.ENERGY's servers, like those of a small host, do neither."""
 
 HOSTED = "LN belief, 80 %: requests that one group of 8 devices decodes together at"
 PROFILES: dict[str, dict[str, Any]] = {
@@ -48,7 +56,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     },
     "interactive": {
         "hardware": "H100",
-        "batch_size": [BATCH_LOW, 32.0, BATCH_HIGH],
+        "batch_size": [BATCH_LOW, BATCH_MIDDLE, BATCH_HIGH],
         "precision": "bf16",
         "idle_share": HOSTED_IDLE,
         "source": f"{SWEEP} 10-30 ms per token (median 32), the pace of hosted APIs (30-100 tokens/s)",
@@ -66,6 +74,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "precision": "fp8",
         "idle_share": HOSTED_IDLE,
         "devices_max": BATCH_DEVICES,
+        "overlap": OVERLAP_AT_SCALE,
         "source": f"{HOSTED} a model's own vendor or a hyperscaler; DeepSeek's counts of 2025-02 give 704 on 8 H800",
     },
     "hosted_small": {
@@ -110,11 +119,13 @@ def fields(theta: Mapping[str, float], errors: Mapping[str, Any], data: Mapping[
             for name, one in spec.items()
         },
         "shape": {key: rounded(getattr(fitted_shape, key)) for key in field_names(Shape)},
+        "routed_share": True,
         "precisions": {
             name: {
                 "weight_bytes": weight_bytes,
                 "flop_factor": rounded(flop_factor(name, theta)),
                 "narrow": weight_bytes <= 1.0,
+                "quantised": name in QUANTISED,
             }
             for name, weight_bytes in WEIGHT_BYTES.items()
         },

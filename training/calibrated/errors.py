@@ -18,6 +18,10 @@ NOMINAL = 0.80
 REGIME_LEAST = 0.72
 """An 80 % interval that holds 70 % in a regime is the least accepted; a margin on top, because it is estimated."""
 
+ASSUMED_LEAST = 0.75
+"""The least share of a family's rows to be held where the batch is not given: how wide that is follows from what is believed of
+the batch, which the sweeps' batches are no sample of."""
+
 Bounds = dict[str, float]
 
 
@@ -58,42 +62,45 @@ def calibrate(rows: Sequence[Row], residuals: Floats, regimes: Sequence[str]) ->
     return Coverage(float(inside.mean()), by_regime, float(inflation), bounds_of)
 
 
-def _ends(residuals: Floats) -> tuple[float, float]:
-    """The quantiles between which the nominal share lies."""
-    low, high = np.quantile(residuals, [(1 - NOMINAL) / 2, (1 + NOMINAL) / 2])
-    return float(low), float(high)
+def half_width(residuals: Floats) -> float:
+    """Half an interval about the middle that holds the nominal share of residuals."""
+    return float(np.quantile(np.abs(residuals), NOMINAL))
 
 
 def _bounds(residuals: Floats, inflation: float) -> Bounds:
-    low, high = _ends(residuals)
-    return {"low": float(min(low, 0.0) * inflation), "high": float(max(high, 0.0) * inflation)}
+    return _symmetric(half_width(residuals) * inflation)
+
+
+def _symmetric(half: float) -> Bounds:
+    return {"low": -half, "high": half}
 
 
 def assumed(
-    rows: Sequence[Row], predicted_low: Floats, predicted_high: Floats, known: Mapping[str, Bounds]
+    rows: Sequence[Row],
+    predicted: tuple[Floats, Floats, Floats],
+    known: Mapping[str, Bounds],
 ) -> tuple[dict[str, Bounds], NDArray[np.bool_]]:
-    """Bounds where the batch is assumed, as a share of those at a known batch, and which rows they hold.
+    """Bounds where the batch is assumed, as a multiple (1 or more) of those at a known batch, and which rows they hold.
 
-    `predicted_low` and `predicted_high` are left-out predictions at the largest and the smallest batch of the range.
+    `predicted` are left-out predictions at the largest, the middle and the smallest batch of the range: the range of the
+    batch and the error of the law are independent, so their half-widths add in squares, about the middle.
     """
+    low, mid, high = predicted
     measured = np.array([float(row.joules or np.nan) for row in rows])
-    families = [family(row) for row in rows]
-    for share in np.arange(0.0, 2.01, 0.05):
-        low = np.array([known[f"{name}/known"]["low"] for name in families]) * share
-        high = np.array([known[f"{name}/known"]["high"] for name in families]) * share
-        inside: NDArray[np.bool_] = (measured >= predicted_low * np.exp(low)) & (
-            measured <= predicted_high * np.exp(high)
-        )
-        if inside.mean() >= NOMINAL:
-            break
-    else:
-        raise ReferenceDataError(
-            f"no interval holds {NOMINAL:.0%} of rows whose batch is not given: {inside.mean():.0%}"
-        )
-    bounds = {
-        f"{name}/assumed": {side: value * float(share) for side, value in known[f"{name}/known"].items()}
-        for name in ("dense", "moe")
-    }
+    off, of_batch = np.abs(np.log(measured / mid)), 0.5 * np.log(high / low)
+    families = np.array([family(row) for row in rows])
+    bounds, inside = {}, np.zeros(len(rows), dtype=np.bool_)
+    for name in ("dense", "moe"):
+        own, half = families == name, known[f"{name}/known"]["high"]
+        for share in np.arange(1.0, 3.01, 0.05):
+            inside[own] = off[own] <= np.hypot(of_batch[own], half * share)
+            if inside[own].mean() >= ASSUMED_LEAST:
+                break
+        else:
+            raise ReferenceDataError(
+                f"no interval holds {ASSUMED_LEAST:.0%} of {name} rows whose batch is not given: {inside[own].mean():.0%}"
+            )
+        bounds[f"{name}/assumed"] = _symmetric(half * float(share))
     return bounds, inside
 
 
@@ -110,16 +117,14 @@ def bare(rows: Sequence[Row]) -> list[Row]:
 
 
 def widening(residuals: Floats, against: Floats) -> Bounds:
-    """What an interval needs on top of `against`'s residuals to hold these: never narrower."""
-    low, high = _ends(residuals)
-    own_low, own_high = _ends(against)
-    return {"low": float(min(0.0, low - own_low)), "high": float(max(0.0, high - own_high))}
+    """What an interval needs on top of `against`'s residuals to hold these, in squares: never narrower."""
+    return _symmetric(_on_top(half_width(residuals), half_width(against)))
 
 
 def small_errors(residuals: Mapping[str, Floats], bounds: Bounds) -> Bounds:
-    """What `bounds` need on top to hold the residuals of every kind (decode, prefill), by their quantiles: never narrower."""
-    ends = [_ends(values) for values in residuals.values()]
-    return {
-        "low": float(min(0.0, *(low - bounds["low"] for low, _ in ends))),
-        "high": float(max(0.0, *(high - bounds["high"] for _, high in ends))),
-    }
+    """What `bounds` need on top to hold the residuals of every kind (decode, prefill), in squares: never narrower."""
+    return _symmetric(max(_on_top(half_width(values), bounds["high"]) for values in residuals.values()))
+
+
+def _on_top(half: float, of: float) -> float:
+    return float(np.sqrt(max(0.0, half**2 - of**2)))

@@ -7,7 +7,8 @@ row: a model measured at twenty batch sizes is still one model.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from itertools import compress
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -57,6 +58,18 @@ class Problem:
     precisions: list[str]
     input_tokens: Floats
     output_tokens: Floats
+
+    def only(self, keep: Sequence[bool]) -> "Problem":
+        """The rows that are kept."""
+        kept = np.array(keep)
+        return Problem(
+            list(compress(self.rows, keep)),
+            Setup(*(getattr(self.setup, field.name)[kept] for field in fields(Setup))),
+            list(compress(self.hardware, keep)),
+            list(compress(self.precisions, keep)),
+            self.input_tokens[kept],
+            self.output_tokens[kept],
+        )
 
 
 def problem(rows: Sequence[Row], scaffold: Artefact) -> Problem:
@@ -113,6 +126,8 @@ Predict = Callable[[Mapping[str, float], Problem], Floats]
 def fit(beliefs: Mapping[str, Belief], fixed: Mapping[str, float], given: Problem, *, time: bool) -> Theta:
     """The parameters in `beliefs`, the others held at `fixed`. Deterministic."""
     predict: Predict = predict_s if time else predict_j
+    if not all(row.fitted for row in given.rows):
+        given = given.only([row.fitted for row in given.rows])
     logarithmic = np.array([row.kind not in RELATIVE for row in given.rows])
     measured = np.log([float((row.seconds if time else row.joules) or np.nan) for row in given.rows])
     weight, tolerance = _weights(given.rows), np.array([TOLERANCE[row.kind] for row in given.rows])
@@ -128,7 +143,7 @@ def fit(beliefs: Mapping[str, Belief], fixed: Mapping[str, float], given: Proble
         return np.concatenate([bounded * weight, (values - means) / deviations * np.sqrt(BELIEF_WEIGHT)])
 
     # Tight tolerances, so that the digits that are kept do not depend on the machine.
-    found = least_squares(residuals, means, x_scale=deviations, ftol=1e-12, xtol=1e-12, gtol=1e-12)
+    found = least_squares(residuals, means, x_scale=deviations, ftol=1e-8, xtol=1e-8, gtol=1e-8)
     return dict(zip(names, found.x.tolist(), strict=True))
 
 

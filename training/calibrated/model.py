@@ -44,14 +44,18 @@ ENERGY: dict[str, Belief] = {
     "B200.weight_j_per_gb": Belief(0.15, 0.25),
     "B200.flop_j_per_tflop": Belief(0.05, 0.2),
     "B200.kv_j_per_gb": Belief(0.1, 0.25),
-    "B200.stream_j": Belief(-0.3, 0.2),
+    "B200.stream_j": Belief(-0.3, 0.6),
     "B200.context_j": Belief(math.log(8e-4), 0.7),
     "H200.launch_j": Belief(0.0, 0.2),
     "H200.weight_j_per_gb": Belief(0.0, 0.1),
     "H200.flop_j_per_tflop": Belief(0.0, 0.1),
     "H200.kv_j_per_gb": Belief(0.0, 0.1),
     "moe_launch": Belief(math.log(5.0), 0.5),
-    "narrow_launch": Belief(math.log(2.0), 0.5),
+    "quantised_launch": Belief(math.log(20.0), 1.5),
+    "quantised_device_exponent": Belief(0.3, 0.2),
+    "expert_parallel_prefill": Belief(math.log(0.5), 1.5),
+    "expert_parallel_stream": Belief(math.log(1.0), 1.5),
+    "state_read": Belief(0.0, 0.5),
     "moe_prefill": Belief(math.log(0.4), 0.4),
     "weight_device_exponent": Belief(0.0, 0.12),
     "stream_device_exponent": Belief(-0.3, 0.25),
@@ -60,7 +64,7 @@ ENERGY: dict[str, Belief] = {
     "prefill_launch": Belief(math.log(20.0), 0.7),
     "prefill_weight": Belief(math.log(0.7), 0.3),
     "attention_flop": Belief(math.log(0.8), 0.2),
-    "fp8_flop": Belief(-0.3, 0.25),
+    "fp8_flop": Belief(-0.3, 0.5),
 }
 """Joules. Names with a dot are factors on top of what the hardware's specification predicts from the H100."""
 
@@ -104,7 +108,15 @@ BOARD_S: dict[str, Belief] = {
 STATED = {"eager_narrow": math.log(0.97), "eager_narrow_s": math.log(0.97)}
 """Stand-ins until `training.calibrated.rows.quantised_extra` has read the medians; logarithms."""
 
-EXPONENTS = ("weight_device_exponent", "stream_device_exponent", "prefill_size_exponent")
+NEUTRAL = ("narrow_launch",)
+"""Coefficients of version 1 that later terms stand in for."""
+EXPONENTS = (
+    "weight_device_exponent",
+    "quantised_device_exponent",
+    "stream_size_exponent",
+    "stream_device_exponent",
+    "prefill_size_exponent",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +202,8 @@ def shape(theta: Mapping[str, float]) -> Shape:
     values = {
         key: STREAM_HALF_TOKENS
         if key == "stream_half_tokens"
+        else 0.0
+        if key in NEUTRAL
         else theta[key]
         if key in EXPONENTS
         else math.exp(theta[key])

@@ -90,6 +90,8 @@ def _perf_common(model: str, params_b: float, precision: str) -> Callable[[str, 
         precision=precision,
         kv=known.kv_bytes_per_token if known else None,
         rotary=known.rotary if known else None,
+        routed_share=known.routed_share if known else None,
+        state_bytes=known.state_bytes if known else None,
     )
     shape = f"{known.layers:g}x{known.kv_bytes_per_token:g}" if known else model
 

@@ -175,9 +175,9 @@ def coverage(fitted: "Fitted") -> str:
     small = artefact.small_errors
     lines.append(f"| below 1 B, not eager, on top | x {np.exp(small.low):.2f} | x {np.exp(small.high):.2f} |")
     lines.append(
-        "\nWhere the batch is not given, the range of the profile (12 to 768 requests) goes through the physics first and the"
-        " factors above apply on top: that is the widest regime, 5 (8 B dense) to 20 (large mixtures) from end to"
-        " end. Closed models: the range of their"
+        "\nWhere the batch is not given, the range of the profile (8 to 1,024 requests) goes through the physics, and its half"
+        " width, as that of every cause, adds to the law's in squares, about the middle. The middle of `interactive` lies low in"
+        " the sweeps, so mixtures need more than their law's error here. Closed models: the range of their"
         " parameters goes through the physics likewise; no measurement of a closed model exists, so this cannot be checked."
     )
     return "\n".join(lines)

@@ -52,6 +52,8 @@ class Row:
     output_tokens: float
     joules: float | None
     seconds: float | None
+    fitted: bool = True
+    """False: predicted and judged, never fitted to, because its deployment is one that a request's columns do not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Architecture:
     layers: float
     kv_bytes_per_token: float
     rotary: bool | None
+    routed_share: float | None
+    state_bytes: float | None
 
 
 def records(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -97,7 +101,9 @@ def find_architecture(model: str) -> Architecture | None:
     if not found.known or found.layers is None or found.kv_bytes_per_token is None:
         return None
     total_b, active_b = found.params_total_b.mid, found.params_active_b.mid
-    return Architecture(total_b, active_b, found.layers, found.kv_bytes_per_token, found.rotary)
+    return Architecture(
+        total_b, active_b, found.layers, found.kv_bytes_per_token, found.rotary, found.routed_share, found.state_bytes
+    )
 
 
 def architecture(model: str) -> Architecture:
@@ -153,6 +159,7 @@ def v3_rows(folder: Path) -> list[Row]:
         "avg_output_len",
         "energy_per_token_joules",
         "median_itl_ms",
+        "data_parallel",
         "task",
     )
     return [
@@ -175,6 +182,8 @@ def _v3_row(record: dict[str, str], known: Architecture) -> Row:
         precision=PRECISIONS[record["weight_precision"]],
         kv=known.kv_bytes_per_token,
         rotary=known.rotary,
+        routed_share=known.routed_share,
+        state_bytes=known.state_bytes,
     )
     model = record["model_id"]
     size = f"{known.params_total_b:g}-{known.params_active_b:g}"
@@ -189,6 +198,8 @@ def _v3_row(record: dict[str, str], known: Architecture) -> Row:
         value("avg_output_len"),
         value("energy_per_token_joules"),
         value("median_itl_ms") / 1e3,
+        # Each of several replicas holds all of attention and waits for the others' experts: not one batch on its devices.
+        fitted=value("data_parallel") == 1,
     )
 
 
@@ -202,6 +213,8 @@ def serving_context(
     precision: str,
     kv: float | None,
     rotary: bool | None = None,
+    routed_share: float | None = None,
+    state_bytes: float | None = None,
 ) -> Context:
     return Context(
         layers=layers,
@@ -214,6 +227,8 @@ def serving_context(
         precision=precision,
         kv_bytes_per_token=kv,
         rotary=rotary,
+        routed_share=routed_share,
+        state_bytes=state_bytes,
     )
 
 

@@ -13,7 +13,7 @@ from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.interval import SMALL_B
 from rice_stream.estimator.loading import CALIBRATED_ARTEFACT
 from rice_stream.quantities import Floats
-from training.calibrated.artefact import BATCH_HIGH, BATCH_LOW, fields, rounded, scaffold, serialise
+from training.calibrated.artefact import BATCH_HIGH, BATCH_LOW, BATCH_MIDDLE, fields, rounded, scaffold, serialise
 from training.calibrated.errors import Coverage, assumed, at_batch, bare, calibrate, family, small_errors, widening
 from training.calibrated.fit import LeftOutFits, fit, initial, leave_out, predict_j, problem
 from training.calibrated.model import BOARD_J, BOARD_S, ENERGY, TIME, Theta
@@ -49,6 +49,7 @@ class LeftOut:
     perf24_j: Floats
     perf24_s: Floats
     v3_at_low_batch: Floats
+    v3_at_middle_batch: Floats
     v3_at_high_batch: Floats
 
 
@@ -101,6 +102,7 @@ def predict_left_out(data: Data, theta: Theta, empty: Artefact) -> LeftOut:
         perf24_j=leave_out_mixed(data, theta, empty),
         perf24_s=board_s.predict(data.perf24),
         v3_at_low_batch=energy.predict(at_batch(data.v3, BATCH_LOW)),
+        v3_at_middle_batch=energy.predict(at_batch(data.v3, BATCH_MIDDLE)),
         v3_at_high_batch=energy.predict(at_batch(data.v3, BATCH_HIGH)),
     )
 
@@ -136,7 +138,9 @@ def intervals(data: Data, left_out: LeftOut, theta: Theta, empty: Artefact) -> t
     bounds = {name: dict(bound) for name, bound in known.bounds.items()}
     # No mixture of experts has been measured at batch 1: it gets the wider bounds of the served ones.
     bounds["moe/one"] = dict(bounds["moe/known"])
-    unstated, inside = assumed(data.v3, left_out.v3_at_high_batch, left_out.v3_at_low_batch, bounds)
+    unstated, inside = assumed(
+        data.v3, (left_out.v3_at_high_batch, left_out.v3_at_middle_batch, left_out.v3_at_low_batch), bounds
+    )
     errors = {
         "errors": {**bounds, **unstated},
         "hardware_errors": hardware_errors(data, residual[served], theta, empty),
@@ -172,10 +176,7 @@ def hardware_errors(data: Data, measured: Floats, full: Theta, empty: Artefact) 
         ]
     )
     scaled_wider, unknown_wider = widening(scaled, measured), widening(unknown, measured)
-    widest = {
-        "low": min(scaled_wider["low"], unknown_wider["low"]),
-        "high": max(scaled_wider["high"], unknown_wider["high"]),
-    }
+    widest = max(scaled_wider, unknown_wider, key=lambda one: one["high"])
     return {"measured": {"low": 0.0, "high": 0.0}, "scaled": scaled_wider, "unknown": widest}
 
 

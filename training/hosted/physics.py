@@ -76,6 +76,10 @@ def draw(case: Case, artefact: Artefact, beliefs: Beliefs) -> Drawn:
         flop_factor=np.array([one.flop_factor for one in stated])[precision],
         narrow=np.array([float(one.narrow) for one in stated])[precision],
         plain=np.zeros_like(total),
+        state_bytes=np.zeros_like(total),
+        routed_share=np.zeros_like(total),
+        exposed=np.full_like(total, 1.0 - artefact.profiles[case.profile].overlap),
+        quantised=np.array([float(one.quantised) for one in stated])[precision],
         eager=np.zeros_like(total),
     )
     measured = np.array([_table(name, artefact).measured for name in names])[hardware]

@@ -14,6 +14,18 @@ from rice_stream.quantities import Range
 REBUILD = "rebuild it with `python -m training.calibrated DIR`"
 
 
+SINCE_VERSION_2 = frozenset(
+    {
+        "quantised_launch",
+        "quantised_device_exponent",
+        "expert_parallel_prefill",
+        "expert_parallel_stream",
+        "state_read",
+    }
+)
+"""Coefficients of `physics.Shape` that the frozen artefact of version 1 lacks: 0 there, which is neutral."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hardware:
     """One accelerator: public specification, and the coefficients of `physics.Machine` fitted to it or scaled from it."""
@@ -35,6 +47,8 @@ class Precision:
     weight_bytes: float
     flop_factor: float
     narrow: bool
+    quantised: bool = False
+    """Activations are quantised as well, in kernels of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,8 @@ class Artefact:
     reference_hardware: str
     """Stands in for hardware that is not in the table."""
     shape: Shape
+    routed_share: bool
+    """Whether a model's own share of experts per token is used. Version 1 knew the usual one alone."""
     precisions: Mapping[str, Precision]
     precision_aliases: Mapping[str, str]
     profiles: Mapping[str, Profile]
@@ -118,9 +134,15 @@ def _artefact(fields: dict[str, Any], digest: str) -> Artefact:
         hardware=table,
         aliases=aliases,
         reference_hardware=str(fields["reference_hardware"]),
-        shape=Shape(**{key: float(fields["shape"][key]) for key in field_names(Shape)}),
+        shape=Shape(**{key: _shape(fields["shape"], key) for key in field_names(Shape)}),
+        routed_share=bool(fields.get("routed_share", False)),
         precisions={
-            key: Precision(float(row["weight_bytes"]), float(row["flop_factor"]), bool(row["narrow"]))
+            key: Precision(
+                float(row["weight_bytes"]),
+                float(row["flop_factor"]),
+                bool(row["narrow"]),
+                bool(row.get("quantised", False)),
+            )
             for key, row in fields["precisions"].items()
         },
         precision_aliases=dict(fields["precision_aliases"]),
@@ -142,6 +164,11 @@ def _artefact(fields: dict[str, Any], digest: str) -> Artefact:
     )
 
 
+def _shape(row: Mapping[str, Any], key: str) -> float:
+    """A shape coefficient; those that came with version 2 change nothing where an older artefact has none."""
+    return float(row.get(key, 0.0) if key in SINCE_VERSION_2 else row[key])
+
+
 def parse_profile(row: Mapping[str, Any]) -> Profile:
     """One serving profile from plain values (JSON, TOML): ranges are [low, mid, high]. Raises KeyError, ValueError."""
     return Profile(
@@ -150,6 +177,7 @@ def parse_profile(row: Mapping[str, Any]) -> Profile:
         precision=str(row["precision"]),
         idle_share=_range(row["idle_share"]),
         source=str(row["source"]),
+        overlap=float(row.get("overlap", 0.0)),
         devices_max=None if row.get("devices_max") is None else float(row["devices_max"]),
     )
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from rice_stream.basis import Basis
 from rice_stream.estimator.calibrated.artefact import Artefact
+from rice_stream.estimator.calibrated.experts import weights_touched_b
 from rice_stream.estimator.calibrated.interval import regime
-from rice_stream.estimator.calibrated.physics import weights_touched_b
-from rice_stream.estimator.calibrated.setup import Resolved
+from rice_stream.estimator.calibrated.setup import Resolved, stated_share
 from rice_stream.estimator.method import Estimates, Requests, Step
 from rice_stream.quantities import Floats
 
@@ -59,7 +59,8 @@ def _assumptions(artefact: Artefact, one: Resolved) -> list[Step]:
     profile = f"serving profile {context.profile or artefact.default_profile}"
     precision = artefact.find_precision(chosen.precision)
     total, active = context.params_total_b.mid, context.params_active_b.mid
-    touched_b = weights_touched_b(np.array(total), np.array(active), np.array(chosen.batch_size.mid))
+    stated = np.array(stated_share(context, artefact))
+    touched_b = weights_touched_b(np.array(total), np.array(active), np.array(chosen.batch_size.mid), stated)
     touched = float(touched_b) * precision.weight_bytes
     return [
         Step("params_total_b", f"{total:g}", total, "1e9", "model table or stated"),

@@ -13,14 +13,16 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from rice_stream.estimator.calibrated.experts import expert_share, routed_b, weights_touched_b
 from rice_stream.quantities import Floats
 
-ROUTED_SHARE = 0.62
-"""Experts touched per token, as a share of active / total parameters: the rest of the active parameters (attention,
-shared experts, embeddings) is read by every token. Mean of Qwen3-30B/235B/480B, gpt-oss-120b, DeepSeek-R1 (model cards)."""
-
 PREFILL_SIZE_B = 8.0
-"""Active parameters (1e9) at which `Shape.prefill_size_exponent` changes nothing."""
+"""Active parameters (1e9) at which `Shape.prefill_size_exponent` changes nothing; unit of the exchange's."""
+WIDTH_EXPONENT = 2.0 / 3.0
+"""Layers x hidden size over parameters: what a token's activations, exchanged between devices, grow with."""
+EXPERT_LOAD_TOKENS = 16.0
+"""Tokens of an expert from which chance evens the load out: how much the most loaded device exceeds the mean falls with the root
+of the tokens per expert. Not fitted: left-out errors are flat from 4 to 64."""
 EAGER_WEIGHT_BYTES = 2.0
 """Bytes per parameter that the eager runtime computes with, whatever it stores."""
 
@@ -44,6 +46,14 @@ class Setup:
     """1 where weights are 8 bit or narrower, else 0."""
     plain: Floats
     """1 for a model without rotary positions (learned, ALiBi, none): fewer kernels per layer; else 0."""
+    state_bytes: Floats
+    """Bytes that a request's sequence holds whatever its length (sliding windows, recurrent state), read each step."""
+    routed_share: Floats
+    """Experts that a token passes through, as a share of a layer's; 0 where it is not known."""
+    exposed: Floats
+    """Share of what experts spread over devices cost that is not hidden behind computation: 1 unless the host hides it."""
+    quantised: Floats
+    """1 where activations are quantised as well as weights (8-bit operations), else 0."""
     eager: Floats
     """Share of the eager (no CUDA graphs) batch-1 runtime: 1 at batch 1 where only that has been measured, 0 from batch 2 on."""
 
@@ -87,6 +97,18 @@ class Shape:
     """Extra launches of a mixture of experts with weights of 8 bit or less (quantise, dequantise), same unit."""
     moe_prefill: float
     """Extra cost of prefill operations in a mixture of experts (small matrices per expert), as a share."""
+    quantised_launch: float
+    """Launches of quantising activations in a mixture of experts, in multiples of a dense layer's on one device."""
+    quantised_device_exponent: float
+    """They are of the experts, however many devices share these: devices ** exponent."""
+    expert_parallel_prefill: float
+    """Extra cost of prefill operations where experts are spread over devices: these wait for the most loaded one, and for
+    the exchange between them. As a share, times 1 - 1 / devices."""
+    expert_parallel_stream: float
+    """Exchange between devices per generated token, over the sustained-serving cost of one device: times devices - 1, with
+    the width of the experts that the token passes through, and less where many tokens share an expert."""
+    state_read: float
+    """Reads of a sequence's fixed state, over its bytes."""
     weight_device_exponent: float
     stream_device_exponent: float
     stream_half_tokens: float
@@ -145,18 +167,6 @@ def routed(setup: Setup) -> Floats:
     return mixture
 
 
-def weights_touched_b(total_b: Floats, active_b: Floats, tokens: Floats) -> Floats:
-    """Parameters (1e9) read in a step of `tokens` tokens: dense part + experts x (1 - (1 - share)^tokens).
-
-    At one token these are the active parameters, with many tokens all of them; a dense model always reads all.
-    """
-    share = ROUTED_SHARE * active_b / total_b
-    dense = (active_b - share * total_b) / (1.0 - share)
-    touched: Floats = dense + (total_b - dense) * (1.0 - (1.0 - share) ** tokens)
-    # For a dense model `dense` equals `total_b` and the second term is 0: the formula is continuous in both counts.
-    return touched
-
-
 def attention_tflop_per_square(active_b: Floats) -> Floats:
     """TFLOP of causal attention per prompt token squared: 2 x layers x hidden; layers x hidden by a power law.
 
@@ -182,13 +192,17 @@ def _joules(setup: Setup, machine: Machine, shape: Shape) -> Cost:
     graph = 1.0 - setup.eager
     launches = devices * setup.layers * machine.launch_j
     dearer = 1.0 + moe * (shape.moe_launch + shape.narrow_launch * setup.narrow)
+    quantise_j = setup.layers * machine.launch_j * devices**shape.quantised_device_exponent
+    quantise_j = moe * setup.quantised * shape.quantised_launch * quantise_j
+    spread = moe * setup.exposed * (1.0 - 1.0 / devices)
     weight_j = machine.weight_j_per_gb * setup.weight_bytes * devices**shape.weight_device_exponent
     flop_j = np.maximum(machine.flop_j_per_tflop * setup.flop_factor, machine.floor_j_per_tflop)
     token_j = flop_j * 2.0 * setup.active_b / 1e3
     prefill_token_j = token_j * shape.prefill_flop * (1.0 + moe * shape.moe_prefill)
+    prefill_token_j = prefill_token_j * (1.0 + spread * shape.expert_parallel_prefill)
     prefill_token_j = prefill_token_j * (setup.active_b / PREFILL_SIZE_B) ** shape.prefill_size_exponent
     kv_j = machine.kv_j_per_gb * setup.kv_bytes / 1e9
-    graph_step = launches * dearer + weight_j * weights_at(setup, batch)
+    graph_step = launches * dearer + quantise_j + weight_j * weights_at(setup, batch)
     # Narrow weights are expanded to 16 bit before they are used: what is read then is the expanded copy.
     expanding = 1.0 + shape.eager_narrow * setup.narrow
     read_j = machine.weight_j_per_gb * np.maximum(setup.weight_bytes, EAGER_WEIGHT_BYTES) * weights_at(setup, batch)
@@ -197,9 +211,17 @@ def _joules(setup: Setup, machine: Machine, shape: Shape) -> Cost:
     # Eager or not, a step cannot cost less than launching its kernels, reading its weights and computing.
     eager_step = np.maximum(eager_law, graph_step + token_j)
     graph_first = launches * dearer * shape.prefill_launch + weight_j * shape.prefill_weight * setup.total_b
-    step = graph * (graph_step / batch + token_j) + setup.eager * eager_step / batch
+
+    stated = setup.routed_share
+    width = (routed_b(setup.total_b, setup.active_b, stated) / PREFILL_SIZE_B) ** WIDTH_EXPONENT
+    per_expert = batch * expert_share(setup.total_b, setup.active_b, stated)
+    exchange_j = graph * moe * setup.exposed * shape.expert_parallel_stream * machine.stream_j * (devices - 1.0)
+    exchange_j = exchange_j * width / np.sqrt(1.0 + per_expert / EXPERT_LOAD_TOKENS)
+    state_j = machine.kv_j_per_gb * shape.state_read * setup.state_bytes / 1e9
+    step = graph * (graph_step / batch + token_j) + setup.eager * eager_step / batch + state_j + exchange_j
     eager_first = np.maximum(shape.eager_prefill * eager_step, graph_first)
     first = graph * graph_first + setup.eager * eager_first
+    stream_j = graph * machine.stream_j * devices ** (1.0 + shape.stream_device_exponent)
     return Cost(
         fixed=first / batch,
         per_token=prefill_token_j,
@@ -207,13 +229,13 @@ def _joules(setup: Setup, machine: Machine, shape: Shape) -> Cost:
         per_cached=kv_j,
         per_step=step,
         per_step_context=kv_j + machine.context_j / batch,
-        per_stream=graph * machine.stream_j * devices ** (1.0 + shape.stream_device_exponent),
+        per_stream=stream_j,
     )
 
 
 def weights_at(setup: Setup, batch: Floats) -> Floats:
     """Parameters (1e9) read in one decode step of `batch` requests."""
-    return weights_touched_b(setup.total_b, setup.active_b, batch)
+    return weights_touched_b(setup.total_b, setup.active_b, batch, setup.routed_share)
 
 
 def seconds(setup: Setup, machine: Machine, shape: Shape) -> Cost:

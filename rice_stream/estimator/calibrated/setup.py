@@ -30,6 +30,8 @@ class Resolved:
     route: Route = "known_serving"
     given: Given | None = None
     """The energy that is not the law's: a fitted row's or a price's. Time is the law's at the serving of the context."""
+    exposed: float = 1.0
+    """Share of the cost of experts on several devices that the host does not hide behind computation."""
 
 
 def resolve(context: Context, artefact: Artefact, hosted: HostedArtefact | None = None) -> Resolved:
@@ -63,7 +65,7 @@ def _by_law(context: Context, artefact: Artefact) -> Resolved:
     else:
         hardware_class = "measured" if found.measured else "scaled"
     devices = _devices(context, chosen, hardware, artefact, profile.devices_max)
-    return Resolved(context, chosen, hardware, hardware_class, devices)
+    return Resolved(context, chosen, hardware, hardware_class, devices, exposed=1.0 - profile.overlap)
 
 
 def _stated(context: Context) -> bool:
@@ -95,7 +97,7 @@ def setup_of(resolved: Sequence[Resolved], artefact: Artefact, size: str, batch:
     Energy rises with parameters and falls with the batch, so the low end has few parameters and a large batch.
     """
     columns = [_values(one, artefact, size, batch or size) for one in resolved]
-    arrays = np.array(columns, dtype=np.float64).reshape(len(columns), 11).T
+    arrays = np.array(columns, dtype=np.float64).reshape(len(columns), 15).T
     return Setup(*arrays)
 
 
@@ -132,8 +134,17 @@ def _values(one: Resolved, artefact: Artefact, size: str, batch_end: str) -> tup
         precision.flop_factor,
         float(precision.narrow),
         float(context.rotary is False),
+        0.0 if context.state_bytes is None else context.state_bytes,
+        stated_share(context, artefact),
+        one.exposed,
+        float(precision.quantised),
         eager,
     )
+
+
+def stated_share(context: Context, artefact: Artefact) -> float:
+    """The model's own share of experts per token; 0 where it is not known, or the artefact was fitted without."""
+    return context.routed_share or 0.0 if artefact.routed_share else 0.0
 
 
 def _devices(

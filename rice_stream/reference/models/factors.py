@@ -46,6 +46,8 @@ def model_factor(row: Row, sources: SourceTable) -> ModelFactor:
         benchmark_only=row.text("source") in BENCHMARK_SOURCES,
         layers=None if fallback else row.optional_number("layers"),
         rotary=None if fallback else row.optional_flag("rotary"),
+        routed_share=None if fallback else _routed_share(row),
+        state_bytes=None if fallback else row.optional_number("state_bytes"),
         overlaid=row.overlaid,
         source_date=sources.published(row.text("source")),
     )
@@ -60,6 +62,12 @@ def _range(row: Row, prefix: str, default: Range | None = None) -> Range:
     if default is None:
         raise KeyError(prefix)
     return default
+
+
+def _routed_share(row: Row) -> float | None:
+    """Experts of a token over all experts of a layer, where both are known."""
+    experts, chosen = row.optional_number("experts"), row.optional_number("experts_per_token")
+    return None if experts is None or chosen is None else chosen / experts
 
 
 def _kv_bytes_per_token(row: Row) -> float | None:

@@ -36,6 +36,8 @@ def contexts(draw: st.DrawFn) -> Context:
         kv_bytes_per_token=draw(st.none() | st.floats(0.0, 3e6)),
         layers=draw(st.none() | st.integers(4, 130).map(float)),
         rotary=draw(st.sampled_from([None, True, False])),
+        routed_share=draw(st.none() | st.floats(0.001, 1.0)),
+        state_bytes=draw(st.none() | st.floats(0.0, 1e10)),
         profile=draw(st.none() | st.sampled_from(sorted(METHOD.artefact.profiles))),
     )
 
