@@ -19,6 +19,8 @@ class Case:
     active_b: LogNormal
     layers: float | None
     kv_bytes_per_token: float | None
+    state_bytes: float | None
+    routed_share: float | None
     precision: str | None
     hardware: Mapping[str, float]
     """Shares of accelerators."""

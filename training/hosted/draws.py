@@ -9,7 +9,21 @@ from rice_stream.quantities import Floats
 
 COUNT = 8192
 SEED = 12
-NAMES = ("total", "active", "layers", "kv", "batch", "hardware", "precision", "law", "host", "idle", "pue")
+NAMES = (
+    "total",
+    "active",
+    "layers",
+    "kv",
+    "batch",
+    "hardware",
+    "precision",
+    "law",
+    "host",
+    "idle",
+    "pue",
+    "exposed",
+    "spread",
+)
 
 
 @cache

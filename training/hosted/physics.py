@@ -11,16 +11,18 @@ from rice_stream.estimator.calibrated.physics import (
     Cost,
     Machine,
     Setup,
+    Shape,
     decode,
     field_names,
     joules,
     prefill,
+    routed,
 )
 from rice_stream.quantities import Floats
 from training.hosted import priors
 from training.hosted.cases import Case
 from training.hosted.draws import normals, uniforms
-from training.hosted.priors import Beliefs, LogNormal
+from training.hosted.priors import Beliefs, LogNormal, Profile
 
 Indices = NDArray[np.int64]
 MACHINE_JOULES = tuple(name for name in field_names(Machine) if "_j" in name)
@@ -63,6 +65,10 @@ def draw(case: Case, artefact: Artefact, beliefs: Beliefs) -> Drawn:
     weight_bytes = np.array([one.weight_bytes for one in stated])[precision]
     machine = _machine(names, artefact, hardware)
     memory = np.array([_table(name, artefact).memory_gb for name in names])[hardware]
+    # A model that fills more devices than one batch unit has is spread over several, each reads its part of the weights; a
+    # mixture also over more than its weights need.
+    wider = np.array(profile.spread)[(uniforms()["spread"] * len(profile.spread)).astype(np.int64)]
+    spread = np.where(active < total, wider, 1.0)
     needed = total * weight_bytes / (memory * artefact.memory_use)
     setup = Setup(
         total_b=total,
@@ -70,22 +76,21 @@ def draw(case: Case, artefact: Artefact, beliefs: Beliefs) -> Drawn:
         layers=_layers(case, artefact, total, active, beliefs.layers_log_sd),
         devices=_devices(needed),
         batch=np.maximum(_sample(profile.batch, "batch"), 1.0),
-        # A model that fills more devices than one batch unit has is spread over several, each reads its part of the weights.
-        weight_bytes=weight_bytes * np.minimum(1.0, priors.DEVICES_MAX / needed),
+        weight_bytes=weight_bytes * np.minimum(1.0, priors.DEVICES_MAX / (needed * spread)),
         kv_bytes=_kv_bytes(case, artefact, total, active, beliefs.kv_log_sd),
         flop_factor=np.array([one.flop_factor for one in stated])[precision],
         narrow=np.array([float(one.narrow) for one in stated])[precision],
         plain=np.zeros_like(total),
-        state_bytes=np.zeros_like(total),
-        routed_share=np.zeros_like(total),
-        exposed=np.full_like(total, 1.0 - artefact.profiles[case.profile].overlap),
+        state_bytes=np.full_like(total, case.state_bytes or 0.0),
+        routed_share=np.full_like(total, case.routed_share or 0.0),
+        exposed=profile.exposed[0] + (profile.exposed[1] - profile.exposed[0]) * uniforms()["exposed"],
         quantised=np.array([float(one.quantised) for one in stated])[precision],
         eager=np.zeros_like(total),
     )
     measured = np.array([_table(name, artefact).measured for name in names])[hardware]
     scaled = np.where(measured, 0.0, beliefs.scaled_log_sd)
     error = beliefs.law.median * np.exp(np.sqrt(beliefs.law.log_sd**2 + scaled**2) * normals()["law"])
-    cost = _times(joules(setup, machine, artefact.shape), error)
+    cost = _times(_streamed(joules(setup, machine, artefact.shape), setup, artefact.shape, profile), error)
     gpu_j = request_j(cost, artefact, priors.INPUT_TOKENS, 0.0, priors.OUTPUT_TOKENS)
     return Drawn(
         setup=setup,
@@ -109,6 +114,14 @@ def request_j(cost: Cost, artefact: Artefact, inputs: float, cached: float, outp
     rest = decode(cost, inputs_, outputs_, artefact.shape.stream_half_tokens)
     result: Floats = first + rest
     return result
+
+
+def _streamed(cost: Cost, setup: Setup, shape: Shape, profile: Profile) -> Cost:
+    """The cost where attention of a mixture is data-parallel: each request is streamed by one device of its group."""
+    if not profile.streams_on_one:
+        return cost
+    one = setup.devices ** -(1.0 + shape.stream_device_exponent)
+    return replace(cost, per_stream=cost.per_stream * np.where(routed(setup) > 0.0, one, 1.0))
 
 
 def _sample(value: LogNormal, name: str) -> Floats:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,8 +17,11 @@ from training.hosted.physics import Drawn, Indices, draw, request_j
 from training.hosted.priors import BELIEFS, Beliefs, LogNormal
 
 J_PER_KWH = 3.6e6
-EFFECTIVE_LEAST = 200.0
-"""Effective draws below which a posterior is not trusted: the price contradicts the parameters."""
+EFFECTIVE_LEAST = 100.0
+"""Effective draws below which a posterior is not trusted."""
+CONTRADICTED_DRAWS, CONTRADICTED_WIDENING = 200.0, 2.0
+"""Effective draws below which price and size contradict each other, and how much wider a closed model's size is taken to be
+then: it was a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,9 @@ def posterior(case: Case, artefact: Artefact, beliefs: Beliefs = BELIEFS) -> Pos
     drawn = draw(case, artefact, beliefs)
     ratio = _ratio(case, beliefs)
     weights = price_weights(drawn, case.price, ratio)
+    if case.closed and 1.0 / (weights @ weights) < CONTRADICTED_DRAWS:
+        drawn = draw(_widened(case), artefact, beliefs)
+        weights = price_weights(drawn, case.price, ratio)
     effective = float(1.0 / (weights @ weights))
     if effective < EFFECTIVE_LEAST:
         raise ValueError(
@@ -100,6 +106,14 @@ def price_weights(drawn: Drawn, price: ListPrice | None, ratio: LogNormal) -> Fl
 def reference_price_usd(price: ListPrice) -> float:
     """What the reference request costs."""
     return (price.input * priors.INPUT_TOKENS + price.output * priors.OUTPUT_TOKENS) / 1e6
+
+
+def _widened(case: Case) -> Case:
+    """The case with a size that is less certain."""
+    total, active = (
+        replace(size, log_sd=size.log_sd * CONTRADICTED_WIDENING) for size in (case.total_b, case.active_b)
+    )
+    return replace(case, total_b=total, active_b=active)
 
 
 def _ratio(case: Case, beliefs: Beliefs) -> LogNormal:
@@ -185,7 +199,7 @@ def _terms(drawn: Drawn) -> Mapping[str, list[Floats]]:
             *((drawn.hardware == index).astype(float) for index in range(len(drawn.names) - 1)),
             *((drawn.precision == index).astype(float) for index in range(len(drawn.precisions) - 1)),
         ],
-        "law": [normals()["law"]],
+        "law": [normals()["law"], normals()["exposed"]],
         "host": [np.log1p(drawn.host_share)],
         "idle": [np.log1p(drawn.idle_share)],
     }

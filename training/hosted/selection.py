@@ -63,6 +63,8 @@ def _cases(members: list[ModelFactor], reference: Reference, at_us: int) -> Iter
             active_b=log_normal(factor.params_active_b, BELIEFS.closed_log_sd_least if closed else 0.0),
             layers=factor.layers,
             kv_bytes_per_token=factor.kv_bytes_per_token,
+            state_bytes=factor.state_bytes,
+            routed_share=factor.routed_share,
             precision=factor.precision,
             hardware=dict(host.hardware) or BELIEFS.profiles[profile].hardware,
             pue=_pue(host.pue),

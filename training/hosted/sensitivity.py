@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from rice_stream.estimator.calibrated.artefact import Artefact
 from training.hosted.cases import Case
 from training.hosted.posterior import Posterior, posterior
-from training.hosted.priors import BELIEFS, Z80, Beliefs, LogNormal, Profile
+from training.hosted.priors import BELIEFS, Z80, Beliefs, LogNormal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ def alternatives() -> Mapping[str, Beliefs]:
         "batch twice as uncertain": _batch(1.0, widened=2.0),
         "all weights 8 bit": replace(BELIEFS, fp8_share=1.0),
         "all weights 16 bit": replace(BELIEFS, fp8_share=0.0),
+        "exchange of mixtures all exposed": _mixtures(exposed=(1.0, 1.0)),
+        "no mixture spread wider than needed": _mixtures(spread=(1.0,)),
         "law 25 % more": replace(BELIEFS, law=LogNormal(law.median * 1.25, law.log_sd)),
         "law 20 % less": replace(BELIEFS, law=LogNormal(law.median * 0.8, law.log_sd)),
         "price ratio 16 USD/kWh": replace(BELIEFS, usd_per_kwh=LogNormal(16.0, ratio.log_sd)),
@@ -75,9 +77,14 @@ def _it_j(found: Posterior) -> float:
     return found.gpu_j * (1.0 + found.host_share) * (1.0 + found.idle_share)
 
 
+def _mixtures(**changes: tuple[float, ...]) -> Beliefs:
+    profiles = {name: replace(one, **changes) for name, one in BELIEFS.profiles.items()}  # type: ignore[arg-type]
+    return replace(BELIEFS, profiles=profiles)
+
+
 def _batch(factor: float, widened: float = 1.0) -> Beliefs:
     profiles = {
-        name: Profile(LogNormal(one.batch.median * factor, one.batch.log_sd * widened), one.hardware)
+        name: replace(one, batch=LogNormal(one.batch.median * factor, one.batch.log_sd * widened))
         for name, one in BELIEFS.profiles.items()
     }
     return replace(BELIEFS, profiles=profiles)
