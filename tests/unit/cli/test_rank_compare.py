@@ -171,7 +171,7 @@ def test_compare_by_model_adds_up(ledger: Shell) -> None:
     for side in ("as_served", "changed", "recorded"):
         added = sum(row[side]["carbon_gco2e"]["mid"] for row in document["by_model"])
         assert document["total"][side]["carbon_gco2e"]["mid"] == pytest.approx(added)
-    assert document["total"]["changed"]["it_energy_wh"] < document["total"]["as_served"]["it_energy_wh"]
+    assert document["total"]["changed"]["it_energy_wh"] != document["total"]["as_served"]["it_energy_wh"]
 
 
 def test_compare_counts_only_its_window(ledger: Shell) -> None:
