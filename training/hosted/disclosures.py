@@ -56,7 +56,7 @@ DISCLOSED = (
         "method published (CC BY 4.0); model and tokens not",
     ),
 )
-"""Held out: nothing is fitted to them. DeepSeek's day is `holdouts.DeepSeekDay`, Mistral's figure `MISTRAL_*` below."""
+"""Held out: no coefficient is fitted to them. DeepSeek's day is `holdouts.DeepSeekDay`, Mistral's figure `MISTRAL_*` below."""
 
 MISTRAL_GCO2E, MISTRAL_TOKENS = 1.14, Tokens(100, 400)
 MISTRAL_URL = "https://mistral.ai/news/our-contribution-to-a-global-environmental-standard-for-ai"

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rice_stream.estimator.calibrated.artefact import Artefact
+from rice_stream.estimator.hosted.artefact import HOSTED_FILE, parse_hosted
 from rice_stream.reference.lookup import Reference
 from training.hosted import draws
 from training.hosted.bounds import violations
 from training.hosted.disclosures import DEEPSEEK_URL, DISCLOSED, MISTRAL_GCO2E, MISTRAL_TOKENS, MISTRAL_URL
 from training.hosted.holdouts import DeepSeekDay, Rows, Tokens
-from training.hosted.posterior import Posterior
+from training.hosted.posterior import Posterior, posterior
 from training.hosted.report_rows import (
     PUE,
     REFERENCE_REQUEST,
@@ -26,6 +27,8 @@ from training.hosted.report_rows import (
     small_host,
     table,
 )
+from training.hosted.rows import row, serialise
+from training.hosted.sensitivity import plainer
 from training.hosted.text import FITTED, INTRODUCTION, LIMITS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "validation-hosted.md"
@@ -45,6 +48,7 @@ def page(rows: Rows, posteriors: Sequence[Posterior], law: Artefact, reference: 
         _disclosures(rows, reference),
         "\n## 3. What is fitted to what",
         FITTED,
+        _mixtures_at_scale(by_model, law),
         price_ratios(),
         "\n## 4. Some rows, 500 tokens in and 250 out\n",
         examples(rows, by_model),
@@ -75,7 +79,7 @@ def _targets(rows: Rows) -> str:
         ("what", "bar", "reached"),
         [
             (
-                "DeepSeek's day: facility energy",
+                "DeepSeek's day: facility energy (not blind: section 3)",
                 "inside, middle within a factor 1.8",
                 f"{'inside' if ours.holds(disclosed) else '**outside**'}, x {ours.mid / disclosed:.2f}",
             ),
@@ -144,6 +148,25 @@ def _disclosures(rows: Rows, reference: Reference) -> str:
         + "\n\nMicrosoft's figure is of dense and sparse open models on H100 at public throughputs, at small batches; DeepSeek's"
         " own counts are four times below it for DeepSeek's model. A figure cannot be inside both."
     )
+
+
+def _mixtures_at_scale(by_model: ByModel, law: Artefact) -> str:
+    """DeepSeek's day and Microsoft's figure without what is believed of mixtures at scale."""
+    day, microsoft = DeepSeekDay(), DISCLOSED[0]
+    asked = (
+        ("deepseek-v3", day.request, day.pue, day.request_wh(day.node_kw)),
+        ("gpt-4o", microsoft.tokens, PUE, microsoft.wh),
+    )
+    lines = []
+    for label, beliefs in plainer().items():
+        cells = [label]
+        for name, tokens, pue, disclosed in asked:
+            line = row(posterior(by_model[name, "hosted_scale"].case, law, beliefs))
+            rows = Rows(parse_hosted(serialise([line]), HOSTED_FILE), law)
+            ours = rows.facility_wh(rows.row(name), tokens, pue)
+            cells.append(f"x {ours.mid / disclosed:.2f}, {'inside' if ours.holds(disclosed) else '**outside**'}")
+        lines.append(cells)
+    return table(("mixtures at scale", "DeepSeek's day", "Microsoft's figure, gpt-4o"), lines) + "\n"
 
 
 def _mistral_line(rows: Rows, reference: Reference) -> list[str]:

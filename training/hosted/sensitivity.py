@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rice_stream.estimator.calibrated.artefact import Artefact
 from training.hosted.cases import Case
@@ -44,6 +45,18 @@ def alternatives() -> Mapping[str, Beliefs]:
     }
 
 
+def plainer() -> Mapping[str, Beliefs]:
+    """Without what is believed of mixtures at scale, one after the other."""
+    return {
+        "as shipped": BELIEFS,
+        "no wider than memory needs": _mixtures(spread=(1.0,)),
+        "and streamed by the whole group": _mixtures(spread=(1.0,), streams_on_one=False),
+        "and all exchange exposed: the law as it is fitted": _mixtures(
+            spread=(1.0,), streams_on_one=False, exposed=(1.0, 1.0)
+        ),
+    }
+
+
 def moved(case: Case, artefact: Artefact, beliefs: Beliefs) -> Moved:
     """A case under other beliefs, against the shipped ones."""
     return _against(posterior(case, artefact), posterior(case, artefact, beliefs))
@@ -77,8 +90,8 @@ def _it_j(found: Posterior) -> float:
     return found.gpu_j * (1.0 + found.host_share) * (1.0 + found.idle_share)
 
 
-def _mixtures(**changes: tuple[float, ...]) -> Beliefs:
-    profiles = {name: replace(one, **changes) for name, one in BELIEFS.profiles.items()}  # type: ignore[arg-type]
+def _mixtures(**changes: Any) -> Beliefs:
+    profiles = {name: replace(one, **changes) for name, one in BELIEFS.profiles.items()}
     return replace(BELIEFS, profiles=profiles)
 
 

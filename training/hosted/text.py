@@ -27,6 +27,12 @@ FITTED = """
 Held out is weaker than it sounds: whoever set the beliefs knew these figures, and the batch of `hosted_scale` (50 to 800)
 brackets DeepSeek's own 704. The price ratio was set before the median and the deviation of the list below were worked out.
 A blind test of `hosted_scale` has still to come.
+
+**DeepSeek's day is not blind.** That mixtures at scale are spread wider than their memory needs, stream each request on one device
+and hide most of their exchange behind computation is what DeepSeek's overview describes of its service; but these three beliefs
+entered, and how far they go was set (0 to half of the exchange, 1 to 4 times the devices), after the law with none of them
+had been seen to be outside. Without them:
+
 """
 
 LIMITS = """
