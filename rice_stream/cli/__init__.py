@@ -32,8 +32,8 @@ COMMANDS = {
     "calibrate": "Make a site profile from a table of measured rows; RICE_SITE_FILE then corrects every estimate of that hardware.",
     "rank": "Models ordered by gCO2e per prompt and per 1,000 output tokens, with ranges, lowest first.",
     "compare": "What recorded traffic would have emitted on another model, in another region, or served otherwise.",
-    "models": "Models with their parameters, sources and aliases; for a name that no row has, what it resolves to and by"
-    " which rung of the ladder.",
+    "models": "Models that have all words of the query, with their parameters; for the name of one model its card: evidence,"
+    " assumptions, what a request of 500 and 250 tokens comes to, and what its range is made of.",
     "regions": "Regions with their carbon intensity (lifecycle and direct), PUE and sources; or what a spelling resolves to.",
     "totals": "Prompts, tokens, energy and carbon, by any names and over any time.",
     "verify": "Recount every total from the records and compare with ==.",
