@@ -106,6 +106,12 @@ class Context:
     pue: float | None = None
     """Of the place; used where a price, which pays for the whole facility, is turned into the energy of machines."""
 
+    @property
+    def serving_stated(self) -> bool:
+        """Whether anything was said of what the model runs on, or of how many requests at a time."""
+        stated = self.hardware_known or self.own_profile is not None
+        return stated or self.devices is not None or self.batch_size is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Requests:

@@ -163,8 +163,7 @@ def _hosting(
     """Who hosts the model where nothing says how it is served, and the model."""
     names, reference, at_us = _names(factor, change), estimator.reference, estimator.at_us
     model = reference.resolve_model(context.provider, *names, at_us)
-    stated = context.hardware_known or context.devices or context.batch_size or context.own_profile
-    if stated or not any(names):
+    if context.serving_stated or not any(names):
         return None, model
     return hosting_of(context.profile, context.provider, names, model, reference, at_us), model
 

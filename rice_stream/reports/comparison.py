@@ -156,7 +156,8 @@ def _check_retention(connection: Connection, from_us: int) -> None:
         )
 
 
-def _records(connection: Connection, traffic: Traffic) -> Iterator[Sequence[Mapping[str, Any]]]:
+def record_conditions(connection: Connection, traffic: Traffic) -> tuple[list[str], dict[str, Any]]:
+    """Conditions that hold for the records `r` of the traffic, and their parameters."""
     key_low, key_high = key_bounds(connection.dialect.name, traffic.from_us, traffic.to_us)
     conditions = [
         "r.event_key >= :key_low",
@@ -176,6 +177,11 @@ def _records(connection: Connection, traffic: Traffic) -> Iterator[Sequence[Mapp
     if traffic.model is not None:
         conditions.append("r.factor_key IN (SELECT factor_key FROM factor_use WHERE :model IN (model, model_resolved))")
         parameters["model"] = traffic.model
+    return conditions, parameters
+
+
+def _records(connection: Connection, traffic: Traffic) -> Iterator[Sequence[Mapping[str, Any]]]:
+    conditions, parameters = record_conditions(connection, traffic)
     columns = ("factor_key", "basis_flags", *_TOKENS, "cache_read_input_tokens", *AMOUNT_COLUMNS)
     statement = (
         f"SELECT {', '.join(f'r.{name}' for name in columns)} FROM prompt_record r WHERE {' AND '.join(conditions)}"

@@ -21,8 +21,7 @@ from rice_stream.meter.duration_calibration import (
 )
 from rice_stream.meter.recompute import context_of
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
-from rice_stream.reports.comparison import Traffic
-from rice_stream.store.event_key_columns import key_bounds
+from rice_stream.reports.comparison import Traffic, record_conditions
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
 
@@ -106,22 +105,11 @@ def _is_open(context: Context, factor: Mapping[str, Any]) -> bool:
 
 def _records(connection: Connection, traffic: Traffic) -> Iterator[np.ndarray[Any, Any]]:
     """(factor_key, duration_us, input_tokens, output_tokens) of requests that ran, thousands at a time."""
-    key_low, key_high = key_bounds(connection.dialect.name, traffic.from_us, traffic.to_us)
-    conditions = [
-        "r.event_key >= :key_low AND r.event_key < :key_high",
-        "r.ended_at_us >= :low AND r.ended_at_us < :high",
+    conditions, parameters = record_conditions(connection, traffic)
+    conditions += [
         "r.duration_us > 0 AND r.input_tokens IS NOT NULL AND r.output_tokens IS NOT NULL",
         f"(r.basis_flags & {int(_SAYS_NOTHING)}) = 0",
     ]
-    parameters: dict[str, Any] = {
-        "key_low": key_low,
-        "key_high": key_high,
-        "low": traffic.from_us,
-        "high": traffic.to_us,
-    }
-    if traffic.tenant is not None:
-        conditions.append("r.tenant_key = (SELECT tenant_key FROM tenant WHERE tenant_id = :tenant)")
-        parameters["tenant"] = traffic.tenant
     statement = (
         "SELECT r.factor_key, r.duration_us, r.input_tokens, r.output_tokens FROM prompt_record r"
         f" WHERE {' AND '.join(conditions)} ORDER BY r.event_key"

@@ -71,34 +71,32 @@ def from_price(price: ListPrice, pue: float) -> Given:
 
 
 def with_price(causes: dict[str, float], facility_wh: float, price: ListPrice) -> tuple[float, dict[str, float]]:
-    """(factor, causes): what a price makes of an energy of the reference request that the law gave.
-
-    Both are log-normal, so the middle is their mean in logarithms, weighted with their precisions, and the causes shrink
-    alike, by what the price adds to what is known.
-    """
-    log_sd = quadrature(causes.values())
-    if log_sd == 0.0:
-        return 1.0, causes
-    weight = log_sd**2 / (log_sd**2 + USD_PER_KWH_LOG_SD**2)
+    """(factor, causes): what a price makes of an energy of the reference request that the law gave."""
     by_price_wh = reference_price_usd(price) / USD_PER_KWH * 1000.0
-    shrunk = math.sqrt(1.0 - weight)
-    return (by_price_wh / facility_wh) ** weight, {name: value * shrunk for name, value in causes.items()}
+    return _with_evidence(causes, facility_wh, by_price_wh, USD_PER_KWH_LOG_SD)
 
 
 def with_disclosure(
     causes: dict[str, float], facility_wh: float, disclosed: Disclosed
 ) -> tuple[float, dict[str, float]]:
-    """(factor, causes): what a disclosure makes of an energy; `facility_wh` is that energy for the disclosed tokens.
+    """(factor, causes): what a disclosure makes of an energy; `facility_wh` is that energy for the disclosed tokens."""
+    return _with_evidence(causes, facility_wh, disclosed.facility_energy_wh, disclosed.log_sd)
 
-    As for a price; the causes shrink alike to what the two together leave.
+
+def _with_evidence(
+    causes: dict[str, float], facility_wh: float, evidence_wh: float, evidence_log_sd: float
+) -> tuple[float, dict[str, float]]:
+    """(factor, causes): what evidence of the same request's energy makes of an energy.
+
+    Both are log-normal, so the middle is their mean in logarithms, weighted with their precisions, and the causes shrink
+    alike, by what the evidence adds to what is known.
     """
     log_sd = quadrature(causes.values())
     if log_sd == 0.0:
         return 1.0, causes
-    weight = log_sd**2 / (log_sd**2 + disclosed.log_sd**2)
+    weight = log_sd**2 / (log_sd**2 + evidence_log_sd**2)
     shrunk = math.sqrt(1.0 - weight)
-    factor = (disclosed.facility_energy_wh / facility_wh) ** weight
-    return factor, {name: value * shrunk for name, value in causes.items()}
+    return (evidence_wh / facility_wh) ** weight, {name: value * shrunk for name, value in causes.items()}
 
 
 def ceiling_j(price: ListPrice, pue: float) -> tuple[float, float, float]:

@@ -42,7 +42,8 @@ def resolve(context: Context, artefact: Artefact, hosted: HostedArtefact | None 
     _check(context)
     if hosted is None or context.hosting is None:
         one = _by_law(context, artefact)
-        return replace(one, route="known_serving" if _stated(context) else "assumed")
+        stated = context.profile is not None or context.serving_stated
+        return replace(one, route="known_serving" if stated else "assumed")
     served = replace(context, profile=context.hosting)
     row = None if context.own_model else hosted.find(context.model_id, context.hosting)
     if row is not None:
@@ -66,12 +67,6 @@ def _by_law(context: Context, artefact: Artefact) -> Resolved:
         hardware_class = "measured" if found.measured else "scaled"
     devices = _devices(context, chosen, hardware, artefact, profile.devices_max)
     return Resolved(context, chosen, hardware, hardware_class, devices, exposed=1.0 - profile.overlap)
-
-
-def _stated(context: Context) -> bool:
-    """Whether anything was said of how the model is served."""
-    named = context.profile is not None or context.own_profile is not None
-    return named or context.hardware_known or context.batch_size is not None or context.devices is not None
 
 
 def _as_row(context: Context, row: HostedRow) -> Context:
