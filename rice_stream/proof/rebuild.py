@@ -21,6 +21,7 @@ from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.recount import differing_days_sql
 from rice_stream.store.revisions import head_revision
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.totals_repair import TENANTS_MAX, DifferingDay, correct_day
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
@@ -75,7 +76,7 @@ class Rebuild:
 
     def steps(self) -> Iterator[tuple[str, int, int]]:
         """(what, steps done, steps in all) before each piece of work; nothing is open while this waits to be asked for more."""
-        with snapshot(self.engine) as connection:
+        with snapshot(self.engine, EVERYTHING) as connection:
             stretch = self.stretch
             all_parts = list(parts(connection, stretch.low_s, stretch.high_s, tenant_key=stretch.tenant_key))
         steps = len(all_parts) * len(TOTALS_TABLES)
@@ -93,7 +94,7 @@ class Rebuild:
         yield "done", steps, steps
 
     def _find(self, part: Part, table: TotalsTable) -> list[DifferingDay]:
-        with snapshot(self.engine) as connection:
+        with snapshot(self.engine, EVERYTHING) as connection:
             # Retention may have gone on since the beginning.
             part = part._replace(low_s=max(part.low_s, _first_kept_day_s(records_from_us(connection))))
             if part.low_s >= part.high_s:
@@ -162,7 +163,7 @@ def rebuild(
 
 def whole_days(engine: Engine, start: datetime | None, end: datetime | None, tenant_id: str | None) -> Stretch:
     """The stretch to rebuild. UsageError: see `rebuild`."""
-    with snapshot(engine) as connection:
+    with snapshot(engine, EVERYTHING) as connection:
         kept_from_us = records_from_us(connection)
         tenant = schema.tenant
         key = connection.scalar(select(tenant.c.tenant_key).where(tenant.c.tenant_id == tenant_id))

@@ -24,6 +24,7 @@ from rice_stream.store.event_key_columns import key_bound, stored_key
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.recount import sum_of_records
 from rice_stream.store.retention_state import retention_state
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 
 COUNTS = ("events", "conflicts", "quarantined", "older_than_retention", "amounts_checked", "amounts_unchecked")
@@ -73,7 +74,7 @@ def verify_against_topic(
         ServiceUnavailableError: the broker or the database did not answer.
     """
     found = Differences()
-    with snapshot(engine) as connection, key_spool() as spool:
+    with snapshot(engine, EVERYTHING) as connection, key_spool() as spool:
         partitions = _partitions(connection, log.ranges)
         comparison = TopicComparison(
             connection,

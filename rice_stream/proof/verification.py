@@ -14,6 +14,7 @@ from rice_stream.proof.parts import Part, parts
 from rice_stream.quantities import MEASURES
 from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.recount import RECORDS_ONLY, STORED_ONLY, recount_sql
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.totals_tables import MINUTES, TOTALS_TABLES, TotalsTable
 
@@ -68,7 +69,7 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
     transactions): for information, not a difference.
     """
     found = Differences()
-    with snapshot(engine) as connection:
+    with snapshot(engine, EVERYTHING) as connection:
         horizon_us = max(records_from_us(connection), 0 if horizon is None else epoch_us(in_utc(horizon)))
         horizon_s = -(-horizon_us // (SECOND_US * SLOT_S)) * SLOT_S
         all_parts = list(parts(connection, horizon_s))

@@ -29,6 +29,7 @@ from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_
 from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.factor_spreads import ENDS, FactorSpread, factor_spreads
 from rice_stream.store.horizon import records_from_us
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
 from rice_stream.store.views import WINDOWS_S
@@ -88,7 +89,7 @@ def compare(
     change.check(method)
     sides: dict[str, dict[str, _Sums]] = defaultdict(lambda: defaultdict(_Sums))
     factors: dict[int, Mapping[str, Any]] = {}
-    with snapshot(engine) as connection:
+    with snapshot(engine, EVERYTHING) as connection:
         _check_retention(connection, traffic.from_us)
         for rows in _records(connection, traffic):
             factors_by_key(connection, [row["factor_key"] for row in rows], factors)

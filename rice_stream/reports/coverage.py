@@ -12,6 +12,7 @@ from rice_stream.reports.claims import claims
 from rice_stream.reports.repeated_ids import repeated_ids
 from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 
 _MEASURES = ("prompts", "input_tokens", "output_tokens", "carbon_mid_ugco2e")
@@ -59,7 +60,7 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
         `"repeated_ids": [{"tenant_id", "event_id", "records", "first", "last"}], "repeated_ids_total", "repeated_records"`.
     """
     from_s = 0 if days is None else epoch_us(in_utc(now) - timedelta(days=days)) // SECOND_US // SLOT_S * SLOT_S
-    with snapshot(engine) as connection:
+    with snapshot(engine, EVERYTHING) as connection:
         kinds = _kinds(connection, from_s)
         carbon = sum(kind.carbon_ugco2e for kind in kinds)
         prompts = sum(kind.prompts for kind in kinds)

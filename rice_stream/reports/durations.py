@@ -22,6 +22,7 @@ from rice_stream.meter.duration_calibration import (
 from rice_stream.meter.recompute import context_of
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
 from rice_stream.reports.comparison import Traffic, record_conditions
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
 
@@ -59,7 +60,7 @@ def narrowed_kinds(engine: Engine, traffic: Traffic, method: CalibratedMethod) -
     events: dict[Kind, int] = defaultdict(int)
     columns: dict[Kind, list[np.ndarray[Any, Any]]] = defaultdict(list)
     factors: dict[int, Mapping[str, Any]] = {}
-    with snapshot(engine) as connection:
+    with snapshot(engine, EVERYTHING) as connection:
         for rows in _records(connection, traffic):
             factors_by_key(connection, np.unique(rows[:, 0]).tolist(), factors)
             for factor_key in np.unique(rows[:, 0]).tolist():

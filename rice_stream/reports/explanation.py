@@ -24,6 +24,7 @@ from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_o
 from rice_stream.quantities import MICRO, UNKNOWN
 from rice_stream.reports.measured_steps import measured_steps
 from rice_stream.reports.record_lookup import StoredRecord, find_record
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 
 _ACCOUNTING = "docs/accounting.md; rounded once, when the record is made"
@@ -50,7 +51,7 @@ def explain(
     Raises:
         UsageError: no record, or several, have this id.
     """
-    with snapshot(engine) as connection:
+    with snapshot(engine, EVERYTHING) as connection:
         record = find_record(connection, event_id, tenant, ended_at)
     method = method_of_version(record.factor["method_version"], open_method)
     remarks: list[str] = []

@@ -35,6 +35,7 @@ from rice_stream.reports.windows import bound_text
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.horizon import minutes_from_us, records_from_us
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 
 _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}
@@ -55,7 +56,7 @@ def totals(engine: Engine, query: TotalsQuery, now: datetime) -> dict[str, Any]:
         UsageError: bounds that contradict each other, or a stretch for which records are needed that are no longer kept.
     """
     fields = query.fields
-    with snapshot(engine) as connection:
+    with snapshot(engine, EVERYTHING) as connection:
         zones = _time_zones(connection, query.tenant)
         ranges = {zone: query.range_us(zone, now) for zone in zones or ["UTC"]}
         spans = _spans(connection, ranges, by_day="day" in fields)

@@ -5,19 +5,20 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, text
 
-from rice_stream.store.engine import reading
+from rice_stream.store.scope import Scope
+from rice_stream.store.scoped import scoped_reading
 
 _WORK_MEM = "256MB"
 """What one sort or hash of a report may use on PostgreSQL before it goes to disk; its default suits small queries."""
 
 
 @contextmanager
-def snapshot(engine: Engine) -> Iterator[Connection]:
+def snapshot(engine: Engine, scope: Scope) -> Iterator[Connection]:
     """A read-only transaction in which every statement sees the same commits: all of a batch or nothing of it.
 
     It waits for no writer and no writer waits for it. StoreUnavailableError: the database did not answer.
     """
-    with reading(engine) as connection:
+    with scoped_reading(engine, scope) as connection:
         # SQLite needs no more: a transaction sees one state from its first read on (write-ahead log).
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
