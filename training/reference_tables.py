@@ -25,6 +25,7 @@ from rice_stream.reference.tables import ALIASES, FALLBACKS, MODELS, PUE, RCI, W
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from training.reference_fallbacks import fallback_rows
 from training.reference_hosted import capacity_rows, price_rows
+from training.reference_lifecycle import lifecycle_rows
 from training.reference_models import Cells, Sheet, model_rows, read_sheet
 
 DATA = Path(__file__).resolve().parent.parent / "rice_stream" / "reference" / "data"
@@ -104,8 +105,9 @@ def derive(source_dir: Path) -> dict[str, str]:
     hand = read_layer(DATA)
     default = read_table(FALLBACKS, sheet_text(FALLBACKS, [BOOTSTRAP]), "bootstrap")
     models = model_rows(source_dir, hand, default)
+    rci = rci_rows(regions)
     texts = {
-        RCI.file_name: sheet_text(RCI, rci_rows(regions)),
+        RCI.file_name: sheet_text(RCI, [*rci, *lifecycle_rows(rci, hand["regions"])]),
         PUE.file_name: sheet_text(PUE, pue_rows(regions)),
         WUE.file_name: sheet_text(WUE, wue_rows(regions)),
         MODELS.file_name: sheet_text(MODELS, models.models.values()),

@@ -226,8 +226,8 @@ class RegionTable:
 
     def _width(self, found: Region, level: str, scope: str, *, part: bool) -> _Spread:
         """A country with several grids says less about a part of it than one with a single grid."""
-        split = level == "country" and found.split_grid and part
-        return self._spreads[(scope, "country_split" if split else level)]
+        split = found.split_grid and part and not level.endswith("_converted")
+        return self._spreads[(scope, f"{level}_split" if split else level)]
 
     def _range(self, row: Intensity, scope: str, spread: _Spread) -> Range:
         value = row.rci_gco2e_per_kwh

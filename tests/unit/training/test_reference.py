@@ -11,6 +11,7 @@ from rice_stream.reference.reading import Row, read_table
 from rice_stream.reference.tables import FALLBACKS, MODELS, REGIONS
 from training.reference_fallbacks import fallback_rows
 from training.reference_hosted import capacity_rows, price_rows
+from training.reference_lifecycle import lifecycle_rows
 from training.reference_models import ModelRows, model_rows
 from training.reference_tables import BOOTSTRAP, GRID_OF, pue_rows, rci_rows, sheet_text
 
@@ -54,6 +55,42 @@ def test_a_published_zero_is_left_out(google: list[dict[str, str]]) -> None:
 def test_a_row_in_the_wrong_scope_stops_the_derivation(google: list[dict[str, str]]) -> None:
     with pytest.raises(ValueError, match="country:SE: the source row is direct"):
         rci_rows([*google, region("country:SE", "20", "direct")])
+
+
+def test_a_lifecycle_value_of_a_grid_is_its_direct_one_and_a_surcharge() -> None:
+    """A country with both values adds their difference, another one 25 + 0.17 times the direct value; a grid in a country
+    with a single one, and one that is as clean as all of its country, get no row."""
+    places = read_layer(resources.files("rice_stream.reference") / "data")["regions"]
+    direct = {
+        "country:US": 300,
+        "grid:us-pjm": 320,
+        "us-egrid:NWPP": 400,
+        "us-egrid:SRVC": 100,
+        "grid:jp-tokyo": 500,
+        "grid:de": 300,
+        "grid:se-3": 20,
+        "gcp:us-west1": 100,
+        "gcp:us-west3": 600,
+        "gcp:us-west4": 360,
+        "gcp:us-east1": 400,
+    }
+    lifecycle = {"country:US": 350, "country:JP": 480, "country:DE": 340, "country:SE": 35}
+    rows = [
+        {"region_id": place, "scope": scope, "rci_gco2e_per_kwh": str(value), "year": "2025"}
+        for scope, values in (("direct", direct), ("lifecycle", lifecycle))
+        for place, value in values.items()
+    ]
+    found = {row["region_id"]: row["rci_gco2e_per_kwh"] for row in lifecycle_rows(rows, places)}
+    assert found == {
+        "grid:us-pjm": "370.00",
+        "us-egrid:NWPP": "450.00",
+        "us-egrid:SRVC": "150.00",
+        "grid:jp-tokyo": "610.00",
+        "grid:us-pace": "650.00",
+        "grid:us-nevada": "410.00",
+        "grid:us-columbia": "250.00",
+        "grid:us-carolina": "250.00",
+    }
 
 
 def test_only_disclosed_pue_is_taken_and_its_basis_kept() -> None:

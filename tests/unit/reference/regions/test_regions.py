@@ -68,7 +68,14 @@ def test_what_names_no_place_is_not_guessed(region: str) -> None:
     ("region", "scope", "rci", "rung", "factor_region_id"),
     [
         ("azure:swedencentral", "lifecycle", 35.26, "country", "country:SE"),
-        ("aws:us-east-1", "lifecycle", 384.4, "country", "country:US"),
+        ("aws:us-east-1", "lifecycle", 378.21, "grid_zone", "grid:us-pjm"),
+        ("gcp:us-central1", "lifecycle", 455.01, "subregion", "us-egrid:MROW"),
+        ("aws:us-west-2", "lifecycle", 202.65, "grid_zone", "grid:us-columbia"),
+        ("us-state:VA", "lifecycle", 279.49, "state", "us-state:VA"),
+        ("azure:japaneast", "lifecycle", 550.60, "grid_zone", "grid:jp-tokyo"),
+        ("aws:ca-central-1", "lifecycle", 38.29, "grid_zone", "grid:ca-qc"),
+        ("aws:cn-north-1", "lifecycle", 525.34, "country", "country:CN"),
+        ("us-east-99", "lifecycle", 384.4, "country", "country:US"),
         ("country:FR", "lifecycle", 41.44, "country", "country:FR"),
         ("eu", "lifecycle", 209.9, "area", "area:eu27"),
         ("gcp:us-east4", "direct", 343.48, "region", "gcp:us-east4"),
@@ -98,9 +105,42 @@ def test_a_scope_without_a_row_is_converted_and_says_so() -> None:
 
 
 def test_a_country_with_several_grids_says_less_about_a_region_in_it() -> None:
-    inside, whole = resolve("aws:us-east-1", "lifecycle"), resolve("country:US", "lifecycle")
-    assert inside.rci_gco2e_per_kwh.low == pytest.approx(0.51 * 384.4)
-    assert whole.rci_gco2e_per_kwh.low == pytest.approx(0.72 * 384.4)
+    """China publishes provinces without what a lifecycle adds: its country value stands for a region, with a wider range."""
+    inside, whole = resolve("aws:cn-north-1", "lifecycle"), resolve("country:CN", "lifecycle")
+    assert inside.rci_gco2e_per_kwh.low == pytest.approx(0.51 * 525.34)
+    assert whole.rci_gco2e_per_kwh.low == pytest.approx(0.72 * 525.34)
+
+
+def test_a_grids_lifecycle_value_is_its_direct_one_and_what_the_country_adds() -> None:
+    """PJM 343.48 direct, United States 384.4 lifecycle and 349.67 direct: 343.48 + 34.73, known within 0.81 to 1.24.
+    Tokyo 449.23 direct, no direct value of Japan: 25 + 1.17 times that."""
+    rci = resolve("aws:us-east-1", "lifecycle").rci_gco2e_per_kwh
+    assert (rci.low, rci.mid, rci.high) == pytest.approx((0.81 * 378.21, 343.48 + 384.4 - 349.67, 1.24 * 378.21))
+    tokyo = resolve("aws:ap-northeast-1", "lifecycle")
+    assert tokyo.rci_gco2e_per_kwh.mid == pytest.approx(25 + 1.17 * 449.23, abs=0.01)
+    assert "what the lifecycle value of its country is more" in tokyo.source
+
+
+def test_a_grid_that_sources_dispute_is_their_geometric_mean_within_both() -> None:
+    """The Columbia basin: 97.85 by Google, 288.15 by eGRID; 168 + 34.7, within 0.58 to 1.72 of it."""
+    rci = resolve("azure:westus2", "lifecycle").rci_gco2e_per_kwh
+    assert rci.mid == pytest.approx((97.85 * 288.15) ** 0.5 + 34.73, abs=0.01)
+    assert (rci.low, rci.high) == pytest.approx((0.58 * rci.mid, 1.72 * rci.mid), rel=1e-6)
+
+
+def test_a_region_in_a_country_is_known_no_less_than_the_country() -> None:
+    """Of all cloud regions with a value finer than a country's, but for the two grids that sources dispute."""
+    table = reference().regions
+    finer = 0
+    for place in table.places.values():
+        if place.kind != "cloud_region":
+            continue
+        found, country = resolve(place.region_id, "lifecycle"), resolve(f"country:{place.country}", "lifecycle")
+        if found.level in ("grid_zone", "subregion") and not table.places[found.factor_region_id].split_grid:
+            finer += 1
+            one, whole = found.rci_gco2e_per_kwh, country.rci_gco2e_per_kwh
+            assert one.high / one.low < whole.high / whole.low, place.region_id
+    assert finer > 80
 
 
 def test_a_published_zero_is_a_gap_and_not_clean_electricity() -> None:
