@@ -16,6 +16,10 @@ class UsageError(RiceError):
     exit_code = 2
 
 
+class NotFoundError(UsageError):
+    """What is asked for is not there, or is not the asker's to see: both look alike."""
+
+
 class ServiceUnavailableError(RiceError):
     """Kafka or the database could not be reached (or stayed away longer than the bounded retry allows)."""
 

@@ -1,48 +1,35 @@
-"""The routes: POST /v1/events and, as OTLP/HTTP, /v1/traces and /v1/logs; health, metrics, OpenAPI."""
-
-from collections.abc import Awaitable, Callable
-from http import HTTPStatus
-from typing import Any
+"""The application: what a request passes before its route, and the modules that have the routes."""
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rice_stream import __version__
 from rice_stream.api import problems
 from rice_stream.api.access.admission import Admission
+from rice_stream.api.access.rights import Right
 from rice_stream.api.access.stored_tokens import StoredTokens
 from rice_stream.api.access.token_book import TokenBook
-from rice_stream.api.bodies import JSON_TYPES, PROTOBUF_TYPES
 from rice_stream.api.gateway import FormatsNow, Gateway
-from rice_stream.api.ingestion.answers import OTLP_JSON, events_answer, otlp_answer
+from rice_stream.api.ingestion import routes as event_routes
 from rice_stream.api.ingestion.publishing import Publisher
+from rice_stream.api.limits import is_loopback
+from rice_stream.api.metrics import HttpMetrics
 from rice_stream.api.problems import ProblemError
+from rice_stream.api.product import Product
 from rice_stream.api.readiness import Readiness
-from rice_stream.events.formats.reading.options import AUTO
+from rice_stream.api.reads import totals
+from rice_stream.api.routing import check_routes
 from rice_stream.runtime.settings.settings import Settings
 
+_READS = (totals,)
 _OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Probes name the host as they like, and learn nothing from these."""
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The body is empty, cut, or no OTLP"},
-    401: {"description": "No valid token"},
-    403: {"description": "The token may not send events, or may write none of these: `refused` lists them"},
-    408: {"description": "The body came too slowly"},
-    413: {"description": "Too large, or too many items; send it in parts"},
-    415: {"description": "Another content type or encoding"},
-    429: {"description": "Too much at once; come back after Retry-After seconds"},
-    503: {
-        "description": "The broker did not confirm, or tokens cannot be checked; come back after Retry-After seconds"
-    },
-}
-_NO_EVENTS: dict[int | str, dict[str, Any]] = {422: {"description": "An item is no event: nothing was taken"}}
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {}, "application/x-ndjson": {}}}}
-_OTLP_BODY = {"requestBody": {"required": True, "content": {"application/x-protobuf": {}, "application/json": {}}}}
 
 
 def make_admission(settings: Settings) -> Admission:
-    """Who may send, by RICE_HTTP_TOKEN and the tokens of the database."""
+    """Who may do what, by RICE_HTTP_TOKEN and the tokens of the database."""
     return Admission(settings, TokenBook(StoredTokens(settings)))
 
 
@@ -51,58 +38,72 @@ def create_app(
     publisher: Publisher,
     admission: Admission | None = None,
     formats_now: FormatsNow | None = None,
+    product: Product | None = None,
 ) -> FastAPI:
-    """The application; the caller starts and closes the publisher. `formats_now`: None reads as the settings say."""
+    """The application; the caller starts and closes the publisher and the product.
+
+    `formats_now`: None reads as the settings say. UnguardedRouteError: a route declares no right.
+    """
     app = FastAPI(title="rice_stream", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    gateway = Gateway(settings, publisher, admission or make_admission(settings), formats_now)
-    readiness = Readiness(publisher.check)
+    app.state.admission = admission or make_admission(settings)
+    metrics = HttpMetrics()
     problems.install(app)
+    app.add_middleware(_Door, admission=app.state.admission, metrics=metrics)
+    event_routes.install(app, Gateway(settings, publisher, metrics, formats_now))
+    _install_operation(app, settings, Readiness(publisher.check), metrics)
+    known = product or Product(settings)
+    for module in _READS:
+        module.install(app, known)
+    check_routes(app)
+    return app
 
-    async def _guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+
+class _Door:
+    """Turns away requests that are meant for another host, and counts the answers."""
+
+    def __init__(self, app: ASGIApp, admission: Admission, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._admission = admission
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._metrics.answered(scope, message["status"])
+            await send(message)
+
         # The path of the request line: `request.url` is put together with what the sender gives as Host.
-        if request.scope["path"] not in _OPEN_TO_ANY_HOST:
+        if scope["path"] not in _OPEN_TO_ANY_HOST:
             try:
-                gateway.admission.check_host(request)
+                self._admission.check_host(Request(scope))
             except ProblemError as problem:
-                return problems.response(problem)
-        return await call_next(request)
+                await problems.response(problem)(scope, receive, counted)
+                return
+        await self._app(scope, receive, counted)
 
-    @app.middleware("http")
-    async def _count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        answer = await _guarded(request, call_next)
-        gateway.metrics.answered(request, answer.status_code)
-        return answer
 
-    @app.post(
-        "/v1/events",
-        status_code=HTTPStatus.ACCEPTED,
-        openapi_extra=_BODY,
-        responses=_PROBLEMS | _NO_EVENTS,
-        summary="Events in any JSON format",
-    )
-    async def _events(request: Request) -> JSONResponse:
-        _, received = await gateway.take(request, JSON_TYPES, AUTO)
-        return events_answer(received)
+def _install_operation(app: FastAPI, settings: Settings, readiness: Readiness, metrics: HttpMetrics) -> None:
+    on_loopback = is_loopback(settings.http_host)
 
-    @app.post("/v1/traces", openapi_extra=_OTLP_BODY, responses=_PROBLEMS, summary="OTLP/HTTP traces, protobuf or JSON")
-    @app.post("/v1/logs", openapi_extra=_OTLP_BODY, responses=_PROBLEMS, summary="OTLP/HTTP logs, protobuf or JSON")
-    async def _otlp(request: Request) -> Response:
-        named, received = await gateway.take(request, PROTOBUF_TYPES | {OTLP_JSON}, "otlp")
-        return otlp_answer(named, received)
-
-    @app.get("/healthz", summary="The process answers")
+    @app.get("/healthz", summary="The process answers", tags=["operation"])
     async def _healthz() -> JSONResponse:
         return JSONResponse({"ok": True})
 
-    @app.get("/readyz", summary="The broker answers and has the topic")
+    @app.get("/readyz", summary="The broker answers and has the topic", tags=["operation"])
     async def _readyz() -> JSONResponse:
         problem = await readiness.problem()
         if problem is not None:
             return JSONResponse({"ok": False, "problems": {"kafka": problem}}, status_code=503)
         return JSONResponse({"ok": True, "problems": {}})
 
-    @app.get("/metrics", summary="Prometheus")
-    async def _metrics() -> Response:
-        return Response(generate_latest(gateway.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    return app
+    @app.get(
+        "/metrics", summary="Prometheus; elsewhere than on loopback with a token that may read", tags=["operation"]
+    )
+    async def _metrics(request: Request) -> Response:
+        if not on_loopback:
+            await request.app.state.admission.caller(request, Right.READ)
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -8,8 +8,9 @@ from http import HTTPStatus
 
 from fastapi import Request
 
-from rice_stream.api.access.admission import Admission
-from rice_stream.api.access.senders import IN_FLIGHT_MAX, REQUESTS_MAX, Sender
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.access.shares import IN_FLIGHT_MAX, REQUESTS_MAX
 from rice_stream.api.bodies import BodyReader, content_encoding, media_type
 from rice_stream.api.ingestion.answers import (
     REFUSED_LISTED_MAX,
@@ -42,22 +43,21 @@ class Gateway:
     """What the event routes share: settings, the producer, limits and counters."""
 
     def __init__(
-        self, settings: Settings, publisher: Publisher, admission: Admission, formats_now: FormatsNow | None = None
+        self, settings: Settings, publisher: Publisher, metrics: HttpMetrics, formats_now: FormatsNow | None = None
     ) -> None:
         self.publisher = publisher
-        self.admission = admission
-        self.metrics = HttpMetrics()
+        self.metrics = metrics
         self._formats_now = formats_now or settings.format_options
         self._bodies = BodyReader(settings.http_body_max_bytes)
         self._refusals = RefusalLog(self.metrics.unkept.inc)
         self._requests = AtOnce(REQUESTS_MAX, f"{REQUESTS_MAX} requests are being sent already")
         self._in_flight = AtOnce(IN_FLIGHT_MAX, f"{IN_FLIGHT_MAX} requests wait for the broker already")
 
-    async def take(self, request: Request, allowed: frozenset[str], format_: str) -> tuple[str, Received]:
+    async def take(
+        self, request: Request, sender: Caller, allowed: frozenset[str], format_: str
+    ) -> tuple[str, Received]:
         """Read, understand and publish one request; returns its media type and what it held. ProblemError: why not."""
-        sender = await self.admission.sender_of_events(request)
-        sender.share.rate.take()
-        with sender.share.requests.one_more(), self._requests.one_more():
+        with self._requests.one_more():
             named = media_type(request, allowed)
             packed = await self._bodies.read(request, sender.share.held)
             # Counted from here on: a sender that stops within a body must not take the place of another.
@@ -69,7 +69,7 @@ class Gateway:
         self.metrics.count(received)
         return named, received
 
-    def _understood(self, packed: bytes, request: Request, format_: str, sender: Sender) -> Received:
+    def _understood(self, packed: bytes, request: Request, format_: str, sender: Caller) -> Received:
         body = self._bodies.unpacked(packed, content_encoding(request))
         options = replace(self._formats_now(), topic_formats={}, default_format=format_)
         try:
@@ -77,14 +77,14 @@ class Gateway:
                 body,
                 request.headers.items(),
                 options,
-                sender.rights,
+                sender.grant(Right.SEND_EVENTS),
                 refused_max=REFUSED_LISTED_MAX + 1 if format_ == AUTO else None,
                 sender=sender.name,
             )
         except TooManyItemsError as error:
             raise too_many(str(error)) from error
 
-    async def _answered_for(self, received: Received, request: Request, format_: str, sender: Sender) -> None:
+    async def _answered_for(self, received: Received, request: Request, format_: str, sender: Caller) -> None:
         """Publish what is to be published. ProblemError: nothing of the body was taken, or the broker did not confirm it."""
         path = request.scope["path"]
         try:
@@ -101,7 +101,7 @@ class Gateway:
             await self._publish([*received.events, *([refusals] if refusals is not None else [])])
         self._refusals.kept(received, sender)
 
-    async def _keep_refusals(self, received: Received, path: str, sender: Sender) -> None:
+    async def _keep_refusals(self, received: Received, path: str, sender: Caller) -> None:
         """What the sender is told does not depend on it."""
         record = self._refusals.record_of(received, path, sender)
         if record is None:

@@ -1,13 +1,12 @@
 """Counters of `rice-stream serve`. docs/operations.md explains each; a test checks that every one is documented."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from fastapi import Request
 from prometheus_client import CollectorRegistry, Counter
 
 from rice_stream.api.ingestion.receiving import Received
-
-PATHS = frozenset({"/v1/events", "/v1/traces", "/v1/logs", "/healthz", "/readyz", "/metrics", "/openapi.json"})
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,9 @@ class HttpMetrics:
         self.registry.register(self.requests)
         self.registry.register(self.items)
 
-    def answered(self, request: Request, status: int) -> None:
-        """Count an answer; paths that do not exist are one series, however many are tried."""
-        path = request.scope["path"] if request.scope["path"] in PATHS else "other"
+    def answered(self, scope: Mapping[str, Any], status: int) -> None:
+        """Count an answer by the route that gave it; paths that do not exist are one series, however many are tried."""
+        path = getattr(scope.get("route"), "path", "other")
         self.requests.labels(path, str(status)).inc()
 
     def count(self, received: Received) -> None:

@@ -1,14 +1,27 @@
 """Errors as RFC 9457 problem details: one shape for every status, and nothing of the request's content in it."""
 
+import logging
+import re
+import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
+from rice_stream.errors import NotFoundError, RiceError, ServiceUnavailableError, UsageError
+from rice_stream.store.revisions import SchemaChangedError
+
+log = logging.getLogger(__name__)
+
 MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_S = 5
+_OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
+_COMMAND_HINT = re.compile(r"[;,] (?:see|with|use|make one with) `rice-stream [^`]*`")
 
 
 class ProblemError(Exception):
@@ -21,12 +34,20 @@ class ProblemError(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         more: Mapping[str, Any] | None = None,
+        slug: str | None = None,
     ) -> None:
+        """`slug`: the kind of problem, where the status alone does not say it."""
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
         self.more = dict(more or {})
+        self.slug = slug or slug_of(status)
+
+
+def slug_of(status: HTTPStatus) -> str:
+    """The kind of problem that a status stands for by itself: `not-found`, say."""
+    return status.phrase.lower().replace(" ", "-").replace("'", "")
 
 
 def later(status: HTTPStatus, detail: str, retry_after_s: int) -> ProblemError:
@@ -39,10 +60,44 @@ def too_many(found: str) -> ProblemError:
     return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has {found}; send it in parts")
 
 
+def not_found(detail: str = "there is nothing here that you may see") -> ProblemError:
+    """404: not there, or another's."""
+    return ProblemError(HTTPStatus.NOT_FOUND, detail)
+
+
+def invalid(errors: list[ErrorDetails], source: str) -> ProblemError:
+    """422 for what a model refused: each field, the rule that it breaks, and what is wrong. `source`: `body` or `query`."""
+    parameters = [
+        {
+            "field": ".".join(str(part) for part in error["loc"]) or source,
+            "rule": error["type"],
+            "reason": error["msg"],
+            "source": source,
+        }
+        for error in errors
+    ]
+    named = "; ".join(f"{each['field']}: {each['reason']}" for each in parameters[:5])
+    return ProblemError(
+        HTTPStatus.UNPROCESSABLE_ENTITY, named, more={"invalid_parameters": parameters}, slug="invalid-parameters"
+    )
+
+
+def problem_of(error: RiceError) -> ProblemError:
+    """An error of ours as a caller is told of it: names of fields instead of options, and no command to run."""
+    if isinstance(error, ServiceUnavailableError | SchemaChangedError):
+        log.warning("answered 503: %s", error)
+        return later(HTTPStatus.SERVICE_UNAVAILABLE, "the database does not answer now; come back", _RETRY_AFTER_S)
+    if isinstance(error, NotFoundError):
+        return not_found(_as_field(str(error)))
+    if isinstance(error, UsageError):
+        return ProblemError(HTTPStatus.BAD_REQUEST, _as_field(str(error)), slug="invalid-request")
+    return _incident(error)
+
+
 def response(problem: ProblemError) -> JSONResponse:
     """The problem on the wire."""
     document = {
-        "type": "about:blank",
+        "type": f"/problems/{problem.slug}",
         "title": problem.status.phrase,
         "status": int(problem.status),
         "detail": problem.detail,
@@ -58,11 +113,36 @@ def install(app: FastAPI) -> None:
     async def _ours(_request: Request, error: ProblemError) -> JSONResponse:
         return response(error)
 
+    @app.exception_handler(RiceError)
+    async def _told(_request: Request, error: RiceError) -> JSONResponse:
+        return response(problem_of(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def _refused(_request: Request, error: RequestValidationError) -> JSONResponse:
+        # The first part of each place is where it was looked for: query, path, header.
+        errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
+        source = str(error.errors()[0]["loc"][0]) if error.errors() else "query"
+        return response(invalid(errors, source))  # type: ignore[arg-type]  # FastAPI has no type for them
+
     @app.exception_handler(Exception)
-    async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
-        """The log has it; an answer never says what went wrong within."""
-        return response(ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the server; its log says more"))
+    async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+        return response(_incident(error))
 
     @app.exception_handler(HTTPException)
     async def _frameworks(_request: Request, error: HTTPException) -> JSONResponse:
         return response(ProblemError(HTTPStatus(error.status_code), str(error.detail), headers=error.headers))
+
+
+def _incident(error: Exception) -> ProblemError:
+    """500: the log has the error under the number that the caller is told; an answer never says what went wrong within."""
+    incident = secrets.token_hex(8)
+    log.error("incident %s", incident, exc_info=error)
+    return ProblemError(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "an error of the server; its log says more under the number of this incident",
+        more={"incident": incident},
+    )
+
+
+def _as_field(message: str) -> str:
+    return _OPTION.sub(lambda found: found[1].replace("-", "_"), _COMMAND_HINT.sub("", message))

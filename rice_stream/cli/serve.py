@@ -21,7 +21,7 @@ _CHECK_TIMEOUT_S = 10.0
 @click.command()
 @pass_session
 def serve(session: Session) -> None:
-    """Take events over HTTP and put them on Kafka; until SIGTERM or SIGINT.
+    """Serve HTTP: take events and put them on Kafka, and answer with totals and records; until SIGTERM or SIGINT.
 
     POST /v1/events takes JSON in any format that the worker reads, POST /v1/traces and /v1/logs take OTLP/HTTP. An
     answer of 2xx means that the broker has the events; prompts and answers are left out at the door.
@@ -31,6 +31,7 @@ def serve(session: Session) -> None:
     from rice_stream.api.app import create_app, make_admission
     from rice_stream.api.ingestion.publishing import Publisher
     from rice_stream.api.limits import check_token
+    from rice_stream.api.product import Product
     from rice_stream.api.server import serve_until_stopped
     from rice_stream.runtime.following_rules import following_formats
 
@@ -40,14 +41,15 @@ def serve(session: Session) -> None:
     admission = make_admission(settings)
     asyncio.run(admission.check_start())
     with closing(_listen(settings)) as listener, following_formats(settings) as formats_now:
-        publisher = Publisher(settings)
+        publisher, product = Publisher(settings), Product(settings)
         try:
             publisher.check(_CHECK_TIMEOUT_S)
             host, port = listener.getsockname()[:2]
             log.info("taking events at http://%s:%d for topic %s", host, port, publisher.topic)
-            serve_until_stopped(create_app(settings, publisher, admission, formats_now), listener)
+            serve_until_stopped(create_app(settings, publisher, admission, formats_now, product), listener)
         finally:
             publisher.close()
+            product.close()
 
 
 def _listen(settings: Settings) -> socket.socket:

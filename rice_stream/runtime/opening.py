@@ -7,9 +7,15 @@ from rice_stream.store.engine import Engine, database_file, open_engine, store_e
 from rice_stream.store.revisions import check_revision, current_revision, head_revision
 
 
-def open_store(settings: Settings, *, migrated: bool = True, answers_within_s: int | None = None) -> Engine:
-    """The database of the settings. SchemaChangedError when its schema is not this version's (unless not asked to care)."""
-    engine = open_engine(settings.database_url.get_secret_value(), answers_within_s=answers_within_s)
+def open_store(
+    settings: Settings, *, migrated: bool = True, answers_within_s: int | None = None, connections: int = 4
+) -> Engine:
+    """The database of the settings, with so many connections kept open at most.
+
+    SchemaChangedError when its schema is not this version's (unless not asked to care).
+    """
+    url = settings.database_url.get_secret_value()
+    engine = open_engine(url, answers_within_s=answers_within_s, connections=connections)
     if migrated:
         with store_errors("answer"):
             current = current_revision(engine)

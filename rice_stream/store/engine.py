@@ -83,11 +83,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def open_engine(url: str, *, answers_within_s: int | None = None) -> Engine:
+def open_engine(url: str, *, answers_within_s: int | None = None, connections: int = 4) -> Engine:
     """An engine for a SQLAlchemy URL; `postgresql://` means the psycopg driver. UsageError on any other database.
 
     `answers_within_s`: how long PostgreSQL may take to be connected to, and not acknowledge what it is sent; None: as
-    long as the system says, which may be many minutes.
+    long as the system says, which may be many minutes. `connections`: how many it keeps open to PostgreSQL.
     """
     try:
         parsed = make_url(url)
@@ -104,7 +104,10 @@ def open_engine(url: str, *, answers_within_s: int | None = None) -> Engine:
         if answers_within_s:
             arguments |= {"connect_timeout": answers_within_s, "tcp_user_timeout": 1000 * answers_within_s}
         engine = create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=4, connect_args=arguments
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=connections,
+            connect_args=arguments,
         )
         event.listen(engine, "connect", _prepare_postgresql)
         return engine

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp
@@ -32,8 +33,12 @@ async def ask(
     *,
     complete: bool = True,
     leaves: bool = False,
+    fails_with: tuple[type[Exception], ...] = (),
 ) -> Answer:
-    """One request; where it is not `complete`, the sender keeps silent after the last piece, or `leaves`."""
+    """One request; where it is not `complete`, the sender keeps silent after the last piece, or `leaves`.
+
+    `fails_with`: errors that the application may raise to its server after it has answered.
+    """
     messages: list[dict[str, Any]] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     if complete:
         messages.append({"type": "http.request", "body": b"", "more_body": False})
@@ -58,15 +63,16 @@ async def ask(
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
+        "path": path.partition("?")[0],
+        "raw_path": path.partition("?")[0].encode(),
+        "query_string": path.partition("?")[2].encode(),
         "root_path": "",
         "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given],
         "client": ("127.0.0.1", 50_000),
         "server": ("127.0.0.1", 8080),
     }
-    await app(scope, receive, send)
+    with suppress(*fails_with):
+        await app(scope, receive, send)
     began = sent[0]
     answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in began["headers"]}
     return Answer(began["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))

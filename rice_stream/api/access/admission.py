@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 from fastapi import Request
 
-from rice_stream.api.access.rights import WRITERS_OF_EVENTS
+from rice_stream.api.access.callers import Caller, caller_of_token, local, operator
+from rice_stream.api.access.rights import Right
 from rice_stream.api.access.secrets import digest_of, may_be_token
-from rice_stream.api.access.senders import Sender, sender_of_everything, sender_of_token
 from rice_stream.api.access.token_book import TokenBook, TokensUnknownError
 from rice_stream.api.limits import check_host, is_loopback, token
 from rice_stream.api.problems import ProblemError, later
@@ -23,28 +23,33 @@ _REFUSED = (
 
 
 class Admission:
-    """Tells senders apart; keeps one `Sender` for each token, with what it takes up."""
+    """Tells callers apart; keeps one `Caller` for each token, with what it takes up."""
 
     def __init__(self, settings: Settings, book: TokenBook) -> None:
         self._book = book
         self._token = token(settings)
         self._on_loopback = is_loopback(settings.http_host)
         self._requests_per_s = settings.http_requests_per_s
-        self._operator = sender_of_everything("RICE_HTTP_TOKEN", self._requests_per_s)
-        self._local = sender_of_everything("loopback", self._requests_per_s)
-        self._senders: dict[int, Sender] = {}
+        self._operator = operator(self._requests_per_s)
+        self._local = local(self._requests_per_s)
+        self._callers: dict[int, Caller] = {}
 
-    async def sender_of_events(self, request: Request) -> Sender:
-        """Who it is. ProblemError 401: nobody known; 403: a token that may not send events; 503: tokens cannot be checked."""
+    async def caller(self, request: Request, right: Right) -> Caller:
+        """Who it is. ProblemError 401: nobody known; 403: one without the right; 503: tokens cannot be checked."""
         try:
-            sender = await self._sender(request)
+            caller = await self._caller(request)
         except TokensUnknownError as error:
             raise later(
                 HTTPStatus.SERVICE_UNAVAILABLE, "tokens cannot be checked now; send it again", _RETRY_AFTER_S
             ) from error
-        if sender.rights.role not in WRITERS_OF_EVENTS:
-            raise ProblemError(HTTPStatus.FORBIDDEN, f"a token with the role {sender.rights.role} may not send events")
-        return sender
+        if caller.may(right):
+            return caller
+        if caller.kind == "local":
+            raise _unknown()
+        roles = ", ".join(sorted({grant.role for grant in caller.grants})) or "none"
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN, f"this needs the right to {right}, which the role {roles} does not have"
+        )
 
     def check_host(self, request: Request) -> None:
         """ProblemError 421: no token protects this server, and the request is meant for another host."""
@@ -68,7 +73,7 @@ class Admission:
                 " `rice-stream token create`, set RICE_HTTP_TOKEN, or serve at 127.0.0.1"
             )
 
-    async def _sender(self, request: Request) -> Sender:
+    async def _caller(self, request: Request) -> Caller:
         given = _bearer(request)
         # Compared in constant time: how long it takes tells nothing about how much of it is right.
         if given and self._token is not None and hmac.compare_digest(given.encode(), self._token.encode()):
@@ -77,18 +82,22 @@ class Admission:
             found = await self._book.find(digest_of(given))
             if found is not None:
                 self._forget_others()
-                if found.id not in self._senders:
-                    self._senders[found.id] = sender_of_token(found, self._requests_per_s)
-                return self._senders[found.id]
+                if found.id not in self._callers:
+                    self._callers[found.id] = caller_of_token(found, self._requests_per_s)
+                return self._callers[found.id]
         if self._token is None and self._on_loopback and not await self._book.any():
             return self._local
-        raise ProblemError(HTTPStatus.UNAUTHORIZED, _REFUSED, headers={"WWW-Authenticate": "Bearer"})
+        raise _unknown()
 
     def _forget_others(self) -> None:
         """What is kept of tokens that have ended goes; there are as many of them as were ever made."""
-        known = self._book.ids() if len(self._senders) > 2 * self._book.known_tokens else None
+        known = self._book.ids() if len(self._callers) > 2 * self._book.known_tokens else None
         if known is not None:
-            self._senders = {token_id: sender for token_id, sender in self._senders.items() if token_id in known}
+            self._callers = {token_id: caller for token_id, caller in self._callers.items() if token_id in known}
+
+
+def _unknown() -> ProblemError:
+    return ProblemError(HTTPStatus.UNAUTHORIZED, _REFUSED, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _bearer(request: Request) -> str:

@@ -1,26 +1,47 @@
-"""What a token allows: which events it may write."""
+"""What callers may do: the rights of each role, and which events may be written with a grant."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 
-WRITERS_OF_EVENTS = frozenset({"admin", "editor", "ingest"})
-"""Roles that may send events; `reader` and `auditor` may not."""
+
+class Right(StrEnum):
+    """What a route asks for. Every route has one, or is open to anybody."""
+
+    SEND_EVENTS = "send events"
+    ESTIMATE = "estimate"
+    READ = "read"
+    READ_AUDIT = "read the audit trail"
+    WRITE = "write"
+    MANAGE_TOKENS = "manage tokens"
+
+
+_READER = frozenset({Right.ESTIMATE, Right.READ})
+_EDITOR = _READER | {Right.SEND_EVENTS, Right.WRITE}
+RIGHTS = {
+    "admin": frozenset(Right),
+    "editor": _EDITOR,
+    "reader": _READER,
+    "auditor": _READER | {Right.READ_AUDIT},
+    "ingest": frozenset({Right.SEND_EVENTS, Right.ESTIMATE}),
+}
+"""Role -> its rights, each for the tenants and teams of whoever has the role."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
-    """`tenants` None: every tenant; `teams` empty: every team of these tenants."""
+class Grant:
+    """A role for some tenants and teams. `tenants` None: every tenant; `teams` empty: every team of these tenants."""
 
     role: str
     tenants: frozenset[str] | None = None
     teams: frozenset[str] = frozenset()
 
     def attributed(self, event: WireEvent) -> WireEvent:
-        """The event, with the one tenant and the one team that a token is for where the event names none."""
+        """The event, with the one tenant and the one team that the grant is for where the event names none."""
         if event.tenant_id == UNKNOWN_TENANT and self.tenants is not None and len(self.tenants) == 1:
             event = msgspec.structs.replace(event, tenant_id=next(iter(self.tenants)))
         if event.team_id is None and len(self.teams) == 1:
@@ -36,5 +57,5 @@ class Rights:
         return None
 
 
-EVERYTHING = Rights("ingest")
+EVERYTHING = Grant("ingest")
 """What RICE_HTTP_TOKEN allows, and loopback where there is no token at all."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rice_stream.api.access.rights import EVERYTHING, Rights
+from rice_stream.api.access.rights import EVERYTHING, Grant
 from rice_stream.api.ingestion.counting import check_json, check_otlp
 from rice_stream.api.ingestion.publishing import Outgoing
 from rice_stream.events.canonical import WireEvent
@@ -48,14 +48,14 @@ def receive(
     body: bytes,
     headers: Iterable[tuple[str, str]],
     options: FormatOptions,
-    rights: Rights = EVERYTHING,
+    grant: Grant = EVERYTHING,
     *,
     refused_max: int | None = None,
     sender: str = "",
 ) -> Received:
     """Understand a body. The same body gives the same events: a sender that repeats a request repeats its ids.
 
-    What is checked against the sender's rights is the tenant that is put on Kafka, whatever rules and headers it comes
+    What is checked against the sender's grant is the tenant that is put on Kafka, whatever rules and headers it comes
     from. After `refused_max` refused items the rest is not looked at. TooManyItemsError: more than ITEMS_MAX.
     ProblemError 413: more values than a body may have.
     """
@@ -68,7 +68,7 @@ def receive(
             raise TooManyItemsError(ITEMS_MAX)
         result = outcome.result
         if isinstance(result, WireEvent):
-            _take(received, record, number, rights.attributed(result), rights, outcome, sender)
+            _take(received, record, number, grant.attributed(result), grant, outcome, sender)
         elif isinstance(result, Refused):
             received.refused.append(replace(result, source_format=outcome.source_format))
             if len(received.refused) == refused_max:
@@ -87,9 +87,9 @@ def _check_size(record: RawRecord) -> None:
 
 
 def _take(
-    received: Received, record: RawRecord, number: int, event: WireEvent, rights: Rights, outcome: Outcome, sender: str
+    received: Received, record: RawRecord, number: int, event: WireEvent, grant: Grant, outcome: Outcome, sender: str
 ) -> None:
-    forbidden = rights.forbidden_field(event)
+    forbidden = grant.forbidden_field(event)
     if forbidden is None:
         received.events.append(Outgoing(event.tenant_id, canonical_json(event)))
         return

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 
-from rice_stream.api.access.senders import Sender
+from rice_stream.api.access.callers import Caller
 from rice_stream.api.ingestion.publishing import Outgoing
 from rice_stream.api.ingestion.receiving import Received
 from rice_stream.events.door_refusals import refusals_record
@@ -20,7 +20,7 @@ class RefusalLog:
         self._kept: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._unkept = unkept
 
-    def record_of(self, received: Received, path: str, sender: Sender) -> Outgoing | None:
+    def record_of(self, received: Received, path: str, sender: Caller) -> Outgoing | None:
         """The record to publish; None where nothing was refused, or it is kept already, or the sender has too many."""
         items = sorted([*received.refused, *received.forbidden], key=lambda refused: refused.item)
         if not items or self._key(received, sender) in self._kept:
@@ -34,13 +34,13 @@ class RefusalLog:
         """The broker has not confirmed the record, and nobody will try again."""
         self._unkept(len(received.refused) + len(received.forbidden))
 
-    def kept(self, received: Received, sender: Sender) -> None:
+    def kept(self, received: Received, sender: Caller) -> None:
         """The broker has confirmed the record."""
         if received.refused or received.forbidden:
             self._kept[self._key(received, sender)] = None
             if len(self._kept) > _REMEMBERED:
                 self._kept.popitem(last=False)
 
-    def _key(self, received: Received, sender: Sender) -> tuple[str, int]:
+    def _key(self, received: Received, sender: Caller) -> tuple[str, int]:
         """The offset of the record that a body is read as is a digest of the body."""
         return sender.name, (received.refused or received.forbidden)[0].record.offset

@@ -12,6 +12,7 @@ from rice_stream.api.access.token_book import TokenBook, TokenSource
 from rice_stream.api.app import create_app
 from rice_stream.api.gateway import FormatsNow
 from rice_stream.api.ingestion.publishing import Outgoing, Publisher
+from rice_stream.api.product import Product
 from rice_stream.events.records import DOOR_REFUSALS_START
 from rice_stream.runtime.settings.settings import Settings
 from tests.support.asgi import Answer, ask
@@ -58,7 +59,12 @@ class Door:
         known: Publisher = self.publisher  # type: ignore[assignment]
         made = Settings.model_validate({"database_url": NO_DATABASE, **settings})
         self.admission = None if tokens is None else Admission(made, TokenBook(tokens))
-        self.app = create_app(made, known, self.admission, formats_now)
+        self.product = Product(made)
+        self.app = create_app(made, known, self.admission, formats_now, self.product)
+
+    def ask(self, method: str, path: str, **headers: str) -> Answer:
+        """The answer to one request without a body."""
+        return asyncio.run(ask(self.app, method, path, headers=headers.items()))
 
     def get(self, path: str, **headers: str) -> Answer:
         """The answer to one GET."""

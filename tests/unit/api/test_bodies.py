@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from rice_stream.api import bodies
-from rice_stream.api.access import senders
-from rice_stream.api.access.senders import IN_FLIGHT_MAX
+from rice_stream.api.access import shares
+from rice_stream.api.access.shares import IN_FLIGHT_MAX
 from tests.support.asgi import Answer, ask
 from tests.support.fakes import event
 from tests.unit.api.conftest import Door
@@ -110,7 +110,7 @@ def test_bodies_that_are_not_complete_hold_a_bounded_number_of_bytes(
 ) -> None:
     """429 past it, and as soon as they are gone there is room again."""
     # Of all of them three quarters for those without a token of their own.
-    monkeypatch.setattr(senders, "HELD_BYTES_MAX", 4 * len(TWO[0]))
+    monkeypatch.setattr(shares, "HELD_BYTES_MAX", 4 * len(TWO[0]))
     monkeypatch.setattr(bodies, "HELD_BYTES_MAX", 4 * len(TWO[0]))
     made = door()
 

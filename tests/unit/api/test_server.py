@@ -11,7 +11,7 @@ from fastapi import FastAPI, Response
 from uvicorn.server import ServerState
 
 from rice_stream.api import server
-from rice_stream.api.access import senders
+from rice_stream.api.access import shares
 from rice_stream.api.server import LimitedProtocol, server_config
 from tests.unit.api.conftest import Door
 
@@ -186,4 +186,4 @@ def test_senders_that_stop_within_their_bodies_leave_connections_for_health(door
 
 def test_open_files_are_enough_for_all_connections() -> None:
     """Most systems allow 1,024 without being asked."""
-    assert senders.REQUESTS_MAX < server.CONNECTIONS_MAX <= 600
+    assert shares.REQUESTS_MAX < server.CONNECTIONS_MAX <= 600

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rice_stream.api.access import senders
 from rice_stream.api.access.admission import Admission
+from rice_stream.api.access.callers import Caller, caller_of_token
 from rice_stream.api.access.secrets import new_token
 from rice_stream.api.access.token_book import TokenBook, TokensUnknownError
 from rice_stream.api.ingestion.publishing import QUEUE_EVENTS_MAX
@@ -220,7 +220,7 @@ def test_one_senders_requests_at_once_are_bounded(door: Callable[..., Door], tok
             return ask(made.app, "POST", "/v1/events", [json.dumps(event()).encode()], headers, complete=complete)
 
         silent = [asyncio.create_task(asked(slow, complete=False)) for _ in range(2)]
-        while sum(sender.share.requests.now for sender in senders_of(made)) < 2:
+        while sum(sender.share.requests.now for sender in callers_of(made)) < 2:
             await asyncio.sleep(0)
         answers = await asked(slow, complete=True), await asked(other, complete=True)
         for task in silent:
@@ -232,16 +232,16 @@ def test_one_senders_requests_at_once_are_bounded(door: Callable[..., Door], tok
     assert (refused.status, refused.headers["retry-after"], taken.status) == (429, "1", 202)
 
 
-def senders_of(door: Door) -> list[senders.Sender]:
+def callers_of(door: Door) -> list[Caller]:
     """All that have sent."""
     assert door.admission is not None
-    return list(door.admission._senders.values())
+    return list(door.admission._callers.values())
 
 
 def test_one_senders_events_on_their_way_leave_room_in_the_queue(tokens: Database) -> None:
     """A quarter of it; one body is always taken."""
     tokens.make()
-    share = senders.sender_of_token(tokens.tokens[0], 1000).share
+    share = caller_of_token(tokens.tokens[0], 1000).share
     with share.events(QUEUE_EVENTS_MAX), pytest.raises(Exception, match="wait for the broker"), share.events(1):
         raise AssertionError
 

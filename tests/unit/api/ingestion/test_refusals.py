@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from rice_stream.api.access.senders import sender_of_everything
+from rice_stream.api.access.callers import local
 from rice_stream.api.ingestion.receiving import Received
 from rice_stream.api.ingestion.refusals import RefusalLog
 from rice_stream.errors import ServiceUnavailableError
@@ -68,7 +68,7 @@ def test_a_broker_that_does_not_confirm_changes_no_answer_and_it_is_kept_the_nex
 def test_one_sender_fills_no_database(door: Callable[..., Door]) -> None:
     """A thousand at once; what is more is counted alone."""
     unkept: list[int] = []
-    log, sender = RefusalLog(unkept.append), sender_of_everything("loopback", 1.0)
+    log, sender = RefusalLog(unkept.append), local(1.0)
 
     async def many() -> int:
         records = 0

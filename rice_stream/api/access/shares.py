@@ -1,17 +1,14 @@
-"""Those who send: what each may write, and how much of the server each may take up, so that none starves the others."""
+"""How much of the server one caller may take up, so that none starves the others."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 
-from rice_stream.api.access.rights import EVERYTHING, Rights
 from rice_stream.api.bodies import HELD_BYTES_MAX, HeldBytes
 from rice_stream.api.ingestion.publishing import QUEUE_EVENTS_MAX
 from rice_stream.api.limits import AtOnce, Bucket, RateLimit
 from rice_stream.api.problems import later
-from rice_stream.store.http_tokens import HttpToken
 
 IN_FLIGHT_MAX = 256
 """Requests worked on at once; each may hold a body of RICE_HTTP_BODY_MAX_BYTES in memory."""
@@ -31,7 +28,7 @@ _KEPT_REFUSALS_PER_S, _KEPT_REFUSALS_AT_ONCE = 10.0, 1_000.0
 
 
 class Share:
-    """How much one sender takes up now, and the most that it may."""
+    """How much one caller takes up now, and the most that it may."""
 
     def __init__(self, *, requests_per_s: float, concurrency: int, share: float, reads: int) -> None:
         self.rate = RateLimit(requests_per_s)
@@ -55,28 +52,16 @@ class Share:
             self._events -= count
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Whoever has a token, or uses loopback without one."""
-
-    name: str
-    """For logs and for what is kept of refused items; never the token."""
-    rights: Rights
-    share: Share
-
-
-def sender_of_token(token: HttpToken, requests_per_s: float) -> Sender:
-    """The sender with a token of the database; `requests_per_s` where the token does not say."""
-    share = Share(
-        requests_per_s=token.requests_per_s or requests_per_s,
-        concurrency=token.concurrency or TOKEN_CONCURRENCY,
+def share_of_token(requests_per_s: float, concurrency: int | None = None) -> Share:
+    """What one token, or one person who is signed in, may take up."""
+    return Share(
+        requests_per_s=requests_per_s,
+        concurrency=concurrency or TOKEN_CONCURRENCY,
         share=_TOKEN_SHARE,
         reads=_TOKEN_READS,
     )
-    return Sender(f"token {token.id} ({token.name})", Rights(token.role, token.tenants, token.teams), share)
 
 
-def sender_of_everything(name: str, requests_per_s: float) -> Sender:
-    """The sender with RICE_HTTP_TOKEN, or on loopback without a token."""
-    share = Share(requests_per_s=requests_per_s, concurrency=_REST_CONCURRENCY, share=_REST, reads=_REST_READS)
-    return Sender(name, EVERYTHING, share)
+def share_of_everything(requests_per_s: float) -> Share:
+    """What RICE_HTTP_TOKEN may take up, and loopback without a token."""
+    return Share(requests_per_s=requests_per_s, concurrency=_REST_CONCURRENCY, share=_REST, reads=_REST_READS)

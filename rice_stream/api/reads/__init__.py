@@ -1,0 +1,1 @@
+"""Routes that answer: one module for each question, the same reports as on the command line."""

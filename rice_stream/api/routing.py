@@ -1,0 +1,60 @@
+"""What every route declares: the right that it needs, or that anybody may ask."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from fastapi import FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+
+OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
+"""Paths that anybody may ask; `/metrics` only on loopback."""
+
+_Dependency = Callable[[Request], AsyncIterator[Caller]]
+
+
+class UnguardedRouteError(Exception):
+    """A mistake of ours: a route that declares no right and is not open. The server does not start with it."""
+
+
+class _Needs:
+    """A dependency that gives a route its caller. One for each right: FastAPI tells dependencies apart by identity."""
+
+    def __init__(self, right: Right) -> None:
+        self.right = right
+
+    async def __call__(self, request: Request) -> AsyncIterator[Caller]:
+        """The caller, who has the right and is within what it may take up until the answer is sent."""
+        caller: Caller = await request.app.state.admission.caller(request, self.right)
+        caller.share.rate.take()
+        with caller.share.requests.one_more():
+            yield caller
+
+
+_NEEDS = {right: _Needs(right) for right in Right}
+
+
+def needs(right: Right) -> _Dependency:
+    """What a route depends on to be only for callers with a right: `caller: Annotated[Caller, Depends(needs(...))]`."""
+    return _NEEDS[right]
+
+
+def rights_of(route: APIRoute) -> frozenset[Right]:
+    """The rights that a route declares; all of them are needed."""
+    return frozenset(call.right for call in _calls(route.dependant) if isinstance(call, _Needs))
+
+
+def check_routes(app: FastAPI) -> None:
+    """UnguardedRouteError: a route is neither open nor declares a right."""
+    for route in app.routes:
+        path = getattr(route, "path", "")
+        if path not in OPEN and not (isinstance(route, APIRoute) and rights_of(route)):
+            raise UnguardedRouteError(f"{path} declares no right: give it `Depends(needs(...))`")
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    yield dependant.call
+    for each in dependant.dependencies:
+        yield from _calls(each)
