@@ -27,6 +27,7 @@ from rice_stream.store import schema
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.migrate import migrate
+from rice_stream.store.scope import EVERYTHING
 
 _MODELS, _PROVIDERS, _REGIONS = 25, 4, 5
 _GROUPS = _MODELS * _PROVIDERS * _REGIONS
@@ -58,12 +59,12 @@ def _report_ms(engine: Engine, by: tuple[str, ...]) -> tuple[float, float]:
     """With ranges, and with the sums alone."""
     query = TotalsQuery(tenant="acme", by=by)
 
-    def sums_only(connection: object, spans: object, fields: object, tenant: object) -> object:
-        groups = reporting._groups(connection, spans, fields, tenant)  # type: ignore[arg-type]
+    def sums_only(connection: object, scope: object, spans: object, fields: object) -> object:
+        groups = reporting._groups(connection, scope, spans, fields)  # type: ignore[arg-type]
         return groups, {group: {} for group in [*groups, reporting._WHOLE]}
 
     def ask() -> object:
-        return reporting.totals(engine, query, _NOW)
+        return reporting.totals(engine, EVERYTHING, query, _NOW)
 
     with_ms = _median_ms(ask)
     none = SharedRange(0, 0, 0, 0)

@@ -6,6 +6,7 @@ from rice_stream.cli.base import Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
 from rice_stream.reports.alerts import latest_alerts
 from rice_stream.runtime.opening import open_store
+from rice_stream.store.scope import EVERYTHING
 
 
 @click.command()
@@ -18,7 +19,7 @@ def alerts(session: Session, tenant: str | None, limit: int, *, as_json: bool) -
 
     Example: rice-stream alerts --tenant acme
     """
-    rows = latest_alerts(open_store(session.settings), tenant=tenant, limit=limit)
+    rows = latest_alerts(open_store(session.settings), EVERYTHING, tenant=tenant, limit=limit)
 
     def human() -> None:
         names = ["time", "tenant", "budget", "threshold", "state", "delivered"]

@@ -18,6 +18,7 @@ from rice_stream.reports.budgets import UNREADABLE, budget_statuses, named_budge
 from rice_stream.runtime.budgets_file import read_budgets_file
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.engine import Engine
+from rice_stream.store.scope import EVERYTHING
 
 _STYLE = {"ok": "green", "warning": "yellow", "exceeded": "red", "resolved": "cyan", UNREADABLE: "red"}
 
@@ -127,7 +128,7 @@ def remove(session: Session, name: str, tenant: str | None, *, as_json: bool) ->
     Example: rice-stream budget remove acme-month
     """
     engine = open_store(session.settings)
-    removed = named_budget_status(engine, name, tenant, datetime.now(UTC))
+    removed = named_budget_status(engine, EVERYTHING, name, tenant, datetime.now(UTC))
     remove_budget(engine, removed["tenant_id"], name)
     answer({"budgets": [removed]}, as_json=as_json, human=lambda: STDERR.print(f"Budget {visible(name)} is removed."))
 
@@ -135,7 +136,7 @@ def remove(session: Session, name: str, tenant: str | None, *, as_json: bool) ->
 def _show(
     engine: Engine, *, as_json: bool, tenant: str | None = None, only: set[tuple[str, str]] | None = None
 ) -> list[dict[str, Any]]:
-    rows = budget_statuses(engine, datetime.now(UTC), tenant=tenant, only=only)
+    rows = budget_statuses(engine, EVERYTHING, datetime.now(UTC), tenant=tenant, only=only)
 
     def human() -> None:
         columns = ["budget", "tenant", "scope", "period", "consumed", "limit", "unit", "used", "state"]

@@ -13,6 +13,7 @@ from rice_stream.reports.comparison import traffic_of
 from rice_stream.reports.durations import KindTimes, narrowed_kinds
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.scope import EVERYTHING
 
 
 def from_durations(settings: Settings, *, name: str, out: Path, tenant: str | None, window: str) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def from_durations(settings: Settings, *, name: str, out: Path, tenant: str | No
     method = load_calibrated()
     now = datetime.now(UTC)
     traffic = traffic_of(now, tenant=tenant, model=None, window=window, start=None, end=None)
-    kinds = narrowed_kinds(open_store(settings), traffic, method)
+    kinds = narrowed_kinds(open_store(settings), EVERYTHING, traffic, method)
     if not kinds:
         raise UsageError(
             "no recorded request of this window has a duration: events need started_at, or the window more"

@@ -17,6 +17,7 @@ from rice_stream.reports.comparison import compare as compare_traffic
 from rice_stream.reports.comparison import traffic_of
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.views import WINDOWS_S
 
 _G_PER_KG = 1000
@@ -64,6 +65,7 @@ def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
     )
     document = compare_traffic(
         open_store(settings),
+        EVERYTHING,
         traffic,
         change,
         estimator=estimator.at(time.time_ns() // 1000),

@@ -10,6 +10,7 @@ from rice_stream.cli.plain_text import visible
 from rice_stream.cli.tables import table
 from rice_stream.reports.coverage import coverage as names_not_known
 from rice_stream.runtime.opening import open_store
+from rice_stream.store.scope import EVERYTHING
 
 
 @click.command()
@@ -24,7 +25,7 @@ def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -
 
     Example: rice-stream coverage --days 30
     """
-    document = names_not_known(open_store(session.settings), now=datetime.now(UTC), days=days, limit=limit)
+    document = names_not_known(open_store(session.settings), EVERYTHING, now=datetime.now(UTC), days=days, limit=limit)
 
     def human() -> None:
         columns = ["kind", "name", "provider", "taken for", "rung", "prompts", "tokens", "kgCO2e", "share"]

@@ -12,6 +12,7 @@ from rice_stream.cli.tables import table
 from rice_stream.cli.times import instant
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_estimator import open_method, token_defaults
+from rice_stream.store.scope import EVERYTHING
 
 
 @click.command()
@@ -31,6 +32,7 @@ def explain(session: Session, /, event_id: str, *, tenant: str | None, ended_at:
 
     document = explain_record(
         open_store(session.settings),
+        EVERYTHING,
         event_id,
         tenant,
         defaults=token_defaults(session.settings),

@@ -14,6 +14,7 @@ from rice_stream.reports.mappings import mappings
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_reference import open_reference
 from rice_stream.store.engine import Engine
+from rice_stream.store.scope import EVERYTHING
 
 _from_option = click.option(
     "--from",
@@ -125,7 +126,7 @@ def _instant_us(value: str | None) -> int | None:
 
 
 def _show(engine: Engine, *, as_json: bool, only: tuple[str, str] | None = None) -> None:
-    rows = mappings(engine, only=only)
+    rows = mappings(engine, EVERYTHING, only=only)
 
     def human() -> None:
         table(["kind", "name", "stands for", "in events from"], [list(row.values()) for row in rows])

@@ -16,6 +16,7 @@ from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.store.quarantine import STATUSES, Choice
 from rice_stream.store.quarantine import drop as drop_items
 from rice_stream.store.revisions import head_revision, schema_change_told
+from rice_stream.store.scope import EVERYTHING
 
 
 @click.group(cls=CommandGroup)
@@ -42,6 +43,7 @@ def list_(
     """
     document = quarantined(
         open_store(session.settings),
+        EVERYTHING,
         Choice(reason=reason, topic=topic),
         status=None if status == "all" else status,
         limit=limit,
@@ -64,7 +66,7 @@ def show(session: Session, quarantine_id: int, *, as_json: bool) -> None:
 
     Example: rice-stream quarantine show 12
     """
-    row = show_item(open_store(session.settings), quarantine_id)
+    row = show_item(open_store(session.settings), EVERYTHING, quarantine_id)
     answer({"rows": [row]}, as_json=as_json, human=lambda: table(["field", "value"], list(row.items())))
 
 
@@ -141,7 +143,7 @@ def drop(session: Session, /, ids: tuple[int, ...], *, everything: bool, reason:
     """
     choice = _choice(ids, everything=everything, reason=reason)
     engine = open_store(session.settings)
-    document = dropped(engine, drop_items(engine, choice, time.time_ns() // 1000))
+    document = dropped(engine, EVERYTHING, drop_items(engine, choice, time.time_ns() // 1000))
     answer(document, as_json=as_json, human=lambda: STDERR.print(f"{document['dropped']:,} dropped"))
 
 

@@ -8,6 +8,7 @@ from rice_stream.reports.tenants import tenants
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.engine import Engine
+from rice_stream.store.scope import EVERYTHING
 
 
 @click.group(cls=CommandGroup)
@@ -45,7 +46,7 @@ def list_(session: Session, *, as_json: bool) -> None:
 
 
 def _show(engine: Engine, *, as_json: bool, only: str | None = None) -> None:
-    rows = tenants(engine, only=only)
+    rows = tenants(engine, EVERYTHING, only=only)
 
     def human() -> None:
         table(["tenant", "time zone"], [[row["tenant_id"], row["time_zone"]] for row in rows])

@@ -12,6 +12,7 @@ from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals as sum_totals
 from rice_stream.reports.totals_query import WINDOWS, TotalsQuery
 from rice_stream.runtime.opening import open_store
+from rice_stream.store.scope import EVERYTHING
 
 _WH_PER_KWH, _G_PER_KG = 1000, 1000
 
@@ -38,7 +39,7 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
     """
     asked["start"], asked["end"] = moment("--from", asked["start"]), moment("--to", asked["end"])
     query = TotalsQuery(**asked)
-    document = sum_totals(open_store(session.settings), query, datetime.now(UTC))
+    document = sum_totals(open_store(session.settings), EVERYTHING, query, datetime.now(UTC))
     answer(document, as_json=as_json, human=lambda: _show_totals(document))
 
 

@@ -2,15 +2,28 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from rice_stream.instants import rfc3339
 from rice_stream.store import schema
-from rice_stream.store.engine import Engine, reading
+from rice_stream.store.engine import Engine
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
+from rice_stream.store.scoped import scoped_reading
+
+_TEAM = {
+    "postgresql": "CAST(alert.event AS json) #>> '{data,scope,team_id}'",
+    "sqlite": "json_extract(alert.event, '$.data.scope.team_id')",
+}
+"""The team of an alert's budget when it was announced: the budget may be gone, or another team's by now."""
 
 
-def latest_alerts(engine: Engine, *, tenant: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+def latest_alerts(
+    engine: Engine, scope: Scope, *, tenant: str | None = None, limit: int | None = None
+) -> list[dict[str, Any]]:
     """The latest `limit` alerts (None: all), of a tenant where one is given, latest first.
+
+    Who sees some teams only sees the alerts of their budgets, not those of the whole tenant.
 
     Returns:
         `[{"id", "tenant_id", "budget", "threshold", "state", "sequence", "time", "delivered", "delivered_at"}]`, times
@@ -18,10 +31,15 @@ def latest_alerts(engine: Engine, *, tenant: str | None = None, limit: int | Non
     """
     columns = schema.alert.c
     query = select(schema.alert).order_by(columns.created_at_us.desc(), columns.sequence.desc()).limit(limit)
-    if tenant is not None:
-        query = query.where(columns.tenant_id == tenant)
-    with reading(engine) as connection:
-        return [_described(row) for row in connection.execute(query).mappings()]
+    seen = scope.within(tenant)
+    with scoped_reading(engine, scope) as connection:
+        query = query.where(text(alerts_in(seen, connection.dialect.name)))
+        return [_described(row) for row in connection.execute(query, scope_parameters(seen)).mappings()]
+
+
+def alerts_in(scope: Scope, dialect: str) -> str:
+    """The condition for rows of `alert` that are of the scope."""
+    return f"{tenant_id_in(scope, 'alert.tenant_id')} AND {team_in(scope, _TEAM[dialect])}"
 
 
 def _described(row: Any) -> dict[str, Any]:

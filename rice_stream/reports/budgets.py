@@ -9,11 +9,13 @@ from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period, period_at
 from rice_stream.budgets.rules import judge
 from rice_stream.budgets.states import BudgetState, Consumed
-from rice_stream.errors import UsageError
+from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.store.budget_store import load_budgets
 from rice_stream.store.consumption import consumed_in_each
-from rice_stream.store.engine import Engine, reading
+from rice_stream.store.engine import Engine
+from rice_stream.store.scope import Scope
+from rice_stream.store.scoped import scoped_reading
 
 BudgetName = tuple[str, str]
 """Tenant and name: what identifies a budget."""
@@ -23,17 +25,23 @@ UNREADABLE = "unreadable"
 
 
 def budget_statuses(
-    engine: Engine, now: datetime, *, tenant: str | None = None, only: Collection[BudgetName] | None = None
+    engine: Engine,
+    scope: Scope,
+    now: datetime,
+    *,
+    tenant: str | None = None,
+    only: Collection[BudgetName] | None = None,
 ) -> list[dict[str, Any]]:
     """All budgets, or those of a tenant or of some names, by tenant and name.
 
     Each is `announcement.budget_status` of the period that `now` lies in, with that period's bounds (RFC 3339), judged
     on the totals of this moment, whether or not a worker has done so already.
 
-    After them those that cannot be read: `state` is "unreadable", and `problem` says why and what to do.
+    After them those that cannot be read: `state` is "unreadable", and `problem` says why and what to do. Who sees some teams
+    only sees the budgets on them, not those on the whole tenant.
     """
-    with reading(engine) as connection:
-        stored = load_budgets(connection, tenant_id=tenant)
+    with scoped_reading(engine, scope) as connection:
+        stored = load_budgets(connection, scope.within(tenant))
         chosen = [
             (budget, state, period_at(budget, now))
             for budget, state in stored.readable
@@ -49,21 +57,22 @@ def budget_statuses(
     ]
 
 
-def named_budget_status(engine: Engine, name: str, tenant: str | None, now: datetime) -> dict[str, Any]:
+def named_budget_status(engine: Engine, scope: Scope, name: str, tenant: str | None, now: datetime) -> dict[str, Any]:
     """The one budget of this name, of `tenant` where that is given.
 
     Raises:
-        UsageError: there is none, or several tenants have one of this name.
+        NotFoundError: there is none in the scope.
+        UsageError: several tenants of the scope have one of this name.
     """
-    with reading(engine) as connection:
-        stored = load_budgets(connection, tenant_id=tenant)
+    with scoped_reading(engine, scope) as connection:
+        stored = load_budgets(connection, scope.within(tenant))
     owners = [budget.tenant_id for budget, _ in stored.readable if budget.name == name]
     owners = sorted(owners + [bad.tenant_id for bad in stored.unreadable if bad.name == name])
     if not owners:
-        raise UsageError(f"there is no budget {name!r}; see `rice-stream budget list`")
+        raise NotFoundError(f"there is no budget {name!r}; see `rice-stream budget list`")
     if len(owners) > 1:
         raise UsageError(f"several tenants have a budget {name!r}: {', '.join(owners)}; say which with --tenant")
-    return budget_statuses(engine, now, tenant=tenant, only={(owners[0], name)})[0]
+    return budget_statuses(engine, scope, now, tenant=tenant, only={(owners[0], name)})[0]
 
 
 def _status(budget: Budget, state: BudgetState, period: Period, consumed: Consumed, now: datetime) -> dict[str, Any]:

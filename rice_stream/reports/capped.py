@@ -6,19 +6,25 @@ from rice_stream.basis import Basis
 from rice_stream.instants import SECOND_US
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 
 
-def capped_prompts(connection: Connection, from_s: int) -> int:
+def capped_prompts(connection: Connection, scope: Scope, from_s: int) -> int:
     """Those that ended at or after an instant (epoch seconds) and whose records are kept; no look at records without any."""
     flags = [
         value for value in connection.scalars(text("SELECT basis_flags FROM basis")) if value & Basis.AMOUNT_CAPPED
     ]
     if not flags:
         return 0
-    query = text("SELECT COUNT(*) FROM prompt_record WHERE event_key >= :low AND basis_flags IN :flags")
+    query = text(
+        "SELECT COUNT(*) FROM prompt_record r WHERE r.event_key >= :low AND r.basis_flags IN :flags"
+        f" AND {tenant_key_in(scope, 'r.tenant_key')} AND {attribution_in(scope, 'r')}"
+    )
     low = key_bound(connection.dialect.name, from_s * SECOND_US // 1000)
     return int(
         connection.execute(
-            query.bindparams(bindparam("flags", expanding=True)), {"low": low, "flags": flags}
+            query.bindparams(bindparam("flags", expanding=True)),
+            {"low": low, "flags": flags, **scope_parameters(scope)},
         ).scalar_one()
     )

@@ -7,6 +7,8 @@ from sqlalchemy import text
 
 from rice_stream.quantities import MICRO
 from rice_stream.store.engine import Connection
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_key_in
 
 _STATED = "pue_rung = 'event' OR region_rung = 'event' OR detail LIKE '%\"event_factors\":%'"
 _CACHE_HIT = "detail LIKE '%\"gateway_cache_hit\":%'"
@@ -19,7 +21,7 @@ WITH claimed AS MATERIALIZED (
 SELECT c.cache_hit, c.metered, a.source, SUM(m.prompts), SUM(m.input_tokens) + SUM(m.output_tokens), SUM(m.carbon_mid_ugco2e)
 FROM slot_total m JOIN claimed c ON c.factor_key = m.factor_key
 JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key
-WHERE m.slot_start_s >= :from_s GROUP BY c.cache_hit, c.metered, a.source"""
+WHERE m.slot_start_s >= :from_s AND {{scope}} GROUP BY c.cache_hit, c.metered, a.source"""
 """From the quarter-hour totals: a kind of requests has its own row of factors where factors were stated, or a cache hit."""
 
 _Row = tuple[str, int, int, int]
@@ -27,7 +29,7 @@ _Row = tuple[str, int, int, int]
 
 
 def claims(
-    connection: Connection, from_s: int, *, carbon_ugco2e: int, prompts: int, limit: int | None
+    connection: Connection, scope: Scope, from_s: int, *, carbon_ugco2e: int, prompts: int, limit: int | None
 ) -> dict[str, Any]:
     """What rests on senders' word since `from_s` (epoch seconds, on a quarter hour). The totals are what shares are of.
 
@@ -40,7 +42,9 @@ def claims(
     metered: list[_Row] = []
     hits: list[_Row] = []
     others: list[_Row] = []
-    for cache_hit, is_metered, source, *sums in connection.execute(text(_STATEMENT), {"from_s": from_s}):
+    statement = text(_STATEMENT.replace("{scope}", f"{tenant_key_in(scope, 'm.tenant_key')} AND {team_in(scope)}"))
+    found = connection.execute(statement, {"from_s": from_s, **scope_parameters(scope)})
+    for cache_hit, is_metered, source, *sums in found:
         # PostgreSQL sums BIGINT as NUMERIC.
         (hits if cache_hit else metered if is_metered else others).append((source, *map(int, sums)))
     stated = _by_source([*others, *metered])

@@ -29,7 +29,8 @@ from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_
 from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.factor_spreads import ENDS, FactorSpread, factor_spreads
 from rice_stream.store.horizon import records_from_us
-from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
 from rice_stream.store.views import WINDOWS_S
@@ -75,6 +76,7 @@ def traffic_of(
 
 def compare(
     engine: Engine,
+    scope: Scope,
     traffic: Traffic,
     change: Change,
     *,
@@ -89,9 +91,9 @@ def compare(
     change.check(method)
     sides: dict[str, dict[str, _Sums]] = defaultdict(lambda: defaultdict(_Sums))
     factors: dict[int, Mapping[str, Any]] = {}
-    with snapshot(engine, EVERYTHING) as connection:
+    with snapshot(engine, scope) as connection:
         _check_retention(connection, traffic.from_us)
-        for rows in _records(connection, traffic):
+        for rows in _records(connection, scope, traffic):
             factors_by_key(connection, [row["factor_key"] for row in rows], factors)
             _add(connection, sides, rows, factors, change, estimator, defaults)
     if not sides:
@@ -157,32 +159,33 @@ def _check_retention(connection: Connection, from_us: int) -> None:
         )
 
 
-def record_conditions(connection: Connection, traffic: Traffic) -> tuple[list[str], dict[str, Any]]:
-    """Conditions that hold for the records `r` of the traffic, and their parameters."""
+def record_conditions(connection: Connection, scope: Scope, traffic: Traffic) -> tuple[list[str], dict[str, Any]]:
+    """Conditions that hold for the records `r` of the traffic that are of the scope, and their parameters."""
+    seen = scope.within(traffic.tenant)
     key_low, key_high = key_bounds(connection.dialect.name, traffic.from_us, traffic.to_us)
     conditions = [
         "r.event_key >= :key_low",
         "r.event_key < :key_high",
         "r.ended_at_us >= :low",
         "r.ended_at_us < :high",
+        tenant_key_in(seen, "r.tenant_key"),
+        attribution_in(seen, "r"),
     ]
     parameters: dict[str, Any] = {
         "key_low": key_low,
         "key_high": key_high,
         "low": traffic.from_us,
         "high": traffic.to_us,
+        **scope_parameters(seen),
     }
-    if traffic.tenant is not None:
-        conditions.append("r.tenant_key = (SELECT tenant_key FROM tenant WHERE tenant_id = :tenant)")
-        parameters["tenant"] = traffic.tenant
     if traffic.model is not None:
         conditions.append("r.factor_key IN (SELECT factor_key FROM factor_use WHERE :model IN (model, model_resolved))")
         parameters["model"] = traffic.model
     return conditions, parameters
 
 
-def _records(connection: Connection, traffic: Traffic) -> Iterator[Sequence[Mapping[str, Any]]]:
-    conditions, parameters = record_conditions(connection, traffic)
+def _records(connection: Connection, scope: Scope, traffic: Traffic) -> Iterator[Sequence[Mapping[str, Any]]]:
+    conditions, parameters = record_conditions(connection, scope, traffic)
     columns = ("factor_key", "basis_flags", *_TOKENS, "cache_read_input_tokens", *AMOUNT_COLUMNS)
     statement = (
         f"SELECT {', '.join(f'r.{name}' for name in columns)} FROM prompt_record r WHERE {' AND '.join(conditions)}"

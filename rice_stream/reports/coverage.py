@@ -12,7 +12,7 @@ from rice_stream.reports.claims import claims
 from rice_stream.reports.repeated_ids import repeated_ids
 from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.store.engine import Connection, Engine
-from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 
 _MEASURES = ("prompts", "input_tokens", "output_tokens", "carbon_mid_ugco2e")
@@ -48,8 +48,12 @@ class _Kind(NamedTuple):
         return unknown
 
 
-def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: int | None = None) -> dict[str, Any]:
+def coverage(
+    engine: Engine, scope: Scope, *, now: datetime, days: int | None = None, limit: int | None = None
+) -> dict[str, Any]:
     """Unmapped models, regions and tenants of the last `days` days (None: of all time), most tokens first.
+
+    Everything in it is known by team: who sees some teams only is told of what they were charged for.
 
     Returns:
         `{"window", "rows": [{"kind", "name", "provider", "taken_for", "rung", "prompts", "tokens", "carbon_gco2e",
@@ -60,13 +64,13 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
         `"repeated_ids": [{"tenant_id", "event_id", "records", "first", "last"}], "repeated_ids_total", "repeated_records"`.
     """
     from_s = 0 if days is None else epoch_us(in_utc(now) - timedelta(days=days)) // SECOND_US // SLOT_S * SLOT_S
-    with snapshot(engine, EVERYTHING) as connection:
-        kinds = _kinds(connection, from_s)
+    with snapshot(engine, scope) as connection:
+        kinds = _kinds(connection, scope, from_s)
         carbon = sum(kind.carbon_ugco2e for kind in kinds)
         prompts = sum(kind.prompts for kind in kinds)
-        claimed = claims(connection, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
-        capped = capped_prompts(connection, from_s)
-        repeated = repeated_ids(connection, from_us=from_s * SECOND_US, limit=limit)
+        claimed = claims(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
+        capped = capped_prompts(connection, scope, from_s)
+        repeated = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit)
     names: dict[tuple[str, str, str, str, str], list[int]] = {}
     resting = dict.fromkeys(("model", "region", "tenant", "any"), 0)
     for kind in kinds:
@@ -95,8 +99,8 @@ def coverage(engine: Engine, *, now: datetime, days: int | None = None, limit: i
     }
 
 
-def _kinds(connection: Connection, from_s: int) -> list[_Kind]:
-    groups = resolved_sums(connection, _Kind._fields[:8], _MEASURES, from_s=from_s)
+def _kinds(connection: Connection, scope: Scope, from_s: int) -> list[_Kind]:
+    groups = resolved_sums(connection, scope, _Kind._fields[:8], _MEASURES, from_s=from_s)
     return [_Kind._make((*names, *sums)) for names, sums in groups]
 
 

@@ -22,7 +22,7 @@ from rice_stream.meter.duration_calibration import (
 from rice_stream.meter.recompute import context_of
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
 from rice_stream.reports.comparison import Traffic, record_conditions
-from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import factors_by_key
 
@@ -53,15 +53,15 @@ class KindTimes(NamedTuple):
     """Requests that ran and have a duration, short answers included."""
 
 
-def narrowed_kinds(engine: Engine, traffic: Traffic, method: CalibratedMethod) -> list[KindTimes]:
+def narrowed_kinds(engine: Engine, scope: Scope, traffic: Traffic, method: CalibratedMethod) -> list[KindTimes]:
     """Every kind of request in the stretch that has durations, most requests first, with what its times say of its batch."""
     contexts: dict[Kind, Context] = {}
     unfits: dict[Kind, NotNarrowed | None] = {}
     events: dict[Kind, int] = defaultdict(int)
     columns: dict[Kind, list[np.ndarray[Any, Any]]] = defaultdict(list)
     factors: dict[int, Mapping[str, Any]] = {}
-    with snapshot(engine, EVERYTHING) as connection:
-        for rows in _records(connection, traffic):
+    with snapshot(engine, scope) as connection:
+        for rows in _records(connection, scope, traffic):
             factors_by_key(connection, np.unique(rows[:, 0]).tolist(), factors)
             for factor_key in np.unique(rows[:, 0]).tolist():
                 chosen = rows[rows[:, 0] == factor_key]
@@ -104,9 +104,9 @@ def _is_open(context: Context, factor: Mapping[str, Any]) -> bool:
     return factor["model_rung"] in KNOWN_MODEL_RUNGS and total.low == total.high and active.low == active.high
 
 
-def _records(connection: Connection, traffic: Traffic) -> Iterator[np.ndarray[Any, Any]]:
+def _records(connection: Connection, scope: Scope, traffic: Traffic) -> Iterator[np.ndarray[Any, Any]]:
     """(factor_key, duration_us, input_tokens, output_tokens) of requests that ran, thousands at a time."""
-    conditions, parameters = record_conditions(connection, traffic)
+    conditions, parameters = record_conditions(connection, scope, traffic)
     conditions += [
         "r.duration_us > 0 AND r.input_tokens IS NOT NULL AND r.output_tokens IS NOT NULL",
         f"(r.basis_flags & {int(_SAYS_NOTHING)}) = 0",

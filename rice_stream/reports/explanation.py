@@ -24,7 +24,7 @@ from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_o
 from rice_stream.quantities import MICRO, UNKNOWN
 from rice_stream.reports.measured_steps import measured_steps
 from rice_stream.reports.record_lookup import StoredRecord, find_record
-from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 
 _ACCOUNTING = "docs/accounting.md; rounded once, when the record is made"
@@ -35,6 +35,7 @@ _UNITS = {"uwh": "uWh", "ugco2e": "ugCO2e"}
 
 def explain(
     engine: Engine,
+    scope: Scope,
     event_id: str,
     tenant: str | None = None,
     *,
@@ -49,10 +50,11 @@ def explain(
     and `remarks` says so.
 
     Raises:
-        UsageError: no record, or several, have this id.
+        NotFoundError: no record of the scope has this id.
+        UsageError: several have.
     """
-    with snapshot(engine, EVERYTHING) as connection:
-        record = find_record(connection, event_id, tenant, ended_at)
+    with snapshot(engine, scope) as connection:
+        record = find_record(connection, scope, event_id, tenant, ended_at)
     method = method_of_version(record.factor["method_version"], open_method)
     remarks: list[str] = []
     steps = [asdict(step) for step in _method_steps(record, method, defaults)] if method else []

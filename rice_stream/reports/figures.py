@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from rice_stream.budgets.announcement import in_units
 from rice_stream.budgets.definition import Bound, Budget
@@ -16,12 +16,16 @@ from rice_stream.budgets.periods import period_at
 from rice_stream.budgets.states import BudgetState, Consumed, State
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
+from rice_stream.reports.alerts import alerts_in
 from rice_stream.reports.carbon_ranges import CarbonRanges, added_parts
 from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.store import budget_store, schema
 from rice_stream.store.consumption import consumed_in_each
-from rice_stream.store.engine import Connection, Engine, reading
+from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.factor_spreads import ENDS
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import scope_parameters
+from rice_stream.store.scoped import scoped_reading
 
 _PART_OF = ("tenant_id", "model_resolved", "model_rung", "region_resolved", "region_rung", "factor_key")
 _UNKNOWN_MODELS = "(unknown models)"
@@ -142,35 +146,43 @@ class Figures:
 NOTHING = Figures(Sums(), (), (), (), (), Accounted(), (), 0, frozenset())
 
 
-def read_figures(engine: Engine, now: datetime) -> Figures:
-    """The figures as of `now`, in one read. StoreUnavailableError: the database does not answer."""
-    with reading(engine) as connection:
-        parts = _parts(connection)
+def read_figures(engine: Engine, scope: Scope, now: datetime) -> Figures:
+    """The figures as of `now`, in one read. StoreUnavailableError: the database does not answer.
+
+    What became of the events read from Kafka, and why some were refused, belongs to no tenant: only who sees everything is told.
+    """
+    with scoped_reading(engine, scope) as connection:
+        parts = _parts(connection, scope)
         ranges = CarbonRanges(connection, {part.factor_key for part in parts})
         return Figures(
             totals=_summed(parts, ranges),
             tenants=_named(parts, ranges, lambda part: part.tenant_id),
             models=_named(parts, ranges, lambda part: part.model if part.model_is_known else _UNKNOWN_MODELS),
             regions=_named(parts, ranges, lambda part: part.region),
-            budgets=_budgets(connection, now),
-            accounted=_accounted(connection),
-            reasons=_reasons(connection),
+            budgets=_budgets(connection, scope, now),
+            accounted=_accounted(connection) if scope.is_everything else Accounted(),
+            reasons=_reasons(connection) if scope.is_everything else (),
             fallback_prompts=sum(part.sums.prompts for part in parts if part.is_assumed),
-            alert_ids=frozenset(connection.scalars(select(schema.alert.c.id))),
+            alert_ids=_alert_ids(connection, scope),
         )
 
 
-def read_versions(engine: Engine) -> tuple[str, str]:
-    """(method version, factor version) of the store's first estimate."""
+def read_versions(engine: Engine, scope: Scope) -> tuple[str, str]:
+    """(method version, factor version) of the store's first estimate: a table of no tenant's, the same in every scope."""
     factor = schema.factor_use.c
     query = select(factor.method_version, factor.factor_version).order_by(factor.factor_key).limit(1)
-    with reading(engine) as connection:
+    with scoped_reading(engine, scope) as connection:
         method_version, factor_version = connection.execute(query).one()
     return method_version, factor_version
 
 
-def _parts(connection: Connection) -> list[_Part]:
-    rows = resolved_sums(connection, _PART_OF, SHOWN)
+def _alert_ids(connection: Connection, scope: Scope) -> frozenset[str]:
+    query = select(schema.alert.c.id).where(text(alerts_in(scope, connection.dialect.name)))
+    return frozenset(connection.scalars(query, scope_parameters(scope)))
+
+
+def _parts(connection: Connection, scope: Scope) -> list[_Part]:
+    rows = resolved_sums(connection, scope, _PART_OF, SHOWN)
     return [_Part._make((*names, Sums(*amounts))) for names, amounts in rows]
 
 
@@ -203,8 +215,8 @@ def _reasons(connection: Connection) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(((str(reason), int(count)) for reason, count in rows), key=lambda row: (-row[1], row[0])))
 
 
-def _budgets(connection: Connection, now: datetime) -> tuple[BudgetFigure, ...]:
-    stored = budget_store.load_budgets(connection).readable
+def _budgets(connection: Connection, scope: Scope, now: datetime) -> tuple[BudgetFigure, ...]:
+    stored = budget_store.load_budgets(connection, scope).readable
     asked = [(budget, period_at(budget, now)) for budget, _ in stored]
     consumed = consumed_in_each(connection, asked, with_ranges=False)
     return tuple(_budget(*each, amounts) for each, amounts in zip(stored, consumed, strict=True))

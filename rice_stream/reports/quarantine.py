@@ -1,49 +1,58 @@
-"""Refused items: listing them, and showing one."""
+"""Refused items: listing them, and showing one.
+
+Nobody knows for sure whose a refused item is: only who sees everything sees any.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
 
-from rice_stream.errors import UsageError
+from rice_stream.errors import NotFoundError
 from rice_stream.instants import rfc3339
 from rice_stream.store import schema
-from rice_stream.store.engine import Engine, reading
+from rice_stream.store.engine import Engine
 from rice_stream.store.quarantine import Choice
+from rice_stream.store.scope import Scope
+from rice_stream.store.scoped import scoped_reading
 
 
 def quarantined(
-    engine: Engine, choice: Choice, *, status: str | None = "held", limit: int | None = 100
+    engine: Engine, scope: Scope, choice: Choice, *, status: str | None = "held", limit: int | None = 100
 ) -> dict[str, Any]:
     """`{"rows": [...], "total", "by_reason": {...}}`, latest first. `status` None: of every status."""
+    if not scope.is_everything:
+        return {"rows": [], "total": 0, "by_reason": {}}
     table = schema.quarantine
     conditions = choice.conditions()
     if status is not None:
         conditions.append(table.c.status == status)
     counts = select(table.c.reason, func.count()).where(*conditions).group_by(table.c.reason)
-    with reading(engine) as connection:
+    with scoped_reading(engine, scope) as connection:
         rows = connection.execute(select(table).where(*conditions).order_by(table.c.id.desc()).limit(limit))
         listed = [_described(row) for row in rows.mappings()]
         by_reason = {row[0]: row[1] for row in connection.execute(counts.order_by(table.c.reason))}
     return {"rows": listed, "total": sum(by_reason.values()), "by_reason": by_reason}
 
 
-def show(engine: Engine, quarantine_id: int) -> dict[str, Any]:
-    """One row with its redacted payload. UsageError: there is none of this id."""
+def show(engine: Engine, scope: Scope, quarantine_id: int) -> dict[str, Any]:
+    """One row with its redacted payload. NotFoundError: there is none of this id in the scope."""
     table = schema.quarantine
-    with reading(engine) as connection:
+    with scoped_reading(engine, scope) as connection:
         row = connection.execute(select(table).where(table.c.id == quarantine_id)).mappings().first()
-    if row is None:
-        raise UsageError(
+    if row is None or not scope.is_everything:
+        raise NotFoundError(
             f"there is nothing in quarantine with the id {quarantine_id}; see `rice-stream quarantine list`"
         )
     return {**_described(row), "digest": bytes(row["digest"]).hex(), "payload": row["payload"]}
 
 
-def dropped(engine: Engine, ids: Sequence[int], limit: int = 100) -> dict[str, Any]:
+def dropped(engine: Engine, scope: Scope, ids: Sequence[int], limit: int = 100) -> dict[str, Any]:
     """`{"rows": [...], "dropped": how many}` of the items that were just dropped; the first `limit` of them are listed."""
+    if not scope.is_everything:
+        return {"rows": [], "dropped": 0}
     table = schema.quarantine
-    with reading(engine) as connection:
+    with scoped_reading(engine, scope) as connection:
         rows = connection.execute(select(table).where(table.c.id.in_(ids[:limit])).order_by(table.c.id))
         return {"rows": [_described(row) for row in rows.mappings()], "dropped": len(ids)}
 

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from rice_stream.errors import UsageError
+from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.events.keys import event_key
 from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
 from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
 
 _LISTED_MAX = 5
 
@@ -24,24 +26,30 @@ class StoredRecord(NamedTuple):
 
 
 def find_record(
-    connection: Connection, event_id: str, tenant: str | None = None, ended_at: datetime | None = None
+    connection: Connection,
+    scope: Scope,
+    event_id: str,
+    tenant: str | None = None,
+    ended_at: datetime | None = None,
 ) -> StoredRecord:
     """The one record of this event id, within a tenant and at an instant where these are given.
 
     Raises:
-        UsageError: there is none (saying so where it is in quarantine or contradicted a record), or there are several.
+        NotFoundError: there is none. Who sees everything is told where it is in quarantine or contradicted a record.
+        UsageError: there are several.
     """
-    conditions, parameters = ["event_id = :event_id"], {"event_id": event_id}
-    if tenant is not None:
-        conditions.append("tenant_id = :tenant")
-        parameters["tenant"] = tenant
-    rows = connection.execute(text(f"SELECT * FROM prompt_emission WHERE {' AND '.join(conditions)}"), parameters)
+    seen = scope.within(tenant)
+    statement = text(
+        "SELECT * FROM prompt_emission"
+        f" WHERE event_id = :event_id AND {tenant_id_in(seen, 'tenant_id')} AND {team_in(seen, 'team_id')}"
+    )
+    rows = connection.execute(statement, {"event_id": event_id, **scope_parameters(seen)})
     records = [_plain(dict(row)) for row in rows.mappings()]
     if ended_at is not None:
         wanted = rfc3339(epoch_us(in_utc(ended_at)))
         records = [row for row in records if row["ended_at"] == wanted]
     if not records:
-        raise UsageError(_why_not_found(connection, event_id, tenant))
+        raise NotFoundError(_why_not_found(connection, scope, event_id, tenant))
     if len(records) > 1:
         raise UsageError(_which_one(event_id, records))
     return _complete(connection, records[0])
@@ -86,9 +94,11 @@ def _which_one(event_id: str, records: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _why_not_found(connection: Connection, event_id: str, tenant: str | None) -> str:
+def _why_not_found(connection: Connection, scope: Scope, event_id: str, tenant: str | None) -> str:
     whose = "" if tenant is None else f" of tenant {tenant!r}"
     what = f"no record has the event id {event_id!r}{whose}"
+    if not scope.is_everything:
+        return what
     held = connection.execute(
         text(
             "SELECT id, status, reason FROM quarantine WHERE payload LIKE :as_field ESCAPE '!' OR payload LIKE :as_id ESCAPE '!'"

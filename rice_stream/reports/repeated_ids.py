@@ -8,6 +8,8 @@ from sqlalchemy import Connection, text
 from rice_stream.events.keys import KEY_BYTES, keys_at
 from rice_stream.instants import DAY_US, FOREVER_S, SECOND_US, rfc3339
 from rice_stream.store.event_key_columns import key_bounds, stored_key
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 
 _DIGEST = {"postgresql": "substring(uuid_send(r.event_key) FROM 7)", "sqlite": "substr(r.event_key, 7)"}
 """What a key holds besides its time: equal for equal tenant, source and id."""
@@ -21,7 +23,7 @@ class RepeatedIds(NamedTuple):
     records: int
 
 
-def repeated_ids(connection: Connection, *, from_us: int, limit: int | None) -> RepeatedIds:
+def repeated_ids(connection: Connection, scope: Scope, *, from_us: int, limit: int | None) -> RepeatedIds:
     """Ids with more than one record that ended at or after `from_us`, exactly; reads the keys of all these records."""
     dialect = connection.dialect.name
     key_low, _ = key_bounds(dialect, from_us, FOREVER_S * SECOND_US)
@@ -31,6 +33,7 @@ WITH repeated AS (
     MIN(r.ended_at_us) AS first_us, MAX(r.ended_at_us) AS last_us
   FROM prompt_record r
   WHERE r.event_key >= :key_low AND r.ended_at_us >= :from_us
+    AND {tenant_key_in(scope, "r.tenant_key")} AND {attribution_in(scope, "r")}
   GROUP BY r.tenant_key, {_DIGEST[dialect]}
   HAVING COUNT(*) > 1
 )
@@ -38,7 +41,12 @@ SELECT t.tenant_id, p.*, COUNT(*) OVER () AS ids_in_all, CAST(SUM(p.records) OVE
 FROM repeated p JOIN tenant t ON t.tenant_key = p.tenant_key
 ORDER BY p.records DESC, t.tenant_id, p.first_us, p.digest
 {"" if limit is None else "LIMIT :limit"}"""
-    parameters = {"key_low": key_low, "from_us": from_us, **({} if limit is None else {"limit": limit})}
+    parameters = {
+        "key_low": key_low,
+        "from_us": from_us,
+        **scope_parameters(scope),
+        **({} if limit is None else {"limit": limit}),
+    }
     found = connection.execute(text(statement), parameters).all()
     rows = [
         {

@@ -6,6 +6,8 @@ from typing import Any
 from sqlalchemy import text
 
 from rice_stream.store.engine import Connection
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
 
 NAMES = {
     "tenant_id": "t.tenant_id",
@@ -26,7 +28,7 @@ NAMES = {
 
 
 def resolved_sums(
-    connection: Connection, names: Sequence[str], measures: Sequence[str], *, from_s: int = 0
+    connection: Connection, scope: Scope, names: Sequence[str], measures: Sequence[str], *, from_s: int = 0
 ) -> list[tuple[tuple[Any, ...], tuple[int, ...]]]:
     """(values of `names`, exact sums of `measures`) of each group of prompts, in no particular order.
 
@@ -37,8 +39,9 @@ def resolved_sums(
     sums = ", ".join(f"SUM(m.{measure})" for measure in measures)
     statement = text(
         f"SELECT {grouped}, {sums} FROM slot_total m JOIN tenant t ON t.tenant_key = m.tenant_key"
-        f" JOIN factor_use f ON f.factor_key = m.factor_key WHERE m.slot_start_s >= :from_s GROUP BY {grouped}"
+        f" JOIN factor_use f ON f.factor_key = m.factor_key WHERE m.slot_start_s >= :from_s"
+        f" AND {tenant_id_in(scope)} AND {attribution_in(scope, 'm')} GROUP BY {grouped}"
     )
-    rows = connection.execute(statement, {"from_s": from_s})
+    rows = connection.execute(statement, {"from_s": from_s, **scope_parameters(scope)})
     # PostgreSQL sums BIGINT as NUMERIC.
     return [(tuple(row[: len(names)]), tuple(map(int, row[len(names) :]))) for row in rows]

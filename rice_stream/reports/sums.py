@@ -11,6 +11,8 @@ from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
 from rice_stream.reports.spans import Span
 from rice_stream.store import totals_tables
 from rice_stream.store.event_key_columns import key_bounds
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
 from rice_stream.store.totals_tables import TotalsTable
 
 Group = tuple[Any, ...]
@@ -103,22 +105,27 @@ def dimensions_of(fields: Sequence[str]) -> frozenset[str]:
     return frozenset(dimension for name in fields if (dimension := _VALUES[name].dimension))
 
 
+def dimensions_within(scope: Scope, fields: Sequence[str]) -> frozenset[str]:
+    """The key columns that a table must have for these fields in a scope: teams are known by the attribution only."""
+    return dimensions_of(fields) | ({"attribution_key"} if scope.teams else frozenset())
+
+
 def impact_sums(
-    connection: Connection, spans: Sequence[Span], fields: Sequence[str], tenant: str | None
+    connection: Connection, scope: Scope, spans: Sequence[Span], fields: Sequence[str]
 ) -> dict[Group, list[int]]:
     """(prompts whose method gives them, their embodied carbon, their water), from the records, by the values of the fields."""
     counted = f"COUNT(m.{IMPACT_COLUMNS[0]})"
     return grouped_sums(
-        connection, RECORDS, spans, fields, tenant, sums=(counted, *(RECORDS.total(name) for name in IMPACT_COLUMNS))
+        connection, scope, RECORDS, spans, fields, sums=(counted, *(RECORDS.total(name) for name in IMPACT_COLUMNS))
     )
 
 
 def grouped_sums(
     connection: Connection,
+    scope: Scope,
     source: SummedTable,
     spans: Sequence[Span],
     fields: Sequence[str],
-    tenant: str | None,
     measures: Sequence[str] = MEASURES,
     *,
     sums: Sequence[str] = (),
@@ -126,7 +133,8 @@ def grouped_sums(
     """Sums of the measures (or `sums`, in SQL) within the spans, by the values of the fields, FACTOR among them; only groups
     with rows.
 
-    `day` is the number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins.
+    `day` is the number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. Where the scope
+    has teams, the source has to know the attribution.
     """
     if not spans:
         return {}
@@ -141,9 +149,8 @@ def grouped_sums(
     summed = [f"SUM(m.sum_{place})" for place in range(len(inner))]
     rows, parameters = _span_rows(source, spans)
     conditions = _constant_bounds(connection, source, spans, parameters)
-    if tenant is not None:
-        conditions += " AND t.tenant_id = :tenant"
-        parameters["tenant"] = tenant
+    conditions += f" AND {tenant_id_in(scope)} AND {attribution_in(scope, 'm')}"
+    parameters |= scope_parameters(scope)
     # The spans are a table: time zone, bounds, and how to count local days between them. Rows are added up by their keys, and
     # only what is left is given names: that takes half the time.
     statement = f"""

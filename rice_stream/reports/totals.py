@@ -26,7 +26,7 @@ from rice_stream.reports.sums import (
     TENANT_DAYS,
     Group,
     SummedTable,
-    dimensions_of,
+    dimensions_within,
     grouped_sums,
     impact_sums,
 )
@@ -35,7 +35,8 @@ from rice_stream.reports.windows import bound_text
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.horizon import minutes_from_us, records_from_us
-from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import has_any_of, scope_parameters, tenant_key_in
 from rice_stream.store.snapshot import snapshot
 
 _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}
@@ -45,23 +46,25 @@ _WHOLE: Group = (FACTOR,)
 _PROMPTS, _CARBON_MID = MEASURES.index("prompts"), MEASURES.index("carbon_mid_ugco2e")
 
 
-def totals(engine: Engine, query: TotalsQuery, now: datetime) -> dict[str, Any]:
+def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> dict[str, Any]:
     """The answer to the query as of `now`, largest carbon first.
 
     Returns:
         `{"window", "by", "rows", "rows_total", "total"}`: `rows` are one page, `rows_total` and `total` are over all of
         them. Embodied carbon and water (middle values, from the records) are no part of the carbon.
 
+    Who sees some teams only is answered from what knows the attribution of every prompt: sums of what they were charged for.
+
     Raises:
         UsageError: bounds that contradict each other, or a stretch for which records are needed that are no longer kept.
     """
-    fields = query.fields
-    with snapshot(engine, EVERYTHING) as connection:
-        zones = _time_zones(connection, query.tenant)
+    fields, seen = query.fields, scope.within(query.tenant)
+    with snapshot(engine, scope) as connection:
+        zones = _time_zones(connection, seen)
         ranges = {zone: query.range_us(zone, now) for zone in zones or ["UTC"]}
-        spans = _spans(connection, ranges, by_day="day" in fields)
-        groups, parts = _groups_and_parts(connection, spans, fields, query.tenant)
-        impacts = _impacts(connection, spans, fields, query.tenant) if query.impacts else None
+        spans = _spans(connection, seen, ranges, by_day="day" in fields)
+        groups, parts = _groups_and_parts(connection, seen, spans, fields)
+        impacts = _impacts(connection, seen, spans, fields) if query.impacts else None
         carbon_ranges = CarbonRanges(connection, {key for each in parts.values() for key in each})
     ordered = sorted(groups.items(), key=lambda item: (-item[1][_CARBON_MID], _name_order(item[0])))
     page = ordered[query.offset : None if query.limit is None else query.offset + query.limit]
@@ -88,20 +91,21 @@ def totals(engine: Engine, query: TotalsQuery, now: datetime) -> dict[str, Any]:
 # --- which stretch of time -------------------------------------------------------------------------------------------
 
 
-def _time_zones(connection: Connection, tenant: str | None) -> list[str]:
-    condition = "" if tenant is None else " WHERE tenant_id = :tenant"
-    parameters = {} if tenant is None else {"tenant": tenant}
-    found = connection.execute(text(f"SELECT DISTINCT time_zone FROM tenant{condition} ORDER BY time_zone"), parameters)
-    return list(found.scalars())
+def _time_zones(connection: Connection, scope: Scope) -> list[str]:
+    statement = f"SELECT DISTINCT t.time_zone FROM tenant t WHERE {has_any_of(scope)} ORDER BY t.time_zone"
+    return list(connection.execute(text(statement), scope_parameters(scope)).scalars())
 
 
-def _spans(connection: Connection, ranges: dict[str, tuple[int, int]], *, by_day: bool) -> list[Span]:
+def _spans(connection: Connection, scope: Scope, ranges: dict[str, tuple[int, int]], *, by_day: bool) -> list[Span]:
     if not by_day:
         return [Span(zone, from_us, to_us) for zone, (from_us, to_us) in ranges.items()]
     # A calendar has to end somewhere: where the data do (on whole slots, so that it makes no edges of its own).
-    first_s, last_s = connection.execute(
-        text("SELECT COALESCE(MIN(minute_start_s), 0), COALESCE(MAX(minute_start_s), 0) FROM minute_total")
-    ).one()
+    source = SLOTS if scope.teams else MINUTES
+    statement = (
+        f"SELECT COALESCE(MIN({source.position}), 0), COALESCE(MAX({source.position}), 0) FROM {source.table} m"
+        f" WHERE {tenant_key_in(scope, 'm.tenant_key')}"
+    )
+    first_s, last_s = connection.execute(text(statement), scope_parameters(scope)).one()
     low_us, high_us = (first_s - first_s % SLOT_S) * SECOND_US, (last_s - last_s % SLOT_S + SLOT_S) * SECOND_US
     spans: list[Span] = []
     for zone, (from_us, to_us) in ranges.items():
@@ -113,7 +117,7 @@ def _spans(connection: Connection, ranges: dict[str, tuple[int, int]], *, by_day
 
 
 def _groups_and_parts(
-    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
+    connection: Connection, scope: Scope, spans: list[Span], fields: tuple[str, ...]
 ) -> tuple[dict[Group, list[int]], dict[Group, Parts]]:
     """The exact sums by group, and what the range of each is made of; under _WHOLE those of all of them together.
 
@@ -121,18 +125,18 @@ def _groups_and_parts(
     """
     quarters = hull(spans, SLOT_S)
     by_factor = (*fields, FACTOR)
-    dimensions = dimensions_of(fields)
+    dimensions = dimensions_within(scope, fields)
     if not dimensions <= SLOTS.dimensions:
-        sums = _groups(connection, spans, by_factor, tenant)
+        sums = _groups(connection, scope, spans, by_factor)
         parts = parts_of(sums)
-        parts[_WHOLE] = parts_of(_groups(connection, quarters, (FACTOR,), tenant, ENDS), ENDS).get((), {})
+        parts[_WHOLE] = parts_of(_groups(connection, scope, quarters, (FACTOR,), ENDS), ENDS).get((), {})
         return _without_factors(sums), parts
     if dimensions and quarters == sorted(spans):
-        sums = _groups(connection, quarters, by_factor, tenant)
+        sums = _groups(connection, scope, quarters, by_factor)
         groups, parts = _without_factors(sums), parts_of(sums)
     else:
-        groups = _groups(connection, spans, fields, tenant)
-        parts = parts_of(_groups(connection, quarters, by_factor, tenant, ENDS), ENDS)
+        groups = _groups(connection, scope, spans, fields)
+        parts = parts_of(_groups(connection, scope, quarters, by_factor, ENDS), ENDS)
     parts[_WHOLE] = added_parts(parts.values())
     return groups, parts
 
@@ -146,31 +150,31 @@ def _without_factors(sums: dict[Group, list[int]]) -> dict[Group, list[int]]:
 
 def _groups(
     connection: Connection,
+    scope: Scope,
     spans: list[Span],
     fields: tuple[str, ...],
-    tenant: str | None,
     measures: Sequence[str] = MEASURES,
 ) -> dict[Group, list[int]]:
     """Sums by group from the coarsest table that knows all the fields. The first of the measures is `prompts`."""
     groups: dict[Group, list[int]] = {}
     left = spans
-    for source in _sources(fields, spans):
+    for source in _sources(scope, fields, spans):
         old = Split([], [])
         if source is MINUTES:
             # Old minutes are quarter hours by now.
             older, left = cut_at(left, minutes_from_us(connection))
             old = split_at_buckets(older, SLOT_S)
-            _add(groups, grouped_sums(connection, SLOTS, old.whole, fields, tenant, measures))
+            _add(groups, grouped_sums(connection, scope, SLOTS, old.whole, fields, measures))
         split = split_at_buckets(left, source.bucket_s or MINUTE_S)
-        _add(groups, grouped_sums(connection, source, split.whole, fields, tenant, measures))
+        _add(groups, grouped_sums(connection, scope, source, split.whole, fields, measures))
         left = old.edges + split.edges
-    _add(groups, _from_records(connection, left, fields, tenant, measures))
+    _add(groups, _from_records(connection, scope, left, fields, measures))
     return {group: sums for group, sums in groups.items() if sums[_PROMPTS]}
 
 
-def _sources(fields: tuple[str, ...], spans: list[Span]) -> list[SummedTable]:
+def _sources(scope: Scope, fields: tuple[str, ...], spans: list[Span]) -> list[SummedTable]:
     """Tables that know all the fields, coarsest first: each leaves to the next what lies in no whole bucket of its own."""
-    dimensions = dimensions_of(fields)
+    dimensions = dimensions_within(scope, fields)
     if not dimensions <= SLOTS.dimensions:
         # Users, say: totals of all of them would be as many as there are records.
         return []
@@ -181,26 +185,27 @@ def _sources(fields: tuple[str, ...], spans: list[Span]) -> list[SummedTable]:
 
 
 def _from_records(
-    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None, measures: Sequence[str]
+    connection: Connection, scope: Scope, spans: list[Span], fields: tuple[str, ...], measures: Sequence[str]
 ) -> dict[Group, list[int]]:
     if spans:
-        _require_records(connection, spans, tenant)
-    return grouped_sums(connection, RECORDS, spans, fields, tenant, measures)
+        _require_records(connection, scope, spans)
+    return grouped_sums(connection, scope, RECORDS, spans, fields, measures)
 
 
 def _impacts(
-    connection: Connection, spans: list[Span], fields: tuple[str, ...], tenant: str | None
+    connection: Connection, scope: Scope, spans: list[Span], fields: tuple[str, ...]
 ) -> dict[Group, list[int]]:
     if spans:
-        _require_records(connection, spans, tenant)
-    return impact_sums(connection, spans, fields, tenant)
+        _require_records(connection, scope, spans)
+    return impact_sums(connection, scope, spans, fields)
 
 
-def _require_records(connection: Connection, spans: list[Span], tenant: str | None) -> None:
+def _require_records(connection: Connection, scope: Scope, spans: list[Span]) -> None:
     """UsageError where records of the stretch have been dropped: the answer would be too small, and not say so."""
     horizon_us = records_from_us(connection)
     dropped = [clipped for span in spans if (clipped := clip(span, span.from_us, horizon_us))]
-    counted = grouped_sums(connection, MINUTES, hull(dropped, SLOT_S), ("tenant",), tenant)
+    source = SLOTS if scope.teams else MINUTES
+    counted = grouped_sums(connection, scope, source, hull(dropped, SLOT_S), ("tenant",))
     prompts = sum(sums[_PROMPTS] for sums in counted.values())
     if prompts:
         raise UsageError(

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, text, update
 
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.states import BudgetState
 from rice_stream.errors import RiceError, UsageError
 from rice_stream.instants import SECOND_US
 from rice_stream.store import schema
+from rice_stream.store.scope import EVERYTHING, Scope
+from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
 from rice_stream.store.statements import insert_ignoring, insert_replacing
 
 _DEFINING = (
@@ -45,24 +47,23 @@ class StoredBudgets(NamedTuple):
 
 
 def load_budgets(
-    connection: Connection, *, tenant_id: str | None = None, tenant_keys: Collection[int] | None = None
+    connection: Connection, scope: Scope = EVERYTHING, *, tenant_keys: Collection[int] | None = None
 ) -> StoredBudgets:
-    """All budgets, those of a tenant, or those of some tenants by their keys."""
+    """The budgets of a scope (with teams, those that are on one of them), or those of some tenants by their keys."""
     table, state = schema.budget, schema.budget_state
     query = (
         select(table, state.c.state)
         .outerjoin(state, state.c.budget_id == table.c.id)
+        .where(text(f"{tenant_id_in(scope, 'budget.tenant_id')} AND {team_in(scope, 'budget.team_id')}"))
         .order_by(table.c.tenant_id, table.c.name)
     )
-    if tenant_id is not None:
-        query = query.where(table.c.tenant_id == tenant_id)
     if tenant_keys is not None:
         tenant = schema.tenant
         query = query.add_columns(tenant.c.tenant_key).join(tenant, tenant.c.tenant_id == table.c.tenant_id)
         if len(tenant_keys) <= _ASKED_FOR_MAX:
             query = query.where(tenant.c.tenant_key.in_(sorted(tenant_keys)))
     stored = StoredBudgets([], [])
-    for row in connection.execute(query).mappings():
+    for row in connection.execute(query, scope_parameters(scope)).mappings():
         if tenant_keys is not None and row["tenant_key"] not in tenant_keys:
             continue
         try:

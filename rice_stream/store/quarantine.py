@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, select, update
 
-from rice_stream.errors import UsageError
+from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.events.records import Refused
 from rice_stream.store import schema
 from rice_stream.store.engine import reading, writing
@@ -38,7 +38,7 @@ class Choice:
 
 
 def held_ids(engine: Engine, choice: Choice) -> list[int]:
-    """Ids of the chosen rows that are held, in order. UsageError: one that was asked for by its id is not there."""
+    """Ids of the chosen rows that are held, in order. NotFoundError: one that was asked for by its id is not there."""
     table = schema.quarantine
     query = select(table.c.id, table.c.status).where(*choice.conditions()).order_by(table.c.id)
     if not choice.ids:
@@ -47,7 +47,7 @@ def held_ids(engine: Engine, choice: Choice) -> list[int]:
         found = {row.id: row.status for row in connection.execute(query)}
     unknown = [quarantine_id for quarantine_id in choice.ids if quarantine_id not in found]
     if unknown:
-        raise UsageError(f"not in quarantine: {', '.join(map(str, unknown))}; see `rice-stream quarantine list`")
+        raise NotFoundError(f"not in quarantine: {', '.join(map(str, unknown))}; see `rice-stream quarantine list`")
     settled = [
         f"{quarantine_id} ({found[quarantine_id]})" for quarantine_id in choice.ids if found[quarantine_id] != "held"
     ]

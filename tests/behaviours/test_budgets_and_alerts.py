@@ -22,6 +22,7 @@ from rice_stream.reports.figures import read_figures
 from rice_stream.store import budget_store
 from rice_stream.store.budget_store import save_budget
 from rice_stream.store.lease import Lease
+from rice_stream.store.scope import EVERYTHING
 from tests.support.fakes import NOON_US
 from tests.support.reports_store import NOON, Store, at, picked
 
@@ -38,43 +39,43 @@ class TestBudgetsAndAlerts:
         """Nobody has judged yet, and the budget is exceeded all the same; its day is that of its time zone."""
         set_budgets(store.engine, [budget("day", time_zone="Europe/Berlin")], NOON_US)
         store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
-        [row] = budget_statuses(store.engine, NOON)
+        [row] = budget_statuses(store.engine, EVERYTHING, NOON)
         assert (row["state"], row["consumed"], row["ratio"]) == ("exceeded", 5.0, 1.0)
         assert (row["period_start"], row["period_end"]) == ("2026-11-21T23:00:00Z", "2026-11-22T23:00:00Z")
-        assert latest_alerts(store.engine) == []
+        assert latest_alerts(store.engine, EVERYTHING) == []
 
     def test_statuses_are_by_tenant_and_name_and_can_be_narrowed(self, store: Store) -> None:
         """To a tenant, or to budgets by (tenant, name)."""
         set_budgets(store.engine, [budget("b", "globex"), budget("b"), budget("a")], NOON_US)
         names = "tenant_id", "name"
         everything = [("acme", "a"), ("acme", "b"), ("globex", "b")]
-        assert picked(budget_statuses(store.engine, NOON), *names) == everything
-        assert picked(budget_statuses(store.engine, NOON, tenant="globex"), *names) == everything[2:]
-        assert picked(budget_statuses(store.engine, NOON, only={("acme", "b")}), *names) == [("acme", "b")]
+        assert picked(budget_statuses(store.engine, EVERYTHING, NOON), *names) == everything
+        assert picked(budget_statuses(store.engine, EVERYTHING, NOON, tenant="globex"), *names) == everything[2:]
+        assert picked(budget_statuses(store.engine, EVERYTHING, NOON, only={("acme", "b")}), *names) == [("acme", "b")]
 
     def test_a_name_means_one_budget_or_is_asked_back(self, store: Store) -> None:
         """Of one tenant it needs no tenant; of several it does."""
         set_budgets(store.engine, [budget("shared", "globex"), budget("shared"), budget("own")], NOON_US)
-        assert named_budget_status(store.engine, "own", None, NOON)["tenant_id"] == "acme"
-        assert named_budget_status(store.engine, "shared", "globex", NOON)["tenant_id"] == "globex"
+        assert named_budget_status(store.engine, EVERYTHING, "own", None, NOON)["tenant_id"] == "acme"
+        assert named_budget_status(store.engine, EVERYTHING, "shared", "globex", NOON)["tenant_id"] == "globex"
         with pytest.raises(UsageError, match="several tenants have a budget 'shared': acme, globex; say which"):
-            named_budget_status(store.engine, "shared", None, NOON)
+            named_budget_status(store.engine, EVERYTHING, "shared", None, NOON)
         with pytest.raises(UsageError, match="there is no budget 'own'"):
-            named_budget_status(store.engine, "own", "globex", NOON)
+            named_budget_status(store.engine, EVERYTHING, "own", "globex", NOON)
 
     def test_a_budget_on_a_user_has_that_users_past_as_well(self, store: Store) -> None:
         """Totals of single users are kept from the budget on; what came before is added up from the records."""
         store.add(at("2026-11-22T11:00:00Z", user_id="u-1"), at("2026-11-22T11:30:00Z", user_id="u-2"))
         set_budgets(store.engine, [budget("u", user_id="u-1")], NOON_US)
         store.add(at("2026-11-22T11:45:00Z", user_id="u-1"))
-        [row] = budget_statuses(store.engine, NOON)
+        [row] = budget_statuses(store.engine, EVERYTHING, NOON)
         assert row["consumed"] == 5.0
 
     def test_setting_a_budget_again_changes_it(self, store: Store) -> None:
         """Tenant and name are what it is; its state goes on."""
         set_budgets(store.engine, [budget("b")], NOON_US)
         set_budgets(store.engine, [budget("b", limit_gco2e=50)], NOON_US)
-        assert picked(budget_statuses(store.engine, NOON), "name", "limit") == [("b", 50.0)]
+        assert picked(budget_statuses(store.engine, EVERYTHING, NOON), "name", "limit") == [("b", 50.0)]
 
     def test_those_who_set_one_new_budget_at_the_same_time_make_one(self, store: Store) -> None:
         """As workers do that start together with one file: none fails, and one of them has the last word."""
@@ -99,9 +100,9 @@ class TestBudgetsAndAlerts:
         Judge(store.engine).judge_all(NOON)
         for _ in range(2):
             remove_budget(store.engine, "acme", "b")
-        assert picked(budget_statuses(store.engine, NOON), "tenant_id") == [("globex",)]
+        assert picked(budget_statuses(store.engine, EVERYTHING, NOON), "tenant_id") == [("globex",)]
         assert store.rows("SELECT COUNT(*) AS states FROM budget_state") == [{"states": 1}]
-        assert {row["tenant_id"] for row in latest_alerts(store.engine)} == {"acme"}
+        assert {row["tenant_id"] for row in latest_alerts(store.engine, EVERYTHING)} == {"acme"}
 
     def test_alerts_have_the_latest_first_and_say_what_kafka_has(self, store: Store) -> None:
         """Of one judgement the last change comes first; a limit and a tenant narrow them."""
@@ -111,7 +112,7 @@ class TestBudgetsAndAlerts:
         Judge(store.engine).judge_all(NOON)
         Judge(store.engine).judge_all(datetime.fromisoformat("2026-11-24T12:00:00Z"))
         store.execute("UPDATE alert SET delivered_at_us = :now WHERE sequence = 1", now=NOON_US + 500_000)
-        alerts = latest_alerts(store.engine, tenant="acme")
+        alerts = latest_alerts(store.engine, EVERYTHING, tenant="acme")
         assert picked(alerts, "sequence", "state", "threshold") == [
             (4, "resolved", 0.5),
             (3, "resolved", 1.0),
@@ -122,8 +123,8 @@ class TestBudgetsAndAlerts:
             ("2026-11-22T12:00:00.000Z", False, None),
             ("2026-11-22T12:00:00.000Z", True, "2026-11-22T12:00:00.500Z"),
         ]
-        assert picked(latest_alerts(store.engine, tenant="acme", limit=1), "sequence") == [(4,)]
-        assert {row["tenant_id"] for row in latest_alerts(store.engine)} == {"acme", "globex"}
+        assert picked(latest_alerts(store.engine, EVERYTHING, tenant="acme", limit=1), "sequence") == [(4,)]
+        assert {row["tenant_id"] for row in latest_alerts(store.engine, EVERYTHING)} == {"acme", "globex"}
 
     def test_a_change_is_judged_by_the_definition_of_this_moment(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
@@ -140,7 +141,7 @@ class TestBudgetsAndAlerts:
 
         monkeypatch.setattr(budget_store, "lock_budgets", change_first)
         assert Judge(store.engine).judge_all(NOON).changes == 0
-        assert latest_alerts(store.engine) == []
+        assert latest_alerts(store.engine, EVERYTHING) == []
         assert store.rows("SELECT budget_id FROM budget_state WHERE budget_id NOT IN (SELECT id FROM budget)") == []
 
     def test_a_budget_never_gets_the_id_of_one_that_is_gone(self, store: Store) -> None:
@@ -178,7 +179,7 @@ class TestBudgetsAndAlerts:
         changes, [unjudged] = Judge(store.engine).judge_all(NOON)
         assert changes == 14 * 3
         assert (unjudged.name, "OverflowError" in unjudged.problem) == ("b-00", True)
-        assert Counter(row["budget"] for row in latest_alerts(store.engine, limit=100)) == {
+        assert Counter(row["budget"] for row in latest_alerts(store.engine, EVERYTHING, limit=100)) == {
             name: 3 for number, name in enumerate(names) if number % 4 != 3 and number
         }
         asked.clear()
@@ -236,16 +237,16 @@ class TestUnreadableBudgets:
         assert changes == 4
         assert (unreadable.tenant_id, unreadable.name) == ("acme", "bad")
         assert "set the budget again" in unreadable.problem
-        resolved = {(row["tenant_id"], row["budget"]) for row in latest_alerts(damaged.engine)[:4]}
+        resolved = {(row["tenant_id"], row["budget"]) for row in latest_alerts(damaged.engine, EVERYTHING)[:4]}
         assert resolved == {("acme", "good"), ("globex", "good")}
 
     def test_its_status_says_so_and_the_others_have_theirs(self, damaged: Store) -> None:
         """It comes last, with the problem in the place of figures; a dashboard shows the others."""
-        rows = budget_statuses(damaged.engine, NOON)
+        rows = budget_statuses(damaged.engine, EVERYTHING, NOON)
         assert picked(rows, "name", "state") == [("good", "exceeded"), ("good", "exceeded"), ("bad", "unreadable")]
         assert "set the budget again" in rows[-1]["problem"]
-        assert named_budget_status(damaged.engine, "bad", None, NOON) == rows[-1]
-        assert [figure.name for figure in read_figures(damaged.engine, NOON).budgets] == ["good", "good"]
+        assert named_budget_status(damaged.engine, EVERYTHING, "bad", None, NOON) == rows[-1]
+        assert [figure.name for figure in read_figures(damaged.engine, EVERYTHING, NOON).budgets] == ["good", "good"]
 
     def test_setting_it_again_mends_it(self, damaged: Store) -> None:
         """Its next alerts follow its last one: none has the identity of one that was sent already."""
@@ -263,6 +264,6 @@ class TestUnreadableBudgets:
     def test_removing_it_works(self, damaged: Store) -> None:
         """Its alerts stay, the others are untouched."""
         remove_budget(damaged.engine, "acme", "bad")
-        assert picked(budget_statuses(damaged.engine, NOON), "name") == [("good",), ("good",)]
+        assert picked(budget_statuses(damaged.engine, EVERYTHING, NOON), "name") == [("good",), ("good",)]
         assert len(damaged.rows("SELECT budget_id FROM budget_state")) == 2
-        assert len(latest_alerts(damaged.engine)) == 6
+        assert len(latest_alerts(damaged.engine, EVERYTHING)) == 6

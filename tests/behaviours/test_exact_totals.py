@@ -11,6 +11,7 @@ from rice_stream.reports.coverage import coverage
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.failures import NotStorableError
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.totals_tables import TOTALS_TABLES
 from rice_stream.store.watching import watch_user
 from tests.support.fakes import NOON_US, chunk_of
@@ -29,15 +30,15 @@ class TestExactTotals:
         [record] = store.rows("SELECT * FROM prompt_emission WHERE basis <> ''")
         assert record["basis"] == "amount_capped"
         assert record["carbon_low_ugco2e"] == record["carbon_high_ugco2e"] == record["it_energy_uwh"] == AMOUNT_MAX
-        document = coverage(store.engine, now=NOON)
+        document = coverage(store.engine, EVERYTHING, now=NOON)
         assert (document["capped_prompts"], document["prompts"]) == (1, 2)
-        assert coverage(store.engine, now=NOON, days=1)["capped_prompts"] == 1
-        assert coverage(store.engine, now=NOON + timedelta(days=3), days=1)["capped_prompts"] == 0
+        assert coverage(store.engine, EVERYTHING, now=NOON, days=1)["capped_prompts"] == 1
+        assert coverage(store.engine, EVERYTHING, now=NOON + timedelta(days=3), days=1)["capped_prompts"] == 0
         assert verify(store.engine)["ok"]
 
     def test_a_ledger_without_such_prompts_has_none_in_coverage(self, store: Store) -> None:
         store.add(at("2026-11-22T11:00:00Z"))
-        assert coverage(store.engine, now=NOON)["capped_prompts"] == 0
+        assert coverage(store.engine, EVERYTHING, now=NOON)["capped_prompts"] == 0
 
     def test_a_total_goes_on_beyond_64_bits_or_refuses_and_is_never_a_float(self, store: Store) -> None:
         """As if 922,337 prompts at the cap had come that day: the next ones are added exactly on PostgreSQL. On SQLite they are
@@ -61,7 +62,7 @@ class TestExactTotals:
             assert set(row.values()) == {expected}
             assert all(type(value) is int for value in row.values())
         if store.engine.dialect.name == "postgresql":
-            answer = totals(store.engine, TotalsQuery(window="24h"), NOON)
+            answer = totals(store.engine, EVERYTHING, TotalsQuery(window="24h"), NOON)
             assert answer["total"]["prompts"] == 2
             assert store.rows("SELECT carbon_high_gco2e AS g FROM hourly_totals")[0]["g"] == expected / 1e6
             found = verify(store.engine)
@@ -76,7 +77,7 @@ class TestExactTotals:
             return
         for table in TOTALS_TABLES:
             store.execute(f"UPDATE {table.name} SET input_tokens = input_tokens + 9223372036854775807")
-        answer = totals(store.engine, TotalsQuery(window="24h"), NOON)
+        answer = totals(store.engine, EVERYTHING, TotalsQuery(window="24h"), NOON)
         assert answer["total"]["input_tokens"] == INT64_MAX + 10
         assert store.rows("SELECT input_tokens AS n FROM hourly_totals") == [{"n": INT64_MAX + 10}]
-        assert coverage(store.engine, now=NOON)["prompts"] == 1
+        assert coverage(store.engine, EVERYTHING, now=NOON)["prompts"] == 1

@@ -12,6 +12,7 @@ from rice_stream.meter.amounts import AMOUNT_COLUMNS
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.reports.explanation import explain
+from rice_stream.store.scope import EVERYTHING
 from tests.support.fakes import TOKEN_DEFAULTS
 from tests.support.reports_store import Store, at
 
@@ -48,7 +49,7 @@ class TestExplanation:
         }
         store.add(*(at("2026-11-22T11:00:00Z", event_id=shape, **fields) for shape, fields in shapes.items()))
         for shape in shapes:
-            answer = explain(store.engine, shape, defaults=TOKEN_DEFAULTS)
+            answer = explain(store.engine, EVERYTHING, shape, defaults=TOKEN_DEFAULTS)
             last = {step["name"]: step["value"] for step in answer["steps"][-len(AMOUNT_COLUMNS) :]}
             assert last == stored(store, shape)
             assert (answer["agrees"], answer["remarks"]) == (True, [])
@@ -58,7 +59,7 @@ class TestExplanation:
         """One A100 x 400 W x 0.26 x latency, x PUE 1.25, x 400 g/kWh; low and high from their own ends; rounded once."""
         store.use(load_method("rice-paper"))
         store.add(at("2026-11-22T11:00:00Z", event_id="e", output_tokens=101))
-        step = values(explain(store.engine, "e", defaults=TOKEN_DEFAULTS))
+        step = values(explain(store.engine, EVERYTHING, "e", defaults=TOKEN_DEFAULTS))
         assert (step["params_active_b"], step["devices"], step["output_tokens"]) == (1.0, 1.0, 101)
         assert math.isclose(step["latency_s"], step["prefill_s"] + 100 * step["beta_s_per_token"])
         assert math.isclose(step["gpu_energy_j"], 1 * 400 * 0.26 * step["latency_s"])
@@ -76,7 +77,7 @@ class TestExplanation:
         """The fields of the interface; no step twice; the source of the carbon intensity is in it."""
         store.use(load_method("rice-calibrated"))
         store.add(at("2026-11-22T11:00:00Z", event_id="e", hardware="H100"))
-        answer = explain(store.engine, "e", defaults=TOKEN_DEFAULTS)
+        answer = explain(store.engine, EVERYTHING, "e", defaults=TOKEN_DEFAULTS)
         names = [step["name"] for step in answer["steps"]]
         assert len(set(names)) == len(names)
         for step in answer["steps"]:
@@ -101,7 +102,7 @@ class TestExplanation:
                 input_tokens=None,
             )
         )
-        record = explain(store.engine, "e", defaults=TOKEN_DEFAULTS)["record"]
+        record = explain(store.engine, EVERYTHING, "e", defaults=TOKEN_DEFAULTS)["record"]
         [row] = store.rows("SELECT * FROM prompt_emission")
         times = {"started_at": "2026-11-22T10:59:58Z", "ended_at": "2026-11-22T11:00:00.123456Z"}
         assert record == {**row, **times}
@@ -112,14 +113,14 @@ class TestExplanation:
         store.use(load_method("rice-paper"), FactorPolicy(pue=1.9, rci_gco2e_per_kwh=10.0))
         store.add(at("2026-11-22T11:00:00Z", event_id="e"))
         store.use(load_method("rice-paper"))
-        answer = explain(store.engine, "e", defaults=TOKEN_DEFAULTS)
+        answer = explain(store.engine, EVERYTHING, "e", defaults=TOKEN_DEFAULTS)
         assert (values(answer)["pue"], values(answer)["rci_mid_gco2e_per_kwh"], answer["agrees"]) == (1.9, 10.0, True)
 
     def test_another_default_for_unknown_tokens_is_told_not_hidden(self, store: Store) -> None:
         """That setting is not stored, so the arithmetic may differ: a remark, and no verdict."""
         store.use(load_method("rice-paper"))
         store.add(at("2026-11-22T11:00:00Z", event_id="e", output_tokens=None))
-        answer = explain(store.engine, "e", defaults=TokenDefaults(1, 2000))
+        answer = explain(store.engine, EVERYTHING, "e", defaults=TokenDefaults(1, 2000))
         assert answer["agrees"] is None
         assert "default" in answer["remarks"][0]
         assert values(answer)["output_tokens"] == 2000
@@ -127,7 +128,7 @@ class TestExplanation:
     def test_a_method_that_is_not_installed_is_told_and_its_amounts_are_shown(self, store: Store) -> None:
         """Nothing is computed with another version of a method."""
         store.add(at("2026-11-22T11:00:00Z", event_id="e"))
-        answer = explain(store.engine, "e", defaults=TOKEN_DEFAULTS)
+        answer = explain(store.engine, EVERYTHING, "e", defaults=TOKEN_DEFAULTS)
         assert answer["agrees"] is None
         assert "fake-1, which is not installed" in answer["remarks"][0]
         assert {step["name"]: step["value"] for step in answer["steps"][-len(AMOUNT_COLUMNS) :]} == stored(store, "e")
@@ -137,7 +138,7 @@ class TestExplanation:
         store.use(load_method("rice-paper"))
         store.add(at("2026-11-22T11:00:00Z", event_id="e"))
         store.execute("UPDATE prompt_record SET carbon_mid_ugco2e = carbon_mid_ugco2e + 1")
-        answer = explain(store.engine, "e", defaults=TOKEN_DEFAULTS)
+        answer = explain(store.engine, EVERYTHING, "e", defaults=TOKEN_DEFAULTS)
         assert answer["agrees"] is False
         assert "carbon_mid_ugco2e" in answer["remarks"][0]
 
@@ -149,13 +150,15 @@ class TestExplanation:
             at("2026-11-22T11:00:00Z", event_id="e", tenant_id="globex"),
         )
         with pytest.raises(UsageError, match=r"3 records have the event id 'e': .*--tenant or --ended-at"):
-            explain(store.engine, "e", defaults=TOKEN_DEFAULTS)
+            explain(store.engine, EVERYTHING, "e", defaults=TOKEN_DEFAULTS)
         with pytest.raises(UsageError, match="acme at 2026-11-22T11:00:01Z"):
-            explain(store.engine, "e", "acme", defaults=TOKEN_DEFAULTS)
+            explain(store.engine, EVERYTHING, "e", "acme", defaults=TOKEN_DEFAULTS)
         ended_at = datetime(2026, 11, 22, 11, 0, 1, tzinfo=UTC)
-        chosen = explain(store.engine, "e", "acme", defaults=TOKEN_DEFAULTS, ended_at=ended_at)
+        chosen = explain(store.engine, EVERYTHING, "e", "acme", defaults=TOKEN_DEFAULTS, ended_at=ended_at)
         assert chosen["record"]["ended_at"] == "2026-11-22T11:00:01Z"
-        assert explain(store.engine, "e", "globex", defaults=TOKEN_DEFAULTS)["record"]["tenant_id"] == "globex"
+        assert (
+            explain(store.engine, EVERYTHING, "e", "globex", defaults=TOKEN_DEFAULTS)["record"]["tenant_id"] == "globex"
+        )
 
     def test_an_event_that_is_not_there_says_where_it_is(self, store: Store) -> None:
         """In quarantine under its id (whatever signs that has), with another tenant, or nowhere."""
@@ -166,15 +169,15 @@ class TestExplanation:
         with pytest.raises(
             UsageError, match=r"in quarantine \(held: invalid_field\), see `rice-stream quarantine show"
         ):
-            explain(store.engine, '100%_"x"', defaults=TOKEN_DEFAULTS)
+            explain(store.engine, EVERYTHING, '100%_"x"', defaults=TOKEN_DEFAULTS)
         with pytest.raises(UsageError, match=r"no record has the event id '100'.*has not arrived"):
-            explain(store.engine, "100", defaults=TOKEN_DEFAULTS)
+            explain(store.engine, EVERYTHING, "100", defaults=TOKEN_DEFAULTS)
         with pytest.raises(UsageError, match="of tenant 'acme'; without --tenant"):
-            explain(store.engine, "theirs", "acme", defaults=TOKEN_DEFAULTS)
+            explain(store.engine, EVERYTHING, "theirs", "acme", defaults=TOKEN_DEFAULTS)
 
     def test_a_record_under_a_foreign_key_is_told(self, store: Store) -> None:
         """The key is made of tenant, source, id and time: a record whose time was changed gives itself away."""
         store.add(at("2026-11-22T11:00:00Z", event_id="e"))
         store.execute("UPDATE prompt_record SET ended_at_us = ended_at_us + 5000")
         with pytest.raises(UsageError, match="does not carry the key"):
-            explain(store.engine, "e", defaults=TOKEN_DEFAULTS)
+            explain(store.engine, EVERYTHING, "e", defaults=TOKEN_DEFAULTS)

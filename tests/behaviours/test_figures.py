@@ -16,6 +16,7 @@ from rice_stream.reference.types import ModelFactor
 from rice_stream.reports.figures import NOTHING, Accounted, Named, Sums, read_figures, read_versions
 from rice_stream.store import budget_store
 from rice_stream.store.engine import writing
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.writers import open_writer
 from tests.support.fakes import (
     CARBON_UGCO2E_PER_TOKEN,
@@ -62,7 +63,7 @@ def sums(prompts: int, weighted_tokens: int, **tokens: int) -> Sums:
 
 def test_an_empty_store_has_no_figures(engine: Engine) -> None:
     """Before the first prompt a dashboard shows zeros, not an error."""
-    assert read_figures(engine, NOON) == NOTHING
+    assert read_figures(engine, EVERYTHING, NOON) == NOTHING
 
 
 def test_figures_are_exact_sums_by_tenant_model_and_region(engine: Engine, pipeline: Pipeline) -> None:
@@ -77,7 +78,7 @@ def test_figures_are_exact_sums_by_tenant_model_and_region(engine: Engine, pipel
         event(event_id=None),
     ]
     pipeline.process([chunk_of(payloads)], NOON_US)
-    figures = read_figures(engine, NOON)
+    figures = read_figures(engine, EVERYTHING, NOON)
     acme, globex = sums(2, 80, input_tokens=20, output_tokens=10), sums(2, 70, input_tokens=50, output_tokens=10)
     assert figures.tenants == (Named("acme", acme), Named("globex", globex))
     assert figures.totals == sums(4, 150, input_tokens=70, output_tokens=20)
@@ -96,7 +97,7 @@ def test_figures_are_exact_sums_by_tenant_model_and_region(engine: Engine, pipel
     assert figures.accounted == Accounted(recorded=4, duplicates=1, conflicts=0, quarantined=2)
     assert figures.accounted.events == len(payloads)
     assert figures.reasons == (("invalid_field", 2),)
-    assert read_versions(engine) == ("fake-1", "factors-1")
+    assert read_versions(engine, EVERYTHING) == ("fake-1", "factors-1")
 
 
 def test_budgets_show_what_the_worker_judged_and_what_is_reached_now(engine: Engine, pipeline: Pipeline) -> None:
@@ -111,7 +112,7 @@ def test_budgets_show_what_the_worker_judged_and_what_is_reached_now(engine: Eng
     pipeline.process([chunk_of([event()])], NOON_US)
     Judge(engine).judge_all(NOON)
     pipeline.process([chunk_of([event(event_id="e-2")], offset=1)], NOON_US)
-    whole, team = read_figures(engine, NOON).budgets
+    whole, team = read_figures(engine, EVERYTHING, NOON).budgets
     assert (whole.state, whole.reached, whole.consumed, whole.limit, whole.ratio) == (
         "warning",
         (0.5, 1.0),
@@ -121,6 +122,6 @@ def test_budgets_show_what_the_worker_judged_and_what_is_reached_now(engine: Eng
     )
     assert (team.scope, team.unit, team.consumed, team.state, team.reached) == ("search", "kwh", 0.0125, "ok", ())
     Judge(engine).judge_all(NOON)
-    figures = read_figures(engine, NOON)
+    figures = read_figures(engine, EVERYTHING, NOON)
     assert figures.budgets[0].state == "exceeded"
     assert len(figures.alert_ids) == 2

@@ -23,6 +23,7 @@ from rice_stream.store.minute_folding import fold_minutes
 from rice_stream.store.quarantine import set_status
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.retention_state import retention_state
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.unused_names import MARKED_FOR_US, forget_unused_names
 from rice_stream.store.watching import watch_user
 from tests.support.fakes import NOON_US, chunk_of
@@ -149,7 +150,7 @@ class TestMinutes:
             {"by": ["tenant"], "start": day + timedelta(hours=12, minutes=7, seconds=1)},
             {"by": ["tenant"], "window": "30d"},
         ]
-        return [totals(store.engine, TotalsQuery(**{"by": (), **query}), NOON)["rows"] for query in queries]
+        return [totals(store.engine, EVERYTHING, TotalsQuery(**{"by": (), **query}), NOON)["rows"] for query in queries]
 
     def test_every_answer_is_the_same_before_and_after(self, store: Store) -> None:
         self.filled(store)
@@ -216,8 +217,8 @@ class TestMinutes:
         drop_records_before(store.engine, NOON)
         start = datetime(2026, 9, 15, 12, 7, tzinfo=UTC)
         with pytest.raises(UsageError, match="no longer"):
-            totals(store.engine, TotalsQuery(by=("tenant",), start=start), NOON)
-        whole = totals(store.engine, TotalsQuery(by=("tenant",), start=start.replace(minute=0)), NOON)
+            totals(store.engine, EVERYTHING, TotalsQuery(by=("tenant",), start=start), NOON)
+        whole = totals(store.engine, EVERYTHING, TotalsQuery(by=("tenant",), start=start.replace(minute=0)), NOON)
         assert [row["prompts"] for row in whole["rows"]] == [6, 6]
         assert verify(store.engine)["ok"]
 

@@ -13,6 +13,7 @@ from rice_stream.reference.loader import load_reference
 from rice_stream.reference.lookup import Reference
 from rice_stream.reports.mappings import mappings
 from rice_stream.store.mapping_store import LEAD_US
+from rice_stream.store.scope import EVERYTHING
 from tests.support.fakes import NOON_US
 from tests.support.reports_store import Store, at, picked
 
@@ -37,20 +38,20 @@ class TestMappings:
         say(store, TENANT, "key-5f3a", "acme", valid_from_us=NOON_US + 2)
         say(store, MODEL, "corp-chat", "gpt-4o", valid_from_us=NOON_US + 1)
         say(store, REGION, "dc-west", "azure:swedencentral")
-        assert picked(mappings(store.engine), "kind", "name", "target", "valid_from") == [
+        assert picked(mappings(store.engine, EVERYTHING), "kind", "name", "target", "valid_from") == [
             (REGION, "dc-west", "azure:swedencentral", "2026-11-22T12:00:00Z"),
             (MODEL, "corp-chat", "gpt-4o", "2026-11-22T12:00:00.000001Z"),
             (TENANT, "key-5f3a", "acme", "2026-11-22T12:00:00.000002Z"),
         ]
-        assert picked(mappings(store.engine, only=(MODEL, "corp-chat")), "target") == [("gpt-4o",)]
+        assert picked(mappings(store.engine, EVERYTHING, only=(MODEL, "corp-chat")), "target") == [("gpt-4o",)]
 
     def test_without_an_instant_it_begins_when_every_worker_knows_of_it(self, store: Store) -> None:
         """Ten seconds from now; an end likewise."""
         say(store, TENANT, "key", "acme", valid_from_us=None)
         assert LEAD_US == 10_000_000
-        assert picked(mappings(store.engine), "valid_from") == [("2026-11-22T12:00:10Z",)]
+        assert picked(mappings(store.engine, EVERYTHING), "valid_from") == [("2026-11-22T12:00:10Z",)]
         end_mapping(store.engine, TENANT, "key", valid_from_us=None, now_us=NOON_US + LEAD_US)
-        assert picked(mappings(store.engine), "target", "valid_from")[-1] == (None, "2026-11-22T12:00:20Z")
+        assert picked(mappings(store.engine, EVERYTHING), "target", "valid_from")[-1] == (None, "2026-11-22T12:00:20Z")
 
     @pytest.mark.parametrize(
         ("kind", "name", "target", "said"),
@@ -69,7 +70,7 @@ class TestMappings:
         """With what is wrong; nothing is stored."""
         with pytest.raises(UsageError, match=re.escape(said)):
             say(store, kind, name, target)
-        assert mappings(store.engine) == []
+        assert mappings(store.engine, EVERYTHING) == []
 
     def test_a_tenant_with_records_is_not_mapped_for_the_past(self, store: Store) -> None:
         """Sent again, its events would count a second time, under the new name."""

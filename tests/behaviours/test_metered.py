@@ -19,6 +19,7 @@ from rice_stream.quantities import Floats
 from rice_stream.reports.coverage import coverage
 from rice_stream.reports.explanation import explain
 from rice_stream.store.quarantine import Choice
+from rice_stream.store.scope import EVERYTHING
 from tests.behaviours.test_trust import PLAIN_UG, believing, noon, outcomes, over_http
 from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, value_of
 from tests.support.reports_store import NOON, Store
@@ -56,7 +57,7 @@ def row_of(store: Store, event_id: str) -> dict[str, Any]:
 
 
 def explained(store: Store, event_id: str, method: type[FakeMethod] = Installed) -> dict[str, Any]:
-    return explain(store.engine, event_id, defaults=TOKEN_DEFAULTS, open_method=lambda _: method())
+    return explain(store.engine, EVERYTHING, event_id, defaults=TOKEN_DEFAULTS, open_method=lambda _: method())
 
 
 def ends(middle: int, log_sd: float = METER_LOG_SD) -> list[int]:
@@ -250,7 +251,7 @@ class TestCoverage:
     def test_the_share_of_carbon_that_rests_on_metered_energy(self, store: Store) -> None:
         """By source; it is among what rests on senders' word, too."""
         store.add(noon("1", energy_joules=JOULES, source="gw"), noon("2", batch_size=4, source="gw"), noon("3"))
-        answer = coverage(store.engine, now=NOON)
+        answer = coverage(store.engine, EVERYTHING, now=NOON)
         carbon = (GPU_UG + 2 * PLAIN_UG) / 1e6
         assert answer["carbon_gco2e"] == carbon
         metered = answer["metered_energy"]
@@ -265,7 +266,7 @@ class TestCoverage:
         """Also where something was said and not believed."""
         if events:
             store.add(*events, noon("0", energy_joules=1e-9))
-        assert coverage(store.engine, now=NOON)["metered_energy"]["rows"] == []
+        assert coverage(store.engine, EVERYTHING, now=NOON)["metered_energy"]["rows"] == []
 
 
 def test_records_of_files_and_topics_are_the_same(store: Store) -> None:

@@ -16,10 +16,11 @@ from rice_stream.proof.verification import verify
 from rice_stream.reports import quarantine
 from rice_stream.store.quarantine import Choice, drop
 from rice_stream.store.retention import drop_records_before
+from rice_stream.store.scope import EVERYTHING
 from tests.support.fakes import NOON_US, chunk_of, value_of
 from tests.support.reports_store import NOON, Store, at, picked
 
-EVERYTHING = Choice()
+ANY_ITEM = Choice()
 LATER_US = NOON_US + 60_000_000
 
 
@@ -28,7 +29,7 @@ def nothing_on_kafka(_topic: str, _partition: int, _offset: int) -> None:
 
 
 def replayed(
-    store: Store, choice: Choice = EVERYTHING, fetch: Fetch = nothing_on_kafka, **patches: Any
+    store: Store, choice: Choice = ANY_ITEM, fetch: Fetch = nothing_on_kafka, **patches: Any
 ) -> dict[str, Any]:
     """Replay with patches given as keywords."""
     return replay(store.engine, store.pipeline, choice, patches=patches, fetch=fetch, now_us=LATER_US)
@@ -48,27 +49,27 @@ class TestQuarantine:
     def test_list_has_the_latest_first_and_counts_by_reason(self, store: Store) -> None:
         """Filters by reason, topic and status; the count is of all, the rows up to the limit."""
         store.add(at("2026-11-22T11:00:00Z", tenant_id=...), b"}", b"{", at("2026-11-22T11:00:00Z"))
-        answer = quarantine.quarantined(store.engine, EVERYTHING, limit=2)
+        answer = quarantine.quarantined(store.engine, EVERYTHING, ANY_ITEM, limit=2)
         assert picked(answer["rows"], "topic", "partition", "offset", "item", "reason", "status") == [
             ("events", 0, 2, 0, "not_json", "held"),
             ("events", 0, 1, 0, "not_json", "held"),
         ]
         assert (answer["total"], answer["by_reason"]) == (3, {"missing_field": 1, "not_json": 2})
         assert answer["rows"][0]["received_at"] == "2026-11-22T12:00:00Z"
-        assert quarantine.quarantined(store.engine, Choice(reason="missing_field"))["total"] == 1
-        assert quarantine.quarantined(store.engine, Choice(topic="elsewhere"))["total"] == 0
-        assert quarantine.quarantined(store.engine, EVERYTHING, status="dropped")["total"] == 0
+        assert quarantine.quarantined(store.engine, EVERYTHING, Choice(reason="missing_field"))["total"] == 1
+        assert quarantine.quarantined(store.engine, EVERYTHING, Choice(topic="elsewhere"))["total"] == 0
+        assert quarantine.quarantined(store.engine, EVERYTHING, ANY_ITEM, status="dropped")["total"] == 0
 
     def test_show_has_what_was_kept_and_never_text(self, store: Store) -> None:
         """Known fields stay, anything else is only named."""
         store.add({**at("2026-11-22T11:00:00Z", input_tokens=-1), "messages": ["secret words"]})
-        [row] = quarantine.quarantined(store.engine, EVERYTHING)["rows"]
-        shown = quarantine.show(store.engine, row["id"])
+        [row] = quarantine.quarantined(store.engine, EVERYTHING, ANY_ITEM)["rows"]
+        shown = quarantine.show(store.engine, EVERYTHING, row["id"])
         assert shown["payload"].startswith("{")
         assert '"input_tokens":-1' in shown["payload"]
         assert "secret" not in str(shown)
         with pytest.raises(UsageError, match="nothing in quarantine with the id 999"):
-            quarantine.show(store.engine, 999)
+            quarantine.show(store.engine, EVERYTHING, 999)
 
     def test_a_patched_item_is_recorded_once_and_counted_once(self, store: Store) -> None:
         """The missing tenant is given; totals, records and progress agree; the same event from Kafka is a duplicate."""
@@ -83,7 +84,7 @@ class TestQuarantine:
         assert store.rows("SELECT tenant_id, event_id, input_tokens FROM prompt_emission") == [
             {"tenant_id": "acme", "event_id": "e", "input_tokens": 10}
         ]
-        [row] = quarantine.quarantined(store.engine, EVERYTHING, status="replayed")["rows"]
+        [row] = quarantine.quarantined(store.engine, EVERYTHING, ANY_ITEM, status="replayed")["rows"]
         assert row["resolved_at"] == "2026-11-22T12:01:00Z"
         assert store.add(at("2026-11-22T11:00:00Z", event_id="e")).duplicates == 1
         assert verify(store.engine)["ok"]
@@ -103,7 +104,7 @@ class TestQuarantine:
         store.add(at("2026-11-22T11:00:00Z", tenant_id=..., input_tokens="ten"))
         answer = replayed(store, tenant_id="acme")
         assert (outcome(answer)["held"], answer["rows"][0]["outcome"]) == (1, "held")
-        [row] = quarantine.quarantined(store.engine, EVERYTHING)["rows"]
+        [row] = quarantine.quarantined(store.engine, EVERYTHING, ANY_ITEM)["rows"]
         assert row["reason"] == "invalid_field"
         assert row["detail"].startswith("input_tokens")
         assert outcome(replayed(store, tenant_id="acme", input_tokens=7))["recorded"] == 1
@@ -175,7 +176,7 @@ class TestQuarantine:
         """By id, by reason; a dropped one is neither listed nor replayed, and stays in the table."""
         store.add(b"}", b"{", at("2026-11-22T11:00:00Z", tenant_id=...))
         [first] = store.rows('SELECT id FROM quarantine WHERE "offset" = 0')
-        dropped = quarantine.dropped(store.engine, drop(store.engine, Choice(ids=(first["id"],)), LATER_US))
+        dropped = quarantine.dropped(store.engine, EVERYTHING, drop(store.engine, Choice(ids=(first["id"],)), LATER_US))
         assert picked(dropped["rows"], "offset", "status") == [(0, "dropped")]
         assert len(drop(store.engine, Choice(reason="not_json"), LATER_US)) == 1
         assert statuses(store) == ["dropped", "dropped", "held"]
@@ -257,7 +258,7 @@ class TestQuarantine:
             return RawRecord(topic, partition, offset, record)
 
         assert outcome(replayed(store, Choice(reason="missing_field"), tenant_id="acme"))["recorded"] == 100
-        held = quarantine.quarantined(store.engine, EVERYTHING)
+        held = quarantine.quarantined(store.engine, EVERYTHING, ANY_ITEM)
         assert held["by_reason"] == {"further_items": 1}
         for _ in range(2):
             gone = replayed(store, tenant_id="acme")
@@ -272,7 +273,7 @@ class TestQuarantine:
         assert outcome(patched) == {"replayed": 0, "held": 1, "recorded": 130, "duplicates": 0, "conflicts": 0}
         assert (patched["rows"][0]["reason"], patched["rows"][0]["detail"][:9]) == ("further_items", "1 more of")
         assert len(store.rows("SELECT * FROM prompt_record")) == 233
-        assert len(drop(store.engine, EVERYTHING, LATER_US)) == 1
+        assert len(drop(store.engine, ANY_ITEM, LATER_US)) == 1
         assert verify(store.engine)["ok"]
 
     def test_further_items_that_this_version_reads_are_recorded_and_their_row_is_settled(self, store: Store) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from rice_stream.instants import DAY_US
 from rice_stream.reports.coverage import coverage
+from rice_stream.store.scope import EVERYTHING
 from tests.support.fakes import NOON_US, chunk_of
 from tests.support.reports_store import NOON, at
 from tests.support.store_running import store
@@ -31,7 +32,7 @@ def test_ids_with_several_records_are_listed_with_how_many_and_when(engine: Engi
             offset=10,
         ),
     )
-    found = coverage(engine, now=NOON)
+    found = coverage(engine, EVERYTHING, now=NOON)
     assert found["repeated_ids"] == [
         {
             "tenant_id": "acme",
@@ -49,7 +50,7 @@ def test_ids_with_several_records_are_listed_with_how_many_and_when(engine: Engi
         },
     ]
     assert (found["repeated_ids_total"], found["repeated_records"]) == (2, 5)
-    limited = coverage(engine, now=NOON, limit=1)
+    limited = coverage(engine, EVERYTHING, now=NOON, limit=1)
     assert [row["event_id"] for row in limited["repeated_ids"]] == ["msg"]
     assert (limited["repeated_ids_total"], limited["repeated_records"]) == (2, 5)
 
@@ -60,6 +61,6 @@ def test_only_records_of_the_window_count(engine: Engine) -> None:
         log.add(reply("msg"), NOON_US + days * DAY_US)
     store(engine, log.chunk())
     now = datetime(2026, 11, 22, 12, 7, tzinfo=UTC)
-    records = {days: coverage(engine, now=now, days=days)["repeated_records"] for days in (1, 2, 3, 5)}
+    records = {days: coverage(engine, EVERYTHING, now=now, days=days)["repeated_records"] for days in (1, 2, 3, 5)}
     assert records == {1: 0, 2: 2, 3: 2, 5: 3}
-    assert coverage(engine, now=now + timedelta(days=30), days=1)["repeated_ids"] == []
+    assert coverage(engine, EVERYTHING, now=now + timedelta(days=30), days=1)["repeated_ids"] == []

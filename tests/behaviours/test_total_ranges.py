@@ -21,6 +21,7 @@ from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store import budget_store
 from rice_stream.store.consumption import consumed_in_each
 from rice_stream.store.engine import reading, writing
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.watching import watch_user
 from tests.support.fakes import NOON_US
 from tests.support.reports_store import NOON, Store, at
@@ -28,7 +29,7 @@ from tests.support.spreads import give_spreads, hosted
 
 
 def totals(store: Store, **asked: Any) -> dict[str, Any]:
-    return answer_to(store.engine, TotalsQuery(**asked), NOON)
+    return answer_to(store.engine, EVERYTHING, TotalsQuery(**asked), NOON)
 
 
 def traffic() -> list[dict[str, Any]]:
@@ -174,7 +175,7 @@ class TestTotalRanges:
                         {"name": f"{name}-{period}", "tenant_id": "acme", "period": period, **scope, **wanted}
                     )
                     budget_store.save_budget(connection, budget, NOON_US)
-        for status in budget_statuses(store.engine, NOON):
+        for status in budget_statuses(store.engine, EVERYTHING, NOON):
             expected = ranges[status["name"].split("-")[0]]
             assert status["consumed_gco2e"] == in_grams(expected)
             assert status["consumed"] == expected.high / MICRO
@@ -220,7 +221,7 @@ class TestTotalRanges:
         """Of the whole, of tenants and of models."""
         store.add(*traffic())
         give_spreads(store, hosted)
-        figures = read_figures(store.engine, NOON)
+        figures = read_figures(store.engine, EVERYTHING, NOON)
         assert figures.totals.carbon_gco2e == totals(store)["total"]["carbon_gco2e"]
         for row in totals(store)["rows"]:
             (of_tenant,) = [each.sums for each in figures.tenants if each.name == row["tenant"]]

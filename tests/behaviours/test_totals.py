@@ -15,13 +15,14 @@ from rice_stream.reports.totals import totals as answer_to
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.engine import reading
 from rice_stream.store.retention import drop_records_before
+from rice_stream.store.scope import EVERYTHING
 from tests.support.reports_store import NOON, Store, at, picked
 from tests.support.waiting import wait_until
 
 
 def totals(engine: Engine, *, now: datetime, **asked: Any) -> dict[str, Any]:
     """The answer to a query, by its fields."""
-    return answer_to(engine, TotalsQuery(**asked), now)
+    return answer_to(engine, EVERYTHING, TotalsQuery(**asked), now)
 
 
 def moment(value: str) -> datetime:

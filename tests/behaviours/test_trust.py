@@ -21,6 +21,7 @@ from rice_stream.reports.coverage import coverage
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.quarantine import Choice
+from rice_stream.store.scope import EVERYTHING
 from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, chunk_of, fake_reference
 from tests.support.reports_store import NOON, Store, at
 
@@ -187,7 +188,7 @@ class TestCoverage:
             noon("7", gateway_cache_hit=True, tenant_id="globex"),
         )
         over_http(store, noon("8", source="gw", **stated), noon("9", source="gw", gateway_cache_hit=True))
-        answer = coverage(store.engine, now=NOON)
+        answer = coverage(store.engine, EVERYTHING, now=NOON)
         plain, carbon = PLAIN_UG / 1e6, answer["carbon_gco2e"]
         assert carbon == plain * 7
         assert answer["event_factors"] == {
@@ -208,7 +209,7 @@ class TestCoverage:
             "tokens": 45,
             "share_of_prompts": pytest.approx(3 / 9),
         }
-        limited = coverage(store.engine, now=NOON, limit=1)
+        limited = coverage(store.engine, EVERYTHING, now=NOON, limit=1)
         assert [len(limited[part]["rows"]) for part in ("event_factors", "cache_hits")] == [1, 1]
         assert limited["cache_hits"]["prompts"] == 3
 
@@ -223,6 +224,6 @@ class TestCoverage:
         """Shares of nothing are unknown, not zero."""
         if events:
             store.add(*events)
-        answer = coverage(store.engine, now=NOON)
+        answer = coverage(store.engine, EVERYTHING, now=NOON)
         assert answer["event_factors"]["rows"] == answer["cache_hits"]["rows"] == []
         assert answer["event_factors"]["share_of_carbon"] == (0 if events else None)

@@ -22,6 +22,7 @@ from rice_stream.store.engine import writing
 from rice_stream.store.identity_rules import IdentityRules
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.retention import drop_records_before
+from rice_stream.store.scope import EVERYTHING
 from tests.support.fakes import NOON_US, chunk_of, fake_reference, value_of
 from tests.support.reports_store import at
 from tests.support.store_checks import assert_exact, rows_in
@@ -272,7 +273,7 @@ class TestTheRest:
         answer = verify(engine, horizon=horizon)
         assert (answer["differences"], answer["records"]) == ([], 11)
         query = TotalsQuery(by=("user",), start=horizon, end=datetime(2026, 11, 22, 15, tzinfo=UTC))
-        assert sum(row["prompts"] for row in totals(engine, query, now=horizon)["rows"]) == 2
+        assert sum(row["prompts"] for row in totals(engine, EVERYTHING, query, now=horizon)["rows"]) == 2
 
     def test_explain_finds_it_and_tells_it_from_one_with_a_time(self, engine: Engine) -> None:
         log = Log()
@@ -280,7 +281,7 @@ class TestTheRest:
         timed = at("2026-11-22T00:00:00.5Z", event_id="msg_1", source=None)
         store(engine, log.chunk(), chunk_of([timed], offset=1))
         for ended_at in (datetime(2026, 11, 22, 12, tzinfo=UTC), datetime(2026, 11, 22, 0, 0, 0, 500_000, tzinfo=UTC)):
-            answer = explain(engine, "msg_1", defaults=TokenDefaults(100, 10), ended_at=ended_at)
+            answer = explain(engine, EVERYTHING, "msg_1", defaults=TokenDefaults(100, 10), ended_at=ended_at)
             assert answer["record"]["ended_at"] == rfc3339(epoch_us(ended_at))
 
     def test_retention_refuses_a_resend_whose_first_delivery_may_have_been_dropped(self, engine: Engine) -> None:

@@ -27,6 +27,7 @@ from rice_stream.sandbox.demo.summary import DemoOutcome, summary_lines
 from rice_stream.sandbox.demo.traffic import TrafficSource
 from rice_stream.sandbox.demo.view import View
 from rice_stream.sandbox.demo.watch import Watch
+from rice_stream.store.scope import EVERYTHING
 
 FRAME_S = 0.25
 DRAIN_DEADLINE_S = 60.0
@@ -116,7 +117,7 @@ class _Play:
             save_screenshot(replace(self._view("live"), waiting=0), self._options.screenshot)
         self._worker_is_needed = False
         exit_code = self._result(self._background.work(stage.worker.stop), "the worker stops")
-        figures = read_figures(stage.engine, datetime.now(UTC))
+        figures = read_figures(stage.engine, EVERYTHING, datetime.now(UTC))
         self._show_until(lambda: self._inbox.ids >= figures.alert_ids, "the last alerts arrive", ALERTS_DEADLINE_S)
         verification = self._result(self._background.work(lambda: verify(stage.engine)), "verifying every total")
         return DemoOutcome(

@@ -25,6 +25,7 @@ from rice_stream.sandbox.demo.worker_process import WorkerProcess
 from rice_stream.sandbox.stack.stack import LocalStack, local_stack
 from rice_stream.store.engine import Engine, open_engine, store_errors
 from rice_stream.store.migrate import migrate
+from rice_stream.store.scope import EVERYTHING
 
 PARTITIONS = 4
 
@@ -88,7 +89,7 @@ def open_stage(options: DemoOptions, settings: Settings, say: Say) -> Iterator[S
         try:
             say("sizing budgets for the traffic to come")
             _set_budgets(own, engine, options)
-            method_version, factor_version = read_versions(engine)
+            method_version, factor_version = read_versions(engine, EVERYTHING)
             say("waiting for the worker")
             worker.wait_until_consuming(stack.bootstrap_servers, own.kafka_group_id)
             info = StageInfo(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from rice_stream.reports.figures import NOTHING, Figures, read_figures
 from rice_stream.store.engine import Engine
+from rice_stream.store.scope import EVERYTHING
 
 INTERVAL_S = 0.5
 RATE_INTERVAL_S = 1.0
@@ -43,7 +44,7 @@ class Watch:
     def refresh(self) -> Snapshot:
         """Read the figures now."""
         sent = self._sent()  # before the store is read: what comes later is not late
-        figures = read_figures(self._engine, datetime.now(UTC))
+        figures = read_figures(self._engine, EVERYTHING, datetime.now(UTC))
         now_s = time.monotonic()
         if (passed_s := now_s - self._measured_s) >= RATE_INTERVAL_S:
             self._rates_per_s.append((figures.totals.prompts - self._measured_prompts) / passed_s)

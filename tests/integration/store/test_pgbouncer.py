@@ -16,6 +16,7 @@ from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.store.engine import Engine, open_engine
 from rice_stream.store.migrate import migrate
 from rice_stream.store.retention import drop_records_before
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.writers import open_writer
 from tests.support.databases import Databases
 from tests.support.fakes import NOON_US, chunk_of, event, fake_pipeline
@@ -57,7 +58,7 @@ def test_everything_works_through_a_pooler_that_changes_sessions(pooled: Engine)
         for working in [pool.submit(work, number) for number in range(4)]:
             working.result(timeout=120)
     assert len(rows_in(pooled)("prompt_record")) == 6 * 20
-    assert read_figures(pooled, NOON).totals.prompts == 6 * 20
+    assert read_figures(pooled, EVERYTHING, NOON).totals.prompts == 6 * 20
     assert_exact(rows_in(pooled))
     migrate(pooled)
     drop_records_before(pooled, NOON)

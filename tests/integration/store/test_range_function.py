@@ -15,6 +15,7 @@ from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.migrate import migrate
 from rice_stream.store.range_function import COLUMNS, SIGNATURE
 from rice_stream.store.retention import drop_records_before
+from rice_stream.store.scope import EVERYTHING
 from tests.support.databases import Databases
 from tests.support.reports_store import NOON, Store, at, open_store
 from tests.support.spreads import give_spreads, hosted
@@ -66,7 +67,7 @@ def of_function(store: Store, tenant: str | None, start: datetime | None, end: d
 
 
 def of_command(store: Store, tenant: str | None, start: datetime | None, end: datetime | None) -> dict[str, float]:
-    total = totals(store.engine, TotalsQuery(tenant=tenant, start=start, end=end), NOON)["total"]
+    total = totals(store.engine, EVERYTHING, TotalsQuery(tenant=tenant, start=start, end=end), NOON)["total"]
     carbon, linear = total["carbon_gco2e"], total["carbon_gco2e_linear"]
     values = (*carbon.values(), total["carbon_gco2e_median"], *linear.values())
     return dict(zip(COLUMNS, values, strict=True))

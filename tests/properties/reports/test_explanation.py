@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rice_stream.estimator.registry import load_method
 from rice_stream.meter.amounts import AMOUNT_COLUMNS
 from rice_stream.reports.explanation import explain
+from rice_stream.store.scope import EVERYTHING
 from tests.support.databases import Databases
 from tests.support.fakes import TOKEN_DEFAULTS
 from tests.support.reports_store import at, open_store
@@ -50,6 +51,6 @@ def test_every_record_agrees_with_its_own_explanation(
         store.use(METHODS[method])
         store.add(*(at("2026-11-22T11:00:00Z", event_id=f"e{n}", **fields) for n, fields in enumerate(batch)))
         for row in store.rows(f"SELECT event_id, {', '.join(AMOUNT_COLUMNS)} FROM prompt_record"):
-            answer = explain(store.engine, row.pop("event_id"), defaults=TOKEN_DEFAULTS)
+            answer = explain(store.engine, EVERYTHING, row.pop("event_id"), defaults=TOKEN_DEFAULTS)
             assert answer["agrees"] is True
             assert {step["name"]: step["value"] for step in answer["steps"][-len(AMOUNT_COLUMNS) :]} == row

@@ -18,6 +18,7 @@ from rice_stream.proof.verification import verify
 from rice_stream.reports.spans import Span, calendar_spans, day_text, split_at_buckets
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.store.scope import EVERYTHING
 from tests.support.databases import SqliteDatabases
 from tests.support.fakes import CARBON_UGCO2E_PER_TOKEN, weighted_tokens
 from tests.support.reports_store import NOON, Store, at, open_store
@@ -117,7 +118,7 @@ def test_any_break_down_over_any_stretch_is_what_the_events_add_up_to(
 ) -> None:
     """Counts and carbon of every group, and no group too many."""
     start, end = min(bounds), max(bounds) + timedelta(microseconds=1)
-    answer = totals(store.engine, TotalsQuery(by=by, start=start, end=end, tenant=tenant), NOON)
+    answer = totals(store.engine, EVERYTHING, TotalsQuery(by=by, start=start, end=end, tenant=tenant), NOON)
     told = {
         tuple(row[field] for field in by): (row["prompts"], round(row["carbon_gco2e"]["mid"] * 1e6))
         for row in answer["rows"]

@@ -17,6 +17,7 @@ from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.mapping_store import REFRESH_US, save_mapping
 from rice_stream.store.migrate import migrate
+from rice_stream.store.scope import EVERYTHING
 from tests.support.cli_running import Shell
 from tests.support.fakes import NOON_US, event, records_of
 
@@ -125,7 +126,7 @@ def test_coverage_lists_unknown_names_by_tokens_and_adds_up_their_carbon(running
         at(1, event_id="3", tenant_id="acme", request_model="mystery-b", inference_region="azure:swedencentral"),
         at(1, event_id="4", tenant_id="acme", request_model="gpt-4o", inference_region="dc-west"),
     )
-    found = coverage(running.engine, now=datetime(2026, 11, 22, 13, tzinfo=UTC), days=1)
+    found = coverage(running.engine, EVERYTHING, now=datetime(2026, 11, 22, 13, tzinfo=UTC), days=1)
     listed = [(row["kind"], row["name"], row["tokens"]) for row in found["rows"]]
     assert listed == [
         ("model", "mystery-a", 5005),
@@ -142,7 +143,7 @@ def test_coverage_lists_unknown_names_by_tokens_and_adds_up_their_carbon(running
     assert share["region"] == pytest.approx((grams["2"] + grams["4"]) / total)
     assert share["tenant"] == pytest.approx(grams["2"] / total)
     assert found["carbon_gco2e"] * 1e6 == pytest.approx(total)
-    later = coverage(running.engine, now=datetime(2026, 12, 22, 13, tzinfo=UTC), days=1)
+    later = coverage(running.engine, EVERYTHING, now=datetime(2026, 12, 22, 13, tzinfo=UTC), days=1)
     assert (later["rows"], later["fallback_share"]["any"]) == ([], None)
 
 

@@ -10,6 +10,7 @@ from rice_stream.reports.budgets import budget_statuses
 from rice_stream.runtime.budgets_file import apply_budgets_file, read_budgets_file
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.engine import open_engine
+from rice_stream.store.scope import EVERYTHING
 from tests.support.databases import SqliteDatabases
 from tests.support.reports_store import NOON, picked
 
@@ -35,12 +36,12 @@ def test_the_file_of_the_settings_is_applied_and_others_stay(engine: Engine, tmp
     """Without such a file nothing happens; a budget that is no longer in it stays as it is."""
     path = tmp_path / "budgets.yaml"
     apply(engine, None)
-    assert budget_statuses(engine, NOON) == []
+    assert budget_statuses(engine, EVERYTHING, NOON) == []
     path.write_text(GOOD, "utf-8")
     apply(engine, path)
     path.write_text("[{name: a, tenant_id: acme, limit_gco2e: 7, period: day}]", "utf-8")
     apply(engine, path)
-    assert picked(budget_statuses(engine, NOON), "name", "limit") == [("a", 7.0), ("b", 5.0)]
+    assert picked(budget_statuses(engine, EVERYTHING, NOON), "name", "limit") == [("a", 7.0), ("b", 5.0)]
 
 
 @pytest.mark.parametrize("content", [b"budgets: [", b"\xff\xfe\x00"], ids=["no YAML", "no UTF-8"])
@@ -58,7 +59,7 @@ def test_one_bad_budget_leaves_all_as_they_were(engine: Engine, tmp_path: Path) 
     path.write_text(GOOD + "  - {name: c, tenant_id: acme, limit_kwh: 5, period: fortnight}", "utf-8")
     with pytest.raises(UsageError, match=r"budgets\[2\]\.period: must be one of"):
         apply(engine, path)
-    assert budget_statuses(engine, NOON) == []
+    assert budget_statuses(engine, EVERYTHING, NOON) == []
 
 
 def test_a_file_that_cannot_be_read_is_named_with_its_setting(engine: Engine, tmp_path: Path) -> None:
