@@ -8,8 +8,13 @@ from typing import ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 
+from rice_stream.api.cursors import Cursors
+from rice_stream.api.json_bodies import JsonBodies
 from rice_stream.errors import ServiceUnavailableError
+from rice_stream.instants import epoch_us
+from rice_stream.meter.estimator_at import Estimator, EstimatorAt
 from rice_stream.runtime.opening import database_exists, open_store
+from rice_stream.runtime.opening_estimator import open_estimator
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 
@@ -31,6 +36,9 @@ class Product:
     def __init__(self, settings: Settings, now: Callable[[], datetime] = _utc_now) -> None:
         self.settings = settings
         self.now = now
+        self.bodies = JsonBodies(settings.http_body_max_bytes)
+        self.cursors = Cursors()
+        self._estimators: dict[str, Estimator] = {}
         self._limiter: anyio.CapacityLimiter | None = None
         self._lock = threading.Lock()
         self._engine: Engine | None = None
@@ -45,6 +53,19 @@ class Product:
                     )
                 self._engine = open_store(self.settings, answers_within_s=_ANSWERS_WITHIN_S, connections=AT_ONCE)
             return self._engine
+
+    @property
+    def method(self) -> str:
+        """The method of the settings."""
+        return self.settings.method
+
+    def estimator(self, method: str | None = None) -> EstimatorAt:
+        """The estimator with the tables as of now, with the method of the settings or another one."""
+        name = method or self.method
+        with self._lock:
+            if name not in self._estimators:
+                self._estimators[name] = open_estimator(self.settings, name)
+            return self._estimators[name].at(epoch_us(self.now()))
 
     async def ask(self, question: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """The answer of a function that blocks, and so has a thread of its own for it."""

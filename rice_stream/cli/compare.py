@@ -11,10 +11,10 @@ from rice_stream.cli.plain_text import visible
 from rice_stream.cli.ranges import range_text
 from rice_stream.cli.request_options import method_option, option_name, precision_option, profile_option
 from rice_stream.cli.tables import table
-from rice_stream.cli.times import moment
 from rice_stream.meter.what_if import change_of
 from rice_stream.reports.comparison import compare as compare_traffic
 from rice_stream.reports.comparison import traffic_of
+from rice_stream.reports.moments import moment
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
 from rice_stream.store.scope import EVERYTHING

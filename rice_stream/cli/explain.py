@@ -9,7 +9,7 @@ import click
 
 from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
-from rice_stream.cli.times import instant
+from rice_stream.reports.moments import instant
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_estimator import open_method, token_defaults
 from rice_stream.store.scope import EVERYTHING

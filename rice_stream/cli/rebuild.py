@@ -8,8 +8,8 @@ import click
 from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, say
 from rice_stream.cli.progress import progress_bar
 from rice_stream.cli.tables import table
-from rice_stream.cli.times import instant
 from rice_stream.proof.rebuild import rebuild as rebuild_totals
+from rice_stream.reports.moments import instant
 from rice_stream.runtime.opening import open_store
 
 

@@ -7,7 +7,7 @@ import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
-from rice_stream.cli.times import moment
+from rice_stream.reports.moments import moment
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals as sum_totals
 from rice_stream.reports.totals_query import WINDOWS, TotalsQuery

@@ -1,13 +1,13 @@
 """GET /v1/totals: prompts, tokens, energy and carbon of any stretch of time, broken down by names."""
 
-from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.parameters import Moment, Name, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.reports.totals import totals
@@ -16,16 +16,16 @@ from rice_stream.reports.totals_query import TotalsQuery
 ROWS_MAX = 10_000
 
 
-class TotalsParameters(BaseModel):
-    """What may be asked of `/v1/totals`; another parameter is an error."""
+class TotalsParameters(Parameters):
+    """What may be asked of `/v1/totals`."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    tenant: str | None = Field(None, max_length=256, description="One tenant; all that the caller may see otherwise")
-    by: list[str] = Field(default_factory=list, description="Names to break down by, also as one comma list")
+    tenant: Name | None = Field(None, description="One tenant; all that the caller may see otherwise")
+    by: list[str] = Field(
+        default_factory=list, max_length=20, description="Names to break down by, also as a comma list"
+    )
     window: str | None = Field(None, description="A rolling window instead of `from` and `to`")
-    from_: datetime | date | None = Field(None, alias="from", description="First instant, or local day")
-    to: datetime | date | None = Field(None, description="First instant, or local day, that is not included")
+    from_: Moment | None = Field(None, alias="from", description="First instant, or local day")
+    to: Moment | None = Field(None, description="First instant, or local day, that is not included")
     limit: int = Field(1_000, ge=1, le=ROWS_MAX)
 
 

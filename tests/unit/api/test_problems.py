@@ -29,7 +29,7 @@ def asked(door: Callable[..., Door], tokens: Database, path: str) -> Answer:
     [
         (f"/v1/totals?limit={SECRET}", "limit", "int_parsing"),
         (f"/v1/totals?unknown={SECRET}", "unknown", "extra_forbidden"),
-        (f"/v1/totals?from={SECRET}", "from", "datetime_from_date_parsing"),
+        (f"/v1/totals?from={SECRET}", "from", "value_error"),
         ("/v1/totals?limit=0", "limit", "greater_than_equal"),
     ],
 )

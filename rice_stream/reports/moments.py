@@ -1,4 +1,4 @@
-"""Times as they are given on the command line: a date, or an RFC 3339 instant."""
+"""Times as people give them: a date, or an RFC 3339 instant."""
 
 import re
 from datetime import UTC, date, datetime
@@ -9,12 +9,17 @@ from rice_stream.instants import parse_instant
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
+def moment_of(value: str) -> datetime | date:
+    """A date or an instant. ValueError: it is neither."""
+    return date.fromisoformat(value) if _DATE.fullmatch(value) else parse_instant(value)
+
+
 def moment(name: str, value: str | None) -> datetime | date | None:
     """A date or an RFC 3339 instant; None where the option `name` is not given. UsageError: it is neither."""
     if value is None:
         return None
     try:
-        return date.fromisoformat(value) if _DATE.fullmatch(value) else parse_instant(value)
+        return moment_of(value)
     except ValueError as error:
         raise UsageError(f"{name} {value}: {error}; a date such as 2026-11-22 is allowed as well") from error
 

@@ -1,0 +1,43 @@
+"""Query parameters: what each may be. A parameter that a route does not know is an error and never left out silently."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from rice_stream.quantities import NAME_LENGTH_MAX
+from rice_stream.reports.moments import moment_of
+
+ROWS_MAX = 1_000
+ROWS_DEFAULT = 100
+
+
+class Parameters(BaseModel):
+    """The parameters of one route."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+    def filters(self) -> dict[str, Any]:
+        """Everything that narrows the list, and nothing that pages through it."""
+        return self.model_dump(exclude={"after", "limit"}, exclude_none=True, mode="json")
+
+
+class Page(Parameters):
+    """The parameters of a list in pages."""
+
+    limit: int = Field(ROWS_DEFAULT, ge=1, le=ROWS_MAX, description="How many rows at most")
+    after: str | None = Field(None, max_length=2_000, description="`next` of the page before")
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return moment_of(value)
+    except ValueError as error:
+        raise ValueError("must be a date such as 2026-11-22, or an RFC 3339 instant") from error
+
+
+Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
+Moment = Annotated[datetime | date, BeforeValidator(_moment)]
+"""A local day (its beginning), or an instant with its offset from UTC."""
