@@ -28,6 +28,17 @@ def parse_budget(mapping: Mapping[str, object]) -> Budget:
     return Budget(**values)  # type: ignore[arg-type]  # every value has just passed its field's check
 
 
+def budget_fields(budget: Budget) -> dict[str, object]:
+    """The fields as a user writes them, with which `parse_budget` makes the same budget; the limit is an exact decimal."""
+    limit_field = next(name for name, unit in LIMIT_FIELDS.items() if unit == budget.unit)
+    limit = Decimal(budget.limit) / MICRO_UNITS[budget.unit]
+    return {
+        **{name: getattr(budget, name) for name in (*REQUIRED_FIELDS, *OPTIONAL_FIELDS)},
+        "thresholds": list(budget.thresholds),
+        limit_field: f"{limit:f}",
+    }
+
+
 def parse_budget_file(loaded: object) -> list[Budget]:
     """The budgets of a loaded YAML file: a list of mappings, or a mapping whose one key `budgets` holds that list.
 

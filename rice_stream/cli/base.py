@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from rice_stream.runtime.settings.settings import Settings
+    from rice_stream.store.audit import Actor
 
 BAD_NEWS = 1
 """Exit code of a command that did its work and has bad news."""
@@ -67,6 +68,20 @@ class Session:
         from rice_stream.runtime.settings.loading import load_settings
 
         return load_settings(self._config)
+
+    @cached_property
+    def actor(self) -> "Actor":
+        """Whoever runs this command, as the audit trail names them: their account on this machine."""
+        import os
+        import pwd
+
+        from rice_stream.store.audit import Actor
+
+        try:
+            name = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:  # as in a container that runs under a number
+            name = f"uid {os.getuid()}"
+        return Actor("command line", name)
 
 
 pass_session = click.make_pass_decorator(Session)

@@ -71,7 +71,7 @@ def set_(session: Session, /, name: str, thresholds: tuple[float, ...], *, as_js
         }
     )
     engine = open_store(session.settings)
-    set_budgets(engine, [wanted], time.time_ns() // 1000)
+    set_budgets(engine, [wanted], time.time_ns() // 1000, session.actor)
     _show(engine, as_json=as_json, only={(wanted.tenant_id, wanted.name)})
 
 
@@ -86,7 +86,7 @@ def apply_(session: Session, file: Path, *, as_json: bool) -> None:
     """
     budgets = read_budgets_file(file)
     engine = open_store(session.settings)
-    set_budgets(engine, budgets, time.time_ns() // 1000)
+    set_budgets(engine, budgets, time.time_ns() // 1000, session.actor)
     _show(engine, as_json=as_json, only={(wanted.tenant_id, wanted.name) for wanted in budgets})
 
 
@@ -129,7 +129,7 @@ def remove(session: Session, name: str, tenant: str | None, *, as_json: bool) ->
     """
     engine = open_store(session.settings)
     removed = named_budget_status(engine, EVERYTHING, name, tenant, datetime.now(UTC))
-    remove_budget(engine, removed["tenant_id"], name)
+    remove_budget(engine, removed["tenant_id"], name, session.actor)
     answer({"budgets": [removed]}, as_json=as_json, human=lambda: STDERR.print(f"Budget {visible(name)} is removed."))
 
 

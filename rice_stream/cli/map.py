@@ -86,7 +86,7 @@ def end(session: Session, kind: str, name: str, from_: str | None, *, as_json: b
     Example: rice-stream map end model corp-chat-large
     """
     engine = open_store(session.settings)
-    end_mapping(engine, kind, name, valid_from_us=_instant_us(from_), now_us=time.time_ns() // 1000)
+    end_mapping(engine, kind, name, valid_from_us=_instant_us(from_), now_us=time.time_ns() // 1000, by=session.actor)
     _show(engine, as_json=as_json, only=(kind, name))
 
 
@@ -112,6 +112,7 @@ def _map(session: Session, kind: str, name: str, target: str, from_: str | None,
         open_reference=lambda: open_reference(settings),
         valid_from_us=_instant_us(from_),
         now_us=time.time_ns() // 1000,
+        by=session.actor,
     )
     _show(engine, as_json=as_json, only=(kind, name))
 

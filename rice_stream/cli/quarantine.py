@@ -109,7 +109,7 @@ def replay(
     try:
         with schema_change_told(engine, head_revision()), STDERR.status("Replaying"):
             document = replay_items(
-                engine, pipeline, choice, patches=patches, fetch=fetch, now_us=time.time_ns() // 1000
+                engine, pipeline, choice, patches=patches, fetch=fetch, now_us=time.time_ns() // 1000, by=session.actor
             )
     finally:
         fetch.close()
@@ -143,7 +143,7 @@ def drop(session: Session, /, ids: tuple[int, ...], *, everything: bool, reason:
     """
     choice = _choice(ids, everything=everything, reason=reason)
     engine = open_store(session.settings)
-    document = dropped(engine, EVERYTHING, drop_items(engine, choice, time.time_ns() // 1000))
+    document = dropped(engine, EVERYTHING, drop_items(engine, choice, time.time_ns() // 1000, session.actor))
     answer(document, as_json=as_json, human=lambda: STDERR.print(f"{document['dropped']:,} dropped"))
 
 

@@ -40,6 +40,7 @@ def rebuild(
             end=instant("--to", end),
             tenant_id=tenant,
             dry_run=dry_run,
+            by=session.actor,
         )
     answer(document, as_json=as_json, human=lambda: _show(document))
     if not document["ok"]:

@@ -30,7 +30,7 @@ def set_(session: Session, tenant_id: str, time_zone: str, *, as_json: bool) -> 
     Example: rice-stream tenant set acme --time-zone Europe/Berlin
     """
     engine = open_store(session.settings)
-    set_time_zone(engine, tenant_id, time_zone)
+    set_time_zone(engine, tenant_id, time_zone, session.actor)
     _show(engine, as_json=as_json, only=tenant_id)
 
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from rice_stream.errors import UsageError
 from rice_stream.events.mappings import MODEL, REGION, TENANT, MappedName
+from rice_stream.instants import rfc3339
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reference.lookup import Reference
+from rice_stream.store.audit import Actor, Change, record
 from rice_stream.store.engine import Engine, reading, writing
 from rice_stream.store.mapping_store import LEAD_US, load_mappings, save_mapping
 
@@ -19,6 +21,7 @@ def map_name(
     open_reference: Callable[[], Reference],
     valid_from_us: int | None,
     now_us: int,
+    by: Actor,
 ) -> None:
     """Let `name` stand for `target` in events that ended at or after `valid_from_us` (epoch microseconds).
 
@@ -30,10 +33,10 @@ def map_name(
             that ended after the mapping would begin.
     """
     _check_target(kind, target, open_reference, now_us)
-    _save(engine, MappedName(kind, name, target, _start_us(valid_from_us, now_us)), now_us)
+    _save(engine, MappedName(kind, name, target, _start_us(valid_from_us, now_us)), now_us, by)
 
 
-def end_mapping(engine: Engine, kind: str, name: str, *, valid_from_us: int | None, now_us: int) -> None:
+def end_mapping(engine: Engine, kind: str, name: str, *, valid_from_us: int | None, now_us: int, by: Actor) -> None:
     """Let `name` stand for itself again in events from `valid_from_us` on; None as in `map_name`.
 
     Raises:
@@ -43,7 +46,7 @@ def end_mapping(engine: Engine, kind: str, name: str, *, valid_from_us: int | No
         known = {(row.kind, row.name) for row in load_mappings(connection).rows}
     if (kind, name) not in known:
         raise UsageError(f"NAME: no {kind} {name!r} is mapped; see `rice-stream map list`")
-    _save(engine, MappedName(kind, name, None, _start_us(valid_from_us, now_us)), now_us)
+    _save(engine, MappedName(kind, name, None, _start_us(valid_from_us, now_us)), now_us, by)
 
 
 def _check_target(kind: str, target: str, open_reference: Callable[[], Reference], now_us: int) -> None:
@@ -59,7 +62,7 @@ def _start_us(valid_from_us: int | None, now_us: int) -> int:
     return now_us + LEAD_US if valid_from_us is None else valid_from_us
 
 
-def _save(engine: Engine, mapping: MappedName, now_us: int) -> None:
+def _save(engine: Engine, mapping: MappedName, now_us: int, by: Actor) -> None:
     if not mapping.name:
         raise UsageError("NAME: must not be empty")
     if mapping.name == mapping.target:
@@ -67,4 +70,14 @@ def _save(engine: Engine, mapping: MappedName, now_us: int) -> None:
             f"TARGET: is NAME itself; to end a mapping use `rice-stream map end {mapping.kind} {mapping.name}`"
         )
     with writing(engine) as connection:
+        before = load_mappings(connection).target(mapping.kind, mapping.name, mapping.valid_from_us)
         save_mapping(connection, mapping, now_us)
+        valid_from = rfc3339(mapping.valid_from_us)
+        change = Change(
+            "mapping.end" if mapping.target is None else "mapping.set",
+            "mapping",
+            f"{mapping.kind}/{mapping.name}",
+            before={"target": before, "valid_from": valid_from},
+            after={"target": mapping.target, "valid_from": valid_from},
+        )
+        record(connection, by, [change])

@@ -28,6 +28,7 @@ from rice_stream.pipeline.admission import refused_as_old
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.pipeline.storing import store_chunks
+from rice_stream.store.audit import Actor
 from rice_stream.store.batch import Batch
 from rice_stream.store.engine import Engine
 from rice_stream.store.quarantine import Choice, held_ids, rows_in_log_order, set_reasons, set_status
@@ -62,6 +63,7 @@ def replay(
     patches: Mapping[str, Any],
     fetch: Fetch,
     now_us: int,
+    by: Actor,
 ) -> dict[str, Any]:
     """Try the chosen held rows again, with `patches` put over their fields.
 
@@ -78,7 +80,7 @@ def replay(
     ids = held_ids(engine, choice)
     answer: dict[str, Any] = {"rows": [], "replayed": 0, "held": 0, "recorded": 0, "duplicates": 0, "conflicts": 0}
     for first in range(0, len(ids), _BATCH):
-        _replay_batch(engine, pipeline, ids[first : first + _BATCH], patches, fetch, now_us, answer)
+        _replay_batch(engine, pipeline, ids[first : first + _BATCH], patches, fetch, now_us, by, answer)
     return answer
 
 
@@ -89,6 +91,7 @@ def _replay_batch(
     patches: Mapping[str, Any],
     fetch: Fetch,
     now_us: int,
+    by: Actor,
     answer: dict[str, Any],
 ) -> None:
     rows = rows_in_log_order(engine, ids)
@@ -98,12 +101,14 @@ def _replay_batch(
     refused = {row_id: result for row_id, result in tried if isinstance(result, Refused)}
     if events:
         refused |= _process(pipeline, events, {row["id"]: row for row in rows}, now_us, answer)
-        set_status(engine, [row_id for row_id in events if row_id not in refused], "replayed", now_us)
+        set_status(
+            engine, [row_id for row_id in events if row_id not in refused], "replayed", now_us, by, patches=patches
+        )
     for row in rows:
         if row["reason"] == FURTHER_ITEMS:
             remaining = _replay_further(pipeline, row, patches, originals, now_us, answer)
             if remaining is None:
-                set_status(engine, [row["id"]], "replayed", now_us)
+                set_status(engine, [row["id"]], "replayed", now_us, by, patches=patches)
             else:
                 refused[row["id"]] = remaining
     set_reasons(engine, refused)

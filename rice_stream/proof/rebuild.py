@@ -17,6 +17,7 @@ from rice_stream.instants import DAY_S, DAY_US, FOREVER_S, SECOND_US, epoch_us, 
 from rice_stream.proof.parts import Part, parts
 from rice_stream.proof.verification import ReportProgress, quiet
 from rice_stream.store import schema
+from rice_stream.store.audit import Actor
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.recount import differing_days_sql
@@ -66,6 +67,7 @@ class Rebuild:
 
     engine: Engine
     stretch: Stretch
+    by: Actor
     dry_run: bool = False
     left: int = 0
     """Rows that differed still when their part was done: somebody else keeps changing them."""
@@ -108,7 +110,7 @@ class Rebuild:
         pause_s = _PAUSE_FIRST_S
         while True:
             try:
-                return correct_day(self.engine, table, day_s, tenant_keys, revision=self.revision)
+                return correct_day(self.engine, table, day_s, tenant_keys, revision=self.revision, by=self.by)
             except StoreUnavailableError:
                 if time.monotonic() + pause_s > give_up_s:
                     raise
@@ -140,6 +142,7 @@ def rebuild(
     end: datetime | None = None,
     tenant_id: str | None = None,
     dry_run: bool = False,
+    by: Actor,
 ) -> dict[str, Any]:
     """Make all totals of a stretch (all time, all tenants unless said otherwise) what the records add up to.
 
@@ -155,7 +158,7 @@ def rebuild(
         SchemaChangedError: another version migrated the database meanwhile; what was corrected is right.
         StoreUnavailableError: the database stayed away, or somebody kept the rows locked, for RETRY_S.
     """
-    run = Rebuild(engine, whole_days(engine, start, end, tenant_id), dry_run=dry_run)
+    run = Rebuild(engine, whole_days(engine, start, end, tenant_id), by, dry_run=dry_run)
     for what, done, total in run.steps():
         progress(what, done, total)
     return run.document

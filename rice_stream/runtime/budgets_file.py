@@ -8,6 +8,7 @@ from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.parsing import parse_budget_file
 from rice_stream.errors import UsageError
 from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.audit import Actor
 from rice_stream.store.engine import Engine
 
 
@@ -32,4 +33,4 @@ def apply_budgets_file(settings: Settings, engine: Engine) -> None:
         budgets = read_budgets_file(path)
     except OSError as error:
         raise UsageError(f"RICE_BUDGETS_FILE: cannot read {path}: {error.strerror}") from error
-    set_budgets(engine, budgets, time.time_ns() // 1000)
+    set_budgets(engine, budgets, time.time_ns() // 1000, Actor("worker", "RICE_BUDGETS_FILE"))

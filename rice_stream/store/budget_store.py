@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, select, text, update
+from sqlalchemy import Connection, RowMapping, delete, func, select, text, update
 
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.states import BudgetState
@@ -125,8 +125,8 @@ def _defined(budget_id: int, limit: int, thresholds: str, *others: Any) -> Budge
     return Budget(budget_id=budget_id, limit=limit, thresholds=tuple(json.loads(thresholds)), **values)
 
 
-def save_budget(connection: Connection, budget: Budget, now_us: int) -> None:
-    """Make the budget, or change the one of the same tenant and name; its history of states goes on.
+def save_budget(connection: Connection, budget: Budget, now_us: int) -> Budget | UnreadableBudget | None:
+    """Make the budget, or change the one of the same tenant and name; its history of states goes on. Returns what was there.
 
     A state that cannot be read is replaced: the budget is judged as a new one, and its sequence goes on after its last
     alert.
@@ -148,12 +148,13 @@ def save_budget(connection: Connection, budget: Budget, now_us: int) -> None:
     }
     named = {"tenant_id": budget.tenant_id, "name": budget.name}
     making = insert_ignoring(table, connection.dialect.name).values(**named, **values).returning(table.c.id)
-    while (budget_id := _lock_named(connection, budget.tenant_id, budget.name)) is None:
+    while (before := _lock_named(connection, budget.tenant_id, budget.name)) is None:
         if connection.scalar(making) is not None:
-            return
+            return None
         # Workers that start together set the budgets of one file: another one was first, and has committed by now.
-    connection.execute(update(table).where(table.c.id == budget_id).values(values))
-    _mend_state(connection, budget_id)
+    connection.execute(update(table).where(table.c.id == before["id"]).values(values))
+    _mend_state(connection, before["id"])
+    return _budget_or_problem(before)
 
 
 def _mend_state(connection: Connection, budget_id: int) -> None:
@@ -165,20 +166,28 @@ def _mend_state(connection: Connection, budget_id: int) -> None:
         save_states(connection, {budget_id: BudgetState(sequence=announced or 0)})
 
 
-def remove_budget(connection: Connection, tenant_id: str, name: str) -> None:
-    """Forget the budget and its state, also where they cannot be read; its alerts stay. Nothing where there is none."""
+def remove_budget(connection: Connection, tenant_id: str, name: str) -> Budget | UnreadableBudget | None:
+    """Forget the budget and its state, also where they cannot be read; its alerts stay. Returns what was there, if anything."""
     # Locked first: whoever is judging it may be about to keep a state.
-    budget_id = _lock_named(connection, tenant_id, name)
-    if budget_id is not None:
-        connection.execute(delete(schema.budget_state).where(schema.budget_state.c.budget_id == budget_id))
-        connection.execute(delete(schema.budget).where(schema.budget.c.id == budget_id))
+    before = _lock_named(connection, tenant_id, name)
+    if before is None:
+        return None
+    connection.execute(delete(schema.budget_state).where(schema.budget_state.c.budget_id == before["id"]))
+    connection.execute(delete(schema.budget).where(schema.budget.c.id == before["id"]))
+    return _budget_or_problem(before)
 
 
-def _lock_named(connection: Connection, tenant_id: str, name: str) -> int | None:
+def _lock_named(connection: Connection, tenant_id: str, name: str) -> RowMapping | None:
     table = schema.budget
     same = (table.c.tenant_id == tenant_id) & (table.c.name == name)
-    budget_id: int | None = connection.scalar(select(table.c.id).where(same).with_for_update())
-    return budget_id
+    return connection.execute(select(table).where(same).with_for_update()).mappings().one_or_none()
+
+
+def _budget_or_problem(row: RowMapping) -> Budget | UnreadableBudget:
+    try:
+        return _budget(row)
+    except RiceError as error:
+        return UnreadableBudget(row["id"], row["tenant_id"], row["name"], str(error))
 
 
 def save_states(connection: Connection, states: Mapping[int, BudgetState]) -> None:

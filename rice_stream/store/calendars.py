@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, func, select, update
 
 from rice_stream.instants import YEAR_MAX, YEAR_MIN, day_start, epoch_s, zone
 from rice_stream.store import schema
+from rice_stream.store.audit import Actor, Change, record
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import writing
 from rice_stream.store.statements import insert_ignoring
@@ -28,11 +29,16 @@ def ensure_months(connection: Connection, time_zone: str) -> None:
     connection.execute(insert_ignoring(table, connection.dialect.name), rows)
 
 
-def set_time_zone(engine: Engine, tenant_id: str, time_zone: str) -> None:
+def set_time_zone(engine: Engine, tenant_id: str, time_zone: str, by: Actor) -> None:
     """The time zone of a tenant's days and months; the tenant may be one without events so far. UsageError: no such zone."""
     zone(time_zone)
     tenant_key = Dimensions(engine).tenants([tenant_id])[tenant_id]
     table = schema.tenant
     with writing(engine) as connection:
-        connection.execute(update(table).where(table.c.tenant_key == tenant_key).values(time_zone=time_zone))
+        same = table.c.tenant_key == tenant_key
+        before = connection.scalar(select(table.c.time_zone).where(same).with_for_update())
+        connection.execute(update(table).where(same).values(time_zone=time_zone))
         ensure_months(connection, time_zone)
+        if before != time_zone:
+            zones = {"time_zone": before}, {"time_zone": time_zone}
+            record(connection, by, [Change("tenant.set", "tenant", tenant_id, tenant_id, *zones)])

@@ -37,6 +37,10 @@ class HttpToken:
     expires_at_us: int | None
     revoked_at_us: int | None = None
     last_used_at_us: int | None = None
+    created_by: str | None = None
+    """Who made it, as the audit trail names them."""
+    replaces: int | None = None
+    """The id of the token that it was made in the place of."""
 
 
 @dataclass(frozen=True, slots=True)

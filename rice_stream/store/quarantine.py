@@ -9,9 +9,11 @@ from sqlalchemy import ColumnElement, Engine, select, update
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.events.records import Refused
 from rice_stream.store import schema
+from rice_stream.store.audit import Actor, Change, record
 from rice_stream.store.engine import reading, writing
 
 STATUSES = ("held", "replayed", "dropped")
+_ACTIONS = {"replayed": "quarantine.replay", "dropped": "quarantine.drop"}
 _IDS_MAX = 10_000
 """Ids that one statement changes: SQLite allows a limited number of parameters."""
 
@@ -65,14 +67,26 @@ def rows_in_log_order(engine: Engine, ids: Sequence[int]) -> list[dict[str, Any]
         return [dict(row) for row in found]
 
 
-def set_status(engine: Engine, ids: Sequence[int], status: str, now_us: int) -> None:
-    """Settle held rows; those that are settled already stay as they are."""
+def set_status(
+    engine: Engine,
+    ids: Sequence[int],
+    status: str,
+    now_us: int,
+    by: Actor,
+    *,
+    patches: Mapping[str, Any] | None = None,
+) -> None:
+    """Settle held rows; those that are settled already stay as they are. `patches` is what was put over the items' fields."""
     table = schema.quarantine
+    changes: list[Change] = []
     with writing(engine) as connection:
         for first in range(0, len(ids), _IDS_MAX):
             chosen = table.c.id.in_(ids[first : first + _IDS_MAX])
             values = {"status": status, "resolved_at_us": now_us}
-            connection.execute(update(table).where(chosen, table.c.status == "held").values(values))
+            settling = update(table).where(chosen, table.c.status == "held").values(values).returning(table.c.id)
+            settled = sorted(connection.execute(settling).scalars())
+            changes += _settled(settled, status, patches) if settled else []
+        record(connection, by, changes)
 
 
 def set_reasons(engine: Engine, refused: Mapping[int, Refused]) -> None:
@@ -89,11 +103,30 @@ def set_reasons(engine: Engine, refused: Mapping[int, Refused]) -> None:
             connection.execute(update(table).where(table.c.id == row_id).values(values))
 
 
-def drop(engine: Engine, choice: Choice, now_us: int) -> list[int]:
+def drop(engine: Engine, choice: Choice, now_us: int, by: Actor) -> list[int]:
     """Put held rows aside, so that they are not listed or replayed; they are kept. Returns their ids.
 
     UsageError: an unknown id.
     """
     ids = held_ids(engine, choice)
-    set_status(engine, ids, "dropped", now_us)
+    set_status(engine, ids, "dropped", now_us, by)
     return ids
+
+
+def _settled(ids: Sequence[int], status: str, patches: Mapping[str, Any] | None) -> list[Change]:
+    """One entry for all of them, which names each."""
+    after: dict[str, Any] = {"status": status, "items": len(ids)}
+    if patches:
+        after["set"] = {name: str(value) for name, value in patches.items()}
+    return [Change(_ACTIONS[status], "quarantine", _ranges(ids), before={"status": "held"}, after=after)]
+
+
+def _ranges(ids: Sequence[int]) -> str:
+    """Ascending ids, neighbours together: `3-7,9`."""
+    parts: list[list[int]] = []
+    for one in ids:
+        if parts and one == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], one]
+        else:
+            parts.append([one])
+    return ",".join("-".join(map(str, part)) for part in parts)

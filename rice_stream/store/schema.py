@@ -8,6 +8,7 @@ can be distributed by tenant as it is.
 """
 
 from rice_stream.store.schema_access import http_token
+from rice_stream.store.schema_audit import audit_entry
 from rice_stream.store.schema_base import metadata
 from rice_stream.store.schema_budgets import alert, budget, budget_state, lease
 from rice_stream.store.schema_intake import (
@@ -42,6 +43,7 @@ __all__ = [
     "alert",
     "attribution",
     "attribution_version",
+    "audit_entry",
     "basis",
     "budget",
     "budget_state",

@@ -16,6 +16,8 @@ http_token = Table(
     Column("concurrency", Integer),
     Column("created_at_us", BigInteger, nullable=False),
     *(Column(name, BigInteger) for name in ("expires_at_us", "revoked_at_us", "last_used_at_us")),
+    Column("created_by", Text),
+    Column("replaces", BigInteger),
     UniqueConstraint("digest"),
     CheckConstraint("role IN ('admin', 'editor', 'reader', 'auditor', 'ingest')", name="role"),
     comment="Who may use the HTTP server; of the token itself only a digest is kept",

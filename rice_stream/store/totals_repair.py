@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, TextClause, bindparam, text
+from sqlalchemy import Connection, Engine, TextClause, bindparam, select, text
 
-from rice_stream.instants import DAY_S, SECOND_US
+from rice_stream.instants import DAY_S, SECOND_US, rfc3339
+from rice_stream.store import schema
 from rice_stream.store.advisory_locks import AdvisoryLock, hold
+from rice_stream.store.audit import Actor, Change, record
 from rice_stream.store.engine import writing
 from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.lock_waits import limit_lock_waits
@@ -37,7 +39,7 @@ class DifferingDay(NamedTuple):
 
 
 def correct_day(
-    engine: Engine, table: TotalsTable, day_s: int, tenant_keys: Sequence[int], *, revision: str | None
+    engine: Engine, table: TotalsTable, day_s: int, tenant_keys: Sequence[int], *, revision: str | None, by: Actor
 ) -> int:
     """Make the totals of these tenants (TENANTS_MAX at most) on a day what their records add up to; returns how many rows
     were wrong. Where retention has dropped the day's records meanwhile nothing is changed.
@@ -60,6 +62,7 @@ def correct_day(
         corrected = connection.execute(_of_tenants(correct_sql(table, dialect)), bounds).rowcount
         if corrected:
             connection.execute(_of_tenants(delete_empty_sql(table)), totals)
+            record(connection, by, [_change(connection, table, day_s, tenant_keys, corrected)])
     return corrected
 
 
@@ -74,6 +77,17 @@ def _begin_on_postgresql(connection: Connection) -> None:
     connection.execute(text("LOCK TABLE watched_user IN ROW SHARE MODE"))
     hold(connection, AdvisoryLock.CORRECT_TOTALS)
     connection.execute(text("LOCK TABLE retention IN SHARE MODE"))
+
+
+def _change(connection: Connection, table: TotalsTable, day_s: int, tenant_keys: Sequence[int], rows: int) -> Change:
+    """For the audit trail; what the rows held before is not kept, for it was wrong."""
+    tenant = schema.tenant.c
+    # More than one: the entry is nobody's alone.
+    of_one = select(tenant.tenant_id).where(tenant.tenant_key == tenant_keys[0])
+    tenant_id = connection.scalar(of_one) if len(tenant_keys) == 1 else None
+    day = rfc3339(day_s * SECOND_US)[: len("2026-11-29")]
+    after = {"rows_rebuilt": rows, "tenants": len(tenant_keys)}
+    return Change("totals.rebuild", "totals", f"{table.name} {day}", tenant_id, after=after)
 
 
 def _of_tenants(statement: str) -> TextClause:

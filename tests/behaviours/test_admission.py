@@ -14,7 +14,7 @@ from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import reading
 from rice_stream.store.quarantine import Choice
 from tests.support.databases import partitions
-from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, chunk_of, fake_reference
+from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, FakeMethod, chunk_of, fake_reference
 from tests.support.reports_store import Store, at, picked
 
 
@@ -54,6 +54,7 @@ class TestFuture:
                 patches={},
                 fetch=lambda *_: None,
                 now_us=NOON_US + days * DAY_US,
+                by=OPERATOR,
             )
             for days in (1, 2, 2)
         ]

@@ -23,7 +23,7 @@ from rice_stream.store import budget_store
 from rice_stream.store.budget_store import save_budget
 from rice_stream.store.lease import Lease
 from rice_stream.store.scope import EVERYTHING
-from tests.support.fakes import NOON_US
+from tests.support.fakes import NOON_US, OPERATOR
 from tests.support.reports_store import NOON, Store, at, picked
 
 
@@ -37,7 +37,7 @@ class TestBudgetsAndAlerts:
 
     def test_a_status_is_judged_on_the_totals_of_this_moment(self, store: Store) -> None:
         """Nobody has judged yet, and the budget is exceeded all the same; its day is that of its time zone."""
-        set_budgets(store.engine, [budget("day", time_zone="Europe/Berlin")], NOON_US)
+        set_budgets(store.engine, [budget("day", time_zone="Europe/Berlin")], NOON_US, OPERATOR)
         store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
         [row] = budget_statuses(store.engine, EVERYTHING, NOON)
         assert (row["state"], row["consumed"], row["ratio"]) == ("exceeded", 5.0, 1.0)
@@ -46,7 +46,7 @@ class TestBudgetsAndAlerts:
 
     def test_statuses_are_by_tenant_and_name_and_can_be_narrowed(self, store: Store) -> None:
         """To a tenant, or to budgets by (tenant, name)."""
-        set_budgets(store.engine, [budget("b", "globex"), budget("b"), budget("a")], NOON_US)
+        set_budgets(store.engine, [budget("b", "globex"), budget("b"), budget("a")], NOON_US, OPERATOR)
         names = "tenant_id", "name"
         everything = [("acme", "a"), ("acme", "b"), ("globex", "b")]
         assert picked(budget_statuses(store.engine, EVERYTHING, NOON), *names) == everything
@@ -55,7 +55,7 @@ class TestBudgetsAndAlerts:
 
     def test_a_name_means_one_budget_or_is_asked_back(self, store: Store) -> None:
         """Of one tenant it needs no tenant; of several it does."""
-        set_budgets(store.engine, [budget("shared", "globex"), budget("shared"), budget("own")], NOON_US)
+        set_budgets(store.engine, [budget("shared", "globex"), budget("shared"), budget("own")], NOON_US, OPERATOR)
         assert named_budget_status(store.engine, EVERYTHING, "own", None, NOON)["tenant_id"] == "acme"
         assert named_budget_status(store.engine, EVERYTHING, "shared", "globex", NOON)["tenant_id"] == "globex"
         with pytest.raises(UsageError, match="several tenants have a budget 'shared': acme, globex; say which"):
@@ -66,15 +66,15 @@ class TestBudgetsAndAlerts:
     def test_a_budget_on_a_user_has_that_users_past_as_well(self, store: Store) -> None:
         """Totals of single users are kept from the budget on; what came before is added up from the records."""
         store.add(at("2026-11-22T11:00:00Z", user_id="u-1"), at("2026-11-22T11:30:00Z", user_id="u-2"))
-        set_budgets(store.engine, [budget("u", user_id="u-1")], NOON_US)
+        set_budgets(store.engine, [budget("u", user_id="u-1")], NOON_US, OPERATOR)
         store.add(at("2026-11-22T11:45:00Z", user_id="u-1"))
         [row] = budget_statuses(store.engine, EVERYTHING, NOON)
         assert row["consumed"] == 5.0
 
     def test_setting_a_budget_again_changes_it(self, store: Store) -> None:
         """Tenant and name are what it is; its state goes on."""
-        set_budgets(store.engine, [budget("b")], NOON_US)
-        set_budgets(store.engine, [budget("b", limit_gco2e=50)], NOON_US)
+        set_budgets(store.engine, [budget("b")], NOON_US, OPERATOR)
+        set_budgets(store.engine, [budget("b", limit_gco2e=50)], NOON_US, OPERATOR)
         assert picked(budget_statuses(store.engine, EVERYTHING, NOON), "name", "limit") == [("b", 50.0)]
 
     def test_those_who_set_one_new_budget_at_the_same_time_make_one(self, store: Store) -> None:
@@ -85,7 +85,7 @@ class TestBudgetsAndAlerts:
 
                 def make(limit: int, name: str, start: Barrier) -> None:
                     start.wait()
-                    set_budgets(store.engine, [budget(name, limit_gco2e=limit)], NOON_US)
+                    set_budgets(store.engine, [budget(name, limit_gco2e=limit)], NOON_US, OPERATOR)
 
                 for made in [pool.submit(make, limit, f"b-{number}", start) for limit in range(1, 5)]:
                     made.result()
@@ -95,18 +95,18 @@ class TestBudgetsAndAlerts:
 
     def test_removing_leaves_other_budgets_and_the_alerts(self, store: Store) -> None:
         """Also a budget of the same name of another tenant; removing what is not there does nothing."""
-        set_budgets(store.engine, [budget("b"), budget("b", "globex")], NOON_US)
+        set_budgets(store.engine, [budget("b"), budget("b", "globex")], NOON_US, OPERATOR)
         store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
         Judge(store.engine).judge_all(NOON)
         for _ in range(2):
-            remove_budget(store.engine, "acme", "b")
+            remove_budget(store.engine, "acme", "b", OPERATOR)
         assert picked(budget_statuses(store.engine, EVERYTHING, NOON), "tenant_id") == [("globex",)]
         assert store.rows("SELECT COUNT(*) AS states FROM budget_state") == [{"states": 1}]
         assert {row["tenant_id"] for row in latest_alerts(store.engine, EVERYTHING)} == {"acme"}
 
     def test_alerts_have_the_latest_first_and_say_what_kafka_has(self, store: Store) -> None:
         """Of one judgement the last change comes first; a limit and a tenant narrow them."""
-        set_budgets(store.engine, [budget("b", thresholds=[0.5, 1.0]), budget("c", "globex")], NOON_US)
+        set_budgets(store.engine, [budget("b", thresholds=[0.5, 1.0]), budget("c", "globex")], NOON_US, OPERATOR)
         store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
         store.add(at("2026-11-22T11:00:00Z", tenant_id="globex"))
         Judge(store.engine).judge_all(NOON)
@@ -130,7 +130,7 @@ class TestBudgetsAndAlerts:
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A limit that is raised, or a budget that is removed, between the look and the change announces nothing."""
-        set_budgets(store.engine, [budget("raised"), budget("removed")], NOON_US)
+        set_budgets(store.engine, [budget("raised"), budget("removed")], NOON_US, OPERATOR)
         store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
         lock_budgets = budget_store.lock_budgets
 
@@ -148,9 +148,9 @@ class TestBudgetsAndAlerts:
         """Both cross the same thresholds in the same period: all alerts are kept, each by an identity of its own."""
         store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
         for name in ("first", "second", "second"):
-            set_budgets(store.engine, [budget(name)], NOON_US)
+            set_budgets(store.engine, [budget(name)], NOON_US, OPERATOR)
             assert Judge(store.engine).judge_all(NOON).changes == 3
-            remove_budget(store.engine, "acme", name)
+            remove_budget(store.engine, "acme", name, OPERATOR)
         alerts = store.rows("SELECT DISTINCT id, budget, budget_id FROM alert")
         assert Counter(row["budget"] for row in alerts) == {"first": 3, "second": 6}
         assert len({row["budget_id"] for row in alerts}) == 3
@@ -162,7 +162,7 @@ class TestBudgetsAndAlerts:
         names = [f"b-{number:02d}" for number in range(20)]
         scopes: list[dict[str, Any]] = [{}, {"team_id": "search"}, {"model": "small"}, {"team_id": "nobody"}]
         chosen = [budget(name, **scopes[number % 4]) for number, name in enumerate(names)]
-        set_budgets(store.engine, chosen, NOON_US)
+        set_budgets(store.engine, chosen, NOON_US, OPERATOR)
         store.add(at("2026-11-22T11:00:00Z", team_id="search"), at("2026-11-22T11:30:00Z", team_id="search"))
         asked: list[str] = []
 
@@ -217,7 +217,7 @@ DAMAGES = {
 def damaged(request: pytest.FixtureRequest, store: Store) -> Store:
     """The budget `bad` cannot be read; `good`, of another tenant and of its own, can. All have announced two changes."""
     budgets = [budget(name, tenant, thresholds=[0.5, 1.0]) for tenant in ("acme", "globex") for name in ("bad", "good")]
-    set_budgets(store.engine, [b for b in budgets if (b.tenant_id, b.name) != ("globex", "bad")], NOON_US)
+    set_budgets(store.engine, [b for b in budgets if (b.tenant_id, b.name) != ("globex", "bad")], NOON_US, OPERATOR)
     moments = ("2026-11-22T11:00:00Z", "2026-11-22T11:30:00Z")
     store.add(*(at(moment, tenant_id=tenant) for moment in moments for tenant in ("acme", "globex")))
     assert Judge(store.engine).judge_all(NOON) == (6, [])
@@ -250,7 +250,7 @@ class TestUnreadableBudgets:
 
     def test_setting_it_again_mends_it(self, damaged: Store) -> None:
         """Its next alerts follow its last one: none has the identity of one that was sent already."""
-        set_budgets(damaged.engine, [budget("bad", thresholds=[0.5, 1.0])], NOON_US)
+        set_budgets(damaged.engine, [budget("bad", thresholds=[0.5, 1.0])], NOON_US, OPERATOR)
         damaged.add(at("2026-11-23T11:00:00Z"), at("2026-11-23T11:30:00Z"))
         changes, unreadable = Judge(damaged.engine).judge_all(datetime.fromisoformat("2026-11-23T12:00:00Z"))
         assert unreadable == []
@@ -263,7 +263,7 @@ class TestUnreadableBudgets:
 
     def test_removing_it_works(self, damaged: Store) -> None:
         """Its alerts stay, the others are untouched."""
-        remove_budget(damaged.engine, "acme", "bad")
+        remove_budget(damaged.engine, "acme", "bad", OPERATOR)
         assert picked(budget_statuses(damaged.engine, EVERYTHING, NOON), "name") == [("good",), ("good",)]
         assert len(damaged.rows("SELECT budget_id FROM budget_state")) == 2
         assert len(latest_alerts(damaged.engine, EVERYTHING)) == 6

@@ -26,7 +26,7 @@ from rice_stream.store.retention_state import retention_state
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.unused_names import MARKED_FOR_US, forget_unused_names
 from rice_stream.store.watching import watch_user
-from tests.support.fakes import NOON_US, chunk_of
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of
 from tests.support.reports_store import NOON, Store, at, picked
 
 LATER_US = NOON_US + 500 * DAY_US
@@ -43,8 +43,8 @@ class TestQuarantine:
 
     def test_what_is_settled_goes_and_what_is_held_stays(self, store: Store) -> None:
         store.add(*(f"nonsense {n}".encode() for n in range(7)))
-        set_status(store.engine, [1, 2, 3], "dropped", NOON_US)
-        set_status(store.engine, [4], "replayed", LATER_US)
+        set_status(store.engine, [1, 2, 3], "dropped", NOON_US, OPERATOR)
+        set_status(store.engine, [4], "replayed", LATER_US, OPERATOR)
         dropped = pruning.drop_quarantined(store.engine, settled_before_us=LATER_US, held_before_us=None)
         assert dropped == 3
         rows = store.rows("SELECT id, status FROM quarantine ORDER BY id")
@@ -198,13 +198,13 @@ class TestMinutes:
         """Nothing is to do where nothing is wrong; what is wrong is mended, late minutes among them or not."""
         self.filled(store)
         fold_minutes(store.engine, NOON_US)
-        assert rebuild(store.engine)["differences_before"] == 0
+        assert rebuild(store.engine, by=OPERATOR)["differences_before"] == 0
         store.add(at("2026-09-15T12:09:00Z"))
         store.execute(
             "UPDATE minute_total SET prompts = prompts + 1 WHERE minute_start_s = 1789473600 AND tenant_key = 1"
         )
         store.execute("DELETE FROM minute_total WHERE minute_start_s = 1789474500")
-        answer = rebuild(store.engine)
+        answer = rebuild(store.engine, by=OPERATOR)
         assert (answer["ok"], answer["rows_rebuilt"]) == (True, 3)
         assert verify(store.engine)["ok"]
         rows = store.rows("SELECT prompts FROM minute_total WHERE tenant_key = 1 AND minute_start_s = 1789473600")

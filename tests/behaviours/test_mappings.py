@@ -14,7 +14,7 @@ from rice_stream.reference.lookup import Reference
 from rice_stream.reports.mappings import mappings
 from rice_stream.store.mapping_store import LEAD_US
 from rice_stream.store.scope import EVERYTHING
-from tests.support.fakes import NOON_US
+from tests.support.fakes import NOON_US, OPERATOR
 from tests.support.reports_store import Store, at, picked
 
 
@@ -27,7 +27,7 @@ def say(store: Store, kind: str, name: str, target: str, **changes: Any) -> None
     """Map as of NOON, from then on unless said otherwise."""
     open_reference = no_tables if kind == TENANT else load_reference
     given: dict[str, Any] = {"valid_from_us": NOON_US, "now_us": NOON_US, **changes}
-    map_name(store.engine, kind, name, target, open_reference=open_reference, **given)
+    map_name(store.engine, kind, name, target, open_reference=open_reference, by=OPERATOR, **given)
 
 
 class TestMappings:
@@ -50,7 +50,7 @@ class TestMappings:
         say(store, TENANT, "key", "acme", valid_from_us=None)
         assert LEAD_US == 10_000_000
         assert picked(mappings(store.engine, EVERYTHING), "valid_from") == [("2026-11-22T12:00:10Z",)]
-        end_mapping(store.engine, TENANT, "key", valid_from_us=None, now_us=NOON_US + LEAD_US)
+        end_mapping(store.engine, TENANT, "key", valid_from_us=None, now_us=NOON_US + LEAD_US, by=OPERATOR)
         assert picked(mappings(store.engine, EVERYTHING), "target", "valid_from")[-1] == (None, "2026-11-22T12:00:20Z")
 
     @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ class TestMappings:
     def test_only_what_was_mapped_can_be_ended(self, store: Store, kind: str) -> None:
         """A slip of the pen is told, instead of stored as an end of nothing."""
         with pytest.raises(UsageError, match=f"NAME: no {kind} 'nmae' is mapped; see `rice-stream map list`"):
-            end_mapping(store.engine, kind, "nmae", valid_from_us=None, now_us=NOON_US)
+            end_mapping(store.engine, kind, "nmae", valid_from_us=None, now_us=NOON_US, by=OPERATOR)

@@ -21,7 +21,7 @@ from rice_stream.reports.explanation import explain
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.scope import EVERYTHING
 from tests.behaviours.test_trust import PLAIN_UG, believing, noon, outcomes, over_http
-from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, value_of
+from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, FakeMethod, value_of
 from tests.support.reports_store import NOON, Store
 from tests.support.untimed import Log
 
@@ -91,7 +91,7 @@ class TestRecords:
         assert (plain["metered_energy_uj"], plain["energy_boundary"], plain["basis"]) == (None, None, "")
         assert plain["carbon_mid_ugco2e"] == PLAIN_UG
         assert verify(store.engine)["ok"]
-        assert rebuild(store.engine)["differences_before"] == 0
+        assert rebuild(store.engine, by=OPERATOR)["differences_before"] == 0
 
     @pytest.mark.parametrize(
         ("boundary", "it_uwh"), [("gpu", 4_500_000), ("server", 3_000_000), ("facility", 2_000_000)]
@@ -236,7 +236,13 @@ class TestTrust:
             """Kafka has deleted everything."""
 
         answer = replay(
-            store.engine, store.pipeline, Choice(), patches={"input_tokens": 10}, fetch=gone, now_us=NOON_US
+            store.engine,
+            store.pipeline,
+            Choice(),
+            patches={"input_tokens": 10},
+            fetch=gone,
+            now_us=NOON_US,
+            by=OPERATOR,
         )
         assert (answer["recorded"], answer["held"]) == (2, 0)
         assert outcomes(store) == {

@@ -21,7 +21,7 @@ from rice_stream.store.migrate import alembic_config, migrate
 from rice_stream.store.revisions import current_revision, head_revision
 from rice_stream.store.watching import watch_user
 from tests.support.databases import Databases, SqliteDatabases
-from tests.support.fakes import NOON_US, chunk_of, event
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, event
 from tests.support.store_checks import TABLES, assert_exact, rows_in, stored_totals
 from tests.support.store_running import store
 
@@ -296,6 +296,6 @@ def test_a_total_that_has_become_a_float_on_sqlite_is_found_and_can_be_rebuilt(s
     execute(engine, "UPDATE minute_total SET carbon_high_ugco2e = 9223372036854775807 + 1")
     migrate(engine)
     assert [one["measure"] for one in verify(engine)["differences"]] == ["carbon_high_ugco2e"]
-    rebuild(engine)
+    rebuild(engine, by=OPERATOR)
     assert_exact(rows_in(engine))
     engine.dispose()

@@ -32,7 +32,7 @@ from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.partition_guard import PartitionGuard
 from tests.support.databases import Databases
-from tests.support.fakes import NOON_US, chunk_of, event
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, event
 from tests.support.reports_store import Store, open_store
 
 SQLITE_TRIGGER = """
@@ -100,7 +100,13 @@ def held(store: Store) -> list[tuple[Any, ...]]:
 def replay_all(store: Store, **patches: Any) -> dict[str, Any]:
     """Everything that is held, with these patches; nothing lies on Kafka any more."""
     return replay(
-        store.engine, store.pipeline, Choice(), patches=patches, fetch=lambda *_: None, now_us=NOON_US + 60_000_000
+        store.engine,
+        store.pipeline,
+        Choice(),
+        patches=patches,
+        fetch=lambda *_: None,
+        now_us=NOON_US + 60_000_000,
+        by=OPERATOR,
     )
 
 

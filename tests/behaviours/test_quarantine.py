@@ -17,7 +17,7 @@ from rice_stream.reports import quarantine
 from rice_stream.store.quarantine import Choice, drop
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.scope import EVERYTHING
-from tests.support.fakes import NOON_US, chunk_of, value_of
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, value_of
 from tests.support.reports_store import NOON, Store, at, picked
 
 ANY_ITEM = Choice()
@@ -32,7 +32,7 @@ def replayed(
     store: Store, choice: Choice = ANY_ITEM, fetch: Fetch = nothing_on_kafka, **patches: Any
 ) -> dict[str, Any]:
     """Replay with patches given as keywords."""
-    return replay(store.engine, store.pipeline, choice, patches=patches, fetch=fetch, now_us=LATER_US)
+    return replay(store.engine, store.pipeline, choice, patches=patches, fetch=fetch, now_us=LATER_US, by=OPERATOR)
 
 
 def outcome(answer: dict[str, Any]) -> dict[str, int]:
@@ -176,14 +176,16 @@ class TestQuarantine:
         """By id, by reason; a dropped one is neither listed nor replayed, and stays in the table."""
         store.add(b"}", b"{", at("2026-11-22T11:00:00Z", tenant_id=...))
         [first] = store.rows('SELECT id FROM quarantine WHERE "offset" = 0')
-        dropped = quarantine.dropped(store.engine, EVERYTHING, drop(store.engine, Choice(ids=(first["id"],)), LATER_US))
+        dropped = quarantine.dropped(
+            store.engine, EVERYTHING, drop(store.engine, Choice(ids=(first["id"],)), LATER_US, OPERATOR)
+        )
         assert picked(dropped["rows"], "offset", "status") == [(0, "dropped")]
-        assert len(drop(store.engine, Choice(reason="not_json"), LATER_US)) == 1
+        assert len(drop(store.engine, Choice(reason="not_json"), LATER_US, OPERATOR)) == 1
         assert statuses(store) == ["dropped", "dropped", "held"]
         with pytest.raises(UsageError, match=f"no longer held: {first['id']} "):
             replayed(store, Choice(ids=(first["id"],)))
         with pytest.raises(UsageError, match="not in quarantine: 12345"):
-            drop(store.engine, Choice(ids=(12345,)), LATER_US)
+            drop(store.engine, Choice(ids=(12345,)), LATER_US, OPERATOR)
         assert outcome(replayed(store, tenant_id="acme"))["replayed"] == 1
 
     def test_what_retention_refuses_stays_held(self, store: Store) -> None:
@@ -273,7 +275,7 @@ class TestQuarantine:
         assert outcome(patched) == {"replayed": 0, "held": 1, "recorded": 130, "duplicates": 0, "conflicts": 0}
         assert (patched["rows"][0]["reason"], patched["rows"][0]["detail"][:9]) == ("further_items", "1 more of")
         assert len(store.rows("SELECT * FROM prompt_record")) == 233
-        assert len(drop(store.engine, ANY_ITEM, LATER_US)) == 1
+        assert len(drop(store.engine, ANY_ITEM, LATER_US, OPERATOR)) == 1
         assert verify(store.engine)["ok"]
 
     def test_further_items_that_this_version_reads_are_recorded_and_their_row_is_settled(self, store: Store) -> None:

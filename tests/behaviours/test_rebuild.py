@@ -27,7 +27,7 @@ from rice_stream.store.totals_tables import DAYS, TENANT_DAYS, TOTALS_TABLES, To
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writers import open_writer
 from tests.support.damage import DAMAGES, damage_totals
-from tests.support.fakes import NOON_US, chunk_of, event, fake_pipeline
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, event, fake_pipeline
 from tests.support.reports_store import NOON, Store, at
 from tests.support.store_checks import TABLES, assert_exact, rows_in, stored_totals
 
@@ -70,7 +70,7 @@ class TestRebuild:
     def test_right_totals_are_left_alone(self, store: Store) -> None:
         """Also where there are none."""
         for _ in range(2):
-            answer = rebuild(store.engine)
+            answer = rebuild(store.engine, by=OPERATOR)
             assert (answer["ok"], answer["rows_rebuilt"], answer["differences_before"]) == (True, 0, 0)
             assert [row["table"] for row in answer["tables"]] == TABLE_NAMES
             filled(store)
@@ -83,7 +83,7 @@ class TestRebuild:
         right = all_totals(filled(store))
         damage_totals(store.engine, table, damage, Random(1))
         assert not verify(store.engine)["ok"]
-        answer = rebuild(store.engine)
+        answer = rebuild(store.engine, by=OPERATOR)
         assert answer["ok"]
         assert answer["rows_rebuilt"] == answer["differences_before"] == sum(answer_of(answer, table.name)[:3]) > 0
         assert verify(store.engine)["ok"]
@@ -95,7 +95,7 @@ class TestRebuild:
         store.execute("DELETE FROM slot_total WHERE prompts = 2 OR slot_start_s = 1795345200")
         store.execute(f"INSERT INTO minute_total VALUES (77, 600, 3, {', '.join('0' for _ in MEASURES[1:])})")
         add_to(store, "tenant_day_total", "WHERE day_start_s = 1795132800")
-        answer = rebuild(store.engine)
+        answer = rebuild(store.engine, by=OPERATOR)
         assert answer_of(answer, "slot_total") == (2, 0, 0, 2)
         assert answer_of(answer, "minute_total") == (0, 1, 0, 1)
         assert answer_of(answer, "tenant_day_total") == (0, 0, 1, 1)
@@ -106,7 +106,7 @@ class TestRebuild:
         """Totals at the end of what a column holds."""
         filled(store)
         store.execute(f"UPDATE day_total SET carbon_high_ugco2e = {2**63 - 1}, prompts = {2**62}")
-        assert rebuild(store.engine)["ok"]
+        assert rebuild(store.engine, by=OPERATOR)["ok"]
         assert_exact(rows_in(store.engine))
 
     def test_a_dry_run_counts_and_changes_nothing(self, store: Store) -> None:
@@ -114,10 +114,10 @@ class TestRebuild:
         filled(store)
         add_to(store, "slot_total")
         before = all_totals(store)
-        dry = rebuild(store.engine, dry_run=True)
+        dry = rebuild(store.engine, by=OPERATOR, dry_run=True)
         assert (dry["ok"], dry["rows_rebuilt"], dry["dry_run"]) == (False, 0, True)
         assert all_totals(store) == before
-        assert rebuild(store.engine)["rows_rebuilt"] == dry["differences_before"] > 0
+        assert rebuild(store.engine, by=OPERATOR)["rows_rebuilt"] == dry["differences_before"] > 0
 
     def test_a_stretch_is_widened_to_whole_days_and_nothing_outside_is_touched(self, store: Store) -> None:
         """From the day that --from lies in to the end of that in which --to lies; days are of UTC."""
@@ -125,12 +125,12 @@ class TestRebuild:
         for table in TABLE_NAMES:
             add_to(store, table)
         noon, evening = (datetime(2026, 11, 21, hour, tzinfo=UTC) for hour in (12, 18))
-        answer = rebuild(store.engine, start=noon, end=evening)
+        answer = rebuild(store.engine, by=OPERATOR, start=noon, end=evening)
         assert (answer["from"], answer["to"]) == ("2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z")
         found = verify(store.engine)
         left = {(row["table"], day_of(row["key"])) for row in found["differences"]}
         assert left == {(table, day) for table in TABLE_NAMES for day in ("2026-11-20", "2026-11-22")}
-        assert rebuild(store.engine, start=evening, end=NOON, tenant_id="globex")["ok"]
+        assert rebuild(store.engine, by=OPERATOR, start=evening, end=NOON, tenant_id="globex")["ok"]
         assert verify(store.engine)["differences_total"] == found["differences_total"] - 4, "its minute, slot and days"
 
     def test_one_tenant_alone(self, store: Store) -> None:
@@ -138,7 +138,7 @@ class TestRebuild:
         filled(store)
         for table in TABLE_NAMES:
             add_to(store, table)
-        answer = rebuild(store.engine, tenant_id="globex")
+        answer = rebuild(store.engine, by=OPERATOR, tenant_id="globex")
         assert answer["ok"]
         assert answer["rows_rebuilt"] == 4, "the tenant has no watched user"
         left = verify(store.engine)["differences"]
@@ -154,7 +154,7 @@ class TestRebuild:
     )
     def test_what_cannot_be_rebuilt_is_refused(self, store: Store, asked: dict[str, Any], said: str) -> None:
         with pytest.raises(UsageError, match=said):
-            rebuild(filled(store).engine, **asked)
+            rebuild(filled(store).engine, by=OPERATOR, **asked)
 
     @pytest.mark.parametrize("taken", range(14))
     def test_a_run_that_is_cut_short_leaves_whole_corrections_and_the_next_finishes(
@@ -166,7 +166,7 @@ class TestRebuild:
         for table in TOTALS_TABLES:
             damage_totals(store.engine, table, "numbers changed", Random(2))
             damage_totals(store.engine, table, "row deleted", Random(3))
-        run = Rebuild(store.engine, whole_days(store.engine, None, None, None)).steps()
+        run = Rebuild(store.engine, whole_days(store.engine, None, None, None), OPERATOR).steps()
         for _ in zip(range(taken), run, strict=False):
             pass
         run.close()  # type: ignore[attr-defined]
@@ -174,7 +174,7 @@ class TestRebuild:
             for key, sums in rows.items():
                 assert key in right[name], "no row without records is ever left in between"
                 assert len(sums) == len(MEASURES)
-        assert rebuild(store.engine)["ok"]
+        assert rebuild(store.engine, by=OPERATOR)["ok"]
         assert all_totals(store) == right
 
     def test_totals_whose_records_retention_has_dropped_stay(self, store: Store) -> None:
@@ -188,12 +188,12 @@ class TestRebuild:
         for table in TABLE_NAMES:
             start = BY_NAME[table].start
             assert add_to(store, table, f"WHERE {start} >= 1793491200") == 1
-        answer = rebuild(store.engine)
+        answer = rebuild(store.engine, by=OPERATOR)
         assert (answer["ok"], answer["rows_rebuilt"]) == (True, len(TABLE_NAMES))
         assert answer["from"] == answer["records_from"] == "2026-11-01T00:00:00Z"
         assert all_totals(store) == right
         with pytest.raises(UsageError, match="2026-11-01T00:00:00Z have been dropped by retention"):
-            rebuild(store.engine, end=datetime(2026, 11, 1, tzinfo=UTC))
+            rebuild(store.engine, by=OPERATOR, end=datetime(2026, 11, 1, tzinfo=UTC))
 
     def test_retention_that_drops_records_in_the_middle_of_a_run_costs_no_total(self, store: Store) -> None:
         """Between finding and correcting, and before finding."""
@@ -201,7 +201,7 @@ class TestRebuild:
         for table in TABLE_NAMES:
             add_to(store, table)
         before = all_totals(store)
-        run = Rebuild(store.engine, whole_days(store.engine, None, None, None)).steps()
+        run = Rebuild(store.engine, whole_days(store.engine, None, None, None), OPERATOR).steps()
         for what, _, _ in run:
             if what.startswith("correcting"):
                 break
@@ -224,11 +224,11 @@ class TestRebuild:
                 for table in TOTALS_TABLES:
                     damage_totals(store.engine, table, random.choice(DAMAGES), random)
                 watch_user(store.engine, random.choice(["acme", "globex"]), user)
-                assert rebuild(store.engine)["ok"]
+                assert rebuild(store.engine, by=OPERATOR)["ok"]
             stop.set()
             batches = worker.result()
         assert batches > 4
-        assert rebuild(store.engine)["differences_before"] == 0
+        assert rebuild(store.engine, by=OPERATOR)["differences_before"] == 0
         assert_exact(rows_in(store.engine))
 
     def test_what_a_worker_that_knew_an_older_schema_left_out_is_made_good(
@@ -247,7 +247,7 @@ class TestRebuild:
             filled(store)
         store.add(at("2026-11-22T11:30:00Z"), at("2026-11-21T11:30:00Z", tenant_id="globex"))
         assert {row["table"] for row in verify(store.engine)["differences"]} == {"tenant_day_total", "day_total"}
-        assert rebuild(store.engine)["ok"]
+        assert rebuild(store.engine, by=OPERATOR)["ok"]
         store.add(at("2026-11-22T11:40:00Z"))
         assert verify(store.engine)["ok"]
         assert_exact(rows_in(store.engine))
@@ -259,7 +259,7 @@ class TestRebuild:
             for table in TOTALS_TABLES:
                 damage_totals(store.engine, table, "numbers changed", Random(7))
             with ThreadPoolExecutor(2) as pool:
-                answers = [run.result() for run in [pool.submit(rebuild, store.engine) for _ in range(2)]]
+                answers = [run.result() for run in [pool.submit(rebuild, store.engine, by=OPERATOR) for _ in range(2)]]
             assert all(answer["ok"] for answer in answers)
             assert all_totals(store) == right
 
@@ -270,7 +270,7 @@ class TestRebuild:
         before = all_totals(store)
         store.execute("UPDATE alembic_version SET version_num = '9999'")
         with pytest.raises(SchemaChangedError, match="schema 9999, this version works with"):
-            rebuild(store.engine)
+            rebuild(store.engine, by=OPERATOR)
         assert all_totals(store) == before
 
     def test_a_damage_that_goes_on_is_told(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +284,7 @@ class TestRebuild:
             return corrected
 
         monkeypatch.setattr(rebuilding, "correct_day", correct_and_damage)
-        assert rebuild(store.engine)["ok"] is False
+        assert rebuild(store.engine, by=OPERATOR)["ok"] is False
 
     def test_budgets_follow_at_the_next_judgement(self, store: Store) -> None:
         """What was exceeded by wrong totals alone is resolved, and announced."""
@@ -299,7 +299,7 @@ class TestRebuild:
             store.execute(f"UPDATE {table} SET carbon_mid_ugco2e = carbon_mid_ugco2e + 2000000000")
         judge.judge_all(NOON)
         assert set(states(store)) == {"warning", "exceeded"}
-        rebuild(store.engine)
+        rebuild(store.engine, by=OPERATOR)
         judge.judge_all(NOON)
         assert states(store)[-1] == "resolved"
         [row] = rows_in(store.engine)("budget_state")

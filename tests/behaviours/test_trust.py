@@ -22,7 +22,7 @@ from rice_stream.store.batch import CommitResult
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.scope import EVERYTHING
-from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, chunk_of, fake_reference
+from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, FakeMethod, chunk_of, fake_reference
 from tests.support.reports_store import NOON, Store, at
 
 FREE = {"rci_gco2e_per_kwh": 1, "pue": 1, "batch_size": 64, "hardware": "L4"}
@@ -142,7 +142,7 @@ class TestTrust:
         def gone(_topic: str, _partition: int, _offset: int) -> None:
             """Kafka has deleted everything."""
 
-        return replay(store.engine, store.pipeline, Choice(), patches=patches, fetch=gone, now_us=NOON_US)
+        return replay(store.engine, store.pipeline, Choice(), patches=patches, fetch=gone, now_us=NOON_US, by=OPERATOR)
 
     def test_measured_factors_make_a_bounded_number_of_rows(self, store: Store) -> None:
         """6,000 requests with a batch size, an intensity and a PUE of their own: no row of factors and totals each."""

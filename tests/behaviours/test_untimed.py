@@ -23,7 +23,7 @@ from rice_stream.store.identity_rules import IdentityRules
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.scope import EVERYTHING
-from tests.support.fakes import NOON_US, chunk_of, fake_reference, value_of
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, fake_reference, value_of
 from tests.support.reports_store import at
 from tests.support.store_checks import assert_exact, rows_in
 from tests.support.store_running import counts, new_pipeline
@@ -315,6 +315,7 @@ class TestTheRest:
             patches={"request_model": "x"},
             fetch=lambda *_: None,
             now_us=NOON_US,
+            by=OPERATOR,
         )
         assert (answer["replayed"], answer["recorded"], answer["duplicates"]) == (1, 0, 1)
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.engine import reading
-from tests.support.fakes import NOON_US, chunk_of, event
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, event
 from tests.support.store_running import store
 
 PROMPT_EMISSION = (
@@ -161,7 +161,7 @@ class TestViews:
         ]
         store(engine, chunk_of(events), received_at_us=int(now.timestamp() * 1e6))
         for tenant, place in places.items():
-            set_time_zone(engine, tenant, place)
+            set_time_zone(engine, tenant, place, OPERATOR)
         rows = read(engine, "SELECT tenant_id, prompts FROM rolling_totals WHERE window_name = 'mtd'")
         begins = {tenant: month_start(now, place) for tenant, place in places.items()}
         assert {row["tenant_id"]: row["prompts"] for row in rows} == {

@@ -36,7 +36,7 @@ from rice_stream.store.watching import watch_user
 from rice_stream.store.writer import Writer
 from tests.simulation.settings_changes import SeldomLooked
 from tests.support.damage import DAMAGES, damage_totals
-from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, fake_reference
+from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, FakeMethod, fake_reference
 from tests.support.store_checks import Rows, rows_in
 
 STEPS = ("begin", "records", "totals", "quarantine", "conflicts", "progress", "committed")
@@ -287,7 +287,7 @@ class SqliteStore:
 
     def rebuild(self) -> Generator[object, None, None]:
         """See `Store`."""
-        run = Rebuild(self.engine, whole_days(self.engine, None, None, None))
+        run = Rebuild(self.engine, whole_days(self.engine, None, None, None), OPERATOR)
         yield from run.steps()
         assert run.document["ok"]
 

@@ -126,7 +126,9 @@ def empty_postgres(engine: Engine) -> None:
     dropped = "".join(f"DROP TABLE {partition}; " for partition in partitions(engine))
     filled = ", ".join(sorted(set(schema.metadata.tables) - {"month_start"}))
     with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE audit_entry DISABLE TRIGGER USER"))
         connection.execute(text(f"{dropped}TRUNCATE {filled}, alembic_version RESTART IDENTITY"))
+        connection.execute(text("ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only"))
         connection.execute(text(f"INSERT INTO alembic_version VALUES ('{head_revision()}')"))
 
 

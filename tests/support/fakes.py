@@ -21,6 +21,7 @@ from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.quantities import Floats, Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
+from rice_stream.store.audit import Actor
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.identity_rules import RulesAt, default_rules
 from rice_stream.store.writer import Writer
@@ -35,6 +36,8 @@ DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS = 100, 10
 TOKEN_DEFAULTS = TokenDefaults(DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS)
 NOON_US = 1_795_348_800_000_000
 """2026-11-22T12:00:00Z in epoch microseconds."""
+OPERATOR = Actor("command line", "operator")
+"""Who makes the changes of tests, for the audit trail."""
 
 
 def event(**changes: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from rice_stream.store.writer import Writer
 from rice_stream.store.writers import open_writer
 from tests.support.fakes import (
     NOON_US,
+    OPERATOR,
     TOKEN_DEFAULTS,
     chunk_of,
     event,
@@ -66,7 +67,7 @@ class Store:
 
     def set_time_zone(self, tenant_id: str, time_zone: str) -> None:
         """The tenant's days begin there from now on."""
-        set_time_zone(self.engine, tenant_id, time_zone)
+        set_time_zone(self.engine, tenant_id, time_zone, OPERATOR)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from rice_stream.sandbox.demo.options import DemoOptions
 from rice_stream.sandbox.demo.view import StageInfo
 from rice_stream.sandbox.demo.worker_process import WorkerProcess
 from rice_stream.sandbox.stack.stack import LocalStack, local_stack
+from rice_stream.store.audit import Actor
 from rice_stream.store.engine import Engine, open_engine, store_errors
 from rice_stream.store.migrate import migrate
 from rice_stream.store.scope import EVERYTHING
@@ -129,7 +130,7 @@ def _set_budgets(settings: Settings, engine: Engine, options: DemoOptions) -> No
         expected = forecast(pipeline, engine, options, datetime.now(UTC), FORECAST_S)
     finally:
         writer.close()
-    set_budgets(engine, demo_budgets(expected, options.seconds), time.time_ns() // 1000)
+    set_budgets(engine, demo_budgets(expected, options.seconds), time.time_ns() // 1000, Actor("command line", "demo"))
 
 
 def _write_environment(directory: Path, environment: dict[str, str]) -> Path:

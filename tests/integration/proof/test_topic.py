@@ -34,7 +34,7 @@ from rice_stream.store.quarantine import Choice
 from rice_stream.store.retention import drop_records_before, move_horizon
 from rice_stream.store.retention_plan import month_floor_us
 from tests.support.databases import Databases
-from tests.support.fakes import NOON_US, FakeMethod, fake_pipeline, value_of
+from tests.support.fakes import NOON_US, OPERATOR, FakeMethod, fake_pipeline, value_of
 from tests.support.reports_store import NOON, Store, at, open_store, picked
 from tests.support.services import TopicFactory
 from tests.support.untimed import MIDNIGHT_US, reply
@@ -315,7 +315,7 @@ def test_what_came_another_way_is_told_and_is_no_difference(ledger: Ledger) -> N
     fetch = KafkaFetch(KafkaConfig(ledger.kafka.bootstrap_servers), ledger.settings.kafka_group_id)
     patches = {"tenant_id": "acme"}
     replayed = replay(
-        ledger.store.engine, ledger.store.pipeline, Choice(), patches=patches, fetch=fetch, now_us=NOON_US
+        ledger.store.engine, ledger.store.pipeline, Choice(), patches=patches, fetch=fetch, now_us=NOON_US, by=OPERATOR
     )
     fetch.close()
     assert replayed["recorded"] == 1
@@ -409,7 +409,9 @@ def test_records_of_a_batch_that_was_not_unpacked_are_held_and_not_lost(ledger: 
     ledger.store.pipeline.process([Chunk(ledger.topic, 0, [first, batch, last])], NOON_US)
     assert ledger.differences() == []
     fetch = KafkaFetch(KafkaConfig(ledger.kafka.bootstrap_servers), ledger.settings.kafka_group_id)
-    answer = replay(ledger.store.engine, ledger.store.pipeline, Choice(), patches={}, fetch=fetch, now_us=NOON_US)
+    answer = replay(
+        ledger.store.engine, ledger.store.pipeline, Choice(), patches={}, fetch=fetch, now_us=NOON_US, by=OPERATOR
+    )
     fetch.close()
     assert picked(answer["rows"], "offset", "outcome", "reason") == [(3, "held", "batch_not_unpacked")]
     assert "offsets 1 to 3" in answer["rows"][0]["detail"]

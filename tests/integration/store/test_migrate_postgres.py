@@ -16,7 +16,7 @@ from rice_stream.store.engine import StoreUnavailableError, open_engine
 from rice_stream.store.migrate import migrate
 from rice_stream.store.revisions import SchemaChangedError, current_revision, head_revision
 from tests.support.databases import Databases
-from tests.support.fakes import NOON_US, chunk_of, event
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, event
 from tests.support.store_checks import rows_in
 from tests.support.store_running import new_pipeline
 from tests.support.waiting import wait_until
@@ -210,7 +210,7 @@ def test_a_tenant_is_set_while_a_worker_learns_another(engine: Engine) -> None:
     with ThreadPoolExecutor(1) as pool, engine.connect() as connection:
         lock_keys(connection)
         connection.execute(text("INSERT INTO tenant (tenant_key, tenant_id) VALUES (1, 'learnt')"))
-        setting = pool.submit(set_time_zone, engine, "set", "Asia/Kolkata")
+        setting = pool.submit(set_time_zone, engine, "set", "Asia/Kolkata", OPERATOR)
         wait_until(lambda: setting.done() or waiting_for_a_lock(engine), 60, "the setting to wait or to end")
         connection.commit()
         setting.result(timeout=60)

@@ -19,7 +19,7 @@ from rice_stream.store.retention import drop_records_before
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.writers import open_writer
 from tests.support.databases import Databases
-from tests.support.fakes import NOON_US, chunk_of, event, fake_pipeline
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, event, fake_pipeline
 from tests.support.pgbouncer import PgBouncer
 from tests.support.reports_store import NOON
 from tests.support.store_checks import assert_exact, rows_in
@@ -50,7 +50,7 @@ def test_everything_works_through_a_pooler_that_changes_sessions(pooled: Engine)
             events[0]["output_tokens"] = 7 + k % 2
             pipeline.process([chunk_of(events, partition=number, offset=20 * k)], NOON_US)
             if k == 6:
-                set_budgets(pooled, [user], NOON_US)
+                set_budgets(pooled, [user], NOON_US, OPERATOR)
             Judge(pooled).judge_all(NOON)
         writer.close()
 

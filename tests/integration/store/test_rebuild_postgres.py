@@ -16,7 +16,7 @@ from rice_stream.store.revisions import head_revision
 from rice_stream.store.totals_repair import correct_day
 from rice_stream.store.totals_tables import TENANT_DAYS
 from tests.support.databases import Databases
-from tests.support.fakes import NOON_US, chunk_of, event
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, event
 from tests.support.store_checks import assert_exact, rows_in
 from tests.support.store_running import new_pipeline
 from tests.support.waiting import wait_until
@@ -52,7 +52,7 @@ def test_what_another_run_has_put_right_meanwhile_is_not_corrected_twice(engine:
     with ThreadPoolExecutor(1) as pool, engine.connect() as other:
         hold(other, AdvisoryLock.CORRECT_TOTALS)
         other.execute(text("UPDATE tenant_day_total SET prompts = prompts - 1"))
-        corrected = pool.submit(correct_day, engine, TENANT_DAYS, DAY_S, [1], revision=head_revision())
+        corrected = pool.submit(correct_day, engine, TENANT_DAYS, DAY_S, [1], revision=head_revision(), by=OPERATOR)
         wait_until(lambda: corrected.done() or waits(engine), 60, "the second run to wait")
         other.commit()
         assert corrected.result(timeout=60) == 0
@@ -63,14 +63,14 @@ def test_a_batch_in_flight_on_the_same_row_is_waited_for_and_counted(engine: Eng
     """The correction looked before the batch was there, and adds to what it made."""
     with ThreadPoolExecutor(1) as pool, engine.connect() as batch:
         batch.execute(text("UPDATE tenant_day_total SET prompts = prompts + 5"))
-        run = pool.submit(rebuild, engine)
+        run = pool.submit(rebuild, engine, by=OPERATOR)
         wait_until(lambda: run.done() or waits(engine), 60, "the run to wait for the row")
         batch.commit()
         answer = run.result(timeout=60)
     # The five have no records: to the correction they were a batch's, to the recount after it they are wrong.
     assert (answer["ok"], answer["rows_rebuilt"]) == (False, 1)
     assert [row["prompts"] for row in rows_in(engine)("tenant_day_total")] == [6]
-    assert rebuild(engine)["ok"]
+    assert rebuild(engine, by=OPERATOR)["ok"]
     assert_exact(rows_in(engine))
 
 
@@ -93,6 +93,6 @@ def test_a_row_that_stays_locked_ends_the_run_with_what_is_wrong(
     with engine.connect() as somebody:
         somebody.execute(ONE_MORE)
         with pytest.raises(StoreUnavailableError, match="lock timeout"):
-            rebuild(engine)
-    assert rebuild(engine)["ok"]
+            rebuild(engine, by=OPERATOR)
+    assert rebuild(engine, by=OPERATOR)["ok"]
     assert_exact(rows_in(engine))

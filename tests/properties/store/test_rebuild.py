@@ -27,7 +27,7 @@ from rice_stream.store.watching import watch_user
 from tests.simulation.store import SqliteStore
 from tests.support.cases import size
 from tests.support.damage import DAMAGES, damage_totals
-from tests.support.fakes import NOON_US, chunk_of, event
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, event
 from tests.support.store_checks import TABLES, Sums, recomputed_totals, stored_totals
 from tests.support.store_running import new_pipeline
 
@@ -138,12 +138,12 @@ class Ledger(RuleBasedStateMachine):
             if max(low_s, self.horizon_us() / SECOND_US) <= key[1] < high_s + DAY_S
             and stretch.tenant_key in (None, key[0])
         }
-        assert rebuild(self.engine, start=moments[0], end=moments[1], tenant_id=tenant, dry_run=True)[
+        assert rebuild(self.engine, by=OPERATOR, start=moments[0], end=moments[1], tenant_id=tenant, dry_run=True)[
             "differences_before"
         ] == len(asked)
         assert self.wrong() == before, "a dry run changes nothing"
         rows_max_before, rebuilding.ROWS_MAX = rebuilding.ROWS_MAX, rows_max
-        run = Rebuild(self.engine, stretch)
+        run = Rebuild(self.engine, stretch, OPERATOR)
         for _ in islice(run.steps(), taken):
             pass
         rebuilding.ROWS_MAX = rows_max_before
@@ -156,7 +156,7 @@ class Ledger(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end everything is put right."""
-        assert rebuild(self.engine)["ok"]
+        assert rebuild(self.engine, by=OPERATOR)["ok"]
         assert all(key[1] * SECOND_US < self.horizon_us() for _, key in self.wrong())
         assert self.horizon_us() or verify(self.engine)["ok"]
 

@@ -14,7 +14,7 @@ from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.sweep import BudgetSweep, sweep_lease
 from tests.support.databases import SqliteDatabases
-from tests.support.fakes import NOON_US
+from tests.support.fakes import NOON_US, OPERATOR
 from tests.support.reports_store import Store, open_store
 
 
@@ -31,7 +31,7 @@ class CountedJudge(Judge):
         self.rounds += 1
         if self.rounds == 4:
             self.gauge_before = gauge(self.metrics)
-            remove_budget(self.engine, "acme", "bad")
+            remove_budget(self.engine, "acme", "bad", OPERATOR)
         if self.rounds > 4:
             raise EnoughError
         return super().judge_all(now, tenant_keys)
@@ -73,5 +73,5 @@ def test_a_budget_that_cannot_be_read_is_counted_and_logged_once(
 def damage(store: Store) -> None:
     """A budget whose time zone the system no longer knows."""
     wanted = parse_budget({"name": "bad", "tenant_id": "acme", "limit_gco2e": 5, "period": "day"})
-    set_budgets(store.engine, [wanted], NOON_US)
+    set_budgets(store.engine, [wanted], NOON_US, OPERATOR)
     store.execute("UPDATE budget SET time_zone = 'Mars/Olympus'")
