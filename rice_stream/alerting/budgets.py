@@ -7,7 +7,7 @@ from typing import Any
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.parsing import budget_fields
 from rice_stream.store import budget_store
-from rice_stream.store.audit import Actor, Change, record
+from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.budget_store import UnreadableBudget
 from rice_stream.store.engine import Engine, writing
 from rice_stream.store.watching import watch_users_of
@@ -50,8 +50,8 @@ def _change(
     *,
     before: Budget | UnreadableBudget | None,
     after: Budget | None,
-) -> Change:
-    return Change(action, "budget", named.name, named.tenant_id, before=_fields(before), after=_fields(after))
+) -> AuditedChange:
+    return AuditedChange(action, "budget", named.name, named.tenant_id, before=_fields(before), after=_fields(after))
 
 
 def _fields(budget: Budget | UnreadableBudget | None) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from rice_stream.events.mappings import MODEL, REGION, TENANT, MappedName
 from rice_stream.instants import rfc3339
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reference.lookup import Reference
-from rice_stream.store.audit import Actor, Change, record
+from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.engine import Engine, reading, writing
 from rice_stream.store.mapping_store import LEAD_US, load_mappings, save_mapping
 
@@ -73,7 +73,7 @@ def _save(engine: Engine, mapping: MappedName, now_us: int, by: Actor) -> None:
         before = load_mappings(connection).target(mapping.kind, mapping.name, mapping.valid_from_us)
         save_mapping(connection, mapping, now_us)
         valid_from = rfc3339(mapping.valid_from_us)
-        change = Change(
+        change = AuditedChange(
             "mapping.end" if mapping.target is None else "mapping.set",
             "mapping",
             f"{mapping.kind}/{mapping.name}",

@@ -101,16 +101,14 @@ def _replay_batch(
     refused = {row_id: result for row_id, result in tried if isinstance(result, Refused)}
     if events:
         refused |= _process(pipeline, events, {row["id"]: row for row in rows}, now_us, answer)
-        set_status(
-            engine, [row_id for row_id in events if row_id not in refused], "replayed", now_us, by, patches=patches
-        )
-    for row in rows:
-        if row["reason"] == FURTHER_ITEMS:
-            remaining = _replay_further(pipeline, row, patches, originals, now_us, answer)
-            if remaining is None:
-                set_status(engine, [row["id"]], "replayed", now_us, by, patches=patches)
-            else:
-                refused[row["id"]] = remaining
+    settled = [row_id for row_id in events if row_id not in refused]
+    set_status(engine, settled, "replayed", now_us, by, patches=patches)
+    for row in (row for row in rows if row["reason"] == FURTHER_ITEMS):
+        remaining = _replay_further(pipeline, row, patches, originals, now_us, answer)
+        if remaining is None:
+            set_status(engine, [row["id"]], "replayed", now_us, by, patches=patches)
+        else:
+            refused[row["id"]] = remaining
     set_reasons(engine, refused)
     for row in rows:
         refused_item = refused.get(row["id"])

@@ -36,7 +36,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AuditedChange:
     """What is changed: `action` such as `budget.set`, on the subject of this kind and id.
 
     `before` and `after` are JSON: None for what was not there, or is not there any more. `tenant_id` is the one tenant whose
@@ -51,7 +51,7 @@ class Change:
     after: Mapping[str, Any] | None = None
 
 
-def record(connection: Connection, by: Actor, changes: Sequence[Change]) -> None:
+def record(connection: Connection, by: Actor, changes: Sequence[AuditedChange]) -> None:
     """Add the changes to the trail, in their order, within the transaction that makes them and at its end.
 
     ValueError: a value has no canonical JSON.
@@ -66,7 +66,7 @@ def record(connection: Connection, by: Actor, changes: Sequence[Change]) -> None
     connection.execute(insert(table), rows)
 
 
-def record_seldom(connection: Connection, by: Actor, change: Change, *, within_us: int) -> bool:
+def record_seldom(connection: Connection, by: Actor, change: AuditedChange, *, within_us: int) -> bool:
     """Add what happens again and again: not where the same action on the same subject was added within that time before.
 
     Returns whether it was added.
@@ -115,7 +115,7 @@ def _whole_number(digits: str) -> int | float:
     return number if abs(number) <= INTEGER_MAX else float(digits)
 
 
-def _row(entry_id: int, at_us: int, by: Actor, change: Change) -> dict[str, Any]:
+def _row(entry_id: int, at_us: int, by: Actor, change: AuditedChange) -> dict[str, Any]:
     row = {
         "id": entry_id,
         "at_us": at_us,

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, func, select, update
 
 from rice_stream.instants import YEAR_MAX, YEAR_MIN, day_start, epoch_s, zone
 from rice_stream.store import schema
-from rice_stream.store.audit import Actor, Change, record
+from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import writing
 from rice_stream.store.statements import insert_ignoring
@@ -41,4 +41,4 @@ def set_time_zone(engine: Engine, tenant_id: str, time_zone: str, by: Actor) -> 
         ensure_months(connection, time_zone)
         if before != time_zone:
             zones = {"time_zone": before}, {"time_zone": time_zone}
-            record(connection, by, [Change("tenant.set", "tenant", tenant_id, tenant_id, *zones)])
+            record(connection, by, [AuditedChange("tenant.set", "tenant", tenant_id, tenant_id, *zones)])

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Engine, select, update
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.events.records import Refused
 from rice_stream.store import schema
-from rice_stream.store.audit import Actor, Change, record
+from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.engine import reading, writing
 
 STATUSES = ("held", "replayed", "dropped")
@@ -78,7 +78,9 @@ def set_status(
 ) -> None:
     """Settle held rows; those that are settled already stay as they are. `patches` is what was put over the items' fields."""
     table = schema.quarantine
-    changes: list[Change] = []
+    changes: list[AuditedChange] = []
+    if not ids:
+        return
     with writing(engine) as connection:
         for first in range(0, len(ids), _IDS_MAX):
             chosen = table.c.id.in_(ids[first : first + _IDS_MAX])
@@ -113,12 +115,12 @@ def drop(engine: Engine, choice: Choice, now_us: int, by: Actor) -> list[int]:
     return ids
 
 
-def _settled(ids: Sequence[int], status: str, patches: Mapping[str, Any] | None) -> list[Change]:
+def _settled(ids: Sequence[int], status: str, patches: Mapping[str, Any] | None) -> list[AuditedChange]:
     """One entry for all of them, which names each."""
     after: dict[str, Any] = {"status": status, "items": len(ids)}
     if patches:
         after["set"] = {name: str(value) for name, value in patches.items()}
-    return [Change(_ACTIONS[status], "quarantine", _ranges(ids), before={"status": "held"}, after=after)]
+    return [AuditedChange(_ACTIONS[status], "quarantine", _ranges(ids), before={"status": "held"}, after=after)]
 
 
 def _ranges(ids: Sequence[int]) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, TextClause, bindparam, select, text
 from rice_stream.instants import DAY_S, SECOND_US, rfc3339
 from rice_stream.store import schema
 from rice_stream.store.advisory_locks import AdvisoryLock, hold
-from rice_stream.store.audit import Actor, Change, record
+from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.engine import writing
 from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.lock_waits import limit_lock_waits
@@ -79,7 +79,9 @@ def _begin_on_postgresql(connection: Connection) -> None:
     connection.execute(text("LOCK TABLE retention IN SHARE MODE"))
 
 
-def _change(connection: Connection, table: TotalsTable, day_s: int, tenant_keys: Sequence[int], rows: int) -> Change:
+def _change(
+    connection: Connection, table: TotalsTable, day_s: int, tenant_keys: Sequence[int], rows: int
+) -> AuditedChange:
     """For the audit trail; what the rows held before is not kept, for it was wrong."""
     tenant = schema.tenant.c
     # More than one: the entry is nobody's alone.
@@ -87,7 +89,7 @@ def _change(connection: Connection, table: TotalsTable, day_s: int, tenant_keys:
     tenant_id = connection.scalar(of_one) if len(tenant_keys) == 1 else None
     day = rfc3339(day_s * SECOND_US)[: len("2026-11-29")]
     after = {"rows_rebuilt": rows, "tenants": len(tenant_keys)}
-    return Change("totals.rebuild", "totals", f"{table.name} {day}", tenant_id, after=after)
+    return AuditedChange("totals.rebuild", "totals", f"{table.name} {day}", tenant_id, after=after)
 
 
 def _of_tenants(statement: str) -> TextClause:

@@ -15,7 +15,7 @@ from rice_stream.errors import UsageError
 from rice_stream.pipeline.mapping import end_mapping, map_name
 from rice_stream.proof.rebuild import rebuild
 from rice_stream.reports.audit import audit_entries
-from rice_stream.store.audit import Actor, Change, entry_bytes, record, record_seldom
+from rice_stream.store.audit import Actor, AuditedChange, entry_bytes, record, record_seldom
 from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.engine import writing
 from rice_stream.store.quarantine import Choice, drop
@@ -40,7 +40,7 @@ def trail(store: Store, *names: str) -> list[tuple[Any, ...]]:
     return picked(reversed(audit_entries(store.engine, EVERYTHING)["rows"]), *names)
 
 
-def add(store: Store, *changes: Change, by: Actor = OPERATOR) -> None:
+def add(store: Store, *changes: AuditedChange, by: Actor = OPERATOR) -> None:
     """Entries for changes that nobody makes."""
     with writing(store.engine) as connection:
         record(connection, by, changes)
@@ -91,12 +91,12 @@ class TestTrail:
     def test_a_change_that_is_rolled_back_leaves_no_entry_and_no_gap(self, store: Store) -> None:
         def fail() -> None:
             with writing(store.engine) as connection:
-                record(connection, OPERATOR, [Change("budget.set", "budget", "b")])
+                record(connection, OPERATOR, [AuditedChange("budget.set", "budget", "b")])
                 raise UsageError("not today")
 
         with pytest.raises(UsageError, match="not today"):
             fail()
-        add(store, Change("budget.set", "budget", "c"))
+        add(store, AuditedChange("budget.set", "budget", "c"))
         assert trail(store, "id", "subject") == [(1, {"kind": "budget", "id": "c"})]
 
     @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ class TestTrail:
     )
     def test_nobody_changes_or_removes_an_entry(self, store: Store, statement: str) -> None:
         """Not the owner of the table either."""
-        add(store, *(Change("budget.set", "budget", name) for name in "abc"))
+        add(store, *(AuditedChange("budget.set", "budget", name) for name in "abc"))
         before = store.rows("SELECT * FROM audit_entry ORDER BY id")
         if store.engine.dialect.name == "sqlite":
             statement = statement.replace(" WHERE id = 0", "").replace("INSERT", "INSERT OR REPLACE")
@@ -123,7 +123,7 @@ class TestTrail:
         """Whoever has the columns can check the bytes, and the other way round; both databases make the same."""
         by = Actor("token", "ops", 7, "key-1")
         after = {"ratio": 0.1, "text": "grün €", "none": None, "list": [1, 2.5, 1e21], "nested": {"b": 1, "a": True}}
-        add(store, Change("budget.set", "budget", "b", "acme", {"x": 1}, after), by=by)
+        add(store, AuditedChange("budget.set", "budget", "b", "acme", {"x": 1}, after), by=by)
         [row] = store.rows("SELECT * FROM audit_entry")
         assert bytes(row["entry"]) == entry_bytes(row)
         assert bytes(row["entry"]).startswith(
@@ -151,7 +151,7 @@ class TestTrail:
     def test_what_happens_again_and_again_is_kept_seldom(self, store: Store) -> None:
         def happened(subject: str) -> bool:
             with writing(store.engine) as connection:
-                change = Change("token.use_refused", "token", subject)
+                change = AuditedChange("token.use_refused", "token", subject)
                 return record_seldom(connection, OPERATOR, change, within_us=60_000_000)
 
         assert [happened(subject) for subject in ("1", "1", "2", "1", "2")] == [True, False, True, False, False]
@@ -164,7 +164,9 @@ class TestReading:
     def filled(self, store: Store) -> Store:
         """Entries 1 to 5: of acme, nobody, globex, acme, nobody."""
         tenants = ("acme", None, "globex", "acme", None)
-        changes = [Change(f"a.{number % 2}", "thing", str(number), tenant) for number, tenant in enumerate(tenants)]
+        changes = [
+            AuditedChange(f"a.{number % 2}", "thing", str(number), tenant) for number, tenant in enumerate(tenants)
+        ]
         add(store, *changes)
         return store
 
@@ -205,7 +207,7 @@ class TestReading:
 def test_rows_of_the_trail_cannot_be_truncated_on_postgresql(postgresql: Databases) -> None:
     """Nor removed in a session that switches ordinary triggers off."""
     with open_store(postgresql.emptied()) as store:
-        add(store, Change("budget.set", "budget", "b"))
+        add(store, AuditedChange("budget.set", "budget", "b"))
         for statement in ("TRUNCATE audit_entry", "UPDATE audit_entry SET id = id WHERE id = 0"):
             with pytest.raises(DBAPIError, match="append-only"):
                 store.execute(statement)
