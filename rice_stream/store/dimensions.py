@@ -13,6 +13,8 @@ from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.horizon import records_from_us
+from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scoped import within
 
 _CHUNK = 400
 """Names looked up by one statement: SQLite allows a limited number of parameters."""
@@ -24,7 +26,8 @@ class Dimensions:
     """Look up or give out keys. Holds no cache: callers keep what they use."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        # The next key comes after those of all tenants, whoever asks.
+        self._engine = within(engine, EVERYTHING)
 
     def tenants(self, names: Iterable[str]) -> dict[str, int]:
         """tenant_id -> tenant_key."""

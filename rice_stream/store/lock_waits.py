@@ -23,6 +23,16 @@ def limit_statement(seconds: float = LOCK_WAIT_S) -> str:
     return f"SET LOCAL lock_timeout = {round(seconds * 1000)}"
 
 
+def wait_for_batches(connection: Connection) -> None:
+    """Wait for the batches in flight; until the end of the transaction no other batch begins to write.
+
+    Every batch begins with a ROW SHARE lock on this table and keeps it until it commits, so that none can be in a deadlock
+    with whoever calls this before locking anything else. On SQLite every writing transaction is alone.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE watched_user IN EXCLUSIVE MODE"))
+
+
 def long_transactions(connection: Connection, seconds: float) -> str:
     """Who has held a table of this database for longer, as text: `pid 4711 (pg_dump, since 01:02:03)`; empty: nobody."""
     rows = connection.execute(

@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this version: Alembic's steps, then the views, in one transaction."""
+"""Bringing a database to the schema of this version: Alembic's steps, then views and access, in one transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from rice_stream.errors import UsageError
@@ -16,9 +16,10 @@ from rice_stream.store.calendars import ensure_months
 from rice_stream.store.dimensions import lock_keys
 from rice_stream.store.engine import StoreUnavailableError, reading
 from rice_stream.store.failures import first_line
-from rice_stream.store.lock_waits import limit_lock_waits, long_transactions
+from rice_stream.store.lock_waits import limit_lock_waits, long_transactions, wait_for_batches
 from rice_stream.store.range_function import refresh_range_function
 from rice_stream.store.revisions import head_revision, migrations_folder, revision_within
+from rice_stream.store.row_security import grant_api
 from rice_stream.store.view_upkeep import Access, drop_views, refresh_views, sqlstate
 
 POSTGRESQL_MIN = 14
@@ -65,6 +66,7 @@ def migrate(engine: Engine, revision: str = "head") -> Migration:
         if after == head_revision():
             refresh_views(connection, lost)
             refresh_range_function(connection)
+            grant_api(connection)
             ensure_months(connection, "UTC")
     return Migration(before, after)
 
@@ -76,7 +78,8 @@ def _go(connection: Connection, script: ScriptDirectory, before: str | None, aft
     if before is not None:
         script.get_revision(before)  # CommandError when this version does not know it
         older = {step.revision for step in script.iterate_revisions(before, "base")}
-        _wait_for_batches(connection)
+        # A step may add up what is there.
+        wait_for_batches(connection)
     if after is None or after in older:
         # Views are those of the newest schema only.
         drop_views(connection)
@@ -112,16 +115,6 @@ def _views_of_others_on_sqlite(connection: Connection) -> Iterator[None]:
         yield
     finally:
         connection.exec_driver_sql("PRAGMA legacy_alter_table = OFF")
-
-
-def _wait_for_batches(connection: Connection) -> None:
-    """A step may add up what is there: no batch may be half-way meanwhile.
-
-    Every batch begins with a ROW SHARE lock on this table and keeps it until it commits, so that none can be in a deadlock
-    with the steps. On SQLite every writing transaction is alone.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE watched_user IN EXCLUSIVE MODE"))
 
 
 def _require_supported_server(connection: Connection) -> None:

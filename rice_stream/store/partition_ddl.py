@@ -24,6 +24,7 @@ from rice_stream.store.partitions import (
     month_of,
     partitions_there,
 )
+from rice_stream.store.row_security import confine_partition
 from rice_stream.store.trying_again import tried_again
 
 MONTHS_AHEAD = 2
@@ -162,6 +163,7 @@ def _make_within(connection: Connection, month: int) -> None:
             )
         connection.exec_driver_sql(f"DROP TABLE {wanted.name}")
     connection.exec_driver_sql(f"CREATE TABLE {wanted.name} (LIKE prompt_record INCLUDING ALL)")
+    confine_partition(connection, wanted.name)
     connection.exec_driver_sql(_attach_statement(wanted))
 
 

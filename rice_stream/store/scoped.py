@@ -1,34 +1,123 @@
-"""Transactions that read or write within a scope."""
+"""Transactions that read or write within a scope.
 
-from collections.abc import Iterator
+On an engine that is `confined`, every transaction on PostgreSQL begins by taking the role `rice_api` and by telling its scope:
+from there on row-level security (`row_security`) shows it nothing else, whatever its statements ask for. Role and scope end
+with the transaction, also behind a pooler. SQLite cannot do that; there the statements' own conditions are the only line.
+"""
+
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from rice_stream.store.engine import Connection, Engine, reading, writing
-from rice_stream.store.scope import Scope
+from sqlalchemy import event
 
+from rice_stream.store.engine import Connection, Engine, reading, writing
+from rice_stream.store.scope import EVERYTHING, Scope
+
+API_ROLE = "rice_api"
+"""The role of PostgreSQL that the API's transactions take; one for all databases of a cluster."""
+TENANTS_SETTING, TEAMS_SETTING = "rice.tenants", "rice.teams"
+EVERY = "*"
+"""In either setting: all of them. A setting that is absent or empty: none."""
 READ_TIMEOUT_S = 2.0
 """How long one statement of the API may run."""
+_TEAMS_WORK_MEM = "64MB"
+"""The keys of a team's attributions are looked up in memory: past `work_mem` PostgreSQL would go through them for every row."""
 
 
-def confined(engine: Engine, *, statement_timeout_s: float | None = READ_TIMEOUT_S) -> Engine:
+def confined(
+    engine: Engine, *, role: str | None = API_ROLE, statement_timeout_s: float | None = READ_TIMEOUT_S
+) -> Engine:
     """The same database through the same connections, for callers that must not see more than a scope.
 
-    On PostgreSQL the database itself holds each of its scoped transactions to the scope.
+    Every transaction needs one: from `scoped_reading`, `scoped_writing` or `snapshot`, or from the engine that `within`
+    gives to a function that opens its transactions itself. One without raises RuntimeError, on every database.
+
+    `role` None: the database has none to take (`runtime.database_role` says when that is accepted). `statement_timeout_s` is
+    for transactions that only read; None: as the database says.
     """
-    return engine.execution_options(rice_confined=True, rice_statement_timeout_s=statement_timeout_s)
+    limited = engine.execution_options(rice_confined=True, rice_role=role, rice_statement_timeout_s=statement_timeout_s)
+    event.listen(limited, "begin", _confine)
+    return limited
+
+
+def within(engine: Engine, scope: Scope) -> Engine:
+    """The engine for one scope, for functions that open transactions themselves; as it is where it is not confined."""
+    if not engine.get_execution_options().get("rice_confined"):
+        return engine
+    return engine.execution_options(rice_scope=scope)
 
 
 @contextmanager
 def scoped_reading(engine: Engine, scope: Scope) -> Iterator[Connection]:
     """A connection that only reads, and for which the database itself knows the scope where it can."""
-    del scope  # PostgreSQL is told of it with row-level security
-    with reading(engine) as connection:
+    with reading(within(engine, scope)) as connection:
         yield connection
 
 
 @contextmanager
 def scoped_writing(engine: Engine, scope: Scope) -> Iterator[Connection]:
     """A transaction that changes something, likewise; committed at the end, rolled back on any exception."""
-    del scope
-    with writing(engine) as connection:
+    with writing(within(engine, scope)) as connection:
         yield connection
+
+
+def see_everything(connection: Connection) -> None:
+    """Leave the scope for the rest of the transaction: for bookkeeping over all tenants, such as numbers without gaps."""
+    if _is_held(connection):
+        connection.exec_driver_sql(_told(EVERYTHING))
+
+
+def encoded(names: Collection[str] | None) -> str:
+    """Names as the value of a setting: UTF-8 in hexadecimal, so that no name can be taken for two, nor for a piece of SQL.
+
+    >>> encoded({"b", "a,'b'"}), encoded(None), encoded([])
+    ('612c276227,62', '*', '')
+    """
+    if names is None:
+        return EVERY
+    # What PostgreSQL's text cannot hold is nobody's name there.
+    return ",".join(sorted(name.encode().hex() for name in names if _is_storable(name)))
+
+
+def _is_storable(name: str) -> bool:
+    try:
+        return b"\0" not in name.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _confine(connection: Connection) -> None:
+    """The first statements of every transaction on a confined engine.
+
+    None of them is a query: what a transaction sees is decided by its own first one.
+    """
+    options = connection.get_execution_options()
+    scope: Scope | None = options.get("rice_scope")
+    if scope is None:
+        raise RuntimeError(
+            "a transaction of a confined engine without a scope: open it with scoped_reading or scoped_writing"
+        )
+    if not _is_held(connection):
+        return
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        raise RuntimeError("role and scope hold within a transaction: a confined engine has no AUTOCOMMIT")
+    statements = [f"SET LOCAL ROLE {options['rice_role']}", _told(scope)]
+    if options.get("rice_read_only"):
+        # Compiling a short query costs more than it saves, and policies make PostgreSQL think queries long.
+        statements += ["SET TRANSACTION READ ONLY", "SET LOCAL jit = off"]
+        if options["rice_statement_timeout_s"] is not None:
+            statements.append(f"SET LOCAL statement_timeout = {round(options['rice_statement_timeout_s'] * 1000)}")
+    if scope.teams:
+        statements.append(f"SET LOCAL work_mem = '{_TEAMS_WORK_MEM}'")
+    # Together: one way to the database.
+    connection.exec_driver_sql("; ".join(statements))
+
+
+def _is_held(connection: Connection) -> bool:
+    options = connection.get_execution_options()
+    return connection.dialect.name == "postgresql" and options.get("rice_role") is not None
+
+
+def _told(scope: Scope) -> str:
+    tenants, teams = encoded(scope.tenants), encoded(scope.teams or None)
+    return f"SET LOCAL {TENANTS_SETTING} = '{tenants}'; SET LOCAL {TEAMS_SETTING} = '{teams}'"

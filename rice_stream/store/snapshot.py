@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
 
 _WORK_MEM = "256MB"
 """What one sort or hash of a report may use on PostgreSQL before it goes to disk; its default suits small queries."""
+_BEGIN = f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL work_mem = '{_WORK_MEM}'"
 
 
 @contextmanager
@@ -21,6 +22,5 @@ def snapshot(engine: Engine, scope: Scope) -> Iterator[Connection]:
     with scoped_reading(engine, scope) as connection:
         # SQLite needs no more: a transaction sees one state from its first read on (write-ahead log).
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-            connection.execute(text(f"SET LOCAL work_mem = '{_WORK_MEM}'"))
+            connection.exec_driver_sql(_BEGIN)
         yield connection

@@ -18,6 +18,8 @@ from rice_stream.store import schema
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import StoreUnavailableError, reading, store_errors, writing
 from rice_stream.store.lock_waits import DDL_LOCK_WAIT_S, limit_lock_waits
+from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scoped import within
 from rice_stream.store.statements import add_totals_sql
 from rice_stream.store.totals_tables import USER_SLOTS
 from rice_stream.store.trying_again import tried_again
@@ -51,6 +53,8 @@ def watch_users(engine: Engine, users: Iterable[User]) -> None:
     wanted = set(users)
     if not wanted:
         return
+    # A user's sums are those of all of the user's teams, whoever asks for them.
+    engine = within(engine, EVERYTHING)
     with reading(engine) as connection:
         new = sorted(wanted - _watched(connection))
     if not new:

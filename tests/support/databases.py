@@ -191,3 +191,12 @@ def store(database: Databases) -> Iterator[Store]:
     """The same with a pipeline that writes to it."""
     with open_store(database.emptied()) as store:
         yield store
+
+
+@pytest.fixture(scope="module")
+def postgres_of_module(postgres: PostgresServer) -> Iterator[PostgresDatabases]:
+    """PostgreSQL alone, with databases that the tests of a module share."""
+    start_again(postgres)
+    databases = PostgresDatabases(postgres)
+    yield databases
+    databases.close()

@@ -1,0 +1,111 @@
+"""What the API's role may do with each table of PostgreSQL, and which of its rows it sees in which scope.
+
+`row_security` brings this into a database. Every table of the schema is named here, so that a new one is decided on.
+
+A condition is asked for every row, so what it compares with is worked out once for a statement: PostgreSQL does that with a
+sub-select that does not depend on the row. Its operators are PostgreSQL's own: a condition of a report that uses others
+would wait for the policy, and could not use an index.
+"""
+
+from typing import NamedTuple
+
+from rice_stream.store.scoped import TEAMS_SETTING, TENANTS_SETTING
+
+
+def _is_every(setting: str) -> str:
+    return f"(SELECT current_setting('{setting}', true) = '*')"
+
+
+def _names(setting: str) -> str:
+    """The names that `scoped.encoded` made the value of; NULL, which nothing is equal to, where there are none."""
+    return (
+        "CAST((SELECT array_agg(convert_from(decode(x.name, 'hex'), 'UTF8'))"
+        f" FROM unnest(string_to_array(NULLIF(current_setting('{setting}', true), '*'), ',')) x (name)) AS text[])"
+    )
+
+
+_EVERY_TENANT, _EVERY_TEAM = _is_every(TENANTS_SETTING), _is_every(TEAMS_SETTING)
+_OF_NAMED_TENANT = f"({_EVERY_TENANT} OR tenant_id = ANY ({_names(TENANTS_SETTING)}))"
+# A policy's sub-select sees what the policies of its own table show: here, the tenants of the scope.
+_OF_TENANT = f"({_EVERY_TENANT} OR tenant_key IN (SELECT t.tenant_key FROM tenant t))"
+_OF_NAMED_TEAM = f"({_EVERY_TEAM} OR team_id = ANY ({_names(TEAMS_SETTING)}))"
+_OF_CHARGED = (
+    f"({_EVERY_TEAM} OR (tenant_key, attribution_key) IN (SELECT a.tenant_key, a.attribution_key FROM attribution a))"
+)
+_TEAM_OF_ALERT = f"({_EVERY_TEAM} OR CAST(event AS json) #>> '{{data,scope,team_id}}' = ANY ({_names(TEAMS_SETTING)}))"
+
+
+def _held_within(column: str, setting: str, *, but_for: str) -> str:
+    """A JSON list of names, none of which is outside the setting's; `but_for` is what the column says where it means all."""
+    return (
+        f"({_is_every(setting)} OR {column} <> '{but_for}'"
+        f" AND CAST({column} AS jsonb) <@ (SELECT to_jsonb({_names(setting)})))"
+    )
+
+
+_TOKEN_OF_TENANTS = _held_within("tenants", TENANTS_SETTING, but_for='"*"')
+_TOKEN_OF_TEAMS = _held_within("teams", TEAMS_SETTING, but_for="[]")
+
+ALL_ROWS = None
+EVERYTHING_ONLY = f"{_EVERY_TENANT} AND {_EVERY_TEAM}"
+"""What belongs to no tenant, or to several."""
+BY_TENANT_ID = _OF_NAMED_TENANT
+BY_TENANT_KEY = _OF_TENANT
+BY_TEAM_ID = f"{_OF_NAMED_TENANT} AND {_OF_NAMED_TEAM}"
+BY_ATTRIBUTION = f"{_OF_TENANT} AND {_OF_CHARGED}"
+WHOLE_TENANT_BY_KEY = f"{_OF_TENANT} AND {_EVERY_TEAM}"
+"""What is the whole tenant's, whichever team it came from: nothing for those who see some teams only."""
+WHOLE_TENANT_BY_ID = f"{_OF_NAMED_TENANT} AND {_EVERY_TEAM}"
+NO_ROWS = "false"
+
+
+class TableAccess(NamedTuple):
+    """Rights as GRANT names them, empty: none; and the condition for the rows, `ALL_ROWS`: they are no tenant's."""
+
+    rights: str
+    rows: str | None
+
+
+_CHANGES = "SELECT, INSERT, UPDATE, DELETE"
+
+ACCESS = {
+    # Records, and the names that their keys stand for. Those of models and regions are no tenant's.
+    "tenant": TableAccess("SELECT, INSERT, UPDATE", BY_TENANT_ID),
+    "attribution": TableAccess("SELECT", f"{_OF_TENANT} AND {_OF_NAMED_TEAM}"),
+    # Users and keys are a tenant's: which team one of them is in is known by the records only.
+    "principal": TableAccess("SELECT, INSERT, UPDATE", BY_TENANT_KEY),
+    "factor_use": TableAccess("SELECT", ALL_ROWS),
+    "basis": TableAccess("SELECT", ALL_ROWS),
+    "prompt_record": TableAccess("SELECT", BY_ATTRIBUTION),
+    "untimed_day": TableAccess("", ALL_ROWS),
+    # Totals. Those of minutes and of a tenant's days do not know the team.
+    "minute_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
+    "slot_total": TableAccess("SELECT", BY_ATTRIBUTION),
+    "user_slot_total": TableAccess(_CHANGES, BY_ATTRIBUTION),
+    "tenant_day_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
+    "day_total": TableAccess("SELECT", BY_ATTRIBUTION),
+    "watched_user": TableAccess(_CHANGES, WHOLE_TENANT_BY_KEY),
+    "month_start": TableAccess("SELECT, INSERT", ALL_ROWS),
+    # Budgets and alerts.
+    "budget": TableAccess(_CHANGES, BY_TEAM_ID),
+    "budget_state": TableAccess(_CHANGES, f"{EVERYTHING_ONLY} OR budget_id IN (SELECT b.id FROM budget b)"),
+    # By the team that the budget had when the alert was announced: it may be gone, or another team's, by now.
+    "alert": TableAccess("SELECT", f"{_OF_NAMED_TENANT} AND {_TEAM_OF_ALERT}"),
+    "lease": TableAccess("", ALL_ROWS),
+    # What came in.
+    "conflict": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
+    "quarantine": TableAccess("SELECT, UPDATE", EVERYTHING_ONLY),
+    "mapping": TableAccess(_CHANGES, EVERYTHING_ONLY),
+    # UPDATE is what PostgreSQL asks of those who lock it, as who changes a mapping does (store/rules_lock.py).
+    "attribution_version": TableAccess("SELECT, UPDATE", EVERYTHING_ONLY),
+    "kafka_progress": TableAccess("SELECT", EVERYTHING_ONLY),
+    "ingested_file": TableAccess("", ALL_ROWS),
+    "retention": TableAccess("SELECT", ALL_ROWS),
+    # Who may use the API: a token is seen by those whose own scope holds all of the token's.
+    "http_token": TableAccess(
+        "SELECT, INSERT, UPDATE",
+        f"{_TOKEN_OF_TENANTS} AND {_TOKEN_OF_TEAMS}",
+    ),
+    "alembic_version": TableAccess("SELECT", ALL_ROWS),
+}
+"""By name. A view is not among them: it reads with its owner's rights, and so would show every tenant."""
