@@ -17,6 +17,7 @@ from rice_stream.store import schema
 from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.canonical_json import INTEGER_MAX, canonical_json
 from rice_stream.store.database_clock import database_now_us
+from rice_stream.store.scoped import see_everything
 
 ActorKind = Literal["token", "session", "command line", "worker"]
 
@@ -138,6 +139,10 @@ def _json_text(value: Mapping[str, Any] | None) -> str | None:
 
 
 def _wait_for_turn(connection: Connection) -> None:
-    """On SQLite every writing transaction is alone."""
+    """Nobody else adds to the trail until the transaction ends, and all of the trail is seen: numbers go on over all tenants.
+
+    On SQLite every writing transaction is alone.
+    """
+    see_everything(connection)
     if connection.dialect.name == "postgresql":
         hold(connection, AdvisoryLock.ADD_TO_AUDIT_TRAIL)

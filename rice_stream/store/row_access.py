@@ -106,6 +106,8 @@ ACCESS = {
         "SELECT, INSERT, UPDATE",
         f"{_TOKEN_OF_TENANTS} AND {_TOKEN_OF_TEAMS}",
     ),
+    # What concerns no tenant, or several, is for those who see everything.
+    "audit_entry": TableAccess("SELECT, INSERT", WHOLE_TENANT_BY_ID),
     "alembic_version": TableAccess("SELECT", ALL_ROWS),
 }
 """By name. A view is not among them: it reads with its owner's rights, and so would show every tenant."""

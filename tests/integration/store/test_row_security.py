@@ -25,7 +25,7 @@ from rice_stream.store.scoped import confined, scoped_reading, scoped_writing, s
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.views import view_queries
 from tests.support.databases import Databases
-from tests.support.fakes import NOON_US
+from tests.support.fakes import NOON_US, OPERATOR
 from tests.support.reports_store import NOON, Store, at, open_store
 
 ODD = "Müller, \"Söhne\" & 'Co'; {a,b} \\ %s *"
@@ -64,6 +64,7 @@ OWNERS = {
         table: f"SELECT t.tenant_id, {_WHOLE} FROM {table} x {_TENANT}"
         for table in ("minute_total", "tenant_day_total", "watched_user", "conflict")
     },
+    "audit_entry": f"SELECT tenant_id, {_WHOLE} FROM audit_entry",
     "budget": f"SELECT tenant_id, COALESCE(team_id, '{WHOLE}') AS team FROM budget",
     **{
         table: f"SELECT b.tenant_id, COALESCE(b.team_id, '{WHOLE}') AS team FROM {table} JOIN budget b ON b.id = budget_id"
@@ -96,6 +97,7 @@ def _fill(store: Store) -> None:
             }.items()
         ],
         NOON_US,
+        OPERATOR,
     )
     for day in ("2026-10-20", "2026-11-22"):
         for number, tenant in enumerate(TENANTS):
