@@ -1,0 +1,185 @@
+"""Tables as CSV or Parquet, made while they are sent: memory does not grow with their rows."""
+
+import csv
+import hashlib
+import io
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from http import HTTPStatus
+from itertools import chain
+from typing import Any, Literal, NamedTuple
+
+from fastapi.responses import StreamingResponse
+
+from rice_stream.api.problems import later
+from rice_stream.api.product import Product
+from rice_stream.errors import UsageError
+
+Format = Literal["json", "csv", "parquet"]
+Kind = Literal["text", "whole", "number", "instant", "flag"]
+STREAMS_MAX = 4
+"""Streams at a time: each keeps a connection to the database for as long as its reader takes."""
+_RETRY_AFTER_S = 10
+ROW_GROUP_ROWS = 65_536
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_MEDIA_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "parquet": "application/vnd.apache.parquet"}
+
+
+class Column(NamedTuple):
+    """One column: its name, with its unit last, and what its values are. `instant` is a datetime with its time zone."""
+
+    name: str
+    kind: Kind
+
+
+Rows = Iterable[Sequence[Sequence[Any]]]
+"""Batches of rows, each with a value for every column."""
+
+
+class Streams:
+    """Makes the answers; bounds how many there are at a time."""
+
+    def __init__(self) -> None:
+        self._places = threading.BoundedSemaphore(STREAMS_MAX)
+
+    async def answer(
+        self,
+        product: Product,
+        form: Format,
+        name: str,
+        columns: Sequence[Column],
+        rows: Callable[[], Rows],
+        *,
+        trailer: bool,
+    ) -> StreamingResponse:
+        """The table as a file called `name`. `rows` is called in a thread; its errors before the first batch are problems."""
+        made = csv_bytes(columns, trailer=trailer) if form == "csv" else parquet_bytes(columns)
+        pieces = self._pieces(made, rows)
+        # A generator that has begun gives back its place whatever becomes of the answer.
+        await product.ask(next, pieces)
+        headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
+        return StreamingResponse(pieces, media_type=_MEDIA_TYPES[form], headers=headers)
+
+    def _pieces(self, made: Callable[[Rows], Iterator[bytes]], rows: Callable[[], Rows]) -> Iterator[bytes]:
+        """Nothing, once the first piece is there; then the pieces."""
+        if not self._places.acquire(blocking=False):
+            raise later(HTTPStatus.TOO_MANY_REQUESTS, f"{STREAMS_MAX} tables are being sent already", _RETRY_AFTER_S)
+        try:
+            pieces = made(rows())
+            first = next(pieces)
+            yield b""
+            yield first
+            yield from pieces
+        finally:
+            self._places.release()
+
+
+def csv_bytes(columns: Sequence[Column], *, trailer: bool = False) -> Callable[[Rows], Iterator[bytes]]:
+    """CSV (RFC 4180, UTF-8) of rows, a piece for each batch.
+
+    Text that a spreadsheet would take for a formula begins with an apostrophe. `trailer` adds a last line with the number of
+    rows and the digest of everything before it: a stream that breaks has none.
+    """
+    texts = [place for place, column in enumerate(columns) if column.kind == "text"]
+
+    def made(batches: Rows) -> Iterator[bytes]:
+        digest, count = hashlib.sha256(), 0
+        for batch in chain([[[column.name for column in columns]]], batches):
+            piece = io.StringIO()
+            writer = csv.writer(piece)
+            for row in batch:
+                cells = [_cell(value) for value in row]
+                for place in texts:
+                    cells[place] = _harmless(cells[place])
+                writer.writerow(cells)
+            count += len(batch)
+            encoded = piece.getvalue().encode()
+            digest.update(encoded)
+            yield encoded
+        if trailer:
+            yield f"# rows={count - 1}, sha256={digest.hexdigest()}\r\n".encode()
+
+    return made
+
+
+def parquet_bytes(columns: Sequence[Column]) -> Callable[[Rows], Iterator[bytes]]:
+    """Parquet of rows, a piece for each group of rows. UsageError: the server has no library for it."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "format: this server writes no Parquet; install rice-stream[parquet] there, or ask for csv"
+        ) from error
+    types = {
+        "text": pa.string(),
+        "whole": pa.int64(),
+        "number": pa.float64(),
+        "instant": pa.timestamp("us", tz="UTC"),
+        "flag": pa.bool_(),
+    }
+    schema = pa.schema([pa.field(column.name, types[column.kind]) for column in columns])
+
+    def group(rows: Sequence[Sequence[Any]]) -> Any:
+        arrays = [
+            pa.array(values, type=field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)
+        ]
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+    def made(batches: Rows) -> Iterator[bytes]:
+        sink = _Sink()
+        with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
+            held: list[Sequence[Any]] = []
+            for batch in batches:
+                held.extend(batch)
+                if len(held) >= ROW_GROUP_ROWS:
+                    writer.write_table(group(held), row_group_size=len(held))
+                    held.clear()
+                    yield sink.taken()
+            if held:
+                writer.write_table(group(held), row_group_size=len(held))
+        yield sink.taken()
+
+    return made
+
+
+class _Sink(io.RawIOBase):
+    """Keeps what is written until it is taken, and knows how much has been written in all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept = bytearray()
+        self._written = 0
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Keep more bytes."""
+        self._kept += data
+        self._written += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """How much has been written."""
+        return self._written
+
+    def taken(self) -> bytes:
+        """What has been kept; nothing is kept then."""
+        taken = bytes(self._kept)
+        self._kept.clear()
+        return taken
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    isoformat = getattr(value, "isoformat", None)
+    return value if isoformat is None else isoformat().replace("+00:00", "Z")
+
+
+def _harmless(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell

@@ -1,0 +1,87 @@
+"""Tables that are sent while they are made hold the same as what was read, and no formula."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rice_stream.api import streams
+from rice_stream.api.streams import Column, csv_bytes, parquet_bytes
+
+COLUMNS = [
+    Column("tenant_id", "text"),
+    Column("input_tokens", "whole"),
+    Column("carbon_gco2e", "number"),
+    Column("ended_at", "instant"),
+    Column("other", "flag"),
+]
+instants = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - zones are given
+rows = st.tuples(
+    st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
+    st.none() | st.integers(0, 2**63 - 1),
+    st.none() | st.floats(allow_nan=False),
+    st.none() | instants,
+    st.none() | st.booleans(),
+)
+batches = st.lists(st.lists(rows, max_size=4), max_size=4)
+
+
+@given(batches)
+def test_parquet_gives_back_the_rows(given_rows: list[list[Any]]) -> None:
+    table = pq.read_table(io.BytesIO(b"".join(parquet_bytes(COLUMNS)(given_rows))))
+    assert table.column_names == [column.name for column in COLUMNS]
+    read = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    assert read == [row for batch in given_rows for row in batch]
+
+
+@given(batches)
+def test_csv_gives_back_the_rows_and_no_formula(given_rows: list[list[Any]]) -> None:
+    text = b"".join(csv_bytes(COLUMNS)(given_rows)).decode()
+    header, *read = csv.reader(io.StringIO(text, newline=""))
+    assert header == [column.name for column in COLUMNS]
+    wanted = [row for batch in given_rows for row in batch]
+    assert len(read) == len(wanted)
+    for cells, row in zip(read, wanted, strict=True):
+        assert not cells[0].startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert cells[0] in (row[0] or "", f"'{row[0]}")
+        assert cells[1] == ("" if row[1] is None else str(row[1]))
+        assert cells[2] == ("" if row[2] is None else repr(row[2]))
+        assert row[3] is None or datetime.fromisoformat(cells[3]) == row[3]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_name_that_a_spreadsheet_would_run_is_made_text(start: str) -> None:
+    sent = b"".join(csv_bytes(COLUMNS[:1])([[(f"{start}cmd|' /C calc'!A0",)]])).decode()
+    assert next(csv.reader(io.StringIO(sent.split("\r\n", 1)[1], newline="")))[0] == f"'{start}cmd|' /C calc'!A0"
+
+
+def test_the_trailer_tells_a_whole_table_from_a_broken_one() -> None:
+    *lines, trailer, end = b"".join(csv_bytes(COLUMNS[:2], trailer=True)([[("a", 1)], [("b", 2)]])).split(b"\r\n")
+    sent = b"\r\n".join([*lines, b""])
+    assert (trailer, end) == (f"# rows=2, sha256={hashlib.sha256(sent).hexdigest()}".encode(), b"")
+
+
+def test_no_more_is_held_than_a_group_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are read only as the bytes before them are taken."""
+    monkeypatch.setattr(streams, "ROW_GROUP_ROWS", 10)
+    read = 0
+
+    def source() -> Iterator[list[Any]]:
+        nonlocal read
+        for _ in range(100):
+            read += 5
+            yield [("tenant", 1, 1.0, None, None)] * 5
+
+    parts = iter(parquet_bytes(COLUMNS)(source()))
+    next(parts)
+    assert read == 10
+    next(parts)
+    assert read == 20
+    assert pq.read_table(io.BytesIO(b"".join(parquet_bytes(COLUMNS)(source())))).num_rows == 500
