@@ -19,11 +19,11 @@ from rice_stream.api.metrics import HttpMetrics
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.readiness import Readiness
-from rice_stream.api.reads import estimate, models, totals
+from rice_stream.api.reads import accounts, budgets, compare, estimate, models, prompts, quality, totals
 from rice_stream.api.routing import check_routes
 from rice_stream.runtime.settings.settings import Settings
 
-_READS = (estimate, models, totals)
+_READS = (accounts, budgets, compare, estimate, models, prompts, quality, totals)
 _OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Probes name the host as they like, and learn nothing from these."""
 

@@ -8,15 +8,19 @@ from typing import ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
 from rice_stream.api.cursors import Cursors
 from rice_stream.api.json_bodies import JsonBodies
-from rice_stream.errors import ServiceUnavailableError
+from rice_stream.errors import NotFoundError, ServiceUnavailableError
 from rice_stream.instants import epoch_us
 from rice_stream.meter.estimator_at import Estimator, EstimatorAt
 from rice_stream.runtime.opening import database_exists, open_store
 from rice_stream.runtime.opening_estimator import open_estimator
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
+from rice_stream.store.scope import Scope
+from rice_stream.store.scoped import confined
 
 AT_ONCE = 16
 """Requests that ask the database at a time; others wait for their turn."""
@@ -51,8 +55,19 @@ class Product:
                     raise ServiceUnavailableError(
                         "RICE_DATABASE_URL: there is no such database; run `rice-stream migrate`"
                     )
-                self._engine = open_store(self.settings, answers_within_s=_ANSWERS_WITHIN_S, connections=AT_ONCE)
+                opened = open_store(self.settings, answers_within_s=_ANSWERS_WITHIN_S, connections=AT_ONCE)
+                self._engine = confined(opened)
             return self._engine
+
+    def scope(self, caller: Caller, right: Right, tenant: str | None) -> Scope:
+        """What the caller has the right to, of one tenant where that is given.
+
+        NotFoundError: nothing of that tenant, whether there is such a tenant or not.
+        """
+        scope = caller.scope(right)
+        if tenant is not None and not scope.has_tenant(tenant):
+            raise NotFoundError(f"tenant: there is no {tenant!r} that you may see")
+        return scope.within(tenant)
 
     @property
     def method(self) -> str:

@@ -26,7 +26,11 @@ def moment(name: str, value: str | None) -> datetime | date | None:
 
 def instant(name: str, value: str | None) -> datetime | None:
     """An instant; a date means its beginning in UTC. UsageError: it is neither."""
-    given = moment(name, value)
+    return as_instant(moment(name, value))
+
+
+def as_instant(given: datetime | date | None) -> datetime | None:
+    """An instant as it is; of a date its beginning in UTC."""
     if given is None or isinstance(given, datetime):
         return given
     return datetime(given.year, given.month, given.day, tzinfo=UTC)

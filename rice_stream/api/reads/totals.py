@@ -43,4 +43,4 @@ def install(app: FastAPI, product: Product) -> None:
 
 
 def _answer(product: Product, caller: Caller, query: TotalsQuery) -> dict[str, Any]:
-    return totals(product.engine(), caller.scope(Right.READ), query, product.now())
+    return totals(product.engine(), product.scope(caller, Right.READ, query.tenant), query, product.now())

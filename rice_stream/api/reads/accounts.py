@@ -1,0 +1,31 @@
+"""GET /v1/tenants and /v1/mappings: who is charged, and what names stand for."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Query
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.parameters import Parameters
+from rice_stream.api.product import Product
+from rice_stream.api.routing import needs
+from rice_stream.reports.mappings import mappings
+from rice_stream.reports.tenants import tenants
+
+_Reader = Annotated[Caller, Depends(needs(Right.READ))]
+
+
+def install(app: FastAPI, product: Product) -> None:
+    """Add the routes."""
+
+    @app.get("/v1/tenants", summary="Tenants and the time zones of their days", tags=["accounts"])
+    async def _tenants(_: Annotated[Parameters, Query()], caller: _Reader) -> dict[str, Any]:
+        return {"rows": await product.ask(_listed, product, caller, tenants)}
+
+    @app.get("/v1/mappings", summary="What names of tenants, models and regions stand for", tags=["accounts"])
+    async def _mappings(_: Annotated[Parameters, Query()], caller: _Reader) -> dict[str, Any]:
+        return {"rows": await product.ask(_listed, product, caller, mappings)}
+
+
+def _listed(product: Product, caller: Caller, report: Any) -> Any:
+    return report(product.engine(), caller.scope(Right.READ))

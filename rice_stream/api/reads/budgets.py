@@ -1,0 +1,74 @@
+"""GET /v1/budgets and /v1/alerts: what budgets have consumed, and the changes of their states."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Query, Response
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.etags import etag_of
+from rice_stream.api.parameters import Name, Page, Parameters
+from rice_stream.api.product import Product
+from rice_stream.api.routing import needs
+from rice_stream.reports.alerts import latest_alerts
+from rice_stream.reports.budgets import budget_statuses, named_budget_status
+
+DEFINING = (
+    *("name", "tenant_id", "team_id", "project_id", "user_id", "model", "limit", "unit", "period", "time_zone"),
+    *("thresholds", "estimate", "hysteresis"),
+)
+"""Fields that say what a budget is; the others say what has become of it."""
+_Reader = Annotated[Caller, Depends(needs(Right.READ))]
+
+
+class OfTenant(Parameters):
+    """One tenant's, or all that the caller may see."""
+
+    tenant: Name | None = None
+
+
+class AlertParameters(Page):
+    """Which alerts."""
+
+    tenant: Name | None = None
+
+
+def definition(budget: dict[str, Any]) -> dict[str, Any]:
+    """What a budget is, of what is answered for it: the state that its entity tag stands for."""
+    return {name: budget.get(name) for name in DEFINING}
+
+
+def install(app: FastAPI, product: Product) -> None:
+    """Add the routes."""
+
+    @app.get("/v1/budgets", summary="Budgets with what they have consumed", tags=["budgets"])
+    async def _budgets(asked: Annotated[OfTenant, Query()], caller: _Reader) -> dict[str, Any]:
+        return {"rows": await product.ask(_statuses, product, caller, asked.tenant)}
+
+    @app.get("/v1/budgets/{name}", summary="One budget; ETag is what a change of it needs", tags=["budgets"])
+    async def _budget(
+        name: str, asked: Annotated[OfTenant, Query()], caller: _Reader, response: Response
+    ) -> dict[str, Any]:
+        found = await product.ask(named_status, product, caller, name, asked.tenant)
+        response.headers["ETag"] = etag_of(definition(found))
+        return found
+
+    @app.get("/v1/alerts", summary="Changes of budgets' states, latest first", tags=["budgets"])
+    async def _alerts(asked: Annotated[AlertParameters, Query()], caller: _Reader) -> dict[str, Any]:
+        return {"rows": await product.ask(_latest, product, caller, asked)}
+
+
+def named_status(
+    product: Product, caller: Caller, name: str, tenant: str | None, right: Right = Right.READ
+) -> dict[str, Any]:
+    """The one budget of a name that the caller has the right to. NotFoundError: none; UsageError: several tenants' have it."""
+    return named_budget_status(product.engine(), product.scope(caller, right, tenant), name, tenant, product.now())
+
+
+def _statuses(product: Product, caller: Caller, tenant: str | None) -> list[dict[str, Any]]:
+    return budget_statuses(product.engine(), product.scope(caller, Right.READ, tenant), product.now(), tenant=tenant)
+
+
+def _latest(product: Product, caller: Caller, asked: AlertParameters) -> list[dict[str, Any]]:
+    scope = product.scope(caller, Right.READ, asked.tenant)
+    return latest_alerts(product.engine(), scope, tenant=asked.tenant, limit=asked.limit)

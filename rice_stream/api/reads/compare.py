@@ -1,0 +1,61 @@
+"""GET /v1/compare: recorded traffic on another model, in another region or served otherwise."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Query
+from pydantic import Field
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.parameters import Moment, Name, Parameters
+from rice_stream.api.product import Product
+from rice_stream.api.routing import needs
+from rice_stream.meter.what_if import change_of
+from rice_stream.reports.comparison import compare, traffic_of
+from rice_stream.runtime.opening_estimator import token_defaults
+
+
+class CompareParameters(Parameters):
+    """Which traffic, and what is changed."""
+
+    tenant: Name | None = None
+    only_model: Name | None = None
+    window: str | None = None
+    from_: Moment | None = Field(None, alias="from")
+    to: Moment | None = None
+    model: str | None = None
+    region: str | None = None
+    provider: str | None = None
+    hardware: str | None = None
+    devices: float | None = None
+    batch_size: float | None = None
+    precision: str | None = None
+    profile: str | None = None
+    pue: float | None = None
+    rci_gco2e_per_kwh: float | None = None
+    method: str | None = None
+
+
+def install(app: FastAPI, product: Product) -> None:
+    """Add the route."""
+
+    @app.get(
+        "/v1/compare", summary="Recorded traffic on another model, elsewhere or served otherwise", tags=["estimates"]
+    )
+    async def _compare(
+        asked: Annotated[CompareParameters, Query()], caller: Annotated[Caller, Depends(needs(Right.READ))]
+    ) -> dict[str, Any]:
+        return await product.ask(_compared, product, caller, asked)
+
+
+def _compared(product: Product, caller: Caller, asked: CompareParameters) -> dict[str, Any]:
+    scope = product.scope(caller, Right.READ, asked.tenant)
+    estimator = product.estimator(asked.method)
+    change = change_of(asked.model_dump(exclude={"tenant", "only_model", "window", "from_", "to", "method"}), str)
+    change.check(estimator.method)
+    traffic = traffic_of(
+        product.now(), tenant=asked.tenant, model=asked.only_model, window=asked.window, start=asked.from_, end=asked.to
+    )
+    return compare(
+        product.engine(), scope, traffic, change, estimator=estimator, defaults=token_defaults(product.settings)
+    )

@@ -1,0 +1,60 @@
+"""GET /v1/coverage and /v1/quarantine: what the numbers rest on, and what was refused."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Query
+from pydantic import Field
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.parameters import Name, Page, Parameters
+from rice_stream.api.product import Product
+from rice_stream.api.routing import needs
+from rice_stream.reports.coverage import coverage
+from rice_stream.reports.quarantine import quarantined, show
+from rice_stream.store.quarantine import Choice
+
+_Reader = Annotated[Caller, Depends(needs(Right.READ))]
+
+
+class CoverageParameters(Parameters):
+    """Of how many days, and how many names."""
+
+    tenant: Name | None = None
+    days: int | None = Field(None, ge=1, le=36_500, description="The last days; all time otherwise")
+    limit: int = Field(50, ge=1, le=1_000)
+
+
+class QuarantineParameters(Page):
+    """Which refused items."""
+
+    reason: str | None = Field(None, max_length=100)
+    topic: str | None = Field(None, max_length=256)
+    status: Literal["held", "replayed", "dropped", "all"] = "held"
+
+
+def install(app: FastAPI, product: Product) -> None:
+    """Add the routes."""
+
+    @app.get("/v1/coverage", summary="Names that no table knows, fallbacks, and what senders claim", tags=["quality"])
+    async def _coverage(asked: Annotated[CoverageParameters, Query()], caller: _Reader) -> dict[str, Any]:
+        return await product.ask(_covered, product, caller, asked)
+
+    @app.get("/v1/quarantine", summary="Refused items, latest first", tags=["quality"])
+    async def _quarantine(asked: Annotated[QuarantineParameters, Query()], caller: _Reader) -> dict[str, Any]:
+        return await product.ask(_refused, product, caller, asked)
+
+    @app.get("/v1/quarantine/{quarantine_id}", summary="One refused item, without text", tags=["quality"])
+    async def _item(quarantine_id: int, caller: _Reader) -> dict[str, Any]:
+        return await product.ask(lambda: show(product.engine(), caller.scope(Right.READ), quarantine_id))
+
+
+def _covered(product: Product, caller: Caller, asked: CoverageParameters) -> dict[str, Any]:
+    scope = product.scope(caller, Right.READ, asked.tenant)
+    return coverage(product.engine(), scope, now=product.now(), days=asked.days, limit=asked.limit)
+
+
+def _refused(product: Product, caller: Caller, asked: QuarantineParameters) -> dict[str, Any]:
+    status = None if asked.status == "all" else asked.status
+    choice = Choice(reason=asked.reason, topic=asked.topic)
+    return quarantined(product.engine(), caller.scope(Right.READ), choice, status=status, limit=asked.limit)

@@ -1,0 +1,126 @@
+"""The API answers what the command line answers, to the last digit, and to nobody what is another's."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.cli_running import Shell
+from tests.unit.api.reads.conftest import Api
+
+BUDGET = ["budget", "set", "acme-month", "--tenant=acme", "--limit-gco2e=0.001", "--period=month"]
+
+
+@pytest.fixture
+def budgets(ledger: Shell) -> Shell:
+    """The ledger with a budget of each tenant."""
+    assert ledger.run(*BUDGET).exit_code == 0
+    assert ledger.run("budget", "set", "globex-day", "--tenant=globex", "--limit-kwh=1", "--period=day").exit_code == 0
+    return ledger
+
+
+def without(document: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in names}
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("/v1/totals", ["totals"]),
+        ("/v1/totals?by=team,model&by=day", ["totals", "--by=team,model", "--by=day"]),
+        ("/v1/totals?tenant=acme&from=2020-01-01", ["totals", "--tenant=acme", "--from=2020-01-01"]),
+        ("/v1/totals?by=user&tenant=acme", ["totals", "--by=user", "--tenant=acme"]),
+    ],
+)
+def test_totals_are_the_command_lines(api: Api, ledger: Shell, path: str, arguments: list[str]) -> None:
+    answer = api.get(path)
+    assert answer.status == 200, answer.body
+    said = ledger.json(*arguments)
+    assert {name: answer.document[name] for name in said} == said
+    assert answer.document["rows"]
+
+
+def test_a_record_and_its_explanation_are_the_command_lines(api: Api, ledger: Shell) -> None:
+    said = ledger.json("explain", "e-1")
+    assert api.get("/v1/prompts/e-1/explain").document == said
+    assert api.get("/v1/prompts/e-1?tenant=acme").document == said["record"]
+
+
+def test_budgets_are_the_command_lines(api: Api, budgets: Shell) -> None:
+    said = budgets.json("budget", "list")["budgets"]
+    assert api.get("/v1/budgets").document["rows"] == said
+    one = api.get("/v1/budgets/acme-month?tenant=acme")
+    assert one.document == said[0]
+    assert one.headers["etag"].startswith('"')
+    assert api.get("/v1/budgets/acme-month").headers["etag"] == one.headers["etag"]
+
+
+def test_lists_are_the_command_lines(api: Api, ledger: Shell) -> None:
+    assert api.get("/v1/tenants").document["rows"] == ledger.json("tenant", "list")["tenants"]
+    assert api.get("/v1/mappings").document["rows"] == ledger.json("map", "list")["mappings"]
+    assert api.get("/v1/alerts").document["rows"] == ledger.json("alerts")["alerts"]
+    said = ledger.json("quarantine", "list")
+    assert {name: api.get("/v1/quarantine").document[name] for name in said} == said
+    shown = ledger.json("quarantine", "show", "1")["rows"][0]
+    assert api.get("/v1/quarantine/1").document == shown
+    said = ledger.json("coverage")
+    found = api.get("/v1/coverage").document
+    assert {name: found[name] for name in said if name != "window"} == without(said, "window")
+
+
+def test_a_comparison_is_the_command_lines(api: Api, ledger: Shell) -> None:
+    said = ledger.json("compare", "--tenant=acme", "--from=2020-01-01", "--model=gpt-4o-mini")
+    assert api.get("/v1/compare?tenant=acme&from=2020-01-01&model=gpt-4o-mini").document == said
+    assert api.get("/v1/compare?tenant=acme").status == 400
+
+
+FOREIGN = (
+    "/v1/totals?tenant=globex",
+    "/v1/prompts/e-3",
+    "/v1/prompts/e-3?tenant=globex",
+    "/v1/prompts/e-3/explain",
+    "/v1/budgets?tenant=globex",
+    "/v1/budgets/globex-day",
+    "/v1/budgets/globex-day?tenant=globex",
+    "/v1/alerts?tenant=globex",
+    "/v1/coverage?tenant=globex",
+    "/v1/compare?tenant=globex&model=gpt-4o",
+    "/v1/quarantine/1",
+)
+
+
+@pytest.mark.parametrize("path", FOREIGN)
+def test_what_is_anothers_looks_like_what_is_not_there(api: Api, budgets: Shell, path: str) -> None:
+    """404 with the words for what nobody has, but for the name that was asked for."""
+    missing = path.replace("globex", "nobody").replace("e-3", "e-9").replace("quarantine/1", "quarantine/999")
+    foreign, absent = (api.get(each, tenants={"acme"}) for each in (path, missing))
+    assert (foreign.status, absent.status) == (404, 404)
+    said = foreign.body.decode().replace("globex", "nobody").replace("e-3", "e-9").replace("id 1", "id 999")
+    assert said == absent.body.decode()
+    assert {**foreign.headers, "content-length": ""} == {**absent.headers, "content-length": ""}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/totals", "/v1/totals?by=tenant,team,model", "/v1/tenants", "/v1/budgets", "/v1/alerts", "/v1/coverage"],
+)
+@pytest.mark.parametrize("role", ["admin", "editor", "reader", "auditor"])
+def test_lists_hold_what_is_ones_own(api: Api, budgets: Shell, path: str, role: str) -> None:
+    own = api.get(path, role, tenants={"acme"})
+    assert own.status == 200
+    assert b"globex" not in own.body
+    assert b"no-such-model-of-anybody" not in own.body
+    assert api.get(path, role, tenants=set()).document["rows"] == []
+
+
+def test_a_team_sees_its_own_share(api: Api, ledger: Shell) -> None:
+    """And the sums of it, not those of its tenant."""
+    everything = api.get("/v1/totals?tenant=acme&by=team").document["rows"]
+    own = api.get("/v1/totals?by=team", tenants={"acme"}, teams=frozenset({"search"})).document["rows"]
+    assert own == [row for row in everything if row["team"] == "search"]
+    assert api.get("/v1/totals", tenants={"acme"}, teams=frozenset({"nobody"})).document["rows"] == []
+    assert api.get("/v1/prompts/e-1", tenants={"acme"}, teams=frozenset({"nobody"})).status == 404
+
+
+def test_an_event_id_may_hold_slashes(api: Api, ledger: Shell) -> None:
+    assert api.get("/v1/prompts/a/b/c").status == 404
+    assert "a/b/c" in api.get("/v1/prompts/a/b/c").document["detail"]
