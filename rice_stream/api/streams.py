@@ -25,7 +25,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _MEDIA_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "parquet": "application/vnd.apache.parquet"}
 
 
-class Column(NamedTuple):
+class ExportColumn(NamedTuple):
     """One column: its name, with its unit last, and what its values are. `instant` is a datetime with its time zone."""
 
     name: str
@@ -47,7 +47,7 @@ class Streams:
         product: Product,
         form: Format,
         name: str,
-        columns: Sequence[Column],
+        columns: Sequence[ExportColumn],
         rows: Callable[[], Rows],
         *,
         trailer: bool,
@@ -74,7 +74,7 @@ class Streams:
             self._places.release()
 
 
-def csv_bytes(columns: Sequence[Column], *, trailer: bool = False) -> Callable[[Rows], Iterator[bytes]]:
+def csv_bytes(columns: Sequence[ExportColumn], *, trailer: bool = False) -> Callable[[Rows], Iterator[bytes]]:
     """CSV (RFC 4180, UTF-8) of rows, a piece for each batch.
 
     Text that a spreadsheet would take for a formula begins with an apostrophe. `trailer` adds a last line with the number of
@@ -102,7 +102,7 @@ def csv_bytes(columns: Sequence[Column], *, trailer: bool = False) -> Callable[[
     return made
 
 
-def parquet_bytes(columns: Sequence[Column]) -> Callable[[Rows], Iterator[bytes]]:
+def parquet_bytes(columns: Sequence[ExportColumn]) -> Callable[[Rows], Iterator[bytes]]:
     """Parquet of rows, a piece for each group of rows. UsageError: the server has no library for it."""
     try:
         import pyarrow as pa

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rice_stream.api import streams
-from rice_stream.api.streams import Column, csv_bytes, parquet_bytes
+from rice_stream.api.streams import ExportColumn, csv_bytes, parquet_bytes
 
 COLUMNS = [
-    Column("tenant_id", "text"),
-    Column("input_tokens", "whole"),
-    Column("carbon_gco2e", "number"),
-    Column("ended_at", "instant"),
-    Column("other", "flag"),
+    ExportColumn("tenant_id", "text"),
+    ExportColumn("input_tokens", "whole"),
+    ExportColumn("carbon_gco2e", "number"),
+    ExportColumn("ended_at", "instant"),
+    ExportColumn("other", "flag"),
 ]
 instants = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - zones are given
 rows = st.tuples(
