@@ -1,14 +1,14 @@
 """The one interface of all estimating methods: columns in, columns out; no clock, file, network or environment.
 
-Two steps keep the hot path to a few multiplications per request. `coefficients` turns the factors of k contexts
-(a context is one combination of model, hardware and serving profile) into a (k, c) matrix, once per context;
-`estimate` applies that matrix to n requests.
+Two steps keep the hot path to a few multiplications per request. `kinds` works out k contexts (a context is one combination
+of model, hardware and serving profile), once per context: everything that a method knows of it, its coefficients among it.
+`estimate` applies a (k, c) matrix of coefficients to n requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -161,6 +161,27 @@ class ServedAs:
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """Everything that a method knows of one context; made by `Method.kinds`."""
+
+    context: Context
+    coefficients: Floats
+    """Shape (c,): a row of the matrix that `Method.estimate` takes. It cannot be written to."""
+    route: Route
+    """What the context's energy rests on."""
+    served_as: ServedAs
+    devices: float
+    """Devices that the context's model runs on."""
+    spread: Spread | None = None
+    """How uncertain the IT energy is, and with whom; None: the ends of `estimate` are bounds, which multiply with those of
+    the carbon intensity."""
+    idle_share: float = 0.0
+    """Energy of machines that are on and wait, as a share of that of the machines at work, in the IT energy."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """What the method took itself and where it has that from: `serving`, where the context's hardware is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Impact:
     """Low, middle and high of a quantity, as columns of n requests, shape (n,)."""
 
@@ -221,16 +242,12 @@ class Method(Protocol):
     profiles: Mapping[str, Profile] = MappingProxyType({})
     """The serving profiles that ship with the method, by name."""
 
-    def coefficients(self, contexts: list[Context]) -> Floats:
-        """The (k, c) matrix of k contexts; row i depends on contexts[i] alone."""
+    def kinds(self, contexts: Sequence[Context]) -> list[Kind]:
+        """Everything about each of k contexts; each depends on its own context alone."""
         ...
 
-    def devices(self, contexts: list[Context]) -> Floats:
-        """Devices each context's model runs on, shape (k,)."""
-        ...
-
-    def served_as(self, context: Context) -> ServedAs:
-        """Hardware, batch size and precision that the context's estimate is for."""
+    def coefficients(self, contexts: Sequence[Context]) -> Floats:
+        """The coefficients of k contexts alone, as a (k, c) matrix; row i depends on contexts[i] alone."""
         ...
 
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
@@ -240,19 +257,6 @@ class Method(Protocol):
     def explain(self, context: Context, request: Requests) -> list[Step]:
         """The arithmetic of one request (columns of one row), step by step; values equal those of `estimate` to the last bit."""
         ...
-
-    def spreads(self, contexts: list[Context]) -> list[Spread] | None:
-        """How uncertain each context's IT energy is, and with whom; None: the ends of `estimate` are bounds, which multiply
-        with those of the carbon intensity."""
-        return None
-
-    def route(self, context: Context) -> Route:
-        """What the context's energy rests on."""
-        return "known_serving" if context.hardware_known or context.batch_size is not None else "assumed"
-
-    def idle_share(self, context: Context) -> float:
-        """Energy of machines that are on and wait, as a share of that of the machines at work, in the context's IT energy."""
-        return 0.0
 
     def impacts(self, coefficients: Floats, requests: Requests, estimates: Estimates, pue: Floats) -> Impacts | None:
         """Embodied carbon and water of n requests, or None from a method that does not give them.

@@ -14,7 +14,8 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from rice_stream.estimator.calibrated.artefact import Artefact
-from rice_stream.estimator.calibrated.physics import Cost, Setup, decode, joules, prefill, seconds
+from rice_stream.estimator.calibrated.physics import Cost, Setup, joules, seconds
+from rice_stream.estimator.calibrated.request_cost import decode, prefill, token_terms
 from rice_stream.estimator.calibrated.setup import MID, resolve, setup_of
 from rice_stream.quantities import Floats
 from training.calibrated.model import (
@@ -104,10 +105,11 @@ def _setup(problem: Problem, theta: Mapping[str, float]) -> Setup:
 def _by_kind(problem: Problem, cost: Cost, prefill_batch: Floats) -> Floats:
     kinds = np.array([row.kind for row in problem.rows])
     inputs, outputs = problem.input_tokens, problem.output_tokens
-    first = prefill(cost, inputs, np.zeros_like(inputs))
+    terms = token_terms(inputs, np.zeros_like(inputs), outputs, STREAM_HALF_TOKENS)
+    first = prefill(cost, terms)
     # A batch's prompts are computed one after another: time adds up, a request's share of the energy does not.
     first_alone = cost.fixed + (first - cost.fixed) * prefill_batch
-    steps = decode(cost, inputs, outputs, STREAM_HALF_TOKENS)
+    steps = decode(cost, terms)
     step = cost.per_step + cost.per_step_context * (inputs + 0.5 * outputs)
     is_time = bool(np.all(cost.per_stream == 0.0))
     request = step if is_time else (first + steps) / np.maximum(outputs, 1.0)

@@ -12,12 +12,11 @@ from rice_stream.estimator.calibrated.physics import (
     Machine,
     Setup,
     Shape,
-    decode,
     field_names,
     joules,
-    prefill,
     routed,
 )
+from rice_stream.estimator.calibrated.request_cost import decode, prefill, token_terms
 from rice_stream.quantities import Floats
 from training.hosted import priors
 from training.hosted.cases import Case
@@ -109,10 +108,8 @@ def draw(case: Case, artefact: Artefact, beliefs: Beliefs) -> Drawn:
 
 def request_j(cost: Cost, artefact: Artefact, inputs: float, cached: float, outputs: float) -> Floats:
     """Accelerator joules of one request, for costs of any shape."""
-    inputs_, cached_, outputs_ = np.array(inputs), np.array(cached), np.array(outputs)
-    first = prefill(cost, inputs_, cached_)
-    rest = decode(cost, inputs_, outputs_, artefact.shape.stream_half_tokens)
-    result: Floats = first + rest
+    terms = token_terms(np.array(inputs), np.array(cached), np.array(outputs), artefact.shape.stream_half_tokens)
+    result: Floats = prefill(cost, terms) + decode(cost, terms)
     return result
 
 

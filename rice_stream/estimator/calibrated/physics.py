@@ -269,22 +269,6 @@ def seconds(setup: Setup, machine: Machine, shape: Shape) -> Cost:
     )
 
 
-def prefill(cost: Cost, input_tokens: Floats, cached_tokens: Floats) -> Floats:
-    """Prefill of one request each, same shape as the arguments (broadcast). Cached tokens skip compute, their KV is read."""
-    fresh = input_tokens - cached_tokens
-    squares = input_tokens * input_tokens - cached_tokens * cached_tokens
-    return cost.fixed + cost.per_token * fresh + cost.per_square * squares + cost.per_cached * cached_tokens
-
-
-def decode(cost: Cost, input_tokens: Floats, output_tokens: Floats, stream_half_tokens: float) -> Floats:
-    """The `output_tokens - 1` steps after the first token; step i reads input_tokens + i tokens of KV cache."""
-    steps = np.maximum(output_tokens - 1.0, 0.0)
-    context = input_tokens + 0.5 * (steps + 1.0)
-    stream = cost.per_stream * (steps / (steps + stream_half_tokens))
-    result: Floats = steps * (cost.per_step + cost.per_step_context * context + stream)
-    return result
-
-
 def field_names(kind: type[Machine] | type[Shape] | type[Cost]) -> tuple[str, ...]:
     """The coefficient names of a dataclass above, in order: the artefact's keys."""
     return tuple(field.name for field in fields(kind))

@@ -13,7 +13,7 @@ from rice_stream.estimator.calibrated.physics import Machine, Setup, field_names
 from rice_stream.estimator.calibrated.profiles import Serving, choose, serving
 from rice_stream.estimator.hosted.artefact import HostedArtefact, HostedRow
 from rice_stream.estimator.method import Context, Route
-from rice_stream.quantities import Range
+from rice_stream.quantities import Floats, Range
 
 LOW, MID, HIGH = "low", "mid", "high"
 
@@ -27,11 +27,13 @@ class Resolved:
     hardware: Hardware
     hardware_class: str
     devices: float
-    route: Route = "known_serving"
-    given: Given | None = None
+    route: Route
+    given: Given | None
     """The energy that is not the law's: a fitted row's or a price's. Time is the law's at the serving of the context."""
-    exposed: float = 1.0
+    exposed: float
     """Share of the cost of experts on several devices that the host does not hide behind computation."""
+    source: str
+    """Where the serving is from as far as the context does not state it: of the fitted row or of the profile."""
 
 
 def resolve(context: Context, artefact: Artefact, hosted: HostedArtefact | None = None) -> Resolved:
@@ -41,22 +43,21 @@ def resolve(context: Context, artefact: Artefact, hosted: HostedArtefact | None 
     """
     _check(context)
     if hosted is None or context.hosting is None:
-        one = _by_law(context, artefact)
         stated = context.profile is not None or context.serving_stated
-        return replace(one, route="known_serving" if stated else "assumed")
-    served = replace(context, profile=context.hosting)
+        return _served(context, artefact, "known_serving" if stated else "assumed")
     row = None if context.own_model else hosted.find(context.model_id, context.hosting)
     if row is not None:
         given = from_row(row, context)
-        return replace(_by_law(_as_row(served, row), artefact), route="hosted_posterior", given=given)
+        return _served(_as_row(context, row), artefact, "hosted_posterior", given, given.source)
+    profiled = replace(context, profile=context.hosting)
     if context.list_price is not None and not context.model_known:
-        given = from_price(context.list_price, context.pue or 1.0)
-        return replace(_by_law(served, artefact), route="price", given=given)
-    priced = context.list_price is not None
-    return replace(_by_law(served, artefact), route="hosted_posterior" if priced else "assumed")
+        return _served(profiled, artefact, "price", from_price(context.list_price, context.pue or 1.0))
+    return _served(profiled, artefact, "assumed" if context.list_price is None else "hosted_posterior")
 
 
-def _by_law(context: Context, artefact: Artefact) -> Resolved:
+def _served(
+    context: Context, artefact: Artefact, route: Route, given: Given | None = None, source: str | None = None
+) -> Resolved:
     profile = choose(context, artefact.profiles, artefact.default_profile)
     chosen = serving(context, profile)
     found = artefact.find_hardware(chosen.hardware)
@@ -66,13 +67,17 @@ def _by_law(context: Context, artefact: Artefact) -> Resolved:
     else:
         hardware_class = "measured" if found.measured else "scaled"
     devices = _devices(context, chosen, hardware, artefact, profile.devices_max)
-    return Resolved(context, chosen, hardware, hardware_class, devices, exposed=1.0 - profile.overlap)
+    exposed = 1.0 - profile.overlap
+    return Resolved(
+        context, chosen, hardware, hardware_class, devices, route, given, exposed, source or profile.source
+    )
 
 
 def _as_row(context: Context, row: HostedRow) -> Context:
     """The serving that a fitted row is the middle of: what time and embodied carbon are worked out for."""
     return replace(
         context,
+        profile=context.hosting,
         params_total_b=Range.exact(row.total_b),
         params_active_b=Range.exact(row.active_b),
         layers=row.layers,
@@ -86,19 +91,38 @@ def _as_row(context: Context, row: HostedRow) -> Context:
     )
 
 
-def setup_of(resolved: Sequence[Resolved], artefact: Artefact, size: str, batch: str | None = None) -> Setup:
-    """The numbers of k contexts at one end of their ranges: `low`, `mid` or `high` ENERGY, of `batch` too unless it says.
+def setup_of(resolved: Sequence[Resolved], artefact: Artefact, end: str) -> Setup:
+    """The numbers of k contexts at one end of their ranges: `low`, `mid` or `high` ENERGY.
 
     Energy rises with parameters and falls with the batch, so the low end has few parameters and a large batch.
     """
-    columns = [_values(one, artefact, size, batch or size) for one in resolved]
-    arrays = np.array(columns, dtype=np.float64).reshape(len(columns), 15).T
-    return Setup(*arrays)
+    return setups_of(resolved, artefact, [(end, end)])
 
 
-def machine_of(resolved: Sequence[Resolved]) -> Machine:
-    """The hardware coefficients of k contexts."""
-    return Machine(**{key: np.array([one.hardware.machine[key] for one in resolved]) for key in field_names(Machine)})
+def setups_of(resolved: Sequence[Resolved], artefact: Artefact, ends: Sequence[tuple[str, str]]) -> Setup:
+    """The numbers of k contexts at m ends, the contexts of the first end first: arrays of shape (m x k,).
+
+    An end is (that of the size, that of the batch), each `low`, `mid` or `high` energy.
+    """
+    sized = {size: [_sized(one, artefact, size) for one in resolved] for size in {size for size, _ in ends}}
+    batched = {batch: [_batched(one, batch) for one in resolved] for batch in {batch for _, batch in ends}}
+    same = [_at_all_ends(one, artefact) for one in resolved]
+    columns = (
+        *_columns([row for size, _ in ends for row in sized[size]], _SIZED),
+        *_columns([row for _, batch in ends for row in batched[batch]], _BATCHED),
+        *np.tile(_columns(same, _AT_ALL_ENDS), len(ends)),
+    )
+    return Setup(**dict(zip((*_SIZED, *_BATCHED, *_AT_ALL_ENDS), columns, strict=True)))
+
+
+def machine_of(resolved: Sequence[Resolved], times: int = 1) -> Machine:
+    """The hardware coefficients of k contexts, so many times one after the other."""
+    by_name = {one.hardware.name: one.hardware.machine for one in resolved}
+    place = {name: number for number, name in enumerate(by_name)}
+    chosen = np.array([place[one.hardware.name] for one in resolved], dtype=np.intp)
+    names = field_names(Machine)
+    table = np.array([[machine[name] for machine in by_name.values()] for name in names])
+    return Machine(*table[:, np.tile(chosen, times)])
 
 
 def kv_bytes(total_b: float, active_b: float, artefact: Artefact) -> float:
@@ -107,25 +131,36 @@ def kv_bytes(total_b: float, active_b: float, artefact: Artefact) -> float:
     return float(factor * total_b**total_exponent * active_b**active_exponent)
 
 
-def _values(one: Resolved, artefact: Artefact, size: str, batch_end: str) -> tuple[float, ...]:
+_SIZED = ("total_b", "active_b", "layers", "kv_bytes")
+_BATCHED = ("batch", "eager")
+_AT_ALL_ENDS = (
+    *("devices", "weight_bytes", "flop_factor", "narrow", "plain", "state_bytes"),
+    *("routed_share", "exposed", "quantised"),
+)
+
+
+def _sized(one: Resolved, artefact: Artefact, end: str) -> tuple[float, ...]:
     context = one.context
-    total_b: float = getattr(context.params_total_b, size)
-    active_b: float = min(total_b, getattr(context.params_active_b, size))
-    batch_range = one.serving.batch_size
-    batch = {LOW: batch_range.high, MID: batch_range.mid, HIGH: batch_range.low}[batch_end]
-    precision = artefact.find_precision(one.serving.precision)
-    factor, exponent = artefact.layer_law
-    layers = factor * (total_b * active_b) ** (exponent / 2) if context.layers is None else context.layers
-    kv = context.kv_bytes_per_token
-    eager = min(1.0, max(0.0, 2.0 - batch)) if one.hardware.eager else 0.0
+    total_b: float = getattr(context.params_total_b, end)
+    active_b: float = min(total_b, getattr(context.params_active_b, end))
+    layers, kv = context.layers, context.kv_bytes_per_token
+    if layers is None:
+        factor, exponent = artefact.layer_law
+        layers = factor * (total_b * active_b) ** (exponent / 2)
+    return total_b, active_b, layers, kv_bytes(total_b, active_b, artefact) if kv is None else kv
+
+
+def _batched(one: Resolved, end: str) -> tuple[float, ...]:
+    belief = one.serving.batch_size
+    batch = belief.mid if end == MID else belief.high if end == LOW else belief.low
+    return batch, min(1.0, max(0.0, 2.0 - batch)) if one.hardware.eager else 0.0
+
+
+def _at_all_ends(one: Resolved, artefact: Artefact) -> tuple[float, ...]:
+    context, precision = one.context, artefact.find_precision(one.serving.precision)
     return (
-        total_b,
-        active_b,
-        layers,
         one.devices,
-        batch,
         precision.weight_bytes,
-        kv_bytes(total_b, active_b, artefact) if kv is None else kv,
         precision.flop_factor,
         float(precision.narrow),
         float(context.rotary is False),
@@ -133,8 +168,13 @@ def _values(one: Resolved, artefact: Artefact, size: str, batch_end: str) -> tup
         stated_share(context, artefact),
         one.exposed,
         float(precision.quantised),
-        eager,
     )
+
+
+def _columns(rows: Sequence[tuple[float, ...]], names: Sequence[str]) -> Floats:
+    """Shape (names, rows)."""
+    columns: Floats = np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(len(rows), len(names)).T)
+    return columns
 
 
 def stated_share(context: Context, artefact: Artefact) -> float:
@@ -165,19 +205,20 @@ def _devices(
 
 def _check(context: Context) -> None:
     total, active = context.params_total_b, context.params_active_b
-    positive = {
-        "params_total_b": (total.low, total.high),
-        "params_active_b": (active.low, active.high),
-        "batch_size": (context.batch_size,),
-        "devices": (context.devices,),
-        "layers": (context.layers,),
-    }
-    for name, values in positive.items():
-        for value in values:
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise UsageError(f"{name} must be a positive number, got {value}")
+    positive = (
+        ("params_total_b", total.low),
+        ("params_total_b", total.high),
+        ("params_active_b", active.low),
+        ("params_active_b", active.high),
+        ("batch_size", context.batch_size),
+        ("devices", context.devices),
+        ("layers", context.layers),
+    )
+    for name, value in positive:
+        if value is not None and not 0.0 < value < math.inf:
+            raise UsageError(f"{name} must be a positive number, got {value}")
     kv = context.kv_bytes_per_token
-    if kv is not None and not (math.isfinite(kv) and kv >= 0):
+    if kv is not None and not 0.0 <= kv < math.inf:
         raise UsageError(f"kv_bytes_per_token must be a number of bytes, 0 or more, got {kv}")
     if active.mid > total.mid:
         raise UsageError(f"params_active_b must not exceed params_total_b, got {active.mid} of {total.mid}")

@@ -5,15 +5,17 @@ Each cause is moved to its low and to its high end by itself, at the reference r
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import fields
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from rice_stream.estimator.calibrated.artefact import Artefact, Error
 from rice_stream.estimator.calibrated.coefficients import (
-    CEILING_CACHED,
     CEILING_INPUT,
     CEILING_OUTPUT,
+    COLUMNS,
+    COST,
     HIGH_J,
     HOST_DECODE_W,
     HOST_FIXED_J,
@@ -41,24 +43,24 @@ from rice_stream.estimator.calibrated.hosted_serving import (
     with_price,
 )
 from rice_stream.estimator.calibrated.interval import SMALL_B, regime, site_correction
-from rice_stream.estimator.calibrated.physics import Cost, decode, joules, prefill
-from rice_stream.estimator.calibrated.setup import HIGH, LOW, MID, Resolved, machine_of, setup_of
+from rice_stream.estimator.calibrated.physics import Cost, Machine, Setup, joules
+from rice_stream.estimator.calibrated.request_cost import TokenTerms, decode, prefill, token_terms
+from rice_stream.estimator.calibrated.setup import HIGH, LOW, MID, Resolved, machine_of, setups_of
 from rice_stream.estimator.embodied import EmbodiedFactors
-from rice_stream.estimator.method import Disclosed
 from rice_stream.estimator.site import SiteCorrection, SiteProfile
 from rice_stream.estimator.spread import Spread, ends, log_sd_between, quadrature, spread_of
 from rice_stream.quantities import Floats
 
 _AROUND = ("host", "idle")
 """Causes that are not of the accelerators."""
+_ENDS = ((MID, MID), (LOW, MID), (HIGH, MID), (MID, LOW), (MID, HIGH))
+"""What the law is asked for: the middle, and each cause at its ends by itself (of the size, of the batch)."""
+_ENERGIES = [*range(MID_J, MID_J + COST), HOST_W, HOST_FIXED_J, HOST_DECODE_W]
+"""What the middle of a context's energy is in proportion to."""
 
-
-REFERENCE: tuple[Floats, Floats, Floats] = (
-    np.array(float(REFERENCE_INPUT_TOKENS)),
-    np.array(0.0),
-    np.array(float(REFERENCE_OUTPUT_TOKENS)),
-)
-"""Input, cached and output tokens of the reference request."""
+Tokens = tuple[float, float, float]
+"""Input, cached and output tokens of a request."""
+REFERENCE: Tokens = (float(REFERENCE_INPUT_TOKENS), 0.0, float(REFERENCE_OUTPUT_TOKENS))
 
 
 class Energies(NamedTuple):
@@ -72,72 +74,72 @@ def energies(
     resolved: Sequence[Resolved], artefact: Artefact, embodied: EmbodiedFactors, site: SiteProfile | None
 ) -> Energies:
     """Matrix and spreads of k resolved contexts; each depends on its own context alone."""
-    matrix = matrix_of(resolved, artefact, embodied, site)
     if not resolved:
-        return Energies(matrix, [])
-    _put_middles(matrix, resolved, artefact, site)
-    causes = _causes(matrix, resolved, artefact, site)
-    spreads = []
+        return Energies(np.zeros((0, COLUMNS)), [])
+    setups, machines = setups_of(resolved, artefact, _ENDS), machine_of(resolved, len(_ENDS))
+    law, count = joules(setups, machines, artefact.shape), len(resolved)
+    matrix = matrix_of(resolved, _first(setups, count), _first(machines, count), artefact, embodied, site)
+    own = [site_correction(one, site) for one in resolved]
+    _put_middles(matrix, resolved, _first(law, count), own)
+    host_j = _host_j(matrix, artefact)
+    causes = _causes(_gpu_j(law, artefact).reshape(len(_ENDS), count), host_j, resolved, artefact, own)
+    _weigh_evidence(matrix, causes, resolved, artefact)
+    spreads = [_spread(one, found) for one, found in zip(resolved, causes, strict=True)]
+    _put_ends(matrix, spreads)
     for row, one in enumerate(resolved):
-        found = causes[row]
-        if one.given is None and one.context.hosting is not None and one.context.list_price is not None:
-            factor, found = with_price(found, _facility_wh(matrix, row, one, artefact), one.context.list_price)
-            _scale(matrix, row, factor)
-        for disclosed in one.context.disclosures if one.context.hosting is not None else ():
-            factor, found = with_disclosure(found, _facility_wh(matrix, row, one, artefact, disclosed), disclosed)
-            _scale(matrix, row, factor)
-        spreads.append(_spread(one, found))
-        _put_ends(matrix, row, spreads[-1])
-        _put_ceiling(matrix, row, one)
+        price = one.context.price_ceiling
+        if one.context.hosting is not None and price is not None:
+            matrix[row, CEILING_INPUT : CEILING_OUTPUT + 1] = ceiling_j(price, one.context.pue or 1.0)
     return Energies(matrix, spreads)
 
 
-def _scale(matrix: Floats, row: int, factor: float) -> None:
-    """Multiplies the middle of a context's energy."""
-    matrix[row, MID_J : MID_J + len(Cost.__dataclass_fields__)] *= factor
-    matrix[row, [HOST_W, HOST_FIXED_J, HOST_DECODE_W]] *= factor
+_Columns = TypeVar("_Columns", Setup, Machine, Cost)
 
 
-def _put_middles(matrix: Floats, resolved: Sequence[Resolved], artefact: Artefact, site: SiteProfile | None) -> None:
-    own = [site_correction(one, site) for one in resolved]
-    corrected = np.array([1.0 if one is None else one.factor for one in own])
-    law = joules(setup_of(resolved, artefact, MID), machine_of(resolved), artefact.shape)
-    put_cost(matrix, MID_J, law, corrected)
+def _first(columns: _Columns, count: int) -> _Columns:
+    return type(columns)(*(getattr(columns, field.name)[:count] for field in fields(columns)))
+
+
+def _put_middles(
+    matrix: Floats, resolved: Sequence[Resolved], law: Cost, own: Sequence[SiteCorrection | None]
+) -> None:
+    put_cost(matrix, MID_J, law, np.array([1.0 if one is None else one.factor for one in own]))
     matrix[:, HOST_LOW] = matrix[:, HOST_HIGH] = 1.0
     matrix[:, IDLE_MID] = [1.0 + one.serving.idle_share.mid for one in resolved]
     for row, one in enumerate(resolved):
         if one.given is not None:
-            matrix[row, MID_J : MID_J + len(one.given.cost)] = one.given.cost
+            matrix[row, MID_J : MID_J + COST] = one.given.cost
             matrix[row, HOST_SHARE], matrix[row, HOST_TIMED] = one.given.host_share, 0.0
             matrix[row, IDLE_MID] = 1.0 + one.given.idle_share
 
 
 def _causes(
-    matrix: Floats, resolved: Sequence[Resolved], artefact: Artefact, site: SiteProfile | None
+    gpu_j: Floats,
+    host_j: Floats,
+    resolved: Sequence[Resolved],
+    artefact: Artefact,
+    own: Sequence[SiteCorrection | None],
 ) -> list[dict[str, float]]:
-    """log_sd by cause of each context's IT energy."""
-    machine, shape = machine_of(resolved), artefact.shape
-
-    def gpu_j(size: str, batch: str) -> Floats:
-        return _reference_j(joules(setup_of(resolved, artefact, size, batch), machine, shape), artefact)
-
-    sizes = np.sort([gpu_j(LOW, MID), gpu_j(HIGH, MID)], axis=0)
-    batches = np.sort([gpu_j(MID, LOW), gpu_j(MID, HIGH)], axis=0)
-    mid_j, host_j = gpu_j(MID, MID), _reference_host_j(matrix, artefact)
+    """log_sd by cause of each context's IT energy; `gpu_j` is the law's at each of _ENDS, shape (ends, k)."""
+    middles, around = gpu_j[0].tolist(), host_j.tolist()
+    sizes, batches = (
+        [(min(pair), max(pair)) for pair in zip(gpu_j[low].tolist(), gpu_j[high].tolist(), strict=True)]
+        for low, high in ((1, 2), (3, 4))
+    )
     host, found = artefact.host_share_of_tdp, []
     for row, one in enumerate(resolved):
         if one.given is not None:
             found.append(dict(one.given.causes))
             continue
-        at = float(host_j[row]) / float(mid_j[row])
+        at = around[row] / middles[row]
         idle = one.serving.idle_share
         causes = {
-            "size": log_sd_between(float(sizes[0, row]), float(sizes[1, row])),
-            "batch": log_sd_between(float(batches[0, row]), float(batches[1, row])),
+            "size": log_sd_between(*sizes[row]),
+            "batch": log_sd_between(*batches[row]),
             "host": log_sd_between(1.0 + at * host.low / host.mid, 1.0 + at * host.high / host.mid),
             "idle": log_sd_between(1.0 + idle.low, 1.0 + idle.high),
         }
-        found.append({**causes, **_errors(one, artefact, site_correction(one, site))})
+        found.append({**causes, **_errors(one, artefact, own[row])})
     return found
 
 
@@ -170,58 +172,61 @@ def _spread(one: Resolved, causes: dict[str, float]) -> Spread:
     return spread_of(causes, hosted=hosted, provider=provider, family=context.family or model, model=model)
 
 
-def _put_ends(matrix: Floats, row: int, spread: Spread) -> None:
-    devices = quadrature(value for name, value in spread.causes.items() if name not in _AROUND)
-    around = spread.energy_log_sd - devices
-    for (start, idle), factor, rest in zip(
-        ((LOW_J, IDLE_LOW), (HIGH_J, IDLE_HIGH)), ends(devices), ends(around), strict=True
-    ):
-        matrix[row, start : start + MID_S - HIGH_J] = matrix[row, MID_J:LOW_J] * factor
-        matrix[row, idle] = matrix[row, IDLE_MID] * rest
+def _weigh_evidence(
+    matrix: Floats, causes: list[dict[str, float]], resolved: Sequence[Resolved], artefact: Artefact
+) -> None:
+    """Moves the middles, and narrows the causes, of hosted models by their prices and by what was disclosed of them."""
+    by_law = {
+        row: one.context.list_price
+        for row, one in enumerate(resolved)
+        if one.given is None and one.context.hosting is not None and one.context.list_price is not None
+    }
+    facility_wh = _facility_wh(matrix, resolved, artefact, REFERENCE) if by_law else []
+    for row, price in by_law.items():
+        factor, causes[row] = with_price(causes[row], facility_wh[row], price)
+        matrix[row, _ENERGIES] *= factor
+    for row, one in enumerate(resolved):
+        for disclosed in one.context.disclosures if one.context.hosting is not None else ():
+            tokens = disclosed.input_tokens, disclosed.cache_read_input_tokens, disclosed.output_tokens
+            [said_wh] = _facility_wh(matrix[row : row + 1], [one], artefact, tokens)
+            factor, causes[row] = with_disclosure(causes[row], said_wh, disclosed)
+            matrix[row, _ENERGIES] *= factor
 
 
-def _put_ceiling(matrix: Floats, row: int, one: Resolved) -> None:
-    price = one.context.price_ceiling
-    if one.context.hosting is not None and price is not None:
-        columns = [CEILING_INPUT, CEILING_CACHED, CEILING_OUTPUT]
-        matrix[row, columns] = ceiling_j(price, one.context.pue or 1.0)
+def _put_ends(matrix: Floats, spreads: Sequence[Spread]) -> None:
+    devices = [quadrature(value for name, value in one.causes.items() if name not in _AROUND) for one in spreads]
+    around = [one.energy_log_sd - own for one, own in zip(spreads, devices, strict=True)]
+    of_devices, of_rest = (np.array([ends(log_sd) for log_sd in part]) for part in (devices, around))
+    for number, (start, idle) in enumerate(((LOW_J, IDLE_LOW), (HIGH_J, IDLE_HIGH))):
+        matrix[:, start : start + COST] = matrix[:, MID_J : MID_J + COST] * of_devices[:, number, np.newaxis]
+        matrix[:, idle] = matrix[:, IDLE_MID] * of_rest[:, number]
 
 
-def _facility_wh(
-    matrix: Floats, row: int, one: Resolved, artefact: Artefact, disclosed: Disclosed | None = None
-) -> float:
-    """Of the reference request, or of the disclosed one."""
-    chosen = matrix[row : row + 1]
-    tokens = REFERENCE if disclosed is None else _tokens(disclosed)
-    gpu_j = _reference_j(cost_of(chosen.T, MID_J), artefact, tokens)
-    if one.given is None:
-        machines_j = gpu_j + _reference_host_j(chosen, artefact, tokens)
-    else:
-        machines_j = gpu_j * (1.0 + one.given.host_share)
-    return float(machines_j[0] * chosen[0, IDLE_MID]) * (one.context.pue or 1.0) / (J_PER_KWH / 1000.0)
+def _facility_wh(matrix: Floats, resolved: Sequence[Resolved], artefact: Artefact, tokens: Tokens) -> list[float]:
+    """Facility energy of a request of so many tokens in each context, by the middles of the matrix."""
+    gpu_j, timed_j = _gpu_j(cost_of(matrix.T, MID_J), artefact, tokens), _host_j(matrix, artefact, tokens)
+    machines_j = np.where(matrix[:, HOST_TIMED] > 0.0, gpu_j + timed_j, gpu_j * (1.0 + matrix[:, HOST_SHARE]))
+    it_j = (machines_j * matrix[:, IDLE_MID]).tolist()
+    return [of_it * (one.context.pue or 1.0) / (J_PER_KWH / 1000.0) for of_it, one in zip(it_j, resolved, strict=True)]
 
 
-def _tokens(disclosed: Disclosed) -> tuple[Floats, Floats, Floats]:
-    counts = disclosed.input_tokens, disclosed.cache_read_input_tokens, disclosed.output_tokens
-    inputs, cached, outputs = (np.array(float(count)) for count in counts)
-    return inputs, cached, outputs
+def _gpu_j(cost: Cost, artefact: Artefact, tokens: Tokens = REFERENCE) -> Floats:
+    """Joules of the accelerators."""
+    terms = _terms(artefact, tokens)
+    return prefill(cost, terms) + decode(cost, terms)
 
 
-def _reference_j(cost: Cost, artefact: Artefact, tokens: tuple[Floats, Floats, Floats] = REFERENCE) -> Floats:
-    inputs, cached, outputs = tokens
-    half = artefact.shape.stream_half_tokens
-    found: Floats = prefill(cost, inputs, cached) + decode(cost, inputs, outputs, half)
-    return found
-
-
-def _reference_host_j(matrix: Floats, artefact: Artefact, tokens: tuple[Floats, Floats, Floats] = REFERENCE) -> Floats:
-    """Joules of the server around the devices at the reference request, or at another."""
-    inputs, cached, outputs = tokens
-    time = cost_of(matrix.T, MID_S)
-    prefill_s = prefill(time, inputs, cached)
-    decode_s = decode(time, inputs, outputs, artefact.shape.stream_half_tokens)
+def _host_j(matrix: Floats, artefact: Artefact, tokens: Tokens = REFERENCE) -> Floats:
+    """Joules of the server around the devices while they work."""
+    time, terms = cost_of(matrix.T, MID_S), _terms(artefact, tokens)
+    prefill_s, decode_s = prefill(time, terms), decode(time, terms)
     host_j: Floats = matrix[:, HOST_W] * prefill_s + matrix[:, HOST_FIXED_J] + matrix[:, HOST_DECODE_W] * decode_s
     return host_j
+
+
+def _terms(artefact: Artefact, tokens: Tokens) -> TokenTerms:
+    inputs, cached, outputs = (np.array(float(count)) for count in tokens)
+    return token_terms(inputs, cached, outputs, artefact.shape.stream_half_tokens)
 
 
 def _log_sd(error: Error) -> float:

@@ -8,13 +8,14 @@ decided where the paper is silent (long prompts, cached tokens, mixtures of expe
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Estimates, Method, Requests, ServedAs, Step, version_of
+from rice_stream.estimator.method import Context, Estimates, Kind, Method, Requests, ServedAs, Step, version_of
 from rice_stream.estimator.paper.explain import Explained, paper_steps
 from rice_stream.estimator.paper.fit import PaperFit
 from rice_stream.quantities import Floats, Ints, Range
@@ -53,7 +54,7 @@ class PaperMethod(Method):
         # Token counts are whole, so the column of every prompt length in range is a look-up, not a search.
         self._column: NDArray[np.intp] = fit.prefill.columns(np.arange(fit.prompt_tokens_max + 1))
 
-    def coefficients(self, contexts: list[Context]) -> Floats:
+    def coefficients(self, contexts: Sequence[Context]) -> Floats:
         """The (k, c) matrix of k contexts; row i depends on contexts[i] alone.
 
         Raises UsageError for a parameter count, TDP, device count or utilisation that is not a positive finite number.
@@ -63,13 +64,22 @@ class PaperMethod(Method):
             self._fill(row, context)
         return matrix
 
-    def devices(self, contexts: list[Context]) -> Floats:
-        """Devices each context's model runs on, shape (k,): the context's own count, else regression 1."""
-        return np.array([self._devices(context).mid for context in contexts])
+    def kinds(self, contexts: Sequence[Context]) -> list[Kind]:
+        """Everything about each of k contexts; raises as `coefficients`."""
+        matrix = self.coefficients(contexts)
+        matrix.flags.writeable = False
+        return [self._kind(context, row) for context, row in zip(contexts, matrix, strict=True)]
 
-    def served_as(self, context: Context) -> ServedAs:
-        """What the paper assumes throughout: batch 1 in 16 bits (HELM's idealised runtime)."""
-        return ServedAs(hardware=context.hardware, batch_size=1.0, precision="fp16")
+    def _kind(self, context: Context, row: Floats) -> Kind:
+        stated = context.hardware_known or context.batch_size is not None
+        return Kind(
+            context=context,
+            coefficients=row,
+            route="known_serving" if stated else "assumed",
+            # The paper assumes batch 1 in 16 bits throughout (HELM's idealised runtime).
+            served_as=ServedAs(hardware=_hardware(context), batch_size=1.0, precision="fp16"),
+            devices=self._devices(context).mid,
+        )
 
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
         """Energy and latency of n requests: additions, multiplications and look-ups per request.
@@ -189,7 +199,7 @@ class PaperMethod(Method):
                 flags |= Basis.PARAMETERS_EXTRAPOLATED
         if not context.hardware_known:
             flags |= Basis.HARDWARE_ASSUMED
-        if context.hardware != HARDWARE:
+        if _hardware(context) != HARDWARE:
             flags |= Basis.HARDWARE_SCALED
         if not batch_is_one:
             flags |= Basis.BATCH_ASSUMED
@@ -202,6 +212,11 @@ class PaperMethod(Method):
         total = context.params_total_b
         counts = [self.fit.devices(params_b) for params_b in (total.low, total.mid, total.high)]
         return Range(*(map(math.ceil, counts) if self.whole_devices else counts))
+
+
+def _hardware(context: Context) -> str:
+    """What the context says that it runs on; else the paper's device."""
+    return context.hardware if context.hardware_known else HARDWARE
 
 
 def _of_context(coefficients: Floats, column: int, requests: Requests) -> Floats:
