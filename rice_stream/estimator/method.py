@@ -161,7 +161,7 @@ class ServedAs:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class KindFigures:
     """Everything that a method knows of one context; made by `Method.kinds`."""
 
     context: Context
@@ -242,7 +242,7 @@ class Method(Protocol):
     profiles: Mapping[str, Profile] = MappingProxyType({})
     """The serving profiles that ship with the method, by name."""
 
-    def kinds(self, contexts: Sequence[Context]) -> list[Kind]:
+    def kinds(self, contexts: Sequence[Context]) -> list[KindFigures]:
         """Everything about each of k contexts; each depends on its own context alone."""
         ...
 

@@ -17,6 +17,8 @@ _DIGITS = 6
 ENERGY_CAUSES = ("size", "batch", "hardware", "law", "price", "metered")
 """Causes of the accelerators' energy; `host` and `idle` are of the machines around them, `pue` and `grid` of the place."""
 PLACE_CAUSES = ("pue", "grid")
+_PUE, _REGION = "pue:", "region:"
+"""Prefixes of the keys under which the causes of a place are shared."""
 
 HOSTED_SHARES = MappingProxyType({"global": 0.20, "provider": 0.30, "family": 0.35, "model": 0.20})
 """Standard deviations of the logarithm by whom they are shared, for hosted models: the law at scale, the ratio of price to
@@ -56,8 +58,14 @@ class Spread:
     def at_place(self, pue_log_sd: float, grid_log_sd: float, pue_key: str, region_key: str) -> "Spread":
         """The spread of the carbon of an energy: PUE and carbon intensity err independently of it."""
         causes = {**self.causes, "pue": rounded(pue_log_sd), "grid": rounded(grid_log_sd)}
-        shared = {**self.shared, f"pue:{pue_key}": causes["pue"], f"region:{region_key}": causes["grid"]}
+        shared = {**self.shared, f"{_PUE}{pue_key}": causes["pue"], f"{_REGION}{region_key}": causes["grid"]}
         return Spread(_without_zeros(causes), _without_zeros(shared))
+
+    def place_keys(self) -> tuple[str | None, str | None]:
+        """Whose PUE and which region's carbon intensity `at_place` was given; None for one that is certain."""
+        found = [[key.removeprefix(kind) for key in self.shared if key.startswith(kind)] for kind in (_PUE, _REGION)]
+        host, region = (keys[0] if keys else None for keys in found)
+        return host, region
 
     def detail(self) -> dict[str, dict[str, float]]:
         """JSON-ready, as it is stored with the factors of a kind of request."""

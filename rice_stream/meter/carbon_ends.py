@@ -7,8 +7,9 @@ with the ends of the carbon intensity.
 import math
 from typing import NamedTuple
 
-from rice_stream.estimator.spread import Z80, Spread
+from rice_stream.estimator.spread import Z80, Spread, log_sd_between
 from rice_stream.quantities import Range
+from rice_stream.reference.types import PueFactor, RegionFactor
 
 MISSING_TOKENS_FACTOR_LOW = 0.1
 MISSING_TOKENS_FACTOR_HIGH = 10.0
@@ -28,6 +29,38 @@ class Site(NamedTuple):
     rci_gco2e_per_kwh: Range
     missing_tokens: tuple[float, float] = (MISSING_TOKENS_FACTOR_LOW, MISSING_TOKENS_FACTOR_HIGH)
     """What the ends are multiplied with besides where a token count is unknown."""
+
+
+class Place(NamedTuple):
+    """Where a kind of request ran: PUE and carbon intensity, how sure the PUE is, and with whom the two are shared."""
+
+    pue: float
+    rci_gco2e_per_kwh: Range
+    pue_log_sd: float = 0.0
+    host: str = "unknown"
+    """Whose PUE it is: requests at one host err together in it."""
+    region: str = "unknown"
+    """The place whose carbon intensity it is."""
+
+    def spread(self, energy: Spread | None) -> Spread | None:
+        """How uncertain the carbon of an energy is; None for an energy whose ends are bounds."""
+        if energy is None:
+            return None
+        rci = self.rci_gco2e_per_kwh
+        return energy.at_place(self.pue_log_sd, log_sd_between(rci.low, rci.high), self.host, self.region)
+
+    def as_shared_by(self, carbon: Spread) -> "Place":
+        """The place with what the spread of a carbon of requests there says of it."""
+        host, region = carbon.place_keys()
+        return self._replace(
+            pue_log_sd=carbon.causes.get("pue", 0.0), host=host or self.host, region=region or self.region
+        )
+
+
+def place_of(pue: PueFactor, rci_gco2e_per_kwh: Range, region: RegionFactor, provider: str | None) -> Place:
+    """The place of requests to `provider`."""
+    grid = region.factor_region_id or region.region_id
+    return Place(pue.pue, rci_gco2e_per_kwh, pue.log_sd, pue.host or provider or grid, grid)
 
 
 def site_of(pue: float, rci_gco2e_per_kwh: Range, spread: Spread | None) -> Site:

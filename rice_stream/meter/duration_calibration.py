@@ -192,10 +192,10 @@ def _posterior(expected: Floats, observed: float, prior: Range) -> Range:
 
 
 def _factor(context: Context, method: CalibratedMethod) -> float:
-    spreads = method.spreads([context])
-    if spreads is None:
+    [kind] = method.kinds([context])
+    if kind.spread is None:
         raise AssertionError("only the version of the method that gives spreads is calibrated")
-    return math.exp(2.0 * Z80 * spreads[0].energy_log_sd)
+    return math.exp(2.0 * Z80 * kind.spread.energy_log_sd)
 
 
 def _digits(value: float) -> float:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rice_stream.basis import basis_names
-from rice_stream.estimator.method import Estimates, Impacts, Requests, Route
+from rice_stream.estimator.method import Estimates, Impacts, Requests
 from rice_stream.meter.described import Described
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factors import FactorDraft, FactorUse
@@ -50,11 +50,11 @@ def estimate_all(requests: Sequence[Described], estimator: EstimatorAt) -> list[
     """
     numbers: dict[Described, int] = {}
     kind_of = [numbers.setdefault(_without_tokens(request), len(numbers)) for request in requests]
+    if not requests:
+        return []
     method = estimator.method
     uses = estimator.finished([_draft(kind, estimator) for kind in numbers])
-    sized = [kind.params_total_b is not None for kind in numbers]
-    kinds = [_Kind(use, method.route(use.context), own) for use, own in zip(uses, sized, strict=True)]
-    contexts = [use.context for use in uses]
+    kinds = [_Asked(use, one.params_total_b is not None) for use, one in zip(uses, numbers, strict=True)]
     columns = Requests(
         context=np.array(kind_of, dtype=np.intp),
         input_tokens=np.array([request.input_tokens for request in requests], dtype=np.int64),
@@ -62,13 +62,11 @@ def estimate_all(requests: Sequence[Described], estimator: EstimatorAt) -> list[
         output_tokens=np.array([request.output_tokens for request in requests], dtype=np.int64),
         inference=np.ones(len(requests), dtype=np.bool_),
     )
-    matrix = method.coefficients(contexts)
+    matrix = np.stack([use.kind.coefficients for use in uses])
     estimates = method.estimate(matrix, columns)
     pue = np.array([kinds[kind].use.pue.pue for kind in kind_of], dtype=np.float64)
     impacts = method.impacts(matrix, columns, estimates, pue)
-    served = [
-        _served(kind, float(count), estimator) for kind, count in zip(kinds, method.devices(contexts), strict=True)
-    ]
+    served = [_served(use, estimator) for use in uses]
     return [
         RequestEstimate(
             {**served[number], **_values(row, kinds[number], estimates), **_impacts(row, impacts)},
@@ -79,11 +77,10 @@ def estimate_all(requests: Sequence[Described], estimator: EstimatorAt) -> list[
     ]
 
 
-class _Kind(NamedTuple):
+class _Asked(NamedTuple):
     """What requests that differ in their tokens alone have in common."""
 
     use: FactorUse
-    route: Route
     sized: bool
     """Whether the request gives the size of its model itself."""
 
@@ -145,21 +142,21 @@ def _draft(request: Described, estimator: EstimatorAt) -> FactorDraft:
     return draft._replace(context=context)
 
 
-def _served(kind: _Kind, devices: float, estimator: EstimatorAt) -> dict[str, Any]:
+def _served(use: FactorUse, estimator: EstimatorAt) -> dict[str, Any]:
     """The answer's fields that do not depend on tokens."""
-    served = estimator.method.served_as(kind.use.context)
+    served = use.kind.served_as
     return {
         "method": estimator.method.name,
-        "model": kind.use.columns["model"] or None,
+        "model": use.columns["model"] or None,
         "hardware": served.hardware,
-        "devices": devices,
+        "devices": float(use.kind.devices),
         "batch_size": served.batch_size,
         "precision": served.precision,
-        "pue": kind.use.pue.pue,
-        "region": kind.use.columns["region"],
-        "rci_gco2e_per_kwh": kind.use.rci_gco2e_per_kwh.mid,
-        "route": kind.route,
-        "contributions": _contributions(kind.use),
+        "pue": use.pue.pue,
+        "region": use.columns["region"],
+        "rci_gco2e_per_kwh": use.rci_gco2e_per_kwh.mid,
+        "route": use.kind.route,
+        "contributions": _contributions(use),
         "versions": estimator.versions,
     }
 
@@ -171,7 +168,7 @@ def _contributions(use: FactorUse) -> list[dict[str, Any]]:
     return [{"name": name, "log_sd": log_sd, "share": share} for name, log_sd, share in use.spread.contributions()]
 
 
-def _values(row: int, kind: _Kind, estimates: Estimates) -> dict[str, Any]:
+def _values(row: int, kind: _Asked, estimates: Estimates) -> dict[str, Any]:
     it_wh = _it_energy_wh(row, estimates)
     pue, rci, _ = kind.use.site
     carbon = [energy * pue * factor / 1000 for energy, factor in zip(it_wh, (rci.low, rci.mid, rci.high), strict=True)]
@@ -208,11 +205,11 @@ def _it_energy_wh(row: int, estimates: Estimates) -> tuple[float, float, float]:
     )
 
 
-def _basis(kind: _Kind, flags: int) -> list[str]:
+def _basis(kind: _Asked, flags: int) -> list[str]:
     """Which route gave the energy and which rung each factor, then what is not the plain case of the method."""
     use = kind.use
     rungs = [
-        f"route:{kind.route}",
+        f"route:{use.kind.route}",
         "model:given" if kind.sized or not use.columns["model"] else f"model:{use.model.rung}",
         f"rci:{use.rci_rung}",
         f"pue:{use.pue.rung}",

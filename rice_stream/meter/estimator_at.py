@@ -53,7 +53,7 @@ class EstimatorAt:
 
     def finished(self, drafts: Sequence[FactorDraft]) -> list[FactorUse]:
         """The factors of the drafts, worked out together."""
-        return finished(drafts, self.method, self.reference.version)
+        return finished(drafts, self.method, self.reference)
 
     def factors(self, key: ServiceKey) -> FactorUse:
         """The factors of one kind of request."""

@@ -1,11 +1,12 @@
 """The context of a kind of request as it is stored with its factors (`factor_use.detail`), and back. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rice_stream.estimator.method import Context, Disclosed, Profile, Route
 from rice_stream.estimator.spread import Spread
 from rice_stream.quantities import ListPrice, Range
-from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
+from rice_stream.reference.types import ModelFactor, PueFactor, RegionFactor
 
 _NOT_OF_THE_CONTEXT = frozenset({"sources", "route", "spread", "measured"})
 
@@ -15,8 +16,7 @@ def factor_detail(
     model: ModelFactor,
     region: RegionFactor,
     pue: PueFactor,
-    hardware: HardwareFactor,
-    more_sources: dict[str, str],
+    more_sources: Mapping[str, str],
     route: Route,
     spread: Spread | None,
 ) -> dict[str, Any]:
@@ -55,7 +55,6 @@ def factor_detail(
             **more_sources,
             "rci_year": region.year,
             "pue": pue.source,
-            "hardware": hardware.source,
         },
     }
 
@@ -78,7 +77,7 @@ def _profile_detail(profile: Profile) -> dict[str, Any]:
     }
 
 
-def context_from_detail(detail: dict[str, Any]) -> Context:
+def context_from_detail(detail: Mapping[str, Any]) -> Context:
     """The context that a stored `detail` describes: what `explain` computes with, whatever the tables say today."""
     values = {k: v for k, v in detail.items() if k not in _NOT_OF_THE_CONTEXT}
     values["params_total_b"] = Range(*values["params_total_b"])
@@ -94,7 +93,7 @@ def context_from_detail(detail: dict[str, Any]) -> Context:
     return Context(**values)
 
 
-def spread_from_detail(detail: dict[str, Any]) -> Spread | None:
+def spread_from_detail(detail: Mapping[str, Any]) -> Spread | None:
     """How uncertain the carbon is, and with whom; None of a method that gives bounds, and of records from before there were any."""
     stored = detail.get("spread")
     return None if stored is None else Spread.of_detail(stored)

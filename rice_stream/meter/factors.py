@@ -7,14 +7,14 @@ a record stays explainable when the tables have long moved on.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from rice_stream.estimator.method import Context, Method, Profile, Route
-from rice_stream.estimator.spread import Spread, log_sd_between
+from rice_stream.estimator.method import Context, KindFigures, Method, Profile, Route
+from rice_stream.estimator.spread import Spread
 from rice_stream.events.metered_energy import FACILITY
 from rice_stream.events.stated_factors import FACTOR_FIELDS
-from rice_stream.meter.carbon_ends import Site, site_of
+from rice_stream.meter.carbon_ends import Site, place_of, site_of
 from rice_stream.meter.factor_detail import factor_detail
 from rice_stream.meter.hosting import hosted_context, hosting_of
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
@@ -49,7 +49,8 @@ class FactorPolicy:
 class FactorUse:
     """The factors of one kind of request, from one moment to the next change of a table."""
 
-    context: Context
+    kind: KindFigures
+    """What the method makes of it; its context says what it was served on as far as that is known or taken."""
     model: ModelFactor
     region: RegionFactor
     pue: PueFactor
@@ -61,6 +62,11 @@ class FactorUse:
     """The row of the `factor_use` table, without its key."""
     measured: MeasuredKind | None = None
     """Of a kind whose energy is metered: how the joules become IT energy."""
+
+    @property
+    def context(self) -> Context:
+        """What the method was asked."""
+        return self.kind.context
 
     @property
     def site(self) -> Site:
@@ -146,37 +152,23 @@ def draft_factors(
     return FactorDraft(key, names, context, model, region, pue, rci, rci_rung, rci_source, hardware, said)
 
 
-def finished(drafts: Sequence[FactorDraft], method: Method, factor_version: str) -> list[FactorUse]:
-    """The factors of many kinds at once, with how uncertain the method is about each."""
-    spreads = method.spreads([draft.context for draft in drafts])
-    measured = [_measured(draft, method) for draft in drafts]
-    energies = [
-        one.energy if one is not None else None if spreads is None else spreads[row] for row, one in enumerate(measured)
-    ]
-    placed = [
-        None if energy is None else _at_place(energy, draft) for energy, draft in zip(energies, drafts, strict=True)
-    ]
-    rows = zip(drafts, placed, measured, strict=True)
-    return [_use(draft, spread, one, method, factor_version) for draft, spread, one in rows]
+def finished(drafts: Sequence[FactorDraft], method: Method, reference: Reference) -> list[FactorUse]:
+    """The factors of many kinds at once, with what the method makes of each."""
+    kinds = method.kinds([draft.context for draft in drafts])
+    return [_use(draft, kind, method, reference) for draft, kind in zip(drafts, kinds, strict=True)]
 
 
-def _measured(draft: FactorDraft, method: Method) -> MeasuredKind | None:
-    boundary = draft.key.energy_boundary
-    return None if boundary is None else measured_kind(method, draft.context, boundary, draft.pue.pue)
-
-
-def _at_place(spread: Spread, draft: FactorDraft) -> Spread:
-    place = draft.region.factor_region_id or draft.region.region_id
-    rci = draft.rci_gco2e_per_kwh
-    host = draft.pue.host or draft.context.provider or place
-    pue_log_sd = 0.0 if draft.key.energy_boundary == FACILITY else draft.pue.log_sd
-    return spread.at_place(pue_log_sd, log_sd_between(rci.low, rci.high), host, place)
-
-
-def _use(
-    draft: FactorDraft, spread: Spread | None, measured: MeasuredKind | None, method: Method, factor_version: str
-) -> FactorUse:
-    key, context, rci = draft.key, draft.context, draft.rci_gco2e_per_kwh
+def _use(draft: FactorDraft, kind: KindFigures, method: Method, reference: Reference) -> FactorUse:
+    key, rci = draft.key, draft.rci_gco2e_per_kwh
+    served = kind.served_as.hardware
+    if served != kind.context.hardware:
+        kind = replace(kind, context=replace(kind.context, hardware=served))
+    boundary = key.energy_boundary
+    measured = None if boundary is None else measured_kind(method, kind, boundary, draft.pue.pue)
+    place = place_of(draft.pue, rci, draft.region, kind.context.provider)
+    if boundary == FACILITY:
+        place = place._replace(pue_log_sd=0.0)
+    spread = place.spread(kind.spread if measured is None else measured.energy)
     columns = {
         "provider": key.provider or "",
         "request_model": key.request_model or "",
@@ -187,7 +179,7 @@ def _use(
         "region": draft.region_said,
         "region_resolved": draft.region.region_id,
         "region_rung": draft.rci_rung,
-        "hardware": method.served_as(context).hardware,
+        "hardware": served,
         "pue": draft.pue.pue,
         "pue_rung": draft.pue.rung,
         "rci_low_gco2e_per_kwh": rci.low,
@@ -195,15 +187,24 @@ def _use(
         "rci_high_gco2e_per_kwh": rci.high,
         "rci_scope": draft.region.scope,
         "method_version": method.version,
-        "factor_version": factor_version,
+        "factor_version": reference.version,
     }
-    sources = {"rci": draft.rci_source, **_origins(key, draft.names)}
-    route: Route = method.route(context) if measured is None else "measured"
-    detail = factor_detail(context, draft.model, draft.region, draft.pue, draft.hardware, sources, route, spread)
+    sources = {"rci": draft.rci_source, **_of_serving(draft, kind, reference), **_origins(key, draft.names)}
+    route: Route = kind.route if measured is None else "measured"
+    detail = factor_detail(kind.context, draft.model, draft.region, draft.pue, sources, route, spread)
     if measured is not None:
         detail["measured"] = measured.detail()
     columns["detail"] = json.dumps(detail, sort_keys=True, separators=(",", ":"))
-    return FactorUse(context, draft.model, draft.region, draft.pue, rci, draft.rci_rung, spread, columns, measured)
+    return FactorUse(kind, draft.model, draft.region, draft.pue, rci, draft.rci_rung, spread, columns, measured)
+
+
+def _of_serving(draft: FactorDraft, kind: KindFigures, reference: Reference) -> dict[str, str]:
+    """Where the figures of the hardware that is computed with are from, and why it is that one where the method took it."""
+    served = kind.served_as.hardware
+    hardware = draft.hardware if served == draft.hardware.hardware else reference.resolve_hardware(served)
+    if hardware.known or served == hardware.hardware:
+        return {**kind.sources, "hardware": hardware.source}
+    return dict(kind.sources)
 
 
 def _serving_stated(key: ServiceKey, policy: FactorPolicy, own: Override) -> bool:
@@ -248,18 +249,18 @@ def _context(
     *,
     asked: bool,
 ) -> Context:
-    profile = own.profile or policy.serving_profile
+    profile, known = own.profile or policy.serving_profile, asked and hardware.known
     return Context(
         params_total_b=model.params_total_b,
         params_active_b=model.params_active_b,
         hardware=hardware.hardware,
-        hardware_known=asked and hardware.known,
+        hardware_known=known,
         devices=key.devices or own.devices or policy.devices,
         batch_size=key.batch_size or own.batch_size or policy.batch_size,
         precision=own.precision or policy.precision or model.precision,
         **model.architecture(),
         utilisation=key.utilisation or policy.utilisation,
-        tdp_w=policy.tdp_w or (hardware.tdp_w if asked else None),
+        tdp_w=policy.tdp_w or (hardware.tdp_w if known else None),
         profile=profile,
         own_profile=policy.profiles.get(profile) if profile else None,
         provider=key.provider,

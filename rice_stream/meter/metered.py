@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
-from rice_stream.estimator.method import Context, Estimates, Method, Requests
+from rice_stream.estimator.method import Estimates, KindFigures, Method, Requests
 from rice_stream.estimator.spread import Spread, ends, log_sd_between, quadrature, rounded
 from rice_stream.events.metered_energy import FACILITY, GPU, SERVER
 from rice_stream.meter.carbon_ends import Site
@@ -63,9 +63,10 @@ class MeasuredKind:
         return {name: getattr(self, name) for name in names}
 
 
-def measured_kind(method: Method, context: Context, boundary: str, pue: float) -> MeasuredKind:
-    """The kind of request `context`, metered at `boundary`. ValueError: there is no such boundary."""
-    host_share, idle_share, around = _around(method, context)
+def measured_kind(method: Method, kind: KindFigures, boundary: str, pue: float) -> MeasuredKind:
+    """The kind, one of the method's, metered at `boundary`. ValueError: there is no such boundary."""
+    context = kind.context
+    host_share, idle_share, around = _around(method, kind)
     causes: dict[str, float] = {}
     if boundary == FACILITY:
         ratio = 1.0 / pue
@@ -83,7 +84,7 @@ def measured_kind(method: Method, context: Context, boundary: str, pue: float) -
     return MeasuredKind(boundary, host_share, idle_share, ratio, Spread({"metered": METER_LOG_SD, **causes}, shared))
 
 
-def _around(method: Method, context: Context) -> tuple[float, float, dict[str, float]]:
+def _around(method: Method, kind: KindFigures) -> tuple[float, float, dict[str, float]]:
     """(host share, idle share, standard deviation of the logarithm of each), of the method at the reference request."""
     request = Requests(
         context=np.zeros(1, dtype=np.intp),
@@ -92,7 +93,7 @@ def _around(method: Method, context: Context) -> tuple[float, float, dict[str, f
         output_tokens=np.array([REFERENCE_OUTPUT_TOKENS], dtype=np.int64),
         inference=np.ones(1, dtype=np.bool_),
     )
-    estimates = method.estimate(method.coefficients([context]), request)
+    estimates = method.estimate(kind.coefficients[np.newaxis], request)
     low, mid, high = (
         float(it_wh[0]) * J_PER_WH / float(gpu_j[0])
         for it_wh, gpu_j in (
@@ -101,13 +102,12 @@ def _around(method: Method, context: Context) -> tuple[float, float, dict[str, f
             (estimates.it_energy_wh_high, estimates.gpu_energy_j_high),
         )
     )
-    idle_share = rounded(method.idle_share(context))
+    idle_share = rounded(kind.idle_share)
     host_share = max(rounded(mid / (1.0 + idle_share) - 1.0), 0.0)
-    spreads = method.spreads([context])
-    if spreads is None:
+    if kind.spread is None:
         # Ends that are bounds do not say which part is whose.
         return host_share, idle_share, {"host": rounded(log_sd_between(low, high)), "idle": 0.0}
-    causes = spreads[0].causes
+    causes = kind.spread.causes
     return host_share, idle_share, {name: causes.get(name, 0.0) for name in ("host", "idle")}
 
 
@@ -118,9 +118,8 @@ def measured_site(pue: float, rci_gco2e_per_kwh: Range, spread: Spread) -> Site:
     return Site(pue, Range(middle * low, middle, middle * high), (1.0, 1.0))
 
 
-def it_per_metered(detail: Mapping[str, Any]) -> float:
-    """IT joules for a metered joule by a stored `detail`; NaN of a kind that was not metered."""
-    measured = detail.get("measured")
+def it_per_metered(measured: Mapping[str, Any] | None) -> float:
+    """IT joules for a metered joule by what `MeasuredKind.detail` gave; NaN of a kind that was not metered."""
     return float("nan") if measured is None else float(measured["it_per_metered"])
 
 

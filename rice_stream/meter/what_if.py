@@ -3,22 +3,23 @@
 The starting point is a row of `factor_use`, so everything that is not changed stays as it was when the event was recorded.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Context, Method
 from rice_stream.estimator.registry import METHOD_NAMES
-from rice_stream.estimator.spread import Spread, log_sd_between
-from rice_stream.meter.carbon_ends import Site, site_of
+from rice_stream.estimator.spread import Spread
+from rice_stream.meter.amounts import SiteFactors
+from rice_stream.meter.carbon_ends import Place, place_of, site_of
 from rice_stream.meter.described import value_of
 from rice_stream.meter.estimator_at import EstimatorAt
-from rice_stream.meter.factor_detail import spread_from_detail
 from rice_stream.meter.hosting import Hosting, hosted_context, hosting_of
-from rice_stream.meter.recompute import context_of, rci_of
-from rice_stream.quantities import Range
+from rice_stream.meter.recompute import stored_kind
+from rice_stream.quantities import Floats, Range
 from rice_stream.reference.types import ModelFactor
 
 SERVING = ("batch_size", "precision", "profile")
@@ -70,46 +71,40 @@ def change_of(values: Mapping[str, object], label: Callable[[str], str] = str) -
     )
 
 
-class PlaceFactors(NamedTuple):
-    """Where a kind of request ran: PUE and carbon intensity (gCO2e/kWh), how sure the PUE is, and who shares the two."""
-
-    pue: float
-    rci_gco2e_per_kwh: Range
-    pue_log_sd: float = 0.0
-    region: str = "unknown"
-    """The place whose carbon intensity it is."""
-
-
 class Served(NamedTuple):
     """A kind of request: its context, and where it ran."""
 
     context: Context
-    place: PlaceFactors
+    place: Place
 
-    def spread(self, method: Method) -> Spread | None:
-        """Of its carbon; None of a method whose ends are bounds."""
-        spreads = method.spreads([self.context])
-        if spreads is None:
-            return None
-        rci, region = self.place.rci_gco2e_per_kwh, self.place.region
-        grid_log_sd = log_sd_between(rci.low, rci.high)
-        return spreads[0].at_place(self.place.pue_log_sd, grid_log_sd, self.context.provider or region, region)
 
-    def site(self, method: Method) -> Site:
-        """What turns the energy of such a request into carbon."""
-        return site_of(self.place.pue, self.place.rci_gco2e_per_kwh, self.spread(method))
+class ServedBy(NamedTuple):
+    """k kinds of requests as a method has them."""
+
+    coefficients: Floats
+    """Shape (k, c)."""
+    spreads: list[Spread | None]
+    """Of the carbon; None of a method whose ends are bounds."""
+    sites: SiteFactors
+
+
+def served_by(method: Method, served: Sequence[Served]) -> ServedBy:
+    """What the method makes of k kinds of requests."""
+    kinds = method.kinds([one.context for one in served])
+    spreads = [one.place.spread(kind.spread) for one, kind in zip(served, kinds, strict=True)]
+    sites = [
+        site_of(one.place.pue, one.place.rci_gco2e_per_kwh, spread) for one, spread in zip(served, spreads, strict=True)
+    ]
+    return ServedBy(np.stack([kind.coefficients for kind in kinds]), spreads, SiteFactors.of(sites))
 
 
 def as_recorded(factor: Mapping[str, Any], estimator: EstimatorAt) -> Served:
     """A row of `factor_use`. One from before hosted models were told apart is taken as the estimator would today."""
-    detail = json.loads(factor["detail"])
-    context = context_of(factor)
-    spread = spread_from_detail(detail)
-    pue_log_sd = 0.0 if spread is None else spread.causes.get("pue", 0.0)
-    place = PlaceFactors(factor["pue"], rci_of(factor), pue_log_sd, factor["region_resolved"])
-    if "hosting" not in detail:
-        context = hosted_context(context, *_hosting(context, factor, Change(), estimator), place.pue)
-    return Served(context, place)
+    kind = stored_kind(factor)
+    if kind.hosts_told_apart:
+        return Served(kind.context, kind.place)
+    hosting, model = _hosting(kind.context, factor, Change(), estimator)
+    return Served(hosted_context(kind.context, hosting, model, kind.place.pue), kind.place)
 
 
 def changed(factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -> Served:
@@ -127,7 +122,7 @@ def changed(factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -
         pue = reference.resolve_pue(
             region.region_id, provider, at_us, default=place.pue, vendor=vendor, hosted=hosting is not None
         )
-        place = PlaceFactors(pue.pue, region.rci_gco2e_per_kwh, pue.log_sd, region.factor_region_id or region.region_id)
+        place = place_of(pue, region.rci_gco2e_per_kwh, region, provider)
     if change.pue is not None:
         place = place._replace(pue=change.pue, pue_log_sd=0.0)
     if change.rci_gco2e_per_kwh is not None:
@@ -172,7 +167,11 @@ def _other_serving(context: Context, change: Change, estimator: EstimatorAt) -> 
     if change.hardware is not None:
         hardware = estimator.reference.resolve_hardware(change.hardware)
         context = replace(
-            context, hardware=hardware.hardware, hardware_known=hardware.known, tdp_w=hardware.tdp_w, devices=None
+            context,
+            hardware=hardware.hardware,
+            hardware_known=hardware.known,
+            tdp_w=hardware.tdp_w if hardware.known else None,
+            devices=None,
         )
     if change.profile is not None:
         # A profile says how requests are batched: the batch that the event stated belonged to the old way.

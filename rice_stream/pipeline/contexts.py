@@ -177,7 +177,7 @@ class ContextTable:
         drafts = [estimator.draft(key, live=self._live, mapped=self._mapped(key, at_us)) for key in keys_said]
         uses = estimator.finished(drafts)
         keys = self._dimensions.factors([{**use.columns, "digest": use.digest} for use in uses])
-        self.coefficients = np.vstack([self.coefficients, self._method.coefficients([use.context for use in uses])])
+        self.coefficients = np.vstack([self.coefficients, *(use.kind.coefficients for use in uses)])
         self.sites = self.sites.followed_by(SiteFactors.of([use.site for use in uses]))
         ratios = [np.nan if use.measured is None else use.measured.it_per_metered for use in uses]
         self.it_per_metered = np.append(self.it_per_metered, ratios)

@@ -16,13 +16,13 @@ from sqlalchemy import Connection, Engine, text
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Method
 from rice_stream.instants import SECOND_US, epoch_us, rfc3339
-from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, SiteFactors, roll_up
+from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, roll_up
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.ranking import overlap
 from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.shared_ranges import Group, KindSums, ratio_range, shared_of, total_range
-from rice_stream.meter.what_if import Change, Served, as_recorded, changed
+from rice_stream.meter.what_if import Change, ServedBy, as_recorded, changed, served_by
 from rice_stream.quantities import MICRO
 from rice_stream.reports.carbon_ranges import carbon_fields
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
@@ -208,15 +208,15 @@ def _add(
     place_of = {key: place for place, key in enumerate(keys)}
     use = np.array([place_of[row["factor_key"]] for row in rows], dtype=np.intp)
     counts = RecordedCounts.of(rows)
-    own = [as_recorded(factors[key], estimator) for key in keys]
-    other = [changed(factors[key], change, estimator) for key in keys]
     method = estimator.method
+    own = served_by(method, [as_recorded(factors[key], estimator) for key in keys])
+    other = served_by(method, [changed(factors[key], change, estimator) for key in keys])
     recorded = Amounts(*(np.array([row[name] for row in rows], dtype=np.int64) for name in AMOUNT_COLUMNS))
     stored = factor_spreads(connection, keys)
     computed = {
         "recorded": (recorded, [stored[key] for key in keys]),
-        "as_served": (_amounts(own, use, counts, method, defaults), _spreads(own, method)),
-        "changed": (_amounts(other, use, counts, method, defaults), _spreads(other, method)),
+        "as_served": (_amounts(own, use, counts, method, defaults), _spreads(own)),
+        "changed": (_amounts(other, use, counts, method, defaults), _spreads(other)),
     }
     tokens = [np.maximum(getattr(counts, name), 0) for name in _TOKENS]
     for side, (values, spreads) in computed.items():
@@ -229,20 +229,12 @@ def _add(
             sums.of_kind(spreads[place], [prompts, *(named[name] for name in ENDS[1:])])
 
 
-def _spreads(uses: Sequence[Served], method: Method) -> list[FactorSpread]:
-    spreads = [one.spread(method) for one in uses]
-    return [FactorSpread(None if spread is None else shared_of(spread.detail()), "") for spread in spreads]
+def _spreads(served: ServedBy) -> list[FactorSpread]:
+    return [FactorSpread(None if spread is None else shared_of(spread.detail()), "") for spread in served.spreads]
 
 
-def _amounts(
-    uses: Sequence[Served],
-    use: Any,
-    counts: RecordedCounts,
-    method: Method,
-    defaults: TokenDefaults,
-) -> Amounts:
-    sites = SiteFactors.of([one.site(method) for one in uses])
-    return estimate_recorded(method, [one.context for one in uses], sites, use, counts, defaults).amounts
+def _amounts(served: ServedBy, use: Any, counts: RecordedCounts, method: Method, defaults: TokenDefaults) -> Amounts:
+    return estimate_recorded(method, served.coefficients, served.sites, use, counts, defaults).amounts
 
 
 def _row(model: str, sums: Mapping[str, _Sums]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rice_stream.meter.duration_calibration import (
     narrowed,
     unfit,
 )
-from rice_stream.meter.recompute import context_of
+from rice_stream.meter.recompute import stored_kind
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS
 from rice_stream.reports.comparison import Traffic, record_conditions
 from rice_stream.store.scope import Scope
@@ -90,7 +90,7 @@ def _timed(context: Context, parts: Sequence[np.ndarray[Any, Any]]) -> Timed:
 
 
 def _kind(factor: Mapping[str, Any]) -> tuple[Kind, Context]:
-    context = context_of(factor)
+    context = stored_kind(factor).context
     hardware = context.hardware if context.hardware_known else ""
     return (
         Kind(factor["provider"], factor["model_resolved"], hardware, context.devices, context.batch_size),

@@ -3,7 +3,6 @@
 Everything comes from what is stored with the record, not from today's tables: the last steps are the stored integers.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -18,8 +17,7 @@ from rice_stream.meter.amounts import (
     AMOUNT_COLUMNS,
     GRAMS_PER_KWH_TO_PER_WH,
 )
-from rice_stream.meter.factor_detail import spread_from_detail
-from rice_stream.meter.recompute import Recomputed, context_of, recompute, stored_site
+from rice_stream.meter.recompute import Recomputed, StoredKind, recompute_kinds
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.quantities import MICRO, UNKNOWN
 from rice_stream.reports.measured_steps import measured_steps
@@ -66,8 +64,8 @@ def explain(
         )
         return {"record": record.view, "steps": [*steps, *_stored_steps(record)], "agrees": None, "remarks": remarks}
     again = _again(record, method, defaults)
-    if record.view["metered_energy_uj"] is not None:
-        steps = _with_metered(record, steps, again, method, defaults)
+    if record.kind.measured is not None:
+        steps = _with_metered(record, record.kind.measured, steps, again, method, defaults)
     steps += [*_impact_steps(record, method, again, defaults), *_accounting_steps(record, again)]
     computed = {name: int(getattr(again.amounts, name)[0]) for name in AMOUNT_COLUMNS}
     agrees: bool | None = all(computed[name] == record.view[name] for name in AMOUNT_COLUMNS)
@@ -99,22 +97,26 @@ def _counts(record: StoredRecord) -> RecordedCounts:
 
 
 def _again(record: StoredRecord, method: Method, defaults: TokenDefaults) -> Recomputed:
-    return recompute(method, [record.factor], np.zeros(1, dtype=np.intp), _counts(record), defaults)
+    return recompute_kinds(method, [record.kind], np.zeros(1, dtype=np.intp), _counts(record), defaults)
 
 
 def _with_metered(
-    record: StoredRecord, steps: list[dict[str, Any]], again: Recomputed, method: Method, defaults: TokenDefaults
+    record: StoredRecord,
+    measured: Mapping[str, Any],
+    steps: list[dict[str, Any]],
+    again: Recomputed,
+    method: Method,
+    defaults: TokenDefaults,
 ) -> list[dict[str, Any]]:
     """The steps with the meter's in the place of the method's, whose energy is not used."""
-    estimated = recompute(
+    estimated = recompute_kinds(
         method,
-        [record.factor],
+        [record.kind],
         np.zeros(1, dtype=np.intp),
         replace(_counts(record), metered_energy_uj=None),
         defaults,
     ).estimates
     kept = [step for step in steps if step["name"] in _KEPT_STEPS]
-    measured = json.loads(record.factor["detail"])["measured"]
     it_wh = float(again.estimates.it_energy_wh[0]), float(estimated.it_energy_wh[0])
     return [*kept, *measured_steps(record.view["metered_energy_uj"], measured, *it_wh)]
 
@@ -135,8 +137,7 @@ def _step(name: str, formula: str, value: object, unit: str, source: str) -> dic
 
 def _factor_steps(record: StoredRecord) -> list[dict[str, Any]]:
     """What the estimate rests on besides its tokens."""
-    factor, context = record.factor, context_of(record.factor)
-    sources = _sources(factor)
+    factor, context, sources = record.factor, record.kind.context, record.kind.sources
     mapped = f"; mapped to {sources['mapped_model']}" if "mapped_model" in sources else ""
     rung = f"{factor['model_rung']}: {sources['model']}{mapped}"
     steps = [_step("model", f"{factor['model']} resolves to", factor["model_resolved"], "", rung)]
@@ -161,13 +162,13 @@ def _method_steps(record: StoredRecord, method: Method, defaults: TokenDefaults)
         formula = "as reported" if reported is not None else "not reported: a default stands in"
         source = "the event" if reported is not None else f"RICE_DEFAULT_{name.upper()}; none for a failed call"
         steps.append(Step(name, formula, used[name], "tokens", source))
-    return steps + method.explain(context_of(record.factor), requests)
+    return steps + method.explain(record.kind.context, requests)
 
 
 def _accounting_steps(record: StoredRecord, again: Recomputed) -> list[dict[str, Any]]:
     """IT energy x PUE x carbon intensity, and the integers that are stored."""
     factor, estimates = record.factor, again.estimates
-    sources, site = _sources(factor), stored_site(factor)
+    sources, site = record.kind.sources, record.kind.site
     pue = factor["pue"]
     ends = {
         "low": (estimates.it_energy_wh_low, site.missing_tokens[0]),
@@ -185,7 +186,7 @@ def _accounting_steps(record: StoredRecord, again: Recomputed) -> list[dict[str,
         _step(f"rci_{end}_gco2e_per_kwh", factor["region"], factor[f"rci_{end}_gco2e_per_kwh"], "gCO2e/kWh", rci_source)
         for end in ends
     ]
-    steps += _range_steps(factor)
+    steps += _range_steps(record.kind)
     for end, (it_wh, widening) in ends.items():
         energy = "it_energy_wh" if end == "mid" or metered else f"it_energy_wh_{end}"
         widened = widening if missing else 1.0
@@ -201,9 +202,9 @@ def _accounting_steps(record: StoredRecord, again: Recomputed) -> list[dict[str,
     ]
 
 
-def _range_steps(factor: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _range_steps(kind: StoredKind) -> list[dict[str, Any]]:
     """Why the range is as wide as it is: what is unknown, largest first; nothing of a method whose ends are bounds."""
-    spread = spread_from_detail(json.loads(factor["detail"]))
+    spread = kind.spread
     if spread is None:
         return []
     steps = [
@@ -211,9 +212,9 @@ def _range_steps(factor: Mapping[str, Any]) -> list[dict[str, Any]]:
         for name, log_sd, share in spread.contributions()
     ]
     steps.append(_step("log_sd", "root of the sum of their squares", spread.log_sd, "", _RANGES))
-    added = stored_site(factor).rci_gco2e_per_kwh
+    added = kind.site.rci_gco2e_per_kwh
     both = "carbon intensity, with what PUE and carbon intensity add to the energy's range"
-    if "measured" in json.loads(factor["detail"]):
+    if kind.measured is not None:
         both = "carbon intensity, with the whole range"
     return [
         *steps,
@@ -227,7 +228,7 @@ def _impact_steps(
 ) -> list[dict[str, Any]]:
     """Embodied carbon and water, beside operational carbon and no part of it; none where the method does not give them."""
     requests = requests_of(_counts(record), np.zeros(1, dtype=np.intp), defaults)
-    matrix = method.coefficients([context_of(record.factor)])
+    matrix = method.coefficients([record.kind.context])
     given = method.impacts(matrix, requests, again.estimates, np.array([record.factor["pue"]], dtype=np.float64))
     if given is None:
         return []
@@ -246,11 +247,6 @@ def _impact_steps(
 def _stored_steps(record: StoredRecord) -> list[dict[str, Any]]:
     source = f"the record, made by {record.factor['method_version']}"
     return [_step(name, "as stored", record.view[name], _unit(name), source) for name in AMOUNT_COLUMNS]
-
-
-def _sources(factor: Mapping[str, Any]) -> dict[str, Any]:
-    sources: dict[str, Any] = json.loads(factor["detail"])["sources"]
-    return sources
 
 
 def _dated(sources: Mapping[str, Any]) -> str:

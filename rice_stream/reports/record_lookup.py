@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.events.keys import event_key
 from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
+from rice_stream.meter.recompute import StoredKind, stored_kind
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
@@ -23,6 +24,8 @@ class StoredRecord(NamedTuple):
     view: dict[str, Any]
     basis_flags: int
     factor: Mapping[str, Any]
+    kind: StoredKind
+    """What that row says, read."""
 
 
 def find_record(
@@ -83,7 +86,8 @@ def _complete(connection: Connection, view: dict[str, Any]) -> StoredRecord:
             f"the record of event {view['event_id']!r} does not carry the key of its own tenant, source and time: it was"
             " changed after it was stored; see `rice-stream verify`"
         )
-    return StoredRecord(view, row["record_basis_flags"], dict(row))
+    factor = dict(row)
+    return StoredRecord(view, factor["record_basis_flags"], factor, stored_kind(factor))
 
 
 def _which_one(event_id: str, records: Sequence[Mapping[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rice_stream.estimator.method import Context, Estimates, Requests
+from rice_stream.estimator.method import Context, Estimates, KindFigures, Requests
 from rice_stream.events.records import RawRecord
 from rice_stream.meter.amounts import AMOUNT_COLUMNS
 from rice_stream.meter.metered import METER_LOG_SD
@@ -47,8 +47,8 @@ class FakeSurroundings(FakeMethod):
         it = {name: getattr(found, name) * 1.8 for name in ("it_energy_wh_low", "it_energy_wh", "it_energy_wh_high")}
         return replace(found, **it)
 
-    def idle_share(self, context: Context) -> float:
-        return 0.2
+    def kinds(self, contexts: Sequence[Context]) -> list[KindFigures]:
+        return [replace(kind, idle_share=0.2) for kind in super().kinds(contexts)]
 
 
 def row_of(store: Store, event_id: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from sqlalchemy import Engine
 
-from rice_stream.estimator.method import Context, Estimates, Method, Requests, ServedAs, Step
+from rice_stream.estimator.method import Context, Estimates, KindFigures, Method, Requests, ServedAs, Step
 from rice_stream.events.records import RawRecord
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
@@ -92,14 +92,12 @@ class FakeMethod(Method):
     name = "fake"
     version = "fake-1"
 
-    def coefficients(self, contexts: list[Context]) -> Floats:
+    def kinds(self, contexts: Sequence[Context]) -> list[KindFigures]:
+        rows = zip(contexts, self.coefficients(contexts), strict=True)
+        return [KindFigures(one, row, "assumed", ServedAs(one.hardware, 1.0, "fp16"), devices=1.0) for one, row in rows]
+
+    def coefficients(self, contexts: Sequence[Context]) -> Floats:
         return np.array([[context.params_active_b.mid * IT_WH_PER_TOKEN] for context in contexts]).reshape(-1, 1)
-
-    def devices(self, contexts: list[Context]) -> Floats:
-        return np.ones(len(contexts))
-
-    def served_as(self, context: Context) -> ServedAs:
-        return ServedAs(hardware=context.hardware, batch_size=1.0, precision="fp16")
 
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
         tokens = (requests.input_tokens + 2 * requests.output_tokens) * requests.inference

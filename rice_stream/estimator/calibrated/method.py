@@ -28,7 +28,7 @@ from rice_stream.estimator.method import (
     Estimates,
     Impact,
     Impacts,
-    Kind,
+    KindFigures,
     Method,
     Requests,
     ServedAs,
@@ -84,7 +84,7 @@ class CalibratedMethod(Method):
         """What the context's model is served on, and where its energy comes from."""
         return resolve(context, self.artefact, self.hosted)
 
-    def kinds(self, contexts: Sequence[Context]) -> list[Kind]:
+    def kinds(self, contexts: Sequence[Context]) -> list[KindFigures]:
         """Everything about each of k contexts: its energies, and what the model runs on.
 
         Raises UsageError for a value that is not a positive finite number, an unknown precision or an unknown profile.
@@ -108,7 +108,7 @@ class CalibratedMethod(Method):
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
         """Energy and latency of n requests: additions, multiplications and look-ups per request.
 
-        `coefficients` has rows of `Kind.coefficients`; `requests.context` indexes them.
+        `coefficients` has rows of `KindFigures.coefficients`; `requests.context` indexes them.
         """
         return estimates_of(coefficients, requests, self.artefact)
 
@@ -129,9 +129,9 @@ class CalibratedMethod(Method):
         return [step, *steps]
 
 
-def _kind(context: Context, one: Resolved, row: Floats, spread: Spread | None) -> Kind:
+def _kind(context: Context, one: Resolved, row: Floats, spread: Spread | None) -> KindFigures:
     served = ServedAs(one.serving.hardware, one.serving.batch_size.mid, one.serving.precision)
-    return Kind(
+    return KindFigures(
         context=context,
         coefficients=row,
         route=one.route,

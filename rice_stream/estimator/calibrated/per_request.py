@@ -80,7 +80,8 @@ class _Taken:
         if self._same[column]:
             first: Floats = self._by_column[column, 0]
             return first
-        return self._by_column[column].take(self._context)
+        taken: Floats = self._by_column[column].take(self._context)
+        return taken
 
 
 class _Part(NamedTuple):

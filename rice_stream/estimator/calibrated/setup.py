@@ -68,9 +68,7 @@ def _served(
         hardware_class = "measured" if found.measured else "scaled"
     devices = _devices(context, chosen, hardware, artefact, profile.devices_max)
     exposed = 1.0 - profile.overlap
-    return Resolved(
-        context, chosen, hardware, hardware_class, devices, route, given, exposed, source or profile.source
-    )
+    return Resolved(context, chosen, hardware, hardware_class, devices, route, given, exposed, source or profile.source)
 
 
 def _as_row(context: Context, row: HostedRow) -> Context:

@@ -100,9 +100,7 @@ def _first(columns: _Columns, count: int) -> _Columns:
     return type(columns)(*(getattr(columns, field.name)[:count] for field in fields(columns)))
 
 
-def _put_middles(
-    matrix: Floats, resolved: Sequence[Resolved], law: Cost, own: Sequence[SiteCorrection | None]
-) -> None:
+def _put_middles(matrix: Floats, resolved: Sequence[Resolved], law: Cost, own: Sequence[SiteCorrection | None]) -> None:
     put_cost(matrix, MID_J, law, np.array([1.0 if one is None else one.factor for one in own]))
     matrix[:, HOST_LOW] = matrix[:, HOST_HIGH] = 1.0
     matrix[:, IDLE_MID] = [1.0 + one.serving.idle_share.mid for one in resolved]

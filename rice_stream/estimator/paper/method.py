@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.errors import UsageError
-from rice_stream.estimator.method import Context, Estimates, Kind, Method, Requests, ServedAs, Step, version_of
+from rice_stream.estimator.method import Context, Estimates, KindFigures, Method, Requests, ServedAs, Step, version_of
 from rice_stream.estimator.paper.explain import Explained, paper_steps
 from rice_stream.estimator.paper.fit import PaperFit
 from rice_stream.quantities import Floats, Ints, Range
@@ -64,15 +64,15 @@ class PaperMethod(Method):
             self._fill(row, context)
         return matrix
 
-    def kinds(self, contexts: Sequence[Context]) -> list[Kind]:
+    def kinds(self, contexts: Sequence[Context]) -> list[KindFigures]:
         """Everything about each of k contexts; raises as `coefficients`."""
         matrix = self.coefficients(contexts)
         matrix.flags.writeable = False
         return [self._kind(context, row) for context, row in zip(contexts, matrix, strict=True)]
 
-    def _kind(self, context: Context, row: Floats) -> Kind:
+    def _kind(self, context: Context, row: Floats) -> KindFigures:
         stated = context.hardware_known or context.batch_size is not None
-        return Kind(
+        return KindFigures(
             context=context,
             coefficients=row,
             route="known_serving" if stated else "assumed",

@@ -187,5 +187,6 @@ def test_the_settings_that_are_written_give_the_range_that_was_found() -> None:
     assert use.context.devices == 4
     assert method().resolve(use.context).serving.batch_size == found.batch_size
     assert use.spread is not None
-    [spread] = method().spreads([own]) or []
-    assert use.spread.energy_log_sd == pytest.approx(spread.energy_log_sd, rel=1e-6)
+    [kind] = method().kinds([own])
+    assert kind.spread is not None
+    assert use.spread.energy_log_sd == pytest.approx(kind.spread.energy_log_sd, rel=1e-6)

@@ -20,7 +20,7 @@ from rice_stream.estimator.loading import (
     load_calibrated,
     load_calibrated_1,
 )
-from rice_stream.estimator.method import Context, Estimates, Profile, Requests
+from rice_stream.estimator.method import Context, Estimates, Method, Profile, Requests
 from rice_stream.estimator.spread import Z80
 from rice_stream.quantities import Range
 from tests.support.places import ROOT as REPOSITORY
@@ -51,11 +51,16 @@ def estimate(
     return METHOD.estimate(METHOD.coefficients([one]), asked(input_tokens, output_tokens, cached, inference=inference))
 
 
+def devices(method: Method, contexts: list[Context]) -> list[float]:
+    """What each runs on."""
+    return [kind.devices for kind in method.kinds(contexts)]
+
+
 def causes(one: Context) -> Mapping[str, float]:
     """log_sd of the energy by cause."""
-    spreads = METHOD.spreads([one])
-    assert spreads is not None
-    return spreads[0].causes
+    [kind] = METHOD.kinds([one])
+    assert kind.spread is not None
+    return kind.spread.causes
 
 
 def test_version_pins_the_artefact() -> None:
@@ -253,16 +258,16 @@ def test_a_profile_of_ones_own() -> None:
 def test_devices_from_memory() -> None:
     """16-bit weights may fill 3/4 of 80 GB: 8 B on one H100, 70 B on four, 405 B on sixteen; at 8 bit on eight."""
     contexts = [context(size) for size in (8.0, 70.0, 405.0)]
-    assert METHOD.devices([*contexts, context(405.0, precision="fp8")]).tolist() == [1.0, 4.0, 16.0, 8.0]
-    assert METHOD.devices([context(8.0, devices=3.0)]).tolist() == [3.0]
+    assert devices(METHOD, [*contexts, context(405.0, precision="fp8")]) == [1.0, 4.0, 16.0, 8.0]
+    assert devices(METHOD, [context(8.0, devices=3.0)]) == [3.0]
 
 
 def test_a_hosted_mixtures_batch_is_that_of_one_node() -> None:
     """671 B at 16 bit needs 24 H100; a hosting profile counts groups of 8, each with its own batch. A stated count stands."""
     mixture = context(671.0, 37.0, precision="bf16", profile="hosted_scale")
     dense = context(671.0, precision="bf16", profile="hosted_scale")
-    assert METHOD.devices([mixture, dense, replace(mixture, devices=16.0)]).tolist() == [8.0, 24.0, 16.0]
-    assert METHOD.devices([replace(mixture, profile="interactive")]).tolist() == [24.0]
+    assert devices(METHOD, [mixture, dense, replace(mixture, devices=16.0)]) == [8.0, 24.0, 16.0]
+    assert devices(METHOD, [replace(mixture, profile="interactive")]) == [24.0]
 
 
 def test_range_of_parameters_widens_the_interval() -> None:

@@ -11,6 +11,7 @@ from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.estimator.loading import load_paper
 from rice_stream.estimator.method import Context
 from rice_stream.estimator.paper.fit import parse_paper_fit
+from rice_stream.estimator.paper.method import PaperMethod
 from rice_stream.quantities import Range
 from tests.support.paper_requests import dense, estimate, requests
 
@@ -28,6 +29,11 @@ TABLE_V = [
     (12.00, 7.46, 7.38308),
     (20.74, 9.05, 8.97589),
 ]
+
+
+def devices(method: PaperMethod, contexts: list[Context]) -> list[float]:
+    """What each runs on."""
+    return [kind.devices for kind in method.kinds(contexts)]
 
 
 @pytest.mark.parametrize(("params_b", "paper_s", "by_hand_s"), TABLE_V)
@@ -53,8 +59,8 @@ def test_energy_of_one_request_by_hand() -> None:
 def test_devices_are_the_papers_line_never_below_one() -> None:
     """Regression 1 by hand: 0.043345 N + 0.691586; 6 B would be 0.95 devices and is one."""
     contexts = [dense(6), dense(52), dense(175), dense(530)]
-    assert PAPER.devices(contexts) == pytest.approx([1.0, 2.945528, 8.276967, 23.664453], rel=1e-6)
-    assert load_paper(whole_devices=True).devices(contexts).tolist() == [1.0, 3.0, 9.0, 24.0]
+    assert devices(PAPER, contexts) == pytest.approx([1.0, 2.945528, 8.276967, 23.664453], rel=1e-6)
+    assert devices(load_paper(whole_devices=True), contexts) == [1.0, 3.0, 9.0, 24.0]
 
 
 def test_given_devices_tdp_and_utilisation_override_the_defaults() -> None:
@@ -63,13 +69,13 @@ def test_given_devices_tdp_and_utilisation_override_the_defaults() -> None:
     given = estimate(PAPER, dense(52, devices=4.0, tdp_w=700.0, utilisation=0.5), [(500, 100)])
     assert given.gpu_energy_j[0] == pytest.approx(4.0 * 700.0 * 0.5 * plain.latency_s[0], rel=1e-12)
     assert given.latency_s[0] == plain.latency_s[0]
-    assert PAPER.devices([dense(52, devices=4.0)]).tolist() == [4.0]
+    assert devices(PAPER, [dense(52, devices=4.0)]) == [4.0]
 
 
 def test_devices_follow_total_parameters_and_time_follows_active_parameters() -> None:
     """A mixture of experts must be held whole and computes with its active part."""
     moe = Context(Range.exact(235.0), Range.exact(22.0), batch_size=1)
-    assert PAPER.devices([moe])[0] == PAPER.devices([dense(235)])[0]
+    assert devices(PAPER, [moe]) == devices(PAPER, [dense(235)])
     assert estimate(PAPER, moe, [(300, 40)]).latency_s[0] == estimate(PAPER, dense(22), [(300, 40)]).latency_s[0]
 
 
