@@ -8,7 +8,6 @@ import pytest
 
 from rice_stream.estimator.registry import METHOD_NAMES, load_method
 from rice_stream.events.metered_energy import BOUNDARIES
-from rice_stream.meter import recompute as recomputing
 from rice_stream.meter.carbon_ends import place_of
 from rice_stream.meter.estimator_at import Estimator, EstimatorAt
 from rice_stream.meter.factors import FactorPolicy, FactorUse
@@ -93,11 +92,13 @@ def test_a_detail_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     factors = [at.factors(KEYS[kind]).columns for kind in ("fitted row", "hardware stated", "metered at gpu")]
     counts = RecordedCounts(
-        *(np.array([count] * 3, dtype=np.int64) for count in (500, 0, 250)),
+        input_tokens=np.full(3, 500),
+        cache_read_input_tokens=np.zeros(3, dtype=np.int64),
+        output_tokens=np.full(3, 250),
         flags=np.zeros(3, dtype=np.int32),
         metered_energy_uj=np.array([UNKNOWN, UNKNOWN, 10**9]),
     )
-    monkeypatch.setattr(recomputing.json, "loads", counting)
+    monkeypatch.setattr(json, "loads", counting)
     recompute(at.method, factors, np.arange(3), counts, TokenDefaults(1000, 250))
     assert parsed == [factor["detail"] for factor in factors]
 
