@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select, text
 
 from rice_stream.instants import rfc3339
+from rice_stream.reports.pages import PAGE_ROWS, packed, page, unpacked
 from rice_stream.store import schema
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
@@ -34,7 +35,31 @@ def latest_alerts(
     seen = scope.within(tenant)
     with scoped_reading(engine, scope) as connection:
         query = query.where(text(alerts_in(seen, connection.dialect.name)))
-        return [_described(row) for row in connection.execute(query, scope_parameters(seen)).mappings()]
+        return [described_alert(row) for row in connection.execute(query, scope_parameters(seen)).mappings()]
+
+
+def alert_page(
+    engine: Engine, scope: Scope, *, tenant: str | None = None, after: bytes | None = None, limit: int = PAGE_ROWS
+) -> dict[str, Any]:
+    """One page of `latest_alerts`: `{"rows", "next"}`. UsageError: a position of another list."""
+    seen, columns = scope.within(tenant), schema.alert.c
+    query = select(schema.alert).order_by(columns.created_at_us.desc(), columns.sequence.desc(), columns.id)
+    if after is not None:
+        created_at_us, sequence = unpacked(after, 2)
+        same_time, same = columns.created_at_us == created_at_us, columns.sequence == sequence
+        query = query.where(
+            (columns.created_at_us < created_at_us)
+            | (same_time & (columns.sequence < sequence))
+            | (same_time & same & (columns.id > after[16:].decode(errors="replace")))
+        )
+    with scoped_reading(engine, scope) as connection:
+        query = query.where(text(alerts_in(seen, connection.dialect.name))).limit(limit + 1)
+        found = connection.execute(query, scope_parameters(seen)).mappings().all()
+    return page(found, limit, _position, described_alert)
+
+
+def _position(row: Any) -> bytes:
+    return packed(row["created_at_us"], row["sequence"]) + str(row["id"]).encode()
 
 
 def alerts_in(scope: Scope, dialect: str) -> str:
@@ -42,7 +67,8 @@ def alerts_in(scope: Scope, dialect: str) -> str:
     return f"{tenant_id_in(scope, 'alert.tenant_id')} AND {team_in(scope, _TEAM[dialect])}"
 
 
-def _described(row: Any) -> dict[str, Any]:
+def described_alert(row: Any) -> dict[str, Any]:
+    """A row of the table as it is answered."""
     delivered_at_us = row["delivered_at_us"]
     return {
         "id": row["id"],

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from rice_stream.errors import NotFoundError
 from rice_stream.instants import rfc3339
+from rice_stream.reports.pages import PAGE_ROWS, packed, page, unpacked
 from rice_stream.store import schema
 from rice_stream.store.engine import Engine
 from rice_stream.store.quarantine import Choice
@@ -33,6 +34,29 @@ def quarantined(
         listed = [_described(row) for row in rows.mappings()]
         by_reason = {row[0]: row[1] for row in connection.execute(counts.order_by(table.c.reason))}
     return {"rows": listed, "total": sum(by_reason.values()), "by_reason": by_reason}
+
+
+def quarantine_page(
+    engine: Engine,
+    scope: Scope,
+    choice: Choice,
+    *,
+    status: str | None = "held",
+    after: bytes | None = None,
+    limit: int = PAGE_ROWS,
+) -> dict[str, Any]:
+    """One page of `quarantined`, latest first: `{"rows", "next"}`. UsageError: a position of another list."""
+    if not scope.is_everything:
+        return {"rows": [], "next": None}
+    table = schema.quarantine
+    query = select(table).where(*choice.conditions()).order_by(table.c.id.desc()).limit(limit + 1)
+    if status is not None:
+        query = query.where(table.c.status == status)
+    if after is not None:
+        query = query.where(table.c.id < unpacked(after, 1)[0])
+    with scoped_reading(engine, scope) as connection:
+        found = connection.execute(query).mappings().all()
+    return page(found, limit, lambda row: packed(row["id"]), _described)
 
 
 def show(engine: Engine, scope: Scope, quarantine_id: int) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 Their columns are part of the interface (docs/accounting.md); `view_upkeep` brings them into a database.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from rice_stream.instants import DAY_S, HOUR_S, SLOT_S
 from rice_stream.quantities import MEASURES
 
@@ -62,12 +65,16 @@ def _amounts(dialect: str) -> str:
 
 
 def _prompt_emission(dialect: str) -> str:
-    started_us = "r.ended_at_us - r.duration_us"
-    return f"""\
-SELECT t.tenant_id, NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') AS project_id, u.name AS user_id,
+    columns = prompt_columns(dialect, partial(_instant, dialect))
+    return f"SELECT {columns}\nFROM prompt_record r\n{PROMPT_JOINS}"
+
+
+def prompt_columns(dialect: str, instant: Callable[[str], str]) -> str:
+    """The columns of `prompt_emission` for the records `r`, with their names joined; `instant` makes a time of microseconds."""
+    return f"""t.tenant_id, NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') AS project_id, u.name AS user_id,
        k.name AS api_key_id, NULLIF(a.source, '') AS source, r.event_id,
-       CASE WHEN r.duration_us IS NULL THEN NULL ELSE {_instant(dialect, f"({started_us})")} END AS started_at,
-       {_instant(dialect, "r.ended_at_us")} AS ended_at,
+       CASE WHEN r.duration_us IS NULL THEN NULL ELSE {instant("(r.ended_at_us - r.duration_us)")} END AS started_at,
+       {instant("r.ended_at_us")} AS ended_at,
        NULLIF(f.provider, '') AS provider, f.model, NULLIF(f.request_model, '') AS request_model,
        NULLIF(f.response_model, '') AS response_model, f.model_resolved, f.model_rung,
        f.region, f.region_resolved, f.region_rung, f.hardware, f.pue, f.pue_rung,
@@ -76,14 +83,17 @@ SELECT t.tenant_id, NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') A
        r.reasoning_output_tokens, r.it_energy_uwh, r.facility_energy_uwh, r.carbon_low_ugco2e, r.carbon_mid_ugco2e,
        r.carbon_high_ugco2e, r.embodied_ugco2e, r.water_ul, b.names AS basis, f.method_version, f.factor_version,
        r.metered_energy_uj,
-       CASE WHEN r.metered_energy_uj IS NULL THEN NULL ELSE {_boundary(dialect)} END AS energy_boundary
-FROM prompt_record r
+       CASE WHEN r.metered_energy_uj IS NULL THEN NULL ELSE {_boundary(dialect)} END AS energy_boundary"""
+
+
+PROMPT_JOINS = """\
 JOIN tenant t ON t.tenant_key = r.tenant_key
 JOIN attribution a ON a.tenant_key = r.tenant_key AND a.attribution_key = r.attribution_key
 JOIN factor_use f ON f.factor_key = r.factor_key
 JOIN basis b ON b.basis_flags = r.basis_flags
 LEFT JOIN principal u ON u.tenant_key = r.tenant_key AND u.principal_key = r.user_key
 LEFT JOIN principal k ON k.tenant_key = r.tenant_key AND k.principal_key = r.api_key_key"""
+"""The names behind the keys of the records `r`."""
 
 
 def _rolling_totals(dialect: str) -> str:

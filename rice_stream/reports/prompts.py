@@ -1,0 +1,223 @@
+"""The prompts themselves, one row each: page by page in the order of time, and as a stream of all of them.
+
+A row has the fields of the view `prompt_emission`: who, when, on what and how much, never any text of a prompt.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+
+from rice_stream.instants import rfc3339
+from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
+from rice_stream.reports.windows import TimeBound, bounds_us
+from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
+from rice_stream.store.snapshot import snapshot
+from rice_stream.store.views import PROMPT_JOINS, prompt_columns
+
+ROWS_AT_ONCE = 5_000
+"""Rows of a batch of a stream."""
+TIMES = ("started_at", "ended_at")
+"""Columns whose values in a stream are epoch microseconds."""
+_KEY_BYTES, _TENANT_BYTES = 16, 4
+_CHARGED = (
+    "(r.tenant_key, r.attribution_key) IN (SELECT tenant_key, attribution_key FROM attribution WHERE {0}_id = :{0})"
+)
+_USED = "r.factor_key IN (SELECT factor_key FROM factor_use WHERE {0} = :{0})"
+_CONDITIONS = {
+    "team": _CHARGED.format("team"),
+    "project": _CHARGED.format("project"),
+    "user": "(r.tenant_key, r.user_key) IN (SELECT tenant_key, principal_key FROM principal WHERE kind = 'user' AND name = :user)",
+    "model": _USED.format("model"),
+    "provider": _USED.format("provider"),
+    "region": _USED.format("region"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptFilter:
+    """Which prompts: None leaves nothing out. Names are those that `totals` breaks down by; "" is where there is none.
+
+    `start` and `end` (not included) are instants or days of `time_zone`.
+    """
+
+    tenant: str | None = None
+    team: str | None = None
+    project: str | None = None
+    user: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    region: str | None = None
+    start: TimeBound = None
+    end: TimeBound = None
+    time_zone: str = "UTC"
+
+
+class _Key(NamedTuple):
+    """Where a record stands: events in the order of time, those of one instant in the order of their keys."""
+
+    event_key: bytes
+    tenant_key: int
+
+
+def prompts(
+    engine: Engine,
+    scope: Scope,
+    asked: PromptFilter,
+    *,
+    after: bytes | None = None,
+    limit: int = PAGE_ROWS,
+    newest_first: bool = True,
+) -> dict[str, Any]:
+    """One page: `{"rows": [the fields of prompt_emission, times as RFC 3339 text], "next"}`.
+
+    In the order of event keys, which is that of time to the millisecond; events without a time of their own lie at the beginning
+    of their day. Who sees some teams only sees what they were charged for.
+
+    Raises:
+        UsageError: bounds that contradict each other, or a position of another list.
+    """
+    with snapshot(engine, scope) as connection:
+        keys = _keys(connection, scope, asked, after, limit + 1, newest_first=newest_first)
+        rows = _rows(connection, keys[:limit])
+    return page([*rows, *[{}] * (len(keys) - len(rows))], limit, lambda _: _position(keys[limit - 1]), _described)
+
+
+def stream_prompts(engine: Engine, scope: Scope, asked: PromptFilter) -> Iterator[tuple[Sequence[str], Sequence[Any]]]:
+    """All prompts, as (names of the columns, at most ROWS_AT_ONCE tuples of their values) in constant memory; times are epoch
+    microseconds.
+
+    Tenant by tenant in the order of their ids, each in the order of time, all of one moment of the database. The transaction is
+    open until the last batch was taken: an engine with a time limit for statements may be too impatient.
+    """
+    seen = scope.within(asked.tenant)
+    with snapshot(engine, scope) as connection:
+        dialect = connection.dialect.name
+        conditions, parameters = _conditions(dialect, seen, asked)
+        columns = prompt_columns(dialect, str)
+        statement = text(
+            f"SELECT {columns} FROM prompt_record r\n{PROMPT_JOINS}\n"
+            f"WHERE r.tenant_key = :tenant_key AND {conditions} ORDER BY r.event_key"
+        )
+        for tenant_key in _tenant_keys(connection, seen):
+            options = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
+            result = connection.execute(statement, {**parameters, "tenant_key": tenant_key}, execution_options=options)
+            names = tuple(result.keys())
+            for rows in result.partitions(ROWS_AT_ONCE):
+                yield names, rows
+
+
+def _tenant_keys(connection: Connection, scope: Scope) -> list[int]:
+    statement = f"SELECT t.tenant_key FROM tenant t WHERE {tenant_id_in(scope)} ORDER BY t.tenant_id"
+    return list(connection.scalars(text(statement), scope_parameters(scope)))
+
+
+def _conditions(dialect: str, scope: Scope, asked: PromptFilter) -> tuple[str, dict[str, Any]]:
+    """What holds for the records `r` that are asked for, besides their tenant."""
+    from_us, to_us = bounds_us(asked.start, asked.end, asked.time_zone)
+    key_low, key_high = key_bounds(dialect, from_us, to_us)
+    given = {name: getattr(asked, name) for name in _CONDITIONS if getattr(asked, name) is not None}
+    conditions = [_CONDITIONS[name] for name in given]
+    if given.get("user") == "":
+        conditions[list(given).index("user")] = "r.user_key IS NULL"
+    bounds = (
+        "r.event_key >= :key_low AND r.event_key < :key_high AND r.ended_at_us >= :from_us AND r.ended_at_us < :to_us"
+    )
+    parameters = {"key_low": key_low, "key_high": key_high, "from_us": from_us, "to_us": to_us}
+    return (
+        " AND ".join([bounds, attribution_in(scope, "r"), *conditions]),
+        {**parameters, **given, **scope_parameters(scope)},
+    )
+
+
+# --- a page ----------------------------------------------------------------------------------------------------------
+
+
+def _keys(
+    connection: Connection,
+    scope: Scope,
+    asked: PromptFilter,
+    after: bytes | None,
+    limit: int,
+    *,
+    newest_first: bool,
+) -> list[_Key]:
+    """The first `limit` keys after a position. The key of the table begins with the tenant: the first ones of each tenant are
+    looked up in it, and the first of these are taken."""
+    dialect, seen = connection.dialect.name, scope.within(asked.tenant)
+    conditions, parameters = _conditions(dialect, seen, asked)
+    parameters["limit"] = limit
+    direction, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
+    if after is not None:
+        last = _key_at(after)
+        parameters |= {"last_key": stored_key(dialect, last.event_key), "last_tenant": last.tenant_key}
+        conditions += (
+            f" AND r.event_key {beyond}= :last_key AND (r.event_key, r.tenant_key) {beyond} (:last_key, :last_tenant)"
+        )
+    of_tenant = (
+        "SELECT r.event_key, r.tenant_key FROM prompt_record r WHERE r.tenant_key = {tenant} AND "
+        f"{conditions} ORDER BY r.event_key {direction} LIMIT :limit"
+    )
+    if dialect == "postgresql":
+        statement = (
+            f"SELECT p.* FROM tenant t CROSS JOIN LATERAL ({of_tenant.format(tenant='t.tenant_key')}) p"
+            f" WHERE {tenant_id_in(seen)} ORDER BY p.event_key {direction}, p.tenant_key {direction} LIMIT :limit"
+        )
+        return [_Key(key_bytes(key), tenant) for key, tenant in connection.execute(text(statement), parameters)]
+    of_each = text(of_tenant.format(tenant=":tenant_key"))
+    found = (
+        [_Key(*row) for row in connection.execute(of_each, {**parameters, "tenant_key": tenant_key})]
+        for tenant_key in _tenant_keys(connection, seen)
+    )
+    return list(islice(heapq.merge(*found, reverse=newest_first), limit))
+
+
+def _rows(connection: Connection, keys: Sequence[_Key]) -> list[Any]:
+    """The prompts of these keys, in their order."""
+    if not keys:
+        return []
+    dialect = connection.dialect.name
+    stored = [stored_key(dialect, key.event_key) for key in keys]
+    parameters: dict[str, Any]
+    if dialect == "postgresql":
+        # The bounds let the planner leave out the partitions of other months.
+        wanted = (
+            "unnest(CAST(:tenants AS int[]), CAST(:keys AS uuid[])) WITH ORDINALITY AS w (tenant_key, event_key, place)"
+            " JOIN prompt_record r ON r.tenant_key = w.tenant_key AND r.event_key = w.event_key"
+            " AND r.event_key >= :low AND r.event_key <= :high"
+        )
+        tenants = [key.tenant_key for key in keys]
+        parameters = {"tenants": tenants, "keys": stored, "low": min(stored), "high": max(stored)}
+    else:
+        rows = ", ".join(f"({place}, {key.tenant_key}, :key{place})" for place, key in enumerate(keys))
+        # CROSS JOIN keeps SQLite from walking the records: each wanted key is one look-up.
+        wanted = (
+            f"(SELECT column1 AS place, column2 AS tenant_key, column3 AS event_key FROM (VALUES {rows})) w"
+            " CROSS JOIN prompt_record r ON r.tenant_key = w.tenant_key AND r.event_key = w.event_key"
+        )
+        parameters = {f"key{place}": key for place, key in enumerate(stored)}
+    statement = f"SELECT {prompt_columns(dialect, str)} FROM {wanted}\n{PROMPT_JOINS}\nORDER BY w.place"
+    return list(connection.execute(text(statement), parameters).mappings())
+
+
+def _described(row: Any) -> dict[str, Any]:
+    values = dict(row)
+    for name in TIMES:
+        values[name] = None if values[name] is None else rfc3339(values[name])
+    return values
+
+
+def _position(key: _Key) -> bytes:
+    return key.event_key + key.tenant_key.to_bytes(_TENANT_BYTES, "big")
+
+
+def _key_at(position: bytes) -> _Key:
+    if len(position) != _KEY_BYTES + _TENANT_BYTES:
+        raise not_a_position()
+    return _Key(position[:_KEY_BYTES], int.from_bytes(position[_KEY_BYTES:], "big"))
