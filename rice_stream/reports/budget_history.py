@@ -13,7 +13,7 @@ from rice_stream.budgets.periods import Period, period_at
 from rice_stream.budgets.rules import judge
 from rice_stream.budgets.states import BudgetState, Consumed
 from rice_stream.errors import NotFoundError
-from rice_stream.instants import day_start, epoch_us, in_utc, rfc3339, zone
+from rice_stream.instants import day_start, epoch_s, epoch_us, in_utc, rfc3339, zone
 from rice_stream.reports.alerts import alerts_in, described_alert
 from rice_stream.reports.pages import PAGE_ROWS, packed, page, unpacked
 from rice_stream.store import schema
@@ -67,9 +67,9 @@ def budget_burn_down(engine: Engine, scope: Scope, tenant: str, name: str, now: 
     Returns:
         The fields of the budget's status with `"period_start", "period_end"`, `"bucket"` ("hour" or "day"), and `"rows":
         [{"start", "end", "added", "consumed", "pace"}]` of the whole period. `consumed` is by the budget's estimate from the
-        period's start up to `end`, in the last row that has begun the status's own; `added` is the exact middle amount of the bucket;
-        both are None in what is still to come. `pace` is what an even use of the limit would have taken by `end`. All in the
-        budget's unit.
+        period's start up to `end`, in the last row that has begun the status's own; `added` is the exact middle amount of the
+        bucket; both are None in what is still to come. `pace` is what an even use of the limit would have taken by `end`. All
+        in the budget's unit.
 
     Raises:
         NotFoundError: there is no such budget in the scope, or what is stored of it cannot be read.
@@ -90,7 +90,7 @@ def budget_burn_down(engine: Engine, scope: Scope, tenant: str, name: str, now: 
     middles = [*accumulate(_middle(budget, each) for each in used[:-1]), _middle(budget, whole)]
     added = [after - before for before, after in pairwise([0, *middles])]
     consumed = [*(each.amount(budget) for each in ends[:-1]), whole.amount(budget)] if ends else middles
-    length = period.end - period.start
+    length_s = _seconds(period.start, period.end)
     return {
         **budget_status(budget, judged, whole),
         "period_start": rfc3339(epoch_us(period.start)),
@@ -102,7 +102,7 @@ def budget_burn_down(engine: Engine, scope: Scope, tenant: str, name: str, now: 
                 "end": rfc3339(epoch_us(bucket.end)),
                 "added": in_units(budget, added[place]) if place < len(begun) else None,
                 "consumed": in_units(budget, consumed[place]) if place < len(begun) else None,
-                "pace": in_units(budget, budget.limit) * ((bucket.end - period.start) / length),
+                "pace": in_units(budget, budget.limit) * _seconds(period.start, bucket.end) / length_s,
             }
             for place, bucket in enumerate(buckets)
         ],
@@ -127,6 +127,10 @@ def _readable(connection: Connection, scope: Scope, tenant: str, name: str) -> t
 
 def _not_there(tenant: str, name: str) -> NotFoundError:
     return NotFoundError(f"tenant {tenant!r} has no budget {name!r}; see `rice-stream budget list`")
+
+
+def _seconds(start: datetime, end: datetime) -> int:
+    return epoch_s(end) - epoch_s(start)
 
 
 def _middle(budget: Budget, consumed: Consumed) -> int:
