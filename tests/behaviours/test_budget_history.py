@@ -13,7 +13,7 @@ from rice_stream.errors import NotFoundError
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
 from rice_stream.reports.budgets import named_budget_status
 from rice_stream.store.scope import EVERYTHING, Scope
-from tests.support.fakes import NOON_US
+from tests.support.fakes import NOON_US, OPERATOR
 from tests.support.reports_store import NOON, Store, at, picked
 
 
@@ -27,7 +27,7 @@ class TestBudgetHistory:
 
     def test_changes_have_the_latest_first_with_what_was_said_of_them(self, store: Store) -> None:
         """Half of it, all of it, and both resolved with the next day; in pages as well. Another budget's are not among them."""
-        set_budgets(store.engine, [budget(thresholds=[0.5, 1.0]), budget("other")], NOON_US)
+        set_budgets(store.engine, [budget(thresholds=[0.5, 1.0]), budget("other")], NOON_US, OPERATOR)
         store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
         Judge(store.engine).judge_all(NOON)
         Judge(store.engine).judge_all(datetime.fromisoformat("2026-11-24T12:00:00Z"))
@@ -61,7 +61,7 @@ class TestBudgetHistory:
 
     def test_a_day_is_used_up_hour_by_hour(self, store: Store) -> None:
         """Kathmandu's day begins at 18:15Z: one prompt in its first hour, one in its seventeenth, in which it is now."""
-        set_budgets(store.engine, [budget(time_zone="Asia/Kathmandu")], NOON_US)
+        set_budgets(store.engine, [budget(time_zone="Asia/Kathmandu")], NOON_US, OPERATOR)
         store.add(at("2026-11-21T18:15:00Z"), at("2026-11-22T11:00:00Z"), at("2026-11-21T18:14:59Z"))
         told = budget_burn_down(store.engine, EVERYTHING, "acme", "b", datetime.fromisoformat("2026-11-22T11:05:00Z"))
         rows = told.pop("rows")
@@ -78,7 +78,9 @@ class TestBudgetHistory:
 
     def test_longer_periods_are_used_up_day_by_day_also_when_clocks_change(self, store: Store) -> None:
         """Lord Howe puts its clocks on by half an hour on 4 October 2026: that day has 23.5 hours, and the month 31 days."""
-        set_budgets(store.engine, [budget(time_zone="Australia/Lord_Howe", period="month", team_id="search")], NOON_US)
+        set_budgets(
+            store.engine, [budget(time_zone="Australia/Lord_Howe", period="month", team_id="search")], NOON_US, OPERATOR
+        )
         store.add(
             at("2026-10-03T13:29:00Z"),
             at("2026-10-03T13:31:00Z"),
@@ -104,7 +106,9 @@ class TestBudgetHistory:
     )
     def test_the_last_of_it_is_the_status(self, store: Store, period: str, narrowed: dict[str, Any]) -> None:
         """Whatever the period, the scope and the estimate: what was added is what was consumed, and no hour counts twice."""
-        set_budgets(store.engine, [budget(period=period, time_zone="Australia/Lord_Howe", **narrowed)], NOON_US)
+        set_budgets(
+            store.engine, [budget(period=period, time_zone="Australia/Lord_Howe", **narrowed)], NOON_US, OPERATOR
+        )
         now = NOON - timedelta(minutes=7)
         moments = [now - timedelta(minutes=minutes) for minutes in (0, 5, 59, 60, 61, 26 * 60, 4 * 1440, 20 * 1440)]
         store.add(*(at(each.strftime("%Y-%m-%dT%H:%M:%SZ"), user_id="u") for each in moments))
@@ -122,7 +126,7 @@ class TestBudgetHistory:
 
     def test_what_is_not_there_or_not_to_be_seen_is_not_found(self, store: Store) -> None:
         """With one message for both."""
-        set_budgets(store.engine, [budget(), budget("team", team_id="search")], NOON_US)
+        set_budgets(store.engine, [budget(), budget("team", team_id="search")], NOON_US, OPERATOR)
         now = datetime(2026, 11, 22, 12, tzinfo=UTC)
         outside = Scope(frozenset({"acme"}), frozenset({"search"}))
         for scope, tenant, name in (

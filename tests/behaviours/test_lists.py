@@ -14,7 +14,7 @@ from rice_stream.reports.quarantine import quarantine_page, quarantined
 from rice_stream.reports.tenants import named_tenant, tenant_page, tenants
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.scope import EVERYTHING, Scope
-from tests.support.fakes import NOON_US
+from tests.support.fakes import NOON_US, OPERATOR
 from tests.support.reports_store import NOON, Store, at, picked
 
 
@@ -28,7 +28,7 @@ class TestLists:
             {"name": name, "tenant_id": "acme", "limit_gco2e": 5, "period": "day", "thresholds": [0.5, 1.0]}
             for name in names
         ]
-        set_budgets(store.engine, [parse_budget(each) for each in wanted], NOON_US)
+        set_budgets(store.engine, [parse_budget(each) for each in wanted], NOON_US, OPERATOR)
         store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z"))
         Judge(store.engine).judge_all(NOON)
         Judge(store.engine).judge_all(datetime.fromisoformat("2026-11-24T12:00:00Z"))

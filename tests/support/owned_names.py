@@ -33,7 +33,7 @@ from rice_stream.store.engine import Engine, writing
 from rice_stream.store.mapping_store import save_mapping
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.scope import EVERYTHING, Scope
-from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, FakeMethod, fake_reference
+from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, FakeMethod, fake_reference
 from tests.support.reports_store import NOON, Store, at
 
 OWNERS = ("0", "1", "2")
@@ -104,11 +104,11 @@ def fill(store: Store) -> None:
         for team in TEAMS
         for name, period in (("budget", "month"), ("gone", "day"))
     ]
-    set_budgets(store.engine, wanted, NOON_US)
+    set_budgets(store.engine, wanted, NOON_US, OPERATOR)
     Judge(store.engine).judge_all(NOON)
     for budget in wanted:
         if budget.name.startswith("gone"):
-            remove_budget(store.engine, budget.tenant_id, budget.name)
+            remove_budget(store.engine, budget.tenant_id, budget.name, OPERATOR)
     for owner in OWNERS:
         own = mark(owner, None)
         store.add(at("2026-11-22T11:30:00Z", event_id=f"refused-{own}", tenant_id=tenant_name(owner), input_tokens=-1))
