@@ -21,8 +21,11 @@ from rice_stream.instants import DAY_S
 from rice_stream.meter.shared_ranges import SharedRange, shared_range
 from rice_stream.quantities import MEASURES
 from rice_stream.reports import totals as reporting
+from rice_stream.reports import totals_sums
 from rice_stream.reports.carbon_ranges import CarbonRanges
+from rice_stream.reports.sums import RECORDS, Summand
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.totals_sums import Asked, Found
 from rice_stream.store import schema
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import open_engine, writing
@@ -59,9 +62,10 @@ def _report_ms(engine: Engine, by: tuple[str, ...]) -> tuple[float, float]:
     """With ranges, and with the sums alone."""
     query = TotalsQuery(tenant="acme", by=by)
 
-    def sums_only(connection: object, scope: object, spans: object, fields: object) -> object:
-        groups = reporting._groups(connection, scope, spans, fields)  # type: ignore[arg-type]
-        return groups, {group: {} for group in [*groups, reporting._WHOLE]}
+    def sums_only(asked: Asked) -> Found:
+        summands, edges = totals_sums._whole_buckets(asked, asked.spans, totals_sums._AMOUNTS)
+        found = totals_sums._told_apart(totals_sums._sums(asked, [*summands, Summand(RECORDS, edges)]))
+        return found._replace(parts={group: {} for group in found.groups})
 
     def ask() -> object:
         return reporting.totals(engine, EVERYTHING, query, _NOW)
@@ -69,7 +73,7 @@ def _report_ms(engine: Engine, by: tuple[str, ...]) -> tuple[float, float]:
     with_ms = _median_ms(ask)
     none = SharedRange(0, 0, 0, 0)
     with (
-        mock.patch.object(reporting, "_groups_and_parts", sums_only),
+        mock.patch.object(reporting, "groups_and_parts", sums_only),
         mock.patch.object(CarbonRanges, "of", return_value=none),
     ):
         return with_ms, _median_ms(ask)

@@ -16,6 +16,7 @@ the groups, to the last digit.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from rice_stream.estimator.spread import Z80
@@ -107,7 +108,7 @@ def shared_range(groups: Iterable[Group], mid: int | None = None) -> SharedRange
     low, high = median / factor, median * factor
     if len(parts) > 1:
         # Where one part is far less certain than the others the form is too wide: nothing is wider than all erring alike.
-        ends = [(subtotal, math.exp(Z80 * math.sqrt(_variance(shared)))) for shared, subtotal in parts]
+        ends = [(subtotal, _widths(shared).end) for shared, subtotal in parts]
         low = max(low, math.fsum(subtotal / end for subtotal, end in ends))
         high = min(high, math.fsum(subtotal * end for subtotal, end in ends))
     scale = exact / total if exact != total else 1.0
@@ -155,7 +156,7 @@ def _merged(groups: Iterable[Group]) -> list[tuple[Shared, int]]:
 
 def _masses(parts: Sequence[tuple[Shared, int]]) -> list[tuple[Shared, float]]:
     """The mean of each group: above its median, because its distribution is skewed."""
-    return [(shared, subtotal * math.exp(_variance(shared) / 2)) for shared, subtotal in parts]
+    return [(shared, subtotal * _widths(shared).mean) for shared, subtotal in parts]
 
 
 def covariance(one: Shared, other: Shared) -> float:
@@ -164,8 +165,24 @@ def covariance(one: Shared, other: Shared) -> float:
     return math.fsum(sd * others[key] for key, sd in one if key in others)
 
 
+class _Widths(NamedTuple):
+    variance: float
+    """Of the logarithm."""
+    mean: float
+    """As a multiple of the median."""
+    end: float
+    """The high end of the 80 % range, likewise."""
+
+
+@lru_cache(maxsize=8192)
+def _widths(shared: Shared) -> _Widths:
+    """Kept, as are the classes below: reports and budgets ask for the same kinds of requests over and over."""
+    variance = math.fsum(sd * sd for _, sd in shared)
+    return _Widths(variance, math.exp(variance / 2), math.exp(Z80 * math.sqrt(variance)))
+
+
 def _variance(shared: Shared) -> float:
-    return math.fsum(sd * sd for _, sd in shared)
+    return _widths(shared).variance
 
 
 def _with_stored_ends(shared: Shared, prompts: int, low: int, mid: int, high: int) -> Shared:
@@ -187,37 +204,57 @@ def _log_sd_of_ends(low: float, mid: int, high: float) -> float:
 
 
 def _variance_of_sum(masses: Sequence[tuple[Shared, float]]) -> float:
-    """sum_ij M_i M_j (e^(v_ij) - 1) over all ordered pairs of groups, without a look at most of the pairs.
+    """sum_ij M_i M_j (e^(v_ij) - 1) over all ordered pairs of groups, without a look at most of the pairs."""
+    terms: list[float] = []
+    for class_of, count, pairs in _levels(tuple(shared for shared, _ in masses)):
+        members: list[list[float]] = [[] for _ in range(count)]
+        for (_, mass), number in zip(masses, class_of, strict=True):
+            members[number].append(mass)
+        sums = [math.fsum(each) for each in members]
+        for one, other, grown, more in pairs:
+            both = sums[one] * sums[other] * grown * more
+            terms.append(both if one == other else 2.0 * both)
+    return math.fsum(terms)
 
-    Kind of key by kind of key, those with the fewest keys first: with v = w + n, where w is of the kinds before and n of this
-    one, e^v - 1 = (e^w - 1) + e^w (e^n - 1). What a kind adds is the same for all groups that agree in it and in the kinds
-    before it, which are taken as one class, and 0 for classes that have no key of the kind in common.
+
+class _Level(NamedTuple):
+    """What one kind of key adds to the variance of a sum."""
+
+    class_of: tuple[int, ...]
+    """Of each group."""
+    count: int
+    """Of the classes."""
+    pairs: tuple[tuple[int, int, float, float], ...]
+    """Two classes with a key in common, e^w and e^n - 1."""
+
+
+@lru_cache(maxsize=64)
+def _levels(shared: tuple[Shared, ...]) -> tuple[_Level, ...]:
+    """Kind of key by kind of key, those with the fewest keys first.
+
+    With v = w + n, where w is of the kinds before and n of this one, e^v - 1 = (e^w - 1) + e^w (e^n - 1). What a kind adds is the
+    same for all groups that agree in it and in the kinds before it, which are taken as one class, and 0 for classes that have
+    no key of the kind in common.
     """
-    class_of = [0] * len(masses)
+    class_of = [0] * len(shared)
     parents: list[list[int]] = []
     known: list[list[dict[int, float]]] = []
-    terms: list[float] = []
-    for keys_of in _by_kind([shared for shared, _ in masses]):
+    levels: list[_Level] = []
+    for keys_of in _by_kind(shared):
         number_of: dict[tuple[int, Shared], int] = {}
-        members: list[list[float]] = []
         for group, keys in enumerate(keys_of):
-            number = number_of.setdefault((class_of[group], keys), len(members))
-            if number == len(members):
-                members.append([])
-            members[number].append(masses[group][1])
-            class_of[group] = number
+            class_of[group] = number_of.setdefault((class_of[group], keys), len(number_of))
         parents.append([parent for parent, _ in number_of])
-        sums = [math.fsum(each) for each in members]
         rows = _common([keys for _, keys in number_of])
+        pairs: list[tuple[int, int, float, float]] = []
         for one, row in enumerate(rows):
-            mass = sums[one]
             for other, value in row.items():
                 before = _known(known, parents, one, other)
-                both = mass * sums[other] * math.exp(before) * math.expm1(value)
-                terms.append(both if one == other else 2.0 * both)
+                pairs.append((one, other, math.exp(before), math.expm1(value)))
                 row[other] = before + value
         known.append(rows)
-    return math.fsum(terms)
+        levels.append(_Level(tuple(class_of), len(number_of), tuple(pairs)))
+    return tuple(levels)
 
 
 def _known(known: list[list[dict[int, float]]], parents: list[list[int]], one: int, other: int) -> float:

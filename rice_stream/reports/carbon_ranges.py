@@ -1,25 +1,15 @@
 """The ranges of a report's sums: by the closed form of `meter.shared_ranges`, over the uses of factors behind each sum."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from rice_stream.meter.shared_ranges import SharedRange, total_range
-from rice_stream.quantities import MEASURES, MICRO
-from rice_stream.reports.sums import Group
+from rice_stream.quantities import MICRO
 from rice_stream.store.engine import Connection
-from rice_stream.store.factor_spreads import ENDS, factor_spreads, kinds_of
+from rice_stream.store.factor_spreads import factor_spreads, kinds_of
 
 Parts = dict[int, list[int]]
-"""Key of a use of factors -> sums of ENDS: what a sum is made up of, in these shares."""
-
-
-def parts_of(sums: Mapping[Group, list[int]], measures: Sequence[str] = MEASURES) -> dict[Group, Parts]:
-    """Sums of these measures whose groups end with the key of a use of factors, as the parts of the groups without it."""
-    places = [measures.index(name) for name in ENDS]
-    parts: dict[Group, Parts] = {}
-    for group, each in sums.items():
-        parts.setdefault(group[:-1], {})[group[-1]] = [int(each[place]) for place in places]
-    return parts
+"""Key of a use of factors -> sums of `factor_spreads.ENDS`: what a sum is made up of, in these shares."""
 
 
 def added_parts(several: Iterable[Parts]) -> Parts:
@@ -35,12 +25,20 @@ def added_parts(several: Iterable[Parts]) -> Parts:
 class CarbonRanges:
     """Ranges of sums with the spreads that were stored with their factors."""
 
-    def __init__(self, connection: Connection, factor_keys: Collection[int]) -> None:
-        self._spreads = factor_spreads(connection, factor_keys)
+    def __init__(
+        self, connection: Connection, factor_keys: Collection[int], digests: Mapping[int, bytes] | None = None
+    ) -> None:
+        """`digests` of the uses of factors, where they are known, save asking for what is at hand."""
+        self._spreads = factor_spreads(connection, factor_keys, digests)
+        self._last: tuple[int, Parts, SharedRange] | None = None
 
     def of(self, mid: int, parts: Parts) -> SharedRange:
         """The range of a sum of exactly `mid`; all in micrograms."""
-        return total_range(kinds_of(parts, self._spreads), mid)
+        if self._last is not None and self._last[:2] == (mid, parts):
+            return self._last[2]  # a report of one row: its total is the same
+        found = total_range(kinds_of(parts, self._spreads), mid)
+        self._last = (mid, parts, found)
+        return found
 
 
 def carbon_fields(carbon: SharedRange, linear_low: int, linear_high: int) -> dict[str, Any]:

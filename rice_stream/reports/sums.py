@@ -1,18 +1,17 @@
-"""Sums of a totals table, or of the records themselves, by any of the names a report can be broken down by."""
+"""What can be summed, by which names, and the statement that does it: any number of tables at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import TextClause, text
 
 from rice_stream.instants import DAY_S, SECOND_US
-from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
+from rice_stream.quantities import MEASURES
 from rice_stream.reports.spans import Span
 from rice_stream.store import totals_tables
-from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.scope import Scope
-from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
 from rice_stream.store.totals_tables import TotalsTable
 
 Group = tuple[Any, ...]
@@ -50,11 +49,13 @@ class SummedTable:
         """An instant in the unit of `position`."""
         return moment_us // SECOND_US if self.start else moment_us
 
-    def total(self, measure: str) -> str:
-        """The exact sum of a measure, which on PostgreSQL has any number of digits."""
-        if self.start is None and measure == "prompts":
-            return "COUNT(*)"
-        return f"COALESCE(SUM(m.{measure}), 0)"
+    def value(self, measure: str) -> str:
+        """What a row adds to the sum of a measure: an unknown token count adds nothing."""
+        if self.start is not None:
+            return f"m.{measure}"
+        if measure == "prompts":
+            return "1"
+        return f"COALESCE(m.{measure}, 0)" if measure.endswith("_tokens") else f"m.{measure}"
 
 
 MINUTES = SummedTable.of(totals_tables.MINUTES)
@@ -82,10 +83,11 @@ FIELDS = {
     "model": Field("f.model", "factor_key"),
     "region": Field("f.region", "factor_key"),
     "basis": Field("b.names", "basis_flags"),
-    "day": Field(f"s.first_day + ({{at_s}} - s.origin_s) / {DAY_S}"),
+    "day": Field(f"{{first_day}} + ({{at_s}} - {{origin_s}}) / {DAY_S}"),
     "hour": Field("{at_s} - {at_s} % 3600"),
 }
 
+_TENANT = "JOIN tenant t ON t.tenant_key = m.tenant_key"
 _JOINS = {
     "attribution_key": "JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key",
     "factor_key": "JOIN factor_use f ON f.factor_key = m.factor_key",
@@ -94,15 +96,14 @@ _JOINS = {
 }
 
 
-FACTOR = "factor"
-"""Breaks sums down by use of factors (its key): what a range is made of, and nothing that is shown."""
-_VALUES = {**FIELDS, FACTOR: Field("m.factor_key", "factor_key")}
 _TIMED = ("day", "hour")
+NO_FACTOR = -1
+"""In the place of the key of a use of factors, in sums that are not told apart by it."""
 
 
 def dimensions_of(fields: Sequence[str]) -> frozenset[str]:
     """The key columns that these fields need."""
-    return frozenset(dimension for name in fields if (dimension := _VALUES[name].dimension))
+    return frozenset(dimension for name in fields if (dimension := FIELDS[name].dimension))
 
 
 def dimensions_within(scope: Scope, fields: Sequence[str]) -> frozenset[str]:
@@ -110,65 +111,119 @@ def dimensions_within(scope: Scope, fields: Sequence[str]) -> frozenset[str]:
     return dimensions_of(fields) | ({"attribution_key"} if scope.teams else frozenset())
 
 
-def impact_sums(
-    connection: Connection, scope: Scope, spans: Sequence[Span], fields: Sequence[str]
-) -> dict[Group, list[int]]:
-    """(prompts whose method gives them, their embodied carbon, their water), from the records, by the values of the fields."""
-    counted = f"COUNT(m.{IMPACT_COLUMNS[0]})"
-    return grouped_sums(
-        connection, scope, RECORDS, spans, fields, sums=(counted, *(RECORDS.total(name) for name in IMPACT_COLUMNS))
+class Summand(NamedTuple):
+    """What is summed of one table, and what for; `by_factor`: each use of factors (`factor_key`) on its own.
+
+    `measures` are those that are wanted; the sums of the others are 0.
+    """
+
+    source: SummedTable
+    spans: Sequence[Span]
+    purpose: int = 0
+    by_factor: bool = False
+    measures: tuple[str, ...] = MEASURES
+    one_zone: bool = False
+    """Whether the tenants all have the time zone of the spans."""
+
+
+class Summed(NamedTuple):
+    """The sums of the summands of one purpose, of one group; `factor_key` is NO_FACTOR where they are not told apart by it."""
+
+    purpose: int
+    factor_key: int
+    digest: bytes | None
+    """Of the use of factors."""
+    group: Group
+    sums: list[int]
+
+
+# --- the statement ---------------------------------------------------------------------------------------------------
+
+
+class Shape(NamedTuple):
+    """What the text of a summand depends on: not on when, and not on whose it is."""
+
+    source: SummedTable
+    purpose: int
+    by_factor: bool
+    measures: tuple[str, ...]
+    spans: int
+    """Rows of its table of spans; 0: one span, whose bounds stand in the statement."""
+
+
+@lru_cache(maxsize=512)
+def statement_of(
+    shapes: tuple[Shape, ...],
+    fields: tuple[str, ...],
+    conditions: str,
+    columns: tuple[str, ...],
+    *,
+    is_one: bool,
+    dialect: str,
+) -> TextClause:
+    """(purpose, key and digest of the use of factors, values of the fields, sums) of `columns` in SQL, by default of all MEASURES.
+
+    Kept, so that neither we nor SQLAlchemy make it twice. Rows are added up by their keys, and only what is left is given names:
+    that takes half the time.
+    """
+    dimensions = sorted(dimensions_of(fields))
+    keys = ["purpose", "used_factor", "tenant_key", *dimensions, *(f"{name}_" for name in fields if name in _TIMED)]
+    places = range(len(columns or MEASURES))
+    spans = [
+        f"span_{number} (time_zone, low, high, origin_s, first_day) AS (VALUES {_span_rows(number, shape.spans)}), "
+        for number, shape in enumerate(shapes)
+        if shape.spans
+    ]
+    # Of the type of the other sums, so that PostgreSQL takes the tables as one.
+    nothing = "CAST(0 AS NUMERIC)" if dialect == "postgresql" else "0"
+    rows = "\nUNION ALL ".join(
+        _rows(number, shape, fields, conditions, columns, nothing) for number, shape in enumerate(shapes)
+    )
+    wanted = ["m.purpose", "m.used_factor", "d.digest"]
+    wanted += [f"m.{name}_" if name in _TIMED else FIELDS[name].value for name in fields]
+    return text(
+        f"""
+WITH {"".join(spans)}m AS (
+SELECT {", ".join([*keys, *(f"SUM(s{place}) AS s{place}" for place in places)])} FROM ({rows}) r
+GROUP BY {_first(len(keys))}
+)
+SELECT {", ".join([*wanted, *(f"SUM(m.s{place})" for place in places)])}
+FROM m LEFT JOIN factor_use d ON d.factor_key = m.used_factor {" ".join(_joins(fields, is_one=is_one))}
+GROUP BY {_first(len(wanted))}"""
     )
 
 
-def grouped_sums(
-    connection: Connection,
-    scope: Scope,
-    source: SummedTable,
-    spans: Sequence[Span],
-    fields: Sequence[str],
-    measures: Sequence[str] = MEASURES,
-    *,
-    sums: Sequence[str] = (),
-) -> dict[Group, list[int]]:
-    """Sums of the measures (or `sums`, in SQL) within the spans, by the values of the fields, FACTOR among them; only groups
-    with rows.
+def _joins(fields: Sequence[str], *, is_one: bool) -> list[str]:
+    """What gives names to keys; of one tenant, only its own names are read."""
+    own = {"tenant": "t", "attribution_key": "a", "user_key": "u"} if is_one else {}
+    joins = [("tenant", _TENANT)] if "tenant" in fields else []
+    joins += [(dimension, _JOINS[dimension]) for dimension in sorted(dimensions_of(fields))]
+    return [join + (f" AND {own[name]}.tenant_key = :tenant_key" if name in own else "") for name, join in joins]
 
-    `day` is the number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. Where the scope
-    has teams, the source has to know the attribution.
-    """
-    if not spans:
-        return {}
-    timed = {name: _VALUES[name].value.format(at_s=source.at_s) for name in fields if name in _TIMED}
-    values = [f"m.{name}_" if name in timed else _VALUES[name].value for name in fields]
-    dimensions = sorted(dimensions_of(fields))
-    named = dimensions_of([name for name in fields if name != FACTOR])
-    joins = [_JOINS[dimension] for dimension in sorted(named)]
-    keys = ["m.tenant_key", *(f"m.{dimension}" for dimension in dimensions)]
-    keys += [f"{value} AS {name}_" for name, value in timed.items()]
-    inner = sums or [source.total(measure) for measure in measures]
-    summed = [f"SUM(m.sum_{place})" for place in range(len(inner))]
-    rows, parameters = _span_rows(source, spans)
-    conditions = _constant_bounds(connection, source, spans, parameters)
-    conditions += f" AND {tenant_id_in(scope)} AND {attribution_in(scope, 'm')}"
-    parameters |= scope_parameters(scope)
-    # The spans are a table: time zone, bounds, and how to count local days between them. Rows are added up by their keys, and
-    # only what is left is given names: that takes half the time.
-    statement = f"""
-WITH span (time_zone, low, high, origin_s, first_day) AS (VALUES {rows}), keyed AS (
-  SELECT {", ".join([*keys, *(f"{each} AS sum_{place}" for place, each in enumerate(inner))])}
-  FROM tenant t
-  JOIN span s ON s.time_zone = t.time_zone
-  JOIN {source.table} m ON m.tenant_key = t.tenant_key AND {source.position} >= s.low AND {source.position} < s.high
-  WHERE {conditions}
-  GROUP BY {_first(len(keys))}
-)
-SELECT {", ".join([*values, *summed])}
-FROM keyed m
-JOIN tenant t ON t.tenant_key = m.tenant_key
-{" ".join(joins)}
-GROUP BY {_first(len(fields))}"""
-    found = connection.execute(text(statement), parameters)
-    return {tuple(row[: len(fields)]): list(row[len(fields) :]) for row in found}
+
+def _rows(
+    number: int, shape: Shape, fields: tuple[str, ...], conditions: str, columns: tuple[str, ...], nothing: str
+) -> str:
+    """The rows of a summand with their keys."""
+    source = shape.source
+    keys = [f"{shape.purpose} AS purpose", f"{'m.factor_key' if shape.by_factor else NO_FACTOR} AS used_factor"]
+    keys += ["m.tenant_key", *(f"m.{dimension}" for dimension in sorted(dimensions_of(fields)))]
+    origin_s, first_day = ("s.origin_s", "s.first_day") if shape.spans else (f":origin_{number}", f":day_{number}")
+    timed = {name: FIELDS[name].value for name in fields if name in _TIMED}
+    keys += [
+        f"{value.format(at_s=source.at_s, origin_s=origin_s, first_day=first_day)} AS {name}_"
+        for name, value in timed.items()
+    ]
+    sums = columns or [source.value(name) if name in shape.measures else nothing for name in MEASURES]
+    wanted = [f"{source.position} >= :low_{number} AND {source.position} < :high_{number}", conditions]
+    if source is RECORDS:
+        wanted.append(f"m.event_key >= :key_low_{number} AND m.event_key < :key_high_{number}")
+    joined = ""
+    if shape.spans:
+        joined = f" JOIN tenant t ON t.tenant_key = m.tenant_key JOIN span_{number} s ON s.time_zone = t.time_zone"
+        wanted.append(f"{source.position} >= s.low AND {source.position} < s.high")
+    named = ", ".join([*keys, *(f"{each} AS s{place}" for place, each in enumerate(sums))])
+    return f"SELECT {named} FROM {source.table} m{joined} WHERE {' AND '.join(wanted)}"
 
 
 def _first(count: int) -> str:
@@ -176,24 +231,10 @@ def _first(count: int) -> str:
     return ", ".join(str(place + 1) for place in range(count))
 
 
-def _span_rows(source: SummedTable, spans: Sequence[Span]) -> tuple[str, dict[str, Any]]:
-    zones = {zone: f"zone{k}" for k, zone in enumerate(dict.fromkeys(span.time_zone for span in spans))}
-    rows = ", ".join(
-        f"(CAST(:{zones[span.time_zone]} AS TEXT), CAST({source.bound(span.from_us)} AS BIGINT),"
-        f" CAST({source.bound(span.to_us)} AS BIGINT), CAST({span.origin_s} AS BIGINT), {span.first_day})"
-        for span in spans
+def _span_rows(number: int, count: int) -> str:
+    """Time zone, bounds, and how to count local days between them."""
+    return ", ".join(
+        f"(CAST(:zone_{number}_{row} AS TEXT), CAST(:low_{number}_{row} AS BIGINT), CAST(:high_{number}_{row} AS BIGINT),"
+        f" CAST(:origin_{number}_{row} AS BIGINT), CAST(:day_{number}_{row} AS BIGINT))"
+        for row in range(count)
     )
-    return rows, {name: zone for zone, name in zones.items()}
-
-
-def _constant_bounds(
-    connection: Connection, source: SummedTable, spans: Sequence[Span], parameters: dict[str, Any]
-) -> str:
-    """The outermost bounds again, as constants: what the planner can use an index or a partition for."""
-    low_us, high_us = min(span.from_us for span in spans), max(span.to_us for span in spans)
-    conditions = f"{source.position} >= {source.bound(low_us)} AND {source.position} < {source.bound(high_us)}"
-    if source is RECORDS:
-        bounds = key_bounds(connection.dialect.name, low_us, high_us)
-        parameters["key_low"], parameters["key_high"] = bounds
-        conditions += " AND m.event_key >= :key_low AND m.event_key < :key_high"
-    return conditions

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -30,20 +29,41 @@ _GONE = FactorSpread(None, "")
 """Totals whose factors are not known any more (key 0: their records went before there were totals by factors)."""
 
 
-def factor_spreads(connection: Connection, factor_keys: Collection[int]) -> dict[int, FactorSpread]:
-    """The spread of each of these uses of factors; keys that stand for none are not in the answer."""
+_KEPT_MAX = 50_000
+_kept: dict[bytes, FactorSpread] = {}
+"""By the digest of the use of factors, which says all that the spread depends on: the same in every database, for good."""
+
+
+def factor_spreads(
+    connection: Connection, factor_keys: Collection[int], digests: Mapping[int, bytes] | None = None
+) -> dict[int, FactorSpread]:
+    """The spread of each of these uses of factors; keys that stand for none are not in the answer.
+
+    `digests` are those of keys whose digest is known already: the database is asked only for spreads that are not at hand.
+    """
+    if digests is None:
+        digests = _digests(connection, factor_keys)
+    found = {key: _kept[digest] for key, digest in digests.items() if digest in _kept}
+    missing = {key: digest for key, digest in digests.items() if key not in found}
+    if missing:
+        rows = _rows(connection, "method_version, " + _SPREAD[connection.dialect.name], missing)
+        if len(_kept) > _KEPT_MAX:
+            _kept.clear()
+        for key, version, stored in rows:
+            found[key] = FactorSpread(None if stored is None else shared_of(json.loads(stored)), version)
+            _kept[missing[key]] = found[key]
+    return found
+
+
+def _digests(connection: Connection, factor_keys: Collection[int]) -> dict[int, bytes]:
+    return {key: bytes(digest) for key, digest in _rows(connection, "digest", factor_keys)}
+
+
+def _rows(connection: Connection, columns: str, factor_keys: Collection[int]) -> Sequence[Any]:
     if not factor_keys:
-        return {}
-    dialect = connection.dialect.name
-    statement = f"SELECT factor_key, method_version, {_SPREAD[dialect]} FROM factor_use WHERE {_CHOSEN[dialect]}"
-    rows = connection.execute(text(statement), {"keys": json.dumps(sorted(factor_keys))})
-    return {key: FactorSpread(None if text is None else _shared_of(text), version) for key, version, text in rows}
-
-
-@lru_cache(maxsize=4096)
-def _shared_of(spread: str) -> Shared:
-    """Kept: budgets are judged by the same uses of factors every few seconds."""
-    return shared_of(json.loads(spread))
+        return []
+    statement = f"SELECT factor_key, {columns} FROM factor_use WHERE {_CHOSEN[connection.dialect.name]}"
+    return connection.execute(text(statement), {"keys": json.dumps(sorted(factor_keys))}).all()
 
 
 def kinds_of(sums: Mapping[int, Sequence[int]], spreads: Mapping[int, FactorSpread]) -> list[KindSums]:

@@ -12,4 +12,7 @@ class WholeNumberLoader(Loader):
     def load(self, data: Buffer) -> int | Decimal:
         """The value of the text that the server sends."""
         text = bytes(data)
-        return int(text) if text.removeprefix(b"-").isdigit() else Decimal(text.decode())
+        try:
+            return int(text)
+        except ValueError:
+            return Decimal(text.decode())

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import wire_time
@@ -239,6 +239,38 @@ class TestTotals:
         for refused in ({"by": ["user"]}, {"by": ["team"], "start": moment("2026-09-30T12:05:00Z")}):
             with pytest.raises(UsageError, match="1 prompts before 2026-10-01T00:00:00Z are no longer"):
                 totals(store.engine, now=NOON, **refused)
+
+    @pytest.mark.parametrize("by", ["tenant", "team,model", "day", "hour,project"])
+    def test_two_questions_are_put_to_the_database(self, store: Store, by: str) -> None:
+        """What has to be known first, and all sums together, whatever tables they come from; spreads are at hand by then."""
+        store.add(*(at(f"2026-11-{day:02d}T07:21:05Z", team_id="a") for day in (1, 20, 21)), at("2026-11-22T11:58:00Z"))
+        asked: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+            if "SELECT" in statement:
+                asked.append(statement)
+
+        answers = []
+        for tenant in ("acme", None):
+            totals(store.engine, now=NOON, by=[by], window="30d", tenant=tenant)
+            asked.clear()
+            event.listen(store.engine, "before_cursor_execute", note)
+            answers.append(totals(store.engine, now=NOON, by=[by], window="30d", tenant=tenant))
+            event.remove(store.engine, "before_cursor_execute", note)
+            assert len(asked) == 2
+        assert answers[0]["total"]["prompts"] == 4
+        assert answers[0] == answers[1]
+
+    @pytest.mark.parametrize("zones", [1, 3])
+    def test_a_calendar_with_many_changes_of_clocks_counts_every_day_once(self, store: Store, zones: int) -> None:
+        """More stretches of ordinary days than a statement takes one by one, in one time zone or several."""
+        days = [f"{year}-{month:02d}-15" for year in range(2019, 2026) for month in (1, 7)]
+        tenants = [f"t{number}" for number in range(zones)]
+        store.add(*(at(f"{day}T12:34:56Z", tenant_id=tenant) for day in days for tenant in tenants))
+        for tenant, zone in zip(tenants, ("Europe/Berlin", "America/New_York", "Asia/Kolkata"), strict=False):
+            store.set_time_zone(tenant, zone)
+        rows = totals(store.engine, now=NOON, by=["day"])["rows"]
+        assert sorted(picked(rows, "day", "prompts")) == [(day, zones) for day in days]
 
     @pytest.mark.parametrize(
         ("wrong", "message"),

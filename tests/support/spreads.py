@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rice_stream.meter.factors import digest_of
 from tests.support.reports_store import Store
 
 Shared = Mapping[str, float]
@@ -17,9 +18,12 @@ def give_spreads(store: Store, shared_of: Callable[[dict[str, Any]], Shared | No
         detail.pop("spread", None)
         if shared is not None:
             detail["spread"] = {"causes": dict(shared), "shared": dict(shared)}
+        row["detail"] = json.dumps(detail, sort_keys=True, separators=(",", ":"))
+        columns = {name: value for name, value in row.items() if name not in ("factor_key", "digest")}
         store.execute(
-            "UPDATE factor_use SET detail = :detail WHERE factor_key = :key",
-            detail=json.dumps(detail, sort_keys=True, separators=(",", ":")),
+            "UPDATE factor_use SET detail = :detail, digest = :digest WHERE factor_key = :key",
+            detail=row["detail"],
+            digest=digest_of(columns),
             key=row["factor_key"],
         )
 

@@ -1,0 +1,116 @@
+"""Sums of totals tables, or of the records themselves, by any of the names a report can be broken down by: one statement."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from rice_stream.quantities import IMPACT_COLUMNS
+from rice_stream.reports.spans import Span
+from rice_stream.reports.sums import RECORDS, Group, Shape, Summand, Summed, statement_of
+from rice_stream.store.engine import Connection
+from rice_stream.store.event_key_columns import key_bounds
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
+
+_PLAIN_MAX = 8
+"""Spans that become summands of their own: a range of one table each, which PostgreSQL plans sooner than a join."""
+
+
+class _Of(NamedTuple):
+    """Whose rows are summed: those of a scope. `tenant_key` is that of its only tenant: a constant, which needs no join."""
+
+    scope: Scope
+    tenant_key: int | None = None
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is one tenant whose key is known."""
+        return self.tenant_key is not None
+
+    @property
+    def conditions(self) -> str:
+        """On a row `m` of a summed table, which has to know the attribution where the scope has teams."""
+        tenants = "m.tenant_key = :tenant_key" if self.is_one else tenant_key_in(self.scope, "m.tenant_key")
+        return f"{tenants} AND {attribution_in(self.scope, 'm')}"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Those of the conditions."""
+        return {**scope_parameters(self.scope), **({"tenant_key": self.tenant_key} if self.is_one else {})}
+
+
+def impact_sums(
+    connection: Connection, scope: Scope, spans: Sequence[Span], fields: Sequence[str], tenant_key: int | None = None
+) -> dict[Group, list[int]]:
+    """(prompts whose method gives them, their embodied carbon, their water), from the records, by the values of the fields."""
+    counted = f"CASE WHEN m.{IMPACT_COLUMNS[0]} IS NULL THEN 0 ELSE 1 END"
+    columns = (counted, *(f"COALESCE(m.{name}, 0)" for name in IMPACT_COLUMNS))
+    found = _run(connection, _Of(scope, tenant_key), [Summand(RECORDS, spans)], fields, columns)
+    return {each.group: each.sums for each in found}
+
+
+def grouped_sums(
+    connection: Connection,
+    scope: Scope,
+    summands: Sequence[Summand],
+    fields: Sequence[str],
+    tenant_key: int | None = None,
+) -> list[Summed]:
+    """Sums of the measures by purpose, use of factors, and the values of the fields; only groups with rows. One statement.
+
+    `tenant_key` is the key of the only tenant of the scope, where it has one and the key is known. `day` is the number of the
+    local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. Where the scope has teams, the tables
+    have to know the attribution.
+    """
+    return _run(connection, _Of(scope, tenant_key), summands, fields)
+
+
+def _run(
+    connection: Connection,
+    of: _Of,
+    summands: Sequence[Summand],
+    fields: Sequence[str],
+    columns: tuple[str, ...] = (),
+) -> list[Summed]:
+    asked = [part for each in summands for part in _apart(each)]
+    if not asked:
+        return []
+    dialect = connection.dialect.name
+    shapes = tuple(Shape(each.source, each.purpose, each.by_factor, each.measures, rows) for each, rows in asked)
+    parameters = of.parameters
+    for number, (each, rows) in enumerate(asked):
+        parameters |= _bounds(dialect, number, each, rows)
+    statement = statement_of(shapes, tuple(fields), of.conditions, columns, is_one=of.is_one, dialect=dialect)
+    last = 3 + len(fields)
+    return [
+        Summed(row[0], row[1], row[2], row[3:last], list(map(int, row[last:])))
+        for row in map(tuple, connection.execute(statement, parameters))
+    ]
+
+
+def _apart(summand: Summand) -> list[tuple[Summand, int]]:
+    """One for each span, and 0, where the tenants all have one time zone; else the summand as it is, and the rows of a table of
+    spans: only a join with that tells tenants of several zones apart."""
+    spans = summand.spans
+    if len(spans) > _PLAIN_MAX or not summand.one_zone:
+        return [(summand, len(spans))] if spans else []
+    return [(summand._replace(spans=[span]), 0) for span in spans]
+
+
+def _bounds(dialect: str, number: int, summand: Summand, rows: int) -> dict[str, Any]:
+    """The parameters of a summand. With a table of spans, the outermost bounds are those that the planner can use an index or a
+    partition for."""
+    source, spans = summand.source, summand.spans
+    low_us, high_us = min(span.from_us for span in spans), max(span.to_us for span in spans)
+    bounds: dict[str, Any] = {f"low_{number}": source.bound(low_us), f"high_{number}": source.bound(high_us)}
+    if source is RECORDS:
+        bounds[f"key_low_{number}"], bounds[f"key_high_{number}"] = key_bounds(dialect, low_us, high_us)
+    if not rows:
+        bounds[f"origin_{number}"], bounds[f"day_{number}"] = spans[0].origin_s, spans[0].first_day
+        return bounds
+    for row, span in enumerate(spans):
+        bounds[f"zone_{number}_{row}"] = span.time_zone
+        bounds[f"low_{number}_{row}"] = source.bound(span.from_us)
+        bounds[f"high_{number}_{row}"] = source.bound(span.to_us)
+        bounds[f"origin_{number}_{row}"] = span.origin_s
+        bounds[f"day_{number}_{row}"] = span.first_day
+    return bounds

@@ -1,0 +1,207 @@
+"""What `totals` adds up: which rows of which tables, in one statement, and what the range of each sum is made of."""
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from rice_stream.errors import UsageError
+from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S, rfc3339
+from rice_stream.quantities import MEASURES
+from rice_stream.reports.carbon_ranges import Parts, added_parts
+from rice_stream.reports.grouped_sums import grouped_sums, impact_sums
+from rice_stream.reports.spans import Span, calendar_spans, clip, cut_at, hull, split_at_buckets
+from rice_stream.reports.sums import (
+    DAYS,
+    MINUTES,
+    RECORDS,
+    SLOTS,
+    TENANT_DAYS,
+    Group,
+    Summand,
+    Summed,
+    dimensions_within,
+)
+from rice_stream.store.engine import Connection
+from rice_stream.store.factor_spreads import ENDS
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import has_any_of, scope_parameters
+
+_AMOUNTS, _SHARES, _BOTH = 0, 1, 2
+"""What rows are summed for: what is shown, what its range is made of, or both."""
+_PROMPTS = MEASURES.index("prompts")
+_ENDS = [MEASURES.index(name) for name in ENDS]
+
+
+class Ground(NamedTuple):
+    """What has to be known before it is known what to sum."""
+
+    time_zones: list[str]
+    tenant_key: int | None
+    """Of the only tenant of the scope; None: it has several."""
+    records_from_us: int
+    """Records that ended before have been dropped."""
+    minutes_from_us: int
+    """Minutes before are quarter hours."""
+    days_us: tuple[int, int]
+    """Where the totals begin and end, on days of UTC; looked up only for a break-down by day."""
+
+
+class Asked(NamedTuple):
+    """What is summed, by which fields, and whose it is."""
+
+    connection: Connection
+    scope: Scope
+    fields: tuple[str, ...]
+    spans: list[Span]
+    ground: Ground
+
+
+def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
+    """All of it, in one statement."""
+    ends = "NULL, NULL"
+    if by_day:
+        # A look at both ends of each tenant's index, and not at every row.
+        of_tenant = "(SELECT {}(d.day_start_s) FROM {} d WHERE d.tenant_key = t.tenant_key)"
+        table = DAYS.table if scope.teams else TENANT_DAYS.table
+        ends = f"MIN({of_tenant.format('MIN', table)}), MAX({of_tenant.format('MAX', table)})"
+    statement = (
+        "SELECT t.time_zone, MIN(t.tenant_key), (SELECT MAX(r.records_from_us) FROM retention r),"
+        f" (SELECT MAX(r.minutes_from_us) FROM retention r), {ends} FROM tenant t"
+        f" WHERE {has_any_of(scope)} GROUP BY t.time_zone ORDER BY t.time_zone"
+    )
+    rows = connection.execute(text(statement), scope_parameters(scope)).all()
+    if not rows:
+        return Ground([], None, 0, 0, (0, 0))
+    first_s = min((row[4] for row in rows if row[4] is not None), default=0)
+    last_s = max((row[5] for row in rows if row[5] is not None), default=0)
+    return Ground(
+        time_zones=[row[0] for row in rows],
+        tenant_key=rows[0][1] if scope.tenants is not None and len(scope.tenants) == 1 else None,
+        records_from_us=rows[0][2] or 0,
+        minutes_from_us=rows[0][3] or 0,
+        days_us=(first_s * SECOND_US, (last_s + DAY_S) * SECOND_US),
+    )
+
+
+def spans_of(ground: Ground, ranges: dict[str, tuple[int, int]], *, by_day: bool) -> list[Span]:
+    """The summands of each time zone, from its range in epoch microseconds; none where there is no tenant."""
+    if not by_day:
+        return [Span(zone, *ranges[zone]) for zone in ground.time_zones]
+    # A calendar has to end somewhere: where the data do (on whole days of UTC, so that it makes no edges of its own).
+    low_us, high_us = ground.days_us
+    spans: list[Span] = []
+    for zone in ground.time_zones:
+        from_us, to_us = ranges[zone]
+        spans += calendar_spans(zone, max(from_us, low_us), min(to_us, high_us))
+    return spans
+
+
+class Found(NamedTuple):
+    """The exact sums by group, what the range of each is made of, and what that of all of them together is made of."""
+
+    groups: dict[Group, list[int]]
+    parts: dict[Group, Parts]
+    whole_parts: Parts
+    digests: dict[int, bytes]
+    """Of the uses of factors in the parts."""
+
+
+def groups_and_parts(asked: Asked) -> Found:
+    """What is answered, from one statement (users and basis: two).
+
+    Totals know the factors by the quarter hour: of a stretch that cuts one, the shares are those of the whole quarters.
+    """
+    quarters = hull(asked.spans, SLOT_S)
+    dimensions = dimensions_within(asked.scope, asked.fields)
+    if not dimensions <= SLOTS.dimensions:
+        # Users, say: totals of all of them would be as many as there are records.
+        own = _told_apart(_sums(asked, [Summand(RECORDS, asked.spans, _BOTH, by_factor=True)]))
+        shares, _ = _whole_buckets(asked, quarters, _SHARES, by_factor=True, fields=())
+        of_whole = _told_apart(_sums(asked, shares, ()))
+        return own._replace(whole_parts=of_whole.whole_parts, digests=own.digests | of_whole.digests)
+    if dimensions:
+        summands, edges = _whole_buckets(asked, asked.spans, _BOTH, by_factor=True)
+        summands.append(Summand(SLOTS, hull(edges, SLOT_S), _SHARES, by_factor=True, measures=ENDS))
+    else:
+        summands, edges = _whole_buckets(asked, asked.spans, _AMOUNTS)
+        summands += _whole_buckets(asked, quarters, _SHARES, by_factor=True)[0]
+    return _told_apart(_sums(asked, [*summands, Summand(RECORDS, edges, _AMOUNTS)]))
+
+
+def impacts_of(asked: Asked) -> dict[Group, list[int]]:
+    """(prompts whose method gives them, their embodied carbon, their water) by group."""
+    _require_records(asked, asked.spans)
+    return impact_sums(asked.connection, asked.scope, asked.spans, asked.fields, asked.ground.tenant_key)
+
+
+def _whole_buckets(
+    asked: Asked, spans: list[Span], purpose: int, *, by_factor: bool = False, fields: tuple[str, ...] | None = None
+) -> tuple[list[Summand], list[Span]]:
+    """Rows of the tables that know all the fields, coarsest first, each leaving to the next what lies in no whole bucket of
+    its own; and what is left in the end."""
+    fields = asked.fields if fields is None else fields
+    summands: list[Summand] = []
+    days, finer = (DAYS, SLOTS) if by_factor or dimensions_within(asked.scope, fields) else (TENANT_DAYS, MINUTES)
+    left = spans
+    # A UTC day holds several hours, and parts of two days of another time zone.
+    one_day = "day" not in fields or all(span.origin_s % DAY_S == 0 for span in spans)
+    if one_day and "hour" not in fields:
+        whole, left = split_at_buckets(left, DAY_S)
+        summands.append(Summand(days, whole, purpose, by_factor))
+    edges: list[Span] = []
+    if finer is MINUTES:
+        # Old minutes are quarter hours by now.
+        older, left = cut_at(left, asked.ground.minutes_from_us)
+        whole, edges = split_at_buckets(older, SLOT_S)
+        summands.append(Summand(SLOTS, whole, purpose, by_factor))
+    whole, more = split_at_buckets(left, finer.bucket_s or MINUTE_S)
+    summands.append(Summand(finer, whole, purpose, by_factor))
+    measures = ENDS if purpose == _SHARES else MEASURES
+    return [each._replace(measures=measures) for each in summands], edges + more
+
+
+def _sums(asked: Asked, summands: list[Summand], fields: tuple[str, ...] | None = None) -> list[Summed]:
+    one_zone = len(asked.ground.time_zones) == 1
+    summands = [each._replace(one_zone=one_zone) for each in summands]
+    for each in summands:
+        if each.source is RECORDS:
+            _require_records(asked, each.spans)
+    fields = asked.fields if fields is None else fields
+    return grouped_sums(asked.connection, asked.scope, summands, fields, asked.ground.tenant_key)
+
+
+def _told_apart(found: Iterable[Summed]) -> Found:
+    """What rows were summed for; only where there are prompts."""
+    groups: dict[Group, list[int]] = {}
+    parts: dict[Group, Parts] = {}
+    digests: dict[int, bytes] = {}
+    for purpose, factor_key, digest, group, sums in found:
+        if not sums[_PROMPTS]:
+            continue
+        if purpose != _SHARES:
+            before = groups.get(group)
+            groups[group] = sums if before is None else [a + b for a, b in zip(before, sums, strict=True)]
+        if purpose != _AMOUNTS:
+            ends = [sums[place] for place in _ENDS]
+            of_group = parts.setdefault(group, {})
+            known = of_group.get(factor_key)
+            of_group[factor_key] = ends if known is None else [a + b for a, b in zip(known, ends, strict=True)]
+            if digest is not None:
+                digests[factor_key] = bytes(digest)
+    return Found(groups, parts, added_parts(parts.values()), digests)
+
+
+def _require_records(asked: Asked, spans: Collection[Span]) -> None:
+    """UsageError where records of the stretch have been dropped: the answer would be too small, and not say so."""
+    horizon_us = asked.ground.records_from_us
+    dropped = [clipped for span in spans if (clipped := clip(span, span.from_us, horizon_us))]
+    source = SLOTS if asked.scope.teams else MINUTES
+    found = _sums(asked, [Summand(source, hull(dropped, SLOT_S))], ())
+    prompts = sum(each.sums[_PROMPTS] for each in found)
+    if prompts:
+        raise UsageError(
+            f"this needs the records themselves, and those of {prompts} prompts before {rfc3339(horizon_us)} are no longer"
+            f" kept (RICE_RETENTION_DAYS): use --from {rfc3339(horizon_us)} or later; or leave out user and basis, and let"
+            " --from and --to lie on quarter hours"
+        )
