@@ -206,8 +206,8 @@ def _log_sd_of_ends(low: float, mid: int, high: float) -> float:
 def _variance_of_sum(masses: Sequence[tuple[Shared, float]]) -> float:
     """sum_ij M_i M_j (e^(v_ij) - 1) over all ordered pairs of groups, without a look at most of the pairs."""
     terms: list[float] = []
-    for class_of, count, pairs in _levels(tuple(shared for shared, _ in masses)):
-        members: list[list[float]] = [[] for _ in range(count)]
+    for class_of, classes, pairs in _levels(tuple(shared for shared, _ in masses)):
+        members: list[list[float]] = [[] for _ in range(classes)]
         for (_, mass), number in zip(masses, class_of, strict=True):
             members[number].append(mass)
         sums = [math.fsum(each) for each in members]
@@ -222,8 +222,8 @@ class _Level(NamedTuple):
 
     class_of: tuple[int, ...]
     """Of each group."""
-    count: int
-    """Of the classes."""
+    classes: int
+    """How many there are."""
     pairs: tuple[tuple[int, int, float, float], ...]
     """Two classes with a key in common, e^w and e^n - 1."""
 
