@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from rice_stream.quantities import IMPACT_COLUMNS
 from rice_stream.reports.spans import Span
-from rice_stream.reports.sums import RECORDS, Group, Shape, Summand, Summed, statement_of
+from rice_stream.reports.sums import RECORDS, Group, SummandShape, Summand, Summed, statement_of
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.scope import Scope
@@ -75,7 +75,7 @@ def _run(
     if not asked:
         return []
     dialect = connection.dialect.name
-    shapes = tuple(Shape(each.source, each.purpose, each.by_factor, each.measures, rows) for each, rows in asked)
+    shapes = tuple(SummandShape(each.source, each.purpose, each.by_factor, each.measures, rows) for each, rows in asked)
     parameters = of.parameters
     for number, (each, rows) in enumerate(asked):
         parameters |= _bounds(dialect, number, each, rows)

@@ -140,7 +140,7 @@ class Summed(NamedTuple):
 # --- the statement ---------------------------------------------------------------------------------------------------
 
 
-class Shape(NamedTuple):
+class SummandShape(NamedTuple):
     """What the text of a summand depends on: not on when, and not on whose it is."""
 
     source: SummedTable
@@ -153,7 +153,7 @@ class Shape(NamedTuple):
 
 @lru_cache(maxsize=512)
 def statement_of(
-    shapes: tuple[Shape, ...],
+    shapes: tuple[SummandShape, ...],
     fields: tuple[str, ...],
     conditions: str,
     columns: tuple[str, ...],
@@ -202,7 +202,7 @@ def _joins(fields: Sequence[str], *, is_one: bool) -> list[str]:
 
 
 def _rows(
-    number: int, shape: Shape, fields: tuple[str, ...], conditions: str, columns: tuple[str, ...], nothing: str
+    number: int, shape: SummandShape, fields: tuple[str, ...], conditions: str, columns: tuple[str, ...], nothing: str
 ) -> str:
     """The rows of a summand with their keys."""
     source = shape.source
