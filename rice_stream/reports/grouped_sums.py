@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from rice_stream.quantities import IMPACT_COLUMNS
 from rice_stream.reports.spans import Span
-from rice_stream.reports.sums import RECORDS, Group, SummandShape, Summand, Summed, statement_of
+from rice_stream.reports.sums import RECORDS, Group, Summand, SummandShape, Summed, statement_of
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.scope import Scope
