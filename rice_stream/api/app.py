@@ -21,9 +21,13 @@ from rice_stream.api.product import Product
 from rice_stream.api.readiness import Readiness
 from rice_stream.api.reads import accounts, budgets, compare, estimate, models, prompts, quality, totals
 from rice_stream.api.routing import check_routes
+from rice_stream.api.writes import accounts as write_accounts
+from rice_stream.api.writes import budgets as write_budgets
+from rice_stream.api.writes import quarantine as write_quarantine
 from rice_stream.runtime.settings.settings import Settings
 
 _READS = (accounts, budgets, compare, estimate, models, prompts, quality, totals)
+_WRITES = (write_accounts, write_budgets, write_quarantine)
 _OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Probes name the host as they like, and learn nothing from these."""
 
@@ -52,7 +56,7 @@ def create_app(
     event_routes.install(app, Gateway(settings, publisher, metrics, formats_now))
     _install_operation(app, settings, Readiness(publisher.check), metrics)
     known = product or Product(settings)
-    for module in _READS:
+    for module in (*_READS, *_WRITES):
         module.install(app, known)
     check_routes(app)
     return app

@@ -84,6 +84,18 @@ def budget_status(budget: Budget, state: BudgetState, consumed: Consumed) -> dic
     `limit` and `consumed` are in `unit` (gCO2e or kWh); `consumed` is by the budget's estimate.
     """
     return {
+        **budget_definition(budget),
+        "state": state.state,
+        "consumed": in_units(budget, consumed.amount(budget)),
+        "ratio": consumed.ratio(budget),
+        "consumed_gco2e": _consumed_gco2e(consumed),
+        "consumed_kwh": consumed.facility_energy_uwh / MICRO_UNITS["kwh"],
+    }
+
+
+def budget_definition(budget: Budget) -> dict[str, Any]:
+    """What a budget is, as `budget_status` shows it; `limit` is in `unit` (gCO2e or kWh)."""
+    return {
         "name": budget.name,
         "tenant_id": budget.tenant_id,
         **scope(budget),
@@ -94,11 +106,6 @@ def budget_status(budget: Budget, state: BudgetState, consumed: Consumed) -> dic
         "thresholds": list(budget.thresholds),
         "estimate": budget.estimate,
         "hysteresis": budget.hysteresis,
-        "state": state.state,
-        "consumed": in_units(budget, consumed.amount(budget)),
-        "ratio": consumed.ratio(budget),
-        "consumed_gco2e": _consumed_gco2e(consumed),
-        "consumed_kwh": consumed.facility_energy_uwh / MICRO_UNITS["kwh"],
     }
 
 

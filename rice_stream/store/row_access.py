@@ -106,6 +106,7 @@ ACCESS = {
         "SELECT, INSERT, UPDATE",
         f"{_TOKEN_OF_TENANTS} AND {_TOKEN_OF_TEAMS}",
     ),
+    "idempotency_key": TableAccess(_CHANGES, EVERYTHING_ONLY),
     # What concerns no tenant, or several, is for those who see everything.
     "audit_entry": TableAccess("SELECT, INSERT", WHOLE_TENANT_BY_ID),
     "alembic_version": TableAccess("SELECT", ALL_ROWS),

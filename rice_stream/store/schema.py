@@ -11,6 +11,7 @@ from rice_stream.store.schema_access import http_token
 from rice_stream.store.schema_audit import audit_entry
 from rice_stream.store.schema_base import metadata
 from rice_stream.store.schema_budgets import alert, budget, budget_state, lease
+from rice_stream.store.schema_idempotency import idempotency_key
 from rice_stream.store.schema_intake import (
     attribution_version,
     conflict,
@@ -51,6 +52,7 @@ __all__ = [
     "day_total",
     "factor_use",
     "http_token",
+    "idempotency_key",
     "ingested_file",
     "kafka_progress",
     "lease",

@@ -15,6 +15,17 @@ from rice_stream.reports.tenants import tenants
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
 
 
+def mapping_id(kind: str, name: str) -> str:
+    """What a mapping is known by in addresses."""
+    return f"{kind}:{name}"
+
+
+def mapping_of(mapping: str) -> tuple[str, str]:
+    """Kind and name of a mapping's id."""
+    kind, _, name = mapping.partition(":")
+    return kind, name
+
+
 def install(app: FastAPI, product: Product) -> None:
     """Add the routes."""
 
@@ -24,7 +35,8 @@ def install(app: FastAPI, product: Product) -> None:
 
     @app.get("/v1/mappings", summary="What names of tenants, models and regions stand for", tags=["accounts"])
     async def _mappings(_: Annotated[Parameters, Query()], caller: _Reader) -> dict[str, Any]:
-        return {"rows": await product.ask(_listed, product, caller, mappings)}
+        rows = await product.ask(_listed, product, caller, mappings)
+        return {"rows": [{"id": mapping_id(row["kind"], row["name"]), **row} for row in rows]}
 
 
 def _listed(product: Product, caller: Caller, report: Any) -> Any:

@@ -1,47 +1,6 @@
-"""A server in front of the command line's ledger, and those who ask it."""
+"""A server in front of the command line's ledger."""
 
-from collections.abc import Callable
-from typing import Any
+from tests.support.api_running import api
+from tests.support.cli_running import filled_database, ledger, shell
 
-import pytest
-
-from tests.support.asgi import Answer
-from tests.support.cli_running import Shell, filled_database, ledger, shell
-from tests.unit.api.access.conftest import Database
-from tests.unit.api.conftest import Door
-
-__all__ = ["filled_database", "ledger", "shell"]
-
-
-class Api:
-    """Answers of the server to callers whose tokens it makes as they come."""
-
-    def __init__(self, ledger: Shell) -> None:
-        self.tokens = Database()
-        self._secrets: dict[object, str] = {}
-        self.door = Door(tokens=self.tokens, database_url=ledger.environment["RICE_DATABASE_URL"])
-
-    def get(self, path: str, role: str = "reader", **scope: Any) -> Answer:
-        """The answer to a caller of a role and a scope."""
-        return self.door.get(path, authorization=f"Bearer {self.secret(role, **scope)}")
-
-    def secret(self, role: str, **scope: Any) -> str:
-        """The token of a role and a scope, made once."""
-        key = role, repr(sorted(scope.items()))
-        if key not in self._secrets:
-            self._secrets[key] = self.tokens.make(role, **scope)
-            # What the server knows of tokens is a second old at least before it looks again.
-            self.door.admission._book._looked_at_s = None  # type: ignore[union-attr]
-        return self._secrets[key]
-
-
-@pytest.fixture
-def api(ledger: Shell) -> Api:
-    """A server in front of the ledger of `cli_running`."""
-    return Api(ledger)
-
-
-@pytest.fixture
-def door() -> Callable[..., Door]:
-    """Makes one."""
-    return Door
+__all__ = ["api", "filled_database", "ledger", "shell"]

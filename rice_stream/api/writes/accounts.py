@@ -1,0 +1,134 @@
+"""PUT /v1/tenants/{id}, POST /v1/mappings and DELETE /v1/mappings/{id}: whose days begin when, and what names stand for."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from rice_stream.api.access.actors import actor_of
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.json_bodies import Body, body_of
+from rice_stream.api.problems import ProblemError, not_found
+from rice_stream.api.product import Product
+from rice_stream.api.reads.accounts import mapping_id, mapping_of
+from rice_stream.api.routing import needs
+from rice_stream.api.writes.idempotency import once
+from rice_stream.errors import UsageError
+from rice_stream.instants import epoch_us
+from rice_stream.pipeline.mapping import end_mapping, map_name
+from rice_stream.quantities import NAME_LENGTH_MAX
+from rice_stream.reports.mappings import mappings
+from rice_stream.reports.moments import moment_of
+from rice_stream.reports.tenants import tenants
+from rice_stream.store.audit import Actor
+from rice_stream.store.calendars import set_time_zone
+from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scoped import within
+
+_Editor = Annotated[Caller, Depends(needs(Right.WRITE))]
+
+
+class TenantBody(Body):
+    """What is known of a tenant."""
+
+    time_zone: str = Field(max_length=100)
+
+
+class MappingBody(Body):
+    """What a name stands for in events from an instant on."""
+
+    kind: Literal["tenant", "model", "region"]
+    name: str = Field(min_length=1, max_length=NAME_LENGTH_MAX)
+    target: str = Field(min_length=1, max_length=NAME_LENGTH_MAX)
+    valid_from: str | None = Field(None, max_length=40, description="RFC 3339; when all workers know of it otherwise")
+
+
+def install(app: FastAPI, product: Product) -> None:
+    """Add the routes."""
+
+    @app.put(
+        "/v1/tenants/{tenant_id:path}",
+        summary="The time zone of a tenant's days and months",
+        tags=["accounts"],
+        openapi_extra=body_of(TenantBody, {"time_zone": "Europe/Berlin"}),
+    )
+    async def _tenant(tenant_id: str, request: Request, caller: _Editor) -> dict[str, Any]:
+        body = await product.bodies.read(request, caller, TenantBody)
+        return await product.ask(_set_zone, product, caller, tenant_id, body, actor_of(caller, request))
+
+    @app.post(
+        "/v1/mappings",
+        status_code=HTTPStatus.CREATED,
+        summary="Say what a name stands for, in events from then on",
+        tags=["accounts"],
+        openapi_extra=body_of(MappingBody, {"kind": "model", "name": "corp-chat-large", "target": "gpt-4o"}),
+    )
+    async def _map(request: Request, caller: _Editor) -> JSONResponse:
+        _check_all(caller)
+        body = await product.bodies.read(request, caller, MappingBody)
+        by = actor_of(caller, request)
+        return await once(product, request, caller, body, lambda: product.ask(_mapped, product, body, by))
+
+    @app.delete(
+        "/v1/mappings/{mapping:path}",
+        status_code=HTTPStatus.NO_CONTENT,
+        summary="Let a name stand for itself again, in events from then on",
+        tags=["accounts"],
+    )
+    async def _end(mapping: str, request: Request, caller: _Editor) -> Response:
+        _check_all(caller)
+        await product.ask(_ended, product, mapping, actor_of(caller, request))
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _check_all(caller: Caller) -> None:
+    if not caller.scope(Right.WRITE).is_everything:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "a mapping holds for every tenant: this needs a token for all of them")
+
+
+def _set_zone(product: Product, caller: Caller, tenant_id: str, body: TenantBody, by: Actor) -> dict[str, Any]:
+    scope = product.scope(caller, Right.WRITE, tenant_id)
+    if scope.teams:
+        raise not_found("the days of a tenant are those of all its teams: this needs a token for all of them")
+    set_time_zone(within(product.engine(), scope), tenant_id, body.time_zone, by)
+    found: dict[str, Any] = tenants(product.engine(), scope, only=tenant_id)[0]
+    return found
+
+
+def _mapped(product: Product, body: MappingBody, by: Actor) -> dict[str, Any]:
+    engine = within(product.engine(), EVERYTHING)
+    map_name(
+        engine,
+        body.kind,
+        body.name,
+        body.target,
+        open_reference=lambda: product.estimator().reference,
+        valid_from_us=None if body.valid_from is None else _instant_us(body.valid_from),
+        now_us=epoch_us(product.now()),
+        by=by,
+    )
+    rows = mappings(product.engine(), EVERYTHING, only=(body.kind, body.name))
+    return {"id": mapping_id(body.kind, body.name), **rows[-1]}
+
+
+def _ended(product: Product, mapping: str, by: Actor) -> None:
+    kind, name = mapping_of(mapping)
+    if not mappings(product.engine(), EVERYTHING, only=(kind, name)):
+        raise not_found("id: there is no such mapping")
+    end_mapping(
+        within(product.engine(), EVERYTHING), kind, name, valid_from_us=None, now_us=epoch_us(product.now()), by=by
+    )
+
+
+def _instant_us(text: str) -> int:
+    try:
+        moment = moment_of(text)
+    except ValueError as error:
+        raise UsageError("valid_from: must be an RFC 3339 instant such as 2026-11-22T19:00:00Z") from error
+    if not isinstance(moment, datetime):
+        raise UsageError("valid_from: must be an instant such as 2026-11-22T19:00:00Z, not a day")
+    return epoch_us(moment)

@@ -1,0 +1,50 @@
+"""Time zones and mappings over HTTP."""
+
+from typing import Any
+
+from tests.support.api_running import Api
+from tests.support.cli_running import Shell
+
+MAPPING = {"kind": "model", "name": "corp/chat large", "target": "gpt-4o"}
+
+
+def test_a_tenants_days_are_its_own_to_set(api: Api, ledger: Shell) -> None:
+    answer = api.send("PUT", "/v1/tenants/acme", {"time_zone": "Asia/Kathmandu"}, tenants={"acme"})
+    assert (answer.status, answer.document) == (200, {"tenant_id": "acme", "time_zone": "Asia/Kathmandu"})
+    before = ledger.json("tenant", "list")
+    assert api.send("PUT", "/v1/tenants/globex", {"time_zone": "Asia/Kathmandu"}, tenants={"acme"}).status == 404
+    assert api.send("PUT", "/v1/tenants/acme", {"time_zone": "Mars/Olympus"}).status == 400
+    assert api.send("PUT", "/v1/tenants/acme", {"time_zone": "UTC", "name": "x"}).status == 422
+    assert api.send("PUT", "/v1/tenants/acme", {"time_zone": "UTC"}, role="reader").status == 403
+    team: dict[str, Any] = {"tenants": {"acme"}, "teams": frozenset({"search"})}
+    assert api.send("PUT", "/v1/tenants/acme", {"time_zone": "UTC"}, **team).status == 404
+    assert ledger.json("tenant", "list") == before
+
+
+def test_names_are_mapped_and_stand_for_themselves_again(api: Api, ledger: Shell) -> None:
+    made = api.send("POST", "/v1/mappings", MAPPING)
+    assert made.status == 201, made.body
+    assert made.document["target"] == "gpt-4o"
+    [row] = api.get("/v1/mappings").document["rows"]
+    assert row == made.document
+    path = "/v1/mappings/" + row["id"].replace(" ", "%20")
+    assert api.send("DELETE", path.replace("%20", " ")).status == 204
+    assert [row["target"] for row in ledger.json("map", "list")["mappings"]][-1] is None
+    assert [row["action"] for row in ledger.json("audit", "list")["rows"]].count("mapping.set") >= 1
+
+
+def test_what_is_wrong_with_a_mapping_is_told(api: Api, ledger: Shell) -> None:
+    assert api.send("POST", "/v1/mappings", {**MAPPING, "target": "no-such-model"}).status == 400
+    assert api.send("POST", "/v1/mappings", {**MAPPING, "kind": "colour"}).status == 422
+    assert api.send("POST", "/v1/mappings", {**MAPPING, "valid_from": "yesterday"}).status == 400
+    assert api.send("POST", "/v1/mappings", {**MAPPING, "valid_from": "2026-01-01"}).status == 400
+    assert api.send("DELETE", "/v1/mappings/model:nobody").status == 404
+    assert ledger.json("map", "list")["mappings"] == []
+
+
+def test_mappings_are_for_those_who_see_every_tenant(api: Api, ledger: Shell) -> None:
+    """They change the numbers of all: a tenant's editor neither makes nor ends nor sees them."""
+    assert api.send("POST", "/v1/mappings", MAPPING, tenants={"acme"}).status == 403
+    api.send("POST", "/v1/mappings", MAPPING)
+    assert api.send("DELETE", "/v1/mappings/model:corp/chat large", tenants={"acme"}).status == 403
+    assert len(ledger.json("map", "list")["mappings"]) == 1
