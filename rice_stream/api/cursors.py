@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from rice_stream.api.access.callers import Caller
@@ -15,9 +15,6 @@ from rice_stream.api.problems import ProblemError
 
 _MAC_BYTES = 12
 _VERSION = 1
-
-Position = Sequence[str | int | None]
-"""What the next page begins behind: the sort keys of the last row."""
 
 
 class Cursors:
@@ -28,26 +25,21 @@ class Cursors:
         """`key` None: one of this process, with which cursors of others are not good."""
         self._key = key or secrets.token_bytes(32)
 
-    def write(self, position: Position, question: bytes) -> str:
-        """The cursor behind a row."""
-        content = json.dumps([_VERSION, *position], separators=(",", ":")).encode()
+    def write(self, position: bytes, question: bytes) -> str:
+        """The cursor of a position, as the reports give them."""
+        content = bytes([_VERSION]) + position
         return base64.urlsafe_b64encode(self._mac(content, question) + content).decode().rstrip("=")
 
-    def read(self, cursor: str, question: bytes) -> list[str | int | None]:
+    def read(self, cursor: str, question: bytes) -> bytes:
         """Its position. ProblemError 400 `cursor-mismatch`: it is none of this question, or of none at all."""
         try:
             given = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
             raise _mismatch() from error
         mac, content = given[:_MAC_BYTES], given[_MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(content, question)):
+        if not hmac.compare_digest(mac, self._mac(content, question)) or content[0] != _VERSION:
             raise _mismatch()
-        version: int
-        position: list[str | int | None]
-        version, *position = json.loads(content)
-        if version != _VERSION:
-            raise _mismatch()
-        return position
+        return content[1:]
 
     def _mac(self, content: bytes, question: bytes) -> bytes:
         return hmac.digest(self._key, question + content, "sha256")[:_MAC_BYTES]

@@ -22,6 +22,8 @@ from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import confined
 
+STREAMS_MAX = 4
+"""Streams at a time: each keeps a connection to the database for as long as its reader takes."""
 AT_ONCE = 16
 """Requests that ask the database at a time; others wait for their turn."""
 _ANSWERS_WITHIN_S = 5
@@ -46,6 +48,7 @@ class Product:
         self._limiter: anyio.CapacityLimiter | None = None
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        self._export_engine: Engine | None = None
 
     def engine(self) -> Engine:
         """The database. ServiceUnavailableError: it is not there, does not answer, or has another schema."""
@@ -58,6 +61,14 @@ class Product:
                 opened = open_store(self.settings, answers_within_s=_ANSWERS_WITHIN_S, connections=AT_ONCE)
                 self._engine = confined(opened)
             return self._engine
+
+    def export_engine(self) -> Engine:
+        """The database for streams: connections of their own, which statements may keep busy for long."""
+        with self._lock:
+            if self._export_engine is None:
+                opened = open_store(self.settings, answers_within_s=_ANSWERS_WITHIN_S, connections=STREAMS_MAX)
+                self._export_engine = confined(opened, statement_timeout_s=None)
+            return self._export_engine
 
     def scope(self, caller: Caller, right: Right, tenant: str | None) -> Scope:
         """What the caller has the right to, of one tenant where that is given.
@@ -91,5 +102,6 @@ class Product:
     def close(self) -> None:
         """Let go of the database."""
         with self._lock:
-            if self._engine is not None:
-                self._engine.dispose()
+            for engine in (self._engine, self._export_engine):
+                if engine is not None:
+                    engine.dispose()

@@ -6,19 +6,17 @@ import io
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
-from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from fastapi.responses import StreamingResponse
 
 from rice_stream.api.problems import later
-from rice_stream.api.product import Product
+from rice_stream.api.product import STREAMS_MAX, Product
 from rice_stream.errors import UsageError
+from rice_stream.instants import rfc3339
 
 Format = Literal["json", "csv", "parquet"]
 Kind = Literal["text", "whole", "number", "instant", "flag"]
-STREAMS_MAX = 4
-"""Streams at a time: each keeps a connection to the database for as long as its reader takes."""
 _RETRY_AFTER_S = 10
 ROW_GROUP_ROWS = 65_536
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -26,7 +24,7 @@ _MEDIA_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "parquet": "ap
 
 
 class ExportColumn(NamedTuple):
-    """One column: its name, with its unit last, and what its values are. `instant` is a datetime with its time zone."""
+    """One column: its name, with its unit last, and what its values are. `instant` is epoch microseconds."""
 
     name: str
     kind: Kind
@@ -80,24 +78,25 @@ def csv_bytes(columns: Sequence[ExportColumn], *, trailer: bool = False) -> Call
     Text that a spreadsheet would take for a formula begins with an apostrophe. `trailer` adds a last line with the number of
     rows and the digest of everything before it: a stream that breaks has none.
     """
-    texts = [place for place, column in enumerate(columns) if column.kind == "text"]
+    cell_of = [_CELLS[column.kind] for column in columns]
+
+    def piece(rows: Iterable[Sequence[Any]]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text).writerows(rows)
+        return text.getvalue().encode()
 
     def made(batches: Rows) -> Iterator[bytes]:
-        digest, count = hashlib.sha256(), 0
-        for batch in chain([[[column.name for column in columns]]], batches):
-            piece = io.StringIO()
-            writer = csv.writer(piece)
-            for row in batch:
-                cells = [_cell(value) for value in row]
-                for place in texts:
-                    cells[place] = _harmless(cells[place])
-                writer.writerow(cells)
+        count = 0
+        header = piece([[column.name for column in columns]])
+        digest = hashlib.sha256(header)
+        yield header
+        for batch in batches:
+            each = piece(_cells(row, cell_of) for row in batch)
             count += len(batch)
-            encoded = piece.getvalue().encode()
-            digest.update(encoded)
-            yield encoded
+            digest.update(each)
+            yield each
         if trailer:
-            yield f"# rows={count - 1}, sha256={digest.hexdigest()}\r\n".encode()
+            yield f"# rows={count}, sha256={digest.hexdigest()}\r\n".encode()
 
     return made
 
@@ -172,14 +171,22 @@ class _Sink(io.RawIOBase):
         return taken
 
 
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    isoformat = getattr(value, "isoformat", None)
-    return value if isoformat is None else isoformat().replace("+00:00", "Z")
+def _cells(row: Sequence[Any], cell_of: Sequence[Callable[[Any], object]]) -> list[object]:
+    return ["" if value is None else cell(value) for cell, value in zip(cell_of, row, strict=True)]
 
 
-def _harmless(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+def _text(value: str) -> str:
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001 - a cell's value
+    return "true" if value else "false"
+
+
+_CELLS: dict[Kind, Callable[[Any], object]] = {
+    "text": _text,
+    "whole": int,
+    "number": float,
+    "instant": rfc3339,
+    "flag": _flag,
+}

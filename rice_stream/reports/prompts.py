@@ -91,7 +91,7 @@ def prompts(
 
 def stream_prompts(engine: Engine, scope: Scope, asked: PromptFilter) -> Iterator[tuple[Sequence[str], Sequence[Any]]]:
     """All prompts, as (names of the columns, at most ROWS_AT_ONCE tuples of their values) in constant memory; times are epoch
-    microseconds.
+    microseconds. The first batch is empty, so that the names are known where there are no prompts.
 
     Tenant by tenant in the order of their ids, each in the order of time, all of one moment of the database. The transaction is
     open until the last batch was taken: an engine with a time limit for statements may be too impatient.
@@ -105,6 +105,8 @@ def stream_prompts(engine: Engine, scope: Scope, asked: PromptFilter) -> Iterato
             f"SELECT {columns} FROM prompt_record r\n{PROMPT_JOINS}\n"
             f"WHERE r.tenant_key = :tenant_key AND {conditions} ORDER BY r.event_key"
         )
+        nothing = connection.execute(text(f"SELECT {columns} FROM prompt_record r\n{PROMPT_JOINS}\nWHERE 1 = 0"))
+        yield tuple(nothing.keys()), ()
         for tenant_key in _tenant_keys(connection, seen):
             options = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
             result = connection.execute(statement, {**parameters, "tenant_key": tenant_key}, execution_options=options)

@@ -7,10 +7,12 @@ from fastapi import Depends, FastAPI, Query, Response
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import etag_of
+from rice_stream.api.pages import paged
 from rice_stream.api.parameters import Name, Page, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
-from rice_stream.reports.alerts import latest_alerts
+from rice_stream.reports.alerts import alert_page
+from rice_stream.reports.budget_history import budget_burn_down, budget_history
 from rice_stream.reports.budgets import budget_statuses, named_budget_status
 
 DEFINING = (
@@ -55,7 +57,25 @@ def install(app: FastAPI, product: Product) -> None:
 
     @app.get("/v1/alerts", summary="Changes of budgets' states, latest first", tags=["budgets"])
     async def _alerts(asked: Annotated[AlertParameters, Query()], caller: _Reader) -> dict[str, Any]:
-        return {"rows": await product.ask(_latest, product, caller, asked)}
+        scope = product.scope(caller, Right.READ, asked.tenant)
+
+        def report(after: bytes | None) -> dict[str, Any]:
+            return alert_page(product.engine(), scope, tenant=asked.tenant, after=after, limit=asked.limit)
+
+        return await paged(product, caller, "/v1/alerts", asked, report)
+
+    @app.get("/v1/budgets/{name}/history", summary="Changes of one budget's state, latest first", tags=["budgets"])
+    async def _history(name: str, asked: Annotated[AlertParameters, Query()], caller: _Reader) -> dict[str, Any]:
+        def report(after: bytes | None) -> dict[str, Any]:
+            owner = named_status(product, caller, name, asked.tenant)["tenant_id"]
+            scope = product.scope(caller, Right.READ, owner)
+            return budget_history(product.engine(), scope, owner, name, after=after, limit=asked.limit)
+
+        return await paged(product, caller, f"/v1/budgets/{name}/history", asked, report)
+
+    @app.get("/v1/budgets/{name}/burn-down", summary="How its present period has been used up", tags=["budgets"])
+    async def _burn_down(name: str, asked: Annotated[OfTenant, Query()], caller: _Reader) -> dict[str, Any]:
+        return await product.ask(_used_up, product, caller, name, asked.tenant)
 
 
 def named_status(
@@ -69,6 +89,7 @@ def _statuses(product: Product, caller: Caller, tenant: str | None) -> list[dict
     return budget_statuses(product.engine(), product.scope(caller, Right.READ, tenant), product.now(), tenant=tenant)
 
 
-def _latest(product: Product, caller: Caller, asked: AlertParameters) -> list[dict[str, Any]]:
-    scope = product.scope(caller, Right.READ, asked.tenant)
-    return latest_alerts(product.engine(), scope, tenant=asked.tenant, limit=asked.limit)
+def _used_up(product: Product, caller: Caller, name: str, tenant: str | None) -> dict[str, Any]:
+    owner = named_status(product, caller, name, tenant)["tenant_id"]
+    scope = product.scope(caller, Right.READ, owner)
+    return budget_burn_down(product.engine(), scope, owner, name, product.now())

@@ -1,20 +1,28 @@
-"""GET /v1/prompts/{event_id} and its explanation: one record, and how its amounts came about."""
+"""GET /v1/prompts in pages or as a file, one prompt, and how its amounts came about."""
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query
+from fastapi import Depends, FastAPI, Query, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
-from rice_stream.api.parameters import Moment, Name, Parameters
+from rice_stream.api.pages import paged
+from rice_stream.api.parameters import Moment, Name, Page, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
+from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
 from rice_stream.reports.explanation import explain
 from rice_stream.reports.moments import as_instant
+from rice_stream.reports.prompts import TIMES, PromptFilter, prompts, stream_prompts
 from rice_stream.runtime.opening_estimator import open_method, token_defaults
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
+_WHOLE_ENDS = ("_tokens", "_uwh", "_ugco2e", "_uj", "_ul")
+_NUMBERS = ("pue", "rci_gco2e_per_kwh")
 
 
 class RecordParameters(Parameters):
@@ -24,8 +32,49 @@ class RecordParameters(Parameters):
     ended_at: Moment | None = None
 
 
+class PromptParameters(Page):
+    """Which prompts; an empty text is what has no such name."""
+
+    tenant: Name | None = None
+    team: str | None = Field(None, max_length=256)
+    project: str | None = Field(None, max_length=256)
+    user: str | None = Field(None, max_length=256)
+    model: str | None = Field(None, max_length=256)
+    provider: str | None = Field(None, max_length=256)
+    region: str | None = Field(None, max_length=256)
+    from_: Moment | None = Field(None, alias="from")
+    to: Moment | None = None
+    time_zone: str = Field("UTC", max_length=100, description="Of days given as `from` and `to`")
+    newest_first: bool = True
+    format: Format = "json"
+    trailer: bool = Field(default=False, description="CSV ends with a line that tells rows and digest")
+
+    def asked(self) -> PromptFilter:
+        """What the report is asked."""
+        names = {
+            name: getattr(self, name) for name in ("tenant", "team", "project", "user", "model", "provider", "region")
+        }
+        return PromptFilter(**names, start=self.from_, end=self.to, time_zone=self.time_zone)
+
+
 def install(app: FastAPI, product: Product) -> None:
     """Add the routes. An event id may hold any signs, slashes among them: they are sent as %2F or as they are."""
+    streams = Streams()
+
+    @app.get("/v1/prompts", summary="Prompts in pages, or all of them as CSV or Parquet", tags=["prompts"])
+    async def _prompts(asked: Annotated[PromptParameters, Query()], caller: _Reader) -> Response:
+        scope = product.scope(caller, Right.READ, asked.tenant)
+        if asked.format == "json":
+
+            def report(after: bytes | None) -> dict[str, Any]:
+                options = {"after": after, "limit": asked.limit, "newest_first": asked.newest_first}
+                return prompts(product.engine(), scope, asked.asked(), **options)  # type: ignore[arg-type]
+
+            return JSONResponse(await paged(product, caller, "/v1/prompts", asked, report))
+        columns, batches = await product.ask(
+            lambda: _stream(stream_prompts(product.export_engine(), scope, asked.asked()))
+        )
+        return await streams.answer(product, asked.format, "prompts", columns, lambda: batches, trailer=asked.trailer)
 
     @app.get("/v1/prompts/{event_id:path}/explain", summary="How a record's amounts came about", tags=["prompts"])
     async def _explained(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> dict[str, Any]:
@@ -49,3 +98,25 @@ def _explain(product: Product, caller: Caller, event_id: str, asked: RecordParam
         ended_at=as_instant(asked.ended_at),
         open_method=partial(open_method, settings),
     )
+
+
+def _stream(
+    batches: Iterator[tuple[Sequence[str], Sequence[Any]]],
+) -> tuple[list[ExportColumn], Iterator[Sequence[Any]]]:
+    """The columns of a stream, and its rows; the first batch is read for that."""
+    names, rows = next(batches)
+
+    def all_rows() -> Iterator[Sequence[Any]]:
+        yield rows
+        for _, others in batches:
+            yield others
+
+    return [ExportColumn(name, _kind(name)) for name in names], all_rows()
+
+
+def _kind(name: str) -> Kind:
+    if name in TIMES:
+        return "instant"
+    if name.endswith(_WHOLE_ENDS):
+        return "whole"
+    return "number" if name in _NUMBERS else "text"

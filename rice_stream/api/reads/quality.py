@@ -1,5 +1,6 @@
 """GET /v1/coverage and /v1/quarantine: what the numbers rest on, and what was refused."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query
@@ -7,11 +8,12 @@ from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.pages import paged
 from rice_stream.api.parameters import Name, Page, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.reports.coverage import coverage
-from rice_stream.reports.quarantine import quarantined, show
+from rice_stream.reports.quarantine import quarantine_page, quarantined, show
 from rice_stream.store.quarantine import Choice
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
@@ -42,7 +44,8 @@ def install(app: FastAPI, product: Product) -> None:
 
     @app.get("/v1/quarantine", summary="Refused items, latest first", tags=["quality"])
     async def _quarantine(asked: Annotated[QuarantineParameters, Query()], caller: _Reader) -> dict[str, Any]:
-        return await product.ask(_refused, product, caller, asked)
+        found = await paged(product, caller, "/v1/quarantine", asked, partial(_refused, product, caller, asked))
+        return {**found, **await product.ask(_counted, product, caller, asked)}
 
     @app.get("/v1/quarantine/{quarantine_id}", summary="One refused item, without text", tags=["quality"])
     async def _item(quarantine_id: int, caller: _Reader) -> dict[str, Any]:
@@ -54,7 +57,17 @@ def _covered(product: Product, caller: Caller, asked: CoverageParameters) -> dic
     return coverage(product.engine(), scope, now=product.now(), days=asked.days, limit=asked.limit)
 
 
-def _refused(product: Product, caller: Caller, asked: QuarantineParameters) -> dict[str, Any]:
-    status = None if asked.status == "all" else asked.status
-    choice = Choice(reason=asked.reason, topic=asked.topic)
-    return quarantined(product.engine(), caller.scope(Right.READ), choice, status=status, limit=asked.limit)
+def _chosen(asked: QuarantineParameters) -> tuple[Choice, str | None]:
+    return Choice(reason=asked.reason, topic=asked.topic), None if asked.status == "all" else asked.status
+
+
+def _refused(product: Product, caller: Caller, asked: QuarantineParameters, after: bytes | None) -> dict[str, Any]:
+    choice, status = _chosen(asked)
+    scope = caller.scope(Right.READ)
+    return quarantine_page(product.engine(), scope, choice, status=status, after=after, limit=asked.limit)
+
+
+def _counted(product: Product, caller: Caller, asked: QuarantineParameters) -> dict[str, Any]:
+    choice, status = _chosen(asked)
+    counted = quarantined(product.engine(), caller.scope(Right.READ), choice, status=status, limit=0)
+    return {name: counted[name] for name in ("total", "by_reason")}

@@ -18,8 +18,8 @@ def caller(name: str = "token 1 (a)", tenants: frozenset[str] | None = None) -> 
     return Caller(name, "token", (Grant("reader", tenants),), SHARE)
 
 
-@given(st.lists(st.text(max_size=20) | st.integers() | st.none(), max_size=4))
-def test_a_cursor_gives_back_its_position(position: list[str | int | None]) -> None:
+@given(st.binary(max_size=300))
+def test_a_cursor_gives_back_its_position(position: bytes) -> None:
     question = question_of("/v1/prompts", {"tenant": "acme"}, caller())
     cursor = CURSORS.write(position, question)
     assert cursor.isascii()
@@ -38,7 +38,7 @@ def test_a_cursor_gives_back_its_position(position: list[str | int | None]) -> N
     ],
 )
 def test_it_is_not_good_for_another_question(question: bytes) -> None:
-    cursor = CURSORS.write(["x"], question_of("/v1/prompts", {"tenant": "acme"}, caller()))
+    cursor = CURSORS.write(b"x", question_of("/v1/prompts", {"tenant": "acme"}, caller()))
     with pytest.raises(ProblemError, match="cursor") as caught:
         CURSORS.read(cursor, question)
     assert (int(caught.value.status), caught.value.slug) == (400, "cursor-mismatch")
@@ -51,7 +51,7 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
 
 
 def test_one_changed_character_is_enough() -> None:
-    cursor = CURSORS.write(["position"], b"q")
+    cursor = CURSORS.write(b"position", b"q")
     for place in range(len(cursor)):
         changed = cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :]
         # The last character may hold bits that stand for nothing.

@@ -1,7 +1,10 @@
 """The API answers what the command line answers, to the last digit, and to nobody what is another's."""
 
+import csv
+import io
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support.api_running import Api
@@ -126,3 +129,52 @@ def test_a_team_sees_its_own_share(api: Api, ledger: Shell) -> None:
 def test_an_event_id_may_hold_slashes(api: Api, ledger: Shell) -> None:
     assert api.get("/v1/prompts/a/b/c").status == 404
     assert "a/b/c" in api.get("/v1/prompts/a/b/c").document["detail"]
+
+
+def test_prompts_come_in_pages_that_hold_each_once(api: Api, ledger: Shell) -> None:
+    """The cursor of a page goes on where it ended; it is of no use for another list or caller."""
+    rows, path = [], "/v1/prompts?limit=2"
+    after = ""
+    while after is not None:
+        page = api.get(path + (f"&after={after}" if after else "")).document
+        rows += page["rows"]
+        last, after = after or page["next"], page["next"]
+    assert sorted(row["event_id"] for row in rows) == ["e-1", "e-2", "e-3"]
+    assert rows[0] == api.get(f"/v1/prompts/{rows[0]['event_id']}").document
+    assert api.get(f"/v1/prompts?tenant=acme&after={last}").document["type"] == "/problems/cursor-mismatch"
+    assert api.get(f"{path}&after={last}", "auditor").status == 400
+    assert api.get(f"{path}&after=AAAA").status == 400
+    own = api.get("/v1/prompts", tenants={"acme"}).document["rows"]
+    assert {row["tenant_id"] for row in own} == {"acme"}
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_prompts_come_as_files_with_the_same_rows(api: Api, ledger: Shell, form: str) -> None:
+    wanted = {row["event_id"]: row for row in api.get("/v1/prompts").document["rows"]}
+    answer = api.get(f"/v1/prompts?format={form}")
+    assert answer.headers["content-disposition"] == f'attachment; filename="prompts.{form}"'
+    if form == "csv":
+        read: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(answer.body.decode(), newline="")))
+    else:
+        read = pq.read_table(io.BytesIO(answer.body)).to_pylist()
+    assert {row["event_id"] for row in read} == set(wanted)
+    for row in read:
+        same = wanted[row["event_id"]]
+        for name in ("tenant_id", "team_id", "model"):
+            assert (row[name] or None) == same[name]
+        for name in ("input_tokens", "carbon_mid_ugco2e", "facility_energy_uwh"):
+            assert int(row[name]) == same[name]
+    nothing = api.get(f"/v1/prompts?format={form}", tenants={"nobody"}).body
+    header = (
+        nothing.decode().split("\r\n")[0].split(",") if form == "csv" else pq.read_schema(io.BytesIO(nothing)).names
+    )
+    assert header == list(wanted["e-1"])
+
+
+def test_a_budgets_history_and_burn_down(api: Api, budgets: Shell) -> None:
+    down = api.get("/v1/budgets/acme-month/burn-down").document
+    assert down["bucket"] == "day"
+    assert sum(row["added"] or 0 for row in down["rows"]) == pytest.approx(down["consumed"])
+    assert api.get("/v1/budgets/acme-month/history").document == {"rows": [], "next": None}
+    for each in ("history", "burn-down"):
+        assert api.get(f"/v1/budgets/acme-month/{each}", tenants={"globex"}).status == 404
