@@ -121,7 +121,7 @@ class TestPrompts:
             if not batches:
                 store.add(at("2026-11-22T11:59:00Z", event_id="late", tenant_id="b"), received_at_us=NOON_US)
             batches.append([dict(zip(names, row, strict=True)) for row in rows])
-        assert [len(batch) for batch in batches] == [1, ROWS_AT_ONCE, 3]
+        assert [len(batch) for batch in batches] == [0, 1, ROWS_AT_ONCE, 3]
         streamed = [row for batch in batches for row in batch]
         assert [row["event_id"] for row in streamed] == ["first", *(f"e{n}" for n in reversed(range(count)))]
         assert (streamed[-1]["ended_at"], streamed[-1]["started_at"]) == (NOON_US, None)
@@ -135,7 +135,7 @@ class TestPrompts:
         store.add(
             at("2026-11-22T11:00:00Z", user_id="u"), at("2026-11-22T11:01:00Z"), at("2026-11-22T11:02:00Z", team_id="x")
         )
-        [(_, rows)] = stream_prompts(store.engine, EVERYTHING, PromptFilter(user="u"))
+        _, (_, rows) = stream_prompts(store.engine, EVERYTHING, PromptFilter(user="u"))
         assert len(rows) == 1
-        [(_, rows)] = stream_prompts(store.engine, Scope(None, frozenset({"x"})), ALL)
+        _, (_, rows) = stream_prompts(store.engine, Scope(None, frozenset({"x"})), ALL)
         assert [row.team_id for row in rows] == ["x"]
