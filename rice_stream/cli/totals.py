@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
-from rice_stream.cli.tables import table
+from rice_stream.cli.tables import Styled, table
 from rice_stream.reports.moments import moment
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals as sum_totals
-from rice_stream.reports.totals_query import WINDOWS, TotalsQuery
+from rice_stream.reports.totals_query import BUCKETS, WINDOWS, TotalsQuery
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.scope import EVERYTHING
 
@@ -25,9 +25,12 @@ _WH_PER_KWH, _G_PER_KG = 1000, 1000
 @click.option("--window", type=click.Choice(WINDOWS), help="The time until now: rolling, or month to date (mtd).")
 @click.option("--from", "start", metavar="TIME", help="Date or RFC 3339 instant at which to begin.")
 @click.option("--to", "end", metavar="TIME", help="Date or instant at which to end; itself not included.")
+@click.option("--bucket", type=click.Choice(BUCKETS), help="Break down by a stretch of time as well, in its order.")
+@click.option("--time-zone", metavar="ZONE", help="Count days and months of all tenants in this IANA time zone.")
 @click.option(
     "--impacts", is_flag=True, help="Embodied carbon and water as well, beside the carbon (from the records)."
 )
+@click.option("--top", type=click.IntRange(1), help="The N names with most carbon, and all others in one row.")
 @click.option("--limit", type=click.IntRange(1), help="Show at most N rows, largest carbon first.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Leave out the first N rows.")
 @json_option
@@ -37,6 +40,7 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
 
     Example: rice-stream totals --tenant acme --by team,model --from 2026-11-01 --to 2026-12-01
     """
+    asked["time_zone"] = session.settings.time_zone_of(asked["tenant"], asked["time_zone"])
     asked["start"], asked["end"] = moment("--from", asked["start"]), moment("--to", asked["end"])
     query = TotalsQuery(**asked)
     document = sum_totals(open_store(session.settings), EVERYTHING, query, datetime.now(UTC))
@@ -47,7 +51,7 @@ def _show_totals(document: dict[str, Any]) -> None:
     by = document["by"]
     window = document["window"]
     impacts = "impact_prompts" in document["total"]
-    rows = [[*(row[name] for name in by), *_total_cells(row)] for row in document["rows"]]
+    rows = [[*_name_cells(by, row), *_total_cells(row)] for row in document["rows"]]
     total = ["all", *[""] * (len(by) - 1), *_total_cells(document["total"])]
     columns = [*by, "prompts", "input tokens", "output tokens", "kWh", "kgCO2e", "low", "high"]
     columns += ["kgCO2e embodied, beside it", "water l", "of prompts"] if impacts else []
@@ -58,6 +62,14 @@ def _show_totals(document: dict[str, Any]) -> None:
         STDERR.print(
             f"{left_out} of {document['rows_total']} rows are not shown (--limit, --offset); the last line is of all."
         )
+
+
+def _name_cells(by: list[str], row: dict[str, Any]) -> list[object]:
+    """Names; of the row of all others it says so in the place of the first name that it lacks."""
+    cells = [row[name] for name in by]
+    if row.get("other"):
+        cells[cells.index(None)] = Styled("all others", "dim")
+    return cells
 
 
 def _total_cells(row: dict[str, Any]) -> list[object]:

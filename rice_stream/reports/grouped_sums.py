@@ -39,12 +39,18 @@ class _Of(NamedTuple):
 
 
 def impact_sums(
-    connection: Connection, scope: Scope, spans: Sequence[Span], fields: Sequence[str], tenant_key: int | None = None
+    connection: Connection,
+    scope: Scope,
+    spans: Sequence[Span],
+    fields: Sequence[str],
+    tenant_key: int | None = None,
+    *,
+    one_zone: bool = False,
 ) -> dict[Group, list[int]]:
     """(prompts whose method gives them, their embodied carbon, their water), from the records, by the values of the fields."""
     counted = f"CASE WHEN m.{IMPACT_COLUMNS[0]} IS NULL THEN 0 ELSE 1 END"
     columns = (counted, *(f"COALESCE(m.{name}, 0)" for name in IMPACT_COLUMNS))
-    found = _run(connection, _Of(scope, tenant_key), [Summand(RECORDS, spans)], fields, columns)
+    found = _run(connection, _Of(scope, tenant_key), [Summand(RECORDS, spans, one_zone=one_zone)], fields, columns)
     return {each.group: each.sums for each in found}
 
 

@@ -35,6 +35,30 @@ def day_text(day: int) -> str:
     return (_EPOCH_DAY + timedelta(days=day)).isoformat()
 
 
+def month_text(month: int) -> str:
+    """The month of a number that counts them from the year 0.
+
+    >>> month_text(24322)
+    '2026-11'
+    """
+    return f"{month // 12:04}-{month % 12 + 1:02}"
+
+
+def month_spans(time_zone: str, from_us: int, to_us: int) -> list[Span]:
+    """Cut a stretch where months begin; `first_day` is the number of the month (`month_text`)."""
+    place = ZoneInfo(time_zone)
+    first = (datetime_of(from_us).astimezone(place).date() - timedelta(days=1)).replace(day=1)
+    spans: list[Span] = []
+    start_s = _day_start_s(first, place)
+    while start_s * SECOND_US < to_us:
+        following = (first + timedelta(days=31)).replace(day=1)
+        end_s = _day_start_s(following, place)
+        number = first.year * 12 + first.month - 1
+        spans.append(Span(time_zone, start_s * SECOND_US, end_s * SECOND_US, start_s, number))
+        first, start_s = following, end_s
+    return [clipped for span in spans if (clipped := clip(span, from_us, to_us))]
+
+
 def calendar_spans(time_zone: str, from_us: int, to_us: int) -> list[Span]:
     """Cut a stretch into spans within which days can be counted.
 

@@ -84,6 +84,8 @@ FIELDS = {
     "region": Field("f.region", "factor_key"),
     "basis": Field("b.names", "basis_flags"),
     "day": Field(f"{{first_day}} + ({{at_s}} - {{origin_s}}) / {DAY_S}"),
+    # One span for each month, which says its number in the place of a day's.
+    "month": Field("CAST({first_day} AS BIGINT)"),
     "hour": Field("{at_s} - {at_s} % 3600"),
 }
 
@@ -96,7 +98,7 @@ _JOINS = {
 }
 
 
-_TIMED = ("day", "hour")
+_TIMED = ("day", "month", "hour")
 NO_FACTOR = -1
 """In the place of the key of a use of factors, in sums that are not told apart by it."""
 

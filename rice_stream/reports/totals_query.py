@@ -6,12 +6,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc
+from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc, zone
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.windows import TimeBound, bounds_us, check_window
 from rice_stream.store.views import WINDOWS_S
 
 WINDOWS = (*WINDOWS_S, "mtd")
+BUCKETS = ("hour", "day", "month")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +21,12 @@ class TotalsQuery:
 
     `by` names fields of `FIELDS`, each possibly a comma list; by default `tenant`. Windows end with the running minute
     and begin on a whole minute, as in the view `rolling_totals`; days, and the month to date (`mtd`), are those of each
-    tenant's own time zone. `limit` and `offset` page through the rows. `impacts` adds embodied carbon and water.
+    tenant's own time zone, or all those of `time_zone`; hours are those of UTC. `bucket` breaks down by a stretch of time
+    besides, in its order. `top` puts all but the so many names with most carbon into one row. `limit` and `offset` page through
+    the rows. `impacts` adds embodied carbon and water.
 
     Raises:
-        UsageError: an unknown field or window, or a window beside bounds.
+        UsageError: an unknown field, window, bucket or time zone, months beside days, or a window beside bounds.
     """
 
     tenant: str | None = None
@@ -34,23 +37,41 @@ class TotalsQuery:
     limit: int | None = None
     offset: int = 0
     impacts: bool = False
+    bucket: str | None = None
+    time_zone: str | None = None
+    top: int | None = None
 
     def __post_init__(self) -> None:
+        if self.bucket is not None and self.bucket not in BUCKETS:
+            raise UsageError(f"--bucket {self.bucket}: choose from {', '.join(BUCKETS)}")
         unknown = [name for name in self.fields if name not in FIELDS]
         if unknown:
             raise UsageError(f"--by {', '.join(unknown)}: choose from {', '.join(FIELDS)}")
         if self.window is not None and self.window not in WINDOWS:
             raise UsageError(f"--window {self.window}: choose from {', '.join(WINDOWS)}")
+        if {"day", "month"} <= set(self.fields):
+            raise UsageError("--by month: a day says its month as well; leave one of them out")
+        if self.top is not None and self.top < 1:
+            raise UsageError(f"--top {self.top}: must be at least 1")
+        if self.time_zone is not None:
+            zone(self.time_zone)
         check_window(self.window, self.start, self.end)
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """What to break down by, each once: `["team,model", "day"]` is `("team", "model", "day")`."""
-        names = (name.strip() for listed in self.by for name in listed.split(","))
+        """What to break down by, each once, the bucket last: `["team,model", "day"]` is `("team", "model", "day")`."""
+        named = [name.strip() for listed in self.by for name in listed.split(",")]
+        names = [*named, self.bucket] if self.bucket is not None else named
         return tuple(dict.fromkeys(name for name in names if name)) or ("tenant",)
+
+    @property
+    def calendar(self) -> str | None:
+        """Whose beginnings a calendar has to give: days or months."""
+        return next((name for name in ("day", "month") if name in self.fields), None)
 
     def range_us(self, time_zone: str, now: datetime) -> tuple[int, int]:
         """(from, to) in epoch microseconds for the tenants of a time zone. UsageError: from is not before to."""
+        time_zone = self.time_zone or time_zone
         if self.window is not None:
             return _window_us(self.window, time_zone, now)
         return bounds_us(self.start, self.end, time_zone)

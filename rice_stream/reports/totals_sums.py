@@ -1,6 +1,6 @@
 """What `totals` adds up: which rows of which tables, in one statement, and what the range of each sum is made of."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -10,7 +10,7 @@ from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import Parts, added_parts
 from rice_stream.reports.grouped_sums import grouped_sums, impact_sums
-from rice_stream.reports.spans import Span, calendar_spans, clip, cut_at, hull, split_at_buckets
+from rice_stream.reports.spans import Span, calendar_spans, clip, cut_at, hull, month_spans, split_at_buckets
 from rice_stream.reports.sums import (
     DAYS,
     MINUTES,
@@ -27,8 +27,11 @@ from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import has_any_of, scope_parameters
 
-_AMOUNTS, _SHARES, _BOTH = 0, 1, 2
+_AMOUNTS, _SHARES, _BOTH = _PURPOSES = 0, 1, 2
 """What rows are summed for: what is shown, what its range is made of, or both."""
+_CALENDARS = {"day": calendar_spans, "month": month_spans}
+EVERY_ZONE = ""
+"""In the place of a time zone: a stretch that is the same for all tenants, so that they need not be told apart."""
 _PROMPTS = MEASURES.index("prompts")
 _ENDS = [MEASURES.index(name) for name in ENDS]
 
@@ -84,16 +87,30 @@ def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
     )
 
 
-def spans_of(ground: Ground, ranges: dict[str, tuple[int, int]], *, by_day: bool) -> list[Span]:
-    """The summands of each time zone, from its range in epoch microseconds; none where there is no tenant."""
-    if not by_day:
+def spans_of(
+    ground: Ground,
+    ranges: dict[str, tuple[int, int]],
+    *,
+    calendar: str | None = None,
+    time_zone: str | None = None,
+) -> list[Span]:
+    """The stretches of the tenants of each time zone, from its range in epoch microseconds; none where there is no tenant.
+
+    With a `calendar` ("day" or "month") they are cut by that of `time_zone`, of each tenant's own where it is None. One stretch
+    that is the same for all is one of EVERY_ZONE.
+    """
+    if calendar is None:
+        if ground.time_zones and len(set(ranges.values())) == 1:
+            return [Span(EVERY_ZONE, *ranges[ground.time_zones[0]])]
         return [Span(zone, *ranges[zone]) for zone in ground.time_zones]
     # A calendar has to end somewhere: where the data do (on whole days of UTC, so that it makes no edges of its own).
     low_us, high_us = ground.days_us
+    cut = _CALENDARS[calendar]
     spans: list[Span] = []
     for zone in ground.time_zones:
         from_us, to_us = ranges[zone]
-        spans += calendar_spans(zone, max(from_us, low_us), min(to_us, high_us))
+        of_zone = cut(time_zone or zone, max(from_us, low_us), min(to_us, high_us))
+        spans += [span._replace(time_zone=zone) for span in of_zone]
     return spans
 
 
@@ -120,19 +137,45 @@ def groups_and_parts(asked: Asked) -> Found:
         shares, _ = _whole_buckets(asked, quarters, _SHARES, by_factor=True, fields=())
         of_whole = _told_apart(_sums(asked, shares, ()))
         return own._replace(whole_parts=of_whole.whole_parts, digests=own.digests | of_whole.digests)
-    if dimensions:
+    return _told_apart(_sums(asked, _summands(asked, quarters)))
+
+
+def several_of(several: Sequence[Asked]) -> list[Found]:
+    """Several stretches of the same tenants by the same fields, which totals are kept for, all from one statement."""
+    summands = [
+        each._replace(purpose=each.purpose + len(_PURPOSES) * number)
+        for number, asked in enumerate(several)
+        for each in _summands(asked, hull(asked.spans, SLOT_S))
+    ]
+    found: list[list[Summed]] = [[] for _ in several]
+    for each in _sums(several[0], summands):
+        number, purpose = divmod(each.purpose, len(_PURPOSES))
+        found[number].append(each._replace(purpose=purpose))
+    return [_told_apart(each) for each in found]
+
+
+def _summands(asked: Asked, quarters: list[Span]) -> list[Summand]:
+    """What is added up by fields that totals are kept for."""
+    if dimensions_within(asked.scope, asked.fields):
         summands, edges = _whole_buckets(asked, asked.spans, _BOTH, by_factor=True)
         summands.append(Summand(SLOTS, hull(edges, SLOT_S), _SHARES, by_factor=True, measures=ENDS))
     else:
         summands, edges = _whole_buckets(asked, asked.spans, _AMOUNTS)
         summands += _whole_buckets(asked, quarters, _SHARES, by_factor=True)[0]
-    return _told_apart(_sums(asked, [*summands, Summand(RECORDS, edges, _AMOUNTS)]))
+    return [*summands, Summand(RECORDS, edges, _AMOUNTS)]
 
 
 def impacts_of(asked: Asked) -> dict[Group, list[int]]:
     """(prompts whose method gives them, their embodied carbon, their water) by group."""
     _require_records(asked, asked.spans)
-    return impact_sums(asked.connection, asked.scope, asked.spans, asked.fields, asked.ground.tenant_key)
+    one_zone = _is_one_zone(asked, asked.spans)
+    of = asked.connection, asked.scope, asked.spans, asked.fields, asked.ground.tenant_key
+    return impact_sums(*of, one_zone=one_zone)
+
+
+def _is_one_zone(asked: Asked, spans: Sequence[Span]) -> bool:
+    """Whether tenants need not be told apart by their time zones."""
+    return len(asked.ground.time_zones) == 1 or all(span.time_zone == EVERY_ZONE for span in spans)
 
 
 def _whole_buckets(
@@ -162,8 +205,7 @@ def _whole_buckets(
 
 
 def _sums(asked: Asked, summands: list[Summand], fields: tuple[str, ...] | None = None) -> list[Summed]:
-    one_zone = len(asked.ground.time_zones) == 1
-    summands = [each._replace(one_zone=one_zone) for each in summands]
+    summands = [each._replace(one_zone=_is_one_zone(asked, each.spans)) for each in summands]
     for each in summands:
         if each.source is RECORDS:
             _require_records(asked, each.spans)

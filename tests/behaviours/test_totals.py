@@ -89,6 +89,7 @@ class TestTotals:
             "region": [("unknown", 1), ("azure:swedencentral", 1)],
             "basis": [("", 2)],
             "day": [("2026-11-22", 2)],
+            "month": [("2026-11", 2)],
             "hour": [("2026-11-22T11:00:00Z", 2)],
         }
 

@@ -11,6 +11,7 @@ from rice_stream.runtime.settings.http import HttpSettings
 from rice_stream.runtime.settings.kafka import KafkaSettings
 from rice_stream.runtime.settings.live_feed import LiveFeedSettings
 from rice_stream.runtime.settings.logs import LogSettings
+from rice_stream.runtime.settings.reports import ReportSettings
 from rice_stream.runtime.settings.section import Section
 
 PREFIX = "RICE_"
@@ -24,6 +25,7 @@ class Settings(
     LiveFeedSettings,
     BatchSettings,
     BudgetSettings,
+    ReportSettings,
     HttpSettings,
     LogSettings,
 ):

@@ -1,0 +1,121 @@
+"""The rows of an answer about totals: what they are named by, and their amounts. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rice_stream.instants import SECOND_US, rfc3339
+from rice_stream.meter.shared_ranges import SharedRange
+from rice_stream.quantities import MEASURES, MICRO
+from rice_stream.reports.carbon_ranges import Parts, added_parts, carbon_fields
+from rice_stream.reports.spans import day_text, month_text
+from rice_stream.reports.sums import Group
+from rice_stream.reports.totals_sums import Found
+
+Impacts = dict[Group, list[int]]
+"""(prompts whose method gives them, their embodied carbon, their water) by group."""
+
+OTHER = object()
+"""In the place of each name of a group: everything beyond the largest."""
+CARBON_MID = MEASURES.index("carbon_mid_ugco2e")
+_VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}
+"""Identifiers are given under the name that the SQL views use as well."""
+
+
+def with_other(
+    found: Found, impacts: Impacts | None, fields: tuple[str, ...], bucket: str | None, top: int
+) -> tuple[Found, Impacts | None]:
+    """Only the `top` names with most carbon, and what all others add up to under OTHER.
+
+    In an answer by buckets of time the names are those with most carbon over all of them: the same ones in every bucket.
+    """
+    place = fields.index(bucket) if bucket is not None else None
+
+    def names_of(group: Group) -> Group:
+        return tuple(value for position, value in enumerate(group) if position != place)
+
+    carbon: dict[Group, int] = {}
+    for group, sums in found.groups.items():
+        carbon[names_of(group)] = carbon.get(names_of(group), 0) + sums[CARBON_MID]
+    largest = set(sorted(carbon, key=lambda names: (-carbon[names], name_order(names)))[:top])
+
+    def kept(group: Group) -> Group:
+        if names_of(group) in largest:
+            return group
+        return tuple(value if position == place else OTHER for position, value in enumerate(group))
+
+    parts: dict[Group, list[Parts]] = {}
+    for group, each in found.parts.items():
+        parts.setdefault(kept(group), []).append(each)
+    added = {group: several[0] if len(several) == 1 else added_parts(several) for group, several in parts.items()}
+    others = None if impacts is None else _added((kept(group), sums) for group, sums in impacts.items())
+    groups = _added((kept(group), sums) for group, sums in found.groups.items())
+    return found._replace(groups=groups, parts=added), others
+
+
+def _added(rows: Iterable[tuple[Group, list[int]]]) -> dict[Group, list[int]]:
+    added: dict[Group, list[int]] = {}
+    for group, sums in rows:
+        before = added.get(group)
+        added[group] = sums if before is None else [a + b for a, b in zip(before, sums, strict=True)]
+    return added
+
+
+def ordered(found: Found, fields: tuple[str, ...], bucket: str | None) -> list[Group]:
+    """The groups with the largest carbon first, the others last; by buckets of time, in the order of these."""
+    place = fields.index(bucket) if bucket is not None else None
+
+    def order(group: Group) -> tuple[Any, ...]:
+        time = () if place is None else (group[place],)
+        return (*time, OTHER in group, -found.groups[group][CARBON_MID], name_order(group))
+
+    return sorted(found.groups, key=order)
+
+
+def name_order(group: Group) -> tuple[tuple[bool, Any], ...]:
+    """Names in alphabetical order, a missing one first."""
+    return tuple((value is not None and value is not OTHER, "" if value in (None, OTHER) else value) for value in group)
+
+
+def named(fields: tuple[str, ...], group: Group, *, tells_others: bool) -> dict[str, Any]:
+    """What a row is of; `tells_others`: also whether it is that of all others, which has no names."""
+    row: dict[str, Any] = {}
+    for field, value in zip(fields, group, strict=True):
+        if value is OTHER:
+            value = None
+        elif field == "day":
+            value = day_text(value)
+        elif field == "month":
+            value = month_text(value)
+        elif field == "hour":
+            value = rfc3339(value * SECOND_US)
+        row[field] = value
+        if field in _VIEW_COLUMNS:
+            row[_VIEW_COLUMNS[field]] = value
+    return {**row, **({"other": OTHER in group} if tells_others else {})}
+
+
+def amounts(sums: list[int], carbon: SharedRange) -> dict[str, Any]:
+    """Sums of all MEASURES, in the units of an answer."""
+    by_name = dict(zip(MEASURES, sums, strict=True))
+    return {
+        **{name: by_name[name] for name in MEASURES if name == "prompts" or name.endswith("_tokens")},
+        "it_energy_wh": by_name["it_energy_uwh"] / MICRO,
+        "facility_energy_wh": by_name["facility_energy_uwh"] / MICRO,
+        **carbon_fields(carbon, by_name["carbon_low_ugco2e"], by_name["carbon_high_ugco2e"]),
+    }
+
+
+def impact_amounts(impacts: Impacts | None, groups: Iterable[Group]) -> dict[str, Any]:
+    """Embodied carbon and water, null where no prompt's method gives them; `impact_prompts` says of how many they are.
+
+    Nothing where impacts were not asked for.
+    """
+    if impacts is None:
+        return {}
+    listed = [impacts[group] for group in groups if group in impacts]
+    prompts, embodied_ugco2e, water_ul = [sum(column) for column in zip(*listed, strict=True)] or (0, 0, 0)
+    return {
+        "impact_prompts": prompts,
+        "embodied_gco2e": embodied_ugco2e / MICRO if prompts else None,
+        "water_l": water_ul / MICRO if prompts else None,
+    }
