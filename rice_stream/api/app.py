@@ -14,7 +14,6 @@ from rice_stream.api.access.token_book import TokenBook
 from rice_stream.api.gateway import FormatsNow, Gateway
 from rice_stream.api.ingestion import routes as event_routes
 from rice_stream.api.ingestion.publishing import Publisher
-from rice_stream.api.limits import is_loopback
 from rice_stream.api.metrics import HttpMetrics
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
@@ -24,6 +23,7 @@ from rice_stream.api.routing import check_routes
 from rice_stream.api.writes import accounts as write_accounts
 from rice_stream.api.writes import budgets as write_budgets
 from rice_stream.api.writes import quarantine as write_quarantine
+from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 
 _READS = (accounts, budgets, compare, estimate, models, prompts, quality, totals)

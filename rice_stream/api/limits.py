@@ -1,6 +1,5 @@
 """Who may send, and how much."""
 
-import ipaddress
 import math
 import re
 import time
@@ -12,6 +11,7 @@ from fastapi import Request
 
 from rice_stream.api.problems import ProblemError, later
 from rice_stream.errors import UsageError
+from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 
 _SENDABLE = re.compile(r"[ -~]+")
@@ -30,16 +30,6 @@ def check_token(settings: Settings) -> None:
 def token(settings: Settings) -> str | None:
     """RICE_HTTP_TOKEN, without the white space around it: a secret that is mounted as a file ends with a newline."""
     return None if settings.http_token is None else settings.http_token.get_secret_value().strip()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_host(request: Request) -> None:

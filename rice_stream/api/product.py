@@ -15,18 +15,17 @@ from rice_stream.api.json_bodies import JsonBodies
 from rice_stream.errors import NotFoundError, ServiceUnavailableError
 from rice_stream.instants import epoch_us
 from rice_stream.meter.estimator_at import Estimator, EstimatorAt
-from rice_stream.runtime.opening import database_exists, open_store
+from rice_stream.runtime.opening import database_exists
+from rice_stream.runtime.opening_api import open_api_store
 from rice_stream.runtime.opening_estimator import open_estimator
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import confined
 
 STREAMS_MAX = 4
 """Streams at a time: each keeps a connection to the database for as long as its reader takes."""
 AT_ONCE = 16
 """Requests that ask the database at a time; others wait for their turn."""
-_ANSWERS_WITHIN_S = 5
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,15 +50,14 @@ class Product:
         self._export_engine: Engine | None = None
 
     def engine(self) -> Engine:
-        """The database. ServiceUnavailableError: it is not there, does not answer, or has another schema."""
+        """The database, confined to scopes. ServiceUnavailableError: it is not there, does not answer, or has another schema."""
         with self._lock:
             if self._engine is None:
                 if not database_exists(self.settings):
                     raise ServiceUnavailableError(
                         "RICE_DATABASE_URL: there is no such database; run `rice-stream migrate`"
                     )
-                opened = open_store(self.settings, answers_within_s=_ANSWERS_WITHIN_S, connections=AT_ONCE)
-                self._engine = confined(opened)
+                self._engine = open_api_store(self.settings, connections=AT_ONCE)
             return self._engine
 
     def export_engine(self) -> Engine:

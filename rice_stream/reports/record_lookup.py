@@ -14,6 +14,7 @@ from rice_stream.meter.recompute import StoredKind, stored_kind
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
+from rice_stream.store.views import view_queries
 
 _LISTED_MAX = 5
 
@@ -42,8 +43,10 @@ def find_record(
         UsageError: there are several.
     """
     seen = scope.within(tenant)
+    # What is behind the view, and not the view: that would read with its owner's rights, whose the reader may not have.
+    behind = view_queries(connection.dialect.name)["prompt_emission"].replace(":", r"\:")
     statement = text(
-        "SELECT * FROM prompt_emission"
+        f"SELECT * FROM ({behind}) AS prompt_emission"
         f" WHERE event_id = :event_id AND {tenant_id_in(seen, 'tenant_id')} AND {team_in(seen, 'team_id')}"
     )
     rows = connection.execute(statement, {"event_id": event_id, **scope_parameters(seen)})

@@ -17,6 +17,8 @@ from rice_stream.events.formats.reading.versions import AttributionVersion, sett
 from rice_stream.instants import SECOND_US, epoch_us, rfc3339
 from rice_stream.kafka.client import describe_topics
 from rice_stream.kafka.lag import LagProbe
+from rice_stream.runtime.database_role import confinement_problem, open_view_problem
+from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_estimator import open_method
 from rice_stream.runtime.opening_kafka import kafka_config
@@ -27,6 +29,9 @@ from rice_stream.store.attribution_store import load_versions
 from rice_stream.store.database_facts import clock_us, masked_url, missing_file, server_version, time_zones, view_names
 from rice_stream.store.engine import Engine, reading, store_errors
 from rice_stream.store.revisions import current_revision, head_revision
+from rice_stream.store.role_facts import RoleFacts, role_facts
+from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scoped import API_ROLE, confined, within
 
 MASK = "********"
 CLOCK_SKEW_MAX_S = 5.0
@@ -209,9 +214,13 @@ def _database(settings: Settings, versions: dict[str, str | None], now: Callable
             return
         yield _good("schema", f"at {current}")
         yield _views(engine)
-        yield _time_zones(engine)
+        facts = role_facts(engine)
+        if facts is not None:
+            yield _row_security(facts, on_loopback=is_loopback(settings.http_host))
+        seen = engine if facts is None or not facts.is_held else within(confined(engine), EVERYTHING)
+        yield _time_zones(seen)
         yield _clock(engine, now)
-        yield from _attribution(settings, engine, now)
+        yield from _attribution(settings, seen, now)
     finally:
         engine.dispose()
 
@@ -221,6 +230,17 @@ def _views(engine: Engine) -> Check:
     if missing:
         return _problem("views", f"missing: {', '.join(missing)}", _MIGRATE)
     return _good("views", ", ".join(VIEWS))
+
+
+def _row_security(facts: RoleFacts, *, on_loopback: bool) -> Check:
+    """Whether PostgreSQL holds the API to the scopes of its callers; on loopback it need not."""
+    problem = confinement_problem(facts)
+    found = open_view_problem(facts) or (None if on_loopback else problem)
+    if found is not None:
+        return _problem("row-level security", *found)
+    if problem is not None:
+        return _good("row-level security", f"not of use here, and need not be on loopback: {problem.what}")
+    return _good("row-level security", f"{facts.login} is held to the scope of each caller, as {API_ROLE}")
 
 
 def _time_zones(engine: Engine) -> Check:

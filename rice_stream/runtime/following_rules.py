@@ -8,17 +8,15 @@ from contextlib import contextmanager
 
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.instants import SECOND_US
-from rice_stream.runtime.opening import database_exists, open_store
+from rice_stream.runtime.opening_api import open_own_store
 from rice_stream.runtime.opening_rules import open_rules
 from rice_stream.runtime.settings.settings import Settings
-from rice_stream.store.engine import Engine, StoreUnavailableError, store_errors
+from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.identity_rules import StoredRules
 from rice_stream.store.mapping_store import REFRESH_US
-from rice_stream.store.revisions import current_revision
 
 log = logging.getLogger(__name__)
 
-_ANSWERS_WITHIN_S = 5
 _PAUSE_S = REFRESH_US / SECOND_US / 2
 
 
@@ -28,7 +26,7 @@ def following_formats(settings: Settings) -> Iterator[Callable[[], FormatOptions
 
     The settings may propose a new version. StoreUnavailableError: the database does not answer, so nothing is known.
     """
-    engine = _ledger(settings)
+    engine = open_own_store(settings)
     if engine is None:
         formats = settings.format_options()
         yield lambda: formats
@@ -39,17 +37,6 @@ def following_formats(settings: Settings) -> Iterator[Callable[[], FormatOptions
     finally:
         followed.close()
         engine.dispose()
-
-
-def _ledger(settings: Settings) -> Engine | None:
-    """The database; None: there is none, or nothing is in it."""
-    if not database_exists(settings):
-        return None
-    engine = open_store(settings, migrated=False, answers_within_s=_ANSWERS_WITHIN_S)
-    with store_errors("answer"):
-        revision = current_revision(engine)
-    engine.dispose()
-    return open_store(settings, answers_within_s=_ANSWERS_WITHIN_S) if revision is not None else None
 
 
 class FollowedFormats:

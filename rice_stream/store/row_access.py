@@ -65,6 +65,11 @@ class TableAccess(NamedTuple):
     rights: str
     rows: str | None
 
+    @property
+    def rights_named(self) -> list[str]:
+        """One by one, in the order of the alphabet."""
+        return sorted(filter(None, self.rights.split(", ")))
+
 
 _CHANGES = "SELECT, INSERT, UPDATE, DELETE"
 
@@ -97,7 +102,7 @@ ACCESS = {
     "quarantine": TableAccess("SELECT, UPDATE", EVERYTHING_ONLY),
     "mapping": TableAccess(_CHANGES, EVERYTHING_ONLY),
     # UPDATE is what PostgreSQL asks of those who lock it, as who changes a mapping does (store/rules_lock.py).
-    "attribution_version": TableAccess("SELECT, UPDATE", EVERYTHING_ONLY),
+    "attribution_version": TableAccess("SELECT, INSERT, UPDATE", EVERYTHING_ONLY),
     "kafka_progress": TableAccess("SELECT", EVERYTHING_ONLY),
     "ingested_file": TableAccess("", ALL_ROWS),
     "retention": TableAccess("SELECT", ALL_ROWS),

@@ -67,8 +67,7 @@ class _Relation(NamedTuple):
 
     @property
     def wanted_rights(self) -> list[str]:
-        wanted = "" if self.is_partition or self.name not in ACCESS else ACCESS[self.name].rights
-        return sorted(filter(None, wanted.split(", ")))
+        return [] if self.is_partition or self.name not in ACCESS else ACCESS[self.name].rights_named
 
 
 def grant_api(connection: Connection) -> None:
@@ -155,7 +154,7 @@ def _to_secure(relation: _Relation) -> Iterator[str]:
             yield f"ALTER TABLE {relation.name} DISABLE ROW LEVEL SECURITY"
             yield from _without_policies(relation.name)
         return
-    wanted = {f"{EVERYONE} ", f"{SCOPE} {_mark(condition)}"}
+    wanted = {f"{EVERYONE} ", f"{SCOPE} {condition_mark(condition)}"}
     if not relation.has_policies or not wanted <= set(relation.policies):
         yield from _without_policies(relation.name)
         yield from _secured(relation.name, condition)
@@ -168,11 +167,11 @@ def _without_policies(table: str) -> Iterator[str]:
 def _secured(table: str, condition: str) -> Iterator[str]:
     yield f"CREATE POLICY {EVERYONE} ON {table} USING (true)"
     yield f"CREATE POLICY {SCOPE} ON {table} AS RESTRICTIVE TO {API_ROLE} USING ({condition})"
-    yield f"COMMENT ON POLICY {SCOPE} ON {table} IS '{_mark(condition)}'"
+    yield f"COMMENT ON POLICY {SCOPE} ON {table} IS '{condition_mark(condition)}'"
     yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
 
 
-def _mark(condition: str) -> str:
+def condition_mark(condition: str) -> str:
     """PostgreSQL keeps a condition's meaning, not its text: this tells whether it is still the one that was meant."""
     return f"rice-stream {hashlib.sha256(condition.encode()).hexdigest()[:16]}"
 

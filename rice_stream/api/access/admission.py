@@ -9,9 +9,10 @@ from rice_stream.api.access.callers import Caller, caller_of_token, local, opera
 from rice_stream.api.access.rights import Right
 from rice_stream.api.access.secrets import digest_of, may_be_token
 from rice_stream.api.access.token_book import TokenBook, TokensUnknownError
-from rice_stream.api.limits import check_host, is_loopback, token
+from rice_stream.api.limits import check_host, token
 from rice_stream.api.problems import ProblemError, later
 from rice_stream.errors import UsageError
+from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 
 _RETRY_AFTER_S = 5
