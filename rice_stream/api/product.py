@@ -64,8 +64,7 @@ class Product:
         """The database for streams: connections of their own, which statements may keep busy for long."""
         with self._lock:
             if self._export_engine is None:
-                opened = open_store(self.settings, answers_within_s=_ANSWERS_WITHIN_S, connections=STREAMS_MAX)
-                self._export_engine = confined(opened, statement_timeout_s=None)
+                self._export_engine = open_api_store(self.settings, connections=STREAMS_MAX, statement_timeout_s=None)
             return self._export_engine
 
     def scope(self, caller: Caller, right: Right, tenant: str | None) -> Scope:
