@@ -14,13 +14,13 @@ from rice_stream.meter.recompute import StoredKind, stored_kind
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
-from rice_stream.store.views import view_queries
+from rice_stream.store.views import PROMPT_JOINS, prompt_columns
 
 _LISTED_MAX = 5
 
 
 class StoredRecord(NamedTuple):
-    """One prompt: the row of the view `prompt_emission`, its flags, and its row of `factor_use`."""
+    """One prompt: its row with the columns of the view `prompt_emission`, its flags, and its row of `factor_use`."""
 
     view: dict[str, Any]
     basis_flags: int
@@ -43,11 +43,10 @@ def find_record(
         UsageError: there are several.
     """
     seen = scope.within(tenant)
-    # What is behind the view, and not the view: that would read with its owner's rights, whose the reader may not have.
-    behind = view_queries(connection.dialect.name)["prompt_emission"].replace(":", r"\:")
+    # Not from the view: on PostgreSQL it reads with its owner's rights, and so shows every tenant to whoever may read it.
     statement = text(
-        f"SELECT * FROM ({behind}) AS prompt_emission"
-        f" WHERE event_id = :event_id AND {tenant_id_in(seen, 'tenant_id')} AND {team_in(seen, 'team_id')}"
+        f"SELECT {prompt_columns(connection.dialect.name, str)} FROM prompt_record r\n{PROMPT_JOINS}\n"
+        f"WHERE r.event_id = :event_id AND {tenant_id_in(seen)} AND {team_in(seen)}"
     )
     rows = connection.execute(statement, {"event_id": event_id, **scope_parameters(seen)})
     records = [_plain(dict(row)) for row in rows.mappings()]
@@ -62,10 +61,10 @@ def find_record(
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """The view's row with times as RFC 3339 text, as both databases give them."""
+    """The row with times as RFC 3339 text."""
     for name in ("started_at", "ended_at"):
         if values[name] is not None:
-            values[name] = rfc3339(epoch_us(parse_time(values[name])))
+            values[name] = rfc3339(values[name])
     return values
 
 

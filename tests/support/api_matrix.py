@@ -1,0 +1,119 @@
+"""Requests for every route of the API: for what is one's own, for what is another's, and for lists."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from rice_stream.api.access.rights import Right
+from rice_stream.api.routing import rights_of
+from tests.support.owned_names import mark, team_name, tenant_name
+
+EVENT: dict[str, Any] = {
+    "event_id": "sent",
+    "ended_at": "2026-11-22T11:45:00Z",
+    "request_model": "m",
+    "input_tokens": 1,
+    "output_tokens": 1,
+}
+BUDGET: dict[str, Any] = {"limit_kwh": 3, "period": "month"}
+
+
+@dataclass(frozen=True)
+class Try:
+    """One request. `of` is the owner and the team whose it is about; None: it is about no one thing, it is a list."""
+
+    method: str
+    path: str
+    route: str
+    of: tuple[str, str | None] | None = None
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def routes(app: FastAPI) -> dict[tuple[str, str], frozenset[Right]]:
+    """Method and path of every route that is not open -> the rights that it needs."""
+    return {
+        (method, route.path): rights_of(route)
+        for route in app.routes
+        if isinstance(route, APIRoute) and rights_of(route)
+        for method in route.methods or ()
+    }
+
+
+def lists() -> Iterator[Try]:
+    """Everything that is asked for without a name, as a whole and of one's own."""
+    for path in (
+        "/v1/totals",
+        "/v1/totals?by=tenant,team,project,user,model,provider,region,day",
+        "/v1/totals?by=team&window=24h",
+        "/v1/tenants",
+        "/v1/prompts?limit=1000",
+        "/v1/prompts?format=csv",
+        "/v1/prompts?format=parquet",
+        "/v1/budgets",
+        "/v1/alerts?limit=1000",
+        "/v1/coverage",
+        "/v1/quarantine",
+        "/v1/quarantine?status=all",
+        "/v1/mappings",
+        "/v1/compare?from=2020-01-01&model=gpt-4o",
+        "/v1/models?limit=5",
+        "/v1/regions?limit=5",
+        "/v1/rank?model=gpt-4o",
+    ):
+        yield Try("GET", path, path.partition("?")[0])
+    yield Try("GET", "/v1/models/gpt-4o", "/v1/models/{model:path}")
+    yield Try("POST", "/v1/estimate", "/v1/estimate", body={"model": "gpt-4o", "input_tokens": 1, "output_tokens": 1})
+    for route in ("/v1/quarantine/drop", "/v1/quarantine/replay"):
+        yield Try("POST", route, route, body={"ids": [999_999]})
+    yield Try("GET", "/v1/quarantine/1", "/v1/quarantine/{quarantine_id}")
+    yield Try("POST", "/v1/mappings", "/v1/mappings", body={"kind": "model", "name": "n", "target": "no-such-model"})
+    yield Try("DELETE", "/v1/mappings/model:no-such", "/v1/mappings/{mapping:path}")
+
+
+def about(owner: str, team: str | None) -> Iterator[Try]:
+    """Everything that is asked for by the name of a tenant, or of what belongs to a team of it."""
+    own, tenant = mark(owner, team), tenant_name(owner)
+    whole: tuple[str, str | None] = (owner, None)
+    for path in (
+        "/v1/totals",
+        "/v1/totals?by=team,model&from=2020-01-01",
+        "/v1/prompts",
+        "/v1/prompts?format=csv",
+        "/v1/budgets",
+        "/v1/alerts",
+        "/v1/coverage",
+        "/v1/compare?from=2020-01-01&model=gpt-4o",
+    ):
+        yield Try("GET", f"{path}{'&' if '?' in path else '?'}tenant={tenant}", path.partition("?")[0], (owner, "any"))
+    for query in ("", f"?tenant={tenant}"):
+        for tail in ("", "/explain"):
+            route = "/v1/prompts/{event_id:path}" + tail
+            yield Try("GET", f"/v1/prompts/event-{own}-1{tail}{query}", route, (owner, team))
+        for tail in ("", "/history", "/burn-down"):
+            yield Try("GET", f"/v1/budgets/budget-{own}{tail}{query}", "/v1/budgets/{name}" + tail, (owner, team))
+        headers = {"If-Match": '"0"'}
+        name = f"/v1/budgets/budget-{own}{query}"
+        changed = {**BUDGET, "team_id": None if team is None else team_name(owner, team)}
+        yield Try("PUT", name, "/v1/budgets/{name}", (owner, team), changed, headers)
+        yield Try("DELETE", name, "/v1/budgets/{name}", (owner, team), headers=headers)
+    new = {
+        "name": f"new-{own}",
+        "tenant_id": tenant,
+        **BUDGET,
+        "team_id": None if team is None else team_name(owner, team),
+    }
+    yield Try("POST", "/v1/budgets", "/v1/budgets", (owner, team), {**new, "period": "fortnight"})
+    yield Try("PUT", f"/v1/tenants/{tenant}", "/v1/tenants/{tenant_id:path}", whole, {"time_zone": "Mars/Olympus"})
+    event = {**EVENT, "tenant_id": tenant, "team_id": None if team is None else team_name(owner, team)}
+    yield Try("POST", "/v1/events", "/v1/events", (owner, team), event)
+    for signal in ("traces", "logs"):
+        yield Try("POST", f"/v1/{signal}", f"/v1/{signal}", whole, b"\x00")
+
+
+def tries() -> list[Try]:
+    """All of them, for what belongs to teams of two tenants."""
+    return [*lists(), *about("0", "a"), *about("1", "a"), *about("1", None), *about("0", "c")]
