@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 Z80 = 1.2815515655446004
 """Standard deviations from the median to the 90th percentile of a normal distribution: both sides hold 80 %."""
@@ -17,7 +18,7 @@ _DIGITS = 6
 ENERGY_CAUSES = ("size", "batch", "hardware", "law", "price", "metered")
 """Causes of the accelerators' energy; `host` and `idle` are of the machines around them, `pue` and `grid` of the place."""
 PLACE_CAUSES = ("pue", "grid")
-_PUE, _REGION = "pue:", "region:"
+_PUE, _REGION, _PLACEMENT = "pue:", "region:", "placement:"
 """Prefixes of the keys under which the causes of a place are shared."""
 
 HOSTED_SHARES = MappingProxyType({"global": 0.20, "provider": 0.30, "family": 0.35, "model": 0.20})
@@ -26,6 +27,20 @@ energy and the host's share err for all of them alike; batch, utilisation, hardw
 provider; parameters for a family. Judged, not fitted (docs/methodology.md, "Totals"): no per-model energy is public."""
 STATED_SHARES = MappingProxyType({"global": 0.10, "provider": 0.05, "family": 0.05})
 """The same where the serving is known: what is left is the law's own error for the model."""
+
+
+class Placed(NamedTuple):
+    """How uncertain a carbon intensity is because it is not known where in a country, or in which, something runs.
+
+    `key` says whose placement it is: that of one provider tells nothing of another's, and the same region is the same place.
+    """
+
+    key: str
+    log_sd: float
+
+
+NOWHERE_ELSE = Placed("", 0.0)
+"""The place is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +70,24 @@ class Spread:
         found = [(name, value, value * value / whole) for name, value in self.causes.items() if value > 0.0]
         return sorted(found, key=lambda one: (-one[1], one[0]))
 
-    def at_place(self, pue_log_sd: float, grid_log_sd: float, pue_key: str, region_key: str) -> "Spread":
-        """The spread of the carbon of an energy: PUE and carbon intensity err independently of it."""
+    def at_place(
+        self, pue_log_sd: float, grid_log_sd: float, pue_key: str, region_key: str, placed: Placed = NOWHERE_ELSE
+    ) -> "Spread":
+        """The spread of the carbon of an energy: PUE and carbon intensity err independently of it.
+
+        What `placed` has of the carbon intensity's error is shared with whatever is placed alike, the rest with the region.
+        """
         causes = {**self.causes, "pue": rounded(pue_log_sd), "grid": rounded(grid_log_sd)}
-        shared = {**self.shared, f"{_PUE}{pue_key}": causes["pue"], f"{_REGION}{region_key}": causes["grid"]}
+        grid = causes["grid"]
+        elsewhere = min(rounded(placed.log_sd), grid)
+        # From what is rounded, so that both sides have the same sum of squares.
+        there = math.sqrt(max(grid * grid - elsewhere * elsewhere, 0.0)) if elsewhere else grid
+        shared = {
+            **self.shared,
+            f"{_PUE}{pue_key}": causes["pue"],
+            f"{_REGION}{region_key}": there,
+            f"{_PLACEMENT}{placed.key}": elsewhere,
+        }
         return Spread(_without_zeros(causes), _without_zeros(shared))
 
     def place_keys(self) -> tuple[str | None, str | None]:
@@ -66,6 +95,11 @@ class Spread:
         found = [[key.removeprefix(kind) for key in self.shared if key.startswith(kind)] for kind in (_PUE, _REGION)]
         host, region = (keys[0] if keys else None for keys in found)
         return host, region
+
+    def placed(self) -> Placed:
+        """The placement that `at_place` was given; NOWHERE_ELSE where the place was known."""
+        keys = [key for key in self.shared if key.startswith(_PLACEMENT)]
+        return Placed(keys[0].removeprefix(_PLACEMENT), self.shared[keys[0]]) if keys else NOWHERE_ELSE
 
     def detail(self) -> dict[str, dict[str, float]]:
         """JSON-ready, as it is stored with the factors of a kind of request."""

@@ -7,8 +7,9 @@ with the ends of the carbon intensity.
 import math
 from typing import NamedTuple
 
-from rice_stream.estimator.spread import Z80, Spread, log_sd_between
+from rice_stream.estimator.spread import NOWHERE_ELSE, Z80, Placed, Spread, log_sd_between
 from rice_stream.quantities import Range
+from rice_stream.reference.regions.regions import WORLD
 from rice_stream.reference.types import PueFactor, RegionFactor
 
 MISSING_TOKENS_FACTOR_LOW = 0.1
@@ -41,26 +42,37 @@ class Place(NamedTuple):
     """Whose PUE it is: requests at one host err together in it."""
     region: str = "unknown"
     """The place whose carbon intensity it is."""
+    placed: Placed = NOWHERE_ELSE
+    """What of the carbon intensity's range comes from not knowing where in a country, or in which, it is."""
 
     def spread(self, energy: Spread | None) -> Spread | None:
         """How uncertain the carbon of an energy is; None for an energy whose ends are bounds."""
         if energy is None:
             return None
         rci = self.rci_gco2e_per_kwh
-        return energy.at_place(self.pue_log_sd, log_sd_between(rci.low, rci.high), self.host, self.region)
+        grid_log_sd = log_sd_between(rci.low, rci.high)
+        return energy.at_place(self.pue_log_sd, grid_log_sd, self.host, self.region, self.placed)
 
     def as_shared_by(self, carbon: Spread) -> "Place":
         """The place with what the spread of a carbon of requests there says of it."""
         host, region = carbon.place_keys()
         return self._replace(
-            pue_log_sd=carbon.causes.get("pue", 0.0), host=host or self.host, region=region or self.region
+            pue_log_sd=carbon.causes.get("pue", 0.0),
+            host=host or self.host,
+            region=region or self.region,
+            placed=carbon.placed(),
         )
 
 
-def place_of(pue: PueFactor, rci_gco2e_per_kwh: Range, region: RegionFactor, provider: str | None) -> Place:
-    """The place of requests to `provider`."""
+def place_of(
+    pue: PueFactor, rci_gco2e_per_kwh: Range, region: RegionFactor, provider: str | None, vendor: str | None = None
+) -> Place:
+    """The place of requests to `provider`, or to the model's `vendor` where nobody is named."""
     grid = region.factor_region_id or region.region_id
-    return Place(pue.pue, rci_gco2e_per_kwh, pue.log_sd, pue.host or provider or grid, grid)
+    # Where no place is stated, it is the host that is somewhere; a stated one is the same place for everybody.
+    placed_by = (provider or vendor or "unknown") if region.rung in ("vendor", WORLD) else region.region_id
+    placed = Placed(placed_by, region.placement_log_sd)
+    return Place(pue.pue, rci_gco2e_per_kwh, pue.log_sd, pue.host or provider or grid, grid, placed)
 
 
 def site_of(pue: float, rci_gco2e_per_kwh: Range, spread: Spread | None) -> Site:

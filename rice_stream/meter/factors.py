@@ -101,6 +101,8 @@ class FactorDraft(NamedTuple):
     rci_source: str
     hardware: HardwareFactor
     region_said: str
+    vendor: str | None
+    """Who is taken to host the model where no provider is known."""
 
 
 def draft_factors(
@@ -149,7 +151,7 @@ def draft_factors(
     context = _context(key, policy, own, model, hardware, asked=hardware_name is not None)
     context = hosted_context(context, hosting, model, pue.pue)
     said = key.inference_region or policy.default_region or "unknown"
-    return FactorDraft(key, names, context, model, region, pue, rci, rci_rung, rci_source, hardware, said)
+    return FactorDraft(key, names, context, model, region, pue, rci, rci_rung, rci_source, hardware, said, vendor)
 
 
 def finished(drafts: Sequence[FactorDraft], method: Method, reference: Reference) -> list[FactorUse]:
@@ -165,7 +167,7 @@ def _use(draft: FactorDraft, kind: KindFigures, method: Method, reference: Refer
         kind = replace(kind, context=replace(kind.context, hardware=served))
     boundary = key.energy_boundary
     measured = None if boundary is None else measured_kind(method, kind, boundary, draft.pue.pue)
-    place = place_of(draft.pue, rci, draft.region, kind.context.provider)
+    place = place_of(draft.pue, rci, draft.region, kind.context.provider, draft.vendor)
     if boundary == FACILITY:
         place = place._replace(pue_log_sd=0.0)
     spread = place.spread(kind.spread if measured is None else measured.energy)

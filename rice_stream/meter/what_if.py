@@ -122,7 +122,7 @@ def changed(factor: Mapping[str, Any], change: Change, estimator: EstimatorAt) -
         pue = reference.resolve_pue(
             region.region_id, provider, at_us, default=place.pue, vendor=vendor, hosted=hosting is not None
         )
-        place = place_of(pue, region.rci_gco2e_per_kwh, region, provider)
+        place = place_of(pue, region.rci_gco2e_per_kwh, region, provider, vendor)
     if change.pue is not None:
         place = place._replace(pue=change.pue, pue_log_sd=0.0)
     if change.rci_gco2e_per_kwh is not None:

@@ -104,6 +104,8 @@ class RegionFactor:
     `region_id` is the place that was recognised, `factor_region_id` the place whose row gave the value, `level` that
     place's kind. `rung` equals `level`, except `default_region` and `vendor`: there the place itself was assumed.
     `scope` is always the scope that was asked for. `market_rci_gco2e_per_kwh` is None where no row says otherwise.
+    `placement_log_sd` is the part of the range (standard deviation of the logarithm) that comes from not knowing where in the
+    country, or in which country, it is.
     """
 
     region_id: str
@@ -121,6 +123,7 @@ class RegionFactor:
     name: str = ""
     valid_from: str | None = None
     note: str = ""
+    placement_log_sd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from rice_stream.errors import UsageError
 from rice_stream.quantities import Range
 from rice_stream.reference.effective_dates import Dated
 from rice_stream.reference.hosted.hosts import HostTable
-from rice_stream.reference.hosted.mixes import Mix, mixed
+from rice_stream.reference.hosted.mixes import Z80, Mix, log_sd_of, mixed
 from rice_stream.reference.providers import ON_PREMISES, ProviderTable
 from rice_stream.reference.reading import Row
 from rice_stream.reference.regions.names import CLOUD_WORDS, RegionNames
@@ -19,6 +19,7 @@ WORLD = "world"
 ASSUMED_PLACE_SHARE = 0.9
 """How much of a provider's load is taken to be where one row assumes it; the rest is anywhere."""
 _PLACES_SHOWN = 5
+_WITH_CLOUDS = "country_with_clouds"
 RCI_DECIMALS = 6
 """Products are rounded here, so that a record shows 35.26 and not 35.260000000000005."""
 _OTHER_SCOPE = {"direct": "lifecycle"}
@@ -52,13 +53,6 @@ class Intensity:
     overlaid: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Spread:
-    low: float
-    mid: float
-    high: float
-
-
 class RegionTable:
     """regions.csv, rci.csv, wue.csv and the regional rows of spreads.csv, ready for look-up."""
 
@@ -71,6 +65,7 @@ class RegionTable:
         self._capacity_source = _sources_of(tables["capacity"], sources)
         self.names = RegionNames(tables["regions"])
         self.places = {row.text("region_id"): _place(row) for row in tables["regions"]}
+        self._clouded = {place.country for place in self.places.values() if place.kind == "cloud_region"}
         self._rci = _intensities(tables["rci"], sources, "location")
         self._market = _intensities(tables["rci"], sources, "market")
         self._wue = Dated(
@@ -78,7 +73,7 @@ class RegionTable:
             for row in tables["wue"]
         )
         self._spreads = {
-            (row.text("scope"), row.text("rung")): _Spread(
+            (row.text("scope"), row.text("rung")): Range(
                 *(row.number(f"factor_{end}") for end in ("low", "mid", "high"))
             )
             for row in tables["spreads"]
@@ -174,10 +169,12 @@ class RegionTable:
         whole = math.fsum(weight for weight, _, _ in parts)
         shares = ", ".join(f"{name} {weight / whole:.0%}" for weight, _, name in parts[:_PLACES_SHOWN])
         world = rung == WORLD
+        rci = mixed([(weight, factor.rci_gco2e_per_kwh) for weight, factor, _ in parts])
         return replace(
             heaviest,
             region_id=WORLD if world else place_id,
-            rci_gco2e_per_kwh=mixed([(weight, factor.rci_gco2e_per_kwh) for weight, factor, _ in parts]),
+            rci_gco2e_per_kwh=rci,
+            placement_log_sd=self._beyond_a_country(log_sd_of(rci), scope),
             rung=rung,
             source=f"{heaviest.source}; shares of places: {source}",
             market_rci_gco2e_per_kwh=None if world else heaviest.market_rci_gco2e_per_kwh,
@@ -204,6 +201,7 @@ class RegionTable:
         level = _level(found, converted=converted)
         part = inside or place.region_id != found.region_id
         rci = self._range(row, scope, self._width(found, level, scope, part=part))
+        somewhere = level == "country" and found.split_grid and part
         wue = self._water(place, at_us)
         market = self._market_value(place, scope, at_us)
         return RegionFactor(
@@ -222,14 +220,23 @@ class RegionTable:
             name=place.name,
             valid_from=row.valid_from,
             note=row.note,
+            placement_log_sd=self._beyond_a_country(log_sd_of(rci), scope) if somewhere else 0.0,
         )
 
-    def _width(self, found: Region, level: str, scope: str, *, part: bool) -> _Spread:
-        """A country with several grids says less about a part of it than one with a single grid."""
-        split = found.split_grid and part and not level.endswith("_converted")
-        return self._spreads[(scope, f"{level}_split" if split else level)]
+    def _beyond_a_country(self, log_sd: float, scope: str) -> float:
+        """What is left of an uncertainty without that of a whole country's value: where in it, or in which, it is."""
+        country = self._spreads[(scope, _WITH_CLOUDS)]
+        level = math.log(country.high / country.low) / (2 * Z80)
+        return math.sqrt(max(log_sd * log_sd - level * level, 0.0))
 
-    def _range(self, row: Intensity, scope: str, spread: _Spread) -> Range:
+    def _width(self, found: Region, level: str, scope: str, *, part: bool) -> Range:
+        """A country with several grids says less about a part of it than one with a single grid; sources differ less on one
+        where clouds have regions."""
+        if found.split_grid and part and not level.endswith("_converted"):
+            return self._spreads[(scope, f"{level}_split")]
+        return self._spreads[(scope, _WITH_CLOUDS if level == "country" and found.country in self._clouded else level)]
+
+    def _range(self, row: Intensity, scope: str, spread: Range) -> Range:
         value = row.rci_gco2e_per_kwh
         return Range(*(round(value * factor, RCI_DECIMALS) for factor in (spread.low, spread.mid, spread.high)))
 
