@@ -1,5 +1,6 @@
 """What a tenant's total over twelve models at four providers is known within: with the shipped method and tables, against draws."""
 
+from collections.abc import Mapping
 from functools import cache
 
 import pytest
@@ -34,7 +35,7 @@ def estimator() -> EstimatorAt:
     return Estimator(load_reference(), FactorPolicy(), load_method("rice-calibrated")).at(AT_US)
 
 
-def groups(portfolio: dict[str, tuple[str, ...]], region: str | None) -> list[Group]:
+def groups(portfolio: Mapping[str, tuple[str, ...]], region: str | None) -> list[Group]:
     """One group for each model: a thousand prompts of 500 tokens in and 250 out."""
     requests = [
         Described(500, 250, model=model, provider=provider, region=region)
@@ -51,7 +52,7 @@ def groups(portfolio: dict[str, tuple[str, ...]], region: str | None) -> list[Gr
 @pytest.mark.parametrize("region", PLACES)
 @pytest.mark.parametrize("portfolio", [PORTFOLIO, SMALLER])
 def test_a_portfolio_in_one_region_or_in_none_is_known_within_three(
-    portfolio: dict[str, tuple[str, ...]], region: str | None
+    portfolio: Mapping[str, tuple[str, ...]], region: str | None
 ) -> None:
     """All twelve models share the error of one grid, or nobody said where they run: a factor of 3 at most."""
     answer = shared_range(groups(portfolio, region))
