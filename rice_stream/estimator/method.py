@@ -55,6 +55,8 @@ class Disclosed:
     output_tokens: int
     log_sd: float
     """Standard deviation of its logarithm: how far off it may be."""
+    evidence_id: str = ""
+    """Its row in evidence.csv; records from before it was kept have none."""
 
 
 @dataclass(frozen=True, slots=True)

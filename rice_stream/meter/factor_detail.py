@@ -63,8 +63,9 @@ def _price_detail(price: ListPrice | None) -> list[float] | None:
     return None if price is None else [price.input, price.cache_read, price.output]
 
 
-def _disclosure_detail(one: Disclosed) -> list[float]:
-    return [one.facility_energy_wh, one.input_tokens, one.cache_read_input_tokens, one.output_tokens, one.log_sd]
+def _disclosure_detail(one: Disclosed) -> list[float | str]:
+    tokens = [one.input_tokens, one.cache_read_input_tokens, one.output_tokens]
+    return [one.facility_energy_wh, *tokens, one.log_sd, one.evidence_id]
 
 
 def _profile_detail(profile: Profile) -> dict[str, Any]:

@@ -55,7 +55,12 @@ def hosting_of(
 
 def _disclosed(one: Disclosure) -> Disclosed:
     return Disclosed(
-        one.facility_energy_wh, one.input_tokens, one.cache_read_input_tokens, one.output_tokens, one.log_sd
+        one.facility_energy_wh,
+        one.input_tokens,
+        one.cache_read_input_tokens,
+        one.output_tokens,
+        one.log_sd,
+        one.evidence_id,
     )
 
 

@@ -19,9 +19,9 @@ from training.hosted.priors import BELIEFS, Beliefs, LogNormal
 J_PER_KWH = 3.6e6
 EFFECTIVE_LEAST = 100.0
 """Effective draws below which a posterior is not trusted."""
-CONTRADICTED_DRAWS, CONTRADICTED_WIDENING = 200.0, 2.0
+CONTRADICTED_DRAWS, CONTRADICTED_WIDENINGS = 200.0, (1.25, 1.5, 1.75, 2.0)
 """Effective draws below which price and size contradict each other, and how much wider a closed model's size is taken to be
-then: it was a guess."""
+then, the least that reconciles them: it was a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,10 @@ def posterior(case: Case, artefact: Artefact, beliefs: Beliefs = BELIEFS) -> Pos
     drawn = draw(case, artefact, beliefs)
     ratio = _ratio(case, beliefs)
     weights = price_weights(drawn, case.price, ratio)
-    if case.closed and 1.0 / (weights @ weights) < CONTRADICTED_DRAWS:
-        drawn = draw(_widened(case), artefact, beliefs)
+    for wider in CONTRADICTED_WIDENINGS if case.closed else ():
+        if 1.0 / (weights @ weights) >= CONTRADICTED_DRAWS:
+            break
+        drawn = draw(_widened(case, wider), artefact, beliefs)
         weights = price_weights(drawn, case.price, ratio)
     effective = float(1.0 / (weights @ weights))
     if effective < EFFECTIVE_LEAST:
@@ -108,11 +110,9 @@ def reference_price_usd(price: ListPrice) -> float:
     return (price.input * priors.INPUT_TOKENS + price.output * priors.OUTPUT_TOKENS) / 1e6
 
 
-def _widened(case: Case) -> Case:
+def _widened(case: Case, wider: float) -> Case:
     """The case with a size that is less certain."""
-    total, active = (
-        replace(size, log_sd=size.log_sd * CONTRADICTED_WIDENING) for size in (case.total_b, case.active_b)
-    )
+    total, active = (replace(size, log_sd=size.log_sd * wider) for size in (case.total_b, case.active_b))
     return replace(case, total_b=total, active_b=active)
 
 

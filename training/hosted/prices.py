@@ -7,6 +7,8 @@ from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import ModelFactor, PriceFactor
 
 HYPERSCALERS = ("azure", "aws", "gcp")
+UNDATED = "undated"
+"""The day of a price that the list has no date for."""
 SMALL_HOSTS = ("neuralwatt", "groq", "together", "fireworks", "deepinfra", "nebius", "novita", "cerebras", "sambanova")
 
 
@@ -43,5 +45,5 @@ def _own(reference: Reference, provider: str, model_id: str, at_us: int) -> Pric
 
 def _priced(found: PriceFactor, *, of_profile: bool) -> Priced:
     usd = found.usd_per_mtok
-    day = (found.valid_from or "undated")[:10]
+    day = (found.valid_from or UNDATED)[:10]
     return Priced(ListPrice(usd.input, usd.cache_read, usd.output), of_profile, found.evidence_id, day)

@@ -10,11 +10,13 @@ from rice_stream.reference.lookup import Reference
 from rice_stream.reference.sources import DataSource
 from rice_stream.reference.types import HostFactor, ModelFactor
 from training.hosted.cases import Case
-from training.hosted.prices import priced
+from training.hosted.prices import UNDATED, priced
 from training.hosted.priors import BELIEFS, Z80, LogNormal, log_normal
 
-NO_TEXT = ("embed", "-tts", "transcribe", "image", "computer-use", "search-api", "audio", "voxtral", "guard")
+NO_TEXT = ("embed", "-tts", "transcribe", "image", "computer-use", "audio", "voxtral", "guard")
 """Models whose tokens are not those of a text model that answers."""
+EDITION = "edition of "
+"""A closed model's note that begins so names the model that it is an edition of, by its vendor's own word."""
 PUBLISHED = "arch:"
 """A model's note that begins so names its evidence on the architecture."""
 PRICE_RATIO = "ratio:hosted"
@@ -30,11 +32,12 @@ def cases(reference: Reference, at_us: int) -> list[Case]:
 
 
 def _family_key(factor: ModelFactor) -> object:
-    """Open models of one architecture are one family: DeepSeek serves V3 and R1 as one service. A closed model is its own:
-    that two have the same parameters is then only somebody's guess.
+    """Open models of one architecture are one family: DeepSeek serves V3 and R1 as one service. A closed model is its own,
+    unless its vendor says otherwise: that two have the same parameters is then only somebody's guess.
     """
     if factor.estimated:
-        return factor.model_id
+        is_edition = factor.note.startswith(EDITION)
+        return factor.note.removeprefix(EDITION).partition(":")[0] if is_edition else factor.model_id
     size = (factor.params_total_b.mid, factor.params_active_b.mid, factor.layers, factor.kv_bytes_per_token)
     return (factor.owner, factor.precision, *size)
 
@@ -71,7 +74,9 @@ def _cases(members: list[ModelFactor], reference: Reference, at_us: int) -> Iter
             price=None if price is None else price.price,
             price_of_profile=price is not None and price.of_profile,
             evidence=tuple(dict.fromkeys(evidence)),
-            date=max(day for day in (factor.valid_from, price and price.date, host.valid_from) if day)[:10],
+            date=max(
+                day for day in (factor.valid_from, price and price.date, host.valid_from) if day and day != UNDATED
+            )[:10],
         )
 
 

@@ -7,8 +7,8 @@ from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.experts import weights_touched_b
 from rice_stream.estimator.calibrated.interval import regime
 from rice_stream.estimator.calibrated.setup import Resolved, stated_share
-from rice_stream.estimator.method import Estimates, Requests, Step
-from rice_stream.quantities import Floats
+from rice_stream.estimator.method import Disclosed, Estimates, Requests, Step
+from rice_stream.quantities import Floats, ListPrice
 
 FIT = "docs/validation-calibrated.md; rice_stream/estimator/calibrated/physics.py"
 STATED = "stated"
@@ -52,6 +52,18 @@ def explain_steps(
         Step("latency_s", "the same two sums with coefficients in seconds", float(estimates.latency_s[0]), "s", FIT),
         *_results(one, artefact, estimates),
     ]
+
+
+def move_step(evidence: ListPrice | Disclosed, factor: float) -> Step:
+    """The step of a price or of a disclosure that moved the middle: what it says, and the factor on all joules."""
+    everywhere = "in every coefficient of joules"
+    if isinstance(evidence, ListPrice):
+        usd = f"{evidence.input:g} and {evidence.output:g} USD per million tokens in and out"
+        return Step("price_factor", f"{everywhere}: {usd}", factor, "", "list price")
+    cached, outputs = evidence.cache_read_input_tokens, evidence.output_tokens
+    tokens = f"{evidence.input_tokens} tokens in ({cached} cached) and {outputs} out"
+    said = f"{evidence.facility_energy_wh:g} Wh for {tokens}, log-sd {evidence.log_sd:g}"
+    return Step("disclosure_factor", f"{everywhere}: {said}", factor, "", evidence.evidence_id or "a disclosure")
 
 
 def _assumptions(artefact: Artefact, one: Resolved) -> list[Step]:

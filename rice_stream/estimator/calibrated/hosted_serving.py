@@ -36,6 +36,8 @@ class Given:
     idle_share: float
     causes: dict[str, float]
     source: str
+    priced: bool
+    """Whether what it says knows a list price already."""
 
 
 def price_usd(price: ListPrice, uncached: float, cached: float, outputs: float) -> float:
@@ -55,7 +57,8 @@ def from_row(row: HostedRow, context: Context) -> Given:
         shift = row.price_weight * math.log(reference_price_usd(context.list_price) / reference_price_usd(row.price))
     cost = tuple(value * math.exp(shift) for value in row.cost)
     evidence = ", ".join(row.evidence)
-    return Given(cost, row.host_share, row.idle_share, dict(row.causes), f"hosted.csv of {row.date}: {evidence}")
+    source = f"hosted.csv of {row.date}: {evidence}"
+    return Given(cost, row.host_share, row.idle_share, dict(row.causes), source, priced=row.price is not None)
 
 
 def from_price(price: ListPrice, pue: float) -> Given:
@@ -67,11 +70,11 @@ def from_price(price: ListPrice, pue: float) -> Given:
     # Prefill gives the first output token, and decode has one step less: every output token is paid for alike.
     cost = (per_output, per_input, 0.0, per_cached, per_output, 0.0, 0.0)
     source = f"list price / {USD_PER_KWH:g} USD per kWh of the facility (log-sd {USD_PER_KWH_LOG_SD:g})"
-    return Given(cost, HOST_SHARE, IDLE_SHARE, {"price": USD_PER_KWH_LOG_SD}, source)
+    return Given(cost, HOST_SHARE, IDLE_SHARE, {"price": USD_PER_KWH_LOG_SD}, source, priced=True)
 
 
 def with_price(causes: dict[str, float], facility_wh: float, price: ListPrice) -> tuple[float, dict[str, float]]:
-    """(factor, causes): what a price makes of an energy of the reference request that the law gave."""
+    """(factor, causes): what a price makes of an energy of the reference request that knew none."""
     by_price_wh = reference_price_usd(price) / USD_PER_KWH * 1000.0
     return _with_evidence(causes, facility_wh, by_price_wh, USD_PER_KWH_LOG_SD)
 

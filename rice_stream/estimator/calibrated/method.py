@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from rice_stream.errors import UsageError
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.calibrated.coefficients import COSTS_END, IDLE_MID, ends_matrix
-from rice_stream.estimator.calibrated.explain import explain_steps
+from rice_stream.estimator.calibrated.explain import explain_steps, move_step
 from rice_stream.estimator.calibrated.interval import site_correction
 from rice_stream.estimator.calibrated.per_request import embodied_of, estimates_of
 from rice_stream.estimator.calibrated.setup import Resolved, resolve
-from rice_stream.estimator.calibrated.spreads import energies
+from rice_stream.estimator.calibrated.spreads import Moves, energies
 from rice_stream.estimator.embodied import EmbodiedFactors, water_l
 from rice_stream.estimator.hosted.artefact import HostedArtefact
 from rice_stream.estimator.method import (
@@ -89,7 +89,7 @@ class CalibratedMethod(Method):
 
         Raises UsageError for a value that is not a positive finite number, an unknown precision or an unknown profile.
         """
-        resolved, matrix, spreads = self._worked_out(contexts)
+        resolved, matrix, spreads, _ = self._worked_out(contexts)
         matrix.flags.writeable = False
         rows = zip(contexts, resolved, matrix, spreads, strict=True)
         return [_kind(context, one, row, spread) for context, one, row, spread in rows]
@@ -98,12 +98,11 @@ class CalibratedMethod(Method):
         """The coefficients of k contexts alone, as a (k, c) matrix; raises as `kinds`."""
         return self._worked_out(contexts)[1]
 
-    def _worked_out(self, contexts: Sequence[Context]) -> tuple[list[Resolved], Floats, Sequence[Spread | None]]:
+    def _worked_out(self, contexts: Sequence[Context]) -> tuple[list[Resolved], Floats, Sequence[Spread | None], Moves]:
         resolved = [self.resolve(context) for context in contexts]
         if self.hosted is None:
-            return resolved, ends_matrix(resolved, self.artefact, self.embodied, self.site), [None] * len(resolved)
-        matrix, spreads = energies(resolved, self.artefact, self.embodied, self.site)
-        return resolved, matrix, spreads
+            return resolved, ends_matrix(resolved, self.artefact, self.embodied, self.site), [None] * len(resolved), {}
+        return resolved, *energies(resolved, self.artefact, self.embodied, self.site)
 
     def estimate(self, coefficients: Floats, requests: Requests) -> Estimates:
         """Energy and latency of n requests: additions, multiplications and look-ups per request.
@@ -119,8 +118,10 @@ class CalibratedMethod(Method):
 
     def explain(self, context: Context, request: Requests) -> list[Step]:
         """The arithmetic of one request, step by step; the values are those that `estimate` returns, to the last bit."""
-        [resolved], matrix, _ = self._worked_out([context])
-        steps = explain_steps(self.artefact, resolved, matrix[0, :COSTS_END], request, self.estimate(matrix, request))
+        [resolved], matrix, _, moves = self._worked_out([context])
+        estimates = self.estimate(matrix, request)
+        steps = explain_steps(self.artefact, resolved, matrix[0, :COSTS_END], request, estimates)
+        steps = [move_step(evidence, factor) for evidence, factor in moves.get(0, ())] + steps
         measured = site_correction(resolved, self.site)
         if measured is None or self.site is None:
             return steps

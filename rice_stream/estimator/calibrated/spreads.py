@@ -47,9 +47,10 @@ from rice_stream.estimator.calibrated.physics import Cost, Machine, Setup, joule
 from rice_stream.estimator.calibrated.request_cost import TokenTerms, decode, prefill, token_terms
 from rice_stream.estimator.calibrated.setup import HIGH, LOW, MID, Resolved, machine_of, setups_of
 from rice_stream.estimator.embodied import EmbodiedFactors
+from rice_stream.estimator.method import Disclosed
 from rice_stream.estimator.site import SiteCorrection, SiteProfile
 from rice_stream.estimator.spread import Spread, ends, log_sd_between, quadrature, spread_of
-from rice_stream.quantities import Floats
+from rice_stream.quantities import Floats, ListPrice
 
 _AROUND = ("host", "idle")
 """Causes that are not of the accelerators."""
@@ -63,11 +64,16 @@ Tokens = tuple[float, float, float]
 REFERENCE: Tokens = (float(REFERENCE_INPUT_TOKENS), 0.0, float(REFERENCE_OUTPUT_TOKENS))
 
 
+Moves = dict[int, list[tuple[ListPrice | Disclosed, float]]]
+"""By the row of a context: each piece of evidence that moved its middle, and the factor on all of its joules."""
+
+
 class Energies(NamedTuple):
-    """What k contexts' energies are made of: the matrix of coefficients, and each context's spread."""
+    """What k contexts' energies are made of: the matrix of coefficients, each context's spread, and what moved its middle."""
 
     matrix: Floats
     spreads: list[Spread]
+    moves: Moves
 
 
 def energies(
@@ -75,7 +81,7 @@ def energies(
 ) -> Energies:
     """Matrix and spreads of k resolved contexts; each depends on its own context alone."""
     if not resolved:
-        return Energies(np.zeros((0, COLUMNS)), [])
+        return Energies(np.zeros((0, COLUMNS)), [], {})
     setups, machines = setups_of(resolved, artefact, _ENDS), machine_of(resolved, len(_ENDS))
     law, count = joules(setups, machines, artefact.shape), len(resolved)
     matrix = matrix_of(resolved, _first(setups, count), _first(machines, count), artefact, embodied, site)
@@ -83,14 +89,14 @@ def energies(
     _put_middles(matrix, resolved, _first(law, count), own)
     host_j = _host_j(matrix, artefact)
     causes = _causes(_gpu_j(law, artefact).reshape(len(_ENDS), count), host_j, resolved, artefact, own)
-    _weigh_evidence(matrix, causes, resolved, artefact)
+    moves = _weigh_evidence(matrix, causes, resolved, artefact)
     spreads = [_spread(one, found) for one, found in zip(resolved, causes, strict=True)]
     _put_ends(matrix, spreads)
     for row, one in enumerate(resolved):
         price = one.context.price_ceiling
         if one.context.hosting is not None and price is not None:
             matrix[row, CEILING_INPUT : CEILING_OUTPUT + 1] = ceiling_j(price, one.context.pue or 1.0)
-    return Energies(matrix, spreads)
+    return Energies(matrix, spreads, moves)
 
 
 _Columns = TypeVar("_Columns", Setup, Machine, Cost)
@@ -172,23 +178,30 @@ def _spread(one: Resolved, causes: dict[str, float]) -> Spread:
 
 def _weigh_evidence(
     matrix: Floats, causes: list[dict[str, float]], resolved: Sequence[Resolved], artefact: Artefact
-) -> None:
+) -> Moves:
     """Moves the middles, and narrows the causes, of hosted models by their prices and by what was disclosed of them."""
-    by_law = {
-        row: one.context.list_price
-        for row, one in enumerate(resolved)
-        if one.given is None and one.context.hosting is not None and one.context.list_price is not None
-    }
-    facility_wh = _facility_wh(matrix, resolved, artefact, REFERENCE) if by_law else []
-    for row, price in by_law.items():
+    moves: Moves = {}
+    priced = {row: price for row, one in enumerate(resolved) if (price := _price_as_evidence(one)) is not None}
+    facility_wh = _facility_wh(matrix, resolved, artefact, REFERENCE) if priced else []
+    for row, price in priced.items():
         factor, causes[row] = with_price(causes[row], facility_wh[row], price)
         matrix[row, _ENERGIES] *= factor
+        moves[row] = [(price, factor)]
     for row, one in enumerate(resolved):
         for disclosed in one.context.disclosures if one.context.hosting is not None else ():
             tokens = disclosed.input_tokens, disclosed.cache_read_input_tokens, disclosed.output_tokens
             [said_wh] = _facility_wh(matrix[row : row + 1], [one], artefact, tokens)
             factor, causes[row] = with_disclosure(causes[row], said_wh, disclosed)
             matrix[row, _ENERGIES] *= factor
+            moves.setdefault(row, []).append((disclosed, factor))
+    return moves
+
+
+def _price_as_evidence(one: Resolved) -> ListPrice | None:
+    """The list price of a hosted model whose energy knows none yet: the law's, or that of a row fitted without."""
+    if one.context.hosting is None or (one.given is not None and one.given.priced):
+        return None
+    return one.context.list_price
 
 
 def _put_ends(matrix: Floats, spreads: Sequence[Spread]) -> None:

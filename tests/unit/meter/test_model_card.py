@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from rice_stream.estimator.method import Requests
 from rice_stream.estimator.registry import load_method
 from rice_stream.estimator.spread import Z80
 from rice_stream.instants import us_from_iso
@@ -94,6 +96,25 @@ def test_a_model_with_neither_row_nor_price_says_so() -> None:
     assert [piece["kind"] for piece in found["evidence"]] == ["architecture", "architecture"]
 
 
+def test_a_price_of_ones_own_moves_a_row_that_was_fitted_without(tmp_path: Path) -> None:
+    """text-bison has no list price. 1 and 2 USD a million tokens are 0.001 USD for 500 and 250, at 11 USD/kWh 0.091 Wh, log-sd 0.8:
+    the row's energy and that are weighted with their precisions."""
+    (tmp_path / "prices.csv").write_text(
+        "provider,model,usd_per_mtok_input,usd_per_mtok_cache_read,usd_per_mtok_output,source\n"
+        "google,text-bison,1,,2,an old invoice\n",
+        "utf-8",
+    )
+    own = Estimator(load_reference(tmp_path), FactorPolicy(), load_method("rice-calibrated")).at(estimator().at_us)
+    before, after = card("text-bison", "google"), model_card("text-bison", "google", own)
+    prior, mid = (one["request"]["facility_energy_wh"]["mid"] for one in (before, after))
+    spread = math.log(before["range_factors"]["energy"]) / (2 * Z80)
+    weight = spread**2 / (spread**2 + 0.8**2)
+    assert mid == pytest.approx(prior ** (1 - weight) * (0.001 / 11 * 1000) ** weight, rel=1e-3)
+    assert after["range_factors"]["energy"] == pytest.approx(
+        math.exp(2 * Z80 * spread * math.sqrt(1 - weight)), rel=1e-3
+    )
+
+
 EVIDENCE = (
     "evidence_id,kind,models,provider,quantity,value,log_sd,unit,total_input_tokens,total_output_tokens,date,source\n"
     "mine:1,disclosure,gpt-4o,openai,facility_energy,{value},{log_sd},Wh,500,250,2026-10-01,letter of the vendor\n"
@@ -125,6 +146,21 @@ def test_a_record_keeps_the_disclosure_that_moved_it(tmp_path: Path) -> None:
     use = own.factors(ServiceKey("openai", "gpt-4o", None, None))
     assert use.context.disclosures
     assert context_from_detail(json.loads(use.columns["detail"])) == use.context
+
+
+def test_the_explanation_names_the_disclosure_that_moved_the_energy(tmp_path: Path) -> None:
+    """With its id, what it says, and the factor on all joules: 0.6 Wh at a log-sd of 0.1 outweigh what was known."""
+    (tmp_path / "evidence.csv").write_text(EVIDENCE.format(value=0.6, log_sd=0.1), "utf-8")
+    told = Estimator(load_reference(tmp_path), FactorPolicy(), load_method("rice-calibrated")).at(estimator().at_us)
+    contexts = [one.factors(ServiceKey("openai", "gpt-4o", None, None)).context for one in (estimator(), told)]
+    request = Requests(np.array([0]), np.array([500]), np.array([0]), np.array([250]), np.array([True]))
+    before, after = (told.method.explain(context, request) for context in contexts)
+    [step] = [one for one in after if one.name == "disclosure_factor"]
+    assert step.source == "mine:1"
+    assert "0.6 Wh for 500 tokens in (0 cached) and 250 out, log-sd 0.1" in step.formula
+    joules = [next(one.value for one in steps if one.name == "gpu_energy_j") for steps in (before, after)]
+    assert step.value == pytest.approx(joules[1] / joules[0], rel=1e-9)
+    assert [one for one in before if one.name == "disclosure_factor"] == []
 
 
 def test_a_method_without_parts_gives_none() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -11,7 +12,11 @@ from rice_stream.estimator.loading import load_calibrated, read_artefact
 from rice_stream.quantities import ListPrice
 from rice_stream.reference.loader import load_reference
 from training.hosted.cases import Case
-from training.hosted.posterior import Posterior, posterior
+from training.hosted.posterior import (
+    CONTRADICTED_DRAWS,
+    Posterior,
+    posterior,
+)
 from training.hosted.priors import BELIEFS, LogNormal
 from training.hosted.rows import row, serialise
 from training.hosted.run import AT_US
@@ -150,3 +155,31 @@ def test_another_hosts_price_says_less(law: Artefact, by_model: dict[tuple[str, 
 def test_a_price_that_contradicts_the_size_is_an_error(law: Artefact, gpt_4o: Case) -> None:
     with pytest.raises(ValueError, match=r"gpt-4o \(hosted_scale\).*disagree|below what the price"):
         posterior(at_price(gpt_4o, 1e-4), law)
+
+
+def test_a_size_that_its_price_contradicts_is_widened_no_more_than_it_takes(
+    law: Artefact, by_model: dict[tuple[str, str], Case]
+) -> None:
+    """j2-mid lists 10 USD a million tokens for some 20 B parameters: the price says thirty times what physics does.
+    At 1.25 times the deviation 198 draws are left, at 1.5 times 225."""
+    case = by_model["j2-mid", "hosted_scale"]
+    found = posterior(case, law)
+    assert found.effective_draws >= CONTRADICTED_DRAWS
+    sizes = {name: getattr(case, name) for name in ("total_b", "active_b")}
+    wider = replace(case, **{name: replace(size, log_sd=size.log_sd * 1.5) for name, size in sizes.items()})
+    assert found.log_sd == pytest.approx(posterior(wider, law).log_sd)
+
+
+def test_editions_of_a_closed_model_are_one_family_at_the_lowest_of_their_prices(
+    by_model: dict[tuple[str, str], Case],
+) -> None:
+    """What a deep research charges besides is not energy of the model: 1.1 and 4.4 USD, not 2 and 8."""
+    case = by_model["o4-mini-deep-research", "hosted_scale"]
+    assert case.model_ids == ("codex-mini", "o4-mini", "o4-mini-deep-research")
+    assert case.price is not None
+    assert (case.price.input, case.price.output) == (1.1, 4.4)
+
+
+def test_every_row_has_a_day(by_model: dict[tuple[str, str], Case]) -> None:
+    """That of the newest evidence that has one; a price without a date has none."""
+    assert all(date.fromisoformat(case.date) for case in by_model.values())
