@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from rice_stream.store.scope import EVERYTHING, Scope
+from rice_stream.store.scoped import confined
 from tests.support.databases import Databases
 from tests.support.owned_names import (
     OWNERS,
@@ -73,6 +74,16 @@ class TestScopes:
                 told = other.outcome(engine, scope).replace(own, "?").replace(theirs, "?")
                 if told != none.outcome(engine, scope).replace(not_there, "?").replace(nobodys, "?"):
                     differing.append((other.name, told))
+        assert differing == []
+
+    def test_both_lines_of_confinement_say_the_same(self, engine: Engine) -> None:
+        """A database that is told of the scope itself takes nothing from any answer that the statements' own conditions leave."""
+        differing = []
+        for scope_name, scope in SCOPES.items():
+            for asking in reports():
+                told = asking.outcome(confined(engine), scope)
+                if told != asking.outcome(engine, scope):
+                    differing.append((scope_name, asking.name, told[:300]))
         assert differing == []
 
     def test_the_scope_of_everything_leaves_nothing_out(self, engine: Engine) -> None:

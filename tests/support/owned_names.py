@@ -26,6 +26,7 @@ from rice_stream.reports.figures import read_figures, read_versions
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.prompts import PromptFilter, stream_prompts
+from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
@@ -197,6 +198,8 @@ def _queries(tenant: str | None) -> list[TotalsQuery]:
     return [
         TotalsQuery(tenant=tenant, by=["tenant,team,model,day"], impacts=True),
         TotalsQuery(tenant=tenant, window="mtd"),
+        TotalsQuery(tenant=tenant, by=["tenant,team"], top=1, bucket="month"),
+        TotalsQuery(tenant=tenant, by=["user"], top=2, bucket="day", time_zone="Pacific/Apia", impacts=True),
         TotalsQuery(tenant=tenant, window="24h", by=["tenant,user"]),
         TotalsQuery(tenant=tenant, start=start, end=start + timedelta(minutes=14), by=["tenant,team"]),
         TotalsQuery(tenant=tenant, start=start.date(), by=["day,hour"]),
@@ -212,6 +215,7 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     def within(scope: Scope) -> Scope:
         return scope.within(tenant)
 
+    yield _asking("rolling totals", rolling_totals, NOON, tenant=tenant)
     yield Asking("tenants", lambda e, s: tenants.tenants(e, s, only=tenant))
     yield Asking("tenant pages", lambda e, s: tenants.tenant_page(e, within(s)))
     yield Asking("budgets", lambda e, s: budgets.budget_statuses(e, s, NOON, tenant=tenant))
