@@ -1,9 +1,10 @@
 """What the API's routes share: the database, the clock, and threads for work that blocks."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -13,8 +14,9 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.cursors import Cursors
 from rice_stream.api.json_bodies import JsonBodies
 from rice_stream.errors import NotFoundError, ServiceUnavailableError
-from rice_stream.instants import epoch_us
+from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.meter.estimator_at import Estimator, EstimatorAt
+from rice_stream.reports.meta import report_meta
 from rice_stream.runtime.opening import database_exists
 from rice_stream.runtime.opening_api import open_api_store
 from rice_stream.runtime.opening_estimator import open_estimator
@@ -26,6 +28,8 @@ STREAMS_MAX = 4
 """Streams at a time: each keeps a connection to the database for as long as its reader takes."""
 AT_ONCE = 16
 """Requests that ask the database at a time; others wait for their turn."""
+_META_HOLDS_S = 1.0
+_METAS_MAX = 10_000
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,6 +47,7 @@ class Product:
         self.now = now
         self.bodies = JsonBodies(settings.http_body_max_bytes)
         self.cursors = Cursors()
+        self._metas: dict[Scope, tuple[float, dict[str, Any]]] = {}
         self._estimators: dict[str, Estimator] = {}
         self._limiter: anyio.CapacityLimiter | None = None
         self._lock = threading.Lock()
@@ -76,6 +81,16 @@ class Product:
         if tenant is not None and not scope.has_tenant(tenant):
             raise NotFoundError(f"tenant: there is no {tenant!r} that you may see")
         return scope.within(tenant)
+
+    def meta(self, scope: Scope, time_zone: str | None) -> dict[str, Any]:
+        """What answers within a scope rest on; looked at once a second at most."""
+        now_s = time.monotonic()
+        kept = self._metas.get(scope)
+        if kept is None or now_s - kept[0] > _META_HOLDS_S:
+            if len(self._metas) >= _METAS_MAX:
+                self._metas.clear()
+            kept = self._metas[scope] = now_s, report_meta(self.engine(), scope, self.now())
+        return {**kept[1], "as_of": rfc3339(epoch_us(self.now())), "time_zone": time_zone}
 
     @property
     def method(self) -> str:

@@ -16,7 +16,7 @@ from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
 
 Format = Literal["json", "csv", "parquet"]
-Kind = Literal["text", "whole", "number", "instant", "flag"]
+Kind = Literal["text", "whole", "large", "number", "instant", "flag"]
 _RETRY_AFTER_S = 10
 ROW_GROUP_ROWS = 65_536
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -24,7 +24,10 @@ _MEDIA_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "parquet": "ap
 
 
 class ExportColumn(NamedTuple):
-    """One column: its name, with its unit last, and what its values are. `instant` is epoch microseconds."""
+    """One column: its name, with its unit last, and what its values are.
+
+    `instant` is epoch microseconds, `large` a whole number that may need more than 64 bits.
+    """
 
     name: str
     kind: Kind
@@ -113,6 +116,7 @@ def parquet_bytes(columns: Sequence[ExportColumn]) -> Callable[[Rows], Iterator[
     types = {
         "text": pa.string(),
         "whole": pa.int64(),
+        "large": pa.decimal128(38, 0),
         "number": pa.float64(),
         "instant": pa.timestamp("us", tz="UTC"),
         "flag": pa.bool_(),
@@ -186,6 +190,7 @@ def _flag(value: bool) -> str:  # noqa: FBT001 - a cell's value
 _CELLS: dict[Kind, Callable[[Any], object]] = {
     "text": _text,
     "whole": int,
+    "large": int,
     "number": float,
     "instant": rfc3339,
     "flag": _flag,

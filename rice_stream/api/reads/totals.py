@@ -1,19 +1,37 @@
-"""GET /v1/totals: prompts, tokens, energy and carbon of any stretch of time, broken down by names."""
+"""GET /v1/totals and /v1/rolling-totals: prompts, tokens, energy and carbon of any stretch of time, broken down by names."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, Query
+from fastapi import Depends, FastAPI, Query, Response
+from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.parameters import Moment, Name, Parameters
+from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
+from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
+from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 
 ROWS_MAX = 10_000
+_ENDS = ("low", "mid", "high")
+_AMOUNTS: tuple[tuple[str, Kind], ...] = (
+    ("prompts", "whole"),
+    ("input_tokens", "large"),
+    ("output_tokens", "large"),
+    ("it_energy_wh", "number"),
+    ("facility_energy_wh", "number"),
+    *((f"carbon_gco2e_{end}", "number") for end in _ENDS),
+    ("carbon_gco2e_median", "number"),
+    *((f"carbon_gco2e_linear_{end}", "number") for end in ("low", "high")),
+)
+_Reader = Annotated[Caller, Depends(needs(Right.READ))]
 
 
 class TotalsParameters(Parameters):
@@ -23,24 +41,78 @@ class TotalsParameters(Parameters):
     by: list[str] = Field(
         default_factory=list, max_length=20, description="Names to break down by, also as a comma list"
     )
-    window: str | None = Field(None, description="A rolling window instead of `from` and `to`")
+    window: str | None = Field(None, description="1h, 24h, 7d, 30d or mtd, instead of `from` and `to`")
     from_: Moment | None = Field(None, alias="from", description="First instant, or local day")
     to: Moment | None = Field(None, description="First instant, or local day, that is not included")
-    limit: int = Field(1_000, ge=1, le=ROWS_MAX)
+    bucket: Literal["hour", "day", "month"] | None = Field(None, description="Break down by a stretch of time as well")
+    time_zone: str | None = Field(
+        None, max_length=100, description="IANA zone of all days and months; each tenant's own"
+    )
+    top: int | None = Field(
+        None, ge=1, le=1_000, description="So many names with most carbon, and all others in one row"
+    )
+    impacts: bool = Field(default=False, description="Embodied carbon and water as well, from the records")
+    limit: int = Field(1_000, ge=1, le=ROWS_MAX, description="Rows, most carbon first; of a file all are sent")
+    format: Format = "json"
+    trailer: bool = Field(default=False, description="CSV ends with a line that tells rows and digest")
+
+
+class RollingParameters(Parameters):
+    """Whose rolling totals."""
+
+    tenant: Name | None = None
 
 
 def install(app: FastAPI, product: Product) -> None:
-    """Add the route."""
+    """Add the routes."""
+    streams = Streams()
 
-    @app.get("/v1/totals", summary="Totals of any stretch of time", tags=["totals"])
-    async def _totals(
-        asked: Annotated[TotalsParameters, Query()], caller: Annotated[Caller, Depends(needs(Right.READ))]
-    ) -> dict[str, Any]:
+    @app.get("/v1/totals", summary="Totals of any stretch of time, also as CSV or Parquet", tags=["totals"])
+    async def _totals(asked: Annotated[TotalsParameters, Query()], caller: _Reader) -> Response:
         query = TotalsQuery(
-            tenant=asked.tenant, by=asked.by, window=asked.window, start=asked.from_, end=asked.to, limit=asked.limit
+            **{name: getattr(asked, name) for name in ("tenant", "by", "window", "bucket", "top", "impacts")},
+            time_zone=product.settings.time_zone_of(asked.tenant, asked.time_zone),
+            start=asked.from_,
+            end=asked.to,
+            limit=asked.limit if asked.format == "json" else None,
         )
-        return await product.ask(_answer, product, caller, query)
+        document = await product.ask(_answer, product, caller, query)
+        if asked.format == "json":
+            return JSONResponse(document)
+        if asked.impacts:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "impacts: a file has no columns for them; ask for json")
+        columns = _columns(document["by"])
+        batches = [[_flat(row, columns) for row in document["rows"]]]
+        return await streams.answer(product, asked.format, "totals", columns, lambda: batches, trailer=asked.trailer)
+
+    @app.get("/v1/rolling-totals", summary="Totals of every tenant over every rolling window", tags=["totals"])
+    async def _rolling(asked: Annotated[RollingParameters, Query()], caller: _Reader) -> JSONResponse:
+        return JSONResponse(await product.ask(_rolled, product, caller, asked.tenant))
 
 
 def _answer(product: Product, caller: Caller, query: TotalsQuery) -> dict[str, Any]:
-    return totals(product.engine(), product.scope(caller, Right.READ, query.tenant), query, product.now())
+    scope = product.scope(caller, Right.READ, query.tenant)
+    document = totals(product.engine(), scope, query, product.now())
+    return {**document, "meta": product.meta(scope, query.time_zone)}
+
+
+def _rolled(product: Product, caller: Caller, tenant: str | None) -> dict[str, Any]:
+    scope = product.scope(caller, Right.READ, tenant)
+    document = rolling_totals(product.engine(), scope, product.now(), tenant=tenant)
+    return {**document, "meta": product.meta(scope, None)}
+
+
+def _columns(by: Sequence[str]) -> list[ExportColumn]:
+    return [
+        *(ExportColumn(name, "text") for name in by),
+        ExportColumn("other", "flag"),
+        *map(ExportColumn._make, _AMOUNTS),
+    ]
+
+
+def _flat(row: dict[str, Any], columns: Sequence[ExportColumn]) -> list[Any]:
+    """The row's values in the order of the columns; ranges are a column for each end."""
+    flat = {"other": False, **row}
+    for name in ("carbon_gco2e", "carbon_gco2e_linear"):
+        flat |= {f"{name}_{end}": value for end, value in row[name].items()}
+    return [flat[column.name] for column in columns]

@@ -31,6 +31,10 @@ def without(document: dict[str, Any], *names: str) -> dict[str, Any]:
         ("/v1/totals", ["totals"]),
         ("/v1/totals?by=team,model&by=day", ["totals", "--by=team,model", "--by=day"]),
         ("/v1/totals?tenant=acme&from=2020-01-01", ["totals", "--tenant=acme", "--from=2020-01-01"]),
+        (
+            "/v1/totals?by=tenant&top=1&bucket=month&time_zone=Asia/Kathmandu",
+            ["totals", "--by=tenant", "--top=1", "--bucket=month", "--time-zone=Asia/Kathmandu"],
+        ),
         ("/v1/totals?by=user&tenant=acme", ["totals", "--by=user", "--tenant=acme"]),
     ],
 )
@@ -178,3 +182,38 @@ def test_a_budgets_history_and_burn_down(api: Api, budgets: Shell) -> None:
     assert api.get("/v1/budgets/acme-month/history").document == {"rows": [], "next": None}
     for each in ("history", "burn-down"):
         assert api.get(f"/v1/budgets/acme-month/{each}", tenants={"globex"}).status == 404
+
+
+def test_rolling_totals_are_totals_of_each_window(api: Api, ledger: Shell) -> None:
+    rows = api.get("/v1/rolling-totals?tenant=acme").document["rows"]
+    assert [row["window"] for row in rows] == ["1h", "24h", "7d", "30d", "mtd"]
+    for row in rows:
+        [same] = api.get(f"/v1/totals?tenant=acme&window={row['window']}").document["rows"]
+        assert without(row, "window") == same
+
+
+def test_totals_say_what_they_rest_on(api: Api, ledger: Shell) -> None:
+    """As of when, how far the data reach, in which zone, by which method and factors; of one's own."""
+    meta = api.get("/v1/totals?time_zone=Asia/Kathmandu").document["meta"]
+    assert meta["time_zone"] == "Asia/Kathmandu"
+    assert meta["watermark"] < meta["as_of"]
+    assert [row["method"].partition("+")[0] for row in meta["versions"]] == ["rice-calibrated-2"]
+    assert api.get("/v1/totals", tenants={"nobody"}).document["meta"]["watermark"] is None
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_totals_come_as_files_with_the_same_amounts(api: Api, ledger: Shell, form: str) -> None:
+    """All rows, with a column for each end of a range."""
+    wanted = api.get("/v1/totals?by=tenant,model").document["rows"]
+    body = api.get(f"/v1/totals?by=tenant,model&format={form}&limit=1").body
+    if form == "csv":
+        read: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
+    else:
+        read = pq.read_table(io.BytesIO(body)).to_pylist()
+    assert len(read) == len(wanted) > 1
+    for row, same in zip(read, wanted, strict=True):
+        assert (row["tenant"], row["model"]) == (same["tenant"], same["model"])
+        assert int(row["input_tokens"]) == same["input_tokens"]
+        assert [float(row[f"carbon_gco2e_{end}"]) for end in ("low", "mid", "high")] == list(
+            same["carbon_gco2e"].values()
+        )
