@@ -7,8 +7,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rice_stream import __version__
 from rice_stream.api import problems
+from rice_stream.api.access import sign_in_routes
 from rice_stream.api.access.admission import Admission
+from rice_stream.api.access.people import People
 from rice_stream.api.access.rights import Right
+from rice_stream.api.access.sign_on import SignOn, make_sign_on
 from rice_stream.api.access.stored_tokens import StoredTokens
 from rice_stream.api.access.token_book import TokenBook
 from rice_stream.api.gateway import FormatsNow, Gateway
@@ -20,6 +23,7 @@ from rice_stream.api.product import Product
 from rice_stream.api.readiness import Readiness
 from rice_stream.api.reads import accounts, budgets, compare, estimate, models, prompts, quality, totals
 from rice_stream.api.routing import check_routes
+from rice_stream.api.transport import Peers
 from rice_stream.api.writes import accounts as write_accounts
 from rice_stream.api.writes import budgets as write_budgets
 from rice_stream.api.writes import quarantine as write_quarantine
@@ -32,9 +36,9 @@ _OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Probes name the host as they like, and learn nothing from these."""
 
 
-def make_admission(settings: Settings) -> Admission:
-    """Who may do what, by RICE_HTTP_TOKEN and the tokens of the database."""
-    return Admission(settings, TokenBook(StoredTokens(settings)))
+def make_admission(settings: Settings, people: People | None = None) -> Admission:
+    """Who may do what, by RICE_HTTP_TOKEN, the tokens of the database, and single sign-on."""
+    return Admission(settings, TokenBook(StoredTokens(settings)), people)
 
 
 def create_app(
@@ -43,19 +47,22 @@ def create_app(
     admission: Admission | None = None,
     formats_now: FormatsNow | None = None,
     product: Product | None = None,
+    sign_on: SignOn | None = None,
 ) -> FastAPI:
     """The application; the caller starts and closes the publisher and the product.
 
     `formats_now`: None reads as the settings say. UnguardedRouteError: a route declares no right.
     """
     app = FastAPI(title="rice_stream", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.admission = admission or make_admission(settings)
+    known = product or Product(settings)
+    signed = sign_on or make_sign_on(settings, known.engine)
+    app.state.admission = admission or make_admission(settings, signed.people)
     metrics = HttpMetrics()
     problems.install(app)
-    app.add_middleware(_Door, admission=app.state.admission, metrics=metrics)
+    app.add_middleware(_Door, admission=app.state.admission, peers=Peers(settings), metrics=metrics)
+    sign_in_routes.install(app, signed.desk)
     event_routes.install(app, Gateway(settings, publisher, metrics, formats_now))
     _install_operation(app, settings, Readiness(publisher.check), metrics)
-    known = product or Product(settings)
     for module in (*_READS, *_WRITES):
         module.install(app, known)
     check_routes(app)
@@ -63,11 +70,12 @@ def create_app(
 
 
 class _Door:
-    """Turns away requests that are meant for another host, and counts the answers."""
+    """Turns away requests that are meant for another host or came unprotected, and counts the answers."""
 
-    def __init__(self, app: ASGIApp, admission: Admission, metrics: HttpMetrics) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission, peers: Peers, metrics: HttpMetrics) -> None:
         self._app = app
         self._admission = admission
+        self._peers = peers
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,6 +91,7 @@ class _Door:
         # The path of the request line: `request.url` is put together with what the sender gives as Host.
         if scope["path"] not in _OPEN_TO_ANY_HOST:
             try:
+                self._peers.check(scope)
                 self._admission.check_host(Request(scope))
             except ProblemError as problem:
                 await problems.response(problem)(scope, receive, counted)

@@ -8,9 +8,10 @@ from fastapi.routing import APIRoute
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.access.sign_in_routes import PATHS as SIGN_IN
 
-OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
-"""Paths that anybody may ask; `/metrics` only on loopback."""
+OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"}) | SIGN_IN
+"""Paths that anybody may ask; `/metrics` only on loopback, and signing in before anybody is known."""
 
 _Dependency = Callable[[Request], AsyncIterator[Caller]]
 

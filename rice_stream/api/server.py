@@ -16,6 +16,8 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from rice_stream.api.transport import TlsFiles
+
 HEAD_TIMEOUT_S = 10.0
 """From the connection, or the end of the answer before, to the end of a request's head."""
 WRITE_TIMEOUT_S = 30.0
@@ -98,8 +100,8 @@ class LimitedProtocol(H11Protocol):
         self.transport.abort()
 
 
-def server_config(app: FastAPI) -> uvicorn.Config:
-    """The server of the application, with its limits."""
+def server_config(app: FastAPI, tls: TlsFiles | None = None) -> uvicorn.Config:
+    """The server of the application, with its limits; `tls` None: plain HTTP."""
     return uvicorn.Config(
         app,
         http=partial(LimitedProtocol, waiting=OrderedDict()),  # type: ignore[arg-type]  # called like a class
@@ -110,15 +112,19 @@ def server_config(app: FastAPI) -> uvicorn.Config:
         # Past this, requests get 503: all connections are being answered, so none could make room.
         limit_concurrency=CONNECTIONS_MAX + 1,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        # Who is connected is told by the connection alone (`transport.Peers`), not by what it says of itself.
+        proxy_headers=False,
+        ssl_certfile=None if tls is None else tls.certificate,
+        ssl_keyfile=None if tls is None else tls.key,
     )
 
 
-def serve_until_stopped(app: FastAPI, listener: socket.socket) -> None:
+def serve_until_stopped(app: FastAPI, listener: socket.socket, tls: TlsFiles | None = None) -> None:
     """Serve until SIGTERM or SIGINT; what is being answered then is answered."""
     # uvicorn raises the signal once more after it has finished in order; that must not end us with its code.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _finished)
-    uvicorn.Server(server_config(app)).run(sockets=[listener])
+    uvicorn.Server(server_config(app, tls)).run(sockets=[listener])
 
 
 def _finished(_number: int, _frame: FrameType | None) -> None:

@@ -24,7 +24,7 @@ COMMANDS = {
     "worker": "Consume events, estimate, account, judge budgets; until SIGTERM or SIGINT.",
     "replay": "Send a trace or a file of events to the first events topic, and wait until the broker has confirmed all.",
     "ingest": "Account the events of files: JSON lines, a JSON document, CSV, Parquet, OTLP in protobuf; gzipped or not.",
-    "serve": "Take events over HTTP and put them on Kafka; until SIGTERM or SIGINT.",
+    "serve": "Serve HTTP: take events and put them on Kafka, and answer with totals and records; until SIGTERM or SIGINT.",
     "coverage": "Models, regions and tenants that no table knows, most tokens first; and what rests on fallbacks and claims.",
     "map": "Say what a name of a tenant, model or region stands for, in events from then on.",
     "estimate": "Energy and carbon of one request before it is sent, or of every row of a table.",

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from rice_stream.cli.base import Session, pass_session
 from rice_stream.errors import UsageError
 from rice_stream.runtime.logs import configure_logging
 from rice_stream.runtime.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from rice_stream.api.access.sign_in_link import SignInLink
 
 log = logging.getLogger(__name__)
 
@@ -24,32 +28,57 @@ def serve(session: Session) -> None:
     """Serve HTTP: take events and put them on Kafka, and answer with totals and records; until SIGTERM or SIGINT.
 
     POST /v1/events takes JSON in any format that the worker reads, POST /v1/traces and /v1/logs take OTLP/HTTP. An
-    answer of 2xx means that the broker has the events; prompts and answers are left out at the door.
+    answer of 2xx means that the broker has the events; prompts and answers are left out at the door. On loopback it
+    prints a link, with which a browser is signed in as admin, once.
 
     Example: RICE_HTTP_PORT=8080 rice-stream serve
     """
+    from rice_stream.api.access.sign_on import make_sign_on
     from rice_stream.api.app import create_app, make_admission
     from rice_stream.api.ingestion.publishing import Publisher
     from rice_stream.api.limits import check_token
     from rice_stream.api.product import Product
     from rice_stream.api.server import serve_until_stopped
+    from rice_stream.api.transport import check_transport, tls_files
     from rice_stream.runtime.following_rules import following_formats
 
     settings = session.settings
     configure_logging(settings)
     check_token(settings)
-    admission = make_admission(settings)
+    product = Product(settings)
+    sign_on = make_sign_on(settings, product.engine)
+    admission = make_admission(settings, sign_on.people)
     asyncio.run(admission.check_start())
+    check_transport(settings)
+    tls = tls_files(settings)
     with closing(_listen(settings)) as listener, following_formats(settings) as formats_now:
-        publisher, product = Publisher(settings), Product(settings)
+        publisher = Publisher(settings)
         try:
             publisher.check(_CHECK_TIMEOUT_S)
             host, port = listener.getsockname()[:2]
-            log.info("taking events at http://%s:%d for topic %s", host, port, publisher.topic)
-            serve_until_stopped(create_app(settings, publisher, admission, formats_now, product), listener)
+            base_url = f"http{'' if tls is None else 's'}://{f'[{host}]' if ':' in host else host}:{port}"
+            log.info("taking events at %s for topic %s", base_url, publisher.topic)
+            _print_link(settings, sign_on.link, base_url)
+            app = create_app(settings, publisher, admission, formats_now, product, sign_on)
+            serve_until_stopped(app, listener, tls)
         finally:
             publisher.close()
             product.close()
+
+
+def _print_link(settings: Settings, link: "SignInLink | None", base_url: str) -> None:
+    """Printed and not logged: whoever reads the logs later must not have it."""
+    from rice_stream.api.access.sign_in_link import LIVES_S
+    from rice_stream.runtime.opening import database_exists
+
+    if link is None:
+        return
+    if not database_exists(settings):
+        log.info("nobody can sign in by browser: RICE_DATABASE_URL names no database yet; run `rice-stream migrate`")
+        return
+    click.echo(
+        f"Sign in as admin, once, within {LIVES_S / 60:g} minutes: {link.url(settings.http_public_url or base_url)}"
+    )
 
 
 def _listen(settings: Settings) -> socket.socket:

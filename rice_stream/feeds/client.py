@@ -1,4 +1,5 @@
-"""The HTTP client for everything that calls other services: time limits, bounded replies, retries, no redirects."""
+"""The HTTP client for everything that calls other services: time limits, bounded replies, retries, no redirects, and
+where wanted a limit on the addresses that it connects to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import stamina
+
+from rice_stream.feeds.addresses import Reach, checked_socket
 
 _PIECE_BYTES = 64 * 1024
 _FIRST_SERVER_ERROR = 500
@@ -45,14 +48,18 @@ class HttpClient:
     followed: they would hand the access token to another host.
     """
 
-    def __init__(self, limits: HttpLimits | None = None) -> None:
+    def __init__(self, limits: HttpLimits | None = None, reach: Reach | None = None) -> None:
+        """`reach`: which addresses it may connect to; None: any."""
         self._limits = limits or HttpLimits()
+        self._reach = reach
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         # Proxies are those of the environment (HTTPS_PROXY).
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._limits.timeout_s), trust_env=True
+            connector=None if self._reach is None else aiohttp.TCPConnector(socket_factory=checked_socket(self._reach)),
+            timeout=aiohttp.ClientTimeout(total=self._limits.timeout_s),
+            trust_env=True,
         )
         return self
 
@@ -64,13 +71,22 @@ class HttpClient:
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
         """The answer to a GET, whatever its status. NoReplyError: there is none within the limits, or it is too large."""
+        return await self._asked(self._limits.tries, "GET", url, headers, None)
+
+    async def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
+        """The answer to a form that is sent once, whatever its status. NoReplyError: as for `get`."""
+        return await self._asked(1, "POST", url, headers, form)
+
+    async def _asked(
+        self, tries: int, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> Reply:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
             raise NoReplyError(f"the address must begin with https:// or http://, got {parts.scheme!r}")
         limits = self._limits
         retries = stamina.retry_context(
             on=(aiohttp.ClientError, TimeoutError, _ServerError),
-            attempts=limits.tries,
+            attempts=tries,
             timeout=limits.timeout_s,
             wait_initial=limits.pause_s,
             wait_jitter=limits.pause_s,
@@ -78,7 +94,7 @@ class HttpClient:
         try:
             async for attempt in retries:
                 with attempt:
-                    return await self._get_once(url, headers)
+                    return await self._ask_once(method, url, headers, form)
         except _ServerError as error:
             return error.reply
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -86,10 +102,13 @@ class HttpClient:
             raise NoReplyError(f"{parts.netloc} could not be reached within {limits.timeout_s:g} s ({why})") from error
         raise AssertionError("stamina either returns or raises")
 
-    async def _get_once(self, url: str, headers: Mapping[str, str]) -> Reply:
+    async def _ask_once(
+        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> Reply:
         if self._session is None:
             raise RuntimeError("the client is not open: use `async with`")
-        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+        asked = self._session.request(method, url, headers=headers, data=form, allow_redirects=False)
+        async with asked as response:
             body = bytearray()
             async for piece in response.content.iter_chunked(_PIECE_BYTES):
                 body += piece

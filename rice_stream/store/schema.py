@@ -7,7 +7,7 @@ views (`rice_stream.store.views`) bring the names back. Every key of a tenant's 
 can be distributed by tenant as it is.
 """
 
-from rice_stream.store.schema_access import http_token
+from rice_stream.store.schema_access import http_session, http_token
 from rice_stream.store.schema_audit import audit_entry
 from rice_stream.store.schema_base import metadata
 from rice_stream.store.schema_budgets import alert, budget, budget_state, lease
@@ -51,6 +51,7 @@ __all__ = [
     "conflict",
     "day_total",
     "factor_use",
+    "http_session",
     "http_token",
     "idempotency_key",
     "ingested_file",

@@ -12,7 +12,7 @@ LOOPBACK_HOST = "127.0.0.1:8080"
 
 
 class Answer(NamedTuple):
-    """What the application answered; header names in lower case."""
+    """What the application answered; header names in lower case, one a line where a header is there several times."""
 
     status: int
     headers: dict[str, str]
@@ -74,5 +74,9 @@ async def ask(
     with suppress(*fails_with):
         await app(scope, receive, send)
     began = sent[0]
-    answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in began["headers"]}
+    answered: dict[str, str] = {}
+    for name, value in began["headers"]:
+        text = value.decode("latin-1")
+        before = answered.get(key := name.decode("latin-1").lower())
+        answered[key] = text if before is None else f"{before}\n{text}"
     return Answer(began["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))

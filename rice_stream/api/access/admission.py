@@ -6,6 +6,7 @@ from http import HTTPStatus
 from fastapi import Request
 
 from rice_stream.api.access.callers import Caller, caller_of_token, local, operator
+from rice_stream.api.access.people import People
 from rice_stream.api.access.rights import Right
 from rice_stream.api.access.secrets import digest_of, may_be_token
 from rice_stream.api.access.token_book import TokenBook, TokensUnknownError
@@ -26,8 +27,11 @@ _REFUSED = (
 class Admission:
     """Tells callers apart; keeps one `Caller` for each token, with what it takes up."""
 
-    def __init__(self, settings: Settings, book: TokenBook) -> None:
+    def __init__(self, settings: Settings, book: TokenBook, people: People | None = None) -> None:
+        """`people` None: there are no callers but those with tokens."""
         self._book = book
+        self._people = people
+        self._by_provider = people is not None and people.have_provider
         self._token = token(settings)
         self._on_loopback = is_loopback(settings.http_host)
         self._requests_per_s = settings.http_requests_per_s
@@ -53,25 +57,25 @@ class Admission:
         )
 
     def check_host(self, request: Request) -> None:
-        """ProblemError 421: no token protects this server, and the request is meant for another host."""
-        if self._token is None and not self._book.known_tokens:
+        """ProblemError 421: no token and no provider protects this server, and the request is meant for another host."""
+        if self._token is None and not self._book.known_tokens and not self._by_provider:
             check_host(request)
 
     async def check_start(self) -> None:
-        """Look for tokens once. UsageError: the server can be reached from outside, and there is no token that protects it.
+        """Look for tokens once. UsageError: the server can be reached from outside, and no token or provider protects it.
 
         TokensUnknownError: the same, and the database does not answer.
         """
         try:
-            protected = await self._book.any(_START_WAITS_S) or self._token is not None
+            protected = await self._book.any(_START_WAITS_S) or self._token is not None or self._by_provider
         except TokensUnknownError:
-            if self._token is None and not self._on_loopback:
+            if self._token is None and not self._by_provider and not self._on_loopback:
                 raise
             return
         if not protected and not self._on_loopback:
             raise UsageError(
                 "RICE_HTTP_HOST: this address can be reached from other machines, so a token is needed: make one with"
-                " `rice-stream token create`, set RICE_HTTP_TOKEN, or serve at 127.0.0.1"
+                " `rice-stream token create`, set RICE_HTTP_TOKEN or RICE_OIDC_ISSUER, or serve at 127.0.0.1"
             )
 
     async def _caller(self, request: Request) -> Caller:
@@ -86,9 +90,20 @@ class Admission:
                 if found.id not in self._callers:
                     self._callers[found.id] = caller_of_token(found, self._requests_per_s)
                 return self._callers[found.id]
-        if self._token is None and self._on_loopback and not await self._book.any():
+        person = await self._person(request, given)
+        if person is not None:
+            return person
+        if self._token is None and not self._by_provider and self._on_loopback and not await self._book.any():
             return self._local
         raise _unknown()
+
+    async def _person(self, request: Request, given: str) -> Caller | None:
+        if self._people is None:
+            return None
+        # Whoever shows a token is not asked for a session: it is the token that is meant.
+        if "authorization" in request.headers:
+            return await self._people.bearer(given)
+        return await self._people.signed_in(request)
 
     def _forget_others(self) -> None:
         """What is kept of tokens that have ended goes; there are as many of them as were ever made."""

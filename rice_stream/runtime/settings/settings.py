@@ -11,6 +11,7 @@ from rice_stream.runtime.settings.http import HttpSettings
 from rice_stream.runtime.settings.kafka import KafkaSettings
 from rice_stream.runtime.settings.live_feed import LiveFeedSettings
 from rice_stream.runtime.settings.logs import LogSettings
+from rice_stream.runtime.settings.oidc import OidcSettings
 from rice_stream.runtime.settings.reports import ReportSettings
 from rice_stream.runtime.settings.section import Section
 
@@ -27,6 +28,7 @@ class Settings(
     BudgetSettings,
     ReportSettings,
     HttpSettings,
+    OidcSettings,
     LogSettings,
 ):
     """Every setting with its default. The name of a setting in the environment is `RICE_` + the field in capitals."""
@@ -50,9 +52,29 @@ class Settings(
         ]
 
     def contradictions(self) -> list[str]:
-        """What only two settings together can say: a format for a topic that is not read is a misspelt topic."""
-        return [
-            f"{PREFIX}EVENT_FORMATS: topic {topic} is not in {PREFIX}EVENTS_TOPICS ({', '.join(self.events_topics)})"
-            for topic in self.event_formats
-            if topic not in self.events_topics
-        ]
+        """What only several settings together can say: a format for a topic that is not read is a misspelt topic."""
+        return [*self._contradictions_of_formats(), *self._contradictions_of_access()]
+
+    def _contradictions_of_formats(self) -> Iterator[str]:
+        for topic in self.event_formats:
+            if topic not in self.events_topics:
+                yield f"{PREFIX}EVENT_FORMATS: topic {topic} is not in {PREFIX}EVENTS_TOPICS ({', '.join(self.events_topics)})"
+
+    def _contradictions_of_access(self) -> Iterator[str]:
+        if (self.http_tls_certificate is None) != (self.http_tls_key is None):
+            yield f"{PREFIX}HTTP_TLS_CERTIFICATE, {PREFIX}HTTP_TLS_KEY: one needs the other"
+        given = [name for name in OidcSettings.model_fields if name in self.model_fields_set and getattr(self, name)]
+        if self.oidc_issuer is None:
+            yield from (f"{PREFIX}{name.upper()}: needs {PREFIX}OIDC_ISSUER" for name in given)
+            return
+        if self.oidc_audience is None and self.oidc_client_id is None:
+            yield (
+                f"{PREFIX}OIDC_ISSUER: needs {PREFIX}OIDC_AUDIENCE (for tokens of the provider) or {PREFIX}OIDC_CLIENT_ID"
+                " (for signing in by browser), or both"
+            )
+        if self.oidc_claims_file is None:
+            yield f"{PREFIX}OIDC_ISSUER: needs {PREFIX}OIDC_CLAIMS_FILE, which says what the provider's groups may do"
+        if self.oidc_client_secret is not None and self.oidc_client_id is None:
+            yield f"{PREFIX}OIDC_CLIENT_SECRET: needs {PREFIX}OIDC_CLIENT_ID"
+        if "openid" not in self.oidc_scopes:
+            yield f"{PREFIX}OIDC_SCOPES: must hold openid"

@@ -25,6 +25,7 @@ from rice_stream.runtime.settings.kafka import KafkaSettings
 from rice_stream.runtime.settings.live_feed import LiveFeedSettings
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.logs import LogSettings
+from rice_stream.runtime.settings.oidc import OidcSettings
 from rice_stream.runtime.settings.reports import ReportSettings
 from rice_stream.runtime.settings.section import Rows, Section
 from rice_stream.runtime.settings.settings import PREFIX, Settings
@@ -128,6 +129,7 @@ def test_the_page_has_the_sections_of_the_code_each_with_its_settings_in_the_sam
         "Budgets": BudgetSettings,
         "Reports": ReportSettings,
         "HTTP": HttpSettings,
+        "Sign-on": OidcSettings,
         "Logging": LogSettings,
     }
     expected = {heading: [f"{PREFIX}{name.upper()}" for name in part.model_fields] for heading, part in written.items()}

@@ -119,3 +119,44 @@ def test_rules_and_profiles_are_parsed_once_and_keep_how_they_were_written() -> 
 def test_rows_that_are_no_array_of_objects_are_a_problem(text: str) -> None:
     with pytest.raises(UsageError, match="RICE_SERVING_PROFILES: must be a JSON array of objects"):
         load_settings(environment={"RICE_SERVING_PROFILES": text})
+
+
+def oidc(**settings: str) -> dict[str, str]:
+    """An environment with a provider; "" leaves a setting out."""
+    given = {
+        "RICE_OIDC_ISSUER": "https://id.example",
+        "RICE_OIDC_AUDIENCE": "rice",
+        "RICE_OIDC_CLAIMS_FILE": "claims.yaml",
+    } | settings
+    return {name: value for name, value in given.items() if value}
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        (oidc(RICE_OIDC_ISSUER=""), "RICE_OIDC_AUDIENCE: needs RICE_OIDC_ISSUER"),
+        (oidc(RICE_OIDC_AUDIENCE=""), "RICE_OIDC_ISSUER: needs RICE_OIDC_AUDIENCE"),
+        (oidc(RICE_OIDC_CLAIMS_FILE=""), "RICE_OIDC_ISSUER: needs RICE_OIDC_CLAIMS_FILE"),
+        (oidc(RICE_OIDC_CLIENT_SECRET="s3cret"), "RICE_OIDC_CLIENT_SECRET: needs RICE_OIDC_CLIENT_ID"),
+        (oidc(RICE_OIDC_SCOPES="profile"), "RICE_OIDC_SCOPES: must hold openid"),
+        ({"RICE_HTTP_TLS_KEY": "key.pem"}, "RICE_HTTP_TLS_CERTIFICATE, RICE_HTTP_TLS_KEY: one needs the other"),
+        ({"RICE_HTTP_PUBLIC_URL": "rice.example"}, "RICE_HTTP_PUBLIC_URL: must be https://HOST"),
+        ({"RICE_HTTP_PUBLIC_URL": "https://rice.example/x"}, "RICE_HTTP_PUBLIC_URL: must be https://HOST"),
+        ({"RICE_HTTP_PUBLIC_URL": "https://u:s3cret@rice.example"}, "RICE_HTTP_PUBLIC_URL: must not hold a name"),
+        ({"RICE_HTTP_TRUSTED_PROXIES": "10.0.0.0/8,proxy"}, "RICE_HTTP_TRUSTED_PROXIES: must be a comma list"),
+        ({"RICE_HTTP_TRUSTED_PROXIES": "10.0.0.1/8"}, "RICE_HTTP_TRUSTED_PROXIES: must be a comma list"),
+    ],
+)
+def test_settings_of_access_that_need_each_other_say_so(environment: dict[str, str], named: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        load_settings(environment=environment)
+    assert named in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_provider_and_a_public_address_are_read() -> None:
+    settings = load_settings(
+        environment=oidc(RICE_HTTP_PUBLIC_URL="https://Rice.Example:8443/", RICE_OIDC_CLIENT_ID="r")
+    )
+    assert settings.http_public_url == "https://rice.example:8443"
+    assert settings.oidc_scopes == ("openid", "profile", "email")

@@ -1,0 +1,100 @@
+"""Sessions of browsers as the server knows them: each looked up in the database, and for a few seconds remembered."""
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
+
+from rice_stream.api.access.secrets import digest_of
+from rice_stream.api.access.token_book import in_thread
+from rice_stream.instants import SECOND_US
+from rice_stream.store.sessions import HttpSession
+
+REFRESH_US = 3 * SECOND_US
+"""How long a session is believed: within this time one that was ended by another process ends here too."""
+_MARK_EVERY_US = 60 * SECOND_US
+_LOOKS_MAX = 8
+"""Look-ups under way: cookies that nobody was given must not take up the database."""
+_KNOWN_MAX = 10_000
+_SECRET_CHARACTERS = 43
+
+
+class SessionSource(Protocol):
+    """Where sessions are kept; all of it blocks, and raises RiceError where it cannot be done."""
+
+    def begin(self, session: HttpSession, earlier: bytes | None) -> HttpSession:
+        """Keep a new one, and end the earlier one."""
+        ...
+
+    def find(self, digest: bytes, now_us: int) -> HttpSession | None:
+        """The one with this digest, while it may be used."""
+        ...
+
+    def mark_seen(self, session_id: int, now_us: int) -> None:
+        """Note that it was used."""
+        ...
+
+    def end(self, digest: bytes) -> None:
+        """End it."""
+        ...
+
+
+def now_us() -> int:
+    """The time of this machine in epoch microseconds."""
+    return time.time_ns() // 1000
+
+
+class SessionBook:
+    """For one event loop. Every method raises RiceError where the database does not answer."""
+
+    def __init__(self, source: SessionSource, clock_us: Callable[[], int] = now_us) -> None:
+        self._source = source
+        self._clock_us = clock_us
+        self._known: OrderedDict[bytes, tuple[HttpSession, int]] = OrderedDict()
+        self._looks = asyncio.Semaphore(_LOOKS_MAX)
+
+    async def begin(
+        self, kind: str, subject: str, name: str, groups: tuple[str, ...], earlier: str | None = None
+    ) -> str:
+        """A new session; returns what the cookie holds. The browser's earlier one ends: signing in changes the cookie."""
+        secret, now = secrets.token_urlsafe(32), self._clock_us()
+        session = HttpSession(digest_of(secret), kind, subject, name, groups, now, now)
+        replaced = digest_of(earlier) if earlier else None
+        await in_thread(lambda: self._source.begin(session, replaced))
+        self._known.pop(replaced or b"", None)
+        return secret
+
+    async def find(self, secret: str) -> HttpSession | None:
+        """The session of this cookie; None: it has none that may be used."""
+        if len(secret) != _SECRET_CHARACTERS:
+            return None
+        digest, now = digest_of(secret), self._clock_us()
+        session, looked_at_us = self._known.get(digest, (None, 0))
+        if session is None or now - looked_at_us >= REFRESH_US:
+            session = await self._look(digest, now)
+        if session is None or not session.is_live(now):
+            self._known.pop(digest, None)
+            return None
+        return session
+
+    async def end(self, secret: str) -> None:
+        """End the session of this cookie, if it has one."""
+        digest = digest_of(secret)
+        self._known.pop(digest, None)
+        await in_thread(lambda: self._source.end(digest))
+
+    async def _look(self, digest: bytes, now: int) -> HttpSession | None:
+        async with self._looks:
+            session = await in_thread(lambda: self._source.find(digest, now))
+            if session is not None and now - session.last_seen_at_us >= _MARK_EVERY_US:
+                session_id = session.id
+                await in_thread(lambda: self._source.mark_seen(session_id, now))
+        if session is None:
+            return None
+        self._known[digest] = (session, now)
+        self._known.move_to_end(digest)
+        while len(self._known) > _KNOWN_MAX:
+            self._known.popitem(last=False)
+        return session
