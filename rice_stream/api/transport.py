@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
-from rice_stream.api.limits import is_loopback
 from rice_stream.api.problems import ProblemError
 from rice_stream.errors import UsageError
+from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 
 

@@ -12,9 +12,9 @@ from rice_stream.api.access.session_book import SessionBook, now_us
 from rice_stream.api.access.sign_in_desk import SignInDesk
 from rice_stream.api.access.sign_in_link import SignInLink
 from rice_stream.api.access.stored_sessions import StoredSessions
-from rice_stream.api.limits import is_loopback
 from rice_stream.api.transport import browsers_use_tls
 from rice_stream.feeds.identity_provider import IdentityProvider, check_issuer
+from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 
