@@ -21,10 +21,11 @@ SAME_EVERYWHERE = frozenset({"grid:se-3"})
 GRIDS_OF_ONE_REGION = {"grid:us-pace": "gcp:us-west3", "grid:us-nevada": "gcp:us-west4"}
 """Grids of which Google publishes a value, and on which the clouds have this one region."""
 DISPUTED_GRIDS = {
-    "grid:us-columbia": ("gcp:us-west1", "us-egrid:NWPP"),
+    "grid:us-columbia": ("gcp:us-west1", "us-state:OR"),
     "grid:us-carolina": ("gcp:us-east1", "us-egrid:SRVC"),
 }
-"""Grids about which two direct sources differ by a factor of more than two: their geometric mean is taken."""
+"""Grids about which two direct sources differ by a factor of 1.7 and 2.1: their geometric mean is taken. The eGRID subregion of
+the Columbia basin is no third one: it reaches to the coal of Utah and Wyoming."""
 SUBREGIONS = ("us-egrid:", "us-state:")
 _SOURCE = "lifecycle-of-direct"
 

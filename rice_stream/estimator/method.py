@@ -99,6 +99,8 @@ class Context:
     """True where the parameters are the operator's own knowledge: no fitted row of a hosted model knows them."""
     hosting: str | None = None
     """The serving profile of whoever hosts the model (`hosted_scale`, `hosted_small`); None where the serving was stated."""
+    hosted_by: str | None = None
+    """Who is taken to host the model where no provider is named; its models err together as a provider's do."""
     list_price: ListPrice | None = None
     """The host's list price at the time: evidence of what the model's energy can be."""
     price_ceiling: ListPrice | None = None

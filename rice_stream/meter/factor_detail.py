@@ -44,6 +44,7 @@ def factor_detail(
         "model_known": context.model_known,
         "own_model": context.own_model,
         "hosting": context.hosting,
+        **({"hosted_by": context.hosted_by} if context.hosted_by else {}),
         "list_price": _price_detail(context.list_price),
         "price_ceiling": _price_detail(context.price_ceiling),
         "pue": context.pue,

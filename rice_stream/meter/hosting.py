@@ -83,11 +83,12 @@ def hosted_context(context: Context, hosting: Hosting | None, model: ModelFactor
         own_model=model.overlaid,
     )
     if hosting is None:
-        return replace(context, hosting=None, list_price=None, price_ceiling=None, disclosures=())
+        return replace(context, hosting=None, hosted_by=None, list_price=None, price_ceiling=None, disclosures=())
     price = hosting.price
     return replace(
         context,
         hosting=hosting.profile,
+        hosted_by=hosting.vendor if context.provider is None else None,
         list_price=None if price is None else price.usd_per_mtok,
         price_ceiling=None if price is None else price.bound_usd_per_mtok,
         disclosures=hosting.disclosures,

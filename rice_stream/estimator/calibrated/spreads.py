@@ -171,7 +171,7 @@ def _errors(one: Resolved, artefact: Artefact, measured: SiteCorrection | None) 
 def _spread(one: Resolved, causes: dict[str, float]) -> Spread:
     context = one.context
     model = context.model_id or f"{context.params_total_b.mid:g}b"
-    provider = context.provider or "unknown"
+    provider = context.provider or context.hosted_by or "unknown"
     hosted = context.hosting is not None
     return spread_of(causes, hosted=hosted, provider=provider, family=context.family or model, model=model)
 

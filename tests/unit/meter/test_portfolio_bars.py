@@ -27,7 +27,17 @@ SMALLER = {
     "google": ("gemini-2.5-pro", "gemini-2.0-flash", "gemini-2.5-flash"),
     "xai": ("grok-4", "grok-3", "grok-3-mini"),
 }
-PLACES = ("aws:us-east-1", "azure:eastus2", "gcp:us-central1", "aws:us-west-1", "US", "DE", "aws:ap-northeast-1", None)
+PLACES = (
+    "aws:us-east-1",
+    "azure:eastus2",
+    "gcp:us-central1",
+    "aws:us-west-1",
+    "aws:us-west-2",
+    "US",
+    "DE",
+    "aws:ap-northeast-1",
+    None,
+)
 
 
 @cache
@@ -35,10 +45,10 @@ def estimator() -> EstimatorAt:
     return Estimator(load_reference(), FactorPolicy(), load_method("rice-calibrated")).at(AT_US)
 
 
-def groups(portfolio: Mapping[str, tuple[str, ...]], region: str | None) -> list[Group]:
-    """One group for each model: a thousand prompts of 500 tokens in and 250 out."""
+def groups(portfolio: Mapping[str, tuple[str, ...]], region: str | None, *, named: bool = True) -> list[Group]:
+    """One group for each model: a thousand prompts of 500 tokens in and 250 out; the provider may be left out."""
     requests = [
-        Described(500, 250, model=model, provider=provider, region=region)
+        Described(500, 250, model=model, provider=provider if named else None, region=region)
         for provider, models in portfolio.items()
         for model in models
     ]
@@ -56,6 +66,28 @@ def test_a_portfolio_in_one_region_or_in_none_is_known_within_three(
 ) -> None:
     """All twelve models share the error of one grid, or nobody said where they run: a factor of 3 at most."""
     answer = shared_range(groups(portfolio, region))
+    assert answer.high / answer.low <= 3.0
+
+
+@pytest.mark.parametrize("portfolio", [PORTFOLIO, SMALLER])
+def test_a_portfolio_in_any_region_of_the_united_states_is_known_within_three(
+    portfolio: Mapping[str, tuple[str, ...]],
+) -> None:
+    """One cloud region for each of the grids that clouds are on there, all twelve models in it."""
+    reference = load_reference()
+    places = [one for one in reference.regions.places.values() if one.kind == "cloud_region" and one.country == "US"]
+    by_grid = {one.ladder[0]: one.region_id for one in places}
+    assert len(by_grid) >= 13
+    answers = {region: shared_range(groups(portfolio, region)) for region in by_grid.values()}
+    assert {region: one.high / one.low for region, one in answers.items() if one.high / one.low > 3.0} == {}
+
+
+@pytest.mark.parametrize("portfolio", [PORTFOLIO, SMALLER])
+def test_a_portfolio_of_which_only_the_models_are_known_is_known_within_three(
+    portfolio: Mapping[str, tuple[str, ...]],
+) -> None:
+    """Whoever made a closed model is taken to host it, and errs by itself."""
+    answer = shared_range(groups(portfolio, None, named=False))
     assert answer.high / answer.low <= 3.0
 
 

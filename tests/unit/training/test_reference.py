@@ -65,6 +65,7 @@ def test_a_lifecycle_value_of_a_grid_is_its_direct_one_and_a_surcharge() -> None
         "country:US": 300,
         "grid:us-pjm": 320,
         "us-egrid:NWPP": 400,
+        "us-state:OR": 225,
         "us-egrid:SRVC": 100,
         "grid:jp-tokyo": 500,
         "grid:de": 300,
@@ -84,11 +85,12 @@ def test_a_lifecycle_value_of_a_grid_is_its_direct_one_and_a_surcharge() -> None
     assert found == {
         "grid:us-pjm": "370.00",
         "us-egrid:NWPP": "450.00",
+        "us-state:OR": "275.00",
         "us-egrid:SRVC": "150.00",
         "grid:jp-tokyo": "610.00",
         "grid:us-pace": "650.00",
         "grid:us-nevada": "410.00",
-        "grid:us-columbia": "250.00",
+        "grid:us-columbia": "200.00",
         "grid:us-carolina": "250.00",
     }
 
