@@ -82,6 +82,8 @@ class Context:
     """All layers of the model: kernel launches are counted per layer."""
     rotary: bool | None = None
     """Whether each layer rotates its queries and keys by their positions, as nearly all models since 2023 do."""
+    layer_operations: float | None = None
+    """Tensor operations that one layer makes for one token, run one by one (eager); None: as many as the usual layer makes."""
     utilisation: float | None = None
     tdp_w: float | None = None
     profile: str | None = None

@@ -133,6 +133,7 @@ def _draft(request: Described, estimator: EstimatorAt) -> FactorDraft:
             kv_bytes_per_token=context.kv_bytes_per_token if request.model else None,
             layers=context.layers if request.model else None,
             rotary=context.rotary if request.model else None,
+            layer_operations=context.layer_operations if request.model else None,
             routed_share=context.routed_share if request.model else None,
             state_bytes=context.state_bytes if request.model else None,
             precision=context.precision if request.model or request.precision else chosen.precision,

@@ -32,6 +32,7 @@ def factor_detail(
         "kv_bytes_per_token": context.kv_bytes_per_token,
         "layers": context.layers,
         "rotary": context.rotary,
+        **({} if context.layer_operations is None else {"layer_operations": context.layer_operations}),
         "routed_share": context.routed_share,
         "state_bytes": context.state_bytes,
         "utilisation": context.utilisation,

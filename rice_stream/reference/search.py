@@ -46,6 +46,7 @@ def _model(factor: ModelFactor, aliases: list[str]) -> dict[str, Any]:
         "kv_bytes_per_token": factor.kv_bytes_per_token,
         "layers": factor.layers,
         "rotary": factor.rotary,
+        "layer_operations": factor.layer_operations,
         "routed_share": factor.routed_share,
         "state_bytes": factor.state_bytes,
         "precision": factor.precision,

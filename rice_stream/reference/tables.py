@@ -58,6 +58,7 @@ MODELS = ReferenceTable(
         number_column("head_dim", between(1, 4096)),
         number_column("kv_bytes_per_token", KV_BYTES_PER_TOKEN_LIMITS),
         Column("rotary", "flag"),
+        number_column("layer_operations", between(1, 10_000)),
         number_column("experts", between(2, 10_000)),
         number_column("experts_per_token", between(1, 1000)),
         number_column("state_bytes", between(0, 1e12)),

@@ -69,6 +69,8 @@ class ModelFactor:
     layers: float | None = None
     rotary: bool | None = None
     """False where positions are learned, ALiBi or none; None where no row says."""
+    layer_operations: float | None = None
+    """Tensor operations that one layer makes for one token, run one by one (eager); None where no row says."""
     routed_share: float | None = None
     """Experts that a token passes through, as a share of a layer's experts; None where no row says, or there are none."""
     state_bytes: float | None = None
@@ -83,7 +85,7 @@ class ModelFactor:
 
     def architecture(self) -> dict[str, Any]:
         """What is known of the model beside its parameters, by the names of a context's fields."""
-        names = ("kv_bytes_per_token", "layers", "rotary", "routed_share", "state_bytes")
+        names = ("kv_bytes_per_token", "layers", "rotary", "layer_operations", "routed_share", "state_bytes")
         return {name: getattr(self, name) for name in names}
 
     @property

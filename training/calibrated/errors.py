@@ -109,11 +109,12 @@ def at_batch(rows: Sequence[Row], batch_size: float) -> list[Row]:
     return [replace(row, context=replace(row.context, batch_size=batch_size)) for row in rows]
 
 
+ARCHITECTURE = ("layers", "kv_bytes_per_token", "rotary", "layer_operations")
+
+
 def bare(rows: Sequence[Row]) -> list[Row]:
     """The same rows as if no more than the parameters of their models were known."""
-    return [
-        replace(row, context=replace(row.context, layers=None, kv_bytes_per_token=None, rotary=None)) for row in rows
-    ]
+    return [replace(row, context=replace(row.context, **dict.fromkeys(ARCHITECTURE))) for row in rows]
 
 
 def widening(residuals: Floats, against: Floats) -> Bounds:

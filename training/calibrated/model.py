@@ -90,7 +90,7 @@ TIME: dict[str, Belief] = {
 
 BOARD_J: dict[str, Belief] = {
     "eager_j": Belief(math.log(0.1), 1.0),
-    "eager_plain": Belief(math.log(0.6), 0.5),
+    "eager_operations": Belief(1.0, 0.3),
     "eager_prefill": Belief(math.log(0.5), 0.5),
     "A100-80GB.weight_j_per_gb": Belief(0.0, 0.1),
     "A100-80GB.flop_j_per_tflop": Belief(math.log(1.9), 0.3),
@@ -99,7 +99,7 @@ BOARD_S: dict[str, Belief] = {
     "eager_layer_s": Belief(math.log(7e-4), 1.0),
     "eager_s_per_b": Belief(math.log(1.4e-3), 0.3),
     "eager_prefill_s": Belief(math.log(0.5), 0.5),
-    "eager_plain_s": Belief(math.log(0.6), 0.5),
+    "eager_operations_s": Belief(1.0, 0.3),
     "recurrent_s": Belief(math.log(0.3), 0.5),
     "A100-80GB.flop_tflop_per_s": Belief(math.log(190.0), 0.3),
 }
@@ -108,14 +108,16 @@ BOARD_S: dict[str, Belief] = {
 STATED = {"eager_narrow": math.log(0.97), "eager_narrow_s": math.log(0.97)}
 """Stand-ins until `training.calibrated.rows.quantised_extra` has read the medians; logarithms."""
 
-NEUTRAL = ("narrow_launch",)
-"""Coefficients of version 1 that later terms stand in for."""
+NEUTRAL = {"narrow_launch": 0.0, "eager_plain": 1.0, "eager_plain_s": 1.0}
+"""Coefficients of version 1 that later terms stand in for, at the values that change nothing."""
 EXPONENTS = (
     "weight_device_exponent",
     "quantised_device_exponent",
     "stream_size_exponent",
     "stream_device_exponent",
     "prefill_size_exponent",
+    "eager_operations",
+    "eager_operations_s",
 )
 
 
@@ -202,7 +204,7 @@ def shape(theta: Mapping[str, float]) -> Shape:
     values = {
         key: STREAM_HALF_TOKENS
         if key == "stream_half_tokens"
-        else 0.0
+        else NEUTRAL[key]
         if key in NEUTRAL
         else theta[key]
         if key in EXPONENTS

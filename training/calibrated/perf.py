@@ -90,6 +90,7 @@ def _perf_common(model: str, params_b: float, precision: str) -> Callable[[str, 
         precision=precision,
         kv=known.kv_bytes_per_token if known else None,
         rotary=known.rotary if known else None,
+        layer_operations=known.layer_operations if known else None,
         routed_share=known.routed_share if known else None,
         state_bytes=known.state_bytes if known else None,
     )

@@ -63,6 +63,7 @@ class Architecture:
     layers: float
     kv_bytes_per_token: float
     rotary: bool | None
+    layer_operations: float | None
     routed_share: float | None
     state_bytes: float | None
 
@@ -102,7 +103,14 @@ def find_architecture(model: str) -> Architecture | None:
         return None
     total_b, active_b = found.params_total_b.mid, found.params_active_b.mid
     return Architecture(
-        total_b, active_b, found.layers, found.kv_bytes_per_token, found.rotary, found.routed_share, found.state_bytes
+        total_b,
+        active_b,
+        found.layers,
+        found.kv_bytes_per_token,
+        found.rotary,
+        found.layer_operations,
+        found.routed_share,
+        found.state_bytes,
     )
 
 
@@ -182,6 +190,7 @@ def _v3_row(record: dict[str, str], known: Architecture) -> Row:
         precision=PRECISIONS[record["weight_precision"]],
         kv=known.kv_bytes_per_token,
         rotary=known.rotary,
+        layer_operations=known.layer_operations,
         routed_share=known.routed_share,
         state_bytes=known.state_bytes,
     )
@@ -213,6 +222,7 @@ def serving_context(
     precision: str,
     kv: float | None,
     rotary: bool | None = None,
+    layer_operations: float | None = None,
     routed_share: float | None = None,
     state_bytes: float | None = None,
 ) -> Context:
@@ -227,6 +237,7 @@ def serving_context(
         precision=precision,
         kv_bytes_per_token=kv,
         rotary=rotary,
+        layer_operations=layer_operations,
         routed_share=routed_share,
         state_bytes=state_bytes,
     )

@@ -80,6 +80,7 @@ def draw(case: Case, artefact: Artefact, beliefs: Beliefs) -> Drawn:
         flop_factor=np.array([one.flop_factor for one in stated])[precision],
         narrow=np.array([float(one.narrow) for one in stated])[precision],
         plain=np.zeros_like(total),
+        operations=np.full_like(total, EAGER_OPERATIONS),
         state_bytes=np.full_like(total, case.state_bytes or 0.0),
         routed_share=np.full_like(total, case.routed_share or 0.0),
         exposed=profile.exposed[0] + (profile.exposed[1] - profile.exposed[0]) * uniforms()["exposed"],

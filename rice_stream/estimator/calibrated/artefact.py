@@ -21,6 +21,8 @@ SINCE_VERSION_2 = frozenset(
         "expert_parallel_prefill",
         "expert_parallel_stream",
         "state_read",
+        "eager_operations",
+        "eager_operations_s",
     }
 )
 """Coefficients of `physics.Shape` that the frozen artefact of version 1 lacks: 0 there, which is neutral."""

@@ -23,6 +23,8 @@ WIDTH_EXPONENT = 2.0 / 3.0
 EXPERT_LOAD_TOKENS = 16.0
 """Tokens of an expert from which chance evens the load out: how much the most loaded device exceeds the mean falls with the root
 of the tokens per expert. Not fitted: left-out errors are flat from 4 to 64."""
+EAGER_OPERATIONS = 100.0
+"""Tensor operations of the layer whose launches `Machine.eager_j` and `eager_layer_s` are."""
 EAGER_WEIGHT_BYTES = 2.0
 """Bytes per parameter that the eager runtime computes with, whatever it stores."""
 
@@ -46,6 +48,8 @@ class Setup:
     """1 where weights are 8 bit or narrower, else 0."""
     plain: Floats
     """1 for a model without rotary positions (learned, ALiBi, none): fewer kernels per layer; else 0."""
+    operations: Floats
+    """Tensor operations that one layer makes for one token: the host hands them to the device one by one in the eager runtime."""
     state_bytes: Floats
     """Bytes that a request's sequence holds whatever its length (sliding windows, recurrent state), read each step."""
     routed_share: Floats
@@ -125,8 +129,12 @@ class Shape:
     attention_flop: float
     """Attention operation (quadratic in the prompt) over a prefill operation."""
     eager_plain: float
-    """Eager launches of a layer without rotary positions, as a share of one with: fewer, larger kernels."""
+    """Eager launches of a layer without rotary positions, as a share of one with (version 1; 1 where operations are counted)."""
     eager_plain_s: float
+    """The same of their time."""
+    eager_operations: float
+    """A layer's eager launches go with its operations to this power: a part of the host's work is the same for every layer."""
+    eager_operations_s: float
     """The same of their time."""
     eager_prefill: float
     """Launches of an eager prefill over those of an eager decode step: partly hidden behind the operations."""
@@ -207,6 +215,7 @@ def _joules(setup: Setup, machine: Machine, shape: Shape) -> Cost:
     expanding = 1.0 + shape.eager_narrow * setup.narrow
     read_j = machine.weight_j_per_gb * np.maximum(setup.weight_bytes, EAGER_WEIGHT_BYTES) * weights_at(setup, batch)
     kernels = (1.0 + moe) * (1.0 - (1.0 - shape.eager_plain) * setup.plain)
+    kernels = kernels * (setup.operations / EAGER_OPERATIONS) ** shape.eager_operations
     eager_law = expanding * (machine.eager_j * devices * setup.layers * kernels + read_j) + token_j
     # Eager or not, a step cannot cost less than launching its kernels, reading its weights and computing.
     eager_step = np.maximum(eager_law, graph_step + token_j)
@@ -256,6 +265,7 @@ def seconds(setup: Setup, machine: Machine, shape: Shape) -> Cost:
     )
     eager_launch_s = eager_launch_s * (1.0 + shape.eager_narrow_s * setup.narrow)
     eager_launch_s = eager_launch_s * (1.0 - (1.0 - shape.eager_plain_s) * setup.plain)
+    eager_launch_s = eager_launch_s * (setup.operations / EAGER_OPERATIONS) ** shape.eager_operations_s
     eager_step = (eager_launch_s**4 + (machine.eager_s_per_b * setup.active_b) ** 4) ** 0.25
     graph_first = launches * shape.prefill_launch_s + setup.weight_bytes * setup.total_b / gb_per_s
     return Cost(

@@ -16,6 +16,8 @@ from rice_stream.estimator.method import Context, Route
 from rice_stream.quantities import Floats, Range
 
 LOW, MID, HIGH = "low", "mid", "high"
+ROTARY_OPERATIONS, PLAIN_OPERATIONS = 112.0, 51.0
+"""Operations of a layer that no table counts: Llama's with grouped queries, and OPT's for a layer without rotary positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def kv_bytes(total_b: float, active_b: float, artefact: Artefact) -> float:
 _SIZED = ("total_b", "active_b", "layers", "kv_bytes")
 _BATCHED = ("batch", "eager")
 _AT_ALL_ENDS = (
-    *("devices", "weight_bytes", "flop_factor", "narrow", "plain", "state_bytes"),
+    *("devices", "weight_bytes", "flop_factor", "narrow", "plain", "operations", "state_bytes"),
     *("routed_share", "exposed", "quantised"),
 )
 
@@ -162,6 +164,7 @@ def _at_all_ends(one: Resolved, artefact: Artefact) -> tuple[float, ...]:
         precision.flop_factor,
         float(precision.narrow),
         float(context.rotary is False),
+        _operations(context),
         0.0 if context.state_bytes is None else context.state_bytes,
         stated_share(context, artefact),
         one.exposed,
@@ -173,6 +176,12 @@ def _columns(rows: Sequence[tuple[float, ...]], names: Sequence[str]) -> Floats:
     """Shape (names, rows)."""
     columns: Floats = np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(len(rows), len(names)).T)
     return columns
+
+
+def _operations(context: Context) -> float:
+    if context.layer_operations is not None:
+        return context.layer_operations
+    return PLAIN_OPERATIONS if context.rotary is False else ROTARY_OPERATIONS
 
 
 def stated_share(context: Context, artefact: Artefact) -> float:

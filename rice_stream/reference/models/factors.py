@@ -46,6 +46,7 @@ def model_factor(row: Row, sources: SourceTable) -> ModelFactor:
         benchmark_only=row.text("source") in BENCHMARK_SOURCES,
         layers=None if fallback else row.optional_number("layers"),
         rotary=None if fallback else row.optional_flag("rotary"),
+        layer_operations=None if fallback else row.optional_number("layer_operations"),
         routed_share=None if fallback else _routed_share(row),
         state_bytes=None if fallback else row.optional_number("state_bytes"),
         overlaid=row.overlaid,
