@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 VIEWS = frozenset(
-    "view _unsafe_view t transpose permute expand slice unsqueeze squeeze select split split_with_sizes detach alias empty "
-    "as_strided unbind _reshape_alias empty_like new_empty lift_fresh chunk empty_strided narrow movedim unfold".split()
+    {
+        *("view", "_unsafe_view", "_reshape_alias", "as_strided", "alias", "detach", "lift_fresh"),
+        *("t", "transpose", "permute", "movedim", "expand", "unfold", "squeeze", "unsqueeze"),
+        *("slice", "select", "split", "split_with_sizes", "chunk", "narrow", "unbind"),
+        *("empty", "empty_like", "empty_strided", "new_empty"),
+    }
 )
 """Operations that launch nothing on the device."""
 FEW, MANY = 2, 4
@@ -48,7 +52,9 @@ ARCHITECTURES = (
     Architecture("falcon", "FalconConfig", {**WIDE, "multi_query": True, "bias": False}),
     Architecture("falcon, grouped", "FalconConfig", {**WIDE, "new_decoder_architecture": True, "num_kv_heads": 2}),
     Architecture(
-        "falcon, alibi", "FalconConfig", {**WIDE, "multi_query": False, "parallel_attn": False, "bias": True, "alibi": True}
+        "falcon, alibi",
+        "FalconConfig",
+        {**WIDE, "multi_query": False, "parallel_attn": False, "bias": True, "alibi": True},
     ),
     Architecture("phi", "PhiConfig", WIDE),
     Architecture("llama", "LlamaConfig", {**WIDE, "num_key_value_heads": 4}),

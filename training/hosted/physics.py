@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rice_stream.estimator.calibrated.artefact import Artefact, Hardware
 from rice_stream.estimator.calibrated.physics import (
+    EAGER_OPERATIONS,
     Cost,
     Machine,
     Setup,
