@@ -37,11 +37,11 @@ Decided, with reasons:
   rotary positions, so the law has no more coefficients than before: left out, LLM-Perf 2026 errs {reached:.1f} % instead of 9.7 %.
   Where operations are not counted, they are Llama's with grouped queries, or OPT's where positions are not rotary.
 - **What else was tried there**, all left out by group. Before the operations: squared to absolute losses and weaker or stronger
-  beliefs 9.7 to 11.0 %, a cost per step outside the layers 9.6 %, launches hidden behind the reading of weights 10.1 %, a factor
-  for LayerNorm 11.7 %, several factors for kinds of layer 8.1 to 8.3 %. With them: a line in place of the power 7.5 %, a cost
-  outside the layers 7.3 %, only operations that launch a kernel 8.7 %, counts of transformers 4.40.2 or 4.47.1 in place of 4.37.2's 7.7 and
-  7.8 %. The rows also name the attention kernel: flash takes 10 %, SDPA 14 % less of the launches' energy, and knowing it 6.7 %. No
-  event says it, so it is not used.
+  beliefs 9.7 to 11.0 %, a cost per step outside the layers 9.6 %, launches hidden behind the reading of weights 10.1 %, a
+  factor for LayerNorm 11.7 %, several factors for kinds of layer 8.1 to 8.3 %. With them: a line in place of the power 7.5 %, a
+  cost outside the layers 7.3 %, only operations that launch a kernel 8.7 %, counts of transformers 4.40.2 or 4.47.1 in place of
+  4.37.2's 7.7 and 7.8 %. The rows also name the attention kernel: flash takes 10 %, SDPA 14 % less of the launches' energy, and
+  knowing it 6.7 %. No event says it, so it is not used.
 - **How good it can be.** One run of a model errs 9.4 % as a prediction of another run of the same model (20 to 66 % between the
   extremes of ten of the 26 models), and the best constant per model, chosen with its rows in view, 5.5 %. Drawing models with
   repetition, the left-out error is 6.0 to 8.9 % in nine of ten draws.
