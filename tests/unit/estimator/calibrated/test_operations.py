@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def same(one: Cost, other: Cost) -> bool:
 def test_a_step_alone_on_an_a100_costs_more_and_takes_longer_the_more_operations_a_layer_makes() -> None:
     law = artefact("rice-calibrated.json")
     found = [costs(replace(ALONE, layer_operations=count), law) for count in (38.0, 51.0, 96.0, 112.0, 152.0)]
-    for (less, shorter), (more, longer) in zip(found[:-1], found[1:], strict=True):
+    for (less, shorter), (more, longer) in pairwise(found):
         assert less.per_step < more.per_step
         assert shorter.per_step < longer.per_step
 
