@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.errors import ReferenceDataError
+from rice_stream.estimator.method import Context
 from rice_stream.quantities import Floats
 from training.calibrated.rows import Row
 
@@ -109,12 +110,13 @@ def at_batch(rows: Sequence[Row], batch_size: float) -> list[Row]:
     return [replace(row, context=replace(row.context, batch_size=batch_size)) for row in rows]
 
 
-ARCHITECTURE = ("layers", "kv_bytes_per_token", "rotary", "layer_operations")
-
-
 def bare(rows: Sequence[Row]) -> list[Row]:
     """The same rows as if no more than the parameters of their models were known."""
-    return [replace(row, context=replace(row.context, **dict.fromkeys(ARCHITECTURE))) for row in rows]
+    return [replace(row, context=_bare(row.context)) for row in rows]
+
+
+def _bare(context: Context) -> Context:
+    return replace(context, layers=None, kv_bytes_per_token=None, rotary=None, layer_operations=None)
 
 
 def widening(residuals: Floats, against: Floats) -> Bounds:
