@@ -9,6 +9,7 @@ from rice_stream import __version__
 from rice_stream.api import problems
 from rice_stream.api.access import sign_in_routes
 from rice_stream.api.access.admission import Admission
+from rice_stream.api.access.limit_headers import limit_headers
 from rice_stream.api.access.people import People
 from rice_stream.api.access.rights import Right
 from rice_stream.api.access.sign_on import SignOn, make_sign_on
@@ -21,17 +22,18 @@ from rice_stream.api.metrics import HttpMetrics
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.readiness import Readiness
-from rice_stream.api.reads import accounts, budgets, compare, estimate, models, prompts, quality, totals
+from rice_stream.api.reads import accounts, audit, budgets, compare, estimate, models, prompts, quality, totals
 from rice_stream.api.routing import check_routes
 from rice_stream.api.transport import Peers
 from rice_stream.api.writes import accounts as write_accounts
 from rice_stream.api.writes import budgets as write_budgets
 from rice_stream.api.writes import quarantine as write_quarantine
+from rice_stream.api.writes import tokens
 from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 
-_READS = (accounts, budgets, compare, estimate, models, prompts, quality, totals)
-_WRITES = (write_accounts, write_budgets, write_quarantine)
+_READS = (accounts, audit, budgets, compare, estimate, models, prompts, quality, totals)
+_WRITES = (write_accounts, write_budgets, write_quarantine, tokens)
 _OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Probes name the host as they like, and learn nothing from these."""
 
@@ -86,6 +88,9 @@ class _Door:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._metrics.answered(scope, message["status"])
+                share = scope.get("state", {}).get("share")
+                if share is not None:
+                    message["headers"] = [*message["headers"], *limit_headers(share)]
             await send(message)
 
         # The path of the request line: `request.url` is put together with what the sender gives as Host.

@@ -53,14 +53,14 @@ class AtOnce:
 
     def __init__(self, most: int, problem: str) -> None:
         """`problem` is what a sender is told when there are as many."""
-        self._most = most
+        self.most = most
         self._problem = problem
         self.now = 0
 
     @contextmanager
     def one_more(self) -> Iterator[None]:
         """One request, for as long as it takes. ProblemError 429: there are as many as may be."""
-        if self.now >= self._most:
+        if self.now >= self.most:
             raise later(HTTPStatus.TOO_MANY_REQUESTS, self._problem, 1)
         self.now += 1
         try:
@@ -78,6 +78,15 @@ class Bucket:
         self._left = self._most
         self._at_s = time.monotonic()
 
+    @property
+    def most(self) -> float:
+        """How many there can be at once."""
+        return self._most
+
+    def left(self) -> float:
+        """How many there are now."""
+        return min(self._most, self._left + (time.monotonic() - self._at_s) * self.per_s)
+
     def take(self, count: int = 1) -> float:
         """Take so many, all or none; returns 0, or in how many seconds there will be as many."""
         now_s = time.monotonic()
@@ -93,11 +102,11 @@ class RateLimit:
     """Requests a second on average, up to one second's worth at once. For one thread."""
 
     def __init__(self, per_s: float) -> None:
-        self._bucket = Bucket(per_s, per_s)
+        self.bucket = Bucket(per_s, per_s)
 
     def take(self) -> None:
         """Count one request. ProblemError 429: there have been too many; Retry-After says when there is room."""
-        wait_s = self._bucket.take()
+        wait_s = self.bucket.take()
         if wait_s:
-            detail = f"more than {self._bucket.per_s:g} requests a second"
+            detail = f"more than {self.bucket.per_s:g} requests a second"
             raise later(HTTPStatus.TOO_MANY_REQUESTS, detail, max(math.ceil(wait_s), 1))

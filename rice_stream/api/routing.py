@@ -29,6 +29,7 @@ class _Needs:
     async def __call__(self, request: Request) -> AsyncIterator[Caller]:
         """The caller, who has the right and is within what it may take up until the answer is sent."""
         caller: Caller = await request.app.state.admission.caller(request, self.right)
+        request.state.share = caller.share  # for the headers of the answer, whatever becomes of it
         caller.share.rate.take()
         with caller.share.requests.one_more():
             yield caller

@@ -44,7 +44,7 @@ COMMANDS = {
     "budget": "Carbon and energy budgets: set, list, status, remove, apply.",
     "alerts": "State changes of budgets, latest first, and whether Kafka has confirmed them.",
     "tenant": "Tenants and the time zone of their days and months.",
-    "token": "Tokens of those who use the HTTP server: create, list, revoke.",
+    "token": "Tokens of those who use the HTTP server: create, list, rotate, revoke.",
     "audit": "Who changed what, from what to what, and when.",
 }
 """Command -> the first sentence of its help. Each is in the module of this package that has its name, which is loaded when it

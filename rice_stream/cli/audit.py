@@ -6,6 +6,7 @@ from rice_stream.cli.base import CommandGroup, Session, answer, json_option, pas
 from rice_stream.cli.tables import table
 from rice_stream.reports.audit import LIMIT_DEFAULT, audit_entries
 from rice_stream.runtime.opening import open_store
+from rice_stream.store.audit import Actor
 from rice_stream.store.canonical_json import canonical_json
 from rice_stream.store.scope import EVERYTHING
 
@@ -43,7 +44,7 @@ def list_(
                 [
                     str(row["id"]),
                     row["at"],
-                    f"{row['actor']['kind']} {row['actor']['name']}",
+                    str(Actor(row["actor"]["kind"], row["actor"]["name"])),
                     row["tenant_id"] or "",
                     row["action"],
                     row["subject"]["id"],

@@ -1,24 +1,25 @@
-"""`rice-stream token create|list|revoke`."""
+"""`rice-stream token create|list|rotate|revoke`."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rice_stream.cli.base import STDERR, CommandGroup, Session, answer, json_option, pass_session, say
 from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
-from rice_stream.instants import rfc3339
-from rice_stream.quantities import NAME_LENGTH_MAX
+from rice_stream.reports.tokens import described_token, tokens
 from rice_stream.runtime.opening import open_store
-from rice_stream.store.http_tokens import ALL_TENANTS, ROLES, HttpToken, create_token, list_tokens, revoke_token
+from rice_stream.store.http_tokens import ALL_TENANTS, ROLES, revoke_token
+from rice_stream.store.scope import EVERYTHING
 
-_DAY_US = 86_400_000_000
+if TYPE_CHECKING:
+    from rice_stream.api.access.issuing import IssuedToken
 
 
 @click.group(cls=CommandGroup)
 def token() -> None:
-    """Tokens of those who use the HTTP server: create, list, revoke.
+    """Tokens of those who use the HTTP server: create, list, rotate, revoke.
 
     Example: rice-stream token create --name gateway --role ingest --tenant acme
     """
@@ -31,7 +32,12 @@ def token() -> None:
     "--tenant", "tenants", multiple=True, help="Tenant that it is for; repeat it for several.  [default: all]"
 )
 @click.option("--team", "teams", multiple=True, help="Team that it is for; repeat it for several.  [default: all]")
-@click.option("--expires-days", type=click.FloatRange(min=0, min_open=True, max=36_500), help="[default: never]")
+@click.option(
+    "--expires-days",
+    type=click.FloatRange(min=0, min_open=True, max=36_500),
+    metavar="D",
+    help="[default: 90; never for the role ingest]",
+)
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True, max=1_000_000),
@@ -60,41 +66,15 @@ def create(
 
     Example: rice-stream token create --name gateway --role ingest --tenant acme --tenant globex --expires-days 90
     """
-    from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
+    from rice_stream.api.access.issuing import AskedToken, issue
 
-    for option, names in (("--name", [name]), ("--tenant", tenants), ("--team", teams)):
-        for value in names:
-            _check_name(option, value)
     if ALL_TENANTS in tenants and len(tenants) > 1:
         raise UsageError(f"--tenant: {ALL_TENANTS} is every tenant; leave the others out")
     every = not tenants or ALL_TENANTS in tenants
-    secret = new_token(role)
-    now_us = time.time_ns() // 1000
-    made = create_token(
-        open_store(session.settings),
-        HttpToken(
-            id=0,
-            name=name,
-            role=role,
-            prefix=prefix_of(secret),
-            digest=digest_of(secret),
-            tenants=None if every else frozenset(tenants),
-            teams=frozenset(teams),
-            requests_per_s=rate,
-            concurrency=concurrency,
-            created_at_us=now_us,
-            expires_at_us=None if expires_days is None else now_us + round(expires_days * _DAY_US),
-        ),
+    asked = AskedToken(
+        name, role, None if every else frozenset(tenants), frozenset(teams), expires_days, rate, concurrency
     )
-
-    def human() -> None:
-        say(secret)
-        scope = "every tenant" if every else ", ".join(sorted(tenants))
-        STDERR.print(
-            f"Token {made.id} ({name}, {role}, {scope}). It is not shown again; the server takes it within a second."
-        )
-
-    answer({"token": secret, **_described(made, now_us)}, as_json=as_json, human=human)
+    _answer_issued(issue(open_store(session.settings), asked, EVERYTHING, session.actor), as_json=as_json)
 
 
 @token.command("list")
@@ -105,8 +85,7 @@ def list_(session: Session, *, as_json: bool) -> None:
 
     Example: rice-stream token list
     """
-    now_us = time.time_ns() // 1000
-    rows = [_described(one, now_us) for one in list_tokens(open_store(session.settings))]
+    rows = tokens(open_store(session.settings), EVERYTHING)
 
     def human() -> None:
         names = ("id", "name", "role", "state", "prefix", "tenants", "teams", "expires_at", "last_used_at")
@@ -118,6 +97,31 @@ def list_(session: Session, *, as_json: bool) -> None:
     answer({"tokens": rows}, as_json=as_json, human=human)
 
 
+@token.command("rotate")
+@click.argument("token_id", type=int, metavar="ID")
+@click.option(
+    "--overlap-hours",
+    type=click.FloatRange(min=0, max=720),
+    default=24.0,
+    show_default=True,
+    metavar="H",
+    help="How long the old token goes on; 0 ends it at once.",
+)
+@json_option
+@pass_session
+def rotate(session: Session, token_id: int, *, overlap_hours: float, as_json: bool) -> None:
+    """Make a token in the place of another: it allows the same, lasts as long, and is shown this once.
+
+    Example: rice-stream token rotate 3 --overlap-hours 48
+    """
+    from rice_stream.api.access.issuing import rotate as rotate_token
+
+    engine = open_store(session.settings)
+    _answer_issued(
+        rotate_token(engine, token_id, EVERYTHING, session.actor, overlap_hours=overlap_hours), as_json=as_json
+    )
+
+
 @token.command("revoke")
 @click.argument("token_id", type=int, metavar="ID")
 @json_option
@@ -127,39 +131,26 @@ def revoke(session: Session, token_id: int, *, as_json: bool) -> None:
 
     Example: rice-stream token revoke 3
     """
-    now_us = time.time_ns() // 1000
-    row = _described(revoke_token(open_store(session.settings), token_id, now_us), now_us)
+    revoked = revoke_token(open_store(session.settings), token_id, EVERYTHING, session.actor)
+    row = described_token(revoked, time.time_ns() // 1000)
     answer(row, as_json=as_json, human=lambda: STDERR.print(f"Token {row['id']} ({row['name']}) is revoked."))
 
 
-def _check_name(option: str, value: str) -> None:
-    if not value.strip() or len(value) > NAME_LENGTH_MAX or "\x00" in value:
-        raise UsageError(f"{option}: must have 1 to {NAME_LENGTH_MAX} characters, and no NUL")
+def _answer_issued(issued: "IssuedToken", *, as_json: bool) -> None:
+    row = described_token(issued.token, time.time_ns() // 1000)
 
+    def human() -> None:
+        say(issued.secret)
+        scope = "every tenant" if row["tenants"] == ALL_TENANTS else ", ".join(row["tenants"])
+        ends = f", until {row['expires_at']}" if row["expires_at"] else ""
+        STDERR.print(
+            f"Token {row['id']} ({row['name']}, {row['role']}, {scope}{ends}). It is not shown again; the server takes it"
+            " within a second."
+        )
 
-def _described(token: HttpToken, now_us: int) -> dict[str, Any]:
-    """The token as answers have it; never the secret or its digest."""
-    expired = token.expires_at_us is not None and token.expires_at_us <= now_us
-    return {
-        "id": token.id,
-        "name": token.name,
-        "prefix": token.prefix,
-        "role": token.role,
-        "tenants": ALL_TENANTS if token.tenants is None else sorted(token.tenants),
-        "teams": sorted(token.teams),
-        "requests_per_s": token.requests_per_s,
-        "concurrency": token.concurrency,
-        "state": "revoked" if token.revoked_at_us is not None else "expired" if expired else "active",
-        "created_at": rfc3339(token.created_at_us),
-        **{
-            name: None if value is None else rfc3339(value)
-            for name, value in (
-                ("expires_at", token.expires_at_us),
-                ("revoked_at", token.revoked_at_us),
-                ("last_used_at", token.last_used_at_us),
-            )
-        },
-    }
+    answer({"token": issued.secret, **row}, as_json=as_json, human=human)
+    if issued.warning is not None:
+        STDERR.print(f"Warning: {issued.warning} (--expires-days).")
 
 
 def _cell(value: object) -> str:

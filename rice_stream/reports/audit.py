@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from rice_stream.errors import NotFoundError
 from rice_stream.instants import rfc3339
+from rice_stream.reports.pages import packed, unpacked
 from rice_stream.store import schema
 from rice_stream.store.audit import json_value
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import scope_parameters, tenant_id_in
 from rice_stream.store.scoped import scoped_reading
 
 LIMIT_DEFAULT = 100
@@ -27,13 +30,15 @@ def audit_entries(
 
     Entries of no single tenant are for those alone who see every tenant; entries know no team, so whoever sees some teams
     only sees none. `tenant` and `action` (such as `budget.set`) narrow further; `before` is the id of an entry.
+    NotFoundError: nothing of that tenant may be seen.
     """
+    if tenant is not None and not scope.has_tenant(tenant):
+        raise NotFoundError(f"--tenant: there is no {tenant!r} that you may see")
     table = schema.audit_entry
     columns = [column for column in table.c if column is not table.c.entry]
     query = select(*columns).order_by(table.c.id.desc()).limit(limit + 1)
     asked = scope.within(tenant)
-    if asked.tenants is not None:
-        query = query.where(table.c.tenant_id.in_(sorted(asked.tenants)))
+    query = query.where(text(tenant_id_in(asked, "audit_entry.tenant_id")))
     if asked.teams:
         return {"rows": [], "next": None}
     if action is not None:
@@ -41,9 +46,16 @@ def audit_entries(
     if before is not None:
         query = query.where(table.c.id < before)
     with scoped_reading(engine, scope) as connection:
-        found = [_described(row) for row in connection.execute(query).mappings()]
+        found = [_described(row) for row in connection.execute(query, scope_parameters(asked)).mappings()]
     rows = found[:limit]
     return {"rows": rows, "next": rows[-1]["id"] if len(found) > limit else None}
+
+
+def audit_page(engine: Engine, scope: Scope, *, after: bytes | None = None, **asked: Any) -> dict[str, Any]:
+    """The same with positions of pages: `{"rows", "next"}`. UsageError: a position of another list."""
+    before = None if after is None else unpacked(after, 1)[0]
+    found = audit_entries(engine, scope, before=before, **asked)
+    return {**found, "next": None if found["next"] is None else packed(found["next"])}
 
 
 def _described(row: Any) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class Actor:
     """What the caller knows the request by, such as its Idempotency-Key."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        """Names of tokens say that they are tokens."""
+        return self.name if self.kind == "token" else f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from rice_stream.alerting.budgets import remove_budget, set_budgets
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.parsing import parse_budget
-from rice_stream.errors import UsageError
+from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.pipeline.mapping import end_mapping, map_name
 from rice_stream.proof.rebuild import rebuild
 from rice_stream.reports.audit import audit_entries
@@ -201,7 +201,10 @@ class TestReading:
 
         assert ids(tenant="acme") == [4, 1]
         assert ids(action="a.1") == [4, 2]
-        assert ids(Scope(frozenset({"acme"})), tenant="globex") == []
+        assert ids(Scope(frozenset({"acme"})), tenant="acme") == [4, 1]
+        for tenant in ("globex", "nobody"):
+            with pytest.raises(NotFoundError, match=tenant):
+                ids(Scope(frozenset({"acme"})), tenant=tenant)
 
 
 def test_rows_of_the_trail_cannot_be_truncated_on_postgresql(postgresql: Databases) -> None:

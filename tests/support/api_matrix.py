@@ -69,6 +69,11 @@ def lists() -> Iterator[Try]:
         "/v1/rank?model=gpt-4o",
     ):
         yield Try("GET", path, path.partition("?")[0])
+    for path in ("/v1/tokens?limit=1000", "/v1/audit?limit=1000"):
+        yield Try("GET", path, path.partition("?")[0])
+    yield Try("POST", "/v1/tokens", "/v1/tokens", body={"name": "n", "role": "nobody"})
+    yield Try("POST", "/v1/tokens/999999/rotate", "/v1/tokens/{token_id}/rotate", body={})
+    yield Try("DELETE", "/v1/tokens/999999", "/v1/tokens/{token_id}")
     yield Try("GET", "/v1/models/gpt-4o", "/v1/models/{model:path}")
     yield Try("POST", "/v1/estimate", "/v1/estimate", body={"model": "gpt-4o", "input_tokens": 1, "output_tokens": 1})
     for route in ("/v1/quarantine/drop", "/v1/quarantine/replay"):
@@ -112,6 +117,9 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "team_id": None if team is None else team_name(owner, team),
     }
     yield Try("POST", "/v1/budgets", "/v1/budgets", (owner, team), {**new, "period": "fortnight"})
+    yield Try("GET", f"/v1/audit?tenant={tenant}", "/v1/audit", whole)
+    asked = {"name": f"new-{own}", "role": "reader", "tenants": [tenant], "expires_days": -1}
+    yield Try("POST", "/v1/tokens", "/v1/tokens", whole, asked)
     yield Try("PUT", f"/v1/tenants/{tenant}", "/v1/tenants/{tenant_id:path}", whole, {"time_zone": "Mars/Olympus"})
     event = {**EVENT, "tenant_id": tenant, "team_id": None if team is None else team_name(owner, team)}
     yield Try("POST", "/v1/events", "/v1/events", (owner, team), event)

@@ -5,7 +5,7 @@ import time
 from rice_stream.runtime.opening_api import open_own_store
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
-from rice_stream.store.http_tokens import LiveTokens, live_tokens, mark_used
+from rice_stream.store.http_tokens import EndedToken, LiveTokens, live_tokens, mark_used, note_refused
 
 
 class StoredTokens:
@@ -27,3 +27,8 @@ class StoredTokens:
         """Note that they were used. RiceError: the database does not take it."""
         if self._engine is not None:
             mark_used(self._engine, ids, time.time_ns() // 1000)
+
+    def note_refused(self, token: EndedToken) -> None:
+        """Keep it in the audit trail. RiceError: the database does not take it."""
+        if self._engine is not None:
+            note_refused(self._engine, token)

@@ -9,11 +9,11 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
 from rice_stream.errors import RiceError, ServiceUnavailableError
-from rice_stream.store.http_tokens import HttpToken, LiveTokens
+from rice_stream.store.http_tokens import EndedToken, HttpToken, LiveTokens
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ HOLDS_S = 300.0
 _WAITS_S = 1.0
 """How long requests wait for the database before they go by what is known."""
 _MARK_EVERY_S = 60.0
+_NOTE_EVERY_S = 60.0
+"""Of one ended token that goes on being used."""
 _GIVES_UP_S = 30.0
 """A look that takes longer is left to itself, and another one begins."""
 
@@ -41,6 +43,10 @@ class TokenSource(Protocol):
 
     def mark_used(self, ids: frozenset[int]) -> None:
         """Note that they were used."""
+        ...
+
+    def note_refused(self, token: EndedToken) -> None:
+        """Note that one that has ended was used."""
         ...
 
 
@@ -60,6 +66,8 @@ class TokenBook:
         self._looked_at_s: float | None = None
         self._look: asyncio.Future[None] | None = None
         self._problem: str | None = None
+        self._ended: Mapping[bytes, EndedToken] = {}
+        self._noted_at_s: dict[int, float] = {}
         self._used: set[int] = set()
         self._marked_at_s = clock()
 
@@ -75,6 +83,8 @@ class TokenBook:
         if token is not None:
             self._used.add(token.id)
             self._mark()
+        elif (ended := self._ended.get(digest)) is not None:
+            self._note(ended)
         return token
 
     async def any(self, waits_s: float = _WAITS_S) -> bool:
@@ -131,6 +141,7 @@ class TokenBook:
             log.info("tokens are read again")
         self._problem = None
         self._tokens = {token.digest: token for token in live.tokens}
+        self._ended = live.ended
         self._read_at_us, self._read_at_s = live.read_at_us, self._clock()
 
     def _mark(self) -> None:
@@ -138,14 +149,29 @@ class TokenBook:
             return
         self._marked_at_s = self._clock()
         used, self._used = frozenset(self._used), set()
+        _aside(lambda: self._source.mark_used(used), "that tokens were used")
 
-        def mark() -> None:
-            try:
-                self._source.mark_used(used)
-            except RiceError as error:
-                log.warning("that tokens were used could not be noted: %s", error)
+    def _note(self, token: EndedToken) -> None:
+        """Not with every request: whoever goes on with an ended token must not fill the database."""
+        now_s = self._clock()
+        if now_s - self._noted_at_s.get(token.id, -_NOTE_EVERY_S) < _NOTE_EVERY_S:
+            return
+        self._noted_at_s = {one: at for one, at in self._noted_at_s.items() if now_s - at < _NOTE_EVERY_S}
+        self._noted_at_s[token.id] = now_s
+        log.warning("token %d (%s) has ended and is still being used", token.id, token.name)
+        _aside(lambda: self._source.note_refused(token), "that an ended token is used")
 
-        threading.Thread(target=mark, name="rice-tokens", daemon=True).start()
+
+def _aside(note: Callable[[], None], what: str) -> None:
+    """In a thread of its own: no request waits for it."""
+
+    def noted() -> None:
+        try:
+            note()
+        except RiceError as error:
+            log.warning("%s could not be noted: %s", what, error)
+
+    threading.Thread(target=noted, name="rice-tokens", daemon=True).start()
 
 
 async def in_thread(work: Callable[[], T]) -> T:

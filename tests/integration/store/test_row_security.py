@@ -115,7 +115,7 @@ def _fill(store: Store) -> None:
     for number, (tenants, teams) in enumerate(
         [(None, ()), (["acme"], ()), (["acme", ODD], ()), (["acme"], ["search"]), (["*"], ()), (None, ["search"])]
     ):
-        create_token(store.engine, _token(number, tenants, teams))
+        create_token(store.engine, _token(number, tenants, teams), EVERYTHING, OPERATOR)
 
 
 def _token(number: int, tenants: list[str] | None, teams: Any) -> HttpToken:

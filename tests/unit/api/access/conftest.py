@@ -7,7 +7,7 @@ import pytest
 
 from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
 from rice_stream.errors import RiceError
-from rice_stream.store.http_tokens import HttpToken, LiveTokens
+from rice_stream.store.http_tokens import EndedToken, HttpToken, LiveTokens
 
 NOW_US = 1_795_348_800_000_000
 
@@ -20,6 +20,8 @@ class Database:
     problem: RiceError | None = None
     reads: int = 0
     used: set[int] = field(default_factory=set)
+    ended: dict[bytes, EndedToken] = field(default_factory=dict)
+    refused: list[int] = field(default_factory=list)
 
     def make(self, role: str = "ingest", tenants: set[str] | None = None, **limits: Any) -> str:
         """A new token; returns its text."""
@@ -49,11 +51,21 @@ class Database:
         self.reads += 1
         if self.problem is not None:
             raise self.problem
-        return LiveTokens(tuple(self.tokens), NOW_US)
+        return LiveTokens(tuple(self.tokens), NOW_US, dict(self.ended))
+
+    def end(self, secret: str) -> None:
+        """Revoke a token."""
+        [token] = [one for one in self.tokens if one.digest == digest_of(secret)]
+        self.tokens.remove(token)
+        self.ended[token.digest] = EndedToken(token.id, token.name, token.tenants)
 
     def mark_used(self, ids: frozenset[int]) -> None:
         """Keep the ids."""
         self.used |= ids
+
+    def note_refused(self, token: EndedToken) -> None:
+        """Keep the id."""
+        self.refused.append(token.id)
 
 
 @pytest.fixture

@@ -157,3 +157,23 @@ def test_that_a_token_was_used_is_noted_once_a_minute(tokens: Database) -> None:
 
     run(test, tokens)
     wait_until(lambda: tokens.used == {1}, 10, "the use to be noted")
+
+
+def test_the_use_of_an_ended_token_is_noted_once_a_minute(tokens: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """However often it is sent; what nobody ever had is not noted."""
+    secret, other = tokens.make(), tokens.make()
+
+    async def test(book: TokenBook, clock: Clock) -> None:
+        tokens.end(secret)
+        for _ in range(100):
+            assert await book.find(digest_of(secret)) is None
+            assert await book.find(digest_of(new_token("ingest"))) is None
+            assert await book.find(digest_of(other)) is not None
+        clock.now_s += 61
+        for _ in range(3):
+            assert await book.find(digest_of(secret)) is None
+
+    run(test, tokens)
+    wait_until(lambda: tokens.refused == [1, 1], 10, "the use to be noted")
+    assert secret not in caplog.text
+    assert caplog.text.count("has ended and is still being used") == 2
