@@ -42,9 +42,9 @@ from rice_stream.estimator.method import Estimates, Impact, Requests
 from rice_stream.quantities import Floats
 
 J_PER_WH = 3600.0
-CHUNK = 6144
-"""Requests estimated at a time. A column of so many is 48 kB; what is worked with at a time stays in the processor's cache, and
-is not so much that memory is given back to the system and fetched again, which costs more than the arithmetic."""
+CHUNK = 4096
+"""Requests estimated at a time: what is worked with stays in the processor's cache, and is not so much that its memory is given
+back to the system and fetched again each time, which would cost more than the arithmetic."""
 # As plain numbers: a flag of the enumeration is converted wherever it is used.
 _GATEWAY_CACHE_HIT, _PRICE_BOUND = int(Basis.GATEWAY_CACHE_HIT), int(Basis.PRICE_BOUND)
 _INPUT_EXTRAPOLATED, _CACHED_INPUT, _CONTEXT_EXTRAPOLATED = (
