@@ -153,3 +153,37 @@ def test_fallbacks_are_wide_enough_for_what_they_do_not_know() -> None:
     for row, what in itertools.product(tables()["fallbacks"], ("total", "active")):
         low, high = row.number(f"params_{what}_b_low"), row.number(f"params_{what}_b_high")
         assert high / low >= 0.999 * least[row.text("rung")], row.where
+
+
+EXPERTS = {
+    "mixtral-8x7b": (8, 2),
+    "dbrx": (16, 4),
+    "phi-3.5-moe": (16, 2),
+    "deepseek-v3": (256, 8),
+    "kimi-k2": (384, 8),
+    "llama-4-scout": (16, 1),
+    "llama-4-maverick": (128, 1),
+    "kimi-k3": (896, 16),
+}
+"""Experts of a layer and those that a token passes through, by the published configurations."""
+
+
+def model_row(model_id: str) -> Row:
+    [row] = [row for row in tables()["models"] if row.text("model_id") == model_id]
+    return row
+
+
+@pytest.mark.parametrize("model_id", EXPERTS)
+def test_experts_are_those_of_the_published_configuration(model_id: str) -> None:
+    row = model_row(model_id)
+    assert (row.number("experts"), row.number("experts_per_token")) == EXPERTS[model_id]
+
+
+@pytest.mark.parametrize(("model_id", "every"), [("gemma-3-4b", 6), ("gemma-3-27b", 6), ("command-r7b", 4)])
+def test_a_window_is_kept_by_all_layers_but_one_in_so_many(model_id: str, every: int) -> None:
+    """The others' cache grows; a window's state is 1,024 tokens of 16-bit keys and values at most."""
+    row = model_row(model_id)
+    layers, growing = row.number("layers"), row.number("kv_layers")
+    assert growing == layers // every
+    per_layer = 2 * row.number("kv_heads") * row.number("head_dim") * 2
+    assert row.number("state_bytes") == (layers - growing) * per_layer * 1024

@@ -149,3 +149,21 @@ def test_an_id_leads_back_to_the_price() -> None:
     assert {piece.date for piece in found} == {"2024-08-06"}
     undated = reference().evidence(price("gpt-4o", "azure").evidence_id)
     assert {piece.date for piece in undated} == {"2026-08"}
+
+
+@pytest.mark.parametrize(
+    ("model", "at", "expected"),
+    [
+        ("grok-4", "2025-08-01", ListPrice(3, 0.75, 15)),
+        ("grok-4-0709", "2026-11-29", ListPrice(3, 0.75, 15)),
+        ("grok-4-fast-reasoning", "2026-11-29", ListPrice(0.2, 0.05, 0.5)),
+        ("grok-4.3", "2026-11-29", ListPrice(1.25, 0.2, 2.5)),
+        ("grok-4.5", "2026-11-29", ListPrice(2, 0.5, 6)),
+        ("grok-4.7", "2026-11-29", ListPrice(2, 0.5, 6)),
+        ("kimi-k3", "2026-11-29", ListPrice(3, 0.3, 15)),
+    ],
+)
+def test_each_grok_and_kimi_k3_have_their_own_price(model: str, at: str, expected: ListPrice) -> None:
+    """None stands in for another of its family."""
+    found = price(model, "moonshotai" if model.startswith("kimi") else "xai", at)
+    assert (found.usd_per_mtok, found.rung) == (expected, "provider")
