@@ -158,7 +158,7 @@ def test_an_id_leads_back_to_the_price() -> None:
         ("grok-4-0709", "2026-11-29", ListPrice(3, 0.75, 15)),
         ("grok-4-fast-reasoning", "2026-11-29", ListPrice(0.2, 0.05, 0.5)),
         ("grok-4.3", "2026-11-29", ListPrice(1.25, 0.2, 2.5)),
-        ("grok-4.5", "2026-11-29", ListPrice(2, 0.5, 6)),
+        ("grok-4.5", "2026-11-29", ListPrice(2, 0.3, 6)),
         ("grok-4.7", "2026-11-29", ListPrice(2, 0.5, 6)),
         ("kimi-k3", "2026-11-29", ListPrice(3, 0.3, 15)),
     ],
