@@ -16,6 +16,7 @@ from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
 from rice_stream.reports.windows import TimeBound, bounds_us
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.join_order import keep_join_order
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
 from rice_stream.store.snapshot import snapshot
@@ -85,6 +86,7 @@ def prompts(
     """
     with snapshot(engine, scope) as connection:
         keys = _keys(connection, scope, asked, after, limit + 1, newest_first=newest_first)
+        keep_join_order(connection)
         rows = _rows(connection, keys[:limit])
     return page([*rows, *[{}] * (len(keys) - len(rows))], limit, lambda _: _position(keys[limit - 1]), _described)
 
@@ -105,6 +107,7 @@ def stream_prompts(engine: Engine, scope: Scope, asked: PromptFilter) -> Iterato
             f"SELECT {columns} FROM prompt_record r\n{PROMPT_JOINS}\n"
             f"WHERE r.tenant_key = :tenant_key AND {conditions} ORDER BY r.event_key"
         )
+        keep_join_order(connection)
         nothing = connection.execute(text(f"SELECT {columns} FROM prompt_record r\n{PROMPT_JOINS}\nWHERE 1 = 0"))
         yield tuple(nothing.keys()), ()
         for tenant_key in _tenant_keys(connection, seen):

@@ -12,6 +12,7 @@ from rice_stream.events.keys import event_key
 from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
 from rice_stream.meter.recompute import StoredKind, stored_kind
 from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.join_order import keep_join_order
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
 from rice_stream.store.views import PROMPT_JOINS, prompt_columns
@@ -48,6 +49,7 @@ def find_record(
         f"SELECT {prompt_columns(connection.dialect.name, str)} FROM prompt_record r\n{PROMPT_JOINS}\n"
         f"WHERE r.event_id = :event_id AND {tenant_id_in(seen)} AND {team_in(seen)}"
     )
+    keep_join_order(connection)
     rows = connection.execute(statement, {"event_id": event_id, **scope_parameters(seen)})
     records = [_plain(dict(row)) for row in rows.mappings()]
     if ended_at is not None:

@@ -1,7 +1,7 @@
 """GET /v1/prompts in pages or as a file, one prompt, and how its amounts came about."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Response
@@ -15,6 +15,7 @@ from rice_stream.api.parameters import Moment, Name, Page, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
+from rice_stream.estimator.method import Method
 from rice_stream.reports.explanation import explain
 from rice_stream.reports.moments import as_instant
 from rice_stream.reports.prompts import TIMES, PromptFilter, prompts, stream_prompts
@@ -22,6 +23,7 @@ from rice_stream.runtime.opening_estimator import open_method, token_defaults
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
 _WHOLE_ENDS = ("_tokens", "_uwh", "_ugco2e", "_uj", "_ul")
+_METHODS_KEPT = 8
 _NUMBERS = ("pue", "rci_gco2e_per_kwh")
 
 
@@ -60,6 +62,8 @@ class PromptParameters(Page):
 def install(app: FastAPI, product: Product) -> None:
     """Add the routes. An event id may hold any signs, slashes among them: they are sent as %2F or as they are."""
     streams = Streams()
+    # Once for each method: to read one takes as long as many explanations.
+    opened = lru_cache(maxsize=_METHODS_KEPT)(partial(open_method, product.settings))
 
     @app.get("/v1/prompts", summary="Prompts in pages, or all of them as CSV or Parquet", tags=["prompts"])
     async def _prompts(asked: Annotated[PromptParameters, Query()], caller: _Reader) -> Response:
@@ -78,16 +82,18 @@ def install(app: FastAPI, product: Product) -> None:
 
     @app.get("/v1/prompts/{event_id:path}/explain", summary="How a record's amounts came about", tags=["prompts"])
     async def _explained(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> dict[str, Any]:
-        return await product.ask(_explain, product, caller, event_id, asked)
+        return await product.ask(_explain, product, caller, event_id, asked, opened)
 
     @app.get("/v1/prompts/{event_id:path}", summary="One record", tags=["prompts"])
     async def _prompt(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> dict[str, Any]:
-        document = await product.ask(_explain, product, caller, event_id, asked)
+        document = await product.ask(_explain, product, caller, event_id, asked, opened)
         record: dict[str, Any] = document["record"]
         return record
 
 
-def _explain(product: Product, caller: Caller, event_id: str, asked: RecordParameters) -> dict[str, Any]:
+def _explain(
+    product: Product, caller: Caller, event_id: str, asked: RecordParameters, opened: Callable[[str], Method]
+) -> dict[str, Any]:
     settings = product.settings
     return explain(
         product.engine(),
@@ -96,7 +102,7 @@ def _explain(product: Product, caller: Caller, event_id: str, asked: RecordParam
         asked.tenant,
         defaults=token_defaults(settings),
         ended_at=as_instant(asked.ended_at),
-        open_method=partial(open_method, settings),
+        open_method=opened,
     )
 
 
