@@ -33,11 +33,13 @@ BENCHMARKS = {
     "budgets": "benchmarks.bench_budgets:run",
     "totals": "benchmarks.bench_totals:run",
     "startup": "benchmarks.bench_startup:run",
+    "api": "benchmarks.bench_api:run",
 }
 LARGE = {
     "store-of-10-million": "benchmarks.bench_end_to_end:run_store_of_10_million",
     "store-of-100-million": "benchmarks.bench_end_to_end:run_store_of_100_million",
     "memory-10-million": "benchmarks.bench_end_to_end:run_memory_10_million",
+    "api-10-million": "benchmarks.bench_api:run_10_million",
     "large-records": "benchmarks.bench_large_records:run",
 }
 RESULTS = Path(__file__).with_name("results.json")

@@ -28,7 +28,12 @@ _TEMPLATE = (
 
 
 def events(
-    count: int, *, seed: int = 1, start: datetime | None = None, per_second: float = 5_000.0
+    count: int,
+    *,
+    seed: int = 1,
+    start: datetime | None = None,
+    per_second: float = 5_000.0,
+    tenants: int = TENANTS,
 ) -> Iterator[tuple[bytes, bytes]]:
     """(key, value) of `count` canonical events whose event time advances at `per_second` from `start` on."""
     random_ = random.Random(seed)
@@ -36,7 +41,7 @@ def events(
     draw = random_.random
     for number in range(count):
         ended = start + timedelta(seconds=number / per_second)
-        tenant = int(TENANTS * draw() ** 2)
+        tenant = int(tenants * draw() ** 2)
         team = int(TEAMS * draw())
         user = (tenant * TEAMS + team) * USERS + int(USERS * draw())
         provider, request, response, region = MODELS[int(len(MODELS) * draw())]

@@ -1,0 +1,186 @@
+"""The API beside a bare `SELECT 1` route of the same server in the same run: latency, requests a second, streams.
+
+500 tenants, prompts of 30 days, PostgreSQL; 16 connections, each asks again as soon as it is answered. Kinds of questions are
+asked in turns of the bare route's, so that a machine that is busy is so for both. Ratios to the bare route in the same turn.
+"""
+
+import asyncio
+import math
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from benchmarks.harness import TOPIC, Row, rate_until, resident_bytes, stack, worker
+from benchmarks.traffic import events, produce
+from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
+from rice_stream.sandbox.stack.stack import LocalStack
+from rice_stream.store.http_tokens import HttpToken, create_token
+
+PROMPTS = 1_000_000
+TENANTS = 500
+CONNECTIONS = 16
+TURN_S = 4.0
+TURNS = 3
+_DAYS = 30
+_WINDOWS = ("1h", "24h", "7d", "30d", "mtd")
+_BREAKDOWNS = ("", "&by=team", "&by=model", "&by=team,model", "&by=user&window=1h", "&by=day")
+Question = Callable[[random.Random], str]
+
+
+def run(scale: float = 1.0) -> list[dict[str, object]]:
+    """All rows over a million prompts."""
+    return measured(int(PROMPTS * scale), TURN_S)
+
+
+def run_10_million(scale: float = 1.0) -> list[dict[str, object]]:
+    """All rows over ten million prompts; each kind of question for a minute."""
+    return measured(int(10 * PROMPTS * scale), 20.0)
+
+
+def measured(prompts: int, turn_s: float) -> list[dict[str, object]]:
+    """Rows of latency and throughput by kind of question, and of the streams."""
+    with stack() as (servers, engine):
+        since = datetime.now(UTC) - timedelta(days=_DAYS)
+        made = events(prompts, start=since, per_second=prompts / (_DAYS * 86_400), tenants=TENANTS)
+        produce(servers.bootstrap_servers, TOPIC, made)
+        with worker(servers) as process:
+            rate_until(engine, prompts, process)
+        with served(servers, engine) as (port, token, server):
+            rows = [
+                row for name, question in QUESTIONS.items() for row in beside_bare(name, question, port, token, turn_s)
+            ]
+            rows += streamed(port, token, prompts, server)
+    return [row.as_dict() for row in rows]
+
+
+def _tenant(random_: random.Random) -> str:
+    return f"tenant-{random_.randrange(TENANTS):02d}"
+
+
+def _totals(random_: random.Random) -> str:
+    breakdown = random_.choice(_BREAKDOWNS)
+    window = "" if "window" in breakdown else f"&window={random_.choice(_WINDOWS)}"
+    return f"/v1/totals?tenant={_tenant(random_)}{window}{breakdown}"
+
+
+QUESTIONS: dict[str, Question] = {
+    "totals of a tenant": _totals,
+    "totals of all tenants, the ten largest": lambda r: f"/v1/totals?top=10&window={r.choice(_WINDOWS)}",
+    "rolling totals of a tenant": lambda r: f"/v1/rolling-totals?tenant={_tenant(r)}",
+    "pages of prompts": lambda r: f"/v1/prompts?tenant={_tenant(r)}&limit=50",
+    "budgets of a tenant": lambda r: f"/v1/budgets?tenant={_tenant(r)}",
+}
+
+
+def beside_bare(name: str, question: Question, port: int, token: str, turn_s: float) -> list[Row]:
+    """Median and 99th percentile of a kind of question, and its requests a second, against the bare route."""
+    bare: list[list[float]] = []
+    asked: list[list[float]] = []
+    for turn in range(TURNS):
+        bare.append(asyncio.run(load(lambda _: "/bare", port, token, turn_s, turn)))
+        asked.append(asyncio.run(load(question, port, token, turn_s, turn)))
+    rows = []
+    for what, figure in (("p50", _p50), ("p99", _p99)):
+        ours, theirs = (statistics.median(map(figure, several)) for several in (asked, bare))
+        rows.append(Row.against(f"{name}, {what}", 1_000 * min(ours, 60.0), "ms", f"SELECT 1, {what}", 1_000 * theirs))
+    refused = statistics.median(sum(map(math.isinf, times)) / len(times) for times in asked)
+    rows.append(Row.against(f"{name}, refused", refused, "share", "all", 1.0))
+    per_s = [
+        statistics.median(sum(map(math.isfinite, times)) / turn_s for times in several) for several in (asked, bare)
+    ]
+    return [*rows, Row.against(f"{name}, answered", per_s[0], "requests/s", "SELECT 1", per_s[1])]
+
+
+def _p50(times: list[float]) -> float:
+    return statistics.median(times)
+
+
+def _p99(times: list[float]) -> float:
+    return sorted(times)[int(0.99 * (len(times) - 1))]
+
+
+async def load(question: Question, port: int, token: str, seconds: float, seed: int) -> list[float]:
+    """Seconds that each answer took."""
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+    await asyncio.gather(
+        *(_ask(question, port, token, until, random.Random(f"{seed}-{n}"), times) for n in range(CONNECTIONS))
+    )
+    return times
+
+
+async def _ask(
+    question: Question, port: int, token: str, until: float, random_: random.Random, times: list[float]
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while (began := time.perf_counter()) < until:
+        path = question(random_)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        body = await reader.readexactly(length)
+        if head.startswith(b"HTTP/1.1 200"):
+            times.append(time.perf_counter() - began)
+        elif head.startswith(b"HTTP/1.1 503"):
+            # It took longer than a statement may.
+            times.append(math.inf)
+        else:
+            raise RuntimeError(f"{path}: {head!r} {body[:500]!r}")
+    writer.close()
+
+
+def streamed(port: int, token: str, prompts: int, server: subprocess.Popen[str]) -> list[Row]:
+    """Rows a second of all prompts as files, and the memory that the server needs for it."""
+    rows = []
+    for form, wanted in (("csv", 50_000), ("parquet", 100_000)):
+        began = time.perf_counter()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/v1/prompts?format={form}", headers={"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(request, timeout=3_600) as answer:  # noqa: S310
+            while answer.read(1 << 20):
+                pass
+        rate = prompts / (time.perf_counter() - began)
+        rows.append(Row.against(f"prompts as {form}", rate, "rows/s", "asked for", wanted))
+    rows.append(Row.against("server's peak memory", resident_bytes(server, "VmHWM") / 1e6, "MB", "limit", 200.0))  # type: ignore[arg-type]
+    return rows
+
+
+@contextmanager
+def served(servers: LocalStack, engine: Engine) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
+    """A server with a token for everything; its port."""
+    token = new_token("reader")
+    now_us = time.time_ns() // 1000
+    create_token(
+        engine,
+        HttpToken(
+            id=0,
+            name="benchmark",
+            role="reader",
+            prefix=prefix_of(token),
+            digest=digest_of(token),
+            tenants=None,
+            teams=frozenset(),
+            requests_per_s=1_000_000.0,
+            concurrency=256,
+            created_at_us=now_us,
+            expires_at_us=None,
+        ),
+    )
+    environment = {**os.environ, **servers.environment()}
+    command = [sys.executable, "-m", "benchmarks.api_server"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline()), token, process
+        finally:
+            process.terminate()
