@@ -23,7 +23,9 @@ from benchmarks.harness import TOPIC, Row, rate_until, resident_bytes, stack, wo
 from benchmarks.traffic import events, produce
 from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
 from rice_stream.sandbox.stack.stack import LocalStack
+from rice_stream.store.audit import Actor
 from rice_stream.store.http_tokens import HttpToken, create_token
+from rice_stream.store.scope import EVERYTHING
 
 PROMPTS = 1_000_000
 TENANTS = 500
@@ -175,6 +177,8 @@ def served(servers: LocalStack, engine: Engine) -> Iterator[tuple[int, str, subp
             created_at_us=now_us,
             expires_at_us=None,
         ),
+        EVERYTHING,
+        by=Actor("command line", "benchmark"),
     )
     environment = {**os.environ, **servers.environment()}
     command = [sys.executable, "-m", "benchmarks.api_server"]
