@@ -5,19 +5,12 @@ No statement here has a condition of its own: what is left out is left out by th
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from rice_stream.alerting.budgets import set_budgets
-from rice_stream.alerting.judge import Judge
-from rice_stream.budgets.parsing import parse_budget
-from rice_stream.events.mappings import MappedName
-from rice_stream.store.engine import StoreUnavailableError, open_engine, writing
-from rice_stream.store.http_tokens import HttpToken, create_token
-from rice_stream.store.mapping_store import save_mapping
+from rice_stream.store.engine import StoreUnavailableError, open_engine
 from rice_stream.store.partitions import partitions_there
 from rice_stream.store.row_access import ACCESS, ALL_ROWS
 from rice_stream.store.scope import EVERYTHING, Scope
@@ -25,29 +18,11 @@ from rice_stream.store.scoped import confined, scoped_reading, scoped_writing, s
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.views import view_queries
 from tests.support.databases import Databases
-from tests.support.fakes import NOON_US, OPERATOR
-from tests.support.reports_store import NOON, Store, at, open_store
+from tests.support.reports_store import Store, open_store
+from tests.support.three_tenants import SCOPES as CALLERS
+from tests.support.three_tenants import TENANTS, WHOLE, fill
 
-ODD = "Müller, \"Söhne\" & 'Co'; {a,b} \\ %s *"
-"""A tenant whose name has in it what could be taken for an end of something."""
-TENANTS = ("acme", ODD, "*")
-TEAMS = ("search", "ads, and 'more'", None)
-WHOLE = "(whole tenant)"
-
-SCOPES = {
-    "nothing": Scope(frozenset()),
-    "a tenant that is not there": Scope(frozenset({"globex"})),
-    "one tenant": Scope(frozenset({"acme"})),
-    "a name with signs": Scope(frozenset({ODD})),
-    "a tenant whose name is a star": Scope(frozenset({"*"})),
-    "names that PostgreSQL cannot hold": Scope(frozenset({"a\0b", "\ud800"})),
-    "two tenants": Scope(frozenset({"acme", ODD})),
-    "a team of a tenant": Scope(frozenset({"acme"}), frozenset({"search"})),
-    "a team with signs, of two tenants": Scope(frozenset({"acme", "*"}), frozenset({"ads, and 'more'"})),
-    "a team that is not there": Scope(frozenset({"acme"}), frozenset({"*"})),
-    "a team of every tenant": Scope(None, frozenset({"search"})),
-    "everything": EVERYTHING,
-}
+SCOPES = {**CALLERS, "names that PostgreSQL cannot hold": Scope(frozenset({"a\0b", "\ud800"}))}
 
 _TENANT = "JOIN tenant t USING (tenant_key)"
 _CHARGED = f"{_TENANT} JOIN attribution a USING (tenant_key, attribution_key)"
@@ -79,59 +54,8 @@ def stored(request: pytest.FixtureRequest) -> Iterator[Store]:
     """Three tenants with prompts of two teams and of none, and whatever else comes with them."""
     databases: Databases = request.getfixturevalue("postgres_of_module")
     with open_store(databases.migrated()) as store:
-        _fill(store)
+        fill(store)
         yield store
-
-
-def _fill(store: Store) -> None:
-    set_budgets(
-        store.engine,
-        [
-            parse_budget({"name": name, "tenant_id": tenant, "limit_gco2e": 1, "period": "day", **narrowed})
-            for tenant in TENANTS
-            for name, narrowed in {
-                "all": {},
-                "user": {"user_id": "u-1"},
-                "team": {"team_id": "search"},
-                "other": {"team_id": "ads, and 'more'"},
-            }.items()
-        ],
-        NOON_US,
-        OPERATOR,
-    )
-    for day in ("2026-10-20", "2026-11-22"):
-        for number, tenant in enumerate(TENANTS):
-            store.add(
-                *(
-                    at(f"{day}T11:{minute:02d}:00Z", tenant_id=tenant, team_id=team, user_id=f"u-{minute % 2}")
-                    for minute, team in enumerate(TEAMS * (number + 1))
-                )
-            )
-            store.add(at(f"{day}T11:00:00Z", tenant_id=tenant, team_id=TEAMS[0], user_id="u-0", output_tokens=77))
-    store.add({"no": "event"})
-    Judge(store.engine).judge_all(NOON)
-    with writing(store.engine) as connection:
-        save_mapping(connection, MappedName("model", "gpt", "small", NOON_US), NOON_US)
-    for number, (tenants, teams) in enumerate(
-        [(None, ()), (["acme"], ()), (["acme", ODD], ()), (["acme"], ["search"]), (["*"], ()), (None, ["search"])]
-    ):
-        create_token(store.engine, _token(number, tenants, teams), EVERYTHING, OPERATOR)
-
-
-def _token(number: int, tenants: list[str] | None, teams: Any) -> HttpToken:
-    return HttpToken(
-        id=0,
-        name=f"t-{number}",
-        role="reader",
-        prefix="rice_x",
-        digest=bytes([number]) * 32,
-        tenants=None if tenants is None else frozenset(tenants),
-        teams=frozenset(teams),
-        requests_per_s=None,
-        concurrency=None,
-        created_at_us=NOON_US,
-        expires_at_us=None,
-    )
 
 
 def _count(engine: Engine, scope: Scope, table: str) -> int:
@@ -155,10 +79,10 @@ def test_of_each_table_a_scope_shows_its_rows_and_no_others(stored: Store, table
     assert wanted == len(owners) if scope.is_everything else wanted < len(owners) or scope.tenants is None
 
 
-@pytest.mark.parametrize("table", ["quarantine", "mapping", "attribution_version", "kafka_progress"])
+@pytest.mark.parametrize("table", ["quarantine", "mapping", "attribution_version", "kafka_progress", "idempotency_key"])
 def test_what_belongs_to_no_tenant_is_seen_by_those_who_see_everything(stored: Store, table: str) -> None:
     there = len(stored.rows(f"SELECT 1 FROM {table}"))
-    assert there > 0 or table == "attribution_version"
+    assert there > 0 or table in ("attribution_version", "idempotency_key")
     for scope in SCOPES.values():
         assert _count(confined(stored.engine), scope, table) == (there if scope.is_everything else 0)
 
@@ -175,19 +99,19 @@ def test_a_token_is_seen_by_those_whose_scope_holds_all_of_its_own(stored: Store
         "one tenant": ["t-1", "t-3"],
         "a name with signs": [],
         "a tenant whose name is a star": ["t-4"],
-        "names that PostgreSQL cannot hold": [],
         "two tenants": ["t-1", "t-2", "t-3"],
         "a team of a tenant": ["t-3"],
         "a team with signs, of two tenants": [],
         "a team that is not there": [],
         "a team of every tenant": ["t-3", "t-5"],
         "everything": ["t-0", "t-1", "t-2", "t-3", "t-4", "t-5"],
+        "names that PostgreSQL cannot hold": [],
     }
 
 
 def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
     """What a policy narrows is counted here."""
-    others = {"quarantine", "mapping", "attribution_version", "kafka_progress", "http_token"}
+    others = {"quarantine", "mapping", "attribution_version", "kafka_progress", "http_token", "idempotency_key"}
     assert {name for name, access in ACCESS.items() if access.rows is not ALL_ROWS} == set(OWNERS) | others
 
 

@@ -1,0 +1,87 @@
+"""Three tenants with prompts of two teams and of none, all that comes with them, and the scopes that callers may have."""
+
+from typing import Any
+
+from rice_stream.alerting.budgets import set_budgets
+from rice_stream.alerting.judge import Judge
+from rice_stream.budgets.parsing import parse_budget
+from rice_stream.events.mappings import MappedName
+from rice_stream.store.engine import writing
+from rice_stream.store.http_tokens import HttpToken, create_token
+from rice_stream.store.mapping_store import save_mapping
+from rice_stream.store.scope import EVERYTHING, Scope
+from tests.support.fakes import NOON_US, OPERATOR
+from tests.support.reports_store import NOON, Store, at
+
+ODD = "Müller, \"Söhne\" & 'Co'; {a,b} \\ %s *"
+"""A tenant whose name has in it what could be taken for an end of something."""
+TENANTS = ("acme", ODD, "*")
+TEAMS = ("search", "ads, and 'more'", None)
+WHOLE = "(whole tenant)"
+"""In the place of a team, where what is meant is all of them."""
+
+SCOPES = {
+    "nothing": Scope(frozenset()),
+    "a tenant that is not there": Scope(frozenset({"globex"})),
+    "one tenant": Scope(frozenset({"acme"})),
+    "a name with signs": Scope(frozenset({ODD})),
+    "a tenant whose name is a star": Scope(frozenset({"*"})),
+    "two tenants": Scope(frozenset({"acme", ODD})),
+    "a team of a tenant": Scope(frozenset({"acme"}), frozenset({"search"})),
+    "a team with signs, of two tenants": Scope(frozenset({"acme", "*"}), frozenset({"ads, and 'more'"})),
+    "a team that is not there": Scope(frozenset({"acme"}), frozenset({"*"})),
+    "a team of every tenant": Scope(None, frozenset({"search"})),
+    "everything": EVERYTHING,
+}
+
+
+def fill(store: Store) -> None:
+    """Into an empty database."""
+    set_budgets(
+        store.engine,
+        [
+            parse_budget({"name": name, "tenant_id": tenant, "limit_gco2e": 1, "period": "day", **narrowed})
+            for tenant in TENANTS
+            for name, narrowed in {
+                "all": {},
+                "user": {"user_id": "u-1"},
+                "team": {"team_id": "search"},
+                "other": {"team_id": "ads, and 'more'"},
+            }.items()
+        ],
+        NOON_US,
+        OPERATOR,
+    )
+    for day in ("2026-10-20", "2026-11-22"):
+        for number, tenant in enumerate(TENANTS):
+            store.add(
+                *(
+                    at(f"{day}T11:{minute:02d}:00Z", tenant_id=tenant, team_id=team, user_id=f"u-{minute % 2}")
+                    for minute, team in enumerate(TEAMS * (number + 1))
+                )
+            )
+            store.add(at(f"{day}T11:00:00Z", tenant_id=tenant, team_id=TEAMS[0], user_id="u-0", output_tokens=77))
+    store.add({"no": "event"})
+    Judge(store.engine).judge_all(NOON)
+    with writing(store.engine) as connection:
+        save_mapping(connection, MappedName("model", "gpt", "small", NOON_US), NOON_US)
+    for number, (tenants, teams) in enumerate(
+        [(None, ()), (["acme"], ()), (["acme", ODD], ()), (["acme"], ["search"]), (["*"], ()), (None, ["search"])]
+    ):
+        create_token(store.engine, _token(number, tenants, teams), EVERYTHING, OPERATOR)
+
+
+def _token(number: int, tenants: list[str] | None, teams: Any) -> HttpToken:
+    return HttpToken(
+        id=0,
+        name=f"t-{number}",
+        role="reader",
+        prefix="rice_x",
+        digest=bytes([number]) * 32,
+        tenants=None if tenants is None else frozenset(tenants),
+        teams=frozenset(teams),
+        requests_per_s=None,
+        concurrency=None,
+        created_at_us=NOON_US,
+        expires_at_us=None,
+    )
