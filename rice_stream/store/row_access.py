@@ -9,37 +9,39 @@ would wait for the policy, and could not use an index.
 
 from typing import NamedTuple
 
-from rice_stream.store.scoped import TEAMS_SETTING, TENANTS_SETTING
+from rice_stream.store.scoped import (
+    ATTRIBUTION_NUMBER,
+    ATTRIBUTIONS_SETTING,
+    KEYS_SETTING,
+    TEAMS_SETTING,
+    TENANTS_SETTING,
+    names_in,
+)
 
 
 def _is_every(setting: str) -> str:
     return f"(SELECT current_setting('{setting}', true) = '*')"
 
 
-def _names(setting: str) -> str:
-    """The names that `scoped.encoded` made the value of; NULL, which nothing is equal to, where there are none."""
-    return (
-        "CAST((SELECT array_agg(convert_from(decode(x.name, 'hex'), 'UTF8'))"
-        f" FROM unnest(string_to_array(NULLIF(current_setting('{setting}', true), '*'), ',')) x (name)) AS text[])"
-    )
+def _is_in(number: str, setting: str, kind: str) -> str:
+    return f"{number} <@ (SELECT CAST(NULLIF(current_setting('{setting}', true), '') AS {kind}multirange))"
 
 
 _EVERY_TENANT, _EVERY_TEAM = _is_every(TENANTS_SETTING), _is_every(TEAMS_SETTING)
-_OF_NAMED_TENANT = f"({_EVERY_TENANT} OR tenant_id = ANY ({_names(TENANTS_SETTING)}))"
-# A policy's sub-select sees what the policies of its own table show: here, the tenants of the scope.
-_OF_TENANT = f"({_EVERY_TENANT} OR tenant_key IN (SELECT t.tenant_key FROM tenant t))"
-_OF_NAMED_TEAM = f"({_EVERY_TEAM} OR team_id = ANY ({_names(TEAMS_SETTING)}))"
-_OF_CHARGED = (
-    f"({_EVERY_TEAM} OR (tenant_key, attribution_key) IN (SELECT a.tenant_key, a.attribution_key FROM attribution a))"
+_OF_NAMED_TENANT = f"({_EVERY_TENANT} OR tenant_id = ANY ({names_in(TENANTS_SETTING)}))"
+_OF_TENANT = f"({_EVERY_TENANT} OR {_is_in('tenant_key', KEYS_SETTING, 'int4')})"
+_OF_NAMED_TEAM = f"({_EVERY_TEAM} OR team_id = ANY ({names_in(TEAMS_SETTING)}))"
+_OF_CHARGED = f"({_EVERY_TEAM} OR {_is_in(ATTRIBUTION_NUMBER, ATTRIBUTIONS_SETTING, 'int8')})"
+_TEAM_OF_ALERT = (
+    f"({_EVERY_TEAM} OR CAST(event AS json) #>> '{{data,scope,team_id}}' = ANY ({names_in(TEAMS_SETTING)}))"
 )
-_TEAM_OF_ALERT = f"({_EVERY_TEAM} OR CAST(event AS json) #>> '{{data,scope,team_id}}' = ANY ({_names(TEAMS_SETTING)}))"
 
 
 def _held_within(column: str, setting: str, *, but_for: str) -> str:
     """A JSON list of names, none of which is outside the setting's; `but_for` is what the column says where it means all."""
     return (
         f"({_is_every(setting)} OR {column} <> '{but_for}'"
-        f" AND CAST({column} AS jsonb) <@ (SELECT to_jsonb({_names(setting)})))"
+        f" AND CAST({column} AS jsonb) <@ (SELECT to_jsonb({names_in(setting)})))"
     )
 
 

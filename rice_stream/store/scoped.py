@@ -17,11 +17,33 @@ API_ROLE = "rice_api"
 """The role of PostgreSQL that the API's transactions take; one for all databases of a cluster."""
 TENANTS_SETTING, TEAMS_SETTING = "rice.tenants", "rice.teams"
 EVERY = "*"
-"""In either setting: all of them. A setting that is absent or empty: none."""
+"""In either of these settings: all of them. A setting that is absent or empty: none."""
+KEYS_SETTING, ATTRIBUTIONS_SETTING = "rice.tenant_keys", "rice.attributions"
+"""What the names stand for in the tables, as ranges of numbers: PostgreSQL looks them up once, when a transaction begins."""
 READ_TIMEOUT_S = 2.0
 """How long one statement of the API may run."""
-_TEAMS_WORK_MEM = "64MB"
-"""The keys of a team's attributions are looked up in memory: past `work_mem` PostgreSQL would go through them for every row."""
+
+
+def names_in(setting: str) -> str:
+    """SQL for the array of names that `encoded` made the value of a setting; NULL, which nothing is equal to, for none."""
+    return (
+        "CAST((SELECT array_agg(convert_from(decode(x.name, 'hex'), 'UTF8'))"
+        f" FROM unnest(string_to_array(NULLIF(current_setting('{setting}', true), '{EVERY}'), ',')) x (name)) AS text[])"
+    )
+
+
+ATTRIBUTION_NUMBER = "((CAST(tenant_key AS bigint) << 32) + attribution_key)"
+"""SQL for the one number of an attribution among all tenants'."""
+_FIND_TENANTS = f"""
+SELECT set_config('{KEYS_SETTING}', CAST(COALESCE(range_agg(int4range(tenant_key, tenant_key, '[]')), '{{}}') AS text), true)
+FROM tenant WHERE tenant_id = ANY ({names_in(TENANTS_SETTING)})"""
+_FIND_ATTRIBUTIONS = f"""
+SELECT set_config('{ATTRIBUTIONS_SETTING}', CAST(COALESCE(range_agg(
+  int8range({ATTRIBUTION_NUMBER}, {ATTRIBUTION_NUMBER}, '[]')), '{{}}') AS text), true)
+FROM attribution WHERE team_id = ANY ({names_in(TEAMS_SETTING)})"""
+_OF_FOUND_TENANTS = (
+    f" AND tenant_key IN (SELECT tenant_key FROM tenant WHERE tenant_id = ANY ({names_in(TENANTS_SETTING)}))"
+)
 
 
 def confined(
@@ -63,8 +85,8 @@ def scoped_writing(engine: Engine, scope: Scope) -> Iterator[Connection]:
 
 def see_everything(connection: Connection) -> None:
     """Leave the scope for the rest of the transaction: for bookkeeping over all tenants, such as numbers without gaps."""
-    if _is_held(connection):
-        connection.exec_driver_sql(_told(EVERYTHING))
+    if is_held(connection):
+        connection.exec_driver_sql("; ".join(_told(EVERYTHING)))
 
 
 def encoded(names: Collection[str] | None) -> str:
@@ -89,7 +111,7 @@ def _is_storable(name: str) -> bool:
 def _confine(connection: Connection) -> None:
     """The first statements of every transaction on a confined engine.
 
-    None of them is a query: what a transaction sees is decided by its own first one.
+    Only a scope that names somebody asks a query; what a transaction sees is otherwise decided by its own first one.
     """
     options = connection.get_execution_options()
     scope: Scope | None = options.get("rice_scope")
@@ -97,27 +119,31 @@ def _confine(connection: Connection) -> None:
         raise RuntimeError(
             "a transaction of a confined engine without a scope: open it with scoped_reading or scoped_writing"
         )
-    if not _is_held(connection):
+    if not is_held(connection):
         return
     if options.get("isolation_level") == "AUTOCOMMIT":
         raise RuntimeError("role and scope hold within a transaction: a confined engine has no AUTOCOMMIT")
-    statements = [f"SET LOCAL ROLE {options['rice_role']}", _told(scope)]
+    statements = [options.get("rice_begins_with", ""), f"SET LOCAL ROLE {options['rice_role']}"]
     if options.get("rice_read_only"):
         # Compiling a short query costs more than it saves, and policies make PostgreSQL think queries long.
         statements += ["SET TRANSACTION READ ONLY", "SET LOCAL jit = off"]
         if options["rice_statement_timeout_s"] is not None:
             statements.append(f"SET LOCAL statement_timeout = {round(options['rice_statement_timeout_s'] * 1000)}")
-    if scope.teams:
-        statements.append(f"SET LOCAL work_mem = '{_TEAMS_WORK_MEM}'")
     # Together: one way to the database.
-    connection.exec_driver_sql("; ".join(statements))
+    connection.exec_driver_sql("; ".join(filter(None, [*statements, *_told(scope)]))).close()
 
 
-def _is_held(connection: Connection) -> bool:
+def is_held(connection: Connection) -> bool:
+    """Whether PostgreSQL holds the connection's transactions to a scope."""
     options = connection.get_execution_options()
     return connection.dialect.name == "postgresql" and options.get("rice_role") is not None
 
 
-def _told(scope: Scope) -> str:
+def _told(scope: Scope) -> list[str]:
     tenants, teams = encoded(scope.tenants), encoded(scope.teams or None)
-    return f"SET LOCAL {TENANTS_SETTING} = '{tenants}'; SET LOCAL {TEAMS_SETTING} = '{teams}'"
+    statements = [f"SET LOCAL {TENANTS_SETTING} = '{tenants}'", f"SET LOCAL {TEAMS_SETTING} = '{teams}'"]
+    if scope.tenants is not None:
+        statements.append(_FIND_TENANTS)
+    if scope.teams:
+        statements.append(_FIND_ATTRIBUTIONS + ("" if scope.tenants is None else _OF_FOUND_TENANTS))
+    return statements

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import scoped_reading
+from rice_stream.store.scoped import is_held, scoped_reading
 
 _WORK_MEM = "256MB"
 """What one sort or hash of a report may use on PostgreSQL before it goes to disk; its default suits small queries."""
@@ -19,8 +19,8 @@ def snapshot(engine: Engine, scope: Scope) -> Iterator[Connection]:
 
     It waits for no writer and no writer waits for it. StoreUnavailableError: the database did not answer.
     """
-    with scoped_reading(engine, scope) as connection:
+    with scoped_reading(engine.execution_options(rice_begins_with=_BEGIN), scope) as connection:
         # SQLite needs no more: a transaction sees one state from its first read on (write-ahead log).
-        if connection.dialect.name == "postgresql":
+        if connection.dialect.name == "postgresql" and not is_held(connection):
             connection.exec_driver_sql(_BEGIN)
         yield connection

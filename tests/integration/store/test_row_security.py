@@ -130,12 +130,15 @@ def test_without_settings_the_role_sees_nothing(stored: Store) -> None:
 
 
 def test_a_setting_that_is_no_list_is_an_error_and_shows_nothing(stored: Store) -> None:
-    for value in ("acme", "{acme}", '["acme"]', "61636d65,zz"):
+    for value in ("acme", "{acme}", '["acme"]', "61636d65,zz", "{[1,2)", "0, 1"):
         with stored.engine.connect() as connection:
             connection.execute(text("SET LOCAL ROLE rice_api; SET LOCAL rice.teams = '*'"))
             connection.execute(text("SELECT set_config('rice.tenants', :value, true)"), {"value": value})
-            with pytest.raises(DBAPIError):
-                connection.scalar(text("SELECT COUNT(*) FROM prompt_record"))
+            assert connection.scalar(text("SELECT COUNT(*) FROM prompt_record")) == 0, "names alone show no records"
+            connection.execute(text("SELECT set_config('rice.tenant_keys', :value, true)"), {"value": value})
+            for table in ("tenant", "prompt_record"):
+                with pytest.raises(DBAPIError), connection.begin_nested():
+                    connection.scalar(text(f"SELECT COUNT(*) FROM {table}"))
 
 
 def test_role_and_scope_do_not_stay_with_a_pooled_connection(stored: Store) -> None:
