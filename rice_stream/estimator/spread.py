@@ -18,6 +18,8 @@ _DIGITS = 6
 ENERGY_CAUSES = ("size", "batch", "hardware", "law", "price", "metered")
 """Causes of the accelerators' energy; `host` and `idle` are of the machines around them, `pue` and `grid` of the place."""
 PLACE_CAUSES = ("pue", "grid")
+_OF_PROVIDER = ("batch", "hardware", "host", "idle")
+"""Of a serving that was stated: how a service batches and on what is its own affair, for all its models."""
 _PUE, _REGION, _PLACEMENT = "pue:", "region:", "placement:"
 """Prefixes of the keys under which the causes of a place are shared."""
 
@@ -116,32 +118,32 @@ def spread_of(causes: Mapping[str, float], *, hosted: bool, provider: str, famil
 
     What the shares do not use up is the model's own; where they are more than the whole, all shrink alike.
     """
-    kept = _without_zeros({name: rounded(value) for name, value in causes.items()})
-    shares = dict(HOSTED_SHARES if hosted else STATED_SHARES)
+    kept = {name: kept for name, value in causes.items() if (kept := rounded(value)) > 0.0}
+    shares = HOSTED_SHARES if hosted else STATED_SHARES
+    of_all, of_provider, of_family = shares["global"], shares["provider"], shares["family"]
     if not hosted:
-        # How a service batches and on what is its own affair, for all its models; a size is a family's.
-        places = [kept.get(name, 0.0) for name in ("batch", "hardware", "host", "idle")]
-        shares["provider"] = quadrature((shares["provider"], *places))
-        shares["family"] = quadrature((shares["family"], kept.get("size", 0.0)))
-    variance = math.fsum(value * value for value in kept.values())
-    common = {name: value for name, value in shares.items() if name != "model"}
-    used = math.fsum(value * value for value in common.values())
+        # A size is a family's, how it is served the provider's.
+        of_provider = quadrature([of_provider, *(kept.get(name, 0.0) for name in _OF_PROVIDER)])
+        of_family = quadrature([of_family, kept.get("size", 0.0)])
+    variance = math.fsum([value * value for value in kept.values()])
+    used = math.fsum([of_all * of_all, of_provider * of_provider, of_family * of_family])
+    scale = 1.0
     if used > variance:
-        scale = math.sqrt(variance / used)
-        common = {name: value * scale for name, value in common.items()}
-        used = variance
-    kind = "hosted" if hosted else "stated"
-    keys = {"global": f"global:{kind}", "provider": f"provider:{provider}", "family": f"family:{family}"}
-    shared = {keys[name]: rounded(value) for name, value in common.items()}
+        scale, used = math.sqrt(variance / used), variance
+    shared = {
+        "global:hosted" if hosted else "global:stated": rounded(of_all * scale),
+        f"provider:{provider}": rounded(of_provider * scale),
+        f"family:{family}": rounded(of_family * scale),
+    }
     # From what is rounded, so that both sides have the same sum of squares.
-    left = variance - math.fsum(value * value for value in shared.values())
+    left = variance - math.fsum([value * value for value in shared.values()])
     shared[f"model:{model}"] = math.sqrt(max(left, 0.0))
     return Spread(kept, _without_zeros(shared))
 
 
 def quadrature(values: Iterable[float]) -> float:
     """The root of the sum of squares, the same whatever the order."""
-    return math.sqrt(math.fsum(value * value for value in values))
+    return math.sqrt(math.fsum([value * value for value in values]))
 
 
 def log_sd_between(low: float, high: float) -> float:

@@ -205,7 +205,7 @@ def _price_as_evidence(one: Resolved) -> ListPrice | None:
 
 
 def _put_ends(matrix: Floats, spreads: Sequence[Spread]) -> None:
-    devices = [quadrature(value for name, value in one.causes.items() if name not in _AROUND) for one in spreads]
+    devices = [quadrature([value for name, value in one.causes.items() if name not in _AROUND]) for one in spreads]
     around = [one.energy_log_sd - own for one, own in zip(spreads, devices, strict=True)]
     of_devices, of_rest = (np.array([ends(log_sd) for log_sd in part]) for part in (devices, around))
     for number, (start, idle) in enumerate(((LOW_J, IDLE_LOW), (HIGH_J, IDLE_HIGH))):
