@@ -148,9 +148,9 @@ def _answer_issued(issued: "IssuedToken", *, as_json: bool) -> None:
             " within a second."
         )
 
-    answer({"token": issued.secret, **row}, as_json=as_json, human=human)
     if issued.warning is not None:
         STDERR.print(f"Warning: {issued.warning} (--expires-days).")
+    answer({"token": issued.secret, **row}, as_json=as_json, human=human)
 
 
 def _cell(value: object) -> str:

@@ -10,7 +10,9 @@ from functools import partial
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from rice_stream.events.formats.reading.versions import AttributionVersion
+from rice_stream.instants import rfc3339
 from rice_stream.store import schema
+from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.mapping_store import LEAD_US
@@ -18,6 +20,8 @@ from rice_stream.store.rules_lock import lock_rules
 from rice_stream.store.trying_again import tried_again
 
 _LOCK_TRIES = 30
+_BY = Actor("worker", "RICE_ATTRIBUTION_* and what counts")
+"""Settings are the process's own: whoever started it with them cannot be told."""
 _LATEST_END_US = """
 SELECT MAX(ended_at_us) FROM (
     SELECT (
@@ -67,7 +71,14 @@ def _propose_alone(engine: Engine, settings: str, now_us: int | None, *, may_cha
         digest = hashlib.blake2b(settings.encode(), digest_size=16).digest()
         values = {**version._asdict(), "digest": digest, "created_at_us": now_us}
         connection.execute(insert(schema.attribution_version).values(values))
+        if versions:  # the first one says how everything has been read so far
+            before, after = ({"valid_from": _told(each), "settings": each.settings} for each in (versions[-1], version))
+            record(connection, _BY, [AuditedChange("attribution.set", "attribution", "", None, before, after)])
         return version
+
+
+def _told(version: AttributionVersion) -> str | None:
+    return rfc3339(version.valid_from_us) if version.valid_from_us else None
 
 
 def _latest_end_us(connection: Connection) -> int | None:

@@ -9,8 +9,9 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
 
-from rice_stream.instants import DAY_US, SECOND_US
+from rice_stream.instants import DAY_US, SECOND_US, rfc3339
 from rice_stream.store import schema
+from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.engine import reading
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.horizon import records_from_us
@@ -18,6 +19,8 @@ from rice_stream.store.in_parts import in_parts
 from rice_stream.store.partition_ddl import drop_partitions_before
 from rice_stream.store.retention_plan import Seen, month_floor_us
 from rice_stream.store.retention_state import changing_state, save_state
+
+_BY = Actor("worker", "retention")
 
 
 def drop_records_before(engine: Engine, moment: datetime) -> int:
@@ -30,9 +33,12 @@ def drop_records_before(engine: Engine, moment: datetime) -> int:
 def move_horizon(engine: Engine, horizon_us: int) -> bool:
     """Nothing that ended before is recorded from now on; False: the horizon is there already, or further on."""
     with changing_state(engine, after_batches=True) as connection:
-        if records_from_us(connection) >= horizon_us:
+        before_us = records_from_us(connection)
+        if before_us >= horizon_us:
             return False
         save_state(connection, records_from_us=horizon_us, planned_from_us=None, planned_at_us=None)
+        horizons = {"records_from": rfc3339(before_us) if before_us else None}, {"records_from": rfc3339(horizon_us)}
+        record(connection, _BY, [AuditedChange("retention.drop", "records", "", None, *horizons)])
     return True
 
 

@@ -53,6 +53,6 @@ def changing_state(engine: Engine, *, after_batches: bool = False) -> Iterator[C
 
 
 def save_state(connection: Connection, **values: int | None) -> None:
-    """AuditedChange some of the state, within `changing_state`."""
+    """Change some of the state, within `changing_state`."""
     if connection.execute(update(retention).values(values)).rowcount == 0:
         connection.execute(insert(retention).values({"id": 1, "records_from_us": 0, **values}))

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.pipeline.mapping import end_mapping, map_name
 from rice_stream.proof.rebuild import rebuild
 from rice_stream.reports.audit import audit_entries
+from rice_stream.store.attribution_store import propose_version
 from rice_stream.store.audit import Actor, AuditedChange, entry_bytes, record, record_seldom
 from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.engine import writing
 from rice_stream.store.quarantine import Choice, drop
+from rice_stream.store.retention import drop_records_before
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.databases import Databases
 from tests.support.fakes import NOON_US, OPERATOR, event, fake_reference
@@ -78,6 +81,23 @@ class TestTrail:
         assert entries[5][2:] == ({"time_zone": "UTC"}, {"time_zone": "Europe/Berlin"})
         assert entries[6][3] == {"status": "dropped", "items": 1}
         assert entries[7][3] == {"rows_rebuilt": 1, "tenants": 1}
+
+    def test_what_workers_change_by_their_settings_is_in_the_trail(self, store: Store) -> None:
+        """Records that retention drops, and who is charged from when on; not the first settings, which change nothing."""
+        for moment in ("2026-10-05T00:00:00+00:00", "2026-10-20T00:00:00+00:00"):
+            drop_records_before(store.engine, datetime.fromisoformat(moment))
+        for settings in ("{}", "{}", '{"one": 1}'):
+            propose_version(store.engine, settings)
+        entries = trail(store, "action", "actor", "before", "after")
+        worker = {"kind": "worker", "name": "retention", "token_id": None}
+        assert entries[0] == (
+            "retention.drop",
+            worker,
+            {"records_from": None},
+            {"records_from": "2026-10-01T00:00:00Z"},
+        )
+        assert [entry[0] for entry in entries] == ["retention.drop", "attribution.set"]
+        assert [entry["settings"] for entry in entries[1][2:]] == ["{}", '{"one": 1}']
 
     def test_what_changes_nothing_leaves_no_entry(self, store: Store) -> None:
         """As a worker that starts with the same file of budgets."""
