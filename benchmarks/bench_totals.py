@@ -1,6 +1,6 @@
 """What the range of a total adds to a report over a year with 500 groups, beside the limit for it.
 
-A year of days of one tenant, every group on each of them: 182,500 rows. A report is asked for with its ranges and for nothing
+A year of days of one tenant, every group on each of them: 182,500 rows, and their months. A report is asked for with its ranges and for nothing
 but the sums that it is made of; what is measured is the difference. The closed form alone is measured as well. Medians.
 """
 
@@ -8,6 +8,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.migrate import migrate
 from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.totals_tables import DAYS, MONTHS, TENANT_DAYS, TotalsTable
 
 _MODELS, _PROVIDERS, _REGIONS = 25, 4, 5
 _GROUPS = _MODELS * _PROVIDERS * _REGIONS
@@ -136,14 +138,25 @@ def _fill(engine: Engine) -> None:
         "carbon_high_ugco2e": 2 * 10**9,
     }
     with writing(engine) as connection:
-        for table, start, with_keys in (
-            (schema.day_total, "day_start_s", True),
-            (schema.tenant_day_total, "day_start_s", False),
-        ):
-            for day in range(_DAYS):
-                at = {"tenant_key": tenant, start: _FIRST_DAY_S + day * DAY_S}
-                more = [{"attribution_key": attribution, "factor_key": key} for key in keys] if with_keys else [{}]
-                connection.execute(insert(table), [{**at, **each, **sums} for each in more])
+        for totals, several in ((DAYS, 1), (TENANT_DAYS, _GROUPS), (MONTHS, 1)):
+            for start_s, days in _buckets(totals):
+                at = {"tenant_key": tenant, totals.start: start_s}
+                added = {name: amount * several * days for name, amount in sums.items()}
+                keyed = [
+                    {"attribution_key": attribution, "factor_key": key}
+                    for key in (keys if totals.dimensions else keys[:1])
+                ]
+                known = ("tenant_key", *totals.columns)
+                rows = [
+                    {name: value for name, value in {**at, **each, **added}.items() if name in known} for each in keyed
+                ]
+                connection.execute(insert(schema.metadata.tables[totals.name]), rows)
+
+
+def _buckets(totals: TotalsTable) -> list[tuple[int, int]]:
+    """Start of each bucket of the year, and its days."""
+    starts = Counter(totals.floor_s(_FIRST_DAY_S + day * DAY_S) for day in range(_DAYS))
+    return sorted(starts.items())
 
 
 _SIZES = (("model", 1, _MODELS), ("provider", _MODELS, _PROVIDERS), ("region", _MODELS * _PROVIDERS, _REGIONS))

@@ -206,7 +206,8 @@ def _log_sd_of_ends(low: float, mid: int, high: float) -> float:
 def _variance_of_sum(masses: Sequence[tuple[Shared, float]]) -> float:
     """sum_ij M_i M_j (e^(v_ij) - 1) over all ordered pairs of groups, without a look at most of the pairs."""
     terms: list[float] = []
-    for class_of, classes, pairs in _levels(tuple(shared for shared, _ in masses)):
+    shared = tuple(shared for shared, _ in masses)
+    for class_of, classes, pairs in (_levels_of_few if len(shared) <= _FEW else _levels)(shared):
         members: list[list[float]] = [[] for _ in range(classes)]
         for (_, mass), number in zip(masses, class_of, strict=True):
             members[number].append(mass)
@@ -228,7 +229,11 @@ class _Level(NamedTuple):
     """Two classes with a key in common, e^w and e^n - 1."""
 
 
-@lru_cache(maxsize=64)
+_FEW = 24
+"""Groups: what is kept of many takes megabytes."""
+
+
+@lru_cache(maxsize=16)
 def _levels(shared: tuple[Shared, ...]) -> tuple[_Level, ...]:
     """Kind of key by kind of key, those with the fewest keys first.
 
@@ -255,6 +260,9 @@ def _levels(shared: tuple[Shared, ...]) -> tuple[_Level, ...]:
         known.append(rows)
         levels.append(_Level(tuple(class_of), len(number_of), tuple(pairs)))
     return tuple(levels)
+
+
+_levels_of_few = lru_cache(maxsize=2048)(_levels.__wrapped__)
 
 
 def _known(known: list[list[dict[int, float]]], parents: list[list[int]], one: int, other: int) -> float:

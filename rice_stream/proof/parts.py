@@ -24,7 +24,14 @@ class Part(NamedTuple):
 
     def whole_buckets(self, table: TotalsTable) -> "Part":
         """The part from the first bucket on that begins in it: one that began before holds more than the part has."""
-        return self._replace(low_s=-(-self.low_s // table.bucket_s) * table.bucket_s)
+        return self._replace(low_s=table.ceil_s(self.low_s))
+
+    def widened(self, table: TotalsTable, kept_from_s: int) -> "Part":
+        """The part with all of the buckets that it touches, but for one whose records are not all kept from `kept_from_s` on."""
+        low_s = table.floor_s(self.low_s)
+        return self._replace(
+            low_s=low_s if low_s >= kept_from_s else table.ceil_s(self.low_s), high_s=table.ceil_s(self.high_s)
+        )
 
     def bounds(self, dialect: str, minutes_from_us: int) -> dict[str, Any]:
         """What the statements of `store/recount.py` ask for; before `minutes_from_us` minutes are quarter hours."""

@@ -98,11 +98,13 @@ class Rebuild:
     def _find(self, part: Part, table: TotalsTable) -> list[DifferingDay]:
         with snapshot(self.engine, EVERYTHING) as connection:
             # Retention may have gone on since the beginning.
-            part = part._replace(low_s=max(part.low_s, _first_kept_day_s(records_from_us(connection))))
+            kept_s = _first_kept_day_s(records_from_us(connection))
+            part = part._replace(low_s=max(part.low_s, kept_s)).widened(table, kept_s)
             if part.low_s >= part.high_s:
                 return []
-            bounds = part.bounds(connection.dialect.name, minutes_from_us(connection))
-            rows = connection.execute(text(differing_days_sql(table)), bounds).mappings()
+            dialect = connection.dialect.name
+            bounds = part.bounds(dialect, minutes_from_us(connection))
+            rows = connection.execute(text(differing_days_sql(table, dialect)), bounds).mappings()
             return [DifferingDay(**row) for row in rows]
 
     def _correct(self, table: TotalsTable, day_s: int, tenant_keys: Sequence[int]) -> int:
@@ -146,7 +148,8 @@ def rebuild(
 ) -> dict[str, Any]:
     """Make all totals of a stretch (all time, all tenants unless said otherwise) what the records add up to.
 
-    The stretch is widened to whole days of UTC, so that no total reaches beyond it. Totals from before the retention
+    The stretch is widened to whole days of UTC, and for totals by the month to whole months, so that no total reaches beyond it.
+    Totals from before the retention
     horizon stay as they are, their records being gone. With `dry_run` the differences are counted and nothing is changed.
 
     Returns:

@@ -100,7 +100,7 @@ def _compare(connection: Connection, table: TotalsTable, part: Part, found: Diff
     folded_before_us = minutes_from_us(connection)
     bounds = part.whole_buckets(table).bounds(connection.dialect.name, folded_before_us)
     parameters = {**bounds, "limit": LISTED_MAX}
-    rows = connection.execute(text(recount_sql(table)), parameters).mappings().all()
+    rows = connection.execute(text(recount_sql(table, connection.dialect.name)), parameters).mappings().all()
     if not rows:
         return
     differences: list[dict[str, Any]] = []
@@ -134,8 +134,9 @@ def _differences(
 def _stored(connection: Connection, table: TotalsTable, key: list[int], folded_before_s: int) -> dict[str, int] | None:
     """What is stored under a key; of old minutes, of its quarter hour."""
     names = dict(zip(table.key_columns, key, strict=True))
-    is_folded = table == MINUTES and names[table.start] < folded_before_s
-    names["end_s"] = names[table.start] + (SLOT_S if is_folded else table.bucket_s)
+    start_s = names[table.start]
+    is_folded = table == MINUTES and start_s < folded_before_s
+    names["end_s"] = start_s + SLOT_S if is_folded else table.ceil_s(start_s + 1)
     conditions = [f"{name} = :{name}" for name in table.key_columns if name != table.start]
     conditions.append(f"{table.start} >= :{table.start} AND {table.start} < :end_s")
     sums = ", ".join(f"SUM({measure}) AS {measure}" for measure in MEASURES)

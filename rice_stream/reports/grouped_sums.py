@@ -89,7 +89,7 @@ def _run(
     last = 3 + len(fields)
     return [
         Summed(row[0], row[1], row[2], row[3:last], list(map(int, row[last:])))
-        for row in map(tuple, connection.execute(statement, parameters))
+        for row in map(tuple, connection.execute(statement, parameters).all())
     ]
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from rice_stream.instants import DAY_S, SECOND_US, datetime_of, day_start, epoch_s
+from rice_stream.store.totals_tables import TotalsTable
 
 _EPOCH_DAY = date(1970, 1, 1)
 
@@ -113,14 +114,13 @@ class Split(NamedTuple):
     edges: list[Span]
 
 
-def split_at_buckets(spans: list[Span], bucket_s: int) -> Split:
-    """Cut spans where buckets begin and end: sums of whole buckets plus records of the edges are exact."""
-    bucket_us = bucket_s * SECOND_US
+def split_at_buckets(spans: list[Span], table: TotalsTable) -> Split:
+    """Cut spans where buckets of the table begin and end: sums of whole buckets plus records of the edges are exact."""
     whole: list[Span] = []
     edges: list[Span] = []
     for span in spans:
-        first_us = -(-span.from_us // bucket_us) * bucket_us
-        last_us = span.to_us // bucket_us * bucket_us
+        first_us = table.ceil_s(-(-span.from_us // SECOND_US)) * SECOND_US
+        last_us = table.floor_s(span.to_us // SECOND_US) * SECOND_US
         if first_us >= last_us:
             edges.append(span)
             continue

@@ -22,18 +22,18 @@ Group = tuple[Any, ...]
 class SummedTable:
     """A table that can be summed, and the dimensions (key columns) that its rows know.
 
-    `start` and `bucket_s` are None for the records, which have an instant of their own.
+    `start` and `totals` are None for the records, which have an instant of their own.
     """
 
     table: str
     start: str | None
-    bucket_s: int | None
+    totals: TotalsTable | None
     dimensions: frozenset[str]
 
     @classmethod
     def of(cls, totals: TotalsTable) -> "SummedTable":
         """A totals table."""
-        return cls(totals.name, totals.start, totals.bucket_s, frozenset(totals.dimensions))
+        return cls(totals.name, totals.start, totals, frozenset(totals.dimensions))
 
     @property
     def position(self) -> str:
@@ -62,6 +62,7 @@ MINUTES = SummedTable.of(totals_tables.MINUTES)
 TENANT_DAYS = SummedTable.of(totals_tables.TENANT_DAYS)
 SLOTS = SummedTable.of(totals_tables.SLOTS)
 DAYS = SummedTable.of(totals_tables.DAYS)
+MONTHS = SummedTable.of(totals_tables.MONTHS)
 RECORDS = SummedTable(
     "prompt_record", None, None, frozenset({"attribution_key", "factor_key", "user_key", "basis_flags"})
 )
@@ -169,7 +170,8 @@ def statement_of(
     that takes half the time.
     """
     dimensions = sorted(dimensions_of(fields))
-    keys = ["purpose", "used_factor", "tenant_key", *dimensions, *(f"{name}_" for name in fields if name in _TIMED)]
+    keys = ["purpose", "used_factor", *_tenant_key(fields, ""), *dimensions]
+    keys += [f"{name}_" for name in fields if name in _TIMED]
     places = range(len(columns or MEASURES))
     spans = [
         f"span_{number} (time_zone, low, high, origin_s, first_day) AS (VALUES {_span_rows(number, shape.spans)}), "
@@ -203,13 +205,19 @@ def _joins(fields: Sequence[str], *, is_one: bool) -> list[str]:
     return [join + (f" AND {own[name]}.tenant_key = :tenant_key" if name in own else "") for name, join in joins]
 
 
+def _tenant_key(fields: Sequence[str], row: str) -> list[str]:
+    """Only where something is named by it: the days of all tenants together are few."""
+    named = "tenant" in fields or dimensions_of(fields) & {"attribution_key", "user_key"}
+    return [f"{row}tenant_key"] if named else []
+
+
 def _rows(
     number: int, shape: SummandShape, fields: tuple[str, ...], conditions: str, columns: tuple[str, ...], nothing: str
 ) -> str:
     """The rows of a summand with their keys."""
     source = shape.source
     keys = [f"{shape.purpose} AS purpose", f"{'m.factor_key' if shape.by_factor else NO_FACTOR} AS used_factor"]
-    keys += ["m.tenant_key", *(f"m.{dimension}" for dimension in sorted(dimensions_of(fields)))]
+    keys += [*_tenant_key(fields, "m."), *(f"m.{dimension}" for dimension in sorted(dimensions_of(fields)))]
     origin_s, first_day = ("s.origin_s", "s.first_day") if shape.spans else (f":origin_{number}", f":day_{number}")
     timed = {name: FIELDS[name].value for name in fields if name in _TIMED}
     keys += [

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S, rfc3339
+from rice_stream.instants import DAY_S, SECOND_US, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import Parts, added_parts
 from rice_stream.reports.grouped_sums import grouped_sums, impact_sums
@@ -14,12 +14,14 @@ from rice_stream.reports.spans import Span, calendar_spans, clip, cut_at, hull, 
 from rice_stream.reports.sums import (
     DAYS,
     MINUTES,
+    MONTHS,
     RECORDS,
     SLOTS,
     TENANT_DAYS,
     Group,
     Summand,
     Summed,
+    SummedTable,
     dimensions_within,
 )
 from rice_stream.store.engine import Connection
@@ -184,24 +186,32 @@ def _whole_buckets(
     """Rows of the tables that know all the fields, coarsest first, each leaving to the next what lies in no whole bucket of
     its own; and what is left in the end."""
     fields = asked.fields if fields is None else fields
+    dimensions = dimensions_within(asked.scope, fields) | ({"factor_key"} if by_factor else frozenset())
     summands: list[Summand] = []
-    days, finer = (DAYS, SLOTS) if by_factor or dimensions_within(asked.scope, fields) else (TENANT_DAYS, MINUTES)
     left = spans
     # A UTC day holds several hours, and parts of two days of another time zone.
     one_day = "day" not in fields or all(span.origin_s % DAY_S == 0 for span in spans)
     if one_day and "hour" not in fields:
-        whole, left = split_at_buckets(left, DAY_S)
-        summands.append(Summand(days, whole, purpose, by_factor))
+        if "day" not in fields and dimensions == MONTHS.dimensions:
+            left = _take(MONTHS, left, summands)
+        left = _take(DAYS if dimensions else TENANT_DAYS, left, summands)
     edges: list[Span] = []
-    if finer is MINUTES:
+    if not dimensions:
         # Old minutes are quarter hours by now.
         older, left = cut_at(left, asked.ground.minutes_from_us)
-        whole, edges = split_at_buckets(older, SLOT_S)
-        summands.append(Summand(SLOTS, whole, purpose, by_factor))
-    whole, more = split_at_buckets(left, finer.bucket_s or MINUTE_S)
-    summands.append(Summand(finer, whole, purpose, by_factor))
+        edges = _take(SLOTS, older, summands)
+    edges += _take(SLOTS if dimensions else MINUTES, left, summands)
     measures = ENDS if purpose == _SHARES else MEASURES
-    return [each._replace(measures=measures) for each in summands], edges + more
+    return [each._replace(purpose=purpose, by_factor=by_factor, measures=measures) for each in summands], edges
+
+
+def _take(source: SummedTable, spans: list[Span], summands: list[Summand]) -> list[Span]:
+    """Take what lies in whole buckets of a table of totals; what is left over."""
+    if source.totals is None:
+        raise AssertionError("records have no buckets")
+    whole, edges = split_at_buckets(spans, source.totals)
+    summands.append(Summand(source, whole))
+    return edges
 
 
 def _sums(asked: Asked, summands: list[Summand], fields: tuple[str, ...] | None = None) -> list[Summed]:

@@ -67,7 +67,7 @@ def totals_of(records: Records, watched: Collection[tuple[int, int]]) -> dict[To
     totals: dict[TotalsTable, Totals] = {}
     for table in TOTALS_TABLES:
         if table.finer is not None:
-            totals[table] = _coarser(totals[table.finer], table.bucket_s)
+            totals[table] = _coarser(totals[table.finer], table.finer, table)
         else:
             totals[table] = _rolled_up(records, table, watched)
     return totals
@@ -83,10 +83,21 @@ def _rolled_up(records: Records, table: TotalsTable, watched: Collection[tuple[i
     return roll_up([tenant, floor_to(ended_at_us, table.bucket_s), *dimensions], measures)
 
 
-def _coarser(totals: Totals, bucket_s: int) -> Totals:
+def _coarser(totals: Totals, finer: TotalsTable, table: TotalsTable) -> Totals:
     """The same sums by longer buckets; the second key is when."""
-    tenant, start_s, *dimensions = totals.keys.T
-    return roll_up([tenant, start_s - start_s % bucket_s, *dimensions], totals.sums)
+    keys = dict(zip(finer.key_columns, totals.keys.T, strict=True))
+    start_s = keys[finer.start]
+    bucket_s = month_starts_s(start_s) if table.by_month else start_s - start_s % table.bucket_s
+    return roll_up([keys["tenant_key"], bucket_s, *(keys[name] for name in table.dimensions)], totals.sums)
+
+
+def month_starts_s(times_s: Ints) -> Ints:
+    """Start of the month of UTC that each time lies in, in epoch seconds.
+
+    >>> month_starts_s(np.array([1_796_083_200])).tolist()
+    [1793491200]
+    """
+    return times_s.astype("M8[s]").astype("M8[M]").astype("M8[s]").astype(np.int64)
 
 
 def _watched_rows(records: Records, watched: Collection[tuple[int, int]]) -> NDArray[np.intp]:

@@ -36,7 +36,7 @@ def record_bounds(dialect: str, low_s: int, high_s: int) -> dict[str, Any]:
     return {"low_us": low_us, "high_us": high_us, "key_low": key_low, "key_high": key_high}
 
 
-def recount_sql(table: TotalsTable) -> str:
+def recount_sql(table: TotalsTable, dialect: str) -> str:
     """Rows that differ: the key, what is wrong, every measure's difference (stored - recounted), and two counts.
 
     `rows_differing` counts the rows, `measures_differing` the measures in them (a missing or extra row is one), both
@@ -46,7 +46,7 @@ def recount_sql(table: TotalsTable) -> str:
     """
     keys = ", ".join(table.key_columns)
     count = " + ".join(f"CASE WHEN {measure} <> 0 THEN 1 ELSE 0 END" for measure in MEASURES)
-    return f"""{_differing(table, _TENANTS_OF_PART)}
+    return f"""{_differing(table, dialect, _TENANTS_OF_PART)}
 SELECT differing.*, CAST(COUNT(*) OVER () AS BIGINT) AS rows_differing,
   CAST(SUM(CASE WHEN problem = '{DIFFERS}' THEN {count} ELSE 1 END) OVER () AS BIGINT) AS measures_differing
 FROM differing
@@ -54,7 +54,7 @@ ORDER BY {keys}
 LIMIT :limit"""
 
 
-def differing_days_sql(table: TotalsTable) -> str:
+def differing_days_sql(table: TotalsTable, dialect: str) -> str:
     """How many rows differ by tenant and day of UTC (its start in epoch seconds, `day_s`), in columns named as PROBLEMS.
 
     Bounds are those of `recount_sql`.
@@ -63,7 +63,7 @@ def differing_days_sql(table: TotalsTable) -> str:
     counts = ", ".join(
         f"CAST(SUM(CASE WHEN problem = '{problem}' THEN 1 ELSE 0 END) AS BIGINT) AS {problem}" for problem in PROBLEMS
     )
-    return f"""{_differing(table, _TENANTS_OF_PART)}
+    return f"""{_differing(table, dialect, _TENANTS_OF_PART)}
 SELECT {day} AS day_s, tenant_key, {counts}
 FROM differing
 GROUP BY {day}, tenant_key
@@ -88,7 +88,7 @@ def correct_sql(table: TotalsTable, dialect: str) -> str:
     )
     # WHERE: without it SQLite reads the ON of ON CONFLICT as that of a join.
     source = f"SELECT {keys}, {', '.join(sums)} FROM differing WHERE TRUE ORDER BY {keys}"
-    return upsert_totals_sql(table, f"{_differing(table, _CHOSEN_TENANTS, recounted)}\n{source}", change)
+    return upsert_totals_sql(table, f"{_differing(table, dialect, _CHOSEN_TENANTS, recounted)}\n{source}", change)
 
 
 def delete_empty_sql(table: TotalsTable) -> str:
@@ -105,11 +105,11 @@ def sum_of_records(measure: str) -> str:
     return f"SUM({_of_record(measure)})"
 
 
-def _differing(table: TotalsTable, tenants: str, more: str = "") -> str:
+def _differing(table: TotalsTable, dialect: str, tenants: str, more: str = "") -> str:
     """`WITH ... differing AS (...)`: the rows of a part that differ; `more` are further columns of it."""
     keys = ", ".join(table.key_columns)
     stored_keys = ", ".join(_stored_key(table, name) for name in table.key_columns)
-    recounted_keys = ", ".join(_recounted_key(table, name) for name in table.key_columns)
+    recounted_keys = ", ".join(_recounted_key(table, dialect, name) for name in table.key_columns)
     watched = f" AND {_WATCHED}" if table.watched_only else ""
     complete = f" AND {_COMPLETE.format(table=table.name)}" if table.watched_only else ""
     recounted = ", ".join(f"-SUM({_of_record(measure)})" for measure in MEASURES)
@@ -141,7 +141,15 @@ def _stored_key(table: TotalsTable, name: str) -> str:
     return f"{_bucket(table, name)} AS {name}" if name == table.start else name
 
 
-def _recounted_key(table: TotalsTable, name: str) -> str:
+_MONTH_START = {
+    "postgresql": "CAST(extract(epoch FROM date_trunc('month', to_timestamp({0}) AT TIME ZONE 'UTC')) AS BIGINT)",
+    "sqlite": "CAST(strftime('%s', {0}, 'unixepoch', 'start of month') AS INTEGER)",
+}
+
+
+def _recounted_key(table: TotalsTable, dialect: str, name: str) -> str:
+    if name == table.start and table.by_month:
+        return _MONTH_START[dialect].format(f"(r.ended_at_us / {SECOND_US})")
     if name == table.start:
         return _bucket(table, f"(r.ended_at_us / {table.bucket_s * SECOND_US} * {table.bucket_s})")
     return f"r.{name}"

@@ -26,6 +26,7 @@ slot_total = _table(totals_tables.SLOTS)
 user_slot_total = _table(totals_tables.USER_SLOTS)
 tenant_day_total = _table(totals_tables.TENANT_DAYS)
 day_total = _table(totals_tables.DAYS)
+month_total = _table(totals_tables.MONTHS)
 
 watched_user = Table(
     "watched_user",

@@ -41,21 +41,24 @@ class DifferingDay(NamedTuple):
 def correct_day(
     engine: Engine, table: TotalsTable, day_s: int, tenant_keys: Sequence[int], *, revision: str | None, by: Actor
 ) -> int:
-    """Make the totals of these tenants (TENANTS_MAX at most) on a day what their records add up to; returns how many rows
-    were wrong. Where retention has dropped the day's records meanwhile nothing is changed.
+    """Make the totals of these tenants (TENANTS_MAX at most) on a day what their records add up to (of a table by months:
+    in the month that the day lies in); returns how many rows were wrong. Where retention has dropped the records meanwhile
+    nothing is changed.
 
     SchemaChangedError: the schema is not the `revision` any more. StoreUnavailableError: nothing was done, try again.
     """
+    low_s = table.floor_s(day_s) if table.by_month else day_s
+    high_s = table.ceil_s(low_s + 1) if table.by_month else day_s + DAY_S
     with writing(engine) as connection:
         dialect = connection.dialect.name
         if dialect == "postgresql":
             _begin_on_postgresql(connection)
         require_revision(connection, revision)
-        if records_from_us(connection) > day_s * SECOND_US:
+        if records_from_us(connection) > low_s * SECOND_US:
             return 0
         folded_before_s = minutes_from_us(connection) // SECOND_US
-        totals = {"tenants": list(tenant_keys), "low_s": day_s, "high_s": day_s + DAY_S}
-        bounds = {**totals, **record_bounds(dialect, day_s, day_s + DAY_S), "folded_before_s": folded_before_s}
+        totals = {"tenants": list(tenant_keys), "low_s": low_s, "high_s": high_s}
+        bounds = {**totals, **record_bounds(dialect, low_s, high_s), "folded_before_s": folded_before_s}
         if table == MINUTES and day_s < folded_before_s:
             for tenant_key in tenant_keys:  # late events may have left minutes among the quarter hours
                 fold_stretch(connection, tenant_key, day_s, day_s + DAY_S)

@@ -3,9 +3,10 @@
 The schema, the writers, budgets, `totals` and `verify` all read them here. Loads neither SQLAlchemy nor numpy.
 """
 
+from datetime import UTC, datetime
 from typing import NamedTuple, Optional
 
-from rice_stream.instants import DAY_S, MINUTE_S, SLOT_S
+from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S, datetime_of, epoch_s
 from rice_stream.quantities import MEASURES
 
 
@@ -16,12 +17,27 @@ class TotalsTable(NamedTuple):
     start: str
     """The column that holds the start of the bucket, in epoch seconds."""
     bucket_s: int
+    """How long a bucket is; of months, at most."""
     dimensions: tuple[str, ...] = ()
     """The columns of the key that come after the tenant and the bucket."""
     watched_only: bool = False
     """Counts the prompts of watched users only (store/watching.py says why)."""
     finer: Optional["TotalsTable"] = None
-    """The table with the same dimensions whose buckets add up to those of this one."""
+    """The table whose buckets add up to those of this one; it may know more dimensions."""
+
+    @property
+    def by_month(self) -> bool:
+        """Whether its buckets are months of UTC; all others have one length."""
+        return self.bucket_s == _MONTH_MAX_S
+
+    def floor_s(self, moment_s: int) -> int:
+        """The start of the bucket that an instant lies in, in epoch seconds."""
+        return _month_floor_s(moment_s) if self.by_month else moment_s - moment_s % self.bucket_s
+
+    def ceil_s(self, moment_s: int) -> int:
+        """The start of the first bucket that does not begin before an instant."""
+        start_s = self.floor_s(moment_s)
+        return start_s if start_s == moment_s else self.floor_s(start_s + self.bucket_s)
 
     @property
     def key_columns(self) -> tuple[str, ...]:
@@ -34,6 +50,17 @@ class TotalsTable(NamedTuple):
         return (*self.key_columns, *MEASURES)
 
 
+_MONTH_MAX_S = 31 * DAY_S
+_CALENDAR_END_S = epoch_s(datetime(9999, 12, 1, tzinfo=UTC))
+"""Python's calendar has no month after this one; nothing is recorded there."""
+
+
+def _month_floor_s(moment_s: int) -> int:
+    if moment_s >= _CALENDAR_END_S:
+        return moment_s
+    return epoch_s(datetime_of(moment_s * SECOND_US).replace(day=1, hour=0, minute=0, second=0))
+
+
 MINUTES = TotalsTable("minute_total", "minute_start_s", MINUTE_S)
 SLOTS = TotalsTable("slot_total", "slot_start_s", SLOT_S, ("attribution_key", "factor_key"))
 USER_SLOTS = TotalsTable(
@@ -42,12 +69,14 @@ USER_SLOTS = TotalsTable(
 # Days of UTC: what keeps a month's budget, however often it is judged, from adding up all of its minutes.
 TENANT_DAYS = TotalsTable("tenant_day_total", "day_start_s", DAY_S, finer=MINUTES)
 DAYS = TotalsTable("day_total", "day_start_s", DAY_S, SLOTS.dimensions, finer=SLOTS)
+# What the range of a total over a year is made of: every use of factors on every day would be too many rows to look at.
+MONTHS = TotalsTable("month_total", "month_start_s", _MONTH_MAX_S, ("factor_key",), finer=DAYS)
 
-TOTALS_TABLES = (MINUTES, SLOTS, USER_SLOTS, TENANT_DAYS, DAYS)
+TOTALS_TABLES = (MINUTES, SLOTS, USER_SLOTS, TENANT_DAYS, DAYS, MONTHS)
 """All of them, in the order in which every writer adds to them, so that no two writers can deadlock.
 
-Days come last: workers that are at different hours of a day share these rows, and whoever has written one makes the
-others wait until its transaction ends.
+Days and months come last: workers that are at different hours share these rows, and whoever has written one makes the others
+wait until its transaction ends.
 """
 
 

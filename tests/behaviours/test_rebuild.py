@@ -23,7 +23,7 @@ from rice_stream.store.budget_store import save_budget
 from rice_stream.store.engine import writing
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.revisions import SchemaChangedError
-from rice_stream.store.totals_tables import DAYS, TENANT_DAYS, TOTALS_TABLES, TotalsTable
+from rice_stream.store.totals_tables import DAYS, MONTHS, TENANT_DAYS, TOTALS_TABLES, TotalsTable
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writers import open_writer
 from tests.support.damage import DAMAGES, damage_totals
@@ -129,7 +129,8 @@ class TestRebuild:
         assert (answer["from"], answer["to"]) == ("2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z")
         found = verify(store.engine)
         left = {(row["table"], day_of(row["key"])) for row in found["differences"]}
-        assert left == {(table, day) for table in TABLE_NAMES for day in ("2026-11-20", "2026-11-22")}
+        by_day = [table for table in TABLE_NAMES if table != "month_total"]  # the month that they lie in is whole
+        assert left == {(table, day) for table in by_day for day in ("2026-11-20", "2026-11-22")}
         assert rebuild(store.engine, by=OPERATOR, start=evening, end=NOON, tenant_id="globex")["ok"]
         assert verify(store.engine)["differences_total"] == found["differences_total"] - 4, "its minute, slot and days"
 
@@ -140,7 +141,7 @@ class TestRebuild:
             add_to(store, table)
         answer = rebuild(store.engine, by=OPERATOR, tenant_id="globex")
         assert answer["ok"]
-        assert answer["rows_rebuilt"] == 4, "the tenant has no watched user"
+        assert answer["rows_rebuilt"] == 5, "the tenant has no watched user"
         left = verify(store.engine)["differences"]
         assert {row["key"]["tenant_id"] for row in left} == {"acme"}
 
@@ -238,7 +239,9 @@ class TestRebuild:
 
         def without_days(records: Records, watched: set[tuple[int, int]]) -> dict[TotalsTable, Totals]:
             return {
-                table: sums for table, sums in totals_of(records, watched).items() if table not in (TENANT_DAYS, DAYS)
+                table: sums
+                for table, sums in totals_of(records, watched).items()
+                if table not in (TENANT_DAYS, DAYS, MONTHS)
             }
 
         store.add(at("2026-11-22T10:00:00Z"))
@@ -246,7 +249,9 @@ class TestRebuild:
             old.setattr(writer, "totals_of", without_days)
             filled(store)
         store.add(at("2026-11-22T11:30:00Z"), at("2026-11-21T11:30:00Z", tenant_id="globex"))
-        assert {row["table"] for row in verify(store.engine)["differences"]} == {"tenant_day_total", "day_total"}
+        assert {row["table"] for row in verify(store.engine)["differences"]} == {
+            *("tenant_day_total", "day_total", "month_total")
+        }
         assert rebuild(store.engine, by=OPERATOR)["ok"]
         store.add(at("2026-11-22T11:40:00Z"))
         assert verify(store.engine)["ok"]

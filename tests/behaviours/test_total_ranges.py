@@ -2,7 +2,7 @@
 
 import json
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from rice_stream.budgets.parsing import parse_budget
 from rice_stream.budgets.periods import period_at
 from rice_stream.estimator.spread import Z80
 from rice_stream.meter.shared_ranges import KindSums, SharedRange, shared_of, total_range
+from rice_stream.proof.verification import verify
 from rice_stream.quantities import MICRO
 from rice_stream.reports.budgets import budget_statuses
 from rice_stream.reports.figures import read_figures
@@ -26,6 +27,7 @@ from rice_stream.store.watching import watch_user
 from tests.support.fakes import NOON_US
 from tests.support.reports_store import NOON, Store, at
 from tests.support.spreads import give_spreads, hosted
+from tests.support.store_checks import assert_exact, rows_in
 
 
 def totals(store: Store, **asked: Any) -> dict[str, Any]:
@@ -141,6 +143,34 @@ class TestTotalRanges:
             assert [row["carbon_gco2e"]["mid"] for row in answer["rows"]] == [2.5, 2.5]
         else:
             assert answer["rows"][0]["carbon_gco2e"] == in_grams(whole)
+
+    @pytest.mark.parametrize("by", ["tenant", "model,region", "team"])
+    def test_a_stretch_of_months_has_the_shares_of_all_its_days(self, store: Store, by: str) -> None:
+        """From within a month to within another; a time zone whose months are not those of UTC."""
+        store.add(
+            *(
+                at(
+                    f"2026-{number % 5 + 6:02d}-{number * 7 % 30 + 1:02d}T{number % 24:02d}:15:00Z",
+                    event_id=f"e-{number}",
+                    team_id="team-1",
+                    request_model=f"m-{number % 7}",
+                    inference_region=("eu", "us")[number % 2],
+                    input_tokens=(number % 12 + 1) * 30,
+                )
+                for number in range(240)
+            )
+        )
+        store.set_time_zone("acme", "Asia/Kolkata")
+        give_spreads(store, hosted)
+        for start, end in (("2026-06-11", "2026-10-20"), ("2026-07-01", "2026-10-01"), ("2026-07-03", "2026-07-09")):
+            kolkata = timezone(timedelta(hours=5, minutes=30))
+            bounds = [datetime.fromisoformat(day).replace(tzinfo=kolkata) for day in (start, end)]
+            low_us, high_us = (int(bound.timestamp()) * MICRO for bound in bounds)
+            answer = totals(store, by=[by], start=date.fromisoformat(start), end=date.fromisoformat(end))
+            expected = by_hand(store, f"r.ended_at_us >= {low_us} AND r.ended_at_us < {high_us}")
+            assert answer["total"]["carbon_gco2e"] == in_grams(expected)
+        assert verify(store.engine)["ok"]
+        assert_exact(rows_in(store.engine))
 
     def test_records_of_methods_without_a_spread_keep_the_width_of_their_ends(self, store: Store) -> None:
         """Half and twice, whatever the number of models."""

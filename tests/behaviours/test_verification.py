@@ -57,7 +57,7 @@ class TestVerification:
             b"not json",
         )
         answer = verify(store.engine)
-        assert (answer["ok"], answer["records"], answer["totals_checked"]) == (True, 3, 9)
+        assert (answer["ok"], answer["records"], answer["totals_checked"]) == (True, 3, 11)
 
     @pytest.mark.parametrize("table", [table.name for table in TOTALS_TABLES])
     def test_a_changed_total_is_found_and_nothing_else(self, store: Store, table: str) -> None:
@@ -72,11 +72,15 @@ class TestVerification:
             (table, name, before[name] + k + 1, before[name]) for k, name in enumerate(MEASURES)
         ]
         assert (answer["ok"], answer["differences_total"]) == (False, len(MEASURES))
-        day = table.endswith("day_total")
-        start = "day_start" if day else "minute_start" if table == "minute_total" else "slot_start"
+        start, begun = {
+            "minute_total": ("minute_start", "2026-11-22T11:00:00Z"),
+            "tenant_day_total": ("day_start", "2026-11-22T00:00:00Z"),
+            "day_total": ("day_start", "2026-11-22T00:00:00Z"),
+            "month_total": ("month_start", "2026-11-01T00:00:00Z"),
+        }.get(table, ("slot_start", "2026-11-22T11:00:00Z"))
         for difference in answer["differences"]:
             assert (difference["key"]["tenant_id"], difference["problem"]) == ("acme", "differs")
-            assert difference["key"][start] == ("2026-11-22T00:00:00Z" if day else "2026-11-22T11:00:00Z")
+            assert difference["key"][start] == begun
 
     def test_the_smallest_difference_of_one_number_is_found(self, store: Store) -> None:
         """One microgram too little in one total of many."""
@@ -127,7 +131,7 @@ class TestVerification:
             ("ended_at_us = ended_at_us + 3600000000", {"minute_total", "slot_total", "user_slot_total"}),
             ("ended_at_us = ended_at_us + 86400000000000", ALL),
             ("attribution_key = attribution_key + 50", {"slot_total", "user_slot_total", "day_total"}),
-            ("factor_key = factor_key + 50", {"slot_total", "user_slot_total", "day_total"}),
+            ("factor_key = factor_key + 50", {"slot_total", "user_slot_total", "day_total", "month_total"}),
             ("user_key = NULL", {"user_slot_total"}),
         ],
     )

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, select
@@ -17,8 +18,10 @@ TABLES = {
     "user_slot_total": ("tenant_key", "slot_start_s", "user_key", "attribution_key", "factor_key"),
     "tenant_day_total": ("tenant_key", "day_start_s"),
     "day_total": ("tenant_key", "day_start_s", "attribution_key", "factor_key"),
+    "month_total": ("tenant_key", "month_start_s", "factor_key"),
 }
 _BUCKET_S = {"minute_start_s": 60, "slot_start_s": 900, "day_start_s": 86_400}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Sums = dict[tuple[int, ...], tuple[int, ...]]
 Rows = Callable[[str], list[dict[str, Any]]]
 """Name of a table -> all its rows."""
@@ -51,6 +54,8 @@ def recomputed_totals(rows: Rows, table: str) -> Sums:
         for name, bucket_s in _BUCKET_S.items():
             seconds = record["ended_at_us"] // 1_000_000
             values[name] = seconds - seconds % bucket_s
+        first_day = (EPOCH + timedelta(seconds=seconds)).replace(day=1, hour=0, minute=0, second=0)
+        values["month_start_s"] = int((first_day - EPOCH).total_seconds())
         key = tuple(values[name] for name in TABLES[table])
         for k, name in enumerate(MEASURES):
             sums[key][k] += values[name] or 0

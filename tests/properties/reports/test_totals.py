@@ -19,6 +19,7 @@ from rice_stream.reports.spans import Span, calendar_spans, day_text, split_at_b
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 from tests.support.databases import SqliteDatabases
 from tests.support.fakes import CARBON_UGCO2E_PER_TOKEN, weighted_tokens
 from tests.support.reports_store import NOON, Store, at, open_store
@@ -129,7 +130,9 @@ def test_any_break_down_over_any_stretch_is_what_the_events_add_up_to(
 
 @settings(max_examples=15, deadline=None)
 @given(
-    table=st.sampled_from(["minute_total", "slot_total", "tenant_day_total", "day_total", "prompt_record"]),
+    table=st.sampled_from(
+        ["minute_total", "slot_total", "tenant_day_total", "day_total", "month_total", "prompt_record"]
+    ),
     column=st.sampled_from(
         ["input_tokens", "output_tokens", "it_energy_uwh", "carbon_low_ugco2e", "carbon_high_ugco2e"]
     ),
@@ -177,13 +180,14 @@ def test_days_tile_any_stretch_in_any_zone(zone: str, first: datetime, days: int
             assert epoch_us(day_start(day, place)) <= at_us < epoch_us(day_start(day + timedelta(days=1), place))
 
 
-@given(bounds=st.tuples(st.integers(0, 10**10), st.integers(0, 10**10)), bucket_s=st.sampled_from([60, 900]))
-def test_buckets_and_edges_cover_every_stretch_once(bounds: tuple[int, int], bucket_s: int) -> None:
+@given(bounds=st.tuples(st.integers(0, 10**10), st.integers(0, 10**10)), table=st.sampled_from(TOTALS_TABLES))
+def test_buckets_and_edges_cover_every_stretch_once(bounds: tuple[int, int], table: TotalsTable) -> None:
     """Together they are as long as the stretch, do not overlap, and whole buckets are whole."""
     span = Span("UTC", min(bounds), max(bounds) + 1)
-    whole, edges = split_at_buckets([span], bucket_s)
+    whole, edges = split_at_buckets([span], table)
     pieces = sorted([*whole, *edges])
     assert pieces[0].from_us == span.from_us
     assert pieces[-1].to_us == span.to_us
     assert all(a.to_us == b.from_us for a, b in pairwise(pieces))
-    assert all(piece.from_us % (bucket_s * 10**6) == piece.to_us % (bucket_s * 10**6) == 0 for piece in whole)
+    ends_us = [end_us for piece in whole for end_us in piece[1:3]]
+    assert all(table.floor_s(end_us // 10**6) * 10**6 == end_us for end_us in ends_us)

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 from rice_stream.reports.spans import Span, calendar_spans, day_text, hull, split_at_buckets
+from rice_stream.store.totals_tables import SLOTS
 
 MICRO = 1_000_000
 
@@ -46,11 +47,11 @@ def test_a_day_may_begin_at_one_o_clock() -> None:
 def test_whole_buckets_and_edges_are_the_stretch_and_nothing_else() -> None:
     """[00:05, 00:50) is two edges around [00:15, 00:45); [00:05, 00:20) has no whole bucket."""
     span = Span("UTC", 5 * 60 * MICRO, 50 * 60 * MICRO)
-    whole, edges = split_at_buckets([span], 900)
+    whole, edges = split_at_buckets([span], SLOTS)
     assert [(s.from_us // MICRO, s.to_us // MICRO) for s in whole] == [(900, 2700)]
     assert [(s.from_us // MICRO, s.to_us // MICRO) for s in edges] == [(300, 900), (2700, 3000)]
     short = Span("UTC", 5 * 60 * MICRO, 20 * 60 * MICRO)
-    assert split_at_buckets([short], 900) == ([], [short])
+    assert split_at_buckets([short], SLOTS) == ([], [short])
 
 
 def test_the_hull_counts_no_bucket_twice() -> None:
