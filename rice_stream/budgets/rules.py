@@ -71,7 +71,7 @@ def judge(
     transitions: list[Transition] = []
     if state.period is None or not _same_life(state.period, period):
         state, transitions = _started(budget, state, period)
-    elif period.calendar:
+    elif period.calendar and period != state.period:
         state = replace(state, period=period)  # changed time zone data may have moved its end
     elif not state.active and state.period is not None and period.start >= state.period.end:
         state = replace(state, crossed=(), period=None, consumed=None)  # the alarm itself has left the window
@@ -185,6 +185,8 @@ def _changes(
     """Transitions numbered from `sequence + 1` on: resolutions from the highest threshold, then crossings upwards."""
     changes: list[tuple[float, State]] = [(threshold, "resolved") for threshold in sorted(fallen, reverse=True)]
     changes += [(threshold, crossing_state(threshold)) for threshold in sorted(risen)]
+    if not changes:
+        return []
     ratio = consumed.ratio(budget)
     return [
         Transition(number, threshold, state, period, consumed, ratio)

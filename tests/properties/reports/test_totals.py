@@ -141,7 +141,12 @@ def test_any_break_down_over_any_stretch_is_what_the_events_add_up_to(
 )
 def test_any_changed_number_of_any_row_is_found(store: Store, table: str, column: str, row: int, change: int) -> None:
     """One number somewhere: verify is right before, wrong while it is changed, and right again after."""
-    starts = {"minute_total": "minute_start_s", "slot_total": "slot_start_s", "prompt_record": "event_id"}
+    starts = {
+        "minute_total": "minute_start_s",
+        "slot_total": "slot_start_s",
+        "month_total": "month_start_s",
+        "prompt_record": "event_id",
+    }
     key = starts.get(table, "day_start_s")
     rows = store.rows(f"SELECT tenant_key, {key} AS key FROM {table} ORDER BY 1, 2")
     chosen = rows[row % len(rows)]
@@ -150,7 +155,7 @@ def test_any_changed_number_of_any_row_is_found(store: Store, table: str, column
     changed = store.execute(statement, change=change, **values)
     try:
         answer = verify(store.engine)
-        expected = 4 if table == "prompt_record" else changed  # its minute, slot and two days
+        expected = 5 if table == "prompt_record" else changed  # its minute, slot, two days and month
         assert (answer["ok"], answer["differences_total"]) == (False, expected)
         assert {difference["measure"] for difference in answer["differences"]} == {column}
     finally:

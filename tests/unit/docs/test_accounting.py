@@ -19,7 +19,7 @@ from rice_stream.store.migrate import migrate
 from tests.support.docs_reading import codes, first_codes, rows, section, text_of
 
 PAGE = "docs/accounting.md"
-SHARED = ("minute_total", "slot_total", "user_slot_total", "tenant_day_total", "day_total")
+SHARED = ("minute_total", "slot_total", "user_slot_total", "tenant_day_total", "day_total", "month_total")
 """Tables that one section describes together; their own columns say whose they are."""
 
 
