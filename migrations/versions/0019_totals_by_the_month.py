@@ -31,14 +31,13 @@ _MONTH_START = {
 
 def upgrade() -> None:
     sqlite = op.get_bind().dialect.name == "sqlite"
+    exact = sa.BigInteger().with_variant(sa.Numeric(38, 0), "postgresql")
     columns: list[sa.Column[int]] = [
         sa.Column(key, sa.BigInteger() if key.endswith("_s") else sa.Integer(), autoincrement=False, nullable=False)
         for key in _KEYS
     ]
     columns.append(sa.Column("prompts", sa.BigInteger(), nullable=False))
-    columns += [
-        sa.Column(name, sa.BigInteger() if sqlite else sa.Numeric(38, 0), nullable=False) for name in _MEASURES[1:]
-    ]
+    columns += [sa.Column(name, exact, nullable=False) for name in _MEASURES[1:]]
     checks = [
         sa.CheckConstraint(f"typeof({name}) = 'integer'", name=op.f(f"ck_month_total_{name}")) for name in _LARGEST
     ]
