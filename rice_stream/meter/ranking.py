@@ -15,7 +15,8 @@ from rice_stream.estimator.spread import ends
 from rice_stream.meter.described import Described
 from rice_stream.meter.estimating import RequestEstimate, estimate_all
 from rice_stream.meter.estimator_at import EstimatorAt
-from rice_stream.meter.shared_ranges import Shared, log_sd_of_ratio, shared_of
+from rice_stream.meter.shared_ranges import log_sd_of_ratio, shared_of
+from rice_stream.meter.variance_of_sums import Shared
 from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS

@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from rice_stream.estimator.spread import Z80
+from rice_stream.meter.variance_of_sums import Shared, variance_of_sum
 from rice_stream.quantities import Range
 
 STORED_ENDS = "stored ends"
@@ -34,8 +35,6 @@ LOG_SD_MAX = 6.0
 SAME = 1 + 1e-9
 """Variances whose ratio is less differ by the rounding of floating-point numbers at most."""
 
-Shared = tuple[tuple[str, float], ...]
-"""(key, standard deviation of the logarithm) in the order of the keys: with whom an amount shares its uncertainty."""
 Group = tuple[int, Shared]
 """A subtotal of middles in whole units, and with whom its uncertainty is shared."""
 
@@ -102,7 +101,7 @@ def shared_range(groups: Iterable[Group], mid: int | None = None) -> SharedRange
     else:
         masses = _masses(parts)
         mass = math.fsum(mass for _, mass in masses)
-        log_variance = math.log1p(_variance_of_sum(masses) / (mass * mass))
+        log_variance = math.log1p(variance_of_sum(masses) / (mass * mass))
         median = mass * math.exp(-log_variance / 2)
     factor = math.exp(Z80 * math.sqrt(log_variance))
     low, high = median / factor, median * factor
@@ -130,8 +129,8 @@ def ratio_range(sums: Iterable[Group], others: Iterable[Group]) -> Range | None:
     else:
         masses, more = _masses(ones), _masses(twos)
         mass, other = math.fsum(mass for _, mass in masses), math.fsum(mass for _, mass in more)
-        own, others_own = _variance_of_sum(masses), _variance_of_sum(more)
-        both = (_variance_of_sum(sorted(masses + more)) - own - others_own) / 2
+        own, others_own = variance_of_sum(masses), variance_of_sum(more)
+        both = (variance_of_sum(sorted(masses + more)) - own - others_own) / 2
         log_variance = (
             math.log1p(own / mass**2) + math.log1p(others_own / other**2) - 2 * math.log1p(both / (mass * other))
         )
@@ -201,106 +200,3 @@ def _log_sd_of_ends(low: float, mid: int, high: float) -> float:
         return 0.0
     whole = math.log(high / low) / 2 if low > 0 else math.log(high / mid)
     return min(whole / Z80, LOG_SD_MAX)
-
-
-def _variance_of_sum(masses: Sequence[tuple[Shared, float]]) -> float:
-    """sum_ij M_i M_j (e^(v_ij) - 1) over all ordered pairs of groups, without a look at most of the pairs."""
-    terms: list[float] = []
-    shared = tuple(shared for shared, _ in masses)
-    for class_of, classes, pairs in (_levels_of_few if len(shared) <= _FEW else _levels)(shared):
-        members: list[list[float]] = [[] for _ in range(classes)]
-        for (_, mass), number in zip(masses, class_of, strict=True):
-            members[number].append(mass)
-        sums = [math.fsum(each) for each in members]
-        for one, other, grown, more in pairs:
-            both = sums[one] * sums[other] * grown * more
-            terms.append(both if one == other else 2.0 * both)
-    return math.fsum(terms)
-
-
-class _Level(NamedTuple):
-    """What one kind of key adds to the variance of a sum."""
-
-    class_of: tuple[int, ...]
-    """Of each group."""
-    classes: int
-    """How many there are."""
-    pairs: tuple[tuple[int, int, float, float], ...]
-    """Two classes with a key in common, e^w and e^n - 1."""
-
-
-_FEW = 24
-"""Groups: what is kept of many takes megabytes."""
-
-
-@lru_cache(maxsize=16)
-def _levels(shared: tuple[Shared, ...]) -> tuple[_Level, ...]:
-    """Kind of key by kind of key, those with the fewest keys first.
-
-    With v = w + n, where w is of the kinds before and n of this one, e^v - 1 = (e^w - 1) + e^w (e^n - 1). What a kind adds is the
-    same for all groups that agree in it and in the kinds before it, which are taken as one class, and 0 for classes that have
-    no key of the kind in common.
-    """
-    class_of = [0] * len(shared)
-    parents: list[list[int]] = []
-    known: list[list[dict[int, float]]] = []
-    levels: list[_Level] = []
-    for keys_of in _by_kind(shared):
-        number_of: dict[tuple[int, Shared], int] = {}
-        for group, keys in enumerate(keys_of):
-            class_of[group] = number_of.setdefault((class_of[group], keys), len(number_of))
-        parents.append([parent for parent, _ in number_of])
-        rows = _common([keys for _, keys in number_of])
-        pairs: list[tuple[int, int, float, float]] = []
-        for one, row in enumerate(rows):
-            for other, value in row.items():
-                before = _known(known, parents, one, other)
-                pairs.append((one, other, math.exp(before), math.expm1(value)))
-                row[other] = before + value
-        known.append(rows)
-        levels.append(_Level(tuple(class_of), len(number_of), tuple(pairs)))
-    return tuple(levels)
-
-
-_levels_of_few = lru_cache(maxsize=2048)(_levels.__wrapped__)
-
-
-def _known(known: list[list[dict[int, float]]], parents: list[list[int]], one: int, other: int) -> float:
-    """The covariance of two classes by the kinds of keys before: that of the latest classes above them with a key in common."""
-    for level in range(len(known) - 1, -1, -1):
-        above = parents[level + 1]
-        one, other = above[one], above[other]
-        value = known[level][one].get(other) if one >= other else known[level][other].get(one)
-        if value is not None:
-            return value
-    return 0.0
-
-
-def _by_kind(shared: Sequence[Shared]) -> list[list[Shared]]:
-    """For each kind of key, that with the fewest keys first, the keys of this kind that each group has."""
-    keys_of: dict[str, set[str]] = defaultdict(set)
-    split: list[dict[str, Shared]] = []
-    for keys in shared:
-        of_kind: dict[str, Shared] = {}
-        for one in keys:
-            kind = one[0].partition(":")[0]
-            keys_of[kind].add(one[0])
-            of_kind[kind] = (*of_kind.get(kind, ()), one)
-        split.append(of_kind)
-    kinds = sorted(keys_of, key=lambda kind: (len(keys_of[kind]), kind))
-    return [[of_kind.get(kind, ()) for of_kind in split] for kind in kinds]
-
-
-def _common(keys_of: Sequence[Shared]) -> list[dict[int, float]]:
-    """For each place: the same or an earlier place -> covariance, of those that have a key in common with it."""
-    rows: list[dict[int, float]] = []
-    holders: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for place, keys in enumerate(keys_of):
-        row: dict[int, float] = {}
-        for key, sd in keys:
-            same = holders[key]
-            same.append((place, sd))
-            for other, other_sd in same:
-                row[other] = row.get(other, 0.0) + sd * other_sd
-        rows.append(row)
-    return rows

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from rice_stream.meter.shared_ranges import KindSums, Shared, shared_of
+from rice_stream.meter.shared_ranges import KindSums, shared_of
+from rice_stream.meter.variance_of_sums import Shared
 
 ENDS = ("prompts", "carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e")
 """The measures that a range is made of, in the order of `KindSums`."""
