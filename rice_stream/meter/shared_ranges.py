@@ -175,7 +175,7 @@ class _Widths(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def _widths(shared: Shared) -> _Widths:
-    """Kept, as are the classes below: reports and budgets ask for the same kinds of requests over and over."""
+    """Kept: reports and budgets ask for the same kinds of requests over and over."""
     variance = math.fsum(sd * sd for _, sd in shared)
     return _Widths(variance, math.exp(variance / 2), math.exp(Z80 * math.sqrt(variance)))
 

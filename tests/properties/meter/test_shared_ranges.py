@@ -10,13 +10,13 @@ from rice_stream.estimator.spread import Z80
 from rice_stream.meter.shared_ranges import (
     Group,
     KindSums,
-    Shared,
     covariance,
     groups_of,
     ratio_range,
     shared_range,
     total_range,
 )
+from rice_stream.meter.variance_of_sums import Shared
 
 keys = st.sampled_from(
     [f"{kind}:{name}" for kind in ("global", "provider", "family", "model", "region") for name in "ab"]

@@ -14,7 +14,6 @@ from rice_stream.meter.shared_ranges import (
     STORED_ENDS,
     Group,
     KindSums,
-    Shared,
     SharedRange,
     covariance,
     groups_of,
@@ -23,6 +22,7 @@ from rice_stream.meter.shared_ranges import (
     shared_range,
     total_range,
 )
+from rice_stream.meter.variance_of_sums import Shared
 from rice_stream.quantities import Floats
 
 DRAWS = 200_000
