@@ -115,8 +115,8 @@ ACCESS = {
         f"{_TOKEN_OF_TENANTS} AND {_TOKEN_OF_TEAMS}",
     ),
     "idempotency_key": TableAccess(_CHANGES, EVERYTHING_ONLY),
-    # Read before anybody is known, and so never with the role of a caller.
-    "http_session": TableAccess("", ALL_ROWS),
+    # Read before anybody is known, and so with no caller's scope.
+    "http_session": TableAccess(_CHANGES, EVERYTHING_ONLY),
     # What concerns no tenant, or several, is for those who see everything.
     "audit_entry": TableAccess("SELECT, INSERT", WHOLE_TENANT_BY_ID),
     "alembic_version": TableAccess("SELECT", ALL_ROWS),

@@ -7,7 +7,8 @@ from sqlalchemy import ColumnElement, Engine, and_, delete, insert, or_, select,
 
 from rice_stream.instants import SECOND_US
 from rice_stream.store import schema
-from rice_stream.store.engine import reading, writing
+from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scoped import scoped_reading, scoped_writing
 
 IDLE_US = 8 * 3_600 * SECOND_US
 """A session that is not used for so long has ended."""
@@ -38,7 +39,7 @@ class HttpSession:
 def begin_session(engine: Engine, session: HttpSession, earlier: bytes | None = None) -> HttpSession:
     """Keep a new session, and end the one that the browser had before; what has ended by now is removed."""
     table = schema.http_session
-    with writing(engine) as connection:
+    with scoped_writing(engine, EVERYTHING) as connection:
         over = or_(~_live(session.created_at_us), table.c.digest == (earlier or b""))
         connection.execute(delete(table).where(over))
         values = {
@@ -57,7 +58,7 @@ def begin_session(engine: Engine, session: HttpSession, earlier: bytes | None = 
 def find_session(engine: Engine, digest: bytes, now_us: int) -> HttpSession | None:
     """The session with this digest; None: there is none, or it has ended."""
     table = schema.http_session
-    with reading(engine) as connection:
+    with scoped_reading(engine, EVERYTHING) as connection:
         found = select(table).where(table.c.digest == digest, _live(now_us))
         row = connection.execute(found).mappings().one_or_none()
     if row is None:
@@ -71,14 +72,14 @@ def find_session(engine: Engine, digest: bytes, now_us: int) -> HttpSession | No
 def mark_seen(engine: Engine, session_id: int, now_us: int) -> None:
     """Note that a session has been used; one that has ended stays so."""
     table = schema.http_session
-    with writing(engine) as connection:
+    with scoped_writing(engine, EVERYTHING) as connection:
         live = update(table).where(table.c.id == session_id, table.c.last_seen_at_us < now_us, _live(now_us))
         connection.execute(live.values(last_seen_at_us=now_us))
 
 
 def end_session(engine: Engine, digest: bytes) -> bool:
     """End a session; returns whether there was one."""
-    with writing(engine) as connection:
+    with scoped_writing(engine, EVERYTHING) as connection:
         ended = connection.execute(delete(schema.http_session).where(schema.http_session.c.digest == digest))
         return ended.rowcount > 0
 

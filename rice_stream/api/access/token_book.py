@@ -194,6 +194,11 @@ async def in_thread(work: Callable[[], T]) -> T:
         except RiceError as error:
             failed = error
             tell(lambda: done.set_exception(failed))
+        except Exception as error:
+            # A mistake of ours: whoever waits for the outcome must not wait for ever.
+            mistake = error
+            tell(lambda: done.set_exception(mistake))
+            raise
         else:
             tell(lambda: done.set_result(outcome))
 

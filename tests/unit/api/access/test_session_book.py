@@ -8,7 +8,6 @@ import pytest
 
 from rice_stream.api.access.secrets import digest_of
 from rice_stream.api.access.session_book import REFRESH_US, SessionBook
-from rice_stream.errors import RiceError
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.sessions import HttpSession
 
@@ -21,7 +20,7 @@ class Kept:
     """A `SessionSource` in memory, and the clock."""
 
     sessions: dict[bytes, HttpSession] = field(default_factory=dict)
-    problem: RiceError | None = None
+    problem: Exception | None = None
     now_us: int = NOW_US
     looks: int = 0
     marks: int = 0
@@ -132,6 +131,19 @@ def test_without_use_it_ends_after_eight_hours_also_where_it_is_remembered() -> 
         await book.find(secret)
         kept.now_us += 8 * HOUR_US
         assert await book.find(secret) is None
+
+    run(scenario)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_mistake_of_ours_ends_the_request_too() -> None:
+    """Nobody waits for ever for an outcome that does not come."""
+
+    async def scenario(kept: Kept, book: SessionBook) -> None:
+        secret = await signed_in(book)
+        kept.problem = ZeroDivisionError("a mistake")
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(book.find(secret), 20)
 
     run(scenario)
 

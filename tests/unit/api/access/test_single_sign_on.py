@@ -18,6 +18,8 @@ from rice_stream.api.app import create_app
 from rice_stream.api.product import Product
 from rice_stream.errors import UsageError
 from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scoped import scoped_reading
 from tests.support.asgi import LOOPBACK_HOST, Answer, ask
 from tests.support.databases import SqliteDatabases
 from tests.support.fakes import event
@@ -474,7 +476,7 @@ def test_nothing_secret_is_logged_or_stored(
     made.bearer(bad)
     provider.refusal = {"error": "invalid_grant", "error_description": told["nonce"]}
     made.come_back(told)
-    with made.product.engine().connect() as connection:
+    with scoped_reading(made.product.engine(), EVERYTHING) as connection:
         stored = repr(connection.exec_driver_sql("SELECT * FROM http_session").all())
     secrets = [
         address_of_link.rpartition("=")[2],
