@@ -92,6 +92,12 @@ def open_view_problem(facts: RoleFacts) -> RoleProblem | None:
     )
 
 
+def may_write_records(engine: Engine) -> bool:
+    """Whether the login role may: PostgreSQL takes them by COPY, which it refuses to whoever is held by policies."""
+    facts = role_facts(engine)
+    return facts is None or facts.login_passes_by is not None
+
+
 @cache
 def _warn_once(problem: str) -> None:
     """Several parts of a server open the database."""

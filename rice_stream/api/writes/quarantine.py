@@ -18,6 +18,7 @@ from rice_stream.kafka.record_fetch import KafkaFetch
 from rice_stream.pipeline.patches import parse_patches
 from rice_stream.pipeline.quarantine_replay import replay
 from rice_stream.reports.quarantine import dropped
+from rice_stream.runtime.database_role import may_write_records
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.opening_pipeline import open_pipeline
@@ -83,6 +84,12 @@ def _replayed(product: Product, body: ReplayBody, by: Actor) -> dict[str, Any]:
     """Through the worker's own pipeline, which writes records: with the rights of the server's login and not the API's role."""
     patches = parse_patches([f"{name}={value}" for name, value in body.set.items()])
     engine = open_store(product.settings)
+    if not may_write_records(engine):
+        engine.dispose()
+        raise ProblemError(
+            HTTPStatus.CONFLICT,
+            "the server's database login may not write records: run `rice-stream quarantine replay` where the worker runs",
+        )
     pipeline, writer = open_pipeline(product.settings, engine, proposes="if set")
     fetch = KafkaFetch(kafka_config(product.settings), product.settings.kafka_group_id)
     try:
