@@ -15,6 +15,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.access.sign_on import SignOn, make_sign_on
 from rice_stream.api.access.stored_tokens import StoredTokens
 from rice_stream.api.access.token_book import TokenBook
+from rice_stream.api.document import building, page
 from rice_stream.api.gateway import FormatsNow, Gateway
 from rice_stream.api.ingestion import routes as event_routes
 from rice_stream.api.ingestion.publishing import Publisher
@@ -67,7 +68,9 @@ def create_app(
     _install_operation(app, settings, Readiness(publisher.check), metrics)
     for module in (*_READS, *_WRITES):
         module.install(app, known)
+    page.install(app)
     check_routes(app)
+    building.install(app)
     return app
 
 

@@ -1,0 +1,30 @@
+"""Answers about tokens."""
+
+from rice_stream.api.document.shapes import Answer
+
+
+class Token(Answer):
+    """A token without its secret; `prefix` is the beginning of it."""
+
+    id: int
+    name: str
+    prefix: str
+    role: str
+    tenants: list[str] | str
+    teams: list[str]
+    requests_per_s: float | None
+    concurrency: int | None
+    state: str
+    created_by: str | None
+    replaces: int | None
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+
+
+class NewToken(Token):
+    """A token with its secret, which is in this answer only."""
+
+    token: str | None = None
+    warning: str | None = None

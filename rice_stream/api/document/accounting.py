@@ -1,0 +1,244 @@
+"""Answers about what was used: totals, prompts, budgets, alerts, tenants, mappings."""
+
+from typing import Any
+
+from pydantic import ConfigDict
+
+from rice_stream.api.document.shapes import Amounts, Answer, Measure, Meta
+
+
+class WindowBounds(Answer):
+    """A stretch of time; null where it is open."""
+
+    from_: str | None
+    to: str | None
+    model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"), extra="forbid", strict=True)
+
+
+class NamedWindow(WindowBounds):
+    """The stretch of a report, by tenants' time zones where it is not the same for all."""
+
+    name: str | None
+    time_zones: dict[str, WindowBounds] | None = None
+
+
+class TotalAmounts(Amounts):
+    """Amounts, with embodied carbon and water where they were asked for."""
+
+    impact_prompts: int | None = None
+    embodied_gco2e: float | None = None
+    water_l: float | None = None
+
+
+class TotalsRow(TotalAmounts):
+    """One row: the names that it is broken down by, and its amounts."""
+
+    tenant: str | None = None
+    tenant_id: str | None = None
+    team: str | None = None
+    team_id: str | None = None
+    project: str | None = None
+    project_id: str | None = None
+    user: str | None = None
+    user_id: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    region: str | None = None
+    basis: str | None = None
+    hour: str | None = None
+    day: str | None = None
+    month: str | None = None
+    other: bool | None = None
+
+
+class Totals(Answer):
+    """Totals by names."""
+
+    window: NamedWindow
+    by: list[str]
+    rows: list[TotalsRow]
+    rows_total: int
+    total: TotalAmounts
+    meta: Meta
+
+
+class RollingRow(Amounts):
+    """A tenant's use of a rolling window."""
+
+    tenant: str
+    tenant_id: str
+    window: str
+
+
+class RollingTotals(Answer):
+    """Every tenant and window."""
+
+    windows: dict[str, WindowBounds]
+    rows: list[RollingRow]
+    total: dict[str, Amounts]
+    meta: Meta
+
+
+class Prompt(Answer):
+    """One record: who, when, on what and how much; never any text of a prompt."""
+
+    tenant_id: str
+    team_id: str | None
+    project_id: str | None
+    user_id: str | None
+    api_key_id: str | None
+    source: str | None
+    event_id: str
+    started_at: str | None
+    ended_at: str
+    provider: str | None
+    model: str
+    request_model: str | None
+    response_model: str | None
+    model_resolved: str
+    model_rung: str
+    region: str
+    region_resolved: str
+    region_rung: str
+    hardware: str
+    pue: float
+    pue_rung: str
+    rci_gco2e_per_kwh: float
+    rci_scope: str
+    input_tokens: int | None
+    cache_read_input_tokens: int | None
+    cache_write_input_tokens: int | None
+    output_tokens: int | None
+    reasoning_output_tokens: int | None
+    it_energy_uwh: int
+    facility_energy_uwh: int
+    carbon_low_ugco2e: int
+    carbon_mid_ugco2e: int
+    carbon_high_ugco2e: int
+    embodied_ugco2e: int | None
+    water_ul: int | None
+    basis: str
+    method_version: str
+    factor_version: str
+    metered_energy_uj: int | None
+    energy_boundary: str | None
+
+
+class Step(Answer):
+    """One step of the arithmetic; `unit` is that of its value."""
+
+    name: str
+    formula: str
+    value: Any
+    unit: str
+    source: str
+
+
+class Explanation(Answer):
+    """A record, and how its amounts came about."""
+
+    record: Prompt
+    steps: list[Step]
+    agrees: bool | None
+    remarks: list[str]
+
+
+class BudgetDefinition(Answer):
+    """What a budget is; `limit` is in its `unit`."""
+
+    name: str
+    tenant_id: str
+    team_id: str | None
+    project_id: str | None
+    user_id: str | None
+    model: str | None
+    limit: float
+    unit: str
+    period: str
+    time_zone: str
+    thresholds: list[float]
+    estimate: str
+    hysteresis: float
+
+
+class Budget(BudgetDefinition):
+    """A budget and where it stands; `consumed` is in its `unit`, by its `estimate`."""
+
+    state: str
+    consumed: float
+    ratio: float
+    consumed_gco2e: Measure
+    consumed_kwh: float
+    period_start: str
+    period_end: str
+
+
+class UnreadableBudget(Answer):
+    """A budget whose stored definition cannot be read, and what to do."""
+
+    name: str
+    tenant_id: str
+    state: str
+    problem: str
+
+
+class BurnDownRow(Answer):
+    """A stretch of the period; null where it is still to come. All in the budget's unit."""
+
+    start: str
+    end: str
+    added: float | None
+    consumed: float | None
+    pace: float
+
+
+class BurnDown(Budget):
+    """How the present period has been used up."""
+
+    bucket: str
+    rows: list[BurnDownRow]
+
+
+class Alert(Answer):
+    """A change of a budget's state."""
+
+    id: str
+    tenant_id: str
+    budget: str
+    threshold: float
+    state: str
+    sequence: int
+    time: str
+    delivered: bool
+    delivered_at: str | None
+
+
+class AnnouncedAlert(Alert):
+    """A change, with what was said of the budget then; it has one of the limits."""
+
+    period_start: str
+    period_end: str
+    ratio: float
+    severity: str
+    basis: str
+    consumed_gco2e: Measure
+    consumed_kwh: float
+    limit_gco2e: float | None = None
+    limit_kwh: float | None = None
+
+
+class Tenant(Answer):
+    """A tenant and the zone of its days."""
+
+    tenant_id: str
+    time_zone: str
+
+
+class Mapping(Answer):
+    """What a name stands for from an instant on; no target: for itself again."""
+
+    id: str
+    kind: str
+    name: str
+    target: str | None
+    valid_from: str

@@ -1,0 +1,115 @@
+"""What each route answers when all is well."""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from rice_stream.api.document.access import NewToken, Token
+from rice_stream.api.document.accounting import (
+    Alert,
+    AnnouncedAlert,
+    Budget,
+    BurnDown,
+    Explanation,
+    Mapping,
+    Prompt,
+    RollingTotals,
+    Tenant,
+    Totals,
+    UnreadableBudget,
+)
+from rice_stream.api.document.quality import (
+    AcceptedEvents,
+    AuditEntry,
+    Coverage,
+    DroppedItems,
+    RefusedItems,
+    ReplayedItems,
+    ShownItem,
+)
+from rice_stream.api.document.reference import (
+    Comparison,
+    Estimate,
+    EstimateRows,
+    Model,
+    ModelCard,
+    Ranking,
+    Region,
+)
+from rice_stream.api.document.shapes import Found, Listed, Rows
+
+Operation = tuple[str, str]
+"""Method and path."""
+
+ANSWERS: dict[Operation, Any] = {
+    ("GET", "/v1/totals"): Totals,
+    ("GET", "/v1/rolling-totals"): RollingTotals,
+    ("GET", "/v1/tenants"): Listed[Tenant],
+    ("PUT", "/v1/tenants/{tenant_id:path}"): Tenant,
+    ("GET", "/v1/prompts"): Listed[Prompt],
+    ("GET", "/v1/prompts/{event_id:path}"): Prompt,
+    ("GET", "/v1/prompts/{event_id:path}/explain"): Explanation,
+    ("GET", "/v1/budgets"): Rows[Budget | UnreadableBudget],
+    ("POST", "/v1/budgets"): Budget,
+    ("GET", "/v1/budgets/{name}"): Budget | UnreadableBudget,
+    ("PUT", "/v1/budgets/{name}"): Budget,
+    ("DELETE", "/v1/budgets/{name}"): None,
+    ("GET", "/v1/budgets/{name}/history"): Listed[AnnouncedAlert],
+    ("GET", "/v1/budgets/{name}/burn-down"): BurnDown,
+    ("GET", "/v1/alerts"): Listed[Alert],
+    ("GET", "/v1/coverage"): Coverage,
+    ("GET", "/v1/quarantine"): RefusedItems,
+    ("GET", "/v1/quarantine/{quarantine_id}"): ShownItem,
+    ("POST", "/v1/quarantine/drop"): DroppedItems,
+    ("POST", "/v1/quarantine/replay"): ReplayedItems,
+    ("GET", "/v1/mappings"): Rows[Mapping],
+    ("POST", "/v1/mappings"): Mapping,
+    ("DELETE", "/v1/mappings/{mapping:path}"): None,
+    ("GET", "/v1/models"): Found[Model],
+    ("GET", "/v1/models/{model:path}"): ModelCard,
+    ("GET", "/v1/regions"): Found[Region],
+    ("GET", "/v1/rank"): Ranking,
+    ("GET", "/v1/compare"): Comparison,
+    ("POST", "/v1/estimate"): Estimate | EstimateRows,
+    ("GET", "/v1/tokens"): Listed[Token],
+    ("POST", "/v1/tokens"): NewToken,
+    ("POST", "/v1/tokens/{token_id}/rotate"): NewToken,
+    ("DELETE", "/v1/tokens/{token_id}"): Token,
+    ("GET", "/v1/audit"): Listed[AuditEntry],
+    ("POST", "/v1/events"): AcceptedEvents,
+}
+"""None: nothing, with the status 204. Routes of OTLP answer as OTLP says."""
+
+EXAMPLES: dict[Operation, str] = {
+    ("GET", "/v1/totals"): "/v1/totals?tenant=acme&by=team,model&from=2026-11-01&to=2026-12-01",
+    ("GET", "/v1/rolling-totals"): "/v1/rolling-totals?tenant=acme",
+    ("GET", "/v1/tenants"): "/v1/tenants?limit=100",
+    ("GET", "/v1/prompts"): "/v1/prompts?tenant=acme&model=gpt-4o&limit=50",
+    ("GET", "/v1/prompts/{event_id:path}"): "/v1/prompts/e-1?tenant=acme",
+    ("GET", "/v1/prompts/{event_id:path}/explain"): "/v1/prompts/e-1/explain?tenant=acme",
+    ("GET", "/v1/budgets"): "/v1/budgets?tenant=acme",
+    ("GET", "/v1/budgets/{name}"): "/v1/budgets/acme-month?tenant=acme",
+    ("GET", "/v1/budgets/{name}/history"): "/v1/budgets/acme-month/history?tenant=acme",
+    ("GET", "/v1/budgets/{name}/burn-down"): "/v1/budgets/acme-month/burn-down?tenant=acme",
+    ("GET", "/v1/alerts"): "/v1/alerts?tenant=acme&limit=20",
+    ("GET", "/v1/coverage"): "/v1/coverage?days=30",
+    ("GET", "/v1/quarantine"): "/v1/quarantine?reason=missing_field",
+    ("GET", "/v1/quarantine/{quarantine_id}"): "/v1/quarantine/1",
+    ("GET", "/v1/mappings"): "/v1/mappings",
+    ("GET", "/v1/models"): "/v1/models?query=claude%20sonnet",
+    ("GET", "/v1/models/{model:path}"): "/v1/models/gpt-4o?provider=azure",
+    ("GET", "/v1/regions"): "/v1/regions?query=sweden",
+    ("GET", "/v1/rank"): "/v1/rank?model=gpt-4o&model=gpt-4o-mini&input_tokens=2000&region=SE",
+    ("GET", "/v1/compare"): "/v1/compare?tenant=acme&from=2020-01-01&model=gpt-4o-mini",
+    ("GET", "/v1/tokens"): "/v1/tokens?limit=100",
+    ("GET", "/v1/audit"): "/v1/audit?action=budget.set",
+}
+"""A request of each route that has no body; those with one have it in the document."""
+
+FILES = {("GET", "/v1/totals"), ("GET", "/v1/prompts")}
+"""What is sent as CSV and Parquet as well."""
+
+
+def adapter_of(operation: Operation) -> TypeAdapter[Any]:
+    """Reads an answer as it is documented. ValidationError: it is not."""
+    return TypeAdapter(ANSWERS[operation])

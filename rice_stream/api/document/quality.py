@@ -1,0 +1,202 @@
+"""Answers about what the numbers rest on, what was refused, and who changed what."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from rice_stream.api.document.accounting import WindowBounds
+from rice_stream.api.document.shapes import Answer, Listed
+
+
+class UnknownName(Answer):
+    """A name that no table knows."""
+
+    kind: str
+    name: str
+    provider: str | None
+    taken_for: str
+    rung: str
+    prompts: int
+    tokens: int
+    carbon_gco2e: float
+    share_of_carbon: float | None
+
+
+Share = Annotated[float | None, Field(description="share of all carbon, from 0 to 1")]
+
+
+class FallbackShare(Answer):
+    """Shares of carbon that rest on fallbacks."""
+
+    model: Share
+    region: Share
+    tenant: Share
+    any: Share
+
+
+class ClaimedFactors(Answer):
+    """Carbon by factors or metered energy that senders stated."""
+
+    prompts: int
+    tokens: int
+    carbon_gco2e: float
+    share_of_carbon: float | None
+
+
+class SourceOfFactors(ClaimedFactors):
+    """The same of one source."""
+
+    source: str | None
+
+
+class AllClaimedFactors(ClaimedFactors):
+    """The same of all sources."""
+
+    rows: list[SourceOfFactors]
+    rows_total: int
+
+
+class ClaimedHits(Answer):
+    """Prompts that senders said were answered from a cache."""
+
+    prompts: int
+    tokens: int
+    share_of_prompts: float | None
+
+
+class SourceOfHits(ClaimedHits):
+    """The same of one source."""
+
+    source: str | None
+
+
+class AllClaimedHits(ClaimedHits):
+    """The same of all sources."""
+
+    rows: list[SourceOfHits]
+    rows_total: int
+
+
+class RepeatedId(Answer):
+    """An event id with several records."""
+
+    tenant_id: str
+    event_id: str
+    records: int
+    first: str
+    last: str
+
+
+class Coverage(Answer):
+    """What the numbers rest on."""
+
+    window: WindowBounds
+    rows: list[UnknownName]
+    rows_total: int
+    prompts: int
+    capped_prompts: int
+    carbon_gco2e: float
+    fallback_share: FallbackShare
+    event_factors: AllClaimedFactors
+    metered_energy: AllClaimedFactors
+    cache_hits: AllClaimedHits
+    repeated_ids: list[RepeatedId]
+    repeated_ids_total: int
+    repeated_records: int
+
+
+class RefusedItem(Answer):
+    """One refused item."""
+
+    id: int
+    topic: str
+    partition: int
+    offset: int
+    item: int
+    reason: str
+    detail: str
+    status: str
+    received_at: str
+    resolved_at: str | None
+
+
+class ShownItem(RefusedItem):
+    """With what is kept of it: known fields, never text."""
+
+    digest: str
+    payload: str
+
+
+class RefusedItems(Listed[RefusedItem]):
+    """A page of refused items, and how many there are in all."""
+
+    total: int
+    by_reason: dict[str, int]
+
+
+class DroppedItems(Answer):
+    """Items that were put aside; the first of them are listed."""
+
+    rows: list[RefusedItem]
+    dropped: int
+
+
+class ReplayedItem(Answer):
+    """What became of an item."""
+
+    id: int
+    topic: str
+    partition: int
+    offset: int
+    item: int
+    outcome: str
+    reason: str | None
+    detail: str | None
+
+
+class ReplayedItems(Answer):
+    """What became of the items, and of their events."""
+
+    rows: list[ReplayedItem]
+    replayed: int
+    held: int
+    recorded: int
+    duplicates: int
+    conflicts: int
+
+
+class AuditActor(Answer):
+    """Who made a change."""
+
+    kind: str
+    name: str
+    token_id: int | None
+
+
+class AuditSubject(Answer):
+    """What was changed."""
+
+    kind: str
+    id: str
+
+
+class AuditEntry(Answer):
+    """One change."""
+
+    id: int
+    at: str
+    actor: AuditActor
+    tenant_id: str | None
+    action: str
+    subject: AuditSubject
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    request_id: str | None
+
+
+class AcceptedEvents(Answer):
+    """What became of the events of a body."""
+
+    accepted: int
+    ignored: int
+    refused: list[dict[str, Any]]

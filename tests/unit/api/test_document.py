@@ -1,0 +1,135 @@
+"""The API's document is complete, says what the server answers, and breaks nothing that was promised."""
+
+import copy
+import json
+import re
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+
+from rice_stream.api.document.answers import ANSWERS, EXAMPLES, adapter_of
+from rice_stream.api.document.building import text_of
+from rice_stream.api.document.page import PROBLEMS
+from rice_stream.api.problems import slug_of
+from tests.openapi import DOCUMENT, PROMISED, ROOT, breaks, made, read
+from tests.support.api_matrix import routes
+from tests.support.api_running import Api, api
+from tests.support.cli_running import Shell, filled_database, ledger, shell
+
+__all__ = ["api", "filled_database", "ledger", "shell"]
+RAISED = (400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 421, 428, 429, 500, 503)
+"""Statuses of problems that have no kind of their own."""
+OTLP = {("POST", "/v1/traces"), ("POST", "/v1/logs")}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """As the server gives it."""
+    return made()
+
+
+def test_the_committed_document_is_this_versions(document: dict[str, Any]) -> None:
+    """`python -m tests.openapi` writes it."""
+    assert DOCUMENT.read_text() == text_of(document)
+
+
+def test_nothing_that_was_promised_is_broken(document: dict[str, Any]) -> None:
+    """`python -m tests.openapi --promise` changes what is promised, with a line in CHANGELOG.md."""
+    assert breaks(read(PROMISED), json.loads(text_of(document))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda d: d["paths"].pop("/v1/totals"), "GET /v1/totals: is gone"),
+        (lambda d: d["paths"]["/v1/alerts"]["get"]["parameters"].pop(), "the parameter tenant is gone"),
+        (
+            lambda d: d["paths"]["/v1/alerts"]["get"]["parameters"].append({"name": "new", "required": True}),
+            "the parameter new is needed",
+        ),
+        (lambda d: d["components"]["schemas"]["Prompt"]["properties"].pop("model"), "schema Prompt: model is gone"),
+        (
+            lambda d: d["components"]["schemas"]["Prompt"]["required"].remove("model"),
+            "schema Prompt: model may be missing",
+        ),
+    ],
+)
+def test_what_breaks_others_is_found(document: dict[str, Any], change: Any, problem: str) -> None:
+    changed = copy.deepcopy(document)
+    change(changed)
+    assert any(problem in found for found in breaks(document, changed))
+    assert breaks(document, document) == []
+
+
+def test_every_route_says_what_it_answers(api: Api) -> None:
+    """And every one that has no body has an example, which the next test sends."""
+    there = {operation for operation in routes(api.door.app) if operation[1].startswith("/v1/")} - OTLP
+    assert there == set(ANSWERS)
+    assert set(EXAMPLES) == {operation for operation in there if operation[0] == "GET"}
+
+
+def test_every_amount_has_its_unit(document: dict[str, Any]) -> None:
+    """And every operation a summary, the right that it needs, and its problems in one shape."""
+    bare = [
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        for field, described in schema.get("properties", {}).items()
+        if "description" not in described and "number" in json.dumps(described.get("anyOf", described.get("type")))
+    ]
+    assert bare == []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"], path
+            assert ("x-right" in operation) == path.startswith("/v1/"), path
+            for status, response in operation["responses"].items():
+                if status.startswith(("4", "5")):
+                    assert list(response["content"]) == ["application/problem+json"], (method, path, status)
+
+
+@pytest.mark.parametrize("operation", EXAMPLES, ids=" ".join)
+def test_examples_are_answered_as_the_document_says(api: Api, ledger: Shell, operation: tuple[str, str]) -> None:
+    made_budget = ledger.run("budget", "set", "acme-month", "--tenant=acme", "--limit-gco2e=0.001", "--period=month")
+    assert made_budget.exit_code == 0
+    answer = api.get(EXAMPLES[operation], "admin")
+    assert answer.status == 200, answer.body
+    adapter_of(operation).validate_json(answer.body)
+
+
+def test_bodies_of_examples_are_answered_as_the_document_says(api: Api, document: dict[str, Any]) -> None:
+    """Those that need something to be there first are refused as a problem, and by no mistake of the example's shape."""
+    for method, path in ANSWERS:
+        described = document["paths"][path.replace(":path", "")][method.lower()]
+        content = described.get("requestBody", {}).get("content", {}).get("application/json", {})
+        if "example" not in content:
+            continue
+        sent = path.replace("{tenant_id:path}", "acme").replace("{name}", "acme-month").replace("{token_id}", "1")
+        answer = api.send(method, sent, content["example"], role="admin", headers={"If-Match": "*"})
+        assert answer.status in (200, 201, 400, 404), (path, answer.body)
+        if answer.status < 300:
+            adapter_of((method, path)).validate_json(answer.body)
+
+
+def test_the_reference_is_a_page_of_its_own(api: Api, document: dict[str, Any]) -> None:
+    """Every operation and shape is on it, and nothing is fetched from anywhere."""
+    answer = api.get("/reference")
+    text = answer.body.decode()
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    for path in document["paths"]:
+        assert path in text
+    for name in document["components"]["schemas"]:
+        assert f'id="{name}"' in text
+    assert not re.findall(r"<script|https?://|src=", text)
+    assert api.get("/reference", "ingest").status == 200
+    assert api.door.get("/reference").status == 401
+
+
+def test_every_kind_of_problem_has_its_page(api: Api) -> None:
+    """All that any module raises."""
+    slugs = {slug_of(status) for status in HTTPStatus if status in RAISED}
+    for path in (ROOT / "rice_stream" / "api").rglob("*.py"):
+        slugs |= set(re.findall(r'slug="([a-z-]+)"', path.read_text()))
+    assert slugs == set(PROBLEMS)
+    for slug in slugs:
+        assert PROBLEMS[slug][:20] in api.get(f"/problems/{slug}").body.decode()
+    assert api.get("/problems/another").status == 404
