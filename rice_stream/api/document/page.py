@@ -13,7 +13,7 @@ from rice_stream.api.problems import not_found
 from rice_stream.api.routing import needs
 
 PROBLEMS = {
-    "invalid-parameters": "Parameters or fields break a rule: `invalid_parameters` lists each with its rule. Mend them and send it again.",
+    "invalid-parameters": "Parameters or fields break a rule: `invalid_parameters` lists each. Mend them and send it again.",
     "invalid-request": "The request contradicts itself or asks for what does not exist; the detail names the field.",
     "invalid-json": "The body is no JSON.",
     "bad-request": "The body is empty, cut short, or not what it says it is.",
@@ -23,6 +23,7 @@ PROBLEMS = {
     "beyond-your-rights": "The token would allow more than its maker may do. Ask for less.",
     "not-found": "It is not there, or it is another's: both look alike.",
     "method-not-allowed": "The path exists, the method does not.",
+    "sign-in-failed": "Signing in did not come to its end: begin again, or ask who runs the server.",
     "conflict": "There is one of this name already, or the request is being worked on.",
     "precondition-required": "A change needs If-Match with the ETag of the state that was seen.",
     "precondition-failed": "Somebody has changed it: `current` has it as it is now.",
@@ -38,7 +39,8 @@ PROBLEMS = {
 """What each kind of problem means, and what to do."""
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
 h2{margin-top:2.5rem;border-bottom:1px solid #ccc}h3{font-family:ui-monospace,monospace;margin-bottom:.2rem}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem .2rem 0;vertical-align:top;border-top:1px solid #eee}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem .2rem 0;
+vertical-align:top;border-top:1px solid #eee}
 code,pre{font-family:ui-monospace,monospace;font-size:.9em}pre{background:#f5f5f5;padding:.6rem;overflow-x:auto}
 @media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#161616}pre{background:#222}td,th{border-color:#333}}"""
 _HEADERS = {
