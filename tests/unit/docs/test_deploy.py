@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rice_stream.api.access.oidc.claims_file import read_claim_rules
 from rice_stream.budgets.parsing import parse_budget_file
 from rice_stream.events.formats.otlp.proto import read as read_spans
 from rice_stream.events.formats.otlp.span import OtlpSpan, wanted_names
@@ -50,6 +51,14 @@ def test_the_example_budgets_are_accepted_as_they_are() -> None:
     from rice_stream.budgets.parsing import FIELDS
 
     assert shown == set(FIELDS)
+
+
+def test_the_example_of_a_claims_file_is_accepted_as_it_is() -> None:
+    """And gives nobody every tenant but those who are said to have them."""
+    rules = read_claim_rules(ROOT / "deploy" / "claims.example.yaml")
+    assert rules.groups_of({"groups": ["ai-finance", "unknown"]}) == ("ai-finance",)
+    everywhere = [name for name, grant in rules.groups.items() if grant.tenants is None]
+    assert everywhere == ["platform-admins", "internal-audit"]
 
 
 # --- compose.yaml --------------------------------------------------------------------------------------------------------
