@@ -7,6 +7,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from rice_stream.api.access.secrets import digest_of
+from rice_stream.store.scope import Scope
+from rice_stream.store.scoped import confined, scoped_reading
 from rice_stream.store.sessions import HttpSession, begin_session, end_session, find_session, mark_seen
 
 NOW_US = 1_795_348_800_000_000
@@ -73,6 +75,16 @@ class TestSessions:
             kept = set(connection.execute(text("SELECT id FROM http_session")).scalars())
         assert kept == {others.id, made.id}
         assert old.id not in kept
+
+    def test_a_confined_database_keeps_them_and_shows_them_to_no_callers_scope(self, engine: Engine) -> None:
+        limited = confined(engine)
+        made = begin_session(limited, session())
+        mark_seen(limited, made.id, NOW_US + 60_000_000)
+        assert find_session(limited, made.digest, NOW_US) is not None
+        if engine.dialect.name == "postgresql":
+            with scoped_reading(limited, Scope(frozenset({"acme"}))) as connection:
+                assert connection.scalar(text("SELECT COUNT(*) FROM http_session")) == 0
+        assert end_session(limited, made.digest)
 
     def test_the_database_takes_no_other_kind_and_no_digest_twice(self, engine: Engine) -> None:
         begin_session(engine, session())

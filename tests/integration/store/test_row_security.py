@@ -111,7 +111,15 @@ def test_a_token_is_seen_by_those_whose_scope_holds_all_of_its_own(stored: Store
 
 def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
     """What a policy narrows is counted here."""
-    others = {"quarantine", "mapping", "attribution_version", "kafka_progress", "http_token", "idempotency_key"}
+    others = {
+        "quarantine",
+        "mapping",
+        "attribution_version",
+        "kafka_progress",
+        "http_token",
+        "http_session",
+        "idempotency_key",
+    }
     assert {name for name, access in ACCESS.items() if access.rows is not ALL_ROWS} == set(OWNERS) | others
 
 
