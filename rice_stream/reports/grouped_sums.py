@@ -88,7 +88,7 @@ def _run(
     statement = statement_of(shapes, tuple(fields), of.conditions, columns, is_one=of.is_one, dialect=dialect)
     last = 3 + len(fields)
     return [
-        Summed(row[0], row[1], row[2], row[3:last], list(map(int, row[last:])))
+        Summed(row[0], row[1], row[2], row[3:last], [each or 0 for each in row[last:]])
         for row in map(tuple, connection.execute(statement, parameters).all())
     ]
 

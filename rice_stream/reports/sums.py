@@ -117,7 +117,7 @@ def dimensions_within(scope: Scope, fields: Sequence[str]) -> frozenset[str]:
 class Summand(NamedTuple):
     """What is summed of one table, and what for; `by_factor`: each use of factors (`factor_key`) on its own.
 
-    `measures` are those that are wanted; the sums of the others are 0.
+    `measures` are those that are wanted; the others count as 0.
     """
 
     source: SummedTable
@@ -178,8 +178,8 @@ def statement_of(
         for number, shape in enumerate(shapes)
         if shape.spans
     ]
-    # Of the type of the other sums, so that PostgreSQL takes the tables as one.
-    nothing = "CAST(0 AS NUMERIC)" if dialect == "postgresql" else "0"
+    # Nothing is added up faster than 0; of the type of the other sums, so that PostgreSQL takes the tables as one.
+    nothing = "CAST(NULL AS NUMERIC)" if dialect == "postgresql" else "NULL"
     rows = "\nUNION ALL ".join(
         _rows(number, shape, fields, conditions, columns, nothing) for number, shape in enumerate(shapes)
     )
