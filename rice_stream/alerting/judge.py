@@ -59,10 +59,15 @@ class Judge:
 
     def _change(self, budget_ids: Sequence[int], now: datetime) -> int:
         with writing(self._engine) as connection:
-            # Read again under the lock: they may have been changed or removed since they were looked at. With ranges,
-            # because what changes is announced with them.
+            # Read again under the lock: they may have been changed or removed since they were looked at.
             locked = budget_store.lock_budgets(connection, budget_ids)
-            verdicts, _ = _judged(connection, locked, now, with_ranges=True)
+            verdicts, _ = _judged(connection, locked, now, with_ranges=False)
+            # What is announced is announced with ranges. At the turn of a month all budgets change, and few announce anything.
+            announcing = {verdict.budget_id for verdict in verdicts if verdict.transitions}
+            if announcing:
+                chosen = [each for each in locked if _id_of(each[0]) in announcing]
+                ranged, _ = _judged(connection, chosen, now, with_ranges=True)
+                verdicts = [verdict for verdict in verdicts if verdict.budget_id not in announcing] + ranged
             changed = {verdict.budget_id: verdict.state for verdict in verdicts if verdict.state != verdict.before}
             budget_store.save_states(connection, changed)
             announced = [(verdict.budget, each) for verdict in verdicts for each in verdict.transitions]

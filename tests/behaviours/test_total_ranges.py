@@ -19,7 +19,7 @@ from rice_stream.reports.figures import read_figures
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals as answer_to
 from rice_stream.reports.totals_query import TotalsQuery
-from rice_stream.store import budget_store
+from rice_stream.store import budget_store, consumption
 from rice_stream.store.consumption import consumed_in_each
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.scope import EVERYTHING
@@ -231,6 +231,30 @@ class TestTotalRanges:
         data = json.loads(last["event"])["data"]
         assert (data["state"], data["ratio"], data["consumed_gco2e"]) == ("exceeded", 1.0, in_grams(expected))
 
+    def test_what_is_not_announced_asks_for_no_range(self, store: Store) -> None:
+        """The first judgement of a period changes every budget's state; ranges are worked out for the one that is exceeded."""
+        store.add(*traffic())
+        give_spreads(store, hosted)
+        with writing(store.engine) as connection:
+            for number, limit_g in enumerate((10**6, 10**6, 1)):
+                asked = {"name": f"b{number}", "tenant_id": "acme", "limit_gco2e": limit_g, "period": "month"}
+                budget_store.save_budget(connection, parse_budget(asked), NOON_US)
+        ranged: list[int] = []
+        original = consumption._put_ranges
+
+        def counting(connection: Any, asked: Any, numbers: Any, consumed: Any) -> None:
+            ranged.append(len(numbers))
+            original(connection, asked, numbers, consumed)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(consumption, "_put_ranges", counting)
+            assert Judge(store.engine).judge_all(NOON).changes > 0
+        assert ranged == [1]
+        with reading(store.engine) as connection:
+            states = budget_store.load_budgets(connection).readable
+        assert [state.period is not None for _, state in states] == [True] * 3
+        assert all(alert["data"]["budget"] == "b2" for alert in map(json.loads, _events(store)))
+
     def test_a_rolling_budget_that_cuts_a_quarter_hour_has_the_shares_of_whole_quarters(self, store: Store) -> None:
         """The middle is that of whole minutes; the range is as wide as that of the quarters it touches."""
         now = datetime(2026, 11, 22, 11, 7, 30, tzinfo=UTC)
@@ -259,3 +283,7 @@ class TestTotalRanges:
         for row in totals(store, by=["model"])["rows"]:
             (of_model,) = [each.sums for each in figures.models if each.name == f"resolved/{row['model']}"]
             assert of_model.carbon_gco2e == row["carbon_gco2e"]
+
+
+def _events(store: Store) -> list[str]:
+    return [row["event"] for row in store.rows("SELECT event FROM alert")]
