@@ -14,6 +14,7 @@ from rice_stream.api.problems import later
 from rice_stream.api.product import STREAMS_MAX, Product
 from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
+from rice_stream.reports.column_batches import Coded, ColumnBatch
 
 Format = Literal["json", "csv", "parquet"]
 Kind = Literal["text", "whole", "large", "number", "instant", "flag"]
@@ -81,7 +82,7 @@ def csv_bytes(columns: Sequence[ExportColumn], *, trailer: bool = False) -> Call
     Text that a spreadsheet would take for a formula begins with an apostrophe. `trailer` adds a last line with the number of
     rows and the digest of everything before it: a stream that breaks has none.
     """
-    cell_of = [_CELLS[column.kind] for column in columns]
+    cells = [_Cells(column.kind) for column in columns]
 
     def piece(rows: Iterable[Sequence[Any]]) -> bytes:
         text = io.StringIO()
@@ -94,7 +95,8 @@ def csv_bytes(columns: Sequence[ExportColumn], *, trailer: bool = False) -> Call
         digest = hashlib.sha256(header)
         yield header
         for batch in batches:
-            each = piece(_cells(row, cell_of) for row in batch)
+            held = ColumnBatch.of(batch, len(columns)).columns
+            each = piece(zip(*(cell.of(column) for cell, column in zip(cells, held, strict=True)), strict=True))
             count += len(batch)
             digest.update(each)
             yield each
@@ -123,24 +125,29 @@ def parquet_bytes(columns: Sequence[ExportColumn]) -> Callable[[Rows], Iterator[
     }
     schema = pa.schema([pa.field(column.name, types[column.kind]) for column in columns])
 
-    def group(rows: Sequence[Sequence[Any]]) -> Any:
-        arrays = [
-            pa.array(values, type=field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)
-        ]
-        return pa.Table.from_arrays(arrays, schema=schema)
+    def arrays(batch: Sequence[Sequence[Any]]) -> list[Any]:
+        held = ColumnBatch.of(batch, len(columns)).columns
+        return [array(column, field.type) for column, field in zip(held, schema, strict=True)]
+
+    def array(column: Sequence[Any], wanted: Any) -> Any:
+        if isinstance(column, Coded):
+            return pa.array(column.values, type=wanted).take(pa.array(column.codes, type=pa.int32()))
+        return pa.array(column, type=wanted)
 
     def made(batches: Rows) -> Iterator[bytes]:
         sink = _Sink()
         with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
-            held: list[Sequence[Any]] = []
+            held: list[Any] = []
+            rows = 0
             for batch in batches:
-                held.extend(batch)
-                if len(held) >= ROW_GROUP_ROWS:
-                    writer.write_table(group(held), row_group_size=len(held))
-                    held.clear()
+                held.append(pa.RecordBatch.from_arrays(arrays(batch), schema=schema))
+                rows += len(batch)
+                if rows >= ROW_GROUP_ROWS:
+                    writer.write_table(pa.Table.from_batches(held, schema=schema), row_group_size=rows)
+                    held, rows = [], 0
                     yield sink.taken()
             if held:
-                writer.write_table(group(held), row_group_size=len(held))
+                writer.write_table(pa.Table.from_batches(held, schema=schema), row_group_size=max(rows, 1))
         yield sink.taken()
 
     return made
@@ -175,23 +182,37 @@ class _Sink(io.RawIOBase):
         return taken
 
 
-def _cells(row: Sequence[Any], cell_of: Sequence[Callable[[Any], object]]) -> list[object]:
-    return ["" if value is None else cell(value) for cell, value in zip(cell_of, row, strict=True)]
+def _text(value: str | None) -> str | None:
+    return f"'{value}" if value is not None and value.startswith(_FORMULA_STARTS) else value
 
 
-def _text(value: str) -> str:
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+def _instant(value: int | None) -> str | None:
+    return None if value is None else rfc3339(value)
 
 
-def _flag(value: bool) -> str:  # noqa: FBT001 - a cell's value
-    return "true" if value else "false"
+def _flag(value: bool | None) -> str | None:  # noqa: FBT001 - a cell's value
+    return None if value is None else "true" if value else "false"
 
 
-_CELLS: dict[Kind, Callable[[Any], object]] = {
-    "text": _text,
-    "whole": int,
-    "large": int,
-    "number": float,
-    "instant": rfc3339,
-    "flag": _flag,
-}
+_CELLS: dict[Kind, Callable[[Any], object]] = {"text": _text, "instant": _instant, "flag": _flag}
+"""What becomes of a value in CSV, where it is not written as it is; None is an empty cell."""
+
+
+class _Cells:
+    """The cells of a column of CSV; those of a value that many rows have are made once."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._cell = _CELLS.get(kind)
+        self._of_codes: Sequence[Any] = ()
+        self._made: list[object] = []
+
+    def of(self, column: Sequence[Any]) -> Iterable[object]:
+        """Of the rows of a batch."""
+        if self._cell is None:
+            return column
+        if not isinstance(column, Coded):
+            return map(self._cell, column)
+        if column.values is not self._of_codes:
+            self._of_codes, self._made = column.values, []
+        self._made += map(self._cell, column.values[len(self._made) :])
+        return map(self._made.__getitem__, column.codes)

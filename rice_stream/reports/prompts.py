@@ -1,10 +1,10 @@
-"""The prompts themselves, one row each: page by page in the order of time, and as a stream of all of them.
+"""The prompts themselves, one row each: page by page in the order of time (`prompt_stream` has all of them).
 
 A row has the fields of the view `prompt_emission`: who, when, on what and how much, never any text of a prompt.
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -22,8 +22,6 @@ from rice_stream.store.scope_conditions import attribution_in, scope_parameters,
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.views import PROMPT_JOINS, prompt_columns
 
-ROWS_AT_ONCE = 5_000
-"""Rows of a batch of a stream."""
 TIMES = ("started_at", "ended_at")
 """Columns whose values in a stream are epoch microseconds."""
 _KEY_BYTES, _TENANT_BYTES = 16, 4
@@ -91,39 +89,13 @@ def prompts(
     return page([*rows, *[{}] * (len(keys) - len(rows))], limit, lambda _: _position(keys[limit - 1]), _described)
 
 
-def stream_prompts(engine: Engine, scope: Scope, asked: PromptFilter) -> Iterator[tuple[Sequence[str], Sequence[Any]]]:
-    """All prompts, as (names of the columns, at most ROWS_AT_ONCE tuples of their values) in constant memory; times are epoch
-    microseconds. The first batch is empty, so that the names are known where there are no prompts.
-
-    Tenant by tenant in the order of their ids, each in the order of time, all of one moment of the database. The transaction is
-    open until the last batch was taken: an engine with a time limit for statements may be too impatient.
-    """
-    seen = scope.within(asked.tenant)
-    with snapshot(engine, scope) as connection:
-        dialect = connection.dialect.name
-        conditions, parameters = _conditions(dialect, seen, asked)
-        columns = prompt_columns(dialect, str)
-        statement = text(
-            f"SELECT {columns} FROM prompt_record r\n{PROMPT_JOINS}\n"
-            f"WHERE r.tenant_key = :tenant_key AND {conditions} ORDER BY r.event_key"
-        )
-        keep_join_order(connection)
-        nothing = connection.execute(text(f"SELECT {columns} FROM prompt_record r\n{PROMPT_JOINS}\nWHERE 1 = 0"))
-        yield tuple(nothing.keys()), ()
-        for tenant_key in _tenant_keys(connection, seen):
-            options = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
-            result = connection.execute(statement, {**parameters, "tenant_key": tenant_key}, execution_options=options)
-            names = tuple(result.keys())
-            for rows in result.partitions(ROWS_AT_ONCE):
-                yield names, rows
+def tenant_keys(connection: Connection, scope: Scope) -> list[tuple[str, int]]:
+    """(id, key) of the tenants of the scope, by id."""
+    statement = f"SELECT t.tenant_id, t.tenant_key FROM tenant t WHERE {tenant_id_in(scope)} ORDER BY t.tenant_id"
+    return [(row[0], row[1]) for row in connection.execute(text(statement), scope_parameters(scope))]
 
 
-def _tenant_keys(connection: Connection, scope: Scope) -> list[int]:
-    statement = f"SELECT t.tenant_key FROM tenant t WHERE {tenant_id_in(scope)} ORDER BY t.tenant_id"
-    return list(connection.scalars(text(statement), scope_parameters(scope)))
-
-
-def _conditions(dialect: str, scope: Scope, asked: PromptFilter) -> tuple[str, dict[str, Any]]:
+def prompt_conditions(dialect: str, scope: Scope, asked: PromptFilter) -> tuple[str, dict[str, Any]]:
     """What holds for the records `r` that are asked for, besides their tenant."""
     from_us, to_us = bounds_us(asked.start, asked.end, asked.time_zone)
     key_low, key_high = key_bounds(dialect, from_us, to_us)
@@ -156,7 +128,7 @@ def _keys(
     """The first `limit` keys after a position. The key of the table begins with the tenant: the first ones of each tenant are
     looked up in it, and the first of these are taken."""
     dialect, seen = connection.dialect.name, scope.within(asked.tenant)
-    conditions, parameters = _conditions(dialect, seen, asked)
+    conditions, parameters = prompt_conditions(dialect, seen, asked)
     parameters["limit"] = limit
     direction, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
     if after is not None:
@@ -178,7 +150,7 @@ def _keys(
     of_each = text(of_tenant.format(tenant=":tenant_key"))
     found = (
         [_Key(*row) for row in connection.execute(of_each, {**parameters, "tenant_key": tenant_key})]
-        for tenant_key in _tenant_keys(connection, seen)
+        for _, tenant_key in tenant_keys(connection, seen)
     )
     return list(islice(heapq.merge(*found, reverse=newest_first), limit))
 

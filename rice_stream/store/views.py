@@ -30,8 +30,8 @@ def _instant(dialect: str, microseconds: str) -> str:
     return f"{seconds} || printf('.%06dZ', {microseconds} % 1000000)"
 
 
-def _boundary(dialect: str) -> str:
-    """At which boundary the energy of a record was metered."""
+def energy_boundary(dialect: str) -> str:
+    """At which boundary the energy of a record was metered, from its use of factors `f`."""
     if dialect == "postgresql":
         return "(f.detail::json #>> '{measured,boundary}')"
     return "json_extract(f.detail, '$.measured.boundary')"
@@ -71,21 +71,32 @@ def _prompt_emission(dialect: str) -> str:
 
 def prompt_columns(dialect: str, instant: Callable[[str], str]) -> str:
     """The columns of `prompt_emission` for the records `r`, with their names joined; `instant` makes a time of microseconds."""
-    return f"""t.tenant_id, NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') AS project_id, u.name AS user_id,
-       k.name AS api_key_id, NULLIF(a.source, '') AS source, r.event_id,
+    return f"""t.tenant_id, {_CHARGED_TO}, u.name AS user_id,
+       k.name AS api_key_id, {_SENT_BY}, r.event_id,
        CASE WHEN r.duration_us IS NULL THEN NULL ELSE {instant("(r.ended_at_us - r.duration_us)")} END AS started_at,
        {instant("r.ended_at_us")} AS ended_at,
-       NULLIF(f.provider, '') AS provider, f.model, NULLIF(f.request_model, '') AS request_model,
+       {FACTOR_COLUMNS},
+       {_COUNTED}, b.names AS basis, {FACTOR_VERSIONS},
+       {_METERED},
+       CASE WHEN r.metered_energy_uj IS NULL THEN NULL ELSE {energy_boundary(dialect)} END AS energy_boundary"""
+
+
+_CHARGED_TO = "NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') AS project_id"
+_SENT_BY = "NULLIF(a.source, '') AS source"
+_COUNTED = """r.input_tokens, r.cache_read_input_tokens, r.cache_write_input_tokens, r.output_tokens,
+       r.reasoning_output_tokens, r.it_energy_uwh, r.facility_energy_uwh, r.carbon_low_ugco2e, r.carbon_mid_ugco2e,
+       r.carbon_high_ugco2e, r.embodied_ugco2e, r.water_ul"""
+_METERED = "r.metered_energy_uj"
+RECORD_COLUMNS = f"{_COUNTED}, {_METERED}"
+"""What of `prompt_emission` is a record's own, besides its id and times."""
+ATTRIBUTION_COLUMNS = f"{_CHARGED_TO}, {_SENT_BY}"
+"""What of it is its attribution's (`a`)."""
+FACTOR_COLUMNS = """NULLIF(f.provider, '') AS provider, f.model, NULLIF(f.request_model, '') AS request_model,
        NULLIF(f.response_model, '') AS response_model, f.model_resolved, f.model_rung,
        f.region, f.region_resolved, f.region_rung, f.hardware, f.pue, f.pue_rung,
-       f.rci_mid_gco2e_per_kwh AS rci_gco2e_per_kwh, f.rci_scope,
-       r.input_tokens, r.cache_read_input_tokens, r.cache_write_input_tokens, r.output_tokens,
-       r.reasoning_output_tokens, r.it_energy_uwh, r.facility_energy_uwh, r.carbon_low_ugco2e, r.carbon_mid_ugco2e,
-       r.carbon_high_ugco2e, r.embodied_ugco2e, r.water_ul, b.names AS basis, f.method_version, f.factor_version,
-       r.metered_energy_uj,
-       CASE WHEN r.metered_energy_uj IS NULL THEN NULL ELSE {_boundary(dialect)} END AS energy_boundary"""
-
-
+       f.rci_mid_gco2e_per_kwh AS rci_gco2e_per_kwh, f.rci_scope"""
+"""What of it is its use of factors' (`f`), besides FACTOR_VERSIONS and the boundary of metered energy."""
+FACTOR_VERSIONS = "f.method_version, f.factor_version"
 PROMPT_JOINS = """\
 JOIN tenant t ON t.tenant_key = r.tenant_key
 JOIN attribution a ON a.tenant_key = r.tenant_key AND a.attribution_key = r.attribution_key

@@ -9,7 +9,8 @@ import pytest
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import wire_time
 from rice_stream.reports.explanation import explain
-from rice_stream.reports.prompts import ROWS_AT_ONCE, PromptFilter, prompts, stream_prompts
+from rice_stream.reports.prompt_stream import ROWS_AT_ONCE, stream_prompts
+from rice_stream.reports.prompts import PromptFilter, prompts
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.fakes import NOON_US, TOKEN_DEFAULTS
 from tests.support.reports_store import NOON, Store, at, picked
@@ -137,5 +138,5 @@ class TestPrompts:
         )
         _, (_, rows) = stream_prompts(store.engine, EVERYTHING, PromptFilter(user="u"))
         assert len(rows) == 1
-        _, (_, rows) = stream_prompts(store.engine, Scope(None, frozenset({"x"})), ALL)
-        assert [row.team_id for row in rows] == ["x"]
+        (names, _), (_, rows) = stream_prompts(store.engine, Scope(None, frozenset({"x"})), ALL)
+        assert [row[names.index("team_id")] for row in rows] == ["x"]

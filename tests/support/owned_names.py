@@ -25,7 +25,8 @@ from rice_stream.reports.explanation import explain
 from rice_stream.reports.figures import read_figures, read_versions
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
-from rice_stream.reports.prompts import PromptFilter, stream_prompts
+from rice_stream.reports.prompt_stream import stream_prompts
+from rice_stream.reports.prompts import PromptFilter
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals

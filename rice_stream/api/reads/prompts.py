@@ -18,7 +18,8 @@ from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
 from rice_stream.estimator.method import Method
 from rice_stream.reports.explanation import explain
 from rice_stream.reports.moments import as_instant
-from rice_stream.reports.prompts import TIMES, PromptFilter, prompts, stream_prompts
+from rice_stream.reports.prompt_stream import stream_prompts
+from rice_stream.reports.prompts import TIMES, PromptFilter, prompts
 from rice_stream.runtime.opening_estimator import open_method, token_defaults
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
