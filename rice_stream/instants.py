@@ -5,6 +5,7 @@ seconds (`_s`). Outside it is RFC 3339 text in UTC.
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -78,10 +79,27 @@ def rfc3339(instant_us: int, timespec: str | None = None) -> str:
     >>> rfc3339(1_795_374_000_000_000), rfc3339(1_795_374_000_120_000)
     ('2026-11-22T19:00:00Z', '2026-11-22T19:00:00.120Z')
     """
+    day, rest_us = divmod(instant_us, DAY_US)
+    seconds, fraction_us = divmod(rest_us, SECOND_US)
+    minutes, second = divmod(seconds, MINUTE_S)
     if timespec is None:
-        whole_s, whole_ms = instant_us % SECOND_US == 0, instant_us % 1000 == 0
-        timespec = "seconds" if whole_s else "milliseconds" if whole_ms else "microseconds"
-    return datetime_of(instant_us).isoformat(timespec=timespec).removesuffix("+00:00") + "Z"
+        timespec = "seconds" if not fraction_us else "microseconds" if fraction_us % 1000 else "milliseconds"
+    fraction = _FRACTIONS[timespec](fraction_us)
+    # Put together here: tables of millions of rows have two times in each, and the calendar's own way takes thrice as long.
+    return f"{_date_text(day)}T{minutes // 60:02}:{minutes % 60:02}:{second:02}{fraction}Z"
+
+
+_FRACTIONS: dict[str, Callable[[int], str]] = {
+    "seconds": lambda _: "",
+    "milliseconds": lambda us: f".{us // 1000:03}",
+    "microseconds": lambda us: f".{us:06}",
+}
+
+
+@lru_cache(maxsize=4096)
+def _date_text(day: int) -> str:
+    """The date of a day counted from 1970-01-01."""
+    return (EPOCH + timedelta(days=day)).date().isoformat()
 
 
 def parse_time(value: object) -> datetime:

@@ -1,8 +1,8 @@
 """Tables as CSV or Parquet, made while they are sent: memory does not grow with their rows."""
 
-import csv
 import hashlib
 import io
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
@@ -83,15 +83,15 @@ def csv_bytes(columns: Sequence[ExportColumn], *, trailer: bool = False) -> Call
     rows and the digest of everything before it: a stream that breaks has none.
     """
     cells = [_Cells(column.kind) for column in columns]
+    # A line of one empty cell would be an empty line, which readers leave out.
+    empty = '""' if len(columns) == 1 else ""
 
-    def piece(rows: Iterable[Sequence[Any]]) -> bytes:
-        text = io.StringIO()
-        csv.writer(text).writerows(rows)
-        return text.getvalue().encode()
+    def piece(rows: Iterable[Sequence[str]]) -> bytes:
+        return "".join(f"{','.join(row) or empty}\r\n" for row in rows).encode()
 
     def made(batches: Rows) -> Iterator[bytes]:
         count = 0
-        header = piece([[column.name for column in columns]])
+        header = piece([[_text(column.name) for column in columns]])
         digest = hashlib.sha256(header)
         yield header
         for batch in batches:
@@ -182,37 +182,48 @@ class _Sink(io.RawIOBase):
         return taken
 
 
-def _text(value: str | None) -> str | None:
-    return f"'{value}" if value is not None and value.startswith(_FORMULA_STARTS) else value
+def _text(value: str) -> str:
+    """Quoted where it has to be (RFC 4180)."""
+    if value.startswith(_FORMULA_STARTS):
+        value = f"'{value}"
+    if _QUOTED.search(value) is None:
+        return value
+    doubled = value.replace('"', '""')
+    return f'"{doubled}"'
 
 
-def _instant(value: int | None) -> str | None:
-    return None if value is None else rfc3339(value)
+def _flag(value: bool) -> str:  # noqa: FBT001 - a cell's value
+    return "true" if value else "false"
 
 
-def _flag(value: bool | None) -> str | None:  # noqa: FBT001 - a cell's value
-    return None if value is None else "true" if value else "false"
-
-
-_CELLS: dict[Kind, Callable[[Any], object]] = {"text": _text, "instant": _instant, "flag": _flag}
-"""What becomes of a value in CSV, where it is not written as it is; None is an empty cell."""
+_QUOTED = re.compile(r'[",\r\n]')
+_CELLS: dict[Kind, Callable[[Any], str]] = {
+    "text": _text,
+    "whole": str,
+    "large": str,
+    "number": repr,
+    "instant": rfc3339,
+    "flag": _flag,
+}
 
 
 class _Cells:
     """The cells of a column of CSV; those of a value that many rows have are made once."""
 
     def __init__(self, kind: Kind) -> None:
-        self._cell = _CELLS.get(kind)
+        self._cell = _CELLS[kind]
         self._of_codes: Sequence[Any] = ()
-        self._made: list[object] = []
+        self._made: list[str] = []
 
-    def of(self, column: Sequence[Any]) -> Iterable[object]:
-        """Of the rows of a batch."""
-        if self._cell is None:
-            return column
+    def of(self, column: Sequence[Any]) -> Iterable[str]:
+        """Of the rows of a batch; a value that is not there is an empty cell."""
         if not isinstance(column, Coded):
-            return map(self._cell, column)
+            return self._cells(column)
         if column.values is not self._of_codes:
             self._of_codes, self._made = column.values, []
-        self._made += map(self._cell, column.values[len(self._made) :])
+        self._made += self._cells(column.values[len(self._made) :])
         return map(self._made.__getitem__, column.codes)
+
+    def _cells(self, values: Sequence[Any]) -> list[str]:
+        cell = self._cell
+        return ["" if value is None else cell(value) for value in values]

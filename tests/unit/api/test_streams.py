@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rice_stream.api import streams
 from rice_stream.api.streams import ExportColumn, csv_bytes, parquet_bytes
 from rice_stream.instants import rfc3339
+from rice_stream.reports.column_batches import Coded, ColumnBatch
 
 COLUMNS = [
     ExportColumn("tenant_id", "text"),
@@ -54,6 +55,24 @@ def test_csv_gives_back_the_rows_and_no_formula(given_rows: list[list[Any]]) -> 
         assert cells[1] == ("" if row[1] is None else str(row[1]))
         assert cells[2] == ("" if row[2] is None else repr(row[2]))
         assert cells[3] == ("" if row[3] is None else rfc3339(row[3]))
+
+
+@given(batches)
+def test_rows_held_by_column_give_the_same_bytes(given_rows: list[list[Any]]) -> None:
+    """Also where a column is places in a list of values that grows from batch to batch."""
+    lists: list[list[Any]] = [[] for _ in COLUMNS]
+    held = []
+    for batch in given_rows:
+        columns = []
+        for values, column in zip(lists, list(zip(*batch, strict=True)) or [()] * len(COLUMNS), strict=True):
+            codes = range(len(values), len(values) + len(column))
+            values += column
+            columns.append(Coded(values, codes))
+        held.append(ColumnBatch(columns))
+        assert list(held[-1]) == batch
+    assert b"".join(csv_bytes(COLUMNS)(held)) == b"".join(csv_bytes(COLUMNS)(given_rows))
+    tables = [pq.read_table(io.BytesIO(b"".join(parquet_bytes(COLUMNS)(each)))) for each in (held, given_rows)]
+    assert tables[0].equals(tables[1])
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
