@@ -16,7 +16,8 @@ from rice_stream.reports.explanation import explain
 from rice_stream.reports.figures import read_figures
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
-from rice_stream.reports.prompts import PromptFilter, prompts, stream_prompts
+from rice_stream.reports.prompt_stream import stream_prompts
+from rice_stream.reports.prompts import PromptFilter, prompts
 from rice_stream.reports.quarantine import quarantine_page, quarantined, show
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.tenants import named_tenant, tenant_page, tenants
