@@ -41,10 +41,12 @@ def serve(session: Session) -> None:
     from rice_stream.api.server import serve_until_stopped
     from rice_stream.api.transport import check_transport, tls_files
     from rice_stream.runtime.following_rules import following_formats
+    from rice_stream.runtime.opening_api import check_login
 
     settings = session.settings
     configure_logging(settings)
     check_token(settings)
+    check_login(settings)
     product = Product(settings)
     sign_on = make_sign_on(settings, product.engine)
     admission = make_admission(settings, sign_on.people)

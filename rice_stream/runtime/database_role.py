@@ -69,8 +69,8 @@ def confinement_problem(facts: RoleFacts) -> RoleProblem | None:
         )
     if facts.login_passes_by is not None:
         return RoleProblem(
-            f"RICE_DATABASE_URL connects as {facts.login}, which {facts.login_passes_by}: what does not take the role {API_ROLE}"
-            " would see every tenant",
+            f"RICE_DATABASE_URL connects as {facts.login}, which {facts.login_passes_by}, so that what does not take the role"
+            f" {API_ROLE} would see every tenant",
             f"give `serve` a role of its own, `CREATE ROLE rice_http LOGIN PASSWORD '...' IN ROLE {API_ROLE}`; `migrate` and"
             " `worker` go on as they are",
         )

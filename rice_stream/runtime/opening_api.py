@@ -1,5 +1,8 @@
 """Opening the database for the HTTP server: every transaction needs a scope, which PostgreSQL holds it to."""
 
+from contextlib import suppress
+
+from rice_stream.errors import ServiceUnavailableError
 from rice_stream.runtime.database_role import check_role
 from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.opening import database_exists, open_store
@@ -40,3 +43,11 @@ def open_own_store(settings: Settings) -> Engine | None:
     if revision is None:
         return None
     return within(open_api_store(settings, statement_timeout_s=None), EVERYTHING)
+
+
+def check_login(settings: Settings) -> None:
+    """DatabaseRoleError where `serve` must not start with this database; nothing is known while the database is away."""
+    with suppress(ServiceUnavailableError):
+        engine = open_own_store(settings)
+        if engine is not None:
+            engine.dispose()

@@ -51,6 +51,12 @@ def test_a_whole_deployment_is_well_and_each_fault_is_seen(
     assert well[f"topic {environment['RICE_EVENTS_TOPICS']}"] == (True, "2 partition(s)")
     assert "is 0 record(s) behind on 2 partition(s)" in well["consumer lag"][1]
 
+    assert well["row-level security"][0] is True
+    assert "need not be on loopback" in well["row-level security"][1]
+    reached = checked({**environment, "RICE_HTTP_HOST": "0.0.0.0"})  # noqa: S104
+    assert (reached["verdict"], reached["row-level security"][0]) == ((False, True), False)
+    assert "is a superuser" in reached["row-level security"][1]
+
     off = checked(environment, lambda: now() + timedelta(minutes=2))
     assert off["verdict"] == (False, True)
     assert off["clock"][0] is False

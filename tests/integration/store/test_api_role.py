@@ -10,7 +10,7 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from rice_stream.runtime.database_role import DatabaseRoleError, check_role, confinement_problem, open_view_problem
-from rice_stream.runtime.opening_api import open_api_store, open_own_store
+from rice_stream.runtime.opening_api import check_login, open_api_store, open_own_store
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.store.engine import open_engine
@@ -141,6 +141,19 @@ def test_logins_that_no_policy_holds_are_refused_outside_loopback(
         assert check_role(engine, on_loopback=True) == (None if "may not" in why else "rice_api")
     finally:
         engine.dispose()
+
+
+def test_serve_does_not_start_with_such_a_login(store: Store) -> None:
+    """Outside loopback; while the database is away nothing is known, and what opens it later is refused."""
+    url = store.engine.url.render_as_string(hide_password=False)
+    environment = {"RICE_DATABASE_URL": url, "RICE_HTTP_HOST": "192.0.2.1"}
+    with pytest.raises(DatabaseRoleError, match=r"is a superuser.*IN ROLE rice_api`.*or listen on loopback"):
+        check_login(load_settings(environment=environment))
+    check_login(load_settings(environment={"RICE_DATABASE_URL": url}))
+    nowhere = make_url(url).set(database="not_there").render_as_string(hide_password=False)
+    check_login(load_settings(environment={**environment, "RICE_DATABASE_URL": nowhere}))
+    with pytest.raises(DatabaseRoleError):
+        open_api_store(load_settings(environment=environment))
 
 
 def test_a_role_of_the_api_that_passes_by_is_refused(store: Store, make_role: MakeRole) -> None:
