@@ -19,7 +19,7 @@ def migrate(session: Session, revision: str, *, as_json: bool) -> None:
     """
     engine = open_store(session.settings, migrated=False)
     with store_errors("migrate"):
-        result = run_migration(engine, revision)
+        result = run_migration(engine, revision, by=session.actor)
     document = {"from": result.from_revision, "to": result.to_revision}
 
     def human() -> None:

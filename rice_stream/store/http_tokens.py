@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, insert, select, update
+from sqlalchemy import Connection, Engine, and_, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from rice_stream.errors import NotFoundError, UsageError
@@ -20,8 +20,8 @@ from rice_stream.store.scoped import scoped_writing
 
 ALL_TENANTS = "*"
 ROLES = ("admin", "editor", "reader", "auditor", "ingest")
-ENDED_KEPT = 10_000
-"""Tokens that have ended whose use is noticed, the last ones; all others are unknown."""
+ENDED_KEPT = 1_000
+"""Tokens whose use is noticed after they have ended: those that ended last. All others are unknown."""
 REFUSALS_NOTED_EVERY_US = 60_000_000
 _IDS_MAX = 10_000
 """Ids that one statement changes: SQLite allows a limited number of parameters."""
@@ -144,9 +144,11 @@ def live_tokens(engine: Engine) -> LiveTokens:
     with _told("the tokens cannot be read"), reading(engine) as connection:
         now_us = database_now_us(connection)
         live = tuple(token_of(row) for row in connection.execute(select(table).where(*_live(now_us))).mappings())
-        over = select(table).where(~and_(*_live(now_us))).order_by(table.c.id.desc()).limit(ENDED_KEPT)
-        ended = [token_of(row) for row in connection.execute(over).mappings()]
-    return LiveTokens(live, now_us, {one.digest: EndedToken(one.id, one.name, one.tenants) for one in ended})
+        columns = table.c.digest, table.c.id, table.c.name, table.c.tenants
+        latest = func.coalesce(table.c.revoked_at_us, table.c.expires_at_us).desc()
+        over = connection.execute(select(*columns).where(~and_(*_live(now_us))).order_by(latest).limit(ENDED_KEPT))
+        ended = {bytes(digest): EndedToken(one, name, _names(tenants)) for digest, one, name, tenants in over}
+    return LiveTokens(live, now_us, ended)
 
 
 def revoke_token(engine: Engine, token_id: int, scope: Scope, by: Actor) -> HttpToken:
@@ -259,10 +261,14 @@ def _instant(moment_us: int | None) -> str | None:
 
 def token_of(row: Mapping[Any, Any]) -> HttpToken:
     """A row of the table."""
-    tenants = json.loads(row["tenants"])
     return HttpToken(
         **{name: row[name] for name in row if name not in ("digest", "tenants", "teams")},
         digest=bytes(row["digest"]),
-        tenants=None if tenants == ALL_TENANTS else frozenset(tenants),
+        tenants=_names(row["tenants"]),
         teams=frozenset(json.loads(row["teams"])),
     )
+
+
+def _names(stored: str) -> frozenset[str] | None:
+    names = json.loads(stored)
+    return None if names == ALL_TENANTS else frozenset(names)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from rice_stream.errors import UsageError
+from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.calendars import ensure_months
 from rice_stream.store.dimensions import lock_keys
 from rice_stream.store.engine import StoreUnavailableError, reading
@@ -46,8 +47,10 @@ def alembic_config(bind: Engine | Connection) -> Config:
     return config
 
 
-def migrate(engine: Engine, revision: str = "head") -> Migration:
+def migrate(engine: Engine, revision: str = "head", *, by: Actor | None = None) -> Migration:
     """Upgrade (or, to an older revision, downgrade), all or nothing. Running it again changes nothing.
+
+    `by`: an upgrade to the newest revision by somebody is kept in the audit trail.
 
     Grants on the views, and views of others on top of them, are kept. UsageError, with nothing done: the server is too old,
     there is no such revision, or something that others made is in the way (it is named). StoreUnavailableError, likewise: a
@@ -68,6 +71,9 @@ def migrate(engine: Engine, revision: str = "head") -> Migration:
             refresh_range_function(connection)
             grant_api(connection)
             ensure_months(connection, "UTC")
+            if by is not None and after != before:
+                revisions = {"revision": before}, {"revision": after}
+                record(connection, by, [AuditedChange("schema.migrate", "schema", "", None, *revisions)])
     return Migration(before, after)
 
 

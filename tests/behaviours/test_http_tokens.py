@@ -158,6 +158,16 @@ class TestHttpTokens:
             assert one.token.digest.hex() not in kept
             assert repr(one.token.digest)[2:-1] not in kept
 
+    def test_of_many_that_have_ended_those_that_ended_last_are_known(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However old the token is that somebody has just revoked."""
+        monkeypatch.setattr("rice_stream.store.http_tokens.ENDED_KEPT", 2)
+        old, *others = (create_token(engine, token(f"t{number}")[1], EVERYTHING, OPERATOR) for number in range(4))
+        for one in (*others, old):
+            revoke_token(engine, one.id, EVERYTHING, OPERATOR)
+        assert {one.id for one in live_tokens(engine).ended.values()} == {others[-1].id, old.id}
+
 
 class TestRotation:
     """On every database."""

@@ -1,5 +1,6 @@
 """Making tokens, for the command line and the API alike: what may be asked for, how long it lasts, and the secret shown once."""
 
+import re
 import time
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ OVERLAP_HOURS = 24.0
 """How long a token goes on beside the one that replaces it."""
 OVERLAP_HOURS_MAX = 720
 ENDLESS_ROLE = "ingest"
+_UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
 
@@ -38,8 +40,10 @@ class AskedToken:
         """UsageError: a name that cannot be one, or no tenant at all."""
         for field, names in (("name", {self.name}), ("tenant", self.tenants or ()), ("team", self.teams)):
             for name in names:
-                if not name.strip() or len(name) > NAME_LENGTH_MAX or "\x00" in name:
-                    raise UsageError(f"--{field}: must have 1 to {NAME_LENGTH_MAX} characters, and no NUL")
+                if not name.strip() or len(name) > NAME_LENGTH_MAX or _UNSTORABLE.search(name):
+                    raise UsageError(
+                        f"--{field}: must have 1 to {NAME_LENGTH_MAX} characters, no NUL and no half of a surrogate pair"
+                    )
         if self.tenants is not None and not self.tenants:
             raise UsageError(f"--tenant: name a tenant, or {ALL_TENANTS} for every one")
 

@@ -33,6 +33,11 @@ def test_a_token_writes_its_tenants_alone_and_ends_when_it_is_revoked(deployment
         revoked_s = time.monotonic()
         gateway.process.until(lambda: gateway.post("/v1/events", EVENT, **held)[0] == 401, "the token to end", 30)
         assert time.monotonic() - revoked_s < 10
+        gateway.process.until(
+            lambda: "token.use_refused" in [row["action"] for row in deployment.json("audit", "list")["rows"]],
+            "the use of the ended token to be in the trail",
+            30,
+        )
     finally:
         assert gateway.process.stop() == 0, gateway.process.log
     deployment.finish()

@@ -86,6 +86,7 @@ def test_what_is_done_with_tokens_is_in_the_audit_trail_without_them(shell: Shel
     assert rows[1]["after"]["role"] == "reader"
     shown = listed.stdout + shell.run("audit", "list").stdout
     assert "token.create" in shown
+    assert "schema.migrate" in shown
     assert str(document["token"]).rpartition("_")[2][:6] not in shown
 
 
@@ -109,6 +110,7 @@ def test_what_makes_no_sense_is_refused(shell: Shell) -> None:
         ("--role", "ingest", "--rate", "0"),
         ("--role", "ingest", "--concurrency", "0"),
         ("--role", "ingest", "--tenant", "x" * 257),
+        ("--role", "ingest", "--tenant", "half \ud800"),
     ):
         assert shell.run(*wanted, *options).exit_code == 2, options
     assert json.loads(shell.run("token", "list", "--json").stdout) == {"tokens": []}
