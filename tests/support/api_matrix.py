@@ -74,6 +74,7 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/v1/tokens", "/v1/tokens", body={"name": "n", "role": "nobody"})
     yield Try("POST", "/v1/tokens/999999/rotate", "/v1/tokens/{token_id}/rotate", body={})
     yield Try("DELETE", "/v1/tokens/999999", "/v1/tokens/{token_id}")
+    yield Try("GET", "/", "/")
     yield Try("GET", "/reference", "/reference")
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
     yield Try("GET", "/v1/models/gpt-4o", "/v1/models/{model:path}")

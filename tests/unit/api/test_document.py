@@ -122,6 +122,7 @@ def test_the_reference_is_a_page_of_its_own(api: Api, document: dict[str, Any]) 
     assert not re.findall(r"<script|https?://|src=", text)
     assert api.get("/reference", "ingest").status == 200
     assert api.door.get("/reference").status == 401
+    assert api.get("/").headers["location"] == "/reference"
 
 
 def test_every_kind_of_problem_has_its_page(api: Api) -> None:
