@@ -17,6 +17,7 @@ from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.what_if import Change
 from rice_stream.reports import alerts, budgets, prompts, quarantine, tenants
+from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
 from rice_stream.reports.comparison import compare, traffic_of
 from rice_stream.reports.coverage import coverage
@@ -219,6 +220,7 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield _asking("rolling totals", rolling_totals, NOON, tenant=tenant)
     yield Asking("tenants", lambda e, s: tenants.tenants(e, s, only=tenant))
     yield Asking("tenant pages", lambda e, s: tenants.tenant_page(e, within(s)))
+    yield Asking("audit", lambda e, s: audit_entries(e, within(s), limit=1000))
     yield Asking("budgets", lambda e, s: budgets.budget_statuses(e, s, NOON, tenant=tenant))
     yield Asking("alerts", lambda e, s: alerts.latest_alerts(e, s, tenant=tenant))
     yield Asking("alert pages", lambda e, s: alerts.alert_page(e, s, tenant=tenant, limit=1000))

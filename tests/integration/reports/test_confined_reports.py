@@ -49,7 +49,7 @@ REPORTS: dict[str, Report] = {
     "totals of a tenant": totals_of(tenant=ODD, by=("project",)),
     "rolling totals": lambda engine, scope: rolling_totals(engine, scope, NOON),
     "prompts": lambda engine, scope: prompts(engine, scope, PromptFilter(), limit=1000),
-    "all prompts": lambda engine, scope: [rows for _, rows in stream_prompts(engine, scope, PromptFilter())],
+    "all prompts": lambda engine, scope: [[*rows] for _, rows in stream_prompts(engine, scope, PromptFilter())],
     "alerts": latest_alerts,
     "a page of alerts": lambda engine, scope: alert_page(engine, scope, limit=3),
     "audit": lambda engine, scope: audit_entries(engine, scope, limit=100),
