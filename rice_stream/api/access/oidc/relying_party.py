@@ -56,13 +56,15 @@ class RelyingParty:
         rules: ClaimRules,
         provider: IdentityProvider,
         clock: Callable[[], float] = time.time,
+        keys_clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` is what tokens are held against, `keys_clock` tells how old the keys are; both in seconds."""
         self.client = client
         self.rules = rules
         self._provider = provider
         self._clock = clock
         self._document: ProviderDocument | None = None
-        self._keys = KeyBook(self._fetch_keys)
+        self._keys = KeyBook(self._fetch_keys, keys_clock)
         self._parties = frozenset(name for name in (client.client_id, client.audience) if name)
 
     async def bearer(self, token: str) -> Person:
