@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def party(provider: LocalProvider) -> Iterator[Party]:
     made.close()
 
 
-def token(provider: LocalProvider, **said: object) -> str:
+def token(provider: LocalProvider, **said: Any) -> str:
     return provider.token(aud="rice-api", groups=["finance", "unknown"], **said)
 
 
