@@ -118,21 +118,26 @@ def _shared(number: int) -> dict[str, float]:
     }
 
 
-def _fill(engine: Engine) -> None:
-    """As a worker would have left it."""
-    dimensions = Dimensions(engine)
-    tenant = dimensions.tenants(["acme"])["acme"]
-    attribution = next(iter(dimensions.attributions([(tenant, "team", "", "")]).values()))
+def factor_keys(engine: Engine, count: int) -> list[int]:
+    """Keys of so many uses of factors, one after the other, that share their uncertainties as those of hosted models do."""
     names = {column.name: "x" for column in schema.factor_use.c if column.type.python_type is str}
     numbers = {column.name: 1.0 for column in schema.factor_use.c if column.type.python_type is float}
     uses = []
-    for number in range(_GROUPS):
+    for number in range(count):
         shared = _shared(number)
         detail = {"spread": {"causes": shared, "shared": shared}, "sources": "s" * 1000}
         model, provider, region = (f"{kind}-{number // size % many}" for kind, size, many in _SIZES)
         row = {"digest": number.to_bytes(16, "big"), "model": model, "provider": provider, "region": region}
         uses.append({**names, **numbers, **row, "detail": json.dumps(detail)})
-    keys = sorted(dimensions.factors(uses).values())
+    return sorted(Dimensions(engine).factors(uses).values())
+
+
+def _fill(engine: Engine) -> None:
+    """As a worker would have left it."""
+    dimensions = Dimensions(engine)
+    tenant = dimensions.tenants(["acme"])["acme"]
+    attribution = next(iter(dimensions.attributions([(tenant, "team", "", "")]).values()))
+    keys = factor_keys(engine, _GROUPS)
     sums = dict.fromkeys(MEASURES, 10**9) | {
         "prompts": 1000,
         "carbon_low_ugco2e": 5 * 10**8,
