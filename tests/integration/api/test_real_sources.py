@@ -251,6 +251,8 @@ def test_http_keeps_its_limits(deployment: Deployment) -> None:
 
 
 def test_http_is_not_open_to_the_network_without_a_token(deployment: Deployment) -> None:
-    code, output = deployment.run("serve", http_host="0.0.0.0", http_port="0")  # noqa: S104 - must be refused
+    """Where the database is none that would be refused itself."""
+    nowhere = {"http_host": "0.0.0.0", "http_port": "0", "database_url": "sqlite:///none-here.db"}  # noqa: S104
+    code, output = deployment.run("serve", **nowhere)
     assert code == 2
     assert "RICE_HTTP_TOKEN" in output
