@@ -46,12 +46,12 @@ def serve(session: Session) -> None:
     settings = session.settings
     configure_logging(settings)
     check_token(settings)
+    check_transport(settings)
     check_login(settings)
     product = Product(settings)
     sign_on = make_sign_on(settings, product.engine)
     admission = make_admission(settings, sign_on.people)
     asyncio.run(admission.check_start())
-    check_transport(settings)
     tls = tls_files(settings)
     with closing(_listen(settings)) as listener, following_formats(settings) as formats_now:
         publisher = Publisher(settings)

@@ -251,8 +251,8 @@ def test_http_keeps_its_limits(deployment: Deployment) -> None:
 
 
 def test_http_is_not_open_to_the_network_without_a_token(deployment: Deployment) -> None:
-    """Where the database is none that would be refused itself."""
+    """Where nothing else would be refused: TLS belongs to a proxy, and the database is none."""
     nowhere = {"http_host": "0.0.0.0", "http_port": "0", "database_url": "sqlite:///none-here.db"}  # noqa: S104
-    code, output = deployment.run("serve", **nowhere)
+    code, output = deployment.run("serve", **nowhere, http_trusted_proxies="10.0.0.0/8")
     assert code == 2
     assert "RICE_HTTP_TOKEN" in output
