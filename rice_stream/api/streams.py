@@ -2,25 +2,25 @@
 
 import hashlib
 import io
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from fastapi.responses import StreamingResponse
 
+from rice_stream.api.csv_cells import csv_lines, csv_row
 from rice_stream.api.problems import later
 from rice_stream.api.product import STREAMS_MAX, Product
 from rice_stream.errors import UsageError
-from rice_stream.instants import rfc3339
-from rice_stream.reports.column_batches import Coded, ColumnBatch
+from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
 
 Format = Literal["json", "csv", "parquet"]
 Kind = Literal["text", "whole", "large", "number", "instant", "flag"]
 _RETRY_AFTER_S = 10
-ROW_GROUP_ROWS = 65_536
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+ROW_GROUP_ROWS = 16_384
 _MEDIA_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "parquet": "application/vnd.apache.parquet"}
 
 
@@ -82,21 +82,15 @@ def csv_bytes(columns: Sequence[ExportColumn], *, trailer: bool = False) -> Call
     Text that a spreadsheet would take for a formula begins with an apostrophe. `trailer` adds a last line with the number of
     rows and the digest of everything before it: a stream that breaks has none.
     """
-    cells = [_Cells(column.kind) for column in columns]
-    # A line of one empty cell would be an empty line, which readers leave out.
-    empty = '""' if len(columns) == 1 else ""
-
-    def piece(rows: Iterable[Sequence[str]]) -> bytes:
-        return "".join(f"{','.join(row) or empty}\r\n" for row in rows).encode()
+    kinds = [column.kind for column in columns]
 
     def made(batches: Rows) -> Iterator[bytes]:
         count = 0
-        header = piece([[_text(column.name) for column in columns]])
+        header = csv_row([column.name for column in columns]).encode() + b"\r\n"
         digest = hashlib.sha256(header)
         yield header
         for batch in batches:
-            held = ColumnBatch.of(batch, len(columns)).columns
-            each = piece(zip(*(cell.of(column) for cell, column in zip(cells, held, strict=True)), strict=True))
+            each = csv_lines(ColumnBatch.of(batch, len(columns)).columns, kinds).encode()
             count += len(batch)
             digest.update(each)
             yield each
@@ -123,31 +117,57 @@ def parquet_bytes(columns: Sequence[ExportColumn]) -> Callable[[Rows], Iterator[
         "instant": pa.timestamp("us", tz="UTC"),
         "flag": pa.bool_(),
     }
-    schema = pa.schema([pa.field(column.name, types[column.kind]) for column in columns])
-
-    def arrays(batch: Sequence[Sequence[Any]]) -> list[Any]:
-        held = ColumnBatch.of(batch, len(columns)).columns
-        return [array(column, field.type) for column, field in zip(held, schema, strict=True)]
 
     def array(column: Sequence[Any], wanted: Any) -> Any:
+        if isinstance(column, Whole):
+            values = column.values.view("datetime64[us]") if wanted == types["instant"] else column.values
+            return pa.array(values, mask=column.missing, type=wanted)
         if isinstance(column, Coded):
-            return pa.array(column.values, type=wanted).take(pa.array(column.codes, type=pa.int32()))
+            has_none = np.array([value is None for value in column.values], dtype=bool)
+            codes = pa.array(column.codes, mask=has_none[column.codes])
+            if wanted != types["text"]:
+                return pa.array(column.values, type=wanted).take(codes)
+            # Parquet's dictionaries hold no null: a code that is none stands for it.
+            return pa.DictionaryArray.from_arrays(
+                codes, pa.array([value or "" for value in column.values], type=wanted)
+            )
         return pa.array(column, type=wanted)
 
     def made(batches: Rows) -> Iterator[bytes]:
         sink = _Sink()
-        with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
-            held: list[Any] = []
-            rows = 0
-            for batch in batches:
-                held.append(pa.RecordBatch.from_arrays(arrays(batch), schema=schema))
+        filled = (ColumnBatch.of(batch, len(columns)) for batch in batches if len(batch))
+        first = next(filled, None)
+        # Text that is coded in the first rows is so in all.
+        coded = {
+            column.name
+            for column, values in zip(columns, first.columns if first else [], strict=first is not None)
+            if column.kind == "text" and isinstance(values, Coded)
+        }
+        schema = pa.schema(
+            (column.name, pa.dictionary(pa.int32(), pa.string()) if column.name in coded else types[column.kind])
+            for column in columns
+        )
+
+        def record_batch(batch: ColumnBatch) -> Any:
+            arrays = [array(values, types[column.kind]) for values, column in zip(batch.columns, columns, strict=True)]
+            return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+        def group(held: list[Any]) -> Any:
+            # Chunks whose dictionaries differ would be written without any.
+            return pa.Table.from_batches(held, schema=schema).unify_dictionaries().combine_chunks()
+
+        options = {"compression": "zstd", "use_dictionary": sorted(coded) or False, "store_schema": False}
+        with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, **options) as writer:
+            held, rows = [], 0
+            for batch in chain([first] if first else [], filled):
+                held.append(record_batch(batch))
                 rows += len(batch)
                 if rows >= ROW_GROUP_ROWS:
-                    writer.write_table(pa.Table.from_batches(held, schema=schema), row_group_size=rows)
+                    writer.write_table(group(held), row_group_size=rows)
                     held, rows = [], 0
                     yield sink.taken()
             if held:
-                writer.write_table(pa.Table.from_batches(held, schema=schema), row_group_size=max(rows, 1))
+                writer.write_table(group(held), row_group_size=rows)
         yield sink.taken()
 
     return made
@@ -180,50 +200,3 @@ class _Sink(io.RawIOBase):
         taken = bytes(self._kept)
         self._kept.clear()
         return taken
-
-
-def _text(value: str) -> str:
-    """Quoted where it has to be (RFC 4180)."""
-    if value.startswith(_FORMULA_STARTS):
-        value = f"'{value}"
-    if _QUOTED.search(value) is None:
-        return value
-    doubled = value.replace('"', '""')
-    return f'"{doubled}"'
-
-
-def _flag(value: bool) -> str:  # noqa: FBT001 - a cell's value
-    return "true" if value else "false"
-
-
-_QUOTED = re.compile(r'[",\r\n]')
-_CELLS: dict[Kind, Callable[[Any], str]] = {
-    "text": _text,
-    "whole": str,
-    "large": str,
-    "number": repr,
-    "instant": rfc3339,
-    "flag": _flag,
-}
-
-
-class _Cells:
-    """The cells of a column of CSV; those of a value that many rows have are made once."""
-
-    def __init__(self, kind: Kind) -> None:
-        self._cell = _CELLS[kind]
-        self._of_codes: Sequence[Any] = ()
-        self._made: list[str] = []
-
-    def of(self, column: Sequence[Any]) -> Iterable[str]:
-        """Of the rows of a batch; a value that is not there is an empty cell."""
-        if not isinstance(column, Coded):
-            return self._cells(column)
-        if column.values is not self._of_codes:
-            self._of_codes, self._made = column.values, []
-        self._made += self._cells(column.values[len(self._made) :])
-        return map(self._made.__getitem__, column.codes)
-
-    def _cells(self, values: Sequence[Any]) -> list[str]:
-        cell = self._cell
-        return ["" if value is None else cell(value) for value in values]

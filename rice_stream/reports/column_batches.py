@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Coded(Sequence[Any]):
     """A column whose values are those of a short list, each row by its place there: what is made of a value is made once.
 
-    The list may grow from batch to batch; what is in it stays where it is.
+    Columns that share their codes, the same array, differ in their values only.
     """
 
-    def __init__(self, values: Sequence[Any], codes: Sequence[int]) -> None:
+    def __init__(self, values: Sequence[Any], codes: Sequence[int] | NDArray[np.int32]) -> None:
         self.values = values
-        self.codes = codes
+        self.codes = np.asarray(codes, dtype=np.int32)
 
     def __len__(self) -> int:
         """As many as rows."""
@@ -24,7 +27,30 @@ class Coded(Sequence[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """The values of all rows."""
-        return map(self.values.__getitem__, self.codes)
+        return map(self.values.__getitem__, self.codes.tolist())
+
+
+class Whole(Sequence[int | None]):
+    """A column of whole numbers, `missing` where there is none."""
+
+    def __init__(self, values: NDArray[np.int64], missing: NDArray[np.bool_]) -> None:
+        self.values = values
+        self.missing = missing
+
+    def __len__(self) -> int:
+        """As many as rows."""
+        return len(self.values)
+
+    def __getitem__(self, row: Any) -> Any:
+        """The number of a row, or None."""
+        return None if self.missing[row] else int(self.values[row])
+
+    def __iter__(self) -> Iterator[int | None]:
+        """The numbers of all rows."""
+        numbers: list[int | None] = self.values.tolist()
+        for row in np.flatnonzero(self.missing).tolist():
+            numbers[row] = None
+        return iter(numbers)
 
 
 class ColumnBatch(Sequence[tuple[Any, ...]]):

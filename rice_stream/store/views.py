@@ -87,10 +87,8 @@ _COUNTED = """r.input_tokens, r.cache_read_input_tokens, r.cache_write_input_tok
        r.reasoning_output_tokens, r.it_energy_uwh, r.facility_energy_uwh, r.carbon_low_ugco2e, r.carbon_mid_ugco2e,
        r.carbon_high_ugco2e, r.embodied_ugco2e, r.water_ul"""
 _METERED = "r.metered_energy_uj"
-RECORD_COLUMNS = f"{_COUNTED}, {_METERED}"
-"""What of `prompt_emission` is a record's own, besides its id and times."""
 ATTRIBUTION_COLUMNS = f"{_CHARGED_TO}, {_SENT_BY}"
-"""What of it is its attribution's (`a`)."""
+"""What of `prompt_emission` is a record's attribution's (`a`)."""
 FACTOR_COLUMNS = """NULLIF(f.provider, '') AS provider, f.model, NULLIF(f.request_model, '') AS request_model,
        NULLIF(f.response_model, '') AS response_model, f.model_resolved, f.model_rung,
        f.region, f.region_resolved, f.region_rung, f.hardware, f.pue, f.pue_rung,

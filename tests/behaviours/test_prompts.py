@@ -8,9 +8,10 @@ import pytest
 
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import wire_time
+from rice_stream.instants import rfc3339
 from rice_stream.reports.explanation import explain
-from rice_stream.reports.prompt_stream import ROWS_AT_ONCE, stream_prompts
-from rice_stream.reports.prompts import PromptFilter, prompts
+from rice_stream.reports.prompt_stream import stream_prompts
+from rice_stream.reports.prompts import TIMES, PromptFilter, prompts
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.fakes import NOON_US, TOKEN_DEFAULTS
 from tests.support.reports_store import NOON, Store, at, picked
@@ -114,15 +115,15 @@ class TestPrompts:
 
     def test_a_stream_has_every_prompt_once_in_batches(self, store: Store) -> None:
         """Tenant by tenant in the order of time; what comes in meanwhile is not in it."""
-        count = ROWS_AT_ONCE + 3
+        count, at_once = 53, 50
         events = [at(wire_time(NOON - timedelta(seconds=n)), event_id=f"e{n}", tenant_id="b") for n in range(count)]
         store.add(*events, at("2026-11-22T11:00:00Z", tenant_id="a", event_id="first"))
         batches: list[list[dict[str, Any]]] = []
-        for names, rows in stream_prompts(store.engine, EVERYTHING, ALL):
+        for names, rows in stream_prompts(store.engine, EVERYTHING, ALL, rows_at_once=at_once):
             if not batches:
                 store.add(at("2026-11-22T11:59:00Z", event_id="late", tenant_id="b"), received_at_us=NOON_US)
             batches.append([dict(zip(names, row, strict=True)) for row in rows])
-        assert [len(batch) for batch in batches] == [0, 1, ROWS_AT_ONCE, 3]
+        assert max(map(len, batches)) <= at_once < sum(map(len, batches))
         streamed = [row for batch in batches for row in batch]
         assert [row["event_id"] for row in streamed] == ["first", *(f"e{n}" for n in reversed(range(count)))]
         assert (streamed[-1]["ended_at"], streamed[-1]["started_at"]) == (NOON_US, None)
@@ -130,6 +131,28 @@ class TestPrompts:
         assert {name: newest[name] for name in newest if name != "ended_at"} == {
             name: value for name, value in streamed[-1].items() if name != "ended_at"
         }
+
+    @pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+    def test_a_stream_is_the_same_in_batches_of_any_size(self, store: Store, at_once: int) -> None:
+        """Whether a batch ends with a tenant's last prompt or within them; the values are those of pages."""
+        named = {
+            "user_id": 'ü, "1"',
+            "started_at": "2026-11-22T10:59:59.000001Z",
+            "inference_region": "azure:swedencentral",
+        }
+        store.add(
+            *(at(f"2026-11-22T11:00:0{n}Z", event_id=f"é{n}", tenant_id=tenant) for tenant in "ba" for n in range(3)),
+            at("2026-11-22T11:00:09.5Z", event_id="named", tenant_id="a", **named),
+        )
+        streamed = [
+            dict(zip(names, row, strict=True))
+            for names, rows in stream_prompts(store.engine, EVERYTHING, ALL, rows_at_once=at_once)
+            for row in rows
+        ]
+        paged = prompts(store.engine, EVERYTHING, ALL, newest_first=False)["rows"]
+        for row in streamed:
+            row.update({name: None if row[name] is None else rfc3339(row[name]) for name in TIMES})
+        assert streamed == sorted(paged, key=lambda row: (row["tenant_id"], row["ended_at"]))
 
     def test_a_stream_is_filtered_as_pages_are(self, store: Store) -> None:
         """By names and scope."""
