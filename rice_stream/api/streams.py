@@ -118,38 +118,20 @@ def parquet_bytes(columns: Sequence[ExportColumn]) -> Callable[[Rows], Iterator[
         "flag": pa.bool_(),
     }
 
-    def array(column: Sequence[Any], wanted: Any) -> Any:
-        if isinstance(column, Whole):
-            values = column.values.view("datetime64[us]") if wanted == types["instant"] else column.values
-            return pa.array(values, mask=column.missing, type=wanted)
-        if isinstance(column, Coded):
-            has_none = np.array([value is None for value in column.values], dtype=bool)
-            codes = pa.array(column.codes, mask=has_none[column.codes])
-            if wanted != types["text"]:
-                return pa.array(column.values, type=wanted).take(codes)
-            # Parquet's dictionaries hold no null: a code that is none stands for it.
-            return pa.DictionaryArray.from_arrays(
-                codes, pa.array([value or "" for value in column.values], type=wanted)
-            )
-        return pa.array(column, type=wanted)
-
     def made(batches: Rows) -> Iterator[bytes]:
         sink = _Sink()
         filled = (ColumnBatch.of(batch, len(columns)) for batch in batches if len(batch))
         first = next(filled, None)
-        # Text that is coded in the first rows is so in all.
-        coded = {
-            column.name
-            for column, values in zip(columns, first.columns if first else [], strict=first is not None)
-            if column.kind == "text" and isinstance(values, Coded)
-        }
+        coded = _coded(columns, first)
         schema = pa.schema(
             (column.name, pa.dictionary(pa.int32(), pa.string()) if column.name in coded else types[column.kind])
             for column in columns
         )
 
         def record_batch(batch: ColumnBatch) -> Any:
-            arrays = [array(values, types[column.kind]) for values, column in zip(batch.columns, columns, strict=True)]
+            arrays = [
+                _arrow_array(values, types[column.kind]) for values, column in zip(batch.columns, columns, strict=True)
+            ]
             return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
         def group(held: list[Any]) -> Any:
@@ -171,6 +153,31 @@ def parquet_bytes(columns: Sequence[ExportColumn]) -> Callable[[Rows], Iterator[
         yield sink.taken()
 
     return made
+
+
+def _arrow_array(column: Sequence[Any], wanted: Any) -> Any:
+    """A column as an array of a type of pyarrow's; coded text keeps its codes."""
+    import pyarrow as pa
+
+    if isinstance(column, Whole):
+        values = column.values.view("datetime64[us]") if pa.types.is_timestamp(wanted) else column.values
+        return pa.array(values, mask=column.missing, type=wanted)
+    if not isinstance(column, Coded):
+        return pa.array(column, type=wanted)
+    has_none = np.array([value is None for value in column.values], dtype=bool)
+    codes = pa.array(column.codes, mask=has_none[column.codes])
+    if not pa.types.is_string(wanted):
+        return pa.array(column.values, type=wanted).take(codes)
+    # Parquet's dictionaries hold no null: a code that is none stands for it.
+    return pa.DictionaryArray.from_arrays(codes, pa.array([value or "" for value in column.values], type=wanted))
+
+
+def _coded(columns: Sequence[ExportColumn], first: ColumnBatch | None) -> set[str]:
+    """The columns of coded text in the first rows: they are so in all."""
+    if first is None:
+        return set()
+    held = zip(columns, first.columns, strict=True)
+    return {column.name for column, values in held if column.kind == "text" and isinstance(values, Coded)}
 
 
 class _Sink(io.RawIOBase):
