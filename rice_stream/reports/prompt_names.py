@@ -30,7 +30,7 @@ _JOINED = {
 }
 
 
-class NameTable(NamedTuple):
+class KeyedNames(NamedTuple):
     """A table that records point at: its alias, its column of keys, and what is read of it."""
 
     table: str
@@ -39,13 +39,13 @@ class NameTable(NamedTuple):
     columns: str
 
 
-def of_keys(connection: Connection, table: NameTable, keys: Ints) -> dict[str, Sequence[Any]]:
+def of_keys(connection: Connection, table: KeyedNames, keys: Ints) -> dict[str, Sequence[Any]]:
     """Columns of a table for the keys of records, by name."""
     return _looked_up(connection, table, f"{table.alias}.{table.key} = w.asked_key", keys * 0, keys)
 
 
 def of_tenants_keys(
-    connection: Connection, table: NameTable, tenant_keys: Ints, keys: Ints
+    connection: Connection, table: KeyedNames, tenant_keys: Ints, keys: Ints
 ) -> dict[str, Sequence[Any]]:
     """The same, of a table whose keys are each tenant's own. UNKNOWN, and a name that is no longer kept, is None."""
     condition = f"{table.alias}.tenant_key = w.tenant_key AND {table.alias}.{table.key} = w.asked_key"
@@ -53,7 +53,7 @@ def of_tenants_keys(
 
 
 def _looked_up(
-    connection: Connection, table: NameTable, condition: str, tenant_keys: Ints, keys: Ints
+    connection: Connection, table: KeyedNames, condition: str, tenant_keys: Ints, keys: Ints
 ) -> dict[str, Sequence[Any]]:
     distinct, places = np.unique((tenant_keys << _KEY_BITS) + (keys - UNKNOWN), return_inverse=True)
     asked_tenants = (distinct >> _KEY_BITS).tolist()

@@ -43,7 +43,7 @@ _TENANTS_AT_ONCE = 1_000
 _LOWEST = bytes(16)
 
 
-class Records:
+class RecordBatch:
     """Numbers by their column, UNKNOWN where there is none; ids of the events; the last one's tenant and key."""
 
     def __init__(self, numbers: Mapping[str, Ints], event_ids: list[str], last_event_key: bytes) -> None:
@@ -65,7 +65,7 @@ class Records:
 
 def record_batches(
     connection: Connection, tenant_keys: Sequence[int], conditions: str, parameters: Mapping[str, Any], limit: int
-) -> Iterator[Records]:
+) -> Iterator[RecordBatch]:
     """The records `r` of these tenants that fulfil the conditions, in the order of the tenants and of their event keys.
 
     Each batch is a statement of its own, of at most `limit` records: neither side holds more, and others can be asked between.
@@ -87,7 +87,7 @@ def record_batches(
 
 def _copied(
     connection: Connection, tenant_keys: list[int], from_key: bytes, conditions: str, parameters: dict[str, Any]
-) -> Records | None:
+) -> RecordBatch | None:
     from_keys = [stored_key("postgresql", from_key), *[stored_key("postgresql", _LOWEST)] * (len(tenant_keys) - 1)]
     found = copied(
         connection,
@@ -98,12 +98,12 @@ def _copied(
     if not found.texts:
         return None
     numbers = {name: found.columns[name].astype(np.int64) for name in _NUMBERS}
-    return Records(numbers, found.texts, found.columns["event_key"][-1].tobytes())
+    return RecordBatch(numbers, found.texts, found.columns["event_key"][-1].tobytes())
 
 
 def _selected(
     connection: Connection, tenant_keys: list[int], from_key: bytes, conditions: str, parameters: dict[str, Any]
-) -> Records | None:
+) -> RecordBatch | None:
     [tenant_key] = tenant_keys
     statement = text(_OF_TENANT.format(conditions=conditions))
     rows = connection.execute(statement, {**parameters, "tenant_key": tenant_key, "from_key": from_key}).all()
@@ -111,4 +111,4 @@ def _selected(
         return None
     *numbers, _, event_ids = zip(*rows, strict=True)
     columns = (np.array(values, dtype=np.int64) for values in numbers)
-    return Records(dict(zip(_NUMBERS, columns, strict=True)), list(event_ids), rows[-1].event_key)
+    return RecordBatch(dict(zip(_NUMBERS, columns, strict=True)), list(event_ids), rows[-1].event_key)

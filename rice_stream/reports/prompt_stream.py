@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from rice_stream.quantities import UNKNOWN
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
-from rice_stream.reports.prompt_names import NameTable, of_keys, of_tenants_keys
-from rice_stream.reports.prompt_records import Records, record_batches
+from rice_stream.reports.prompt_names import KeyedNames, of_keys, of_tenants_keys
+from rice_stream.reports.prompt_records import RecordBatch, record_batches
 from rice_stream.reports.prompts import PromptFilter, prompt_conditions, tenant_keys
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
@@ -26,12 +26,12 @@ from rice_stream.store.views import (
 ROWS_AT_ONCE = 8_192
 """Rows of a batch of a stream."""
 _OF_TENANTS = {
-    "attribution_key": NameTable("attribution", "a", "attribution_key", ATTRIBUTION_COLUMNS),
-    "user_key": NameTable("principal", "u", "principal_key", "u.name AS user_id"),
-    "api_key_key": NameTable("principal", "k", "principal_key", "k.name AS api_key_id"),
+    "attribution_key": KeyedNames("attribution", "a", "attribution_key", ATTRIBUTION_COLUMNS),
+    "user_key": KeyedNames("principal", "u", "principal_key", "u.name AS user_id"),
+    "api_key_key": KeyedNames("principal", "k", "principal_key", "k.name AS api_key_id"),
 }
 """Tables of names by the records' column of keys."""
-_BASES = NameTable("basis", "b", "basis_flags", "b.names AS basis")
+_BASES = KeyedNames("basis", "b", "basis_flags", "b.names AS basis")
 
 
 def stream_prompts(
@@ -57,7 +57,7 @@ def stream_prompts(
             yield names, ColumnBatch([columns[name] for name in names])
 
 
-def _columns(connection: Connection, records: Records, id_of: dict[int, str]) -> dict[str, Sequence[Any]]:
+def _columns(connection: Connection, records: RecordBatch, id_of: dict[int, str]) -> dict[str, Sequence[Any]]:
     """The columns of `prompt_emission` for these records, by name."""
     numbers = records.numbers
     tenant_key, duration_us, ended_at_us = numbers["tenant_key"], numbers["duration_us"], numbers["ended_at_us"]
@@ -71,7 +71,7 @@ def _columns(connection: Connection, records: Records, id_of: dict[int, str]) ->
         "event_id": records.event_ids,
         "ended_at": Whole(ended_at_us, np.zeros(len(records), dtype=bool)),
         "started_at": Whole(ended_at_us - duration_us, duration_us == UNKNOWN),
-        **of_keys(connection, NameTable("factor_use", "f", "factor_key", factors), numbers["factor_key"]),
+        **of_keys(connection, KeyedNames("factor_use", "f", "factor_key", factors), numbers["factor_key"]),
         **of_keys(connection, _BASES, numbers["basis_flags"]),
     }
     for keys, table in _OF_TENANTS.items():
