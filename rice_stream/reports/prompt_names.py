@@ -10,6 +10,8 @@ from sqlalchemy import text
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.reports.column_batches import Coded
 from rice_stream.store.engine import Connection
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import scope_parameters, tenant_key_in
 
 _KEY_BITS = 32
 _ASKED = {
@@ -41,19 +43,22 @@ class KeyedNames(NamedTuple):
 
 def of_keys(connection: Connection, table: KeyedNames, keys: Ints) -> dict[str, Sequence[Any]]:
     """Columns of a table for the keys of records, by name."""
-    return _looked_up(connection, table, f"{table.alias}.{table.key} = w.asked_key", keys * 0, keys)
+    return _looked_up(connection, table, f"{table.alias}.{table.key} = w.asked_key", keys * 0, keys, {})
 
 
 def of_tenants_keys(
-    connection: Connection, table: KeyedNames, tenant_keys: Ints, keys: Ints
+    connection: Connection, scope: Scope, table: KeyedNames, tenant_keys: Ints, keys: Ints
 ) -> dict[str, Sequence[Any]]:
     """The same, of a table whose keys are each tenant's own. UNKNOWN, and a name that is no longer kept, is None."""
-    condition = f"{table.alias}.tenant_key = w.tenant_key AND {table.alias}.{table.key} = w.asked_key"
-    return _looked_up(connection, table, condition, tenant_keys, keys)
+    condition = (
+        f"{table.alias}.tenant_key = w.tenant_key AND {table.alias}.{table.key} = w.asked_key"
+        f" AND {tenant_key_in(scope, f'{table.alias}.tenant_key')}"
+    )
+    return _looked_up(connection, table, condition, tenant_keys, keys, scope_parameters(scope))
 
 
 def _looked_up(
-    connection: Connection, table: KeyedNames, condition: str, tenant_keys: Ints, keys: Ints
+    connection: Connection, table: KeyedNames, condition: str, tenant_keys: Ints, keys: Ints, of_scope: dict[str, Any]
 ) -> dict[str, Sequence[Any]]:
     distinct, places = np.unique((tenant_keys << _KEY_BITS) + (keys - UNKNOWN), return_inverse=True)
     asked_tenants = (distinct >> _KEY_BITS).tolist()
@@ -64,7 +69,7 @@ def _looked_up(
     dialect = connection.dialect.name
     joined = _JOINED[dialect].format(table=table.table, alias=table.alias, condition=condition)
     statement = f"SELECT {table.columns} FROM {_ASKED[dialect]} {joined} ORDER BY w.place"
-    found = connection.execute(text(statement), parameters)
+    found = connection.execute(text(statement), {**parameters, **of_scope})
     codes = places.astype(np.int32)
     return {
         name: Coded(values, codes) for name, values in zip(found.keys(), zip(*found.all(), strict=True), strict=True)

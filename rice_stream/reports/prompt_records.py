@@ -1,17 +1,19 @@
 """Prompt records by column, in batches: tenant by tenant, each in the order of time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from sqlalchemy import BigInteger, text
 
 from rice_stream.quantities import UNKNOWN, Ints
+from rice_stream.reports.prompts import PromptFilter, prompt_conditions, tenant_keys
 from rice_stream.store.copied import WireType, copied
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.record_columns import INTEGER_COLUMNS, METERED_COLUMN, NULLABLE_COLUMNS
 from rice_stream.store.schema_records import prompt_record
+from rice_stream.store.scope import Scope
 
 _NUMBERS = (*INTEGER_COLUMNS, METERED_COLUMN)
 _NULLABLE = {*NULLABLE_COLUMNS, METERED_COLUMN}
@@ -63,17 +65,17 @@ class RecordBatch:
         return following.to_bytes(16, "big") if following < 1 << 128 else None
 
 
-def record_batches(
-    connection: Connection, tenant_keys: Sequence[int], conditions: str, parameters: Mapping[str, Any], limit: int
-) -> Iterator[RecordBatch]:
-    """The records `r` of these tenants that fulfil the conditions, in the order of the tenants and of their event keys.
+def record_batches(connection: Connection, scope: Scope, asked: PromptFilter, limit: int) -> Iterator[RecordBatch]:
+    """The records of the scope that are asked for, in the order of the ids of their tenants and of their event keys.
 
     Each batch is a statement of its own, of at most `limit` records: neither side holds more, and others can be asked between.
     """
+    conditions, parameters = prompt_conditions(connection.dialect.name, scope, asked)
+    keys = [key for _, key in tenant_keys(connection, scope)]
     is_postgresql = connection.dialect.name == "postgresql"
     read, at_once = (_copied, _TENANTS_AT_ONCE) if is_postgresql else (_selected, 1)
-    for start in range(0, len(tenant_keys), at_once):
-        left, from_key = list(tenant_keys[start : start + at_once]), _LOWEST
+    for start in range(0, len(keys), at_once):
+        left, from_key = keys[start : start + at_once], _LOWEST
         while left:
             records = read(connection, left, from_key, conditions, {**parameters, "limit": limit})
             if records is not None:

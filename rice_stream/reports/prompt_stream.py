@@ -10,7 +10,7 @@ from rice_stream.quantities import UNKNOWN
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
 from rice_stream.reports.prompt_names import KeyedNames, of_keys, of_tenants_keys
 from rice_stream.reports.prompt_records import RecordBatch, record_batches
-from rice_stream.reports.prompts import PromptFilter, prompt_conditions, tenant_keys
+from rice_stream.reports.prompts import PromptFilter, tenant_keys
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
@@ -49,15 +49,15 @@ def stream_prompts(
         whole = text(f"SELECT {prompt_columns(dialect, str)} FROM prompt_record r\n{PROMPT_JOINS}\nWHERE 1 = 0")
         names = tuple(connection.execute(whole).keys())
         yield names, ()
-        tenants = tenant_keys(connection, seen)
-        id_of = {key: tenant_id for tenant_id, key in tenants}
-        conditions, parameters = prompt_conditions(dialect, seen, asked)
-        for records in record_batches(connection, list(id_of), conditions, parameters, rows_at_once):
-            columns = _columns(connection, records, id_of)
+        id_of = {key: tenant_id for tenant_id, key in tenant_keys(connection, seen)}
+        for records in record_batches(connection, seen, asked, rows_at_once):
+            columns = _columns(connection, seen, records, id_of)
             yield names, ColumnBatch([columns[name] for name in names])
 
 
-def _columns(connection: Connection, records: RecordBatch, id_of: dict[int, str]) -> dict[str, Sequence[Any]]:
+def _columns(
+    connection: Connection, scope: Scope, records: RecordBatch, id_of: dict[int, str]
+) -> dict[str, Sequence[Any]]:
     """The columns of `prompt_emission` for these records, by name."""
     numbers = records.numbers
     tenant_key, duration_us, ended_at_us = numbers["tenant_key"], numbers["duration_us"], numbers["ended_at_us"]
@@ -75,7 +75,7 @@ def _columns(connection: Connection, records: RecordBatch, id_of: dict[int, str]
         **of_keys(connection, _BASES, numbers["basis_flags"]),
     }
     for keys, table in _OF_TENANTS.items():
-        columns |= of_tenants_keys(connection, table, tenant_key, numbers[keys])
+        columns |= of_tenants_keys(connection, scope, table, tenant_key, numbers[keys])
     if is_metered.any():
         both = zip(columns["energy_boundary"], is_metered.tolist(), strict=True)
         columns["energy_boundary"] = [name if metered else None for name, metered in both]

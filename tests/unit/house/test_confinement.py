@@ -10,6 +10,7 @@ from tests.unit.house.source import MODULES, PACKAGE, name_of, tree
 DATABASE = {"engine", "connection"}
 NOT_SCOPED = {
     "reports/carbon_ranges.py: CarbonRanges.__init__": "reads factors by their keys: they are nobody's",
+    "reports/prompt_names.py: of_keys": "reads factors and bases by their keys: they are nobody's",
 }
 """Functions of reports that take a database and no scope, and why."""
 OPENERS = {"reading", "writing", "open_engine", "confined", "scoped_writing"}
