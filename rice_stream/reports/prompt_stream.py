@@ -23,7 +23,7 @@ from rice_stream.store.views import (
     prompt_columns,
 )
 
-ROWS_AT_ONCE = 8_192
+ROWS_AT_ONCE = 4_096
 """Rows of a batch of a stream."""
 _OF_TENANTS = {
     "attribution_key": KeyedNames("attribution", "a", "attribution_key", ATTRIBUTION_COLUMNS),
