@@ -15,6 +15,7 @@ from rice_stream.instants import DAY_US
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.migrate import migrate
+from rice_stream.store.totals_tables import TOTALS_TABLES
 from tests.support.fakes import NOON_US, value_of
 from tests.support.reports_store import at
 from tests.support.store_checks import assert_exact, rows_in
@@ -36,7 +37,7 @@ def engine() -> Iterator[Engine]:
 
 def empty(engine: Engine) -> None:
     with writing(engine) as connection:
-        for table in (*ROWS, "user_slot_total", "day_total"):
+        for table in (*ROWS, *(each.name for each in TOTALS_TABLES)):
             connection.execute(text(f"DELETE FROM {table}"))
 
 

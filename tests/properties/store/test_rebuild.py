@@ -74,6 +74,13 @@ class Ledger(RuleBasedStateMachine):
             sums[tenant_key, bucket_s] = [a + b for a, b in zip(before, values, strict=True)]
         return {key: tuple(values) for key, values in sums.items()}
 
+    def is_within(self, table: str, start_s: int, low_s: int, high_s: int) -> bool:
+        """Whether a bucket lies in the stretch or, of a month, reaches into it; and all of its records are kept."""
+        [described] = [each for each in TOTALS_TABLES if each.name == table]
+        low_s = max(low_s, self.horizon_us() // SECOND_US)
+        end_s = described.ceil_s(start_s + 1) if described.by_month else start_s + 1
+        return self.horizon_us() <= start_s * SECOND_US and low_s < end_s and start_s < high_s
+
     def horizon_us(self) -> int:
         with reading(self.engine) as connection:
             return records_from_us(connection)
@@ -135,8 +142,7 @@ class Ledger(RuleBasedStateMachine):
         asked = {
             (table, key)
             for table, key in before
-            if max(low_s, self.horizon_us() / SECOND_US) <= key[1] < high_s + DAY_S
-            and stretch.tenant_key in (None, key[0])
+            if self.is_within(table, key[1], int(low_s), int(high_s) + DAY_S) and stretch.tenant_key in (None, key[0])
         }
         assert rebuild(self.engine, by=OPERATOR, start=moments[0], end=moments[1], tenant_id=tenant, dry_run=True)[
             "differences_before"
