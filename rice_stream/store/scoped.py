@@ -125,8 +125,12 @@ def _confine(connection: Connection) -> None:
         raise RuntimeError("role and scope hold within a transaction: a confined engine has no AUTOCOMMIT")
     statements = [options.get("rice_begins_with", ""), f"SET LOCAL ROLE {options['rice_role']}"]
     if options.get("rice_read_only"):
-        # Compiling a short query costs more than it saves, and policies make PostgreSQL think queries long.
-        statements += ["SET TRANSACTION READ ONLY", "SET LOCAL jit = off"]
+        # To compile a short query or start workers for it costs more than it saves; policies make PostgreSQL think queries long.
+        statements += [
+            "SET TRANSACTION READ ONLY",
+            "SET LOCAL jit = off",
+            "SET LOCAL max_parallel_workers_per_gather = 0",
+        ]
         if options["rice_statement_timeout_s"] is not None:
             statements.append(f"SET LOCAL statement_timeout = {round(options['rice_statement_timeout_s'] * 1000)}")
     # Together: one way to the database.
