@@ -22,6 +22,23 @@ class Parameters(BaseModel):
         return self.model_dump(exclude={"after", "limit"}, exclude_none=True, mode="json")
 
 
+class ServedFields(BaseModel):
+    """Where, by whom and how a described request is served: a part of parameters and of bodies.
+
+    `meter.described` has the limits.
+    """
+
+    provider: str | None = None
+    region: str | None = None
+    pue: float | None = None
+    rci_gco2e_per_kwh: float | None = None
+    hardware: str | None = None
+    devices: float | None = None
+    batch_size: float | None = None
+    precision: str | None = None
+    profile: str | None = None
+
+
 class Page(Parameters):
     """The parameters of a list in pages."""
 

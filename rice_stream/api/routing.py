@@ -1,6 +1,7 @@
 """What every route declares: the right that it needs, or that anybody may ask."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.dependencies.models import Dependant
@@ -9,6 +10,7 @@ from fastapi.routing import APIRoute
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.access.sign_in_routes import PATHS as SIGN_IN
+from rice_stream.api.problems import ProblemError
 
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"}) | SIGN_IN
 """Paths that anybody may ask; `/metrics` only on loopback, and signing in before anybody is known."""
@@ -41,6 +43,12 @@ _NEEDS = {right: _Needs(right) for right in Right}
 def needs(right: Right) -> _Dependency:
     """What a route depends on to be only for callers with a right: `caller: Annotated[Caller, Depends(needs(...))]`."""
     return _NEEDS[right]
+
+
+def check_every_tenant(caller: Caller, right: Right, why: str) -> None:
+    """ProblemError 403: the change concerns every tenant, and the caller's right is for some; `why` it does."""
+    if not caller.scope(right).is_everything:
+        raise ProblemError(HTTPStatus.FORBIDDEN, f"{why}: this needs a token for all of them")
 
 
 def rights_of(route: APIRoute) -> frozenset[Right]:

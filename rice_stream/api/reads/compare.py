@@ -7,7 +7,7 @@ from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
-from rice_stream.api.parameters import Moment, Name, Parameters
+from rice_stream.api.parameters import Moment, Name, Parameters, ServedFields
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.meter.what_if import change_of
@@ -15,7 +15,7 @@ from rice_stream.reports.comparison import compare, traffic_of
 from rice_stream.runtime.opening_estimator import token_defaults
 
 
-class CompareParameters(Parameters):
+class CompareParameters(ServedFields, Parameters):
     """Which traffic, and what is changed."""
 
     tenant: Name | None = None
@@ -24,15 +24,6 @@ class CompareParameters(Parameters):
     from_: Moment | None = Field(None, alias="from")
     to: Moment | None = None
     model: str | None = None
-    region: str | None = None
-    provider: str | None = None
-    hardware: str | None = None
-    devices: float | None = None
-    batch_size: float | None = None
-    precision: str | None = None
-    profile: str | None = None
-    pue: float | None = None
-    rci_gco2e_per_kwh: float | None = None
     method: str | None = None
 
 

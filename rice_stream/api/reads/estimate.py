@@ -9,6 +9,7 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.json_bodies import Body, body_of
+from rice_stream.api.parameters import ServedFields
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.errors import UsageError
@@ -20,7 +21,7 @@ REQUESTS_MAX = 10_000
 _METHODS = "|".join(METHOD_NAMES)
 
 
-class DescribedRequest(Body):
+class DescribedRequest(ServedFields, Body):
     """One request; `model` or `params_total_b` is needed. Units stand in the names; tokens are per request."""
 
     model: str | None = None
@@ -30,15 +31,6 @@ class DescribedRequest(Body):
     input_tokens: int
     output_tokens: int
     cache_read_input_tokens: int | None = None
-    provider: str | None = None
-    region: str | None = None
-    pue: float | None = None
-    rci_gco2e_per_kwh: float | None = None
-    hardware: str | None = None
-    devices: float | None = None
-    batch_size: float | None = None
-    precision: str | None = None
-    profile: str | None = None
     method: str | None = Field(None, pattern=f"^({_METHODS})$")
 
 

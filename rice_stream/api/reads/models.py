@@ -7,7 +7,7 @@ from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
-from rice_stream.api.parameters import Name, Parameters
+from rice_stream.api.parameters import Name, Parameters, ServedFields
 from rice_stream.api.problems import not_found
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
@@ -32,7 +32,7 @@ class CardParameters(Parameters):
     provider: Name | None = None
 
 
-class RankParameters(Parameters):
+class RankParameters(ServedFields, Parameters):
     """A request, and the models that might answer it."""
 
     model: list[Name] = Field(default_factory=list, max_length=500)
@@ -40,15 +40,6 @@ class RankParameters(Parameters):
     input_tokens: int = 1_000
     output_tokens: int = 300
     cache_read_input_tokens: int | None = None
-    region: str | None = None
-    provider: str | None = None
-    pue: float | None = None
-    rci_gco2e_per_kwh: float | None = None
-    hardware: str | None = None
-    devices: float | None = None
-    batch_size: float | None = None
-    precision: str | None = None
-    profile: str | None = None
     method: str | None = None
     limit: int | None = Field(None, ge=1, le=_ROWS_MAX)
 

@@ -12,10 +12,10 @@ from rice_stream.api.access.actors import actor_of
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.json_bodies import Body, body_of
-from rice_stream.api.problems import ProblemError, not_found
+from rice_stream.api.problems import not_found
 from rice_stream.api.product import Product
 from rice_stream.api.reads.accounts import mapping_id, mapping_of
-from rice_stream.api.routing import needs
+from rice_stream.api.routing import check_every_tenant, needs
 from rice_stream.api.writes.idempotency import once
 from rice_stream.errors import UsageError
 from rice_stream.instants import epoch_us
@@ -29,6 +29,7 @@ from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import within
 
+_HOLDS_FOR_ALL = "a mapping holds for every tenant"
 _Editor = Annotated[Caller, Depends(needs(Right.WRITE))]
 
 
@@ -68,7 +69,7 @@ def install(app: FastAPI, product: Product) -> None:
         openapi_extra=body_of(MappingBody, {"kind": "model", "name": "corp-chat-large", "target": "gpt-4o"}),
     )
     async def _map(request: Request, caller: _Editor) -> JSONResponse:
-        _check_all(caller)
+        check_every_tenant(caller, Right.WRITE, _HOLDS_FOR_ALL)
         body = await product.bodies.read(request, caller, MappingBody)
         by = actor_of(caller, request)
         return await once(product, request, caller, body, lambda: product.ask(_mapped, product, body, by))
@@ -80,14 +81,9 @@ def install(app: FastAPI, product: Product) -> None:
         tags=["accounts"],
     )
     async def _end(mapping: str, request: Request, caller: _Editor) -> Response:
-        _check_all(caller)
+        check_every_tenant(caller, Right.WRITE, _HOLDS_FOR_ALL)
         await product.ask(_ended, product, mapping, actor_of(caller, request))
         return Response(status_code=HTTPStatus.NO_CONTENT)
-
-
-def _check_all(caller: Caller) -> None:
-    if not caller.scope(Right.WRITE).is_everything:
-        raise ProblemError(HTTPStatus.FORBIDDEN, "a mapping holds for every tenant: this needs a token for all of them")
 
 
 def _set_zone(product: Product, caller: Caller, tenant_id: str, body: TenantBody, by: Actor) -> dict[str, Any]:

@@ -10,13 +10,12 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from rice_stream.api.access.actors import IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_LENGTH_MAX
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.problems import ProblemError, later
 from rice_stream.api.product import Product
 from rice_stream.store.idempotency import Answered, Claim, KeyedRequest, claim, settle
 
-HEADER = "idempotency-key"
-_KEY_LENGTH_MAX = 255
 _RETRY_AFTER_S = 2
 
 
@@ -63,13 +62,14 @@ async def once(
 
 
 def _keyed(request: Request, caller: Caller, body: BaseModel) -> KeyedRequest | None:
-    keys = request.headers.getlist(HEADER)
+    keys = request.headers.getlist(IDEMPOTENCY_KEY)
     if not keys:
         return None
     key = keys[0].strip()
-    if len(keys) > 1 or not key or not key.isprintable() or len(key) > _KEY_LENGTH_MAX:
+    if len(keys) > 1 or not key or not key.isprintable() or len(key) > IDEMPOTENCY_KEY_LENGTH_MAX:
         raise ProblemError(
-            HTTPStatus.BAD_REQUEST, f"Idempotency-Key: give one, of 1 to {_KEY_LENGTH_MAX} printable characters"
+            HTTPStatus.BAD_REQUEST,
+            f"Idempotency-Key: give one, of 1 to {IDEMPOTENCY_KEY_LENGTH_MAX} printable characters",
         )
     asked = json.dumps([request.method, request.scope["path"], body.model_dump(mode="json")], sort_keys=True)
     return KeyedRequest(caller.name, key, hashlib.sha256(asked.encode()).digest())

@@ -12,7 +12,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.json_bodies import Body, body_of
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
-from rice_stream.api.routing import needs
+from rice_stream.api.routing import check_every_tenant, needs
 from rice_stream.instants import epoch_us
 from rice_stream.kafka.record_fetch import KafkaFetch
 from rice_stream.pipeline.patches import parse_patches
@@ -27,6 +27,7 @@ from rice_stream.store.quarantine import Choice, drop
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import within
 
+_NO_TENANTS = "what was refused is no tenant's"
 _Editor = Annotated[Caller, Depends(needs(Right.WRITE))]
 
 
@@ -52,7 +53,7 @@ def install(app: FastAPI, product: Product) -> None:
         openapi_extra=body_of(ChosenItems, {"ids": [12, 13]}),
     )
     async def _drop(request: Request, caller: _Editor) -> dict[str, Any]:
-        _check_all(caller)
+        check_every_tenant(caller, Right.WRITE, _NO_TENANTS)
         body = await product.bodies.read(request, caller, ChosenItems)
         return await product.ask(_dropped, product, body, actor_of(caller, request))
 
@@ -63,14 +64,9 @@ def install(app: FastAPI, product: Product) -> None:
         openapi_extra=body_of(ReplayBody, {"ids": [12], "set": {"tenant_id": "acme"}}),
     )
     async def _replay(request: Request, caller: _Editor) -> dict[str, Any]:
-        _check_all(caller)
+        check_every_tenant(caller, Right.WRITE, _NO_TENANTS)
         body = await product.bodies.read(request, caller, ReplayBody)
         return await product.ask(_replayed, product, body, actor_of(caller, request))
-
-
-def _check_all(caller: Caller) -> None:
-    if not caller.scope(Right.WRITE).is_everything:
-        raise ProblemError(HTTPStatus.FORBIDDEN, "what was refused is no tenant's: this needs a token for all of them")
 
 
 def _dropped(product: Product, body: ChosenItems, by: Actor) -> dict[str, Any]:
