@@ -36,13 +36,14 @@ _WH_PER_KWH, _G_PER_KG = 1000, 1000
 @json_option
 @pass_session
 def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
-    """Prompts, tokens, energy and carbon, by any names and over any time. Days are those of each tenant's time zone.
+    """Prompts, tokens, energy and carbon, by any names and over any time.
+
+    Days are those of a tenant's own time zone; where tenants are added up, of RICE_REPORT_TIME_ZONE.
 
     Example: rice-stream totals --tenant acme --by team,model --from 2026-11-01 --to 2026-12-01
     """
-    asked["time_zone"] = session.settings.time_zone_of(asked["tenant"], asked["time_zone"])
     asked["start"], asked["end"] = moment("--from", asked["start"]), moment("--to", asked["end"])
-    query = TotalsQuery(**asked)
+    query = TotalsQuery(**asked, report_time_zone=session.settings.report_time_zone)
     document = sum_totals(open_store(session.settings), EVERYTHING, query, datetime.now(UTC))
     answer(document, as_json=as_json, human=lambda: _show_totals(document))
 
@@ -56,7 +57,8 @@ def _show_totals(document: dict[str, Any]) -> None:
     columns = [*by, "prompts", "input tokens", "output tokens", "kWh", "kgCO2e", "low", "high"]
     columns += ["kgCO2e embodied, beside it", "water l", "of prompts"] if impacts else []
     span = " ".join(f"{word} {window[word]}" for word in ("from", "to") if window[word]) or "all time"
-    table(columns, [*rows, total], title=f"{window['name'] or 'totals'}: {span}")
+    days = f" (days of {window['time_zone'] or 'each tenant in its own time zone'})" if {"day", "month"} & {*by} else ""
+    table(columns, [*rows, total], title=f"{window['name'] or 'totals'}: {span}{days}")
     left_out = document["rows_total"] - len(rows)
     if left_out:
         STDERR.print(

@@ -8,10 +8,10 @@ from sqlalchemy import text
 from rice_stream.meter.shared_ranges import SharedRange
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import CarbonRanges
+from rice_stream.reports.time_zones import described_window
 from rice_stream.reports.totals_query import WINDOWS, TotalsQuery
 from rice_stream.reports.totals_rows import CARBON_MID, amounts
 from rice_stream.reports.totals_sums import Asked, Found, ground_of, several_of, spans_of
-from rice_stream.reports.windows import bound_text
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import has_any_of, scope_parameters
@@ -25,10 +25,11 @@ def rolling_totals(engine: Engine, scope: Scope, now: datetime, *, tenant: str |
     """The totals of every tenant and window, of all windows from one statement; windows are those of `totals`.
 
     Returns:
-        `{"windows": {"1h": {"from", "to"}, ...}, "rows": [{"tenant", "tenant_id", "window", the amounts of a row of totals}],
-        "total": {"1h": the amounts of all rows of the window, ...}}`: a row for every tenant and window, with zeros where nothing
-        was used, tenants in the order of their ids. Who sees some teams only is answered with what they were charged for; a window
-        that begins within a quarter hour then needs the records of that quarter.
+        `{"windows": {"1h": {"from", "to", "time_zone"}, ...}, "rows": [{"tenant", "tenant_id", "window", the amounts of a row of
+        totals}], "total": {"1h": the amounts of all rows of the window, ...}}`: a row for every tenant and window, with zeros where
+        nothing was used, tenants in the order of their ids; the month is that of each tenant's own time zone. Who sees some teams
+        only is answered with what they were charged for; a window that begins within a quarter hour then needs the records of
+        that quarter.
 
     Raises:
         UsageError: records that this needs are no longer kept.
@@ -46,13 +47,7 @@ def rolling_totals(engine: Engine, scope: Scope, now: datetime, *, tenant: str |
         carbon_ranges = CarbonRanges(connection, digests, digests)
         names = _tenants(connection, seen)
     return {
-        "windows": {
-            window: {
-                "from": bound_text(min(from_us for from_us, _ in each.values())),
-                "to": bound_text(max(to_us for _, to_us in each.values())),
-            }
-            for window, each in ranges.items()
-        },
+        "windows": {window: described_window(None, each) for window, each in ranges.items()},
         "rows": [
             {"tenant": name, "tenant_id": name, "window": window, **_of_tenant(found[window], name, carbon_ranges)}
             for name in names

@@ -10,10 +10,10 @@ from typing import Any
 
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import CarbonRanges
+from rice_stream.reports.time_zones import described_window, report_zone
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.totals_rows import CARBON_MID, amounts, impact_amounts, named, ordered, with_other
 from rice_stream.reports.totals_sums import Asked, ground_of, groups_and_parts, impacts_of, spans_of
-from rice_stream.reports.windows import bound_text
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
@@ -35,8 +35,9 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
     fields, seen = query.fields, scope.within(query.tenant)
     with snapshot(engine, scope) as connection:
         ground = ground_of(connection, seen, by_day=query.calendar is not None)
-        ranges = {zone: query.range_us(zone, now) for zone in ground.time_zones or ["UTC"]}
-        spans = spans_of(ground, ranges, calendar=query.calendar, time_zone=query.time_zone)
+        zone = report_zone(query.time_zone, seen, fields, query.report_time_zone)
+        ranges = {own: query.range_us(zone or own, now) for own in ground.time_zones or ["UTC"]}
+        spans = spans_of(ground, ranges, calendar=query.calendar, time_zone=zone)
         asked = Asked(connection, seen, fields, spans, ground)
         found = groups_and_parts(asked)
         impacts = impacts_of(asked) if query.impacts else None
@@ -47,7 +48,7 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
     groups = ordered(found, fields, query.bucket)
     page = groups[query.offset : None if query.limit is None else query.offset + query.limit]
     return {
-        "window": _describe(query, ranges),
+        "window": {"name": query.window, **described_window(zone, ranges)},
         "by": list(fields),
         "rows": [
             {
@@ -63,18 +64,3 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
             **impact_amounts(impacts, impacts or ()),
         },
     }
-
-
-def _describe(query: TotalsQuery, ranges: dict[str, tuple[int, int]]) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "name": query.window,
-        "from": bound_text(min(from_us for from_us, _ in ranges.values())),
-        "to": bound_text(max(to_us for _, to_us in ranges.values())),
-    }
-    if query.time_zone is not None:
-        described["time_zone"] = query.time_zone
-    if len(set(ranges.values())) > 1:
-        described["time_zones"] = {
-            zone: {"from": bound_text(from_us), "to": bound_text(to_us)} for zone, (from_us, to_us) in ranges.items()
-        }
-    return described

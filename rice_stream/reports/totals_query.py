@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from rice_stream.errors import UsageError
 from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc, zone
 from rice_stream.reports.sums import FIELDS
+from rice_stream.reports.time_zones import REPORT_TIME_ZONE
 from rice_stream.reports.windows import TimeBound, bounds_us, check_window
 from rice_stream.store.views import WINDOWS_S
 
@@ -21,7 +22,8 @@ class TotalsQuery:
 
     `by` names fields of `FIELDS`, each possibly a comma list; by default `tenant`. Windows end with the running minute
     and begin on a whole minute, as in the view `rolling_totals`; days, and the month to date (`mtd`), are those of each
-    tenant's own time zone, or all those of `time_zone`; hours are those of UTC. `bucket` breaks down by a stretch of time
+    tenant's own time zone where it has rows of its own, where tenants are added up those of `report_time_zone`, and all those of
+    `time_zone` where that is given (`time_zones.report_zone`); hours are those of UTC. `bucket` breaks down by a stretch of time
     besides, in its order. `top` puts all but the so many names with most carbon into one row. `limit` and `offset` page through
     the rows. `impacts` adds embodied carbon and water.
 
@@ -39,6 +41,7 @@ class TotalsQuery:
     impacts: bool = False
     bucket: str | None = None
     time_zone: str | None = None
+    report_time_zone: str = REPORT_TIME_ZONE
     top: int | None = None
 
     def __post_init__(self) -> None:
@@ -70,8 +73,7 @@ class TotalsQuery:
         return next((name for name in ("day", "month") if name in self.fields), None)
 
     def range_us(self, time_zone: str, now: datetime) -> tuple[int, int]:
-        """(from, to) in epoch microseconds for the tenants of a time zone. UsageError: from is not before to."""
-        time_zone = self.time_zone or time_zone
+        """(from, to) in epoch microseconds, where days are those of a time zone. UsageError: from is not before to."""
         if self.window is not None:
             return _window_us(self.window, time_zone, now)
         return bounds_us(self.start, self.end, time_zone)

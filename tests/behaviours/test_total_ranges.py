@@ -166,7 +166,7 @@ class TestTotalRanges:
             kolkata = timezone(timedelta(hours=5, minutes=30))
             bounds = [datetime.fromisoformat(day).replace(tzinfo=kolkata) for day in (start, end)]
             low_us, high_us = (int(bound.timestamp()) * MICRO for bound in bounds)
-            answer = totals(store, by=[by], start=date.fromisoformat(start), end=date.fromisoformat(end))
+            answer = totals(store, tenant="acme", by=[by], start=date.fromisoformat(start), end=date.fromisoformat(end))
             expected = by_hand(store, f"r.ended_at_us >= {low_us} AND r.ended_at_us < {high_us}")
             assert answer["total"]["carbon_gco2e"] == in_grams(expected)
         assert verify(store.engine)["ok"]

@@ -48,13 +48,13 @@ class TestBuckets:
         """Kathmandu's November begins at 18:15Z on 31 October: one prompt before it, two from then on; 2.5 g each."""
         store.add(at("2026-10-31T18:14:59Z"), at("2026-10-31T18:15:00Z"), at("2026-11-22T11:00:00Z"))
         store.set_time_zone("acme", "Asia/Kathmandu")
-        answer = totals(store.engine, bucket="month")
+        answer = totals(store.engine, tenant="acme", bucket="month")
         assert answer["by"] == ["month"]
         assert [(row["month"], row["prompts"], row["carbon_gco2e"]["mid"]) for row in answer["rows"]] == [
             ("2026-10", 1, 2.5),
             ("2026-11", 2, 5.0),
         ]
-        assert picked(totals(store.engine, by=["month"])["rows"], "month", "prompts") == [
+        assert picked(totals(store.engine, tenant="acme", by=["month"])["rows"], "month", "prompts") == [
             ("2026-11", 2),
             ("2026-10", 1),
         ]
@@ -90,6 +90,44 @@ class TestBuckets:
             "from": "2026-10-31T18:15:00Z",
             "to": None,
             "time_zone": "Asia/Kathmandu",
+        }
+
+    def test_tenants_that_are_added_up_have_one_calendar(self, store: Store) -> None:
+        """That of the report, UTC where nothing says another; one tenant, asked for or the only one seen, has its own."""
+        store.add(*(at("2026-10-31T20:00:00Z", tenant_id=tenant) for tenant in ("kolkata", "new-york")))
+        store.set_time_zone("kolkata", "Asia/Kolkata")
+        store.set_time_zone("new-york", "America/New_York")
+
+        def days(**asked: Any) -> tuple[list[tuple[str, int]], str | None]:
+            answer = totals(store.engine, bucket="day", **asked)
+            return [(row["day"], row["prompts"]) for row in answer["rows"]], answer["window"]["time_zone"]
+
+        assert days() == days(by=["team"]) == ([("2026-10-31", 2)], "UTC")
+        assert days(report_time_zone="Asia/Kathmandu") == ([("2026-11-01", 2)], "Asia/Kathmandu")
+        assert days(scope=Scope(frozenset({"kolkata", "new-york"}))) == ([("2026-10-31", 2)], "UTC")
+        of_one = ([("2026-11-01", 1)], "Asia/Kolkata")
+        assert days(tenant="kolkata", report_time_zone="America/New_York") == of_one
+        assert days(scope=Scope(frozenset({"kolkata"}))) == of_one
+        assert days(by=["tenant"]) == ([("2026-10-31", 1), ("2026-11-01", 1)], None)
+        assert days(by=["tenant"], time_zone="Asia/Kolkata") == ([("2026-11-01", 1)] * 2, "Asia/Kolkata")
+
+    def test_an_answer_says_in_which_zone_it_begins_and_ends(self, store: Store) -> None:
+        """Where that is not the same for all tenants, in which stretch for the tenants of each zone."""
+        store.add(*(at("2026-10-31T20:00:00Z", tenant_id=tenant) for tenant in ("kolkata", "new-york")))
+        store.set_time_zone("kolkata", "Asia/Kolkata")
+        store.set_time_zone("new-york", "America/New_York")
+        november: dict[str, Any] = {"start": date(2026, 11, 1), "end": date(2026, 12, 1)}
+        together = {"name": None, "from": "2026-11-01T00:00:00Z", "to": "2026-12-01T00:00:00Z", "time_zone": "UTC"}
+        assert totals(store.engine, by=["model"], **november)["window"] == together
+        apart = totals(store.engine, **november)["window"]
+        assert (apart["from"], apart["to"], apart["time_zone"]) == (
+            "2026-10-31T18:30:00Z",
+            "2026-12-01T05:00:00Z",
+            None,
+        )
+        assert apart["time_zones"] == {
+            "America/New_York": {"from": "2026-11-01T04:00:00Z", "to": "2026-12-01T05:00:00Z"},
+            "Asia/Kolkata": {"from": "2026-10-31T18:30:00Z", "to": "2026-11-30T18:30:00Z"},
         }
 
     @pytest.mark.parametrize("zone", CHANGES)
@@ -246,7 +284,7 @@ class TestRollingTotals:
                 for tenant, row in of_window.items():
                     assert {name: rows[tenant, window][name] for name in row} == row
                 assert told["total"][window] == answer["total"]
-                assert told["windows"][window] == {name: answer["window"][name] for name in ("from", "to")}
+                assert {"name": window, **told["windows"][window]} == answer["window"]
 
     def test_an_empty_store_and_somebody_elses_tenant_have_no_rows(self, store: Store) -> None:
         """And totals of zero."""

@@ -15,11 +15,17 @@ class WindowBounds(Answer):
     model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"), extra="forbid", strict=True)
 
 
-class NamedWindow(WindowBounds):
-    """The stretch of a report, by tenants' time zones where it is not the same for all."""
+class ZonedWindow(WindowBounds):
+    """The stretch of a report; `time_zone` is that of its days, null where they are those of the several `time_zones`."""
+
+    time_zone: str | None
+    time_zones: dict[str, WindowBounds] | None = None
+
+
+class NamedWindow(ZonedWindow):
+    """The stretch of a report, and the name of the window that was asked for."""
 
     name: str | None
-    time_zones: dict[str, WindowBounds] | None = None
 
 
 class TotalAmounts(Amounts):
@@ -73,7 +79,7 @@ class RollingRow(Amounts):
 class RollingTotals(Answer):
     """Every tenant and window."""
 
-    windows: dict[str, WindowBounds]
+    windows: dict[str, ZonedWindow]
     rows: list[RollingRow]
     total: dict[str, Amounts]
     meta: Meta

@@ -20,6 +20,7 @@ from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 
 ROWS_MAX = 10_000
+_ASKED_AS_NAMED = ("tenant", "by", "window", "bucket", "time_zone", "top", "impacts")
 _ENDS = ("low", "mid", "high")
 _AMOUNTS: tuple[tuple[str, Kind], ...] = (
     ("prompts", "whole"),
@@ -46,7 +47,9 @@ class TotalsParameters(Parameters):
     to: Moment | None = Field(None, description="First instant, or local day, that is not included")
     bucket: Literal["hour", "day", "month"] | None = Field(None, description="Break down by a stretch of time as well")
     time_zone: str | None = Field(
-        None, max_length=100, description="IANA zone of all days and months; each tenant's own"
+        None,
+        max_length=100,
+        description="IANA zone of all days and months; else each tenant's own, and one for sums over tenants",
     )
     top: int | None = Field(
         None, ge=1, le=1_000, description="So many names with most carbon, and all others in one row"
@@ -70,8 +73,8 @@ def install(app: FastAPI, product: Product) -> None:
     @app.get("/v1/totals", summary="Totals of any stretch of time, also as CSV or Parquet", tags=["totals"])
     async def _totals(asked: Annotated[TotalsParameters, Query()], caller: _Reader) -> Response:
         query = TotalsQuery(
-            **{name: getattr(asked, name) for name in ("tenant", "by", "window", "bucket", "top", "impacts")},
-            time_zone=product.settings.time_zone_of(asked.tenant, asked.time_zone),
+            **{name: getattr(asked, name) for name in _ASKED_AS_NAMED},
+            report_time_zone=product.settings.report_time_zone,
             start=asked.from_,
             end=asked.to,
             limit=asked.limit if asked.format == "json" else None,
@@ -93,13 +96,13 @@ def install(app: FastAPI, product: Product) -> None:
 def _answer(product: Product, caller: Caller, query: TotalsQuery) -> dict[str, Any]:
     scope = product.scope(caller, Right.READ, query.tenant)
     document = totals(product.engine(), scope, query, product.now())
-    return {**document, "meta": product.meta(scope, query.time_zone)}
+    return {**document, "meta": product.meta(scope, document["window"]["time_zone"])}
 
 
 def _rolled(product: Product, caller: Caller, tenant: str | None) -> dict[str, Any]:
     scope = product.scope(caller, Right.READ, tenant)
     document = rolling_totals(product.engine(), scope, product.now(), tenant=tenant)
-    return {**document, "meta": product.meta(scope, None)}
+    return {**document, "meta": product.meta(scope, document["windows"]["mtd"]["time_zone"])}
 
 
 def _columns(by: Sequence[str]) -> list[ExportColumn]:

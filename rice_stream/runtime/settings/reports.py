@@ -6,6 +6,7 @@ from pydantic import AfterValidator
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import zone
+from rice_stream.reports.time_zones import REPORT_TIME_ZONE
 from rice_stream.runtime.settings.section import Section
 
 
@@ -20,9 +21,4 @@ def _known(name: str) -> str:
 class ReportSettings(Section):
     """`RICE_REPORT_*`."""
 
-    report_time_zone: Annotated[str, AfterValidator(_known)] | None = None
-
-    def time_zone_of(self, tenant: str | None, asked: str | None) -> str | None:
-        """In which zone days and months of a report begin: what was asked for; else, over several tenants, the setting. None:
-        each tenant's own."""
-        return asked if asked is not None or tenant is not None else self.report_time_zone
+    report_time_zone: Annotated[str, AfterValidator(_known)] = REPORT_TIME_ZONE

@@ -76,14 +76,14 @@ def store(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield store
 
 
-def value_of(event: dict[str, Any], field: str) -> Any:
+def value_of(event: dict[str, Any], field: str, zone: str) -> Any:
     ended_at = datetime.fromisoformat(event["ended_at"])
     return {
         "tenant": event["tenant_id"],
         "team": event["team_id"],
         "user": event["user_id"],
         "model": event["request_model"],
-        "day": str(ended_at.astimezone(ZoneInfo(ZONES[event["tenant_id"]])).date()),
+        "day": str(ended_at.astimezone(ZoneInfo(zone)).date()),
         "hour": ended_at.strftime("%Y-%m-%dT%H:00:00Z"),
     }[field]
 
@@ -92,7 +92,8 @@ def added_by_hand(by: list[str], start: datetime, end: datetime, tenant: str | N
     sums: dict[tuple[Any, ...], Any] = {}
     for event in EVENTS:
         if start <= datetime.fromisoformat(event["ended_at"]) < end and tenant in (None, event["tenant_id"]):
-            group = tuple(value_of(event, field) for field in by)
+            zone = ZONES[event["tenant_id"]] if tenant or "tenant" in by else "UTC"
+            group = tuple(value_of(event, field, zone) for field in by)
             prompts, carbon = sums.get(group, (0, 0))
             sums[group] = prompts + 1, carbon + weighted_tokens(event) * CARBON_UGCO2E_PER_TOKEN
     return sums
