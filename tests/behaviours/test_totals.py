@@ -128,7 +128,12 @@ class TestTotals:
         start, end = moment("2026-11-22T11:07:30Z"), moment("2026-11-22T11:52:00.5Z")
         answer = totals(store.engine, now=NOON, by=[by], start=start, end=end)
         assert sum(row["prompts"] for row in answer["rows"]) == answer["total"]["prompts"] == 3
-        assert answer["window"] == {"name": None, "from": "2026-11-22T11:07:30Z", "to": "2026-11-22T11:52:00.500Z", "time_zone": "UTC"}
+        assert answer["window"] == {
+            "name": None,
+            "from": "2026-11-22T11:07:30Z",
+            "to": "2026-11-22T11:52:00.500Z",
+            "time_zone": "UTC",
+        }
 
     def test_a_stretch_within_one_bucket_is_exact(self, store: Store) -> None:
         """Shorter than a quarter hour, shorter than a minute: records answer."""
@@ -157,7 +162,12 @@ class TestTotals:
         for by in ("tenant", "team", "user"):
             answer = totals(store.engine, now=NOON + timedelta(seconds=30), by=[by], window="1h")
             assert answer["total"]["prompts"] == 2
-            assert answer["window"] == {"name": "1h", "from": "2026-11-22T11:00:00Z", "to": "2026-11-22T12:01:00Z", "time_zone": "UTC"}
+            assert answer["window"] == {
+                "name": "1h",
+                "from": "2026-11-22T11:00:00Z",
+                "to": "2026-11-22T12:01:00Z",
+                "time_zone": "UTC",
+            }
 
     def test_month_to_date_is_the_month_of_each_tenant(self, store: Store) -> None:
         """At 2026-11-30T20:00Z it is December in Kolkata (+05:30, since 18:30Z), November in New York and UTC."""
