@@ -19,6 +19,7 @@ pytest_plugins = [
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
+_DASHBOARD = "tests/integration/console/"
 SERVERS = {"kafka", "postgres"}
 """The fixtures that start one."""
 
@@ -50,10 +51,14 @@ def _is_long(nodeid: str) -> bool:
 class _LongTestsFirst(LoadScopeScheduling):  # type: ignore[misc]
     """Long tests one by one, then the rest file by file, so that all processes end together.
 
+    Those of the dashboard stay together: they share a browser and a filled ledger.
+
     Each process has servers of its own, from the first test on that asks for them: no test stops another's.
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(_DASHBOARD):
+            return _DASHBOARD
         return nodeid if _is_long(nodeid) else nodeid.split("::", 1)[0]
 
 

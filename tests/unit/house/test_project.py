@@ -1,12 +1,13 @@
 """The project as a whole: no address of one machine or registry, what runs is what is tested, nothing is left unfinished."""
 
+import hashlib
 import re
 import tomllib
 from pathlib import Path
 
 import yaml
 
-from tests.support.places import ROOT
+from tests.support.places import ROOT, SUPPORT
 from tests.unit.house.source import tracked_texts
 
 
@@ -67,3 +68,11 @@ def test_the_hooks_of_a_commit_fetch_nothing() -> None:
     for hook in repositories[0]["hooks"]:
         assert hook["language"] == "system"
         assert hook["entry"].removesuffix(" --fix") in lint
+
+
+def test_what_tests_bring_along_of_others_is_as_it_was_published() -> None:
+    """The digest of axe-core is that of its README, which names version and licence."""
+    folder = SUPPORT / "vendor" / "axe"
+    [digest] = re.findall(r"sha256 of `axe.min.js` \| `([0-9a-f]{64})`", (folder / "README.md").read_text("utf-8"))
+    assert hashlib.sha256((folder / "axe.min.js").read_bytes()).hexdigest() == digest
+    assert "Mozilla Public License, version 2.0" in (folder / "LICENSE").read_text("utf-8")
