@@ -15,6 +15,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.access.sign_on import SignOn, make_sign_on
 from rice_stream.api.access.stored_tokens import StoredTokens
 from rice_stream.api.access.token_book import TokenBook
+from rice_stream.api.console import installation as console
 from rice_stream.api.document import building, page
 from rice_stream.api.gateway import FormatsNow, Gateway
 from rice_stream.api.ingestion import routes as event_routes
@@ -68,6 +69,7 @@ def create_app(
     _install_operation(app, settings, Readiness(publisher.check), metrics)
     for module in (*_READS, *_WRITES):
         module.install(app, known)
+    console.install(app, known, by_provider=settings.oidc_issuer is not None)
     page.install(app)
     check_routes(app)
     building.install(app)

@@ -3,13 +3,13 @@
 import logging
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
@@ -22,6 +22,10 @@ MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 5
 _OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
 _COMMAND_HINT = re.compile(r"[;,] (?:see|with|use|make one with) `rice-stream [^`]*`")
+
+
+ProblemPage = Callable[[Request, "ProblemError"], Response | None]
+"""Answers browsers that were to be shown a page; None: whoever asks is none of these."""
 
 
 class ProblemError(Exception):
@@ -107,30 +111,39 @@ def response(problem: ProblemError) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Answer with problem details wherever a request fails, also for paths and methods that do not exist."""
+    """Answer with problem details wherever a request fails, also for paths and methods that do not exist.
+
+    `app.state.problem_page`, where it is set, may answer instead: browsers in front of a page get a page.
+    """
 
     @app.exception_handler(ProblemError)
-    async def _ours(_request: Request, error: ProblemError) -> JSONResponse:
-        return response(error)
+    async def _ours(request: Request, error: ProblemError) -> Response:
+        return _answer(request, error)
 
     @app.exception_handler(RiceError)
-    async def _told(_request: Request, error: RiceError) -> JSONResponse:
-        return response(problem_of(error))
+    async def _told(request: Request, error: RiceError) -> Response:
+        return _answer(request, problem_of(error))
 
     @app.exception_handler(RequestValidationError)
-    async def _refused(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def _refused(request: Request, error: RequestValidationError) -> Response:
         # The first part of each place is where it was looked for: query, path, header.
         errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
         source = str(error.errors()[0]["loc"][0]) if error.errors() else "query"
-        return response(invalid(errors, source))  # type: ignore[arg-type]  # FastAPI has no type for them
+        return _answer(request, invalid(errors, source))  # type: ignore[arg-type]  # FastAPI has no type for them
 
     @app.exception_handler(Exception)
-    async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
-        return response(_incident(error))
+    async def _unexpected(request: Request, error: Exception) -> Response:
+        return _answer(request, _incident(error))
 
     @app.exception_handler(HTTPException)
-    async def _frameworks(_request: Request, error: HTTPException) -> JSONResponse:
-        return response(ProblemError(HTTPStatus(error.status_code), str(error.detail), headers=error.headers))
+    async def _frameworks(request: Request, error: HTTPException) -> Response:
+        status = HTTPStatus(error.status_code)
+        return _answer(request, ProblemError(status, str(error.detail), headers=error.headers))
+
+
+def _answer(request: Request, problem: ProblemError) -> Response:
+    page: ProblemPage | None = getattr(request.app.state, "problem_page", None)
+    return (page and page(request, problem)) or response(problem)
 
 
 def _incident(error: Exception) -> ProblemError:

@@ -76,6 +76,7 @@ def lists() -> Iterator[Try]:
     yield Try("DELETE", "/v1/tokens/999999", "/v1/tokens/{token_id}")
     yield Try("GET", "/", "/")
     yield Try("GET", "/reference", "/reference")
+    yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
     yield Try("GET", "/v1/models/gpt-4o", "/v1/models/{model:path}")
     yield Try("POST", "/v1/estimate", "/v1/estimate", body={"model": "gpt-4o", "input_tokens": 1, "output_tokens": 1})

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from html import escape
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
@@ -53,11 +52,6 @@ _Reader = Annotated[Caller, Depends(needs(Right.ESTIMATE))]
 
 def install(app: FastAPI) -> None:
     """Add the routes."""
-
-    @app.get("/", include_in_schema=False)
-    async def _start(_: _Reader) -> RedirectResponse:
-        """Where whoever has signed in comes to."""
-        return RedirectResponse("/reference", HTTPStatus.SEE_OTHER)
 
     @app.get("/reference", include_in_schema=False)
     async def _reference(_: _Reader) -> HTMLResponse:

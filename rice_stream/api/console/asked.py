@@ -1,0 +1,31 @@
+"""What pages may be asked in their addresses: whose figures, over which time, and in which time zone."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from rice_stream.api.console.forms import Blank
+from rice_stream.api.parameters import Moment, Name, Parameters
+
+Window = Literal["24h", "7d", "30d", "mtd"]
+
+
+class PageParameters(Parameters):
+    """Of every page with figures. Fields that a form sends empty are left out."""
+
+    tenant: Annotated[Name | None, Blank] = None
+    time_zone: Annotated[str | None, Blank, Field(max_length=100)] = None
+
+
+class WindowParameters(PageParameters):
+    """Of a page over a stretch of time: a window that ends now, or bounds."""
+
+    window: Annotated[Window | None, Blank] = None
+    from_: Annotated[Moment | None, Blank] = Field(None, alias="from")
+    to: Annotated[Moment | None, Blank] = None
+
+    def stretch(self, default: Window) -> dict[str, Any]:
+        """`window`, or `start` and `end`, as `TotalsQuery` takes them."""
+        if self.window is None and self.from_ is None and self.to is None:
+            return {"window": default}
+        return {"window": self.window, "start": self.from_, "end": self.to}

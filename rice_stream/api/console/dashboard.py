@@ -1,0 +1,152 @@
+"""What all pages have in common: their frame, who sees them, and what is answered where one cannot be shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.console import addresses
+from rice_stream.api.console.assets import Assets
+from rice_stream.api.console.drawing import amounts, bars, plots, times
+from rice_stream.api.console.forms import Forms
+from rice_stream.api.console.kept import Figures, KeptFigures
+from rice_stream.api.console.theme import theme_of
+from rice_stream.api.problems import ProblemError
+from rice_stream.api.product import Product
+
+_TEMPLATES = Path(__file__).parent / "templates"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+SIGN_IN = "/auth/sign-in"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One page in the navigation, for callers with the right."""
+
+    path: str
+    title: str
+    right: Right
+
+
+class Dashboard:
+    """The pages of one server. Page modules add themselves to `entries` and answer with `show`."""
+
+    def __init__(self, product: Product, *, by_provider: bool) -> None:
+        """`by_provider`: people sign in at an OpenID provider, and by the printed link otherwise."""
+        self.product = product
+        self.assets = Assets()
+        self.forms = Forms()
+        self.entries: list[Entry] = []
+        self._by_provider = by_provider
+        self._kept = KeptFigures(product.now)
+        self._templates = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        # Names that tenants give may hold anything, also what would be markup: autoescape stays on for all of them.
+        self._templates.filters |= {
+            "count": amounts.count,
+            "number": amounts.number,
+            "amount": amounts.amount,
+            "range": amounts.range_text,
+            "in_column": amounts.in_column,
+            "percent": amounts.percent,
+            "moment": times.moment_text,
+            "day": times.day_text,
+        }
+        self._templates.globals |= {
+            "asset": self.assets.address,
+            "scale_for": amounts.scale_for,
+            "change": amounts.change,
+            "axis_end": bars.axis_end,
+            "bar_of": bars.bar_of,
+            "address": addresses.address,
+            "SIDE": plots.SIDE,
+        }
+
+    async def show(
+        self,
+        request: Request,
+        caller: Caller,
+        template: str,
+        look_up: Callable[[], Figures],
+        *,
+        problem: ProblemError | None = None,
+        **more: Any,
+    ) -> Response:
+        """A page: what `look_up` finds (in a thread, from reports) put into its template, with `more` beside it.
+
+        Where the database does not answer, the figures are those that this caller was shown last under this address. `problem`:
+        why a change that was asked for on the page was not made; the page says so, with that status.
+        """
+        page = (template, caller.name, caller.grants, str(request.url.query))
+
+        def made() -> Response:
+            shown = self._kept.of(page, look_up)
+            return self._page(
+                request,
+                template,
+                HTTPStatus.OK if problem is None else problem.status,
+                **{**shown.figures, **more},
+                old_since=shown.old_since,
+                caller=caller,
+                problem=problem,
+            )
+
+        return await self.product.ask(made)
+
+    def problem(self, request: Request, problem: ProblemError) -> Response | None:
+        """The page that says why there is no other; None: whoever asks is no browser in front of a page."""
+        if not self._is_for_people(request):
+            return None
+        if problem.status is HTTPStatus.UNAUTHORIZED and self._by_provider and request.method == "GET":
+            asked = addresses.address(request.scope["path"], request.query_params.multi_items())
+            return RedirectResponse(addresses.address(SIGN_IN, [("next", asked)]), HTTPStatus.SEE_OTHER, HEADERS)
+        answer = self._page(request, "problem.html", problem.status, problem=problem, caller=None)
+        answer.headers.update(problem.headers)
+        return answer
+
+    def done(self, path: str, **parameters: str) -> Response:
+        """After a change: the browser looks at the page again, so that loading it again repeats nothing."""
+        return RedirectResponse(addresses.address(path, parameters.items()), HTTPStatus.SEE_OTHER, HEADERS)
+
+    def _is_for_people(self, request: Request) -> bool:
+        path = request.scope["path"]
+        return not path.startswith("/v1/") and "text/html" in request.headers.get("accept", "")
+
+    def _page(self, request: Request, template: str, status: HTTPStatus, **shown: Any) -> Response:
+        caller: Caller | None = shown["caller"]
+        pairs = request.query_params.multi_items()
+        path = request.scope["path"]
+        frame = {
+            "path": path,
+            "here": addresses.address(path, pairs),
+            "theme": theme_of(request),
+            "navigation": [entry for entry in self.entries if caller is not None and caller.may(entry.right)],
+            "may": (lambda right: caller is not None and caller.may(Right[right])),
+            "link": lambda **changes: addresses.address(path, addresses.changed(pairs, **changes)),
+            "by_provider": self._by_provider,
+            "now": self.product.now(),
+            "zone": None,
+            "old_since": None,
+        }
+        text = self._templates.get_template(template).render(**{**frame, **shown})
+        return HTMLResponse(text, status, HEADERS)

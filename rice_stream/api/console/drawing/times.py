@@ -1,0 +1,27 @@
+"""Instants as people read them, always in a named time zone and never in the browser's."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rice_stream.instants import epoch_us, parse_instant
+
+UTC = "UTC"
+
+
+def moment_text(value: datetime | str, zone: str | None) -> str:
+    """`24 Nov 2026, 14:05` in the zone; `zone` None: in UTC, and the text says so."""
+    moment = parse_instant(value) if isinstance(value, str) else value
+    there = moment.astimezone(ZoneInfo(zone or UTC))
+    return f"{there.day} {there:%b %Y, %H:%M}{'' if zone else ' UTC'}"
+
+
+def day_text(value: datetime | str, zone: str | None) -> str:
+    """`24 Nov 2026`: the day that it is in the zone."""
+    moment = parse_instant(value) if isinstance(value, str) else value
+    there = moment.astimezone(ZoneInfo(zone or UTC))
+    return f"{there.day} {there:%b %Y}"
+
+
+def epoch_s(value: datetime | str) -> float:
+    """Seconds since 1970, for the axis of a chart."""
+    return epoch_us(parse_instant(value) if isinstance(value, str) else value) / 1e6

@@ -1,0 +1,18 @@
+"""All pages put into the application, in the order of the navigation."""
+
+from fastapi import FastAPI
+
+from rice_stream.api.console.dashboard import Dashboard
+from rice_stream.api.console.pages import overview, preferences
+from rice_stream.api.product import Product
+
+_PAGES = (overview, preferences)
+
+
+def install(app: FastAPI, product: Product, *, by_provider: bool) -> None:
+    """Add the routes, and answer browsers with pages where something fails."""
+    dashboard = Dashboard(product, by_provider=by_provider)
+    dashboard.assets.install(app)
+    for page in _PAGES:
+        page.install(app, dashboard)
+    app.state.problem_page = dashboard.problem

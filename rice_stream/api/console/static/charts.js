@@ -1,0 +1,95 @@
+// Charts that answer to a pointer: Chart.js over the still chart that the page has. The only module that knows Chart.js.
+(() => {
+  "use strict";
+  const SERIES = ["--s1", "--s2", "--s3", "--s4", "--s5", "--s6", "--s7"];
+  const charts = new Map();
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const clear = (hex, share) => hex + Math.round(share * 255).toString(16).padStart(2, "0");
+  const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+  const format = (value) => {
+    if (value === null || value === undefined) return "";
+    return new Intl.NumberFormat("en", { maximumSignificantDigits: 4, useGrouping: true }).format(value).replaceAll(",", "\u202f");
+  };
+
+  const axes = (chart) => ({
+    x: { stacked: chart.stacked, grid: { display: false }, ticks: { color: colour("--soft"), maxRotation: 0, autoSkipPadding: 16 }, border: { color: colour("--soft") } },
+    y: { stacked: chart.stacked, beginAtZero: true, grid: { color: colour("--line") }, border: { display: false },
+         ticks: { color: colour("--soft"), maxTicksLimit: 5, callback: (value) => `${format(value)} ${chart.unit}` } },
+  });
+
+  // `series`: {name, style, low, mid, high}; one colour, the style of the line tells them apart as well.
+  const lines = (chart) => chart.series.flatMap((series) => {
+    const main = colour(series.style === "before" ? "--before" : "--accent");
+    const dash = { before: [4, 3], forecast: [2, 4] }[series.style] || [];
+    const common = { pointRadius: 0, tension: 0, borderColor: main, spanGaps: false };
+    const drawn = [{ ...common, label: series.name, data: series.mid, borderWidth: series.style === "before" ? 1.5 : 2, borderDash: dash, role: "mid", series }];
+    if (series.low) {
+      drawn.push({ ...common, data: series.low, borderWidth: 0, role: "end" });
+      drawn.push({ ...common, data: series.high, borderWidth: 0, fill: "-1", backgroundColor: clear(main, 0.16), role: "end" });
+    }
+    return drawn;
+  });
+
+  const hatched = (hex) => {
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = 8;
+    const pen = tile.getContext("2d");
+    pen.fillStyle = clear(hex, 0.35); pen.fillRect(0, 0, 8, 8);
+    pen.strokeStyle = hex; pen.lineWidth = 1.5;
+    pen.beginPath(); pen.moveTo(-2, 10); pen.lineTo(10, -2); pen.moveTo(-2, 2); pen.lineTo(2, -2); pen.moveTo(6, 10); pen.lineTo(10, 6); pen.stroke();
+    return pen.createPattern(tile, "repeat");
+  };
+
+  // `series`: {name, values, other}; the last bar is hatched where its time is not over.
+  const bars = (chart) => chart.series.map((series, place) => {
+    const main = colour(series.other ? "--other" : SERIES[place % SERIES.length]);
+    const fills = series.values.map((_, at) => (chart.incomplete && at === series.values.length - 1 ? hatched(main) : main));
+    return { label: series.name, data: series.values, backgroundColor: fills, borderColor: colour("--card"), borderWidth: { top: 1 }, role: "mid", series };
+  });
+
+  const told = (chart) => ({
+    label: (item) => {
+      const range = item.dataset.series.low ? ` (${format(item.dataset.series.low[item.dataIndex])}–${format(item.dataset.series.high[item.dataIndex])})` : "";
+      return `${item.dataset.label}: ${format(item.raw)}${range} ${chart.unit}`;
+    },
+  });
+
+  const draw = (place) => {
+    const chart = JSON.parse(place.querySelector("script").textContent);
+    charts.get(place)?.destroy();
+    let canvas = place.querySelector("canvas");
+    if (!canvas) { canvas = document.createElement("canvas"); canvas.setAttribute("aria-hidden", "true"); place.append(canvas); }
+    place.querySelector(".still").hidden = true;
+    charts.set(place, new Chart(canvas, {
+      type: chart.kind === "bars" ? "bar" : "line",
+      data: { labels: chart.labels, datasets: chart.kind === "bars" ? bars(chart) : lines(chart) },
+      options: {
+        animation: still ? false : { duration: 250 }, maintainAspectRatio: false, normalized: true,
+        interaction: { mode: "index", intersect: false },
+        scales: axes(chart),
+        plugins: {
+          legend: { display: chart.kind === "bars" && chart.series.length > 1, position: "bottom", labels: { color: colour("--soft"), boxWidth: 12, boxHeight: 12 } },
+          tooltip: { filter: (item) => item.dataset.role === "mid" && item.raw !== null, callbacks: told(chart), itemSort: (a, b) => b.raw - a.raw },
+        },
+      },
+    }));
+  };
+
+  const drawAll = () => {
+    for (const [place, chart] of charts) if (!place.isConnected) { chart.destroy(); charts.delete(place); }
+    document.querySelectorAll("[data-chart]").forEach(draw);
+  };
+  drawAll();
+  document.addEventListener("htmx:afterSettle", drawAll);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  // On paper the still chart is sharper.
+  window.addEventListener("beforeprint", () => document.querySelectorAll("[data-chart]").forEach((place) => {
+    place.querySelector(".still").hidden = false;
+    place.querySelector("canvas").hidden = true;
+  }));
+  window.addEventListener("afterprint", () => document.querySelectorAll("[data-chart]").forEach((place) => {
+    place.querySelector(".still").hidden = true;
+    place.querySelector("canvas").hidden = false;
+  }));
+})();
