@@ -30,7 +30,13 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
 
 
 def _figures(product: Product, caller: Caller, asked: PageParameters) -> Figures:
-    zone = product.settings.time_zone_of(asked.tenant, asked.time_zone)
-    month = TotalsQuery(tenant=asked.tenant, by=["team"], window="mtd", time_zone=zone, top=_LARGEST)
+    month = TotalsQuery(
+        tenant=asked.tenant,
+        by=["team"],
+        window="mtd",
+        time_zone=asked.time_zone,
+        report_time_zone=product.settings.report_time_zone,
+        top=_LARGEST,
+    )
     totals = answer_totals(product, caller, month)
-    return {"month": totals, "meta": totals["meta"], "zone": zone, "asked": asked}
+    return {"month": totals, "meta": totals["meta"], "zone": totals["meta"]["time_zone"], "asked": asked}

@@ -38,7 +38,7 @@ def test_bars_lie_within_their_axis_and_in_order(measures: list[dict[str, float]
 
 
 def test_neighbours_whose_ranges_overlap_share_a_bracket() -> None:
-    ranges = [
+    ranges: list[dict[str, float]] = [
         {"low": 8, "high": 12},
         {"low": 7, "high": 9},
         {"low": 3, "high": 4},
