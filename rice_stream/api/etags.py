@@ -1,7 +1,10 @@
-"""Strong entity tags: which state of a thing a caller has seen, so that nobody overwrites what somebody else has changed."""
+"""Entity tags: which state of a thing a caller has seen.
+
+Strong ones are for changes: nobody overwrites what somebody else has changed. Weak ones are for answers: what a caller has
+already need not be sent again.
+"""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -9,23 +12,27 @@ from typing import Any
 from fastapi import Request
 
 from rice_stream.api.problems import ProblemError
+from rice_stream.canonical_json import canonical_json
 
 
 def etag_of(state: Mapping[str, Any]) -> str:
     """The tag of a state: the same for the same fields and values, in whatever order."""
-    canonical = json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return f'"{hashlib.sha256(canonical.encode()).hexdigest()[:32]}"'
+    return f'"{_digest(canonical_json(state))}"'
+
+
+def weak_etag_of(answer: bytes) -> str:
+    """The tag of an answer, of the bytes that say what it means; what comes with them, such as the time, may differ."""
+    return f'W/"{_digest(answer)}"'
 
 
 def check_if_match(request: Request, state: Mapping[str, Any]) -> None:
     """ProblemError 428: no If-Match; 412, with the state as it is now: another one was seen. `*` is any state."""
-    given = request.headers.getlist("if-match")
-    if not given:
+    tags = _tags(request, "if-match")
+    if not tags:
         raise ProblemError(
             HTTPStatus.PRECONDITION_REQUIRED,
             "If-Match: give the ETag of the state that you have seen (GET answers with it)",
         )
-    tags = {tag.strip() for line in given for tag in line.split(",")}
     current = etag_of(state)
     if "*" not in tags and current not in tags:
         raise ProblemError(
@@ -34,3 +41,17 @@ def check_if_match(request: Request, state: Mapping[str, Any]) -> None:
             headers={"ETag": current},
             more={"current": dict(state)},
         )
+
+
+def is_known(request: Request, tag: str) -> bool:
+    """Whether the caller has the answer of this tag (If-None-Match, compared weakly): 304 says enough."""
+    tags = _tags(request, "if-none-match")
+    return "*" in tags or tag.removeprefix("W/") in {each.removeprefix("W/") for each in tags}
+
+
+def _tags(request: Request, header: str) -> frozenset[str]:
+    return frozenset(tag.strip() for line in request.headers.getlist(header) for tag in line.split(","))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]

@@ -2,12 +2,12 @@
 
 import click
 
+from rice_stream.canonical_json import canonical_json
 from rice_stream.cli.base import CommandGroup, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
 from rice_stream.reports.audit import LIMIT_DEFAULT, audit_entries
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.audit import Actor
-from rice_stream.store.canonical_json import canonical_json
 from rice_stream.store.scope import EVERYTHING
 
 

@@ -25,8 +25,8 @@ from litellm.integrations.custom_logger import CustomLogger
 
 from rice_stream.errors import RiceError
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.canonical_json import canonical_json
 from rice_stream.events.door_refusals import refusals_record
+from rice_stream.events.event_json import event_json
 from rice_stream.events.formats.dispatch import Outcome, read
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.framing import JSON_ERRORS
@@ -165,7 +165,7 @@ class RiceKafkaLogger(CustomLogger):
                 kept = replace(result, source_format=outcome.source_format)
                 producer.send(self._topic, refusals_record([kept], f"LiteLLM call {_id_of(payload)}"), None)
             elif isinstance(result, WireEvent):
-                producer.send(self._topic, canonical_json(result), result.tenant_id, self._delivered)
+                producer.send(self._topic, event_json(result), result.tenant_id, self._delivered)
             else:
                 self.ignored += 1
         except (BufferError, NotTakenError) as error:

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, func, insert, select
 
+from rice_stream.canonical_json import INTEGER_MAX, canonical_json
 from rice_stream.store import schema
 from rice_stream.store.advisory_locks import AdvisoryLock, hold
-from rice_stream.store.canonical_json import INTEGER_MAX, canonical_json
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.scoped import see_everything
 

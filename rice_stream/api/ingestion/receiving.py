@@ -11,8 +11,8 @@ from rice_stream.api.access.rights import EVERYTHING, Grant
 from rice_stream.api.ingestion.counting import check_json, check_otlp
 from rice_stream.api.ingestion.publishing import Outgoing
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.canonical_json import canonical_json
 from rice_stream.events.door_refusals import TENANT_NOT_ALLOWED
+from rice_stream.events.event_json import event_json
 from rice_stream.events.formats.dispatch import Outcome, outcomes
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.framing import without_registry_frame
@@ -91,7 +91,7 @@ def _take(
 ) -> None:
     forbidden = grant.forbidden_field(event)
     if forbidden is None:
-        received.events.append(Outgoing(event.tenant_id, canonical_json(event)))
+        received.events.append(Outgoing(event.tenant_id, event_json(event)))
         return
     fields: dict[str, Any] = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}
     # Without the name that is at fault: replaying what is kept cannot charge anybody before a person has said whom.

@@ -8,7 +8,7 @@ import pytest
 HEAVY = {"numpy", "google.protobuf", "opentelemetry", "sqlalchemy", "faust"}
 
 
-@pytest.mark.parametrize("module", ["rice_stream.events.formats.dispatch", "rice_stream.events.canonical_json"])
+@pytest.mark.parametrize("module", ["rice_stream.events.formats.dispatch", "rice_stream.events.event_json"])
 def test_reading_one_record_needs_neither_numpy_nor_protobuf(module: str) -> None:
     """Columns need the one, records in protobuf the other; both are loaded where they are used."""
     code = f"import sys, {module}; print(*sys.modules)"

@@ -7,7 +7,18 @@ import pytest
 
 from tests.unit.house.source import MODULES, PACKAGE, name_of
 
-CORE = ("basis", "budgets", "errors", "estimator", "events", "instants", "meter", "quantities", "reference")
+CORE = (
+    "basis",
+    "budgets",
+    "canonical_json",
+    "errors",
+    "estimator",
+    "events",
+    "instants",
+    "meter",
+    "quantities",
+    "reference",
+)
 LOADERS = {
     "estimator/loading.py": "reads the fitted artefacts and the factors of embodied carbon and water",
     "reference/loader.py": "reads the tables",

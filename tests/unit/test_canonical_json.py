@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rice_stream.store.canonical_json import INTEGER_MAX, canonical_json
+from rice_stream.canonical_json import INTEGER_MAX, canonical_json
 
 NUMBERS = {
     "0000000000000000": "0",
