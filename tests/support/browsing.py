@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Playwright, StorageState, sync_playwright
@@ -38,6 +38,15 @@ window.__refused = [];
 document.addEventListener('securitypolicyviolation', (event) =>
   window.__refused.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 """
+_FOCUSABLE = (
+    "a[href], button:not([disabled]), input:not([disabled]):not([type=hidden]), select, textarea, summary, [tabindex]"
+)
+_NAME = """(each) => each.localName + ' '
+  + (each.getAttribute('aria-label') || each.textContent || each.name || '').trim().slice(0, 60)"""
+_MARKED = """(each) => { const style = getComputedStyle(each);
+  return (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none'; }"""
+_IN_VIEW = """(each) => { const box = each.getBoundingClientRect();
+  return box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth; }"""
 _SETTLED = """
 document.readyState === 'complete' && document.fonts.status === 'loaded'
 && !document.querySelector('.htmx-request, [aria-busy="true"]')
@@ -123,6 +132,15 @@ class Chromium:
         return context
 
 
+class Stop(NamedTuple):
+    """Where Tab has come to."""
+
+    name: str
+    is_marked: bool
+    """Something shows that it has the focus."""
+    is_in_view: bool
+
+
 @dataclass
 class Visit:
     """A page, and what was seen while it came."""
@@ -157,11 +175,15 @@ class Visit:
             self.page.wait_for_function(_SETTLED)
         return self
 
-    def assert_clean(self) -> None:
-        """No complaint, nothing that the policy refused, nothing asked elsewhere, and not too much of it."""
+    def assert_clean(self, but: str = "") -> None:
+        """No complaint, nothing that the policy refused, nothing asked elsewhere, and not too much of it.
+
+        `but`: the status of the page, where that is an error, of which the browser complains as well.
+        """
+        complaints = [each for each in self.complaints if not but or f"status of {but}" not in each]
         refused = self.page.evaluate("window.__refused")
         elsewhere = [url for url in self.requests if not self._is_ours(url)]
-        assert (self.complaints, refused, elsewhere) == ([], [], []), self.page.url
+        assert (complaints, refused, elsewhere) == ([], [], []), self.page.url
         assert self.page.evaluate("window.owned") is None, f"{self.page.url}: a name ran as a script"
         assert self.bytes < PAGE_BYTES_MAX, f"{self.page.url}: {self.bytes:,.0f} bytes"
 
@@ -191,6 +213,33 @@ class Visit:
             " interactive: performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd})"
         )
         return times
+
+    def focusable(self) -> list[str]:
+        """What the keyboard can reach, in the order of the page."""
+        found: list[str] = self._evaluate(
+            f"[...document.querySelectorAll({json.dumps(_FOCUSABLE)})]"
+            f".filter((each) => each.checkVisibility() && each.tabIndex >= 0).map({_NAME})"
+        )
+        return found
+
+    def tab_through(self, count: int) -> list["Stop"]:
+        """Press Tab so often, from the beginning of the page."""
+        stops = []
+        for _ in range(count):
+            self.page.keyboard.press("Tab")
+            asked = f"[({_NAME}), ({_MARKED}), ({_IN_VIEW})].map((of) => of(document.activeElement))"
+            stops.append(Stop(*self._evaluate(asked)))
+        return stops
+
+    def moving(self) -> list[str]:
+        """Animations and transitions that run, or would."""
+        found: list[str] = self._evaluate(
+            "document.getAnimations().map(String).concat([...document.querySelectorAll('*')].filter((each) => {"
+            " const style = getComputedStyle(each);"
+            " return parseFloat(style.transitionDuration) > 0.001 || style.animationName !== 'none'; })"
+            f".map({_NAME}))"
+        )
+        return found
 
     def overflow(self) -> int:
         """How many pixels of the page lie beyond its right edge."""

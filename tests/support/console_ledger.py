@@ -31,6 +31,8 @@ from tests.support.fakes import OPERATOR, chunk_of
 NOW = datetime(2026, 11, 24, 14, 5, tzinfo=UTC)
 """A Tuesday afternoon in Berlin, the morning in New York, the evening in Kathmandu."""
 DAYS = 35
+SMALL: dict[str, Any] = {"days": 9, "share": 0.4}
+"""Arguments of `fill` where a few hundred prompts are enough."""
 RECORD = "northwind-pinned-1"
 """An event that is always there, for the page of one record."""
 _HOURS = (0, 0, 0, 0, 0, 1, 3, 8, 14, 16, 15, 11, 9, 14, 16, 14, 11, 7, 4, 3, 2, 1, 1, 0)

@@ -86,7 +86,7 @@ class HostileNames(Names):
         "<script>window.owned=1</script>",
         '"><img src=x onerror="window.owned=1">',
         "{{7*7}}${7*7}",
-        "\u202eesrever\u202c",
+        "\u202eesrever",
         "'-window.owned=1-'",
         "</title></textarea><svg onload=window.owned=1>",
         "javascript:window.owned=1//",

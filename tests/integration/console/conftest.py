@@ -11,7 +11,6 @@ import pytest
 
 from tests.support import console_ledger
 from tests.support.browsing import Chromium
-from tests.support.console_names import HostileNames, Names
 from tests.support.console_serving import Console, serve
 from tests.support.databases import SqliteDatabases
 
@@ -59,25 +58,3 @@ def console(new_ledger: Callable[[str], str], folder: Path) -> Iterator[Console]
     console_ledger.fill(url)
     with serve(url, folder / "filled") as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def hostile(new_ledger: Callable[[str], str], folder: Path) -> Iterator[Console]:
-    """The same with HTML in every name."""
-    url, names = new_ledger("hostile"), HostileNames()
-    console_ledger.fill(url, names, days=9, share=0.4)
-    with serve(url, folder / "hostile", names) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def empty(new_ledger: Callable[[str], str], folder: Path) -> Iterator[Console]:
-    """Before the first event."""
-    with serve(new_ledger("empty"), folder / "empty") as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def names() -> Names:
-    """As they are in `console`."""
-    return Names()
