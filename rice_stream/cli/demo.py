@@ -1,7 +1,6 @@
 """`rice-stream demo`."""
 
 import sys
-from pathlib import Path
 from typing import Literal
 
 import click
@@ -28,12 +27,6 @@ _INTERRUPTED_EXIT_CODE = 130
 )
 @click.option("--tenants", type=click.IntRange(1, 20), default=defaults.TENANTS, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=defaults.SEED, show_default=True, help="Of the traffic.")
-@click.option(
-    "--screenshot",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Write the last screen to FILE, as SVG.",
-)
 @click.option("--json", "answer_only", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 @pass_session
 def demo(
@@ -44,14 +37,14 @@ def demo(
     rate_per_s: float,
     tenants: int,
     seed: int,
-    screenshot: Path | None,
     answer_only: bool,
 ) -> None:
     """Watch live traffic become grams of CO2e, with budget alerts arriving on Kafka.
 
-    Starts a throw-away real Kafka, a database and the worker on free loopback ports, sends production-shaped traffic
-    and shows what comes of it. At the end (--seconds, or Ctrl-C) it proves every total against the records, leaves
-    nothing behind, and prints one JSON document as its last line. Exit code 0: all of it held.
+    Starts a throw-away real Kafka, a database, the worker and the server with its dashboard on free loopback ports,
+    sends production-shaped traffic and says where to look at what comes of it. At the end (--seconds, or Ctrl-C) it
+    proves every total against the records, leaves nothing behind, and prints one JSON document as its last line. Exit
+    code 0: all of it held.
 
     How to estimate (RICE_METHOD, RICE_PUE and the like) is taken from your settings.
 
@@ -59,7 +52,7 @@ def demo(
     """
     from rice_stream.sandbox.demo.run import run_demo
 
-    options = defaults.DemoOptions(store, seconds, rate_per_s, tenants, seed, screenshot, answer_only)
+    options = defaults.DemoOptions(store, seconds, rate_per_s, tenants, seed, answer_only)
     try:
         code = run_demo(options, session.settings)
     except KeyboardInterrupt:

@@ -2,7 +2,6 @@
 
 _GRAMS = ((1e6, "t"), (1e3, "kg"), (1.0, "g"), (1e-3, "mg"), (1e-6, "ug"))
 _WATT_HOURS = ((1e9, "GWh"), (1e6, "MWh"), (1e3, "kWh"), (1.0, "Wh"), (1e-3, "mWh"), (1e-6, "uWh"))
-_COUNTS = ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
 
 Units = tuple[tuple[float, str], ...]
 
@@ -13,42 +12,14 @@ def grams(value_g: float, digits: int = 3) -> str:
     return f"{number} {unit}"
 
 
-def grams_co2e(value_g: float, digits: int = 4) -> tuple[str, str]:
-    """(`12.13`, `kgCO2e`)."""
-    number, unit = _scaled(value_g, _GRAMS, digits)
-    return number, f"{unit}CO2e"
-
-
-def gram_range(low_g: float, high_g: float, digits: int = 3) -> str:
-    """`355 g – 2.05 t`; the unit once where both ends have the same."""
-    (low, low_unit), (high, high_unit) = _scaled(low_g, _GRAMS, digits), _scaled(high_g, _GRAMS, digits)
-    return f"{low} – {high} {high_unit}" if low_unit == high_unit else f"{low} {low_unit} – {high} {high_unit}"
-
-
 def watt_hours(value_wh: float, digits: int = 3) -> tuple[str, str]:
     """(`4.31`, `kWh`)."""
     return _scaled(value_wh, _WATT_HOURS, digits)
 
 
-def count(value: int) -> str:
-    """`7.58 M`; whole numbers below a million."""
-    if value < 1_000_000:
-        return f"{value:,}"
-    return "".join(_scaled(value, _COUNTS, 3))
-
-
 def percent(ratio: float) -> str:
     """`82 %`; one decimal below ten."""
     return f"{ratio:.0%}".replace("%", " %") if ratio >= 0.0995 else f"{ratio:.1%}".replace("%", " %")
-
-
-def limited(consumed: float, limit: float, unit: str) -> str:
-    """`12.1 of 15 kg`: what is used of a limit, both in the unit that fits the limit. `unit`: gco2e or kwh."""
-    units = _GRAMS if unit == "gco2e" else _WATT_HOURS
-    scale_up = 1.0 if unit == "gco2e" else 1000.0
-    scale, name = _unit_of(limit * scale_up, units, 3)
-    used, most = _digits(consumed * scale_up / scale, 3), limit * scale_up / scale
-    return f"{used} of {most:,.0f} {name}" if most >= 100 else f"{used} of {most:.3g} {name}"
 
 
 def minutes(seconds: float) -> str:

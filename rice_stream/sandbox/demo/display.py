@@ -1,9 +1,6 @@
-"""Where the demo is shown: as a live picture on a terminal, as plain lines everywhere else."""
+"""Where the demo is told of: a few lines that stay in place on a terminal, one line after another everywhere else."""
 
-import re
 import time
-from io import StringIO
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -12,13 +9,10 @@ from rich.console import Console
 from rich.live import Live
 
 from rice_stream.sandbox.demo import amounts
-from rice_stream.sandbox.demo.screen import draw
+from rice_stream.sandbox.demo.lines import live_lines, so_far
 from rice_stream.sandbox.demo.view import View, budget_label
 
 PLAIN_INTERVAL_S = 2.0
-
-_SCREENSHOT_SIZE = (112, 32)
-_FONT_FACES = re.compile(r"@font-face\s*\{.*?\}\s*", re.DOTALL)
 
 
 class Display(Protocol):
@@ -41,14 +35,14 @@ class Display(Protocol):
 
 
 def choose_display(*, plain: bool) -> Display:
-    """The live picture if standard output is a terminal that can show it (unless `plain`), or else lines on stderr."""
+    """Live lines if standard output is a terminal that can show them (unless `plain`), or else lines on stderr."""
     console = Console(highlight=False)
     able = console.is_terminal and not console.is_dumb_terminal and console.encoding.startswith("utf")
-    return LiveScreen(console) if able and not plain else PlainLines()
+    return LiveLines(console) if able and not plain else PlainLines()
 
 
-class LiveScreen:
-    """Fills the terminal, on its alternate screen: what was there before is there again afterwards."""
+class LiveLines:
+    """Writes over its own few lines; whatever else is on the terminal stays."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -69,16 +63,15 @@ class LiveScreen:
         self._status.update(message)
 
     def show(self, view: View) -> None:
-        """Redraw everything; lines are written over each other, so nothing flickers."""
+        """Write the lines again, in the place of those before."""
         if self._live is None:
             self._status.stop()
-            self._live = Live(console=self._console, screen=True, auto_refresh=False)
+            self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="visible")
             self._live.start()
-        width, height = self._console.size
-        self._live.update(draw(view, width, height), refresh=True)
+        self._live.update(live_lines(view), refresh=True)
 
     def leave(self) -> None:
-        """Back to the normal screen."""
+        """Below the last lines, with the cursor again."""
         self._status.stop()
         if self._live is not None:
             self._live.stop()
@@ -116,40 +109,18 @@ class PlainLines:
         self._alerts = len(view.alerts)
         if view.phase != self._phase or time.monotonic() - self._told_s >= PLAIN_INTERVAL_S:
             self._phase, self._told_s = view.phase, time.monotonic()
-            self.say(progress_line(view))
+            self.say(f"{amounts.minutes(view.elapsed_s)} {view.phase}: {so_far(view)}")
 
     def leave(self) -> None:
         """Nothing to undo."""
 
 
 def introduction(view: View) -> list[str]:
-    """What runs where, and how to look around from a second terminal."""
+    """What runs where, and how to look around."""
     stage = view.stage
     return [
         f"Kafka {stage.broker}, {stage.database}, worker {stage.worker_url}",
         f"method {stage.method_version}, {stage.factor_version}",
+        f"dashboard {stage.sign_in_link} (once, within 15 minutes; then {stage.server_url})",
         f"in a second terminal: . {stage.environment_file}; rice-stream totals --by team",
     ]
-
-
-def progress_line(view: View) -> str:
-    """One moment in a line of ASCII."""
-    totals = view.figures.totals
-    carbon = totals.carbon_gco2e
-    return (
-        f"{amounts.minutes(view.elapsed_s)} {view.phase}: {totals.prompts:,} prompts ({view.rate_per_s:,.0f}/s),"
-        f" {' '.join(amounts.watt_hours(totals.facility_energy_wh))},"
-        f" {amounts.grams(carbon['mid'])}CO2e (low {amounts.grams(carbon['low'])}, high {amounts.grams(carbon['high'])}),"
-        f" {len(view.alerts)} alerts, lag {view.waiting:,}"
-    )
-
-
-def save_screenshot(view: View, path: Path) -> None:
-    """The picture as SVG that fetches nothing: readers see it in the monospaced font they have."""
-    width, height = _SCREENSHOT_SIZE
-    console = Console(
-        record=True, width=width, height=height, file=StringIO(), force_terminal=True, color_system="truecolor"
-    )
-    console.print(draw(view, width, height))
-    picture = _FONT_FACES.sub("", console.export_svg(title="rice-stream demo"))
-    path.write_text(picture.replace("Fira Code", "ui-monospace"), encoding="utf-8")

@@ -1,7 +1,6 @@
 """What a user may choose about a demo."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 RATE_PER_S = 300.0
@@ -18,6 +17,5 @@ class DemoOptions:
     rate_per_s: float = RATE_PER_S
     tenants: int = TENANTS
     seed: int = SEED
-    screenshot: Path | None = None
     answer_only: bool = False
     """Nothing but the final JSON document on stdout."""

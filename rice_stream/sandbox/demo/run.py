@@ -1,4 +1,4 @@
-"""Plays the demo: traffic, the picture, an end in good order, and the judgement of what came of it."""
+"""Plays the demo: traffic, what is told of it, an end in good order, and the judgement of what came of it."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
@@ -19,7 +18,7 @@ from rice_stream.reports.figures import read_figures
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.sandbox.demo.background import Background
-from rice_stream.sandbox.demo.display import Display, choose_display, save_screenshot
+from rice_stream.sandbox.demo.display import Display, choose_display
 from rice_stream.sandbox.demo.inbox import AlertInbox
 from rice_stream.sandbox.demo.options import DemoOptions
 from rice_stream.sandbox.demo.stage import Stage, open_stage
@@ -113,8 +112,6 @@ class _Play:
     def _end(self, sent: int) -> DemoOutcome:
         stage = self._stage
         lag = self._drain(sent)
-        if self._options.screenshot is not None:
-            save_screenshot(replace(self._view("live"), waiting=0), self._options.screenshot)
         self._worker_is_needed = False
         exit_code = self._result(self._background.work(stage.worker.stop), "the worker stops")
         figures = read_figures(stage.engine, EVERYTHING, datetime.now(UTC))
@@ -155,7 +152,7 @@ class _Play:
         return future.result()
 
     def _show_until(self, condition: Callable[[], bool], phase: str, deadline_s: float | None = None) -> None:
-        """Show the picture until the condition holds, or until the deadline; raise what has failed meanwhile."""
+        """Tell of it until the condition holds, or until the deadline; raise what has failed meanwhile."""
         give_up_s = None if deadline_s is None else time.monotonic() + deadline_s
         while not condition() and (give_up_s is None or time.monotonic() < give_up_s):
             self._check()

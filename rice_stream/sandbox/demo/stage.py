@@ -1,4 +1,4 @@
-"""The stage: a real Kafka, a real database with our schema, budgets, and the worker as a process of its own."""
+"""The stage: a real Kafka, a real database with our schema, budgets, and the worker and the server as processes of their own."""
 
 import json
 import shlex
@@ -20,8 +20,8 @@ from rice_stream.runtime.settings.settings import PREFIX, Settings
 from rice_stream.sandbox.demo.budgets import demo_budgets
 from rice_stream.sandbox.demo.forecast import forecast
 from rice_stream.sandbox.demo.options import DemoOptions
+from rice_stream.sandbox.demo.product_processes import ServerProcess, WorkerProcess
 from rice_stream.sandbox.demo.view import StageInfo
-from rice_stream.sandbox.demo.worker_process import WorkerProcess
 from rice_stream.sandbox.stack.stack import LocalStack, local_stack
 from rice_stream.store.audit import Actor
 from rice_stream.store.engine import Engine, open_engine, store_errors
@@ -56,6 +56,7 @@ class Stage:
     settings: Settings
     engine: Engine
     worker: WorkerProcess
+    server: ServerProcess
     info: StageInfo
 
     def check(self, *, worker: bool = True) -> None:
@@ -64,6 +65,7 @@ class Stage:
             if server is not None and not server.is_running:
                 tail = "\n".join(server.log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
                 raise ServiceUnavailableError(f"{server.name} has ended. The end of its log:\n{tail}")
+        self.server.check()
         if worker:
             self.worker.check()
 
@@ -74,7 +76,7 @@ def open_stage(options: DemoOptions, settings: Settings, say: Say) -> Iterator[S
 
     Raises:
         ServiceUnavailableError: Kafka or the database could not be started; with the end of its log.
-        RiceError: the worker could not be started; with the end of its log.
+        RiceError: the worker or the server could not be started; with the end of its log.
     """
     database = "PostgreSQL" if options.store == "postgres" else "SQLite"
     say(f"starting Kafka and {database}" if options.store == "postgres" else "starting Kafka")
@@ -85,14 +87,16 @@ def open_stage(options: DemoOptions, settings: Settings, say: Say) -> Iterator[S
         engine = open_engine(stack.database_url)
         with store_errors("migrate"):
             migrate(engine)
-        say("starting the worker")
-        worker = WorkerProcess(environment, stack.data_dir)
+        say("starting the worker and the server")
+        worker, server = WorkerProcess(environment, stack.data_dir), ServerProcess(environment, stack.data_dir)
         try:
             say("sizing budgets for the traffic to come")
             _set_budgets(own, engine, options)
             method_version, factor_version = read_versions(engine, EVERYTHING)
             say("waiting for the worker")
             worker.wait_until_consuming(stack.bootstrap_servers, own.kafka_group_id)
+            say("waiting for the server")
+            link = server.wait_until_serving()
             info = StageInfo(
                 broker=stack.bootstrap_servers,
                 topic=own.events_topics[0],
@@ -100,18 +104,21 @@ def open_stage(options: DemoOptions, settings: Settings, say: Say) -> Iterator[S
                 partitions=PARTITIONS,
                 database=database,
                 worker_url=worker.url,
+                server_url=server.url,
+                sign_in_link=link,
                 method_version=method_version,
                 factor_version=factor_version,
                 environment_file=str(_write_environment(stack.data_dir, environment)),
             )
-            yield Stage(stack, own, engine, worker, info)
+            yield Stage(stack, own, engine, worker, server, info)
         finally:
+            server.kill()
             worker.kill()
             engine.dispose()
 
 
 def demo_environment(settings: Settings, stack: LocalStack) -> dict[str, str]:
-    """The settings of the demo's worker, as RICE_* variables: the stack's addresses, the user's way to estimate."""
+    """The settings of the demo's worker and server, as RICE_* variables: the stack's addresses, the user's way to estimate."""
     chosen = {name: getattr(settings, name) for name in _POLICY_SETTINGS}
     for name in ("reference_dir", "site_file"):
         path = getattr(settings, name)

@@ -1,4 +1,4 @@
-"""All that one picture of the demo shows, as values."""
+"""All that the demo tells at one moment, as values."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,9 @@ class StageInfo:
     partitions: int
     database: str
     worker_url: str
+    server_url: str
+    sign_in_link: str
+    """Signs a browser in as admin, once, and leads to the dashboard."""
     method_version: str
     factor_version: str
     environment_file: str

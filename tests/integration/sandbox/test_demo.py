@@ -12,6 +12,8 @@ import sys
 import tempfile
 import termios
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -100,6 +102,18 @@ def assert_good(document: dict[str, Any]) -> None:
     assert document["alerts"] >= 1
 
 
+def assert_dashboard_opens(demo: Demo) -> None:
+    """The link that it prints signs in and leads to the overview, once."""
+    link = re.search(r"http://\S+/auth/link\?key=\S+", demo.said())
+    assert link is not None
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with opener.open(link[0], timeout=30) as answer:
+        page = answer.read().decode()
+    assert "Overview" in page
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        opener.open(link[0], timeout=30)
+
+
 # On SQLite the tests below come to the same document; the drill looks at all of it there, too.
 @pytest.mark.parametrize("store", ["postgres", "sqlite"] if DRILL else ["postgres"])
 def test_a_demo_of_eight_seconds_holds_all_of_it(store: str, temporary: Path) -> None:
@@ -107,6 +121,7 @@ def test_a_demo_of_eight_seconds_holds_all_of_it(store: str, temporary: Path) ->
     with running(temporary, "--store", store, "--seconds", "8") as demo:
         demo.wait_for(" live: ")
         assert (next(temporary.glob("rice-stack-*")) / "demo.env").read_text("utf-8").count("export RICE_") >= 4
+        assert_dashboard_opens(demo)
         out, _ = demo.process.communicate(timeout=END_DEADLINE_S)
         assert demo.process.returncode == 0, demo.said() + out.decode()
         document = json.loads(out.decode().splitlines()[-1])
@@ -181,8 +196,8 @@ class Terminal:
         os.close(self._master)
 
 
-def test_the_live_screen_and_ctrl_c(temporary: Path) -> None:
-    """On a terminal it draws totals and alerts; Ctrl-C ends it in good order, with the same last line and exit code 0."""
+def test_the_live_lines_and_ctrl_c(temporary: Path) -> None:
+    """On a terminal it says where the dashboard is, and what has come; Ctrl-C ends it in good order, with the same last line."""
     terminal = Terminal(temporary, "--store", "sqlite")
     try:
         wait_until(lambda: re.search(r"\d\d:\d\d:\d\d.{1,20}warning", terminal.shown), START_DEADLINE_S, "an alert")
@@ -194,9 +209,9 @@ def test_the_live_screen_and_ctrl_c(temporary: Path) -> None:
         shown = terminal.shown
     finally:
         terminal.close()
-    for part in ("Prompts", "Tenants by CO2e", "Budgets", "Alerts on Kafka: carbon-alerts", "totals --by team"):
+    for part in ("dashboard", "/auth/link?key=", "prompts", "totals --by team"):
         assert part in shown
-    after = shown[shown.rindex("\x1b[?1049l") :]
+    after = shown[shown.rindex("\x1b[?25h") :]
     assert "verify: every total equals the recount of its records" in after
     assert_good(json.loads(after.splitlines()[-1]))
     assert_nothing_is_left(demo, temporary)

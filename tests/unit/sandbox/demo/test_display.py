@@ -1,18 +1,17 @@
-"""Where the demo is shown: a live picture on terminals that can, plain lines elsewhere, and a picture for readers."""
+"""Where the demo is told of: lines that stay in place on terminals that can, plain lines elsewhere."""
 
 import re
 import time
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from rice_stream.sandbox.demo.display import LiveScreen, PlainLines, choose_display, save_screenshot
+from rice_stream.sandbox.demo.display import LiveLines, PlainLines, choose_display
+from rice_stream.sandbox.demo.lines import live_lines
 from rice_stream.sandbox.demo.view import View
-from tests.support.places import ROOT
-from tests.unit.sandbox.demo.test_screen import STAGE, VIEW
+from tests.unit.sandbox.demo.a_view import STAGE, VIEW
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
@@ -31,6 +30,7 @@ def test_no_terminal_means_plain_lines(capsys: pytest.CaptureFixture[str]) -> No
     lines = err.splitlines()
     assert lines[0] == "demo: starting Kafka"
     assert "demo: in a second terminal: . /tmp/rice-stack-1a2b3c4d/demo.env; rice-stream totals --by team" in lines
+    assert any(line.startswith("demo: dashboard http://127.0.0.1:18080/auth/link?key=0123 ") for line in lines)
     assert "demo: alert: tundra-logistics/research-day is exceeded at 100%" in lines
     assert lines[-1] == (
         "demo: 00:17 live: 4,784 prompts (295/s), 9.09 kWh, 3.77 kgCO2e (low 942 g, high 15.1 kg), 4 alerts, lag 15"
@@ -58,54 +58,47 @@ def test_plain_lines_come_every_two_seconds_and_at_every_change(
     assert "verifying every total" in told[-1]
 
 
-def test_the_live_screen_takes_the_alternate_screen_and_gives_it_back() -> None:
-    """What was on the terminal is there again afterwards, and the cursor too; frames never clear the screen."""
+def test_the_live_lines_stay_in_their_place_and_leave_the_rest_of_the_terminal_alone() -> None:
+    """No alternate screen and nothing cleared: what was on the terminal stays, and the cursor comes back."""
     terminal = StringIO()
-    screen = LiveScreen(Console(file=terminal, force_terminal=True, width=100, height=30))
-    with screen:
-        screen.say("starting Kafka")
-        screen.show(VIEW)
+    lines = LiveLines(Console(file=terminal, force_terminal=True, width=100, height=30))
+    with lines:
+        lines.say("starting Kafka")
+        lines.show(VIEW)
         before = len(terminal.getvalue())
-        screen.show(replace(VIEW, waiting=16))
+        lines.show(replace(VIEW, waiting=16))
         frame = terminal.getvalue()[before:]
     shown = terminal.getvalue()
     assert "lag 16" in frame
-    assert "\x1b[2J" not in frame
-    assert shown.count("\x1b[?1049h") == shown.count("\x1b[?1049l") == 1
+    assert "\x1b[2J" not in shown
+    assert "\x1b[?1049h" not in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
-    assert shown.rindex("\x1b[?1049l") > shown.rindex("lag 16")
 
 
-def test_leaving_twice_or_before_the_first_picture_does_no_harm() -> None:
+def test_leaving_twice_or_before_the_first_lines_does_no_harm() -> None:
     """A second Ctrl-C may come at any time."""
     terminal = StringIO()
-    with LiveScreen(Console(file=terminal, force_terminal=True, width=100, height=30)) as screen:
-        screen.leave()
-        screen.show(VIEW)
-        screen.leave()
-        screen.leave()
-    assert terminal.getvalue().count("\x1b[?1049l") == 1
+    with LiveLines(Console(file=terminal, force_terminal=True, width=100, height=30)) as lines:
+        lines.leave()
+        lines.show(VIEW)
+        lines.leave()
+        lines.leave()
+    assert "lag 15" in terminal.getvalue()
 
 
-@pytest.mark.parametrize("view", [VIEW, View(STAGE)])
-def test_the_screenshot_fetches_nothing_and_is_small(view: View, tmp_path: Path) -> None:
-    """It shows what people saw."""
-    file = tmp_path / "demo.svg"
-    save_screenshot(view, file)
-    assert_shown_as_it_is(file)
+def test_the_lines_say_where_the_dashboard_is_and_what_has_come() -> None:
+    """To the character, in few lines."""
+    assert live_lines(VIEW).plain.splitlines() == [
+        " rice_stream demo   live  00:17 / 00:30",
+        " dashboard http://127.0.0.1:18080/auth/link?key=0123",
+        "           opens in the first browser, within 15 minutes; then it is at http://127.0.0.1:18080",
+        " so far    4,784 prompts (295/s), 9.09 kWh, 3.77 kgCO2e (low 942 g, high 15.1 kg), 4 alerts, lag 15",
+        f" alerts    {VIEW.alerts[-1].arrived_at:%H:%M:%S} resolved  acme-month at 50 %, 0.1 s after it was judged",
+        " more      . /tmp/rice-stack-1a2b3c4d/demo.env; rice-stream totals --by team  (second terminal)",
+        "           Ctrl-C ends it in good order",
+    ]
 
 
-def test_the_readmes_picture_fetches_nothing_and_is_small() -> None:
-    """The one that is shipped was written by `rice-stream demo --screenshot`."""
-    assert_shown_as_it_is(ROOT / "docs" / "images" / "demo.svg")
-
-
-def assert_shown_as_it_is(file: Path) -> None:
-    """No font, style sheet or picture from a network; under 100 kB."""
-    picture = file.read_text("utf-8")
-    assert picture.startswith("<svg")
-    assert "@font-face" not in picture
-    assert "@import" not in picture
-    assert not re.search(r"(href|src)\s*=|url\((?!#)", picture)
-    assert len(picture.encode()) < 100_000
-    assert "Tenants" in picture
+def test_before_the_first_event_the_lines_are_as_many() -> None:
+    """Nothing on the terminal moves when the first alert comes."""
+    assert len(live_lines(View(STAGE)).plain.splitlines()) == len(live_lines(VIEW).plain.splitlines())
