@@ -11,23 +11,21 @@ _LABEL = 11
 
 
 def live_lines(view: View) -> Text:
-    """For a terminal; lines are as long as they are, so that an address can be opened by a click."""
+    """For a terminal. The address can be clicked, also where the terminal is too narrow for it."""
     stage, clock = view.stage, amounts.minutes(view.elapsed_s)
     if view.seconds:
         clock += f" / {amounts.minutes(view.seconds)}"
     rows = [
         Text.assemble((" rice_stream demo ", "bold black on green"), f"  {view.phase}  ", (clock, "bold")),
-        _row("dashboard", Text(stage.sign_in_link, "bold underline green")),
+        _row("dashboard", Text(stage.sign_in_link, f"bold underline green link {stage.sign_in_link}")),
         _row(
             "",
             Text("opens in the first browser, within 15 minutes; then it is at ", _DIM) + Text(stage.server_url, _DIM),
         ),
         _row("so far", Text(so_far(view))),
         _row("alerts", _alerts(view)),
-        _row(
-            "more",
-            Text(f". {stage.environment_file}; rice-stream totals --by team") + Text("  (second terminal)", _DIM),
-        ),
+        _row("more", Text(f". {stage.environment_file}")),
+        _row("", Text("rice-stream totals --by team") + Text("  (both in a second terminal)", _DIM)),
         _row("", Text("Ctrl-C ends it in good order", _DIM)),
     ]
     return Text("\n").join(rows)

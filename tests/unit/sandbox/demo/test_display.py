@@ -94,7 +94,8 @@ def test_the_lines_say_where_the_dashboard_is_and_what_has_come() -> None:
         "           opens in the first browser, within 15 minutes; then it is at http://127.0.0.1:18080",
         " so far    4,784 prompts (295/s), 9.09 kWh, 3.77 kgCO2e (low 942 g, high 15.1 kg), 4 alerts, lag 15",
         f" alerts    {VIEW.alerts[-1].arrived_at:%H:%M:%S} resolved  acme-month at 50 %, 0.1 s after it was judged",
-        " more      . /tmp/rice-stack-1a2b3c4d/demo.env; rice-stream totals --by team  (second terminal)",
+        " more      . /tmp/rice-stack-1a2b3c4d/demo.env",
+        "           rice-stream totals --by team  (both in a second terminal)",
         "           Ctrl-C ends it in good order",
     ]
 
