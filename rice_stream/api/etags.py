@@ -20,7 +20,7 @@ def etag_of(state: Mapping[str, Any]) -> str:
     return f'"{_digest(canonical_json(state))}"'
 
 
-def weak_etag_of(answer: bytes) -> str:
+def weak_etag_of(answer: bytes | memoryview) -> str:
     """The tag of an answer, of the bytes that say what it means; what comes with them, such as the time, may differ."""
     return f'W/"{_digest(answer)}"'
 
@@ -53,5 +53,5 @@ def _tags(request: Request, header: str) -> frozenset[str]:
     return frozenset(tag.strip() for line in request.headers.getlist(header) for tag in line.split(","))
 
 
-def _digest(content: bytes) -> str:
+def _digest(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()[:32]

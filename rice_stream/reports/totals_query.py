@@ -14,6 +14,8 @@ from rice_stream.store.views import WINDOWS_S
 
 WINDOWS = (*WINDOWS_S, "mtd")
 BUCKETS = ("hour", "day", "month")
+_FIRST_ZONE, _LAST_ZONE = "Etc/GMT-14", "Etc/GMT+12"
+"""Where a day begins first, and where last; their names have the sign of the other side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,18 @@ class TotalsQuery:
     def calendar(self) -> str | None:
         """Whose beginnings a calendar has to give: days or months."""
         return next((name for name in ("day", "month") if name in self.fields), None)
+
+    def closed_us(self, now: datetime) -> tuple[int, int] | None:
+        """(from, to) in epoch microseconds of a stretch whose last day is over wherever one is, widened to that of any place.
+
+        None: it is a window that moves on, has no end, or is not over.
+        """
+        if self.window is not None or self.end is None:
+            return None
+        from_us, to_us = (
+            bounds_us(self.start, self.end, zone)[at] for at, zone in enumerate((_FIRST_ZONE, _LAST_ZONE))
+        )
+        return (from_us, to_us) if to_us <= epoch_us(in_utc(now)) else None
 
     def range_us(self, time_zone: str, now: datetime) -> tuple[int, int]:
         """(from, to) in epoch microseconds, where days are those of a time zone. UsageError: from is not before to."""

@@ -165,7 +165,7 @@ def _add_answer(schemas: dict[str, Any], operation: Operation, described: dict[s
             responses.setdefault(status, {"description": meaning})
     problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}}
     for status, response in responses.items():
-        if not status.startswith("2"):
+        if not status.startswith(("2", "3")):
             response |= problem
 
 

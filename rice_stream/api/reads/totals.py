@@ -1,26 +1,32 @@
 """GET /v1/totals and /v1/rolling-totals: prompts, tokens, energy and carbon of any stretch of time, broken down by names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, Query, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.etags import is_known, weak_etag_of
+from rice_stream.api.known_answers import KnownAnswers, State
 from rice_stream.api.parameters import Moment, Name, Parameters
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
+from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.window_state import prompts_so_far
+from rice_stream.store.scope import EVERYTHING, Scope
 
 ROWS_MAX = 10_000
-_ASKED_AS_NAMED = ("tenant", "by", "window", "bucket", "time_zone", "top", "impacts")
+_ASKED_AS_NAMED = ("tenant", "window", "bucket", "time_zone", "top", "impacts")
 _ENDS = ("low", "mid", "high")
 _AMOUNTS: tuple[tuple[str, Kind], ...] = (
     ("prompts", "whole"),
@@ -68,20 +74,26 @@ class RollingParameters(Parameters):
 
 def install(app: FastAPI, product: Product) -> None:
     """Add the routes."""
-    streams = Streams()
+    streams, known = Streams(), KnownAnswers()
 
-    @app.get("/v1/totals", summary="Totals of any stretch of time, also as CSV or Parquet", tags=["totals"])
-    async def _totals(asked: Annotated[TotalsParameters, Query()], caller: _Reader) -> Response:
+    @app.get(
+        "/v1/totals",
+        summary="Totals of any stretch of time, also as CSV or Parquet",
+        tags=["totals"],
+        responses={304: {"description": "The answer of If-None-Match stands; of a stretch that is over"}},
+    )
+    async def _totals(asked: Annotated[TotalsParameters, Query()], request: Request, caller: _Reader) -> Response:
         query = TotalsQuery(
             **{name: getattr(asked, name) for name in _ASKED_AS_NAMED},
+            by=tuple(asked.by),
             report_time_zone=product.settings.report_time_zone,
             start=asked.from_,
             end=asked.to,
             limit=asked.limit if asked.format == "json" else None,
         )
-        document = await product.ask(answer_totals, product, caller, query)
         if asked.format == "json":
-            return JSONResponse(document)
+            return await product.ask(_answer, product, caller, query, known, partial(is_known, request))
+        document = await product.ask(answer_totals, product, caller, query)
         if asked.impacts:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "impacts: a file has no columns for them; ask for json")
         columns = _columns(document["by"])
@@ -98,6 +110,44 @@ def answer_totals(product: Product, caller: Caller, query: TotalsQuery) -> dict[
     scope = product.scope(caller, Right.READ, query.tenant)
     document = totals(product.engine(), scope, query, product.now())
     return {**document, "meta": product.meta(scope, document["window"]["time_zone"])}
+
+
+def _answer(
+    product: Product, caller: Caller, query: TotalsQuery, known: KnownAnswers, has: Callable[[str], bool]
+) -> Response:
+    """The same with a tag, where the stretch is over; 304 to who `has` the answer of the tag."""
+    stretch_us = query.closed_us(product.now())
+    if stretch_us is None:
+        return JSONResponse(answer_totals(product, caller, query))
+    scope = product.scope(caller, Right.READ, query.tenant)
+    question, state = (query, scope), _state(product, scope, *stretch_us)
+    tag = None if state is None else known.tag(question, state)
+    if tag is not None and has(tag):
+        return _not_modified(tag)
+    document = answer_totals(product, caller, query)
+    # Of what was asked, and not of when: the answer is the same as long as its numbers are.
+    tag = weak_etag_of(JSONResponse({**document, "meta": None}).body)
+    if state is not None:
+        known.keep(question, state, tag)
+    return _not_modified(tag) if has(tag) else JSONResponse(document, headers=_tagged(tag))
+
+
+def _state(product: Product, scope: Scope, from_us: int, to_us: int) -> State | None:
+    prompts = prompts_so_far(product.engine(), scope, from_us, to_us)
+    if prompts is None:
+        return None
+    # Some changes are of several tenants. Nobody is told whose they were: a state never leaves the server.
+    latest = audit_entries(product.engine(), EVERYTHING, limit=1)["rows"]
+    return State(prompts, latest[0]["id"] if latest else 0)
+
+
+def _not_modified(tag: str) -> Response:
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_tagged(tag))
+
+
+def _tagged(tag: str) -> dict[str, str]:
+    """Whoever keeps the answer asks again each time, with the tag."""
+    return {"ETag": tag, "Cache-Control": "private, no-cache"}
 
 
 def _rolled(product: Product, caller: Caller, tenant: str | None) -> dict[str, Any]:
