@@ -8,6 +8,7 @@ import pytest
 
 from rice_stream.api.reads import totals as route
 from rice_stream.proof.rebuild import rebuild
+from rice_stream.reports.totals import totals
 from rice_stream.store.engine import Engine
 from tests.support.asgi import Answer, ask
 from tests.support.fakes import OPERATOR
@@ -26,7 +27,6 @@ class Served:
         self.tokens = Database()
         self._secrets: dict[Any, str] = {}
         self.worked_out = 0
-        totals = route.totals
 
         def counted(*asked: Any) -> dict[str, Any]:
             self.worked_out += 1
@@ -44,8 +44,8 @@ class Served:
         """The answer to a reader of a scope who has the answer of a tag."""
         key = tenant, team
         if key not in self._secrets:
-            scope = {"tenants": None if tenant is None else {tenant}, "teams": frozenset({team} if team else ())}
-            self._secrets[key] = self.tokens.make("reader", **scope)
+            teams = frozenset({team} if team else ())
+            self._secrets[key] = self.tokens.make("reader", None if tenant is None else {tenant}, teams=teams)
             self.door.admission._book._looked_at_s = None  # type: ignore[union-attr]
         headers = {"authorization": f"Bearer {self._secrets[key]}"}
         if tag is not None:
