@@ -12,7 +12,7 @@ from typing import NamedTuple
 _KEPT_MAX = 10_000
 
 
-class State(NamedTuple):
+class StretchState(NamedTuple):
     """What the totals of a stretch depend on."""
 
     prompts: int
@@ -26,10 +26,10 @@ class KnownAnswers:
 
     def __init__(self, most: int = _KEPT_MAX) -> None:
         self._most = most
-        self._kept: OrderedDict[Hashable, tuple[State, str]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[StretchState, str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def tag(self, question: Hashable, state: State) -> str | None:
+    def tag(self, question: Hashable, state: StretchState) -> str | None:
         """The tag of the answer, where it was given in this state; None: it has to be worked out."""
         with self._lock:
             kept = self._kept.get(question)
@@ -38,7 +38,7 @@ class KnownAnswers:
             self._kept.move_to_end(question)
             return kept[1]
 
-    def keep(self, question: Hashable, state: State, tag: str) -> None:
+    def keep(self, question: Hashable, state: StretchState, tag: str) -> None:
         """An answer was given; the state was looked at before it was worked out."""
         with self._lock:
             self._kept[question] = state, tag

@@ -12,7 +12,7 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import is_known, weak_etag_of
-from rice_stream.api.known_answers import KnownAnswers, State
+from rice_stream.api.known_answers import KnownAnswers, StretchState
 from rice_stream.api.parameters import Moment, Name, Parameters
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
@@ -132,13 +132,13 @@ def _answer(
     return _not_modified(tag) if has(tag) else JSONResponse(document, headers=_tagged(tag))
 
 
-def _state(product: Product, scope: Scope, from_us: int, to_us: int) -> State | None:
+def _state(product: Product, scope: Scope, from_us: int, to_us: int) -> StretchState | None:
     prompts = prompts_so_far(product.engine(), scope, from_us, to_us)
     if prompts is None:
         return None
     # Some changes are of several tenants. Nobody is told whose they were: a state never leaves the server.
     latest = audit_entries(product.engine(), EVERYTHING, limit=1)["rows"]
-    return State(prompts, latest[0]["id"] if latest else 0)
+    return StretchState(prompts, latest[0]["id"] if latest else 0)
 
 
 def _not_modified(tag: str) -> Response:
