@@ -14,7 +14,7 @@ UNCOMPILED := litellm|matplotlib|scipy|sklearn|xgboost|mypy|/tests?/
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint format coverage drill bench bench-large hosted lock clean
+.PHONY: help setup demo quick test lint format coverage drill bench bench-large screenshots hosted lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
@@ -75,6 +75,10 @@ bench: setup  ## every benchmark, with its ceiling; writes benchmarks/results.js
 
 bench-large: setup  ## the benchmarks of 10 and 100 million records, by hand (hours, 60 GB); writes benchmarks/large.json
 	$(BIN)/python -m benchmarks --large
+
+screenshots: setup  ## the README's pictures of the dashboard, in a real browser; writes docs/images
+	@$(BIN)/python -m tests.tools
+	$(BIN)/python -m tests.screenshots
 
 # After a change of the law, the model table, the prices or the hosts: the same tables give the same bytes.
 hosted: setup  ## fits the rows of hosted models; writes hosted.csv and docs/validation-hosted.md

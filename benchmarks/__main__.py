@@ -34,6 +34,7 @@ BENCHMARKS = {
     "totals": "benchmarks.bench_totals:run",
     "startup": "benchmarks.bench_startup:run",
     "api": "benchmarks.bench_api:run",
+    "console": "benchmarks.bench_console:run",
 }
 LARGE = {
     "store-of-10-million": "benchmarks.bench_end_to_end:run_store_of_10_million",

@@ -37,6 +37,9 @@ _WATCH = """
 window.__refused = [];
 document.addEventListener('securitypolicyviolation', (event) =>
   window.__refused.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+window.__busy = 0;
+new PerformanceObserver((list) => list.getEntries().forEach((task) => {
+  window.__busy = Math.max(window.__busy, task.startTime + task.duration); })).observe({ type: 'longtask', buffered: true });
 """
 _FOCUSABLE = (
     "a[href], button:not([disabled]), input:not([disabled]):not([type=hidden]), select, textarea, summary, [tabindex]"
@@ -81,7 +84,7 @@ class Chromium:
     def visit(self, console: Console, role: str | None, **options: Any) -> Iterator["Visit"]:
         """A page of the console for somebody who has signed in (None: nobody has), with nothing kept from pages before.
 
-        `options`: width, height, theme, reduced_motion, java_script.
+        `options`: width, height, theme, reduced_motion, java_script, scale (pixels of the screen for each of the page).
         """
         state = None if role is None else self._state(console, role)
         context = self._context(state, **options)
@@ -116,12 +119,14 @@ class Chromium:
         theme: str = "light",
         reduced_motion: bool = True,
         java_script: bool = True,
+        scale: float = 1.0,
     ) -> BrowserContext:
         context = self._browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if theme == "dark" else "light",
             reduced_motion="reduce" if reduced_motion else "no-preference",
             java_script_enabled=java_script,
+            device_scale_factor=scale,
             storage_state=state,
             # Not where the ledger's tenants are: no page may use it.
             timezone_id="Pacific/Auckland",
@@ -139,6 +144,14 @@ class Stop(NamedTuple):
     is_marked: bool
     """Something shows that it has the focus."""
     is_in_view: bool
+
+
+class Timings(NamedTuple):
+    """Milliseconds from the request on."""
+
+    first_contentful_paint_ms: float
+    interactive_ms: float
+    """Scripts have run, and nothing kept the page busy for 50 ms since."""
 
 
 @dataclass
@@ -206,13 +219,17 @@ class Visit:
             for node in one["nodes"]
         ]
 
-    def paint(self) -> dict[str, float]:
-        """Milliseconds from the request to the first content and until the page answers to its reader."""
-        times: dict[str, float] = self._evaluate(
-            "({first_contentful_paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime,"
-            " interactive: performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd})"
+    def slow_down(self, times: float) -> None:
+        """Let the processor be so many times slower from now on."""
+        self.devtools.send("Emulation.setCPUThrottlingRate", {"rate": times})
+
+    def timings(self) -> "Timings":
+        """Of the page as it came."""
+        painted, interactive = self._evaluate(
+            "[performance.getEntriesByName('first-contentful-paint')[0].startTime,"
+            " Math.max(performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd, window.__busy)]"
         )
-        return times
+        return Timings(painted, interactive)
 
     def focusable(self) -> list[str]:
         """What the keyboard can reach, in the order of the page."""
@@ -240,6 +257,10 @@ class Visit:
             f".map({_NAME}))"
         )
         return found
+
+    def banners(self) -> str:
+        """What the page says about itself above its figures."""
+        return " ".join(text for text in self.page.locator(".banner:visible").all_inner_texts())
 
     def overflow(self) -> int:
         """How many pixels of the page lie beyond its right edge."""

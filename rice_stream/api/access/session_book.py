@@ -1,4 +1,7 @@
-"""Sessions of browsers as the server knows them: each looked up in the database, and for a few seconds remembered."""
+"""Sessions of browsers as the server knows them: each looked up in the database, and for a few seconds remembered.
+
+While the database does not answer, sessions that are known go on for a while, as tokens do: pages then show what they last knew.
+"""
 
 import asyncio
 import secrets
@@ -9,11 +12,16 @@ from typing import Protocol
 
 from rice_stream.api.access.secrets import digest_of
 from rice_stream.api.access.token_book import in_thread
+from rice_stream.errors import RiceError
 from rice_stream.instants import SECOND_US
 from rice_stream.store.sessions import HttpSession
 
 REFRESH_US = 3 * SECOND_US
 """How long a session is believed: within this time one that was ended by another process ends here too."""
+HOLDS_US = 300 * SECOND_US
+"""How long a known session is believed while the database does not answer."""
+_WAITS_S = 1.0
+"""How long a request waits for the database before it goes by what is known."""
 _MARK_EVERY_US = 60 * SECOND_US
 _LOOKS_MAX = 8
 """Look-ups under way: cookies that nobody was given must not take up the database."""
@@ -72,8 +80,10 @@ class SessionBook:
             return None
         digest, now = digest_of(secret), self._clock_us()
         session, looked_at_us = self._known.get(digest, (None, 0))
-        if session is None or now - looked_at_us >= REFRESH_US:
+        if session is None:
             session = await self._look(digest, now)
+        elif now - looked_at_us >= REFRESH_US:
+            session = await self._look_again(session, holds=now - looked_at_us < HOLDS_US)
         if session is None or not session.is_live(now):
             self._known.pop(digest, None)
             return None
@@ -84,6 +94,16 @@ class SessionBook:
         digest = digest_of(secret)
         self._known.pop(digest, None)
         await in_thread(lambda: self._source.end(digest))
+
+    async def _look_again(self, known: HttpSession, *, holds: bool) -> HttpSession | None:
+        """What the database says now; `holds`: the one that is known where it does not say anything."""
+        looking = asyncio.ensure_future(self._look(known.digest, self._clock_us()))
+        # A look that is late goes on by itself, and its outcome is for the next request.
+        looking.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.wait({looking}, timeout=_WAITS_S if holds else None)
+        if holds and (not looking.done() or isinstance(looking.exception(), RiceError)):
+            return known
+        return looking.result()
 
     async def _look(self, digest: bytes, now: int) -> HttpSession | None:
         async with self._looks:

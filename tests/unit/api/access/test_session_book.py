@@ -1,13 +1,14 @@
 """Sessions as the server knows them: when the database is asked, and for how long its answer is believed."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from rice_stream.api.access.secrets import digest_of
-from rice_stream.api.access.session_book import REFRESH_US, SessionBook
+from rice_stream.api.access.session_book import HOLDS_US, REFRESH_US, SessionBook
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.sessions import HttpSession
 
@@ -24,6 +25,8 @@ class Kept:
     now_us: int = NOW_US
     looks: int = 0
     marks: int = 0
+    hangs: bool = False
+    answers: threading.Event = field(default_factory=threading.Event)
 
     def begin(self, session: HttpSession, earlier: bytes | None) -> HttpSession:
         self.sessions.pop(earlier or b"", None)
@@ -32,6 +35,8 @@ class Kept:
 
     def find(self, digest: bytes, now_us: int) -> HttpSession | None:
         self.looks += 1
+        if self.hangs:
+            self.answers.wait(60)
         if self.problem is not None:
             raise self.problem
         found = self.sessions.get(digest)
@@ -153,6 +158,37 @@ def test_a_cookie_of_another_shape_costs_no_look(cookie: str) -> None:
     async def scenario(kept: Kept, book: SessionBook) -> None:
         assert await book.find(cookie) is None
         assert kept.looks == (1 if len(cookie) == 43 else 0)
+
+    run(scenario)
+
+
+def test_who_is_known_goes_on_for_five_minutes_while_the_database_is_away() -> None:
+    async def scenario(kept: Kept, book: SessionBook) -> None:
+        secret = await signed_in(book)
+        known = await book.find(secret)
+        kept.problem = StoreUnavailableError("the database did not answer")
+        for _ in range(3):
+            kept.now_us += HOLDS_US // 4
+            assert await book.find(secret) == known
+        kept.now_us += HOLDS_US // 4
+        with pytest.raises(StoreUnavailableError):
+            await book.find(secret)
+        kept.problem = None
+        assert await book.find(secret) == known
+
+    run(scenario)
+
+
+def test_who_is_known_waits_a_second_for_a_database_that_hangs() -> None:
+    async def scenario(kept: Kept, book: SessionBook) -> None:
+        secret = await signed_in(book)
+        known = await book.find(secret)
+        kept.now_us += REFRESH_US
+        kept.hangs = True
+        try:
+            assert await asyncio.wait_for(book.find(secret), 20) == known
+        finally:
+            kept.answers.set()
 
     run(scenario)
 

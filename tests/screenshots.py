@@ -1,0 +1,54 @@
+"""`make screenshots`: the README's pictures of the dashboard, from the ledger of its tests.
+
+The same bytes as long as pages, browser and fonts are the same.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from rice_stream.store.engine import open_engine
+from rice_stream.store.migrate import migrate
+from tests.support import console_ledger
+from tests.support.browsing import THEMES, Chromium
+from tests.support.console_serving import ADMIN, Console, serve
+from tests.support.places import ROOT
+
+IMAGES = ROOT / "docs" / "images"
+PICTURES = {"overview": "/"}
+WIDTH, HEIGHT, SCALE = 1280, 860, 1.5
+
+
+def main() -> int:
+    """Writes docs/images/NAME-THEME.png."""
+    with tempfile.TemporaryDirectory(prefix="rice-pictures-") as directory:
+        url = f"sqlite:///{Path(directory) / 'rice.db'}"
+        engine = open_engine(url)
+        migrate(engine)
+        engine.dispose()
+        console_ledger.fill(url)
+        chromium = Chromium()
+        try:
+            with serve(url, Path(directory)) as console:
+                for name in PICTURES:
+                    for theme in THEMES:
+                        _take(chromium, console, name, theme)
+        finally:
+            chromium.close()
+    return 0
+
+
+def _take(chromium: Chromium, console: Console, name: str, theme: str) -> None:
+    path = IMAGES / f"{name}-{theme}.png"
+
+    def take() -> None:
+        with chromium.visit(console, ADMIN, width=WIDTH, height=HEIGHT, theme=theme, scale=SCALE) as visit:
+            visit.open(PICTURES[name])
+            visit.page.screenshot(path=path)
+
+    chromium.run(take)
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
