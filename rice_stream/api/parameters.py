@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reports.moments import moment_of
+from rice_stream.reports.name_filter import NAME_FIELDS, NameFilter
 
 ROWS_MAX = 1_000
 ROWS_DEFAULT = 100
@@ -20,6 +21,25 @@ class Parameters(BaseModel):
     def filters(self) -> dict[str, Any]:
         """Everything that narrows the list, and nothing that pages through it."""
         return self.model_dump(exclude={"after", "limit"}, exclude_none=True, mode="json")
+
+
+_Names = Annotated[list[Annotated[str, Field(max_length=NAME_LENGTH_MAX)]], Field(default_factory=list, max_length=50)]
+
+
+class NameParameters(Parameters):
+    """Names that an answer is narrowed to: any of those that are given of a field; an empty one is where there is none."""
+
+    team: _Names
+    project: _Names
+    user: _Names
+    model: _Names
+    provider: _Names
+    region: _Names
+
+    @property
+    def where(self) -> NameFilter:
+        """The filter of these names."""
+        return NameFilter.of({field: getattr(self, field) for field in NAME_FIELDS})
 
 
 class ServedFields(BaseModel):

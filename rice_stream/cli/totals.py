@@ -1,13 +1,15 @@
 """`rice-stream totals`."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import Styled, table
 from rice_stream.reports.moments import moment
+from rice_stream.reports.name_filter import NAME_FIELDS, NameFilter
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals as sum_totals
 from rice_stream.reports.totals_query import BUCKETS, WINDOWS, TotalsQuery
@@ -15,10 +17,20 @@ from rice_stream.runtime.opening import open_store
 from rice_stream.store.scope import EVERYTHING
 
 _WH_PER_KWH, _G_PER_KG = 1000, 1000
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def name_options(command: _Command) -> _Command:
+    """--team, --project and so on."""
+    for field in reversed(NAME_FIELDS):
+        help_text = f"Only this {field}; repeat for any of several, '' for what has none."
+        command = click.option(f"--{field}", multiple=True, metavar="NAME", help=help_text)(command)
+    return command
 
 
 @click.command()
 @click.option("--tenant", help="Only this tenant.")
+@name_options
 @click.option(
     "--by", multiple=True, metavar="NAME", help=f"{', '.join(FIELDS)}; several, or a comma list.  [default: tenant]"
 )
@@ -43,7 +55,8 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
     Example: rice-stream totals --tenant acme --by team,model --from 2026-11-01 --to 2026-12-01
     """
     asked["start"], asked["end"] = moment("--from", asked["start"]), moment("--to", asked["end"])
-    query = TotalsQuery(**asked, report_time_zone=session.settings.report_time_zone)
+    where = NameFilter.of({field: asked.pop(field) for field in NAME_FIELDS})
+    query = TotalsQuery(**asked, where=where, report_time_zone=session.settings.report_time_zone)
     document = sum_totals(open_store(session.settings), EVERYTHING, query, datetime.now(UTC))
     answer(document, as_json=as_json, human=lambda: _show_totals(document))
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rice_stream.quantities import IMPACT_COLUMNS
+from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.spans import Span
 from rice_stream.reports.sums import RECORDS, Group, Summand, SummandShape, Summed, statement_of
 from rice_stream.store.engine import Connection
@@ -16,10 +17,12 @@ _PLAIN_MAX = 8
 
 
 class _Of(NamedTuple):
-    """Whose rows are summed: those of a scope. `tenant_key` is that of its only tenant: a constant, which needs no join."""
+    """Whose rows are summed: those of a scope and of some names. `tenant_key` is that of its only tenant: a constant, which needs
+    no join."""
 
     scope: Scope
     tenant_key: int | None = None
+    where: NameFilter = ALL_NAMES
 
     @property
     def is_one(self) -> bool:
@@ -28,14 +31,15 @@ class _Of(NamedTuple):
 
     @property
     def conditions(self) -> str:
-        """On a row `m` of a summed table, which has to know the attribution where the scope has teams."""
+        """On a row `m` of a summed table, which has to know the attribution where the scope has teams, and what names are of."""
         tenants = "m.tenant_key = :tenant_key" if self.is_one else tenant_key_in(self.scope, "m.tenant_key")
-        return f"{tenants} AND {attribution_in(self.scope, 'm')}"
+        return " AND ".join([tenants, attribution_in(self.scope, "m"), *self.where.conditions("m")])
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Those of the conditions."""
-        return {**scope_parameters(self.scope), **({"tenant_key": self.tenant_key} if self.is_one else {})}
+        own = {"tenant_key": self.tenant_key} if self.is_one else {}
+        return {**scope_parameters(self.scope), **own, **self.where.parameters}
 
 
 def impact_sums(
@@ -44,13 +48,15 @@ def impact_sums(
     spans: Sequence[Span],
     fields: Sequence[str],
     tenant_key: int | None = None,
+    where: NameFilter = ALL_NAMES,
     *,
     one_zone: bool = False,
 ) -> dict[Group, list[int]]:
     """(prompts whose method gives them, their embodied carbon, their water), from the records, by the values of the fields."""
     counted = f"CASE WHEN m.{IMPACT_COLUMNS[0]} IS NULL THEN 0 ELSE 1 END"
     columns = (counted, *(f"COALESCE(m.{name}, 0)" for name in IMPACT_COLUMNS))
-    found = _run(connection, _Of(scope, tenant_key), [Summand(RECORDS, spans, one_zone=one_zone)], fields, columns)
+    of = _Of(scope, tenant_key, where)
+    found = _run(connection, of, [Summand(RECORDS, spans, one_zone=one_zone)], fields, columns)
     return {each.group: each.sums for each in found}
 
 
@@ -60,14 +66,15 @@ def grouped_sums(
     summands: Sequence[Summand],
     fields: Sequence[str],
     tenant_key: int | None = None,
+    where: NameFilter = ALL_NAMES,
 ) -> list[Summed]:
     """Sums of the measures by purpose, use of factors, and the values of the fields; only groups with rows. One statement.
 
     `tenant_key` is the key of the only tenant of the scope, where it has one and the key is known. `day` is the number of the
-    local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. Where the scope has teams, the tables
-    have to know the attribution.
+    local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. The tables have
+    to know the attribution where the scope has teams, and what the names of `where` are of.
     """
-    return _run(connection, _Of(scope, tenant_key), summands, fields)
+    return _run(connection, _Of(scope, tenant_key, where), summands, fields)
 
 
 def _run(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 
 from rice_stream.instants import rfc3339
+from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
 from rice_stream.reports.windows import TimeBound, bounds_us
 from rice_stream.store.engine import Connection, Engine
@@ -25,34 +26,17 @@ from rice_stream.store.views import PROMPT_JOINS, prompt_columns
 TIMES = ("started_at", "ended_at")
 """Columns whose values in a stream are epoch microseconds."""
 _KEY_BYTES, _TENANT_BYTES = 16, 4
-_CHARGED = (
-    "(r.tenant_key, r.attribution_key) IN (SELECT tenant_key, attribution_key FROM attribution WHERE {0}_id = :{0})"
-)
-_USED = "r.factor_key IN (SELECT factor_key FROM factor_use WHERE {0} = :{0})"
-_CONDITIONS = {
-    "team": _CHARGED.format("team"),
-    "project": _CHARGED.format("project"),
-    "user": "(r.tenant_key, r.user_key) IN (SELECT tenant_key, principal_key FROM principal WHERE kind = 'user' AND name = :user)",
-    "model": _USED.format("model"),
-    "provider": _USED.format("provider"),
-    "region": _USED.format("region"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptFilter:
-    """Which prompts: None leaves nothing out. Names are those that `totals` breaks down by; "" is where there is none.
+    """Which prompts: None leaves nothing out.
 
     `start` and `end` (not included) are instants or days of `time_zone`.
     """
 
     tenant: str | None = None
-    team: str | None = None
-    project: str | None = None
-    user: str | None = None
-    model: str | None = None
-    provider: str | None = None
-    region: str | None = None
+    where: NameFilter = ALL_NAMES
     start: TimeBound = None
     end: TimeBound = None
     time_zone: str = "UTC"
@@ -99,17 +83,13 @@ def prompt_conditions(dialect: str, scope: Scope, asked: PromptFilter) -> tuple[
     """What holds for the records `r` that are asked for, besides their tenant."""
     from_us, to_us = bounds_us(asked.start, asked.end, asked.time_zone)
     key_low, key_high = key_bounds(dialect, from_us, to_us)
-    given = {name: getattr(asked, name) for name in _CONDITIONS if getattr(asked, name) is not None}
-    conditions = [_CONDITIONS[name] for name in given]
-    if given.get("user") == "":
-        conditions[list(given).index("user")] = "r.user_key IS NULL"
     bounds = (
         "r.event_key >= :key_low AND r.event_key < :key_high AND r.ended_at_us >= :from_us AND r.ended_at_us < :to_us"
     )
     parameters = {"key_low": key_low, "key_high": key_high, "from_us": from_us, "to_us": to_us}
     return (
-        " AND ".join([bounds, attribution_in(scope, "r"), *conditions]),
-        {**parameters, **given, **scope_parameters(scope)},
+        " AND ".join([bounds, attribution_in(scope, "r"), *asked.where.conditions("r")]),
+        {**parameters, **asked.where.parameters, **scope_parameters(scope)},
     )
 
 

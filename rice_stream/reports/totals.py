@@ -25,7 +25,8 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
     Returns:
         `{"window", "by", "rows", "rows_total", "total"}`: `rows` are one page, `rows_total` and `total` are over all of
         them; with buckets of time, in the order of these. Embodied carbon and water (middle values, from the records) are no
-        part of the carbon. With `top`, each row says whether it is of all others (`"other"`), whose names are None.
+        part of the carbon. With `top`, each row says whether it is of all others (`"other"`), whose names are None, and
+        `names_total` how many names there are.
 
     Who sees some teams only is answered from what knows the attribution of every prompt: sums of what they were charged for.
 
@@ -38,13 +39,15 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
         zone = report_zone(query.time_zone, seen, fields, query.report_time_zone)
         ranges = {own: query.range_us(zone or own, now) for own in ground.time_zones or ["UTC"]}
         spans = spans_of(ground, ranges, calendar=query.calendar, time_zone=zone)
-        asked = Asked(connection, seen, fields, spans, ground)
+        asked = Asked(connection, seen, fields, spans, ground, query.where)
         found = groups_and_parts(asked)
         impacts = impacts_of(asked) if query.impacts else None
         carbon_ranges = CarbonRanges(connection, found.digests, found.digests)
     whole = [sum(column) for column in zip(*found.groups.values(), strict=True)] or [0] * len(MEASURES)
+    names_total = {}
     if query.top is not None:
-        found, impacts = with_other(found, impacts, fields, query.bucket, query.top)
+        found, impacts, names = with_other(found, impacts, fields, query.bucket, query.top)
+        names_total["names_total"] = names
     groups = ordered(found, fields, query.bucket)
     page = groups[query.offset : None if query.limit is None else query.offset + query.limit]
     return {
@@ -59,6 +62,7 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
             for group in page
         ],
         "rows_total": len(groups),
+        **names_total,
         "total": {
             **amounts(whole, carbon_ranges.of(whole[CARBON_MID], found.whole_parts)),
             **impact_amounts(impacts, impacts or ()),

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc, zone
+from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.time_zones import REPORT_TIME_ZONE
 from rice_stream.reports.windows import TimeBound, bounds_us, check_window
@@ -26,8 +27,8 @@ class TotalsQuery:
     and begin on a whole minute, as in the view `rolling_totals`; days, and the month to date (`mtd`), are those of each
     tenant's own time zone where it has rows of its own, where tenants are added up those of `report_time_zone`, and all those of
     `time_zone` where that is given (`time_zones.report_zone`); hours are those of UTC. `bucket` breaks down by a stretch of time
-    besides, in its order. `top` puts all but the so many names with most carbon into one row. `limit` and `offset` page through
-    the rows. `impacts` adds embodied carbon and water.
+    besides, in its order. `where` narrows to some names. `top` puts all but the so many names with most carbon into one row.
+    `limit` and `offset` page through the rows. `impacts` adds embodied carbon and water.
 
     Raises:
         UsageError: an unknown field, window, bucket or time zone, months beside days, or a window beside bounds.
@@ -45,6 +46,7 @@ class TotalsQuery:
     time_zone: str | None = None
     report_time_zone: str = REPORT_TIME_ZONE
     top: int | None = None
+    where: NameFilter = ALL_NAMES
 
     def __post_init__(self) -> None:
         if self.bucket is not None and self.bucket not in BUCKETS:

@@ -23,8 +23,8 @@ _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_i
 
 def with_other(
     found: Found, impacts: Impacts | None, fields: tuple[str, ...], bucket: str | None, top: int
-) -> tuple[Found, Impacts | None]:
-    """Only the `top` names with most carbon, and what all others add up to under OTHER.
+) -> tuple[Found, Impacts | None, int]:
+    """Only the `top` names with most carbon, and what all others add up to under OTHER; and how many names there are.
 
     In an answer by buckets of time the names are those with most carbon over all of them: the same ones in every bucket.
     """
@@ -49,7 +49,7 @@ def with_other(
     added = {group: several[0] if len(several) == 1 else added_parts(several) for group, several in parts.items()}
     others = None if impacts is None else _added((kept(group), sums) for group, sums in impacts.items())
     groups = _added((kept(group), sums) for group, sums in found.groups.items())
-    return found._replace(groups=groups, parts=added), others
+    return found._replace(groups=groups, parts=added), others, len(carbon)
 
 
 def _added(rows: Iterable[tuple[Group, list[int]]]) -> dict[Group, list[int]]:

@@ -10,6 +10,7 @@ from rice_stream.instants import DAY_S, SECOND_US, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import Parts, added_parts
 from rice_stream.reports.grouped_sums import grouped_sums, impact_sums
+from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.spans import Span, calendar_spans, clip, cut_at, hull, month_spans, split_at_buckets
 from rice_stream.reports.sums import (
     DAYS,
@@ -53,13 +54,18 @@ class Ground(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What is summed, by which fields, and whose it is."""
+    """What is summed, by which fields, whose it is, and of which names."""
 
     connection: Connection
     scope: Scope
     fields: tuple[str, ...]
     spans: list[Span]
     ground: Ground
+    where: NameFilter = ALL_NAMES
+
+    def dimensions(self, fields: Sequence[str]) -> frozenset[str]:
+        """The key columns that a table must have, to break down by these fields what is asked for."""
+        return dimensions_within(self.scope, (*fields, *self.where.names))
 
 
 def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
@@ -132,10 +138,11 @@ def groups_and_parts(asked: Asked) -> Found:
     Totals know the factors by the quarter hour: of a stretch that cuts one, the shares are those of the whole quarters.
     """
     quarters = hull(asked.spans, SLOT_S)
-    dimensions = dimensions_within(asked.scope, asked.fields)
-    if not dimensions <= SLOTS.dimensions:
+    if not asked.dimensions(asked.fields) <= SLOTS.dimensions:
         # Users, say: totals of all of them would be as many as there are records.
         own = _told_apart(_sums(asked, [Summand(RECORDS, asked.spans, _BOTH, by_factor=True)]))
+        if not asked.dimensions(()) <= SLOTS.dimensions:
+            return own
         shares, _ = _whole_buckets(asked, quarters, _SHARES, by_factor=True, fields=())
         of_whole = _told_apart(_sums(asked, shares, ()))
         return own._replace(whole_parts=of_whole.whole_parts, digests=own.digests | of_whole.digests)
@@ -158,7 +165,7 @@ def several_of(several: Sequence[Asked]) -> list[Found]:
 
 def _summands(asked: Asked, quarters: list[Span]) -> list[Summand]:
     """What is added up by fields that totals are kept for."""
-    if dimensions_within(asked.scope, asked.fields):
+    if asked.dimensions(asked.fields):
         summands, edges = _whole_buckets(asked, asked.spans, _BOTH, by_factor=True)
         summands.append(Summand(SLOTS, hull(edges, SLOT_S), _SHARES, by_factor=True, measures=ENDS))
     else:
@@ -171,7 +178,7 @@ def impacts_of(asked: Asked) -> dict[Group, list[int]]:
     """(prompts whose method gives them, their embodied carbon, their water) by group."""
     _require_records(asked, asked.spans)
     one_zone = _is_one_zone(asked, asked.spans)
-    of = asked.connection, asked.scope, asked.spans, asked.fields, asked.ground.tenant_key
+    of = asked.connection, asked.scope, asked.spans, asked.fields, asked.ground.tenant_key, asked.where
     return impact_sums(*of, one_zone=one_zone)
 
 
@@ -186,7 +193,7 @@ def _whole_buckets(
     """Rows of the tables that know all the fields, coarsest first, each leaving to the next what lies in no whole bucket of
     its own; and what is left in the end."""
     fields = asked.fields if fields is None else fields
-    dimensions = dimensions_within(asked.scope, fields) | ({"factor_key"} if by_factor else frozenset())
+    dimensions = asked.dimensions(fields) | ({"factor_key"} if by_factor else frozenset())
     summands: list[Summand] = []
     left = spans
     # A UTC day holds several hours, and parts of two days of another time zone.
@@ -220,7 +227,7 @@ def _sums(asked: Asked, summands: list[Summand], fields: tuple[str, ...] | None 
         if each.source is RECORDS:
             _require_records(asked, each.spans)
     fields = asked.fields if fields is None else fields
-    return grouped_sums(asked.connection, asked.scope, summands, fields, asked.ground.tenant_key)
+    return grouped_sums(asked.connection, asked.scope, summands, fields, asked.ground.tenant_key, asked.where)
 
 
 def _told_apart(found: Iterable[Summed]) -> Found:
@@ -248,8 +255,10 @@ def _require_records(asked: Asked, spans: Collection[Span]) -> None:
     """UsageError where records of the stretch have been dropped: the answer would be too small, and not say so."""
     horizon_us = asked.ground.records_from_us
     dropped = [clipped for span in spans if (clipped := clip(span, span.from_us, horizon_us))]
-    source = SLOTS if asked.scope.teams else MINUTES
-    found = _sums(asked, [Summand(source, hull(dropped, SLOT_S))], ())
+    # Totals do not know users: what others had dropped counts as well.
+    known = asked._replace(where=asked.where.without("user"))
+    source = SLOTS if known.dimensions(()) else MINUTES
+    found = _sums(known, [Summand(source, hull(dropped, SLOT_S))], ())
     prompts = sum(each.sums[_PROMPTS] for each in found)
     if prompts:
         raise UsageError(

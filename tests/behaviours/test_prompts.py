@@ -1,6 +1,5 @@
 """Prompts one by one: pages in the order of time that meet without gap or repeat, and a stream of all of them."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ from rice_stream.errors import UsageError
 from rice_stream.events.canonical import wire_time
 from rice_stream.instants import rfc3339
 from rice_stream.reports.explanation import explain
+from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import TIMES, PromptFilter, prompts
 from rice_stream.store.scope import EVERYTHING, Scope
@@ -17,6 +17,10 @@ from tests.support.fakes import NOON_US, TOKEN_DEFAULTS
 from tests.support.reports_store import NOON, Store, at, picked
 
 ALL = PromptFilter()
+
+
+def named(**names: list[str]) -> PromptFilter:
+    return PromptFilter(where=NameFilter.of(names))
 
 
 def pages(store: Store, asked: PromptFilter = ALL, **options: Any) -> list[list[dict[str, Any]]]:
@@ -81,12 +85,12 @@ class TestPrompts:
             at("2026-11-22T11:20:00Z", event_id="bare", team_id=..., request_model="big"),
         )
         for name, (_, value) in names.items():
-            empty: dict[str, Any] = {name: ""}
-            assert picked(pages(store, replace(ALL, **{name: value}))[0], "event_id") == [("named",)]
-            assert picked(pages(store, replace(ALL, **empty))[0], "event_id") == [("bare",)]
-        assert picked(pages(store, PromptFilter(model="small"))[0], "event_id") == [("named",)]
-        assert picked(pages(store, PromptFilter(region="azure:swedencentral"))[0], "event_id") == [("named",)]
-        assert pages(store, PromptFilter(team="search", model="big")) == [[]]
+            assert picked(pages(store, named(**{name: [value]}))[0], "event_id") == [("named",)]
+            assert picked(pages(store, named(**{name: [""]}))[0], "event_id") == [("bare",)]
+            assert len(pages(store, named(**{name: [value, "", "nobody"]}))[0]) == 2
+        assert picked(pages(store, named(model=["small"]))[0], "event_id") == [("named",)]
+        assert picked(pages(store, named(region=["azure:swedencentral"]))[0], "event_id") == [("named",)]
+        assert pages(store, named(team=["search"], model=["big"])) == [[]]
 
     def test_bounds_are_exact_and_days_are_those_of_the_zone(self, store: Store) -> None:
         """The start counts, the end does not; a day in Kathmandu begins at 18:15Z."""
@@ -159,7 +163,7 @@ class TestPrompts:
         store.add(
             at("2026-11-22T11:00:00Z", user_id="u"), at("2026-11-22T11:01:00Z"), at("2026-11-22T11:02:00Z", team_id="x")
         )
-        _, (_, rows) = stream_prompts(store.engine, EVERYTHING, PromptFilter(user="u"))
+        _, (_, rows) = stream_prompts(store.engine, EVERYTHING, named(user=["u"]))
         assert len(rows) == 1
         (names, _), (_, rows) = stream_prompts(store.engine, Scope(None, frozenset({"x"})), ALL)
         assert [row[names.index("team_id")] for row in rows] == ["x"]

@@ -50,6 +50,7 @@ def lists() -> Iterator[Try]:
         "/v1/totals?by=tenant,team,project,user,model,provider,region,day",
         "/v1/totals?by=team&window=24h",
         "/v1/totals?by=team,model&top=1&bucket=day&time_zone=America/New_York",
+        "/v1/totals?by=team&team=&model=gpt-4o&provider=",
         "/v1/totals?by=tenant,model&format=csv",
         "/v1/totals?by=tenant,model&format=parquet",
         "/v1/rolling-totals",

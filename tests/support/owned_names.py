@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from rice_stream.reports.explanation import explain
 from rice_stream.reports.figures import read_figures, read_versions
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
+from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import PromptFilter
 from rice_stream.reports.rolling_totals import rolling_totals
@@ -249,11 +250,13 @@ def _single(tenant: str | None, own: str) -> Iterator[Asking]:
     yield Asking("a budget's history", lambda e, s: budget_history(e, s, whose, f"budget-{own}"))
     yield Asking("a budget's burn-down", lambda e, s: budget_burn_down(e, s, whose, f"budget-{own}", NOON))
     for name in ("team", "project", "user", "model", "provider", "region"):
-        value: dict[str, Any] = {name: f"{name}-{own}"}
+        value = {name: [f"{name}-{own}"]}
         if name == "team" and own[2:-1] in ("c", "none"):
-            value = {name: "team-shared" if own[2] == "c" else ""}
-        asked = replace(PromptFilter(tenant=tenant, start=NOON - timedelta(days=1)), **value)
+            value = {name: ["team-shared" if own[2] == "c" else ""]}
+        where = NameFilter.of(value)
+        asked = PromptFilter(tenant=tenant, where=where, start=NOON - timedelta(days=1))
         yield _asking(f"prompts of a {name}", prompts.prompts, asked)
+        yield _asking(f"totals of a {name}", totals, TotalsQuery(tenant=tenant, by=["tenant", name], where=where), NOON)
     yield Asking("a refused item", lambda e, s: quarantine.show(e, s, 1))
 
 

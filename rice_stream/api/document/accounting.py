@@ -64,6 +64,7 @@ class Totals(Answer):
     by: list[str]
     rows: list[TotalsRow]
     rows_total: int
+    names_total: int | None = None
     total: TotalAmounts
     meta: Meta
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.pages import paged
-from rice_stream.api.parameters import Moment, Name, Page, Parameters
+from rice_stream.api.parameters import Moment, Name, NameParameters, Page, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
@@ -35,16 +35,10 @@ class RecordParameters(Parameters):
     ended_at: Moment | None = None
 
 
-class PromptParameters(Page):
-    """Which prompts; an empty text is what has no such name."""
+class PromptParameters(NameParameters, Page):
+    """Which prompts."""
 
     tenant: Name | None = None
-    team: str | None = Field(None, max_length=256)
-    project: str | None = Field(None, max_length=256)
-    user: str | None = Field(None, max_length=256)
-    model: str | None = Field(None, max_length=256)
-    provider: str | None = Field(None, max_length=256)
-    region: str | None = Field(None, max_length=256)
     from_: Moment | None = Field(None, alias="from")
     to: Moment | None = None
     time_zone: str = Field("UTC", max_length=100, description="Of days given as `from` and `to`")
@@ -54,10 +48,9 @@ class PromptParameters(Page):
 
     def asked(self) -> PromptFilter:
         """What the report is asked."""
-        names = {
-            name: getattr(self, name) for name in ("tenant", "team", "project", "user", "model", "provider", "region")
-        }
-        return PromptFilter(**names, start=self.from_, end=self.to, time_zone=self.time_zone)
+        return PromptFilter(
+            tenant=self.tenant, where=self.where, start=self.from_, end=self.to, time_zone=self.time_zone
+        )
 
 
 def install(app: FastAPI, product: Product) -> None:

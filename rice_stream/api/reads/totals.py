@@ -13,7 +13,7 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import is_known, weak_etag_of
 from rice_stream.api.known_answers import KnownAnswers, StretchState
-from rice_stream.api.parameters import Moment, Name, Parameters
+from rice_stream.api.parameters import Moment, Name, NameParameters, Parameters
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
@@ -26,7 +26,7 @@ from rice_stream.reports.window_state import prompts_so_far
 from rice_stream.store.scope import EVERYTHING, Scope
 
 ROWS_MAX = 10_000
-_ASKED_AS_NAMED = ("tenant", "window", "bucket", "time_zone", "top", "impacts")
+_ASKED_AS_NAMED = ("tenant", "window", "bucket", "time_zone", "top", "impacts", "where")
 _ENDS = ("low", "mid", "high")
 _AMOUNTS: tuple[tuple[str, Kind], ...] = (
     ("prompts", "whole"),
@@ -41,7 +41,7 @@ _AMOUNTS: tuple[tuple[str, Kind], ...] = (
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
 
 
-class TotalsParameters(Parameters):
+class TotalsParameters(NameParameters):
     """What may be asked of `/v1/totals`."""
 
     tenant: Name | None = Field(None, description="One tenant; all that the caller may see otherwise")

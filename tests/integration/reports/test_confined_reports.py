@@ -16,6 +16,7 @@ from rice_stream.reports.explanation import explain
 from rice_stream.reports.figures import read_figures
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
+from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import PromptFilter, prompts
 from rice_stream.reports.quarantine import quarantine_page, quarantined, show
@@ -47,6 +48,10 @@ REPORTS: dict[str, Report] = {
     "totals of a window": totals_of(window="24h", by=("team",)),
     "totals of the month": totals_of(window="mtd", impacts=True),
     "totals of a tenant": totals_of(tenant=ODD, by=("project",)),
+    "totals of some names": totals_of(
+        by=("model",), where=NameFilter(team=("search", ""), project=("",), model=("small", "none"))
+    ),
+    "totals of a user": totals_of(by=("region",), where=NameFilter(user=("u-1", ""), team=("search",)), impacts=True),
     "rolling totals": lambda engine, scope: rolling_totals(engine, scope, NOON),
     "prompts": lambda engine, scope: prompts(engine, scope, PromptFilter(), limit=1000),
     "all prompts": lambda engine, scope: [[*rows] for _, rows in stream_prompts(engine, scope, PromptFilter())],

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rice_stream.events.canonical import wire_time
 from rice_stream.instants import day_start, epoch_us
 from rice_stream.proof.verification import verify
+from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.spans import Span, calendar_spans, day_text, split_at_buckets
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
@@ -88,9 +89,11 @@ def value_of(event: dict[str, Any], field: str, zone: str) -> Any:
     }[field]
 
 
-def added_by_hand(by: list[str], start: datetime, end: datetime, tenant: str | None) -> dict[tuple[Any, ...], Any]:
+def added_by_hand(
+    by: list[str], start: datetime, end: datetime, tenant: str | None, events: list[dict[str, Any]]
+) -> dict[tuple[Any, ...], Any]:
     sums: dict[tuple[Any, ...], Any] = {}
-    for event in EVENTS:
+    for event in events:
         if start <= datetime.fromisoformat(event["ended_at"]) < end and tenant in (None, event["tenant_id"]):
             zone = ZONES[event["tenant_id"]] if tenant or "tenant" in by else "UTC"
             group = tuple(value_of(event, field, zone) for field in by)
@@ -125,8 +128,62 @@ def test_any_break_down_over_any_stretch_is_what_the_events_add_up_to(
         tuple(row[field] for field in by): (row["prompts"], round(row["carbon_gco2e"]["mid"] * 1e6))
         for row in answer["rows"]
     }
-    assert told == added_by_hand(by, start, end, tenant)
+    assert told == added_by_hand(by, start, end, tenant, EVENTS)
     assert answer["total"]["prompts"] == sum(prompts for prompts, _ in told.values())
+
+
+NAMES = {"team": ["a", "b", "", "nobody"], "user": ["u1", "u2", ""], "model": ["small", "tiny"]}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    where=st.fixed_dictionaries(
+        {}, optional={field: st.lists(st.sampled_from(names), min_size=1, max_size=2) for field, names in NAMES.items()}
+    ),
+    by=st.lists(st.sampled_from(["tenant", "team", "user", "model", "day", "hour"]), max_size=3, unique=True),
+    bounds=st.tuples(st.one_of(moments, aligned), st.one_of(moments, aligned)),
+    tenant=st.sampled_from([None, "acme"]),
+)
+def test_what_is_narrowed_to_some_names_is_what_their_events_add_up_to(
+    store: Store, where: dict[str, list[str]], by: list[str], bounds: tuple[datetime, datetime], tenant: str | None
+) -> None:
+    """Whatever it is broken down by: names given twice count once, "" is where there is none."""
+    by = by or ["tenant"]
+    start, end = min(bounds), max(bounds) + timedelta(microseconds=1)
+    query = TotalsQuery(by=by, start=start, end=end, tenant=tenant, where=NameFilter.of(where))
+    answer = totals(store.engine, EVERYTHING, query, NOON)
+    chosen = [
+        event
+        for event in EVENTS
+        if all((value_of(event, field, "UTC") or "") in names for field, names in where.items())
+    ]
+    told = {
+        tuple(row[field] for field in by): (row["prompts"], round(row["carbon_gco2e"]["mid"] * 1e6))
+        for row in answer["rows"]
+    }
+    assert told == added_by_hand(by, start, end, tenant, chosen)
+    assert answer["total"]["prompts"] == sum(prompts for prompts, _ in told.values())
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    field=st.sampled_from(["team", "project", "model", "provider", "region"]),
+    bounds=st.tuples(st.one_of(moments, aligned), st.one_of(moments, aligned)),
+)
+def test_what_each_name_of_a_field_is_narrowed_to_is_its_row_and_together_they_are_the_whole(
+    store: Store, field: str, bounds: tuple[datetime, datetime]
+) -> None:
+    """Its range as well: that of the selection, to the last digit."""
+    asked: dict[str, Any] = {"by": [field], "start": min(bounds), "end": max(bounds) + timedelta(microseconds=1)}
+    whole = totals(store.engine, EVERYTHING, TotalsQuery(**asked), NOON)
+    each = [
+        totals(store.engine, EVERYTHING, TotalsQuery(**asked, where=NameFilter.of({field: [row[field] or ""]})), NOON)
+        for row in whole["rows"]
+    ]
+    assert [answer["rows"] for answer in each] == [[row] for row in whole["rows"]]
+    assert sum(answer["total"]["prompts"] for answer in each) == whole["total"]["prompts"]
+    carbon = (round(answer["total"]["carbon_gco2e"]["mid"] * 1e6) for answer in each)
+    assert sum(carbon) == round(whole["total"]["carbon_gco2e"]["mid"] * 1e6)
 
 
 @settings(max_examples=15, deadline=None)

@@ -35,6 +35,10 @@ def without(document: dict[str, Any], *names: str) -> dict[str, Any]:
             "/v1/totals?by=tenant&top=1&bucket=month&time_zone=Asia/Kathmandu",
             ["totals", "--by=tenant", "--top=1", "--bucket=month", "--time-zone=Asia/Kathmandu"],
         ),
+        (
+            "/v1/totals?by=model&team=search&team=&model=gpt-4o",
+            ["totals", "--by=model", "--team=search", "--team=", "--model=gpt-4o"],
+        ),
         ("/v1/totals?by=user&tenant=acme", ["totals", "--by=user", "--tenant=acme"]),
     ],
 )
