@@ -1,6 +1,7 @@
 """Quantities: ranges, limits, columns of numbers, and the names and units of what is counted."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -44,6 +45,12 @@ TOKENS_MAX = 2**31 - 1
 """Most tokens of one request: counts are stored as 32-bit integers."""
 NAME_LENGTH_MAX = 256
 """Longest identifier or name of an event, in characters."""
+_UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
+
+
+def is_storable(text: str) -> bool:
+    """Whether databases can hold the text: it has no NUL, and no half of a surrogate pair."""
+    return _UNSTORABLE.search(text) is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,11 @@ def _http(size: int) -> Iterator[Command]:
     yield _suite("tests/properties/api/test_http_fuzz.py", RICE_FUZZ_REQUESTS=str(size))
 
 
+def _requests(size: int) -> Iterator[Command]:
+    yield _suite("tests/properties/api/test_hostile_requests.py")
+    yield _suite("tests/properties/api/test_document_fuzz.py", API_FUZZ_EXAMPLES=str(size))
+
+
 def _properties(size: int) -> Iterator[Command]:
     for seed in range(size):
         ignored = (f"--ignore=tests/properties/{path}" for path in ("events/formats", "api/test_http_fuzz.py"))
@@ -157,6 +162,13 @@ PROOFS = (
         200_000,
         "requests",
         _http,
+    ),
+    Proof(
+        "requests",
+        "hostile values in every parameter, and requests made from openapi.json: no 5xx, answers as it says, nothing of others",
+        500,
+        "requests of each kind for each operation and role, and 22,000 hostile ones for each caller",
+        _requests,
     ),
     Proof(
         "properties",

@@ -1,7 +1,9 @@
 """The application: what a request passes before its route, and the modules that have the routes."""
 
+from typing import Any
+
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +23,7 @@ from rice_stream.api.gateway import FormatsNow, Gateway
 from rice_stream.api.ingestion import routes as event_routes
 from rice_stream.api.ingestion.publishing import Publisher
 from rice_stream.api.metrics import HttpMetrics
-from rice_stream.api.problems import ProblemError
+from rice_stream.api.problems import ProblemError, not_found
 from rice_stream.api.product import Product
 from rice_stream.api.readiness import Readiness
 from rice_stream.api.reads import accounts, audit, budgets, compare, estimate, models, prompts, quality, totals
@@ -31,6 +33,7 @@ from rice_stream.api.writes import accounts as write_accounts
 from rice_stream.api.writes import budgets as write_budgets
 from rice_stream.api.writes import quarantine as write_quarantine
 from rice_stream.api.writes import tokens
+from rice_stream.quantities import is_storable
 from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 
@@ -38,6 +41,10 @@ _READS = (accounts, audit, budgets, compare, estimate, models, prompts, quality,
 _WRITES = (write_accounts, write_budgets, write_quarantine, tokens)
 _OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Probes name the host as they like, and learn nothing from these."""
+_NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"description": "Not ready; `problems` says what of", "content": {"application/json": {"schema": {}}}}
+}
+_NOT_FOR_ALL = {401: "No valid token", 403: "The role lacks the right", 503: "Tokens cannot be checked now"}
 
 
 def make_admission(settings: Settings, people: People | None = None) -> Admission:
@@ -103,6 +110,8 @@ class _Door:
             try:
                 self._peers.check(scope)
                 self._admission.check_host(Request(scope))
+                if not is_storable(scope["path"]):
+                    raise not_found()
             except ProblemError as problem:
                 await problems.response(problem)(scope, receive, counted)
                 return
@@ -116,7 +125,7 @@ def _install_operation(app: FastAPI, settings: Settings, readiness: Readiness, m
     async def _healthz() -> JSONResponse:
         return JSONResponse({"ok": True})
 
-    @app.get("/readyz", summary="The broker answers and has the topic", tags=["operation"])
+    @app.get("/readyz", summary="The broker answers and has the topic", tags=["operation"], responses=_NOT_READY)
     async def _readyz() -> JSONResponse:
         problem = await readiness.problem()
         if problem is not None:
@@ -124,7 +133,11 @@ def _install_operation(app: FastAPI, settings: Settings, readiness: Readiness, m
         return JSONResponse({"ok": True, "problems": {}})
 
     @app.get(
-        "/metrics", summary="Prometheus; elsewhere than on loopback with a token that may read", tags=["operation"]
+        "/metrics",
+        summary="Prometheus; elsewhere than on loopback with a token that may read",
+        tags=["operation"],
+        response_class=PlainTextResponse,
+        responses={status: {"description": meaning} for status, meaning in _NOT_FOR_ALL.items()},
     )
     async def _metrics(request: Request) -> Response:
         if not on_loopback:

@@ -14,6 +14,23 @@ from fastapi import Request
 from rice_stream.api.problems import ProblemError
 from rice_stream.canonical_json import canonical_json
 
+IF_MATCH: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "If-Match",
+            "in": "header",
+            "required": True,
+            "schema": {"type": "string"},
+            "description": "The `ETag` of the state that was seen; `*`: whatever it is",
+        }
+    ]
+}
+"""What the document says of a route that calls `check_if_match`."""
+STATE_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    412: {"description": "It has changed since; `current` is its state now"},
+    428: {"description": "If-Match is missing"},
+}
+
 
 def etag_of(state: Mapping[str, Any]) -> str:
     """The tag of a state: the same for the same fields and values, in whatever order."""

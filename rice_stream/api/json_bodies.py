@@ -1,5 +1,6 @@
 """Bodies of writes: JSON of a declared shape, read within the limits of the server."""
 
+import json
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -8,9 +9,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.bodies import BodyReader, content_encoding, media_type
+from rice_stream.api.parameters import NOT_STORABLE
 from rice_stream.api.problems import ProblemError, invalid
+from rice_stream.quantities import is_storable
 
 _JSON = frozenset({"application/json"})
+_NUL = b"\\u0000"
 
 
 class Body(BaseModel):
@@ -34,12 +38,30 @@ class JsonBodies:
         packed = await self._reader.read(request, caller.share.held)
         body = self._reader.unpacked(packed, content_encoding(request))
         try:
-            return shape.model_validate_json(body)
+            made = shape.model_validate_json(body)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_context=False, include_input=False)
             if any(each["type"] == "json_invalid" for each in errors):
                 raise ProblemError(HTTPStatus.BAD_REQUEST, "the body is no JSON", slug="invalid-json") from None
             raise invalid(errors, "body") from None
+        # JSON has a NUL in this form alone, and the halves of surrogate pairs are no JSON.
+        if _NUL in body:
+            _check_storable(json.loads(body), ())
+        return made
+
+
+def _check_storable(value: object, place: tuple[int | str, ...]) -> None:
+    """ProblemError 422: a text or a name has a NUL, which no database can hold."""
+    if isinstance(value, str) and not is_storable(value):
+        found: Any = {"loc": place, "type": "storable", "msg": NOT_STORABLE}
+        raise invalid([found], "body")
+    if isinstance(value, list):
+        for number, each in enumerate(value):
+            _check_storable(each, (*place, number))
+    if isinstance(value, dict):
+        for name, each in value.items():
+            _check_storable(name, place)
+            _check_storable(each, (*place, name))
 
 
 def body_of(shape: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:

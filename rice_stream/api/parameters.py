@@ -3,20 +3,30 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from rice_stream.quantities import NAME_LENGTH_MAX
+from rice_stream.quantities import NAME_LENGTH_MAX, is_storable
 from rice_stream.reports.moments import moment_of
 from rice_stream.reports.name_filter import NAME_FIELDS, NameFilter
 
 ROWS_MAX = 1_000
 ROWS_DEFAULT = 100
+NOT_STORABLE = "must have no NUL and no half of a surrogate pair"
 
 
 class Parameters(BaseModel):
     """The parameters of one route."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+    @field_validator("*")
+    @classmethod
+    def _is_storable(cls, value: object) -> object:
+        """Nothing is called what no database can hold: to ask for it is a mistake, and no reason to fail."""
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not is_storable(text):
+                raise ValueError(NOT_STORABLE)
+        return value
 
     def filters(self) -> dict[str, Any]:
         """Everything that narrows the list, and nothing that pages through it."""
@@ -76,5 +86,7 @@ def _moment(value: object) -> object:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
+RowId = Annotated[int, Field(ge=1, lt=2**63)]
+"""What the database has numbered: it has numbers of 64 bits."""
 Moment = Annotated[datetime | date, BeforeValidator(_moment)]
 """A local day (its beginning), or an instant with its offset from UTC."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import event
 
+from rice_stream.quantities import is_storable
 from rice_stream.store.engine import Connection, Engine, reading, writing
 from rice_stream.store.scope import EVERYTHING, Scope
 
@@ -98,14 +99,7 @@ def encoded(names: Collection[str] | None) -> str:
     if names is None:
         return EVERY
     # What PostgreSQL's text cannot hold is nobody's name there.
-    return ",".join(sorted(name.encode().hex() for name in names if _is_storable(name)))
-
-
-def _is_storable(name: str) -> bool:
-    try:
-        return b"\0" not in name.encode()
-    except UnicodeEncodeError:
-        return False
+    return ",".join(sorted(name.encode().hex() for name in names if is_storable(name)))
 
 
 def _confine(connection: Connection) -> None:

@@ -1,12 +1,11 @@
 """Making tokens, for the command line and the API alike: what may be asked for, how long it lasts, and the secret shown once."""
 
-import re
 import time
 from dataclasses import dataclass, replace
 
 from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
 from rice_stream.errors import UsageError
-from rice_stream.quantities import NAME_LENGTH_MAX
+from rice_stream.quantities import NAME_LENGTH_MAX, is_storable
 from rice_stream.store.audit import Actor
 from rice_stream.store.engine import Engine
 from rice_stream.store.http_tokens import ALL_TENANTS, HttpToken, create_token, rotate_token
@@ -19,7 +18,6 @@ OVERLAP_HOURS = 24.0
 """How long a token goes on beside the one that replaces it."""
 OVERLAP_HOURS_MAX = 720
 ENDLESS_ROLE = "ingest"
-_UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
 
@@ -40,7 +38,7 @@ class AskedToken:
         """UsageError: a name that cannot be one, or no tenant at all."""
         for field, names in (("name", {self.name}), ("tenant", self.tenants or ()), ("team", self.teams)):
             for name in names:
-                if not name.strip() or len(name) > NAME_LENGTH_MAX or _UNSTORABLE.search(name):
+                if not name.strip() or len(name) > NAME_LENGTH_MAX or not is_storable(name):
                     raise UsageError(
                         f"--{field}: must have 1 to {NAME_LENGTH_MAX} characters, no NUL and no half of a surrogate pair"
                     )

@@ -83,6 +83,11 @@ _FILE_CONTENT = {
     "text/csv": {"schema": {"type": "string"}},
     "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
 }
+_OF_BODIES = {
+    "408": "The body came too slowly",
+    "413": "The body is too large",
+    "415": "Another content type or encoding",
+}
 _STATUSES = {
     "400": "The request contradicts itself, or what it asks for does not exist",
     "401": "No valid token or session",
@@ -161,11 +166,11 @@ def _add_answer(schemas: dict[str, Any], operation: Operation, described: dict[s
             if operation in FILES:
                 content |= _FILE_CONTENT
             responses[good] = {"description": "Done", "content": content}
-        for status, meaning in _STATUSES.items():
+        for status, meaning in (_STATUSES | (_OF_BODIES if "requestBody" in described else {})).items():
             responses.setdefault(status, {"description": meaning})
     problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}}
     for status, response in responses.items():
-        if not status.startswith(("2", "3")):
+        if not status.startswith(("2", "3")) and "content" not in response:
             response |= problem
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.pages import paged
-from rice_stream.api.parameters import Name, Page, Parameters
+from rice_stream.api.parameters import Name, Page, Parameters, RowId
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.reports.coverage import coverage
@@ -48,7 +48,7 @@ def install(app: FastAPI, product: Product) -> None:
         return {**found, **await product.ask(_counted, product, caller, asked)}
 
     @app.get("/v1/quarantine/{quarantine_id}", summary="One refused item, without text", tags=["quality"])
-    async def _item(quarantine_id: int, caller: _Reader) -> dict[str, Any]:
+    async def _item(quarantine_id: RowId, caller: _Reader) -> dict[str, Any]:
         return await product.ask(lambda: show(product.engine(), caller.scope(Right.READ), quarantine_id))
 
 

@@ -16,7 +16,7 @@ from rice_stream.api.problems import not_found
 from rice_stream.api.product import Product
 from rice_stream.api.reads.accounts import mapping_id, mapping_of
 from rice_stream.api.routing import check_every_tenant, needs
-from rice_stream.api.writes.idempotency import once
+from rice_stream.api.writes.idempotency import KEY_PROBLEMS, KEYED, once
 from rice_stream.errors import UsageError
 from rice_stream.instants import epoch_us
 from rice_stream.pipeline.mapping import end_mapping, map_name
@@ -66,7 +66,8 @@ def install(app: FastAPI, product: Product) -> None:
         status_code=HTTPStatus.CREATED,
         summary="Say what a name stands for, in events from then on",
         tags=["accounts"],
-        openapi_extra=body_of(MappingBody, {"kind": "model", "name": "corp-chat-large", "target": "gpt-4o"}),
+        openapi_extra=body_of(MappingBody, {"kind": "model", "name": "corp-chat-large", "target": "gpt-4o"}) | KEYED,
+        responses=KEY_PROBLEMS,
     )
     async def _map(request: Request, caller: _Editor) -> JSONResponse:
         check_every_tenant(caller, Right.WRITE, _HOLDS_FOR_ALL)

@@ -11,13 +11,13 @@ from rice_stream.alerting.budgets import OldBudget, remove_budget, set_budgets
 from rice_stream.api.access.actors import actor_of
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
-from rice_stream.api.etags import check_if_match, etag_of
+from rice_stream.api.etags import IF_MATCH, STATE_PROBLEMS, check_if_match, etag_of
 from rice_stream.api.json_bodies import Body, body_of
 from rice_stream.api.problems import ProblemError, not_found
 from rice_stream.api.product import Product
 from rice_stream.api.reads.budgets import OfTenant, definition, named_status
 from rice_stream.api.routing import needs
-from rice_stream.api.writes.idempotency import once
+from rice_stream.api.writes.idempotency import KEY_PROBLEMS, KEYED, once
 from rice_stream.budgets.announcement import budget_definition
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.parsing import parse_budget
@@ -65,7 +65,8 @@ def install(app: FastAPI, product: Product) -> None:
         status_code=HTTPStatus.CREATED,
         summary="Make a budget",
         tags=["budgets"],
-        openapi_extra=body_of(NewBudget, _NEW_EXAMPLE),
+        openapi_extra=body_of(NewBudget, _NEW_EXAMPLE) | KEYED,
+        responses=KEY_PROBLEMS,
     )
     async def _make(request: Request, caller: _Editor) -> JSONResponse:
         body = await product.bodies.read(request, caller, NewBudget)
@@ -78,7 +79,8 @@ def install(app: FastAPI, product: Product) -> None:
         "/v1/budgets/{name}",
         summary="Change a budget; If-Match has the ETag of what was seen",
         tags=["budgets"],
-        openapi_extra=body_of(ChangedBudget, _EXAMPLE),
+        openapi_extra=body_of(ChangedBudget, _EXAMPLE) | IF_MATCH,
+        responses=STATE_PROBLEMS,
     )
     async def _change(
         name: str, asked: Annotated[OfTenant, Query()], request: Request, caller: _Editor, response: Response
@@ -97,6 +99,8 @@ def install(app: FastAPI, product: Product) -> None:
         status_code=HTTPStatus.NO_CONTENT,
         summary="Remove a budget; its alerts stay. If-Match has the ETag of what was seen",
         tags=["budgets"],
+        openapi_extra=IF_MATCH,
+        responses=STATE_PROBLEMS,
     )
     async def _remove(name: str, asked: Annotated[OfTenant, Query()], request: Request, caller: _Editor) -> Response:
         await product.ask(_removed, product, caller, name, asked.tenant, request)

@@ -17,6 +17,21 @@ from rice_stream.api.product import Product
 from rice_stream.store.idempotency import Answered, Claim, KeyedRequest, claim, settle
 
 _RETRY_AFTER_S = 2
+KEYED: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_LENGTH_MAX},
+            "description": "Sent again with the same key within a day, it is answered as the first time and not done twice",
+        }
+    ]
+}
+"""What the document says of a route that calls `once`."""
+KEY_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    409: {"description": "There is such a thing already, or the first request with the key is still being worked on"}
+}
 
 
 async def once(

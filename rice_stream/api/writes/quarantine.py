@@ -10,6 +10,7 @@ from rice_stream.api.access.actors import actor_of
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.json_bodies import Body, body_of
+from rice_stream.api.parameters import RowId
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import check_every_tenant, needs
@@ -34,7 +35,7 @@ _Editor = Annotated[Caller, Depends(needs(Right.WRITE))]
 class ChosenItems(Body):
     """Refused items by their ids."""
 
-    ids: list[int] = Field(min_length=1, max_length=1_000)
+    ids: list[RowId] = Field(min_length=1, max_length=1_000)
 
 
 class ReplayBody(ChosenItems):
@@ -62,6 +63,7 @@ def install(app: FastAPI, product: Product) -> None:
         summary="Take refused items up again; nothing is ever counted twice",
         tags=["quality"],
         openapi_extra=body_of(ReplayBody, {"ids": [12], "set": {"tenant_id": "acme"}}),
+        responses={409: {"description": "The server's database login may not write records"}},
     )
     async def _replay(request: Request, caller: _Editor) -> dict[str, Any]:
         check_every_tenant(caller, Right.WRITE, _NO_TENANTS)

@@ -9,7 +9,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, Path, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
@@ -28,11 +28,11 @@ from rice_stream.api.access.issuing import (
 from rice_stream.api.access.rights import Grant, Right
 from rice_stream.api.json_bodies import Body, body_of
 from rice_stream.api.pages import paged
-from rice_stream.api.parameters import Name, Page
+from rice_stream.api.parameters import Name, Page, RowId
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
-from rice_stream.api.writes.idempotency import once
+from rice_stream.api.writes.idempotency import KEYED, once
 from rice_stream.reports.tokens import described_token, token_page
 from rice_stream.store.audit import Actor
 from rice_stream.store.http_tokens import TokenConflictError, revoke_token
@@ -40,12 +40,13 @@ from rice_stream.store.http_tokens import TokenConflictError, revoke_token
 _PATH = "/v1/tokens"
 _NAMES_MAX = 1_000
 _Manager = Annotated[Caller, Depends(needs(Right.MANAGE_TOKENS))]
-_Id = Annotated[int, Path(ge=1, lt=2**63)]
 _Role = Literal["admin", "editor", "reader", "auditor", "ingest"]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     403: {"description": "It would allow more than the caller may do"},
     404: {"description": "There is no such token, or it is another's"},
-    409: {"description": "The name is taken, or the token has ended or been replaced"},
+    409: {
+        "description": "The name is taken, the token has ended or been replaced, or the key's first request is worked on"
+    },
 }
 
 
@@ -102,7 +103,7 @@ def install(app: FastAPI, product: Product) -> None:
         status_code=HTTPStatus.CREATED,
         summary="Make a token; its secret is in this answer only",
         tags=["access"],
-        openapi_extra=body_of(NewTokenBody, {"name": "gateway-eu", "role": "ingest", "tenants": ["acme"]}),
+        openapi_extra=body_of(NewTokenBody, {"name": "gateway-eu", "role": "ingest", "tenants": ["acme"]}) | KEYED,
         responses=_PROBLEMS,
     )
     async def _create(request: Request, caller: _Manager) -> JSONResponse:
@@ -115,17 +116,17 @@ def install(app: FastAPI, product: Product) -> None:
         status_code=HTTPStatus.CREATED,
         summary="Make a token in the place of another, which goes on for a while",
         tags=["access"],
-        openapi_extra=body_of(RotationBody, {"overlap_hours": 24}),
+        openapi_extra=body_of(RotationBody, {"overlap_hours": 24}) | KEYED,
         responses=_PROBLEMS,
     )
-    async def _rotate(token_id: _Id, request: Request, caller: _Manager) -> JSONResponse:
+    async def _rotate(token_id: RowId, request: Request, caller: _Manager) -> JSONResponse:
         body = await product.bodies.read(request, caller, RotationBody)
         by = actor_of(caller, request)
         made = partial(_rotated, product, caller, by, token_id, body.overlap_hours)
         return await _shown_once(product, request, caller, body, made)
 
     @app.delete(f"{_PATH}/{{token_id}}", summary="End a token", tags=["access"], responses=_PROBLEMS)
-    async def _revoke(token_id: _Id, request: Request, caller: _Manager) -> dict[str, Any]:
+    async def _revoke(token_id: RowId, request: Request, caller: _Manager) -> dict[str, Any]:
         return await product.ask(_revoked, product, caller, request, token_id)
 
 

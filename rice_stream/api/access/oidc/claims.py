@@ -6,6 +6,7 @@ from typing import Any
 
 from rice_stream.api.access.rights import RIGHTS, Grant
 from rice_stream.errors import UsageError
+from rice_stream.quantities import is_storable
 
 DEFAULT_CLAIM = "groups"
 ALL = "*"
@@ -98,8 +99,12 @@ def _grant(entry: object) -> tuple[Grant | None, list[str]]:
 def _names(value: object, what: str) -> tuple[frozenset[str] | None, list[str]]:
     if value in (ALL, [ALL]) or (what == "teams" and value == []):
         return None, []
-    if not isinstance(value, list) or not value or not all(isinstance(name, str) and name.strip() for name in value):
+    if not isinstance(value, list) or not value or not all(map(_is_name, value)):
         return None, [f".{what}: must be a list of names, or '{ALL}' for all, got {value!r}"]
     if ALL in value:
         return None, [f".{what}: write '{ALL}' alone, or name them"]
     return frozenset(value), []
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and is_storable(value)

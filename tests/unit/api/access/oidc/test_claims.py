@@ -58,6 +58,7 @@ def test_a_file_becomes_what_each_group_may_do() -> None:
         ("groups: {a: {role: admin, tenants: [7]}}", "groups.a.tenants: must be a list of names"),
         ("groups: {a: {role: admin, tenants: [acme, '*']}}", "groups.a.tenants: write '\\*' alone"),
         ("groups: {a: {role: admin, tenants: [acme], teams: x}}", "groups.a.teams: must be a list of names"),
+        ('groups: {a: {role: admin, tenants: ["acme\\0"]}}', "groups.a.tenants: must be a list of names"),
         ("groups: {a: {role: admin, tenants: [acme], team: [x]}}", "groups.a.team: is no field of a group"),
     ],
 )

@@ -1,0 +1,175 @@
+"""Whatever a caller sends, by the committed document or against it: the answer is one that the document names.
+
+schemathesis makes the requests from docs/openapi.json, good ones and spoilt ones; every role sends each of them to the real server
+in front of PostgreSQL. Status, content type and body are as the document says, nothing is answered with 500, and what a
+parameter or field may not be is refused. `API_FUZZ_EXAMPLES` sets how many requests of each kind an operation gets.
+"""
+
+import copy
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from rice_stream.api.access.rights import RIGHTS
+from tests.openapi import DOCUMENT, read
+from tests.support.cases import drawn, size
+from tests.support.databases import Databases
+from tests.support.owned_names import SCOPES, fill
+from tests.support.reports_store import NOON, Store, open_store
+from tests.support.wire import served_on_loopback
+from tests.unit.api.access.conftest import Database
+from tests.unit.api.conftest import Door
+
+EXAMPLES = int(os.environ.get("API_FUZZ_EXAMPLES", size(3, 100)))
+SEED = drawn("document fuzz").randrange(2**32)
+SCOPE = "one tenant"
+_TENANTS, _TEAMS, _MOMENTS = (
+    ["tenant-x0x", "tenant-x1x"],
+    ["team-x0ax", "team-shared"],
+    ["2026-11-01", "2026-11-22T10:07:01Z"],
+)
+KNOWN: dict[str, list[Any]] = {
+    "tenant": _TENANTS,
+    "tenant_id": _TENANTS,
+    "team": _TEAMS,
+    "team_id": _TEAMS,
+    "name": ["budget-x0ax", "budget-x1ax", "new"],
+    "event_id": ["event-x0ax-1", "event-x1ax-1"],
+    "model": ["gpt-4o", "model-x0ax"],
+    "only_model": ["model-x0ax"],
+    "window": ["24h", "30d"],
+    "from": _MOMENTS,
+    "to": _MOMENTS,
+    "ended_at": _MOMENTS,
+    "time_zone": ["America/New_York", "UTC"],
+    "quarantine_id": [1, 2],
+    "token_id": [1, 2],
+    "period": ["month", "day"],
+    "method": ["rice-paper", "rice-calibrated"],
+    "precision": ["fp16"],
+    "provider": ["openai"],
+    "region": ["fr"],
+}
+"""Values with which a request finds something: names that are drawn at random are nobody's."""
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+
+def generous(document: dict[str, Any]) -> dict[str, Any]:
+    """The document for making requests: known values beside all others, and no header that says who somebody is."""
+    made = copy.deepcopy(document)
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            operation.pop("security", None)
+            for each in operation.get("parameters", ()):
+                each["schema"] = _generous(each["name"], each["schema"])
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                fields = content.get("schema", {}).get("properties", {})
+                for name, schema in fields.items():
+                    fields[name] = _generous(name, schema)
+    return made
+
+
+def _generous(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    known = KNOWN.get(name)
+    return schema if known is None else {"anyOf": [{"enum": known}, schema]}
+
+
+def operations() -> list[Any]:
+    """Every operation of the committed document."""
+    schema = schemathesis.openapi.from_dict(generous(read(DOCUMENT)))
+    return [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+
+
+@pytest.fixture(scope="module")
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, requests.Session]]]:
+    """The server's address, and a session with a token of one tenant for each role."""
+    databases: Databases = request.getfixturevalue("postgres_of_module")
+    with open_store(databases.migrated()) as store:
+        fill(store)
+        yield from _served(store)
+
+
+def _served(store: Store) -> Iterator[tuple[str, dict[str, requests.Session]]]:
+    tokens = Database()
+    scope = SCOPES[SCOPE]
+    made = {role: tokens.make(role, tenants=set(scope.tenants or ()), teams=scope.teams) for role in RIGHTS}
+    url = store.engine.url.render_as_string(hide_password=False)
+    door = Door(tokens=tokens, database_url=url, http_requests_per_s=1e6)
+    door.product.now = lambda: NOON
+    sessions = {}
+    with served_on_loopback(door.app) as port:
+        for role, secret in made.items():
+            sessions[role] = requests.Session()
+            sessions[role].headers["authorization"] = f"Bearer {secret}"
+        yield f"http://127.0.0.1:{port}", sessions
+    door.product.close()
+
+
+@pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.label)
+def test_every_answer_is_one_that_the_document_names(
+    served: tuple[str, dict[str, requests.Session]], operation: Any
+) -> None:
+    """To good requests and to spoilt ones, whoever sends them."""
+    print(f"seed {SEED}")
+    for mode in GenerationMode:
+        if mode is GenerationMode.NEGATIVE and not (operation.body or any(_parameters(operation))):
+            continue
+
+        @seed(SEED)
+        @settings(
+            max_examples=EXAMPLES,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def hold(case: Case[Any]) -> None:
+            for role in RIGHTS:
+                check(served, case, role)
+
+        with suppress(Unsatisfiable):  # nothing that could be sent would be wrong
+            hold()
+
+
+def check(served: tuple[str, dict[str, requests.Session]], case: Case[Any], role: str) -> None:
+    """One answer; an unknown parameter beside it is refused, where the request would not be."""
+    url, sessions = served
+    response = case.call(base_url=url, session=sessions[role], allow_redirects=False)
+    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        assert "retry-after" in response.headers, case.as_curl_command()
+        return
+    case.validate_response(response, checks=CHECKS)
+    if response.status_code >= HTTPStatus.BAD_REQUEST:
+        problem = json.loads(response.content)
+        assert problem["status"] == response.status_code
+        assert problem["type"].startswith("/problems/")
+
+
+def _parameters(operation: Any) -> Iterator[Any]:
+    for place in ("path_parameters", "query", "headers", "cookies"):
+        yield from getattr(operation, place)
