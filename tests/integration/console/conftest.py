@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from rice_stream.sandbox.stack.postgres import PostgresServer
 from tests.support import console_ledger
 from tests.support.browsing import Chromium
+from tests.support.console_names import HostileNames
 from tests.support.console_serving import Console, serve
-from tests.support.databases import SqliteDatabases
+from tests.support.databases import PostgresDatabases, SqliteDatabases
+from tests.support.services import start_again
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -57,4 +60,33 @@ def console(new_ledger: Callable[[str], str], folder: Path) -> Iterator[Console]
     url = new_ledger("filled")
     console_ledger.fill(url)
     with serve(url, folder / "filled") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def hostile(new_ledger: Callable[[str], str], folder: Path) -> Iterator[Console]:
+    """A few days with HTML, templates and turned writing in every name."""
+    url, names = new_ledger("hostile"), HostileNames()
+    console_ledger.fill(url, names, **console_ledger.SMALL)
+    with serve(url, folder / "hostile", names) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def hostile_on_postgres(postgres: PostgresServer, folder: Path) -> Iterator[Console]:
+    """The rows of `hostile` in PostgreSQL, which holds each caller to what is theirs."""
+    databases, names = PostgresDatabases(postgres), HostileNames()
+    start_again(postgres)
+    url = databases.migrated()
+    console_ledger.fill(url, names, **console_ledger.SMALL)
+    (folder / "postgres").mkdir()
+    with serve(url, folder / "postgres", names) as running:
+        yield running
+    databases.close()
+
+
+@pytest.fixture(scope="session")
+def empty(new_ledger: Callable[[str], str], folder: Path) -> Iterator[Console]:
+    """Before the first event."""
+    with serve(new_ledger("empty"), folder / "empty") as running:
         yield running

@@ -3,13 +3,17 @@
 import pytest
 
 from tests.support.browsing import Chromium
+from tests.support.cases import some
 from tests.support.console_pages import PAGES, ShownPage
 from tests.support.console_serving import ADMIN, Console
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+def pages(guarantee: str) -> pytest.MarkDecorator:
+    """Some of them in each run, all in a drill."""
+    return pytest.mark.parametrize("page", some(guarantee, PAGES, 4), ids=lambda page: page.name)
 
 
-@every_page
+@pages("keyboard")
 def test_a_page_can_be_walked_by_keyboard(chromium: Chromium, console: Console, page: ShownPage) -> None:
     """Tab reaches everything that can be used, in the order of the page, shows where it is, and comes out at the end."""
     with chromium.visit(console, ADMIN) as visit:
@@ -21,14 +25,14 @@ def test_a_page_can_be_walked_by_keyboard(chromium: Chromium, console: Console, 
         assert [stop.name for stop in stops if not stop.is_in_view] == [], "it has the focus out of sight"
 
 
-@every_page
+@pages("motion")
 def test_a_page_stands_still_for_who_wants_no_motion(chromium: Chromium, console: Console, page: ShownPage) -> None:
     with chromium.visit(console, ADMIN, reduced_motion=True) as visit:
         visit.open(page.path())
         assert visit.moving() == []
 
 
-@every_page
+@pages("400 percent")
 def test_a_page_can_be_read_at_400_percent(chromium: Chromium, console: Console, page: ShownPage) -> None:
     """1,280 pixels at four times the size are 320: nothing has to be scrolled sideways."""
     with chromium.visit(console, ADMIN, width=320, height=256) as visit:
@@ -36,7 +40,7 @@ def test_a_page_can_be_read_at_400_percent(chromium: Chromium, console: Console,
         assert visit.overflow() == 0
 
 
-@every_page
+@pages("no scripts")
 def test_a_page_without_scripts_says_what_it_has_to_say(chromium: Chromium, console: Console, page: ShownPage) -> None:
     """Numbers and tables are in what the server sends."""
     with chromium.visit(console, ADMIN, java_script=False) as visit:

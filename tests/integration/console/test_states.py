@@ -1,44 +1,18 @@
 """What a page is when its ledger is empty, hostile, or in the other database; and who may come in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support import console_ledger
 from tests.support.browsing import Chromium
+from tests.support.cases import some
 from tests.support.console_names import HostileNames
 from tests.support.console_pages import LEDGER_PAGES, ShownPage
 from tests.support.console_serving import ADMIN, OF_A_TEAM, Console, serve
-from tests.support.databases import PostgresDatabases
 
 every_page = pytest.mark.parametrize("page", LEDGER_PAGES, ids=lambda page: page.name)
-
-
-@pytest.fixture(scope="module")
-def hostile(new_ledger: Callable[[str], str], folder: Path) -> Iterator[Console]:
-    """HTML, templates and turned writing in every name."""
-    url, names = new_ledger("hostile"), HostileNames()
-    console_ledger.fill(url, names, **console_ledger.SMALL)
-    with serve(url, folder / "hostile", names) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def empty(new_ledger: Callable[[str], str], folder: Path) -> Iterator[Console]:
-    """Before the first event."""
-    with serve(new_ledger("empty"), folder / "empty") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def on_postgres(postgres_of_module: PostgresDatabases, folder: Path) -> Iterator[Console]:
-    """The rows of `hostile` in PostgreSQL, which holds each caller to what is theirs."""
-    url, names = postgres_of_module.migrated(), HostileNames()
-    console_ledger.fill(url, names, **console_ledger.SMALL)
-    (folder / "postgres").mkdir()
-    with serve(url, folder / "postgres", names) as running:
-        yield running
+some_pages = pytest.mark.parametrize("page", some("both databases", LEDGER_PAGES, 3), ids=lambda page: page.name)
 
 
 @every_page
@@ -62,22 +36,22 @@ def test_a_page_says_what_to_do_before_the_first_event(chromium: Chromium, empty
             assert visit.axe() == []
 
 
-@every_page
+@some_pages
 def test_both_databases_say_the_same(
-    chromium: Chromium, hostile: Console, on_postgres: Console, page: ShownPage
+    chromium: Chromium, hostile: Console, hostile_on_postgres: Console, page: ShownPage
 ) -> None:
     """Word for word, for who sees everything and for who sees one team."""
     path = page.path(HostileNames())
     for role in (ADMIN, OF_A_TEAM):
         said = []
-        for console in (hostile, on_postgres):
+        for console in (hostile, hostile_on_postgres):
             with chromium.visit(console, role) as visit:
                 visit.open(path)
                 said.append((visit.status, visit.page.locator("body").inner_text().splitlines()))
         assert said[0] == said[1], role
 
 
-@every_page
+@some_pages
 def test_nobody_sees_a_page_without_signing_in(chromium: Chromium, console: Console, page: ShownPage) -> None:
     with chromium.visit(console, None) as visit:
         visit.open(page.path())
