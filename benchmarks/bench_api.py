@@ -2,6 +2,7 @@
 
 500 tenants, prompts of 30 days, PostgreSQL; 16 connections, each asks again as soon as it is answered. Kinds of questions are
 asked in turns of the bare route's, so that a machine that is busy is so for both. Ratios to the bare route in the same turn.
+The ledger is made as `ledger` says; nothing is committed while questions are asked.
 """
 
 import asyncio
@@ -16,14 +17,17 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from benchmarks.harness import TOPIC, Row, rate_until, resident_bytes, stack, worker
-from benchmarks.traffic import events, produce
+from benchmarks.harness import Row, resident_bytes, stack
+from benchmarks.ledger import event_id, fill, tenant_id
 from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
+from rice_stream.instants import epoch_us
 from rice_stream.sandbox.stack.stack import LocalStack
 from rice_stream.store.audit import Actor
+from rice_stream.store.engine import reading
 from rice_stream.store.http_tokens import HttpToken, create_token
 from rice_stream.store.scope import EVERYTHING
 
@@ -33,8 +37,10 @@ CONNECTIONS = 16
 TURN_S = 4.0
 TURNS = 3
 _DAYS = 30
+_STREAMED = 1_000_000
 _WINDOWS = ("1h", "24h", "7d", "30d", "mtd")
-_BREAKDOWNS = ("", "&by=team", "&by=model", "&by=team,model", "&by=user&window=1h", "&by=day")
+_BREAKDOWNS = ("", "team", "model", "region", "team,model", "project")
+_BUCKETS = ("hour", "day")
 Question = Callable[[random.Random], str]
 
 
@@ -44,43 +50,63 @@ def run(scale: float = 1.0) -> list[dict[str, object]]:
 
 
 def run_10_million(scale: float = 1.0) -> list[dict[str, object]]:
-    """All rows over ten million prompts; each kind of question for a minute."""
-    return measured(int(10 * PROMPTS * scale), 20.0)
+    """All rows over ten million prompts."""
+    return measured(int(10 * PROMPTS * scale), TURN_S)
 
 
 def measured(prompts: int, turn_s: float) -> list[dict[str, object]]:
     """Rows of latency and throughput by kind of question, and of the streams."""
     with stack() as (servers, engine):
-        since = datetime.now(UTC) - timedelta(days=_DAYS)
-        made = events(prompts, start=since, per_second=prompts / (_DAYS * 86_400), tenants=TENANTS)
-        produce(servers.bootstrap_servers, TOPIC, made)
-        with worker(servers) as process:
-            rate_until(engine, prompts, process)
-        with served(servers, engine) as (port, token, server):
-            rows = [
-                row for name, question in QUESTIONS.items() for row in beside_bare(name, question, port, token, turn_s)
-            ]
-            rows += streamed(port, token, prompts, server)
+        until = datetime.now(UTC)
+        fill(engine, servers.database_url, prompts, tenants=TENANTS, days=_DAYS, until=until)
+        rows = asked_of(servers, engine, prompts, until, turn_s)
     return [row.as_dict() for row in rows]
 
 
+def asked_of(servers: LocalStack, engine: Engine, prompts: int, until: datetime, turn_s: float) -> list[Row]:
+    """The same of a ledger that is there."""
+    with served(servers, engine) as (port, token, server):
+        kinds = questions(prompts)
+        rows = [row for name, asked in kinds.items() for row in beside_bare(name, asked, port, token, turn_s)]
+        return rows + streamed(engine, prompts, until, port, token, server)
+
+
 def _tenant(random_: random.Random) -> str:
-    return f"tenant-{random_.randrange(TENANTS):02d}"
+    return f"tenant={tenant_id(random_.randrange(TENANTS))}"
 
 
-def _totals(random_: random.Random) -> str:
-    breakdown = random_.choice(_BREAKDOWNS)
-    window = "" if "window" in breakdown else f"&window={random_.choice(_WINDOWS)}"
-    return f"/v1/totals?tenant={_tenant(random_)}{window}{breakdown}"
+def _stretch(random_: random.Random) -> str:
+    """Any of the windows, or some days that are over."""
+    if random_.random() < 0.7:
+        return f"&window={random_.choice(_WINDOWS)}"
+    first = datetime.now(UTC).date() - timedelta(days=random_.randrange(2, _DAYS))
+    return f"&from={first}&to={first + timedelta(days=random_.randrange(1, 8))}"
 
 
-QUESTIONS: dict[str, Question] = {
-    "totals of a tenant": _totals,
-    "totals of all tenants, the ten largest": lambda r: f"/v1/totals?top=10&window={r.choice(_WINDOWS)}",
-    "rolling totals of a tenant": lambda r: f"/v1/rolling-totals?tenant={_tenant(r)}",
-    "pages of prompts": lambda r: f"/v1/prompts?tenant={_tenant(r)}&limit=50",
-    "budgets of a tenant": lambda r: f"/v1/budgets?tenant={_tenant(r)}",
-}
+def _broken_down(random_: random.Random) -> str:
+    breakdown = f"&by={random_.choice(_BREAKDOWNS)}"
+    return breakdown if random_.random() < 0.6 else f"{breakdown}&bucket={random_.choice(_BUCKETS)}"
+
+
+def questions(prompts: int) -> dict[str, Question]:
+    """What is asked, by what it is called."""
+
+    def event(random_: random.Random) -> str:
+        return quote(event_id(random_.randrange(prompts)))
+
+    def of_a_tenant(random_: random.Random) -> str:
+        what = "&by=user&window=1h" if random_.random() < 0.1 else _broken_down(random_) + _stretch(random_)
+        return f"/v1/totals?limit=1000{what}&{_tenant(random_)}"
+
+    return {
+        "totals of a tenant": of_a_tenant,
+        "totals of all tenants": lambda r: f"/v1/totals?top=10{_broken_down(r)}{_stretch(r)}",
+        "totals of all tenants, by tenant": lambda r: f"/v1/totals?by=tenant{_stretch(r)}",
+        "rolling totals of a tenant": lambda r: f"/v1/rolling-totals?{_tenant(r)}",
+        "pages of prompts": lambda r: f"/v1/prompts?limit=50&{_tenant(r)}",
+        "explanations": lambda r: f"/v1/prompts/{event(r)}/explain",
+        "budgets of a tenant": lambda r: f"/v1/budgets?{_tenant(r)}",
+    }
 
 
 def beside_bare(name: str, question: Question, port: int, token: str, turn_s: float) -> list[Row]:
@@ -140,18 +166,23 @@ async def _ask(
     writer.close()
 
 
-def streamed(port: int, token: str, prompts: int, server: subprocess.Popen[str]) -> list[Row]:
-    """Rows a second of all prompts as files, and the memory that the server needs for it."""
+def streamed(
+    engine: Engine, prompts: int, until: datetime, port: int, token: str, server: subprocess.Popen[str]
+) -> list[Row]:
+    """Rows a second of the latest million prompts as files, and the memory that the server needs for it."""
+    since = until - timedelta(days=_DAYS) * min(1.0, _STREAMED / prompts)
+    counted = text("SELECT COUNT(*) FROM prompt_record WHERE ended_at_us >= :since_us")
+    with reading(engine) as connection:
+        count: int = connection.execute(counted, {"since_us": epoch_us(since)}).scalar_one()
     rows = []
     for form, wanted in (("csv", 50_000), ("parquet", 100_000)):
         began = time.perf_counter()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/v1/prompts?format={form}", headers={"Authorization": f"Bearer {token}"}
-        )
+        path = f"/v1/prompts?format={form}&from={since:%Y-%m-%dT%H:%M:%S.%fZ}"
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request, timeout=3_600) as answer:  # noqa: S310
             while answer.read(1 << 20):
                 pass
-        rate = prompts / (time.perf_counter() - began)
+        rate = count / (time.perf_counter() - began)
         rows.append(Row.against(f"prompts as {form}", rate, "rows/s", "asked for", wanted))
     rows.append(Row.against("server's peak memory", resident_bytes(server, "VmHWM") / 1e6, "MB", "limit", 200.0))  # type: ignore[arg-type]
     return rows

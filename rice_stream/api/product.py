@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import anyio
@@ -13,21 +14,27 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.cursors import Cursors
 from rice_stream.api.json_bodies import JsonBodies
+from rice_stream.api.kept_answers import Encoded, KeptAnswer, KeptAnswers, Look
 from rice_stream.errors import NotFoundError, ServiceUnavailableError
 from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.meter.estimator_at import Estimator, EstimatorAt
 from rice_stream.reports.meta import report_meta
+from rice_stream.reports.progress import progress_marker
 from rice_stream.runtime.opening import database_exists
 from rice_stream.runtime.opening_api import open_api_store
 from rice_stream.runtime.opening_estimator import open_estimator
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
-from rice_stream.store.scope import Scope
+from rice_stream.store.scope import EVERYTHING, Scope
 
 STREAMS_MAX = 4
 """Streams at a time: each keeps a connection to the database for as long as its reader takes."""
 AT_ONCE = 16
 """Requests that ask the database at a time; others wait for their turn."""
+WIDE_AT_ONCE = 2
+"""Questions about several tenants that are worked on at a time: each may keep a core busy for seconds."""
+WIDE_TIMEOUT_S = 10.0
+"""How long a statement about several tenants may take."""
 _META_HOLDS_S = 1.0
 _METAS_MAX = 10_000
 
@@ -50,9 +57,12 @@ class Product:
         self._metas: dict[Scope, tuple[float, dict[str, Any]]] = {}
         self._estimators: dict[str, Estimator] = {}
         self._limiter: anyio.CapacityLimiter | None = None
+        self._wide_limiter: anyio.CapacityLimiter | None = None
+        self._answers = KeptAnswers(lambda: self.ask(self._look))
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._export_engine: Engine | None = None
+        self._wide_engine: Engine | None = None
 
     def engine(self) -> Engine:
         """The database, confined to scopes. ServiceUnavailableError: it is not there, does not answer, or has another schema."""
@@ -72,6 +82,15 @@ class Product:
                 self._export_engine = open_api_store(self.settings, connections=STREAMS_MAX, statement_timeout_s=None)
             return self._export_engine
 
+    def wide_engine(self) -> Engine:
+        """The database for questions about several tenants, which take longer."""
+        with self._lock:
+            if self._wide_engine is None:
+                self._wide_engine = open_api_store(
+                    self.settings, connections=WIDE_AT_ONCE, statement_timeout_s=WIDE_TIMEOUT_S
+                )
+            return self._wide_engine
+
     def scope(self, caller: Caller, right: Right, tenant: str | None) -> Scope:
         """What the caller has the right to, of one tenant where that is given.
 
@@ -82,15 +101,19 @@ class Product:
             raise NotFoundError(f"tenant: there is no {tenant!r} that you may see")
         return scope.within(tenant)
 
-    def meta(self, scope: Scope, time_zone: str | None) -> dict[str, Any]:
-        """What answers within a scope rest on; looked at once a second at most."""
-        now_s = time.monotonic()
-        kept = self._metas.get(scope)
-        if kept is None or now_s - kept[0] > _META_HOLDS_S:
+    def meta(self, scope: Scope, time_zone: str | None, as_of: datetime | None = None) -> dict[str, Any]:
+        """What answers within a scope rest on; looked at once a second at most. `as_of` None: now."""
+        if not self.has_meta(scope):
             if len(self._metas) >= _METAS_MAX:
                 self._metas.clear()
-            kept = self._metas[scope] = now_s, report_meta(self.engine(), scope, self.now())
-        return {**kept[1], "as_of": rfc3339(epoch_us(self.now())), "time_zone": time_zone}
+            self._metas[scope] = time.monotonic(), report_meta(self.engine(), scope, self.now())
+        kept = self._metas[scope][1]
+        return {**kept, "as_of": rfc3339(epoch_us(as_of or self.now())), "time_zone": time_zone}
+
+    def has_meta(self, scope: Scope) -> bool:
+        """Whether `meta` is at hand, so that it need not wait for the database."""
+        kept = self._metas.get(scope)
+        return kept is not None and time.monotonic() - kept[0] <= _META_HOLDS_S
 
     @property
     def method(self) -> str:
@@ -111,9 +134,28 @@ class Product:
             self._limiter = anyio.CapacityLimiter(AT_ONCE)
         return await anyio.to_thread.run_sync(lambda: question(*args, **options), limiter=self._limiter)
 
+    async def kept_answer(
+        self, key: Hashable, make: Callable[[], Encoded], state: Callable[[], object] | None = None
+    ) -> KeptAnswer:
+        """The answer to a question about several tenants, from `make`, or from before as long as it is true; both may block.
+
+        `state` says the same as long as the answer is true (`KeptAnswers.answer`).
+        """
+
+        async def made() -> Encoded:
+            if self._wide_limiter is None:
+                self._wide_limiter = anyio.CapacityLimiter(WIDE_AT_ONCE)
+            return await anyio.to_thread.run_sync(make, limiter=self._wide_limiter)
+
+        return await self._answers.answer(key, made, None if state is None else partial(self.ask, state))
+
+    def _look(self) -> Look:
+        now = self.now()
+        return progress_marker(self.engine(), EVERYTHING), now
+
     def close(self) -> None:
         """Let go of the database."""
         with self._lock:
-            for engine in (self._engine, self._export_engine):
+            for engine in (self._engine, self._export_engine, self._wide_engine):
                 if engine is not None:
                     engine.dispose()

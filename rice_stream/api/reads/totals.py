@@ -1,6 +1,7 @@
 """GET /v1/totals and /v1/rolling-totals: prompts, tokens, energy and carbon of any stretch of time, broken down by names."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -12,12 +13,14 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import is_known, weak_etag_of
+from rice_stream.api.kept_answers import Encoded
 from rice_stream.api.known_answers import KnownAnswers, StretchState
 from rice_stream.api.parameters import Moment, Name, NameParameters, Parameters
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
+from rice_stream.instants import MINUTE_S, SECOND_US, epoch_us
 from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.totals import totals
@@ -92,7 +95,21 @@ def install(app: FastAPI, product: Product) -> None:
             limit=asked.limit if asked.format == "json" else None,
         )
         if asked.format == "json":
-            return await product.ask(_answer, product, caller, query, known, partial(is_known, request))
+            scope, has = product.scope(caller, Right.READ, query.tenant), partial(is_known, request)
+            if not _is_wide(scope):
+                return await product.ask(_answer, product, caller, query, known, has)
+            now = product.now()
+
+            def report() -> Encoded:
+                document = totals(product.wide_engine(), scope, query, now)
+                return Encoded(_encoded(document), document["window"]["time_zone"])
+
+            minute, stretch_us = None if query.window is None else _minute(now), query.closed_us(now)
+            if stretch_us is None:
+                return await _kept(product, scope, (query, minute), report)
+            return await _kept(
+                product, scope, (query, minute), report, partial(_state, product, scope, *stretch_us), has
+            )
         document = await product.ask(answer_totals, product, caller, query)
         if asked.impacts:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "impacts: a file has no columns for them; ask for json")
@@ -101,14 +118,24 @@ def install(app: FastAPI, product: Product) -> None:
         return await streams.answer(product, asked.format, "totals", columns, lambda: batches, trailer=asked.trailer)
 
     @app.get("/v1/rolling-totals", summary="Totals of every tenant over every rolling window", tags=["totals"])
-    async def _rolling(asked: Annotated[RollingParameters, Query()], caller: _Reader) -> JSONResponse:
-        return JSONResponse(await product.ask(_rolled, product, caller, asked.tenant))
+    async def _rolling(asked: Annotated[RollingParameters, Query()], caller: _Reader) -> Response:
+        scope = product.scope(caller, Right.READ, asked.tenant)
+        if not _is_wide(scope):
+            return JSONResponse(await product.ask(_rolled, product, scope, asked.tenant))
+        now = product.now()
+
+        def report() -> Encoded:
+            document = rolling_totals(product.wide_engine(), scope, now)
+            return Encoded(_encoded(document), document["windows"]["mtd"]["time_zone"])
+
+        return await _kept(product, scope, ("rolling", _minute(now)), report)
 
 
 def answer_totals(product: Product, caller: Caller, query: TotalsQuery) -> dict[str, Any]:
     """What `/v1/totals` answers a caller, with `meta`; for a thread of its own. RiceError: as from `totals`."""
     scope = product.scope(caller, Right.READ, query.tenant)
-    document = totals(product.engine(), scope, query, product.now())
+    engine = product.wide_engine() if _is_wide(scope) else product.engine()
+    document = totals(engine, scope, query, product.now())
     return {**document, "meta": product.meta(scope, document["window"]["time_zone"])}
 
 
@@ -125,8 +152,7 @@ def _answer(
     if tag is not None and has(tag):
         return _not_modified(tag)
     document = answer_totals(product, caller, query)
-    # Of what was asked, and not of when: the answer is the same as long as its numbers are.
-    tag = weak_etag_of(JSONResponse({**document, "meta": None}).body)
+    tag = weak_etag_of(_encoded({name: value for name, value in document.items() if name != "meta"}))
     if state is not None:
         known.keep(question, state, tag)
     return _not_modified(tag) if has(tag) else JSONResponse(document, headers=_tagged(tag))
@@ -150,8 +176,44 @@ def _tagged(tag: str) -> dict[str, str]:
     return {"ETag": tag, "Cache-Control": "private, no-cache"}
 
 
-def _rolled(product: Product, caller: Caller, tenant: str | None) -> dict[str, Any]:
-    scope = product.scope(caller, Right.READ, tenant)
+def _is_wide(scope: Scope) -> bool:
+    """Whether it may be of several tenants: such questions take long, and are asked by few."""
+    return scope.tenants is None or len(scope.tenants) > 1
+
+
+def _minute(now: datetime) -> int:
+    """What an answer about a window depends on of the time at which it is asked for: windows move by the minute."""
+    return epoch_us(now) // SECOND_US // MINUTE_S
+
+
+async def _kept(
+    product: Product,
+    scope: Scope,
+    asked: tuple[object, ...],
+    report: Callable[[], Encoded],
+    state: Callable[[], StretchState | None] | None = None,
+    has: Callable[[str], bool] | None = None,
+) -> Response:
+    """The answer of a report about several tenants, worked out or kept; with a tag where it is said who `has` which."""
+    kept = await product.kept_answer((scope, *asked), report, state)
+    document, time_zone = kept.answer
+    tag = None if has is None else weak_etag_of(document)
+    if tag is not None and has is not None and has(tag):
+        return _not_modified(tag)
+    if product.has_meta(scope):
+        meta = product.meta(scope, time_zone, kept.as_of)
+    else:
+        meta = await product.ask(product.meta, scope, time_zone, kept.as_of)
+    body = b"".join((document[:-1], b',"meta":', _encoded(meta), b"}"))
+    return Response(body, media_type="application/json", headers=None if tag is None else _tagged(tag))
+
+
+def _encoded(document: dict[str, Any]) -> bytes:
+    """As JSONResponse does it."""
+    return bytes(JSONResponse(document).body)
+
+
+def _rolled(product: Product, scope: Scope, tenant: str | None) -> dict[str, Any]:
     document = rolling_totals(product.engine(), scope, product.now(), tenant=tenant)
     return {**document, "meta": product.meta(scope, document["windows"]["mtd"]["time_zone"])}
 
