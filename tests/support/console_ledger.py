@@ -1,4 +1,4 @@
-"""The ledger that the dashboard's tests and pictures show: three tenants in three time zones, five weeks, something of everything.
+"""The ledger that the dashboard's tests and pictures show: three tenants in three time zones, two months, something of everything.
 
 The same rows for the same arguments, by the product's own pipeline, method and tables. A server in front of it has to
 stand at the instant `NOW`.
@@ -30,7 +30,7 @@ from tests.support.fakes import OPERATOR, chunk_of
 
 NOW = datetime(2026, 11, 24, 14, 5, tzinfo=UTC)
 """A Tuesday afternoon in Berlin, the morning in New York, the evening in Kathmandu."""
-DAYS = 35
+DAYS = 61
 SMALL: dict[str, Any] = {"days": 9, "share": 0.4}
 """Arguments of `fill` where a few hundred prompts are enough."""
 RECORD = "northwind-pinned-1"

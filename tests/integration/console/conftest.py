@@ -56,7 +56,7 @@ def new_ledger(sqlite_template: Path, folder: Path) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def console(new_ledger: Callable[[str], str], folder: Path) -> Iterator[Console]:
-    """The dashboard over three tenants and five weeks; tests only look at it."""
+    """The dashboard over three tenants and two months; tests only look at it."""
     url = new_ledger("filled")
     console_ledger.fill(url)
     with serve(url, folder / "filled") as running:
