@@ -79,6 +79,7 @@ class Dashboard:
             "axis_end": bars.axis_end,
             "bar_of": bars.bar_of,
             "address": addresses.address,
+            "minutes_between": times.minutes_between,
             "SIDE": plots.SIDE,
         }
 

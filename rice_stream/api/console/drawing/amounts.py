@@ -95,13 +95,19 @@ def in_column(value: float, scale: Scale, largest: float) -> str:
     return f"{in_unit:,.{places}f}".replace(",", THIN).replace("-", MINUS)
 
 
-def percent(share: float, digits: int = 3) -> str:
+def percent(share: float) -> str:
     """A share of 1 as `8.25 %`; whatever is there is never shown as nothing, nor all but a little as all."""
     if 0 < share < 0.0005:
         return f"<{THIN}0.1{THIN}%"
     if 0.9995 <= share < 1:
         return f">{THIN}99.9{THIN}%"
-    return f"{number(round(share * 100, 1), digits)}{THIN}%"
+    return f"{_percents(share)}{THIN}%"
+
+
+def _percents(share: float) -> str:
+    """With one place; without one from 100 on, and where there is nothing."""
+    value = abs(share) * 100
+    return f"{value:,.{1 if 0 < value < 99.95 else 0}f}".replace(",", THIN)
 
 
 def change(now: float, before: float) -> str | None:
@@ -109,5 +115,6 @@ def change(now: float, before: float) -> str | None:
     if not before:
         return None
     ratio = now / before - 1
-    sign = "+" if ratio > 0 else MINUS if ratio < 0 else "±"
-    return f"{sign}{number(abs(round(ratio * 100, 1)), 3)}{THIN}%"
+    if abs(ratio) < 0.0005:
+        return f"±0{THIN}%"
+    return f"{'+' if ratio > 0 else MINUS}{_percents(ratio)}{THIN}%"

@@ -25,3 +25,9 @@ def day_text(value: datetime | str, zone: str | None) -> str:
 def epoch_s(value: datetime | str) -> float:
     """Seconds since 1970, for the axis of a chart."""
     return epoch_us(parse_instant(value) if isinstance(value, str) else value) / 1e6
+
+
+def minutes_between(earlier: datetime | str, later: datetime) -> int:
+    """Whole minutes from one instant to another; none where the first is the later one."""
+    moment = parse_instant(earlier) if isinstance(earlier, str) else earlier
+    return max(0, int((later - moment).total_seconds() // 60))

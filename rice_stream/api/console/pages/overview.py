@@ -1,5 +1,6 @@
 """`/`: how much today and this month, how sure, and what is wrong."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -8,35 +9,31 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.dashboard import Dashboard, Entry
-from rice_stream.api.console.kept import Figures
-from rice_stream.api.product import Product
-from rice_stream.api.reads.totals import answer_totals
+from rice_stream.api.console.forms import Blank
+from rice_stream.api.console.pages.overview_figures import By, overview_figures
 from rice_stream.api.routing import needs
-from rice_stream.reports.totals_query import TotalsQuery
 
-_LARGEST = 5
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
+_LATE = timedelta(hours=1)
+"""Past this the page says that nothing has come for a while."""
+
+
+class _Asked(PageParameters):
+    by: Annotated[By | None, Blank] = None
 
 
 def install(app: FastAPI, dashboard: Dashboard) -> None:
     """Add the page."""
     dashboard.entries.append(Entry("/", "Overview", Right.READ))
+    product = dashboard.product
 
     @app.get("/", include_in_schema=False)
-    async def _overview(request: Request, asked: Annotated[PageParameters, Query()], caller: _Reader) -> Response:
+    async def _overview(request: Request, asked: Annotated[_Asked, Query()], caller: _Reader) -> Response:
         return await dashboard.show(
-            request, caller, "pages/overview.html", lambda: _figures(dashboard.product, caller, asked)
+            request,
+            caller,
+            "pages/overview.html",
+            lambda: overview_figures(product, caller, asked, asked.by),
+            server=product.settings.http_public_url or f"http://{request.headers.get('host', 'localhost')}",
+            late=_LATE,
         )
-
-
-def _figures(product: Product, caller: Caller, asked: PageParameters) -> Figures:
-    month = TotalsQuery(
-        tenant=asked.tenant,
-        by=["team"],
-        window="mtd",
-        time_zone=asked.time_zone,
-        report_time_zone=product.settings.report_time_zone,
-        top=_LARGEST,
-    )
-    totals = answer_totals(product, caller, month)
-    return {"month": totals, "meta": totals["meta"], "zone": totals["meta"]["time_zone"], "asked": asked}

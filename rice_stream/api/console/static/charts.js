@@ -23,6 +23,10 @@
     const main = colour(series.style === "before" ? "--before" : "--accent");
     const dash = { before: [4, 3], forecast: [2, 4] }[series.style] || [];
     const common = { pointRadius: 0, tension: 0, borderColor: main, spanGaps: false };
+    // What is not over is no point of the line: it would fall.
+    if (series.style === "unfinished") {
+      return [{ type: "bar", label: series.name, data: series.mid, backgroundColor: series.mid.map(() => hatched(main)), barPercentage: 0.95, categoryPercentage: 1, role: "mid", series }];
+    }
     const drawn = [{ ...common, label: series.name, data: series.mid, borderWidth: series.style === "before" ? 1.5 : 2, borderDash: dash, role: "mid", series }];
     if (series.low) {
       drawn.push({ ...common, data: series.low, borderWidth: 0, role: "end" });

@@ -86,7 +86,7 @@ def test_the_places_of_a_column_are_the_same_for_all(micrograms: list[int]) -> N
     [
         (0.0, "0\u202f%"),
         (0.0001, "<\u202f0.1\u202f%"),
-        (0.0825, "8.20\u202f%"),
+        (0.0825, "8.2\u202f%"),
         (0.9999, ">\u202f99.9\u202f%"),
         (1.0, "100\u202f%"),
     ],
@@ -97,7 +97,7 @@ def test_what_is_there_is_never_shown_as_nothing(share: float, text: str) -> Non
 
 def test_change_from_nothing_is_no_percentage() -> None:
     assert change(5.0, 0.0) is None
-    assert change(1.11, 1.21) == "−8.30\u202f%"
+    assert change(1.11, 1.21) == "−8.3\u202f%"
     assert change(2.0, 1.0) == "+100\u202f%"
 
 
