@@ -23,7 +23,8 @@ WITH sums AS (
 ), metered AS MATERIALIZED (
     SELECT factor_key FROM factor_use WHERE detail LIKE '%"measured":{{%'
 )
-SELECT f.model_rung, f.region_rung, t.tenant_id, COALESCE(a.team_id, '') = '', e.factor_key IS NOT NULL, SUM(s.prompts), SUM(s.carbon)
+SELECT f.model_rung, f.region_rung, t.tenant_id, COALESCE(a.team_id, '') = '', e.factor_key IS NOT NULL,
+    SUM(s.prompts), SUM(s.carbon)
 FROM sums s JOIN tenant t ON t.tenant_key = s.tenant_key JOIN factor_use f ON f.factor_key = s.factor_key
 JOIN attribution a ON a.tenant_key = s.tenant_key AND a.attribution_key = s.attribution_key
 LEFT JOIN metered e ON e.factor_key = s.factor_key

@@ -93,7 +93,9 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
         "begins": begins,
         "today": Compared(
             _of_day(month["rows"], times.today),
-            _if_reaches(begins, times.today - _WEEK, lambda: ask.during(times.today_before, top=1)["total"]["carbon_gco2e"]),
+            _if_reaches(
+                begins, times.today - _WEEK, lambda: ask.during(times.today_before, top=1)["total"]["carbon_gco2e"]
+            ),
         ),
         "month": Compared(
             month["total"]["carbon_gco2e"],
@@ -107,7 +109,9 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
         "refused": quarantined(engine, ask.scope, Choice(), limit=0)["total"] if ask.scope.is_everything else None,
         "age": now - max(parse_instant(meta["watermark"]), parse_instant(meta["committed_at"] or meta["watermark"])),
         "chart": month_chart(times, begins, month["rows"], before["rows"]),
-        **_week(ask, by or ("tenant" if several else "team"), several=several, reaches=begins <= times.today - 2 * _WEEK),
+        **_week(
+            ask, by or ("tenant" if several else "team"), several=several, reaches=begins <= times.today - 2 * _WEEK
+        ),
     }
 
 
