@@ -75,7 +75,8 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/v1/tokens", "/v1/tokens", body={"name": "n", "role": "nobody"})
     yield Try("POST", "/v1/tokens/999999/rotate", "/v1/tokens/{token_id}/rotate", body={})
     yield Try("DELETE", "/v1/tokens/999999", "/v1/tokens/{token_id}")
-    yield Try("GET", "/", "/")
+    for path in ("/", "/?by=team", "/?by=tenant&time_zone=Asia/Kathmandu"):
+        yield Try("GET", path, "/")
     yield Try("GET", "/reference", "/reference")
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
@@ -93,6 +94,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
     own, tenant = mark(owner, team), tenant_name(owner)
     whole: tuple[str, str | None] = (owner, None)
     for path in (
+        "/",
         "/v1/totals",
         "/v1/totals?by=team,model&from=2020-01-01",
         "/v1/prompts",

@@ -174,7 +174,7 @@ class Visit:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("requestfailed", lambda request: self._failed(request.url, request.failure))
         self.devtools.send("Network.enable")
-        self.devtools.on("Network.dataReceived", self._data)
+        self.devtools.on("Network.loadingFinished", self._loaded)
 
     def open(self, path: str) -> "Visit":
         """Go there and wait until it stands still."""
@@ -294,9 +294,8 @@ class Visit:
         if failure != "net::ERR_ABORTED":
             self.complaints.append(f"{url}: {failure}")
 
-    def _data(self, event: dict[str, Any]) -> None:
-        known = self.received.get(event["requestId"], 0.0)
-        self.received[event["requestId"]] = known + (event["encodedDataLength"] or event["dataLength"])
+    def _loaded(self, event: dict[str, Any]) -> None:
+        self.received[event["requestId"]] = event["encodedDataLength"]
 
     def _is_ours(self, url: str) -> bool:
         return url.startswith("data:") or f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" == self.address
