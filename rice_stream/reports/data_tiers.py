@@ -1,12 +1,12 @@
 """How well the carbon of some days is known: what part of it was measured, estimated, or rests on defaults, from the totals."""
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
-from rice_stream.instants import DAY_S, UTC, epoch_s
+from rice_stream.instants import DAY_S, epoch_s
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.store.engine import Engine
@@ -65,7 +65,10 @@ def data_tiers(engine: Engine, scope: Scope, first: date, last: date) -> dict[st
     with scoped_reading(engine, scope) as connection:
         rows = connection.execute(text(statement), {**stretch, **scope_parameters(scope)}).all()
     # PostgreSQL sums BIGINT as NUMERIC.
-    kinds = [_Kind(*row[:3], bool(row[3]), bool(row[4]), int(row[5]), int(row[6])) for row in rows]
+    kinds = [
+        _Kind._make((*names, bool(no_team), bool(metered), int(prompts), int(ugco2e)))
+        for *names, no_team, metered, prompts, ugco2e in rows
+    ]
     carbon = sum(kind.carbon_ugco2e for kind in kinds)
 
     def share(amount: int) -> float | None:

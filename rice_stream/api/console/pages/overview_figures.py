@@ -66,6 +66,11 @@ class Asker:
         self._zone = answer["window"]["time_zone"]
         return answer
 
+    @property
+    def zone(self) -> str:
+        """Whose days are counted, once something has been asked."""
+        return self._zone or self._product.settings.report_time_zone
+
     def during(self, stretch: Stretch, **query: Any) -> dict[str, Any]:
         """The same of a stretch of time."""
         return self.totals(start=stretch.start, end=stretch.end, **query)
@@ -79,10 +84,10 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
     several = asked.tenant is None and len(names) > 1
     month = ask.totals(window="mtd", bucket="day")
     meta = month["meta"]
-    common = {"asked": asked, "tenants": names, "several": several, "meta": meta, "zone": meta["time_zone"]}
+    common = {"asked": asked, "tenants": names, "several": several, "meta": meta, "zone": ask.zone}
     if meta["watermark"] is None:
         return {**common, "empty": True}
-    times = times_at(now, ZoneInfo(meta["time_zone"]))
+    times = times_at(now, ZoneInfo(ask.zone))
     before = ask.during(times.month_before_days, bucket="day")
     begins = _begins(ask, times, [*before["rows"], *month["rows"]], meta["watermark"])
     tiers = data_tiers(engine, ask.scope, now.date() - _WEEK, now.date())

@@ -1,11 +1,11 @@
 """Which stretches of time the overview sets side by side: always in the days of one time zone. Pure."""
 
 from calendar import monthrange
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from rice_stream.instants import UTC, day_start
+from rice_stream.instants import day_start
 
 _MINUTE = timedelta(minutes=1)
 _WEEK = timedelta(days=7)

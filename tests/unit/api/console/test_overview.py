@@ -17,8 +17,8 @@ def _page(api: Api, path: str = "/", **scope: Any) -> ReadPage:
 
 
 def _total(api: Api, query: str, **scope: Any) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(api.get(f"/v1/totals?{query}", **scope).body)
-    return document["total"]
+    total: dict[str, Any] = json.loads(api.get(f"/v1/totals?{query}", **scope).body)["total"]
+    return total
 
 
 def _plain(text: str) -> str:
