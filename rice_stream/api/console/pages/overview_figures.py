@@ -10,7 +10,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.overview_chart import month_chart
-from rice_stream.api.console.pages.overview_times import Stretch, Times, times_at
+from rice_stream.api.console.pages.overview_times import Between, Times, times_at
 from rice_stream.api.product import Product
 from rice_stream.api.reads.totals import answer_totals
 from rice_stream.instants import parse_instant
@@ -71,7 +71,7 @@ class Asker:
         """Whose days are counted, once something has been asked."""
         return self._zone or self._product.settings.report_time_zone
 
-    def during(self, stretch: Stretch, **query: Any) -> dict[str, Any]:
+    def during(self, stretch: Between, **query: Any) -> dict[str, Any]:
         """The same of a stretch of time."""
         return self.totals(start=stretch.start, end=stretch.end, **query)
 
@@ -144,7 +144,7 @@ def _week(ask: Asker, by: By, *, several: bool, reaches: bool) -> Figures:
     shown = ["tenant"] if by == "tenant" else fields
     week = ask.totals(window="7d", by=shown, top=LARGEST)
     start, end = (parse_instant(week["window"][name]) for name in ("from", "to"))
-    stretch = Stretch(start - _WEEK, end - _WEEK)
+    stretch = Between(start - _WEEK, end - _WEEK)
     before = ask.during(stretch, by=shown) if reaches else None
     teams = week if by == "team" and not _has_other(week) else ask.totals(window="7d", by=fields)
     teams_before = (before if by == "team" else ask.during(stretch, by=fields)) if reaches else None

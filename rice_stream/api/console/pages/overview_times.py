@@ -11,7 +11,7 @@ _MINUTE = timedelta(minutes=1)
 _WEEK = timedelta(days=7)
 
 
-class Stretch(NamedTuple):
+class Between(NamedTuple):
     """From `start` up to, and without, `end`."""
 
     start: datetime
@@ -22,16 +22,16 @@ class Times(NamedTuple):
     """What is compared as of now."""
 
     today: date
-    today_before: Stretch
+    today_before: Between
     """The same hours of the same day of the week before: work has a rhythm of weeks."""
     month: date
     """The first of this month."""
     month_before: date
-    month_before_days: Stretch
+    month_before_days: Between
     """The month before, as a whole."""
-    month_before_same: Stretch
+    month_before_same: Between
     """The month before up to the same day and time; all of it where it has no such day."""
-    week_before: Stretch
+    week_before: Between
     """The seven days before the last seven."""
 
     @property
@@ -48,19 +48,19 @@ def times_at(now: datetime, place: ZoneInfo) -> Times:
     month = today.replace(day=1)
     month_before = (month - timedelta(days=1)).replace(day=1)
     days = monthrange(month_before.year, month_before.month)[1]
-    whole = Stretch(day_start(month_before, place), day_start(month, place))
+    whole = Between(day_start(month_before, place), day_start(month, place))
     same = whole
     if today.day <= days:
-        same = Stretch(whole.start, min(_at(month_before.replace(day=today.day), there.time(), place), whole.end))
+        same = Between(whole.start, min(_at(month_before.replace(day=today.day), there.time(), place), whole.end))
     week_ago = today - _WEEK
     return Times(
         today,
-        Stretch(day_start(week_ago, place), _at(week_ago, there.time(), place)),
+        Between(day_start(week_ago, place), _at(week_ago, there.time(), place)),
         month,
         month_before,
         whole,
         same,
-        Stretch(now + _MINUTE - 2 * _WEEK, now + _MINUTE - _WEEK),
+        Between(now + _MINUTE - 2 * _WEEK, now + _MINUTE - _WEEK),
     )
 
 
