@@ -5,7 +5,7 @@ import io
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -84,12 +84,14 @@ def csv_bytes(columns: Sequence[ExportColumn], *, trailer: bool = False) -> Call
     """
     kinds = [column.kind for column in columns]
 
-    def made(batches: Rows) -> Iterator[bytes]:
-        count = 0
+    def made(rows: Rows) -> Iterator[bytes]:
+        count, batches = 0, (batch for batch in rows if len(batch))
+        # Read before anything is sent: an error of the question is answered as a problem still.
+        first = list(islice(batches, 1))
         header = csv_row([column.name for column in columns]).encode() + b"\r\n"
         digest = hashlib.sha256(header)
         yield header
-        for batch in batches:
+        for batch in chain(first, batches):
             each = csv_lines(ColumnBatch.of(batch, len(columns)).columns, kinds).encode()
             count += len(batch)
             digest.update(each)

@@ -87,7 +87,8 @@ def open_engine(url: str, *, answers_within_s: int | None = None, connections: i
     """An engine for a SQLAlchemy URL; `postgresql://` means the psycopg driver. UsageError on any other database.
 
     `answers_within_s`: how long PostgreSQL may take to be connected to, and not acknowledge what it is sent; None: as
-    long as the system says, which may be many minutes. `connections`: how many it keeps open to PostgreSQL.
+    long as the system says, which may be many minutes. `connections`: how many it keeps open to PostgreSQL. Its errors show no
+    values of statements: names of users are among them, and errors are logged.
     """
     try:
         parsed = make_url(url)
@@ -108,11 +109,13 @@ def open_engine(url: str, *, answers_within_s: int | None = None, connections: i
             pool_pre_ping=True,
             pool_size=connections,
             connect_args=arguments,
+            hide_parameters=True,
         )
         event.listen(engine, "connect", _prepare_postgresql)
         return engine
     try:
-        engine = create_engine(parsed, connect_args={"timeout": 30.0, "check_same_thread": False})
+        connecting = {"timeout": 30.0, "check_same_thread": False}
+        engine = create_engine(parsed, connect_args=connecting, hide_parameters=True)
     except NoSuchModuleError as error:
         raise UsageError(f"RICE_DATABASE_URL: {error}") from error
     event.listen(engine, "do_connect", _make_private_file)

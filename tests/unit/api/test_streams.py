@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from rice_stream.api import streams
 from rice_stream.api.streams import ExportColumn, Kind, csv_bytes, parquet_bytes
+from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
 
@@ -133,3 +134,15 @@ def test_no_more_is_held_than_a_group_of_rows(monkeypatch: pytest.MonkeyPatch) -
     next(parts)
     assert read == 20
     assert pq.read_table(io.BytesIO(b"".join(parquet_bytes(COLUMNS)(source())))).num_rows == 500
+
+
+@pytest.mark.parametrize("made", [csv_bytes(COLUMNS), parquet_bytes(COLUMNS)])
+def test_nothing_is_sent_before_the_first_rows_are_there(made: Any) -> None:
+    """A question that cannot be answered ends before: its answer can be a problem still."""
+
+    def refused() -> Iterator[Any]:
+        yield ()
+        raise UsageError("from: must lie before to")
+
+    with pytest.raises(UsageError):
+        next(made(refused()))

@@ -180,6 +180,12 @@ def test_prompts_come_as_files_with_the_same_rows(api: Api, ledger: Shell, form:
     assert header == list(wanted["e-1"])
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_file_that_cannot_be_is_refused_before_anything_is_sent(api: Api, form: str) -> None:
+    answer = api.get(f"/v1/prompts?format={form}&to=0161-03-16T17:23:17Z")
+    assert (answer.status, answer.document["type"]) == (400, "/problems/invalid-request")
+
+
 def test_a_budgets_history_and_burn_down(api: Api, budgets: Shell) -> None:
     down = api.get("/v1/budgets/acme-month/burn-down").document
     assert down["bucket"] == "day"
