@@ -40,6 +40,9 @@ _G_PER_KG = 1000
 @click.option("--pue", metavar="X")
 @click.option("--rci-gco2e-per-kwh", metavar="X")
 @method_option
+@click.option(
+    "--share", type=float, default=1.0, metavar="X", help="How much of it is moved, from 0 to 1; for what is saved."
+)
 @json_option
 @pass_session
 def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
@@ -70,6 +73,7 @@ def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
         change,
         estimator=estimator.at(time.time_ns() // 1000),
         defaults=token_defaults(settings),
+        share=given["share"],
     )
     answer(document, as_json=as_json, human=lambda: _show(document))
 
@@ -84,6 +88,9 @@ def _show(document: dict[str, Any]) -> None:
         rows,
         title=f"{document['tenant'] or 'all tenants'}, {span}, {document['versions']['method']}",
     )
+    saving, moved = document["total"]["saving_gco2e"], document["share"]
+    kilograms = range_text({end: value / _G_PER_KG for end, value in saving.items()})
+    STDERR.print(f"Moving {moved:.0%} of it saves {kilograms} kgCO2e; what both sides share is held fixed.")
     recorded = document["total"]["recorded"]["carbon_gco2e"]["mid"] / _G_PER_KG
     STDERR.print(f"In the records: {recorded:.4g} kgCO2e, by {', '.join(map(visible, document['methods_recorded']))}.")
 

@@ -21,9 +21,9 @@ from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.ranking import overlap
 from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
-from rice_stream.meter.shared_ranges import Group, KindSums, ratio_range, shared_of, total_range
+from rice_stream.meter.shared_ranges import Group, KindSums, SharedRange, ratio_range, shared_of, total_range
 from rice_stream.meter.what_if import Change, ServedBy, as_recorded, changed, served_by
-from rice_stream.quantities import MICRO
+from rice_stream.quantities import MICRO, Range
 from rice_stream.reports.carbon_ranges import carbon_fields
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
 from rice_stream.store.event_key_columns import key_bounds
@@ -82,11 +82,16 @@ def compare(
     *,
     estimator: EstimatorAt,
     defaults: TokenDefaults,
+    share: float = 1.0,
 ) -> dict[str, Any]:
     """Sums of both sides, in total and by model as recorded; the changed side by the estimator's tables and policy.
 
-    Raises UsageError where nothing changes, no record is there, or records of the stretch have been dropped.
+    Both sides are of all the traffic; what is saved is what moving `share` of it saves, prompts taken as they come.
+    Raises UsageError where nothing changes, no record is there, records of the stretch have been dropped, or `share` is not
+    above 0 and at most 1.
     """
+    if not 0.0 < share <= 1.0:
+        raise UsageError(f"--share {share:g}: must be above 0 and at most 1")
     method = estimator.method
     change.check(method)
     sides: dict[str, dict[str, _Sums]] = defaultdict(lambda: defaultdict(_Sums))
@@ -98,7 +103,7 @@ def compare(
             _add(connection, sides, rows, factors, change, estimator, defaults)
     if not sides:
         raise UsageError("no records in this window: check --tenant, --only-model, --window, --from and --to")
-    by_model = [_row(model, sums) for model, sums in sides.items()]
+    by_model = [{"model": model, **_sides(sums, share)} for model, sums in sides.items()]
     total: dict[str, _Sums] = defaultdict(_Sums)
     for sums in sides.values():
         for side, one in sums.items():
@@ -107,10 +112,11 @@ def compare(
         "tenant": traffic.tenant,
         "window": {"from": bound_text(traffic.from_us), "to": bound_text(traffic.to_us)},
         "change": change.stated(),
+        "share": share,
         "method": method.name,
         "versions": estimator.versions,
         "methods_recorded": sorted({str(factor["method_version"]) for factor in factors.values()}),
-        "total": _sides(total),
+        "total": _sides(total, share),
         "by_model": sorted(by_model, key=lambda row: -row["as_served"]["carbon_gco2e"]["mid"]),
     }
 
@@ -237,11 +243,7 @@ def _amounts(served: ServedBy, use: Any, counts: RecordedCounts, method: Method,
     return estimate_recorded(method, served.coefficients, served.sites, use, counts, defaults).amounts
 
 
-def _row(model: str, sums: Mapping[str, _Sums]) -> dict[str, Any]:
-    return {"model": model, **_sides(sums)}
-
-
-def _sides(sums: Mapping[str, _Sums]) -> dict[str, Any]:
+def _sides(sums: Mapping[str, _Sums], share: float) -> dict[str, Any]:
     own, other = sums["as_served"], sums["changed"]
     before, after = total_range(own.parts), total_range(other.parts)
     ratio = ratio_range(own.groups, other.groups) if own.has_spreads and other.has_spreads else None
@@ -253,6 +255,22 @@ def _sides(sums: Mapping[str, _Sums]) -> dict[str, Any]:
         "ratio": after.mid / before.mid if before.mid else None,
         "ratio_range": None if ratio is None else {end: getattr(ratio, end) for end in ("low", "mid", "high")},
         "certain": not overlapping,
+        **_saving(before, after, ratio, share),
+    }
+
+
+def _saving(before: SharedRange, after: SharedRange, ratio: Range | None, share: float) -> dict[str, Any]:
+    """What moving a share saves, in grams and of the carbon of all that traffic; less than 0 where it emits more.
+
+    What both sides share moves them together: the range is that of their ratio, at the middle of what the traffic emitted. A method
+    that gives bounds knows no ratio; there one side's low end is set against the other's high end.
+    """
+    saved = {"low": before.low - after.high, "mid": before.mid - after.mid, "high": before.high - after.low}
+    if ratio is not None:
+        saved |= {"low": before.mid * (1 - ratio.high), "high": before.mid * (1 - ratio.low)}
+    return {
+        "saving_gco2e": {end: share * amount / MICRO for end, amount in saved.items()},
+        "saving_share": {end: share * amount / before.mid for end, amount in saved.items()} if before.mid else None,
     }
 
 

@@ -63,7 +63,7 @@ def coverage(
         Besides
         `"repeated_ids": [{"tenant_id", "event_id", "records", "first", "last"}], "repeated_ids_total", "repeated_records"`.
     """
-    from_s = 0 if days is None else epoch_us(in_utc(now) - timedelta(days=days)) // SECOND_US // SLOT_S * SLOT_S
+    from_s = _from_s(now, days)
     with snapshot(engine, scope) as connection:
         kinds = _kinds(connection, scope, from_s)
         carbon = sum(kind.carbon_ugco2e for kind in kinds)
@@ -71,23 +71,16 @@ def coverage(
         claimed = claims(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
         capped = capped_prompts(connection, scope, from_s)
         repeated = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit)
-    names: dict[tuple[str, str, str, str, str], list[int]] = {}
     resting = dict.fromkeys(("model", "region", "tenant", "any"), 0)
     for kind in kinds:
         fallbacks = kind.fallbacks
-        if fallbacks:
-            resting["any"] += kind.carbon_ugco2e
-        for kind_of_name, (name, taken_for, rung) in fallbacks.items():
+        for kind_of_name in (*fallbacks, *(["any"] if fallbacks else [])):
             resting[kind_of_name] += kind.carbon_ugco2e
-            sums = names.setdefault((kind_of_name, name, kind.provider, taken_for, rung), [0, 0, 0])
-            sums[0] += kind.prompts
-            sums[1] += kind.input_tokens + kind.output_tokens
-            sums[2] += kind.carbon_ugco2e
-    ordered = sorted(names.items(), key=lambda item: (-item[1][1], item[0]))
+    rows = _unknown(kinds, carbon)
     return {
         "window": {"from": rfc3339(from_s * SECOND_US) if from_s else None, "to": rfc3339(epoch_us(in_utc(now)))},
-        "rows": [_row(name, sums, carbon) for name, sums in ordered[:limit]],
-        "rows_total": len(ordered),
+        "rows": rows[:limit],
+        "rows_total": len(rows),
         "prompts": prompts,
         "capped_prompts": capped,
         "carbon_gco2e": carbon / MICRO,
@@ -97,6 +90,33 @@ def coverage(
         "repeated_ids_total": repeated.ids,
         "repeated_records": repeated.records,
     }
+
+
+def unknown_names(
+    engine: Engine, scope: Scope, kind: str, *, now: datetime, days: int | None = None
+) -> list[dict[str, Any]]:
+    """The `rows` of `coverage` of one kind of name (`model`, `region` or `tenant`), all of them, without what else it looks up."""
+    with snapshot(engine, scope) as connection:
+        kinds = _kinds(connection, scope, _from_s(now, days))
+    rows = _unknown(kinds, sum(kind.carbon_ugco2e for kind in kinds))
+    return [row for row in rows if row["kind"] == kind]
+
+
+def _from_s(now: datetime, days: int | None) -> int:
+    return 0 if days is None else epoch_us(in_utc(now) - timedelta(days=days)) // SECOND_US // SLOT_S * SLOT_S
+
+
+def _unknown(kinds: list[_Kind], carbon: int) -> list[dict[str, Any]]:
+    """A row for each name that no table knows, most tokens first; `carbon` is what shares are of."""
+    names: dict[tuple[str, str, str, str, str], list[int]] = {}
+    for kind in kinds:
+        for kind_of_name, (name, taken_for, rung) in kind.fallbacks.items():
+            sums = names.setdefault((kind_of_name, name, kind.provider, taken_for, rung), [0, 0, 0])
+            sums[0] += kind.prompts
+            sums[1] += kind.input_tokens + kind.output_tokens
+            sums[2] += kind.carbon_ugco2e
+    ordered = sorted(names.items(), key=lambda item: (-item[1][1], item[0]))
+    return [_row(name, sums, carbon) for name, sums in ordered]
 
 
 def _kinds(connection: Connection, scope: Scope, from_s: int) -> list[_Kind]:

@@ -127,6 +127,8 @@ class Compared(Answer):
     ratio: float | None
     ratio_range: Measure | None
     certain: bool
+    saving_gco2e: Measure
+    saving_share: Measure | None
 
 
 class ComparedModel(Compared):
@@ -141,6 +143,7 @@ class Comparison(Answer):
     tenant: str | None
     window: WindowBounds
     change: dict[str, Any]
+    share: float
     method: str
     versions: Versions
     methods_recorded: list[str]

@@ -25,6 +25,7 @@ class CompareParameters(ServedFields, Parameters):
     to: Moment | None = None
     model: str | None = None
     method: str | None = None
+    share: float = Field(1.0, gt=0, le=1, description="How much of the traffic is moved, for `saving_gco2e`")
 
 
 def install(app: FastAPI, product: Product) -> None:
@@ -36,17 +37,25 @@ def install(app: FastAPI, product: Product) -> None:
     async def _compare(
         asked: Annotated[CompareParameters, Query()], caller: Annotated[Caller, Depends(needs(Right.READ))]
     ) -> dict[str, Any]:
-        return await product.ask(_compared, product, caller, asked)
+        return await product.ask(answer_comparison, product, caller, asked)
 
 
-def _compared(product: Product, caller: Caller, asked: CompareParameters) -> dict[str, Any]:
+def answer_comparison(product: Product, caller: Caller, asked: CompareParameters) -> dict[str, Any]:
+    """What `/v1/compare` answers a caller; for a thread of its own. RiceError: as from `compare`."""
     scope = product.scope(caller, Right.READ, asked.tenant)
     estimator = product.estimator(asked.method)
-    change = change_of(asked.model_dump(exclude={"tenant", "only_model", "window", "from_", "to", "method"}), str)
+    not_of_the_change = {"tenant", "only_model", "window", "from_", "to", "method", "share"}
+    change = change_of(asked.model_dump(exclude=not_of_the_change), str)
     change.check(estimator.method)
     traffic = traffic_of(
         product.now(), tenant=asked.tenant, model=asked.only_model, window=asked.window, start=asked.from_, end=asked.to
     )
     return compare(
-        product.engine(), scope, traffic, change, estimator=estimator, defaults=token_defaults(product.settings)
+        product.engine(),
+        scope,
+        traffic,
+        change,
+        estimator=estimator,
+        defaults=token_defaults(product.settings),
+        share=asked.share,
     )

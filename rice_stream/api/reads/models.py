@@ -55,7 +55,7 @@ def install(app: FastAPI, product: Product) -> None:
         "/v1/models/{model:path}", summary="One model: evidence, assumptions, what it comes to", tags=["reference"]
     )
     async def _model(model: str, asked: Annotated[CardParameters, Query()], _: _Reader) -> dict[str, Any]:
-        return await product.ask(_card, product, model, asked.provider)
+        return await product.ask(answer_card, product, model, asked.provider)
 
     @app.get("/v1/regions", summary="Regions with their carbon intensity and PUE", tags=["reference"])
     async def _regions(asked: Annotated[Search, Query()], _: _Reader) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def install(app: FastAPI, product: Product) -> None:
 
     @app.get("/v1/rank", summary="Models by gCO2e of one request, lowest first", tags=["estimates"])
     async def _rank(asked: Annotated[RankParameters, Query()], _: _Reader) -> dict[str, Any]:
-        return await product.ask(_ranked, product, asked)
+        return await product.ask(answer_ranking, product, asked)
 
 
 def _searched(product: Product, asked: Search, what: str) -> dict[str, Any]:
@@ -74,14 +74,16 @@ def _searched(product: Product, asked: Search, what: str) -> dict[str, Any]:
     return {"rows": rows[: asked.limit], "rows_total": len(rows), "meta": {"factor_version": reference.version}}
 
 
-def _card(product: Product, model: str, provider: str | None) -> dict[str, Any]:
+def answer_card(product: Product, model: str, provider: str | None) -> dict[str, Any]:
+    """What `/v1/models/{model}` answers; for a thread of its own. ProblemError 404: no table has the model."""
     estimator = product.estimator()
     if not estimator.reference.resolve_model(provider, model, None, estimator.at_us).known:
         raise not_found(f"no model of the tables is called {model!r}")
     return {**model_card(model, provider, estimator), "meta": {"factor_version": estimator.reference.version}}
 
 
-def _ranked(product: Product, asked: RankParameters) -> dict[str, Any]:
+def answer_ranking(product: Product, asked: RankParameters) -> dict[str, Any]:
+    """What `/v1/rank` answers; for a thread of its own. UsageError: as from `described` and `models_to_rank`."""
     estimator = product.estimator(asked.method)
     names = models_to_rank(estimator.reference, estimator.at_us, models=asked.model, search=asked.search)
     values = asked.model_dump(exclude={"model", "search", "method", "limit"})

@@ -29,7 +29,7 @@ from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import within
 
-_HOLDS_FOR_ALL = "a mapping holds for every tenant"
+HOLDS_FOR_ALL = "a mapping holds for every tenant"
 _Editor = Annotated[Caller, Depends(needs(Right.WRITE))]
 
 
@@ -70,10 +70,10 @@ def install(app: FastAPI, product: Product) -> None:
         responses=KEY_PROBLEMS,
     )
     async def _map(request: Request, caller: _Editor) -> JSONResponse:
-        check_every_tenant(caller, Right.WRITE, _HOLDS_FOR_ALL)
+        check_every_tenant(caller, Right.WRITE, HOLDS_FOR_ALL)
         body = await product.bodies.read(request, caller, MappingBody)
         by = actor_of(caller, request)
-        return await once(product, request, caller, body, lambda: product.ask(_mapped, product, body, by))
+        return await once(product, request, caller, body, lambda: product.ask(answer_mapping, product, body, by))
 
     @app.delete(
         "/v1/mappings/{mapping:path}",
@@ -82,7 +82,7 @@ def install(app: FastAPI, product: Product) -> None:
         tags=["accounts"],
     )
     async def _end(mapping: str, request: Request, caller: _Editor) -> Response:
-        check_every_tenant(caller, Right.WRITE, _HOLDS_FOR_ALL)
+        check_every_tenant(caller, Right.WRITE, HOLDS_FOR_ALL)
         await product.ask(_ended, product, mapping, actor_of(caller, request))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
@@ -96,7 +96,11 @@ def _set_zone(product: Product, caller: Caller, tenant_id: str, body: TenantBody
     return found
 
 
-def _mapped(product: Product, body: MappingBody, by: Actor) -> dict[str, Any]:
+def answer_mapping(product: Product, body: MappingBody, by: Actor) -> dict[str, Any]:
+    """What `POST /v1/mappings` does and answers, once the caller is known to have the right; for a thread of its own.
+
+    UsageError: as from `map_name`.
+    """
     engine = within(product.engine(), EVERYTHING)
     map_name(
         engine,
