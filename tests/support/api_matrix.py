@@ -77,6 +77,10 @@ def lists() -> Iterator[Try]:
     yield Try("DELETE", "/v1/tokens/999999", "/v1/tokens/{token_id}")
     for path in ("/", "/?by=team", "/?by=tenant&time_zone=Asia/Kathmandu"):
         yield Try("GET", path, "/")
+    yield Try("GET", "/models", "/models")
+    yield Try("GET", "/models?model=gpt-4o", "/models")
+    yield Try("GET", "/models?from=2020-01-01&to_model=gpt-4o&share=50", "/models")
+    yield Try("POST", "/models", "/models", body={})
     yield Try("GET", "/reference", "/reference")
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
@@ -104,6 +108,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/v1/alerts",
         "/v1/coverage",
         "/v1/compare?from=2020-01-01&model=gpt-4o",
+        "/models?from=2020-01-01&to_model=gpt-4o",
     ):
         yield Try("GET", f"{path}{'&' if '?' in path else '?'}tenant={tenant}", path.partition("?")[0], (owner, "any"))
     for query in ("", f"?tenant={tenant}"):

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -38,8 +40,13 @@ class Api:
         pieces = []
         if body is not None:
             pieces = [body if isinstance(body, bytes) else json.dumps(body).encode()]
-            given["content-type"] = "application/json"
+            given.setdefault("content-type", "application/json")
         return asyncio.run(ask(self.door.app, method, path, pieces, given.items()))
+
+    def fill_in(self, path: str, fields: Sequence[tuple[str, str]], role: str = "editor", **scope: Any) -> Answer:
+        """The answer to a form as a browser sends it."""
+        headers = {"content-type": "application/x-www-form-urlencoded", "accept": "text/html"}
+        return self.send("POST", path, urlencode(fields).encode(), role, headers, **scope)
 
     def secret(self, role: str, **scope: Any) -> str:
         """The token of a role and a scope, made once."""

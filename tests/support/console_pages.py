@@ -30,6 +30,10 @@ class ShownPage:
 
 PAGES = (
     ShownPage("overview", "/", "/"),
+    ShownPage("models", "/models", "/models"),
+    ShownPage("models with a move", "/models", "/models?to_region=azure:swedencentral&share=30&also=gpt-5-nano"),
+    ShownPage("model card", "/models", "/models?model=gpt-4o"),
+    ShownPage("unknown model", "/models", "/models?model={helix-internal-13b-v2}"),
     ShownPage("reference", "/reference", "/reference", of_ledger=False),
     ShownPage("kind of problem", "/problems/{slug}", "/problems/not-found", of_ledger=False),
 )

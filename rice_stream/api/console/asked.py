@@ -14,7 +14,7 @@ class PageParameters(Parameters):
     """Of every page with figures. Fields that a form sends empty are left out."""
 
     tenant: Annotated[Name | None, Blank] = None
-    time_zone: Annotated[str | None, Blank, Field(max_length=100)] = None
+    time_zone: Annotated[Annotated[str, Field(max_length=100)] | None, Blank] = None
 
 
 class WindowParameters(PageParameters):

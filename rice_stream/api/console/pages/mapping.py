@@ -9,7 +9,7 @@ from rice_stream.api.access.actors import actor_of
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.dashboard import Dashboard
-from rice_stream.api.console.forms import Blank, PageForm, Text
+from rice_stream.api.console.forms import Blank, PageForm
 from rice_stream.api.parameters import Name
 from rice_stream.api.problems import ProblemError, problem_of
 from rice_stream.api.product import Product
@@ -27,7 +27,7 @@ class MappingForm(PageForm):
     kind: Kind
     name: Name
     target: Name
-    valid_from: Annotated[Text, Field(max_length=40)] = None
+    valid_from: Annotated[Annotated[str, Field(max_length=40)] | None, Blank] = None
 
 
 def may_map(caller: Caller) -> bool:

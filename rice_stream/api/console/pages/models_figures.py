@@ -30,7 +30,7 @@ MODELS_MAX = 25
 WINDOW = "30d"
 _PER_TOKENS = "carbon_gco2e_per_1000_output_tokens"
 _PER_PROMPT = "carbon_gco2e_per_prompt"
-_Tokens = Annotated[int | None, Blank, Field(ge=1, le=TOKENS_MAX)]
+_Tokens = Annotated[Annotated[int, Field(ge=1, le=TOKENS_MAX)] | None, Blank]
 _Name = Annotated[Name | None, Blank]
 
 
@@ -42,9 +42,9 @@ class ModelsParameters(MappedParameters, WindowParameters):
     input_tokens: _Tokens = None
     output_tokens: _Tokens = None
     region: _Name = None
-    also: Annotated[str | None, Blank, Field(max_length=2_000)] = None
+    also: Annotated[Annotated[str, Field(max_length=2_000)] | None, Blank] = None
     move: _Name = None
-    share: Annotated[float | None, Blank, Field(gt=0, le=100)] = None
+    share: Annotated[Annotated[float, Field(gt=0, le=100)] | None, Blank] = None
     to_model: _Name = None
     to_region: _Name = None
 
