@@ -265,7 +265,11 @@ def _saving(before: SharedRange, after: SharedRange, ratio: Range | None, share:
     What both sides share moves them together: the range is that of their ratio, at the middle of what the traffic emitted. A method
     that gives bounds knows no ratio; there one side's low end is set against the other's high end.
     """
-    saved = {"low": before.low - after.high, "mid": before.mid - after.mid, "high": before.high - after.low}
+    saved: dict[str, float] = {
+        "low": before.low - after.high,
+        "mid": before.mid - after.mid,
+        "high": before.high - after.low,
+    }
     if ratio is not None:
         saved |= {"low": before.mid * (1 - ratio.high), "high": before.mid * (1 - ratio.low)}
     return {

@@ -23,7 +23,7 @@ class Dot(NamedTuple):
     low: float
     mid: float
     high: float
-    side: Side | None
+    side: Side | None = None
 
 
 class Scatter(NamedTuple):
@@ -54,22 +54,29 @@ def scatter_of(rows: Sequence[tuple[str, float, Mapping[str, float]]]) -> Scatte
     """Of (name, use, carbon `{"low", "mid", "high"}`), most carbon first: these are the first to have their names beside them."""
     across = axis_to(max((use for _, use, _ in rows), default=0.0), "count")
     up = axis_to(max((carbon["high"] for _, _, carbon in rows), default=0.0), "carbon")
-    placed = []
-    for name, use, carbon in rows:
-        x = round(100 * use / across.end, 2)
-        placed.append((name, x, *(round(100 - 100 * carbon[end] / up.end, 2) for end in ("low", "mid", "high"))))
-    taken = [_Box(x - 1, x + 1, mid - 2, mid + 2) for _, x, _, mid, _ in placed]
-    dots = []
-    for place, (name, x, low, mid, high) in enumerate(placed):
-        side = _side(name, x, mid, taken) if place < _NAMES_MAX else None
-        dots.append(Dot(name, x, low, mid, high, side))
-    return Scatter(dots, across, up)
+    placed = [
+        Dot(
+            name,
+            round(100 * use / across.end, 2),
+            _down(each["low"], up),
+            _down(each["mid"], up),
+            _down(each["high"], up),
+        )
+        for name, use, each in rows
+    ]
+    taken = [_Box(dot.x - 1, dot.x + 1, dot.mid - 2, dot.mid + 2) for dot in placed]
+    dots = [dot._replace(side=_side(dot, taken)) for dot in placed[:_NAMES_MAX]]
+    return Scatter([*dots, *placed[_NAMES_MAX:]], across, up)
 
 
-def _side(name: str, x: float, y: float, taken: list[_Box]) -> Side | None:
+def _down(value: float, axis: Axis) -> float:
+    return round(100 - 100 * value / axis.end, 2)
+
+
+def _side(dot: Dot, taken: list[_Box]) -> Side | None:
     """Where the name lies over nothing that is there already; its place is taken then."""
-    width = min(len(name), NAME_LENGTH) * _CHARACTER
-    top, bottom = y - _LINE / 2, y + _LINE / 2
+    width = min(len(dot.name), NAME_LENGTH) * _CHARACTER
+    x, top, bottom = dot.x, dot.mid - _LINE / 2, dot.mid + _LINE / 2
     boxes: dict[Side, _Box] = {
         "right": _Box(x + _GAP, x + _GAP + width, top, bottom),
         "left": _Box(x - _GAP - width, x - _GAP, top, bottom),

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
-from rice_stream.api.console.asked import WindowParameters
+from rice_stream.api.console.asked import Window, WindowParameters
 from rice_stream.api.console.drawing.rankings import axis_to, tied_runs
 from rice_stream.api.console.drawing.scatters import scatter_of
 from rice_stream.api.console.forms import Blank
@@ -27,7 +27,7 @@ from rice_stream.reports.totals_query import TotalsQuery
 
 MODELS_MAX = 25
 """Models with most carbon that are shown, and ranked; the others are one row."""
-WINDOW = "30d"
+WINDOW: Window = "30d"
 _PER_TOKENS = "carbon_gco2e_per_1000_output_tokens"
 _PER_PROMPT = "carbon_gco2e_per_prompt"
 _Tokens = Annotated[Annotated[int, Field(ge=1, le=TOKENS_MAX)] | None, Blank]
