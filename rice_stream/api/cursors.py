@@ -5,7 +5,6 @@ import binascii
 import hashlib
 import hmac
 import json
-import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -21,9 +20,9 @@ class Cursors:
     """Makes and reads cursors. A cursor opens nothing that its caller could not see anyway: it is signed so that a position
     is never one that this server did not give."""
 
-    def __init__(self, key: bytes | None = None) -> None:
-        """`key` None: one of this process, with which cursors of others are not good."""
-        self._key = key or secrets.token_bytes(32)
+    def __init__(self, key: bytes) -> None:
+        """`key`: a secret; cursors of whoever has the same one are good as well."""
+        self._key = key
 
     def write(self, position: bytes, question: bytes) -> str:
         """The cursor of a position, as the reports give them."""

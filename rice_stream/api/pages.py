@@ -13,8 +13,8 @@ async def paged(
     product: Product, caller: Caller, route: str, asked: Page, report: Callable[[bytes | None], dict[str, Any]]
 ) -> dict[str, Any]:
     """One page, with a cursor as `next`. `report` takes the position after which the page begins; it runs in a thread."""
-    question = question_of(route, asked.filters(), caller)
-    after = None if asked.after is None else product.cursors.read(asked.after, question)
+    cursors, question = await product.cursors(), question_of(route, asked.filters(), caller)
+    after = None if asked.after is None else cursors.read(asked.after, question)
     found = await product.ask(report, after)
     position = found["next"]
-    return {**found, "next": None if position is None else product.cursors.write(position, question)}
+    return {**found, "next": None if position is None else cursors.write(position, question)}

@@ -26,6 +26,7 @@ from rice_stream.runtime.opening_estimator import open_estimator
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import EVERYTHING, Scope
+from rice_stream.store.server_keys import shared_key
 
 STREAMS_MAX = 4
 """Streams at a time: each keeps a connection to the database for as long as its reader takes."""
@@ -53,9 +54,9 @@ class Product:
         self.settings = settings
         self.now = now
         self.bodies = JsonBodies(settings.http_body_max_bytes)
-        self.cursors = Cursors()
         self._metas: dict[Scope, tuple[float, dict[str, Any]]] = {}
         self._estimators: dict[str, Estimator] = {}
+        self._cursors: Cursors | None = None
         self._limiter: anyio.CapacityLimiter | None = None
         self._wide_limiter: anyio.CapacityLimiter | None = None
         self._answers = KeptAnswers(lambda: self.ask(self._look))
@@ -114,6 +115,12 @@ class Product:
         """Whether `meta` is at hand, so that it need not wait for the database."""
         kept = self._metas.get(scope)
         return kept is not None and time.monotonic() - kept[0] <= _META_HOLDS_S
+
+    async def cursors(self) -> Cursors:
+        """Those of all servers of the database. StoreUnavailableError: it does not answer."""
+        if self._cursors is None:
+            self._cursors = Cursors(await self.ask(lambda: shared_key(self.engine(), "cursors")))
+        return self._cursors
 
     @property
     def method(self) -> str:

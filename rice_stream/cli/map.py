@@ -6,10 +6,8 @@ import click
 
 from rice_stream.cli.base import CommandGroup, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
-from rice_stream.errors import UsageError
 from rice_stream.events.mappings import KINDS, MODEL, REGION, TENANT
-from rice_stream.instants import epoch_us, parse_time
-from rice_stream.pipeline.mapping import end_mapping, map_name
+from rice_stream.pipeline.mapping import end_mapping, instant_us, map_name
 from rice_stream.reports.mappings import mappings
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_reference import open_reference
@@ -86,7 +84,9 @@ def end(session: Session, kind: str, name: str, from_: str | None, *, as_json: b
     Example: rice-stream map end model corp-chat-large
     """
     engine = open_store(session.settings)
-    end_mapping(engine, kind, name, valid_from_us=_instant_us(from_), now_us=time.time_ns() // 1000, by=session.actor)
+    end_mapping(
+        engine, kind, name, valid_from_us=instant_us("--from", from_), now_us=time.time_ns() // 1000, by=session.actor
+    )
     _show(engine, as_json=as_json, only=(kind, name))
 
 
@@ -110,20 +110,11 @@ def _map(session: Session, kind: str, name: str, target: str, from_: str | None,
         name,
         target,
         open_reference=lambda: open_reference(settings),
-        valid_from_us=_instant_us(from_),
+        valid_from_us=instant_us("--from", from_),
         now_us=time.time_ns() // 1000,
         by=session.actor,
     )
     _show(engine, as_json=as_json, only=(kind, name))
-
-
-def _instant_us(value: str | None) -> int | None:
-    if value is None:
-        return None
-    try:
-        return epoch_us(parse_time(value))
-    except ValueError as error:
-        raise UsageError(f"--from {value}: {error}") from error
 
 
 def _show(engine: Engine, *, as_json: bool, only: tuple[str, str] | None = None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from rice_stream.errors import UsageError
 from rice_stream.events.mappings import MODEL, REGION, TENANT, MappedName
-from rice_stream.instants import rfc3339
+from rice_stream.instants import epoch_us, parse_time, rfc3339
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reference.lookup import Reference
 from rice_stream.store.audit import Actor, AuditedChange, record
@@ -34,6 +34,19 @@ def map_name(
     """
     _check_target(kind, target, open_reference, now_us)
     _save(engine, MappedName(kind, name, target, _start_us(valid_from_us, now_us)), now_us, by)
+
+
+def instant_us(named: str, value: str | None) -> int | None:
+    """From when a mapping is to hold, given as text: an instant that an event may end at, in epoch microseconds; None stays None.
+
+    `named` is what the sender calls it. UsageError: it is none.
+    """
+    if value is None:
+        return None
+    try:
+        return epoch_us(parse_time(value))
+    except ValueError as error:
+        raise UsageError(f"{named}: {error}") from error
 
 
 def end_mapping(engine: Engine, kind: str, name: str, *, valid_from_us: int | None, now_us: int, by: Actor) -> None:

@@ -11,9 +11,9 @@ from rice_stream.budgets.rules import judge
 from rice_stream.budgets.states import BudgetState, Consumed
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import epoch_us, rfc3339
-from rice_stream.store.budget_store import load_budgets
+from rice_stream.store.budget_store import StoredBudgets, load_budgets
 from rice_stream.store.consumption import consumed_in_each
-from rice_stream.store.engine import Engine
+from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
 
@@ -41,38 +41,53 @@ def budget_statuses(
     only sees the budgets on them, not those on the whole tenant.
     """
     with scoped_reading(engine, scope) as connection:
-        stored = load_budgets(connection, scope.within(tenant))
-        chosen = [
-            (budget, state, period_at(budget, now))
-            for budget, state in stored.readable
-            if only is None or (budget.tenant_id, budget.name) in only
-        ]
-        asked = [(budget, period) for budget, _, period in chosen]
-        consumed = consumed_in_each(connection, asked, with_ranges=True)
-    rows = [_status(*each, amounts, now) for each, amounts in zip(chosen, consumed, strict=True)]
-    return rows + [
-        {"name": bad.name, "tenant_id": bad.tenant_id, "state": UNREADABLE, "problem": bad.problem}
-        for bad in stored.unreadable
-        if only is None or (bad.tenant_id, bad.name) in only
-    ]
+        return _statuses(connection, load_budgets(connection, scope.within(tenant)), now, only)
 
 
 def named_budget_status(engine: Engine, scope: Scope, name: str, tenant: str | None, now: datetime) -> dict[str, Any]:
-    """The one budget of this name, of `tenant` where that is given.
+    """The status of the one budget of this name, of `tenant` where that is given. The errors of `budget_owner`."""
+    with scoped_reading(engine, scope) as connection:
+        stored = load_budgets(connection, scope.within(tenant))
+        return _statuses(connection, stored, now, {(_owner(stored, name), name)})[0]
+
+
+def budget_owner(engine: Engine, scope: Scope, name: str, tenant: str | None) -> str:
+    """The tenant whose the one budget of this name is; `tenant` where that is given.
 
     Raises:
         NotFoundError: there is none in the scope.
         UsageError: several tenants of the scope have one of this name.
     """
     with scoped_reading(engine, scope) as connection:
-        stored = load_budgets(connection, scope.within(tenant))
+        return _owner(load_budgets(connection, scope.within(tenant)), name)
+
+
+def _owner(stored: StoredBudgets, name: str) -> str:
     owners = [budget.tenant_id for budget, _ in stored.readable if budget.name == name]
     owners = sorted(owners + [bad.tenant_id for bad in stored.unreadable if bad.name == name])
     if not owners:
         raise NotFoundError(f"there is no budget {name!r}; see `rice-stream budget list`")
     if len(owners) > 1:
         raise UsageError(f"several tenants have a budget {name!r}: {', '.join(owners)}; say which with --tenant")
-    return budget_statuses(engine, scope, now, tenant=tenant, only={(owners[0], name)})[0]
+    return owners[0]
+
+
+def _statuses(
+    connection: Connection, stored: StoredBudgets, now: datetime, only: Collection[BudgetName] | None
+) -> list[dict[str, Any]]:
+    chosen = [
+        (budget, state, period_at(budget, now))
+        for budget, state in stored.readable
+        if only is None or (budget.tenant_id, budget.name) in only
+    ]
+    asked = [(budget, period) for budget, _, period in chosen]
+    consumed = consumed_in_each(connection, asked, with_ranges=True)
+    rows = [_status(*each, amounts, now) for each, amounts in zip(chosen, consumed, strict=True)]
+    return rows + [
+        {"name": bad.name, "tenant_id": bad.tenant_id, "state": UNREADABLE, "problem": bad.problem}
+        for bad in stored.unreadable
+        if only is None or (bad.tenant_id, bad.name) in only
+    ]
 
 
 def _status(budget: Budget, state: BudgetState, period: Period, consumed: Consumed, now: datetime) -> dict[str, Any]:

@@ -6,13 +6,13 @@ Nobody knows for sure whose a refused item is: only who sees everything sees any
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from rice_stream.errors import NotFoundError
 from rice_stream.instants import rfc3339
 from rice_stream.reports.pages import PAGE_ROWS, packed, page, unpacked
 from rice_stream.store import schema
-from rice_stream.store.engine import Engine
+from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
@@ -28,12 +28,10 @@ def quarantined(
     conditions = choice.conditions()
     if status is not None:
         conditions.append(table.c.status == status)
-    counts = select(table.c.reason, func.count()).where(*conditions).group_by(table.c.reason)
     with scoped_reading(engine, scope) as connection:
         rows = connection.execute(select(table).where(*conditions).order_by(table.c.id.desc()).limit(limit))
         listed = [_described(row) for row in rows.mappings()]
-        by_reason = {row[0]: row[1] for row in connection.execute(counts.order_by(table.c.reason))}
-    return {"rows": listed, "total": sum(by_reason.values()), "by_reason": by_reason}
+        return {"rows": listed, **_counts(connection, conditions)}
 
 
 def quarantine_page(
@@ -45,18 +43,23 @@ def quarantine_page(
     after: bytes | None = None,
     limit: int = PAGE_ROWS,
 ) -> dict[str, Any]:
-    """One page of `quarantined`, latest first: `{"rows", "next"}`. UsageError: a position of another list."""
+    """One page of `quarantined`, latest first: `{"rows", "next", "total", "by_reason"}`, the last two of all pages.
+
+    UsageError: a position of another list.
+    """
     if not scope.is_everything:
-        return {"rows": [], "next": None}
+        return {"rows": [], "next": None, "total": 0, "by_reason": {}}
     table = schema.quarantine
-    query = select(table).where(*choice.conditions()).order_by(table.c.id.desc()).limit(limit + 1)
+    conditions = choice.conditions()
     if status is not None:
-        query = query.where(table.c.status == status)
+        conditions.append(table.c.status == status)
+    query = select(table).where(*conditions).order_by(table.c.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(table.c.id < unpacked(after, 1)[0])
     with scoped_reading(engine, scope) as connection:
         found = connection.execute(query).mappings().all()
-    return page(found, limit, lambda row: packed(row["id"]), _described)
+        counts = _counts(connection, conditions)
+    return {**page(found, limit, lambda row: packed(row["id"]), _described), **counts}
 
 
 def show(engine: Engine, scope: Scope, quarantine_id: int) -> dict[str, Any]:
@@ -79,6 +82,13 @@ def dropped(engine: Engine, scope: Scope, ids: Sequence[int], limit: int = 100) 
     with scoped_reading(engine, scope) as connection:
         rows = connection.execute(select(table).where(table.c.id.in_(ids[:limit])).order_by(table.c.id))
         return {"rows": [_described(row) for row in rows.mappings()], "dropped": len(ids)}
+
+
+def _counts(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> dict[str, Any]:
+    reason = schema.quarantine.c.reason
+    counts = select(reason, func.count()).where(*conditions).group_by(reason).order_by(reason)
+    by_reason = {row[0]: row[1] for row in connection.execute(counts)}
+    return {"total": sum(by_reason.values()), "by_reason": by_reason}
 
 
 def _described(row: Any) -> dict[str, Any]:

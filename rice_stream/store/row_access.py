@@ -115,6 +115,8 @@ ACCESS = {
         f"{_TOKEN_OF_TENANTS} AND {_TOKEN_OF_TEAMS}",
     ),
     "idempotency_key": TableAccess(_CHANGES, EVERYTHING_ONLY),
+    # The server's own: no scope of a caller is told what its cursors are signed with.
+    "server_key": TableAccess("SELECT, INSERT", EVERYTHING_ONLY),
     # Read before anybody is known, and so with no caller's scope.
     "http_session": TableAccess(_CHANGES, EVERYTHING_ONLY),
     # What concerns no tenant, or several, is for those who see everything.

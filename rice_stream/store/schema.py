@@ -21,6 +21,7 @@ from rice_stream.store.schema_intake import (
     quarantine,
     retention,
 )
+from rice_stream.store.schema_keys import server_key
 from rice_stream.store.schema_records import (
     attribution,
     basis,
@@ -67,6 +68,7 @@ __all__ = [
     "prompt_record",
     "quarantine",
     "retention",
+    "server_key",
     "slot_total",
     "tenant",
     "tenant_day_total",

@@ -33,6 +33,7 @@ from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.window_state import prompts_so_far
 from rice_stream.store.engine import Engine, writing
 from rice_stream.store.mapping_store import save_mapping
 from rice_stream.store.quarantine import Choice
@@ -232,6 +233,7 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("mappings", lambda e, s: mappings(e, within(s)))
     yield Asking("quarantine", lambda e, s: quarantine.quarantined(e, within(s), Choice()))
     yield Asking("quarantine pages", lambda e, s: quarantine.quarantine_page(e, within(s), Choice()))
+    yield Asking("prompts of a stretch", lambda e, s: prompts_so_far(e, within(s), 0, 2 * NOON_US))
     yield Asking("dropped", lambda e, s: quarantine.dropped(e, within(s), [1, 2, 3]))
     yield Asking("compare", lambda e, s: compare(e, s, day, change, estimator=estimator, defaults=TOKEN_DEFAULTS))
     yield Asking("durations", lambda e, s: narrowed_kinds(e, s, day, load_calibrated()))
@@ -247,6 +249,7 @@ def _single(tenant: str | None, own: str) -> Iterator[Asking]:
     yield Asking("explain refused", lambda e, s: explain(e, s, f"refused-{own}", tenant, defaults=TOKEN_DEFAULTS))
     yield Asking("a tenant", lambda e, s: tenants.named_tenant(e, s, whose))
     yield Asking("a budget", lambda e, s: budgets.named_budget_status(e, s, f"budget-{own}", tenant, NOON))
+    yield Asking("a budget's owner", lambda e, s: budgets.budget_owner(e, s, f"budget-{own}", tenant))
     yield Asking("a budget's history", lambda e, s: budget_history(e, s, whose, f"budget-{own}"))
     yield Asking("a budget's burn-down", lambda e, s: budget_burn_down(e, s, whose, f"budget-{own}", NOON))
     for name in ("team", "project", "user", "model", "provider", "region"):

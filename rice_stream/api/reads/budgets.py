@@ -13,7 +13,7 @@ from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.reports.alerts import alert_page
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
-from rice_stream.reports.budgets import budget_statuses, named_budget_status
+from rice_stream.reports.budgets import budget_owner, budget_statuses, named_budget_status
 
 DEFINING = (
     *("name", "tenant_id", "team_id", "project_id", "user_id", "model", "limit", "unit", "period", "time_zone"),
@@ -67,7 +67,7 @@ def install(app: FastAPI, product: Product) -> None:
     @app.get("/v1/budgets/{name}/history", summary="Changes of one budget's state, latest first", tags=["budgets"])
     async def _history(name: str, asked: Annotated[AlertParameters, Query()], caller: _Reader) -> dict[str, Any]:
         def report(after: bytes | None) -> dict[str, Any]:
-            owner = named_status(product, caller, name, asked.tenant)["tenant_id"]
+            owner = owner_of(product, caller, name, asked.tenant)
             scope = product.scope(caller, Right.READ, owner)
             return budget_history(product.engine(), scope, owner, name, after=after, limit=asked.limit)
 
@@ -85,11 +85,16 @@ def named_status(
     return named_budget_status(product.engine(), product.scope(caller, right, tenant), name, tenant, product.now())
 
 
+def owner_of(product: Product, caller: Caller, name: str, tenant: str | None, right: Right = Right.READ) -> str:
+    """The tenant whose that budget is. The same errors."""
+    return budget_owner(product.engine(), product.scope(caller, right, tenant), name, tenant)
+
+
 def _statuses(product: Product, caller: Caller, tenant: str | None) -> list[dict[str, Any]]:
     return budget_statuses(product.engine(), product.scope(caller, Right.READ, tenant), product.now(), tenant=tenant)
 
 
 def _used_up(product: Product, caller: Caller, name: str, tenant: str | None) -> dict[str, Any]:
-    owner = named_status(product, caller, name, tenant)["tenant_id"]
+    owner = owner_of(product, caller, name, tenant)
     scope = product.scope(caller, Right.READ, owner)
     return budget_burn_down(product.engine(), scope, owner, name, product.now())

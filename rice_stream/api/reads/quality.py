@@ -13,7 +13,7 @@ from rice_stream.api.parameters import Name, Page, Parameters, RowId
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.reports.coverage import coverage
-from rice_stream.reports.quarantine import quarantine_page, quarantined, show
+from rice_stream.reports.quarantine import quarantine_page, show
 from rice_stream.store.quarantine import Choice
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
@@ -44,8 +44,7 @@ def install(app: FastAPI, product: Product) -> None:
 
     @app.get("/v1/quarantine", summary="Refused items, latest first", tags=["quality"])
     async def _quarantine(asked: Annotated[QuarantineParameters, Query()], caller: _Reader) -> dict[str, Any]:
-        found = await paged(product, caller, "/v1/quarantine", asked, partial(_refused, product, caller, asked))
-        return {**found, **await product.ask(_counted, product, caller, asked)}
+        return await paged(product, caller, "/v1/quarantine", asked, partial(_refused, product, caller, asked))
 
     @app.get("/v1/quarantine/{quarantine_id}", summary="One refused item, without text", tags=["quality"])
     async def _item(quarantine_id: RowId, caller: _Reader) -> dict[str, Any]:
@@ -57,17 +56,7 @@ def _covered(product: Product, caller: Caller, asked: CoverageParameters) -> dic
     return coverage(product.engine(), scope, now=product.now(), days=asked.days, limit=asked.limit)
 
 
-def _chosen(asked: QuarantineParameters) -> tuple[Choice, str | None]:
-    return Choice(reason=asked.reason, topic=asked.topic), None if asked.status == "all" else asked.status
-
-
 def _refused(product: Product, caller: Caller, asked: QuarantineParameters, after: bytes | None) -> dict[str, Any]:
-    choice, status = _chosen(asked)
+    choice, status = Choice(reason=asked.reason, topic=asked.topic), None if asked.status == "all" else asked.status
     scope = caller.scope(Right.READ)
     return quarantine_page(product.engine(), scope, choice, status=status, after=after, limit=asked.limit)
-
-
-def _counted(product: Product, caller: Caller, asked: QuarantineParameters) -> dict[str, Any]:
-    choice, status = _chosen(asked)
-    counted = quarantined(product.engine(), caller.scope(Right.READ), choice, status=status, limit=0)
-    return {name: counted[name] for name in ("total", "by_reason")}

@@ -1,6 +1,5 @@
 """PUT /v1/tenants/{id}, POST /v1/mappings and DELETE /v1/mappings/{id}: whose days begin when, and what names stand for."""
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -17,12 +16,10 @@ from rice_stream.api.product import Product
 from rice_stream.api.reads.accounts import mapping_id, mapping_of
 from rice_stream.api.routing import check_every_tenant, needs
 from rice_stream.api.writes.idempotency import KEY_PROBLEMS, KEYED, once
-from rice_stream.errors import UsageError
 from rice_stream.instants import epoch_us
-from rice_stream.pipeline.mapping import end_mapping, map_name
+from rice_stream.pipeline.mapping import end_mapping, instant_us, map_name
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reports.mappings import mappings
-from rice_stream.reports.moments import moment_of
 from rice_stream.reports.tenants import tenants
 from rice_stream.store.audit import Actor
 from rice_stream.store.calendars import set_time_zone
@@ -108,7 +105,7 @@ def answer_mapping(product: Product, body: MappingBody, by: Actor) -> dict[str, 
         body.name,
         body.target,
         open_reference=lambda: product.estimator().reference,
-        valid_from_us=None if body.valid_from is None else _instant_us(body.valid_from),
+        valid_from_us=instant_us("valid_from", body.valid_from),
         now_us=epoch_us(product.now()),
         by=by,
     )
@@ -123,13 +120,3 @@ def _ended(product: Product, mapping: str, by: Actor) -> None:
     end_mapping(
         within(product.engine(), EVERYTHING), kind, name, valid_from_us=None, now_us=epoch_us(product.now()), by=by
     )
-
-
-def _instant_us(text: str) -> int:
-    try:
-        moment = moment_of(text)
-    except ValueError as error:
-        raise UsageError("valid_from: must be an RFC 3339 instant such as 2026-11-22T19:00:00Z") from error
-    if not isinstance(moment, datetime):
-        raise UsageError("valid_from: must be an instant such as 2026-11-22T19:00:00Z, not a day")
-    return epoch_us(moment)

@@ -15,7 +15,7 @@ from rice_stream.api.etags import IF_MATCH, STATE_PROBLEMS, check_if_match, etag
 from rice_stream.api.json_bodies import Body, body_of
 from rice_stream.api.problems import ProblemError, not_found
 from rice_stream.api.product import Product
-from rice_stream.api.reads.budgets import OfTenant, definition, named_status
+from rice_stream.api.reads.budgets import OfTenant, definition, named_status, owner_of
 from rice_stream.api.routing import needs
 from rice_stream.api.writes.idempotency import KEY_PROBLEMS, KEYED, once
 from rice_stream.budgets.announcement import budget_definition
@@ -86,8 +86,8 @@ def install(app: FastAPI, product: Product) -> None:
         name: str, asked: Annotated[OfTenant, Query()], request: Request, caller: _Editor, response: Response
     ) -> dict[str, Any]:
         body = await product.bodies.read(request, caller, ChangedBudget)
-        before = await product.ask(named_status, product, caller, name, asked.tenant, Right.WRITE)
-        wanted = _parsed({**body.model_dump(), "name": name, "tenant_id": before["tenant_id"]})
+        owner = await product.ask(owner_of, product, caller, name, asked.tenant, Right.WRITE)
+        wanted = _parsed({**body.model_dump(), "name": name, "tenant_id": owner})
         changed = await product.ask(
             _set, product, caller, wanted, actor_of(caller, request), partial(_matches, request)
         )
@@ -123,10 +123,10 @@ def _set(product: Product, caller: Caller, wanted: Budget, by: Actor, check: Any
 
 
 def _removed(product: Product, caller: Caller, name: str, tenant: str | None, request: Request) -> None:
-    before = named_status(product, caller, name, tenant, Right.WRITE)
-    scope = product.scope(caller, Right.WRITE, before["tenant_id"])
+    owner = owner_of(product, caller, name, tenant, Right.WRITE)
+    scope = product.scope(caller, Right.WRITE, owner)
     by = actor_of(caller, request)
-    remove_budget(within(product.engine(), scope), before["tenant_id"], name, by, check=partial(_matches, request))
+    remove_budget(within(product.engine(), scope), owner, name, by, check=partial(_matches, request))
 
 
 def _check_team(scope: Scope, budget: Budget) -> None:

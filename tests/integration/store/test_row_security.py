@@ -79,10 +79,12 @@ def test_of_each_table_a_scope_shows_its_rows_and_no_others(stored: Store, table
     assert wanted == len(owners) if scope.is_everything else wanted < len(owners) or scope.tenants is None
 
 
-@pytest.mark.parametrize("table", ["quarantine", "mapping", "attribution_version", "kafka_progress", "idempotency_key"])
+@pytest.mark.parametrize(
+    "table", ["quarantine", "mapping", "attribution_version", "kafka_progress", "idempotency_key", "server_key"]
+)
 def test_what_belongs_to_no_tenant_is_seen_by_those_who_see_everything(stored: Store, table: str) -> None:
     there = len(stored.rows(f"SELECT 1 FROM {table}"))
-    assert there > 0 or table in ("attribution_version", "idempotency_key")
+    assert there > 0 or table in ("attribution_version", "idempotency_key", "server_key")
     for scope in SCOPES.values():
         assert _count(confined(stored.engine), scope, table) == (there if scope.is_everything else 0)
 
@@ -119,6 +121,7 @@ def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
         "http_token",
         "http_session",
         "idempotency_key",
+        "server_key",
     }
     assert {name for name, access in ACCESS.items() if access.rows is not ALL_ROWS} == set(OWNERS) | others
 

@@ -22,6 +22,7 @@ API_STORE = {
     "rice_stream.store.http_tokens": "who is asking",
     "rice_stream.store.quarantine": "names which refused items are meant",
     "rice_stream.store.sessions": "who is asking",
+    "rice_stream.store.server_keys": "what the server signs with, which is nobody's",
     "rice_stream.store.audit": "the trail of changes, whose readers see all of it",
     "rice_stream.store.scoped": "engines of callers that must not see more than a scope",
 }
