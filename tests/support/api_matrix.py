@@ -81,6 +81,8 @@ def lists() -> Iterator[Try]:
     yield Try("GET", "/models?model=gpt-4o", "/models")
     yield Try("GET", "/models?from=2020-01-01&to_model=gpt-4o&share=50", "/models")
     yield Try("POST", "/models", "/models", body={})
+    for query in ("", "?by=team&window=mtd&measure=tokens", "?from=2020-01-01&without=team&model=gpt-4o&rows=1"):
+        yield Try("GET", f"/explore{query}", "/explore")
     yield Try("GET", "/reference", "/reference")
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
@@ -109,6 +111,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/v1/coverage",
         "/v1/compare?from=2020-01-01&model=gpt-4o",
         "/models?from=2020-01-01&to_model=gpt-4o",
+        "/explore?from=2020-01-01&by=project",
     ):
         yield Try("GET", f"{path}{'&' if '?' in path else '?'}tenant={tenant}", path.partition("?")[0], (owner, "any"))
     for query in ("", f"?tenant={tenant}"):

@@ -34,6 +34,9 @@ PAGES = (
     ShownPage("models with a move", "/models", "/models?to_region=azure:swedencentral&share=30&also=gpt-5-nano"),
     ShownPage("model card", "/models", "/models?model=gpt-4o"),
     ShownPage("unknown model", "/models", "/models?model={helix-internal-13b-v2}"),
+    ShownPage("explore", "/explore", "/explore"),
+    ShownPage("explore by hour", "/explore", "/explore?by=model&window=7d&bucket=hour&rows=20"),
+    ShownPage("explore nothing", "/explore", "/explore?window=mtd&team=nobody&measure=tokens"),
     ShownPage("reference", "/reference", "/reference", of_ledger=False),
     ShownPage("kind of problem", "/problems/{slug}", "/problems/not-found", of_ledger=False),
 )

@@ -14,7 +14,7 @@
 
   const axes = (chart) => ({
     x: { stacked: chart.stacked, grid: { display: false }, ticks: { color: colour("--soft"), maxRotation: 0, autoSkipPadding: 16 }, border: { color: colour("--soft") } },
-    y: { stacked: chart.stacked, beginAtZero: true, grid: { color: colour("--line") }, border: { display: false },
+    y: { stacked: chart.stacked, beginAtZero: true, suggestedMax: chart.ranges ? highest(chart) : undefined, grid: { color: colour("--line") }, border: { display: false },
          ticks: { color: colour("--soft"), maxTicksLimit: 5, callback: (value) => `${format(value)} ${chart.unit}` } },
   });
 
@@ -45,19 +45,46 @@
     return pen.createPattern(tile, "repeat");
   };
 
-  // `series`: {name, values, other}; the last bar is hatched where its time is not over.
+  // `series`: {name, values, other}; `hatched`: the bars whose time is not over; `ranges`: [low, high] of each whole stack.
   const bars = (chart) => chart.series.map((series, place) => {
     const main = colour(series.other ? "--other" : SERIES[place % SERIES.length]);
-    const fills = series.values.map((_, at) => (chart.incomplete && at === series.values.length - 1 ? hatched(main) : main));
-    return { label: series.name, data: series.values, backgroundColor: fills, borderColor: colour("--card"), borderWidth: { top: 1 }, role: "mid", series };
+    const fills = series.values.map((_, at) => (chart.hatched?.includes(at) ? hatched(main) : main));
+    return { label: series.name, data: series.values, backgroundColor: fills, borderColor: colour("--card"), borderWidth: chart.labels.length > 60 ? 0 : { top: 1 }, categoryPercentage: 0.86, barPercentage: 0.86, role: "mid", series };
   });
 
   const told = (chart) => ({
+    footer: (items) => {
+      const range = items.length && chart.ranges ? chart.ranges[items[0].dataIndex] : null;
+      return range ? `All: ${format(range[0])}–${format(range[1])} ${chart.unit}` : "";
+    },
     label: (item) => {
       const range = item.dataset.series.low ? ` (${format(item.dataset.series.low[item.dataIndex])}–${format(item.dataset.series.high[item.dataIndex])})` : "";
       return `${item.dataset.label}: ${format(item.raw)}${range} ${chart.unit}`;
     },
   });
+
+  // The range of each whole stack, over its bar.
+  const whiskers = {
+    id: "whiskers",
+    afterDatasetsDraw: (drawn, _, options) => {
+      const ranges = options.ranges;
+      if (!ranges) return;
+      const pen = drawn.ctx, { x, y } = drawn.scales;
+      const cap = Math.min(5, (x.width / ranges.length) * 0.18);
+      pen.save();
+      pen.strokeStyle = colour("--ink"); pen.globalAlpha = ranges.length > 60 ? 0.4 : 0.65; pen.lineWidth = 1.25;
+      pen.beginPath();
+      ranges.forEach((range, at) => {
+        if (!range) return;
+        const middle = x.getPixelForValue(at), [low, high] = range.map((end) => y.getPixelForValue(end));
+        pen.moveTo(middle, low); pen.lineTo(middle, high);
+        for (const end of [low, high]) { pen.moveTo(middle - cap, end); pen.lineTo(middle + cap, end); }
+      });
+      pen.stroke();
+      pen.restore();
+    },
+  };
+  const highest = (chart) => Math.max(0, ...(chart.ranges || []).map((range) => (range ? range[1] : 0)));
 
   const draw = (place) => {
     const chart = JSON.parse(place.querySelector("script").textContent);
@@ -68,12 +95,14 @@
     charts.set(place, new Chart(canvas, {
       type: chart.kind === "bars" ? "bar" : "line",
       data: { labels: chart.labels, datasets: chart.kind === "bars" ? bars(chart) : lines(chart) },
+      plugins: [whiskers],
       options: {
         animation: still ? false : { duration: 250 }, maintainAspectRatio: false, normalized: true,
         interaction: { mode: "index", intersect: false },
         scales: axes(chart),
         plugins: {
-          legend: { display: chart.kind === "bars" && chart.series.length > 1, position: "bottom", labels: { color: colour("--soft"), boxWidth: 12, boxHeight: 12 } },
+          whiskers: { ranges: chart.ranges },
+          legend: { display: chart.kind === "bars" && chart.legend !== false && chart.series.length > 1, position: "bottom", labels: { color: colour("--soft"), boxWidth: 12, boxHeight: 12 } },
           tooltip: { filter: (item) => item.dataset.role === "mid" && item.raw !== null, callbacks: told(chart), itemSort: (a, b) => b.raw - a.raw },
         },
       },

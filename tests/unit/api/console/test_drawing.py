@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from rice_stream.api.console.drawing.bars import axis_end, bar_of, told_apart
 from rice_stream.api.console.drawing.plots import Point, nice_top, plot_of
+from rice_stream.api.console.drawing.stacks import stacks_of
 
 _MEASURE = (
     st.tuples(*[st.floats(0, 1e9)] * 3)
@@ -46,3 +47,27 @@ def test_neighbours_whose_ranges_overlap_share_a_bracket() -> None:
         {"low": 0, "high": 0.5},
     ]
     assert told_apart(ranges) == [(0, 1), (2, 3)]
+
+
+def test_stacked_bars_are_as_high_as_their_sums_and_hatched_where_time_is_not_over() -> None:
+    """On an axis that holds the ends of the ranges as well."""
+    drawn = stacks_of(
+        [("s1", "a", [1.0, 0.0, 3.0]), ("other", "Other (2)", [2.0, 0.0, 1.0])],
+        "carbon",
+        [(0, "1 Nov"), (2, "3 Nov")],
+        incomplete=[2],
+        ranges=[(2.0, 5.0), None, (3.0, 4.5)],
+    )
+    assert [series.bars.count("M") for series in drawn.series] == [1, 1]
+    assert [len(series.hatched) for series in drawn.series] == [1, 1]
+    lower, upper = (series.hatched[0] for series in drawn.series)
+    assert (lower.height, upper.height) == (60.0, 20.0)
+    assert (lower.y, upper.y) == (40.0, 20.0)
+    assert drawn.up[0].text == "5.00 gCO₂e"
+    assert drawn.ranges.count("V") == 2
+    assert [tick.place for tick in drawn.across] == [16.67, 83.33]
+
+
+def test_stacks_of_nothing_are_an_empty_chart() -> None:
+    drawn = stacks_of([], "count", [])
+    assert (drawn.series, drawn.ranges, drawn.across) == ([], "", [])

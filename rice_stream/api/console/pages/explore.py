@@ -1,0 +1,29 @@
+"""`/explore`: where it comes from, by any name and over any time."""
+
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.console.dashboard import Dashboard, Entry
+from rice_stream.api.console.pages.explore_asked import ExploreParameters
+from rice_stream.api.console.pages.explore_figures import explored
+from rice_stream.api.routing import needs
+
+PATH = "/explore"
+
+
+def install(app: FastAPI, dashboard: Dashboard) -> None:
+    """Add the page."""
+    dashboard.entries.append(Entry(PATH, "Explore", Right.READ))
+
+    @app.get(PATH, include_in_schema=False)
+    async def _explore(
+        request: Request,
+        asked: Annotated[ExploreParameters, Query()],
+        caller: Annotated[Caller, Depends(needs(Right.READ))],
+    ) -> Response:
+        return await dashboard.show(
+            request, caller, "pages/explore.html", lambda: explored(dashboard.product, caller, asked)
+        )

@@ -1,0 +1,111 @@
+"""The chart of the page Explore: stacked bars over time, as a still picture, as numbers, and for what draws over it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rice_stream.api.console.drawing.amounts import DIGITS, Scale
+from rice_stream.api.console.drawing.stacks import stacks_of
+from rice_stream.api.console.pages.explore_asked import SERIES_MAX, Measure
+from rice_stream.api.console.pages.explore_rows import amount, kind_of, name_of
+from rice_stream.api.console.stretches import BarTime
+
+_TICKS_MAX = 8
+
+
+def chart_of(
+    measure: Measure,
+    by: str,
+    bars: Sequence[BarTime],
+    answers: tuple[dict[str, Any], dict[str, Any], dict[str, Any]],
+    stretch: tuple[datetime, datetime],
+    zone: str,
+) -> dict[str, Any]:
+    """From the answers by name, by name and bucket, and by bucket alone, of the same stretch; `stretch` ends now at the latest."""
+    series, over_time, whole = answers
+    bucket = whole["by"][-1]
+    named = {(row[by], row["other"]): place for place, row in enumerate(series["rows"])}
+    places = {bar.key: place for place, bar in enumerate(bars)}
+    values = [[0.0] * len(bars) for _ in series["rows"]]
+    for row in over_time["rows"]:
+        values[named[row[by], row["other"]]][places[row[bucket]]] = amount(measure, row)
+    totals: list[Mapping[str, Any] | None] = [None] * len(bars)
+    for row in whole["rows"]:
+        totals[places[row[bucket]]] = row
+    ranges = [_ends(row) if measure == "carbon" and row is not None else None for row in totals]
+    start, end = stretch
+    incomplete = [place for place, bar in enumerate(bars) if bar.start < start or bar.end > end]
+    others = series["names_total"] - SERIES_MAX
+    names = [name_of(by, row, others) for row in series["rows"]]
+    styles = ["other" if row["other"] else f"s{place + 1}" for place, row in enumerate(series["rows"])]
+    labels = _labels(bars, bucket, zone)
+    drawn = stacks_of(
+        list(zip(styles, names, values, strict=True)),
+        kind_of(measure),
+        _ticks(labels),
+        incomplete=incomplete,
+        ranges=ranges,
+    )
+    return {
+        "still": drawn,
+        "names": names,
+        "labels": labels,
+        "starts": [bar.start for bar in bars],
+        "by_series": values,
+        "totals": totals,
+        "wholes": [0.0 if row is None else amount(measure, row) for row in totals],
+        "of_series": [amount(measure, row) for row in series["rows"]],
+        "incomplete": incomplete,
+        "moving": _moving(drawn.scale, names, styles, labels, values, ranges, incomplete),
+    }
+
+
+def _ends(row: Mapping[str, Any]) -> tuple[float, float]:
+    return row["carbon_gco2e"]["low"], row["carbon_gco2e"]["high"]
+
+
+def _labels(bars: Sequence[BarTime], bucket: str, zone: str) -> list[str]:
+    """What stands below the bars: all of it where a table lists them."""
+    place = ZoneInfo(zone)
+    there = [bar.start.astimezone(place) for bar in bars]
+    if bucket == "month":
+        return [f"{each:%b %Y}" for each in there]
+    days = [f"{each.day} {each:%b}" for each in there]
+    return days if bucket == "day" else [f"{day}, {each:%H:%M}" for day, each in zip(days, there, strict=True)]
+
+
+def _ticks(labels: Sequence[str]) -> list[tuple[int, str]]:
+    step = -(-len(labels) // _TICKS_MAX)
+    return (
+        [(place, labels[place]) for place in range(step // 2 if step > 1 else 0, len(labels), step)] if labels else []
+    )
+
+
+def _moving(
+    scale: Scale,
+    names: Sequence[str],
+    styles: Sequence[str],
+    labels: Sequence[str],
+    values: Sequence[Sequence[float]],
+    ranges: Sequence[tuple[float, float] | None],
+    incomplete: Sequence[int],
+) -> dict[str, Any]:
+    """What charts.js needs: amounts in the chart's unit, to the digits that are shown."""
+
+    def short(value: float) -> float:
+        return float(f"{value / scale.size:.{DIGITS}g}")
+
+    return {
+        "kind": "bars",
+        "stacked": True,
+        "legend": False,
+        "unit": scale.unit,
+        "labels": labels,
+        "hatched": incomplete,
+        "ranges": [None if each is None else [short(end) for end in each] for each in ranges],
+        "series": [
+            {"name": name, "values": [short(value) for value in each], "other": style == "other"}
+            for name, style, each in zip(names, styles, values, strict=True)
+        ],
+    }

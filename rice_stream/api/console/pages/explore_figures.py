@@ -1,0 +1,186 @@
+"""The figures of the page Explore: answers about totals, put side by side. No amount is made here."""
+
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.console import stretches
+from rice_stream.api.console.asked import Window
+from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.pages.explore_asked import DIMENSIONS, MEASURES, NARROWED, SERIES_MAX, ExploreParameters
+from rice_stream.api.console.pages.explore_chart import chart_of
+from rice_stream.api.console.pages.explore_links import chips_of, files_of
+from rice_stream.api.console.pages.explore_rows import amount, kind_of, overlap, rows_of
+from rice_stream.api.product import Product
+from rice_stream.api.reads.totals import answer_totals
+from rice_stream.instants import day_start, parse_instant
+from rice_stream.quantities import MICRO
+from rice_stream.reports.name_filter import NameFilter
+from rice_stream.reports.prompts import PromptFilter, prompts
+from rice_stream.reports.tenants import tenants
+from rice_stream.reports.totals_query import TotalsQuery
+
+_LATEST = 8
+_WINDOW: Window = "30d"
+_COMPARED_MAX = 1_000
+"""Names of the stretch before that are looked through."""
+_BUCKET_OF_WATERMARK = timedelta(minutes=15)
+"""What a watermark begins is at most as long."""
+
+
+_BEFORE = {
+    "24h": "the 24 hours before",
+    "7d": "the 7 days before",
+    "30d": "the 30 days before",
+    "mtd": "the same days of the month before",
+}
+
+
+class Question(NamedTuple):
+    """What all answers of a page have in common."""
+
+    product: Product
+    caller: Caller
+    tenant: str | None
+    where: NameFilter
+    time_zone: str | None
+
+    def totals(self, **more: Any) -> dict[str, Any]:
+        """The API's answer."""
+        query = TotalsQuery(
+            **{"where": self.where, "time_zone": self.time_zone, **more},
+            tenant=self.tenant,
+            report_time_zone=self.product.settings.report_time_zone,
+        )
+        return answer_totals(self.product, self.caller, query)
+
+
+def explored(product: Product, caller: Caller, asked: ExploreParameters) -> Figures:
+    """All figures of the page. RiceError: as from the reports."""
+    scope = product.scope(caller, Right.READ, None)
+    names = [each["tenant_id"] for each in tenants(product.engine(), scope)]
+    by = asked.by or ("tenant" if len(names) > 1 and asked.tenant is None else "team")
+    # Bars of several tenants stand on one another: they need one calendar.
+    zone = asked.time_zone or (None if asked.tenant or len(names) == 1 else product.settings.report_time_zone)
+    question = Question(product, caller, asked.tenant, asked.where, zone)
+    table = question.totals(by=(by,), top=asked.rows, **asked.stretch(_WINDOW))
+    shown = {
+        "asked": asked,
+        "by": by,
+        "tenants": names,
+        "dimensions": [each for each in DIMENSIONS if each != "tenant" or len(names) > 1],
+        "measures": MEASURES,
+        "narrowed": NARROWED,
+        "chips": chips_of(asked),
+        "meta": table["meta"],
+        "zone": table["meta"]["time_zone"],
+        "table": table,
+        "kind": kind_of(asked.measure),
+        "window": shown_window(asked),
+    }
+    if not table["total"]["prompts"]:
+        return {**shown, "nothing": _nothing(question, asked, table, names)}
+    return {**shown, "nothing": None, **_shown(question, asked, by, table)}
+
+
+def shown_window(asked: ExploreParameters) -> str | None:
+    """The window; None: there are bounds."""
+    return asked.window or (_WINDOW if asked.from_ is None and asked.to is None else None)
+
+
+def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[str, Any]) -> Figures:
+    zone = table["window"]["time_zone"]
+    question = question._replace(time_zone=zone)
+    now = question.product.now()
+    reach = max(now, parse_instant(table["meta"]["watermark"]) + _BUCKET_OF_WATERMARK)
+    start, end = _moments(question, table, reach)
+    until = min(end, reach)
+    bucket = asked.bucket or stretches.fitting(start, until)
+    drawn = stretches.coarsened(bucket, start, until)
+    stretch = {"start": start, "end": end}
+    series = table
+    if asked.rows != SERIES_MAX:
+        series = question.totals(by=(by,), top=SERIES_MAX, **stretch)
+    over_time = question.totals(by=(by,), bucket=drawn, top=SERIES_MAX, **stretch)
+    whole = question.totals(by=(drawn,), **stretch)
+    bars = stretches.bars(drawn, start, until, zone)
+    earlier_start, earlier_end = stretches.before(start, until, zone)
+    earlier = question.totals(by=(by,), start=earlier_start, end=earlier_end, limit=_COMPARED_MAX)
+    files = files_of(asked, by, (start, end), zone, drawn, has_more=table["names_total"] > asked.rows)
+    return {
+        "start": start,
+        "end": until,
+        "bucket": drawn,
+        "is_coarsened": drawn != bucket,
+        "chart": chart_of(asked.measure, by, bars, (series, over_time, whole), (start, min(until, now)), zone),
+        "rows": rows_of(asked, by, table, earlier),
+        "total": amount(asked.measure, table["total"]),
+        "earlier": {
+            "start": earlier_start,
+            "end": earlier_end,
+            "answer": earlier,
+            "total": amount(asked.measure, earlier["total"]),
+            "overlap": overlap(table["total"], earlier["total"]),
+            "words": _BEFORE.get(shown_window(asked) or "", "the time before"),
+            "is_whole": bool(question.totals(by=(), end=earlier_start)["total"]["prompts"]),
+        },
+        "files": files,
+        "latest": _latest(question, stretch, zone),
+    }
+
+
+def _moments(question: Question, table: dict[str, Any], reach: datetime) -> tuple[datetime, datetime]:
+    """The ends of what was asked for; an open one is where the data begin, or how far they reach."""
+    window = table["window"]
+    end = parse_instant(window["to"]) if window["to"] else reach
+    if window["from"]:
+        return parse_instant(window["from"]), end
+    months = question.totals(by=("month",), end=end)["rows"]
+    first = day_start(date.fromisoformat(f"{months[0]['month']}-01"), ZoneInfo(window["time_zone"]))
+    return first, end
+
+
+def _latest(question: Question, stretch: dict[str, Any], zone: str) -> list[dict[str, Any]]:
+    product = question.product
+    scope = product.scope(question.caller, Right.READ, question.tenant)
+    asked = PromptFilter(tenant=question.tenant, where=question.where, time_zone=zone, **stretch)
+    rows = prompts(product.engine(), scope, asked, limit=_LATEST)["rows"]
+    ends = ("low", "mid", "high")
+    return [{**row, "carbon_gco2e": {end: row[f"carbon_{end}_ugco2e"] / MICRO for end in ends}} for row in rows]
+
+
+def _nothing(question: Question, asked: ExploreParameters, table: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Why there is nothing to be seen, and what to do about it."""
+    if not names:
+        return {"kind": "not-allowed"}
+    watermark = table["meta"]["watermark"]
+    if asked.is_narrowed:
+        found = _without_each(question, asked, table["window"])
+        if found:
+            return {"kind": "filtered", "without": found}
+    if watermark is None:
+        return {"kind": "no-events"}
+    start = table["window"]["from"]
+    if start is not None and parse_instant(start) > parse_instant(watermark):
+        return {"kind": "not-yet"}
+    return {"kind": "zero"}
+
+
+def _without_each(question: Question, asked: ExploreParameters, window: dict[str, Any]) -> list[dict[str, Any]]:
+    """The filters without which there would be something, each with how many prompts; all of them, where none alone empties it."""
+    stretch = {name: parse_instant(window[end]) for name, end in (("start", "from"), ("end", "to")) if window[end]}
+    found = []
+    for field, names in [*([("tenant", (asked.tenant,))] if asked.tenant else []), *asked.where.names.items()]:
+        other = question._replace(
+            where=asked.where.without(field), tenant=None if field == "tenant" else question.tenant
+        )
+        count = other.totals(**stretch)["total"]["prompts"]
+        if count:
+            found.append({"field": field, "names": names, "prompts": count, "address": asked.leaving_out(field)})
+    if not found:
+        count = question._replace(where=NameFilter(), tenant=None).totals(**stretch)["total"]["prompts"]
+        if count:
+            found.append({"field": None, "names": (), "prompts": count, "address": asked.unnarrowed()})
+    return found

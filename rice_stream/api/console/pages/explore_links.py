@@ -1,0 +1,58 @@
+"""Where the page Explore leads to: its filters, each with the page without it, and files of exactly what is shown."""
+
+from datetime import datetime
+from typing import Any
+
+from rice_stream.api.console.pages.explore_asked import ExploreParameters, file_address
+from rice_stream.instants import epoch_us, rfc3339
+
+WITHOUT = {
+    "team": "without a team",
+    "project": "without a project",
+    "user": "without a user",
+    "model": "without a model",
+    "provider": "without a provider",
+    "region": "without a region",
+}
+
+
+def chips_of(asked: ExploreParameters) -> list[dict[str, str]]:
+    """The filters in words, each with the page without it."""
+    chips = []
+    if asked.tenant:
+        chips.append({"text": f"tenant {asked.tenant}", "address": asked.leaving_out("tenant")})
+    for field, names in asked.where.names.items():
+        for name in names:
+            text = f"{field} {name}" if name else WITHOUT[field]
+            chips.append({"text": text, "address": asked.leaving_out(field, name)})
+    return chips
+
+
+def files_of(
+    asked: ExploreParameters,
+    by: str,
+    stretch: tuple[datetime, datetime],
+    zone: str,
+    bucket: str,
+    *,
+    has_more: bool,
+) -> list[dict[str, str]]:
+    """Addresses of what is shown, with the instants between which it lies: later they say the same."""
+    start, end = (rfc3339(epoch_us(each)) for each in stretch)
+    base = [("by", by), ("from", start), ("to", end), ("time_zone", zone)]
+    if asked.tenant:
+        base.insert(0, ("tenant", asked.tenant))
+    shown: dict[str, Any] = {
+        "This table": [*base, ("top", str(asked.rows))],
+        **({"All rows": base} if has_more else {}),
+        f"By {bucket}": [*base, ("bucket", bucket)],
+    }
+    return [
+        {
+            "title": title,
+            "csv": file_address("/v1/totals", [*pairs, ("format", "csv")], asked.where),
+            "parquet": file_address("/v1/totals", [*pairs, ("format", "parquet")], asked.where),
+            "json": file_address("/v1/totals", pairs, asked.where),
+        }
+        for title, pairs in shown.items()
+    ]

@@ -1,0 +1,63 @@
+"""The rows of the page Explore: what each is of, its share, and what it was in the stretch before."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rice_stream.api.console.drawing.amounts import Kind, change
+from rice_stream.api.console.pages.explore_asked import ExploreParameters, Measure
+
+_KINDS: Mapping[Measure, Kind] = {"carbon": "carbon", "energy": "energy", "prompts": "count", "tokens": "count"}
+_UNNAMED = {"provider": "No provider named", "user": "No user named", "project": "No project", "team": "Unattributed"}
+
+
+def kind_of(measure: Measure) -> Kind:
+    """In which units a measure is told."""
+    return _KINDS[measure]
+
+
+def amount(measure: Measure, amounts: Mapping[str, Any]) -> float:
+    """What a row or a total has of a measure; tokens are those in and out."""
+    if measure == "carbon":
+        return float(amounts["carbon_gco2e"]["mid"])
+    if measure == "energy":
+        return float(amounts["facility_energy_wh"])
+    if measure == "prompts":
+        return float(amounts["prompts"])
+    return float(amounts["input_tokens"] + amounts["output_tokens"])
+
+
+def overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the carbon of two totals has ranges with something in common."""
+    a, b = one["carbon_gco2e"], other["carbon_gco2e"]
+    return bool(a["low"] <= b["high"] and b["low"] <= a["high"])
+
+
+def name_of(by: str, row: Mapping[str, Any], others: int) -> str:
+    """What a row is called."""
+    if row.get("other"):
+        return f"Other ({others:,})"
+    return row[by] or _UNNAMED.get(by, "Unnamed")
+
+
+def rows_of(asked: ExploreParameters, by: str, table: dict[str, Any], earlier: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the table, each with what it has besides its amounts."""
+    of_before = {row[by]: row for row in earlier["rows"]}
+    all_known = len(of_before) == earlier["rows_total"]
+    total = amount(asked.measure, table["total"])
+    rows = []
+    for row in table["rows"]:
+        now = amount(asked.measure, row)
+        was = None if row["other"] else of_before.get(row[by])
+        rows.append(
+            {
+                **row,
+                "name": name_of(by, row, table["names_total"] - asked.rows),
+                "address": None if row["other"] else asked.only(by, row[by]),  # type: ignore[arg-type]
+                "share": now / total if total else 0.0,
+                "change": None if was is None else change(now, amount(asked.measure, was)),
+                "before": was,
+                "overlap": was is not None and overlap(row, was),
+                "is_new": not row["other"] and was is None and all_known,
+            }
+        )
+    return rows
