@@ -3,10 +3,11 @@
 import json
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Engine, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, insert, select, update
 
 from rice_stream.instants import SECOND_US
 from rice_stream.store import schema
+from rice_stream.store.audit import Actor, AuditedChange, record, record_seldom
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import scoped_reading, scoped_writing
 
@@ -14,6 +15,20 @@ IDLE_US = 8 * 3_600 * SECOND_US
 """A session that is not used for so long has ended."""
 LONGEST_US = 24 * 3_600 * SECOND_US
 """A session ends after so long however much it is used."""
+
+
+REFUSALS_NOTED_EVERY_US = 60 * SECOND_US
+NOBODY = "somebody unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRefusal:
+    """A sign-in (`session.refused`) or sign-out (`session.end_refused`) that did not happen. `by`: `oidc` or `link`."""
+
+    action: str
+    by: str
+    reason: str
+    who: str = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +46,30 @@ class HttpSession:
     id: int = 0
     """Given by the database."""
 
+    @property
+    def who(self) -> str:
+        """Whose it is, as the audit trail and the log name them."""
+        return who(self.name, self.subject)
+
     def is_live(self, now_us: int) -> bool:
         """Whether it may be used at this time."""
         return now_us < self.created_at_us + LONGEST_US and now_us < self.last_seen_at_us + IDLE_US
 
 
+def who(name: str, subject: str) -> str:
+    """Somebody who is signed in, by the name that is shown and what the provider knows them by."""
+    return f"{name} ({subject})" if subject not in ("", name) else name
+
+
 def begin_session(engine: Engine, session: HttpSession, earlier: bytes | None = None) -> HttpSession:
-    """Keep a new session, and end the one that the browser had before; what has ended by now is removed."""
+    """Keep a new session, and end the one that the browser had before; what has ended by now is removed.
+
+    The audit trail has both.
+    """
     table = schema.http_session
     with scoped_writing(engine, EVERYTHING) as connection:
-        over = or_(~_live(session.created_at_us), table.c.digest == (earlier or b""))
-        connection.execute(delete(table).where(over))
+        ended = _ended(connection, earlier or b"")
+        connection.execute(delete(table).where(~_live(session.created_at_us)))
         values = {
             "digest": session.digest,
             "kind": session.kind,
@@ -52,6 +80,8 @@ def begin_session(engine: Engine, session: HttpSession, earlier: bytes | None = 
             "last_seen_at_us": session.last_seen_at_us,
         }
         session_id = connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one()
+        began = AuditedChange("session.begin", "session", str(session_id), after={"by": session.kind})
+        record(connection, _actor(session.who), [*ended, began])
     return replace(session, id=session_id)
 
 
@@ -78,10 +108,32 @@ def mark_seen(engine: Engine, session_id: int, now_us: int) -> None:
 
 
 def end_session(engine: Engine, digest: bytes) -> bool:
-    """End a session; returns whether there was one."""
+    """End a session; returns whether there was one. The audit trail has it."""
+    table = schema.http_session
     with scoped_writing(engine, EVERYTHING) as connection:
-        ended = connection.execute(delete(schema.http_session).where(schema.http_session.c.digest == digest))
-        return ended.rowcount > 0
+        row = connection.execute(select(table.c.name, table.c.subject).where(table.c.digest == digest)).one_or_none()
+        ended = _ended(connection, digest)
+        if row is not None:
+            record(connection, _actor(who(*row)), ended)
+        return bool(ended)
+
+
+def note_refusal(engine: Engine, refusal: SignInRefusal) -> None:
+    """Keep in the audit trail that nobody was signed in or out, once a minute at most for each way of it."""
+    change = AuditedChange(refusal.action, "sign-in", refusal.by, after={"reason": refusal.reason})
+    with scoped_writing(engine, EVERYTHING) as connection:
+        record_seldom(connection, _actor(refusal.who), change, within_us=REFUSALS_NOTED_EVERY_US)
+
+
+def _ended(connection: Connection, digest: bytes) -> list[AuditedChange]:
+    """Remove the session with the digest; what the audit trail has of that, nothing where there was none."""
+    table = schema.http_session
+    gone = connection.execute(delete(table).where(table.c.digest == digest).returning(table.c.id, table.c.kind)).all()
+    return [AuditedChange("session.end", "session", str(one), before={"by": kind}) for one, kind in gone]
+
+
+def _actor(name: str) -> Actor:
+    return Actor("session", name)
 
 
 def _live(now_us: int) -> ColumnElement[bool]:

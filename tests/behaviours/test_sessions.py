@@ -7,9 +7,18 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from rice_stream.api.access.secrets import digest_of
-from rice_stream.store.scope import Scope
+from rice_stream.reports.audit import audit_entries
+from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scoped import confined, scoped_reading
-from rice_stream.store.sessions import HttpSession, begin_session, end_session, find_session, mark_seen
+from rice_stream.store.sessions import (
+    HttpSession,
+    SignInRefusal,
+    begin_session,
+    end_session,
+    find_session,
+    mark_seen,
+    note_refusal,
+)
 
 NOW_US = 1_795_348_800_000_000
 HOUR_US = 3_600_000_000
@@ -85,6 +94,42 @@ class TestSessions:
             with scoped_reading(limited, Scope(frozenset({"acme"}))) as connection:
                 assert connection.scalar(text("SELECT COUNT(*) FROM http_session")) == 0
         assert end_session(limited, made.digest)
+
+    def test_the_trail_has_who_signed_in_and_out_and_never_by_what(self, engine: Engine) -> None:
+        """A session that another replaces has ended as well; one that is not there has not. Also for the API's role."""
+        limited = confined(engine)
+        first = begin_session(limited, session("1"))
+        second = begin_session(limited, session("2"), first.digest)
+        assert end_session(limited, second.digest)
+        assert not end_session(limited, second.digest)
+        rows = audit_entries(engine, EVERYTHING)["rows"]
+        assert [(row["action"], row["subject"]["id"], row["actor"]["name"]) for row in reversed(rows)] == [
+            (action, str(made.id), "Ada (248289761001)")
+            for action, made in (
+                ("session.begin", first),
+                ("session.end", first),
+                ("session.begin", second),
+                ("session.end", second),
+            )
+        ]
+        assert [row["after"] for row in rows if row["action"] == "session.begin"] == [{"by": "oidc"}] * 2
+        with engine.connect() as connection:
+            kept = repr(connection.execute(text("SELECT * FROM audit_entry")).all())
+        assert first.digest.hex() not in kept
+        assert repr(first.digest) not in kept
+
+    def test_refusals_are_in_the_trail_once_a_minute_for_each_way(self, engine: Engine) -> None:
+        """However many servers note them."""
+        for by in ("oidc", "oidc", "link"):
+            note_refusal(confined(engine), SignInRefusal("session.refused", by, "the state is another one"))
+        note_refusal(confined(engine), SignInRefusal("session.end_refused", "oidc", "from another site", "Eve"))
+        rows = audit_entries(engine, EVERYTHING)["rows"]
+        assert [(row["action"], row["subject"]["id"], row["actor"]["name"]) for row in reversed(rows)] == [
+            ("session.refused", "oidc", "somebody unknown"),
+            ("session.refused", "link", "somebody unknown"),
+            ("session.end_refused", "oidc", "Eve"),
+        ]
+        assert rows[-1]["after"] == {"reason": "the state is another one"}
 
     def test_the_database_takes_no_other_kind_and_no_digest_twice(self, engine: Engine) -> None:
         begin_session(engine, session())

@@ -19,7 +19,7 @@ from rice_stream.api.access.rights import Grant
 from rice_stream.api.access.session_book import SessionBook
 from rice_stream.api.access.shares import Share, share_of_token
 from rice_stream.api.problems import ProblemError, later
-from rice_stream.store.sessions import HttpSession
+from rice_stream.store.sessions import HttpSession, who
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +93,7 @@ class People:
         return await self._browsers.sessions.find(secret)
 
     def _caller(self, kind: CallerKind, subject: str, name: str, grants: tuple[Grant, ...]) -> Caller:
-        shown = f"{name} ({subject})" if subject not in ("", name) else name
-        return Caller(shown, kind, grants, self._share(subject))
+        return Caller(who(name, subject), kind, grants, self._share(subject))
 
     def _share(self, subject: str) -> Share:
         """What one person takes up, however many sessions and tokens that person has."""

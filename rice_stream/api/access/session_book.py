@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rice_stream.api.access.secrets import digest_of
-from rice_stream.api.access.token_book import in_thread
+from rice_stream.api.access.token_book import aside, in_thread
 from rice_stream.errors import RiceError
 from rice_stream.instants import SECOND_US
-from rice_stream.store.sessions import HttpSession
+from rice_stream.store.sessions import REFUSALS_NOTED_EVERY_US, HttpSession, SignInRefusal
 
 REFRESH_US = 3 * SECOND_US
 """How long a session is believed: within this time one that was ended by another process ends here too."""
@@ -48,6 +48,10 @@ class SessionSource(Protocol):
         """End it."""
         ...
 
+    def note_refusal(self, refusal: SignInRefusal) -> None:
+        """Note that nobody was signed in, or out."""
+        ...
+
 
 def now_us() -> int:
     """The time of this machine in epoch microseconds."""
@@ -62,6 +66,7 @@ class SessionBook:
         self._clock_us = clock_us
         self._known: OrderedDict[bytes, tuple[HttpSession, int]] = OrderedDict()
         self._looks = asyncio.Semaphore(_LOOKS_MAX)
+        self._noted_at_us: dict[tuple[str, str], int] = {}
 
     async def begin(
         self, kind: str, subject: str, name: str, groups: tuple[str, ...], earlier: str | None = None
@@ -94,6 +99,13 @@ class SessionBook:
         digest = digest_of(secret)
         self._known.pop(digest, None)
         await in_thread(lambda: self._source.end(digest))
+
+    def note_refusal(self, refusal: SignInRefusal) -> None:
+        """Have it noted, aside: anybody may fail to sign in as often as they like, which must not fill the database."""
+        way, now = (refusal.action, refusal.by), self._clock_us()
+        if now - self._noted_at_us.get(way, now - REFUSALS_NOTED_EVERY_US) >= REFUSALS_NOTED_EVERY_US:
+            self._noted_at_us[way] = now
+            aside(lambda: self._source.note_refusal(refusal), "that somebody was refused")
 
     async def _look_again(self, known: HttpSession, *, holds: bool) -> HttpSession | None:
         """What the database says now; `holds`: the one that is known where it does not say anything."""

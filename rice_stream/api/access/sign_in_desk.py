@@ -1,7 +1,8 @@
 """Signing in and out by browser: what happens at each step, and what the browser is told to do next."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from rice_stream.api.access.sign_in_link import SignInLink
 from rice_stream.api.limits import AtOnce, check_host
 from rice_stream.api.problems import ProblemError, later, not_found
 from rice_stream.feeds.identity_provider import ProviderError, ProviderRefusedError
+from rice_stream.store.sessions import NOBODY, SignInRefusal, who
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,19 @@ class SignInDesk:
     async def finish(self, request: Request, answered: Mapping[str, str]) -> Response:
         """The browser comes back: begin its session. ProblemError 400, 403, 503: nobody is signed in."""
         party = self._known_party()
+        with self._noted(OIDC):
+            sign_in, person = await self._come_back(party, request, answered)
+        with self._noted(OIDC, who(person.name, person.subject)):
+            # Looked at now, so that somebody who may do nothing learns why, and gets no session.
+            grants_of(party.rules, person.groups)
+        answer = await self._session(request, OIDC, person, sign_in.next_path)
+        self._under_way.remove(answer)
+        return answer
+
+    async def _come_back(
+        self, party: RelyingParty, request: Request, answered: Mapping[str, str]
+    ) -> tuple[SignInSecret, Person]:
+        """The sign-in that was begun, and who has signed in."""
         sign_in = SignInSecret.parse(self._under_way.read(request))
         if sign_in is None or not sign_in.answers(answered.get("state", "")):
             raise _failed("this sign-in was not begun in this browser, or took too long")
@@ -72,33 +87,40 @@ class SignInDesk:
             raise _failed("this is the answer of another provider")
         if "code" not in answered:
             raise _failed("the OpenID provider did not sign you in")
-        person = await self._person(party, sign_in, answered["code"], self._callback(request))
-        # Looked at now, so that somebody who may do nothing learns why, and gets no session.
-        grants_of(party.rules, person.groups)
-        answer = await self._session(request, OIDC, person, sign_in.next_path)
-        self._under_way.remove(answer)
-        return answer
+        return sign_in, await self._person(party, sign_in, answered["code"], self._callback(request))
 
     async def by_link(self, request: Request, key: str) -> Response:
         """Sign in with the link that was printed at the start. ProblemError 403: it is not the one, or no longer."""
         if self._link is None:
             raise not_found()
-        if not self._link.take(key):
-            raise ProblemError(
-                HTTPStatus.FORBIDDEN,
-                "this sign-in link was used or is too old; `rice-stream serve` prints one at each start",
-            )
+        with self._noted(LINK):
+            if not self._link.take(key):
+                raise ProblemError(
+                    HTTPStatus.FORBIDDEN,
+                    "this sign-in link was used or is too old; `rice-stream serve` prints one at each start",
+                )
         return await self._session(request, LINK, Person("", ADMIN_BY_LINK, ()), HOME)
 
     async def end(self, request: Request) -> Response:
         """Sign out. ProblemError 403: a page of another site asks for it."""
-        check_same_origin(request, self._browsers.public_url)
+        with self._noted(LINK if self._link is not None else OIDC, action="session.end_refused"):
+            check_same_origin(request, self._browsers.public_url)
         secret = self._browsers.cookie.read(request)
         if secret is not None:
             await self._browsers.sessions.end(secret)
         answer = HTMLResponse(_SIGNED_OUT, headers=_PRIVATE)
         self._browsers.cookie.remove(answer)
         return answer
+
+    @contextmanager
+    def _noted(self, by: str, name: str = NOBODY, action: str = "session.refused") -> Iterator[None]:
+        """A problem that is the browser's, and not the provider's or ours, is kept in the audit trail."""
+        try:
+            yield
+        except ProblemError as problem:
+            if problem.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN):
+                self._browsers.sessions.note_refusal(SignInRefusal(action, by, problem.detail, name))
+            raise
 
     def _known_party(self) -> RelyingParty:
         if self._party is None:

@@ -3,7 +3,15 @@
 from collections.abc import Callable
 
 from rice_stream.store.engine import Engine
-from rice_stream.store.sessions import HttpSession, begin_session, end_session, find_session, mark_seen
+from rice_stream.store.sessions import (
+    HttpSession,
+    SignInRefusal,
+    begin_session,
+    end_session,
+    find_session,
+    mark_seen,
+    note_refusal,
+)
 
 
 class StoredSessions:
@@ -27,3 +35,7 @@ class StoredSessions:
     def end(self, digest: bytes) -> None:
         """End it. RiceError: the database does not take it."""
         end_session(self._engine(), digest)
+
+    def note_refusal(self, refusal: SignInRefusal) -> None:
+        """Keep it in the audit trail. RiceError: the database does not take it."""
+        note_refusal(self._engine(), refusal)

@@ -149,7 +149,7 @@ class TokenBook:
             return
         self._marked_at_s = self._clock()
         used, self._used = frozenset(self._used), set()
-        _aside(lambda: self._source.mark_used(used), "that tokens were used")
+        aside(lambda: self._source.mark_used(used), "that tokens were used")
 
     def _note(self, token: EndedToken) -> None:
         """Not with every request: whoever goes on with an ended token must not fill the database."""
@@ -159,10 +159,10 @@ class TokenBook:
         self._noted_at_s = {one: at for one, at in self._noted_at_s.items() if now_s - at < _NOTE_EVERY_S}
         self._noted_at_s[token.id] = now_s
         log.warning("token %d (%s) has ended and is still being used", token.id, token.name)
-        _aside(lambda: self._source.note_refused(token), "that an ended token is used")
+        aside(lambda: self._source.note_refused(token), "that an ended token is used")
 
 
-def _aside(note: Callable[[], None], what: str) -> None:
+def aside(note: Callable[[], None], what: str) -> None:
     """In a thread of its own: no request waits for it."""
 
     def noted() -> None:

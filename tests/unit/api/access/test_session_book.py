@@ -10,7 +10,8 @@ import pytest
 from rice_stream.api.access.secrets import digest_of
 from rice_stream.api.access.session_book import HOLDS_US, REFRESH_US, SessionBook
 from rice_stream.store.engine import StoreUnavailableError
-from rice_stream.store.sessions import HttpSession
+from rice_stream.store.sessions import REFUSALS_NOTED_EVERY_US, HttpSession, SignInRefusal
+from tests.support.waiting import wait_until
 
 NOW_US = 1_795_348_800_000_000
 HOUR_US = 3_600_000_000
@@ -26,6 +27,7 @@ class Kept:
     looks: int = 0
     marks: int = 0
     hangs: bool = False
+    refusals: list[SignInRefusal] = field(default_factory=list)
     answers: threading.Event = field(default_factory=threading.Event)
 
     def begin(self, session: HttpSession, earlier: bytes | None) -> HttpSession:
@@ -50,6 +52,9 @@ class Kept:
 
     def end(self, digest: bytes) -> None:
         self.sessions.pop(digest, None)
+
+    def note_refusal(self, refusal: SignInRefusal) -> None:
+        self.refusals.append(refusal)
 
     def book(self) -> SessionBook:
         return SessionBook(self, lambda: self.now_us)
@@ -199,5 +204,20 @@ def test_a_database_that_is_away_lets_nobody_in() -> None:
         kept.problem = StoreUnavailableError("the database did not answer")
         with pytest.raises(StoreUnavailableError):
             await book.find(secret)
+
+    run(scenario)
+
+
+def test_refusals_of_one_kind_are_noted_once_a_minute() -> None:
+    """Anybody may fail to sign in as often as they like."""
+
+    async def scenario(kept: Kept, book: SessionBook) -> None:
+        for by in ("oidc", "oidc", "link"):
+            book.note_refusal(SignInRefusal("session.refused", by, "no"))
+        await asyncio.to_thread(wait_until, lambda: len(kept.refusals) == 2, 10, "both to be noted")
+        kept.now_us += REFUSALS_NOTED_EVERY_US
+        book.note_refusal(SignInRefusal("session.refused", "oidc", "again"))
+        await asyncio.to_thread(wait_until, lambda: len(kept.refusals) == 3, 10, "the next")
+        assert {refusal.by for refusal in kept.refusals} == {"oidc", "link"}
 
     run(scenario)

@@ -17,6 +17,7 @@ from rice_stream.api.access.sign_on import make_sign_on
 from rice_stream.api.app import create_app
 from rice_stream.api.product import Product
 from rice_stream.errors import UsageError
+from rice_stream.reports.audit import audit_entries
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import scoped_reading
@@ -25,6 +26,7 @@ from tests.support.databases import SqliteDatabases
 from tests.support.fakes import event
 from tests.support.identity_provider import LocalProvider, local_provider
 from tests.support.jwts import provider_key, public, signed, signed_with_secret, unsigned
+from tests.support.waiting import wait_until
 from tests.unit.api.conftest import FakePublisher
 
 CLAIMS = """
@@ -255,6 +257,71 @@ class TestSigningInByProvider:
         answer = again.ask("GET", "/v1/totals")
         assert answer.status == 403
         assert "claim `groups`" in answer.document["detail"]
+
+
+def trail(made: Browser) -> list[tuple[str, str]]:
+    """What the audit trail has of it, oldest first: the action and who."""
+    rows = audit_entries(made.product.engine(), EVERYTHING)["rows"]
+    return [(row["action"], row["actor"]["name"]) for row in reversed(rows)]
+
+
+class TestTrail:
+    """Signing in and out is kept, and that somebody could not."""
+
+    def test_who_signs_in_and_out_by_the_provider(self, browser: Callable[..., Browser]) -> None:
+        made = browser()
+        _, told = made.sign_in()
+        assert made.come_back(told).status == 303
+        assert made.ask("POST", "/auth/sign-out").status == 200
+        assert made.ask("POST", "/auth/sign-out").status == 200, "there is no session any more"
+        name = "ada@x.example (248289761001)"
+        assert trail(made) == [("session.begin", name), ("session.end", name)]
+
+    def test_who_signs_in_by_the_link(self, browser: Callable[..., Browser]) -> None:
+        made = browser(oidc=False)
+        link = made.sign_on.link.url("")
+        assert made.ask("GET", link).status == 303
+        assert made.ask("GET", link).status == 403
+        wait_until(lambda: len(trail(made)) == 2, 10, "the refusal")
+        assert trail(made) == [
+            ("session.begin", "admin by sign-in link"),
+            ("session.refused", "somebody unknown"),
+        ]
+
+    def test_who_is_in_no_group_is_named(self, browser: Callable[..., Browser], provider: LocalProvider) -> None:
+        made = browser()
+        provider.id_token = lambda code: provider.token(typ="JWT", aud="rice", nonce=code, email="eve@x.example")
+        _, told = made.sign_in()
+        assert made.come_back(told).status == 403
+        wait_until(lambda: trail(made), 10, "the refusal")
+        assert trail(made) == [("session.refused", "eve@x.example (248289761001)")]
+
+    @pytest.mark.parametrize(
+        "changes", [{"state": "another"}, {"code": "of-another"}, {"iss": "https://other.example"}]
+    )
+    def test_an_answer_that_is_not_this_sign_ins(
+        self, browser: Callable[..., Browser], changes: dict[str, str]
+    ) -> None:
+        made = browser()
+        _, told = made.sign_in()
+        assert made.come_back(told, **changes).status == 400
+        wait_until(lambda: trail(made), 10, "the refusal")
+        assert trail(made) == [("session.refused", "somebody unknown")]
+
+    def test_a_sign_out_that_another_site_asks_for(self, browser: Callable[..., Browser]) -> None:
+        made = browser()
+        assert made.ask("POST", "/auth/sign-out", sec_fetch_site="cross-site").status == 403
+        wait_until(lambda: trail(made), 10, "the refusal")
+        assert trail(made) == [("session.end_refused", "somebody unknown")]
+
+    def test_a_provider_that_is_away_is_nobodys_refusal(
+        self, browser: Callable[..., Browser], provider: LocalProvider
+    ) -> None:
+        made = browser()
+        _, told = made.sign_in()
+        provider.away = True
+        assert made.come_back(told).status == 503
+        assert trail(made) == []
 
 
 class TestSessions:
