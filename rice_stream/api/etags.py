@@ -5,7 +5,7 @@ already need not be sent again.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -50,6 +50,11 @@ def check_if_match(request: Request, state: Mapping[str, Any]) -> None:
             HTTPStatus.PRECONDITION_REQUIRED,
             "If-Match: give the ETag of the state that you have seen (GET answers with it)",
         )
+    check_seen(tags, state)
+
+
+def check_seen(tags: Collection[str], state: Mapping[str, Any]) -> None:
+    """ProblemError 412, with the state as it is now: none of these tags is the state's. `*` is any state."""
     current = etag_of(state)
     if "*" not in tags and current not in tags:
         raise ProblemError(

@@ -41,7 +41,7 @@ def alert_event(
             "period_end": rfc3339(epoch_us(period.end)),
             f"limit_{budget.unit}": in_units(budget, budget.limit),
             "estimate": budget.estimate,
-            "consumed_gco2e": _consumed_gco2e(consumed),
+            "consumed_gco2e": consumed_gco2e(consumed),
             "consumed_kwh": consumed.facility_energy_uwh / MICRO_UNITS["kwh"],
             "ratio": transition.ratio,
             "threshold": transition.threshold,
@@ -88,7 +88,7 @@ def budget_status(budget: Budget, state: BudgetState, consumed: Consumed) -> dic
         "state": state.state,
         "consumed": in_units(budget, consumed.amount(budget)),
         "ratio": consumed.ratio(budget),
-        "consumed_gco2e": _consumed_gco2e(consumed),
+        "consumed_gco2e": consumed_gco2e(consumed),
         "consumed_kwh": consumed.facility_energy_uwh / MICRO_UNITS["kwh"],
     }
 
@@ -124,7 +124,8 @@ def in_units(budget: Budget, amount: int) -> float:
     return amount / MICRO_UNITS[budget.unit]
 
 
-def _consumed_gco2e(consumed: Consumed) -> dict[str, float]:
+def consumed_gco2e(consumed: Consumed) -> dict[str, float]:
+    """The carbon with its range, in grams."""
     return {
         "low": consumed.carbon_low_ugco2e / MICRO_UNITS["gco2e"],
         "mid": consumed.carbon_mid_ugco2e / MICRO_UNITS["gco2e"],

@@ -1,4 +1,4 @@
-"""How fast a budget burns: multi-window, multi-burn-rate rules. Pure. Not yet called: burn-rate alerts will use it.
+"""How fast a budget burns, over several windows. Pure. The rules for alarms are not called yet: burn-rate alerts will use them.
 
 The rules are those of chapter 5 of Google's SRE workbook ("Alerting on SLOs", https://sre.google/workbook/, CC BY-NC-ND
 4.0; figures only): an alarm needs both a long window, so that a blip does not fire it, and a short one, so that it ends
@@ -12,6 +12,14 @@ from fractions import Fraction
 from typing import Literal
 
 from rice_stream.budgets.definition import Budget, Unit
+
+BURN_WINDOWS: Mapping[str, timedelta] = {
+    "1h": timedelta(hours=1),
+    "6h": timedelta(hours=6),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+}
+"""The stretches before now whose burn rates are shown, shortest first."""
 
 MINIMUM_DEFAULT: Mapping[Unit, int] = {"gco2e": 10**6, "kwh": 10**6}
 """Micro-units in the short window below which no alarm is raised: 1 gCO2e, 1 Wh. The five minutes of a quiet tenant

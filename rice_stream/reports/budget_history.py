@@ -1,20 +1,22 @@
 """What became of a budget: the changes of its state, and how its present period has been used up."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Any
 
 from sqlalchemy import select, text
 
-from rice_stream.budgets.announcement import budget_status, in_units
+from rice_stream.budgets.announcement import in_units
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period, period_at
-from rice_stream.budgets.rules import judge
 from rice_stream.budgets.states import BudgetState, Consumed
 from rice_stream.errors import NotFoundError
 from rice_stream.instants import day_start, epoch_s, epoch_us, in_utc, rfc3339, zone
 from rice_stream.reports.alerts import alerts_in, described_alert
+from rice_stream.reports.budget_outlook import outlooks
+from rice_stream.reports.budgets import described, standing
 from rice_stream.reports.pages import PAGE_ROWS, packed, page, unpacked
 from rice_stream.store import schema
 from rice_stream.store.budget_store import load_budgets
@@ -25,6 +27,7 @@ from rice_stream.store.scope_conditions import scope_parameters
 from rice_stream.store.scoped import scoped_reading
 from rice_stream.store.snapshot import snapshot
 
+RANGES = 32
 _HOUR = timedelta(hours=1)
 _BY_HOUR = ("day", "rolling-24h")
 _ANNOUNCED = (
@@ -62,14 +65,15 @@ def budget_history(
 
 
 def budget_burn_down(engine: Engine, scope: Scope, tenant: str, name: str, now: datetime) -> dict[str, Any]:
-    """How the period that `now` lies in has been used up, by its hours (a day) or local days (anything longer).
+    """How the present period has been used up, by its hours (a day) or local days (anything longer), and what is to come.
 
     Returns:
-        The fields of the budget's status with `"period_start", "period_end"`, `"bucket"` ("hour" or "day"), and `"rows":
-        [{"start", "end", "added", "consumed", "pace"}]` of the whole period. `consumed` is by the budget's estimate from the
-        period's start up to `end`, in the last row that has begun the status's own; `added` is the exact middle amount of the
-        bucket; both are None in what is still to come. `pace` is what an even use of the limit would have taken by `end`. All
-        in the budget's unit.
+        The fields of the budget's status with `"period_start", "period_end"` and `budget_outlook.outlooks`, `"bucket"` ("hour" or
+        "day"), and `"rows": [{"start", "end", "added", "consumed", "consumed_low", "consumed_high", "pace"}]` of the whole
+        period. `consumed` is by the budget's estimate from the period's start up to `end`, in the last row that has begun the
+        status's own; `added` is the exact middle amount of the bucket; both are None in what is still to come. The ends of the 80 %
+        range of what was consumed are there of carbon, at `RANGES` ends of rows at most, the last one that has begun among them.
+        `pace` is what an even use of the limit would have taken by `end`. All in the budget's unit.
 
     Raises:
         NotFoundError: there is no such budget in the scope, or what is stored of it cannot be read.
@@ -81,20 +85,18 @@ def budget_burn_down(engine: Engine, scope: Scope, tenant: str, name: str, now: 
         begun = [bucket for bucket in buckets if bucket.start <= in_utc(now)]
         whole = consumed_in_each(connection, [(budget, period)], with_ranges=True)[0]
         used = consumed_in_each(connection, [(budget, bucket) for bucket in begun], with_ranges=False)
-        until = [Period(period.start, bucket.end, calendar=period.calendar) for bucket in begun]
-        ends = consumed_in_each(
-            connection, [(budget, each) for each in until if budget.judged_by_range], with_ranges=True
-        )
-    judged, _ = judge(budget, state, whole, period, now)
+        ends = _ranges(connection, budget, period, begun)
+        now_at = standing(budget, state, period, whole, now)
+        [ahead] = outlooks(connection, scope, [now_at], now)
+    ends[len(begun) - 1] = whole
     # The last bucket that has begun holds what is dated later than now as well, as the status does.
     middles = [*accumulate(_middle(budget, each) for each in used[:-1]), _middle(budget, whole)]
     added = [after - before for before, after in pairwise([0, *middles])]
-    consumed = [*(each.amount(budget) for each in ends[:-1]), whole.amount(budget)] if ends else middles
+    consumed = [ends[place].amount(budget) for place in range(len(begun))] if budget.judged_by_range else middles
     length_s = _seconds(period.start, period.end)
     return {
-        **budget_status(budget, judged, whole),
-        "period_start": rfc3339(epoch_us(period.start)),
-        "period_end": rfc3339(epoch_us(period.end)),
+        **described(now_at),
+        **ahead,
         "bucket": "hour" if budget.period in _BY_HOUR else "day",
         "rows": [
             {
@@ -102,11 +104,30 @@ def budget_burn_down(engine: Engine, scope: Scope, tenant: str, name: str, now: 
                 "end": rfc3339(epoch_us(bucket.end)),
                 "added": in_units(budget, added[place]) if place < len(begun) else None,
                 "consumed": in_units(budget, consumed[place]) if place < len(begun) else None,
+                **_range(budget, ends.get(place)),
                 "pace": in_units(budget, budget.limit) * _seconds(period.start, bucket.end) / length_s,
             }
             for place, bucket in enumerate(buckets)
         ],
     }
+
+
+def _ranges(connection: Connection, budget: Budget, period: Period, begun: Sequence[Period]) -> dict[int, Consumed]:
+    """What was consumed up to the ends of rows, with ranges: each of them sums up the period from its start, so not of all rows
+    unless the budget is judged by them."""
+    if budget.unit == "kwh":
+        return {}
+    step = 1 if budget.judged_by_range else -(-len(begun) // RANGES)
+    places = range(len(begun) - 2, -1, -step)
+    asked = [(budget, Period(period.start, begun[place].end, calendar=period.calendar)) for place in places]
+    return dict(zip(places, consumed_in_each(connection, asked, with_ranges=True), strict=True))
+
+
+def _range(budget: Budget, consumed: Consumed | None) -> dict[str, float | None]:
+    if consumed is None or budget.unit == "kwh":
+        return {"consumed_low": None, "consumed_high": None}
+    ends = {"consumed_low": consumed.carbon_low_ugco2e, "consumed_high": consumed.carbon_high_ugco2e}
+    return {name: in_units(budget, amount) for name, amount in ends.items()}
 
 
 def _budget_id(connection: Connection, scope: Scope, tenant: str, name: str) -> int:

@@ -11,6 +11,7 @@ from rice_stream.budgets.rules import judge
 from rice_stream.budgets.states import BudgetState, Consumed
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import epoch_us, rfc3339
+from rice_stream.reports.budget_outlook import Standing, outlooks
 from rice_stream.store.budget_store import StoredBudgets, load_budgets
 from rice_stream.store.consumption import consumed_in_each
 from rice_stream.store.engine import Connection, Engine
@@ -31,24 +32,29 @@ def budget_statuses(
     *,
     tenant: str | None = None,
     only: Collection[BudgetName] | None = None,
+    outlook: bool = False,
 ) -> list[dict[str, Any]]:
     """All budgets, or those of a tenant or of some names, by tenant and name.
 
     Each is `announcement.budget_status` of the period that `now` lies in, with that period's bounds (RFC 3339), judged
-    on the totals of this moment, whether or not a worker has done so already.
+    on the totals of this moment, whether or not a worker has done so already; `outlook` adds what is to come of it
+    (`budget_outlook.outlooks`).
 
     After them those that cannot be read: `state` is "unreadable", and `problem` says why and what to do. Who sees some teams
     only sees the budgets on them, not those on the whole tenant.
     """
     with scoped_reading(engine, scope) as connection:
-        return _statuses(connection, load_budgets(connection, scope.within(tenant)), now, only)
+        standings, unreadable = _standings(connection, load_budgets(connection, scope.within(tenant)), now, only)
+        ahead = outlooks(connection, scope, standings, now) if outlook else [{} for _ in standings]
+    return [*({**described(each), **more} for each, more in zip(standings, ahead, strict=True)), *unreadable]
 
 
 def named_budget_status(engine: Engine, scope: Scope, name: str, tenant: str | None, now: datetime) -> dict[str, Any]:
     """The status of the one budget of this name, of `tenant` where that is given. The errors of `budget_owner`."""
     with scoped_reading(engine, scope) as connection:
         stored = load_budgets(connection, scope.within(tenant))
-        return _statuses(connection, stored, now, {(_owner(stored, name), name)})[0]
+        standings, unreadable = _standings(connection, stored, now, {(_owner(stored, name), name)})
+    return [*map(described, standings), *unreadable][0]
 
 
 def budget_owner(engine: Engine, scope: Scope, name: str, tenant: str | None) -> str:
@@ -72,28 +78,34 @@ def _owner(stored: StoredBudgets, name: str) -> str:
     return owners[0]
 
 
-def _statuses(
+def _standings(
     connection: Connection, stored: StoredBudgets, now: datetime, only: Collection[BudgetName] | None
-) -> list[dict[str, Any]]:
+) -> tuple[list[Standing], list[dict[str, Any]]]:
+    """Budgets as they stand, and what is said of those that cannot be read."""
     chosen = [
         (budget, state, period_at(budget, now))
         for budget, state in stored.readable
         if only is None or (budget.tenant_id, budget.name) in only
     ]
-    asked = [(budget, period) for budget, _, period in chosen]
-    consumed = consumed_in_each(connection, asked, with_ranges=True)
-    rows = [_status(*each, amounts, now) for each, amounts in zip(chosen, consumed, strict=True)]
-    return rows + [
+    consumed = consumed_in_each(connection, [(budget, period) for budget, _, period in chosen], with_ranges=True)
+    unreadable = [
         {"name": bad.name, "tenant_id": bad.tenant_id, "state": UNREADABLE, "problem": bad.problem}
         for bad in stored.unreadable
         if only is None or (bad.tenant_id, bad.name) in only
     ]
+    return [standing(*each, amounts, now) for each, amounts in zip(chosen, consumed, strict=True)], unreadable
 
 
-def _status(budget: Budget, state: BudgetState, period: Period, consumed: Consumed, now: datetime) -> dict[str, Any]:
+def standing(budget: Budget, state: BudgetState, period: Period, consumed: Consumed, now: datetime) -> Standing:
+    """The budget, judged on what it has consumed so far."""
     judged, _ = judge(budget, state, consumed, period, now)
+    return Standing(budget, period, consumed, state, judged)
+
+
+def described(each: Standing) -> dict[str, Any]:
+    """A budget's status with the bounds of its period."""
     return {
-        **budget_status(budget, judged, consumed),
-        "period_start": rfc3339(epoch_us(period.start)),
-        "period_end": rfc3339(epoch_us(period.end)),
+        **budget_status(each.budget, each.judged, each.consumed),
+        "period_start": rfc3339(epoch_us(each.period.start)),
+        "period_end": rfc3339(epoch_us(each.period.end)),
     }

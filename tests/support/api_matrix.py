@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -18,6 +19,7 @@ EVENT: dict[str, Any] = {
     "input_tokens": 1,
     "output_tokens": 1,
 }
+_FORM = {"content-type": "application/x-www-form-urlencoded"}
 BUDGET: dict[str, Any] = {"limit_kwh": 3, "period": "month"}
 
 
@@ -59,6 +61,7 @@ def lists() -> Iterator[Try]:
         "/v1/prompts?format=csv",
         "/v1/prompts?format=parquet",
         "/v1/budgets",
+        "/v1/budgets?forecast=true",
         "/v1/alerts?limit=1000",
         "/v1/coverage",
         "/v1/quarantine",
@@ -83,6 +86,8 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/models", "/models", body={})
     for query in ("", "?by=team&window=mtd&measure=tokens", "?from=2020-01-01&without=team&model=gpt-4o&rows=1"):
         yield Try("GET", f"/explore{query}", "/explore")
+    for path in ("/budgets", "/budgets?new=true"):
+        yield Try("GET", path, "/budgets")
     yield Try("GET", "/reference", "/reference")
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
@@ -132,6 +137,15 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "team_id": None if team is None else team_name(owner, team),
     }
     yield Try("POST", "/v1/budgets", "/v1/budgets", (owner, team), {**new, "period": "fortnight"})
+    team_asked = "" if team is None else f"&team={team_name(owner, team)}"
+    yield Try("GET", f"/v1/suggested-budget?tenant={tenant}{team_asked}", "/v1/suggested-budget", (owner, team))
+    for query in (f"tenant={tenant}", f"new=true&tenant={tenant}{team_asked}"):
+        yield Try("GET", f"/budgets?{query}", "/budgets", (owner, "any"))
+    for query in ("", "&change=true", "&remove=true"):
+        yield Try("GET", f"/budgets?name=budget-{own}&tenant={tenant}{query}", "/budgets", (owner, team))
+    for action, named in (("make", f"new-{own}"), ("change", f"budget-{own}"), ("remove", f"budget-{own}")):
+        form = {"action": action, "name": named, "tenant": tenant, "period": "fortnight", "limit": "3", "etag": '"0"'}
+        yield Try("POST", "/budgets", "/budgets", (owner, team), urlencode(form).encode(), _FORM)
     yield Try("GET", f"/v1/audit?tenant={tenant}", "/v1/audit", whole)
     asked = {"name": f"new-{own}", "role": "reader", "tenants": [tenant], "expires_days": -1}
     yield Try("POST", "/v1/tokens", "/v1/tokens", whole, asked)

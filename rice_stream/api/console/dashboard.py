@@ -69,6 +69,8 @@ class Dashboard:
             "range": amounts.range_text,
             "in_column": amounts.in_column,
             "percent": amounts.percent,
+            "exact": amounts.exact,
+            "exact_percent": amounts.exact_percent,
             "moment": times.moment_text,
             "day": times.day_text,
         }

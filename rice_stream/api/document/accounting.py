@@ -1,10 +1,10 @@
-"""Answers about what was used: totals, prompts, budgets, alerts, tenants, mappings."""
+"""Answers about what was used: totals, prompts, tenants, mappings."""
 
 from typing import Any
 
 from pydantic import ConfigDict
 
-from rice_stream.api.document.shapes import Amounts, Answer, Measure, Meta
+from rice_stream.api.document.shapes import Amounts, Answer, Meta
 
 
 class WindowBounds(Answer):
@@ -148,90 +148,6 @@ class Explanation(Answer):
     steps: list[Step]
     agrees: bool | None
     remarks: list[str]
-
-
-class BudgetDefinition(Answer):
-    """What a budget is; `limit` is in its `unit`."""
-
-    name: str
-    tenant_id: str
-    team_id: str | None
-    project_id: str | None
-    user_id: str | None
-    model: str | None
-    limit: float
-    unit: str
-    period: str
-    time_zone: str
-    thresholds: list[float]
-    estimate: str
-    hysteresis: float
-
-
-class Budget(BudgetDefinition):
-    """A budget and where it stands; `consumed` is in its `unit`, by its `estimate`."""
-
-    state: str
-    consumed: float
-    ratio: float
-    consumed_gco2e: Measure
-    consumed_kwh: float
-    period_start: str
-    period_end: str
-
-
-class UnreadableBudget(Answer):
-    """A budget whose stored definition cannot be read, and what to do."""
-
-    name: str
-    tenant_id: str
-    state: str
-    problem: str
-
-
-class BurnDownRow(Answer):
-    """A stretch of the period; null where it is still to come. All in the budget's unit."""
-
-    start: str
-    end: str
-    added: float | None
-    consumed: float | None
-    pace: float
-
-
-class BurnDown(Budget):
-    """How the present period has been used up."""
-
-    bucket: str
-    rows: list[BurnDownRow]
-
-
-class Alert(Answer):
-    """A change of a budget's state."""
-
-    id: str
-    tenant_id: str
-    budget: str
-    threshold: float
-    state: str
-    sequence: int
-    time: str
-    delivered: bool
-    delivered_at: str | None
-
-
-class AnnouncedAlert(Alert):
-    """A change, with what was said of the budget then; it has one of the limits."""
-
-    period_start: str
-    period_end: str
-    ratio: float
-    severity: str
-    basis: str
-    consumed_gco2e: Measure
-    consumed_kwh: float
-    limit_gco2e: float | None = None
-    limit_kwh: float | None = None
 
 
 class Tenant(Answer):

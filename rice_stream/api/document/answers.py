@@ -6,16 +6,20 @@ from pydantic import TypeAdapter
 
 from rice_stream.api.document.access import NewToken, Token
 from rice_stream.api.document.accounting import (
-    Alert,
-    AnnouncedAlert,
-    Budget,
-    BurnDown,
     Explanation,
     Mapping,
     Prompt,
     RollingTotals,
     Tenant,
     Totals,
+)
+from rice_stream.api.document.budgets import (
+    Alert,
+    AnnouncedAlert,
+    Budget,
+    BudgetOutlook,
+    BurnDown,
+    SuggestedBudget,
     UnreadableBudget,
 )
 from rice_stream.api.document.quality import (
@@ -49,7 +53,8 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/prompts"): Listed[Prompt],
     ("GET", "/v1/prompts/{event_id:path}"): Prompt,
     ("GET", "/v1/prompts/{event_id:path}/explain"): Explanation,
-    ("GET", "/v1/budgets"): Rows[Budget | UnreadableBudget],
+    ("GET", "/v1/budgets"): Rows[BudgetOutlook | Budget | UnreadableBudget],
+    ("GET", "/v1/suggested-budget"): SuggestedBudget,
     ("POST", "/v1/budgets"): Budget,
     ("GET", "/v1/budgets/{name}"): Budget | UnreadableBudget,
     ("PUT", "/v1/budgets/{name}"): Budget,
@@ -88,6 +93,7 @@ EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/prompts/{event_id:path}"): "/v1/prompts/e-1?tenant=acme",
     ("GET", "/v1/prompts/{event_id:path}/explain"): "/v1/prompts/e-1/explain?tenant=acme",
     ("GET", "/v1/budgets"): "/v1/budgets?tenant=acme",
+    ("GET", "/v1/suggested-budget"): "/v1/suggested-budget?tenant=acme&team=search",
     ("GET", "/v1/budgets/{name}"): "/v1/budgets/acme-month?tenant=acme",
     ("GET", "/v1/budgets/{name}/history"): "/v1/budgets/acme-month/history?tenant=acme",
     ("GET", "/v1/budgets/{name}/burn-down"): "/v1/budgets/acme-month/burn-down?tenant=acme",

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Response
+from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
@@ -11,8 +12,10 @@ from rice_stream.api.pages import paged
 from rice_stream.api.parameters import Name, Page, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
+from rice_stream.budgets.definition import PeriodName
 from rice_stream.reports.alerts import alert_page
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
+from rice_stream.reports.budget_suggestion import budget_suggestion
 from rice_stream.reports.budgets import budget_owner, budget_statuses, named_budget_status
 
 DEFINING = (
@@ -27,6 +30,25 @@ class OfTenant(Parameters):
     """One tenant's, or all that the caller may see."""
 
     tenant: Name | None = None
+
+
+class BudgetsParameters(OfTenant):
+    """Which budgets, and how much of each."""
+
+    forecast: bool = Field(
+        default=False, description="With what is to come of each: `forecast`, `burn_rates` and `open_alerts`"
+    )
+
+
+class SuggestionParameters(Parameters):
+    """What a budget would be for."""
+
+    tenant: Name
+    team: Name | None = None
+    project: Name | None = None
+    user: Name | None = None
+    model: Name | None = None
+    period: PeriodName = Field("month", description="Of usual length: a month has 30 days")
 
 
 class AlertParameters(Page):
@@ -44,8 +66,12 @@ def install(app: FastAPI, product: Product) -> None:
     """Add the routes."""
 
     @app.get("/v1/budgets", summary="Budgets with what they have consumed", tags=["budgets"])
-    async def _budgets(asked: Annotated[OfTenant, Query()], caller: _Reader) -> dict[str, Any]:
-        return {"rows": await product.ask(_statuses, product, caller, asked.tenant)}
+    async def _budgets(asked: Annotated[BudgetsParameters, Query()], caller: _Reader) -> dict[str, Any]:
+        return {"rows": await product.ask(answer_budgets, product, caller, asked.tenant, outlook=asked.forecast)}
+
+    @app.get("/v1/suggested-budget", summary="What a period would hold at the pace of the last days", tags=["budgets"])
+    async def _suggested(asked: Annotated[SuggestionParameters, Query()], caller: _Reader) -> dict[str, Any]:
+        return await product.ask(answer_suggestion, product, caller, asked)
 
     @app.get("/v1/budgets/{name}", summary="One budget; ETag is what a change of it needs", tags=["budgets"])
     async def _budget(
@@ -67,15 +93,13 @@ def install(app: FastAPI, product: Product) -> None:
     @app.get("/v1/budgets/{name}/history", summary="Changes of one budget's state, latest first", tags=["budgets"])
     async def _history(name: str, asked: Annotated[AlertParameters, Query()], caller: _Reader) -> dict[str, Any]:
         def report(after: bytes | None) -> dict[str, Any]:
-            owner = owner_of(product, caller, name, asked.tenant)
-            scope = product.scope(caller, Right.READ, owner)
-            return budget_history(product.engine(), scope, owner, name, after=after, limit=asked.limit)
+            return answer_history(product, caller, name, asked.tenant, after=after, limit=asked.limit)
 
         return await paged(product, caller, f"/v1/budgets/{name}/history", asked, report)
 
     @app.get("/v1/budgets/{name}/burn-down", summary="How its present period has been used up", tags=["budgets"])
     async def _burn_down(name: str, asked: Annotated[OfTenant, Query()], caller: _Reader) -> dict[str, Any]:
-        return await product.ask(_used_up, product, caller, name, asked.tenant)
+        return await product.ask(answer_burn_down, product, caller, name, asked.tenant)
 
 
 def named_status(
@@ -90,11 +114,38 @@ def owner_of(product: Product, caller: Caller, name: str, tenant: str | None, ri
     return budget_owner(product.engine(), product.scope(caller, right, tenant), name, tenant)
 
 
-def _statuses(product: Product, caller: Caller, tenant: str | None) -> list[dict[str, Any]]:
-    return budget_statuses(product.engine(), product.scope(caller, Right.READ, tenant), product.now(), tenant=tenant)
+def answer_budgets(product: Product, caller: Caller, tenant: str | None, *, outlook: bool) -> list[dict[str, Any]]:
+    """What `/v1/budgets` answers a caller: all budgets, those of one tenant where it is given."""
+    scope = product.scope(caller, Right.READ, tenant)
+    return budget_statuses(product.engine(), scope, product.now(), tenant=tenant, outlook=outlook)
 
 
-def _used_up(product: Product, caller: Caller, name: str, tenant: str | None) -> dict[str, Any]:
+def answer_suggestion(product: Product, caller: Caller, asked: SuggestionParameters) -> dict[str, Any]:
+    """What `/v1/suggested-budget` answers a caller. RiceError: as from `budget_suggestion`."""
+    return budget_suggestion(
+        product.engine(),
+        product.scope(caller, Right.READ, asked.tenant),
+        product.now(),
+        tenant=asked.tenant,
+        period=asked.period,
+        team=asked.team,
+        project=asked.project,
+        user=asked.user,
+        model=asked.model,
+    )
+
+
+def answer_history(
+    product: Product, caller: Caller, name: str, tenant: str | None, *, after: bytes | None, limit: int
+) -> dict[str, Any]:
+    """A page of what `/v1/budgets/{name}/history` answers a caller, from a position on. RiceError: as from `named_status`."""
+    owner = owner_of(product, caller, name, tenant)
+    scope = product.scope(caller, Right.READ, owner)
+    return budget_history(product.engine(), scope, owner, name, after=after, limit=limit)
+
+
+def answer_burn_down(product: Product, caller: Caller, name: str, tenant: str | None) -> dict[str, Any]:
+    """What `/v1/budgets/{name}/burn-down` answers a caller. RiceError: as from `named_status` and `budget_burn_down`."""
     owner = owner_of(product, caller, name, tenant)
     scope = product.scope(caller, Right.READ, owner)
     return budget_burn_down(product.engine(), scope, owner, name, product.now())

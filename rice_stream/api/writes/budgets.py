@@ -1,5 +1,6 @@
 """POST /v1/budgets, PUT and DELETE /v1/budgets/{name}."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -27,6 +28,8 @@ from rice_stream.store.audit import Actor
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import within
 
+SeenCheck = Callable[[Mapping[str, Any]], None]
+"""Raises where a state is not the one that somebody has seen."""
 _Editor = Annotated[Caller, Depends(needs(Right.WRITE))]
 
 
@@ -71,7 +74,7 @@ def install(app: FastAPI, product: Product) -> None:
     async def _make(request: Request, caller: _Editor) -> JSONResponse:
         body = await product.bodies.read(request, caller, NewBudget)
         made = partial(
-            product.ask, _set, product, caller, _parsed(body.model_dump()), actor_of(caller, request), _is_new
+            product.ask, make_budget, product, caller, parsed_budget(body.model_dump()), actor_of(caller, request)
         )
         return await once(product, request, caller, body, made)
 
@@ -86,11 +89,8 @@ def install(app: FastAPI, product: Product) -> None:
         name: str, asked: Annotated[OfTenant, Query()], request: Request, caller: _Editor, response: Response
     ) -> dict[str, Any]:
         body = await product.bodies.read(request, caller, ChangedBudget)
-        owner = await product.ask(owner_of, product, caller, name, asked.tenant, Right.WRITE)
-        wanted = _parsed({**body.model_dump(), "name": name, "tenant_id": owner})
-        changed = await product.ask(
-            _set, product, caller, wanted, actor_of(caller, request), partial(_matches, request)
-        )
+        check, by = partial(check_if_match, request), actor_of(caller, request)
+        changed = await product.ask(change_budget, product, caller, name, asked.tenant, body.model_dump(), by, check)
         response.headers["ETag"] = etag_of(definition(changed))
         return changed
 
@@ -103,15 +103,45 @@ def install(app: FastAPI, product: Product) -> None:
         responses=STATE_PROBLEMS,
     )
     async def _remove(name: str, asked: Annotated[OfTenant, Query()], request: Request, caller: _Editor) -> Response:
-        await product.ask(_removed, product, caller, name, asked.tenant, request)
+        check, by = partial(check_if_match, request), actor_of(caller, request)
+        await product.ask(drop_budget, product, caller, name, asked.tenant, by, check)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _parsed(values: dict[str, object]) -> Budget:
+def parsed_budget(values: dict[str, object]) -> Budget:
+    """The budget that these fields describe. ProblemError 422: a field is not right."""
     try:
         return parse_budget(values)
     except UsageError as error:
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), slug="invalid-parameters") from error
+
+
+def make_budget(product: Product, caller: Caller, wanted: Budget, by: Actor) -> dict[str, Any]:
+    """Make it, and answer with where it stands. ProblemError: 404 beyond the caller's scope, 409 for a name that is taken."""
+    return _set(product, caller, wanted, by, _is_new)
+
+
+def change_budget(
+    product: Product,
+    caller: Caller,
+    name: str,
+    tenant: str | None,
+    values: dict[str, object],
+    by: Actor,
+    check: SeenCheck,
+) -> dict[str, Any]:
+    """Make what `values` say of the budget of this name; `check` is shown its state of before, and raises where it was another one
+    that the caller had seen. RiceError, ProblemError: as from `named_status`, `parsed_budget` and `check`."""
+    owner = owner_of(product, caller, name, tenant, Right.WRITE)
+    wanted = parsed_budget({**values, "name": name, "tenant_id": owner})
+    return _set(product, caller, wanted, by, partial(_matches, check))
+
+
+def drop_budget(product: Product, caller: Caller, name: str, tenant: str | None, by: Actor, check: SeenCheck) -> None:
+    """Remove the budget of this name; errors as from `change_budget`."""
+    owner = owner_of(product, caller, name, tenant, Right.WRITE)
+    scope = product.scope(caller, Right.WRITE, owner)
+    remove_budget(within(product.engine(), scope), owner, name, by, check=partial(_matches, check))
 
 
 def _set(product: Product, caller: Caller, wanted: Budget, by: Actor, check: Any) -> dict[str, Any]:
@@ -120,13 +150,6 @@ def _set(product: Product, caller: Caller, wanted: Budget, by: Actor, check: Any
     engine = within(product.engine(), scope)
     set_budgets(engine, [wanted], epoch_us(product.now()), by, check=check)
     return named_status(product, caller, wanted.name, wanted.tenant_id, Right.WRITE)
-
-
-def _removed(product: Product, caller: Caller, name: str, tenant: str | None, request: Request) -> None:
-    owner = owner_of(product, caller, name, tenant, Right.WRITE)
-    scope = product.scope(caller, Right.WRITE, owner)
-    by = actor_of(caller, request)
-    remove_budget(within(product.engine(), scope), owner, name, by, check=partial(_matches, request))
 
 
 def _check_team(scope: Scope, budget: Budget) -> None:
@@ -140,11 +163,10 @@ def _is_new(before: OldBudget) -> None:
         raise ProblemError(HTTPStatus.CONFLICT, f"name: there is a budget {before.name!r} already; change it with PUT")
 
 
-def _matches(request: Request, before: OldBudget) -> None:
+def _matches(check: SeenCheck, before: OldBudget) -> None:
     if before is None:
         raise not_found("the budget has been removed meanwhile")
     # What cannot be read any more has no state that anybody could have seen.
-    state = (
+    check(
         budget_definition(before) if isinstance(before, Budget) else {"name": before.name, "unreadable": before.problem}
     )
-    check_if_match(request, state)

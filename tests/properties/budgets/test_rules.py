@@ -236,18 +236,20 @@ test_a_ledger_of_days_misses_no_crossing_and_repeats_none = Ledger.TestCase
     to_high=st.integers(0, 10**15),
     limit=st.integers(1, 2**63 - 1),
     elapsed=st.timedeltas(timedelta(microseconds=1), timedelta(days=29)),
+    recent=st.lists(st.tuples(st.sampled_from([1, 6, 24, 168]), st.integers(0, 2**62)), max_size=4),
 )
 def test_a_forecast_keeps_its_bounds_in_order_and_never_falls_below_what_was_consumed(
-    low: int, to_mid: int, to_high: int, limit: int, elapsed: timedelta
+    low: int, to_mid: int, to_high: int, limit: int, elapsed: timedelta, recent: list[tuple[int, int]]
 ) -> None:
     budget = build(limit, [1000], 0, "month")
     so_far = Consumed(low, low + to_mid, low + to_mid + to_high, 1)
     period = period_at(budget, NOON)
-    outlook = forecast(budget, so_far, period, period.start + elapsed)
+    now = period.start + elapsed
+    paces = [(Period(now - timedelta(hours=hours), now, calendar=False), Consumed(0, g, g, g)) for hours, g in recent]
+    outlook = forecast(budget, so_far, period, now, paces)
     assert isinstance(outlook, Forecast)
-    at_end = outlook.at_end
-    assert at_end.carbon_low_ugco2e <= at_end.carbon_mid_ugco2e <= at_end.carbon_high_ugco2e
-    assert so_far.carbon_mid_ugco2e <= at_end.carbon_mid_ugco2e
+    assert low <= outlook.low <= outlook.mid <= outlook.high
+    assert so_far.carbon_mid_ugco2e <= outlook.mid
     dates = [outlook.exhausted_earliest, outlook.exhausted_at, outlook.exhausted_latest]
     known = [date for date in dates if date is not None]
     assert dates[: len(known)] == known == sorted(known)

@@ -9,7 +9,7 @@ from rice_stream.budgets.burn import BURN_RULES, burn_alarms, burn_rate, burn_ru
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.forecasting import forecast
 from rice_stream.budgets.parsing import parse_budget
-from rice_stream.budgets.periods import period_at
+from rice_stream.budgets.periods import Period, period_at
 from rice_stream.budgets.states import Consumed
 
 HOUR = timedelta(hours=1)
@@ -136,7 +136,7 @@ def test_a_forecast_goes_on_at_the_average_pace() -> None:
     consumed = Consumed(grams(180), grams(216), grams(270), 900_000_000)
     outlook = forecast(month, consumed, period_at(month, NOVEMBER_10), NOVEMBER_10)
     assert outlook is not None
-    assert outlook.at_end == Consumed(grams(600), grams(720), grams(900), 3_000_000_000)
+    assert (outlook.low, outlook.mid, outlook.high) == (grams(600), grams(720), grams(900))
     assert (outlook.ratio, outlook.elapsed_ratio) == (1.0, 0.3)
     assert outlook.exhausted_at == datetime(2026, 12, 1, tzinfo=UTC)
     assert outlook.exhausted_earliest == datetime(2026, 11, 25, tzinfo=UTC)
@@ -168,7 +168,7 @@ def test_a_day_of_23_hours_is_extrapolated_over_23_hours() -> None:
     now = datetime(2026, 3, 29, 10, 30, tzinfo=UTC)  # 11.5 h after the day began at 23:00 UTC
     outlook = forecast(day, Consumed(grams(1), grams(2), grams(3), 4), period_at(day, now), now)
     assert outlook is not None
-    assert outlook.at_end == Consumed(grams(2), grams(4), grams(6), 8)
+    assert (outlook.low, outlook.mid, outlook.high) == (grams(2), grams(4), grams(6))
 
 
 def test_nothing_consumed_is_forecast_as_nothing() -> None:
@@ -183,7 +183,8 @@ def test_a_period_that_is_over_is_forecast_as_what_it_was() -> None:
     consumed = Consumed(grams(1), grams(2), grams(3), 4)
     outlook = forecast(month, consumed, period_at(month, NOVEMBER_10), NOVEMBER_10 + DAYS_30)
     assert outlook is not None
-    assert (outlook.at_end, outlook.elapsed_ratio) == (consumed, 1.0)
+    assert (outlook.low, outlook.mid, outlook.high) == (grams(1), grams(2), grams(3))
+    assert outlook.elapsed_ratio == 1.0
 
 
 def test_there_is_no_forecast_without_an_end_or_a_beginning() -> None:
@@ -194,3 +195,30 @@ def test_there_is_no_forecast_without_an_end_or_a_beginning() -> None:
     assert forecast(month, consumed, period_at(month, start), start) is None
     with pytest.raises(ValueError, match="lies before the period"):
         forecast(month, consumed, period_at(month, NOVEMBER_10), start - HOUR)
+
+
+def test_slower_and_faster_paces_before_now_widen_a_forecast() -> None:
+    """180 g in 9 days are 20 g a day: a day at 5 g, and a week at 30 g a day. An hour at 100 g is too short to tell, and a
+    stretch that began before the month tells nothing of it."""
+    month = budget()
+    consumed = Consumed(grams(180), grams(180), grams(180), 0)
+
+    def stretch(length: timedelta, gco2e: float, end: datetime = NOVEMBER_10) -> tuple[Period, Consumed]:
+        return Period(end - length, end, calendar=False), Consumed(0, grams(gco2e), 0, 0)
+
+    recent = [stretch(timedelta(days=1), 5), stretch(DAYS_7, 210), stretch(HOUR, 100), stretch(DAYS_30, 9_000)]
+    outlook = forecast(month, consumed, period_at(month, NOVEMBER_10), NOVEMBER_10, recent)
+    assert outlook is not None
+    assert (outlook.low, outlook.mid, outlook.high) == (grams(180 + 21 * 5), grams(600), grams(180 + 21 * 30))
+    assert outlook.exhausted_earliest == NOVEMBER_10 + timedelta(days=18)
+    assert (outlook.exhausted_at, outlook.exhausted_latest) == (None, None)
+
+
+def test_nothing_of_late_is_a_pace_of_nothing() -> None:
+    month = budget()
+    day = Period(NOVEMBER_10 - timedelta(days=1), NOVEMBER_10, calendar=False)
+    consumed = Consumed(grams(500), grams(500), grams(500), 0)
+    outlook = forecast(month, consumed, period_at(month, NOVEMBER_10), NOVEMBER_10, [(day, Consumed(0, 0, 0, 0))])
+    assert outlook is not None
+    assert (outlook.low, outlook.exhausted_latest) == (grams(500), None)
+    assert outlook.exhausted_at is not None

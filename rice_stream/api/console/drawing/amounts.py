@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 Kind = Literal["carbon", "energy", "water", "count"]
@@ -93,6 +94,18 @@ def in_column(value: float, scale: Scale, largest: float) -> str:
     if 0 < in_unit < 10.0**-places / 2:
         return f"<{THIN}{10.0**-places:.{places}f}"
     return f"{in_unit:,.{places}f}".replace(",", THIN).replace("-", MINUS)
+
+
+def exact(value: float) -> str:
+    """A number that somebody chose, a limit say: with the digits that it was given, and no more."""
+    text = f"{Decimal(repr(value)):,f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace(",", THIN).replace("-", MINUS)
+
+
+def exact_percent(share: float) -> str:
+    """A share that somebody chose, a threshold say."""
+    text = f"{Decimal(repr(share)) * 100:f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}{THIN}%"
 
 
 def percent(share: float) -> str:

@@ -1,0 +1,193 @@
+"""What `/budgets` shows: from what the API answers, and nothing added up here."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.console.drawing import outlooks
+from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.pages.budgets_asked import THRESHOLDS, BudgetForm, BudgetsAsked, filled_in
+from rice_stream.api.etags import etag_of
+from rice_stream.api.problems import ProblemError
+from rice_stream.api.product import Product
+from rice_stream.api.reads.budgets import (
+    SuggestionParameters,
+    answer_budgets,
+    answer_burn_down,
+    answer_history,
+    answer_suggestion,
+    definition,
+    named_status,
+)
+from rice_stream.api.reads.totals import answer_totals
+from rice_stream.budgets.definition import HYSTERESIS_DEFAULT
+from rice_stream.errors import NotFoundError, RiceError
+from rice_stream.instants import zone
+from rice_stream.reports.budgets import UNREADABLE
+from rice_stream.reports.pages import packed
+from rice_stream.reports.tenants import tenants
+from rice_stream.reports.totals_query import TotalsQuery
+
+CHANGES_ROWS = 20
+_SUGGESTED = 6
+_NAMES_MAX = 200
+ANY_STATE = "*"
+
+
+def listed(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
+    """All budgets, those that need somebody first; where there are none, what they could be."""
+    frame = _frame(product, caller, asked)
+    found = answer_budgets(product, caller, asked.tenant, outlook=True)
+    rows = outlooks.most_urgent_first(found, product.now())
+    tenant_ids = [each["tenant_id"] for each in frame["tenants"]]
+    chosen = tenant_ids if asked.tenant is None else [each for each in tenant_ids if each == asked.tenant]
+    offered = caller.may(Right.READ) and not rows and not _sees_teams(caller)
+    return {
+        **frame,
+        "rows": [{"budget": budget, "ending": ending, **_drawn(budget)} for budget, ending in rows],
+        "endings": Counter(ending.kind for _, ending in rows),
+        "open": [
+            {"budget": budget, "alert": budget["open_alerts"][-1]} for budget, _ in rows if budget.get("open_alerts")
+        ],
+        "suggestions": [_suggested(product, caller, each) for each in chosen[:_SUGGESTED]] if offered else [],
+    }
+
+
+def one(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
+    """One budget: used so far, what is to come, how fast, and what happened."""
+    status = named_status(product, caller, asked.name or "", asked.tenant)
+    frame = _frame(product, caller, asked)
+    after = None if asked.before is None else packed(asked.before)
+    changes = answer_history(product, caller, status["name"], status["tenant_id"], after=after, limit=CHANGES_ROWS)
+    if status["state"] == UNREADABLE:
+        return {
+            **frame,
+            "budget": status,
+            "ending": outlooks.ending_of(status, product.now()),
+            "changes": changes,
+            "happened": outlooks.happenings(changes["rows"]),
+        }
+    budget = answer_burn_down(product, caller, status["name"], status["tenant_id"])
+    rates = [each["burn_rate"] for each in budget["burn_rates"]]
+    return {
+        **frame,
+        "budget": budget,
+        "ending": outlooks.ending_of(budget, product.now()),
+        "chart": outlooks.burn_down_of(budget, product.now()),
+        "paces": [outlooks.pace_of(rate, rates) for rate in rates],
+        "changes": changes,
+        "happened": outlooks.happenings(changes["rows"]),
+        **_drawn(budget),
+    }
+
+
+def beginning(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
+    """The form of a new budget, filled in from a period at today's pace."""
+    frame = _frame(product, caller, asked)
+    known = [each["tenant_id"] for each in frame["tenants"]]
+    tenant = asked.tenant or (known[0] if len(known) == 1 else None)
+    form = BudgetForm(action="make", tenant=tenant, thresholds=THRESHOLDS, hysteresis=f"{HYSTERESIS_DEFAULT * 100:g}")
+    form = form.model_copy(
+        update={name: getattr(asked, name) for name in ("team", "project", "user", "model", "period")}
+    )
+    suggestion = None
+    if tenant is not None:
+        suggestion = _suggested(product, caller, tenant, form)
+        limit = None if suggestion is None else suggestion["limit_gco2e"]
+        narrowest = form.model or form.user or form.project or form.team or tenant
+        zones = {each["tenant_id"]: each["time_zone"] for each in frame["tenants"]}
+        form = form.model_copy(
+            update={
+                "name": f"{narrowest} {asked.period}".replace("/", " ")[:200],
+                "limit": None if limit is None else f"{limit:.10f}".rstrip("0").rstrip("."),
+                "time_zone": zones.get(tenant, frame["zone"]),
+            }
+        )
+    return {**frame, "form": form, "suggestion": suggestion, "names": _names(product, caller, tenant), "current": None}
+
+
+def changing(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
+    """The form of a budget as it is, or the question whether to remove it."""
+    status = named_status(product, caller, asked.name or "", asked.tenant, Right.WRITE)
+    action = "remove" if asked.remove else "change"
+    tag = _tag(status)
+    form = (
+        BudgetForm(action="change", name=status["name"], tenant=status["tenant_id"], thresholds=THRESHOLDS)
+        if status["state"] == UNREADABLE
+        else filled_in(status)
+    )
+    form = form.model_copy(update={"action": action, "etag": tag})
+    return {
+        **_frame(product, caller, asked),
+        "form": form,
+        "suggestion": None,
+        "names": _names(product, caller, status["tenant_id"]),
+        "current": None,
+    }
+
+
+def entered(product: Product, caller: Caller, form: BudgetForm, problem: ProblemError) -> Figures:
+    """The form as it was sent, beside what the budget is now where somebody else has changed it."""
+    current = problem.more.get("current")
+    if current is not None:
+        form = form.model_copy(update={"etag": problem.headers["ETag"]})
+    return {
+        **_frame(product, caller, BudgetsAsked()),
+        "form": form,
+        "suggestion": None,
+        "names": _names(product, caller, form.tenant),
+        "current": filled_in(current) if current is not None and "limit" in current else None,
+    }
+
+
+def _frame(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
+    """Whose, in which time zone, as of when."""
+    scope = product.scope(caller, Right.READ, asked.tenant)
+    seen = tenants(product.engine(), product.scope(caller, Right.READ, None))
+    own = [each["time_zone"] for each in seen if asked.tenant in (None, each["tenant_id"])]
+    shown = asked.time_zone or (own[0] if len(own) == 1 else product.settings.report_time_zone)
+    zone(shown)
+    return {"meta": product.meta(scope, shown), "zone": shown, "asked": asked, "tenants": seen}
+
+
+def _drawn(budget: Mapping[str, Any]) -> Figures:
+    if budget["state"] == UNREADABLE:
+        return {"meter": None, "kind": None, "size": 1.0}
+    return {"meter": outlooks.meter_of(budget), "kind": outlooks.kind_of(budget), "size": outlooks.size_of(budget)}
+
+
+def _tag(status: Mapping[str, Any]) -> str:
+    return ANY_STATE if status["state"] == UNREADABLE else etag_of(definition(dict(status)))
+
+
+def _sees_teams(caller: Caller) -> bool:
+    return bool(caller.scope(Right.READ).teams)
+
+
+def _suggested(product: Product, caller: Caller, tenant: str, form: BudgetForm | None = None) -> dict[str, Any] | None:
+    """None: the caller sees some teams only, and this is not one of them."""
+    asked = SuggestionParameters(tenant=tenant)
+    if form is not None:
+        given = {name: getattr(form, name) for name in ("team", "project", "user", "model", "period")}
+        asked = SuggestionParameters(tenant=tenant, **given)
+    try:
+        return answer_suggestion(product, caller, asked)
+    except NotFoundError:
+        return None
+
+
+def _names(product: Product, caller: Caller, tenant: str | None) -> dict[str, list[str]]:
+    """What the tenant's prompts of the last 30 days are charged to, for lists to choose from."""
+    if tenant is None:
+        return {"team": [], "project": [], "model": []}
+    found = {}
+    for field in ("team", "project", "model"):
+        query = TotalsQuery(tenant=tenant, by=[field], window="30d", limit=_NAMES_MAX)
+        try:
+            rows = answer_totals(product, caller, query)["rows"]
+        except RiceError:
+            rows = []
+        found[field] = [row[field] for row in rows if row[field]]
+    return found
