@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Playwright, StorageState, sync_playwright
 
-from tests.support.console_serving import Console
 from tests.support.places import ROOT, SUPPORT
 from tests.support.programs import program
 
@@ -56,6 +55,15 @@ document.readyState === 'complete' && document.fonts.status === 'loaded'
 """
 
 
+class Addressed(Protocol):
+    """A server that runs."""
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        ...
+
+
 class Chromium:
     """One browser, in its own thread."""
 
@@ -81,7 +89,7 @@ class Chromium:
         self._thread.shutdown()
 
     @contextmanager
-    def visit(self, console: Console, role: str | None, **options: Any) -> Iterator["Visit"]:
+    def visit(self, console: Addressed, role: str | None, **options: Any) -> Iterator["Visit"]:
         """A page of the console for somebody who has signed in (None: nobody has), with nothing kept from pages before.
 
         `options`: width, height, theme, reduced_motion, java_script, scale (pixels of the screen for each of the page).
@@ -94,7 +102,7 @@ class Chromium:
         finally:
             context.close()
 
-    def _state(self, console: Console, role: str) -> StorageState:
+    def _state(self, console: Addressed, role: str) -> StorageState:
         """What a browser keeps of somebody who has signed in at the provider."""
         key = console.address, role
         if key not in self._signed_in:

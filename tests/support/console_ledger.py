@@ -19,10 +19,13 @@ from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
 from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.budget_store import mark_delivered, undelivered_alerts
 from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import Engine, open_engine, writing
+from rice_stream.store.http_tokens import HttpToken, create_token, mark_used, revoke_token
 from rice_stream.store.mapping_store import save_mapping
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.writers import open_writer
 from tests.support import console_names
 from tests.support.console_names import ACME, HELIX, LONE_KEY, NORTHWIND, TEAMS, ZONES, Names, Served, Team
@@ -82,13 +85,64 @@ class _Ledger:
             events = [event for team in TEAMS for event in self._day(team, start, end, number, share)]
             events.sort(key=lambda event: str(event["ended_at"]))
             self._add(events, end)
-            self._judge.judge_all(end)
+            self._judge_and_deliver(end)
         self._add(list(self._oddities()), NOW)
         self._add(list(self._late()), NOW)
-        self._judge.judge_all(NOW)
+        self._judge_and_deliver(NOW)
+        self._tokens()
         with writing(self._engine) as connection:
             mapped = MappedName("model", self._of("gpt-4o-latest"), "gpt-4o-2024-11-20", epoch_us(start))
             save_mapping(connection, mapped, epoch_us(NOW))
+
+    def _tokens(self) -> None:
+        """One of each kind: for everything, for a tenant, for a team, one that ends soon, and one that was revoked."""
+        made = [
+            self._token(number, *each)
+            for number, each in enumerate(
+                [
+                    ("gateway", "ingest", None, (), None, 1),
+                    ("billing export", "reader", [NORTHWIND], (), 300, 6),
+                    ("research notebook", "reader", [NORTHWIND], (console_names.RISING,), 3, 20),
+                    ("auditor 2026", "auditor", None, (), 37, 24 * 9),
+                    ("old dashboard", "editor", [ACME], (), None, 24 * 30),
+                ]
+            )
+        ]
+        revoke_token(self._engine, made[-1].id, EVERYTHING, OPERATOR)
+
+    def _token(
+        self,
+        number: int,
+        name: str,
+        role: str,
+        tenants: list[str] | None,
+        teams: tuple[str, ...],
+        ends_in_days: int | None,
+        unused_hours: int,
+    ) -> HttpToken:
+        token = HttpToken(
+            id=0,
+            name=self._of(name),
+            role=role,
+            prefix=f"rice_{role}_{number}x7Kq",
+            digest=bytes([number]) * 32,
+            tenants=None if tenants is None else frozenset(map(self._of, tenants)),
+            teams=frozenset(map(self._of, teams)),
+            requests_per_s=None,
+            concurrency=None,
+            created_at_us=epoch_us(NOW - timedelta(days=60 - number)),
+            expires_at_us=None if ends_in_days is None else epoch_us(NOW + timedelta(days=ends_in_days)),
+        )
+        kept = create_token(self._engine, token, EVERYTHING, OPERATOR)
+        mark_used(self._engine, [kept.id], epoch_us(NOW - timedelta(hours=unused_hours)))
+        return kept
+
+    def _judge_and_deliver(self, now: datetime) -> None:
+        """As a worker does within seconds."""
+        self._judge.judge_all(now)
+        with writing(self._engine) as connection:
+            told = [str(alert["id"]) for alert in undelivered_alerts(connection)]
+            mark_delivered(connection, told, epoch_us(now) + 3_000_000)
 
     def _add(self, payloads: Sequence[object], received: datetime) -> None:
         self._pipeline.process([chunk_of(payloads, offset=self._offset)], epoch_us(received) + 2_000_000)

@@ -31,7 +31,7 @@ def test_every_page_of_the_application_is_tried(console: Console) -> None:
     assert routes - OPEN == {page.route for page in PAGES} | set(NO_PAGES)
 
 
-@pytest.mark.parametrize(("page", "role", "theme", "width"), some("pages", CASES, 6))
+@pytest.mark.parametrize(("page", "role", "theme", "width"), some("pages", CASES, 8))
 def test_a_page_is_clean_and_everybody_can_read_it(
     chromium: Chromium, console: Console, page: ShownPage, role: str, theme: str, width: int
 ) -> None:

@@ -11,11 +11,13 @@ from tests.support.console_names import HostileNames
 from tests.support.console_pages import LEDGER_PAGES, ShownPage
 from tests.support.console_serving import ADMIN, OF_A_TEAM, Console, serve
 
-every_page = pytest.mark.parametrize("page", LEDGER_PAGES, ids=lambda page: page.name)
-some_pages = pytest.mark.parametrize("page", some("both databases", LEDGER_PAGES, 3), ids=lambda page: page.name)
+
+def pages(guarantee: str, count: int) -> pytest.MarkDecorator:
+    """Some of them in each run, all in a drill."""
+    return pytest.mark.parametrize("page", some(guarantee, LEDGER_PAGES, count), ids=lambda page: page.name)
 
 
-@every_page
+@pages("names", 8)
 def test_no_name_is_taken_for_html_or_a_script(chromium: Chromium, hostile: Console, page: ShownPage) -> None:
     names = HostileNames()
     with chromium.visit(hostile, ADMIN) as visit:
@@ -26,7 +28,7 @@ def test_no_name_is_taken_for_html_or_a_script(chromium: Chromium, hostile: Cons
         assert visit.axe() == []
 
 
-@every_page
+@pages("empty", 6)
 def test_a_page_says_what_to_do_before_the_first_event(chromium: Chromium, empty: Console, page: ShownPage) -> None:
     with chromium.visit(empty, ADMIN) as visit:
         assert visit.open(page.path()).status == page.status_when_empty
@@ -36,7 +38,7 @@ def test_a_page_says_what_to_do_before_the_first_event(chromium: Chromium, empty
             assert visit.axe() == []
 
 
-@some_pages
+@pages("both databases", 3)
 def test_both_databases_say_the_same(
     chromium: Chromium, hostile: Console, hostile_on_postgres: Console, page: ShownPage
 ) -> None:
@@ -51,7 +53,7 @@ def test_both_databases_say_the_same(
         assert said[0] == said[1], role
 
 
-@some_pages
+@pages("signing in", 2)
 def test_nobody_sees_a_page_without_signing_in(chromium: Chromium, console: Console, page: ShownPage) -> None:
     with chromium.visit(console, None) as visit:
         visit.open(page.path())
