@@ -22,7 +22,7 @@ from urllib.parse import quote
 from sqlalchemy import Engine, text
 
 from benchmarks.harness import Row, resident_bytes, stack
-from benchmarks.ledger import event_id, fill, tenant_id
+from benchmarks.ledger import WHILE_FILLING, event_id, fill, tenant_id
 from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
 from rice_stream.instants import epoch_us
 from rice_stream.sandbox.stack.stack import LocalStack
@@ -34,13 +34,12 @@ from rice_stream.store.scope import EVERYTHING
 PROMPTS = 1_000_000
 TENANTS = 500
 CONNECTIONS = 16
-TURN_S = 4.0
+TURN_S = 3.0
 TURNS = 3
 _DAYS = 30
 _STREAMED = 1_000_000
 _WINDOWS = ("1h", "24h", "7d", "30d", "mtd")
 _BREAKDOWNS = ("", "team", "model", "region", "team,model", "project")
-_BUCKETS = ("hour", "day")
 Question = Callable[[random.Random], str]
 
 
@@ -56,7 +55,7 @@ def run_10_million(scale: float = 1.0) -> list[dict[str, object]]:
 
 def measured(prompts: int, turn_s: float) -> list[dict[str, object]]:
     """Rows of latency and throughput by kind of question, and of the streams."""
-    with stack() as (servers, engine):
+    with stack(**WHILE_FILLING) as (servers, engine):
         until = datetime.now(UTC)
         fill(engine, servers.database_url, prompts, tenants=TENANTS, days=_DAYS, until=until)
         rows = asked_of(servers, engine, prompts, until, turn_s)
@@ -75,17 +74,23 @@ def _tenant(random_: random.Random) -> str:
     return f"tenant={tenant_id(random_.randrange(TENANTS))}"
 
 
-def _stretch(random_: random.Random) -> str:
-    """Any of the windows, or some days that are over."""
+def _stretch(random_: random.Random, *, curve: bool = False) -> str:
+    """Any of the windows, or some days that are over; `curve`: by the hour for up to a day, by the day for more."""
     if random_.random() < 0.7:
-        return f"&window={random_.choice(_WINDOWS)}"
-    first = datetime.now(UTC).date() - timedelta(days=random_.randrange(2, _DAYS))
-    return f"&from={first}&to={first + timedelta(days=random_.randrange(1, 8))}"
+        window = random_.choice(_WINDOWS)
+        bucket = "hour" if window in {"1h", "24h"} else "day"
+        stretch = f"&window={window}"
+    else:
+        days = random_.randrange(1, 8)
+        first = datetime.now(UTC).date() - timedelta(days=random_.randrange(days, _DAYS))
+        bucket = "hour" if days == 1 else "day"
+        stretch = f"&from={first}&to={first + timedelta(days=days)}"
+    return f"{stretch}&bucket={bucket}" if curve else stretch
 
 
 def _broken_down(random_: random.Random) -> str:
-    breakdown = f"&by={random_.choice(_BREAKDOWNS)}"
-    return breakdown if random_.random() < 0.6 else f"{breakdown}&bucket={random_.choice(_BUCKETS)}"
+    """By any names, a third of them as curves over the time."""
+    return f"&by={random_.choice(_BREAKDOWNS)}{_stretch(random_, curve=random_.random() < 1 / 3)}"
 
 
 def questions(prompts: int) -> dict[str, Question]:
@@ -95,12 +100,12 @@ def questions(prompts: int) -> dict[str, Question]:
         return quote(event_id(random_.randrange(prompts)))
 
     def of_a_tenant(random_: random.Random) -> str:
-        what = "&by=user&window=1h" if random_.random() < 0.1 else _broken_down(random_) + _stretch(random_)
+        what = "&by=user&window=1h" if random_.random() < 0.1 else _broken_down(random_)
         return f"/v1/totals?limit=1000{what}&{_tenant(random_)}"
 
     return {
         "totals of a tenant": of_a_tenant,
-        "totals of all tenants": lambda r: f"/v1/totals?top=10{_broken_down(r)}{_stretch(r)}",
+        "totals of all tenants": lambda r: f"/v1/totals?top=10{_broken_down(r)}",
         "totals of all tenants, by tenant": lambda r: f"/v1/totals?by=tenant{_stretch(r)}",
         "rolling totals of a tenant": lambda r: f"/v1/rolling-totals?{_tenant(r)}",
         "pages of prompts": lambda r: f"/v1/prompts?limit=50&{_tenant(r)}",

@@ -33,7 +33,7 @@ from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.migrate import migrate
 from rice_stream.store.scope import EVERYTHING
-from rice_stream.store.totals_tables import DAYS, MONTHS, TENANT_DAYS, TotalsTable
+from rice_stream.store.totals_tables import DAYS, FACTOR_DAYS, MONTHS, TENANT_DAYS, TotalsTable
 
 _MODELS, _PROVIDERS, _REGIONS = 25, 4, 5
 _GROUPS = _MODELS * _PROVIDERS * _REGIONS
@@ -66,7 +66,8 @@ def _report_ms(engine: Engine, by: tuple[str, ...]) -> tuple[float, float]:
     query = TotalsQuery(tenant="acme", by=by)
 
     def sums_only(asked: Asked) -> Found:
-        summands, edges = totals_sums._whole_buckets(asked, asked.spans, totals_sums._AMOUNTS)
+        whole, edges = totals_sums._whole_buckets(asked)
+        summands = [each._replace(purpose=totals_sums._AMOUNTS, by_factor=False) for each in whole]
         found = totals_sums._told_apart(totals_sums._sums(asked, [*summands, Summand(RECORDS, edges)]))
         return found._replace(parts={group: {} for group in found.groups})
 
@@ -144,7 +145,7 @@ def _fill(engine: Engine) -> None:
         "carbon_high_ugco2e": 2 * 10**9,
     }
     with writing(engine) as connection:
-        for totals, several in ((DAYS, 1), (TENANT_DAYS, _GROUPS), (MONTHS, 1)):
+        for totals, several in ((DAYS, 1), (FACTOR_DAYS, 1), (TENANT_DAYS, _GROUPS), (MONTHS, 1)):
             for start_s, days in _buckets(totals):
                 at = {"tenant_key": tenant, totals.start: start_s}
                 added = {name: amount * several * days for name, amount in sums.items()}

@@ -43,9 +43,14 @@ class Row:
 
 
 @contextmanager
-def stack(*, store: str = "postgres") -> Iterator[tuple[LocalStack, Engine]]:
-    """Kafka and a migrated database."""
-    with local_stack(store=store, partitions=PARTITIONS, topics=[TOPIC, ALERTS], postgres_settings=POSTGRES) as servers:  # type: ignore[arg-type]
+def stack(*, store: str = "postgres", **settings: str) -> Iterator[tuple[LocalStack, Engine]]:
+    """Kafka and a migrated database; `settings` of PostgreSQL besides ours."""
+    with local_stack(
+        store=store,  # type: ignore[arg-type]
+        partitions=PARTITIONS,
+        topics=[TOPIC, ALERTS],
+        postgres_settings={**POSTGRES, **settings},
+    ) as servers:
         engine = open_engine(servers.database_url)
         migrate(engine)
         yield servers, engine

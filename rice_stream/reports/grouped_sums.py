@@ -94,10 +94,12 @@ def _run(
         parameters |= _bounds(dialect, number, each, rows)
     statement = statement_of(shapes, tuple(fields), of.conditions, columns, is_one=of.is_one, dialect=dialect)
     last = 3 + len(fields)
-    return [
-        Summed(row[0], row[1], row[2], row[3:last], [each or 0 for each in row[last:]])
-        for row in map(tuple, connection.execute(statement, parameters).all())
-    ]
+
+    def sums(row: tuple[Any, ...]) -> list[int]:
+        return list(map(int, row[last].split())) if dialect == "postgresql" else list(row[last:])
+
+    found = map(tuple, connection.execute(statement, parameters).all())
+    return [Summed(row[0], row[1], row[2], row[3:last], sums(row)) for row in found]
 
 
 def _apart(summand: Summand) -> list[tuple[Summand, int]]:

@@ -62,6 +62,8 @@ MINUTES = SummedTable.of(totals_tables.MINUTES)
 TENANT_DAYS = SummedTable.of(totals_tables.TENANT_DAYS)
 SLOTS = SummedTable.of(totals_tables.SLOTS)
 DAYS = SummedTable.of(totals_tables.DAYS)
+FACTOR_HOURS = SummedTable.of(totals_tables.FACTOR_HOURS)
+FACTOR_DAYS = SummedTable.of(totals_tables.FACTOR_DAYS)
 MONTHS = SummedTable.of(totals_tables.MONTHS)
 RECORDS = SummedTable(
     "prompt_record", None, None, frozenset({"attribution_key", "factor_key", "user_key", "basis_flags"})
@@ -166,6 +168,8 @@ def statement_of(
 ) -> TextClause:
     """(purpose, key and digest of the use of factors, values of the fields, sums) of `columns` in SQL, by default of all MEASURES.
 
+    On PostgreSQL the sums are one text, which is read in a fraction of the time that as many NUMERICs take.
+
     Kept, so that neither we nor SQLAlchemy make it twice. Rows are added up by their keys, and only what is left is given names:
     that takes half the time.
     """
@@ -185,13 +189,16 @@ def statement_of(
     )
     wanted = ["m.purpose", "m.used_factor", "d.digest"]
     wanted += [f"m.{name}_" if name in _TIMED else FIELDS[name].value for name in fields]
+    sums = [f"COALESCE(SUM(m.s{place}), 0)" for place in places]
+    if dialect == "postgresql":
+        sums = [f"CONCAT_WS(' ', {', '.join(sums)})"]
     return text(
         f"""
 WITH {"".join(spans)}m AS (
 SELECT {", ".join([*keys, *(f"SUM(s{place}) AS s{place}" for place in places)])} FROM ({rows}) r
 GROUP BY {_first(len(keys))}
 )
-SELECT {", ".join([*wanted, *(f"SUM(m.s{place})" for place in places)])}
+SELECT {", ".join([*wanted, *sums])}
 FROM m LEFT JOIN factor_use d ON d.factor_key = m.used_factor {" ".join(_joins(fields, is_one=is_one))}
 GROUP BY {_first(len(wanted))}"""
     )

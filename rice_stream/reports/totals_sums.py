@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import DAY_S, SECOND_US, SLOT_S, rfc3339
+from rice_stream.instants import DAY_S, HOUR_S, SECOND_US, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import Parts, added_parts
 from rice_stream.reports.grouped_sums import grouped_sums, impact_sums
@@ -14,6 +14,8 @@ from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.spans import Span, calendar_spans, clip, cut_at, hull, month_spans, split_at_buckets
 from rice_stream.reports.sums import (
     DAYS,
+    FACTOR_DAYS,
+    FACTOR_HOURS,
     MINUTES,
     MONTHS,
     RECORDS,
@@ -137,16 +139,15 @@ def groups_and_parts(asked: Asked) -> Found:
 
     Totals know the factors by the quarter hour: of a stretch that cuts one, the shares are those of the whole quarters.
     """
-    quarters = hull(asked.spans, SLOT_S)
     if not asked.dimensions(asked.fields) <= SLOTS.dimensions:
         # Users, say: totals of all of them would be as many as there are records.
         own = _told_apart(_sums(asked, [Summand(RECORDS, asked.spans, _BOTH, by_factor=True)]))
-        if not asked.dimensions(()) <= SLOTS.dimensions:
+        whole = asked._replace(fields=(), spans=hull(asked.spans, SLOT_S))
+        if not whole.dimensions(()) <= SLOTS.dimensions:
             return own
-        shares, _ = _whole_buckets(asked, quarters, _SHARES, by_factor=True, fields=())
-        of_whole = _told_apart(_sums(asked, shares, ()))
+        of_whole = _told_apart(_sums(whole, _summands(whole)))
         return own._replace(whole_parts=of_whole.whole_parts, digests=own.digests | of_whole.digests)
-    return _told_apart(_sums(asked, _summands(asked, quarters)))
+    return _told_apart(_sums(asked, _summands(asked)))
 
 
 def several_of(several: Sequence[Asked]) -> list[Found]:
@@ -154,7 +155,7 @@ def several_of(several: Sequence[Asked]) -> list[Found]:
     summands = [
         each._replace(purpose=each.purpose + len(_PURPOSES) * number)
         for number, asked in enumerate(several)
-        for each in _summands(asked, hull(asked.spans, SLOT_S))
+        for each in _summands(asked)
     ]
     found: list[list[Summed]] = [[] for _ in several]
     for each in _sums(several[0], summands):
@@ -163,15 +164,17 @@ def several_of(several: Sequence[Asked]) -> list[Found]:
     return [_told_apart(each) for each in found]
 
 
-def _summands(asked: Asked, quarters: list[Span]) -> list[Summand]:
-    """What is added up by fields that totals are kept for."""
+def _summands(asked: Asked) -> list[Summand]:
+    """What is added up by fields that totals are kept for: whole buckets, and what is left at the edges."""
+    whole, edges = _whole_buckets(asked)
+    shares = Summand(SLOTS, hull(edges, SLOT_S), _SHARES, by_factor=True, measures=ENDS)
     if asked.dimensions(asked.fields):
-        summands, edges = _whole_buckets(asked, asked.spans, _BOTH, by_factor=True)
-        summands.append(Summand(SLOTS, hull(edges, SLOT_S), _SHARES, by_factor=True, measures=ENDS))
-    else:
-        summands, edges = _whole_buckets(asked, asked.spans, _AMOUNTS)
-        summands += _whole_buckets(asked, quarters, _SHARES, by_factor=True)[0]
-    return [*summands, Summand(RECORDS, edges, _AMOUNTS)]
+        return [*whole, shares, Summand(RECORDS, edges, _AMOUNTS)]
+    # Minutes know no factors, and so the amounts alone. Old ones are quarter hours by now.
+    amounts: list[Summand] = []
+    older, edges = cut_at(edges, asked.ground.minutes_from_us)
+    left = [*_take(SLOTS, older, amounts), *_take(MINUTES, edges, amounts)]
+    return [*whole, shares, *(each._replace(purpose=_AMOUNTS) for each in amounts), Summand(RECORDS, left, _AMOUNTS)]
 
 
 def impacts_of(asked: Asked) -> dict[Group, list[int]]:
@@ -187,29 +190,31 @@ def _is_one_zone(asked: Asked, spans: Sequence[Span]) -> bool:
     return len(asked.ground.time_zones) == 1 or all(span.time_zone == EVERY_ZONE for span in spans)
 
 
-def _whole_buckets(
-    asked: Asked, spans: list[Span], purpose: int, *, by_factor: bool = False, fields: tuple[str, ...] | None = None
-) -> tuple[list[Summand], list[Span]]:
-    """Rows of the tables that know all the fields, coarsest first, each leaving to the next what lies in no whole bucket of
-    its own; and what is left in the end."""
-    fields = asked.fields if fields is None else fields
-    dimensions = asked.dimensions(fields) | ({"factor_key"} if by_factor else frozenset())
+def _whole_buckets(asked: Asked) -> tuple[list[Summand], list[Span]]:
+    """Rows, told apart by the use of factors, of the tables that know all the fields, coarsest first, each leaving to the next what
+    lies in no whole bucket of its own; and what is left in the end."""
+    dimensions = asked.dimensions(asked.fields)
     summands: list[Summand] = []
-    left = spans
-    # A UTC day holds several hours, and parts of two days of another time zone.
-    one_day = "day" not in fields or all(span.origin_s % DAY_S == 0 for span in spans)
-    if one_day and "hour" not in fields:
-        if "day" not in fields and dimensions == MONTHS.dimensions:
-            left = _take(MONTHS, left, summands)
-        left = _take(DAYS if dimensions else TENANT_DAYS, left, summands)
-    edges: list[Span] = []
-    if not dimensions:
-        # Old minutes are quarter hours by now.
-        older, left = cut_at(left, asked.ground.minutes_from_us)
-        edges = _take(SLOTS, older, summands)
-    edges += _take(SLOTS if dimensions else MINUTES, left, summands)
-    measures = ENDS if purpose == _SHARES else MEASURES
-    return [each._replace(purpose=purpose, by_factor=by_factor, measures=measures) for each in summands], edges
+    left = asked.spans
+    for source in (MONTHS, FACTOR_DAYS, FACTOR_HOURS) if dimensions <= MONTHS.dimensions else (DAYS,):
+        if _has_whole(source, asked):
+            left = _take(source, left, summands)
+    if dimensions:
+        left = _take(SLOTS, left, summands)
+    return [each._replace(purpose=_BOTH, by_factor=True) for each in summands], left
+
+
+def _has_whole(source: SummedTable, asked: Asked) -> bool:
+    """Whether no bucket of a table lies in two of the stretches of time that are told apart."""
+    if source is FACTOR_HOURS:
+        # A UTC hour holds parts of two days of a time zone that is off by half an hour.
+        return "day" not in asked.fields or all(span.origin_s % HOUR_S == 0 for span in asked.spans)
+    if "hour" in asked.fields:
+        return False
+    # A UTC day holds parts of two days of another time zone, and a month many days.
+    return "day" not in asked.fields or (
+        source is not MONTHS and all(span.origin_s % DAY_S == 0 for span in asked.spans)
+    )
 
 
 def _take(source: SummedTable, spans: list[Span], summands: list[Summand]) -> list[Span]:

@@ -85,12 +85,14 @@ ACCESS = {
     "basis": TableAccess("SELECT", ALL_ROWS),
     "prompt_record": TableAccess("SELECT", BY_ATTRIBUTION),
     "untimed_day": TableAccess("", ALL_ROWS),
-    # Totals. Those of minutes, of a tenant's days and of months do not know the team.
+    # Totals. Those of minutes, of a tenant's days and by use of factors alone do not know the team.
     "minute_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "slot_total": TableAccess("SELECT", BY_ATTRIBUTION),
     "user_slot_total": TableAccess(_CHANGES, BY_ATTRIBUTION),
+    "factor_hour_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "tenant_day_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "day_total": TableAccess("SELECT", BY_ATTRIBUTION),
+    "factor_day_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "month_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "watched_user": TableAccess(_CHANGES, WHOLE_TENANT_BY_KEY),
     "month_start": TableAccess("SELECT, INSERT", ALL_ROWS),

@@ -33,6 +33,8 @@ from rice_stream.store.schema_records import (
 )
 from rice_stream.store.schema_totals import (
     day_total,
+    factor_day_total,
+    factor_hour_total,
     minute_total,
     month_start,
     month_total,
@@ -52,6 +54,8 @@ __all__ = [
     "budget_state",
     "conflict",
     "day_total",
+    "factor_day_total",
+    "factor_hour_total",
     "factor_use",
     "http_session",
     "http_token",

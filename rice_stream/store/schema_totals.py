@@ -24,8 +24,10 @@ def _table(totals: TotalsTable) -> Table:
 minute_total = _table(totals_tables.MINUTES)
 slot_total = _table(totals_tables.SLOTS)
 user_slot_total = _table(totals_tables.USER_SLOTS)
+factor_hour_total = _table(totals_tables.FACTOR_HOURS)
 tenant_day_total = _table(totals_tables.TENANT_DAYS)
 day_total = _table(totals_tables.DAYS)
+factor_day_total = _table(totals_tables.FACTOR_DAYS)
 month_total = _table(totals_tables.MONTHS)
 
 watched_user = Table(

@@ -6,7 +6,7 @@ The schema, the writers, budgets, `totals` and `verify` all read them here. Load
 from datetime import UTC, datetime
 from typing import NamedTuple, Optional
 
-from rice_stream.instants import DAY_S, MINUTE_S, SECOND_US, SLOT_S, datetime_of, epoch_s
+from rice_stream.instants import DAY_S, HOUR_S, MINUTE_S, SECOND_US, SLOT_S, datetime_of, epoch_s
 from rice_stream.quantities import MEASURES
 
 
@@ -69,10 +69,13 @@ USER_SLOTS = TotalsTable(
 # Days of UTC: what keeps a month's budget, however often it is judged, from adding up all of its minutes.
 TENANT_DAYS = TotalsTable("tenant_day_total", "day_start_s", DAY_S, finer=MINUTES)
 DAYS = TotalsTable("day_total", "day_start_s", DAY_S, SLOTS.dimensions, finer=SLOTS)
+# What knows no attribution is a tenth of the rows: models by the hour, and what the ranges of all tenants' totals are made of.
+FACTOR_HOURS = TotalsTable("factor_hour_total", "hour_start_s", HOUR_S, ("factor_key",), finer=SLOTS)
+FACTOR_DAYS = TotalsTable("factor_day_total", "day_start_s", DAY_S, FACTOR_HOURS.dimensions, finer=FACTOR_HOURS)
 # What the range of a total over a year is made of: every use of factors on every day would be too many rows to look at.
-MONTHS = TotalsTable("month_total", "month_start_s", _MONTH_MAX_S, ("factor_key",), finer=DAYS)
+MONTHS = TotalsTable("month_total", "month_start_s", _MONTH_MAX_S, FACTOR_DAYS.dimensions, finer=FACTOR_DAYS)
 
-TOTALS_TABLES = (MINUTES, SLOTS, USER_SLOTS, TENANT_DAYS, DAYS, MONTHS)
+TOTALS_TABLES = (MINUTES, SLOTS, USER_SLOTS, FACTOR_HOURS, TENANT_DAYS, DAYS, FACTOR_DAYS, MONTHS)
 """All of them, in the order in which every writer adds to them, so that no two writers can deadlock.
 
 Days and months come last: workers that are at different hours share these rows, and whoever has written one makes the others
@@ -81,5 +84,6 @@ wait until its transaction ends.
 
 
 def coarser(table: TotalsTable) -> TotalsTable | None:
-    """The table that adds up the buckets of this one; None: there is none."""
-    return next((other for other in TOTALS_TABLES if other.finer == table), None)
+    """The table that adds up the buckets of this one and knows as much; None: there is none."""
+    same = (other for other in TOTALS_TABLES if other.finer == table and other.dimensions == table.dimensions)
+    return next(same, None)

@@ -23,7 +23,7 @@ from rice_stream.store.budget_store import save_budget
 from rice_stream.store.engine import writing
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.revisions import SchemaChangedError
-from rice_stream.store.totals_tables import DAYS, MONTHS, TENANT_DAYS, TOTALS_TABLES, TotalsTable
+from rice_stream.store.totals_tables import MINUTES, SLOTS, TOTALS_TABLES, USER_SLOTS, TotalsTable
 from rice_stream.store.watching import watch_user
 from rice_stream.store.writers import open_writer
 from tests.support.damage import DAMAGES, damage_totals
@@ -132,7 +132,9 @@ class TestRebuild:
         by_day = [table for table in TABLE_NAMES if table != "month_total"]  # the month that they lie in is whole
         assert left == {(table, day) for table in by_day for day in ("2026-11-20", "2026-11-22")}
         assert rebuild(store.engine, by=OPERATOR, start=evening, end=NOON, tenant_id="globex")["ok"]
-        assert verify(store.engine)["differences_total"] == found["differences_total"] - 4, "its minute, slot and days"
+        assert verify(store.engine)["differences_total"] == found["differences_total"] - 6, (
+            "its minute, slot, hour and days"
+        )
 
     def test_one_tenant_alone(self, store: Store) -> None:
         """The others' totals stay as wrong as they were."""
@@ -141,7 +143,7 @@ class TestRebuild:
             add_to(store, table)
         answer = rebuild(store.engine, by=OPERATOR, tenant_id="globex")
         assert answer["ok"]
-        assert answer["rows_rebuilt"] == 5, "the tenant has no watched user"
+        assert answer["rows_rebuilt"] == 7, "the tenant has no watched user"
         left = verify(store.engine)["differences"]
         assert {row["key"]["tenant_id"] for row in left} == {"acme"}
 
@@ -241,7 +243,7 @@ class TestRebuild:
             return {
                 table: sums
                 for table, sums in totals_of(records, watched).items()
-                if table not in (TENANT_DAYS, DAYS, MONTHS)
+                if table in (MINUTES, SLOTS, USER_SLOTS)
             }
 
         store.add(at("2026-11-22T10:00:00Z"))
@@ -250,7 +252,7 @@ class TestRebuild:
             filled(store)
         store.add(at("2026-11-22T11:30:00Z"), at("2026-11-21T11:30:00Z", tenant_id="globex"))
         assert {row["table"] for row in verify(store.engine)["differences"]} == {
-            *("tenant_day_total", "day_total", "month_total")
+            *("factor_hour_total", "tenant_day_total", "day_total", "factor_day_total", "month_total")
         }
         assert rebuild(store.engine, by=OPERATOR)["ok"]
         store.add(at("2026-11-22T11:40:00Z"))

@@ -49,7 +49,7 @@ class TestVerification:
         }
 
     def test_what_the_pipeline_wrote_is_right(self, store: Store) -> None:
-        """3 records; 2 minute, slot and day totals of each kind, 1 of a user; repeats and refusals change nothing."""
+        """3 records; 2 minute, slot, hour, day and month totals of each kind, 1 of a user; repeats and refusals change nothing."""
         filled(store)
         store.add(
             at("2026-11-22T11:00:10Z", user_id="u-1", cache_read_input_tokens=4, reasoning_output_tokens=2),
@@ -57,7 +57,7 @@ class TestVerification:
             b"not json",
         )
         answer = verify(store.engine)
-        assert (answer["ok"], answer["records"], answer["totals_checked"]) == (True, 3, 11)
+        assert (answer["ok"], answer["records"], answer["totals_checked"]) == (True, 3, 15)
 
     @pytest.mark.parametrize("table", [table.name for table in TOTALS_TABLES])
     def test_a_changed_total_is_found_and_nothing_else(self, store: Store, table: str) -> None:
@@ -74,7 +74,9 @@ class TestVerification:
         assert (answer["ok"], answer["differences_total"]) == (False, len(MEASURES))
         start, begun = {
             "minute_total": ("minute_start", "2026-11-22T11:00:00Z"),
+            "factor_hour_total": ("hour_start", "2026-11-22T11:00:00Z"),
             "tenant_day_total": ("day_start", "2026-11-22T00:00:00Z"),
+            "factor_day_total": ("day_start", "2026-11-22T00:00:00Z"),
             "day_total": ("day_start", "2026-11-22T00:00:00Z"),
             "month_total": ("month_start", "2026-11-01T00:00:00Z"),
         }.get(table, ("slot_start", "2026-11-22T11:00:00Z"))
@@ -128,10 +130,13 @@ class TestVerification:
             ("carbon_mid_ugco2e = carbon_mid_ugco2e - 1", ALL),
             ("input_tokens = NULL", ALL),
             ("ended_at_us = ended_at_us + 60000000", {"minute_total"}),
-            ("ended_at_us = ended_at_us + 3600000000", {"minute_total", "slot_total", "user_slot_total"}),
+            (
+                "ended_at_us = ended_at_us + 3600000000",
+                {"minute_total", "slot_total", "user_slot_total", "factor_hour_total"},
+            ),
             ("ended_at_us = ended_at_us + 86400000000000", ALL),
             ("attribution_key = attribution_key + 50", {"slot_total", "user_slot_total", "day_total"}),
-            ("factor_key = factor_key + 50", {"slot_total", "user_slot_total", "day_total", "month_total"}),
+            ("factor_key = factor_key + 50", ALL - {"minute_total", "tenant_day_total"}),
             ("user_key = NULL", {"user_slot_total"}),
         ],
     )

@@ -16,11 +16,13 @@ TABLES = {
     "minute_total": ("tenant_key", "minute_start_s"),
     "slot_total": ("tenant_key", "slot_start_s", "attribution_key", "factor_key"),
     "user_slot_total": ("tenant_key", "slot_start_s", "user_key", "attribution_key", "factor_key"),
+    "factor_hour_total": ("tenant_key", "hour_start_s", "factor_key"),
     "tenant_day_total": ("tenant_key", "day_start_s"),
     "day_total": ("tenant_key", "day_start_s", "attribution_key", "factor_key"),
+    "factor_day_total": ("tenant_key", "day_start_s", "factor_key"),
     "month_total": ("tenant_key", "month_start_s", "factor_key"),
 }
-_BUCKET_S = {"minute_start_s": 60, "slot_start_s": 900, "day_start_s": 86_400}
+_BUCKET_S = {"minute_start_s": 60, "slot_start_s": 900, "hour_start_s": 3_600, "day_start_s": 86_400}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Sums = dict[tuple[int, ...], tuple[int, ...]]
 Rows = Callable[[str], list[dict[str, Any]]]

@@ -37,7 +37,15 @@ OWNERS = {
     },
     **{
         table: f"SELECT t.tenant_id, {_WHOLE} FROM {table} x {_TENANT}"
-        for table in ("minute_total", "tenant_day_total", "month_total", "watched_user", "conflict")
+        for table in (
+            "minute_total",
+            "tenant_day_total",
+            "factor_hour_total",
+            "factor_day_total",
+            "month_total",
+            "watched_user",
+            "conflict",
+        )
     },
     "audit_entry": f"SELECT tenant_id, {_WHOLE} FROM audit_entry",
     "budget": f"SELECT tenant_id, COALESCE(team_id, '{WHOLE}') AS team FROM budget",
@@ -297,6 +305,8 @@ def test_the_index_of_a_report_is_used_beside_the_policies(stored: Store) -> Non
         "day_total": "tenant_key = 1 AND day_start_s >= 0",
         "prompt_record": "tenant_key = 1 AND event_key >= '00000000-0000-0000-0000-000000000000'",
         "tenant_day_total": "tenant_key = 1 AND day_start_s >= 0",
+        "factor_hour_total": "tenant_key = 1 AND hour_start_s >= 0",
+        "factor_day_total": "tenant_key = 1 AND day_start_s >= 0",
         "month_total": "tenant_key = 1 AND month_start_s >= 0",
     }
     for scope in (SCOPES["one tenant"], SCOPES["a team of a tenant"], EVERYTHING):

@@ -188,9 +188,7 @@ def test_what_each_name_of_a_field_is_narrowed_to_is_its_row_and_together_they_a
 
 @settings(max_examples=15, deadline=None)
 @given(
-    table=st.sampled_from(
-        ["minute_total", "slot_total", "tenant_day_total", "day_total", "month_total", "prompt_record"]
-    ),
+    table=st.sampled_from([*(table.name for table in TOTALS_TABLES if not table.watched_only), "prompt_record"]),
     column=st.sampled_from(
         ["input_tokens", "output_tokens", "it_energy_uwh", "carbon_low_ugco2e", "carbon_high_ugco2e"]
     ),
@@ -199,13 +197,8 @@ def test_what_each_name_of_a_field_is_narrowed_to_is_its_row_and_together_they_a
 )
 def test_any_changed_number_of_any_row_is_found(store: Store, table: str, column: str, row: int, change: int) -> None:
     """One number somewhere: verify is right before, wrong while it is changed, and right again after."""
-    starts = {
-        "minute_total": "minute_start_s",
-        "slot_total": "slot_start_s",
-        "month_total": "month_start_s",
-        "prompt_record": "event_id",
-    }
-    key = starts.get(table, "day_start_s")
+    starts = {each.name: each.start for each in TOTALS_TABLES}
+    key = starts.get(table, "event_id")
     rows = store.rows(f"SELECT tenant_key, {key} AS key FROM {table} ORDER BY 1, 2")
     chosen = rows[row % len(rows)]
     statement = f"UPDATE {table} SET {column} = {column} + :change WHERE tenant_key = :tenant AND {key} = :key"

@@ -16,10 +16,11 @@ from rice_stream.meter.amounts import AMOUNT_MAX
 from rice_stream.meter.carbon_ends import MISSING_TOKENS_FACTOR_HIGH, MISSING_TOKENS_FACTOR_LOW
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
+from rice_stream.store.totals_tables import TOTALS_TABLES
 from tests.support.docs_reading import codes, first_codes, rows, section, text_of
 
 PAGE = "docs/accounting.md"
-SHARED = ("minute_total", "slot_total", "user_slot_total", "tenant_day_total", "day_total", "month_total")
+SHARED = tuple(table.name for table in TOTALS_TABLES)
 """Tables that one section describes together; their own columns say whose they are."""
 
 
