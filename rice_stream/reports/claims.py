@@ -10,13 +10,14 @@ from rice_stream.store.engine import Connection
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_key_in
 
-_STATED = "pue_rung = 'event' OR region_rung = 'event' OR detail LIKE '%\"event_factors\":%'"
+STATED = "pue_rung = 'event' OR region_rung = 'event' OR detail LIKE '%\"event_factors\":%'"
 _CACHE_HIT = "detail LIKE '%\"gateway_cache_hit\":%'"
-_METERED = "detail LIKE '%\"measured\":{%'"
+METERED = "detail LIKE '%\"measured\":{%'"
+"""Conditions on a row of `factor_use`: the event brought factors of its own (metered energy among them); its energy was metered."""
 _STATEMENT = f"""
 WITH claimed AS MATERIALIZED (
-    SELECT factor_key, CASE WHEN {_CACHE_HIT} THEN 1 ELSE 0 END AS cache_hit, CASE WHEN {_METERED} THEN 1 ELSE 0 END AS metered
-    FROM factor_use WHERE {_STATED} OR {_CACHE_HIT}
+    SELECT factor_key, CASE WHEN {_CACHE_HIT} THEN 1 ELSE 0 END AS cache_hit, CASE WHEN {METERED} THEN 1 ELSE 0 END AS metered
+    FROM factor_use WHERE {STATED} OR {_CACHE_HIT}
 )
 SELECT c.cache_hit, c.metered, a.source, SUM(m.prompts), SUM(m.input_tokens) + SUM(m.output_tokens), SUM(m.carbon_mid_ugco2e)
 FROM slot_total m JOIN claimed c ON c.factor_key = m.factor_key

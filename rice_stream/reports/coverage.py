@@ -9,8 +9,12 @@ from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.capped import capped_prompts
 from rice_stream.reports.claims import claims
+from rice_stream.reports.conflicts import conflicts
 from rice_stream.reports.repeated_ids import repeated_ids
 from rice_stream.reports.resolved_sums import resolved_sums
+from rice_stream.reports.tiers import tiers, tiers_by_day
+from rice_stream.reports.time_zones import REPORT_TIME_ZONE
+from rice_stream.reports.unattributed import unattributed
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
@@ -49,7 +53,15 @@ class _Kind(NamedTuple):
 
 
 def coverage(
-    engine: Engine, scope: Scope, *, now: datetime, days: int | None = None, limit: int | None = None
+    engine: Engine,
+    scope: Scope,
+    *,
+    now: datetime,
+    days: int | None = None,
+    limit: int | None = None,
+    bucket: str | None = None,
+    time_zone: str | None = None,
+    report_time_zone: str = REPORT_TIME_ZONE,
 ) -> dict[str, Any]:
     """Unmapped models, regions and tenants of the last `days` days (None: of all time), most tokens first.
 
@@ -61,7 +73,14 @@ def coverage(
         "tenant", "any"}, "event_factors", "metered_energy", "cache_hits"}`, the last three as `claims` gives them; shares are
         None where there is nothing at all. `capped_prompts` were estimated above what one prompt can cost, and count as that.
         Besides
-        `"repeated_ids": [{"tenant_id", "event_id", "records", "first", "last"}], "repeated_ids_total", "repeated_records"`.
+        `"repeated_ids": [{"tenant_id", "event_id", "records", "first", "last"}], "repeated_ids_total", "repeated_records"`,
+        `"unattributed"` as `unattributed` gives it, `"conflicts"` and `"conflicts_total"` of the same days;
+        `"tiers": [{"tier", "prompts", "carbon_gco2e", "share_of_carbon"}]`, which add up to all of it, and `"covered_share"`, which
+        the known ones of them are together: 1 without `fallback_share["any"]`. With the bucket `day` also `"time_zone"` and
+        `"days"`, as `tiers_by_day` gives them.
+
+    Raises:
+        UsageError: days are to be told apart, and are not said to be few.
     """
     from_s = _from_s(now, days)
     with snapshot(engine, scope) as connection:
@@ -71,6 +90,12 @@ def coverage(
         claimed = claims(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
         capped = capped_prompts(connection, scope, from_s)
         repeated = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit)
+        nobodys = unattributed(connection, scope, from_s, carbon_ugco2e=carbon, limit=limit)
+        contradicted = conflicts(connection, scope, from_s * SECOND_US, limit=limit)
+        by_day: dict[str, Any] = {}
+        if bucket is not None:
+            by_day = tiers_by_day(connection, scope, from_s * SECOND_US, days, time_zone, report_time_zone)
+        by_tier = tiers(connection, scope, from_s * SECOND_US)
     resting = dict.fromkeys(("model", "region", "tenant", "any"), 0)
     for kind in kinds:
         fallbacks = kind.fallbacks
@@ -85,7 +110,12 @@ def coverage(
         "capped_prompts": capped,
         "carbon_gco2e": carbon / MICRO,
         "fallback_share": {what: amount / carbon if carbon else None for what, amount in resting.items()},
+        "covered_share": (carbon - resting["any"]) / carbon if carbon else None,
+        "tiers": by_tier,
+        **by_day,
         **claimed,
+        "unattributed": nobodys,
+        **contradicted,
         "repeated_ids": repeated.rows,
         "repeated_ids_total": repeated.ids,
         "repeated_records": repeated.records,

@@ -87,10 +87,70 @@ class RepeatedId(Answer):
     last: str
 
 
+class Tier(Answer):
+    """How well some of the carbon is known, in one of five words: measured, reported, estimated, defaulted, missing."""
+
+    tier: str
+    prompts: int
+    carbon_gco2e: float
+    share_of_carbon: float | None
+
+
+class DayOfTiers(Answer):
+    """All tiers of one day."""
+
+    day: str
+    prompts: int
+    carbon_gco2e: float
+    tiers: list[Tier]
+
+
+class Unattributed(Answer):
+    """Prompts that no team was charged for."""
+
+    prompts: int
+    tokens: int
+    carbon_gco2e: float
+    share_of_carbon: float | None
+
+
+class UnattributedKey(Unattributed):
+    """The same of one API key; null: without a key."""
+
+    tenant_id: str
+    api_key_id: str | None
+
+
+class AllUnattributed(Unattributed):
+    """The same of all keys."""
+
+    rows: list[UnattributedKey]
+    rows_total: int
+
+
+class Conflict(Answer):
+    """An event that came again and said something else; `said` by the names of a record's columns."""
+
+    tenant_id: str
+    event_id: str
+    received_at: str
+    topic: str
+    partition: int
+    offset: int
+    said: dict[str, int | None]
+
+
 class Coverage(Answer):
-    """What the numbers rest on."""
+    """What the numbers rest on. `time_zone` and `days` are there where days were asked for."""
 
     window: WindowBounds
+    covered_share: Share
+    tiers: list[Tier]
+    time_zone: str | None = None
+    days: list[DayOfTiers] | None = None
+    unattributed: AllUnattributed
+    conflicts: list[Conflict]
+    conflicts_total: int
     rows: list[UnknownName]
     rows_total: int
     prompts: int

@@ -25,6 +25,8 @@ class CoverageParameters(Parameters):
     tenant: Name | None = None
     days: int | None = Field(None, ge=1, le=36_500, description="The last days; all time otherwise")
     limit: int = Field(50, ge=1, le=1_000)
+    bucket: Literal["day"] | None = Field(None, description="The tiers of each day as well; with `days`, 366 at most")
+    time_zone: str | None = Field(None, max_length=100, description="IANA zone of the days")
 
 
 class QuarantineParameters(Page):
@@ -40,7 +42,7 @@ def install(app: FastAPI, product: Product) -> None:
 
     @app.get("/v1/coverage", summary="Names that no table knows, fallbacks, and what senders claim", tags=["quality"])
     async def _coverage(asked: Annotated[CoverageParameters, Query()], caller: _Reader) -> dict[str, Any]:
-        return await product.ask(_covered, product, caller, asked)
+        return await product.ask(answer_coverage, product, caller, asked)
 
     @app.get("/v1/quarantine", summary="Refused items, latest first", tags=["quality"])
     async def _quarantine(asked: Annotated[QuarantineParameters, Query()], caller: _Reader) -> dict[str, Any]:
@@ -51,9 +53,19 @@ def install(app: FastAPI, product: Product) -> None:
         return await product.ask(lambda: show(product.engine(), caller.scope(Right.READ), quarantine_id))
 
 
-def _covered(product: Product, caller: Caller, asked: CoverageParameters) -> dict[str, Any]:
+def answer_coverage(product: Product, caller: Caller, asked: CoverageParameters) -> dict[str, Any]:
+    """What `/v1/coverage` answers a caller; for a thread of its own. RiceError: as from `coverage`."""
     scope = product.scope(caller, Right.READ, asked.tenant)
-    return coverage(product.engine(), scope, now=product.now(), days=asked.days, limit=asked.limit)
+    return coverage(
+        product.engine(),
+        scope,
+        now=product.now(),
+        days=asked.days,
+        limit=asked.limit,
+        bucket=asked.bucket,
+        time_zone=asked.time_zone,
+        report_time_zone=product.settings.report_time_zone,
+    )
 
 
 def _refused(product: Product, caller: Caller, asked: QuarantineParameters, after: bytes | None) -> dict[str, Any]:

@@ -1,0 +1,163 @@
+"""Five words for how well a number is known, always the same ones, and what of the carbon of a stretch each stands for."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, text
+
+from rice_stream.errors import UsageError
+from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
+from rice_stream.events.formats.reading.regions import UNKNOWN
+from rice_stream.quantities import MICRO
+from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
+from rice_stream.reports.claims import METERED, STATED
+from rice_stream.reports.carbon_ranges import Parts
+from rice_stream.reports.spans import day_text
+from rice_stream.reports.time_zones import report_zone
+from rice_stream.reports.totals_sums import Asked, Ground, ground_of, groups_and_parts, spans_of
+from rice_stream.reports.windows import FOREVER_US
+from rice_stream.store.engine import Connection
+from rice_stream.store.scope import Scope
+
+MEASURED, REPORTED, ESTIMATED, DEFAULTED, MISSING = TIERS = ("measured", "reported", "estimated", "defaulted", "missing")
+"""Best first: energy from the server's own meter; by factors that the event stated; by the method, for a model and a place that
+are known; by a fallback, for a name that no table knows; by a fallback, for nothing said whose it was, which model, or where."""
+KNOWN_TIERS = TIERS[:3]
+"""Model, place and tenant are known: what coverage is the share of."""
+DAYS_MAX = 366
+"""Days that are told apart at most."""
+_KEYS_AT_ONCE = 5_000
+
+
+class RestsOn(NamedTuple):
+    """What the estimates of some prompts rest on."""
+
+    model: str
+    model_rung: str
+    region: str
+    region_rung: str
+    metered: bool
+    stated: bool
+
+
+def tier_of(rests_on: RestsOn, *, has_tenant: bool = True) -> str:
+    """The weakest of what the estimate rests on: energy from a meter at a place that was assumed is not measured."""
+    unknown_model = rests_on.model_rung not in KNOWN_MODEL_RUNGS
+    unknown_place = is_place_assumed(rests_on.region_rung)
+    no_model = unknown_model and rests_on.model in ("", UNKNOWN)
+    no_place = unknown_place and rests_on.region in ("", UNKNOWN)
+    if not has_tenant or no_model or no_place:
+        return MISSING
+    if unknown_model or unknown_place:
+        return DEFAULTED
+    if rests_on.metered:
+        return MEASURED
+    return REPORTED if rests_on.stated else ESTIMATED
+
+
+def tier_fields(sums: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
+    """`[{"tier", "prompts", "carbon_gco2e", "share_of_carbon"}]` of all TIERS, from (prompts, micrograms) of those that there are."""
+    whole = sum(carbon for _, carbon in sums.values())
+    return [
+        {
+            "tier": tier,
+            "prompts": prompts,
+            "carbon_gco2e": carbon / MICRO,
+            "share_of_carbon": carbon / whole if whole else None,
+        }
+        for tier in TIERS
+        for prompts, carbon in [sums.get(tier, (0, 0))]
+    ]
+
+
+def tiers(connection: Connection, scope: Scope, from_us: int) -> list[dict[str, Any]]:
+    """Of all prompts that ended at or after an instant on a quarter hour: rows as of `tier_fields`."""
+    found = _by_tier(connection, scope, from_us, None)
+    return tier_fields(found.get((), {}))
+
+
+def tiers_by_day(
+    connection: Connection, scope: Scope, from_us: int, days: int | None, time_zone: str | None, over_tenants: str
+) -> dict[str, Any]:
+    """The same for each day from the instant on; whose days count is what `report_zone` says.
+
+    Returns:
+        `{"time_zone", "days": [{"day", "prompts", "carbon_gco2e", "tiers": rows as of `tier_fields`}]}`, days with prompts only.
+
+    Raises:
+        UsageError: more days than are told apart, or all time.
+    """
+    if days is None or days > DAYS_MAX:
+        raise UsageError(f"--bucket day: needs --days, {DAYS_MAX} at most")
+    zone = report_zone(time_zone, scope, ("day",), over_tenants) or _own_zone(connection, scope)
+    found = _by_tier(connection, scope, from_us, zone)
+    return {
+        "time_zone": zone,
+        "days": [
+            {
+                "day": day_text(group[0]),
+                "prompts": sum(prompts for prompts, _ in sums.values()),
+                "carbon_gco2e": sum(carbon for _, carbon in sums.values()) / MICRO,
+                "tiers": tier_fields(sums),
+            }
+            for group, sums in sorted(found.items())
+        ],
+    }
+
+
+def _own_zone(connection: Connection, scope: Scope) -> str:
+    zones = ground_of(connection, scope, by_day=False).time_zones
+    return zones[0] if zones else "UTC"
+
+
+_Sums = dict[tuple[Any, ...], dict[str, tuple[int, int]]]
+
+
+def _by_tier(connection: Connection, scope: Scope, from_us: int, zone: str | None) -> _Sums:
+    """(prompts, micrograms) of each tier, by day of the zone; None: of all days under the empty group."""
+    everybody = _parts(connection, scope, from_us, zone)
+    nobody: dict[tuple[Any, ...], Parts] = {}
+    if scope.has_tenant(UNKNOWN_TENANT):
+        nobody = _parts(connection, scope.within(UNKNOWN_TENANT), from_us, zone)
+    kinds = _kinds(connection, {key for parts in everybody.values() for key in parts})
+    sums: dict[tuple[Any, ...], dict[str, list[int]]] = {}
+    for group, parts in everybody.items():
+        of_group = sums.setdefault(group, {})
+        for key, (prompts, _, carbon, _) in parts.items():
+            if key not in kinds:
+                continue  # its factors are gone, and what it rests on with them
+            whose, _, whose_carbon, _ = nobody.get(group, {}).get(key, (0, 0, 0, 0))
+            for tier, count, amount in (
+                (tier_of(kinds[key]), prompts - whose, carbon - whose_carbon),
+                (MISSING, whose, whose_carbon),
+            ):
+                both = of_group.setdefault(tier, [0, 0])
+                both[0] += count
+                both[1] += amount
+    return {group: {tier: (both[0], both[1]) for tier, both in each.items()} for group, each in sums.items()}
+
+
+def _parts(connection: Connection, scope: Scope, from_us: int, zone: str | None) -> dict[tuple[Any, ...], Parts]:
+    fields = () if zone is None else ("day",)
+    ground = ground_of(connection, scope, by_day=zone is not None)
+    ranges = dict.fromkeys(ground.time_zones or ["UTC"], (from_us, FOREVER_US))
+    spans = spans_of(_from(ground, from_us), ranges, calendar=None if zone is None else "day", time_zone=zone)
+    return groups_and_parts(Asked(connection, scope, fields, spans, ground)).parts
+
+
+def _from(ground: Ground, from_us: int) -> Ground:
+    low_us, high_us = ground.days_us
+    return ground._replace(days_us=(max(low_us, from_us), high_us))
+
+
+def _kinds(connection: Connection, factor_keys: Collection[int]) -> dict[int, RestsOn]:
+    """What each of these uses of factors rests on."""
+    query = text(
+        f"SELECT factor_key, model, model_rung, region, region_rung, CASE WHEN {METERED} THEN 1 ELSE 0 END,"
+        f" CASE WHEN {STATED} THEN 1 ELSE 0 END FROM factor_use WHERE factor_key IN :keys"
+    ).bindparams(bindparam("keys", expanding=True))
+    keys, found = sorted(factor_keys), {}
+    for first in range(0, len(keys), _KEYS_AT_ONCE):
+        for key, *names, metered, stated in connection.execute(query, {"keys": keys[first : first + _KEYS_AT_ONCE]}):
+            found[key] = RestsOn(*names, bool(metered), bool(stated))
+    return found

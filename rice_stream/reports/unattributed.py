@@ -1,0 +1,63 @@
+"""What no team was charged for, by the API key that it came with: a work list."""
+
+from typing import Any
+
+from sqlalchemy import text
+
+from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
+from rice_stream.instants import SECOND_US
+from rice_stream.quantities import MICRO
+from rice_stream.store.engine import Connection
+from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
+
+_NOBODYS = """SELECT a.tenant_key, a.attribution_key FROM attribution a JOIN tenant t ON t.tenant_key = a.tenant_key
+  WHERE (a.team_id = '' OR t.tenant_id = :unknown) AND {tenants} AND {teams}"""
+_STATEMENT = """
+WITH nobodys AS ({nobodys}), sums AS (
+  SELECT r.tenant_key, r.api_key_key, COUNT(*) AS prompts,
+    SUM(COALESCE(r.input_tokens, 0) + COALESCE(r.output_tokens, 0)) AS tokens, SUM(r.carbon_mid_ugco2e) AS carbon
+  FROM prompt_record r
+  WHERE r.event_key >= :key_low AND r.ended_at_us >= :from_us
+    AND (r.tenant_key, r.attribution_key) IN (SELECT n.tenant_key, n.attribution_key FROM nobodys n)
+  GROUP BY r.tenant_key, r.api_key_key
+)
+SELECT t.tenant_id, p.name, s.prompts, s.tokens, s.carbon
+FROM sums s JOIN tenant t ON t.tenant_key = s.tenant_key
+LEFT JOIN principal p ON p.tenant_key = s.tenant_key AND p.principal_key = s.api_key_key
+ORDER BY s.carbon DESC, t.tenant_id, p.name"""
+
+
+def unattributed(
+    connection: Connection, scope: Scope, from_s: int, *, carbon_ugco2e: int, limit: int | None
+) -> dict[str, Any]:
+    """Prompts without a team, or of no tenant, that ended since `from_s` (epoch seconds) and whose records are kept.
+
+    Reads no record where everything was attributed. Shares are of `carbon_ugco2e`.
+
+    Returns:
+        `{"rows": [{"tenant_id", "api_key_id", "prompts", "tokens", "carbon_gco2e", "share_of_carbon"}], "rows_total", "prompts",
+        "tokens", "carbon_gco2e", "share_of_carbon"}`, most carbon first; `api_key_id` None: they came without a key.
+    """
+    nobodys = _NOBODYS.format(tenants=tenant_id_in(scope), teams=team_in(scope))
+    parameters: dict[str, Any] = {"unknown": UNKNOWN_TENANT, **scope_parameters(scope)}
+    found: list[tuple[str, str | None, int, int, int]] = []
+    if connection.execute(text(f"{nobodys} LIMIT 1"), parameters).first() is not None:
+        bounds = {
+            "key_low": key_bound(connection.dialect.name, from_s * SECOND_US // 1000),
+            "from_us": from_s * SECOND_US,
+        }
+        rows = connection.execute(text(_STATEMENT.format(nobodys=nobodys)), {**parameters, **bounds})
+        # PostgreSQL sums BIGINT as NUMERIC.
+        found = [(tenant, key, *map(int, sums)) for tenant, key, *sums in rows]  # type: ignore[misc]
+
+    def described(prompts: int, tokens: int, carbon: int) -> dict[str, Any]:
+        share = carbon / carbon_ugco2e if carbon_ugco2e else None
+        return {"prompts": prompts, "tokens": tokens, "carbon_gco2e": carbon / MICRO, "share_of_carbon": share}
+
+    return {
+        "rows": [{"tenant_id": row[0], "api_key_id": row[1], **described(*row[2:])} for row in found[:limit]],
+        "rows_total": len(found),
+        **described(*(sum(row[place] for row in found) for place in (2, 3, 4))),
+    }
