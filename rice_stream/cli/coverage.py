@@ -9,6 +9,7 @@ from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_sess
 from rice_stream.cli.plain_text import visible
 from rice_stream.cli.tables import table
 from rice_stream.reports.coverage import coverage as names_not_known
+from rice_stream.reports.tiers import TIERS
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.scope import EVERYTHING
 
@@ -16,16 +17,27 @@ from rice_stream.store.scope import EVERYTHING
 @click.command()
 @click.option("--days", type=click.IntRange(1), help="Only the last N days; default: all time.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The N with most tokens.")
+@click.option("--bucket", type=click.Choice(["day"]), help="How well the carbon of each day is known as well.")
+@click.option("--time-zone", help="IANA zone of these days.  [default: RICE_REPORT_TIME_ZONE]")
 @json_option
 @pass_session
-def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -> None:
+def coverage(session: Session, /, *, limit: int, as_json: bool, **asked: Any) -> None:
     """Models, regions and tenants that no table knows, most tokens first; and what rests on fallbacks and claims.
 
-    Also ids that were recorded more than once, with different times.
+    Also how well the carbon is known in five words, what names no team, events that contradict a record, and ids that were
+    recorded more than once, with different times.
 
-    Example: rice-stream coverage --days 30
+    Example: rice-stream coverage --days 30 --bucket day
     """
-    document = names_not_known(open_store(session.settings), EVERYTHING, now=datetime.now(UTC), days=days, limit=limit)
+    settings = session.settings
+    document = names_not_known(
+        open_store(settings),
+        EVERYTHING,
+        now=datetime.now(UTC),
+        limit=limit,
+        report_time_zone=settings.report_time_zone,
+        **asked,
+    )
 
     def human() -> None:
         columns = ["kind", "name", "provider", "taken for", "rung", "prompts", "tokens", "kgCO2e", "share"]
@@ -46,6 +58,16 @@ def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -
             f"{document['repeated_ids_total']:,} ids have more than one record, each with another time:"
             f" {document['repeated_records']:,} records in all"
         )
+        if "days" in document:
+            table(["day", *TIERS, "kgCO2e"], [_day_cells(day) for day in document["days"]], title=document["time_zone"])
+        known = ", ".join(f"{row['tier']} {_percent(row['share_of_carbon'])}" for row in document["tiers"])
+        STDERR.print(f"How well the carbon is known: {known}")
+        nobodys = document["unattributed"]
+        if nobodys["prompts"]:
+            what = f"{nobodys['prompts']:,} prompts of {nobodys['rows_total']:,} keys"
+            STDERR.print(f"charged to no team: {what}, {_percent(nobodys['share_of_carbon'])} of carbon")
+        if document["conflicts_total"]:
+            STDERR.print(f"{document['conflicts_total']:,} events contradict a record: the first one counts.")
         STDERR.print(f"{document['rows_total']:,} names in all; share of carbon that rests on fallbacks: {shares}")
         _print_claims(document)
         if document["capped_prompts"]:
@@ -54,6 +76,10 @@ def coverage(session: Session, days: int | None, limit: int, *, as_json: bool) -
             )
 
     answer(document, as_json=as_json, human=human)
+
+
+def _day_cells(day: dict[str, Any]) -> list[object]:
+    return [day["day"], *(_percent(row["share_of_carbon"]) for row in day["tiers"]), day["carbon_gco2e"] / 1000]
 
 
 def _print_claims(document: dict[str, Any]) -> None:

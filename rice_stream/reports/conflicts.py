@@ -1,6 +1,7 @@
 """Events that came again and said something else: the first record counts, the other is kept for a person to compare."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import text
@@ -10,39 +11,56 @@ from rice_stream.store.engine import Connection
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, tenant_id_in
 
+_TOKENS = (
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+)
+_COMPARED = ("ended_at_us", "duration_us", *_TOKENS, "metered_energy_uj")
+"""What both said of it; the keys of names that both have as well are of this database alone, and say nothing to anybody."""
+
 
 def conflicts(connection: Connection, scope: Scope, from_us: int, *, limit: int | None) -> dict[str, Any]:
     """Those that came in at or after an instant, latest first: `{"conflicts": [...], "conflicts_total"}`.
 
-    A row is `{"tenant_id", "event_id", "received_at", "topic", "partition", "offset", "said"}`; `said` has what the second one
-    said, by the names of a record's columns. Who sees some teams only sees none: they are kept by tenant.
+    A row is `{"tenant_id", "event_id", "received_at", "topic", "partition", "offset", "recorded", "said"}`: what counts and what
+    the other event said, as `{"ended_at", "duration_us", tokens by their names, "metered_energy_uj"}`. Where these are equal,
+    the two name different people, models or places. `recorded` is None where the record is no longer kept. Who sees some teams only
+    sees none: they are kept by tenant.
     """
     if scope.teams:
         return {"conflicts": [], "conflicts_total": 0}
-    source = (
-        "FROM conflict c JOIN tenant t ON t.tenant_key = c.tenant_key"
-        f" WHERE c.received_at_us >= :from_us AND {tenant_id_in(scope)}"
-    )
-    parameters = {"from_us": from_us, **scope_parameters(scope), **({} if limit is None else {"limit": limit})}
+    source = "FROM conflict c JOIN tenant t ON t.tenant_key = c.tenant_key"
+    where = f"WHERE c.received_at_us >= :from_us AND {tenant_id_in(scope)}"
+    parameters = {"from_us": from_us, **scope_parameters(scope)}
+    columns = ", ".join(f"r.{name}" for name in _COMPARED)
     rows = connection.execute(
         text(
-            'SELECT t.tenant_id, c.event_id, c.received_at_us, c.topic, c."partition", c."offset", c.detail'
-            f" {source} ORDER BY c.id DESC {'' if limit is None else 'LIMIT :limit'}"
+            f'SELECT t.tenant_id, c.event_id, c.received_at_us, c.topic, c."partition", c."offset", c.detail, {columns} {source}'
+            " LEFT JOIN prompt_record r ON r.tenant_key = c.tenant_key AND r.event_key = c.event_key"
+            f" {where} ORDER BY c.id DESC {'' if limit is None else 'LIMIT :limit'}"
         ),
-        parameters,
-    ).all()
+        parameters if limit is None else {**parameters, "limit": limit},
+    ).mappings()
     return {
         "conflicts": [
             {
-                "tenant_id": tenant_id,
-                "event_id": event_id,
-                "received_at": rfc3339(received_at_us),
-                "topic": topic,
-                "partition": partition,
-                "offset": offset,
-                "said": json.loads(detail),
+                **{name: row[name] for name in ("tenant_id", "event_id", "topic", "partition", "offset")},
+                "received_at": rfc3339(row["received_at_us"]),
+                "recorded": None if row["ended_at_us"] is None else _compared(row),
+                "said": _compared(json.loads(row["detail"])),
             }
-            for tenant_id, event_id, received_at_us, topic, partition, offset, detail in rows
+            for row in rows
         ],
-        "conflicts_total": int(connection.execute(text(f"SELECT COUNT(*) {source}"), parameters).scalar_one()),
+        "conflicts_total": int(connection.execute(text(f"SELECT COUNT(*) {source} {where}"), parameters).scalar_one()),
+    }
+
+
+def _compared(said: Mapping[str, Any]) -> dict[str, Any]:
+    ended_at_us, *others = (said.get(name) for name in _COMPARED)
+    return {
+        "ended_at": None if ended_at_us is None else rfc3339(ended_at_us),
+        **dict(zip(_COMPARED[1:], others, strict=True)),
     }

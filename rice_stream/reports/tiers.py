@@ -10,8 +10,8 @@ from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.events.formats.reading.regions import UNKNOWN
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
-from rice_stream.reports.claims import METERED, STATED
 from rice_stream.reports.carbon_ranges import Parts
+from rice_stream.reports.claims import METERED, STATED
 from rice_stream.reports.spans import day_text
 from rice_stream.reports.time_zones import report_zone
 from rice_stream.reports.totals_sums import Asked, Ground, ground_of, groups_and_parts, spans_of
@@ -19,7 +19,13 @@ from rice_stream.reports.windows import FOREVER_US
 from rice_stream.store.engine import Connection
 from rice_stream.store.scope import Scope
 
-MEASURED, REPORTED, ESTIMATED, DEFAULTED, MISSING = TIERS = ("measured", "reported", "estimated", "defaulted", "missing")
+MEASURED, REPORTED, ESTIMATED, DEFAULTED, MISSING = TIERS = (
+    "measured",
+    "reported",
+    "estimated",
+    "defaulted",
+    "missing",
+)
 """Best first: energy from the server's own meter; by factors that the event stated; by the method, for a model and a place that
 are known; by a fallback, for a name that no table knows; by a fallback, for nothing said whose it was, which model, or where."""
 KNOWN_TIERS = TIERS[:3]
@@ -56,7 +62,7 @@ def tier_of(rests_on: RestsOn, *, has_tenant: bool = True) -> str:
 
 
 def tier_fields(sums: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
-    """`[{"tier", "prompts", "carbon_gco2e", "share_of_carbon"}]` of all TIERS, from (prompts, micrograms) of those that there are."""
+    """`[{"tier", "prompts", "carbon_gco2e", "share_of_carbon"}]` of all TIERS, from (prompts, micrograms) of those there are."""
     whole = sum(carbon for _, carbon in sums.values())
     return [
         {
@@ -82,7 +88,8 @@ def tiers_by_day(
     """The same for each day from the instant on; whose days count is what `report_zone` says.
 
     Returns:
-        `{"time_zone", "days": [{"day", "prompts", "carbon_gco2e", "tiers": rows as of `tier_fields`}]}`, days with prompts only.
+        `{"time_zone", "days": [{"day", "prompts", "carbon_gco2e", "covered_share", "tiers": rows as of `tier_fields`}]}`, only days
+        with prompts.
 
     Raises:
         UsageError: more days than are told apart, or all time.
@@ -98,11 +105,17 @@ def tiers_by_day(
                 "day": day_text(group[0]),
                 "prompts": sum(prompts for prompts, _ in sums.values()),
                 "carbon_gco2e": sum(carbon for _, carbon in sums.values()) / MICRO,
+                "covered_share": _covered_share(sums),
                 "tiers": tier_fields(sums),
             }
             for group, sums in sorted(found.items())
         ],
     }
+
+
+def _covered_share(sums: Mapping[str, tuple[int, int]]) -> float | None:
+    whole = sum(carbon for _, carbon in sums.values())
+    return sum(carbon for tier, (_, carbon) in sums.items() if tier in KNOWN_TIERS) / whole if whole else None
 
 
 def _own_zone(connection: Connection, scope: Scope) -> str:

@@ -88,6 +88,11 @@ def lists() -> Iterator[Try]:
         yield Try("GET", f"/explore{query}", "/explore")
     for path in ("/budgets", "/budgets?new=true"):
         yield Try("GET", path, "/budgets")
+    yield Try("GET", "/quality?days=366", "/quality")
+    yield Try("GET", "/quality?item=1", "/quality")
+    yield Try("POST", "/quality", "/quality", body={})
+    yield Try("POST", "/quality?do=settle", "/quality", body={})
+    yield Try("GET", "/v1/coverage?days=366&bucket=day", "/v1/coverage")
     yield Try("GET", "/reference", "/reference")
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
@@ -117,6 +122,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/v1/compare?from=2020-01-01&model=gpt-4o",
         "/models?from=2020-01-01&to_model=gpt-4o",
         "/explore?from=2020-01-01&by=project",
+        "/quality?days=366",
     ):
         yield Try("GET", f"{path}{'&' if '?' in path else '?'}tenant={tenant}", path.partition("?")[0], (owner, "any"))
     for query in ("", f"?tenant={tenant}"):

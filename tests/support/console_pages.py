@@ -37,6 +37,8 @@ PAGES = (
     ShownPage("explore", "/explore", "/explore"),
     ShownPage("explore by hour", "/explore", "/explore?by=model&window=7d&bucket=hour&rows=20"),
     ShownPage("explore nothing", "/explore", "/explore?window=mtd&team=nobody&measure=tokens"),
+    ShownPage("quality", "/quality", "/quality"),
+    ShownPage("quality of a tenant", "/quality", "/quality?tenant={northwind}&days=7&item=1"),
     ShownPage("reference", "/reference", "/reference", of_ledger=False),
     ShownPage("kind of problem", "/problems/{slug}", "/problems/not-found", of_ledger=False),
 )

@@ -102,6 +102,7 @@ class DayOfTiers(Answer):
     day: str
     prompts: int
     carbon_gco2e: float
+    covered_share: Share
     tiers: list[Tier]
 
 
@@ -128,8 +129,21 @@ class AllUnattributed(Unattributed):
     rows_total: int
 
 
+class SaidOfPrompt(Answer):
+    """What an event said of its prompt."""
+
+    ended_at: str | None
+    duration_us: int | None
+    input_tokens: int | None
+    cache_read_input_tokens: int | None
+    cache_write_input_tokens: int | None
+    output_tokens: int | None
+    reasoning_output_tokens: int | None
+    metered_energy_uj: int | None
+
+
 class Conflict(Answer):
-    """An event that came again and said something else; `said` by the names of a record's columns."""
+    """An event that came again and said something else than what is recorded; where both say the same here, other names."""
 
     tenant_id: str
     event_id: str
@@ -137,7 +151,8 @@ class Conflict(Answer):
     topic: str
     partition: int
     offset: int
-    said: dict[str, int | None]
+    recorded: SaidOfPrompt | None
+    said: SaidOfPrompt
 
 
 class Coverage(Answer):

@@ -28,7 +28,7 @@ from rice_stream.store.quarantine import Choice, drop
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import within
 
-_NO_TENANTS = "what was refused is no tenant's"
+NO_TENANTS = "what was refused is no tenant's"
 _Editor = Annotated[Caller, Depends(needs(Right.WRITE))]
 
 
@@ -54,9 +54,9 @@ def install(app: FastAPI, product: Product) -> None:
         openapi_extra=body_of(ChosenItems, {"ids": [12, 13]}),
     )
     async def _drop(request: Request, caller: _Editor) -> dict[str, Any]:
-        check_every_tenant(caller, Right.WRITE, _NO_TENANTS)
+        check_every_tenant(caller, Right.WRITE, NO_TENANTS)
         body = await product.bodies.read(request, caller, ChosenItems)
-        return await product.ask(_dropped, product, body, actor_of(caller, request))
+        return await product.ask(answer_drop, product, body, actor_of(caller, request))
 
     @app.post(
         "/v1/quarantine/replay",
@@ -66,20 +66,27 @@ def install(app: FastAPI, product: Product) -> None:
         responses={409: {"description": "The server's database login may not write records"}},
     )
     async def _replay(request: Request, caller: _Editor) -> dict[str, Any]:
-        check_every_tenant(caller, Right.WRITE, _NO_TENANTS)
+        check_every_tenant(caller, Right.WRITE, NO_TENANTS)
         body = await product.bodies.read(request, caller, ReplayBody)
-        return await product.ask(_replayed, product, body, actor_of(caller, request))
+        return await product.ask(answer_replay, product, body, actor_of(caller, request))
 
 
-def _dropped(product: Product, body: ChosenItems, by: Actor) -> dict[str, Any]:
+def answer_drop(product: Product, body: ChosenItems, by: Actor) -> dict[str, Any]:
+    """What `POST /v1/quarantine/drop` does and answers, once the caller is known to have the right; for a thread of its own.
+
+    RiceError: as from `drop`.
+    """
     engine = product.engine()
     return dropped(
         engine, EVERYTHING, drop(within(engine, EVERYTHING), Choice(tuple(body.ids)), epoch_us(product.now()), by)
     )
 
 
-def _replayed(product: Product, body: ReplayBody, by: Actor) -> dict[str, Any]:
-    """Through the worker's own pipeline, which writes records: with the rights of the server's login and not the API's role."""
+def answer_replay(product: Product, body: ReplayBody, by: Actor) -> dict[str, Any]:
+    """What `POST /v1/quarantine/replay` does and answers, likewise. ProblemError: the server's login may not write records.
+
+    Through the worker's own pipeline, which writes records: with the rights of the server's login and not the API's role.
+    """
     patches = parse_patches([f"{name}={value}" for name, value in body.set.items()])
     engine = open_store(product.settings)
     if not may_write_records(engine):

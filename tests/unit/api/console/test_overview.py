@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from rice_stream.api.console.drawing.amounts import amount, percent, range_text
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
@@ -67,8 +69,12 @@ def test_a_ledger_of_today_has_nothing_to_be_compared_with(api: Api) -> None:
 
 
 def test_how_well_the_carbon_is_known_is_what_coverage_says(api: Api) -> None:
-    covered = json.loads(api.get("/v1/coverage").body)["fallback_share"]["any"]
-    assert _plain(f"defaulted {percent(covered)}") in _page(api).text
+    said = json.loads(api.get("/v1/coverage").body)
+    assert said["covered_share"] == pytest.approx(1 - said["fallback_share"]["any"])
+    text = _page(api).text
+    for tier in said["tiers"]:
+        if tier["prompts"]:
+            assert _plain(f"{tier['tier']} {percent(tier['share_of_carbon'])}") in text
 
 
 def test_the_nearest_budget_and_open_alerts_are_told_with_their_counts(api: Api, ledger: Shell) -> None:
