@@ -49,7 +49,7 @@ def conflicts(connection: Connection, scope: Scope, from_us: int, *, limit: int 
             {
                 **{name: row[name] for name in ("tenant_id", "event_id", "topic", "partition", "offset")},
                 "received_at": rfc3339(row["received_at_us"]),
-                "recorded": None if row["ended_at_us"] is None else _compared(row),
+                "recorded": None if row["ended_at_us"] is None else _compared(dict(row)),
                 "said": _compared(json.loads(row["detail"])),
             }
             for row in rows

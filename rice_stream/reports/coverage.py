@@ -92,15 +92,13 @@ def coverage(
         repeated = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit)
         nobodys = unattributed(connection, scope, from_s, carbon_ugco2e=carbon, limit=limit)
         contradicted = conflicts(connection, scope, from_s * SECOND_US, limit=limit)
-        by_day: dict[str, Any] = {}
-        if bucket is not None:
-            by_day = tiers_by_day(connection, scope, from_s * SECOND_US, days, time_zone, report_time_zone)
+        by_day = (
+            {}
+            if bucket is None
+            else tiers_by_day(connection, scope, from_s * SECOND_US, days, time_zone, report_time_zone)
+        )
         by_tier = tiers(connection, scope, from_s * SECOND_US)
-    resting = dict.fromkeys(("model", "region", "tenant", "any"), 0)
-    for kind in kinds:
-        fallbacks = kind.fallbacks
-        for kind_of_name in (*fallbacks, *(["any"] if fallbacks else [])):
-            resting[kind_of_name] += kind.carbon_ugco2e
+    resting = _resting(kinds)
     rows = _unknown(kinds, carbon)
     return {
         "window": {"from": rfc3339(from_s * SECOND_US) if from_s else None, "to": rfc3339(epoch_us(in_utc(now)))},
@@ -130,6 +128,16 @@ def unknown_names(
         kinds = _kinds(connection, scope, _from_s(now, days))
     rows = _unknown(kinds, sum(kind.carbon_ugco2e for kind in kinds))
     return [row for row in rows if row["kind"] == kind]
+
+
+def _resting(kinds: list[_Kind]) -> dict[str, int]:
+    """Micrograms CO2e that rest on fallbacks of each kind of name, and of any."""
+    resting = dict.fromkeys(("model", "region", "tenant", "any"), 0)
+    for kind in kinds:
+        fallbacks = kind.fallbacks
+        for kind_of_name in (*fallbacks, *(["any"] if fallbacks else [])):
+            resting[kind_of_name] += kind.carbon_ugco2e
+    return resting
 
 
 def _from_s(now: datetime, days: int | None) -> int:

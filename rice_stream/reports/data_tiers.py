@@ -25,7 +25,7 @@ WITH sums AS (
     WHERE {STATED} OR {METERED.replace("{", "{{")}
 )
 SELECT f.model, f.model_rung, f.region, f.region_rung, COALESCE(e.metered, 0), e.factor_key IS NOT NULL, t.tenant_id,
-    COALESCE(a.team_id, '') = '', SUM(s.prompts), SUM(s.carbon)
+    COALESCE(a.team_id, '') = '' AS no_team, SUM(s.prompts) AS prompts, SUM(s.carbon) AS carbon
 FROM sums s JOIN tenant t ON t.tenant_key = s.tenant_key JOIN factor_use f ON f.factor_key = s.factor_key
 JOIN attribution a ON a.tenant_key = s.tenant_key AND a.attribution_key = s.attribution_key
 LEFT JOIN claimed e ON e.factor_key = s.factor_key
@@ -56,12 +56,12 @@ def data_tiers(engine: Engine, scope: Scope, first: date, last: date) -> dict[st
     # PostgreSQL sums BIGINT as NUMERIC.
     kinds = [
         _Kind(
-            tier_of(RestsOn(*names, bool(metered), bool(stated)), has_tenant=tenant_id != UNKNOWN_TENANT),
-            bool(no_team),
-            int(prompts),
-            int(ugco2e),
+            tier_of(RestsOn._make((*row[:4], *map(bool, row[4:6]))), has_tenant=row.tenant_id != UNKNOWN_TENANT),
+            bool(row.no_team),
+            int(row.prompts),
+            int(row.carbon),
         )
-        for *names, metered, stated, tenant_id, no_team, prompts, ugco2e in rows
+        for row in rows
     ]
     carbon = sum(kind.carbon_ugco2e for kind in kinds)
 

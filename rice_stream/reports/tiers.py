@@ -171,6 +171,8 @@ def _kinds(connection: Connection, factor_keys: Collection[int]) -> dict[int, Re
     ).bindparams(bindparam("keys", expanding=True))
     keys, found = sorted(factor_keys), {}
     for first in range(0, len(keys), _KEYS_AT_ONCE):
-        for key, *names, metered, stated in connection.execute(query, {"keys": keys[first : first + _KEYS_AT_ONCE]}):
-            found[key] = RestsOn(*names, bool(metered), bool(stated))
+        for key, model, model_rung, region, region_rung, metered, stated in connection.execute(
+            query, {"keys": keys[first : first + _KEYS_AT_ONCE]}
+        ):
+            found[key] = RestsOn(model, model_rung, region, region_rung, bool(metered), bool(stated))
     return found

@@ -50,7 +50,7 @@ def unattributed(
         }
         rows = connection.execute(text(_STATEMENT.format(nobodys=nobodys)), {**parameters, **bounds})
         # PostgreSQL sums BIGINT as NUMERIC.
-        found = [(tenant, key, *map(int, sums)) for tenant, key, *sums in rows]  # type: ignore[misc]
+        found = [(tenant, key, int(prompts), int(tokens), int(carbon)) for tenant, key, prompts, tokens, carbon in rows]
 
     def described(prompts: int, tokens: int, carbon: int) -> dict[str, Any]:
         share = carbon / carbon_ugco2e if carbon_ugco2e else None
@@ -59,5 +59,5 @@ def unattributed(
     return {
         "rows": [{"tenant_id": row[0], "api_key_id": row[1], **described(*row[2:])} for row in found[:limit]],
         "rows_total": len(found),
-        **described(*(sum(row[place] for row in found) for place in (2, 3, 4))),
+        **described(sum(row[2] for row in found), sum(row[3] for row in found), sum(row[4] for row in found)),
     }

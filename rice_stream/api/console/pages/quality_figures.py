@@ -9,7 +9,7 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.asked import PageParameters
-from rice_stream.api.console.drawing.stacks import Stacks, stacks_of
+from rice_stream.api.console.drawing.day_bars import DayBars, day_bars_of
 from rice_stream.api.console.forms import Blank
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.mapping import MappedParameters, mapping_figures
@@ -72,7 +72,7 @@ def figures(product: Product, caller: Caller, asked: QualityParameters) -> Figur
         "tenants": [each["tenant_id"] for each in tenants(product.engine(), scope)],
         "line": LINE,
         "tier_words": TIER_WORDS,
-        "stacks": _stacks(product, days, zone) if days else None,
+        "bars": _bars(product, days, zone) if days else None,
         "worst": _worst(coverage),
         "refused": _refused(product, scope, asked) if scope.is_everything else None,
         "may_settle": caller.may(Right.WRITE) and caller.scope(Right.WRITE).is_everything,
@@ -91,13 +91,13 @@ def _worst(coverage: dict[str, Any]) -> dict[str, Any] | None:
     return {"covered_share": share, "day": f"{when.day} {when:%b %Y}"}
 
 
-def _stacks(product: Product, days: list[dict[str, Any]], zone: str) -> Stacks:
+def _bars(product: Product, days: list[dict[str, Any]], zone: str) -> DayBars:
     today = product.now().astimezone(ZoneInfo(zone)).date()
     shares = {
         date.fromisoformat(day["day"]): [(row["tier"], row["share_of_carbon"] or 0.0) for row in day["tiers"]]
         for day in days
     }
-    return stacks_of(min(shares), max(today, *shares) if shares else today, shares)
+    return day_bars_of(min(shares), max(today, *shares) if shares else today, shares)
 
 
 def _refused(product: Product, scope: Scope, asked: QualityParameters) -> dict[str, Any]:

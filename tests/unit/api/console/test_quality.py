@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rice_stream.api.console.drawing.amounts import count, percent
-from rice_stream.api.console.drawing.stacks import stacks_of
+from rice_stream.api.console.drawing.day_bars import day_bars_of
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
 from tests.support.api_running import Api
@@ -54,7 +55,7 @@ def _plain(text: str) -> str:
 )
 @pytest.mark.parametrize("query", ["days=366", "days=7", "days=7&time_zone=Asia/Kathmandu"])
 def test_tiers_and_days_add_up_to_the_totals_and_the_page_shows_them(
-    of_ten_days: Api, scope: dict[str, set[str]], query: str
+    of_ten_days: Api, scope: dict[str, Any], query: str
 ) -> None:
     said = of_ten_days.get(f"/v1/coverage?bucket=day&limit=100&{query}", **scope).document
     assert said["prompts"] > 0
@@ -131,7 +132,7 @@ def test_days_are_told_apart_only_where_they_are_few(of_ten_days: Api) -> None:
 
 
 def test_bars_fill_a_day_and_leave_one_without_prompts_empty() -> None:
-    chart = stacks_of(
+    chart = day_bars_of(
         date(2026, 11, 1), date(2026, 11, 3), {date(2026, 11, 1): [("measured", 0.25), ("missing", 0.75)]}
     )
     assert [bar.day.day for bar in chart.bars] == [1, 2, 3]
