@@ -92,12 +92,9 @@ def coverage(
         repeated = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit)
         nobodys = unattributed(connection, scope, from_s, carbon_ugco2e=carbon, limit=limit)
         contradicted = conflicts(connection, scope, from_s * SECOND_US, limit=limit)
-        by_day = (
-            {}
-            if bucket is None
-            else tiers_by_day(connection, scope, from_s * SECOND_US, days, time_zone, report_time_zone)
-        )
-        by_tier = tiers(connection, scope, from_s * SECOND_US)
+        known = {"tiers": tiers(connection, scope, from_s * SECOND_US)}
+        if bucket is not None:
+            known |= tiers_by_day(connection, scope, from_s * SECOND_US, days, time_zone, report_time_zone)
     resting = _resting(kinds)
     rows = _unknown(kinds, carbon)
     return {
@@ -109,14 +106,11 @@ def coverage(
         "carbon_gco2e": carbon / MICRO,
         "fallback_share": {what: amount / carbon if carbon else None for what, amount in resting.items()},
         "covered_share": (carbon - resting["any"]) / carbon if carbon else None,
-        "tiers": by_tier,
-        **by_day,
+        **known,
         **claimed,
         "unattributed": nobodys,
         **contradicted,
-        "repeated_ids": repeated.rows,
-        "repeated_ids_total": repeated.ids,
-        "repeated_records": repeated.records,
+        **repeated.fields,
     }
 
 

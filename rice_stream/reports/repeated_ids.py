@@ -22,6 +22,11 @@ class RepeatedIds(NamedTuple):
     ids: int
     records: int
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As they are answered."""
+        return {"repeated_ids": self.rows, "repeated_ids_total": self.ids, "repeated_records": self.records}
+
 
 def repeated_ids(connection: Connection, scope: Scope, *, from_us: int, limit: int | None) -> RepeatedIds:
     """Ids with more than one record that ended at or after `from_us`, exactly; reads the keys of all these records."""
