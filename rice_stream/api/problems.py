@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 5
+_NO_DATABASE = "the database does not answer now; come back in some seconds. Events are taken meanwhile"
+_OTHER_SCHEMA = (
+    "the database is not of this version: the server's log says what to do; come back then. Events are taken meanwhile"
+)
 _OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
 _COMMAND_HINT = re.compile(r"[;,] (?:see|with|use|make one with) `rice-stream [^`]*`")
 
@@ -90,7 +94,8 @@ def problem_of(error: RiceError) -> ProblemError:
     """An error of ours as a caller is told of it: names of fields instead of options, and no command to run."""
     if isinstance(error, ServiceUnavailableError | SchemaChangedError):
         log.warning("answered 503: %s", error)
-        return later(HTTPStatus.SERVICE_UNAVAILABLE, "the database does not answer now; come back", _RETRY_AFTER_S)
+        detail = _OTHER_SCHEMA if isinstance(error, SchemaChangedError) else _NO_DATABASE
+        return later(HTTPStatus.SERVICE_UNAVAILABLE, detail, _RETRY_AFTER_S)
     if isinstance(error, NotFoundError):
         return not_found(_as_field(str(error)))
     if isinstance(error, UsageError):

@@ -15,6 +15,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.cursors import Cursors
 from rice_stream.api.json_bodies import JsonBodies
 from rice_stream.api.kept_answers import Encoded, KeptAnswer, KeptAnswers, Look
+from rice_stream.api.opened_once import OpenedOnce
 from rice_stream.errors import NotFoundError, ServiceUnavailableError
 from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.meter.estimator_at import Estimator, EstimatorAt
@@ -61,36 +62,27 @@ class Product:
         self._wide_limiter: anyio.CapacityLimiter | None = None
         self._answers = KeptAnswers(lambda: self.ask(self._look))
         self._lock = threading.Lock()
-        self._engine: Engine | None = None
-        self._export_engine: Engine | None = None
-        self._wide_engine: Engine | None = None
+        self._store = OpenedOnce(partial(self._open, connections=AT_ONCE))
+        self._export_store = OpenedOnce(partial(self._open, connections=STREAMS_MAX, statement_timeout_s=None))
+        wide = {"connections": WIDE_AT_ONCE, "statement_timeout_s": WIDE_TIMEOUT_S}
+        self._wide_store = OpenedOnce(partial(self._open, **wide))
 
     def engine(self) -> Engine:
-        """The database, confined to scopes. ServiceUnavailableError: it is not there, does not answer, or has another schema."""
-        with self._lock:
-            if self._engine is None:
-                if not database_exists(self.settings):
-                    raise ServiceUnavailableError(
-                        "RICE_DATABASE_URL: there is no such database; run `rice-stream migrate`"
-                    )
-                self._engine = open_api_store(self.settings, connections=AT_ONCE)
-            return self._engine
+        """The database, confined to scopes. ServiceUnavailableError: it is not there or does not answer; SchemaChangedError."""
+        return self._store.engine()
 
     def export_engine(self) -> Engine:
         """The database for streams: connections of their own, which statements may keep busy for long."""
-        with self._lock:
-            if self._export_engine is None:
-                self._export_engine = open_api_store(self.settings, connections=STREAMS_MAX, statement_timeout_s=None)
-            return self._export_engine
+        return self._export_store.engine()
 
     def wide_engine(self) -> Engine:
         """The database for questions about several tenants, which take longer."""
-        with self._lock:
-            if self._wide_engine is None:
-                self._wide_engine = open_api_store(
-                    self.settings, connections=WIDE_AT_ONCE, statement_timeout_s=WIDE_TIMEOUT_S
-                )
-            return self._wide_engine
+        return self._wide_store.engine()
+
+    def _open(self, **options: Any) -> Engine:
+        if not database_exists(self.settings):
+            raise ServiceUnavailableError("RICE_DATABASE_URL: there is no such database; run `rice-stream migrate`")
+        return open_api_store(self.settings, **options)
 
     def scope(self, caller: Caller, right: Right, tenant: str | None) -> Scope:
         """What the caller has the right to, of one tenant where that is given.
@@ -162,7 +154,5 @@ class Product:
 
     def close(self) -> None:
         """Let go of the database."""
-        with self._lock:
-            for engine in (self._engine, self._export_engine, self._wide_engine):
-                if engine is not None:
-                    engine.dispose()
+        for store in (self._store, self._export_store, self._wide_store):
+            store.close()

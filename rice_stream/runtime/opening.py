@@ -17,9 +17,13 @@ def open_store(
     url = settings.database_url.get_secret_value()
     engine = open_engine(url, answers_within_s=answers_within_s, connections=connections)
     if migrated:
-        with store_errors("answer"):
-            current = current_revision(engine)
-        check_revision(current, head_revision())
+        try:
+            with store_errors("answer"):
+                current = current_revision(engine)
+            check_revision(current, head_revision())
+        except BaseException:
+            engine.dispose()
+            raise
     return engine
 
 
