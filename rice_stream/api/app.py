@@ -22,6 +22,7 @@ from rice_stream.api.document import building, page
 from rice_stream.api.gateway import FormatsNow, Gateway
 from rice_stream.api.ingestion import routes as event_routes
 from rice_stream.api.ingestion.publishing import Publisher
+from rice_stream.api.live import stream
 from rice_stream.api.metrics import HttpMetrics
 from rice_stream.api.problems import ProblemError, not_found
 from rice_stream.api.product import Product
@@ -76,6 +77,7 @@ def create_app(
     _install_operation(app, settings, Readiness(publisher.check), metrics)
     for module in (*_READS, *_WRITES):
         module.install(app, known)
+    stream.install(app, known)
     console.install(app, known, by_provider=settings.oidc_issuer is not None)
     page.install(app)
     check_routes(app)

@@ -21,6 +21,7 @@ from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.meter.estimator_at import Estimator, EstimatorAt
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.progress import progress_marker
+from rice_stream.reports.signs import Signs, signs
 from rice_stream.runtime.opening import database_exists
 from rice_stream.runtime.opening_api import open_api_store
 from rice_stream.runtime.opening_estimator import open_estimator
@@ -102,6 +103,10 @@ class Product:
             self._metas[scope] = time.monotonic(), report_meta(self.engine(), scope, self.now())
         kept = self._metas[scope][1]
         return {**kept, "as_of": rfc3339(epoch_us(as_of or self.now())), "time_zone": time_zone}
+
+    def signs(self, scope: Scope) -> Signs:
+        """By what a page of the scope can tell that it is old; blocks. RiceError: the database does not answer."""
+        return signs(self.engine(), scope, self.now())
 
     def has_meta(self, scope: Scope) -> bool:
         """Whether `meta` is at hand, so that it need not wait for the database."""

@@ -26,15 +26,19 @@ class UnguardedRouteError(Exception):
 class _Needs:
     """A dependency that gives a route its caller. One for each right: FastAPI tells dependencies apart by identity."""
 
-    def __init__(self, right: Right) -> None:
+    def __init__(self, right: Right, *, lasts: bool = False) -> None:
+        """`lasts`: what is answered has no end, and so is no request that others wait behind."""
         self.right = right
+        self._lasts = lasts
 
     async def __call__(self, request: Request) -> AsyncIterator[Caller]:
         """The caller, who has the right and is within what it may take up until the answer is sent."""
+        request.state.lasts = self._lasts
         caller: Caller = await request.app.state.admission.caller(request, self.right)
         request.state.share = caller.share  # for the headers of the answer, whatever becomes of it
         caller.share.rate.take()
-        with caller.share.requests.one_more():
+        taken = caller.share.streams if self._lasts else caller.share.requests
+        with taken.one_more():
             yield caller
 
 
@@ -44,6 +48,14 @@ _NEEDS = {right: _Needs(right) for right in Right}
 def needs(right: Right) -> _Dependency:
     """What a route depends on to be only for callers with a right: `caller: Annotated[Caller, Depends(needs(...))]`."""
     return _NEEDS[right]
+
+
+_KEEPS = {right: _Needs(right, lasts=True) for right in (Right.READ,)}
+
+
+def keeps(right: Right) -> _Dependency:
+    """The same for an answer without an end: it counts as a stream of the caller, and not as a request at the same time."""
+    return _KEEPS[right]
 
 
 def check_every_tenant(caller: Caller, right: Right, why: str) -> None:

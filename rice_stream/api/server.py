@@ -66,6 +66,12 @@ class LimitedProtocol(H11Protocol):
         if not self.transport.is_closing() and not self._answering():
             self._expect_head()
 
+    def shutdown(self) -> None:
+        """The server stops: what is being answered is answered, what has no end ends now."""
+        super().shutdown()
+        if self._answering():
+            self.cycle.scope.get("state", {}).get("on_stop", _nothing)()
+
     def pause_writing(self) -> None:
         """The peer does not read."""
         super().pause_writing()
@@ -125,6 +131,10 @@ def serve_until_stopped(app: FastAPI, listener: socket.socket, tls: TlsFiles | N
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _finished)
     uvicorn.Server(server_config(app, tls)).run(sockets=[listener])
+
+
+def _nothing() -> None:
+    """Most answers end by themselves."""
 
 
 def _finished(_number: int, _frame: FrameType | None) -> None:

@@ -24,7 +24,7 @@ def report_meta(
     """
     seen = scope.within(tenant)
     with scoped_reading(engine, scope) as connection:
-        watermark_s = _watermark_s(connection, seen)
+        latest_s = watermark_s(connection, seen)
         committed_us = None
         if scope.is_everything:
             committed_us = connection.scalar(text("SELECT MAX(committed_at_us) FROM kafka_progress"))
@@ -36,14 +36,14 @@ def report_meta(
         ).all()
     return {
         "as_of": rfc3339(epoch_us(in_utc(now))),
-        "watermark": None if watermark_s is None else rfc3339(watermark_s * SECOND_US),
+        "watermark": None if latest_s is None else rfc3339(latest_s * SECOND_US),
         "committed_at": None if committed_us is None else rfc3339(committed_us),
         "time_zone": time_zone,
         "versions": [{"method": method, "factors": factors} for method, factors in versions],
     }
 
 
-def _watermark_s(connection: Connection, scope: Scope) -> int | None:
+def watermark_s(connection: Connection, scope: Scope) -> int | None:
     """The latest bucket of each tenant is one look into the table's key."""
     latest = "SELECT MAX(m.minute_start_s) FROM minute_total m WHERE m.tenant_key = t.tenant_key"
     if scope.teams:

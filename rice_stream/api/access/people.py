@@ -90,7 +90,7 @@ class People:
         secret = self._browsers.cookie.read(request) if self._browsers is not None else None
         if secret is None or self._browsers is None:
             return None
-        return await self._browsers.sessions.find(secret)
+        return await self._browsers.sessions.find(secret, by_hand=not _by_itself(request))
 
     def _caller(self, kind: CallerKind, subject: str, name: str, grants: tuple[Grant, ...]) -> Caller:
         return Caller(who(name, subject), kind, grants, self._share(subject))
@@ -102,6 +102,11 @@ class People:
         while len(self._shares) > _SHARES_MAX:
             self._shares.popitem(last=False)
         return share
+
+
+def _by_itself(request: Request) -> bool:
+    """Whether an open page asks, and nobody: it listens for changes, or looks at its figures again."""
+    return getattr(request.state, "lasts", False) or request.headers.get("hx-trigger") == "figures"
 
 
 def grants_of(rules: ClaimRules, groups: Iterable[str]) -> tuple[Grant, ...]:

@@ -79,16 +79,19 @@ class SessionBook:
         self._known.pop(replaced or b"", None)
         return secret
 
-    async def find(self, secret: str) -> HttpSession | None:
-        """The session of this cookie; None: it has none that may be used."""
+    async def find(self, secret: str, *, by_hand: bool = True) -> HttpSession | None:
+        """The session of this cookie; None: it has none that may be used.
+
+        `by_hand` False: a page asks by itself. That somebody left it open does not make a session last longer.
+        """
         if len(secret) != _SECRET_CHARACTERS:
             return None
         digest, now = digest_of(secret), self._clock_us()
         session, looked_at_us = self._known.get(digest, (None, 0))
         if session is None:
-            session = await self._look(digest, now)
+            session = await self._look(digest, now, by_hand=by_hand)
         elif now - looked_at_us >= REFRESH_US:
-            session = await self._look_again(session, holds=now - looked_at_us < HOLDS_US)
+            session = await self._look_again(session, by_hand=by_hand, holds=now - looked_at_us < HOLDS_US)
         if session is None or not session.is_live(now):
             self._known.pop(digest, None)
             return None
@@ -107,9 +110,9 @@ class SessionBook:
             self._noted_at_us[way] = now
             aside(lambda: self._source.note_refusal(refusal), "that somebody was refused")
 
-    async def _look_again(self, known: HttpSession, *, holds: bool) -> HttpSession | None:
+    async def _look_again(self, known: HttpSession, *, by_hand: bool, holds: bool) -> HttpSession | None:
         """What the database says now; `holds`: the one that is known where it does not say anything."""
-        looking = asyncio.ensure_future(self._look(known.digest, self._clock_us()))
+        looking = asyncio.ensure_future(self._look(known.digest, self._clock_us(), by_hand=by_hand))
         # A look that is late goes on by itself, and its outcome is for the next request.
         looking.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait({looking}, timeout=_WAITS_S if holds else None)
@@ -117,10 +120,10 @@ class SessionBook:
             return known
         return looking.result()
 
-    async def _look(self, digest: bytes, now: int) -> HttpSession | None:
+    async def _look(self, digest: bytes, now: int, *, by_hand: bool) -> HttpSession | None:
         async with self._looks:
             session = await in_thread(lambda: self._source.find(digest, now))
-            if session is not None and now - session.last_seen_at_us >= _MARK_EVERY_US:
+            if by_hand and session is not None and now - session.last_seen_at_us >= _MARK_EVERY_US:
                 session_id = session.id
                 await in_thread(lambda: self._source.mark_seen(session_id, now))
         if session is None:

@@ -16,6 +16,8 @@ REQUESTS_MAX = 448
 """The same, with those whose bodies are still on their way: connections are left for `/healthz` (`server.CONNECTIONS_MAX`)."""
 TOKEN_CONCURRENCY = 64
 """Requests at once of one token, where it does not say."""
+STREAMS_MAX = 16
+"""Answers without an end at once, of one token or person: a browser has no more than six of a server at a time."""
 _REST_CONCURRENCY = 320
 _TOKEN_SHARE = 0.25
 """Of the room for bodies that arrive and of the queue to the broker, for each token."""
@@ -37,6 +39,7 @@ class Share:
         self.refusals = Bucket(_KEPT_REFUSALS_PER_S, _KEPT_REFUSALS_AT_ONCE)
         self.requests = AtOnce(concurrency, f"more than {concurrency} requests at once")
         """From their first bytes to their answers."""
+        self.streams = AtOnce(STREAMS_MAX, f"more than {STREAMS_MAX} streams at once")
         self._events_max = round(QUEUE_EVENTS_MAX * share)
         self._events = 0
 

@@ -116,11 +116,21 @@ class Dashboard:
 
         return await self.product.ask(made)
 
+    def live(self, caller: Caller, tenant: str | None) -> str:
+        """Where a page of these figures hears that they have changed, since now; asked before them, in their thread.
+
+        RiceError: the database does not answer.
+        """
+        signs = self.product.signs(self.product.scope(caller, Right.READ, tenant))
+        return addresses.address("/v1/stream", [("tenant", tenant or ""), ("after", signs.id)])
+
     def problem(self, request: Request, problem: ProblemError) -> Response | None:
         """The page that says why there is no other; None: whoever asks is no browser in front of a page."""
         if not self._is_for_people(request):
             return None
-        if problem.status is HTTPStatus.UNAUTHORIZED and self._by_provider and request.method == "GET":
+        # A page that looks at its figures again cannot follow to another site: it says that nobody is signed in any more.
+        leads_on = self._by_provider and request.method == "GET" and "hx-request" not in request.headers
+        if problem.status is HTTPStatus.UNAUTHORIZED and leads_on:
             asked = addresses.address(request.scope["path"], request.query_params.multi_items())
             return RedirectResponse(addresses.address(SIGN_IN, [("next", asked)]), HTTPStatus.SEE_OTHER, HEADERS)
         answer = self._page(request, "problem.html", problem.status, problem=problem, caller=None)

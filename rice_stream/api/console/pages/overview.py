@@ -33,7 +33,10 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             request,
             caller,
             "pages/overview.html",
-            lambda: overview_figures(product, caller, asked, asked.by),
+            lambda: {
+                "live": dashboard.live(caller, asked.tenant),
+                **overview_figures(product, caller, asked, asked.by),
+            },
             server=product.settings.http_public_url or f"http://{request.headers.get('host', 'localhost')}",
             late=_LATE,
         )

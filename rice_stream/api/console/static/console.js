@@ -3,56 +3,86 @@
   "use strict";
   const AT_MOST_EVERY_MS = 5000;
   const RETRY_MS = 5000;
+  const MINUTE_MS = 60000;
+  const figures = () => document.getElementById("figures");
+  if (!figures() || !figures().dataset.live || !window.EventSource) return;
+
   let lookedAt = Date.now();
   let waiting = 0;
-
-  const figures = () => document.getElementById("figures");
+  let signedOut = false;
+  let staleSince = 0;
+  let staleWhy = "database";
 
   const lookAgain = () => {
-    if (waiting) return;
-    const inMs = Math.max(0, lookedAt + AT_MOST_EVERY_MS - Date.now());
+    if (waiting || signedOut) return;
     waiting = window.setTimeout(() => {
       waiting = 0;
-      if (document.hidden) { pending = true; return; }
+      if (document.hidden) return; // It is looked when the page is seen again.
       lookedAt = Date.now();
       document.body.dispatchEvent(new CustomEvent("figures-changed"));
-    }, inMs);
+    }, Math.max(0, lookedAt + AT_MOST_EVERY_MS - Date.now()));
   };
 
-  let pending = false;
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && pending) { pending = false; lookAgain(); }
-  });
+  const asOf = (banner) => { banner.querySelector("[data-as-of]").textContent = figures().dataset.asOfText; };
 
-  const sayStale = (stale) => {
+  const showStale = () => {
     const banner = document.getElementById("stale");
-    if (!banner) return;
-    if (stale && banner.hidden) {
-      const since = new Date(figures().dataset.asOf);
-      banner.querySelector("[data-as-of]").textContent = since.toISOString().slice(0, 16).replace("T", " ") + " UTC";
-    }
-    banner.hidden = !stale;
+    banner.hidden = !staleSince || signedOut;
+    if (banner.hidden) return;
+    asOf(banner);
+    for (const each of banner.querySelectorAll("[data-why]")) each.hidden = each.dataset.why !== staleWhy;
+    const minutes = Math.floor((Date.now() - staleSince) / MINUTE_MS);
+    banner.querySelector("[data-age]").textContent = minutes < 1 ? "" : `, and it has been so for ${minutes} min`;
+  };
+  const sayStale = (why) => { staleSince ||= Date.now(); staleWhy = why; showStale(); };
+  const sayFresh = () => { staleSince = 0; showStale(); };
+  const saySignedOut = () => {
+    signedOut = true;
+    close();
+    const banner = document.getElementById("signed-out");
+    asOf(banner);
+    banner.hidden = false;
+    showStale();
   };
 
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(failure, (event) => {
       if (event.detail.elt !== figures()) return;
-      sayStale(true);
+      if (event.detail.xhr.status === 401) { saySignedOut(); return; }
+      sayStale(event.detail.xhr.status === 503 ? "database" : "server");
       window.setTimeout(lookAgain, RETRY_MS);
     });
   }
-  document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.elt === figures() && event.detail.successful) sayStale(false);
+  document.addEventListener("htmx:afterSettle", () => {
+    // The server has old figures as well, and says so.
+    if (figures().dataset.old === undefined) sayFresh();
+    else { sayStale("database"); window.setTimeout(lookAgain, RETRY_MS); }
   });
 
   // The stream says that something has changed, and never a number: those come from the page, where there is one truth.
-  const live = figures() && figures().dataset.live;
-  if (live && window.EventSource) {
-    const source = new EventSource(live);
-    let seen = null;
+  // A browser has six connections to a server, so a page that nobody sees gives its own back.
+  const address = new URL(figures().dataset.live, window.location.href);
+  let source = null;
+  const close = () => { if (source) source.close(); source = null; };
+  const listen = () => {
+    if (source || signedOut) return;
+    source = new EventSource(address);
     source.addEventListener("changed", (event) => {
-      // What comes first is the state that the page was made from, or one that it may have missed.
-      if (seen !== event.lastEventId) { seen = event.lastEventId; lookAgain(); }
+      address.searchParams.set("after", event.lastEventId);
+      lookAgain();
     });
-  }
+    source.addEventListener("stale", () => sayStale("database"));
+    source.addEventListener("ended", () => { close(); lookAgain(); window.setTimeout(listen, RETRY_MS); });
+    source.addEventListener("error", () => {
+      // A lost connection is made again by the browser; a refusal is not.
+      if (source && source.readyState === EventSource.CLOSED) { close(); lookAgain(); window.setTimeout(listen, RETRY_MS); }
+      else if (!staleSince) sayStale("server");
+    });
+    source.addEventListener("open", () => { if (staleWhy === "server") lookAgain(); });
+  };
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : listen()));
+  window.addEventListener("pagehide", close);
+  window.setInterval(showStale, MINUTE_MS);
+  if (figures().dataset.old !== undefined) { sayStale("database"); window.setTimeout(lookAgain, RETRY_MS); }
+  if (!document.hidden) listen();
 })();

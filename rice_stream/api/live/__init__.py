@@ -1,0 +1,1 @@
+"""What is told to open pages by itself: that something has changed, and never what it is now."""

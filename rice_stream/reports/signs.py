@@ -1,0 +1,97 @@
+"""Signs by which somebody can tell that what they see has changed: of each kind of thing one, which says nothing of amounts."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from rice_stream.instants import SECOND_US, epoch_s, in_utc, rfc3339
+from rice_stream.reports.alerts import alerts_in
+from rice_stream.reports.meta import watermark_s
+from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, team_in, tenant_id_in, tenant_key_in
+from rice_stream.store.scoped import scoped_reading
+
+KINDS = ("totals", "alerts", "budgets", "quarantine")
+WATCHED = timedelta(days=62)
+"""Totals of days before are not looked at: this month and the one before are what pages show by themselves."""
+_DIGITS = 12
+_SUMS = "COUNT(*), COALESCE(SUM({t}.prompts), 0), COALESCE(SUM({t}.carbon_mid_ugco2e), 0), COALESCE(SUM({t}.carbon_high_ugco2e), 0)"
+
+
+class Signs(NamedTuple):
+    """One sign for each of KINDS, and the start of the latest minute with prompts; None: there are none."""
+
+    of: tuple[str, ...]
+    watermark: str | None
+
+    @property
+    def id(self) -> str:
+        """All of them as one text, which has nothing to say but whether it is the same."""
+        return ".".join(self.of)
+
+    def changed_since(self, earlier: str | None) -> list[str]:
+        """The kinds whose sign is another than in an `id` of before: all of them where that is none."""
+        if earlier is None:
+            return []
+        before = earlier.split(".")
+        if len(before) != len(KINDS):
+            return list(KINDS)
+        return [kind for kind, now, then in zip(KINDS, self.of, before, strict=True) if now != then]
+
+
+def signs(engine: Engine, scope: Scope, now: datetime) -> Signs:
+    """Of what the scope sees: nothing of anybody else changes them."""
+    since_s = epoch_s(in_utc(now) - WATCHED)
+    with scoped_reading(engine, scope) as connection:
+        latest_s = watermark_s(connection, scope)
+        found = [
+            (latest_s, *_totals(connection, scope, since_s)),
+            _row(
+                connection,
+                scope,
+                f"SELECT COUNT(*), MAX(created_at_us), COUNT(delivered_at_us) FROM alert WHERE {_alerts(connection, scope)}",
+            ),
+            _row(
+                connection,
+                scope,
+                "SELECT COUNT(*), MAX(b.updated_at_us), MAX(b.id) FROM budget b"
+                f" WHERE {tenant_id_in(scope, 'b.tenant_id')} AND {team_in(scope, 'b.team_id')}",
+            ),
+            _of_all(connection) if scope.is_everything else (),
+        ]
+    return Signs(tuple(map(_sign, found)), None if latest_s is None else rfc3339(latest_s * SECOND_US))
+
+
+def _totals(connection: Connection, scope: Scope, since_s: int) -> Sequence[object]:
+    """Exact sums of the days: whatever arrives, however late, and whatever is made again changes one of them."""
+    if scope.teams:
+        whose = f"{tenant_key_in(scope, 'd.tenant_key')} AND {attribution_in(scope, 'd')}"
+        table = "day_total"
+    else:
+        whose, table = tenant_key_in(scope, "d.tenant_key"), "tenant_day_total"
+    statement = f"SELECT {_SUMS.format(t='d')} FROM {table} d WHERE d.day_start_s >= :since_s AND {whose}"
+    return _row(connection, scope, statement, since_s=since_s)
+
+
+def _alerts(connection: Connection, scope: Scope) -> str:
+    return alerts_in(scope, connection.dialect.name)
+
+
+def _of_all(connection: Connection) -> Sequence[object]:
+    """Refused items, and what was changed by hand: replaying and dropping are among it."""
+    return _row(connection, None, "SELECT (SELECT MAX(id) FROM quarantine), (SELECT MAX(id) FROM audit_entry)")
+
+
+def _row(connection: Connection, scope: Scope | None, statement: str, **more: int) -> Sequence[object]:
+    parameters = {} if scope is None else scope_parameters(scope)
+    return tuple(connection.execute(text(statement), {**parameters, **more}).one())
+
+
+def _sign(row: Sequence[object]) -> str:
+    # PostgreSQL sums BIGINT as NUMERIC.
+    said = ",".join("" if value is None else str(int(str(value))) for value in row)
+    return hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]
