@@ -71,6 +71,7 @@ def lists() -> Iterator[Try]:
         "/v1/models?limit=5",
         "/v1/regions?limit=5",
         "/v1/rank?model=gpt-4o",
+        "/v1/stream?limit=1",
     ):
         yield Try("GET", path, path.partition("?")[0])
     for path in ("/v1/tokens?limit=1000", "/v1/audit?limit=1000"):
@@ -119,6 +120,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/v1/budgets",
         "/v1/alerts",
         "/v1/coverage",
+        "/v1/stream?limit=1",
         "/v1/compare?from=2020-01-01&model=gpt-4o",
         "/models?from=2020-01-01&to_model=gpt-4o",
         "/explore?from=2020-01-01&by=project",

@@ -37,6 +37,7 @@ async def ask(
 ) -> Answer:
     """One request; where it is not `complete`, the sender keeps silent after the last piece, or `leaves`.
 
+    A stream of events is left once it has begun, unless the request says after how many events it ends (`limit`).
     `fails_with`: errors that the application may raise to its server after it has answered.
     """
     messages: list[dict[str, Any]] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
@@ -46,13 +47,16 @@ async def ask(
         messages.append({"type": "http.disconnect"})
     waiting = iter(messages)
     sent: list[MutableMapping[str, Any]] = []
+    left: asyncio.Future[MutableMapping[str, Any]] = asyncio.get_running_loop().create_future()
 
     async def receive() -> MutableMapping[str, Any]:
         message = next(waiting, None)
-        return message if message is not None else await asyncio.Future()
+        return message if message is not None else await asyncio.shield(left)
 
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
+        if _is_stream(sent[0]) and len(sent) > 1 and "limit=" not in path and not left.done():
+            left.set_result({"type": "http.disconnect"})
 
     given = [(name.lower(), value) for name, value in headers]
     if "host" not in dict(given):
@@ -80,3 +84,7 @@ async def ask(
         before = answered.get(key := name.decode("latin-1").lower())
         answered[key] = text if before is None else f"{before}\n{text}"
     return Answer(began["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+def _is_stream(began: MutableMapping[str, Any]) -> bool:
+    return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in began["headers"])

@@ -81,9 +81,10 @@ ANSWERS: dict[Operation, Any] = {
     ("POST", "/v1/tokens/{token_id}/rotate"): NewToken,
     ("DELETE", "/v1/tokens/{token_id}"): Token,
     ("GET", "/v1/audit"): Listed[AuditEntry],
+    ("GET", "/v1/stream"): None,
     ("POST", "/v1/events"): AcceptedEvents,
 }
-"""None: nothing, with the status 204. Routes of OTLP answer as OTLP says."""
+"""None: nothing, with the status 204, or what the route says itself. Routes of OTLP answer as OTLP says."""
 
 EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/totals"): "/v1/totals?tenant=acme&by=team,model&from=2026-11-01&to=2026-12-01",
@@ -109,6 +110,7 @@ EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/compare"): "/v1/compare?tenant=acme&from=2020-01-01&model=gpt-4o-mini",
     ("GET", "/v1/tokens"): "/v1/tokens?limit=100",
     ("GET", "/v1/audit"): "/v1/audit?action=budget.set",
+    ("GET", "/v1/stream"): "/v1/stream?limit=1",
 }
 """A request of each route that has no body; those with one have it in the document."""
 

@@ -117,8 +117,8 @@ async def events(
 ) -> AsyncIterator[bytes]:
     """What one listener is sent, until it may no longer listen, the server stops, or `limit` events were sent."""
     seen, told_stale, count = after, False, 0
-    yield format_sse_event(retry=RECONNECT_MS, comment="rice_stream")
     spoken_s = clock()
+    yield format_sse_event(retry=RECONNECT_MS, comment="rice_stream")
     while not stopped.is_set():
         said = None
         if watch.is_stale and not told_stale:
@@ -127,11 +127,11 @@ async def events(
             said = _changed(watch.signs, seen)
             told_stale, seen = False, watch.signs.id
         elif clock() - spoken_s >= HEARTBEAT_S:
-            yield format_sse_event(comment="")
             spoken_s = clock()
+            yield format_sse_event(comment="")
         if said is not None:
-            yield said
             spoken_s, count = clock(), count + 1
+            yield said
             if count == limit:
                 return
         await watch.turn(CHECKED_EVERY_S)
