@@ -94,7 +94,7 @@ def test_a_scope_that_takes_long_is_looked_at_less_often(monkeypatch: pytest.Mon
 
     async def test() -> None:
         monkeypatch.setattr(watches, "time", _Clock)
-        monkeypatch.setattr(watches.asyncio, "sleep", sleep)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
         with Watches(Looks("t1"), every_s=1.0).listening(EVERYTHING):
             while len(waits) < 2:
                 await real(0)
