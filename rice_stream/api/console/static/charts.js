@@ -3,6 +3,7 @@
   "use strict";
   const SERIES = ["--s1", "--s2", "--s3", "--s4", "--s5", "--s6", "--s7"];
   const charts = new Map();
+  let calm = false;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const clear = (hex, share) => hex + Math.round(share * 255).toString(16).padStart(2, "0");
   const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -97,7 +98,7 @@
       data: { labels: chart.labels, datasets: chart.kind === "bars" ? bars(chart) : lines(chart) },
       plugins: [whiskers],
       options: {
-        animation: still ? false : { duration: 250 }, maintainAspectRatio: false, normalized: true,
+        animation: still || calm ? false : { duration: 250 }, maintainAspectRatio: false, normalized: true,
         interaction: { mode: "index", intersect: false },
         scales: axes(chart),
         plugins: {
@@ -114,7 +115,8 @@
     document.querySelectorAll("[data-chart]").forEach(draw);
   };
   drawAll();
-  document.addEventListener("htmx:afterSettle", drawAll);
+  // At once after the swap: the still chart is not seen in between, and what is drawn again does not move.
+  document.addEventListener("htmx:afterSwap", () => { calm = true; drawAll(); });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   // On paper the still chart is sharper.
   window.addEventListener("beforeprint", () => document.querySelectorAll("[data-chart]").forEach((place) => {
