@@ -18,7 +18,7 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.limits import AtOnce
-from rice_stream.api.live.watches import Watch, Watches
+from rice_stream.api.live.look_outs import LookOut, LookOuts
 from rice_stream.api.parameters import Name, Parameters
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
@@ -56,7 +56,7 @@ class Listening:
     def __init__(self, product: Product) -> None:
         self._product = product
         self._limiter: anyio.CapacityLimiter | None = None
-        self.watches = Watches(self._look)
+        self.watches = LookOuts(self._look)
         self.places = AtOnce(STREAMS_MAX, f"{STREAMS_MAX} pages listen already")
 
     async def _look(self, scope: Scope) -> Signs:
@@ -107,7 +107,7 @@ _DESCRIPTION = (
 
 
 async def events(
-    watch: Watch,
+    watch: LookOut,
     *,
     after: str | None,
     limit: int | None,

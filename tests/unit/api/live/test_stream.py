@@ -9,12 +9,12 @@ import pytest
 
 from rice_stream.api.access import shares
 from rice_stream.api.live import stream
-from rice_stream.api.live.watches import Watch
+from rice_stream.api.live.look_outs import LookOut
 from rice_stream.reports.signs import Signs
 from tests.support.api_running import Api
 from tests.support.asgi import Answer
 from tests.support.cli_running import Shell
-from tests.unit.api.live.test_watches import run
+from tests.unit.api.live.test_look_outs import run
 
 ACME = frozenset({"acme"})
 _FIRST, _SECOND = Signs(("t1", "a", "b", "q"), "2026-11-24T14:03:00Z"), Signs(("t2", "a", "b2", "q"), None)
@@ -23,7 +23,7 @@ _FIRST, _SECOND = Signs(("t1", "a", "b", "q"), "2026-11-24T14:03:00Z"), Signs(("
 class Listener:
     """One who listens, and what it hears as (event, id, data); a comment is `("", None, None)`."""
 
-    def __init__(self, watch: Watch, after: str | None = None, limit: int | None = None) -> None:
+    def __init__(self, watch: LookOut, after: str | None = None, limit: int | None = None) -> None:
         self.may = True
         self.stopped = asyncio.Event()
         self.now_s = 0.0
@@ -64,7 +64,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_change_is_told_with_what_it_is_of_and_with_no_amount() -> None:
     async def test() -> None:
-        watch = Watch()
+        watch = LookOut()
         listener = Listener(watch)
         assert (await listener.hears())[0] == "", "when to come back"
         watch.found(_FIRST)
@@ -81,7 +81,7 @@ def test_a_change_is_told_with_what_it_is_of_and_with_no_amount() -> None:
 
 def test_nothing_is_missed_and_nothing_said_twice_after_a_connection_was_lost() -> None:
     async def test() -> None:
-        watch = Watch()
+        watch = LookOut()
         watch.found(_SECOND)
         late = Listener(watch, after=_FIRST.id)
         await late.hears()
@@ -99,7 +99,7 @@ def test_nothing_is_missed_and_nothing_said_twice_after_a_connection_was_lost() 
 
 def test_a_database_that_is_away_keeps_the_connection_and_is_told_once() -> None:
     async def test() -> None:
-        watch = Watch()
+        watch = LookOut()
         watch.found(_FIRST)
         listener = Listener(watch, after=_FIRST.id)
         await listener.hears()
@@ -115,7 +115,7 @@ def test_a_database_that_is_away_keeps_the_connection_and_is_told_once() -> None
 
 def test_it_ends_when_the_right_does_when_the_server_stops_and_after_as_many_events_as_were_asked_for() -> None:
     async def test() -> None:
-        watch = Watch()
+        watch = LookOut()
         watch.found(_FIRST)
         listener = Listener(watch, after=_FIRST.id)
         await listener.hears()

@@ -21,7 +21,7 @@ Look = Callable[[Scope], Awaitable[Signs]]
 """What a scope's signs are now. RiceError: that cannot be said now."""
 
 
-class Watch:
+class LookOut:
     """The look-out of one scope. For one event loop."""
 
     def __init__(self) -> None:
@@ -54,13 +54,13 @@ class Watch:
         turned.set()
 
 
-class Watches:
+class LookOuts:
     """All of them; a scope is looked at only while somebody listens to it."""
 
     def __init__(self, look: Look, every_s: float = EVERY_S) -> None:
         self._look = look
         self._every_s = every_s
-        self._watches: dict[Scope, Watch] = {}
+        self._watches: dict[Scope, LookOut] = {}
         self._tasks: dict[Scope, asyncio.Task[None]] = {}
 
     @property
@@ -69,11 +69,11 @@ class Watches:
         return len(self._tasks)
 
     @contextmanager
-    def listening(self, scope: Scope) -> Iterator[Watch]:
+    def listening(self, scope: Scope) -> Iterator[LookOut]:
         """The look-out of a scope, for as long as somebody listens to it."""
         watch = self._watches.get(scope)
         if watch is None:
-            watch = self._watches[scope] = Watch()
+            watch = self._watches[scope] = LookOut()
             self._tasks[scope] = asyncio.create_task(self._keep_looking(scope, watch))
         watch.listeners += 1
         try:
@@ -84,7 +84,7 @@ class Watches:
                 del self._watches[scope]
                 self._tasks.pop(scope).cancel()
 
-    async def _keep_looking(self, scope: Scope, watch: Watch) -> None:
+    async def _keep_looking(self, scope: Scope, watch: LookOut) -> None:
         while True:
             began_s = time.monotonic()
             try:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rice_stream.api.live import watches
-from rice_stream.api.live.watches import Watches
+from rice_stream.api.live import look_outs
+from rice_stream.api.live.look_outs import LookOuts
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.reports.signs import Signs
 from rice_stream.store.scope import EVERYTHING, Scope
@@ -44,7 +44,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 def test_many_who_listen_to_a_scope_share_one_look_out_and_it_ends_with_the_last() -> None:
     async def test() -> None:
         looks = Looks("t1")
-        all_of_them = Watches(looks, every_s=0.01)
+        all_of_them = LookOuts(looks, every_s=0.01)
         with all_of_them.listening(EVERYTHING) as first, all_of_them.listening(EVERYTHING) as second:
             assert first is second
             with all_of_them.listening(ONE) as other:
@@ -64,7 +64,7 @@ def test_many_who_listen_to_a_scope_share_one_look_out_and_it_ends_with_the_last
 
 def test_a_look_that_fails_makes_it_stale_until_one_succeeds() -> None:
     async def test() -> None:
-        all_of_them = Watches(Looks("t1", None, None, "t1"), every_s=0.01)
+        all_of_them = LookOuts(Looks("t1", None, None, "t1"), every_s=0.01)
         with all_of_them.listening(EVERYTHING) as watch:
             await watch.turn(5)
             assert (watch.signs is not None, watch.is_stale) == (True, False)
@@ -93,9 +93,9 @@ def test_a_scope_that_takes_long_is_looked_at_less_often(monkeypatch: pytest.Mon
         await real(0 if len(waits) < 2 else 3600)
 
     async def test() -> None:
-        monkeypatch.setattr(watches, "time", _Clock)
+        monkeypatch.setattr(look_outs, "time", _Clock)
         monkeypatch.setattr(asyncio, "sleep", sleep)
-        with Watches(Looks("t1"), every_s=1.0).listening(EVERYTHING):
+        with LookOuts(Looks("t1"), every_s=1.0).listening(EVERYTHING):
             while len(waits) < 2:
                 await real(0)
 
