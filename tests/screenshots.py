@@ -15,8 +15,8 @@ from tests.support.console_serving import ADMIN, Console, serve
 from tests.support.places import ROOT
 
 IMAGES = ROOT / "docs" / "images"
-PICTURES = {"overview": "/"}
-WIDTH, HEIGHT, SCALE = 1280, 860, 1.5
+PICTURES = {"overview": "/", "explore": "/explore?tenant=northwind&by=team&window=30d"}
+WIDTH, HEIGHT, SCALE = 1280, 940, 1.5
 
 
 def main() -> int:

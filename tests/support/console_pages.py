@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from tests.support.console_names import Names
-from tests.support.console_serving import ROLES
+from tests.support.console_serving import ADMIN, AUDITOR, EDITOR, ROLES
 
 
 @dataclass(frozen=True)
 class ShownPage:
-    """One page, or one state of it. `at` is its address, with the names of `console_names` in braces."""
+    """One page, or one state of it. `at` is its address, with the names of `console_names` in braces, such as `{northwind}` or
+    `{budget research}`."""
 
     name: str
     route: str
     """As the application has it, such as `/prompts/{event_id}`."""
     at: str
     for_roles: tuple[str, ...] = ROLES
-    """Others are told that they may not see it."""
+    status_for_others: int = 403
+    """Or 404: what it shows is not there for them."""
     status_when_empty: int = 200
     of_ledger: bool = True
     """False: it is the same whatever the ledger holds."""
@@ -25,7 +27,12 @@ class ShownPage:
     def path(self, names: Names | None = None) -> str:
         """What is asked for where the ledger has these names; None: plain ones."""
         known = names or Names()
-        return re.sub(r"\{(.+?)\}", lambda found: quote(known.of(found[1]), safe=""), self.at)
+
+        def stored(found: re.Match[str]) -> str:
+            of_budget, name = found.groups()
+            return quote(known.of_budget(name) if of_budget else known.of(name), safe="")
+
+        return re.sub(r"\{(budget )?(.+?)\}", stored, self.at)
 
 
 PAGES = (
@@ -39,6 +46,28 @@ PAGES = (
     ShownPage("explore nothing", "/explore", "/explore?window=mtd&team=nobody&measure=tokens"),
     ShownPage("quality", "/quality", "/quality"),
     ShownPage("quality of a tenant", "/quality", "/quality?tenant={northwind}&days=7&item=1"),
+    ShownPage("budgets", "/budgets", "/budgets"),
+    ShownPage("budget", "/budgets", "/budgets?name={budget research}&tenant={northwind}", status_when_empty=404),
+    ShownPage(
+        "rolling budget",
+        "/budgets",
+        "/budgets?name={budget trading}&tenant={acme-energy}",
+        for_roles=(ADMIN, EDITOR, AUDITOR),
+        status_for_others=404,
+        status_when_empty=404,
+    ),
+    ShownPage("new budget", "/budgets", "/budgets?new=true"),
+    ShownPage(
+        "new budget with a suggestion",
+        "/budgets",
+        "/budgets?new=true&tenant={northwind}&team={research}&period=month",
+    ),
+    ShownPage(
+        "change a budget",
+        "/budgets",
+        "/budgets?name={budget research}&tenant={northwind}&change=true",
+        status_when_empty=404,
+    ),
     ShownPage("reference", "/reference", "/reference", of_ledger=False),
     ShownPage("kind of problem", "/problems/{slug}", "/problems/not-found", of_ledger=False),
 )
