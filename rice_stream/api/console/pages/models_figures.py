@@ -125,6 +125,11 @@ def _ranking(
         and question["output_tokens"] == mean["output_tokens"],
         "runs": [(run, rows[run.first - 1 : run.last]) for run in runs],
         "places": places,
+        "across": [
+            (rows[run.last - 1]["model"], rows[run.last]["model"])
+            for run in runs[:-1]
+            if rows[run.last]["model"] in rows[run.last - 1]["uncertain_against"]
+        ],
         "axis": axis_to(max(row[_PER_TOKENS]["high"] for row in rows), "carbon"),
         "largest": {name: max(row[name]["mid"] for row in rows) for name in (_PER_TOKENS, _PER_PROMPT)},
     }

@@ -69,9 +69,9 @@ def test_tiers_and_days_add_up_to_the_totals_and_the_page_shows_them(
     assert said["covered_share"] == pytest.approx(known)
     assert said["covered_share"] == pytest.approx(1 - said["fallback_share"]["any"])
     page = read(of_ten_days.get(f"/quality?{query}", **scope))
-    words = _table(page, "Word")
-    assert [_plain(row[4]) for row in words[1:]] == [_plain(count(row["prompts"])) for row in (*said["tiers"], said)]
-    assert [_plain(row[2]) for row in words[1:-1]] == [_plain(percent(row["share_of_carbon"])) for row in said["tiers"]]
+    words = _table(page, "Word, and what it says")
+    assert [_plain(row[3]) for row in words[1:]] == [_plain(count(row["prompts"])) for row in (*said["tiers"], said)]
+    assert [_plain(row[1]) for row in words[1:-1]] == [_plain(percent(row["share_of_carbon"])) for row in said["tiers"]]
     days = _table(page, "Day")
     assert [row[0] for row in days[1:-1]] == [day["day"] for day in said["days"]]
     assert _plain(days[-1][-1]) == _plain(count(said["prompts"]))
