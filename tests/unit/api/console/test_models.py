@@ -36,7 +36,7 @@ def test_a_run_ends_where_one_is_told_apart_from_any_of_it() -> None:
 
 
 def test_an_axis_ends_on_a_round_number_in_one_unit() -> None:
-    axis = axis_to(798_000, "count")
+    axis = axis_to(998_000, "count")
     assert [tick.text for tick in axis.ticks][-1] == "1.00 million"
     assert axis.end == 1_000_000
 
@@ -77,6 +77,10 @@ def test_the_ranking_is_that_of_the_api_with_the_same_rank_for_what_cannot_be_to
     names = [row[-4] for row in table[1:]]
     assert [name.removesuffix(" defaulted") for name in names] == [row["model"] for row in rows]
     assert "the region aws:us-east-1 and the method" in page.text
+    for run in runs[:-1]:
+        lower, higher = rows[run.last - 1], rows[run.last]
+        near = f"{lower['model']} and {higher['model']}" in page.text
+        assert near is (higher["model"] in lower["uncertain_against"])
 
 
 def test_a_move_says_what_the_comparison_saves_and_what_is_held_fixed(api: Api) -> None:
