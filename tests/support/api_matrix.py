@@ -94,6 +94,8 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/quality", "/quality", body={})
     yield Try("POST", "/quality?do=settle", "/quality", body={})
     yield Try("GET", "/v1/coverage?days=366&bucket=day", "/v1/coverage")
+    for query in ("", "?columns=1&time_zone=Asia/Kathmandu", "?year=2020"):
+        yield Try("GET", f"/periods{query}", "/periods")
     yield Try("GET", "/reference", "/reference")
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
@@ -125,6 +127,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/models?from=2020-01-01&to_model=gpt-4o",
         "/explore?from=2020-01-01&by=project",
         "/quality?days=366",
+        "/periods",
     ):
         yield Try("GET", f"{path}{'&' if '?' in path else '?'}tenant={tenant}", path.partition("?")[0], (owner, "any"))
     for query in ("", f"?tenant={tenant}"):

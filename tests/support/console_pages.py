@@ -68,6 +68,9 @@ PAGES = (
         "/budgets?name={budget research}&tenant={northwind}&change=true",
         status_when_empty=404,
     ),
+    ShownPage("periods", "/periods", "/periods"),
+    ShownPage("periods of a tenant", "/periods", "/periods?tenant={northwind}&year=2026"),
+    ShownPage("periods nothing", "/periods", "/periods?year=2020"),
     ShownPage("reference", "/reference", "/reference", of_ledger=False),
     ShownPage("kind of problem", "/problems/{slug}", "/problems/not-found", of_ledger=False),
 )

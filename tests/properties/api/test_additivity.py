@@ -59,7 +59,7 @@ class Served:
 
     def totals(self, caller: str, **asked: Any) -> dict[str, Any]:
         """The answer to a caller."""
-        query = urlencode({"limit": 10_000, **{name.rstrip("_"): value for name, value in asked.items()}})
+        query = urlencode({"limit": 10_000, **{name.rstrip("_"): value for name, value in asked.items()}}, doseq=True)
         headers = {"authorization": f"Bearer {self._secrets[caller]}"}
         answer = asyncio.run(ask(self.door.app, "GET", f"/v1/totals?{query}", headers=headers.items()))
         assert answer.status == 200, answer.body

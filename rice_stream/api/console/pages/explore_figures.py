@@ -1,26 +1,25 @@
 """The figures of the page Explore: answers about totals, put side by side. No amount is made here."""
 
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console import stretches
 from rice_stream.api.console.asked import Window
+from rice_stream.api.console.asking import Question, one_calendar, zone_of
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.explore_asked import DIMENSIONS, MEASURES, NARROWED, SERIES_MAX, ExploreParameters
 from rice_stream.api.console.pages.explore_chart import chart_of
 from rice_stream.api.console.pages.explore_links import chips_of, files_of
 from rice_stream.api.console.pages.explore_rows import amount, kind_of, overlap, rows_of
 from rice_stream.api.product import Product
-from rice_stream.api.reads.totals import answer_totals
 from rice_stream.instants import day_start, parse_instant
 from rice_stream.quantities import MICRO
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.prompts import PromptFilter, prompts
 from rice_stream.reports.tenants import tenants
-from rice_stream.reports.totals_query import TotalsQuery
 
 _LATEST = 8
 _WINDOW: Window = "30d"
@@ -38,33 +37,14 @@ _BEFORE = {
 }
 
 
-class Question(NamedTuple):
-    """What all answers of a page have in common."""
-
-    product: Product
-    caller: Caller
-    tenant: str | None
-    where: NameFilter
-    time_zone: str | None
-
-    def totals(self, **more: Any) -> dict[str, Any]:
-        """The API's answer."""
-        query = TotalsQuery(
-            **{"where": self.where, "time_zone": self.time_zone, **more},
-            tenant=self.tenant,
-            report_time_zone=self.product.settings.report_time_zone,
-        )
-        return answer_totals(self.product, self.caller, query)
-
-
 def explored(product: Product, caller: Caller, asked: ExploreParameters) -> Figures:
     """All figures of the page. RiceError: as from the reports."""
     scope = product.scope(caller, Right.READ, None)
     names = [each["tenant_id"] for each in tenants(product.engine(), scope)]
     by = asked.by or ("tenant" if len(names) > 1 and asked.tenant is None else "team")
     # Bars of several tenants stand on one another: they need one calendar.
-    zone = asked.time_zone or (None if asked.tenant or len(names) == 1 else product.settings.report_time_zone)
-    question = Question(product, caller, asked.tenant, asked.where, zone)
+    zone = one_calendar(product, scope.within(asked.tenant), asked.time_zone)
+    question = Question(product, caller, asked.tenant, zone, asked.where)
     table = question.totals(by=(by,), top=asked.rows, **asked.stretch(_WINDOW))
     shown = {
         "asked": asked,
@@ -75,13 +55,13 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters) -> Figu
         "narrowed": NARROWED,
         "chips": chips_of(asked),
         "meta": table["meta"],
-        "zone": table["meta"]["time_zone"],
+        "zone": zone_of(product, table),
         "table": table,
         "kind": kind_of(asked.measure),
         "window": shown_window(asked),
     }
     if not table["total"]["prompts"]:
-        return {**shown, "nothing": _nothing(question, asked, table, names)}
+        return {**shown, "nothing": _nothing(question, asked, table)}
     return {**shown, "nothing": None, **_shown(question, asked, by, table)}
 
 
@@ -91,7 +71,7 @@ def shown_window(asked: ExploreParameters) -> str | None:
 
 
 def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[str, Any]) -> Figures:
-    zone = table["window"]["time_zone"]
+    zone = zone_of(question.product, table)
     question = question._replace(time_zone=zone)
     now = question.product.now()
     reach = max(now, parse_instant(table["meta"]["watermark"]) + _BUCKET_OF_WATERMARK)
@@ -104,7 +84,7 @@ def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[st
     if asked.rows != SERIES_MAX:
         series = question.totals(by=(by,), top=SERIES_MAX, **stretch)
     over_time = question.totals(by=(by,), bucket=drawn, top=SERIES_MAX, **stretch)
-    whole = question.totals(by=(drawn,), **stretch)
+    whole = question.totals(bucket=drawn, **stretch)
     bars = stretches.bars(drawn, start, until, zone)
     earlier_start, earlier_end = stretches.before(start, until, zone)
     earlier = question.totals(by=(by,), start=earlier_start, end=earlier_end, limit=_COMPARED_MAX)
@@ -137,8 +117,8 @@ def _moments(question: Question, table: dict[str, Any], reach: datetime) -> tupl
     end = parse_instant(window["to"]) if window["to"] else reach
     if window["from"]:
         return parse_instant(window["from"]), end
-    months = question.totals(by=("month",), end=end)["rows"]
-    first = day_start(date.fromisoformat(f"{months[0]['month']}-01"), ZoneInfo(window["time_zone"]))
+    months = question.totals(bucket="month", end=end)["rows"]
+    first = day_start(date.fromisoformat(f"{months[0]['month']}-01"), ZoneInfo(zone_of(question.product, table)))
     return first, end
 
 
@@ -151,9 +131,9 @@ def _latest(question: Question, stretch: dict[str, Any], zone: str) -> list[dict
     return [{**row, "carbon_gco2e": {end: row[f"carbon_{end}_ugco2e"] / MICRO for end in ends}} for row in rows]
 
 
-def _nothing(question: Question, asked: ExploreParameters, table: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def _nothing(question: Question, asked: ExploreParameters, table: dict[str, Any]) -> dict[str, Any]:
     """Why there is nothing to be seen, and what to do about it."""
-    if not names:
+    if question.product.scope(question.caller, Right.READ, None).tenants == frozenset():
         return {"kind": "not-allowed"}
     watermark = table["meta"]["watermark"]
     if asked.is_narrowed:

@@ -140,7 +140,7 @@ def test_it_tells_zero_from_what_has_not_arrived_yet(api: Api) -> None:
 
 def test_an_empty_ledger_says_how_to_send_the_first_prompt(shell: Shell) -> None:
     assert shell.run("migrate").exit_code == 0
-    assert "There is no tenant that you may see" in explore(Api(shell)).text
+    assert "No prompts yet" in explore(Api(shell)).text
 
 
 def test_a_caller_sees_their_own_only(api: Api) -> None:
@@ -164,3 +164,9 @@ def test_what_makes_no_sense_is_refused_on_a_page(api: Api, query: str) -> None:
     answer = api.send("GET", f"/explore{query}", role="reader", headers=HTML)
     assert answer.status in (400, 422)
     assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_what_cannot_be_compared_is_not(api: Api) -> None:
+    """Neither with a time without prompts, nor with one in which they had none of the measure."""
+    assert "There was nothing in the 24 hours before to compare with" in explore(api, "?window=24h&measure=tokens").text
+    assert [row[4] for row in explore(api, "?window=24h&by=team").tables[1][1:]] == ["new", "new", "–"]

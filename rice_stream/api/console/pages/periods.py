@@ -1,0 +1,39 @@
+"""`/periods`: what each month came to so far, and its files."""
+
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from pydantic import Field
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.console.asked import PageParameters
+from rice_stream.api.console.dashboard import Dashboard, Entry
+from rice_stream.api.console.forms import Blank
+from rice_stream.api.console.pages.periods_figures import TENANTS, periods
+from rice_stream.api.routing import needs
+
+PATH = "/periods"
+
+
+class PeriodsParameters(PageParameters):
+    """Which year, and how many tenants have a column of their own."""
+
+    year: Annotated[int | None, Blank, Field(ge=1971, le=9_000)] = None
+    columns: Annotated[int, Field(ge=1, le=50)] = TENANTS
+
+
+def install(app: FastAPI, dashboard: Dashboard) -> None:
+    """Add the page."""
+    dashboard.entries.append(Entry(PATH, "Periods and reports", Right.READ))
+
+    @app.get(PATH, include_in_schema=False)
+    async def _periods(
+        request: Request,
+        asked: Annotated[PeriodsParameters, Query()],
+        caller: Annotated[Caller, Depends(needs(Right.READ))],
+    ) -> Response:
+        def look_up() -> dict[str, object]:
+            return periods(dashboard.product, caller, asked, asked.year, asked.columns)
+
+        return await dashboard.show(request, caller, "pages/periods.html", look_up)

@@ -1,0 +1,120 @@
+"""Periods: months and their last line are the API's, files hold the month, and nothing that is not there yet has a button."""
+
+import csv
+import io
+from datetime import UTC, datetime
+from html import unescape
+from typing import Any
+
+import pytest
+
+from rice_stream.api.console.drawing.amounts import count, in_column, scale_for
+from tests.support.api_running import Api
+from tests.support.cli_running import Shell
+from tests.unit.api.console.reading import ReadPage, read
+
+NOW = datetime(2026, 2, 20, 12, tzinfo=UTC)
+MONTHS = (
+    "2025-11-30T18:20:00Z",
+    "2025-12-05T10:00:00Z",
+    "2026-01-31T23:30:00Z",
+    "2026-02-03T10:00:00Z",
+    "2026-02-19T10:00:00Z",
+)
+
+
+@pytest.fixture
+def served(shell: Shell) -> Api:
+    """Five prompts of two tenants over four months, looked at in the last of them."""
+    lines = [
+        f'{{"event_id": "m-{place}", "tenant_id": "{tenant}", "request_model": "gpt-4o", "input_tokens": {100 * place + 7},'
+        f' "output_tokens": 300, "ended_at": "{moment}"}}'
+        for place, (moment, tenant) in enumerate(zip(MONTHS, ("acme", "globex", "acme", "acme", "globex"), strict=True))
+    ]
+    (shell.directory / "events.jsonl").write_text("\n".join(lines))
+    assert shell.run("migrate").exit_code == 0
+    assert shell.run("ingest", str(shell.directory / "events.jsonl")).exit_code == 0
+    assert shell.run("tenant", "set", "globex", "--time-zone=Asia/Kathmandu").exit_code == 0
+    api = Api(shell)
+    api.door.product.now = lambda: NOW
+    return api
+
+
+def periods(api: Api, query: str = "", **caller: Any) -> ReadPage:
+    return read(api.get(f"/periods{query}", **caller))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia", "America/New_York"])
+def test_months_and_the_last_line_are_what_the_api_says(served: Api, zone: str) -> None:
+    for year in (2025, 2026):
+        said = served.get(
+            f"/v1/totals?bucket=month&by=month&time_zone={zone}&from={year}-01-01&to={year + 1}-01-01"
+        ).document
+        carbon = said["total"]["carbon_gco2e"]["mid"]
+        scale = scale_for("carbon", [carbon])
+
+        def told(row: dict[str, Any], carbon: float = carbon, scale: Any = scale) -> list[str]:
+            amounts = (
+                in_column(row["carbon_gco2e"]["mid"], scale, carbon),
+                *map(count, (row["prompts"], row["input_tokens"], row["output_tokens"])),
+            )
+            return [" ".join(each.split()) for each in amounts]
+
+        table = periods(served, f"?year={year}&time_zone={zone}").tables[0]
+        seen = [[cells[2].split("–")[0].rsplit(" ", 1)[0], *cells[5:8]] for cells in table[1:] if cells[5] != "0"]
+        assert seen == [*map(told, reversed(said["rows"])), told(said["total"])]
+
+
+def test_tenants_side_by_side_have_one_calendar_and_one_tenant_has_its_own(served: Api) -> None:
+    page = periods(served)
+    assert "in UTC" in page.text
+    grid = next(table for table in page.tables if table[0][1].startswith(("acme", "globex")))
+    assert grid[0][0] == "Month"
+    assert [row[0] for row in grid[1:]] == ["February so far", "January", "2026"]
+    assert "3 prompts" in grid[-1][-1]
+    assert "in Asia/Kathmandu" in periods(served, "?tenant=globex").text
+
+
+def test_the_month_that_runs_is_open_and_compared_with_the_same_days(served: Api) -> None:
+    table = periods(served).tables[0]
+    assert [row[:2] for row in table[1:3]] == [["February", "open"], ["January", "not closed"]]
+    assert table[1][3] == "–", "there was nothing on the first 19 days of January"
+    assert table[2][3] != "–", "December had a prompt"
+
+
+def test_files_hold_the_month(served: Api) -> None:
+    links = [unescape(link) for link in periods(served, "?year=2025&time_zone=Asia/Kathmandu").links]
+    files = [link for link in links if "format=csv" in link and "from=2025-12-01" in link]
+    totals, prompts = ([*csv.DictReader(io.StringIO(served.get(link).body.decode()))] for link in files)
+    assert sum(int(row["prompts"]) for row in totals) == len(prompts) == 2
+    assert {row["event_id"] for row in prompts} == {"m-0", "m-1"}, "in Kathmandu December had begun"
+
+
+def test_nothing_is_offered_that_is_not_there_yet(served: Api) -> None:
+    answer = served.get("/periods")
+    assert b'<form method="post" action="/periods' not in answer.body
+    assert "The first month can be closed once the ledger is there" in read(answer).text
+
+
+def test_years_without_prompts_say_so(served: Api) -> None:
+    assert "Nothing in 2024" in periods(served, "?year=2024").text
+    assert "Nothing in 2030" in periods(served, "?year=2030").text
+
+
+def test_an_empty_ledger_has_no_months(shell: Shell) -> None:
+    assert shell.run("migrate").exit_code == 0
+    assert "No prompts yet, so no months" in periods(Api(shell)).text
+
+
+def test_a_caller_sees_their_own_only(served: Api) -> None:
+    page = periods(served, tenants={"acme"})
+    assert "globex" not in page.text
+    assert page.tables[0][-1][5] == "2"
+    assert served.get("/periods?tenant=globex", tenants={"acme"}).status == 404
+
+
+def test_tenants_beyond_the_largest_are_one_column_that_can_be_opened(served: Api) -> None:
+    page = periods(served, "?columns=1")
+    grid = next(table for table in page.tables if len(table[0]) == 4 and table[0][2].startswith("Other (1)"))
+    assert "prompt" in grid[-1][2]
+    assert any("columns=4" in link for link in page.links)
