@@ -4,6 +4,9 @@
   const AT_MOST_EVERY_MS = 5000;
   const RETRY_MS = 5000;
   const MINUTE_MS = 60000;
+  // On a phone the navigation is wider than the screen: the page that this is stands in sight.
+  document.querySelector(".top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   const figures = () => document.getElementById("figures");
   if (!figures() || !figures().dataset.live || !window.EventSource) return;
 
