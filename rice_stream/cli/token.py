@@ -8,7 +8,7 @@ import click
 from rice_stream.cli.base import STDERR, CommandGroup, Session, answer, json_option, pass_session, say
 from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
-from rice_stream.reports.tokens import described_token, tokens
+from rice_stream.reports.tokens import described_revocation, described_token, tokens
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.http_tokens import ALL_TENANTS, ROLES, revoke_token
 from rice_stream.store.scope import EVERYTHING
@@ -127,13 +127,24 @@ def rotate(session: Session, token_id: int, *, overlap_hours: float, as_json: bo
 @json_option
 @pass_session
 def revoke(session: Session, token_id: int, *, as_json: bool) -> None:
-    """End a token. Servers take note within a few seconds; the row stays in the list.
+    """End a token, and those that were made with it. Servers take note within a few seconds; the rows stay in the list.
 
     Example: rice-stream token revoke 3
     """
     revoked = revoke_token(open_store(session.settings), token_id, EVERYTHING, session.actor)
-    row = described_token(revoked, time.time_ns() // 1000)
-    answer(row, as_json=as_json, human=lambda: STDERR.print(f"Token {row['id']} ({row['name']}) is revoked."))
+    row = described_revocation(revoked, time.time_ns() // 1000)
+
+    def human() -> None:
+        made = ", ".join(map(str, row["also_revoked"]))
+        STDERR.print(
+            f"Token {row['id']} ({row['name']}) is revoked." + (f" So are those it made: {made}." if made else "")
+        )
+        if row["replaced_by"] is not None:
+            STDERR.print(
+                f"Token {row['replaced_by']} has its place and goes on: revoke it as well where this one leaked."
+            )
+
+    answer(row, as_json=as_json, human=human)
 
 
 def _answer_issued(issued: "IssuedToken", *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from rice_stream.reports.pages import PAGE_ROWS, packed, unpacked
 from rice_stream.store import schema
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import Engine
-from rice_stream.store.http_tokens import ALL_TENANTS, HttpToken, token_of
+from rice_stream.store.http_tokens import ALL_TENANTS, HttpToken, Revocation, token_of
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
 
@@ -32,6 +32,12 @@ def token_page(engine: Engine, scope: Scope, *, after: bytes | None = None, limi
     """One page of them: `{"rows", "next"}`. UsageError: a position of another list."""
     rows = tokens(engine, scope, after=0 if after is None else unpacked(after, 1)[0], limit=limit + 1)
     return {"rows": rows[:limit], "next": packed(rows[limit - 1]["id"]) if len(rows) > limit else None}
+
+
+def described_revocation(revoked: Revocation, now_us: int) -> dict[str, Any]:
+    """The token that was ended, which ended with it, and which one has its place and goes on."""
+    row = described_token(revoked.token, now_us)
+    return {**row, "also_revoked": list(revoked.made), "replaced_by": revoked.replaced_by}
 
 
 def described_token(token: HttpToken, now_us: int) -> dict[str, Any]:

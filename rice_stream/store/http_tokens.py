@@ -1,30 +1,23 @@
 """Tokens of the HTTP server in the database: made, rotated, revoked, and read by the server that checks them."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, insert, select, update
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import rfc3339
 from rice_stream.store import schema
-from rice_stream.store.audit import Actor, AuditedChange, record, record_seldom
+from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.database_clock import database_now_us
-from rice_stream.store.engine import batch_failure, reading, writing
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_writing
+from rice_stream.store.token_makers import ids_made_with, is_made_with_token, lock_maker
 
 ALL_TENANTS = "*"
 ROLES = ("admin", "editor", "reader", "auditor", "ingest")
-ENDED_KEPT = 1_000
-"""Tokens whose use is noticed after they have ended: those that ended last. All others are unknown."""
-REFUSALS_NOTED_EVERY_US = 60_000_000
-_IDS_MAX = 10_000
-"""Ids that one statement changes: SQLite allows a limited number of parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +54,35 @@ class HttpToken:
 
 
 @dataclass(frozen=True, slots=True)
-class EndedToken:
-    """A token that may not be used any more, so that somebody who uses it is noticed."""
+class Revocation:
+    """A token that was ended; the ids of those that ended with it, because it made them; and of its live successor."""
 
-    id: int
-    name: str
-    tenants: frozenset[str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class LiveTokens:
-    """The tokens that may be used, and the database's time when they were read; those that ended last, by digest."""
-
-    tokens: tuple[HttpToken, ...]
-    read_at_us: int
-    ended: Mapping[bytes, EndedToken] = field(default_factory=dict)
+    token: HttpToken
+    made: tuple[int, ...] = ()
+    replaced_by: int | None = None
 
 
 class TokenConflictError(UsageError):
     """What is asked of a token does not go with what there is: its name is taken, or it has ended, or been replaced."""
 
 
-def create_token(engine: Engine, token: HttpToken, scope: Scope, by: Actor) -> HttpToken:
+class BeyondMakerError(UsageError):
+    """A token is to last longer than the one that it is made with."""
+
+
+def create_token(
+    engine: Engine, token: HttpToken, scope: Scope, by: Actor, *, ends_with_maker: bool = False
+) -> HttpToken:
     """Keep a new token; its `id` is given by the database.
 
-    TokenConflictError: in the scope there is one with this name that may still be used.
+    One that is made with another token ends with that one at the latest: with `ends_with_maker` its end is put there, else
+    BeyondMakerError. TokenConflictError: in the scope there is one with this name that may still be used.
     """
     table = schema.http_token
     with scoped_writing(engine, scope) as connection:
-        same_name = select(table).where(table.c.name == token.name, *_live(database_now_us(connection)))
+        now_us = database_now_us(connection)
+        token = _within_maker(connection, token, by, now_us, ends_with_maker=ends_with_maker)
+        same_name = select(table).where(table.c.name == token.name, *is_live(now_us))
         for other in map(token_of, connection.execute(same_name).mappings()):
             if other.is_within(scope):
                 raise TokenConflictError(
@@ -113,6 +106,8 @@ def rotate_token(
 
     `successor` gives the new token for the old one and the time of the database. NotFoundError: there is none with this id in
     the scope; TokenConflictError: it has ended, or been replaced already.
+
+    A token that replaces itself stays its maker's: where that is a token, its end stays as well.
     """
     table = schema.http_token
     with scoped_writing(engine, scope) as connection:
@@ -123,7 +118,12 @@ def rotate_token(
         successors = select(table.c.id).where(table.c.replaces == token_id, table.c.revoked_at_us.is_(None))
         if (there := connection.scalar(successors)) is not None:
             raise TokenConflictError(f"token {token_id} has been replaced by token {there} already: rotate that one")
-        made = _insert(connection, replace(successor(old, now_us), replaces=token_id), by)
+        new = replace(successor(old, now_us), replaces=token_id)
+        if by.token_id != token_id:
+            new = _within_maker(connection, replace(new, created_by=None), by, now_us, ends_with_maker=True)
+        elif is_made_with_token(old.created_by):
+            new = replace(new, expires_at_us=old.expires_at_us)
+        made = _insert(connection, new, by)
         end_us = now_us + overlap_us
         if old.expires_at_us is None or end_us < old.expires_at_us:
             connection.execute(update(table).where(table.c.id == token_id).values(expires_at_us=end_us))
@@ -135,66 +135,44 @@ def rotate_token(
         return made
 
 
-def live_tokens(engine: Engine) -> LiveTokens:
-    """The tokens that are neither revoked nor expired, by the clock of the database, and those that ended last.
+def revoke_token(engine: Engine, token_id: int, scope: Scope, by: Actor) -> Revocation:
+    """End a token, and all that were made with it; one that is revoked already stays as it is.
 
-    StoreUnavailableError: it does not answer. UnexpectedDatabaseError: its role may not read them, say.
+    The token in whose place it was put is another one, and goes on. NotFoundError: there is none with this id in the scope.
     """
-    table = schema.http_token
-    with _told("the tokens cannot be read"), reading(engine) as connection:
-        now_us = database_now_us(connection)
-        live = tuple(token_of(row) for row in connection.execute(select(table).where(*_live(now_us))).mappings())
-        columns = table.c.digest, table.c.id, table.c.name, table.c.tenants
-        latest = func.coalesce(table.c.revoked_at_us, table.c.expires_at_us).desc()
-        over = connection.execute(select(*columns).where(~and_(*_live(now_us))).order_by(latest).limit(ENDED_KEPT))
-        ended = {bytes(digest): EndedToken(one, name, _names(tenants)) for digest, one, name, tenants in over}
-    return LiveTokens(live, now_us, ended)
-
-
-def revoke_token(engine: Engine, token_id: int, scope: Scope, by: Actor) -> HttpToken:
-    """End a token; one that is revoked already stays as it is. NotFoundError: there is none with this id in the scope."""
     table = schema.http_token
     with scoped_writing(engine, scope) as connection:
         token = _locked(connection, token_id, scope)
-        if token.revoked_at_us is not None:
-            return token
         now_us = database_now_us(connection)
-        connection.execute(update(table).where(table.c.id == token_id).values(revoked_at_us=now_us))
-        after = {"revoked_at": _instant(now_us)}
-        record(connection, by, [_change("token.revoke", token, before={"revoked_at": None}, after=after)])
-        return replace(token, revoked_at_us=now_us)
+        replaced_by = connection.scalar(select(table.c.id).where(table.c.replaces == token_id, *is_live(now_us)))
+        if token.revoked_at_us is not None:
+            return Revocation(token, replaced_by=replaced_by)
+        made = ids_made_with(connection, token_id, is_live(now_us))
+        ended = [token, *(_locked(connection, one, scope) for one in made)]
+        connection.execute(update(table).where(table.c.id.in_([token_id, *made])).values(revoked_at_us=now_us))
+        before, after = {"revoked_at": None}, {"revoked_at": _instant(now_us)}
+        record(connection, by, [_change("token.revoke", one, before=before, after=after) for one in ended])
+        return Revocation(replace(token, revoked_at_us=now_us), tuple(made), replaced_by)
 
 
-def note_refused(engine: Engine, token: EndedToken) -> None:
-    """Keep in the audit trail that somebody used a token that has ended, once a minute at most. The errors of `live_tokens`."""
-    by = Actor("token", f"token {token.id} ({token.name})", token.id)
-    change = AuditedChange("token.use_refused", "token", str(token.id), _only(token.tenants))
-    with _told("the use of an ended token cannot be noted"), writing(engine) as connection:
-        record_seldom(connection, by, change, within_us=REFUSALS_NOTED_EVERY_US)
-
-
-def mark_used(engine: Engine, ids: Collection[int], now_us: int) -> None:
-    """Note that the tokens have been used. The same errors as `live_tokens`."""
-    table = schema.http_token
-    chosen = sorted(ids)
-    with _told("the use of tokens cannot be noted"), writing(engine) as connection:
-        for first in range(0, len(chosen), _IDS_MAX):
-            some = table.c.id.in_(chosen[first : first + _IDS_MAX])
-            connection.execute(update(table).where(some).values(last_used_at_us=now_us))
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Every error of the database as one of ours: a server must not end because of one."""
-    try:
-        yield
-    except (DBAPIError, TimeoutError) as error:  # TimeoutError: all connections hang already
-        raise batch_failure(what, error) from error
-
-
-def _live(now_us: int) -> tuple[Any, ...]:
+def is_live(now_us: int) -> tuple[Any, ...]:
+    """The conditions of a token that may be used at this time."""
     columns = schema.http_token.c
     return columns.revoked_at_us.is_(None), columns.expires_at_us.is_(None) | (columns.expires_at_us > now_us)
+
+
+def _within_maker(
+    connection: Connection, token: HttpToken, by: Actor, now_us: int, *, ends_with_maker: bool
+) -> HttpToken:
+    maker = lock_maker(connection, by, now_us)
+    if maker.is_over:
+        raise TokenConflictError("the token that asks has ended")
+    end_us = maker.expires_at_us
+    if end_us is None or (token.expires_at_us is not None and token.expires_at_us <= end_us):
+        return token
+    if not ends_with_maker:
+        raise BeyondMakerError(f"expires_days: a token ends with the one that makes it, on {_instant(end_us)}")
+    return replace(token, expires_at_us=end_us)
 
 
 def _insert(connection: Connection, token: HttpToken, by: Actor) -> HttpToken:
@@ -210,7 +188,7 @@ def _insert(connection: Connection, token: HttpToken, by: Actor) -> HttpToken:
         "concurrency": token.concurrency,
         "created_at_us": token.created_at_us,
         "expires_at_us": token.expires_at_us,
-        "created_by": str(by),
+        "created_by": token.created_by or str(by),
         "replaces": token.replaces,
     }
     return token_of(connection.execute(insert(table).values(**values).returning(*table.c)).mappings().one())
@@ -233,10 +211,10 @@ def _change(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> AuditedChange:
-    return AuditedChange(action, "token", str(token.id), _only(token.tenants), before, after)
+    return AuditedChange(action, "token", str(token.id), only_tenant(token.tenants), before, after)
 
 
-def _only(tenants: frozenset[str] | None) -> str | None:
+def only_tenant(tenants: frozenset[str] | None) -> str | None:
     """The tenant where it is one."""
     return next(iter(tenants)) if tenants is not None and len(tenants) == 1 else None
 
@@ -264,11 +242,12 @@ def token_of(row: Mapping[Any, Any]) -> HttpToken:
     return HttpToken(
         **{name: row[name] for name in row if name not in ("digest", "tenants", "teams")},
         digest=bytes(row["digest"]),
-        tenants=_names(row["tenants"]),
+        tenants=names_of(row["tenants"]),
         teams=frozenset(json.loads(row["teams"])),
     )
 
 
-def _names(stored: str) -> frozenset[str] | None:
+def names_of(stored: str) -> frozenset[str] | None:
+    """The tenants of a row; None: every one."""
     names = json.loads(stored)
     return None if names == ALL_TENANTS else frozenset(names)

@@ -14,7 +14,9 @@ from rice_stream.api.access.stored_tokens import StoredTokens
 from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.tokens import tokens
 from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.audit import Actor
 from rice_stream.store.engine import open_engine
+from rice_stream.store.http_tokens import TokenConflictError
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.asgi import Answer
 from tests.support.databases import Databases
@@ -210,11 +212,13 @@ class TestTokens:
             ({"created_by": "somebody"}, "created_by"),
             ({"digest": "00"}, "digest"),
             ({"id": 7}, "id"),
+            ({"name": "x\0"}, "name"),
+            ({"tenants": ["x\0y"]}, "tenants"),
         ):
             answer = api.create(admin, **body)
             assert answer.status == 422, body
             assert any(one["field"].startswith(field) for one in answer.document["invalid_parameters"]), body
-        for wrong in ({"name": "x\0"}, {"name": " "}, {"tenants": list[str]()}, {"tenants": ["x\0y"]}):
+        for wrong in ({"name": " "}, {"tenants": list[str]()}):
             answer = api.create(admin, **wrong)
             assert (answer.status, answer.document["type"]) == (400, "/problems/invalid-request"), wrong
         for path in ("0", "-1", "x", str(2**63), "1.5"):
@@ -224,12 +228,12 @@ class TestTokens:
         assert (taken.status, taken.document["type"]) == (409, "/problems/conflict")
         assert len(api.rows()) == 1
 
-    def test_an_endless_token_is_warned_of(self, api: Api) -> None:
-        admin = api.make("admin", "admin")
-        endless = api.create(admin, role="ingest").document
-        assert endless["expires_at"] is None
-        assert "never expires" in endless["warning"]
-        assert "warning" not in api.create(admin, name="other").document
+    def test_a_token_makes_none_without_an_end(self, api: Api) -> None:
+        """It has one itself; what is without one, and so warned of, comes from the command line or somebody signed in."""
+        made = api.create(api.make("admin", "admin"), role="ingest").document
+        assert made["expires_at"] is not None
+        assert "warning" not in made
+        assert issue(api.engine, AskedToken("endless", "ingest"), EVERYTHING, OPERATOR).warning is not None
 
     def test_pages_hold_every_token_once(self, api: Api) -> None:
         admin = api.make("admin", "admin")
@@ -309,3 +313,86 @@ def test_only_admins_manage_tokens(api: Api) -> None:
         expected = 200 if Right.MANAGE_TOKENS in RIGHTS[role] else 403
         assert api.ask("GET", "/v1/tokens", api.make(role, role)).status == expected
     assert api.ask("GET", "/v1/tokens", new_token("admin")).status == 401
+
+
+class TestMakers:
+    """What was made with a token does not outlive what that token may do."""
+
+    def made(self, api: Api, secret: str, name: str, **body: Any) -> dict[str, Any]:
+        """A token made with another one."""
+        answer = api.create(secret, name=name, **body)
+        assert answer.status == 201, answer.body
+        document: dict[str, Any] = answer.document
+        return document
+
+    def short(self, api: Api, days: float = 10) -> str:
+        """An admin's token that ends soon."""
+        return issue(api.engine, AskedToken("short", "admin", expires_days=days), EVERYTHING, OPERATOR).secret
+
+    def end(self, api: Api, name: str) -> str | None:
+        """When a token ends."""
+        [row] = [row for row in api.rows() if row["name"] == name and row["state"] == "active"]
+        return row["expires_at"]
+
+    def test_it_ends_with_its_maker_at_the_latest(self, api: Api) -> None:
+        """Also one that sends events, which would have no end; a longer life that is asked for is refused."""
+        admin = self.short(api)
+        for name, role in (("reads", "reader"), ("sends", "ingest"), ("manages", "admin")):
+            assert self.made(api, admin, name, role=role)["expires_at"] == self.end(api, "short")
+        assert (self.made(api, admin, "sooner", expires_days=9)["expires_at"] or "") < (self.end(api, "short") or "")
+        answer = api.create(admin, name="longer", expires_days=11)
+        assert (answer.status, answer.document["type"]) == (403, "/problems/beyond-your-rights")
+        assert answer.document["detail"].startswith("expires_days: ")
+
+    def test_it_is_revoked_with_its_maker_and_what_it_made_is_too(self, api: Api) -> None:
+        """And nothing else: neither what others made, nor what has a name like it."""
+        operator, admin = api.make("operator", "admin"), self.short(api)
+        child = self.made(api, admin, "child", role="admin")
+        grandchild = self.made(api, child["token"], "grandchild")
+        other = self.made(api, operator, f"token {child['id']} (", role="admin")
+        kept = self.made(api, other["token"], "kept")
+        [short] = [row["id"] for row in api.rows() if row["name"] == "short"]
+        answer = api.ask("DELETE", f"/v1/tokens/{short}", operator)
+        assert (answer.status, answer.document["also_revoked"]) == (200, [child["id"], grandchild["id"]])
+        for secret in (admin, child["token"], grandchild["token"]):
+            assert api.ask("GET", "/v1/tenants", secret).status == 401
+        for secret in (other["token"], kept["token"]):
+            assert api.ask("GET", "/v1/tenants", secret).status == 200
+        revoked = audit_entries(api.engine, EVERYTHING, action="token.revoke")["rows"]
+        assert sorted(int(row["subject"]["id"]) for row in revoked) == sorted([short, child["id"], grandchild["id"]])
+        again = api.ask("DELETE", f"/v1/tokens/{short}", operator)
+        assert (again.status, again.document["also_revoked"]) == (200, [])
+
+    def test_a_rotation_gives_no_longer_life_than_its_maker_had(self, api: Api) -> None:
+        """Neither by itself nor by another token; one that the operator made is renewed."""
+        admin = self.short(api)
+        child = self.made(api, admin, "child", role="admin", expires_days=8)
+        itself = api.ask("POST", f"/v1/tokens/{child['id']}/rotate", child["token"], {})
+        assert itself.document["expires_at"] == child["expires_at"]
+        by_admin = api.ask("POST", f"/v1/tokens/{itself.document['id']}/rotate", admin, {})
+        assert by_admin.document["expires_at"] <= (self.end(api, "short") or "")
+        [short] = [row["id"] for row in api.rows() if row["name"] == "short"]
+        before = self.end(api, "short")
+        renewed = api.ask("POST", f"/v1/tokens/{short}/rotate", admin, {})
+        assert renewed.document["expires_at"] > before
+        assert renewed.document["created_by"] == "command line operator"
+
+    def test_who_revokes_a_token_learns_of_the_one_in_its_place(self, api: Api) -> None:
+        """It goes on: rotating a token and ending the old one must not end both."""
+        operator = api.make("operator", "admin")
+        old = self.made(api, operator, "gateway", role="ingest")
+        new = api.ask("POST", f"/v1/tokens/{old['id']}/rotate", operator, {}).document
+        answer = api.ask("DELETE", f"/v1/tokens/{old['id']}", operator)
+        assert (answer.document["also_revoked"], answer.document["replaced_by"]) == ([], new["id"])
+        assert api.ask("GET", "/v1/totals", new["token"]).status == 403, "it may send events, and is known"
+
+    def test_a_token_that_has_ended_makes_none(self, api: Api) -> None:
+        """Not even within the seconds in which a server still believes it."""
+        admin = self.short(api)
+        [row] = [row for row in api.rows() if row["name"] == "short"]
+        by = Actor("token", f"token {row['id']} (short)", row["id"])
+        assert api.ask("DELETE", f"/v1/tokens/{row['id']}", api.make("operator", "admin")).status == 200
+        assert api.ask("GET", "/v1/tokens", admin).status == 401
+        with pytest.raises(TokenConflictError, match="has ended"):
+            issue(api.engine, AskedToken("late", "reader"), EVERYTHING, by)
+        assert "late" not in [each["name"] for each in api.rows()]

@@ -11,16 +11,8 @@ from rice_stream.errors import NotFoundError, RiceError, UsageError
 from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.tokens import tokens
 from rice_stream.store.engine import open_engine
-from rice_stream.store.http_tokens import (
-    EndedToken,
-    HttpToken,
-    TokenConflictError,
-    create_token,
-    live_tokens,
-    mark_used,
-    note_refused,
-    revoke_token,
-)
+from rice_stream.store.http_tokens import HttpToken, TokenConflictError, create_token, revoke_token
+from rice_stream.store.live_tokens import EndedToken, live_tokens, mark_used, note_refused
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.databases import Databases
 from tests.support.fakes import OPERATOR
@@ -89,8 +81,9 @@ class TestHttpTokens:
         with pytest.raises(UsageError, match="gateway"):
             create_token(engine, token()[1], EVERYTHING, OPERATOR)
         revoked = revoke_token(engine, made.id, EVERYTHING, OPERATOR)
+        assert (revoked.made, revoked.replaced_by) == ((), None)
         assert revoke_token(engine, made.id, EVERYTHING, OPERATOR) == revoked
-        assert abs((revoked.revoked_at_us or 0) - now_us()) < 60_000_000
+        assert abs((revoked.token.revoked_at_us or 0) - now_us()) < 60_000_000
         assert live_tokens(engine).tokens == ()
         other = create_token(engine, token()[1], EVERYTHING, OPERATOR)
         assert picked(tokens(engine, EVERYTHING), "id", "state") == [(made.id, "revoked"), (other.id, "active")]
@@ -162,7 +155,7 @@ class TestHttpTokens:
         self, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """However old the token is that somebody has just revoked."""
-        monkeypatch.setattr("rice_stream.store.http_tokens.ENDED_KEPT", 2)
+        monkeypatch.setattr("rice_stream.store.live_tokens.ENDED_KEPT", 2)
         old, *others = (create_token(engine, token(f"t{number}")[1], EVERYTHING, OPERATOR) for number in range(4))
         for one in (*others, old):
             revoke_token(engine, one.id, EVERYTHING, OPERATOR)

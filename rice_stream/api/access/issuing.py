@@ -64,7 +64,8 @@ class IssuedToken:
 def issue(engine: Engine, asked: AskedToken, scope: Scope, by: Actor) -> IssuedToken:
     """Make a token, for whoever has the scope.
 
-    UsageError: see `AskedToken.check`; TokenConflictError: there is one of this name that may be used.
+    UsageError: see `AskedToken.check`; BeyondMakerError: it would last longer than the token that makes it;
+    TokenConflictError: there is one of this name that may be used.
     """
     asked.check()
     now_us = time.time_ns() // 1000
@@ -82,7 +83,8 @@ def issue(engine: Engine, asked: AskedToken, scope: Scope, by: Actor) -> IssuedT
         created_at_us=now_us,
         expires_at_us=_end_us(asked.role, asked.expires_days, now_us),
     )
-    return IssuedToken(secret, create_token(engine, token, scope, by))
+    made = create_token(engine, token, scope, by, ends_with_maker=asked.expires_days is None)
+    return IssuedToken(secret, made)
 
 
 def rotate(engine: Engine, token_id: int, scope: Scope, by: Actor, *, overlap_hours: float) -> IssuedToken:

@@ -5,7 +5,7 @@ import time
 from rice_stream.runtime.opening_api import open_own_store
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
-from rice_stream.store.http_tokens import EndedToken, LiveTokens, live_tokens, mark_used, note_refused
+from rice_stream.store.live_tokens import EndedToken, LiveTokens, live_tokens, mark_used, note_refused
 
 
 class StoredTokens:

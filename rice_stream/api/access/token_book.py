@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
 from rice_stream.errors import RiceError, ServiceUnavailableError
-from rice_stream.store.http_tokens import EndedToken, HttpToken, LiveTokens
+from rice_stream.store.http_tokens import HttpToken
+from rice_stream.store.live_tokens import EndedToken, LiveTokens
 
 log = logging.getLogger(__name__)
 

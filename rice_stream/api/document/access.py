@@ -1,5 +1,7 @@
 """Answers about tokens."""
 
+from pydantic import Field
+
 from rice_stream.api.document.shapes import Answer
 
 
@@ -21,6 +23,13 @@ class Token(Answer):
     expires_at: str | None
     revoked_at: str | None
     last_used_at: str | None
+
+
+class RevokedToken(Token):
+    """A token that was ended. `replaced_by` has its place and goes on: it leaked as well where this one did."""
+
+    also_revoked: list[int] = Field(description="Those that were made with it")
+    replaced_by: int | None
 
 
 class NewToken(Token):

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rice_stream.api.document.access import NewToken, Token
+from rice_stream.api.document.access import NewToken, RevokedToken, Token
 from rice_stream.api.document.accounting import (
     Explanation,
     Mapping,
@@ -79,7 +79,7 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/tokens"): Listed[Token],
     ("POST", "/v1/tokens"): NewToken,
     ("POST", "/v1/tokens/{token_id}/rotate"): NewToken,
-    ("DELETE", "/v1/tokens/{token_id}"): Token,
+    ("DELETE", "/v1/tokens/{token_id}"): RevokedToken,
     ("GET", "/v1/audit"): Listed[AuditEntry],
     ("GET", "/v1/stream"): None,
     ("POST", "/v1/events"): AcceptedEvents,

@@ -33,9 +33,9 @@ from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.writes.idempotency import KEYED, once
-from rice_stream.reports.tokens import described_token, token_page
+from rice_stream.reports.tokens import described_revocation, described_token, token_page
 from rice_stream.store.audit import Actor
-from rice_stream.store.http_tokens import TokenConflictError, revoke_token
+from rice_stream.store.http_tokens import BeyondMakerError, TokenConflictError, revoke_token
 
 _PATH = "/v1/tokens"
 _NAMES_MAX = 1_000
@@ -125,7 +125,12 @@ def install(app: FastAPI, product: Product) -> None:
         made = partial(_rotated, product, caller, by, token_id, body.overlap_hours)
         return await _shown_once(product, request, caller, body, made)
 
-    @app.delete(f"{_PATH}/{{token_id}}", summary="End a token", tags=["access"], responses=_PROBLEMS)
+    @app.delete(
+        f"{_PATH}/{{token_id}}",
+        summary="End a token, and those that were made with it",
+        tags=["access"],
+        responses=_PROBLEMS,
+    )
     async def _revoke(token_id: RowId, request: Request, caller: _Manager) -> dict[str, Any]:
         return await product.ask(_revoked, product, caller, request, token_id)
 
@@ -156,6 +161,8 @@ def _created(product: Product, caller: Caller, by: Actor, asked: AskedToken) -> 
         made = issue(product.engine(), asked, caller.scope(Right.MANAGE_TOKENS), by)
     except TokenConflictError as error:
         raise _conflict(error) from error
+    except BeyondMakerError as error:
+        raise ProblemError(HTTPStatus.FORBIDDEN, str(error), slug="beyond-your-rights") from error
     return _issued(made)
 
 
@@ -170,7 +177,7 @@ def _rotated(product: Product, caller: Caller, by: Actor, token_id: int, overlap
 
 def _revoked(product: Product, caller: Caller, request: Request, token_id: int) -> dict[str, Any]:
     revoked = revoke_token(product.engine(), token_id, caller.scope(Right.MANAGE_TOKENS), actor_of(caller, request))
-    return described_token(revoked, time.time_ns() // 1000)
+    return described_revocation(revoked, time.time_ns() // 1000)
 
 
 def _issued(issued: IssuedToken) -> dict[str, Any]:

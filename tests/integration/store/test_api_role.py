@@ -14,7 +14,7 @@ from rice_stream.runtime.opening_api import check_login, open_api_store, open_ow
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.store.engine import open_engine
-from rice_stream.store.http_tokens import live_tokens
+from rice_stream.store.live_tokens import live_tokens
 from rice_stream.store.migrate import migrate
 from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.role_facts import RoleFacts, role_facts

@@ -7,7 +7,8 @@ import pytest
 
 from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
 from rice_stream.errors import RiceError
-from rice_stream.store.http_tokens import EndedToken, HttpToken, LiveTokens
+from rice_stream.store.http_tokens import HttpToken
+from rice_stream.store.live_tokens import EndedToken, LiveTokens
 
 NOW_US = 1_795_348_800_000_000
 

@@ -9,7 +9,7 @@ import pytest
 from rice_stream.api.access.secrets import digest_of, new_token
 from rice_stream.api.access.token_book import HOLDS_S, REFRESH_S, SOONEST_S, TokenBook, TokensUnknownError
 from rice_stream.store.engine import StoreUnavailableError
-from rice_stream.store.http_tokens import LiveTokens
+from rice_stream.store.live_tokens import LiveTokens
 from tests.support.waiting import wait_until
 from tests.unit.api.access.conftest import Database
 
