@@ -332,7 +332,8 @@ class TestMakers:
     def end(self, api: Api, name: str) -> str | None:
         """When a token ends."""
         [row] = [row for row in api.rows() if row["name"] == name and row["state"] == "active"]
-        return row["expires_at"]
+        end: str | None = row["expires_at"]
+        return end
 
     def test_it_ends_with_its_maker_at_the_latest(self, api: Api) -> None:
         """Also one that sends events, which would have no end; a longer life that is asked for is refused."""

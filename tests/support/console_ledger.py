@@ -23,7 +23,8 @@ from rice_stream.store.budget_store import mark_delivered, undelivered_alerts
 from rice_stream.store.calendars import set_time_zone
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import Engine, open_engine, writing
-from rice_stream.store.http_tokens import HttpToken, create_token, mark_used, revoke_token
+from rice_stream.store.http_tokens import HttpToken, create_token, revoke_token
+from rice_stream.store.live_tokens import mark_used
 from rice_stream.store.mapping_store import save_mapping
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.writers import open_writer
