@@ -20,6 +20,7 @@ API_STORE = {
     "rice_stream.store.scope": "a scope is a value",
     "rice_stream.store.revisions": "whether the schema is ours",
     "rice_stream.store.http_tokens": "who is asking",
+    "rice_stream.store.live_tokens": "who is asking",
     "rice_stream.store.quarantine": "names which refused items are meant",
     "rice_stream.store.sessions": "who is asking",
     "rice_stream.store.server_keys": "what the server signs with, which is nobody's",
