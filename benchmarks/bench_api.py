@@ -16,7 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import quote
 
 from sqlalchemy import Engine, text
@@ -24,7 +24,7 @@ from sqlalchemy import Engine, text
 from benchmarks.harness import Row, resident_bytes, stack
 from benchmarks.ledger import WHILE_FILLING, event_id, fill, tenant_id
 from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
-from rice_stream.instants import epoch_us
+from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.sandbox.stack.stack import LocalStack
 from rice_stream.store.audit import Actor
 from rice_stream.store.engine import reading
@@ -39,7 +39,11 @@ TURNS = 3
 _DAYS = 30
 _STREAMED = 1_000_000
 _WINDOWS = ("1h", "24h", "7d", "30d", "mtd")
-_BREAKDOWNS = ("", "team", "model", "region", "team,model", "project")
+_BREAKDOWNS = ("tenant", "team", "model", "region", "team,model", "project")
+_CURVES = ("tenant", "team", "model")
+_WIDE_TURN_S = 20.0
+"""Of questions about all tenants: a minute in all, so that windows move on while it lasts."""
+_LINKS = 5_000
 Question = Callable[[random.Random], str]
 
 
@@ -65,8 +69,12 @@ def measured(prompts: int, turn_s: float) -> list[dict[str, object]]:
 def asked_of(servers: LocalStack, engine: Engine, prompts: int, until: datetime, turn_s: float) -> list[Row]:
     """The same of a ledger that is there."""
     with served(servers, engine) as (port, token, server):
-        kinds = questions(prompts)
-        rows = [row for name, asked in kinds.items() for row in beside_bare(name, asked, port, token, turn_s)]
+        rows = [
+            row
+            for name, asked in questions(engine, prompts).items()
+            for row in beside_bare(name, asked, port, token, turn_s)
+        ]
+        rows += of_all_tenants(port, token)
         return rows + streamed(engine, prompts, until, port, token, server)
 
 
@@ -74,44 +82,94 @@ def _tenant(random_: random.Random) -> str:
     return f"tenant={tenant_id(random_.randrange(TENANTS))}"
 
 
-def _stretch(random_: random.Random, *, curve: bool = False) -> str:
-    """Any of the windows, or some days that are over; `curve`: by the hour for up to a day, by the day for more."""
-    if random_.random() < 0.7:
-        window = random_.choice(_WINDOWS)
-        bucket = "hour" if window in {"1h", "24h"} else "day"
-        stretch = f"&window={window}"
-    else:
-        days = random_.randrange(1, 8)
-        first = datetime.now(UTC).date() - timedelta(days=random_.randrange(days, _DAYS))
-        bucket = "hour" if days == 1 else "day"
-        stretch = f"&from={first}&to={first + timedelta(days=days)}"
-    return f"{stretch}&bucket={bucket}" if curve else stretch
+def _days(first: date, days: int) -> str:
+    return f"&from={first}&to={first + timedelta(days=days)}"
 
 
-def _broken_down(random_: random.Random) -> str:
-    """By any names, a third of them as curves over the time."""
-    return f"&by={random_.choice(_BREAKDOWNS)}{_stretch(random_, curve=random_.random() < 1 / 3)}"
+def _of_any_days(random_: random.Random) -> str:
+    """Up to a week that is over."""
+    days = random_.randrange(1, 8)
+    return _days(datetime.now(UTC).date() - timedelta(days=random_.randrange(days, _DAYS)), days)
 
 
-def questions(prompts: int) -> dict[str, Question]:
-    """What is asked, by what it is called."""
+def _window(random_: random.Random) -> str:
+    return f"&window={random_.choice(_WINDOWS)}"
 
-    def event(random_: random.Random) -> str:
-        return quote(event_id(random_.randrange(prompts)))
+
+def _curve(window: str, names: str) -> str:
+    """By the hour for up to a day, by the day for more."""
+    return f"&window={window}&by={names}&bucket={'hour' if window in {'1h', '24h'} else 'day'}"
+
+
+def questions(engine: Engine, prompts: int) -> dict[str, Question]:
+    """What is asked, by what it is called; each question is of another tenant or prompt."""
+    links = _links(engine)
 
     def of_a_tenant(random_: random.Random) -> str:
-        what = "&by=user&window=1h" if random_.random() < 0.1 else _broken_down(random_)
+        """Sums by any names over a window or some days; a fifth curves; a tenth by user, for which there are no totals."""
+        drawn = random_.random()
+        if drawn < 0.1:
+            what = "&by=user&window=1h"
+        elif drawn < 0.3:
+            what = _curve(random_.choice(_WINDOWS), random_.choice(_CURVES))
+        else:
+            stretch = _window(random_) if drawn < 0.75 else _of_any_days(random_)
+            what = f"&by={random_.choice(_BREAKDOWNS)}{stretch}"
         return f"/v1/totals?limit=1000{what}&{_tenant(random_)}"
 
     return {
         "totals of a tenant": of_a_tenant,
-        "totals of all tenants": lambda r: f"/v1/totals?top=10{_broken_down(r)}",
-        "totals of all tenants, by tenant": lambda r: f"/v1/totals?by=tenant{_stretch(r)}",
         "rolling totals of a tenant": lambda r: f"/v1/rolling-totals?{_tenant(r)}",
         "pages of prompts": lambda r: f"/v1/prompts?limit=50&{_tenant(r)}",
-        "explanations": lambda r: f"/v1/prompts/{event(r)}/explain",
+        "explanations of listed prompts": lambda r: r.choice(links),
+        "explanations by event id alone": lambda r: f"/v1/prompts/{event_id(r.randrange(prompts))}/explain",
         "budgets of a tenant": lambda r: f"/v1/budgets?{_tenant(r)}",
     }
+
+
+def _links(engine: Engine) -> list[str]:
+    """To explanations, as a page of prompts has them: with tenant and time."""
+    some = text(
+        "SELECT r.event_id, t.tenant_id, r.ended_at_us FROM prompt_record r TABLESAMPLE SYSTEM (1)"
+        " JOIN tenant t ON t.tenant_key = r.tenant_key ORDER BY random() LIMIT :links"
+    )
+    with reading(engine) as connection:
+        return [
+            f"/v1/prompts/{name}/explain?tenant={tenant}&ended_at={quote(rfc3339(ended_at_us))}"
+            for name, tenant, ended_at_us in connection.execute(some, {"links": _LINKS})
+        ]
+
+
+def of_all_tenants(port: int, token: str) -> list[Row]:
+    """Questions about all tenants, as dashboards ask them: any window and the weeks that are over, by any names, the ten largest
+    and all, and curves. Each was asked once before, as by whoever looked at the same page; how long that took is a row."""
+    today = datetime.now(UTC).date()
+    weeks = [_days(today - timedelta(days=today.weekday() + 7 * back), 7) for back in range(1, 4)]
+    stretches = [*(f"&window={window}" for window in _WINDOWS), *weeks]
+    whats = [
+        *(f"&by={names}{stretch}" for names in _BREAKDOWNS for stretch in stretches),
+        *(f"&top=10&by={names}{stretch}" for names in ("tenant", "model") for stretch in stretches),
+        *(f"&top=10{_curve(window, names)}" for names in _CURVES for window in _WINDOWS),
+    ]
+    paths = [f"/v1/totals?limit=1000{what}" for what in whats]
+    times = asyncio.run(_first_time(paths, port, token))
+    rows = beside_bare("totals of all tenants", lambda r: r.choice(paths), port, token, _WIDE_TURN_S)
+    name = f"totals of all tenants, each of {len(paths)} for the first time"
+    refused = sum(map(math.isinf, times)) / len(times)
+    return [
+        *rows,
+        Row.against(f"{name}, median", 1_000 * min(statistics.median(times), 60.0), "ms", "limit", 2_000.0),
+        Row.against(f"{name}, slowest", 1_000 * min(max(times), 60.0), "ms", "limit", 10_000.0),
+        Row.against(f"{name}, refused", refused, "share", "all", 1.0),
+    ]
+
+
+async def _first_time(paths: list[str], port: int, token: str) -> list[float]:
+    """Seconds that each takes, one after the other."""
+    times: list[float] = []
+    for path in paths:
+        await _ask(lambda _, path=path: path, port, token, 0.0, random.Random(0), times)  # type: ignore[misc]
+    return times
 
 
 def beside_bare(name: str, question: Question, port: int, token: str, turn_s: float) -> list[Row]:
@@ -119,7 +177,7 @@ def beside_bare(name: str, question: Question, port: int, token: str, turn_s: fl
     bare: list[list[float]] = []
     asked: list[list[float]] = []
     for turn in range(TURNS):
-        bare.append(asyncio.run(load(lambda _: "/bare", port, token, turn_s, turn)))
+        bare.append(asyncio.run(load(lambda _: "/bare", port, token, TURN_S, turn)))
         asked.append(asyncio.run(load(question, port, token, turn_s, turn)))
     rows = []
     for what, figure in (("p50", _p50), ("p99", _p99)):
@@ -128,7 +186,8 @@ def beside_bare(name: str, question: Question, port: int, token: str, turn_s: fl
     refused = statistics.median(sum(map(math.isinf, times)) / len(times) for times in asked)
     rows.append(Row.against(f"{name}, refused", refused, "share", "all", 1.0))
     per_s = [
-        statistics.median(sum(map(math.isfinite, times)) / turn_s for times in several) for several in (asked, bare)
+        statistics.median(sum(map(math.isfinite, times)) / seconds for times in several)
+        for several, seconds in ((asked, turn_s), (bare, TURN_S))
     ]
     return [*rows, Row.against(f"{name}, answered", per_s[0], "requests/s", "SELECT 1", per_s[1])]
 
@@ -155,7 +214,8 @@ async def _ask(
     question: Question, port: int, token: str, until: float, random_: random.Random, times: list[float]
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while (began := time.perf_counter()) < until:
+    while True:
+        began = time.perf_counter()
         path = question(random_)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
@@ -168,6 +228,8 @@ async def _ask(
             times.append(math.inf)
         else:
             raise RuntimeError(f"{path}: {head!r} {body[:500]!r}")
+        if time.perf_counter() >= until:
+            break
     writer.close()
 
 

@@ -11,13 +11,15 @@ from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.events.keys import event_key
 from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
 from rice_stream.meter.recompute import StoredKind, stored_kind
-from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.event_key_columns import key_bound, stored_key
 from rice_stream.store.join_order import keep_join_order
 from rice_stream.store.scope import Scope
-from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
+from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in, tenant_key_in
 from rice_stream.store.views import PROMPT_JOINS, prompt_columns
 
 _LISTED_MAX = 5
+_MS = (("low", 0), ("high", 1))
+"""Ends of a millisecond, which keys begin with."""
 
 
 class StoredRecord(NamedTuple):
@@ -45,21 +47,30 @@ def find_record(
     """
     seen = scope.within(tenant)
     # Not from the view: on PostgreSQL it reads with its owner's rights, and so shows every tenant to whoever may read it.
+    when, bounds = ("TRUE", {}) if ended_at is None else _ended_at(connection.dialect.name, epoch_us(in_utc(ended_at)))
     statement = text(
         f"SELECT {prompt_columns(connection.dialect.name, str)} FROM prompt_record r\n{PROMPT_JOINS}\n"
-        f"WHERE r.event_id = :event_id AND {tenant_id_in(seen)} AND {team_in(seen)}"
+        f"WHERE r.event_id = :event_id AND {when} AND {tenant_key_in(seen, 'r.tenant_key')}"
+        f" AND {tenant_id_in(seen)} AND {team_in(seen)}"
     )
     keep_join_order(connection)
-    rows = connection.execute(statement, {"event_id": event_id, **scope_parameters(seen)})
+    rows = connection.execute(statement, {"event_id": event_id, **bounds, **scope_parameters(seen)})
     records = [_plain(dict(row)) for row in rows.mappings()]
-    if ended_at is not None:
-        wanted = rfc3339(epoch_us(in_utc(ended_at)))
-        records = [row for row in records if row["ended_at"] == wanted]
     if not records:
         raise NotFoundError(_why_not_found(connection, scope, event_id, tenant))
     if len(records) > 1:
         raise UsageError(_which_one(event_id, records))
     return _complete(connection, records[0])
+
+
+def _ended_at(dialect: str, ended_at_us: int) -> tuple[str, dict[str, Any]]:
+    """A condition for the records that ended at an instant, and its parameters: by their keys, which an index finds at once."""
+    ended_ms, day_ms = ended_at_us // 1000, ended_at_us // DAY_US * DAY_US // 1000
+    # The second is the key of an event without a time of its own.
+    starts = {"own": ended_ms, "of_day": day_ms}
+    bounds = {f"{name}_{end}": key_bound(dialect, ms + more) for name, ms in starts.items() for end, more in _MS}
+    either = " OR ".join(f"r.event_key >= :{name}_low AND r.event_key < :{name}_high" for name in starts)
+    return f"r.ended_at_us = :ended_at_us AND ({either})", {"ended_at_us": ended_at_us, **bounds}
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
