@@ -7,6 +7,7 @@ from sqlalchemy import select, text
 from rice_stream.errors import NotFoundError
 from rice_stream.instants import rfc3339
 from rice_stream.reports.pages import packed, unpacked
+from rice_stream.reports.windows import TimeBound, bounds_us
 from rice_stream.store import schema
 from rice_stream.store.audit import json_value
 from rice_stream.store.engine import Engine
@@ -23,14 +24,19 @@ def audit_entries(
     *,
     tenant: str | None = None,
     action: str | None = None,
+    actor: str | None = None,
+    start: TimeBound = None,
+    end: TimeBound = None,
+    time_zone: str = "UTC",
     before: int | None = None,
     limit: int = LIMIT_DEFAULT,
 ) -> dict[str, Any]:
     """A page of the entries in the scope: `{"rows": [...], "next"}`, where `next` is the `before` of the page after it, or None.
 
     Entries of no single tenant are for those alone who see every tenant; entries know no team, so whoever sees some teams
-    only sees none. `tenant` and `action` (such as `budget.set`) narrow further; `before` is the id of an entry.
-    NotFoundError: nothing of that tenant may be seen.
+    only sees none. `tenant`, `action` (such as `budget.set`), a part of the `actor`'s name, and the time from `start` up to
+    `end` (days are those of `time_zone`) narrow further; `before` is the id of an entry.
+    NotFoundError: nothing of that tenant may be seen; UsageError: the time ends before it begins.
     """
     if tenant is not None and not scope.has_tenant(tenant):
         raise NotFoundError(f"--tenant: there is no {tenant!r} that you may see")
@@ -43,6 +49,11 @@ def audit_entries(
         return {"rows": [], "next": None}
     if action is not None:
         query = query.where(table.c.action == action)
+    if actor is not None:
+        query = query.where(table.c.actor_name.contains(actor, autoescape=True))
+    if start is not None or end is not None:
+        from_us, to_us = bounds_us(start, end, time_zone)
+        query = query.where(table.c.at_us >= from_us, table.c.at_us < to_us)
     if before is not None:
         query = query.where(table.c.id < before)
     with scoped_reading(engine, scope) as connection:

@@ -96,6 +96,16 @@ def lists() -> Iterator[Try]:
     yield Try("GET", "/v1/coverage?days=366&bucket=day", "/v1/coverage")
     for query in ("", "?columns=1&time_zone=Asia/Kathmandu", "?year=2020"):
         yield Try("GET", f"/periods{query}", "/periods")
+    for section in ("tokens", "audit", "roles", "names", "system"):
+        yield Try("GET", f"/admin?section={section}", "/admin")
+    yield Try("GET", "/admin?rotate=1&revoke=2&new=true&ended=true", "/admin")
+    for form in (
+        "action=rotate&id=999999",
+        "action=revoke&id=999999",
+        "action=make&name=n&role=nobody",
+        "action=unmap&id=model:no",
+    ):
+        yield Try("POST", "/admin", "/admin", body=form.encode(), headers=_FORM)
     yield Try("GET", "/reference", "/reference")
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
@@ -158,7 +168,10 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         form = {"action": action, "name": named, "tenant": tenant, "period": "fortnight", "limit": "3", "etag": '"0"'}
         yield Try("POST", "/budgets", "/budgets", (owner, team), urlencode(form).encode(), _FORM)
     yield Try("GET", f"/v1/audit?tenant={tenant}", "/v1/audit", whole)
+    yield Try("GET", f"/admin?section=audit&tenant={tenant}", "/admin", (owner, "any"))
     asked = {"name": f"new-{own}", "role": "reader", "tenants": [tenant], "expires_days": -1}
+    made = {"action": "make", "name": f"new-{own}", "role": "reader", "tenants": tenant, "expires_days": "-1"}
+    yield Try("POST", "/admin", "/admin", whole, urlencode(made).encode(), _FORM)
     yield Try("POST", "/v1/tokens", "/v1/tokens", whole, asked)
     yield Try("PUT", f"/v1/tenants/{tenant}", "/v1/tenants/{tenant_id:path}", whole, {"time_zone": "Mars/Olympus"})
     event = {**EVENT, "tenant_id": tenant, "team_id": None if team is None else team_name(owner, team)}

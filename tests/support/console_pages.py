@@ -71,6 +71,10 @@ PAGES = (
     ShownPage("periods", "/periods", "/periods"),
     ShownPage("periods of a tenant", "/periods", "/periods?tenant={northwind}&year=2026"),
     ShownPage("periods nothing", "/periods", "/periods?year=2020"),
+    *(
+        ShownPage(f"admin, {section}", "/admin", f"/admin?section={section}", for_roles=(ADMIN, AUDITOR))
+        for section in ("tokens&new=true&ended=true", "audit", "roles", "names", "system")
+    ),
     ShownPage("reference", "/reference", "/reference", of_ledger=False),
     ShownPage("kind of problem", "/problems/{slug}", "/problems/not-found", of_ledger=False),
 )

@@ -19,6 +19,7 @@ from rice_stream.meter.what_if import Change
 from rice_stream.reports import alerts, budgets, prompts, quarantine, tenants
 from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
+from rice_stream.reports.budget_suggestion import budget_suggestion
 from rice_stream.reports.comparison import compare, traffic_of
 from rice_stream.reports.coverage import coverage
 from rice_stream.reports.durations import narrowed_kinds
@@ -31,6 +32,7 @@ from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import PromptFilter
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.sums import FIELDS
+from rice_stream.reports.system import system_report
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.window_state import prompts_so_far
@@ -223,13 +225,14 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("tenants", lambda e, s: tenants.tenants(e, s, only=tenant))
     yield Asking("tenant pages", lambda e, s: tenants.tenant_page(e, within(s)))
     yield Asking("audit", lambda e, s: audit_entries(e, within(s), limit=1000))
-    yield Asking("budgets", lambda e, s: budgets.budget_statuses(e, s, NOON, tenant=tenant))
+    yield Asking("budgets", lambda e, s: budgets.budget_statuses(e, s, NOON, tenant=tenant, outlook=True))
     yield Asking("alerts", lambda e, s: alerts.latest_alerts(e, s, tenant=tenant))
     yield Asking("alert pages", lambda e, s: alerts.alert_page(e, s, tenant=tenant, limit=1000))
     yield Asking("coverage", lambda e, s: coverage(e, within(s), now=NOON))
     yield Asking("figures", lambda e, s: read_figures(e, within(s), NOON))
     yield Asking("versions", lambda e, s: read_versions(e, within(s)))
     yield Asking("meta", lambda e, s: report_meta(e, s, NOON, tenant=tenant))
+    yield Asking("system", lambda e, s: system_report(e, within(s)))
     yield Asking("mappings", lambda e, s: mappings(e, within(s)))
     yield Asking("quarantine", lambda e, s: quarantine.quarantined(e, within(s), Choice()))
     yield Asking("quarantine pages", lambda e, s: quarantine.quarantine_page(e, within(s), Choice()))
@@ -250,6 +253,7 @@ def _single(tenant: str | None, own: str) -> Iterator[Asking]:
     yield Asking("a tenant", lambda e, s: tenants.named_tenant(e, s, whose))
     yield Asking("a budget", lambda e, s: budgets.named_budget_status(e, s, f"budget-{own}", tenant, NOON))
     yield Asking("a budget's owner", lambda e, s: budgets.budget_owner(e, s, f"budget-{own}", tenant))
+    yield Asking("a suggested budget", lambda e, s: budget_suggestion(e, s, NOON, tenant=whose, period="month"))
     yield Asking("a budget's history", lambda e, s: budget_history(e, s, whose, f"budget-{own}"))
     yield Asking("a budget's burn-down", lambda e, s: budget_burn_down(e, s, whose, f"budget-{own}", NOON))
     for name in ("team", "project", "user", "model", "provider", "region"):

@@ -9,7 +9,7 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.pages import paged
-from rice_stream.api.parameters import Name, Page
+from rice_stream.api.parameters import Moment, Name, Page
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.reports.audit import audit_page
@@ -22,6 +22,9 @@ class AuditParameters(Page):
 
     tenant: Name | None = Field(None, description="Changes of what is this tenant's alone")
     action: str | None = Field(None, max_length=100, description="Such as `budget.set`")
+    actor: Name | None = Field(None, description="A part of the name of who made them")
+    from_: Moment | None = Field(None, alias="from", description="First instant, or day of UTC")
+    to: Moment | None = Field(None, description="First instant, or day of UTC, that is not included")
 
 
 def install(app: FastAPI, product: Product) -> None:
@@ -36,4 +39,5 @@ def install(app: FastAPI, product: Product) -> None:
 
 def _page(product: Product, caller: Caller, asked: AuditParameters, after: bytes | None) -> dict[str, Any]:
     scope = product.scope(caller, Right.READ_AUDIT, asked.tenant)
-    return audit_page(product.engine(), scope, action=asked.action, after=after, limit=asked.limit)
+    narrowed = {"action": asked.action, "actor": asked.actor, "start": asked.from_, "end": asked.to}
+    return audit_page(product.engine(), scope, after=after, limit=asked.limit, **narrowed)

@@ -80,7 +80,7 @@ def install(app: FastAPI, product: Product) -> None:
     )
     async def _end(mapping: str, request: Request, caller: _Editor) -> Response:
         check_every_tenant(caller, Right.WRITE, HOLDS_FOR_ALL)
-        await product.ask(_ended, product, mapping, actor_of(caller, request))
+        await product.ask(end_of_mapping, product, mapping, actor_of(caller, request))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -113,7 +113,8 @@ def answer_mapping(product: Product, body: MappingBody, by: Actor) -> dict[str, 
     return {"id": mapping_id(body.kind, body.name), **rows[-1]}
 
 
-def _ended(product: Product, mapping: str, by: Actor) -> None:
+def end_of_mapping(product: Product, mapping: str, by: Actor) -> None:
+    """What `DELETE /v1/mappings/{id}` does, once the caller is known to have the right. ProblemError 404: there is none."""
     kind, name = mapping_of(mapping)
     if not mappings(product.engine(), EVERYTHING, only=(kind, name)):
         raise not_found("id: there is no such mapping")

@@ -109,7 +109,9 @@ def install(app: FastAPI, product: Product) -> None:
     async def _create(request: Request, caller: _Manager) -> JSONResponse:
         body = await product.bodies.read(request, caller, NewTokenBody)
         by = actor_of(caller, request)
-        return await _shown_once(product, request, caller, body, partial(_created, product, caller, by, body.asked()))
+        return await _shown_once(
+            product, request, caller, body, partial(answer_new_token, product, caller, by, body.asked())
+        )
 
     @app.post(
         f"{_PATH}/{{token_id}}/rotate",
@@ -122,7 +124,7 @@ def install(app: FastAPI, product: Product) -> None:
     async def _rotate(token_id: RowId, request: Request, caller: _Manager) -> JSONResponse:
         body = await product.bodies.read(request, caller, RotationBody)
         by = actor_of(caller, request)
-        made = partial(_rotated, product, caller, by, token_id, body.overlap_hours)
+        made = partial(answer_rotation, product, caller, by, token_id, body.overlap_hours)
         return await _shown_once(product, request, caller, body, made)
 
     @app.delete(
@@ -132,7 +134,7 @@ def install(app: FastAPI, product: Product) -> None:
         responses=_PROBLEMS,
     )
     async def _revoke(token_id: RowId, request: Request, caller: _Manager) -> dict[str, Any]:
-        return await product.ask(_revoked, product, caller, request, token_id)
+        return await product.ask(answer_revocation, product, caller, actor_of(caller, request), token_id)
 
 
 def _listed(product: Product, caller: Caller, limit: int, after: bytes | None) -> dict[str, Any]:
@@ -148,7 +150,11 @@ async def _shown_once(
     return answer
 
 
-def _created(product: Product, caller: Caller, by: Actor, asked: AskedToken) -> dict[str, Any]:
+def answer_new_token(product: Product, caller: Caller, by: Actor, asked: AskedToken) -> dict[str, Any]:
+    """What `POST /v1/tokens` does and answers: the one time that the secret is known.
+
+    ProblemError, UsageError: it asks for more than the caller may do, or for what no token may be.
+    """
     beyond = excess(caller.grant(Right.MANAGE_TOKENS), Grant(asked.role, asked.tenants, asked.teams))
     if beyond is not None:
         raise ProblemError(
@@ -166,7 +172,8 @@ def _created(product: Product, caller: Caller, by: Actor, asked: AskedToken) -> 
     return _issued(made)
 
 
-def _rotated(product: Product, caller: Caller, by: Actor, token_id: int, overlap_hours: float) -> dict[str, Any]:
+def answer_rotation(product: Product, caller: Caller, by: Actor, token_id: int, overlap_hours: float) -> dict[str, Any]:
+    """What `POST /v1/tokens/{id}/rotate` does and answers, with the new secret."""
     scope = caller.scope(Right.MANAGE_TOKENS)
     try:
         made = rotate(product.engine(), token_id, scope, by, overlap_hours=overlap_hours)
@@ -175,8 +182,9 @@ def _rotated(product: Product, caller: Caller, by: Actor, token_id: int, overlap
     return _issued(made)
 
 
-def _revoked(product: Product, caller: Caller, request: Request, token_id: int) -> dict[str, Any]:
-    revoked = revoke_token(product.engine(), token_id, caller.scope(Right.MANAGE_TOKENS), actor_of(caller, request))
+def answer_revocation(product: Product, caller: Caller, by: Actor, token_id: int) -> dict[str, Any]:
+    """What `DELETE /v1/tokens/{id}` does and answers."""
+    revoked = revoke_token(product.engine(), token_id, caller.scope(Right.MANAGE_TOKENS), by)
     return described_revocation(revoked, time.time_ns() // 1000)
 
 

@@ -1,0 +1,90 @@
+"""What `/admin` may be asked, and what its forms hold."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from rice_stream.api.access.issuing import AskedToken
+from rice_stream.api.console.asked import PageParameters
+from rice_stream.api.console.forms import Blank, PageForm, Text
+from rice_stream.api.json_bodies import Body
+from rice_stream.api.parameters import Moment, Name
+from rice_stream.api.problems import invalid
+from rice_stream.api.writes.accounts import MappingBody
+from rice_stream.api.writes.tokens import NewTokenBody, RotationBody
+
+B = TypeVar("B", bound=Body)
+Section = Literal["tokens", "audit", "roles", "names", "system"]
+_Id = Annotated[int | None, Blank, Field(ge=1, lt=2**63)]
+
+
+class AdminAsked(PageParameters):
+    """Which part of the page; `rotate` and `revoke` are ids of tokens, `before` that of an entry of the audit trail."""
+
+    section: Annotated[Section | None, Blank] = None
+    said: Annotated[str | None, Blank, Field(max_length=300)] = None
+    rotate: _Id = None
+    revoke: _Id = None
+    new: bool = False
+    ended: bool = False
+    action: Annotated[str | None, Blank, Field(max_length=100)] = None
+    actor: Annotated[Name | None, Blank] = None
+    from_: Annotated[Moment | None, Blank] = Field(None, alias="from")
+    to: Annotated[Moment | None, Blank] = None
+    before: _Id = None
+
+
+class AdminForm(PageForm):
+    """One change. Lists of names are separated by commas."""
+
+    action: Literal["make", "rotate", "revoke", "map", "unmap"]
+    id: Text = None
+    name: Text = None
+    role: Text = None
+    tenants: Text = None
+    teams: Text = None
+    expires_days: Text = None
+    requests_per_s: Text = None
+    concurrency: Text = None
+    overlap_hours: Text = None
+    kind: Text = None
+    target: Text = None
+    valid_from: Text = None
+
+    def token(self) -> AskedToken:
+        """What a token is to allow, within the limits of `POST /v1/tokens`. ProblemError 422: a field is not right."""
+        given = {
+            name: getattr(self, name) for name in ("name", "role", "expires_days", "requests_per_s", "concurrency")
+        }
+        tenants = "*" if self.tenants in (None, "*") else _names(self.tenants)
+        return _shaped(
+            NewTokenBody,
+            {
+                **{name: value for name, value in given.items() if value is not None},
+                "tenants": tenants,
+                "teams": _names(self.teams),
+            },
+        ).asked()
+
+    def mapping(self) -> MappingBody:
+        """What a name is to stand for. ProblemError 422: a field is not right."""
+        given = {name: getattr(self, name) for name in ("kind", "name", "target", "valid_from")}
+        return _shaped(MappingBody, given)
+
+    def overlap(self) -> float:
+        """How long a token goes on beside its successor, in hours; the usual time where nobody says."""
+        given = {} if self.overlap_hours is None else {"overlap_hours": self.overlap_hours}
+        return _shaped(RotationBody, given).overlap_hours
+
+
+def _names(text: str | None) -> list[str]:
+    return [] if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _shaped(shape: type[B], given: Mapping[str, object]) -> B:
+    """Texts of a form become numbers, as they do not in JSON."""
+    try:
+        return shape.model_validate(given, strict=False)
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False, include_context=False, include_input=False), "body") from None
