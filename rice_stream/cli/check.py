@@ -1,14 +1,19 @@
 """`rice-stream check`."""
 
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, say
 from rice_stream.cli.tables import Styled, table
 from rice_stream.errors import ServiceUnavailableError
+from rice_stream.runtime.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from rice_stream.runtime.checks import Check
 
 
 @click.command()
@@ -27,11 +32,20 @@ def check(session: Session, *, all_settings: bool, as_json: bool) -> None:
     from rice_stream.runtime.checks import run_checks
 
     with STDERR.status("Checking"):
-        result = run_checks(session.settings, now=lambda: datetime.now(UTC))
+        result = run_checks(session.settings, now=lambda: datetime.now(UTC), more=_provider(session.settings))
     reachable = result.pop("reachable")
     answer(result, as_json=as_json, human=lambda: _show(result, all_settings=all_settings))
     if not result["ok"]:
         sys.exit(BAD_NEWS if reachable else ServiceUnavailableError.exit_code)
+
+
+def _provider(settings: Settings) -> Iterable["Check"]:
+    """Of the OpenID provider, where one is named; the libraries for it are those of `serve`."""
+    if settings.oidc_issuer is None:
+        return ()
+    from rice_stream.api.access.oidc.provider_check import provider_checks
+
+    return provider_checks(settings)
 
 
 def _show(result: dict[str, Any], *, all_settings: bool) -> None:

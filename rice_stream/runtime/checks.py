@@ -1,7 +1,7 @@
 """`rice-stream check`: is everything there that a worker needs? Each problem comes with what to do about it."""
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -53,13 +53,13 @@ class Check:
     unreachable: bool = False
 
 
-def run_checks(settings: Settings, *, now: Callable[[], datetime]) -> dict[str, Any]:
+def run_checks(settings: Settings, *, now: Callable[[], datetime], more: Iterable[Check] = ()) -> dict[str, Any]:
     """`{"ok", "reachable", "checks", "settings", "changed", "versions"}`; never raises for what it is meant to find.
 
-    `now` is asked beside the database's clock. `changed` names the settings that are not at their default.
+    `now` is asked beside the database's clock; `more` are checks of others. `changed` names settings not at their default.
     """
     versions: dict[str, str | None] = _own_versions()
-    checks = [*_estimation(settings, versions), *_kafka(settings), *_database(settings, versions, now)]
+    checks = [*_estimation(settings, versions), *_kafka(settings), *_database(settings, versions, now), *more]
     listed = [{name: value for name, value in asdict(check).items() if name != "unreachable"} for check in checks]
     return {
         "ok": all(check.ok for check in checks),

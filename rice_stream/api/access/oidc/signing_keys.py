@@ -34,6 +34,10 @@ class SigningKeys:
         found = [key for name, key in self.keys if kid in (None, name) and _suits(key, algorithm)]
         return found[0] if len(found) == 1 else None
 
+    def suit(self, algorithm: str) -> bool:
+        """Whether any key suits the algorithm."""
+        return any(_suits(key, algorithm) for _, key in self.keys)
+
     def has(self, kid: str) -> bool:
         """Whether any key has the name."""
         return any(name == kid for name, _ in self.keys)
