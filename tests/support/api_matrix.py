@@ -144,6 +144,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         for tail in ("", "/explain"):
             route = "/v1/prompts/{event_id:path}" + tail
             yield Try("GET", f"/v1/prompts/event-{own}-1{tail}{query}", route, (owner, team))
+        yield Try("GET", f"/prompts/event-{own}-1{query}", "/prompts/{event_id:path}", (owner, team))
         for tail in ("", "/history", "/burn-down"):
             yield Try("GET", f"/v1/budgets/budget-{own}{tail}{query}", "/v1/budgets/{name}" + tail, (owner, team))
         headers = {"If-Match": '"0"'}

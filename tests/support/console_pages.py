@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from tests.support.console_names import Names
-from tests.support.console_serving import ADMIN, AUDITOR, EDITOR, ROLES
+from tests.support.console_serving import ADMIN, AUDITOR, EDITOR, OF_A_TENANT, ROLES
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,14 @@ PAGES = (
     *(
         ShownPage(f"admin, {section}", "/admin", f"/admin?section={section}", for_roles=(ADMIN, AUDITOR))
         for section in ("tokens&new=true&ended=true", "audit", "roles", "names", "system")
+    ),
+    ShownPage(
+        "record",
+        "/prompts/{event_id:path}",
+        "/prompts/northwind-pinned-1?tenant={northwind}",
+        for_roles=(ADMIN, EDITOR, AUDITOR, OF_A_TENANT),
+        status_for_others=404,
+        status_when_empty=404,
     ),
     ShownPage("reference", "/reference", "/reference", of_ledger=False),
     ShownPage("kind of problem", "/problems/{slug}", "/problems/not-found", of_ledger=False),

@@ -100,7 +100,7 @@ class Dashboard:
         Where the database does not answer, the figures are those that this caller was shown last under this address. `problem`:
         why a change that was asked for on the page was not made; the page says so, with that status.
         """
-        page = (template, caller.name, caller.grants, str(request.url.query))
+        page = (request.scope["path"], caller.name, caller.grants, str(request.url.query))
 
         def made() -> Response:
             shown = self._kept.of(page, look_up)

@@ -3,10 +3,10 @@
 from fastapi import FastAPI
 
 from rice_stream.api.console.dashboard import Dashboard
-from rice_stream.api.console.pages import admin, budgets, explore, models, overview, periods, preferences, quality
+from rice_stream.api.console.pages import admin, budgets, explore, models, overview, periods, preferences, quality, record
 from rice_stream.api.product import Product
 
-_PAGES = (overview, explore, budgets, models, quality, periods, admin, preferences)
+_PAGES = (overview, explore, budgets, models, quality, record, periods, admin, preferences)
 
 
 def install(app: FastAPI, product: Product, *, by_provider: bool) -> None:

@@ -56,8 +56,7 @@ class PromptParameters(NameParameters, Page):
 def install(app: FastAPI, product: Product) -> None:
     """Add the routes. An event id may hold any signs, slashes among them: they are sent as %2F or as they are."""
     streams = Streams()
-    # Once for each method: to read one takes as long as many explanations.
-    opened = lru_cache(maxsize=_METHODS_KEPT)(partial(open_method, product.settings))
+    opened = methods_of(product)
 
     @app.get("/v1/prompts", summary="Prompts in pages, or all of them as CSV or Parquet", tags=["prompts"])
     async def _prompts(asked: Annotated[PromptParameters, Query()], caller: _Reader) -> Response:
@@ -76,18 +75,24 @@ def install(app: FastAPI, product: Product) -> None:
 
     @app.get("/v1/prompts/{event_id:path}/explain", summary="How a record's amounts came about", tags=["prompts"])
     async def _explained(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> dict[str, Any]:
-        return await product.ask(_explain, product, caller, event_id, asked, opened)
+        return await product.ask(answer_explanation, product, caller, event_id, asked, opened)
 
     @app.get("/v1/prompts/{event_id:path}", summary="One record", tags=["prompts"])
     async def _prompt(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> dict[str, Any]:
-        document = await product.ask(_explain, product, caller, event_id, asked, opened)
+        document = await product.ask(answer_explanation, product, caller, event_id, asked, opened)
         record: dict[str, Any] = document["record"]
         return record
 
 
-def _explain(
+def methods_of(product: Product) -> Callable[[str], Method]:
+    """Opens methods, each once: to read one takes as long as many explanations."""
+    return lru_cache(maxsize=_METHODS_KEPT)(partial(open_method, product.settings))
+
+
+def answer_explanation(
     product: Product, caller: Caller, event_id: str, asked: RecordParameters, opened: Callable[[str], Method]
 ) -> dict[str, Any]:
+    """What `/v1/prompts/{event_id}/explain` answers a caller; for a thread of its own. RiceError: as from `explain`."""
     settings = product.settings
     return explain(
         product.engine(),

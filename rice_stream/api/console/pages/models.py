@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.causes import CAUSES, NARROWING
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.mapping import map_by_form, mapping_figures
@@ -18,31 +19,6 @@ from rice_stream.reports.coverage import unknown_names
 
 _PATH = "/models"
 _Asked = Annotated[ModelsParameters, Query()]
-NARROWING = {
-    "size": "How many parameters the model has: a figure of the vendor’s, or your own in a table of models.",
-    "batch": "How many requests are answered together: the batch size of the server, sent with the event.",
-    "hardware": "Which accelerators it runs on: send the hardware with the event.",
-    "law": "A measurement: energy that the server’s own meter gives, or one published for the model.",
-    "price": "Energy figures from the provider: a price says only roughly how much energy it may pay for.",
-    "metered": "A meter nearer to the accelerators.",
-    "host": "How much of the machine the accelerators take: the provider’s own figures.",
-    "idle": "How busy the machines are: the provider’s own figures.",
-    "pue": "The PUE of the data centre: send the region, or a table of your own.",
-    "grid": "Where it runs: send the region with the event.",
-}
-"""What makes each cause of a range smaller."""
-CAUSES = {
-    "size": "Size of the model",
-    "batch": "Requests answered together",
-    "hardware": "Accelerators",
-    "law": "The method itself",
-    "price": "Price as evidence",
-    "metered": "The meter",
-    "host": "Machines around the accelerators",
-    "idle": "Idle machines",
-    "pue": "PUE",
-    "grid": "Electricity of the region",
-}
 ROUTES = {
     "measured": ("A meter", "The energy is what the server’s own meter said."),
     "known_serving": ("Known serving", "It is said on what, and with how many requests at a time, the model runs."),

@@ -1,0 +1,84 @@
+"""`/prompts/{event_id}`: why this number?"""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.console.basis_words import KNOWN, sentences
+from rice_stream.api.console.dashboard import Dashboard
+from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.pages.record_figures import (
+    carbon_of,
+    causes_of,
+    energy_bars,
+    licences_in,
+    narrowing_of,
+    rests_on,
+)
+from rice_stream.api.product import Product
+from rice_stream.api.reads.prompts import RecordParameters, answer_explanation, methods_of
+from rice_stream.api.routing import needs
+from rice_stream.estimator.method import Method
+from rice_stream.instants import parse_instant
+from rice_stream.reports.prompts import PromptFilter, prompts
+from rice_stream.reports.tenants import named_tenant
+
+
+def install(app: FastAPI, dashboard: Dashboard) -> None:
+    """Add the page. An event id may hold any signs, slashes among them."""
+    opened = methods_of(dashboard.product)
+
+    @app.get("/prompts/{event_id:path}", include_in_schema=False)
+    async def _record(
+        request: Request,
+        event_id: str,
+        asked: Annotated[RecordParameters, Query()],
+        caller: Annotated[Caller, Depends(needs(Right.READ))],
+    ) -> Response:
+        return await dashboard.show(
+            request,
+            caller,
+            "pages/record.html",
+            lambda: _figures(dashboard.product, caller, event_id, asked, opened),
+        )
+
+
+def _figures(
+    product: Product, caller: Caller, event_id: str, asked: RecordParameters, opened: Callable[[str], Method]
+) -> Figures:
+    explained = answer_explanation(product, caller, event_id, asked, opened)
+    record, steps = explained["record"], explained["steps"]
+    scope = product.scope(caller, Right.READ, record["tenant_id"])
+    sources = product.estimator().reference.sources()
+    causes = causes_of(steps)
+    return {
+        **explained,
+        "carbon": carbon_of(record),
+        "bars": energy_bars(steps),
+        "causes": causes,
+        "narrowing": narrowing_of(causes),
+        "rests": rests_on(record),
+        "known": KNOWN,
+        "words": sentences(record["basis"]),
+        "by_name": {step["name"]: step for step in steps},
+        "licences": {step["name"]: licences_in(step["source"], sources) for step in steps},
+        "neighbours": _neighbours(product, caller, record),
+        "meta": product.meta(scope, None),
+        "zone": named_tenant(product.engine(), scope, record["tenant_id"])["time_zone"],
+    }
+
+
+def _neighbours(product: Product, caller: Caller, record: dict[str, Any]) -> list[dict[str, Any] | None]:
+    """The prompts of the tenant before and after it, as far as the caller sees them."""
+    tenant, ended_at = record["tenant_id"], parse_instant(record["ended_at"])
+    scope = product.scope(caller, Right.READ, tenant)
+    found = []
+    for newest_first in (True, False):
+        start, end = (None, ended_at) if newest_first else (ended_at, None)
+        asked = PromptFilter(tenant=tenant, start=start, end=end)
+        rows = prompts(product.engine(), scope, asked, limit=2, newest_first=newest_first)["rows"]
+        found.append(next((row for row in rows if row["event_id"] != record["event_id"]), None))
+    return found
