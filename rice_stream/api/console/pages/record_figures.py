@@ -17,7 +17,7 @@ _TOKENS_MISSING = {*basis_names(Basis.INPUT_TOKENS_MISSING | Basis.OUTPUT_TOKENS
 _TOKENS_GUESSED = {*basis_names(Basis.USAGE_DERIVED | Basis.USAGE_ESTIMATED)}
 
 
-class Bar(NamedTuple):
+class EnergyPart(NamedTuple):
     """One part of the energy, from where the one before ends: watt-hours; `step` says how it came about."""
 
     title: str
@@ -47,7 +47,7 @@ def carbon_of(record: Mapping[str, Any]) -> dict[str, float]:
     return {end: record[f"carbon_{end}_ugco2e"] / MICRO for end in ("low", "mid", "high")}
 
 
-def energy_bars(steps: Sequence[Step]) -> list[Bar]:
+def energy_bars(steps: Sequence[Step]) -> list[EnergyPart]:
     """From reading the prompt to the meter of the building; only where the method says each part."""
     by_name = {step["name"]: step for step in steps}
     ends = [
@@ -57,14 +57,14 @@ def energy_bars(steps: Sequence[Step]) -> list[Bar]:
         ("Servers around it, and machines that wait", "it_energy_wh", 1),
         ("Cooling and power supply of the building", "facility_energy_wh", 1),
     ]
-    bars: list[Bar] = []
+    bars: list[EnergyPart] = []
     for title, name, per_wh in ends:
         if name in by_name:
             end_wh = by_name[name]["value"] / per_wh
             # Of a facility's own meter the energy of the machines is less than what was metered.
             start_wh = bars[-1].end_wh if bars else 0.0
             shown = by_name["decode_j"] if name == "gpu_energy_j" and "decode_j" in by_name else by_name[name]
-            bars.append(Bar(title, start_wh, end_wh, shown))
+            bars.append(EnergyPart(title, start_wh, end_wh, shown))
     return bars
 
 
