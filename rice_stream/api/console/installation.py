@@ -3,7 +3,17 @@
 from fastapi import FastAPI
 
 from rice_stream.api.console.dashboard import Dashboard
-from rice_stream.api.console.pages import admin, budgets, explore, models, overview, periods, preferences, quality, record
+from rice_stream.api.console.pages import (
+    admin,
+    budgets,
+    explore,
+    models,
+    overview,
+    periods,
+    preferences,
+    quality,
+    record,
+)
 from rice_stream.api.product import Product
 
 _PAGES = (overview, explore, budgets, models, quality, record, periods, admin, preferences)
