@@ -53,6 +53,15 @@ def fill(url: str, names: Names | None = None, days: int = DAYS, share: float = 
         ledger.close()
 
 
+def add_prompts(url: str, count: int, names: Names | None = None) -> None:
+    """So many more of one team that end now, into a ledger that `fill` has made."""
+    ledger = _Ledger(url, names or Names())
+    try:
+        ledger.add_prompts(count)
+    finally:
+        ledger.close()
+
+
 class _Ledger:
     def __init__(self, url: str, names: Names) -> None:
         self._of = names.of
@@ -94,6 +103,11 @@ class _Ledger:
         with writing(self._engine) as connection:
             mapped = MappedName("model", self._of("gpt-4o-latest"), "gpt-4o-2024-11-20", epoch_us(start))
             save_mapping(connection, mapped, epoch_us(NOW))
+
+    def add_prompts(self, count: int) -> None:
+        self._offset = 10_000_000
+        draws, team = Random("more"), _team_of(NORTHWIND)
+        self._add([self._event(draws, team, NOW, f"more-{number}") for number in range(count)], NOW)
 
     def _tokens(self) -> None:
         """One of each kind: for everything, for a tenant, for a team, one that ends soon, and one that was revoked."""

@@ -43,3 +43,25 @@ def test_a_database_that_takes_too_long_is_like_one_that_is_away(
             assert "The database does not answer" in visit.banners()
         visit.open("/")
         assert visit.banners() == ""
+
+
+def test_an_open_page_says_that_the_database_is_away_and_when_it_is_back(
+    chromium: Chromium, hostile_on_postgres: Console, postgres: PostgresServer
+) -> None:
+    """Without being loaded again."""
+    with chromium.visit(hostile_on_postgres, ADMIN) as visit:
+        visit.open("/")
+        figures = visit.page.locator("#figures").inner_text()
+        visit.page.evaluate("window.loaded = 'once'")
+        postgres.stop()
+        try:
+            visit.page.locator("#stale").wait_for(state="visible", timeout=60_000)
+            visit.picture("overview-database-away-while-open")
+            assert "24 Nov 2026, 14:05" in visit.banners()
+            assert visit.page.locator("#figures").inner_text() == figures
+            assert visit.axe() == []
+        finally:
+            postgres.start()
+        visit.page.locator("#stale").wait_for(state="hidden", timeout=60_000)
+        assert visit.page.locator("#figures").inner_text() == figures
+        assert visit.page.evaluate("window.loaded") == "once"

@@ -88,7 +88,7 @@
   const highest = (chart) => Math.max(0, ...(chart.ranges || []).map((range) => (range ? range[1] : 0)));
 
   const draw = (place) => {
-    const chart = JSON.parse(place.querySelector("script").textContent);
+    const chart = JSON.parse(place.dataset.figures);
     charts.get(place)?.destroy();
     let canvas = place.querySelector("canvas");
     if (!canvas) { canvas = document.createElement("canvas"); canvas.setAttribute("aria-hidden", "true"); place.append(canvas); }

@@ -10,6 +10,9 @@
   const figures = () => document.getElementById("figures");
   if (!figures() || !figures().dataset.live || !window.EventSource) return;
 
+  // What a reader has opened stays open when figures change: the server knows nothing of it.
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => name !== "open" || node.localName !== "details";
+
   let lookedAt = Date.now();
   let waiting = 0;
   let signedOut = false;
