@@ -25,5 +25,8 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
         return await dashboard.show(
-            request, caller, "pages/explore.html", lambda: explored(dashboard.product, caller, asked)
+            request,
+            caller,
+            "pages/explore.html",
+            lambda: {"live": dashboard.live(caller, asked.tenant), **explored(dashboard.product, caller, asked)},
         )

@@ -34,6 +34,7 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
         def look_up() -> dict[str, object]:
-            return periods(dashboard.product, caller, asked, asked.year, asked.columns)
+            live = dashboard.live(caller, asked.tenant)
+            return {"live": live, **periods(dashboard.product, caller, asked, asked.year, asked.columns)}
 
         return await dashboard.show(request, caller, "pages/periods.html", look_up)
