@@ -63,7 +63,8 @@ def _do(product: Product, caller: Caller, form: AdminForm, by: Actor) -> dict[st
         return answer_rotation(product, caller, by, _id(form), form.overlap())
     if form.action == "revoke":
         ended = answer_revocation(product, caller, by, _id(form))
-        return {"said": f"The token “{ended['name']}” is revoked."}
+        also = len(ended["also_revoked"])
+        return {"said": f"The token “{ended['name']}” is revoked{f', and {also} that came of it' if also else ''}."}
     check_every_tenant(caller, Right.WRITE, HOLDS_FOR_ALL)
     if form.action == "unmap":
         end_of_mapping(product, form.id or "", by)

@@ -9,6 +9,7 @@ from rice_stream.api.access.actors import actor_of
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.dashboard import Dashboard, Entry
+from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages import budgets_figures as figures
 from rice_stream.api.console.pages.budgets_asked import BudgetForm, BudgetsAsked
 from rice_stream.api.etags import check_seen
@@ -33,7 +34,13 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
     @app.get(_PATH, include_in_schema=False)
     async def _budgets(request: Request, asked: Annotated[BudgetsAsked, Query()], caller: _Reader) -> Response:
         template, look_up = _view(asked, caller)
-        return await dashboard.show(request, caller, template, partial(look_up, product, caller, asked))
+
+        def found() -> Figures:
+            # A form that is being filled in is not looked at again.
+            live = "" if template is _FORM else dashboard.live(caller, asked.tenant)
+            return {"live": live, **look_up(product, caller, asked)}
+
+        return await dashboard.show(request, caller, template, found)
 
     @app.post(_PATH, include_in_schema=False)
     async def _changed(request: Request, caller: _Editor) -> Response:
