@@ -75,6 +75,8 @@ def asked_of(servers: LocalStack, engine: Engine, prompts: int, until: datetime,
             for row in beside_bare(name, asked, port, token, turn_s)
         ]
         rows += of_all_tenants(port, token)
+    # A server that has done nothing else: its memory is that of the streams.
+    with served(servers, engine) as (port, token, server):
         return rows + streamed(engine, prompts, until, port, token, server)
 
 

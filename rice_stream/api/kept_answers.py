@@ -18,7 +18,7 @@ HOLDS_S = 1.0
 """How old an answer may be although something was committed since."""
 WAITS_S = 20.0
 """How long somebody waits for an answer that is being worked on, or has yet to be."""
-KEPT_BYTES_MAX = 64 * 1024 * 1024
+KEPT_BYTES_MAX = 32 * 1024 * 1024
 _ANSWER_BYTES_MAX = 8 * 1024 * 1024
 
 Look = tuple[str | None, datetime]
@@ -57,15 +57,17 @@ class KeptAnswers:
         self._kept_bytes = 0
         self._making: dict[Hashable, asyncio.Task[KeptAnswer]] = {}
 
-    async def answer(self, key: Hashable, make: Make, state: State | None = None) -> KeptAnswer:
+    async def answer(
+        self, key: Hashable, make: Make, state: State | None = None, *, holds_s: float = HOLDS_S
+    ) -> KeptAnswer:
         """The answer that is kept, where it is still true, or the one that `make` works out.
 
-        `state`, where there is one, says the same as long as the answer is true, whatever else was committed: then the answer is
-        never older than the question.
+        `state`, where there is one, says the same as long as the answer is true, whatever else was committed (None: nobody knows).
+        `holds_s`: how old the answer may be although it is not true any more.
 
         ServiceUnavailableError: it takes too long; the work goes on for whoever asks again. All who wait get an error of `make`.
         """
-        kept = await self._still_true(key, state)
+        kept = await self._still_true(key, state, holds_s)
         if kept is not None:
             return kept
         making = self._making.get(key)
@@ -77,25 +79,25 @@ class KeptAnswers:
         except TimeoutError as error:
             raise ServiceUnavailableError("the answer takes longer than anybody waits: ask for it again") from error
 
-    async def _still_true(self, key: Hashable, state: State | None) -> KeptAnswer | None:
+    async def _still_true(self, key: Hashable, state: State | None, holds_s: float) -> KeptAnswer | None:
         kept = self._kept.get(key)
         if kept is None:
             return None
-        if state is not None or self._is_old(kept):
+        if self._age_s(kept) >= holds_s:
             marker, as_of = await self._looks.next()
             if marker is None or marker != kept.marker:
                 if state is None or kept.state is None or kept.state != await state():
                     # Somebody else may have replaced it meanwhile.
                     kept = self._kept.get(key)
-                    return kept if kept is not None and state is None and not self._is_old(kept) else None
+                    return kept if kept is not None and self._age_s(kept) < holds_s else None
                 kept.marker = marker
             kept.as_of = max(kept.as_of, as_of)
         if self._kept.get(key) is kept:
             self._kept[key] = self._kept.pop(key)  # asked for last
         return kept
 
-    def _is_old(self, kept: KeptAnswer) -> bool:
-        return self._seconds() - kept.made_s >= HOLDS_S
+    def _age_s(self, kept: KeptAnswer) -> float:
+        return self._seconds() - kept.made_s
 
     async def _made(self, key: Hashable, make: Make, state: State | None) -> KeptAnswer:
         try:

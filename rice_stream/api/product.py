@@ -139,11 +139,11 @@ class Product:
         return await anyio.to_thread.run_sync(lambda: question(*args, **options), limiter=self._limiter)
 
     async def kept_answer(
-        self, key: Hashable, make: Callable[[], Encoded], state: Callable[[], object] | None = None
+        self, key: Hashable, make: Callable[[], Encoded], state: Callable[[], object], holds_s: float
     ) -> KeptAnswer:
         """The answer to a question about several tenants, from `make`, or from before as long as it is true; both may block.
 
-        `state` says the same as long as the answer is true (`KeptAnswers.answer`).
+        `state` and `holds_s`: as in `KeptAnswers.answer`.
         """
 
         async def made() -> Encoded:
@@ -151,7 +151,7 @@ class Product:
                 self._wide_limiter = anyio.CapacityLimiter(WIDE_AT_ONCE)
             return await anyio.to_thread.run_sync(make, limiter=self._wide_limiter)
 
-        return await self._answers.answer(key, made, None if state is None else partial(self.ask, state))
+        return await self._answers.answer(key, made, partial(self.ask, state), holds_s=holds_s)
 
     def _look(self) -> Look:
         now = self.now()

@@ -13,7 +13,7 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import is_known, weak_etag_of
-from rice_stream.api.kept_answers import Encoded
+from rice_stream.api.kept_answers import HOLDS_S, Encoded
 from rice_stream.api.known_answers import KnownAnswers, StretchState
 from rice_stream.api.parameters import Moment, Name, NameParameters, Parameters
 from rice_stream.api.problems import ProblemError
@@ -26,6 +26,7 @@ from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.window_state import prompts_so_far
+from rice_stream.reports.windows import FOREVER_US
 from rice_stream.store.scope import EVERYTHING, Scope
 
 ROWS_MAX = 10_000
@@ -105,11 +106,7 @@ def install(app: FastAPI, product: Product) -> None:
                 return Encoded(_encoded(document), document["window"]["time_zone"])
 
             minute, stretch_us = None if query.window is None else _minute(now), query.closed_us(now)
-            if stretch_us is None:
-                return await _kept(product, scope, (query, minute), report)
-            return await _kept(
-                product, scope, (query, minute), report, partial(_state, product, scope, *stretch_us), has
-            )
+            return await _kept(product, scope, (query, minute), report, stretch_us, has)
         document = await product.ask(answer_totals, product, caller, query)
         if asked.impacts:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "impacts: a file has no columns for them; ask for json")
@@ -191,13 +188,15 @@ async def _kept(
     scope: Scope,
     asked: tuple[object, ...],
     report: Callable[[], Encoded],
-    state: Callable[[], StretchState | None] | None = None,
+    stretch_us: tuple[int, int] | None = None,
     has: Callable[[str], bool] | None = None,
 ) -> Response:
-    """The answer of a report about several tenants, worked out or kept; with a tag where it is said who `has` which."""
-    kept = await product.kept_answer((scope, *asked), report, state)
+    """The answer of a report about several tenants, worked out or kept; with a tag where the stretch is over, unless the caller
+    `has` the answer of the tag."""
+    state = partial(_state, product, scope, *(stretch_us or (0, FOREVER_US)))
+    kept = await product.kept_answer((scope, *asked), report, state, HOLDS_S if stretch_us is None else 0.0)
     document, time_zone = kept.answer
-    tag = None if has is None else weak_etag_of(document)
+    tag = None if stretch_us is None else weak_etag_of(document)
     if tag is not None and has is not None and has(tag):
         return _not_modified(tag)
     if product.has_meta(scope):
