@@ -105,6 +105,11 @@ def _requests(size: int) -> Iterator[Command]:
     yield _suite("tests/properties/api/test_document_fuzz.py", API_FUZZ_EXAMPLES=str(size))
 
 
+def _client(size: int) -> Iterator[Command]:
+    for _ in range(size):
+        yield Command(("-m", "tests.generated_client"), {})
+
+
 def _properties(size: int) -> Iterator[Command]:
     for seed in range(size):
         ignored = (f"--ignore=tests/properties/{path}" for path in ("events/formats", "api/test_http_fuzz.py"))
@@ -169,6 +174,13 @@ PROOFS = (
         500,
         "requests of each kind for each operation and role, and 22,000 hostile ones for each caller",
         _requests,
+    ),
+    Proof(
+        "client",
+        "openapi-python-client makes a client of openapi.json, which reads totals and makes a budget",
+        1,
+        "client in a virtual environment of its own",
+        _client,
     ),
     Proof(
         "properties",

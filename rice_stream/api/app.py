@@ -1,9 +1,11 @@
 """The application: what a request passes before its route, and the modules that have the routes."""
 
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -65,7 +67,14 @@ def create_app(
 
     `formats_now`: None reads as the settings say. UnguardedRouteError: a route declares no right.
     """
-    app = FastAPI(title="rice_stream", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="rice_stream",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
     known = product or Product(settings)
     signed = sign_on or make_sign_on(settings, known.engine)
     app.state.admission = admission or make_admission(settings, signed.people)
@@ -83,6 +92,12 @@ def create_app(
     check_routes(app)
     building.install(app)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """What a generated client calls the operation: `get_budgets_name_burn_down`, say."""
+    words = re.sub(r":path|[^A-Za-z0-9]+", "_", route.path.removeprefix("/v1")).strip("_")
+    return f"{sorted(route.methods or ())[0].lower()}_{re.sub('_+', '_', words)}"
 
 
 class _Door:

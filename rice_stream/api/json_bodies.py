@@ -67,5 +67,4 @@ def _check_storable(value: object, place: tuple[int | str, ...]) -> None:
 def body_of(shape: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     """What the OpenAPI document says of a body that `JsonBodies` reads."""
     schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}

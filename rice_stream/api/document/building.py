@@ -3,6 +3,7 @@
 docs/openapi.json is this document; `python -m tests.openapi` writes it, and a test holds the two together.
 """
 
+import copy
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -158,6 +159,8 @@ def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[Operat
 def _add_answer(schemas: dict[str, Any], operation: Operation, described: dict[str, Any]) -> None:
     responses = described["responses"]
     responses.pop("422", None)
+    if "requestBody" in described:
+        described["requestBody"] = _with_named_parts(schemas, described["requestBody"])
     if operation in ANSWERS:
         good = next(status for status in responses if status.startswith("2"))
         if ANSWERS[operation] is not None:
@@ -173,6 +176,14 @@ def _add_answer(schemas: dict[str, Any], operation: Operation, described: dict[s
     for status, response in responses.items():
         if not status.startswith(("2", "3")) and "content" not in response:
             response |= problem
+
+
+def _with_named_parts(schemas: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """The body of a request, with the shapes that it refers to among all others."""
+    own = copy.deepcopy(body)
+    for content in own["content"].values():
+        schemas |= content.get("schema", {}).pop("$defs", {})
+    return own
 
 
 def _named_schemas(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -27,8 +27,13 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     },
 }
 _NO_EVENTS: dict[int | str, dict[str, Any]] = {422: {"description": "An item is no event: nothing was taken"}}
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {}, "application/x-ndjson": {}}}}
-_OTLP_BODY = {"requestBody": {"required": True, "content": {"application/x-protobuf": {}, "application/json": {}}}}
+_ANY_JSON = {"schema": {"description": "docs/event-formats.md"}}
+_LINES = {"schema": {"type": "string", "description": "A JSON object a line"}}
+_PROTOBUF = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {"requestBody": {"required": True, "content": {"application/json": _ANY_JSON, "application/x-ndjson": _LINES}}}
+_OTLP_BODY = {
+    "requestBody": {"required": True, "content": {"application/x-protobuf": _PROTOBUF, "application/json": _ANY_JSON}}
+}
 _Sender = Annotated[Caller, Depends(needs(Right.SEND_EVENTS))]
 
 

@@ -134,3 +134,15 @@ def test_every_kind_of_problem_has_its_page(api: Api) -> None:
     for slug in slugs:
         assert PROBLEMS[slug][:20] in api.get(f"/problems/{slug}").body.decode()
     assert api.get("/problems/another").status == 404
+
+
+def test_every_shape_that_is_referred_to_is_there(document: dict[str, Any]) -> None:
+    referred = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert referred <= set(document["components"]["schemas"])
+
+
+def test_operations_are_called_by_method_and_path(document: dict[str, Any]) -> None:
+    """What clients that are made from the document call them."""
+    assert document["paths"]["/v1/budgets/{name}/burn-down"]["get"]["operationId"] == "get_budgets_name_burn_down"
+    names = [each["operationId"] for operations in document["paths"].values() for each in operations.values()]
+    assert len(names) == len(set(names))
