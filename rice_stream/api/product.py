@@ -80,6 +80,15 @@ class Product:
         """The database for questions about several tenants, which take longer."""
         return self._wide_store.engine()
 
+    def engine_for(self, scope: Scope) -> Engine:
+        """The one of the two for questions about a scope."""
+        return self.wide_engine() if self.is_wide(scope) else self.engine()
+
+    @staticmethod
+    def is_wide(scope: Scope) -> bool:
+        """Whether it may be of several tenants: such questions take long, and are asked by few."""
+        return scope.tenants is None or len(scope.tenants) > 1
+
     def _open(self, **options: Any) -> Engine:
         if not database_exists(self.settings):
             raise ServiceUnavailableError("RICE_DATABASE_URL: there is no such database; run `rice-stream migrate`")

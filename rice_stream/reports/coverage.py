@@ -10,7 +10,7 @@ from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.capped import capped_prompts
 from rice_stream.reports.claims import claims
 from rice_stream.reports.conflicts import conflicts
-from rice_stream.reports.repeated_ids import repeated_ids
+from rice_stream.reports.repeated_ids import NOT_COMPARED, repeated_ids
 from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.reports.tiers import tiers, tiers_by_day
 from rice_stream.reports.time_zones import REPORT_TIME_ZONE
@@ -62,6 +62,7 @@ def coverage(
     bucket: str | None = None,
     time_zone: str | None = None,
     report_time_zone: str = REPORT_TIME_ZONE,
+    repeated: bool = True,
 ) -> dict[str, Any]:
     """Unmapped models, regions and tenants of the last `days` days (None: of all time), most tokens first.
 
@@ -70,14 +71,10 @@ def coverage(
     Returns:
         `{"window", "rows": [{"kind", "name", "provider", "taken_for", "rung", "prompts", "tokens", "carbon_gco2e",
         "share_of_carbon"}], "rows_total", "carbon_gco2e", "prompts", "capped_prompts", "fallback_share": {"model", "region",
-        "tenant", "any"}, "event_factors", "metered_energy", "cache_hits"}`, the last three as `claims` gives them; shares are
-        None where there is nothing at all. `capped_prompts` were estimated above what one prompt can cost, and count as that.
-        Besides
-        `"repeated_ids": [{"tenant_id", "event_id", "records", "first", "last"}], "repeated_ids_total", "repeated_records"`,
-        `"unattributed"` as `unattributed` gives it, `"conflicts"` and `"conflicts_total"` of the same days;
-        `"tiers": [{"tier", "prompts", "carbon_gco2e", "share_of_carbon"}]`, which add up to all of it, and `"covered_share"`, which
-        the known ones of them are together: 1 without `fallback_share["any"]`. With the bucket `day` also `"time_zone"` and
-        `"days"`, as `tiers_by_day` gives them.
+        "tenant", "any"}}`; shares are None where there is nothing at all, `capped_prompts` count as what one prompt can cost.
+        `"tiers"` (of `tiers`) add up to all of it; `"covered_share"` is that of the known ones, 1 without `fallback_share["any"]`.
+        Besides what `claims`, `conflicts` and `repeated_ids` answer, the last with None for counts without `repeated`; what
+        `unattributed` answers, under that name; and with the bucket `day` what `tiers_by_day` answers.
 
     Raises:
         UsageError: days are to be told apart, and are not said to be few.
@@ -89,7 +86,7 @@ def coverage(
         prompts = sum(kind.prompts for kind in kinds)
         claimed = claims(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
         capped = capped_prompts(connection, scope, from_s)
-        repeated = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit)
+        ids = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit) if repeated else NOT_COMPARED
         nobodys = unattributed(connection, scope, from_s, carbon_ugco2e=carbon, limit=limit)
         contradicted = conflicts(connection, scope, from_s * SECOND_US, limit=limit)
         known = {"tiers": tiers(connection, scope, from_s * SECOND_US)}
@@ -110,7 +107,7 @@ def coverage(
         **claimed,
         "unattributed": nobodys,
         **contradicted,
-        **repeated.fields,
+        **ids.fields,
     }
 
 

@@ -19,13 +19,17 @@ class RepeatedIds(NamedTuple):
     """`rows`: those with most records, as they are answered; `ids`: how many there are; `records`: of all of them."""
 
     rows: list[dict[str, Any]]
-    ids: int
-    records: int
+    ids: int | None
+    records: int | None
 
     @property
     def fields(self) -> dict[str, Any]:
         """As they are answered."""
         return {"repeated_ids": self.rows, "repeated_ids_total": self.ids, "repeated_records": self.records}
+
+
+NOT_COMPARED = RepeatedIds([], None, None)
+"""Nobody has looked."""
 
 
 def repeated_ids(connection: Connection, scope: Scope, *, from_us: int, limit: int | None) -> RepeatedIds:

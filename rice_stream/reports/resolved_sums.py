@@ -1,4 +1,4 @@
-"""Sums of prompts by the names that they came with and what those were resolved to, from the quarter-hour totals."""
+"""Sums of prompts by the names that they came with and what those were resolved to, from totals of days and quarter hours."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from rice_stream.store.engine import Connection
 from rice_stream.store.scope import Scope
-from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
+from rice_stream.store.totals_tables import DAYS, SLOTS
 
 NAMES = {
     "tenant_id": "t.tenant_id",
@@ -32,16 +33,22 @@ def resolved_sums(
 ) -> list[tuple[tuple[Any, ...], tuple[int, ...]]]:
     """(values of `names`, exact sums of `measures`) of each group of prompts, in no particular order.
 
-    `names` are keys of NAMES, `measures` columns of `slot_total`. `from_s` (epoch seconds) lies on a quarter hour;
+    `names` are keys of NAMES, `measures` columns of the totals. `from_s` (epoch seconds) lies on a quarter hour;
     prompts that ended before it are left out.
     """
     grouped = ", ".join(NAMES[name] for name in names)
-    sums = ", ".join(f"SUM(m.{measure})" for measure in measures)
-    statement = text(
-        f"SELECT {grouped}, {sums} FROM slot_total m JOIN tenant t ON t.tenant_key = m.tenant_key"
-        f" JOIN factor_use f ON f.factor_key = m.factor_key WHERE m.slot_start_s >= :from_s"
-        f" AND {tenant_id_in(scope)} AND {attribution_in(scope, 'm')} GROUP BY {grouped}"
+    sums = ", ".join(f"SUM(m.{measure}) AS {measure}" for measure in measures)
+    of_keys = (
+        f"SELECT m.tenant_key, m.factor_key, {sums} FROM {{}} m"
+        f" WHERE {{}} AND {tenant_key_in(scope, 'm.tenant_key')} AND {attribution_in(scope, 'm')}"
+        " GROUP BY m.tenant_key, m.factor_key"
     )
-    rows = connection.execute(statement, {"from_s": from_s, **scope_parameters(scope)})
+    # Whole days of UTC are a twentieth of the rows; keys are added up before they are given names.
+    statement = text(
+        f"SELECT {grouped}, {sums} FROM ({of_keys.format(DAYS.name, f'm.{DAYS.start} >= :whole_s')} UNION ALL"
+        f" {of_keys.format(SLOTS.name, f'm.{SLOTS.start} >= :from_s AND m.{SLOTS.start} < :whole_s')}) m"
+        f" JOIN tenant t ON t.tenant_key = m.tenant_key JOIN factor_use f ON f.factor_key = m.factor_key GROUP BY {grouped}"
+    )
+    rows = connection.execute(statement, {"from_s": from_s, "whole_s": DAYS.ceil_s(from_s), **scope_parameters(scope)})
     # PostgreSQL sums BIGINT as NUMERIC.
     return [(tuple(row[: len(names)]), tuple(map(int, row[len(names) :]))) for row in rows]

@@ -176,8 +176,8 @@ class Coverage(Answer):
     metered_energy: AllClaimedFactors
     cache_hits: AllClaimedHits
     repeated_ids: list[RepeatedId]
-    repeated_ids_total: int
-    repeated_records: int
+    repeated_ids_total: int | None
+    repeated_records: int | None
 
 
 class RefusedItem(Answer):

@@ -51,7 +51,7 @@ def answer_comparison(product: Product, caller: Caller, asked: CompareParameters
         product.now(), tenant=asked.tenant, model=asked.only_model, window=asked.window, start=asked.from_, end=asked.to
     )
     return compare(
-        product.engine(),
+        product.engine_for(scope),
         scope,
         traffic,
         change,

@@ -27,6 +27,9 @@ class CoverageParameters(Parameters):
     limit: int = Field(50, ge=1, le=1_000)
     bucket: Literal["day"] | None = Field(None, description="The tiers of each day as well; with `days`, 366 at most")
     time_zone: str | None = Field(None, max_length=100, description="IANA zone of the days")
+    repeated: bool = Field(
+        default=True, description="Compare the ids of all records, which takes long where they are many"
+    )
 
 
 class QuarantineParameters(Page):
@@ -57,7 +60,7 @@ def answer_coverage(product: Product, caller: Caller, asked: CoverageParameters)
     """What `/v1/coverage` answers a caller; for a thread of its own. RiceError: as from `coverage`."""
     scope = product.scope(caller, Right.READ, asked.tenant)
     return coverage(
-        product.engine(),
+        product.engine_for(scope),
         scope,
         now=product.now(),
         days=asked.days,
@@ -65,6 +68,7 @@ def answer_coverage(product: Product, caller: Caller, asked: CoverageParameters)
         bucket=asked.bucket,
         time_zone=asked.time_zone,
         report_time_zone=product.settings.report_time_zone,
+        repeated=asked.repeated,
     )
 
 

@@ -97,7 +97,7 @@ def install(app: FastAPI, product: Product) -> None:
         )
         if asked.format == "json":
             scope, has = product.scope(caller, Right.READ, query.tenant), partial(is_known, request)
-            if not _is_wide(scope):
+            if not product.is_wide(scope):
                 return await product.ask(_answer, product, caller, query, known, has)
             now = product.now()
 
@@ -117,7 +117,7 @@ def install(app: FastAPI, product: Product) -> None:
     @app.get("/v1/rolling-totals", summary="Totals of every tenant over every rolling window", tags=["totals"])
     async def _rolling(asked: Annotated[RollingParameters, Query()], caller: _Reader) -> Response:
         scope = product.scope(caller, Right.READ, asked.tenant)
-        if not _is_wide(scope):
+        if not product.is_wide(scope):
             return JSONResponse(await product.ask(_rolled, product, scope, asked.tenant))
         now = product.now()
 
@@ -131,8 +131,7 @@ def install(app: FastAPI, product: Product) -> None:
 def answer_totals(product: Product, caller: Caller, query: TotalsQuery) -> dict[str, Any]:
     """What `/v1/totals` answers a caller, with `meta`; for a thread of its own. RiceError: as from `totals`."""
     scope = product.scope(caller, Right.READ, query.tenant)
-    engine = product.wide_engine() if _is_wide(scope) else product.engine()
-    document = totals(engine, scope, query, product.now())
+    document = totals(product.engine_for(scope), scope, query, product.now())
     return {**document, "meta": product.meta(scope, document["window"]["time_zone"])}
 
 
@@ -171,11 +170,6 @@ def _not_modified(tag: str) -> Response:
 def _tagged(tag: str) -> dict[str, str]:
     """Whoever keeps the answer asks again each time, with the tag."""
     return {"ETag": tag, "Cache-Control": "private, no-cache"}
-
-
-def _is_wide(scope: Scope) -> bool:
-    """Whether it may be of several tenants: such questions take long, and are asked by few."""
-    return scope.tenants is None or len(scope.tenants) > 1
 
 
 def _minute(now: datetime) -> int:

@@ -68,7 +68,7 @@ def _card(product: Product, caller: Caller, asked: ModelsParameters) -> Figures:
     unknown: list[dict[str, Any]] = []
     if card is None:
         scope = caller.scope(Right.READ)
-        rows = unknown_names(product.engine(), scope, "model", now=product.now())
+        rows = unknown_names(product.engine_for(scope), scope, "model", now=product.now())
         unknown = [row for row in rows if row["name"] == asked.model]
     return {
         "card": card,

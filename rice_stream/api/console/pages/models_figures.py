@@ -60,7 +60,9 @@ def figures(product: Product, caller: Caller, asked: ModelsParameters) -> Figure
     regions = [row["region"] for row in answer_totals(product, caller, _query(product, asked, "region"))["rows"]]
     used = [row["model"] for row in totals["rows"] if not row["other"]]
     scope = product.scope(caller, Right.READ, asked.tenant)
-    unknown = unknown_names(product.engine(), scope, "model", now=product.now(), days=_days(product, totals["window"]))
+    unknown = unknown_names(
+        product.engine_for(scope), scope, "model", now=product.now(), days=_days(product, totals["window"])
+    )
     rows = [(row["model"], row["output_tokens"], row["carbon_gco2e"]) for row in totals["rows"] if not row["other"]]
     known_regions = [region for region in regions if region and region != "unknown"]
     return {

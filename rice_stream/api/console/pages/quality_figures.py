@@ -43,6 +43,7 @@ class QualityParameters(MappedParameters, PageParameters):
     days: Annotated[Annotated[int, Field(ge=1, le=366)] | None, Blank] = None
     reason: Annotated[Annotated[str, Field(max_length=100)] | None, Blank] = None
     item: Annotated[RowId | None, Blank] = None
+    ids: bool = False
     do: Annotated[Literal["settle"] | None, Blank] = None
     replayed: _Count = None
     held: _Count = None
@@ -57,6 +58,8 @@ def figures(product: Product, caller: Caller, asked: QualityParameters) -> Figur
         "limit": NAMES_MAX,
         "bucket": "day",
         "time_zone": asked.time_zone,
+        # The ids of all records of many tenants are compared when somebody wants it: that takes seconds.
+        "repeated": asked.ids or not product.is_wide(product.scope(caller, Right.READ, asked.tenant)),
     }
     coverage = answer_coverage(product, caller, CoverageParameters.model_validate(question))
     scope = caller.scope(Right.READ)

@@ -209,6 +209,7 @@ def test_a_name_is_mapped_from_the_list(api: Api, ledger: Shell) -> None:
 
 def test_empty_is_good_and_says_what_was_checked(of_ten_days: Api) -> None:
     page = read(of_ten_days.get("/quality?tenant=northwind&days=7", tenants={"northwind"}, teams=frozenset({"search"})))
+    assert "Compare the ids of" not in page.text
     for sentence in (
         "prompts was looked up, and all are known",
         "prompts was charged to a team",
@@ -216,3 +217,14 @@ def test_empty_is_good_and_says_what_was_checked(of_ten_days: Api) -> None:
     ):
         assert sentence in page.text
     assert "Nothing was checked" in read(of_ten_days.get("/quality", tenants={"nobody"})).text
+
+
+def test_ids_of_several_tenants_are_compared_when_somebody_wants_it(of_ten_days: Api) -> None:
+    """By default the API compares them."""
+    assert of_ten_days.get("/v1/coverage").document["repeated_ids_total"] == 0
+    without = of_ten_days.get("/v1/coverage?repeated=false").document
+    assert (without["repeated_ids"], without["repeated_ids_total"], without["repeated_records"]) == ([], None, None)
+    page = read(of_ten_days.get("/quality"))
+    assert "Compare the ids of 30 days" in page.text
+    (compare,) = [link for link in page.links if "ids=true" in link]
+    assert "none is there twice" in read(of_ten_days.get(compare.partition("#")[0])).text
