@@ -35,6 +35,7 @@ BENCHMARKS = {
     "startup": "benchmarks.bench_startup:run",
     "api": "benchmarks.bench_api:run",
     "console": "benchmarks.bench_console:run",
+    "live": "benchmarks.bench_live:run",
 }
 LARGE = {
     "store-of-10-million": "benchmarks.bench_end_to_end:run_store_of_10_million",
