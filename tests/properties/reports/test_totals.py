@@ -206,7 +206,7 @@ def test_any_changed_number_of_any_row_is_found(store: Store, table: str, column
     changed = store.execute(statement, change=change, **values)
     try:
         answer = verify(store.engine)
-        expected = 5 if table == "prompt_record" else changed  # its minute, slot, two days and month
+        expected = 7 if table == "prompt_record" else changed  # its minute, slot, hour, days of three kinds and month
         assert (answer["ok"], answer["differences_total"]) == (False, expected)
         assert {difference["measure"] for difference in answer["differences"]} == {column}
     finally:
