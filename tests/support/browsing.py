@@ -248,10 +248,14 @@ class Visit:
         return found
 
     def tab_through(self, count: int) -> list["Stop"]:
-        """Press Tab so often, from the beginning of the page."""
-        stops = []
-        for _ in range(count):
+        """So many stops of Tab, from the beginning of the page."""
+        stops: list[Stop] = []
+        while len(stops) < count:
             self.page.keyboard.press("Tab")
+            # A date has stops of its own within: day, month, year.
+            if self._evaluate("document.activeElement === window.__stop"):
+                continue
+            self._evaluate("void (window.__stop = document.activeElement)")
             asked = f"[({_NAME}), ({_MARKED}), ({_IN_VIEW})].map((of) => of(document.activeElement))"
             stops.append(Stop(*self._evaluate(asked)))
         return stops

@@ -21,6 +21,8 @@ class ShownPage:
     status_for_others: int = 403
     """Or 404: what it shows is not there for them."""
     status_when_empty: int = 200
+    of_database: bool = False
+    """It also says which database it is, or when it was changed by that one's clock: the two differ."""
     of_ledger: bool = True
     """False: it is the same whatever the ledger holds."""
 
@@ -72,7 +74,9 @@ PAGES = (
     ShownPage("periods of a tenant", "/periods", "/periods?tenant={northwind}&year=2026"),
     ShownPage("periods nothing", "/periods", "/periods?year=2020"),
     *(
-        ShownPage(f"admin, {section}", "/admin", f"/admin?section={section}", for_roles=(ADMIN, AUDITOR))
+        ShownPage(
+            f"admin, {section}", "/admin", f"/admin?section={section}", for_roles=(ADMIN, AUDITOR), of_database=True
+        )
         for section in ("tokens&new=true&ended=true", "audit", "roles", "names", "system")
     ),
     ShownPage(

@@ -11,6 +11,8 @@ from tests.support.console_names import HostileNames
 from tests.support.console_pages import LEDGER_PAGES, ShownPage
 from tests.support.console_serving import ADMIN, OF_A_TEAM, Console, serve
 
+SAME_IN_BOTH = [page for page in LEDGER_PAGES if not page.of_database]
+
 
 def pages(guarantee: str, count: int) -> pytest.MarkDecorator:
     """Some of them in each run, all in a drill."""
@@ -38,7 +40,7 @@ def test_a_page_says_what_to_do_before_the_first_event(chromium: Chromium, empty
             assert visit.axe() == []
 
 
-@pages("both databases", 3)
+@pytest.mark.parametrize("page", some("both databases", SAME_IN_BOTH, 3), ids=lambda page: page.name)
 def test_both_databases_say_the_same(
     chromium: Chromium, hostile: Console, hostile_on_postgres: Console, page: ShownPage
 ) -> None:
