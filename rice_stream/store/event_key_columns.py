@@ -10,9 +10,13 @@ from rice_stream.instants import DAY_S
 _DAY_MS = DAY_S * 1000
 
 
+_LAST_MS = 2**48 - 1
+
+
 def key_floor(time_ms: int) -> uuid.UUID:
     """The smallest event key of an instant."""
-    return uuid.UUID(int=time_ms << 80)
+    # Keys have 48 bits for the time: what somebody asks for from before 1970 begins with the first key.
+    return uuid.UUID(int=min(max(time_ms, 0), _LAST_MS) << 80)
 
 
 def key_bound(dialect: str, time_ms: int) -> uuid.UUID | bytes:

@@ -27,7 +27,7 @@ from tests.unit.api.conftest import Door
 _MARK = re.compile(r"x\d(?:[abc]|none)?x")
 _ADDED_TO = {
     *("attribution_version", "audit_entry", "budget", "budget_state", "http_token", "idempotency_key", "mapping"),
-    *("principal", "watched_user"),
+    *("principal", "watched_user", "server_key"),
 }
 """Tables in which a hostile name may become a row of its own: that is a name like any other."""
 CALLERS = (

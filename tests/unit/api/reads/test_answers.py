@@ -186,6 +186,18 @@ def test_a_file_that_cannot_be_is_refused_before_anything_is_sent(api: Api, form
     assert (answer.status, answer.document["type"]) == (400, "/problems/invalid-request")
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/coverage?days=36500", 200),
+        ("/v1/prompts/no-such?ended_at=0670-06-30", 404),
+        ("/v1/prompts/no-such?ended_at=9999-12-31T23:59:59Z", 404),
+    ],
+)
+def test_times_that_no_key_reaches_are_answered(api: Api, path: str, status: int) -> None:
+    assert api.get(path).status == status
+
+
 def test_a_budgets_history_and_burn_down(api: Api, budgets: Shell) -> None:
     down = api.get("/v1/budgets/acme-month/burn-down").document
     assert down["bucket"] == "day"
