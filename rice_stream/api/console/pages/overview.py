@@ -10,7 +10,10 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.forms import Blank
-from rice_stream.api.console.pages.overview_figures import By, overview_figures
+from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.once import Once
+from rice_stream.api.console.pages.overview_asking import By
+from rice_stream.api.console.pages.overview_figures import overview_figures
 from rice_stream.api.routing import needs
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
@@ -25,7 +28,7 @@ class _Asked(PageParameters):
 def install(app: FastAPI, dashboard: Dashboard) -> None:
     """Add the page."""
     dashboard.entries.append(Entry("/", "Overview", Right.READ))
-    product = dashboard.product
+    product, once = dashboard.product, Once()
 
     @app.get("/", include_in_schema=False)
     async def _overview(request: Request, asked: Annotated[_Asked, Query()], caller: _Reader) -> Response:
@@ -33,10 +36,17 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             request,
             caller,
             "pages/overview.html",
-            lambda: {
-                "live": dashboard.live(caller, asked.tenant),
-                **overview_figures(product, caller, asked, asked.by),
-            },
+            lambda: _looked_up(dashboard, once, caller, asked),
             server=product.settings.http_public_url or f"http://{request.headers.get('host', 'localhost')}",
             late=_LATE,
         )
+
+
+def _looked_up(dashboard: Dashboard, once: Once, caller: Caller, asked: _Asked) -> Figures:
+    """The figures, worked out once for all who see the same, as long as nothing has changed and the minute is the same."""
+    product = dashboard.product
+    live = dashboard.live(caller, asked.tenant)
+    minute = product.now().replace(second=0, microsecond=0)
+    seen = product.scope(caller, Right.READ, asked.tenant), caller.scope(Right.READ)
+    key = live, seen, asked.tenant, asked.time_zone, asked.by, minute
+    return {"live": live, **once.of(key, lambda: overview_figures(product, caller, asked, asked.by))}

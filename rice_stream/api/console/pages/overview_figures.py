@@ -2,78 +2,30 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.pages.overview_asking import NOTHING, Asker, By, Compared, Row
 from rice_stream.api.console.pages.overview_chart import month_chart
-from rice_stream.api.console.pages.overview_times import Between, Times, times_at
+from rice_stream.api.console.pages.overview_times import Times, times_at
+from rice_stream.api.console.pages.overview_week import week_figures
 from rice_stream.api.product import Product
-from rice_stream.api.reads.totals import answer_totals
 from rice_stream.instants import parse_instant
 from rice_stream.reports.alerts import latest_alerts
 from rice_stream.reports.budgets import budget_statuses
 from rice_stream.reports.data_tiers import data_tiers
 from rice_stream.reports.quarantine import quarantined
 from rice_stream.reports.tenants import tenants
-from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.quarantine import Choice
 
-LARGEST = 5
 _ALERTS_LOOKED_AT = 50
 _WEEK = timedelta(days=7)
-NOTHING = {"low": 0.0, "mid": 0.0, "high": 0.0}
-Row = dict[str, Any]
-By = Literal["tenant", "team"]
-
-
-class Compared(NamedTuple):
-    """An amount and the same of a time before; `before` None: the ledger does not reach back that far."""
-
-    now: Mapping[str, float]
-    before: Mapping[str, float] | None
-
-    @property
-    def overlap(self) -> bool:
-        """Whether the ranges have anything in common."""
-        before = self.before
-        return before is not None and self.now["low"] <= before["high"] and before["low"] <= self.now["high"]
-
-
-class Asker:
-    """The questions of one page to the API's functions, for one caller."""
-
-    def __init__(self, product: Product, caller: Caller, asked: PageParameters) -> None:
-        self._product, self._caller, self._asked = product, caller, asked
-        self._zone: str | None = asked.time_zone
-        self.scope = product.scope(caller, Right.READ, asked.tenant)
-
-    def totals(self, **query: Any) -> dict[str, Any]:
-        """What `/v1/totals` answers, in the days of the zone that its first answer was in."""
-        answer = answer_totals(
-            self._product,
-            self._caller,
-            TotalsQuery(
-                tenant=self._asked.tenant,
-                time_zone=self._zone,
-                report_time_zone=self._product.settings.report_time_zone,
-                **query,
-            ),
-        )
-        self._zone = answer["window"]["time_zone"]
-        return answer
-
-    @property
-    def zone(self) -> str:
-        """Whose days are counted, once something has been asked."""
-        return self._zone or self._product.settings.report_time_zone
-
-    def during(self, stretch: Between, **query: Any) -> dict[str, Any]:
-        """The same of a stretch of time."""
-        return self.totals(start=stretch.start, end=stretch.end, **query)
+_MANY = 20
+"""Tenants past which the teams of all of them are too many to be asked about at once."""
 
 
 def overview_figures(product: Product, caller: Caller, asked: PageParameters, by: By | None) -> Figures:
@@ -114,8 +66,12 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
         "refused": quarantined(engine, ask.scope, Choice(), limit=0)["total"] if ask.scope.is_everything else None,
         "age": now - max(parse_instant(meta["watermark"]), parse_instant(meta["committed_at"] or meta["watermark"])),
         "chart": month_chart(times, begins, month["rows"], before["rows"]),
-        **_week(
-            ask, by or ("tenant" if several else "team"), several=several, reaches=begins <= times.today - 2 * _WEEK
+        **week_figures(
+            ask,
+            by or ("tenant" if several else "team"),
+            several=several,
+            many=several and len(names) > _MANY,
+            reaches=begins <= times.today - 2 * _WEEK,
         ),
     }
 
@@ -136,67 +92,6 @@ def _if_reaches(begins: date, day: date, look: Any) -> Any:
 
 def _of_day(rows: Sequence[Row], day: date) -> Mapping[str, float]:
     return next((row["carbon_gco2e"] for row in rows if row["day"] == day.isoformat()), NOTHING)
-
-
-def _week(ask: Asker, by: By, *, several: bool, reaches: bool) -> Figures:
-    """The last seven days by tenant or team, beside the seven before, and whose amount changed most."""
-    fields = ["tenant", "team"] if several else ["team"]
-    shown = ["tenant"] if by == "tenant" else fields
-    week = ask.totals(window="7d", by=shown, top=LARGEST)
-    start, end = (parse_instant(week["window"][name]) for name in ("from", "to"))
-    stretch = Between(start - _WEEK, end - _WEEK)
-    before = ask.during(stretch, by=shown) if reaches else None
-    teams = week if by == "team" and not _has_other(week) else ask.totals(window="7d", by=fields)
-    teams_before = (before if by == "team" else ask.during(stretch, by=fields)) if reaches else None
-    return {
-        "by": by,
-        "week": week,
-        "week_starts": start,
-        "week_change": Compared(
-            week["total"]["carbon_gco2e"], None if before is None else before["total"]["carbon_gco2e"]
-        ),
-        "rows": [(row, _before(row, shown, before)) for row in week["rows"]],
-        "mover": None if teams_before is None else _mover(teams, teams_before, fields),
-    }
-
-
-def _has_other(answer: Row) -> bool:
-    return any(row["other"] for row in answer["rows"])
-
-
-def _before(row: Row, fields: Sequence[str], before: Row | None) -> Compared:
-    if before is None or row["other"]:
-        return Compared(row["carbon_gco2e"], None)
-    return Compared(row["carbon_gco2e"], _same(before["rows"], row, fields))
-
-
-def _same(rows: Sequence[Row], wanted: Row, fields: Sequence[str]) -> Mapping[str, float]:
-    found = (row["carbon_gco2e"] for row in rows if all(row[name] == wanted[name] for name in fields))
-    return next(found, NOTHING)
-
-
-class Mover(NamedTuple):
-    """The team whose amount changed most in the direction of the whole."""
-
-    tenant: str | None
-    team: str | None
-    change: Compared
-
-
-def _mover(week: Row, before: Row, fields: Sequence[str]) -> Mover | None:
-    named = {tuple(row[name] for name in fields): row["carbon_gco2e"] for row in before["rows"]}
-    present = {tuple(row[name] for name in fields): row["carbon_gco2e"] for row in week["rows"]}
-    rose = week["total"]["carbon_gco2e"]["mid"] >= before["total"]["carbon_gco2e"]["mid"]
-
-    def moved(key: tuple[str | None, ...]) -> float:
-        return float(present.get(key, NOTHING)["mid"] - named.get(key, NOTHING)["mid"]) * (1 if rose else -1)
-
-    keys = sorted({*named, *present}, key=lambda key: (-moved(key), [name or "" for name in key]))
-    if not keys or moved(keys[0]) <= 0:
-        return None
-    *tenant, team = keys[0]
-    compared = Compared(present.get(keys[0], NOTHING), named.get(keys[0], NOTHING))
-    return Mover(tenant[0] if tenant else None, team, compared)
 
 
 def _budgets(product: Product, ask: Asker, tenant: str | None) -> Figures:

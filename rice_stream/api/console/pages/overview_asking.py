@@ -1,0 +1,62 @@
+"""How the overview asks the API's functions: all of its questions for one caller, in the days of one time zone."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.console.asked import PageParameters
+from rice_stream.api.console.pages.overview_times import Between
+from rice_stream.api.product import Product
+from rice_stream.api.reads.totals import answer_totals
+from rice_stream.reports.totals_query import TotalsQuery
+
+NOTHING = {"low": 0.0, "mid": 0.0, "high": 0.0}
+Row = dict[str, Any]
+By = Literal["tenant", "team"]
+
+
+class Compared(NamedTuple):
+    """An amount and the same of a time before; `before` None: the ledger does not reach back that far."""
+
+    now: Mapping[str, float]
+    before: Mapping[str, float] | None
+
+    @property
+    def overlap(self) -> bool:
+        """Whether the ranges have anything in common."""
+        before = self.before
+        return before is not None and self.now["low"] <= before["high"] and before["low"] <= self.now["high"]
+
+
+class Asker:
+    """The questions of one page to the API's functions, for one caller."""
+
+    def __init__(self, product: Product, caller: Caller, asked: PageParameters) -> None:
+        self._product, self._caller, self._asked = product, caller, asked
+        self._zone: str | None = asked.time_zone
+        self.scope = product.scope(caller, Right.READ, asked.tenant)
+
+    def totals(self, *, tenant: str | None = None, **query: Any) -> dict[str, Any]:
+        """What `/v1/totals` answers, in the days of the zone of its first answer; `tenant`: of another one than the page's."""
+        answer = answer_totals(
+            self._product,
+            self._caller,
+            TotalsQuery(
+                tenant=tenant or self._asked.tenant,
+                time_zone=self._zone,
+                report_time_zone=self._product.settings.report_time_zone,
+                **query,
+            ),
+        )
+        self._zone = answer["window"]["time_zone"]
+        return answer
+
+    @property
+    def zone(self) -> str:
+        """Whose days are counted, once something has been asked."""
+        return self._zone or self._product.settings.report_time_zone
+
+    def during(self, stretch: Between, **query: Any) -> dict[str, Any]:
+        """The same of a stretch of time."""
+        return self.totals(start=stretch.start, end=stretch.end, **query)

@@ -1,0 +1,94 @@
+"""The overview's last seven days: by tenant or team, beside the seven before, and which team changed most."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.pages.overview_asking import NOTHING, Asker, By, Compared, Row
+from rice_stream.api.console.pages.overview_times import Between
+from rice_stream.instants import parse_instant
+
+LARGEST = 5
+_WEEK = timedelta(days=7)
+_Names = tuple[str | None, ...]
+_Amounts = dict[_Names, Mapping[str, float]]
+
+
+class Mover(NamedTuple):
+    """The team whose amount changed most in the direction of the whole."""
+
+    tenant: str | None
+    team: str | None
+    change: Compared
+
+
+def week_figures(ask: Asker, by: By, *, several: bool, many: bool, reaches: bool) -> Figures:
+    """Of one tenant or of several. Of `many` it is asked in two steps: teams only of the tenants that matter.
+
+    `reaches`: the ledger holds the week before.
+    """
+    fields = ["tenant", "team"] if several else ["team"]
+    shown = ["tenant"] if by == "tenant" else fields
+    week = ask.totals(window="7d", by=shown, top=LARGEST)
+    start, end = (parse_instant(week["window"][name]) for name in ("from", "to"))
+    stretch = Between(start - _WEEK, end - _WEEK)
+    rows = [row for row in week["rows"] if not row["other"]]
+    total = ask.during(stretch, top=1)["total"]["carbon_gco2e"] if reaches else None
+    before: _Amounts = {}
+    if reaches and many:
+        for tenant in dict.fromkeys(row["tenant"] for row in rows):
+            before |= _amounts(ask.during(stretch, by=shown, tenant=tenant), shown)
+    elif reaches:
+        before = _amounts(ask.during(stretch, by=shown), shown)
+    whole = Compared(week["total"]["carbon_gco2e"], total)
+    return {
+        "by": by,
+        "week": week,
+        "week_starts": start,
+        "week_change": whole,
+        "rows": [(row, _compared(row, before, shown, reaches=reaches)) for row in week["rows"]],
+        "mover": _mover(ask, stretch, fields, whole, many=many) if reaches else None,
+    }
+
+
+def _amounts(answer: Row, fields: Sequence[str]) -> _Amounts:
+    return {tuple(row[name] for name in fields): row["carbon_gco2e"] for row in answer["rows"]}
+
+
+def _compared(row: Row, before: _Amounts, fields: Sequence[str], *, reaches: bool) -> Compared:
+    if not reaches or row["other"]:
+        return Compared(row["carbon_gco2e"], None)
+    return Compared(row["carbon_gco2e"], before.get(tuple(row[name] for name in fields), NOTHING))
+
+
+def _mover(ask: Asker, stretch: Between, fields: Sequence[str], whole: Compared, *, many: bool) -> Mover | None:
+    """Of many tenants: the team that changed most of the tenant that did."""
+    rose = whole.before is not None and whole.now["mid"] >= whole.before["mid"]
+    within: str | None = None
+    if many:
+        found = _most(ask, stretch, ["tenant"], rose=rose)
+        if found is None:
+            return None
+        (within,), _ = found
+    most = _most(ask, stretch, fields, rose=rose, tenant=within)
+    if most is None:
+        return None
+    names, change = most
+    return Mover(names[0] if len(names) > 1 else None, names[-1], change)
+
+
+def _most(
+    ask: Asker, stretch: Between, fields: Sequence[str], *, rose: bool, tenant: str | None = None
+) -> tuple[_Names, Compared] | None:
+    """The names whose amount changed most, and how; None: nothing changed in that direction."""
+    now = _amounts(ask.totals(window="7d", by=fields, tenant=tenant), fields)
+    before = _amounts(ask.during(stretch, by=fields, tenant=tenant), fields)
+
+    def moved(names: _Names) -> float:
+        return float(now.get(names, NOTHING)["mid"] - before.get(names, NOTHING)["mid"]) * (1 if rose else -1)
+
+    ordered = sorted({*now, *before}, key=lambda names: (-moved(names), [name or "" for name in names]))
+    if not ordered or moved(ordered[0]) <= 0:
+        return None
+    return ordered[0], Compared(now.get(ordered[0], NOTHING), before.get(ordered[0], NOTHING))
