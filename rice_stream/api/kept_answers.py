@@ -2,7 +2,8 @@
 
 Before an answer is worked out, and before it is given again, the database is asked whether anything was committed: as long as
 nothing was, the answer is the one that would be worked out now. While something is committed all the time, it is given for
-`HOLDS_S`; `as_of` then says from when it is. Lives in one event loop.
+`HOLDS_S`. One that takes long to work out is given until the next one is there, of windows that move also beyond the minute;
+`as_of` says from when an answer is. Lives in one event loop.
 """
 
 import asyncio
@@ -16,6 +17,9 @@ from rice_stream.errors import ServiceUnavailableError
 
 HOLDS_S = 1.0
 """How old an answer may be although something was committed since."""
+SLOW_S = 0.25
+"""An answer that took longer is given for up to `STALE_S` while the next one is worked out: nobody waits for it then."""
+STALE_S = 120.0
 WAITS_S = 20.0
 """How long somebody waits for an answer that is being worked on, or has yet to be."""
 KEPT_BYTES_MAX = 32 * 1024 * 1024
@@ -40,6 +44,9 @@ class KeptAnswer:
     as_of: datetime
     marker: str | None
     made_s: float
+    took_s: float
+    tick: int | None = None
+    """The minute that it is for, where it is about a window that moves."""
     state: object = None
 
 
@@ -58,22 +65,34 @@ class KeptAnswers:
         self._making: dict[Hashable, asyncio.Task[KeptAnswer]] = {}
 
     async def answer(
-        self, key: Hashable, make: Make, state: State | None = None, *, holds_s: float = HOLDS_S
+        self,
+        key: Hashable,
+        make: Make,
+        state: State | None = None,
+        *,
+        holds_s: float = HOLDS_S,
+        stale_s: float = STALE_S,
+        tick: int | None = None,
     ) -> KeptAnswer:
         """The answer that is kept, where it is still true, or the one that `make` works out.
 
         `state`, where there is one, says the same as long as the answer is true, whatever else was committed (None: nobody knows).
-        `holds_s`: how old the answer may be although it is not true any more.
+        `holds_s`: how old the answer may be although it is not true any more; `stale_s`: the same of one that takes long, while the
+        next one is worked out. `tick`: what the answer depends on of the time.
 
         ServiceUnavailableError: it takes too long; the work goes on for whoever asks again. All who wait get an error of `make`.
         """
-        kept = await self._still_true(key, state, holds_s)
-        if kept is not None:
-            return kept
+        before = self._kept.get(key)
+        if before is not None and before.tick == tick:
+            kept = await self._still_true(key, state, holds_s)
+            if kept is not None:
+                return kept
         making = self._making.get(key)
         if making is None or making.done():
-            making = self._making[key] = asyncio.ensure_future(self._made(key, make, state))
+            making = self._making[key] = asyncio.ensure_future(self._made(key, make, state, tick))
             making.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if before is not None and before.took_s >= SLOW_S and self._age_s(before) < stale_s:
+            return before
         try:
             return await asyncio.wait_for(asyncio.shield(making), WAITS_S)
         except TimeoutError as error:
@@ -99,12 +118,13 @@ class KeptAnswers:
     def _age_s(self, kept: KeptAnswer) -> float:
         return self._seconds() - kept.made_s
 
-    async def _made(self, key: Hashable, make: Make, state: State | None) -> KeptAnswer:
+    async def _made(self, key: Hashable, make: Make, state: State | None, tick: int | None) -> KeptAnswer:
         try:
             marker, as_of = await self._looks.next()
             before = None if state is None else await state()
             made_s = self._seconds()
-            made = KeptAnswer(await make(), as_of, marker, made_s, before)
+            answer = await make()
+            made = KeptAnswer(answer, as_of, marker, made_s, self._seconds() - made_s, tick, before)
             self._keep(key, made)
             return made
         finally:

@@ -14,7 +14,7 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.cursors import Cursors
 from rice_stream.api.json_bodies import JsonBodies
-from rice_stream.api.kept_answers import Encoded, KeptAnswer, KeptAnswers, Look
+from rice_stream.api.kept_answers import HOLDS_S, STALE_S, Encoded, KeptAnswer, KeptAnswers, Look
 from rice_stream.api.opened_once import OpenedOnce
 from rice_stream.errors import NotFoundError, ServiceUnavailableError
 from rice_stream.instants import epoch_us, rfc3339
@@ -148,11 +148,18 @@ class Product:
         return await anyio.to_thread.run_sync(lambda: question(*args, **options), limiter=self._limiter)
 
     async def kept_answer(
-        self, key: Hashable, make: Callable[[], Encoded], state: Callable[[], object], holds_s: float
+        self,
+        key: Hashable,
+        make: Callable[[], Encoded],
+        state: Callable[[], object],
+        *,
+        is_closed: bool,
+        tick: int | None,
     ) -> KeptAnswer:
         """The answer to a question about several tenants, from `make`, or from before as long as it is true; both may block.
 
-        `state` and `holds_s`: as in `KeptAnswers.answer`.
+        `state` and `tick`: as in `KeptAnswers.answer`. `is_closed`: the question is about a time that is over, and so its answer is
+        never older than what is stored.
         """
 
         async def made() -> Encoded:
@@ -160,7 +167,9 @@ class Product:
                 self._wide_limiter = anyio.CapacityLimiter(WIDE_AT_ONCE)
             return await anyio.to_thread.run_sync(make, limiter=self._wide_limiter)
 
-        return await self._answers.answer(key, made, partial(self.ask, state), holds_s=holds_s)
+        holds_s, stale_s = (0.0, 0.0) if is_closed else (HOLDS_S, STALE_S)
+        asked = partial(self.ask, state)
+        return await self._answers.answer(key, made, asked, holds_s=holds_s, stale_s=stale_s, tick=tick)
 
     def _look(self) -> Look:
         now = self.now()

@@ -1,6 +1,6 @@
 """GET /v1/totals and /v1/rolling-totals: prompts, tokens, energy and carbon of any stretch of time, broken down by names."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import is_known, weak_etag_of
-from rice_stream.api.kept_answers import HOLDS_S, Encoded
+from rice_stream.api.kept_answers import Encoded
 from rice_stream.api.known_answers import KnownAnswers, StretchState
 from rice_stream.api.parameters import Moment, Name, NameParameters, Parameters
 from rice_stream.api.problems import ProblemError
@@ -106,7 +106,7 @@ def install(app: FastAPI, product: Product) -> None:
                 return Encoded(_encoded(document), document["window"]["time_zone"])
 
             minute, stretch_us = None if query.window is None else _minute(now), query.closed_us(now)
-            return await _kept(product, scope, (query, minute), report, stretch_us, has)
+            return await _kept(product, scope, query, report, minute, stretch_us, has)
         document = await product.ask(answer_totals, product, caller, query)
         if asked.impacts:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "impacts: a file has no columns for them; ask for json")
@@ -125,7 +125,7 @@ def install(app: FastAPI, product: Product) -> None:
             document = rolling_totals(product.wide_engine(), scope, now)
             return Encoded(_encoded(document), document["windows"]["mtd"]["time_zone"])
 
-        return await _kept(product, scope, ("rolling", _minute(now)), report)
+        return await _kept(product, scope, "rolling", report, _minute(now))
 
 
 def answer_totals(product: Product, caller: Caller, query: TotalsQuery) -> dict[str, Any]:
@@ -180,15 +180,17 @@ def _minute(now: datetime) -> int:
 async def _kept(
     product: Product,
     scope: Scope,
-    asked: tuple[object, ...],
+    asked: Hashable,
     report: Callable[[], Encoded],
+    minute: int | None,
     stretch_us: tuple[int, int] | None = None,
     has: Callable[[str], bool] | None = None,
 ) -> Response:
     """The answer of a report about several tenants, worked out or kept; with a tag where the stretch is over, unless the caller
-    `has` the answer of the tag."""
+    `has` the answer of the tag. `minute`: the one that it is for, where it is about a window."""
     state = partial(_state, product, scope, *(stretch_us or (0, FOREVER_US)))
-    kept = await product.kept_answer((scope, *asked), report, state, HOLDS_S if stretch_us is None else 0.0)
+    key, is_closed = (scope, asked), stretch_us is not None
+    kept = await product.kept_answer(key, report, state, is_closed=is_closed, tick=minute)
     document, time_zone = kept.answer
     tag = None if stretch_us is None else weak_etag_of(document)
     if tag is not None and has is not None and has(tag):

@@ -23,6 +23,7 @@ class Place:
         self.seconds = 0.0
         self.looks = 0
         self.made = 0
+        self.takes_s = 0.0
         self.answers = KeptAnswers(self.look, lambda: self.seconds)
 
     async def look(self) -> Look:
@@ -35,12 +36,14 @@ class Place:
     async def make(self) -> Encoded:
         """A new answer each time."""
         self.made += 1
+        number = self.made
         await asyncio.sleep(0)
-        return Encoded(b"%d" % self.made, "UTC")
+        self.seconds += self.takes_s
+        return Encoded(b"%d" % number, "UTC")
 
-    async def ask(self, key: str = "what") -> tuple[bytes, float]:
+    async def ask(self, key: str = "what", tick: int | None = None) -> tuple[bytes, float]:
         """The answer, and the second that it is from."""
-        kept = await self.answers.answer(key, self.make)
+        kept = await self.answers.answer(key, self.make, tick=tick)
         return kept.answer.document, (kept.as_of - _BEGIN).total_seconds()
 
 
@@ -266,3 +269,52 @@ def test_a_look_that_has_begun_is_too_early_for_who_comes_later() -> None:
         return [(await each)[0] for each in (*first, *later)]
 
     assert run(work) == ["0", "0", "1", "1", "1"]
+
+
+async def _settled() -> None:
+    """What runs beside gets its turns."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_an_answer_that_takes_long_is_given_until_the_next_one_is_there(place: Place) -> None:
+    """Nobody waits for it but the first, and it says from when it is; a window that has moved on is the same case."""
+    place.takes_s = 2 * kept_answers.SLOW_S
+
+    async def work() -> list[tuple[bytes, float]]:
+        found = [await place.ask(tick=1)]
+        place.marker, place.seconds = "2", 30.0
+        found.append(await place.ask(tick=1))
+        await _settled()
+        found.append(await place.ask(tick=1))
+        found.append(await place.ask(tick=2))
+        await _settled()
+        found.append(await place.ask(tick=2))
+        return found
+
+    first, stale, fresh, of_the_minute_before, of_this_minute = run(work)
+    assert (first, stale) == ((b"1", 0.0), (b"1", 0.0))
+    assert fresh[0] == of_the_minute_before[0] == b"2"
+    assert fresh[1] >= 30.0
+    assert of_this_minute[0] == b"3"
+
+
+def test_an_answer_that_is_too_old_is_waited_for(place: Place) -> None:
+    """However long it takes."""
+    place.takes_s = 2 * kept_answers.SLOW_S
+
+    async def work() -> tuple[bytes, float]:
+        await place.ask()
+        place.marker, place.seconds = "2", 2 * kept_answers.STALE_S
+        return await place.ask()
+
+    assert run(work)[0] == b"2"
+
+
+def test_a_quick_answer_is_never_one_of_the_minute_before(place: Place) -> None:
+    """A small ledger is answered as of now."""
+
+    async def work() -> list[tuple[bytes, float]]:
+        return [await place.ask(tick=1), await place.ask(tick=2)]
+
+    assert [document for document, _ in run(work)] == [b"1", b"2"]
