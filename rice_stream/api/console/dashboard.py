@@ -93,22 +93,25 @@ class Dashboard:
         look_up: Callable[[], Figures],
         *,
         problem: ProblemError | None = None,
+        live: Callable[[], str] | None = None,
         **more: Any,
     ) -> Response:
         """A page: what `look_up` finds (in a thread, from reports) put into its template, with `more` beside it.
 
         Where the database does not answer, the figures are those that this caller was shown last under this address. `problem`:
-        why a change that was asked for on the page was not made; the page says so, with that status.
+        why a change that was asked for on the page was not made; the page says so, with that status. `live`, of one that looks at
+        its figures again by itself: figures that take long are shown as they were last, while they are worked out again.
         """
         page = (request.scope["path"], caller.name, caller.grants, str(request.url.query))
 
         def made() -> Response:
-            shown = self._kept.of(page, look_up)
+            shown = self._kept.of(page, look_up, live)
             return self._page(
                 request,
                 template,
                 HTTPStatus.OK if problem is None else problem.status,
                 **{**shown.figures, **more},
+                as_of=shown.as_of,
                 old_since=shown.old_since,
                 caller=caller,
                 problem=problem,
@@ -159,6 +162,7 @@ class Dashboard:
             "by_provider": self._by_provider,
             "now": self.product.now(),
             "zone": None,
+            "as_of": None,
             "old_since": None,
         }
         text = self._templates.get_template(template).render(**{**frame, **shown})

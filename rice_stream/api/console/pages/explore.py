@@ -29,4 +29,5 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             caller,
             "pages/explore.html",
             lambda: {"live": dashboard.live(caller, asked.tenant), **explored(dashboard.product, caller, asked)},
+            live=lambda: dashboard.live(caller, asked.tenant),
         )

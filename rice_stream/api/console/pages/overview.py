@@ -37,6 +37,7 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             caller,
             "pages/overview.html",
             lambda: _looked_up(dashboard, once, caller, asked),
+            live=lambda: dashboard.live(caller, asked.tenant),
             server=product.settings.http_public_url or f"http://{request.headers.get('host', 'localhost')}",
             late=_LATE,
         )

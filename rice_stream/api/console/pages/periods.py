@@ -33,8 +33,10 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         asked: Annotated[PeriodsParameters, Query()],
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
-        def look_up() -> dict[str, object]:
-            live = dashboard.live(caller, asked.tenant)
-            return {"live": live, **periods(dashboard.product, caller, asked, asked.year, asked.columns)}
+        def live() -> str:
+            return dashboard.live(caller, asked.tenant)
 
-        return await dashboard.show(request, caller, "pages/periods.html", look_up)
+        def look_up() -> dict[str, object]:
+            return {"live": live(), **periods(dashboard.product, caller, asked, asked.year, asked.columns)}
+
+        return await dashboard.show(request, caller, "pages/periods.html", look_up, live=live)

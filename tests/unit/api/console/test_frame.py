@@ -3,16 +3,17 @@
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rice_stream.api.console.assets import FOLDER, Assets
 from rice_stream.api.console.forms import PageForm, parsed
-from rice_stream.api.console.kept import KeptFigures
+from rice_stream.api.console.kept import SHOWN_FOR, SLOW_S, KeptFigures
 from rice_stream.api.problems import ProblemError
 from rice_stream.errors import ServiceUnavailableError
 from tests.support.api_running import Api
+from tests.support.waiting import wait_until
 from tests.unit.api.conftest import Door
 
 VENDOR = FOLDER / "vendor"
@@ -67,9 +68,47 @@ def test_figures_of_before_are_shown_with_their_age_while_the_database_does_not_
         kept.of("a page", away)
     assert kept.of("a page", lambda: {"total": 5}).old_since is None
     seen_at, now[0] = now[0], datetime(2026, 11, 24, 14, 9, tzinfo=UTC)
-    assert kept.of("a page", away) == ({"total": 5}, seen_at)
+    assert kept.of("a page", away) == ({"total": 5}, seen_at, seen_at)
     with pytest.raises(ServiceUnavailableError):
         kept.of("another page", away)
+
+
+class _SlowPage:
+    """Figures that take a second by the clock of the test, each time others; `live` says what they were made from."""
+
+    def __init__(self, takes_s: float) -> None:
+        self.now = datetime(2026, 11, 24, 14, 5, tzinfo=UTC)
+        self.state, self.made, self._seconds, self._takes_s = "1", 0, 0.0, takes_s
+        self.kept = KeptFigures(lambda: self.now, lambda: self._seconds)
+
+    def look(self) -> tuple[int, datetime]:
+        shown = self.kept.of("a page", self._look_up, lambda: self.state)
+        return shown.figures["number"], shown.as_of
+
+    def _look_up(self) -> dict[str, object]:
+        self.made += 1
+        self._seconds += self._takes_s
+        return {"live": self.state, "number": self.made}
+
+
+def test_figures_that_take_long_are_shown_as_they_were_while_they_are_worked_out_again() -> None:
+    page = _SlowPage(2 * SLOW_S)
+    began = page.now
+    assert page.look() == (1, began)
+    assert page.look() == (1, began)  # nothing has changed
+    page.state, page.now = "2", began + timedelta(seconds=30)
+    assert page.look() == (1, began)
+    wait_until(lambda: page.look() == (2, page.now), 10, "the figures of now")
+    assert page.made == 2
+
+
+def test_figures_of_more_than_a_minute_ago_are_waited_for_and_quick_ones_always() -> None:
+    slow, quick = _SlowPage(2 * SLOW_S), _SlowPage(SLOW_S / 2)
+    for page in (slow, quick):
+        assert page.look()[0] == 1
+    slow.now += SHOWN_FOR + timedelta(seconds=1)
+    slow.state = quick.state = "2"
+    assert (slow.look()[0], quick.look()[0]) == (2, 2)
 
 
 class _Named(PageForm):
