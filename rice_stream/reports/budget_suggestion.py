@@ -42,7 +42,8 @@ def budget_suggestion(
         was consumed. Of one user nothing is known before there is a budget on that user.
 
     Raises:
-        NotFoundError: it is of a team that may not be seen, or of the whole tenant for who sees some teams only.
+        NotFoundError: there is no such tenant that may be seen, or it is of a team that may not be, or of the whole tenant for who
+            sees some teams only.
         UsageError: a name is none that a budget could have.
     """
     # The limit is of no account here: it is what is looked for.
@@ -61,6 +62,7 @@ def budget_suggestion(
         raise NotFoundError(f"team: there is no {asked.team_id!r} that you may see")
     recent = recent_stretch(now, PACE_WINDOW)
     with scoped_reading(engine, scope) as connection:
+        _check_tenant(connection, scope.within(tenant), tenant)
         first_s = _first_s(connection, scope.within(tenant))
         first = recent.start if first_s is None else datetime_of(first_s * SECOND_US)
         stretch = replace(recent, start=min(max(recent.start, first), recent.end - MINUTE))
@@ -87,6 +89,12 @@ def _extended(consumed: Consumed, window: timedelta, length: timedelta) -> dict[
         "at_pace_kwh": ahead.facility_energy_uwh / MICRO_UNITS["kwh"],
         **{name: None if limit is None else limit / size for name, (limit, size) in limits.items()},
     }
+
+
+def _check_tenant(connection: Connection, seen: Scope, tenant: str) -> None:
+    known = text(f"SELECT 1 FROM tenant t WHERE t.tenant_id = :named AND {tenant_id_in(seen)}")
+    if connection.scalar(known, {**scope_parameters(seen), "named": tenant}) is None:
+        raise NotFoundError(f"tenant: there is no {tenant!r} that you may see")
 
 
 def _first_s(connection: Connection, seen: Scope) -> int | None:

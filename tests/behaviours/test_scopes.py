@@ -23,7 +23,16 @@ from tests.support.owned_names import (
 from tests.support.reports_store import open_store
 
 OWN = {(owner, team): mark(owner, team) for owner in OWNERS for team in TEAMS}
-OF_NOBODY = {"mappings", "quarantine", "quarantine pages", "dropped", "a refused item", "explain refused", "versions"}
+OF_NOBODY = {
+    "mappings",
+    "quarantine",
+    "quarantine pages",
+    "dropped",
+    "a refused item",
+    "explain refused",
+    "versions",
+    "system",
+}
 """What belongs to no tenant: nobody sees it, or everybody, but who sees everything."""
 OF_NO_TEAM = {"audit"}
 """What knows no team: who sees some teams only sees none of it."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from rice_stream.alerting.budgets import remove_budget, set_budgets
@@ -253,7 +254,9 @@ def _single(tenant: str | None, own: str) -> Iterator[Asking]:
     yield Asking("a tenant", lambda e, s: tenants.named_tenant(e, s, whose))
     yield Asking("a budget", lambda e, s: budgets.named_budget_status(e, s, f"budget-{own}", tenant, NOON))
     yield Asking("a budget's owner", lambda e, s: budgets.budget_owner(e, s, f"budget-{own}", tenant))
-    yield Asking("a suggested budget", lambda e, s: budget_suggestion(e, s, NOON, tenant=whose, period="month"))
+    team = {"c": "team-shared", "none": None}.get(own[2:-1], f"team-{own}")
+    suggested = partial(budget_suggestion, tenant=whose, team=team, period="month")
+    yield Asking("a suggested budget", lambda e, s: suggested(e, s, NOON))
     yield Asking("a budget's history", lambda e, s: budget_history(e, s, whose, f"budget-{own}"))
     yield Asking("a budget's burn-down", lambda e, s: budget_burn_down(e, s, whose, f"budget-{own}", NOON))
     for name in ("team", "project", "user", "model", "provider", "region"):

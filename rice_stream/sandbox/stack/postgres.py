@@ -31,7 +31,7 @@ _CONNECT_DEADLINE_S = 10
 _SETTINGS: Mapping[str, str | int] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": 100,
+    "max_connections": 250,
     "fsync": "on",
     "synchronous_commit": "on",
     "shared_buffers": "256MB",

@@ -1,6 +1,7 @@
 """The worker looks for the partitions of the coming months at once and every hour, and sooner after a failure."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -27,7 +28,8 @@ def test_a_failure_is_logged_and_tried_again_and_never_ends_the_worker(
             raise asyncio.CancelledError
 
     monkeypatch.setattr(partitions_ahead, "make_partitions_ahead", make)
-    monkeypatch.setattr(asyncio, "sleep", wait)
+    # Its own sleep alone: other loops of this process go on sleeping.
+    monkeypatch.setattr(partitions_ahead, "asyncio", SimpleNamespace(sleep=wait, to_thread=asyncio.to_thread))
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(keep_partitions_ahead(cast(Any, None)))
     assert waited == [partitions_ahead.RETRY_S, partitions_ahead.INTERVAL_S, partitions_ahead.INTERVAL_S]
