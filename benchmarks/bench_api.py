@@ -72,12 +72,19 @@ def asked_of(servers: LocalStack, engine: Engine, prompts: int, until: datetime,
         rows = [
             row
             for name, asked in questions(engine, prompts).items()
-            for row in beside_bare(name, asked, port, token, turn_s)
+            for row in _said(beside_bare(name, asked, port, token, turn_s))
         ]
-        rows += of_all_tenants(port, token)
+        rows += _said(of_all_tenants(port, token))
     # A server that has done nothing else: its memory is that of the streams.
     with served(servers, engine) as (port, token, server):
         return rows + streamed(engine, prompts, until, port, token, server)
+
+
+def _said(rows: list[Row]) -> list[Row]:
+    """The rows, told as they come: a run of a quarter of an hour must not lose them all by its last step."""
+    for row in rows:
+        print(row.as_dict(), file=sys.stderr, flush=True)
+    return rows
 
 
 def _tenant(random_: random.Random) -> str:
@@ -266,7 +273,7 @@ def served(servers: LocalStack, engine: Engine) -> Iterator[tuple[int, str, subp
         engine,
         HttpToken(
             id=0,
-            name="benchmark",
+            name=f"benchmark {now_us}",
             role="reader",
             prefix=prefix_of(token),
             digest=digest_of(token),
