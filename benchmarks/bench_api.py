@@ -264,29 +264,30 @@ def streamed(
     return rows
 
 
+def reader_token(engine: Engine, tenant: str | None = None) -> str:
+    """A new token that reads of one tenant or of all, as fast as it can."""
+    token = new_token("reader")
+    made = HttpToken(
+        id=0,
+        name=f"benchmark {prefix_of(token)}",
+        role="reader",
+        prefix=prefix_of(token),
+        digest=digest_of(token),
+        tenants=None if tenant is None else frozenset({tenant}),
+        teams=frozenset(),
+        requests_per_s=1_000_000.0,
+        concurrency=256,
+        created_at_us=time.time_ns() // 1000,
+        expires_at_us=None,
+    )
+    create_token(engine, made, EVERYTHING, by=Actor("command line", "benchmark"))
+    return token
+
+
 @contextmanager
 def served(servers: LocalStack, engine: Engine) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
     """A server with a token for everything; its port."""
-    token = new_token("reader")
-    now_us = time.time_ns() // 1000
-    create_token(
-        engine,
-        HttpToken(
-            id=0,
-            name=f"benchmark {now_us}",
-            role="reader",
-            prefix=prefix_of(token),
-            digest=digest_of(token),
-            tenants=None,
-            teams=frozenset(),
-            requests_per_s=1_000_000.0,
-            concurrency=256,
-            created_at_us=now_us,
-            expires_at_us=None,
-        ),
-        EVERYTHING,
-        by=Actor("command line", "benchmark"),
-    )
+    token = reader_token(engine)
     environment = {**os.environ, **servers.environment()}
     command = [sys.executable, "-m", "benchmarks.api_server"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:

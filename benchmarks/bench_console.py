@@ -5,17 +5,13 @@ Medians of nine loads by the admin. The ratio is to what is promised: first cont
 """
 
 import statistics
-import tempfile
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 from benchmarks.harness import Row
-from rice_stream.store.engine import open_engine
-from rice_stream.store.migrate import migrate
-from tests.support import console_ledger
 from tests.support.browsing import PAGE_BYTES_MAX, Chromium, Timings
 from tests.support.console_pages import LEDGER_PAGES
-from tests.support.console_serving import ADMIN, Console, serve
+from tests.support.console_serving import ADMIN, Console, filled
 
 LOADS = 9
 SLOWER = 4.0
@@ -23,20 +19,8 @@ SLOWER = 4.0
 
 def run() -> list[dict[str, Any]]:
     """Three rows for each page."""
-    with tempfile.TemporaryDirectory(prefix="rice-bench-") as directory:
-        url = f"sqlite:///{Path(directory) / 'rice.db'}"
-        engine = open_engine(url)
-        migrate(engine)
-        engine.dispose()
-        console_ledger.fill(url)
-        chromium = Chromium()
-        try:
-            with serve(url, Path(directory)) as console:
-                return [
-                    row.as_dict() for page in LEDGER_PAGES for row in _page(chromium, console, page.name, page.path())
-                ]
-        finally:
-            chromium.close()
+    with filled() as console, closing(Chromium()) as chromium:
+        return [row.as_dict() for page in LEDGER_PAGES for row in _page(chromium, console, page.name, page.path())]
 
 
 def _page(chromium: Chromium, console: Console, name: str, path: str) -> list[Row]:

@@ -11,15 +11,12 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from benchmarks.bench_api import served
+from benchmarks.bench_api import reader_token, served
 from benchmarks.harness import Row, resident_bytes, stack
 from benchmarks.ledger import fill, tenant_id
 from rice_stream.alerting.budgets import set_budgets
-from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.store.audit import Actor
-from rice_stream.store.http_tokens import HttpToken, create_token
-from rice_stream.store.scope import EVERYTHING
 
 VIEWERS = 200
 TOKENS = 14
@@ -35,7 +32,7 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
     with stack() as (servers, engine):
         until = datetime.now(UTC)
         fill(engine, servers.database_url, int(PROMPTS * scale), tenants=TENANTS, days=30, until=until)
-        tokens = [_token(engine, None if number % 2 else tenant_id(0)) for number in range(TOKENS)]
+        tokens = [reader_token(engine, None if number % 2 else tenant_id(0)) for number in range(TOKENS)]
         with served(servers, engine) as (port, _, process):
             before: Any = process
             delays_ms, alone, crowded = asyncio.run(_watched(engine, port, tokens, before))
@@ -48,26 +45,6 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
             Row.against("commit to the last viewer, worst", max(delays_ms), "ms", "looked at", 1_000),
         )
     ]
-
-
-def _token(engine: Engine, tenant: str | None) -> str:
-    token = new_token("reader")
-    tenants = None if tenant is None else frozenset({tenant})
-    made = HttpToken(
-        id=0,
-        name=f"viewer-{prefix_of(token)}",
-        role="reader",
-        prefix=prefix_of(token),
-        digest=digest_of(token),
-        tenants=tenants,
-        teams=frozenset(),
-        requests_per_s=1e6,
-        concurrency=64,
-        created_at_us=time.time_ns() // 1000,
-        expires_at_us=None,
-    )
-    create_token(engine, made, EVERYTHING, by=_BY)
-    return token
 
 
 async def _watched(engine: Engine, port: int, tokens: list[str], process: Any) -> tuple[list[float], int, int]:

@@ -4,14 +4,10 @@ The same bytes as long as pages, browser and fonts are the same.
 """
 
 import sys
-import tempfile
-from pathlib import Path
+from contextlib import closing
 
-from rice_stream.store.engine import open_engine
-from rice_stream.store.migrate import migrate
-from tests.support import console_ledger
 from tests.support.browsing import THEMES, Chromium
-from tests.support.console_serving import ADMIN, Console, serve
+from tests.support.console_serving import ADMIN, Console, filled
 from tests.support.places import ROOT
 
 IMAGES = ROOT / "docs" / "images"
@@ -21,20 +17,10 @@ WIDTH, HEIGHT, SCALE = 1280, 940, 1.5
 
 def main() -> int:
     """Writes docs/images/NAME-THEME.png."""
-    with tempfile.TemporaryDirectory(prefix="rice-pictures-") as directory:
-        url = f"sqlite:///{Path(directory) / 'rice.db'}"
-        engine = open_engine(url)
-        migrate(engine)
-        engine.dispose()
-        console_ledger.fill(url)
-        chromium = Chromium()
-        try:
-            with serve(url, Path(directory)) as console:
-                for name in PICTURES:
-                    for theme in THEMES:
-                        _take(chromium, console, name, theme)
-        finally:
-            chromium.close()
+    with filled() as console, closing(Chromium()) as chromium:
+        for name in PICTURES:
+            for theme in THEMES:
+                _take(chromium, console, name, theme)
     return 0
 
 

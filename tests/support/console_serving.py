@@ -1,6 +1,7 @@
 """The HTTP server in front of a ledger, as browsers reach it: on a port of loopback, with an OpenID provider or with the link."""
 
 import json
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,9 @@ from rice_stream.api.app import create_app
 from rice_stream.api.product import Product
 from rice_stream.api.server import server_config
 from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.engine import open_engine
+from rice_stream.store.migrate import migrate
+from tests.support import console_ledger
 from tests.support.console_ledger import NOW
 from tests.support.console_names import NORTHWIND, RISING, Names
 from tests.support.waiting import wait_until
@@ -72,6 +76,19 @@ def serve(url: str, folder: Path, names: Names | None = None, *, by_link: bool =
         finally:
             server.should_exit = True
             thread.join(20)
+
+
+@contextmanager
+def filled() -> Iterator[Console]:
+    """A server in front of a ledger of its own that has everything in it."""
+    with tempfile.TemporaryDirectory(prefix="rice-console-") as directory:
+        url = f"sqlite:///{Path(directory) / 'rice.db'}"
+        engine = open_engine(url)
+        migrate(engine)
+        engine.dispose()
+        console_ledger.fill(url)
+        with serve(url, Path(directory)) as console:
+            yield console
 
 
 def _users() -> list[User]:
