@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from rice_stream.api.console import addresses
 from rice_stream.api.console.assets import Assets
 from rice_stream.api.console.drawing import amounts, bars, plots, times
 from rice_stream.api.console.forms import Forms
-from rice_stream.api.console.kept import Figures, KeptFigures
+from rice_stream.api.console.kept import Figures, KeptFigures, Shown
 from rice_stream.api.console.theme import theme_of
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
@@ -93,31 +94,52 @@ class Dashboard:
         look_up: Callable[[], Figures],
         *,
         problem: ProblemError | None = None,
-        live: Callable[[], str] | None = None,
         **more: Any,
     ) -> Response:
         """A page: what `look_up` finds (in a thread, from reports) put into its template, with `more` beside it.
 
         Where the database does not answer, the figures are those that this caller was shown last under this address. `problem`:
-        why a change that was asked for on the page was not made; the page says so, with that status. `live`, of one that looks at
-        its figures again by itself: figures that take long are shown as they were last, while they are worked out again.
+        why a change that was asked for on the page was not made; the page says so, with that status.
         """
-        page = (request.scope["path"], caller.name, caller.grants, str(request.url.query))
+        page = _page_of(request, caller)
 
         def made() -> Response:
-            shown = self._kept.of(page, look_up, live)
-            return self._page(
-                request,
-                template,
-                HTTPStatus.OK if problem is None else problem.status,
-                **{**shown.figures, **more},
-                as_of=shown.as_of,
-                old_since=shown.old_since,
-                caller=caller,
-                problem=problem,
-            )
+            return self._shown(request, caller, template, self._kept.of(page, look_up), problem, more)
 
         return await self.product.ask(made)
+
+    async def show_live(
+        self,
+        request: Request,
+        caller: Caller,
+        template: str,
+        tenant: str | None,
+        look_up: Callable[[str], Figures],
+        **more: Any,
+    ) -> Response:
+        """The same of a page that looks at its figures again by itself: those that take long are shown as they were last, while
+        they are worked out again. `look_up` is told the address at which the page will hear of changes since.
+        """
+        page = _page_of(request, caller)
+
+        def made() -> Response:
+            shown = self._kept.of_live(page, partial(self.live, caller, tenant), look_up)
+            return self._shown(request, caller, template, shown, None, more)
+
+        return await self.product.ask(made)
+
+    def _shown(
+        self,
+        request: Request,
+        caller: Caller,
+        template: str,
+        shown: Shown,
+        problem: ProblemError | None,
+        more: dict[str, Any],
+    ) -> Response:
+        status = HTTPStatus.OK if problem is None else problem.status
+        figures = {**shown.figures, **more, "as_of": shown.as_of, "old_since": shown.old_since}
+        return self._page(request, template, status, **figures, caller=caller, problem=problem)
 
     def live(self, caller: Caller, tenant: str | None) -> str:
         """Where a page of these figures hears that they have changed, since now; asked before them, in their thread.
@@ -167,3 +189,8 @@ class Dashboard:
         }
         text = self._templates.get_template(template).render(**{**frame, **shown})
         return HTMLResponse(text, status, HEADERS)
+
+
+def _page_of(request: Request, caller: Caller) -> tuple[object, ...]:
+    """An address as one caller sees it."""
+    return request.scope["path"], caller.name, caller.grants, str(request.url.query)

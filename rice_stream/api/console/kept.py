@@ -55,21 +55,31 @@ class KeptFigures:
         self._renewed: set[Hashable] = set()
         self._lock = threading.Lock()
 
-    def of(self, page: Hashable, look_up: Callable[[], Figures], live: Callable[[], str] | None = None) -> Shown:
+    def of(self, page: Hashable, look_up: Callable[[], Figures]) -> Shown:
         """What is looked up, or what was found last time where the database does not answer.
 
-        `page` has to say whose view it is as well: what somebody else was shown is never taken. With `live`, which says what the
-        figures' own `live` says as long as nothing has changed, those that took long are shown for up to a minute while a thread
-        works them out again. RiceError: as from the look-up, where there are no figures of before.
+        `page` has to say whose view it is as well: what somebody else was shown is never taken. RiceError: as from the look-up,
+        where there are no figures of before.
         """
         try:
-            shown = None if live is None else self._at_once(page, look_up, live)
-            if shown is not None:
-                return shown
             kept = self._looked_up(page, look_up)
         except _Away as error:
             return self._before(page, error)
         return Shown(kept.figures, kept.at)
+
+    def of_live(self, page: Hashable, sign: Callable[[], str], look_up: Callable[[str], Figures]) -> Shown:
+        """The same of a page that looks again by itself; figures that took long are shown for up to a minute while a thread works
+        them out again. `sign` says the same as long as nothing has changed; it is asked first, and goes with the figures as `live`.
+        """
+        try:
+            live = sign()
+        except _Away as error:
+            return self._before(page, error)
+
+        def signed() -> Figures:
+            return {"live": live, **look_up(live)}
+
+        return self._at_once(page, live, signed) or self.of(page, signed)
 
     def _looked_up(self, page: Hashable, look_up: Callable[[], Figures]) -> _Kept:
         at, began_s = self._now(), self._seconds()
@@ -82,13 +92,13 @@ class KeptFigures:
                 self._pages.popitem(last=False)
         return kept
 
-    def _at_once(self, page: Hashable, look_up: Callable[[], Figures], live: Callable[[], str]) -> Shown | None:
+    def _at_once(self, page: Hashable, live: str, look_up: Callable[[], Figures]) -> Shown | None:
         with self._lock:
             kept = self._pages.get(page)
         if kept is None or kept.took_s < SLOW_S:
             return None
         now = self._now()
-        if not kept.is_of(live(), now):
+        if not kept.is_of(live, now):
             if now - kept.at > SHOWN_FOR:
                 return None
             self._renew(page, look_up)

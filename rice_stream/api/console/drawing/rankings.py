@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from rice_stream.api.console.drawing.amounts import Kind, Scale, number, scale_for
-from rice_stream.api.console.drawing.plots import Tick, nice_top
+from rice_stream.api.console.drawing.amounts import Kind, Scale, scale_for
+from rice_stream.api.console.drawing.plots import Tick, nice_top, value_ticks
 
 _PARTS = 4
 
@@ -50,9 +50,6 @@ def axis_to(largest: float, kind: Kind) -> Axis:
     in_unit = scale_for(kind, [largest]).size
     end = nice_top(largest / in_unit) * in_unit
     scale = scale_for(kind, [end])
-    ticks = []
-    for part in range(_PARTS + 1):
-        value = number(end * part / _PARTS / scale.size, 3)
-        unit = f" {scale.unit}" if part == _PARTS and scale.unit else ""
-        ticks.append(Tick(100 * part / _PARTS, value + unit))
+    # From the left, what an upright axis has from the top.
+    ticks = [Tick(100 - tick.place, tick.text) for tick in reversed(value_ticks(end, scale, _PARTS))]
     return Axis(end, scale, ticks)

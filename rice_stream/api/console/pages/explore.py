@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.dashboard import Dashboard, Entry
+from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.explore_asked import ExploreParameters
 from rice_stream.api.console.pages.explore_figures import explored
 from rice_stream.api.routing import needs
@@ -24,10 +25,7 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         asked: Annotated[ExploreParameters, Query()],
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
-        return await dashboard.show(
-            request,
-            caller,
-            "pages/explore.html",
-            lambda: {"live": dashboard.live(caller, asked.tenant), **explored(dashboard.product, caller, asked)},
-            live=lambda: dashboard.live(caller, asked.tenant),
-        )
+        def look_up(_live: str) -> Figures:
+            return explored(dashboard.product, caller, asked)
+
+        return await dashboard.show_live(request, caller, "pages/explore.html", asked.tenant, look_up)

@@ -9,11 +9,12 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console import stretches
 from rice_stream.api.console.asked import Window
 from rice_stream.api.console.asking import Question, one_calendar, zone_of
+from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.explore_asked import DIMENSIONS, MEASURES, NARROWED, SERIES_MAX, ExploreParameters
 from rice_stream.api.console.pages.explore_chart import chart_of
 from rice_stream.api.console.pages.explore_links import chips_of, files_of
-from rice_stream.api.console.pages.explore_rows import amount, kind_of, overlap, rows_of
+from rice_stream.api.console.pages.explore_rows import amount, kind_of, rows_of
 from rice_stream.api.product import Product
 from rice_stream.instants import day_start, parse_instant
 from rice_stream.quantities import MICRO
@@ -102,7 +103,7 @@ def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[st
             "end": earlier_end,
             "answer": earlier,
             "total": amount(asked.measure, earlier["total"]),
-            "overlap": overlap(table["total"], earlier["total"]),
+            "overlap": overlap(table["total"]["carbon_gco2e"], earlier["total"]["carbon_gco2e"]),
             "words": _BEFORE.get(shown_window(asked) or "", "the time before"),
             "is_whole": bool(question.totals(by=(), end=earlier_start)["total"]["prompts"]),
         },

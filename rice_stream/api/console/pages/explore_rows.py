@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rice_stream.api.console.drawing.amounts import Kind, change
+from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.pages.explore_asked import ExploreParameters, Measure
 
 _KINDS: Mapping[Measure, Kind] = {"carbon": "carbon", "energy": "energy", "prompts": "count", "tokens": "count"}
@@ -24,12 +25,6 @@ def amount(measure: Measure, amounts: Mapping[str, Any]) -> float:
     if measure == "prompts":
         return float(amounts["prompts"])
     return float(amounts["input_tokens"] + amounts["output_tokens"])
-
-
-def overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether the carbon of two totals has ranges with something in common."""
-    a, b = one["carbon_gco2e"], other["carbon_gco2e"]
-    return bool(a["low"] <= b["high"] and b["low"] <= a["high"])
 
 
 def name_of(by: str, row: Mapping[str, Any], others: int) -> str:
@@ -56,7 +51,7 @@ def rows_of(asked: ExploreParameters, by: str, table: dict[str, Any], earlier: d
                 "share": now / total if total else 0.0,
                 "change": None if was is None else change(now, amount(asked.measure, was)),
                 "before": was,
-                "overlap": was is not None and overlap(row, was),
+                "overlap": was is not None and overlap(row["carbon_gco2e"], was["carbon_gco2e"]),
                 "is_new": not row["other"] and was is None and all_known,
             }
         )

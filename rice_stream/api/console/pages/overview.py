@@ -1,6 +1,7 @@
 """`/`: how much today and this month, how sure, and what is wrong."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -14,6 +15,7 @@ from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.once import Once
 from rice_stream.api.console.pages.overview_asking import By
 from rice_stream.api.console.pages.overview_figures import overview_figures
+from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
@@ -32,22 +34,20 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
 
     @app.get("/", include_in_schema=False)
     async def _overview(request: Request, asked: Annotated[_Asked, Query()], caller: _Reader) -> Response:
-        return await dashboard.show(
+        return await dashboard.show_live(
             request,
             caller,
             "pages/overview.html",
-            lambda: _looked_up(dashboard, once, caller, asked),
-            live=lambda: dashboard.live(caller, asked.tenant),
+            asked.tenant,
+            partial(_looked_up, product, once, caller, asked),
             server=product.settings.http_public_url or f"http://{request.headers.get('host', 'localhost')}",
             late=_LATE,
         )
 
 
-def _looked_up(dashboard: Dashboard, once: Once, caller: Caller, asked: _Asked) -> Figures:
+def _looked_up(product: Product, once: Once, caller: Caller, asked: _Asked, live: str) -> Figures:
     """The figures, worked out once for all who see the same, as long as nothing has changed and the minute is the same."""
-    product = dashboard.product
-    live = dashboard.live(caller, asked.tenant)
     minute = product.now().replace(second=0, microsecond=0)
     seen = product.scope(caller, Right.READ, asked.tenant), caller.scope(Right.READ)
     key = live, seen, asked.tenant, asked.time_zone, asked.by, minute
-    return {"live": live, **once.of(key, lambda: overview_figures(product, caller, asked, asked.by))}
+    return once.of(key, lambda: overview_figures(product, caller, asked, asked.by))

@@ -6,10 +6,10 @@ from typing import Any, Literal, NamedTuple
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.asked import PageParameters
+from rice_stream.api.console.asking import Question
+from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.pages.overview_times import Between
 from rice_stream.api.product import Product
-from rice_stream.api.reads.totals import answer_totals
-from rice_stream.reports.totals_query import TotalsQuery
 
 NOTHING = {"low": 0.0, "mid": 0.0, "high": 0.0}
 Row = dict[str, Any]
@@ -25,8 +25,7 @@ class Compared(NamedTuple):
     @property
     def overlap(self) -> bool:
         """Whether the ranges have anything in common."""
-        before = self.before
-        return before is not None and self.now["low"] <= before["high"] and before["low"] <= self.now["high"]
+        return self.before is not None and overlap(self.now, self.before)
 
 
 class Asker:
@@ -39,16 +38,8 @@ class Asker:
 
     def totals(self, *, tenant: str | None = None, **query: Any) -> dict[str, Any]:
         """What `/v1/totals` answers, in the days of the zone of its first answer; `tenant`: of another one than the page's."""
-        answer = answer_totals(
-            self._product,
-            self._caller,
-            TotalsQuery(
-                tenant=tenant or self._asked.tenant,
-                time_zone=self._zone,
-                report_time_zone=self._product.settings.report_time_zone,
-                **query,
-            ),
-        )
+        question = Question(self._product, self._caller, tenant or self._asked.tenant, self._zone)
+        answer = question.totals(**query)
         self._zone = answer["window"]["time_zone"]
         return answer
 

@@ -1,7 +1,7 @@
 """What the overview shows: answers of the API's own functions about this month, today, the last week, budgets and the data."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.overview_asking import NOTHING, Asker, By, Compared, Row
 from rice_stream.api.console.pages.overview_chart import month_chart
-from rice_stream.api.console.pages.overview_times import Times, times_at
+from rice_stream.api.console.pages.overview_times import WEEK, Times, times_at
 from rice_stream.api.console.pages.overview_week import week_figures
 from rice_stream.api.product import Product
 from rice_stream.instants import parse_instant
@@ -23,7 +23,6 @@ from rice_stream.reports.tenants import tenants
 from rice_stream.store.quarantine import Choice
 
 _ALERTS_LOOKED_AT = 50
-_WEEK = timedelta(days=7)
 _MANY = 20
 """Tenants past which the teams of all of them are too many to be asked about at once."""
 
@@ -42,7 +41,7 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
     times = times_at(now, ZoneInfo(ask.zone))
     before = ask.during(times.month_before_days, bucket="day")
     begins = _begins(ask, times, [*before["rows"], *month["rows"]], meta["watermark"])
-    tiers = data_tiers(engine, ask.scope, now.date() - _WEEK, now.date())
+    tiers = data_tiers(engine, ask.scope, now.date() - WEEK, now.date())
     return {
         **common,
         "empty": False,
@@ -51,7 +50,7 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
         "today": Compared(
             _of_day(month["rows"], times.today),
             _if_reaches(
-                begins, times.today - _WEEK, lambda: ask.during(times.today_before, top=1)["total"]["carbon_gco2e"]
+                begins, times.today - WEEK, lambda: ask.during(times.today_before, top=1)["total"]["carbon_gco2e"]
             ),
         ),
         "month": Compared(
@@ -62,7 +61,7 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
         ),
         "budgets": _budgets(product, ask, asked.tenant),
         "tiers": tiers,
-        "tiers_before": data_tiers(engine, ask.scope, now.date() - 2 * _WEEK, now.date() - _WEEK),
+        "tiers_before": data_tiers(engine, ask.scope, now.date() - 2 * WEEK, now.date() - WEEK),
         "refused": quarantined(engine, ask.scope, Choice(), limit=0)["total"] if ask.scope.is_everything else None,
         "age": now - max(parse_instant(meta["watermark"]), parse_instant(meta["committed_at"] or meta["watermark"])),
         "chart": month_chart(times, begins, month["rows"], before["rows"]),
@@ -71,7 +70,7 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
             by or ("tenant" if several else "team"),
             several=several,
             many=several and len(names) > _MANY,
-            reaches=begins <= times.today - 2 * _WEEK,
+            reaches=begins <= times.today - 2 * WEEK,
         ),
     }
 

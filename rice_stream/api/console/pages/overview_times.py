@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from rice_stream.instants import day_start
 
 _MINUTE = timedelta(minutes=1)
-_WEEK = timedelta(days=7)
+WEEK = timedelta(days=7)
 
 
 class Between(NamedTuple):
@@ -52,7 +52,7 @@ def times_at(now: datetime, place: ZoneInfo) -> Times:
     same = whole
     if today.day <= days:
         same = Between(whole.start, min(_at(month_before.replace(day=today.day), there.time(), place), whole.end))
-    week_ago = today - _WEEK
+    week_ago = today - WEEK
     return Times(
         today,
         Between(day_start(week_ago, place), _at(week_ago, there.time(), place)),
@@ -60,7 +60,7 @@ def times_at(now: datetime, place: ZoneInfo) -> Times:
         month_before,
         whole,
         same,
-        Between(now + _MINUTE - 2 * _WEEK, now + _MINUTE - _WEEK),
+        Between(now + _MINUTE - 2 * WEEK, now + _MINUTE - WEEK),
     )
 
 

@@ -1,16 +1,14 @@
 """The overview's last seven days: by tenant or team, beside the seven before, and which team changed most."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.overview_asking import NOTHING, Asker, By, Compared, Row
-from rice_stream.api.console.pages.overview_times import Between
+from rice_stream.api.console.pages.overview_times import WEEK, Between
 from rice_stream.instants import parse_instant
 
 LARGEST = 5
-_WEEK = timedelta(days=7)
 _Names = tuple[str | None, ...]
 _Amounts = dict[_Names, Mapping[str, float]]
 
@@ -32,7 +30,7 @@ def week_figures(ask: Asker, by: By, *, several: bool, many: bool, reaches: bool
     shown = ["tenant"] if by == "tenant" else fields
     week = ask.totals(window="7d", by=shown, top=LARGEST)
     start, end = (parse_instant(week["window"][name]) for name in ("from", "to"))
-    stretch = Between(start - _WEEK, end - _WEEK)
+    stretch = Between(start - WEEK, end - WEEK)
     rows = [row for row in week["rows"] if not row["other"]]
     total = ask.during(stretch, top=1)["total"]["carbon_gco2e"] if reaches else None
     before: _Amounts = {}

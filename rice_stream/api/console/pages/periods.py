@@ -10,6 +10,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.forms import Blank
+from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.periods_figures import TENANTS, periods
 from rice_stream.api.routing import needs
 
@@ -33,10 +34,7 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         asked: Annotated[PeriodsParameters, Query()],
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
-        def live() -> str:
-            return dashboard.live(caller, asked.tenant)
+        def look_up(_live: str) -> Figures:
+            return periods(dashboard.product, caller, asked, asked.year, asked.columns)
 
-        def look_up() -> dict[str, object]:
-            return {"live": live(), **periods(dashboard.product, caller, asked, asked.year, asked.columns)}
-
-        return await dashboard.show(request, caller, "pages/periods.html", look_up, live=live)
+        return await dashboard.show_live(request, caller, "pages/periods.html", asked.tenant, look_up)

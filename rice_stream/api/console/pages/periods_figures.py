@@ -11,9 +11,10 @@ from rice_stream.api.console import stretches
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.asking import Question, one_calendar, zone_of
 from rice_stream.api.console.drawing.amounts import change
+from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.drawing.stacks import Stacks, stacks_of
 from rice_stream.api.console.kept import Figures
-from rice_stream.api.console.pages.explore_rows import name_of, overlap
+from rice_stream.api.console.pages.explore_rows import name_of
 from rice_stream.api.console.pages.periods_files import month_files, year_files
 from rice_stream.api.console.stretches import BarTime
 from rice_stream.api.product import Product
@@ -147,7 +148,7 @@ def _compared(row: Row | None, before: Row | None) -> dict[str, Any] | None:
     if row is None or before is None:
         return None
     moved = change(row["carbon_gco2e"]["mid"], before["carbon_gco2e"]["mid"])
-    return None if moved is None else {"text": moved, "overlap": overlap(row, before)}
+    return None if moved is None else {"text": moved, "overlap": overlap(row["carbon_gco2e"], before["carbon_gco2e"])}
 
 
 def _chart(

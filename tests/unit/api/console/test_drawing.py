@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rice_stream.api.console.drawing.bars import axis_end, bar_of, told_apart
+from rice_stream.api.console.drawing.bars import axis_end, bar_of
 from rice_stream.api.console.drawing.plots import Point, nice_top, plot_of
 from rice_stream.api.console.drawing.stacks import stacks_of
 
@@ -36,17 +36,6 @@ def test_bars_lie_within_their_axis_and_in_order(measures: list[dict[str, float]
     for measure in measures:
         bar = bar_of(measure, end)
         assert 0 <= bar.low <= bar.mid <= bar.high <= 100
-
-
-def test_neighbours_whose_ranges_overlap_share_a_bracket() -> None:
-    ranges: list[dict[str, float]] = [
-        {"low": 8, "high": 12},
-        {"low": 7, "high": 9},
-        {"low": 3, "high": 4},
-        {"low": 1, "high": 3.5},
-        {"low": 0, "high": 0.5},
-    ]
-    assert told_apart(ranges) == [(0, 1), (2, 3)]
 
 
 def test_stacked_bars_are_as_high_as_their_sums_and_hatched_where_time_is_not_over() -> None:
