@@ -53,7 +53,7 @@ class Dashboard:
         self.forms = Forms()
         self.entries: list[Entry] = []
         self._by_provider = by_provider
-        self._kept = KeptFigures(product.now)
+        self._kept = KeptFigures(lambda: product.now())
         self._templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -138,7 +138,8 @@ class Dashboard:
         more: dict[str, Any],
     ) -> Response:
         status = HTTPStatus.OK if problem is None else problem.status
-        figures = {**shown.figures, **more, "as_of": shown.as_of, "old_since": shown.old_since}
+        times_of = {"as_of": shown.as_of, "old_since": shown.old_since, "is_renewed": shown.is_renewed}
+        figures = {**shown.figures, **more, **times_of}
         return self._page(request, template, status, **figures, caller=caller, problem=problem)
 
     def live(self, caller: Caller, tenant: str | None) -> str:
@@ -186,6 +187,7 @@ class Dashboard:
             "zone": None,
             "as_of": None,
             "old_since": None,
+            "is_renewed": False,
         }
         text = self._templates.get_template(template).render(**{**frame, **shown})
         return HTMLResponse(text, status, HEADERS)

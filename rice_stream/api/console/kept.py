@@ -23,11 +23,14 @@ _Away = (ServiceUnavailableError, SchemaChangedError)
 
 
 class Shown(NamedTuple):
-    """Figures, as of when they are, and since when they are old because the database is away; None: it is not."""
+    """Figures, and as of when they are."""
 
     figures: Figures
     as_of: datetime
     old_since: datetime | None = None
+    """Since when they are old because the database is away; None: it is not."""
+    is_renewed: bool = False
+    """Whether newer ones are being worked out: a page that looks again by itself has to, for nothing will tell it of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,12 @@ class KeptFigures:
         if kept is None or kept.took_s < SLOW_S:
             return None
         now = self._now()
-        if not kept.is_of(live, now):
-            if now - kept.at > SHOWN_FOR:
-                return None
-            self._renew(page, look_up)
-        return Shown(kept.figures, kept.at)
+        if kept.is_of(live, now):
+            return Shown(kept.figures, kept.at)
+        if now - kept.at > SHOWN_FOR:
+            return None
+        self._renew(page, look_up)
+        return Shown(kept.figures, kept.at, is_renewed=True)
 
     def _renew(self, page: Hashable, look_up: Callable[[], Figures]) -> None:
         """In a thread that ends with the process, unless one is at it."""

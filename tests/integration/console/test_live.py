@@ -3,13 +3,22 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from rice_stream.api.console import kept
 from tests.support import console_ledger
 from tests.support.browsing import Chromium
 from tests.support.console_serving import ADMIN, OF_A_TEAM, serve
 
 
-def test_an_open_page_follows_what_comes(chromium: Chromium, new_ledger: Callable[[str], str], folder: Path) -> None:
-    """Where the reader was on the page stays as it was: what is open, what has the focus, how far it is scrolled."""
+def test_an_open_page_follows_what_comes(
+    chromium: Chromium, new_ledger: Callable[[str], str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the reader was on the page stays as it was: what is open, what has the focus, how far it is scrolled.
+
+    Of figures that take long: the first look after a change shows the old ones still, and nothing more comes on the stream.
+    """
+    monkeypatch.setattr(kept, "SLOW_S", 0.0)
     url = new_ledger("live")
     console_ledger.fill(url, **console_ledger.SMALL)
     with serve(url, folder / "live") as console, chromium.visit(console, ADMIN, height=500) as visit:

@@ -105,6 +105,16 @@ def test_senders_that_stop_within_a_body_do_not_hold_up_others(door: Callable[..
     assert (answer.status, answer.document) == (202, {"accepted": 1, "ignored": 0})
 
 
+def recorded(held: list[int], add: Callable[[bodies.HeldBytes, int], None]) -> Callable[[bodies.HeldBytes, int], None]:
+    """`add`, with what is added written down."""
+
+    def added(self: bodies.HeldBytes, count: int) -> None:
+        held.append(count)
+        add(self, count)
+
+    return added
+
+
 def test_bodies_that_are_not_complete_hold_a_bounded_number_of_bytes(
     door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,14 +122,17 @@ def test_bodies_that_are_not_complete_hold_a_bounded_number_of_bytes(
     # Of all of them three quarters for those without a token of their own.
     monkeypatch.setattr(shares, "HELD_BYTES_MAX", 4 * len(TWO[0]))
     monkeypatch.setattr(bodies, "HELD_BYTES_MAX", 4 * len(TWO[0]))
+    held: list[int] = []
+    monkeypatch.setattr(bodies.HeldBytes, "add", recorded(held, bodies.HeldBytes.add))
     made = door()
 
     async def one_after_three() -> tuple[Answer, Answer]:
         silent = [
             asyncio.create_task(ask(made.app, "POST", "/v1/events", [TWO[0]], NDJSON, complete=False)) for _ in range(3)
         ]
-        for _ in range(100):
-            await asyncio.sleep(0)
+        async with asyncio.timeout(60):
+            while sum(held) < 2 * 3 * len(TWO[0]):  # of all together, and of one caller
+                await asyncio.sleep(0)
         refused = await ask(made.app, "POST", "/v1/events", [TWO[0]], NDJSON)
         for task in silent:
             task.cancel()

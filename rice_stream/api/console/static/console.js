@@ -59,11 +59,13 @@
       window.setTimeout(lookAgain, RETRY_MS);
     });
   }
-  document.addEventListener("htmx:afterSettle", () => {
-    // The server has old figures as well, and says so.
-    if (figures().dataset.old === undefined) sayFresh();
-    else { sayStale("database"); window.setTimeout(lookAgain, RETRY_MS); }
-  });
+  // What the server says of the figures that it has given: that they are old, or that newer ones are being worked out.
+  const readAge = () => {
+    const { old, renewed } = figures().dataset;
+    if (old === undefined) sayFresh(); else sayStale("database");
+    if (old !== undefined || renewed !== undefined) window.setTimeout(lookAgain, RETRY_MS);
+  };
+  document.addEventListener("htmx:afterSettle", readAge);
 
   // The stream says that something has changed, and never a number: those come from the page, where there is one truth.
   // A browser has six connections to a server, so a page that nobody sees gives its own back.
@@ -89,6 +91,6 @@
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : listen()));
   window.addEventListener("pagehide", close);
   window.setInterval(showStale, MINUTE_MS);
-  if (figures().dataset.old !== undefined) { sayStale("database"); window.setTimeout(lookAgain, RETRY_MS); }
+  readAge();
   if (!document.hidden) listen();
 })();

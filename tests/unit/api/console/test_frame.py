@@ -68,7 +68,7 @@ def test_figures_of_before_are_shown_with_their_age_while_the_database_does_not_
         kept.of("a page", away)
     assert kept.of("a page", lambda: {"total": 5}).old_since is None
     seen_at, now[0] = now[0], datetime(2026, 11, 24, 14, 9, tzinfo=UTC)
-    assert kept.of("a page", away) == ({"total": 5}, seen_at, seen_at)
+    assert kept.of("a page", away) == ({"total": 5}, seen_at, seen_at, False)
     with pytest.raises(ServiceUnavailableError):
         kept.of("another page", away)
 
@@ -83,6 +83,7 @@ class _SlowPage:
 
     def look(self) -> tuple[int, datetime]:
         shown = self.kept.of_live("a page", lambda: self.state, self._look_up)
+        assert shown.is_renewed == (shown.as_of != self.now)
         return shown.figures["number"], shown.as_of
 
     def _look_up(self, _live: str) -> dict[str, object]:
