@@ -45,7 +45,7 @@ def _held_within(column: str, setting: str, *, but_for: str) -> str:
     )
 
 
-_TOKEN_OF_TENANTS = _held_within("tenants", TENANTS_SETTING, but_for='"*"')
+_TOKEN_OF_TENANTS = _CHANNEL_OF_TENANTS = _held_within("tenants", TENANTS_SETTING, but_for='"*"')
 _TOKEN_OF_TEAMS = _held_within("teams", TEAMS_SETTING, but_for="[]")
 
 ALL_ROWS = None
@@ -102,6 +102,9 @@ ACCESS = {
     # By the team that the budget had when the alert was announced: it may be gone, or another team's, by now.
     "alert": TableAccess("SELECT", f"{_OF_NAMED_TENANT} AND {_TEAM_OF_ALERT}"),
     "lease": TableAccess("", ALL_ROWS),
+    # A channel is seen by those whose own scope holds all of the channel's tenants; it takes alerts of every team of them.
+    "channel": TableAccess(_CHANGES, f"{_CHANNEL_OF_TENANTS} AND {_EVERY_TEAM}"),
+    "delivery": TableAccess(_CHANGES, f"{EVERYTHING_ONLY} OR channel_id IN (SELECT c.id FROM channel c)"),
     # What came in.
     "conflict": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "quarantine": TableAccess("SELECT, UPDATE", EVERYTHING_ONLY),

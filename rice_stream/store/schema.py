@@ -11,6 +11,7 @@ from rice_stream.store.schema_access import http_session, http_token
 from rice_stream.store.schema_audit import audit_entry
 from rice_stream.store.schema_base import metadata
 from rice_stream.store.schema_budgets import alert, budget, budget_state, lease
+from rice_stream.store.schema_delivery import channel, delivery
 from rice_stream.store.schema_idempotency import idempotency_key
 from rice_stream.store.schema_intake import (
     attribution_version,
@@ -52,8 +53,10 @@ __all__ = [
     "basis",
     "budget",
     "budget_state",
+    "channel",
     "conflict",
     "day_total",
+    "delivery",
     "factor_day_total",
     "factor_hour_total",
     "factor_use",

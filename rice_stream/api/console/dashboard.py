@@ -53,7 +53,7 @@ class Dashboard:
         self.forms = Forms()
         self.entries: list[Entry] = []
         self._by_provider = by_provider
-        self._kept = KeptFigures(lambda: product.now())
+        self._kept = KeptFigures(product.now)
         self._templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rice_stream.runtime.settings.batches import BatchSettings
 from rice_stream.runtime.settings.budgets import BudgetSettings
 from rice_stream.runtime.settings.database import DatabaseSettings
+from rice_stream.runtime.settings.delivery import DeliverySettings
 from rice_stream.runtime.settings.estimating import EstimatingSettings
 from rice_stream.runtime.settings.formats import FormatSettings
 from rice_stream.runtime.settings.http import HttpSettings
@@ -26,6 +27,7 @@ class Settings(
     LiveFeedSettings,
     BatchSettings,
     BudgetSettings,
+    DeliverySettings,
     ReportSettings,
     HttpSettings,
     OidcSettings,

@@ -62,8 +62,7 @@ class Served:
             for role in RIGHTS
             for name, scope in SCOPES.items()
         }
-        self.door = Door(tokens=self.tokens, database_url=url, http_requests_per_s=1e6)
-        self.door.product.now = lambda: NOON
+        self.door = Door(tokens=self.tokens, database_url=url, http_requests_per_s=1e6, now=lambda: NOON)
 
     def answer(self, one: Try, role: str, scope: str) -> Answer:
         """What a caller is answered."""

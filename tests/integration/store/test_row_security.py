@@ -127,6 +127,8 @@ def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
         "attribution_version",
         "kafka_progress",
         "http_token",
+        "channel",
+        "delivery",
         "http_session",
         "idempotency_key",
         "server_key",

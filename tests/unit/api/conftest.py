@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 
@@ -53,13 +54,18 @@ class Door:
     """An application with its settings; `tokens` stands for the database, where there is one."""
 
     def __init__(
-        self, *, tokens: TokenSource | None = None, formats_now: FormatsNow | None = None, **settings: object
+        self,
+        *,
+        tokens: TokenSource | None = None,
+        formats_now: FormatsNow | None = None,
+        now: Callable[[], datetime] | None = None,
+        **settings: object,
     ) -> None:
         self.publisher = FakePublisher()
         known: Publisher = self.publisher  # type: ignore[assignment]
         made = Settings.model_validate({"database_url": NO_DATABASE, **settings})
         self.admission = None if tokens is None else Admission(made, TokenBook(tokens))
-        self.product = Product(made)
+        self.product = Product(made) if now is None else Product(made, now)
         self.app = create_app(made, known, self.admission, formats_now, self.product)
 
     def ask(self, method: str, path: str, **headers: str) -> Answer:

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from rice_stream.runtime.settings.batches import BatchSettings
 from rice_stream.runtime.settings.budgets import BudgetSettings
 from rice_stream.runtime.settings.database import DatabaseSettings
+from rice_stream.runtime.settings.delivery import DeliverySettings
 from rice_stream.runtime.settings.estimating import EstimatingSettings
 from rice_stream.runtime.settings.formats import FormatSettings
 from rice_stream.runtime.settings.http import HttpSettings
@@ -127,6 +128,7 @@ def test_the_page_has_the_sections_of_the_code_each_with_its_settings_in_the_sam
         "Live carbon intensity": LiveFeedSettings,
         "Batches": BatchSettings,
         "Budgets": BudgetSettings,
+        "Channels": DeliverySettings,
         "Reports": ReportSettings,
         "HTTP": HttpSettings,
         "Sign-on": OidcSettings,

@@ -10,6 +10,7 @@ from tests.unit.house.source import MODULES, PACKAGE, name_of
 CORE = (
     "basis",
     "budgets",
+    "channels",
     "canonical_json",
     "errors",
     "estimator",
