@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 _AUTO_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_OF_ALERT = sa.text("alert_id IS NOT NULL")
 _OPEN = sa.text("state IN ('held', 'due', 'sending', 'failed')")
 
 
@@ -75,3 +76,5 @@ def _make_delivery() -> None:
     )
     op.create_index("ix_delivery_open", "delivery", ["channel_id", "id"], postgresql_where=_OPEN, sqlite_where=_OPEN)
     op.create_index("ix_delivery_created", "delivery", ["created_at_us"])
+    op.create_index("ix_delivery_alert", "delivery", ["alert_id"], postgresql_where=_OF_ALERT, sqlite_where=_OF_ALERT)
+    op.create_index("ix_delivery_state", "delivery", ["state", "channel_id", "id"])

@@ -60,6 +60,10 @@ delivery = Table(
     comment="What is sent to each channel, and what became of it: stored first, sent second",
     sqlite_autoincrement=True,
 )
+_OF_ALERT = text("alert_id IS NOT NULL")
 _OPEN = text("state IN ('held', 'due', 'sending', 'failed')")
 Index("ix_delivery_open", delivery.c.channel_id, delivery.c.id, postgresql_where=_OPEN, sqlite_where=_OPEN)
 Index("ix_delivery_created", delivery.c.created_at_us)
+Index("ix_delivery_alert", delivery.c.alert_id, postgresql_where=_OF_ALERT, sqlite_where=_OF_ALERT)
+# Counts of each channel by state, and the latest of one state.
+Index("ix_delivery_state", delivery.c.state, delivery.c.channel_id, delivery.c.id)

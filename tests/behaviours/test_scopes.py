@@ -32,9 +32,10 @@ OF_NOBODY = {
     "explain refused",
     "versions",
     "system",
+    "a delivery",
 }
 """What belongs to no tenant: nobody sees it, or everybody, but who sees everything."""
-OF_NO_TEAM = {"audit"}
+OF_NO_TEAM = {"audit", "deliveries", "deliveries of alerts", "delivery health"}
 """What knows no team: who sees some teams only sees none of it."""
 
 

@@ -21,8 +21,16 @@ from rice_stream.reports import alerts, budgets, prompts, quarantine, tenants
 from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
 from rice_stream.reports.budget_suggestion import budget_suggestion
+from rice_stream.reports.channels import channels
 from rice_stream.reports.comparison import compare, traffic_of
 from rice_stream.reports.coverage import coverage
+from rice_stream.reports.deliveries import (
+    DeliveryFilter,
+    deliveries_of_alerts,
+    delivery_health,
+    delivery_page,
+    named_delivery,
+)
 from rice_stream.reports.durations import narrowed_kinds
 from rice_stream.reports.explanation import explain
 from rice_stream.reports.figures import read_figures, read_versions
@@ -41,6 +49,7 @@ from rice_stream.store.engine import Engine, writing
 from rice_stream.store.mapping_store import save_mapping
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.scope import EVERYTHING, Scope
+from tests.support.channels_store import add_channel, add_delivery
 from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, FakeMethod, fake_reference
 from tests.support.reports_store import NOON, Store, at
 
@@ -49,6 +58,7 @@ TEAMS = ("a", "b", "c", None)
 """Teams of every tenant; team `c` has one name for all of them, the others' names are their own."""
 ZONES = {"0": "Asia/Kathmandu", "1": "America/New_York", "2": "Australia/Lord_Howe"}
 STARTS = ("2026-11-22T10:07:01Z", "2026-11-22T10:20:30Z", "2026-11-21T23:59:59.5Z", "2026-10-03T15:00:00Z")
+LATER = NOON + timedelta(minutes=2)
 Outcome = dict[str, Any] | list[Any] | str
 
 
@@ -131,6 +141,19 @@ def fill(store: Store) -> None:
         )
         with writing(store.engine) as connection:
             save_mapping(connection, MappedName("model", f"alias-{own}", f"model-{own}", NOON_US), NOON_US)
+    _fill_channels(store)
+
+
+def _fill_channels(store: Store) -> None:
+    """A channel of every owner with an alert that waits and one that is held."""
+    alert_ids = {row["tenant_id"]: row["id"] for row in store.rows("SELECT tenant_id, id FROM alert")}
+    for owner in OWNERS:
+        own, tenant = mark(owner, None), tenant_name(owner)
+        channel = f"channel-{own}"
+        number = add_channel(store.engine, channel, [tenant], target=f"https://target-{own}.example", state="failing")
+        for state in ("due", "held"):
+            values = {"channel": channel, "tenant_id": tenant, "alert_id": alert_ids[tenant], "state": state}
+            add_delivery(store.engine, number, f"{state}-{own}", **values)
 
 
 def may_see(scope: Scope) -> set[str]:
@@ -229,6 +252,11 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("budgets", lambda e, s: budgets.budget_statuses(e, s, NOON, tenant=tenant, outlook=True))
     yield Asking("alerts", lambda e, s: alerts.latest_alerts(e, s, tenant=tenant))
     yield Asking("alert pages", lambda e, s: alerts.alert_page(e, s, tenant=tenant, limit=1000))
+    yield _asking("channels", channels, NOON, tenant=tenant)
+    yield Asking("deliveries", lambda e, s: delivery_page(e, s, DeliveryFilter(tenant=tenant)))
+    yield Asking("a delivery", lambda e, s: named_delivery(e, s, 1))
+    yield Asking("delivery health", lambda e, s: delivery_health(e, within(s), LATER))
+    yield Asking("deliveries of alerts", _deliveries_of_all_alerts)
     yield Asking("coverage", lambda e, s: coverage(e, within(s), now=NOON))
     yield Asking("figures", lambda e, s: read_figures(e, within(s), NOON))
     yield Asking("versions", lambda e, s: read_versions(e, within(s)))
@@ -244,6 +272,11 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     for first in (True, False):
         yield _asking(f"prompts, newest first: {first}", prompts.prompts, asked, limit=7, newest_first=first)
     yield Asking("stream of prompts", lambda e, s: [[*map(tuple, rows)] for _, rows in stream_prompts(e, s, asked)])
+
+
+def _deliveries_of_all_alerts(engine: Engine, scope: Scope) -> Any:
+    ids = [row["id"] for row in alerts.latest_alerts(engine, EVERYTHING)]
+    return [row for rows in deliveries_of_alerts(engine, scope, ids).values() for row in rows]
 
 
 def _single(tenant: str | None, own: str) -> Iterator[Asking]:

@@ -10,6 +10,7 @@ from rice_stream.store.engine import writing
 from rice_stream.store.http_tokens import HttpToken, create_token
 from rice_stream.store.mapping_store import save_mapping
 from rice_stream.store.scope import EVERYTHING, Scope
+from tests.support.channels_store import add_channel, add_delivery
 from tests.support.fakes import NOON_US, OPERATOR
 from tests.support.reports_store import NOON, Store, at
 
@@ -69,6 +70,19 @@ def fill(store: Store) -> None:
         [(None, ()), (["acme"], ()), (["acme", ODD], ()), (["acme"], ["search"]), (["*"], ()), (None, ["search"])]
     ):
         create_token(store.engine, _token(number, tenants, teams), EVERYTHING, OPERATOR)
+    _fill_channels(store)
+
+
+def _fill_channels(store: Store) -> None:
+    """One that takes alerts of every tenant, one of each, and one of two; each with deliveries, also one that is gone."""
+    alert = store.rows("SELECT id, tenant_id FROM alert ORDER BY id")[0]
+    for number, tenants in enumerate([None, *([tenant] for tenant in TENANTS), ["acme", ODD]]):
+        channel_id = add_channel(store.engine, f"c-{number}", tenants, target=f"https://{tenants}.example")
+        for state in ("due", "held", "done"):
+            tenant = alert["tenant_id"] if tenants is None else tenants[0]
+            values = {"channel": f"c-{number}", "tenant_id": tenant, "state": state}
+            add_delivery(store.engine, channel_id, state, **values, alert_id=alert["id"] if state == "due" else None)
+    add_delivery(store.engine, 99, "gone", tenant_id="acme")
 
 
 def _token(number: int, tenants: list[str] | None, teams: Any) -> HttpToken:

@@ -1,6 +1,7 @@
 """Every report, through the API's role: the two lines of confinement leave out the same, and nothing that is one's own."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from rice_stream.reports.alerts import alert_page, latest_alerts
 from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
 from rice_stream.reports.budgets import budget_statuses, named_budget_status
+from rice_stream.reports.channels import channels
 from rice_stream.reports.coverage import coverage
+from rice_stream.reports.deliveries import DeliveryFilter, deliveries_of_alerts, delivery_health, delivery_page
 from rice_stream.reports.explanation import explain
 from rice_stream.reports.figures import read_figures
 from rice_stream.reports.mappings import mappings
@@ -63,6 +66,14 @@ REPORTS: dict[str, Report] = {
     "history": lambda engine, scope: budget_history(engine, scope, "acme", "team"),
     "burn-down": lambda engine, scope: budget_burn_down(engine, scope, "acme", "team", NOON),
     "burn-down of a user": lambda engine, scope: budget_burn_down(engine, scope, "acme", "user", NOON),
+    "channels": lambda engine, scope: channels(engine, scope, NOON)[1:],
+    "kafka as a channel": lambda engine, scope: channels(engine, scope, NOON)[0]["deliveries"],
+    "deliveries": delivery_page,
+    "a page of deliveries": lambda engine, scope: delivery_page(engine, scope, DeliveryFilter(state="due"), limit=2),
+    "deliveries of an alert": lambda engine, scope: deliveries_of_alerts(
+        engine, scope, [row["id"] for row in latest_alerts(engine, scope)]
+    ),
+    "delivery health": lambda engine, scope: delivery_health(engine, scope, NOON + timedelta(minutes=2)),
     "coverage": lambda engine, scope: coverage(engine, scope, now=NOON),
     "explanation": lambda engine, scope: explain(
         engine, scope, "2026-11-22T11:01:00Z", "acme", defaults=TOKEN_DEFAULTS, open_method=lambda _: FakeMethod()
