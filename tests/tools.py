@@ -13,12 +13,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PACKAGES = {"pgbouncer": "pgbouncer", "chromium": "chromium"}
+PACKAGES = {
+    "pgbouncer": "pgbouncer",
+    "chromium": "chromium",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "promtool": "prometheus",
+    "buildah": "buildah",
+}
 """The Debian package of each program."""
 _NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")}
 """Under which names a program may be there, where it has several."""
 _INSTALLED_WITHIN_S = {"update": 120, "install": 420}
 _FETCHED_WITHIN_S = 300
+_WAITS = ("-o", "DPkg::Lock::Timeout=120")
+"""While another one installs."""
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 """What Debian asks before it starts the service of a package that it installs: 101 is no."""
@@ -63,7 +71,7 @@ def _missing() -> list[str]:
 def _install(installer: str, packages: list[str]) -> None:
     print(f"tools: installing {', '.join(packages)}", file=sys.stderr)
     with _no_services():
-        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+        for command in (["update", "-qq"], ["install", "-y", "-qq", *_WAITS, "--no-install-recommends", *packages]):
             _run(f"apt-get {command[0]}", [installer, *command], _INSTALLED_WITHIN_S[command[0]])
 
 

@@ -18,6 +18,12 @@ DeliveryState = Literal["held", "due", "sending", "done", "failed", "dead"]
 """`failed`: it is tried again; `dead`: it is not, until somebody asks for it."""
 OPEN_STATES: tuple[DeliveryState, ...] = ("held", "due", "sending", "failed")
 RANK: Mapping[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
+TAKES_STATEMENTS: frozenset[ChannelType] = frozenset({"webhook", "slack", "email"})
+"""The others call people out, for which a month's figures are no reason."""
+ALERTMANAGER_AGAIN_S = 120
+"""How often Alertmanager is told what still holds: it takes for ended what it has not heard of for a while."""
+ALERTMANAGER_ENDED_FOR_S = 900
+"""For how long it is told that something has ended: one that was started again meanwhile has forgotten the alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +61,22 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What only the sender may know of a channel. `keys`: what is signed or signed in with, the one in force first."""
+    """What only the sender may know of a channel. `keys`: what is signed or signed in with, the one in force first.
+
+    | type | `address` | `keys` |
+    |---|---|---|
+    | webhook | `https://HOST/PATH` | `whsec_...` or `whsk_...`; all of them sign |
+    | slack | the incoming webhook, `https://hooks.slack.com/...` | none |
+    | alertmanager | `http://HOST:9093`, to which `/api/v2/alerts` is added | none, or a bearer token |
+    | pagerduty | where events are taken | the integration's key |
+    | email | `smtp://USER@HOST:587?from=ADDRESS&to=ADDRESS,...` | none, or the password |
+    """
 
     address: str | None = None
     keys: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "Secrets()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +86,8 @@ class Parcel:
     message_id: str
     kind: Kind
     content: Mapping[str, Any]
-    """As JSON: `{"alerts": [CloudEvents of budgets, ...]}` of an alert, reminder, digest or test; of the others what
-    `channels/notices.py` and `channels/statements.py` make."""
+    """As JSON: `{"alerts": [CloudEvents of budgets, ...]}` of an alert, reminder, digest or test; of a notice or statement
+    what `Letter.content` makes (`channels/letters.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,9 @@ class HttpMessage:
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"HttpMessage({len(self.body)} bytes)"  # address and headers may be secret
+
 
 @dataclass(frozen=True, slots=True)
 class MailMessage:
@@ -88,3 +109,18 @@ class MailMessage:
     sender: str
     recipients: tuple[str, ...]
     message: bytes
+
+
+def posts_again_every_s(channel: Channel) -> int | None:
+    """How often a budget that is still beyond a threshold is told again; None: never.
+
+    Alertmanager has to be told whatever is set, at least every `ALERTMANAGER_AGAIN_S`; it repeats to people by its own rules.
+    """
+    if channel.type != "alertmanager":
+        return channel.remind_every_s
+    return min(channel.remind_every_s or ALERTMANAGER_AGAIN_S, ALERTMANAGER_AGAIN_S)
+
+
+def posts_ended_for_s(channel: Channel) -> int:
+    """For how long after it is told again, as often, that a budget is back below a threshold."""
+    return ALERTMANAGER_ENDED_FOR_S if channel.type == "alertmanager" else 0

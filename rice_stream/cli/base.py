@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from rice_stream.cli.extras import missing_extra
-from rice_stream.cli.plain_text import exact_json, visible_lines
 from rice_stream.errors import RiceError
+from rice_stream.wording.plain_text import exact_json, visible_lines
 
 if TYPE_CHECKING:
     from rich.console import Console

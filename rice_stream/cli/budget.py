@@ -12,13 +12,13 @@ from rice_stream.alerting.budgets import remove_budget, set_budgets
 from rice_stream.budgets.definition import Bound, PeriodName
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.cli.base import BAD_NEWS, STDERR, CommandGroup, Session, answer, json_option, pass_session
-from rice_stream.cli.plain_text import visible
 from rice_stream.cli.tables import Styled, table
 from rice_stream.reports.budgets import UNREADABLE, budget_statuses, named_budget_status
 from rice_stream.runtime.budgets_file import read_budgets_file
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import EVERYTHING
+from rice_stream.wording.plain_text import visible
 
 _STYLE = {"ok": "green", "warning": "yellow", "exceeded": "red", "resolved": "cyan", UNREADABLE: "red"}
 

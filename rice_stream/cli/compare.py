@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
-from rice_stream.cli.plain_text import visible
 from rice_stream.cli.ranges import range_text
 from rice_stream.cli.request_options import method_option, option_name, precision_option, profile_option
 from rice_stream.cli.tables import table
@@ -19,6 +18,7 @@ from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.views import WINDOWS_S
+from rice_stream.wording.plain_text import visible
 
 _G_PER_KG = 1000
 

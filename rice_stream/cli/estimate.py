@@ -13,7 +13,6 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.csv_files import open_table, whole_file
-from rice_stream.cli.plain_text import visible
 from rice_stream.cli.request_options import option_name, served_options
 from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
@@ -22,6 +21,7 @@ from rice_stream.meter.described import Described, described
 from rice_stream.meter.estimating import estimate_all, estimate_each
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.runtime.opening_estimator import open_estimator
+from rice_stream.wording.plain_text import visible
 
 IMPACTS, ENDS = ("embodied_gco2e", "water_l"), ("low", "mid", "high")
 ADDED_COLUMNS = (

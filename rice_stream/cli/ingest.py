@@ -7,7 +7,6 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
-from rice_stream.cli.plain_text import visible
 from rice_stream.events.formats.reading.options import FORMATS
 from rice_stream.files.ingesting import FileCounts, ingest_file
 from rice_stream.files.reading import open_file
@@ -16,6 +15,7 @@ from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.store.file_progress import FileProgressStore
 from rice_stream.store.revisions import head_revision, schema_change_told
+from rice_stream.wording.plain_text import visible
 
 
 @click.command()

@@ -7,13 +7,13 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
-from rice_stream.cli.plain_text import visible
 from rice_stream.errors import UsageError
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.sandbox.traffic.pacing import as_rate
 from rice_stream.sandbox.traffic.plan import replay_events
 from rice_stream.sandbox.traffic.send import Destination, send
 from rice_stream.sandbox.traffic.traces import TRACE_FORMATS, TraceFormat, open_trace
+from rice_stream.wording.plain_text import visible
 
 
 @click.command()

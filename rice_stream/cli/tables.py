@@ -10,7 +10,7 @@ import click
 from rich.cells import cell_len
 
 from rice_stream.cli.base import STDERR
-from rice_stream.cli.plain_text import visible
+from rice_stream.wording.plain_text import visible
 
 _GAP = 2
 """Cells between two columns."""

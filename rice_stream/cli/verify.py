@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session, say
-from rice_stream.cli.plain_text import visible
 from rice_stream.cli.progress import progress_bar
 from rice_stream.cli.tables import table
 from rice_stream.files.reading import FILE_TOPIC
@@ -17,6 +16,7 @@ from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_estimator import open_method, token_defaults
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
+from rice_stream.wording.plain_text import visible
 
 
 @click.command()

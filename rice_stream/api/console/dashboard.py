@@ -15,12 +15,13 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console import addresses
 from rice_stream.api.console.assets import Assets
-from rice_stream.api.console.drawing import amounts, bars, plots, times
+from rice_stream.api.console.drawing import bars, plots
 from rice_stream.api.console.forms import Forms
 from rice_stream.api.console.kept import Figures, KeptFigures, Shown
 from rice_stream.api.console.theme import theme_of
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
+from rice_stream.wording import amounts, times
 
 _TEMPLATES = Path(__file__).parent / "templates"
 HEADERS = {

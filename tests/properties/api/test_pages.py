@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from rice_stream.api.console.drawing.amounts import count, in_column, scale_for
+from rice_stream.wording.amounts import count, in_column, scale_for
 from tests.properties.api.test_additivity import Served, served
 from tests.support.asgi import ask
 from tests.support.cases import size

@@ -19,6 +19,7 @@ CORE = (
     "meter",
     "quantities",
     "reference",
+    "wording",
 )
 LOADERS = {
     "estimator/loading.py": "reads the fitted artefacts and the factors of embodied carbon and water",

@@ -36,9 +36,9 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Comm
 
 
 def test_root_on_debian_gets_packages(asked: Callable[..., Commands]) -> None:
-    update, install = asked(root=True, brings={"apt-get": {"chromium", "pgbouncer"}})
+    update, install = asked(root=True, brings={"apt-get": set(tools.PACKAGES)})
     assert update == ("/usr/bin/apt-get", "update", "-qq")
-    assert install[-2:] == ("chromium", "pgbouncer")
+    assert install[-5:] == ("buildah", "chromium", "pgbouncer", "prometheus", "prometheus-alertmanager")
 
 
 @pytest.mark.parametrize("where", [{"root": False}, {"root": True, "debian": False}, {"root": True}])
@@ -48,4 +48,5 @@ def test_elsewhere_a_browser_is_playwrights_own(
     """Also where there is no such package; and what is still missing is said."""
     last = asked(**where, brings={"python": {"chromium"}})[-1]
     assert last == ("/venv/python", "-m", "playwright", "install", "chromium")
-    assert capsys.readouterr().err.endswith("tools: not installed here: pgbouncer\n")
+    said = capsys.readouterr().err
+    assert said.endswith("tools: not installed here: buildah, pgbouncer, prometheus, prometheus-alertmanager\n")

@@ -6,10 +6,9 @@ from itertools import groupby
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from rice_stream.api.console.drawing.amounts import DASH, THIN, Kind, percent
 from rice_stream.api.console.drawing.plots import Plot, Point, plot_of
-from rice_stream.api.console.drawing.times import epoch_s
-from rice_stream.instants import parse_instant
+from rice_stream.instants import epoch_us, parse_instant
+from rice_stream.wording.amounts import DASH, THIN, Kind, percent
 
 End = Literal["exceeded", "runs-out", "may-run-out", "lasts", "rolling", "begun", "unreadable"]
 WH_PER_KWH = 1_000.0
@@ -149,7 +148,7 @@ class BurnDown(NamedTuple):
 def burn_down_of(budget: Mapping[str, Any], now: datetime) -> BurnDown:
     """Of what `/v1/budgets/{name}/burn-down` answers."""
     size, limit = size_of(budget), budget["limit"] * size_of(budget)
-    start, end = epoch_s(budget["period_start"]), epoch_s(budget["period_end"])
+    start, end = _epoch_s(budget["period_start"]), _epoch_s(budget["period_end"])
     now_s = min(max(now.timestamp(), start), end)
     used = _used(budget, start, now_s, size)
     series: list[tuple[str, str, Sequence[Point]]] = []
@@ -172,7 +171,7 @@ def _used(budget: Mapping[str, Any], start: float, now_s: float, size: float) ->
             continue
         ends = [row[name] for name in ("consumed_low", "consumed", "consumed_high")]
         low, mid, high = (row["consumed"] if each is None else each for each in ends)
-        points.append(Point(min(epoch_s(row["end"]), now_s), low * size, mid * size, high * size))
+        points.append(Point(min(_epoch_s(row["end"]), now_s), low * size, mid * size, high * size))
     return points
 
 
@@ -184,9 +183,9 @@ def _runs_out(budget: Mapping[str, Any], plot: Plot, now_s: float, end: float) -
     dates = None if budget["forecast"] is None else budget["forecast"]["exhausted_at"]
     if dates is None or budget["ratio"] >= 1:
         return None
-    low = max(epoch_s(dates["low"]), now_s)
-    high = end if dates["high"] is None else epoch_s(dates["high"])
-    mid = None if dates["mid"] is None else round(plot.place(epoch_s(dates["mid"])), 2)
+    low = max(_epoch_s(dates["low"]), now_s)
+    high = end if dates["high"] is None else _epoch_s(dates["high"])
+    mid = None if dates["mid"] is None else round(plot.place(_epoch_s(dates["mid"])), 2)
     height = round(plot.height(budget["limit"] * size_of(budget)), 2)
     return WhenReached(round(plot.place(low), 2), round(plot.place(max(high, low)), 2), mid, height)
 
@@ -264,3 +263,8 @@ def pace_of(rate: float, rates: Sequence[float]) -> Pace:
 def rest(budget: Mapping[str, Any], now: datetime) -> timedelta:
     """How long its period still is."""
     return parse_instant(budget["period_end"]) - now
+
+
+def _epoch_s(value: datetime | str) -> float:
+    """Seconds since 1970, for the axis of a chart."""
+    return epoch_us(parse_instant(value) if isinstance(value, str) else value) / 1e6

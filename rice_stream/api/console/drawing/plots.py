@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from rice_stream.api.console.drawing.amounts import Kind, Scale, number, scale_for
+from rice_stream.wording.amounts import Kind, Scale, number, scale_for
 
 SIDE = 1_000.0
 _STEPS = (1.0, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from rice_stream.api.console.drawing.amounts import Kind, Scale, scale_for
 from rice_stream.api.console.drawing.plots import Tick, nice_top, value_ticks
+from rice_stream.wording.amounts import Kind, Scale, scale_for
 
 _PARTS = 4
 

@@ -4,8 +4,8 @@ that is not over, which are hatched, as rectangles in percent."""
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from rice_stream.api.console.drawing.amounts import Kind, Scale, scale_for
 from rice_stream.api.console.drawing.plots import SIDE, Tick, nice_top, value_ticks
+from rice_stream.wording.amounts import Kind, Scale, scale_for
 
 _FILLED = 0.74
 """What a bar takes of its place."""

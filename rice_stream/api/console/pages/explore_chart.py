@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rice_stream.api.console.drawing.amounts import DIGITS, Scale
 from rice_stream.api.console.drawing.stacks import stacks_of
 from rice_stream.api.console.pages.explore_asked import SERIES_MAX, Measure
 from rice_stream.api.console.pages.explore_rows import amount, kind_of, name_of
 from rice_stream.api.console.stretches import BarTime
+from rice_stream.wording.amounts import DIGITS, Scale
 
 _TICKS_MAX = 8
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rice_stream.api.console.drawing.amounts import Kind, change
 from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.pages.explore_asked import ExploreParameters, Measure
+from rice_stream.wording.amounts import Kind, change
 
 _KINDS: Mapping[Measure, Kind] = {"carbon": "carbon", "energy": "energy", "prompts": "count", "tokens": "count"}
 _UNNAMED = {"provider": "No provider named", "user": "No user named", "project": "No project", "team": "Unattributed"}

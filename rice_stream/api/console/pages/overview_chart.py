@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from rice_stream.api.console.drawing.amounts import Scale
 from rice_stream.api.console.drawing.plots import Plot, Point, plot_of
 from rice_stream.api.console.pages.overview_times import Times
+from rice_stream.wording.amounts import Scale
 
 Row = Mapping[str, Any]
 _NOTHING = {"low": 0.0, "mid": 0.0, "high": 0.0}

@@ -10,7 +10,6 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console import stretches
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.asking import Question, one_calendar, zone_of
-from rice_stream.api.console.drawing.amounts import change
 from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.drawing.stacks import Stacks, stacks_of
 from rice_stream.api.console.kept import Figures
@@ -20,6 +19,7 @@ from rice_stream.api.console.stretches import BarTime
 from rice_stream.api.product import Product
 from rice_stream.instants import day_start
 from rice_stream.reports.tenants import tenants
+from rice_stream.wording.amounts import change
 
 TENANTS = 5
 """Columns, where nobody asks for more: the rest is one."""

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from rice_stream.alerting.judge import Judge
-from rice_stream.api.console.drawing.amounts import exact, number, percent, scale_for
 from rice_stream.store.engine import open_engine
+from rice_stream.wording.amounts import exact, number, percent, scale_for
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
 from tests.unit.api.console.reading import ReadPage, read

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from rice_stream.api.console.drawing.amounts import count, in_column, percent, scale_for
+from rice_stream.wording.amounts import count, in_column, percent, scale_for
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
 from tests.unit.api.console.reading import ReadPage, read

@@ -5,9 +5,9 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rice_stream.api.console.drawing.amounts import amount, count
 from rice_stream.api.console.drawing.rankings import Run, axis_to, tied_runs
 from rice_stream.api.console.drawing.scatters import scatter_of
+from rice_stream.wording.amounts import amount, count
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
 from tests.unit.api.console.reading import read

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rice_stream.api.console.drawing.amounts import amount, percent, range_text
+from rice_stream.wording.amounts import amount, percent, range_text
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
 from tests.unit.api.console.reading import ReadPage, read

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from rice_stream.api.console.drawing.amounts import count, percent
 from rice_stream.api.console.drawing.day_bars import day_bars_of
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
+from rice_stream.wording.amounts import count, percent
 from tests.support.api_running import Api
 from tests.support.asgi import Answer
 from tests.support.cli_running import Shell

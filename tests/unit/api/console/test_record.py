@@ -8,9 +8,9 @@ import pytest
 
 from rice_stream.api.console.basis_words import KNOWN, SENTENCES, sentences
 from rice_stream.api.console.causes import CAUSES, NARROWING
-from rice_stream.api.console.drawing.amounts import amount
 from rice_stream.api.console.pages.record_figures import causes_of, energy_bars, rests_on
 from rice_stream.basis import Basis, basis_names
+from rice_stream.wording.amounts import amount
 from tests.support.api_running import Api
 from tests.support.asgi import Answer
 from tests.unit.api.console.reading import read

@@ -1,9 +1,9 @@
-"""Instants as people read them, always in a named time zone and never in the browser's."""
+"""Instants as people read them, always in a named time zone and never in the one of who reads."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from rice_stream.instants import epoch_us, parse_instant
+from rice_stream.instants import parse_instant
 
 UTC = "UTC"
 
@@ -20,11 +20,6 @@ def day_text(value: datetime | str, zone: str | None) -> str:
     moment = parse_instant(value) if isinstance(value, str) else value
     there = moment.astimezone(ZoneInfo(zone or UTC))
     return f"{there.day} {there:%b %Y}"
-
-
-def epoch_s(value: datetime | str) -> float:
-    """Seconds since 1970, for the axis of a chart."""
-    return epoch_us(parse_instant(value) if isinstance(value, str) else value) / 1e6
 
 
 def minutes_between(earlier: datetime | str, later: datetime) -> int:

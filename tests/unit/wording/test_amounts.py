@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rice_stream.api.console.drawing.amounts import (
+from rice_stream.wording.amounts import (
     SCALES,
     Kind,
     Scale,

@@ -7,8 +7,8 @@ import unicodedata
 import pytest
 
 from rice_stream.cli.base import STDERR, say
-from rice_stream.cli.plain_text import exact_json, visible, visible_lines
 from rice_stream.cli.tables import Styled, table
+from rice_stream.wording.plain_text import exact_json, visible, visible_lines
 from tests.support.cli_running import Shell
 from tests.support.fakes import event
 

@@ -1,0 +1,1 @@
+"""What is sent to each type of channel, word for word. Pure."""

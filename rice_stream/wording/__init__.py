@@ -1,0 +1,1 @@
+"""Amounts, instants and names as people read them, whoever shows them. Pure."""
