@@ -74,7 +74,8 @@ def _make_delivery() -> None:
         comment="What is sent to each channel, and what became of it: stored first, sent second",
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_delivery_open", "delivery", ["channel_id", "id"], postgresql_where=_OPEN, sqlite_where=_OPEN)
+    for name, columns in (("due", ["next_at_us"]), ("lane", ["channel_id", "lane", "id"])):
+        op.create_index(f"ix_delivery_{name}", "delivery", columns, postgresql_where=_OPEN, sqlite_where=_OPEN)
     op.create_index("ix_delivery_created", "delivery", ["created_at_us"])
     op.create_index("ix_delivery_alert", "delivery", ["alert_id"], postgresql_where=_OF_ALERT, sqlite_where=_OF_ALERT)
     op.create_index("ix_delivery_state", "delivery", ["state", "channel_id", "id"])

@@ -5,21 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, case, func, or_, select, true
+from sqlalchemy import RowMapping, Select, func, or_, select, true
 
 from rice_stream.channels.definition import OPEN_STATES, DeliveryState
 from rice_stream.errors import UsageError
-from rice_stream.instants import SECOND_US, epoch_us, in_utc, rfc3339
+from rice_stream.instants import epoch_us, in_utc, rfc3339
 from rice_stream.reports.channels import STATES, channels_seen
 from rice_stream.reports.pages import PAGE_ROWS, packed, page, unpacked
 from rice_stream.reports.windows import TimeBound, bounds_us
 from rice_stream.store import schema
+from rice_stream.store.delivery_claims import is_overdue
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
 
-OVERDUE_AFTER_US = 60 * SECOND_US
-"""A server that runs takes what is due within a second: after a minute nobody sends."""
 _delivery = schema.delivery.c
 _alert = schema.alert.c
 _IDS_AT_ONCE = 500
@@ -129,23 +128,8 @@ def delivery_health(engine: Engine, scope: Scope, now: datetime) -> dict[str, An
 
 
 def _overdue(connection: Connection, scope: Scope, now_us: int) -> tuple[int, int | None]:
-    """How many, and when the first was to be sent. What waits for another of its lane is not: it has its turn later."""
-    earlier = schema.delivery.alias("earlier")
-    before = (
-        select(earlier.c.id)
-        .where(
-            earlier.c.channel_id == _delivery.channel_id,
-            earlier.c.lane == _delivery.lane,
-            earlier.c.id < _delivery.id,
-            earlier.c.state.in_(OPEN_STATES),
-        )
-        .exists()
-    )
-    # One that a server has taken is its own until the lease ends.
-    wanted_us = case((_delivery.state == "sending", _delivery.lease_until_us), else_=_delivery.next_at_us)
-    query = select(func.count(), func.min(wanted_us)).where(
-        _delivery.state.in_(OPEN_STATES), wanted_us <= now_us - OVERDUE_AFTER_US, ~before, _seen(connection, scope)
-    )
+    """How many, and when the first was to be sent."""
+    query = select(func.count(), func.min(_delivery.next_at_us)).where(is_overdue(now_us), _seen(connection, scope))
     count, since_us = connection.execute(query).one()
     return count, since_us
 

@@ -62,7 +62,14 @@ delivery = Table(
 )
 _OF_ALERT = text("alert_id IS NOT NULL")
 _OPEN = text("state IN ('held', 'due', 'sending', 'failed')")
-Index("ix_delivery_open", delivery.c.channel_id, delivery.c.id, postgresql_where=_OPEN, sqlite_where=_OPEN)
+# What is due, and what of a lane goes first.
+Index("ix_delivery_due", delivery.c.next_at_us, postgresql_where=_OPEN, sqlite_where=_OPEN)
+Index(
+    "ix_delivery_lane",
+    *(delivery.c.channel_id, delivery.c.lane, delivery.c.id),
+    postgresql_where=_OPEN,
+    sqlite_where=_OPEN,
+)
 Index("ix_delivery_created", delivery.c.created_at_us)
 Index("ix_delivery_alert", delivery.c.alert_id, postgresql_where=_OF_ALERT, sqlite_where=_OF_ALERT)
 # Counts of each channel by state, and the latest of one state.
