@@ -160,16 +160,21 @@ def zone(name: str) -> ZoneInfo:
 
 def day_start(day: date, place: ZoneInfo) -> datetime:
     """The first instant, in UTC, at which the clocks of a place show `day` or a later date."""
-    midnight = datetime.combine(day, time(), place)  # fold 0: the first of two midnights
-    start = midnight.astimezone(UTC)
-    if start.astimezone(place).replace(tzinfo=None) == midnight.replace(tzinfo=None):
+    return first_showing(datetime.combine(day, time()), place)
+
+
+def first_showing(shown: datetime, place: ZoneInfo) -> datetime:
+    """The first instant, in UTC, at which the clocks of a place show `shown` (without a zone) or something later."""
+    first = shown.replace(tzinfo=place, fold=0)  # fold 0: the first of two instants that show it
+    start = first.astimezone(UTC)
+    if start.astimezone(place).replace(tzinfo=None) == shown:
         return start
-    # The clocks jump over midnight. PEP 495: fold 1 reads it by the new offset (before the jump), fold 0 by the old one
-    # (at the jump or after it); the jump itself is the first whole second between them that shows the new date.
-    before, after = midnight.replace(fold=1).astimezone(UTC), start
+    # The clocks jump over it. PEP 495: fold 1 reads it by the new offset (before the jump), fold 0 by the old one
+    # (at the jump or after it); the jump itself is the first whole second between them that shows something later.
+    before, after = first.replace(fold=1).astimezone(UTC), start
     while after - before > timedelta(seconds=1):
         middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
-        if middle.astimezone(place).date() >= day:
+        if middle.astimezone(place).replace(tzinfo=None) >= shown:
             after = middle
         else:
             before = middle

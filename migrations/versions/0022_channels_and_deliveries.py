@@ -62,7 +62,7 @@ def _make_delivery() -> None:
         sa.Column("answered_status", sa.Integer()),
         *(sa.Column(name, sa.Text()) for name in ("answer_head", "problem", "digest")),
         sa.Column("created_at_us", sa.BigInteger(), nullable=False),
-        *(sa.Column(name, sa.BigInteger()) for name in ("first_tried_at_us", "ended_at_us")),
+        *(sa.Column(name, sa.BigInteger()) for name in ("first_tried_at_us", "ended_at_us", "told_by")),
         sa.CheckConstraint(
             "kind IN ('alert', 'reminder', 'digest', 'test', 'notice', 'statement')", name=op.f("ck_delivery_kind")
         ),
@@ -79,3 +79,5 @@ def _make_delivery() -> None:
     op.create_index("ix_delivery_created", "delivery", ["created_at_us"])
     op.create_index("ix_delivery_alert", "delivery", ["alert_id"], postgresql_where=_OF_ALERT, sqlite_where=_OF_ALERT)
     op.create_index("ix_delivery_state", "delivery", ["state", "channel_id", "id"])
+    told = sa.text("told_by IS NOT NULL")
+    op.create_index("ix_delivery_told", "delivery", ["told_by"], postgresql_where=told, sqlite_where=told)

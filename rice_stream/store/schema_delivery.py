@@ -54,6 +54,8 @@ delivery = Table(
     *(Column(name, Text) for name in ("answer_head", "problem", "digest")),
     Column("created_at_us", BigInteger, nullable=False),
     *(Column(name, BigInteger) for name in ("first_tried_at_us", "ended_at_us")),
+    # What was held over quiet hours: the id of the digest that tells of it.
+    Column("told_by", BigInteger),
     UniqueConstraint("channel_id", "cause"),
     CheckConstraint("kind IN ('alert', 'reminder', 'digest', 'test', 'notice', 'statement')", name="kind"),
     CheckConstraint("state IN ('held', 'due', 'sending', 'done', 'failed', 'dead')", name="state"),
@@ -74,3 +76,9 @@ Index("ix_delivery_created", delivery.c.created_at_us)
 Index("ix_delivery_alert", delivery.c.alert_id, postgresql_where=_OF_ALERT, sqlite_where=_OF_ALERT)
 # Counts of each channel by state, and the latest of one state.
 Index("ix_delivery_state", delivery.c.state, delivery.c.channel_id, delivery.c.id)
+Index(
+    "ix_delivery_told",
+    delivery.c.told_by,
+    postgresql_where=delivery.c.told_by.is_not(None),
+    sqlite_where=delivery.c.told_by.is_not(None),
+)
