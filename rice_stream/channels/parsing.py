@@ -10,7 +10,7 @@ from typing import Any, cast
 from rice_stream.budgets.definition import field_problems
 from rice_stream.budgets.states import Severity
 from rice_stream.channels.addresses import address_problem, shown
-from rice_stream.channels.definition import RANK, TYPES, Channel, ChannelType, QuietHours, Secrets
+from rice_stream.channels.definition import RANK, TAKES_STATEMENTS, TYPES, Channel, ChannelType, QuietHours, Secrets
 from rice_stream.channels.keys import keys_problem
 from rice_stream.errors import UsageError
 
@@ -27,8 +27,6 @@ _QUIET_FIELDS = ("start", "end", "time_zone", "breaks_through")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _SPAN = re.compile(r"([1-9]\d{0,8})([smhd])", re.ASCII)
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_NO_STATEMENTS: tuple[ChannelType, ...] = ("alertmanager", "pagerduty")
-"""Types that only know what is on fire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +119,6 @@ def quiet_hours_fields(quiet: QuietHours) -> dict[str, str | None]:
         "time_zone": quiet.time_zone,
         "breaks_through": quiet.breaks_through,
     }
-
-
-def parse_quiet_hours(value: object) -> QuietHours:
-    """What `quiet_hours_fields` wrote. UsageError: it is something else."""
-    problems = _Problems()
-    quiet = _quiet_hours({"quiet_hours": value}, problems)
-    if quiet is None:
-        raise UsageError("; ".join(problems))
-    return quiet
 
 
 def _unknown_field(name: object) -> str:
@@ -252,7 +241,7 @@ def _statements(given: Mapping[str, object], kind: ChannelType | None, problems:
     value = given.get("statements", False)
     if not isinstance(value, bool):
         problems.add("statements", f"must be true or false, got {value!r}")
-    elif value and kind in _NO_STATEMENTS:
+    elif value and kind is not None and kind not in TAKES_STATEMENTS:
         problems.add("statements", f"a channel of the type {kind} takes alerts only")
     return value is True
 

@@ -10,11 +10,12 @@ from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, u
 from sqlalchemy.exc import IntegrityError
 
 from rice_stream.channels.definition import OPEN_STATES, Channel, ChannelState, QuietHours
+from rice_stream.channels.parsing import channel_fields
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.store import schema
 from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.database_clock import database_now_us
-from rice_stream.store.http_tokens import ALL_TENANTS, names_of, only_tenant
+from rice_stream.store.http_tokens import names_of, only_tenant
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scoped import scoped_writing
 
@@ -139,31 +140,6 @@ def end_open(connection: Connection, channel_id: int, problem: str) -> int:
     return connection.execute(statement).rowcount
 
 
-def channel_fields(channel: Channel) -> dict[str, Any]:
-    """A channel as JSON, without what only the sender may know."""
-    quiet = channel.quiet_hours
-    return {
-        "name": channel.name,
-        "type": channel.type,
-        "target": channel.target,
-        "tenants": ALL_TENANTS if channel.tenants is None else sorted(channel.tenants),
-        "budgets": sorted(channel.budgets),
-        "min_severity": channel.min_severity,
-        "quiet_hours": None if quiet is None else _quiet_fields(quiet),
-        "remind_every_s": channel.remind_every_s,
-        "statements": channel.statements,
-    }
-
-
-def _quiet_fields(quiet: QuietHours) -> dict[str, Any]:
-    return {
-        "start": quiet.start.isoformat("minutes"),
-        "end": quiet.end.isoformat("minutes"),
-        "time_zone": quiet.time_zone,
-        "breaks_through": quiet.breaks_through,
-    }
-
-
 def _is_within(channel: Channel, scope: Scope) -> bool:
     if scope.teams:
         return False
@@ -175,7 +151,7 @@ def _is_same(before: StoredChannel, channel: Channel, sealed: bytes | None) -> b
 
 
 def _values(channel: Channel) -> dict[str, Any]:
-    fields = channel_fields(channel)
+    fields = {**channel_fields(channel), "target": channel.target}
     listed = {name: json.dumps(fields.pop(name)) for name in ("tenants", "budgets")}
     columns = {name: fields.pop(name) for name in ("name", "type", "target", "min_severity")}
     return {**columns, **listed, "settings": json.dumps(fields)}
@@ -239,4 +215,4 @@ def _change(
 
 def _fields(stored: StoredChannel) -> dict[str, Any]:
     """As the audit trail says it: whether there are secrets, and never which."""
-    return {**channel_fields(stored.channel), "has_secrets": stored.sealed is not None}
+    return {**channel_fields(stored.channel), "target": stored.channel.target, "has_secrets": stored.sealed is not None}

@@ -99,10 +99,18 @@ def add_deliveries(connection: Connection, new: Sequence[NewDelivery]) -> None:
     connection.execute(insert_ignoring(schema.delivery, connection.dialect.name), rows)
 
 
-class Resent(NamedTuple):
-    """How many deliveries are tried again, and how many are not: their channel is gone, or disabled."""
+def delivery_id(connection: Connection, channel_id: int, cause: str) -> int:
+    """The id of what was added for a channel."""
+    table = schema.delivery
+    same = (table.c.channel_id == channel_id) & (table.c.cause == cause)
+    number: int = connection.execute(select(table.c.id).where(same)).scalar_one()
+    return number
 
-    resent: int
+
+class Resent(NamedTuple):
+    """The ids of the deliveries that are tried again, and how many are not: their channel is gone, or disabled."""
+
+    ids: tuple[int, ...]
     left: int
 
 
@@ -142,10 +150,12 @@ def resend(
         again = {"state": "due", "attempts": 0, "next_at_us": now_us, "ended_at_us": None}
         statement = update(table).where(*chosen, table.c.channel_id.in_(able)).values(again)
         by_channel: dict[int, int] = {}
-        for number in connection.scalars(statement.returning(table.c.channel_id)):
-            by_channel[number] = by_channel.get(number, 0) + 1
+        resent: list[int] = []
+        for number, channel in connection.execute(statement.returning(table.c.id, table.c.channel_id)):
+            resent.append(number)
+            by_channel[channel] = by_channel.get(channel, 0) + 1
         record(connection, by, [_resent(channels[number], count) for number, count in sorted(by_channel.items())])
-        return Resent(sum(by_channel.values()), left_count)
+        return Resent(tuple(sorted(resent)), left_count)
 
 
 def _channels_by_id(connection: Connection, scope: Scope) -> dict[int, StoredChannel]:

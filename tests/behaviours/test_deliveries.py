@@ -135,7 +135,7 @@ class TestChannels:
         remove_channel(engine, EVERYTHING, channel.id, OPERATOR)
         [gone] = listed(engine)
         assert (gone.state, gone.problem) == ("dead", "the channel was removed")
-        assert resend(engine, EVERYTHING, OPERATOR) == (0, 1)
+        assert resend(engine, EVERYTHING, OPERATOR) == ((), 1)
 
     def test_a_channel_fails_after_a_day_without_an_arrival_and_is_ok_with_the_next(self, engine: Engine) -> None:
         """It turns once. What says that it is gone disables it, and its deliveries are dead until it is set again."""
@@ -151,9 +151,9 @@ class TestChannels:
             assert (fine.state, fine.failing_since_us, fine.last_error) == ("ok", None, "refused")
             assert [disable(connection, channel.id, "410") for _ in range(2)] == [True, False]
             note_arrival(connection, channel.id)
-        assert resend(engine, EVERYTHING, OPERATOR) == (0, 1)
+        assert resend(engine, EVERYTHING, OPERATOR) == ((), 1)
         assert set_channel(engine, EVERYTHING, channel.channel, b"sealed", "0badcafe", OPERATOR).state == "ok"
-        assert resend(engine, EVERYTHING, OPERATOR, since_us=0) == (1, 0)
+        assert len(resend(engine, EVERYTHING, OPERATOR, since_us=0).ids) == 1
         assert taken(engine, channel) == ["a"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rice_stream.channels.definition import QuietHours
-from rice_stream.channels.parsing import channel_fields, parse_channel, parse_quiet_hours
+from rice_stream.channels.parsing import channel_fields, parse_channel
 from rice_stream.errors import UsageError
 from tests.unit.channels.test_keys import HMAC
 
@@ -113,8 +113,3 @@ def test_bad_fields_are_named_and_no_secret_is_repeated(more: dict[str, Any], sa
 def test_all_problems_are_listed_at_once() -> None:
     with pytest.raises(UsageError, match=r"^channel 'ops': type: .*; min_severity: .*"):
         parse_channel({"name": "ops", "min_severity": "high"})
-
-
-def test_stored_quiet_hours_that_are_none_are_refused() -> None:
-    with pytest.raises(UsageError, match="quiet_hours: must have"):
-        parse_quiet_hours(5)
