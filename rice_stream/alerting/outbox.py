@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 from rice_stream.store import budget_store
 from rice_stream.store.engine import Engine, reading, writing
@@ -12,16 +12,31 @@ Publish = Callable[[str, bytes], Awaitable[None]]
 """(key, value) -> returns when the broker has confirmed; ServiceUnavailableError when it has not."""
 
 
-async def publish_undelivered(engine: Engine, publish: Publish, on_delivered: Callable[[int], None]) -> None:
-    """Publish all that is undelivered now. `on_delivered` gets the number of alerts after each part that is marked.
+class Confirmed(NamedTuple):
+    """When an alert was made (the budget was judged) and when the broker confirmed it, in epoch microseconds."""
 
-    An alert is marked after its confirmation, so a crash in between repeats it, with the same id.
+    created_at_us: int
+    confirmed_at_us: int
+
+
+async def publish_undelivered(
+    engine: Engine,
+    publish: Publish,
+    on_delivered: Callable[[Sequence[Confirmed]], None],
+    now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+) -> None:
+    """Publish all that is undelivered now. `on_delivered` gets the alerts of each part after they are marked.
+
+    An alert is marked after its confirmation, so a crash in between repeats it, with the same id. `now_us` is the clock
+    that budgets are judged by.
     """
     while alerts := await asyncio.to_thread(_undelivered, engine):
+        confirmed = []
         for alert in alerts:
             await publish(alert["tenant_id"], alert["event"].encode())
+            confirmed.append(Confirmed(alert["created_at_us"], now_us()))
         await asyncio.to_thread(_mark_delivered, engine, [alert["id"] for alert in alerts])
-        on_delivered(len(alerts))
+        on_delivered(confirmed)
 
 
 def _undelivered(engine: Engine) -> list[dict[str, Any]]:

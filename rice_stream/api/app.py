@@ -1,6 +1,7 @@
 """The application: what a request passes before its route, and the modules that have the routes."""
 
 import re
+import time
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -25,7 +26,7 @@ from rice_stream.api.gateway import FormatsNow, Gateway
 from rice_stream.api.ingestion import routes as event_routes
 from rice_stream.api.ingestion.publishing import Publisher
 from rice_stream.api.live import stream
-from rice_stream.api.metrics import HttpMetrics
+from rice_stream.api.metrics import ServerMetrics
 from rice_stream.api.problems import ProblemError, not_found
 from rice_stream.api.product import Product
 from rice_stream.api.readiness import Readiness
@@ -62,10 +63,12 @@ def create_app(
     formats_now: FormatsNow | None = None,
     product: Product | None = None,
     sign_on: SignOn | None = None,
+    metrics: ServerMetrics | None = None,
 ) -> FastAPI:
     """The application; the caller starts and closes the publisher and the product.
 
-    `formats_now`: None reads as the settings say. UnguardedRouteError: a route declares no right.
+    `formats_now`: None reads as the settings say. `metrics`: what /metrics shows; others may count there as well.
+    UnguardedRouteError: a route declares no right.
     """
     app = FastAPI(
         title="rice_stream",
@@ -78,7 +81,7 @@ def create_app(
     known = product or Product(settings)
     signed = sign_on or make_sign_on(settings, known.engine)
     app.state.admission = admission or make_admission(settings, signed.people)
-    metrics = HttpMetrics()
+    metrics = metrics or ServerMetrics()
     problems.install(app)
     app.add_middleware(_Door, admission=app.state.admission, peers=Peers(settings), metrics=metrics)
     sign_in_routes.install(app, signed.desk)
@@ -103,7 +106,7 @@ def _operation_id(route: APIRoute) -> str:
 class _Door:
     """Turns away requests that are meant for another host or came unprotected, and counts the answers."""
 
-    def __init__(self, app: ASGIApp, admission: Admission, peers: Peers, metrics: HttpMetrics) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission, peers: Peers, metrics: ServerMetrics) -> None:
         self._app = app
         self._admission = admission
         self._peers = peers
@@ -114,9 +117,11 @@ class _Door:
             await self._app(scope, receive, send)
             return
 
+        begun_s = time.perf_counter()
+
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._metrics.answered(scope, message["status"])
+                self._metrics.answered(scope, message["status"], time.perf_counter() - begun_s)
                 share = scope.get("state", {}).get("share")
                 if share is not None:
                     message["headers"] = [*message["headers"], *limit_headers(share)]
@@ -135,7 +140,7 @@ class _Door:
         await self._app(scope, receive, counted)
 
 
-def _install_operation(app: FastAPI, settings: Settings, readiness: Readiness, metrics: HttpMetrics) -> None:
+def _install_operation(app: FastAPI, settings: Settings, readiness: Readiness, metrics: ServerMetrics) -> None:
     on_loopback = is_loopback(settings.http_host)
 
     @app.get("/healthz", summary="The process answers", tags=["operation"])

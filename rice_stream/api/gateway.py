@@ -22,7 +22,7 @@ from rice_stream.api.ingestion.publishing import BrokerBehindError, Outgoing, Pu
 from rice_stream.api.ingestion.receiving import Received, receive
 from rice_stream.api.ingestion.refusals import RefusalLog
 from rice_stream.api.limits import AtOnce
-from rice_stream.api.metrics import HttpMetrics
+from rice_stream.api.metrics import ServerMetrics
 from rice_stream.api.problems import ProblemError, later, too_many
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.events.formats.reading.options import AUTO, FormatOptions
@@ -43,7 +43,7 @@ class Gateway:
     """What the event routes share: settings, the producer, limits and counters."""
 
     def __init__(
-        self, settings: Settings, publisher: Publisher, metrics: HttpMetrics, formats_now: FormatsNow | None = None
+        self, settings: Settings, publisher: Publisher, metrics: ServerMetrics, formats_now: FormatsNow | None = None
     ) -> None:
         self.publisher = publisher
         self.metrics = metrics

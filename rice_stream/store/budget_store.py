@@ -221,7 +221,7 @@ def undelivered_alerts(connection: Connection, limit: int = 500) -> list[dict[st
     """Alerts to send, oldest first; per budget in the order of their sequence."""
     table = schema.alert
     query = (
-        select(table.c.id, table.c.tenant_id, table.c.event)
+        select(table.c.id, table.c.tenant_id, table.c.event, table.c.created_at_us)
         .where(table.c.delivered_at_us.is_(None))
         .order_by(table.c.created_at_us, table.c.budget_id, table.c.sequence)
         .limit(limit)

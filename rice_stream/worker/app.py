@@ -96,7 +96,9 @@ class Worker:
         self._had: frozenset[TP] = frozenset()
         """The partitions that were this worker's when the lag was last looked at."""
         alerts = AlertsTopic(self._app, settings.alerts_topic)
-        self._relay = Relay(engine, alerts.publish, self._telemetry, interval_s=settings.budget_sweep_s)
+        self._relay = Relay(
+            engine, alerts.publish, self._telemetry, interval_s=settings.budget_sweep_s, now_us=self._clock.now_us
+        )
         self._sweep = BudgetSweep(
             judge,
             sweep_lease(engine, settings.budget_sweep_s),

@@ -199,7 +199,7 @@ class BatchLoop:
     async def _commit_by_present_rules(self, batch: Batch, chunks: Sequence[Chunk], *, still_waiting: bool) -> None:
         """Store the batch; where it was prepared by rules that have changed meanwhile, what it was made of."""
         try:
-            await self._commit(batch, still_waiting=still_waiting)
+            result = await self._commit(batch, still_waiting=still_waiting)
         except RulesChangedError as change:
             log.warning("a batch is prepared again: %s", change)
             left = list(chunks)
@@ -207,17 +207,22 @@ class BatchLoop:
                 prepared = await self._prepare(left)
                 await self._commit_by_present_rules(prepared.batch, prepared.taken, still_waiting=True)
                 left = prepared.left
+        else:
+            # What was known already is not late: it was there before, and is read again.
+            if result.recorded:
+                self._metrics.visible(batch, chunks, self._now_us())
 
     async def _commit_part(self, batch: Batch) -> None:
         self._guard.check_start(batch)
         await self._commit(batch, still_waiting=True)
 
-    async def _commit(self, batch: Batch, *, still_waiting: bool) -> None:
+    async def _commit(self, batch: Batch, *, still_waiting: bool) -> CommitResult:
         result = await self._with_retry(self._commit_thread, partial(self._transaction, batch))
         self._heartbeat.advanced(still_waiting=still_waiting or len(self._intake) > 0)
         self._metrics.committed(batch, result)
         self._metrics.repeated_ids.inc(self._recent_ids.count_repeated(result.recorded_keys))
         self._on_commit(result)
+        return result
 
     def _transaction(self, batch: Batch) -> CommitResult:
         with self._metrics.commit_seconds.time():

@@ -1,19 +1,27 @@
-"""Every metric of the worker, in one place. docs/operations.md explains each; a test checks that every one is documented.
+"""Every metric of the worker, in one place. docs/metrics.md explains each; a test checks that every one is documented.
 
 Counters count what was committed, so that their sums can be compared with the store. Tenants are no label: their number
 has no bound.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from rice_stream.basis import Basis
+from rice_stream.instants import SECOND_US
+from rice_stream.pipeline.chunks import Chunk
 from rice_stream.store.batch import Batch, CommitResult
+from rice_stream.worker.weighted_histogram import WeightedHistogram
 
 _BATCH_BUCKETS = (1, 10, 100, 1_000, 5_000, 10_000, 20_000, 40_000, 80_000)
 _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+OUTCOMES = ("recorded", "duplicate", "conflict", "quarantined", "older_than_retention")
+"""What becomes of an event."""
+_WAIT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 3_600, 21_600, 86_400)
+"""Seconds; the promises of docs/metrics.md end at 2.5 and at 5."""
 
 
 def _counter(name: str, text: str, *labels: str) -> Counter:
@@ -91,6 +99,16 @@ class Metrics:
             "rice_commit_seconds", "The transaction of a batch", buckets=_SECONDS_BUCKETS, registry=None
         )
     )
+    ingest_freshness: WeightedHistogram = field(
+        default_factory=lambda: WeightedHistogram(
+            "rice_ingest_freshness_seconds", "Events by the time from Kafka's timestamp to the commit", _WAIT_BUCKETS
+        )
+    )
+    event_freshness: WeightedHistogram = field(
+        default_factory=lambda: WeightedHistogram(
+            "rice_event_freshness_seconds", "Events by the time from their end to the commit", _WAIT_BUCKETS
+        )
+    )
     store_retries: Counter = field(
         default_factory=lambda: _counter("rice_store_retries", "Batches tried again because the store failed")
     )
@@ -118,6 +136,14 @@ class Metrics:
     )
     alert_delivery_failures: Counter = field(
         default_factory=lambda: _counter("rice_alert_delivery_failures", "Tries to publish alerts that failed")
+    )
+    alert_latency: Histogram = field(
+        default_factory=lambda: Histogram(
+            "rice_alert_latency_seconds",
+            "From the commit that a budget was judged after to the broker's confirmation of the alert",
+            buckets=_WAIT_BUCKETS,
+            registry=None,
+        )
     )
     budgets_unreadable: Gauge = field(
         default_factory=lambda: Gauge(
@@ -147,6 +173,24 @@ class Metrics:
         for name in self.__dataclass_fields__:
             if name != "registry":
                 self.registry.register(getattr(self, name))
+        # A rate knows nothing of what a series began with, so they begin with 0.
+        for outcome in OUTCOMES:
+            self.events.labels(outcome)
+
+    def visible(self, batch: Batch, chunks: Sequence[Chunk], now_us: int) -> None:
+        """Count how old the events of a committed batch are now, in epoch microseconds.
+
+        Each event of a chunk is taken to be as old as the chunk's first record: one look a chunk, none an event.
+        """
+        records = batch.records
+        if records.untimed.any():
+            ended_at_us = records.columns["ended_at_us"][~records.untimed]
+        else:
+            ended_at_us = records.columns["ended_at_us"]
+        self.event_freshness.observe((now_us - ended_at_us) / SECOND_US)
+        written = [(_written_at_us(chunk), len(chunk.records)) for chunk in chunks if chunk.records]
+        known = [(now_us - at_us, count) for at_us, count in written if at_us is not None]
+        self.ingest_freshness.observe([age_us / SECOND_US for age_us, _ in known], [count for _, count in known])
 
     def committed(self, batch: Batch, result: CommitResult) -> None:
         """Count what a batch did; amounts are those of the newly recorded prompts."""
@@ -182,3 +226,9 @@ class Metrics:
             for flag in Basis:
                 if value & flag and flag.name:
                     self.fallbacks.labels(flag.name.lower()).inc(count)
+
+
+def _written_at_us(chunk: Chunk) -> int | None:
+    """Kafka's time of the first record; None: it has none, or is no record of Kafka."""
+    written_at_ms: int | None = getattr(chunk.records[0], "timestamp", None)
+    return None if written_at_ms is None or written_at_ms < 0 else 1_000 * written_at_ms

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from rice_stream.alerting.judge import Judge
 from rice_stream.errors import ServiceUnavailableError
+from rice_stream.instants import epoch_us
 from rice_stream.store.budget_store import UnreadableBudget
 from rice_stream.store.engine import Engine
 from rice_stream.store.lease import Lease
@@ -40,10 +41,11 @@ class BudgetSweep:
         *,
         sweep_s: float,
         interval_s: float,
-        on_change: Callable[[], None],
+        on_change: Callable[[int, int], None],
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        """`now` says as of when budgets are judged; None: the machine's clock does."""
+        """`on_change` is told when it was judged, and when what was judged had been committed, in epoch microseconds.
+        `now` says as of when budgets are judged; None: the machine's clock does."""
         self._judge = judge
         self._lease = lease
         self._metrics = telemetry.metrics
@@ -53,6 +55,8 @@ class BudgetSweep:
         self._on_change = on_change
         self._now = now or (lambda: datetime.now(UTC))
         self._touched: set[int] = set()
+        self._touched_at: datetime | None = None
+        """When the first of them was."""
         self._unreadable: set[UnreadableBudget] = set()
         self._wake = asyncio.Event()
 
@@ -60,6 +64,7 @@ class BudgetSweep:
         """Totals of these tenants have changed."""
         if tenant_keys:
             self._touched.update(tenant_keys)
+            self._touched_at = self._touched_at or self._now()
             self._wake.set()
 
     async def run(self) -> None:
@@ -72,11 +77,12 @@ class BudgetSweep:
                     await self._wake.wait()
             self._wake.clear()
             touched, self._touched = self._touched, set()
+            touched_at, self._touched_at = self._touched_at, None
             begun_s = time.monotonic()
             if begun_s >= next_sweep_s and await self._has_lease():
-                await self._judge_once(None)
+                await self._judge_once(None, touched_at)
             elif touched:
-                await self._judge_once(touched)
+                await self._judge_once(touched, touched_at)
             if begun_s >= next_sweep_s:
                 # A sweep that takes long leaves as much time again to the tenants that commits touch.
                 next_sweep_s = begun_s + max(self._sweep_s, 2 * (time.monotonic() - begun_s))
@@ -96,19 +102,21 @@ class BudgetSweep:
         self._heartbeat.set_problem("budgets", None)
         return ours
 
-    async def _judge_once(self, tenant_keys: set[int] | None) -> None:
+    async def _judge_once(self, tenant_keys: set[int] | None, committed_at: datetime | None) -> None:
+        now = self._now()
         try:
             with self._metrics.judge_seconds.time():
-                judgement = await asyncio.to_thread(self._judge.judge_all, self._now(), tenant_keys)
+                judgement = await asyncio.to_thread(self._judge.judge_all, now, tenant_keys)
         except ServiceUnavailableError as error:
             self._heartbeat.set_problem("budgets", str(error))
             log.warning("budgets were not judged, trying again: %s", error)
+            self._touched_at = committed_at or self._touched_at
             return
         self._heartbeat.set_problem("budgets", None)
         if tenant_keys is None:
             self._report(set(judgement.unreadable))
         if judgement.changes:
-            self._on_change()
+            self._on_change(epoch_us(now), epoch_us(committed_at or now))
 
     def _report(self, unreadable: set[UnreadableBudget]) -> None:
         """One budget that cannot be read is no reason to stop or not to be ready: it is counted, and logged once."""

@@ -1,20 +1,21 @@
 """What a running worker says of itself: /metrics agree with the store, /healthz and /readyz tell stuck from busy."""
 
 import json
-import re
 import time
 
-from tests.support.places import ROOT
+from tests.support.docs_reading import codes, rows, section, text_of
 from tests.support.worker_harness import Deployment
 from tests.support.worker_truth import EventMaker, Sender, Truth, assert_exact, measures_of
 
-OPERATIONS = ROOT / "docs" / "operations.md"
+PAGE = "docs/metrics.md"
 
 
 def documented_metrics() -> set[str]:
-    """The names in the table of metrics, as Prometheus shows them."""
-    named = re.findall(r"^\| `(rice_\w+)(?:\{[\w,]+\})?` \| (counter|gauge|histogram) \|", OPERATIONS.read_text(), re.M)
-    return {f"{name}_count" if kind == "histogram" else name for name, kind in named}
+    """The names in the table of the worker's metrics, as Prometheus shows them."""
+    kinds = {
+        codes(cells[0])[0].partition("{")[0]: cells[1] for cells in rows(section(text_of(PAGE), "## Of the worker"))
+    }
+    return {f"{name}_count" if kind == "histogram" else name for name, kind in kinds.items()}
 
 
 def send_some(sender: Sender, make: EventMaker) -> None:
@@ -48,6 +49,9 @@ def test_the_documented_metrics_are_there_and_agree_with_the_store(deployment: D
     assert time.time() - 60 < metrics["rice_last_commit_timestamp_seconds"] <= time.time()
     assert 20e6 < metrics["rice_resident_memory_bytes"] < 1e9
     assert metrics["rice_store_retries_total"] == 0
+    for since in ("ingest", "event"):
+        assert 900 <= metrics[f"rice_{since}_freshness_seconds_count"] <= 1030, "events, and repeats in another batch"
+    assert metrics["rice_ingest_freshness_seconds_sum"] < 900 * 60
     for factor in ("model", "region", "pue"):
         by_rung = [v for name, v in metrics.items() if name.startswith(f"rice_factor_rungs_total{{factor={factor},")]
         assert 900 <= sum(by_rung) <= 1000, "records, and repeats that came in another batch"

@@ -21,15 +21,16 @@ from rice_stream.runtime.settings.settings import PREFIX, Settings
 from tests.support.docs_reading import text_of
 from tests.support.format_payloads import OTLP_PAYLOADS, as_protobuf
 from tests.support.places import ROOT
-from tests.unit.docs.test_operations import metrics_of_the_worker
 
-FILES = sorted(path.name for path in (ROOT / "deploy").iterdir())
+FILES = sorted(path.name for path in (ROOT / "deploy").iterdir() if path.is_file())
+ELSEWHERE = ("tests/unit/docs/test_settings.py", "tests/unit/monitoring/test_rules.py")
+"""Tests of other files of deploy/, besides this one."""
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_in_deploy_is_known_to_a_test_and_to_the_documentation(name: str) -> None:
     """A file that nobody checks would rot."""
-    assert name in text_of("tests/unit/docs/test_deploy.py") or name in text_of("tests/unit/docs/test_settings.py")
+    assert any(name in text_of(path) for path in ("tests/unit/docs/test_deploy.py", *ELSEWHERE))
     assert name in text_of("docs/operations.md") or name.endswith(".service")
 
 
@@ -243,54 +244,3 @@ def test_the_systemd_unit_starts_the_worker_and_gives_it_time_to_finish() -> Non
     assert service["RestartPreventExitStatus"] == "2"
     assert service["User"] != "root"
     assert int(service["TimeoutStopSec"]) > 30 + Settings.model_fields["store_retry_s"].get_default()
-
-
-# --- prometheus-rules.yaml ---------------------------------------------------------------------------------------------------
-
-
-def rules() -> list[dict[str, Any]]:
-    """The alerting rules."""
-    [group] = yaml.safe_load(text_of("deploy/prometheus-rules.yaml"))["groups"]
-    found: list[dict[str, Any]] = group["rules"]
-    return found
-
-
-def exported_series() -> dict[str, set[str]]:
-    """Series name as Prometheus stores it -> its labels."""
-    series: dict[str, set[str]] = {}
-    for name, kind in metrics_of_the_worker().items():
-        plain, _, labels = name.partition("{")
-        own = set(labels.rstrip("}").split(",")) - {""}
-        for suffix in ("_bucket", "_sum", "_count") if kind == "histogram" else ("",):
-            series[plain + suffix] = own | ({"le"} if suffix == "_bucket" else set())
-    return series
-
-
-@pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
-def test_every_alert_rule_reads_metrics_and_labels_that_the_worker_exports(rule: dict[str, Any]) -> None:
-    """A rule on a metric that does not exist never fires."""
-    series = exported_series()
-    named = re.findall(r"\b(rice_[a-z0-9_]+)(?:\{([^}]*)})?", rule["expr"])
-    assert named
-    for name, matchers in named:
-        assert name in series
-        assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= series[name]
-    assert {"summary", "description"} <= set(rule["annotations"])
-    assert rule["labels"]["severity"] in {"page", "ticket"}
-    for opening, closing in ("()", "[]", "{}"):
-        assert rule["expr"].count(opening) == rule["expr"].count(closing)
-
-
-def test_label_values_in_rules_are_ones_that_occur() -> None:
-    """outcome="quarantined" is an outcome; a word of basis is one."""
-    from rice_stream.basis import Basis
-    from rice_stream.events.records import BATCH_NOT_UNPACKED
-
-    values = {
-        "outcome": {"recorded", "duplicate", "conflict", "quarantined"},
-        "reason": {BATCH_NOT_UNPACKED},
-        "basis": {b.name.lower() for b in Basis if b.name},
-    }
-    for rule in rules():
-        for label, value in re.findall(r'(\w+)="([^"]*)"', rule["expr"]):
-            assert value in values[label], rule["alert"]

@@ -1,4 +1,4 @@
-"""docs/operations.md has every metric, command, error, exit code and quarantine reason of the code, and no other."""
+"""docs/operations.md has every command, error, exit code and quarantine reason of the code, and no other."""
 
 import ast
 import importlib
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 import click
-from prometheus_client import Counter
 
 from rice_stream.cli import cli
 from rice_stream.cli.base import BAD_NEWS
@@ -14,54 +13,12 @@ from rice_stream.errors import RiceError
 from rice_stream.events import door_refusals, records
 from rice_stream.events.formats.reading import items
 from rice_stream.pipeline import culprits
-from rice_stream.worker.metrics import Metrics
 from tests.support.docs_reading import codes, first_codes, rows, section, text_of
 from tests.support.places import ROOT
 
 PAGE = "docs/operations.md"
 CTRL_C = 130
 SOURCES = sorted((ROOT / "rice_stream").rglob("*.py"))
-
-
-def metrics_of_the_worker() -> dict[str, str]:
-    """Exported name with its labels -> type: `rice_events_total{outcome}` -> `counter`."""
-    metrics = Metrics()
-    found = {}
-    for field in (name for name in metrics.__dataclass_fields__ if name != "registry"):
-        metric = getattr(metrics, field)
-        [family] = metric.collect()
-        labels = ",".join(metric._labelnames)
-        name = f"{family.name}_total" if isinstance(metric, Counter) else family.name
-        found[f"{name}{{{labels}}}" if labels else name] = family.type
-    return found
-
-
-def test_every_metric_is_documented_with_its_labels_and_type() -> None:
-    """An operator finds each metric under the name that Prometheus shows; there is no other."""
-    documented = {codes(cells[0])[0]: cells[1] for cells in rows(section(text_of(PAGE), "## Metrics"))}
-    assert documented == metrics_of_the_worker()
-
-
-def test_a_metric_that_nothing_moves_is_marked_and_no_other() -> None:
-    """`(not filled yet)` is said of exactly those metrics that no code touches."""
-    code = "\n".join(path.read_text("utf-8") for path in SOURCES)
-    fields = [name for name in Metrics.__dataclass_fields__ if name != "registry"]
-    idle = {name for name in fields if not re.search(rf"\b(?:metrics|_metrics|self)\.{name}\b", code)}
-    marked = {
-        codes(cells[0])[0] for cells in rows(section(text_of(PAGE), "## Metrics")) if "not filled yet" in cells[2]
-    }
-    assert {name for name in fields if any(getattr(Metrics(), name)._name in metric for metric in marked)} == idle
-
-
-def test_every_metric_of_serve_is_documented() -> None:
-    """Its counters stand in the section about HTTP."""
-    from rice_stream.api.metrics import HttpMetrics
-
-    metrics = HttpMetrics()
-    exported = {
-        f"{metric._name}_total{{{','.join(metric._labelnames)}}}" for metric in (metrics.requests, metrics.items)
-    }
-    assert exported <= set(codes(section(text_of(PAGE), "## Events over HTTP")))
 
 
 def commands(group: click.Group = cli, prefix: str = "rice-stream") -> Iterator[tuple[str, click.Command]]:

@@ -60,7 +60,7 @@ def test_a_budget_that_cannot_be_read_is_counted_and_logged_once(
             Telemetry(metrics, heartbeat),
             sweep_s=1e-9,
             interval_s=0,
-            on_change=lambda: None,
+            on_change=lambda _judged_at_us, _committed_at_us: None,
         )
         with pytest.raises(EnoughError):
             asyncio.run(sweep.run())
