@@ -1,4 +1,4 @@
-"""Judging budgets against the committed totals: a budget's state and its alerts change in one transaction.
+"""Judging budgets against the committed totals: a budget's state changes in one transaction with its alerts and their deliveries.
 
 Alerts are a function of committed totals only, so a crash between a batch and its judgement loses nothing: the next
 sweep, of this worker or another, judges the same totals.
@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from rice_stream.alerting.addressing import Announced, address
 from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period
@@ -72,8 +73,9 @@ class Judge:
             budget_store.save_states(connection, changed)
             announced = [(verdict.budget, each) for verdict in verdicts for each in verdict.transitions]
             watermarks = budget_store.watermarks_us(connection, {budget.tenant_id for budget, _ in announced})
-            rows = [_alert_row(budget, each, watermarks.get(budget.tenant_id), now) for budget, each in announced]
-            budget_store.add_alerts(connection, rows)
+            told = [_announced(budget, each, watermarks.get(budget.tenant_id), now) for budget, each in announced]
+            budget_store.add_alerts(connection, [_alert_row(each, now) for each in told])
+            address(connection, told)
         for budget, transition in announced:
             self._on_transition(budget, transition)
         return len(announced)
@@ -134,9 +136,14 @@ def _id_of(budget: Budget) -> int:
     return budget.budget_id
 
 
-def _alert_row(budget: Budget, transition: Transition, watermark_us: int | None, now: datetime) -> dict[str, Any]:
+def _announced(budget: Budget, transition: Transition, watermark_us: int | None, now: datetime) -> Announced:
     watermark = None if watermark_us is None else datetime_of(watermark_us)
     event = alert_event(budget, transition, source=SOURCE, event_time_watermark=watermark, time=now)
+    return Announced(budget, transition, event)
+
+
+def _alert_row(announced: Announced, now: datetime) -> dict[str, Any]:
+    budget, transition, event = announced
     return {
         "id": event["id"],
         "tenant_id": budget.tenant_id,

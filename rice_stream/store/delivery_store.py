@@ -147,7 +147,7 @@ def resend(
         left = select(func.count()).select_from(table).where(*chosen, table.c.channel_id.not_in(able))
         left_count: int = connection.scalar(left) or 0
         now_us = database_now_us(connection)
-        again = {"state": "due", "attempts": 0, "next_at_us": now_us, "ended_at_us": None}
+        again = {"state": "due", "attempts": 0, "next_at_us": now_us, "first_tried_at_us": None, "ended_at_us": None}
         statement = update(table).where(*chosen, table.c.channel_id.in_(able)).values(again)
         by_channel: dict[int, int] = {}
         resent: list[int] = []
