@@ -1,6 +1,7 @@
 """Budgets and their changes as others see them: CloudEvents on the alerts topic, and status rows. Pure."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -131,3 +132,14 @@ def consumed_gco2e(consumed: Consumed) -> dict[str, float]:
         "mid": consumed.carbon_mid_ugco2e / MICRO_UNITS["gco2e"],
         "high": consumed.carbon_high_ugco2e / MICRO_UNITS["gco2e"],
     }
+
+
+def restated(event: Mapping[str, Any], budget: Budget, consumed: Consumed) -> dict[str, Any]:
+    """The event of a change that still holds, with what its period has consumed by now; its id stays."""
+    figures = {
+        "consumed_gco2e": consumed_gco2e(consumed),
+        "consumed_kwh": consumed.facility_energy_uwh / MICRO_UNITS["kwh"],
+        "ratio": consumed.ratio(budget),
+        f"limit_{budget.unit}": in_units(budget, budget.limit),
+    }
+    return {**event, "data": {**event["data"], **figures}}

@@ -47,9 +47,13 @@ class StoredBudgets(NamedTuple):
 
 
 def load_budgets(
-    connection: Connection, scope: Scope = EVERYTHING, *, tenant_keys: Collection[int] | None = None
+    connection: Connection,
+    scope: Scope = EVERYTHING,
+    *,
+    tenant_keys: Collection[int] | None = None,
+    budget_ids: Collection[int] | None = None,
 ) -> StoredBudgets:
-    """The budgets of a scope (with teams, those that are on one of them), or those of some tenants by their keys."""
+    """The budgets of a scope (with teams, those that are on one of them), or of some tenants by their keys, or of some ids."""
     table, state = schema.budget, schema.budget_state
     query = (
         select(table, state.c.state)
@@ -57,6 +61,8 @@ def load_budgets(
         .where(text(f"{tenant_id_in(scope, 'budget.tenant_id')} AND {team_in(scope, 'budget.team_id')}"))
         .order_by(table.c.tenant_id, table.c.name)
     )
+    if budget_ids is not None:
+        query = query.where(table.c.id.in_(sorted(budget_ids)))
     if tenant_keys is not None:
         tenant = schema.tenant
         query = query.add_columns(tenant.c.tenant_key).join(tenant, tenant.c.tenant_id == table.c.tenant_id)

@@ -13,9 +13,11 @@ from rice_stream.instants import SECOND_US
 from rice_stream.store import schema
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.delivery_store import StoredDelivery, stored_delivery
+from rice_stream.store.held_deliveries import end_told
 
 WAITING: tuple[DeliveryState, ...] = ("due", "sending", "failed")
-"""Of these the first of a lane goes first; what is held over quiet hours holds up nothing."""
+"""Of these the first of a lane goes first; what is held holds up nothing until quiet hours are over, and then the others until it
+is told."""
 OVERDUE_US = 60 * SECOND_US
 """How long something may be due without a server that takes it."""
 
@@ -49,7 +51,7 @@ def claim(connection: Connection, server: str, channel_id: int, *, limit: int, l
     table, now_us = schema.delivery, database_now_us(connection)
     due = (
         select(table.c.id)
-        .where(table.c.channel_id == channel_id, *_is_due(now_us), ~_is_behind())
+        .where(table.c.channel_id == channel_id, *_is_due(now_us), ~_is_behind(now_us))
         .order_by(table.c.next_at_us, table.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -86,6 +88,7 @@ def finish(connection: Connection, server: str, outcomes: Sequence[DeliveryOutco
         if row is not None:
             marked.append(stored_delivery(row))
             _move_lane(connection, marked[-1])
+            end_told(connection, marked[-1])
     return marked
 
 
@@ -102,8 +105,8 @@ def is_overdue(now_us: int) -> ColumnElement[bool]:
     table, busy = schema.delivery, schema.delivery.alias("busy")
     sending = busy.c.channel_id == table.c.channel_id, busy.c.state == "sending", busy.c.lease_until_us > now_us
     is_served = exists().where(_is_one_of(busy, OPEN_STATES), *sending)
-    waits = _is_one_of(table, OPEN_STATES) & (table.c.next_at_us <= now_us - OVERDUE_US)
-    return waits & ~_is_behind() & ~is_served
+    waits = _is_one_of(table, OPEN_STATES) & (table.c.next_at_us <= now_us - OVERDUE_US) & table.c.told_by.is_(None)
+    return waits & ~_is_behind(now_us) & ~is_served
 
 
 def _marks(outcome: DeliveryOutcome, now_us: int) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def _marks(outcome: DeliveryOutcome, now_us: int) -> dict[str, Any]:
 
 def _move_lane(connection: Connection, first: StoredDelivery) -> None:
     """What waits behind it in its lane is looked at again when it is tried next; when it has ended, at once."""
-    if first.lane is None or first.state in ("due", "held"):
+    if first.lane is None or first.state in ("due", "held") or first.kind == "reminder":
         return
     table = schema.delivery
     behind = (table.c.channel_id == first.channel_id) & (table.c.lane == first.lane) & (table.c.id > first.id)
@@ -136,11 +139,15 @@ def _is_due(now_us: int) -> tuple[ColumnElement[bool], ...]:
     return _is_one_of(table, OPEN_STATES), _is_one_of(table, WAITING), table.c.next_at_us <= now_us
 
 
-def _is_behind() -> ColumnElement[bool]:
-    """Whether another one of its lane goes first."""
+def _is_behind(now_us: int) -> ColumnElement[bool]:
+    """Whether another one of its lane goes first: an earlier one that is no reminder, or a reminder that is being sent."""
     table, first = schema.delivery, schema.delivery.alias("first")
-    same = (first.c.channel_id == table.c.channel_id) & (first.c.lane == table.c.lane) & (first.c.id < table.c.id)
-    return exists().where(same, _is_one_of(first, OPEN_STATES), _is_one_of(first, WAITING))
+    same = first.c.channel_id == table.c.channel_id, first.c.lane == table.c.lane, _is_one_of(first, OPEN_STATES)
+    is_reminder, sending = first.c.kind == "reminder", (first.c.state == "sending") & (first.c.lease_until_us > now_us)
+    goes_first = _is_one_of(first, WAITING) | (first.c.next_at_us <= now_us)
+    before = (first.c.id < table.c.id) & ~is_reminder & goes_first
+    # A reminder says what holds when it is sent: nothing waits for one, and none may arrive after the word that it is over.
+    return exists().where(*same, before | (is_reminder & sending & (table.c.kind != "reminder")))
 
 
 def _is_one_of(table: FromClause, states: Collection[DeliveryState]) -> ColumnElement[bool]:

@@ -72,6 +72,7 @@ class StoredDelivery:
     created_at_us: int
     first_tried_at_us: int | None
     ended_at_us: int | None
+    told_by: int | None
 
 
 def message_id(channel_id: int, cause: str) -> str:
@@ -136,7 +137,8 @@ def resend(
             chosen = [table.c.id.in_(sorted(ids)), table.c.state.in_((*RESENDABLE, "done"))]
             _check_ids(connection, scope, ids, channels)
         else:
-            chosen = [table.c.state.in_(RESENDABLE)]
+            # What a digest tells of is told when that one is sent again.
+            chosen = [table.c.state.in_(RESENDABLE), table.c.told_by.is_(None)]
         if since_us is not None:
             chosen.append(table.c.created_at_us >= since_us)
         if channel_id is not None:
