@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any, NamedTuple
 
 from rice_stream.budgets.announcement import restated
 from rice_stream.budgets.periods import period_at
 from rice_stream.channels.definition import (
     OPEN_STATES,
-    RANK,
     Channel,
     posts_again_every_s,
     posts_ended_for_s,
 )
 from rice_stream.channels.quiet_hours import held_until
-from rice_stream.instants import SECOND_US, datetime_of
+from rice_stream.channels.routing import wants
+from rice_stream.instants import DAY_US, SECOND_US, datetime_of
 from rice_stream.store import budget_store, reminders
 from rice_stream.store.channel_store import load_channels
 from rice_stream.store.consumption import consumed_in_each
@@ -43,11 +42,11 @@ def remind(engine: Engine) -> int:
     Near to nothing is asked of the database while no channel is told again, or nothing is open.
     """
     with reading(engine) as connection:
-        now_us = database_now_us(connection)
         stored = [each for each in load_channels(connection) if each.state != "disabled"]
         channels = {each.id: each.channel for each in stored if posts_again_every_s(each.channel) is not None}
         if not channels:
             return 0
+        now_us = database_now_us(connection)
         opened = open_alerts(connection, datetime_of(now_us))
         ended = _ended(connection, channels, now_us)
         events: dict[str, Event] = {**{each.id: each.event for each in opened}, **ended}
@@ -70,7 +69,8 @@ def _ended(connection: Connection, channels: Mapping[int, Channel], now_us: int)
     chosen = [number for number, length_s in lengths.items() if length_s]
     if not chosen:
         return {}
-    since_us = now_us - max(lengths.values()) * SECOND_US
+    # That something is over may have been told a while after it was.
+    since_us = now_us - max(lengths.values()) * SECOND_US - DAY_US
     return dict(reminders.ended_lately(connection, chosen, since_us))
 
 
@@ -82,8 +82,9 @@ def _planned(
     now_us: int,
 ) -> Iterator[_Planned]:
     by_id = {each.id: each for each in opened}
-    order = sorted(told, key=lambda each: (each.channel_id, each.alert_id))
-    by_alert = {key: list(rows) for key, rows in groupby(order, key=lambda each: (each.channel_id, each.alert_id))}
+    by_alert: dict[tuple[int, str], list[Told]] = {}
+    for each in told:
+        by_alert.setdefault((each.channel_id, each.alert_id), []).append(each)
     worst: dict[tuple[int, int], tuple[float, _Planned | None]] = {}
     for (channel_id, alert_id), rows in by_alert.items():
         channel = channels[channel_id]
@@ -104,11 +105,8 @@ def _planned(
 
 
 def _is_wanted(channel: Channel, crossing: OpenAlert | None, alert: Told) -> bool:
-    """Whether the channel, as it is now, is for the alert."""
-    if crossing is None or (channel.tenants is not None and crossing.tenant_id not in channel.tenants):
-        return False
-    severe = alert.severity is None or RANK[alert.severity] >= RANK[channel.min_severity]
-    return severe and (not channel.budgets or crossing.budget in channel.budgets)
+    """Whether the alert holds, and the channel, as it is now, is for it."""
+    return crossing is not None and wants(channel, crossing.tenant_id, crossing.budget, alert.severity or "info")
 
 
 def _reminded(channel: Channel, alert: Told, again: Sequence[Told], now_us: int) -> _Planned | None:
