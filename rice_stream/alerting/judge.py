@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from rice_stream.alerting.addressing import Announced, address
 from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
+from rice_stream.budgets.early_warning import Stretch, judge_early, stretches_to_ask
 from rice_stream.budgets.periods import Period
 from rice_stream.budgets.rules import due_periods, judge
 from rice_stream.budgets.states import BudgetState, Consumed, Transition
@@ -104,14 +105,47 @@ def _judged(
             unjudged.append(_unjudged(budget, error))
     asked = [(budget, each) for budget, _, periods in due for each in periods]
     consumed = iter(consumed_in_each(connection, asked, with_ranges=with_ranges))
-    verdicts: list[_Verdict] = []
+    verdicts: list[tuple[_Verdict, Period, Consumed]] = []
     for budget, before, periods in due:
         amounts = [(period, next(consumed)) for period in periods]
         try:
-            verdicts.append(_verdict(budget, before, amounts, now))
+            verdicts.append((_verdict(budget, before, amounts, now), *amounts[-1]))
         except _NOT_JUDGED as error:
             unjudged.append(_unjudged(budget, error))
-    return verdicts, unjudged
+    return _judged_early(connection, verdicts, now, unjudged, with_ranges=with_ranges), unjudged
+
+
+def _judged_early(
+    connection: Connection,
+    verdicts: Sequence[tuple[_Verdict, Period, Consumed]],
+    now: datetime,
+    unjudged: list[UnreadableBudget],
+    *,
+    with_ranges: bool,
+) -> list[_Verdict]:
+    """The verdicts, with the early warnings of budgets that want them; those whose judgement fails go to `unjudged`."""
+    asked: list[tuple[Budget, Period]] = []
+    stretches: list[list[Stretch]] = []
+    for verdict, period, consumed in verdicts:
+        budget, state = verdict.budget, verdict.state
+        wanted = []
+        if budget.early_warning:
+            wanted = stretches_to_ask(budget, state, consumed, period, now, with_range=with_ranges)
+        stretches.append(wanted)
+        asked += [(budget, each.period) for each in wanted]
+    answers = iter(consumed_in_each(connection, asked, with_ranges=False)) if asked else iter(())
+    found: list[_Verdict] = []
+    for (verdict, period, consumed), wanted in zip(verdicts, stretches, strict=True):
+        recent = [(each, next(answers)) for each in wanted]
+        try:
+            state, changes = judge_early(verdict.budget, verdict.state, consumed, period, now, recent)
+        except _NOT_JUDGED as error:
+            unjudged.append(_unjudged(verdict.budget, error))
+            continue
+        found.append(
+            verdict._replace(state=state, transitions=[*verdict.transitions, *changes]) if changes else verdict
+        )
+    return found
 
 
 def _verdict(
@@ -152,6 +186,7 @@ def _alert_row(announced: Announced, now: datetime) -> dict[str, Any]:
         "period_start_us": epoch_us(transition.period.start) if transition.period.calendar else 0,
         "threshold": transition.threshold,
         "state": transition.state,
+        "basis": transition.basis,
         "sequence": transition.sequence,
         "created_at_us": epoch_us(now),
         "delivered_at_us": None,

@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from rice_stream.budgets.burn import BurnAlarm
 from rice_stream.budgets.definition import MICRO_UNITS, Budget
+from rice_stream.budgets.forecasting import Forecast
 from rice_stream.budgets.states import BudgetState, Consumed, Transition
 from rice_stream.instants import epoch_us, rfc3339
 
@@ -49,18 +51,47 @@ def alert_event(
             "state": transition.state,
             "severity": transition.severity,
             "basis": transition.basis,
+            **_early_figures(budget, transition),
             "event_time_watermark": rfc3339(epoch_us(event_time_watermark)) if event_time_watermark else None,
             "sequence": transition.sequence,
         },
     }
 
 
+def forecast_figures(budget: Budget, ahead: Forecast) -> dict[str, Any]:
+    """A forecast as it is shown: amounts in the budget's unit, dates as RFC 3339 text."""
+    dates = {"low": ahead.exhausted_earliest, "mid": ahead.exhausted_at, "high": ahead.exhausted_latest}
+    texts = {end: None if date is None else rfc3339(epoch_us(date)) for end, date in dates.items()}
+    return {
+        "exhausted_at": texts if any(texts.values()) else None,
+        "end_of_period": {end: in_units(budget, getattr(ahead, end)) for end in ("low", "mid", "high")},
+        "ratio": ahead.ratio,
+        "elapsed_ratio": ahead.elapsed_ratio,
+    }
+
+
+def _early_figures(budget: Budget, transition: Transition) -> dict[str, Any]:
+    """What an early warning rests on."""
+    figures = transition.rests_on
+    if isinstance(figures, BurnAlarm):
+        hours = {"long_h": figures.rule.long, "short_h": figures.rule.short}
+        return {
+            "burn": {
+                "speed": "fast" if figures.rule.severity == "page" else "slow",
+                **{name: window / timedelta(hours=1) for name, window in hours.items()},
+                "burn_rate_long": figures.burn_long,
+                "burn_rate_short": figures.burn_short,
+            }
+        }
+    return {} if figures is None else {"forecast": forecast_figures(budget, figures)}
+
+
 def alert_id(budget: Budget, transition: Transition) -> str:
     """The stable identity of one change: 64 hex digits, the same whenever and wherever the change is announced.
 
-    SHA-256 over tenant, budget (id and name), period start, threshold, state and sequence, each preceded by its length
-    in bytes, so that no two lists of parts give the same bytes. A rolling window has no start that two workers would
-    agree on; the word "rolling" stands for it.
+    SHA-256 over tenant, budget (id and name), period start, threshold, state and sequence, and of an early warning its basis,
+    each preceded by its length in bytes, so that no two lists of parts give the same bytes. A rolling window has no start that
+    two workers would agree on; the word "rolling" stands for it.
     """
     parts = (
         budget.tenant_id,
@@ -70,6 +101,7 @@ def alert_id(budget: Budget, transition: Transition) -> str:
         repr(transition.threshold),
         transition.state,
         str(transition.sequence),
+        *([transition.basis] if transition.basis != "actual" else ()),
     )
     digest = hashlib.sha256()
     for part in parts:
@@ -107,6 +139,7 @@ def budget_definition(budget: Budget) -> dict[str, Any]:
         "thresholds": list(budget.thresholds),
         "estimate": budget.estimate,
         "hysteresis": budget.hysteresis,
+        "early_warning": budget.early_warning,
     }
 
 

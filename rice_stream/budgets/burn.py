@@ -1,4 +1,4 @@
-"""How fast a budget burns, over several windows. Pure. The rules for alarms are not called yet: burn-rate alerts will use them.
+"""How fast a budget burns, over several windows, and which of the rules for alarms hold. Pure.
 
 The rules are those of chapter 5 of Google's SRE workbook ("Alerting on SLOs", https://sre.google/workbook/, CC BY-NC-ND
 4.0; figures only): an alarm needs both a long window, so that a blip does not fire it, and a short one, so that it ends
@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
-from rice_stream.budgets.definition import Budget, Unit
+from rice_stream.budgets.definition import Budget, Unit, exact
 
 BURN_WINDOWS: Mapping[str, timedelta] = {
     "1h": timedelta(hours=1),
@@ -34,6 +35,11 @@ class BurnRule:
     long: timedelta
     short: timedelta
     budget_share: Fraction
+
+    @property
+    def middle(self) -> timedelta:
+        """What has to be calm besides `short` before an alarm ends: otherwise whoever bursts would ring at every burst."""
+        return self.long / 2
 
     def threshold(self, period: timedelta) -> Fraction:
         """The burn rate that spends `budget_share` within `long`; a burn rate of 1 lasts the period exactly."""
@@ -72,6 +78,7 @@ def burn_rate(consumed_in_window: int, limit: int, window: timedelta, period: ti
     return float(_burn(consumed_in_window, limit, window, period))
 
 
+@lru_cache(maxsize=256)
 def burn_rules(period: timedelta) -> tuple[tuple[BurnRule, Fraction], ...]:
     """The rules that mean something for a period of this length, each with its burn-rate threshold.
 
@@ -91,13 +98,31 @@ def burn_windows(period: timedelta) -> tuple[timedelta, ...]:
     return tuple(sorted({window for rule, _ in burn_rules(period) for window in (rule.long, rule.short)}))
 
 
+def may_burn(budget: Budget, amount: int, period: timedelta) -> bool:
+    """Whether any rule can hold where `amount` (micro-units) is all that was consumed in the period so far.
+
+    Spares asking for the windows: each rule is about a share of the limit.
+    """
+    microseconds = period // timedelta.resolution
+    return any(
+        amount * microseconds > threshold * budget.limit * (rule.long // timedelta.resolution)
+        for rule, threshold in burn_rules(period)
+    )
+
+
 def burn_alarms(
-    budget: Budget, consumed: Mapping[timedelta, int], period: timedelta, *, minimum: int | None = None
+    budget: Budget,
+    consumed: Mapping[timedelta, int],
+    period: timedelta,
+    *,
+    lengths: Mapping[timedelta, timedelta] | None = None,
+    minimum: int | None = None,
 ) -> list[BurnAlarm]:
     """The rules that hold now, most urgent first: burn above the threshold in the long AND in the short window.
 
-    `consumed` has the budget's amount (micro-units) in each of `burn_windows(period)`. `minimum`, in micro-units, is
-    what the short window must hold at least; None takes the default of the budget's unit.
+    `consumed` has the budget's amount (micro-units) in each of `burn_windows(period)`; `lengths` says how long the stretches
+    are that stand for them, where buckets of totals make them longer. `minimum`, in micro-units, is what the short
+    window must hold at least; None takes the default of the budget's unit.
 
     Raises:
         KeyError: a window is missing.
@@ -105,11 +130,38 @@ def burn_alarms(
     floor = MINIMUM_DEFAULT[budget.unit] if minimum is None else minimum
     alarms = []
     for rule, threshold in burn_rules(period):
-        burn_long = _burn(consumed[rule.long], budget.limit, rule.long, period)
-        burn_short = _burn(consumed[rule.short], budget.limit, rule.short, period)
+        burn_long, burn_short = (
+            _burn(consumed[window], budget.limit, lengths[window] if lengths else window, period)
+            for window in (rule.long, rule.short)
+        )
         if burn_long > threshold and burn_short > threshold and consumed[rule.short] >= floor:
             alarms.append(BurnAlarm(rule, float(threshold), float(burn_long), float(burn_short)))
     return alarms
+
+
+def still_burns(
+    budget: Budget,
+    severity: Literal["page", "ticket"],
+    consumed: Mapping[timedelta, int],
+    period: timedelta,
+    *,
+    lengths: Mapping[timedelta, timedelta] | None = None,
+) -> bool:
+    """Whether an alarm of this severity goes on: a rule's long window is not below its threshold by more than the budget's
+    hysteresis, and neither are both of its short and its middle window. Whatever holds goes on.
+
+    `consumed` and `lengths` as of `burn_alarms`, with `BurnRule.middle` as well.
+    """
+    kept = 1 - exact(budget.hysteresis)
+    for rule, threshold in burn_rules(period):
+        if rule.severity == severity:
+            burn_long, burn_middle, burn_short = (
+                _burn(consumed[window], budget.limit, lengths[window] if lengths else window, period)
+                for window in (rule.long, rule.middle, rule.short)
+            )
+            if min(burn_long, max(burn_middle, burn_short)) >= threshold * kept:
+                return True
+    return False
 
 
 def _burn(consumed: int, limit: int, window: timedelta, period: timedelta) -> Fraction:

@@ -41,7 +41,8 @@ class Budget:
     `limit` is an integer of micro-units: ugCO2e where `unit` is "gco2e", uWh of facility energy where it is "kwh".
     `thresholds` are ratios of the limit, ascending. `estimate` says which bound of the carbon's 80 % range is judged (energy
     has one value, so it has no bearing on a kWh budget). A threshold that fired resolves once the amount is below
-    `threshold * (1 - hysteresis)`. `team_id`, `project_id`, `user_id` and `model` narrow the scope where set.
+    `threshold * (1 - hysteresis)`. `early_warning` says whether burn rates and the forecast are judged as well
+    (`budgets.early_warning`). `team_id`, `project_id`, `user_id` and `model` narrow the scope where set.
 
     Raises:
         UsageError: lists every field that breaks a rule.
@@ -61,6 +62,7 @@ class Budget:
     thresholds: tuple[float, ...] = THRESHOLDS_DEFAULT
     estimate: Bound = "mid"
     hysteresis: float = HYSTERESIS_DEFAULT
+    early_warning: bool = False
 
     def __post_init__(self) -> None:
         problems = field_problems({field.name: getattr(self, field.name) for field in fields(self)})
@@ -99,7 +101,13 @@ def field_problems(values: Mapping[str, object]) -> list[str]:
     Only fields that are present are judged.
     """
     found = ((name, _CHECKS[name](value)) for name, value in values.items())
-    return [f"{name}: {problem}" for name, problem in found if problem]
+    problems = [f"{name}: {problem}" for name, problem in found if problem]
+    if values.get("early_warning") is True and values.get("period") == "rolling-24h":
+        problems.append(
+            "early_warning: a window of 24 hours has no end to forecast and is too short for burn rates; leave it out, or"
+            " choose another period"
+        )
+    return problems
 
 
 def _name_problem(value: object) -> str | None:
@@ -166,6 +174,10 @@ def _hysteresis_problem(value: object) -> str | None:
     return f"must be a ratio of at least 0 and below 1 (0.05 is 5 %), got {value!r}"
 
 
+def _early_warning_problem(value: object) -> str | None:
+    return None if isinstance(value, bool) else f"must be true or false, got {value!r}"
+
+
 def _one_of(choices: tuple[str, ...]) -> Callable[[object], str | None]:
     def problem(value: object) -> str | None:
         return None if value in choices else f"must be one of {', '.join(choices)}, got {value!r}"
@@ -188,4 +200,5 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "thresholds": _thresholds_problem,
     "estimate": _one_of(get_args(Bound)),
     "hysteresis": _hysteresis_problem,
+    "early_warning": _early_warning_problem,
 }

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from rice_stream.budgets.definition import Budget, PeriodName
-from rice_stream.instants import day_start, in_utc, zone
+from rice_stream.instants import SECOND_US, SLOT_S, datetime_of, day_start, epoch_s, in_utc, zone
 
 MINUTE = timedelta(minutes=1)
 INSTANT = timedelta.resolution
@@ -76,6 +76,13 @@ def previous_period(budget: Budget, period: Period) -> Period:
     if budget.window is not None:
         return Period(period.start - budget.window, period.start, calendar=False)
     return period_at(budget, period.start - INSTANT)
+
+
+def recent_stretch(now: datetime, window: timedelta) -> Period:
+    """From the quarter hour in which `window` before now began up to now: totals of a part of a tenant have no shorter buckets."""
+    start_s = (epoch_s(now) - int(window.total_seconds())) // SLOT_S * SLOT_S
+    end = now.replace(second=0, microsecond=0) + MINUTE
+    return Period(datetime_of(start_s * SECOND_US), in_utc(end), calendar=False)
 
 
 def _first_day(period: PeriodName, day: date) -> date:

@@ -117,7 +117,7 @@ def _started(budget: Budget, state: BudgetState, period: Period) -> tuple[Budget
     ended: list[Transition] = []
     if last is not None and state.consumed is not None:
         ended = _changes(budget, state.sequence, fallen=state.active, risen=(), consumed=state.consumed, period=last)
-    started = BudgetState(sequence=state.sequence + len(ended))
+    started = BudgetState(sequence=state.sequence + len(ended), warnings=state.warnings)
     if not period.calendar:
         return started, ended
     if last is not None and last.calendar and last.end <= period.start:

@@ -3,17 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period
 from rice_stream.errors import RiceError
 from rice_stream.instants import in_utc
 
+if TYPE_CHECKING:
+    from rice_stream.budgets.burn import BurnAlarm
+    from rice_stream.budgets.forecasting import Forecast
+
 State = Literal["ok", "warning", "exceeded", "resolved"]
 Severity = Literal["info", "warning", "critical"]
 AlertBasis = Literal["actual", "forecast", "burn_rate"]
-"""What a transition rests on; so far always what was consumed."""
+"""What a transition rests on: what was consumed, where that will lead, or how fast it goes."""
+WarningKind = Literal["fast_burn", "slow_burn", "forecast"]
+"""What an early warning is about; of each a budget has one or none."""
 
 EXCEEDED_RATIO = 1.0
 """A threshold of at least the whole limit means exceeded; one below it is a warning."""
@@ -61,7 +67,8 @@ class Transition:
     """One threshold's change, to be announced once.
 
     `sequence` counts a budget's transitions from 1 on, without gaps. `consumed` is what was judged, and `ratio` its
-    share of the limit then.
+    share of the limit then. Of an early warning `threshold` is the burn rate that was exceeded, or the share of the limit that is
+    forecast, and `rests_on` the figures of that moment (None where a period's end resolved it).
     """
 
     sequence: int
@@ -71,6 +78,7 @@ class Transition:
     consumed: Consumed
     ratio: float
     basis: AlertBasis = "actual"
+    rests_on: "BurnAlarm | Forecast | None" = None
 
     @property
     def severity(self) -> Severity:
@@ -86,6 +94,20 @@ class ClosedPeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenWarning:
+    """An early warning that was announced and holds, with what was announced."""
+
+    kind: WarningKind
+    threshold: float
+    period: Period
+    consumed: Consumed
+
+    @property
+    def basis(self) -> AlertBasis:
+        return "forecast" if self.kind == "forecast" else "burn_rate"
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetState:
     """All that has to be stored of a budget between two judgements; `BudgetState()` is a budget never judged.
 
@@ -93,7 +115,7 @@ class BudgetState:
     ascending. `period`: the calendar period last judged as the present one; for a rolling budget the window of the last
     transition. `over`: that calendar period was judged after its end. `consumed`: figures of the last transition in
     `period`. `closed`: earlier periods in which something was announced. `watched_from`: periods that start before it
-    are not judged (the budget did not exist yet, or the period is forgotten).
+    are not judged (the budget did not exist yet, or the period is forgotten). `warnings`: early warnings that hold.
     """
 
     sequence: int = 0
@@ -104,6 +126,7 @@ class BudgetState:
     consumed: Consumed | None = None
     closed: tuple[ClosedPeriod, ...] = ()
     watched_from: datetime | None = None
+    warnings: tuple[OpenWarning, ...] = ()
 
     def __post_init__(self) -> None:
         if list(self.active) != sorted(set(self.active)) or list(self.crossed) != sorted(set(self.crossed)):
@@ -141,11 +164,12 @@ class BudgetState:
             "crossed": list(self.crossed),
             "period": _period_to_mapping(self.period) if self.period else None,
             "over": self.over,
-            "consumed": {name: getattr(self.consumed, name) for name in Consumed.__slots__} if self.consumed else None,
+            "consumed": _consumed_to_mapping(self.consumed) if self.consumed else None,
             "closed": [
                 {"period": _period_to_mapping(closed.period), "crossed": list(closed.crossed)} for closed in self.closed
             ],
             "watched_from": self.watched_from.isoformat() if self.watched_from else None,
+            **({"warnings": [_warning_to_mapping(each) for each in self.warnings]} if self.warnings else {}),
         }
 
     @classmethod
@@ -171,6 +195,8 @@ class BudgetState:
                     for entry in mapping["closed"]
                 ),
                 watched_from=_instant(mapping["watched_from"]) if mapping["watched_from"] else None,
+                # A state from before there were early warnings has none.
+                warnings=tuple(_warning_from_mapping(entry) for entry in mapping.get("warnings", ())),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RiceError(
@@ -190,6 +216,30 @@ def _period_to_mapping(period: Period) -> dict[str, Any]:
 
 def _period_from_mapping(mapping: Mapping[str, Any]) -> Period:
     return Period(_instant(mapping["start"]), _instant(mapping["end"]), calendar=bool(mapping["calendar"]))
+
+
+def _consumed_to_mapping(consumed: Consumed) -> dict[str, int]:
+    return {name: getattr(consumed, name) for name in Consumed.__slots__}
+
+
+def _warning_to_mapping(warning: OpenWarning) -> dict[str, Any]:
+    return {
+        "kind": warning.kind,
+        "threshold": warning.threshold,
+        "period": _period_to_mapping(warning.period),
+        "consumed": _consumed_to_mapping(warning.consumed),
+    }
+
+
+def _warning_from_mapping(mapping: Mapping[str, Any]) -> OpenWarning:
+    if mapping["kind"] not in get_args(WarningKind):
+        raise ValueError(f"there is no kind of warning {mapping['kind']!r}")
+    return OpenWarning(
+        kind=mapping["kind"],
+        threshold=float(mapping["threshold"]),
+        period=_period_from_mapping(mapping["period"]),
+        consumed=Consumed(**mapping["consumed"]),
+    )
 
 
 def _instant(text: str) -> datetime:

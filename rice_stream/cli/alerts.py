@@ -22,9 +22,7 @@ def alerts(session: Session, tenant: str | None, limit: int, *, as_json: bool) -
     rows = latest_alerts(open_store(session.settings), EVERYTHING, tenant=tenant, limit=limit)
 
     def human() -> None:
-        names = ["time", "tenant", "budget", "threshold", "state", "delivered"]
-        table(
-            names, [[r["time"], r["tenant_id"], r["budget"], r["threshold"], r["state"], r["delivered"]] for r in rows]
-        )
+        fields = ("time", "tenant_id", "budget", "basis", "threshold", "state", "delivered")
+        table([name.removesuffix("_id") for name in fields], [[row[name] for name in fields] for row in rows])
 
     answer({"alerts": rows}, as_json=as_json, human=human)

@@ -45,6 +45,11 @@ def budget() -> None:
 @click.option("--threshold", "thresholds", type=float, multiple=True, help="Ratio of the limit; repeat it for several.")
 @click.option("--estimate", type=click.Choice(get_args(Bound)), help="Which end of the range to judge by.")
 @click.option("--hysteresis", type=float, help="Ratio below a threshold at which it resolves.  [default: 0.05]")
+@click.option(
+    "--early-warning/--no-early-warning",
+    default=None,
+    help="Also warn when it burns too fast, or will not last the period.  [default: no-early-warning]",
+)
 @json_option
 @pass_session
 def set_(session: Session, /, name: str, thresholds: tuple[float, ...], *, as_json: bool, **given: Any) -> None:
@@ -68,6 +73,7 @@ def set_(session: Session, /, name: str, thresholds: tuple[float, ...], *, as_js
             "thresholds": list(thresholds) or None,
             "estimate": given["estimate"],
             "hysteresis": given["hysteresis"],
+            "early_warning": given["early_warning"],
         }
     )
     engine = open_store(session.settings)

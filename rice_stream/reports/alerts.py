@@ -27,7 +27,7 @@ def latest_alerts(
     Who sees some teams only sees the alerts of their budgets, not those of the whole tenant.
 
     Returns:
-        `[{"id", "tenant_id", "budget", "threshold", "state", "sequence", "time", "delivered", "delivered_at"}]`, times
+        `[{"id", "tenant_id", "budget", "threshold", "state", "basis", "sequence", "time", "delivered", "delivered_at"}]`, times
         as RFC 3339 text to the millisecond; `delivered_at` is None until Kafka has confirmed the alert.
     """
     columns = schema.alert.c
@@ -76,6 +76,7 @@ def described_alert(row: Any) -> dict[str, Any]:
         "budget": row["budget"],
         "threshold": row["threshold"],
         "state": row["state"],
+        "basis": row["basis"],
         "sequence": row["sequence"],
         "time": rfc3339(row["created_at_us"], "milliseconds"),
         "delivered": delivered_at_us is not None,

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, text
 
-from rice_stream.budgets.announcement import in_units
+from rice_stream.budgets.announcement import forecast_figures, in_units
 from rice_stream.budgets.burn import BURN_WINDOWS, burn_rate
 from rice_stream.budgets.definition import Budget
-from rice_stream.budgets.forecasting import Forecast, forecast
-from rice_stream.budgets.periods import MINUTE, Period
-from rice_stream.budgets.states import BudgetState, Consumed, crossing_state
-from rice_stream.instants import SECOND_US, SLOT_S, datetime_of, epoch_s, epoch_us, in_utc, rfc3339
+from rice_stream.budgets.forecasting import forecast
+from rice_stream.budgets.periods import Period, recent_stretch
+from rice_stream.budgets.states import AlertBasis, BudgetState, Consumed, crossing_state
+from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.reports.alerts import alerts_in
 from rice_stream.store import schema
 from rice_stream.store.consumption import consumed_in_each
@@ -45,13 +45,14 @@ def outlooks(
     from the quarter hour on in which it began: `allowed` is what an even use of the limit takes in that time, and
     `burn_rate` the ratio of the two.
 
-    `open_alerts` are `[{"threshold", "state", "since", "delivered_at"}]` of the thresholds that are reached now; `since` is
-    when that was announced, None where no worker has announced it yet.
+    `open_alerts` are `[{"threshold", "state", "basis", "since", "delivered_at"}]` of the early warnings that hold, as a worker has
+    judged them, and then of the thresholds that are reached now; `since` is when that was announced, None where no worker has
+    announced it yet.
     """
     windows = {name: recent_stretch(now, window) for name, window in BURN_WINDOWS.items()}
     asked = [(each.budget, stretch) for each in standings for stretch in windows.values()]
     amounts = iter(consumed_in_each(connection, asked, with_ranges=False))
-    announced = _announced(connection, scope, [each for each in standings if each.judged.active])
+    announced = _announced(connection, scope, [each for each in standings if each.judged.active or each.state.warnings])
     found = []
     for standing in standings:
         recent = [(name, stretch, next(amounts)) for name, stretch in windows.items()]
@@ -60,30 +61,12 @@ def outlooks(
         )
         found.append(
             {
-                "forecast": None if ahead is None else _described(standing.budget, ahead),
+                "forecast": None if ahead is None else forecast_figures(standing.budget, ahead),
                 "burn_rates": [_burnt(standing, name, stretch, each) for name, stretch, each in recent],
                 "open_alerts": _open(standing, announced),
             }
         )
     return found
-
-
-def recent_stretch(now: datetime, window: timedelta) -> Period:
-    """From the quarter hour in which `window` before now began up to now: totals of a part of a tenant have no shorter buckets."""
-    start_s = (epoch_s(now) - int(window.total_seconds())) // SLOT_S * SLOT_S
-    end = now.replace(second=0, microsecond=0) + MINUTE
-    return Period(datetime_of(start_s * SECOND_US), in_utc(end), calendar=False)
-
-
-def _described(budget: Budget, ahead: Forecast) -> dict[str, Any]:
-    dates = {"low": ahead.exhausted_earliest, "mid": ahead.exhausted_at, "high": ahead.exhausted_latest}
-    texts = {end: None if date is None else rfc3339(epoch_us(date)) for end, date in dates.items()}
-    return {
-        "exhausted_at": texts if any(texts.values()) else None,
-        "end_of_period": {end: in_units(budget, getattr(ahead, end)) for end in ("low", "mid", "high")},
-        "ratio": ahead.ratio,
-        "elapsed_ratio": ahead.elapsed_ratio,
-    }
 
 
 def _burnt(standing: Standing, name: str, stretch: Period, consumed: Consumed) -> dict[str, Any]:
@@ -100,46 +83,59 @@ def _burnt(standing: Standing, name: str, stretch: Period, consumed: Consumed) -
     }
 
 
-_Announced = dict[tuple[int, float], tuple[int, int | None]]
+_ONE_OF_A_BUDGET = ("tenant_id", "budget_id", "basis", "threshold")
+_Announced = dict[tuple[int, str, float], tuple[int, int | None]]
 
 
 def _announced(connection: Connection, scope: Scope, standings: Sequence[Standing]) -> _Announced:
-    """(Budget, threshold) -> when its being reached was announced last, and when Kafka confirmed that."""
+    """(Budget, basis, threshold) -> when its being reached was announced last, and when Kafka confirmed that."""
     alert = schema.alert.c
     if not standings:
         return {}
     latest = (
-        select(alert.tenant_id, alert.budget_id, alert.threshold, func.max(alert.sequence).label("sequence"))
+        select(*(alert[name] for name in _ONE_OF_A_BUDGET), func.max(alert.sequence).label("sequence"))
         .where(
             alert.tenant_id.in_({each.budget.tenant_id for each in standings}),
             alert.budget_id.in_([each.budget.budget_id for each in standings]),
             alert.state.in_(("warning", "exceeded")),
             text(alerts_in(scope, connection.dialect.name)),
         )
-        .group_by(alert.tenant_id, alert.budget_id, alert.threshold)
+        .group_by(*(alert[name] for name in _ONE_OF_A_BUDGET))
         .subquery()
     )
-    same = [alert[name] == latest.c[name] for name in ("tenant_id", "budget_id", "threshold", "sequence")]
-    query = select(alert.budget_id, alert.threshold, alert.created_at_us, alert.delivered_at_us).where(*same)
+    same = [alert[name] == latest.c[name] for name in (*_ONE_OF_A_BUDGET, "sequence")]
+    query = select(alert.budget_id, alert.basis, alert.threshold, alert.created_at_us, alert.delivered_at_us)
+    found = connection.execute(query.where(*same), scope_parameters(scope))
     return {
-        (budget_id, threshold): (created_us, delivered_us)
-        for budget_id, threshold, created_us, delivered_us in connection.execute(query, scope_parameters(scope))
+        (budget_id, basis, threshold): (created_us, delivered_us)
+        for budget_id, basis, threshold, created_us, delivered_us in found
     }
 
 
 def _open(standing: Standing, announced: _Announced) -> list[dict[str, Any]]:
     """A threshold that the stored state does not know as reached has not been announced, whatever was announced of it before."""
-    rows = []
-    for threshold in standing.judged.active:
-        created_us, delivered_us = None, None
-        if threshold in standing.state.active and standing.budget.budget_id is not None:
-            created_us, delivered_us = announced.get((standing.budget.budget_id, threshold), (None, None))
-        rows.append(
-            {
-                "threshold": threshold,
-                "state": crossing_state(threshold),
-                "since": None if created_us is None else rfc3339(created_us, "milliseconds"),
-                "delivered_at": None if delivered_us is None else rfc3339(delivered_us, "milliseconds"),
-            }
-        )
-    return rows
+    warnings = standing.state.warnings if standing.budget.early_warning else ()
+    return [
+        *(
+            _open_alert(standing, each.basis, each.threshold, announced)
+            for each in warnings
+            if each.period.is_same(standing.period) or not each.period.calendar
+        ),
+        *(
+            _open_alert(standing, "actual", threshold, announced if threshold in standing.state.active else {})
+            for threshold in standing.judged.active
+        ),
+    ]
+
+
+def _open_alert(standing: Standing, basis: AlertBasis, threshold: float, announced: _Announced) -> dict[str, Any]:
+    budget_id = standing.budget.budget_id
+    times = None if budget_id is None else announced.get((budget_id, basis, threshold))
+    created_us, delivered_us = times or (None, None)
+    return {
+        "threshold": threshold,
+        "state": crossing_state(threshold) if basis == "actual" else "warning",
+        "basis": basis,
+        "since": None if created_us is None else rfc3339(created_us, "milliseconds"),
+        "delivered_at": None if delivered_us is None else rfc3339(delivered_us, "milliseconds"),
+    }

@@ -8,12 +8,11 @@ from sqlalchemy import text
 
 from rice_stream.budgets.announcement import consumed_gco2e
 from rice_stream.budgets.definition import MICRO_UNITS, Budget, PeriodName
-from rice_stream.budgets.periods import MINUTE
+from rice_stream.budgets.periods import MINUTE, recent_stretch
 from rice_stream.budgets.states import Consumed
 from rice_stream.budgets.suggesting import NOMINAL_LENGTHS, PACE_WINDOW, at_pace, suggested_limit
 from rice_stream.errors import NotFoundError
 from rice_stream.instants import SECOND_US, SLOT_S, datetime_of, epoch_us, rfc3339
-from rice_stream.reports.budget_outlook import recent_stretch
 from rice_stream.store.consumption import consumed_in_each
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope

@@ -21,7 +21,7 @@ from rice_stream.store.statements import insert_ignoring, insert_replacing
 _DEFINING = (
     *("id", "limit_amount", "thresholds"),
     *("name", "tenant_id", "team_id", "project_id", "user_id", "model"),
-    *("unit", "period", "time_zone", "estimate", "hysteresis"),
+    *("unit", "period", "time_zone", "estimate", "hysteresis", "early_warning"),
 )
 _ASKED_FOR_MAX = 500
 """Tenants that a statement names; of more than these the budgets are chosen from all."""
@@ -150,6 +150,7 @@ def save_budget(connection: Connection, budget: Budget, now_us: int) -> Budget |
         "thresholds": json.dumps(list(budget.thresholds)),
         "estimate": budget.estimate,
         "hysteresis": budget.hysteresis,
+        "early_warning": budget.early_warning,
         "updated_at_us": now_us,
     }
     named = {"tenant_id": budget.tenant_id, "name": budget.name}

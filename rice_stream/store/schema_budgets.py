@@ -1,6 +1,6 @@
 """Tables of budgets, their states and their alerts."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Double, Index, Table, Text, UniqueConstraint, false
 
 from rice_stream.store.schema_base import AUTO_KEY, metadata
 
@@ -21,6 +21,7 @@ budget = Table(
     Column("thresholds", Text, nullable=False),
     Column("estimate", Text, nullable=False),
     Column("hysteresis", Double, nullable=False),
+    Column("early_warning", Boolean, nullable=False, server_default=false()),
     Column("updated_at_us", BigInteger, nullable=False),
     UniqueConstraint("tenant_id", "name"),
     CheckConstraint("unit IN ('gco2e', 'kwh')", name="unit"),
@@ -51,6 +52,8 @@ alert = Table(
     Column("created_at_us", BigInteger, nullable=False),
     Column("delivered_at_us", BigInteger),
     Column("event", Text, nullable=False),
+    # What it rests on: what was consumed, a burn rate or a forecast.
+    Column("basis", Text, nullable=False, server_default="actual"),
     UniqueConstraint("tenant_id", "budget_id", "period_start_us", "threshold", "sequence"),
     comment="Every state change of every budget: stored first, delivered second (this table is the outbox)",
 )

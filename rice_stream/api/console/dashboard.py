@@ -15,7 +15,7 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console import addresses
 from rice_stream.api.console.assets import Assets
-from rice_stream.api.console.drawing import bars, plots
+from rice_stream.api.console.drawing import bars, outlooks, plots
 from rice_stream.api.console.forms import Forms
 from rice_stream.api.console.kept import Figures, KeptFigures, Shown
 from rice_stream.api.console.theme import theme_of
@@ -73,6 +73,7 @@ class Dashboard:
             "percent": amounts.percent,
             "exact": amounts.exact,
             "exact_percent": amounts.exact_percent,
+            "alert_words": outlooks.alert_words,
             "moment": times.moment_text,
             "day": times.day_text,
         }

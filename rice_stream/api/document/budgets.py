@@ -19,6 +19,7 @@ class BudgetDefinition(Answer):
     thresholds: list[float]
     estimate: str
     hysteresis: float
+    early_warning: bool
 
 
 class Budget(BudgetDefinition):
@@ -62,10 +63,11 @@ class BurnRate(Answer):
 
 
 class OpenAlert(Answer):
-    """A threshold that is reached now; `since` is null where that has not been announced yet."""
+    """A threshold that is reached now, or an early warning; `since` is null where that has not been announced yet."""
 
     threshold: float
     state: str
+    basis: str
     since: str | None
     delivered_at: str | None
 
@@ -133,6 +135,7 @@ class Alert(Answer):
     budget: str
     threshold: float
     state: str
+    basis: str
     sequence: int
     time: str
     delivered: bool
@@ -146,7 +149,6 @@ class AnnouncedAlert(Alert):
     period_end: str
     ratio: float
     severity: str
-    basis: str
     consumed_gco2e: Measure
     consumed_kwh: float
     limit_gco2e: float | None = None

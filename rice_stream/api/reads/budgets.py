@@ -20,7 +20,7 @@ from rice_stream.reports.budgets import budget_owner, budget_statuses, named_bud
 
 DEFINING = (
     *("name", "tenant_id", "team_id", "project_id", "user_id", "model", "limit", "unit", "period", "time_zone"),
-    *("thresholds", "estimate", "hysteresis"),
+    *("thresholds", "estimate", "hysteresis", "early_warning"),
 )
 """Fields that say what a budget is; the others say what has become of it."""
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]

@@ -47,6 +47,7 @@ class ChangedBudget(Body):
     thresholds: list[float] | None = None
     estimate: str | None = None
     hysteresis: float | None = None
+    early_warning: bool | None = None
 
 
 class NewBudget(ChangedBudget):

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from rice_stream.api.console.drawing.plots import Plot, Point, plot_of
 from rice_stream.instants import epoch_us, parse_instant
-from rice_stream.wording.amounts import DASH, THIN, Kind, percent
+from rice_stream.wording.amounts import DASH, THIN, Kind, exact, exact_percent, percent
 
 End = Literal["exceeded", "runs-out", "may-run-out", "lasts", "rolling", "begun", "unreadable"]
 WH_PER_KWH = 1_000.0
@@ -66,7 +66,8 @@ def most_urgent_first(budgets: Sequence[Mapping[str, Any]], now: datetime) -> li
 
 
 def _since(budget: Mapping[str, Any]) -> str:
-    times = [each["since"] for each in budget["open_alerts"] if each["threshold"] >= 1 and each["since"]]
+    reached = [each for each in budget["open_alerts"] if each["basis"] == "actual" and each["threshold"] >= 1]
+    times = [each["since"] for each in reached if each["since"]]
     if not times:
         return f"{percent(budget['ratio'])} of its limit; not announced yet"
     since = _local(min(times), budget)
@@ -203,24 +204,39 @@ def _ticks(budget: Mapping[str, Any]) -> list[tuple[float, str]]:
     return [(start.timestamp(), _day(start)) for start in starts[::step]]
 
 
+def alert_words(alert: Mapping[str, Any]) -> str:
+    """What an alert is about: a threshold, a burn rate, or the forecast."""
+    if alert["basis"] == "forecast":
+        return "will not last"
+    if alert["basis"] == "burn_rate":
+        return f"burns at over {exact(alert['threshold'])} times its pace"
+    return exact_percent(alert["threshold"])
+
+
 class Happening(NamedTuple):
-    """Thresholds whose changes were announced together."""
+    """Thresholds, or early warnings, whose changes were announced together."""
 
     state: str
-    thresholds: list[float]
+    words: list[str]
+    early: bool
     rows: list[Mapping[str, Any]]
     """As `/v1/budgets/{name}/history` has them."""
 
 
 def happenings(changes: Sequence[Mapping[str, Any]]) -> list[Happening]:
-    """Changes of one moment are one thing that happened: thresholds reached, the worst of them first, or resolved."""
+    """Changes of one moment are one thing that happened: thresholds reached, the worst of them first, or resolved. Early warnings
+    are others."""
     found = []
-    for (_, resolved), same in groupby(changes, key=lambda each: (each["time"], each["state"] == "resolved")):
+    for (_, resolved, early), same in groupby(changes, key=_when_and_what):
         rows = list(same)
-        thresholds = sorted(each["threshold"] for each in rows)
+        words = [alert_words(each) for each in sorted(rows, key=lambda each: float(each["threshold"]))]
         worst = "resolved" if resolved else max(rows, key=lambda each: each["threshold"])["state"]
-        found.append(Happening(worst, thresholds, rows))
+        found.append(Happening(worst, words, early, rows))
     return found
+
+
+def _when_and_what(change: Mapping[str, Any]) -> tuple[str, bool, bool]:
+    return change["time"], change["state"] == "resolved", change["basis"] != "actual"
 
 
 class Marked(NamedTuple):

@@ -53,6 +53,7 @@ class BudgetForm(PageForm):
     thresholds: Text = None
     estimate: Text = None
     hysteresis: Text = None
+    early_warning: Literal["no", "yes"] = "no"
     etag: Text = None
 
     def values(self) -> dict[str, object]:
@@ -65,6 +66,7 @@ class BudgetForm(PageForm):
             "thresholds": None if self.thresholds is None else _shares("thresholds", self.thresholds),
             "estimate": self.estimate,
             "hysteresis": None if self.hysteresis is None else _shares("hysteresis", self.hysteresis)[0],
+            "early_warning": self.early_warning == "yes",
         }
 
 
@@ -82,6 +84,7 @@ def filled_in(budget: Mapping[str, Any]) -> BudgetForm:
         thresholds=", ".join(_plain(each, 100) for each in budget["thresholds"]),
         estimate=budget["estimate"],
         hysteresis=_plain(budget["hysteresis"], 100),
+        early_warning="yes" if budget["early_warning"] else "no",
     )
 
 
