@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rice_stream.alerting.addressing import Announced, address
 from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
-from rice_stream.budgets.early_warning import Stretch, judge_early, stretches_to_ask
+from rice_stream.budgets.early_warning import RecentStretch, judge_early, stretches_to_ask
 from rice_stream.budgets.periods import Period
 from rice_stream.budgets.rules import due_periods, judge
 from rice_stream.budgets.states import BudgetState, Consumed, Transition
@@ -125,7 +125,7 @@ def _judged_early(
 ) -> list[_Verdict]:
     """The verdicts, with the early warnings of budgets that want them; those whose judgement fails go to `unjudged`."""
     asked: list[tuple[Budget, Period]] = []
-    stretches: list[list[Stretch]] = []
+    stretches: list[list[RecentStretch]] = []
     for verdict, period, consumed in verdicts:
         budget, state = verdict.budget, verdict.state
         wanted = []

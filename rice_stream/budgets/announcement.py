@@ -7,8 +7,7 @@ from typing import Any
 
 from rice_stream.budgets.burn import BurnAlarm
 from rice_stream.budgets.definition import MICRO_UNITS, Budget
-from rice_stream.budgets.forecasting import Forecast
-from rice_stream.budgets.states import BudgetState, Consumed, Transition
+from rice_stream.budgets.states import BudgetState, Consumed, Forecast, Transition
 from rice_stream.instants import epoch_us, rfc3339
 
 ALERT_TYPE = "dev.rice.carbon.budget.v1"

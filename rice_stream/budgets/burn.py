@@ -103,11 +103,16 @@ def may_burn(budget: Budget, amount: int, period: timedelta) -> bool:
 
     Spares asking for the windows: each rule is about a share of the limit.
     """
-    microseconds = period // timedelta.resolution
-    return any(
-        amount * microseconds > threshold * budget.limit * (rule.long // timedelta.resolution)
-        for rule, threshold in burn_rules(period)
-    )
+    least = _least_share(period)
+    return least is not None and amount * least.denominator > least.numerator * budget.limit
+
+
+@lru_cache(maxsize=256)
+def _least_share(period: timedelta) -> Fraction | None:
+    """The least share of the limit that any rule is about; None: there is no rule."""
+    length = period // timedelta.resolution
+    shares = (threshold * (rule.long // timedelta.resolution) / length for rule, threshold in burn_rules(period))
+    return min(shares, default=None)
 
 
 def burn_alarms(
@@ -130,31 +135,37 @@ def burn_alarms(
     floor = MINIMUM_DEFAULT[budget.unit] if minimum is None else minimum
     alarms = []
     for rule, threshold in burn_rules(period):
+        # Most budgets are calm, and there may be ten thousand: the floor and plain integers first.
+        if consumed[rule.short] < floor or consumed[rule.long] == 0:
+            continue
         burn_long, burn_short = (
             _burn(consumed[window], budget.limit, lengths[window] if lengths else window, period)
             for window in (rule.long, rule.short)
         )
-        if burn_long > threshold and burn_short > threshold and consumed[rule.short] >= floor:
+        if burn_long > threshold and burn_short > threshold:
             alarms.append(BurnAlarm(rule, float(threshold), float(burn_long), float(burn_short)))
     return alarms
 
 
 def still_burns(
     budget: Budget,
-    severity: Literal["page", "ticket"],
+    alarm: tuple[Literal["page", "ticket"], float],
     consumed: Mapping[timedelta, int],
     period: timedelta,
     *,
     lengths: Mapping[timedelta, timedelta] | None = None,
 ) -> bool:
-    """Whether an alarm of this severity goes on: a rule's long window is not below its threshold by more than the budget's
-    hysteresis, and neither are both of its short and its middle window. Whatever holds goes on.
+    """Whether what was raised (severity and burn rate of its rule) goes on: while its long window is not below the burn rate by
+    more than the budget's hysteresis, nor both of its short and its middle window; and while any rule of its severity holds.
 
     `consumed` and `lengths` as of `burn_alarms`, with `BurnRule.middle` as well.
     """
+    severity, raised = alarm
+    if any(each.rule.severity == severity for each in burn_alarms(budget, consumed, period, lengths=lengths)):
+        return True
     kept = 1 - exact(budget.hysteresis)
     for rule, threshold in burn_rules(period):
-        if rule.severity == severity:
+        if (rule.severity, float(threshold)) == (severity, raised):
             burn_long, burn_middle, burn_short = (
                 _burn(consumed[window], budget.limit, lengths[window] if lengths else window, period)
                 for window in (rule.long, rule.middle, rule.short)

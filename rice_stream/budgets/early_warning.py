@@ -20,9 +20,9 @@ from typing import Literal, NamedTuple
 
 from rice_stream.budgets.burn import BurnAlarm, burn_alarms, burn_rules, burn_windows, may_burn, still_burns
 from rice_stream.budgets.definition import Budget, Unit, exact
-from rice_stream.budgets.forecasting import Forecast, forecast
+from rice_stream.budgets.forecasting import forecast
 from rice_stream.budgets.periods import Period, recent_stretch
-from rice_stream.budgets.states import BudgetState, Consumed, OpenWarning, Transition, WarningKind
+from rice_stream.budgets.states import BudgetState, Consumed, Forecast, OpenWarning, Transition, WarningKind
 from rice_stream.instants import in_utc
 
 FORECAST_AFTER = Fraction(1, 4)
@@ -36,7 +36,7 @@ RANGE_WINDOWS = (timedelta(hours=6), timedelta(hours=24), timedelta(days=7))
 _BURNS: Mapping[Literal["page", "ticket"], WarningKind] = {"page": "fast_burn", "ticket": "slow_burn"}
 
 
-class Stretch(NamedTuple):
+class RecentStretch(NamedTuple):
     """What stands for a window before now: `period` is what is asked for, `length` how long the window is taken to be."""
 
     window: timedelta
@@ -44,12 +44,12 @@ class Stretch(NamedTuple):
     length: timedelta
 
 
-Recent = Sequence[tuple[Stretch, Consumed]]
+Recent = Sequence[tuple[RecentStretch, Consumed]]
 
 
 def stretches_to_ask(
     budget: Budget, state: BudgetState, consumed: Consumed, period: Period, now: datetime, *, with_range: bool = False
-) -> list[Stretch]:
+) -> list[RecentStretch]:
     """What `judge_early` has to know besides the period's totals: nothing, of most budgets.
 
     `with_range`: also what spans the range of a forecast that is announced.
@@ -147,14 +147,15 @@ def _goes_on(
         return amount * length >= budget.limit * elapsed * (1 - exact(budget.hysteresis))
     amounts, lengths = _by_window(budget, recent)
     severity: Literal["page", "ticket"] = "page" if warning.kind == "fast_burn" else "ticket"
-    return still_burns(budget, severity, amounts, _length(budget, period), lengths=lengths)
+    return still_burns(budget, (severity, warning.threshold), amounts, _length(budget, period), lengths=lengths)
 
 
 def _will_be_reached(budget: Budget, amount: int, period: Period, now: datetime) -> bool:
     if not period.calendar or amount < FORECAST_MINIMUM[budget.unit]:
         return False
     elapsed, length = _elapsed(period, now)
-    return elapsed >= FORECAST_AFTER * length and amount * length >= budget.limit * elapsed
+    begun = elapsed * FORECAST_AFTER.denominator >= length * FORECAST_AFTER.numerator
+    return begun and amount * length >= budget.limit * elapsed
 
 
 def _elapsed(period: Period, now: datetime) -> tuple[int, int]:
@@ -183,11 +184,11 @@ def _by_window(budget: Budget, recent: Recent) -> tuple[dict[timedelta, int], di
 
 
 @lru_cache(maxsize=4096)
-def _stretch(now: datetime, window: timedelta, not_before: datetime) -> Stretch:
+def _stretch(now: datetime, window: timedelta, not_before: datetime) -> RecentStretch:
     """Kept for a while: thousands of budgets are judged at one instant."""
     whole = recent_stretch(now, window)
     cut = Period(max(whole.start, not_before), whole.end, calendar=False)
-    return Stretch(window, cut, whole.end - whole.start)
+    return RecentStretch(window, cut, whole.end - whole.start)
 
 
 def _length(budget: Budget, period: Period) -> timedelta:

@@ -1,40 +1,17 @@
 """Where a budget will stand when its period ends, from its paces so far. Pure: takes `now`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import NamedTuple
 
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period
-from rice_stream.budgets.states import Consumed
+from rice_stream.budgets.states import Consumed, Forecast
 from rice_stream.instants import in_utc
 
 TELLING_SHARE = 60
 """A stretch before now tells a pace of its own where it is at least one part in so many of the period: of a month, a day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """The period's end if consumption goes on.
-
-    `low`, `mid` and `high` are the amounts at the end, in the limit's micro-units. `mid` goes on from the budget's own estimate at
-    the average pace since the period began, and `ratio` is its share of the limit. `low` goes on from the low end of the range at
-    the slowest pace that was seen, `high` from the high end at the fastest. `exhausted_at`, `exhausted_latest` and
-    `exhausted_earliest` are when these three reach the limit: None where the budget lasts the period, and before now where
-    the limit has already been passed (then it is interpolated). `elapsed_ratio` is the share of the period that the
-    average pace rests on: the smaller it is, the less the forecast is worth.
-    """
-
-    low: int
-    mid: int
-    high: int
-    ratio: float
-    exhausted_at: datetime | None
-    exhausted_earliest: datetime | None
-    exhausted_latest: datetime | None
-    elapsed_ratio: float
 
 
 def forecast(

@@ -3,16 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
+from rice_stream.budgets.burn import BurnAlarm
 from rice_stream.budgets.definition import Budget
 from rice_stream.budgets.periods import Period
 from rice_stream.errors import RiceError
 from rice_stream.instants import in_utc
-
-if TYPE_CHECKING:
-    from rice_stream.budgets.burn import BurnAlarm
-    from rice_stream.budgets.forecasting import Forecast
 
 State = Literal["ok", "warning", "exceeded", "resolved"]
 Severity = Literal["info", "warning", "critical"]
@@ -63,6 +60,28 @@ class Consumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """The period's end if consumption goes on.
+
+    `low`, `mid` and `high` are the amounts at the end, in the limit's micro-units. `mid` goes on from the budget's own estimate at
+    the average pace since the period began, and `ratio` is its share of the limit. `low` goes on from the low end of the range at
+    the slowest pace that was seen, `high` from the high end at the fastest. `exhausted_at`, `exhausted_latest` and
+    `exhausted_earliest` are when these three reach the limit: None where the budget lasts the period, and before now where
+    the limit has already been passed (then it is interpolated). `elapsed_ratio` is the share of the period that the
+    average pace rests on: the smaller it is, the less the forecast is worth.
+    """
+
+    low: int
+    mid: int
+    high: int
+    ratio: float
+    exhausted_at: datetime | None
+    exhausted_earliest: datetime | None
+    exhausted_latest: datetime | None
+    elapsed_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """One threshold's change, to be announced once.
 
@@ -78,7 +97,7 @@ class Transition:
     consumed: Consumed
     ratio: float
     basis: AlertBasis = "actual"
-    rests_on: "BurnAlarm | Forecast | None" = None
+    rests_on: BurnAlarm | Forecast | None = None
 
     @property
     def severity(self) -> Severity:

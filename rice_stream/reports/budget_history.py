@@ -32,9 +32,10 @@ _HOUR = timedelta(hours=1)
 _BY_HOUR = ("day", "rolling-24h")
 _ANNOUNCED = (
     *("period_start", "period_end", "ratio", "severity", "basis", "consumed_gco2e", "consumed_kwh"),
-    *("limit_gco2e", "limit_kwh"),
+    *("limit_gco2e", "limit_kwh", "burn", "forecast"),
 )
-"""What an alert says of the budget at that time, besides the change itself; it has one of the limits."""
+"""What an alert says of the budget at that time, besides the change itself; it has one of the limits, and an early warning what it
+rests on."""
 
 
 def budget_history(
@@ -43,7 +44,7 @@ def budget_history(
     """The changes of a budget's state that were announced, latest first: `{"rows": [...], "next"}`.
 
     Each row is that of `alerts`, and what the alert said: `"period_start", "period_end", "limit_gco2e"` or `"limit_kwh"`,
-    `"consumed_gco2e", "consumed_kwh", "ratio", "severity", "basis"`.
+    `"consumed_gco2e", "consumed_kwh", "ratio", "severity", "basis"`, and of early warnings `"burn"` or `"forecast"`.
 
     Raises:
         NotFoundError: there is no such budget in the scope.

@@ -144,19 +144,21 @@ class _Questions:
         return {"stretches": json.dumps(stretches), "scopes": json.dumps(scopes)}
 
 
-def _pieces_of(budget: Budget, period: Period) -> Iterator[tuple[TotalsTable, int, int]]:
+def _pieces_of(budget: Budget, period: Period) -> Iterable[tuple[TotalsTable, int, int]]:
     return _buckets_of(_finest(budget), period)
 
 
-def _quarters_of(budget: Budget, period: Period) -> Iterator[tuple[TotalsTable, int, int]]:
+def _quarters_of(budget: Budget, period: Period) -> Iterable[tuple[TotalsTable, int, int]]:
     """The same in totals that know the factors: whole quarter hours, all that the period touches."""
     finest = _finest(budget)
     return _buckets_of(SLOTS if finest is MINUTES else finest, period)
 
 
-def _buckets_of(finest: TotalsTable, period: Period) -> Iterator[tuple[TotalsTable, int, int]]:
+@lru_cache(maxsize=4096)
+def _buckets_of(finest: TotalsTable, period: Period) -> tuple[tuple[TotalsTable, int, int], ...]:
+    """Kept for a while: when thousands of budgets are judged at one instant, they ask for few different stretches."""
     start_s, end_s = epoch_s(period.start), epoch_s(period.end)
-    return _pieces(finest, start_s - start_s % finest.bucket_s, end_s)
+    return tuple(_pieces(finest, start_s - start_s % finest.bucket_s, end_s))
 
 
 def _finest(budget: Budget) -> TotalsTable:

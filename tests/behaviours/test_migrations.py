@@ -281,9 +281,12 @@ def ids_and_sequences(engine: Engine) -> dict[str, tuple[int, int | None]]:
     """Of every budget, by name: its id, and the sequence in the state of that id."""
     states = {row["budget_id"]: row["state"] for row in rows_in(engine)("budget_state")}
     found = {}
-    for row in rows_in(engine)("budget"):
-        state = states.get(row["id"], "odd")
-        found[row["name"]] = (row["id"], None if state == "odd" else json.loads(state)["sequence"])
+    # Not all columns: an older schema has fewer than the table of today.
+    with engine.connect() as connection:
+        budgets = connection.execute(text("SELECT id, name FROM budget")).all()
+    for budget_id, name in budgets:
+        state = states.get(budget_id, "odd")
+        found[name] = (budget_id, None if state == "odd" else json.loads(state)["sequence"])
     return found
 
 

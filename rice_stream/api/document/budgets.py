@@ -142,8 +142,18 @@ class Alert(Answer):
     delivered_at: str | None
 
 
+class Burn(Answer):
+    """The rule of burn rates that an early warning rests on: its two windows, and the rates in them."""
+
+    speed: str
+    long_h: float
+    short_h: float
+    burn_rate_long: float
+    burn_rate_short: float
+
+
 class AnnouncedAlert(Alert):
-    """A change, with what was said of the budget then; it has one of the limits."""
+    """A change, with what was said of the budget then; it has one of the limits, and an early warning what it rests on."""
 
     period_start: str
     period_end: str
@@ -153,3 +163,5 @@ class AnnouncedAlert(Alert):
     consumed_kwh: float
     limit_gco2e: float | None = None
     limit_kwh: float | None = None
+    burn: Burn | None = None
+    forecast: Forecast | None = None

@@ -11,10 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
-from rice_stream.budgets.forecasting import Forecast, forecast
+from rice_stream.budgets.forecasting import forecast
 from rice_stream.budgets.periods import Period, period_at
 from rice_stream.budgets.rules import due_periods, judge
-from rice_stream.budgets.states import BudgetState, Consumed, Transition
+from rice_stream.budgets.states import BudgetState, Consumed, Forecast, Transition
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

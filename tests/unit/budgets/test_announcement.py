@@ -125,6 +125,7 @@ def test_a_status_row_shows_the_budget_in_its_own_unit() -> None:
         "thresholds": [0.5, 0.8, 1.0],
         "estimate": "mid",
         "hysteresis": 0.05,
+        "early_warning": False,
         "state": "exceeded",
         "consumed": 50_120.4,
         "ratio": 1.002408,

@@ -10,6 +10,7 @@ import yaml
 
 from rice_stream.budgets.announcement import alert_event
 from rice_stream.budgets.definition import Budget
+from rice_stream.budgets.early_warning import judge_early, stretches_to_ask
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.budgets.periods import period_at
 from rice_stream.budgets.rules import judge
@@ -142,8 +143,21 @@ def test_alerts_fit_their_schema_and_the_schema_describes_nothing_else(changes: 
     alert = _alert(**changes)
     assert problems(alert, SCHEMAS["Alert"], DOCUMENT) == []
     assert set(alert) == set(SCHEMAS["Alert"]["properties"])
-    described = set(SCHEMAS["AlertData"]["properties"])
+    described = set(SCHEMAS["AlertData"]["properties"]) - {"burn", "forecast"}
     assert set(alert["data"]) == described - ({"limit_kwh"} if "limit_gco2e" in alert["data"] else {"limit_gco2e"})
+
+
+def test_early_warnings_fit_it_as_well() -> None:
+    """A burn rate and a forecast say what they rest on, in the fields that are described, and in all of them."""
+    budget = parse_budget({"name": "b", "tenant_id": "t", "period": "month", "limit_gco2e": 100, "early_warning": True})
+    consumed, period = Consumed(40_000_000, 99_000_000, 99_000_000, 0), period_at(budget, NOW)
+    asked = stretches_to_ask(budget, BudgetState(), consumed, period, NOW, with_range=True)
+    _, changes = judge_early(budget, BudgetState(), consumed, period, NOW, [(each, consumed) for each in asked])
+    told = [alert_event(budget, each, source="/rice-stream", event_time_watermark=None, time=NOW) for each in changes]
+    assert [problems(each, SCHEMAS["Alert"], DOCUMENT) for each in told] == [[]] * 3
+    described = SCHEMAS["AlertData"]["properties"]
+    assert set(told[0]["data"]["burn"]) == set(described["burn"]["properties"])
+    assert set(told[-1]["data"]["forecast"]) == set(described["forecast"]["properties"])
 
 
 def test_the_checker_itself_finds_what_is_wrong() -> None:

@@ -48,7 +48,14 @@ def test_how_it_ends(dates: tuple[str | None, ...], kind: str, lead: str, more: 
 
 
 def test_what_is_used_up_says_since_when_it_was_announced() -> None:
-    alerts = [{"threshold": 1.0, "state": "exceeded", "since": "2026-11-19T22:30:00Z", "delivered_at": None}]
+    reached = {
+        "threshold": 1.0,
+        "state": "exceeded",
+        "basis": "actual",
+        "since": "2026-11-19T22:30:00Z",
+        "delivered_at": None,
+    }
+    alerts = [{**reached, "basis": "forecast", "since": "2026-11-18T22:30:00Z"}, reached]
     found = ending_of(budget("2026-11-19", "2026-11-19", None, ratio=1.2, state="exceeded", open_alerts=alerts), NOW)
     assert (found.kind, found.more) == ("exceeded", "since 19 Nov, 23:30")
     assert "not announced yet" in ending_of(budget(None, None, None, ratio=1.2), NOW).more
