@@ -26,7 +26,7 @@ def _shown_in(text: str) -> Iterator[str]:
 def command_lines() -> list[str]:
     """All of them, each once; those of deploy/ stand in comments."""
     found = [line for document in documents() for line in _shown_in(text_of(document))]
-    for path in sorted((ROOT / "deploy").iterdir()):
+    for path in sorted(each for each in (ROOT / "deploy").rglob("*") if each.is_file()):
         found += [word for word in codes(path.read_text("utf-8")) if word.startswith("rice-stream ")]
     return sorted(set(found))
 
