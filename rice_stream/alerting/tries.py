@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from rice_stream.alerting.channels import SecretBox
+from rice_stream.alerting.holding import sent_now
 from rice_stream.channels.answers import ReceiverAnswer
 from rice_stream.channels.definition import DeliveryState, Secrets
 from rice_stream.channels.letters import Letter
@@ -58,7 +59,10 @@ class DeliveryFigures(NamedTuple):
 
 
 def take(engine: Engine, server: str, free: Callable[[int], int], *, lease_s: float) -> list[TakenDelivery]:
-    """Take what is due, on each channel as many as `free` says for its id. StoreUnavailableError: the database does not answer."""
+    """Take what is due, on each channel as many as `free` says for its id, but for what quiet hours hold.
+
+    StoreUnavailableError: the database does not answer.
+    """
     with reading(engine) as connection:
         due = channels_with_due(connection)
         if not due:
@@ -74,8 +78,9 @@ def take(engine: Engine, server: str, free: Callable[[int], int], *, lease_s: fl
             if channel is None:  # it was removed while somebody added to it
                 end_open(connection, channel_id, REMOVED)
                 continue
-            found = claim(connection, server, channel_id, limit=limit, lease_s=lease_s)
-            taken += [TakenDelivery(channel, each) for each in found]
+            claimed = claim(connection, server, channel_id, limit=limit, lease_s=lease_s)
+            now = sent_now(connection, server, channel.channel, claimed) if claimed else []
+            taken += [TakenDelivery(channel, each) for each in now]
     return taken
 
 
