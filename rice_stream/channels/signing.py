@@ -1,9 +1,9 @@
 """Signatures of webhooks by the Standard Webhooks specification (https://www.standardwebhooks.com). Pure.
 
 What is signed is `ID.TIMESTAMP.BODY`, so that neither the body nor the moment can be changed, and an old message cannot be sent
-for a new one. `whsec_` is a secret that both sides know (`v1`, HMAC-SHA256); `whsk_` is a private key (`v1a`, Ed25519), whose public
-key, `whpk_`, is all that a receiver needs. With several keys there are several signatures: while a key is changed, a receiver
-may know the old one or the new one.
+for a new one. `whsec_` is a secret that both sides know (`v1`, HMAC-SHA256); `whsk_` is a private key (`v1a`, Ed25519), whose
+public key, `whpk_`, is all that a receiver needs. With several keys there are several signatures: while a key is changed, a
+receiver may know the old one or the new one.
 """
 
 import base64
