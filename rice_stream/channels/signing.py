@@ -20,7 +20,6 @@ ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature
 TOLERANCE_S = 300
 """How old, or how far ahead, a message may be that is still taken."""
 _HMAC, _PRIVATE, _PUBLIC = "whsec_", "whsk_", "whpk_"
-_HMAC_BYTES = range(24, 65)
 _SEED_BYTES = 32
 
 
@@ -50,13 +49,6 @@ def verify(keys: Iterable[str], headers: Mapping[str, str], body: bytes, now_s: 
     given = signatures.split(" ")
     if not any(_fits(key, each, signed) for key in keys for each in given):
         raise BadSignatureError("no signature fits")
-
-
-def hmac_secret(random: bytes) -> str:
-    """A `whsec_` of 24 to 64 random bytes. ValueError: they are fewer, or more."""
-    if len(random) not in _HMAC_BYTES:
-        raise ValueError(f"a secret has 24 to 64 bytes, got {len(random)}")
-    return _HMAC + base64.b64encode(random).decode()
 
 
 def private_key(random: bytes) -> str:

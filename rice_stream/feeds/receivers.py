@@ -148,10 +148,11 @@ def _why(error: Exception) -> str:
         return "it closed the connection without an answer"
     if isinstance(error, aiohttp.ClientResponseError):
         return "what it answered is no HTTP"
-    return f"it could not be reached ({_said(cause)})"
+    return f"it could not be reached ({said_of(cause)})"
 
 
-def _said(error: BaseException) -> str:
+def said_of(error: BaseException) -> str:
+    """What the machine says of an error, without addresses."""
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return (
