@@ -1,6 +1,7 @@
 """A real SMTP server on loopback, with a certificate and an account if wanted; keeps what it was handed."""
 
 import ssl
+from asyncio import Server
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,8 +43,9 @@ class MailServer:
 
 class _AnyPort(Controller):
     def _trigger_server(self) -> None:
+        assert isinstance(self.server, Server)
         self.port = self.server.sockets[0].getsockname()[1]  # the one that the machine has chosen, which is asked now
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]
 
 
 @contextmanager
