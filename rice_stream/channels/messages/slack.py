@@ -7,7 +7,7 @@ from typing import Any
 
 from rice_stream.channels.definition import Channel, HttpMessage, Parcel, Secrets
 from rice_stream.channels.messages.required import required_address
-from rice_stream.channels.messages.telling import Mark, Part, telling_of
+from rice_stream.channels.messages.telling import Mark, ToldPart, telling_of
 
 _MARKS: dict[Mark, str] = {
     "critical": "\N{LARGE RED CIRCLE}",
@@ -43,7 +43,7 @@ def messages(
     return (HttpMessage(required_address(secrets), body, {"Content-Type": "application/json; charset=utf-8"}),)
 
 
-def _part(part: Part) -> Iterator[dict[str, Any]]:
+def _part(part: ToldPart) -> Iterator[dict[str, Any]]:
     if part.heading is not None:
         yield _section("\n".join([f"*{_escaped(part.heading)}*", *map(_escaped, part.lines)]))
     for first in range(0, len(part.facts), _FIELDS_MAX):

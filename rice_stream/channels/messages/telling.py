@@ -23,7 +23,7 @@ _ALL_BUDGETS = "/budgets"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ToldPart:
     """One alert among several, or the figures of the only one."""
 
     heading: str | None
@@ -40,7 +40,7 @@ class Telling:
     title: str
     mark: Mark
     lines: tuple[str, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ToldPart, ...] = ()
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
@@ -68,10 +68,10 @@ def alert_mark(alert: AlertWords) -> Mark:
     return "over" if alert.is_over else alert.severity
 
 
-def _part(alert: AlertWords, heading: str | None, public_url: str | None) -> Part:
+def _part(alert: AlertWords, heading: str | None, public_url: str | None) -> ToldPart:
     links = alert.links(public_url)
     facts = alert.facts if links else (*alert.facts, ("Where it comes from", alert.command))
-    return Part(heading, alert.lines if heading else (), facts, links)
+    return ToldPart(heading, alert.lines if heading else (), facts, links)
 
 
 def _of_digest(alerts: Sequence[AlertWords], public_url: str | None) -> Telling:
@@ -84,7 +84,7 @@ def _of_digest(alerts: Sequence[AlertWords], public_url: str | None) -> Telling:
     if over:
         names = [each.title for each in over[:ALERTS_SHOWN_MAX]]
         more = [f"and {len(over) - len(names)} more"] if len(over) > len(names) else []
-        parts.append(Part("Over again", (*names, *more), (), ()))
+        parts.append(ToldPart("Over again", (*names, *more), (), ()))
     worst: Severity = max((each.severity for each in still), key=RANK.__getitem__, default="info")
     links = () if public_url is None else (("All budgets", absolute(public_url, _ALL_BUDGETS)),)
     return Telling(title, worst if still else "over", tuple(lines), tuple(parts), links=links)
@@ -106,7 +106,7 @@ def _of_letter(letter: Letter, public_url: str | None) -> Telling:
         visible(letter.title),
         "over" if letter.is_over else letter.severity,
         plain(letter.lines),
-        (Part(None, (), facts, ()),) if facts else (),
+        (ToldPart(None, (), facts, ()),) if facts else (),
         plain(letter.columns),
         tuple(map(plain, letter.rows)),
         links,
