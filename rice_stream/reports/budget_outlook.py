@@ -45,9 +45,9 @@ def outlooks(
     from the quarter hour on in which it began: `allowed` is what an even use of the limit takes in that time, and
     `burn_rate` the ratio of the two.
 
-    `open_alerts` are `[{"threshold", "state", "basis", "since", "delivered_at"}]` of the early warnings that hold, as a worker has
-    judged them, and then of the thresholds that are reached now; `since` is when that was announced, None where no worker has
-    announced it yet.
+    `open_alerts` are `[{"id", "threshold", "state", "basis", "since", "delivered_at"}]` of the early warnings that hold, as a
+    worker has judged them, and then of the thresholds that are reached now; `since` is when that was announced, and `id` by which
+    alert, None where no worker has announced it yet.
     """
     windows = {name: recent_stretch(now, window) for name, window in BURN_WINDOWS.items()}
     asked = [(each.budget, stretch) for each in standings for stretch in windows.values()]
@@ -84,11 +84,11 @@ def _burnt(standing: Standing, name: str, stretch: Period, consumed: Consumed) -
 
 
 _ONE_OF_A_BUDGET = ("tenant_id", "budget_id", "basis", "threshold")
-_Announced = dict[tuple[int, str, float], tuple[int, int | None]]
+_Announced = dict[tuple[int, str, float], tuple[str, int, int | None]]
 
 
 def _announced(connection: Connection, scope: Scope, standings: Sequence[Standing]) -> _Announced:
-    """(Budget, basis, threshold) -> when its being reached was announced last, and when Kafka confirmed that."""
+    """(Budget, basis, threshold) -> the alert that announced last that it is reached, when, and when Kafka confirmed that."""
     alert = schema.alert.c
     if not standings:
         return {}
@@ -104,11 +104,12 @@ def _announced(connection: Connection, scope: Scope, standings: Sequence[Standin
         .subquery()
     )
     same = [alert[name] == latest.c[name] for name in (*_ONE_OF_A_BUDGET, "sequence")]
-    query = select(alert.budget_id, alert.basis, alert.threshold, alert.created_at_us, alert.delivered_at_us)
+    told = (alert.id, alert.created_at_us, alert.delivered_at_us)
+    query = select(alert.budget_id, alert.basis, alert.threshold, *told)
     found = connection.execute(query.where(*same), scope_parameters(scope))
     return {
-        (budget_id, basis, threshold): (created_us, delivered_us)
-        for budget_id, basis, threshold, created_us, delivered_us in found
+        (budget_id, basis, threshold): (alert_id, created_us, delivered_us)
+        for budget_id, basis, threshold, alert_id, created_us, delivered_us in found
     }
 
 
@@ -130,9 +131,10 @@ def _open(standing: Standing, announced: _Announced) -> list[dict[str, Any]]:
 
 def _open_alert(standing: Standing, basis: AlertBasis, threshold: float, announced: _Announced) -> dict[str, Any]:
     budget_id = standing.budget.budget_id
-    times = None if budget_id is None else announced.get((budget_id, basis, threshold))
-    created_us, delivered_us = times or (None, None)
+    told = None if budget_id is None else announced.get((budget_id, basis, threshold))
+    alert_id, created_us, delivered_us = told or (None, None, None)
     return {
+        "id": alert_id,
         "threshold": threshold,
         "state": crossing_state(threshold) if basis == "actual" else "warning",
         "basis": basis,

@@ -57,6 +57,13 @@ def named_budget_status(engine: Engine, scope: Scope, name: str, tenant: str | N
     return [*map(described, standings), *unreadable][0]
 
 
+def budget_names(engine: Engine, scope: Scope) -> list[str]:
+    """What budgets are called, whosever they are, in the order of the alphabet."""
+    with scoped_reading(engine, scope) as connection:
+        stored = load_budgets(connection, scope)
+    return sorted({budget.name for budget, _ in stored.readable} | {bad.name for bad in stored.unreadable})
+
+
 def budget_owner(engine: Engine, scope: Scope, name: str, tenant: str | None) -> str:
     """The tenant whose the one budget of this name is; `tenant` where that is given.
 

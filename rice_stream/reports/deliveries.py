@@ -68,10 +68,10 @@ def delivery_page(
     """One page of deliveries, latest first: `{"rows", "next"}`. UsageError: a position of another list.
 
     A delivery is seen by those who see its channel; those of a channel that is gone, by those who see everything.
-    Rows are `{"id", "alert_id", "channel", "kind", "state", "tenant_id", "severity", "budget", "threshold", "alert_state",
-    "message_id", "attempts", "next_at", "answered_status", "answer_head", "problem", "created_at", "first_tried_at",
-    "ended_at"}`, times as RFC 3339 text; `next_at` is None where nothing is to come; the three after `severity` are of the
-    alert that it is about, where it is about one.
+    Rows are `{"id", "alert_id", "channel_id", "channel", "kind", "state", "tenant_id", "severity", "budget", "basis",
+    "threshold", "alert_state", "message_id", "attempts", "next_at", "answered_status", "answer_head", "problem", "created_at",
+    "first_tried_at", "ended_at"}`, times as RFC 3339 text; `next_at` is None where nothing is to come; the four after
+    `severity` are of the alert that it is about, where it is about one.
     """
     query = (asked or DeliveryFilter()).narrowed(_with_alerts(scope)).order_by(_delivery.id.desc()).limit(limit + 1)
     if after is not None:
@@ -148,7 +148,7 @@ def _seen(connection: Connection, scope: Scope) -> Any:
 def _with_alerts(scope: Scope) -> Select[Any]:
     """Without what was said, which is as long as it is; of the alert what tells which it is."""
     columns = [column for column in _delivery if column is not _delivery.content]
-    alert = (_alert.budget, _alert.threshold, _alert.state.label("alert_state"))
+    alert = (_alert.budget, _alert.basis, _alert.threshold, _alert.state.label("alert_state"))
     same = _alert.id == _delivery.alert_id
     if scope.tenants is not None:
         same &= _alert.tenant_id.in_(sorted(scope.tenants))
@@ -161,12 +161,14 @@ def described_delivery(row: RowMapping) -> dict[str, Any]:
     return {
         "id": row["id"],
         "alert_id": row["alert_id"],
+        "channel_id": row["channel_id"],
         "channel": row["channel"],
         "kind": row["kind"],
         "state": row["state"],
         "tenant_id": row["tenant_id"],
         "severity": row["severity"],
         "budget": row["budget"],
+        "basis": row["basis"],
         "threshold": row["threshold"],
         "alert_state": row["alert_state"],
         "message_id": row["message_id"],

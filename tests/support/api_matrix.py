@@ -106,6 +106,16 @@ def lists() -> Iterator[Try]:
         "action=unmap&id=model:no",
     ):
         yield Try("POST", "/admin", "/admin", body=form.encode(), headers=_FORM)
+    for query in (
+        "",
+        "?state=due&since=2020-01-01",
+        "?new=true",
+        "?new=true&type=slack",
+        "?delivery=1",
+        "?change=1",
+        "?remove=1",
+    ):
+        yield Try("GET", f"/channels{query}", "/channels")
     yield Try("GET", "/reference", "/reference")
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
@@ -138,6 +148,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/explore?from=2020-01-01&by=project",
         "/quality?days=366",
         "/periods",
+        "/channels",
     ):
         yield Try("GET", f"{path}{'&' if '?' in path else '?'}tenant={tenant}", path.partition("?")[0], (owner, "any"))
     for query in ("", f"?tenant={tenant}"):

@@ -1,6 +1,7 @@
 """A server in front of the command line's ledger, and those who ask it."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from tests.support.cli_running import Shell
 from tests.unit.api.access.conftest import Database
 from tests.unit.api.conftest import Door
 
+SECRETS_KEY = base64.b64encode(b"k" * 32).decode()
+
 
 class Api:
     """Answers of the server to callers whose tokens it makes as they come."""
@@ -20,7 +23,9 @@ class Api:
     def __init__(self, ledger: Shell) -> None:
         self.tokens = Database()
         self._secrets: dict[object, str] = {}
-        self.door = Door(tokens=self.tokens, database_url=ledger.environment["RICE_DATABASE_URL"])
+        self.door = Door(
+            tokens=self.tokens, database_url=ledger.environment["RICE_DATABASE_URL"], secrets_key=SECRETS_KEY
+        )
 
     def get(self, path: str, role: str = "reader", **scope: Any) -> Answer:
         """The answer to a caller of a role and a scope."""

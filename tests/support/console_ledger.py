@@ -29,6 +29,7 @@ from rice_stream.store.mapping_store import save_mapping
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.writers import open_writer
 from tests.support import console_names
+from tests.support.console_channels import fill_channels
 from tests.support.console_names import ACME, HELIX, LONE_KEY, NORTHWIND, TEAMS, ZONES, Names, Served, Team
 from tests.support.fakes import OPERATOR, chunk_of
 
@@ -64,6 +65,7 @@ def add_prompts(url: str, count: int, names: Names | None = None) -> None:
 
 class _Ledger:
     def __init__(self, url: str, names: Names) -> None:
+        self._names = names
         self._of = names.of
         self._of_budget = names.of_budget
         self._engine: Engine = open_engine(url)
@@ -100,6 +102,7 @@ class _Ledger:
         self._add(list(self._late()), NOW)
         self._judge_and_deliver(NOW)
         self._tokens()
+        fill_channels(self._engine, self._names, NOW)
         with writing(self._engine) as connection:
             mapped = MappedName("model", self._of("gpt-4o-latest"), "gpt-4o-2024-11-20", epoch_us(start))
             save_mapping(connection, mapped, epoch_us(NOW))

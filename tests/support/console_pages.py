@@ -80,6 +80,22 @@ PAGES = (
         for section in ("tokens&new=true&ended=true", "audit", "roles", "names", "system")
     ),
     ShownPage(
+        "channels",
+        "/channels",
+        "/channels?tenant={helix-pharma}",
+        for_roles=(ADMIN, EDITOR, AUDITOR),
+        status_for_others=404,
+    ),
+    ShownPage(
+        "channels, a delivery",
+        "/channels",
+        "/channels?delivery=1",
+        for_roles=(ADMIN, EDITOR, AUDITOR),
+        status_for_others=404,
+        status_when_empty=404,
+    ),
+    ShownPage("channels, narrowed", "/channels", "/channels?state=dead&channel={acme-oncall}&since=2026-01-01"),
+    ShownPage(
         "record",
         "/prompts/{event_id:path}",
         "/prompts/northwind-pinned-1?tenant={northwind}",

@@ -34,6 +34,7 @@ from rice_stream.reports.deliveries import (
 from rice_stream.reports.durations import narrowed_kinds
 from rice_stream.reports.explanation import explain
 from rice_stream.reports.figures import read_figures, read_versions
+from rice_stream.reports.known_names import known_names
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.name_filter import NameFilter
@@ -250,6 +251,8 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("tenant pages", lambda e, s: tenants.tenant_page(e, within(s)))
     yield Asking("audit", lambda e, s: audit_entries(e, within(s), limit=1000))
     yield Asking("budgets", lambda e, s: budgets.budget_statuses(e, s, NOON, tenant=tenant, outlook=True))
+    yield Asking("known names", lambda e, s: known_names(e, within(s)))
+    yield Asking("budgets' names", lambda e, s: budgets.budget_names(e, within(s)))
     yield Asking("alerts", lambda e, s: alerts.latest_alerts(e, s, tenant=tenant))
     yield Asking("alert pages", lambda e, s: alerts.alert_page(e, s, tenant=tenant, limit=1000))
     yield _asking("channels", channels, NOON, tenant=tenant)

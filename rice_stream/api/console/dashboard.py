@@ -15,6 +15,7 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console import addresses
 from rice_stream.api.console.assets import Assets
+from rice_stream.api.console.delivery_health import KeptHealth
 from rice_stream.api.console.drawing import bars, outlooks, plots
 from rice_stream.api.console.forms import Forms
 from rice_stream.api.console.kept import Figures, KeptFigures, Shown
@@ -52,6 +53,7 @@ class Dashboard:
         self.product = product
         self.assets = Assets()
         self.forms = Forms()
+        self.health = KeptHealth(product)
         self.entries: list[Entry] = []
         self._by_provider = by_provider
         self._kept = KeptFigures(product.now)
@@ -76,6 +78,7 @@ class Dashboard:
             "alert_words": outlooks.alert_words,
             "moment": times.moment_text,
             "day": times.day_text,
+            "lasting": times.lasting_text,
         }
         self._templates.globals |= {
             "asset": self.assets.address,
@@ -141,7 +144,7 @@ class Dashboard:
     ) -> Response:
         status = HTTPStatus.OK if problem is None else problem.status
         times_of = {"as_of": shown.as_of, "old_since": shown.old_since, "is_renewed": shown.is_renewed}
-        figures = {**shown.figures, **more, **times_of}
+        figures = {**shown.figures, **more, **times_of, "health": self.health.of(caller)}
         return self._page(request, template, status, **figures, caller=caller, problem=problem)
 
     def live(self, caller: Caller, tenant: str | None) -> str:
@@ -190,6 +193,8 @@ class Dashboard:
             "as_of": None,
             "old_since": None,
             "is_renewed": False,
+            "health": None,
+            "stands_under": path,
         }
         text = self._templates.get_template(template).render(**{**frame, **shown})
         return HTMLResponse(text, status, HEADERS)

@@ -6,6 +6,7 @@ from rice_stream.api.console.dashboard import Dashboard
 from rice_stream.api.console.pages import (
     admin,
     budgets,
+    channels,
     explore,
     models,
     overview,
@@ -16,7 +17,7 @@ from rice_stream.api.console.pages import (
 )
 from rice_stream.api.product import Product
 
-_PAGES = (overview, explore, budgets, models, quality, record, periods, admin, preferences)
+_PAGES = (overview, explore, budgets, models, quality, record, periods, admin, channels, preferences)
 
 
 def install(app: FastAPI, product: Product, *, by_provider: bool) -> None:

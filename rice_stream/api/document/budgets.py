@@ -63,8 +63,9 @@ class BurnRate(Answer):
 
 
 class OpenAlert(Answer):
-    """A threshold that is reached now, or an early warning; `since` is null where that has not been announced yet."""
+    """A threshold that is reached now, or an early warning; `since` and `id` are null where that has not been announced yet."""
 
+    id: str | None
     threshold: float
     state: str
     basis: str

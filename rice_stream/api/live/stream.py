@@ -99,10 +99,10 @@ def install(app: FastAPI, product: Product) -> None:
 
 
 _DESCRIPTION = (
-    '`changed` with an id and `{"changed": ["totals", "alerts", "budgets", "quarantine"], "watermark"}`: those of them'
-    " that have changed since `after` or Last-Event-ID, none in the first event without one. `stale`: the database does not answer;"
-    " the next `changed` says that it does again. `ended`: the caller may no longer listen, and the stream ends. A comment every"
-    " 15 s."
+    '`changed` with an id and `{"changed": ["totals", "alerts", "budgets", "quarantine", "deliveries"], "watermark"}`: those of'
+    " them that have changed since `after` or Last-Event-ID, none in the first event without one. `stale`: the database does not"
+    " answer; the next `changed` says that it does again. `ended`: the caller may no longer listen, and the stream ends. A comment"
+    " every 15 s."
 )
 
 

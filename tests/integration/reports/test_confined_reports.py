@@ -17,6 +17,7 @@ from rice_stream.reports.coverage import coverage
 from rice_stream.reports.deliveries import DeliveryFilter, deliveries_of_alerts, delivery_health, delivery_page
 from rice_stream.reports.explanation import explain
 from rice_stream.reports.figures import read_figures
+from rice_stream.reports.known_names import known_names
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.name_filter import NameFilter
@@ -78,6 +79,7 @@ REPORTS: dict[str, Report] = {
     "explanation": lambda engine, scope: explain(
         engine, scope, "2026-11-22T11:01:00Z", "acme", defaults=TOKEN_DEFAULTS, open_method=lambda _: FakeMethod()
     ),
+    "names to choose from": known_names,
     "mappings": mappings,
     "quarantine": lambda engine, scope: quarantined(engine, scope, Choice()),
     "a page of the quarantine": lambda engine, scope: quarantine_page(engine, scope, Choice()),

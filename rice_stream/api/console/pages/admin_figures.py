@@ -30,6 +30,16 @@ _TITLES = {
 }
 
 
+def sections_of(caller: Caller) -> dict[str, str]:
+    """Parts of the page that the caller has the right to, with their titles."""
+    offered = {"audit", "roles"}
+    if caller.may(Right.MANAGE_TOKENS):
+        offered.add("tokens")
+    if caller.scope(Right.READ).is_everything:
+        offered |= {"names", "system"}
+    return {name: title for name, title in _TITLES.items() if name in offered}
+
+
 class AdminFigures:
     """For one server: the rules of its provider's groups are those that it was started with."""
 
@@ -40,7 +50,7 @@ class AdminFigures:
 
     def of(self, caller: Caller, asked: AdminAsked) -> Figures:
         """The section that was asked for, or the first one that the caller has the right to."""
-        sections = self._sections(caller)
+        sections = sections_of(caller)
         section = asked.section if asked.section in sections else next(iter(sections))
         found: dict[str, Any] = {
             "tokens": self._tokens,
@@ -64,14 +74,6 @@ class AdminFigures:
         shown = given.time_zone or self._product.settings.report_time_zone
         zone(shown)
         return {"zone": shown, "asked": given, "meta": {"watermark": None, "versions": []}}
-
-    def _sections(self, caller: Caller) -> dict[str, str]:
-        offered = {"audit", "roles"}
-        if caller.may(Right.MANAGE_TOKENS):
-            offered.add("tokens")
-        if caller.scope(Right.READ).is_everything:
-            offered |= {"names", "system"}
-        return {name: title for name, title in _TITLES.items() if name in offered}
 
     def _tokens(self, caller: Caller, asked: AdminAsked) -> Figures:
         found = tokens(self._product.engine(), caller.scope(Right.MANAGE_TOKENS))[::-1]

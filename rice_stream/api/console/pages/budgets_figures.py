@@ -1,7 +1,7 @@
 """What `/budgets` shows: from what the API answers, and nothing added up here."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rice_stream.api.access.callers import Caller
@@ -26,6 +26,8 @@ from rice_stream.budgets.definition import HYSTERESIS_DEFAULT
 from rice_stream.errors import NotFoundError, RiceError
 from rice_stream.instants import zone
 from rice_stream.reports.budgets import UNREADABLE
+from rice_stream.reports.channels import channels
+from rice_stream.reports.deliveries import deliveries_of_alerts
 from rice_stream.reports.pages import packed
 from rice_stream.reports.tenants import tenants
 from rice_stream.reports.totals_query import TotalsQuery
@@ -48,11 +50,26 @@ def listed(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
         **frame,
         "rows": [{"budget": budget, "ending": ending, **_drawn(budget)} for budget, ending in rows],
         "endings": Counter(ending.kind for _, ending in rows),
-        "open": [
-            {"budget": budget, "alert": budget["open_alerts"][-1]} for budget, _ in rows if budget.get("open_alerts")
-        ],
+        **_told(product, caller, asked, [budget for budget, _ in rows]),
         "suggestions": [_suggested(product, caller, each) for each in chosen[:_SUGGESTED]] if offered else [],
     }
+
+
+def _told(product: Product, caller: Caller, asked: BudgetsAsked, budgets: Sequence[Mapping[str, Any]]) -> Figures:
+    """Open alerts, where each was told and what became of it there, and which channels hold something over quiet hours."""
+    opened = [{"budget": each, "alert": each["open_alerts"][-1]} for each in budgets if each.get("open_alerts")]
+    ids = [each["alert"]["id"] for each in opened if each["alert"]["id"] is not None]
+    found = channels(product.engine(), caller.scope(Right.READ), product.now(), tenant=asked.tenant)
+    return {
+        "open": opened,
+        "deliveries": _deliveries(product, caller, ids),
+        "holding": [each for each in found if each["deliveries"]["held"]],
+        "channels": len(found) - 1,
+    }
+
+
+def _deliveries(product: Product, caller: Caller, alert_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    return deliveries_of_alerts(product.engine(), caller.scope(Right.READ), alert_ids)
 
 
 def one(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
@@ -68,6 +85,7 @@ def one(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
             "ending": outlooks.ending_of(status, product.now()),
             "changes": changes,
             "happened": outlooks.happenings(changes["rows"]),
+            "deliveries": {},
         }
     budget = answer_burn_down(product, caller, status["name"], status["tenant_id"])
     rates = [each["burn_rate"] for each in budget["burn_rates"]]
@@ -79,6 +97,7 @@ def one(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
         "paces": [outlooks.pace_of(rate, rates) for rate in rates],
         "changes": changes,
         "happened": outlooks.happenings(changes["rows"]),
+        "deliveries": _deliveries(product, caller, [each["id"] for each in changes["rows"]]),
         **_drawn(budget),
     }
 

@@ -18,6 +18,7 @@ from rice_stream.api.console.pages.explore_rows import amount, kind_of, rows_of
 from rice_stream.api.product import Product
 from rice_stream.instants import day_start, parse_instant
 from rice_stream.quantities import MICRO
+from rice_stream.reports.known_names import known_names
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.prompts import PromptFilter, prompts
 from rice_stream.reports.tenants import tenants
@@ -54,6 +55,7 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters) -> Figu
         "dimensions": [each for each in DIMENSIONS if each != "tenant" or len(names) > 1],
         "measures": MEASURES,
         "narrowed": NARROWED,
+        "known": known_names(product.engine(), scope.within(asked.tenant)),
         "chips": chips_of(asked),
         "meta": table["meta"],
         "zone": zone_of(product, table),

@@ -44,8 +44,12 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             return await dashboard.show(
                 request, caller, "pages/model_card.html", lambda: _card(product, caller, asked), problem=problem
             )
-        return await dashboard.show(
-            request, caller, "pages/models.html", lambda: figures(product, caller, asked), problem=problem
+        if problem is not None:
+            return await dashboard.show(
+                request, caller, "pages/models.html", lambda: figures(product, caller, asked), problem=problem
+            )
+        return await dashboard.show_live(
+            request, caller, "pages/models.html", asked.tenant, lambda _live: figures(product, caller, asked)
         )
 
     @app.get(_PATH, include_in_schema=False)

@@ -46,7 +46,9 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
 
     async def shown(request: Request, caller: Caller, asked: QualityParameters, **more: Any) -> Response:
         look_up = partial(figures, product, caller, asked)
-        return await dashboard.show(request, caller, "pages/quality.html", look_up, **more)
+        if more:
+            return await dashboard.show(request, caller, "pages/quality.html", look_up, **more)
+        return await dashboard.show_live(request, caller, "pages/quality.html", asked.tenant, lambda _live: look_up())
 
     @app.get(_PATH, include_in_schema=False)
     async def _quality(

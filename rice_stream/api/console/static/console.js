@@ -19,11 +19,19 @@
   let staleSince = 0;
   let staleWhy = "database";
 
+  // Whether something is being filled in that the server does not know yet: to look again would take it away.
+  const differs = (field) => {
+    if (field.localName === "select") return field.selectedIndex !== Math.max(0, [...field.options].findIndex((each) => each.defaultSelected));
+    return ["checkbox", "radio"].includes(field.type) ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+  };
+  const isFilledIn = () => [...figures().querySelectorAll("form :is(input, select, textarea)")].some(differs);
+
   const lookAgain = () => {
     if (waiting || signedOut) return;
     waiting = window.setTimeout(() => {
       waiting = 0;
       if (document.hidden) return; // It is looked when the page is seen again.
+      if (isFilledIn()) { window.setTimeout(lookAgain, RETRY_MS); return; }
       lookedAt = Date.now();
       document.body.dispatchEvent(new CustomEvent("figures-changed"));
     }, Math.max(0, lookedAt + AT_MOST_EVERY_MS - Date.now()));

@@ -28,7 +28,7 @@ class Looks:
         found = self.found.pop(0) if len(self.found) > 1 else self.found[0]
         if found is None:
             raise ServiceUnavailableError("away")
-        return Signs((found, "a", "b", "q"), None)
+        return Signs((found, "a", "b", "q", "d"), None)
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -51,7 +51,7 @@ def test_many_who_listen_to_a_scope_share_one_look_out_and_it_ends_with_the_last
                 assert other is not first
                 assert all_of_them.watched == 2
                 await other.turn(5)
-                assert other.signs == Signs(("t1", "a", "b", "q"), None)
+                assert other.signs == Signs(("t1", "a", "b", "q", "d"), None)
             assert all_of_them.watched == 1
         assert all_of_them.watched == 0
         await asyncio.sleep(0)

@@ -17,7 +17,7 @@ from tests.support.cli_running import Shell
 from tests.unit.api.live.test_look_outs import run
 
 ACME = frozenset({"acme"})
-_FIRST, _SECOND = Signs(("t1", "a", "b", "q"), "2026-11-24T14:03:00Z"), Signs(("t2", "a", "b2", "q"), None)
+_FIRST, _SECOND = Signs(("t1", "a", "b", "q", "d"), "2026-11-24T14:03:00Z"), Signs(("t2", "a", "b2", "q", "d"), None)
 
 
 class Listener:
@@ -92,7 +92,13 @@ def test_nothing_is_missed_and_nothing_said_twice_after_a_connection_was_lost() 
         assert await up_to_date.hears() == ("", None, None), "all that is said is that it is there"
         of_another_version = Listener(watch, after="what?")
         await of_another_version.hears()
-        assert (await of_another_version.hears())[2]["changed"] == ["totals", "alerts", "budgets", "quarantine"]
+        assert (await of_another_version.hears())[2]["changed"] == [
+            "totals",
+            "alerts",
+            "budgets",
+            "quarantine",
+            "deliveries",
+        ]
 
     run(test())
 

@@ -1,0 +1,34 @@
+"""Names that a report can be narrowed to: for lists to choose from, not for counting."""
+
+from sqlalchemy import text
+
+from rice_stream.store.engine import Engine
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_key_in
+from rice_stream.store.scoped import scoped_reading
+
+NAMES_MAX = 300
+"""Of each field: longer lists are no help."""
+
+
+def known_names(engine: Engine, scope: Scope) -> dict[str, list[str]]:
+    """Names by field (`team`, `project`, `model`, `provider`, `region`), in the order of the alphabet, `NAMES_MAX` at most.
+
+    What models and places are used is the whole tenant's: who sees some teams only is told none. Users are people, and not listed.
+    """
+    asked = {
+        field: f"SELECT DISTINCT {field}_id FROM attribution a"
+        f" WHERE {tenant_key_in(scope, 'a.tenant_key')} AND {team_in(scope)} AND {field}_id <> ''"
+        for field in ("team", "project")
+    }
+    if not scope.teams:
+        used = f"SELECT m.factor_key FROM month_total m WHERE {tenant_key_in(scope, 'm.tenant_key')}"
+        asked |= {
+            field: f"SELECT DISTINCT {field} FROM factor_use WHERE factor_key IN ({used}) AND {field} <> ''"
+            for field in ("model", "provider", "region")
+        }
+    with scoped_reading(engine, scope) as connection:
+        return {
+            field: list(connection.scalars(text(f"{query} ORDER BY 1 LIMIT {NAMES_MAX}"), scope_parameters(scope)))
+            for field, query in asked.items()
+        }
