@@ -20,23 +20,57 @@ if TYPE_CHECKING:
 @click.option(
     "--all", "all_settings", is_flag=True, help="Show all settings, not only those that are not at their default."
 )
+@click.option("--deep", is_flag=True, help="Also send one marked event all the way, and say how long each leg took.")
+@click.option(
+    "--channel", "channels", multiple=True, metavar="NAME", help="With --deep: a channel to try; repeat it for several."
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0.1, max=3600),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="With --deep: how long each leg may take.",
+)
 @json_option
 @pass_session
-def check(session: Session, *, all_settings: bool, as_json: bool) -> None:
+def check(session: Session, /, *, all_settings: bool, as_json: bool, **deep: Any) -> None:
     """Look at settings, broker, topics, database, tables and versions; say what to do about each problem.
 
-    Changes nothing. Exit code 1 when something is wrong, 3 when a service does not answer. Passwords are not shown.
+    Changes nothing, except with --deep: that leaves one prompt without carbon, tokens or energy, of the tenant
+    rice-stream-check, and a trial on each channel that is named. Exit code 1 when something is wrong, 3 when a service does
+    not answer. Passwords are not shown.
 
-    Example: rice-stream local -- rice-stream check
+    Example: rice-stream check --deep --channel ops
     """
+    if deep["channels"] and not deep["deep"]:
+        raise click.UsageError("--channel: needs --deep")
     from rice_stream.runtime.checks import run_checks
 
     with STDERR.status("Checking"):
         result = run_checks(session.settings, now=lambda: datetime.now(UTC), more=_provider(session.settings))
     reachable = result.pop("reachable")
+    if deep["deep"]:
+        result["deep"] = _deep(session, result, deep["channels"], deep["timeout_s"])
+        reachable &= result["deep"].pop("reachable")
+        result["ok"] &= result["deep"]["ok"]
     answer(result, as_json=as_json, human=lambda: _show(result, all_settings=all_settings))
     if not result["ok"]:
         sys.exit(BAD_NEWS if reachable else ServiceUnavailableError.exit_code)
+
+
+def _deep(session: Session, result: dict[str, Any], channels: tuple[str, ...], timeout_s: float) -> dict[str, Any]:
+    """The event is not sent where it could not arrive: that is a problem already."""
+    from rice_stream.runtime.deep_check import deep_check
+
+    needed = ("broker", "topic", "database", "schema")
+    wrong = [each["name"] for each in result["checks"] if not each["ok"] and each["name"].split()[0] in needed]
+    if wrong:
+        STDERR.print(f"No event is sent: first mend {', '.join(wrong)}.")
+        return {"ok": False, "reachable": True, "tenant_id": None, "event_id": None, "legs": []}
+    with STDERR.status("Sending an event all the way"):
+        return deep_check(session.settings, session.actor, channels=channels, timeout_s=timeout_s)
 
 
 def _provider(settings: Settings) -> Iterable["Check"]:
@@ -53,7 +87,14 @@ def _show(result: dict[str, Any], *, all_settings: bool) -> None:
     problems = [item for item in result["checks"] if not item["ok"]]
     for item in problems:
         say(f"PROBLEM {item['name']}: {item['detail']}\n  -> {item['what_to_do']}")
+    legs = result.get("deep", {}).get("legs", [])
+    for leg in legs:
+        if not leg["ok"]:
+            say(f"PROBLEM {leg['name']}: {leg['detail']}\n  -> {leg['what_to_do']}")
     say(f"{len(problems)} problem(s) in {len(result['checks'])} checks\n")
+    if legs:
+        table(["", "leg", "seconds", "found"], [_leg(leg) for leg in legs])
+        say()
     table(
         ["", "check", "found"],
         [
@@ -69,6 +110,11 @@ def _show(result: dict[str, Any], *, all_settings: bool) -> None:
         say(f"{len(result['settings']) - len(names)} settings are at their defaults; --all shows them.")
     say()
     table(["part", "version"], list(result["versions"].items()))
+
+
+def _leg(leg: dict[str, Any]) -> list[object]:
+    verdict = Styled("ok", "green") if leg["ok"] else Styled("PROBLEM", "red")
+    return [verdict, leg["name"], None if leg["seconds"] is None else f"{leg['seconds']:.3f}", leg["detail"]]
 
 
 def _plain(value: object) -> str | None:

@@ -11,10 +11,12 @@ from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.events.keys import event_key
 from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
 from rice_stream.meter.recompute import StoredKind, stored_kind
+from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import key_bound, stored_key
 from rice_stream.store.join_order import keep_join_order
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in, tenant_key_in
+from rice_stream.store.scoped import scoped_reading
 from rice_stream.store.views import PROMPT_JOINS, prompt_columns
 
 _LISTED_MAX = 5
@@ -61,6 +63,16 @@ def find_record(
     if len(records) > 1:
         raise UsageError(_which_one(event_id, records))
     return _complete(connection, records[0])
+
+
+def is_recorded(engine: Engine, scope: Scope, event_id: str, tenant: str, ended_at: datetime) -> bool:
+    """Whether there is a record of this event, which ended at this instant; may be asked again and again."""
+    seen = scope.within(tenant)
+    with scoped_reading(engine, seen) as connection:
+        when, bounds = _ended_at(connection.dialect.name, epoch_us(in_utc(ended_at)))
+        own = f"{when} AND {tenant_key_in(seen, 'r.tenant_key')}"
+        statement = text(f"SELECT 1 FROM prompt_record r WHERE r.event_id = :event_id AND {own} LIMIT 1")
+        return connection.scalar(statement, {"event_id": event_id, **bounds, **scope_parameters(seen)}) is not None
 
 
 def _ended_at(dialect: str, ended_at_us: int) -> tuple[str, dict[str, Any]]:
