@@ -10,7 +10,7 @@ from tests.support.worker_harness import Deployment
 
 def test_an_event_goes_all_the_way_and_without_a_worker_that_is_said(deployment: Deployment) -> None:
     """First nobody works; then a worker records both, and records, totals and topic agree."""
-    alone = deep_check(load_settings(environment=deployment.environment), OPERATOR, timeout_s=0.5)
+    alone = deep_check(load_settings(environment=deployment.environment), OPERATOR, timeout_s=3)
     assert [(leg["name"], leg["ok"]) for leg in alone["legs"]] == [("produce", True), ("worker", False)]
 
     deployment.start_worker()
