@@ -22,6 +22,7 @@ from tests.support.databases import Databases
 from tests.support.fakes import OPERATOR
 from tests.support.plain_box import PlainBox
 from tests.support.reports_store import NOON, Store, at, open_store
+from tests.support.waiting import wait_until
 
 Receive = Callable[[dict[str, Any]], object]
 
@@ -137,11 +138,8 @@ class TestChannels:
         changes = ", ".join(f"{name} = :{name}" for name in ("state", *columns))
 
         def serve() -> None:
-            deadline_s = time.monotonic() + 20
-            while time.monotonic() < deadline_s:
-                if store.execute(f"UPDATE delivery SET {changes} WHERE state = 'due'", state=state, **columns):
-                    return
-                time.sleep(0.02)
+            statement = f"UPDATE delivery SET {changes} WHERE state = 'due'"
+            wait_until(lambda: store.execute(statement, state=state, **columns), 20, "a delivery that is due")
 
         server = threading.Thread(target=serve)
         server.start()
