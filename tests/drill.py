@@ -110,6 +110,12 @@ def _client(size: int) -> Iterator[Command]:
         yield Command(("-m", "tests.generated_client"), {})
 
 
+def _image(size: int) -> Iterator[Command]:
+    for _ in range(size):
+        yield Command(("-m", "tests.tools", "--drill"), {})
+        yield Command(("-m", "tests.built_image"), {})
+
+
 def _properties(size: int) -> Iterator[Command]:
     for seed in range(size):
         ignored = (f"--ignore=tests/properties/{path}" for path in ("events/formats", "api/test_http_fuzz.py"))
@@ -230,6 +236,20 @@ PROOFS = (
         1,
         "rounds in a real browser",
         _rounds(*CONSOLE),
+    ),
+    Proof(
+        "image",
+        "the image is built of Debian's packages and locked wheels, holds no tools, and runs without rights on read-only files",
+        1,
+        "build with and without extras; worker, server and commands on real Kafka and PostgreSQL",
+        _image,
+    ),
+    Proof(
+        "compose",
+        "compose.yaml is what Compose takes and starts our processes with settings that load, whatever its variables say",
+        1,
+        "round over all combinations",
+        _rounds("tests/unit/docs/test_compose.py"),
     ),
     Proof(
         "postgres-versions",

@@ -1,8 +1,8 @@
 """Programs that tests use and that do not come as Python wheels: installed where this is root on Debian, before the tests.
 
-`python -m tests.tools` (part of `make test`) installs what is missing; elsewhere it says what to install. A browser may
-also be Playwright's own. A test asks for its program by `tests/support/programs.py`, and is skipped with the reason where
-it is not there.
+`python -m tests.tools` (part of `make test`) installs what is missing, with `--drill` what the drill needs too; elsewhere it
+says what to install. A browser may also be Playwright's own. A test asks for its program by `tests/support/programs.py`, and
+is skipped with the reason where it is not there.
 """
 
 import os
@@ -17,10 +17,13 @@ PACKAGES = {
     "pgbouncer": "pgbouncer",
     "chromium": "chromium",
     "prometheus-alertmanager": "prometheus-alertmanager",
+    "amtool": "prometheus-alertmanager",
     "promtool": "prometheus",
-    "buildah": "buildah",
+    "systemd-analyze": "systemd",
 }
 """The Debian package of each program."""
+FOR_THE_DRILL = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
+"""What the drill needs besides: installed with `--drill` only."""
 _NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")}
 """Under which names a program may be there, where it has several."""
 _INSTALLED_WITHIN_S = {"update": 120, "install": 420}
@@ -48,24 +51,25 @@ def _playwrights() -> str | None:
     return path if Path(path).exists() else None
 
 
-def main() -> int:
+def main(*, drill: bool = False) -> int:
     """Install what is missing. Exit code 0 also where that cannot be done here: the tests say what they lack."""
-    missing = _missing()
+    wanted = {**PACKAGES, **FOR_THE_DRILL} if drill else PACKAGES
+    missing = _missing(wanted)
     installer = shutil.which("apt-get")
     if missing and os.geteuid() == 0 and installer is not None:
         _install(installer, missing)
-        missing = _missing()
+        missing = _missing(wanted)
     if "chromium" in missing:
         # Its own download, for the version that the lock file names: where there is no root, or no such package.
         _run("playwright", [sys.executable, "-m", "playwright", "install", "chromium"], _FETCHED_WITHIN_S)
-        missing = _missing()
+        missing = _missing(wanted)
     if missing:
         print(f"tools: not installed here: {', '.join(missing)}", file=sys.stderr)
     return 0
 
 
-def _missing() -> list[str]:
-    return sorted({package for program, package in PACKAGES.items() if find(program) is None})
+def _missing(wanted: dict[str, str]) -> list[str]:
+    return sorted({package for program, package in wanted.items() if find(program) is None})
 
 
 def _install(installer: str, packages: list[str]) -> None:
@@ -101,4 +105,4 @@ def _no_services() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(drill="--drill" in sys.argv[1:]))

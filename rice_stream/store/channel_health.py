@@ -1,11 +1,11 @@
 """How channels fare: noted with the deliveries that show it, in one transaction.
 
-Each function locks the channel's row. So it comes before the deliveries are marked: whoever sets a channel locks in that order.
+Each function locks the channel's row, and so comes before the deliveries are marked: whoever sets a channel locks in that order.
 """
 
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from rice_stream.instants import DAY_US
 from rice_stream.store import schema
@@ -16,26 +16,29 @@ FAILING_AFTER_US = DAY_US
 """How long nothing may arrive before a channel is `failing`."""
 
 
-def note_arrival(connection: Connection, channel_id: int) -> None:
-    """Something has arrived: the channel is `ok`, unless it is disabled."""
-    columns = schema.channel.c
-    ok = case((columns.state == "failing", "ok"), else_=columns.state)
-    now_us = database_now_us(connection)
-    _update(connection, channel_id, state=ok, failing_since_us=None, last_done_at_us=now_us)
-
-
-def note_failure(connection: Connection, channel_id: int, problem: str) -> bool:
-    """Something has not arrived; returns whether the channel has turned `failing` by that: nothing has for a day."""
-    columns = schema.channel.c
-    row = connection.execute(select(schema.channel).where(columns.id == channel_id).with_for_update()).first()
+def note_arrival(connection: Connection, channel_id: int) -> int | None:
+    """Something has arrived: the channel is `ok`, unless it is disabled. Returns since when it was `failing`, if it was."""
+    row = _locked(connection, channel_id)
     if row is None:
-        return False
+        return None
+    was_failing = row.state == "failing"
+    state = "ok" if was_failing else row.state
     now_us = database_now_us(connection)
-    since_us = now_us if row.failing_since_us is None else row.failing_since_us
+    _update(connection, channel_id, state=state, failing_since_us=None, last_done_at_us=now_us)
+    return row.failing_since_us if was_failing else None
+
+
+def note_failure(connection: Connection, channel_id: int, problem: str) -> int | None:
+    """Something has not arrived. Where the channel turns `failing` by that, since when nothing has: for a day."""
+    row = _locked(connection, channel_id)
+    if row is None:
+        return None
+    now_us = database_now_us(connection)
+    since_us: int = now_us if row.failing_since_us is None else row.failing_since_us
     turned = row.state == "ok" and now_us - since_us >= FAILING_AFTER_US
     state = "failing" if turned else row.state
     _update(connection, channel_id, state=state, failing_since_us=since_us, last_error=problem)
-    return turned
+    return since_us if turned else None
 
 
 def disable(connection: Connection, channel_id: int, problem: str) -> bool:
@@ -46,6 +49,12 @@ def disable(connection: Connection, channel_id: int, problem: str) -> bool:
     if turned:
         end_open(connection, channel_id, problem)
     return turned
+
+
+def _locked(connection: Connection, channel_id: int) -> Row[Any, Any] | None:
+    columns = schema.channel.c
+    query = select(columns.state, columns.failing_since_us).where(columns.id == channel_id)
+    return connection.execute(query.with_for_update()).first()
 
 
 def _update(connection: Connection, channel_id: int, **values: Any) -> None:

@@ -34,6 +34,8 @@ class DeliveryOutcome(NamedTuple):
     answer_head: str | None = None
     problem: str | None = None
     digest: str | None = None
+    counts: bool = True
+    """Whether it was a try of the schedule; where not, a failed one does not count either."""
 
 
 def channels_with_due(connection: Connection) -> list[int]:
@@ -100,6 +102,13 @@ def open_counts(connection: Connection) -> dict[DeliveryState, int]:
     return {state: counted.get(state, 0) for state in OPEN_STATES}
 
 
+def overdue_since_us(connection: Connection) -> int | None:
+    """Since when the delivery waits that waits longest of those that no server takes; None: there is none."""
+    waits = select(func.min(schema.delivery.c.next_at_us)).where(is_overdue(database_now_us(connection)))
+    since_us: int | None = connection.scalar(waits)
+    return since_us
+
+
 def is_overdue(now_us: int) -> ColumnElement[bool]:
     """Whether a delivery has waited for more than a minute for a server: its channel is one for which none is sending anything."""
     table, busy = schema.delivery, schema.delivery.alias("busy")
@@ -119,7 +128,11 @@ def _marks(outcome: DeliveryOutcome, now_us: int) -> dict[str, Any]:
     }
     if outcome.state in ("held", "due"):
         return {**free, "attempts": table.c.attempts - 1}
-    answer = {name: getattr(outcome, name) for name in ("answered_status", "answer_head", "problem", "digest")}
+    answer: dict[str, Any] = {
+        name: getattr(outcome, name) for name in ("answered_status", "answer_head", "problem", "digest")
+    }
+    if not outcome.counts:
+        answer["attempts"] = table.c.attempts - 1
     return {**free, **answer, "ended_at_us": None if outcome.state == "failed" else now_us}
 
 

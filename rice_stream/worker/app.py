@@ -46,6 +46,13 @@ BEAT_INTERVAL_S = 1.0
 _GC_EVERY_BATCHES = 64
 
 
+class _App(faust.App):
+    """Faust's app without the folders that it makes for tables: there are none, and a worker may have nowhere to write."""
+
+    def _create_directories(self) -> None:
+        """None."""
+
+
 def create_app(settings: Settings) -> faust.App:
     """A Faust app with our transport and the settings that docs/architecture.md explains.
 
@@ -53,7 +60,7 @@ def create_app(settings: Settings) -> faust.App:
     """
     inner_names.check()
     config = kafka_config(settings)
-    return faust.App(
+    return _App(
         settings.kafka_group_id,
         broker=broker_urls(config),
         broker_credentials=broker_credentials(config),
@@ -75,7 +82,6 @@ def create_app(settings: Settings) -> faust.App:
         web_enabled=False,
         autodiscover=False,
         store="memory://",
-        datadir="/nonexistent",
     )
 
 

@@ -2,7 +2,7 @@
 
 `check` runs before the worker connects. Another version, or one where a name has gone or takes other parameters, ends the
 start with the package, its version and what to install: without it, events could be lost silently. The functions below
-are the only places that touch aiokafka's private state; the overrides of Faust's methods are in `faust_transport`.
+are the only places that touch aiokafka's private state; the overrides of Faust's methods are in `faust_transport` and `app`.
 
 Read at aiokafka 0.14.0 and faust-streaming 0.15.3. To allow a newer version: read what changed in these names, run
 tests/simulation and tests/integration/worker with it, and move the bound here and in pyproject.toml.
@@ -96,6 +96,7 @@ FAUST = Package(
     "0.15.3",
     "0.16",
     {
+        "faust.app.base:App": {"_create_directories": "self"},
         "faust.transport.drivers.aiokafka:Consumer": {
             "_acked": INIT,
             "_add_gap": "self tp offset_from offset_to",

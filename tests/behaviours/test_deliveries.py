@@ -142,11 +142,12 @@ class TestChannels:
         channel = made(engine)
         add(engine, channel, "a")
         with writing(engine) as connection:
-            assert not note_failure(connection, channel.id, "refused")
+            assert note_failure(connection, channel.id, "refused") is None
             connection.execute(text("UPDATE channel SET failing_since_us = failing_since_us - 86400000000"))
-            assert [note_failure(connection, channel.id, "refused") for _ in range(2)] == [True, False]
+            first_us, second_us = (note_failure(connection, channel.id, "refused") for _ in range(2))
+            assert (first_us is not None, second_us) == (True, None)
             assert load_channels(connection)[0].state == "failing"
-            note_arrival(connection, channel.id)
+            assert [note_arrival(connection, channel.id) for _ in range(2)] == [first_us, None]
             [fine] = load_channels(connection)
             assert (fine.state, fine.failing_since_us, fine.last_error) == ("ok", None, "refused")
             assert [disable(connection, channel.id, "410") for _ in range(2)] == [True, False]

@@ -2,13 +2,13 @@
 
 import configparser
 import re
-import shlex
-from typing import Any
+import subprocess
 
 import pytest
 import yaml
 
 from rice_stream.api.access.oidc.claims_file import read_claim_rules
+from rice_stream.api.server import STOP_TIMEOUT_S
 from rice_stream.budgets.parsing import parse_budget_file
 from rice_stream.events.formats.otlp.proto import read as read_spans
 from rice_stream.events.formats.otlp.span import OtlpSpan, wanted_names
@@ -21,24 +21,33 @@ from rice_stream.runtime.settings.settings import PREFIX, Settings
 from tests.support.docs_reading import text_of
 from tests.support.format_payloads import OTLP_PAYLOADS, as_protobuf
 from tests.support.places import ROOT
+from tests.support.programs import program
 
-FILES = sorted(path.name for path in (ROOT / "deploy").iterdir() if path.is_file())
-ELSEWHERE = ("tests/unit/docs/test_settings.py", "tests/unit/monitoring/test_rules.py")
-"""Tests of other files of deploy/, besides this one."""
+DEPLOY = ROOT / "deploy"
+FILES = sorted(path.relative_to(DEPLOY).as_posix() for path in DEPLOY.rglob("*") if path.is_file())
+TESTS = [
+    path.read_text("utf-8")
+    for room in ("docs", "monitoring")
+    for path in (ROOT / "tests" / "unit" / room).glob("test_*.py")
+]
+PAGES = ("docs/operations.md", "docs/deploying.md")
+WHOLE = ("helm", "grafana", "locks")
+"""Folders that are tested and written about as a whole."""
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_in_deploy_is_known_to_a_test_and_to_the_documentation(name: str) -> None:
     """A file that nobody checks would rot."""
-    assert any(name in text_of(path) for path in ("tests/unit/docs/test_deploy.py", *ELSEWHERE))
-    assert name in text_of("docs/operations.md") or name.endswith(".service")
+    known = name.partition("/")[0] if name.startswith(WHOLE) else name.rpartition("/")[2]
+    assert any(known in text for text in TESTS)
+    assert any(known in text_of(page) for page in PAGES)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_setting_named_in_deploy_exists(name: str) -> None:
     """A misspelt RICE_* variable would keep the worker from starting."""
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | {"RICE_CONFIG"}
-    assert set(re.findall(r"\bRICE_[A-Z0-9_]+\b", text_of(f"deploy/{name}"))) <= known
+    assert set(re.findall(r"\bRICE_[A-Z0-9_]+\b(?!_)", text_of(f"deploy/{name}"))) <= known
 
 
 def test_the_example_budgets_are_accepted_as_they_are() -> None:
@@ -60,63 +69,6 @@ def test_the_example_of_a_claims_file_is_accepted_as_it_is() -> None:
     assert rules.groups_of({"groups": ["ai-finance", "unknown"]}) == ("ai-finance",)
     everywhere = [name for name, grant in rules.groups.items() if grant.tenants is None]
     assert everywhere == ["platform-admins", "internal-audit"]
-
-
-# --- compose.yaml --------------------------------------------------------------------------------------------------------
-
-
-def compose() -> dict[str, Any]:
-    """The file as Compose reads it, with a password in the environment."""
-    text = re.sub(r"\$\{POSTGRES_PASSWORD[^}]*}", "secret", text_of("deploy/compose.yaml"))
-    loaded: dict[str, Any] = yaml.safe_load(text)
-    return loaded
-
-
-def test_compose_gives_every_rice_service_settings_that_load() -> None:
-    """The environment of each of our containers is accepted as a whole."""
-    ours = [name for name, service in compose()["services"].items() if service.get("image") == "rice-stream"]
-    assert ours == ["migrate", "worker", "cli"]
-    for name in ours:
-        settings = load_settings(environment=compose()["services"][name]["environment"])
-        assert settings.kafka_bootstrap_servers == "kafka:19092"
-        assert settings.database_url.get_secret_value() == "postgresql://rice:secret@postgres:5432/rice"
-
-
-def test_compose_waits_only_for_services_that_exist_and_can_be_waited_for() -> None:
-    """`service_healthy` needs a health check; a dependency that is not there would stop the start."""
-    services = compose()["services"]
-    for service in services.values():
-        for name, wait in service.get("depends_on", {}).items():
-            assert name in services
-            if wait["condition"] == "service_healthy":
-                assert "healthcheck" in services[name]
-
-
-def test_compose_makes_the_topics_of_the_default_settings_and_publishes_to_loopback_only() -> None:
-    """The worker creates no topics; and nothing of the example is open to the network."""
-    script = compose()["services"]["topics"]["command"][0]
-    settings = load_settings(environment={})
-    assert re.findall(r"^create (\S+) \d+$", script, flags=re.MULTILINE) == [
-        *settings.events_topics,
-        settings.alerts_topic,
-    ]
-    ports = [port for service in compose()["services"].values() for port in service.get("ports", [])]
-    assert all(port.startswith("127.0.0.1:") for port in ports)
-    assert f"127.0.0.1:{settings.worker_http_port}:{settings.worker_http_port}" in ports
-
-
-def test_compose_mounts_and_builds_from_files_that_exist() -> None:
-    """Paths in the file are right as seen from deploy/."""
-    for service in compose()["services"].values():
-        if "build" in service:
-            context = (ROOT / "deploy" / service["build"]["context"]).resolve()
-            assert (context / service["build"]["dockerfile"]).is_file()
-        for mount in service.get("volumes", []):
-            source = mount.split(":")[0]
-            if source.startswith("."):
-                assert (ROOT / "deploy" / source).is_file()
-            else:
-                assert source in compose()["volumes"]
 
 
 # --- otel-collector.example.yaml, litellm.example.yaml -------------------------------------------------------------------
@@ -194,53 +146,43 @@ def test_the_litellm_example_names_a_callback_that_exists() -> None:
     assert re.search(rf"^{attribute} = ", source, flags=re.MULTILINE)
 
 
-# --- Dockerfile ----------------------------------------------------------------------------------------------------------
+# --- rice-stream-worker.service, rice-stream-server.service, rice-stream-migrate.service ----------------------------------
+
+UNITS = {"worker": "worker", "server": "serve", "migrate": "migrate"}
 
 
-def instructions() -> list[tuple[str, str]]:
-    """(instruction, rest) in order; continued lines are joined, comments left out."""
-    text = "\n".join(line for line in text_of("deploy/Dockerfile").splitlines() if not line.startswith("#"))
-    lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
-    return [(line.split(None, 1)[0], line.split(None, 1)[1]) for line in lines]
-
-
-def test_the_image_has_two_stages_and_runs_as_somebody_without_rights() -> None:
-    """What builds is not what runs, and what runs is not root."""
-    known = {"FROM", "RUN", "WORKDIR", "COPY", "ENV", "USER", "EXPOSE", "ENTRYPOINT", "CMD"}
-    assert {name for name, _ in instructions()} <= known
-    stages = [rest for name, rest in instructions() if name == "FROM"]
-    assert len(stages) == 2
-    assert stages[0].endswith(" AS build")
-    last = instructions()[[i for i, (name, _) in enumerate(instructions()) if name == "FROM"][-1] :]
-    users = [rest for name, rest in last if name == "USER"]
-    assert users == ["10001"]
-    after_user = [name for name, _ in last[[name for name, _ in last].index("USER") :]]
-    assert "RUN" not in after_user
-    assert dict(last)["ENTRYPOINT"] == '["rice-stream"]'
-
-
-def test_the_image_copies_files_that_exist_and_everything_the_wheel_is_made_of() -> None:
-    """A COPY of a file that is gone fails the build; a missing one fails the wheel."""
-    copied = []
-    for name, rest in instructions():
-        if name == "COPY" and "--from" not in rest:
-            *sources, _target = shlex.split(rest)
-            copied += sources
-    assert all((ROOT / source).exists() for source in copied)
-    assert {"pyproject.toml", "requirements.lock", "README.md", "LICENSE", "rice_stream", "migrations"} <= set(copied)
-
-
-# --- rice-stream-worker.service ----------------------------------------------------------------------------------------------
-
-
-def test_the_systemd_unit_starts_the_worker_and_gives_it_time_to_finish() -> None:
-    """The unit parses, does not restart on wrong settings, and waits longer than a worker may need to stop."""
+def unit(name: str) -> dict[str, dict[str, str]]:
+    """The sections of a unit; of a key that is there twice, the last."""
     parser = configparser.RawConfigParser(strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(text_of("deploy/rice-stream-worker.service"))
-    assert parser.sections() == ["Unit", "Service", "Install"]
-    service = dict(parser["Service"])
-    assert service["ExecStart"].split()[-2:] == ["/opt/rice/bin/rice-stream", "worker"]
-    assert service["RestartPreventExitStatus"] == "2"
-    assert service["User"] != "root"
-    assert int(service["TimeoutStopSec"]) > 30 + Settings.model_fields["store_retry_s"].get_default()
+    parser.read_string(text_of(f"deploy/rice-stream-{name}.service"))
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_systemd_unit_starts_its_command_as_somebody_without_rights(name: str) -> None:
+    """The unit parses, and gives away as little of the machine as `systemd-analyze` knows to ask for."""
+    service = unit(name)["Service"]
+    assert service["ExecStart"].split() == ["/opt/rice/bin/rice-stream", UNITS[name]]
+    assert service["User"] == service["Group"] == "rice"
+    path = str(DEPLOY / f"rice-stream-{name}.service")
+    command = [program("systemd-analyze"), "security", "--offline=true", "--threshold=20", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stdout[-300:] + done.stderr
+
+
+@pytest.mark.parametrize("name", ["worker", "server"])
+def test_a_systemd_unit_does_not_start_again_what_settings_have_ended(name: str) -> None:
+    """Exit code 2 is a mistake in them; all else is tried again, at the machine's start too."""
+    assert unit(name)["Service"]["RestartPreventExitStatus"] == "2"
+    assert unit(name)["Service"]["Restart"] == "on-failure"
+    assert unit(name)["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_systemd_waits_longer_than_a_process_may_need_to_stop_and_kills_no_migration() -> None:
+    """A worker stores what it has fetched, a server answers what it has begun to answer."""
+    store_retry_s = Settings.model_fields["store_retry_s"].get_default()
+    assert int(unit("worker")["Service"]["TimeoutStopSec"]) > 30 + store_retry_s
+    assert int(unit("server")["Service"]["TimeoutStopSec"]) > STOP_TIMEOUT_S
+    assert unit("migrate")["Service"]["TimeoutStartSec"] == "infinity"
+    assert unit("migrate")["Service"]["Type"] == "oneshot"

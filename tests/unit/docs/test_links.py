@@ -40,7 +40,7 @@ def test_every_project_file_named_in_code_style_exists(document: str) -> None:
 @pytest.mark.parametrize("document", documents())
 def test_every_module_named_in_code_style_exists(document: str) -> None:
     """`decoding.py` and `events/decoding.py` are the end of a file's path; `rice_stream.events.decoding` is a module."""
-    folders = ("rice_stream", "tests", "training", "migrations")
+    folders = ("rice_stream", "tests", "training", "migrations", "deploy")
     files = [path.as_posix() for folder in folders for path in (ROOT / folder).rglob("*.py")]
     for word in codes(prose(text_of(document))):
         if re.fullmatch(r"[\w/]+\.py", word):

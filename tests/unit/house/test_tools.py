@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Comm
 def test_root_on_debian_gets_packages(asked: Callable[..., Commands]) -> None:
     update, install = asked(root=True, brings={"apt-get": set(tools.PACKAGES)})
     assert update == ("/usr/bin/apt-get", "update", "-qq")
-    assert install[-5:] == ("buildah", "chromium", "pgbouncer", "prometheus", "prometheus-alertmanager")
+    assert install[-5:] == ("chromium", "pgbouncer", "prometheus", "prometheus-alertmanager", "systemd")
 
 
 @pytest.mark.parametrize("where", [{"root": False}, {"root": True, "debian": False}, {"root": True}])
@@ -49,4 +49,4 @@ def test_elsewhere_a_browser_is_playwrights_own(
     last = asked(**where, brings={"python": {"chromium"}})[-1]
     assert last == ("/venv/python", "-m", "playwright", "install", "chromium")
     said = capsys.readouterr().err
-    assert said.endswith("tools: not installed here: buildah, pgbouncer, prometheus, prometheus-alertmanager\n")
+    assert said.endswith("tools: not installed here: pgbouncer, prometheus, prometheus-alertmanager, systemd\n")

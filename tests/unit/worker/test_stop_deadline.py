@@ -9,7 +9,7 @@ from rice_stream.worker.deadline import stop_limit_s
 from tests.support.places import ROOT
 
 SUPERVISORS = {
-    "deploy/compose.yaml": r"stop_grace_period: (\d+)s",
+    "deploy/compose.yaml": r"command: \[\"worker\"\][^=]*?stop_grace_period: (\d+)s",
     "deploy/rice-stream-worker.service": r"TimeoutStopSec=(\d+)",
     "docs/operations.md": r"more \((\d+)\) before SIGKILL",
 }
