@@ -50,6 +50,7 @@ def alert_event(
             "state": transition.state,
             "severity": transition.severity,
             "basis": transition.basis,
+            "open_thresholds": list(transition.open_thresholds),
             **_early_figures(budget, transition),
             "event_time_watermark": rfc3339(epoch_us(event_time_watermark)) if event_time_watermark else None,
             "sequence": transition.sequence,

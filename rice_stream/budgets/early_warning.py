@@ -96,7 +96,10 @@ def judge_early(
     changes = resolved + [_announced(budget, each) for each in risen]
     if not changes:
         return state, []
-    numbered = [replace(each, sequence=number) for number, each in enumerate(changes, start=state.sequence + 1)]
+    numbered = [
+        replace(each, sequence=number, open_thresholds=state.active)
+        for number, each in enumerate(changes, start=state.sequence + 1)
+    ]
     warnings = (*kept, *(each.warning for each in risen))
     return replace(state, sequence=numbered[-1].sequence, warnings=warnings), numbered
 

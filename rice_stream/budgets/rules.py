@@ -79,7 +79,7 @@ def judge(
     amount = consumed.amount(budget)
     fallen = [t for t in before if t not in budget.thresholds or budget.released(t, amount)]
     risen = [t for t in budget.thresholds if t not in before and budget.reached(t, amount)]
-    changes = _changes(budget, state.sequence, fallen=fallen, risen=risen, consumed=consumed, period=period)
+    changes = _changes(budget, state, fallen=fallen, risen=risen, consumed=consumed, period=period)
     if not changes:
         return state, transitions
     return (
@@ -116,7 +116,7 @@ def _started(budget: Budget, state: BudgetState, period: Period) -> tuple[Budget
     last = state.period
     ended: list[Transition] = []
     if last is not None and state.consumed is not None:
-        ended = _changes(budget, state.sequence, fallen=state.active, risen=(), consumed=state.consumed, period=last)
+        ended = _changes(budget, state, fallen=state.active, risen=(), consumed=state.consumed, period=last)
     started = BudgetState(sequence=state.sequence + len(ended), warnings=state.warnings)
     if not period.calendar:
         return started, ended
@@ -145,9 +145,18 @@ def _judge_past(
     amount = consumed.amount(budget)
     risen = [t for t in budget.thresholds if t not in known and budget.reached(t, amount)]
     fallen = sorted({*risen, *(state.active if own else ())})
-    crossings = _changes(budget, state.sequence, fallen=(), risen=risen, consumed=consumed, period=period)
+    open_before = state.active if own else ()
+    crossings = _changes(
+        budget, state, open_before=open_before, fallen=(), risen=risen, consumed=consumed, period=period
+    )
     resolutions = _changes(
-        budget, state.sequence + len(crossings), fallen=fallen, risen=(), consumed=consumed, period=period
+        budget,
+        replace(state, sequence=state.sequence + len(crossings)),
+        open_before={*open_before, *risen},
+        fallen=fallen,
+        risen=(),
+        consumed=consumed,
+        period=period,
     )
     transitions = crossings + resolutions
     crossed = _ascending({*announced, *risen})
@@ -175,23 +184,29 @@ def _remembered(state: BudgetState, period: Period, crossed: tuple[float, ...]) 
 
 def _changes(
     budget: Budget,
-    sequence: int,
+    state: BudgetState,
     *,
+    open_before: Iterable[float] | None = None,
     fallen: Iterable[float],
     risen: Iterable[float],
     consumed: Consumed,
     period: Period,
 ) -> list[Transition]:
-    """Transitions numbered from `sequence + 1` on: resolutions from the highest threshold, then crossings upwards."""
+    """Transitions numbered on from the state's: resolutions from the highest threshold, then crossings upwards.
+
+    `open_before`: thresholds in alarm before them; None: those of the state.
+    """
     changes: list[tuple[float, State]] = [(threshold, "resolved") for threshold in sorted(fallen, reverse=True)]
     changes += [(threshold, crossing_state(threshold)) for threshold in sorted(risen)]
-    if not changes:
-        return []
-    ratio = consumed.ratio(budget)
-    return [
-        Transition(number, threshold, state, period, consumed, ratio)
-        for number, (threshold, state) in enumerate(changes, start=sequence + 1)
-    ]
+    ratio = consumed.ratio(budget) if changes else 0.0
+    still_open = {*(state.active if open_before is None else open_before)}
+    transitions = []
+    for number, (threshold, changed_to) in enumerate(changes, start=state.sequence + 1):
+        still_open = still_open - {threshold} if changed_to == "resolved" else still_open | {threshold}
+        transitions.append(
+            Transition(number, threshold, changed_to, period, consumed, ratio, open_thresholds=_ascending(still_open))
+        )
+    return transitions
 
 
 def _ascending(thresholds: set[float]) -> tuple[float, ...]:

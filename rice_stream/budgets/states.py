@@ -87,7 +87,8 @@ class Transition:
 
     `sequence` counts a budget's transitions from 1 on, without gaps. `consumed` is what was judged, and `ratio` its
     share of the limit then. Of an early warning `threshold` is the burn rate that was exceeded, or the share of the limit that is
-    forecast, and `rests_on` the figures of that moment (None where a period's end resolved it).
+    forecast, and `rests_on` the figures of that moment (None where a period's end resolved it). `open_thresholds` are all that the
+    budget is beyond after it, ascending.
     """
 
     sequence: int
@@ -98,6 +99,7 @@ class Transition:
     ratio: float
     basis: AlertBasis = "actual"
     rests_on: BurnAlarm | Forecast | None = None
+    open_thresholds: tuple[float, ...] = ()
 
     @property
     def severity(self) -> Severity:

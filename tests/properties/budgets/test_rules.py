@@ -61,6 +61,11 @@ def walks(draw: st.DrawFn) -> tuple[int, list[int], int, list[int]]:
     return limit, thresholds, hysteresis, amounts
 
 
+def left_open(transition: Transition) -> list[int]:
+    """In thousandths."""
+    return [round(threshold * 1000) for threshold in transition.open_thresholds]
+
+
 @settings(max_examples=200, deadline=None)
 @given(walk=walks(), period=PERIODS)
 def test_every_change_is_told_exactly_once_as_a_switch_per_threshold_would(
@@ -76,17 +81,17 @@ def test_every_change_is_told_exactly_once_as_a_switch_per_threshold_would(
     on: set[int] = set()
     sequence = 0
     for amount in amounts:
-        expected: list[tuple[float, str]] = []
+        expected: list[tuple[float, str, list[int]]] = []
         for threshold in reversed(thresholds):
             if threshold in on and released(amount, limit, threshold, hysteresis):
                 on.discard(threshold)
-                expected.append((threshold / 1000, "resolved"))
+                expected.append((threshold / 1000, "resolved", sorted(on)))
         for threshold in thresholds:
             if threshold not in on and reached(amount, limit, threshold):
                 on.add(threshold)
-                expected.append((threshold / 1000, "exceeded" if threshold >= 1000 else "warning"))
+                expected.append((threshold / 1000, "exceeded" if threshold >= 1000 else "warning", sorted(on)))
         state, told = judge(budget, state, consumed(amount), span, NOON)
-        assert [(transition.threshold, transition.state) for transition in told] == expected
+        assert [(transition.threshold, transition.state, left_open(transition)) for transition in told] == expected
         assert [transition.sequence for transition in told] == [*range(sequence + 1, sequence + 1 + len(told))]
         sequence += len(told)
         assert state.active == tuple(threshold / 1000 for threshold in sorted(on))

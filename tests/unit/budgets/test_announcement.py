@@ -27,7 +27,7 @@ BUDGET = Budget(
 )
 CONSUMED = Consumed(31_000_000_000, 50_120_400_000, 81_000_000_000, 143_200_000_000)
 NOVEMBER = Period(datetime(2026, 10, 31, 23, tzinfo=UTC), datetime(2026, 11, 30, 23, tzinfo=UTC), calendar=True)
-EXCEEDED = Transition(3, 1.0, "exceeded", NOVEMBER, CONSUMED, 1.002408)
+EXCEEDED = Transition(3, 1.0, "exceeded", NOVEMBER, CONSUMED, 1.002408, open_thresholds=(0.5, 0.8, 1.0))
 
 GOLDEN = """
 {"specversion":"1.0",
@@ -40,7 +40,7 @@ GOLDEN = """
   "period_start":"2026-10-31T23:00:00Z","period_end":"2026-11-30T23:00:00Z",
   "limit_gco2e":50000.0,"estimate":"mid",
   "consumed_gco2e":{"low":31000.0,"mid":50120.4,"high":81000.0},"consumed_kwh":143.2,
-  "ratio":1.002408,"threshold":1.0,"state":"exceeded","severity":"critical","basis":"actual",
+  "ratio":1.002408,"threshold":1.0,"state":"exceeded","severity":"critical","basis":"actual","open_thresholds":[0.5,0.8,1.0],
   "event_time_watermark":"2026-11-22T18:59:58Z","sequence":3}}
 """
 

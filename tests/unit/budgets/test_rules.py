@@ -189,6 +189,21 @@ def test_late_events_push_a_past_period_over_once_and_it_resolves_at_once() -> N
     assert at(day, late, 101, now, past)[1] == [(6, 1.0, "exceeded"), (7, 1.0, "resolved")]
 
 
+def test_at_the_end_of_a_period_nothing_of_it_is_left_open() -> None:
+    """What is told late is open until it is told that it is over."""
+    day, state = budget(), BudgetState()
+    state, _ = at(day, state, 60)
+    yesterday = period_at(day, NOON)
+    _, told = judge(day, state, grams(120), yesterday, NOON + DAY)
+    assert [(each.threshold, each.state, each.open_thresholds) for each in told] == [
+        (0.8, "warning", (0.5, 0.8)),
+        (1.0, "exceeded", (0.5, 0.8, 1.0)),
+        (1.0, "resolved", (0.5, 0.8)),
+        (0.8, "resolved", (0.5,)),
+        (0.5, "resolved", ()),
+    ]
+
+
 def test_a_threshold_crossed_again_just_before_the_end_is_told_again() -> None:
     day = budget(thresholds=[1.0])
     state, _ = at(day, BudgetState(), 100)
