@@ -62,7 +62,9 @@ def still_true(connection: Connection, alert_ids: Collection[str | None], now: d
 
 def _is_followed() -> ColumnElement[bool]:
     alert, later = schema.alert, schema.alert.alias("later")
-    same = (later.c[name] == alert.c[name] for name in ("tenant_id", "budget_id", "period_start_us", "threshold"))
+    # An early warning may have the threshold of a crossing: that it is over says nothing about the crossing.
+    of_one = ("tenant_id", "budget_id", "period_start_us", "threshold", "basis")
+    same = (later.c[name] == alert.c[name] for name in of_one)
     return exists().where(*same, later.c.sequence > alert.c.sequence)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from rice_stream.budgets.states import Severity
 from rice_stream.channels.definition import DeliveryState, Kind
@@ -46,13 +46,18 @@ def told_of(connection: Connection, channel_ids: Collection[int], alert_ids: Seq
 def ended_lately(
     connection: Connection, channel_ids: Collection[int], since_us: int
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    """The alerts that say that something is over and were told to one of these channels since then, with their events."""
-    table, alert = schema.delivery, schema.alert
+    """The alerts that say that something is over, and were told to one of these channels since then, with their events.
+
+    Not those whose threshold was crossed again, in whatever period: that would be told to be over as well.
+    """
+    table, alert, later = schema.delivery, schema.alert, schema.alert.alias("later")
+    of_one = (later.c[name] == alert.c[name] for name in ("tenant_id", "budget_id", "threshold", "basis"))
     query = (
         select(alert.c.id, alert.c.event)
         .join(table, table.c.alert_id == alert.c.id)
         .where(table.c.created_at_us >= since_us, table.c.channel_id.in_(sorted(channel_ids)))
         .where(table.c.kind == "alert", alert.c.state == "resolved")
+        .where(~exists().where(*of_one, later.c.sequence > alert.c.sequence))
         .distinct()
     )
     return [(row.id, json.loads(row.event)) for row in connection.execute(query)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event as events
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from rice_stream.alerting.budgets import remove_budget, set_budgets
 from rice_stream.alerting.holding import sent_now
@@ -190,6 +190,33 @@ class TestReminders:
         time_passes(store, 900)
         assert remind(store.engine) == 0
         assert {each.state for each in all_of(store)} == {"done"}
+
+    def test_what_is_crossed_again_is_not_told_to_be_over(self, store: Store) -> None:
+        """Alertmanager would end the new alert with the end of the old one."""
+        stored = made(store, type="alertmanager", remind_every_s=None)
+        opened(store, thresholds=[1.0])
+        sent(store, stored)
+        later = datetime.now(UTC) + timedelta(days=2)
+        Judge(store.engine).judge_all(later)
+        assert said(sent(store, stored)) == [("alert", 1.0, "resolved")]
+        Judge(store.engine).judge_all(datetime.now(UTC))
+        assert said(sent(store, stored)) == [("alert", 1.0, "exceeded")]
+        time_passes(store, ALERTMANAGER_AGAIN_S + 1)
+        assert remind(store.engine) == 1
+        assert said(sent(store, stored)) == [("reminder", 1.0, "exceeded")]
+
+    def test_a_crossing_holds_also_when_an_early_warning_of_the_same_threshold_is_over(self, store: Store) -> None:
+        """As it is when the limit is reached that was forecast."""
+        stored = made(store, type="alertmanager", remind_every_s=None)
+        opened(store, thresholds=[1.0])
+        sent(store, stored)
+        with writing(store.engine) as connection:
+            row = dict(connection.execute(select(schema.alert)).mappings().one())
+            forecast = {"id": "forecast", "basis": "forecast", "state": "resolved", "sequence": 99}
+            connection.execute(insert(schema.alert).values({**row, **forecast}))
+        time_passes(store, ALERTMANAGER_AGAIN_S + 1)
+        assert remind(store.engine) == 1
+        assert said(sent(store, stored)) == [("reminder", 1.0, "exceeded")]
 
     def test_nothing_is_asked_while_nothing_is_told_again(self, store: Store) -> None:
         """One look at the channels, and no more."""
