@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rice_stream.alerting.sending import Sender
-from rice_stream.channels.messages.alertmanager import HOLDS_S
-from rice_stream.feeds.allowed_hosts import AllowedHosts
 
+from rice_stream.alerting.sending import Sender
 from rice_stream.channels.answers import ReceiverAnswer
 from rice_stream.channels.definition import Channel, Kind, Parcel, Secrets
+from rice_stream.channels.messages.alertmanager import HOLDS_S
+from rice_stream.feeds.allowed_hosts import AllowedHosts
 from rice_stream.sandbox.stack.guard import GUARD, temporary_directory
 from tests.support.alert_events import BURN, FORECAST, HOSTILE, changed
 from tests.support.alert_receiver import AlertReceiver, alert_receiver
