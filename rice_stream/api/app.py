@@ -1,20 +1,18 @@
 """The application: what a request passes before its route, and the modules that have the routes."""
 
 import re
-import time
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rice_stream import __version__
 from rice_stream.api import problems
 from rice_stream.api.access import sign_in_routes
 from rice_stream.api.access.admission import Admission
-from rice_stream.api.access.limit_headers import limit_headers
 from rice_stream.api.access.people import People
 from rice_stream.api.access.rights import Right
 from rice_stream.api.access.sign_on import SignOn, make_sign_on
@@ -27,6 +25,7 @@ from rice_stream.api.ingestion import routes as event_routes
 from rice_stream.api.ingestion.publishing import Publisher
 from rice_stream.api.live import stream
 from rice_stream.api.metrics import ServerMetrics
+from rice_stream.api.observed import Observed
 from rice_stream.api.problems import ProblemError, not_found
 from rice_stream.api.product import Product
 from rice_stream.api.readiness import Readiness
@@ -40,6 +39,7 @@ from rice_stream.api.writes import tokens
 from rice_stream.quantities import is_storable
 from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
+from rice_stream.runtime.tracing import OFF, Tracing
 
 _READS = (accounts, audit, budgets, compare, estimate, models, prompts, quality, totals)
 _WRITES = (write_accounts, write_budgets, write_quarantine, tokens)
@@ -64,6 +64,7 @@ def create_app(
     product: Product | None = None,
     sign_on: SignOn | None = None,
     metrics: ServerMetrics | None = None,
+    tracing: Tracing = OFF,
 ) -> FastAPI:
     """The application; the caller starts and closes the publisher and the product.
 
@@ -83,7 +84,9 @@ def create_app(
     app.state.admission = admission or make_admission(settings, signed.people)
     metrics = metrics or ServerMetrics()
     problems.install(app)
-    app.add_middleware(_Door, admission=app.state.admission, peers=Peers(settings), metrics=metrics)
+    app.add_middleware(_Door, admission=app.state.admission, peers=Peers(settings))
+    # Around the door: what is turned away is seen as well.
+    app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     sign_in_routes.install(app, signed.desk)
     event_routes.install(app, Gateway(settings, publisher, metrics, formats_now))
     _install_operation(app, settings, Readiness(publisher.check), metrics)
@@ -104,28 +107,17 @@ def _operation_id(route: APIRoute) -> str:
 
 
 class _Door:
-    """Turns away requests that are meant for another host or came unprotected, and counts the answers."""
+    """Turns away requests that are meant for another host or came unprotected."""
 
-    def __init__(self, app: ASGIApp, admission: Admission, peers: Peers, metrics: ServerMetrics) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission, peers: Peers) -> None:
         self._app = app
         self._admission = admission
         self._peers = peers
-        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-
-        begun_s = time.perf_counter()
-
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._metrics.answered(scope, message["status"], time.perf_counter() - begun_s)
-                share = scope.get("state", {}).get("share")
-                if share is not None:
-                    message["headers"] = [*message["headers"], *limit_headers(share)]
-            await send(message)
 
         # The path of the request line: `request.url` is put together with what the sender gives as Host.
         if scope["path"] not in _OPEN_TO_ANY_HOST:
@@ -135,9 +127,9 @@ class _Door:
                 if not is_storable(scope["path"]):
                     raise not_found()
             except ProblemError as problem:
-                await problems.response(problem)(scope, receive, counted)
+                await problems.response(problem)(scope, receive, send)
                 return
-        await self._app(scope, receive, counted)
+        await self._app(scope, receive, send)
 
 
 def _install_operation(app: FastAPI, settings: Settings, readiness: Readiness, metrics: ServerMetrics) -> None:

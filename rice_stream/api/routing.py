@@ -35,6 +35,7 @@ class _Needs:
         """The caller, who has the right and is within what it may take up until the answer is sent."""
         request.state.lasts = self._lasts
         caller: Caller = await request.app.state.admission.caller(request, self.right)
+        request.state.caller = caller
         request.state.share = caller.share  # for the headers of the answer, whatever becomes of it
         caller.share.rate.take()
         taken = caller.share.streams if self._lasts else caller.share.requests

@@ -42,6 +42,7 @@ def serve(session: Session) -> None:
     from rice_stream.api.transport import check_transport, tls_files
     from rice_stream.runtime.following_rules import following_formats
     from rice_stream.runtime.opening_api import check_login
+    from rice_stream.runtime.opening_tracing import open_tracing
 
     settings = session.settings
     configure_logging(settings)
@@ -53,7 +54,11 @@ def serve(session: Session) -> None:
     admission = make_admission(settings, sign_on.people)
     asyncio.run(admission.check_start())
     tls = tls_files(settings)
-    with closing(_listen(settings)) as listener, following_formats(settings) as formats_now:
+    with (
+        open_tracing("rice-stream-serve") as tracing,
+        closing(_listen(settings)) as listener,
+        following_formats(settings) as formats_now,
+    ):
         publisher = Publisher(settings)
         try:
             publisher.check(_CHECK_TIMEOUT_S)
@@ -61,7 +66,7 @@ def serve(session: Session) -> None:
             base_url = f"http{'' if tls is None else 's'}://{f'[{host}]' if ':' in host else host}:{port}"
             log.info("taking events at %s for topic %s", base_url, publisher.topic)
             _print_link(settings, sign_on.link, base_url)
-            app = create_app(settings, publisher, admission, formats_now, product, sign_on)
+            app = create_app(settings, publisher, admission, formats_now, product, sign_on, tracing=tracing)
             serve_until_stopped(app, listener, tls)
         finally:
             publisher.close()

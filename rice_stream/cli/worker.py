@@ -12,6 +12,7 @@ from rice_stream.runtime.logs import configure_logging
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_feeds import open_live_feed
 from rice_stream.runtime.opening_pipeline import open_pipeline
+from rice_stream.runtime.opening_tracing import open_tracing
 from rice_stream.store.revisions import head_revision, schema_change_told
 
 
@@ -46,11 +47,12 @@ def worker(session: Session, until_idle: float | None) -> None:
     metrics = Metrics()
     judge = Judge(engine, lambda _budget, transition: metrics.alerts.labels(transition.state).inc())
 
-    async def run() -> None:
-        await Worker(settings, pipeline, judge, engine, metrics).run(until_idle_s=until_idle)
-
     try:
-        with schema_change_told(engine, head_revision()):
+        with schema_change_told(engine, head_revision()), open_tracing("rice-stream-worker") as tracing:
+
+            async def run() -> None:
+                await Worker(settings, pipeline, judge, engine, metrics, tracing).run(until_idle_s=until_idle)
+
             asyncio.run(run())
     finally:
         if live is not None:

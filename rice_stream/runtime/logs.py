@@ -5,16 +5,21 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from rice_stream.runtime.log_fields import log_fields
 from rice_stream.runtime.settings.settings import Settings
 
 
-class _JsonFormatter(logging.Formatter):
+class JsonFormatter(logging.Formatter):
+    """A line of the log as JSON, with the request and the trace that it belongs to."""
+
     def format(self, record: logging.LogRecord) -> str:
+        """One object."""
         entry = {
             "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **log_fields(),
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
@@ -33,7 +38,7 @@ def configure_logging(settings: Settings) -> None:
     """Our own messages at the chosen level; libraries only when something is wrong."""
     handler = logging.StreamHandler(sys.stderr)
     if settings.log_format == "json":
-        handler.setFormatter(_JsonFormatter())
+        handler.setFormatter(JsonFormatter())
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     root = logging.getLogger()

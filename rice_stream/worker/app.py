@@ -19,6 +19,7 @@ from rice_stream.pipeline.chunks import Chunk, Place
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.settings import Settings
+from rice_stream.runtime.tracing import OFF, Tracing
 from rice_stream.store.batch import CommitResult
 from rice_stream.store.engine import Engine
 from rice_stream.store.revisions import head_revision
@@ -88,10 +89,18 @@ def create_app(settings: Settings) -> faust.App:
 class Worker:
     """One worker process: `await run()` returns when it was asked to stop and everything it had is stored and acked."""
 
-    def __init__(self, settings: Settings, pipeline: Pipeline, judge: Judge, engine: Engine, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        judge: Judge,
+        engine: Engine,
+        metrics: Metrics,
+        tracing: Tracing = OFF,
+    ) -> None:
         self._settings = settings
         self._engine = engine
-        self._telemetry = Telemetry(metrics, Heartbeat(timeout_s=settings.progress_timeout_s))
+        self._telemetry = Telemetry(metrics, Heartbeat(timeout_s=settings.progress_timeout_s), tracing)
         self._app = create_app(settings)
         self._intake = Intake(events_max=settings.batch_events_max)
         self._stop = asyncio.Event()

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -15,10 +16,12 @@ from typing import NamedTuple, TypeVar
 from rice_stream.pipeline.chunks import Chunk, Place
 from rice_stream.pipeline.culprits import is_culprits
 from rice_stream.pipeline.pipeline import Pipeline, Prepared
+from rice_stream.runtime.tracing import NO_SPAN, TraceSpan
 from rice_stream.store.batch import Batch, CommitResult
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.failures import NotStorableError
 from rice_stream.store.identity_rules import RulesChangedError
+from rice_stream.worker.batch_spans import BatchSpans, ended, say_outcome
 from rice_stream.worker.health import Telemetry
 from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.isolation import Isolation
@@ -49,6 +52,7 @@ class _Work:
     fetched: list[FetchedChunk]
     """What to acknowledge once it is stored."""
     error: Exception | None
+    span: TraceSpan = NO_SPAN
 
 
 class BatchLoop:
@@ -71,6 +75,7 @@ class BatchLoop:
         self._pipeline = pipeline
         self._metrics = telemetry.metrics
         self._heartbeat = telemetry.heartbeat
+        self._spans = BatchSpans(telemetry.tracing)
         self._guard = guard
         self._set_aside = set_aside
         self._times = times
@@ -97,18 +102,20 @@ class BatchLoop:
                 if not fetched:
                     left = []
                     continue
-                work, left = await self._work(fetched)
+                span = self._spans.begin(fetched)
+                work, left = await self._work(fetched, span)
                 if committing is not None:
                     await committing
                     committing = None
                 if work.batch is not None and (pauses := self._guard.judge(work.batch)):
                     self._pause(pauses)
+                    span.end("PartitionPaused")
                     left = self._without_waiting(fetched)
                     continue
                 del fetched
                 self._show_partitions(work.batch)
                 committing = asyncio.create_task(self._store(work, still_waiting=bool(left)))
-                del work  # the raw records are large
+                del work, span  # the raw records are large
                 # Small batches are the sign of no backlog: then latency counts, and there is nothing to overlap with.
                 if not len(self._intake) and not left:
                     await committing
@@ -151,21 +158,23 @@ class BatchLoop:
             self._guard.forget((topic, partition))
             self._heartbeat.set_problem(f"partition {topic}/{partition}", None)
 
-    async def _work(self, fetched: list[FetchedChunk]) -> tuple["_Work", list[FetchedChunk]]:
+    async def _work(self, fetched: list[FetchedChunk], span: TraceSpan) -> tuple["_Work", list[FetchedChunk]]:
         """A batch of the chunks, and what it has no room for. A chunk of which anything is left is not acknowledged with it."""
         chunks = [one.chunk for one in fetched]
         try:
-            prepared = await self._prepare(chunks)
+            prepared = await self._prepare(span, chunks)
         except Exception as error:
             if is_culprits(error):
-                return _Work(None, chunks, fetched, error), []
+                return _Work(None, chunks, fetched, error, span), []
+            span.end(type(error).__name__)
             raise
         done = len(fetched) - len(prepared.left)
         left = [replace(one, chunk=chunk) for one, chunk in zip(fetched[done:], prepared.left, strict=True)]
-        return _Work(prepared.batch, prepared.taken, fetched[:done], None), left
+        return _Work(prepared.batch, prepared.taken, fetched[:done], None, span), left
 
-    async def _prepare(self, chunks: Sequence[Chunk]) -> Prepared:
-        return await self._with_retry(self._prepare_thread, partial(self._prepare_some, chunks))
+    async def _prepare(self, span: TraceSpan, chunks: Sequence[Chunk]) -> Prepared:
+        with span.step("rice.prepare"):
+            return await self._with_retry(self._prepare_thread, partial(self._prepare_some, chunks))
 
     def _prepare_some(self, chunks: Sequence[Chunk]) -> Prepared:
         with self._metrics.prepare_seconds.time():
@@ -178,17 +187,19 @@ class BatchLoop:
 
     async def _store(self, work: "_Work", *, still_waiting: bool) -> None:
         """Store what was prepared, or as much of it as can be; then acknowledge its chunks."""
-        self._heartbeat.waiting()  # again: the batch before may have just reported that nothing waits
-        error = work.error
-        if work.batch is not None:
-            try:
-                await self._commit_by_present_rules(work.batch, work.chunks, still_waiting=still_waiting)
-            except NotStorableError as refusal:
-                error = refusal
-        if error is not None:
-            isolation = Isolation(self._prepare, self._commit_part, self._pipeline.formats)
-            await isolation.store(work.chunks, error)
-        self._acknowledge(work.fetched)
+        with ended(work.span):
+            self._heartbeat.waiting()  # again: the batch before may have just reported that nothing waits
+            error = work.error
+            if work.batch is not None:
+                try:
+                    await self._commit_by_present_rules(work.span, work.batch, work.chunks, still_waiting=still_waiting)
+                except NotStorableError as refusal:
+                    error = refusal
+            if error is not None:
+                one = partial(self._prepare, work.span), partial(self._commit_part, work.span)
+                await Isolation(*one, self._pipeline.formats).store(work.chunks, error)
+            with work.span.step("rice.acknowledge"):
+                self._acknowledge(work.fetched)
 
     def _acknowledge(self, fetched: list[FetchedChunk]) -> None:
         for one in fetched:
@@ -196,28 +207,32 @@ class BatchLoop:
             self._intake.give_back(one)
         self._metrics.intake_bytes.set(self._intake.size_bytes)
 
-    async def _commit_by_present_rules(self, batch: Batch, chunks: Sequence[Chunk], *, still_waiting: bool) -> None:
+    async def _commit_by_present_rules(
+        self, span: TraceSpan, batch: Batch, chunks: Sequence[Chunk], *, still_waiting: bool
+    ) -> None:
         """Store the batch; where it was prepared by rules that have changed meanwhile, what it was made of."""
         try:
-            result = await self._commit(batch, still_waiting=still_waiting)
+            result = await self._commit(span, batch, still_waiting=still_waiting)
         except RulesChangedError as change:
             log.warning("a batch is prepared again: %s", change)
             left = list(chunks)
             while left:
-                prepared = await self._prepare(left)
-                await self._commit_by_present_rules(prepared.batch, prepared.taken, still_waiting=True)
+                prepared = await self._prepare(span, left)
+                await self._commit_by_present_rules(span, prepared.batch, prepared.taken, still_waiting=True)
                 left = prepared.left
         else:
             # What was known already is not late: it was there before, and is read again.
             if result.recorded:
                 self._metrics.visible(batch, chunks, self._now_us())
 
-    async def _commit_part(self, batch: Batch) -> None:
+    async def _commit_part(self, span: TraceSpan, batch: Batch) -> None:
         self._guard.check_start(batch)
-        await self._commit(batch, still_waiting=True)
+        await self._commit(span, batch, still_waiting=True)
 
-    async def _commit(self, batch: Batch, *, still_waiting: bool) -> CommitResult:
-        result = await self._with_retry(self._commit_thread, partial(self._transaction, batch))
+    async def _commit(self, span: TraceSpan, batch: Batch, *, still_waiting: bool) -> CommitResult:
+        with span.step("rice.commit") as step:
+            result = await self._with_retry(self._commit_thread, partial(self._transaction, batch))
+            say_outcome(step, result)
         self._heartbeat.advanced(still_waiting=still_waiting or len(self._intake) > 0)
         self._metrics.committed(batch, result)
         self._metrics.repeated_ids.inc(self._recent_ids.count_repeated(result.recorded_keys))
@@ -236,7 +251,7 @@ class BatchLoop:
         pause_s = _BACKOFF_FIRST_S
         while True:
             try:
-                result = await loop.run_in_executor(thread, work)
+                result = await loop.run_in_executor(thread, copy_context().run, work)
             except StoreUnavailableError as error:
                 self._failing.add(thread)
                 self._heartbeat.set_problem("store", str(error))

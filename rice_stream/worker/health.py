@@ -13,6 +13,7 @@ from wsgiref.simple_server import make_server
 from prometheus_client import generate_latest
 
 from rice_stream.errors import UsageError
+from rice_stream.runtime.tracing import OFF, Tracing
 from rice_stream.worker.health_connections import HealthRequestHandler, HealthWsgiServer
 from rice_stream.worker.metrics import Metrics
 
@@ -100,6 +101,7 @@ class Telemetry:
 
     metrics: Metrics
     heartbeat: Heartbeat
+    tracing: Tracing = OFF
 
 
 class HealthServer:

@@ -1,6 +1,7 @@
 """Chunks that were fetched and wait to be processed: bounded, so that a slow store slows fetching instead of filling memory."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ class FetchedChunk:
     chunk: Chunk
     acknowledge: Any
     size_bytes: int = 0
+    arrived_ns: int | None = None
+    """When it was handed over, in epoch nanoseconds."""
 
 
 def fetched_chunk(chunk: Chunk, acknowledge: Any) -> FetchedChunk:
-    """With the bytes that its records take."""
-    return FetchedChunk(chunk, acknowledge, bytes_of(chunk.records))
+    """With the bytes that its records take; it arrives now."""
+    return FetchedChunk(chunk, acknowledge, bytes_of(chunk.records), time.time_ns())
 
 
 def bytes_of(records: Sequence[Any]) -> int:

@@ -19,8 +19,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from tests.support.fake_provider import fake_provider
+from tests.support.otlp_receiver import OtlpReceiver, otlp_receiver
 from tests.support.places import SUPPORT
-from tests.support.worker_harness import CommandProcess, Deployment
+from tests.support.worker_harness import CommandProcess, Deployment, WorkerProcess
 from tests.support.worker_truth import Sender
 
 MARKER = "planted-prompt-text-7c1d"
@@ -96,7 +97,43 @@ def everything_in(deployment: Deployment) -> str:
 
 
 def test_spans_of_the_real_sdk_arrive_over_http_and_count_once(deployment: Deployment) -> None:
-    """As an instrumented program sends them: batches of protobuf, gzipped, with an agent's span around the call's."""
+    """As an instrumented program sends them: batches of protobuf, gzipped, with an agent's span around the call's.
+
+    Server and worker trace what they do with it: to a collector of their own, and without a word of it.
+    """
+    with otlp_receiver() as collector:
+        deployment.environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "RICE_LOG_FORMAT": "json"}
+        worker, gateway = send_spans(deployment)
+        check_traces(collector)
+    assert deployment.rows(COUNTS) == [("acme", "gpt-4o", "gpt-4o-2024-08-06", 2006, 1920, 300, 128)] * 3
+    assert deployment.rows("SELECT DISTINCT source FROM prompt_emission") == [("chat-service",)]
+    assert MARKER.encode() not in everything_on(deployment)
+    assert MARKER not in everything_in(deployment) + worker.log + gateway.process.log
+    logged = [line for line in (worker.log + gateway.process.log).splitlines() if not line.startswith("Sign in as")]
+    for line in logged:
+        assert {"time", "level", "logger", "message"} <= set(json.loads(line))
+
+
+def check_traces(collector: OtlpReceiver) -> None:
+    """Each request and each batch with its parts; neither the token nor anything of an event."""
+    answered = [span for span in collector.spans if span.name == "POST /v1/traces"]
+    assert {(span.attributes["http.response.status_code"], span.attributes["rice.role"]) for span in answered} == {
+        (200, "ingest")
+    }
+    assert {span.resource["service.name"] for span in answered} == {"rice-stream-serve"}
+    batches = [span for span in collector.spans if span.name == "rice.batch"]
+    assert sum(span.attributes["messaging.batch.message_count"] for span in batches) == 3
+    assert {span.resource["service.name"] for span in batches} == {"rice-stream-worker"}
+    for batch in batches:
+        parts = {span.name for span in collector.spans if span.parent_id == batch.span_id}
+        assert parts == {"rice.fetch", "rice.prepare", "rice.commit", "rice.acknowledge"}
+    assert sum(span.attributes.get("rice.recorded", 0) for span in collector.spans) == 3
+    sent = b"".join(collector.bodies)
+    assert not [secret for secret in (MARKER, TOKEN, "acme", "gpt-4o", "chat-service") if secret.encode() in sent]
+
+
+def send_spans(deployment: Deployment) -> tuple[WorkerProcess, Gateway]:
+    """Three calls within an agent's span, through a server and a worker that have ended."""
     gateway = Gateway(deployment)
     try:
         exporter = OTLPSpanExporter(
@@ -128,11 +165,7 @@ def test_spans_of_the_real_sdk_arrive_over_http_and_count_once(deployment: Deplo
         provider.shutdown()
     finally:
         assert gateway.process.stop() == 0, gateway.process.log
-    worker = deployment.finish()
-    assert deployment.rows(COUNTS) == [("acme", "gpt-4o", "gpt-4o-2024-08-06", 2006, 1920, 300, 128)] * 3
-    assert deployment.rows("SELECT DISTINCT source FROM prompt_emission") == [("chat-service",)]
-    assert MARKER.encode() not in everything_on(deployment)
-    assert MARKER not in everything_in(deployment) + worker.log + gateway.process.log
+    return deployment.finish(), gateway
 
 
 def test_calls_of_the_real_litellm_arrive_with_their_counts_and_without_their_text(deployment: Deployment) -> None:
