@@ -25,17 +25,16 @@ class WeightedHistogram(Collector):
     def observe(self, values: ArrayLike, weights: ArrayLike | None = None) -> None:
         """Count `values`, shape (n,), each `weights` times (once where None); negative ones, from clocks that differ, as 0."""
         found = np.maximum(np.asarray(values, dtype=np.float64), 0.0)
-        # A look at all values for each bound is faster here than finding each value's place among the bounds.
         if weights is None:
-            below = [int(np.count_nonzero(found <= bound)) for bound in self._bounds]
-            count, total = len(found), float(found.sum())
+            below, count, total = np.searchsorted(np.sort(found), self._bounds, side="right"), len(found), found.sum()
         else:
-            times = np.asarray(weights, dtype=np.int64)
-            below = [int(times[found <= bound].sum()) for bound in self._bounds]
-            count, total = int(times.sum()), float((found * times).sum())
+            times, order = np.asarray(weights, dtype=np.int64), np.argsort(found)
+            up_to = np.concatenate(([0], np.cumsum(times[order])))
+            below = up_to[np.searchsorted(found[order], self._bounds, side="right")]
+            count, total = times.sum(), (found * times).sum()
         with self._lock:
-            self._below += [*below, count]
-            self._sum += total
+            self._below += np.append(below, count)
+            self._sum += float(total)
 
     def collect(self) -> Iterator[Metric]:
         """What has been counted so far."""
