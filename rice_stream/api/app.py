@@ -29,11 +29,23 @@ from rice_stream.api.observed import Observed
 from rice_stream.api.problems import ProblemError, not_found
 from rice_stream.api.product import Product
 from rice_stream.api.readiness import Readiness
-from rice_stream.api.reads import accounts, audit, budgets, compare, estimate, models, prompts, quality, totals
+from rice_stream.api.reads import (
+    accounts,
+    audit,
+    budgets,
+    channels,
+    compare,
+    estimate,
+    models,
+    prompts,
+    quality,
+    totals,
+)
 from rice_stream.api.routing import check_routes
 from rice_stream.api.transport import Peers
 from rice_stream.api.writes import accounts as write_accounts
 from rice_stream.api.writes import budgets as write_budgets
+from rice_stream.api.writes import channels as write_channels
 from rice_stream.api.writes import quarantine as write_quarantine
 from rice_stream.api.writes import tokens
 from rice_stream.quantities import is_storable
@@ -41,8 +53,8 @@ from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.runtime.tracing import OFF, Tracing
 
-_READS = (accounts, audit, budgets, compare, estimate, models, prompts, quality, totals)
-_WRITES = (write_accounts, write_budgets, write_quarantine, tokens)
+_READS = (accounts, audit, budgets, channels, compare, estimate, models, prompts, quality, totals)
+_WRITES = (write_accounts, write_budgets, write_channels, write_quarantine, tokens)
 _OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Probes name the host as they like, and learn nothing from these."""
 _NOT_READY: dict[int | str, dict[str, Any]] = {

@@ -42,6 +42,8 @@ COMMANDS = {
     "quarantine": "Items that were refused: list, show, replay, drop.",
     "check": "Look at settings, broker, topics, database, tables and versions; say what to do about each problem.",
     "budget": "Carbon and energy budgets: set, list, status, remove, apply.",
+    "channel": "Where alerts are sent: set, apply, list, test, remove.",
+    "delivery": "What was sent to each channel, and what became of it: list, resend.",
     "alerts": "State changes of budgets, latest first, and whether Kafka has confirmed them.",
     "tenant": "Tenants and the time zone of their days and months.",
     "token": "Tokens of those who use the HTTP server: create, list, rotate, revoke.",

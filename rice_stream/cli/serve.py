@@ -40,6 +40,7 @@ def serve(session: Session) -> None:
     from rice_stream.api.product import Product
     from rice_stream.api.server import serve_until_stopped
     from rice_stream.api.transport import check_transport, tls_files
+    from rice_stream.runtime.channels_file import following_channels_file
     from rice_stream.runtime.following_rules import following_formats
     from rice_stream.runtime.opening_api import check_login
     from rice_stream.runtime.opening_tracing import open_tracing
@@ -58,6 +59,7 @@ def serve(session: Session) -> None:
         open_tracing("rice-stream-serve") as tracing,
         closing(_listen(settings)) as listener,
         following_formats(settings) as formats_now,
+        following_channels_file(settings),
     ):
         publisher = Publisher(settings)
         try:

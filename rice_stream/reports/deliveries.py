@@ -1,6 +1,6 @@
 """Deliveries: what was sent to each channel, what became of it, and what waits."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,6 +79,17 @@ def delivery_page(
     with scoped_reading(engine, scope) as connection:
         found = connection.execute(query.where(_seen(connection, scope))).mappings().all()
     return page(found, limit, lambda row: packed(row["id"]), described_delivery)
+
+
+def named_deliveries(engine: Engine, scope: Scope, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """The deliveries of these ids that the scope sees, in their order, as rows of `delivery_page`."""
+    found: dict[int, dict[str, Any]] = {}
+    with scoped_reading(engine, scope) as connection:
+        seen = _seen(connection, scope)
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            query = _with_alerts(scope).where(_delivery.id.in_(ids[start : start + _IDS_AT_ONCE]), seen)
+            found |= {row["id"]: described_delivery(row) for row in connection.execute(query).mappings()}
+    return [found[number] for number in ids if number in found]
 
 
 def named_delivery(engine: Engine, scope: Scope, delivery_id: int) -> dict[str, Any] | None:

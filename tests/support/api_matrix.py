@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from rice_stream.api.access.rights import Right
 from rice_stream.api.routing import rights_of
-from tests.support.owned_names import mark, team_name, tenant_name
+from tests.support.owned_names import delivery_of, mark, team_name, tenant_name
 
 EVENT: dict[str, Any] = {
     "event_id": "sent",
@@ -63,6 +63,9 @@ def lists() -> Iterator[Try]:
         "/v1/budgets",
         "/v1/budgets?forecast=true",
         "/v1/alerts?limit=1000",
+        "/v1/channels",
+        "/v1/channels/kafka",
+        "/v1/deliveries?limit=1000",
         "/v1/coverage",
         "/v1/quarantine",
         "/v1/quarantine?status=all",
@@ -73,7 +76,7 @@ def lists() -> Iterator[Try]:
         "/v1/rank?model=gpt-4o",
         "/v1/stream?limit=1",
     ):
-        yield Try("GET", path, path.partition("?")[0])
+        yield Try("GET", path, path.partition("?")[0].replace("/kafka", "/{name}"))
     for path in ("/v1/tokens?limit=1000", "/v1/audit?limit=1000"):
         yield Try("GET", path, path.partition("?")[0])
     yield Try("POST", "/v1/tokens", "/v1/tokens", body={"name": "n", "role": "nobody"})
@@ -141,6 +144,8 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/v1/rolling-totals",
         "/v1/budgets",
         "/v1/alerts",
+        "/v1/channels",
+        "/v1/deliveries",
         "/v1/coverage",
         "/v1/stream?limit=1",
         "/v1/compare?from=2020-01-01&model=gpt-4o",
@@ -186,10 +191,31 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
     yield Try("POST", "/admin", "/admin", whole, urlencode(made).encode(), _FORM)
     yield Try("POST", "/v1/tokens", "/v1/tokens", whole, asked)
     yield Try("PUT", f"/v1/tenants/{tenant}", "/v1/tenants/{tenant_id:path}", whole, {"time_zone": "Mars/Olympus"})
+    if team is None:
+        yield from _about_channels(owner)
     event = {**EVENT, "tenant_id": tenant, "team_id": None if team is None else team_name(owner, team)}
     yield Try("POST", "/v1/events", "/v1/events", (owner, team), event)
     for signal in ("traces", "logs"):
         yield Try("POST", f"/v1/{signal}", f"/v1/{signal}", whole, b"\x00")
+
+
+def _about_channels(owner: str) -> Iterator[Try]:
+    """A channel is for all teams of its tenants, and so another's to whoever sees some of them only."""
+    own, whole, route = mark(owner, None), (owner, None), "/v1/channels/{name}"
+    new = {"name": f"new-{own}", "type": "webhook", "tenants": [tenant_name(owner)], "min_severity": "fortnight"}
+    yield Try("POST", "/v1/channels", "/v1/channels", whole, new)
+    seen = {"If-Match": '"0"'}
+    for query in ("", f"?tenant={tenant_name(owner)}"):
+        name = f"/v1/channels/channel-{own}{query}"
+        yield Try("GET", name, route, whole)
+        yield Try("PUT", name, route, whole, {"type": "webhook", "tenants": [tenant_name(owner)]}, seen)
+        yield Try("DELETE", name, route, whole, headers=seen)
+    yield Try("POST", f"/v1/channels/gone-{own}/test", f"{route}/test", whole)
+    delivery_id = delivery_of(owner)
+    yield Try("GET", f"/v1/deliveries/{delivery_id}", "/v1/deliveries/{delivery_id}", whole)
+    yield Try("POST", "/v1/deliveries/resend", "/v1/deliveries/resend", whole, {"ids": [delivery_id]})
+    since = {"since": "2000-01-01", "channel": f"channel-{own}"}
+    yield Try("POST", "/v1/deliveries/resend", "/v1/deliveries/resend", whole, since)
 
 
 def tries() -> list[Try]:

@@ -146,7 +146,7 @@ def fill(store: Store) -> None:
 
 
 def _fill_channels(store: Store) -> None:
-    """A channel of every owner with an alert that waits and one that is held."""
+    """A channel of every owner with an alert that waits and one that is held, and one whose receiver is gone."""
     alert_ids = {row["tenant_id"]: row["id"] for row in store.rows("SELECT tenant_id, id FROM alert")}
     for owner in OWNERS:
         own, tenant = mark(owner, None), tenant_name(owner)
@@ -155,6 +155,14 @@ def _fill_channels(store: Store) -> None:
         for state in ("due", "held"):
             values = {"channel": channel, "tenant_id": tenant, "alert_id": alert_ids[tenant], "state": state}
             add_delivery(store.engine, number, f"{state}-{own}", **values)
+    for owner in OWNERS:
+        gone = {"state": "disabled", "last_error": f"error-{mark(owner, None)}"}
+        add_channel(store.engine, f"gone-{mark(owner, None)}", [tenant_name(owner)], **gone)
+
+
+def delivery_of(owner: str) -> int:
+    """The id of the owner's alert that waits: every owner has two deliveries."""
+    return 2 * OWNERS.index(owner) + 1
 
 
 def may_see(scope: Scope) -> set[str]:

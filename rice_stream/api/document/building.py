@@ -40,6 +40,7 @@ UNITS = {
     "_ratio": "ratio",
     "_days": "days",
     "_hours": "hours",
+    "_h": "hours",
 }
 """What the ends of names stand for; the longest that fits counts."""
 _SHARE, _IN_UNIT = "share of all, from 0 to 1", "in the budget's unit"
@@ -52,7 +53,7 @@ PLAIN = {
     "thresholds": "ratios of the limit",
     "hysteresis": "ratio of a threshold",
     "ratio": "ratio to what it is held against",
-    "burn_rate": "ratio to the pace that lasts the period",
+    **dict.fromkeys(("burn_rate", "burn_rate_long", "burn_rate_short"), "ratio to the pace that lasts the period"),
     **dict.fromkeys(("limit", "consumed", "consumed_low", "consumed_high", "added", "pace", "allowed"), _IN_UNIT),
     "devices": "accelerators that serve a request together",
     "batch_size": "requests decoded together, on average",

@@ -10,6 +10,10 @@ import yaml
 from rice_stream.api.access.oidc.claims_file import read_claim_rules
 from rice_stream.api.server import STOP_TIMEOUT_S
 from rice_stream.budgets.parsing import parse_budget_file
+from rice_stream.channels.definition import TYPES
+from rice_stream.channels.files import parse_channel_file
+from rice_stream.channels.keys import key_of
+from rice_stream.channels.parsing import SHOWN_FIELDS
 from rice_stream.events.formats.otlp.proto import read as read_spans
 from rice_stream.events.formats.otlp.span import OtlpSpan, wanted_names
 from rice_stream.events.formats.otlp.spans import decode_proto
@@ -61,6 +65,21 @@ def test_the_example_budgets_are_accepted_as_they_are() -> None:
     from rice_stream.budgets.parsing import FIELDS
 
     assert shown == set(FIELDS)
+
+
+def test_the_example_channels_are_accepted_as_they_are() -> None:
+    """`rice-stream channel apply deploy/channels.example.yaml` sets one channel of each type; every field of a file is shown."""
+    loaded = yaml.safe_load(text_of("deploy/channels.example.yaml"))
+    variables = {
+        "ACME_SLACK_URL": "https://hooks.slack.com/services/T/B/x",
+        "FINANCE_MAIL_URL": "smtp://rice@mail.example.com:587?from=rice@example.com&to=cfo@example.com,ops@example.com",
+        **dict.fromkeys(("OPS_WEBHOOK_SECRET", "OPS_WEBHOOK_SECRET_BEFORE"), key_of(bytes(32))),
+        **dict.fromkeys(("PAGERDUTY_ROUTING_KEY", "FINANCE_MAIL_PASSWORD"), "x"),
+    }
+    asked = parse_channel_file(loaded, variables.get)
+    assert {each.channel.type for each in asked} == set(TYPES)
+    shown = set().union(*loaded["channels"])
+    assert shown == {"url", "url_env", "secret_env", "remind_every"} | set(SHOWN_FIELDS) - {"remind_every_s"}
 
 
 def test_the_example_of_a_claims_file_is_accepted_as_it_is() -> None:
