@@ -36,6 +36,7 @@ COMMANDS = {
     " assumptions, what a request of 500 and 250 tokens comes to, and what its range is made of.",
     "regions": "Regions with their carbon intensity (lifecycle and direct), PUE and sources; or what a spelling resolves to.",
     "totals": "Prompts, tokens, energy and carbon, by any names and over any time.",
+    "statement": "A team's month on one page: carbon with its range, what changed and what moved it, and the budgets.",
     "verify": "Recount every total from the records and compare with ==.",
     "rebuild": "Put right every total that differs from the sum of its records.",
     "explain": "The arithmetic of one record, step by step, from what is stored with it.",

@@ -67,7 +67,8 @@ def tell_again(connection: Connection, told: Told, content: Mapping[str, Any]) -
     """Make a delivery due that has ended since it was looked at, with other content; False: another server has done so."""
     table, now_us = schema.delivery, database_now_us(connection)
     same = table.c.id == told.id, table.c.state == told.state, table.c.ended_at_us == told.ended_at_us
-    again = {"state": "due", "attempts": 0, "next_at_us": now_us, "ended_at_us": None, "content": json.dumps(content)}
+    again = {"state": "due", "attempts": 0, "next_at_us": now_us, "content": json.dumps(content)}
+    again |= {"first_tried_at_us": None, "ended_at_us": None}
     return connection.execute(update(table).where(*same).values(again)).rowcount == 1
 
 

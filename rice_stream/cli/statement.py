@@ -1,0 +1,59 @@
+"""`rice-stream statement`: a team's month on one page, as channels are sent it."""
+
+from datetime import UTC, datetime
+
+import click
+
+from rice_stream.channels.letters import Letter
+from rice_stream.channels.statements import statement_letter
+from rice_stream.cli.base import Session, answer, json_option, pass_session, say
+from rice_stream.cli.tables import table
+from rice_stream.errors import NotFoundError, UsageError
+from rice_stream.reports.statements import statement as state_month
+from rice_stream.reports.tenants import tenants
+from rice_stream.runtime.opening import open_store
+from rice_stream.store.engine import Engine
+from rice_stream.store.scope import EVERYTHING
+
+
+@click.command()
+@click.option("--team", required=True, metavar="NAME", help="The team whose month it is.")
+@click.option(
+    "--month", metavar="YYYY-MM", help="The month, in the tenant's time zone.  [default: the last one that is over]"
+)
+@click.option("--tenant", metavar="NAME", help="The team's tenant; not needed where there is only one.")
+@json_option
+@pass_session
+def statement(session: Session, /, team: str, month: str | None, tenant: str | None, *, as_json: bool) -> None:
+    """A team's month on one page: carbon with its range, what changed and what moved it, and the budgets.
+
+    Channels that are set so get it by mail or Slack two days after the month's end.
+
+    Example: rice-stream statement --team search --month 2026-10
+    """
+    engine = open_store(session.settings)
+    figures = state_month(engine, EVERYTHING, tenant or _only_tenant(engine), team, month, datetime.now(UTC))
+    answer(figures, as_json=as_json, human=lambda: _show(statement_letter(figures)))
+
+
+def _only_tenant(engine: Engine) -> str:
+    names = [row["tenant_id"] for row in tenants(engine, EVERYTHING)]
+    if not names:
+        raise NotFoundError("there is no tenant; see `rice-stream tenant list`")
+    if len(names) > 1:
+        raise UsageError(f"--tenant: there are {len(names)} tenants; say which one's team it is")
+    return names[0]
+
+
+def _show(letter: Letter) -> None:
+    say(letter.title)
+    say()
+    width = max(len(name) for name, _ in letter.facts) + 2
+    for name, text in letter.facts:
+        say(f"{name:<{width}}{text}")
+    say()
+    if letter.rows:
+        table(list(letter.columns), [list(row) for row in letter.rows])
+        say()
+    for line in letter.lines:
+        say(line)
