@@ -1,7 +1,8 @@
 """A team's month: what it used, how that changed, what moved it, and how its budgets fared."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select
@@ -26,6 +27,8 @@ from rice_stream.store.scoped import scoped_reading
 MOVERS = 3
 """Of each kind: the names whose carbon changed most."""
 _Rows = dict[tuple[str | None, ...], dict[str, Any]]
+_Movers = dict[str, list[dict[str, Any]]]
+"""By team."""
 
 
 def statement(engine: Engine, scope: Scope, tenant: str, team: str, month: str | None, now: datetime) -> dict[str, Any]:
@@ -64,29 +67,10 @@ def statements(
     wanted = Month.last_before(now, place) if month is None else Month.of(month, place)
     where = ALL_NAMES if team is None else NameFilter.of({"team": (team,)})
 
-    def rows(*by: str) -> _Rows:
-        query = TotalsQuery(
-            tenant=tenant,
-            by=("team", *by),
-            bucket="month",
-            start=wanted.previous.first,
-            end=wanted.end,
-            time_zone=place,
-            where=where,
-        )
-        names = ("month", "team", *by)
-        return {tuple(row[name] for name in names): row for row in totals(engine, scope, query, now)["rows"]}
-
+    rows = partial(_rows, engine, scope, tenant, wanted, where, now)
     totalled = rows()
     teams = sorted({name for _, name in totalled if name is not None})
-    movers: dict[str, dict[str, list[dict[str, Any]]] | None] = {
-        field: _movers(rows(field), wanted, teams) for field in ("model", "project")
-    }
-    try:
-        movers["user"] = _movers(rows("user"), wanted, teams)
-    except UsageError:
-        # Users are known from the records only; without all of these a change would be made up.
-        movers["user"] = None
+    movers = _all_movers(rows, wanted, teams)
     budgets = _budgets(engine, scope.within(tenant), wanted, teams, now)
     common = {
         "month": wanted.name,
@@ -110,12 +94,36 @@ def statements(
     ]
 
 
+def _rows(engine: Engine, scope: Scope, tenant: str, month: Month, where: NameFilter, now: datetime, *by: str) -> _Rows:
+    """Totals of the month and the one before by month, team and some other names."""
+    query = TotalsQuery(
+        tenant=tenant,
+        by=("team", *by),
+        bucket="month",
+        start=month.previous.first,
+        end=month.end,
+        time_zone=month.time_zone,
+        where=where,
+    )
+    names = ("month", "team", *by)
+    return {tuple(row[name] for name in names): row for row in totals(engine, scope, query, now)["rows"]}
+
+
 def _amounts(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
     names = ("month", "team", "team_id")
     return None if row is None else {name: value for name, value in row.items() if name not in names}
 
 
-def _movers(found: _Rows, month: Month, teams: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+def _all_movers(rows: Callable[..., _Rows], month: Month, teams: Sequence[str]) -> dict[str, _Movers | None]:
+    movers: dict[str, _Movers | None] = {field: _movers(rows(field), month, teams) for field in ("model", "project")}
+    try:
+        return {**movers, "user": _movers(rows("user"), month, teams)}
+    except UsageError:
+        # Users are known from the records only; without all of these a change would be made up.
+        return {**movers, "user": None}
+
+
+def _movers(found: _Rows, month: Month, teams: Iterable[str]) -> _Movers:
     names: dict[str, set[str | None]] = {team: set() for team in teams}
     for _, team, name in found:
         if team is not None:
@@ -125,7 +133,7 @@ def _movers(found: _Rows, month: Month, teams: Iterable[str]) -> dict[str, list[
         row = found.get((of.name, team, name))
         return 0.0 if row is None else float(row["carbon_gco2e"]["mid"])
 
-    moved: dict[str, list[dict[str, Any]]] = {}
+    moved: _Movers = {}
     for team, listed in names.items():
         changes = [(name, grams(month, team, name), grams(month.previous, team, name)) for name in listed]
         changes.sort(key=lambda each: (-abs(each[1] - each[2]), each[0] is None, each[0] or ""))

@@ -1,6 +1,8 @@
 """What is held over quiet hours, and the digest that ends them: nothing is lost, nothing is told twice."""
 
+import asyncio
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,13 +15,16 @@ from sqlalchemy import Engine, select, update
 from rice_stream.alerting.holding import end_quiet_hours, sent_now
 from rice_stream.budgets.states import Severity
 from rice_stream.channels.definition import Channel, Kind, QuietHours
+from rice_stream.runtime.delivery_chores import delivery_chores
 from rice_stream.store import schema
 from rice_stream.store.channel_store import StoredChannel, load_channels, set_channel
 from rice_stream.store.delivery_claims import DeliveryOutcome, claim, finish
 from rice_stream.store.delivery_store import NewDelivery, StoredDelivery, add_deliveries, resend, stored_delivery
-from rice_stream.store.engine import reading, writing
+from rice_stream.store.engine import open_engine, reading, writing
 from rice_stream.store.held_deliveries import DIGEST_FAILED
 from rice_stream.store.scope import EVERYTHING
+from tests.support.databases import Databases
+from tests.support.delivering import Receiver, serving, until
 from tests.support.fakes import OPERATOR
 
 HOUR_US = 3_600_000_000
@@ -279,3 +284,24 @@ class TestQuietHours:
         raised(engine, stored, alert("a", 0.8, 2, "resolved"), *NIGHT[2:4])
         assert causes(sent(engine, stored)) == (["a-2"] if passes else [])
         assert states(engine)["b-2"] == "held"
+
+
+def test_two_servers_tell_of_a_night_once(either_database: Databases) -> None:
+    """From what is due to what has arrived: held, then one digest, although a server is stopped while others go on."""
+    engine = open_engine(either_database.emptied(), connections=8)
+    stored = made(engine)
+    chores = [each._replace(every_s=0.02) for each in delivery_chores()]
+    receiver = Receiver()
+
+    async def deliver() -> None:
+        raised(engine, stored, *NIGHT)
+        async with serving(engine, receiver, servers=2, chores=chores):
+            await until(lambda: Counter(states(engine).values()) == {"held": 5, "done": 1})
+        async with serving(engine, receiver, servers=2, chores=chores):
+            await asyncio.to_thread(changed, engine, stored, None)
+            await until(lambda: set(states(engine).values()) == {"done"})
+
+    asyncio.run(deliver())
+    found = listed(engine)
+    assert receiver.taken == [found["c-2"].message_id, found["digest"].message_id]
+    engine.dispose()

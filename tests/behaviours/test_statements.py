@@ -20,7 +20,7 @@ from rice_stream.instants import epoch_us
 from rice_stream.reports.statements import statement, statements
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
-from rice_stream.runtime.opening_statements import letters_of
+from rice_stream.runtime.delivery_chores import letters_of
 from rice_stream.store import schema
 from rice_stream.store.channel_store import set_channel
 from rice_stream.store.engine import Connection, reading

@@ -1,0 +1,31 @@
+"""What a server that delivers does besides: it ends quiet hours, reminds, and makes statements of months."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from rice_stream.alerting.delivering import Chore
+from rice_stream.alerting.holding import end_quiet_hours
+from rice_stream.alerting.reminding import remind
+from rice_stream.alerting.stating import Stating
+from rice_stream.channels.letters import Letter
+from rice_stream.channels.statements import statement_letter
+from rice_stream.reports.statements import statements
+from rice_stream.store.engine import Engine
+from rice_stream.store.scope import EVERYTHING
+
+_HELD_EVERY_S, _REMIND_EVERY_S, _STATE_EVERY_S = 1.0, 10.0, 600.0
+
+
+def delivery_chores() -> tuple[Chore, ...]:
+    """All of them, for one server; others may do the same at the same time."""
+    return (
+        Chore("quiet hours", _HELD_EVERY_S, end_quiet_hours),
+        Chore("reminders", _REMIND_EVERY_S, remind),
+        Chore("statements", _STATE_EVERY_S, Stating(letters_of).make),
+    )
+
+
+def letters_of(engine: Engine, tenant: str, month: str) -> Mapping[str, Letter]:
+    """The statement of each team of a tenant, by its name; `month` as in 2026-10."""
+    found = statements(engine, EVERYTHING, tenant, month, datetime.now(UTC))
+    return {figures["team_id"]: statement_letter(figures) for figures in found}
