@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, cast
+from typing import Any
 
 from rice_stream.channels.letters import STATEMENT_TYPE, Letter
+from rice_stream.channels.messages.links import absolute
 from rice_stream.wording.amounts import amount, change, count, exact, number, percent, range_text
 from rice_stream.wording.plain_text import visible
 from rice_stream.wording.times import day_text
@@ -12,10 +13,13 @@ from rice_stream.wording.times import day_text
 _UNITS = {"gco2e": "gCO₂e", "kwh": "kWh"}
 _KINDS = {"model": "Model", "project": "Project", "user": "User"}
 _NOTHING = "nothing"
+_PAGE = "/explore"
+_ASKED = {"tenant": "tenant_id", "team": "team_id", "from": "from", "to": "to", "time_zone": "time_zone"}
+"""What the page is asked, and where the figures have it."""
 
 
-def statement_letter(figures: Mapping[str, Any], path: str | None = None) -> Letter:
-    """The statement of one team; `path` is the page of the dashboard that shows the same month."""
+def statement_letter(figures: Mapping[str, Any]) -> Letter:
+    """The statement of one team, with a link to the page that shows the same month."""
     team, month, before = visible(figures["team_id"]), _month(figures["month"]), _month(_previous(figures["month"]))
     rows = tuple(_movers(figures["movers"]))
     return Letter(
@@ -26,7 +30,7 @@ def statement_letter(figures: Mapping[str, Any], path: str | None = None) -> Let
         facts=tuple(_facts(figures, month, before)),
         columns=("What moved it", before, month, "Change") if rows else (),
         rows=rows,
-        path=path,
+        path=absolute("", _PAGE, [(name, figures[field]) for name, field in _ASKED.items()]),
         subject=figures["tenant_id"],
         data=figures,
     )
@@ -96,9 +100,3 @@ def _month(text: str) -> str:
 def _previous(text: str) -> str:
     year, month = divmod(int(text[:4]) * 12 + int(text[5:]) - 2, 12)
     return f"{year:04}-{month + 1:02}"
-
-
-def link_pairs(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the dashboard's page Explore is asked to show the same month."""
-    names = {"tenant": "tenant_id", "team": "team_id", "from": "from", "to": "to", "time_zone": "time_zone"}
-    return [(name, cast(str, figures[field])) for name, field in names.items()]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from rice_stream.channels.letters import Letter
+from rice_stream.channels.messages.links import absolute
 from rice_stream.channels.statements import statement_letter
 from rice_stream.cli.base import Session, answer, json_option, pass_session, say
 from rice_stream.cli.tables import table
@@ -33,7 +34,8 @@ def statement(session: Session, /, team: str, month: str | None, tenant: str | N
     """
     engine = open_store(session.settings)
     figures = state_month(engine, EVERYTHING, tenant or _only_tenant(engine), team, month, datetime.now(UTC))
-    answer(figures, as_json=as_json, human=lambda: _show(statement_letter(figures)))
+    public_url = session.settings.http_public_url
+    answer(figures, as_json=as_json, human=lambda: _show(statement_letter(figures), public_url))
 
 
 def _only_tenant(engine: Engine) -> str:
@@ -45,7 +47,7 @@ def _only_tenant(engine: Engine) -> str:
     return names[0]
 
 
-def _show(letter: Letter) -> None:
+def _show(letter: Letter, public_url: str | None) -> None:
     say(letter.title)
     say()
     width = max(len(name) for name, _ in letter.facts) + 2
@@ -57,3 +59,5 @@ def _show(letter: Letter) -> None:
         say()
     for line in letter.lines:
         say(line)
+    if public_url is not None and letter.path is not None:
+        say(f"See it in the dashboard: {absolute(public_url, letter.path)}")

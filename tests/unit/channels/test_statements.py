@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rice_stream.channels.statements import link_pairs, statement_letter
+from rice_stream.channels.statements import statement_letter
 
 
 def carbon(grams: float) -> dict[str, float]:
@@ -52,7 +52,7 @@ def plain(text: object) -> str:
 
 def test_a_statement_says_all_of_a_month_on_one_page() -> None:
     """How much, with its range; against the month before; what moved it; how budgets fared; and where to look."""
-    letter = statement_letter(figures(), "/explore")
+    letter = statement_letter(figures())
     assert plain(letter.title) == "search, October 2026: 12.00 kgCO₂e, +20.0 % against September 2026"
     assert [plain(": ".join(fact)) for fact in letter.facts] == [
         "Tenant: acme",
@@ -74,8 +74,10 @@ def test_a_statement_says_all_of_a_month_on_one_page() -> None:
         "Budget b: 60.0 % of 20 gCO₂e a month (12.00 gCO₂e) at the end of the month, 1 alert in the month.",
         "As of 3 Nov 2026. Prompts of the month that arrive later are counted as well, on the page behind the link.",
     ]
-    assert (letter.subject, letter.path, letter.data["team_id"]) == ("acme", "/explore", "search")
-    assert dict(link_pairs(figures()))["from"] == "2026-09-30T22:00:00Z"
+    assert (letter.subject, letter.data["team_id"]) == ("acme", "search")
+    assert letter.path == (
+        "/explore?tenant=acme&team=search&from=2026-09-30T22%3A00%3A00Z&to=2026-10-31T23%3A00%3A00Z&time_zone=Europe%2FBerlin"
+    )
 
 
 def test_a_team_that_used_nothing_or_is_new_is_told_so() -> None:

@@ -15,6 +15,10 @@ def test_a_statement_is_printed_as_it_is_sent(ledger: Shell) -> None:
     assert "Prompts       2" in lines
     assert any(line.startswith("Model gpt-4o") for line in lines)
     assert lines[-1].endswith(": the month is not over.")
+    linked = ledger.run(*asked, RICE_HTTP_PUBLIC_URL="https://rice.example.com").stdout
+    assert linked.splitlines()[-1].startswith(
+        "See it in the dashboard: https://rice.example.com/explore?tenant=acme&team=search"
+    )
     document = ledger.json(*asked)
     assert (document["tenant_id"], document["total"]["prompts"]) == ("acme", 2)
 
