@@ -101,7 +101,8 @@ def _tell(connection: Connection, channel: Channel, channel_id: int, *, now_us: 
     tenants = {each.tenant_id for each in told}
     tenant_id = tenants.pop() if len(tenants) == 1 else None
     made = 0
-    for part, digest in enumerate(digests_of((each.id, event) for each in told for event in each.content["alerts"])):
+    events = ((each.id, event) for each in told for event in each.content["alerts"])
+    for part, digest in enumerate(digests_of(events, channel.type)):
         cause = f"digest:{end_us}" if part == 0 else f"digest:{end_us}:{part + 1}"
         if held_deliveries.tell(connection, _new(channel, channel_id, cause, digest, tenant_id), digest.told):
             made += 1

@@ -1,15 +1,18 @@
 """What is said at the end of quiet hours: what is still open, and what has ended meanwhile. Pure."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from rice_stream.budgets.states import Severity
-from rice_stream.channels.definition import RANK
+from rice_stream.channels.definition import RANK, ChannelType
 
 Event = Mapping[str, Any]
 """The CloudEvent of an alert."""
 ALERTS_MAX = 200
 """Alerts in one digest; of more there are several digests."""
+WEBHOOK_BYTES_MAX = 16_000
+"""Of a webhook's digest, as JSON: with what is around it there is room for all of it (`messages/webhook.py`), as programs need."""
 
 
 class Digest(NamedTuple):
@@ -21,10 +24,12 @@ class Digest(NamedTuple):
     told: tuple[int, ...]
 
 
-def digests_of(held: Iterable[tuple[int, Event]], alerts_max: int = ALERTS_MAX) -> list[Digest]:
-    """Digests of what was held, each with the id of its delivery: of each threshold what became of it last.
+def digests_of(
+    held: Iterable[tuple[int, Event]], channel_type: ChannelType, alerts_max: int = ALERTS_MAX
+) -> list[Digest]:
+    """The digest of what was held, each with the id of its delivery: of each threshold what became of it last.
 
-    What is still open comes first, the worst first, and then what is over again.
+    What is still open comes first, the worst first, and then what is over again. Several digests where one would be too long.
     """
     latest: dict[tuple[Any, ...], Event] = {}
     told: dict[tuple[Any, ...], list[int]] = {}
@@ -34,7 +39,16 @@ def digests_of(held: Iterable[tuple[int, Event]], alerts_max: int = ALERTS_MAX) 
         if subject not in latest or event["data"]["sequence"] > latest[subject]["data"]["sequence"]:
             latest[subject] = event
     subjects = sorted(latest, key=lambda each: _order(latest[each]))
-    parts = [subjects[first : first + alerts_max] for first in range(0, len(subjects), alerts_max)]
+    bytes_max = WEBHOOK_BYTES_MAX if channel_type == "webhook" else None
+    parts: list[list[tuple[Any, ...]]] = []
+    size = 0
+    for subject in subjects:
+        length = len(json.dumps(latest[subject]).encode())
+        size += length
+        if not parts or len(parts[-1]) == alerts_max or (bytes_max is not None and size > bytes_max):
+            parts.append([])
+            size = length
+        parts[-1].append(subject)
     return [_digest([latest[each] for each in part], [told[each] for each in part]) for part in parts]
 
 
