@@ -25,6 +25,7 @@ from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import PromptFilter, prompts
 from rice_stream.reports.quarantine import quarantine_page, quarantined, show
 from rice_stream.reports.rolling_totals import rolling_totals
+from rice_stream.reports.statements import statements
 from rice_stream.reports.tenants import named_tenant, tenant_page, tenants
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
@@ -75,6 +76,7 @@ REPORTS: dict[str, Report] = {
         engine, scope, [row["id"] for row in latest_alerts(engine, scope)]
     ),
     "delivery health": lambda engine, scope: delivery_health(engine, scope, NOON + timedelta(minutes=2)),
+    "statements": lambda engine, scope: statements(engine, scope, "acme", "2026-11", NOON),
     "coverage": lambda engine, scope: coverage(engine, scope, now=NOON),
     "explanation": lambda engine, scope: explain(
         engine, scope, "2026-11-22T11:01:00Z", "acme", defaults=TOKEN_DEFAULTS, open_method=lambda _: FakeMethod()
