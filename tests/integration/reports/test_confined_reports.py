@@ -141,7 +141,7 @@ def test_a_report_whose_statements_forget_the_scope_tells_nothing_of_others(
 SIGNS = {"acme": "acme", ODD: "Müller", "*": "'*'"}
 """What a tenant is seen by in an answer."""
 ASKED_FOR = dict.fromkeys(
-    ("a budget", "history", "burn-down", "burn-down of a user", "explanation", "a tenant"), "acme"
+    ("a budget", "history", "burn-down", "burn-down of a user", "explanation", "a tenant", "statements"), "acme"
 )
 """Reports of one tenant: that they name it in an error tells nobody anything."""
 OF_NOBODY = ("quarantine", "a page of the quarantine", "a refused item", "mappings", "figures")
