@@ -5,6 +5,7 @@ names. The worker's own consumer is Faust's (`worker.faust_transport`).
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -22,7 +23,9 @@ Client = TypeVar("Client")
 _LOG_CRITICAL = 2
 """librdkafka writes what is critical to stderr and nothing below: what fails is raised, with its reason."""
 _TOKEN_EXPIRY_S = 2**40
-"""A bearer token is fixed; its real expiry is the broker's to enforce."""
+"""A bearer token that is a setting is fixed; its real expiry is the broker's to enforce."""
+_TOKEN_FILE_HOLDS_S = 60.0
+"""After how long librdkafka asks anew what is in a file (a little before that)."""
 _SETTINGS = {
     "security.protocol": "RICE_KAFKA_SECURITY_PROTOCOL",
     "sasl.mechanism": "RICE_KAFKA_SASL_MECHANISM",
@@ -81,9 +84,10 @@ def connection_options(config: KafkaConfig) -> dict[str, Any]:
         "ssl.key.location": config.ssl_key_location and str(config.ssl_key_location),
         "ssl.key.password": config.ssl_key_password,
     }
-    token = config.sasl_oauth_token
-    if token is not None:
-        options["oauth_cb"] = lambda _config: (token, _TOKEN_EXPIRY_S)
+    if config.sasl_oauth_token_file is not None:
+        options["oauth_cb"] = lambda _config: (config.oauth_token(), time.time() + _TOKEN_FILE_HOLDS_S)
+    elif config.sasl_oauth_token is not None:
+        options["oauth_cb"] = lambda _config: (config.oauth_token(), _TOKEN_EXPIRY_S)
     return {name: value for name, value in options.items() if value is not None}
 
 

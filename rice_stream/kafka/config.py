@@ -21,6 +21,7 @@ class KafkaConfig:
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
     sasl_oauth_token: str | None = field(default=None, repr=False)
+    sasl_oauth_token_file: Path | None = None
     ssl_ca_location: Path | None = None
     ssl_certificate_location: Path | None = None
     ssl_key_location: Path | None = None
@@ -36,6 +37,15 @@ class KafkaConfig:
         """Whether the connection is encrypted."""
         return self.security_protocol.endswith("SSL")
 
+    def oauth_token(self) -> str:
+        """The bearer token of now: a file is read each time, because another process renews what is in it.
+
+        OSError: the file cannot be read.
+        """
+        if self.sasl_oauth_token_file is not None:
+            return self.sasl_oauth_token_file.read_text("utf-8").strip()
+        return self.sasl_oauth_token or ""
+
     def check(self) -> None:
         """Whether clients can be made of it. UsageError names every setting that is missing or cannot be read."""
         problems = [*self._sasl_problems(), *self._tls_problems()]
@@ -49,14 +59,26 @@ class KafkaConfig:
         if self.sasl_mechanism is None:
             yield f"RICE_KAFKA_SASL_MECHANISM: {because}"
         elif self.sasl_mechanism == "OAUTHBEARER":
-            if not self.sasl_oauth_token:
-                yield "RICE_KAFKA_SASL_OAUTH_TOKEN: is needed with RICE_KAFKA_SASL_MECHANISM=OAUTHBEARER"
+            yield from self._token_problems()
         else:
             because = f"is needed with RICE_KAFKA_SASL_MECHANISM={self.sasl_mechanism}"
             if not self.sasl_username:
                 yield f"RICE_KAFKA_SASL_USERNAME: {because}"
             if not self.sasl_password:
                 yield f"RICE_KAFKA_SASL_PASSWORD: {because}"
+
+    def _token_problems(self) -> Iterator[str]:
+        path = self.sasl_oauth_token_file
+        if (path is None) == (not self.sasl_oauth_token):
+            yield (
+                "RICE_KAFKA_SASL_OAUTH_TOKEN, RICE_KAFKA_SASL_OAUTH_TOKEN_FILE: one of the two is needed with"
+                " RICE_KAFKA_SASL_MECHANISM=OAUTHBEARER"
+            )
+        try:
+            if path is not None and not self.oauth_token():
+                yield f"RICE_KAFKA_SASL_OAUTH_TOKEN_FILE: {path} is empty; put a token into it"
+        except OSError as error:
+            yield f"RICE_KAFKA_SASL_OAUTH_TOKEN_FILE: cannot read {path} ({error.strerror})"
 
     def _tls_problems(self) -> Iterator[str]:
         if not self.uses_tls:

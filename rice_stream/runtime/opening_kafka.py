@@ -15,6 +15,7 @@ def kafka_config(settings: Settings) -> KafkaConfig:
         sasl_username=settings.kafka_sasl_username,
         sasl_password=_revealed(settings.kafka_sasl_password),
         sasl_oauth_token=_revealed(settings.kafka_sasl_oauth_token),
+        sasl_oauth_token_file=settings.kafka_sasl_oauth_token_file,
         ssl_ca_location=settings.kafka_ssl_ca_location,
         ssl_certificate_location=settings.kafka_ssl_certificate_location,
         ssl_key_location=settings.kafka_ssl_key_location,

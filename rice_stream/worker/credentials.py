@@ -22,7 +22,7 @@ def broker_credentials(config: KafkaConfig) -> Any:
     if not config.uses_sasl:
         return None if context is None else faust.SSLCredentials(context=context)
     if config.sasl_mechanism == "OAUTHBEARER":
-        return faust.OAuthCredentials(oauth_cb=_TokenProvider(config.sasl_oauth_token or ""), ssl_context=context)
+        return faust.OAuthCredentials(oauth_cb=_TokenProvider(config), ssl_context=context)
     return faust.SASLCredentials(
         username=config.sasl_username,
         password=config.sasl_password,
@@ -34,11 +34,11 @@ def broker_credentials(config: KafkaConfig) -> Any:
 class _TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
     """aiokafka asks for the token at every connection."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, config: KafkaConfig) -> None:
+        self._config = config
 
     async def token(self) -> str:
-        return self._token
+        return self._config.oauth_token()
 
     def extensions(self) -> dict[str, str]:
         return {}

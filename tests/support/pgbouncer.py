@@ -13,7 +13,7 @@ from rice_stream.sandbox.stack.processes import ChildProcess
 from rice_stream.sandbox.stack.server import Server
 from tests.support.programs import program
 
-_CONFIG = """
+CONFIG = """
 [databases]
 * = host={sockets} user={user} pool_size={sessions}
 [pgbouncer]
@@ -46,9 +46,7 @@ class PgBouncer(Server):
 
     def _prepare(self) -> None:
         parsed = psycopg.conninfo.conninfo_to_dict(self._postgres.conninfo())
-        config = _CONFIG.format(
-            sockets=parsed["host"], user=SUPERUSER, sessions=self._sessions, directory=self.data_dir
-        )
+        config = CONFIG.format(sockets=parsed["host"], user=SUPERUSER, sessions=self._sessions, directory=self.data_dir)
         path = self.data_dir / "pgbouncer.ini"
         path.write_text(config)
         if self._account:

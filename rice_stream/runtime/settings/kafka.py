@@ -20,6 +20,7 @@ class KafkaSettings(Section):
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
     kafka_sasl_oauth_token: SecretStr | None = None
+    kafka_sasl_oauth_token_file: Path | None = None
     kafka_ssl_ca_location: Path | None = None
     kafka_ssl_certificate_location: Path | None = None
     kafka_ssl_key_location: Path | None = None

@@ -124,6 +124,7 @@ def ways_in(certificates: Path) -> list[dict[str, object]]:
         "kafka_ssl_certificate_location": certificates / "client.pem",
         "kafka_ssl_key_location": certificates / "client.key",
     }
+    (certificates / "token").write_text(f"{unsecured_token()}\n")
     return [
         {"kafka_security_protocol": "SSL", **ca, **client},
         {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_mechanism": "PLAIN", **known, **ca},
@@ -133,6 +134,11 @@ def ways_in(certificates: Path) -> list[dict[str, object]]:
             "kafka_security_protocol": "SASL_PLAINTEXT",
             "kafka_sasl_mechanism": "OAUTHBEARER",
             "kafka_sasl_oauth_token": unsecured_token(),
+        },
+        {
+            "kafka_security_protocol": "SASL_PLAINTEXT",
+            "kafka_sasl_mechanism": "OAUTHBEARER",
+            "kafka_sasl_oauth_token_file": certificates / "token",
         },
     ]
 

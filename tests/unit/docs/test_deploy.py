@@ -35,7 +35,7 @@ TESTS = [
     for path in (ROOT / "tests" / "unit" / room).glob("test_*.py")
 ]
 PAGES = ("docs/operations.md", "docs/deploying.md")
-WHOLE = ("helm", "grafana", "locks")
+WHOLE = ("examples", "helm", "grafana", "locks")
 """Folders that are tested and written about as a whole."""
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,14 @@ def test_a_bearer_token_is_handed_over_when_it_is_asked_for() -> None:
     """Its expiry is the broker's to enforce: the client is told a time that never comes."""
     token, expiry_s = connection_options(KafkaConfig("kafka:9092", sasl_oauth_token="abc"))["oauth_cb"]("")
     assert (token, expiry_s > 4e9) == ("abc", True)
+
+
+def test_a_bearer_token_of_a_file_is_read_anew_within_a_minute(tmp_path: Path) -> None:
+    """librdkafka asks again before the time that it is told."""
+    (tmp_path / "token").write_text("abc\n")
+    config = KafkaConfig("kafka:9092", sasl_oauth_token_file=tmp_path / "token")
+    token, expiry_s = connection_options(config)["oauth_cb"]("")
+    assert (token, 0 < expiry_s - time.time() <= 60) == ("abc", True)
 
 
 @pytest.mark.parametrize("maker", MAKERS)

@@ -1,6 +1,7 @@
 """The connection as plain values: what is missing is named by its setting, and secrets are not shown."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from rice_stream.kafka.config import KafkaConfig
             {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512", "sasl_username": "u"},
             ["SASL_PASSWORD"],
         ),
-        ({"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "OAUTHBEARER"}, ["SASL_OAUTH_TOKEN"]),
+        ({"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "OAUTHBEARER"}, ["SASL_OAUTH_TOKEN_FILE"]),
         ({"security_protocol": "SSL", "ssl_ca_location": Path("/nowhere/ca.pem")}, ["SSL_CA_LOCATION"]),
         (
             {
@@ -35,6 +36,23 @@ def test_every_setting_that_is_missing_is_named_in_one_error(values: dict[str, o
     with pytest.raises(UsageError) as caught:
         KafkaConfig("localhost:9092", **values).check()  # type: ignore[arg-type]
     assert re.findall(r"RICE_KAFKA_(\w+): ", str(caught.value)) == named
+
+
+def test_a_token_is_read_from_its_file_whenever_it_is_asked_for(tmp_path: Path) -> None:
+    """Another process renews it. An empty or missing file is named at the start, and so are a token and a file at once."""
+    file = tmp_path / "token"
+    config = KafkaConfig("a:1", "SASL_SSL", "OAUTHBEARER", sasl_oauth_token_file=file)
+    for content, problem in ((None, "cannot read"), ("\n", "is empty")):
+        if content is not None:
+            file.write_text(content)
+        with pytest.raises(UsageError, match=f"RICE_KAFKA_SASL_OAUTH_TOKEN_FILE: .*{problem}"):
+            config.check()
+    for token in ("first", "second"):
+        file.write_text(f"{token}\n")
+        config.check()
+        assert config.oauth_token() == token
+    with pytest.raises(UsageError, match="one of the two"):
+        replace(config, sasl_oauth_token="third").check()
 
 
 def test_what_the_protocol_does_not_use_is_not_asked_for() -> None:
