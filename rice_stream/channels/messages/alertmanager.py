@@ -100,7 +100,8 @@ def _notice(parcel: Parcel, public_url: str | None, now: datetime) -> dict[str, 
     letter = letter_of(parcel.content)
     lines = [*letter.lines, *(f"{name}: {text}" for name, text in letter.facts)]
     found: dict[str, Any] = {
-        "labels": {"alertname": NOTICE_NAME, "subject": visible(letter.key), "severity": letter.severity},
+        # The word that it is over is less severe, and has to have the same labels.
+        "labels": {"alertname": NOTICE_NAME, "subject": visible(letter.key), "severity": "warning"},
         "annotations": {"summary": visible(letter.title), "description": "\n".join(map(visible, lines))},
     }
     if public_url is not None and letter.path is not None:

@@ -102,7 +102,7 @@ def test_a_channel_that_fails_is_an_alert_until_it_works_again(is_over: bool) ->
         time="2026-11-22T19:00:00Z",
         lines=("Nothing arrives.",),
         facts=(("Last answer", "500"),),
-        severity="critical",
+        severity="info" if is_over else "warning",
         key="channel:ops",
         path="/admin",
         is_over=is_over,
@@ -116,7 +116,7 @@ def test_a_channel_that_fails_is_an_alert_until_it_works_again(is_over: bool) ->
         else {"startsAt": "2026-11-22T19:00:00Z", "endsAt": "2026-11-23T19:05:00Z"}
     )
     assert alert == {
-        "labels": {"alertname": "RiceChannelFailing", "subject": "channel:ops", "severity": "critical"},
+        "labels": {"alertname": "RiceChannelFailing", "subject": "channel:ops", "severity": "warning"},
         "annotations": {"summary": "Channel ops fails", "description": "Nothing arrives.\nLast answer: 500"},
         "generatorURL": "https://rice.example/admin",
         **times,
