@@ -70,8 +70,8 @@ def delivery_page(
     A delivery is seen by those who see its channel; those of a channel that is gone, by those who see everything.
     Rows are `{"id", "alert_id", "channel_id", "channel", "kind", "state", "tenant_id", "severity", "budget", "basis",
     "threshold", "alert_state", "message_id", "attempts", "next_at", "answered_status", "answer_head", "problem", "created_at",
-    "first_tried_at", "ended_at"}`, times as RFC 3339 text; `next_at` is None where nothing is to come; the four after
-    `severity` are of the alert that it is about, where it is about one.
+    "first_tried_at", "ended_at", "told_by"}`, times as RFC 3339 text; `next_at` is None where nothing is to come; the four after
+    `severity` are of the alert that it is about, where it is about one; `told_by` is the id of the digest that tells of it.
     """
     query = (asked or DeliveryFilter()).narrowed(_with_alerts(scope)).order_by(_delivery.id.desc()).limit(limit + 1)
     if after is not None:
@@ -191,6 +191,7 @@ def described_delivery(row: RowMapping) -> dict[str, Any]:
         "created_at": _instant(row["created_at_us"]),
         "first_tried_at": _instant(row["first_tried_at_us"]),
         "ended_at": _instant(row["ended_at_us"]),
+        "told_by": row["told_by"],
     }
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, select, update
 from rice_stream.alerting.holding import end_quiet_hours, sent_now
 from rice_stream.budgets.states import Severity
 from rice_stream.channels.definition import Channel, Kind, QuietHours
+from rice_stream.reports.deliveries import delivery_page
 from rice_stream.runtime.delivery_chores import delivery_chores
 from rice_stream.store import schema
 from rice_stream.store.channel_store import StoredChannel, load_channels, set_channel
@@ -175,6 +176,8 @@ class TestQuietHours:
         after = listed(engine)
         assert {after[each["id"]].state for each in NIGHT} == {"done"}
         assert {after[each["id"]].told_by for each in NIGHT[:5]} == {digest.id}
+        rows = delivery_page(engine, EVERYTHING)["rows"]
+        assert sum(row["told_by"] == digest.id for row in rows) == 5
         assert causes(sent(engine, stored)) == ["a-3"]
 
     def test_a_server_that_dies_takes_nothing_with_it(self, engine: Engine) -> None:

@@ -55,7 +55,10 @@ class SetChannel(Channel):
 
 
 class Delivery(Answer):
-    """What is sent to a channel, and what became of it. `budget`, `threshold`, `alert_state`, `basis`: of its alert, if any."""
+    """What is sent to a channel, and what became of it. `budget`, `threshold`, `alert_state`, `basis`: of its alert, if any.
+
+    `told_by`: of what was held over quiet hours, the id of the digest that tells of it.
+    """
 
     id: int
     alert_id: str | None
@@ -78,6 +81,7 @@ class Delivery(Answer):
     created_at: str
     first_tried_at: str | None
     ended_at: str | None
+    told_by: int | None
 
 
 class ResentDeliveries(Rows[Delivery]):

@@ -45,6 +45,14 @@ def test_deliveries_are_shown_narrowed_in_pages(api: Api, engine: Engine) -> Non
     assert len(rows) == 14
 
 
+def test_what_a_digest_tells_of_says_which(api: Api, engine: Engine) -> None:
+    """It has not been tried itself."""
+    number = add_channel(engine, "ops", ["acme"])
+    digest = add_delivery(engine, number, "digest:1", kind="digest", state="done")
+    add_delivery(engine, number, "held", state="done", told_by=digest)
+    assert f"told by digest no. {digest}" in page(api, "/channels", **ACME).text
+
+
 def test_each_sees_the_channels_of_ones_own_tenants(api: Api, engine: Engine) -> None:
     """All of a channel's tenants, and every team; otherwise nothing of it is there."""
     for name, tenants in (("everybody's", None), ("acme's", ["acme"]), ("globex's", ["globex"])):
