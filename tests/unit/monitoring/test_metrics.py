@@ -1,14 +1,20 @@
 """docs/metrics.md has every metric that the processes expose, with its labels, type and unit, and no other."""
 
 import re
+import subprocess
 
 import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from rice_stream.api.metrics import ServerMetrics
 from rice_stream.worker.metrics import Metrics
 from tests.support.docs_reading import codes, rows, section, text_of
-from tests.support.exposed_metrics import ExposedMetric, of_the_server, of_the_worker
+from tests.support.exposed_metrics import ExposedMetric, exposed, of_the_server, of_the_worker
+from tests.support.fakes import event
 from tests.support.places import ROOT
+from tests.support.programs import program
+from tests.unit.api.conftest import Door
 
 PAGE = "docs/metrics.md"
 ROOMS = {"## Of the worker": of_the_worker, "## Of the server": of_the_server}
@@ -62,6 +68,24 @@ def test_a_metric_that_nothing_moves_is_marked_and_no_other() -> None:
         if "not filled yet" in cells[3]
     }
     assert marked == idle
+
+
+def test_prometheus_finds_nothing_to_say_about_what_is_exposed() -> None:
+    """By its own tool: names, suffixes, units and help texts are as its users know them."""
+    for registry in (Metrics().registry, ServerMetrics().registry):
+        exposed(registry)  # gives labelled ones a series
+        run = subprocess.run(
+            [program("promtool"), "check", "metrics"], input=generate_latest(registry), capture_output=True, check=False
+        )
+        assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+
+def test_the_server_shows_every_metric_that_is_documented() -> None:
+    """As a scrape gets it, once somebody has asked for something and something was sent."""
+    door = Door()
+    assert door.post("/v1/events", [event()]).status == 202
+    shown = {family.name for family in text_string_to_metric_families(door.get("/metrics").body.decode())}
+    assert {name.removesuffix("_total") for name in documented("## Of the server")} <= shown
 
 
 def test_each_process_has_one_room_for_its_metrics() -> None:
