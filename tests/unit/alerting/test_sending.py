@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,8 @@ from rice_stream.channels.definition import Channel, ChannelType, Kind, Parcel, 
 from rice_stream.channels.keys import key_of
 from rice_stream.channels.signing import verify
 from rice_stream.feeds.allowed_hosts import AllowedHosts
+from rice_stream.feeds.mail import MailServers
+from rice_stream.feeds.receivers import Receivers
 from tests.support.alert_events import BURN, EVENT, changed
 from tests.support.alert_receiver import AlertReceiver, Reply, alert_receiver
 from tests.support.mail_server import mail_server
@@ -68,6 +71,43 @@ def test_each_type_arrives_and_what_was_sent_is_known_by_its_digest(
     if type_ == "webhook":
         verify([KEY], request.headers, request.body, int(NOW.timestamp()))
     assert "team-a-monthly" in request.body.decode()
+
+
+MANNERS = [
+    (Reply(500, b"boom"), 500, None, "it answered 500"),
+    (Reply(429, b"", (("Retry-After", "30"),)), 429, 30.0, "it answered 429"),
+    (Reply(410, b"gone"), 410, None, "it answered 410"),
+    (Reply(307, b"", (("Location", "http://127.0.0.1/"),)), 307, None, "it answered 307, a redirect"),
+    (Reply(200, b"half", manner="cut"), 200, None, None),
+    (Reply(200, b"slow", manner="trickle"), 200, None, None),
+    (Reply(manner="closed"), None, None, "it closed the connection without an answer"),
+    (Reply(manner="silent"), None, None, "no answer within 0.5 s"),
+]
+
+
+@pytest.mark.parametrize("type_", ["webhook", "slack", "alertmanager", "pagerduty"])
+def test_each_type_says_what_became_of_it_however_its_receiver_behaves(
+    receiver: AlertReceiver, type_: ChannelType
+) -> None:
+    """One request each time: what is tried again is tried by the schedule."""
+    sender = Sender(LOCAL, public_url=None, receivers=Receivers(LOCAL, timeout_s=0.5))
+    for reply, status, retry_after_s, problem in MANNERS:
+        receiver.requests.clear()
+        receiver.answers(reply)
+        answer = send(sender, type_, Secrets(receiver.url, () if type_ == "slack" else (KEY,)))
+        assert (answer.status, answer.retry_after_s, answer.is_gone) == (status, retry_after_s, status == 410), reply
+        assert answer.is_done == (problem is None)
+        assert (answer.problem or "").startswith(problem or "")
+        assert len(receiver.requests) == 1
+
+
+def test_a_mail_server_that_says_nothing_is_given_up() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        sender = Sender(LOCAL, public_url=None, mail_servers=MailServers(LOCAL, timeout_s=0.3))
+        address = f"smtp://127.0.0.1:{silent.getsockname()[1]}?from=rice@example.com&to=ops@example.com"
+        assert send(sender, "email", Secrets(address)).problem == "no answer within 0.3 s"
 
 
 def test_a_mail_arrives(sender: Sender) -> None:
