@@ -128,6 +128,13 @@ def remove_channel(
         return before
 
 
+def seal_again(connection: Connection, stored: StoredChannel, sealed: bytes, key_id: str) -> bool:
+    """Keep the same secrets under another key; False: they have been changed since they were read, and stay."""
+    table = schema.channel
+    same = table.c.id == stored.id, table.c.sealed == stored.sealed
+    return connection.execute(update(table).where(*same).values(sealed=sealed, key_id=key_id)).rowcount == 1
+
+
 def end_open(connection: Connection, channel_id: int, problem: str) -> int:
     """Give up what is not delivered to a channel, as part of the caller's transaction; returns how many deliveries.
 

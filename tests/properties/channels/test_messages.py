@@ -22,7 +22,7 @@ SECRETS: dict[ChannelType, Secrets] = {
     "pagerduty": Secrets(None, ("key",)),
     "email": Secrets("smtp://mail.example?from=rice@example.com&to=ops@example.com"),
 }
-NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=256)
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=256)
 OPTIONAL = st.none() | NAMES
 AMOUNTS = st.floats(0, 1e15, allow_subnormal=False)
 LIMITS = st.integers(1, 2**63 - 1).map(lambda micro: micro / 1e6)
