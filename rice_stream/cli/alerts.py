@@ -5,6 +5,7 @@ import click
 from rice_stream.cli.base import Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
 from rice_stream.reports.alerts import latest_alerts
+from rice_stream.reports.deliveries import with_deliveries
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.scope import EVERYTHING
 
@@ -19,7 +20,8 @@ def alerts(session: Session, tenant: str | None, limit: int, *, as_json: bool) -
 
     Example: rice-stream alerts --tenant acme
     """
-    rows = latest_alerts(open_store(session.settings), EVERYTHING, tenant=tenant, limit=limit)
+    engine = open_store(session.settings)
+    rows = with_deliveries(engine, EVERYTHING, latest_alerts(engine, EVERYTHING, tenant=tenant, limit=limit))
 
     def human() -> None:
         fields = ("time", "tenant_id", "budget", "basis", "threshold", "state", "delivered")

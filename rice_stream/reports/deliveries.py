@@ -1,6 +1,6 @@
 """Deliveries: what was sent to each channel, what became of it, and what waits."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -113,6 +113,15 @@ def deliveries_of_alerts(engine: Engine, scope: Scope, alert_ids: Collection[str
             for row in connection.execute(query.order_by(_delivery.id)).mappings():
                 found[row["alert_id"]].append(described_delivery(row))
     return found
+
+
+def with_deliveries(engine: Engine, scope: Scope, alerts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The alerts, each with `deliveries`: `[{"id", "channel", "kind", "state"}]` on the channels that the scope sees."""
+    found = deliveries_of_alerts(engine, scope, [alert["id"] for alert in alerts])
+    told = ("id", "channel", "kind", "state")
+    return [
+        {**alert, "deliveries": [{name: row[name] for name in told} for row in found[alert["id"]]]} for alert in alerts
+    ]
 
 
 def delivery_health(engine: Engine, scope: Scope, now: datetime) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from rice_stream.reports.deliveries import (
     deliveries_of_alerts,
     delivery_health,
     delivery_page,
+    named_deliveries,
     named_delivery,
+    with_deliveries,
 )
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.channels_store import add_channel, add_delivery
@@ -157,6 +159,9 @@ class TestChannelsAndDeliveries:
         assert (told["next_at"], found[-1]["next_at"]) == ("2026-11-22T12:00:00.000Z", None)
         by_alert = deliveries_of_alerts(store.engine, EVERYTHING, [alert, "none"])
         assert by_alert == {alert: [found[1], found[0]], "none": []}
+        assert named_deliveries(store.engine, EVERYTHING, [7, 99, 8]) == [found[1], found[0]]
+        (told_of,) = with_deliveries(store.engine, EVERYTHING, [{"id": alert}])
+        assert told_of["deliveries"][1] == {"id": 8, "channel": "mail", "kind": "alert", "state": "due"}
         with pytest.raises(UsageError, match="there is no 'lost'; choose from held, due"):
             ids(state="lost")
         with pytest.raises(UsageError, match="no position in this list"):

@@ -35,7 +35,7 @@ OF_NOBODY = {
     "a delivery",
 }
 """What belongs to no tenant: nobody sees it, or everybody, but who sees everything."""
-OF_NO_TEAM = {"audit", "deliveries", "deliveries of alerts", "delivery health"}
+OF_NO_TEAM = {"audit", "deliveries", "deliveries of alerts", "delivery health", "named deliveries"}
 """What knows no team: who sees some teams only sees none of it."""
 
 

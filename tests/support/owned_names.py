@@ -29,7 +29,9 @@ from rice_stream.reports.deliveries import (
     deliveries_of_alerts,
     delivery_health,
     delivery_page,
+    named_deliveries,
     named_delivery,
+    with_deliveries,
 )
 from rice_stream.reports.durations import narrowed_kinds
 from rice_stream.reports.explanation import explain
@@ -267,7 +269,9 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("deliveries", lambda e, s: delivery_page(e, s, DeliveryFilter(tenant=tenant)))
     yield Asking("a delivery", lambda e, s: named_delivery(e, s, 1))
     yield Asking("delivery health", lambda e, s: delivery_health(e, within(s), LATER))
+    yield Asking("named deliveries", lambda e, s: named_deliveries(e, s, range(1, 10)))
     yield Asking("deliveries of alerts", _deliveries_of_all_alerts)
+    yield Asking("alerts with deliveries", _alerts_with_deliveries)
     yield Asking("coverage", lambda e, s: coverage(e, within(s), now=NOON))
     yield Asking("figures", lambda e, s: read_figures(e, within(s), NOON))
     yield Asking("versions", lambda e, s: read_versions(e, within(s)))
@@ -283,6 +287,10 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     for first in (True, False):
         yield _asking(f"prompts, newest first: {first}", prompts.prompts, asked, limit=7, newest_first=first)
     yield Asking("stream of prompts", lambda e, s: [[*map(tuple, rows)] for _, rows in stream_prompts(e, s, asked)])
+
+
+def _alerts_with_deliveries(engine: Engine, scope: Scope) -> Any:
+    return with_deliveries(engine, scope, alerts.latest_alerts(engine, scope))
 
 
 def _deliveries_of_all_alerts(engine: Engine, scope: Scope) -> Any:

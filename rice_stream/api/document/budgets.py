@@ -1,5 +1,7 @@
 """Answers about budgets: what they are, where they stand, what is to come of them, and what was announced."""
 
+from pydantic import Field
+
 from rice_stream.api.document.shapes import Answer, Measure
 
 
@@ -128,6 +130,15 @@ class BurnDown(BudgetOutlook):
     rows: list[BurnDownRow]
 
 
+class AlertDelivery(Answer):
+    """An alert on one channel."""
+
+    id: int
+    channel: str
+    kind: str
+    state: str
+
+
 class Alert(Answer):
     """A change of a budget's state."""
 
@@ -141,6 +152,9 @@ class Alert(Answer):
     time: str
     delivered: bool
     delivered_at: str | None
+    deliveries: list[AlertDelivery] = Field(
+        default_factory=list, description="In lists of alerts: on the channels that the caller sees"
+    )
 
 
 class Burn(Answer):

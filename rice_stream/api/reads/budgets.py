@@ -17,6 +17,7 @@ from rice_stream.reports.alerts import alert_page
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
 from rice_stream.reports.budget_suggestion import budget_suggestion
 from rice_stream.reports.budgets import budget_owner, budget_statuses, named_budget_status
+from rice_stream.reports.deliveries import with_deliveries
 
 DEFINING = (
     *("name", "tenant_id", "team_id", "project_id", "user_id", "model", "limit", "unit", "period", "time_zone"),
@@ -86,7 +87,9 @@ def install(app: FastAPI, product: Product) -> None:
         scope = product.scope(caller, Right.READ, asked.tenant)
 
         def report(after: bytes | None) -> dict[str, Any]:
-            return alert_page(product.engine(), scope, tenant=asked.tenant, after=after, limit=asked.limit)
+            engine = product.engine()
+            found = alert_page(engine, scope, tenant=asked.tenant, after=after, limit=asked.limit)
+            return {**found, "rows": with_deliveries(engine, scope, found["rows"])}
 
         return await paged(product, caller, "/v1/alerts", asked, report)
 

@@ -48,7 +48,7 @@ def channels(draw: st.DrawFn) -> tuple[Channel, str]:
     ), address
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(given_channel=channels())
 def test_a_channel_comes_back_from_its_fields(given_channel: tuple[Channel, str]) -> None:
     """Through JSON, which is what the API answers and takes."""

@@ -222,7 +222,7 @@ def test_planted_secrets_are_found_nowhere(api: Api, own: Shell, caplog: pytest.
         ),
     ]
     said = b"".join(answer.body for answer in answers).decode()
-    for words in (("channel", "list"), ("delivery", "list"), ("audit", "list"), ("check",)):
+    for words in (("channel", "list"), ("delivery", "list"), ("audit", "list"), ("alerts",)):
         result = own.run(*words, "--json")
         said += result.stdout + result.stderr
     files = b"".join(path.read_bytes() for path in own.directory.glob("rice.db*"))
