@@ -1,4 +1,4 @@
-"""Answers about several tenants, encoded: worked out once for all who ask the same at once, and kept for as long as they are true.
+"""Answers of reports, encoded: worked out once for all who ask the same at once, and kept for as long as they are true.
 
 Before an answer is worked out, and before it is given again, the database is asked whether anything was committed: as long as
 nothing was, the answer is the one that would be worked out now. While something is committed all the time, it is given for
@@ -34,6 +34,8 @@ class Encoded(NamedTuple):
 
     document: bytes
     time_zone: str | None
+    state: object = None
+    """What says the same as long as the answer is true, whatever else was committed; None: nobody knows."""
 
 
 @dataclass(slots=True)
@@ -47,7 +49,6 @@ class KeptAnswer:
     took_s: float
     tick: int | None = None
     """The minute that it is for, where it is about a window that moves."""
-    state: object = None
 
 
 Make = Callable[[], Awaitable[Encoded]]
@@ -76,7 +77,7 @@ class KeptAnswers:
     ) -> KeptAnswer:
         """The answer that is kept, where it is still true, or the one that `make` works out.
 
-        `state`, where there is one, says the same as long as the answer is true, whatever else was committed (None: nobody knows).
+        `state`, where there is one, is what the answer's own `state` is compared with when something was committed.
         `holds_s`: how old the answer may be although it is not true any more; `stale_s`: the same of one that takes long, while the
         next one is worked out. `tick`: what the answer depends on of the time.
 
@@ -89,7 +90,7 @@ class KeptAnswers:
                 return kept
         making = self._making.get(key)
         if making is None or making.done():
-            making = self._making[key] = asyncio.ensure_future(self._made(key, make, state, tick))
+            making = self._making[key] = asyncio.ensure_future(self._made(key, make, tick))
             making.add_done_callback(lambda done: done.cancelled() or done.exception())
         if before is not None and before.took_s >= SLOW_S and self._age_s(before) < stale_s:
             return before
@@ -105,7 +106,7 @@ class KeptAnswers:
         if self._age_s(kept) >= holds_s:
             marker, as_of = await self._looks.next()
             if marker is None or marker != kept.marker:
-                if state is None or kept.state is None or kept.state != await state():
+                if state is None or kept.answer.state is None or kept.answer.state != await state():
                     # Somebody else may have replaced it meanwhile.
                     kept = self._kept.get(key)
                     return kept if kept is not None and self._age_s(kept) < holds_s else None
@@ -118,13 +119,12 @@ class KeptAnswers:
     def _age_s(self, kept: KeptAnswer) -> float:
         return self._seconds() - kept.made_s
 
-    async def _made(self, key: Hashable, make: Make, state: State | None, tick: int | None) -> KeptAnswer:
+    async def _made(self, key: Hashable, make: Make, tick: int | None) -> KeptAnswer:
         try:
             marker, as_of = await self._looks.next()
-            before = None if state is None else await state()
             made_s = self._seconds()
             answer = await make()
-            made = KeptAnswer(answer, as_of, marker, made_s, self._seconds() - made_s, tick, before)
+            made = KeptAnswer(answer, as_of, marker, made_s, self._seconds() - made_s, tick)
             self._keep(key, made)
             return made
         finally:

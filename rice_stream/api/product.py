@@ -149,27 +149,31 @@ class Product:
 
     async def kept_answer(
         self,
-        key: Hashable,
+        scope: Scope,
+        question: Hashable,
         make: Callable[[], Encoded],
-        state: Callable[[], object],
+        state: Callable[[], object] | None,
         *,
         is_closed: bool,
         tick: int | None,
     ) -> KeptAnswer:
-        """The answer to a question about several tenants, from `make`, or from before as long as it is true; both may block.
+        """The answer to a question within a scope, from `make`, or from before as long as it is true; both may block.
 
-        `state` and `tick`: as in `KeptAnswers.answer`. `is_closed`: the question is about a time that is over, and so its answer is
-        never older than what is stored.
+        `state` and `tick`: as in `KeptAnswers.answer`. `is_closed`: the question is about a time that is over. Its answer, and that
+        about one tenant, is never older than what is stored.
         """
+        is_wide = self.is_wide(scope)
 
         async def made() -> Encoded:
+            if not is_wide:
+                return await self.ask(make)
             if self._wide_limiter is None:
                 self._wide_limiter = anyio.CapacityLimiter(WIDE_AT_ONCE)
             return await anyio.to_thread.run_sync(make, limiter=self._wide_limiter)
 
-        holds_s, stale_s = (0.0, 0.0) if is_closed else (HOLDS_S, STALE_S)
-        asked = partial(self.ask, state)
-        return await self._answers.answer(key, made, asked, holds_s=holds_s, stale_s=stale_s, tick=tick)
+        holds_s, stale_s = (HOLDS_S, STALE_S) if is_wide and not is_closed else (0.0, 0.0)
+        asked = None if state is None else partial(self.ask, state)
+        return await self._answers.answer((scope, question), made, asked, holds_s=holds_s, stale_s=stale_s, tick=tick)
 
     def _look(self) -> Look:
         now = self.now()

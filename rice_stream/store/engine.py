@@ -4,13 +4,23 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import Connection as Connection
+from sqlalchemy import Dialect, create_engine, event, make_url
 from sqlalchemy import Engine as Engine
-from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
 from rice_stream.store.failures import (
@@ -37,6 +47,9 @@ __all__ = [
 """`Connection` and `Engine` are named here for those that hand them on without importing SQLAlchemy."""
 
 SUPPORTED = ("postgresql", "sqlite")
+_USED_S = "rice_used_s"
+"""In the notes of a pooled connection: when it was given back last."""
+_ASKED_AFTER_S = 1.0
 
 
 class StoreUnavailableError(ServiceUnavailableError):
@@ -106,12 +119,13 @@ def open_engine(url: str, *, answers_within_s: int | None = None, connections: i
             arguments |= {"connect_timeout": answers_within_s, "tcp_user_timeout": 1000 * answers_within_s}
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
             pool_size=connections,
             connect_args=arguments,
             hide_parameters=True,
         )
         event.listen(engine, "connect", _prepare_postgresql)
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_ask_whether_there, engine.dialect))
         return engine
     try:
         connecting = {"timeout": 30.0, "check_same_thread": False}
@@ -136,6 +150,23 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
     from rice_stream.store.whole_numbers import WholeNumberLoader
 
     connection.adapters.register_loader("numeric", WholeNumberLoader)
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED_S] = monotonic()
+
+
+def _ask_whether_there(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """A connection that lay idle may have been ended at the other side: another one is taken then, and nobody notices.
+
+    To ask it of one that was used a moment ago would cost every short question half as much again.
+    """
+    if monotonic() - record.info.get(_USED_S, monotonic()) < _ASKED_AFTER_S:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.dbapi.Error as error:  # type: ignore[union-attr]
+        raise DisconnectionError from error
 
 
 def _make_private_file(_dialect: Any, _record: Any, arguments: Sequence[Any], options: dict[str, Any]) -> None:

@@ -7,6 +7,9 @@ with the transaction, also behind a pooler. SQLite cannot do that; there the sta
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import event
 
@@ -23,6 +26,20 @@ KEYS_SETTING, ATTRIBUTIONS_SETTING = "rice.tenant_keys", "rice.attributions"
 """What the names stand for in the tables, as ranges of numbers: PostgreSQL looks them up once, when a transaction begins."""
 READ_TIMEOUT_S = 2.0
 """How long one statement of the API may run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldOpen:
+    engine: Engine
+    scope: Scope
+    connection: Connection
+
+    def is_of(self, engine: Engine, scope: Scope) -> bool:
+        # Engines with options of their own share the connections of the one that they were made from.
+        return scope == self.scope and engine.pool is self.engine.pool
+
+
+_HELD_OPEN: ContextVar[_HeldOpen | None] = ContextVar("held open", default=None)
 
 
 def names_in(setting: str) -> str:
@@ -60,6 +77,8 @@ def confined(
     """
     limited = engine.execution_options(rice_confined=True, rice_role=role, rice_statement_timeout_s=statement_timeout_s)
     event.listen(limited, "begin", _confine)
+    if engine.dialect.name == "postgresql":
+        event.listen(limited, "checkin", _leave_beginning_to_driver)
     return limited
 
 
@@ -72,9 +91,26 @@ def within(engine: Engine, scope: Scope) -> Engine:
 
 @contextmanager
 def scoped_reading(engine: Engine, scope: Scope) -> Iterator[Connection]:
-    """A connection that only reads, and for which the database itself knows the scope where it can."""
+    """A connection that only reads, and for which the database itself knows the scope where it can.
+
+    Within `snapshot.one_moment` of the same engine and scope it is that one's.
+    """
+    held = _HELD_OPEN.get()
+    if held is not None and held.is_of(engine, scope):
+        yield held.connection
+        return
     with reading(within(engine, scope)) as connection:
         yield connection
+
+
+@contextmanager
+def holding_open(engine: Engine, scope: Scope, connection: Connection) -> Iterator[None]:
+    """A stretch of code in which whoever reads of the engine in the scope gets the connection; for `snapshot.one_moment`."""
+    token = _HELD_OPEN.set(_HeldOpen(engine, scope, connection))
+    try:
+        yield
+    finally:
+        _HELD_OPEN.reset(token)
 
 
 @contextmanager
@@ -117,7 +153,8 @@ def _confine(connection: Connection) -> None:
         return
     if options.get("isolation_level") == "AUTOCOMMIT":
         raise RuntimeError("role and scope hold within a transaction: a confined engine has no AUTOCOMMIT")
-    statements = [options.get("rice_begins_with", ""), f"SET LOCAL ROLE {options['rice_role']}"]
+    _begin_ourselves(connection)
+    statements = ["BEGIN", options.get("rice_begins_with", ""), f"SET LOCAL ROLE {options['rice_role']}"]
     if options.get("rice_read_only"):
         # To compile a short query or start workers for it costs more than it saves; policies make PostgreSQL think queries long.
         statements += [
@@ -129,6 +166,19 @@ def _confine(connection: Connection) -> None:
             statements.append(f"SET LOCAL statement_timeout = {round(options['rice_statement_timeout_s'] * 1000)}")
     # Together: one way to the database.
     connection.exec_driver_sql("; ".join(filter(None, [*statements, *_told(scope)]))).close()
+
+
+def _begin_ourselves(connection: Connection) -> None:
+    """Rather than the driver, which would send a BEGIN on its own before the first statement."""
+    driver: Any = connection.connection.driver_connection
+    if not driver.autocommit:
+        driver.autocommit = True
+
+
+def _leave_beginning_to_driver(connection: Any, _record: Any) -> None:
+    """Others take the same connections. It is None where one is gone."""
+    if connection is not None and not connection.closed:
+        connection.autocommit = False
 
 
 def is_held(connection: Connection) -> bool:

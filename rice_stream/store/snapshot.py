@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import is_held, scoped_reading
+from rice_stream.store.scoped import holding_open, is_held, scoped_reading
 
 _WORK_MEM = "256MB"
 """What one sort or hash of a report may use on PostgreSQL before it goes to disk; its default suits small queries."""
@@ -21,6 +21,13 @@ def snapshot(engine: Engine, scope: Scope) -> Iterator[Connection]:
     """
     with scoped_reading(engine.execution_options(rice_begins_with=_BEGIN), scope) as connection:
         # SQLite needs no more: a transaction sees one state from its first read on (write-ahead log).
-        if connection.dialect.name == "postgresql" and not is_held(connection):
+        if connection.dialect.name == "postgresql" and not is_held(connection) and not connection.in_transaction():
             connection.exec_driver_sql(_BEGIN)
         yield connection
+
+
+@contextmanager
+def one_moment(engine: Engine, scope: Scope) -> Iterator[None]:
+    """A stretch of code whose reports see the same commits: those of this engine and scope read in one snapshot of it."""
+    with snapshot(engine, scope) as connection, holding_open(engine, scope, connection):
+        yield

@@ -14,7 +14,6 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import is_known, weak_etag_of
 from rice_stream.api.kept_answers import Encoded
-from rice_stream.api.known_answers import KnownAnswers, StretchState
 from rice_stream.api.parameters import Moment, Name, NameParameters, Parameters
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
@@ -27,7 +26,9 @@ from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.window_state import prompts_so_far
 from rice_stream.reports.windows import FOREVER_US
+from rice_stream.store.engine import Engine
 from rice_stream.store.scope import EVERYTHING, Scope
+from rice_stream.store.snapshot import one_moment
 
 ROWS_MAX = 10_000
 _ASKED_AS_NAMED = ("tenant", "window", "bucket", "time_zone", "top", "impacts", "where")
@@ -78,7 +79,7 @@ class RollingParameters(Parameters):
 
 def install(app: FastAPI, product: Product) -> None:
     """Add the routes."""
-    streams, known = Streams(), KnownAnswers()
+    streams = Streams()
 
     @app.get(
         "/v1/totals",
@@ -96,17 +97,10 @@ def install(app: FastAPI, product: Product) -> None:
             limit=asked.limit if asked.format == "json" else None,
         )
         if asked.format == "json":
-            scope, has = product.scope(caller, Right.READ, query.tenant), partial(is_known, request)
-            if not product.is_wide(scope):
-                return await product.ask(_answer, product, caller, query, known, has)
-            now = product.now()
-
-            def report() -> Encoded:
-                document = totals(product.wide_engine(), scope, query, now)
-                return Encoded(_encoded(document), document["window"]["time_zone"])
-
+            scope, now = product.scope(caller, Right.READ, query.tenant), product.now()
+            report = partial(_report, product, scope, partial(_totals_of, query=query, now=now))
             minute, stretch_us = None if query.window is None else _minute(now), query.closed_us(now)
-            return await _kept(product, scope, query, report, minute, stretch_us, has)
+            return await _kept(product, scope, query, report, minute, stretch_us, partial(is_known, request))
         document = await product.ask(answer_totals, product, caller, query)
         if asked.impacts:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "impacts: a file has no columns for them; ask for json")
@@ -117,50 +111,53 @@ def install(app: FastAPI, product: Product) -> None:
     @app.get("/v1/rolling-totals", summary="Totals of every tenant over every rolling window", tags=["totals"])
     async def _rolling(asked: Annotated[RollingParameters, Query()], caller: _Reader) -> Response:
         scope = product.scope(caller, Right.READ, asked.tenant)
-        if not product.is_wide(scope):
-            return JSONResponse(await product.ask(_rolled, product, scope, asked.tenant))
-        now = product.now()
-
-        def report() -> Encoded:
-            document = rolling_totals(product.wide_engine(), scope, now)
-            return Encoded(_encoded(document), document["windows"]["mtd"]["time_zone"])
-
-        return await _kept(product, scope, "rolling", report, _minute(now))
+        report = partial(_report, product, scope, partial(_rolling_totals_of, now=product.now()))
+        return await _kept(product, scope, "rolling", report, _minute(product.now()))
 
 
 def answer_totals(product: Product, caller: Caller, query: TotalsQuery) -> dict[str, Any]:
     """What `/v1/totals` answers a caller, with `meta`; for a thread of its own. RiceError: as from `totals`."""
     scope = product.scope(caller, Right.READ, query.tenant)
-    document = totals(product.engine_for(scope), scope, query, product.now())
-    return {**document, "meta": product.meta(scope, document["window"]["time_zone"])}
+    engine = product.engine_for(scope)
+    with one_moment(engine, scope):
+        document = totals(engine, scope, query, product.now())
+        return {**document, "meta": product.meta(scope, document["window"]["time_zone"])}
 
 
-def _answer(
-    product: Product, caller: Caller, query: TotalsQuery, known: KnownAnswers, has: Callable[[str], bool]
-) -> Response:
-    """The same with a tag, where the stretch is over; 304 to who `has` the answer of the tag."""
-    stretch_us = query.closed_us(product.now())
-    if stretch_us is None:
-        return JSONResponse(answer_totals(product, caller, query))
-    scope = product.scope(caller, Right.READ, query.tenant)
-    question, state = (query, scope), _state(product, scope, *stretch_us)
-    tag = None if state is None else known.tag(question, state)
-    if tag is not None and has(tag):
-        return _not_modified(tag)
-    document = answer_totals(product, caller, query)
-    tag = weak_etag_of(_encoded({name: value for name, value in document.items() if name != "meta"}))
-    if state is not None:
-        known.keep(question, state, tag)
-    return _not_modified(tag) if has(tag) else JSONResponse(document, headers=_tagged(tag))
+def _report(
+    product: Product,
+    scope: Scope,
+    look_up: Callable[[Engine, Scope], tuple[dict[str, Any], str | None]],
+    state: Callable[[], object] | None,
+) -> Encoded:
+    """What is answered, and the state of what it depends on, of one moment; `meta` of that moment is at hand then."""
+    engine = product.engine_for(scope)
+    with one_moment(engine, scope):
+        found = None if state is None else state()
+        document, time_zone = look_up(engine, scope)
+        if not product.is_wide(scope):
+            product.meta(scope, time_zone)
+    return Encoded(_encoded(document), time_zone, found)
 
 
-def _state(product: Product, scope: Scope, from_us: int, to_us: int) -> StretchState | None:
-    prompts = prompts_so_far(product.engine(), scope, from_us, to_us)
+def _totals_of(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> tuple[dict[str, Any], str | None]:
+    document = totals(engine, scope, query, now)
+    return document, document["window"]["time_zone"]
+
+
+def _rolling_totals_of(engine: Engine, scope: Scope, now: datetime) -> tuple[dict[str, Any], str | None]:
+    document = rolling_totals(engine, scope, now)
+    return document, document["windows"]["mtd"]["time_zone"]
+
+
+def _state(product: Product, scope: Scope, from_us: int, to_us: int) -> tuple[int, int] | None:
+    """How many prompts are on the days of a stretch, and the latest change in the audit trail."""
+    prompts = prompts_so_far(product.engine_for(scope), scope, from_us, to_us)
     if prompts is None:
         return None
     # Some changes are of several tenants. Nobody is told whose they were: a state never leaves the server.
     latest = audit_entries(product.engine(), EVERYTHING, limit=1)["rows"]
-    return StretchState(prompts, latest[0]["id"] if latest else 0)
+    return prompts, latest[0]["id"] if latest else 0
 
 
 def _not_modified(tag: str) -> Response:
@@ -181,17 +178,19 @@ async def _kept(
     product: Product,
     scope: Scope,
     asked: Hashable,
-    report: Callable[[], Encoded],
+    report: Callable[[Callable[[], object] | None], Encoded],
     minute: int | None,
     stretch_us: tuple[int, int] | None = None,
     has: Callable[[str], bool] | None = None,
 ) -> Response:
-    """The answer of a report about several tenants, worked out or kept; with a tag where the stretch is over, unless the caller
-    `has` the answer of the tag. `minute`: the one that it is for, where it is about a window."""
-    state = partial(_state, product, scope, *(stretch_us or (0, FOREVER_US)))
-    key, is_closed = (scope, asked), stretch_us is not None
-    kept = await product.kept_answer(key, report, state, is_closed=is_closed, tick=minute)
-    document, time_zone = kept.answer
+    """The answer of a report, worked out or kept; with a tag where the stretch is over, unless the caller `has` the answer of the
+    tag. `minute`: the one that it is for, where it is about a window."""
+    state = None
+    if stretch_us is not None or product.is_wide(scope):
+        state = partial(_state, product, scope, *(stretch_us or (0, FOREVER_US)))
+    is_closed = stretch_us is not None
+    kept = await product.kept_answer(scope, asked, partial(report, state), state, is_closed=is_closed, tick=minute)
+    document, time_zone, _ = kept.answer
     tag = None if stretch_us is None else weak_etag_of(document)
     if tag is not None and has is not None and has(tag):
         return _not_modified(tag)
@@ -206,11 +205,6 @@ async def _kept(
 def _encoded(document: dict[str, Any]) -> bytes:
     """As JSONResponse does it."""
     return bytes(JSONResponse(document).body)
-
-
-def _rolled(product: Product, scope: Scope, tenant: str | None) -> dict[str, Any]:
-    document = rolling_totals(product.engine(), scope, product.now(), tenant=tenant)
-    return {**document, "meta": product.meta(scope, document["windows"]["mtd"]["time_zone"])}
 
 
 def _columns(by: Sequence[str]) -> list[ExportColumn]:
