@@ -63,7 +63,7 @@ class Product:
         self._wide_limiter: anyio.CapacityLimiter | None = None
         self._answers = KeptAnswers(lambda: self.ask(self._look))
         self._lock = threading.Lock()
-        self._store = OpenedOnce(partial(self._open, connections=AT_ONCE))
+        self._store = OpenedOnce(partial(self._open, connections=AT_ONCE, prepared=True))
         self._export_store = OpenedOnce(partial(self._open, connections=STREAMS_MAX, statement_timeout_s=None))
         wide = {"connections": WIDE_AT_ONCE, "statement_timeout_s": WIDE_TIMEOUT_S}
         self._wide_store = OpenedOnce(partial(self._open, **wide))

@@ -8,6 +8,7 @@ from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.opening import database_exists, open_store
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine, store_errors
+from rice_stream.store.prepared import prepare_statements
 from rice_stream.store.revisions import current_revision
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import READ_TIMEOUT_S, confined, within
@@ -17,10 +18,19 @@ ANSWERS_WITHIN_S = 5
 
 
 def open_api_store(
-    settings: Settings, *, connections: int = 4, statement_timeout_s: float | None = READ_TIMEOUT_S
+    settings: Settings,
+    *,
+    connections: int = 4,
+    statement_timeout_s: float | None = READ_TIMEOUT_S,
+    prepared: bool = False,
 ) -> Engine:
-    """The database of the settings, confined. The errors of `open_store`, and DatabaseRoleError."""
+    """The database of the settings, confined. The errors of `open_store`, and DatabaseRoleError.
+
+    `prepared`: it is asked short questions (`store.prepared`).
+    """
     engine = open_store(settings, answers_within_s=ANSWERS_WITHIN_S, connections=connections)
+    if prepared:
+        prepare_statements(engine)
     try:
         role = check_role(engine, on_loopback=is_loopback(settings.http_host))
     except BaseException:

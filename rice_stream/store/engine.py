@@ -113,13 +113,15 @@ def open_engine(url: str, *, answers_within_s: int | None = None, connections: i
     if backend not in SUPPORTED:
         raise UsageError(f"RICE_DATABASE_URL: {backend!r} is not supported; use one of: {', '.join(SUPPORTED)}")
     if backend == "postgresql":
-        # No prepared statements: they are a server session's, which PgBouncer changes between transactions.
+        # No prepared statements: they are a server session's, which PgBouncer changes between transactions (but `prepared`).
         arguments: dict[str, int | None] = {"prepare_threshold": None}
         if answers_within_s:
             arguments |= {"connect_timeout": answers_within_s, "tcp_user_timeout": 1000 * answers_within_s}
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=connections,
+            # The connection that was used last knows the statements, and its session is warm.
+            pool_use_lifo=True,
             connect_args=arguments,
             hide_parameters=True,
         )

@@ -101,6 +101,8 @@ def scoped_reading(engine: Engine, scope: Scope) -> Iterator[Connection]:
         return
     with reading(within(engine, scope)) as connection:
         yield connection
+        # Not left to the end of the connection, which rolls back: with that the driver forgets what it has prepared.
+        connection.commit()
 
 
 @contextmanager
