@@ -36,6 +36,8 @@ class Encoded(NamedTuple):
     time_zone: str | None
     state: object = None
     """What says the same as long as the answer is true, whatever else was committed; None: nobody knows."""
+    moment: Look | None = None
+    """What it rests on; None: that has to be asked before it is worked out."""
 
 
 @dataclass(slots=True)
@@ -98,6 +100,29 @@ class KeptAnswers:
             return await asyncio.wait_for(asyncio.shield(making), WAITS_S)
         except TimeoutError as error:
             raise ServiceUnavailableError("the answer takes longer than anybody waits: ask for it again") from error
+
+    async def exact_answer(
+        self, key: Hashable, make: Make, state: State | None = None, *, tick: int | None = None
+    ) -> KeptAnswer:
+        """The answer that is kept, where it is true now, or the one that `make` works out, which tells its `moment`.
+
+        For answers that take no longer than to ask what was committed: nobody waits for somebody else's, which may be of a moment
+        before the question.
+        """
+        before = self._kept.get(key)
+        if before is not None and before.tick == tick:
+            kept = await self._still_true(key, state, 0.0)
+            if kept is not None:
+                return kept
+        made_s = self._seconds()
+        answer = await make()
+        if answer.moment is None:
+            raise RuntimeError("an answer without the moment that it is of")
+        marker, as_of = answer.moment
+        made = KeptAnswer(answer, as_of, marker, made_s, self._seconds() - made_s, tick)
+        if marker is not None:
+            self._keep(key, made)
+        return made
 
     async def _still_true(self, key: Hashable, state: State | None, holds_s: float) -> KeptAnswer | None:
         kept = self._kept.get(key)

@@ -61,7 +61,7 @@ class Product:
         self._cursors: Cursors | None = None
         self._limiter: anyio.CapacityLimiter | None = None
         self._wide_limiter: anyio.CapacityLimiter | None = None
-        self._answers = KeptAnswers(lambda: self.ask(self._look))
+        self._answers = KeptAnswers(lambda: self.ask(self.moment, EVERYTHING))
         self._lock = threading.Lock()
         self._store = OpenedOnce(partial(self._open, connections=AT_ONCE, prepared=True))
         self._export_store = OpenedOnce(partial(self._open, connections=STREAMS_MAX, statement_timeout_s=None))
@@ -162,22 +162,22 @@ class Product:
         `state` and `tick`: as in `KeptAnswers.answer`. `is_closed`: the question is about a time that is over. Its answer, and that
         about one tenant, is never older than what is stored.
         """
-        is_wide = self.is_wide(scope)
+        asked = None if state is None else partial(self.ask, state)
+        if not self.is_wide(scope):
+            return await self._answers.exact_answer((scope, question), partial(self.ask, make), asked, tick=tick)
 
         async def made() -> Encoded:
-            if not is_wide:
-                return await self.ask(make)
             if self._wide_limiter is None:
                 self._wide_limiter = anyio.CapacityLimiter(WIDE_AT_ONCE)
             return await anyio.to_thread.run_sync(make, limiter=self._wide_limiter)
 
-        holds_s, stale_s = (HOLDS_S, STALE_S) if is_wide and not is_closed else (0.0, 0.0)
-        asked = None if state is None else partial(self.ask, state)
+        holds_s, stale_s = (0.0, 0.0) if is_closed else (HOLDS_S, STALE_S)
         return await self._answers.answer((scope, question), made, asked, holds_s=holds_s, stale_s=stale_s, tick=tick)
 
-    def _look(self) -> Look:
+    def moment(self, scope: Scope) -> Look:
+        """What is committed now, or by the moment of the transaction that is open for the scope; blocks."""
         now = self.now()
-        return progress_marker(self.engine(), EVERYTHING), now
+        return progress_marker(self.engine(), scope), now
 
     def close(self) -> None:
         """Let go of the database."""

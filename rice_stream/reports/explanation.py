@@ -51,7 +51,7 @@ def explain(
         NotFoundError: no record of the scope has this id.
         UsageError: several have.
     """
-    with snapshot(engine, scope) as connection:
+    with snapshot(engine, scope, keeps_join_order=True) as connection:
         record = find_record(connection, scope, event_id, tenant, ended_at)
     method = method_of_version(record.factor["method_version"], open_method)
     remarks: list[str] = []

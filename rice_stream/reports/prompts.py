@@ -17,7 +17,6 @@ from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
 from rice_stream.reports.windows import TimeBound, bounds_us
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
-from rice_stream.store.join_order import keep_join_order
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
 from rice_stream.store.snapshot import snapshot
@@ -66,9 +65,8 @@ def prompts(
     Raises:
         UsageError: bounds that contradict each other, or a position of another list.
     """
-    with snapshot(engine, scope) as connection:
+    with snapshot(engine, scope, keeps_join_order=True) as connection:
         keys = _keys(connection, scope, asked, after, limit + 1, newest_first=newest_first)
-        keep_join_order(connection)
         rows = _rows(connection, keys[:limit])
     return page([*rows, *[{}] * (len(keys) - len(rows))], limit, lambda _: _position(keys[limit - 1]), _described)
 

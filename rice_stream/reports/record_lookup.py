@@ -13,7 +13,6 @@ from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
 from rice_stream.meter.recompute import StoredKind, stored_kind
 from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import key_bound, stored_key
-from rice_stream.store.join_order import keep_join_order
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
@@ -55,7 +54,6 @@ def find_record(
         f"WHERE r.event_id = :event_id AND {when} AND {tenant_key_in(seen, 'r.tenant_key')}"
         f" AND {tenant_id_in(seen)} AND {team_in(seen)}"
     )
-    keep_join_order(connection)
     rows = connection.execute(statement, {"event_id": event_id, **bounds, **scope_parameters(seen)})
     records = [_plain(dict(row)) for row in rows.mappings()]
     if not records:

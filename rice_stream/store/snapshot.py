@@ -11,18 +11,22 @@ from rice_stream.store.scoped import holding_open, is_held, scoped_reading
 _WORK_MEM = "256MB"
 """What one sort or hash of a report may use on PostgreSQL before it goes to disk; its default suits small queries."""
 _BEGIN = f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL work_mem = '{_WORK_MEM}'"
+_KEEP_JOIN_ORDER = "SET LOCAL join_collapse_limit = 1"
 
 
 @contextmanager
-def snapshot(engine: Engine, scope: Scope) -> Iterator[Connection]:
+def snapshot(engine: Engine, scope: Scope, *, keeps_join_order: bool = False) -> Iterator[Connection]:
     """A read-only transaction in which every statement sees the same commits: all of a batch or nothing of it.
 
-    It waits for no writer and no writer waits for it. StoreUnavailableError: the database did not answer.
+    It waits for no writer and no writer waits for it. `keeps_join_order`: PostgreSQL joins as statements say, for those whose best
+    order is known; to weigh all orders of the seven tables behind a prompt takes it 15 ms, and to read a hundred prompts 3.
+    StoreUnavailableError: the database did not answer.
     """
-    with scoped_reading(engine.execution_options(rice_begins_with=_BEGIN), scope) as connection:
+    begin = f"{_BEGIN}; {_KEEP_JOIN_ORDER}" if keeps_join_order else _BEGIN
+    with scoped_reading(engine.execution_options(rice_begins_with=begin), scope) as connection:
         # SQLite needs no more: a transaction sees one state from its first read on (write-ahead log).
         if connection.dialect.name == "postgresql" and not is_held(connection) and not connection.in_transaction():
-            connection.exec_driver_sql(_BEGIN)
+            connection.exec_driver_sql(begin)
         yield connection
 
 

@@ -133,11 +133,12 @@ def _report(
     """What is answered, and the state of what it depends on, of one moment; `meta` of that moment is at hand then."""
     engine = product.engine_for(scope)
     with one_moment(engine, scope):
+        moment = None if product.is_wide(scope) else product.moment(scope)
         found = None if state is None else state()
         document, time_zone = look_up(engine, scope)
-        if not product.is_wide(scope):
+        if moment is not None:
             product.meta(scope, time_zone)
-    return Encoded(_encoded(document), time_zone, found)
+    return Encoded(_encoded(document), time_zone, found, moment)
 
 
 def _totals_of(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> tuple[dict[str, Any], str | None]:
@@ -190,7 +191,7 @@ async def _kept(
         state = partial(_state, product, scope, *(stretch_us or (0, FOREVER_US)))
     is_closed = stretch_us is not None
     kept = await product.kept_answer(scope, asked, partial(report, state), state, is_closed=is_closed, tick=minute)
-    document, time_zone, _ = kept.answer
+    document, time_zone = kept.answer[:2]
     tag = None if stretch_us is None else weak_etag_of(document)
     if tag is not None and has is not None and has(tag):
         return _not_modified(tag)
