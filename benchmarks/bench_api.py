@@ -14,14 +14,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import quote
 
 from sqlalchemy import Engine, text
 
+from benchmarks.dashboard_views import of_pages
 from benchmarks.harness import Row, resident_bytes, stack
+from benchmarks.http_load import Question, ask, load
 from benchmarks.ledger import WHILE_FILLING, event_id, fill, tenant_id
 from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
 from rice_stream.instants import epoch_us, rfc3339
@@ -33,7 +35,6 @@ from rice_stream.store.scope import EVERYTHING
 
 PROMPTS = 1_000_000
 TENANTS = 500
-CONNECTIONS = 16
 TURN_S = 3.0
 TURNS = 3
 _DAYS = 30
@@ -44,7 +45,6 @@ _CURVES = ("tenant", "team", "model")
 _WIDE_TURN_S = 20.0
 """Of questions about all tenants: a minute in all, so that windows move on while it lasts."""
 _LINKS = 5_000
-Question = Callable[[random.Random], str]
 
 
 def run(scale: float = 1.0) -> list[dict[str, object]]:
@@ -75,6 +75,7 @@ def asked_of(servers: LocalStack, engine: Engine, prompts: int, until: datetime,
             for row in _said(beside_bare(name, asked, port, token, turn_s))
         ]
         rows += _said(of_all_tenants(port, token))
+        rows += _said(of_pages(_links(engine), _tenant, port, token))
     # A server that has done nothing else: its memory is that of the streams.
     with served(servers, engine) as (port, token, server):
         return rows + streamed(engine, prompts, until, port, token, server)
@@ -177,7 +178,7 @@ async def _first_time(paths: list[str], port: int, token: str) -> list[float]:
     """Seconds that each takes, one after the other."""
     times: list[float] = []
     for path in paths:
-        await _ask(lambda _, path=path: path, port, token, 0.0, random.Random(0), times)  # type: ignore[misc]
+        await ask(lambda _, path=path: path, port, token, 0.0, random.Random(0), times)  # type: ignore[misc]
     return times
 
 
@@ -207,39 +208,6 @@ def _p50(times: list[float]) -> float:
 
 def _p99(times: list[float]) -> float:
     return sorted(times)[int(0.99 * (len(times) - 1))]
-
-
-async def load(question: Question, port: int, token: str, seconds: float, seed: int) -> list[float]:
-    """Seconds that each answer took."""
-    times: list[float] = []
-    until = time.perf_counter() + seconds
-    await asyncio.gather(
-        *(_ask(question, port, token, until, random.Random(f"{seed}-{n}"), times) for n in range(CONNECTIONS))
-    )
-    return times
-
-
-async def _ask(
-    question: Question, port: int, token: str, until: float, random_: random.Random, times: list[float]
-) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while True:
-        began = time.perf_counter()
-        path = question(random_)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-        body = await reader.readexactly(length)
-        if head.startswith(b"HTTP/1.1 200"):
-            times.append(time.perf_counter() - began)
-        elif head.startswith(b"HTTP/1.1 503"):
-            # It took longer than a statement may.
-            times.append(math.inf)
-        else:
-            raise RuntimeError(f"{path}: {head!r} {body[:500]!r}")
-        if time.perf_counter() >= until:
-            break
-    writer.close()
 
 
 def streamed(

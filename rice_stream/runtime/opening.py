@@ -8,14 +8,19 @@ from rice_stream.store.revisions import check_revision, current_revision, head_r
 
 
 def open_store(
-    settings: Settings, *, migrated: bool = True, answers_within_s: int | None = None, connections: int = 4
+    settings: Settings,
+    *,
+    migrated: bool = True,
+    answers_within_s: int | None = None,
+    connections: int = 4,
+    asks_first: bool = True,
 ) -> Engine:
-    """The database of the settings, with so many connections kept open at most.
+    """The database of the settings, with so many connections kept open at most; the options of `open_engine`.
 
     SchemaChangedError when its schema is not this version's (unless not asked to care).
     """
     url = settings.database_url.get_secret_value()
-    engine = open_engine(url, answers_within_s=answers_within_s, connections=connections)
+    engine = open_engine(url, answers_within_s=answers_within_s, connections=connections, asks_first=asks_first)
     if migrated:
         try:
             with store_errors("answer"):

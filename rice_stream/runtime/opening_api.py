@@ -28,7 +28,7 @@ def open_api_store(
 
     `prepared`: it is asked short questions (`store.prepared`).
     """
-    engine = open_store(settings, answers_within_s=ANSWERS_WITHIN_S, connections=connections)
+    engine = open_store(settings, answers_within_s=ANSWERS_WITHIN_S, connections=connections, asks_first=not prepared)
     if prepared:
         prepare_statements(engine)
     try:

@@ -4,23 +4,19 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
-from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Dialect, create_engine, event, make_url
 from sqlalchemy import Engine as Engine
+from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
-    DisconnectionError,
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
 )
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
 from rice_stream.store.failures import (
@@ -47,9 +43,6 @@ __all__ = [
 """`Connection` and `Engine` are named here for those that hand them on without importing SQLAlchemy."""
 
 SUPPORTED = ("postgresql", "sqlite")
-_USED_S = "rice_used_s"
-"""In the notes of a pooled connection: when it was given back last."""
-_ASKED_AFTER_S = 1.0
 
 
 class StoreUnavailableError(ServiceUnavailableError):
@@ -84,24 +77,44 @@ def batch_failure(what: str, error: BaseException) -> RiceError:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that only reads: on SQLite it does not wait for writers."""
-    with store_errors("answer"), engine.connect().execution_options(rice_read_only=True) as connection:
+    with store_errors("answer"), _begun(engine, rice_read_only=True) as connection:
         yield connection
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction: committed at the end, rolled back on any exception; it waits for no lock without bound."""
-    with store_errors("take a change"), engine.begin() as connection:
+    with store_errors("take a change"), _begun(engine) as connection:
         limit_lock_waits(connection)
         yield connection
+        connection.commit()
 
 
-def open_engine(url: str, *, answers_within_s: int | None = None, connections: int = 4) -> Engine:
+def _begun(engine: Engine, **options: Any) -> Connection:
+    """A connection with a transaction, which ends with it; another one where it turns out that the other side has ended it, as
+    nothing has been asked of it yet."""
+    connection = engine.connect().execution_options(**options)
+    try:
+        connection.begin()
+    except DBAPIError as error:
+        connection.close()
+        if not error.connection_invalidated:
+            raise
+        connection = engine.connect().execution_options(**options)
+        connection.begin()
+    return connection
+
+
+def open_engine(
+    url: str, *, answers_within_s: int | None = None, connections: int = 4, asks_first: bool = True
+) -> Engine:
     """An engine for a SQLAlchemy URL; `postgresql://` means the psycopg driver. UsageError on any other database.
 
     `answers_within_s`: how long PostgreSQL may take to be connected to, and not acknowledge what it is sent; None: as
-    long as the system says, which may be many minutes. `connections`: how many it keeps open to PostgreSQL. Its errors show no
-    values of statements: names of users are among them, and errors are logged.
+    long as the system says, which may be many minutes. `connections`: how many it keeps open to PostgreSQL. `asks_first`: whether
+    a connection is asked if it is still there before it is used; one that begins its transactions itself need not be, and a
+    short question would cost half as much again. Errors show no values of statements: names of users are among them, and
+    errors are logged.
     """
     try:
         parsed = make_url(url)
@@ -119,6 +132,7 @@ def open_engine(url: str, *, answers_within_s: int | None = None, connections: i
             arguments |= {"connect_timeout": answers_within_s, "tcp_user_timeout": 1000 * answers_within_s}
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=asks_first,
             pool_size=connections,
             # The connection that was used last knows the statements, and its session is warm.
             pool_use_lifo=True,
@@ -126,8 +140,6 @@ def open_engine(url: str, *, answers_within_s: int | None = None, connections: i
             hide_parameters=True,
         )
         event.listen(engine, "connect", _prepare_postgresql)
-        event.listen(engine, "checkin", _note_use)
-        event.listen(engine, "checkout", partial(_ask_whether_there, engine.dialect))
         return engine
     try:
         connecting = {"timeout": 30.0, "check_same_thread": False}
@@ -152,23 +164,6 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
     from rice_stream.store.whole_numbers import WholeNumberLoader
 
     connection.adapters.register_loader("numeric", WholeNumberLoader)
-
-
-def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
-    record.info[_USED_S] = monotonic()
-
-
-def _ask_whether_there(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
-    """A connection that lay idle may have been ended at the other side: another one is taken then, and nobody notices.
-
-    To ask it of one that was used a moment ago would cost every short question half as much again.
-    """
-    if monotonic() - record.info.get(_USED_S, monotonic()) < _ASKED_AFTER_S:
-        return
-    try:
-        dialect.do_ping(connection)
-    except dialect.dbapi.Error as error:  # type: ignore[union-attr]
-        raise DisconnectionError from error
 
 
 def _make_private_file(_dialect: Any, _record: Any, arguments: Sequence[Any], options: dict[str, Any]) -> None:

@@ -93,7 +93,7 @@ def within(engine: Engine, scope: Scope) -> Engine:
 def scoped_reading(engine: Engine, scope: Scope) -> Iterator[Connection]:
     """A connection that only reads, and for which the database itself knows the scope where it can.
 
-    Within `snapshot.one_moment` of the same engine and scope it is that one's.
+    Within `reports.one_moment` of the same engine and scope it is that one's.
     """
     held = _HELD_OPEN.get()
     if held is not None and held.is_of(engine, scope):
@@ -107,7 +107,7 @@ def scoped_reading(engine: Engine, scope: Scope) -> Iterator[Connection]:
 
 @contextmanager
 def holding_open(engine: Engine, scope: Scope, connection: Connection) -> Iterator[None]:
-    """A stretch of code in which whoever reads of the engine in the scope gets the connection; for `snapshot.one_moment`."""
+    """A stretch of code in which whoever reads of the engine in the scope gets the connection; for `reports.one_moment`."""
     token = _HELD_OPEN.set(_HeldOpen(engine, scope, connection))
     try:
         yield
@@ -181,6 +181,12 @@ def _leave_beginning_to_driver(connection: Any, _record: Any) -> None:
     """Others take the same connections. It is None where one is gone."""
     if connection is not None and not connection.closed:
         connection.autocommit = False
+
+
+def is_held_open(connection: Connection) -> bool:
+    """Whether it is that of a transaction which others have begun, and go on with."""
+    held = _HELD_OPEN.get()
+    return held is not None and held.connection is connection
 
 
 def is_held(connection: Connection) -> bool:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import holding_open, is_held, scoped_reading
+from rice_stream.store.scoped import is_held, is_held_open, scoped_reading
 
 _WORK_MEM = "256MB"
 """What one sort or hash of a report may use on PostgreSQL before it goes to disk; its default suits small queries."""
@@ -25,13 +25,6 @@ def snapshot(engine: Engine, scope: Scope, *, keeps_join_order: bool = False) ->
     begin = f"{_BEGIN}; {_KEEP_JOIN_ORDER}" if keeps_join_order else _BEGIN
     with scoped_reading(engine.execution_options(rice_begins_with=begin), scope) as connection:
         # SQLite needs no more: a transaction sees one state from its first read on (write-ahead log).
-        if connection.dialect.name == "postgresql" and not is_held(connection) and not connection.in_transaction():
+        if connection.dialect.name == "postgresql" and not is_held(connection) and not is_held_open(connection):
             connection.exec_driver_sql(begin)
         yield connection
-
-
-@contextmanager
-def one_moment(engine: Engine, scope: Scope) -> Iterator[None]:
-    """A stretch of code whose reports see the same commits: those of this engine and scope read in one snapshot of it."""
-    with snapshot(engine, scope) as connection, holding_open(engine, scope, connection):
-        yield

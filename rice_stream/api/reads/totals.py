@@ -21,6 +21,7 @@ from rice_stream.api.routing import needs
 from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
 from rice_stream.instants import MINUTE_S, SECOND_US, epoch_us
 from rice_stream.reports.audit import audit_entries
+from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
@@ -28,7 +29,6 @@ from rice_stream.reports.window_state import prompts_so_far
 from rice_stream.reports.windows import FOREVER_US
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import EVERYTHING, Scope
-from rice_stream.store.snapshot import one_moment
 
 ROWS_MAX = 10_000
 _ASKED_AS_NAMED = ("tenant", "window", "bucket", "time_zone", "top", "impacts", "where")

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from rice_stream.api import kept_answers
-from rice_stream.api.kept_answers import HOLDS_S, Encoded, KeptAnswers, Look
+from rice_stream.api.kept_answers import HOLDS_S, Encoded, KeptAnswer, KeptAnswers, Look
 from rice_stream.errors import ServiceUnavailableError
 
 T = TypeVar("T")
@@ -24,6 +24,7 @@ class Place:
         self.looks = 0
         self.made = 0
         self.takes_s = 0.0
+        self.state: object = None
         self.answers = KeptAnswers(self.look, lambda: self.seconds)
 
     async def look(self) -> Look:
@@ -39,7 +40,7 @@ class Place:
         number = self.made
         await asyncio.sleep(0)
         self.seconds += self.takes_s
-        return Encoded(b"%d" % number, "UTC")
+        return Encoded(b"%d" % number, "UTC", self.state, (self.marker, _BEGIN + timedelta(seconds=self.seconds)))
 
     async def ask(self, key: str = "what", tick: int | None = None) -> tuple[bytes, float]:
         """The answer, and the second that it is from."""
@@ -127,14 +128,13 @@ def test_a_database_that_tells_nothing_is_asked_again(place: Place) -> None:
 
 def test_an_answer_with_a_state_is_true_as_long_as_that_is_the_same(place: Place) -> None:
     """Whatever else is committed; and it is never older than the question: a new state shows at once."""
-    states = iter("aaabb")
 
     async def state() -> object:
-        return next(states)
+        return place.state
 
     async def work() -> list[tuple[bytes, float]]:
         found = []
-        for marker in "12234":
+        for marker, place.state in zip("12234", "aaaab", strict=True):
             place.marker = marker
             place.seconds += 1
             kept = await place.answers.answer("what", place.make, state, holds_s=0.0)
@@ -159,6 +159,27 @@ def test_an_answer_whose_state_nobody_knows_goes_with_the_next_commit(place: Pla
         return found
 
     assert run(work) == [b"1", b"1", b"2", b"2"]
+
+
+def test_an_exact_answer_goes_with_the_next_commit(place: Place) -> None:
+    """It is kept with the moment that it tells; where nothing tells what was committed, it is worked out each time."""
+
+    async def work() -> list[bytes]:
+        found = []
+        for place.marker in ("1", "1", "2", None, None):
+            found.append((await place.answers.exact_answer("what", place.make)).answer.document)
+        return found
+
+    assert run(work) == [b"1", b"1", b"2", b"3", b"4"]
+
+
+def test_nobody_is_given_an_exact_answer_that_was_begun_before_they_asked(place: Place) -> None:
+    """It may be of a moment before: two who ask at once each get their own."""
+
+    async def work() -> list[KeptAnswer]:
+        return await asyncio.gather(*(place.answers.exact_answer("what", place.make) for _ in range(2)))
+
+    assert sorted(each.answer.document for each in run(work)) == [b"1", b"2"]
 
 
 def test_other_questions_have_other_answers(place: Place) -> None:

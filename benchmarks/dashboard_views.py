@@ -1,0 +1,42 @@
+"""Server time of the dashboard's pages beside the bare route: one viewer at a time, each view of another tenant."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from functools import partial
+
+from benchmarks.harness import Row
+from benchmarks.http_load import Question, once
+
+VIEWS = 60
+_PAGES = ("/", "/explore", "/budgets", "/models", "/quality", "/periods")
+
+
+def of_pages(explanations: Sequence[str], tenant: Question, port: int, token: str) -> list[Row]:
+    """A row for each page, of a tenant and of all of them; `tenant` draws one, `explanations` are paths of the API."""
+    links = [link.replace("/v1", "", 1).replace("/explain", "") for link in explanations]
+    pages: dict[str, Question] = {f"{path} of a tenant": partial(_of_a_tenant, path, tenant) for path in _PAGES}
+    pages["/prompts/{event_id}"] = lambda r: r.choice(links)
+    pages |= {f"{path} of all tenants": partial(_as_it_is, path) for path in _PAGES}
+    rows = []
+    for name, question in pages.items():
+        bare, asked = (asyncio.run(_viewed(each, port, token)) for each in (lambda _: "/bare", question))
+        rows.append(Row.against(f"page {name}, p95", 1_000 * asked, "ms", "SELECT 1, p95", 1_000 * bare))
+    return rows
+
+
+def _of_a_tenant(path: str, tenant: Question, random_: random.Random) -> str:
+    return f"{path}?{tenant(random_)}"
+
+
+def _as_it_is(path: str, _: random.Random) -> str:
+    return path
+
+
+async def _viewed(question: Question, port: int, token: str) -> float:
+    """The 95th percentile of the seconds of some views, one after the other."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    random_ = random.Random(1)
+    times = [await once(question(random_), reader, writer, token) for _ in range(VIEWS)]
+    writer.close()
+    return sorted(times)[int(0.95 * (len(times) - 1))]

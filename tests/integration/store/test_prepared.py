@@ -1,0 +1,103 @@
+"""Statements that PostgreSQL plans once: only where the session is the connection's own, and each scope sees its rows alone."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+
+from rice_stream.reports.one_moment import one_moment
+from rice_stream.sandbox.stack.postgres import PostgresServer
+from rice_stream.store.engine import Connection, open_engine, reading, writing
+from rice_stream.store.prepared import prepare_statements
+from rice_stream.store.scope import EVERYTHING, Scope
+from rice_stream.store.scoped import confined, scoped_reading
+from rice_stream.store.snapshot import snapshot
+from tests.support.databases import Databases
+from tests.support.pgbouncer import PgBouncer
+from tests.support.reports_store import open_store
+from tests.support.three_tenants import TENANTS, fill
+
+_ASKED = "SELECT COUNT(DISTINCT tenant_key) FROM prompt_record WHERE ended_at_us > :since_us"
+_TIMES = 8
+
+
+@contextmanager
+def prepared(url: str) -> Iterator[Engine]:
+    """The API's engine, with one connection."""
+    engine = open_engine(url, connections=1)
+    prepare_statements(engine)
+    yield confined(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def filled(postgresql: Databases) -> str:
+    """A database with prompts of three tenants."""
+    url = postgresql.migrated()
+    with open_store(url) as store:
+        fill(store)
+    return url
+
+
+def _tenants_seen(engine: Engine, scope: Scope) -> int:
+    with scoped_reading(engine, scope) as connection:
+        return int(connection.scalar(text(_ASKED), {"since_us": 0}) or 0)
+
+
+def test_a_plan_that_is_kept_shows_every_scope_its_own_rows(filled: str) -> None:
+    """One connection, one prepared statement, asked by callers of different scopes in turns; and planned once."""
+    scopes = {EVERYTHING: len(TENANTS), Scope(frozenset(TENANTS[:1])): 1, Scope(frozenset({"nobody's"})): 0}
+    with prepared(filled) as engine:
+        for _ in range(_TIMES):
+            assert {scope: _tenants_seen(engine, scope) for scope in scopes} == scopes
+        with scoped_reading(engine, EVERYTHING) as connection:
+            plans = text(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%DISTINCT%'"
+            )
+            generic, custom = connection.execute(plans).one()
+            assert (generic > _TIMES, custom) == (True, 0)
+
+
+def test_nothing_is_prepared_through_a_pooler(filled: str, shared_directory: Path, postgres: PostgresServer) -> None:
+    """The session is another one with the next transaction: what was prepared would not be there."""
+    database = make_url(filled).database
+    assert database is not None
+    with (
+        PgBouncer(shared_directory / "prepared", postgres, sessions=2) as pooler,
+        prepared(pooler.url(database)) as engine,
+    ):
+        assert {_tenants_seen(engine, EVERYTHING) for _ in range(_TIMES)} == {len(TENANTS)}
+        with scoped_reading(engine, EVERYTHING) as connection:
+            assert connection.connection.driver_connection.prepare_threshold is None  # type: ignore[union-attr]
+
+
+def test_the_driver_begins_transactions_again_for_others(filled: str) -> None:
+    """Confined transactions begin themselves; whoever takes the connection next gets one of the driver's."""
+    base = open_engine(filled, connections=1)
+    assert _tenants_seen(confined(base), EVERYTHING) == len(TENANTS)
+    with reading(base) as connection:
+        connection.execute(text("CREATE TABLE left_behind (a int)"))
+        connection.rollback()
+        assert connection.scalar(text("SELECT to_regclass('left_behind')")) is None
+    base.dispose()
+
+
+def test_reports_of_one_moment_see_the_same_commits(either_database: Databases) -> None:
+    """Whatever is committed between them; those of another scope are not among them."""
+    scope, other = Scope(frozenset({"acme"})), EVERYTHING
+    with open_store(either_database.migrated()) as store:
+        engine = confined(store.engine)
+
+        def counted(how: Callable[[Engine, Scope], AbstractContextManager[Connection]], seen: Scope) -> int:
+            with how(engine, seen) as connection:
+                return int(connection.scalar(text("SELECT COUNT(*) FROM month_start")) or 0)
+
+        with one_moment(engine, scope):
+            before = counted(scoped_reading, scope)
+            with writing(store.engine) as connection:
+                connection.execute(text("INSERT INTO month_start (time_zone, month_start_s) VALUES ('Nowhere', 0)"))
+            assert [counted(how, scope) for how in (scoped_reading, snapshot)] == [before, before]
+            assert counted(scoped_reading, other) == before + 1
+        assert counted(snapshot, scope) == before + 1
