@@ -30,7 +30,7 @@ _MANY = 20
 def overview_figures(product: Product, caller: Caller, asked: PageParameters, by: By | None) -> Figures:
     """All of it, for a thread of its own. RiceError: as from the reports."""
     ask = Asker(product, caller, asked)
-    engine, now = product.engine(), product.now()
+    engine, now = product.engine_for(ask.scope), product.now()
     names = [row["tenant_id"] for row in tenants(engine, caller.scope(Right.READ))]
     several = asked.tenant is None and len(names) > 1
     month = ask.totals(window="mtd", bucket="day")
