@@ -55,13 +55,13 @@ class DeliveryTimes:
 class DeliveryMetrics(Protocol):
     """Who counts."""
 
-    def tried(self, channel_type: ChannelType, outcome: str) -> None:
+    def delivery_tried(self, channel_type: ChannelType, outcome: str) -> None:
         """A try: `done`, `failed` (tried again) or `dead`."""
 
-    def ended(self, channel_type: ChannelType, seconds: float) -> None:
+    def delivery_ended(self, channel_type: ChannelType, seconds: float) -> None:
         """A delivery is done, or given up, so long after it was stored."""
 
-    def measured(self, stand: DeliveryFigures) -> None:
+    def deliveries_measured(self, stand: DeliveryFigures) -> None:
         """How deliveries stand."""
 
 
@@ -192,9 +192,9 @@ class Deliverer:
             if one.answer is None:
                 continue
             channel = one.taken.channel.channel
-            self._metrics.tried(channel.type, each.state)
+            self._metrics.delivery_tried(channel.type, each.state)
             if each.ended_at_us is not None:
-                self._metrics.ended(channel.type, (each.ended_at_us - each.created_at_us) / SECOND_US)
+                self._metrics.delivery_ended(channel.type, (each.ended_at_us - each.created_at_us) / SECOND_US)
             if each.state == "dead":
                 log.warning("channel %s: delivery %d is given up: %s", channel.name, each.id, each.problem)
         if len(marked) < len(tried):
@@ -229,7 +229,7 @@ class Deliverer:
     def _measure(self, engine: Engine) -> None:
         stand = figures(engine)
         self._has_channels = stand.channels > 0
-        self._metrics.measured(stand)
+        self._metrics.deliveries_measured(stand)
 
     async def _every(self, chore: Chore) -> None:
         while True:

@@ -6,8 +6,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from rice_stream.alerting.tries import DeliveryFigures
 from rice_stream.api.ingestion.receiving import Received
-from rice_stream.channels.definition import OPEN_STATES, TYPES
+from rice_stream.channels.definition import OPEN_STATES, TYPES, ChannelType
 
 _ANSWER_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 21_600, 86_400)
@@ -108,6 +109,21 @@ class ServerMetrics:
         self.items.labels("accepted").inc(len(received.events))
         self.items.labels("ignored").inc(received.ignored)
         self.items.labels("refused").inc(len(received.refused) + len(received.forbidden))
+
+    def delivery_tried(self, channel_type: ChannelType, outcome: str) -> None:
+        """Count a try to send: one of `DELIVERY_OUTCOMES`."""
+        self.delivery_tries.labels(channel_type, outcome).inc()
+
+    def delivery_ended(self, channel_type: ChannelType, seconds: float) -> None:
+        """Count a delivery that has arrived, or was given up, so long after it was stored."""
+        self.delivery_seconds.labels(channel_type).observe(seconds)
+
+    def deliveries_measured(self, stand: DeliveryFigures) -> None:
+        """Show how deliveries of all servers stand."""
+        for state, count in stand.open.items():
+            self.deliveries_open.labels(state).set(count)
+        self.delivery_overdue.set(stand.overdue_s)
+        self.channel_failing.set(stand.failing)
 
 
 def route_of(scope: Mapping[str, Any]) -> str:

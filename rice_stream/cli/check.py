@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,7 +50,8 @@ def check(session: Session, /, *, all_settings: bool, as_json: bool, **deep: Any
     from rice_stream.runtime.checks import run_checks
 
     with STDERR.status("Checking"):
-        result = run_checks(session.settings, now=lambda: datetime.now(UTC), more=_provider(session.settings))
+        more = chain(_provider(session.settings), _deliveries(session.settings))
+        result = run_checks(session.settings, now=_now, more=more)
     reachable = result.pop("reachable")
     if deep["deep"]:
         result["deep"] = _deep(session, result, deep["channels"], deep["timeout_s"])
@@ -80,6 +82,16 @@ def _provider(settings: Settings) -> Iterable["Check"]:
     from rice_stream.api.access.oidc.provider_check import provider_checks
 
     return provider_checks(settings)
+
+
+def _deliveries(settings: Settings) -> Iterable["Check"]:
+    from rice_stream.runtime.delivery_checks import delivery_checks
+
+    return delivery_checks(settings, _now)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _show(result: dict[str, Any], *, all_settings: bool) -> None:

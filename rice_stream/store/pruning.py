@@ -1,4 +1,5 @@
-"""Old rows of the small tables: what is settled in quarantine, contradictions, delivered alerts, the progress of files.
+"""Old rows of the small tables: what is settled in quarantine, contradictions, delivered alerts, ended deliveries, the progress of
+files.
 
 They go some thousand at a time (`in_parts.py`).
 """
@@ -47,6 +48,13 @@ def drop_alerts(engine: Engine, before_us: int) -> int:
     has_later = exists().where(same, later.c.sequence > table.c.sequence)
     delivered = table.c.delivered_at_us.is_not(None)
     return _drop_old(engine, table, delivered & (table.c.created_at_us < before_us) & has_later)
+
+
+def drop_deliveries(engine: Engine, before_us: int) -> int:
+    """Drop deliveries that ended before an instant: that arrived, or were given up; returns how many."""
+    table = schema.delivery
+    ended = table.c.state.in_(("done", "dead")) & (table.c.ended_at_us < before_us)
+    return _drop_old(engine, table, ended & (table.c.created_at_us < before_us))
 
 
 def forget_files(engine: Engine) -> int:

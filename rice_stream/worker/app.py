@@ -29,6 +29,7 @@ from rice_stream.worker.alerts_topic import AlertsTopic
 from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.credentials import broker_credentials, broker_urls
 from rice_stream.worker.deadline import StopDeadline, stop_limit_s
+from rice_stream.worker.delivery_watch import DeliveryWatch
 from rice_stream.worker.health import HealthServer, Heartbeat, Telemetry
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.ledger_clock import open_ledger_clock
@@ -123,6 +124,7 @@ class Worker:
             on_change=self._relay.wake,
             now=self._clock.now,
         )
+        self._deliveries = DeliveryWatch(engine, self._telemetry.metrics)
         self._schema = SchemaWatch(engine, head_revision(), interval_s=settings.budget_sweep_s)
         self._batches = BatchLoop(
             self._intake,
@@ -177,6 +179,7 @@ class Worker:
             asyncio.create_task(self._schema.run(), name="schema"),
             asyncio.create_task(self._clock.run(), name="clock"),
             asyncio.create_task(self._retention.run(), name="retention"),
+            asyncio.create_task(self._deliveries.run(), name="deliveries"),
         ]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="stop")
         app_ends = asyncio.create_task(self._app_ends(), name="app")

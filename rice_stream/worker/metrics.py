@@ -145,6 +145,13 @@ class Metrics:
             registry=None,
         )
     )
+    delivery_overdue: Gauge = field(
+        default_factory=lambda: Gauge(
+            "rice_delivery_overdue_seconds",
+            "How long a delivery has waited for a server, where none takes it",
+            registry=None,
+        )
+    )
     budgets_unreadable: Gauge = field(
         default_factory=lambda: Gauge(
             "rice_budgets_unreadable", "Budgets that are not judged because they cannot be read", registry=None

@@ -14,7 +14,7 @@ from rice_stream.store.engine import Engine, reading
 from rice_stream.store.failures import first_line, meaning_of
 from rice_stream.store.lease import Lease
 from rice_stream.store.minute_folding import fold_minutes
-from rice_stream.store.pruning import drop_alerts, drop_conflicts, drop_quarantined, forget_files
+from rice_stream.store.pruning import drop_alerts, drop_conflicts, drop_deliveries, drop_quarantined, forget_files
 from rice_stream.store.retention import drop_what_is_past, move_horizon, seen_by
 from rice_stream.store.retention_plan import clock_problem, horizon_problem, plan_move
 from rice_stream.store.retention_state import changing_state, retention_state, save_state
@@ -36,7 +36,7 @@ class RetentionDays(NamedTuple):
     quarantine: int | None
     """What is held in quarantine."""
     settled: int
-    """What was settled in quarantine, contradictions, and delivered alerts."""
+    """What was settled in quarantine, contradictions, delivered alerts, and deliveries that ended."""
     clock_confirmed: date | None = None
 
 
@@ -129,6 +129,7 @@ class Retention:
             ),
             "contradictions": drop_conflicts(engine, settled_us),
             "alerts": drop_alerts(engine, settled_us),
+            "deliveries": drop_deliveries(engine, settled_us),
             "names of files": forget_files(engine),
             "names of users and API keys": forget_unused_names(engine, now_us),
         }

@@ -26,6 +26,7 @@ from rice_stream.store.retention_state import retention_state
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.unused_names import MARKED_FOR_US, forget_unused_names
 from rice_stream.store.watching import watch_user
+from tests.support.channels_store import add_channel, add_delivery
 from tests.support.fakes import NOON_US, OPERATOR, chunk_of
 from tests.support.reports_store import NOON, Store, at, picked
 
@@ -94,6 +95,18 @@ class TestConflictsAndAlerts:
             mark_delivered(connection, [row["id"] for row in rows if row["sequence"] != 2], NOON_US)
         assert pruning.drop_alerts(store.engine, LATER_US) == 4
         assert picked(store.rows("SELECT sequence FROM alert ORDER BY sequence"), "sequence") == [(2,), (6,)]
+
+    def test_deliveries_go_when_they_have_ended(self, store: Store) -> None:
+        """Those that arrived and those that were given up; what is open stays, however old."""
+        channel_id = add_channel(store.engine, "ops")
+        for state in ("done", "dead", "failed", "held", "due", "sending"):
+            ended_at_us = NOON_US if state in ("done", "dead") else None
+            add_delivery(store.engine, channel_id, state, state=state, ended_at_us=ended_at_us)
+        add_delivery(store.engine, channel_id, "late", state="done", ended_at_us=LATER_US)
+        assert pruning.drop_deliveries(store.engine, NOON_US) == 0
+        assert pruning.drop_deliveries(store.engine, LATER_US) == 2
+        left = store.rows("SELECT cause FROM delivery ORDER BY id")
+        assert picked(left, "cause") == [("failed",), ("held",), ("due",), ("sending",), ("late",)]
 
 
 class TestFiles:

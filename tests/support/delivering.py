@@ -65,15 +65,15 @@ class Counted:
     seconds: list[float] = field(default_factory=list)
     stand: DeliveryFigures | None = None
 
-    def tried(self, channel_type: str, outcome: str) -> None:
+    def delivery_tried(self, channel_type: str, outcome: str) -> None:
         """See `DeliveryMetrics`."""
         self.tries[channel_type, outcome] += 1
 
-    def ended(self, _channel_type: str, seconds: float) -> None:
+    def delivery_ended(self, _channel_type: str, seconds: float) -> None:
         """See `DeliveryMetrics`."""
         self.seconds.append(seconds)
 
-    def measured(self, stand: DeliveryFigures) -> None:
+    def deliveries_measured(self, stand: DeliveryFigures) -> None:
         """See `DeliveryMetrics`."""
         self.stand = stand
 
