@@ -13,8 +13,16 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
-from rice_stream.alerting.channels import SecretBox
-from rice_stream.alerting.tries import DeliveryFigures, TakenDelivery, TriedDelivery, figures, mark, secrets_of, take
+from rice_stream.alerting.tries import (
+    DeliveryFigures,
+    TakenDelivery,
+    TriedDelivery,
+    Unseal,
+    figures,
+    mark,
+    secrets_of,
+    take,
+)
 from rice_stream.channels.answers import ReceiverAnswer, Send
 from rice_stream.channels.definition import ChannelType, Parcel
 from rice_stream.channels.schedule import Schedule
@@ -72,7 +80,7 @@ class Deliverer:
         self,
         open_engine: Callable[[], Engine],
         open_send: Callable[[], Send],
-        box: SecretBox,
+        unseal: Unseal,
         metrics: DeliveryMetrics,
         *,
         times: DeliveryTimes | None = None,
@@ -86,7 +94,7 @@ class Deliverer:
         """
         self._open_engine = open_engine
         self._open_send = open_send
-        self._box = box
+        self._unseal = unseal
         self._metrics = metrics
         self._times = times or DeliveryTimes()
         self._schedule = schedule or Schedule()
@@ -153,7 +161,7 @@ class Deliverer:
         delivery = taken.delivery
         try:
             send = await asyncio.to_thread(self._open_send)
-            secrets = secrets_of(self._box, taken.channel)
+            secrets = secrets_of(self._unseal, taken.channel)
             parcel = Parcel(delivery.message_id, delivery.kind, delivery.content)
             async with asyncio.timeout(self._times.send_s):
                 return await send(parcel, taken.channel.channel, secrets)

@@ -6,7 +6,6 @@ from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from rice_stream.alerting.channels import SecretBox
 from rice_stream.alerting.holding import sent_now
 from rice_stream.channels.answers import ReceiverAnswer
 from rice_stream.channels.definition import DeliveryState, Secrets
@@ -30,6 +29,8 @@ from rice_stream.store.delivery_claims import (
 from rice_stream.store.delivery_store import NewDelivery, StoredDelivery, add_deliveries
 from rice_stream.store.engine import Connection, Engine, reading, writing
 
+Unseal = Callable[[str, bytes], Secrets]
+"""What was sealed for the channel of a name. UsageError: it cannot be opened."""
 log = logging.getLogger(__name__)
 
 
@@ -105,11 +106,11 @@ def mark(
     return marked
 
 
-def secrets_of(box: SecretBox, stored: StoredChannel) -> Secrets:
+def secrets_of(unseal: Unseal, stored: StoredChannel) -> Secrets:
     """Address and keys of a channel. UsageError: they were sealed with none of this server's keys."""
     if stored.sealed is None:
         return Secrets(stored.channel.target)
-    return box.open(stored.channel.name, stored.sealed)
+    return unseal(stored.channel.name, stored.sealed)
 
 
 def figures(engine: Engine) -> DeliveryFigures:

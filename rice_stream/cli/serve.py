@@ -29,7 +29,7 @@ def serve(session: Session) -> None:
 
     POST /v1/events takes JSON in any format that the worker reads, POST /v1/traces and /v1/logs take OTLP/HTTP. An
     answer of 2xx means that the broker has the events; prompts and answers are left out at the door. On loopback it
-    prints a link, with which a browser is signed in as admin, once.
+    prints a link, with which a browser is signed in as admin, once. Beside that it sends alerts to channels.
 
     Example: RICE_HTTP_PORT=8080 rice-stream serve
     """
@@ -37,12 +37,15 @@ def serve(session: Session) -> None:
     from rice_stream.api.app import create_app, make_admission
     from rice_stream.api.ingestion.publishing import Publisher
     from rice_stream.api.limits import check_token
+    from rice_stream.api.metrics import ServerMetrics
     from rice_stream.api.product import Product
     from rice_stream.api.server import serve_until_stopped
     from rice_stream.api.transport import check_transport, tls_files
     from rice_stream.runtime.channels_file import following_channels_file
+    from rice_stream.runtime.delivery_chores import delivery_chores
     from rice_stream.runtime.following_rules import following_formats
     from rice_stream.runtime.opening_api import check_login
+    from rice_stream.runtime.opening_delivery import delivering
     from rice_stream.runtime.opening_tracing import open_tracing
 
     settings = session.settings
@@ -55,11 +58,13 @@ def serve(session: Session) -> None:
     admission = make_admission(settings, sign_on.people)
     asyncio.run(admission.check_start())
     tls = tls_files(settings)
+    metrics = ServerMetrics()
     with (
         open_tracing("rice-stream-serve") as tracing,
         closing(_listen(settings)) as listener,
         following_formats(settings) as formats_now,
         following_channels_file(settings),
+        delivering(settings, metrics, chores=delivery_chores()),
     ):
         publisher = Publisher(settings)
         try:
@@ -68,7 +73,7 @@ def serve(session: Session) -> None:
             base_url = f"http{'' if tls is None else 's'}://{f'[{host}]' if ':' in host else host}:{port}"
             log.info("taking events at %s for topic %s", base_url, publisher.topic)
             _print_link(settings, sign_on.link, base_url)
-            app = create_app(settings, publisher, admission, formats_now, product, sign_on, tracing=tracing)
+            app = create_app(settings, publisher, admission, formats_now, product, sign_on, metrics, tracing)
             serve_until_stopped(app, listener, tls)
         finally:
             publisher.close()

@@ -6,7 +6,7 @@ Functions are parts of the caller's transaction. All times are the database's: s
 from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, FromClause, exists, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, exists, func, literal_column, select, tuple_, update
 
 from rice_stream.channels.definition import OPEN_STATES, DeliveryState
 from rice_stream.instants import SECOND_US
@@ -89,8 +89,8 @@ def finish(connection: Connection, server: str, outcomes: Sequence[DeliveryOutco
         row = connection.execute(statement).mappings().first()
         if row is not None:
             marked.append(stored_delivery(row))
-            _move_lane(connection, marked[-1])
             end_told(connection, marked[-1])
+    _move_lanes(connection, [each for each in marked if each.lane is not None and each.kind != "reminder"], now_us)
     return marked
 
 
@@ -136,15 +136,19 @@ def _marks(outcome: DeliveryOutcome, now_us: int) -> dict[str, Any]:
     return {**free, **answer, "ended_at_us": None if outcome.state == "failed" else now_us}
 
 
-def _move_lane(connection: Connection, first: StoredDelivery) -> None:
-    """What waits behind it in its lane is looked at again when it is tried next; when it has ended, at once."""
-    if first.lane is None or first.state in ("due", "held") or first.kind == "reminder":
-        return
+def _move_lanes(connection: Connection, firsts: Sequence[StoredDelivery], now_us: int) -> None:
+    """What waits behind one that failed is looked at again when that one is tried next; behind one that has ended, at once."""
     table = schema.delivery
-    behind = (table.c.channel_id == first.channel_id) & (table.c.lane == first.lane) & (table.c.id > first.id)
-    moved = table.c.next_at_us < first.next_at_us if first.state == "failed" else table.c.next_at_us > first.next_at_us
-    statement = update(table).where(_is_one_of(table, OPEN_STATES), behind, table.c.state == "due", moved)
-    connection.execute(statement.values(next_at_us=first.next_at_us))
+    waits = _is_one_of(table, OPEN_STATES), table.c.state == "due"
+    for first in firsts:
+        if first.state == "failed":
+            behind = (table.c.channel_id == first.channel_id) & (table.c.lane == first.lane) & (table.c.id > first.id)
+            statement = update(table).where(*waits, behind, table.c.next_at_us < first.next_at_us)
+            connection.execute(statement.values(next_at_us=first.next_at_us))
+    ended = sorted({(first.channel_id, first.lane) for first in firsts if first.state in ("done", "dead")})
+    if ended:
+        theirs = tuple_(table.c.channel_id, table.c.lane).in_(ended)
+        connection.execute(update(table).where(*waits, theirs, table.c.next_at_us > now_us).values(next_at_us=now_us))
 
 
 def _is_due(now_us: int) -> tuple[ColumnElement[bool], ...]:

@@ -14,6 +14,7 @@ from rice_stream.alerting.tries import DeliveryFigures
 from rice_stream.channels.answers import ReceiverAnswer, Send
 from rice_stream.channels.definition import Channel, Parcel, Secrets
 from rice_stream.channels.schedule import Schedule
+from rice_stream.channels.trial import trial_event
 from rice_stream.store import schema
 from rice_stream.store.channel_store import StoredChannel, set_channel
 from rice_stream.store.delivery_store import NewDelivery, StoredDelivery, add_deliveries, stored_delivery
@@ -21,6 +22,7 @@ from rice_stream.store.engine import reading, writing
 from rice_stream.store.scope import EVERYTHING
 from tests.support.fakes import OPERATOR
 from tests.support.plain_box import PlainBox
+from tests.support.reports_store import NOON
 
 DONE = ReceiverAnswer(status=204)
 FAILED = ReceiverAnswer(status=500, problem="it answered 500")
@@ -95,7 +97,7 @@ async def serving(
         Deliverer(
             open_engine,
             lambda: send,
-            PlainBox(),
+            PlainBox().open,
             metrics or Counted(),
             times=times,
             schedule=schedule,
@@ -129,7 +131,9 @@ def made_channel(engine: Engine, name: str = "ops", **fields: Any) -> StoredChan
 
 def send_to(engine: Engine, channel: StoredChannel, causes: Sequence[str], lane: str | None = None) -> None:
     """Have the channel told of these."""
-    content = {"alerts": [], "lane": f"{channel.id}:{lane}"} if lane else {"alerts": []}
+    content: dict[str, Any] = {"alerts": [trial_event(channel.channel, "0", NOON)]}
+    if lane is not None:
+        content["lane"] = f"{channel.id}:{lane}"
     new = [NewDelivery(channel.id, channel.channel.name, "alert", cause, content, lane=lane) for cause in causes]
     with writing(engine) as connection:
         add_deliveries(connection, new)
