@@ -29,6 +29,7 @@ EVENT: dict[str, Any] = {
         "state": "exceeded",
         "severity": "critical",
         "basis": "actual",
+        "open_thresholds": [0.5, 0.8, 1.0],
         "event_time_watermark": "2026-11-22T18:59:58Z",
         "sequence": 3,
     },
@@ -42,9 +43,9 @@ def changed(_time: str | None = None, **data: Any) -> dict[str, Any]:
     return {**EVENT, "id": f"id-{merged['sequence']}", "time": _time or EVENT["time"], "data": merged}
 
 
-WARNING = changed(threshold=0.8, state="warning", severity="warning", ratio=0.80024, sequence=2) | {
-    "time": "2026-11-19T12:30:00Z"
-}
+WARNING = changed(
+    threshold=0.8, state="warning", severity="warning", ratio=0.80024, sequence=2, open_thresholds=[0.5, 0.8]
+) | {"time": "2026-11-19T12:30:00Z"}
 WARNING["data"]["consumed_gco2e"] = {"low": 20_000.0, "mid": 40_012.25, "high": 70_500.0}
 BACK = changed(state="resolved", severity="info", ratio=0.94, sequence=4, open_thresholds=[0.5, 0.8])
 """Below the limit again, and still beyond 80 %."""

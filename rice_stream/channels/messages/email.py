@@ -17,8 +17,8 @@ from rice_stream.channels.messages.required import required_address
 from rice_stream.channels.messages.telling import Mark, Telling, telling_of
 from rice_stream.instants import in_utc
 
-_WORDS: dict[Mark, str] = {"critical": "Critical", "warning": "Warning", "info": "Note", "over": "Over"}
-_COLOURS: dict[Mark, str] = {"critical": "#b3261e", "warning": "#8a5a00", "info": "#30506b", "over": "#1b6e3c"}
+_WORDS: dict[Mark, str] = {"critical": "Critical", "warning": "Warning", "info": "Note", "resolved": "Resolved"}
+_COLOURS: dict[Mark, str] = {"critical": "#b3261e", "warning": "#8a5a00", "info": "#30506b", "resolved": "#1b6e3c"}
 _NAME = "rice_stream"
 _SUBJECT_MAX = 200
 _CELL = "padding:2px 12px 2px 0;vertical-align:top"

@@ -13,7 +13,7 @@ _MARKS: dict[Mark, str] = {
     "critical": "\N{LARGE RED CIRCLE}",
     "warning": "\N{LARGE ORANGE CIRCLE}",
     "info": "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}",
-    "over": "\N{WHITE HEAVY CHECK MARK}",
+    "resolved": "\N{WHITE HEAVY CHECK MARK}",
 }
 _HEADER_MAX, _TEXT_MAX, _FIELD_MAX = 150, 3_000, 2_000
 _FIELDS_MAX, _BLOCKS_MAX = 10, 50

@@ -14,7 +14,7 @@ from rice_stream.channels.messages.alert_words import AlertWords
 from rice_stream.channels.messages.links import absolute
 from rice_stream.wording.plain_text import visible
 
-Mark = Literal["critical", "warning", "info", "over"]
+Mark = Literal["critical", "warning", "info", "resolved"]
 ALERTS_SHOWN_MAX = 20
 """Alerts of one digest that are told with their figures; the others are counted."""
 TEST = "[Test] "
@@ -57,15 +57,15 @@ def telling_of(parcel: Parcel, public_url: str | None) -> Telling:
     title = alert.title
     lines = alert.lines
     if parcel.kind == "reminder":
-        title = f"Still so: {title}"
+        title = f"Reminder: {title}"
     if alert.is_test:
         title, lines = f"{TEST}{title}", (_TEST_LINE, *lines)
     return Telling(title, alert_mark(alert), lines, (_part(alert, None, public_url),))
 
 
 def alert_mark(alert: AlertWords) -> Mark:
-    """How an alert is marked: by its severity, or as over."""
-    return "over" if alert.is_over else alert.severity
+    """How an alert is marked: by its severity, or as resolved."""
+    return "resolved" if alert.is_over else alert.severity
 
 
 def _part(alert: AlertWords, heading: str | None, public_url: str | None) -> ToldPart:
@@ -76,7 +76,7 @@ def _part(alert: AlertWords, heading: str | None, public_url: str | None) -> Tol
 
 def _of_digest(alerts: Sequence[AlertWords], public_url: str | None) -> Telling:
     still, over = ([each for each in alerts if each.is_over == is_over] for is_over in (False, True))
-    said = [_counted(len(still), "alert holds", "alerts hold"), _counted(len(over), "is over again", "are over again")]
+    said = [_counted(len(still), "alert still holds", "alerts still hold"), _counted(len(over), "resolved", "resolved")]
     title = "After quiet hours: " + ", ".join(filter(None, said))
     shown = still[:ALERTS_SHOWN_MAX]
     parts = [_part(each, each.title, public_url) for each in shown]
@@ -84,10 +84,10 @@ def _of_digest(alerts: Sequence[AlertWords], public_url: str | None) -> Telling:
     if over:
         names = [each.title for each in over[:ALERTS_SHOWN_MAX]]
         more = [f"and {len(over) - len(names)} more"] if len(over) > len(names) else []
-        parts.append(ToldPart("Over again", (*names, *more), (), ()))
+        parts.append(ToldPart("Resolved meanwhile", (*names, *more), (), ()))
     worst: Severity = max((each.severity for each in still), key=RANK.__getitem__, default="info")
     links = () if public_url is None else (("All budgets", absolute(public_url, _ALL_BUDGETS)),)
-    return Telling(title, worst if still else "over", tuple(lines), tuple(parts), links=links)
+    return Telling(title, worst if still else "resolved", tuple(lines), tuple(parts), links=links)
 
 
 def _counted(count: int, one: str, several: str) -> str:
@@ -104,7 +104,7 @@ def _of_letter(letter: Letter, public_url: str | None) -> Telling:
         links = (("See it in the dashboard", absolute(public_url, letter.path)),)
     return Telling(
         visible(letter.title),
-        "over" if letter.is_over else letter.severity,
+        "resolved" if letter.is_over else letter.severity,
         plain(letter.lines),
         (ToldPart(None, (), facts, ()),) if facts else (),
         plain(letter.columns),

@@ -57,8 +57,8 @@ def _digest(parcel: Parcel, now: datetime) -> bytes:
 
 
 def _digest_of(parcel: Parcel, alerts: list[dict[str, Any]], shown: list[dict[str, Any]], now: datetime) -> bytes:
-    over = sum(alert["state"] == "resolved" for alert in alerts)
-    counts = {"open": len(alerts) - over, "over": over, "left_out": len(alerts) - len(shown)}
+    resolved = sum(alert["state"] == "resolved" for alert in alerts)
+    counts = {"open": len(alerts) - resolved, "resolved": resolved, "left_out": len(alerts) - len(shown)}
     return _json(_event(parcel, DIGEST_TYPE, None, _text(now), {**counts, "alerts": shown}))
 
 
@@ -66,7 +66,7 @@ def _letter(parcel: Parcel) -> bytes:
     letter = letter_of(parcel.content)
     data = {"title": letter.title, **letter.data}
     if letter.event_type == NOTICE_TYPE:
-        data = {**data, "severity": letter.severity, "is_over": letter.is_over}
+        data = {**data, "severity": letter.severity, "resolved": letter.is_over}
     return _json(_event(parcel, letter.event_type, letter.subject, letter.time, data))
 
 

@@ -104,10 +104,10 @@ def test_all_mails_about_a_budget_and_period_are_one_thread() -> None:
     ("kind", "event", "subject"),
     [
         ("alert", WARNING, "Warning: team-a-monthly of acme, team search: 80 % of its limit reached"),
-        ("alert", BACK, "Over: team-a-monthly of acme, team search: back below 100 %"),
-        ("reminder", EVENT, "Critical: Still so: team-a-monthly"),
+        ("alert", BACK, "Resolved: team-a-monthly of acme, team search: back below 100 %"),
+        ("reminder", EVENT, "Critical: Reminder: team-a-monthly"),
         ("test", changed(test=True), "Critical: [Test] team-a-monthly"),
-        ("digest", EVENT, "Critical: After quiet hours: 1 alert holds"),
+        ("digest", EVENT, "Critical: After quiet hours: 1 alert still holds"),
     ],
 )
 def test_the_subject_says_what_it_is(kind: Kind, event: dict[str, Any], subject: str) -> None:
@@ -146,7 +146,7 @@ def test_a_statement_has_its_table_and_a_notice_its_thread() -> None:
     fails = sent("notice", notice.content())
     works = sent("notice", notice.content() | {"is_over": True})
     assert fails["References"] == works["References"] is not None
-    assert str(works["Subject"]) == "Over: Channel ops fails"
+    assert str(works["Subject"]) == "Resolved: Channel ops fails"
 
 
 def test_without_an_address_nothing_is_sent() -> None:

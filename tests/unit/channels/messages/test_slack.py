@@ -82,7 +82,7 @@ def test_without_a_dashboard_nothing_is_linked_and_a_command_is_named() -> None:
     [
         ("alert", WARNING, "\N{LARGE ORANGE CIRCLE} team-a-monthly"),
         ("alert", BACK, "\N{WHITE HEAVY CHECK MARK} team-a-monthly of acme, team search: back below 100 %"),
-        ("reminder", EVENT, "\N{LARGE RED CIRCLE} Still so: team-a-monthly"),
+        ("reminder", EVENT, "\N{LARGE RED CIRCLE} Reminder: team-a-monthly"),
         ("test", changed(test=True), "\N{LARGE RED CIRCLE} [Test] team-a-monthly"),
     ],
 )
@@ -102,13 +102,11 @@ def test_names_are_no_mentions_links_or_entities() -> None:
 
 def test_a_digest_has_what_still_holds_with_its_figures_and_a_line_for_what_is_over() -> None:
     said = texts(sent("digest", {"alerts": [EVENT, WARNING, BACK]}))
-    assert said[0] == "\N{LARGE RED CIRCLE} After quiet hours: 2 alerts hold, 1 is over again"
+    assert said[0] == "\N{LARGE RED CIRCLE} After quiet hours: 2 alerts still hold, 1 resolved"
     assert said[1].startswith("*team-a-monthly of acme, team search: over its limit")
-    assert "*Over again*\nteam-a-monthly of acme, team search: back below 100 % of 50 kgCO₂e" in said
+    assert "*Resolved meanwhile*\nteam-a-monthly of acme, team search: back below 100 % of 50 kgCO₂e" in said
     assert said[-1] == "<https://rice.example/budgets|All budgets>"
-    assert (
-        texts(sent("digest", {"alerts": [BACK]}))[0] == "\N{WHITE HEAVY CHECK MARK} After quiet hours: 1 is over again"
-    )
+    assert texts(sent("digest", {"alerts": [BACK]}))[0] == "\N{WHITE HEAVY CHECK MARK} After quiet hours: 1 resolved"
     long = texts(sent("digest", {"alerts": [changed(sequence=number) for number in range(200)]}))
     assert long[1] == "180 more hold; the dashboard has all of them."
     assert long[-1] == "There is more than Slack takes; the dashboard has all of it."

@@ -59,7 +59,7 @@ def test_a_digest_is_one_event_with_what_still_holds_and_what_is_over() -> None:
         "datacontenttype": "application/json",
         "data": {
             "open": 1,
-            "over": 1,
+            "resolved": 1,
             "left_out": 0,
             "alerts": [
                 {"alert_id": EVENT["id"], "time": EVENT["time"], **EVENT["data"]},
@@ -92,7 +92,7 @@ def test_notices_and_statements_are_events_with_their_data() -> None:
         "channel": "ops",
         "failing_since": "2026-11-21T19:00:00Z",
         "severity": "critical",
-        "is_over": False,
+        "resolved": False,
     }
     statement = Letter(
         event_type=STATEMENT_TYPE, title="November", time="2026-12-01T00:00:00Z", subject="acme", data={"gco2e": 1}
