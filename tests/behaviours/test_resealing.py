@@ -11,7 +11,9 @@ from rice_stream.alerting.resealing import seal_with_key_in_force
 from rice_stream.channels.definition import Secrets
 from rice_stream.channels.parsing import parse_channel
 from rice_stream.errors import UsageError
+from rice_stream.runtime.delivery_chores import delivery_chores
 from rice_stream.runtime.secret_box import FernetBox
+from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store import schema
 from rice_stream.store.channel_store import StoredChannel, seal_again
 from rice_stream.store.engine import reading, writing
@@ -61,3 +63,13 @@ def test_a_secret_in_the_row_of_another_channel_is_named_and_the_others_are_done
         query = select(schema.channel.c.name, schema.channel.c.key_id)
         found = {row.name: row.key_id for row in connection.execute(query)}
     assert found == {"a-mine": old.key_ids[0], "b-good": both.key_ids[0], "c-theirs": both.key_ids[0]}
+
+
+def test_a_server_does_it_while_the_setting_has_several_keys(engine: Engine) -> None:
+    slack(engine, "ops", FernetBox.parse(OLD))
+    for keys, sealing in ((OLD, False), (f"{NEW},{OLD}", True)):
+        settings = load_settings(environment={"RICE_SECRETS_KEY": keys})
+        chores = {each.name: each for each in delivery_chores(settings)}
+        assert ("secrets" in chores) == sealing
+    chores["secrets"].run(engine)
+    assert named_channel(engine, EVERYTHING, "ops").key_id == FernetBox.parse(NEW).key_ids[0]
