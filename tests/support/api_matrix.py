@@ -119,6 +119,8 @@ def lists() -> Iterator[Try]:
         "?remove=1",
     ):
         yield Try("GET", f"/channels{query}", "/channels")
+    for form in ("action=test&name=nobody", "action=remove&name=nobody", "action=resend&id=999999", "action=resend"):
+        yield Try("POST", "/channels", "/channels", body=form.encode(), headers=_FORM)
     yield Try("GET", "/reference", "/reference")
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
@@ -189,6 +191,17 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
     asked = {"name": f"new-{own}", "role": "reader", "tenants": [tenant], "expires_days": -1}
     made = {"action": "make", "name": f"new-{own}", "role": "reader", "tenants": tenant, "expires_days": "-1"}
     yield Try("POST", "/admin", "/admin", whole, urlencode(made).encode(), _FORM)
+    # Refused to everybody: without an address, without having seen it, and because it waits for its turn anyway.
+    for action, named in (("make", f"new-{own}"), ("remove", f"channel-{own}"), ("resend", f"channel-{own}")):
+        form = {
+            "action": action,
+            "name": named,
+            "of": tenant,
+            "tenants": tenant,
+            "type": "slack",
+            "id": str(2 * int(owner) + 1),
+        }
+        yield Try("POST", "/channels", "/channels", whole, urlencode(form).encode(), _FORM)
     yield Try("POST", "/v1/tokens", "/v1/tokens", whole, asked)
     yield Try("PUT", f"/v1/tenants/{tenant}", "/v1/tenants/{tenant_id:path}", whole, {"time_zone": "Mars/Olympus"})
     if team is None:

@@ -94,6 +94,9 @@ PAGES = (
         status_for_others=404,
         status_when_empty=404,
     ),
+    ShownPage("what channel", "/channels", "/channels?new=true"),
+    ShownPage("new channel", "/channels", "/channels?new=true&type=webhook"),
+    ShownPage("change a channel", "/channels", "/channels?change=4", status_when_empty=404),
     ShownPage("channels, narrowed", "/channels", "/channels?state=dead&channel={acme-oncall}&since=2026-01-01"),
     ShownPage(
         "record",

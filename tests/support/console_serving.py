@@ -1,5 +1,6 @@
 """The HTTP server in front of a ledger, as browsers reach it: on a port of loopback, with an OpenID provider or with the link."""
 
+import base64
 import json
 import tempfile
 import threading
@@ -55,6 +56,7 @@ def serve(url: str, folder: Path, names: Names | None = None, *, by_link: bool =
             "http_public_url": address,
             # Whole pages with all that is theirs, by one caller after the other as fast as they come.
             "http_requests_per_s": 1_000_000,
+            "secrets_key": base64.b64encode(b"k" * 32).decode(),
         }
         if not by_link:
             provider = running.enter_context(run_server_in_thread(user_claims=_users()))

@@ -9,6 +9,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console.drawing import outlooks
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.budgets_asked import THRESHOLDS, BudgetForm, BudgetsAsked, filled_in
+from rice_stream.api.console.pages.channels_figures import changeable
 from rice_stream.api.etags import etag_of
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
@@ -64,7 +65,7 @@ def _told(product: Product, caller: Caller, asked: BudgetsAsked, budgets: Sequen
         "open": opened,
         "deliveries": _deliveries(product, caller, ids),
         "holding": [each for each in found if each["deliveries"]["held"]],
-        "channels": len(found) - 1,
+        "own_ids": changeable(caller, found),
     }
 
 
@@ -86,6 +87,7 @@ def one(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
             "changes": changes,
             "happened": outlooks.happenings(changes["rows"]),
             "deliveries": {},
+            "own_ids": set(),
         }
     budget = answer_burn_down(product, caller, status["name"], status["tenant_id"])
     rates = [each["burn_rate"] for each in budget["burn_rates"]]
@@ -98,6 +100,7 @@ def one(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
         "changes": changes,
         "happened": outlooks.happenings(changes["rows"]),
         "deliveries": _deliveries(product, caller, [each["id"] for each in changes["rows"]]),
+        "own_ids": changeable(caller, channels(product.engine(), caller.scope(Right.READ), product.now())),
         **_drawn(budget),
     }
 
