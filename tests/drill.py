@@ -127,6 +127,11 @@ def _properties(size: int) -> Iterator[Command]:
         yield _suite("tests/properties", f"--hypothesis-seed={seed}", *ignored, CASES_SEED=str(seed))
 
 
+def _recovery(size: int) -> Iterator[Command]:
+    for seed in range(size):
+        yield Command(("-m", "tests.recovery", "--seed", str(seed)), {})
+
+
 def _rounds(*paths: str) -> Callable[[int], Iterator[Command]]:
     def commands(size: int) -> Iterator[Command]:
         for number in range(size):
@@ -213,6 +218,13 @@ PROOFS = (
         1,
         "rounds on real Kafka and PostgreSQL",
         _rounds(*FAULTS),
+    ),
+    Proof(
+        "recovery",
+        "a restore to a moment, an empty database, a new broker: what the topic has is exact again, alerts have the same ids",
+        5,
+        "rounds with base backup and archived WAL on real PostgreSQL and Kafka",
+        _recovery,
     ),
     Proof(
         "sandbox",

@@ -28,6 +28,7 @@ from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.stack.postgres import PostgresServer, wheel_install
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
+from tests.support.docs_reading import blocks, section, text_of
 from tests.support.fakes import OPERATOR
 from tests.support.waiting import wait_until
 from tests.support.worker_harness import Deployment
@@ -43,6 +44,7 @@ from tests.support.worker_truth import (
 )
 
 DATABASE = "rice"
+TOPIC = "llm-requests"
 PARTITIONS = 4
 PARTS = (300, 900, 1500)
 """Prompts that are recorded at the base backup, at the moment to restore to, and at the accident."""
@@ -57,7 +59,7 @@ def main() -> int:
     folder = temporary_directory("rice-recovery-")
     try:
         with KafkaServer(folder / "kafka", config={"group.min.session.timeout.ms": "1000"}) as kafka:
-            kafka.create_topic("events", PARTITIONS)
+            kafka.create_topic(TOPIC, PARTITIONS)
             kafka.create_topic("alerts", 1)
             truth = _restored_to_a_moment(kafka, folder, seed)
             kafka.kill()
@@ -139,7 +141,7 @@ def _broker_lost(folder: Path, truth: Truth, seed: int) -> None:
         KafkaServer(folder / "new-kafka", config={"group.min.session.timeout.ms": "1000"}) as kafka,
         PostgresServer(folder / "second") as postgres,
     ):
-        kafka.create_topic("events", PARTITIONS)
+        kafka.create_topic(TOPIC, PARTITIONS)
         kafka.create_topic("alerts", 1)
         deployment = _deployment(kafka, postgres.url(DATABASE), folder / "new-broker")
         sender, make = Sender(deployment, partitions=PARTITIONS), EventMaker(seed, prefix="after")
@@ -162,7 +164,7 @@ def _deployment(kafka: KafkaServer, url: str, folder: Path) -> Deployment:
     folder.mkdir()
     return Deployment(
         bootstrap_servers=kafka.bootstrap_servers,
-        topics=("events",),
+        topics=(TOPIC,),
         alerts_topic="alerts",
         database_url=url,
         folder=folder,
@@ -205,15 +207,11 @@ def _accident(deployment: Deployment) -> None:
 
 
 def _read_again(deployment: Deployment, *, from_stored: bool) -> None:
-    """Put the group where the ledger ends, as operations.md says, or at the beginning."""
-    known = {
-        (row[0], row[1]): row[2] + 1
-        for row in deployment.rows('SELECT topic, "partition", last_offset FROM kafka_progress')
-    }
-    places = [
-        TopicPartition(deployment.topic, number, known.get((deployment.topic, number), 0) if from_stored else 0)
-        for number in range(PARTITIONS)
-    ]
+    """Put the group where the ledger ends, by the very statement of operations.md, or at the beginning."""
+    [statement] = blocks(section(text_of("docs/operations.md"), "### Restoring to a moment"), "sql")
+    lines = [str(row[0]).split(",") for row in deployment.rows(statement)] if from_stored else []
+    known = {int(partition): int(offset) for topic, partition, offset in lines if topic == deployment.topic}
+    places = [TopicPartition(deployment.topic, number, known.get(number, 0)) for number in range(PARTITIONS)]
     admin = AdminClient({"bootstrap.servers": deployment.bootstrap_servers, "log_level": 0})
     asked = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(deployment.group, places)])
     asked[deployment.group].result(30)
