@@ -52,6 +52,7 @@ def alert_event(
             "basis": transition.basis,
             "open_thresholds": list(transition.open_thresholds),
             **_early_figures(budget, transition),
+            **({} if transition.ended_by is None else {"ended_by": transition.ended_by}),
             "event_time_watermark": rfc3339(epoch_us(event_time_watermark)) if event_time_watermark else None,
             "sequence": transition.sequence,
         },

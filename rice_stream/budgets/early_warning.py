@@ -22,7 +22,7 @@ from rice_stream.budgets.burn import BurnAlarm, burn_alarms, burn_rules, burn_wi
 from rice_stream.budgets.definition import Budget, Unit, exact
 from rice_stream.budgets.forecasting import forecast
 from rice_stream.budgets.periods import Period, recent_stretch
-from rice_stream.budgets.states import BudgetState, Consumed, Forecast, OpenWarning, Transition, WarningKind
+from rice_stream.budgets.states import BudgetState, Consumed, EndedBy, Forecast, OpenWarning, Transition, WarningKind
 from rice_stream.instants import in_utc
 
 FORECAST_AFTER = Fraction(1, 4)
@@ -81,14 +81,14 @@ def judge_early(
         return state, []
     resolved, kept = [], []
     for each in state.warnings:
-        if not budget.early_warning or not _same_life(each.period, period):
-            resolved.append(_resolution(budget, each, each.period, each.consumed))
-        elif not _goes_on(budget, each, consumed, period, now, recent):
-            resolved.append(
-                _resolution(budget, each, period, consumed, _figures(budget, each, consumed, period, now, recent))
-            )
-        else:
+        why = _ended_by(budget, each, consumed, period, now, recent)
+        if why is None:
             kept.append(each)
+        elif why == "period":
+            resolved.append(_resolution(budget, each, why, each.period, each.consumed))
+        else:
+            figures = _figures(budget, each, consumed, period, now, recent)
+            resolved.append(_resolution(budget, each, why, period, consumed, figures))
     risen = []
     if budget.early_warning:
         known = {each.kind for each in kept}
@@ -139,18 +139,26 @@ def _holding(budget: Budget, consumed: Consumed, period: Period, now: datetime, 
         yield _Held(OpenWarning("forecast", FORECAST_SHARE, period, consumed), ahead)
 
 
-def _goes_on(
+def _ended_by(
     budget: Budget, warning: OpenWarning, consumed: Consumed, period: Period, now: datetime, recent: Recent
-) -> bool:
+) -> EndedBy | None:
+    """Why it ends; None: it goes on."""
+    if not _same_life(warning.period, period):
+        return "period"
+    if not budget.early_warning:
+        return "settings"
     amount = consumed.amount(budget)
     if amount >= budget.limit:
-        return False
+        return "limit"
     if warning.kind == "forecast":
         elapsed, length = _elapsed(period, now)
-        return amount * length >= budget.limit * elapsed * (1 - exact(budget.hysteresis))
-    amounts, lengths = _by_window(budget, recent)
-    severity: Literal["page", "ticket"] = "page" if warning.kind == "fast_burn" else "ticket"
-    return still_burns(budget, (severity, warning.threshold), amounts, _length(budget, period), lengths=lengths)
+        goes_on = amount * length >= budget.limit * elapsed * (1 - exact(budget.hysteresis))
+    else:
+        amounts, lengths = _by_window(budget, recent)
+        severity: Literal["page", "ticket"] = "page" if warning.kind == "fast_burn" else "ticket"
+        alarm = severity, warning.threshold
+        goes_on = still_burns(budget, alarm, amounts, _length(budget, period), lengths=lengths)
+    return None if goes_on else "pace"
 
 
 def _will_be_reached(budget: Budget, amount: int, period: Period, now: datetime) -> bool:
@@ -199,24 +207,28 @@ def _length(budget: Budget, period: Period) -> timedelta:
 
 
 def _announced(budget: Budget, held: _Held) -> Transition:
+    """Not numbered yet."""
     warning = held.warning
-    return _transition(budget, warning, "warning", warning.period, warning.consumed, held.rests_on)
+    ratio = warning.consumed.ratio(budget)
+    return Transition(
+        *(0, warning.threshold, "warning", warning.period, warning.consumed, ratio),
+        basis=warning.basis,
+        rests_on=held.rests_on,
+    )
 
 
 def _resolution(
-    budget: Budget, warning: OpenWarning, period: Period, consumed: Consumed, rests_on: Forecast | None = None
-) -> Transition:
-    return _transition(budget, warning, "resolved", period, consumed, rests_on)
-
-
-def _transition(
     budget: Budget,
     warning: OpenWarning,
-    state: Literal["warning", "resolved"],
+    why: EndedBy,
     period: Period,
     consumed: Consumed,
-    rests_on: BurnAlarm | Forecast | None,
+    rests_on: Forecast | None = None,
 ) -> Transition:
     """Not numbered yet."""
-    ratio = consumed.ratio(budget)
-    return Transition(0, warning.threshold, state, period, consumed, ratio, basis=warning.basis, rests_on=rests_on)
+    return Transition(
+        *(0, warning.threshold, "resolved", period, consumed, consumed.ratio(budget)),
+        basis=warning.basis,
+        rests_on=rests_on,
+        ended_by=why,
+    )

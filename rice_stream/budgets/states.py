@@ -17,6 +17,9 @@ AlertBasis = Literal["actual", "forecast", "burn_rate"]
 """What a transition rests on: what was consumed, where that will lead, or how fast it goes."""
 WarningKind = Literal["fast_burn", "slow_burn", "forecast"]
 """What an early warning is about; of each a budget has one or none."""
+EndedBy = Literal["pace", "limit", "period", "settings"]
+"""Why an early warning ended: the pace is lower again, the limit itself is reached, its period is over or another one, or it was
+switched off."""
 
 EXCEEDED_RATIO = 1.0
 """A threshold of at least the whole limit means exceeded; one below it is a warning."""
@@ -88,7 +91,7 @@ class Transition:
     `sequence` counts a budget's transitions from 1 on, without gaps. `consumed` is what was judged, and `ratio` its
     share of the limit then. Of an early warning `threshold` is the burn rate that was exceeded, or the share of the limit that is
     forecast, and `rests_on` the figures of that moment (None where a period's end resolved it). `open_thresholds` are all that the
-    budget is beyond after it, ascending.
+    budget is beyond after it, ascending. `ended_by` is why an early warning is resolved.
     """
 
     sequence: int
@@ -100,6 +103,7 @@ class Transition:
     basis: AlertBasis = "actual"
     rests_on: BurnAlarm | Forecast | None = None
     open_thresholds: tuple[float, ...] = ()
+    ended_by: EndedBy | None = None
 
     @property
     def severity(self) -> Severity:

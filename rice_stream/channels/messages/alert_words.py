@@ -23,6 +23,12 @@ _SCOPE = (
 )
 _ROLLING = {"rolling-24h": "the last 24 hours", "rolling-7d": "the last 7 days", "rolling-30d": "the last 30 days"}
 _JUDGED = {"low": "the low end of its range", "high": "the high end of its range"}
+_ENDED = {
+    "limit": "its limit itself is reached, so the early warning ends",
+    "period": "its {period} is over, and the early warning with it",
+    "settings": "is warned of early no more: that was switched off",
+}
+"""Why an early warning ended, where that is not because the pace is lower again."""
 
 
 class AlertWords:
@@ -112,6 +118,8 @@ class AlertWords:
     @property
     def _news(self) -> str:
         threshold = self.data["threshold"]
+        if (ended := _ENDED.get(self.data.get("ended_by", ""))) is not None:
+            return ended.format(period=self.data["period"])
         if self.data["basis"] == "forecast":
             return self._forecast_news
         if self.data["basis"] == "burn_rate":

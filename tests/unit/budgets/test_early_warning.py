@@ -188,6 +188,20 @@ def test_a_new_period_resolves_what_the_last_one_left_open_with_its_figures() ->
     assert state.warnings == ()
 
 
+def test_each_end_says_why() -> None:
+    """The pace, the limit, the period, or that nobody asks any more; only the first is good news."""
+    state, _ = judged(budget(), BudgetState(), 300, lambda _: 20.0)
+    later = NOW + timedelta(days=1)
+    ends = [
+        judged(budget(), state, 100, lambda _: 0.0, later)[1],
+        judged(budget(thresholds=[2.0]), state, 720, lambda _: 20.0)[1],
+        judged(budget(), state, 0, lambda _: 0.0, datetime(2026, 12, 1, tzinfo=UTC))[1],
+        judged(budget(early_warning=False), state, 300, lambda _: 20.0)[1],
+    ]
+    assert [{each.ended_by for each in changes} for changes in ends] == [{"pace"}, {"limit"}, {"period"}, {"settings"}]
+    assert all(len(changes) == 3 for changes in ends)
+
+
 def test_who_does_not_ask_is_not_warned_and_who_stops_asking_is_told_that_it_ends() -> None:
     silent = budget(early_warning=False)
     assert judged(silent, BudgetState(), 300, lambda _: 20.0)[1] == []

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -143,7 +144,7 @@ def test_alerts_fit_their_schema_and_the_schema_describes_nothing_else(changes: 
     alert = _alert(**changes)
     assert problems(alert, SCHEMAS["Alert"], DOCUMENT) == []
     assert set(alert) == set(SCHEMAS["Alert"]["properties"])
-    described = set(SCHEMAS["AlertData"]["properties"]) - {"burn", "forecast"}
+    described = set(SCHEMAS["AlertData"]["properties"]) - {"burn", "forecast", "ended_by"}
     assert set(alert["data"]) == described - ({"limit_kwh"} if "limit_gco2e" in alert["data"] else {"limit_gco2e"})
 
 
@@ -152,12 +153,16 @@ def test_early_warnings_fit_it_as_well() -> None:
     budget = parse_budget({"name": "b", "tenant_id": "t", "period": "month", "limit_gco2e": 100, "early_warning": True})
     consumed, period = Consumed(40_000_000, 99_000_000, 99_000_000, 0), period_at(budget, NOW)
     asked = stretches_to_ask(budget, BudgetState(), consumed, period, NOW, with_range=True)
-    _, changes = judge_early(budget, BudgetState(), consumed, period, NOW, [(each, consumed) for each in asked])
-    told = [alert_event(budget, each, source="/rice-stream", event_time_watermark=None, time=NOW) for each in changes]
-    assert [problems(each, SCHEMAS["Alert"], DOCUMENT) for each in told] == [[]] * 3
+    state, changes = judge_early(budget, BudgetState(), consumed, period, NOW, [(each, consumed) for each in asked])
+    _, ended = judge_early(replace(budget, early_warning=False), state, consumed, period, NOW, [])
+    told = [
+        alert_event(budget, each, source="/rice-stream", event_time_watermark=None, time=NOW)
+        for each in [*changes, *ended]
+    ]
+    assert [problems(each, SCHEMAS["Alert"], DOCUMENT) for each in told] == [[]] * 6
     described = SCHEMAS["AlertData"]["properties"]
     assert set(told[0]["data"]["burn"]) == set(described["burn"]["properties"])
-    assert set(told[-1]["data"]["forecast"]) == set(described["forecast"]["properties"])
+    assert set(told[2]["data"]["forecast"]) == set(described["forecast"]["properties"])
 
 
 def test_the_checker_itself_finds_what_is_wrong() -> None:

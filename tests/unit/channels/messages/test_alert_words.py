@@ -112,3 +112,17 @@ def test_names_neither_break_lines_nor_turn_text_around_nor_reach_into_links_and
     address = words.links("https://rice.example")[0][1]
     assert address.startswith("https://rice.example/budgets?name=%E2%80%AE%2Ax%2A%0A.%3Cscript%3E")
     assert "--tenant '<!channel>&" in words.command
+
+
+@pytest.mark.parametrize(
+    ("why", "expected"),
+    [
+        ("pace", "lasts its month again at this pace"),
+        ("limit", "its limit itself is reached, so the early warning ends"),
+        ("period", "its month is over, and the early warning with it"),
+        ("settings", "is warned of early no more: that was switched off"),
+    ],
+)
+def test_an_early_warning_that_ends_says_why(why: str, expected: str) -> None:
+    """A limit that is reached is no good news."""
+    assert expected in AlertWords(changed(state="resolved", basis="forecast", ended_by=why)).title
