@@ -64,7 +64,7 @@ def serve(session: Session) -> None:
         closing(_listen(settings)) as listener,
         following_formats(settings) as formats_now,
         following_channels_file(settings),
-        delivering(settings, metrics, chores=delivery_chores()),
+        delivering(settings, metrics, chores=delivery_chores(settings)),
     ):
         publisher = Publisher(settings)
         try:
