@@ -120,7 +120,7 @@ class KeptAnswers:
             raise RuntimeError("an answer without the moment that it is of")
         marker, as_of = answer.moment
         made = KeptAnswer(answer, as_of, marker, made_s, self._seconds() - made_s, tick)
-        if marker is not None:
+        if marker is not None or answer.state is not None:
             self._keep(key, made)
         return made
 
