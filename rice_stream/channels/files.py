@@ -22,7 +22,7 @@ def parse_channel_file(loaded: object, variable: Variable) -> list[AskedChannel]
     """
     asked: list[AskedChannel] = []
     problems: list[str] = []
-    first_seen: dict[tuple[str, frozenset[str] | None], int] = {}
+    first_seen: dict[str, int] = {}
     for index, entry in enumerate(_entries(loaded)):
         if not isinstance(entry, Mapping):
             problems.append(f"channels[{index}]: must be a mapping of fields")
@@ -33,7 +33,7 @@ def parse_channel_file(loaded: object, variable: Variable) -> list[AskedChannel]
         problems += [f"channels[{index}].{problem}" for problem in (*secret, *missing, *wrong)]
         if made is None:
             continue
-        other = first_seen.setdefault((made.channel.name, made.channel.tenants), index)
+        other = first_seen.setdefault(made.channel.name, index)
         if other != index:
             problems.append(f"channels[{index}].name: {made.channel.name!r} is already the name of channels[{other}]")
         asked.append(made)

@@ -33,6 +33,7 @@ def test_secrets_come_from_the_variables_that_the_file_names() -> None:
         (["hunter2"], r"channels\[0\]: must be a mapping"),
         ([HOOK, {**HOOK, "type": "teams"}], r"channels\[1\].type: 'teams'"),
         ([HOOK, HOOK], r"channels\[1\].name: 'ops' is already the name of channels\[0\]"),
+        ([HOOK, {**HOOK, "tenants": ["acme"]}], r"channels\[1\].name: 'ops' is already the name of channels\[0\]"),
         ([{**HOOK, "secret": "hunter2"}], r"channels\[0\].secret: does not belong in a file"),
         ([{**HOOK, "new_secret": True}], "new_secret: does not belong"),
         ([{**HOOK, "secret_env": None}], "secret_env: is missing"),
