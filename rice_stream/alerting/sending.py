@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from rice_stream.channels.addresses import secret_parts
 from rice_stream.channels.answers import ReceiverAnswer
 from rice_stream.channels.definition import Channel, HttpMessage, MailMessage, Parcel, Secrets
 from rice_stream.channels.messages.making import messages_of
@@ -51,8 +52,8 @@ class Sender:
                 break
         return replace(
             answer,
-            head=_without_secrets(answer.head, secrets),
-            problem=_without_secrets(answer.problem, secrets),
+            head=_without_secrets(answer.head, channel, secrets),
+            problem=_without_secrets(answer.problem, channel, secrets),
             digest=digest.hexdigest(),
         )
 
@@ -62,11 +63,13 @@ class Sender:
         return await self._mail_servers.send(message, secrets)
 
 
-def _without_secrets(text: str | None, secrets: Secrets) -> str | None:
+def _without_secrets(text: str | None, channel: Channel, secrets: Secrets) -> str | None:
     """Receivers repeat what they were sent; what is secret of it is neither stored nor shown."""
     if text is None:
         return None
-    for secret in (secrets.address or "", *secrets.keys):
+    of_address = () if secrets.address is None else secret_parts(channel.type, secrets.address)
+    # The longest first: one may be a part of another.
+    for secret in sorted({*of_address, *secrets.keys}, key=len, reverse=True):
         if len(secret) >= _SECRET_LENGTH_MIN:
             text = text.replace(secret, _HIDDEN)
     return text

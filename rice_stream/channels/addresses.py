@@ -6,6 +6,7 @@ begins with TLS; with `smtp` it must change to TLS before anything is sent, unle
 channel's secret.
 """
 
+import base64
 import re
 from dataclasses import dataclass
 
@@ -80,6 +81,20 @@ def shown(kind: ChannelType, address: str) -> str:
 def is_secret(kind: ChannelType, address: str) -> bool:
     """Whether anything of the address may not be shown."""
     return shown(kind, address) != address
+
+
+def secret_parts(kind: ChannelType, address: str) -> frozenset[str]:
+    """What of an address is not shown: by itself, in parts, and as receivers may have been sent it or write it again."""
+    if not is_secret(kind, address):
+        return frozenset()
+    parts = _parts(address)
+    user, query = parts["user"] or "", parts["query"] or ""
+    found = {address, user, *user.split(":", 1), base64.b64encode(_unescaped(user).encode()).decode()}
+    if kind != "email":
+        found |= {query, *(value for _, value in _fields(query))}
+    if kind == "slack":
+        found |= {parts["path"] or "", *(parts["path"] or "").split("/")}
+    return frozenset(filter(None, found | set(map(_unescaped, found))))
 
 
 def mail_address(address: str) -> MailAddress:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rice_stream.channels.addresses import MailAddress, address_problem, is_secret, mail_address, shown
+from rice_stream.channels.addresses import MailAddress, address_problem, is_secret, mail_address, secret_parts, shown
 from rice_stream.channels.definition import ChannelType
 
 MAIL = "smtp://mail.example.com?from=rice@example.com&to=ops@example.com"
@@ -65,6 +65,16 @@ def test_a_bad_address_is_refused_without_repeating_it(kind: ChannelType, addres
     assert problem is not None
     assert said in problem
     assert "hunter2" not in problem
+
+
+def test_every_part_of_an_address_that_is_secret_is_known() -> None:
+    """So that it can be taken out of what a receiver repeats; an address that is shown has none."""
+    parts = secret_parts("webhook", "https://me:p%40ss@example.com/hook?key=token1&x=token%2F2")
+    assert {"me", "p%40ss", "p@ss", "me:p@ss", "bWU6cEBzcw==", "token1", "token/2", "key=token1&x=token%2F2"} <= parts
+    assert not any(part == "example.com/hook" for part in parts)
+    assert {"T0", "B0", "hunter2"} <= secret_parts("slack", "https://hooks.slack.com/services/T0/B0/hunter2")
+    assert secret_parts("webhook", "https://example.com/hook") == frozenset()
+    assert "b@example.com" not in secret_parts("email", MAIL.replace("//", "//hunter2@"))
 
 
 def test_an_address_of_mail_says_where_it_is_handed_in_and_to_whom_it_goes() -> None:
