@@ -22,7 +22,10 @@ class Callers:
 
     def __init__(self, url: str) -> None:
         self._tokens = Database()
-        self._secrets = {tenants: self._tokens.make("editor", tenants=tenants) for tenants in (None, ACME, GLOBEX)}
+        self._secrets = {
+            tenants: self._tokens.make("editor", tenants=None if tenants is None else set(tenants))
+            for tenants in (None, ACME, GLOBEX)
+        }
         self.door = Door(tokens=self._tokens, database_url=url, secrets_key=SECRETS_KEY)
 
     def send(
