@@ -39,7 +39,7 @@ def breaks_through(hours: QuietHours, severity: Severity | None) -> bool:
 def quiet_until(hours: QuietHours, now: datetime) -> datetime | None:
     """When the quiet hours end that `now` (aware) lies in, in UTC; None: it lies in none.
 
-    With an end that is the start they last all day, and end for an instant once a day.
+    Hours whose end is their start, which nobody can set (`parsing.py`), last all day.
     """
     now = in_utc(now)
     end = _end(hours, now)
