@@ -15,7 +15,7 @@ from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import EVERYTHING
 
-_HELD_EVERY_S, _REMIND_EVERY_S, _STATE_EVERY_S, _SEAL_EVERY_S = 1.0, 10.0, 600.0, 600.0
+_HELD_EVERY_S, _REMIND_EVERY_S, _STATE_EVERY_S, _SEAL_EVERY_S = 1.0, 30.0, 600.0, 600.0
 
 
 def delivery_chores(settings: Settings | None = None) -> tuple[Chore, ...]:

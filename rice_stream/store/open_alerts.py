@@ -10,6 +10,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, exists, select
 from rice_stream.instants import parse_instant
 from rice_stream.store import schema
 
+_BUDGETS_AT_ONCE = 250
+
 
 class OpenAlert(NamedTuple):
     """An alert that nothing has followed. `event` is its CloudEvent."""
@@ -36,17 +38,19 @@ def open_alerts(connection: Connection, now: datetime) -> list[OpenAlert]:
 
     Of a period that is over nothing holds, also where nobody has judged it since.
     """
-    alert, budget, state = schema.alert, schema.budget, schema.budget_state
-    # Most budgets are in no alarm: their states say so, and their alerts need not be looked at.
-    in_alarm = state.c.state.not_like('%"active": []%') | state.c.state.like('%"warnings": [%')
-    query = (
-        select(alert)
-        .join(budget, (budget.c.tenant_id == alert.c.tenant_id) & (budget.c.id == alert.c.budget_id))
-        .join(state, state.c.budget_id == budget.c.id)
-        .where(in_alarm, alert.c.state != "resolved", ~_is_followed())
-        .order_by(alert.c.budget_id, alert.c.sequence)
-    )
-    return [each for each in _read(connection.execute(query).mappings()) if not _is_past(each, now)]
+    budget, state = schema.budget.c, schema.budget_state.c
+    # Most budgets are in no alarm: their states say so, and their alerts, of years perhaps, need not be looked at.
+    in_alarm = state.state.not_like('%"active": []%') | state.state.like('%"warnings": [%')
+    query = select(budget.id).join(schema.budget_state, state.budget_id == budget.id).where(in_alarm)
+    ids = list(connection.scalars(query.order_by(budget.id)))
+    alert = schema.alert
+    same = (alert.c.tenant_id == budget.tenant_id) & (alert.c.budget_id == budget.id)
+    found: list[OpenAlert] = []
+    for first in range(0, len(ids), _BUDGETS_AT_ONCE):
+        these = budget.id.in_(ids[first : first + _BUDGETS_AT_ONCE])
+        chosen = select(alert).join(schema.budget, same).where(these, alert.c.state != "resolved", ~_is_followed())
+        found += _read(connection.execute(chosen.order_by(alert.c.budget_id, alert.c.sequence)).mappings())
+    return [each for each in found if not _is_past(each, now)]
 
 
 def still_true(connection: Connection, alert_ids: Collection[str | None], now: datetime) -> set[str]:
