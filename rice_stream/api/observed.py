@@ -59,8 +59,9 @@ class Observed:
         try:
             await self._app(scope, receive, seen)
         except BaseException as error:
-            # What no route foresaw is answered further out, with 500.
-            answered(_FAILED)
+            # What no route foresaw is answered further out, with 500; who has gone is answered nothing.
+            if isinstance(error, Exception):
+                answered(_FAILED)
             span.end(type(error).__name__)
             raise
         span.end(str(status) if status is not None and status >= _FAILED else None)
