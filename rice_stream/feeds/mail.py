@@ -8,6 +8,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 
 import aiosmtplib
 
@@ -19,7 +20,8 @@ from rice_stream.feeds.allowed_hosts import MAIL_PORTS, AllowedHosts
 from rice_stream.feeds.receivers import TIMEOUT_S, said_of
 from rice_stream.wording.plain_text import visible
 
-_OK, _PERMANENT = 250, 500
+_PERMANENT = 500
+_QUIT_WITHIN_S = 1.0
 
 
 class MailServers:
@@ -41,8 +43,7 @@ class MailServers:
         """
         place = mail_address(secrets.address or "")
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._handed_in(message, place, secrets)
+            return await self._handed_in(message, place, secrets)
         except TimeoutError:
             return ReceiverAnswer(problem=f"no answer within {self._timeout_s:g} s")
         except ForbiddenAddressError as error:
@@ -55,25 +56,34 @@ class MailServers:
             return ReceiverAnswer(problem=_why(error))
 
     async def _handed_in(self, message: MailMessage, place: MailAddress, secrets: Secrets) -> ReceiverAnswer:
-        connection = await self._connection(place)
-        # The port is not named: the connection is there already.
-        client = aiosmtplib.SMTP(
-            hostname=place.host,
-            port=None,
-            sock=connection,
-            use_tls=place.implicit_tls,
-            start_tls=not (place.implicit_tls or place.plain),
-            tls_context=self._tls,
-            timeout=self._timeout_s,
-            local_hostname="rice-stream",
-        )
-        try:
-            await client.connect()
-            if place.user is not None:
-                await client.login(place.user, secrets.keys[0] if secrets.keys else "")
-            return await _submitted(client, message)
-        finally:
-            client.close()
+        async with asyncio.timeout(self._timeout_s) as limit:
+            connection = await self._connection(place)
+            # The port is not named: the connection is there already.
+            client = aiosmtplib.SMTP(
+                hostname=place.host,
+                port=None,
+                sock=connection,
+                use_tls=place.implicit_tls,
+                start_tls=not (place.implicit_tls or place.plain),
+                tls_context=self._tls,
+                timeout=self._timeout_s,
+                local_hostname="rice-stream",
+            )
+            try:
+                try:
+                    await client.connect()
+                except BaseException:
+                    connection.close()
+                    raise
+                if place.user is not None:
+                    await client.login(place.user, secrets.keys[0] if secrets.keys else "")
+                answer = await _submitted(client, message)
+                limit.reschedule(None)  # it has the mail, whatever becomes of the rest
+                with suppress(TimeoutError, aiosmtplib.SMTPException, OSError):
+                    await client.quit(timeout=_QUIT_WITHIN_S)
+                return answer
+            finally:
+                client.close()
 
     async def _connection(self, place: MailAddress) -> socket.socket:
         """To the first of the server's addresses that may be reached and answers."""
