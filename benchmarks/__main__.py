@@ -29,6 +29,7 @@ BENCHMARKS = {
     "memory": "benchmarks.bench_end_to_end:run_memory",
     "sqlite": "benchmarks.bench_end_to_end:run_sqlite",
     "alert-latency": "benchmarks.bench_latency:run",
+    "delivery-latency": "benchmarks.bench_latency:run_delivery",
     "failover": "benchmarks.bench_latency:run_failover",
     "budgets": "benchmarks.bench_budgets:run",
     "totals": "benchmarks.bench_totals:run",

@@ -60,11 +60,24 @@ def stack(*, store: str = "postgres", **settings: str) -> Iterator[tuple[LocalSt
 @contextmanager
 def worker(servers: LocalStack, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process; ended with SIGTERM when the block is left."""
-    environment = {**os.environ, **servers.environment(), "RICE_WORKER_HTTP_PORT": "0", **settings}
-    log = servers.data_dir / f"worker-{time.monotonic_ns()}.log"
+    with _process(servers, "worker", *arguments, RICE_WORKER_HTTP_PORT="0", **settings) as process:
+        yield process
+
+
+@contextmanager
+def server(servers: LocalStack, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A `serve` process, likewise."""
+    with _process(servers, "serve", RICE_HTTP_PORT="0", **settings) as process:
+        yield process
+
+
+@contextmanager
+def _process(servers: LocalStack, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {**os.environ, **servers.environment(), **settings}
+    log = servers.data_dir / f"{arguments[0]}-{time.monotonic_ns()}.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("rice-stream")), "worker", *arguments], env=environment, stderr=stderr
+            [str(Path(sys.executable).with_name("rice-stream")), *arguments], env=environment, stderr=stderr
         )
         try:
             yield process

@@ -2,11 +2,14 @@
 
 import base64
 import random
+import secrets
 import subprocess
 import sys
+import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -26,6 +29,7 @@ from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.channel_store import StoredChannel, load_channels
 from rice_stream.store.engine import open_engine, reading, writing
 from rice_stream.store.scope import EVERYTHING
+from tests.integration.api.test_real_sources import Gateway
 from tests.support.cases import size
 from tests.support.databases import Databases, PostgresDatabases
 from tests.support.delivering import send_to, states, stored
@@ -33,6 +37,7 @@ from tests.support.fakes import NOON_US, OPERATOR
 from tests.support.hook_receiver import HookReceiver, Reply, hook_receiver
 from tests.support.reports_store import NOON, at, open_store
 from tests.support.waiting import wait_until
+from tests.support.worker_harness import Deployment
 
 THRESHOLDS = [0.25, 0.5, 0.75, 1.0]
 KEY = base64.b64encode(bytes(32)).decode()
@@ -100,10 +105,13 @@ def test_a_thousand_alerts_at_once_arrive_at_a_receiver_that_refuses_half_of_the
 
 
 @contextmanager
-def server(url: str, receiver: HookReceiver, *, lease_s: float = 60.0) -> Iterator["subprocess.Popen[str]"]:
+def server(url: str, receiver: HookReceiver, log: Path, *, lease_s: float = 60.0) -> Iterator["subprocess.Popen[str]"]:
     """A process that delivers; stopped in order unless the test has killed it."""
     command = [sys.executable, "-m", "tests.support.delivery_server_program", url, receiver.allowed, KEY, str(lease_s)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        log.open("a") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
         assert process.stdout is not None
         assert process.stdout.readline() == "delivering\n"
         try:
@@ -114,17 +122,31 @@ def server(url: str, receiver: HookReceiver, *, lease_s: float = 60.0) -> Iterat
         assert code in (0, -9)
 
 
+@pytest.fixture
+def own_login(postgresql: PostgresDatabases) -> Iterator[tuple[Engine, str]]:
+    """A database, and its URL for a server that has a login of its own, as it is to be run."""
+    login = f"http_{secrets.token_hex(4)}"
+    engine = open_engine(postgresql.migrated())
+    with writing(engine) as connection:
+        connection.execute(text(f"CREATE ROLE {login} LOGIN IN ROLE rice_api"))
+    yield engine, engine.url.set(username=login).render_as_string(hide_password=False)
+    with writing(engine) as connection:
+        connection.execute(text(f"DROP ROLE {login}"))
+    engine.dispose()
+
+
 @pytest.mark.services
 def test_what_a_killed_server_sent_and_did_not_mark_is_sent_again_under_its_id_and_nothing_else_twice(
-    postgresql: PostgresDatabases, receiver: HookReceiver
+    own_login: tuple[Engine, str], receiver: HookReceiver, tmp_path: Path
 ) -> None:
-    """`kill -9` between the receiver's answer and the mark; then two servers share what there is."""
-    url = postgresql.emptied()
-    engine = open_engine(url)
+    """`kill -9` between the receiver's answer and the mark; then two servers share what there is. They see to it with the
+    rights of the role `rice_api` alone."""
+    engine, url = own_login
+    log = tmp_path / "log"
     channel = hook(engine, receiver.url, "ops")
     send_to(engine, channel, ["lost"], lane="a")
-    with server(url, receiver, lease_s=1.0) as first, writing(engine) as connection:  # the mark waits for this row
-        connection.execute(text("SELECT id FROM channel FOR UPDATE"))
+    with server(url, receiver, log, lease_s=1.0) as first, writing(engine) as connection:
+        connection.execute(text("SELECT id FROM channel FOR UPDATE"))  # the mark waits for this row
         wait_until(lambda: len(receiver.taken) == 1, 20, "nothing was sent")
         first.kill()
         first.wait(20)
@@ -133,13 +155,13 @@ def test_what_a_killed_server_sent_and_did_not_mark_is_sent_again_under_its_id_a
     send_to(engine, channel, ["behind"], lane="a")
     for lane in range(12):
         send_to(engine, channel, [f"{lane}/{number}" for number in range(5)], lane=f"l{lane}")
-    with server(url, receiver), server(url, receiver):
+    with server(url, receiver, log), server(url, receiver, log):
         wait_until(lambda: set(states(engine)) == {"done"}, 30, "not everything was delivered")
     ids = {each.message_id: each for each in stored(engine)}
     assert receiver.counts == {message: 2 if each.cause == "lost" else 1 for message, each in ids.items()}
     order = [ids[each.message_id].cause for each in receiver.arrived]
     assert order.index("behind") > len(order) - 1 - order[::-1].index("lost")
-    engine.dispose()
+    assert log.read_text() == ""
 
 
 def test_receivers_that_hang_cut_off_or_are_gone_harm_no_other(
@@ -194,3 +216,26 @@ def test_receivers_that_hang_cut_off_or_are_gone_harm_no_other(
     with reading(engine) as connection:
         assert {each.channel.name for each in load_channels(connection) if each.state == "disabled"} == {"gone"}
     engine.dispose()
+
+
+@pytest.mark.services
+def test_serve_delivers_and_shows_how_that_goes(deployment: Deployment, receiver: HookReceiver) -> None:
+    """The command itself; it stops in order."""
+    channel = hook(deployment.engine, receiver.url, "ops")
+    send_to(deployment.engine, channel, ["a"])
+    gateway = Gateway(deployment, RICE_SECRETS_KEY=KEY, RICE_ALERT_ALLOWED_HOSTS=receiver.allowed)
+    try:
+        wait_until(lambda: states(deployment.engine) == {"done": 1}, 30, "nothing was delivered")
+        wait_until(
+            lambda: b'rice_delivery_tries_total{outcome="done",type="webhook"} 1.0' in metrics_of(gateway), 10, ""
+        )
+    finally:
+        assert gateway.process.stop() == 0, gateway.process.log
+    assert len(receiver.taken) == 1
+
+
+def metrics_of(gateway: Gateway) -> bytes:
+    """What it shows."""
+    with urllib.request.urlopen(f"{gateway.address}/metrics", timeout=30) as answer:  # noqa: S310 - our own address
+        found: bytes = answer.read()
+        return found
