@@ -26,7 +26,7 @@ _JUDGED = {"low": "the low end of its range", "high": "the high end of its range
 _ENDED = {
     "limit": "its limit itself is reached, so the early warning ends",
     "period": "its {period} is over, and the early warning with it",
-    "settings": "is warned of early no more: that was switched off",
+    "settings": "its early warning was switched off",
 }
 """Why an early warning ended, where that is not because the pace is lower again."""
 

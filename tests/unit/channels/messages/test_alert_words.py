@@ -120,7 +120,7 @@ def test_names_neither_break_lines_nor_turn_text_around_nor_reach_into_links_and
         ("pace", "lasts its month again at this pace"),
         ("limit", "its limit itself is reached, so the early warning ends"),
         ("period", "its month is over, and the early warning with it"),
-        ("settings", "is warned of early no more: that was switched off"),
+        ("settings", "its early warning was switched off"),
     ],
 )
 def test_an_early_warning_that_ends_says_why(why: str, expected: str) -> None:
