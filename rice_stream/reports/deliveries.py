@@ -133,9 +133,9 @@ def delivery_health(engine: Engine, scope: Scope, now: datetime) -> dict[str, An
     """
     with scoped_reading(engine, scope) as connection:
         seen = [row for row, _ in channels_seen(connection, scope)]
-        overdue, since_us = _overdue(connection, scope, epoch_us(in_utc(now)))
-        held = select(func.count(), func.min(_delivery.next_at_us)).where(_delivery.state == "held")
-        held_count, held_until_us = connection.execute(held.where(_seen(connection, scope))).one()
+        ids = [row["id"] for row in seen]
+        overdue, since_us = _first(connection, ids, is_overdue(epoch_us(in_utc(now))))
+        held_count, held_until_us = _first(connection, ids, _delivery.state == "held")
     return {
         "channels": len(seen),
         "failing": [row["name"] for row in seen if row["state"] == "failing"],
@@ -147,22 +147,27 @@ def delivery_health(engine: Engine, scope: Scope, now: datetime) -> dict[str, An
     }
 
 
-def _overdue(connection: Connection, scope: Scope, now_us: int) -> tuple[int, int | None]:
-    """How many, and when the first was to be sent."""
-    query = select(func.count(), func.min(_delivery.next_at_us)).where(is_overdue(now_us), _seen(connection, scope))
-    count, since_us = connection.execute(query).one()
-    return count, since_us
+def _first(connection: Connection, channel_ids: Sequence[int], which: Any) -> tuple[int, int | None]:
+    """How many of these channels' deliveries, and when the first has its turn."""
+    if not channel_ids:
+        return 0, None
+    query = select(func.count(), func.min(_delivery.next_at_us)).where(which, _of_channels(channel_ids))
+    count, first_us = connection.execute(query).one()
+    return count, first_us
+
+
+def _of_channels(ids: Sequence[int]) -> Any:
+    return or_(
+        *(_delivery.channel_id.in_(ids[start : start + _IDS_AT_ONCE]) for start in range(0, len(ids), _IDS_AT_ONCE)),
+        _delivery.channel_id.in_([]),
+    )
 
 
 def _seen(connection: Connection, scope: Scope) -> Any:
     """The condition for rows of `delivery` that the scope sees."""
     if scope.is_everything:
         return true()
-    ids = [row["id"] for row, _ in channels_seen(connection, scope)]
-    return or_(
-        *(_delivery.channel_id.in_(ids[start : start + _IDS_AT_ONCE]) for start in range(0, len(ids), _IDS_AT_ONCE)),
-        _delivery.channel_id.in_([]),
-    )
+    return _of_channels([row["id"] for row, _ in channels_seen(connection, scope)])
 
 
 def _with_alerts(scope: Scope) -> Select[Any]:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select, text
 
 from rice_stream.channels.definition import OPEN_STATES
-from rice_stream.instants import SECOND_US, epoch_s, in_utc, rfc3339
+from rice_stream.instants import SECOND_US, epoch_s, epoch_us, in_utc, rfc3339
 from rice_stream.reports.alerts import alerts_in
 from rice_stream.reports.channels import channels_seen
 from rice_stream.reports.meta import watermark_s
 from rice_stream.store import schema
+from rice_stream.store.delivery_claims import is_overdue
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, team_in, tenant_id_in, tenant_key_in
@@ -65,7 +66,7 @@ def signs(engine: Engine, scope: Scope, now: datetime) -> Signs:
                 f" WHERE {tenant_id_in(scope, 'b.tenant_id')} AND {team_in(scope, 'b.team_id')}",
             ),
             _of_all(connection) if scope.is_everything else (),
-            _deliveries(connection, scope),
+            _deliveries(connection, scope, epoch_us(in_utc(now))),
         ]
     return Signs(tuple(map(_sign, found)), None if latest_s is None else rfc3339(latest_s * SECOND_US))
 
@@ -90,16 +91,24 @@ def _of_all(connection: Connection) -> Sequence[object]:
     return _row(connection, None, "SELECT (SELECT MAX(id) FROM quarantine), (SELECT MAX(id) FROM audit_entry)")
 
 
-def _deliveries(connection: Connection, scope: Scope) -> Sequence[object]:
-    """How channels fare, and what is open: whatever begins, is tried, ends or is asked for again changes one of these."""
+def _deliveries(connection: Connection, scope: Scope, now_us: int) -> Sequence[object]:
+    """How channels fare, and what is open: whatever begins, is tried, ends or is asked for again changes one of these, and so does
+    that nobody sends."""
     channels = [row for row, _ in channels_seen(connection, scope)]
     if not channels:
         return ()
     table = schema.delivery.c
     waiting = select(func.count(), func.sum(table.id), func.sum(table.attempts), func.sum(table.next_at_us / SECOND_US))
-    waiting = waiting.where(table.state.in_(OPEN_STATES), table.channel_id.in_([row["id"] for row in channels]))
+    own = table.channel_id.in_([row["id"] for row in channels])
+    waiting = waiting.where(table.state.in_(OPEN_STATES), own)
+    overdue = select(func.count()).where(is_overdue(now_us), own)
     fare = [row[name] for row in channels for name in ("id", "updated_at_us", "last_done_at_us", "failing_since_us")]
-    return (*fare, *(row["state"] != "ok" for row in channels), *connection.execute(waiting).one())
+    return (
+        *fare,
+        *(row["state"] != "ok" for row in channels),
+        *connection.execute(waiting).one(),
+        connection.scalar(overdue),
+    )
 
 
 def _row(connection: Connection, scope: Scope | None, statement: str, **more: int) -> Sequence[object]:

@@ -15,7 +15,7 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console import addresses
 from rice_stream.api.console.assets import Assets
-from rice_stream.api.console.delivery_health import KeptHealth
+from rice_stream.api.console.delivery_health import health_shown
 from rice_stream.api.console.drawing import bars, outlooks, plots
 from rice_stream.api.console.forms import Forms
 from rice_stream.api.console.kept import Figures, KeptFigures, Shown
@@ -53,7 +53,6 @@ class Dashboard:
         self.product = product
         self.assets = Assets()
         self.forms = Forms()
-        self.health = KeptHealth(product)
         self.entries: list[Entry] = []
         self._by_provider = by_provider
         self._kept = KeptFigures(product.now)
@@ -144,7 +143,7 @@ class Dashboard:
     ) -> Response:
         status = HTTPStatus.OK if problem is None else problem.status
         times_of = {"as_of": shown.as_of, "old_since": shown.old_since, "is_renewed": shown.is_renewed}
-        figures = {**shown.figures, **more, **times_of, "health": self.health.of(caller)}
+        figures = {**shown.figures, **more, **times_of, "health": health_shown(self.product, caller)}
         return self._page(request, template, status, **figures, caller=caller, problem=problem)
 
     def live(self, caller: Caller, tenant: str | None) -> str:

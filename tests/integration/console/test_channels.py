@@ -44,18 +44,22 @@ def test_a_channel_is_set_and_tried_and_the_page_says_by_itself_what_becomes_of_
         assert key.startswith("whsec_")
         visit.page.get_by_role("link", name="I have copied it").click()
         visit.page.get_by_role("button", name="Send a test").click()
-        visit.settle()
-        outcome = visit.page.locator("#one .outcome")
-        assert "It is next in turn" in outcome.inner_text()
+        assert "It is next in turn" in visit.page.locator("#one .outcome").inner_text()
         other.open("/")
         assert other.banners() == ""
         visit.page.evaluate("window.loaded = 'once'")
         done = "state = 'done', attempts = 1, answered_status = 503, answer_head = '<b>late</b>'"
         change(f"UPDATE delivery SET {done}, ended_at_us = {epoch_us(NOW)}")
-        change(f"UPDATE channel SET state = 'failing', last_done_at_us = {epoch_us(NOW)}")
+        change(f"UPDATE channel SET last_done_at_us = {epoch_us(NOW)}")
         wait_for(visit, "#one .outcome", "It has arrived")
         assert visit.page.evaluate("window.loaded") == "once"
+        # What is being filled in is not taken away by what comes meanwhile: the page waits until it is sent.
+        visit.page.get_by_label("Channel", exact=True).fill("ops")
+        change("UPDATE channel SET last_error = 'late', state = 'failing'")
         wait_for(other, "#health", "Alerts do not arrive")
+        assert (visit.banners(), visit.page.get_by_label("Channel", exact=True).input_value()) == ("", "ops")
+        visit.page.get_by_label("Channel", exact=True).fill("")
+        wait_for(visit, "#health", "Alerts do not arrive")
         for each in (visit, other):
             assert HOSTILE in each.banners()
             assert key[6:] not in each.page.content()

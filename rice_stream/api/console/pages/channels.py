@@ -53,7 +53,6 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
                 )
             template, look_up = _again(product, caller, form, problem)
             return await dashboard.show(request, caller, template, look_up, problem=problem)
-        dashboard.health.forget()
         if done.new_key is not None:
             # In this answer only: not in an address, and not among the figures that are kept.
             frame = partial(figures.framed, product, caller, ChannelsAsked())

@@ -11,8 +11,10 @@ from rice_stream.api.access import shares
 from rice_stream.api.live import stream
 from rice_stream.api.live.look_outs import LookOut
 from rice_stream.reports.signs import Signs
+from rice_stream.store.engine import open_engine
 from tests.support.api_running import Api
 from tests.support.asgi import Answer
+from tests.support.channels_store import add_channel, add_delivery
 from tests.support.cli_running import Shell
 from tests.unit.api.live.test_look_outs import run
 
@@ -167,7 +169,16 @@ def test_ids_change_with_what_the_caller_sees_and_with_nothing_else(api: Api, le
     ledger.json("ingest", str(ledger.directory / "late.jsonl"))
     [(_, _, data)] = heard(api.get(f"/v1/stream?limit=1&after={later[2]}", **scopes[2]))
     assert data["changed"] == ["totals"]
-    assert [now == then for now, then in zip(ids(), later, strict=True)] == [False] * 3
+    last = ids()
+    assert [now == then for now, then in zip(last, later, strict=True)] == [False] * 3
+    engine = open_engine(str(ledger.environment["RICE_DATABASE_URL"]))
+    add_delivery(engine, add_channel(engine, "own", ["acme"]), "x")
+    engine.dispose()
+    [(_, _, data)] = heard(api.get(f"/v1/stream?limit=1&after={last[1]}", **scopes[1]))
+    assert data["changed"] == ["deliveries"]
+    assert [now == then for now, then in zip(ids(), last, strict=True)] == [False, False, True], (
+        "channels are of whole tenants"
+    )
 
 
 def test_last_event_id_is_what_a_browser_sends(api: Api) -> None:
