@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rice_stream.channels.addresses import secret_parts
 from rice_stream.channels.answers import ReceiverAnswer
@@ -11,8 +12,10 @@ from rice_stream.channels.definition import Channel, HttpMessage, MailMessage, P
 from rice_stream.channels.messages.making import messages_of
 from rice_stream.errors import UsageError
 from rice_stream.feeds.allowed_hosts import AllowedHosts
-from rice_stream.feeds.mail import MailServers
-from rice_stream.feeds.receivers import Receivers
+
+if TYPE_CHECKING:
+    from rice_stream.feeds.mail import MailServers
+    from rice_stream.feeds.receivers import Receivers
 
 _HIDDEN = "•••"
 _SECRET_LENGTH_MIN = 6
@@ -28,14 +31,15 @@ class Sender:
         *,
         public_url: str | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        receivers: Receivers | None = None,
-        mail_servers: MailServers | None = None,
+        receivers: "Receivers | None" = None,
+        mail_servers: "MailServers | None" = None,
     ) -> None:
         """`allowed`: internal receivers that may be reached; `public_url`: where the dashboard is, for links."""
         self._public_url = public_url
         self._now = now
-        self._receivers = receivers or Receivers(allowed)
-        self._mail_servers = mail_servers or MailServers(allowed)
+        self._allowed = allowed
+        self._receivers = receivers
+        self._mail_servers = mail_servers
 
     async def send(self, parcel: Parcel, channel: Channel, secrets: Secrets) -> ReceiverAnswer:
         """Deliver it. Where it takes several messages, they are sent until one is not taken; sent twice they do no harm."""
@@ -58,8 +62,15 @@ class Sender:
         )
 
     async def _sent(self, message: HttpMessage | MailMessage, secrets: Secrets) -> ReceiverAnswer:
+        # Loaded with the first that is sent, not at the start of a server.
         if isinstance(message, HttpMessage):
+            from rice_stream.feeds.receivers import Receivers
+
+            self._receivers = self._receivers or Receivers(self._allowed)
             return await self._receivers.post(message)
+        from rice_stream.feeds.mail import MailServers
+
+        self._mail_servers = self._mail_servers or MailServers(self._allowed)
         return await self._mail_servers.send(message, secrets)
 
 

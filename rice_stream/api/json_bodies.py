@@ -20,7 +20,7 @@ _NUL = b"\\u0000"
 class Body(BaseModel):
     """The fields of a body. Another field is an error: a misspelled one would be left out without a word otherwise."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 B = TypeVar("B", bound=BaseModel)

@@ -17,7 +17,7 @@ NOT_STORABLE = "must have no NUL and no half of a surrogate pair"
 class Parameters(BaseModel):
     """The parameters of one route."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+    model_config = ConfigDict(extra="forbid", populate_by_name=False, defer_build=True)
 
     @field_validator("*")
     @classmethod

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rice_stream import __version__
-from rice_stream.cli.base import CommandGroup, Session, fail
+from rice_stream.cli.base import CommandGroup, Session, fail, loading
 from rice_stream.cli.extras import missing_extra
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class _LazyGroup(CommandGroup):
         if cmd_name not in COMMANDS:
             return None
         try:
-            module = importlib.import_module(f"{__name__}.{cmd_name}")
+            with loading():
+                module = importlib.import_module(f"{__name__}.{cmd_name}")
         except ModuleNotFoundError as error:
             missing = missing_extra(error, cmd_name)
             if missing is None:

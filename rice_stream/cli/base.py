@@ -3,9 +3,10 @@
 Every command loads this module: what only some of them need (settings, rich) is loaded when it is asked for.
 """
 
+import gc
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
 
 BAD_NEWS = 1
 """Exit code of a command that did its work and has bad news."""
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While modules are loaded and a server is put together: what is made stays, so nobody looks through it for what may go.
+
+    Python's collector would, again and again, which takes a sixth of the start of `serve`.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rice_stream.cli.base import Session, pass_session
+from rice_stream.cli.base import Session, loading, pass_session
 from rice_stream.errors import UsageError
 from rice_stream.runtime.logs import configure_logging
 from rice_stream.runtime.settings.settings import Settings
@@ -33,20 +33,21 @@ def serve(session: Session) -> None:
 
     Example: RICE_HTTP_PORT=8080 rice-stream serve
     """
-    from rice_stream.api.access.sign_on import make_sign_on
-    from rice_stream.api.app import create_app, make_admission
-    from rice_stream.api.ingestion.publishing import Publisher
-    from rice_stream.api.limits import check_token
-    from rice_stream.api.metrics import ServerMetrics
-    from rice_stream.api.product import Product
-    from rice_stream.api.server import serve_until_stopped
-    from rice_stream.api.transport import check_transport, tls_files
-    from rice_stream.runtime.channels_file import following_channels_file
-    from rice_stream.runtime.delivery_chores import delivery_chores
-    from rice_stream.runtime.following_rules import following_formats
-    from rice_stream.runtime.opening_api import check_login
-    from rice_stream.runtime.opening_delivery import delivering
-    from rice_stream.runtime.opening_tracing import open_tracing
+    with loading():
+        from rice_stream.api.access.sign_on import make_sign_on
+        from rice_stream.api.app import create_app, make_admission
+        from rice_stream.api.ingestion.publishing import Publisher
+        from rice_stream.api.limits import check_token
+        from rice_stream.api.metrics import ServerMetrics
+        from rice_stream.api.product import Product
+        from rice_stream.api.server import serve_until_stopped
+        from rice_stream.api.transport import check_transport, tls_files
+        from rice_stream.runtime.channels_file import following_channels_file
+        from rice_stream.runtime.delivery_chores import delivery_chores
+        from rice_stream.runtime.following_rules import following_formats
+        from rice_stream.runtime.opening_api import check_login
+        from rice_stream.runtime.opening_delivery import delivering
+        from rice_stream.runtime.opening_tracing import open_tracing
 
     settings = session.settings
     configure_logging(settings)
@@ -73,7 +74,8 @@ def serve(session: Session) -> None:
             base_url = f"http{'' if tls is None else 's'}://{f'[{host}]' if ':' in host else host}:{port}"
             log.info("taking events at %s for topic %s", base_url, publisher.topic)
             _print_link(settings, sign_on.link, base_url)
-            app = create_app(settings, publisher, admission, formats_now, product, sign_on, metrics, tracing)
+            with loading():
+                app = create_app(settings, publisher, admission, formats_now, product, sign_on, metrics, tracing)
             serve_until_stopped(app, listener, tls)
         finally:
             publisher.close()

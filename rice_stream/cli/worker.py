@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from rice_stream.alerting.judge import Judge
-from rice_stream.cli.base import Session, pass_session
+from rice_stream.cli.base import Session, loading, pass_session
 from rice_stream.meter.live_intensity import no_live_feed
 from rice_stream.runtime.budgets_file import apply_budgets_file
 from rice_stream.runtime.logs import configure_logging
@@ -32,8 +32,9 @@ def worker(session: Session, until_idle: float | None) -> None:
 
     Example: rice-stream worker --until-idle 10
     """
-    from rice_stream.worker.app import Worker
-    from rice_stream.worker.metrics import Metrics
+    with loading():
+        from rice_stream.worker.app import Worker
+        from rice_stream.worker.metrics import Metrics
 
     settings = session.settings
     configure_logging(settings)
@@ -42,7 +43,8 @@ def worker(session: Session, until_idle: float | None) -> None:
     live = open_live_feed(settings)
     if live is not None:
         live.start()
-    pipeline, writer = open_pipeline(settings, engine, live or no_live_feed)
+    with loading():
+        pipeline, writer = open_pipeline(settings, engine, live or no_live_feed)
 
     metrics = Metrics()
     judge = Judge(engine, lambda _budget, transition: metrics.alerts.labels(transition.state).inc())

@@ -4,13 +4,13 @@ where wanted a limit on the addresses that it connects to."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
 
-import aiohttp
-import stamina
-
 from rice_stream.feeds.addresses import Reach, checked_socket
+
+if TYPE_CHECKING:
+    import aiohttp  # not at the start of a server that may never call anybody
 
 _PIECE_BYTES = 64 * 1024
 _FIRST_SERVER_ERROR = 500
@@ -55,6 +55,8 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        import aiohttp
+
         # Proxies are those of the environment (HTTPS_PROXY).
         self._session = aiohttp.ClientSession(
             connector=None if self._reach is None else aiohttp.TCPConnector(socket_factory=checked_socket(self._reach)),
@@ -80,6 +82,9 @@ class HttpClient:
     async def _asked(
         self, tries: int, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
     ) -> Reply:
+        import aiohttp
+        import stamina
+
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
             raise NoReplyError(f"the address must begin with https:// or http://, got {parts.scheme!r}")

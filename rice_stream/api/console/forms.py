@@ -27,7 +27,7 @@ Blank = BeforeValidator(_none_where_empty)
 class PageForm(BaseModel):
     """The fields of a form. Another field is an error; a list takes a name that is given several times."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 F = TypeVar("F", bound=PageForm)

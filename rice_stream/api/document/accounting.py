@@ -12,7 +12,9 @@ class WindowBounds(Answer):
 
     from_: str | None
     to: str | None
-    model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"), extra="forbid", strict=True)
+    model_config = ConfigDict(
+        alias_generator=lambda name: name.rstrip("_"), extra="forbid", strict=True, defer_build=True
+    )
 
 
 class ZonedWindow(WindowBounds):

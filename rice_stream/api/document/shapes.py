@@ -10,7 +10,7 @@ Row = TypeVar("Row")
 class Answer(BaseModel):
     """The fields of an answer. Tests hold real answers against it, so a field that is not here is a mistake."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 class Measure(Answer):

@@ -17,12 +17,10 @@ from rice_stream.api.routing import check_every_tenant, needs
 from rice_stream.instants import epoch_us
 from rice_stream.kafka.record_fetch import KafkaFetch
 from rice_stream.pipeline.patches import parse_patches
-from rice_stream.pipeline.quarantine_replay import replay
 from rice_stream.reports.quarantine import dropped
 from rice_stream.runtime.database_role import may_write_records
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_kafka import kafka_config
-from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.store.audit import Actor
 from rice_stream.store.quarantine import Choice, drop
 from rice_stream.store.scope import EVERYTHING
@@ -87,6 +85,10 @@ def answer_replay(product: Product, body: ReplayBody, by: Actor) -> dict[str, An
 
     Through the worker's own pipeline, which writes records: with the rights of the server's login and not the API's role.
     """
+    # What it takes to account is loaded where somebody asks for it, not at the start of every server.
+    from rice_stream.pipeline.quarantine_replay import replay
+    from rice_stream.runtime.opening_pipeline import open_pipeline
+
     patches = parse_patches([f"{name}={value}" for name, value in body.set.items()])
     engine = open_store(product.settings)
     if not may_write_records(engine):

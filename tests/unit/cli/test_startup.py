@@ -1,15 +1,18 @@
 """The command line answers at once: what a command does not need is not loaded."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import pytest
 
 from rice_stream.cli import COMMANDS, cli
+from rice_stream.cli.base import loading
 from tests.support.cli_running import Shell
 
 HEAVY = {
@@ -129,3 +132,31 @@ def _without(missing: str, *arguments: str, ledger: Shell) -> subprocess.Complet
         text=True,
         check=False,
     )
+
+
+def test_a_server_starts_without_what_it_may_never_need() -> None:
+    """Clients of other services, and what it takes to account, are loaded where somebody asks for them."""
+    program = (
+        "import json, sys\n"
+        "import rice_stream.cli.serve, rice_stream.api.access.sign_on, rice_stream.api.app, rice_stream.alerting.sending\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    unneeded = {"aiohttp", "aiosmtplib", "stamina", "faust", "alembic", "rice_stream.runtime.opening_pipeline"}
+    assert unneeded & set(json.loads(run.stdout)) == set()
+
+
+def test_what_is_loaded_is_not_looked_through_by_the_collector() -> None:
+    """It is on again afterwards, also after an error, and off where it was."""
+    with suppress(ValueError), loading():
+        assert not gc.isenabled()
+        raise ValueError
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with loading():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
