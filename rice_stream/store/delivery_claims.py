@@ -6,7 +6,7 @@ Functions are parts of the caller's transaction. All times are the database's: s
 from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, FromClause, exists, func, literal_column, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, FromClause, case, exists, func, literal_column, select, tuple_, update
 
 from rice_stream.channels.definition import OPEN_STATES, DeliveryState
 from rice_stream.instants import SECOND_US
@@ -127,7 +127,8 @@ def _marks(outcome: DeliveryOutcome, now_us: int) -> dict[str, Any]:
         "next_at_us": outcome.next_at_us or now_us,
     }
     if outcome.state in ("held", "due"):
-        return {**free, "attempts": table.c.attempts - 1}
+        first_tried = case((table.c.attempts > 1, table.c.first_tried_at_us), else_=None)
+        return {**free, "attempts": table.c.attempts - 1, "first_tried_at_us": first_tried}
     answer: dict[str, Any] = {
         name: getattr(outcome, name) for name in ("answered_status", "answer_head", "problem", "digest")
     }
