@@ -83,7 +83,7 @@ def _are_set(settings: Settings, box: FernetBox, asked: list[AskedChannel]) -> b
             engine.dispose()
     except (ServiceUnavailableError, SchemaChangedError):
         return False
-    log.info("the %d channels of RICE_CHANNELS_FILE are set", len(asked))
+    log.info("channels of RICE_CHANNELS_FILE that are set: %d", len(asked))
     return True
 
 
