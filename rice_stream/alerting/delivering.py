@@ -118,8 +118,8 @@ class Deliverer:
         beside = [asyncio.create_task(self._every(each), name=each.name) for each in self._all_chores()]
         try:
             while not self._stopping:
-                [pause_s] = await asyncio.gather(self._round(), return_exceptions=True)
-                await self._wait(self._pause_s(pause_s))
+                [failure] = await asyncio.gather(self._round(), return_exceptions=True)
+                await self._wait(self._pause_s(failure))
             await self._wind_up()
         finally:
             for task in (*beside, *self._sending):
