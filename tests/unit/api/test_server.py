@@ -178,7 +178,8 @@ def test_senders_that_stop_within_their_bodies_leave_connections_for_health(door
             for _, writer in silent:
                 writer.write(head)
             refused, _ = silent[-1]
-            assert (await refused.readline()).startswith(b"HTTP/1.1 429")
+            # 503 where there are too many of all senders before it is known whose it is.
+            assert (await refused.readline())[:12] in (b"HTTP/1.1 429", b"HTTP/1.1 503")
             assert await healthy_in_s(connect) < 1
 
     asyncio.run(test())
