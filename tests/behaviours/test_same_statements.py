@@ -45,9 +45,12 @@ def renamed(one: Try, names: dict[str, str]) -> Try:
     return replace(one, path=path, body=json.loads(body) if isinstance(body, str) else body)
 
 
+_OF_A_REQUEST = ("ratelimit", "x-request-id")
+
+
 def told(answer: Answer, names: dict[str, str]) -> str:
     """An answer without the names that were asked for, and what changes with every request."""
-    headers = {name: text for name, text in answer.headers.items() if name != "ratelimit"}
+    headers = {name: text for name, text in answer.headers.items() if name not in _OF_A_REQUEST}
     said = f"{answer.status} {headers} {answer.body.decode('latin-1')}"
     for name, other in names.items():
         said = said.replace(other, name)
