@@ -130,11 +130,12 @@ def _report(
     look_up: Callable[[Engine, Scope], tuple[dict[str, Any], str | None]],
     state: Callable[[], object] | None,
 ) -> Encoded:
-    """What is answered, and the state of what it depends on, of one moment; `meta` of that moment is at hand then."""
+    """What is answered, of one moment, with the state of what it depends on; `meta` of that moment is at hand then."""
     engine = product.engine_for(scope)
+    # Before the moment: it looks into other scopes, and who holds one connection must not wait for a second.
+    found = None if state is None else state()
     with one_moment(engine, scope):
         moment = None if product.is_wide(scope) else product.moment(scope)
-        found = None if state is None else state()
         document, time_zone = look_up(engine, scope)
         if moment is not None:
             product.meta(scope, time_zone)
