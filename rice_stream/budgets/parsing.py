@@ -48,7 +48,7 @@ def parse_budget_file(loaded: object) -> list[Budget]:
     Raises:
         UsageError: one message that lists every problem of every budget, as "budgets[2].period: ...".
     """
-    entries = _entries(loaded)
+    entries = entries_of(loaded, "budgets", "budget file")
     budgets: list[Budget] = []
     problems: list[str] = []
     first_seen: dict[tuple[object, object], int] = {}
@@ -70,14 +70,15 @@ def parse_budget_file(loaded: object) -> list[Budget]:
     return budgets
 
 
-def _entries(loaded: object) -> list[object]:
+def entries_of(loaded: object, key: str, file: str) -> list[object]:
+    """The list that a file holds, by itself or under its one key. UsageError, which names the `file`: it holds something else."""
     if isinstance(loaded, Mapping):
-        unknown = [key for key in loaded if key != "budgets"]
-        if unknown or "budgets" not in loaded:
-            raise UsageError(f"budget file: must hold the one key 'budgets' with a list, got {[*loaded]!r}")
-        loaded = loaded["budgets"]
+        unknown = [name for name in loaded if name != key]
+        if unknown or key not in loaded:
+            raise UsageError(f"{file}: must hold the one key '{key}' with a list, got {[*loaded]!r}")
+        loaded = loaded[key]
     if not isinstance(loaded, list):
-        raise UsageError("budget file: must be a list of budgets, or a mapping with the key 'budgets' that holds one")
+        raise UsageError(f"{file}: must be a list of {key}, or a mapping with the key '{key}' that holds one")
     return loaded
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from rice_stream.budgets.parsing import entries_of
 from rice_stream.channels.addresses import address_problem, is_secret
 from rice_stream.channels.definition import TYPES, ChannelType
 from rice_stream.channels.parsing import AskedChannel, read_channel
@@ -23,7 +24,7 @@ def parse_channel_file(loaded: object, variable: Variable) -> list[AskedChannel]
     asked: list[AskedChannel] = []
     problems: list[str] = []
     first_seen: dict[str, int] = {}
-    for index, entry in enumerate(_entries(loaded)):
+    for index, entry in enumerate(entries_of(loaded, "channels", "channel file")):
         if not isinstance(entry, Mapping):
             problems.append(f"channels[{index}]: must be a mapping of fields")
             continue
@@ -80,16 +81,3 @@ def _secret_fields(entry: Mapping[str, object]) -> Iterator[str]:
 
 def _is_secret(kind: ChannelType, address: str) -> bool:
     return address_problem(kind, address) is None and is_secret(kind, address)
-
-
-def _entries(loaded: object) -> list[object]:
-    if isinstance(loaded, Mapping):
-        unknown = [key for key in loaded if key != "channels"]
-        if unknown or "channels" not in loaded:
-            raise UsageError(f"channel file: must hold the one key 'channels' with a list, got {[*loaded]!r}")
-        loaded = loaded["channels"]
-    if not isinstance(loaded, list):
-        raise UsageError(
-            "channel file: must be a list of channels, or a mapping with the key 'channels' that holds one"
-        )
-    return loaded
