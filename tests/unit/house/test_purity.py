@@ -19,6 +19,7 @@ CORE = (
     "meter",
     "quantities",
     "reference",
+    "transparency",
     "wording",
 )
 LOADERS = {
