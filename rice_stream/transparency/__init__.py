@@ -1,1 +1,1 @@
-"""Proofs of what the ledger held: Merkle trees, inclusion and consistency proofs, signed checkpoints, as pure functions of bytes."""
+"""Proofs of what the ledger held: Merkle trees, their proofs and signed checkpoints, as pure functions of bytes."""
