@@ -37,6 +37,9 @@ MEASURES = (
 IMPACT_COLUMNS = ("embodied_ugco2e", "water_ul")
 """Kept with a record beside its carbon, null where the method does not give them."""
 
+ENTRY_AMOUNTS = (*MEASURES, "impact_prompts", *IMPACT_COLUMNS)
+"""What an entry changes; `impact_prompts` counts prompts whose method gives the impacts."""
+
 PrecisionName = Literal["fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4"]
 """Number format of a model's weights."""
 PRECISIONS: tuple[PrecisionName, ...] = get_args(PrecisionName)

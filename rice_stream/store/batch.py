@@ -1,8 +1,9 @@
 """What one transaction writes, as columns; and what came of it."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from rice_stream.meter.amounts import Totals, floor_to, roll_up
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.content import content_digest
 from rice_stream.store.identity_rules import KnownRules
-from rice_stream.store.record_columns import METERED_COLUMN, NULLABLE_COLUMNS, RECORD_COLUMNS
+from rice_stream.store.record_columns import METERED_COLUMN, NULLABLE_COLUMNS, RECORD_COLUMNS, RECORDED_COLUMN
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
 
@@ -43,10 +44,14 @@ class Records:
             self.untimed[rows],
         )
 
+    def recorded_at(self, recorded_us: int) -> "Records":
+        """The same, written at this instant."""
+        return replace(self, columns={**self.columns, RECORDED_COLUMN: np.full(len(self), recorded_us, dtype=np.int64)})
+
     @property
     def sent_columns(self) -> tuple[str, ...]:
         """The columns that are written of these records, in their order."""
-        return (*RECORD_COLUMNS, METERED_COLUMN) if METERED_COLUMN in self.columns else RECORD_COLUMNS
+        return (*RECORD_COLUMNS, *(name for name in (METERED_COLUMN, RECORDED_COLUMN) if name in self.columns))
 
     @property
     def nullable_columns(self) -> tuple[str, ...]:
@@ -59,7 +64,19 @@ class Records:
         return np.where(self.untimed, UNKNOWN, column) if name == "ended_at_us" and self.untimed.any() else column
 
 
-def totals_of(records: Records, watched: Collection[tuple[int, int]]) -> dict[TotalsTable, Totals]:
+class Accounted(Protocol):
+    """Rows whose amounts are added to totals: records, or entries that correct them."""
+
+    @property
+    def columns(self) -> Mapping[str, Ints]:
+        """When, whose and what they rest on: (n,) integers, UNKNOWN (-1) for null."""
+
+    @property
+    def measures(self) -> Ints:
+        """Shape (n, len(MEASURES))."""
+
+
+def totals_of(records: Accounted, watched: Collection[tuple[int, int]]) -> dict[TotalsTable, Totals]:
     """What the records add to each totals table, in the order in which writers add to them.
 
     `watched` are the (tenant_key, user_key) that have totals of their own.
@@ -73,7 +90,7 @@ def totals_of(records: Records, watched: Collection[tuple[int, int]]) -> dict[To
     return totals
 
 
-def _rolled_up(records: Records, table: TotalsTable, watched: Collection[tuple[int, int]]) -> Totals:
+def _rolled_up(records: Accounted, table: TotalsTable, watched: Collection[tuple[int, int]]) -> Totals:
     columns = [records.columns[name] for name in ("tenant_key", "ended_at_us", *table.dimensions)]
     measures = records.measures
     if table.watched_only:
@@ -100,7 +117,7 @@ def month_starts_s(times_s: Ints) -> Ints:
     return times_s.astype("M8[s]").astype("M8[M]").astype("M8[s]").astype(np.int64)
 
 
-def _watched_rows(records: Records, watched: Collection[tuple[int, int]]) -> NDArray[np.intp]:
+def _watched_rows(records: Accounted, watched: Collection[tuple[int, int]]) -> NDArray[np.intp]:
     if not watched:
         return np.empty(0, dtype=np.intp)
     tenant, user = records.columns["tenant_key"], records.columns["user_key"]

@@ -18,6 +18,7 @@ from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.copy_stream import integers_stream, records_stream
+from rice_stream.store.database_clock import POSTGRESQL_NOW_US
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, reading
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.failures import first_line
@@ -146,14 +147,16 @@ class PostgresWriter(Writer):
         self._connection().execute(make_scratch_sql())
         return watched
 
-    def _records_from_us(self) -> int:
+    def _horizon_and_now_us(self) -> tuple[int, int]:
         with self._connection().cursor() as cursor:
             # Whoever moves the horizon takes this table in EXCLUSIVE MODE: after all batches in flight, before the next.
             cursor.execute(
-                "LOCK TABLE retention IN ROW SHARE MODE; SELECT COALESCE(MAX(records_from_us), 0) FROM retention"
+                "LOCK TABLE retention IN ROW SHARE MODE;"
+                f" SELECT COALESCE(MAX(records_from_us), 0), {POSTGRESQL_NOW_US} FROM retention"
             )
             cursor.nextset()
-            return int(_only_value(cursor) or 0)
+            [(horizon_us, now_us)] = cursor.fetchall()
+            return horizon_us, now_us
 
     # --- totals --------------------------------------------------------------------------------------------------
 

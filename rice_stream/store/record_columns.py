@@ -31,6 +31,9 @@ METERED_COLUMN = "metered_energy_uj"
 """What was metered of a prompt, in microjoules, where its energy rests on that; else null. Nearly no batch has any: it is
 sent, after RECORD_COLUMNS, with those that do, and is then a nullable column like the others."""
 
+RECORDED_COLUMN = "recorded_us"
+"""When a record was written, by the database's clock: sent after the others, and null in those of versions that did not."""
+
 CONTENT_COLUMNS = (
     "ended_at_us",
     "attribution_key",

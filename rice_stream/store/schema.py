@@ -23,6 +23,7 @@ from rice_stream.store.schema_intake import (
     retention,
 )
 from rice_stream.store.schema_keys import server_key
+from rice_stream.store.schema_ledger import adjustment, adjustment_entry
 from rice_stream.store.schema_records import (
     attribution,
     basis,
@@ -46,6 +47,8 @@ from rice_stream.store.schema_totals import (
 )
 
 __all__ = [
+    "adjustment",
+    "adjustment_entry",
     "alert",
     "attribution",
     "attribution_version",

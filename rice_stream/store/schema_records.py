@@ -110,6 +110,8 @@ prompt_record = Table(
     Column("water_ul", BigInteger),
     Column("event_id", Text, nullable=False),
     Column("metered_energy_uj", BigInteger),
+    # Null: recorded before this was kept.
+    Column("recorded_us", BigInteger),
     # The key begins with the event's time, so a range of keys is a range of time: one partition a month.
     postgresql_partition_by="RANGE (event_key)",
     sqlite_with_rowid=False,

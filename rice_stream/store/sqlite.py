@@ -15,6 +15,7 @@ from rice_stream.quantities import Ints
 from rice_stream.store import schema
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
+from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import batch_failure
 from rice_stream.store.failures import NotStorableError
 from rice_stream.store.horizon import records_from_us
@@ -68,8 +69,9 @@ class SqliteWriter(Writer):
         rows = self._open().exec_driver_sql("SELECT tenant_key, user_key FROM watched_user").all()
         return {(tenant_key, user_key) for tenant_key, user_key in rows}
 
-    def _records_from_us(self) -> int:
-        return records_from_us(self._open())
+    def _horizon_and_now_us(self) -> tuple[int, int]:
+        connection = self._open()
+        return records_from_us(connection), database_now_us(connection)
 
     def _insert(self, records: Records) -> None:
         columns: list[list[Any]] = []

@@ -54,10 +54,11 @@ class Writer(ABC):
                 ended_at_us = batch.records.columns["ended_at_us"]
                 self._check_rules(batch.rules, int(ended_at_us.max(initial=0)))
             # What retention has dropped meanwhile is not recorded again; it drops nothing more until this ends.
-            batch = retained(batch, self._records_from_us())
+            horizon_us, now_us = self._horizon_and_now_us()
+            batch = retained(batch, horizon_us)
             # 1. Prompt records: each key once. What is known already is a duplicate or a conflict.
             batch = without_known_on_other_days(batch, self._hold_days, self._stored)
-            new, conflicts = self._insert_records(batch)
+            new, conflicts = self._insert_records(batch, now_us)
             # 2. Totals: exactly the new records' sums, in key order.
             added = batch.records if new.all() else batch.records.select(np.flatnonzero(new))
             totals = totals_of(added, watched)
@@ -72,7 +73,7 @@ class Writer(ABC):
             self._save_progress(rows, batch.received_at_us)
         return result
 
-    def _insert_records(self, batch: Batch) -> tuple[NDArray[np.bool_], list[Conflict]]:
+    def _insert_records(self, batch: Batch, now_us: int) -> tuple[NDArray[np.bool_], list[Conflict]]:
         records = batch.records
         new = np.ones(len(records), dtype=np.bool_)
         differing: NDArray[np.intp] = np.empty(0, dtype=np.intp)
@@ -85,7 +86,7 @@ class Writer(ABC):
             chosen = records if new.all() else records.select(np.flatnonzero(new))
             try:
                 if len(chosen):
-                    self._insert(chosen)
+                    self._insert(chosen.recorded_at(now_us))
             except KnownKeyError:
                 self._probe_first = _PROBE_AFTER_DUPLICATES
                 continue
@@ -116,8 +117,9 @@ class Writer(ABC):
         migration. SchemaChangedError: one came before it."""
 
     @abstractmethod
-    def _records_from_us(self) -> int:
-        """The retention horizon (0: there is none); moving it waits until this transaction has ended."""
+    def _horizon_and_now_us(self) -> tuple[int, int]:
+        """The retention horizon (0: there is none), which waits to be moved until this transaction has ended; and what time it is
+        by the database's clock."""
 
     @abstractmethod
     def _insert(self, records: Records) -> None:

@@ -250,8 +250,8 @@ class MemoryWriter(Writer):
     def _watched_users(self) -> set[tuple[int, int]]:
         return {(row["tenant_key"], row["user_key"]) for row in self._store.rows("watched_user")}
 
-    def _records_from_us(self) -> int:
-        return self._store.horizon_us
+    def _horizon_and_now_us(self) -> tuple[int, int]:
+        return self._store.horizon_us, 0
 
     def _insert(self, records: Records) -> None:
         rows = list(self._rows(records))

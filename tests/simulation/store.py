@@ -156,8 +156,8 @@ class FaultyWriter(Writer):
     def _watched_users(self) -> set[tuple[int, int]]:
         return self._inner._watched_users()
 
-    def _records_from_us(self) -> int:
-        return self._inner._records_from_us()
+    def _horizon_and_now_us(self) -> tuple[int, int]:
+        return self._inner._horizon_and_now_us()
 
     def _insert(self, records: Records) -> None:
         self._inner._insert(records)

@@ -103,8 +103,8 @@ class WriterWithoutDedupe(MemoryWriter):
 class WriterWithoutHorizon(MemoryWriter):
     """Looks at the retention horizon while preparing only."""
 
-    def _records_from_us(self) -> int:
-        return 0
+    def _horizon_and_now_us(self) -> tuple[int, int]:
+        return 0, 0
 
 
 class WriterWithoutTransaction(MemoryWriter):

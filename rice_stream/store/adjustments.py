@@ -1,0 +1,145 @@
+"""Posting corrections: a group of entries and what it changes in the totals are one transaction, as records and theirs are.
+
+Totals hold what was recorded and everything that was corrected since; taking the entries away gives what was reported. A group
+is known by the digest of its cause: posted again, it changes nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine, insert, select, text
+
+from rice_stream.canonical_json import canonical_json
+from rice_stream.instants import SECOND_US, SLOT_S
+from rice_stream.meter.amounts import Totals, roll_up
+from rice_stream.quantities import ENTRY_AMOUNTS
+from rice_stream.store import schema
+from rice_stream.store.advisory_locks import AdvisoryLock, hold
+from rice_stream.store.batch import totals_of
+from rice_stream.store.copy_stream import integers_stream
+from rice_stream.store.database_clock import database_now_us
+from rice_stream.store.engine import writing
+from rice_stream.store.entries import ENTRY_COLUMNS, EntryGroup, user_or_null
+from rice_stream.store.entry_stream import entries_stream, sent_columns
+from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.horizon import minutes_from_us
+from rice_stream.store.revisions import require_revision
+from rice_stream.store.scratch import added_table, added_types, make_scratch_sql
+from rice_stream.store.statements import add_totals_sql, insert_ignoring
+from rice_stream.store.totals_tables import MINUTES, TotalsTable
+
+
+@contextmanager
+def posting(engine: Engine, *, revision: str | None = None) -> Iterator[Connection]:
+    """A transaction that posts corrections: one at a time, so that what one finds to correct is what it corrects.
+
+    Batches go on beside it; what it locks, it locks in their order. SchemaChangedError: the schema is not the `revision`.
+    """
+    with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
+            hold(connection, AdvisoryLock.POST_CORRECTIONS)
+            # As a batch does: nobody is added to the watched users meanwhile, no schema changes, no record is dropped.
+            connection.execute(text("LOCK TABLE watched_user IN ROW SHARE MODE"))
+            connection.execute(text("LOCK TABLE retention IN ROW SHARE MODE"))
+        if revision is not None:
+            require_revision(connection, revision)
+        yield connection
+
+
+def post(connection: Connection, group: EntryGroup) -> int | None:
+    """Post a group within a transaction of `posting`; its `adjustment_key`, or None: its cause was posted before."""
+    now_us = database_now_us(connection)
+    key = _insert_group(connection, group, now_us)
+    if key is None or not len(group.entries):
+        return key
+    _insert_entries(connection, key, group, now_us)
+    if group.counted:
+        watched = connection.execute(text("SELECT tenant_key, user_key FROM watched_user")).all()
+        totals = totals_of(group.entries, {(tenant_key, user_key) for tenant_key, user_key in watched})
+        totals[MINUTES] = _by_folded_minutes(totals[MINUTES], minutes_from_us(connection))
+        _add_to_totals(connection, totals)
+    return key
+
+
+def _insert_group(connection: Connection, group: EntryGroup, now_us: int) -> int | None:
+    table = schema.adjustment
+    dialect = connection.dialect.name
+    row = {
+        "digest": group.digest,
+        "cause": group.cause,
+        "tenant_key": group.tenant_key,
+        "event_key": None if group.event_key is None else _text_key(dialect, group.event_key),
+        "restatement_id": group.restatement_id,
+        "reason": group.reason,
+        "author_kind": group.by.kind,
+        "author_name": group.by.name,
+        "detail": canonical_json(group.detail).decode(),
+        "recorded_us": now_us,
+        **{f"contra_{name}": -amount for name, amount in group.sums.items()},
+    }
+    if not connection.execute(insert_ignoring(table, dialect), row).rowcount:
+        return None
+    key: int = connection.execute(select(table.c.adjustment_key).where(table.c.digest == group.digest)).scalar_one()
+    return key
+
+
+def _text_key(dialect: str, event_key: bytes) -> Any:
+    stored = stored_key(dialect, event_key)
+    return stored if isinstance(stored, bytes) else str(stored)
+
+
+def _insert_entries(connection: Connection, key: int, group: EntryGroup, now_us: int) -> None:
+    entries = group.entries
+    if connection.dialect.name == "postgresql":
+        columns = ", ".join(sent_columns())
+        driver: Any = connection.connection.driver_connection
+        with (
+            driver.cursor() as cursor,
+            cursor.copy(f"COPY adjustment_entry ({columns}) FROM STDIN (FORMAT BINARY)") as copy,
+        ):
+            copy.write(entries_stream(entries, key, now_us, counted=group.counted))
+        return
+    flat = entries.event_keys.tobytes()
+    constant = {"adjustment_key": key, "counted": int(group.counted), "recorded_us": now_us}
+    columns_of: dict[str, Sequence[Any]] = {name: entries.columns[name].tolist() for name in ENTRY_COLUMNS}
+    columns_of["user_key"] = user_or_null(entries.columns["user_key"])
+    columns_of |= {name: entries.amounts[:, place].tolist() for place, name in enumerate(ENTRY_AMOUNTS)}
+    columns_of["event_key"] = [flat[at : at + 16] for at in range(0, len(flat), 16)]
+    columns_of["line"] = range(len(entries))
+    rows = [dict(zip(columns_of, values, strict=True)) for values in zip(*columns_of.values(), strict=True)]
+    connection.execute(insert(schema.adjustment_entry), [{**row, **constant} for row in rows])
+
+
+def _by_folded_minutes(minutes: Totals, folded_before_us: int) -> Totals:
+    """Of minutes that are quarter hours by now, those: no minute is made again among them."""
+    tenant, start_s = minutes.keys.T
+    old = start_s < folded_before_us // SECOND_US
+    return roll_up([tenant, np.where(old, start_s - start_s % SLOT_S, start_s)], minutes.sums) if old.any() else minutes
+
+
+def _add_to_totals(connection: Connection, totals: dict[TotalsTable, Totals]) -> None:
+    on_postgresql = connection.dialect.name == "postgresql"
+    if on_postgresql:
+        connection.exec_driver_sql(make_scratch_sql())
+    for table, sums in totals.items():
+        if not len(sums):
+            continue
+        if on_postgresql:
+            _copy_to_totals(connection, table, sums)
+            continue
+        marks = ", ".join("?" * len(table.columns))
+        rows = [tuple(row) for row in np.concatenate([sums.keys, sums.sums], axis=1).tolist()]
+        connection.exec_driver_sql(add_totals_sql(table, f"VALUES ({marks})"), rows)
+
+
+def _copy_to_totals(connection: Connection, table: TotalsTable, sums: Totals) -> None:
+    """In key order, as batches add theirs, so that neither waits for ever."""
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor:
+        with cursor.copy(f"COPY {added_table(table)} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.write(integers_stream([*sums.keys.T, *sums.sums.T], list(added_types(table).values())))
+        cursor.execute(add_totals_sql(table, f"SELECT * FROM {added_table(table)}"))
+        cursor.execute(f"TRUNCATE {added_table(table)}")  # another group may follow in this transaction

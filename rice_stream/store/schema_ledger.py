@@ -1,0 +1,67 @@
+"""Tables of corrections: records never change, what corrects them is added beside them as entries."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
+
+from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES
+from rice_stream.store.entry_columns import CAUSES
+from rice_stream.store.schema_base import AUTO_KEY, EVENT_KEY, EXACT_SUM, metadata
+
+_OF_EVENT = text("event_key IS NOT NULL")
+
+adjustment = Table(
+    "adjustment",
+    metadata,
+    Column("adjustment_key", AUTO_KEY, primary_key=True),
+    # Of what it is made for: the same cause a second time inserts nothing.
+    Column("digest", LargeBinary(16), nullable=False, unique=True),
+    Column("cause", Text, nullable=False),
+    Column("tenant_key", Integer, nullable=False),
+    Column("event_key", EVENT_KEY),
+    Column("restatement_id", Text),
+    *(Column(name, Text, nullable=False) for name in ("reason", "author_kind", "author_name", "detail")),
+    Column("recorded_us", BigInteger, nullable=False),
+    # What its entries add up to, with a minus sign: with them, every group sums to zero.
+    *(Column(f"contra_{name}", EXACT_SUM, nullable=False) for name in ENTRY_AMOUNTS),
+    CheckConstraint("cause IN ({})".format(", ".join(f"'{cause}'" for cause in CAUSES)), name="cause"),
+    Index("ix_adjustment_event", "tenant_key", "event_key", postgresql_where=_OF_EVENT, sqlite_where=_OF_EVENT),
+    Index("ix_adjustment_restatement", "restatement_id"),
+    Index("ix_adjustment_recorded", "tenant_key", "recorded_us"),
+    comment="Groups of entries that correct records, each with its cause; rows never change",
+    sqlite_autoincrement=True,
+)
+
+_TOKENS = tuple(name for name in MEASURES if name.endswith("_tokens"))
+
+adjustment_entry = Table(
+    "adjustment_entry",
+    metadata,
+    Column("tenant_key", Integer, primary_key=True, autoincrement=False),
+    Column("attribution_key", Integer, nullable=False),
+    Column("factor_key", Integer, nullable=False),
+    Column("basis_flags", Integer, nullable=False),
+    # The record's own: what is known of when it ended and of who it is holds for what corrects it.
+    Column("event_key", EVENT_KEY, primary_key=True),
+    Column("adjustment_key", BigInteger, primary_key=True, autoincrement=False),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    # False: records and totals hold these amounts already, which came after their month was closed.
+    Column("counted", Integer, nullable=False),
+    Column("ended_at_us", BigInteger, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in ENTRY_AMOUNTS if name not in ("prompts", *_TOKENS)),
+    Column("user_key", Integer),
+    *(Column(name, Integer, nullable=False) for name in ("prompts", *_TOKENS)),
+    CheckConstraint("counted IN (0, 1)", name="counted"),
+    comment="What is added to a record's amounts, or taken away; rows never change",
+    sqlite_with_rowid=False,
+)
+Index("ix_adjustment_entry_adjustment", adjustment_entry.c.adjustment_key)
