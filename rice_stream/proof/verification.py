@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 
 from rice_stream.instants import SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
 from rice_stream.proof.parts import Part, parts
-from rice_stream.quantities import MEASURES
+from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES
 from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.recount import RECORDS_ONLY, STORED_ONLY, recount_sql
 from rice_stream.store.scope import EVERYTHING
@@ -81,6 +81,7 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
         records = _count(connection, "prompt_record", "ended_at_us >= :low", horizon_s * SECOND_US)
         # What retention has dropped is in the totals still.
         prompts = records if horizon_s == 0 else _prompts(connection)
+        _check_groups(connection, found)
         _check_progress(connection, prompts, found)
         checked = sum(_count(connection, table.name, f"{table.start} >= :low", horizon_s) for table in TOTALS_TABLES)
         gaps = _gaps(connection)
@@ -180,7 +181,33 @@ def _check_progress(connection: Connection, prompts: int, found: Differences) ->
 
 
 def _prompts(connection: Connection) -> int:
-    return int(connection.scalar(text("SELECT CAST(COALESCE(SUM(prompts), 0) AS BIGINT) FROM minute_total")) or 0)
+    """How many were ever recorded: those that totals count, and those that entries have taken out of them."""
+    counted, corrected = (
+        int(connection.scalar(text(f"SELECT CAST(COALESCE(SUM(prompts), 0) AS BIGINT) FROM {table}")) or 0)
+        for table in ("minute_total", "adjustment_entry WHERE counted = 1")
+    )
+    return counted - corrected
+
+
+def _check_groups(connection: Connection, found: Differences) -> None:
+    """Every group of entries sums to zero with its contra amounts, and every entry belongs to one."""
+    unbalanced = " OR ".join(f"COALESCE(e.{name}, 0) + g.contra_{name} <> 0" for name in ENTRY_AMOUNTS)
+    sums = ", ".join(f"SUM({name}) AS {name}" for name in ENTRY_AMOUNTS)
+    statement = (
+        f"SELECT g.adjustment_key, g.cause, -g.contra_carbon_mid_ugco2e AS stated, e.carbon_mid_ugco2e AS added"
+        f" FROM adjustment g LEFT JOIN (SELECT adjustment_key, {sums} FROM adjustment_entry GROUP BY adjustment_key) e"
+        f" ON e.adjustment_key = g.adjustment_key WHERE {unbalanced} ORDER BY g.adjustment_key"
+    )
+    for row in connection.execute(text(statement)).mappings():
+        key = {"adjustment_key": row["adjustment_key"], "cause": row["cause"]}
+        found.add_one("adjustment", key, "differs", "carbon_mid_ugco2e", int(row["stated"]), int(row["added"] or 0))
+    orphans = (
+        "SELECT COUNT(*) FROM adjustment_entry e"
+        " WHERE NOT EXISTS (SELECT 1 FROM adjustment g WHERE g.adjustment_key = e.adjustment_key)"
+    )
+    without_group = int(connection.scalar(text(orphans)) or 0)
+    if without_group:
+        found.add_one("adjustment_entry", {}, "extra", "entries", without_group, 0)
 
 
 def _gaps(connection: Connection) -> list[dict[str, Any]]:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from rice_stream.quantities import IMPACT_COLUMNS
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
-from rice_stream.reports.spans import Span
-from rice_stream.reports.sums import RECORDS, Group, Summand, SummandShape, Summed, statement_of
+from rice_stream.reports.sums import NOW_US, Group, Summand, SummandShape, Summed, statement_of
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.scope import Scope
@@ -45,18 +43,15 @@ class _Of(NamedTuple):
 def impact_sums(
     connection: Connection,
     scope: Scope,
-    spans: Sequence[Span],
+    summands: Sequence[Summand],
     fields: Sequence[str],
     tenant_key: int | None = None,
     where: NameFilter = ALL_NAMES,
     *,
-    one_zone: bool = False,
+    as_of_us: int = NOW_US,
 ) -> dict[Group, list[int]]:
-    """(prompts whose method gives them, their embodied carbon, their water), from the records, by the values of the fields."""
-    counted = f"CASE WHEN m.{IMPACT_COLUMNS[0]} IS NULL THEN 0 ELSE 1 END"
-    columns = (counted, *(f"COALESCE(m.{name}, 0)" for name in IMPACT_COLUMNS))
-    of = _Of(scope, tenant_key, where)
-    found = _run(connection, of, [Summand(RECORDS, spans, one_zone=one_zone)], fields, columns)
+    """(prompts whose method gives them, their embodied carbon, their water) of tables of prompts, by the values of the fields."""
+    found = _run(connection, _Of(scope, tenant_key, where), summands, fields, as_of_us, impacts=True)
     return {each.group: each.sums for each in found}
 
 
@@ -67,6 +62,8 @@ def grouped_sums(
     fields: Sequence[str],
     tenant_key: int | None = None,
     where: NameFilter = ALL_NAMES,
+    *,
+    as_of_us: int = NOW_US,
 ) -> list[Summed]:
     """Sums of the measures by purpose, use of factors, and the values of the fields; only groups with rows. One statement.
 
@@ -74,7 +71,7 @@ def grouped_sums(
     local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. The tables have
     to know the attribution where the scope has teams, and what the names of `where` are of.
     """
-    return _run(connection, _Of(scope, tenant_key, where), summands, fields)
+    return _run(connection, _Of(scope, tenant_key, where), summands, fields, as_of_us)
 
 
 def _run(
@@ -82,7 +79,9 @@ def _run(
     of: _Of,
     summands: Sequence[Summand],
     fields: Sequence[str],
-    columns: tuple[str, ...] = (),
+    as_of_us: int,
+    *,
+    impacts: bool = False,
 ) -> list[Summed]:
     asked = [part for each in summands for part in _apart(each)]
     if not asked:
@@ -90,9 +89,11 @@ def _run(
     dialect = connection.dialect.name
     shapes = tuple(SummandShape(each.source, each.purpose, each.by_factor, each.measures, rows) for each, rows in asked)
     parameters = of.parameters
+    if any(":as_of_us" in shape.source.condition for shape in shapes):
+        parameters["as_of_us"] = as_of_us
     for number, (each, rows) in enumerate(asked):
         parameters |= _bounds(dialect, number, each, rows)
-    statement = statement_of(shapes, tuple(fields), of.conditions, columns, is_one=of.is_one, dialect=dialect)
+    statement = statement_of(shapes, tuple(fields), of.conditions, impacts=impacts, is_one=of.is_one, dialect=dialect)
     last = 3 + len(fields)
 
     def sums(row: tuple[Any, ...]) -> list[int]:
@@ -117,7 +118,7 @@ def _bounds(dialect: str, number: int, summand: Summand, rows: int) -> dict[str,
     source, spans = summand.source, summand.spans
     low_us, high_us = min(span.from_us for span in spans), max(span.to_us for span in spans)
     bounds: dict[str, Any] = {f"low_{number}": source.bound(low_us), f"high_{number}": source.bound(high_us)}
-    if source is RECORDS:
+    if source.start is None:
         bounds[f"key_low_{number}"], bounds[f"key_high_{number}"] = key_bounds(dialect, low_us, high_us)
     if not rows:
         bounds[f"origin_{number}"], bounds[f"day_{number}"] = spans[0].origin_s, spans[0].first_day

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import TextClause, text
 
 from rice_stream.instants import DAY_S, SECOND_US
-from rice_stream.quantities import MEASURES
+from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
 from rice_stream.reports.spans import Span
 from rice_stream.store import totals_tables
 from rice_stream.store.scope import Scope
@@ -18,17 +18,24 @@ Group = tuple[Any, ...]
 """The values of the fields that a report is broken down by."""
 
 
+_RECORDS, _ENTRIES = "prompt_record", "adjustment_entry"
+
+
 @dataclass(frozen=True, slots=True)
 class SummedTable:
     """A table that can be summed, and the dimensions (key columns) that its rows know.
 
-    `start` and `totals` are None for the records, which have an instant of their own.
+    `start` and `totals` are None for records and the entries that correct them, which have an instant of their own.
     """
 
     table: str
     start: str | None
     totals: TotalsTable | None
     dimensions: frozenset[str]
+    condition: str = ""
+    """Which rows of a table are meant, of row `m`; "": all of them."""
+    sign: str = ""
+    """`-`: what the rows say is taken away."""
 
     @classmethod
     def of(cls, totals: TotalsTable) -> "SummedTable":
@@ -51,11 +58,18 @@ class SummedTable:
 
     def value(self, measure: str) -> str:
         """What a row adds to the sum of a measure: an unknown token count adds nothing."""
-        if self.start is not None:
-            return f"m.{measure}"
+        if self.table != _RECORDS:
+            return f"{self.sign}m.{measure}"
         if measure == "prompts":
-            return "1"
-        return f"COALESCE(m.{measure}, 0)" if measure.endswith("_tokens") else f"m.{measure}"
+            return f"{self.sign}1"
+        return f"{self.sign}COALESCE(m.{measure}, 0)" if measure.endswith("_tokens") else f"{self.sign}m.{measure}"
+
+    def impacts(self) -> tuple[str, ...]:
+        """What a row adds to the prompts whose method gives impacts, to their embodied carbon and to their water."""
+        if self.table != _RECORDS:
+            return tuple(f"{self.sign}m.{name}" for name in ("impact_prompts", *IMPACT_COLUMNS))
+        counted = f"{self.sign}(CASE WHEN m.{IMPACT_COLUMNS[0]} IS NULL THEN 0 ELSE 1 END)"
+        return (counted, *(f"{self.sign}COALESCE(m.{name}, 0)" for name in IMPACT_COLUMNS))
 
 
 MINUTES = SummedTable.of(totals_tables.MINUTES)
@@ -65,9 +79,16 @@ DAYS = SummedTable.of(totals_tables.DAYS)
 FACTOR_HOURS = SummedTable.of(totals_tables.FACTOR_HOURS)
 FACTOR_DAYS = SummedTable.of(totals_tables.FACTOR_DAYS)
 MONTHS = SummedTable.of(totals_tables.MONTHS)
-RECORDS = SummedTable(
-    "prompt_record", None, None, frozenset({"attribution_key", "factor_key", "user_key", "basis_flags"})
-)
+_OF_EACH_PROMPT = frozenset({"attribution_key", "factor_key", "user_key", "basis_flags"})
+RECORDS = SummedTable(_RECORDS, None, None, _OF_EACH_PROMPT)
+ENTRIES = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.counted = 1")
+"""What corrects records; totals hold it, so that records and these are as much as totals."""
+# Totals are as of now, and as corrected: what they were before, and what was reported, is what is left without these.
+RECORDED_SINCE = SummedTable(_RECORDS, None, None, _OF_EACH_PROMPT, "m.recorded_us > :as_of_us", "-")
+CORRECTED_SINCE = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.counted = 1 AND m.recorded_us > :as_of_us", "-")
+CORRECTED_UNTIL = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.recorded_us <= :as_of_us", "-")
+NOW_US = 2**63 - 1
+"""In the place of the instant that is asked for: everything that is known."""
 
 
 class Field(NamedTuple):
@@ -161,12 +182,12 @@ def statement_of(
     shapes: tuple[SummandShape, ...],
     fields: tuple[str, ...],
     conditions: str,
-    columns: tuple[str, ...],
     *,
+    impacts: bool,
     is_one: bool,
     dialect: str,
 ) -> TextClause:
-    """(purpose, key and digest of the use of factors, values of the fields, sums) of `columns` in SQL, by default of all MEASURES.
+    """(purpose, key and digest of the use of factors, values of the fields, sums) of all MEASURES, or of the `impacts`.
 
     On PostgreSQL the sums are one text, which is read in a fraction of the time that as many NUMERICs take.
 
@@ -176,7 +197,7 @@ def statement_of(
     dimensions = sorted(dimensions_of(fields))
     keys = ["purpose", "used_factor", *_tenant_key(fields, ""), *dimensions]
     keys += [f"{name}_" for name in fields if name in _TIMED]
-    places = range(len(columns or MEASURES))
+    places = range(len(RECORDS.impacts()) if impacts else len(MEASURES))
     spans = [
         f"span_{number} (time_zone, low, high, origin_s, first_day) AS (VALUES {_span_rows(number, shape.spans)}), "
         for number, shape in enumerate(shapes)
@@ -185,7 +206,7 @@ def statement_of(
     # Nothing is added up faster than 0; of the type of the other sums, so that PostgreSQL takes the tables as one.
     nothing = "CAST(NULL AS NUMERIC)" if dialect == "postgresql" else "NULL"
     rows = "\nUNION ALL ".join(
-        _rows(number, shape, fields, conditions, columns, nothing) for number, shape in enumerate(shapes)
+        _rows(number, shape, fields, conditions, nothing, impacts=impacts) for number, shape in enumerate(shapes)
     )
     wanted = ["m.purpose", "m.used_factor", "d.digest"]
     wanted += [f"m.{name}_" if name in _TIMED else FIELDS[name].value for name in fields]
@@ -219,7 +240,7 @@ def _tenant_key(fields: Sequence[str], row: str) -> list[str]:
 
 
 def _rows(
-    number: int, shape: SummandShape, fields: tuple[str, ...], conditions: str, columns: tuple[str, ...], nothing: str
+    number: int, shape: SummandShape, fields: tuple[str, ...], conditions: str, nothing: str, *, impacts: bool
 ) -> str:
     """The rows of a summand with their keys."""
     source = shape.source
@@ -231,9 +252,13 @@ def _rows(
         f"{value.format(at_s=source.at_s, origin_s=origin_s, first_day=first_day)} AS {name}_"
         for name, value in timed.items()
     ]
-    sums = columns or [source.value(name) if name in shape.measures else nothing for name in MEASURES]
+    sums = [source.value(name) if name in shape.measures else nothing for name in MEASURES]
+    if impacts:
+        sums = list(source.impacts())
     wanted = [f"{source.position} >= :low_{number} AND {source.position} < :high_{number}", conditions]
-    if source is RECORDS:
+    if source.condition:
+        wanted.append(source.condition)
+    if source.start is None:
         wanted.append(f"m.event_key >= :key_low_{number} AND m.event_key < :key_high_{number}")
     joined = ""
     if shape.spans:

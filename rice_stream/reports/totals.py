@@ -8,6 +8,7 @@ Integers add up exactly, so a break-down sums to its total. The range around eac
 from datetime import datetime
 from typing import Any
 
+from rice_stream.instants import epoch_us, in_utc, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import CarbonRanges
 from rice_stream.reports.time_zones import described_window, report_zone
@@ -39,7 +40,7 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
         zone = report_zone(query.time_zone, seen, fields, query.report_time_zone)
         ranges = {own: query.range_us(zone or own, now) for own in ground.time_zones or ["UTC"]}
         spans = spans_of(ground, ranges, calendar=query.calendar, time_zone=zone)
-        asked = Asked(connection, seen, fields, spans, ground, query.where)
+        asked = Asked(connection, seen, fields, spans, ground, query.where, query.knowledge)
         found = groups_and_parts(asked)
         impacts = impacts_of(asked) if query.impacts else None
         carbon_ranges = CarbonRanges(connection, found.digests, found.digests)
@@ -52,6 +53,8 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
     page = groups[query.offset : None if query.limit is None else query.offset + query.limit]
     return {
         "window": {"name": query.window, **described_window(zone, ranges)},
+        "as": query.amounts,
+        "as_of": None if query.as_of is None else rfc3339(epoch_us(in_utc(query.as_of))),
         "by": list(fields),
         "rows": [
             {

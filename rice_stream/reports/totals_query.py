@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc, zone
+from rice_stream.reports.knowledge import Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
-from rice_stream.reports.sums import FIELDS
+from rice_stream.reports.sums import FIELDS, NOW_US
 from rice_stream.reports.time_zones import REPORT_TIME_ZONE
 from rice_stream.reports.windows import TimeBound, bounds_us, check_window
 from rice_stream.store.views import WINDOWS_S
 
+AmountsAs = Literal["reported", "restated"]
 WINDOWS = (*WINDOWS_S, "mtd")
 BUCKETS = ("hour", "day", "month")
 _FIRST_ZONE, _LAST_ZONE = "Etc/GMT-14", "Etc/GMT+12"
@@ -28,7 +31,8 @@ class TotalsQuery:
     tenant's own time zone where it has rows of its own, where tenants are added up those of `report_time_zone`, and all those of
     `time_zone` where that is given (`time_zones.report_zone`); hours are those of UTC. `bucket` breaks down by a stretch of time
     besides, in its order. `where` narrows to some names. `top` puts all but the so many names with most carbon into one row.
-    `limit` and `offset` page through the rows. `impacts` adds embodied carbon and water.
+    `limit` and `offset` page through the rows. `impacts` adds embodied carbon and water. `amounts` are with all corrections, or as
+    they were reported; `as_of` an instant: with what was recorded and corrected until then.
 
     Raises:
         UsageError: an unknown field, window, bucket or time zone, months beside days, or a window beside bounds.
@@ -47,6 +51,8 @@ class TotalsQuery:
     report_time_zone: str = REPORT_TIME_ZONE
     top: int | None = None
     where: NameFilter = ALL_NAMES
+    amounts: AmountsAs = "restated"
+    as_of: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.bucket is not None and self.bucket not in BUCKETS:
@@ -70,6 +76,12 @@ class TotalsQuery:
         named = [name.strip() for listed in self.by for name in listed.split(",")]
         names = [*named, self.bucket] if self.bucket is not None else named
         return tuple(dict.fromkeys(name for name in names if name)) or ("tenant",)
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What of all that is known is asked for."""
+        as_of_us = NOW_US if self.as_of is None else epoch_us(in_utc(self.as_of))
+        return Knowledge(self.amounts == "reported", as_of_us)
 
     @property
     def calendar(self) -> str | None:

@@ -10,14 +10,17 @@ from rice_stream.instants import DAY_S, HOUR_S, SECOND_US, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import Parts, added_parts
 from rice_stream.reports.grouped_sums import grouped_sums, impact_sums
+from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.spans import Span, calendar_spans, clip, cut_at, hull, month_spans, split_at_buckets
 from rice_stream.reports.sums import (
     DAYS,
+    ENTRIES,
     FACTOR_DAYS,
     FACTOR_HOURS,
     MINUTES,
     MONTHS,
+    RECORDED_SINCE,
     RECORDS,
     SLOTS,
     TENANT_DAYS,
@@ -64,6 +67,7 @@ class Asked(NamedTuple):
     spans: list[Span]
     ground: Ground
     where: NameFilter = ALL_NAMES
+    knowledge: Knowledge = ALL_KNOWN
 
     def dimensions(self, fields: Sequence[str]) -> frozenset[str]:
         """The key columns that a table must have, to break down by these fields what is asked for."""
@@ -141,7 +145,7 @@ def groups_and_parts(asked: Asked) -> Found:
     """
     if not asked.dimensions(asked.fields) <= SLOTS.dimensions:
         # Users, say: totals of all of them would be as many as there are records.
-        own = _told_apart(_sums(asked, [Summand(RECORDS, asked.spans, _BOTH, by_factor=True)]))
+        own = _told_apart(_sums(asked, _of_records(asked, Summand(RECORDS, asked.spans, _BOTH, by_factor=True))))
         whole = asked._replace(fields=(), spans=hull(asked.spans, SLOT_S))
         if not whole.dimensions(()) <= SLOTS.dimensions:
             return own
@@ -164,25 +168,38 @@ def several_of(several: Sequence[Asked]) -> list[Found]:
     return [_told_apart(each) for each in found]
 
 
+def _of_records(asked: Asked, records: Summand) -> list[Summand]:
+    """What is summed of records, with what corrects them, and without what is left out."""
+    return [records, *(records._replace(source=source) for source in (ENTRIES, *asked.knowledge.left_out))]
+
+
 def _summands(asked: Asked) -> list[Summand]:
-    """What is added up by fields that totals are kept for: whole buckets, and what is left at the edges."""
+    """What is added up by fields that totals are kept for: whole buckets, what is left at the edges, without what is left out."""
+    summands = _of_totals(asked)
+    left_out = asked.knowledge.left_out
+    of_totals = [each for each in summands if each.source.totals is not None] if left_out else []
+    return [*summands, *(each._replace(source=source) for each in of_totals for source in left_out)]
+
+
+def _of_totals(asked: Asked) -> list[Summand]:
     whole, edges = _whole_buckets(asked)
     shares = Summand(SLOTS, hull(edges, SLOT_S), _SHARES, by_factor=True, measures=ENDS)
     if asked.dimensions(asked.fields):
-        return [*whole, shares, Summand(RECORDS, edges, _AMOUNTS)]
+        return [*whole, shares, *_of_records(asked, Summand(RECORDS, edges, _AMOUNTS))]
     # Minutes know no factors, and so the amounts alone. Old ones are quarter hours by now.
     amounts: list[Summand] = []
     older, edges = cut_at(edges, asked.ground.minutes_from_us)
     left = [*_take(SLOTS, older, amounts), *_take(MINUTES, edges, amounts)]
-    return [*whole, shares, *(each._replace(purpose=_AMOUNTS) for each in amounts), Summand(RECORDS, left, _AMOUNTS)]
+    amounts = [each._replace(purpose=_AMOUNTS) for each in amounts]
+    return [*whole, shares, *amounts, *_of_records(asked, Summand(RECORDS, left, _AMOUNTS))]
 
 
 def impacts_of(asked: Asked) -> dict[Group, list[int]]:
     """(prompts whose method gives them, their embodied carbon, their water) by group."""
     _require_records(asked, asked.spans)
-    one_zone = _is_one_zone(asked, asked.spans)
-    of = asked.connection, asked.scope, asked.spans, asked.fields, asked.ground.tenant_key, asked.where
-    return impact_sums(*of, one_zone=one_zone)
+    summands = _of_records(asked, Summand(RECORDS, asked.spans, one_zone=_is_one_zone(asked, asked.spans)))
+    of = asked.connection, asked.scope, summands, asked.fields, asked.ground.tenant_key, asked.where
+    return impact_sums(*of, as_of_us=asked.knowledge.as_of_us)
 
 
 def _is_one_zone(asked: Asked, spans: Sequence[Span]) -> bool:
@@ -229,10 +246,11 @@ def _take(source: SummedTable, spans: list[Span], summands: list[Summand]) -> li
 def _sums(asked: Asked, summands: list[Summand], fields: tuple[str, ...] | None = None) -> list[Summed]:
     summands = [each._replace(one_zone=_is_one_zone(asked, each.spans)) for each in summands]
     for each in summands:
-        if each.source is RECORDS:
+        if each.source in (RECORDS, RECORDED_SINCE):
             _require_records(asked, each.spans)
     fields = asked.fields if fields is None else fields
-    return grouped_sums(asked.connection, asked.scope, summands, fields, asked.ground.tenant_key, asked.where)
+    of = asked.connection, asked.scope, summands, fields, asked.ground.tenant_key, asked.where
+    return grouped_sums(*of, as_of_us=asked.knowledge.as_of_us)
 
 
 def _told_apart(found: Iterable[Summed]) -> Found:

@@ -29,6 +29,10 @@ _EDGES = """
     UNION ALL
     SELECT COALESCE(SUM(r.{0}), 0) FROM prompt_record r
     WHERE r.tenant_key = ANY (tenant_keys) AND r.event_key >= key_low AND r.event_key < key_high
+      AND r.ended_at_us >= from_us AND r.ended_at_us < to_us AND r.ended_at_us / {1} * {2} = ANY (cut_slots_s)
+    UNION ALL
+    SELECT COALESCE(SUM(r.{0}), 0) FROM adjustment_entry r
+    WHERE r.tenant_key = ANY (tenant_keys) AND r.event_key >= key_low AND r.event_key < key_high AND r.counted = 1
       AND r.ended_at_us >= from_us AND r.ended_at_us < to_us AND r.ended_at_us / {1} * {2} = ANY (cut_slots_s)"""
 
 

@@ -1,7 +1,7 @@
-"""What totals ought to be: one statement recounts a totals table from the records and says where the two differ.
+"""What totals ought to be: one statement recounts a totals table from records and entries, and says where the two differ.
 
-Stored totals and sums of records go through one GROUP BY, those of records with a minus sign: what is left over is the
-difference.
+Stored totals, and sums of records and of the entries that correct them, go through one GROUP BY, the latter with a minus sign:
+what is left over is the difference.
 It finds wrong numbers, missing rows and rows too many alike, and it compares with ==. `verify` and `rebuild` share it.
 """
 
@@ -16,6 +16,8 @@ from rice_stream.store.totals_tables import MINUTES, TotalsTable
 _WATCHED = (
     "EXISTS (SELECT 1 FROM watched_user w WHERE w.filled AND w.tenant_key = r.tenant_key AND w.user_key = r.user_key)"
 )
+_OF_ENTRY = "r.counted = 1"
+"""The others' amounts are those of records."""
 # While the past of a user is still being added up, nobody reads what is there of their totals.
 _COMPLETE = (
     "NOT EXISTS (SELECT 1 FROM watched_user w WHERE NOT w.filled AND w.tenant_key = {table}.tenant_key"
@@ -76,7 +78,7 @@ def correct_sql(table: TotalsTable, dialect: str) -> str:
     PostgreSQL adds the difference, as a batch adds its sums: a batch that commits at the same time adds the same to records
     and totals, so the difference stays true, and nothing but the rows that differ is locked, in key order as batches do.
     SQLite, where nobody else writes meanwhile, sets the numbers, whatever had been put there.
-    A row that has no records is left with zeros; `delete_empty_sql` takes it away.
+    A row that nothing is left of has zeros; `delete_empty_sql` takes it away.
     """
     if dialect == "postgresql":
         sums, change = [f"-{measure}" for measure in MEASURES], "{0} = {1}.{0} + excluded.{0}"
@@ -92,7 +94,7 @@ def correct_sql(table: TotalsTable, dialect: str) -> str:
 
 
 def delete_empty_sql(table: TotalsTable) -> str:
-    """Delete rows of nothing but zeros: a total with records counts one prompt at least. Bounds: those of `correct_sql`."""
+    """Delete rows of nothing but zeros: no records, or none that was not taken away. Bounds: those of `correct_sql`."""
     zeros = " AND ".join(f"{measure} = 0" for measure in MEASURES)
     return (
         f"DELETE FROM {table.name} WHERE {_CHOSEN_TENANTS} AND {table.start} >= :low_s AND {table.start} < :high_s"
@@ -112,7 +114,18 @@ def _differing(table: TotalsTable, dialect: str, tenants: str, more: str = "") -
     recounted_keys = ", ".join(_recounted_key(table, dialect, name) for name in table.key_columns)
     watched = f" AND {_WATCHED}" if table.watched_only else ""
     complete = f" AND {_COMPLETE.format(table=table.name)}" if table.watched_only else ""
-    recounted = ", ".join(f"-SUM({_of_record(measure)})" for measure in MEASURES)
+    records, entries = (
+        f"""  SELECT {recounted_keys}, 0, {", ".join(f"-SUM({of(measure)})" for measure in MEASURES)}
+  FROM {source} r
+  WHERE r.{tenants.format("r.")}
+    AND r.event_key >= :key_low AND r.event_key < :key_high
+    AND r.ended_at_us >= :low_us AND r.ended_at_us < :high_us{also}{watched}
+  GROUP BY {recounted_keys}"""
+        for source, also, of in (
+            ("prompt_record", "", _of_record),
+            ("adjustment_entry", f" AND {_OF_ENTRY}", _of_entry),
+        )
+    )
     differences = ", ".join(f"SUM({measure}) AS {measure}" for measure in MEASURES)
     differ = " OR ".join(f"SUM({measure}) <> 0" for measure in MEASURES)
     return f"""
@@ -121,19 +134,16 @@ WITH compared AS (
   FROM {table.name}
   WHERE {tenants.format("")} AND {table.start} >= :low_s AND {table.start} < :high_s{complete}
   UNION ALL
-  SELECT {recounted_keys}, 0, {recounted}
-  FROM prompt_record r
-  WHERE r.{tenants.format("r.")}
-    AND r.event_key >= :key_low AND r.event_key < :key_high
-    AND r.ended_at_us >= :low_us AND r.ended_at_us < :high_us{watched}
-  GROUP BY {recounted_keys}
+{records}
+  UNION ALL
+{entries}
 ), differing AS (
   SELECT {keys},
     CASE WHEN MIN(stored) = 1 THEN '{STORED_ONLY}' WHEN MAX(stored) = 0 THEN '{RECORDS_ONLY}' ELSE '{DIFFERS}' END AS problem,
     {differences}{", " if more else ""}{more}
   FROM compared
   GROUP BY {keys}
-  HAVING MIN(stored) = 1 OR MAX(stored) = 0 OR {differ}
+  HAVING MIN(stored) = 1 OR {differ}
 )"""
 
 
@@ -160,6 +170,11 @@ def _bucket(table: TotalsTable, start: str) -> str:
     if table != MINUTES:
         return start
     return f"CASE WHEN {start} < :folded_before_s THEN {start} - {start} % {SLOT_S} ELSE {start} END"
+
+
+def _of_entry(measure: str) -> str:
+    """What an entry adds to a total."""
+    return f"r.{measure}"
 
 
 def _of_record(measure: str) -> str:

@@ -85,6 +85,9 @@ ACCESS = {
     "basis": TableAccess("SELECT", ALL_ROWS),
     "prompt_record": TableAccess("SELECT", BY_ATTRIBUTION),
     "untimed_day": TableAccess("", ALL_ROWS),
+    # Corrections of records: seen by who sees the record. A group may be of several teams.
+    "adjustment": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
+    "adjustment_entry": TableAccess("SELECT", BY_ATTRIBUTION),
     # Totals. Those of minutes, of a tenant's days and by use of factors alone do not know the team.
     "minute_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "slot_total": TableAccess("SELECT", BY_ATTRIBUTION),

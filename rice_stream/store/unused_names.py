@@ -87,6 +87,7 @@ def _unused(connection: Connection, condition: str, **parameters: int) -> list[t
     references = [
         "SELECT tenant_key, user_key FROM prompt_record WHERE user_key IS NOT NULL",
         "SELECT tenant_key, api_key_key FROM prompt_record WHERE api_key_key IS NOT NULL",
+        "SELECT tenant_key, user_key FROM adjustment_entry WHERE user_key IS NOT NULL",
         "SELECT tenant_key, user_key FROM watched_user",
         "SELECT tenant_key, user_key FROM user_slot_total",
         *(f"SELECT tenant_key, {of_conflict.format(name)} FROM conflict" for name in ("user_key", "api_key_key")),

@@ -8,7 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Engine, Select, Table, delete, func, insert, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from rice_stream.budgets.definition import Budget
@@ -160,18 +174,23 @@ def _watched(connection: Connection) -> set[User]:
 
 
 def _of_records(connection: Connection, user: UserKey) -> Select[Any]:
-    """The rows of `user_slot_total` that the user's records add up to, in the order of its columns."""
-    records = schema.prompt_record
+    """The rows of `user_slot_total` that the user's records and what corrects them add up to, in the order of its columns."""
+    entries = schema.adjustment_entry
+    rows = union_all(
+        _rows(connection, schema.prompt_record, user, literal(1)),
+        _rows(connection, entries, user, entries.c.prompts).where(entries.c.counted == 1),
+    ).subquery()
+    keys = [rows.c[name] for name in USER_SLOTS.key_columns]
+    return select(*keys, *(func.coalesce(func.sum(rows.c[name]), 0) for name in MEASURES)).group_by(*keys)
+
+
+def _rows(connection: Connection, table: Table, user: UserKey, prompts: ColumnElement[int]) -> Select[Any]:
     seconds = (
-        records.c.ended_at_us // SECOND_US
+        table.c.ended_at_us // SECOND_US
         if connection.dialect.name == "sqlite"
-        else func.div(records.c.ended_at_us, SECOND_US).cast(BigInteger)
+        else func.div(table.c.ended_at_us, SECOND_US).cast(BigInteger)
     )
     slot = (seconds - seconds % USER_SLOTS.bucket_s).label(USER_SLOTS.start)
-    keys = [records.c[name] for name in USER_SLOTS.dimensions]
-    sums = [func.count()] + [func.coalesce(func.sum(records.c[name]), 0) for name in MEASURES[1:]]
-    return (
-        select(records.c.tenant_key, slot, *keys, *sums)
-        .where(*_is(records, user))
-        .group_by(records.c.tenant_key, slot, *keys)
-    )
+    keys = [table.c[name] for name in USER_SLOTS.dimensions]
+    measures = [table.c[name] for name in MEASURES[1:]]
+    return select(table.c.tenant_key, slot, *keys, prompts.label(MEASURES[0]), *measures).where(*_is(table, user))
