@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import Styled, table
-from rice_stream.reports.moments import moment
+from rice_stream.reports.moments import instant, moment
 from rice_stream.reports.name_filter import NAME_FIELDS, NameFilter
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals as sum_totals
-from rice_stream.reports.totals_query import BUCKETS, WINDOWS, TotalsQuery
+from rice_stream.reports.totals_query import BUCKETS, WINDOWS, AmountsAs, TotalsQuery
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.scope import EVERYTHING
 
@@ -42,6 +42,15 @@ def name_options(command: _Command) -> _Command:
 @click.option(
     "--impacts", is_flag=True, help="Embodied carbon and water as well, beside the carbon (from the records)."
 )
+@click.option(
+    "--as",
+    "amounts",
+    type=click.Choice(get_args(AmountsAs)),
+    default="restated",
+    show_default=True,
+    help="With all corrections, or as it was reported.",
+)
+@click.option("--as-of", metavar="TIME", help="With what was recorded and corrected until this instant.")
 @click.option("--top", type=click.IntRange(1), help="The N names with most carbon, and all others in one row.")
 @click.option("--limit", type=click.IntRange(1), help="Show at most N rows, largest carbon first.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Leave out the first N rows.")
@@ -55,6 +64,7 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
     Example: rice-stream totals --tenant acme --by team,model --from 2026-11-01 --to 2026-12-01
     """
     asked["start"], asked["end"] = moment("--from", asked["start"]), moment("--to", asked["end"])
+    asked["as_of"] = instant("--as-of", asked["as_of"])
     where = NameFilter.of({field: asked.pop(field) for field in NAME_FIELDS})
     query = TotalsQuery(**asked, where=where, report_time_zone=session.settings.report_time_zone)
     document = sum_totals(open_store(session.settings), EVERYTHING, query, datetime.now(UTC))

@@ -8,7 +8,6 @@ Integers add up exactly, so a break-down sums to its total. The range around eac
 from datetime import datetime
 from typing import Any
 
-from rice_stream.instants import epoch_us, in_utc, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import CarbonRanges
 from rice_stream.reports.time_zones import described_window, report_zone
@@ -53,8 +52,7 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
     page = groups[query.offset : None if query.limit is None else query.offset + query.limit]
     return {
         "window": {"name": query.window, **described_window(zone, ranges)},
-        "as": query.amounts,
-        "as_of": None if query.as_of is None else rfc3339(epoch_us(in_utc(query.as_of))),
+        **query.told,
         "by": list(fields),
         "rows": [
             {

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc, zone
-from rice_stream.reports.knowledge import Knowledge
+from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc, rfc3339, zone
+from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.sums import FIELDS, NOW_US
 from rice_stream.reports.time_zones import REPORT_TIME_ZONE
@@ -82,6 +82,13 @@ class TotalsQuery:
         """What of all that is known is asked for."""
         as_of_us = NOW_US if self.as_of is None else epoch_us(in_utc(self.as_of))
         return Knowledge(self.amounts == "reported", as_of_us)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What an answer says of that, where it is not simply everything that is known by now."""
+        if self.knowledge == ALL_KNOWN:
+            return {}
+        return {"as": self.amounts, "as_of": None if self.as_of is None else rfc3339(epoch_us(in_utc(self.as_of)))}
 
     @property
     def calendar(self) -> str | None:

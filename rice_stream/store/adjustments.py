@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, insert, select, text
+from sqlalchemy import Connection, Engine, insert, text
 
 from rice_stream.canonical_json import canonical_json
 from rice_stream.instants import SECOND_US, SLOT_S
@@ -80,9 +80,8 @@ def _insert_group(connection: Connection, group: EntryGroup, now_us: int) -> int
         "recorded_us": now_us,
         **{f"contra_{name}": -amount for name, amount in group.sums.items()},
     }
-    if not connection.execute(insert_ignoring(table, dialect), row).rowcount:
-        return None
-    key: int = connection.execute(select(table.c.adjustment_key).where(table.c.digest == group.digest)).scalar_one()
+    inserted = insert_ignoring(table, dialect).returning(table.c.adjustment_key)
+    key: int | None = connection.execute(inserted, row).scalar_one_or_none()
     return key
 
 

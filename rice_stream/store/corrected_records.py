@@ -1,0 +1,60 @@
+"""What a record amounts to by now: as it was recorded, with the entries that have corrected it since."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sqlalchemy import Connection, text
+
+from rice_stream.quantities import ENTRY_AMOUNTS, IMPACT_COLUMNS, UNKNOWN
+from rice_stream.store.entries import ENTRY_COLUMNS, Entries
+from rice_stream.store.event_key_columns import stored_key
+
+_KEYS = ", ".join(ENTRY_COLUMNS)
+
+
+class RecordKey(NamedTuple):
+    """Which record: the key of its tenant, and its own of 16 bytes."""
+
+    tenant_key: int
+    event_key: bytes
+
+
+def of_record(name: str) -> str:
+    """What a record `r` has of an amount that entries change, in SQL; nothing where it is unknown."""
+    if name == "prompts":
+        return "1"
+    if name == "impact_prompts":
+        return f"(CASE WHEN r.{IMPACT_COLUMNS[0]} IS NULL THEN 0 ELSE 1 END)"
+    return f"COALESCE(r.{name}, 0)" if name.endswith("_tokens") or name in IMPACT_COLUMNS else f"r.{name}"
+
+
+def amounts_by_now(connection: Connection, key: RecordKey) -> Entries | None:
+    """What the record and its entries add up to, by who they are of and what they rest on, without what amounts to nothing.
+
+    None: there is no such record. Empty: it was voided.
+    """
+    recorded = ", ".join(f"{of_record(name)} AS {name}" for name in ENTRY_AMOUNTS)
+    corrected = ", ".join(f"r.{name}" for name in ENTRY_AMOUNTS)
+    sums = ", ".join(f"CAST(SUM(m.{name}) AS BIGINT) AS {name}" for name in ENTRY_AMOUNTS)
+    keys = ", ".join(f"r.{name}" for name in ENTRY_COLUMNS)
+    is_it = "r.tenant_key = :tenant_key AND r.event_key = :event_key"
+    statement = (
+        f"SELECT {_KEYS}, {sums}, MAX(m.recorded) AS recorded FROM ("
+        f"SELECT {keys}, {recorded}, 1 AS recorded FROM prompt_record r WHERE {is_it}"
+        f" UNION ALL SELECT {keys}, {corrected}, 0 FROM adjustment_entry r WHERE {is_it} AND r.counted = 1"
+        f") m GROUP BY {_KEYS} ORDER BY {_KEYS}"
+    )
+    rows = connection.execute(text(statement), _parameters(connection, key)).mappings().all()
+    if not any(row["recorded"] for row in rows):
+        return None
+    columns = {
+        name: np.array([UNKNOWN if row[name] is None else row[name] for row in rows], dtype=np.int64)
+        for name in ENTRY_COLUMNS
+    }
+    amounts = np.array([[row[name] for name in ENTRY_AMOUNTS] for row in rows], dtype=np.int64)
+    event_keys = np.tile(np.frombuffer(key.event_key, dtype=np.uint8), (len(rows), 1))
+    return Entries(event_keys, columns, amounts.reshape(-1, len(ENTRY_AMOUNTS))).without_nothing()
+
+
+def _parameters(connection: Connection, key: RecordKey) -> dict[str, Any]:
+    return {"tenant_key": key.tenant_key, "event_key": stored_key(connection.dialect.name, key.event_key)}
