@@ -64,7 +64,7 @@ class Records:
         return np.where(self.untimed, UNKNOWN, column) if name == "ended_at_us" and self.untimed.any() else column
 
 
-class Accounted(Protocol):
+class AddedUp(Protocol):
     """Rows whose amounts are added to totals: records, or entries that correct them."""
 
     @property
@@ -76,7 +76,7 @@ class Accounted(Protocol):
         """Shape (n, len(MEASURES))."""
 
 
-def totals_of(records: Accounted, watched: Collection[tuple[int, int]]) -> dict[TotalsTable, Totals]:
+def totals_of(records: AddedUp, watched: Collection[tuple[int, int]]) -> dict[TotalsTable, Totals]:
     """What the records add to each totals table, in the order in which writers add to them.
 
     `watched` are the (tenant_key, user_key) that have totals of their own.
@@ -90,7 +90,7 @@ def totals_of(records: Accounted, watched: Collection[tuple[int, int]]) -> dict[
     return totals
 
 
-def _rolled_up(records: Accounted, table: TotalsTable, watched: Collection[tuple[int, int]]) -> Totals:
+def _rolled_up(records: AddedUp, table: TotalsTable, watched: Collection[tuple[int, int]]) -> Totals:
     columns = [records.columns[name] for name in ("tenant_key", "ended_at_us", *table.dimensions)]
     measures = records.measures
     if table.watched_only:
@@ -117,7 +117,7 @@ def month_starts_s(times_s: Ints) -> Ints:
     return times_s.astype("M8[s]").astype("M8[M]").astype("M8[s]").astype(np.int64)
 
 
-def _watched_rows(records: Accounted, watched: Collection[tuple[int, int]]) -> NDArray[np.intp]:
+def _watched_rows(records: AddedUp, watched: Collection[tuple[int, int]]) -> NDArray[np.intp]:
     if not watched:
         return np.empty(0, dtype=np.intp)
     tenant, user = records.columns["tenant_key"], records.columns["user_key"]

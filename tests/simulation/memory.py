@@ -68,7 +68,7 @@ class MemoryStore:
 
     def empty(self) -> None:
         """Forget everything."""
-        self.tables = {name: {} for name in _KEYS}
+        self.tables = {name: {} for name in (*_KEYS, "adjustment_entry")}
         self.budgets, self.states, self.factors, self.versions = [], {}, {}, []
         self.horizon_us = 0
 

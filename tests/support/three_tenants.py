@@ -6,6 +6,8 @@ from rice_stream.alerting.budgets import set_budgets
 from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.events.mappings import MappedName
+from rice_stream.ledger.voiding import void_record
+from rice_stream.reports.record_keys import find_key
 from rice_stream.store.engine import writing
 from rice_stream.store.http_tokens import HttpToken, create_token
 from rice_stream.store.mapping_store import save_mapping
@@ -62,6 +64,9 @@ def fill(store: Store) -> None:
                 )
             )
             store.add(at(f"{day}T11:00:00Z", tenant_id=tenant, team_id=TEAMS[0], user_id="u-0", output_tokens=77))
+    for tenant in TENANTS:
+        found = find_key(store.engine, EVERYTHING, "2026-11-22T11:01:00Z", tenant)
+        void_record(store.engine, found.key, tenant, found.event_id, reason="wrong", by=OPERATOR)
     store.add({"no": "event"})
     Judge(store.engine).judge_all(NOON)
     with writing(store.engine) as connection:

@@ -33,7 +33,7 @@ OWNERS = {
     "attribution": f"SELECT t.tenant_id, a.team_id AS team FROM attribution a {_TENANT}",
     **{
         table: f"SELECT t.tenant_id, a.team_id AS team FROM {table} x {_CHARGED}"
-        for table in ("prompt_record", "slot_total", "day_total", "user_slot_total")
+        for table in ("prompt_record", "slot_total", "day_total", "user_slot_total", "adjustment_entry")
     },
     **{
         table: f"SELECT t.tenant_id, {_WHOLE} FROM {table} x {_TENANT}"
@@ -45,6 +45,7 @@ OWNERS = {
             "month_total",
             "watched_user",
             "conflict",
+            "adjustment",
         )
     },
     "audit_entry": f"SELECT tenant_id, {_WHOLE} FROM audit_entry",

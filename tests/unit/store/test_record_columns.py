@@ -10,20 +10,21 @@ from rice_stream.store.record_columns import (
     METERED_COLUMN,
     NULLABLE_COLUMNS,
     RECORD_COLUMNS,
+    RECORDED_COLUMN,
     TOKEN_COLUMNS,
 )
 
 
 def test_writers_send_every_column_of_the_table_in_its_order() -> None:
-    """The order of the table is the one without padding; the last column goes with batches that have metered energy."""
-    assert tuple(schema.prompt_record.c.keys()) == (*RECORD_COLUMNS, METERED_COLUMN)
+    """The order of the table is the one without padding; the last but one goes with batches that have metered energy."""
+    assert tuple(schema.prompt_record.c.keys()) == (*RECORD_COLUMNS, METERED_COLUMN, RECORDED_COLUMN)
     assert set(INTEGER_COLUMNS) == set(RECORD_COLUMNS) - {"event_key", "event_id"}
 
 
 def test_null_is_allowed_where_a_column_says_so() -> None:
     """UNKNOWN is written as null there, and nowhere else."""
     nullable = [column.name for column in schema.prompt_record.columns if column.nullable]
-    assert tuple(nullable) == (*NULLABLE_COLUMNS, METERED_COLUMN)
+    assert tuple(nullable) == (*NULLABLE_COLUMNS, METERED_COLUMN, RECORDED_COLUMN)
 
 
 def test_totals_count_prompts_tokens_and_amounts() -> None:

@@ -24,7 +24,7 @@ def test_the_schema_has_the_table_as_it_is_described(table: TotalsTable) -> None
 def test_every_table_of_measures_in_the_schema_is_described() -> None:
     """A totals table that nobody writes to would be wrong from its first day on."""
     with_measures = {name for name, table in schema.metadata.tables.items() if set(MEASURES) <= set(table.c.keys())}
-    assert with_measures == {table.name for table in TOTALS_TABLES}
+    assert with_measures - {"adjustment_entry"} == {table.name for table in TOTALS_TABLES}
 
 
 def test_days_and_months_are_written_last_and_after_what_they_add_up() -> None:
