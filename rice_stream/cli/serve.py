@@ -29,7 +29,8 @@ def serve(session: Session) -> None:
 
     POST /v1/events takes JSON in any format that the worker reads, POST /v1/traces and /v1/logs take OTLP/HTTP. An
     answer of 2xx means that the broker has the events; prompts and answers are left out at the door. On loopback it
-    prints a link, with which a browser is signed in as admin, once. Beside that it sends alerts to channels.
+    prints a link, with which a browser is signed in as admin, once. Beside that it sends alerts to channels, and signs
+    checkpoints of the audit trail.
 
     Example: RICE_HTTP_PORT=8080 rice-stream serve
     """
@@ -43,6 +44,7 @@ def serve(session: Session) -> None:
         from rice_stream.api.server import serve_until_stopped
         from rice_stream.api.transport import check_transport, tls_files
         from rice_stream.runtime.channels_file import following_channels_file
+        from rice_stream.runtime.checkpoint_chores import checkpoint_chores
         from rice_stream.runtime.delivery_chores import delivery_chores
         from rice_stream.runtime.following_rules import following_formats
         from rice_stream.runtime.opening_api import check_login
@@ -65,7 +67,7 @@ def serve(session: Session) -> None:
         closing(_listen(settings)) as listener,
         following_formats(settings) as formats_now,
         following_channels_file(settings),
-        delivering(settings, metrics, chores=delivery_chores(settings)),
+        delivering(settings, metrics, chores=(*delivery_chores(settings), *checkpoint_chores(settings))),
     ):
         publisher = Publisher(settings)
         try:

@@ -1,4 +1,4 @@
-"""What is secret of channels, encrypted with the keys of `RICE_SECRETS_KEY` (Fernet: AES-128-CBC with HMAC-SHA256)."""
+"""What is secret of channels, and keys that sign: encrypted with `RICE_SECRETS_KEY` (Fernet: AES-128-CBC with HMAC-SHA256)."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ _KEY_ID_DIGITS = 8
 
 
 class FernetBox:
-    """Seals and opens the secrets of channels. The first key seals; the others only open what they sealed before."""
+    """Seals and opens secrets of channels and keys of checkpoints. The first key seals; the others open what they sealed before."""
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
         """Keys of 32 bytes; without any nothing can be sealed or opened."""
@@ -60,6 +60,30 @@ class FernetBox:
                 f"the secrets stored with channel {channel!r} are another channel's: set it again with its address and secret"
             )
         return Secrets(content["address"], tuple(content["keys"]))
+
+    def seal_key(self, name: str, seed: bytes) -> tuple[bytes, str]:
+        """A private key that signs in this name, encrypted, and the id of the key of secrets. UsageError: there is none."""
+        if self._fernet is None:
+            raise UsageError(
+                f"{SETTING}: is not set, and the key that signs checkpoints is only stored encrypted: set it, here and for"
+                " `rice-stream serve`, to what `openssl rand -base64 32` prints, and keep it with the passwords"
+            )
+        content = {"signing_key": name, "seed": seed.hex()}
+        return self._fernet.encrypt(json.dumps(content).encode()), self.key_ids[0]
+
+    def open_key(self, name: str, sealed: bytes) -> bytes:
+        """What was sealed for this name. UsageError: none of the keys fits, or it is something else."""
+        if self._fernet is None:
+            raise UsageError(f"{SETTING}: is not set, but the key that signs checkpoints is encrypted: set it")
+        try:
+            content = json.loads(self._fernet.decrypt(sealed))
+        except InvalidToken as error:
+            raise UsageError(
+                f"{SETTING}: none of its keys opens the key that signs checkpoints of {name}: add the key that sealed it"
+            ) from error
+        if content.get("signing_key") != name:
+            raise UsageError(f"the key stored for checkpoints of {name} is another one's")
+        return bytes.fromhex(content["seed"])
 
 
 def _key(entry: str, number: int, count: int) -> bytes:

@@ -19,6 +19,9 @@ class AdvisoryLock(IntEnum):
     ADD_TO_AUDIT_TRAIL = 0x52494341
     """Entries have numbers without gaps, in the order in which they are committed; taken last in a transaction."""
 
+    MAKE_CHECKPOINT = 0x5249434B
+    """A tree has one checkpoint of a size; taken before the lock of the trail."""
+
 
 def hold(connection: Connection, lock: AdvisoryLock) -> None:
     """Wait for the lock, and have it until the end of the transaction."""

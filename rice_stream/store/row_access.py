@@ -129,6 +129,10 @@ ACCESS = {
     "http_session": TableAccess(_CHANGES, EVERYTHING_ONLY),
     # What concerns no tenant, or several, is for those who see everything.
     "audit_entry": TableAccess("SELECT, INSERT", WHOLE_TENANT_BY_ID),
+    # Hashes and numbers, of the trail of all tenants: whoever may read the trail checks entries of theirs against them.
+    "checkpoint": TableAccess("SELECT", ALL_ROWS),
+    "checkpoint_target": TableAccess("SELECT", EVERYTHING_ONLY),
+    "signing_key": TableAccess("", ALL_ROWS),
     "alembic_version": TableAccess("SELECT", ALL_ROWS),
 }
 """By name. A view is not among them: it reads with its owner's rights, and so would show every tenant."""

@@ -24,6 +24,7 @@ from rice_stream.store.schema_intake import (
 )
 from rice_stream.store.schema_keys import server_key
 from rice_stream.store.schema_ledger import adjustment, adjustment_entry
+from rice_stream.store.schema_proofs import checkpoint, checkpoint_target, signing_key
 from rice_stream.store.schema_records import (
     attribution,
     basis,
@@ -57,6 +58,8 @@ __all__ = [
     "budget",
     "budget_state",
     "channel",
+    "checkpoint",
+    "checkpoint_target",
     "conflict",
     "day_total",
     "delivery",
@@ -79,6 +82,7 @@ __all__ = [
     "quarantine",
     "retention",
     "server_key",
+    "signing_key",
     "slot_total",
     "tenant",
     "tenant_day_total",

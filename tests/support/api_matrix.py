@@ -77,8 +77,9 @@ def lists() -> Iterator[Try]:
         "/v1/stream?limit=1",
     ):
         yield Try("GET", path, path.partition("?")[0].replace("/kafka", "/{name}"))
-    for path in ("/v1/tokens?limit=1000", "/v1/audit?limit=1000"):
+    for path in ("/v1/tokens?limit=1000", "/v1/audit?limit=1000", "/v1/checkpoints?limit=1000"):
         yield Try("GET", path, path.partition("?")[0])
+    yield Try("GET", "/v1/audit/999999/proof", "/v1/audit/{entry_id}/proof")
     yield Try("POST", "/v1/tokens", "/v1/tokens", body={"name": "n", "role": "nobody"})
     yield Try("POST", "/v1/tokens/999999/rotate", "/v1/tokens/{token_id}/rotate", body={})
     yield Try("DELETE", "/v1/tokens/999999", "/v1/tokens/{token_id}")

@@ -23,6 +23,7 @@ from rice_stream.api.document.budgets import (
     UnreadableBudget,
 )
 from rice_stream.api.document.channels import Channel, Delivery, ResentDeliveries, SetChannel
+from rice_stream.api.document.proofs import ProofFile, SignedCheckpoint
 from rice_stream.api.document.quality import (
     AcceptedEvents,
     AuditEntry,
@@ -91,6 +92,8 @@ ANSWERS: dict[Operation, Any] = {
     ("POST", "/v1/tokens/{token_id}/rotate"): NewToken,
     ("DELETE", "/v1/tokens/{token_id}"): RevokedToken,
     ("GET", "/v1/audit"): Listed[AuditEntry],
+    ("GET", "/v1/audit/{entry_id}/proof"): ProofFile,
+    ("GET", "/v1/checkpoints"): Listed[SignedCheckpoint],
     ("GET", "/v1/stream"): None,
     ("POST", "/v1/events"): AcceptedEvents,
 }
@@ -124,6 +127,8 @@ EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/compare"): "/v1/compare?tenant=acme&from=2020-01-01&model=gpt-4o-mini",
     ("GET", "/v1/tokens"): "/v1/tokens?limit=100",
     ("GET", "/v1/audit"): "/v1/audit?action=budget.set",
+    ("GET", "/v1/audit/{entry_id}/proof"): "/v1/audit/1/proof",
+    ("GET", "/v1/checkpoints"): "/v1/checkpoints?limit=10",
     ("GET", "/v1/stream"): "/v1/stream?limit=1",
 }
 """A request of each route that has no body; those with one have it in the document."""

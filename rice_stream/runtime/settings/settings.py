@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rice_stream.runtime.settings.batches import BatchSettings
 from rice_stream.runtime.settings.budgets import BudgetSettings
+from rice_stream.runtime.settings.checkpoints import CheckpointSettings
 from rice_stream.runtime.settings.database import DatabaseSettings
 from rice_stream.runtime.settings.delivery import DeliverySettings
 from rice_stream.runtime.settings.estimating import EstimatingSettings
@@ -28,6 +29,7 @@ class Settings(
     BatchSettings,
     BudgetSettings,
     DeliverySettings,
+    CheckpointSettings,
     ReportSettings,
     HttpSettings,
     OidcSettings,

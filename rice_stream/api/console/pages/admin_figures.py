@@ -14,6 +14,7 @@ from rice_stream.api.product import Product
 from rice_stream.api.reads.accounts import mapping_id
 from rice_stream.instants import zone
 from rice_stream.reports.audit import audit_entries
+from rice_stream.reports.checkpoints import checkpoint_health
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.system import system_report
@@ -106,6 +107,7 @@ class AdminFigures:
         return {
             "entries": [{**each, "differences": differences(each["before"], each["after"])} for each in found["rows"]],
             "next": found["next"],
+            "health": checkpoint_health(self._product.engine(), caller.scope(Right.READ_AUDIT), self._product.now()),
             "tenants": [each["tenant_id"] for each in tenants(self._product.engine(), caller.scope(Right.READ))],
         }
 
