@@ -54,7 +54,7 @@ class FernetBox:
                 f"{SETTING}: none of its keys opens the secrets of channel {channel!r}: add the key that sealed them, or set the"
                 " channel again with its address and secret"
             ) from error
-        if content["channel"] != channel:
+        if content.get("channel") != channel:
             # Somebody with write access to the table has put the secrets of one channel beside the address of another.
             raise UsageError(
                 f"the secrets stored with channel {channel!r} are another channel's: set it again with its address and secret"

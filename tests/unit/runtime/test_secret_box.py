@@ -46,6 +46,18 @@ def test_a_secret_of_one_channel_is_not_opened_for_another() -> None:
     assert "slack" not in str(refused.value)
 
 
+def test_a_key_that_signs_is_not_opened_for_another_name_nor_as_a_channels_secret() -> None:
+    """Nor a channel's secret as a key: what is put into the wrong row is of no use there."""
+    box = FernetBox.parse(written(NEW))
+    sealed, key_id = box.seal_key("rice.example", OLD)
+    assert (box.open_key("rice.example", sealed), key_id) == (OLD, box.key_ids[0])
+    for name, content in (("other.example", sealed), ("rice.example", box.seal("ops", SECRETS)[0])):
+        with pytest.raises(UsageError, match="is another one's"):
+            box.open_key(name, content)
+    with pytest.raises(UsageError, match="are another channel's"):
+        box.open("ops", sealed)
+
+
 def test_a_key_that_does_not_fit_and_a_seal_that_was_changed_are_said_to_be_so() -> None:
     sealed, _ = FernetBox.parse(written(OLD)).seal("ops", SECRETS)
     for box, content in (
