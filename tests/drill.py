@@ -36,6 +36,11 @@ ACCESS = (
     "tests/integration/store/test_row_security.py",
     "tests/integration/store/test_api_role.py",
 )
+PROVEN = (
+    "tests/properties/transparency",
+    "tests/behaviours/test_checkpoints.py",
+    "tests/behaviours/test_outside_verifiers.py",
+)
 CONSOLE = ("tests/integration/console",)
 VERSIONS = "DRILL_POSTGRES"
 """The folder that holds a folder for each version of PostgreSQL, such as `14/bin/postgres`: the archives within
@@ -274,6 +279,13 @@ PROOFS = (
         1,
         "round over all combinations",
         _rounds("tests/unit/docs/test_compose.py"),
+    ),
+    Proof(
+        "proofs",
+        "Go's libraries for transparency logs and a script without our code accept what we prove; whatever is changed is found",
+        3,
+        "rounds on real PostgreSQL and SQLite",
+        _rounds(*PROVEN),
     ),
     Proof(
         "postgres-versions",

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("created_at_us", sa.BigInteger(), nullable=False),
         sa.Column("retired_at_us", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_signing_key")),
-        sa.UniqueConstraint("name", "public_key", name=op.f("uq_signing_key_name")),
+        sa.UniqueConstraint("name", "public_key", name=op.f("uq_signing_key_name_public_key")),
         comment="Keys of Ed25519 that checkpoints are signed with; the private halves are encrypted, and those retired stay listed",
     )
     op.create_table(
@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.Column("made_at_us", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("kind IN ('audit', 'month')", name=op.f("ck_checkpoint_kind")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_checkpoint")),
-        sa.UniqueConstraint("origin", "size", name=op.f("uq_checkpoint_origin")),
+        sa.UniqueConstraint("origin", "size", name=op.f("uq_checkpoint_origin_size")),
         comment="What the tree of the audit trail, or of a closed month, was at a size: signed, and published elsewhere",
     )
     op.create_table(

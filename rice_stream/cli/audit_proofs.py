@@ -78,11 +78,12 @@ def _made(session: Session, make: Any, *, as_json: bool) -> None:
     made = make(engine, open_secret_box(settings), origin=settings.checkpoint_origin, by=session.actor)
     published = publish_checkpoints(engine, checkpoint_places(settings), uuid4().hex)
     latest = checkpoints(engine, EVERYTHING, limit=1, kind="audit")
+    places = place_rows(engine, EVERYTHING)
     document = {
         "made": made is not None,
         "checkpoint": latest[0] if latest else None,
         "published": published,
-        "places": place_rows(engine, EVERYTHING),
+        "places": places,
     }
 
     def human() -> None:
@@ -92,12 +93,12 @@ def _made(session: Session, make: Any, *, as_json: bool) -> None:
         if made is None:
             say(f"Nothing was added since checkpoint {latest[0]['id']}:\n")
         say(latest[0]["note"])
-        for place in document["places"]:
+        for place in places:
             if place["problem"] is not None:
                 say(f"Not published to {place['place']}: {place['problem']}")
 
     answer(document, as_json=as_json, human=human)
-    if any(place["problem"] is not None for place in document["places"]):
+    if any(place["problem"] is not None for place in places):
         sys.exit(BAD_NEWS)
 
 

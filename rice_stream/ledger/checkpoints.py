@@ -16,6 +16,7 @@ from rice_stream.store.checkpoint_store import (
     entries_after,
     hold_checkpoints,
     latest_checkpoint,
+    named_checkpoint,
     oldest_uncovered_us,
 )
 from rice_stream.store.database_clock import database_now_us
@@ -110,6 +111,31 @@ def seal_keys_again(engine: Engine, box: SigningBox) -> int:
     return len(others)
 
 
+def sign_month(connection: Connection, box: SigningBox, name: str, tree: GrowingTree, *, by: Actor) -> StoredCheckpoint:
+    """Sign the tree of a closed month, as a part of the transaction that closes it; the same tree again is the same checkpoint.
+
+    `name` is the month's within this installation, of keys and not of names: the origin is `ORIGIN/month/` and this. Errors as
+    with `make_checkpoints`, of which there has to have been one, or the key is made here with an origin of its own.
+    BrokenCheckpointError: there is another tree of that month and size.
+    """
+    hold_checkpoints(connection)
+    if not signing_keys(connection):
+        _add_key(connection, box, _new_origin(), by)
+    key = signing_keys(connection)[-1]
+    origin = f"{key.name}/month/{name}"
+    root = tree.root()
+    before = named_checkpoint(connection, origin, tree.size)
+    if before is not None:
+        if before.root != root:
+            raise BrokenCheckpointError(
+                f"checkpoint {before.id}: there is another tree of {origin} with {tree.size} leaves"
+            )
+        return before
+    note = signed(str(Checkpoint(origin, tree.size, root)), key.name, box.open_key(key.name, key.sealed))
+    what = (origin, tree.size, root, str(note), str(note_key(key)), tree.frontier, tree.blocks)
+    return add_checkpoint(connection, NewCheckpoint("month", *what))
+
+
 def note_key(key: SigningKey) -> NoteKey:
     """Its public half, as signed notes name it."""
     return NoteKey(key.name, key.public_key)
@@ -144,9 +170,8 @@ def _make_one(engine: Engine, box: SigningBox, also: list[bytes] | None = None) 
         tree.add(hashes)
         checkpoint = Checkpoint(key.name, tree.size, tree.root())
         note = signed(str(checkpoint), key.name, box.open_key(key.name, key.sealed), *(also or []))
-        kept = {"frontier": tree.frontier, "blocks": tree.blocks, "leaf_hashes": b"".join(hashes)}
-        what = ("audit", key.name, tree.size, checkpoint.root, str(note), str(note_key(key)))
-        return add_checkpoint(connection, NewCheckpoint(*what, **kept))
+        what = (key.name, tree.size, checkpoint.root, str(note), str(note_key(key)), tree.frontier, tree.blocks)
+        return add_checkpoint(connection, NewCheckpoint("audit", *what, b"".join(hashes)))
 
 
 def _tree_so_far(connection: Connection) -> GrowingTree:

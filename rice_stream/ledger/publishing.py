@@ -12,6 +12,7 @@ from rice_stream.store.checkpoint_store import (
     StoredCheckpoint,
     begin_places,
     checkpoints_after,
+    latest_id,
     note_published,
     note_unpublished,
     place_states,
@@ -27,7 +28,7 @@ _LEASE_S = 300.0
 _WAIT_S, _WAIT_MAX_S = 60, 3600
 
 
-class Place(Protocol):
+class CheckpointPlace(Protocol):
     """Somewhere that checkpoints are published to (`runtime.checkpoint_places`)."""
 
     @property
@@ -38,34 +39,36 @@ class Place(Protocol):
         """Returns when the place has it. RiceError: it has not; it says why."""
 
 
-def publish_checkpoints(engine: Engine, places: Sequence[Place], holder: str) -> int:
+def publish_checkpoints(engine: Engine, places: Sequence[CheckpointPlace], holder: str) -> int:
     """Tell every place what it has not been told yet; returns how many checkpoints were published, over all places.
 
     One server does so at a time (`holder` is its name). StoreUnavailableError: the database did not answer.
     """
-    if not places:
-        return 0
-    lease = Lease(engine, "publish checkpoints", holder, seconds=_LEASE_S)
+    named = {place.name: place for place in places}
     with reading(engine) as connection:
         now_us = database_now_us(connection)
+        states = {state.target: state for state in place_states(connection)}
+        latest = latest_id(connection)
+    # Looked at often, and mostly for nothing: so nothing is written for that.
+    if latest == 0 or all(name in states and not _is_due(states[name], latest, now_us) for name in named):
+        return 0
+    lease = Lease(engine, "publish checkpoints", holder, seconds=_LEASE_S)
     if not lease.acquire(now_us):
         return 0
     try:
-        return _publish(engine, {place.name: place for place in places})
+        with writing(engine) as connection:
+            begin_places(connection, list(named))
+            due = [each for each in place_states(connection) if each.target in named and _is_due(each, latest, now_us)]
+        return sum(_publish_to(engine, named[state.target], state) for state in due)
     finally:
         lease.release()
 
 
-def _publish(engine: Engine, places: dict[str, Place]) -> int:
-    with writing(engine) as connection:
-        begin_places(connection, list(places))
-        states = [state for state in place_states(connection) if state.target in places]
-        now_us = database_now_us(connection)
-    due = [state for state in states if state.next_at_us is None or state.next_at_us <= now_us]
-    return sum(_publish_to(engine, places[state.target], state) for state in due)
+def _is_due(state: PlaceState, latest: int, now_us: int) -> bool:
+    return state.checkpoint_id < latest and (state.next_at_us is None or state.next_at_us <= now_us)
 
 
-def _publish_to(engine: Engine, place: Place, state: PlaceState) -> int:
+def _publish_to(engine: Engine, place: CheckpointPlace, state: PlaceState) -> int:
     published, last = 0, state.checkpoint_id
     while True:
         with reading(engine) as connection:

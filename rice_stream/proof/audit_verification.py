@@ -47,15 +47,17 @@ class VerifiedTrail:
 
 
 def verify_trail(engine: Engine, published: Sequence[str] = (), progress: Progress | None = None) -> VerifiedTrail:
-    """Read all of the trail and of its checkpoints, as they are at one moment.
+    """Read all of the trail and of its checkpoints; both may go on meanwhile.
 
     `published`: signed checkpoints that were got from elsewhere; the trail has to go on from each of them.
     StoreUnavailableError: the database did not answer.
     """
     found = VerifiedTrail()
     with reading(engine) as connection:
+        # In this order: whatever comes meanwhile is only more than what is needed for what was read before.
+        rows = connection.execute(select(schema.checkpoint).order_by(schema.checkpoint.c.id)).all()
         keys = [NoteKey(key.name, key.public_key) for key in signing_keys(connection)]
-        kept = _checkpoints(connection, keys, found)
+        kept = _checkpoints(rows, keys, found)
         outside = _outside(published, keys, found)
         walk = _Walk(connection, found, progress or (lambda _count: None))
         for checkpoint in kept:
@@ -74,13 +76,16 @@ class _Kept:
     frontier: bytes
     blocks: bytes
     leaf_hashes: bytes
+    after_gap: bool
+    """One before it is missing, so what it adds is not known."""
 
 
-def _checkpoints(connection: Connection, keys: Sequence[NoteKey], found: VerifiedTrail) -> list[_Kept]:
+def _checkpoints(rows: Sequence[Any], keys: Sequence[NoteKey], found: VerifiedTrail) -> list[_Kept]:
     """Those of the trail, smaller first; what is wrong with one by itself is noted."""
-    kept, expected, size = [], 1, 0
-    for row in connection.execute(select(schema.checkpoint).order_by(schema.checkpoint.c.id)):
+    kept, expected, size, after_gap = [], 1, 0, False
+    for row in rows:
         if row.id != expected:
+            after_gap = True
             found.problem(f"{_numbered('checkpoint', expected, row.id - 1)} missing")
         expected = row.id + 1
         found.checkpoints += 1
@@ -92,9 +97,9 @@ def _checkpoints(connection: Connection, keys: Sequence[NoteKey], found: Verifie
             found.problem(f"checkpoint {row.id}: it is of {row.size} entries, and one before it is of {size}")
             continue
         size = row.size
-        kept.append(
-            _Kept(row.id, row.size, root, bytes(row.frontier), bytes(row.blocks), bytes(row.leaf_hashes or b""))
-        )
+        added = bytes(row.blocks), bytes(row.leaf_hashes or b"")
+        kept.append(_Kept(row.id, row.size, root, bytes(row.frontier), *added, after_gap=after_gap))
+        after_gap = False
     return kept
 
 
@@ -150,7 +155,8 @@ class _Walk:
         from_entries = _grown(before, hashes)
         if from_entries is not None and from_entries.root() == kept.root:
             tree = from_entries
-            if (stored, kept.frontier, kept.blocks) != (hashes, tree.frontier, tree.blocks):
+            as_added = kept.after_gap or (stored, kept.blocks) == (hashes, tree.blocks)
+            if kept.frontier != tree.frontier or not as_added:
                 self._found.problem(
                     f"checkpoint {kept.id}: what is kept to go on from it was changed; its entries are as signed"
                 )
@@ -239,12 +245,12 @@ class _Walk:
             self._found.problem(f"entry {row['id']}: its columns say otherwise than its canonical bytes")
         return leaf_hash(entry)
 
-    def _all_rows(self) -> Iterator[Mapping[str, Any]]:
+    def _all_rows(self) -> Iterator[dict[str, Any]]:
         table = schema.audit_entry
         last = 0
         while True:
             query = select(table).where(table.c.id > last).order_by(table.c.id).limit(_ROWS)
-            rows = self._connection.execute(query).mappings().all()
+            rows = [dict(row) for row in self._connection.execute(query).mappings()]
             yield from rows
             self._progress(len(rows))
             if len(rows) < _ROWS:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from rice_stream.instants import SECOND_US, epoch_us, rfc3339
 from rice_stream.reports.pages import packed, unpacked
 from rice_stream.store import schema
-from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
 
@@ -19,7 +19,7 @@ _SHOWN = ("id", "kind", "origin", "size", "root", "note", "signed_by", "made_at_
 def checkpoint_page(
     engine: Engine, scope: Scope, *, after: bytes | None = None, limit: int = LIMIT_DEFAULT, kind: str | None = None
 ) -> dict[str, Any]:
-    """A page of the checkpoints, latest first: `{"rows", "next"}`. They are no tenant's: hashes and numbers, and no names.
+    """A page of the checkpoints, latest first: `{"rows", "next"}`. Hashes and numbers, and no names.
 
     UsageError: a position of another list.
     """
@@ -32,11 +32,12 @@ def checkpoint_page(
 def checkpoints(
     engine: Engine, scope: Scope, *, before: int | None = None, limit: int = LIMIT_DEFAULT, kind: str | None = None
 ) -> list[dict[str, Any]]:
-    """The same by numbers: those before this one."""
+    """The same by numbers: those before this one. Who does not see everything sees those of the trail, and none of months."""
     columns = schema.checkpoint.c
     query = select(*(columns[name] for name in _SHOWN)).order_by(columns.id.desc()).limit(limit)
-    if kind is not None:
-        query = query.where(columns.kind == kind)
+    for only in [kind, None if scope.is_everything else "audit"]:
+        if only is not None:
+            query = query.where(columns.kind == only)
     if before is not None:
         query = query.where(columns.id < before)
     with scoped_reading(engine, scope) as connection:
@@ -74,7 +75,7 @@ def checkpoint_health(engine: Engine, scope: Scope, now: datetime) -> dict[str, 
 def place_rows(engine: Engine, scope: Scope) -> list[dict[str, Any]]:
     """Where each place stands that checkpoints are published to; for who sees everything."""
     with scoped_reading(engine, scope) as connection:
-        latest = _latest_id(connection)
+        latest = connection.scalar(select(func.max(schema.checkpoint.c.id))) or 0
         rows = connection.execute(select(schema.checkpoint_target).order_by(schema.checkpoint_target.c.target))
         return [
             {
@@ -87,10 +88,6 @@ def place_rows(engine: Engine, scope: Scope) -> list[dict[str, Any]]:
             }
             for row in rows
         ]
-
-
-def _latest_id(connection: Connection) -> int:
-    return connection.scalar(select(func.max(schema.checkpoint.c.id))) or 0
 
 
 def _problem_of(row: Any) -> str | None:

@@ -34,8 +34,8 @@ def _making(settings: Settings) -> Callable[[Engine], object]:
         from rice_stream.ledger.checkpoints import make_when_due  # what signs takes a while to load
         from rice_stream.runtime.opening_secrets import open_secret_box
 
-        what = {"origin": settings.checkpoint_origin, "every_s": settings.checkpoint_every_s, "by": BY}
-        make_when_due(engine, open_secret_box(settings), **what)
+        origin, every_s = settings.checkpoint_origin, settings.checkpoint_every_s
+        make_when_due(engine, open_secret_box(settings), origin=origin, every_s=every_s, by=BY)
         return publish_checkpoints(engine, places, holder)
 
     return run

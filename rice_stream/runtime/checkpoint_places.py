@@ -10,7 +10,7 @@ from pathlib import Path
 from rice_stream.channels.checkpoint_notices import checkpoint_notice
 from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.instants import datetime_of
-from rice_stream.ledger.publishing import Place
+from rice_stream.ledger.publishing import CheckpointPlace
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.channel_store import load_channels
@@ -25,12 +25,12 @@ _GIT_WITHIN_S = 60
 _IN_REPOSITORY = "checkpoints.txt"
 
 
-def checkpoint_places(settings: Settings) -> tuple[Place, ...]:
+def checkpoint_places(settings: Settings) -> tuple[CheckpointPlace, ...]:
     """All that the settings name."""
     return tuple(_places(settings))
 
 
-def _places(settings: Settings) -> Iterator[Place]:
+def _places(settings: Settings) -> Iterator[CheckpointPlace]:
     if settings.checkpoint_file is not None:
         yield FilePlace(settings.checkpoint_file)
     if settings.checkpoint_topic is not None:

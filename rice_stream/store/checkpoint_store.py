@@ -69,7 +69,7 @@ def hold_checkpoints(connection: Connection) -> None:
 def add_checkpoint(connection: Connection, new: NewCheckpoint) -> StoredCheckpoint:
     """Add the next one of its tree; the transaction holds the lock of checkpoints."""
     table = schema.checkpoint
-    number = (connection.scalar(select(func.max(table.c.id))) or 0) + 1
+    number = latest_id(connection) + 1
     values = {column.name: getattr(new, column.name) for column in table.c if column.name not in ("id", "made_at_us")}
     made_at_us = database_now_us(connection)
     connection.execute(insert(table).values(id=number, made_at_us=made_at_us, **values))
@@ -82,6 +82,19 @@ def latest_checkpoint(connection: Connection, kind: CheckpointKind = "audit") ->
     query = select(table).where(table.c.kind == kind).order_by(table.c.id.desc()).limit(1)
     row = connection.execute(query).first()
     return None if row is None else (_stored(row), bytes(row.frontier))
+
+
+def latest_id(connection: Connection) -> int:
+    """Of the checkpoints of all trees; 0: there is none."""
+    return connection.scalar(select(func.max(schema.checkpoint.c.id))) or 0
+
+
+def named_checkpoint(connection: Connection, origin: str, size: int) -> StoredCheckpoint | None:
+    """The one of this tree and size; None: there is none."""
+    table = schema.checkpoint
+    columns = [table.c[name] for name in StoredCheckpoint.__dataclass_fields__]
+    row = connection.execute(select(*columns).where(table.c.origin == origin, table.c.size == size)).first()
+    return None if row is None else _stored(row)
 
 
 def checkpoints_after(connection: Connection, checkpoint_id: int, limit: int) -> list[StoredCheckpoint]:
@@ -117,7 +130,7 @@ def place_states(connection: Connection) -> list[PlaceState]:
 
 def begin_places(connection: Connection, targets: Sequence[str]) -> None:
     """A place that is new is told of the latest checkpoint, and of all that come after it."""
-    latest = connection.scalar(select(func.max(schema.checkpoint.c.id))) or 0
+    latest = latest_id(connection)
     statement = insert_ignoring(schema.checkpoint_target, connection.dialect.name)
     common = {"checkpoint_id": max(latest - 1, 0), "attempts": 0, "failures": 0}
     connection.execute(statement.values([{"target": target, **common} for target in targets]))

@@ -28,6 +28,7 @@ def _is_in(number: str, setting: str, kind: str) -> str:
 
 
 _EVERY_TENANT, _EVERY_TEAM = _is_every(TENANTS_SETTING), _is_every(TEAMS_SETTING)
+_ANY_TENANT = f"(SELECT COALESCE(current_setting('{TENANTS_SETTING}', true), '') <> '')"
 _OF_NAMED_TENANT = f"({_EVERY_TENANT} OR tenant_id = ANY ({names_in(TENANTS_SETTING)}))"
 _OF_TENANT = f"({_EVERY_TENANT} OR {_is_in('tenant_key', KEYS_SETTING, 'int4')})"
 _OF_NAMED_TEAM = f"({_EVERY_TEAM} OR team_id = ANY ({names_in(TEAMS_SETTING)}))"
@@ -129,8 +130,9 @@ ACCESS = {
     "http_session": TableAccess(_CHANGES, EVERYTHING_ONLY),
     # What concerns no tenant, or several, is for those who see everything.
     "audit_entry": TableAccess("SELECT, INSERT", WHOLE_TENANT_BY_ID),
-    # Hashes and numbers, of the trail of all tenants: whoever may read the trail checks entries of theirs against them.
-    "checkpoint": TableAccess("SELECT", ALL_ROWS),
+    # Of the trail: hashes of all of it, against which whoever sees a tenant checks entries of it. How many records a month of a
+    # tenant has is not for others.
+    "checkpoint": TableAccess("SELECT", f"({EVERYTHING_ONLY}) OR (kind = 'audit' AND {_ANY_TENANT})"),
     "checkpoint_target": TableAccess("SELECT", EVERYTHING_ONLY),
     "signing_key": TableAccess("", ALL_ROWS),
     "alembic_version": TableAccess("SELECT", ALL_ROWS),

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from rice_stream.canonical_json import INTEGER_MAX
 
+_MIN = -INTEGER_MAX
+
 LeafValue = int | bytes | str | None
 """A key or an amount; bytes are written in hexadecimal, integers that a double does not hold exactly in digits as text."""
 
@@ -27,14 +29,21 @@ class LeafWriter:
 
     def leaf(self, record: Sequence[LeafValue]) -> bytes:
         """The leaf of a record."""
-        return (self._form % tuple([_written(record[each]) for each in self._order])).encode()
+        # Written out here for what nearly all values are: a call for each would take twice as long.
+        written = [
+            "null"
+            if value is None
+            else value
+            if type(value) is int and _MIN <= value <= INTEGER_MAX
+            else _written(value)
+            for value in [record[each] for each in self._order]
+        ]
+        return (self._form % tuple(written)).encode()
 
 
-def _written(value: LeafValue) -> str:
-    if value is None:
-        return "null"
+def _written(value: int | bytes | str) -> str:
     if isinstance(value, int):
-        return str(int(value)) if -INTEGER_MAX <= value <= INTEGER_MAX else f'"{value}"'
+        return f'"{value}"'
     if isinstance(value, bytes):
         return f'"{value.hex()}"'
     return json.dumps(value, ensure_ascii=False)

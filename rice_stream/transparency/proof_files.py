@@ -1,7 +1,7 @@
 """Proof files: what somebody outside needs to check that entries and records are in trees whose checkpoints are signed.
 
 docs/proofs.md describes the format, which is JSON. A file is checked without a database, and everything in it that is wrong
-is said: `deploy/examples/check_proof.py` does the same without any of our code.
+is said: `docs/check_proof.py` does the same without any of our code.
 """
 
 import base64

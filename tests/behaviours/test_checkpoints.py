@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, text
@@ -18,6 +19,7 @@ from rice_stream.ledger.checkpoints import (
     note_key,
     rotate_key,
     seal_keys_again,
+    sign_month,
 )
 from rice_stream.ledger.publishing import publish_checkpoints
 from rice_stream.proof.audit_verification import verify_trail
@@ -31,12 +33,17 @@ from rice_stream.store.lease import Lease
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.signing_keys import signing_keys
 from rice_stream.transparency.checkpoints import Checkpoint
+from rice_stream.transparency.kept_trees import BLOCK_LEAVES, GrowingTree, KeptTree
+from rice_stream.transparency.leaves import LeafWriter
+from rice_stream.transparency.merkle import leaf_hash
 from rice_stream.transparency.notes import NoteKey, SignedNote
-from rice_stream.transparency.proof_files import check_proof_file
+from rice_stream.transparency.notes import signed as signed_note
+from rice_stream.transparency.proof_files import ProvenLeaf, ProvenTree, check_proof_file, proof_file
 from tests.support.audited import BOX, ORIGIN, SECRETS_KEY, Tampering, add_entries, signed
 from tests.support.databases import Databases
 from tests.support.fakes import OPERATOR
 
+LEAVES = LeafWriter(["event_key", "carbon_mid_ugco2e"])
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -152,7 +159,7 @@ TAMPERED = [
 
 def test_whatever_is_changed_behind_our_back_is_found_where_it_is(trail: Engine) -> None:
     """Entries, their order, their end; checkpoints, their notes, and what is kept of them. Nothing else is blamed."""
-    forged = str(making.signed(str(Checkpoint(ORIGIN, 9, bytes(32))), ORIGIN, bytes(32)))
+    forged = str(signed_note(str(Checkpoint(ORIGIN, 9, bytes(32))), ORIGIN, bytes(32)))
     tampering = Tampering(trail)
     for statements, expected in TAMPERED:
         tampering.change(statements, other=b"o" * 32, forged=forged)
@@ -174,7 +181,7 @@ def test_a_history_that_was_signed_again_is_found_by_what_was_published(trail: E
     )
     with reading(trail) as connection:
         rewritten = connection.execute(text("SELECT * FROM audit_entry ORDER BY id")).mappings().all()
-    entries = {row["id"]: entry_bytes(row) for row in rewritten}
+    entries = {row["id"]: entry_bytes(dict(row)) for row in rewritten}
     for number, entry in entries.items():
         tampering.change([f"UPDATE audit_entry SET entry = :entry WHERE id = {number}"], entry=entry)
     assert make_checkpoints(trail, BOX, origin=None, by=OPERATOR) is not None
@@ -281,14 +288,38 @@ class TestKeys:
         assert make_checkpoints(engine, FernetBox.parse(new), origin=None, by=OPERATOR) is not None
 
 
+def test_the_tree_of_a_month_is_signed_once_and_proves_its_records(engine: Engine) -> None:
+    """Beside the trail, in a tree of its own name; its leaves are proven by the kept blocks, and another tree is refused."""
+    records = [LEAVES.leaf((number, 10 * number)) for number in range(2 * BLOCK_LEAVES + 5)]
+    hashes = [leaf_hash(record) for record in records]
+    tree, other = GrowingTree(), GrowingTree()
+    tree.add(hashes)
+    other.add(hashes[::-1])
+    signed(engine, 1)
+    with writing(engine) as connection:
+        made = sign_month(connection, BOX, "1/2026-10", tree, by=OPERATOR)
+    with writing(engine) as connection:
+        assert sign_month(connection, BOX, "1/2026-10", tree, by=OPERATOR) == made
+        with pytest.raises(BrokenCheckpointError, match="there is another tree of rice"):
+            sign_month(connection, BOX, "1/2026-10", other, by=OPERATOR)
+    signed(engine, 1)
+    assert (made.kind, made.origin) == ("month", f"{ORIGIN}/month/1/2026-10")
+    assert verify_trail(engine).as_json() == {"ok": True, "entries": 3, "checkpoints": 3, "months": 1, "problems": []}
+    assert checkpoint_health(engine, EVERYTHING, NOW)["latest"]["kind"] == "audit"
+    kept = KeptTree(made.size, tree.blocks, lambda start, end: hashes[start:end])
+    leaf = ProvenLeaf(records[1500], 1500, 0, kept.inclusion(1500))
+    file = proof_file(keys_of(engine), [ProvenTree("month", [made.note], [], [leaf])])
+    assert check_proof_file(file).as_json() == {"ok": True, "entries": 0, "months": 1, "problems": []}
+
+
 def test_one_is_made_when_an_entry_has_waited_long_enough(engine: Engine) -> None:
     """By the database's clock, so several servers make one."""
-    due = {"origin": ORIGIN, "by": OPERATOR}
-    assert make_when_due(engine, BOX, every_s=1e-6, **due) is None
+    due = partial(make_when_due, engine, BOX, origin=ORIGIN, by=OPERATOR)
+    assert due(every_s=1e-6) is None
     add_entries(engine, 1)
-    assert make_when_due(engine, BOX, every_s=3600, **due) is None
-    assert make_when_due(engine, BOX, every_s=1e-6, **due) is not None
-    assert make_when_due(engine, BOX, every_s=1e-6, **due) is None
+    assert due(every_s=3600) is None
+    assert due(every_s=1e-6) is not None
+    assert due(every_s=1e-6) is None
 
 
 class FakePlace:
@@ -348,6 +379,11 @@ def test_what_is_listed_says_what_is_covered(trail: Engine) -> None:
     assert page["next"] is not None
     assert [row["size"] for row in checkpoint_page(trail, EVERYTHING, after=page["next"], limit=2)["rows"]] == [4]
     assert checkpoint_page(trail, EVERYTHING, kind="month")["rows"] == []
+    with writing(trail) as connection:
+        sign_month(connection, BOX, "1/2026-10", GrowingTree(), by=OPERATOR)
+    acme = Scope(frozenset({"acme"}))
+    assert [len(checkpoint_page(trail, scope)["rows"]) for scope in (EVERYTHING, acme)] == [4, 3]
+    assert checkpoint_page(trail, acme, kind="month")["rows"] == []
     health = checkpoint_health(trail, EVERYTHING, datetime.now(UTC) + timedelta(hours=1))
     assert (health["latest"]["size"], health["uncovered"], health["holds"], health["problem"]) == (9, 1, True, None)
     assert 3600 <= health["uncovered_s"] <= health["age_s"] < 4200

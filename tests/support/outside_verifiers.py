@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.support.places import ROOT
 
-SCRIPT = ROOT / "deploy" / "examples" / "check_proof.py"
+SCRIPT = ROOT / "docs" / "check_proof.py"
 GO_SOURCES = ROOT / "tests" / "tlog"
 _BUILT_WITHIN_S, _CHECKED_WITHIN_S = 240, 60
 

@@ -129,6 +129,8 @@ def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
         "kafka_progress",
         "http_token",
         "channel",
+        "checkpoint",
+        "checkpoint_target",
         "delivery",
         "http_session",
         "idempotency_key",

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from rice_stream.runtime.settings.batches import BatchSettings
 from rice_stream.runtime.settings.budgets import BudgetSettings
+from rice_stream.runtime.settings.checkpoints import CheckpointSettings
 from rice_stream.runtime.settings.database import DatabaseSettings
 from rice_stream.runtime.settings.delivery import DeliverySettings
 from rice_stream.runtime.settings.estimating import EstimatingSettings
@@ -129,6 +130,7 @@ def test_the_page_has_the_sections_of_the_code_each_with_its_settings_in_the_sam
         "Batches": BatchSettings,
         "Budgets": BudgetSettings,
         "Channels": DeliverySettings,
+        "Checkpoints": CheckpointSettings,
         "Reports": ReportSettings,
         "HTTP": HttpSettings,
         "Sign-on": OidcSettings,

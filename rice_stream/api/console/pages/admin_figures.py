@@ -107,7 +107,7 @@ class AdminFigures:
         return {
             "entries": [{**each, "differences": differences(each["before"], each["after"])} for each in found["rows"]],
             "next": found["next"],
-            "health": checkpoint_health(self._product.engine(), caller.scope(Right.READ_AUDIT), self._product.now()),
+            "signed": checkpoint_health(self._product.engine(), caller.scope(Right.READ_AUDIT), self._product.now()),
             "tenants": [each["tenant_id"] for each in tenants(self._product.engine(), caller.scope(Right.READ))],
         }
 

@@ -1,6 +1,8 @@
 """The page of administration: what the API answers, by right and within the scope; a secret is shown once."""
 
 import re
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from rice_stream.api.access.rights import RIGHTS, Right
 from rice_stream.api.console.drawing.differences import differences
 from tests.support.api_running import Api
 from tests.support.asgi import Answer
+from tests.support.audited import SECRETS_KEY
 from tests.support.cli_running import Shell
 from tests.unit.api.console.reading import ReadPage, read
 
@@ -67,6 +70,22 @@ def test_a_token_is_rotated_and_revoked(api: Api, ledger: Shell) -> None:
     assert "active" not in {each["state"] for each in listed(ledger)}
     assert "No token that may be used" in look(api, "tokens").text
     assert "revoked" in read(api.send("GET", "/admin?ended=true", role="admin", headers={"accept": "text/html"})).text
+
+
+def test_the_audit_trail_says_up_to_where_it_is_signed(api: Api, ledger: Shell) -> None:
+    """And that it is not yet; who is for some tenants is not told how many entries others have made since."""
+    assert "No checkpoint was signed yet" in look(api, "audit").text
+    ledger.environment["RICE_SECRETS_KEY"] = SECRETS_KEY
+    size = ledger.json("audit", "checkpoint")["checkpoint"]["size"]
+    assert f"Signed up to no. {size} on " in look(api, "audit").text
+    assert ledger.run("budget", "set", "b", "--tenant=acme", "--limit-kwh=1", "--period=day").exit_code == 0
+    assert "and the signature holds. 1 entry has come since." in look(api, "audit").text
+    scoped = look(api, "audit", "auditor", **SCOPED).text
+    assert "the signature holds. Whether every entry" in scoped
+    with closing(sqlite3.connect(ledger.directory / "rice.db")) as connection:
+        connection.execute("UPDATE checkpoint SET root = x'00'")
+        connection.commit()
+    assert "Checkpoint 1 does not hold" in look(api, "audit").text
 
 
 @pytest.mark.parametrize(

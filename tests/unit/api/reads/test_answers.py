@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.api_running import Api
+from tests.support.asgi import Answer
+from tests.support.audited import SECRETS_KEY
 from tests.support.cli_running import Shell
 
 BUDGET = ["budget", "set", "acme-month", "--tenant=acme", "--limit-gco2e=0.001", "--period=month"]
@@ -241,3 +243,31 @@ def test_totals_come_as_files_with_the_same_amounts(api: Api, ledger: Shell, for
         assert [float(row[f"carbon_gco2e_{end}"]) for end in ("low", "mid", "high")] == list(
             same["carbon_gco2e"].values()
         )
+
+
+def test_checkpoints_and_proofs_are_the_command_lines(api: Api, ledger: Shell) -> None:
+    """For admins and auditors; who is for some tenants gets proofs of their entries alone."""
+    ledger.environment["RICE_SECRETS_KEY"] = SECRETS_KEY
+    assert ledger.run("audit", "checkpoint").exit_code == 0
+    assert ledger.run(*BUDGET).exit_code == 0
+    assert ledger.run("audit", "checkpoint").exit_code == 0
+    said = ledger.json("audit", "checkpoints")["rows"]
+
+    def asked(path: str) -> Answer:
+        return api.send("GET", path, role="admin")
+
+    first = asked("/v1/checkpoints?limit=1")
+    assert first.document["rows"] == said[:1]
+    assert asked(f"/v1/checkpoints?limit=1&after={first.document['next']}").document["rows"] == said[1:]
+    entry, size = said[0]["size"], said[1]["size"]
+    proof = asked(f"/v1/audit/{entry}/proof?since={size}")
+    assert proof.document == ledger.json("audit", "prove", str(entry), "--since", str(size))
+    scope: dict[str, Any] = {"tenants": frozenset({"acme"})}
+    for number, status in ((entry, 200), (size, 404)):
+        assert api.send("GET", f"/v1/audit/{number}/proof", role="auditor", **scope).status == status
+    assert api.send("GET", "/v1/checkpoints", role="auditor", **scope).document["rows"] == said
+    assert [api.send("GET", path, role="reader").status for path in ("/v1/checkpoints", "/v1/audit/1/proof")] == [
+        403,
+        403,
+    ]
+    assert asked(f"/v1/audit/{entry}/proof?since=999").status == 400
