@@ -18,6 +18,8 @@ from rice_stream.transparency.notes import NoteError, NoteKey, SignedNote
 PROBLEMS_MAX = 1000
 """Of which each is told; where there are more, that is."""
 _ROWS = 1000
+_GAP_MAX = 1_000_000
+"""Missing entries of which each is counted: somebody may have given an entry or a checkpoint any number there is."""
 Progress = Callable[[int], None]
 """Told how many entries were looked at since it was told last."""
 
@@ -185,7 +187,7 @@ class _Walk:
         """The entries do not give the root: which of them, by what is kept of it; returns the tree to go on with."""
         by_stored = _grown(before, stored)
         if stored is not None and by_stored is not None and by_stored.root() == kept.root:
-            for number, (now, then) in enumerate(zip(hashes, stored, strict=True), start=first + 1):
+            for number, (now, then) in enumerate(zip(hashes, stored, strict=False), start=first + 1):
                 if now is not None and now != then:
                     self._found.problem(
                         f"entry {number}: it is not the one that checkpoint {kept.id} covers; it was changed"
@@ -220,18 +222,21 @@ class _Walk:
     def _hashes_up_to(self, size: int | None) -> Iterator[bytes | None]:
         """The hash of each entry up to this number, None for one that is missing; without a number those that are left."""
         while self._next is not None and (size is None or self._next["id"] <= size):
-            number = self._next["id"]
-            yield from self._missing(min(number, number if size is None else size + 1) - 1)
-            yield self._checked(self._next)
-            self._expected = number + 1
+            number, row = self._next["id"], self._next
             self._next = next(self._rows, None)
+            if number < 1:
+                self._found.problem(f"entry {number}: there can be none, for numbers begin with 1")
+                continue
+            yield from self._missing(number - 1)
+            yield self._checked(row)
+            self._expected = number + 1
         if size is not None:
             yield from self._missing(size)
 
     def _missing(self, last: int) -> Iterator[None]:
         if self._expected <= last:
             self._found.problem(f"{_numbered('entry', self._expected, last)} missing")
-            yield from (None for _ in range(self._expected, last + 1))
+            yield from (None for _ in range(min(last + 1 - self._expected, _GAP_MAX)))
             self._expected = last + 1
 
     def _checked(self, row: Mapping[str, Any]) -> bytes:
@@ -247,10 +252,11 @@ class _Walk:
 
     def _all_rows(self) -> Iterator[dict[str, Any]]:
         table = schema.audit_entry
-        last = 0
+        query = select(table).order_by(table.c.id).limit(_ROWS)
+        last: int | None = None
         while True:
-            query = select(table).where(table.c.id > last).order_by(table.c.id).limit(_ROWS)
-            rows = [dict(row) for row in self._connection.execute(query).mappings()]
+            following = query if last is None else query.where(table.c.id > last)
+            rows = [dict(row) for row in self._connection.execute(following).mappings()]
             yield from rows
             self._progress(len(rows))
             if len(rows) < _ROWS:

@@ -146,6 +146,19 @@ TAMPERED = [
         ],
         ["entry 2: its columns", "checkpoint 1: entries 1 to 4 are not what gives its root"],
     ),
+    (["UPDATE audit_entry SET id = -3 WHERE id = 10"], ["entry -3: there can be none"]),
+    (
+        ["UPDATE audit_entry SET id = 4000000000000000 WHERE id = 10"],
+        ["entries 10 to 3999999999999999 are missing", "entry 4000000000000000: its columns"],
+    ),
+    (
+        ["UPDATE checkpoint SET size = 4000000000000000 WHERE id = 3"],
+        [
+            "checkpoint 3: its row says otherwise",
+            "entries 11 to 4000000000000000 are missing",
+            "checkpoint 3: entries 8 to 4000000000000000 are not what gives its root",
+        ],
+    ),
     (["DELETE FROM checkpoint WHERE id = 2"], ["checkpoint 2 is missing"]),
     (
         [
