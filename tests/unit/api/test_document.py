@@ -15,6 +15,7 @@ from rice_stream.api.problems import slug_of
 from tests.openapi import DOCUMENT, PROMISED, ROOT, breaks, made, read
 from tests.support.api_matrix import routes
 from tests.support.api_running import Api, api
+from tests.support.audited import SECRETS_KEY
 from tests.support.cli_running import Shell, filled_database, ledger, shell
 
 __all__ = ["api", "filled_database", "ledger", "shell"]
@@ -95,6 +96,8 @@ def test_examples_are_answered_as_the_document_says(api: Api, ledger: Shell, ope
         made = ledger.run("channel", "set", "ops", "--type=alertmanager", "--url=http://alertmanager.example:9093")
         assert made.exit_code == 0, made.stderr
         ledger.run("channel", "test", "ops", "--wait=0")
+    if operation[1].endswith("/proof"):
+        assert ledger.run("audit", "checkpoint", RICE_SECRETS_KEY=SECRETS_KEY).exit_code == 0
     answer = api.get(EXAMPLES[operation], "admin")
     assert answer.status == 200, answer.body
     if ANSWERS[operation] is not None:
