@@ -1,13 +1,15 @@
 """Bytes of a whole batch of Kafka records -> columns of events; everything else is refused or ignored.
 
-The hot path reads plain canonical objects with msgspec. Whatever it does not read goes to `formats.dispatch`, which knows
-every other format and hands canonical items to `canonical_reading`; what looks wrong once it is a column goes there too.
-There the pydantic model decides; so both paths accept and refuse the same.
+The hot path reads plain canonical objects with msgspec, and usual records of the other formats with `formats.plain`.
+Whatever these do not read goes to `formats.dispatch`, which knows every format and hands canonical items to
+`canonical_reading`; what looks wrong once it is a column goes there too. There the pydantic model decides; so all paths
+accept and refuse the same.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -17,8 +19,17 @@ import numpy as np
 
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.canonical_reading import decode_record
-from rice_stream.events.columns import EventColumns, Provenance, concatenate, to_columns, with_provenance
+from rice_stream.events.columns import (
+    SERVICE_FIELDS,
+    EventColumns,
+    Provenance,
+    concatenate,
+    to_columns,
+    with_provenance,
+)
 from rice_stream.events.formats.dispatch import Outcome, read
+from rice_stream.events.formats.plain.fields import PlainItem
+from rice_stream.events.formats.plain.records import PlainReader
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SkippedBatch, SourcePartition
@@ -30,7 +41,7 @@ _NUL = b"\\u0000"
 BLOCK_RECORDS = 1024
 """Records decoded together: few enough for their objects to stay in the processor's cache until they are columns, and
 a bad one sends only its block the slow way."""
-BLOCK_BYTES = 1024 * 1024
+BLOCK_BYTES = 8 * 1024 * 1024
 """Values of a block of several records, together: a record may hold thousands of events, whose objects are large."""
 BLOCK_ITEMS = 4096
 """A block ends with the record that brings its events and refused items to this many."""
@@ -102,14 +113,20 @@ def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
 def _decode_block(
     records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
 ) -> DecodedBlock:
-    events = _decode_plain(records) if _may_be_plain(records, options, partition) else None
+    # The first record is asked alone: joining the values of a block costs what reading another format does.
+    probable = _may_be_plain(records, options, partition) and _decode_plain(records[:1]) is not None
+    events = _decode_plain(records) if probable else None
     readings: list[_Reading] = []
     taken = len(records)
     if events is None:
-        decoded, readings, taken = _decode_each(records, options, partition)
+        topic = partition.topic if partition is not None else records[0].topic
+        decoded, readings, taken = _decode_each(records, options, partition, PlainReader(options, topic))
     else:
         decoded = Decoded(events, list(records), [0] * len(records), [], [])
     columns = to_columns(decoded.events)
+    if events is None and not (columns.valid.all() and _without_nul(columns)):
+        decoded, readings, taken = _decode_each(records, options, partition, None)
+        columns = to_columns(decoded.events)
     if not columns.valid.all():
         decoded, readings = _judge_again(decoded, columns, readings)
         columns = to_columns(decoded.events)
@@ -148,8 +165,14 @@ def _has_envelope(headers: Iterable[tuple[str, bytes]]) -> bool:
     return any(name[:3].lower() == "ce_" for name, _ in headers)
 
 
+def _without_nul(columns: EventColumns) -> bool:
+    """Whether no name holds the one character that cannot be stored; the full decoders have looked already."""
+    named = (*columns.attributed, *columns.served[: len(SERVICE_FIELDS)], columns.user_id, columns.api_key_id)
+    return not any("\x00" in "".join(filter(None, column)) for column in (*named, columns.event_id))
+
+
 def _decode_each(
-    records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
+    records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None, usual: PlainReader | None
 ) -> tuple[Decoded, list[_Reading], int]:
     """One by one: a record that is not plain must not cost its neighbours anything. Also how many records were read:
     those that BLOCK_ITEMS leaves no room for are not."""
@@ -159,6 +182,10 @@ def _decode_each(
     for number, fetched in enumerate(records):
         if len(decoded.events) + len(decoded.refused) >= BLOCK_ITEMS:
             return decoded, readings, number
+        found = usual.read(fetched) if usual is not None else None
+        if found is not None:
+            _sort_usual(decoded, readings, fetched, *found)
+            continue
         record = _placed(fetched, partition)
         if isinstance(fetched, SkippedBatch):
             decoded.refused.append(batch_not_unpacked(record, fetched))
@@ -180,6 +207,24 @@ def _decode_each(
                 readings.append(_reading(outcome) if outcome.source_format != CANONICAL else _PLAIN)
         decoded.refused.extend(bounded(refused))
     return decoded, readings, len(records)
+
+
+def _sort_usual(
+    decoded: Decoded, readings: list[_Reading], record: RawRecord, source_format: str, items: Sequence[PlainItem]
+) -> None:
+    for position, item in enumerate(items):
+        if isinstance(item, Ignored):
+            decoded.ignored.append((source_format, item.reason))
+        else:
+            decoded.events.append(item[0])
+            decoded.records.append(record)
+            decoded.items.append(position)
+            readings.append(_usual_reading(source_format, item[1]))
+
+
+@lru_cache(maxsize=1024)
+def _usual_reading(source_format: str, region_source: str) -> _Reading:
+    return _Reading((source_format, region_source))
 
 
 def _reading(outcome: Outcome) -> _Reading:

@@ -23,8 +23,8 @@ TENANT_LADDER = (
     "identity.arn",
     "accountId",
 )
-_ARN_REGION = re.compile(r"^arn:aws[a-z-]*:bedrock:([a-z0-9-]+):")
-_EMBEDDING_MODELS = re.compile(r"\bembed", re.IGNORECASE)
+ARN_REGION = re.compile(r"^arn:aws[a-z-]*:bedrock:([a-z0-9-]+):")
+EMBEDDING_MODELS = re.compile(r"\bembed", re.IGNORECASE)
 
 
 def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -> list[Item]:
@@ -47,11 +47,11 @@ def _event(entry: JsonObject, draft: EventDraft) -> Item:
             output_tokens=count(written.value("outputTokenCount"), "outputTokenCount"),
             cached_outside=True,
         ),
-        EMBEDDINGS if _EMBEDDING_MODELS.search(model) else None,
+        EMBEDDINGS if EMBEDDING_MODELS.search(model) else None,
         lambda: characters(given.value("inputBodyJson")),
         lambda: characters(written.value("outputBodyJson")),
     )
-    arn = _ARN_REGION.match(model)
+    arn = ARN_REGION.match(model)
     draft.ran_in(
         # A cross-region profile ran it elsewhere than where it was called.
         (regions.in_cloud("aws", entry.scalar("inferenceRegion")), "provider_geo"),

@@ -23,7 +23,9 @@ TOTAL = (*names.TOTAL, "llm_total_token")
 CACHE_READ = (*names.CACHE_READ, "llm_cached_input_token")
 CACHE_WRITE = (*names.CACHE_WRITE, "llm_cache_creation_input_token")
 REASONING = (*names.REASONING, "llm_reasoning_token")
-_PATHS = ("request.path", "path", "x-envoy-origin-path")
+PATHS = ("request.path", "path", "x-envoy-origin-path")
+
+NO_CALL = Ignored("not_an_inference", "a request without model and tokens")
 
 
 def is_access_log(obj: JsonObject) -> bool:
@@ -50,12 +52,12 @@ def _event(line: JsonObject, draft: EventDraft) -> EventFields | Ignored:
         total=_number(line, TOTAL),
     )
     if request is None and response is None and counts == TokenCounts():
-        return Ignored("not_an_inference", "a request without model and tokens")
+        return NO_CALL
     draft.identify(line.find("x-request-id"))
     draft.happened(*_times(line))
     draft.models(request=request, response=response, provider=_provider(line))
     draft.ended(failed=failed_http_status(line.find("response_code")))
-    draft.used(counts, vocabulary.operation_of_path(first_text(find, _PATHS)))
+    draft.used(counts, vocabulary.operation_of_path(first_text(find, PATHS)))
     draft.metered(energy.of_attributes(find, names.ENERGY_JOULES, names.ENERGY_BOUNDARY))
     draft.ran_in(*((regions.of_endpoint(find(name)), "endpoint") for name in ("upstream_host", *names.ENDPOINT)))
     draft.fields["user_id"] = first_text(find, USER)

@@ -16,9 +16,11 @@ from rice_stream.events.records import Ignored, Refusal, RefusedError
 
 SOURCE_FORMAT = "kong"
 TENANT_LADDER = ("consumer.custom_id", "consumer.username", "authenticated_entity.id")
-_CACHE_HIT = "hit"
+CACHE_HIT = "hit"
 _OF_AN_ENTRY = ("ai", "request", "response", "latencies", "service", "route")
-_PROXIES = frozenset({"proxy", "ai-proxy", "ai-proxy-advanced"})
+PROXIES = frozenset({"proxy", "ai-proxy", "ai-proxy-advanced"})
+NO_PLUGIN = Ignored("not_an_inference", "a request that no AI plugin sent to a model")
+NO_ANSWER = Ignored("no_usage", "an AI plugin that got no answer from a model")
 
 
 def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -> list[Item]:
@@ -28,7 +30,7 @@ def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -
     plugins = obj.child("ai")
     names = [name for name in plugins if _is_plugin(plugins.child(name))]
     if not names:
-        return [Ignored("not_an_inference", "a request that no AI plugin sent to a model")]
+        return [NO_PLUGIN]
     items: list[Item] = []
     for part, name in enumerate(names):
         draft = EventDraft(SOURCE_FORMAT, origin._replace(part=part), options)
@@ -61,11 +63,11 @@ def _event(log: JsonObject, name: str, plugins: JsonObject, draft: EventDraft) -
     draft.ended(failed=failed)
     if not isinstance(usage, dict) or not usage:
         if failed or not draft.fields["request_model"]:
-            return Ignored("no_usage", "an AI plugin that got no answer from a model")
+            return NO_ANSWER
         usage = {}
     draft.happened(*_times(log))
     cache_status = text(plugin.child("cache").scalar("cache_status"))
-    draft.fields["gateway_cache_hit"] = None if cache_status is None else cache_status.lower() == _CACHE_HIT
+    draft.fields["gateway_cache_hit"] = None if cache_status is None else cache_status.lower() == CACHE_HIT
     draft.used(
         read_usage(usage),
         vocabulary.operation_of_path(log.scalar("upstream_uri")),
@@ -73,7 +75,7 @@ def _event(log: JsonObject, name: str, plugins: JsonObject, draft: EventDraft) -
         lambda: _length(plugin, plugins, "response"),
     )
     # The log names the hosts that the request was proxied to; where other plugins sent theirs, it does not say.
-    draft.ran_in(*(_hosts(log) if name in _PROXIES else ()))
+    draft.ran_in(*(_hosts(log) if name in PROXIES else ()))
     draft.fields["user_id"] = text(log.child("consumer").scalar("id"))
     draft.charge(lambda path: plugin.find(path) if path.startswith("meta.") else log.find(path), TENANT_LADDER)
     return draft.done()

@@ -31,9 +31,9 @@ TENANT_LADDER = (
 ENTRY_TYPES = frozenset(
     {"generation-create", "generation-update", "observation-create", "observation-update", "trace-create"}
 )
-_GENERATIONS = frozenset({"generation-create", "generation-update"})
-_OBSERVATIONS = frozenset({"observation-create", "observation-update"})
-_CALLS = frozenset({"GENERATION", "EMBEDDING"})
+GENERATIONS = frozenset({"generation-create", "generation-update"})
+OBSERVATIONS = frozenset({"observation-create", "observation-update"})
+CALLS = frozenset({"GENERATION", "EMBEDDING"})
 CACHE_READ_KEYS = ("input_cached_tokens", "input_cache_read", "cache_read_input_tokens", "input_cache_read_tokens")
 CACHE_WRITE_KEYS = (
     "input_cache_creation",
@@ -43,6 +43,10 @@ CACHE_WRITE_KEYS = (
 )
 REASONING_KEYS = ("output_reasoning_tokens", "output_reasoning", "reasoning_tokens")
 _NO_OBJECT = JsonObject({})
+EMPTY = Ignored("empty", "a batch without entries")
+NO_GENERATION = Ignored("not_an_inference", "an entry that is no generation")
+SUPERSEDED = Ignored("superseded", "a later entry of the batch has the same generation")
+STILL_RUNNING = Ignored("incomplete_generation", "a generation without endTime: it is still running")
 
 
 def is_ingestion(obj: JsonObject) -> bool:
@@ -58,7 +62,7 @@ def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -
         return [Refusal(UNEXPECTED, "batch: must be an array of entries with type and body")]
     entries: list[JsonObject | None] = options.bounded(obj.children("batch")) if "batch" in obj else [obj]
     if not entries:
-        return [Ignored("empty", "a batch without entries")]
+        return [EMPTY]
     traces = _traces(entries)
     whole, last = _put_together(entries)
     items: list[Item] = []
@@ -68,11 +72,11 @@ def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -
             continue
         body = entry.child("body")
         if not _is_call(entry, body):
-            items.append(Ignored("not_an_inference", "an entry that is no generation"))
+            items.append(NO_GENERATION)
             continue
         body_id = text(body.scalar("id"))
         if body_id is not None and last[body_id] != position:
-            items.append(Ignored("superseded", "a later entry of the batch has the same generation"))
+            items.append(SUPERSEDED)
             continue
         body = whole.get(body_id or "", body)
         draft = EventDraft(SOURCE_FORMAT, origin._replace(part=position), options)
@@ -85,7 +89,7 @@ def decode_object(obj: JsonObject, origin: ItemOrigin, options: FormatOptions) -
 
 def _is_call(entry: JsonObject, body: JsonObject) -> bool:
     kind = text(entry.scalar("type"))
-    return kind in _GENERATIONS or (kind in _OBSERVATIONS and text(body.scalar("type")) in _CALLS)
+    return kind in GENERATIONS or (kind in OBSERVATIONS and text(body.scalar("type")) in CALLS)
 
 
 def _traces(entries: list[JsonObject | None]) -> dict[str, JsonObject]:
@@ -118,7 +122,7 @@ def _event(body: JsonObject, trace: JsonObject, draft: EventDraft) -> EventField
     draft.identify(body.scalar("id"))
     ended = moment(body.scalar("endTime"), "endTime")
     if ended is None:
-        return Ignored("incomplete_generation", "a generation without endTime: it is still running")
+        return STILL_RUNNING
     draft.happened(ended, moment(body.scalar("startTime"), "startTime"))
     draft.models(request=body.scalar("model"))
     draft.ended(failed=text(body.scalar("level")) == "ERROR")

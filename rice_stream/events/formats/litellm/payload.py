@@ -32,8 +32,8 @@ TENANT_LADDER = (
     "metadata.user_api_key_hash",
 )
 _CACHE_HIT_ID = re.compile(r"_cache_hit\d")
-_PASS_THROUGH = frozenset({"pass_through_endpoint", "allm_passthrough_route", "llm_passthrough_route"})
-_LOOKS_BACK = frozenset({"get_responses", "aget_responses", "cancel_responses", "acancel_responses"})
+PASS_THROUGH = frozenset({"pass_through_endpoint", "allm_passthrough_route", "llm_passthrough_route"})
+LOOKS_BACK = frozenset({"get_responses", "aget_responses", "cancel_responses", "acancel_responses"})
 """Calls that hand out an answer of before; LiteLLM 1.80 logs its tokens again each time."""
 _CALLERS_METADATA = ("spend_logs_metadata", "requester_metadata")
 _WRAPPED_CHAT = b";response_id:chatcmpl-"
@@ -77,16 +77,16 @@ def _event(payload: JsonObject, draft: EventDraft) -> EventFields | Ignored:
     draft.ended(failed=failed)
     draft.fields["gateway_cache_hit"] = _from_cache(payload)
     operation = vocabulary.operation(call_type)
-    if call_type in _LOOKS_BACK:
+    if call_type in LOOKS_BACK:
         return Ignored("not_an_inference", "an answer that was counted when it was written, asked for again")
     if _wraps_a_chat(payload):
         return Ignored("repeats_inner_call", "a Responses call around a chat call, which is logged too")
     counts, usage = _counts(payload, metadata)
-    if call_type in _PASS_THROUGH and not (counts.input_tokens or counts.output_tokens):
+    if call_type in PASS_THROUGH and not (counts.input_tokens or counts.output_tokens):
         # From a host that it does not know LiteLLM hands the reply on unread.
         counts = read_usage(_object(_unread_reply(payload), "usage"))
     nothing_counted = not (counts.input_tokens or counts.output_tokens)
-    if nothing_counted and operation is None and call_type not in (None, *_PASS_THROUGH):
+    if nothing_counted and operation is None and call_type not in (None, *PASS_THROUGH):
         # Files, batches, images, speech, tools: LiteLLM logs them all, with token counts of 0.
         return Ignored("not_an_inference", "a call that is no completion and no embedding, without tokens")
     if nothing_counted and not failed:

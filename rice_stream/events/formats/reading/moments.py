@@ -9,8 +9,8 @@ from typing import NamedTuple
 from rice_stream.events.records import RefusedError
 from rice_stream.instants import SECOND_US, YEAR_MAX, YEAR_MIN, datetime_of, epoch_us
 
-_FIRST_US = epoch_us(datetime(YEAR_MIN, 1, 1, tzinfo=UTC))
-_LAST_US = epoch_us(datetime(YEAR_MAX + 1, 1, 1, tzinfo=UTC))
+FIRST_US = epoch_us(datetime(YEAR_MIN, 1, 1, tzinfo=UTC))
+END_US = epoch_us(datetime(YEAR_MAX + 1, 1, 1, tzinfo=UTC))
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
 # Seconds of the years that count have at most 10 digits, milliseconds 12 or 13, microseconds 15 or 16: no two overlap.
 _UNITS = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0), (float("inf"), 0.001))
@@ -68,11 +68,16 @@ def milliseconds(value: object) -> int | None:
 
 def spell(at: Moment, field: str) -> str:
     """RFC 3339 in UTC with microseconds, as the canonical event has it. RefusedError outside the years that count."""
-    if not _FIRST_US <= at.us < _LAST_US:
+    if not FIRST_US <= at.us < END_US:
         raise RefusedError(
             "invalid_field", f"{field}: must lie in the years {YEAR_MIN} to {YEAR_MAX}; is the unit right?"
         )
-    second, fraction_us = divmod(at.us, SECOND_US)
+    return spell_us(at.us)
+
+
+def spell_us(us: int) -> str:
+    """The same of microseconds in the years that count."""
+    second, fraction_us = divmod(us, SECOND_US)
     return f"{_spelled_second(second)}.{fraction_us:06d}Z"
 
 

@@ -1,0 +1,169 @@
+"""What the plain readers share: the types of wanted fields, times, counts and the finished event.
+
+A plain reader never decides anything new. It either makes of a record exactly what the format's full decoder makes of it, or
+raises NotPlainError, and the full decoder decides. So every type here is as narrow as usual records allow.
+"""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated
+
+import msgspec
+from msgspec import UnsetType
+
+from rice_stream.events.canonical import WireEvent
+from rice_stream.events.formats.reading import vocabulary
+from rice_stream.events.formats.reading.moments import END_US, FIRST_US, moment, spell_us
+from rice_stream.events.formats.reading.tokens import TokenCounts, normalise
+from rice_stream.events.formats.reading.values import failed_http_status, text
+from rice_stream.events.records import Ignored
+from rice_stream.instants import SECOND_US, epoch_us
+from rice_stream.quantities import NAME_LENGTH_MAX, TOKENS_MAX
+
+Name = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH_MAX)] | None
+"""Text that may become a name. Absent and null are one."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)] | None
+MaybeCount = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)] | None | UnsetType
+"""A count of which it matters whether its name is there."""
+Guard = msgspec.Raw | UnsetType
+"""A field that no usual record has: where it is there, the full decoder decides. It is never decoded."""
+Time = int | float | str | None
+Found = tuple[WireEvent, str]
+"""An event, and which rung named its region."""
+PlainItem = Found | Ignored
+
+_SECONDS_MIN, _SECONDS_MAX = FIRST_US / SECOND_US, END_US / SECOND_US - 1
+_MILLISECONDS_MIN, _MILLISECONDS_MAX = FIRST_US // 1000, END_US // 1000
+_MILLISECOND_DIGITS, _MICROSECOND_DIGITS = 24, 27
+_SECOND_DIGITS = 20
+
+
+class NotPlainError(Exception):
+    """The record is for the full decoder."""
+
+
+NOT_PLAIN = NotPlainError()
+"""Raised as it is: nobody looks at where it came from."""
+
+word = lru_cache(maxsize=4096)(text)
+"""`text`, remembered: for names of which a stream of events has few."""
+provider = lru_cache(maxsize=1024)(vocabulary.provider)
+operation = lru_cache(maxsize=1024)(vocabulary.operation)
+operation_of_path = lru_cache(maxsize=1024)(vocabulary.operation_of_path)
+failed_status = lru_cache(maxsize=1024)(failed_http_status)
+
+
+def time_us(value: Time, field: str) -> int | None:
+    """Epoch microseconds of a time in any spelling; None for none."""
+    if type(value) is float and _SECONDS_MIN <= value < _SECONDS_MAX:
+        return round(value * 1_000_000.0)
+    if type(value) is int and _MILLISECONDS_MIN <= value < _MILLISECONDS_MAX:
+        return value * 1000
+    if type(value) is str and (second_us := _start_of_second_us(value[:19])) is not None:
+        fraction_us = _fraction_us(value)
+        if fraction_us is not None:
+            return second_us + fraction_us
+    found = moment(value, field)
+    return None if found is None else found.us
+
+
+def spelled(us: int) -> str:
+    """The canonical spelling. NotPlainError: outside the years that count."""
+    if not FIRST_US <= us < END_US:
+        raise NOT_PLAIN
+    return spell_us(us)
+
+
+def spelled_time(value: Time, field: str) -> str | None:
+    """`spelled` of a time in any spelling; None for none."""
+    if type(value) is str and _start_of_second_us(value[:19]) is not None:
+        length = len(value)
+        if length == _MILLISECOND_DIGITS and _fraction_us(value) is not None:
+            return f"{value[:23]}000Z"
+        if length == _SECOND_DIGITS and value[19] == "Z":
+            return f"{value[:19]}.000000Z"
+    us = time_us(value, field)
+    return None if us is None else spelled(us)
+
+
+@lru_cache(maxsize=4096)
+def _start_of_second_us(written: str) -> int | None:
+    """Of `2026-11-22T19:00:03`, written so and in the years that count; None for anything else."""
+    if len(written) != 19 or not written.isascii():
+        return None
+    if (written[4], written[7], written[10], written[13], written[16]) != ("-", "-", "T", ":", ":"):
+        return None
+    try:
+        second_us = epoch_us(datetime.fromisoformat(written).replace(tzinfo=UTC))
+    except ValueError:
+        return None
+    return second_us if FIRST_US <= second_us < END_US else None
+
+
+def _fraction_us(written: str) -> int | None:
+    """Of a text in UTC with 0, 3 or 6 digits after the second; None for another spelling."""
+    length = len(written)
+    if not written.isascii() or written[-1] != "Z":
+        return None
+    if length == _SECOND_DIGITS:
+        return 0
+    digits = written[20:-1]
+    if written[19] != "." or not digits.isdigit():
+        return None
+    if length == _MILLISECOND_DIGITS:
+        return int(digits) * 1000
+    return int(digits) if length == _MICROSECOND_DIGITS else None
+
+
+Usage = tuple[int | None, int | None, int | None, int | None, int | None, str]
+"""Input, cache read, cache write, output, reasoning, inclusive; and how good they are."""
+
+
+_NOT_SAID: Usage = (None, None, None, None, None, "missing")
+
+
+def inclusive(
+    given: int | None,
+    cache_read: int | None,
+    cache_write: int | None,
+    written: int | None,
+    reasoning: int | None,
+    total: int | None,
+    *,
+    cached_outside: bool = False,
+    reasoning_outside: bool = False,
+) -> Usage:
+    """`normalise` of these counts; quickly where they agree with what the source states."""
+    if given is not None and written is not None and not reasoning_outside:
+        cached = (cache_read or 0) + (cache_write or 0)
+        whole = given + cached if cached_outside else given
+        if (
+            cached <= whole <= TOKENS_MAX
+            and (reasoning or 0) <= written
+            and (total is None or total == whole + written)
+        ):
+            return whole, cache_read, cache_write, written, reasoning, "reported"
+    counts = TokenCounts(
+        input_tokens=given,
+        cache_read=cache_read,
+        cache_write=cache_write,
+        output_tokens=written,
+        reasoning=reasoning,
+        total=total,
+        cached_outside=cached_outside,
+        reasoning_outside=reasoning_outside,
+    )
+    return inclusive_of(counts)
+
+
+def inclusive_of(counts: TokenCounts) -> Usage:
+    """`normalise` of the counts. NotPlainError: they cannot be those of an event."""
+    usage = normalise(counts)
+    whole, cache_read, cache_write, written, reasoning = usage[:5]
+    if max(whole or 0, written or 0, cache_read or 0, cache_write or 0, reasoning or 0) > TOKENS_MAX:
+        raise NOT_PLAIN
+    if whole is not None and (cache_read or 0) + (cache_write or 0) > whole:
+        raise NOT_PLAIN
+    if written is not None and (reasoning or 0) > written:
+        raise NOT_PLAIN
+    return whole, cache_read, cache_write, written, reasoning, usage.quality

@@ -1,0 +1,166 @@
+"""Usual records read into typed structs give what the full decoders give: the same events, refused items and ignored ones.
+
+The full decoders are the oracle: for every payload, for payloads with values replaced, taken out, doubled and put under
+other names, and for broken bytes. `RICE_FUZZ_PAYLOADS` sets how many of these each format gets.
+"""
+
+import os
+import random
+from typing import Any
+
+import msgspec
+import pytest
+
+from rice_stream.events.canonical import WireEvent
+from rice_stream.events.columns import EventColumns
+from rice_stream.events.decoding import decode_batch
+from rice_stream.events.formats.dispatch import read
+from rice_stream.events.formats.plain.records import PlainReader
+from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
+from rice_stream.events.records import Ignored, RawRecord, Refused
+from rice_stream.events.refused_items import bounded
+from tests.properties.events.formats.test_fuzz import ODD, mutated_bytes, mutated_json, parts_of
+from tests.support.cases import drawn
+from tests.support.format_payloads import PAYLOADS, format_of, record
+
+PLAIN = ("bedrock", "envoy", "kong", "langfuse", "litellm")
+PAYLOADS_EACH = int(os.environ.get("RICE_FUZZ_PAYLOADS", "1500"))
+FIRST = drawn("plain payloads").randrange(1_000_000)
+FOR_THE_FULL_DECODERS = {"spend_logs.json"}
+"""Payloads of these formats that are no usual ones: rows of a table, exported."""
+
+
+ODD_TEXTS = [
+    *(" ", " x ", "a\u0000b", "é" * 257, "global", "cb_cache_hit1", "responses", "aembedding", "1795374000"),
+    *("2026-11-22T19:04:00+01:00", "2026-02-30T00:00:00Z", "1999-12-31T23:59:59.999Z", "2099-12-31T23:59:59.999999Z"),
+    *("2026-11-22T19:04:00.123456Z", "2026-11-22t19:04:00z", "2026-11-22T19:04:00.12Z", "2026-11-22T19:04:00.١٢٣Z"),
+]
+ODD_NUMBERS = [0, 2**31 - 1, 2**31, -5, 10**25, 946684799, 4102444800, 1795374000123]
+ODD_SECONDS = [0.0, 1e11, 946684799.9999999, 4102444799.9999999, 1795374000.1234567, -0.0]
+
+
+def expected(source: RawRecord, options: FormatOptions) -> tuple[list[Any], list[Any], list[Any]]:
+    """(events with their places and provenance, refused items, ignored ones), by the full decoders alone."""
+    events, refused, ignored = [], [], []
+    for item, outcome in enumerate(read(source, options)):
+        if isinstance(outcome.result, WireEvent):
+            named = None if outcome.source_format == "canonical" else outcome.source_format
+            place = (named, outcome.region_source or None) if named else (None, None)
+            events.append((outcome.result, item, place, outcome.untimed))
+        elif isinstance(outcome.result, Ignored):
+            ignored.append((outcome.source_format, outcome.result.reason))
+        else:
+            refused.append(outcome.result)
+    return events, [(item.item, item.reason, item.detail, item.payload) for item in bounded(refused)], ignored
+
+
+def got(source: RawRecord, options: FormatOptions) -> tuple[list[Any], list[Any], list[Any]]:
+    """The same as a batch has it."""
+    columns, decoded = decode_batch([source], options)
+    assert len(columns) == len(decoded.events) == len(decoded.records) == len(decoded.items)
+    assert columns.valid.all()
+    events = list(zip(decoded.events, decoded.items, places(columns), columns.untimed.tolist(), strict=True))
+    return events, [(item.item, item.reason, item.detail, item.payload) for item in decoded.refused], decoded.ignored
+
+
+def places(columns: EventColumns) -> list[tuple[Any, Any]]:
+    wide = len(columns.served) > 10
+    return [(service[-2], service[-1]) if wide else (None, None) for service in columns.service]
+
+
+def agree(value: bytes, options: FormatOptions = DEFAULT_OPTIONS, **kwargs: Any) -> None:
+    source = record(value, **kwargs)
+    assert got(source, options) == expected(source, options)
+
+
+def is_plain(value: bytes, options: FormatOptions = DEFAULT_OPTIONS) -> bool:
+    return PlainReader(options, "requests").read(record(value)) is not None
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_every_payload_gives_what_the_full_decoders_give(name: str) -> None:
+    agree(PAYLOADS[name])
+    agree(PAYLOADS[name], stamped=True)
+    agree(PAYLOADS[name], FormatOptions(topic_formats={"requests": format_of(name)}))
+    agree(PAYLOADS[name], FormatOptions(attributes={"tenant_id": ("user-agent", "service.name", "tags")}))
+    agree(PAYLOADS[name], FormatOptions(estimate_missing_usage=True))
+
+
+@pytest.mark.parametrize("name", [name for name in PAYLOADS if format_of(name) in PLAIN])
+def test_payloads_as_they_usually_are_never_need_a_full_decoder(name: str) -> None:
+    assert is_plain(PAYLOADS[name]) is (name not in FOR_THE_FULL_DECODERS)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_mutated_payloads_give_what_the_full_decoders_give(name: str) -> None:
+    parts = parts_of(name)
+    plain = 0
+    for seed in range(FIRST, FIRST + PAYLOADS_EACH):
+        draw = random.Random(f"{name}:{seed}")
+        value, parsed = draw.choice(parts)
+        if parsed is not None and draw.random() < 0.8:
+            changed = mutated_json(parsed, draw)
+            if draw.random() < 0.3:
+                changed = with_odd_leaf(changed, draw)
+            value = msgspec.json.encode(changed)
+        else:
+            value = mutated_bytes(value, draw)
+        named = FormatOptions(topic_formats={"requests": name}) if draw.random() < 0.3 else DEFAULT_OPTIONS
+        plain += is_plain(value, named)
+        try:
+            agree(value, named, stamped=draw.random() < 0.5)
+        except AssertionError:
+            print(f"seed {seed} of {name}: {value!r}")
+            raise
+    assert plain > PAYLOADS_EACH // 10
+
+
+def with_odd_leaf(value: Any, draw: random.Random) -> Any:
+    """Some value that is no object and no array replaced by one of its own kind that is odd."""
+    spots: list[tuple[Any, Any]] = []
+    waiting = [value]
+    while waiting:
+        here = waiting.pop()
+        pairs = here.items() if isinstance(here, dict) else enumerate(here) if isinstance(here, list) else ()
+        for key, inner in pairs:
+            if isinstance(inner, dict | list):
+                waiting.append(inner)
+            else:
+                spots.append((here, key))
+    if spots:
+        container, key = draw.choice(spots)
+        kind = type(container[key])
+        alike = {str: ODD_TEXTS, int: ODD_NUMBERS, float: ODD_SECONDS}.get(kind, ODD)
+        container[key] = draw.choice(alike)
+    return value
+
+
+def test_names_that_repeat_count_as_the_last_one_says() -> None:
+    value = PAYLOADS["litellm_success.json"].strip()[:-1]
+    agree(value + b', "prompt_tokens": 7, "total_tokens": 307}')
+    agree(value + b', "prompt_tokens": "7"}')
+    agree(value + b', "metadata": {"user_api_key_team_id": "team-b"}}')
+    agree(value + b', "metadata": {"user_api_key_team_id": "team-b"}, "metadata": null}')
+
+
+def test_names_that_are_no_text_are_found_wherever_they_are() -> None:
+    value = PAYLOADS["litellm_success.json"].strip()[:-1]
+    agree(value + b', "\xff": 1}')
+    agree(value + b', "\\ud800": 1}')
+    agree(value + b', "messages": "\xff"}')
+    agree(value + b', "messages": "\\ud800"}')
+
+
+def test_a_block_of_several_formats_keeps_the_order_of_its_records() -> None:
+    values = [
+        PAYLOADS[name] for name in ("kong_log.json", "litellm_success.json", "bedrock_log.ndjson", "spend_logs.json")
+    ] * 3
+    records = [RawRecord("requests", 0, offset, value) for offset, value in enumerate(values)]
+    _, decoded = decode_batch(records)
+    events = [
+        (outcome.result, source.offset)
+        for source in records
+        for outcome in read(source)
+        if not isinstance(outcome.result, Ignored | Refused)
+    ]
+    assert list(zip(decoded.events, [source.offset for source in decoded.records], strict=True)) == events
