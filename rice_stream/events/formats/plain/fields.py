@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UnsetType
 
-from rice_stream.events.canonical import WireEvent
+from rice_stream.events.canonical import UsageQuality, WireEvent
 from rice_stream.events.formats.reading import vocabulary
 from rice_stream.events.formats.reading.moments import END_US, FIRST_US, moment, spell_us
 from rice_stream.events.formats.reading.tokens import TokenCounts, normalise
@@ -115,7 +115,7 @@ def _fraction_us(written: str) -> int | None:
     return int(digits) if length == _MICROSECOND_DIGITS else None
 
 
-Usage = tuple[int | None, int | None, int | None, int | None, int | None, str]
+Usage = tuple[int | None, int | None, int | None, int | None, int | None, UsageQuality]
 """Input, cache read, cache write, output, reasoning, inclusive; and how good they are."""
 
 

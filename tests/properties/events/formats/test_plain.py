@@ -130,7 +130,8 @@ def with_odd_leaf(value: Any, draw: random.Random) -> Any:
     if spots:
         container, key = draw.choice(spots)
         kind = type(container[key])
-        alike = {str: ODD_TEXTS, int: ODD_NUMBERS, float: ODD_SECONDS}.get(kind, ODD)
+        by_kind: dict[type, list[Any]] = {str: ODD_TEXTS, int: ODD_NUMBERS, float: ODD_SECONDS}
+        alike = by_kind.get(kind, ODD)
         container[key] = draw.choice(alike)
     return value
 
