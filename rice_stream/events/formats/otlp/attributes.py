@@ -169,7 +169,7 @@ WANTED = frozenset(
 WANTED_OF_RESOURCE = frozenset({SERVICE_NAME, SPAN_REGION, SPAN_CLOUD} | set(TENANT_LADDER))
 
 _COUNTED = INPUT + OUTPUT
-_REPR_CHARACTERS_MAX = 8_192
+REPR_CHARACTERS_MAX = 8_192
 _REPR_DEPTH_MAX = 8
 _ANY = msgspec.json.Decoder()
 
@@ -186,7 +186,7 @@ def has_usage(attributes: Attributes, *, zeros: bool = False) -> bool:
 def usage_object(attributes: Attributes) -> dict[str, Any]:
     """The provider's raw usage, an object written as JSON or as Python's repr; {} where it cannot be read."""
     written = first(attributes, USAGE_OBJECTS)
-    if written is None or len(written) > _REPR_CHARACTERS_MAX:
+    if written is None or len(written) > REPR_CHARACTERS_MAX:
         return {}
     # Nearly always a repr of plain values, which differs from JSON in four spellings; the syntax tree does the rest.
     plain = written.replace("'", '"').replace("None", "null").replace("True", "true").replace("False", "false")

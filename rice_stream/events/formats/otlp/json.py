@@ -20,7 +20,7 @@ from rice_stream.events.records import Refusal
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _NULL = msgspec.Raw(b"null")
-_STATUS_ERROR = (2, "STATUS_CODE_ERROR")
+STATUS_ERROR = (2, "STATUS_CODE_ERROR")
 _ANY = msgspec.json.Decoder()
 
 
@@ -74,6 +74,7 @@ class _LogRecord(msgspec.Struct, rename="camel"):
 
 
 _RESOURCE_ITEMS = msgspec.json.Decoder(_ResourceItems)
+_RESOURCE = msgspec.json.Decoder(_Resource | None)
 _SPAN = msgspec.json.Decoder(_Span)
 _LOG_RECORD = msgspec.json.Decoder(_LogRecord)
 
@@ -123,12 +124,12 @@ def _span(raw: msgspec.Raw, scope: str, wanted: frozenset[str], resource: dict[s
         is_log=False,
         name=span.name or "",
         event_name="",
-        trace_id=_id(span.trace_id),
-        span_id=_id(span.span_id),
-        parent_id=_id(span.parent_span_id),
+        trace_id=id_of(span.trace_id),
+        span_id=id_of(span.span_id),
+        parent_id=id_of(span.parent_span_id),
         start_ns=span.start_time_unix_nano,
         end_ns=span.end_time_unix_nano,
-        failed=span.status is not None and span.status.code in _STATUS_ERROR,
+        failed=span.status is not None and span.status.code in STATUS_ERROR,
         scope=scope,
         attributes=attributes,
         resource=resource,
@@ -146,8 +147,8 @@ def _log_record(raw: msgspec.Raw, scope: str, wanted: frozenset[str], resource: 
         is_log=True,
         name="",
         event_name=record.event_name or str(attributes.get(names.EVENT_NAME, "")),
-        trace_id=_id(record.trace_id),
-        span_id=_id(record.span_id),
+        trace_id=id_of(record.trace_id),
+        span_id=id_of(record.span_id),
         parent_id="",
         start_ns=None,
         end_ns=record.observed_time_unix_nano if own_time is None else own_time,
@@ -158,7 +159,7 @@ def _log_record(raw: msgspec.Raw, scope: str, wanted: frozenset[str], resource: 
     )
 
 
-def _id(value: object) -> str:
+def id_of(value: object) -> str:
     """Hex in lower case. Senders that use protobuf's own JSON mapping write base64: turned back into the same hex."""
     if not isinstance(value, str):
         return ""
@@ -171,7 +172,18 @@ def _id(value: object) -> str:
 
 
 def _attributes(pairs: list[_KeyValue] | None, wanted: frozenset[str]) -> dict[str, Any]:
-    return {pair.key: _value(_ANY.decode(pair.value)) for pair in pairs or () if pair.key in wanted}
+    return {pair.key: value_of(pair.value) for pair in pairs or () if pair.key in wanted}
+
+
+def value_of(raw: bytes | msgspec.Raw) -> Any:
+    """The value that an AnyValue in JSON holds; None for what no attribute that is read has."""
+    return _value(_ANY.decode(raw))
+
+
+def resource_attributes(raw: bytes, wanted: frozenset[str]) -> dict[str, Any]:
+    """The wanted attributes of a resource in JSON; one of JSON_ERRORS where it is not built as OTLP says."""
+    resource = _RESOURCE.decode(raw)
+    return _attributes(resource.attributes if resource else None, wanted)
 
 
 def _value(value: Any) -> Any:

@@ -63,7 +63,7 @@ def _read_traces(
     resources: Iterable[ResourceSpans], wanted: frozenset[str], of_resource: frozenset[str]
 ) -> Iterator[OtlpSpan]:
     for resource in resources:
-        shared = _attributes(resource.resource.attributes, of_resource)
+        shared = attributes_of(resource.resource.attributes, of_resource)
         for scope in resource.scope_spans:
             for span in scope.spans:
                 yield OtlpSpan(
@@ -77,7 +77,7 @@ def _read_traces(
                     end_ns=span.end_time_unix_nano,
                     failed=span.status.code == Status.STATUS_CODE_ERROR,
                     scope=scope.scope.name,
-                    attributes=_attributes(span.attributes, wanted),
+                    attributes=attributes_of(span.attributes, wanted),
                     resource=shared,
                 )
 
@@ -86,10 +86,10 @@ def _read_logs(
     resources: Iterable[ResourceLogs], wanted: frozenset[str], of_resource: frozenset[str]
 ) -> Iterator[OtlpSpan]:
     for resource in resources:
-        shared = _attributes(resource.resource.attributes, of_resource)
+        shared = attributes_of(resource.resource.attributes, of_resource)
         for scope in resource.scope_logs:
             for record in scope.log_records:
-                attributes = _attributes(record.attributes, wanted)
+                attributes = attributes_of(record.attributes, wanted)
                 yield OtlpSpan(
                     is_log=True,
                     name="",
@@ -106,11 +106,13 @@ def _read_logs(
                 )
 
 
-def _attributes(pairs: Iterable[KeyValue], wanted: frozenset[str]) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in pairs if pair.key in wanted}
+def attributes_of(pairs: Iterable[KeyValue], wanted: frozenset[str]) -> dict[str, Any]:
+    """The wanted ones of attributes, by name."""
+    return {pair.key: value_of(pair.value) for pair in pairs if pair.key in wanted}
 
 
-def _value(value: AnyValue) -> Any:
+def value_of(value: AnyValue) -> Any:
+    """The value that an AnyValue holds; None for what no attribute that is read has."""
     # Nearly every attribute is one of these two; naming the kind costs more than reading them.
     if value.string_value:
         return value.string_value

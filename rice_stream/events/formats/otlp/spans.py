@@ -26,6 +26,9 @@ from rice_stream.events.records import Ignored, Refusal, RefusedError
 
 SOURCE_FORMAT = "otlp"
 NOT_OTLP = Refusal(UNEXPECTED, "neither OTLP/JSON nor a TracesData or LogsData message")
+NO_CALL = Ignored("not_an_inference", "a span that does not stand for one call of a model")
+SKIPPED_SCOPE = Ignored("skipped_scope", "its instrumentation scope is set not to count")
+NO_USAGE = Ignored("no_usage", "a call of a model without token counts")
 INFERENCE_EVENT = "gen_ai.client.inference.operation.details"
 _OPENINFERENCE_CALLS = {"LLM": "chat", "EMBEDDING": vocabulary.EMBEDDINGS}
 _AI_SDK_CALLS = {
@@ -33,8 +36,8 @@ _AI_SDK_CALLS = {
     ".doStream": "generate_content",
     ".doEmbed": vocabulary.EMBEDDINGS,
 }
-_VLLM_SPAN = "llm_request"
-_ADK_SPAN, _ADK_SCOPE = "call_llm", "gcp.vertex.agent"
+VLLM_SPAN = "llm_request"
+ADK_SPAN, _ADK_SCOPE = "call_llm", "gcp.vertex.agent"
 _OPENLIT = "openlit."
 
 
@@ -86,7 +89,7 @@ def _at_end(span: OtlpSpan, draft: EventDraft, options: FormatOptions) -> tuple[
 
 
 def _decide(span: OtlpSpan, draft: EventDraft, options: FormatOptions) -> Item:
-    operation = _operation(span)
+    operation = operation_of(span)
     if span.is_log and span.event_name != INFERENCE_EVENT:
         return Ignored("not_an_inference", "a log record that is no inference event")
     # Written beside the span of the same call, a moment before or after its end: under another key, it would count again.
@@ -95,12 +98,12 @@ def _decide(span: OtlpSpan, draft: EventDraft, options: FormatOptions) -> Item:
             "log_events_off", "an inference log event of a span, which counts itself (RICE_COUNT_LOG_EVENTS)"
         )
     if operation is None:
-        return Ignored("not_an_inference", "a span that does not stand for one call of a model")
+        return NO_CALL
     if span.scope in options.skipped_scopes:
-        return Ignored("skipped_scope", "its instrumentation scope is set not to count")
+        return SKIPPED_SCOPE
     if not _has_usage(span) and not (options.estimate_missing_usage and _has_text(span.attributes)):
-        return Ignored("no_usage", "a call of a model without token counts")
-    return _event(span, operation, draft)
+        return NO_USAGE
+    return event_of(span, operation, draft)
 
 
 def _has_a_span(log_event: OtlpSpan) -> bool:
@@ -122,7 +125,7 @@ def _failed(span: OtlpSpan) -> bool:
     return span.failed or text(attributes.get(names.ERROR_TYPE)) is not None or otlp_langfuse.failed(attributes)
 
 
-def _operation(span: OtlpSpan) -> str | None:
+def operation_of(span: OtlpSpan) -> str | None:
     """The operation of a span that stands for one call, None for every other span."""
     attributes = span.attributes
     if text(attributes.get(names.OPERATION)) is not None:
@@ -140,16 +143,18 @@ def _operation(span: OtlpSpan) -> str | None:
     request_type = names.first(attributes, names.REQUEST_TYPE)
     if request_type is not None:
         return vocabulary.operation(request_type)
-    if (span.name, span.scope) == (_ADK_SPAN, _ADK_SCOPE):
+    if (span.name, span.scope) == (ADK_SPAN, _ADK_SCOPE):
         return "generate_content"
-    return "chat" if _is_vllm(span) else None
+    return "chat" if is_vllm(span) else None
 
 
-def _is_vllm(span: OtlpSpan) -> bool:
-    return span.name == _VLLM_SPAN and span.scope.startswith("vllm")
+def is_vllm(span: OtlpSpan) -> bool:
+    """Whether the span comes from the server itself."""
+    return span.name == VLLM_SPAN and span.scope.startswith("vllm")
 
 
-def _event(span: OtlpSpan, operation: str, draft: EventDraft) -> EventFields:
+def event_of(span: OtlpSpan, operation: str, draft: EventDraft) -> EventFields:
+    """The event of a span that stands for one call."""
     attributes = span.attributes
     if span.trace_id and span.span_id:
         draft.identify(f"{span.trace_id}:{span.span_id}")
@@ -159,7 +164,7 @@ def _event(span: OtlpSpan, operation: str, draft: EventDraft) -> EventFields:
     draft.models(
         request=names.first(attributes, names.REQUEST_MODEL),
         response=names.first(attributes, names.RESPONSE_MODEL),
-        provider=names.provider(attributes) or ("vllm" if _is_vllm(span) else None),
+        provider=names.provider(attributes) or ("vllm" if is_vllm(span) else None),
     )
     draft.ended(failed=_failed(span))
     draft.fields["gateway_cache_hit"] = flag(attributes.get(names.CACHE_HIT))
@@ -197,7 +202,7 @@ def _place(span: OtlpSpan, raw_usage: Mapping[str, Any], draft: EventDraft) -> N
     attributes = span.attributes
     written = text(attributes.get(names.HIDDEN_PARAMS))
     hidden = JsonObject.read(written.encode()) if written else None
-    resource = span.resource if _is_vllm(span) else {}
+    resource = span.resource if is_vllm(span) else {}
     draft.ran_in(
         (raw_usage.get("inference_geo"), "provider_geo"),
         (regions.in_cloud(attributes.get(names.SPAN_CLOUD), attributes.get(names.SPAN_REGION)), "span"),

@@ -4,14 +4,15 @@ from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.bedrock import ARN_REGION, EMBEDDING_MODELS, SCHEMA_TYPE
 from rice_stream.events.formats.plain.fields import (
-    NOT_PLAIN,
+    EVENT,
     Count,
     Guard,
     Name,
+    NotPlainError,
     PlainItem,
     Time,
     inclusive,
@@ -82,11 +83,11 @@ _NO_METADATA, _NO_INPUT, _NO_OUTPUT, _NO_IDENTITY = _Metadata(), _Input(), _Outp
 def read(entry: BedrockEntry) -> list[PlainItem]:
     """The event of an entry. NotPlainError: it is for the full decoder."""
     if entry.schema_type != SCHEMA_TYPE or not _is_usual(entry):
-        raise NOT_PLAIN
+        raise NotPlainError
     event_id, ended_at = text(entry.request_id), spelled_time(entry.timestamp, "timestamp")
     model, is_embedding, region, region_source = _served(entry.model_id, entry.inference_region, entry.region)
     if event_id is None or ended_at is None or model is None:
-        raise NOT_PLAIN
+        raise NotPlainError
     given, written = entry.input or _NO_INPUT, (entry.output or _NO_OUTPUT).output_token_count
     read, made = given.cache_read_input_token_count, given.cache_write_input_token_count
     input_tokens, read, made, written, _, quality = inclusive(
@@ -100,7 +101,8 @@ def read(entry: BedrockEntry) -> list[PlainItem]:
     )
     arn = word((entry.identity or _NO_IDENTITY).arn)
     metadata = entry.request_metadata or _NO_METADATA
-    event = WireEvent(
+    event = replace(
+        EVENT,
         event_id=event_id,
         ended_at=ended_at,
         tenant_id=(

@@ -1,60 +1,55 @@
 """Envoy's access log as it usually is; `formats/envoy.py` has what each field means.
 
-The struct is made from the lists of names that the full decoder looks through, so both know the same names.
+Users choose the keys of a line, so there are more names to look for than a line has. The lines of one gateway all have the same
+keys: a struct is made for the keys of a line that is not built like those before it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import astuple, replace
 
-from rice_stream.events.canonical import WireEvent
+from rice_stream.events.canonical import Status
 from rice_stream.events.formats import envoy
 from rice_stream.events.formats.otlp import attributes as names
 from rice_stream.events.formats.plain.fields import (
-    NOT_PLAIN,
+    EVENT,
     Count,
     Guard,
     Name,
+    NotPlainError,
     PlainItem,
-    failed_status,
     inclusive,
-    operation_of_path,
     spelled,
     time_us,
     word,
 )
 from rice_stream.events.formats.reading import regions, vocabulary
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
+from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import milliseconds
-from rice_stream.events.formats.reading.values import count, text
+from rice_stream.events.formats.reading.values import count, failed_http_status, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
 
 _Written = Count | str
-_HOSTS = ("upstream_host", *names.ENDPOINT)
-_GROUPS: tuple[tuple[tuple[str, ...], Any], ...] = (
-    (names.REQUEST_MODEL, Name),
-    (names.RESPONSE_MODEL, Name),
-    (names.PROVIDER, Name),
-    (envoy.INPUT, _Written),
-    (envoy.CACHE_READ, _Written),
-    (envoy.CACHE_WRITE, _Written),
-    (envoy.OUTPUT, _Written),
-    (envoy.REASONING, _Written),
-    (envoy.TOTAL, _Written),
-    (("start_time",), str | None),
-    (("duration",), int | float | str | None),
-    (("response_code",), int | str | None),
-    (("x-request-id",), Name),
-    (envoy.PATHS, str | None),
-    (_HOSTS, Name),
-    (envoy.USER, Name),
-    (envoy.TENANT_LADDER, Name),
-)
-_WANTED = frozenset(name for group, _ in _GROUPS for name in group)
-_MARKS = frozenset(name for name in _WANTED if name.startswith("gen_ai.")) | {"llm_input_token", "llm_output_token"}
+_SINGLES = ("x-request-id", "start_time", "duration")
+_COUNTS = (envoy.INPUT, envoy.CACHE_READ, envoy.CACHE_WRITE, envoy.OUTPUT, envoy.REASONING, envoy.TOTAL)
+_HOSTS, _STATUS = ("upstream_host", *names.ENDPOINT), ("response_code",)
+_OF_A_ROUTE = (names.REQUEST_MODEL, names.RESPONSE_MODEL, names.PROVIDER, envoy.PATHS, _HOSTS, _STATUS)
+"""What has few values in a stream of lines."""
+_KIND_OF: dict[str, Any] = {
+    **dict.fromkeys((name for group in _COUNTS for name in group), _Written),
+    **dict.fromkeys((*names.REQUEST_MODEL, *names.RESPONSE_MODEL, *names.PROVIDER, *_HOSTS), Name),
+    **dict.fromkeys((*envoy.USER, *envoy.TENANT_LADDER, "x-request-id"), Name),
+    **dict.fromkeys((*envoy.PATHS, "start_time"), str | None),
+    "duration": int | float | str | None,
+    "response_code": int | str | None,
+}
+_MARKS = frozenset(name for name in _KIND_OF if name.startswith("gen_ai.")) | {"llm_input_token", "llm_output_token"}
 
 
 def _heads(wanted: Iterable[str]) -> set[str]:
@@ -64,127 +59,177 @@ def _heads(wanted: Iterable[str]) -> set[str]:
 
 
 _OTHERS = ("specversion", "resourceSpans", "resourceLogs", "resourceMetrics", "batch", "body", "schemaType", "event_id")
-_GUARDED = sorted(
+_GUARDED = frozenset(
     {*_OTHERS, "ai", "litellm_call_id", "call_type", *names.ENERGY_JOULES}
-    | _heads({*_WANTED, *names.ENERGY_JOULES, *names.ENERGY_BOUNDARY})
+    | _heads({*_KIND_OF, *names.ENERGY_JOULES, *names.ENERGY_BOUNDARY})
 )
-_FIELDS: list[tuple[str, Any, Any]] = [
-    *((name, kind, None) for group, kind in _GROUPS for name in group),
-    *((name, Guard, UNSET) for name in _GUARDED),
-]
-Line = msgspec.defstruct(
-    "Line",
-    [(f"f{number}", kind, default) for number, (_, kind, default) in enumerate(_FIELDS)],
-    rename={f"f{number}": name for number, (name, _, _) in enumerate(_FIELDS)},
-    gc=False,
-)
-"""The wanted fields of a line, by number; the guards come last."""
+_SHAPES_MAX = 64
+"""Structs that are made at most: whoever writes keys of his own into every line gets none."""
+_KEYS_MAX = 128
+"""Keys that the lines of one topic may have together; more begin afresh."""
 
 
-def _slices() -> list[slice]:
-    start = 0
-    slices = []
-    for group, _ in _GROUPS:
-        slices.append(slice(start, start + len(group)))
-        start += len(group)
-    return slices
+class _Served(NamedTuple):
+    """What the lines of one route have in common."""
+
+    request_model: str | None
+    response_model: str | None
+    provider: str | None
+    is_embedding: bool
+    region: str | None
+    region_source: str
+    status: Status
 
 
-(
-    _REQUEST_MODEL,
-    _RESPONSE_MODEL,
-    _PROVIDER,
-    _INPUT,
-    _CACHE_READ,
-    _CACHE_WRITE,
-    _OUTPUT,
-    _REASONING,
-    _TOTAL,
-    _START,
-    _DURATION,
-    _STATUS,
-    _ID,
-    _PATH,
-    _HOST,
-    _USER,
-    _TENANT,
-) = _slices()
-_GUARDS = slice(_TENANT.stop, None)
-_UNGUARDED = (UNSET,) * len(_GUARDED)
-_MARKED = [number for number, (name, _, _) in enumerate(_FIELDS) if name in _MARKS and name not in _GUARDED]
+class _Shape:
+    """The lines with these keys, or fewer of them."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        struct = msgspec.defstruct(
+            "EnvoyLine",
+            [(f"f{at}", _KIND_OF.get(key, Guard), None if key in _KIND_OF else UNSET) for at, key in enumerate(keys)],
+            rename={f"f{at}": key for at, key in enumerate(keys)},
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self.decode = msgspec.json.Decoder(struct).decode
+        at = {key: position for position, key in enumerate(keys)}
+        self.marked = [position for key, position in at.items() if key in _MARKS]
+        self.counts = [[at[name] for name in group if name in at] for group in _COUNTS]
+        self.users = [at[name] for name in envoy.USER if name in at]
+        self.tenants = [at[name] for name in envoy.TENANT_LADDER if name in at]
+        self.id, self.start, self.duration = (at.get(name) for name in _SINGLES)
+        self._of_a_route = [[at[name] for name in group if name in at] for group in _OF_A_ROUTE]
+        repeating = [position for group in self._of_a_route for position in group]
+        self.repeating: Callable[[tuple[Any, ...]], Any] = itemgetter(*repeating, *repeating[:1], 0)
+        self.served = lru_cache(maxsize=4096)(self._served)
+
+    def _served(self, repeating: tuple[Any, ...]) -> _Served:
+        values = iter(repeating)
+        requests, responses, providers, paths, hosts, statuses = (
+            [value for _, value in zip(group, values, strict=False)] for group in self._of_a_route
+        )
+        region, region_source = regions.first_known((regions.of_endpoint(host), "endpoint") for host in hosts)
+        return _Served(
+            _first_said(requests),
+            _first_said(responses),
+            next((found for value in providers if (found := vocabulary.known_provider(value))), None),
+            vocabulary.operation_of_path(_first_said(paths)) == EMBEDDINGS,
+            region,
+            region_source,
+            "error" if any(map(failed_http_status, statuses)) else "ok",
+        )
 
 
-def read(line: msgspec.Struct) -> list[PlainItem]:
+class Shapes:
+    """One struct for all lines that were seen: their keys together, of which a line may lack some."""
+
+    def __init__(self) -> None:
+        self._shape: _Shape | None = None
+        self._keys: list[str] = []
+        self._made = 0
+
+    def decode(self, text: bytes) -> tuple[_Shape, msgspec.Struct]:
+        """The line, and how it is built. NotPlainError: it is for the full decoder."""
+        if self._shape is not None:
+            try:
+                return self._shape, self._shape.decode(text)
+            except msgspec.ValidationError:
+                pass
+        shape = self._shape = self._learned(text)
+        return shape, shape.decode(text)
+
+    def _learned(self, text: bytes) -> _Shape:
+        obj = JsonObject.read(text)
+        if obj is None or not envoy.is_access_log(obj) or not _GUARDED.isdisjoint(obj) or not all(map(_is_named, obj)):
+            raise NotPlainError
+        more = [key for key in obj if key not in self._keys]
+        if not more or self._made >= _SHAPES_MAX:
+            raise NotPlainError
+        keys = self._keys + more
+        self._keys = keys if len(keys) <= _KEYS_MAX else list(obj)
+        self._made += 1
+        return _Shape(self._keys)
+
+
+def _is_named(key: str) -> bool:
+    """Whether a struct can have a field of this name."""
+    return key.isascii() and key.isprintable() and not {'"', "\\"} & set(key)
+
+
+_shapes = Shapes()
+
+
+def decode(text: bytes) -> tuple[_Shape, msgspec.Struct]:
+    """The line, and how it is built. NotPlainError: it is for the full decoder."""
+    return _shapes.decode(text)
+
+
+def read(found: tuple[_Shape, msgspec.Struct]) -> list[PlainItem]:
     """The event of a line. NotPlainError: it is for the full decoder."""
-    said = msgspec.structs.astuple(line)
-    if said[_GUARDS] != _UNGUARDED or not any(map(said.__getitem__, _MARKED)):
-        raise NOT_PLAIN
-    request, response = _first_word(said[_REQUEST_MODEL]), _first_word(said[_RESPONSE_MODEL])
-    given, read_, made, written, reasoning, total = (
-        _number(said[_INPUT]),
-        _number(said[_CACHE_READ]),
-        _number(said[_CACHE_WRITE]),
-        _number(said[_OUTPUT]),
-        _number(said[_REASONING]),
-        _number(said[_TOTAL]),
-    )
-    if request is None and response is None:
+    shape, line = found
+    said = astuple(line)
+    if not any(map(said.__getitem__, shape.marked)):
+        raise NotPlainError
+    served: _Served = shape.served(shape.repeating(said))
+    given, read_, made, written, reasoning, total = [_number(said, at) if at else None for at in shape.counts]
+    if served.request_model is None and served.response_model is None:
         if given is read_ is made is written is reasoning is total is None:
             return [envoy.NO_CALL]
-        raise NOT_PLAIN
-    event_id, started_us = text(said[_ID.start]), time_us(text(said[_START.start]), "start_time")
-    took_us = milliseconds(said[_DURATION.start])
+        raise NotPlainError
+    if shape.id is None or shape.start is None:
+        raise NotPlainError
+    event_id, started_us = text(said[shape.id]), time_us(text(said[shape.start]), "start_time")
+    took_us = None if shape.duration is None else milliseconds(said[shape.duration])
     if event_id is None or started_us is None:
-        raise NOT_PLAIN
-    if written is None and operation_of_path(_first_word(said[_PATH])) == EMBEDDINGS:
+        raise NotPlainError
+    if written is None and served.is_embedding:
         written = 0
     given, read_, made, written, reasoning, quality = inclusive(given, read_, made, written, reasoning, total)
-    region, region_source = _place(said[_HOST])
-    event = WireEvent(
+    event = replace(
+        EVENT,
         event_id=event_id,
         started_at=None if took_us is None else spelled(started_us),
         ended_at=spelled(started_us + (took_us or 0)),
-        tenant_id=_first_word(said[_TENANT]) or UNKNOWN_TENANT,
-        user_id=_first_word(said[_USER]),
-        provider=_provider(said[_PROVIDER]),
-        request_model=request,
-        response_model=response,
+        tenant_id=_first_word(said, shape.tenants) or UNKNOWN_TENANT,
+        user_id=_first_word(said, shape.users),
+        provider=served.provider,
+        request_model=served.request_model,
+        response_model=served.response_model,
         input_tokens=given,
         cache_read_input_tokens=read_,
         output_tokens=written,
         reasoning_output_tokens=reasoning,
-        inference_region=region,
-        status="error" if failed_status(said[_STATUS.start]) else "ok",
+        inference_region=served.region,
+        status=served.status,
         cache_write_input_tokens=made,
         usage_quality=quality,
     )
-    return [(event, region_source)]
+    return [(event, served.region_source)]
 
 
-def _first_word(values: tuple[str | None, ...]) -> str | None:
-    if any(values):
-        for value in values:
-            if value is not None and (found := word(value)) is not None:
-                return found
+def _first_said(values: Sequence[str | None]) -> str | None:
+    return next((found for value in values if (found := text(value)) is not None), None)
+
+
+def _first_word(said: tuple[Any, ...], positions: list[int]) -> str | None:
+    for at in positions:
+        value = said[at]
+        if value is not None and (found := word(value)) is not None:
+            return found
     return None
 
 
-def _number(values: tuple[int | str | None, ...]) -> int | None:
-    if not any(values):
-        return 0 if 0 in values else None
-    for value in values:
+def _number(said: tuple[Any, ...], positions: list[int]) -> int | None:
+    for at in positions:
+        value = said[at]
         if value is not None:
-            found = value if type(value) is int else count(value, "count")
+            found = value if type(value) is int else _spelled_count(value)
             if found is not None:
                 return found
     return None
 
 
 @lru_cache(maxsize=1024)
-def _provider(values: tuple[str | None, ...]) -> str | None:
-    return next((found for value in values if (found := vocabulary.known_provider(value))), None)
-
-
-@lru_cache(maxsize=4096)
-def _place(hosts: tuple[str | None, ...]) -> tuple[str | None, str]:
-    return regions.first_known((regions.of_endpoint(host), "endpoint") for host in hosts)
+def _spelled_count(value: str) -> int | None:
+    return count(value, "count")

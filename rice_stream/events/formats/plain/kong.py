@@ -4,13 +4,14 @@ from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.kong import CACHE_HIT, NO_ANSWER, NO_PLUGIN, PROXIES
 from rice_stream.events.formats.plain.fields import (
-    NOT_PLAIN,
+    EVENT,
     Guard,
     Name,
+    NotPlainError,
     PlainItem,
     Time,
     failed_status,
@@ -111,7 +112,7 @@ _NO_CONSUMER, _NO_ENTITY, _NO_SERVICE, _NO_META = _Consumer(), _Entity(), _Servi
 def read(entry: KongEntry) -> list[PlainItem]:
     """The items of an entry. NotPlainError: it is for the full decoder."""
     if entry.ai is None or not _is_usual(entry):
-        raise NOT_PLAIN
+        raise NotPlainError
     plugins = [
         (name, plugin) for name, plugin in entry.ai.items() if plugin.usage is not None or plugin.meta is not None
     ]
@@ -127,11 +128,11 @@ def _item(entry: KongEntry, name: str, plugin: _Plugin) -> PlainItem:
     if usage is None:
         if failed or request is None:
             return NO_ANSWER
-        raise NOT_PLAIN
+        raise NotPlainError
     request_id = text((entry.request or _NO_REQUEST).id)
     started_us = time_us(entry.started_at, "started_at")
     if request_id is None or started_us is None or not (request or response):
-        raise NOT_PLAIN
+        raise NotPlainError
     took_us = milliseconds((entry.latencies or _NO_LATENCIES).request)
     given, read, made, written, reasoning, total = chat_counts(usage)
     if written is None and operation_of_path(entry.upstream_uri) == EMBEDDINGS:
@@ -141,7 +142,8 @@ def _item(entry: KongEntry, name: str, plugin: _Plugin) -> PlainItem:
     region, region_source = _place(*_hosts(entry)) if name in PROXIES else _NO_PLACE
     consumer = entry.consumer or _NO_CONSUMER
     status = word(plugin.cache.cache_status) if plugin.cache is not None else None
-    event = WireEvent(
+    event = replace(
+        EVENT,
         event_id=f"{request_id}:{name}",
         started_at=None if took_us is None else spelled(started_us),
         ended_at=spelled(started_us + (took_us or 0)),
@@ -166,7 +168,7 @@ def _item(entry: KongEntry, name: str, plugin: _Plugin) -> PlainItem:
         usage_quality=quality,
     )
     if len(event.event_id) > NAME_LENGTH_MAX:
-        raise NOT_PLAIN
+        raise NotPlainError
     return event, region_source
 
 

@@ -4,15 +4,16 @@ from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats import langfuse
 from rice_stream.events.formats.plain.fields import (
-    NOT_PLAIN,
+    EVENT,
     Count,
     Guard,
     MaybeCount,
     Name,
+    NotPlainError,
     PlainItem,
     Time,
     Usage,
@@ -99,7 +100,7 @@ def read(batch: IngestedBatch) -> list[PlainItem]:
         and batch.resource_logs is UNSET
         and batch.resource_metrics is UNSET
     ):
-        raise NOT_PLAIN
+        raise NotPlainError
     traces: dict[str | None, _Body] = {}
     whole: dict[str | None, _Body] = {}
     last: dict[str | None, int] = {}
@@ -114,11 +115,11 @@ def read(batch: IngestedBatch) -> list[PlainItem]:
         elif kind in langfuse.GENERATIONS or (kind in langfuse.OBSERVATIONS and word(body.type) in langfuse.CALLS):
             body_id = text(body.id)
             if body_id is None:
-                raise NOT_PLAIN
+                raise NotPlainError
             whole[body_id] = _updated(whole[body_id], body) if body_id in whole else body
             last[body_id] = position
         elif kind is not None and kind != kind.strip():
-            raise NOT_PLAIN
+            raise NotPlainError
         calls.append(body_id)
     items: list[PlainItem] = []
     for position, body_id in enumerate(calls):
@@ -143,14 +144,15 @@ def _item(body_id: str, body: _Body, traces: dict[str | None, _Body]) -> PlainIt
         return langfuse.STILL_RUNNING
     started_at, model = spelled_time(body.start_time, "startTime"), word(body.model)
     if model is None or (started_at is not None and started_at > ended_at) or not _is_usual(body):
-        raise NOT_PLAIN
+        raise NotPlainError
     metadata = body.metadata or _NO_METADATA
     given, read_, made, written, reasoning, quality = _usage(body)
     hidden = metadata.hidden_params
     region, region_source = _place(hidden.api_base if hidden is not None else None)
     trace = traces.get(text(body.trace_id), _NO_BODY) if traces else _NO_BODY
     user = word(trace.user_id)
-    event = WireEvent(
+    event = replace(
+        EVENT,
         event_id=body_id,
         started_at=started_at,
         ended_at=ended_at,
@@ -175,7 +177,7 @@ def _item(body_id: str, body: _Body, traces: dict[str | None, _Body]) -> PlainIt
         usage_quality=quality,
     )
     if trace is not _NO_BODY and trace.dotted_tenant is not UNSET:
-        raise NOT_PLAIN
+        raise NotPlainError
     return event, region_source
 
 
@@ -204,7 +206,7 @@ def _usage(body: _Body) -> Usage:
     elif word(usage.unit) in (None, "TOKENS"):
         given, written, total = usage.input, usage.output, usage.total
     else:
-        raise NOT_PLAIN
+        raise NotPlainError
     return inclusive(given, None, None, none_written if written is None else written, None, total)
 
 
@@ -234,7 +236,7 @@ def _disjoint(details: dict[str, int | None]) -> Usage | None:
 def _full(details: dict[str, int | None], none_written: int | None) -> Usage:
     counts = langfuse.details_counts(details)
     if counts.output_tokens is None and none_written == 0:
-        raise NOT_PLAIN
+        raise NotPlainError
     return inclusive_of(counts)
 
 

@@ -5,15 +5,16 @@ from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.litellm.batches import CALL_TYPES as BATCH_CALL_TYPES
 from rice_stream.events.formats.litellm.payload import LOOKS_BACK, PASS_THROUGH
 from rice_stream.events.formats.plain.fields import (
-    NOT_PLAIN,
+    EVENT,
     Count,
     Guard,
     Name,
+    NotPlainError,
     PlainItem,
     Time,
     inclusive,
@@ -121,10 +122,10 @@ class LoggedCall(msgspec.Struct, kw_only=True, gc=False):
 def read(payload: LoggedCall) -> list[PlainItem]:
     """The event of a payload. NotPlainError: it is for the full decoder."""
     if not _is_usual(payload):
-        raise NOT_PLAIN
+        raise NotPlainError
     operation_name, calls_a_model = _kind_of(payload.call_type)
     if not calls_a_model:
-        raise NOT_PLAIN
+        raise NotPlainError
     event_id, call_id, started_us, ended_us = _identity(payload)
     group = word(payload.model_group)
     request = word(payload.model) or group
@@ -133,13 +134,13 @@ def read(payload: LoggedCall) -> list[PlainItem]:
     response = None if answered == group else answered
     metadata, hidden = payload.metadata or _NO_METADATA, payload.hidden_params or _NO_HIDDEN
     if not _nothing_metered(metadata, reply, hidden):
-        raise NOT_PLAIN
+        raise NotPlainError
     failed = word(payload.status) == "failure"
     usage = metadata.usage_object or hidden.usage_object or reply.usage
     cache_read, cache_write, reasoning = _classes(usage, metadata, hidden, reply)
     given, written = payload.prompt_tokens, payload.completion_tokens
     if (not (given or written) and not failed) or not (request or response):
-        raise NOT_PLAIN
+        raise NotPlainError
     if written is None and operation_name == EMBEDDINGS:
         written = 0
     given, cache_read, cache_write, written, reasoning, quality = inclusive(
@@ -155,7 +156,8 @@ def read(payload: LoggedCall) -> list[PlainItem]:
     )
     team, key = word(metadata.user_api_key_team_id), word(metadata.user_api_key_hash)
     user = word(metadata.user_api_key_user_id)
-    event = WireEvent(
+    event = replace(
+        EVENT,
         event_id=event_id,
         started_at=None if started_us is None else spelled(started_us),
         ended_at=spelled(ended_us),
@@ -211,9 +213,9 @@ def _identity(payload: LoggedCall) -> tuple[str, str, int | None, int]:
     if event_id is None and payload.call_type is not None and started_us is not None:
         event_id = text(call_id)  # the format is told by these two
     if event_id is None or len(event_id) > NAME_LENGTH_MAX or ended_us is None or call_id.startswith("resp_"):
-        raise NOT_PLAIN
+        raise NotPlainError
     if started_us is not None and started_us > ended_us:
-        raise NOT_PLAIN
+        raise NotPlainError
     return event_id, call_id, started_us, ended_us
 
 
@@ -225,7 +227,7 @@ def _classes(
     if usage is not None and usage != NOTHING_SAID:
         _, cache_read, cache_write, _, reasoning, _ = chat_counts(usage)
     elif any(other not in (None, NOTHING_SAID) for other in (hidden.usage_object, reply.usage)):
-        raise NOT_PLAIN  # an empty one is passed over, and another one follows
+        raise NotPlainError  # an empty one is passed over, and another one follows
     additional = metadata.additional_usage_values
     if additional is not None:
         cache_read = additional.cache_read_input_tokens if cache_read is None else cache_read
@@ -238,7 +240,7 @@ def _reply(response: _Response | str | None) -> _Response:
         return _NO_REPLY
     if isinstance(response, str):  # the answer alone, or a word in its place
         if response.lstrip()[:1] == "{":
-            raise NOT_PLAIN
+            raise NotPlainError
         return _NO_REPLY
     return response
 

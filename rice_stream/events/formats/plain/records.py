@@ -4,53 +4,69 @@ The format that the last record had is tried first: a topic nearly always holds 
 """
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
 
-from rice_stream.events.formats.plain import bedrock, envoy, kong, langfuse, litellm
+from rice_stream.events.formats.otlp.spans import SOURCE_FORMAT as OTLP
+from rice_stream.events.formats.plain import bedrock, envoy, kong, langfuse, litellm, otlp_json
 from rice_stream.events.formats.plain.fields import NotPlainError, PlainItem
 from rice_stream.events.formats.reading.options import AUTO, FormatOptions
-from rice_stream.events.framing import JSON_ERRORS
+from rice_stream.events.framing import JSON_ERRORS, json_items
 from rice_stream.events.records import RawRecord, RefusedError, SkippedBatch
 
 _Read = Callable[[Any], list[PlainItem]]
 _OBJECT, _ARRAY = b"{", b"["
+_NEWLINE = b"\n"
+"""Also the first byte of every TracesData: field 1, length-delimited."""
 _PROBLEMS = (*JSON_ERRORS, NotPlainError, RefusedError)
 
 
 class _JsonFormat:
     """How the items of a record in JSON are read: one object, an array of them, or one a line."""
 
-    def __init__(self, struct: type[msgspec.Struct], read: _Read) -> None:
-        self._decode = msgspec.json.Decoder(struct).decode
-        self._decode_array = msgspec.json.Decoder(list[struct]).decode  # type: ignore[valid-type]
+    def __init__(self, decode: Callable[[Any], Any], read: _Read) -> None:
+        self._decode = decode
         self._read = read
 
     def items(self, value: bytes) -> list[PlainItem]:
         """All items of the record. One of `_PROBLEMS`: not all of them are usual ones of this format."""
         if value[:1] == _ARRAY:
-            return [item for each in self._decode_array(value) for item in self._read(each)]
-        if b"\n" in value and (lines := value.splitlines())[1:]:
-            first, *others = lines
-            try:
-                found = self._read(self._decode(first))
-            except msgspec.DecodeError:
-                return self._read(self._decode(value))
-            for line in others:
-                if line.strip():
-                    found = found + self._read(self._decode(line))
-            return found
+            return [item for text in json_items(value) for item in self._read(self._decode(text))]
+        if b"\n" in value:
+            if b"\r" in value:
+                raise NotPlainError  # which ends lines as well
+            if value.index(b"\n") < len(value) - 1:
+                return self._lines(value)
         return self._read(self._decode(value))
+
+    def _lines(self, value: bytes) -> list[PlainItem]:
+        view, end = memoryview(value), value.index(b"\n")
+        try:
+            found = self._read(self._decode(view[:end]))
+        except msgspec.DecodeError:
+            return self._read(self._decode(value))  # one object on several lines, if anything
+        while end >= 0:
+            start, end = end + 1, value.find(b"\n", end + 1)
+            line = view[start:end] if end >= 0 else view[start:]
+            if line[:1] == _OBJECT or bytes(line).strip():
+                found = found + self._read(self._decode(line))
+        return found
 
 
 _FORMATS = {
-    "litellm": _JsonFormat(litellm.LoggedCall, litellm.read),
-    "langfuse": _JsonFormat(langfuse.IngestedBatch, langfuse.read),
-    "bedrock": _JsonFormat(bedrock.BedrockEntry, bedrock.read),
-    "kong": _JsonFormat(kong.KongEntry, kong.read),
-    "envoy": _JsonFormat(envoy.Line, envoy.read),
+    "litellm": _JsonFormat(msgspec.json.Decoder(litellm.LoggedCall).decode, litellm.read),
+    "langfuse": _JsonFormat(msgspec.json.Decoder(langfuse.IngestedBatch).decode, langfuse.read),
+    "bedrock": _JsonFormat(msgspec.json.Decoder(bedrock.BedrockEntry).decode, bedrock.read),
+    "kong": _JsonFormat(msgspec.json.Decoder(kong.KongEntry).decode, kong.read),
+    "envoy": _JsonFormat(envoy.decode, envoy.read),
 }
+
+
+@lru_cache(maxsize=64)
+def _otlp(skipped_scopes: frozenset[str]) -> _JsonFormat:
+    return _JsonFormat(msgspec.json.Decoder(otlp_json.Traces).decode, partial(otlp_json.read, skipped=skipped_scopes))
 
 
 class PlainReader:
@@ -58,20 +74,27 @@ class PlainReader:
 
     def __init__(self, options: FormatOptions, topic: str) -> None:
         name = options.format_of(topic)
-        # What users configure about attribution looks at more than the wanted fields.
-        configured = options.attribute_names or options.reads_texts or options.items_max is not None
-        self._formats = [] if configured else [each for each in _FORMATS if name in (AUTO, each)]
+        self._formats: list[tuple[str, _JsonFormat]] = []
+        self._scopes: frozenset[str] | None = None
+        if options.attribute_names or options.reads_texts or options.items_max is not None:
+            return  # what users configure about attribution looks at more than the wanted fields
+        self._formats = [(each, read) for each, read in _FORMATS.items() if name in (AUTO, each)]
+        if name in (AUTO, OTLP) and not options.changes:
+            self._scopes = options.skipped_scopes
+            self._formats.append((OTLP, _otlp(options.skipped_scopes)))
 
     def read(self, record: RawRecord | SkippedBatch) -> tuple[str, list[PlainItem]] | None:
         """The format and the items of a record; None: it is for the full decoders."""
         value = record.value
-        if not value or value[:1] not in (_OBJECT, _ARRAY) or not _is_text(value):
+        if not value or (record.headers and any(map(_is_enveloped, record.headers))):
             return None
-        if record.headers and any(map(_matters, record.headers)):
+        if value[:1] == _NEWLINE:
+            return self._protobuf(value)
+        if value[:1] not in (_OBJECT, _ARRAY) or not _is_text(value) or any(map(_says_other, record.headers)):
             return None
-        for position, name in enumerate(self._formats):
+        for position, (name, usual) in enumerate(self._formats):
             try:
-                items = _FORMATS[name].items(value)
+                items = usual.items(value)
             except _PROBLEMS:
                 continue
             if not items:
@@ -81,11 +104,24 @@ class PlainReader:
             return name, items
         return None
 
+    def _protobuf(self, value: bytes) -> tuple[str, list[PlainItem]] | None:
+        if self._scopes is None:
+            return None
+        # Imported where protobuf is read: who sends JSON alone needs no message classes.
+        from rice_stream.events.formats.plain import otlp_proto
 
-def _matters(header: tuple[str, bytes]) -> bool:
-    """Whether the header says something about the value: an attribute of a CloudEvent, or that it is protobuf."""
-    name = header[0].lower()
-    return name.startswith("ce_") or (name == "content-type" and b"json" not in (header[1] or b""))
+        try:
+            return OTLP, otlp_proto.read(value, self._scopes)
+        except (*_PROBLEMS, *otlp_proto.PROBLEMS):
+            return None
+
+
+def _is_enveloped(header: tuple[str, bytes]) -> bool:
+    return header[0][:3].lower() == "ce_"
+
+
+def _says_other(header: tuple[str, bytes]) -> bool:
+    return header[0].lower() == "content-type" and b"json" not in (header[1] or b"")
 
 
 def _is_text(value: bytes) -> bool:

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import UNSET
 
-from rice_stream.events.formats.plain.fields import NOT_PLAIN, Count, Guard, Name
+from rice_stream.events.formats.plain.fields import Count, Guard, Name, NotPlainError
 
 ChatCounts = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
 """Input, cache read, cache write, output, reasoning, total, as the object says them."""
@@ -56,7 +56,7 @@ def chat_counts(usage: ChatUsage) -> ChatCounts:
     given = usage.prompt_tokens if usage.prompt_tokens is not None else usage.prompt_token
     written = usage.completion_tokens if usage.completion_tokens is not None else usage.completion_token
     if given is None and usage.completion_tokens is None:
-        raise NOT_PLAIN  # told from other shapes by the names alone
+        raise NotPlainError  # told from other shapes by the names alone
     if (
         usage.gemini_prompt is not UNSET
         or usage.gemini_candidates is not UNSET
@@ -67,7 +67,7 @@ def chat_counts(usage: ChatUsage) -> ChatCounts:
         or usage.converse_input is not UNSET
         or usage.converse_output is not UNSET
     ):
-        raise NOT_PLAIN
+        raise NotPlainError
     read, made, reasoning = usage.cache_read_input_tokens, usage.cache_creation_input_tokens, usage.reasoning_tokens
     read = _larger(read, usage.prompt_cache_hit_tokens)
     details = usage.prompt_tokens_details
