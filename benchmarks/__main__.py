@@ -23,6 +23,7 @@ BENCHMARKS = {
     "estimator": "benchmarks.bench_estimator:run",
     "calibrated": "benchmarks.bench_calibrated:run",
     "formats": "benchmarks.bench_formats:run",
+    "litellm": "benchmarks.bench_formats:run_kafka",
     "end-to-end": "benchmarks.bench_end_to_end:run",
     "duplicates": "benchmarks.bench_end_to_end:run_duplicates",
     "large-store": "benchmarks.bench_end_to_end:run_large_store",

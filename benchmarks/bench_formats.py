@@ -10,11 +10,15 @@ import json
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import msgspec
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+from benchmarks.harness import TOPIC, Row, rate_until, stack, worker
+from benchmarks.traffic import events, produce
+from rice_stream.events.canonical import WireEvent
 from rice_stream.events.decoding import decode_blocks
 from rice_stream.events.records import RawRecord
 from tests.support.format_payloads import FILES, MARKER, OTLP_PAYLOADS, as_protobuf
@@ -22,9 +26,10 @@ from tests.support.format_payloads import FILES, MARKER, OTLP_PAYLOADS, as_proto
 TEXT = "Which of these rows belong to the second quarter, and what do they add up to? " * 30
 """2,340 characters, about 600 tokens, in place of every text."""
 STAMP_US = 1_795_377_600_000_000
-RECORDS = 200
+KAFKA_EVENTS = 150_000
+RECORDS = 1_000
 """How many records a repetition reads, as the worker does: block by block."""
-REPETITIONS = 15
+REPETITIONS = 5
 """The fastest one counts, of either."""
 IDS = re.compile(
     rb"call-000\d|chatcmpl-one|gen-\d|lf-trace-\d|bedrock-\d|kong-req-\d|envoy-\d|5b8efff798038103d269|\x5b\x8e\xff\xf7\x98"
@@ -48,7 +53,7 @@ OTLP = {
 }
 
 
-def _per_second(events: int, *works: Callable[[], object]) -> list[float]:
+def _per_second(items: int, *works: Callable[[], object]) -> list[float]:
     fastest = [float("inf")] * len(works)
     gc.disable()  # as in the worker, which collects between batches
     try:
@@ -59,7 +64,7 @@ def _per_second(events: int, *works: Callable[[], object]) -> list[float]:
                 fastest[number] = min(fastest[number], time.process_time() - start)
     finally:
         gc.enable()
-    return [events / each for each in fastest]
+    return [items / each for each in fastest]
 
 
 def _numbered(value: bytes, number: int) -> bytes:
@@ -78,9 +83,9 @@ def _numbered(value: bytes, number: int) -> bytes:
 def _row(name: str, value: bytes, parse: Callable[[bytes], object], ceiling_name: str) -> dict[str, object]:
     values = [_numbered(value, number + 1) for number in range(RECORDS)]
     records = [RawRecord("requests", 0, offset, each, (), STAMP_US) for offset, each in enumerate(values)]
-    events = sum(len(block.columns) for block in decode_blocks(records))
+    found = sum(len(block.columns) for block in decode_blocks(records))
     ours, ceiling = _per_second(
-        events,
+        found,
         lambda: deque(decode_blocks(records), maxlen=0),
         lambda: deque(map(parse, values), maxlen=0),
     )
@@ -117,6 +122,49 @@ def run() -> list[dict[str, object]]:
         rows.append(_json_row(f"otlp json, {name}", msgspec.json.encode(message)))
         rows.append(_protobuf_row(f"otlp protobuf, {name}", as_protobuf(message)))
     return rows
+
+
+def run_kafka(scale: float = 1.0) -> list[dict[str, object]]:
+    """LiteLLM's payloads through Kafka to PostgreSQL, beside the same requests as canonical events, one after the other."""
+    count = int(KAFKA_EVENTS * scale)
+    with stack() as (servers, engine):
+        produce(servers.bootstrap_servers, TOPIC, events(count, seed=1))
+        with worker(servers) as process:
+            canonical = rate_until(engine, count, process)
+        produce(servers.bootstrap_servers, TOPIC, litellm_payloads(count))
+        with worker(servers) as process:
+            litellm = rate_until(engine, count, process)
+    return [
+        Row.against("LiteLLM to postgresql", litellm, "events/s", "canonical events the same way", canonical).as_dict()
+    ]
+
+
+def litellm_payloads(count: int) -> Iterator[tuple[bytes, bytes]]:
+    """Requests as `traffic.events` has them, as LiteLLM logs them, with the text of a prompt and an answer."""
+    payload = json.loads(FILES["litellm_success.json"].replace(MARKER.encode(), b"a few words"))
+    payload["messages"][0]["content"] = payload["response"]["choices"][0]["message"]["content"] = TEXT
+    for key, value in events(count, seed=2):
+        event = msgspec.json.decode(value, type=WireEvent)
+        given, written = event.input_tokens or 0, event.output_tokens or 0
+        usage = {"prompt_tokens": given, "completion_tokens": written, "total_tokens": given + written}
+        payload["metadata"] |= {"user_api_key_team_id": event.tenant_id, "user_api_key_user_id": event.user_id}
+        payload["metadata"]["usage_object"] = usage
+        payload["response"] |= {"usage": usage, "model": event.response_model}
+        yield (
+            key,
+            msgspec.json.encode(
+                payload
+                | usage
+                | {
+                    "id": event.event_id,
+                    "litellm_call_id": event.event_id,
+                    "custom_llm_provider": event.provider,
+                    "model": event.request_model,
+                    "startTime": datetime.fromisoformat(event.started_at or event.ended_at).timestamp(),
+                    "endTime": datetime.fromisoformat(event.ended_at).timestamp(),
+                }
+            ),
+        )
 
 
 if __name__ == "__main__":

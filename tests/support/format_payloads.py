@@ -15,9 +15,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats.dispatch import Outcome, read
-from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
+from rice_stream.events.formats.reading.options import CANONICAL, DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.records import Ignored, RawRecord, Refused
 from tests.support.places import DATA
+from tests.support.plain_records import in_a_batch, of
 
 MARKER = "PLANTED-TEXT"
 PAYLOAD_FOLDER = DATA / "formats"
@@ -44,7 +45,11 @@ def outcomes(
     stamped: bool = False,
     headers: tuple[tuple[str, bytes], ...] = (),
 ) -> list[Outcome]:
-    return read(record(value, stamped=stamped, headers=headers), options)
+    source = record(value, stamped=stamped, headers=headers)
+    found = read(source, options)
+    if options.items_max is None and all(outcome.source_format != CANONICAL for outcome in found):
+        assert in_a_batch(source, options) == of(found)
+    return found
 
 
 def results(value: bytes | None, options: FormatOptions = DEFAULT_OPTIONS, **kwargs: Any) -> list[Any]:

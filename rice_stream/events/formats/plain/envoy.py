@@ -100,8 +100,9 @@ class _Shape:
         self.tenants = [at[name] for name in envoy.TENANT_LADDER if name in at]
         self.id, self.start, self.duration = (at.get(name) for name in _SINGLES)
         self._of_a_route = [[at[name] for name in group if name in at] for group in _OF_A_ROUTE]
-        repeating = [position for group in self._of_a_route for position in group]
-        self.repeating: Callable[[tuple[Any, ...]], Any] = itemgetter(*repeating, *repeating[:1], 0)
+        # Two more, since of fewer than two positions there is no tuple.
+        repeating = [*(position for group in self._of_a_route for position in group), 0, 0]
+        self.repeating: Callable[[tuple[Any, ...]], Any] = itemgetter(*repeating)
         self.served = lru_cache(maxsize=4096)(self._served)
 
     def _served(self, repeating: tuple[Any, ...]) -> _Served:

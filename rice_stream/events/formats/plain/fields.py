@@ -109,12 +109,10 @@ def _fraction_us(written: str) -> int | None:
     """Microseconds after the second that a text begins with: 0, 3 or 6 digits and a zone; None for another spelling."""
     if not written.isascii():
         return None
-    if written[-1] == "Z":
-        digits, offset_us = written[19:-1], 0
-    else:
-        digits, offset_us = written[19:-6], _offset_us(written[-6:])
-        if offset_us is None:
-            return None
+    zone = "Z" if written[-1] == "Z" else written[-6:]
+    digits, offset_us = written[19 : -len(zone)], _offset_us(zone)
+    if offset_us is None:
+        return None
     if not digits:
         return -offset_us
     length = len(digits)
@@ -125,7 +123,9 @@ def _fraction_us(written: str) -> int | None:
 
 @lru_cache(maxsize=256)
 def _offset_us(written: str) -> int | None:
-    """Of `+01:00`; None for what is not written so."""
+    """Of `+01:00` or `Z`; None for what is not written so."""
+    if written == "Z":
+        return 0
     if len(written) != 6 or written[0] not in "+-" or written[3] != ":" or not (written[1:3] + written[4:]).isdigit():
         return None
     hours, minutes = int(written[1:3]), int(written[4:])

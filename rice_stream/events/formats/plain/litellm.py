@@ -121,10 +121,8 @@ class LoggedCall(msgspec.Struct, kw_only=True, gc=False):
 
 def read(payload: LoggedCall) -> list[PlainItem]:
     """The event of a payload. NotPlainError: it is for the full decoder."""
-    if not _is_usual(payload):
-        raise NotPlainError
     operation_name, calls_a_model = _kind_of(payload.call_type)
-    if not calls_a_model:
+    if not calls_a_model or not _is_usual(payload):
         raise NotPlainError
     event_id, call_id, started_us, ended_us = _identity(payload)
     group = word(payload.model_group)

@@ -6,7 +6,7 @@ is kept as a template, which the span's own attributes complete.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -47,7 +47,7 @@ class _Hidden(msgspec.Struct, gc=False):
 _HIDDEN = msgspec.json.Decoder(_Hidden)
 
 
-class Shape:
+class SpanShape:
     """What the attributes of these names, in this order, are for: each by its position."""
 
     __slots__ = ("counts", "hidden", "repeating", "says_operation", "usage", "users", "usual")
@@ -61,6 +61,12 @@ class Shape:
         self.hidden = at.get(names.HIDDEN_PARAMS)
         self.users = [at[name] for name in _USERS if name in at]
         self.repeating = [(key, position) for key, position in at.items() if key not in _OWN]
+
+
+class Values(Protocol):
+    """The values of a span's attributes, by position; each is read when it is asked for."""
+
+    def __getitem__(self, position: int, /) -> Any: ...
 
 
 class Resource:
@@ -84,7 +90,7 @@ class Template(NamedTuple):
 
 def special_name(name: str | None) -> str:
     """The span's name where it says what the span is; else empty, since names may be of any number."""
-    return name if name in (otlp.VLLM_SPAN, otlp.ADK_SPAN) else ""  # type: ignore[return-value]
+    return name if name == otlp.VLLM_SPAN or name == otlp.ADK_SPAN else ""
 
 
 def template_of(
@@ -128,8 +134,8 @@ _TRACE, _SPAN, _AT_NS = "f" * 32, "f" * 16, 1_800_000_000_000_000_000
 
 def completed(
     template: Template,
-    shape: Shape,
-    values: Sequence[Any],
+    shape: SpanShape,
+    values: Values,
     counts: Sequence[int | None],
     event_id: str,
     started_us: int | None,
@@ -187,7 +193,7 @@ def completed(
     )
 
 
-def own_counts(shape: Shape, values: Sequence[Any]) -> list[int | None]:
+def own_counts(shape: SpanShape, values: Values) -> list[int | None]:
     """Input, output, read from a cache, written to one, reasoning, total. NotPlainError: one is no whole number."""
     found: list[int | None] = []
     for positions in shape.counts:

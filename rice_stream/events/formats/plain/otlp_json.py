@@ -12,7 +12,7 @@ from rice_stream.events.formats.otlp import spans as otlp
 from rice_stream.events.formats.plain.fields import Guard, NotPlainError, PlainItem
 from rice_stream.events.formats.plain.otlp import (
     Resource,
-    Shape,
+    SpanShape,
     Template,
     completed,
     own_counts,
@@ -160,7 +160,7 @@ def _microseconds(nanoseconds: int | str | None) -> int | None:
 
 
 _remembered = lru_cache(maxsize=16_384)(full.value_of)
-_shape = lru_cache(maxsize=1024)(Shape)
+_shape = lru_cache(maxsize=1024)(SpanShape)
 
 
 @lru_cache(maxsize=4096)

@@ -21,7 +21,7 @@ from rice_stream.events.formats.otlp import spans as otlp
 from rice_stream.events.formats.plain.fields import NotPlainError, PlainItem
 from rice_stream.events.formats.plain.otlp import (
     Resource,
-    Shape,
+    SpanShape,
     Template,
     completed,
     special_name,
@@ -84,7 +84,7 @@ class _Layout:
 
     def __init__(self, prefixes: tuple[bytes, ...]) -> None:
         self.prefixes = prefixes
-        self.shape = Shape([prefix[2:-1].decode() for prefix in prefixes])
+        self.shape = SpanShape([prefix[2:-1].decode() for prefix in prefixes])
         self.repeating = [position for _, position in self.shape.repeating]
         self.counts = [
             (positions[0], len(prefixes[positions[0]])) if positions else None for positions in self.shape.counts

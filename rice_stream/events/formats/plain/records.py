@@ -18,6 +18,7 @@ from rice_stream.events.records import RawRecord, RefusedError, SkippedBatch
 
 _Read = Callable[[Any], list[PlainItem]]
 _OBJECT, _ARRAY = b"{", b"["
+_BRACE = _OBJECT[0]
 _NEWLINE = b"\n"
 """Also the first byte of every TracesData: field 1, length-delimited."""
 _PROBLEMS = (*JSON_ERRORS, NotPlainError, RefusedError)
@@ -50,7 +51,7 @@ class _JsonFormat:
         while end >= 0:
             start, end = end + 1, value.find(b"\n", end + 1)
             line = view[start:end] if end >= 0 else view[start:]
-            if line[:1] == _OBJECT or bytes(line).strip():
+            if (line and line[0] == _BRACE) or bytes(line).strip():
                 found = found + self._read(self._decode(line))
         return found
 
