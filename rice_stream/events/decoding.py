@@ -124,7 +124,8 @@ def _decode_block(
     else:
         decoded = Decoded(events, list(records), [0] * len(records), [], [])
     columns = to_columns(decoded.events)
-    if events is None and not (columns.valid.all() and _without_nul(columns)):
+    others = events is None and any(reading.provenance[0] for reading in readings)
+    if others and not (columns.valid.all() and _without_nul(columns)):
         decoded, readings, taken = _decode_each(records, options, partition, None)
         columns = to_columns(decoded.events)
     if not columns.valid.all():
@@ -179,10 +180,12 @@ def _decode_each(
     decoded = Decoded([], [], [], [], [])
     readings: list[_Reading] = []
     fetched: Any  # a RawRecord, or what stands for one in a chunk of Kafka's client
+    canonical = False
     for number, fetched in enumerate(records):
         if len(decoded.events) + len(decoded.refused) >= BLOCK_ITEMS:
             return decoded, readings, number
-        found = usual.read(fetched) if usual is not None else None
+        # After a canonical record another one is likely, which is not asked whether it is of any other format.
+        found = usual.read(fetched) if usual is not None and not canonical else None
         if found is not None:
             _sort_usual(decoded, readings, fetched, *found)
             continue
@@ -191,9 +194,14 @@ def _decode_each(
             decoded.refused.append(batch_not_unpacked(record, fetched))
             continue
         plain = _decode_plain((record,)) if _may_be_plain((record,), options, None) else None
+        was_canonical, canonical = canonical, plain is not None
         if plain is not None:
             _sort_in(decoded, plain[0], record, 0)
             readings.append(_PLAIN)
+            continue
+        found = usual.read(fetched) if usual is not None and was_canonical else None
+        if found is not None:
+            _sort_usual(decoded, readings, fetched, *found)
             continue
         refused: list[Refused] = []
         for item, outcome in enumerate(read(record, options)):

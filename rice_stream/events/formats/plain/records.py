@@ -18,6 +18,8 @@ from rice_stream.events.records import RawRecord, RefusedError, SkippedBatch
 
 _Read = Callable[[Any], list[PlainItem]]
 _OBJECT, _ARRAY = b"{", b"["
+_MISSES_MAX = 8
+"""After so many records in a row that are for the full decoders, one in as many is tried: a topic nearly always holds one kind."""
 _BRACE = _OBJECT[0]
 _NEWLINE = b"\n"
 """Also the first byte of every TracesData: field 1, length-delimited."""
@@ -77,6 +79,7 @@ class PlainReader:
         name = options.format_of(topic)
         self._formats: list[tuple[str, _JsonFormat]] = []
         self._scopes: frozenset[str] | None = None
+        self._misses = 0
         if options.attribute_names or options.reads_texts or options.items_max is not None:
             return  # what users configure about attribution looks at more than the wanted fields
         self._formats = [(each, read) for each, read in _FORMATS.items() if name in (AUTO, each)]
@@ -93,16 +96,21 @@ class PlainReader:
             return self._protobuf(value)
         if value[:1] not in (_OBJECT, _ARRAY) or not _is_text(value) or any(map(_says_other, record.headers)):
             return None
+        if self._misses >= _MISSES_MAX and self._misses % _MISSES_MAX:
+            self._misses += 1
+            return None
         for position, (name, usual) in enumerate(self._formats):
             try:
                 items = usual.items(value)
             except _PROBLEMS:
                 continue
             if not items:
-                return None
+                break
             if position:
                 self._formats.insert(0, self._formats.pop(position))
+            self._misses = 0
             return name, items
+        self._misses += 1
         return None
 
     def _protobuf(self, value: bytes) -> tuple[str, list[PlainItem]] | None:
