@@ -37,6 +37,7 @@ from rice_stream.api.reads import (
     checkpoints,
     compare,
     estimate,
+    factors,
     models,
     prompts,
     quality,
@@ -47,6 +48,7 @@ from rice_stream.api.transport import Peers
 from rice_stream.api.writes import accounts as write_accounts
 from rice_stream.api.writes import budgets as write_budgets
 from rice_stream.api.writes import channels as write_channels
+from rice_stream.api.writes import factors as write_factors
 from rice_stream.api.writes import quarantine as write_quarantine
 from rice_stream.api.writes import tokens
 from rice_stream.quantities import is_storable
@@ -54,8 +56,8 @@ from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.runtime.tracing import OFF, Tracing
 
-_READS = (accounts, audit, budgets, channels, checkpoints, compare, estimate, models, prompts, quality, totals)
-_WRITES = (write_accounts, write_budgets, write_channels, write_quarantine, tokens)
+_READS = (accounts, audit, budgets, channels, checkpoints, compare, estimate, factors, models, prompts, quality, totals)
+_WRITES = (write_accounts, write_budgets, write_channels, write_factors, write_quarantine, tokens)
 _OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Probes name the host as they like, and learn nothing from these."""
 _NOT_READY: dict[int | str, dict[str, Any]] = {

@@ -19,6 +19,7 @@ from rice_stream.api.opened_once import OpenedOnce
 from rice_stream.errors import NotFoundError, ServiceUnavailableError
 from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.meter.estimator_at import Estimator, EstimatorAt
+from rice_stream.reference.lookup import Reference
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.progress import progress_marker
 from rice_stream.reports.signs import Signs, signs
@@ -27,7 +28,9 @@ from rice_stream.runtime.opening_api import open_api_store
 from rice_stream.runtime.opening_estimator import open_estimator
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
+from rice_stream.store.factor_set_store import FactorSets, FollowedSets
 from rice_stream.store.scope import EVERYTHING, Scope
+from rice_stream.store.scoped import within
 from rice_stream.store.server_keys import shared_key
 
 STREAMS_MAX = 4
@@ -57,7 +60,8 @@ class Product:
         self.now = now
         self.bodies = JsonBodies(settings.http_body_max_bytes)
         self._metas: dict[Scope, tuple[float, dict[str, Any]]] = {}
-        self._estimators: dict[str, Estimator] = {}
+        self._estimators: dict[str, tuple[FactorSets, Estimator]] = {}
+        self._followed: FollowedSets | None = None
         self._cursors: Cursors | None = None
         self._limiter: anyio.CapacityLimiter | None = None
         self._wide_limiter: anyio.CapacityLimiter | None = None
@@ -133,13 +137,38 @@ class Product:
         """The method of the settings."""
         return self.settings.method
 
+    def built_in(self) -> Reference:
+        """The tables without factor sets: what a set is checked against."""
+        return self._estimator(self.method, ()).reference
+
     def estimator(self, method: str | None = None) -> EstimatorAt:
-        """The estimator with the tables as of now, with the method of the settings or another one."""
-        name = method or self.method
+        """The estimator with the tables and factor sets as of now, with the method of the settings or another one; blocks.
+
+        ServiceUnavailableError: the database does not answer, and never did.
+        """
+        now_us = epoch_us(self.now())
+        return self._estimator(method or self.method, self._factor_sets(now_us)).at(now_us)
+
+    def _estimator(self, method: str, sets: FactorSets) -> Estimator:
         with self._lock:
-            if name not in self._estimators:
-                self._estimators[name] = open_estimator(self.settings, name)
-            return self._estimators[name].at(epoch_us(self.now()))
+            known, estimator = self._estimators.get(method) or ((), open_estimator(self.settings, method))
+            if sets is not known:
+                estimator = estimator.with_sets(sets)
+            self._estimators[method] = sets, estimator
+            return estimator
+
+    def _factor_sets(self, now_us: int) -> FactorSets:
+        """Those of the database as of a few seconds ago; while it does not answer, as they were known last."""
+        if not database_exists(self.settings):
+            return ()
+        try:
+            if self._followed is None:
+                self._followed = FollowedSets(within(self.engine(), EVERYTHING))
+            return self._followed(now_us)
+        except ServiceUnavailableError:
+            if self._followed is None or self._followed.latest is None:
+                raise
+            return self._followed.latest
 
     async def ask(self, question: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """The answer of a function that blocks, and so has a thread of its own for it."""

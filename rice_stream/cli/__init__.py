@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": "Serve HTTP: take events and put them on Kafka, and answer with totals and records; until SIGTERM or SIGINT.",
     "coverage": "Models, regions and tenants that no table knows, most tokens first; and what rests on fallbacks and claims.",
     "map": "Say what a name of a tenant, model or region stands for, in events from then on.",
+    "factors": "Dated sets of carbon intensities, PUEs, prices and evidence, which all workers take from an instant on.",
     "estimate": "Energy and carbon of one request before it is sent, or of every row of a table.",
     "validate": "Fit rice-calibrated without each model in turn, write docs/validation*.md, and print what must be reached.",
     "calibrate": "Make a site profile from a table of measured rows; RICE_SITE_FILE then corrects every estimate of that hardware.",

@@ -15,7 +15,8 @@ from rice_stream.reports.comparison import compare as compare_traffic
 from rice_stream.reports.comparison import traffic_of
 from rice_stream.reports.moments import moment
 from rice_stream.runtime.opening import open_store
-from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
+from rice_stream.runtime.opening_estimator import token_defaults
+from rice_stream.runtime.opening_factors import open_estimator_with_sets
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.views import WINDOWS_S
 from rice_stream.wording.plain_text import visible
@@ -55,7 +56,8 @@ def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
     Example: rice-stream compare --tenant acme --window 30d --model gpt-4o-mini --region azure:swedencentral
     """
     settings = session.settings
-    estimator = open_estimator(settings, given["method_name"])
+    engine = open_store(settings)
+    estimator = open_estimator_with_sets(settings, engine, given["method_name"])
     change = change_of(given, option_name)
     change.check(estimator.method)
     traffic = traffic_of(
@@ -67,7 +69,7 @@ def compare(session: Session, /, *, as_json: bool, **given: Any) -> None:
         end=moment("--to", given["end"]),
     )
     document = compare_traffic(
-        open_store(settings),
+        engine,
         EVERYTHING,
         traffic,
         change,

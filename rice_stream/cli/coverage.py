@@ -70,6 +70,7 @@ def coverage(session: Session, /, *, limit: int, as_json: bool, **asked: Any) ->
             STDERR.print(f"{document['conflicts_total']:,} events contradict a record: the first one counts.")
         STDERR.print(f"{document['rows_total']:,} names in all; share of carbon that rests on fallbacks: {shares}")
         _print_claims(document)
+        _print_old(document["old_factors"])
         if document["capped_prompts"]:
             STDERR.print(
                 f"{document['capped_prompts']:,} prompts count as much as one prompt can: their counts are nonsense."
@@ -94,6 +95,14 @@ def _print_claims(document: dict[str, Any]) -> None:
     for row in hits["rows"]:
         what = f"{row['prompts']:,} prompts, {_percent(row['share_of_prompts'])} of all; {row['tokens']:,} tokens without energy"
         STDERR.print(f"cache hits claimed by {_source(row)}: {what}")
+
+
+def _print_old(old: dict[str, Any]) -> None:
+    """A line for each place whose carbon intensity was old; none where none was."""
+    for row in old["rows"]:
+        what = f"{row['prompts']:,} prompts, {_percent(row['share_of_carbon'])} of carbon"
+        of = ", ".join(row["data_of"])
+        STDERR.print(f"carbon intensity older than {old['older_than_months']} months of {row['region']} ({of}): {what}")
 
 
 def _source(row: dict[str, Any]) -> str:

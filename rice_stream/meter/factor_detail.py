@@ -56,6 +56,8 @@ def factor_detail(
             "model": model.source,
             **more_sources,
             "rci_year": region.year,
+            # Of a factor set that does not say of which year its data are.
+            **({"rci_valid_from": region.valid_from[:10]} if region.valid_from and region.year is None else {}),
             "pue": pue.source,
         },
     }

@@ -192,6 +192,8 @@ def _use(draft: FactorDraft, kind: KindFigures, method: Method, reference: Refer
         "factor_version": reference.version,
     }
     sources = {"rci": draft.rci_source, **_of_serving(draft, kind, reference), **_origins(key, draft.names)}
+    if reference.set_digests:
+        sources["factor_sets"] = ",".join(reference.set_digests)
     route: Route = kind.route if measured is None else "measured"
     detail = factor_detail(kind.context, draft.model, draft.region, draft.pue, sources, route, spread)
     if measured is not None:
@@ -234,7 +236,7 @@ def _intensity(
     fed = live(region.region_id, at_us)
     if fed is not None:
         return Range.exact(fed.rci_gco2e_per_kwh), "live", fed.source
-    return region.rci_gco2e_per_kwh, region.rung, region.source
+    return region.rci_at(at_us), region.rung, region.source
 
 
 def _override(key: ServiceKey, policy: FactorPolicy, model: ModelFactor) -> Override:

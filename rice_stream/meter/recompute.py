@@ -1,6 +1,7 @@
-"""Recomputes a stored record's amounts from the factors stored with it. Pure.
+"""Recomputes a stored record's amounts from the factors stored with it, or by other factors. Pure.
 
-Today's tables and settings are not used: `factor_use` holds everything an estimate rests on besides its tokens.
+`recompute` uses no tables and settings of today: `factor_use` holds everything an estimate rests on besides its tokens.
+`recompute_by` is for restating: the same records by the tables, sets and settings of estimators that the caller chooses.
 """
 
 import json
@@ -14,9 +15,12 @@ from rice_stream.estimator.method import Context, Estimates, Method
 from rice_stream.estimator.spread import Spread
 from rice_stream.meter.amounts import Amounts, SiteFactors, amounts
 from rice_stream.meter.carbon_ends import Place, Site, site_of
+from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factor_detail import context_from_detail, spread_from_detail
+from rice_stream.meter.factors import FactorUse
 from rice_stream.meter.metered import it_per_metered, measured_site, metered_it_wh, with_metered
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
+from rice_stream.meter.stored_service import said_by_events
 from rice_stream.quantities import UNKNOWN, Floats, Range
 
 
@@ -25,6 +29,14 @@ class Recomputed(NamedTuple):
 
     estimates: Estimates
     amounts: Amounts
+
+
+class RecomputedBy(NamedTuple):
+    """What `recompute_by` gives."""
+
+    uses: list[FactorUse]
+    """The factors of each kind now, in the order of the kinds: `columns` is a row of `factor_use`."""
+    recomputed: Recomputed
 
 
 class StoredKind(NamedTuple):
@@ -91,6 +103,37 @@ def recompute_kinds(
     ratios = np.array([it_per_metered(kind.measured) for kind in kinds])[use[rows]]
     estimates = with_metered(again.estimates, rows, metered_it_wh(counts.metered_energy_uj[rows], ratios))
     return Recomputed(estimates, amounts(estimates, sites.rows(use), counts.flags))
+
+
+def recompute_by(
+    estimators: Sequence[EstimatorAt],
+    factors: Sequence[Mapping[str, Any]],
+    use: NDArray[np.intp],
+    counts: RecordedCounts,
+    defaults: TokenDefaults,
+) -> RecomputedBy:
+    """Estimates and integer amounts of n records by other factors than theirs: record i has the row `factors[use[i]]` of
+    `factor_use`, and is estimated by `estimators[use[i]]`, all of one method.
+
+    What the event said and was taken stays (names, factors, metered energy), as do names that were mapped and values of a live
+    feed; all else is the estimator's. An estimator is as of one instant, so kinds are told apart by `Estimator.stretch_start_us`
+    of the records' ends as well: `estimator.at(stretch)` is the same for all records of a stretch. Of the version that a record
+    has, `uses` are its own factors again. Which factors:
+
+    - built-in ones of this release: `estimator` without sets;
+    - a set by digest, whatever its instant: `estimator.with_factors([parse_content(content)])`;
+    - as they hold by the database: `estimator.with_sets(stored)`.
+    """
+    if not factors:
+        raise ValueError("no kinds to recompute")
+    uses = [_use_by(estimator, factor) for estimator, factor in zip(estimators, factors, strict=True)]
+    kinds = [stored_kind(one.columns) for one in uses]
+    return RecomputedBy(uses, recompute_kinds(estimators[0].method, kinds, use, counts, defaults))
+
+
+def _use_by(estimator: EstimatorAt, factor: Mapping[str, Any]) -> FactorUse:
+    said = said_by_events(factor)
+    return estimator.finished([estimator.draft(said.key, live=said.live, mapped=said.mapped)])[0]
 
 
 def estimate_recorded(

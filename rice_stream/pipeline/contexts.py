@@ -16,12 +16,14 @@ from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.service_key import ServiceKey
 from rice_stream.quantities import Floats, Ints
 from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.factor_set_store import FactorSets
 
 CONTEXTS_MAX = 100_000
 """Kinds of requests kept at hand; past that the table is emptied (events may bring their own factors)."""
 _HOUR_US = HOUR_S * SECOND_US
-_MAPPING_SHIFT = 32
-"""An epoch packs two counters: the low 32 bits are the period of the tables (or the hour), the high bits that of the mappings."""
+_CHANGES_SHIFT = 32
+"""An epoch packs two counters: the low 32 bits are the period of the tables (or the hour), the high bits how often
+something else has changed."""
 _UNNAMED = "unknown"
 _NOTHING: dict[Service, int] = {}
 
@@ -34,10 +36,10 @@ class ContextTable:
         self._estimator = estimator
         self._method = estimator.method
         self._live = live
-        self._boundaries_us = np.array(estimator.reference.boundaries_us, dtype=np.int64)
         self._generation = live.generation
         self._mappings = NO_MAPPINGS
-        self._mapped_us = np.empty(0, dtype=np.int64)
+        self._factor_sets: FactorSets = ()
+        self._find_changes()
         self._clear()
 
     def _clear(self) -> None:
@@ -68,12 +70,26 @@ class ContextTable:
             self._rows.clear()
             self._generation = self._live.generation
 
-    def use(self, mappings: Mappings) -> None:
-        """Take names as these mappings say, from the next event on."""
-        if mappings is not self._mappings:
-            self._rows.clear()
-            self._mappings = mappings
-            self._mapped_us = np.array(mappings.boundaries_us, dtype=np.int64)
+    def use(self, mappings: Mappings, factor_sets: FactorSets = ()) -> None:
+        """Take names as these mappings say, and factors as these sets do, from the next event on.
+
+        ReferenceDataError: a set does not fit the tables.
+        """
+        if mappings is self._mappings and factor_sets is self._factor_sets:
+            return
+        if factor_sets != self._factor_sets:
+            self._estimator = self._estimator.with_sets(factor_sets)
+        self._rows.clear()
+        self._mappings, self._factor_sets = mappings, factor_sets
+        self._find_changes()
+
+    def _find_changes(self) -> None:
+        """When factors change by the tables and sets, unless they do by the hour; and when they do for another reason."""
+        boundaries_us = self._estimator.boundaries_us
+        self._by_hour = self._live is not no_live_feed or self._estimator.hourly
+        changes_us = {*self._mappings.boundaries_us, *(boundaries_us if self._by_hour else ())}
+        self._boundaries_us = np.array(boundaries_us, dtype=np.int64)
+        self._changes_us = np.array(sorted(changes_us), dtype=np.int64)
 
     def resolve(self, events: EventColumns) -> NDArray[np.intp]:
         """Row of each event's kind, shape (n,). Factors hold as of the event's time, so a kind has a row an epoch.
@@ -151,22 +167,22 @@ class ContextTable:
     def _epochs(self, ended_at_us: NDArray[np.int64]) -> NDArray[np.int64]:
         """Number of the stretch of time in which no factor changes: between table changes, or an hour of a feed."""
         epochs = self._table_epochs(ended_at_us)
-        if not len(self._mapped_us):
+        if not len(self._changes_us):
             return epochs
-        return epochs + (np.searchsorted(self._mapped_us, ended_at_us, side="right") << _MAPPING_SHIFT)
+        return epochs + (np.searchsorted(self._changes_us, ended_at_us, side="right") << _CHANGES_SHIFT)
 
     def _table_epochs(self, ended_at_us: NDArray[np.int64]) -> NDArray[np.int64]:
-        if self._live is not no_live_feed:
+        if self._by_hour:
             return ended_at_us // _HOUR_US
         return np.searchsorted(self._boundaries_us, ended_at_us, side="right")
 
     def _epoch_start_us(self, epoch: int) -> int:
-        mapped = epoch >> _MAPPING_SHIFT
-        start_us = self._table_epoch_start_us(epoch & ((1 << _MAPPING_SHIFT) - 1))
-        return max(start_us, int(self._mapped_us[mapped - 1])) if mapped else start_us
+        changes = epoch >> _CHANGES_SHIFT
+        start_us = self._table_epoch_start_us(epoch & ((1 << _CHANGES_SHIFT) - 1))
+        return max(start_us, int(self._changes_us[changes - 1])) if changes else start_us
 
     def _table_epoch_start_us(self, epoch: int) -> int:
-        if self._live is not no_live_feed:
+        if self._by_hour:
             return epoch * _HOUR_US
         return int(self._boundaries_us[epoch - 1]) if epoch else 0
 

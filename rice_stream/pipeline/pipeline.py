@@ -118,11 +118,11 @@ class Pipeline:
         """The same, up to `items_max` events and refused items: the rest is left for the next batch."""
         self._names.trim(received_at_us)
         self._contexts.trim()
-        formats, mappings, known_rules = self._rules(received_at_us, anew=self._rules_changed)
+        formats, mappings, known_rules, factor_sets = self._rules(received_at_us, anew=self._rules_changed)
         self._rules_changed = False
         self.formats = formats
         check_opened(chunks, formats)
-        self._contexts.use(mappings)
+        self._contexts.use(mappings, factor_sets)
         parts: list[KeyedEvents | None] = []
         unknown: list[tuple[int, EventColumns, int]] = []
         refused: list[Refused] = []

@@ -9,6 +9,8 @@ Tables = Mapping[str, Sequence[Row]]
 
 FLEET_SUBJECTS = ("fleet:", "industry:")
 """Subjects of pue.csv and wue.csv that are no place."""
+PROVIDER_SUBJECT = "provider:"
+"""Before a provider's id, and its place after `@` where one is meant (`pue.provider_subject`)."""
 REQUIRED_SUBJECTS = ("industry:public_cloud", "industry:data_centers", "industry:hosted_models")
 """Without these the PUE ladder has no last rung."""
 
@@ -71,6 +73,7 @@ def _spreads(rows: Sequence[Row]) -> list[str]:
 def _references(tables: Tables) -> list[str]:
     models = {row.text("model_id").lower() for row in tables["models"]}
     places = {row.text("region_id").lower() for row in tables["regions"]}
+    providers = {row.text("provider").lower() for row in tables["providers"]}
     problems = []
 
     def need(row: Row, column: str, name: str, known: set[str], file_name: str) -> None:
@@ -84,15 +87,23 @@ def _references(tables: Tables) -> list[str]:
             need(row, "ladder", step, places, "regions.csv")
     for row in tables["rci"]:
         need(row, "region_id", row.text("region_id"), places, "regions.csv")
-    for table in ("pue", "wue"):
-        for row in tables[table]:
-            subject = row.text("subject")
-            if not subject.startswith(FLEET_SUBJECTS):
-                need(row, "subject", subject, places, "regions.csv")
+    for row in (*tables["pue"], *tables["wue"]):
+        for name, known, file_name in _subject(row.text("subject"), places, providers):
+            need(row, "subject", name, known, file_name)
     for row in tables["providers"]:
         if row.text("region"):
             need(row, "region", row.text("region"), places, "regions.csv")
     return problems
+
+
+def _subject(subject: str, places: set[str], providers: set[str]) -> list[tuple[str, set[str], str]]:
+    """The names in a subject, where each must be known, and the file that has them."""
+    if subject.startswith(FLEET_SUBJECTS):
+        return []
+    if not subject.startswith(PROVIDER_SUBJECT):
+        return [(subject, places, "regions.csv")]
+    provider, _, region = subject.removeprefix(PROVIDER_SUBJECT).partition("@")
+    return [(provider, providers, "providers.csv"), *([(region, places, "regions.csv")] if region else [])]
 
 
 def _last_rungs(tables: Tables) -> list[str]:

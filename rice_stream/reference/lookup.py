@@ -37,9 +37,14 @@ class Reference:
     look-up is constant in time; times are UTC epoch microseconds.
     """
 
-    def __init__(self, tables: Mapping[str, Sequence[Row]], version: str) -> None:
+    def __init__(self, tables: Mapping[str, Sequence[Row]], version: str, set_digests: tuple[str, ...] = ()) -> None:
         """`tables` as `merging.merge_layers` gives them, checked by `checks.check_tables`."""
         self.version = version
+        self.tables = tables
+        self.set_digests = set_digests
+        """Of the factor sets that are laid over the built-in tables, in that order."""
+        self.hourly = any(row.hours for row in tables["rci"])
+        """Whether some carbon intensity changes by the hour."""
         self._sources = SourceTable(tables["sources"])
         self.providers = ProviderTable(tables["providers"], self._sources)
         self.models = ModelTable(tables, self._sources, self.providers)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rice_stream.quantities import Range
-from rice_stream.reference.effective_dates import Dated
+from rice_stream.reference.effective_dates import Dated, Entry
 from rice_stream.reference.hosted.hosts import HostTable
 from rice_stream.reference.hosted.mixes import log_sd_of
 from rice_stream.reference.providers import ON_PREMISES, Provider, ProviderTable
@@ -16,6 +16,11 @@ from rice_stream.reference.types import HostFactor, PueFactor
 PUBLIC_CLOUD = "industry:public_cloud"
 DATA_CENTERS = "industry:data_centers"
 HOSTED_MODELS = "industry:hosted_models"
+
+
+def provider_subject(provider: str, region_id: str = "") -> str:
+    """What a row of a provider is filed under: of all its places, or of one."""
+    return f"provider:{provider}@{region_id}" if region_id else f"provider:{provider}"
 
 
 class PueTable:
@@ -38,22 +43,8 @@ class PueTable:
             if row.text("quantity") == "pue"
         }
         self._rows = Dated(
-            (
-                row.text("subject"),
-                row.valid_from_us,
-                row.valid_to_us,
-                PueFactor(
-                    row.number("pue"),
-                    row.text("basis"),
-                    sources.describe(row.text("source")),
-                    row.optional_whole("year"),
-                    row.valid_from,
-                    row.text("note"),
-                    log_sds.get(row.text("subject"), log_sds.get(row.text("basis"), 0.0)),
-                    row.text("subject"),
-                ),
-            )
-            for row in tables["pue"]
+            (_entry(row, sources, log_sds) for row in tables["pue"] if not row.lapses),
+            lapsing=(_entry(row, sources, log_sds) for row in tables["pue"] if row.lapses),
         )
         self._assumed_log_sd = log_sds["assumption"]
         self.boundaries_us = self._rows.boundaries_us
@@ -70,13 +61,18 @@ class PueTable:
     ) -> PueFactor:
         """Region -> the cloud's fleet -> the provider's fleet, known or assumed -> `default` -> hosted, or one's own.
 
+        A row of the provider itself, which only tables of the user's own have, comes before its region where it names that,
+        and before any fleet or host where it does not.
         Hosted: the provider's host -> the model's vendor's -> any host. The mean of all surveyed sites is for machines of
         one's own: a provider that is software for those, or no provider and `hosted` false.
         """
         found = self._providers.get(provider)
         place = self._places.get(region_id or "")
         cloud = place.provider if place else ""
-        for subject in (region_id, f"fleet:{cloud}" if cloud else None):
+        own = found.provider if found else None
+        at_place = provider_subject(own, region_id) if own and region_id else None
+        anywhere = provider_subject(own) if own else None
+        for subject in (at_place, region_id, anywhere, f"fleet:{cloud}" if cloud else None):
             factor = self._rows.get(subject, at_us) if subject else None
             if factor is not None:
                 return factor
@@ -88,8 +84,8 @@ class PueTable:
             return PueFactor(default, "default", "the default that was configured")
         if cloud:
             return self._last(PUBLIC_CLOUD, at_us)
-        own = found.fleet == ON_PREMISES if found is not None else not hosted
-        if own:
+        is_own = found.fleet == ON_PREMISES if found is not None else not hosted
+        if is_own:
             return self._last(DATA_CENTERS, at_us)
         factor = self._of_host(self._providers.get(vendor), at_us)
         if factor is not None:
@@ -103,6 +99,9 @@ class PueTable:
         """The fleet that a provider is known or assumed to run on, else what hosts.csv says; None for neither."""
         if provider is None or provider.fleet == ON_PREMISES:
             return None
+        stated = self._rows.get(provider_subject(provider.provider), at_us)
+        if stated is not None:
+            return stated
         host = self._hosts.of(provider.provider, at_us)
         factor = self._rows.get(f"fleet:{provider.fleet}", at_us) if provider.fleet else None
         if factor is not None:
@@ -135,3 +134,18 @@ class PueTable:
         if factor is None:
             raise KeyError(subject)
         return factor
+
+
+def _entry(row: Row, sources: SourceTable, log_sds: Mapping[str, float]) -> Entry[PueFactor]:
+    subject = row.text("subject")
+    factor = PueFactor(
+        row.number("pue"),
+        row.text("basis"),
+        sources.describe(row.text("source")),
+        row.optional_whole("year"),
+        row.valid_from,
+        row.text("note"),
+        log_sds.get(subject, log_sds.get(row.text("basis"), 0.0)),
+        subject,
+    )
+    return subject, row.valid_from_us, row.valid_to_us, factor

@@ -13,6 +13,7 @@ from itertools import pairwise
 from rice_stream.errors import ReferenceDataError
 from rice_stream.instants import BEGINNING_US, END_US, iso_from_us, us_from_iso
 from rice_stream.reference.columns import Column, ReferenceTable
+from rice_stream.reference.sets.hours import Hours
 
 Cell = str | float | int | bool | None
 
@@ -29,7 +30,11 @@ class Row:
     valid_from_us: int = BEGINNING_US
     valid_to_us: int = END_US
     overlaid: bool = False
-    """Whether the row is of the user's own table."""
+    """Whether the row is of the user's own table or factor set."""
+    lapses: bool = False
+    """Whether it holds within its dates alone, as rows of factor sets do."""
+    hours: Hours | None = None
+    """Of a carbon intensity that changes by the hour; the cell has their mean."""
 
     def text(self, column: str) -> str:
         cell = self.cells[column]
@@ -82,14 +87,14 @@ def read_table(table: ReferenceTable, text: str, file_name: str) -> list[Row]:
         for fields in reader:
             if not any(fields):
                 continue
-            row = _read_row(table, header, fields, f"{file_name} row {reader.line_num}", problems)
+            row = read_row(table, header, fields, f"{file_name} row {reader.line_num}", problems)
             if row is not None:
                 rows.append(row)
     except csv.Error as error:
         problems.append(
             f"{file_name} row {reader.line_num}: not readable as CSV ({error}); quote text that holds quotes"
         )
-    problems += _duplicates(table, rows)
+    problems += overlaps(table, rows)
     raise_problems(problems)
     return rows
 
@@ -117,9 +122,10 @@ def _check_header(table: ReferenceTable, header: Sequence[str], file_name: str) 
     raise_problems([f"{file_name} row 1: {', '.join(wrong)}; {columns}"] if wrong else [])
 
 
-def _read_row(
+def read_row(
     table: ReferenceTable, header: Sequence[str], fields: Sequence[str], where: str, problems: list[str]
 ) -> Row | None:
+    """A checked row of the fields under the header's columns; None with what is wrong added to `problems`."""
     if len(fields) != len(header):
         problems.append(f"{where}: {len(fields)} cells where the header has {len(header)}")
         return None
@@ -174,7 +180,7 @@ def _dates(cells: dict[str, Cell]) -> tuple[int, int]:
     )
 
 
-def _duplicates(table: ReferenceTable, rows: Iterable[Row]) -> list[str]:
+def overlaps(table: ReferenceTable, rows: Iterable[Row]) -> list[str]:
     """Rows of one file that claim the same thing for the same time."""
     problems: list[str] = []
     by_key: dict[tuple[str, ...], list[Row]] = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
 
 from rice_stream.quantities import ListPrice, Range
+from rice_stream.reference.sets.hours import HourlyRange
 
 MODEL_RUNGS = (
     "exact",
@@ -126,6 +127,12 @@ class RegionFactor:
     valid_from: str | None = None
     note: str = ""
     placement_log_sd: float = 0.0
+    hours: HourlyRange | None = None
+    """Of a place whose value changes by the hour."""
+
+    def rci_at(self, at_us: int) -> Range:
+        """The value of the hour that an instant is in, where there is one; else the value."""
+        return (self.hours and self.hours.at(at_us)) or self.rci_gco2e_per_kwh
 
 
 @dataclass(frozen=True, slots=True)

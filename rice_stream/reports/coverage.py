@@ -10,6 +10,7 @@ from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.capped import capped_prompts
 from rice_stream.reports.claims import claims
 from rice_stream.reports.conflicts import conflicts
+from rice_stream.reports.old_factors import old_factors
 from rice_stream.reports.repeated_ids import NOT_COMPARED, repeated_ids
 from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.reports.tiers import tiers, tiers_by_day
@@ -74,7 +75,7 @@ def coverage(
         "tenant", "any"}}`; shares are None where there is nothing at all, `capped_prompts` count as what one prompt can cost.
         `"tiers"` (of `tiers`) add up to all of it; `"covered_share"` is that of the known ones, 1 without `fallback_share["any"]`.
         Besides what `claims`, `conflicts` and `repeated_ids` answer, the last with None for counts without `repeated`; what
-        `unattributed` answers, under that name; and with the bucket `day` what `tiers_by_day` answers.
+        `unattributed` and `old_factors` answer, under those names; and with the bucket `day` what `tiers_by_day` answers.
 
     Raises:
         UsageError: days are to be told apart, and are not said to be few.
@@ -89,6 +90,7 @@ def coverage(
         ids = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit) if repeated else NOT_COMPARED
         nobodys = unattributed(connection, scope, from_s, carbon_ugco2e=carbon, limit=limit)
         contradicted = conflicts(connection, scope, from_s * SECOND_US, limit=limit)
+        old = old_factors(connection, scope, from_s, now_us=epoch_us(in_utc(now)), carbon_ugco2e=carbon, limit=limit)
         known = {"tiers": tiers(connection, scope, from_s * SECOND_US)}
         if bucket is not None:
             known |= tiers_by_day(connection, scope, from_s * SECOND_US, days, time_zone, report_time_zone)
@@ -105,6 +107,7 @@ def coverage(
         "covered_share": (carbon - resting["any"]) / carbon if carbon else None,
         **known,
         **claimed,
+        "old_factors": old,
         "unattributed": nobodys,
         **contradicted,
         **ids.fields,

@@ -144,6 +144,11 @@ def _factor_steps(record: StoredRecord) -> list[dict[str, Any]]:
     for name in ("params_total_b", "params_active_b"):
         size_b = getattr(context, name)
         steps.append(_step(name, f"{size_b.low:g} to {size_b.high:g}", size_b.mid, "1e9 parameters", rung))
+    if "factor_sets" in sources:
+        laid = "laid over the tables, in this order"
+        steps.append(
+            _step("factor_sets", laid, sources["factor_sets"], "", f"factor version {factor['factor_version']}")
+        )
     if context.hardware_known:
         steps.append(_step("hardware", "given", context.hardware, "", str(sources["hardware"])))
     return steps

@@ -29,7 +29,7 @@ SELECT MAX(ended_at_us) FROM (
     ) AS ended_at_us FROM tenant t
 ) AS by_tenant
 """
-"""When the latest event ended that is recorded; keys are ordered by milliseconds."""
+"""Keys are ordered by milliseconds."""
 
 
 def load_versions(connection: Connection) -> tuple[AttributionVersion, ...]:
@@ -66,7 +66,7 @@ def _propose_alone(engine: Engine, settings: str, now_us: int | None, *, may_cha
             return None
         if now_us is None:
             now_us = database_now_us(connection)
-        start_us = start_of_change_us(now_us, _latest_end_us(connection), versions[-1]) if versions else 0
+        start_us = start_of_change_us(now_us, latest_end_us(connection), versions[-1]) if versions else 0
         version = AttributionVersion(start_us, settings)
         digest = hashlib.blake2b(settings.encode(), digest_size=16).digest()
         values = {**version._asdict(), "digest": digest, "created_at_us": now_us}
@@ -81,7 +81,8 @@ def _told(version: AttributionVersion) -> str | None:
     return rfc3339(version.valid_from_us) if version.valid_from_us else None
 
 
-def _latest_end_us(connection: Connection) -> int | None:
+def latest_end_us(connection: Connection) -> int | None:
+    """When the latest event ended that is recorded, to the millisecond; None: there is none."""
     latest_us: int | None = connection.scalar(text(_LATEST_END_US))
     return latest_us
 

@@ -1,4 +1,5 @@
-"""What an event's key depends on besides the event: attribution versions and mapped tenants, as every worker applies them.
+"""What an event's key depends on besides the event (attribution versions, mapped tenants), and which factor sets it is
+estimated with: as every worker applies them.
 
 A worker's knowledge is a few seconds old at most, and a change holds for events that end some seconds after it. What is
 left, events from the future above all, the transaction of each batch settles: it looks whether anything has changed since
@@ -16,22 +17,25 @@ from rice_stream.events.formats.reading.versions import AttributionVersion, date
 from rice_stream.events.mappings import NO_MAPPINGS, TENANT, MappedName, Mappings
 from rice_stream.store.attribution_store import load_versions
 from rice_stream.store.engine import reading
+from rice_stream.store.factor_set_store import FactorSets, KnownSets
 from rice_stream.store.mapping_store import REFRESH_US, load_mappings
 
 ROWS_SQL = (
     "SELECT 'version', '', settings, valid_from_us FROM attribution_version"
     f" UNION ALL SELECT kind, name, target, valid_from_us FROM mapping WHERE kind = '{TENANT}'"
+    " UNION ALL SELECT 'factor_set', digest, NULL, effective_from_us FROM factor_set"
 )
 """Each row says what begins to hold at its instant."""
 STATE_SQL = (
-    "SELECT (SELECT COALESCE(MAX(id), 0) FROM attribution_version), COUNT(*), COALESCE(MAX(id), 0),"
+    "SELECT (SELECT COALESCE(MAX(id), 0) FROM attribution_version), (SELECT COUNT(*) FROM factor_set), COUNT(*),"
+    " COALESCE(MAX(id), 0),"
     f" COALESCE(MAX(created_at_us), 0) FROM mapping WHERE kind = '{TENANT}'"
 )
 """Another row whenever any of ROWS_SQL is."""
 
 RULES_CHANGED = (
-    "who is charged was changed while a batch was being prepared, for events that it holds; nothing of it was stored or"
-    " acknowledged: start again"
+    "who is charged, or by what factors, was changed while a batch was being prepared, for events that it holds; nothing of it"
+    " was stored or acknowledged: start again"
 )
 
 RuleRow = tuple[str, str, str | None, int]
@@ -59,12 +63,14 @@ class KnownRules(NamedTuple):
 
 
 class IdentityRules(NamedTuple):
-    """How records are read, and what tenants', models' and regions' names stand for."""
+    """How records are read, what tenants', models' and regions' names stand for, and which factor sets hold when."""
 
     formats: FormatOptions = DEFAULT_OPTIONS
     mappings: Mappings = NO_MAPPINGS
     known: KnownRules | None = None
     """None: there is no store that others change."""
+    factor_sets: FactorSets = ()
+    """(effective from, content) of each; the same object until one was added."""
 
 
 class RulesAt(Protocol):
@@ -90,6 +96,7 @@ class StoredRules:
         self._formats = formats
         self._known = IdentityRules(formats)
         self._versions: tuple[AttributionVersion, ...] = ()
+        self._sets = KnownSets()
         self._looked_at_us: int | None = None
 
     def __call__(self, now_us: int, *, anew: bool = False) -> IdentityRules:
@@ -105,12 +112,18 @@ class StoredRules:
             # The state first: a change that comes between is then seen once more, and never missed.
             state = read_state(connection)
             versions, mappings = load_versions(connection), load_mappings(connection)
+            sets = self._sets.look(connection)
         before = self._known
         formats = before.formats if versions == self._versions else dated(self._formats, versions)
-        known = KnownRules(state, frozenset((*map(_version_row, versions), *map(_mapping_row, tenants_of(mappings)))))
+        rows = (
+            *map(_version_row, versions),
+            *map(_mapping_row, tenants_of(mappings)),
+            *map(_set_row, self._sets.begun),
+        )
+        known = KnownRules(state, frozenset(rows))
         self._versions = versions
         self._known = IdentityRules(
-            formats, before.mappings if mappings.rows == before.mappings.rows else mappings, known
+            formats, before.mappings if mappings.rows == before.mappings.rows else mappings, known, sets
         )
         return self._known
 
@@ -131,6 +144,10 @@ def _version_row(version: AttributionVersion) -> RuleRow:
 
 def _mapping_row(mapping: MappedName) -> RuleRow:
     return mapping.kind, mapping.name, mapping.target, mapping.valid_from_us
+
+
+def _set_row(begun: tuple[int, str]) -> RuleRow:
+    return "factor_set", begun[1], None, begun[0]
 
 
 def check_rules(known: KnownRules | None, latest_end_us: int, query: Callable[[str], list[Any]]) -> None:

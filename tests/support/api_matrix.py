@@ -70,6 +70,7 @@ def lists() -> Iterator[Try]:
         "/v1/quarantine",
         "/v1/quarantine?status=all",
         "/v1/mappings",
+        "/v1/factors",
         "/v1/compare?from=2020-01-01&model=gpt-4o",
         "/v1/models?limit=5",
         "/v1/regions?limit=5",
@@ -100,7 +101,7 @@ def lists() -> Iterator[Try]:
     yield Try("GET", "/v1/coverage?days=366&bucket=day", "/v1/coverage")
     for query in ("", "?columns=1&time_zone=Asia/Kathmandu", "?year=2020"):
         yield Try("GET", f"/periods{query}", "/periods")
-    for section in ("tokens", "audit", "roles", "names", "system"):
+    for section in ("tokens", "audit", "roles", "names", "factors", "system"):
         yield Try("GET", f"/admin?section={section}", "/admin")
     yield Try("GET", "/admin?rotate=1&revoke=2&new=true&ended=true", "/admin")
     for form in (
@@ -125,6 +126,9 @@ def lists() -> Iterator[Try]:
     yield Try("GET", "/reference", "/reference")
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
+    yield Try("GET", "/v1/factors/diff?a=no-such&b=no-such", "/v1/factors/diff")
+    yield Try("GET", "/v1/factors/no-such", "/v1/factors/{digest}")
+    yield Try("POST", "/v1/factors", "/v1/factors", body={"kind": "rci", "name": "n", "rows": []})
     yield Try("GET", "/v1/models/gpt-4o", "/v1/models/{model:path}")
     yield Try("POST", "/v1/estimate", "/v1/estimate", body={"model": "gpt-4o", "input_tokens": 1, "output_tokens": 1})
     for route in ("/v1/quarantine/drop", "/v1/quarantine/replay"):

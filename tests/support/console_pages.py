@@ -77,7 +77,7 @@ PAGES = (
         ShownPage(
             f"admin, {section}", "/admin", f"/admin?section={section}", for_roles=(ADMIN, AUDITOR), of_database=True
         )
-        for section in ("tokens&new=true&ended=true", "audit", "roles", "names", "system")
+        for section in ("tokens&new=true&ended=true", "audit", "roles", "names", "factors", "system")
     ),
     ShownPage(
         "channels",

@@ -121,14 +121,19 @@ def partitions(engine: Engine) -> list[str]:
         return sorted(connection.execute(text(query)).scalars())
 
 
+_APPEND_ONLY = ("audit_entry", "factor_set")
+
+
 def empty_postgres(engine: Engine) -> None:
     """Take all data and partitions away; what the migrations put into tables stays, and the revision is theirs again."""
     dropped = "".join(f"DROP TABLE {partition}; " for partition in partitions(engine))
     filled = ", ".join(sorted(set(schema.metadata.tables) - {"month_start"}))
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE audit_entry DISABLE TRIGGER USER"))
+        for table in _APPEND_ONLY:
+            connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
         connection.execute(text(f"{dropped}TRUNCATE {filled}, alembic_version RESTART IDENTITY"))
-        connection.execute(text("ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only"))
+        for table in _APPEND_ONLY:
+            connection.execute(text(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_append_only"))
         connection.execute(text(f"INSERT INTO alembic_version VALUES ('{head_revision()}')"))
 
 

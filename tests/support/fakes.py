@@ -126,6 +126,8 @@ class FakeReference:
     """Every model has 1 billion parameters except `big` (3), every region 400 gCO2e/kWh and a PUE of 1.25."""
 
     version = "factors-1"
+    set_digests = ()
+    hourly = False
 
     def __init__(self, boundaries_us: Sequence[int] = ()) -> None:
         self.boundaries_us = tuple(boundaries_us)

@@ -18,6 +18,7 @@ class Right(StrEnum):
     READ_AUDIT = "read the audit trail"
     WRITE = "write"
     MANAGE_TOKENS = "manage tokens"
+    MANAGE_FACTORS = "manage factor sets"
 
 
 _READER = frozenset({Right.ESTIMATE, Right.READ})

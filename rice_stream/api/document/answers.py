@@ -23,6 +23,7 @@ from rice_stream.api.document.budgets import (
     UnreadableBudget,
 )
 from rice_stream.api.document.channels import Channel, Delivery, ResentDeliveries, SetChannel
+from rice_stream.api.document.factors import AddedFactorSet, FactorDifferences, FactorSet, ShownFactorSet
 from rice_stream.api.document.proofs import ProofFile, SignedCheckpoint
 from rice_stream.api.document.quality import (
     AcceptedEvents,
@@ -81,6 +82,10 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/mappings"): Rows[Mapping],
     ("POST", "/v1/mappings"): Mapping,
     ("DELETE", "/v1/mappings/{mapping:path}"): None,
+    ("GET", "/v1/factors"): Rows[FactorSet],
+    ("GET", "/v1/factors/diff"): FactorDifferences,
+    ("GET", "/v1/factors/{digest}"): ShownFactorSet,
+    ("POST", "/v1/factors"): AddedFactorSet,
     ("GET", "/v1/models"): Found[Model],
     ("GET", "/v1/models/{model:path}"): ModelCard,
     ("GET", "/v1/regions"): Found[Region],
@@ -120,6 +125,9 @@ EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/quarantine"): "/v1/quarantine?reason=missing_field",
     ("GET", "/v1/quarantine/{quarantine_id}"): "/v1/quarantine/1",
     ("GET", "/v1/mappings"): "/v1/mappings",
+    ("GET", "/v1/factors"): "/v1/factors",
+    ("GET", "/v1/factors/diff"): "/v1/factors/diff?a=grid-2026&b=grid-2027",
+    ("GET", "/v1/factors/{digest}"): "/v1/factors/grid-2027",
     ("GET", "/v1/models"): "/v1/models?query=claude%20sonnet",
     ("GET", "/v1/models/{model:path}"): "/v1/models/gpt-4o?provider=azure",
     ("GET", "/v1/regions"): "/v1/regions?query=sweden",

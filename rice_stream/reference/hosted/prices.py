@@ -64,7 +64,10 @@ class PriceTable:
         self._models = models
         self._usable = [row for row in rows if row.number("usd_per_mtok_input") > 0 < row.number("usd_per_mtok_output")]
         priced = [(row, _price(row, sources)) for row in self._usable]
-        self._prices = Dated((_key(row), row.valid_from_us, row.valid_to_us, price) for row, price in priced)
+        dated = [(row.lapses, (_key(row), row.valid_from_us, row.valid_to_us, price)) for row, price in priced]
+        self._prices = Dated(
+            (entry for lapses, entry in dated if not lapses), lapsing=(entry for lapses, entry in dated if lapses)
+        )
         self._by_evidence = {price.evidence_id: price for _, price in priced}
         self.boundaries_us = self._prices.boundaries_us
 
@@ -103,6 +106,8 @@ class PriceTable:
         if not any(self._index.entries[key].provider_id in hosts for key in keys):
             keys = list(dict.fromkeys((*keys, *self._same_model(name))))
         listed = [(self._index.entries[key], price) for key in keys if (price := self._prices.get(key, at_us))]
+        if not listed:
+            return None
         lowest = ListPrice(
             min(price.usd_per_mtok.input for _, price in listed),
             min(price.usd_per_mtok.cache_read for _, price in listed),

@@ -11,7 +11,9 @@ from rice_stream.reference.hosted.hosts import HostTable
 from rice_stream.reference.hosted.mixes import Z80, Mix, log_sd_of, mixed
 from rice_stream.reference.providers import ON_PREMISES, ProviderTable
 from rice_stream.reference.reading import Row
+from rice_stream.reference.regions.intensities import Intensity, intensities
 from rice_stream.reference.regions.names import CLOUD_WORDS, RegionNames
+from rice_stream.reference.sets.hours import HourlyRange
 from rice_stream.reference.sources import SourceTable
 from rice_stream.reference.types import SCOPES, RegionFactor
 
@@ -39,20 +41,6 @@ class Region:
     split_grid: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Intensity:
-    """One row of rci.csv."""
-
-    region_id: str
-    rci_gco2e_per_kwh: float
-    year: int | None
-    source: str
-    licence: str
-    valid_from: str | None
-    note: str
-    overlaid: bool
-
-
 class RegionTable:
     """regions.csv, rci.csv, wue.csv and the regional rows of spreads.csv, ready for look-up."""
 
@@ -66,8 +54,8 @@ class RegionTable:
         self.names = RegionNames(tables["regions"])
         self.places = {row.text("region_id"): _place(row) for row in tables["regions"]}
         self._clouded = {place.country for place in self.places.values() if place.kind == "cloud_region"}
-        self._rci = _intensities(tables["rci"], sources, "location")
-        self._market = _intensities(tables["rci"], sources, "market")
+        self._rci = intensities(tables["rci"], sources, "location")
+        self._market = intensities(tables["rci"], sources, "market")
         self._wue = Dated(
             (row.text("subject"), row.valid_from_us, row.valid_to_us, (row.number("wue_l_per_kwh"), row.text("basis")))
             for row in tables["wue"]
@@ -184,6 +172,7 @@ class RegionTable:
             level=WORLD if world else heaviest.level,
             name=self.places[WORLD if world else place_id].name,
             note=f"a mix of {shares}{' and others' if len(parts) > _PLACES_SHOWN else ''}",
+            hours=None,
         )
 
     def _factor(
@@ -200,7 +189,8 @@ class RegionTable:
     ) -> RegionFactor:
         level = _level(found, converted=converted)
         part = inside or place.region_id != found.region_id
-        rci = self._range(row, scope, self._width(found, level, scope, part=part))
+        spread = self._width(found, level, scope, part=part)
+        rci = self._range(row, scope, spread)
         somewhere = level == "country" and found.split_grid and part
         wue = self._water(place, at_us)
         market = self._market_value(place, scope, at_us)
@@ -221,6 +211,7 @@ class RegionTable:
             valid_from=row.valid_from,
             note=row.note,
             placement_log_sd=self._beyond_a_country(log_sd_of(rci), scope) if somewhere else 0.0,
+            hours=None if row.hours is None else HourlyRange(row.hours, spread),
         )
 
     def _beyond_a_country(self, log_sd: float, scope: str) -> float:
@@ -270,30 +261,4 @@ def _place(row: Row) -> Region:
         row.text("country"),
         tuple(row.text("ladder").split()),
         row.flag("split_grid"),
-    )
-
-
-def _intensities(rows: Sequence[Row], sources: SourceTable, accounting: str) -> Dated[Intensity]:
-    """Average (not marginal) values of one accounting, by `region scope`. Market-based ones expire with their contract."""
-    return Dated(
-        (
-            (
-                f"{row.text('region_id')} {row.text('scope')}",
-                row.valid_from_us,
-                row.valid_to_us,
-                Intensity(
-                    row.text("region_id"),
-                    row.number("rci_gco2e_per_kwh"),
-                    row.optional_whole("year"),
-                    sources.describe(row.text("source")),
-                    sources.licence(row.text("source")),
-                    row.valid_from,
-                    row.text("note"),
-                    row.overlaid,
-                ),
-            )
-            for row in rows
-            if row.text("signal") == "average" and row.text("accounting") == accounting
-        ),
-        expires=accounting == "market",
     )

@@ -126,6 +126,7 @@ def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
         "quarantine",
         "mapping",
         "attribution_version",
+        "factor_set",
         "kafka_progress",
         "http_token",
         "channel",

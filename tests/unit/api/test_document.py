@@ -17,6 +17,7 @@ from tests.support.api_matrix import routes
 from tests.support.api_running import Api, api
 from tests.support.audited import SECRETS_KEY
 from tests.support.cli_running import Shell, filled_database, ledger, shell
+from tests.support.factor_files import file_of, rci_row
 
 __all__ = ["api", "filled_database", "ledger", "shell"]
 RAISED = (400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 421, 428, 429, 500, 503)
@@ -98,6 +99,10 @@ def test_examples_are_answered_as_the_document_says(api: Api, ledger: Shell, ope
         ledger.run("channel", "test", "ops", "--wait=0")
     if operation[1].endswith("/proof"):
         assert ledger.run("audit", "checkpoint", RICE_SECRETS_KEY=SECRETS_KEY).exit_code == 0
+    if "/v1/factors" in operation[1]:
+        for name, value in (("grid-2026", 10), ("grid-2027", 12)):
+            file = file_of(rci_row(value=value), name=name, effective_from="2030-01-01")
+            assert api.send("POST", "/v1/factors", file, role="admin").status == 201
     answer = api.get(EXAMPLES[operation], "admin")
     assert answer.status == 200, answer.body
     if ANSWERS[operation] is not None:

@@ -19,6 +19,7 @@ API_STORE = {
     "rice_stream.store.engine": "names the type of an engine, and the errors of one",
     "rice_stream.store.scope": "a scope is a value",
     "rice_stream.store.revisions": "whether the schema is ours",
+    "rice_stream.store.factor_set_store": "factors, which are no tenant's, that estimates are made with",
     "rice_stream.store.http_tokens": "who is asking",
     "rice_stream.store.live_tokens": "who is asking",
     "rice_stream.store.quarantine": "names which refused items are meant",

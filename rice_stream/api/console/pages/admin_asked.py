@@ -15,7 +15,7 @@ from rice_stream.api.writes.accounts import MappingBody
 from rice_stream.api.writes.tokens import NewTokenBody, RotationBody
 
 B = TypeVar("B", bound=Body)
-Section = Literal["tokens", "audit", "roles", "names", "system"]
+Section = Literal["tokens", "audit", "roles", "names", "factors", "system"]
 _Id = Annotated[int | None, Blank, Field(ge=1, lt=2**63)]
 
 

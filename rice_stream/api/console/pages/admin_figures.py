@@ -12,9 +12,11 @@ from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.admin_asked import AdminAsked, AdminForm
 from rice_stream.api.product import Product
 from rice_stream.api.reads.accounts import mapping_id
-from rice_stream.instants import zone
+from rice_stream.instants import epoch_us, zone
+from rice_stream.reference.sets.factor_set import DIGEST_SHOWN
 from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.checkpoints import checkpoint_health
+from rice_stream.reports.factor_sets import factor_sets
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.system import system_report
@@ -27,6 +29,7 @@ _TITLES = {
     "audit": "Audit trail",
     "roles": "Roles and groups",
     "names": "Names",
+    "factors": "Factors",
     "system": "System",
 }
 
@@ -37,7 +40,7 @@ def sections_of(caller: Caller) -> dict[str, str]:
     if caller.may(Right.MANAGE_TOKENS):
         offered.add("tokens")
     if caller.scope(Right.READ).is_everything:
-        offered |= {"names", "system"}
+        offered |= {"names", "factors", "system"}
     return {name: title for name, title in _TITLES.items() if name in offered}
 
 
@@ -58,6 +61,7 @@ class AdminFigures:
             "audit": self._trail,
             "roles": self._roles,
             "names": self._names,
+            "factors": self._factors,
             "system": self._system,
         }[section](caller, asked)
         return {**self.frame(asked), "sections": sections, "section": section, "form": None, **found}
@@ -136,6 +140,11 @@ class AdminFigures:
                 for each in found
             ]
         }
+
+    def _factors(self, caller: Caller, _asked: AdminAsked) -> Figures:
+        now_us = epoch_us(self._product.now())
+        found = factor_sets(self._product.engine(), caller.scope(Right.READ), now_us=now_us)
+        return {"rows": found[::-1], "built_in": self._product.built_in().version, "digits": DIGEST_SHOWN}
 
     def _system(self, caller: Caller, _asked: AdminAsked) -> Figures:
         scope = caller.scope(Right.READ)

@@ -1,0 +1,129 @@
+"""`rice-stream factors list|show|add|diff`: dated sets of carbon intensities, PUEs, prices and evidence."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rice_stream.canonical_json import canonical_json
+from rice_stream.cli.base import STDERR, CommandGroup, Session, answer, json_option, pass_session
+from rice_stream.cli.tables import table
+from rice_stream.ledger.factor_sets import add_factors
+from rice_stream.reference.sets.factor_set import DIGEST_SHOWN, FactorSet
+from rice_stream.reports.factor_sets import factor_set, factor_set_differences, factor_sets
+from rice_stream.runtime.factor_files import read_factor_file
+from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.opening_reference import open_reference
+from rice_stream.store.scope import EVERYTHING
+
+
+@click.group(cls=CommandGroup)
+def factors() -> None:
+    """Dated sets of carbon intensities, PUEs, prices and evidence, which all workers take from an instant on.
+
+    Example: rice-stream factors add grid-2027.yaml --effective-from 2027-01-01
+    """
+
+
+@factors.command("list")
+@json_option
+@pass_session
+def list_(session: Session, *, as_json: bool) -> None:
+    """All sets, in the order in which they are laid over the built-in tables.
+
+    Example: rice-stream factors list
+    """
+    rows = factor_sets(open_store(session.settings), EVERYTHING, now_us=time.time_ns() // 1000)
+    _show_sets(rows, {"factor_sets": rows, "built_in": open_reference(session.settings).version}, as_json=as_json)
+
+
+@factors.command()
+@click.argument("digest")
+@json_option
+@pass_session
+def show(session: Session, digest: str, *, as_json: bool) -> None:
+    """One set with its rows. DIGEST may be its first digits, or a set's name for its latest edition.
+
+    Example: rice-stream factors show ec1cdc198382
+    """
+    found = factor_set(open_store(session.settings), EVERYTHING, digest, now_us=time.time_ns() // 1000)
+
+    def human() -> None:
+        table(["field", "value"], [[name, value] for name, value in found.items() if name != "rows"])
+        table(["row"], [[_text(row)] for row in found["rows"]])
+
+    answer({"factor_set": found}, as_json=as_json, human=human)
+
+
+@factors.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--effective-from",
+    metavar="TIME",
+    help="For events that end at or after this instant; default: the file's, or in a few seconds, when all workers know.",
+)
+@json_option
+@pass_session
+def add(session: Session, file: Path, effective_from: str | None, *, as_json: bool) -> None:
+    """Check the set of a YAML file, and let events that end from an instant on be estimated with it.
+
+    What is recorded keeps its estimate: the past changes only by `restate`. The same file again adds nothing. A set of the
+    same kind and name takes the place of the one before; one without rows withdraws it.
+
+    Example: rice-stream factors add grid-2027.yaml --effective-from 2027-01-01
+    """
+    settings = session.settings
+    parsed, engine = read_factor_file(file), open_store(settings)
+    added = add_factors(engine, parsed, open_reference(settings), effective_from=effective_from, by=session.actor)
+    found = factor_set(engine, EVERYTHING, added.stored.digest, now_us=time.time_ns() // 1000)
+    row = {name: value for name, value in found.items() if name != "rows"}
+    if not added.is_new:
+        STDERR.print("this set is there already: nothing was added")
+    _show_sets([row], {"factor_set": row, "added": added.is_new}, as_json=as_json)
+
+
+@factors.command()
+@click.argument("a")
+@click.argument("b")
+@json_option
+@pass_session
+def diff(session: Session, a: str, b: str, *, as_json: bool) -> None:
+    """Rows in which B differs from A, each a digest, its first digits, a name, or a FILE.
+
+    Example: rice-stream factors diff grid-2026 grid-2027.yaml
+    """
+    document = factor_set_differences(open_store(session.settings), EVERYTHING, _named(a), _named(b))
+
+    def human() -> None:
+        columns = ["change", "key", "before", "after", "%"]
+        cells = [
+            [
+                row["change"],
+                _text(row["key"]),
+                *("" if row[name] is None else _text(row[name]) for name in ("before", "after")),
+                row["change_percent"],
+            ]
+            for row in document["rows"]
+        ]
+        table(columns, cells)
+
+    answer(document, as_json=as_json, human=human)
+
+
+def _named(text: str) -> str | FactorSet:
+    path = Path(text)
+    return read_factor_file(path).factor_set if path.is_file() else text
+
+
+def _show_sets(rows: list[dict[str, Any]], document: dict[str, Any], *, as_json: bool) -> None:
+    def human() -> None:
+        names = ["kind", "name", "state", "effective_from", "row_count", "source", "licence", "published"]
+        cells = [[row["digest"][:DIGEST_SHOWN], *(row[name] for name in names)] for row in rows]
+        table(["digest", *(name.replace("_", " ") for name in names)], cells)
+
+    answer(document, as_json=as_json, human=human)
+
+
+def _text(value: dict[str, Any]) -> str:
+    return canonical_json(value).decode()

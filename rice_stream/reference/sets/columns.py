@@ -1,0 +1,100 @@
+"""What the rows of a factor set may hold, by kind: the one place where the shape of such a file is defined.
+
+docs/reference-data.md, "Factor sets", describes it in words.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+from rice_stream.quantities import PUE_LIMITS, RCI_GCO2E_PER_KWH_LIMITS
+from rice_stream.reference.columns import (
+    DATES,
+    YEAR,
+    Column,
+    ReferenceTable,
+    between,
+    choice_column,
+    number_column,
+    text_column,
+)
+from rice_stream.reference.hosted.tables import EVIDENCE
+from rice_stream.reference.types import SCOPES
+
+SetKind = Literal["rci", "pue", "price", "evidence"]
+SET_KINDS: tuple[SetKind, ...] = get_args(SetKind)
+
+_USD_PER_MTOK = between(0, 100_000)
+_NOTE = text_column("note")
+
+RCI_ROWS = ReferenceTable(
+    "rci",
+    (
+        text_column("region", required=True),
+        choice_column("scope", *SCOPES),
+        choice_column("signal", "average", "marginal"),
+        choice_column("accounting", "location", "market"),
+        # Required too, unless the row gives hours: the parser knows.
+        number_column("value", RCI_GCO2E_PER_KWH_LIMITS, required=True),
+        choice_column("unit", "gCO2e/kWh"),
+        YEAR,
+        *DATES,
+        _NOTE,
+    ),
+    ("region", "scope", "signal", "accounting"),
+    dated=True,
+)
+
+PUE_ROWS = ReferenceTable(
+    "pue",
+    (
+        text_column("provider"),
+        text_column("region"),
+        number_column("value", PUE_LIMITS, required=True),
+        choice_column("unit", "kWh/kWh"),
+        YEAR,
+        *DATES,
+        _NOTE,
+    ),
+    ("provider", "region"),
+    dated=True,
+)
+
+PRICE_ROWS = ReferenceTable(
+    "price",
+    (
+        text_column("provider", required=True),
+        text_column("model", required=True),
+        number_column("input", _USD_PER_MTOK, required=True),
+        number_column("cache_read", _USD_PER_MTOK),
+        number_column("output", _USD_PER_MTOK, required=True),
+        choice_column("unit", "USD/Mtok"),
+        *DATES,
+        _NOTE,
+    ),
+    ("provider", "model"),
+    dated=True,
+)
+
+EVIDENCE_ROWS = ReferenceTable(
+    "evidence", tuple(column for column in EVIDENCE.columns if column.name != "source"), EVIDENCE.key
+)
+
+ROWS: Mapping[SetKind, ReferenceTable] = {
+    "rci": RCI_ROWS,
+    "pue": PUE_ROWS,
+    "price": PRICE_ROWS,
+    "evidence": EVIDENCE_ROWS,
+}
+
+DEFAULTS: Mapping[str, str] = {"signal": "average", "accounting": "location"}
+"""What a row of `rci` means that does not say."""
+
+HEAD = (
+    text_column("name", required=True),
+    text_column("source", required=True),
+    text_column("licence", required=True),
+    Column("published", "date", required=True),
+    text_column("url"),
+    text_column("note"),
+)
+"""What a file says of all its rows, besides `kind`."""
