@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -12,15 +14,33 @@ from rice_stream.events.keys import event_key
 from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
 from rice_stream.meter.recompute import StoredKind, stored_kind
 from rice_stream.store.engine import Engine
-from rice_stream.store.event_key_columns import key_bound, stored_key
+from rice_stream.store.event_key_columns import key_bound, key_bytes
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
+from rice_stream.store.snapshot import without_scans
 from rice_stream.store.views import PROMPT_JOINS, prompt_columns
 
 _LISTED_MAX = 5
+_KINDS_KEPT = 1_000
+_OF_A_KIND = (
+    "detail",
+    "pue",
+    "region_resolved",
+    "rci_low_gco2e_per_kwh",
+    "rci_mid_gco2e_per_kwh",
+    "rci_high_gco2e_per_kwh",
+)
+"""The columns of `factor_use` that `stored_kind` reads."""
+_FIRST_BESIDES = "stored_event_key"
+_BESIDES = f"r.event_key AS {_FIRST_BESIDES}, r.basis_flags AS record_basis_flags, f.*"
+"""Columns of a record besides those of the view."""
 _MS = (("low", 0), ("high", 1))
 """Ends of a millisecond, which keys begin with."""
+
+_BY_ID_ALONE = "(SELECT * FROM prompt_record WHERE event_id = :event_id OFFSET 0) r"
+"""On PostgreSQL, by the index of event ids whoever's they are: the planner takes it for one that finds much, and would rather read
+all records of a tenant."""
 
 
 class StoredRecord(NamedTuple):
@@ -47,20 +67,28 @@ def find_record(
         UsageError: there are several.
     """
     seen = scope.within(tenant)
+    dialect = connection.dialect.name
     # Not from the view: on PostgreSQL it reads with its owner's rights, and so shows every tenant to whoever may read it.
-    when, bounds = ("TRUE", {}) if ended_at is None else _ended_at(connection.dialect.name, epoch_us(in_utc(ended_at)))
+    found_by_id = _BY_ID_ALONE if ended_at is None and dialect == "postgresql" else "prompt_record r"
+    when, bounds = ("TRUE", {}) if ended_at is None else _ended_at(dialect, epoch_us(in_utc(ended_at)))
     statement = text(
-        f"SELECT {prompt_columns(connection.dialect.name, str)} FROM prompt_record r\n{PROMPT_JOINS}\n"
+        f"SELECT {prompt_columns(dialect, str)}, {_BESIDES} FROM {found_by_id}\n{PROMPT_JOINS}\n"
         f"WHERE r.event_id = :event_id AND {when} AND {tenant_key_in(seen, 'r.tenant_key')}"
         f" AND {tenant_id_in(seen)} AND {team_in(seen)}"
     )
-    rows = connection.execute(statement, {"event_id": event_id, **bounds, **scope_parameters(seen)})
-    records = [_plain(dict(row)) for row in rows.mappings()]
-    if not records:
+    with without_scans(connection) if ended_at is None else nullcontext():
+        found = connection.execute(statement, {"event_id": event_id, **bounds, **scope_parameters(seen)})
+        names, rows = list(found.keys()), found.all()
+    if not rows:
         raise NotFoundError(_why_not_found(connection, scope, event_id, tenant))
-    if len(records) > 1:
-        raise UsageError(_which_one(event_id, records))
-    return _complete(connection, records[0])
+    # What is besides has names that the view has too.
+    width = names.index(_FIRST_BESIDES)
+    views = [_plain(dict(zip(names[:width], row[:width], strict=True))) for row in rows]
+    if len(rows) > 1:
+        raise UsageError(_which_one(event_id, views))
+    event_key_, basis_flags, *factor = rows[0][width:]
+    _check_key(views[0], key_bytes(event_key_))
+    return _record(views[0], basis_flags, dict(zip(names[width + 2 :], factor, strict=True)))
 
 
 def is_recorded(engine: Engine, scope: Scope, event_id: str, tenant: str, ended_at: datetime) -> bool:
@@ -91,28 +119,26 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _complete(connection: Connection, view: dict[str, Any]) -> StoredRecord:
+def _check_key(view: Mapping[str, Any], stored: bytes) -> None:
+    """Raises UsageError where the record's key is not that of what the record says."""
     ended_at_us = epoch_us(parse_time(view["ended_at"]))
     # The second is that of an event without a time of its own.
-    keys = [
-        event_key(view["tenant_id"], view["source"], view["event_id"], time_us)
-        for time_us in (ended_at_us, ended_at_us - ended_at_us % DAY_US)
-    ]
-    statement = text(
-        "SELECT r.basis_flags AS record_basis_flags, f.* FROM prompt_record r"
-        " JOIN tenant t ON t.tenant_key = r.tenant_key JOIN factor_use f ON f.factor_key = r.factor_key"
-        " WHERE t.tenant_id = :tenant AND r.event_key IN (:own, :of_day) AND r.ended_at_us = :ended_at_us"
-    )
-    own, of_day = (stored_key(connection.dialect.name, key) for key in keys)
-    parameters = {"tenant": view["tenant_id"], "own": own, "of_day": of_day, "ended_at_us": ended_at_us}
-    row = connection.execute(statement, parameters).mappings().first()
-    if row is None:
+    times_us = ended_at_us, ended_at_us - ended_at_us % DAY_US
+    if all(event_key(view["tenant_id"], view["source"], view["event_id"], time_us) != stored for time_us in times_us):
         raise UsageError(
             f"the record of event {view['event_id']!r} does not carry the key of its own tenant, source and time: it was"
             " changed after it was stored; see `rice-stream verify`"
         )
-    factor = dict(row)
-    return StoredRecord(view, factor["record_basis_flags"], factor, stored_kind(factor))
+
+
+def _record(view: dict[str, Any], basis_flags: int, factor: dict[str, Any]) -> StoredRecord:
+    return StoredRecord(view, basis_flags, factor, _kind_of(*(factor[name] for name in _OF_A_KIND)))
+
+
+@lru_cache(maxsize=_KINDS_KEPT)
+def _kind_of(*values: Any) -> StoredKind:
+    """As `stored_kind`: many records are of one kind, and to read what it says takes longer than to find a record."""
+    return stored_kind(dict(zip(_OF_A_KIND, values, strict=True)))
 
 
 def _which_one(event_id: str, records: Sequence[Mapping[str, Any]]) -> str:

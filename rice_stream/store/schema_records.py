@@ -119,10 +119,11 @@ prompt_record = Table(
 
 Index(
     "ix_prompt_record_event_id",
-    # Bloom filters of 64 pages each: a hundredth of what a tree would take, and next to nothing when records come in.
+    # Bloom filters of 64 pages each, as large as the ids of so many records need: a tenth of what a tree would take, and next to
+    # nothing when records come in (docs/decisions.md).
     prompt_record.c.event_id,
     postgresql_using="brin",
-    postgresql_ops={"event_id": "text_bloom_ops"},
+    postgresql_ops={"event_id": "text_bloom_ops(n_distinct_per_range = 3100, false_positive_rate = 0.0001)"},
     postgresql_with={"autosummarize": "on", "pages_per_range": 64},
 ).ddl_if(dialect="postgresql")
 

@@ -28,3 +28,14 @@ def snapshot(engine: Engine, scope: Scope, *, keeps_join_order: bool = False) ->
         if connection.dialect.name == "postgresql" and not is_held(connection) and not is_held_open(connection):
             connection.exec_driver_sql(begin)
         yield connection
+
+
+@contextmanager
+def without_scans(connection: Connection) -> Iterator[None]:
+    """Statements for which PostgreSQL reads no whole table where an index says which parts of it to read."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    yield
+    connection.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT")

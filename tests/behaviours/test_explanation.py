@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.registry import load_method
@@ -13,6 +14,7 @@ from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.reports.explanation import explain
 from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.snapshot import without_scans
 from tests.support.fakes import TOKEN_DEFAULTS
 from tests.support.reports_store import Store, at
 
@@ -159,6 +161,24 @@ class TestExplanation:
         assert (
             explain(store.engine, EVERYTHING, "e", "globex", defaults=TOKEN_DEFAULTS)["record"]["tenant_id"] == "globex"
         )
+
+    @pytest.mark.parametrize("tenant", [None, "acme"])
+    def test_an_event_id_alone_is_looked_up_by_the_index_of_ids(self, store: Store, tenant: str | None) -> None:
+        """On PostgreSQL, whoever asks: never by reading all records, nor all of a tenant's."""
+        store.add(at("2026-11-22T11:00:00Z", event_id="e"))
+        asked: list[tuple[str, Any]] = []
+
+        def heard(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+            asked.append((statement, parameters))
+
+        event.listen(store.engine, "before_cursor_execute", heard)
+        assert explain(store.engine, EVERYTHING, "e", tenant, defaults=TOKEN_DEFAULTS)["record"]["event_id"] == "e"
+        event.remove(store.engine, "before_cursor_execute", heard)
+        if store.engine.dialect.name == "postgresql":
+            [(statement, parameters)] = [one for one in asked if "FROM (SELECT * FROM prompt_record" in one[0]]
+            with store.engine.connect() as connection, without_scans(connection):
+                plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+            assert "Bitmap Index Scan on prompt_record_p202611_event_id_idx" in plan
 
     def test_an_event_that_is_not_there_says_where_it_is(self, store: Store) -> None:
         """In quarantine under its id (whatever signs that has), with another tenant, or nowhere."""

@@ -39,6 +39,9 @@ from rice_stream.estimator.site import SiteProfile
 from rice_stream.estimator.spread import Spread
 from rice_stream.quantities import Floats
 
+_KEPT_MAX = 1_000
+_WorkedOut = tuple[list[Resolved], Floats, Sequence[Spread | None], Moves]
+
 
 class CalibratedMethod(Method):
     """`rice-calibrated`. Pure: everything it knows is in the artefacts it is given.
@@ -68,6 +71,7 @@ class CalibratedMethod(Method):
         self.hosted = hosted
         self.embodied = embodied
         self.site = site
+        self._kept: dict[Context, _WorkedOut] = {}
         if site is not None:
             if site.method_version != self.version:
                 raise UsageError(
@@ -95,10 +99,21 @@ class CalibratedMethod(Method):
         return [_kind(context, one, row, spread) for context, one, row, spread in rows]
 
     def coefficients(self, contexts: Sequence[Context]) -> Floats:
-        """The coefficients of k contexts alone, as a (k, c) matrix; raises as `kinds`."""
-        return self._worked_out(contexts)[1]
+        """The coefficients of k contexts alone, as a (k, c) matrix that must not be changed; raises as `kinds`."""
+        return (self._of_one(contexts[0]) if len(contexts) == 1 else self._worked_out(contexts))[1]
 
-    def _worked_out(self, contexts: Sequence[Context]) -> tuple[list[Resolved], Floats, Sequence[Spread | None], Moves]:
+    def _of_one(self, context: Context) -> _WorkedOut:
+        """As `_worked_out`, and kept: explanations ask for one context again and again, and arrays of one row are dear."""
+        found = self._kept.get(context)
+        if found is None:
+            found = self._worked_out([context])
+            found[1].flags.writeable = False
+            if len(self._kept) >= _KEPT_MAX:
+                self._kept.clear()
+            self._kept[context] = found
+        return found
+
+    def _worked_out(self, contexts: Sequence[Context]) -> _WorkedOut:
         resolved = [self.resolve(context) for context in contexts]
         if self.hosted is None:
             return resolved, ends_matrix(resolved, self.artefact, self.embodied, self.site), [None] * len(resolved), {}
@@ -118,7 +133,7 @@ class CalibratedMethod(Method):
 
     def explain(self, context: Context, request: Requests) -> list[Step]:
         """The arithmetic of one request, step by step; the values are those that `estimate` returns, to the last bit."""
-        [resolved], matrix, _, moves = self._worked_out([context])
+        [resolved], matrix, _, moves = self._of_one(context)
         estimates = self.estimate(matrix, request)
         steps = explain_steps(self.artefact, resolved, matrix[0, :COSTS_END], request, estimates)
         steps = [move_step(evidence, factor) for evidence, factor in moves.get(0, ())] + steps
