@@ -6,6 +6,7 @@ A row has the fields of the view `prompt_emission`: who, when, on what and how m
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -66,9 +67,9 @@ def prompts(
         UsageError: bounds that contradict each other, or a position of another list.
     """
     with snapshot(engine, scope, keeps_join_order=True) as connection:
-        keys = _keys(connection, scope, asked, after, limit + 1, newest_first=newest_first)
-        rows = _rows(connection, keys[:limit])
-    return page([*rows, *[{}] * (len(keys) - len(rows))], limit, lambda _: _position(keys[limit - 1]), _described)
+        find = _found_at_once if connection.dialect.name == "postgresql" else _found_by_keys
+        names, rows = find(connection, scope, asked, after, limit + 1, newest_first=newest_first)
+    return page(rows, limit, _position, partial(_described, names))
 
 
 def tenant_keys(connection: Connection, scope: Scope) -> list[tuple[str, int]]:
@@ -93,8 +94,11 @@ def prompt_conditions(dialect: str, scope: Scope, asked: PromptFilter) -> tuple[
 
 # --- a page ----------------------------------------------------------------------------------------------------------
 
+_Found = tuple[Sequence[str], Sequence[Any]]
+"""The names of a prompt's fields, and rows: event key and tenant key, then the values of these fields."""
 
-def _keys(
+
+def _found_at_once(
     connection: Connection,
     scope: Scope,
     asked: PromptFilter,
@@ -102,12 +106,59 @@ def _keys(
     limit: int,
     *,
     newest_first: bool,
-) -> list[_Key]:
-    """The first `limit` keys after a position. The key of the table begins with the tenant: the first ones of each tenant are
-    looked up in it, and the first of these are taken."""
-    dialect, seen = connection.dialect.name, scope.within(asked.tenant)
+) -> _Found:
+    """The first prompts after a position, on PostgreSQL. The key of the table begins with the tenant: the first ones of each tenant
+    are looked up in it, the first of these are taken, and what is said of them is fetched for these alone."""
+    seen = scope.within(asked.tenant)
+    of_tenant, parameters, direction = _of_tenant("postgresql", seen, asked, after, newest_first=newest_first)
+    wanted = (
+        f"SELECT p.* FROM tenant t CROSS JOIN LATERAL ({of_tenant.format(tenant='t.tenant_key')}) p"
+        f" WHERE {tenant_id_in(seen)} ORDER BY p.event_key {direction}, p.tenant_key {direction} LIMIT :limit"
+    )
+    return _described_by(
+        connection,
+        f"({wanted}) w JOIN prompt_record r ON r.tenant_key = w.tenant_key AND r.event_key = w.event_key",
+        f"w.event_key {direction}, w.tenant_key {direction}",
+        {**parameters, "limit": limit},
+    )
+
+
+def _found_by_keys(
+    connection: Connection,
+    scope: Scope,
+    asked: PromptFilter,
+    after: bytes | None,
+    limit: int,
+    *,
+    newest_first: bool,
+) -> _Found:
+    """The same on SQLite, tenant by tenant."""
+    seen = scope.within(asked.tenant)
+    of_tenant, parameters, _ = _of_tenant("sqlite", seen, asked, after, newest_first=newest_first)
+    of_each = text(of_tenant.format(tenant=":tenant_key"))
+    found = (
+        [_Key(*row) for row in connection.execute(of_each, {**parameters, "limit": limit, "tenant_key": tenant_key})]
+        for _, tenant_key in tenant_keys(connection, seen)
+    )
+    keys = list(islice(heapq.merge(*found, reverse=newest_first), limit))
+    if not keys:
+        return (), ()
+    rows = ", ".join(f"({place}, {key.tenant_key}, :key{place})" for place, key in enumerate(keys))
+    # CROSS JOIN keeps SQLite from walking the records: each wanted key is one look-up.
+    wanted = (
+        f"(SELECT column1 AS place, column2 AS tenant_key, column3 AS event_key FROM (VALUES {rows})) w"
+        " CROSS JOIN prompt_record r ON r.tenant_key = w.tenant_key AND r.event_key = w.event_key"
+    )
+    return _described_by(
+        connection, wanted, "w.place", {f"key{place}": key.event_key for place, key in enumerate(keys)}
+    )
+
+
+def _of_tenant(
+    dialect: str, seen: Scope, asked: PromptFilter, after: bytes | None, *, newest_first: bool
+) -> tuple[str, dict[str, Any], str]:
+    """SELECT of the first keys after a position of one `{tenant}`, its parameters besides `limit`, and its direction."""
     conditions, parameters = prompt_conditions(dialect, seen, asked)
-    parameters["limit"] = limit
     direction, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
     if after is not None:
         last = _key_at(after)
@@ -115,61 +166,31 @@ def _keys(
         conditions += (
             f" AND r.event_key {beyond}= :last_key AND (r.event_key, r.tenant_key) {beyond} (:last_key, :last_tenant)"
         )
-    of_tenant = (
+    statement = (
         "SELECT r.event_key, r.tenant_key FROM prompt_record r WHERE r.tenant_key = {tenant} AND "
         f"{conditions} ORDER BY r.event_key {direction} LIMIT :limit"
     )
-    if dialect == "postgresql":
-        statement = (
-            f"SELECT p.* FROM tenant t CROSS JOIN LATERAL ({of_tenant.format(tenant='t.tenant_key')}) p"
-            f" WHERE {tenant_id_in(seen)} ORDER BY p.event_key {direction}, p.tenant_key {direction} LIMIT :limit"
-        )
-        return [_Key(key_bytes(key), tenant) for key, tenant in connection.execute(text(statement), parameters)]
-    of_each = text(of_tenant.format(tenant=":tenant_key"))
-    found = (
-        [_Key(*row) for row in connection.execute(of_each, {**parameters, "tenant_key": tenant_key})]
-        for _, tenant_key in tenant_keys(connection, seen)
-    )
-    return list(islice(heapq.merge(*found, reverse=newest_first), limit))
+    return statement, parameters, direction
 
 
-def _rows(connection: Connection, keys: Sequence[_Key]) -> list[Any]:
-    """The prompts of these keys, in their order."""
-    if not keys:
-        return []
-    dialect = connection.dialect.name
-    stored = [stored_key(dialect, key.event_key) for key in keys]
-    parameters: dict[str, Any]
-    if dialect == "postgresql":
-        # The bounds let the planner leave out the partitions of other months.
-        wanted = (
-            "unnest(CAST(:tenants AS int[]), CAST(:keys AS uuid[])) WITH ORDINALITY AS w (tenant_key, event_key, place)"
-            " JOIN prompt_record r ON r.tenant_key = w.tenant_key AND r.event_key = w.event_key"
-            " AND r.event_key >= :low AND r.event_key <= :high"
-        )
-        tenants = [key.tenant_key for key in keys]
-        parameters = {"tenants": tenants, "keys": stored, "low": min(stored), "high": max(stored)}
-    else:
-        rows = ", ".join(f"({place}, {key.tenant_key}, :key{place})" for place, key in enumerate(keys))
-        # CROSS JOIN keeps SQLite from walking the records: each wanted key is one look-up.
-        wanted = (
-            f"(SELECT column1 AS place, column2 AS tenant_key, column3 AS event_key FROM (VALUES {rows})) w"
-            " CROSS JOIN prompt_record r ON r.tenant_key = w.tenant_key AND r.event_key = w.event_key"
-        )
-        parameters = {f"key{place}": key for place, key in enumerate(stored)}
-    statement = f"SELECT {prompt_columns(dialect, str)} FROM {wanted}\n{PROMPT_JOINS}\nORDER BY w.place"
-    return list(connection.execute(text(statement), parameters).mappings())
+def _described_by(connection: Connection, wanted: str, order: str, parameters: dict[str, Any]) -> _Found:
+    """The records `r` of a FROM clause that begins with the wanted keys `w`."""
+    columns = prompt_columns(connection.dialect.name, str)
+    statement = f"SELECT w.event_key, w.tenant_key, {columns} FROM {wanted}\n{PROMPT_JOINS}\nORDER BY {order}"
+    found = connection.execute(text(statement), parameters)
+    return tuple(found.keys())[len(_Key._fields) :], found.all()
 
 
-def _described(row: Any) -> dict[str, Any]:
-    values = dict(row)
+def _described(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    values = dict(zip(names, row[len(_Key._fields) :], strict=True))
     for name in TIMES:
         values[name] = None if values[name] is None else rfc3339(values[name])
     return values
 
 
-def _position(key: _Key) -> bytes:
-    return key.event_key + key.tenant_key.to_bytes(_TENANT_BYTES, "big")
+def _position(row: Sequence[Any]) -> bytes:
+    event_key, tenant_key, *_ = row
+    return key_bytes(event_key) + int(tenant_key).to_bytes(_TENANT_BYTES, "big")
 
 
 def _key_at(position: bytes) -> _Key:
