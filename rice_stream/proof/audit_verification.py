@@ -1,6 +1,6 @@
 """`rice-stream audit verify`: whether the trail is what was written, and what its checkpoints say it is; if not, where."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +18,8 @@ from rice_stream.transparency.notes import NoteError, NoteKey, SignedNote
 PROBLEMS_MAX = 1000
 """Of which each is told; where there are more, that is."""
 _ROWS = 1000
-_GAP_MAX = 1_000_000
+_GAP_MAX = 100_000
 """Missing entries of which each is counted: somebody may have given an entry or a checkpoint any number there is."""
-Progress = Callable[[int], None]
-"""Told how many entries were looked at since it was told last."""
 
 
 @dataclass(slots=True)
@@ -48,7 +46,7 @@ class VerifiedTrail:
         return {"ok": not self.problems, **counted, "problems": [*self.problems, *rest]}
 
 
-def verify_trail(engine: Engine, published: Sequence[str] = (), progress: Progress | None = None) -> VerifiedTrail:
+def verify_trail(engine: Engine, published: Sequence[str] = ()) -> VerifiedTrail:
     """Read all of the trail and of its checkpoints; both may go on meanwhile.
 
     `published`: signed checkpoints that were got from elsewhere; the trail has to go on from each of them.
@@ -61,7 +59,7 @@ def verify_trail(engine: Engine, published: Sequence[str] = (), progress: Progre
         keys = [NoteKey(key.name, key.public_key) for key in signing_keys(connection)]
         kept = _checkpoints(rows, keys, found)
         outside = _outside(published, keys, found)
-        walk = _Walk(connection, found, progress or (lambda _count: None))
+        walk = _Walk(connection, found)
         for checkpoint in kept:
             walk.cover(checkpoint, outside)
         walk.finish(outside)
@@ -140,10 +138,9 @@ def _outside(published: Sequence[str], keys: Sequence[NoteKey], found: VerifiedT
 class _Walk:
     """Goes through the entries once, in their order, and asks of each checkpoint whether they give its root."""
 
-    def __init__(self, connection: Connection, found: VerifiedTrail, progress: Progress) -> None:
+    def __init__(self, connection: Connection, found: VerifiedTrail) -> None:
         self._connection = connection
         self._found = found
-        self._progress = progress
         self._tree = GrowingTree()
         self._rows = self._all_rows()
         self._next = next(self._rows, None)
@@ -258,7 +255,6 @@ class _Walk:
             following = query if last is None else query.where(table.c.id > last)
             rows = [dict(row) for row in self._connection.execute(following).mappings()]
             yield from rows
-            self._progress(len(rows))
             if len(rows) < _ROWS:
                 return
             last = rows[-1]["id"]

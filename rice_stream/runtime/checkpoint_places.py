@@ -92,7 +92,8 @@ class ChannelPlace:
         self.name = f"channel:{channel}"
 
     def publish(self, engine: Engine, checkpoint: StoredCheckpoint) -> None:
-        """Store the delivery; a checkpoint is delivered once. UsageError: there is no such channel for every tenant."""
+        """Store the delivery; a checkpoint is delivered once. UsageError: there is no such channel for every tenant, or it is
+        disabled."""
         letter = checkpoint_notice(checkpoint.note, datetime_of(checkpoint.made_at_us))
         with writing(engine) as connection:
             channels = [each for each in load_channels(connection) if each.channel.name == self._channel]
@@ -101,6 +102,8 @@ class ChannelPlace:
                 raise UsageError(
                     f"RICE_CHECKPOINT_CHANNELS: there is no channel {self._channel!r} of every tenant; set it"
                 )
+            if of_all[0].state == "disabled":
+                raise UsageError(f"RICE_CHECKPOINT_CHANNELS: the channel {self._channel!r} is disabled; set it again")
             cause = f"checkpoint:{checkpoint.origin}:{checkpoint.size}"
             add_deliveries(connection, [NewDelivery(of_all[0].id, self._channel, "notice", cause, letter.content())])
 

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rice_stream.transparency.inclusion import ProofError, check_consistency, check_inclusion
@@ -53,6 +53,7 @@ def kept(size: int) -> KeptTree:
     return KeptTree(size, tree.blocks, lambda start, end: HASHES[start:end])
 
 
+@settings(max_examples=40, deadline=None)
 @given(SIZES, st.lists(st.integers(0, len(LEAVES)), max_size=3))
 def test_a_root_is_the_same_however_the_leaves_came(size: int, stops: list[int]) -> None:
     """One by one, or in parts with only the frontier kept between them; and so are the hashes of blocks."""
@@ -70,6 +71,7 @@ def test_a_root_is_the_same_however_the_leaves_came(size: int, stops: list[int])
     assert split_hashes(blocks) == [defined_root(LEAVES[start : start + BLOCK_LEAVES]) for start in full]
 
 
+@settings(max_examples=40, deadline=None)
 @given(SIZES.filter(bool), st.data())
 def test_a_leaf_is_proven_and_no_other_in_its_place(size: int, data: st.DataObject) -> None:
     """The proof is the one that the RFC defines; another leaf, place, root or a changed proof is refused."""
@@ -95,6 +97,7 @@ def test_a_leaf_is_proven_and_no_other_in_its_place(size: int, data: st.DataObje
             check_inclusion(number, size, leaf, hashes, of)
 
 
+@settings(max_examples=40, deadline=None)
 @given(SIZES, SIZES, st.data())
 def test_a_tree_that_goes_on_is_proven_and_one_that_was_rewritten_is_not(
     one: int, two: int, data: st.DataObject

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from rice_stream.alerting.channels import set_channel
 from rice_stream.channels.letters import letter_of
@@ -86,6 +86,10 @@ def test_a_channel_gets_one_delivery_with_all_of_the_note(engine: Engine) -> Non
     assert letter.data == {"origin": ORIGIN, "size": 2, "note": made.note}
     facts = [value for _, value in letter.facts]
     assert "\n".join([*facts[:3], "", *facts[3:], ""]) == made.note
+    with engine.begin() as connection:
+        connection.execute(update(schema.channel).values(state="disabled"))
+    with pytest.raises(UsageError, match="the channel 'auditor' is disabled"):
+        ChannelPlace("auditor").publish(engine, made)
     for name in ("acme-only", "nobody"):
         with pytest.raises(UsageError, match=f"RICE_CHECKPOINT_CHANNELS: there is no channel '{name}' of every tenant"):
             ChannelPlace(name).publish(engine, made)
