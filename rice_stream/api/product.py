@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -18,20 +18,21 @@ from rice_stream.api.kept_answers import HOLDS_S, STALE_S, Encoded, KeptAnswer, 
 from rice_stream.api.opened_once import OpenedOnce
 from rice_stream.errors import NotFoundError, ServiceUnavailableError
 from rice_stream.instants import epoch_us, rfc3339
-from rice_stream.meter.estimator_at import Estimator, EstimatorAt
-from rice_stream.reference.lookup import Reference
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.progress import progress_marker
 from rice_stream.reports.signs import Signs, signs
 from rice_stream.runtime.opening import database_exists
 from rice_stream.runtime.opening_api import open_api_store
-from rice_stream.runtime.opening_estimator import open_estimator
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 from rice_stream.store.factor_set_store import FactorSets, FollowedSets
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scoped import within
 from rice_stream.store.server_keys import shared_key
+
+if TYPE_CHECKING:
+    from rice_stream.meter.estimator_at import Estimator, EstimatorAt
+    from rice_stream.reference.lookup import Reference
 
 STREAMS_MAX = 4
 """Streams at a time: each keeps a connection to the database for as long as its reader takes."""
@@ -137,11 +138,11 @@ class Product:
         """The method of the settings."""
         return self.settings.method
 
-    def built_in(self) -> Reference:
+    def built_in(self) -> "Reference":
         """The tables without factor sets: what a set is checked against."""
         return self._estimator(self.method, ()).reference
 
-    def estimator(self, method: str | None = None) -> EstimatorAt:
+    def estimator(self, method: str | None = None) -> "EstimatorAt":
         """The estimator with the tables and factor sets as of now, with the method of the settings or another one; blocks.
 
         ServiceUnavailableError: the database does not answer, and never did.
@@ -149,7 +150,9 @@ class Product:
         now_us = epoch_us(self.now())
         return self._estimator(method or self.method, self._factor_sets(now_us)).at(now_us)
 
-    def _estimator(self, method: str, sets: FactorSets) -> Estimator:
+    def _estimator(self, method: str, sets: FactorSets) -> "Estimator":
+        from rice_stream.runtime.opening_estimator import open_estimator  # NumPy takes a tenth of the server's start
+
         with self._lock:
             known, estimator = self._estimators.get(method) or ((), open_estimator(self.settings, method))
             if sets is not known:

@@ -53,7 +53,9 @@ def worker(session: Session, until_idle: float | None) -> None:
         with schema_change_told(engine, head_revision()), open_tracing("rice-stream-worker") as tracing:
 
             async def run() -> None:
-                await Worker(settings, pipeline, judge, engine, metrics, tracing).run(until_idle_s=until_idle)
+                with loading():  # Faust loads a part of itself when an app is made
+                    made = Worker(settings, pipeline, judge, engine, metrics, tracing)
+                await made.run(until_idle_s=until_idle)
 
             asyncio.run(run())
     finally:

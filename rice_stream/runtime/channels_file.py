@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rice_stream.alerting.channels import set_channels
 from rice_stream.channels.files import parse_channel_file
@@ -13,11 +14,13 @@ from rice_stream.channels.parsing import AskedChannel
 from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.runtime.opening_api import open_own_store
 from rice_stream.runtime.opening_secrets import open_secret_box
-from rice_stream.runtime.secret_box import FernetBox
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.audit import Actor
 from rice_stream.store.revisions import SchemaChangedError
 from rice_stream.store.scope import EVERYTHING
+
+if TYPE_CHECKING:
+    from rice_stream.runtime.secret_box import FernetBox
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +74,7 @@ def following_channels_file(settings: Settings) -> Iterator[None]:
         thread.join()
 
 
-def _are_set(settings: Settings, box: FernetBox, asked: list[AskedChannel]) -> bool:
+def _are_set(settings: Settings, box: "FernetBox", asked: list[AskedChannel]) -> bool:
     """Sets them; False where the database is not there, does not answer, or is of another version."""
     try:
         engine = open_own_store(settings)
@@ -87,7 +90,7 @@ def _are_set(settings: Settings, box: FernetBox, asked: list[AskedChannel]) -> b
     return True
 
 
-def _set_later(settings: Settings, box: FernetBox, asked: list[AskedChannel], stop: threading.Event) -> None:
+def _set_later(settings: Settings, box: "FernetBox", asked: list[AskedChannel], stop: threading.Event) -> None:
     while not stop.wait(_PAUSE_S):
         try:
             if _are_set(settings, box, asked):

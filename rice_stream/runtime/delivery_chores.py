@@ -11,6 +11,7 @@ from rice_stream.alerting.stating import Stating
 from rice_stream.channels.letters import Letter
 from rice_stream.channels.statements import statement_letter
 from rice_stream.reports.statements import statements
+from rice_stream.runtime.opening_secrets import open_secret_box
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import EVERYTHING
@@ -34,8 +35,6 @@ def _sealing(settings: Settings) -> Callable[[Engine], object]:
     """Puts secrets under the first key."""
 
     def run(engine: Engine) -> object:
-        from rice_stream.runtime.opening_secrets import open_secret_box  # what decrypts takes a while to load
-
         return seal_with_key_in_force(engine, open_secret_box(settings))
 
     return run

@@ -13,6 +13,7 @@ from rice_stream.channels.schedule import Schedule
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.feeds.allowed_hosts import AllowedHosts
 from rice_stream.runtime.opening_api import open_own_store
+from rice_stream.runtime.opening_secrets import open_secret_box
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 
@@ -92,8 +93,6 @@ class _Means:
 
     def _open_box(self) -> "FernetBox":
         if self._box is None:
-            from rice_stream.runtime.opening_secrets import open_secret_box
-
             self._box = open_secret_box(self._settings)
         return self._box
 

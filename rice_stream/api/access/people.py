@@ -5,21 +5,24 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
 from rice_stream.api.access.callers import Caller, CallerKind
 from rice_stream.api.access.cookies import Cookie
 from rice_stream.api.access.cross_origin import check_same_origin
+from rice_stream.api.access.oidc.bearer import BadTokenError, is_jwt
 from rice_stream.api.access.oidc.claims import ClaimRules
 from rice_stream.api.access.oidc.key_book import KeysUnknownError
-from rice_stream.api.access.oidc.relying_party import RelyingParty
-from rice_stream.api.access.oidc.verification import BadTokenError, is_jwt
 from rice_stream.api.access.rights import Grant
 from rice_stream.api.access.session_book import SessionBook
 from rice_stream.api.access.shares import Share, share_of_token
 from rice_stream.api.problems import ProblemError, later
 from rice_stream.store.sessions import HttpSession, who
+
+if TYPE_CHECKING:
+    from rice_stream.api.access.oidc.relying_party import RelyingParty
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,7 @@ class Browsers:
 class People:
     """Recognises them. For one event loop."""
 
-    def __init__(self, party: RelyingParty | None, browsers: Browsers | None, requests_per_s: float) -> None:
+    def __init__(self, party: "RelyingParty | None", browsers: Browsers | None, requests_per_s: float) -> None:
         self._party = party
         self._browsers = browsers
         self._requests_per_s = requests_per_s

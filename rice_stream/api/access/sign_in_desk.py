@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -11,16 +12,18 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from rice_stream.api.access.cookies import sign_in_cookie
 from rice_stream.api.access.cross_origin import check_same_origin
 from rice_stream.api.access.local_paths import HOME
+from rice_stream.api.access.oidc.bearer import BadTokenError, Person
 from rice_stream.api.access.oidc.key_book import KeysUnknownError
-from rice_stream.api.access.oidc.relying_party import Person, RelyingParty
 from rice_stream.api.access.oidc.sign_in_secret import LIVES_S, SignInSecret
-from rice_stream.api.access.oidc.verification import BadTokenError
 from rice_stream.api.access.people import LINK, OIDC, Browsers, grants_of
 from rice_stream.api.access.sign_in_link import SignInLink
 from rice_stream.api.limits import AtOnce, check_host
 from rice_stream.api.problems import ProblemError, later, not_found
 from rice_stream.feeds.identity_provider import ProviderError, ProviderRefusedError
 from rice_stream.store.sessions import NOBODY, SignInRefusal, who
+
+if TYPE_CHECKING:
+    from rice_stream.api.access.oidc.relying_party import RelyingParty
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,7 @@ _SIGNED_OUT = (
 class SignInDesk:
     """For one event loop. `party` None: nobody signs in by a provider; `link` None: nobody by a link."""
 
-    def __init__(self, browsers: Browsers, party: RelyingParty | None, link: SignInLink | None) -> None:
+    def __init__(self, browsers: Browsers, party: "RelyingParty | None", link: SignInLink | None) -> None:
         self._browsers = browsers
         self._party = party if party is not None and party.client.client_id is not None else None
         self._link = link
@@ -77,7 +80,7 @@ class SignInDesk:
         return answer
 
     async def _come_back(
-        self, party: RelyingParty, request: Request, answered: Mapping[str, str]
+        self, party: "RelyingParty", request: Request, answered: Mapping[str, str]
     ) -> tuple[SignInSecret, Person]:
         """The sign-in that was begun, and who has signed in."""
         sign_in = SignInSecret.parse(self._under_way.read(request))
@@ -122,14 +125,14 @@ class SignInDesk:
                 self._browsers.sessions.note_refusal(SignInRefusal(action, by, problem.detail, name))
             raise
 
-    def _known_party(self) -> RelyingParty:
+    def _known_party(self) -> "RelyingParty":
         if self._party is None:
             raise not_found(
                 "nobody signs in by an OpenID provider here; on loopback open the link that `rice-stream serve` printed"
             )
         return self._party
 
-    async def _person(self, party: RelyingParty, sign_in: SignInSecret, code: str, redirect_uri: str) -> Person:
+    async def _person(self, party: "RelyingParty", sign_in: SignInSecret, code: str, redirect_uri: str) -> Person:
         with self._asking.one_more():
             try:
                 return await party.signed_in(sign_in, code, redirect_uri)

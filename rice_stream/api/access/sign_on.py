@@ -3,10 +3,9 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rice_stream.api.access.cookies import session_cookie
-from rice_stream.api.access.oidc.claims_file import read_claim_rules
-from rice_stream.api.access.oidc.relying_party import Client, RelyingParty
 from rice_stream.api.access.people import Browsers, People
 from rice_stream.api.access.session_book import SessionBook, now_us
 from rice_stream.api.access.sign_in_desk import SignInDesk
@@ -17,6 +16,9 @@ from rice_stream.feeds.identity_provider import IdentityProvider, check_issuer
 from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
+
+if TYPE_CHECKING:
+    from rice_stream.api.access.oidc.relying_party import RelyingParty
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,13 @@ def make_sign_on(
     return SignOn(people, SignInDesk(browsers, party, link), link)
 
 
-def _party(settings: Settings, clock: Callable[[], float]) -> RelyingParty | None:
+def _party(settings: Settings, clock: Callable[[], float]) -> "RelyingParty | None":
     if settings.oidc_issuer is None or settings.oidc_claims_file is None:
         return None
+    # What checks signatures and reads YAML takes a tenth of the start, and most servers have no provider.
+    from rice_stream.api.access.oidc.claims_file import read_claim_rules
+    from rice_stream.api.access.oidc.relying_party import Client, RelyingParty
+
     check_issuer(settings.oidc_issuer)
     secret = settings.oidc_client_secret
     client = Client(

@@ -132,18 +132,6 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def install(app: FastAPI) -> None:
-    """Answer `/openapi.json` with the whole document, made with the first question."""
-    made: list[dict[str, Any]] = []
-
-    def openapi() -> dict[str, Any]:
-        if not made:
-            made.append(document_of(app))
-        return made[0]
-
-    app.openapi = openapi  # type: ignore[method-assign]  # how FastAPI says that it is done
-
-
 def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[Operation, dict[str, Any]]]:
     for route in app.routes:
         if not isinstance(route, APIRoute) or not route.include_in_schema:

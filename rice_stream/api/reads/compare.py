@@ -10,9 +10,6 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.parameters import Moment, Name, Parameters, ServedFields
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
-from rice_stream.meter.what_if import change_of
-from rice_stream.reports.comparison import compare, traffic_of
-from rice_stream.runtime.opening_estimator import token_defaults
 
 
 class CompareParameters(ServedFields, Parameters):
@@ -42,6 +39,11 @@ def install(app: FastAPI, product: Product) -> None:
 
 def answer_comparison(product: Product, caller: Caller, asked: CompareParameters) -> dict[str, Any]:
     """What `/v1/compare` answers a caller; for a thread of its own. RiceError: as from `compare`."""
+    # NumPy takes a tenth of the server's start, and is loaded where somebody asks for estimates.
+    from rice_stream.meter.what_if import change_of
+    from rice_stream.reports.comparison import compare, traffic_of
+    from rice_stream.runtime.opening_estimator import token_defaults
+
     scope = product.scope(caller, Right.READ, asked.tenant)
     estimator = product.estimator(asked.method)
     not_of_the_change = {"tenant", "only_model", "window", "from_", "to", "method", "share"}

@@ -15,7 +15,6 @@ from rice_stream.api.routing import needs
 from rice_stream.errors import UsageError
 from rice_stream.estimator.registry import METHOD_NAMES
 from rice_stream.meter.described import described
-from rice_stream.meter.estimating import estimate_each
 
 REQUESTS_MAX = 10_000
 _METHODS = "|".join(METHOD_NAMES)
@@ -73,6 +72,8 @@ def _label(place: str, field: str) -> str:
 
 
 def _estimated(product: Product, asked: list[tuple[DescribedRequest, str]]) -> list[dict[str, Any]]:
+    from rice_stream.meter.estimating import estimate_each  # NumPy takes a tenth of the server's start
+
     requests = []
     for one, place in asked:
         values = one.model_dump(exclude={"requests", "method"})

@@ -12,8 +12,6 @@ from rice_stream.api.problems import not_found
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.meter.described import described
-from rice_stream.meter.model_card import model_card
-from rice_stream.meter.ranking import models_to_rank, rank_document, rank_models
 
 _ROWS_MAX = 5_000
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
@@ -76,6 +74,8 @@ def _searched(product: Product, asked: Search, what: str) -> dict[str, Any]:
 
 def answer_card(product: Product, model: str, provider: str | None) -> dict[str, Any]:
     """What `/v1/models/{model}` answers; for a thread of its own. ProblemError 404: no table has the model."""
+    from rice_stream.meter.model_card import model_card  # NumPy takes a tenth of the server's start
+
     estimator = product.estimator()
     if not estimator.reference.resolve_model(provider, model, None, estimator.at_us).known:
         raise not_found(f"no model of the tables is called {model!r}")
@@ -84,6 +84,8 @@ def answer_card(product: Product, model: str, provider: str | None) -> dict[str,
 
 def answer_ranking(product: Product, asked: RankParameters) -> dict[str, Any]:
     """What `/v1/rank` answers; for a thread of its own. UsageError: as from `described` and `models_to_rank`."""
+    from rice_stream.meter.ranking import models_to_rank, rank_document, rank_models  # it estimates, with NumPy
+
     estimator = product.estimator(asked.method)
     names = models_to_rank(estimator.reference, estimator.at_us, models=asked.model, search=asked.search)
     values = asked.model_dump(exclude={"model", "search", "method", "limit"})

@@ -1,7 +1,7 @@
 """GET /v1/prompts in pages or as a file, one prompt, and how its amounts came about."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Response
@@ -16,11 +16,9 @@ from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
 from rice_stream.estimator.method import Method
-from rice_stream.reports.explanation import explain
 from rice_stream.reports.moments import as_instant
-from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import TIMES, PromptFilter, prompts
-from rice_stream.runtime.opening_estimator import open_method, token_defaults
+from rice_stream.store.scope import Scope
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
 _WHOLE_ENDS = ("_tokens", "_uwh", "_ugco2e", "_uj", "_ul")
@@ -68,9 +66,7 @@ def install(app: FastAPI, product: Product) -> None:
                 return prompts(product.engine(), scope, asked.asked(), **options)  # type: ignore[arg-type]
 
             return JSONResponse(await paged(product, caller, "/v1/prompts", asked, report))
-        columns, batches = await product.ask(
-            lambda: _stream(stream_prompts(product.export_engine(), scope, asked.asked()))
-        )
+        columns, batches = await product.ask(_stream, product, scope, asked.asked())
         return await streams.answer(product, asked.format, "prompts", columns, lambda: batches, trailer=asked.trailer)
 
     @app.get("/v1/prompts/{event_id:path}/explain", summary="How a record's amounts came about", tags=["prompts"])
@@ -86,13 +82,23 @@ def install(app: FastAPI, product: Product) -> None:
 
 def methods_of(product: Product) -> Callable[[str], Method]:
     """Opens methods, each once: to read one takes as long as many explanations."""
-    return lru_cache(maxsize=_METHODS_KEPT)(partial(open_method, product.settings))
+
+    @lru_cache(maxsize=_METHODS_KEPT)
+    def opened(name: str) -> Method:
+        from rice_stream.runtime.opening_estimator import open_method  # NumPy takes a tenth of the server's start
+
+        return open_method(product.settings, name)
+
+    return opened
 
 
 def answer_explanation(
     product: Product, caller: Caller, event_id: str, asked: RecordParameters, opened: Callable[[str], Method]
 ) -> dict[str, Any]:
     """What `/v1/prompts/{event_id}/explain` answers a caller; for a thread of its own. RiceError: as from `explain`."""
+    from rice_stream.reports.explanation import explain  # it estimates, with NumPy
+    from rice_stream.runtime.opening_estimator import token_defaults
+
     settings = product.settings
     return explain(
         product.engine(),
@@ -105,10 +111,11 @@ def answer_explanation(
     )
 
 
-def _stream(
-    batches: Iterator[tuple[Sequence[str], Sequence[Any]]],
-) -> tuple[list[ExportColumn], Iterator[Sequence[Any]]]:
-    """The columns of a stream, and its rows; the first batch is read for that."""
+def _stream(product: Product, scope: Scope, asked: PromptFilter) -> tuple[list[ExportColumn], Iterator[Sequence[Any]]]:
+    """The columns of all prompts as a stream, and its rows; the first batch is read for that."""
+    from rice_stream.reports.prompt_stream import stream_prompts  # it holds columns, in NumPy
+
+    batches = stream_prompts(product.export_engine(), scope, asked)
     names, rows = next(batches)
 
     def all_rows() -> Iterator[Sequence[Any]]:

@@ -4,9 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-from rice_stream.api.access.oidc.signing_keys import SigningKeys
 from rice_stream.errors import RiceError, ServiceUnavailableError
+
+if TYPE_CHECKING:
+    from rice_stream.api.access.oidc.signing_keys import SigningKeys
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +22,7 @@ _SOONEST_WITHOUT_KEYS_S = 5.0
 HOLDS_S = 86_400.0
 """How long known keys go on working while the provider does not answer."""
 
-Fetch = Callable[[], Awaitable[SigningKeys]]
+Fetch = Callable[[], Awaitable["SigningKeys"]]
 
 
 class KeysUnknownError(ServiceUnavailableError):
@@ -38,7 +41,7 @@ class KeyBook:
         self._look: asyncio.Task[None] | None = None
         self._problem: str | None = None
 
-    async def keys(self) -> SigningKeys:
+    async def keys(self) -> "SigningKeys":
         """The keys. KeysUnknownError: there are none that may be used, and the provider does not answer."""
         if self._age_s() >= HOLDS_S:
             await self._fetched()
@@ -48,7 +51,7 @@ class KeyBook:
             raise KeysUnknownError("tokens cannot be checked now: the OpenID provider does not answer")
         return self._keys
 
-    async def keys_after_rotation(self) -> SigningKeys | None:
+    async def keys_after_rotation(self) -> "SigningKeys | None":
         """The keys as the provider has them now, because a token names one that is not known; None: asked for too soon."""
         before = self._keys
         await self._fetched()

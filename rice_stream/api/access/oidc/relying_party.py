@@ -6,17 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from rice_stream.api.access.oidc.bearer import BadTokenError, Person, UnknownKeyError
 from rice_stream.api.access.oidc.claims import ClaimRules
 from rice_stream.api.access.oidc.key_book import KeyBook
 from rice_stream.api.access.oidc.sign_in_secret import SignInSecret
 from rice_stream.api.access.oidc.signing_keys import SigningKeys, parse_signing_keys
-from rice_stream.api.access.oidc.verification import (
-    ID_TOKEN_TYPES,
-    BadTokenError,
-    Expected,
-    UnknownKeyError,
-    verified_claims,
-)
+from rice_stream.api.access.oidc.verification import ID_TOKEN_TYPES, Expected, verified_claims
 from rice_stream.feeds.identity_provider import CodeExchange, IdentityProvider, ProviderDocument, ProviderError
 
 DEFAULT_SCOPES = ("openid", "profile", "email")
@@ -36,15 +31,6 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({self.issuer!r}, {self.client_id!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Whom a token is about: the provider's own id, a name to show, and those of the groups that the claims file knows."""
-
-    subject: str
-    name: str
-    groups: tuple[str, ...]
 
 
 class RelyingParty:

@@ -14,6 +14,7 @@ from typing import Any
 
 from joserfc.errors import JoseError
 
+from rice_stream.api.access.oidc.bearer import BadTokenError, UnknownKeyError
 from rice_stream.api.access.oidc.signing_keys import ALGORITHMS, SigningKeys
 
 TOKEN_CHARACTERS_MAX = 16_384
@@ -25,14 +26,6 @@ ACCESS_TOKEN_TYPES = frozenset({None, "jwt", "at+jwt", "application/at+jwt"})
 ID_TOKEN_TYPES = frozenset({None, "jwt"})
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]*")
 _NAME_CHARACTERS_MAX = 255
-
-
-class BadTokenError(Exception):
-    """The token is none of ours; the message says why, and never what it says."""
-
-
-class UnknownKeyError(BadTokenError):
-    """The token names a key that is not among the provider's as we know them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +45,6 @@ class _Parts:
     claims_bytes: bytes
     signed: bytes
     signature: bytes
-
-
-def is_jwt(text: str) -> bool:
-    """Whether a bearer looks like a token of a provider: three parts between full stops."""
-    return text.count(".") == 2
 
 
 def verified_claims(token: str, keys: SigningKeys, expected: Expected, now_s: float) -> Mapping[str, Any]:

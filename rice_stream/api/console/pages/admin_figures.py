@@ -5,7 +5,7 @@ from typing import Any
 from rice_stream import __version__
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.issuing import LASTS_DAYS, OVERLAP_HOURS
-from rice_stream.api.access.oidc.claims_file import read_claim_rules
+from rice_stream.api.access.oidc.claims import ClaimRules
 from rice_stream.api.access.rights import RIGHTS, Grant, Right
 from rice_stream.api.console.drawing.differences import differences
 from rice_stream.api.console.kept import Figures
@@ -49,8 +49,12 @@ class AdminFigures:
 
     def __init__(self, product: Product) -> None:
         self._product = product
+        self._rules: ClaimRules | None = None
         file = product.settings.oidc_claims_file
-        self._rules = None if file is None or product.settings.oidc_issuer is None else read_claim_rules(file)
+        if file is not None and product.settings.oidc_issuer is not None:
+            from rice_stream.api.access.oidc.claims_file import read_claim_rules  # YAML takes a while to load
+
+            self._rules = read_claim_rules(file)
 
     def of(self, caller: Caller, asked: AdminAsked) -> Figures:
         """The section that was asked for, or the first one that the caller has the right to."""

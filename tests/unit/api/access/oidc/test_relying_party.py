@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from rice_stream.api.access.oidc.bearer import BadTokenError, Person, UnknownKeyError
 from rice_stream.api.access.oidc.claims import parse_claim_rules
-from rice_stream.api.access.oidc.relying_party import Client, Person, RelyingParty
+from rice_stream.api.access.oidc.relying_party import Client, RelyingParty
 from rice_stream.api.access.oidc.sign_in_secret import SignInSecret
-from rice_stream.api.access.oidc.verification import BadTokenError, UnknownKeyError
 from rice_stream.feeds.client import HttpLimits
 from rice_stream.feeds.identity_provider import IdentityProvider, ProviderError
 from tests.support.identity_provider import LocalProvider, local_provider

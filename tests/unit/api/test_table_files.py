@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rice_stream.api import streams
-from rice_stream.api.streams import ExportColumn, Kind, csv_bytes, parquet_bytes
+from rice_stream.api import table_files
+from rice_stream.api.streams import ExportColumn, Kind
+from rice_stream.api.table_files import csv_bytes, parquet_bytes
 from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
@@ -119,7 +120,7 @@ def test_the_trailer_tells_a_whole_table_from_a_broken_one() -> None:
 
 def test_no_more_is_held_than_a_group_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are read only as the bytes before them are taken."""
-    monkeypatch.setattr(streams, "ROW_GROUP_ROWS", 10)
+    monkeypatch.setattr(table_files, "ROW_GROUP_ROWS", 10)
     read = 0
 
     def source() -> Iterator[list[Any]]:
