@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, exists, select
 
-from rice_stream.instants import DAY_US
+from rice_stream.instants import DAY_US, datetime_of, epoch_us, parse_instant
 from rice_stream.store import schema
 from rice_stream.store.engine import reading
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.in_parts import in_parts
+from rice_stream.store.open_alerts import open_alerts
 from rice_stream.store.retention_state import changing_state, retention_state, save_state
 from rice_stream.store.statements import PROGRESS_COUNTERS, progress_upsert
 
@@ -38,8 +39,8 @@ def drop_conflicts(engine: Engine, before_us: int) -> int:
     return _drop(engine, table, table.c.received_at_us < before_us, "conflicts_from_us", before_us)
 
 
-def drop_alerts(engine: Engine, before_us: int) -> int:
-    """Drop alerts that were made before an instant and have been delivered; returns how many.
+def drop_alerts(engine: Engine, before_us: int, now_us: int) -> int:
+    """Drop alerts that were made before an instant, have been delivered and hold no longer; returns how many.
 
     The latest of each budget stays: its sequence goes on after it, whatever happens to the budget's state.
     """
@@ -47,14 +48,26 @@ def drop_alerts(engine: Engine, before_us: int) -> int:
     same = (later.c.tenant_id == table.c.tenant_id) & (later.c.budget_id == table.c.budget_id)
     has_later = exists().where(same, later.c.sequence > table.c.sequence)
     delivered = table.c.delivered_at_us.is_not(None)
-    return _drop_old(engine, table, delivered & (table.c.created_at_us < before_us) & has_later)
+    over = table.c.id.not_in(_open_since(engine, before_us, now_us))
+    return _drop_old(engine, table, delivered & (table.c.created_at_us < before_us) & has_later & over)
 
 
-def drop_deliveries(engine: Engine, before_us: int) -> int:
-    """Drop deliveries that ended before an instant: that arrived, or were given up; returns how many."""
+def drop_deliveries(engine: Engine, before_us: int, now_us: int) -> int:
+    """Drop deliveries that ended before an instant, that arrived or were given up, of what holds no longer; returns how many.
+
+    Those of an alert that is open are how it is known who has been told of it, and is to be reminded.
+    """
     table = schema.delivery
     ended = table.c.state.in_(("done", "dead")) & (table.c.ended_at_us < before_us)
-    return _drop_old(engine, table, ended & (table.c.created_at_us < before_us))
+    over = table.c.alert_id.is_(None) | table.c.alert_id.not_in(_open_since(engine, before_us, now_us))
+    return _drop_old(engine, table, ended & (table.c.created_at_us < before_us) & over)
+
+
+def _open_since(engine: Engine, before_us: int, now_us: int) -> list[str]:
+    """The ids of alerts from before an instant that hold still: few, as most periods are shorter than what is kept."""
+    with reading(engine) as connection:
+        found = open_alerts(connection, datetime_of(now_us))
+    return [each.id for each in found if epoch_us(parse_instant(each.event["time"])) < before_us]
 
 
 def forget_files(engine: Engine) -> int:

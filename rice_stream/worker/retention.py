@@ -128,8 +128,8 @@ class Retention:
                 engine, settled_before_us=max(settled_us, held_us or 0), held_before_us=held_us
             ),
             "contradictions": drop_conflicts(engine, settled_us),
-            "alerts": drop_alerts(engine, settled_us),
-            "deliveries": drop_deliveries(engine, settled_us),
+            "alerts": drop_alerts(engine, settled_us, now_us),
+            "deliveries": drop_deliveries(engine, settled_us, now_us),
             "names of files": forget_files(engine),
             "names of users and API keys": forget_unused_names(engine, now_us),
         }

@@ -90,10 +90,10 @@ class TestConflictsAndAlerts:
         Judge(store.engine).judge_all(NOON + timedelta(days=3))
         rows = store.rows("SELECT id, sequence FROM alert ORDER BY sequence")
         assert len(rows) == 6
-        assert pruning.drop_alerts(store.engine, LATER_US) == 0, "what is not delivered is not dropped"
+        assert pruning.drop_alerts(store.engine, LATER_US, LATER_US) == 0, "what is not delivered is not dropped"
         with writing(store.engine) as connection:
             mark_delivered(connection, [row["id"] for row in rows if row["sequence"] != 2], NOON_US)
-        assert pruning.drop_alerts(store.engine, LATER_US) == 4
+        assert pruning.drop_alerts(store.engine, LATER_US, LATER_US) == 4
         assert picked(store.rows("SELECT sequence FROM alert ORDER BY sequence"), "sequence") == [(2,), (6,)]
 
     def test_deliveries_go_when_they_have_ended(self, store: Store) -> None:
@@ -103,10 +103,30 @@ class TestConflictsAndAlerts:
             ended_at_us = NOON_US if state in ("done", "dead") else None
             add_delivery(store.engine, channel_id, state, state=state, ended_at_us=ended_at_us)
         add_delivery(store.engine, channel_id, "late", state="done", ended_at_us=LATER_US)
-        assert pruning.drop_deliveries(store.engine, NOON_US) == 0
-        assert pruning.drop_deliveries(store.engine, LATER_US) == 2
+        assert pruning.drop_deliveries(store.engine, NOON_US, LATER_US) == 0
+        assert pruning.drop_deliveries(store.engine, LATER_US, LATER_US) == 2
         left = store.rows("SELECT cause FROM delivery ORDER BY id")
         assert picked(left, "cause") == [("failed",), ("held",), ("due",), ("sending",), ("late",)]
+
+    def test_what_is_open_stays_with_who_was_told_of_it_however_old(self, store: Store) -> None:
+        """Reminders go to those who were told, and so does that it is over."""
+        budget = parse_budget({"name": "b", "tenant_id": "acme", "limit_gco2e": 1, "period": "rolling-24h"})
+        with writing(store.engine) as connection:
+            save_budget(connection, budget, NOON_US)
+        store.add(at("2026-11-22T11:59:00Z"))
+        Judge(store.engine).judge_all(NOON)
+        opened = [row["id"] for row in store.rows("SELECT id FROM alert ORDER BY sequence")]
+        with writing(store.engine) as connection:
+            mark_delivered(connection, opened, NOON_US)
+        channel_id = add_channel(store.engine, "ops")
+        for each in opened:
+            add_delivery(store.engine, channel_id, each, state="done", ended_at_us=NOON_US, alert_id=each)
+        assert len(opened) == 3
+        assert pruning.drop_deliveries(store.engine, LATER_US, LATER_US) == 0
+        assert pruning.drop_alerts(store.engine, LATER_US, LATER_US) == 0
+        Judge(store.engine).judge_all(NOON + timedelta(days=3))
+        assert pruning.drop_deliveries(store.engine, LATER_US, LATER_US) == 3
+        assert pruning.drop_alerts(store.engine, LATER_US, LATER_US) == 3
 
 
 class TestFiles:
@@ -298,7 +318,7 @@ class TestNames:
 def test_all_of_it_at_once_leaves_a_ledger_that_verifies(engine: Engine) -> None:
     """Nothing there, nothing to do."""
     assert pruning.drop_quarantined(engine, settled_before_us=LATER_US, held_before_us=LATER_US) == 0
-    assert pruning.drop_conflicts(engine, LATER_US) == pruning.drop_alerts(engine, LATER_US) == 0
+    assert pruning.drop_conflicts(engine, LATER_US) == pruning.drop_alerts(engine, LATER_US, LATER_US) == 0
     assert pruning.forget_files(engine) == forget_unused_names(engine, LATER_US) == 0
     assert fold_minutes(engine, LATER_US)
     assert verify(engine)["ok"]
