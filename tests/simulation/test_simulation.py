@@ -1,6 +1,6 @@
 """Thousands of schedules of crashes, rebalances, outages and repeats: every event counts once, every crossing is told once.
 
-`SIMULATION_SCHEDULES` sets how many run (1,200 unless set), from a first seed that is drawn from the run's own;
+`SIMULATION_SCHEDULES` sets how many run (640 unless set), from a first seed that is drawn from the run's own;
 `python -m tests.simulation --seed N` runs one again.
 """
 
@@ -26,8 +26,8 @@ from tests.simulation.store import SqliteStore, Store
 from tests.support.cases import drawn
 from tests.support.untimed import version_before_0007
 
-SCHEDULES = int(os.environ.get("SIMULATION_SCHEDULES", "1200"))
-BLOCKS = 8
+SCHEDULES = int(os.environ.get("SIMULATION_SCHEDULES", "640"))
+BLOCKS = 4
 SQLITE_SCHEDULES = 30
 FIRST = drawn("schedules").randrange(50_000 - SCHEDULES) if SCHEDULES < 50_000 else 0
 SQLITE_FIRST = 1_000_000 + drawn("schedules on SQLite").randrange(2_000 - SQLITE_SCHEDULES)
@@ -47,7 +47,7 @@ def test_every_schedule_ends_exact(block: int) -> None:
     happened: Counter[str] = Counter()
     for seed in range(FIRST + block, FIRST + SCHEDULES, BLOCKS):
         happened.update(run_schedule(seed, store).counts)
-    if SCHEDULES >= 1_000:
+    if SCHEDULES >= 600:
         assert set(happened) == MISHAPS, "each kind of mishap must be among the schedules"
 
 

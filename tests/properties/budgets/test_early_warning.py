@@ -14,6 +14,7 @@ from rice_stream.budgets.parsing import parse_budget
 from rice_stream.budgets.periods import Period, period_at
 from rice_stream.budgets.rules import judge
 from rice_stream.budgets.states import BudgetState, Consumed, Transition
+from tests.support.cases import size
 
 START = datetime(2026, 11, 16, tzinfo=UTC)
 """A Monday: the week is the period."""
@@ -73,7 +74,7 @@ def run(course: Course) -> list[Transition]:
 STRETCHES = st.lists(st.tuples(PACES, st.integers(1, 600)), min_size=1, max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=size(8, 100), deadline=None)
 @given(stretches=STRETCHES)
 def test_warnings_alternate_and_the_same_totals_say_the_same(stretches: list[tuple[int, int]]) -> None:
     """Each judgement made twice, and the whole course again: nothing new. Of each kind a warning and its end take turns."""
@@ -90,7 +91,7 @@ def test_warnings_alternate_and_the_same_totals_say_the_same(stretches: list[tup
         assert all(one != other for one, other in pairwise(states))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=size(8, 100), deadline=None)
 @given(
     boundary=st.sampled_from([33_600_000, 14_000_000, 10_000_000]),
     wobbles=st.lists(st.integers(-20, 20), min_size=8, max_size=40),
