@@ -1,5 +1,6 @@
 """How far a group is behind, asked of brokers that have only just started."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,28 +30,36 @@ class Broker:
         return 0, 10
 
 
+Ask = Callable[[Broker, float], dict[tuple[str, int], int]]
+
+
 @pytest.fixture
-def probe(monkeypatch: pytest.MonkeyPatch) -> LagProbe:
-    """Of one topic of one partition; without a pause between tries."""
+def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Asks a broker for the lag on one topic of one partition; without a pause between tries."""
     monkeypatch.setattr(lag, "partitions_of", lambda *_: [0])
     monkeypatch.setattr(lag, "_PAUSE_S", 0.001)
-    return LagProbe(KafkaConfig("127.0.0.1:1"), "group", ["events"])
+    probe = LagProbe(KafkaConfig("127.0.0.1:1"), "group", ["events"])
+
+    def asked(broker: Broker, timeout_s: float) -> dict[tuple[str, int], int]:
+        monkeypatch.setattr(probe, "_consumer", broker)
+        return probe.lag(timeout_s)
+
+    return asked
 
 
-def test_it_waits_until_brokers_agree_on_who_keeps_the_offsets(probe: LagProbe) -> None:
+def test_it_waits_until_brokers_agree_on_who_keeps_the_offsets(ask: Ask) -> None:
     """They answer with errors in their first seconds, each of which ends by itself."""
-    probe._consumer = Broker(
+    broker = Broker(
         KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE
     )
-    assert probe.lag() == {("events", 0): 6}
+    assert ask(broker, 10) == {("events", 0): 6}
 
 
-def test_it_waits_no_longer_than_it_may_and_for_nothing_else(probe: LagProbe) -> None:
+def test_it_waits_no_longer_than_it_may_and_for_nothing_else(ask: Ask) -> None:
     """What does not end by itself, such as a group that may not be read, is told at once."""
-    probe._consumer = Broker(*[KafkaError.NOT_COORDINATOR] * 10_000)
     with pytest.raises(ServiceUnavailableError, match="Not coordinator"):
-        probe.lag(timeout_s=0.05)
-    broker = probe._consumer = Broker(KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.NOT_COORDINATOR)
+        ask(Broker(*[KafkaError.NOT_COORDINATOR] * 10_000), 0.05)
+    broker = Broker(KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.NOT_COORDINATOR)
     with pytest.raises(ServiceUnavailableError, match="Group authorization failed"):
-        probe.lag()
+        ask(broker, 10)
     assert len(broker.errors) == 1

@@ -8,14 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rice_stream.api.access.oidc.bearer import BadTokenError, UnknownKeyError
 from rice_stream.api.access.oidc.signing_keys import SigningKeys
-from rice_stream.api.access.oidc.verification import (
-    ID_TOKEN_TYPES,
-    BadTokenError,
-    Expected,
-    UnknownKeyError,
-    verified_claims,
-)
+from rice_stream.api.access.oidc.verification import ID_TOKEN_TYPES, Expected, verified_claims
 from tests.support.jwts import (
     AUDIENCE,
     ISSUER,
