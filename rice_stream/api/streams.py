@@ -1,33 +1,19 @@
 """Tables as CSV or Parquet, made while they are sent: memory does not grow with their rows."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from fastapi.responses import StreamingResponse
 
+from rice_stream.api.export_columns import ExportColumn, Rows
 from rice_stream.api.problems import later
 from rice_stream.api.product import STREAMS_MAX, Product
 
 Format = Literal["json", "csv", "parquet"]
-Kind = Literal["text", "whole", "large", "number", "instant", "flag"]
 _RETRY_AFTER_S = 10
 _MEDIA_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "parquet": "application/vnd.apache.parquet"}
-
-
-class ExportColumn(NamedTuple):
-    """One column: its name, with its unit last, and what its values are.
-
-    `instant` is epoch microseconds, `large` a whole number that may need more than 64 bits.
-    """
-
-    name: str
-    kind: Kind
-
-
-Rows = Iterable[Sequence[Sequence[Any]]]
-"""Batches of rows, each with a value for every column."""
 
 
 class Streams:

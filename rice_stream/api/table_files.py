@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rice_stream.api.csv_cells import csv_lines, csv_row
-from rice_stream.api.streams import ExportColumn, Rows
+from rice_stream.api.export_columns import ExportColumn, Rows
 from rice_stream.errors import UsageError
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
 

@@ -10,11 +10,12 @@ from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.export_columns import ExportColumn, Kind
 from rice_stream.api.pages import paged
 from rice_stream.api.parameters import Moment, Name, NameParameters, Page, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
-from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
+from rice_stream.api.streams import Format, Streams
 from rice_stream.estimator.method import Method
 from rice_stream.reports.moments import as_instant
 from rice_stream.reports.prompts import TIMES, PromptFilter, prompts

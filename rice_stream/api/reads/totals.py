@@ -13,12 +13,13 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import is_known, weak_etag_of
+from rice_stream.api.export_columns import ExportColumn, Kind
 from rice_stream.api.kept_answers import Encoded
 from rice_stream.api.parameters import Moment, Name, NameParameters, Parameters
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
-from rice_stream.api.streams import ExportColumn, Format, Kind, Streams
+from rice_stream.api.streams import Format, Streams
 from rice_stream.instants import MINUTE_S, SECOND_US, epoch_us
 from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.one_moment import one_moment

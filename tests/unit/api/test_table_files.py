@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rice_stream.api import table_files
-from rice_stream.api.streams import ExportColumn, Kind
+from rice_stream.api.export_columns import ExportColumn, Kind
 from rice_stream.api.table_files import csv_bytes, parquet_bytes
 from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
