@@ -11,6 +11,7 @@ import msgspec
 
 from rice_stream.events.formats.otlp.spans import SOURCE_FORMAT as OTLP
 from rice_stream.events.formats.plain import bedrock, envoy, kong, langfuse, litellm, otlp_json
+from rice_stream.events.formats.plain.configured import FINDS, charged, may_be_configured
 from rice_stream.events.formats.plain.fields import NotPlainError, PlainItem
 from rice_stream.events.formats.reading.options import AUTO, FormatOptions
 from rice_stream.events.framing import JSON_ERRORS, json_items
@@ -32,6 +33,11 @@ class _JsonFormat:
     def __init__(self, decode: Callable[[Any], Any], read: _Read) -> None:
         self._decode = decode
         self._read = read
+
+    def configured(self, source_format: str, options: FormatOptions) -> "_JsonFormat":
+        """The same, with what users configure about attribution."""
+        decode, read, find = self._decode, self._read, FINDS[source_format]
+        return _JsonFormat(bytes, lambda text: charged(read(decode(text)), text, find, options))
 
     def items(self, value: bytes) -> list[PlainItem]:
         """All items of the record. One of `_PROBLEMS`: not all of them are usual ones of this format."""
@@ -80,9 +86,16 @@ class PlainReader:
         self._formats: list[tuple[str, _JsonFormat]] = []
         self._scopes: frozenset[str] | None = None
         self._misses = 0
-        if options.attribute_names or options.reads_texts or options.items_max is not None:
-            return  # what users configure about attribution looks at more than the wanted fields
-        self._formats = [(each, read) for each, read in _FORMATS.items() if name in (AUTO, each)]
+        if options.reads_texts or options.items_max is not None:
+            return
+        self._formats = [(each, usual) for each, usual in _FORMATS.items() if name in (AUTO, each)]
+        if options.attribute_names:
+            self._formats = [
+                (each, usual.configured(each, options))
+                for each, usual in self._formats
+                if may_be_configured(each, options)
+            ]
+            return
         if name in (AUTO, OTLP) and not options.changes:
             self._scopes = options.skipped_scopes
             self._formats.append((OTLP, _otlp(options.skipped_scopes)))

@@ -96,12 +96,21 @@ def attribute(
 ) -> None:
     """Fill tenant, team, project, user and API key; what a format has filled itself is overruled by configuration."""
     if rules or configured:
-        for name in ATTRIBUTED_FIELDS:
-            said = _by_rules(name, find, rules) or _by_names(find, configured.get(name, ()))
-            if said is not None:
-                fields[name] = said
+        fields |= configured_fields(find, rules, configured)
     if text(fields.get("tenant_id")) is None:
         fields["tenant_id"] = _by_names(find, tenant_ladder) or UNKNOWN_TENANT
+
+
+def configured_fields(
+    find: Find, rules: Sequence[AttributionRule], configured: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """What rules and configured attributes say, by field: these overrule what the format says."""
+    found = {}
+    for name in ATTRIBUTED_FIELDS:
+        said = _by_rules(name, find, rules) or _by_names(find, configured.get(name, ()))
+        if said is not None:
+            found[name] = said
+    return found
 
 
 def _by_rules(name: str, find: Find, rules: Sequence[AttributionRule]) -> str | None:

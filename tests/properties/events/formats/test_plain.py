@@ -15,7 +15,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.formats.dispatch import read
+from rice_stream.events.formats.reading.attribution import AttributionRule
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
+from rice_stream.events.formats.reading.versions import AttributionVersion, dated, settings_text
 from rice_stream.events.records import Ignored, RawRecord, Refused
 from tests.properties.events.formats.test_fuzz import ODD, mutated_bytes, mutated_json, parts_of
 from tests.support.cases import drawn
@@ -77,6 +79,39 @@ def test_mutated_payloads_give_what_the_full_decoders_give(name: str) -> None:
             print(f"seed {seed} of {name}: {value!r}")
             raise
     assert plain > PAYLOADS_EACH // 25
+
+
+CONFIGURED = FormatOptions(
+    attributes={"tenant_id": ("metadata.user_api_key_alias", "user-agent", "accountId"), "team_id": ("tags",)},
+    rules=(
+        AttributionRule("request_tags", pattern="cost-centre:(.*)", sets="project_id"),
+        AttributionRule("requestMetadata.costCentre", table={"cc-17": "seventeen"}, sets="project_id"),
+        AttributionRule("x-tenant-id", sets="user_id"),
+    ),
+)
+LATER = dated(
+    FormatOptions(),
+    [
+        AttributionVersion(0, settings_text(FormatOptions())),
+        AttributionVersion(1_795_374_020_000_000, settings_text(CONFIGURED)),
+    ],
+)
+
+
+@pytest.mark.parametrize("name", ["bedrock", "envoy", "litellm"])
+@pytest.mark.parametrize("options", [CONFIGURED, LATER], ids=["configured", "configured later"])
+def test_mutated_payloads_are_attributed_as_configured(name: str, options: FormatOptions) -> None:
+    """By rules and configured attributes, of the time when an item ended."""
+    parts = parts_of(name)
+    plain = 0
+    for seed in range(FIRST, FIRST + PAYLOADS_EACH // 4):
+        draw = random.Random(f"configured {name}:{seed}")
+        _, parsed = draw.choice(parts)
+        changed = mutated_json(parsed, draw)
+        value = msgspec.json.encode(with_odd_leaf(changed, draw) if draw.random() < 0.5 else changed)
+        plain += is_plain(record(value), options)
+        agree(record(value), options)
+    assert plain > PAYLOADS_EACH // 50
 
 
 def is_whole(value: bytes) -> bool:
