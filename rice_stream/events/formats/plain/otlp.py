@@ -5,7 +5,7 @@ charged, ...) have few values in a stream of spans, and so have scope and resour
 is kept as a template, which the span's own attributes complete.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -193,11 +193,11 @@ def completed(
     )
 
 
-def own_counts(shape: SpanShape, values: Values) -> list[int | None]:
+def own_counts(shape: SpanShape, value_at: Callable[[int], Any]) -> list[int | None]:
     """Input, output, read from a cache, written to one, reasoning, total. NotPlainError: one is no whole number."""
     found: list[int | None] = []
     for positions in shape.counts:
-        value = values[positions[0]] if positions else None
+        value = value_at(positions[0]) if positions else None
         if positions and (type(value) is not int or value < 0):
             raise NotPlainError
         found.append(value)

@@ -109,7 +109,7 @@ def _item(span: _Span, event_id: str, scope: str, resource: Resource, skipped: f
         return otlp.NO_CALL
     values = _Values(pairs)
     template = _template(
-        tuple([(key, values[position]) for key, position in shape.repeating]), name, scope, resource, skipped
+        tuple([(key, values.remembered(position)) for key, position in shape.repeating]), name, scope, resource, skipped
     )
     if template is None:
         raise NotPlainError
@@ -123,7 +123,7 @@ def _item(span: _Span, event_id: str, scope: str, resource: Resource, skipped: f
         template,
         shape,
         values,
-        own_counts(shape, values),
+        own_counts(shape, values.remembered),
         event_id,
         _microseconds(span.start_time_unix_nano),
         ended_us,
@@ -132,7 +132,7 @@ def _item(span: _Span, event_id: str, scope: str, resource: Resource, skipped: f
 
 
 class _Values:
-    """The values of attributes, each read when it is asked for."""
+    """The values of attributes, each read when it is asked for; names and counts are remembered, and nothing else."""
 
     __slots__ = ("_pairs",)
 
@@ -140,6 +140,10 @@ class _Values:
         self._pairs = pairs
 
     def __getitem__(self, position: int) -> Any:
+        return full.value_of(self._pairs[position].value)
+
+    def remembered(self, position: int) -> Any:
+        """The same of a name or a count."""
         raw = bytes(self._pairs[position].value)
         return _remembered(raw) if len(raw) <= _REMEMBERED_BYTES_MAX else full.value_of(raw)
 
@@ -159,7 +163,7 @@ def _microseconds(nanoseconds: int | str | None) -> int | None:
     return nanoseconds // 1000
 
 
-_remembered = lru_cache(maxsize=16_384)(full.value_of)
+_remembered = lru_cache(maxsize=8192)(full.value_of)
 _shape = lru_cache(maxsize=1024)(SpanShape)
 
 
@@ -168,7 +172,7 @@ def _resource(raw: bytes) -> Resource:
     return Resource(full.resource_attributes(raw, names.WANTED_OF_RESOURCE))
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def _template(
     repeating: tuple[tuple[str, Any], ...], name: str, scope: str, resource: Resource, skipped: frozenset[str]
 ) -> Template | Ignored | None:

@@ -179,7 +179,7 @@ def _prefix(attribute: bytes) -> bytes:
 
 
 class _Values:
-    """The values of attributes, each read when it is asked for."""
+    """The values of attributes, each read when it is asked for, and not remembered."""
 
     __slots__ = ("_attributes",)
 
@@ -199,13 +199,12 @@ def _count(value: bytes) -> int:
     return int(pair.value.int_value)
 
 
-@lru_cache(maxsize=4096)
 def _pair(attribute: bytes) -> tuple[str, Any]:
     pair = KeyValue.FromString(attribute)
     return pair.key, full.value_of(pair.value)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def _template(
     repeating: tuple[bytes, ...], name: str, scope: str, resource: Resource, skipped: frozenset[str]
 ) -> Template | Ignored | None:
