@@ -66,7 +66,7 @@ _GUARDED = frozenset(
 _SHAPES_MAX = 64
 """Structs that are made at most: whoever writes keys of his own into every line gets none."""
 _KEYS_MAX = 128
-"""Keys that the lines of one topic may have together; more begin afresh."""
+"""Keys that the lines of one topic may have together; with more of them the list begins again."""
 
 
 class _Served(NamedTuple):
@@ -132,9 +132,10 @@ class Shapes:
 
     def decode(self, text: bytes) -> tuple[_Shape, msgspec.Struct]:
         """The line, and how it is built. NotPlainError: it is for the full decoder."""
-        if self._shape is not None:
+        shape = self._shape  # once: another thread may put another one in its place
+        if shape is not None:
             try:
-                return self._shape, self._shape.decode(text)
+                return shape, shape.decode(text)
             except msgspec.ValidationError:
                 pass
         shape = self._shape = self._learned(text)

@@ -29,7 +29,7 @@ Guard = msgspec.Raw | UnsetType
 """A field that no usual record has: where it is there, the full decoder decides. It is never decoded."""
 Time = int | float | str | None
 EVENT = WireEvent(event_id="-", ended_at="-", tenant_id="-", input_tokens=None, output_tokens=None)
-"""Every event begins as this one: to replace its fields costs a third of what making one does."""
+"""Every event is this one with its fields replaced."""
 Found = tuple[WireEvent, str]
 """An event, and which rung named its region."""
 PlainItem = Found | Ignored

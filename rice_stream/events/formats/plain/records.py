@@ -53,14 +53,14 @@ class _JsonFormat:
     def _lines(self, value: bytes) -> list[PlainItem]:
         view, end = memoryview(value), value.index(b"\n")
         try:
-            found = self._read(self._decode(view[:end]))
+            found = [*self._read(self._decode(view[:end]))]
         except msgspec.DecodeError:
             return self._read(self._decode(value))  # one object on several lines, if anything
         while end >= 0:
             start, end = end + 1, value.find(b"\n", end + 1)
             line = view[start:end] if end >= 0 else view[start:]
             if (line and line[0] == _BRACE) or bytes(line).strip():
-                found = found + self._read(self._decode(line))
+                found += self._read(self._decode(line))
         return found
 
 
