@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import astuple, replace
 
-from rice_stream.events.canonical import Status
+from rice_stream.events.canonical import WireEvent
 from rice_stream.events.formats import envoy
 from rice_stream.events.formats.otlp import attributes as names
 from rice_stream.events.formats.plain.fields import (
@@ -24,8 +24,8 @@ from rice_stream.events.formats.plain.fields import (
     NotPlainError,
     PlainItem,
     inclusive,
+    instant,
     spelled,
-    time_us,
     word,
 )
 from rice_stream.events.formats.reading import regions, vocabulary
@@ -63,6 +63,7 @@ _GUARDED = frozenset(
     {*_OTHERS, "ai", "litellm_call_id", "call_type", *names.ENERGY_JOULES}
     | _heads({*_KIND_OF, *names.ENERGY_JOULES, *names.ENERGY_BOUNDARY})
 )
+_DAY_MS = 86_400_000
 _SHAPES_MAX = 64
 """Structs that are made at most: whoever writes keys of his own into every line gets none."""
 _KEYS_MAX = 128
@@ -70,15 +71,12 @@ _KEYS_MAX = 128
 
 
 class _Served(NamedTuple):
-    """What the lines of one route have in common."""
+    """What the lines of one route have in common: an event without what is a line's own."""
 
-    request_model: str | None
-    response_model: str | None
-    provider: str | None
+    event: WireEvent
+    names_a_model: bool
     is_embedding: bool
-    region: str | None
     region_source: str
-    status: Status
 
 
 class _Shape:
@@ -95,6 +93,7 @@ class _Shape:
         self.decode = msgspec.json.Decoder(struct).decode
         at = {key: position for position, key in enumerate(keys)}
         self.marked = [position for key, position in at.items() if key in _MARKS]
+        self.first_mark = self.marked[0] if self.marked else 0
         self.counts = [[at[name] for name in group if name in at] for group in _COUNTS]
         self.users = [at[name] for name in envoy.USER if name in at]
         self.tenants = [at[name] for name in envoy.TENANT_LADDER if name in at]
@@ -111,15 +110,17 @@ class _Shape:
             [value for _, value in zip(group, values, strict=False)] for group in self._of_a_route
         )
         region, region_source = regions.first_known((regions.of_endpoint(host), "endpoint") for host in hosts)
-        return _Served(
-            _first_said(requests),
-            _first_said(responses),
-            next((found for value in providers if (found := vocabulary.known_provider(value))), None),
-            vocabulary.operation_of_path(_first_said(paths)) == EMBEDDINGS,
-            region,
-            region_source,
-            "error" if any(map(failed_http_status, statuses)) else "ok",
+        request, response = _first_said(requests), _first_said(responses)
+        event = replace(
+            EVENT,
+            request_model=request,
+            response_model=response,
+            provider=next((found for value in providers if (found := vocabulary.known_provider(value))), None),
+            inference_region=region,
+            status="error" if any(map(failed_http_status, statuses)) else "ok",
         )
+        is_embedding = vocabulary.operation_of_path(_first_said(paths)) == EMBEDDINGS
+        return _Served(event, request is not None or response is not None, is_embedding, region_source)
 
 
 class Shapes:
@@ -171,39 +172,37 @@ def read(found: tuple[_Shape, msgspec.Struct]) -> list[PlainItem]:
     """The event of a line. NotPlainError: it is for the full decoder."""
     shape, line = found
     said = astuple(line)
-    if not any(map(said.__getitem__, shape.marked)):
+    if said[shape.first_mark] is None and not any(map(said.__getitem__, shape.marked)):
         raise NotPlainError
     served: _Served = shape.served(shape.repeating(said))
-    given, read_, made, written, reasoning, total = [_number(said, at) if at else None for at in shape.counts]
-    if served.request_model is None and served.response_model is None:
+    given, read_, made, written, reasoning, total = [
+        None if not at else value if type(value := said[at[0]]) is int else _number(said, at) for at in shape.counts
+    ]
+    if not served.names_a_model:
         if given is read_ is made is written is reasoning is total is None:
             return [envoy.NO_CALL]
         raise NotPlainError
     if shape.id is None or shape.start is None:
         raise NotPlainError
-    event_id, started_us = text(said[shape.id]), time_us(text(said[shape.start]), "start_time")
-    took_us = None if shape.duration is None else milliseconds(said[shape.duration])
-    if event_id is None or started_us is None:
+    event_id, started = text(said[shape.id]), instant(said[shape.start], "start_time")
+    took: Any = None if shape.duration is None else said[shape.duration]
+    took_us = took * 1000 if type(took) is int and 0 <= took < _DAY_MS else milliseconds(took)
+    if event_id is None or started is None:
         raise NotPlainError
     if written is None and served.is_embedding:
         written = 0
     given, read_, made, written, reasoning, quality = inclusive(given, read_, made, written, reasoning, total)
     event = replace(
-        EVENT,
+        served.event,
         event_id=event_id,
-        started_at=None if took_us is None else spelled(started_us),
-        ended_at=spelled(started_us + (took_us or 0)),
+        started_at=None if took_us is None else started[1],
+        ended_at=started[1] if took_us is None else spelled(started[0] + took_us),
         tenant_id=_first_word(said, shape.tenants) or UNKNOWN_TENANT,
-        user_id=_first_word(said, shape.users),
-        provider=served.provider,
-        request_model=served.request_model,
-        response_model=served.response_model,
+        user_id=_first_word(said, shape.users) if shape.users else None,
         input_tokens=given,
         cache_read_input_tokens=read_,
         output_tokens=written,
         reasoning_output_tokens=reasoning,
-        inference_region=served.region,
-        status=served.status,
         cache_write_input_tokens=made,
         usage_quality=quality,
     )

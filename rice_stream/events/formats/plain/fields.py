@@ -65,6 +65,16 @@ def time_us(value: Time, field: str) -> int | None:
     return None if found is None else found.us
 
 
+def instant(value: str | None, field: str) -> tuple[int, str] | None:
+    """`time_us` and `spelled` of a text; None for none."""
+    if value is not None and len(value) == _MILLISECOND_DIGITS and value[23] == "Z" and value[19] == ".":
+        second_us, digits = _start_of_second_us(value[:19]), value[20:23]
+        if second_us is not None and digits.isdigit() and digits.isascii():
+            return second_us + int(digits) * 1000, f"{value[:23]}000Z"
+    us = time_us(text(value), field)
+    return None if us is None else (us, spelled(us))
+
+
 def spelled(us: int) -> str:
     """The canonical spelling. NotPlainError: outside the years that count."""
     second = us // SECOND_US

@@ -18,11 +18,10 @@ from rice_stream.events.framing import JSON_ERRORS, json_items
 from rice_stream.events.records import RawRecord, RefusedError, SkippedBatch
 
 _Read = Callable[[Any], list[PlainItem]]
-_OBJECT, _ARRAY = b"{", b"["
 _MISSES_MAX = 8
 """After so many records in a row that are for the full decoders, one in as many is tried: a topic nearly always holds one kind."""
-_BRACE = _OBJECT[0]
-_NEWLINE = b"\n"
+_BRACE, _BRACKET = b"{["
+_NEWLINE = 0x0A
 """Also the first byte of every TracesData: field 1, length-delimited."""
 _PROBLEMS = (*JSON_ERRORS, NotPlainError, RefusedError)
 
@@ -41,7 +40,7 @@ class _JsonFormat:
 
     def items(self, value: bytes) -> list[PlainItem]:
         """All items of the record. One of `_PROBLEMS`: not all of them are usual ones of this format."""
-        if value[:1] == _ARRAY:
+        if value[0] == _BRACKET:
             return [item for text in json_items(value) for item in self._read(self._decode(text))]
         if b"\n" in value:
             if b"\r" in value:
@@ -105,9 +104,12 @@ class PlainReader:
         value = record.value
         if not value or (record.headers and any(map(_is_enveloped, record.headers))):
             return None
-        if value[:1] == _NEWLINE:
+        first = value[0]
+        if first == _NEWLINE:
             return self._protobuf(value)
-        if value[:1] not in (_OBJECT, _ARRAY) or not _is_text(value) or any(map(_says_other, record.headers)):
+        if (first != _BRACE and first != _BRACKET) or not _is_text(value):
+            return None
+        if record.headers and any(map(_says_other, record.headers)):
             return None
         if self._misses >= _MISSES_MAX and self._misses % _MISSES_MAX:
             self._misses += 1
