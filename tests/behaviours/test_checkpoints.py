@@ -30,6 +30,7 @@ from rice_stream.store.audit import AuditedChange, entry_bytes, record
 from rice_stream.store.checkpoint_store import StoredCheckpoint
 from rice_stream.store.engine import open_engine, reading, writing
 from rice_stream.store.lease import Lease
+from rice_stream.store.migrate import migrate
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.signing_keys import signing_keys
 from rice_stream.transparency.checkpoints import Checkpoint
@@ -110,6 +111,24 @@ def test_every_entry_is_proven_also_from_an_earlier_checkpoint_on(trail: Engine)
         audit_proof(trail, EVERYTHING, 10)
     with pytest.raises(UsageError, match="there is no checkpoint of 5 entries; the latest are of 4, 7, 9"):
         audit_proof(trail, EVERYTHING, 1, since=5)
+
+
+def test_a_trail_from_before_there_were_checkpoints_is_covered_and_outlasts_them(either_database: Databases) -> None:
+    """Up, down and up again: entries stay as they are; a step back takes checkpoints and keys, and another key begins."""
+    engine = open_engine(either_database.migrated())
+    migrate(engine, "0024")
+    add_entries(engine, 3)
+    migrate(engine)
+    first = signed(engine, 1)
+    assert first.size == 5
+    assert problems(engine, first.note) == []
+    migrate(engine, "0024")
+    migrate(engine)
+    assert verify_trail(engine).as_json() == {"ok": True, "entries": 5, "checkpoints": 0, "months": 0, "problems": []}
+    again = signed(engine, 1)
+    assert (again.id, again.size, problems(engine)) == (1, 7, [])
+    assert "by none of the known keys" in problems(engine, first.note)[0]
+    engine.dispose()
 
 
 TAMPERED = [
