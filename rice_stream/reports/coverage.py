@@ -64,6 +64,7 @@ def coverage(
     time_zone: str | None = None,
     report_time_zone: str = REPORT_TIME_ZONE,
     repeated: bool = True,
+    compared_max: int | None = None,
 ) -> dict[str, Any]:
     """Unmapped models, regions and tenants of the last `days` days (None: of all time), most tokens first.
 
@@ -74,8 +75,9 @@ def coverage(
         "share_of_carbon"}], "rows_total", "carbon_gco2e", "prompts", "capped_prompts", "fallback_share": {"model", "region",
         "tenant", "any"}}`; shares are None where there is nothing at all, `capped_prompts` count as what one prompt can cost.
         `"tiers"` (of `tiers`) add up to all of it; `"covered_share"` is that of the known ones, 1 without `fallback_share["any"]`.
-        Besides what `claims`, `conflicts` and `repeated_ids` answer, the last with None for counts without `repeated`; what
-        `unattributed` and `old_factors` answer, under those names; and with the bucket `day` what `tiers_by_day` answers.
+        Besides what `claims`, `conflicts` and `repeated_ids` answer, the last with None for counts without `repeated`, and where
+        there are more than `compared_max` prompts; what `unattributed` and `old_factors` answer, under those names; and with the
+        bucket `day` what `tiers_by_day` answers.
 
     Raises:
         UsageError: days are to be told apart, and are not said to be few.
@@ -87,7 +89,8 @@ def coverage(
         prompts = sum(kind.prompts for kind in kinds)
         claimed = claims(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
         capped = capped_prompts(connection, scope, from_s)
-        ids = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit) if repeated else NOT_COMPARED
+        compares = repeated and (compared_max is None or prompts <= compared_max)
+        ids = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit) if compares else NOT_COMPARED
         nobodys = unattributed(connection, scope, from_s, carbon_ugco2e=carbon, limit=limit)
         contradicted = conflicts(connection, scope, from_s * SECOND_US, limit=limit)
         old = old_factors(connection, scope, from_s, now_us=epoch_us(in_utc(now)), carbon_ugco2e=carbon, limit=limit)

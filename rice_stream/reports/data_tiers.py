@@ -12,13 +12,13 @@ from rice_stream.reports.claims import METERED, STATED
 from rice_stream.reports.tiers import KNOWN_TIERS, TIERS, RestsOn, tier_of
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
-from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
 
 _STATEMENT = f"""
 WITH sums AS (
     SELECT m.tenant_key, m.attribution_key, m.factor_key, SUM(m.prompts) AS prompts, SUM(m.carbon_mid_ugco2e) AS carbon
-    FROM day_total m WHERE m.day_start_s >= :from_s AND m.day_start_s < :to_s AND {{attribution}}
+    FROM day_total m WHERE m.day_start_s >= :from_s AND m.day_start_s < :to_s AND {{keys}} AND {{attribution}}
     GROUP BY m.tenant_key, m.attribution_key, m.factor_key
 ), claimed AS MATERIALIZED (
     SELECT factor_key, CASE WHEN {METERED.replace("{", "{{")} THEN 1 ELSE 0 END AS metered FROM factor_use
@@ -49,7 +49,12 @@ def data_tiers(engine: Engine, scope: Scope, first: date, last: date) -> dict[st
         up to 1; `known` is that of the first three, whose model, place and tenant are known (what `coverage` calls covered).
         `unattributed` is the share that names no team, whatever its tier. All are None where there is no carbon.
     """
-    statement = _STATEMENT.format(attribution=attribution_in(scope, "m"), tenant=tenant_id_in(scope))
+    statement = _STATEMENT.format(
+        # Told twice whose it is: where the rows are read, so that only those of the scope are, and where names are.
+        keys=tenant_key_in(scope, "m.tenant_key"),
+        attribution=attribution_in(scope, "m"),
+        tenant=tenant_id_in(scope),
+    )
     stretch = {"from_s": _start_s(first), "to_s": _start_s(last) + DAY_S}
     with scoped_reading(engine, scope) as connection:
         rows = connection.execute(text(statement), {**stretch, **scope_parameters(scope)}).all()

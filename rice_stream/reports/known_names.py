@@ -28,7 +28,12 @@ def known_names(engine: Engine, scope: Scope) -> dict[str, list[str]]:
             for field in ("model", "provider", "region")
         }
     with scoped_reading(engine, scope) as connection:
-        return {
-            field: list(connection.scalars(text(f"{query} ORDER BY 1 LIMIT {NAMES_MAX}"), scope_parameters(scope)))
+        several = " UNION ALL ".join(
+            f"SELECT * FROM (SELECT '{field}' AS field, q.* FROM ({query}) q ORDER BY 2 LIMIT {NAMES_MAX}) {field}_names"
             for field, query in asked.items()
-        }
+        )
+        several += " ORDER BY 1, 2"
+        found: dict[str, list[str]] = {field: [] for field in asked}
+        for field, name in connection.execute(text(several), scope_parameters(scope)):
+            found[field].append(name)
+    return found

@@ -1,5 +1,6 @@
 """What every answer rests on: as of when, how far the data reach, in which time zone, and by which method and factors."""
 
+from collections.abc import Hashable
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from rice_stream.instants import SECOND_US, epoch_us, in_utc, rfc3339
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
-from rice_stream.store.scoped import scoped_reading
+from rice_stream.store.scoped import found_once, scoped_reading
 
 
 def report_meta(
@@ -44,6 +45,21 @@ def report_meta(
 
 
 def watermark_s(connection: Connection, scope: Scope) -> int | None:
+    """The start of the latest minute with prompts in the scope; None: there are none."""
+
+    def look() -> int | None:
+        latest_s: int | None = connection.scalar(text(watermark_statement(scope)), scope_parameters(scope))
+        return latest_s
+
+    return found_once(connection, watermark_question(scope), look)
+
+
+def watermark_question(scope: Scope) -> Hashable:
+    """As `found_once` knows it."""
+    return "watermark", scope
+
+
+def watermark_statement(scope: Scope) -> str:
     """The latest bucket of each tenant is one look into the table's key."""
     latest = "SELECT MAX(m.minute_start_s) FROM minute_total m WHERE m.tenant_key = t.tenant_key"
     if scope.teams:
@@ -51,6 +67,4 @@ def watermark_s(connection: Connection, scope: Scope) -> int | None:
             "SELECT m.slot_start_s FROM slot_total m WHERE m.tenant_key = t.tenant_key"
             f" AND {attribution_in(scope, 'm')} ORDER BY m.slot_start_s DESC LIMIT 1"
         )
-    statement = f"SELECT MAX(({latest})) FROM tenant t WHERE {tenant_id_in(scope)}"
-    latest_s: int | None = connection.scalar(text(statement), scope_parameters(scope))
-    return latest_s
+    return f"SELECT MAX(({latest})) FROM tenant t WHERE {tenant_id_in(scope)}"

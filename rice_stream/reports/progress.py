@@ -4,7 +4,9 @@ from sqlalchemy import text
 
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import scoped_reading
+from rice_stream.store.scoped import found_once, scoped_reading
+
+_SNAPSHOT = text("SELECT CAST(pg_current_snapshot() AS text)")
 
 
 def progress_marker(engine: Engine, scope: Scope) -> str | None:
@@ -15,5 +17,4 @@ def progress_marker(engine: Engine, scope: Scope) -> str | None:
     with scoped_reading(engine, scope) as connection:
         if connection.dialect.name != "postgresql":
             return None
-        marker: str = connection.execute(text("SELECT CAST(pg_current_snapshot() AS text)")).scalar_one()
-        return marker
+        return found_once(connection, "marker", lambda: str(connection.scalar(_SNAPSHOT)))

@@ -9,9 +9,10 @@ from rice_stream.meter.shared_ranges import SharedRange
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import CarbonRanges
 from rice_stream.reports.time_zones import described_window
+from rice_stream.reports.totals_ground import ground_of, spans_of
 from rice_stream.reports.totals_query import WINDOWS, TotalsQuery
 from rice_stream.reports.totals_rows import CARBON_MID, amounts
-from rice_stream.reports.totals_sums import Asked, Found, ground_of, several_of, spans_of
+from rice_stream.reports.totals_sums import Asked, Found, several_of
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import has_any_of, scope_parameters

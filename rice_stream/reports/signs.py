@@ -11,13 +11,13 @@ from rice_stream.channels.definition import OPEN_STATES
 from rice_stream.instants import SECOND_US, epoch_s, epoch_us, in_utc, rfc3339
 from rice_stream.reports.alerts import alerts_in
 from rice_stream.reports.channels import channels_seen
-from rice_stream.reports.meta import watermark_s
+from rice_stream.reports.meta import watermark_question, watermark_statement
 from rice_stream.store import schema
 from rice_stream.store.delivery_claims import is_overdue
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, team_in, tenant_id_in, tenant_key_in
-from rice_stream.store.scoped import scoped_reading
+from rice_stream.store.scoped import keep_found, scoped_reading
 
 KINDS = ("totals", "alerts", "budgets", "quarantine", "deliveries")
 WATCHED = timedelta(days=62)
@@ -51,44 +51,46 @@ def signs(engine: Engine, scope: Scope, now: datetime) -> Signs:
     """Of what the scope sees: nothing of anybody else changes them."""
     since_s = epoch_s(in_utc(now) - WATCHED)
     with scoped_reading(engine, scope) as connection:
-        latest_s = watermark_s(connection, scope)
-        found = [
-            (latest_s, *_totals(connection, scope, since_s)),
-            _row(
-                connection,
-                scope,
-                f"SELECT COUNT(*), MAX(created_at_us), COUNT(delivered_at_us) FROM alert WHERE {_alerts(connection, scope)}",
-            ),
-            _row(
-                connection,
-                scope,
-                "SELECT COUNT(*), MAX(b.updated_at_us), MAX(b.id) FROM budget b"
-                f" WHERE {tenant_id_in(scope, 'b.tenant_id')} AND {team_in(scope, 'b.team_id')}",
-            ),
-            _of_all(connection) if scope.is_everything else (),
-            _deliveries(connection, scope, epoch_us(in_utc(now))),
-        ]
+        looks = [watermark_statement(scope), _totals(scope), _alerts(connection, scope), _budgets(scope)]
+        if scope.is_everything:
+            looks.append(_OF_ALL)
+        # Each finds one row: all of them come at once.
+        statement = ", ".join(f"({look}) look_{place}" for place, look in enumerate(looks))
+        row = connection.execute(
+            text(f"SELECT * FROM {statement}"), {**scope_parameters(scope), "since_s": since_s}
+        ).one()
+        latest_s = row[0]
+        keep_found(connection, watermark_question(scope), latest_s)
+        found = [row[:5], row[5:8], row[8:11], row[11:], _deliveries(connection, scope, epoch_us(in_utc(now)))]
     return Signs(tuple(map(_sign, found)), None if latest_s is None else rfc3339(latest_s * SECOND_US))
 
 
-def _totals(connection: Connection, scope: Scope, since_s: int) -> Sequence[object]:
+def _totals(scope: Scope) -> str:
     """Exact sums of the days: whatever arrives, however late, and whatever is made again changes one of them."""
     if scope.teams:
         whose = f"{tenant_key_in(scope, 'd.tenant_key')} AND {attribution_in(scope, 'd')}"
         table = "day_total"
     else:
         whose, table = tenant_key_in(scope, "d.tenant_key"), "tenant_day_total"
-    statement = f"SELECT {_SUMS.format(t='d')} FROM {table} d WHERE d.day_start_s >= :since_s AND {whose}"
-    return _row(connection, scope, statement, since_s=since_s)
+    return f"SELECT {_SUMS.format(t='d')} FROM {table} d WHERE d.day_start_s >= :since_s AND {whose}"
 
 
 def _alerts(connection: Connection, scope: Scope) -> str:
-    return alerts_in(scope, connection.dialect.name)
+    return (
+        "SELECT COUNT(*), MAX(created_at_us), COUNT(delivered_at_us) FROM alert"
+        f" WHERE {alerts_in(scope, connection.dialect.name)}"
+    )
 
 
-def _of_all(connection: Connection) -> Sequence[object]:
-    """Refused items, and what was changed by hand: replaying and dropping are among it."""
-    return _row(connection, None, "SELECT (SELECT MAX(id) FROM quarantine), (SELECT MAX(id) FROM audit_entry)")
+def _budgets(scope: Scope) -> str:
+    return (
+        "SELECT COUNT(*), MAX(b.updated_at_us), MAX(b.id) FROM budget b"
+        f" WHERE {tenant_id_in(scope, 'b.tenant_id')} AND {team_in(scope, 'b.team_id')}"
+    )
+
+
+_OF_ALL = "SELECT (SELECT MAX(id) FROM quarantine), (SELECT MAX(id) FROM audit_entry)"
+"""Refused items, and what was changed by hand: replaying and dropping are among it."""
 
 
 def _deliveries(connection: Connection, scope: Scope, now_us: int) -> Sequence[object]:
@@ -109,11 +111,6 @@ def _deliveries(connection: Connection, scope: Scope, now_us: int) -> Sequence[o
         *connection.execute(waiting).one(),
         connection.scalar(overdue),
     )
-
-
-def _row(connection: Connection, scope: Scope | None, statement: str, **more: int) -> Sequence[object]:
-    parameters = {} if scope is None else scope_parameters(scope)
-    return tuple(connection.execute(text(statement), {**parameters, **more}).one())
 
 
 def _sign(row: Sequence[Any]) -> str:

@@ -14,7 +14,8 @@ from rice_stream.reports.carbon_ranges import Parts
 from rice_stream.reports.claims import METERED, STATED
 from rice_stream.reports.spans import day_text
 from rice_stream.reports.time_zones import report_zone
-from rice_stream.reports.totals_sums import Asked, Ground, ground_of, groups_and_parts, spans_of
+from rice_stream.reports.totals_ground import Ground, ground_once, spans_of
+from rice_stream.reports.totals_sums import Asked, groups_and_parts_once
 from rice_stream.reports.windows import FOREVER_US
 from rice_stream.store.engine import Connection
 from rice_stream.store.scope import Scope
@@ -119,7 +120,7 @@ def _covered_share(sums: Mapping[str, tuple[int, int]]) -> float | None:
 
 
 def _own_zone(connection: Connection, scope: Scope) -> str:
-    zones = ground_of(connection, scope, by_day=False).time_zones
+    zones = ground_once(connection, scope, by_day=False).time_zones
     return zones[0] if zones else "UTC"
 
 
@@ -152,10 +153,10 @@ def _by_tier(connection: Connection, scope: Scope, from_us: int, zone: str | Non
 
 def _parts(connection: Connection, scope: Scope, from_us: int, zone: str | None) -> dict[tuple[Any, ...], Parts]:
     fields = () if zone is None else ("day",)
-    ground = ground_of(connection, scope, by_day=zone is not None)
+    ground = ground_once(connection, scope, by_day=zone is not None)
     ranges = dict.fromkeys(ground.time_zones or ["UTC"], (from_us, FOREVER_US))
     spans = spans_of(_from(ground, from_us), ranges, calendar=None if zone is None else "day", time_zone=zone)
-    return groups_and_parts(Asked(connection, scope, fields, spans, ground)).parts
+    return groups_and_parts_once(Asked(connection, scope, fields, spans, ground)).parts
 
 
 def _from(ground: Ground, from_us: int) -> Ground:

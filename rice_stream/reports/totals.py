@@ -9,12 +9,21 @@ from datetime import datetime
 from typing import Any
 
 from rice_stream.quantities import MEASURES
-from rice_stream.reports.carbon_ranges import CarbonRanges
+from rice_stream.reports.carbon_ranges import CarbonRanges, Parts
 from rice_stream.reports.time_zones import described_window, report_zone
+from rice_stream.reports.totals_ground import ground_once, spans_of
 from rice_stream.reports.totals_query import TotalsQuery
-from rice_stream.reports.totals_rows import CARBON_MID, amounts, impact_amounts, named, ordered, with_other
-from rice_stream.reports.totals_sums import Asked, ground_of, groups_and_parts, impacts_of, spans_of
-from rice_stream.store.engine import Engine
+from rice_stream.reports.totals_rows import (
+    CARBON_MID,
+    amounts,
+    amounts_alone,
+    impact_amounts,
+    named,
+    ordered,
+    with_other,
+)
+from rice_stream.reports.totals_sums import Asked, groups_and_parts_once, impacts_of
+from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 
@@ -35,12 +44,8 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
     """
     fields, seen = query.fields, scope.within(query.tenant)
     with snapshot(engine, scope) as connection:
-        ground = ground_of(connection, seen, by_day=query.calendar is not None)
-        zone = report_zone(query.time_zone, seen, fields, query.report_time_zone)
-        ranges = {own: query.range_us(zone or own, now) for own in ground.time_zones or ["UTC"]}
-        spans = spans_of(ground, ranges, calendar=query.calendar, time_zone=zone)
-        asked = Asked(connection, seen, fields, spans, ground, query.where, query.knowledge)
-        found = groups_and_parts(asked)
+        asked, zone, ranges = asked_of(connection, seen, query, now)
+        found = groups_and_parts_once(asked)
         impacts = impacts_of(asked) if query.impacts else None
         carbon_ranges = CarbonRanges(connection, found.digests, found.digests)
     whole = [sum(column) for column in zip(*found.groups.values(), strict=True)] or [0] * len(MEASURES)
@@ -57,7 +62,7 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
         "rows": [
             {
                 **named(fields, group, tells_others=query.top is not None),
-                **amounts(found.groups[group], carbon_ranges.of(found.groups[group][CARBON_MID], found.parts[group])),
+                **_amounts(query, carbon_ranges, found.groups[group], found.parts.get(group, {})),
                 **impact_amounts(impacts, [group]),
             }
             for group in page
@@ -65,7 +70,25 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
         "rows_total": len(groups),
         **names_total,
         "total": {
-            **amounts(whole, carbon_ranges.of(whole[CARBON_MID], found.whole_parts)),
+            **_amounts(query, carbon_ranges, whole, found.whole_parts),
             **impact_amounts(impacts, impacts or ()),
         },
     }
+
+
+def asked_of(
+    connection: Connection, scope: Scope, query: TotalsQuery, now: datetime
+) -> tuple[Asked, str | None, dict[str, tuple[int, int]]]:
+    """What is added up for a query; the time zone of its days (None: each tenant's own); and by time zone from when to when."""
+    ground = ground_once(connection, scope, by_day=query.calendar is not None)
+    zone = report_zone(query.time_zone, scope, query.fields, query.report_time_zone)
+    ranges = {own: query.range_us(zone or own, now) for own in ground.time_zones or ["UTC"]}
+    spans = spans_of(ground, ranges, calendar=query.calendar, time_zone=zone)
+    asked = Asked(connection, scope, query.fields, spans, ground, query.where, query.knowledge, query.ranges)
+    return asked, zone, ranges
+
+
+def _amounts(query: TotalsQuery, carbon_ranges: CarbonRanges, sums: list[int], parts: Parts) -> dict[str, Any]:
+    if query.ranges:
+        return amounts(sums, carbon_ranges.of(sums[CARBON_MID], parts))
+    return amounts_alone(sums)

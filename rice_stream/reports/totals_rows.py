@@ -17,6 +17,10 @@ Impacts = dict[Group, list[int]]
 OTHER = object()
 """In the place of each name of a group: everything beyond the largest."""
 CARBON_MID = MEASURES.index("carbon_mid_ugco2e")
+_CARBON_LOW, _CARBON_HIGH = MEASURES.index("carbon_low_ugco2e"), MEASURES.index("carbon_high_ugco2e")
+_IT_ENERGY, _FACILITY_ENERGY = MEASURES.index("it_energy_uwh"), MEASURES.index("facility_energy_uwh")
+_COUNTED = [(place, name) for place, name in enumerate(MEASURES) if name == "prompts" or name.endswith("_tokens")]
+"""Where in MEASURES the numbers stand that are answered as they are."""
 _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}
 """Identifiers are given under the name that the SQL views use as well."""
 
@@ -96,12 +100,19 @@ def named(fields: tuple[str, ...], group: Group, *, tells_others: bool) -> dict[
 
 def amounts(sums: list[int], carbon: SharedRange) -> dict[str, Any]:
     """Sums of all MEASURES, in the units of an answer."""
-    by_name = dict(zip(MEASURES, sums, strict=True))
+    return {**_counts_and_energy(sums), **carbon_fields(carbon, sums[_CARBON_LOW], sums[_CARBON_HIGH])}
+
+
+def amounts_alone(sums: list[int]) -> dict[str, Any]:
+    """The same without ranges: of the carbon the middle alone."""
+    return {**_counts_and_energy(sums), "carbon_gco2e": {"mid": sums[CARBON_MID] / MICRO}}
+
+
+def _counts_and_energy(sums: list[int]) -> dict[str, Any]:
     return {
-        **{name: by_name[name] for name in MEASURES if name == "prompts" or name.endswith("_tokens")},
-        "it_energy_wh": by_name["it_energy_uwh"] / MICRO,
-        "facility_energy_wh": by_name["facility_energy_uwh"] / MICRO,
-        **carbon_fields(carbon, by_name["carbon_low_ugco2e"], by_name["carbon_high_ugco2e"]),
+        **{name: sums[place] for place, name in _COUNTED},
+        "it_energy_wh": sums[_IT_ENERGY] / MICRO,
+        "facility_energy_wh": sums[_FACILITY_ENERGY] / MICRO,
     }
 
 

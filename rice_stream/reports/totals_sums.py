@@ -1,18 +1,17 @@
 """What `totals` adds up: which rows of which tables, in one statement, and what the range of each sum is made of."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from rice_stream.errors import UsageError
-from rice_stream.instants import DAY_S, HOUR_S, SECOND_US, SLOT_S, rfc3339
+from rice_stream.instants import DAY_S, HOUR_S, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import Parts, added_parts
 from rice_stream.reports.grouped_sums import grouped_sums, impact_sums
 from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
-from rice_stream.reports.spans import Span, calendar_spans, clip, cut_at, hull, month_spans, split_at_buckets
+from rice_stream.reports.spans import Span, clip, cut_at, hull, split_at_buckets
 from rice_stream.reports.sums import (
     DAYS,
     ENTRIES,
@@ -23,39 +22,22 @@ from rice_stream.reports.sums import (
     RECORDED_SINCE,
     RECORDS,
     SLOTS,
-    TENANT_DAYS,
     Group,
     Summand,
     Summed,
     SummedTable,
     dimensions_within,
 )
+from rice_stream.reports.totals_ground import EVERY_ZONE, Ground
 from rice_stream.store.engine import Connection
 from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.scope import Scope
-from rice_stream.store.scope_conditions import has_any_of, scope_parameters
+from rice_stream.store.scoped import found_once, is_found
 
 _AMOUNTS, _SHARES, _BOTH = _PURPOSES = 0, 1, 2
 """What rows are summed for: what is shown, what its range is made of, or both."""
-_CALENDARS = {"day": calendar_spans, "month": month_spans}
-EVERY_ZONE = ""
-"""In the place of a time zone: a stretch that is the same for all tenants, so that they need not be told apart."""
 _PROMPTS = MEASURES.index("prompts")
 _ENDS = [MEASURES.index(name) for name in ENDS]
-
-
-class Ground(NamedTuple):
-    """What has to be known before it is known what to sum."""
-
-    time_zones: list[str]
-    tenant_key: int | None
-    """Of the only tenant of the scope; None: it has several."""
-    records_from_us: int
-    """Records that ended before have been dropped."""
-    minutes_from_us: int
-    """Minutes before are quarter hours."""
-    days_us: tuple[int, int]
-    """Where the totals begin and end, on days of UTC; looked up only for a break-down by day."""
 
 
 class Asked(NamedTuple):
@@ -68,64 +50,17 @@ class Asked(NamedTuple):
     ground: Ground
     where: NameFilter = ALL_NAMES
     knowledge: Knowledge = ALL_KNOWN
+    ranges: bool = True
+    """Whether it is asked what the ranges of the sums are made of."""
+
+    @property
+    def question(self) -> Hashable:
+        """All that the sums depend on besides what is stored."""
+        return "sums", self.scope, self.fields, tuple(self.spans), self.where, self.knowledge, self.ranges
 
     def dimensions(self, fields: Sequence[str]) -> frozenset[str]:
         """The key columns that a table must have, to break down by these fields what is asked for."""
         return dimensions_within(self.scope, (*fields, *self.where.names))
-
-
-def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
-    """All of it, in one statement."""
-    ends = "NULL, NULL"
-    if by_day:
-        # A look at both ends of each tenant's index, and not at every row.
-        of_tenant = "(SELECT {}(d.day_start_s) FROM {} d WHERE d.tenant_key = t.tenant_key)"
-        table = DAYS.table if scope.teams else TENANT_DAYS.table
-        ends = f"MIN({of_tenant.format('MIN', table)}), MAX({of_tenant.format('MAX', table)})"
-    statement = (
-        "SELECT t.time_zone, MIN(t.tenant_key), (SELECT MAX(r.records_from_us) FROM retention r),"
-        f" (SELECT MAX(r.minutes_from_us) FROM retention r), {ends} FROM tenant t"
-        f" WHERE {has_any_of(scope)} GROUP BY t.time_zone ORDER BY t.time_zone"
-    )
-    rows = connection.execute(text(statement), scope_parameters(scope)).all()
-    if not rows:
-        return Ground([], None, 0, 0, (0, 0))
-    first_s = min((row[4] for row in rows if row[4] is not None), default=0)
-    last_s = max((row[5] for row in rows if row[5] is not None), default=0)
-    return Ground(
-        time_zones=[row[0] for row in rows],
-        tenant_key=rows[0][1] if scope.tenants is not None and len(scope.tenants) == 1 else None,
-        records_from_us=rows[0][2] or 0,
-        minutes_from_us=rows[0][3] or 0,
-        days_us=(first_s * SECOND_US, (last_s + DAY_S) * SECOND_US),
-    )
-
-
-def spans_of(
-    ground: Ground,
-    ranges: dict[str, tuple[int, int]],
-    *,
-    calendar: str | None = None,
-    time_zone: str | None = None,
-) -> list[Span]:
-    """The stretches of the tenants of each time zone, from its range in epoch microseconds; none where there is no tenant.
-
-    With a `calendar` ("day" or "month") they are cut by that of `time_zone`, of each tenant's own where it is None. One stretch
-    that is the same for all is one of EVERY_ZONE.
-    """
-    if calendar is None:
-        if ground.time_zones and len(set(ranges.values())) == 1:
-            return [Span(EVERY_ZONE, *ranges[ground.time_zones[0]])]
-        return [Span(zone, *ranges[zone]) for zone in ground.time_zones]
-    # A calendar has to end somewhere: where the data do (on whole days of UTC, so that it makes no edges of its own).
-    low_us, high_us = ground.days_us
-    cut = _CALENDARS[calendar]
-    spans: list[Span] = []
-    for zone in ground.time_zones:
-        from_us, to_us = ranges[zone]
-        of_zone = cut(time_zone or zone, max(from_us, low_us), min(to_us, high_us))
-        spans += [span._replace(time_zone=zone) for span in of_zone]
-    return spans
 
 
 class Found(NamedTuple):
@@ -145,6 +80,8 @@ def groups_and_parts(asked: Asked) -> Found:
     """
     if not asked.dimensions(asked.fields) <= SLOTS.dimensions:
         # Users, say: totals of all of them would be as many as there are records.
+        if not asked.ranges:
+            return _told_apart(_sums(asked, _of_records(asked, Summand(RECORDS, asked.spans, _AMOUNTS))))
         own = _told_apart(_sums(asked, _of_records(asked, Summand(RECORDS, asked.spans, _BOTH, by_factor=True))))
         whole = asked._replace(fields=(), spans=hull(asked.spans, SLOT_S))
         if not whole.dimensions(()) <= SLOTS.dimensions:
@@ -152,6 +89,13 @@ def groups_and_parts(asked: Asked) -> Found:
         of_whole = _told_apart(_sums(whole, _summands(whole)))
         return own._replace(whole_parts=of_whole.whole_parts, digests=own.digests | of_whole.digests)
     return _told_apart(_sums(asked, _summands(asked)))
+
+
+def groups_and_parts_once(asked: Asked) -> Found:
+    """The same, added up once for all questions of one moment that need it."""
+    with_ranges = asked._replace(ranges=True).question
+    question = with_ranges if is_found(asked.connection, with_ranges) else asked.question
+    return found_once(asked.connection, question, partial(groups_and_parts, asked))
 
 
 def several_of(several: Sequence[Asked]) -> list[Found]:
@@ -183,15 +127,15 @@ def _summands(asked: Asked) -> list[Summand]:
 
 def _of_totals(asked: Asked) -> list[Summand]:
     whole, edges = _whole_buckets(asked)
-    shares = Summand(SLOTS, hull(edges, SLOT_S), _SHARES, by_factor=True, measures=ENDS)
+    shares = [Summand(SLOTS, hull(edges, SLOT_S), _SHARES, by_factor=True, measures=ENDS)] if asked.ranges else []
     if asked.dimensions(asked.fields):
-        return [*whole, shares, *_of_records(asked, Summand(RECORDS, edges, _AMOUNTS))]
+        return [*whole, *shares, *_of_records(asked, Summand(RECORDS, edges, _AMOUNTS))]
     # Minutes know no factors, and so the amounts alone. Old ones are quarter hours by now.
     amounts: list[Summand] = []
     older, edges = cut_at(edges, asked.ground.minutes_from_us)
     left = [*_take(SLOTS, older, amounts), *_take(MINUTES, edges, amounts)]
     amounts = [each._replace(purpose=_AMOUNTS) for each in amounts]
-    return [*whole, shares, *amounts, *_of_records(asked, Summand(RECORDS, left, _AMOUNTS))]
+    return [*whole, *shares, *amounts, *_of_records(asked, Summand(RECORDS, left, _AMOUNTS))]
 
 
 def impacts_of(asked: Asked) -> dict[Group, list[int]]:
@@ -218,7 +162,8 @@ def _whole_buckets(asked: Asked) -> tuple[list[Summand], list[Span]]:
             left = _take(source, left, summands)
     if dimensions:
         left = _take(SLOTS, left, summands)
-    return [each._replace(purpose=_BOTH, by_factor=True) for each in summands], left
+    purpose = _BOTH if asked.ranges else _AMOUNTS
+    return [each._replace(purpose=purpose, by_factor=asked.ranges) for each in summands], left
 
 
 def _has_whole(source: SummedTable, asked: Asked) -> bool:

@@ -17,13 +17,16 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    FromClause,
     Integer,
     Select,
     String,
     bindparam,
     column,
     func,
+    literal_column,
     select,
+    true,
     type_coerce,
     union,
 )
@@ -219,16 +222,18 @@ def _sums_by_name(
         "high_s": BigInteger(),
     }
     stretches = _given("stretches", types, dialect)
-    table, tenant = schema.metadata.tables[totals.name], schema.tenant
+    tenant = schema.tenant
+    query = select(stretches.c.stretch).join_from(stretches, tenant, tenant.c.tenant_id == stretches.c.tenant_id)
+    table: FromClause = schema.metadata.tables[totals.name]
     start = table.c[totals.start]
-    query = (
-        select(stretches.c.stretch)
-        .join_from(stretches, tenant, tenant.c.tenant_id == stretches.c.tenant_id)
-        .join(
-            table,
-            (table.c.tenant_key == tenant.c.tenant_key) & (start >= stretches.c.low_s) & (start < stretches.c.high_s),
-        )
-    )
+    own = (table.c.tenant_key == tenant.c.tenant_key) & (start >= stretches.c.low_s) & (start < stretches.c.high_s)
+    if dialect == "postgresql":
+        # Stretch by stretch (without an OFFSET it is an ordinary join): else PostgreSQL reads all that there is of a tenant.
+        fenced = select(table).where(own).correlate(stretches, tenant).offset(literal_column("0"))
+        table = fenced.lateral("of_stretch")
+        query = query.join(table, true())
+    else:
+        query = query.join(table, own)
     names: list[ColumnElement[Any]] = []
     if "team_id" in narrowed or "project_id" in narrowed:
         attribution = schema.attribution

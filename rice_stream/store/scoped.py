@@ -5,11 +5,11 @@ from there on row-level security (`row_security`) shows it nothing else, whateve
 with the transaction, also behind a pooler. SQLite cannot do that; there the statements' own conditions are the only line.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from sqlalchemy import event
 
@@ -28,11 +28,15 @@ READ_TIMEOUT_S = 2.0
 """How long one statement of the API may run."""
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class _HeldOpen:
     engine: Engine
     scope: Scope
     connection: Connection
+    found: dict[Hashable, Any] = field(default_factory=dict)
 
     def is_of(self, engine: Engine, scope: Scope) -> bool:
         # Engines with options of their own share the connections of the one that they were made from.
@@ -108,6 +112,9 @@ def scoped_reading(engine: Engine, scope: Scope) -> Iterator[Connection]:
 @contextmanager
 def holding_open(engine: Engine, scope: Scope, connection: Connection) -> Iterator[None]:
     """A stretch of code in which whoever reads of the engine in the scope gets the connection; for `reports.one_moment`."""
+    if is_held_open(connection):
+        yield  # a moment within the same one
+        return
     token = _HELD_OPEN.set(_HeldOpen(engine, scope, connection))
     try:
         yield
@@ -181,6 +188,33 @@ def _leave_beginning_to_driver(connection: Any, _record: Any) -> None:
     """Others take the same connections. It is None where one is gone."""
     if connection is not None and not connection.closed:
         connection.autocommit = False
+
+
+def found_once(connection: Connection, question: Hashable, look: Callable[[], T]) -> T:
+    """What `look` finds; in a transaction that is held open, what it found when the same was asked before.
+
+    `question` has to say all that the answer depends on besides what is stored: in one moment that is the same.
+    """
+    held = _HELD_OPEN.get()
+    if held is None or held.connection is not connection:
+        return look()
+    if question not in held.found:
+        held.found[question] = look()
+    found: T = held.found[question]
+    return found
+
+
+def is_found(connection: Connection, question: Hashable) -> bool:
+    """Whether `found_once` need not look."""
+    held = _HELD_OPEN.get()
+    return held is not None and held.connection is connection and question in held.found
+
+
+def keep_found(connection: Connection, question: Hashable, found: object) -> None:
+    """Have `found_once` answer a question that was asked together with others, in a transaction that is held open."""
+    held = _HELD_OPEN.get()
+    if held is not None and held.connection is connection:
+        held.found.setdefault(question, found)
 
 
 def is_held_open(connection: Connection) -> bool:

@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import is_held, is_held_open, scoped_reading
+from rice_stream.store.scoped import found_once, is_held, is_held_open, scoped_reading
 
 _WORK_MEM = "256MB"
 """What one sort or hash of a report may use on PostgreSQL before it goes to disk; its default suits small queries."""
 _BEGIN = f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL work_mem = '{_WORK_MEM}'"
-_KEEP_JOIN_ORDER = "SET LOCAL join_collapse_limit = 1"
+_KEEP_JOIN_ORDER, _WEIGH_JOIN_ORDERS = (f"SET LOCAL join_collapse_limit = {limit}" for limit in ("1", "DEFAULT"))
+KEEPS_JOIN_ORDER = "keeps join order"
+"""Whether all statements of a transaction that is held open do so, as `found_once` knows it."""
 
 
 @contextmanager
@@ -25,9 +27,18 @@ def snapshot(engine: Engine, scope: Scope, *, keeps_join_order: bool = False) ->
     begin = f"{_BEGIN}; {_KEEP_JOIN_ORDER}" if keeps_join_order else _BEGIN
     with scoped_reading(engine.execution_options(rice_begins_with=begin), scope) as connection:
         # SQLite needs no more: a transaction sees one state from its first read on (write-ahead log).
-        if connection.dialect.name == "postgresql" and not is_held(connection) and not is_held_open(connection):
-            connection.exec_driver_sql(begin)
-        yield connection
+        if connection.dialect.name != "postgresql":
+            yield connection
+        elif not is_held_open(connection):
+            if not is_held(connection):
+                connection.exec_driver_sql(begin)
+            yield connection
+        elif keeps_join_order and not found_once(connection, KEEPS_JOIN_ORDER, lambda: False):
+            connection.exec_driver_sql(_KEEP_JOIN_ORDER)
+            yield connection
+            connection.exec_driver_sql(_WEIGH_JOIN_ORDERS)
+        else:
+            yield connection
 
 
 @contextmanager

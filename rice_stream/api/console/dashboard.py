@@ -1,8 +1,8 @@
 """What all pages have in common: their frame, who sees them, and what is answered where one cannot be shown."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,21 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
-from rice_stream.api.console import addresses
+from rice_stream.api.console import addresses, pieces
+from rice_stream.api.console.around import Around, Surroundings
 from rice_stream.api.console.assets import Assets
-from rice_stream.api.console.delivery_health import health_shown
 from rice_stream.api.console.drawing import bars, outlooks, plots
 from rice_stream.api.console.forms import Forms
 from rice_stream.api.console.kept import Figures, KeptFigures, Shown
 from rice_stream.api.console.theme import theme_of
+from rice_stream.api.console.views import LiveView, LookUp, Prepare
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
+from rice_stream.errors import RiceError
+from rice_stream.reports.one_moment import one_moment
 from rice_stream.wording import amounts, times
+
+log = logging.getLogger(__name__)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 HEADERS = {
@@ -56,6 +61,7 @@ class Dashboard:
         self.entries: list[Entry] = []
         self._by_provider = by_provider
         self._kept = KeptFigures(product.now)
+        self._surroundings = Surroundings(product)
         self._templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -88,6 +94,8 @@ class Dashboard:
             "address": addresses.address,
             "minutes_between": times.minutes_between,
             "SIDE": plots.SIDE,
+            "name_options": pieces.name_options,
+            "cells": pieces.cells,
         }
 
     async def show(
@@ -108,7 +116,8 @@ class Dashboard:
         page = _page_of(request, caller)
 
         def made() -> Response:
-            return self._shown(request, caller, template, self._kept.of(page, look_up), problem, more)
+            shown = self._kept.of(page, look_up)
+            return self._shown(request, caller, template, shown, problem, more, self._health(caller))
 
         return await self.product.ask(made)
 
@@ -118,17 +127,24 @@ class Dashboard:
         caller: Caller,
         template: str,
         tenant: str | None,
-        look_up: Callable[[str], Figures],
+        look_up: LookUp,
+        prepare: Prepare = Around.tenants,
+        *,
+        problem: ProblemError | None = None,
         **more: Any,
     ) -> Response:
-        """The same of a page that looks at its figures again by itself: those that take long are shown as they were last, while
-        they are worked out again. `look_up` is told the address at which the page will hear of changes since.
+        """The same of a page that looks at its figures again by itself: they are shown again for as long as nothing was committed,
+        and those that take long while they are worked out again.
+
+        `look_up` is called within one moment of the tenant's scope, and asks for nothing else; what it needs of all that the caller
+        sees, `prepare` has asked around it before.
         """
         page = _page_of(request, caller)
 
         def made() -> Response:
-            shown = self._kept.of_live(page, partial(self.live, caller, tenant), look_up)
-            return self._shown(request, caller, template, shown, None, more)
+            view = LiveView(self.product, self._surroundings, caller, tenant, look_up, prepare)
+            shown = self._kept.of_live(page, view)
+            return self._shown(request, caller, template, shown, problem, more, view.health)
 
         return await self.product.ask(made)
 
@@ -140,19 +156,21 @@ class Dashboard:
         shown: Shown,
         problem: ProblemError | None,
         more: dict[str, Any],
+        health: dict[str, Any] | None,
     ) -> Response:
         status = HTTPStatus.OK if problem is None else problem.status
         times_of = {"as_of": shown.as_of, "old_since": shown.old_since, "is_renewed": shown.is_renewed}
-        figures = {**shown.figures, **more, **times_of, "health": health_shown(self.product, caller)}
+        figures = {**shown.figures, **more, **times_of, "health": troubled(health)}
         return self._page(request, template, status, **figures, caller=caller, problem=problem)
 
-    def live(self, caller: Caller, tenant: str | None) -> str:
-        """Where a page of these figures hears that they have changed, since now; asked before them, in their thread.
-
-        RiceError: the database does not answer.
-        """
-        signs = self.product.signs(self.product.scope(caller, Right.READ, tenant))
-        return addresses.address("/v1/stream", [("tenant", tenant or ""), ("after", signs.id)])
+    def _health(self, caller: Caller) -> dict[str, Any] | None:
+        """How deliveries fare; None: the database does not say, which the page itself tells."""
+        try:
+            with one_moment(self.product.engine(), caller.scope(Right.READ)):
+                return self._surroundings.of(caller).health()
+        except RiceError as error:
+            log.warning("a page does not say whether deliveries arrive: %s", error)
+            return None
 
     def problem(self, request: Request, problem: ProblemError) -> Response | None:
         """The page that says why there is no other; None: whoever asks is no browser in front of a page."""
@@ -202,3 +220,8 @@ class Dashboard:
 def _page_of(request: Request, caller: Caller) -> tuple[object, ...]:
     """An address as one caller sees it."""
     return request.scope["path"], caller.name, caller.grants, str(request.url.query)
+
+
+def troubled(health: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What every page says of deliveries that do not arrive; None: all is well, or nobody knows."""
+    return health if health and (health["failing"] or health["disabled"] or health["overdue"]) else None

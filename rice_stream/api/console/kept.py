@@ -1,13 +1,15 @@
-"""The last figures of each page: shown while the database does not answer, and while figures that take long are worked out."""
+"""The last figures of each page: shown while nothing is committed, while the database does not answer, and while figures that take
+long are worked out."""
 
 import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from rice_stream.errors import RiceError, ServiceUnavailableError
 from rice_stream.store.revisions import SchemaChangedError
@@ -15,6 +17,8 @@ from rice_stream.store.revisions import SchemaChangedError
 log = logging.getLogger(__name__)
 
 Figures = dict[str, Any]
+AFTERWARDS = "afterwards"
+"""Among figures: what finds the rest of them, once their moment is over. It may ask for what others see."""
 SLOW_S = 0.5
 """Figures that took longer are shown as they were while they are worked out again."""
 SHOWN_FOR = timedelta(minutes=1)
@@ -33,15 +37,42 @@ class Shown(NamedTuple):
     """Whether newer ones are being worked out: a page that looks again by itself has to, for nothing will tell it of them."""
 
 
+class LivePage(Protocol):
+    """A page that looks at its figures again by itself. All of it blocks, and raises RiceError as from the database."""
+
+    def looked(self) -> AbstractContextManager[str | None]:
+        """What its caller sees around it, while that is held; the marker of what is committed, None where there is none."""
+
+    def sign(self) -> str | None:
+        """Says the same as long as no figures have changed; None: that is to be asked within `held`."""
+
+    def held(self) -> AbstractContextManager[str | None]:
+        """The moment that the figures are of, and its marker."""
+
+    def marker(self) -> str | None:
+        """The marker of now."""
+
+    def sign_held(self) -> str:
+        """As `sign`, within `held`."""
+
+    def figures(self, live: str) -> Figures:
+        """Worked out, within `held`; they go with the sign as `live`."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     figures: Figures
     at: datetime
     took_s: float
+    marker: str | None = None
 
     def is_of(self, live: str, now: datetime) -> bool:
         """Whether nothing has changed since: windows move by the minute."""
         return self.figures.get("live") == live and _minute(self.at) == _minute(now)
+
+    def is_true(self, marker: str | None, now: datetime) -> bool:
+        """Whether nothing at all was committed since."""
+        return marker is not None and self.marker == marker and _minute(self.at) == _minute(now)
 
 
 def _minute(moment: datetime) -> datetime:
@@ -70,24 +101,49 @@ class KeptFigures:
             return self._before(page, error)
         return Shown(kept.figures, kept.at)
 
-    def of_live(self, page: Hashable, sign: Callable[[], str], look_up: Callable[[str], Figures]) -> Shown:
-        """The same of a page that looks again by itself; figures that took long are shown for up to a minute while a thread works
-        them out again. `sign` says the same as long as nothing has changed; it is asked first, and goes with the figures as `live`.
+    def of_live(self, page: Hashable, view: LivePage) -> Shown:
+        """The same of a page that looks again by itself. Figures are shown again within the minute that they are of for as long as
+        nothing is committed; those that took long for up to a minute, while a thread works them out again.
         """
         try:
-            live = sign()
+            return self._of_live(page, view)
         except _Away as error:
             return self._before(page, error)
 
-        def signed() -> Figures:
-            return {"live": live, **look_up(live)}
+    def _of_live(self, page: Hashable, view: LivePage) -> Shown:
+        with view.looked() as marker:
+            kept = self._last(page)
+            if kept is not None and kept.is_true(marker, self._now()):
+                return Shown(kept.figures, kept.at)
+            live = view.sign()
+        at_once = None if live is None else self._at_once(page, live, view)
+        return at_once or self._worked_out(page, view, marker, live)
 
-        return self._at_once(page, live, signed) or self.of(page, signed)
+    def _worked_out(self, page: Hashable, view: LivePage, marker: str | None, live: str | None) -> Shown:
+        """The figures of now; or those of before where it turns out that they may be shown at once."""
+        at, began_s = self._now(), self._seconds()
+        with view.held() as marker_held:
+            if live is None:
+                live = view.sign_held()
+                at_once = self._at_once(page, live, view)
+                if at_once is not None:
+                    return at_once
+            found = {"live": live, **view.figures(live)}
+        # What is around the page is of a moment before: if anything was committed since, all of it is not of one.
+        markers = {marker, marker_held}
+        afterwards = found.pop(AFTERWARDS, None)
+        if afterwards is not None:
+            found |= afterwards()
+            markers.add(view.marker())
+        kept = self._keep(page, found, at, began_s, marker if len(markers) == 1 else None)
+        return Shown(kept.figures, kept.at)
 
     def _looked_up(self, page: Hashable, look_up: Callable[[], Figures]) -> _Kept:
         at, began_s = self._now(), self._seconds()
-        found = look_up()
-        kept = _Kept(found, at, self._seconds() - began_s)
+        return self._keep(page, look_up(), at, began_s, None)
+
+    def _keep(self, page: Hashable, found: Figures, at: datetime, began_s: float, marker: str | None) -> _Kept:
+        kept = _Kept(found, at, self._seconds() - began_s, marker)
         with self._lock:
             self._pages[page] = kept
             self._pages.move_to_end(page)
@@ -95,9 +151,12 @@ class KeptFigures:
                 self._pages.popitem(last=False)
         return kept
 
-    def _at_once(self, page: Hashable, live: str, look_up: Callable[[], Figures]) -> Shown | None:
+    def _last(self, page: Hashable) -> _Kept | None:
         with self._lock:
-            kept = self._pages.get(page)
+            return self._pages.get(page)
+
+    def _at_once(self, page: Hashable, live: str, view: LivePage) -> Shown | None:
+        kept = self._last(page)
         if kept is None or kept.took_s < SLOW_S:
             return None
         now = self._now()
@@ -105,10 +164,10 @@ class KeptFigures:
             return Shown(kept.figures, kept.at)
         if now - kept.at > SHOWN_FOR:
             return None
-        self._renew(page, look_up)
+        self._renew(page, live, view)
         return Shown(kept.figures, kept.at, is_renewed=True)
 
-    def _renew(self, page: Hashable, look_up: Callable[[], Figures]) -> None:
+    def _renew(self, page: Hashable, live: str, view: LivePage) -> None:
         """In a thread that ends with the process, unless one is at it."""
         with self._lock:
             if page in self._renewed:
@@ -117,7 +176,7 @@ class KeptFigures:
 
         def work() -> None:
             try:
-                self._looked_up(page, look_up)
+                self._worked_out(page, view, None, live)
             except RiceError as error:
                 log.warning("figures of a page could not be worked out again: %s", error)
             finally:
@@ -127,8 +186,7 @@ class KeptFigures:
         threading.Thread(target=work, name="rice-figures", daemon=True).start()
 
     def _before(self, page: Hashable, error: RiceError) -> Shown:
-        with self._lock:
-            kept = self._pages.get(page)
+        kept = self._last(page)
         if kept is None:
             raise error
         return Shown(kept.figures, kept.at, kept.at)

@@ -56,8 +56,10 @@ def install(app: FastAPI, product: Product) -> None:
         return await product.ask(lambda: show(product.engine(), caller.scope(Right.READ), quarantine_id))
 
 
-def answer_coverage(product: Product, caller: Caller, asked: CoverageParameters) -> dict[str, Any]:
-    """What `/v1/coverage` answers a caller; for a thread of its own. RiceError: as from `coverage`."""
+def answer_coverage(
+    product: Product, caller: Caller, asked: CoverageParameters, *, compared_max: int | None = None
+) -> dict[str, Any]:
+    """What `/v1/coverage` answers a caller; for a thread of its own; `compared_max` and RiceError: as of `coverage`."""
     scope = product.scope(caller, Right.READ, asked.tenant)
     return coverage(
         product.engine_for(scope),
@@ -69,6 +71,7 @@ def answer_coverage(product: Product, caller: Caller, asked: CoverageParameters)
         time_zone=asked.time_zone,
         report_time_zone=product.settings.report_time_zone,
         repeated=asked.repeated,
+        compared_max=compared_max,
     )
 
 

@@ -1,13 +1,15 @@
 """`/budgets`: will each budget last? With forms that set, change and remove budgets for who may write."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 
 from rice_stream.api.access.actors import actor_of
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages import budgets_figures as figures
@@ -33,14 +35,18 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
 
     @app.get(_PATH, include_in_schema=False)
     async def _budgets(request: Request, asked: Annotated[BudgetsAsked, Query()], caller: _Reader) -> Response:
-        template, look_up = _view(asked, caller)
-
-        def found() -> Figures:
+        form = _form(asked, caller)
+        if form is not None:
             # A form that is being filled in is not looked at again.
-            live = "" if template is _FORM else dashboard.live(caller, asked.tenant)
-            return {"live": live, **look_up(product, caller, asked)}
+            return await dashboard.show(request, caller, _FORM, partial(form, product, caller, asked))
+        look_up = figures.listed if asked.name is None else figures.one
 
-        return await dashboard.show(request, caller, template, found)
+        def found(around: Around, _live: str) -> Figures:
+            return look_up(product, caller, asked, around)
+
+        prepare = partial(figures.prepared, product, asked)
+        template = _LIST if asked.name is None else _ONE
+        return await dashboard.show_live(request, caller, template, asked.tenant, found, prepare)
 
     @app.post(_PATH, include_in_schema=False)
     async def _changed(request: Request, caller: _Editor) -> Response:
@@ -59,14 +65,14 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         return dashboard.done(_PATH, name=form.name or "", tenant=owner, said=f"The budget is {word}.")
 
 
-def _view(asked: BudgetsAsked, caller: Caller) -> tuple[str, Any]:
-    """The template and its figures: forms only for who may send them."""
+def _form(asked: BudgetsAsked, caller: Caller) -> Callable[[Product, Caller, BudgetsAsked], Figures] | None:
+    """The figures of the form that is asked for; None: no form is, or none that the caller may send."""
     if caller.may(Right.WRITE):
         if asked.name is not None and (asked.change or asked.remove):
-            return _FORM, figures.changing
+            return figures.changing
         if asked.new:
-            return _FORM, figures.beginning
-    return (_LIST, figures.listed) if asked.name is None else (_ONE, figures.one)
+            return figures.beginning
+    return None
 
 
 def _do(product: Product, caller: Caller, form: BudgetForm, by: Actor) -> str:

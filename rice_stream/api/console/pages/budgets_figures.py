@@ -6,8 +6,9 @@ from typing import Any
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.drawing import outlooks
-from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.kept import AFTERWARDS, Figures
 from rice_stream.api.console.pages.budgets_asked import THRESHOLDS, BudgetForm, BudgetsAsked, filled_in
 from rice_stream.api.console.pages.channels_figures import changeable
 from rice_stream.api.etags import etag_of
@@ -39,44 +40,65 @@ _NAMES_MAX = 200
 ANY_STATE = "*"
 
 
-def listed(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
+def prepared(product: Product, asked: BudgetsAsked, around: Around) -> None:
+    """Ask around the page what `listed` and `one` need of all that the caller sees."""
+    around.tenants()
+    _channels(product, asked, around)
+
+
+def listed(product: Product, caller: Caller, asked: BudgetsAsked, around: Around) -> Figures:
     """All budgets, those that need somebody first; where there are none, what they could be."""
-    frame = _frame(product, caller, asked)
+    frame = _frame(product, caller, asked, around.tenants())
     found = answer_budgets(product, caller, asked.tenant, outlook=True)
     rows = outlooks.most_urgent_first(found, product.now())
     tenant_ids = [each["tenant_id"] for each in frame["tenants"]]
     chosen = tenant_ids if asked.tenant is None else [each for each in tenant_ids if each == asked.tenant]
-    offered = caller.may(Right.READ) and not rows and not _sees_teams(caller)
+    offered = not rows and not _sees_teams(caller) and len(chosen) <= _SUGGESTED
     return {
         **frame,
         "rows": [{"budget": budget, "ending": ending, **_drawn(budget)} for budget, ending in rows],
         "endings": Counter(ending.kind for _, ending in rows),
-        **_told(product, caller, asked, [budget for budget, _ in rows]),
-        "suggestions": [_suggested(product, caller, each) for each in chosen[:_SUGGESTED]] if offered else [],
+        **_told(product, caller, asked, [budget for budget, _ in rows], around),
+        "suggestions": [_suggested(product, caller, each) for each in chosen] if offered else [],
+        "chooses": not rows and not offered and len(chosen) > 1,
     }
 
 
-def _told(product: Product, caller: Caller, asked: BudgetsAsked, budgets: Sequence[Mapping[str, Any]]) -> Figures:
+def _channels(product: Product, asked: BudgetsAsked, around: Around) -> list[dict[str, Any]]:
+    """What holds or fails there changes by the minute as well."""
+    now = product.now()
+    question = "channels", asked.tenant, now.replace(second=0, microsecond=0)
+    return around.once(question, lambda: channels(product.engine(), around.scope, now, tenant=asked.tenant))
+
+
+def _told(
+    product: Product, caller: Caller, asked: BudgetsAsked, budgets: Sequence[Mapping[str, Any]], around: Around
+) -> Figures:
     """Open alerts, where each was told and what became of it there, and which channels hold something over quiet hours."""
     opened = [{"budget": each, "alert": each["open_alerts"][-1]} for each in budgets if each.get("open_alerts")]
     ids = [each["alert"]["id"] for each in opened if each["alert"]["id"] is not None]
-    found = channels(product.engine(), caller.scope(Right.READ), product.now(), tenant=asked.tenant)
+    found = _channels(product, asked, around)
     return {
         "open": opened,
-        "deliveries": _deliveries(product, caller, ids),
+        **_deliveries(product, around, ids),
         "holding": [each for each in found if each["deliveries"]["held"]],
         "own_ids": changeable(caller, found),
     }
 
 
-def _deliveries(product: Product, caller: Caller, alert_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    return deliveries_of_alerts(product.engine(), caller.scope(Right.READ), alert_ids)
+def _deliveries(product: Product, around: Around, alert_ids: Sequence[str]) -> Figures:
+    """On all channels that the caller sees, which is another scope than that of the page."""
+    if not alert_ids:
+        return {"deliveries": {}}
+    return {
+        AFTERWARDS: lambda: {"deliveries": deliveries_of_alerts(product.engine(), around.scope, alert_ids)},
+    }
 
 
-def one(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
+def one(product: Product, caller: Caller, asked: BudgetsAsked, around: Around) -> Figures:
     """One budget: used so far, what is to come, how fast, and what happened."""
     status = named_status(product, caller, asked.name or "", asked.tenant)
-    frame = _frame(product, caller, asked)
+    frame = _frame(product, caller, asked, around.tenants())
     after = None if asked.before is None else packed(asked.before)
     changes = answer_history(product, caller, status["name"], status["tenant_id"], after=after, limit=CHANGES_ROWS)
     if status["state"] == UNREADABLE:
@@ -99,8 +121,8 @@ def one(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
         "paces": [outlooks.pace_of(rate, rates) for rate in rates],
         "changes": changes,
         "happened": outlooks.happenings(changes["rows"]),
-        "deliveries": _deliveries(product, caller, [each["id"] for each in changes["rows"]]),
-        "own_ids": changeable(caller, channels(product.engine(), caller.scope(Right.READ), product.now())),
+        **_deliveries(product, around, [each["id"] for each in changes["rows"]]),
+        "own_ids": changeable(caller, _channels(product, asked, around)),
         **_drawn(budget),
     }
 
@@ -164,10 +186,13 @@ def entered(product: Product, caller: Caller, form: BudgetForm, problem: Problem
     }
 
 
-def _frame(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
-    """Whose, in which time zone, as of when."""
+def _frame(
+    product: Product, caller: Caller, asked: BudgetsAsked, seen: Sequence[Mapping[str, str]] | None = None
+) -> Figures:
+    """Whose, in which time zone, as of when; `seen` are the tenants that the caller sees, where they are known."""
     scope = product.scope(caller, Right.READ, asked.tenant)
-    seen = tenants(product.engine(), product.scope(caller, Right.READ, None))
+    if seen is None:
+        seen = tenants(product.engine(), product.scope(caller, Right.READ, None))
     own = [each["time_zone"] for each in seen if asked.tenant in (None, each["tenant_id"])]
     shown = asked.time_zone or (own[0] if len(own) == 1 else product.settings.report_time_zone)
     zone(shown)

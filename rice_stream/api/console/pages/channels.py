@@ -11,7 +11,7 @@ from rice_stream.api.access.actors import actor_of
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.dashboard import Dashboard
-from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.kept import AFTERWARDS, Figures
 from rice_stream.api.console.pages import channels_figures as figures
 from rice_stream.api.console.pages.channels_asked import ChannelForm, ChannelsAsked
 from rice_stream.api.console.pages.channels_changes import Done, do
@@ -34,9 +34,9 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
     async def _channels(request: Request, asked: Annotated[ChannelsAsked, Query()], caller: _Reader) -> Response:
         if figures.may_set(caller) and (asked.new or asked.change or asked.remove):
             return await dashboard.show(request, caller, _FORM, partial(figures.beginning, product, caller, asked))
-        return await dashboard.show_live(
-            request, caller, _LIST, asked.tenant, lambda _live: figures.listed(product, caller, asked)
-        )
+        # Channels are those that the caller sees, whichever tenant's are shown: no figures of the tenant's own moment.
+        all_of_them = {AFTERWARDS: partial(figures.listed, product, caller, asked)}
+        return await dashboard.show_live(request, caller, _LIST, asked.tenant, lambda _around, _live: {**all_of_them})
 
     @app.post(_PATH, include_in_schema=False)
     async def _changed(request: Request, caller: _Editor) -> Response:

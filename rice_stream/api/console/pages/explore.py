@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.explore_asked import ExploreParameters
@@ -25,7 +26,7 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         asked: Annotated[ExploreParameters, Query()],
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
-        def look_up(_live: str) -> Figures:
-            return explored(dashboard.product, caller, asked)
+        def look_up(around: Around, _live: str) -> Figures:
+            return explored(dashboard.product, caller, asked, around)
 
         return await dashboard.show_live(request, caller, "pages/explore.html", asked.tenant, look_up)

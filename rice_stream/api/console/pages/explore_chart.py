@@ -33,6 +33,7 @@ def chart_of(
     totals: list[Mapping[str, Any] | None] = [None] * len(bars)
     for row in whole["rows"]:
         totals[places[row[bucket]]] = row
+    wholes = [0.0 if row is None else amount(measure, row) for row in totals]
     ranges = [_ends(row) if measure == "carbon" and row is not None else None for row in totals]
     start, end = stretch
     incomplete = [place for place, bar in enumerate(bars) if bar.start < start or bar.end > end]
@@ -52,9 +53,9 @@ def chart_of(
         "names": names,
         "labels": labels,
         "starts": [bar.start for bar in bars],
-        "by_series": values,
+        "rows": [[*each, whole] for *each, whole in zip(*values, wholes, strict=True)],
         "totals": totals,
-        "wholes": [0.0 if row is None else amount(measure, row) for row in totals],
+        "wholes": wholes,
         "of_series": [amount(measure, row) for row in series["rows"]],
         "incomplete": incomplete,
         "moving": _moving(drawn.scale, names, styles, labels, values, ranges, incomplete),

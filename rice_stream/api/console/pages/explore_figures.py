@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console import stretches
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import Window
 from rice_stream.api.console.asking import Question, one_calendar, zone_of
 from rice_stream.api.console.drawing.bars import overlap
-from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.kept import AFTERWARDS, Figures
 from rice_stream.api.console.pages.explore_asked import DIMENSIONS, MEASURES, NARROWED, SERIES_MAX, ExploreParameters
 from rice_stream.api.console.pages.explore_chart import chart_of
 from rice_stream.api.console.pages.explore_links import chips_of, files_of
@@ -21,7 +22,6 @@ from rice_stream.quantities import MICRO
 from rice_stream.reports.known_names import known_names
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.prompts import PromptFilter, prompts
-from rice_stream.reports.tenants import tenants
 
 _LATEST = 8
 _WINDOW: Window = "30d"
@@ -39,13 +39,14 @@ _BEFORE = {
 }
 
 
-def explored(product: Product, caller: Caller, asked: ExploreParameters) -> Figures:
+def explored(product: Product, caller: Caller, asked: ExploreParameters, around: Around) -> Figures:
     """All figures of the page. RiceError: as from the reports."""
     scope = product.scope(caller, Right.READ, None)
-    names = [each["tenant_id"] for each in tenants(product.engine(), scope)]
+    seen = scope.within(asked.tenant)
+    names = [each["tenant_id"] for each in around.tenants()]
     by = asked.by or ("tenant" if len(names) > 1 and asked.tenant is None else "team")
     # Bars of several tenants stand on one another: they need one calendar.
-    zone = one_calendar(product, scope.within(asked.tenant), asked.time_zone)
+    zone = one_calendar(product, seen, asked.time_zone)
     question = Question(product, caller, asked.tenant, zone, asked.where)
     table = question.totals(by=(by,), top=asked.rows, **asked.stretch(_WINDOW))
     shown = {
@@ -55,7 +56,7 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters) -> Figu
         "dimensions": [each for each in DIMENSIONS if each != "tenant" or len(names) > 1],
         "measures": MEASURES,
         "narrowed": NARROWED,
-        "known": known_names(product.engine(), scope.within(asked.tenant)),
+        "known": known_names(product.engine_for(seen), seen),
         "chips": chips_of(asked),
         "meta": table["meta"],
         "zone": zone_of(product, table),
@@ -64,7 +65,8 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters) -> Figu
         "window": shown_window(asked),
     }
     if not table["total"]["prompts"]:
-        return {**shown, "nothing": _nothing(question, asked, table)}
+        # Why there is nothing may have to do with what lies outside of what was asked for.
+        return {**shown, AFTERWARDS: lambda: {"nothing": _nothing(question, asked, table)}}
     return {**shown, "nothing": None, **_shown(question, asked, by, table)}
 
 
@@ -86,7 +88,8 @@ def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[st
     series = table
     if asked.rows != SERIES_MAX:
         series = question.totals(by=(by,), top=SERIES_MAX, **stretch)
-    over_time = question.totals(by=(by,), bucket=drawn, top=SERIES_MAX, **stretch)
+    # Of these the chart shows the middles: the ranges of hundreds of them would take longer than all the rest.
+    over_time = question.totals(by=(by,), bucket=drawn, top=SERIES_MAX, ranges=False, **stretch)
     whole = question.totals(bucket=drawn, **stretch)
     bars = stretches.bars(drawn, start, until, zone)
     earlier_start, earlier_end = stretches.before(start, until, zone)
@@ -129,7 +132,7 @@ def _latest(question: Question, stretch: dict[str, Any], zone: str) -> list[dict
     product = question.product
     scope = product.scope(question.caller, Right.READ, question.tenant)
     asked = PromptFilter(tenant=question.tenant, where=question.where, time_zone=zone, **stretch)
-    rows = prompts(product.engine(), scope, asked, limit=_LATEST)["rows"]
+    rows = prompts(product.engine_for(scope), scope, asked, limit=_LATEST)["rows"]
     ends = ("low", "mid", "high")
     return [{**row, "carbon_gco2e": {end: row[f"carbon_{end}_ugco2e"] / MICRO for end in ends}} for row in rows]
 

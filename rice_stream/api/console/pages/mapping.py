@@ -1,5 +1,6 @@
 """The form that says what a name stands for, on every page that shows names which no table knows."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import Request, Response
@@ -12,11 +13,9 @@ from rice_stream.api.console.dashboard import Dashboard
 from rice_stream.api.console.forms import Blank, PageForm
 from rice_stream.api.parameters import Name
 from rice_stream.api.problems import ProblemError, problem_of
-from rice_stream.api.product import Product
 from rice_stream.api.routing import check_every_tenant
 from rice_stream.api.writes.accounts import HOLDS_FOR_ALL, MappingBody, answer_mapping
 from rice_stream.errors import UsageError
-from rice_stream.reports.mappings import mappings
 
 Kind = Literal["tenant", "model", "region"]
 
@@ -54,9 +53,9 @@ class MappedParameters(BaseModel):
     mapped_name: Annotated[Name | None, Blank] = None
 
 
-def mapping_figures(product: Product, caller: Caller, asked: MappedParameters) -> dict[str, Any]:
-    """What the form and its answer show: `may_map`, `mapped_names` (the last mapping of each kind and name), `just_mapped`."""
-    rows = mappings(product.engine(), caller.scope(Right.READ))
+def mapping_figures(rows: Sequence[dict[str, Any]], caller: Caller, asked: MappedParameters) -> dict[str, Any]:
+    """What the form and its answer show: `may_map`, `mapped_names` (the last mapping of each kind and name), `just_mapped`;
+    `rows` as of `reports.mappings`."""
     by_name = {f"{row['kind']}:{row['name']}": row for row in rows}
     return {
         "may_map": may_map(caller),

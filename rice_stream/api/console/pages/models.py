@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.causes import CAUSES, NARROWING
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.kept import Figures
@@ -16,6 +17,7 @@ from rice_stream.api.product import Product
 from rice_stream.api.reads.models import answer_card
 from rice_stream.api.routing import needs
 from rice_stream.reports.coverage import unknown_names
+from rice_stream.reports.mappings import mappings
 
 _PATH = "/models"
 _Asked = Annotated[ModelsParameters, Query()]
@@ -44,12 +46,14 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             return await dashboard.show(
                 request, caller, "pages/model_card.html", lambda: _card(product, caller, asked), problem=problem
             )
-        if problem is not None:
-            return await dashboard.show(
-                request, caller, "pages/models.html", lambda: figures(product, caller, asked), problem=problem
-            )
         return await dashboard.show_live(
-            request, caller, "pages/models.html", asked.tenant, lambda _live: figures(product, caller, asked)
+            request,
+            caller,
+            "pages/models.html",
+            asked.tenant,
+            lambda around, _live: figures(product, caller, asked, around),
+            _prepare,
+            problem=problem,
         )
 
     @app.get(_PATH, include_in_schema=False)
@@ -81,5 +85,10 @@ def _card(product: Product, caller: Caller, asked: ModelsParameters) -> Figures:
         "narrowing": NARROWING,
         "causes_in_words": CAUSES,
         "routes": ROUTES,
-        **mapping_figures(product, caller, asked),
+        **mapping_figures(mappings(product.engine(), caller.scope(Right.READ)), caller, asked),
     }
+
+
+def _prepare(around: Around) -> None:
+    around.tenants()
+    around.mappings()

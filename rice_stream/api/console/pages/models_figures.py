@@ -6,6 +6,7 @@ from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import Window, WindowParameters
 from rice_stream.api.console.drawing.rankings import axis_to, tied_runs
 from rice_stream.api.console.drawing.scatters import scatter_of
@@ -22,7 +23,6 @@ from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import DAY_S, SECOND_US, epoch_us, parse_instant
 from rice_stream.quantities import TOKENS_MAX
 from rice_stream.reports.coverage import unknown_names
-from rice_stream.reports.tenants import tenants
 from rice_stream.reports.totals_query import TotalsQuery
 
 MODELS_MAX = 25
@@ -54,7 +54,7 @@ class ModelsParameters(MappedParameters, WindowParameters):
         return [name for each in (self.also or "").split(",") if (name := each.strip())]
 
 
-def figures(product: Product, caller: Caller, asked: ModelsParameters) -> Figures:
+def figures(product: Product, caller: Caller, asked: ModelsParameters, around: Around) -> Figures:
     """All of it, from the functions that the API answers from."""
     totals = answer_totals(product, caller, _query(product, asked, "model"))
     regions = [row["region"] for row in answer_totals(product, caller, _query(product, asked, "region"))["rows"]]
@@ -71,7 +71,7 @@ def figures(product: Product, caller: Caller, asked: ModelsParameters) -> Figure
         "zone": totals["meta"]["time_zone"],
         "asked": asked,
         "window": asked.stretch(WINDOW).get("window"),
-        "tenants": [each["tenant_id"] for each in tenants(product.engine(), caller.scope(Right.READ))],
+        "tenants": [each["tenant_id"] for each in around.tenants()],
         "regions": known_regions,
         "used": used,
         "scatter": scatter_of(rows),
@@ -79,7 +79,7 @@ def figures(product: Product, caller: Caller, asked: ModelsParameters) -> Figure
         "unknown": unknown,
         "unknown_models": {row["name"] for row in unknown},
         "moved": _moved(product, caller, asked, totals["window"]),
-        **mapping_figures(product, caller, asked),
+        **mapping_figures(around.mappings(), caller, asked),
     }
 
 

@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.forms import Blank
@@ -45,9 +46,9 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         )
 
 
-def _looked_up(product: Product, once: Once, caller: Caller, asked: _Asked, live: str) -> Figures:
+def _looked_up(product: Product, once: Once, caller: Caller, asked: _Asked, around: Around, live: str) -> Figures:
     """The figures, worked out once for all who see the same, as long as nothing has changed and the minute is the same."""
     minute = product.now().replace(second=0, microsecond=0)
     seen = product.scope(caller, Right.READ, asked.tenant), caller.scope(Right.READ)
     key = live, seen, asked.tenant, asked.time_zone, asked.by, minute
-    return once.of(key, lambda: overview_figures(product, caller, asked, asked.by))
+    return once.of(key, lambda: overview_figures(product, caller, asked, asked.by, around))

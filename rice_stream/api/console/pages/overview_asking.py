@@ -31,17 +31,25 @@ class Compared(NamedTuple):
 class Asker:
     """The questions of one page to the API's functions, for one caller."""
 
-    def __init__(self, product: Product, caller: Caller, asked: PageParameters) -> None:
+    def __init__(self, product: Product, caller: Caller, asked: PageParameters, zones: Mapping[str, str]) -> None:
+        """`zones`: the time zones of the tenants that the caller sees."""
         self._product, self._caller, self._asked = product, caller, asked
-        self._zone: str | None = asked.time_zone
+        self._zone: str | None = asked.time_zone or zones.get(asked.tenant or "")
         self.scope = product.scope(caller, Right.READ, asked.tenant)
 
     def totals(self, *, tenant: str | None = None, **query: Any) -> dict[str, Any]:
         """What `/v1/totals` answers, in the days of the zone of its first answer; `tenant`: of another one than the page's."""
-        question = Question(self._product, self._caller, tenant or self._asked.tenant, self._zone)
-        answer = question.totals(**query)
+        answer = self._question(tenant).totals(**query)
         self._zone = answer["window"]["time_zone"]
         return answer
+
+    def look_ahead(self, *queries: dict[str, Any]) -> None:
+        """Have what `totals` will be asked added up together."""
+        question = self._question()
+        question.look_ahead(*(question.query(**each) for each in queries))
+
+    def _question(self, tenant: str | None = None) -> Question:
+        return Question(self._product, self._caller, tenant or self._asked.tenant, self._zone)
 
     @property
     def zone(self) -> str:

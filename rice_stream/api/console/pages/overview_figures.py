@@ -6,12 +6,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rice_stream.api.access.callers import Caller
-from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.overview_asking import NOTHING, Asker, By, Compared, Row
 from rice_stream.api.console.pages.overview_chart import month_chart
-from rice_stream.api.console.pages.overview_times import WEEK, Times, times_at
+from rice_stream.api.console.pages.overview_times import WEEK, Between, Times, times_at, week_of
 from rice_stream.api.console.pages.overview_week import week_figures
 from rice_stream.api.product import Product
 from rice_stream.instants import parse_instant
@@ -19,7 +19,6 @@ from rice_stream.reports.alerts import latest_alerts
 from rice_stream.reports.budgets import budget_statuses
 from rice_stream.reports.data_tiers import data_tiers
 from rice_stream.reports.quarantine import quarantined
-from rice_stream.reports.tenants import tenants
 from rice_stream.store.quarantine import Choice
 
 _ALERTS_LOOKED_AT = 50
@@ -27,12 +26,15 @@ _MANY = 20
 """Tenants past which the teams of all of them are too many to be asked about at once."""
 
 
-def overview_figures(product: Product, caller: Caller, asked: PageParameters, by: By | None) -> Figures:
+def overview_figures(product: Product, caller: Caller, asked: PageParameters, by: By | None, around: Around) -> Figures:
     """All of it, for a thread of its own. RiceError: as from the reports."""
-    ask = Asker(product, caller, asked)
+    zones = {row["tenant_id"]: row["time_zone"] for row in around.tenants()}
+    ask = Asker(product, caller, asked, zones)
     engine, now = product.engine_for(ask.scope), product.now()
-    names = [row["tenant_id"] for row in tenants(engine, caller.scope(Right.READ))]
+    names = list(zones)
     several = asked.tenant is None and len(names) > 1
+    if not several:
+        _look_ahead(ask, times_at(now, ZoneInfo(ask.zone)), week_of(now))
     month = ask.totals(window="mtd", bucket="day")
     meta = month["meta"]
     common = {"asked": asked, "tenants": names, "several": several, "meta": meta, "zone": ask.zone}
@@ -75,6 +77,19 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
     }
 
 
+def _look_ahead(ask: Asker, times: Times, week: Between) -> None:
+    """Most of what is asked about one tenant, in as few statements as there are break-downs."""
+    days, week_before = times.month_before_days, Between(week.start - WEEK, week.end - WEEK)
+    alone = (times.today_before, times.month_before_same, week_before)
+    ask.look_ahead(
+        {"window": "mtd", "bucket": "day"},
+        {"start": days.start, "end": days.end, "bucket": "day"},
+        *({"start": each.start, "end": each.end} for each in alone),
+        {"end": days.start},
+        *({"start": each.start, "end": each.end, "by": ["team"]} for each in (week, week_before)),
+    )
+
+
 def _begins(ask: Asker, times: Times, rows: Sequence[Row], watermark: str) -> date:
     """The first day of the ledger, or the first of last month where it reaches back further."""
     days = [date.fromisoformat(row["day"]) for row in rows]
@@ -95,10 +110,11 @@ def _of_day(rows: Sequence[Row], day: date) -> Mapping[str, float]:
 
 def _budgets(product: Product, ask: Asker, tenant: str | None) -> Figures:
     """How many are near or past their limit, the one that is nearest to it, and since when each of those is so."""
-    statuses = budget_statuses(product.engine(), ask.scope, product.now(), tenant=tenant)
+    engine = product.engine_for(ask.scope)
+    statuses = budget_statuses(engine, ask.scope, product.now(), tenant=tenant)
     judged = sorted((row for row in statuses if "ratio" in row), key=lambda row: -row["ratio"])
     opened = [row for row in judged if row["state"] in ("warning", "exceeded")]
-    alerts = latest_alerts(product.engine(), ask.scope, tenant=tenant, limit=_ALERTS_LOOKED_AT) if opened else []
+    alerts = latest_alerts(engine, ask.scope, tenant=tenant, limit=_ALERTS_LOOKED_AT) if opened else []
     return {
         "count": len(statuses),
         "unreadable": len(statuses) - len(judged),

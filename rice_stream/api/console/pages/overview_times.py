@@ -64,6 +64,12 @@ def times_at(now: datetime, place: ZoneInfo) -> Times:
     )
 
 
+def week_of(now: datetime) -> Between:
+    """As the window `7d`: it ends with the running minute."""
+    now = now.replace(second=0, microsecond=0)
+    return Between(now - WEEK, now + _MINUTE)
+
+
 def _at(day: date, clock: time, place: ZoneInfo) -> datetime:
     """The end of the minute at which the clocks of a place show this on a day."""
     return datetime.combine(day, clock.replace(fold=0), place).astimezone(UTC) + _MINUTE

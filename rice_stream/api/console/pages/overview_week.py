@@ -1,7 +1,7 @@
 """The overview's last seven days: by tenant or team, beside the seven before, and which team changed most."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.overview_asking import NOTHING, Asker, By, Compared, Row
@@ -65,28 +65,40 @@ def _mover(ask: Asker, stretch: Between, fields: Sequence[str], whole: Compared,
     rose = whole.before is not None and whole.now["mid"] >= whole.before["mid"]
     within: str | None = None
     if many:
-        found = _most(ask, stretch, ["tenant"], rose=rose)
-        if found is None:
+        most = _most(ask, stretch, ["tenant"], rose=rose)
+        if most is None:
             return None
-        (within,), _ = found
-    most = _most(ask, stretch, fields, rose=rose, tenant=within)
-    if most is None:
+        [within] = most
+    names = _most(ask, stretch, fields, rose=rose, tenant=within)
+    if names is None:
         return None
-    names, change = most
+    change = Compared(
+        _of(ask, fields, names, within, window="7d"),
+        _of(ask, fields, names, within, start=stretch.start, end=stretch.end),
+    )
     return Mover(names[0] if len(names) > 1 else None, names[-1], change)
 
 
 def _most(
     ask: Asker, stretch: Between, fields: Sequence[str], *, rose: bool, tenant: str | None = None
-) -> tuple[_Names, Compared] | None:
-    """The names whose amount changed most, and how; None: nothing changed in that direction."""
-    now = _amounts(ask.totals(window="7d", by=fields, tenant=tenant), fields)
-    before = _amounts(ask.during(stretch, by=fields, tenant=tenant), fields)
+) -> _Names | None:
+    """The names whose amount changed most; None: nothing changed in that direction."""
+    now = _amounts(ask.totals(window="7d", by=fields, tenant=tenant, ranges=False), fields)
+    before = _amounts(ask.during(stretch, by=fields, tenant=tenant, ranges=False), fields)
 
     def moved(names: _Names) -> float:
         return float(now.get(names, NOTHING)["mid"] - before.get(names, NOTHING)["mid"]) * (1 if rose else -1)
 
     ordered = sorted({*now, *before}, key=lambda names: (-moved(names), [name or "" for name in names]))
-    if not ordered or moved(ordered[0]) <= 0:
-        return None
-    return ordered[0], Compared(now.get(ordered[0], NOTHING), before.get(ordered[0], NOTHING))
+    return ordered[0] if ordered and moved(ordered[0]) > 0 else None
+
+
+def _of(ask: Asker, fields: Sequence[str], names: _Names, tenant: str | None, **stretch: Any) -> Mapping[str, float]:
+    """The amount of some names with its range, without those of all others."""
+    rows = ask.totals(by=fields, tenant=tenant, ranges=False, **stretch)["rows"]
+    place = next((place for place, row in enumerate(rows) if tuple(row[name] for name in fields) == names), None)
+    if place is None:
+        return NOTHING
+    [row] = ask.totals(by=fields, tenant=tenant, limit=1, offset=place, **stretch)["rows"]
+    found: Mapping[str, float] = row["carbon_gco2e"]
+    return found

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.forms import Blank
@@ -34,7 +35,7 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         asked: Annotated[PeriodsParameters, Query()],
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
-        def look_up(_live: str) -> Figures:
-            return periods(dashboard.product, caller, asked, asked.year, asked.columns)
+        def look_up(around: Around, _live: str) -> Figures:
+            return periods(dashboard.product, caller, asked, asked.year, asked.columns, around)
 
         return await dashboard.show_live(request, caller, "pages/periods.html", asked.tenant, look_up)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console import stretches
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.asking import Question, one_calendar, zone_of
 from rice_stream.api.console.drawing.bars import overlap
@@ -18,7 +19,6 @@ from rice_stream.api.console.pages.periods_files import month_files, year_files
 from rice_stream.api.console.stretches import BarTime
 from rice_stream.api.product import Product
 from rice_stream.instants import day_start
-from rice_stream.reports.tenants import tenants
 from rice_stream.wording.amounts import change
 
 TENANTS = 5
@@ -29,10 +29,12 @@ Row = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
-def periods(product: Product, caller: Caller, asked: PageParameters, year: int | None, columns: int) -> Figures:
+def periods(
+    product: Product, caller: Caller, asked: PageParameters, year: int | None, columns: int, around: Around
+) -> Figures:
     """All figures of the page. RiceError: as from the reports."""
     scope = product.scope(caller, Right.READ, None)
-    names = [each["tenant_id"] for each in tenants(product.engine(), scope)]
+    names = [each["tenant_id"] for each in around.tenants()]
     calendar = one_calendar(product, scope.within(asked.tenant), asked.time_zone)
     question = Question(product, caller, asked.tenant, calendar)
     ever = question.totals(bucket="month")
@@ -64,12 +66,13 @@ def _of_year(question: Question, ever: Answer, year: int, columns: int, now: dat
     zone = zone_of(question.product, ever)
     place = ZoneInfo(zone)
     bounds = {"start": date(year, 1, 1), "end": date(year + 1, 1, 1)}
+    of_chart = stretches.bars("month", day_start(bounds["start"], place), day_start(bounds["end"], place), zone)
+    _look_ahead(question, bounds, [bar for bar in of_chart if ever["rows"][0]["month"] <= bar.key], now)
     whole = question.totals(bucket="month", **bounds)
     if not whole["total"]["prompts"]:
         return {"nothing": "zero"}
     by_tenant = question.totals(by=("tenant",), top=columns, **bounds)
     grid = question.totals(by=("tenant",), bucket="month", top=columns, **bounds)
-    of_chart = stretches.bars("month", day_start(bounds["start"], place), day_start(bounds["end"], place), zone)
     # Nothing is told about months before the first prompt, and after this month or the last prompt.
     last = whole["rows"][-1]["month"]
     bars = [bar for bar in of_chart if ever["rows"][0]["month"] <= bar.key and (bar.start <= now or bar.key <= last)]
@@ -106,6 +109,17 @@ def _of_year(question: Question, ever: Answer, year: int, columns: int, now: dat
         "chart": _chart(by_tenant, others, cells, of_chart, of_month, now),
         "files": year_files(year, zone, question.tenant),
     }
+
+
+def _look_ahead(question: Question, bounds: Mapping[str, date], bars: Sequence[BarTime], now: datetime) -> None:
+    """The year, and the times that its first month and the running one are compared with."""
+    zone = question.time_zone or "UTC"
+    first = [stretches.before(bar.start, bar.end, zone) for bar in bars[:1] if bar.start <= now]
+    running = [stretches.before(bar.start, now, zone) for bar in bars if bar.start < now < bar.end]
+    question.look_ahead(
+        question.query(by=("tenant",), **bounds),
+        *(question.query(by=("tenant",), start=start, end=end) for start, end in (*first, *running)),
+    )
 
 
 class _Before:

@@ -10,10 +10,12 @@ from pydantic import Field
 from rice_stream.api.access.actors import actor_of
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.forms import PageForm, Text
+from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.mapping import map_by_form
-from rice_stream.api.console.pages.quality_figures import QualityParameters, figures
+from rice_stream.api.console.pages.quality_figures import QualityParameters, figures, prepared
 from rice_stream.api.problems import ProblemError, problem_of
 from rice_stream.api.routing import check_every_tenant, needs
 from rice_stream.api.writes.quarantine import NO_TENANTS, ChosenItems, ReplayBody, answer_drop, answer_replay
@@ -45,10 +47,13 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
     product = dashboard.product
 
     async def shown(request: Request, caller: Caller, asked: QualityParameters, **more: Any) -> Response:
-        look_up = partial(figures, product, caller, asked)
-        if more:
-            return await dashboard.show(request, caller, "pages/quality.html", look_up, **more)
-        return await dashboard.show_live(request, caller, "pages/quality.html", asked.tenant, lambda _live: look_up())
+        def look_up(around: Around, _live: str) -> Figures:
+            return figures(product, caller, asked, around)
+
+        prepare = partial(prepared, product, asked)
+        return await dashboard.show_live(
+            request, caller, "pages/quality.html", asked.tenant, look_up, prepare, **{"confirming": None, **more}
+        )
 
     @app.get(_PATH, include_in_schema=False)
     async def _quality(

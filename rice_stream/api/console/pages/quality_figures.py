@@ -8,6 +8,7 @@ from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.drawing.day_bars import DayBars, day_bars_of
 from rice_stream.api.console.forms import Blank
@@ -18,13 +19,14 @@ from rice_stream.api.product import Product
 from rice_stream.api.reads.quality import CoverageParameters, answer_coverage
 from rice_stream.errors import NotFoundError
 from rice_stream.reports.quarantine import quarantine_page, show
-from rice_stream.reports.tenants import tenants
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.scope import Scope
 
 LINE = 0.95
 """What the GHG Protocol asks of a scope 3 inventory: at least so much of it covered."""
 NAMES_MAX, ITEMS_MAX = 100, 50
+COMPARED_MAX = 5_000
+"""Records whose ids are compared without being asked to: to compare more takes longer than all the rest of the page."""
 _Count = Annotated[Annotated[int, Field(ge=0, le=1_000_000)] | None, Blank]
 
 TIER_WORDS = {
@@ -50,7 +52,14 @@ class QualityParameters(MappedParameters, PageParameters):
     dropped: _Count = None
 
 
-def figures(product: Product, caller: Caller, asked: QualityParameters) -> Figures:
+def prepared(product: Product, asked: QualityParameters, around: Around) -> None:
+    """Ask around the page what `figures` needs of all that the caller sees."""
+    around.tenants()
+    around.mappings()
+    _refused(product, asked, around)
+
+
+def figures(product: Product, caller: Caller, asked: QualityParameters, around: Around) -> Figures:
     """All of it, from the functions that the API answers from."""
     question = {
         "tenant": asked.tenant,
@@ -58,11 +67,12 @@ def figures(product: Product, caller: Caller, asked: QualityParameters) -> Figur
         "limit": NAMES_MAX,
         "bucket": "day",
         "time_zone": asked.time_zone,
-        # The ids of all records of many tenants are compared when somebody wants it: that takes seconds.
+        # The ids of all records of many tenants, or of many records, are compared when somebody wants it.
         "repeated": asked.ids or not product.is_wide(product.scope(caller, Right.READ, asked.tenant)),
     }
-    coverage = answer_coverage(product, caller, CoverageParameters.model_validate(question))
-    scope = caller.scope(Right.READ)
+    compared_max = None if asked.ids else COMPARED_MAX
+    parameters = CoverageParameters.model_validate(question)
+    coverage = answer_coverage(product, caller, parameters, compared_max=compared_max)
     seen = product.scope(caller, Right.READ, asked.tenant)
     zone = coverage["time_zone"]
     days = coverage["days"]
@@ -72,15 +82,14 @@ def figures(product: Product, caller: Caller, asked: QualityParameters) -> Figur
         "coverage": coverage,
         "meta": product.meta(seen, zone),
         "zone": zone,
-        "tenants": [each["tenant_id"] for each in tenants(product.engine(), scope)],
+        "tenants": [each["tenant_id"] for each in around.tenants()],
         "line": LINE,
         "tier_words": TIER_WORDS,
         "bars": _bars(product, days, zone) if days else None,
         "worst": _worst(coverage),
-        "refused": _refused(product, scope, asked) if scope.is_everything else None,
+        "refused": _refused(product, asked, around),
         "may_settle": caller.may(Right.WRITE) and caller.scope(Right.WRITE).is_everything,
-        "confirming": None,
-        **mapping_figures(product, caller, asked),
+        **mapping_figures(around.mappings(), caller, asked),
     }
 
 
@@ -103,7 +112,14 @@ def _bars(product: Product, days: list[dict[str, Any]], zone: str) -> DayBars:
     return day_bars_of(min(shares), max(today, *shares) if shares else today, shares)
 
 
-def _refused(product: Product, scope: Scope, asked: QualityParameters) -> dict[str, Any]:
+def _refused(product: Product, asked: QualityParameters, around: Around) -> dict[str, Any] | None:
+    """Items that were refused; None: the caller does not see all of them, and so none."""
+    if not around.scope.is_everything:
+        return None
+    return around.once(("refused", asked.reason, asked.item), lambda: _refused_of(product, around.scope, asked))
+
+
+def _refused_of(product: Product, scope: Scope, asked: QualityParameters) -> dict[str, Any]:
     found = quarantine_page(product.engine(), scope, Choice(reason=asked.reason), limit=ITEMS_MAX)
     every = (
         found["by_reason"]

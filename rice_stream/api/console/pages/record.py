@@ -23,6 +23,7 @@ from rice_stream.api.reads.prompts import RecordParameters, answer_explanation, 
 from rice_stream.api.routing import needs
 from rice_stream.estimator.method import Method
 from rice_stream.instants import parse_instant
+from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.prompts import PromptFilter, prompts
 from rice_stream.reports.tenants import named_tenant
 
@@ -47,6 +48,17 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
 
 
 def _figures(
+    product: Product, caller: Caller, event_id: str, asked: RecordParameters, opened: Callable[[str], Method]
+) -> Figures:
+    """Of one moment, where it is said whose the prompt is."""
+    if asked.tenant is None:
+        return _looked_up(product, caller, event_id, asked, opened)
+    scope = product.scope(caller, Right.READ, asked.tenant)
+    with one_moment(product.engine(), scope, keeps_join_order=True):
+        return _looked_up(product, caller, event_id, asked, opened)
+
+
+def _looked_up(
     product: Product, caller: Caller, event_id: str, asked: RecordParameters, opened: Callable[[str], Method]
 ) -> Figures:
     explained = answer_explanation(product, caller, event_id, asked, opened)

@@ -3,15 +3,18 @@
 import base64
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rice_stream.api.console.assets import FOLDER, Assets
 from rice_stream.api.console.forms import PageForm, parsed
-from rice_stream.api.console.kept import SHOWN_FOR, SLOW_S, KeptFigures
+from rice_stream.api.console.kept import AFTERWARDS, SHOWN_FOR, SLOW_S, KeptFigures
 from rice_stream.api.problems import ProblemError
 from rice_stream.errors import ServiceUnavailableError
+from rice_stream.store.engine import Connection, Engine
 from tests.support.api_running import Api
 from tests.support.waiting import wait_until
 from tests.unit.api.conftest import Door
@@ -76,24 +79,41 @@ def test_figures_of_before_are_shown_with_their_age_while_the_database_does_not_
 class _SlowPage:
     """Figures that take a second by the clock of the test, each time others; `live` says what they were made from."""
 
-    def __init__(self, takes_s: float) -> None:
+    def __init__(self, takes_s: float, *, is_callers_own: bool = True) -> None:
+        self.is_callers_own = is_callers_own
         self.now = datetime(2026, 11, 24, 14, 5, tzinfo=UTC)
         self.state, self.made, self._seconds, self._takes_s = "1", 0, 0.0, takes_s
         self.kept = KeptFigures(lambda: self.now, lambda: self._seconds)
 
     def look(self) -> tuple[int, datetime]:
-        shown = self.kept.of_live("a page", lambda: self.state, self._look_up)
+        shown = self.kept.of_live("a page", self)
         assert shown.is_renewed == (shown.as_of != self.now)
         return shown.figures["number"], shown.as_of
 
-    def _look_up(self, _live: str) -> dict[str, object]:
+    @contextmanager
+    def looked(self) -> Iterator[None]:
+        yield
+
+    held = looked
+
+    def marker(self) -> None:
+        raise AssertionError("nothing is asked afterwards")
+
+    def sign(self) -> str | None:
+        return self.state if self.is_callers_own else None
+
+    def sign_held(self) -> str:
+        return self.state
+
+    def figures(self, _live: str) -> dict[str, object]:
         self.made += 1
         self._seconds += self._takes_s
         return {"number": self.made}
 
 
-def test_figures_that_take_long_are_shown_as_they_were_while_they_are_worked_out_again() -> None:
-    page = _SlowPage(2 * SLOW_S)
+@pytest.mark.parametrize("is_callers_own", [True, False])
+def test_figures_that_take_long_are_shown_as_they_were_while_they_are_worked_out_again(*, is_callers_own: bool) -> None:
+    page = _SlowPage(2 * SLOW_S, is_callers_own=is_callers_own)
     began = page.now
     assert page.look() == (1, began)
     assert page.look() == (1, began)  # nothing has changed
@@ -110,6 +130,92 @@ def test_figures_of_more_than_a_minute_ago_are_waited_for_and_quick_ones_always(
     slow.now += SHOWN_FOR + timedelta(seconds=1)
     slow.state = quick.state = "2"
     assert (slow.look()[0], quick.look()[0]) == (2, 2)
+
+
+class _QuickPage(_SlowPage):
+    """Figures that are found at once, of a database that tells what is committed."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, is_callers_own=False)
+        self.markers, self.finds_more = ["1"], False
+
+    @contextmanager
+    def looked(self) -> Iterator[str | None]:  # type: ignore[override]
+        yield self.markers[0]
+
+    @contextmanager
+    def held(self) -> Iterator[str | None]:  # type: ignore[override]
+        yield self.markers[-1]
+
+    def marker(self) -> str | None:  # type: ignore[override]
+        return self.markers[-1]
+
+    def figures(self, live: str) -> dict[str, object]:
+        more = {AFTERWARDS: lambda: {"more": "of others"}} if self.finds_more else {}
+        return {**super().figures(live), **more}
+
+
+@pytest.mark.parametrize("finds_more", [False, True])
+def test_figures_are_shown_again_within_their_minute_until_something_is_committed(*, finds_more: bool) -> None:
+    page = _QuickPage()
+    page.finds_more = finds_more
+    first = page.look()
+    page.now += timedelta(seconds=30)
+    assert page.kept.of_live("a page", page) == ({"live": "1", "number": 1, **_more(page)}, first[1], None, False)
+    page.now += timedelta(seconds=30)
+    assert page.look()[0] == 2
+    page.markers = ["2"]
+    assert page.look()[0] == 3
+    # Something was committed while the page was made: what is around it may be older than its figures.
+    page.markers = ["3", "4"]
+    assert page.look()[0] == 4
+    page.markers = ["4"]
+    assert (page.look()[0], page.look()[0]) == (5, 5)
+
+
+def _more(page: _QuickPage) -> dict[str, object]:
+    return {"more": "of others"} if page.finds_more else {}
+
+
+_CALLERS: tuple[dict[str, object], ...] = ({}, {"tenants": {"acme"}}, {"tenants": {"acme", "globex"}})
+
+
+@pytest.mark.parametrize("path", ["/", "/explore", "/budgets", "/models", "/quality", "/periods", "/channels"])
+def test_no_page_takes_a_second_connection_while_it_holds_one(
+    api: Api, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever does can wait for ever for others that do the same. Figures of several tenants have connections of their own, whose
+    holders may take one of the others, but never the other way round."""
+    held: list[object] = []
+    worst: list[list[object]] = []
+
+    def connect(engine: Engine) -> Connection:
+        connection = real(engine)
+        held.append(engine.pool)
+        worst.append([*held])
+        close = connection.close
+
+        def closed() -> None:
+            if not connection.closed:
+                held.remove(engine.pool)
+            close()
+
+        monkeypatch.setattr(connection, "close", closed, raising=False)
+        return connection
+
+    real = Engine.connect
+    monkeypatch.setattr(Engine, "connect", connect)
+    for caller in _CALLERS:
+        for query in ("", "?tenant=acme", "?tenant=acme&team=nobody" if path == "/explore" else "?tenant=acme"):
+            answer = api.send("GET", path + query, role="reader", headers={"accept": "text/html"}, **caller)
+            assert answer.status == 200, answer.body
+    product = api.door.product
+    allowed = (
+        [product.engine().pool],
+        [product.wide_engine().pool],
+        [product.wide_engine().pool, product.engine().pool],
+    )
+    assert all(each in allowed for each in worst), max(worst, key=len)
 
 
 class _Named(PageForm):

@@ -1,0 +1,93 @@
+"""What has to be known before totals are added up: time zones, how far back there are records, and the stretches that result."""
+
+from functools import partial
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from rice_stream.instants import DAY_S, SECOND_US
+from rice_stream.reports.spans import Span, calendar_spans, month_spans
+from rice_stream.reports.sums import DAYS, TENANT_DAYS
+from rice_stream.store.engine import Connection
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import has_any_of, scope_parameters
+from rice_stream.store.scoped import found_once, is_held_open
+
+_CALENDARS = {"day": calendar_spans, "month": month_spans}
+EVERY_ZONE = ""
+"""In the place of a time zone: a stretch that is the same for all tenants, so that they need not be told apart."""
+
+
+class Ground(NamedTuple):
+    """What has to be known before it is known what to sum."""
+
+    time_zones: list[str]
+    tenant_key: int | None
+    """Of the only tenant of the scope; None: it has several."""
+    records_from_us: int
+    """Records that ended before have been dropped."""
+    minutes_from_us: int
+    """Minutes before are quarter hours."""
+    days_us: tuple[int, int]
+    """Where the totals begin and end, on days of UTC; looked up only for a break-down by day."""
+
+
+def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
+    """All of it, in one statement."""
+    ends = "NULL, NULL"
+    if by_day:
+        # A look at both ends of each tenant's index, and not at every row.
+        of_tenant = "(SELECT {}(d.day_start_s) FROM {} d WHERE d.tenant_key = t.tenant_key)"
+        table = DAYS.table if scope.teams else TENANT_DAYS.table
+        ends = f"MIN({of_tenant.format('MIN', table)}), MAX({of_tenant.format('MAX', table)})"
+    statement = (
+        "SELECT t.time_zone, MIN(t.tenant_key), (SELECT MAX(r.records_from_us) FROM retention r),"
+        f" (SELECT MAX(r.minutes_from_us) FROM retention r), {ends} FROM tenant t"
+        f" WHERE {has_any_of(scope)} GROUP BY t.time_zone ORDER BY t.time_zone"
+    )
+    rows = connection.execute(text(statement), scope_parameters(scope)).all()
+    if not rows:
+        return Ground([], None, 0, 0, (0, 0))
+    first_s = min((row[4] for row in rows if row[4] is not None), default=0)
+    last_s = max((row[5] for row in rows if row[5] is not None), default=0)
+    return Ground(
+        time_zones=[row[0] for row in rows],
+        tenant_key=rows[0][1] if scope.tenants is not None and len(scope.tenants) == 1 else None,
+        records_from_us=rows[0][2] or 0,
+        minutes_from_us=rows[0][3] or 0,
+        days_us=(first_s * SECOND_US, (last_s + DAY_S) * SECOND_US),
+    )
+
+
+def ground_once(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
+    """The same, looked up once for all questions of one moment."""
+    if is_held_open(connection):
+        return found_once(connection, ("ground", scope), partial(ground_of, connection, scope, by_day=True))
+    return ground_of(connection, scope, by_day=by_day)
+
+
+def spans_of(
+    ground: Ground,
+    ranges: dict[str, tuple[int, int]],
+    *,
+    calendar: str | None = None,
+    time_zone: str | None = None,
+) -> list[Span]:
+    """The stretches of the tenants of each time zone, from its range in epoch microseconds; none where there is no tenant.
+
+    With a `calendar` ("day" or "month") they are cut by that of `time_zone`, of each tenant's own where it is None. One stretch
+    that is the same for all is one of EVERY_ZONE.
+    """
+    if calendar is None:
+        if ground.time_zones and len(set(ranges.values())) == 1:
+            return [Span(EVERY_ZONE, *ranges[ground.time_zones[0]])]
+        return [Span(zone, *ranges[zone]) for zone in ground.time_zones]
+    # A calendar has to end somewhere: where the data do (on whole days of UTC, so that it makes no edges of its own).
+    low_us, high_us = ground.days_us
+    cut = _CALENDARS[calendar]
+    spans: list[Span] = []
+    for zone in ground.time_zones:
+        from_us, to_us = ranges[zone]
+        of_zone = cut(time_zone or zone, max(from_us, low_us), min(to_us, high_us))
+        spans += [span._replace(time_zone=zone) for span in of_zone]
+    return spans
