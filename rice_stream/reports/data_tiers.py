@@ -1,5 +1,6 @@
 """How well the carbon of some days is known: the share of each tier, from the totals."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
@@ -15,21 +16,23 @@ from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
 
+_SUMS = """
+    SELECT {number} AS stretch, m.tenant_key, m.attribution_key, m.factor_key, SUM(m.prompts) AS prompts,
+        SUM(m.carbon_mid_ugco2e) AS carbon
+    FROM day_total m WHERE m.day_start_s >= :from_{number}_s AND m.day_start_s < :to_{number}_s AND {whose}
+    GROUP BY m.tenant_key, m.attribution_key, m.factor_key"""
 _STATEMENT = f"""
-WITH sums AS (
-    SELECT m.tenant_key, m.attribution_key, m.factor_key, SUM(m.prompts) AS prompts, SUM(m.carbon_mid_ugco2e) AS carbon
-    FROM day_total m WHERE m.day_start_s >= :from_s AND m.day_start_s < :to_s AND {{keys}} AND {{attribution}}
-    GROUP BY m.tenant_key, m.attribution_key, m.factor_key
+WITH sums AS ({{sums}}
 ), claimed AS MATERIALIZED (
     SELECT factor_key, CASE WHEN {METERED.replace("{", "{{")} THEN 1 ELSE 0 END AS metered FROM factor_use
     WHERE {STATED} OR {METERED.replace("{", "{{")}
 )
 SELECT f.model, f.model_rung, f.region, f.region_rung, COALESCE(e.metered, 0), e.factor_key IS NOT NULL, t.tenant_id,
-    COALESCE(a.team_id, '') = '' AS no_team, SUM(s.prompts) AS prompts, SUM(s.carbon) AS carbon
+    COALESCE(a.team_id, '') = '' AS no_team, s.stretch, SUM(s.prompts) AS prompts, SUM(s.carbon) AS carbon
 FROM sums s JOIN tenant t ON t.tenant_key = s.tenant_key JOIN factor_use f ON f.factor_key = s.factor_key
 JOIN attribution a ON a.tenant_key = s.tenant_key AND a.attribution_key = s.attribution_key
 LEFT JOIN claimed e ON e.factor_key = s.factor_key
-WHERE {{tenant}} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"""
+WHERE {{tenant}} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""
 
 
 class _Kind(NamedTuple):
@@ -49,15 +52,26 @@ def data_tiers(engine: Engine, scope: Scope, first: date, last: date) -> dict[st
         up to 1; `known` is that of the first three, whose model, place and tenant are known (what `coverage` calls covered).
         `unattributed` is the share that names no team, whatever its tier. All are None where there is no carbon.
     """
-    statement = _STATEMENT.format(
-        # Told twice whose it is: where the rows are read, so that only those of the scope are, and where names are.
-        keys=tenant_key_in(scope, "m.tenant_key"),
-        attribution=attribution_in(scope, "m"),
-        tenant=tenant_id_in(scope),
-    )
-    stretch = {"from_s": _start_s(first), "to_s": _start_s(last) + DAY_S}
+    return data_tiers_of_each(engine, scope, [(first, last)])[0]
+
+
+def data_tiers_of_each(engine: Engine, scope: Scope, stretches: Sequence[tuple[date, date]]) -> list[dict[str, Any]]:
+    """The same of several stretches, which may have days in common."""
+    # Told twice whose it is: where the rows are read, so that only those of the scope are, and where names are.
+    whose = f"{tenant_key_in(scope, 'm.tenant_key')} AND {attribution_in(scope, 'm')}"
+    sums = " UNION ALL ".join(_SUMS.format(number=number, whose=whose) for number in range(len(stretches)))
+    bounds = {
+        name: moment_s
+        for number, (first, last) in enumerate(stretches)
+        for name, moment_s in ((f"from_{number}_s", _start_s(first)), (f"to_{number}_s", _start_s(last) + DAY_S))
+    }
+    statement = text(_STATEMENT.format(sums=sums, tenant=tenant_id_in(scope)))
     with scoped_reading(engine, scope) as connection:
-        rows = connection.execute(text(statement), {**stretch, **scope_parameters(scope)}).all()
+        rows = connection.execute(statement, {**bounds, **scope_parameters(scope)}).all()
+    return [_told([row for row in rows if row.stretch == number]) for number in range(len(stretches))]
+
+
+def _told(rows: Sequence[Any]) -> dict[str, Any]:
     # PostgreSQL sums BIGINT as NUMERIC.
     kinds = [
         _Kind(

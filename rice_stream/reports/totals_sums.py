@@ -107,8 +107,7 @@ def several_of(several: Sequence[Asked]) -> list[Found]:
     ]
     found: list[list[Summed]] = [[] for _ in several]
     for each in _sums(several[0], summands):
-        number, purpose = divmod(each.purpose, len(_PURPOSES))
-        found[number].append(each._replace(purpose=purpose))
+        found[each.purpose // len(_PURPOSES)].append(each)
     return [_told_apart(each) for each in found]
 
 
@@ -203,7 +202,8 @@ def _told_apart(found: Iterable[Summed]) -> Found:
     groups: dict[Group, list[int]] = {}
     parts: dict[Group, Parts] = {}
     digests: dict[int, bytes] = {}
-    for purpose, factor_key, digest, group, sums in found:
+    for numbered, factor_key, digest, group, sums in found:
+        purpose = numbered % len(_PURPOSES)
         if not sums[_PROMPTS]:
             continue
         if purpose != _SHARES:

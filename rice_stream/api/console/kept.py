@@ -5,7 +5,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -40,8 +40,9 @@ class Shown(NamedTuple):
 class LivePage(Protocol):
     """A page that looks at its figures again by itself. All of it blocks, and raises RiceError as from the database."""
 
-    def looked(self) -> AbstractContextManager[str | None]:
-        """What its caller sees around it, while that is held; the marker of what is committed, None where there is none."""
+    def looked(self) -> AbstractContextManager[tuple[str | None, bool]]:
+        """What its caller sees around it, while that is held: the marker of what is committed, None where there is none; and
+        whether it is the moment that the figures are of."""
 
     def sign(self) -> str | None:
         """Says the same as long as no figures have changed; None: that is to be asked within `held`."""
@@ -79,6 +80,15 @@ def _minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
+class _Found(NamedTuple):
+    """Figures as they were found; when that was begun; and the markers of all moments that they are of."""
+
+    figures: Figures
+    at: datetime
+    began_s: float
+    markers: set[str | None]
+
+
 class KeptFigures:
     """For all threads of a server; of so many pages at most, those that were asked for last."""
 
@@ -111,31 +121,39 @@ class KeptFigures:
             return self._before(page, error)
 
     def _of_live(self, page: Hashable, view: LivePage) -> Shown:
-        with view.looked() as marker:
+        with ExitStack() as moments:
+            marker, is_of_figures = moments.enter_context(view.looked())
             kept = self._last(page)
             if kept is not None and kept.is_true(marker, self._now()):
                 return Shown(kept.figures, kept.at)
             live = view.sign()
-        at_once = None if live is None else self._at_once(page, live, view)
-        return at_once or self._worked_out(page, view, marker, live)
+            if not is_of_figures:
+                moments.close()
+            at_once = None if live is None else self._at_once(page, live, view)
+            found = at_once or self._found(page, view, marker, live, moments)
+        return found if isinstance(found, Shown) else self._finished(page, view, found)
 
-    def _worked_out(self, page: Hashable, view: LivePage, marker: str | None, live: str | None) -> Shown:
-        """The figures of now; or those of before where it turns out that they may be shown at once."""
+    def _found(
+        self, page: Hashable, view: LivePage, marker: str | None, live: str | None, moments: ExitStack
+    ) -> "_Found | Shown":
+        """The figures of now but for what is found afterwards; or those of before where it turns out that they may be shown."""
         at, began_s = self._now(), self._seconds()
-        with view.held() as marker_held:
-            if live is None:
-                live = view.sign_held()
-                at_once = self._at_once(page, live, view)
-                if at_once is not None:
-                    return at_once
-            found = {"live": live, **view.figures(live)}
         # What is around the page is of a moment before: if anything was committed since, all of it is not of one.
-        markers = {marker, marker_held}
-        afterwards = found.pop(AFTERWARDS, None)
+        markers = {marker, moments.enter_context(view.held())}
+        if live is None:
+            live = view.sign_held()
+            at_once = self._at_once(page, live, view)
+            if at_once is not None:
+                return at_once
+        return _Found({"live": live, **view.figures(live)}, at, began_s, markers)
+
+    def _finished(self, page: Hashable, view: LivePage, found: "_Found") -> Shown:
+        afterwards = found.figures.pop(AFTERWARDS, None)
         if afterwards is not None:
-            found |= afterwards()
-            markers.add(view.marker())
-        kept = self._keep(page, found, at, began_s, marker if len(markers) == 1 else None)
+            found.figures.update(afterwards())
+            found.markers.add(view.marker())
+        marker = found.markers.pop() if len(found.markers) == 1 else None
+        kept = self._keep(page, found.figures, found.at, found.began_s, marker)
         return Shown(kept.figures, kept.at)
 
     def _looked_up(self, page: Hashable, look_up: Callable[[], Figures]) -> _Kept:
@@ -176,7 +194,10 @@ class KeptFigures:
 
         def work() -> None:
             try:
-                self._worked_out(page, view, None, live)
+                with ExitStack() as moments:
+                    found = self._found(page, view, None, live, moments)
+                if isinstance(found, _Found):
+                    self._finished(page, view, found)
             except RiceError as error:
                 log.warning("figures of a page could not be worked out again: %s", error)
             finally:

@@ -7,7 +7,7 @@ from typing import Any
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console import addresses
-from rice_stream.api.console.around import Around, Surroundings
+from rice_stream.api.console.around import Around, NotKnownError, Surroundings
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.product import Product
 from rice_stream.reports.one_moment import one_moment
@@ -37,15 +37,23 @@ class LiveView:
         self._product, self._surroundings, self._caller, self._tenant = product, surroundings, caller, tenant
         self._look_up, self._prepare = look_up, prepare
         self._own, self._scope = caller.scope(Right.READ), product.scope(caller, Right.READ, tenant)
+        self._is_wide = product.is_wide(self._scope)
         self._around: Around | None = None
 
     @contextmanager
-    def looked(self) -> Iterator[str | None]:
-        """The caller's own moment."""
+    def looked(self) -> Iterator[tuple[str | None, bool]]:
+        """The caller's own moment; or already that of the figures, where all that is around them is known and still true."""
+        quiet = None if self._is_wide else self._surroundings.quiet(self._own)
+        if quiet is not None:
+            with self._of_figures() as marker:
+                if quiet.marker == marker and self._is_prepared(quiet):
+                    self._around, self.health = quiet, quiet.health()
+                    yield self._marked(marker), True
+                    return
         with one_moment(self._product.engine(), self._own):
             self._around = self._surroundings.of(self._caller)
             self.health = self._around.health()
-            yield self._marked(self._around.marker)
+            yield self._marked(self._around.marker), False
 
     def sign(self) -> str | None:
         """None where the page is of less than its caller sees: that is another moment."""
@@ -56,9 +64,23 @@ class LiveView:
     @contextmanager
     def held(self) -> Iterator[str | None]:
         """The moment of the figures."""
+        with self._of_figures() as marker:
+            yield self._marked(marker)
+
+    @contextmanager
+    def _of_figures(self) -> Iterator[str | None]:
         engine = self._product.engine_for(self._scope)
-        with one_moment(engine, self._scope):
-            yield self._marked(progress_marker(engine, self._scope))
+        # Statements say the best order of their joins: to weigh all orders takes longer than the answer.
+        with one_moment(engine, self._scope, keeps_join_order=not self._is_wide):
+            yield progress_marker(engine, self._scope)
+
+    def _is_prepared(self, known: Around) -> bool:
+        try:
+            known.health()
+            self._prepare(known)
+        except NotKnownError:
+            return False
+        return True
 
     def marker(self) -> str | None:
         """That of now."""

@@ -17,7 +17,7 @@ from rice_stream.api.product import Product
 from rice_stream.instants import parse_instant
 from rice_stream.reports.alerts import latest_alerts
 from rice_stream.reports.budgets import budget_statuses
-from rice_stream.reports.data_tiers import data_tiers
+from rice_stream.reports.data_tiers import data_tiers_of_each
 from rice_stream.reports.quarantine import quarantined
 from rice_stream.store.quarantine import Choice
 
@@ -43,7 +43,8 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
     times = times_at(now, ZoneInfo(ask.zone))
     before = ask.during(times.month_before_days, bucket="day")
     begins = _begins(ask, times, [*before["rows"], *month["rows"]], meta["watermark"])
-    tiers = data_tiers(engine, ask.scope, now.date() - WEEK, now.date())
+    weeks = [(now.date() - WEEK, now.date()), (now.date() - 2 * WEEK, now.date() - WEEK)]
+    tiers, tiers_before = data_tiers_of_each(engine, ask.scope, weeks)
     return {
         **common,
         "empty": False,
@@ -63,7 +64,7 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
         ),
         "budgets": _budgets(product, ask, asked.tenant),
         "tiers": tiers,
-        "tiers_before": data_tiers(engine, ask.scope, now.date() - 2 * WEEK, now.date() - WEEK),
+        "tiers_before": tiers_before,
         "refused": quarantined(engine, ask.scope, Choice(), limit=0)["total"] if ask.scope.is_everything else None,
         "age": now - max(parse_instant(meta["watermark"]), parse_instant(meta["committed_at"] or meta["watermark"])),
         "chart": month_chart(times, begins, month["rows"], before["rows"]),
