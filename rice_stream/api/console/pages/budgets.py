@@ -44,7 +44,7 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         def found(around: Around, _live: str) -> Figures:
             return look_up(product, caller, asked, around)
 
-        prepare = partial(figures.prepared, product, asked)
+        prepare = partial(figures.prepared, product)
         template = _LIST if asked.name is None else _ONE
         return await dashboard.show_live(request, caller, template, asked.tenant, found, prepare)
 

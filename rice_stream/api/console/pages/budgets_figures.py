@@ -28,7 +28,7 @@ from rice_stream.budgets.definition import HYSTERESIS_DEFAULT
 from rice_stream.errors import NotFoundError, RiceError
 from rice_stream.instants import zone
 from rice_stream.reports.budgets import UNREADABLE
-from rice_stream.reports.channels import channels
+from rice_stream.reports.channels import EVERY_TENANT, channels
 from rice_stream.reports.deliveries import deliveries_of_alerts
 from rice_stream.reports.pages import packed
 from rice_stream.reports.tenants import tenants
@@ -40,10 +40,10 @@ _NAMES_MAX = 200
 ANY_STATE = "*"
 
 
-def prepared(product: Product, asked: BudgetsAsked, around: Around) -> None:
+def prepared(product: Product, around: Around) -> None:
     """Ask around the page what `listed` and `one` need of all that the caller sees."""
     around.tenants()
-    _channels(product, asked, around)
+    _channels(product, around)
 
 
 def listed(product: Product, caller: Caller, asked: BudgetsAsked, around: Around) -> Figures:
@@ -64,11 +64,11 @@ def listed(product: Product, caller: Caller, asked: BudgetsAsked, around: Around
     }
 
 
-def _channels(product: Product, asked: BudgetsAsked, around: Around) -> list[dict[str, Any]]:
-    """What holds or fails there changes by the minute as well."""
+def _channels(product: Product, around: Around) -> list[dict[str, Any]]:
+    """All that the caller sees; Kafka fails after some time."""
     now = product.now()
-    question = "channels", asked.tenant, now.replace(second=0, microsecond=0)
-    return around.once(question, lambda: channels(product.engine(), around.scope, now, tenant=asked.tenant))
+    question = "channels", now.replace(second=0, microsecond=0)
+    return around.once(question, lambda: channels(product.engine(), around.scope, now))
 
 
 def _told(
@@ -77,11 +77,16 @@ def _told(
     """Open alerts, where each was told and what became of it there, and which channels hold something over quiet hours."""
     opened = [{"budget": each, "alert": each["open_alerts"][-1]} for each in budgets if each.get("open_alerts")]
     ids = [each["alert"]["id"] for each in opened if each["alert"]["id"] is not None]
-    found = _channels(product, asked, around)
+    found = _channels(product, around)
+    own = [
+        each
+        for each in found
+        if asked.tenant is None or each["tenants"] == EVERY_TENANT or asked.tenant in each["tenants"]
+    ]
     return {
         "open": opened,
         **_deliveries(product, around, ids),
-        "holding": [each for each in found if each["deliveries"]["held"]],
+        "holding": [each for each in own if each["deliveries"]["held"]],
         "own_ids": changeable(caller, found),
     }
 
@@ -122,7 +127,7 @@ def one(product: Product, caller: Caller, asked: BudgetsAsked, around: Around) -
         "changes": changes,
         "happened": outlooks.happenings(changes["rows"]),
         **_deliveries(product, around, [each["id"] for each in changes["rows"]]),
-        "own_ids": changeable(caller, _channels(product, asked, around)),
+        "own_ids": changeable(caller, _channels(product, around)),
         **_drawn(budget),
     }
 
