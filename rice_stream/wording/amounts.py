@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Kind = Literal["carbon", "energy", "water", "count"]
@@ -86,10 +87,15 @@ def range_text(measure: Mapping[str, float], kind: Kind, scale: Scale | None = N
     return f"{low}{DASH}{high}{THIN}{in_unit.unit}".rstrip(THIN)
 
 
+@lru_cache(maxsize=256)
+def _places(largest: float) -> int:
+    """After the point, so that the largest number of a column has DIGITS digits; kept, as all of the column have as many."""
+    return min(max(0, DIGITS - 1 - math.floor(math.log10(largest))), DIGITS - 1) if largest > 0 else 0
+
+
 def in_column(value: float, scale: Scale, largest: float) -> str:
     """A number of a column that has its unit in its heading: as many places as the largest has, so that points stand in line."""
-    places = max(0, DIGITS - 1 - math.floor(math.log10(largest / scale.size))) if largest > 0 else 0
-    places = min(places, DIGITS - 1)
+    places = _places(largest / scale.size)
     in_unit = value / scale.size
     if 0 < in_unit < 10.0**-places / 2:
         return f"<{THIN}{10.0**-places:.{places}f}"
