@@ -11,11 +11,11 @@ from rice_stream.wording.amounts import Kind, Scale, count, in_column
 def name_options(names: Sequence[str], chosen: str | None) -> Markup:
     """Each name as one to choose."""
     html = _options(tuple(names))
-    if chosen is None or chosen not in names:
+    if chosen is None:
         return html
     option = f"<option>{escape(chosen)}</option>"
     selected = option.replace("<option", "<option selected", 1)
-    return Markup(html.replace(option, selected, 1))  # noqa: S704 - both are escaped already
+    return Markup(str(html).replace(option, selected, 1))  # noqa: S704 - names are escaped already
 
 
 @lru_cache(maxsize=64)
