@@ -75,9 +75,8 @@ def coverage(
         "share_of_carbon"}], "rows_total", "carbon_gco2e", "prompts", "capped_prompts", "fallback_share": {"model", "region",
         "tenant", "any"}}`; shares are None where there is nothing at all, `capped_prompts` count as what one prompt can cost.
         `"tiers"` (of `tiers`) add up to all of it; `"covered_share"` is that of the known ones, 1 without `fallback_share["any"]`.
-        Besides what `claims`, `conflicts` and `repeated_ids` answer, the last with None for counts without `repeated`, and where
-        there are more than `compared_max` prompts; what `unattributed` and `old_factors` answer, under those names; and with the
-        bucket `day` what `tiers_by_day` answers.
+        Besides what `claims`, `conflicts` and `repeated_ids` (None without `repeated`, or of more than `compared_max` prompts) answer,
+        `unattributed` and `old_factors` under these names, and with the bucket `day` what `tiers_by_day` answers.
 
     Raises:
         UsageError: days are to be told apart, and are not said to be few.
@@ -85,8 +84,7 @@ def coverage(
     from_s = _from_s(now, days)
     with snapshot(engine, scope) as connection:
         kinds = _kinds(connection, scope, from_s)
-        carbon = sum(kind.carbon_ugco2e for kind in kinds)
-        prompts = sum(kind.prompts for kind in kinds)
+        carbon, prompts = (sum(getattr(kind, name) for kind in kinds) for name in ("carbon_ugco2e", "prompts"))
         claimed = claims(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
         capped = capped_prompts(connection, scope, from_s)
         compares = repeated and (compared_max is None or prompts <= compared_max)
