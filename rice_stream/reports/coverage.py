@@ -75,7 +75,7 @@ def coverage(
         "share_of_carbon"}], "rows_total", "carbon_gco2e", "prompts", "capped_prompts", "fallback_share": {"model", "region",
         "tenant", "any"}}`; shares are None where there is nothing at all, `capped_prompts` count as what one prompt can cost.
         `"tiers"` (of `tiers`) add up to all of it; `"covered_share"` is that of the known ones, 1 without `fallback_share["any"]`.
-        And what `claims`, `conflicts` and `repeated_ids` answer (no ids without `repeated`, or of more than `compared_max` prompts),
+        And what `claims`, `conflicts` and `repeated_ids` answer (no ids without `repeated`, or of over `compared_max` prompts),
         `unattributed` and `old_factors` under these names, and with the bucket `day` what `tiers_by_day` answers.
 
     Raises:
