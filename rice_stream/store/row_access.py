@@ -89,6 +89,8 @@ ACCESS = {
     # Corrections of records: seen by who sees the record. A group may be of several teams.
     "adjustment": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "adjustment_entry": TableAccess("SELECT", BY_ATTRIBUTION),
+    # What concerns several tenants is for those who see everything.
+    "restatement": TableAccess("SELECT", WHOLE_TENANT_BY_ID),
     # Totals. Those of minutes, of a tenant's days and by use of factors alone do not know the team.
     "minute_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "slot_total": TableAccess("SELECT", BY_ATTRIBUTION),

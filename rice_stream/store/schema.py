@@ -26,6 +26,7 @@ from rice_stream.store.schema_intake import (
 from rice_stream.store.schema_keys import server_key
 from rice_stream.store.schema_ledger import adjustment, adjustment_entry
 from rice_stream.store.schema_proofs import checkpoint, checkpoint_target, signing_key
+from rice_stream.store.schema_ledger import adjustment, adjustment_entry, restatement
 from rice_stream.store.schema_records import (
     attribution,
     basis,
@@ -82,6 +83,7 @@ __all__ = [
     "principal",
     "prompt_record",
     "quarantine",
+    "restatement",
     "retention",
     "server_key",
     "signing_key",

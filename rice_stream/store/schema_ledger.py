@@ -16,6 +16,7 @@ from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES
 from rice_stream.store.entry_columns import CAUSES
 from rice_stream.store.schema_base import AUTO_KEY, EVENT_KEY, EXACT_SUM, metadata
 
+CARBON_ENDS = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e")
 _OF_EVENT = text("event_key IS NOT NULL")
 
 adjustment = Table(
@@ -65,3 +66,24 @@ adjustment_entry = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_adjustment_entry_adjustment", adjustment_entry.c.adjustment_key)
+
+restatement = Table(
+    "restatement",
+    metadata,
+    Column("restatement_id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("tenant_id", Text),
+    *(Column(name, BigInteger, nullable=False) for name in ("from_us", "to_us")),
+    *(Column(name, Text, nullable=False) for name in ("method_version", "factor_version", "reason")),
+    *(Column(name, Text, nullable=False) for name in ("author_kind", "author_name", "state")),
+    # How far it has come: the last record of the tenant that is done.
+    Column("at_tenant_key", Integer),
+    Column("at_event_key", EVENT_KEY),
+    *(Column(name, BigInteger, nullable=False) for name in ("records", "entries", "started_us")),
+    *(Column(f"{when}_{name}", EXACT_SUM, nullable=False) for when in ("before", "after") for name in CARBON_ENDS),
+    # JSON: micrograms by cause.
+    Column("by_cause", Text, nullable=False),
+    Column("finished_us", BigInteger),
+    CheckConstraint("state IN ('running', 'done')", name="state"),
+    comment="Runs that estimate recorded prompts again, and what they have posted so far",
+)

@@ -1,0 +1,79 @@
+"""The lines that make of what records amount to what they ought to amount to, by cause. Pure."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rice_stream.meter.restated import Restated
+from rice_stream.quantities import ENTRY_AMOUNTS, Ints
+from rice_stream.store.entries import ENTRY_COLUMNS, Entries
+from rice_stream.store.entry_columns import Cause
+from rice_stream.store.recorded_chunks import RecordedChunk
+
+
+class Lines(NamedTuple):
+    """Entries by their cause; `names` are those of their amounts."""
+
+    by_cause: dict[Cause, Entries]
+    names: tuple[str, ...] = ENTRY_AMOUNTS
+
+
+def lines_of(
+    chunk: RecordedChunk, target: Restated, between: Restated | None, factor_keys: Ints, basis_flags: Ints
+) -> Lines:
+    """What is posted for a chunk.
+
+    Without `between` all of the change is one of factors. With it (what the records amount to by the new method from their own
+    factors) the step there is the method's, and the rest that of factors. A record that is right already has no lines.
+    """
+    kept = np.flatnonzero(~chunk.voided)
+    wanted = _entries(chunk, kept, target.amounts, factor_keys, basis_flags)
+    taken = _taken(chunk, wanted, kept)
+    if between is None:
+        return _named({"factors": Entries.joined(taken.lines, taken.instead)})
+    step = _entries(chunk, kept, between.amounts, factor_keys, basis_flags)
+    rest = Entries(step.event_keys, step.columns, wanted.amounts - step.amounts)
+    to_method = Entries(taken.instead.event_keys, taken.instead.columns, step.amounts[taken.rows])
+    unchanged = np.setdiff1d(np.arange(len(kept)), taken.rows)
+    rest.amounts[unchanged] = 0
+    return _named({"method": Entries.joined(taken.lines, to_method), "factors": rest})
+
+
+class _Taken(NamedTuple):
+    lines: Entries
+    """What is taken away: all that the records amount to by now."""
+    instead: Entries
+    """What comes in its place."""
+    rows: Ints
+    """Places, among the records that were not voided, of those that change."""
+
+
+def _entries(chunk: RecordedChunk, rows: Ints, amounts: Ints, factor_keys: Ints, basis_flags: Ints) -> Entries:
+    columns = {name: chunk.columns[name][rows] for name in ENTRY_COLUMNS}
+    columns |= {"factor_key": factor_keys[rows], "basis_flags": basis_flags[rows]}
+    return Entries(chunk.event_keys[rows], columns, amounts[rows])
+
+
+def _taken(chunk: RecordedChunk, wanted: Entries, kept: Ints) -> _Taken:
+    """Only of records that do not amount to what is wanted, by the same names, already."""
+    place_of = np.full(len(chunk), -1, dtype=np.int64)
+    place_of[kept] = np.arange(len(kept))
+    place = place_of[chunk.row_of]
+    lines = np.bincount(place[place >= 0], minlength=len(kept))
+    same = place >= 0
+    same[same] &= lines[place[same]] == 1
+    at = place[same]
+    equal = (chunk.now.amounts[same] == wanted.amounts[at]).all(axis=1)
+    for name in ENTRY_COLUMNS:
+        equal &= chunk.now.columns[name][same] == wanted.columns[name][at]
+    right = np.zeros(len(kept), dtype=np.bool_)
+    right[at[equal]] = True
+    rows = np.flatnonzero(~right)
+    changed = (place >= 0) & ~right[np.maximum(place, 0)]
+    now = chunk.now.select(np.flatnonzero(changed))
+    return _Taken(Entries(now.event_keys, now.columns, -now.amounts), wanted.select(rows), rows)
+
+
+def _named(by_cause: dict[Cause, Entries]) -> Lines:
+    found = {cause: entries.without_nothing() for cause, entries in by_cause.items()}
+    return Lines({cause: entries for cause, entries in found.items() if len(entries)})

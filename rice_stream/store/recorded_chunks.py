@@ -1,0 +1,159 @@
+"""Records of one tenant in the order of their keys, some thousand at a time, with what has corrected them so far."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import BigInteger, Connection, text
+
+from rice_stream.meter.amounts import roll_up
+from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
+from rice_stream.store.copied import WireType, copied
+from rice_stream.store.corrected_records import of_record
+from rice_stream.store.entries import ENTRY_COLUMNS, Entries
+from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.record_columns import KEY_COLUMNS, METERED_COLUMN, TOKEN_COLUMNS
+from rice_stream.store.schema_records import prompt_record
+
+_PLAIN = (*KEY_COLUMNS, "ended_at_us")
+_NULLABLE = ("user_key", *TOKEN_COLUMNS, METERED_COLUMN)
+_RECORDED = {f"recorded_{name}": of_record(name) for name in ENTRY_AMOUNTS if name not in ("prompts", *TOKEN_COLUMNS)}
+_WIRE: dict[str, WireType] = {
+    **{
+        name: "int8" if isinstance(prompt_record.c[name].type, BigInteger) else "int4" for name in (*_PLAIN, *_NULLABLE)
+    },
+    **{name: "int4" if name == "recorded_impact_prompts" else "int8" for name in _RECORDED},
+    "event_key": "uuid",
+}
+
+
+class Stretch(NamedTuple):
+    """Records of a tenant that ended in [low_us, high_us) and whose key comes after `after` (None: from the first on)."""
+
+    tenant_key: int
+    low_us: int
+    high_us: int
+    after: bytes | None = None
+
+
+class RecordedChunk(NamedTuple):
+    """n records, and what they and the entries that correct them amount to by now."""
+
+    event_keys: NDArray[np.uint8]
+    """Shape (n, 16), in their order."""
+    columns: dict[str, Ints]
+    """Of the records, shape (n,) each, UNKNOWN (-1) for null."""
+    now: Entries
+    """What each record amounts to, by who it is of and what it rests on: no line of one that was voided."""
+    row_of: Ints
+    """The record of each line of `now`."""
+    voided: NDArray[np.bool_]
+    """Which records were voided, shape (n,)."""
+
+    def __len__(self) -> int:
+        return len(self.event_keys)
+
+    @property
+    def last_key(self) -> bytes:
+        """Where the next chunk begins."""
+        return bytes(self.event_keys[-1].tobytes())
+
+
+def read_chunk(connection: Connection, stretch: Stretch, limit: int) -> RecordedChunk | None:
+    """The next records of a stretch, at most `limit`; None: there are no more."""
+    numbers, event_keys = _records(connection, stretch, limit)
+    if not len(event_keys):
+        return None
+    columns = {name: numbers[name] for name in (*_PLAIN, *_NULLABLE)}
+    place_of = {key.tobytes(): place for place, key in enumerate(event_keys)}
+    recorded = np.column_stack(
+        [
+            np.ones(len(event_keys), dtype=np.int64)
+            if name == "prompts"
+            else np.maximum(columns[name], 0)
+            if name in TOKEN_COLUMNS
+            else numbers[f"recorded_{name}"]
+            for name in ENTRY_AMOUNTS
+        ]
+    )
+    bounds = {"tenant_key": stretch.tenant_key, **_key_range(connection, event_keys)}
+    rows, lines = _corrections(connection, bounds, place_of)
+    now, row_of = _by_now(event_keys, columns, recorded, rows, lines)
+    voided = np.zeros(len(event_keys), dtype=np.bool_)
+    statement = (
+        "SELECT event_key FROM adjustment WHERE tenant_key = :tenant_key AND cause = 'void'"
+        " AND event_key >= :first AND event_key <= :last"
+    )
+    found = [place_of.get(key_bytes(key)) for key in connection.scalars(text(statement), bounds)]
+    voided[[place for place in found if place is not None]] = True
+    return RecordedChunk(event_keys, columns, now, row_of, voided)
+
+
+def _records(connection: Connection, stretch: Stretch, limit: int) -> tuple[dict[str, Ints], NDArray[np.uint8]]:
+    dialect = connection.dialect.name
+    low, high = key_bounds(dialect, stretch.low_us, stretch.high_us)
+    conditions = "r.event_key >= :low AND r.event_key < :high AND r.ended_at_us >= :low_us AND r.ended_at_us < :high_us"
+    asked: dict[str, Any] = {**stretch._asdict(), "low": low, "high": high, "limit": limit}
+    asked.pop("after")
+    if stretch.after is not None:
+        conditions += " AND r.event_key > :after"
+        asked["after"] = stored_key(dialect, stretch.after)
+    wanted = [f"r.{name}" for name in _PLAIN] + [f"COALESCE(r.{name}, {UNKNOWN}) AS {name}" for name in _NULLABLE]
+    wanted += [f"{value} AS {name}" for name, value in _RECORDED.items()]
+    statement = (
+        f"SELECT {', '.join(wanted)}, r.event_key, '' FROM prompt_record r"
+        f" WHERE r.tenant_key = :tenant_key AND {conditions} ORDER BY r.event_key LIMIT :limit"
+    )
+    names = [name for name in _WIRE if name != "event_key"]
+    if dialect == "postgresql":
+        found = copied(connection, statement, asked, _WIRE).columns
+        keys = np.frombuffer(np.ascontiguousarray(found["event_key"]).tobytes(), dtype=np.uint8).reshape(-1, 16)
+        return {name: found[name].astype(np.int64) for name in names}, keys
+    rows = connection.execute(text(statement), asked).all()
+    columns = list(zip(*rows, strict=True)) or [()] * (len(names) + 2)
+    keys = np.frombuffer(b"".join(map(key_bytes, columns[len(names)])), dtype=np.uint8).reshape(-1, 16)
+    return {name: np.array(columns[place], dtype=np.int64) for place, name in enumerate(names)}, keys
+
+
+def _key_range(connection: Connection, event_keys: NDArray[np.uint8]) -> dict[str, Any]:
+    dialect = connection.dialect.name
+    return {name: stored_key(dialect, event_keys[at].tobytes()) for name, at in (("first", 0), ("last", -1))}
+
+
+def _corrections(
+    connection: Connection, bounds: dict[str, Any], place_of: dict[bytes, int]
+) -> tuple[list[int], list[tuple[int, ...]]]:
+    """The lines that have corrected these records, and the record of each."""
+    names = ", ".join((*ENTRY_COLUMNS, *ENTRY_AMOUNTS))
+    statement = (
+        f"SELECT event_key, {names} FROM adjustment_entry WHERE tenant_key = :tenant_key AND counted = 1"
+        " AND event_key >= :first AND event_key <= :last"
+    )
+    rows, lines = [], []
+    for event_key, *line in connection.execute(text(statement), bounds):
+        place = place_of.get(key_bytes(event_key))
+        if place is not None:
+            rows.append(place)
+            lines.append(tuple(UNKNOWN if value is None else int(value) for value in line))
+    return rows, lines
+
+
+def _by_now(
+    event_keys: NDArray[np.uint8],
+    columns: dict[str, Ints],
+    recorded: Ints,
+    rows: list[int],
+    lines: list[tuple[int, ...]],
+) -> tuple[Entries, Ints]:
+    own = {name: columns[name] for name in ENTRY_COLUMNS}
+    places = np.arange(len(event_keys), dtype=np.int64)
+    if not rows:
+        return Entries(event_keys, own, recorded), places
+    added = np.array(lines, dtype=np.int64).reshape(len(lines), -1)
+    keys = [np.append(places, np.array(rows, dtype=np.int64))]
+    keys += [np.append(own[name], added[:, at]) for at, name in enumerate(ENTRY_COLUMNS)]
+    sums = roll_up(keys, np.vstack([recorded, added[:, len(ENTRY_COLUMNS) :]]))
+    kept = sums.sums.any(axis=1)
+    row_of = sums.keys[kept, 0]
+    named = {name: sums.keys[kept, at + 1] for at, name in enumerate(ENTRY_COLUMNS)}
+    return Entries(event_keys[row_of], named, sums.sums[kept]), row_of
