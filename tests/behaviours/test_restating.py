@@ -1,0 +1,228 @@
+"""Restating: recorded prompts estimated again, the difference posted as entries; records, and what was reported, stay as they are."""
+
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Engine
+
+from rice_stream.errors import UsageError
+from rice_stream.instants import epoch_us
+from rice_stream.ledger import restating
+from rice_stream.ledger.restating import Restating
+from rice_stream.ledger.voiding import void_record
+from rice_stream.meter.estimator_at import Estimator
+from rice_stream.meter.factors import FactorPolicy
+from rice_stream.proof.verification import verify
+from rice_stream.quantities import Range
+from rice_stream.reference.lookup import Reference
+from rice_stream.reference.types import PueFactor, RegionFactor
+from rice_stream.reports.record_keys import find_key
+from rice_stream.reports.totals import totals as answer_to
+from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.store.restatement_store import RestatementOrder
+from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.watching import watch_user
+from tests.support.fakes import OPERATOR, TOKEN_DEFAULTS, FakeMethod, FakeReference
+from tests.support.reports_store import NOON, Store, at
+from tests.support.store_checks import assert_exact, rows_in
+
+FROM, TO = "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"
+
+
+class Doubled(FakeMethod):
+    """Twice the energy of the other."""
+
+    version = "fake-2"
+
+    def coefficients(self, contexts: Any) -> Any:
+        return 2 * super().coefficients(contexts)
+
+
+class Cleaner(FakeReference):
+    """Half the carbon intensity, and another PUE."""
+
+    version = "factors-2"
+
+    def resolve_region(self, *names: Any, **more: Any) -> RegionFactor:
+        return replace(super().resolve_region(*names, **more), rci_gco2e_per_kwh=Range.exact(200.0))
+
+    def resolve_pue(self, *names: Any, **more: Any) -> PueFactor:
+        return replace(super().resolve_pue(*names, **more), pue=1.5)
+
+
+def estimator(method: FakeMethod, reference: FakeReference) -> Estimator:
+    """One that restates."""
+    return Estimator(cast(Reference, reference), FactorPolicy(), method)
+
+
+AS_BEFORE = estimator(FakeMethod(), FakeReference())
+BY_METHOD = estimator(Doubled(), FakeReference())
+BY_FACTORS = estimator(FakeMethod(), Cleaner())
+BY_BOTH = estimator(Doubled(), Cleaner())
+
+
+def restate(engine: Engine, by: Estimator, *, dry_run: bool = False, **changes: Any) -> dict[str, Any]:
+    """Restate November."""
+    order = RestatementOrder(
+        **{
+            "from_us": epoch_us(datetime.fromisoformat(FROM)),
+            "to_us": epoch_us(datetime.fromisoformat(TO)),
+            "tenant_id": None,
+            "method_version": by.method.version,
+            "factor_version": by.reference.version,
+            "reason": "a better estimate",
+            **changes,
+        }
+    )
+    run = Restating(engine, by, TOKEN_DEFAULTS, order, OPERATOR, dry_run=dry_run)
+    for _ in run.steps():
+        pass
+    return run.document
+
+
+def grams(engine: Engine, by: str = "tenant", **asked: Any) -> dict[Any, float]:
+    """Carbon by a name."""
+    answer = answer_to(engine, EVERYTHING, TotalsQuery(by=[by], **asked), NOON)
+    return {row[by]: row["carbon_gco2e"]["mid"] for row in answer["rows"]}
+
+
+def filled(store: Store) -> Store:
+    """2.5 g each: three of acme (one of a watched user), one of globex; one of October."""
+    watch_user(store.engine, "acme", "u-1")
+    store.add(
+        at("2026-10-31T23:59:59Z", user_id="u-1"),
+        at("2026-11-01T00:00:00Z", user_id="u-1", team_id="search"),
+        at("2026-11-02T10:00:00Z", user_id="u-2", team_id="ads"),
+        at("2026-11-22T11:00:20Z", user_id="u-2", team_id="ads"),
+        at("2026-11-22T11:00:20Z", tenant_id="globex", event_id="g"),
+    )
+    return store
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two records in a transaction."""
+    monkeypatch.setattr(restating, "RECORDS_AT_ONCE", 2)
+
+
+@pytest.mark.usefixtures("small_chunks")
+class TestRestating:
+    """On every database."""
+
+    def test_another_method_is_worked_out_by_hand(self, store: Store) -> None:
+        """Four prompts of 2.5 g become 5 g each; what was reported of them stays, and so does October."""
+        engine = filled(store).engine
+        tried = restate(engine, BY_METHOD, dry_run=True)
+        assert rows_in(engine)("adjustment") == []
+        done = restate(engine, BY_METHOD)
+        assert {**done, "restatement_id": None, "state": "dry run"} == tried
+        assert (done["state"], done["records"], done["entries"]) == ("done", 4, 8)
+        assert (done["before_gco2e"], done["after_gco2e"], done["materiality_percent"]) == (10.0, 20.0, 100.0)
+        assert done["by_cause"] == {"method": 10.0}
+        assert grams(engine) == {"acme": 17.5, "globex": 5.0}
+        assert grams(engine, amounts="reported") == {"acme": 10.0, "globex": 2.5}
+        assert grams(engine, "user", tenant="acme") == {"u-1": 7.5, "u-2": 10.0}
+        assert_exact(rows_in(engine))
+        assert verify(engine)["ok"]
+
+    def test_the_difference_is_told_by_its_cause(self, store: Store) -> None:
+        """Twice the energy (+2.5 g each); then a PUE of 1.5 for 1.25 and half the intensity: 5 g become 3 g."""
+        engine = filled(store).engine
+        done = restate(engine, BY_BOTH)
+        assert done["by_cause"] == {"factors": -8.0, "method": 10.0}
+        assert (done["before_gco2e"], done["after_gco2e"]) == (10.0, 12.0)
+        groups = rows_in(engine)("adjustment")
+        assert {(group["cause"], group["restatement_id"]) for group in groups} == {
+            ("method", done["restatement_id"]),
+            ("factors", done["restatement_id"]),
+        }
+        assert_exact(rows_in(engine))
+        assert verify(engine)["ok"]
+
+    def test_the_same_again_posts_nothing(self, store: Store) -> None:
+        """Nor does a run that finds everything as it ought to be."""
+        engine = filled(store).engine
+        first = restate(engine, BY_FACTORS)
+        assert restate(engine, BY_FACTORS) == first
+        entries = rows_in(engine)("adjustment_entry")
+        assert restate(engine, BY_FACTORS, tenant_id="acme")["entries"] == 0
+        assert rows_in(engine)("adjustment_entry") == entries
+
+    def test_there_and_back_is_as_it_was(self, store: Store) -> None:
+        """Whatever was restated in between: what records amount to is what the last one says."""
+        engine = filled(store).engine
+        before = grams(engine, "model")
+        for by in (BY_METHOD, BY_BOTH, BY_FACTORS, AS_BEFORE):
+            restate(engine, by)
+            assert verify(engine)["ok"]
+        assert grams(engine, "model") == before == grams(engine, "model", amounts="reported")
+        assert_exact(rows_in(engine))
+
+    def test_a_voided_event_stays_voided_and_a_restated_one_can_be_voided(self, store: Store) -> None:
+        """In either order it amounts to nothing."""
+        engine = filled(store).engine
+        for place, event_id in enumerate(("2026-11-02T10:00:00Z", "2026-11-22T11:00:20Z")):
+            found = find_key(engine, EVERYTHING, event_id, "acme")
+            void_record(engine, found.key, "acme", event_id, reason="wrong", by=OPERATOR)
+            restate(engine, (BY_METHOD, BY_BOTH)[place])
+        assert grams(engine, "team", tenant="acme", start=datetime.fromisoformat(FROM)) == {"search": 3.0}
+        assert_exact(rows_in(engine))
+        assert verify(engine)["ok"]
+
+    def test_a_run_that_is_cut_short_goes_on_and_posts_the_same(self, store: Store) -> None:
+        """Wherever it is cut: the same entries as of a run that was not."""
+        engine = filled(store).engine
+        stumbling = Random(5)
+        for attempt in range(8):
+            order = RestatementOrder(
+                epoch_us(datetime.fromisoformat(FROM)),
+                epoch_us(datetime.fromisoformat(TO)),
+                None,
+                "fake-2",
+                "factors-1",
+                "r",
+            )
+            run = Restating(engine, BY_METHOD, TOKEN_DEFAULTS, order, OPERATOR)
+            for step, _ in enumerate(run.steps()):
+                if attempt < 6 and step >= stumbling.randrange(2):
+                    break
+        assert run.document["state"] == "done"
+        entries = rows_in(engine)("adjustment_entry")
+        assert (
+            len({(row["tenant_key"], row["event_key"], row["carbon_mid_ugco2e"]) for row in entries})
+            == len(entries)
+            == 8
+        )
+        assert grams(engine) == {"acme": 17.5, "globex": 5.0}
+        assert_exact(rows_in(engine))
+
+    def test_what_comes_meanwhile_is_not_lost(self, store: Store) -> None:
+        """A late event between two steps has the estimate of its own batch, or is restated: totals are exact either way."""
+        engine = filled(store).engine
+        order = RestatementOrder(
+            epoch_us(datetime.fromisoformat(FROM)),
+            epoch_us(datetime.fromisoformat(TO)),
+            None,
+            "fake-2",
+            "factors-1",
+            "r",
+        )
+        for step, _ in enumerate(Restating(engine, BY_METHOD, TOKEN_DEFAULTS, order, OPERATOR).steps()):
+            store.add(at(f"2026-11-0{step + 1}T12:00:00Z"))
+        assert_exact(rows_in(engine))
+        assert verify(engine)["ok"]
+
+    @pytest.mark.parametrize(
+        ("changes", "problem"),
+        [({"reason": " "}, "--reason"), ({"tenant_id": "nobody"}, "--tenant nobody")],
+    )
+    def test_a_bad_order_is_refused_and_nothing_is_posted(
+        self, store: Store, changes: dict[str, Any], problem: str
+    ) -> None:
+        """It names the option."""
+        with pytest.raises(UsageError, match=problem):
+            restate(filled(store).engine, BY_METHOD, **changes)
+        assert rows_in(store.engine)("restatement") == []
