@@ -1,4 +1,4 @@
-"""Restating: recorded prompts estimated again, the difference posted as entries; records, and what was reported, stay as they are."""
+"""Restating: prompts estimated again, the difference posted as entries; records, and what was reported, stay."""
 
 from dataclasses import replace
 from datetime import datetime
