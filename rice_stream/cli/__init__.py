@@ -40,6 +40,7 @@ COMMANDS = {
     "statement": "A team's month on one page: carbon with its range, what changed and what moved it, and the budgets.",
     "verify": "Recount every total from the records and compare with ==.",
     "rebuild": "Put right every total that differs from the sum of its records.",
+    "restate": "Estimate recorded prompts again, by the method and the factors of today, and post the difference as entries.",
     "void": "Take a wrong event out of all totals; its record stays, and so does what was reported of it.",
     "explain": "The arithmetic of one record, step by step, from what is stored with it.",
     "quarantine": "Items that were refused: list, show, replay, drop.",
