@@ -186,7 +186,7 @@ class Restating:
         """The state with this chunk done."""
         state = self.state
         before = dict(zip(lines.names, signed_sums(chunk.now.amounts), strict=True))
-        changes = {
+        changes: dict[str, dict[str, int]] = {
             cause: dict(zip(lines.names, signed_sums(entries.amounts), strict=True))
             for cause, entries in lines.by_cause.items()
         }
