@@ -33,16 +33,17 @@ def restate(session: Session, /, *, as_json: bool, dry_run: bool, **asked: Any) 
     Example: rice-stream restate --from 2026-01-01 --to 2026-07-01 --method rice-calibrated --reason "new method" --dry-run
     """
     from rice_stream.ledger.restating import Restating
-    from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
+    from rice_stream.runtime.opening_estimator import token_defaults
+    from rice_stream.runtime.opening_factors import open_estimator_with_sets
 
     start, end = moment("--from", asked["start"]), moment("--to", asked["end"])
     from_us, to_us = bounds_us(start, end, "UTC")
     settings = session.settings
     engine = open_store(settings)
-    estimator = open_estimator(settings, asked["method"])
-    order = RestatementOrder(
-        from_us, to_us, asked["tenant"], estimator.method.version, estimator.reference.version, asked["reason"]
-    )
+    estimator = open_estimator_with_sets(settings, engine, asked["method"])
+    # The tables of the end of the stretch: later sets do not hold for it.
+    versions = estimator.at(to_us - 1).versions
+    order = RestatementOrder(from_us, to_us, asked["tenant"], versions["method"], versions["factors"], asked["reason"])
     run = Restating(engine, estimator, token_defaults(settings), order, session.actor, dry_run=dry_run)
     with STDERR.status("restating"):
         for _ in run.steps():

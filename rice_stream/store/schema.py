@@ -24,9 +24,8 @@ from rice_stream.store.schema_intake import (
     retention,
 )
 from rice_stream.store.schema_keys import server_key
-from rice_stream.store.schema_ledger import adjustment, adjustment_entry
-from rice_stream.store.schema_proofs import checkpoint, checkpoint_target, signing_key
 from rice_stream.store.schema_ledger import adjustment, adjustment_entry, restatement
+from rice_stream.store.schema_proofs import checkpoint, checkpoint_target, signing_key
 from rice_stream.store.schema_records import (
     attribution,
     basis,
