@@ -29,7 +29,7 @@ from rice_stream.store.entries import Entries, EntryGroup, signed_sums
 from rice_stream.store.entry_columns import Cause
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.record_columns import METERED_COLUMN, TOKEN_COLUMNS
-from rice_stream.store.recorded_chunks import RecordedChunk, Stretch, read_chunk
+from rice_stream.store.recorded_chunks import RecordedChunk, RecordStretch, read_chunk
 from rice_stream.store.restatement_store import (
     RestatementOrder,
     RestatementState,
@@ -79,7 +79,7 @@ class Restating:
                     continue
                 after = at_key if tenant_key == at_tenant else None
             while True:
-                chunk_key = self._next(Stretch(tenant_key, self.order.from_us, self.order.to_us, after), revision)
+                chunk_key = self._next(RecordStretch(tenant_key, self.order.from_us, self.order.to_us, after), revision)
                 if chunk_key is None:
                     break
                 after = chunk_key
@@ -110,7 +110,7 @@ class Restating:
         chosen = known.values() if self.order.tenant_id is None else [known[self.order.tenant_id]]
         return sorted(chosen)
 
-    def _next(self, stretch: Stretch, revision: str) -> bytes | None:
+    def _next(self, stretch: RecordStretch, revision: str) -> bytes | None:
         """Restate the next records; the key of the last of them, None: there are no more."""
         while True:
             with reading(self.engine) as connection:
@@ -182,7 +182,7 @@ class Restating:
             self._flags |= unseen
         return target.basis_flags
 
-    def _after(self, chunk: RecordedChunk, stretch: Stretch, lines: Lines) -> RestatementState:
+    def _after(self, chunk: RecordedChunk, stretch: RecordStretch, lines: Lines) -> RestatementState:
         """The state with this chunk done."""
         state = self.state
         before = dict(zip(lines.names, signed_sums(chunk.now.amounts), strict=True))
@@ -206,7 +206,7 @@ class Restating:
             },
         )
 
-    def _group(self, cause: Cause, stretch: Stretch, chunk: RecordedChunk, entries: Entries) -> EntryGroup:
+    def _group(self, cause: Cause, stretch: RecordStretch, chunk: RecordedChunk, entries: Entries) -> EntryGroup:
         place = {"first": chunk.event_keys[0].tobytes().hex(), "last": chunk.last_key.hex()}
         return EntryGroup(
             cause=cause,

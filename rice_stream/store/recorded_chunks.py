@@ -27,7 +27,7 @@ _WIRE: dict[str, WireType] = {
 }
 
 
-class Stretch(NamedTuple):
+class RecordStretch(NamedTuple):
     """Records of a tenant that ended in [low_us, high_us) and whose key comes after `after` (None: from the first on)."""
 
     tenant_key: int
@@ -59,7 +59,7 @@ class RecordedChunk(NamedTuple):
         return bytes(self.event_keys[-1].tobytes())
 
 
-def read_chunk(connection: Connection, stretch: Stretch, limit: int) -> RecordedChunk | None:
+def read_chunk(connection: Connection, stretch: RecordStretch, limit: int) -> RecordedChunk | None:
     """The next records of a stretch, at most `limit`; None: there are no more."""
     numbers, event_keys = _records(connection, stretch, limit)
     if not len(event_keys):
@@ -89,7 +89,7 @@ def read_chunk(connection: Connection, stretch: Stretch, limit: int) -> Recorded
     return RecordedChunk(event_keys, columns, now, row_of, voided)
 
 
-def _records(connection: Connection, stretch: Stretch, limit: int) -> tuple[dict[str, Ints], NDArray[np.uint8]]:
+def _records(connection: Connection, stretch: RecordStretch, limit: int) -> tuple[dict[str, Ints], NDArray[np.uint8]]:
     dialect = connection.dialect.name
     low, high = key_bounds(dialect, stretch.low_us, stretch.high_us)
     conditions = "r.event_key >= :low AND r.event_key < :high AND r.ended_at_us >= :low_us AND r.ended_at_us < :high_us"
