@@ -1,7 +1,7 @@
 """Adding a factor set: it is checked against the tables, and holds for events that end from an instant on."""
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import us_from_iso
+from rice_stream.instants import YEAR_MAX, YEAR_MIN, datetime_of, us_from_iso
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.sets.laying import check_set
 from rice_stream.reference.sets.parsing import ParsedFile
@@ -29,8 +29,11 @@ def _instant_us(text: str | None) -> int | None:
     if not text:
         return None
     try:
-        return us_from_iso(text)
+        instant_us = us_from_iso(text)
     except ValueError as error:
         raise UsageError(
             f"effective_from: {text!r} is no ISO date (2027-01-01) or UTC time (2027-01-01T00:00:00Z)"
         ) from error
+    if not YEAR_MIN <= datetime_of(instant_us).year <= YEAR_MAX:
+        raise UsageError(f"effective_from: {text!r} must lie in the years {YEAR_MIN} to {YEAR_MAX}, as events do")
+    return instant_us

@@ -84,6 +84,8 @@ class TestFactorSets:
         )
         with pytest.raises(UsageError, match=re.escape("effective_from: 'soon' is no ISO date (2027-01-01)")):
             add(engine, rci_row(value=4), effective_from="soon")
+        with pytest.raises(UsageError, match="effective_from: '9999-01-01' must lie in the years 2000 to 2099"):
+            add(engine, rci_row(value=4), effective_from="9999-01-01")
 
     def test_what_is_recorded_is_never_reached(self, store: Store) -> None:
         """A set begins after the latest event that is recorded, whether it says when or not."""

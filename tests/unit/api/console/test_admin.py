@@ -14,6 +14,7 @@ from tests.support.api_running import Api
 from tests.support.asgi import Answer
 from tests.support.audited import SECRETS_KEY
 from tests.support.cli_running import Shell
+from tests.support.factor_files import file_of, rci_row
 from tests.unit.api.console.reading import ReadPage, read
 
 NEW = [("action", "make"), ("name", "gateway-eu"), ("role", "ingest"), ("tenants", "acme"), ("expires_days", "30")]
@@ -184,3 +185,14 @@ def test_a_difference_names_what_changed_and_nothing_else() -> None:
     assert differences(None, {"a": 1, "b": None}) == [("a", None, "1")]
     assert differences({"a": "x"}, None) == [("a", "x", None)]
     assert differences(None, None) == []
+
+
+def test_factor_sets_are_listed_as_the_api_has_them_to_those_who_see_everything(api: Api, ledger: Shell) -> None:
+    assert "The built-in tables hold" in look(api, "factors").text
+    file = file_of(rci_row(), effective_from="2030-01-01")
+    made = api.send("POST", "/v1/factors", file, role="admin").document
+    [table] = look(api, "factors", "auditor").tables
+    assert table[1][:3] == ["grid", "rci", "coming"]
+    assert table[1][7] == made["digest"][:12]
+    assert "Factor sets" not in look(api, "factors", "auditor", **SCOPED).text
+    assert [row["action"] for row in ledger.json("audit", "list")["rows"]].count("factors.add") == 1

@@ -1,7 +1,10 @@
 """The page of data quality: shares add up, footers are headlines, and refused items and names are settled from it."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +220,20 @@ def test_empty_is_good_and_says_what_was_checked(of_ten_days: Api) -> None:
     ):
         assert sentence in page.text
     assert "Nothing was checked" in read(of_ten_days.get("/quality", tenants={"nobody"})).text
+
+
+def test_places_with_old_figures_are_listed_as_coverage_has_them(api: Api, ledger: Shell) -> None:
+    """And the page says so where there are none."""
+    look_up = partial(api.send, "GET", "/quality?days=30", role="admin", headers={"accept": "text/html"})
+    assert "No carbon rests on carbon intensities that were more than 18 months old" in read(look_up()).text
+    with closing(sqlite3.connect(ledger.directory / "rice.db")) as database, database:
+        database.execute("""UPDATE factor_use SET detail = replace(detail, '"rci_year":2025', '"rci_year":2019')""")
+    said = api.get("/v1/coverage?days=30", "admin").document["old_factors"]
+    assert said["rows"]
+    table = _table(read(look_up()), "Place")
+    shown = [(row[0], row[1], _plain(row[2])) for row in table[1:]]
+    assert shown == [(row["region"], "2019", _plain(count(row["prompts"]))) for row in said["rows"]]
+    assert ledger.json("coverage", "--days=30")["old_factors"] == said
 
 
 def test_ids_of_several_tenants_are_compared_when_somebody_wants_it(of_ten_days: Api) -> None:

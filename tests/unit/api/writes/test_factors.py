@@ -3,6 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from rice_stream.api.product import Product
+from rice_stream.store.engine import StoreUnavailableError
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
 from tests.support.factor_files import SWEDEN, file_of, rci_row
@@ -86,3 +90,22 @@ def test_estimates_take_a_set_from_its_instant_on(api: Api, ledger: Shell) -> No
         ledger.json("estimate", "--model=gpt-4o", "--input-tokens=500", "--output-tokens=250")["versions"]
         == before["versions"]
     )
+
+
+def test_while_the_database_is_away_estimates_rest_on_the_sets_that_were_known_last(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that never heard of any says that it does not know: an answer by the tables alone might be wrong."""
+    made = api.send("POST", "/v1/factors", file_of(rci_row()), role="admin").document
+    product, later = api.door.product, datetime.now(UTC) + timedelta(minutes=1)
+    product.now = lambda: later
+    product.estimator()
+
+    def away(_: object) -> None:
+        raise StoreUnavailableError("the database does not answer")
+
+    monkeypatch.setattr("rice_stream.store.factor_set_store.reading", away)
+    product.now = lambda: later + timedelta(minutes=1)
+    assert product.estimator().versions["factors"].endswith(f"+{made['digest'][:12]}")
+    with pytest.raises(StoreUnavailableError):
+        Product(product.settings).estimator()
