@@ -138,15 +138,15 @@ class TestFactorSetsInForce:
         assert found == {"ahead": BUILT_IN_RCI, "also": BUILT_IN_RCI, "later": 12.5}
 
     def test_hours_hold_by_the_hour_of_the_event(self, engine: Engine) -> None:
-        """By hand: the number of the hour; also in the hour in which the set begins, before and after its instant."""
-        hours = set_of(rci_row(BRITAIN, None, by_hour=[float(hour + 1) for hour in range(24)]))
+        """By hand: the number of the hour, 0 included; also in the hour in which the set begins, before and after its instant."""
+        hours = set_of(rci_row(BRITAIN, None, by_hour=[float(hour) for hour in range(24)]))
         begins_us = add(engine, hours)
         hour = begins_us // HOUR_US % 24
         built_in = TABLES.resolve_region(BRITAIN, None, "lifecycle", begins_us).rci_gco2e_per_kwh.mid
         moments = {"just": begins_us - 1, **{f"h{k}": begins_us + k * HOUR_US for k in range(23)}}
         worker(engine).process([chunk_of([ended(name, at_us, BRITAIN) for name, at_us in moments.items()])], now_us())
         found = {name: found[0] for name, found in stored(engine).items()}
-        assert found == {"just": built_in, **{f"h{k}": (hour + k) % 24 + 1 for k in range(23)}}
+        assert found == {"just": built_in, **{f"h{k}": (hour + k) % 24 for k in range(23)}}
 
     def test_explain_names_set_source_and_licence_and_never_moves(self, engine: Engine) -> None:
         """Later sets change nothing of an old record's arithmetic, which still gives its integers."""

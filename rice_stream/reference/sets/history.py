@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rice_stream.instants import BEGINNING_US, END_US
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.sets.factor_set import FactorSet
-from rice_stream.reference.sets.laying import laid
+from rice_stream.reference.sets.laying import check_names, laid
 from rice_stream.reference.sets.parsing import parse_content
 
 _VERSION_DIGITS = 12
@@ -83,6 +83,9 @@ class ReferenceHistory:
 def with_sets(built_in: Reference, sets: Sequence[FactorSet]) -> Reference:
     """The tables with the sets over them, the last one on top, whenever they begin. ReferenceDataError: they do not fit."""
     digests = tuple(one.digest for one in sets)
+    for one in sets:
+        # Those of another release may have known more; without its rows the set would not be what it says.
+        check_names(one, built_in.tables)
     return Reference(laid(built_in.tables, sets), version_with(built_in.version, digests), digests)
 
 

@@ -15,8 +15,13 @@ Tables = Mapping[str, Sequence[Row]]
 
 def check_set(factor_set: FactorSet, tables: Tables) -> None:
     """ReferenceDataError, naming row and column: something of the set does not fit the tables that it is to be laid over."""
-    raise_problems(_problems(factor_set, tables))
+    check_names(factor_set, tables)
     check_tables(laid(tables, [factor_set]))
+
+
+def check_names(factor_set: FactorSet, tables: Tables) -> None:
+    """ReferenceDataError, naming row and column: the set names a place or provider that the tables do not know."""
+    raise_problems(_problems(factor_set, tables))
 
 
 def laid(tables: Tables, sets: Sequence[FactorSet]) -> dict[str, list[Row]]:

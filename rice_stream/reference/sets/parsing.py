@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import epoch_us, rfc3339, us_from_iso
+from rice_stream.quantities import is_storable
 from rice_stream.reference.columns import ReferenceTable
 from rice_stream.reference.reading import Row, overlaps, raise_problems, read_row
 from rice_stream.reference.sets.columns import DEFAULTS, HEAD, ROWS, SET_KINDS, SetKind
@@ -66,7 +67,11 @@ def _head(loaded: Mapping[object, object], named: str, problems: list[str]) -> d
     for column in HEAD:
         value = loaded.get(column.name)
         text = _text(value)
-        if (text is None and value is not None) or (column.required and not text) or (text and len(text) > 2_000):
+        if text and not is_storable(text):
+            problems.append(
+                f"{named}, field {column.name}: {_shown(value)} is not allowed; it holds characters of text"
+            )
+        elif (text is None and value is not None) or (column.required and not text) or (text and len(text) > 2_000):
             problems.append(
                 f"{named}, field {column.name}: {_shown(value)} is not allowed; it holds {column.allowed()}"
             )
@@ -111,6 +116,8 @@ def _row(
         text = _text(fields.get(name))
         if text is None and fields.get(name) is not None:
             problems.append(f"{where}, column {name}: {_shown(fields[name])} is not allowed; it holds one value")
+        elif text and not is_storable(text):
+            problems.append(f"{where}, column {name}: {_shown(text)} is not allowed; it holds characters of text")
         cells.append(text or (DEFAULTS.get(name, "") if kind == "rci" else ""))
     hours = None
     if kind == "rci":

@@ -1,8 +1,10 @@
 """Which sets hold when: by their instants alone, whatever the order in which they were added."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rice_stream.errors import ReferenceDataError
 from rice_stream.instants import us_from_iso
 from rice_stream.reference.loader import load_reference
 from rice_stream.reference.sets.history import EffectiveSet, ReferenceHistory, version_with
@@ -42,6 +44,14 @@ def test_sets_of_other_names_hold_together_and_the_version_names_them() -> None:
     assert history.at(DAY_2).set_digests == (FIRST.digest, OTHER.digest)
     assert history.at(DAY_2).version == version_with(BUILT_IN.version, (FIRST.digest, OTHER.digest))
     assert (mid(history, DAY_2), mid(history, DAY_2, BRITAIN), mid(history, DAY_3)) == (10, 30, 40)
+
+
+def test_a_set_of_another_release_that_names_what_these_tables_do_not_know_is_refused() -> None:
+    """And not left out without a word: estimates would rest on something else than the version says."""
+    history = ReferenceHistory(BUILT_IN, [EffectiveSet(DAY_1, set_of(rci_row("country:XX")))])
+    assert history.at(DAY_1 - 1) is BUILT_IN
+    with pytest.raises(ReferenceDataError, match="row 1, column region: 'country:XX' is no place of the tables"):
+        history.at(DAY_1)
 
 
 SETS = [FIRST, SECOND, OTHER, NONE]

@@ -83,6 +83,8 @@ ROW = "grid.yaml row 1, column"
         ([], "grid.yaml: must be a mapping with kind, name, source, licence, published, url, note, effective_from, rows"),
         (file_of(kind="gas"), f"{HEAD} kind: 'gas' is not allowed; it holds one of rci, pue, price, evidence"),
         (file_of(licence=""), f"{HEAD} licence: '' is not allowed; it holds text"),
+        (file_of(name="a\x00b"), f"{HEAD} name: 'a\\x00b' is not allowed; it holds characters of text"),
+        (file_of(rci_row(note="\ud800")), f"{ROW} note: '\\ud800' is not allowed; it holds characters of text"),
         (file_of(source=None), f"{HEAD} source: None is not allowed; it holds text"),
         (file_of(published="soon"), f"{HEAD} published: 'soon' is not allowed; it holds an ISO date (2025-03-01) or UTC time"),
         (file_of(licens="x"), f"{HEAD} 'licens': is unknown; did you mean licence?"),
