@@ -25,7 +25,7 @@ from rice_stream.quantities import MEASURES
 from rice_stream.reports import totals as reporting
 from rice_stream.reports import totals_sums
 from rice_stream.reports.carbon_ranges import CarbonRanges
-from rice_stream.reports.sums import RECORDS, Summand
+from rice_stream.reports.sums import RECORDS, SHOWN, Summand
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.totals_sums import Asked, Found
 from rice_stream.store import schema
@@ -67,8 +67,8 @@ def _report_ms(engine: Engine, by: tuple[str, ...]) -> tuple[float, float]:
 
     def sums_only(asked: Asked) -> Found:
         whole, edges = totals_sums._whole_buckets(asked)
-        summands = [each._replace(purpose=totals_sums._AMOUNTS, by_factor=False) for each in whole]
-        found = totals_sums._told_apart(totals_sums._sums(asked, [*summands, Summand(RECORDS, edges)]))
+        summands = [each._replace(purpose=SHOWN, by_factor=False) for each in whole]
+        found = totals_sums._found(totals_sums._sums(asked, [*summands, Summand(RECORDS, edges)]))
         return found._replace(parts={group: {} for group in found.groups})
 
     def ask() -> object:

@@ -1,5 +1,6 @@
 """What the API's routes share: the database, the clock, and threads for work that blocks."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -17,8 +18,8 @@ from rice_stream.api.json_bodies import JsonBodies
 from rice_stream.api.kept_answers import HOLDS_S, STALE_S, Encoded, KeptAnswer, KeptAnswers, Look
 from rice_stream.api.opened_once import OpenedOnce
 from rice_stream.errors import NotFoundError, ServiceUnavailableError
-from rice_stream.instants import epoch_us, rfc3339
-from rice_stream.reports.meta import report_meta
+from rice_stream.instants import epoch_us
+from rice_stream.reports.meta import DataReach, meta_of, reach_of, versions_of
 from rice_stream.reports.progress import progress_marker
 from rice_stream.reports.signs import Signs, signs
 from rice_stream.runtime.opening import database_exists
@@ -60,7 +61,8 @@ class Product:
         self.settings = settings
         self.now = now
         self.bodies = JsonBodies(settings.http_body_max_bytes)
-        self._metas: dict[Scope, tuple[float, dict[str, Any]]] = {}
+        self._reaches: dict[Scope, tuple[float, DataReach]] = {}
+        self._versions: tuple[float, list[dict[str, str]]] = -math.inf, []
         self._estimators: dict[str, tuple[FactorSets, Estimator]] = {}
         self._followed: FollowedSets | None = None
         self._cursors: Cursors | None = None
@@ -112,11 +114,18 @@ class Product:
     def meta(self, scope: Scope, time_zone: str | None, as_of: datetime | None = None) -> dict[str, Any]:
         """What answers within a scope rest on; looked at once a second at most. `as_of` None: now."""
         if not self.has_meta(scope):
-            if len(self._metas) >= _METAS_MAX:
-                self._metas.clear()
-            self._metas[scope] = time.monotonic(), report_meta(self.engine(), scope, self.now())
-        kept = self._metas[scope][1]
-        return {**kept, "as_of": rfc3339(epoch_us(as_of or self.now())), "time_zone": time_zone}
+            self._reached(scope)
+        return meta_of(self._reaches[scope][1], self._versions[1], as_of or self.now(), time_zone)
+
+    def _reached(self, scope: Scope) -> DataReach:
+        """How far the data of the scope reach; with the versions, of which that of a moment ago does as well."""
+        if len(self._reaches) >= _METAS_MAX:
+            self._reaches.clear()
+        if time.monotonic() - self._versions[0] > _META_HOLDS_S:
+            self._versions = time.monotonic(), versions_of(self.engine(), scope)
+        found = reach_of(self.engine(), scope)
+        self._reaches[scope] = time.monotonic(), found
+        return found
 
     def signs(self, scope: Scope) -> Signs:
         """By what a page of the scope can tell that it is old; blocks. RiceError: the database does not answer."""
@@ -124,7 +133,7 @@ class Product:
 
     def has_meta(self, scope: Scope) -> bool:
         """Whether `meta` is at hand, so that it need not wait for the database."""
-        kept = self._metas.get(scope)
+        kept = self._reaches.get(scope)
         return kept is not None and time.monotonic() - kept[0] <= _META_HOLDS_S
 
     async def cursors(self) -> Cursors:
@@ -210,6 +219,15 @@ class Product:
         """What is committed now, or by the moment of the transaction that is open for the scope; blocks."""
         now = self.now()
         return progress_marker(self.engine(), scope), now
+
+    def moment_with_meta(self, scope: Scope) -> Look:
+        """The same, after which `meta` of that moment is at hand."""
+        now = self.now()
+        return self._reached(scope).marker, now
+
+    def has_answered(self, scope: Scope, question: Hashable) -> bool:
+        """Whether there is an answer of before to the question, true or not."""
+        return self._answers.has((scope, question))
 
     def close(self) -> None:
         """Let go of the database."""

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from rice_stream.estimator.spread import Z80
-from rice_stream.meter.variance_of_sums import Shared, variance_of_sum
+from rice_stream.meter.variance_of_sums import Shared, VariancePlan, plan_of, planned_variance, variance_of_sum
 from rice_stream.quantities import Range
 
 STORED_ENDS = "stored ends"
@@ -65,12 +65,105 @@ def shared_of(spread: Mapping[str, Mapping[str, float]]) -> Shared:
     return tuple(sorted((key, float(sd)) for key, sd in spread["shared"].items()))
 
 
+class Sharing:
+    """With whom an amount shares its uncertainty, and what follows from that alone: of equal ones there is one in `SharedRanges`,
+    which is told apart by identity. To look for a tuple of names and numbers takes longer than all that is worked out with it."""
+
+    __slots__ = ("end", "mean", "shared", "variance")
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.variance, self.mean, self.end = _widths(shared)
+
+
+Part = tuple[Sharing | None, str, Sequence[int]]
+"""As `KindSums`: with whom the uncertainty is shared, version of the method, and (prompts, low, mid, high)."""
+
+
+class SharedRanges:
+    """The ranges of several totals, which are made up of the same kinds of records."""
+
+    def __init__(self) -> None:
+        self._sharings: dict[Shared, Sharing] = {}
+        self._plans: dict[frozenset[Sharing], tuple[list[Sharing], VariancePlan]] = {}
+        self._certain = self.sharing(())
+
+    def sharing(self, shared: Shared) -> Sharing:
+        """The one for this, for parts."""
+        known = self._sharings.get(shared)
+        if known is None:
+            known = self._sharings[shared] = Sharing(shared)
+        return known
+
+    def of(self, parts: Sequence[Part], mid: int | None = None) -> SharedRange:
+        """The range of the sum of the parts; `mid` as in `total_range`."""
+        if len(parts) == 1:
+            ((sharing, _, ends),) = parts
+            return self.of_subtotals({self._with_stored_ends(sharing or self._certain, *ends): ends[2]}, mid)
+        subtotals: dict[Sharing, int] = {}
+        for sharing, subtotal in self.grouped(parts):
+            subtotals[sharing] = subtotals.get(sharing, 0) + subtotal
+        return self.of_subtotals(subtotals, mid)
+
+    def grouped(self, parts: Iterable[Part]) -> list[tuple[Sharing, int]]:
+        """As `groups_of`."""
+        sums: dict[Sharing | str, Sequence[int]] = {}
+        for sharing, version, ends in parts:
+            key = version if sharing is None else sharing
+            before = sums.get(key)
+            sums[key] = ends if before is None else [a + b for a, b in zip(before, ends, strict=True)]
+        return [
+            (self._with_stored_ends(self._certain if isinstance(key, str) else key, *ends), ends[2])
+            for key, ends in sums.items()
+        ]
+
+    def of_subtotals(self, subtotals: dict[Sharing, int], mid: int | None) -> SharedRange:
+        """As `shared_range`."""
+        if 0 in subtotals.values():
+            subtotals = {sharing: subtotal for sharing, subtotal in subtotals.items() if subtotal}
+        total = sum(subtotals.values())
+        exact = total if mid is None else mid
+        if total <= 0:
+            return SharedRange(exact, exact, exact, exact)
+        if len(subtotals) == 1:
+            (sharing,) = subtotals
+            median, end = float(total), sharing.end
+            return _scaled(median / end, exact, median * end, median, total)
+        order, plan = self._planned(frozenset(subtotals))
+        masses = [subtotals[sharing] * sharing.mean for sharing in order]
+        mass = math.fsum(masses)
+        log_variance = math.log1p(planned_variance(plan, masses) / (mass * mass))
+        median = mass * math.exp(-log_variance / 2)
+        factor = math.exp(Z80 * math.sqrt(log_variance))
+        # Where one part is far less certain than the others the form is too wide: nothing is wider than all erring alike.
+        low = max(median / factor, math.fsum([subtotal / sharing.end for sharing, subtotal in subtotals.items()]))
+        high = min(median * factor, math.fsum([subtotal * sharing.end for sharing, subtotal in subtotals.items()]))
+        return _scaled(low, exact, high, median, total)
+
+    def _planned(self, sharings: frozenset[Sharing]) -> tuple[list[Sharing], VariancePlan]:
+        known = self._plans.get(sharings)
+        if known is None:
+            order = sorted(sharings, key=lambda sharing: sharing.shared)
+            known = self._plans[sharings] = order, plan_of(tuple(sharing.shared for sharing in order))
+        return known
+
+    def _with_stored_ends(self, sharing: Sharing, prompts: int, low: int, mid: int, high: int) -> Sharing:
+        # What rounding each record's ends to whole units may have added is no uncertainty.
+        slack = prompts / 2 if sharing.shared else 0.0
+        stored = _log_sd_of_ends(low + slack, mid, high - slack)
+        if stored * stored <= sharing.variance * SAME:
+            return sharing
+        beyond = STORED_ENDS, math.sqrt(stored * stored - sharing.variance)
+        return self.sharing(tuple(sorted((*sharing.shared, beyond))))
+
+
 def total_range(kinds: Iterable[KindSums], mid: int | None = None) -> SharedRange:
     """The range of the sum of these records.
 
     `mid` is the exact sum where the kinds only say in which shares it is made up; None: it is the sum of theirs.
     """
-    return shared_range(groups_of(kinds), mid)
+    ranges = SharedRanges()
+    return ranges.of(_parts(ranges, kinds), mid)
 
 
 def groups_of(kinds: Iterable[KindSums]) -> list[Group]:
@@ -78,12 +171,14 @@ def groups_of(kinds: Iterable[KindSums]) -> list[Group]:
 
     Records without a spread are one group for each version of a method.
     """
-    sums: dict[tuple[Shared | None, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for kind in kinds:
-        one = sums[kind.shared, "" if kind.shared is not None else kind.method_version]
-        for place, value in enumerate(kind[2:]):
-            one[place] += value
-    return [(one[2], _with_stored_ends(shared or (), *one)) for (shared, _), one in sums.items()]
+    ranges = SharedRanges()
+    return [(subtotal, sharing.shared) for sharing, subtotal in ranges.grouped(_parts(ranges, kinds))]
+
+
+def _parts(ranges: SharedRanges, kinds: Iterable[KindSums]) -> list[Part]:
+    return [
+        (None if kind.shared is None else ranges.sharing(kind.shared), kind.method_version, kind[2:]) for kind in kinds
+    ]
 
 
 def shared_range(groups: Iterable[Group], mid: int | None = None) -> SharedRange:
@@ -91,25 +186,16 @@ def shared_range(groups: Iterable[Group], mid: int | None = None) -> SharedRange
 
     `mid` is the exact sum where the groups only say in which shares it is made up.
     """
-    parts = _merged(groups)
-    total = sum(subtotal for _, subtotal in parts)
-    exact = total if mid is None else mid
-    if total <= 0:
-        return SharedRange(exact, exact, exact, exact)
-    if len(parts) == 1:
-        log_variance, median = _variance(parts[0][0]), float(total)
-    else:
-        masses = _masses(parts)
-        mass = math.fsum(mass for _, mass in masses)
-        log_variance = math.log1p(variance_of_sum(masses) / (mass * mass))
-        median = mass * math.exp(-log_variance / 2)
-    factor = math.exp(Z80 * math.sqrt(log_variance))
-    low, high = median / factor, median * factor
-    if len(parts) > 1:
-        # Where one part is far less certain than the others the form is too wide: nothing is wider than all erring alike.
-        ends = [(subtotal, _widths(shared).end) for shared, subtotal in parts]
-        low = max(low, math.fsum(subtotal / end for subtotal, end in ends))
-        high = min(high, math.fsum(subtotal * end for subtotal, end in ends))
+    ranges = SharedRanges()
+    subtotals: dict[Sharing, int] = {}
+    for subtotal, shared in groups:
+        sharing = ranges.sharing(shared)
+        subtotals[sharing] = subtotals.get(sharing, 0) + subtotal
+    return ranges.of_subtotals(subtotals, mid)
+
+
+def _scaled(low: float, exact: int, high: float, median: float, total: int) -> SharedRange:
+    """What was worked out of the shares, for the exact sum."""
     scale = exact / total if exact != total else 1.0
     return SharedRange(min(round(low * scale), exact), exact, max(round(high * scale), exact), round(median * scale))
 
@@ -178,20 +264,6 @@ def _widths(shared: Shared) -> _Widths:
     """Kept: reports and budgets ask for the same kinds of requests over and over."""
     variance = math.fsum(sd * sd for _, sd in shared)
     return _Widths(variance, math.exp(variance / 2), math.exp(Z80 * math.sqrt(variance)))
-
-
-def _variance(shared: Shared) -> float:
-    return _widths(shared).variance
-
-
-def _with_stored_ends(shared: Shared, prompts: int, low: int, mid: int, high: int) -> Shared:
-    variance = _variance(shared)
-    # What rounding each record's ends to whole units may have added is no uncertainty.
-    slack = prompts / 2 if shared else 0.0
-    stored = _log_sd_of_ends(low + slack, mid, high - slack)
-    if stored * stored <= variance * SAME:
-        return shared
-    return tuple(sorted((*shared, (STORED_ENDS, math.sqrt(stored * stored - variance)))))
 
 
 def _log_sd_of_ends(low: float, mid: int, high: float) -> float:

@@ -10,19 +10,59 @@ Shared = tuple[tuple[str, float], ...]
 """(key, standard deviation of the logarithm) in the order of the keys: with whom an amount shares its uncertainty."""
 
 
+class VariancePlan(NamedTuple):
+    """How the variance of a sum comes from the masses of its groups."""
+
+    several: tuple[tuple[int, ...], ...]
+    """Classes of several groups, by the places of these: their masses come after those of the groups, in this order."""
+    same: tuple[tuple[int, float, float], ...]
+    """Of each class at its level: the place of its mass, e^w and e^n - 1 (as in `_levels`)."""
+    different: tuple[tuple[int, int, float, float], ...]
+    """The same of two classes with a key in common."""
+
+
 def variance_of_sum(masses: Sequence[tuple[Shared, float]]) -> float:
     """sum_ij M_i M_j (e^(v_ij) - 1) over all ordered pairs of groups, without a look at most of the pairs."""
-    terms: list[float] = []
-    shared = tuple(shared for shared, _ in masses)
-    for class_of, classes, pairs in (_levels_of_few if len(shared) <= _FEW else _levels)(shared):
-        members: list[list[float]] = [[] for _ in range(classes)]
-        for (_, mass), number in zip(masses, class_of, strict=True):
-            members[number].append(mass)
-        sums = [math.fsum(each) for each in members]
-        for one, other, grown, more in pairs:
-            both = sums[one] * sums[other] * grown * more
-            terms.append(both if one == other else 2.0 * both)
+    return planned_variance(plan_of(tuple(shared for shared, _ in masses)), [mass for _, mass in masses])
+
+
+def planned_variance(plan: VariancePlan, masses: list[float]) -> float:
+    """The same, of masses in the order of the groups that the plan is of."""
+    all_of = masses + [math.fsum([masses[place] for place in places]) for places in plan.several]
+    squares = [mass * mass for mass in all_of]
+    terms = [squares[one] * grown * more for one, grown, more in plan.same]
+    terms += [2.0 * (all_of[one] * all_of[other] * grown * more) for one, other, grown, more in plan.different]
     return math.fsum(terms)
+
+
+def plan_of(shared: tuple[Shared, ...]) -> VariancePlan:
+    """The plan for groups that share their uncertainty like this. Of few groups it is kept."""
+    return _plan_of_few(shared) if len(shared) <= _FEW else _plan(shared)
+
+
+_FEW = 24
+"""Groups: what is kept of many takes megabytes."""
+
+
+@lru_cache(maxsize=16)
+def _plan(shared: tuple[Shared, ...]) -> VariancePlan:
+    places: dict[tuple[int, ...], int] = {(group,): group for group in range(len(shared))}
+    same: list[tuple[int, float, float]] = []
+    different: list[tuple[int, int, float, float]] = []
+    for class_of, classes, pairs in _levels(shared):
+        members: list[list[int]] = [[] for _ in range(classes)]
+        for group, number in enumerate(class_of):
+            members[number].append(group)
+        place_of = [places.setdefault(tuple(each), len(places)) for each in members]
+        for one, other, grown, more in pairs:
+            if one == other:
+                same.append((place_of[one], grown, more))
+            else:
+                different.append((place_of[one], place_of[other], grown, more))
+    return VariancePlan(tuple(places)[len(shared) :], tuple(same), tuple(different))
+
+
+_plan_of_few = lru_cache(maxsize=2048)(_plan.__wrapped__)
 
 
 class _Level(NamedTuple):
@@ -36,12 +76,7 @@ class _Level(NamedTuple):
     """Two classes with a key in common, e^w and e^n - 1."""
 
 
-_FEW = 24
-"""Groups: what is kept of many takes megabytes."""
-
-
-@lru_cache(maxsize=16)
-def _levels(shared: tuple[Shared, ...]) -> tuple[_Level, ...]:
+def _levels(shared: tuple[Shared, ...]) -> list[_Level]:
     """Kind of key by kind of key, those with the fewest keys first.
 
     With v = w + n, where w is of the kinds before and n of this one, e^v - 1 = (e^w - 1) + e^w (e^n - 1). What a kind adds is the
@@ -66,10 +101,7 @@ def _levels(shared: tuple[Shared, ...]) -> tuple[_Level, ...]:
                 row[other] = before + value
         known.append(rows)
         levels.append(_Level(tuple(class_of), len(number_of), tuple(pairs)))
-    return tuple(levels)
-
-
-_levels_of_few = lru_cache(maxsize=2048)(_levels.__wrapped__)
+    return levels
 
 
 def _known(known: list[list[dict[int, float]]], parents: list[list[int]], one: int, other: int) -> float:

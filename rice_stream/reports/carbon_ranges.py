@@ -3,40 +3,49 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from rice_stream.meter.shared_ranges import SharedRange, total_range
+from rice_stream.meter.shared_ranges import SharedRange, SharedRanges
 from rice_stream.quantities import MICRO
+from rice_stream.reports.sums import Parts
 from rice_stream.store.engine import Connection
-from rice_stream.store.factor_spreads import factor_spreads, kinds_of
+from rice_stream.store.factor_spreads import factor_spreads
 
-Parts = dict[int, list[int]]
-"""Key of a use of factors -> sums of `factor_spreads.ENDS`: what a sum is made up of, in these shares."""
+_GONE = None, ""
+"""Totals whose factors are not known any more."""
 
 
 def added_parts(several: Iterable[Parts]) -> Parts:
     """The parts of the sum of several sums."""
-    added: Parts = {}
+    listed: dict[int, list[list[int]]] = {}
     for parts in several:
         for key, ends in parts.items():
-            before = added.get(key)
-            added[key] = ends if before is None else [a + b for a, b in zip(before, ends, strict=True)]
-    return added
+            listed.setdefault(key, []).append(ends)
+    return {
+        key: each[0] if len(each) == 1 else [sum(end) for end in zip(*each, strict=True)]
+        for key, each in listed.items()
+    }
 
 
 class CarbonRanges:
     """Ranges of sums with the spreads that were stored with their factors."""
 
     def __init__(
-        self, connection: Connection, factor_keys: Collection[int], digests: Mapping[int, bytes] | None = None
+        self, connection: Connection, factor_keys: Collection[int], digests: Mapping[int, str] | None = None
     ) -> None:
         """`digests` of the uses of factors, where they are known, save asking for what is at hand."""
-        self._spreads = factor_spreads(connection, factor_keys, digests)
+        spreads = factor_spreads(connection, factor_keys, digests)
+        self._ranges = SharedRanges()
+        self._sharing = {
+            key: (None if spread.shared is None else self._ranges.sharing(spread.shared), spread.method_version)
+            for key, spread in spreads.items()
+        }
         self._last: tuple[int, Parts, SharedRange] | None = None
 
     def of(self, mid: int, parts: Parts) -> SharedRange:
         """The range of a sum of exactly `mid`; all in micrograms."""
         if self._last is not None and self._last[:2] == (mid, parts):
             return self._last[2]  # a report of one row: its total is the same
-        found = total_range(kinds_of(parts, self._spreads), mid)
+        sharing = self._sharing
+        found = self._ranges.of([(*sharing.get(key, _GONE), ends) for key, ends in parts.items()], mid)
         self._last = (mid, parts, found)
         return found
 

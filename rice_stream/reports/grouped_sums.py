@@ -1,17 +1,28 @@
 """Sums of totals tables, or of the records themselves, by any of the names a report can be broken down by: one statement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import add
 from typing import Any, NamedTuple
 
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
-from rice_stream.reports.sums import NOW_US, Group, Summand, SummandShape, Summed, statement_of
+from rice_stream.reports.sums import NOW_US, Group, Parts, Summand, SummandShape, Summed
+from rice_stream.reports.sums_statement import statement_of
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bounds
+from rice_stream.store.factor_spreads import ENDS
+from rice_stream.store.prepared import rows_of
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 
 _PLAIN_MAX = 8
 """Spans that become summands of their own: a range of one table each, which PostgreSQL plans sooner than a join."""
+
+
+class SummedRows(NamedTuple):
+    """What a statement has summed, and the digests, in hexadecimal, of the uses of factors in the parts."""
+
+    rows: list[Summed]
+    digests: Mapping[int, str]
 
 
 class _Of(NamedTuple):
@@ -52,7 +63,7 @@ def impact_sums(
 ) -> dict[Group, list[int]]:
     """(prompts whose method gives them, their embodied carbon, their water) of tables of prompts, by the values of the fields."""
     found = _run(connection, _Of(scope, tenant_key, where), summands, fields, as_of_us, impacts=True)
-    return {each.group: each.sums for each in found}
+    return {each.group: each.sums for each in found.rows if each.sums is not None}
 
 
 def grouped_sums(
@@ -64,8 +75,8 @@ def grouped_sums(
     where: NameFilter = ALL_NAMES,
     *,
     as_of_us: int = NOW_US,
-) -> list[Summed]:
-    """Sums of the measures by purpose, use of factors, and the values of the fields; only groups with rows. One statement.
+) -> SummedRows:
+    """Sums of the measures by question and the values of the fields, and their parts; only groups with prompts. One statement.
 
     `tenant_key` is the key of the only tenant of the scope, where it has one and the key is known. `day` is the number of the
     local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. The tables have
@@ -82,10 +93,10 @@ def _run(
     as_of_us: int,
     *,
     impacts: bool = False,
-) -> list[Summed]:
+) -> SummedRows:
     asked = [part for each in summands for part in _apart(each)]
     if not asked:
-        return []
+        return SummedRows([], {})
     dialect = connection.dialect.name
     shapes = tuple(SummandShape(each.source, each.purpose, each.by_factor, each.measures, rows) for each, rows in asked)
     parameters = of.parameters
@@ -94,13 +105,34 @@ def _run(
     for number, (each, rows) in enumerate(asked):
         parameters |= _bounds(dialect, number, each, rows)
     statement = statement_of(shapes, tuple(fields), of.conditions, impacts=impacts, is_one=of.is_one, dialect=dialect)
-    last = 3 + len(fields)
+    return _read(rows_of(connection, statement, parameters), len(fields))
 
-    def sums(row: tuple[Any, ...]) -> list[int]:
-        return list(map(int, row[last].split())) if dialect == "postgresql" else list(row[last:])
 
-    found = map(tuple, connection.execute(statement, parameters).all())
-    return [Summed(row[0], row[1], row[2], row[3:last], sums(row)) for row in found]
+def _read(rows: Sequence[Sequence[Any]], fields: int) -> SummedRows:
+    """Rows of `statement_of`."""
+    found: list[Summed] = []
+    digests: dict[int, str] = {}
+    for row in rows:
+        question, shown, listed = row[0], row[-2], row[-1]
+        if question is None:
+            said = listed.split(" ") if listed else []
+            digests = dict(zip(map(int, said[::2]), said[1::2], strict=True))
+            continue
+        sums = None if shown is None else list(map(int, shown.split()))
+        found.append(Summed(question, tuple(row[1 : 1 + fields]), sums, _parts(listed)))
+    return SummedRows(found, digests)
+
+
+def _parts(listed: str | None) -> Parts:
+    parts: Parts = {}
+    if listed is None:
+        return parts
+    said = list(map(int, listed.split()))
+    for place in range(0, len(said), 1 + len(ENDS)):
+        key, ends = said[place], said[place + 1 : place + 1 + len(ENDS)]
+        before = parts.get(key)
+        parts[key] = ends if before is None else list(map(add, before, ends))
+    return parts
 
 
 def _apart(summand: Summand) -> list[tuple[Summand, int]]:

@@ -2,15 +2,27 @@
 
 from collections.abc import Hashable
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import text
+from typing import Any, NamedTuple
 
 from rice_stream.instants import SECOND_US, epoch_us, in_utc, rfc3339
+from rice_stream.reports.one_moment import one_moment
+from rice_stream.reports.progress import MARKER, MARKER_QUESTION
 from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
-from rice_stream.store.scoped import found_once, scoped_reading
+from rice_stream.store.scoped import found_once, keep_found, scoped_reading
+
+
+class DataReach(NamedTuple):
+    """How far the data of a scope reach."""
+
+    marker: str | None
+    """As `progress.progress_marker`, of the moment of the rest."""
+    latest_s: int | None
+    """Start of the latest minute with prompts (of the latest quarter hour for who sees some teams only); None: there is none."""
+    committed_us: int | None
+    """When a worker stored something last: None for who does not see everything, and where nothing has come from Kafka."""
 
 
 def report_meta(
@@ -18,38 +30,56 @@ def report_meta(
 ) -> dict[str, Any]:
     """`{"as_of", "watermark", "committed_at", "time_zone", "versions": [{"method", "factors"}]}`, times as RFC 3339 text.
 
-    `watermark` is the start of the latest minute with prompts (of the latest quarter hour for who sees some teams only); None:
-    there are none in the scope. `committed_at` says when a worker stored something last, whosever it was: None for who does not see
-    everything, and where nothing has come from Kafka. `time_zone` None: days are those of each tenant's own. `versions` are all
-    that estimates in this database were made with, latest first.
+    `watermark` and `committed_at` are those of the scope's `DataReach`. `time_zone` None: days are those of each tenant's own.
+    `versions` are all that estimates in this database were made with, latest first.
     """
-    seen = scope.within(tenant)
-    with scoped_reading(engine, scope) as connection:
-        latest_s = watermark_s(connection, seen)
-        committed_us = None
-        if scope.is_everything:
-            committed_us = connection.scalar(text("SELECT MAX(committed_at_us) FROM kafka_progress"))
-        versions = connection.execute(
-            text(
-                "SELECT method_version, factor_version FROM factor_use"
-                " GROUP BY method_version, factor_version ORDER BY MAX(factor_key) DESC"
-            )
-        ).all()
+    with one_moment(engine, scope):
+        found = reach_of(engine, scope, tenant=tenant)
+        return meta_of(found, versions_of(engine, scope), now, time_zone)
+
+
+def meta_of(reach: DataReach, versions: list[dict[str, str]], now: datetime, time_zone: str | None) -> dict[str, Any]:
+    """The same of what is known already."""
+    latest_s, committed_us = reach.latest_s, reach.committed_us
     return {
         "as_of": rfc3339(epoch_us(in_utc(now))),
         "watermark": None if latest_s is None else rfc3339(latest_s * SECOND_US),
         "committed_at": None if committed_us is None else rfc3339(committed_us),
         "time_zone": time_zone,
-        "versions": [{"method": method, "factors": factors} for method, factors in versions],
+        "versions": versions,
     }
 
 
+def versions_of(engine: Engine, scope: Scope) -> list[dict[str, str]]:
+    """`versions`: of a table that is no tenant's, and so the same in every scope."""
+    query = statement(
+        "SELECT method_version, factor_version FROM factor_use"
+        " GROUP BY method_version, factor_version ORDER BY MAX(factor_key) DESC"
+    )
+    with scoped_reading(engine, scope) as connection:
+        return [{"method": method, "factors": factors} for method, factors in rows_of(connection, query, {})]
+
+
+def reach_of(engine: Engine, scope: Scope, *, tenant: str | None = None) -> DataReach:
+    """In one statement."""
+    seen = scope.within(tenant)
+    with scoped_reading(engine, scope) as connection:
+        marker = MARKER[connection.dialect.name]
+        committed = "(SELECT MAX(committed_at_us) FROM kafka_progress)" if scope.is_everything else "NULL"
+        query = f"SELECT {marker}, ({watermark_statement(seen)}), {committed}"
+        ((found, latest_s, committed_us),) = rows_of(connection, statement(query), scope_parameters(seen))
+        keep_found(connection, MARKER_QUESTION, found)
+        keep_found(connection, watermark_question(seen), latest_s)
+    return DataReach(found, latest_s, committed_us)
+
+
 def watermark_s(connection: Connection, scope: Scope) -> int | None:
-    """The start of the latest minute with prompts in the scope; None: there are none."""
+    """`DataReach.latest_s` alone."""
 
     def look() -> int | None:
-        latest_s: int | None = connection.scalar(text(watermark_statement(scope)), scope_parameters(scope))
-        return latest_s
+        ((latest_s,),) = rows_of(connection, statement(watermark_statement(scope)), scope_parameters(scope))
+        found: int | None = latest_s
+        return found
 
     return found_once(connection, watermark_question(scope), look)
 

@@ -5,6 +5,7 @@ of ordinary 24-hour days (two or three a year), one per day that is longer or sh
 """
 
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,7 @@ class Span(NamedTuple):
     first_day: int = 0
 
 
+@lru_cache(maxsize=4096)
 def day_text(day: int) -> str:
     """The date of a day counted from 1970-01-01.
 
@@ -144,6 +146,7 @@ def hull(spans: list[Span], bucket_s: int) -> list[Span]:
     return widened
 
 
+@lru_cache(maxsize=16_384)
 def _day_start_s(day: date, place: ZoneInfo) -> int:
     return epoch_s(day_start(day, place))
 

@@ -1,11 +1,8 @@
-"""What can be summed, by which names, and the statement that does it: any number of tables at once."""
+"""What can be summed, by which names, and what for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
-
-from sqlalchemy import TextClause, text
 
 from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
@@ -113,16 +110,6 @@ FIELDS = {
     "hour": Field("{at_s} - {at_s} % 3600"),
 }
 
-_TENANT = "JOIN tenant t ON t.tenant_key = m.tenant_key"
-_JOINS = {
-    "attribution_key": "JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key",
-    "factor_key": "JOIN factor_use f ON f.factor_key = m.factor_key",
-    "user_key": "LEFT JOIN principal u ON u.tenant_key = m.tenant_key AND u.principal_key = m.user_key",
-    "basis_flags": "JOIN basis b ON b.basis_flags = m.basis_flags",
-}
-
-
-_TIMED = ("day", "month", "hour")
 NO_FACTOR = -1
 """In the place of the key of a use of factors, in sums that are not told apart by it."""
 
@@ -152,18 +139,23 @@ class Summand(NamedTuple):
     """Whether the tenants all have the time zone of the spans."""
 
 
+Parts = dict[int, list[int]]
+"""Key of a use of factors -> sums of `factor_spreads.ENDS`: what a sum is made up of, in these shares."""
+
+SHOWN, SHARES, BOTH = PURPOSES = 0, 1, 2
+"""What rows are summed for: what is shown, what its range is made of, or both. With several questions in one statement the
+purposes of the next one come after those of the one before."""
+
+
 class Summed(NamedTuple):
-    """The sums of the summands of one purpose, of one group; `factor_key` is NO_FACTOR where they are not told apart by it."""
+    """The sums of a group that are shown, and the shares in which the uses of factors make them up."""
 
-    purpose: int
-    factor_key: int
-    digest: bytes | None
-    """Of the use of factors."""
+    question: int
+    """Which of several questions of one statement it is of: `purpose // len(PURPOSES)`."""
     group: Group
-    sums: list[int]
-
-
-# --- the statement ---------------------------------------------------------------------------------------------------
+    sums: list[int] | None
+    """None: there are only shares, of quarter hours at an edge."""
+    parts: Parts
 
 
 class SummandShape(NamedTuple):
@@ -175,108 +167,3 @@ class SummandShape(NamedTuple):
     measures: tuple[str, ...]
     spans: int
     """Rows of its table of spans; 0: one span, whose bounds stand in the statement."""
-
-
-@lru_cache(maxsize=512)
-def statement_of(
-    shapes: tuple[SummandShape, ...],
-    fields: tuple[str, ...],
-    conditions: str,
-    *,
-    impacts: bool,
-    is_one: bool,
-    dialect: str,
-) -> TextClause:
-    """(purpose, key and digest of the use of factors, values of the fields, sums) of all MEASURES, or of the `impacts`.
-
-    On PostgreSQL the sums are one text, which is read in a fraction of the time that as many NUMERICs take.
-
-    Kept, so that neither we nor SQLAlchemy make it twice. Rows are added up by their keys, and only what is left is given names:
-    that takes half the time.
-    """
-    dimensions = sorted(dimensions_of(fields))
-    keys = ["purpose", "used_factor", *_tenant_key(fields, ""), *dimensions]
-    keys += [f"{name}_" for name in fields if name in _TIMED]
-    places = range(len(RECORDS.impacts()) if impacts else len(MEASURES))
-    spans = [
-        f"span_{number} (time_zone, low, high, origin_s, first_day) AS (VALUES {_span_rows(number, shape.spans)}), "
-        for number, shape in enumerate(shapes)
-        if shape.spans
-    ]
-    # Nothing is added up faster than 0; of the type of the other sums, so that PostgreSQL takes the tables as one.
-    nothing = "CAST(NULL AS NUMERIC)" if dialect == "postgresql" else "NULL"
-    rows = "\nUNION ALL ".join(
-        _rows(number, shape, fields, conditions, nothing, impacts=impacts) for number, shape in enumerate(shapes)
-    )
-    wanted = ["m.purpose", "m.used_factor", "d.digest"]
-    wanted += [f"m.{name}_" if name in _TIMED else FIELDS[name].value for name in fields]
-    sums = [f"COALESCE(SUM(m.s{place}), 0)" for place in places]
-    if dialect == "postgresql":
-        sums = [f"CONCAT_WS(' ', {', '.join(sums)})"]
-    return text(
-        f"""
-WITH {"".join(spans)}m AS (
-SELECT {", ".join([*keys, *(f"SUM(s{place}) AS s{place}" for place in places)])} FROM ({rows}) r
-GROUP BY {_first(len(keys))}
-)
-SELECT {", ".join([*wanted, *sums])}
-FROM m LEFT JOIN factor_use d ON d.factor_key = m.used_factor {" ".join(_joins(fields, is_one=is_one))}
-GROUP BY {_first(len(wanted))}"""
-    )
-
-
-def _joins(fields: Sequence[str], *, is_one: bool) -> list[str]:
-    """What gives names to keys; of one tenant, only its own names are read."""
-    own = {"tenant": "t", "attribution_key": "a", "user_key": "u"} if is_one else {}
-    joins = [("tenant", _TENANT)] if "tenant" in fields else []
-    joins += [(dimension, _JOINS[dimension]) for dimension in sorted(dimensions_of(fields))]
-    return [join + (f" AND {own[name]}.tenant_key = :tenant_key" if name in own else "") for name, join in joins]
-
-
-def _tenant_key(fields: Sequence[str], row: str) -> list[str]:
-    """Only where something is named by it: the days of all tenants together are few."""
-    named = "tenant" in fields or dimensions_of(fields) & {"attribution_key", "user_key"}
-    return [f"{row}tenant_key"] if named else []
-
-
-def _rows(
-    number: int, shape: SummandShape, fields: tuple[str, ...], conditions: str, nothing: str, *, impacts: bool
-) -> str:
-    """The rows of a summand with their keys."""
-    source = shape.source
-    keys = [f"{shape.purpose} AS purpose", f"{'m.factor_key' if shape.by_factor else NO_FACTOR} AS used_factor"]
-    keys += [*_tenant_key(fields, "m."), *(f"m.{dimension}" for dimension in sorted(dimensions_of(fields)))]
-    origin_s, first_day = ("s.origin_s", "s.first_day") if shape.spans else (f":origin_{number}", f":day_{number}")
-    timed = {name: FIELDS[name].value for name in fields if name in _TIMED}
-    keys += [
-        f"{value.format(at_s=source.at_s, origin_s=origin_s, first_day=first_day)} AS {name}_"
-        for name, value in timed.items()
-    ]
-    sums = [source.value(name) if name in shape.measures else nothing for name in MEASURES]
-    if impacts:
-        sums = list(source.impacts())
-    wanted = [f"{source.position} >= :low_{number} AND {source.position} < :high_{number}", conditions]
-    if source.condition:
-        wanted.append(source.condition)
-    if source.start is None:
-        wanted.append(f"m.event_key >= :key_low_{number} AND m.event_key < :key_high_{number}")
-    joined = ""
-    if shape.spans:
-        joined = f" JOIN tenant t ON t.tenant_key = m.tenant_key JOIN span_{number} s ON s.time_zone = t.time_zone"
-        wanted.append(f"{source.position} >= s.low AND {source.position} < s.high")
-    named = ", ".join([*keys, *(f"{each} AS s{place}" for place, each in enumerate(sums))])
-    return f"SELECT {named} FROM {source.table} m{joined} WHERE {' AND '.join(wanted)}"
-
-
-def _first(count: int) -> str:
-    """`1, 2, 3`: the first columns of a SELECT."""
-    return ", ".join(str(place + 1) for place in range(count))
-
-
-def _span_rows(number: int, count: int) -> str:
-    """Time zone, bounds, and how to count local days between them."""
-    return ", ".join(
-        f"(CAST(:zone_{number}_{row} AS TEXT), CAST(:low_{number}_{row} AS BIGINT), CAST(:high_{number}_{row} AS BIGINT),"
-        f" CAST(:origin_{number}_{row} AS BIGINT), CAST(:day_{number}_{row} AS BIGINT))"
-        for row in range(count)
-    )

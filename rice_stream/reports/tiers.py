@@ -10,9 +10,9 @@ from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.events.formats.reading.regions import UNKNOWN
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
-from rice_stream.reports.carbon_ranges import Parts
 from rice_stream.reports.claims import METERED, STATED
 from rice_stream.reports.spans import day_text
+from rice_stream.reports.sums import Parts
 from rice_stream.reports.time_zones import report_zone
 from rice_stream.reports.totals_ground import Ground, ground_once, spans_of
 from rice_stream.reports.totals_sums import Asked, groups_and_parts_once

@@ -9,12 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from rice_stream.quantities import MEASURES
-from rice_stream.reports.carbon_ranges import CarbonRanges, Parts
+from rice_stream.reports.carbon_ranges import CarbonRanges
+from rice_stream.reports.sums import Group, Parts
 from rice_stream.reports.time_zones import described_window, report_zone
 from rice_stream.reports.totals_ground import ground_once, spans_of
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.totals_rows import (
     CARBON_MID,
+    Impacts,
     amounts,
     amounts_alone,
     impact_amounts,
@@ -22,7 +24,7 @@ from rice_stream.reports.totals_rows import (
     ordered,
     with_other,
 )
-from rice_stream.reports.totals_sums import Asked, groups_and_parts_once, impacts_of
+from rice_stream.reports.totals_sums import Asked, Found, groups_and_parts_once, impacts_of
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
@@ -59,14 +61,7 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
         "window": {"name": query.window, **described_window(zone, ranges)},
         **query.told,
         "by": list(fields),
-        "rows": [
-            {
-                **named(fields, group, tells_others=query.top is not None),
-                **_amounts(query, carbon_ranges, found.groups[group], found.parts.get(group, {})),
-                **impact_amounts(impacts, [group]),
-            }
-            for group in page
-        ],
+        "rows": [_row(query, fields, group, found, carbon_ranges, impacts) for group in page],
         "rows_total": len(groups),
         **names_total,
         "total": {
@@ -86,6 +81,21 @@ def asked_of(
     spans = spans_of(ground, ranges, calendar=query.calendar, time_zone=zone)
     asked = Asked(connection, scope, query.fields, spans, ground, query.where, query.knowledge, query.ranges)
     return asked, zone, ranges
+
+
+def _row(
+    query: TotalsQuery,
+    fields: tuple[str, ...],
+    group: Group,
+    found: Found,
+    carbon_ranges: CarbonRanges,
+    impacts: Impacts | None,
+) -> dict[str, Any]:
+    return {
+        **named(fields, group, tells_others=query.top is not None),
+        **_amounts(query, carbon_ranges, found.groups[group], found.parts.get(group, {})),
+        **impact_amounts(impacts, [group]),
+    }
 
 
 def _amounts(query: TotalsQuery, carbon_ranges: CarbonRanges, sums: list[int], parts: Parts) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from functools import partial
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.reports.spans import Span, calendar_spans, month_spans
 from rice_stream.reports.sums import DAYS, TENANT_DAYS
 from rice_stream.store.engine import Connection
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import has_any_of, scope_parameters
 from rice_stream.store.scoped import found_once, is_held_open
@@ -40,12 +39,12 @@ def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
         of_tenant = "(SELECT {}(d.day_start_s) FROM {} d WHERE d.tenant_key = t.tenant_key)"
         table = DAYS.table if scope.teams else TENANT_DAYS.table
         ends = f"MIN({of_tenant.format('MIN', table)}), MAX({of_tenant.format('MAX', table)})"
-    statement = (
+    sql = (
         "SELECT t.time_zone, MIN(t.tenant_key), (SELECT MAX(r.records_from_us) FROM retention r),"
         f" (SELECT MAX(r.minutes_from_us) FROM retention r), {ends} FROM tenant t"
         f" WHERE {has_any_of(scope)} GROUP BY t.time_zone ORDER BY t.time_zone"
     )
-    rows = connection.execute(text(statement), scope_parameters(scope)).all()
+    rows = rows_of(connection, statement(sql), scope_parameters(scope))
     if not rows:
         return Ground([], None, 0, 0, (0, 0))
     first_s = min((row[4] for row in rows if row[4] is not None), default=0)

@@ -1,14 +1,14 @@
 """The rows of an answer about totals: what they are named by, and their amounts. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rice_stream.instants import SECOND_US, rfc3339
 from rice_stream.meter.shared_ranges import SharedRange
 from rice_stream.quantities import MEASURES, MICRO
-from rice_stream.reports.carbon_ranges import Parts, added_parts, carbon_fields
+from rice_stream.reports.carbon_ranges import added_parts, carbon_fields
 from rice_stream.reports.spans import day_text, month_text
-from rice_stream.reports.sums import Group
+from rice_stream.reports.sums import Group, Parts
 from rice_stream.reports.totals_sums import Found
 
 Impacts = dict[Group, list[int]]
@@ -19,8 +19,12 @@ OTHER = object()
 CARBON_MID = MEASURES.index("carbon_mid_ugco2e")
 _CARBON_LOW, _CARBON_HIGH = MEASURES.index("carbon_low_ugco2e"), MEASURES.index("carbon_high_ugco2e")
 _IT_ENERGY, _FACILITY_ENERGY = MEASURES.index("it_energy_uwh"), MEASURES.index("facility_energy_uwh")
-_COUNTED = [(place, name) for place, name in enumerate(MEASURES) if name == "prompts" or name.endswith("_tokens")]
-"""Where in MEASURES the numbers stand that are answered as they are."""
+_COUNTED = [(name, place) for place, name in enumerate(MEASURES) if name == "prompts" or name.endswith("_tokens")]
+_TIMES: dict[str, Callable[[int], str]] = {
+    "day": day_text,
+    "month": month_text,
+    "hour": lambda hour_s: rfc3339(hour_s * SECOND_US),
+}
 _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_id", "user": "user_id"}
 """Identifiers are given under the name that the SQL views use as well."""
 
@@ -67,12 +71,13 @@ def _added(rows: Iterable[tuple[Group, list[int]]]) -> dict[Group, list[int]]:
 def ordered(found: Found, fields: tuple[str, ...], bucket: str | None) -> list[Group]:
     """The groups with the largest carbon first, the others last; by buckets of time, in the order of these."""
     place = fields.index(bucket) if bucket is not None else None
-
-    def order(group: Group) -> tuple[Any, ...]:
-        time = () if place is None else (group[place],)
-        return (*time, OTHER in group, -found.groups[group][CARBON_MID], name_order(group))
-
-    return sorted(found.groups, key=order)
+    order: dict[Group, tuple[Any, ...]] = {
+        group: (None if place is None else group[place], OTHER in group, -sums[CARBON_MID])
+        for group, sums in found.groups.items()
+    }
+    if len(set(order.values())) < len(order):
+        order = {group: (*key, name_order(group)) for group, key in order.items()}
+    return sorted(found.groups, key=order.__getitem__)
 
 
 def name_order(group: Group) -> tuple[tuple[bool, Any], ...]:
@@ -86,16 +91,14 @@ def named(fields: tuple[str, ...], group: Group, *, tells_others: bool) -> dict[
     for field, value in zip(fields, group, strict=True):
         if value is OTHER:
             value = None
-        elif field == "day":
-            value = day_text(value)
-        elif field == "month":
-            value = month_text(value)
-        elif field == "hour":
-            value = rfc3339(value * SECOND_US)
+        elif field in _TIMES:
+            value = _TIMES[field](value)
         row[field] = value
         if field in _VIEW_COLUMNS:
             row[_VIEW_COLUMNS[field]] = value
-    return {**row, **({"other": OTHER in group} if tells_others else {})}
+    if tells_others:
+        row["other"] = OTHER in group
+    return row
 
 
 def amounts(sums: list[int], carbon: SharedRange) -> dict[str, Any]:
@@ -109,11 +112,10 @@ def amounts_alone(sums: list[int]) -> dict[str, Any]:
 
 
 def _counts_and_energy(sums: list[int]) -> dict[str, Any]:
-    return {
-        **{name: sums[place] for place, name in _COUNTED},
-        "it_energy_wh": sums[_IT_ENERGY] / MICRO,
-        "facility_energy_wh": sums[_FACILITY_ENERGY] / MICRO,
-    }
+    row: dict[str, Any] = {name: sums[place] for name, place in _COUNTED}
+    row["it_energy_wh"] = sums[_IT_ENERGY] / MICRO
+    row["facility_energy_wh"] = sums[_FACILITY_ENERGY] / MICRO
+    return row
 
 
 def impact_amounts(impacts: Impacts | None, groups: Iterable[Group]) -> dict[str, Any]:

@@ -1,28 +1,33 @@
 """What `totals` adds up: which rows of which tables, in one statement, and what the range of each sum is made of."""
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import DAY_S, HOUR_S, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
-from rice_stream.reports.carbon_ranges import Parts, added_parts
-from rice_stream.reports.grouped_sums import grouped_sums, impact_sums
+from rice_stream.reports.carbon_ranges import added_parts
+from rice_stream.reports.grouped_sums import SummedRows, grouped_sums, impact_sums
 from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.spans import Span, clip, cut_at, hull, split_at_buckets
 from rice_stream.reports.sums import (
+    BOTH,
     DAYS,
     ENTRIES,
     FACTOR_DAYS,
     FACTOR_HOURS,
     MINUTES,
     MONTHS,
+    PURPOSES,
     RECORDED_SINCE,
     RECORDS,
+    SHARES,
+    SHOWN,
     SLOTS,
     Group,
+    Parts,
     Summand,
     Summed,
     SummedTable,
@@ -34,10 +39,7 @@ from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import found_once, is_found
 
-_AMOUNTS, _SHARES, _BOTH = _PURPOSES = 0, 1, 2
-"""What rows are summed for: what is shown, what its range is made of, or both."""
 _PROMPTS = MEASURES.index("prompts")
-_ENDS = [MEASURES.index(name) for name in ENDS]
 
 
 class Asked(NamedTuple):
@@ -69,8 +71,8 @@ class Found(NamedTuple):
     groups: dict[Group, list[int]]
     parts: dict[Group, Parts]
     whole_parts: Parts
-    digests: dict[int, bytes]
-    """Of the uses of factors in the parts."""
+    digests: dict[int, str]
+    """Of the uses of factors in the parts, in hexadecimal."""
 
 
 def groups_and_parts(asked: Asked) -> Found:
@@ -81,14 +83,14 @@ def groups_and_parts(asked: Asked) -> Found:
     if not asked.dimensions(asked.fields) <= SLOTS.dimensions:
         # Users, say: totals of all of them would be as many as there are records.
         if not asked.ranges:
-            return _told_apart(_sums(asked, _of_records(asked, Summand(RECORDS, asked.spans, _AMOUNTS))))
-        own = _told_apart(_sums(asked, _of_records(asked, Summand(RECORDS, asked.spans, _BOTH, by_factor=True))))
+            return _found(_sums(asked, _of_records(asked, Summand(RECORDS, asked.spans, SHOWN))))
+        own = _found(_sums(asked, _of_records(asked, Summand(RECORDS, asked.spans, BOTH, by_factor=True))))
         whole = asked._replace(fields=(), spans=hull(asked.spans, SLOT_S))
         if not whole.dimensions(()) <= SLOTS.dimensions:
             return own
-        of_whole = _told_apart(_sums(whole, _summands(whole)))
+        of_whole = _found(_sums(whole, _summands(whole)))
         return own._replace(whole_parts=of_whole.whole_parts, digests=own.digests | of_whole.digests)
-    return _told_apart(_sums(asked, _summands(asked)))
+    return _found(_sums(asked, _summands(asked)))
 
 
 def groups_and_parts_once(asked: Asked) -> Found:
@@ -101,14 +103,15 @@ def groups_and_parts_once(asked: Asked) -> Found:
 def several_of(several: Sequence[Asked]) -> list[Found]:
     """Several stretches of the same tenants by the same fields, which totals are kept for, all from one statement."""
     summands = [
-        each._replace(purpose=each.purpose + len(_PURPOSES) * number)
+        each._replace(purpose=each.purpose + len(PURPOSES) * number)
         for number, asked in enumerate(several)
         for each in _summands(asked)
     ]
+    sums = _sums(several[0], summands)
     found: list[list[Summed]] = [[] for _ in several]
-    for each in _sums(several[0], summands):
-        found[each.purpose // len(_PURPOSES)].append(each)
-    return [_told_apart(each) for each in found]
+    for each in sums.rows:
+        found[each.question].append(each)
+    return [_found(SummedRows(rows, sums.digests)) for rows in found]
 
 
 def _of_records(asked: Asked, records: Summand) -> list[Summand]:
@@ -126,15 +129,15 @@ def _summands(asked: Asked) -> list[Summand]:
 
 def _of_totals(asked: Asked) -> list[Summand]:
     whole, edges = _whole_buckets(asked)
-    shares = [Summand(SLOTS, hull(edges, SLOT_S), _SHARES, by_factor=True, measures=ENDS)] if asked.ranges else []
+    shares = [Summand(SLOTS, hull(edges, SLOT_S), SHARES, by_factor=True, measures=ENDS)] if asked.ranges else []
     if asked.dimensions(asked.fields):
-        return [*whole, *shares, *_of_records(asked, Summand(RECORDS, edges, _AMOUNTS))]
+        return [*whole, *shares, *_of_records(asked, Summand(RECORDS, edges, SHOWN))]
     # Minutes know no factors, and so the amounts alone. Old ones are quarter hours by now.
     amounts: list[Summand] = []
     older, edges = cut_at(edges, asked.ground.minutes_from_us)
     left = [*_take(SLOTS, older, amounts), *_take(MINUTES, edges, amounts)]
-    amounts = [each._replace(purpose=_AMOUNTS) for each in amounts]
-    return [*whole, *shares, *amounts, *_of_records(asked, Summand(RECORDS, left, _AMOUNTS))]
+    amounts = [each._replace(purpose=SHOWN) for each in amounts]
+    return [*whole, *shares, *amounts, *_of_records(asked, Summand(RECORDS, left, SHOWN))]
 
 
 def impacts_of(asked: Asked) -> dict[Group, list[int]]:
@@ -161,7 +164,7 @@ def _whole_buckets(asked: Asked) -> tuple[list[Summand], list[Span]]:
             left = _take(source, left, summands)
     if dimensions:
         left = _take(SLOTS, left, summands)
-    purpose = _BOTH if asked.ranges else _AMOUNTS
+    purpose = BOTH if asked.ranges else SHOWN
     return [each._replace(purpose=purpose, by_factor=asked.ranges) for each in summands], left
 
 
@@ -187,7 +190,7 @@ def _take(source: SummedTable, spans: list[Span], summands: list[Summand]) -> li
     return edges
 
 
-def _sums(asked: Asked, summands: list[Summand], fields: tuple[str, ...] | None = None) -> list[Summed]:
+def _sums(asked: Asked, summands: list[Summand], fields: tuple[str, ...] | None = None) -> SummedRows:
     summands = [each._replace(one_zone=_is_one_zone(asked, each.spans)) for each in summands]
     for each in summands:
         if each.source in (RECORDS, RECORDED_SINCE):
@@ -197,26 +200,10 @@ def _sums(asked: Asked, summands: list[Summand], fields: tuple[str, ...] | None 
     return grouped_sums(*of, as_of_us=asked.knowledge.as_of_us)
 
 
-def _told_apart(found: Iterable[Summed]) -> Found:
-    """What rows were summed for; only where there are prompts."""
-    groups: dict[Group, list[int]] = {}
-    parts: dict[Group, Parts] = {}
-    digests: dict[int, bytes] = {}
-    for numbered, factor_key, digest, group, sums in found:
-        purpose = numbered % len(_PURPOSES)
-        if not sums[_PROMPTS]:
-            continue
-        if purpose != _SHARES:
-            before = groups.get(group)
-            groups[group] = sums if before is None else [a + b for a, b in zip(before, sums, strict=True)]
-        if purpose != _AMOUNTS:
-            ends = [sums[place] for place in _ENDS]
-            of_group = parts.setdefault(group, {})
-            known = of_group.get(factor_key)
-            of_group[factor_key] = ends if known is None else [a + b for a, b in zip(known, ends, strict=True)]
-            if digest is not None:
-                digests[factor_key] = bytes(digest)
-    return Found(groups, parts, added_parts(parts.values()), digests)
+def _found(sums: SummedRows) -> Found:
+    groups = {each.group: each.sums for each in sums.rows if each.sums is not None}
+    parts = {each.group: each.parts for each in sums.rows}
+    return Found(groups, parts, added_parts(parts.values()), dict(sums.digests))
 
 
 def _require_records(asked: Asked, spans: Collection[Span]) -> None:
@@ -227,7 +214,7 @@ def _require_records(asked: Asked, spans: Collection[Span]) -> None:
     known = asked._replace(where=asked.where.without("user"))
     source = SLOTS if known.dimensions(()) else MINUTES
     found = _sums(known, [Summand(source, hull(dropped, SLOT_S))], ())
-    prompts = sum(each.sums[_PROMPTS] for each in found)
+    prompts = sum(each.sums[_PROMPTS] for each in found.rows if each.sums is not None)
     if prompts:
         raise UsageError(
             f"this needs the records themselves, and those of {prompts} prompts before {rfc3339(horizon_us)} are no longer"

@@ -31,16 +31,18 @@ _GONE = FactorSpread(None, "")
 
 
 _KEPT_MAX = 50_000
-_kept: dict[bytes, FactorSpread] = {}
-"""By the digest of the use of factors, which says all that the spread depends on: the same in every database, for good."""
+_kept: dict[str, FactorSpread] = {}
+"""By the digest, in hexadecimal, of the use of factors, which says all that the spread depends on: the same in every database,
+for good."""
 
 
 def factor_spreads(
-    connection: Connection, factor_keys: Collection[int], digests: Mapping[int, bytes] | None = None
+    connection: Connection, factor_keys: Collection[int], digests: Mapping[int, str] | None = None
 ) -> dict[int, FactorSpread]:
     """The spread of each of these uses of factors; keys that stand for none are not in the answer.
 
-    `digests` are those of keys whose digest is known already: the database is asked only for spreads that are not at hand.
+    `digests`, in hexadecimal, are those of keys whose digest is known already: the database is asked only for spreads that are not
+    at hand.
     """
     if digests is None:
         digests = _digests(connection, factor_keys)
@@ -56,8 +58,8 @@ def factor_spreads(
     return found
 
 
-def _digests(connection: Connection, factor_keys: Collection[int]) -> dict[int, bytes]:
-    return {key: bytes(digest) for key, digest in _rows(connection, "digest", factor_keys)}
+def _digests(connection: Connection, factor_keys: Collection[int]) -> dict[int, str]:
+    return {key: bytes(digest).hex() for key, digest in _rows(connection, "digest", factor_keys)}
 
 
 def _rows(connection: Connection, columns: str, factor_keys: Collection[int]) -> Sequence[Any]:

@@ -1,11 +1,68 @@
-"""Statements that PostgreSQL plans once: for an engine that is asked the same short questions all the time."""
+"""Statements that PostgreSQL plans once: for an engine that is asked the same short questions all the time.
 
-from typing import Any
+What SQLAlchemy adds to a short question takes as long as the question. Such an engine's are sent by the driver itself, as
+they stand; its transactions, connections and errors are SQLAlchemy's as ever.
+"""
 
-from sqlalchemy import Engine, event
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, TextClause, event, text
 
 _SENT_BEFORE = 3
 """Times that a connection has to have sent a statement, until it is prepared."""
+_CURSOR = "rice_cursor"
+"""Where a connection that sends by itself has its cursor."""
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
+
+
+class Statement(NamedTuple):
+    """SQL with parameters such as `:name`, made ready once."""
+
+    of_sqlalchemy: TextClause
+    numbered: bytes
+    """For the driver: parameters are `$1`, `$2`."""
+    names: tuple[str, ...]
+
+
+@lru_cache(maxsize=1024)
+def statement(sql: str) -> Statement:
+    """The statement; it is kept."""
+    names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
+    numbered = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", sql)
+    return Statement(text(sql), numbered.encode(), names)
+
+
+def rows_of(connection: Connection, asked: Statement, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    """All rows of the answer."""
+    cursor = connection.info.get(_CURSOR)
+    if cursor is None:
+        return connection.execute(asked.of_sqlalchemy, parameters).all()
+    _send(connection, cursor, asked.numbered, [parameters[name] for name in asked.names])
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def run_plain(connection: Connection, statements: str) -> None:
+    """Several statements without parameters, on one way to PostgreSQL; what they answer is left."""
+    cursor = connection.info.get(_CURSOR)
+    if cursor is None:
+        connection.exec_driver_sql(statements).close()
+    else:
+        _send(connection, cursor, statements.encode(), None)
+
+
+def _send(connection: Connection, cursor: Any, statement: bytes, parameters: list[Any] | None) -> None:
+    from psycopg import Error
+
+    try:
+        cursor.execute(statement, parameters, prepare=None if parameters else False)
+    except Error as error:
+        # As it does where it sends by itself: a connection that is gone leaves the pool, and the error is of its kinds. Without the
+        # cursor, which it would close.
+        connection._handle_dbapi_exception(error, None, None, None, None)
 
 
 def prepare_statements(engine: Engine) -> None:
@@ -19,11 +76,14 @@ def prepare_statements(engine: Engine) -> None:
         engine.dispose()  # connections from before do not do it
 
 
-def _prepare(connection: Any, _record: Any) -> None:
+def _prepare(connection: Any, record: Any) -> None:
     """A pooler such as PgBouncer gives every transaction another session: the process that it names is not the session's."""
+    from psycopg import RawCursor
+
     with connection.cursor() as cursor:
         session = cursor.execute("SELECT pg_backend_pid()").fetchone()[0]
         if connection.info.backend_pid == session:
             cursor.execute("SET plan_cache_mode = force_generic_plan")
             connection.prepare_threshold = _SENT_BEFORE
+            record.info[_CURSOR] = RawCursor(connection)
     connection.commit()

@@ -15,6 +15,7 @@ from sqlalchemy import event
 
 from rice_stream.quantities import is_storable
 from rice_stream.store.engine import Connection, Engine, reading, writing
+from rice_stream.store.prepared import run_plain
 from rice_stream.store.scope import EVERYTHING, Scope
 
 API_ROLE = "rice_api"
@@ -174,7 +175,7 @@ def _confine(connection: Connection) -> None:
         if options["rice_statement_timeout_s"] is not None:
             statements.append(f"SET LOCAL statement_timeout = {round(options['rice_statement_timeout_s'] * 1000)}")
     # Together: one way to the database.
-    connection.exec_driver_sql("; ".join(filter(None, [*statements, *_told(scope)]))).close()
+    run_plain(connection, "; ".join(filter(None, [*statements, *_told(scope)])))
 
 
 def _begin_ourselves(connection: Connection) -> None:

@@ -136,10 +136,8 @@ def _report(
     # Before the moment: it looks into other scopes, and who holds one connection must not wait for a second.
     found = None if state is None else state()
     with one_moment(engine, scope):
-        moment = None if product.is_wide(scope) else product.moment(scope)
+        moment = None if product.is_wide(scope) else product.moment_with_meta(scope)
         document, time_zone = look_up(engine, scope)
-        if moment is not None:
-            product.meta(scope, time_zone)
     return Encoded(_encoded(document), time_zone, found, moment)
 
 
@@ -189,7 +187,8 @@ async def _kept(
     """The answer of a report, worked out or kept; with a tag where the stretch is over, unless the caller `has` the answer of the
     tag. `minute`: the one that it is for, where it is about a window."""
     state = None
-    if stretch_us is not None or product.is_wide(scope):
+    # Of what is asked for once, and soon looked up, nobody needs to know whether it goes on being true.
+    if product.is_wide(scope) or (stretch_us is not None and product.has_answered(scope, asked)):
         state = partial(_state, product, scope, *(stretch_us or (0, FOREVER_US)))
     is_closed = stretch_us is not None
     kept = await product.kept_answer(scope, asked, partial(report, state), state, is_closed=is_closed, tick=minute)

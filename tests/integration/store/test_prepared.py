@@ -9,8 +9,8 @@ from sqlalchemy import Engine, make_url, text
 
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.sandbox.stack.postgres import PostgresServer
-from rice_stream.store.engine import Connection, open_engine, reading, writing
-from rice_stream.store.prepared import prepare_statements
+from rice_stream.store.engine import Connection, StoreUnavailableError, open_engine, reading, writing
+from rice_stream.store.prepared import prepare_statements, rows_of, run_plain, statement
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scoped import confined, scoped_reading
 from rice_stream.store.snapshot import snapshot
@@ -58,6 +58,39 @@ def test_a_plan_that_is_kept_shows_every_scope_its_own_rows(filled: str) -> None
             )
             generic, custom = connection.execute(plans).one()
             assert (generic > _TIMES, custom) == (True, 0)
+
+
+def test_what_the_driver_sends_itself_fails_as_what_sqlalchemy_sends(filled: str) -> None:
+    """Values come back as they are; a statement that takes too long, or a connection that is gone, costs one question only."""
+    echo = "SELECT :one + 1, CAST(:name AS text), :one, pg_backend_pid()"
+
+    def session(engine: Engine) -> int:
+        with scoped_reading(engine, EVERYTHING) as connection:
+            ((*values, pid),) = rows_of(connection, statement(echo), {"name": "a:b'", "one": 41})
+            assert values == [42, "a:b'", 41]
+            return int(pid)
+
+    def run(engine: Engine, before: Callable[[int], None], statements: str) -> None:
+        with scoped_reading(engine, EVERYTHING) as connection:
+            ((pid,),) = rows_of(connection, statement("SELECT pg_backend_pid()"), {})
+            before(pid)
+            run_plain(connection, statements)
+
+    def end(pid: int) -> None:
+        base = open_engine(filled)
+        with writing(base) as connection:
+            connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        base.dispose()
+
+    with prepared(filled) as engine:
+        first = session(engine)
+        assert {session(engine) for _ in range(_TIMES)} == {first}
+        with pytest.raises(StoreUnavailableError):
+            run(engine, lambda _: None, "SET LOCAL statement_timeout = 50; SELECT pg_sleep(5)")
+        assert session(engine) == first
+        with pytest.raises(StoreUnavailableError):
+            run(engine, end, "SELECT 1")
+        assert session(engine) != first
 
 
 def test_nothing_is_prepared_through_a_pooler(filled: str, shared_directory: Path, postgres: PostgresServer) -> None:

@@ -10,6 +10,7 @@ from rice_stream.estimator.spread import Z80
 from rice_stream.meter.shared_ranges import (
     Group,
     KindSums,
+    SharedRanges,
     covariance,
     groups_of,
     ratio_range,
@@ -58,6 +59,18 @@ def test_the_order_of_the_records_changes_nothing(kinds: list[KindSums], random:
     shuffled = list(kinds)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert total_range(shuffled) == total_range(kinds)
+
+
+@given(st.lists(records, max_size=4))
+def test_ranges_of_several_totals_are_those_of_each_alone(several: list[list[KindSums]]) -> None:
+    """Whatever was worked out before with the same kinds of records; to the last digit."""
+    ranges = SharedRanges()
+    for kinds in several:
+        parts = [
+            (None if kind.shared is None else ranges.sharing(kind.shared), kind.method_version, kind[2:])
+            for kind in kinds
+        ]
+        assert ranges.of(parts) == total_range(kinds)
 
 
 @given(groups, st.lists(st.integers(0, 3), min_size=12, max_size=12))

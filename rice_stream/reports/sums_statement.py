@@ -1,0 +1,160 @@
+"""The statement that sums any number of tables at once, by any of the names that a report can be broken down by."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from rice_stream.quantities import MEASURES
+from rice_stream.reports.sums import FIELDS, NO_FACTOR, PURPOSES, RECORDS, SHARES, SHOWN, SummandShape, dimensions_of
+from rice_stream.store.factor_spreads import ENDS
+from rice_stream.store.prepared import Statement, statement
+
+_TENANT = "JOIN tenant t ON t.tenant_key = m.tenant_key"
+_JOINS = {
+    "attribution_key": "JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key",
+    "factor_key": "JOIN factor_use f ON f.factor_key = m.factor_key",
+    "user_key": "LEFT JOIN principal u ON u.tenant_key = m.tenant_key AND u.principal_key = m.user_key",
+    "basis_flags": "JOIN basis b ON b.basis_flags = m.basis_flags",
+}
+_TIMED = ("day", "month", "hour")
+
+
+@lru_cache(maxsize=512)
+def statement_of(
+    shapes: tuple[SummandShape, ...],
+    fields: tuple[str, ...],
+    conditions: str,
+    *,
+    impacts: bool,
+    is_one: bool,
+    dialect: str,
+) -> Statement:
+    """(question, values of the fields, what is shown, its parts) of each group; a last row has the digests of the uses of factors.
+
+    What is shown are the sums of all MEASURES, or of the `impacts`, of parts (key of the use of factors, ENDS): all as
+    text, which is read in a fraction of the time that as many rows and NUMERICs take. Digests are (key, digest).
+
+    Kept, so that neither we nor SQLAlchemy make it twice. Rows are added up by their keys, and only what is left is given names:
+    that takes half the time.
+    """
+    dimensions = sorted(dimensions_of(fields))
+    keys = ["purpose", "used_factor", *_tenant_key(fields, ""), *dimensions]
+    keys += [f"{name}_" for name in fields if name in _TIMED]
+    places = range(len(RECORDS.impacts()) if impacts else len(MEASURES))
+    spans = [
+        f"span_{number} (time_zone, low, high, origin_s, first_day) AS (VALUES {_span_rows(number, shape.spans)}), "
+        for number, shape in enumerate(shapes)
+        if shape.spans
+    ]
+    # Nothing is added up faster than 0; of the type of the other sums, so that PostgreSQL takes the tables as one.
+    nothing = "CAST(NULL AS NUMERIC)" if dialect == "postgresql" else "NULL"
+    rows = "\nUNION ALL ".join(
+        _rows(number, shape, fields, conditions, nothing, impacts=impacts) for number, shape in enumerate(shapes)
+    )
+    values = [f"m.{name}_" if name in _TIMED else FIELDS[name].value for name in fields]
+    named = ["m.purpose", "m.used_factor", *(f"{value} AS g{place}" for place, value in enumerate(values))]
+    groups = "".join(f", n.g{place}" for place in range(len(fields)))
+    some = "" if impacts else " HAVING SUM(m.s0) <> 0"
+    return statement(
+        f"""
+WITH {"".join(spans)}m AS (
+SELECT {", ".join([*keys, *(f"SUM(s{place}) AS s{place}" for place in places)])} FROM ({rows}) r
+GROUP BY {_first(len(keys))}
+), n AS (
+SELECT {", ".join([*named, *(f"SUM(m.s{place}) AS s{place}" for place in places)])}
+FROM m {" ".join(_joins(fields, is_one=is_one))} GROUP BY {_first(len(named))}{some}
+)
+SELECT n.purpose / {len(PURPOSES)}{groups}, {", ".join(_texts(shapes, [f"n.s{place}" for place in places], dialect))}
+FROM n GROUP BY {_first(1 + len(fields))}{_digests(fields, dialect) if _has_parts(shapes) else ""}"""
+    )
+
+
+def _has_parts(shapes: Sequence[SummandShape]) -> bool:
+    return any(shape.purpose % len(PURPOSES) != SHOWN for shape in shapes)
+
+
+def _texts(shapes: Sequence[SummandShape], sums: Sequence[str], dialect: str) -> list[str]:
+    """What is shown of the rows `n`, and its parts; NULL where there are none."""
+    purposes = {shape.purpose % len(PURPOSES) for shape in shapes}
+    purpose = f"n.purpose % {len(PURPOSES)}"
+    shown = f" FILTER (WHERE {purpose} <> {SHARES})" if SHARES in purposes else ""
+    amounts = _joined([f"COALESCE(SUM({each}){shown}, 0)" for each in sums])
+    if shown:
+        amounts = f"CASE WHEN COUNT(*){shown} > 0 THEN {amounts} END"
+    if not _has_parts(shapes):
+        return [amounts, "NULL"]
+    ends = [sums[MEASURES.index(name)] for name in ENDS]
+    of_some = f" FILTER (WHERE {purpose} <> {SHOWN})" if SHOWN in purposes else ""
+    return [amounts, f"{_LISTED[dialect]}({_joined(['n.used_factor', *ends])}, ' '){of_some}"]
+
+
+_LISTED = {"postgresql": "STRING_AGG", "sqlite": "GROUP_CONCAT"}
+_DIGEST = {"postgresql": "ENCODE(d.digest, 'hex')", "sqlite": "LOWER(HEX(d.digest))"}
+
+
+def _digests(fields: Sequence[str], dialect: str) -> str:
+    listed = f"{_LISTED[dialect]}({_joined(['d.factor_key', _DIGEST[dialect]])}, ' ')"
+    return (
+        f"\nUNION ALL SELECT NULL{', NULL' * len(fields)}, NULL, {listed}"
+        " FROM factor_use d WHERE d.factor_key IN (SELECT n.used_factor FROM n)"
+    )
+
+
+def _joined(values: Sequence[str]) -> str:
+    return " || ' ' || ".join(values)
+
+
+def _joins(fields: Sequence[str], *, is_one: bool) -> list[str]:
+    """What gives names to keys; of one tenant, only its own names are read."""
+    own = {"tenant": "t", "attribution_key": "a", "user_key": "u"} if is_one else {}
+    joins = [("tenant", _TENANT)] if "tenant" in fields else []
+    joins += [(dimension, _JOINS[dimension]) for dimension in sorted(dimensions_of(fields))]
+    return [join + (f" AND {own[name]}.tenant_key = :tenant_key" if name in own else "") for name, join in joins]
+
+
+def _tenant_key(fields: Sequence[str], row: str) -> list[str]:
+    """Only where something is named by it: the days of all tenants together are few."""
+    named = "tenant" in fields or dimensions_of(fields) & {"attribution_key", "user_key"}
+    return [f"{row}tenant_key"] if named else []
+
+
+def _rows(
+    number: int, shape: SummandShape, fields: tuple[str, ...], conditions: str, nothing: str, *, impacts: bool
+) -> str:
+    """The rows of a summand with their keys."""
+    source = shape.source
+    keys = [f"{shape.purpose} AS purpose", f"{'m.factor_key' if shape.by_factor else NO_FACTOR} AS used_factor"]
+    keys += [*_tenant_key(fields, "m."), *(f"m.{dimension}" for dimension in sorted(dimensions_of(fields)))]
+    origin_s, first_day = ("s.origin_s", "s.first_day") if shape.spans else (f":origin_{number}", f":day_{number}")
+    timed = {name: FIELDS[name].value for name in fields if name in _TIMED}
+    keys += [
+        f"{value.format(at_s=source.at_s, origin_s=origin_s, first_day=first_day)} AS {name}_"
+        for name, value in timed.items()
+    ]
+    sums = [source.value(name) if name in shape.measures else nothing for name in MEASURES]
+    if impacts:
+        sums = list(source.impacts())
+    wanted = [f"{source.position} >= :low_{number} AND {source.position} < :high_{number}", conditions]
+    if source.condition:
+        wanted.append(source.condition)
+    if source.start is None:
+        wanted.append(f"m.event_key >= :key_low_{number} AND m.event_key < :key_high_{number}")
+    joined = ""
+    if shape.spans:
+        joined = f" JOIN tenant t ON t.tenant_key = m.tenant_key JOIN span_{number} s ON s.time_zone = t.time_zone"
+        wanted.append(f"{source.position} >= s.low AND {source.position} < s.high")
+    named = ", ".join([*keys, *(f"{each} AS s{place}" for place, each in enumerate(sums))])
+    return f"SELECT {named} FROM {source.table} m{joined} WHERE {' AND '.join(wanted)}"
+
+
+def _first(count: int) -> str:
+    """`1, 2, 3`: the first columns of a SELECT."""
+    return ", ".join(str(place + 1) for place in range(count))
+
+
+def _span_rows(number: int, count: int) -> str:
+    """Time zone, bounds, and how to count local days between them."""
+    return ", ".join(
+        f"(CAST(:zone_{number}_{row} AS TEXT), CAST(:low_{number}_{row} AS BIGINT), CAST(:high_{number}_{row} AS BIGINT),"
+        f" CAST(:origin_{number}_{row} AS BIGINT), CAST(:day_{number}_{row} AS BIGINT))"
+        for row in range(count)
+    )
