@@ -101,10 +101,6 @@ class KeptAnswers:
         except TimeoutError as error:
             raise ServiceUnavailableError("the answer takes longer than anybody waits: ask for it again") from error
 
-    def has(self, key: Hashable) -> bool:
-        """Whether an answer is kept, true or not."""
-        return key in self._kept
-
     async def exact_answer(
         self, key: Hashable, make: Make, state: State | None = None, *, tick: int | None = None
     ) -> KeptAnswer:

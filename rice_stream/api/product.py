@@ -19,6 +19,7 @@ from rice_stream.api.kept_answers import HOLDS_S, STALE_S, Encoded, KeptAnswer, 
 from rice_stream.api.opened_once import OpenedOnce
 from rice_stream.errors import NotFoundError, ServiceUnavailableError
 from rice_stream.instants import epoch_us
+from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.meta import DataReach, meta_of, reach_of, versions_of
 from rice_stream.reports.progress import progress_marker
 from rice_stream.reports.signs import Signs, signs
@@ -63,6 +64,7 @@ class Product:
         self.bodies = JsonBodies(settings.http_body_max_bytes)
         self._reaches: dict[Scope, tuple[float, DataReach]] = {}
         self._versions: tuple[float, list[dict[str, str]]] = -math.inf, []
+        self._change = -math.inf, 0
         self._estimators: dict[str, tuple[FactorSets, Estimator]] = {}
         self._followed: FollowedSets | None = None
         self._cursors: Cursors | None = None
@@ -225,9 +227,16 @@ class Product:
         now = self.now()
         return self._reached(scope).marker, now
 
-    def has_answered(self, scope: Scope, question: Hashable) -> bool:
-        """Whether there is an answer of before to the question, true or not."""
-        return self._answers.has((scope, question))
+    def latest_change(self, *, within_s: float = 0.0) -> int:
+        """The latest entry of the audit trail, whosever it is, or the one of so long ago; 0: there is none. Blocks.
+
+        Nobody is told of it: some changes are of several tenants.
+        """
+        looked_s = time.monotonic()
+        if looked_s - self._change[0] > within_s:
+            latest = audit_entries(self.engine(), EVERYTHING, limit=1)["rows"]
+            self._change = looked_s, latest[0]["id"] if latest else 0
+        return self._change[1]
 
     def close(self) -> None:
         """Let go of the database."""

@@ -1,9 +1,8 @@
 """What of the ledger totals of a stretch depend on, at a glance: while it is the same, they would be told the same."""
 
-from sqlalchemy import text
-
 from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.store.engine import Engine
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
@@ -17,9 +16,10 @@ def prompts_so_far(engine: Engine, scope: Scope, from_us: int, to_us: int) -> in
     if scope.teams:
         return None
     days = {"low": from_us // SECOND_US // DAY_S * DAY_S, "high": -(-to_us // SECOND_US)}
-    statement = (
+    query = (
         "SELECT COALESCE(SUM(d.prompts), 0) FROM tenant_day_total d"
         f" WHERE d.day_start_s >= :low AND d.day_start_s < :high AND {tenant_key_in(scope, 'd.tenant_key')}"
     )
     with scoped_reading(engine, scope) as connection:
-        return int(connection.scalar(text(statement), {**scope_parameters(scope), **days}) or 0)
+        ((prompts,),) = rows_of(connection, statement(query), {**scope_parameters(scope), **days})
+    return int(prompts)

@@ -21,7 +21,6 @@ from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import Format, Streams
 from rice_stream.instants import MINUTE_S, SECOND_US, epoch_us
-from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.totals import totals
@@ -29,9 +28,10 @@ from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.window_state import prompts_so_far
 from rice_stream.reports.windows import FOREVER_US
 from rice_stream.store.engine import Engine
-from rice_stream.store.scope import EVERYTHING, Scope
+from rice_stream.store.scope import Scope
 
 ROWS_MAX = 10_000
+_CHANGE_HOLDS_S = 1.0
 _ASKED_AS_NAMED = ("tenant", "window", "bucket", "time_zone", "top", "impacts", "where")
 _ENDS = ("low", "mid", "high")
 _AMOUNTS: tuple[tuple[str, Kind], ...] = (
@@ -129,16 +129,18 @@ def _report(
     product: Product,
     scope: Scope,
     look_up: Callable[[Engine, Scope], tuple[dict[str, Any], str | None]],
-    state: Callable[[], object] | None,
+    stretch_us: tuple[int, int] | None,
 ) -> Encoded:
-    """What is answered, of one moment, with the state of what it depends on; `meta` of that moment is at hand then."""
+    """What is answered, of one moment, with the state of the stretch that it depends on; `meta` of that moment is at hand then."""
     engine = product.engine_for(scope)
-    # Before the moment: it looks into other scopes, and who holds one connection must not wait for a second.
-    found = None if state is None else state()
+    # Before the moment: it looks into other scopes, and who holds one connection must not wait for a second. One of a while ago
+    # does no harm: a change since then makes the answer be worked out once more.
+    change = 0 if stretch_us is None else product.latest_change(within_s=_CHANGE_HOLDS_S)
     with one_moment(engine, scope):
         moment = None if product.is_wide(scope) else product.moment_with_meta(scope)
+        state = None if stretch_us is None else _state(engine, scope, stretch_us, change)
         document, time_zone = look_up(engine, scope)
-    return Encoded(_encoded(document), time_zone, found, moment)
+    return Encoded(_encoded(document), time_zone, state, moment)
 
 
 def _totals_of(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> tuple[dict[str, Any], str | None]:
@@ -151,14 +153,15 @@ def _rolling_totals_of(engine: Engine, scope: Scope, now: datetime) -> tuple[dic
     return document, document["windows"]["mtd"]["time_zone"]
 
 
-def _state(product: Product, scope: Scope, from_us: int, to_us: int) -> tuple[int, int] | None:
-    """How many prompts are on the days of a stretch, and the latest change in the audit trail."""
-    prompts = prompts_so_far(product.engine_for(scope), scope, from_us, to_us)
-    if prompts is None:
-        return None
-    # Some changes are of several tenants. Nobody is told whose they were: a state never leaves the server.
-    latest = audit_entries(product.engine(), EVERYTHING, limit=1)["rows"]
-    return prompts, latest[0]["id"] if latest else 0
+def _state(engine: Engine, scope: Scope, stretch_us: tuple[int, int], change: int) -> tuple[int, int] | None:
+    """How many prompts are on the days of a stretch, and the latest change in the audit trail; it never leaves the server."""
+    prompts = prompts_so_far(engine, scope, *stretch_us)
+    return None if prompts is None else (prompts, change)
+
+
+def _state_now(product: Product, scope: Scope, stretch_us: tuple[int, int]) -> tuple[int, int] | None:
+    change = product.latest_change()
+    return _state(product.engine_for(scope), scope, stretch_us, change)
 
 
 def _not_modified(tag: str) -> Response:
@@ -179,19 +182,18 @@ async def _kept(
     product: Product,
     scope: Scope,
     asked: Hashable,
-    report: Callable[[Callable[[], object] | None], Encoded],
+    report: Callable[[tuple[int, int] | None], Encoded],
     minute: int | None,
     stretch_us: tuple[int, int] | None = None,
     has: Callable[[str], bool] | None = None,
 ) -> Response:
     """The answer of a report, worked out or kept; with a tag where the stretch is over, unless the caller `has` the answer of the
     tag. `minute`: the one that it is for, where it is about a window."""
-    state = None
-    # Of what is asked for once, and soon looked up, nobody needs to know whether it goes on being true.
-    if product.is_wide(scope) or (stretch_us is not None and product.has_answered(scope, asked)):
-        state = partial(_state, product, scope, *(stretch_us or (0, FOREVER_US)))
     is_closed = stretch_us is not None
-    kept = await product.kept_answer(scope, asked, partial(report, state), state, is_closed=is_closed, tick=minute)
+    depends_on = stretch_us or ((0, FOREVER_US) if product.is_wide(scope) else None)
+    state = None if depends_on is None else partial(_state_now, product, scope, depends_on)
+    make = partial(report, depends_on)
+    kept = await product.kept_answer(scope, asked, make, state, is_closed=is_closed, tick=minute)
     document, time_zone = kept.answer[:2]
     tag = None if stretch_us is None else weak_etag_of(document)
     if tag is not None and has is not None and has(tag):
