@@ -85,7 +85,7 @@ def test_a_thousand_alerts_at_once_arrive_at_a_receiver_that_refuses_half_of_the
         schedule = Schedule((0.0, *[0.01] * 40, 3600.0), later_min_s=0.01)
         times = DeliveryTimes(poll_s=0.02, idle_s=0.2)
         with delivering(settings_for(url, receiver), metrics, times=times, schedule=schedule):
-            wait_until(lambda: set(states(store.engine)) == {"done"}, 120, "all alerts were not delivered")
+            wait_until(lambda: set(states(store.engine)) == {"done"}, size(120, 900), "all alerts were not delivered")
         alerts = {row["id"]: row for row in latest_alerts(store.engine, EVERYTHING)}
         deliveries = stored(store.engine)
     taken = Counter(each.body["id"] for each in receiver.taken)
