@@ -118,7 +118,8 @@ class Restating:
                 chunk = read_chunk(connection, stretch, RECORDS_AT_ONCE)
                 if chunk is None:
                     return None
-                factors_by_key(connection, np.unique(chunk.columns["factor_key"]).tolist(), self._factors)
+                rests_on = np.append(chunk.columns["factor_key"], chunk.now.columns["factor_key"])
+                factors_by_key(connection, np.unique(rests_on).tolist(), self._factors)
             lines = self._lines(chunk)
             after = self._after(chunk, stretch, lines)
             if self.dry_run:
@@ -149,7 +150,9 @@ class Restating:
         prompts = RecordedPrompts(factors, use, counts, tokens)
         estimators = [self.estimator.at(start_us) for _, start_us in kinds]
         target = restated(estimators, prompts, self.defaults)
-        changes_method = any(str(factor["method_version"]) != self.estimator.method.version for factor in factors)
+        # The method of what they amount to by now, which may be another one than they were recorded with.
+        by_now = [self._factors[key] for key in np.unique(chunk.now.columns["factor_key"]).tolist()]
+        changes_method = any(str(factor["method_version"]) != self.estimator.method.version for factor in by_now)
         between = by_method_alone(estimators[0], prompts, self.defaults) if changes_method else None
         return lines_of(chunk, target, between, self._factor_keys(target, use), self._kept_flags(target))
 

@@ -152,13 +152,20 @@ class TestRestating:
         assert rows_in(engine)("adjustment_entry") == entries
 
     def test_there_and_back_is_as_it_was(self, store: Store) -> None:
-        """Whatever was restated in between: what records amount to is what the last one says."""
+        """Whatever was restated in between: what records amount to is what the last one says, each step by its own cause."""
         engine = filled(store).engine
         before = grams(engine, "model")
+        causes = []
         for by in (BY_METHOD, BY_BOTH, BY_FACTORS, AS_BEFORE):
-            restate(engine, by)
+            causes.append(restate(engine, by)["by_cause"])
             assert verify(engine)["ok"]
         assert grams(engine, "model") == before == grams(engine, "model", amounts="reported")
+        assert causes == [
+            {"method": 10.0},
+            {"factors": -8.0},
+            {"factors": -4.0, "method": -2.0},
+            {"factors": 4.0},
+        ]
         assert_exact(rows_in(engine))
 
     def test_a_voided_event_stays_voided_and_a_restated_one_can_be_voided(self, store: Store) -> None:
