@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -116,6 +118,14 @@ def test_the_trailer_tells_a_whole_table_from_a_broken_one() -> None:
     *lines, trailer, end = b"".join(csv_bytes(COLUMNS[:2], trailer=True)([[("a", 1)], [("b", 2)]])).split(b"\r\n")
     sent = b"\r\n".join([*lines, b""])
     assert (trailer, end) == (f"# rows=2, sha256={hashlib.sha256(sent).hexdigest()}".encode(), b"")
+
+
+def test_what_a_group_of_rows_took_is_given_back() -> None:
+    """A server that has sent Parquet does not keep for ever what pyarrow's own allocator would."""
+    asked = "from rice_stream.api.table_files import parquet_bytes as made; made([])"
+    asked += "; import pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    told = subprocess.run([sys.executable, "-c", asked], stdout=subprocess.PIPE, text=True, check=True)
+    assert told.stdout.strip() == "system"
 
 
 def test_no_more_is_held_than_a_group_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
