@@ -37,6 +37,7 @@ BENCHMARKS = {
     "storage": "benchmarks.bench_storage:run",
     "startup": "benchmarks.bench_startup:run",
     "api": "benchmarks.bench_api:run",
+    "beside-reads": "benchmarks.bench_beside_reads:run",
     "console": "benchmarks.bench_console:run",
     "live": "benchmarks.bench_live:run",
 }

@@ -1,0 +1,189 @@
+"""A worker that is fed at half of its saturating rate, beside a server that answers reads: whether its lag grows.
+
+Real Kafka and PostgreSQL, a worker process, a server process, a process that feeds; reads are asked from here, at a steady rate
+however long the answers take, over 16 connections. What the worker saturates at is measured in the same run, as it fills the store.
+
+python -m benchmarks.bench_beside_reads BOOTSTRAP_SERVERS RATE     feeds until it is ended
+"""
+
+import asyncio
+import itertools
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import psutil
+from confluent_kafka import Consumer, Producer, TopicPartition
+from sqlalchemy import Engine
+
+from benchmarks.bench_api import TENANTS, questions, served
+from benchmarks.harness import PARTITIONS, TOPIC, Row, rate_until, seen, stack, worker
+from benchmarks.http_load import CONNECTIONS, Question, once
+from benchmarks.traffic import events, produce
+from rice_stream.sandbox.stack.stack import LocalStack
+
+STORED = 1_000_000
+READS_PER_S = 100
+FED_S = 30.0
+_SETTLED_S = 8.0
+"""How much of that is left out: the worker joins its group, the server opens its connections."""
+_SAMPLE_S = 0.5
+_TICK_S = 0.02
+_TEMPLATES = 5_000
+_ASKED = ("totals of a tenant", "pages of prompts", "explanations of listed prompts", "budgets of a tenant")
+
+
+def run(scale: float = 1.0) -> list[dict[str, object]]:
+    """The growth of the lag, reads a second, and the processor time of each process."""
+    stored = int(STORED * scale)
+    with stack() as (servers, engine):
+        produce(servers.bootstrap_servers, TOPIC, events(stored, tenants=TENANTS))
+        with worker(servers) as process:
+            saturating = rate_until(engine, stored, process)
+        return [row.as_dict() for row in _fed(servers, engine, saturating)]
+
+
+def _fed(servers: LocalStack, engine: Engine, saturating: float) -> list[Row]:
+    rate = int(saturating / 2)
+    assert servers.postgres is not None
+    with (
+        worker(servers) as working,
+        served(servers, engine) as (port, token, serving),
+        _feeder(servers, rate) as feeding,
+    ):
+        pids = {
+            "the worker": working.pid,
+            "the server": serving.pid,
+            "PostgreSQL": servers.postgres.pid,
+            "Kafka": servers.kafka.pid,
+            "the feeder, no part of the product": feeding.pid,
+        }
+        lags, times, answered_s, cores = asyncio.run(_beside(servers, engine, pids, port, token))
+    of_time, accounted, waiting = np.array(lags).T
+    accounted_per_s, growth_per_s = (float(np.polyfit(of_time, counts, 1)[0]) for counts in (accounted, waiting))
+    # Infinite: it was refused.
+    ordered = sorted(min(taken, 60.0) for taken in times)
+    return [
+        Row.against("fed", accounted_per_s + growth_per_s, "events/s", "the worker alone", saturating),
+        Row.against("growth of the lag", growth_per_s, "events/s", "fed", accounted_per_s + growth_per_s),
+        Row.against("lag", float(np.median(waiting)), "events", "fed in a second", accounted_per_s + growth_per_s),
+        Row.against("reads", len(times) / answered_s, "requests/s", "asked", READS_PER_S),
+        Row.against("reads, p50", 1_000 * statistics.median(ordered), "ms", "limit", 50.0),
+        Row.against("reads, p99", 1_000 * ordered[int(0.99 * (len(ordered) - 1))], "ms", "limit", 50.0),
+        *(
+            Row.against(f"processor of {name}", used, "cores", "of the machine", psutil.cpu_count() or 1)
+            for name, used in cores.items()
+        ),
+    ]
+
+
+_Sample = tuple[float, int, int]
+"""Seconds since the beginning, events accounted for, events on Kafka that are not."""
+
+
+async def _beside(
+    servers: LocalStack, engine: Engine, pids: Mapping[str, int], port: int, token: str
+) -> tuple[list[_Sample], list[float], float, dict[str, float]]:
+    """Samples of the lag, seconds that each answer took and all of them together, cores that each process kept busy."""
+    question, times, tickets = _mixed(engine), list[float](), itertools.count()
+    await asyncio.sleep(_SETTLED_S)
+    began = time.perf_counter()
+    asking = [
+        asyncio.create_task(_ask(question, port, token, tickets, began, random.Random(number), times))
+        for number in range(CONNECTIONS)
+    ]
+    before = _processor_s(pids)
+    samples = await asyncio.to_thread(_sampled, servers, engine, began)
+    cores = {name: (used - before[name]) / (time.perf_counter() - began) for name, used in _processor_s(pids).items()}
+    await asyncio.gather(*asking)
+    return samples, times, time.perf_counter() - began, cores
+
+
+def _mixed(engine: Engine) -> Question:
+    """Questions about a tenant, and links that its pages have, in equal parts."""
+    kinds = [question for name, question in questions(engine, 1).items() if name in _ASKED]
+    return lambda random_: random_.choice(kinds)(random_)
+
+
+async def _ask(
+    question: Question,
+    port: int,
+    token: str,
+    tickets: Iterator[int],
+    began: float,
+    random_: random.Random,
+    times: list[float],
+) -> None:
+    """One connection's questions, each when its turn has come; what an answer is late by counts as time that it took."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for ticket in tickets:
+        due = began + ticket / READS_PER_S
+        if due >= began + FED_S:
+            break
+        await asyncio.sleep(max(due - time.perf_counter(), 0.0))
+        late = time.perf_counter() - due
+        times.append(late + await once(question(random_), reader, writer, token))
+    writer.close()
+
+
+def _sampled(servers: LocalStack, engine: Engine, began: float) -> list[_Sample]:
+    consumer = Consumer({"bootstrap.servers": servers.bootstrap_servers, "group.id": "lag"})
+    samples: list[_Sample] = []
+    while time.perf_counter() < began + FED_S:
+        accounted = seen(engine)
+        there = sum(
+            consumer.get_watermark_offsets(TopicPartition(TOPIC, number), timeout=10)[1] for number in range(PARTITIONS)
+        )
+        samples.append((time.perf_counter() - began, accounted, there - accounted))
+        time.sleep(_SAMPLE_S)
+    consumer.close()
+    return samples
+
+
+def _processor_s(pids: Mapping[str, int]) -> dict[str, float]:
+    """Processor time of each process and its children, those that have ended included."""
+    found = {}
+    for name, pid in pids.items():
+        process = psutil.Process(pid)
+        times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        ended = process.cpu_times()
+        found[name] = sum(one.user + one.system for one in times) + ended.children_user + ended.children_system
+    return found
+
+
+@contextmanager
+def _feeder(servers: LocalStack, rate: int) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "benchmarks.bench_beside_reads", servers.bootstrap_servers, str(rate)]
+    with subprocess.Popen(command) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _feed(bootstrap_servers: str, rate: int) -> None:
+    """So many events a second, each with an id of its own; the rest is that of a few thousand."""
+    producer = Producer(
+        {"bootstrap.servers": bootstrap_servers, "linger.ms": 20, "batch.num.messages": 10_000, "partitioner": "random"}
+    )
+    kinds = [value.split(b'"', 8) for _, value in events(_TEMPLATES, seed=2, tenants=TENANTS)]
+    assert kinds[0][5] == b"event_id", kinds[0]
+    parts = [(b'"'.join(kind[:7]) + b'"', b'"' + kind[8]) for kind in kinds]
+    began, sent = time.perf_counter(), 0
+    while True:
+        until = int(rate * (time.perf_counter() - began))
+        for number in range(sent, until):
+            head, tail = parts[number % _TEMPLATES]
+            producer.produce(TOPIC, b"%s%012x-fed%s" % (head, number, tail))
+        sent = until
+        producer.poll(0)
+        time.sleep(_TICK_S)
+
+
+if __name__ == "__main__":
+    _feed(sys.argv[1], int(sys.argv[2]))
