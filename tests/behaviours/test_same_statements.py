@@ -93,8 +93,9 @@ def test_what_is_anothers_takes_the_statements_of_what_is_not_there(served: Serv
     for role in ROLES:
         for one in tries:
             absent = renamed(one, names)
-            # What is looked at once and kept, such as tables of factors, is there then.
+            # What is looked at once and kept, such as tables of factors and pages, is there then: for either name.
             asked_for(served, absent, role, scope)
+            asked_for(served, one, role, scope)
             foreign_answer, foreign = asked_for(served, one, role, scope)
             absent_answer, nobodys = asked_for(served, absent, role, scope)
             line = f"{role}: {one.method} {one.path}: {foreign_answer.status}, {absent_answer.status}"
