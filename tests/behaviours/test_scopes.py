@@ -33,6 +33,7 @@ OF_NOBODY = {
     "versions",
     "system",
     "a delivery",
+    "factor sets",
 }
 """What belongs to no tenant: nobody sees it, or everybody, but who sees everything."""
 OF_NO_TEAM = {"audit", "deliveries", "deliveries of alerts", "delivery health", "named deliveries"}
