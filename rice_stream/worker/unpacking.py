@@ -19,7 +19,7 @@ BATCH_BYTES_MAX = 64 * 1024 * 1024
 _GZIP = 31
 """For zlib: with the header and trailer of gzip."""
 _XERIAL_HEADER_BYTES = 16
-_FIRST_ROOM_BYTES, _USUAL_RATIO = 65_536, 16
+_FIRST_ROOM_BYTES, _USUAL_RATIO, _MORE_ROOM = 65_536, 16, 8
 _Unpack = Callable[[Any], bytes]
 
 
@@ -94,16 +94,18 @@ def zstd_decode(payload: Any) -> bytes:
 
 
 def _decompressed(decompress_into: Callable[[bytes, bytearray], int], packed: bytes) -> bytes:
-    """Unpacked into as much room as usual, else into as much as may be: memory that is not written to costs nothing."""
-    for room in (min(_USUAL_RATIO * len(packed) + _FIRST_ROOM_BYTES, BATCH_BYTES_MAX), BATCH_BYTES_MAX):
-        buffer = bytearray(room)
+    """Unpacked into as much room as usual, else into more, up to as much as may be."""
+    usual = _USUAL_RATIO * len(packed) + _FIRST_ROOM_BYTES
+    for room in (usual, _MORE_ROOM * usual, BATCH_BYTES_MAX):
+        buffer = bytearray(min(room, BATCH_BYTES_MAX))
         try:
             size = decompress_into(packed, buffer)
         except cramjam.DecompressionError as error:
-            failure = error
+            # Not the error itself: it holds this frame, and with it the buffer, until somebody looks for circles.
+            failure = _too_large() if "whole buffer" in str(error) else _broken(error)
         else:
             return bytes(memoryview(buffer)[:size])
-    raise _too_large() if "whole buffer" in str(failure) else _broken(failure)
+    raise failure
 
 
 def _too_large() -> BatchNotUnpackedError:

@@ -1,10 +1,12 @@
 """What a fetch hands over: bounded by bytes whatever the broker sent, and no header name stops it."""
 
+import gc
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import aiokafka.codec
+import cramjam
 import pytest
 from aiokafka.consumer import fetcher
 from aiokafka.record import default_records
@@ -189,3 +191,16 @@ def test_it_is_what_aiokafka_uses_once_installed(monkeypatch: pytest.MonkeyPatch
     assert fetcher.FetchResult is BoundedResult
     assert fetcher.PartitionRecords is PlainRecords
     assert fetcher.MemoryRecords is KeptBatches
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_room_that_was_too_small_is_given_back_at_once(codec: str) -> None:
+    """Nothing waits for the collector: a backlog of batches that unpack to a hundred times as much took all memory otherwise."""
+    packed = bytes(getattr(cramjam, codec).compress(bytes(8_000_000)))
+    gc.collect()
+    gc.disable()
+    try:
+        assert len(unpacking.BOUNDED[f"{codec}_decode"](packed)) == 8_000_000
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
