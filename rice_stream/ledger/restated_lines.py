@@ -71,7 +71,7 @@ def _taken(chunk: RecordedChunk, wanted: Entries, kept: Ints) -> _Taken:
     rows = np.flatnonzero(~right)
     changed = (place >= 0) & ~right[np.maximum(place, 0)]
     now = chunk.now.select(np.flatnonzero(changed))
-    return _Taken(Entries(now.event_keys, now.columns, -now.amounts), wanted.select(rows), rows)
+    return _Taken(now.negated(), wanted.select(rows), rows)
 
 
 def _named(by_cause: dict[Cause, Entries]) -> Lines:

@@ -9,7 +9,7 @@ from rice_stream.store.adjustments import post, posting
 from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.corrected_records import RecordKey, amounts_by_now
 from rice_stream.store.engine import Engine
-from rice_stream.store.entries import Entries, EntryGroup
+from rice_stream.store.entries import EntryGroup
 from rice_stream.store.posted_groups import posted_group
 from rice_stream.store.revisions import head_revision
 
@@ -36,14 +36,13 @@ def void_record(
         found = amounts_by_now(connection, key)
         if found is None:
             raise NotFoundError(f"no record has the event id {event_id!r} of tenant {tenant_id!r}")
-        taken = Entries(found.event_keys, found.columns, -found.amounts)
         group = EntryGroup(
             cause="void",
             tenant_key=key.tenant_key,
             made_for={"event_key": key.event_key.hex()},
             reason=reason,
             by=by,
-            entries=taken,
+            entries=found.negated(),
             detail={"event_id": event_id},
             event_key=key.event_key,
         )

@@ -10,7 +10,7 @@ from rice_stream.basis import Basis
 from rice_stream.meter.amounts import cap_flags, impact_columns, measure_matrix
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factors import FactorUse
-from rice_stream.meter.recompute import Recomputed, RecomputedBy, recompute_by, recompute_kinds, stored_kind
+from rice_stream.meter.recompute import Recomputed, recompute_by, recompute_kinds, stored_kind
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.quantities import IMPACT_COLUMNS, UNKNOWN, Floats, Ints
 
@@ -53,7 +53,9 @@ class Restated(NamedTuple):
 def restated(estimators: Sequence[EstimatorAt], prompts: RecordedPrompts, defaults: TokenDefaults) -> Restated:
     """By the method and the factors of `estimators`, one for each kind, all of one method."""
     by = recompute_by(estimators, prompts.factors, prompts.use, prompts.counts, defaults)
-    return _restated(estimators[0], by, prompts, defaults)
+    coefficients = np.stack([use.kind.coefficients for use in by.uses])
+    pue = np.array([use.pue.pue for use in by.uses])[prompts.use]
+    return _with(estimators[0], by.recomputed, coefficients, pue, prompts, defaults, by.uses)
 
 
 def by_method_alone(estimator: EstimatorAt, prompts: RecordedPrompts, defaults: TokenDefaults) -> Restated:
@@ -63,12 +65,6 @@ def by_method_alone(estimator: EstimatorAt, prompts: RecordedPrompts, defaults: 
     coefficients = estimator.method.coefficients([kind.context for kind in kinds])
     pue = np.array([kind.place.pue for kind in kinds])[prompts.use]
     return _with(estimator, again, coefficients, pue, prompts, defaults, [])
-
-
-def _restated(estimator: EstimatorAt, by: RecomputedBy, prompts: RecordedPrompts, defaults: TokenDefaults) -> Restated:
-    coefficients = np.stack([use.kind.coefficients for use in by.uses])
-    pue = np.array([use.pue.pue for use in by.uses])[prompts.use]
-    return _with(estimator, by.recomputed, coefficients, pue, prompts, defaults, by.uses)
 
 
 def _with(

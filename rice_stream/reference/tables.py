@@ -138,13 +138,18 @@ REGIONS = ReferenceTable(
     ("region_id",),
 )
 
+RCI_MEANING = (
+    choice_column("scope", *SCOPES),
+    choice_column("signal", "average", "marginal"),
+    choice_column("accounting", "location", "market"),
+)
+"""What an intensity is an intensity of."""
+
 RCI = ReferenceTable(
     "rci",
     (
         text_column("region_id", required=True),
-        choice_column("scope", *SCOPES),
-        choice_column("signal", "average", "marginal"),
-        choice_column("accounting", "location", "market"),
+        *RCI_MEANING,
         number_column("rci_gco2e_per_kwh", RCI_GCO2E_PER_KWH_LIMITS, required=True),
         YEAR,
         *DATES,

@@ -16,18 +16,19 @@ from rice_stream.instants import SECOND_US, SLOT_S
 from rice_stream.meter.amounts import Totals, roll_up
 from rice_stream.quantities import ENTRY_AMOUNTS
 from rice_stream.store import schema
+from rice_stream.store.added_totals import copy_to_totals, insert_to_totals
 from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.batch import totals_of
-from rice_stream.store.copy_stream import integers_stream
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import writing
-from rice_stream.store.entries import ENTRY_COLUMNS, EntryGroup, user_or_null
+from rice_stream.store.entries import ENTRY_COLUMNS, EntryGroup
 from rice_stream.store.entry_stream import entries_stream, sent_columns
-from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.event_key_columns import column_key
 from rice_stream.store.horizon import minutes_from_us
+from rice_stream.store.probe import nullable
 from rice_stream.store.revisions import require_revision
-from rice_stream.store.scratch import added_table, added_types, make_scratch_sql
-from rice_stream.store.statements import add_totals_sql, insert_ignoring
+from rice_stream.store.scratch import added_table, make_scratch_sql
+from rice_stream.store.statements import insert_ignoring
 from rice_stream.store.totals_tables import MINUTES, TotalsTable
 
 
@@ -71,7 +72,7 @@ def _insert_group(connection: Connection, group: EntryGroup, now_us: int) -> int
         "digest": group.digest,
         "cause": group.cause,
         "tenant_key": group.tenant_key,
-        "event_key": None if group.event_key is None else _text_key(dialect, group.event_key),
+        "event_key": None if group.event_key is None else column_key(dialect, group.event_key),
         "restatement_id": group.restatement_id,
         "reason": group.reason,
         "author_kind": group.by.kind,
@@ -83,11 +84,6 @@ def _insert_group(connection: Connection, group: EntryGroup, now_us: int) -> int
     inserted = insert_ignoring(table, dialect).returning(table.c.adjustment_key)
     key: int | None = connection.execute(inserted, row).scalar_one_or_none()
     return key
-
-
-def _text_key(dialect: str, event_key: bytes) -> Any:
-    stored = stored_key(dialect, event_key)
-    return stored if isinstance(stored, bytes) else str(stored)
 
 
 def _insert_entries(connection: Connection, key: int, group: EntryGroup, now_us: int) -> None:
@@ -104,7 +100,7 @@ def _insert_entries(connection: Connection, key: int, group: EntryGroup, now_us:
     flat = entries.event_keys.tobytes()
     constant = {"adjustment_key": key, "counted": int(group.counted), "recorded_us": now_us}
     columns_of: dict[str, Sequence[Any]] = {name: entries.columns[name].tolist() for name in ENTRY_COLUMNS}
-    columns_of["user_key"] = user_or_null(entries.columns["user_key"])
+    columns_of["user_key"] = nullable(entries.columns["user_key"])
     columns_of |= {name: entries.amounts[:, place].tolist() for place, name in enumerate(ENTRY_AMOUNTS)}
     columns_of["event_key"] = [flat[at : at + 16] for at in range(0, len(flat), 16)]
     columns_of["line"] = range(len(entries))
@@ -124,21 +120,10 @@ def _add_to_totals(connection: Connection, totals: dict[TotalsTable, Totals]) ->
     if on_postgresql:
         connection.exec_driver_sql(make_scratch_sql())
     for table, sums in totals.items():
-        if not len(sums):
+        if not on_postgresql:
+            insert_to_totals(connection, table, sums)
             continue
-        if on_postgresql:
-            _copy_to_totals(connection, table, sums)
-            continue
-        marks = ", ".join("?" * len(table.columns))
-        rows = [tuple(row) for row in np.concatenate([sums.keys, sums.sums], axis=1).tolist()]
-        connection.exec_driver_sql(add_totals_sql(table, f"VALUES ({marks})"), rows)
-
-
-def _copy_to_totals(connection: Connection, table: TotalsTable, sums: Totals) -> None:
-    """In key order, as batches add theirs, so that neither waits for ever."""
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor:
-        with cursor.copy(f"COPY {added_table(table)} FROM STDIN (FORMAT BINARY)") as copy:
-            copy.write(integers_stream([*sums.keys.T, *sums.sums.T], list(added_types(table).values())))
-        cursor.execute(add_totals_sql(table, f"SELECT * FROM {added_table(table)}"))
-        cursor.execute(f"TRUNCATE {added_table(table)}")  # another group may follow in this transaction
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor:
+            copy_to_totals(cursor, table, sums)
+            cursor.execute(f"TRUNCATE {added_table(table)}")  # another group may follow in this transaction

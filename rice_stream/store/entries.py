@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rice_stream.canonical_json import canonical_json
 from rice_stream.meter.amounts import exact_sums
-from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES, UNKNOWN, Ints
+from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES, Ints
 from rice_stream.store.audit import Actor
 from rice_stream.store.entry_columns import ENTRY_KEYS, Cause
 
@@ -51,6 +51,10 @@ class Entries:
             {name: np.concatenate([each.columns[name] for each in several]) for name in ENTRY_COLUMNS},
             np.concatenate([each.amounts for each in several]),
         )
+
+    def negated(self) -> "Entries":
+        """The lines that take away what these add."""
+        return Entries(self.event_keys, self.columns, -self.amounts)
 
     def without_nothing(self) -> "Entries":
         """Without the lines that change no amount."""
@@ -94,8 +98,3 @@ def signed_sums(amounts: Ints) -> list[int]:
     """The sum of each column of (n, m) integers of either sign, exact beyond 64 bits."""
     positive, negative = exact_sums(np.maximum(amounts, 0)), exact_sums(np.maximum(-amounts, 0))
     return [plus - minus for plus, minus in zip(positive, negative, strict=True)]
-
-
-def user_or_null(user_keys: Ints) -> list[int | None]:
-    """Keys of users as the database has them."""
-    return [None if key == UNKNOWN else key for key in user_keys.tolist()]

@@ -39,6 +39,12 @@ def stored_key(dialect: str, event_key: bytes) -> uuid.UUID | bytes:
     return uuid.UUID(bytes=event_key) if dialect == "postgresql" else event_key
 
 
+def column_key(dialect: str, event_key: bytes) -> str | bytes:
+    """An event key as SQLAlchemy's `event_key` column takes it."""
+    stored = stored_key(dialect, event_key)
+    return stored if isinstance(stored, bytes) else str(stored)
+
+
 def key_bytes(value: uuid.UUID | str | bytes) -> bytes:
     """The 16 bytes of an event key as either database gives it."""
     if isinstance(value, bytes):

@@ -15,9 +15,10 @@ from rice_stream.instants import datetime_of
 from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store import schema
+from rice_stream.store.added_totals import copy_to_totals
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
-from rice_stream.store.copy_stream import integers_stream, records_stream
+from rice_stream.store.copy_stream import records_stream
 from rice_stream.store.database_clock import POSTGRESQL_NOW_US
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, reading
 from rice_stream.store.event_key_columns import stored_key
@@ -29,8 +30,8 @@ from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.partitions import month_of
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
-from rice_stream.store.scratch import added_table, added_types, make_scratch_sql, probe_table
-from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
+from rice_stream.store.scratch import make_scratch_sql, probe_table
+from rice_stream.store.statements import insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, Writer
 
@@ -161,14 +162,8 @@ class PostgresWriter(Writer):
     # --- totals --------------------------------------------------------------------------------------------------
 
     def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
-        if not len(totals):
-            return
-        added = added_table(table)
         with self._connection().cursor() as cursor:
-            with cursor.copy(sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(added))) as copy:
-                copy.write(integers_stream([*totals.keys.T, *totals.sums.T], list(added_types(table).values())))
-            # The rows were copied in key order, and are read back in it: no two workers lock in different orders.
-            cursor.execute(add_totals_sql(table, f"SELECT * FROM {added}"))
+            copy_to_totals(cursor, table, totals)
 
     # --- the rest ------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from rice_stream.canonical_json import canonical_json
 from rice_stream.store import schema
 from rice_stream.store.audit import Actor
 from rice_stream.store.database_clock import database_now_us
-from rice_stream.store.event_key_columns import key_bytes, stored_key
+from rice_stream.store.event_key_columns import column_key, key_bytes
 from rice_stream.store.schema_ledger import CARBON_ENDS
 
 Ends = dict[str, int]
@@ -66,10 +66,7 @@ def begin_or_resume(connection: Connection, order: RestatementOrder, by: Actor) 
     nothing. After another one it is a new run. Within a transaction of `posting`: one at a time.
     """
     latest = _latest(connection)
-    if latest is not None and latest.order.told() == order.told():
-        return latest, False
-    unfinished = _unfinished(connection)
-    for other in unfinished:
+    for other in (*([] if latest is None else [latest]), *_unfinished(connection)):
         if other.order.told() == order.told():
             return other, False
     number = 1 if latest is None else latest.number + 1
@@ -104,13 +101,6 @@ def finished(state: RestatementState) -> RestatementState:
     return replace(state, state="done")
 
 
-def current(connection: Connection, restatement_id: str) -> RestatementState:
-    """As it is stored now."""
-    table = schema.restatement
-    row = connection.execute(select(table).where(table.c.restatement_id == restatement_id)).mappings().one()
-    return _state_of(row)
-
-
 def latest_correction(connection: Connection, tenant_key: int) -> int:
     """The key of the latest group of a tenant; 0: there is none. While it is the same, nothing else has been corrected."""
     statement = "SELECT COALESCE(MAX(adjustment_key), 0) FROM adjustment WHERE tenant_key = :tenant_key"
@@ -131,11 +121,10 @@ def _unfinished(connection: Connection) -> list[RestatementState]:
 
 def _progress(connection: Connection, state: RestatementState) -> dict[str, Any]:
     tenant_key, event_key = (None, None) if state.at is None else state.at
-    stored = None if event_key is None else stored_key(connection.dialect.name, event_key)
     return {
         "state": state.state,
         "at_tenant_key": tenant_key,
-        "at_event_key": stored if stored is None or isinstance(stored, bytes) else str(stored),
+        "at_event_key": None if event_key is None else column_key(connection.dialect.name, event_key),
         "records": state.records,
         "entries": state.entries,
         **{f"before_{name}": amount for name, amount in state.before.items()},

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store import schema
+from rice_stream.store.added_totals import insert_to_totals
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.database_clock import database_now_us
@@ -22,7 +23,7 @@ from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, nullable, probe_rows, probe_sql
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
-from rice_stream.store.statements import add_totals_sql, insert_ignoring, progress_upsert
+from rice_stream.store.statements import insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, Writer
 
@@ -133,11 +134,7 @@ class SqliteWriter(Writer):
         return found
 
     def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
-        if not len(totals):
-            return
-        marks = ", ".join("?" * len(table.columns))
-        rows = [tuple(row) for row in np.concatenate([totals.keys, totals.sums], axis=1).tolist()]
-        self._open().exec_driver_sql(add_totals_sql(table, f"VALUES ({marks})"), rows)
+        insert_to_totals(self._open(), table, totals)
 
     def _insert_quarantine(self, batch: Batch) -> None:
         rows = quarantine_rows(batch)

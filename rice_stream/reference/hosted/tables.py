@@ -13,7 +13,8 @@ from rice_stream.reference.columns import (
     text_column,
 )
 
-_USD_PER_MTOK = between(0, 100_000)
+USD_PER_MTOK = between(0, 100_000)
+"""Limits of a list price, in dollars for a million tokens."""
 _TOKENS = between(0, 1e18, whole=True)
 _POSITIVE = Limits(above=0, up_to=1e15)
 
@@ -22,9 +23,9 @@ PRICES = ReferenceTable(
     (
         text_column("provider", required=True),
         text_column("model", required=True),
-        number_column("usd_per_mtok_input", _USD_PER_MTOK, required=True),
-        number_column("usd_per_mtok_cache_read", _USD_PER_MTOK),
-        number_column("usd_per_mtok_output", _USD_PER_MTOK, required=True),
+        number_column("usd_per_mtok_input", USD_PER_MTOK, required=True),
+        number_column("usd_per_mtok_cache_read", USD_PER_MTOK),
+        number_column("usd_per_mtok_output", USD_PER_MTOK, required=True),
         *DATES,
         *SOURCE,
     ),

@@ -12,27 +12,23 @@ from rice_stream.reference.columns import (
     YEAR,
     Column,
     ReferenceTable,
-    between,
     choice_column,
     number_column,
     text_column,
 )
-from rice_stream.reference.hosted.tables import EVIDENCE
-from rice_stream.reference.types import SCOPES
+from rice_stream.reference.hosted.tables import EVIDENCE, USD_PER_MTOK
+from rice_stream.reference.tables import RCI_MEANING
 
 SetKind = Literal["rci", "pue", "price", "evidence"]
 SET_KINDS: tuple[SetKind, ...] = get_args(SetKind)
 
-_USD_PER_MTOK = between(0, 100_000)
 _NOTE = text_column("note")
 
 RCI_ROWS = ReferenceTable(
     "rci",
     (
         text_column("region", required=True),
-        choice_column("scope", *SCOPES),
-        choice_column("signal", "average", "marginal"),
-        choice_column("accounting", "location", "market"),
+        *RCI_MEANING,
         # Required too, unless the row gives hours: the parser knows.
         number_column("value", RCI_GCO2E_PER_KWH_LIMITS, required=True),
         choice_column("unit", "gCO2e/kWh"),
@@ -64,9 +60,9 @@ PRICE_ROWS = ReferenceTable(
     (
         text_column("provider", required=True),
         text_column("model", required=True),
-        number_column("input", _USD_PER_MTOK, required=True),
-        number_column("cache_read", _USD_PER_MTOK),
-        number_column("output", _USD_PER_MTOK, required=True),
+        number_column("input", USD_PER_MTOK, required=True),
+        number_column("cache_read", USD_PER_MTOK),
+        number_column("output", USD_PER_MTOK, required=True),
         choice_column("unit", "USD/Mtok"),
         *DATES,
         _NOTE,
