@@ -44,6 +44,11 @@ class Month:
         return Month((self.first - timedelta(days=1)).replace(day=1), self.time_zone)
 
     @property
+    def following(self) -> "Month":
+        """The month after."""
+        return Month((self.first + timedelta(days=31)).replace(day=1), self.time_zone)
+
+    @property
     def name(self) -> str:
         """As in 2026-10."""
         return self.first.isoformat()[:7]
@@ -56,8 +61,7 @@ class Month:
     @property
     def end(self) -> datetime:
         """The first instant after it, in UTC."""
-        following = (self.first + timedelta(days=31)).replace(day=1)
-        return day_start(following, zone(self.time_zone))
+        return self.following.start
 
 
 def month_to_state(now: datetime, time_zone: str) -> Month | None:

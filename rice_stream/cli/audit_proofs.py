@@ -156,23 +156,29 @@ def prove(session: Session, /, entry: int, since: int | None, out: Path | None, 
 @json_option
 @pass_session
 def verify(session: Session, /, published: Path | None, *, as_json: bool) -> None:
-    """Look at every entry and every checkpoint: is anything changed, missing, or not what was signed? Exit code 1: it is.
+    """Look at every entry, every checkpoint and every closed month: is anything changed, missing, or not what was signed?
+
+    Exit code 1: it is. The trees of closed months are made again from records and entries, and their totals are recounted.
 
     Example: rice-stream audit verify --checkpoint checkpoints.txt
     """
     from rice_stream.proof.audit_verification import verify_trail
+    from rice_stream.proof.period_verification import verify_months
     from rice_stream.runtime.opening import open_store
 
     notes = [] if published is None else _notes(published)
+    engine = open_store(session.settings)
     with STDERR.status("Reading the audit trail"):
-        found = verify_trail(open_store(session.settings), notes)
+        found = verify_trail(engine, notes)
+    with STDERR.status("Making the trees of closed months again"):
+        verify_months(engine, found)
     document = found.as_json()
 
     def human() -> None:
         for problem in document["problems"]:
             say(f"PROBLEM {problem}")
         verdict = "hold" if document["ok"] else "do not hold"
-        say(f"{found.entries} entries and {found.checkpoints} checkpoints {verdict}.")
+        say(f"{found.entries} entries, {found.checkpoints} checkpoints and {found.months} signed months {verdict}.")
 
     answer(document, as_json=as_json, human=human)
     if not document["ok"]:

@@ -9,7 +9,8 @@ from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option,
 from rice_stream.cli.progress import progress_bar
 from rice_stream.cli.tables import table
 from rice_stream.files.reading import FILE_TOPIC
-from rice_stream.proof.verification import LISTED_MAX, ReportProgress
+from rice_stream.proof.differences import LISTED_MAX
+from rice_stream.proof.verification import ReportProgress
 from rice_stream.proof.verification import verify as verify_totals
 from rice_stream.reports.moments import instant
 from rice_stream.runtime.opening import open_store

@@ -46,6 +46,25 @@ class SigningBox(Protocol):
         """What was sealed. UsageError: none of the keys fits."""
 
 
+class SignedTree(Protocol):
+    """What is signed of a tree, and kept of it (`transparency.kept_trees`)."""
+
+    @property
+    def size(self) -> int:
+        """Number of leaves."""
+
+    @property
+    def frontier(self) -> bytes:
+        """What it goes on from."""
+
+    @property
+    def blocks(self) -> bytes:
+        """The hashes of its full blocks."""
+
+    def root(self) -> bytes:
+        """Its root."""
+
+
 class BrokenCheckpointError(RiceError):
     """What is kept of the latest checkpoint is not what was signed: nothing goes on from it."""
 
@@ -111,7 +130,7 @@ def seal_keys_again(engine: Engine, box: SigningBox) -> int:
     return len(others)
 
 
-def sign_month(connection: Connection, box: SigningBox, name: str, tree: GrowingTree, *, by: Actor) -> StoredCheckpoint:
+def sign_month(connection: Connection, box: SigningBox, name: str, tree: SignedTree, *, by: Actor) -> StoredCheckpoint:
     """Sign the tree of a closed month, as a part of the transaction that closes it; the same tree again is the same checkpoint.
 
     `name` is the month's within this installation, of keys and not of names: the origin is `ORIGIN/month/` and this. Errors as

@@ -19,6 +19,7 @@ from rice_stream.events.refused_items import count_items, skipped_offsets
 from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, measure_matrix
 from rice_stream.meter.recompute import recompute
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
+from rice_stream.proof.differences import Differences
 from rice_stream.proof.key_spool import CONTRADICTS, OTHER_TIME, SETTLED, KeySpool
 from rice_stream.proof.log_conflicts import is_known_conflict
 from rice_stream.proof.log_events import (
@@ -30,7 +31,6 @@ from rice_stream.proof.log_events import (
     with_time_of,
 )
 from rice_stream.proof.log_records import Candidate, candidates, of_an_older_version
-from rice_stream.proof.verification import Differences
 from rice_stream.store.attribution_store import load_versions
 from rice_stream.store.mapping_store import load_mappings
 from rice_stream.store.retention_state import RetentionState

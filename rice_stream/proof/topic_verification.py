@@ -16,9 +16,10 @@ from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOp
 from rice_stream.kafka.topic_log import LogRange, TopicLog
 from rice_stream.meter.amounts import exact_sums
 from rice_stream.meter.requests import TokenDefaults
+from rice_stream.proof.differences import Differences
 from rice_stream.proof.key_spool import CONTRADICTS, OTHER_TIME, KeySpool, key_of_row, key_spool
 from rice_stream.proof.topic_comparison import TopicComparison
-from rice_stream.proof.verification import Differences, ReportProgress, quiet
+from rice_stream.proof.verification import ReportProgress, quiet
 from rice_stream.quantities import MEASURES
 from rice_stream.store.event_key_columns import key_bound, stored_key
 from rice_stream.store.horizon import records_from_us

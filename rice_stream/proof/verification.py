@@ -10,50 +10,18 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from rice_stream.instants import SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
-from rice_stream.proof.parts import Part, parts
-from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES
-from rice_stream.store.horizon import minutes_from_us, records_from_us
-from rice_stream.store.recount import RECORDS_ONLY, STORED_ONLY, recount_sql
+from rice_stream.proof.differences import Differences
+from rice_stream.proof.month_verification import check_closed_months
+from rice_stream.proof.parts import parts
+from rice_stream.proof.totals_comparison import compare
+from rice_stream.quantities import ENTRY_AMOUNTS
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
-from rice_stream.store.totals_tables import MINUTES, TOTALS_TABLES, TotalsTable
+from rice_stream.store.totals_tables import TOTALS_TABLES
 
 ReportProgress = Callable[[str, int, int], None]
 """(what, steps done, steps in all), called before each step and at the end."""
-
-LISTED_MAX = 100
-
-
-class Differences:
-    """What a verification found: `listed` has the first LISTED_MAX differences, `total` says how many there are."""
-
-    def __init__(self) -> None:
-        self.listed: list[dict[str, Any]] = []
-        self.total = 0
-
-    @property
-    def room(self) -> int:
-        """How many more can be listed."""
-        return LISTED_MAX - len(self.listed)
-
-    def add(self, differences: list[dict[str, Any]], total: int) -> None:
-        """`total` differences, of which some are at hand."""
-        self.listed += differences[: self.room]
-        self.total += total
-
-    def add_one(
-        self, table: str, key: dict[str, Any], problem: str, measure: str, stored: object, recomputed: object
-    ) -> None:
-        """One difference. `problem`: `missing` (not stored), `extra` (stored without reason) or `differs`."""
-        difference = {
-            "table": table,
-            "key": key,
-            "problem": problem,
-            "measure": measure,
-            "stored": stored,
-            "recomputed": recomputed,
-        }
-        self.add([difference], 1)
 
 
 def quiet(_what: str, _done: int, _total: int) -> None:
@@ -76,12 +44,14 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
         steps = len(all_parts) * len(TOTALS_TABLES)
         for step, (part, table) in enumerate((part, table) for part in all_parts for table in TOTALS_TABLES):
             progress(f"recounting {table.name}", step, steps)
-            _compare(connection, table, part, found)
+            compare(connection, table, part, found)
         progress("checking the progress of partitions", steps, steps)
         records = _count(connection, "prompt_record", "ended_at_us >= :low", horizon_s * SECOND_US)
         # What retention has dropped is in the totals still.
         prompts = records if horizon_s == 0 else _prompts(connection)
         _check_groups(connection, found)
+        progress("adding up closed months", steps, steps)
+        check_closed_months(connection, found)
         _check_progress(connection, prompts, found)
         checked = sum(_count(connection, table.name, f"{table.start} >= :low", horizon_s) for table in TOTALS_TABLES)
         gaps = _gaps(connection)
@@ -94,77 +64,6 @@ def verify(engine: Engine, progress: ReportProgress = quiet, *, horizon: datetim
         "from": rfc3339(horizon_s * SECOND_US) if horizon_s else None,
         "gaps": gaps,
     }
-
-
-def _compare(connection: Connection, table: TotalsTable, part: Part, found: Differences) -> None:
-    # Where records begin within a bucket, it holds more than can be recounted: compare from the next one on.
-    folded_before_us = minutes_from_us(connection)
-    bounds = part.whole_buckets(table).bounds(connection.dialect.name, folded_before_us)
-    parameters = {**bounds, "limit": LISTED_MAX}
-    rows = connection.execute(text(recount_sql(table, connection.dialect.name)), parameters).mappings().all()
-    if not rows:
-        return
-    differences: list[dict[str, Any]] = []
-    for row in rows:
-        if len(differences) >= found.room:
-            break
-        key = [row[name] for name in table.key_columns]
-        stored = _stored(connection, table, key, folded_before_us // SECOND_US)
-        named = _named_key(connection, table, dict(zip(table.key_columns, key, strict=True)))
-        differences += _differences(table, named, row, stored)
-    found.add(differences, int(rows[0]["measures_differing"]))
-
-
-def _differences(
-    table: TotalsTable, key: dict[str, Any], row: Any, stored: dict[str, int] | None
-) -> list[dict[str, Any]]:
-    """One entry per measure that differs; a row that is missing or too many is one entry, with its prompts."""
-    common = {"table": table.name, "key": key, "problem": row["problem"]}
-    if row["problem"] == RECORDS_ONLY:
-        return [{**common, "measure": "prompts", "stored": None, "recomputed": -int(row["prompts"])}]
-    values = stored or {}
-    if row["problem"] == STORED_ONLY:
-        return [{**common, "measure": "prompts", "stored": values["prompts"], "recomputed": None}]
-    return [
-        {**common, "measure": measure, "stored": values[measure], "recomputed": values[measure] - int(row[measure])}
-        for measure in MEASURES
-        if row[measure]
-    ]
-
-
-def _stored(connection: Connection, table: TotalsTable, key: list[int], folded_before_s: int) -> dict[str, int] | None:
-    """What is stored under a key; of old minutes, of its quarter hour."""
-    names = dict(zip(table.key_columns, key, strict=True))
-    start_s = names[table.start]
-    is_folded = table == MINUTES and start_s < folded_before_s
-    names["end_s"] = start_s + SLOT_S if is_folded else table.ceil_s(start_s + 1)
-    conditions = [f"{name} = :{name}" for name in table.key_columns if name != table.start]
-    conditions.append(f"{table.start} >= :{table.start} AND {table.start} < :end_s")
-    sums = ", ".join(f"SUM({measure}) AS {measure}" for measure in MEASURES)
-    statement = f"SELECT COUNT(*) AS stored_rows, {sums} FROM {table.name} WHERE {' AND '.join(conditions)}"
-    row = connection.execute(text(statement), names).mappings().one()
-    return {measure: int(row[measure]) for measure in MEASURES} if row["stored_rows"] else None
-
-
-def _named_key(connection: Connection, table: TotalsTable, key: dict[str, int]) -> dict[str, Any]:
-    """The key by the names it stands for; a number that stands for no name stays a number."""
-    named: dict[str, Any] = {}
-    looked_up = {
-        "tenant_key": "SELECT tenant_id FROM tenant WHERE tenant_key = :tenant_key",
-        "user_key": "SELECT name AS user_id FROM principal WHERE tenant_key = :tenant_key AND principal_key = :user_key",
-        "attribution_key": "SELECT NULLIF(team_id, '') AS team_id, NULLIF(project_id, '') AS project_id,"
-        " NULLIF(source, '') AS source FROM attribution"
-        " WHERE tenant_key = :tenant_key AND attribution_key = :attribution_key",
-        "factor_key": "SELECT model, region, method_version, factor_version FROM factor_use"
-        " WHERE factor_key = :factor_key",
-    }
-    for name, value in key.items():
-        if name == table.start:
-            named[name.removesuffix("_s")] = rfc3339(value * SECOND_US)
-            continue
-        row = connection.execute(text(looked_up[name]), key).mappings().first()
-        named.update(row if row is not None else {name: value})
-    return named
 
 
 def _check_progress(connection: Connection, prompts: int, found: Differences) -> None:

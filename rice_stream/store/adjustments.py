@@ -4,28 +4,26 @@ Totals hold what was recorded and everything that was corrected since; taking th
 is known by the digest of its cause: posted again, it changes nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy import Connection, Engine, text
 
-from rice_stream.canonical_json import canonical_json
 from rice_stream.instants import SECOND_US, SLOT_S
 from rice_stream.meter.amounts import Totals, roll_up
-from rice_stream.quantities import ENTRY_AMOUNTS
 from rice_stream.store import schema
 from rice_stream.store.added_totals import copy_to_totals, insert_to_totals
 from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.batch import totals_of
+from rice_stream.store.closed_months import closed_before_us, closed_months, names_of
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import writing
-from rice_stream.store.entries import ENTRY_COLUMNS, EntryGroup
-from rice_stream.store.entry_stream import entries_stream, sent_columns
-from rice_stream.store.event_key_columns import column_key
+from rice_stream.store.entries import EntryGroup
+from rice_stream.store.group_rows import copy_entries, group_row, insert_entries
 from rice_stream.store.horizon import minutes_from_us
-from rice_stream.store.probe import nullable
 from rice_stream.store.revisions import require_revision
 from rice_stream.store.scratch import added_table, make_scratch_sql
 from rice_stream.store.statements import insert_ignoring
@@ -53,10 +51,11 @@ def posting(engine: Engine, *, revision: str | None = None) -> Iterator[Connecti
 def post(connection: Connection, group: EntryGroup) -> int | None:
     """Post a group within a transaction of `posting`; its `adjustment_key`, or None: its cause was posted before."""
     now_us = database_now_us(connection)
-    key = _insert_group(connection, group, now_us)
+    group = _naming_closed_months(connection, group)
+    key = insert_group(connection, group, now_us)
     if key is None or not len(group.entries):
         return key
-    _insert_entries(connection, key, group, now_us)
+    _insert_lines(connection, key, group, now_us)
     if group.counted:
         watched = connection.execute(text("SELECT tenant_key, user_key FROM watched_user")).all()
         totals = totals_of(group.entries, {(tenant_key, user_key) for tenant_key, user_key in watched})
@@ -65,47 +64,32 @@ def post(connection: Connection, group: EntryGroup) -> int | None:
     return key
 
 
-def _insert_group(connection: Connection, group: EntryGroup, now_us: int) -> int | None:
+def insert_group(connection: Connection, group: EntryGroup, now_us: int) -> int | None:
+    """Write a group without its lines; its `adjustment_key`, or None: its cause was posted before."""
     table = schema.adjustment
     dialect = connection.dialect.name
-    row = {
-        "digest": group.digest,
-        "cause": group.cause,
-        "tenant_key": group.tenant_key,
-        "event_key": None if group.event_key is None else column_key(dialect, group.event_key),
-        "restatement_id": group.restatement_id,
-        "reason": group.reason,
-        "author_kind": group.by.kind,
-        "author_name": group.by.name,
-        "detail": canonical_json(group.detail).decode(),
-        "recorded_us": now_us,
-        **{f"contra_{name}": -amount for name, amount in group.sums.items()},
-    }
     inserted = insert_ignoring(table, dialect).returning(table.c.adjustment_key)
-    key: int | None = connection.execute(inserted, row).scalar_one_or_none()
+    key: int | None = connection.execute(inserted, group_row(group, dialect, now_us)).scalar_one_or_none()
     return key
 
 
-def _insert_entries(connection: Connection, key: int, group: EntryGroup, now_us: int) -> None:
-    entries = group.entries
+def _insert_lines(connection: Connection, key: int, group: EntryGroup, now_us: int) -> None:
     if connection.dialect.name == "postgresql":
-        columns = ", ".join(sent_columns())
         driver: Any = connection.connection.driver_connection
-        with (
-            driver.cursor() as cursor,
-            cursor.copy(f"COPY adjustment_entry ({columns}) FROM STDIN (FORMAT BINARY)") as copy,
-        ):
-            copy.write(entries_stream(entries, key, now_us, counted=group.counted))
+        with driver.cursor() as cursor:
+            copy_entries(cursor, key, group, now_us)
         return
-    flat = entries.event_keys.tobytes()
-    constant = {"adjustment_key": key, "counted": int(group.counted), "recorded_us": now_us}
-    columns_of: dict[str, Sequence[Any]] = {name: entries.columns[name].tolist() for name in ENTRY_COLUMNS}
-    columns_of["user_key"] = nullable(entries.columns["user_key"])
-    columns_of |= {name: entries.amounts[:, place].tolist() for place, name in enumerate(ENTRY_AMOUNTS)}
-    columns_of["event_key"] = [flat[at : at + 16] for at in range(0, len(flat), 16)]
-    columns_of["line"] = range(len(entries))
-    rows = [dict(zip(columns_of, values, strict=True)) for values in zip(*columns_of.values(), strict=True)]
-    connection.execute(insert(schema.adjustment_entry), [{**row, **constant} for row in rows])
+    insert_entries(connection, key, group, now_us)
+
+
+def _naming_closed_months(connection: Connection, group: EntryGroup) -> EntryGroup:
+    """The group with the closed months that it corrects in its detail: nothing of these is changed, but something is added."""
+    ended_at_us = group.entries.columns["ended_at_us"]
+    if not len(ended_at_us) or int(ended_at_us.min()) >= closed_before_us(connection):
+        return group
+    months = closed_months(connection, [group.tenant_key], int(ended_at_us.min()))
+    names = names_of(months, group.tenant_key, ended_at_us)
+    return replace(group, detail={**group.detail, "closed_months": names}) if names else group
 
 
 def _by_folded_minutes(minutes: Totals, folded_before_us: int) -> Totals:

@@ -18,11 +18,14 @@ from rice_stream.store import schema
 from rice_stream.store.added_totals import copy_to_totals
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
+from rice_stream.store.closed_months import CLOSED_BEFORE_US, ClosedMonth
 from rice_stream.store.copy_stream import records_stream
 from rice_stream.store.database_clock import POSTGRESQL_NOW_US
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, reading
+from rice_stream.store.entries import EntryGroup
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.failures import first_line
+from rice_stream.store.group_rows import copy_entries, group_row
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.lock_waits import limit_statement
@@ -33,9 +36,13 @@ from rice_stream.store.revisions import REVISION_QUERY, check_revision
 from rice_stream.store.scratch import make_scratch_sql, probe_table
 from rice_stream.store.statements import insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
-from rice_stream.store.writer import KnownKeyError, Writer
+from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
 
 _BEGIN = f"LOCK TABLE watched_user IN ROW SHARE MODE; {REVISION_QUERY}; SELECT tenant_key, user_key FROM watched_user"
+
+_CLOSED_MONTHS = (
+    f"SELECT {', '.join(ClosedMonth._fields)} FROM period WHERE tenant_key = ANY (%s) AND high_us > %s ORDER BY 1, 3"
+)
 
 
 class PostgresWriter(Writer):
@@ -148,16 +155,32 @@ class PostgresWriter(Writer):
         self._connection().execute(make_scratch_sql())
         return watched
 
-    def _horizon_and_now_us(self) -> tuple[int, int]:
+    def _standing(self) -> LedgerStanding:
         with self._connection().cursor() as cursor:
-            # Whoever moves the horizon takes this table in EXCLUSIVE MODE: after all batches in flight, before the next.
+            # Whoever moves the horizon, or closes a month, takes this table in EXCLUSIVE MODE: after all batches in flight,
+            # before the next.
             cursor.execute(
                 "LOCK TABLE retention IN ROW SHARE MODE;"
-                f" SELECT COALESCE(MAX(records_from_us), 0), {POSTGRESQL_NOW_US} FROM retention"
+                f" SELECT COALESCE(MAX(records_from_us), 0), {POSTGRESQL_NOW_US}, {CLOSED_BEFORE_US} FROM retention"
             )
             cursor.nextset()
-            [(horizon_us, now_us)] = cursor.fetchall()
-            return horizon_us, now_us
+            [found] = cursor.fetchall()
+            return LedgerStanding(*found)
+
+    def _closed_months(self, tenant_keys: list[int], earliest_us: int) -> list[ClosedMonth]:
+        with self._connection().cursor() as cursor:
+            cursor.execute(_CLOSED_MONTHS, (tenant_keys, earliest_us))
+            return [ClosedMonth(*row) for row in cursor.fetchall()]
+
+    def _post(self, group: EntryGroup, now_us: int) -> None:
+        table = schema.adjustment
+        row = group_row(group, "postgresql", now_us)
+        statement = insert_ignoring(table, "postgresql").returning(table.c.adjustment_key)
+        inserted = str(statement.compile(dialect=self._engine.dialect, column_keys=list(row)))
+        with self._connection().cursor() as cursor:
+            key = _only_value(cursor.execute(inserted, row))
+            if key is not None:
+                copy_entries(cursor, key, group, now_us)
 
     # --- totals --------------------------------------------------------------------------------------------------
 

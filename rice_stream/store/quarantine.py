@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.events.records import Refused
@@ -37,6 +37,13 @@ class Choice:
         if self.topic is not None:
             found.append(table.topic == self.topic)
         return found
+
+
+def held_between(connection: Connection, low_us: int, high_us: int) -> int:
+    """How many items that came from `low_us` to before `high_us` are undecided."""
+    table = schema.quarantine.c
+    held = (table.status == "held") & (table.received_at_us >= low_us) & (table.received_at_us < high_us)
+    return connection.scalar(select(func.count()).select_from(schema.quarantine).where(held)) or 0
 
 
 def held_ids(engine: Engine, choice: Choice) -> list[int]:

@@ -25,6 +25,7 @@ from rice_stream.store.schema_intake import (
 )
 from rice_stream.store.schema_keys import server_key
 from rice_stream.store.schema_ledger import adjustment, adjustment_entry, restatement
+from rice_stream.store.schema_periods import period
 from rice_stream.store.schema_proofs import checkpoint, checkpoint_target, signing_key
 from rice_stream.store.schema_records import (
     attribution,
@@ -79,6 +80,7 @@ __all__ = [
     "minute_total",
     "month_start",
     "month_total",
+    "period",
     "principal",
     "prompt_record",
     "quarantine",

@@ -14,18 +14,22 @@ from rice_stream.meter.amounts import Totals
 from rice_stream.quantities import Ints
 from rice_stream.store import schema
 from rice_stream.store.added_totals import insert_to_totals
+from rice_stream.store.adjustments import insert_group
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
+from rice_stream.store.closed_months import ClosedMonth, closed_before_us, closed_months
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import batch_failure
+from rice_stream.store.entries import EntryGroup
 from rice_stream.store.failures import NotStorableError
+from rice_stream.store.group_rows import insert_entries
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, nullable, probe_rows, probe_sql
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
 from rice_stream.store.statements import insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
-from rice_stream.store.writer import KnownKeyError, Writer
+from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
 
 _KNOWN_KEY = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE})
 
@@ -70,9 +74,17 @@ class SqliteWriter(Writer):
         rows = self._open().exec_driver_sql("SELECT tenant_key, user_key FROM watched_user").all()
         return {(tenant_key, user_key) for tenant_key, user_key in rows}
 
-    def _horizon_and_now_us(self) -> tuple[int, int]:
+    def _standing(self) -> LedgerStanding:
         connection = self._open()
-        return records_from_us(connection), database_now_us(connection)
+        return LedgerStanding(records_from_us(connection), database_now_us(connection), closed_before_us(connection))
+
+    def _closed_months(self, tenant_keys: list[int], earliest_us: int) -> list[ClosedMonth]:
+        return closed_months(self._open(), tenant_keys, earliest_us)
+
+    def _post(self, group: EntryGroup, now_us: int) -> None:
+        key = insert_group(self._open(), group, now_us)
+        if key is not None:
+            insert_entries(self._open(), key, group, now_us)
 
     def _insert(self, records: Records) -> None:
         columns: list[list[Any]] = []

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,10 @@ from rice_stream.meter.amounts import Totals, exact_sums
 from rice_stream.quantities import MEASURES, Ints
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records, Repeats, totals_of
 from rice_stream.store.batch_rows import progress_row
+from rice_stream.store.closed_months import ClosedMonth, late_groups
 from rice_stream.store.content import content_text
 from rice_stream.store.engine import StoreUnavailableError
+from rice_stream.store.entries import EntryGroup
 from rice_stream.store.identity_rules import KnownRules
 from rice_stream.store.record_columns import CONTENT_COLUMNS
 from rice_stream.store.retained import retained
@@ -30,6 +32,17 @@ _RACES_MAX = 5
 
 class KnownKeyError(Exception):
     """Some key of the records is in the table already; the insert left nothing behind."""
+
+
+class LedgerStanding(NamedTuple):
+    """Where the ledger stands when a batch is written."""
+
+    horizon_us: int
+    """Before it, records are dropped; 0: there is none."""
+    now_us: int
+    """By the database's clock."""
+    closed_before_us: int
+    """No closed month reaches beyond it; 0: there is none."""
 
 
 class Writer(ABC):
@@ -54,16 +67,18 @@ class Writer(ABC):
                 ended_at_us = batch.records.columns["ended_at_us"]
                 self._check_rules(batch.rules, int(ended_at_us.max(initial=0)))
             # What retention has dropped meanwhile is not recorded again; it drops nothing more until this ends.
-            horizon_us, now_us = self._horizon_and_now_us()
-            batch = retained(batch, horizon_us)
+            standing = self._standing()
+            batch = retained(batch, standing.horizon_us)
             # 1. Prompt records: each key once. What is known already is a duplicate or a conflict.
             batch = without_known_on_other_days(batch, self._hold_days, self._stored)
-            new, conflicts = self._insert_records(batch, now_us)
+            new, conflicts = self._insert_records(batch, standing.now_us)
             # 2. Totals: exactly the new records' sums, in key order.
             added = batch.records if new.all() else batch.records.select(np.flatnonzero(new))
             totals = totals_of(added, watched)
             for table, sums in totals.items():
                 self._add_totals(table, sums)
+            # What came after its month was closed is in records and totals, and beside what was reported of the month.
+            self._post_late(added, standing)
             # 3. What was refused, and what contradicted an earlier record.
             self._insert_quarantine(batch)
             conflicts = self._conflicts_within_batch(batch.repeats) + conflicts
@@ -72,6 +87,15 @@ class Writer(ABC):
             result, rows = _summary(batch, new, conflicts, totals[MINUTES])
             self._save_progress(rows, batch.received_at_us)
         return result
+
+    def _post_late(self, added: Records, standing: LedgerStanding) -> None:
+        ended_at_us = added.columns["ended_at_us"]
+        early = np.flatnonzero(ended_at_us < standing.closed_before_us)
+        if not early.size:
+            return
+        tenant_keys = np.unique(added.columns["tenant_key"][early]).tolist()
+        for group in late_groups(added, self._closed_months(tenant_keys, int(ended_at_us.min()))):
+            self._post(group, standing.now_us)
 
     def _insert_records(self, batch: Batch, now_us: int) -> tuple[NDArray[np.bool_], list[Conflict]]:
         records = batch.records
@@ -117,9 +141,16 @@ class Writer(ABC):
         migration. SchemaChangedError: one came before it."""
 
     @abstractmethod
-    def _horizon_and_now_us(self) -> tuple[int, int]:
-        """The retention horizon (0: there is none), which waits to be moved until this transaction has ended; and what time it is
-        by the database's clock."""
+    def _standing(self) -> LedgerStanding:
+        """Where the ledger stands: horizon and closed months wait to be moved until this transaction has ended."""
+
+    @abstractmethod
+    def _closed_months(self, tenant_keys: list[int], earliest_us: int) -> list[ClosedMonth]:
+        """The months of these tenants that are closed and reach beyond `earliest_us`."""
+
+    @abstractmethod
+    def _post(self, group: EntryGroup, now_us: int) -> None:
+        """Write a group of entries that adds nothing to totals."""
 
     @abstractmethod
     def _insert(self, records: Records) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from rice_stream.proof.verification import LISTED_MAX, verify
+from rice_stream.proof.differences import LISTED_MAX
+from rice_stream.proof.verification import verify
 from rice_stream.quantities import MEASURES
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.totals_tables import TOTALS_TABLES

@@ -23,14 +23,16 @@ from rice_stream.quantities import MEASURES, Ints
 from rice_stream.store.attribution_store import start_of_change_us
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
+from rice_stream.store.closed_months import ClosedMonth
 from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.entries import EntryGroup
 from rice_stream.store.identity_rules import IdentityRules, KnownRules, RuleRow
 from rice_stream.store.probe import known_and_differing, nullable
 from rice_stream.store.record_columns import CONTENT_COLUMNS
 from rice_stream.store.retention_plan import month_floor_us
 from rice_stream.store.statements import PROGRESS_COUNTERS
 from rice_stream.store.totals_tables import TotalsTable
-from rice_stream.store.writer import KnownKeyError, Writer
+from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
 from tests.simulation.store import NOT_JUDGED, Faults, WrapWriter, faulty_pipeline
 from tests.support.store_checks import TABLES, recomputed_totals
 
@@ -250,8 +252,14 @@ class MemoryWriter(Writer):
     def _watched_users(self) -> set[tuple[int, int]]:
         return {(row["tenant_key"], row["user_key"]) for row in self._store.rows("watched_user")}
 
-    def _horizon_and_now_us(self) -> tuple[int, int]:
-        return self._store.horizon_us, 0
+    def _standing(self) -> LedgerStanding:
+        return LedgerStanding(self._store.horizon_us, 0, 0)
+
+    def _closed_months(self, tenant_keys: list[int], earliest_us: int) -> list[ClosedMonth]:
+        return []
+
+    def _post(self, group: EntryGroup, now_us: int) -> None:
+        raise AssertionError("no month is closed here")
 
     def _insert(self, records: Records) -> None:
         rows = list(self._rows(records))

@@ -25,15 +25,17 @@ from rice_stream.quantities import Ints
 from rice_stream.store.attribution_store import load_versions, propose_version
 from rice_stream.store.batch import Batch, CommitResult, Conflict, Records
 from rice_stream.store.budget_store import save_budget
+from rice_stream.store.closed_months import ClosedMonth
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import StoreUnavailableError, open_engine, reading, writing
+from rice_stream.store.entries import EntryGroup
 from rice_stream.store.identity_rules import IdentityRules, KnownRules, StoredRules
 from rice_stream.store.migrate import migrate
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.sqlite import SqliteWriter
 from rice_stream.store.totals_tables import DAYS, SLOTS, USER_SLOTS, TotalsTable
 from rice_stream.store.watching import watch_user
-from rice_stream.store.writer import Writer
+from rice_stream.store.writer import LedgerStanding, Writer
 from tests.simulation.settings_changes import SeldomLooked
 from tests.support.damage import DAMAGES, damage_totals
 from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, FakeMethod, fake_reference
@@ -156,8 +158,15 @@ class FaultyWriter(Writer):
     def _watched_users(self) -> set[tuple[int, int]]:
         return self._inner._watched_users()
 
-    def _horizon_and_now_us(self) -> tuple[int, int]:
-        return self._inner._horizon_and_now_us()
+    def _standing(self) -> LedgerStanding:
+        return self._inner._standing()
+
+    def _closed_months(self, tenant_keys: list[int], earliest_us: int) -> list[ClosedMonth]:
+        return self._inner._closed_months(tenant_keys, earliest_us)
+
+    def _post(self, group: EntryGroup, now_us: int) -> None:
+        self._inner._post(group, now_us)
+        self._at("late")
 
     def _insert(self, records: Records) -> None:
         self._inner._insert(records)

@@ -17,7 +17,7 @@ import pytest
 
 from rice_stream.store.batch import Records
 from rice_stream.store.identity_rules import KnownRules
-from rice_stream.store.writer import Writer
+from rice_stream.store.writer import LedgerStanding, Writer
 from rice_stream.worker.batches import BatchLoop
 from rice_stream.worker.handed_out import HandedOutChunks
 from tests.simulation.memory import MemoryStore, MemoryWriter
@@ -103,8 +103,8 @@ class WriterWithoutDedupe(MemoryWriter):
 class WriterWithoutHorizon(MemoryWriter):
     """Looks at the retention horizon while preparing only."""
 
-    def _horizon_and_now_us(self) -> tuple[int, int]:
-        return 0, 0
+    def _standing(self) -> LedgerStanding:
+        return LedgerStanding(0, 0, 0)
 
 
 class WriterWithoutTransaction(MemoryWriter):

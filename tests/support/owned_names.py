@@ -41,6 +41,7 @@ from rice_stream.reports.known_names import known_names
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.name_filter import NameFilter
+from rice_stream.reports.periods import periods
 from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import PromptFilter
 from rice_stream.reports.rolling_totals import rolling_totals
@@ -260,6 +261,7 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield _asking("rolling totals", rolling_totals, NOON, tenant=tenant)
     yield Asking("tenants", lambda e, s: tenants.tenants(e, s, only=tenant))
     yield Asking("tenant pages", lambda e, s: tenants.tenant_page(e, within(s)))
+    yield Asking("periods", lambda e, s: periods(e, within(s), NOON))
     yield Asking("audit", lambda e, s: audit_entries(e, within(s), limit=1000))
     yield Asking("budgets", lambda e, s: budgets.budget_statuses(e, s, NOON, tenant=tenant, outlook=True))
     yield Asking("known names", lambda e, s: known_names(e, within(s)))

@@ -125,6 +125,7 @@ def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
     others = {
         "quarantine",
         "restatement",
+        "period",
         "mapping",
         "attribution_version",
         "factor_set",

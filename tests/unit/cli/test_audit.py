@@ -57,7 +57,7 @@ def test_what_was_changed_is_said_with_exit_code_1(audited: Shell) -> None:
     assert audited.run("audit", "checkpoint").exit_code == 0
     rotated = document(audited.run("audit", "keys", "--rotate", "--json"))
     assert rotated["checkpoint"]["note"].count("\u2014") == 2
-    assert audited.run("audit", "verify").stdout == "3 entries and 2 checkpoints hold.\n"
+    assert audited.run("audit", "verify").stdout == "3 entries, 2 checkpoints and 0 signed months hold.\n"
     with closing(sqlite3.connect(audited.directory / "rice.db")) as connection:
         connection.execute("DROP TRIGGER audit_entry_keeps_values")
         connection.execute("UPDATE audit_entry SET actor_name = 'nobody' WHERE id = 2")
@@ -75,7 +75,7 @@ def test_without_a_key_of_secrets_nothing_is_signed(shell: Shell) -> None:
     assert refused.exit_code == 2
     assert "RICE_SECRETS_KEY: is not set, and the key that signs checkpoints is only stored encrypted" in refused.stderr
     assert shell.run("audit", "prove", "1").exit_code == 2
-    assert shell.run("audit", "verify").stdout == "1 entries and 0 checkpoints hold.\n"
+    assert shell.run("audit", "verify").stdout == "1 entries, 0 checkpoints and 0 signed months hold.\n"
 
 
 def test_a_place_that_is_away_is_said_with_exit_code_1(audited: Shell, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from rice_stream.runtime.settings.live_feed import LiveFeedSettings
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.logs import LogSettings
 from rice_stream.runtime.settings.oidc import OidcSettings
+from rice_stream.runtime.settings.periods import PeriodSettings
 from rice_stream.runtime.settings.reports import ReportSettings
 from rice_stream.runtime.settings.section import Rows, Section
 from rice_stream.runtime.settings.settings import PREFIX, Settings
@@ -131,6 +132,7 @@ def test_the_page_has_the_sections_of_the_code_each_with_its_settings_in_the_sam
         "Budgets": BudgetSettings,
         "Channels": DeliverySettings,
         "Checkpoints": CheckpointSettings,
+        "Closing months": PeriodSettings,
         "Reports": ReportSettings,
         "HTTP": HttpSettings,
         "Sign-on": OidcSettings,

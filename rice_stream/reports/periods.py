@@ -1,0 +1,126 @@
+"""Months of tenants as they are listed: those that are open and had prompts, and those that are closed with what was asserted."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, text
+
+from rice_stream.channels.months import Month
+from rice_stream.instants import epoch_us, rfc3339
+from rice_stream.quantities import MICRO
+from rice_stream.reports.tenants import tenants
+from rice_stream.reports.totals import totals
+from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.store import schema
+from rice_stream.store.engine import Engine
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import scope_parameters, tenant_key_in
+from rice_stream.store.scoped import scoped_reading
+
+_SHOWN = (
+    "month",
+    "state",
+    "low_us",
+    "high_us",
+    "records",
+    "entries",
+    "assertion",
+    "root",
+    "note",
+    "checklist",
+    "marked_us",
+    "marked_by",
+    "soft_closed_us",
+    "soft_closed_by",
+    "closed_us",
+    "closed_by",
+)
+
+
+def periods(engine: Engine, scope: Scope, now: datetime, *, tenant: str | None = None) -> list[dict[str, Any]]:
+    """Months by tenant, the latest first; who sees some teams only sees none, for a month is the whole tenant's.
+
+    Returns:
+        `[{"tenant_id", "month", "state" (open, closing, soft_closed, closed), "from", "to", "records", "entries", "carbon_gco2e",
+        "root", "checkpoint", "checklist", "marked_at", "marked_by", "soft_closed_at", "soft_closed_by", "closed_at",
+        "closed_by"}]`. `carbon_gco2e` (every range added up) and `records` of a closed month are what was asserted as reported, of
+        an open one those of now; `root` is hexadecimal, `checkpoint` the signed note.
+    """
+    seen = scope.within(tenant)
+    if seen.teams:
+        return []
+    zones = {each["tenant_id"]: each["time_zone"] for each in tenants(engine, seen)}
+    found = _closed(engine, seen)
+    for tenant_id, month, row in _with_prompts(engine, seen, now):
+        found.setdefault((tenant_id, month), _open(tenant_id, Month.of(month, zones[tenant_id]), row))
+    return [found[key] for key in sorted(found, key=lambda key: (key[0], _descending(key[1])))]
+
+
+def _descending(month: str) -> int:
+    return -int(month.replace("-", ""))
+
+
+def _with_prompts(engine: Engine, scope: Scope, now: datetime) -> list[tuple[str, str, Mapping[str, Any]]]:
+    answer = totals(engine, scope, TotalsQuery(by=["tenant"], bucket="month", amounts="restated"), now)
+    return [(row["tenant"], row["month"], row) for row in answer["rows"]]
+
+
+def _closed(engine: Engine, scope: Scope) -> dict[tuple[str, str], dict[str, Any]]:
+    names, columns = schema.tenant, schema.period.c
+    query = (
+        select(names.c.tenant_id, *(columns[name] for name in _SHOWN))
+        .join(names, names.c.tenant_key == columns.tenant_key)
+        .where(text(tenant_key_in(scope, "period.tenant_key")))
+    )
+    with scoped_reading(engine, scope) as connection:
+        rows = connection.execute(query, scope_parameters(scope)).mappings()
+        return {(row["tenant_id"], row["month"]): _described(row) for row in rows}
+
+
+def _described(row: Mapping[Any, Any]) -> dict[str, Any]:
+    stated = {} if row["assertion"] is None else json.loads(row["assertion"])
+    return {
+        "tenant_id": row["tenant_id"],
+        "month": row["month"],
+        "state": row["state"],
+        "from": rfc3339(row["low_us"]),
+        "to": rfc3339(row["high_us"]),
+        "records": row["records"],
+        "entries": row["entries"],
+        "carbon_gco2e": _carbon(stated["reported"]) if stated else None,
+        "root": None if row["root"] is None else bytes(row["root"]).hex(),
+        "checkpoint": row["note"],
+        "checklist": json.loads(row["checklist"]),
+        **{
+            f"{step}_{what}": value if what == "by" or value is None else rfc3339(value)
+            for step in ("marked", "soft_closed", "closed")
+            for what, value in (("at", row[f"{step}_us"]), ("by", row[f"{step}_by"]))
+        },
+    }
+
+
+def _open(tenant_id: str, month: Month, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "month": month.name,
+        "state": "open",
+        "from": rfc3339(epoch_us(month.start)),
+        "to": rfc3339(epoch_us(month.end)),
+        "records": row["prompts"],
+        "entries": None,
+        "carbon_gco2e": {
+            "low": row["carbon_gco2e_linear"]["low"],
+            "mid": row["carbon_gco2e"]["mid"],
+            "high": row["carbon_gco2e_linear"]["high"],
+        },
+        "root": None,
+        "checkpoint": None,
+        "checklist": None,
+        **dict.fromkeys(f"{step}_{what}" for step in ("marked", "soft_closed", "closed") for what in ("at", "by")),
+    }
+
+
+def _carbon(sums: Mapping[str, Any]) -> dict[str, float]:
+    return {end: int(sums[f"carbon_{end}_ugco2e"]) / MICRO for end in ("low", "mid", "high")}

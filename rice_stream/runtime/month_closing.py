@@ -1,0 +1,92 @@
+"""Closing months with the settings of this installation: what the checklist looks at, and what signs."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from rice_stream import __version__
+from rice_stream.channels.months import ARRIVES_WITHIN, Month
+from rice_stream.errors import NotFoundError
+from rice_stream.instants import SECOND_US, rfc3339
+from rice_stream.ledger.checklist import (
+    COVERAGE,
+    QUARANTINE,
+    RECONCILIATION,
+    UNATTRIBUTED,
+    WATERMARK,
+    ChecklistLine,
+)
+from rice_stream.ledger.closing import Closing
+from rice_stream.proof.month_verification import month_differences
+from rice_stream.reports.meta import watermark_s
+from rice_stream.reports.month_shares import month_shares
+from rice_stream.reports.tenants import named_tenant
+from rice_stream.runtime.opening_secrets import open_secret_box
+from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.audit import Actor
+from rice_stream.store.engine import Engine
+from rice_stream.store.period_leaves import MonthBounds
+from rice_stream.store.quarantine import held_between
+from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.snapshot import snapshot
+from rice_stream.store.stored_records import tenant_keys
+
+_ARRIVES_WITHIN_US = int(ARRIVES_WITHIN.total_seconds()) * SECOND_US
+
+
+def open_closing(settings: Settings, engine: Engine, by: Actor) -> Closing:
+    """How months of this ledger are closed. UsageError: RICE_SECRETS_KEY has an entry that is no key."""
+    checks = partial(month_checklist, engine, settings)
+    return Closing(engine, open_secret_box(settings), checks, by, __version__)
+
+
+def month_of_tenant(engine: Engine, tenant_id: str, month: str) -> Month:
+    """The month in the tenant's time zone. UsageError: it is none; NotFoundError: there is no such tenant."""
+    return Month.of(month, named_tenant(engine, EVERYTHING, tenant_id)["time_zone"])
+
+
+def month_checklist(engine: Engine, settings: Settings, bounds: MonthBounds) -> Sequence[ChecklistLine]:
+    """What is found of a month that is over. StoreUnavailableError: the database does not answer."""
+    with snapshot(engine, EVERYTHING) as connection:
+        names = {key: name for name, key in tenant_keys(connection).items()}
+        tenant_id = names.get(bounds.tenant_key)
+        if tenant_id is None:
+            raise NotFoundError("there is no such tenant; `rice-stream tenant list` shows all")
+        reached_us = (watermark_s(connection, EVERYTHING) or 0) * SECOND_US
+        held = held_between(connection, bounds.low_us, bounds.high_us + _ARRIVES_WITHIN_US)
+        shares = month_shares(connection, EVERYTHING.within(tenant_id), bounds.low_us, bounds.high_us)
+        differences = month_differences(connection, bounds).total
+    nobodys, covered = shares.unattributed or 0.0, 1.0 if shares.covered is None else shares.covered
+    return [
+        ChecklistLine(
+            WATERMARK,
+            reached_us >= bounds.high_us,
+            f"events have come up to {rfc3339(reached_us)}; the month ends at {rfc3339(bounds.high_us)}",
+            "wait for events from after its end",
+        ),
+        ChecklistLine(
+            QUARANTINE,
+            held == 0,
+            f"{held:,} items that were refused from its beginning until two days after its end are undecided",
+            "replay or drop them (`rice-stream quarantine list`)",
+        ),
+        ChecklistLine(
+            UNATTRIBUTED,
+            nobodys <= settings.close_unattributed_max,
+            f"{nobodys:.1%} of its carbon is charged to no team; RICE_CLOSE_UNATTRIBUTED_MAX is"
+            f" {settings.close_unattributed_max:.1%}",
+            "map what is unattributed (`rice-stream coverage`)",
+        ),
+        ChecklistLine(
+            COVERAGE,
+            covered >= settings.close_coverage_min,
+            f"{covered:.1%} of its carbon rests on known models and regions; RICE_CLOSE_COVERAGE_MIN is"
+            f" {settings.close_coverage_min:.1%}",
+            "map unknown names (`rice-stream coverage`) and restate",
+        ),
+        ChecklistLine(
+            RECONCILIATION,
+            differences == 0,
+            f"{differences:,} totals differ from their records",
+            "find out why (`rice-stream verify`), then `rice-stream rebuild`",
+        ),
+    ]

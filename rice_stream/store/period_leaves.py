@@ -1,0 +1,210 @@
+"""What the tree of a closed month is made of, in the order of its leaves: each record, and after it the entries that corrected it.
+
+Records come in the order of their keys, entries in the order in which they were posted. What came late, and entries from after the
+month was marked, are no part of it; both are known by what is stored, so that the tree can be made again at any time.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sqlalchemy import BigInteger, Connection, Table, text
+
+from rice_stream.meter.amounts import exact_sums
+from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
+from rice_stream.store import schema
+from rice_stream.store.copied import WireType, copied
+from rice_stream.store.corrected_records import of_record
+from rice_stream.store.entries import signed_sums
+from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.transparency.leaves import LeafValue, LeafWriter
+from rice_stream.transparency.month_trees import LeafPlace
+
+RECORDS_AT_ONCE = 20_000
+_NO_NAMES = ("event_id",)
+"""Columns of records that leaves leave out: what a sender named its event by is no part of a proof, its key is."""
+
+
+class MonthBounds(NamedTuple):
+    """A month of a tenant, from `low_us` to before `high_us`, and the latest group of entries that belongs to what was closed."""
+
+    tenant_key: int
+    low_us: int
+    high_us: int
+    entries_up_to: int
+
+
+class LeafChunk(NamedTuple):
+    """Leaves that follow each other, and what the records and entries among them amount to."""
+
+    leaves: list[bytes]
+    event_keys: list[bytes]
+    """Of each leaf."""
+    records: int
+    reported: Mapping[str, int]
+    """Sums of the records, by amount."""
+    corrected: Mapping[str, int]
+    """Sums of the entries."""
+    factor_keys: frozenset[int]
+
+
+def leaf_columns() -> dict[str, list[str]]:
+    """The columns that leaves are made of in this version; a month keeps those of its own."""
+    return {
+        "record": [column.name for column in schema.prompt_record.c if column.name not in _NO_NAMES],
+        "entry": [column.name for column in schema.adjustment_entry.c],
+    }
+
+
+def has_late(connection: Connection, bounds: MonthBounds) -> bool:
+    """Whether records may have come into the month after it was marked."""
+    statement = (
+        "SELECT 1 FROM adjustment WHERE tenant_key = :tenant_key AND cause = 'late' AND adjustment_key > :entries_up_to"
+        " LIMIT 1"
+    )
+    return connection.execute(text(statement), bounds._asdict()).first() is not None
+
+
+NOT_LATE = (
+    " AND NOT EXISTS (SELECT 1 FROM adjustment_entry l"
+    " WHERE l.tenant_key = r.tenant_key AND l.event_key = r.event_key AND l.counted = 0)"
+)
+"""Records `r` that were there when their month was closed."""
+
+
+class LeafReader:
+    """Reads the leaves of a month within one snapshot."""
+
+    def __init__(self, connection: Connection, bounds: MonthBounds, columns: Mapping[str, Sequence[str]]) -> None:
+        """`columns` are those of the month."""
+        self._connection = connection
+        self._bounds = bounds
+        self._record = _Leaves(schema.prompt_record, columns["record"])
+        self._entry = _Leaves(schema.adjustment_entry, columns["entry"])
+        self._also = NOT_LATE if has_late(connection, bounds) else ""
+
+    def chunks(self, start: LeafPlace | None = None, at_once: int = RECORDS_AT_ONCE) -> Iterator[LeafChunk]:
+        """All leaves from a place on; None: from the first one on."""
+        after, skipped = (None, 0) if start is None else (start.event_key, start.number)
+        includes = True
+        while True:
+            chunk, after = self._next(after, at_once, includes=includes)
+            if chunk is not None:
+                yield (
+                    chunk
+                    if not skipped
+                    else chunk._replace(leaves=chunk.leaves[skipped:], event_keys=chunk.event_keys[skipped:])
+                )
+            if after is None:
+                return
+            skipped, includes = 0, False
+
+    def _next(self, after: bytes | None, at_once: int, *, includes: bool) -> tuple[LeafChunk | None, bytes | None]:
+        """The leaves of the next records, and where the ones after them begin; None: there are no more."""
+        dialect = self._connection.dialect.name
+        low, high = key_bounds(dialect, self._bounds.low_us, self._bounds.high_us)
+        asked: dict[str, Any] = {**self._bounds._asdict(), "low": low, "high": high, "limit": at_once}
+        within = (
+            " WHERE r.tenant_key = :tenant_key AND r.event_key >= :low AND r.event_key < :high"
+            " AND r.ended_at_us >= :low_us AND r.ended_at_us < :high_us"
+        )
+        if after is not None:
+            within += f" AND r.event_key {'>=' if includes else '>'} :after"
+            asked["after"] = stored_key(dialect, after)
+        records = self._record.read(
+            self._connection, f"{within}{self._also} ORDER BY r.event_key LIMIT :limit", asked, _RECORDED
+        )
+        is_last = len(records.keys) < at_once
+        until = "" if is_last else " AND r.event_key <= :until"
+        if not is_last:
+            asked["until"] = stored_key(dialect, records.keys[-1])
+        order = " AND r.adjustment_key <= :entries_up_to ORDER BY r.event_key, r.adjustment_key, r.line"
+        entries = self._entry.read(self._connection, f"{within}{until}{order}", asked, _POSTED)
+        return _merged(records, entries), None if is_last else records.keys[-1]
+
+
+class _Read(NamedTuple):
+    keys: list[bytes]
+    leaves: list[bytes]
+    amounts: Ints
+    factor_keys: Ints
+
+
+_RECORDED = {f"amount_{name}": of_record(name) for name in ENTRY_AMOUNTS}
+_POSTED = {f"amount_{name}": f"r.{name} * r.counted" for name in ENTRY_AMOUNTS}
+
+
+class _Leaves:
+    """How rows of one table become leaves."""
+
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        self._table = table.name
+        self._columns = [table.c[name] for name in columns]
+        self._write = LeafWriter(columns).leaf
+
+    def read(
+        self, connection: Connection, condition: str, asked: Mapping[str, Any], amounts: Mapping[str, str]
+    ) -> _Read:
+        numbers = [column for column in self._columns if column.name != "event_key"]
+        wanted = {
+            column.name: f"COALESCE(r.{column.name}, {UNKNOWN})" if column.nullable else f"r.{column.name}"
+            for column in numbers
+        }
+        wanted |= {name: f"CAST({value} AS BIGINT)" for name, value in amounts.items()}
+        types: dict[str, WireType] = dict.fromkeys(wanted, "int8")
+        types |= {column.name: "int8" if isinstance(column.type, BigInteger) else "int4" for column in numbers}
+        keys, found = self._rows(connection, wanted, condition, asked, types)
+        values: list[Sequence[LeafValue]] = []
+        for column in self._columns:
+            if column.name == "event_key":
+                values.append(keys)
+            elif column.nullable:
+                values.append([None if value == UNKNOWN else value for value in found[column.name].tolist()])
+            else:
+                values.append(found[column.name].tolist())
+        leaves = list(map(self._write, zip(*values, strict=True)))
+        matrix = np.column_stack([found[name] for name in amounts])
+        return _Read(keys, leaves, matrix, found["factor_key"])
+
+    def _rows(
+        self,
+        connection: Connection,
+        wanted: Mapping[str, str],
+        condition: str,
+        asked: Mapping[str, Any],
+        types: dict[str, WireType],
+    ) -> tuple[list[bytes], dict[str, Ints]]:
+        selected = ", ".join(f"{value} AS {name}" for name, value in wanted.items())
+        statement = f"SELECT {selected}, r.event_key, '' FROM {self._table} r{condition}"
+        if connection.dialect.name == "postgresql":
+            columns = copied(connection, statement, asked, {**types, "event_key": "uuid"}).columns
+            flat = np.ascontiguousarray(columns["event_key"]).tobytes()
+            keys = [flat[at : at + 16] for at in range(0, len(flat), 16)]
+            return keys, {name: columns[name].astype(np.int64) for name in wanted}
+        rows = connection.execute(text(statement), dict(asked)).all()
+        by_column = list(zip(*rows, strict=True)) or [()] * (len(wanted) + 2)
+        found = {name: np.array(by_column[place], dtype=np.int64) for place, name in enumerate(wanted)}
+        return list(map(key_bytes, by_column[len(wanted)])), found
+
+
+def _merged(records: _Read, entries: _Read) -> LeafChunk | None:
+    """Records with the entries of each after it."""
+    if not records.keys and not entries.keys:
+        return None
+    keys, leaves = records.keys, records.leaves
+    if entries.keys:
+        # Sorted by key, and what is a record comes first; each of the two is in its order already.
+        order = sorted(
+            [(key, 0, place) for place, key in enumerate(records.keys)]
+            + [(key, 1, place) for place, key in enumerate(entries.keys)]
+        )
+        keys = [key for key, _, _ in order]
+        leaves = [(entries if kind else records).leaves[place] for _, kind, place in order]
+    return LeafChunk(
+        leaves,
+        keys,
+        len(records.keys),
+        dict(zip(ENTRY_AMOUNTS, exact_sums(records.amounts), strict=True)),
+        dict(zip(ENTRY_AMOUNTS, signed_sums(entries.amounts), strict=True)),
+        frozenset(np.unique(np.append(records.factor_keys, entries.factor_keys)).tolist()),
+    )
