@@ -28,6 +28,7 @@ from rice_stream.api.metrics import ServerMetrics
 from rice_stream.api.observed import Observed
 from rice_stream.api.problems import ProblemError, not_found
 from rice_stream.api.product import Product
+from rice_stream.api.query_route import QueryRoute
 from rice_stream.api.readiness import Readiness
 from rice_stream.api.reads import (
     accounts,
@@ -94,6 +95,7 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
+    app.router.route_class = QueryRoute
     known = product or Product(settings)
     signed = sign_on or make_sign_on(settings, known.engine)
     app.state.admission = admission or make_admission(settings, signed.people)

@@ -222,10 +222,9 @@ class Product:
         now = self.now()
         return progress_marker(self.engine(), scope), now
 
-    def moment_with_meta(self, scope: Scope) -> Look:
-        """The same, after which `meta` of that moment is at hand."""
-        now = self.now()
-        return self._reached(scope).marker, now
+    def moment_with_meta(self, scope: Scope, as_of: datetime) -> Look:
+        """The same of a moment that `as_of` is not after, and from then on `meta` of it is at hand."""
+        return self._reached(scope).marker, as_of
 
     def latest_change(self, *, within_s: float = 0.0) -> int:
         """The latest entry of the audit trail, whosever it is, or the one of so long ago; 0: there is none. Blocks.

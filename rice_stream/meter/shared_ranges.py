@@ -81,18 +81,22 @@ Part = tuple[Sharing | None, str, Sequence[int]]
 
 
 class SharedRanges:
-    """The ranges of several totals, which are made up of the same kinds of records."""
+    """The ranges of several totals, which are made up of the same kinds of records. For several threads."""
 
     def __init__(self) -> None:
         self._sharings: dict[Shared, Sharing] = {}
         self._plans: dict[frozenset[Sharing], tuple[list[Sharing], VariancePlan]] = {}
+        self.kept = 0
+        """How much is kept of what was asked for so far, in pairs of kinds: some 400 bytes each."""
         self._certain = self.sharing(())
 
     def sharing(self, shared: Shared) -> Sharing:
         """The one for this, for parts."""
         known = self._sharings.get(shared)
         if known is None:
-            known = self._sharings[shared] = Sharing(shared)
+            self.kept += 1
+            # Of two threads that make it at once, both get one of the two.
+            known = self._sharings.setdefault(shared, Sharing(shared))
         return known
 
     def of(self, parts: Sequence[Part], mid: int | None = None) -> SharedRange:
@@ -145,6 +149,7 @@ class SharedRanges:
         if known is None:
             order = sorted(sharings, key=lambda sharing: sharing.shared)
             known = self._plans[sharings] = order, plan_of(tuple(sharing.shared for sharing in order))
+            self.kept += len(order) ** 2
         return known
 
     def _with_stored_ends(self, sharing: Sharing, prompts: int, low: int, mid: int, high: int) -> Sharing:

@@ -25,6 +25,19 @@ def added_parts(several: Iterable[Parts]) -> Parts:
     }
 
 
+_KEPT_MAX = 20_000
+"""`SharedRanges.kept` for later reports: 8 MB."""
+_kept = SharedRanges()
+
+
+def _shared_ranges() -> SharedRanges:
+    """The same for reports one after another, which are made up of the same kinds of records; a new one when it has grown."""
+    global _kept
+    if _kept.kept > _KEPT_MAX:
+        _kept = SharedRanges()
+    return _kept
+
+
 class CarbonRanges:
     """Ranges of sums with the spreads that were stored with their factors."""
 
@@ -33,7 +46,7 @@ class CarbonRanges:
     ) -> None:
         """`digests` of the uses of factors, where they are known, save asking for what is at hand."""
         spreads = factor_spreads(connection, factor_keys, digests)
-        self._ranges = SharedRanges()
+        self._ranges = _shared_ranges()
         self._sharing = {
             key: (None if spread.shared is None else self._ranges.sharing(spread.shared), spread.method_version)
             for key, spread in spreads.items()

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from rice_stream.instants import SECOND_US, epoch_us, in_utc, rfc3339
 from rice_stream.reports.one_moment import one_moment
-from rice_stream.reports.progress import MARKER, MARKER_QUESTION
+from rice_stream.reports.progress import MARKER, MARKER_QUESTION, progress_marker
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
-from rice_stream.store.scoped import found_once, keep_found, scoped_reading
+from rice_stream.store.scoped import found_once, is_found, keep_found, scoped_reading
 
 
 class DataReach(NamedTuple):
@@ -61,9 +61,12 @@ def versions_of(engine: Engine, scope: Scope) -> list[dict[str, str]]:
 
 
 def reach_of(engine: Engine, scope: Scope, *, tenant: str | None = None) -> DataReach:
-    """In one statement."""
+    """In one statement; in none where a moment that is held open has asked for all of it before."""
     seen = scope.within(tenant)
     with scoped_reading(engine, scope) as connection:
+        asked_before = is_found(connection, MARKER_QUESTION) and is_found(connection, watermark_question(seen))
+        if asked_before and not scope.is_everything:
+            return DataReach(progress_marker(engine, scope), watermark_s(connection, seen), None)
         marker = MARKER[connection.dialect.name]
         committed = "(SELECT MAX(committed_at_us) FROM kafka_progress)" if scope.is_everything else "NULL"
         query = f"SELECT {marker}, ({watermark_statement(seen)}), {committed}"

@@ -9,7 +9,7 @@ from rice_stream.meter.shared_ranges import SharedRange
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import CarbonRanges
 from rice_stream.reports.time_zones import described_window
-from rice_stream.reports.totals_ground import ground_of, spans_of
+from rice_stream.reports.totals_ground import ground_once, spans_of
 from rice_stream.reports.totals_query import WINDOWS, TotalsQuery
 from rice_stream.reports.totals_rows import CARBON_MID, amounts
 from rice_stream.reports.totals_sums import Asked, Found, several_of
@@ -37,7 +37,7 @@ def rolling_totals(engine: Engine, scope: Scope, now: datetime, *, tenant: str |
     """
     seen = scope.within(tenant)
     with snapshot(engine, scope) as connection:
-        ground = ground_of(connection, seen, by_day=False)
+        ground = ground_once(connection, seen, by_day=False)
         ranges = {
             window: {zone: TotalsQuery(window=window).range_us(zone, now) for zone in ground.time_zones or ["UTC"]}
             for window in WINDOWS

@@ -1,16 +1,19 @@
 """What has to be known before totals are added up: time zones, how far back there are records, and the stretches that result."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rice_stream.instants import DAY_S, SECOND_US
+from rice_stream.reports.meta import watermark_question, watermark_statement
+from rice_stream.reports.progress import MARKER, MARKER_QUESTION
 from rice_stream.reports.spans import Span, calendar_spans, month_spans
 from rice_stream.reports.sums import DAYS, TENANT_DAYS
 from rice_stream.store.engine import Connection
-from rice_stream.store.prepared import rows_of, statement
+from rice_stream.store.prepared import Statement, rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import has_any_of, scope_parameters
-from rice_stream.store.scoped import found_once, is_held_open
+from rice_stream.store.scoped import found_once, is_found, is_held_open, keep_found
 
 _CALENDARS = {"day": calendar_spans, "month": month_spans}
 EVERY_ZONE = ""
@@ -33,18 +36,26 @@ class Ground(NamedTuple):
 
 def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
     """All of it, in one statement."""
+    return _ground(rows_of(connection, _statement(scope, by_day=by_day), scope_parameters(scope)), scope)
+
+
+def _statement(scope: Scope, *, by_day: bool, besides: str = "") -> Statement:
+    """Rows of time zone, key of a tenant, both ends of retention and of the days; and what is asked `besides`."""
     ends = "NULL, NULL"
     if by_day:
         # A look at both ends of each tenant's index, and not at every row.
         of_tenant = "(SELECT {}(d.day_start_s) FROM {} d WHERE d.tenant_key = t.tenant_key)"
         table = DAYS.table if scope.teams else TENANT_DAYS.table
         ends = f"MIN({of_tenant.format('MIN', table)}), MAX({of_tenant.format('MAX', table)})"
-    sql = (
+    return statement(
         "SELECT t.time_zone, MIN(t.tenant_key), (SELECT MAX(r.records_from_us) FROM retention r),"
-        f" (SELECT MAX(r.minutes_from_us) FROM retention r), {ends} FROM tenant t"
+        f" (SELECT MAX(r.minutes_from_us) FROM retention r), {ends}{besides} FROM tenant t"
         f" WHERE {has_any_of(scope)} GROUP BY t.time_zone ORDER BY t.time_zone"
     )
-    rows = rows_of(connection, statement(sql), scope_parameters(scope))
+
+
+def _ground(rows: Sequence[Sequence[Any]], scope: Scope) -> Ground:
+    """From rows of that statement."""
     if not rows:
         return Ground([], None, 0, 0, (0, 0))
     first_s = min((row[4] for row in rows if row[4] is not None), default=0)
@@ -61,8 +72,22 @@ def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
 def ground_once(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
     """The same, looked up once for all questions of one moment."""
     if is_held_open(connection):
-        return found_once(connection, ("ground", scope), partial(ground_of, connection, scope, by_day=True))
+        return found_once(connection, ("ground", scope), partial(_ground_with_reach, connection, scope))
     return ground_of(connection, scope, by_day=by_day)
+
+
+def _ground_with_reach(connection: Connection, scope: Scope) -> Ground:
+    """The same. Of one tenant with what `meta` tells of the same moment, so that this needs no statement of its own."""
+    is_one = scope.tenants is not None and len(scope.tenants) == 1
+    if not is_one or is_found(connection, MARKER_QUESTION):
+        return ground_of(connection, scope, by_day=True)
+    besides = f", {MARKER[connection.dialect.name]}, ({watermark_statement(scope)})"
+    rows = rows_of(connection, _statement(scope, by_day=True, besides=besides), scope_parameters(scope))
+    if rows:
+        marker, latest_s = rows[0][-2:]
+        keep_found(connection, MARKER_QUESTION, marker)
+        keep_found(connection, watermark_question(scope), latest_s)
+    return _ground(rows, scope)
 
 
 def spans_of(

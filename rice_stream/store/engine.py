@@ -75,9 +75,9 @@ def batch_failure(what: str, error: BaseException) -> RiceError:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection that only reads: on SQLite it does not wait for writers."""
-    with store_errors("answer"), _begun(engine, rice_read_only=True) as connection:
+def reading(engine: Engine, **options: Any) -> Iterator[Connection]:
+    """A connection that only reads: on SQLite it does not wait for writers. `options`: its execution options."""
+    with store_errors("answer"), _begun(engine, rice_read_only=True, **options) as connection:
         yield connection
 
 

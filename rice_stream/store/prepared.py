@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, TextClause, event, text
 
-_SENT_BEFORE = 3
-"""Times that a connection has to have sent a statement, until it is prepared."""
+_SENT_BEFORE = 0
+"""Times that a connection has to have sent a statement, until it is prepared: a plan is made without a look at parameters, so the
+first one is as good as any, and with many connections each would plan the same statement several times until then."""
 _CURSOR = "rice_cursor"
 """Where a connection that sends by itself has its cursor."""
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")

@@ -95,16 +95,18 @@ def within(engine: Engine, scope: Scope) -> Engine:
 
 
 @contextmanager
-def scoped_reading(engine: Engine, scope: Scope) -> Iterator[Connection]:
+def scoped_reading(engine: Engine, scope: Scope, *, begins_with: str = "") -> Iterator[Connection]:
     """A connection that only reads, and for which the database itself knows the scope where it can.
 
-    Within `reports.one_moment` of the same engine and scope it is that one's.
+    Within `reports.one_moment` of the same engine and scope it is that one's. `begins_with`: what a transaction that PostgreSQL
+    holds to its scope is begun with.
     """
     held = _HELD_OPEN.get()
     if held is not None and held.is_of(engine, scope):
         yield held.connection
         return
-    with reading(within(engine, scope)) as connection:
+    # Options of the connection, for those of an engine take a new one.
+    with reading(engine, rice_scope=scope, rice_begins_with=begins_with) as connection:
         yield connection
         # Not left to the end of the connection, which rolls back: with that the driver forgets what it has prepared.
         connection.commit()

@@ -25,7 +25,7 @@ def snapshot(engine: Engine, scope: Scope, *, keeps_join_order: bool = False) ->
     StoreUnavailableError: the database did not answer.
     """
     begin = f"{_BEGIN}; {_KEEP_JOIN_ORDER}" if keeps_join_order else _BEGIN
-    with scoped_reading(engine.execution_options(rice_begins_with=begin), scope) as connection:
+    with scoped_reading(engine, scope, begins_with=begin) as connection:
         # SQLite needs no more: a transaction sees one state from its first read on (write-ahead log).
         if connection.dialect.name != "postgresql":
             yield connection

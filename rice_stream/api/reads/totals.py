@@ -136,10 +136,12 @@ def _report(
     # Before the moment: it looks into other scopes, and who holds one connection must not wait for a second. One of a while ago
     # does no harm: a change since then makes the answer be worked out once more.
     change = 0 if stretch_us is None else product.latest_change(within_s=_CHANGE_HOLDS_S)
+    as_of = product.now()
     with one_moment(engine, scope):
-        moment = None if product.is_wide(scope) else product.moment_with_meta(scope)
-        state = None if stretch_us is None else _state(engine, scope, stretch_us, change)
+        # The report first: what it asks for tells the moment as well.
         document, time_zone = look_up(engine, scope)
+        moment = None if product.is_wide(scope) else product.moment_with_meta(scope, as_of)
+        state = None if stretch_us is None else _state(engine, scope, stretch_us, change)
     return Encoded(_encoded(document), time_zone, state, moment)
 
 
