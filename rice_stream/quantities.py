@@ -31,14 +31,19 @@ MEASURES = (
     "carbon_low_ugco2e",
     "carbon_mid_ugco2e",
     "carbon_high_ugco2e",
+    "impact_prompts",
+    "embodied_ugco2e",
+    "water_ul",
+    "carbon_market_ugco2e",
 )
-"""What every total counts, in the column order of every totals table."""
+"""What every total counts, in the column order of every totals table. `impact_prompts` are those whose method gives embodied
+carbon and water."""
 
 IMPACT_COLUMNS = ("embodied_ugco2e", "water_ul")
 """Kept with a record beside its carbon, null where the method does not give them."""
 
-ENTRY_AMOUNTS = (*MEASURES, "impact_prompts", *IMPACT_COLUMNS)
-"""What an entry changes; `impact_prompts` counts prompts whose method gives the impacts."""
+ENTRY_AMOUNTS = MEASURES
+"""What an entry changes: all that totals count."""
 
 PrecisionName = Literal["fp32", "fp16", "bf16", "fp8", "int8", "int4", "mxfp4"]
 """Number format of a model's weights."""

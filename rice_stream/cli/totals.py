@@ -39,9 +39,7 @@ def name_options(command: _Command) -> _Command:
 @click.option("--to", "end", metavar="TIME", help="Date or instant at which to end; itself not included.")
 @click.option("--bucket", type=click.Choice(BUCKETS), help="Break down by a stretch of time as well, in its order.")
 @click.option("--time-zone", metavar="ZONE", help="Count days and months of all tenants in this IANA time zone.")
-@click.option(
-    "--impacts", is_flag=True, help="Embodied carbon and water as well, beside the carbon (from the records)."
-)
+@click.option("--impacts", is_flag=True, help="Embodied carbon and water as well, beside the carbon.")
 @click.option(
     "--as",
     "amounts",

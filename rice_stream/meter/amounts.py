@@ -4,7 +4,7 @@ Integers are exact: a total is the same whatever the order in which its records 
 `rice-stream verify` compare with `==`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -23,10 +23,10 @@ AMOUNT_MAX = 10**13
 machines, at the worst PUE and carbon intensity that are allowed, come to 1.4 MWh and 2.9 t (high end: 12 t): only counts
 that are nonsense reach it (2^31 - 1 where a gateway had none). Such prompts carry the flag `amount_capped`.
 
-No number of them overflows a total. Within a batch sums have 64 bits: 922,337 prompts at the cap fit (`ROWS_MAX`), and
-`roll_up` refuses more rather than wrap around. In the database a total is NUMERIC(38, 0) on PostgreSQL: it holds 10^25
-prompts at the cap, and 72,000 of them a second for a hundred years are 2.3 x 10^14. On SQLite, with its 64 bits, what
-would overflow a total is refused."""
+No number of them makes a total wrong. Within a batch sums have 64 bits: 922,337 prompts at the cap fit (`ROWS_MAX`), and
+`roll_up` refuses more rather than wrap around. In the database a row of totals has 64 bits, too: what would overflow it is
+refused, and held. A month of one tenant and one use of factors, which is the largest row there is, has room for 48 g of each
+of 72,000 prompts a second."""
 INT64_MAX = 2**63 - 1
 ROWS_MAX = INT64_MAX // AMOUNT_MAX
 """So many prompts' sums fit 64 bits whatever they are: token counts, at most 2^31 - 1, are far smaller than amounts."""
@@ -185,8 +185,15 @@ def measure_matrix(
     output_tokens: Ints,
     reasoning_output_tokens: Ints,
     amounts: Amounts,
+    impacts: Mapping[str, Ints],
+    carbon_market_ugco2e: Ints | None = None,
 ) -> Ints:
-    """The (n, len(MEASURES)) matrix that `roll_up` sums. Unknown token counts (-1) add nothing to a token total."""
+    """The (n, len(MEASURES)) matrix that `roll_up` sums. What is unknown (-1) adds nothing: token counts, and `impacts` (by the
+    names of IMPACT_COLUMNS). Where nothing is known of the market, carbon by it is the middle by location."""
+    embodied_ugco2e, water_ul = (impacts[name] for name in IMPACT_COLUMNS)
+    market = amounts.carbon_mid_ugco2e
+    if carbon_market_ugco2e is not None:
+        market = np.where(carbon_market_ugco2e == UNKNOWN, market, carbon_market_ugco2e)
     columns = (
         np.ones_like(input_tokens),
         np.maximum(input_tokens, 0),
@@ -195,6 +202,10 @@ def measure_matrix(
         np.maximum(output_tokens, 0),
         np.maximum(reasoning_output_tokens, 0),
         *(getattr(amounts, name) for name in AMOUNT_COLUMNS),
+        (embodied_ugco2e != UNKNOWN).astype(np.int64),
+        np.maximum(embodied_ugco2e, 0),
+        np.maximum(water_ul, 0),
+        market,
     )
     if len(columns) != len(MEASURES):
         raise AssertionError("a measure was added to the tables and not to the totals")

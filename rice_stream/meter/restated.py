@@ -12,7 +12,7 @@ from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factors import FactorUse
 from rice_stream.meter.recompute import Recomputed, recompute_by, recompute_kinds, stored_kind
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
-from rice_stream.quantities import IMPACT_COLUMNS, UNKNOWN, Floats, Ints
+from rice_stream.quantities import Floats, Ints
 
 _OF_ESTIMATES = (
     Basis.INPUT_EXTRAPOLATED
@@ -79,9 +79,6 @@ def _with(
     counts = prompts.counts
     requests = requests_of(counts, prompts.use, defaults)
     impacts = impact_columns(estimator.method, coefficients, requests, again.estimates, pue)
-    embodied, water = (impacts[name] for name in IMPACT_COLUMNS)
-    known = (embodied != UNKNOWN).astype(np.int64)
-    measures = measure_matrix(amounts=again.amounts, **prompts.tokens)
-    amounts = np.column_stack([measures, known, np.maximum(embodied, 0), np.maximum(water, 0)])
+    amounts = measure_matrix(amounts=again.amounts, impacts=impacts, **prompts.tokens)
     flags = (counts.flags & ~np.int32(_OF_ESTIMATES)) | again.estimates.flags | cap_flags(again.amounts)
     return Restated(uses, amounts, flags.astype(np.int64))

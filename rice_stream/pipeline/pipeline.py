@@ -218,7 +218,8 @@ class Pipeline:
         self._keep_basis(flags)
         columns: dict[str, Ints] = {name: getattr(events, name) for name in (*_FROM_NAMES, *NUMBER_COLUMNS)}
         columns |= {name: getattr(estimated, name) for name in AMOUNT_COLUMNS}
-        columns |= impact_columns(self._method, self._contexts.coefficients, requests, estimates, sites.pue)
+        impacts = impact_columns(self._method, self._contexts.coefficients, requests, estimates, sites.pue)
+        columns |= impacts
         columns["basis_flags"] = flags.astype(np.int64)
         if energy.metered_energy_uj is not None:
             columns["factor_key"] = self._contexts.factor_key[energy.context]
@@ -228,7 +229,7 @@ class Pipeline:
             event_keys=events.event_keys,
             columns=columns,
             event_ids=events.event_ids,
-            measures=measure_matrix(amounts=estimated, **tokens),
+            measures=measure_matrix(amounts=estimated, impacts=impacts, **tokens),
             untimed=events.untimed,
         )
 

@@ -11,11 +11,11 @@ from rice_stream.proof.differences import Differences
 from rice_stream.proof.parts import Part
 from rice_stream.proof.totals_comparison import compare
 from rice_stream.quantities import ENTRY_AMOUNTS
-from rice_stream.store.corrected_records import of_record
 from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.period_leaves import NOT_LATE, MonthBounds
 from rice_stream.store.period_store import StoredPeriod, all_periods
+from rice_stream.store.record_measures import of_record
 from rice_stream.store.totals_tables import TOTALS_TABLES
 
 _WITHIN = (

@@ -31,8 +31,10 @@ from rice_stream.proof.log_events import (
     with_time_of,
 )
 from rice_stream.proof.log_records import Candidate, candidates, of_an_older_version
+from rice_stream.quantities import IMPACT_COLUMNS
 from rice_stream.store.attribution_store import load_versions
 from rice_stream.store.mapping_store import load_mappings
+from rice_stream.store.record_columns import MARKET_COLUMN
 from rice_stream.store.retention_state import RetentionState
 from rice_stream.store.stored_records import Row, factors_by_key, tenant_keys
 
@@ -176,7 +178,7 @@ class TopicComparison:
 
     def _check_amounts(self, records: Sequence[Row]) -> dict[str, NDArray[np.int64]]:
         """What the amounts have to be: recomputed where the method that made them is the running one."""
-        amounts = {name: column(records, name) for name in AMOUNT_COLUMNS}
+        amounts = {name: column(records, name) for name in (*AMOUNT_COLUMNS, *IMPACT_COLUMNS, MARKET_COLUMN)}
         versions = [self._factors[record["factor_key"]]["method_version"] for record in records]
         rows = np.array([i for i, version in enumerate(versions) if version == self._method.version], dtype=np.intp)
         self.counts["amounts_unchecked"] += len(records) - len(rows)
@@ -291,5 +293,7 @@ def _measures(events: LogEvents, rows: NDArray[np.intp], amounts: dict[str, NDAr
         cache_write_input_tokens=columns.cache_write_input_tokens[rows],
         output_tokens=columns.output_tokens[rows],
         reasoning_output_tokens=columns.reasoning_output_tokens[rows],
-        amounts=Amounts(**amounts),
+        amounts=Amounts(**{name: amounts[name] for name in AMOUNT_COLUMNS}),
+        impacts={name: amounts[name] for name in IMPACT_COLUMNS},
+        carbon_market_ugco2e=amounts[MARKET_COLUMN],
     )

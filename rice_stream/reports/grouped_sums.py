@@ -5,7 +5,7 @@ from operator import add
 from typing import Any, NamedTuple
 
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
-from rice_stream.reports.sums import NOW_US, Group, Parts, Summand, SummandShape, Summed
+from rice_stream.reports.sums import NOW_US, Parts, Summand, SummandShape, Summed
 from rice_stream.reports.sums_statement import statement_of
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bounds
@@ -51,21 +51,6 @@ class _Of(NamedTuple):
         return {**scope_parameters(self.scope), **own, **self.where.parameters}
 
 
-def impact_sums(
-    connection: Connection,
-    scope: Scope,
-    summands: Sequence[Summand],
-    fields: Sequence[str],
-    tenant_key: int | None = None,
-    where: NameFilter = ALL_NAMES,
-    *,
-    as_of_us: int = NOW_US,
-) -> dict[Group, list[int]]:
-    """(prompts whose method gives them, their embodied carbon, their water) of tables of prompts, by the values of the fields."""
-    found = _run(connection, _Of(scope, tenant_key, where), summands, fields, as_of_us, impacts=True)
-    return {each.group: each.sums for each in found.rows if each.sums is not None}
-
-
 def grouped_sums(
     connection: Connection,
     scope: Scope,
@@ -82,18 +67,7 @@ def grouped_sums(
     local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. The tables have
     to know the attribution where the scope has teams, and what the names of `where` are of.
     """
-    return _run(connection, _Of(scope, tenant_key, where), summands, fields, as_of_us)
-
-
-def _run(
-    connection: Connection,
-    of: _Of,
-    summands: Sequence[Summand],
-    fields: Sequence[str],
-    as_of_us: int,
-    *,
-    impacts: bool = False,
-) -> SummedRows:
+    of = _Of(scope, tenant_key, where)
     asked = [part for each in summands for part in _apart(each)]
     if not asked:
         return SummedRows([], {})
@@ -104,7 +78,7 @@ def _run(
         parameters["as_of_us"] = as_of_us
     for number, (each, rows) in enumerate(asked):
         parameters |= _bounds(dialect, number, each, rows)
-    statement = statement_of(shapes, tuple(fields), of.conditions, impacts=impacts, is_one=of.is_one, dialect=dialect)
+    statement = statement_of(shapes, tuple(fields), of.conditions, is_one=of.is_one, dialect=dialect)
     return _read(rows_of(connection, statement, parameters), len(fields))
 
 

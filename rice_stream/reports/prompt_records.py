@@ -11,12 +11,12 @@ from rice_stream.reports.prompts import PromptFilter, prompt_conditions, tenant_
 from rice_stream.store.copied import WireType, copied
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import stored_key
-from rice_stream.store.record_columns import INTEGER_COLUMNS, METERED_COLUMN, NULLABLE_COLUMNS
+from rice_stream.store.record_columns import INTEGER_COLUMNS, NULLABLE_COLUMNS, SOMETIMES_COLUMNS
 from rice_stream.store.schema_records import prompt_record
 from rice_stream.store.scope import Scope
 
-_NUMBERS = (*INTEGER_COLUMNS, METERED_COLUMN)
-_NULLABLE = {*NULLABLE_COLUMNS, METERED_COLUMN}
+_NUMBERS = (*INTEGER_COLUMNS, *SOMETIMES_COLUMNS)
+_NULLABLE = {*NULLABLE_COLUMNS, *SOMETIMES_COLUMNS}
 _WIRE_TYPES: dict[str, WireType] = {
     **{name: "int8" if isinstance(prompt_record.c[name].type, BigInteger) else "int4" for name in _NUMBERS},
     "event_key": "uuid",

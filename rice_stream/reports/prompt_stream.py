@@ -12,6 +12,7 @@ from rice_stream.reports.prompt_names import KeyedNames, of_keys, of_tenants_key
 from rice_stream.reports.prompt_records import RecordBatch, record_batches
 from rice_stream.reports.prompts import PromptFilter, tenant_keys
 from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.record_columns import MARKET_COLUMN
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.views import (
@@ -62,11 +63,13 @@ def _columns(
     numbers = records.numbers
     tenant_key, duration_us, ended_at_us = numbers["tenant_key"], numbers["duration_us"], numbers["ended_at_us"]
     is_metered = numbers["metered_energy_uj"] != UNKNOWN
+    market = np.where(numbers[MARKET_COLUMN] == UNKNOWN, numbers["carbon_mid_ugco2e"], numbers[MARKET_COLUMN])
     present, codes = np.unique(tenant_key, return_inverse=True)
     boundary = energy_boundary(connection.dialect.name) if is_metered.any() else "NULL"
     factors = f"{FACTOR_COLUMNS}, {FACTOR_VERSIONS}, {boundary} AS energy_boundary"
     columns = {
         **{name: Whole(values, values == UNKNOWN) for name, values in numbers.items()},
+        MARKET_COLUMN: Whole(market, np.zeros(len(records), dtype=bool)),
         "tenant_id": Coded([id_of[key] for key in present.tolist()], codes.astype(np.int32)),
         "event_id": records.event_ids,
         "ended_at": Whole(ended_at_us, np.zeros(len(records), dtype=bool)),

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rice_stream.instants import DAY_S, SECOND_US
-from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
+from rice_stream.quantities import MEASURES
 from rice_stream.reports.spans import Span
 from rice_stream.store import totals_tables
+from rice_stream.store.record_measures import of_record
 from rice_stream.store.scope import Scope
 from rice_stream.store.totals_tables import TotalsTable
 
@@ -54,19 +55,9 @@ class SummedTable:
         return moment_us // SECOND_US if self.start else moment_us
 
     def value(self, measure: str) -> str:
-        """What a row adds to the sum of a measure: an unknown token count adds nothing."""
-        if self.table != _RECORDS:
-            return f"{self.sign}m.{measure}"
-        if measure == "prompts":
-            return f"{self.sign}1"
-        return f"{self.sign}COALESCE(m.{measure}, 0)" if measure.endswith("_tokens") else f"{self.sign}m.{measure}"
-
-    def impacts(self) -> tuple[str, ...]:
-        """What a row adds to the prompts whose method gives impacts, to their embodied carbon and to their water."""
-        if self.table != _RECORDS:
-            return tuple(f"{self.sign}m.{name}" for name in ("impact_prompts", *IMPACT_COLUMNS))
-        counted = f"{self.sign}(CASE WHEN m.{IMPACT_COLUMNS[0]} IS NULL THEN 0 ELSE 1 END)"
-        return (counted, *(f"{self.sign}COALESCE(m.{name}, 0)" for name in IMPACT_COLUMNS))
+        """What a row adds to the sum of a measure."""
+        value = of_record(measure, "m") if self.table == _RECORDS else f"m.{measure}"
+        return f"{self.sign}{value}"
 
 
 MINUTES = SummedTable.of(totals_tables.MINUTES)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from rice_stream.quantities import MEASURES
-from rice_stream.reports.sums import FIELDS, NO_FACTOR, PURPOSES, RECORDS, SHARES, SHOWN, SummandShape, dimensions_of
+from rice_stream.reports.sums import FIELDS, NO_FACTOR, PURPOSES, SHARES, SHOWN, SummandShape, dimensions_of
 from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.prepared import Statement, statement
 
@@ -24,14 +24,13 @@ def statement_of(
     fields: tuple[str, ...],
     conditions: str,
     *,
-    impacts: bool,
     is_one: bool,
     dialect: str,
 ) -> Statement:
     """(question, values of the fields, what is shown, its parts) of each group; a last row has the digests of the uses of factors.
 
-    What is shown are the sums of all MEASURES, or of the `impacts`, of parts (key of the use of factors, ENDS): all as
-    text, which is read in a fraction of the time that as many rows and NUMERICs take. Digests are (key, digest).
+    What is shown are the sums of all MEASURES, of parts (key of the use of factors, ENDS): all as text, which is read in a
+    fraction of the time that as many rows and NUMERICs take. Digests are (key, digest).
 
     Kept, so that neither we nor SQLAlchemy make it twice. Rows are added up by their keys, and only what is left is given names:
     that takes half the time.
@@ -39,21 +38,18 @@ def statement_of(
     dimensions = sorted(dimensions_of(fields))
     keys = ["purpose", "used_factor", *_tenant_key(fields, ""), *dimensions]
     keys += [f"{name}_" for name in fields if name in _TIMED]
-    places = range(len(RECORDS.impacts()) if impacts else len(MEASURES))
+    places = range(len(MEASURES))
     spans = [
         f"span_{number} (time_zone, low, high, origin_s, first_day) AS (VALUES {_span_rows(number, shape.spans)}), "
         for number, shape in enumerate(shapes)
         if shape.spans
     ]
     # Nothing is added up faster than 0; of the type of the other sums, so that PostgreSQL takes the tables as one.
-    nothing = "CAST(NULL AS NUMERIC)" if dialect == "postgresql" else "NULL"
-    rows = "\nUNION ALL ".join(
-        _rows(number, shape, fields, conditions, nothing, impacts=impacts) for number, shape in enumerate(shapes)
-    )
+    nothing = "CAST(NULL AS BIGINT)" if dialect == "postgresql" else "NULL"
+    rows = "\nUNION ALL ".join(_rows(number, shape, fields, conditions, nothing) for number, shape in enumerate(shapes))
     values = [f"m.{name}_" if name in _TIMED else FIELDS[name].value for name in fields]
     named = ["m.purpose", "m.used_factor", *(f"{value} AS g{place}" for place, value in enumerate(values))]
     groups = "".join(f", n.g{place}" for place in range(len(fields)))
-    some = "" if impacts else " HAVING SUM(m.s0) <> 0"
     return statement(
         f"""
 WITH {"".join(spans)}m AS (
@@ -61,7 +57,7 @@ SELECT {", ".join([*keys, *(f"SUM(s{place}) AS s{place}" for place in places)])}
 GROUP BY {_first(len(keys))}
 ), n AS (
 SELECT {", ".join([*named, *(f"SUM(m.s{place}) AS s{place}" for place in places)])}
-FROM m {" ".join(_joins(fields, is_one=is_one))} GROUP BY {_first(len(named))}{some}
+FROM m {" ".join(_joins(fields, is_one=is_one))} GROUP BY {_first(len(named))} HAVING SUM(m.s0) <> 0
 )
 SELECT n.purpose / {len(PURPOSES)}{groups}, {", ".join(_texts(shapes, [f"n.s{place}" for place in places], dialect))}
 FROM n GROUP BY {_first(1 + len(fields))}{_digests(fields, dialect) if _has_parts(shapes) else ""}"""
@@ -117,9 +113,7 @@ def _tenant_key(fields: Sequence[str], row: str) -> list[str]:
     return [f"{row}tenant_key"] if named else []
 
 
-def _rows(
-    number: int, shape: SummandShape, fields: tuple[str, ...], conditions: str, nothing: str, *, impacts: bool
-) -> str:
+def _rows(number: int, shape: SummandShape, fields: tuple[str, ...], conditions: str, nothing: str) -> str:
     """The rows of a summand with their keys."""
     source = shape.source
     keys = [f"{shape.purpose} AS purpose", f"{'m.factor_key' if shape.by_factor else NO_FACTOR} AS used_factor"]
@@ -131,8 +125,6 @@ def _rows(
         for name, value in timed.items()
     ]
     sums = [source.value(name) if name in shape.measures else nothing for name in MEASURES]
-    if impacts:
-        sums = list(source.impacts())
     wanted = [f"{source.position} >= :low_{number} AND {source.position} < :high_{number}", conditions]
     if source.condition:
         wanted.append(source.condition)

@@ -16,7 +16,6 @@ from rice_stream.reports.totals_ground import ground_once, spans_of
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.totals_rows import (
     CARBON_MID,
-    Impacts,
     amounts,
     amounts_alone,
     impact_amounts,
@@ -24,7 +23,7 @@ from rice_stream.reports.totals_rows import (
     ordered,
     with_other,
 )
-from rice_stream.reports.totals_sums import Asked, Found, groups_and_parts_once, impacts_of
+from rice_stream.reports.totals_sums import Asked, Found, groups_and_parts_once
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
@@ -35,9 +34,9 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
 
     Returns:
         `{"window", "by", "rows", "rows_total", "total"}`: `rows` are one page, `rows_total` and `total` are over all of
-        them; with buckets of time, in the order of these. Embodied carbon and water (middle values, from the records) are no
-        part of the carbon. With `top`, each row says whether it is of all others (`"other"`), whose names are None, and
-        `names_total` how many names there are.
+        them; with buckets of time, in the order of these. Embodied carbon and water (middle values) are no part of the
+        carbon. With `top`, each row says whether it is of all others (`"other"`), whose names are None, and `names_total` how
+        many names there are.
 
     Who sees some teams only is answered from what knows the attribution of every prompt: sums of what they were charged for.
 
@@ -48,12 +47,11 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
     with snapshot(engine, scope) as connection:
         asked, zone, ranges = asked_of(connection, seen, query, now)
         found = groups_and_parts_once(asked)
-        impacts = impacts_of(asked) if query.impacts else None
         carbon_ranges = CarbonRanges(connection, found.digests, found.digests)
     whole = [sum(column) for column in zip(*found.groups.values(), strict=True)] or [0] * len(MEASURES)
     names_total = {}
     if query.top is not None:
-        found, impacts, names = with_other(found, impacts, fields, query.bucket, query.top)
+        found, names = with_other(found, fields, query.bucket, query.top)
         names_total["names_total"] = names
     groups = ordered(found, fields, query.bucket)
     page = groups[query.offset : None if query.limit is None else query.offset + query.limit]
@@ -61,13 +59,10 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
         "window": {"name": query.window, **described_window(zone, ranges)},
         **query.told,
         "by": list(fields),
-        "rows": [_row(query, fields, group, found, carbon_ranges, impacts) for group in page],
+        "rows": [_row(query, fields, group, found, carbon_ranges) for group in page],
         "rows_total": len(groups),
         **names_total,
-        "total": {
-            **_amounts(query, carbon_ranges, whole, found.whole_parts),
-            **impact_amounts(impacts, impacts or ()),
-        },
+        "total": _amounts(query, carbon_ranges, whole, found.whole_parts),
     }
 
 
@@ -89,16 +84,13 @@ def _row(
     group: Group,
     found: Found,
     carbon_ranges: CarbonRanges,
-    impacts: Impacts | None,
 ) -> dict[str, Any]:
     return {
         **named(fields, group, tells_others=query.top is not None),
         **_amounts(query, carbon_ranges, found.groups[group], found.parts.get(group, {})),
-        **impact_amounts(impacts, [group]),
     }
 
 
 def _amounts(query: TotalsQuery, carbon_ranges: CarbonRanges, sums: list[int], parts: Parts) -> dict[str, Any]:
-    if query.ranges:
-        return amounts(sums, carbon_ranges.of(sums[CARBON_MID], parts))
-    return amounts_alone(sums)
+    row = amounts(sums, carbon_ranges.of(sums[CARBON_MID], parts)) if query.ranges else amounts_alone(sums)
+    return {**row, **impact_amounts(sums)} if query.impacts else row

@@ -5,20 +5,18 @@ from typing import Any
 
 from rice_stream.instants import SECOND_US, rfc3339
 from rice_stream.meter.shared_ranges import SharedRange
-from rice_stream.quantities import MEASURES, MICRO
+from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO
 from rice_stream.reports.carbon_ranges import added_parts, carbon_fields
 from rice_stream.reports.spans import day_text, month_text
 from rice_stream.reports.sums import Group, Parts
 from rice_stream.reports.totals_sums import Found
-
-Impacts = dict[Group, list[int]]
-"""(prompts whose method gives them, their embodied carbon, their water) by group."""
 
 OTHER = object()
 """In the place of each name of a group: everything beyond the largest."""
 CARBON_MID = MEASURES.index("carbon_mid_ugco2e")
 _CARBON_LOW, _CARBON_HIGH = MEASURES.index("carbon_low_ugco2e"), MEASURES.index("carbon_high_ugco2e")
 _IT_ENERGY, _FACILITY_ENERGY = MEASURES.index("it_energy_uwh"), MEASURES.index("facility_energy_uwh")
+_IMPACT_PROMPTS, _EMBODIED, _WATER = map(MEASURES.index, ("impact_prompts", *IMPACT_COLUMNS))
 _COUNTED = [(name, place) for place, name in enumerate(MEASURES) if name == "prompts" or name.endswith("_tokens")]
 _TIMES: dict[str, Callable[[int], str]] = {
     "day": day_text,
@@ -29,9 +27,7 @@ _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_i
 """Identifiers are given under the name that the SQL views use as well."""
 
 
-def with_other(
-    found: Found, impacts: Impacts | None, fields: tuple[str, ...], bucket: str | None, top: int
-) -> tuple[Found, Impacts | None, int]:
+def with_other(found: Found, fields: tuple[str, ...], bucket: str | None, top: int) -> tuple[Found, int]:
     """Only the `top` names with most carbon, and what all others add up to under OTHER; and how many names there are.
 
     In an answer by buckets of time the names are those with most carbon over all of them: the same ones in every bucket.
@@ -55,9 +51,8 @@ def with_other(
     for group, each in found.parts.items():
         parts.setdefault(kept(group), []).append(each)
     added = {group: several[0] if len(several) == 1 else added_parts(several) for group, several in parts.items()}
-    others = None if impacts is None else _added((kept(group), sums) for group, sums in impacts.items())
     groups = _added((kept(group), sums) for group, sums in found.groups.items())
-    return found._replace(groups=groups, parts=added), others, len(carbon)
+    return found._replace(groups=groups, parts=added), len(carbon)
 
 
 def _added(rows: Iterable[tuple[Group, list[int]]]) -> dict[Group, list[int]]:
@@ -118,17 +113,11 @@ def _counts_and_energy(sums: list[int]) -> dict[str, Any]:
     return row
 
 
-def impact_amounts(impacts: Impacts | None, groups: Iterable[Group]) -> dict[str, Any]:
-    """Embodied carbon and water, null where no prompt's method gives them; `impact_prompts` says of how many they are.
-
-    Nothing where impacts were not asked for.
-    """
-    if impacts is None:
-        return {}
-    listed = [impacts[group] for group in groups if group in impacts]
-    prompts, embodied_ugco2e, water_ul = [sum(column) for column in zip(*listed, strict=True)] or (0, 0, 0)
+def impact_amounts(sums: list[int]) -> dict[str, Any]:
+    """Embodied carbon and water, null where no prompt's method gives them; `impact_prompts` says of how many they are."""
+    prompts = sums[_IMPACT_PROMPTS]
     return {
         "impact_prompts": prompts,
-        "embodied_gco2e": embodied_ugco2e / MICRO if prompts else None,
-        "water_l": water_ul / MICRO if prompts else None,
+        "embodied_gco2e": sums[_EMBODIED] / MICRO if prompts else None,
+        "water_l": sums[_WATER] / MICRO if prompts else None,
     }

@@ -8,7 +8,7 @@ from rice_stream.errors import UsageError
 from rice_stream.instants import DAY_S, HOUR_S, SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import added_parts
-from rice_stream.reports.grouped_sums import SummedRows, grouped_sums, impact_sums
+from rice_stream.reports.grouped_sums import SummedRows, grouped_sums
 from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.spans import Span, clip, cut_at, hull, split_at_buckets
@@ -138,14 +138,6 @@ def _of_totals(asked: Asked) -> list[Summand]:
     left = [*_take(SLOTS, older, amounts), *_take(MINUTES, edges, amounts)]
     amounts = [each._replace(purpose=SHOWN) for each in amounts]
     return [*whole, *shares, *amounts, *_of_records(asked, Summand(RECORDS, left, SHOWN))]
-
-
-def impacts_of(asked: Asked) -> dict[Group, list[int]]:
-    """(prompts whose method gives them, their embodied carbon, their water) by group."""
-    _require_records(asked, asked.spans)
-    summands = _of_records(asked, Summand(RECORDS, asked.spans, one_zone=_is_one_zone(asked, asked.spans)))
-    of = asked.connection, asked.scope, summands, asked.fields, asked.ground.tenant_key, asked.where
-    return impact_sums(*of, as_of_us=asked.knowledge.as_of_us)
 
 
 def _is_one_zone(asked: Asked, spans: Sequence[Span]) -> bool:

@@ -20,7 +20,7 @@ from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.batch import totals_of
 from rice_stream.store.closed_months import closed_before_us, closed_months, names_of
 from rice_stream.store.database_clock import database_now_us
-from rice_stream.store.engine import writing
+from rice_stream.store.engine import correcting
 from rice_stream.store.entries import EntryGroup
 from rice_stream.store.group_rows import copy_entries, group_row, insert_entries
 from rice_stream.store.horizon import minutes_from_us
@@ -35,8 +35,9 @@ def posting(engine: Engine, *, revision: str | None = None) -> Iterator[Connecti
     """A transaction that posts corrections: one at a time, so that what one finds to correct is what it corrects.
 
     Batches go on beside it; what it locks, it locks in their order. SchemaChangedError: the schema is not the `revision`.
+    NotStorableError: a total has no room for it, and nothing is posted.
     """
-    with writing(engine) as connection:
+    with correcting(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
             hold(connection, AdvisoryLock.POST_CORRECTIONS)

@@ -13,7 +13,7 @@ from rice_stream.meter.amounts import Totals, floor_to, roll_up
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.content import content_digest
 from rice_stream.store.identity_rules import KnownRules
-from rice_stream.store.record_columns import METERED_COLUMN, NULLABLE_COLUMNS, RECORD_COLUMNS, RECORDED_COLUMN
+from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS, RECORDED_COLUMN, SOMETIMES_COLUMNS
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
 
@@ -51,12 +51,12 @@ class Records:
     @property
     def sent_columns(self) -> tuple[str, ...]:
         """The columns that are written of these records, in their order."""
-        return (*RECORD_COLUMNS, *(name for name in (METERED_COLUMN, RECORDED_COLUMN) if name in self.columns))
+        return (*RECORD_COLUMNS, *(name for name in (*SOMETIMES_COLUMNS, RECORDED_COLUMN) if name in self.columns))
 
     @property
     def nullable_columns(self) -> tuple[str, ...]:
         """Those of them in which UNKNOWN stands for null."""
-        return (*NULLABLE_COLUMNS, METERED_COLUMN) if METERED_COLUMN in self.columns else NULLABLE_COLUMNS
+        return (*NULLABLE_COLUMNS, *(name for name in SOMETIMES_COLUMNS if name in self.columns))
 
     def said(self, name: str) -> Ints:
         """A column of content as the events themselves said it: UNKNOWN for the time of an event without one."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from rice_stream.quantities import ENTRY_AMOUNTS, IMPACT_COLUMNS, MEASURES, UNKNOWN, Ints
+from rice_stream.quantities import Ints
 from rice_stream.store.audit import Actor
 from rice_stream.store.batch import Records
 from rice_stream.store.entries import ENTRY_COLUMNS, Entries, EntryGroup
@@ -87,14 +87,4 @@ def late_groups(records: Records, months: Sequence[ClosedMonth]) -> list[EntryGr
 
 def _entries(records: Records) -> Entries:
     columns = {name: records.columns[name] for name in ENTRY_COLUMNS}
-    return Entries(records.event_keys, columns, np.column_stack([_amount(records, name) for name in ENTRY_AMOUNTS]))
-
-
-def _amount(records: Records, name: str) -> Ints:
-    if name in MEASURES:
-        amount: Ints = records.measures[:, MEASURES.index(name)]
-    elif name == "impact_prompts":
-        amount = (records.columns[IMPACT_COLUMNS[0]] != UNKNOWN).astype(np.int64)
-    else:
-        amount = np.maximum(records.columns[name], 0)
-    return amount
+    return Entries(records.event_keys, columns, records.measures)

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Connection, text
 
-from rice_stream.quantities import ENTRY_AMOUNTS, IMPACT_COLUMNS, UNKNOWN
+from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN
 from rice_stream.store.entries import ENTRY_COLUMNS, Entries
 from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.record_measures import of_record
 
 _KEYS = ", ".join(ENTRY_COLUMNS)
 
@@ -17,15 +18,6 @@ class RecordKey(NamedTuple):
 
     tenant_key: int
     event_key: bytes
-
-
-def of_record(name: str) -> str:
-    """What a record `r` has of an amount that entries change, in SQL; nothing where it is unknown."""
-    if name == "prompts":
-        return "1"
-    if name == "impact_prompts":
-        return f"(CASE WHEN r.{IMPACT_COLUMNS[0]} IS NULL THEN 0 ELSE 1 END)"
-    return f"COALESCE(r.{name}, 0)" if name.endswith("_tokens") or name in IMPACT_COLUMNS else f"r.{name}"
 
 
 def amounts_by_now(connection: Connection, key: RecordKey) -> Entries | None:

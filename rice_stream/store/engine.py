@@ -34,6 +34,7 @@ __all__ = [
     "Engine",
     "StoreUnavailableError",
     "batch_failure",
+    "correcting",
     "database_file",
     "open_engine",
     "reading",
@@ -88,6 +89,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
         limit_lock_waits(connection)
         yield connection
         connection.commit()
+
+
+@contextmanager
+def correcting(engine: Engine) -> Iterator[Connection]:
+    """A transaction of `writing` that changes totals. NotStorableError: a total has no room for it; nothing is stored."""
+    with writing(engine) as connection:
+        try:
+            yield connection
+        except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
+            raise batch_failure("the database did not take a correction", error) from error
 
 
 def _begun(engine: Engine, **options: Any) -> Connection:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rice_stream.canonical_json import canonical_json
 from rice_stream.meter.amounts import exact_sums
-from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES, Ints
+from rice_stream.quantities import ENTRY_AMOUNTS, Ints
 from rice_stream.store.audit import Actor
 from rice_stream.store.entry_columns import ENTRY_KEYS, Cause
 
@@ -35,7 +35,7 @@ class Entries:
     @property
     def measures(self) -> Ints:
         """What the lines add to totals, shape (n, len(MEASURES))."""
-        return self.amounts[:, : len(MEASURES)]
+        return self.amounts
 
     def select(self, rows: NDArray[np.intp]) -> "Entries":
         """The given lines, in the given order."""

@@ -40,7 +40,8 @@ class NotStorableError(RiceError):
         self.reason = (
             "amount_overflow" if state in _OUT_OF_RANGE or isinstance(error, OverflowError) else "not_storable"
         )
-        super().__init__(f"the database does not take it: {state} ({type(error).__name__})")
+        what = ": a sum would leave the range of 64-bit integers" if self.reason == "amount_overflow" else ""
+        super().__init__(f"the database does not take it: {state} ({type(error).__name__}){what}")
 
 
 class UnexpectedDatabaseError(RiceError):

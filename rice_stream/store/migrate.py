@@ -30,6 +30,8 @@ LOCK_TIMEOUT_S = 60
 _DEPENDED_ON = ("2BP01", "0A000")
 """SQLSTATEs: what is dropped, or a column whose type is changed, is used by a view or another object."""
 _LOCK_TIMEOUT = "55P03"
+_OUT_OF_RANGE = "22003"
+"""SQLSTATE: an integer that the type of its column has no room for."""
 
 
 class Migration(NamedTuple):
@@ -150,6 +152,11 @@ def _refusals(engine: Engine) -> Iterator[None]:
                 f"a table was in use for more than {LOCK_TIMEOUT_S} s, and nothing was changed: end what holds it"
                 f" ({holders or 'pg_dump, a long query, a worker that hangs, another migration'}), then run"
                 " `rice-stream migrate` again"
+            ) from error
+        if sqlstate(error) == _OUT_OF_RANGE:
+            raise UsageError(
+                "nothing was changed: a total is larger than the 64 bits that this version keeps totals in (docs/accounting.md,"
+                " How large a total can become)"
             ) from error
         dependents = _dependents(error)
         if dependents is None:

@@ -14,9 +14,9 @@ from rice_stream.meter.amounts import exact_sums
 from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
 from rice_stream.store import schema
 from rice_stream.store.copied import WireType, copied
-from rice_stream.store.corrected_records import of_record
 from rice_stream.store.entries import signed_sums
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.record_measures import of_record
 from rice_stream.transparency.leaves import LeafValue, LeafWriter
 from rice_stream.transparency.month_trees import LeafPlace
 

@@ -31,6 +31,13 @@ METERED_COLUMN = "metered_energy_uj"
 """What was metered of a prompt, in microjoules, where its energy rests on that; else null. Nearly no batch has any: it is
 sent, after RECORD_COLUMNS, with those that do, and is then a nullable column like the others."""
 
+MARKET_COLUMN = "carbon_market_ugco2e"
+"""Carbon by the contracts and the residual mix of the market, where something is known of them; null where it is the middle by
+location. Sent and null as `METERED_COLUMN` is."""
+
+SOMETIMES_COLUMNS = (METERED_COLUMN, MARKET_COLUMN)
+"""Nullable columns that are sent with those batches alone that have a value in them."""
+
 RECORDED_COLUMN = "recorded_us"
 """When a record was written, by the database's clock: sent after the others, and null in those of versions that did not."""
 

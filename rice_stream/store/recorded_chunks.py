@@ -9,10 +9,10 @@ from sqlalchemy import BigInteger, Connection, text
 from rice_stream.meter.amounts import roll_up
 from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
 from rice_stream.store.copied import WireType, copied
-from rice_stream.store.corrected_records import of_record
 from rice_stream.store.entries import ENTRY_COLUMNS, Entries
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
 from rice_stream.store.record_columns import KEY_COLUMNS, METERED_COLUMN, TOKEN_COLUMNS
+from rice_stream.store.record_measures import of_record
 from rice_stream.store.schema_records import prompt_record
 
 _PLAIN = (*KEY_COLUMNS, "ended_at_us")

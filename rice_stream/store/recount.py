@@ -10,6 +10,7 @@ from typing import Any
 from rice_stream.instants import DAY_S, SECOND_US, SLOT_S
 from rice_stream.quantities import MEASURES
 from rice_stream.store.event_key_columns import key_bounds
+from rice_stream.store.record_measures import of_record
 from rice_stream.store.statements import upsert_totals_sql
 from rice_stream.store.totals_tables import MINUTES, TotalsTable
 
@@ -104,7 +105,7 @@ def delete_empty_sql(table: TotalsTable) -> str:
 
 def sum_of_records(measure: str) -> str:
     """The exact sum of a measure over records `r`, which on PostgreSQL has any number of digits."""
-    return f"SUM({_of_record(measure)})"
+    return f"SUM({of_record(measure)})"
 
 
 def _differing(table: TotalsTable, dialect: str, tenants: str, more: str = "") -> str:
@@ -122,7 +123,7 @@ def _differing(table: TotalsTable, dialect: str, tenants: str, more: str = "") -
     AND r.ended_at_us >= :low_us AND r.ended_at_us < :high_us{also}{watched}
   GROUP BY {recounted_keys}"""
         for source, also, of in (
-            ("prompt_record", "", _of_record),
+            ("prompt_record", "", of_record),
             ("adjustment_entry", f" AND {_OF_ENTRY}", _of_entry),
         )
     )
@@ -175,10 +176,3 @@ def _bucket(table: TotalsTable, start: str) -> str:
 def _of_entry(measure: str) -> str:
     """What an entry adds to a total."""
     return f"r.{measure}"
-
-
-def _of_record(measure: str) -> str:
-    """What a record adds to a total: an unknown token count adds nothing."""
-    if measure == "prompts":
-        return "1"
-    return f"COALESCE(r.{measure}, 0)" if measure.endswith("_tokens") else f"r.{measure}"

@@ -14,6 +14,6 @@ metadata = MetaData(
 
 EVENT_KEY: TypeEngine[bytes] = LargeBinary(16).with_variant(Uuid(as_uuid=False), "postgresql")
 EXACT_SUM: TypeEngine[int] = BigInteger().with_variant(Numeric(38, 0), "postgresql")
-"""A sum of many 64-bit integers: no number of events makes it overflow. On SQLite, whose integers have 64 bits, constraints
-refuse what would (SQLite itself would go on with a float)."""
+"""A sum of many 64-bit integers, of which there are few: on PostgreSQL no number of events makes it overflow. (Totals have 64
+bits on both: summing up NUMERIC is most of what a question about them would cost.)"""
 AUTO_KEY = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows only where it is declared INTEGER

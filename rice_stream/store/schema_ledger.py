@@ -14,6 +14,7 @@ from sqlalchemy import (
 
 from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES
 from rice_stream.store.entry_columns import CAUSES
+from rice_stream.store.record_columns import MARKET_COLUMN
 from rice_stream.store.schema_base import AUTO_KEY, EVENT_KEY, EXACT_SUM, metadata
 
 CARBON_ENDS = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e")
@@ -32,7 +33,8 @@ adjustment = Table(
     *(Column(name, Text, nullable=False) for name in ("reason", "author_kind", "author_name", "detail")),
     Column("recorded_us", BigInteger, nullable=False),
     # What its entries add up to, with a minus sign: with them, every group sums to zero.
-    *(Column(f"contra_{name}", EXACT_SUM, nullable=False) for name in ENTRY_AMOUNTS),
+    *(Column(f"contra_{name}", EXACT_SUM, nullable=False) for name in ENTRY_AMOUNTS if name != MARKET_COLUMN),
+    Column(f"contra_{MARKET_COLUMN}", EXACT_SUM, nullable=False, server_default="0"),
     CheckConstraint("cause IN ({})".format(", ".join(f"'{cause}'" for cause in CAUSES)), name="cause"),
     Index("ix_adjustment_event", "tenant_key", "event_key", postgresql_where=_OF_EVENT, sqlite_where=_OF_EVENT),
     Index("ix_adjustment_restatement", "restatement_id"),
@@ -58,9 +60,14 @@ adjustment_entry = Table(
     Column("counted", Integer, nullable=False),
     Column("ended_at_us", BigInteger, nullable=False),
     Column("recorded_us", BigInteger, nullable=False),
-    *(Column(name, BigInteger, nullable=False) for name in ENTRY_AMOUNTS if name not in ("prompts", *_TOKENS)),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in ENTRY_AMOUNTS
+        if name not in ("prompts", *_TOKENS, MARKET_COLUMN)
+    ),
     Column("user_key", Integer),
     *(Column(name, Integer, nullable=False) for name in ("prompts", *_TOKENS)),
+    Column(MARKET_COLUMN, BigInteger, nullable=False, server_default="0"),
     CheckConstraint("counted IN (0, 1)", name="counted"),
     comment="What is added to a record's amounts, or taken away; rows never change",
     sqlite_with_rowid=False,

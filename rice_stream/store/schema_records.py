@@ -112,6 +112,8 @@ prompt_record = Table(
     Column("metered_energy_uj", BigInteger),
     # Null: recorded before this was kept.
     Column("recorded_us", BigInteger),
+    # Null: nothing is known of contracts or of a residual mix; then it is the middle by location.
+    Column("carbon_market_ugco2e", BigInteger),
     # The key begins with the event's time, so a range of keys is a range of time: one partition a month.
     postgresql_partition_by="RANGE (event_key)",
     sqlite_with_rowid=False,

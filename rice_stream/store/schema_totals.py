@@ -4,11 +4,20 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Integer, Ta
 
 from rice_stream.quantities import MEASURES
 from rice_stream.store import totals_tables
-from rice_stream.store.schema_base import EXACT_SUM, metadata
+from rice_stream.store.schema_base import metadata
 from rice_stream.store.totals_tables import TotalsTable
 
-LARGEST = ("input_tokens", "output_tokens", "facility_energy_uwh", "carbon_high_ugco2e")
-"""No measure is larger than one of these: none can overflow on SQLite before one of these does."""
+LARGEST = (
+    "input_tokens",
+    "output_tokens",
+    "facility_energy_uwh",
+    "carbon_high_ugco2e",
+    "embodied_ugco2e",
+    "water_ul",
+    "carbon_market_ugco2e",
+)
+"""No measure is larger than one of these: none can overflow on SQLite before one of these does. PostgreSQL refuses by itself what
+64 bits do not hold."""
 
 
 def _table(totals: TotalsTable) -> Table:
@@ -16,7 +25,7 @@ def _table(totals: TotalsTable) -> Table:
         Column(key, BigInteger if key == totals.start else Integer, primary_key=True, autoincrement=False)
         for key in totals.key_columns
     ]
-    measures = [Column(name, BigInteger if name == "prompts" else EXACT_SUM, nullable=False) for name in MEASURES]
+    measures = [Column(name, BigInteger, nullable=False) for name in MEASURES]
     exact = [CheckConstraint(f"typeof({name}) = 'integer'", name=name).ddl_if(dialect="sqlite") for name in LARGEST]
     return Table(totals.name, metadata, *keys, *measures, *exact, sqlite_with_rowid=False)
 

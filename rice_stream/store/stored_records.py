@@ -16,7 +16,8 @@ _SQLITE_KEYS_MAX = 2_000
 _COLUMNS = """
   r.tenant_key, r.event_key, r.event_id, r.ended_at_us, r.duration_us, r.input_tokens, r.cache_read_input_tokens,
   r.cache_write_input_tokens, r.output_tokens, r.reasoning_output_tokens, r.it_energy_uwh, r.facility_energy_uwh,
-  r.carbon_low_ugco2e, r.carbon_mid_ugco2e, r.carbon_high_ugco2e, r.basis_flags, r.factor_key, r.metered_energy_uj,
+  r.carbon_low_ugco2e, r.carbon_mid_ugco2e, r.carbon_high_ugco2e, r.embodied_ugco2e, r.water_ul, r.carbon_market_ugco2e,
+  r.basis_flags, r.factor_key, r.metered_energy_uj,
   a.team_id, a.project_id, a.source, COALESCE(u.name, '') AS user_id, COALESCE(k.name, '') AS api_key_id"""
 _JOINS = """
 JOIN attribution a ON a.tenant_key = r.tenant_key AND a.attribution_key = r.attribution_key

@@ -9,7 +9,7 @@ from rice_stream.instants import DAY_S, SECOND_US, rfc3339
 from rice_stream.store import schema
 from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.audit import Actor, AuditedChange, record
-from rice_stream.store.engine import writing
+from rice_stream.store.engine import correcting
 from rice_stream.store.horizon import minutes_from_us, records_from_us
 from rice_stream.store.lock_waits import limit_lock_waits
 from rice_stream.store.minute_folding import fold_stretch
@@ -46,10 +46,11 @@ def correct_day(
     nothing is changed.
 
     SchemaChangedError: the schema is not the `revision` any more. StoreUnavailableError: nothing was done, try again.
+    NotStorableError: a total has no room for what its records add up to.
     """
     low_s = table.floor_s(day_s) if table.by_month else day_s
     high_s = table.ceil_s(low_s + 1) if table.by_month else day_s + DAY_S
-    with writing(engine) as connection:
+    with correcting(engine) as connection:
         dialect = connection.dialect.name
         if dialect == "postgresql":
             _begin_on_postgresql(connection)

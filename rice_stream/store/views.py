@@ -8,6 +8,7 @@ from functools import partial
 
 from rice_stream.instants import DAY_S, HOUR_S, SLOT_S
 from rice_stream.quantities import MEASURES
+from rice_stream.store.record_measures import of_record
 
 WINDOWS_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "30d": 30 * DAY_S}
 """Rolling windows besides the month to date."""
@@ -46,7 +47,7 @@ def _sum(dialect: str, column: str, divisor: str = "") -> str:
     if divisor:
         cast = "double precision" if dialect == "postgresql" else "REAL"
         return f"CAST({total} AS {cast}) / {divisor}"
-    # PostgreSQL sums as NUMERIC without a scale: prompts are few enough for 64 bits, tokens may be any number.
+    # PostgreSQL sums as NUMERIC without a scale: prompts are few enough for 64 bits, sums of rows of tokens may be any number.
     return f"CAST({total} AS {'BIGINT' if column == 'm.prompts' or dialect == 'sqlite' else 'NUMERIC(38, 0)'})"
 
 
@@ -60,7 +61,10 @@ def _amounts(dialect: str) -> str:
         f" {_sum(dialect, 'm.input_tokens')} AS input_tokens,"
         f" {_sum(dialect, 'm.output_tokens')} AS output_tokens,"
         f" {_sum(dialect, 'm.it_energy_uwh', '1000000.0')} AS it_energy_wh,"
-        f" {_sum(dialect, 'm.facility_energy_uwh', '1000000.0')} AS facility_energy_wh, {grams}"
+        f" {_sum(dialect, 'm.facility_energy_uwh', '1000000.0')} AS facility_energy_wh, {grams},"
+        f" {_sum(dialect, 'm.carbon_market_ugco2e', '1000000.0')} AS carbon_market_gco2e,"
+        f" {_sum(dialect, 'm.embodied_ugco2e', '1000000.0')} AS embodied_gco2e,"
+        f" {_sum(dialect, 'm.water_ul', '1000000.0')} AS water_l"
     )
 
 
@@ -78,7 +82,8 @@ def prompt_columns(dialect: str, instant: Callable[[str], str]) -> str:
        {FACTOR_COLUMNS},
        {_COUNTED}, b.names AS basis, {FACTOR_VERSIONS},
        {_METERED},
-       CASE WHEN r.metered_energy_uj IS NULL THEN NULL ELSE {energy_boundary(dialect)} END AS energy_boundary"""
+       CASE WHEN r.metered_energy_uj IS NULL THEN NULL ELSE {energy_boundary(dialect)} END AS energy_boundary,
+       {of_record("carbon_market_ugco2e")} AS carbon_market_ugco2e"""
 
 
 _CHARGED_TO = "NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') AS project_id"

@@ -17,7 +17,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal,
+    literal_column,
     select,
     text,
     union_all,
@@ -32,6 +32,7 @@ from rice_stream.store import schema
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import StoreUnavailableError, reading, store_errors, writing
 from rice_stream.store.lock_waits import DDL_LOCK_WAIT_S, limit_lock_waits
+from rice_stream.store.record_measures import of_record
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import within
 from rice_stream.store.statements import add_totals_sql
@@ -177,14 +178,14 @@ def _of_records(connection: Connection, user: UserKey) -> Select[Any]:
     """The rows of `user_slot_total` that the user's records and what corrects them add up to, in the order of its columns."""
     entries = schema.adjustment_entry
     rows = union_all(
-        _rows(connection, schema.prompt_record, user, literal(1)),
-        _rows(connection, entries, user, entries.c.prompts).where(entries.c.counted == 1),
+        _rows(connection, schema.prompt_record, user),
+        _rows(connection, entries, user).where(entries.c.counted == 1),
     ).subquery()
     keys = [rows.c[name] for name in USER_SLOTS.key_columns]
     return select(*keys, *(func.coalesce(func.sum(rows.c[name]), 0) for name in MEASURES)).group_by(*keys)
 
 
-def _rows(connection: Connection, table: Table, user: UserKey, prompts: ColumnElement[int]) -> Select[Any]:
+def _rows(connection: Connection, table: Table, user: UserKey) -> Select[Any]:
     seconds = (
         table.c.ended_at_us // SECOND_US
         if connection.dialect.name == "sqlite"
@@ -192,5 +193,8 @@ def _rows(connection: Connection, table: Table, user: UserKey, prompts: ColumnEl
     )
     slot = (seconds - seconds % USER_SLOTS.bucket_s).label(USER_SLOTS.start)
     keys = [table.c[name] for name in USER_SLOTS.dimensions]
-    measures = [table.c[name] for name in MEASURES[1:]]
-    return select(table.c.tenant_key, slot, *keys, prompts.label(MEASURES[0]), *measures).where(*_is(table, user))
+    measures = [
+        literal_column(of_record(name, table.name)).label(name) if table is schema.prompt_record else table.c[name]
+        for name in MEASURES
+    ]
+    return select(table.c.tenant_key, slot, *keys, *measures).where(*_is(table, user))

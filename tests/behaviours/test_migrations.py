@@ -159,7 +159,9 @@ class TestMigrations:
         store(empty, chunk_of(events))
         before = {table: stored_totals(rows_in(empty), table) for table in TABLES}
         migrate(empty, "0003")
-        assert [row["prompts"] for row in rows_in(empty)("minute_total")] == [2, 2, 2, 2]
+        # Not all columns: an older schema has fewer than the table of today.
+        with empty.connect() as connection:
+            assert connection.scalars(text("SELECT prompts FROM minute_total")).all() == [2, 2, 2, 2]
         migrate(empty)
         assert {table: stored_totals(rows_in(empty), table) for table in TABLES} == before
         assert len(before["tenant_day_total"]) == 2

@@ -34,7 +34,7 @@ from rice_stream.store.statements import PROGRESS_COUNTERS
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
 from tests.simulation.store import NOT_JUDGED, Faults, WrapWriter, faulty_pipeline
-from tests.support.store_checks import TABLES, recomputed_totals
+from tests.support.store_checks import TABLES, measures_of, recomputed_totals
 
 _KEYS: dict[str, tuple[str, ...]] = {
     **TABLES,
@@ -119,7 +119,7 @@ class MemoryStore:
         for record in self.rows("prompt_record"):
             if (record["tenant_key"], record["user_key"]) == (tenant_key, user_key):
                 slot_s = record["ended_at_us"] // 900_000_000 * 900
-                values = {name: record.get(name) or 0 for name in MEASURES} | {"prompts": 1}
+                values = measures_of(record)
                 key = {"tenant_key": tenant_key, "slot_start_s": slot_s, "user_key": user_key}
                 key |= {name: record[name] for name in ("attribution_key", "factor_key")}
                 self.add_up("user_slot_total", key, values)

@@ -44,9 +44,20 @@ def stored_totals(rows: Rows, table: str) -> Sums:
     return {tuple(row[name] for name in TABLES[table]): tuple(row[name] for name in MEASURES) for row in rows(table)}
 
 
+def measures_of(record: dict[str, Any]) -> dict[str, int]:
+    """What a record adds to totals: what is unknown adds nothing, and carbon by the market is then that by location."""
+    market = record.get("carbon_market_ugco2e")
+    counts = {
+        "prompts": 1,
+        "impact_prompts": int(record.get("embodied_ugco2e") is not None),
+        "carbon_market_ugco2e": record["carbon_mid_ugco2e"] if market is None else market,
+    }
+    return {name: counts[name] if name in counts else record.get(name) or 0 for name in MEASURES}
+
+
 def recomputed_totals(rows: Rows, table: str) -> Sums:
     """key -> measures, added up from the records and what corrects them with Python's integers."""
-    records = [{**record, "prompts": 1} for record in rows("prompt_record")]
+    records = [{**record, **measures_of(record)} for record in rows("prompt_record")]
     records += [entry for entry in rows("adjustment_entry") if entry["counted"]]
     if table == "user_slot_total":
         watched = {(row["tenant_key"], row["user_key"]) for row in rows("watched_user")}
@@ -61,7 +72,7 @@ def recomputed_totals(rows: Rows, table: str) -> Sums:
         values["month_start_s"] = int((first_day - EPOCH).total_seconds())
         key = tuple(values[name] for name in TABLES[table])
         for k, name in enumerate(MEASURES):
-            sums[key][k] += values[name] or 0
+            sums[key][k] += values[name]
     return {key: tuple(values) for key, values in sums.items()}
 
 
@@ -117,6 +128,7 @@ def expected_sums(events: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
         of["facility_energy_uwh"] += weight * FACILITY_UWH_PER_TOKEN
         weight *= event.get("carbon_times", 1)  # of events that say how dirty their electricity is, and are believed
         of["carbon_mid_ugco2e"] += weight * CARBON_UGCO2E_PER_TOKEN
+        of["carbon_market_ugco2e"] += weight * CARBON_UGCO2E_PER_TOKEN
         of["carbon_low_ugco2e"] += weight * CARBON_UGCO2E_PER_TOKEN // (20 if unknown else 2)
         of["carbon_high_ugco2e"] += weight * CARBON_UGCO2E_PER_TOKEN * (20 if unknown else 2)
     return sums

@@ -131,6 +131,7 @@ class Prompt(Answer):
     factor_version: str
     metered_energy_uj: int | None
     energy_boundary: str | None
+    carbon_market_ugco2e: int
 
 
 class Step(Answer):

@@ -66,7 +66,7 @@ class TotalsParameters(NameParameters):
     top: int | None = Field(
         None, ge=1, le=1_000, description="So many names with most carbon, and all others in one row"
     )
-    impacts: bool = Field(default=False, description="Embodied carbon and water as well, from the records")
+    impacts: bool = Field(default=False, description="Embodied carbon and water as well")
     limit: int = Field(1_000, ge=1, le=ROWS_MAX, description="Rows, most carbon first; of a file all are sent")
     format: Format = "json"
     trailer: bool = Field(default=False, description="CSV ends with a line that tells rows and digest")

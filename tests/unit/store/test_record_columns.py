@@ -1,35 +1,37 @@
 """The columns of a record, by what they mean, are those of the table, the totals and the digests that are stored."""
 
 from rice_stream.meter.amounts import AMOUNT_COLUMNS
-from rice_stream.quantities import MEASURES
+from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
 from rice_stream.store import schema
 from rice_stream.store.content import content_digest, content_text
 from rice_stream.store.record_columns import (
     CONTENT_COLUMNS,
     INTEGER_COLUMNS,
-    METERED_COLUMN,
+    MARKET_COLUMN,
     NULLABLE_COLUMNS,
     RECORD_COLUMNS,
     RECORDED_COLUMN,
+    SOMETIMES_COLUMNS,
     TOKEN_COLUMNS,
 )
 
 
 def test_writers_send_every_column_of_the_table_in_its_order() -> None:
-    """The order of the table is the one without padding; the last but one goes with batches that have metered energy."""
-    assert tuple(schema.prompt_record.c.keys()) == (*RECORD_COLUMNS, METERED_COLUMN, RECORDED_COLUMN)
+    """The order of the table is the one without padding; some of the last go with batches that have a value in them."""
+    metered, market = SOMETIMES_COLUMNS
+    assert tuple(schema.prompt_record.c.keys()) == (*RECORD_COLUMNS, metered, RECORDED_COLUMN, market)
     assert set(INTEGER_COLUMNS) == set(RECORD_COLUMNS) - {"event_key", "event_id"}
 
 
 def test_null_is_allowed_where_a_column_says_so() -> None:
     """UNKNOWN is written as null there, and nowhere else."""
     nullable = [column.name for column in schema.prompt_record.columns if column.nullable]
-    assert tuple(nullable) == (*NULLABLE_COLUMNS, METERED_COLUMN, RECORDED_COLUMN)
+    assert set(nullable) == {*NULLABLE_COLUMNS, *SOMETIMES_COLUMNS, RECORDED_COLUMN}
 
 
 def test_totals_count_prompts_tokens_and_amounts() -> None:
-    """Every measure is a column of the record, or the number of records."""
-    assert ("prompts", *TOKEN_COLUMNS, *AMOUNT_COLUMNS) == MEASURES
+    """Every measure is a column of the record, or a number of records."""
+    assert ("prompts", *TOKEN_COLUMNS, *AMOUNT_COLUMNS, "impact_prompts", *IMPACT_COLUMNS, MARKET_COLUMN) == MEASURES
 
 
 def test_the_digest_of_an_event_stays_the_same_for_ever() -> None:
