@@ -33,6 +33,7 @@ from rice_stream.api.readiness import Readiness
 from rice_stream.api.reads import (
     accounts,
     audit,
+    bridge,
     budgets,
     channels,
     checkpoints,
@@ -42,6 +43,7 @@ from rice_stream.api.reads import (
     models,
     prompts,
     quality,
+    restatements,
     totals,
 )
 from rice_stream.api.routing import check_routes
@@ -51,14 +53,39 @@ from rice_stream.api.writes import budgets as write_budgets
 from rice_stream.api.writes import channels as write_channels
 from rice_stream.api.writes import factors as write_factors
 from rice_stream.api.writes import quarantine as write_quarantine
-from rice_stream.api.writes import tokens
+from rice_stream.api.writes import restatements as write_restatements
+from rice_stream.api.writes import tokens, void
 from rice_stream.quantities import is_storable
 from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.runtime.tracing import OFF, Tracing
 
-_READS = (accounts, audit, budgets, channels, checkpoints, compare, estimate, factors, models, prompts, quality, totals)
-_WRITES = (write_accounts, write_budgets, write_channels, write_factors, write_quarantine, tokens)
+_READS = (
+    accounts,
+    audit,
+    bridge,
+    budgets,
+    channels,
+    checkpoints,
+    compare,
+    estimate,
+    factors,
+    models,
+    prompts,
+    quality,
+    restatements,
+    totals,
+)
+_WRITES = (
+    write_accounts,
+    write_budgets,
+    write_channels,
+    write_factors,
+    write_quarantine,
+    write_restatements,
+    tokens,
+    void,
+)
 _OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Probes name the host as they like, and learn nothing from these."""
 _NOT_READY: dict[int | str, dict[str, Any]] = {

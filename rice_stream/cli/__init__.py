@@ -41,6 +41,7 @@ COMMANDS = {
     "verify": "Recount every total from the records and compare with ==.",
     "rebuild": "Put right every total that differs from the sum of its records.",
     "restate": "Estimate recorded prompts again, by the method and the factors of today, and post the difference as entries.",
+    "bridge": "From what was reported of a stretch of time to what is known of it by now, step by step, by cause.",
     "void": "Take a wrong event out of all totals; its record stays, and so does what was reported of it.",
     "close": "Close a month of a tenant, and sign what it was.",
     "periods": "Months of tenants: open, closing, closed softly or for good, with what was asserted and signed.",

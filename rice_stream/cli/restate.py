@@ -4,27 +4,32 @@ from typing import Any
 
 import click
 
-from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.base import Session, answer, json_option, pass_session
+from rice_stream.cli.progress import progress_bar
 from rice_stream.cli.tables import table
+from rice_stream.errors import UsageError
 from rice_stream.estimator.registry import METHOD_NAMES
 from rice_stream.reports.moments import moment
-from rice_stream.reports.windows import bounds_us
+from rice_stream.reports.restatements import described, restatement_page
 from rice_stream.runtime.opening import open_store
-from rice_stream.store.restatement_store import RestatementOrder
+from rice_stream.store.scope import EVERYTHING
+
+_LISTED = 100
 
 
 @click.command()
-@click.option("--from", "start", metavar="TIME", required=True, help="Date or RFC 3339 instant at which to begin.")
-@click.option(
-    "--to", "end", metavar="TIME", required=True, help="Date or instant at which to end; itself not included."
-)
+@click.option("--from", "start", metavar="TIME", help="Date or RFC 3339 instant at which to begin.")
+@click.option("--to", "end", metavar="TIME", help="Date or instant at which to end; itself not included.")
 @click.option("--tenant", help="Only this tenant.  [default: all]")
 @click.option("--method", type=click.Choice(METHOD_NAMES), help="Estimate by this method.  [default: RICE_METHOD]")
-@click.option("--reason", required=True, help="Why; kept with the corrections for good.")
+@click.option("--reason", help="Why; kept with the corrections for good.")
 @click.option("--dry-run", is_flag=True, help="Only say what would come of it.")
+@click.option(
+    "--list", "listed", is_flag=True, help=f"The latest {_LISTED} restatements, also those that servers do, instead."
+)
 @json_option
 @pass_session
-def restate(session: Session, /, *, as_json: bool, dry_run: bool, **asked: Any) -> None:
+def restate(session: Session, /, *, as_json: bool, listed: bool, tenant: str | None, **asked: Any) -> None:
     """Estimate recorded prompts again, by the method and the factors of today, and post the difference as entries.
 
     Records stay as they are, and so does what was reported of them. A run that was cut short goes on where it was when it is asked
@@ -32,24 +37,42 @@ def restate(session: Session, /, *, as_json: bool, dry_run: bool, **asked: Any) 
 
     Example: rice-stream restate --from 2026-01-01 --to 2026-07-01 --method rice-calibrated --reason "new method" --dry-run
     """
-    from rice_stream.ledger.restating import Restating
-    from rice_stream.runtime.opening_estimator import token_defaults
-    from rice_stream.runtime.opening_factors import open_estimator_with_sets
+    settings = session.settings
+    threshold_percent = settings.restatement_threshold_percent
+    engine = open_store(settings)
+    if listed:
+        options: dict[str, Any] = {"tenant": tenant, "limit": _LISTED, "threshold_percent": threshold_percent}
+        rows = restatement_page(engine, EVERYTHING, **options)["rows"]
+        answer({"rows": rows}, as_json=as_json, human=lambda: _show_all(rows))
+        return
+    document = _restated(session, tenant=tenant, **asked)
+    answer(document, as_json=as_json, human=lambda: _show(document))
 
-    start, end = moment("--from", asked["start"]), moment("--to", asked["end"])
-    from_us, to_us = bounds_us(start, end, "UTC")
+
+def _restated(
+    session: Session, *, start: str | None, end: str | None, reason: str | None, method: str | None, **asked: Any
+) -> dict[str, Any]:
+    from rice_stream.ledger.restating import Restating
+    from rice_stream.runtime.restating_orders import Restaters
+
+    if start is None or end is None or reason is None:
+        raise UsageError("--from, --to, --reason: a restatement needs all of them; --list shows those that there are")
     settings = session.settings
     engine = open_store(settings)
-    estimator = open_estimator_with_sets(settings, engine, asked["method"])
-    # The tables of the end of the stretch: later sets do not hold for it.
-    versions = estimator.at(to_us - 1).versions
-    order = RestatementOrder(from_us, to_us, asked["tenant"], versions["method"], versions["factors"], asked["reason"])
-    run = Restating(engine, estimator, token_defaults(settings), order, session.actor, dry_run=dry_run)
-    with STDERR.status("restating"):
-        for _ in run.steps():
-            pass
-    document = run.document
-    answer(document, as_json=as_json, human=lambda: _show(document))
+    restaters = Restaters(settings, engine)
+    order = restaters.order(
+        moment("--from", start),
+        moment("--to", end),
+        tenant_id=asked["tenant"],
+        method_name=method,
+        reason=reason,
+        dry_run=asked["dry_run"],
+    )
+    run = Restating(engine, restaters.estimator(method), restaters.defaults, order, session.actor)
+    with progress_bar("restating") as progress:
+        for records in run.steps():
+            progress("restating", records, max(records, run.state.records_expected or 0))
+    return described(run.state, settings.restatement_threshold_percent)
 
 
 def _show(document: dict[str, Any]) -> None:
@@ -59,6 +82,17 @@ def _show(document: dict[str, Any]) -> None:
         ["before, gCO2e", document["before_gco2e"]],
         *([f"by {cause}, gCO2e", amount] for cause, amount in document["by_cause"].items()),
         ["after, gCO2e", document["after_gco2e"]],
-        ["difference, %", document["materiality_percent"]],
+        ["as reported, gCO2e", document["reported_gco2e"]],
+        ["changed since, %", document["materiality_percent"]],
+        [f"material (from {document['threshold_percent']:g} %)", "yes" if document["material"] else "no"],
     ]
-    table([document["state"], document["restatement_id"] or ""], rows)
+    table([_state(document), document["restatement_id"] or ""], rows)
+
+
+def _show_all(rows: list[dict[str, Any]]) -> None:
+    names = ("restatement_id", "tenant", "from", "to", "records", "entries", "difference_gco2e", "reason")
+    table(["state", *names], [[_state(row), *(row[name] for name in names)] for row in rows])
+
+
+def _state(document: dict[str, Any]) -> str:
+    return "dry run" if document["dry_run"] and document["state"] == "done" else str(document["state"])

@@ -1,5 +1,6 @@
 """The lines that make of what records amount to what they ought to amount to, by cause. Pure."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,25 +19,38 @@ class Lines(NamedTuple):
     names: tuple[str, ...] = ENTRY_AMOUNTS
 
 
-def lines_of(
-    chunk: RecordedChunk, target: Restated, between: Restated | None, factor_keys: Ints, basis_flags: Ints
-) -> Lines:
-    """What is posted for a chunk.
+class CorrectionStep(NamedTuple):
+    """What records would amount to after one step of the way, for its cause: a row of ENTRY_AMOUNTS for each record."""
 
-    Without `between` all of the change is one of factors. With it (what the records amount to by the new method from their own
-    factors) the step there is the method's, and the rest that of factors. A record that is right already has no lines.
+    cause: Cause
+    amounts: Ints
+
+
+def lines_of(
+    chunk: RecordedChunk, target: Restated, steps: Sequence[CorrectionStep], factor_keys: Ints, basis_flags: Ints
+) -> Lines:
+    """What is posted for a chunk: each of the `steps` its difference, by its cause, and the rest of the way as one of factors.
+
+    What records amount to by now is taken away with the first step. A record that is right already has no lines.
     """
     kept = np.flatnonzero(~chunk.voided)
     wanted = _entries(chunk, kept, target.amounts, factor_keys, basis_flags)
     taken = _taken(chunk, wanted, kept)
-    if between is None:
-        return _named({"factors": Entries.joined(taken.lines, taken.instead)})
-    step = _entries(chunk, kept, between.amounts, factor_keys, basis_flags)
-    rest = Entries(step.event_keys, step.columns, wanted.amounts - step.amounts)
-    to_method = Entries(taken.instead.event_keys, taken.instead.columns, step.amounts[taken.rows])
-    unchanged = np.setdiff1d(np.arange(len(kept)), taken.rows)
-    rest.amounts[unchanged] = 0
-    return _named({"method": Entries.joined(taken.lines, to_method), "factors": rest})
+    way = [*((step.cause, step.amounts[kept][taken.rows]) for step in steps), ("factors", taken.instead.amounts)]
+    by_cause: dict[Cause, Entries] = {}
+    before: Ints | None = None
+    for cause, amounts in way:
+        if before is None:
+            lines = Entries.joined(taken.lines, _with(taken.instead, amounts))
+        else:
+            lines = _with(taken.instead, amounts - before)
+        by_cause[cause] = Entries.joined(by_cause[cause], lines) if cause in by_cause else lines
+        before = amounts
+    return _named(by_cause)
+
+
+def _with(entries: Entries, amounts: Ints) -> Entries:
+    return Entries(entries.event_keys, entries.columns, amounts)
 
 
 class _Taken(NamedTuple):

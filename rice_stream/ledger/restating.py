@@ -14,53 +14,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.errors import UsageError
-from rice_stream.instants import HOUR_S, SECOND_US, rfc3339
-from rice_stream.ledger.restated_lines import Lines, lines_of
+from rice_stream.instants import HOUR_S, SECOND_US
+from rice_stream.ledger.restated_lines import CorrectionStep, Lines, lines_of
+from rice_stream.ledger.restatement_orders import change_of, order_restatement, tenants_of
 from rice_stream.ledger.voiding import checked_reason
 from rice_stream.meter.estimator_at import Estimator
+from rice_stream.meter.factors import FactorUse
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
-from rice_stream.meter.restated import RecordedPrompts, Restated, by_method_alone, restated
-from rice_stream.quantities import MICRO, Ints
+from rice_stream.meter.restated import RecordedPrompts, Restated, RestatedKind, kind_by, kind_by_method, restated
+from rice_stream.quantities import Ints
 from rice_stream.store.adjustments import post, posting
-from rice_stream.store.audit import Actor, AuditedChange, record
+from rice_stream.store.audit import Actor, record
 from rice_stream.store.dimensions import Dimensions
-from rice_stream.store.engine import Engine, reading
+from rice_stream.store.engine import Connection, Engine, reading
 from rice_stream.store.entries import Entries, EntryGroup, signed_sums
 from rice_stream.store.entry_columns import Cause
-from rice_stream.store.horizon import records_from_us
 from rice_stream.store.record_columns import METERED_COLUMN, TOKEN_COLUMNS
 from rice_stream.store.recorded_chunks import RecordedChunk, RecordStretch, read_chunk
 from rice_stream.store.restatement_store import (
     RestatementOrder,
     RestatementState,
-    begin_or_resume,
     finished,
     latest_correction,
     save_progress,
+    stored_restatement,
 )
 from rice_stream.store.revisions import head_revision
 from rice_stream.store.schema_ledger import CARBON_ENDS
-from rice_stream.store.stored_records import factors_by_key, tenant_keys
+from rice_stream.store.stored_records import factors_by_key
 
 RECORDS_AT_ONCE = 20_000
 """Of one transaction: what it writes, batches that add to the same rows wait for."""
 _HOUR_US = HOUR_S * SECOND_US
+_NOT_BEGUN = RestatementState("", 0, RestatementOrder(0, 0, None, "", "", ""))
 
 
 @dataclass
 class Restating:
-    """One run: take all `steps`, then read `document`."""
+    """One run: take all `steps`; `state` says how far it has come."""
 
     engine: Engine
     estimator: Estimator
     defaults: TokenDefaults
     order: RestatementOrder
     by: Actor
-    dry_run: bool = False
-    state: RestatementState = field(init=False)
+    state: RestatementState = field(default_factory=lambda: _NOT_BEGUN)
+    """One that was begun before, to go on with; otherwise the run of the order is looked for, or begun."""
     _factors: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     _keys: dict[bytes, int] = field(default_factory=dict)
     _flags: set[int] = field(default_factory=set)
+    _targets: dict[tuple[int, int], RestatedKind] = field(default_factory=dict)
+    _before: dict[int, RestatedKind] = field(default_factory=dict)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether how far it comes is stored: a dry run of the command line leaves nothing behind."""
+        return bool(self.state.restatement_id)
 
     def steps(self) -> Iterator[int]:
         """Records that are done, after each transaction.
@@ -72,72 +81,66 @@ class Restating:
         tenants = self._begin()
         revision = head_revision()
         for tenant_key in tenants:
-            after = None
-            if self.state.at is not None and not self.dry_run:
-                at_tenant, at_key = self.state.at
-                if tenant_key < at_tenant:
-                    continue
-                after = at_key if tenant_key == at_tenant else None
-            while True:
-                chunk_key = self._next(RecordStretch(tenant_key, self.order.from_us, self.order.to_us, after), revision)
-                if chunk_key is None:
-                    break
-                after = chunk_key
+            while self._next(tenant_key, revision):
                 yield self.state.records
         self._end()
 
     def _begin(self) -> list[int]:
-        reason = checked_reason(self.order.reason)
-        self.order = replace(self.order, reason=reason)
-        with reading(self.engine) as connection:
-            known = tenant_keys(connection)
-            horizon_us = records_from_us(connection)
-        if self.order.from_us < horizon_us:
-            raise UsageError(
-                f"--from: records from before {rfc3339(horizon_us)} are no longer kept: begin there or later"
-            )
-        if self.order.tenant_id is not None and self.order.tenant_id not in known:
-            raise UsageError(f"--tenant {self.order.tenant_id}: there is no such tenant; see `rice-stream tenant list`")
-        if self.dry_run:
+        self.order = replace(self.order, reason=checked_reason(self.order.reason))
+        tenants = tenants_of(self.engine, self.order)
+        if self.state is not _NOT_BEGUN:
+            self.state = replace(self.state, state="running" if self.state.state == "ordered" else self.state.state)
+        elif self.order.dry_run:
             self.state = RestatementState("", 0, self.order)
         else:
-            with posting(self.engine, revision=head_revision()) as connection:
-                self.state, is_new = begin_or_resume(connection, self.order, self.by)
-                if is_new:
-                    record(connection, self.by, [self._change("restatement.begin")])
-        if self.state.state == "done":
-            return []
-        chosen = known.values() if self.order.tenant_id is None else [known[self.order.tenant_id]]
-        return sorted(chosen)
+            self.state, _ = order_restatement(self.engine, self.order, self.by)
+        return [] if self.state.state in ("done", "failed") else tenants
 
-    def _next(self, stretch: RecordStretch, revision: str) -> bytes | None:
-        """Restate the next records; the key of the last of them, None: there are no more."""
+    def _next(self, tenant_key: int, revision: str) -> bool:
+        """Restate the next records of a tenant; False: there are no more."""
         while True:
+            at_tenant, at_key = self.state.at or (tenant_key, None)
+            if at_tenant > tenant_key:
+                return False  # another process has gone on with it
+            after = at_key if at_tenant == tenant_key else None
+            stretch = RecordStretch(tenant_key, self.order.from_us, self.order.to_us, after)
             with reading(self.engine) as connection:
-                seen = latest_correction(connection, stretch.tenant_key)
+                seen = latest_correction(connection, tenant_key)
                 chunk = read_chunk(connection, stretch, RECORDS_AT_ONCE)
                 if chunk is None:
-                    return None
+                    return False
                 rests_on = np.append(chunk.columns["factor_key"], chunk.now.columns["factor_key"])
                 factors_by_key(connection, np.unique(rests_on).tolist(), self._factors)
             lines = self._lines(chunk)
-            after = self._after(chunk, stretch, lines)
-            if self.dry_run:
-                self.state = after
-                return chunk.last_key
+            reached = self._after(chunk, stretch, lines)
+            if not self.is_kept:
+                self.state = reached
+                return True
             with posting(self.engine, revision=revision) as connection:
-                if latest_correction(connection, stretch.tenant_key) != seen:
+                if not self._is_mine(connection) or latest_correction(connection, tenant_key) != seen:
                     continue  # something was corrected since: what it is by now is looked at again
-                for cause, entries in lines.by_cause.items():
-                    post(connection, self._group(cause, stretch, chunk, entries))
-                save_progress(connection, after)
-            self.state = after
-            return chunk.last_key
+                if not self.order.dry_run:
+                    for cause, entries in lines.by_cause.items():
+                        post(connection, self._group(cause, stretch, chunk, entries))
+                save_progress(connection, reached)
+            self.state = reached
+            return True
+
+    def _is_mine(self, connection: Connection) -> bool:
+        """Whether nobody else has gone on with the run; otherwise it is taken up where that one has left it."""
+        stored = stored_restatement(connection, self.state.restatement_id)
+        if stored is None:
+            raise UsageError(f"the restatement {self.state.restatement_id} is gone: order it again")
+        is_mine = stored.at == self.state.at
+        if not is_mine:
+            self.state = stored
+        return is_mine
 
     def _lines(self, chunk: RecordedChunk) -> Lines:
         """What corrects the records of a chunk."""
+        method = self.estimator.method
         kinds, use = self._kinds(chunk)
-        factors = [self._factors[key] for key, _ in kinds]
+        targets = [self._target(kind) for kind in kinds]
         tokens = {name: chunk.columns[name] for name in TOKEN_COLUMNS}
         metered = chunk.columns[METERED_COLUMN]
         counts = RecordedCounts(
@@ -147,14 +150,38 @@ class Restating:
             flags=chunk.columns["basis_flags"].astype(np.int32),
             metered_energy_uj=metered if (metered >= 0).any() else None,
         )
-        prompts = RecordedPrompts(factors, use, counts, tokens)
-        estimators = [self.estimator.at(start_us) for _, start_us in kinds]
-        target = restated(estimators, prompts, self.defaults)
+        prompts = RecordedPrompts(use, counts, tokens)
+        target = restated(method, targets, prompts, self.defaults)
         # The method of what they amount to by now, which may be another one than they were recorded with.
         by_now = [self._factors[key] for key in np.unique(chunk.now.columns["factor_key"]).tolist()]
-        changes_method = any(str(factor["method_version"]) != self.estimator.method.version for factor in by_now)
-        between = by_method_alone(estimators[0], prompts, self.defaults) if changes_method else None
-        return lines_of(chunk, target, between, self._factor_keys(target, use), self._kept_flags(target))
+        changes_method = any(str(factor["method_version"]) != method.version for factor in by_now)
+        # From the factors that they were recorded with, or that they rest on by now, to the target's.
+        own = chunk.columns["factor_key"] if changes_method else chunk.factors_by_now
+        pairs, pair_of = np.unique(np.column_stack([use, own]), axis=0, return_inverse=True)
+        paired = prompts._replace(use=pair_of.reshape(-1).astype(np.intp))
+        before = [self._stored(int(key)) for _, key in pairs]
+        steps = []
+        if changes_method:
+            steps.append(CorrectionStep("method", restated(method, before, paired, self.defaults).amounts))
+        served = [targets[int(kind)] for kind, _ in pairs]
+        if any(one.kind.context != other.kind.context for one, other in zip(served, before, strict=True)):
+            there = [one.at_place_of(other) for one, other in zip(served, before, strict=True)]
+            steps.append(CorrectionStep("evidence", restated(method, there, paired, self.defaults).amounts))
+        factor_keys = self._factor_keys([each.use for each in targets if each.use is not None], use)
+        return lines_of(chunk, target, steps, factor_keys, self._kept_flags(target))
+
+    def _target(self, kind: tuple[int, int]) -> RestatedKind:
+        """A kind by the estimator as of the start of its stretch."""
+        if kind not in self._targets:
+            factor_key, start_us = kind
+            self._targets[kind] = kind_by(self.estimator.at(start_us), self._factors[factor_key])
+        return self._targets[kind]
+
+    def _stored(self, factor_key: int) -> RestatedKind:
+        """A kind by the estimator's method from the factors that are stored."""
+        if factor_key not in self._before:
+            self._before[factor_key] = kind_by_method(self.estimator.method, self._factors[factor_key])
+        return self._before[factor_key]
 
     def _kinds(self, chunk: RecordedChunk) -> tuple[list[tuple[int, int]], NDArray[np.intp]]:
         """(factor key, start of the stretch of time in which no factor changes) of each kind, and the kind of each record."""
@@ -168,10 +195,10 @@ class Restating:
         kinds, use = np.unique(both, axis=0, return_inverse=True)
         return [(int(key), int(start)) for key, start in kinds.tolist()], use.reshape(-1).astype(np.intp)
 
-    def _factor_keys(self, target: Restated, use: NDArray[np.intp]) -> Ints:
-        digests = [each.digest for each in target.uses]
-        missing = [each for each in target.uses if each.digest not in self._keys]
-        if missing and self.dry_run:
+    def _factor_keys(self, uses: list[FactorUse], use: NDArray[np.intp]) -> Ints:
+        digests = [each.digest for each in uses]
+        missing = [each for each, digest in zip(uses, digests, strict=True) if digest not in self._keys]
+        if missing and self.order.dry_run:
             self._keys |= {each.digest: -1 - len(self._keys) - number for number, each in enumerate(missing)}
         elif missing:
             rows = [{**each.columns, "digest": each.digest} for each in missing]
@@ -180,7 +207,7 @@ class Restating:
 
     def _kept_flags(self, target: Restated) -> Ints:
         unseen = set(np.unique(target.basis_flags).tolist()) - self._flags
-        if unseen and not self.dry_run:
+        if unseen and not self.order.dry_run:
             Dimensions(self.engine).basis(unseen)
             self._flags |= unseen
         return target.basis_flags
@@ -198,6 +225,7 @@ class Restating:
             at=(stretch.tenant_key, chunk.last_key),
             records=state.records + len(chunk),
             entries=state.entries + sum(map(len, lines.by_cause.values())),
+            reported_ugco2e=state.reported_ugco2e + chunk.recorded_ugco2e,
             before={name: state.before[name] + before[name] for name in CARBON_ENDS},
             after={
                 name: state.after[name] + before[name] + sum(each[name] for each in changes.values())
@@ -223,37 +251,15 @@ class Restating:
         )
 
     def _end(self) -> None:
-        if self.dry_run or self.state.state == "done":
+        if not self.is_kept or self.state.state in ("done", "failed"):
+            self.state = finished(self.state) if not self.is_kept else self.state
             return
-        self.state = finished(self.state)
         with posting(self.engine, revision=head_revision()) as connection:
+            if not self._is_mine(connection):
+                return  # who has it, ends it
+            self.state = finished(self.state)
             save_progress(connection, self.state)
-            record(connection, self.by, [self._change("restatement.end")])
-
-    def _change(self, action: str) -> AuditedChange:
-        told = {**self.order.told(), "reason": self.order.reason}
-        if action == "restatement.end":
-            told |= {"records": self.state.records, "entries": self.state.entries}
-        return AuditedChange(action, "restatement", self.state.restatement_id, self.order.tenant_id, after=told)
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The answer; grams are middle values."""
-        state = self.state
-        before, after = state.before["carbon_mid_ugco2e"], state.after["carbon_mid_ugco2e"]
-        return {
-            "restatement_id": state.restatement_id or None,
-            "state": "dry run" if self.dry_run else state.state,
-            "from": rfc3339(self.order.from_us),
-            "to": rfc3339(self.order.to_us),
-            "tenant": self.order.tenant_id,
-            "versions": {"method": self.order.method_version, "factors": self.order.factor_version},
-            "reason": self.order.reason,
-            "records": state.records,
-            "entries": state.entries,
-            "before_gco2e": before / MICRO,
-            "after_gco2e": after / MICRO,
-            "difference_gco2e": (after - before) / MICRO,
-            "materiality_percent": 100 * abs(after - before) / before if before else None,
-            "by_cause": {cause: amount / MICRO for cause, amount in state.by_cause.items()},
-        }
+            if not self.order.dry_run:
+                record(connection, self.by, [change_of(self.state, "restatement.end")])
+        with reading(self.engine) as connection:
+            self.state = stored_restatement(connection, self.state.restatement_id) or self.state

@@ -1,17 +1,17 @@
 """Voiding a wrong event: its record stays, and entries take everything away that it adds to totals."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from rice_stream.errors import NotFoundError, UsageError
-from rice_stream.quantities import ENTRY_AMOUNTS, MICRO
 from rice_stream.store.adjustments import post, posting
 from rice_stream.store.audit import Actor, AuditedChange, record
-from rice_stream.store.corrected_records import RecordKey, amounts_by_now
+from rice_stream.store.corrected_records import amounts_by_now
 from rice_stream.store.engine import Engine
 from rice_stream.store.entries import EntryGroup
+from rice_stream.store.event_key_columns import RecordKey
 from rice_stream.store.posted_groups import posted_group
 from rice_stream.store.revisions import head_revision
+from rice_stream.wording.entry_amounts import amounts_told
 
 REASON_MAX = 1_000
 """Longest reason, in characters."""
@@ -72,17 +72,3 @@ def checked_reason(reason: str) -> str:
     if len(reason) > REASON_MAX:
         raise UsageError(f"--reason: {len(reason):,} characters; use at most {REASON_MAX:,}")
     return reason
-
-
-def amounts_told(sums: Mapping[str, int]) -> dict[str, Any]:
-    """What entries add up to, in the units and names of an answer."""
-    told: dict[str, Any] = {name: sums[name] for name in ENTRY_AMOUNTS if name == "prompts" or name.endswith("_tokens")}
-    for name in ("it_energy", "facility_energy"):
-        told[f"{name}_wh"] = sums[f"{name}_uwh"] / MICRO
-    carbon = {end: sums[f"carbon_{end}_ugco2e"] / MICRO for end in ("low", "mid", "high")}
-    return {
-        **told,
-        "carbon_gco2e": carbon,
-        "embodied_gco2e": sums["embodied_ugco2e"] / MICRO,
-        "water_l": sums["water_ul"] / MICRO,
-    }

@@ -94,8 +94,19 @@ def recompute_kinds(
     defaults: TokenDefaults,
 ) -> Recomputed:
     """As `recompute`, of kinds that were read before."""
+    return recompute_with(method, kinds, method.coefficients([kind.context for kind in kinds]), use, counts, defaults)
+
+
+def recompute_with(
+    method: Method,
+    kinds: Sequence[StoredKind],
+    coefficients: Floats,
+    use: NDArray[np.intp],
+    counts: RecordedCounts,
+    defaults: TokenDefaults,
+) -> Recomputed:
+    """As `recompute_kinds`, with the method's coefficients of each kind, worked out before: shape (kinds, columns)."""
     sites = SiteFactors.of([kind.site for kind in kinds])
-    coefficients = method.coefficients([kind.context for kind in kinds])
     again = estimate_recorded(method, coefficients, sites, use, counts, defaults)
     if counts.metered_energy_uj is None:
         return again
@@ -126,12 +137,13 @@ def recompute_by(
     """
     if not factors:
         raise ValueError("no kinds to recompute")
-    uses = [_use_by(estimator, factor) for estimator, factor in zip(estimators, factors, strict=True)]
+    uses = [use_by(estimator, factor) for estimator, factor in zip(estimators, factors, strict=True)]
     kinds = [stored_kind(one.columns) for one in uses]
     return RecomputedBy(uses, recompute_kinds(estimators[0].method, kinds, use, counts, defaults))
 
 
-def _use_by(estimator: EstimatorAt, factor: Mapping[str, Any]) -> FactorUse:
+def use_by(estimator: EstimatorAt, factor: Mapping[str, Any]) -> FactorUse:
+    """What a kind of recorded requests (a row of `factor_use`) rests on by an estimator, of another method or tables maybe."""
     said = said_by_events(factor)
     return estimator.finished([estimator.draft(said.key, live=said.live, mapped=said.mapped)])[0]
 

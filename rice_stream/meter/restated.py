@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
+from rice_stream.estimator.method import Method
 from rice_stream.meter.amounts import cap_flags, impact_columns, measure_matrix
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factors import FactorUse
-from rice_stream.meter.recompute import Recomputed, recompute_by, recompute_kinds, stored_kind
+from rice_stream.meter.recompute import StoredKind, recompute_with, stored_kind, use_by
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.quantities import Floats, Ints
 
@@ -31,11 +32,23 @@ _OF_ESTIMATES = (
 """Flags that a method sets; the others say what the event was like, and stay."""
 
 
-class RecordedPrompts(NamedTuple):
-    """n records, shape (n,): the kind of each (its place among `factors`), its counts, and its token columns by their names."""
+class RestatedKind(NamedTuple):
+    """A kind of recorded prompts as it is estimated again."""
 
-    factors: Sequence[Mapping[str, Any]]
-    """Rows of `factor_use`."""
+    kind: StoredKind
+    coefficients: Floats
+    """The method's, shape (columns,)."""
+    use: FactorUse | None = None
+    """Its factors; None where they are not those of an estimator, but those of records."""
+
+    def at_place_of(self, other: "RestatedKind") -> "RestatedKind":
+        """Served as this one, where the other one ran: with its PUE and carbon intensity."""
+        return RestatedKind(self.kind._replace(place=other.kind.place), self.coefficients)
+
+
+class RecordedPrompts(NamedTuple):
+    """n records, shape (n,): the kind of each (its place in a list of kinds), its counts, and its token columns by their names."""
+
     use: NDArray[np.intp]
     counts: RecordedCounts
     tokens: Mapping[str, Ints]
@@ -44,41 +57,33 @@ class RecordedPrompts(NamedTuple):
 class Restated(NamedTuple):
     """What the records amount to: one row of ENTRY_AMOUNTS each, shape (n, len(ENTRY_AMOUNTS)), and their basis flags (n,)."""
 
-    uses: list[FactorUse]
-    """The factors of each kind; empty where they are the stored ones."""
     amounts: Ints
     basis_flags: Ints
 
 
-def restated(estimators: Sequence[EstimatorAt], prompts: RecordedPrompts, defaults: TokenDefaults) -> Restated:
-    """By the method and the factors of `estimators`, one for each kind, all of one method."""
-    by = recompute_by(estimators, prompts.factors, prompts.use, prompts.counts, defaults)
-    coefficients = np.stack([use.kind.coefficients for use in by.uses])
-    pue = np.array([use.pue.pue for use in by.uses])[prompts.use]
-    return _with(estimators[0], by.recomputed, coefficients, pue, prompts, defaults, by.uses)
+def kind_by(estimator: EstimatorAt, factor: Mapping[str, Any]) -> RestatedKind:
+    """A kind (a row of `factor_use`) by the method and the factors of an estimator."""
+    use = use_by(estimator, factor)
+    return RestatedKind(stored_kind(use.columns), use.kind.coefficients, use)
 
 
-def by_method_alone(estimator: EstimatorAt, prompts: RecordedPrompts, defaults: TokenDefaults) -> Restated:
-    """By the estimator's method, from the factors that are stored with the records."""
-    kinds = [stored_kind(factor) for factor in prompts.factors]
-    again = recompute_kinds(estimator.method, kinds, prompts.use, prompts.counts, defaults)
-    coefficients = estimator.method.coefficients([kind.context for kind in kinds])
-    pue = np.array([kind.place.pue for kind in kinds])[prompts.use]
-    return _with(estimator, again, coefficients, pue, prompts, defaults, [])
+def kind_by_method(method: Method, factor: Mapping[str, Any]) -> RestatedKind:
+    """A kind by a method, from the factors that are stored with it."""
+    kind = stored_kind(factor)
+    return RestatedKind(kind, method.coefficients([kind.context])[0])
 
 
-def _with(
-    estimator: EstimatorAt,
-    again: Recomputed,
-    coefficients: Floats,
-    pue: Floats,
-    prompts: RecordedPrompts,
-    defaults: TokenDefaults,
-    uses: list[FactorUse],
+def restated(
+    method: Method, kinds: Sequence[RestatedKind], prompts: RecordedPrompts, defaults: TokenDefaults
 ) -> Restated:
+    """The records by these kinds, all of one method."""
     counts = prompts.counts
+    coefficients = np.stack([each.coefficients for each in kinds])
+    stored = [each.kind for each in kinds]
+    again = recompute_with(method, stored, coefficients, prompts.use, counts, defaults)
     requests = requests_of(counts, prompts.use, defaults)
-    impacts = impact_columns(estimator.method, coefficients, requests, again.estimates, pue)
+    pue = np.array([kind.place.pue for kind in stored])[prompts.use]
+    impacts = impact_columns(method, coefficients, requests, again.estimates, pue)
     amounts = measure_matrix(amounts=again.amounts, impacts=impacts, **prompts.tokens)
     flags = (counts.flags & ~np.int32(_OF_ESTIMATES)) | again.estimates.flags | cap_flags(again.amounts)
-    return Restated(uses, amounts, flags.astype(np.int64))
+    return Restated(amounts, flags.astype(np.int64))

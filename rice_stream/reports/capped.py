@@ -1,4 +1,4 @@
-"""How many recorded prompts count as much as one prompt can cost, because their estimate was above it."""
+"""How many prompts count as much as one prompt can cost, because their estimate was above it: as corrected by now."""
 
 from sqlalchemy import bindparam, text
 
@@ -17,9 +17,14 @@ def capped_prompts(connection: Connection, scope: Scope, from_s: int) -> int:
     ]
     if not flags:
         return 0
-    query = text(
-        "SELECT COUNT(*) FROM prompt_record r WHERE r.event_key >= :low AND r.basis_flags IN :flags"
+    conditions = (
+        "r.event_key >= :low AND r.basis_flags IN :flags"
         f" AND {tenant_key_in(scope, 'r.tenant_key')} AND {attribution_in(scope, 'r')}"
+    )
+    # What was voided, or is estimated otherwise by now, entries take away again.
+    query = text(
+        f"SELECT (SELECT COUNT(*) FROM prompt_record r WHERE {conditions})"
+        f" + (SELECT COALESCE(SUM(r.prompts), 0) FROM adjustment_entry r WHERE {conditions} AND r.counted = 1)"
     )
     low = key_bound(connection.dialect.name, from_s * SECOND_US // 1000)
     return int(

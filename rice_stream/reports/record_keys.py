@@ -7,9 +7,8 @@ from sqlalchemy import text
 
 from rice_stream.instants import epoch_us, parse_time
 from rice_stream.reports.record_lookup import find_record
-from rice_stream.store.corrected_records import RecordKey
 from rice_stream.store.engine import Engine
-from rice_stream.store.event_key_columns import key_bounds, key_bytes
+from rice_stream.store.event_key_columns import RecordKey, key_bounds, key_bytes
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
 

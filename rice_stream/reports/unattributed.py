@@ -15,13 +15,20 @@ from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant
 _NOBODYS = """SELECT a.tenant_key, a.attribution_key FROM attribution a JOIN tenant t ON t.tenant_key = a.tenant_key
   WHERE (a.team_id = '' OR t.tenant_id = :unknown) AND {tenants} AND {teams}"""
 _STATEMENT = """
-WITH nobodys AS ({nobodys}), sums AS (
-  SELECT r.tenant_key, r.api_key_key, COUNT(*) AS prompts,
-    SUM(COALESCE(r.input_tokens, 0) + COALESCE(r.output_tokens, 0)) AS tokens, SUM(r.carbon_mid_ugco2e) AS carbon
+WITH nobodys AS ({nobodys}), amounts AS (
+  SELECT r.tenant_key, r.api_key_key, 1 AS prompts,
+    COALESCE(r.input_tokens, 0) + COALESCE(r.output_tokens, 0) AS tokens, r.carbon_mid_ugco2e AS carbon
   FROM prompt_record r
   WHERE r.event_key >= :key_low AND r.ended_at_us >= :from_us
     AND (r.tenant_key, r.attribution_key) IN (SELECT n.tenant_key, n.attribution_key FROM nobodys n)
-  GROUP BY r.tenant_key, r.api_key_key
+  UNION ALL
+  SELECT e.tenant_key, r.api_key_key, e.prompts, e.input_tokens + e.output_tokens, e.carbon_mid_ugco2e
+  FROM adjustment_entry e JOIN prompt_record r ON r.tenant_key = e.tenant_key AND r.event_key = e.event_key
+  WHERE e.counted = 1 AND e.event_key >= :key_low AND e.ended_at_us >= :from_us
+    AND (e.tenant_key, e.attribution_key) IN (SELECT n.tenant_key, n.attribution_key FROM nobodys n)
+), sums AS (
+  SELECT m.tenant_key, m.api_key_key, SUM(m.prompts) AS prompts, SUM(m.tokens) AS tokens, SUM(m.carbon) AS carbon
+  FROM amounts m GROUP BY m.tenant_key, m.api_key_key HAVING SUM(m.prompts) <> 0
 )
 SELECT t.tenant_id, p.name, s.prompts, s.tokens, s.carbon
 FROM sums s JOIN tenant t ON t.tenant_key = s.tenant_key
@@ -32,7 +39,8 @@ ORDER BY s.carbon DESC, t.tenant_id, p.name"""
 def unattributed(
     connection: Connection, scope: Scope, from_s: int, *, carbon_ugco2e: int, limit: int | None
 ) -> dict[str, Any]:
-    """Prompts without a team, or of no tenant, that ended since `from_s` (epoch seconds) and whose records are kept.
+    """Prompts without a team, or of no tenant, that ended since `from_s` (epoch seconds) and whose records are kept, as corrected
+    by now: what was voided, or charged to somebody since, is not among them.
 
     Reads no record where everything was attributed. Shares are of `carbon_ugco2e`.
 

@@ -1,23 +1,16 @@
 """What a record amounts to by now: as it was recorded, with the entries that have corrected it since."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, text
 
 from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN
 from rice_stream.store.entries import ENTRY_COLUMNS, Entries
-from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.event_key_columns import RecordKey, stored_key
 from rice_stream.store.record_measures import of_record
 
 _KEYS = ", ".join(ENTRY_COLUMNS)
-
-
-class RecordKey(NamedTuple):
-    """Which record: the key of its tenant, and its own of 16 bytes."""
-
-    tenant_key: int
-    event_key: bytes
 
 
 def amounts_by_now(connection: Connection, key: RecordKey) -> Entries | None:

@@ -4,10 +4,18 @@ Where an event has no time of its own, its key begins with the start of its day 
 """
 
 import uuid
+from typing import NamedTuple
 
 from rice_stream.instants import DAY_S
 
 _DAY_MS = DAY_S * 1000
+
+
+class RecordKey(NamedTuple):
+    """Which record: the key of its tenant, and its own of 16 bytes."""
+
+    tenant_key: int
+    event_key: bytes
 
 
 _LAST_MS = 2**48 - 1

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, text
 from rice_stream.meter.amounts import roll_up
 from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
 from rice_stream.store.copied import WireType, copied
-from rice_stream.store.entries import ENTRY_COLUMNS, Entries
+from rice_stream.store.entries import ENTRY_COLUMNS, Entries, signed_sums
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
 from rice_stream.store.record_columns import KEY_COLUMNS, METERED_COLUMN, TOKEN_COLUMNS
 from rice_stream.store.record_measures import of_record
@@ -49,9 +49,19 @@ class RecordedChunk(NamedTuple):
     """The record of each line of `now`."""
     voided: NDArray[np.bool_]
     """Which records were voided, shape (n,)."""
+    recorded_ugco2e: int
+    """What the records add up to as they were recorded (middle)."""
 
     def __len__(self) -> int:
         return len(self.event_keys)
+
+    @property
+    def factors_by_now(self) -> Ints:
+        """The factors that each record rests on by now, shape (n,); where these are none or several, those it was recorded with."""
+        keys = self.columns["factor_key"].copy()
+        single = np.bincount(self.row_of, minlength=len(self))[self.row_of] == 1
+        keys[self.row_of[single]] = self.now.columns["factor_key"][single]
+        return keys
 
     @property
     def last_key(self) -> bytes:
@@ -86,7 +96,8 @@ def read_chunk(connection: Connection, stretch: RecordStretch, limit: int) -> Re
     )
     found = [place_of.get(key_bytes(key)) for key in connection.scalars(text(statement), bounds)]
     voided[[place for place in found if place is not None]] = True
-    return RecordedChunk(event_keys, columns, now, row_of, voided)
+    carbon_ugco2e = signed_sums(recorded)[ENTRY_AMOUNTS.index("carbon_mid_ugco2e")]
+    return RecordedChunk(event_keys, columns, now, row_of, voided, carbon_ugco2e)
 
 
 def _records(connection: Connection, stretch: RecordStretch, limit: int) -> tuple[dict[str, Ints], NDArray[np.uint8]]:

@@ -91,6 +91,13 @@ restatement = Table(
     # JSON: micrograms by cause.
     Column("by_cause", Text, nullable=False),
     Column("finished_us", BigInteger),
-    CheckConstraint("state IN ('running', 'done')", name="state"),
+    # Digest of all that estimates are made by; empty of those of versions that did not keep it.
+    Column("basis", Text, nullable=False, server_default=""),
+    Column("method_name", Text),
+    *(Column(name, Integer, nullable=False, server_default="0") for name in ("dry_run", "by_server")),
+    Column("reported_carbon_mid_ugco2e", EXACT_SUM, nullable=False, server_default="0"),
+    Column("records_expected", BigInteger),
+    Column("problem", Text),
+    CheckConstraint("state IN ('ordered', 'running', 'done', 'failed')", name="state"),
     comment="Runs that estimate recorded prompts again, and what they have posted so far",
 )

@@ -12,10 +12,10 @@ from rice_stream.reports.coverage import coverage
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.adjustments import post, posting
-from rice_stream.store.corrected_records import RecordKey, amounts_by_now
+from rice_stream.store.corrected_records import amounts_by_now
 from rice_stream.store.engine import StoreUnavailableError, reading
 from rice_stream.store.entries import EntryGroup
-from rice_stream.store.event_key_columns import key_bytes
+from rice_stream.store.event_key_columns import RecordKey, key_bytes
 from rice_stream.store.failures import NotStorableError
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.totals_tables import TOTALS_TABLES

@@ -25,6 +25,7 @@ from tests.support.fakes import NOON_US, OPERATOR, chunk_of, event
 from tests.support.store_checks import TABLES, assert_exact, rows_in, stored_totals
 from tests.support.store_running import store
 
+BEFORE_ORDERS = "0030"
 VIEWS = {"prompt_emission", "rolling_totals", "rolling_totals_by_team", "hourly_totals"}
 
 
@@ -183,6 +184,26 @@ class TestMigrations:
                 options = text(f"SELECT reloptions FROM pg_class WHERE relname IN ({names})")
                 assert connection.scalars(options).all() == [["fillfactor=70"]] * len(TABLES)
         assert_exact(rows_in(empty))
+
+    def test_restatements_of_before_stay_and_those_that_a_version_does_not_know_go(self, empty: Engine) -> None:
+        """Dry runs and those that only wait are unknown to the version before; what has posted something goes on there."""
+        migrate(empty, BEFORE_ORDERS)
+        names = ("method_version", "factor_version", "reason", "author_kind", "author_name", "by_cause")
+        ends = [f"{when}_carbon_{end}_ugco2e" for when in ("before", "after") for end in ("low", "mid", "high")]
+        columns = ", ".join([*names, "from_us", "to_us", "records", "started_us", *ends])
+        values = ", ".join(["'{}'"] * len(names) + ["5"] * (4 + len(ends)))
+        insert = f"INSERT INTO restatement (restatement_id, number, state, entries, {columns}) VALUES ('"
+        execute(empty, f"{insert}of before', 1, 'done', 2, {values})")
+        migrate(empty)
+        (old,) = rows_in(empty)("restatement")
+        assert (old["basis"], old["dry_run"], old["state"], old["reported_carbon_mid_ugco2e"]) == ("", 0, "done", 5)
+        execute(empty, f"{insert}waits', 2, 'ordered', 0, {values})")
+        execute(empty, f"{insert}has posted', 3, 'failed', 2, {values})")
+        migrate(empty, BEFORE_ORDERS)
+        with empty.connect() as connection:
+            found = connection.execute(text("SELECT restatement_id, state FROM restatement ORDER BY number")).all()
+        assert [tuple(row) for row in found] == [("of before", "done"), ("has posted", "running")]
+        migrate(empty)
 
     def test_the_migrations_make_what_the_schema_says(self, empty: Engine) -> None:
         """`alembic check`: no difference, also beside the partitions that data makes."""

@@ -36,7 +36,16 @@ OF_NOBODY = {
     "factor sets",
 }
 """What belongs to no tenant: nobody sees it, or everybody, but who sees everything."""
-OF_NO_TEAM = {"audit", "periods", "deliveries", "deliveries of alerts", "delivery health", "named deliveries"}
+OF_NO_TEAM = {
+    "audit",
+    "bridge",
+    "periods",
+    "restatements",
+    "deliveries",
+    "deliveries of alerts",
+    "delivery health",
+    "named deliveries",
+}
 """What knows no team: who sees some teams only sees none of it."""
 
 

@@ -20,6 +20,7 @@ EVENT: dict[str, Any] = {
     "output_tokens": 1,
 }
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
+RESTATEMENT: dict[str, Any] = {"from": "2026-11-01", "to": "2026-12-01", "reason": "r"}
 BUDGET: dict[str, Any] = {"limit_kwh": 3, "period": "month"}
 
 
@@ -71,6 +72,8 @@ def lists() -> Iterator[Try]:
         "/v1/quarantine?status=all",
         "/v1/mappings",
         "/v1/factors",
+        "/v1/bridge",
+        "/v1/restatements?limit=1000",
         "/v1/compare?from=2020-01-01&model=gpt-4o",
         "/v1/models?limit=5",
         "/v1/regions?limit=5",
@@ -133,6 +136,9 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/v1/estimate", "/v1/estimate", body={"model": "gpt-4o", "input_tokens": 1, "output_tokens": 1})
     for route in ("/v1/quarantine/drop", "/v1/quarantine/replay"):
         yield Try("POST", route, route, body={"ids": [999_999]})
+    yield Try("POST", "/v1/restatements", "/v1/restatements", body={**RESTATEMENT, "to": "2000-01-01"})
+    yield Try("GET", "/v1/restatements/no-such", "/v1/restatements/{restatement_id}")
+    yield Try("POST", "/v1/void", "/v1/void", body={"event_id": "no-such-event", "reason": "none"})
     yield Try("GET", "/v1/quarantine/1", "/v1/quarantine/{quarantine_id}")
     yield Try("POST", "/v1/mappings", "/v1/mappings", body={"kind": "model", "name": "n", "target": "no-such-model"})
     yield Try("DELETE", "/v1/mappings/model:no-such", "/v1/mappings/{mapping:path}")
@@ -155,6 +161,8 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/v1/deliveries",
         "/v1/coverage",
         "/v1/stream?limit=1",
+        "/v1/bridge",
+        "/v1/restatements",
         "/v1/compare?from=2020-01-01&model=gpt-4o",
         "/models?from=2020-01-01&to_model=gpt-4o",
         "/explore?from=2020-01-01&by=project",
@@ -164,10 +172,15 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
     ):
         yield Try("GET", f"{path}{'&' if '?' in path else '?'}tenant={tenant}", path.partition("?")[0], (owner, "any"))
     for query in ("", f"?tenant={tenant}"):
-        for tail in ("", "/explain"):
+        for tail in ("", "/explain", "/adjustments"):
             route = "/v1/prompts/{event_id:path}" + tail
             yield Try("GET", f"/v1/prompts/event-{own}-1{tail}{query}", route, (owner, team))
         yield Try("GET", f"/prompts/event-{own}-1{query}", "/prompts/{event_id:path}", (owner, team))
+        # Refused to everybody, so that it is there for the next one.
+        page = f"/prompts/event-{own}-1{query}"
+        yield Try("POST", page, "/prompts/{event_id:path}", (owner, team), b"reason=+", _FORM)
+        void = {"event_id": f"event-{own}-1", "reason": " ", **({"tenant": tenant} if query else {})}
+        yield Try("POST", "/v1/void", "/v1/void", (owner, team), void)
         for tail in ("", "/history", "/burn-down"):
             yield Try("GET", f"/v1/budgets/budget-{own}{tail}{query}", "/v1/budgets/{name}" + tail, (owner, team))
         headers = {"If-Match": '"0"'}
@@ -208,6 +221,10 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         }
         yield Try("POST", "/channels", "/channels", whole, urlencode(form).encode(), _FORM)
     yield Try("POST", "/v1/tokens", "/v1/tokens", whole, asked)
+    # Refused to everybody: nothing lies in the stretch.
+    yield Try(
+        "POST", "/v1/restatements", "/v1/restatements", whole, {**RESTATEMENT, "tenant": tenant, "to": "2000-01-01"}
+    )
     yield Try("PUT", f"/v1/tenants/{tenant}", "/v1/tenants/{tenant_id:path}", whole, {"time_zone": "Mars/Olympus"})
     if team is None:
         yield from _about_channels(owner)

@@ -14,11 +14,13 @@ from rice_stream.errors import UsageError
 from rice_stream.estimator.loading import load_calibrated
 from rice_stream.events.mappings import MappedName
 from rice_stream.instants import epoch_us
+from rice_stream.ledger.voiding import void_record
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.what_if import Change
 from rice_stream.reports import alerts, budgets, prompts, quarantine, tenants
 from rice_stream.reports.audit import audit_entries
+from rice_stream.reports.bridge import bridge
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
 from rice_stream.reports.budget_suggestion import budget_suggestion
 from rice_stream.reports.channels import channels
@@ -44,15 +46,20 @@ from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.periods import periods
 from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import PromptFilter
+from rice_stream.reports.record_adjustments import record_adjustments
+from rice_stream.reports.record_keys import find_key
+from rice_stream.reports.restatements import restatement_page
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.system import system_report
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.window_state import prompts_so_far
+from rice_stream.store.adjustments import posting
 from rice_stream.store.engine import Engine, writing
 from rice_stream.store.mapping_store import save_mapping
 from rice_stream.store.quarantine import Choice
+from rice_stream.store.restatement_store import RestatementOrder, begin_or_resume
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.channels_store import add_channel, add_delivery
 from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, FakeMethod, fake_reference
@@ -146,6 +153,14 @@ def fill(store: Store) -> None:
         )
         with writing(store.engine) as connection:
             save_mapping(connection, MappedName("model", f"alias-{own}", f"model-{own}", NOON_US), NOON_US)
+    for owner in OWNERS:
+        for own in (mark(owner, None), mark(owner, "a")):
+            found = find_key(store.engine, EVERYTHING, f"event-{own}-3")
+            reason = f"reason-{own}" if own == mark(owner, None) else "wrong"
+            void_record(store.engine, found.key, found.tenant_id, found.event_id, reason=reason, by=OPERATOR)
+        order = RestatementOrder(NOON_US, NOON_US + 1, tenant_name(owner), "m", "f", f"reason-{mark(owner, None)}")
+        with posting(store.engine) as connection:
+            begin_or_resume(connection, order, OPERATOR, by_server=True)
     _fill_channels(store)
 
 
@@ -286,6 +301,8 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("quarantine pages", lambda e, s: quarantine.quarantine_page(e, within(s), Choice()))
     yield Asking("prompts of a stretch", lambda e, s: prompts_so_far(e, within(s), 0, 2 * NOON_US))
     yield Asking("dropped", lambda e, s: quarantine.dropped(e, within(s), [1, 2, 3]))
+    yield Asking("restatements", lambda e, s: restatement_page(e, within(s)))
+    yield _asking("bridge", bridge, TotalsQuery(tenant=tenant), NOON)
     yield Asking("compare", lambda e, s: compare(e, s, day, change, estimator=estimator, defaults=TOKEN_DEFAULTS))
     yield Asking("durations", lambda e, s: narrowed_kinds(e, s, day, load_calibrated()))
     for first in (True, False):
@@ -306,6 +323,7 @@ def _single(tenant: str | None, own: str) -> Iterator[Asking]:
     whose = tenant or tenant_name(own[1])
     event_id = f"event-{own}-1"
     yield Asking("explain", lambda e, s: explain(e, s, event_id, tenant, defaults=TOKEN_DEFAULTS))
+    yield Asking("adjustments", lambda e, s: record_adjustments(e, s, find_key(e, s, f"event-{own}-3", tenant).key))
     yield Asking("explain refused", lambda e, s: explain(e, s, f"refused-{own}", tenant, defaults=TOKEN_DEFAULTS))
     yield Asking("a tenant", lambda e, s: tenants.named_tenant(e, s, whose))
     yield Asking("a budget", lambda e, s: budgets.named_budget_status(e, s, f"budget-{own}", tenant, NOON))

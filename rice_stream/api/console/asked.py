@@ -2,12 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from rice_stream.api.console.forms import Blank
 from rice_stream.api.parameters import Moment, Name, Parameters
+from rice_stream.reports.totals_query import AmountsAs
 
 Window = Literal["24h", "7d", "30d", "mtd"]
+
+
+AmountsShown = Annotated[AmountsAs, BeforeValidator(lambda value: value or "restated")]
+"""A field of its own for it, whose default is AS_SHOWN; a form sends nothing for what is shown otherwise."""
+AS_SHOWN: Any = Field("restated", alias="as")
 
 
 class PageParameters(Parameters):

@@ -7,7 +7,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.product import Product
 from rice_stream.api.reads.totals import answer_totals
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
-from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.totals_query import AmountsAs, TotalsQuery
 from rice_stream.reports.totals_together import look_ahead
 from rice_stream.store.scope import Scope
 
@@ -20,6 +20,7 @@ class Question(NamedTuple):
     tenant: str | None
     time_zone: str | None
     where: NameFilter = ALL_NAMES
+    amounts: AmountsAs = "restated"
 
     def totals(self, **more: Any) -> dict[str, Any]:
         """What `/v1/totals` answers. RiceError: as from there."""
@@ -32,6 +33,7 @@ class Question(NamedTuple):
             tenant=self.tenant,
             time_zone=self.time_zone,
             where=self.where,
+            amounts=self.amounts,
             report_time_zone=self.product.settings.report_time_zone,
         )
 

@@ -1,6 +1,6 @@
 """Answers about what was used: totals, prompts, tenants, mappings."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 
@@ -60,9 +60,14 @@ class TotalsRow(TotalAmounts):
 
 
 class Totals(Answer):
-    """Totals by names."""
+    """Totals by names; `as` and `as_of` are said where it is not simply all that is known by now."""
 
+    model_config = ConfigDict(
+        alias_generator=lambda name: name.rstrip("_"), extra="forbid", strict=True, defer_build=True
+    )
     window: NamedWindow
+    as_: Literal["reported", "restated"] | None = None
+    as_of: str | None = None
     by: list[str]
     rows: list[TotalsRow]
     rows_total: int

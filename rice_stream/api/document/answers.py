@@ -24,6 +24,7 @@ from rice_stream.api.document.budgets import (
 )
 from rice_stream.api.document.channels import Channel, Delivery, ResentDeliveries, SetChannel
 from rice_stream.api.document.factors import AddedFactorSet, FactorDifferences, FactorSet, ShownFactorSet
+from rice_stream.api.document.ledger import Bridge, RecordAdjustment, Restatement, VoidedEvent
 from rice_stream.api.document.proofs import ProofFile, SignedCheckpoint
 from rice_stream.api.document.quality import (
     AcceptedEvents,
@@ -56,6 +57,12 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/prompts"): Listed[Prompt],
     ("GET", "/v1/prompts/{event_id:path}"): Prompt,
     ("GET", "/v1/prompts/{event_id:path}/explain"): Explanation,
+    ("GET", "/v1/prompts/{event_id:path}/adjustments"): Rows[RecordAdjustment],
+    ("GET", "/v1/bridge"): Bridge,
+    ("POST", "/v1/void"): VoidedEvent,
+    ("GET", "/v1/restatements"): Listed[Restatement],
+    ("POST", "/v1/restatements"): Restatement,
+    ("GET", "/v1/restatements/{restatement_id}"): Restatement,
     ("GET", "/v1/budgets"): Rows[BudgetOutlook | Budget | UnreadableBudget],
     ("GET", "/v1/suggested-budget"): SuggestedBudget,
     ("POST", "/v1/budgets"): Budget,
@@ -111,6 +118,10 @@ EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/prompts"): "/v1/prompts?tenant=acme&model=gpt-4o&limit=50",
     ("GET", "/v1/prompts/{event_id:path}"): "/v1/prompts/e-1?tenant=acme",
     ("GET", "/v1/prompts/{event_id:path}/explain"): "/v1/prompts/e-1/explain?tenant=acme",
+    ("GET", "/v1/prompts/{event_id:path}/adjustments"): "/v1/prompts/e-1/adjustments?tenant=acme",
+    ("GET", "/v1/restatements"): "/v1/restatements?tenant=acme&limit=20",
+    ("GET", "/v1/restatements/{restatement_id}"): "/v1/restatements/1f0c8a77e2b94d5f9c3b6a40d2e18f75",
+    ("GET", "/v1/bridge"): "/v1/bridge?tenant=acme&from=2020-01-01",
     ("GET", "/v1/budgets"): "/v1/budgets?tenant=acme",
     ("GET", "/v1/suggested-budget"): "/v1/suggested-budget?tenant=acme&team=search",
     ("GET", "/v1/budgets/{name}"): "/v1/budgets/acme-month?tenant=acme",

@@ -38,6 +38,7 @@ UNITS = {
     "_gco2e_per_prompt": "grams CO2-equivalent a prompt",
     "_gco2e_per_1000_output_tokens": "grams CO2-equivalent per 1,000 output tokens",
     "_ratio": "ratio",
+    "_percent": "percent",
     "_days": "days",
     "_hours": "hours",
     "_h": "hours",

@@ -19,6 +19,7 @@ from rice_stream.api.streams import Format, Streams
 from rice_stream.estimator.method import Method
 from rice_stream.reports.moments import as_instant
 from rice_stream.reports.prompts import TIMES, PromptFilter, prompts
+from rice_stream.reports.record_adjustments import record_adjustments
 from rice_stream.store.scope import Scope
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
@@ -74,6 +75,12 @@ def install(app: FastAPI, product: Product) -> None:
     async def _explained(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> dict[str, Any]:
         return await product.ask(answer_explanation, product, caller, event_id, asked, opened)
 
+    @app.get(
+        "/v1/prompts/{event_id:path}/adjustments", summary="What has corrected a record, oldest first", tags=["prompts"]
+    )
+    async def _adjusted(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> dict[str, Any]:
+        return {"rows": await product.ask(answer_adjustments, product, caller, event_id, asked)}
+
     @app.get("/v1/prompts/{event_id:path}", summary="One record", tags=["prompts"])
     async def _prompt(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> dict[str, Any]:
         document = await product.ask(answer_explanation, product, caller, event_id, asked, opened)
@@ -110,6 +117,17 @@ def answer_explanation(
         ended_at=as_instant(asked.ended_at),
         open_method=opened,
     )
+
+
+def answer_adjustments(
+    product: Product, caller: Caller, event_id: str, asked: RecordParameters
+) -> list[dict[str, Any]]:
+    """The rows of `/v1/prompts/{event_id}/adjustments`; for a thread of its own. RiceError: as from `find_key`."""
+    from rice_stream.reports.record_keys import find_key  # it reads how records were estimated, with NumPy
+
+    scope, engine = product.scope(caller, Right.READ, asked.tenant), product.engine()
+    found = find_key(engine, scope, event_id, asked.tenant, as_instant(asked.ended_at))
+    return record_adjustments(engine, scope, found.key)
 
 
 def _stream(product: Product, scope: Scope, asked: PromptFilter) -> tuple[list[ExportColumn], Iterator[Sequence[Any]]]:

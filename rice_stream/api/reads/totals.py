@@ -21,10 +21,11 @@ from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import Format, Streams
 from rice_stream.instants import MINUTE_S, SECOND_US, epoch_us
+from rice_stream.reports.moments import as_instant
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.totals import totals
-from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.totals_query import AmountsAs, TotalsQuery
 from rice_stream.reports.window_state import prompts_so_far
 from rice_stream.reports.windows import FOREVER_US
 from rice_stream.store.engine import Engine
@@ -66,6 +67,8 @@ class TotalsParameters(NameParameters):
     top: int | None = Field(
         None, ge=1, le=1_000, description="So many names with most carbon, and all others in one row"
     )
+    as_: AmountsAs = Field("restated", alias="as", description="With all corrections, or as it was reported")
+    as_of: Moment | None = Field(None, description="With what was recorded and corrected until then; needs the records")
     impacts: bool = Field(default=False, description="Embodied carbon and water as well")
     limit: int = Field(1_000, ge=1, le=ROWS_MAX, description="Rows, most carbon first; of a file all are sent")
     format: Format = "json"
@@ -92,6 +95,8 @@ def install(app: FastAPI, product: Product) -> None:
         query = TotalsQuery(
             **{name: getattr(asked, name) for name in _ASKED_AS_NAMED},
             by=tuple(asked.by),
+            amounts=asked.as_,
+            as_of=as_instant(asked.as_of),
             report_time_zone=product.settings.report_time_zone,
             start=asked.from_,
             end=asked.to,
@@ -155,13 +160,14 @@ def _rolling_totals_of(engine: Engine, scope: Scope, now: datetime) -> tuple[dic
     return document, document["windows"]["mtd"]["time_zone"]
 
 
-def _state(engine: Engine, scope: Scope, stretch_us: tuple[int, int], change: int) -> tuple[int, int] | None:
-    """How many prompts are on the days of a stretch, and the latest change in the audit trail; it never leaves the server."""
-    prompts = prompts_so_far(engine, scope, *stretch_us)
-    return None if prompts is None else (prompts, change)
+def _state(engine: Engine, scope: Scope, stretch_us: tuple[int, int], change: int) -> tuple[int, ...] | None:
+    """How many prompts are on the days of a stretch, the latest correction, and the latest change in the audit trail; it never
+    leaves the server."""
+    so_far = prompts_so_far(engine, scope, *stretch_us)
+    return None if so_far is None else (*so_far, change)
 
 
-def _state_now(product: Product, scope: Scope, stretch_us: tuple[int, int]) -> tuple[int, int] | None:
+def _state_now(product: Product, scope: Scope, stretch_us: tuple[int, int]) -> tuple[int, ...] | None:
     change = product.latest_change()
     return _state(product.engine_for(scope), scope, stretch_us, change)
 

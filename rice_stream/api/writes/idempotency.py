@@ -42,8 +42,9 @@ async def once(
     work: Callable[[], Awaitable[dict[str, Any]]],
     *,
     secrets: frozenset[str] = frozenset(),
+    status: HTTPStatus = HTTPStatus.CREATED,
 ) -> JSONResponse:
-    """The answer (201) of `work`, which creates something; where the request has a key, done once for a day.
+    """The answer (201, or another `status`) of `work`, which creates something; where the request has a key, done once for a day.
 
     Fields named as `secrets` are shown the first time only, and never kept.
 
@@ -51,7 +52,7 @@ async def once(
     """
     given = _keyed(request, caller, body)
     if given is None:
-        return JSONResponse(await work(), status_code=HTTPStatus.CREATED)
+        return JSONResponse(await work(), status_code=status)
     before = await product.ask(claim, product.engine(), given)
     if isinstance(before, Answered):
         headers = {"Idempotency-Replayed": "true"}
@@ -70,10 +71,10 @@ async def once(
     try:
         document = await work()
         kept = {name: value for name, value in document.items() if name not in secrets}
-        answered = Answered(HTTPStatus.CREATED, json.dumps(kept))
+        answered = Answered(status, json.dumps(kept))
     finally:
         await product.ask(settle, product.engine(), given, answered)
-    return JSONResponse(document, status_code=HTTPStatus.CREATED)
+    return JSONResponse(document, status_code=status)
 
 
 def _keyed(request: Request, caller: Caller, body: BaseModel) -> KeyedRequest | None:

@@ -1,6 +1,5 @@
 """POST /v1/quarantine/replay and /v1/quarantine/drop: settling what was refused."""
 
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
@@ -11,15 +10,13 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.json_bodies import Body, body_of
 from rice_stream.api.parameters import RowId
-from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
+from rice_stream.api.record_writing import MAY_NOT, ledger_of
 from rice_stream.api.routing import check_every_tenant, needs
 from rice_stream.instants import epoch_us
 from rice_stream.kafka.record_fetch import KafkaFetch
 from rice_stream.pipeline.patches import parse_patches
 from rice_stream.reports.quarantine import dropped
-from rice_stream.runtime.database_role import may_write_records
-from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_kafka import kafka_config
 from rice_stream.store.audit import Actor
 from rice_stream.store.quarantine import Choice, drop
@@ -61,7 +58,7 @@ def install(app: FastAPI, product: Product) -> None:
         summary="Take refused items up again; nothing is ever counted twice",
         tags=["quality"],
         openapi_extra=body_of(ReplayBody, {"ids": [12], "set": {"tenant_id": "acme"}}),
-        responses={409: {"description": "The server's database login may not write records"}},
+        responses=MAY_NOT,
     )
     async def _replay(request: Request, caller: _Editor) -> dict[str, Any]:
         check_every_tenant(caller, Right.WRITE, NO_TENANTS)
@@ -83,26 +80,19 @@ def answer_drop(product: Product, body: ChosenItems, by: Actor) -> dict[str, Any
 def answer_replay(product: Product, body: ReplayBody, by: Actor) -> dict[str, Any]:
     """What `POST /v1/quarantine/replay` does and answers, likewise. ProblemError: the server's login may not write records.
 
-    Through the worker's own pipeline, which writes records: with the rights of the server's login and not the API's role.
+    Through the worker's own pipeline, which writes records.
     """
     # What it takes to account is loaded where somebody asks for it, not at the start of every server.
     from rice_stream.pipeline.quarantine_replay import replay
     from rice_stream.runtime.opening_pipeline import open_pipeline
 
     patches = parse_patches([f"{name}={value}" for name, value in body.set.items()])
-    engine = open_store(product.settings)
-    if not may_write_records(engine):
-        engine.dispose()
-        raise ProblemError(
-            HTTPStatus.CONFLICT,
-            "the server's database login may not write records: run `rice-stream quarantine replay` where the worker runs",
-        )
-    pipeline, writer = open_pipeline(product.settings, engine, proposes="if set")
-    fetch = KafkaFetch(kafka_config(product.settings), product.settings.kafka_group_id)
-    try:
-        now_us = epoch_us(product.now())
-        return replay(engine, pipeline, Choice(tuple(body.ids)), patches=patches, fetch=fetch, now_us=now_us, by=by)
-    finally:
-        fetch.close()
-        writer.close()
-        engine.dispose()
+    with ledger_of(product.settings, "rice-stream quarantine replay") as engine:
+        pipeline, writer = open_pipeline(product.settings, engine, proposes="if set")
+        fetch = KafkaFetch(kafka_config(product.settings), product.settings.kafka_group_id)
+        try:
+            now_us = epoch_us(product.now())
+            return replay(engine, pipeline, Choice(tuple(body.ids)), patches=patches, fetch=fetch, now_us=now_us, by=by)
+        finally:
+            fetch.close()
+            writer.close()

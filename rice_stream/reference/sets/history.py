@@ -52,6 +52,11 @@ class ReferenceHistory:
         self.hourly = any(row.hours for one in self._sets for row in one.factor_set.rows)
         """Whether some value changes by the hour."""
 
+    @property
+    def editions(self) -> list[tuple[int, str]]:
+        """From which instant on each set holds, and its digest, in the order in which they are laid."""
+        return [(one.effective_from_us, one.factor_set.digest) for one in self._sets]
+
     def in_force(self, at_us: int) -> tuple[FactorSet, ...]:
         """The sets that an event that ended at an instant is estimated with, in the order in which they are laid.
 

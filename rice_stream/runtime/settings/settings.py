@@ -16,6 +16,7 @@ from rice_stream.runtime.settings.logs import LogSettings
 from rice_stream.runtime.settings.oidc import OidcSettings
 from rice_stream.runtime.settings.periods import PeriodSettings
 from rice_stream.runtime.settings.reports import ReportSettings
+from rice_stream.runtime.settings.restating import RestatingSettings
 from rice_stream.runtime.settings.section import Section
 
 PREFIX = "RICE_"
@@ -33,6 +34,7 @@ class Settings(
     CheckpointSettings,
     PeriodSettings,
     ReportSettings,
+    RestatingSettings,
     HttpSettings,
     OidcSettings,
     LogSettings,

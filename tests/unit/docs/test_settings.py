@@ -30,6 +30,7 @@ from rice_stream.runtime.settings.logs import LogSettings
 from rice_stream.runtime.settings.oidc import OidcSettings
 from rice_stream.runtime.settings.periods import PeriodSettings
 from rice_stream.runtime.settings.reports import ReportSettings
+from rice_stream.runtime.settings.restating import RestatingSettings
 from rice_stream.runtime.settings.section import Rows, Section
 from rice_stream.runtime.settings.settings import PREFIX, Settings
 from tests.support.docs_reading import codes, first_codes, rows, section, text_of
@@ -134,6 +135,7 @@ def test_the_page_has_the_sections_of_the_code_each_with_its_settings_in_the_sam
         "Checkpoints": CheckpointSettings,
         "Closing months": PeriodSettings,
         "Reports": ReportSettings,
+        "Restating": RestatingSettings,
         "HTTP": HttpSettings,
         "Sign-on": OidcSettings,
         "Logging": LogSettings,

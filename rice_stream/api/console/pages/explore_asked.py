@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pydantic import BeforeValidator, Field
 
 from rice_stream.api.console.addresses import address
-from rice_stream.api.console.asked import WindowParameters
+from rice_stream.api.console.asked import AS_SHOWN, AmountsShown, WindowParameters
 from rice_stream.api.console.forms import Blank
 from rice_stream.api.console.stretches import Bucket
 from rice_stream.quantities import NAME_LENGTH_MAX
@@ -41,6 +41,7 @@ class ExploreParameters(WindowParameters):
     by: Annotated[Dimension | None, Blank] = None
     bucket: Annotated[Bucket | None, Blank] = None
     measure: Measure = "carbon"
+    as_: AmountsShown = AS_SHOWN
     rows: Annotated[int, Field(ge=1, le=500)] = SERIES_MAX
     team: _Names
     project: _Names

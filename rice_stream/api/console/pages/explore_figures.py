@@ -47,7 +47,7 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters, around:
     by = asked.by or ("tenant" if len(names) > 1 and asked.tenant is None else "team")
     # Bars of several tenants stand on one another: they need one calendar.
     zone = one_calendar(product, seen, asked.time_zone)
-    question = Question(product, caller, asked.tenant, zone, asked.where)
+    question = Question(product, caller, asked.tenant, zone, asked.where, asked.as_)
     table = question.totals(by=(by,), top=asked.rows, **asked.stretch(_WINDOW))
     shown = {
         "asked": asked,

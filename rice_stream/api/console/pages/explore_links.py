@@ -40,6 +40,8 @@ def files_of(
     """Addresses of what is shown, with the instants between which it lies: later they say the same."""
     start, end = (rfc3339(epoch_us(each)) for each in stretch)
     base = [("by", by), ("from", start), ("to", end), ("time_zone", zone)]
+    if asked.as_ != "restated":
+        base.append(("as", asked.as_))
     if asked.tenant:
         base.insert(0, ("tenant", asked.tenant))
     shown: dict[str, Any] = {

@@ -8,7 +8,7 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.around import Around
-from rice_stream.api.console.asked import PageParameters
+from rice_stream.api.console.asked import AS_SHOWN, AmountsShown, PageParameters
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.forms import Blank
 from rice_stream.api.console.kept import Figures
@@ -23,6 +23,7 @@ class PeriodsParameters(PageParameters):
 
     year: Annotated[int | None, Blank, Field(ge=1971, le=9_000)] = None
     columns: Annotated[int, Field(ge=1, le=50)] = TENANTS
+    as_: AmountsShown = AS_SHOWN
 
 
 def install(app: FastAPI, dashboard: Dashboard) -> None:
@@ -36,6 +37,6 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
         def look_up(around: Around, _live: str) -> Figures:
-            return periods(dashboard.product, caller, asked, asked.year, asked.columns, around)
+            return periods(dashboard.product, caller, asked, asked.year, asked.columns, around, asked.as_)
 
         return await dashboard.show_live(request, caller, "pages/periods.html", asked.tenant, look_up)

@@ -14,11 +14,13 @@ from rice_stream.api.console.asking import Question, one_calendar, zone_of
 from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.drawing.stacks import Stacks, stacks_of
 from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.pages.corrections import corrections_of
 from rice_stream.api.console.pages.explore_rows import name_of
 from rice_stream.api.console.pages.periods_files import month_files, year_files
 from rice_stream.api.console.stretches import BarTime
 from rice_stream.api.product import Product
 from rice_stream.instants import day_start
+from rice_stream.reports.totals_query import AmountsAs
 from rice_stream.wording.amounts import change
 
 TENANTS = 5
@@ -30,13 +32,19 @@ Answer = dict[str, Any]
 
 
 def periods(
-    product: Product, caller: Caller, asked: PageParameters, year: int | None, columns: int, around: Around
+    product: Product,
+    caller: Caller,
+    asked: PageParameters,
+    year: int | None,
+    columns: int,
+    around: Around,
+    amounts: AmountsAs = "restated",
 ) -> Figures:
     """All figures of the page. RiceError: as from the reports."""
     scope = product.scope(caller, Right.READ, None)
     names = [each["tenant_id"] for each in around.tenants()]
     calendar = one_calendar(product, scope.within(asked.tenant), asked.time_zone)
-    question = Question(product, caller, asked.tenant, calendar)
+    question = Question(product, caller, asked.tenant, calendar, amounts=amounts)
     ever = question.totals(bucket="month")
     zone = zone_of(product, ever)
     question = question._replace(time_zone=zone)
@@ -94,7 +102,7 @@ def _of_year(question: Question, ever: Answer, year: int, columns: int, now: dat
                 }
                 for tenant in by_tenant["rows"]
             ],
-            "files": month_files(bar, zone, question.tenant),
+            "files": month_files(bar, zone, question.tenant, question.amounts),
         }
         for bar in reversed(bars)
     ]
@@ -107,7 +115,8 @@ def _of_year(question: Question, ever: Answer, year: int, columns: int, now: dat
         "columns": [{**row, "name": name_of("tenant", row, others)} for row in by_tenant["rows"]],
         "more_tenants": max(0, others),
         "chart": _chart(by_tenant, others, cells, of_chart, of_month, now),
-        "files": year_files(year, zone, question.tenant),
+        "files": year_files(year, zone, question.tenant, question.amounts),
+        **corrections_of(question._replace(amounts="restated"), bounds["start"], bounds["end"]),
     }
 
 

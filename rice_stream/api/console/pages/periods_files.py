@@ -4,32 +4,37 @@ from datetime import date
 from urllib.parse import urlencode
 
 from rice_stream.api.console.stretches import BarTime, next_month
+from rice_stream.reports.totals_query import AmountsAs
 
 _BY = "tenant,team,project,provider,model,region"
 
 
-def month_files(month: BarTime, zone: str, tenant: str | None) -> list[dict[str, str]]:
+def month_files(month: BarTime, zone: str, tenant: str | None, amounts: AmountsAs = "restated") -> list[dict[str, str]]:
     """Totals by all names that reports are made of, and every prompt."""
     first = date.fromisoformat(f"{month.key}-01")
     between = _between(first, next_month(first), zone, tenant)
     return [
-        _file("Totals", "/v1/totals", [*between, ("by", _BY)]),
+        _file("Totals", "/v1/totals", [*between, ("by", _BY), *_as(amounts)]),
         _file("Prompts", "/v1/prompts", [*between, ("newest_first", "false")]),
     ]
 
 
-def year_files(year: int, zone: str, tenant: str | None) -> list[dict[str, str]]:
+def year_files(year: int, zone: str, tenant: str | None, amounts: AmountsAs = "restated") -> list[dict[str, str]]:
     """Its months by tenant, and by all names."""
     between = _between(date(year, 1, 1), date(year + 1, 1, 1), zone, tenant)
     return [
-        _file("Months by tenant", "/v1/totals", [*between, ("by", "tenant"), ("bucket", "month")]),
-        _file("Months by all names", "/v1/totals", [*between, ("by", _BY), ("bucket", "month")]),
+        _file("Months by tenant", "/v1/totals", [*between, ("by", "tenant"), ("bucket", "month"), *_as(amounts)]),
+        _file("Months by all names", "/v1/totals", [*between, ("by", _BY), ("bucket", "month"), *_as(amounts)]),
     ]
 
 
 def _between(start: date, end: date, zone: str, tenant: str | None) -> list[tuple[str, str]]:
     whose = [("tenant", tenant)] if tenant else []
     return [*whose, ("from", start.isoformat()), ("to", end.isoformat()), ("time_zone", zone)]
+
+
+def _as(amounts: AmountsAs) -> list[tuple[str, str]]:
+    return [("as", amounts)] if amounts != "restated" else []
 
 
 def _file(title: str, path: str, pairs: list[tuple[str, str]]) -> dict[str, str]:

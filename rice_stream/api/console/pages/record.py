@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 
+from rice_stream.api.access.actors import actor_of
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.basis_words import KNOWN, sentences
 from rice_stream.api.console.dashboard import Dashboard
 from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.pages.corrections import VoidForm, adjustments_of, void_shown
 from rice_stream.api.console.pages.record_figures import (
     carbon_of,
     causes_of,
@@ -18,9 +21,11 @@ from rice_stream.api.console.pages.record_figures import (
     narrowing_of,
     rests_on,
 )
+from rice_stream.api.problems import ProblemError, problem_of
 from rice_stream.api.product import Product
 from rice_stream.api.reads.prompts import RecordParameters, answer_explanation, methods_of
 from rice_stream.api.routing import needs
+from rice_stream.errors import NotFoundError, RiceError, ServiceUnavailableError
 from rice_stream.estimator.method import Method
 from rice_stream.instants import parse_instant
 from rice_stream.reports.one_moment import one_moment
@@ -32,6 +37,17 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
     """Add the page. An event id may hold any signs, slashes among them."""
     opened = methods_of(dashboard.product)
 
+    async def shown(
+        request: Request, caller: Caller, event_id: str, asked: RecordParameters, problem: ProblemError | None = None
+    ) -> Response:
+        return await dashboard.show(
+            request,
+            caller,
+            "pages/record.html",
+            lambda: _figures(dashboard.product, caller, event_id, asked, opened),
+            problem=problem,
+        )
+
     @app.get("/prompts/{event_id:path}", include_in_schema=False)
     async def _record(
         request: Request,
@@ -39,12 +55,25 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         asked: Annotated[RecordParameters, Query()],
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
-        return await dashboard.show(
-            request,
-            caller,
-            "pages/record.html",
-            lambda: _figures(dashboard.product, caller, event_id, asked, opened),
-        )
+        return await shown(request, caller, event_id, asked)
+
+    @app.post("/prompts/{event_id:path}", include_in_schema=False)
+    async def _void(
+        request: Request,
+        event_id: str,
+        asked: Annotated[RecordParameters, Query()],
+        caller: Annotated[Caller, Depends(needs(Right.WRITE))],
+    ) -> Response:
+        form = await dashboard.forms.read(request, caller, VoidForm)
+        by, product = actor_of(caller, request), dashboard.product
+        try:
+            await product.ask(void_shown, product, caller, event_id, asked, form.reason, by)
+        except (NotFoundError, ServiceUnavailableError):
+            raise
+        except (ProblemError, RiceError) as error:
+            problem = error if isinstance(error, ProblemError) else problem_of(error)
+            return await shown(request, caller, event_id, asked, problem=problem)
+        return dashboard.done(f"/prompts/{quote(event_id, safe='')}", **dict(request.query_params))
 
 
 def _figures(
@@ -78,6 +107,7 @@ def _looked_up(
         "by_name": {step["name"]: step for step in steps},
         "licences": {step["name"]: licences_in(step["source"], sources) for step in steps},
         "neighbours": _neighbours(product, caller, record),
+        **adjustments_of(product, caller, event_id, asked),
         "meta": product.meta(scope, None),
         "zone": named_tenant(product.engine(), scope, record["tenant_id"])["time_zone"],
     }

@@ -1,0 +1,97 @@
+"""Restatements as they are answered: what was ordered, how far it has come, and what it changes."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from rice_stream.errors import NotFoundError
+from rice_stream.instants import rfc3339
+from rice_stream.quantities import MICRO
+from rice_stream.reports.materiality import THRESHOLD_PERCENT, is_material, materiality_percent
+from rice_stream.reports.pages import packed, page, unpacked
+from rice_stream.store import schema
+from rice_stream.store.engine import Engine
+from rice_stream.store.restatement_store import RestatementState, state_of
+from rice_stream.store.scope import Scope
+from rice_stream.store.scoped import scoped_reading
+
+_MID = "carbon_mid_ugco2e"
+
+
+def restatement_page(
+    engine: Engine,
+    scope: Scope,
+    *,
+    tenant: str | None = None,
+    after: bytes | None = None,
+    limit: int = 100,
+    threshold_percent: float = THRESHOLD_PERCENT,
+) -> dict[str, Any]:
+    """Latest first: `{"rows": as `described_restatement`, "next"}`, of a tenant of the scope, or of all of them.
+
+    Runs over all tenants are seen by who sees everything, and none by who sees some teams only.
+    """
+    table = schema.restatement
+    query = select(table).order_by(table.c.number.desc()).limit(limit + 1)
+    if after is not None:
+        query = query.where(table.c.number < unpacked(after, 1)[0])
+    found = _found(engine, scope.within(tenant), query)
+    return page(found, limit, lambda state: packed(state.number), lambda state: described(state, threshold_percent))
+
+
+def named_restatement(
+    engine: Engine, scope: Scope, restatement_id: str, *, threshold_percent: float = THRESHOLD_PERCENT
+) -> dict[str, Any]:
+    """One restatement. NotFoundError: there is none of this id in the scope."""
+    table = schema.restatement
+    found = _found(engine, scope, select(table).where(table.c.restatement_id == restatement_id))
+    if not found:
+        raise NotFoundError(f"there is no restatement {restatement_id!r}")
+    return described(found[0], threshold_percent)
+
+
+def described(state: RestatementState, threshold_percent: float) -> dict[str, Any]:
+    """A restatement as JSON; grams are middle values.
+
+    `materiality_percent` is the change since the records were recorded, with everything that has corrected them before, as a
+    share of what was reported of them; `difference_gco2e` is what this run changes.
+    """
+    order = state.order
+    before, after = state.before[_MID], state.after[_MID]
+    return {
+        "restatement_id": state.restatement_id or None,
+        "state": state.state,
+        "dry_run": order.dry_run,
+        "from": rfc3339(order.from_us),
+        "to": rfc3339(order.to_us),
+        "tenant": order.tenant_id,
+        "versions": {"method": order.method_version, "factors": order.factor_version},
+        "basis": order.basis or None,
+        "reason": order.reason,
+        "author_kind": state.author_kind or None,
+        "author": state.author_name or None,
+        "started_at": None if state.started_us is None else rfc3339(state.started_us),
+        "finished_at": None if state.finished_us is None else rfc3339(state.finished_us),
+        "records": state.records,
+        "records_expected": state.records_expected,
+        "entries": state.entries,
+        "reported_gco2e": state.reported_ugco2e / MICRO,
+        "before_gco2e": before / MICRO,
+        "after_gco2e": after / MICRO,
+        "difference_gco2e": (after - before) / MICRO,
+        "materiality_percent": materiality_percent(state.reported_ugco2e, after),
+        "threshold_percent": threshold_percent,
+        "material": is_material(state.reported_ugco2e, after, threshold_percent),
+        "by_cause": {cause: amount / MICRO for cause, amount in state.by_cause.items()},
+        "problem": state.problem,
+    }
+
+
+def _found(engine: Engine, scope: Scope, query: Any) -> list[RestatementState]:
+    table = schema.restatement
+    if scope.teams:
+        return []
+    if scope.tenants is not None:
+        query = query.where(table.c.tenant_id.in_(sorted(scope.tenants)))
+    with scoped_reading(engine, scope) as connection:
+        return [state_of(row) for row in connection.execute(query).mappings()]

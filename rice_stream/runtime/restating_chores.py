@@ -1,0 +1,130 @@
+"""What a server does about restatements that were ordered over HTTP: one at a time among all servers, a little with each look."""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from rice_stream.alerting.delivering import Chore
+from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
+from rice_stream.runtime.database_role import may_write_records
+from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.audit import Actor
+from rice_stream.store.database_clock import database_now_us
+from rice_stream.store.engine import Engine, reading, writing
+from rice_stream.store.lease import Lease
+from rice_stream.store.restatement_store import RestatementState, next_of_server, save_progress, stored_restatement
+
+if TYPE_CHECKING:
+    from rice_stream.ledger.restating import Restating
+
+log = logging.getLogger(__name__)
+
+LEASE_S = 30.0
+"""How long after a server died another one goes on with what it did."""
+_LOOK_EVERY_S = 0.5
+_AT_ONCE_S = 2.0
+"""How long one look works: a server that stops waits for no longer, and a chunk."""
+
+
+def restating_chores(settings: Settings) -> tuple[Chore, ...]:
+    """For one server; others may do the same at the same time."""
+    return (Chore("restatements", _LOOK_EVERY_S, RestatingJob(settings).work),)
+
+
+class RestatingJob:
+    """Goes on with the oldest restatement that servers have to do. A server whose login may not write records does none."""
+
+    def __init__(self, settings: Settings, *, lease_s: float = LEASE_S, at_once_s: float = _AT_ONCE_S) -> None:
+        self._settings = settings
+        self._lease_s = lease_s
+        self._at_once_s = at_once_s
+        self._holder = uuid4().hex
+        self._run: _Run | None = None
+        self._may_write: bool | None = None
+
+    def work(self, engine: Engine) -> None:
+        """Do some of what there is to do; `engine` sees everything. StoreUnavailableError: the database did not go on."""
+        with reading(engine) as connection:
+            waiting, now_us = next_of_server(connection), database_now_us(connection)
+        if waiting is None or not self._may():
+            self._let_go()
+            return
+        lease = Lease(engine, "restate", self._holder, seconds=self._lease_s)
+        if not lease.acquire(now_us):
+            self._let_go()
+            return
+        try:
+            if self._go_on(waiting):
+                return  # the lease is kept until the next look
+        except ServiceUnavailableError:
+            self._let_go()
+            raise
+        except RiceError as error:
+            self._fail(engine, waiting, error)
+        self._let_go()
+        lease.release()
+
+    def _go_on(self, waiting: RestatementState) -> bool:
+        """Whether more is to be done."""
+        if self._run is None or self._run.restatement_id != waiting.restatement_id:
+            self._let_go()
+            self._run = self._open(waiting)
+        until_s = time.monotonic() + self._at_once_s
+        return any(time.monotonic() >= until_s for _ in self._run.steps)
+
+    def _may(self) -> bool:
+        """Looked up once: another login is another server."""
+        if self._may_write is None:
+            engine = open_store(self._settings)
+            try:
+                self._may_write = may_write_records(engine)
+            finally:
+                engine.dispose()
+        return self._may_write
+
+    def _open(self, waiting: RestatementState) -> "_Run":
+        # What it takes to estimate is loaded where somebody has ordered something.
+        from rice_stream.ledger.restating import Restating
+        from rice_stream.runtime.restating_orders import Restaters
+
+        engine = open_store(self._settings)
+        try:
+            restaters, order = Restaters(self._settings, engine), waiting.order
+            if restaters.basis(order.method_name, order.to_us) != order.basis:
+                raise UsageError("settings or factor sets have changed since it was ordered: order it again")
+            by = Actor(waiting.author_kind, waiting.author_name)  # type: ignore[arg-type]  # as it was written
+            estimator = restaters.estimator(order.method_name)
+            return _Run(engine, Restating(engine, estimator, restaters.defaults, order, by, waiting))
+        except BaseException:
+            engine.dispose()
+            raise
+
+    def _fail(self, engine: Engine, waiting: RestatementState, error: RiceError) -> None:
+        log.warning("restatement %s has failed: %s", waiting.restatement_id, error)
+        with writing(engine) as connection:
+            stored = stored_restatement(connection, waiting.restatement_id)
+            if stored is not None and stored.state not in ("done", "failed"):
+                save_progress(connection, replace(stored, state="failed", problem=str(error)))
+
+    def _let_go(self) -> None:
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+
+
+class _Run:
+    """A restatement that this server does, with a database of its own."""
+
+    def __init__(self, engine: Engine, restating: "Restating") -> None:
+        self.restating = restating
+        self.restatement_id = restating.state.restatement_id
+        self.steps: Iterator[int] = restating.steps()
+        self._engine = engine
+
+    def close(self) -> None:
+        """Let go of the database; what is done is stored."""
+        self._engine.dispose()

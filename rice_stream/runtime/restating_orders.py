@@ -1,0 +1,62 @@
+"""Orders to restate, with the estimator that they are done by: the same for the command line and for servers."""
+
+from rice_stream.meter.estimator_at import Estimator
+from rice_stream.meter.estimator_digest import estimator_digest
+from rice_stream.meter.requests import TokenDefaults
+from rice_stream.reports.windows import TimeBound, bounds_us
+from rice_stream.runtime.opening_estimator import token_defaults
+from rice_stream.runtime.opening_factors import open_estimator_with_sets
+from rice_stream.runtime.settings.settings import Settings
+from rice_stream.store.engine import Engine
+from rice_stream.store.restatement_store import RestatementOrder
+
+
+class Restaters:
+    """Estimators that restate, by the settings and the factor sets that the database has now; each is opened once."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        """`engine` sees everything."""
+        self._settings = settings
+        self._engine = engine
+        self._opened: dict[str | None, Estimator] = {}
+
+    @property
+    def defaults(self) -> TokenDefaults:
+        """The counts that stand in for unknown ones."""
+        return token_defaults(self._settings)
+
+    def estimator(self, method_name: str | None) -> Estimator:
+        """By a method; None: that of the settings."""
+        if method_name not in self._opened:
+            self._opened[method_name] = open_estimator_with_sets(self._settings, self._engine, method_name)
+        return self._opened[method_name]
+
+    def basis(self, method_name: str | None, to_us: int) -> str:
+        """What records up to an instant would be estimated by, as a digest."""
+        return estimator_digest(self.estimator(method_name), self.defaults, until_us=to_us)
+
+    def order(
+        self,
+        start: TimeBound,
+        end: TimeBound,
+        *,
+        tenant_id: str | None,
+        method_name: str | None,
+        reason: str,
+        dry_run: bool,
+    ) -> RestatementOrder:
+        """The order of a stretch of time, whose dates are days of UTC. UsageError: its start is not before its end."""
+        from_us, to_us = bounds_us(start, end, "UTC")
+        # The tables of the end of the stretch: later sets do not hold for it.
+        versions = self.estimator(method_name).at(to_us - 1).versions
+        return RestatementOrder(
+            from_us,
+            to_us,
+            tenant_id,
+            versions["method"],
+            versions["factors"],
+            reason,
+            basis=self.basis(method_name, to_us),
+            method_name=method_name,
+            dry_run=dry_run,
+        )
