@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import text
-
 from rice_stream.quantities import MICRO
 from rice_stream.store.engine import Connection
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_key_in
 
@@ -43,9 +42,9 @@ def claims(
     metered: list[_Row] = []
     hits: list[_Row] = []
     others: list[_Row] = []
-    statement = text(_STATEMENT.replace("{scope}", f"{tenant_key_in(scope, 'm.tenant_key')} AND {team_in(scope)}"))
-    found = connection.execute(statement, {"from_s": from_s, **scope_parameters(scope)})
-    for cache_hit, is_metered, source, *sums in found:
+    asked = statement(_STATEMENT.replace("{scope}", f"{tenant_key_in(scope, 'm.tenant_key')} AND {team_in(scope)}"))
+    parameters = {"from_s": from_s, **scope_parameters(scope)}
+    for cache_hit, is_metered, source, *sums in rows_of(connection, asked, parameters):
         # PostgreSQL sums BIGINT as NUMERIC.
         (hits if cache_hit else metered if is_metered else others).append((source, *map(int, sums)))
     stated = _by_source([*others, *metered])

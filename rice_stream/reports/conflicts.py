@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from rice_stream.instants import rfc3339
 from rice_stream.store.engine import Connection
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, tenant_id_in
 
@@ -35,6 +36,9 @@ def conflicts(connection: Connection, scope: Scope, from_us: int, *, limit: int 
     source = "FROM conflict c JOIN tenant t ON t.tenant_key = c.tenant_key"
     where = f"WHERE c.received_at_us >= :from_us AND {tenant_id_in(scope)}"
     parameters = {"from_us": from_us, **scope_parameters(scope)}
+    ((total,),) = rows_of(connection, statement(f"SELECT COUNT(*) {source} {where}"), parameters)
+    if not total:
+        return {"conflicts": [], "conflicts_total": 0}
     columns = ", ".join(f"r.{name}" for name in _COMPARED)
     rows = connection.execute(
         text(
@@ -54,7 +58,7 @@ def conflicts(connection: Connection, scope: Scope, from_us: int, *, limit: int 
             }
             for row in rows
         ],
-        "conflicts_total": int(connection.execute(text(f"SELECT COUNT(*) {source} {where}"), parameters).scalar_one()),
+        "conflicts_total": int(total),
     }
 
 

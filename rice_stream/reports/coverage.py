@@ -92,9 +92,11 @@ def coverage(
         nobodys = unattributed(connection, scope, from_s, carbon_ugco2e=carbon, limit=limit)
         contradicted = conflicts(connection, scope, from_s * SECOND_US, limit=limit)
         old = old_factors(connection, scope, from_s, now_us=epoch_us(in_utc(now)), carbon_ugco2e=carbon, limit=limit)
-        known = {"tiers": tiers(connection, scope, from_s * SECOND_US)}
-        if bucket is not None:
-            known |= tiers_by_day(connection, scope, from_s * SECOND_US, days, time_zone, report_time_zone)
+        known = (
+            {"tiers": tiers(connection, scope, from_s * SECOND_US)}
+            if bucket is None
+            else tiers_by_day(connection, scope, from_s * SECOND_US, days, time_zone, report_time_zone)
+        )
     resting = _resting(kinds)
     rows = _unknown(kinds, carbon)
     return {

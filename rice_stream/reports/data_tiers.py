@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
-
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.instants import DAY_S, epoch_s
 from rice_stream.quantities import MICRO
 from rice_stream.reports.claims import METERED, STATED
 from rice_stream.reports.tiers import KNOWN_TIERS, TIERS, RestsOn, tier_of
 from rice_stream.store.engine import Engine
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
@@ -33,6 +32,22 @@ FROM sums s JOIN tenant t ON t.tenant_key = s.tenant_key JOIN factor_use f ON f.
 JOIN attribution a ON a.tenant_key = s.tenant_key AND a.attribution_key = s.attribution_key
 LEFT JOIN claimed e ON e.factor_key = s.factor_key
 WHERE {{tenant}} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""
+
+
+class _Row(NamedTuple):
+    """As the statement answers."""
+
+    model: str
+    model_rung: str
+    region: str
+    region_rung: str
+    metered: int
+    stated: bool
+    tenant_id: str
+    no_team: bool
+    stretch: int
+    prompts: int
+    carbon: int
 
 
 class _Kind(NamedTuple):
@@ -65,13 +80,13 @@ def data_tiers_of_each(engine: Engine, scope: Scope, stretches: Sequence[tuple[d
         for number, (first, last) in enumerate(stretches)
         for name, moment_s in ((f"from_{number}_s", _start_s(first)), (f"to_{number}_s", _start_s(last) + DAY_S))
     }
-    statement = text(_STATEMENT.format(sums=sums, tenant=tenant_id_in(scope)))
+    asked = statement(_STATEMENT.format(sums=sums, tenant=tenant_id_in(scope)))
     with scoped_reading(engine, scope) as connection:
-        rows = connection.execute(statement, {**bounds, **scope_parameters(scope)}).all()
+        rows = [_Row._make(row) for row in rows_of(connection, asked, {**bounds, **scope_parameters(scope)})]
     return [_told([row for row in rows if row.stretch == number]) for number in range(len(stretches))]
 
 
-def _told(rows: Sequence[Any]) -> dict[str, Any]:
+def _told(rows: Sequence[_Row]) -> dict[str, Any]:
     # PostgreSQL sums BIGINT as NUMERIC.
     kinds = [
         _Kind(

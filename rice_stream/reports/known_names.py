@@ -1,8 +1,7 @@
 """Names that a report can be narrowed to: for lists to choose from, not for counting."""
 
-from sqlalchemy import text
-
 from rice_stream.store.engine import Engine
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
@@ -34,6 +33,6 @@ def known_names(engine: Engine, scope: Scope) -> dict[str, list[str]]:
         )
         several += " ORDER BY 1, 2"
         found: dict[str, list[str]] = {field: [] for field in asked}
-        for field, name in connection.execute(text(several), scope_parameters(scope)):
+        for field, name in rows_of(connection, statement(several), scope_parameters(scope)):
             found[field].append(name)
     return found

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import text
-
 from rice_stream.store.engine import Connection
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 from rice_stream.store.totals_tables import DAYS, SLOTS
@@ -44,11 +43,13 @@ def resolved_sums(
         " GROUP BY m.tenant_key, m.factor_key"
     )
     # Whole days of UTC are a twentieth of the rows; keys are added up before they are given names.
-    statement = text(
+    asked = statement(
         f"SELECT {grouped}, {sums} FROM ({of_keys.format(DAYS.name, f'm.{DAYS.start} >= :whole_s')} UNION ALL"
         f" {of_keys.format(SLOTS.name, f'm.{SLOTS.start} >= :from_s AND m.{SLOTS.start} < :whole_s')}) m"
         f" JOIN tenant t ON t.tenant_key = m.tenant_key JOIN factor_use f ON f.factor_key = m.factor_key GROUP BY {grouped}"
     )
-    rows = connection.execute(statement, {"from_s": from_s, "whole_s": DAYS.ceil_s(from_s), **scope_parameters(scope)})
+    parameters = {"from_s": from_s, "whole_s": DAYS.ceil_s(from_s), **scope_parameters(scope)}
     # PostgreSQL sums BIGINT as NUMERIC.
-    return [(tuple(row[: len(names)]), tuple(map(int, row[len(names) :]))) for row in rows]
+    return [
+        (tuple(row[: len(names)]), tuple(map(int, row[len(names) :]))) for row in rows_of(connection, asked, parameters)
+    ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from rice_stream.channels.definition import OPEN_STATES
 from rice_stream.instants import SECOND_US, epoch_s, epoch_us, in_utc, rfc3339
@@ -15,6 +15,7 @@ from rice_stream.reports.meta import watermark_question, watermark_statement
 from rice_stream.store import schema
 from rice_stream.store.delivery_claims import is_overdue
 from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, team_in, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import keep_found, scoped_reading
@@ -51,17 +52,16 @@ def signs(engine: Engine, scope: Scope, now: datetime) -> Signs:
     """Of what the scope sees: nothing of anybody else changes them."""
     since_s = epoch_s(in_utc(now) - WATCHED)
     with scoped_reading(engine, scope) as connection:
-        looks = [watermark_statement(scope), _totals(scope), _alerts(connection, scope), _budgets(scope)]
+        looks = [watermark_statement(scope), _totals(scope), _alerts(connection, scope), _budgets(scope), _CHANNELS]
         if scope.is_everything:
             looks.append(_OF_ALL)
         # Each finds one row: all of them come at once.
-        statement = ", ".join(f"({look}) look_{place}" for place, look in enumerate(looks))
-        row = connection.execute(
-            text(f"SELECT * FROM {statement}"), {**scope_parameters(scope), "since_s": since_s}
-        ).one()
+        asked = statement("SELECT * FROM " + ", ".join(f"({look}) look_{place}" for place, look in enumerate(looks)))
+        (row,) = rows_of(connection, asked, {**scope_parameters(scope), "since_s": since_s})
         latest_s = row[0]
         keep_found(connection, watermark_question(scope), latest_s)
-        found = [row[:5], row[5:8], row[8:11], row[11:], _deliveries(connection, scope, epoch_us(in_utc(now)))]
+        fare = _deliveries(connection, scope, epoch_us(in_utc(now))) if row[11] else ()
+        found = [row[:5], row[5:8], row[8:11], row[12:], fare]
     return Signs(tuple(map(_sign, found)), None if latest_s is None else rfc3339(latest_s * SECOND_US))
 
 
@@ -89,6 +89,8 @@ def _budgets(scope: Scope) -> str:
     )
 
 
+_CHANNELS = "SELECT COUNT(*) FROM channel"
+"""Where there are none, nothing more need be asked of them."""
 _OF_ALL = "SELECT (SELECT MAX(id) FROM quarantine), (SELECT MAX(id) FROM audit_entry)"
 """Refused items, and what was changed by hand: replaying and dropping are among it."""
 

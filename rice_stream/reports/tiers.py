@@ -1,6 +1,6 @@
 """Five words for how well a number is known, always the same ones, and what of the carbon of a stretch each stands for."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, text
@@ -15,7 +15,7 @@ from rice_stream.reports.spans import day_text
 from rice_stream.reports.sums import Parts
 from rice_stream.reports.time_zones import report_zone
 from rice_stream.reports.totals_ground import Ground, ground_once, spans_of
-from rice_stream.reports.totals_sums import Asked, groups_and_parts_once
+from rice_stream.reports.totals_sums import Asked, Found, groups_and_parts_once
 from rice_stream.reports.windows import FOREVER_US
 from rice_stream.store.engine import Connection
 from rice_stream.store.scope import Scope
@@ -86,11 +86,11 @@ def tiers(connection: Connection, scope: Scope, from_us: int) -> list[dict[str, 
 def tiers_by_day(
     connection: Connection, scope: Scope, from_us: int, days: int | None, time_zone: str | None, over_tenants: str
 ) -> dict[str, Any]:
-    """The same for each day from the instant on; whose days count is what `report_zone` says.
+    """The same, and for each day from the instant on; whose days count is what `report_zone` says.
 
     Returns:
-        `{"time_zone", "days": [{"day", "prompts", "carbon_gco2e", "covered_share", "tiers": rows as of `tier_fields`}]}`, only days
-        with prompts.
+        `{"tiers": rows as of `tier_fields`, "time_zone", "days": [{"day", "prompts", "carbon_gco2e", "covered_share", "tiers"}]}`,
+        only days with prompts.
 
     Raises:
         UsageError: more days than are told apart, or all time.
@@ -100,6 +100,7 @@ def tiers_by_day(
     zone = report_zone(time_zone, scope, ("day",), over_tenants) or _own_zone(connection, scope)
     found = _by_tier(connection, scope, from_us, zone)
     return {
+        "tiers": tier_fields(_added(found.values())),
         "time_zone": zone,
         "days": [
             {
@@ -112,6 +113,16 @@ def tiers_by_day(
             for group, sums in sorted(found.items())
         ],
     }
+
+
+def _added(several: Iterable[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
+    """All of several stretches; days begin on quarter hours, so that none of these is of two."""
+    added: dict[str, tuple[int, int]] = {}
+    for sums in several:
+        for tier, (prompts, carbon) in sums.items():
+            before = added.get(tier, (0, 0))
+            added[tier] = before[0] + prompts, before[1] + carbon
+    return added
 
 
 def _covered_share(sums: Mapping[str, tuple[int, int]]) -> float | None:
@@ -129,20 +140,20 @@ _Sums = dict[tuple[Any, ...], dict[str, tuple[int, int]]]
 
 def _by_tier(connection: Connection, scope: Scope, from_us: int, zone: str | None) -> _Sums:
     """(prompts, micrograms) of each tier, by day of the zone; None: of all days under the empty group."""
-    everybody = _parts(connection, scope, from_us, zone)
+    everybody = _found(connection, scope, from_us, zone)
     nobody: dict[tuple[Any, ...], Parts] = {}
     if scope.has_tenant(UNKNOWN_TENANT):
-        nobody = _parts(connection, scope.within(UNKNOWN_TENANT), from_us, zone)
-    kinds = _kinds(connection, {key for parts in everybody.values() for key in parts})
+        nobody = _found(connection, scope.within(UNKNOWN_TENANT), from_us, zone).parts
+    tier_by_key = {key: tier_of(kind) for key, kind in _kinds(connection, everybody.digests).items()}
     sums: dict[tuple[Any, ...], dict[str, list[int]]] = {}
-    for group, parts in everybody.items():
+    for group, parts in everybody.parts.items():
         of_group = sums.setdefault(group, {})
         for key, (prompts, _, carbon, _) in parts.items():
-            if key not in kinds:
+            if key not in tier_by_key:
                 continue  # its factors are gone, and what it rests on with them
             whose, _, whose_carbon, _ = nobody.get(group, {}).get(key, (0, 0, 0, 0))
             for tier, count, amount in (
-                (tier_of(kinds[key]), prompts - whose, carbon - whose_carbon),
+                (tier_by_key[key], prompts - whose, carbon - whose_carbon),
                 (MISSING, whose, whose_carbon),
             ):
                 both = of_group.setdefault(tier, [0, 0])
@@ -151,12 +162,12 @@ def _by_tier(connection: Connection, scope: Scope, from_us: int, zone: str | Non
     return {group: {tier: (both[0], both[1]) for tier, both in each.items()} for group, each in sums.items()}
 
 
-def _parts(connection: Connection, scope: Scope, from_us: int, zone: str | None) -> dict[tuple[Any, ...], Parts]:
+def _found(connection: Connection, scope: Scope, from_us: int, zone: str | None) -> Found:
     fields = () if zone is None else ("day",)
     ground = ground_once(connection, scope, by_day=zone is not None)
     ranges = dict.fromkeys(ground.time_zones or ["UTC"], (from_us, FOREVER_US))
     spans = spans_of(_from(ground, from_us), ranges, calendar=None if zone is None else "day", time_zone=zone)
-    return groups_and_parts_once(Asked(connection, scope, fields, spans, ground)).parts
+    return groups_and_parts_once(Asked(connection, scope, fields, spans, ground))
 
 
 def _from(ground: Ground, from_us: int) -> Ground:
@@ -164,8 +175,22 @@ def _from(ground: Ground, from_us: int) -> Ground:
     return ground._replace(days_us=(max(low_us, from_us), high_us))
 
 
-def _kinds(connection: Connection, factor_keys: Collection[int]) -> dict[int, RestsOn]:
-    """What each of these uses of factors rests on."""
+_KEPT_MAX = 50_000
+_kept: dict[str, RestsOn] = {}
+"""By the digest, in hexadecimal, of the use of factors: it is of all that is said of it, the same in every database, for good."""
+
+
+def _kinds(connection: Connection, digests: Mapping[int, str]) -> dict[int, RestsOn]:
+    """What each of these uses of factors rests on; `digests` are those of their keys."""
+    found = {key: _kept[digest] for key, digest in digests.items() if digest in _kept}
+    missing = _kinds_of(connection, [key for key in digests if key not in found])
+    if len(_kept) > _KEPT_MAX:
+        _kept.clear()
+    _kept.update((digests[key], kind) for key, kind in missing.items())
+    return found | missing
+
+
+def _kinds_of(connection: Connection, factor_keys: Collection[int]) -> dict[int, RestsOn]:
     query = text(
         f"SELECT factor_key, model, model_rung, region, region_rung, CASE WHEN {METERED} THEN 1 ELSE 0 END,"
         f" CASE WHEN {STATED} THEN 1 ELSE 0 END FROM factor_use WHERE factor_key IN :keys"
