@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from operator import add
 from typing import Any, NamedTuple
 
+from rice_stream.quantities import MEASURES
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.sums import NOW_US, Parts, Summand, SummandShape, Summed
 from rice_stream.reports.sums_statement import statement_of
@@ -60,12 +61,13 @@ def grouped_sums(
     where: NameFilter = ALL_NAMES,
     *,
     as_of_us: int = NOW_US,
+    measures: tuple[str, ...] = MEASURES,
 ) -> SummedRows:
-    """Sums of the measures by question and the values of the fields, and their parts; only groups with prompts. One statement.
+    """Sums of `measures` (of the others 0) by question and the values of the fields, and their parts; only groups with prompts.
 
-    `tenant_key` is the key of the only tenant of the scope, where it has one and the key is known. `day` is the number of the
-    local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. The tables have
-    to know the attribution where the scope has teams, and what the names of `where` are of.
+    One statement. `tenant_key` is the key of the only tenant of the scope, where it has one and the key is known. `day` is the
+    number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. The tables have to know the
+    attribution where the scope has teams, and what the names of `where` are of.
     """
     of = _Of(scope, tenant_key, where)
     asked = [part for each in summands for part in _apart(each)]
@@ -78,12 +80,13 @@ def grouped_sums(
         parameters["as_of_us"] = as_of_us
     for number, (each, rows) in enumerate(asked):
         parameters |= _bounds(dialect, number, each, rows)
-    statement = statement_of(shapes, tuple(fields), of.conditions, is_one=of.is_one, dialect=dialect)
-    return _read(rows_of(connection, statement, parameters), len(fields))
+    statement = statement_of(shapes, tuple(fields), of.conditions, is_one=of.is_one, dialect=dialect, measures=measures)
+    return _read(rows_of(connection, statement, parameters), len(fields), measures)
 
 
-def _read(rows: Sequence[Sequence[Any]], fields: int) -> SummedRows:
+def _read(rows: Sequence[Sequence[Any]], fields: int, measures: tuple[str, ...]) -> SummedRows:
     """Rows of `statement_of`."""
+    places = None if measures == MEASURES else [MEASURES.index(name) for name in measures]
     found: list[Summed] = []
     digests: dict[int, str] = {}
     for row in rows:
@@ -93,6 +96,10 @@ def _read(rows: Sequence[Sequence[Any]], fields: int) -> SummedRows:
             digests = dict(zip(map(int, said[::2]), said[1::2], strict=True))
             continue
         sums = None if shown is None else list(map(int, shown.split()))
+        if sums is not None and places is not None:
+            some, sums = sums, [0] * len(MEASURES)
+            for place, value in zip(places, some, strict=True):
+                sums[place] = value
         found.append(Summed(question, tuple(row[1 : 1 + fields]), sums, _parts(listed)))
     return SummedRows(found, digests)
 

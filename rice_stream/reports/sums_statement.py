@@ -26,11 +26,12 @@ def statement_of(
     *,
     is_one: bool,
     dialect: str,
+    measures: tuple[str, ...] = MEASURES,
 ) -> Statement:
     """(question, values of the fields, what is shown, its parts) of each group; a last row has the digests of the uses of factors.
 
-    What is shown are the sums of all MEASURES, of parts (key of the use of factors, ENDS): all as text, which is read in a
-    fraction of the time that as many rows and NUMERICs take. Digests are (key, digest).
+    What is shown are the sums of `measures`, in that order, of parts (key of the use of factors, ENDS): all as text, which is read in
+    a fraction of the time that as many rows and NUMERICs take. Digests are (key, digest).
 
     Kept, so that neither we nor SQLAlchemy make it twice. Rows are added up by their keys, and only what is left is given names:
     that takes half the time.
@@ -38,7 +39,7 @@ def statement_of(
     dimensions = sorted(dimensions_of(fields))
     keys = ["purpose", "used_factor", *_tenant_key(fields, ""), *dimensions]
     keys += [f"{name}_" for name in fields if name in _TIMED]
-    places = range(len(MEASURES))
+    places = range(len(measures))
     spans = [
         f"span_{number} (time_zone, low, high, origin_s, first_day) AS (VALUES {_span_rows(number, shape.spans)}), "
         for number, shape in enumerate(shapes)
@@ -46,7 +47,9 @@ def statement_of(
     ]
     # Nothing is added up faster than 0; of the type of the other sums, so that PostgreSQL takes the tables as one.
     nothing = "CAST(NULL AS BIGINT)" if dialect == "postgresql" else "NULL"
-    rows = "\nUNION ALL ".join(_rows(number, shape, fields, conditions, nothing) for number, shape in enumerate(shapes))
+    rows = "\nUNION ALL ".join(
+        _rows(number, shape, fields, conditions, nothing, measures) for number, shape in enumerate(shapes)
+    )
     values = [f"m.{name}_" if name in _TIMED else FIELDS[name].value for name in fields]
     named = ["m.purpose", "m.used_factor", *(f"{value} AS g{place}" for place, value in enumerate(values))]
     groups = "".join(f", n.g{place}" for place in range(len(fields)))
@@ -59,7 +62,7 @@ GROUP BY {_first(len(keys))}
 SELECT {", ".join([*named, *(f"SUM(m.s{place}) AS s{place}" for place in places)])}
 FROM m {" ".join(_joins(fields, is_one=is_one))} GROUP BY {_first(len(named))} HAVING SUM(m.s0) <> 0
 )
-SELECT n.purpose / {len(PURPOSES)}{groups}, {", ".join(_texts(shapes, [f"n.s{place}" for place in places], dialect))}
+SELECT n.purpose / {len(PURPOSES)}{groups}, {", ".join(_texts(shapes, measures, [f"n.s{place}" for place in places], dialect))}
 FROM n GROUP BY {_first(1 + len(fields))}{_digests(fields, dialect) if _has_parts(shapes) else ""}"""
     )
 
@@ -68,7 +71,7 @@ def _has_parts(shapes: Sequence[SummandShape]) -> bool:
     return any(shape.purpose % len(PURPOSES) != SHOWN for shape in shapes)
 
 
-def _texts(shapes: Sequence[SummandShape], sums: Sequence[str], dialect: str) -> list[str]:
+def _texts(shapes: Sequence[SummandShape], measures: Sequence[str], sums: Sequence[str], dialect: str) -> list[str]:
     """What is shown of the rows `n`, and its parts; NULL where there are none."""
     purposes = {shape.purpose % len(PURPOSES) for shape in shapes}
     purpose = f"n.purpose % {len(PURPOSES)}"
@@ -78,7 +81,7 @@ def _texts(shapes: Sequence[SummandShape], sums: Sequence[str], dialect: str) ->
         amounts = f"CASE WHEN COUNT(*){shown} > 0 THEN {amounts} END"
     if not _has_parts(shapes):
         return [amounts, "NULL"]
-    ends = [sums[MEASURES.index(name)] for name in ENDS]
+    ends = [sums[measures.index(name)] for name in ENDS]
     of_some = f" FILTER (WHERE {purpose} <> {SHOWN})" if SHOWN in purposes else ""
     return [amounts, f"{_LISTED[dialect]}({_joined(['n.used_factor', *ends])}, ' '){of_some}"]
 
@@ -113,7 +116,14 @@ def _tenant_key(fields: Sequence[str], row: str) -> list[str]:
     return [f"{row}tenant_key"] if named else []
 
 
-def _rows(number: int, shape: SummandShape, fields: tuple[str, ...], conditions: str, nothing: str) -> str:
+def _rows(
+    number: int,
+    shape: SummandShape,
+    fields: tuple[str, ...],
+    conditions: str,
+    nothing: str,
+    measures: tuple[str, ...],
+) -> str:
     """The rows of a summand with their keys."""
     source = shape.source
     keys = [f"{shape.purpose} AS purpose", f"{'m.factor_key' if shape.by_factor else NO_FACTOR} AS used_factor"]
@@ -124,7 +134,7 @@ def _rows(number: int, shape: SummandShape, fields: tuple[str, ...], conditions:
         f"{value.format(at_s=source.at_s, origin_s=origin_s, first_day=first_day)} AS {name}_"
         for name, value in timed.items()
     ]
-    sums = [source.value(name) if name in shape.measures else nothing for name in MEASURES]
+    sums = [source.value(name) if name in shape.measures else nothing for name in measures]
     wanted = [f"{source.position} >= :low_{number} AND {source.position} < :high_{number}", conditions]
     if source.condition:
         wanted.append(source.condition)

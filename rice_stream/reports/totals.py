@@ -74,7 +74,9 @@ def asked_of(
     zone = report_zone(query.time_zone, scope, query.fields, query.report_time_zone)
     ranges = {own: query.range_us(zone or own, now) for own in ground.time_zones or ["UTC"]}
     spans = spans_of(ground, ranges, calendar=query.calendar, time_zone=zone)
-    asked = Asked(connection, scope, query.fields, spans, ground, query.where, query.knowledge, query.ranges)
+    asked = Asked(
+        connection, scope, query.fields, spans, ground, query.where, query.knowledge, query.ranges, query.measures
+    )
     return asked, zone, ranges
 
 
@@ -92,5 +94,6 @@ def _row(
 
 
 def _amounts(query: TotalsQuery, carbon_ranges: CarbonRanges, sums: list[int], parts: Parts) -> dict[str, Any]:
-    row = amounts(sums, carbon_ranges.of(sums[CARBON_MID], parts)) if query.ranges else amounts_alone(sums)
+    only = query.only
+    row = amounts(sums, carbon_ranges.of(sums[CARBON_MID], parts), only) if query.ranges else amounts_alone(sums, only)
     return {**row, **impact_amounts(sums)} if query.impacts else row

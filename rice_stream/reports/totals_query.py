@@ -8,14 +8,18 @@ from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc, rfc3339, zone
+from rice_stream.quantities import MEASURES
 from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.sums import FIELDS, NOW_US
 from rice_stream.reports.time_zones import REPORT_TIME_ZONE
 from rice_stream.reports.windows import TimeBound, bounds_us, check_window
+from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.views import WINDOWS_S
 
 AmountsAs = Literal["reported", "restated"]
+Only = tuple[Literal["energy", "tokens"], ...]
+"""What is told besides prompts and carbon."""
 WINDOWS = (*WINDOWS_S, "mtd")
 BUCKETS = ("hour", "day", "month")
 _FIRST_ZONE, _LAST_ZONE = "Etc/GMT-14", "Etc/GMT+12"
@@ -33,7 +37,8 @@ class TotalsQuery:
     besides, in its order. `where` narrows to some names. `top` puts all but the so many names with most carbon into one row.
     `limit` and `offset` page through the rows. `impacts` adds embodied carbon and water. `amounts` are with all corrections, or as
     they were reported; `as_of` an instant: with what was recorded and corrected until then. Without `ranges` the carbon is told by
-    its middle alone, which costs far less where there are many rows.
+    its middle alone, which costs far less where there are many rows. `only`: besides prompts and carbon just the energy, the
+    tokens or neither; what is not told is not added up.
 
     Raises:
         UsageError: an unknown field, window, bucket or time zone, months beside days, or a window beside bounds.
@@ -55,6 +60,7 @@ class TotalsQuery:
     amounts: AmountsAs = "restated"
     as_of: datetime | None = None
     ranges: bool = True
+    only: Only | None = None
 
     def __post_init__(self) -> None:
         if self.bucket is not None and self.bucket not in BUCKETS:
@@ -78,6 +84,14 @@ class TotalsQuery:
         named = [name.strip() for listed in self.by for name in listed.split(",")]
         names = [*named, self.bucket] if self.bucket is not None else named
         return tuple(dict.fromkeys(name for name in names if name)) or ("tenant",)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What of MEASURES is added up."""
+        if self.only is None or self.impacts:
+            return MEASURES
+        only = self.only
+        return tuple(name for name in MEASURES if name in ENDS or any(word in name for word in only))
 
     @property
     def knowledge(self) -> Knowledge:

@@ -9,6 +9,7 @@ from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO
 from rice_stream.reports.carbon_ranges import added_parts, carbon_fields
 from rice_stream.reports.spans import day_text, month_text
 from rice_stream.reports.sums import Group, Parts
+from rice_stream.reports.totals_query import Only
 from rice_stream.reports.totals_sums import Found
 
 OTHER = object()
@@ -96,20 +97,22 @@ def named(fields: tuple[str, ...], group: Group, *, tells_others: bool) -> dict[
     return row
 
 
-def amounts(sums: list[int], carbon: SharedRange) -> dict[str, Any]:
-    """Sums of all MEASURES, in the units of an answer."""
-    return {**_counts_and_energy(sums), **carbon_fields(carbon, sums[_CARBON_LOW], sums[_CARBON_HIGH])}
+def amounts(sums: list[int], carbon: SharedRange, only: Only | None = None) -> dict[str, Any]:
+    """Sums of all MEASURES, in the units of an answer; besides prompts and carbon those of `only` alone."""
+    return {**_counts_and_energy(sums, only), **carbon_fields(carbon, sums[_CARBON_LOW], sums[_CARBON_HIGH])}
 
 
-def amounts_alone(sums: list[int]) -> dict[str, Any]:
+def amounts_alone(sums: list[int], only: Only | None = None) -> dict[str, Any]:
     """The same without ranges: of the carbon the middle alone."""
-    return {**_counts_and_energy(sums), "carbon_gco2e": {"mid": sums[CARBON_MID] / MICRO}}
+    return {**_counts_and_energy(sums, only), "carbon_gco2e": {"mid": sums[CARBON_MID] / MICRO}}
 
 
-def _counts_and_energy(sums: list[int]) -> dict[str, Any]:
-    row: dict[str, Any] = {name: sums[place] for name, place in _COUNTED}
-    row["it_energy_wh"] = sums[_IT_ENERGY] / MICRO
-    row["facility_energy_wh"] = sums[_FACILITY_ENERGY] / MICRO
+def _counts_and_energy(sums: list[int], only: Only | None) -> dict[str, Any]:
+    counted = _COUNTED if only is None or "tokens" in only else _COUNTED[:1]
+    row: dict[str, Any] = {name: sums[place] for name, place in counted}
+    if only is None or "energy" in only:
+        row["it_energy_wh"] = sums[_IT_ENERGY] / MICRO
+        row["facility_energy_wh"] = sums[_FACILITY_ENERGY] / MICRO
     return row
 
 

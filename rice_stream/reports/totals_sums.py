@@ -40,6 +40,8 @@ from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import found_once, is_found
 
 _PROMPTS = MEASURES.index("prompts")
+_ENDS_ALONE = ("carbon_low_ugco2e", "carbon_high_ugco2e")
+"""What only ranges are made of."""
 
 
 class Asked(NamedTuple):
@@ -54,11 +56,22 @@ class Asked(NamedTuple):
     knowledge: Knowledge = ALL_KNOWN
     ranges: bool = True
     """Whether it is asked what the ranges of the sums are made of."""
+    measures: tuple[str, ...] = MEASURES
+    """What is added up, ENDS among it; of the others the sums are 0."""
 
     @property
     def question(self) -> Hashable:
         """All that the sums depend on besides what is stored."""
-        return "sums", self.scope, self.fields, tuple(self.spans), self.where, self.knowledge, self.ranges
+        return (
+            "sums",
+            self.scope,
+            self.fields,
+            tuple(self.spans),
+            self.where,
+            self.knowledge,
+            self.ranges,
+            self.measures,
+        )
 
     def dimensions(self, fields: Sequence[str]) -> frozenset[str]:
         """The key columns that a table must have, to break down by these fields what is asked for."""
@@ -188,8 +201,9 @@ def _sums(asked: Asked, summands: list[Summand], fields: tuple[str, ...] | None 
         if each.source in (RECORDS, RECORDED_SINCE):
             _require_records(asked, each.spans)
     fields = asked.fields if fields is None else fields
+    measures = asked.measures if asked.ranges else tuple(name for name in asked.measures if name not in _ENDS_ALONE)
     of = asked.connection, asked.scope, summands, fields, asked.ground.tenant_key, asked.where
-    return grouped_sums(*of, as_of_us=asked.knowledge.as_of_us)
+    return grouped_sums(*of, as_of_us=asked.knowledge.as_of_us, measures=measures)
 
 
 def _found(sums: SummedRows) -> Found:

@@ -27,7 +27,7 @@ def look_ahead(engine: Engine, scope: Scope, queries: Sequence[TotalsQuery], now
             # Users, say, are in no totals.
             if asked.dimensions(asked.fields) <= SLOTS.dimensions:
                 by_break_down.setdefault(
-                    (asked.scope, asked.fields, asked.where, asked.knowledge, asked.ranges), []
+                    (asked.scope, asked.fields, asked.where, asked.knowledge, asked.ranges, asked.measures), []
                 ).append(asked)
         for several in by_break_down.values():
             for asked, found in zip(several, several_of(several), strict=True):

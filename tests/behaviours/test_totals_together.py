@@ -2,13 +2,15 @@
 
 import random
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, event
 
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.totals import totals
-from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.totals_query import Only, TotalsQuery
 from rice_stream.reports.totals_together import look_ahead
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.reports_store import NOON, Store, at
@@ -69,3 +71,18 @@ def test_without_ranges_the_middles_are_the_same(store: Store) -> None:
                 row["carbon_gco2e"] = {"mid": row["carbon_gco2e"]["mid"]}
                 del row["carbon_gco2e_median"], row["carbon_gco2e_linear"]
             assert alone == whole
+
+
+@pytest.mark.parametrize("only", [(), ("energy",), ("tokens",), ("energy", "tokens")])
+def test_amounts_that_are_left_out_change_no_other(only: Only, store: Store) -> None:
+    """Prompts and carbon are always told, and the energy or the tokens where they are asked for; nothing else is, not even as 0."""
+    _filled(store)
+    left_out = {"energy", "tokens"}.difference(only)
+    for stretch, how, ranges in product(STRETCHES, BREAK_DOWNS, (True, False)):
+        asked: dict[str, Any] = {**stretch, **how, "ranges": ranges}
+        whole = totals(store.engine, EVERYTHING, TotalsQuery(**asked), NOON)
+        alone = totals(store.engine, EVERYTHING, TotalsQuery(**asked, only=only), NOON)
+        for row in (*whole["rows"], whole["total"]):
+            for name in [name for name in row if any(word in name for word in left_out)]:
+                del row[name]
+        assert alone == whole

@@ -7,9 +7,13 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.product import Product
 from rice_stream.api.reads.totals import answer_totals
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
-from rice_stream.reports.totals_query import AmountsAs, TotalsQuery
+from rice_stream.reports.totals_query import AmountsAs, Only, TotalsQuery
 from rice_stream.reports.totals_together import look_ahead
 from rice_stream.store.scope import Scope
+
+
+IN_TABLES: Only = ("energy", "tokens")
+"""What tables of pages have besides prompts and carbon."""
 
 
 class Question(NamedTuple):

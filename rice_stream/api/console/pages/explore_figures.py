@@ -9,13 +9,13 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console import stretches
 from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import Window
-from rice_stream.api.console.asking import Question, one_calendar, zone_of
+from rice_stream.api.console.asking import IN_TABLES, Question, one_calendar, zone_of
 from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.kept import AFTERWARDS, Figures
 from rice_stream.api.console.pages.explore_asked import DIMENSIONS, MEASURES, NARROWED, SERIES_MAX, ExploreParameters
 from rice_stream.api.console.pages.explore_chart import chart_of
 from rice_stream.api.console.pages.explore_links import chips_of, files_of
-from rice_stream.api.console.pages.explore_rows import amount, kind_of, rows_of
+from rice_stream.api.console.pages.explore_rows import amount, kind_of, rows_of, told_besides
 from rice_stream.api.product import Product
 from rice_stream.instants import day_start, parse_instant
 from rice_stream.quantities import MICRO
@@ -27,6 +27,8 @@ _LATEST = 8
 _WINDOW: Window = "30d"
 _COMPARED_MAX = 1_000
 """Names of the stretch before that are looked through."""
+_COUNTED: dict[str, Any] = {"only": (), "ranges": False}
+"""Of questions whether, and when, there is anything."""
 _BUCKET_OF_WATERMARK = timedelta(minutes=15)
 """What a watermark begins is at most as long."""
 
@@ -48,7 +50,7 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters, around:
     # Bars of several tenants stand on one another: they need one calendar.
     zone = one_calendar(product, seen, asked.time_zone)
     question = Question(product, caller, asked.tenant, zone, asked.where, asked.as_)
-    table = question.totals(by=(by,), top=asked.rows, **asked.stretch(_WINDOW))
+    table = question.totals(by=(by,), top=asked.rows, only=IN_TABLES, **asked.stretch(_WINDOW))
     shown = {
         "asked": asked,
         "by": by,
@@ -85,15 +87,16 @@ def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[st
     bucket = asked.bucket or stretches.fitting(start, until)
     drawn = stretches.coarsened(bucket, start, until)
     stretch = {"start": start, "end": end}
-    series = table
+    series, measured = table, told_besides(asked.measure)
     if asked.rows != SERIES_MAX:
-        series = question.totals(by=(by,), top=SERIES_MAX, **stretch)
+        series = question.totals(by=(by,), top=SERIES_MAX, ranges=False, only=measured, **stretch)
     # Of these the chart shows the middles: the ranges of hundreds of them would take longer than all the rest.
-    over_time = question.totals(by=(by,), bucket=drawn, top=SERIES_MAX, ranges=False, **stretch)
-    whole = question.totals(bucket=drawn, **stretch)
+    over_time = question.totals(by=(by,), bucket=drawn, top=SERIES_MAX, ranges=False, only=measured, **stretch)
+    whole = question.totals(bucket=drawn, ranges=asked.measure == "carbon", only=measured, **stretch)
     bars = stretches.bars(drawn, start, until, zone)
     earlier_start, earlier_end = stretches.before(start, until, zone)
-    earlier = question.totals(by=(by,), start=earlier_start, end=earlier_end, limit=_COMPARED_MAX)
+    before = {"start": earlier_start, "end": earlier_end}
+    earlier = question.totals(by=(by,), only=measured, limit=_COMPARED_MAX, **before)
     files = files_of(asked, by, (start, end), zone, drawn, has_more=table["names_total"] > asked.rows)
     return {
         "start": start,
@@ -110,7 +113,7 @@ def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[st
             "total": amount(asked.measure, earlier["total"]),
             "overlap": overlap(table["total"]["carbon_gco2e"], earlier["total"]["carbon_gco2e"]),
             "words": _BEFORE.get(shown_window(asked) or "", "the time before"),
-            "is_whole": bool(question.totals(by=(), end=earlier_start)["total"]["prompts"]),
+            "is_whole": bool(question.totals(by=(), end=earlier_start, **_COUNTED)["total"]["prompts"]),
         },
         "files": files,
         "latest": _latest(question, stretch, zone),
@@ -123,7 +126,7 @@ def _moments(question: Question, table: dict[str, Any], reach: datetime) -> tupl
     end = parse_instant(window["to"]) if window["to"] else reach
     if window["from"]:
         return parse_instant(window["from"]), end
-    months = question.totals(bucket="month", end=end)["rows"]
+    months = question.totals(bucket="month", end=end, **_COUNTED)["rows"]
     first = day_start(date.fromisoformat(f"{months[0]['month']}-01"), ZoneInfo(zone_of(question.product, table)))
     return first, end
 
@@ -162,11 +165,11 @@ def _without_each(question: Question, asked: ExploreParameters, window: dict[str
         other = question._replace(
             where=asked.where.without(field), tenant=None if field == "tenant" else question.tenant
         )
-        count = other.totals(**stretch)["total"]["prompts"]
+        count = other.totals(**stretch, **_COUNTED)["total"]["prompts"]
         if count:
             found.append({"field": field, "names": names, "prompts": count, "address": asked.leaving_out(field)})
     if not found:
-        count = question._replace(where=NameFilter(), tenant=None).totals(**stretch)["total"]["prompts"]
+        count = question._replace(where=NameFilter(), tenant=None).totals(**stretch, **_COUNTED)["total"]["prompts"]
         if count:
             found.append({"field": None, "names": (), "prompts": count, "address": asked.unnarrowed()})
     return found

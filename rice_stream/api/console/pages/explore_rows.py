@@ -5,15 +5,22 @@ from typing import Any
 
 from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.pages.explore_asked import ExploreParameters, Measure
+from rice_stream.reports.totals_query import Only
 from rice_stream.wording.amounts import Kind, change
 
 _KINDS: Mapping[Measure, Kind] = {"carbon": "carbon", "energy": "energy", "prompts": "count", "tokens": "count"}
+_BESIDES: Mapping[Measure, Only] = {"energy": ("energy",), "tokens": ("tokens",)}
 _UNNAMED = {"provider": "No provider named", "user": "No user named", "project": "No project", "team": "Unattributed"}
 
 
 def kind_of(measure: Measure) -> Kind:
     """In which units a measure is told."""
     return _KINDS[measure]
+
+
+def told_besides(measure: Measure) -> Only:
+    """What has to be asked for besides prompts and carbon, to tell a measure."""
+    return _BESIDES.get(measure, ())
 
 
 def amount(measure: Measure, amounts: Mapping[str, Any]) -> float:

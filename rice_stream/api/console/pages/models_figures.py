@@ -8,6 +8,7 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import Window, WindowParameters
+from rice_stream.api.console.asking import IN_TABLES
 from rice_stream.api.console.drawing.rankings import axis_to, tied_runs
 from rice_stream.api.console.drawing.scatters import scatter_of
 from rice_stream.api.console.forms import Blank
@@ -56,8 +57,9 @@ class ModelsParameters(MappedParameters, WindowParameters):
 
 def figures(product: Product, caller: Caller, asked: ModelsParameters, around: Around) -> Figures:
     """All of it, from the functions that the API answers from."""
-    totals = answer_totals(product, caller, _query(product, asked, "model"))
-    regions = [row["region"] for row in answer_totals(product, caller, _query(product, asked, "region"))["rows"]]
+    totals = answer_totals(product, caller, _query(product, asked, "model", only=IN_TABLES))
+    places = answer_totals(product, caller, _query(product, asked, "region", only=(), ranges=False))
+    regions = [row["region"] for row in places["rows"]]
     used = [row["model"] for row in totals["rows"] if not row["other"]]
     scope = product.scope(caller, Right.READ, asked.tenant)
     unknown = unknown_names(
@@ -83,8 +85,9 @@ def figures(product: Product, caller: Caller, asked: ModelsParameters, around: A
     }
 
 
-def _query(product: Product, asked: ModelsParameters, by: str) -> TotalsQuery:
+def _query(product: Product, asked: ModelsParameters, by: str, **more: Any) -> TotalsQuery:
     return TotalsQuery(
+        **more,
         tenant=asked.tenant,
         by=[by],
         time_zone=asked.time_zone,

@@ -1,6 +1,6 @@
 """How the overview asks the API's functions: all of its questions for one caller, in the days of one time zone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from rice_stream.api.access.callers import Caller
@@ -10,6 +10,8 @@ from rice_stream.api.console.asking import Question
 from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.pages.overview_times import Between
 from rice_stream.api.product import Product
+from rice_stream.api.reads.totals import answer_totals
+from rice_stream.reports.totals_query import TotalsQuery
 
 NOTHING = {"low": 0.0, "mid": 0.0, "high": 0.0}
 Row = dict[str, Any]
@@ -35,18 +37,25 @@ class Asker:
         """`zones`: the time zones of the tenants that the caller sees."""
         self._product, self._caller, self._asked = product, caller, asked
         self._zone: str | None = asked.time_zone or zones.get(asked.tenant or "")
+        self._answers: dict[TotalsQuery, dict[str, Any]] = {}
         self.scope = product.scope(caller, Right.READ, asked.tenant)
 
-    def totals(self, *, tenant: str | None = None, **query: Any) -> dict[str, Any]:
-        """What `/v1/totals` answers, in the days of the zone of its first answer; `tenant`: of another one than the page's."""
-        answer = self._question(tenant).totals(**query)
+    def totals(self, *, tenant: str | None = None, by: Sequence[str] = (), **query: Any) -> dict[str, Any]:
+        """What `/v1/totals` answers of prompts and carbon, in the days of the zone of its first answer.
+
+        `tenant`: of another one than the page's.
+        """
+        question = self._question(tenant).query(only=(), by=tuple(by), **query)
+        answer = self._answers.get(question)
+        if answer is None:
+            answer = self._answers[question] = answer_totals(self._product, self._caller, question)
         self._zone = answer["window"]["time_zone"]
         return answer
 
     def look_ahead(self, *queries: dict[str, Any]) -> None:
         """Have what `totals` will be asked added up together."""
         question = self._question()
-        question.look_ahead(*(question.query(**each) for each in queries))
+        question.look_ahead(*(question.query(only=(), **each) for each in queries))
 
     def _question(self, tenant: str | None = None) -> Question:
         return Question(self._product, self._caller, tenant or self._asked.tenant, self._zone)

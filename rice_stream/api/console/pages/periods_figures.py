@@ -10,7 +10,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console import stretches
 from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import PageParameters
-from rice_stream.api.console.asking import Question, one_calendar, zone_of
+from rice_stream.api.console.asking import IN_TABLES, Question, one_calendar, zone_of
 from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.drawing.stacks import Stacks, stacks_of
 from rice_stream.api.console.kept import Figures
@@ -45,7 +45,7 @@ def periods(
     names = [each["tenant_id"] for each in around.tenants()]
     calendar = one_calendar(product, scope.within(asked.tenant), asked.time_zone)
     question = Question(product, caller, asked.tenant, calendar, amounts=amounts)
-    ever = question.totals(bucket="month")
+    ever = question.totals(bucket="month", only=IN_TABLES)
     zone = zone_of(product, ever)
     question = question._replace(time_zone=zone)
     now = product.now()
@@ -76,11 +76,11 @@ def _of_year(question: Question, ever: Answer, year: int, columns: int, now: dat
     bounds = {"start": date(year, 1, 1), "end": date(year + 1, 1, 1)}
     of_chart = stretches.bars("month", day_start(bounds["start"], place), day_start(bounds["end"], place), zone)
     _look_ahead(question, bounds, [bar for bar in of_chart if ever["rows"][0]["month"] <= bar.key], now)
-    whole = question.totals(bucket="month", **bounds)
+    whole = question.totals(bucket="month", only=IN_TABLES, **bounds)
     if not whole["total"]["prompts"]:
         return {"nothing": "zero"}
-    by_tenant = question.totals(by=("tenant",), top=columns, **bounds)
-    grid = question.totals(by=("tenant",), bucket="month", top=columns, **bounds)
+    by_tenant = question.totals(by=("tenant",), top=columns, only=(), **bounds)
+    grid = question.totals(by=("tenant",), bucket="month", top=columns, only=(), **bounds)
     # Nothing is told about months before the first prompt, and after this month or the last prompt.
     last = whole["rows"][-1]["month"]
     bars = [bar for bar in of_chart if ever["rows"][0]["month"] <= bar.key and (bar.start <= now or bar.key <= last)]
@@ -126,8 +126,8 @@ def _look_ahead(question: Question, bounds: Mapping[str, date], bars: Sequence[B
     first = [stretches.before(bar.start, bar.end, zone) for bar in bars[:1] if bar.start <= now]
     running = [stretches.before(bar.start, now, zone) for bar in bars if bar.start < now < bar.end]
     question.look_ahead(
-        question.query(by=("tenant",), **bounds),
-        *(question.query(by=("tenant",), start=start, end=end) for start, end in (*first, *running)),
+        question.query(by=("tenant",), only=(), **bounds),
+        *(question.query(by=("tenant",), only=(), start=start, end=end) for start, end in (*first, *running)),
     )
 
 
@@ -141,7 +141,7 @@ class _Before:
         first = bars[0].start
         if bars[0].start <= now:
             start, end = stretches.before(first, bars[0].end, zone)
-            december = question.totals(by=("tenant",), start=start, end=end, limit=_COMPARED_MAX)
+            december = question.totals(by=("tenant",), only=(), start=start, end=end, limit=_COMPARED_MAX)
             key = _key_before(bars[0].key)
             self._of_tenants |= {(row["tenant"], key): row for row in december["rows"]}
         self._same_days: Answer | None = None
@@ -149,7 +149,8 @@ class _Before:
         self._running = None if running is None else running.key
         if running is not None and now > running.start:
             start, end = stretches.before(running.start, now, zone)
-            self._same_days = question.totals(by=("tenant",), start=start, end=end, limit=_COMPARED_MAX)
+            days = {"start": start, "end": end}
+            self._same_days = question.totals(by=("tenant",), only=(), limit=_COMPARED_MAX, **days)
 
     def of_all(self, bar: BarTime, row: Row | None) -> dict[str, Any] | None:
         """The change of a month."""
