@@ -1,8 +1,9 @@
 """Budgets and what they have consumed, as of now."""
 
+import json
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from rice_stream.budgets.announcement import budget_status
 from rice_stream.budgets.definition import Budget
@@ -12,6 +13,8 @@ from rice_stream.budgets.states import BudgetState, Consumed
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.reports.budget_outlook import Standing, outlooks
+from rice_stream.reports.one_moment import one_moment
+from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
 from rice_stream.store.budget_store import StoredBudgets, load_budgets
 from rice_stream.store.consumption import consumed_in_each
 from rice_stream.store.engine import Connection, Engine
@@ -47,6 +50,54 @@ def budget_statuses(
         standings, unreadable = _standings(connection, load_budgets(connection, scope.within(tenant)), now, only)
         ahead = outlooks(connection, scope, standings, now) if outlook else [{} for _ in standings]
     return [*({**described(each), **more} for each, more in zip(standings, ahead, strict=True)), *unreadable]
+
+
+def budget_page(
+    engine: Engine,
+    scope: Scope,
+    now: datetime,
+    *,
+    tenant: str | None = None,
+    outlook: bool = False,
+    after: bytes | None = None,
+    limit: int = PAGE_ROWS,
+) -> dict[str, Any]:
+    """One page of `budget_statuses`: `{"rows", "next"}`; only its own budgets are added up.
+
+    UsageError: a position of another list.
+    """
+    last = None if after is None else _place_at(after)
+    with one_moment(engine, scope), scoped_reading(engine, scope) as connection:
+        stored = load_budgets(connection, scope.within(tenant))
+        following = _following(stored, last)[: limit + 1]
+        only = {(place.tenant, place.name) for place in following[:limit]}
+        statuses = budget_statuses(engine, scope, now, tenant=tenant, only=only, outlook=outlook)
+    rows = {(row["tenant_id"], row["name"]): row for row in statuses}
+    return page(
+        following, limit, lambda place: json.dumps(place).encode(), lambda place: rows[place.tenant, place.name]
+    )
+
+
+def _following(stored: StoredBudgets, last: "_Place | None") -> "list[_Place]":
+    places = [_Place(unreadable=False, tenant=each.tenant_id, name=each.name) for each, _ in stored.readable]
+    places += [_Place(unreadable=True, tenant=each.tenant_id, name=each.name) for each in stored.unreadable]
+    return [place for place in sorted(places) if last is None or place > last]
+
+
+class _Place(NamedTuple):
+    """Where a budget stands in the list."""
+
+    unreadable: bool
+    tenant: str
+    name: str
+
+
+def _place_at(position: bytes) -> _Place:
+    try:
+        unreadable, tenant, name = json.loads(position)
+    except (ValueError, TypeError) as error:
+        raise not_a_position() from error
+    return _Place(bool(unreadable), str(tenant), str(name))
 
 
 def named_budget_status(engine: Engine, scope: Scope, name: str, tenant: str | None, now: datetime) -> dict[str, Any]:

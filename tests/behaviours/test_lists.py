@@ -3,12 +3,14 @@
 from datetime import datetime
 
 import pytest
+from sqlalchemy import text
 
 from rice_stream.alerting.budgets import set_budgets
 from rice_stream.alerting.judge import Judge
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.reports.alerts import alert_page, latest_alerts
+from rice_stream.reports.budgets import budget_page, budget_statuses
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.quarantine import quarantine_page, quarantined
 from rice_stream.reports.tenants import named_tenant, tenant_page, tenants
@@ -64,11 +66,33 @@ class TestLists:
         with pytest.raises(NotFoundError, match="there is no tenant 'a'; see `rice-stream tenant list`"):
             named_tenant(store.engine, Scope(frozenset({"b"})), "a")
 
+    def test_budgets_in_pages_are_the_budgets(self, store: Store) -> None:
+        """By tenant and name, one that cannot be read after all others; each page adds up its own alone."""
+        names = [(tenant, name) for tenant in ("acme", "globex") for name in ("a", "b", "c d")]
+        wanted = [{"name": name, "tenant_id": tenant, "limit_gco2e": 5, "period": "day"} for tenant, name in names]
+        set_budgets(store.engine, [parse_budget(each) for each in wanted], NOON_US, OPERATOR)
+        store.add(at("2026-11-22T11:00:00Z"), at("2026-11-22T11:30:00Z", tenant_id="globex"))
+        with store.engine.begin() as connection:
+            connection.execute(text("UPDATE budget SET thresholds = 'none' WHERE tenant_id = 'acme' AND name = 'a'"))
+        whole = budget_statuses(store.engine, EVERYTHING, NOON, outlook=True)
+        found, after = [], None
+        for expected in (4, 2):
+            page = budget_page(store.engine, EVERYTHING, NOON, outlook=True, limit=4, after=after)
+            assert len(page["rows"]) == expected
+            found += page["rows"]
+            after = page["next"]
+        assert (found, after) == (whole, None)
+        assert [(row["tenant_id"], row["name"]) for row in found] == [*names[1:], names[0]]
+        of_one = budget_page(store.engine, EVERYTHING, NOON, tenant="globex", limit=3)
+        assert (of_one["next"], {row["tenant_id"] for row in of_one["rows"]}) == (None, {"globex"})
+
     def test_positions_of_other_lists_are_refused(self, store: Store) -> None:
         """They are bytes that are not of this list."""
         for page in (alert_page, tenant_page):
             with pytest.raises(UsageError, match="no position in this list"):
                 page(store.engine, EVERYTHING, after=b"\xff")
+        with pytest.raises(UsageError, match="no position in this list"):
+            budget_page(store.engine, EVERYTHING, NOON, after=b"1")
         with pytest.raises(UsageError, match="no position in this list"):
             quarantine_page(store.engine, EVERYTHING, Choice(), after=b"1")
 

@@ -63,7 +63,7 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/restatements"): Listed[Restatement],
     ("POST", "/v1/restatements"): Restatement,
     ("GET", "/v1/restatements/{restatement_id}"): Restatement,
-    ("GET", "/v1/budgets"): Rows[BudgetOutlook | Budget | UnreadableBudget],
+    ("GET", "/v1/budgets"): Listed[BudgetOutlook | Budget | UnreadableBudget],
     ("GET", "/v1/suggested-budget"): SuggestedBudget,
     ("POST", "/v1/budgets"): Budget,
     ("GET", "/v1/budgets/{name}"): Budget | UnreadableBudget,

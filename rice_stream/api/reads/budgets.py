@@ -9,14 +9,14 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import etag_of
 from rice_stream.api.pages import paged
-from rice_stream.api.parameters import Name, Page, Parameters
+from rice_stream.api.parameters import ROWS_MAX, Name, Page, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.budgets.definition import PeriodName
 from rice_stream.reports.alerts import alert_page
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
 from rice_stream.reports.budget_suggestion import budget_suggestion
-from rice_stream.reports.budgets import budget_owner, budget_statuses, named_budget_status
+from rice_stream.reports.budgets import budget_owner, budget_page, budget_statuses, named_budget_status
 from rice_stream.reports.deliveries import with_deliveries
 
 DEFINING = (
@@ -33,9 +33,11 @@ class OfTenant(Parameters):
     tenant: Name | None = None
 
 
-class BudgetsParameters(OfTenant):
+class BudgetsParameters(Page):
     """Which budgets, and how much of each."""
 
+    tenant: Name | None = None
+    limit: int = Field(ROWS_MAX, ge=1, le=ROWS_MAX, description="How many rows at most")
     forecast: bool = Field(
         default=False, description="With what is to come of each: `forecast`, `burn_rates` and `open_alerts`"
     )
@@ -68,7 +70,13 @@ def install(app: FastAPI, product: Product) -> None:
 
     @app.get("/v1/budgets", summary="Budgets with what they have consumed", tags=["budgets"])
     async def _budgets(asked: Annotated[BudgetsParameters, Query()], caller: _Reader) -> dict[str, Any]:
-        return {"rows": await product.ask(answer_budgets, product, caller, asked.tenant, outlook=asked.forecast)}
+        scope = product.scope(caller, Right.READ, asked.tenant)
+
+        def report(after: bytes | None) -> dict[str, Any]:
+            whose = {"tenant": asked.tenant, "outlook": asked.forecast}
+            return budget_page(product.engine(), scope, product.now(), **whose, after=after, limit=asked.limit)
+
+        return await paged(product, caller, "/v1/budgets", asked, report)
 
     @app.get("/v1/suggested-budget", summary="What a period would hold at the pace of the last days", tags=["budgets"])
     async def _suggested(asked: Annotated[SuggestionParameters, Query()], caller: _Reader) -> dict[str, Any]:
@@ -118,7 +126,7 @@ def owner_of(product: Product, caller: Caller, name: str, tenant: str | None, ri
 
 
 def answer_budgets(product: Product, caller: Caller, tenant: str | None, *, outlook: bool) -> list[dict[str, Any]]:
-    """What `/v1/budgets` answers a caller: all budgets, those of one tenant where it is given."""
+    """The rows of all pages that `/v1/budgets` answers a caller, those of one tenant where it is given."""
     scope = product.scope(caller, Right.READ, tenant)
     return budget_statuses(product.engine(), scope, product.now(), tenant=tenant, outlook=outlook)
 

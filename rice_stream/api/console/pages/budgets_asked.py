@@ -26,6 +26,8 @@ class BudgetsAsked(PageParameters):
     said: Annotated[str | None, Blank, Field(max_length=300)] = None
     before: Annotated[int | None, Blank, Field(ge=1, lt=2**63)] = None
     """Changes before the one of this sequence."""
+    page: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """Of the list."""
     change: bool = False
     remove: bool = False
     new: bool = False

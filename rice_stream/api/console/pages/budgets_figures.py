@@ -35,6 +35,7 @@ from rice_stream.reports.tenants import tenants
 from rice_stream.reports.totals_query import TotalsQuery
 
 CHANGES_ROWS = 20
+LISTED_ROWS = 50
 _SUGGESTED = 6
 _NAMES_MAX = 200
 ANY_STATE = "*"
@@ -47,18 +48,26 @@ def prepared(product: Product, around: Around) -> None:
 
 
 def listed(product: Product, caller: Caller, asked: BudgetsAsked, around: Around) -> Figures:
-    """All budgets, those that need somebody first; where there are none, what they could be."""
+    """A page of all budgets, those that need somebody first; where there are none, what they could be."""
     frame = _frame(product, caller, asked, around.tenants())
     found = answer_budgets(product, caller, asked.tenant, outlook=True)
     rows = outlooks.most_urgent_first(found, product.now())
+    pages = max(1, -(-len(rows) // LISTED_ROWS))
+    number = min(asked.page, pages)
+    first = (number - 1) * LISTED_ROWS
+    shown = rows[first : first + LISTED_ROWS]
     tenant_ids = [each["tenant_id"] for each in frame["tenants"]]
     chosen = tenant_ids if asked.tenant is None else [each for each in tenant_ids if each == asked.tenant]
     offered = not rows and not _sees_teams(caller) and len(chosen) <= _SUGGESTED
     return {
         **frame,
-        "rows": [{"budget": budget, "ending": ending, **_drawn(budget)} for budget, ending in rows],
+        "rows": [{"budget": budget, "ending": ending, **_drawn(budget)} for budget, ending in shown],
+        "rows_total": len(rows),
+        "first_row": first + 1,
+        "page": number,
+        "pages": pages,
         "endings": Counter(ending.kind for _, ending in rows),
-        **_told(product, caller, asked, [budget for budget, _ in rows], around),
+        **_told(product, caller, asked, [budget for budget, _ in shown], around),
         "suggestions": [_suggested(product, caller, each) for each in chosen] if offered else [],
         "chooses": not rows and not offered and len(chosen) > 1,
     }

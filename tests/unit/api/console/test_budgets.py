@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from rice_stream.alerting.judge import Judge
+from rice_stream.api.console.pages import budgets_figures
 from rice_stream.store.engine import open_engine
 from rice_stream.wording.amounts import exact, number, percent, scale_for
 from tests.support.api_running import Api
@@ -104,6 +105,31 @@ def test_the_list_and_the_page_show_what_the_api_answers(api: Api, unit: str, mo
     assert {name: row[name] for name in same if name != "forecast"} == {
         name: same[name] for name in same if name != "forecast"
     }
+
+
+def test_a_long_list_comes_in_pages_the_most_urgent_first(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each budget is on one page of it, as the API has each on one page of its own; what lies beyond the last page is the last."""
+    monkeypatch.setattr(budgets_figures, "LISTED_ROWS", 2)
+    names = [f"budget-{place}" for place in range(5)]
+    for place, name in enumerate(names):
+        put(api, name=name, limit="0.000001" if place == 3 else "1000000", unit="gco2e")
+    found, after = [], ""
+    while after is not None:
+        answer = api.get(f"/v1/budgets?limit=2{after and f'&after={after}'}").document
+        found += [row["name"] for row in answer["rows"]]
+        after = answer["next"]
+    assert found == names
+    pages = [page(api, f"/budgets?page={each}") for each in (1, 2, 3)]
+    listed = [
+        [cells[0] for table in each.tables for cells in table[1:] if cells[0].startswith("budget-")] for each in pages
+    ]
+    assert [len(each) for each in listed] == [2, 2, 1]
+    assert listed[0][0].startswith("budget-3")
+    assert sorted(name.split()[0][:8] for each in listed for name in each) == names
+    assert "Budgets 3 to 4 of 5. Those before The next ones" in pages[1].text
+    assert "The next ones" not in pages[2].text
+    assert "Those before" not in pages[0].text
+    assert page(api, "/budgets?page=9").text == pages[2].text
 
 
 def test_the_forecast_goes_on_from_what_is_used(api: Api) -> None:
