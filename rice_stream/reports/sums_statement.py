@@ -30,8 +30,8 @@ def statement_of(
 ) -> Statement:
     """(question, values of the fields, what is shown, its parts) of each group; a last row has the digests of the uses of factors.
 
-    What is shown are the sums of `measures`, in that order, of parts (key of the use of factors, ENDS): all as text, which is read in
-    a fraction of the time that as many rows and NUMERICs take. Digests are (key, digest).
+    What is shown are the sums of `measures`, in that order, of parts (key of the use of factors, ENDS): all as text, which is read
+    in a fraction of the time that as many rows and NUMERICs take. Digests are (key, digest).
 
     Kept, so that neither we nor SQLAlchemy make it twice. Rows are added up by their keys, and only what is left is given names:
     that takes half the time.

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
@@ -19,6 +19,7 @@ from rice_stream.api.console.assets import Assets
 from rice_stream.api.console.drawing import bars, outlooks, plots
 from rice_stream.api.console.forms import Forms
 from rice_stream.api.console.kept import Figures, KeptFigures, Shown
+from rice_stream.api.console.page_templates import PageTemplates
 from rice_stream.api.console.theme import theme_of
 from rice_stream.api.console.views import LiveView, LookUp, Prepare
 from rice_stream.api.problems import ProblemError
@@ -62,7 +63,7 @@ class Dashboard:
         self._by_provider = by_provider
         self._kept = KeptFigures(product.now)
         self._surroundings = Surroundings(product)
-        self._templates = Environment(
+        self._templates = PageTemplates(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,

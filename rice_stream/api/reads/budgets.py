@@ -73,8 +73,15 @@ def install(app: FastAPI, product: Product) -> None:
         scope = product.scope(caller, Right.READ, asked.tenant)
 
         def report(after: bytes | None) -> dict[str, Any]:
-            whose = {"tenant": asked.tenant, "outlook": asked.forecast}
-            return budget_page(product.engine(), scope, product.now(), **whose, after=after, limit=asked.limit)
+            return budget_page(
+                product.engine(),
+                scope,
+                product.now(),
+                tenant=asked.tenant,
+                outlook=asked.forecast,
+                after=after,
+                limit=asked.limit,
+            )
 
         return await paged(product, caller, "/v1/budgets", asked, report)
 

@@ -113,7 +113,8 @@ def test_a_long_list_comes_in_pages_the_most_urgent_first(api: Api, monkeypatch:
     names = [f"budget-{place}" for place in range(5)]
     for place, name in enumerate(names):
         put(api, name=name, limit="0.000001" if place == 3 else "1000000", unit="gco2e")
-    found, after = [], ""
+    found: list[str] = []
+    after: str | None = ""
     while after is not None:
         answer = api.get(f"/v1/budgets?limit=2{after and f'&after={after}'}").document
         found += [row["name"] for row in answer["rows"]]
