@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from rice_stream.api.access.callers import Caller
@@ -53,6 +54,16 @@ class Around:
             return found
         known: T = self._found[question]
         return known
+
+    def this_minute(self, question: Hashable, look: Callable[[], T]) -> T:
+        """The same of what changes as time goes by without anything that is committed: as of the running minute.
+
+        Where it must not look, as of the one before does as well: a minute may end while a page is worked out.
+        """
+        minute = self._product.now().replace(second=0, microsecond=0)
+        if not self._looks and (question, minute) not in self._found:
+            minute -= timedelta(minutes=1)
+        return self.once((question, minute), look)
 
     def tenants(self) -> list[dict[str, str]]:
         """As `reports.tenants` answers."""

@@ -30,6 +30,7 @@ from rice_stream.reports.tenants import named_tenant, tenant_page, tenants
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store import scoped
+from rice_stream.store.engine import reading
 from rice_stream.store.quarantine import Choice
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scoped import confined
@@ -130,6 +131,9 @@ def test_a_report_whose_statements_forget_the_scope_tells_nothing_of_others(
     for scope_name, scope in SCOPES.items():
         with monkeypatch.context() as opened:
             opened.setattr(scoped, "within", lambda engine, _, told=scope: engine.execution_options(rice_scope=told))
+            opened.setattr(
+                scoped, "reading", lambda engine, *, told=scope, **more: reading(engine, **{**more, "rice_scope": told})
+            )
             found = answer(REPORTS[name], api, EVERYTHING)
         said = str(found).replace(ASKED_FOR.get(name, "\0"), "")
         for tenant, sign in SIGNS.items():

@@ -75,9 +75,7 @@ def listed(product: Product, caller: Caller, asked: BudgetsAsked, around: Around
 
 def _channels(product: Product, around: Around) -> list[dict[str, Any]]:
     """All that the caller sees; Kafka fails after some time."""
-    now = product.now()
-    question = "channels", now.replace(second=0, microsecond=0)
-    return around.once(question, lambda: channels(product.engine(), around.scope, now))
+    return around.this_minute("channels", lambda: channels(product.engine(), around.scope, product.now()))
 
 
 def _told(
