@@ -1,6 +1,7 @@
 """`rice-stream coverage`: names that no table knows, as a work list; what rests on fallbacks and claims; repeated ids."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
@@ -82,25 +83,23 @@ def coverage(
         UsageError: days are to be told apart, and are not said to be few.
     """
     from_s = _from_s(now, days)
+    from_us = from_s * SECOND_US
     with snapshot(engine, scope) as connection:
         kinds = _kinds(connection, scope, from_s)
         carbon, prompts = (sum(getattr(kind, name) for kind in kinds) for name in ("carbon_ugco2e", "prompts"))
         claimed = claims(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
         capped = capped_prompts(connection, scope, from_s)
         compares = repeated and (compared_max is None or prompts <= compared_max)
-        ids = repeated_ids(connection, scope, from_us=from_s * SECOND_US, limit=limit) if compares else NOT_COMPARED
+        ids = repeated_ids(connection, scope, from_us=from_us, limit=limit) if compares else NOT_COMPARED
         nobodys = unattributed(connection, scope, from_s, carbon_ugco2e=carbon, limit=limit)
-        contradicted = conflicts(connection, scope, from_s * SECOND_US, limit=limit)
+        contradicted = conflicts(connection, scope, from_us, limit=limit)
         old = old_factors(connection, scope, from_s, now_us=epoch_us(in_utc(now)), carbon_ugco2e=carbon, limit=limit)
-        known = (
-            {"tiers": tiers(connection, scope, from_s * SECOND_US)}
-            if bucket is None
-            else tiers_by_day(connection, scope, from_s * SECOND_US, days, time_zone, report_time_zone)
-        )
+        by_day = partial(tiers_by_day, connection, scope, from_us, days, time_zone, report_time_zone)
+        known = {"tiers": tiers(connection, scope, from_us)} if bucket is None else by_day()
     resting = _resting(kinds)
     rows = _unknown(kinds, carbon)
     return {
-        "window": {"from": rfc3339(from_s * SECOND_US) if from_s else None, "to": rfc3339(epoch_us(in_utc(now)))},
+        "window": {"from": rfc3339(from_us) if from_s else None, "to": rfc3339(epoch_us(in_utc(now)))},
         "rows": rows[:limit],
         "rows_total": len(rows),
         "prompts": prompts,
