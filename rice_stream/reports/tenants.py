@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select, text
-
 from rice_stream.errors import NotFoundError
 from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
-from rice_stream.store import schema
 from rice_stream.store.engine import Engine
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import has_any_of, scope_parameters
 from rice_stream.store.scoped import scoped_reading
@@ -37,19 +35,23 @@ def tenant_page(engine: Engine, scope: Scope, *, after: bytes | None = None, lim
     except UnicodeDecodeError as error:
         raise not_a_position() from error
     found = _rows(engine, scope, after=last, limit=limit + 1)
-    return page(found, limit, lambda row: str(row.tenant_id).encode(), _described)
+    return page(found, limit, lambda row: str(row[0]).encode(), _described)
 
 
 def _rows(
     engine: Engine, scope: Scope, only: str | None = None, *, after: str | None = None, limit: int | None = None
 ) -> Sequence[Any]:
-    columns, seen = schema.tenant.c, scope.within(only)
-    query = select(columns.tenant_id, columns.time_zone).where(text(has_any_of(seen, "tenant")))
-    if after is not None:
-        query = query.where(columns.tenant_id > after)
+    seen = scope.within(only)
+    beyond = "" if after is None else " AND t.tenant_id > :after"
+    first = "" if limit is None else f" LIMIT {limit:d}"
+    asked = (
+        f"SELECT t.tenant_id, t.time_zone FROM tenant t WHERE {has_any_of(seen)}{beyond} ORDER BY t.tenant_id{first}"
+    )
+    parameters = {**scope_parameters(seen), **({} if after is None else {"after": after})}
     with scoped_reading(engine, scope) as connection:
-        return connection.execute(query.order_by(columns.tenant_id).limit(limit), scope_parameters(seen)).all()
+        return rows_of(connection, statement(asked), parameters)
 
 
 def _described(row: Any) -> dict[str, str]:
-    return {"tenant_id": row.tenant_id, "time_zone": row.time_zone}
+    tenant_id, time_zone = row
+    return {"tenant_id": tenant_id, "time_zone": time_zone}

@@ -36,7 +36,7 @@ def with_other(found: Found, fields: tuple[str, ...], bucket: str | None, top: i
     place = fields.index(bucket) if bucket is not None else None
 
     def names_of(group: Group) -> Group:
-        return tuple(value for position, value in enumerate(group) if position != place)
+        return group if place is None else (*group[:place], *group[place + 1 :])
 
     carbon: dict[Group, int] = {}
     for group, sums in found.groups.items():
