@@ -29,7 +29,7 @@ from rice_stream.reports.sums import RECORDS, SHOWN, Summand
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.totals_sums import Asked, Found
 from rice_stream.store import schema
-from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.dimensions import AttributionIdentity, Dimensions
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.migrate import migrate
 from rice_stream.store.scope import EVERYTHING
@@ -137,7 +137,7 @@ def _fill(engine: Engine) -> None:
     """As a worker would have left it."""
     dimensions = Dimensions(engine)
     tenant = dimensions.tenants(["acme"])["acme"]
-    attribution = next(iter(dimensions.attributions([(tenant, "team", "", "")]).values()))
+    attribution = next(iter(dimensions.attributions([AttributionIdentity(tenant, "team", "", "")]).values()))
     keys = factor_keys(engine, _GROUPS)
     sums = dict.fromkeys(MEASURES, 10**9) | {
         "prompts": 1000,

@@ -21,7 +21,7 @@ from rice_stream.pipeline.chunks import Chunk
 from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.batch import Batch, PartitionProgress, Records, Repeats
-from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.dimensions import AttributionIdentity, Dimensions
 from rice_stream.store.writers import open_writer
 
 TOPIC = "llm-requests"
@@ -94,7 +94,11 @@ def _names(engine: Engine, tenants: int) -> _Names:
     ids = [tenant_id(number) for number in range(tenants)]
     key_of = dimensions.tenants(ids)
     keys = [key_of[name] for name in ids]
-    charged = [(key, f"team-{team}", f"project-{team % 3}", _SOURCE) for key in keys for team in range(TEAMS)]
+    charged = [
+        AttributionIdentity(key, f"team-{team}", f"project-{team % 3}", _SOURCE)
+        for key in keys
+        for team in range(TEAMS)
+    ]
     attributions = dimensions.attributions(charged)
     users = [
         (key, f"user-{(number * TEAMS + team) * USERS + user}")

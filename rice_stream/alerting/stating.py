@@ -1,4 +1,5 @@
-"""Statements of teams' months, made for the channels that want them: in the first days of the next month, each once."""
+"""Statements of the months of teams and cost centres, made for the channels that want them: in the first days of the next month,
+each once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,8 +15,10 @@ from rice_stream.store.delivery_store import NewDelivery, add_deliveries
 from rice_stream.store.engine import Connection, Engine, reading, writing
 from rice_stream.store.team_statements import stated, time_zones
 
-LettersOf = Callable[[Engine, str, str], Mapping[str, Letter]]
-"""(engine, tenant, month) -> the statement of each of the tenant's teams."""
+Whose = tuple[str, ...]
+"""A team's name, or `cost_centre` and its name."""
+LettersOf = Callable[[Engine, str, str], Mapping[Whose, Letter]]
+"""(engine, tenant, month) -> the statement of each of the tenant's teams and cost centres."""
 _Made = tuple[int, str, str]
 """Channel, tenant and month."""
 
@@ -36,7 +39,7 @@ class Stating:
         made = 0
         for (tenant_id, month), channels in self._wanted(engine).items():
             letters = self._letters_of(engine, tenant_id, month)
-            rows = [_delivery(each, tenant_id, team, month, letters[team]) for each in channels for team in letters]
+            rows = [_delivery(each, tenant_id, whose, month, letters[whose]) for each in channels for whose in letters]
             with writing(engine) as connection:
                 add_deliveries(connection, rows)
             made += len(rows)
@@ -78,9 +81,9 @@ def _of_tenant(channels: Sequence[StoredChannel], tenant_id: str) -> list[Stored
     return [each for each in channels if sees_tenants(each.channel, frozenset({tenant_id}))]
 
 
-def _delivery(channel: StoredChannel, tenant_id: str, team: str, month: str, letter: Letter) -> NewDelivery:
+def _delivery(channel: StoredChannel, tenant_id: str, whose: Whose, month: str, letter: Letter) -> NewDelivery:
     # Names may hold colons: without this two teams could have one cause.
-    names = (name.replace("%", "%25").replace(":", "%3A") for name in (tenant_id, team))
+    names = (name.replace("%", "%25").replace(":", "%3A") for name in (tenant_id, *whose))
     cause, content = ":".join(("statement", *names, month)), letter.content()
     fields: dict[str, Any] = {"tenant_id": tenant_id, "severity": letter.severity}
     return NewDelivery(channel.id, channel.channel.name, "statement", cause, content, **fields)

@@ -41,6 +41,7 @@ class NameParameters(Parameters):
 
     team: _Names
     project: _Names
+    cost_centre: _Names
     user: _Names
     model: _Names
     provider: _Names

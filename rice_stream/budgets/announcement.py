@@ -149,6 +149,7 @@ def scope(budget: Budget) -> dict[str, str | None]:
     return {
         "team_id": budget.team_id,
         "project_id": budget.project_id,
+        "cost_centre": budget.cost_centre,
         "user_id": budget.user_id,
         "model": budget.model,
     }

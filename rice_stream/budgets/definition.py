@@ -42,7 +42,8 @@ class Budget:
     `thresholds` are ratios of the limit, ascending. `estimate` says which bound of the carbon's 80 % range is judged (energy
     has one value, so it has no bearing on a kWh budget). A threshold that fired resolves once the amount is below
     `threshold * (1 - hysteresis)`. `early_warning` says whether burn rates and the forecast are judged as well
-    (`budgets.early_warning`). `team_id`, `project_id`, `user_id` and `model` narrow the scope where set.
+    (`budgets.early_warning`). `team_id`, `project_id`, `cost_centre`, `user_id` and `model` narrow the scope
+    where set.
 
     Raises:
         UsageError: lists every field that breaks a rule.
@@ -63,6 +64,7 @@ class Budget:
     estimate: Bound = "mid"
     hysteresis: float = HYSTERESIS_DEFAULT
     early_warning: bool = False
+    cost_centre: str | None = None
 
     def __post_init__(self) -> None:
         problems = field_problems({field.name: getattr(self, field.name) for field in fields(self)})
@@ -201,4 +203,5 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "estimate": _one_of(get_args(Bound)),
     "hysteresis": _hysteresis_problem,
     "early_warning": _early_warning_problem,
+    "cost_centre": _optional_id_problem,
 }

@@ -11,7 +11,7 @@ LIMIT_FIELDS: Mapping[str, Unit] = {"limit_gco2e": "gco2e", "limit_kwh": "kwh"}
 REQUIRED_FIELDS = ("name", "tenant_id", "period")
 OPTIONAL_FIELDS = (
     *("team_id", "project_id", "user_id", "model", "time_zone", "thresholds", "estimate", "hysteresis"),
-    "early_warning",
+    *("early_warning", "cost_centre"),
 )
 FIELDS = (*REQUIRED_FIELDS, *LIMIT_FIELDS, *OPTIONAL_FIELDS)
 

@@ -1,4 +1,4 @@
-"""A team's month in words, on one page. Pure; the figures are those of `reports/statements.py`."""
+"""A month of a team or a cost centre in words, on one page. Pure; the figures are those of `reports/statements.py`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -14,26 +14,41 @@ _UNITS = {"gco2e": "gCO₂e", "kwh": "kWh"}
 _KINDS = {"model": "Model", "project": "Project", "user": "User"}
 _NOTHING = "nothing"
 _PAGE = "/explore"
-_ASKED = {"tenant": "tenant_id", "team": "team_id", "from": "from", "to": "to", "time_zone": "time_zone"}
+_ASKED = {
+    "tenant": "tenant_id",
+    "team": "team_id",
+    "cost_centre": "cost_centre",
+    "from": "from",
+    "to": "to",
+    "time_zone": "time_zone",
+}
 """What the page is asked, and where the figures have it."""
 
 
 def statement_letter(figures: Mapping[str, Any]) -> Letter:
-    """The statement of one team, with a link to the page that shows the same month."""
-    team, month, before = visible(figures["team_id"]), _month(figures["month"]), _month(_previous(figures["month"]))
+    """The statement of one team or cost centre, with a link to the page that shows the same month."""
+    month, before = _month(figures["month"]), _month(_previous(figures["month"]))
+    _, name = _whose(figures)
     rows = tuple(_movers(figures["movers"]))
     return Letter(
         event_type=STATEMENT_TYPE,
-        title=f"{team}, {month}: {_headline(figures, before)}",
+        title=f"{name}, {month}: {_headline(figures, before)}",
         time=figures["as_of"],
         lines=(*_budgets(figures["budgets"], is_over=figures["is_over"]), *_remarks(figures)),
         facts=tuple(_facts(figures, month, before)),
         columns=("What moved it", before, month, "Change") if rows else (),
         rows=rows,
-        path=absolute("", _PAGE, [(name, figures[field]) for name, field in _ASKED.items()]),
+        path=absolute("", _PAGE, [(asked, value) for asked, field in _ASKED.items() if (value := figures[field])]),
         subject=figures["tenant_id"],
         data=figures,
     )
+
+
+def _whose(figures: Mapping[str, Any]) -> tuple[str, str]:
+    """What the month is of, and its name."""
+    if figures["team_id"] is None:
+        return "Cost centre", visible(figures["cost_centre"])
+    return "Team", visible(figures["team_id"])
 
 
 def _headline(figures: Mapping[str, Any], before: str) -> str:
@@ -48,7 +63,7 @@ def _headline(figures: Mapping[str, Any], before: str) -> str:
 def _facts(figures: Mapping[str, Any], month: str, before: str) -> Iterator[tuple[str, str]]:
     total, last = figures["total"], figures["before"]
     yield "Tenant", visible(figures["tenant_id"])
-    yield "Team", visible(figures["team_id"])
+    yield _whose(figures)
     yield "Month", f"{month}, days of {figures['time_zone']}"
     if total is not None:
         yield "Carbon", amount(total["carbon_gco2e"]["mid"], "carbon")

@@ -36,6 +36,7 @@ def budget() -> None:
 @click.option("--tenant", required=True)
 @click.option("--team")
 @click.option("--project")
+@click.option("--cost-centre")
 @click.option("--user")
 @click.option("--model", help="Request model, response model or the name they resolve to.")
 @click.option("--limit-gco2e", metavar="X", help="Limit in grams CO2e.")
@@ -64,6 +65,7 @@ def set_(session: Session, /, name: str, thresholds: tuple[float, ...], *, as_js
             "tenant_id": given["tenant"],
             "team_id": given["team"],
             "project_id": given["project"],
+            "cost_centre": given["cost_centre"],
             "user_id": given["user"],
             "model": given["model"],
             "limit_gco2e": given["limit_gco2e"],
@@ -158,7 +160,8 @@ def _show(
 def _cells(row: dict[str, Any]) -> list[object]:
     if row["state"] == UNREADABLE:
         return [row["name"], row["tenant_id"], *[""] * 6, Styled(UNREADABLE, _STYLE[UNREADABLE])]
-    narrowed = [f"{k.removesuffix('_id')} {row[k]}" for k in ("team_id", "project_id", "user_id", "model") if row[k]]
+    narrowing = ("team_id", "project_id", "cost_centre", "user_id", "model")
+    narrowed = [f"{name.removesuffix('_id').replace('_', ' ')} {row[name]}" for name in narrowing if row[name]]
     return [
         row["name"],
         row["tenant_id"],

@@ -66,6 +66,10 @@ def coverage(session: Session, /, *, limit: int, as_json: bool, **asked: Any) ->
         if nobodys["prompts"]:
             what = f"{nobodys['prompts']:,} prompts of {nobodys['rows_total']:,} keys"
             STDERR.print(f"charged to no team: {what}, {_percent(nobodys['share_of_carbon'])} of carbon")
+        no_centre = document["uncharged"]
+        if no_centre["prompts"]:
+            what = f"{no_centre['prompts']:,} prompts of {no_centre['rows_total']:,} teams"
+            STDERR.print(f"charged to no cost centre: {what}, {_percent(no_centre['share_of_carbon'])} of carbon")
         if document["conflicts_total"]:
             STDERR.print(f"{document['conflicts_total']:,} events contradict a record: the first one counts.")
         STDERR.print(f"{document['rows_total']:,} names in all; share of carbon that rests on fallbacks: {shares}")

@@ -8,23 +8,26 @@ import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import Styled, table
+from rice_stream.reports.allocation import RULES
 from rice_stream.reports.moments import instant, moment
 from rice_stream.reports.name_filter import NAME_FIELDS, NameFilter
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals as sum_totals
 from rice_stream.reports.totals_query import BUCKETS, WINDOWS, AmountsAs, TotalsQuery
+from rice_stream.reports.totals_rows import UNATTRIBUTED_WITHOUT
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.scope import EVERYTHING
 
 _WH_PER_KWH, _G_PER_KG = 1000, 1000
+_NAMES = [field.replace("_", "-") for field in FIELDS]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def name_options(command: _Command) -> _Command:
     """--team, --project and so on."""
     for field in reversed(NAME_FIELDS):
-        help_text = f"Only this {field}; repeat for any of several, '' for what has none."
-        command = click.option(f"--{field}", multiple=True, metavar="NAME", help=help_text)(command)
+        help_text = f"Only this {field.replace('_', ' ')}; repeat for any of several, '' for what has none."
+        command = click.option(f"--{field.replace('_', '-')}", multiple=True, metavar="NAME", help=help_text)(command)
     return command
 
 
@@ -32,7 +35,7 @@ def name_options(command: _Command) -> _Command:
 @click.option("--tenant", help="Only this tenant.")
 @name_options
 @click.option(
-    "--by", multiple=True, metavar="NAME", help=f"{', '.join(FIELDS)}; several, or a comma list.  [default: tenant]"
+    "--by", multiple=True, metavar="NAME", help=f"{', '.join(_NAMES)}; several, or a comma list.  [default: tenant]"
 )
 @click.option("--window", type=click.Choice(WINDOWS), help="The time until now: rolling, or month to date (mtd).")
 @click.option("--from", "start", metavar="TIME", help="Date or RFC 3339 instant at which to begin.")
@@ -49,6 +52,8 @@ def name_options(command: _Command) -> _Command:
     help="With all corrections, or as it was reported.",
 )
 @click.option("--as-of", metavar="TIME", help="With what was recorded and corrected until this instant.")
+@click.option("--allocate", type=click.Choice(RULES), help="Divide what --shared used among the others of the tenant.")
+@click.option("--shared", multiple=True, metavar="NAME", help="With --allocate: a shared one; '' for the unattributed.")
 @click.option("--top", type=click.IntRange(1), help="The N names with most carbon, and all others in one row.")
 @click.option("--limit", type=click.IntRange(1), help="Show at most N rows, largest carbon first.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Leave out the first N rows.")
@@ -76,6 +81,7 @@ def _show_totals(document: dict[str, Any]) -> None:
     rows = [[*_name_cells(by, row), *_total_cells(row)] for row in document["rows"]]
     total = ["all", *[""] * (len(by) - 1), *_total_cells(document["total"])]
     columns = [*by, "prompts", "input tokens", "output tokens", "kWh", "kgCO2e", "low", "high"]
+    columns += ["kgCO2e with shared"] if "allocation" in document else []
     columns += ["kgCO2e embodied, beside it", "water l", "of prompts"] if impacts else []
     span = " ".join(f"{word} {window[word]}" for word in ("from", "to") if window[word]) or "all time"
     days = f" (days of {window['time_zone'] or 'each tenant in its own time zone'})" if {"day", "month"} & {*by} else ""
@@ -89,7 +95,10 @@ def _show_totals(document: dict[str, Any]) -> None:
 
 def _name_cells(by: list[str], row: dict[str, Any]) -> list[object]:
     """Names; of the row of all others it says so in the place of the first name that it lacks."""
-    cells = [row[name] for name in by]
+    cells = [
+        "unattributed" if row[name] is None and name in UNATTRIBUTED_WITHOUT and not row.get("other") else row[name]
+        for name in by
+    ]
     if row.get("other"):
         cells[cells.index(None)] = Styled("all others", "dim")
     return cells
@@ -103,6 +112,7 @@ def _total_cells(row: dict[str, Any]) -> list[object]:
         row["output_tokens"],
         row["facility_energy_wh"] / _WH_PER_KWH,
         *(carbon[end] / _G_PER_KG for end in ("mid", "low", "high")),
+        *([row["allocated_gco2e"] / _G_PER_KG] if "allocated_gco2e" in row else []),
         *_impact_cells(row),
     ]
 

@@ -20,6 +20,8 @@ from rice_stream.quantities import UNKNOWN
 
 _AT = {name: position for position, name in enumerate(FIELD_NAMES)}
 ATTRIBUTION_FIELDS = ("tenant_id", "team_id", "project_id", "source")
+CHARGED_FIELDS = ("team_id", "project_id", "cost_centre")
+"""Whom an event is charged to within its tenant, where a mapping says other than the event."""
 SERVICE_FIELDS = ("provider", "request_model", "response_model", "inference_region")
 PROVENANCE_FIELDS = ("source_format", "region_source")
 """How an event of another format was read, and what in it named the region; no event says these itself."""
@@ -66,6 +68,8 @@ class EventColumns:
     energy: tuple[Sequence[Any], ...] = ()
     """One for each of ENERGY_FIELDS where any event of the batch brings metered energy, else none at all. Once it is decided
     what is taken of it: one sequence of `Metered`, None for an event without."""
+    charged: tuple[Sequence[str], ...] = ()
+    """One for each of CHARGED_FIELDS ("": none) where a mapping says whom any event is charged to, else none at all."""
 
     def __len__(self) -> int:
         return len(self.event_id)
@@ -100,7 +104,7 @@ class EventColumns:
         return EventColumns(**values)
 
 
-_NESTED = ("attributed", "served", "energy")
+_NESTED = ("attributed", "served", "energy", "charged")
 
 
 def to_columns(events: Iterable[WireEvent]) -> EventColumns:
@@ -131,6 +135,7 @@ def to_columns(events: Iterable[WireEvent]) -> EventColumns:
         valid=valid,
         untimed=np.zeros(n, dtype=np.bool_),
         energy=tuple(map(column, ENERGY_FIELDS)) if column(ENERGY_FIELDS[0]).count(None) < n else (),
+        charged=(),
         **tokens,
     )
 

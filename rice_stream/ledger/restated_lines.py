@@ -65,6 +65,8 @@ class _Taken(NamedTuple):
 def _entries(chunk: RecordedChunk, rows: Ints, amounts: Ints, factor_keys: Ints, basis_flags: Ints) -> Entries:
     columns = {name: chunk.columns[name][rows] for name in ENTRY_COLUMNS}
     columns |= {"factor_key": factor_keys[rows], "basis_flags": basis_flags[rows]}
+    # What mappings have charged to others since stays theirs.
+    columns["attribution_key"] = chunk.attribution_by_now[rows]
     return Entries(chunk.event_keys[rows], columns, amounts[rows])
 
 

@@ -46,7 +46,8 @@ from rice_stream.store.stored_records import factors_by_key
 RECORDS_AT_ONCE = 20_000
 """Of one transaction: what it writes, batches that add to the same rows wait for."""
 _HOUR_US = HOUR_S * SECOND_US
-_NOT_BEGUN = RestatementState("", 0, RestatementOrder(0, 0, None, "", "", ""))
+NOT_BEGUN = RestatementState("", 0, RestatementOrder(0, 0, None, "", "", ""))
+"""A run that is still to be begun."""
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Restating:
     defaults: TokenDefaults
     order: RestatementOrder
     by: Actor
-    state: RestatementState = field(default_factory=lambda: _NOT_BEGUN)
+    state: RestatementState = field(default_factory=lambda: NOT_BEGUN)
     """One that was begun before, to go on with; otherwise the run of the order is looked for, or begun."""
     _factors: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     _keys: dict[bytes, int] = field(default_factory=dict)
@@ -88,7 +89,7 @@ class Restating:
     def _begin(self) -> list[int]:
         self.order = replace(self.order, reason=checked_reason(self.order.reason))
         tenants = tenants_of(self.engine, self.order)
-        if self.state is not _NOT_BEGUN:
+        if self.state is not NOT_BEGUN:
             self.state = replace(self.state, state="running" if self.state.state == "ordered" else self.state.state)
         elif self.order.dry_run:
             self.state = RestatementState("", 0, self.order)
@@ -109,8 +110,7 @@ class Restating:
                 chunk = read_chunk(connection, stretch, RECORDS_AT_ONCE)
                 if chunk is None:
                     return False
-                rests_on = np.append(chunk.columns["factor_key"], chunk.now.columns["factor_key"])
-                factors_by_key(connection, np.unique(rests_on).tolist(), self._factors)
+                self._look_up(connection, chunk)
             lines = self._lines(chunk)
             reached = self._after(chunk, stretch, lines)
             if not self.is_kept:
@@ -135,6 +135,11 @@ class Restating:
         if not is_mine:
             self.state = stored
         return is_mine
+
+    def _look_up(self, connection: Connection, chunk: RecordedChunk) -> None:
+        """Read what `_lines` needs besides the chunk, in the transaction that reads it."""
+        rests_on = np.append(chunk.columns["factor_key"], chunk.now.columns["factor_key"])
+        factors_by_key(connection, np.unique(rests_on).tolist(), self._factors)
 
     def _lines(self, chunk: RecordedChunk) -> Lines:
         """What corrects the records of a chunk."""

@@ -3,22 +3,26 @@
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.columns import Attribution, EventColumns
+from rice_stream.events.columns import ATTRIBUTION_FIELDS, EventColumns
 from rice_stream.events.keys import key_hasher
 from rice_stream.instants import DAY_US
 from rice_stream.quantities import UNKNOWN, Ints
-from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.dimensions import AttributionIdentity, Dimensions
 
 PRINCIPALS_MAX = 500_000
 ATTRIBUTIONS_MAX = 200_000
 """Names kept at hand; past that a table is emptied and looks names up again."""
 PRINCIPALS_KEPT_US = DAY_US
 """Users and API keys are looked up again once a day: the store forgets those that no record holds any more."""
+
+
+_Attribution = tuple[Any, ...]
+"""The values of ATTRIBUTION_FIELDS as they came, followed by those of CHARGED_FIELDS where mappings said any."""
 
 
 class ResolvedNames(NamedTuple):
@@ -42,10 +46,11 @@ class NameTable:
         self._cleared_at_us = 0
 
     def _clear_attributions(self) -> None:
-        self._index: dict[Attribution, int] = {}
+        self._index: dict[_Attribution, int] = {}
         self._tenant_keys: Ints = np.empty(0, dtype=np.int64)
         self._attribution_keys: Ints = np.empty(0, dtype=np.int64)
         self._hashers: list[blake2b] = []
+        self._said: dict[tuple[int, int], int] = {}
 
     def trim(self, now_us: int) -> None:
         """Forget names when there are too many, and users once a day, whichever way the clock went: between batches."""
@@ -70,9 +75,16 @@ class NameTable:
             key_hashers=map(self._hashers.__getitem__, index.tolist()),
         )
 
+    def said_keys(self, tenant_key: Ints, attribution_key: Ints) -> Ints | None:
+        """The attributions that the events of these keys themselves said, shape (n,); None: those."""
+        if not self._said:
+            return None
+        pairs = zip(tenant_key.tolist(), attribution_key.tolist(), strict=True)
+        return np.array([self._said.get(pair, pair[1]) for pair in pairs], dtype=np.int64)
+
     def learn(self, blocks: Sequence[EventColumns]) -> None:
         """Ask the store for the names that are not known yet, which gives keys to new ones: a few statements for all."""
-        attributions = dict.fromkeys(chain.from_iterable(events.attribution for events in blocks))
+        attributions = dict.fromkeys(chain.from_iterable(map(_attributions, blocks)))
         if missing := [attribution for attribution in attributions if attribution not in self._index]:
             self._add(missing)
         for kind, known in self._principals.items():
@@ -88,15 +100,22 @@ class NameTable:
                 known.update({(tenant, name): key for (tenant, name), key in keys.items()})
 
     def _rows(self, events: EventColumns) -> NDArray[np.intp]:
-        attributions = zip(*events.attributed, strict=True)
-        return np.fromiter(map(self._index.__getitem__, attributions), dtype=np.intp, count=len(events))
+        rows = map(self._index.__getitem__, _attributions(events))
+        return np.fromiter(rows, dtype=np.intp, count=len(events))
 
-    def _add(self, attributions: list[Attribution]) -> None:
+    def _add(self, attributions: list[_Attribution]) -> None:
         tenants = self._dimensions.tenants(sorted({a[0] for a in attributions}))
-        identities = [
-            (tenants[t], team or "", project or "", source or "") for t, team, project, source in attributions
+        said = [
+            AttributionIdentity(tenants[t], team or "", project or "", source or "")
+            for t, team, project, source in map(_as_said, attributions)
         ]
-        keys = self._dimensions.attributions(identities)
+        keys = self._dimensions.attributions(said)
+        identities = [
+            _as_charged(attribution, each, keys[each]) for attribution, each in zip(attributions, said, strict=True)
+        ]
+        if charged := [each for each in identities if each.said_key]:
+            keys |= self._dimensions.attributions(charged)
+            self._said |= {(each.tenant_key, keys[each]): each.said_key for each in charged}
         self._index.update(
             zip(attributions, range(len(self._hashers), len(self._hashers) + len(attributions)), strict=True)
         )
@@ -109,3 +128,20 @@ class NameTable:
             return np.full(len(names), UNKNOWN, dtype=np.int64)
         pairs = zip(tenant_key.tolist(), names, strict=True)
         return np.fromiter(map(self._principals[kind].__getitem__, pairs), dtype=np.int64, count=len(names))
+
+
+def _attributions(events: EventColumns) -> Iterator[_Attribution]:
+    return zip(*events.attributed, *events.charged, strict=True)
+
+
+def _as_said(attribution: _Attribution) -> _Attribution:
+    return attribution[: len(ATTRIBUTION_FIELDS)]
+
+
+def _as_charged(attribution: _Attribution, said: AttributionIdentity, said_key: int) -> AttributionIdentity:
+    """What mappings make of what an event said, whose key is `said_key`; the same where they change nothing."""
+    charged = attribution[len(ATTRIBUTION_FIELDS) :]
+    if not charged or charged == (said.team_id, said.project_id, said.cost_centre):
+        return said
+    team_id, project_id, cost_centre = charged
+    return AttributionIdentity(said.tenant_key, team_id, project_id, said.source, cost_centre, said_key)

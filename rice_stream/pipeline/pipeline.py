@@ -118,11 +118,12 @@ class Pipeline:
         """The same, up to `items_max` events and refused items: the rest is left for the next batch."""
         self._names.trim(received_at_us)
         self._contexts.trim()
-        formats, mappings, known_rules, factor_sets = self._rules(received_at_us, anew=self._rules_changed)
+        rules = self._rules(received_at_us, anew=self._rules_changed)
+        formats = rules.formats
         self._rules_changed = False
         self.formats = formats
         check_opened(chunks, formats)
-        self._contexts.use(mappings, factor_sets)
+        self._contexts.use(rules.mappings, rules.factor_sets)
         parts: list[KeyedEvents | None] = []
         unknown: list[tuple[int, EventColumns, int]] = []
         refused: list[Refused] = []
@@ -133,7 +134,7 @@ class Pipeline:
         for chunk, block, tally in given:
             number = numbers.setdefault(chunk.place, len(numbers))
             columns, decoded, older = self._admission.admit(block.columns, block.decoded, received_at_us)
-            columns = mappings.rename_tenants(columns)
+            columns = rules.charging.charge(rules.mappings.rename_tenants(columns))
             columns = self._stated.taken(columns, decoded.records, chunk.said_on or chunk.topic)
             try:
                 parts.append(self._keyed(columns, number, received_at_us))
@@ -149,7 +150,7 @@ class Pipeline:
             parts[position] = self._keyed(columns, number, received_at_us)
         keyed = [part for part in parts if part is not None]
         batch = self._batch(keyed, refused, progress_of(given.taken, counted), received_at_us)
-        batch = replace(batch, ignored=ignored, rules=known_rules)
+        batch = replace(batch, ignored=ignored, rules=rules.known)
         return Prepared(batch, given.taken, given.left)
 
     def forget(self) -> None:
@@ -192,7 +193,7 @@ class Pipeline:
     ) -> Batch:
         """Sort by key and keep the first of each; what repeats it is a duplicate, or a conflict if it says otherwise."""
         events, same = in_key_order(concatenate(parts or [self._keyed(to_columns(()), 0, received_at_us)]))
-        repeats = repeats_of(events, same, len(progress))
+        repeats = repeats_of(events, same, len(progress), self._names.said_keys)
         if same.any():
             events = events.select(np.flatnonzero(~same))
         return Batch(
@@ -231,6 +232,7 @@ class Pipeline:
             event_ids=events.event_ids,
             measures=measure_matrix(amounts=estimated, impacts=impacts, **tokens),
             untimed=events.untimed,
+            said_attribution=self._names.said_keys(events.tenant_key, events.attribution_key),
         )
 
     def _keep_basis(self, flags: NDArray[np.int32]) -> None:

@@ -1,5 +1,7 @@
 """Events that come more than once within a batch: how many, and which of them say something else than the first."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,8 +10,11 @@ from rice_stream.quantities import MEASURES, Ints
 from rice_stream.store.batch import Records, Repeats
 from rice_stream.store.record_columns import CONTENT_COLUMNS
 
+SaidKeys = Callable[[Ints, Ints], Ints | None]
+"""For (tenant_key, attribution_key), the attributions that events themselves said; None: those."""
 
-def repeats_of(events: KeyedEvents, same: NDArray[np.bool_], partitions: int) -> Repeats:
+
+def repeats_of(events: KeyedEvents, same: NDArray[np.bool_], partitions: int, said_keys: SaidKeys) -> Repeats:
     """`same[i]`: event i has the key of event i - 1, in key order. Shapes (n,); `partitions` is how many the batch spans."""
     count = np.bincount(events.origin[same], minlength=partitions).astype(np.int64)
     rows = np.flatnonzero(same)
@@ -21,12 +26,13 @@ def repeats_of(events: KeyedEvents, same: NDArray[np.bool_], partitions: int) ->
         # The time of an event without one is what Kafka said of this delivery.
         differs |= differing & ~events.untimed[rows] if name == "ended_at_us" else differing
     others = events.select(rows[differs])
-    return Repeats(count, _comparable(others), others.origin)
+    return Repeats(count, _comparable(others, said_keys), others.origin)
 
 
-def _comparable(events: KeyedEvents) -> Records:
+def _comparable(events: KeyedEvents, said_keys: SaidKeys) -> Records:
     """What a store needs to compare the events with what it holds; they are never written."""
     names = ("tenant_key", "factor_key", *CONTENT_COLUMNS)
     columns: dict[str, Ints] = {name: getattr(events, name) for name in names}
     measures = np.zeros((len(events), len(MEASURES)), dtype=np.int64)
-    return Records(events.event_keys, columns, events.event_ids, measures, events.untimed)
+    said = said_keys(events.tenant_key, events.attribution_key)
+    return Records(events.event_keys, columns, events.event_ids, measures, events.untimed, said)

@@ -29,7 +29,7 @@ def _digests(connection: Connection, events: LogEvents, row: int, tenant_key: in
     values["attribution_key"] = connection.scalar(
         text(
             "SELECT attribution_key FROM attribution WHERE tenant_key = :tenant_key AND team_id = :team"
-            " AND project_id = :project AND source = :source"
+            " AND project_id = :project AND source = :source AND cost_centre = '' AND said_key = 0"
         ),
         {"tenant_key": tenant_key, "team": team or "", "project": project or "", "source": source or ""},
     )

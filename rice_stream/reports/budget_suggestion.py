@@ -19,6 +19,8 @@ from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
 from rice_stream.store.scoped import scoped_reading
 
+_NARROWING = ("team_id", "project_id", "cost_centre", "user_id", "model")
+
 
 def budget_suggestion(
     engine: Engine,
@@ -29,6 +31,7 @@ def budget_suggestion(
     period: PeriodName,
     team: str | None = None,
     project: str | None = None,
+    cost_centre: str | None = None,
     user: str | None = None,
     model: str | None = None,
 ) -> dict[str, Any]:
@@ -51,6 +54,7 @@ def budget_suggestion(
         tenant_id=tenant,
         team_id=team,
         project_id=project,
+        cost_centre=cost_centre,
         user_id=user,
         model=model,
         limit=1,
@@ -68,7 +72,8 @@ def budget_suggestion(
         [consumed] = consumed_in_each(connection, [(asked, stretch)], with_ranges=True)
     return {
         "tenant_id": tenant,
-        **{name: getattr(asked, name) for name in ("team_id", "project_id", "user_id", "model", "period")},
+        **{name: getattr(asked, name) for name in _NARROWING},
+        "period": asked.period,
         "start": rfc3339(epoch_us(stretch.start)),
         "end": rfc3339(epoch_us(stretch.end)),
         **_extended(consumed, stretch.end - stretch.start, NOMINAL_LENGTHS[period]),

@@ -17,6 +17,7 @@ from rice_stream.reports.resolved_sums import resolved_sums
 from rice_stream.reports.tiers import tiers, tiers_by_day
 from rice_stream.reports.time_zones import REPORT_TIME_ZONE
 from rice_stream.reports.unattributed import unattributed
+from rice_stream.reports.uncharged import uncharged
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
@@ -54,6 +55,16 @@ class _Kind(NamedTuple):
         return unknown
 
 
+def _nobodys(
+    connection: Connection, scope: Scope, from_s: int, carbon_ugco2e: int, limit: int | None
+) -> dict[str, dict[str, Any]]:
+    """Work lists of what nobody is charged for."""
+    return {
+        look.__name__: look(connection, scope, from_s, carbon_ugco2e=carbon_ugco2e, limit=limit)
+        for look in (unattributed, uncharged)
+    }
+
+
 def coverage(
     engine: Engine,
     scope: Scope,
@@ -77,7 +88,7 @@ def coverage(
         "tenant", "any"}}`; shares are None where there is nothing at all, `capped_prompts` count as what one prompt can cost.
         `"tiers"` (of `tiers`) add up to all of it; `"covered_share"` is that of the known ones, 1 without `fallback_share["any"]`.
         And what `claims`, `conflicts` and `repeated_ids` answer (no ids without `repeated`, or of over `compared_max` prompts),
-        `unattributed` and `old_factors` under these names, and with the bucket `day` what `tiers_by_day` answers.
+        `unattributed`, `uncharged` and `old_factors` under these names, and with the bucket `day` what `tiers_by_day` answers.
 
     Raises:
         UsageError: days are to be told apart, and are not said to be few.
@@ -91,7 +102,7 @@ def coverage(
         capped = capped_prompts(connection, scope, from_s)
         compares = repeated and (compared_max is None or prompts <= compared_max)
         ids = repeated_ids(connection, scope, from_us=from_us, limit=limit) if compares else NOT_COMPARED
-        nobodys = unattributed(connection, scope, from_s, carbon_ugco2e=carbon, limit=limit)
+        nobodys = _nobodys(connection, scope, from_s, carbon, limit)
         contradicted = conflicts(connection, scope, from_us, limit=limit)
         old = old_factors(connection, scope, from_s, now_us=epoch_us(in_utc(now)), carbon_ugco2e=carbon, limit=limit)
         by_day = partial(tiers_by_day, connection, scope, from_us, days, time_zone, report_time_zone)
@@ -110,7 +121,7 @@ def coverage(
         **known,
         **claimed,
         "old_factors": old,
-        "unattributed": nobodys,
+        **nobodys,
         **contradicted,
         **ids.fields,
     }

@@ -241,5 +241,5 @@ def _budget(budget: Budget, state: BudgetState, consumed: Consumed) -> BudgetFig
 
 
 def _scope(budget: Budget) -> str:
-    parts: Sequence[str | None] = (budget.team_id, budget.project_id, budget.user_id, budget.model)
+    parts: Sequence[str | None] = (budget.team_id, budget.project_id, budget.cost_centre, budget.user_id, budget.model)
     return ", ".join(part for part in parts if part)

@@ -11,14 +11,14 @@ NAMES_MAX = 300
 
 
 def known_names(engine: Engine, scope: Scope) -> dict[str, list[str]]:
-    """Names by field (`team`, `project`, `model`, `provider`, `region`), in the order of the alphabet, `NAMES_MAX` at most.
+    """Names by field (`team`, `project`, `cost_centre`, `model`, `provider`, `region`), in alphabetical order, `NAMES_MAX` at most.
 
     What models and places are used is the whole tenant's: who sees some teams only is told none. Users are people, and not listed.
     """
     asked = {
-        field: f"SELECT DISTINCT {field}_id FROM attribution a"
-        f" WHERE {tenant_key_in(scope, 'a.tenant_key')} AND {team_in(scope)} AND {field}_id <> ''"
-        for field in ("team", "project")
+        field: f"SELECT DISTINCT {column} FROM attribution a"
+        f" WHERE {tenant_key_in(scope, 'a.tenant_key')} AND {team_in(scope)} AND {column} <> ''"
+        for field, column in (("team", "team_id"), ("project", "project_id"), ("cost_centre", "cost_centre"))
     }
     if not scope.teams:
         used = f"SELECT m.factor_key FROM month_total m WHERE {tenant_key_in(scope, 'm.tenant_key')}"

@@ -1,7 +1,8 @@
-"""Mappings: what names of tenants, models and regions stand for, and from when on."""
+"""Mappings: what names of tenants, models and regions stand for, whom names within a tenant are charged to, and from when on."""
 
 from typing import Any
 
+from rice_stream.events.mappings import MappingKey
 from rice_stream.instants import rfc3339
 from rice_stream.store.engine import Engine
 from rice_stream.store.mapping_store import load_mappings
@@ -9,18 +10,27 @@ from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
 
 
-def mappings(engine: Engine, scope: Scope, *, only: tuple[str, str] | None = None) -> list[dict[str, Any]]:
-    """All mappings, or those of one (kind, name), earliest first: `[{"kind", "name", "target", "valid_from"}]`.
+def mappings(engine: Engine, scope: Scope, *, only: MappingKey | tuple[str, str] | None = None) -> list[dict[str, Any]]:
+    """All mappings, or those of one key, earliest first: `[{"kind", "name", "target", "valid_from", "tenant_id", "subject"}]`.
 
-    `target` is None from where the name stands for itself again; `valid_from` is RFC 3339 text. Mappings hold for all tenants,
-    and name some of them: who does not see everything sees none.
+    `target` is None from where the name stands for itself again; `valid_from` is RFC 3339 text. Those of teams, projects and cost
+    centres are a tenant's, and seen by who sees all of it; the others hold for all tenants, and name some of them: who does not see
+    everything sees none of those.
     """
-    if not scope.is_everything:
+    if scope.teams:
         return []
+    wanted = None if only is None else MappingKey(*only)
     with scoped_reading(engine, scope) as connection:
         found = load_mappings(connection).rows
     return [
-        {"kind": row.kind, "name": row.name, "target": row.target, "valid_from": rfc3339(row.valid_from_us)}
+        {
+            "kind": row.kind,
+            "name": row.name,
+            "target": row.target,
+            "valid_from": rfc3339(row.valid_from_us),
+            "tenant_id": row.tenant_id or None,
+            "subject": row.subject or None,
+        }
         for row in found
-        if only is None or (row.kind, row.name) == only
+        if (scope.tenants is None or row.tenant_id in scope.tenants) and wanted in (None, row.key)
     ]

@@ -5,15 +5,18 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 _PREFIX = "name_"
-_CHARGED = "({row}.tenant_key, {row}.attribution_key) IN (SELECT tenant_key, attribution_key FROM attribution WHERE {has}_id {of})"
+_CHARGED = "({row}.tenant_key, {row}.attribution_key) IN (SELECT tenant_key, attribution_key FROM attribution WHERE {column} {of})"
 _SAID = (
     "({row}.tenant_key, {row}.user_key) IN (SELECT tenant_key, principal_key FROM principal"
     " WHERE kind = 'user' AND name {of})"
 )
-_USED = "{row}.factor_key IN (SELECT factor_key FROM factor_use WHERE {has} {of})"
+_USED = "{row}.factor_key IN (SELECT factor_key FROM factor_use WHERE {column} {of})"
+_COLUMNS = {"team": "team_id", "project": "project_id"}
+"""Of the fields whose column has another name than the field."""
 _CONDITIONS = {
     "team": _CHARGED,
     "project": _CHARGED,
+    "cost_centre": _CHARGED,
     "user": _SAID,
     "model": _USED,
     "provider": _USED,
@@ -30,6 +33,7 @@ class NameFilter:
 
     team: tuple[str, ...] = ()
     project: tuple[str, ...] = ()
+    cost_centre: tuple[str, ...] = ()
     user: tuple[str, ...] = ()
     model: tuple[str, ...] = ()
     provider: tuple[str, ...] = ()
@@ -78,7 +82,7 @@ def _condition(row: str, field: str, names: Sequence[str]) -> str:
     given = [f":{_PREFIX}{field}_{place}" for place in range(len(_given(field, names)))]
     # A single value, where there is one, is planned with what is known of it.
     of = f"= {given[0]}" if len(given) == 1 else f"IN ({', '.join(given)})"
-    any_of = [_CONDITIONS[field].format(row=row, has=field, of=of)] if given else []
+    any_of = [_CONDITIONS[field].format(row=row, column=_COLUMNS.get(field, field), of=of)] if given else []
     if field == "user" and "" in names:
         any_of.append(f"{row}.user_key IS NULL")
     return any_of[0] if len(any_of) == 1 else f"({' OR '.join(any_of)})"

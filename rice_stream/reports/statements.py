@@ -1,9 +1,10 @@
-"""A team's month: what it used, how that changed, what moved it, and how its budgets fared."""
+"""A team's month, or a cost centre's: what it used, how that changed, what moved it, and how its budgets fared."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from operator import attrgetter
+from typing import Any, Literal
 
 from sqlalchemy import func, select
 
@@ -28,50 +29,62 @@ MOVERS = 3
 """Of each kind: the names whose carbon changed most."""
 _Rows = dict[tuple[str | None, ...], dict[str, Any]]
 _Movers = dict[str, list[dict[str, Any]]]
-"""By team."""
+"""By team, or cost centre."""
+Whose = Literal["team", "cost_centre"]
+"""What a month is of."""
+_NAMED = {"team": "team_id", "cost_centre": "cost_centre"}
 
 
-def statement(engine: Engine, scope: Scope, tenant: str, team: str, month: str | None, now: datetime) -> dict[str, Any]:
-    """One team's month as of `now`: `2026-10`, or None for the last one that is over.
+def statement(
+    engine: Engine, scope: Scope, tenant: str, name: str, month: str | None, now: datetime, *, by: Whose = "team"
+) -> dict[str, Any]:
+    """The month of one team or cost centre as of `now`: `2026-10`, or None for the last one that is over.
 
     Returns:
         One of `statements`.
 
     Raises:
-        NotFoundError: there is no such tenant in the scope, or nothing was charged to the team in that month and the one before.
+        NotFoundError: there is no such tenant in the scope, or nothing was charged to that name in that month and the one before.
         UsageError: it is no month.
     """
-    found = statements(engine, scope, tenant, month, now, team=team)
+    found = statements(engine, scope, tenant, month, now, only=name, by=by)
     if not found:
-        raise NotFoundError(f"team: nothing was charged to {team!r} in that month or the one before")
+        raise NotFoundError(f"{by}: nothing was charged to {name!r} in that month or the one before")
     return found[0]
 
 
 def statements(
-    engine: Engine, scope: Scope, tenant: str, month: str | None, now: datetime, *, team: str | None = None
+    engine: Engine,
+    scope: Scope,
+    tenant: str,
+    month: str | None,
+    now: datetime,
+    *,
+    only: str | None = None,
+    by: Whose = "team",
 ) -> list[dict[str, Any]]:
-    """The months of all teams of a tenant that used anything in it or the month before, by name; or of one of them.
+    """The months of all teams (or cost centres) of a tenant that used anything in it or the month before, by name; or of one.
 
     Months are those of the tenant's time zone.
 
     Returns:
-        `[{"tenant_id", "team_id", "month", "time_zone", "from", "to", "as_of", "is_over", "total", "before", "movers",
-        "budgets"}]`: `total` and `before` (the month before) are amounts as in `totals`, None where there was nothing; `movers`
-        has, of models, projects and users, the names whose carbon changed most (None: that is known from records only, and those
-        are no longer kept): `[{"name", "gco2e", "before_gco2e", "change_gco2e"}]`; `budgets` are those of the team as they stood
-        at the month's end, with how many alerts there were in it.
+        `[{"tenant_id", "team_id", "cost_centre" (one of them None), "month", "time_zone", "from", "to", "as_of", "is_over",
+        "total", "before", "movers", "budgets"}]`: `total` and `before` (the month before) are amounts as in `totals`, None where
+        there was nothing; `movers` has, of models, projects and users, the names whose carbon changed most (None: that is known
+        from records only, and those are no longer kept): `[{"name", "gco2e", "before_gco2e", "change_gco2e"}]`; `budgets` are those
+        of the team as they stood at the month's end, with how many alerts there were in it.
 
     The errors of `statement`, but for teams without anything.
     """
     place = named_tenant(engine, scope, tenant)["time_zone"]
     wanted = Month.last_before(now, place) if month is None else Month.of(month, place)
-    where = ALL_NAMES if team is None else NameFilter.of({"team": (team,)})
+    where = ALL_NAMES if only is None else NameFilter.of({by: (only,)})
 
-    rows = partial(_rows, engine, scope, tenant, wanted, where, now)
+    rows = partial(_rows, engine, scope, tenant, wanted, where, now, by)
     totalled = rows()
     teams = sorted({name for _, name in totalled if name is not None})
     movers = _all_movers(rows, wanted, teams)
-    budgets = _budgets(engine, scope.within(tenant), wanted, teams, now)
+    budgets = _budgets(engine, scope.within(tenant), wanted, teams, now, by)
     common = {
         "month": wanted.name,
         "time_zone": place,
@@ -83,7 +96,7 @@ def statements(
     return [
         {
             "tenant_id": tenant,
-            "team_id": name,
+            **{field: name if field == _NAMED[by] else None for field in _NAMED.values()},
             **common,
             "total": _amounts(totalled.get((wanted.name, name))),
             "before": _amounts(totalled.get((wanted.previous.name, name))),
@@ -94,23 +107,25 @@ def statements(
     ]
 
 
-def _rows(engine: Engine, scope: Scope, tenant: str, month: Month, where: NameFilter, now: datetime, *by: str) -> _Rows:
-    """Totals of the month and the one before by month, team and some other names."""
+def _rows(
+    engine: Engine, scope: Scope, tenant: str, month: Month, where: NameFilter, now: datetime, whose: Whose, *by: str
+) -> _Rows:
+    """Totals of the month and the one before by month, team (or cost centre) and some other names."""
     query = TotalsQuery(
         tenant=tenant,
-        by=("team", *by),
+        by=(whose, *by),
         bucket="month",
         start=month.previous.first,
         end=month.end,
         time_zone=month.time_zone,
         where=where,
     )
-    names = ("month", "team", *by)
+    names = ("month", whose, *by)
     return {tuple(row[name] for name in names): row for row in totals(engine, scope, query, now)["rows"]}
 
 
 def _amounts(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    names = ("month", "team", "team_id")
+    names = ("month", *_NAMED, *_NAMED.values(), "unattributed")
     return None if row is None else {name: value for name, value in row.items() if name not in names}
 
 
@@ -146,32 +161,33 @@ def _movers(found: _Rows, month: Month, teams: Iterable[str]) -> _Movers:
 
 
 def _budgets(
-    engine: Engine, scope: Scope, month: Month, teams: Collection[str], now: datetime
+    engine: Engine, scope: Scope, month: Month, teams: Collection[str], now: datetime, by: Whose
 ) -> dict[str, list[dict[str, Any]]]:
-    """Those on each team, as of the month's end or, where it is not over, of now."""
+    """Those on each team or cost centre, as of the month's end or, where it is not over, of now."""
     end = min(month.end, in_utc(now))
     found: dict[str, list[dict[str, Any]]] = {team: [] for team in teams}
+    own = attrgetter(_NAMED[by])
     with scoped_reading(engine, scope) as connection:
-        stored = [budget for budget, _ in load_budgets(connection, scope).readable if budget.team_id in found]
+        stored = [budget for budget, _ in load_budgets(connection, scope).readable if own(budget) in found]
         periods = [period_at(budget, end - timedelta(microseconds=1)) for budget in stored]
         asked = [(budget, _until(period, end)) for budget, period in zip(stored, periods, strict=True)]
         consumed = consumed_in_each(connection, asked, with_ranges=True)
         alerts = _alerts(connection, stored, month) if stored else {}
     for budget, period, amounts in zip(stored, periods, consumed, strict=True):
-        if budget.team_id is not None:
-            found[budget.team_id].append(
-                {
-                    "name": budget.name,
-                    "limit": in_units(budget, budget.limit),
-                    "unit": budget.unit,
-                    "period": budget.period,
-                    "period_start": rfc3339(epoch_us(period.start)),
-                    "consumed": in_units(budget, amounts.amount(budget)),
-                    "ratio": amounts.ratio(budget),
-                    "narrowed": any((budget.project_id, budget.user_id, budget.model)),
-                    "alerts": alerts.get(budget.budget_id or 0, 0),
-                }
-            )
+        besides = {"team_id", "project_id", "cost_centre", "user_id", "model"} - {_NAMED[by]}
+        found[own(budget)].append(
+            {
+                "name": budget.name,
+                "limit": in_units(budget, budget.limit),
+                "unit": budget.unit,
+                "period": budget.period,
+                "period_start": rfc3339(epoch_us(period.start)),
+                "consumed": in_units(budget, amounts.amount(budget)),
+                "ratio": amounts.ratio(budget),
+                "narrowed": any(getattr(budget, name) for name in besides),
+                "alerts": alerts.get(budget.budget_id or 0, 0),
+            }
+        )
     return found
 
 

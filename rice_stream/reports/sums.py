@@ -90,6 +90,7 @@ FIELDS = {
     "tenant": Field("t.tenant_id"),
     "team": Field("NULLIF(a.team_id, '')", "attribution_key"),
     "project": Field("NULLIF(a.project_id, '')", "attribution_key"),
+    "cost_centre": Field("NULLIF(a.cost_centre, '')", "attribution_key"),
     "user": Field("u.name", "user_key"),
     "provider": Field("NULLIF(f.provider, '')", "factor_key"),
     "model": Field("f.model", "factor_key"),

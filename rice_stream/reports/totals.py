@@ -5,10 +5,12 @@ buckets inside plus the records at its two edges. What no total is kept for (use
 Integers add up exactly, so a break-down sums to its total. The range around each sum is that of `carbon_ranges`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from rice_stream.quantities import MEASURES
+from rice_stream.reports.allocation import Allocated, allocated
 from rice_stream.reports.carbon_ranges import CarbonRanges
 from rice_stream.reports.sums import Group, Parts
 from rice_stream.reports.time_zones import described_window, report_zone
@@ -16,6 +18,7 @@ from rice_stream.reports.totals_ground import ground_once, spans_of
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.totals_rows import (
     CARBON_MID,
+    allocated_amounts,
     amounts,
     amounts_alone,
     impact_amounts,
@@ -36,7 +39,8 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
         `{"window", "by", "rows", "rows_total", "total"}`: `rows` are one page, `rows_total` and `total` are over all of
         them; with buckets of time, in the order of these. Embodied carbon and water (middle values) are no part of the
         carbon. With `top`, each row says whether it is of all others (`"other"`), whose names are None, and `names_total` how
-        many names there are.
+        many names there are. With `allocate`, `allocated_gco2e` is what a row has once the shared ones are divided among the
+        others (rows add up to the total, to the microgram), and `shared_gco2e` what of it it was given, or gave.
 
     Who sees some teams only is answered from what knows the attribution of every prompt: sums of what they were charged for.
 
@@ -54,16 +58,27 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
         found, names = with_other(found, fields, query.bucket, query.top)
         names_total["names_total"] = names
     groups = ordered(found, fields, query.bucket)
+    shares = {} if query.allocate is None else allocated(found.groups, fields, query.allocate, query.shared)
     page = groups[query.offset : None if query.limit is None else query.offset + query.limit]
     return {
         "window": {"name": query.window, **described_window(zone, ranges)},
         **query.told,
         "by": list(fields),
-        "rows": [_row(query, fields, group, found, carbon_ranges) for group in page],
+        "rows": [
+            {**_row(query, fields, group, found, carbon_ranges), **allocated_amounts(shares.get(group))}
+            for group in page
+        ],
         "rows_total": len(groups),
         **names_total,
-        "total": _amounts(query, carbon_ranges, whole, found.whole_parts),
+        "total": {
+            **_amounts(query, carbon_ranges, whole, found.whole_parts),
+            **allocated_amounts(_together(shares)),
+        },
     }
+
+
+def _together(shares: Mapping[Group, Allocated]) -> Allocated | None:
+    return Allocated(*map(sum, zip(*shares.values(), strict=True))) if shares else None
 
 
 def asked_of(

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from rice_stream.errors import UsageError
 from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc, rfc3339, zone
 from rice_stream.quantities import MEASURES
+from rice_stream.reports.allocation import RULES, Rule, check_allocation
 from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.sums import FIELDS, NOW_US
@@ -38,7 +39,8 @@ class TotalsQuery:
     `limit` and `offset` page through the rows. `impacts` adds embodied carbon and water. `amounts` are with all corrections, or as
     they were reported; `as_of` an instant: with what was recorded and corrected until then. Without `ranges` the carbon is told by
     its middle alone, which costs far less where there are many rows. `only`: besides prompts and carbon just the energy, the
-    tokens or neither; what is not told is not added up.
+    tokens or neither; what is not told is not added up. `allocate` shows what the names `shared` ("": what has none) used
+    divided among the others, by a rule of `allocation.RULES`.
 
     Raises:
         UsageError: an unknown field, window, bucket or time zone, months beside days, or a window beside bounds.
@@ -61,6 +63,8 @@ class TotalsQuery:
     as_of: datetime | None = None
     ranges: bool = True
     only: Only | None = None
+    allocate: Rule | None = None
+    shared: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.bucket is not None and self.bucket not in BUCKETS:
@@ -76,12 +80,17 @@ class TotalsQuery:
             raise UsageError(f"--top {self.top}: must be at least 1")
         if self.time_zone is not None:
             zone(self.time_zone)
+        if self.allocate is not None:
+            check_allocation(self.fields, self.tenant, self.shared, self.top)
+        elif self.shared:
+            raise UsageError(f"--shared: goes with --allocate {'|'.join(RULES)}, which says how it is divided")
         check_window(self.window, self.start, self.end)
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """What to break down by, each once, the bucket last: `["team,model", "day"]` is `("team", "model", "day")`."""
-        named = [name.strip() for listed in self.by for name in listed.split(",")]
+        """What to break down by, each once, the bucket last: `["team,model", "day"]` is `("team", "model", "day")`; a name may be
+        written with hyphens (`cost-centre`)."""
+        named = [name.strip().replace("-", "_") for listed in self.by for name in listed.split(",")]
         names = [*named, self.bucket] if self.bucket is not None else named
         return tuple(dict.fromkeys(name for name in names if name)) or ("tenant",)
 
@@ -101,10 +110,15 @@ class TotalsQuery:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What an answer says of that, where it is not simply everything that is known by now."""
+        """What an answer says of that, where it is not simply everything that is known by now, and of what is divided how."""
+        allocation = {} if self.allocate is None else {"allocation": {"rule": self.allocate, "shared": [*self.shared]}}
         if self.knowledge == ALL_KNOWN:
-            return {}
-        return {"as": self.amounts, "as_of": None if self.as_of is None else rfc3339(epoch_us(in_utc(self.as_of)))}
+            return allocation
+        return {
+            **allocation,
+            "as": self.amounts,
+            "as_of": None if self.as_of is None else rfc3339(epoch_us(in_utc(self.as_of))),
+        }
 
     @property
     def calendar(self) -> str | None:

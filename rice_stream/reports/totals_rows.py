@@ -6,12 +6,15 @@ from typing import Any
 from rice_stream.instants import SECOND_US, rfc3339
 from rice_stream.meter.shared_ranges import SharedRange
 from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO
+from rice_stream.reports.allocation import Allocated
 from rice_stream.reports.carbon_ranges import added_parts, carbon_fields
 from rice_stream.reports.spans import day_text, month_text
 from rice_stream.reports.sums import Group, Parts
 from rice_stream.reports.totals_query import Only
 from rice_stream.reports.totals_sums import Found
 
+UNATTRIBUTED_WITHOUT = ("team", "project", "cost_centre")
+"""A row by any of these that lacks its name is of what is not attributed."""
 OTHER = object()
 """In the place of each name of a group: everything beyond the largest."""
 CARBON_MID = MEASURES.index("carbon_mid_ugco2e")
@@ -82,7 +85,7 @@ def name_order(group: Group) -> tuple[tuple[bool, Any], ...]:
 
 
 def named(fields: tuple[str, ...], group: Group, *, tells_others: bool) -> dict[str, Any]:
-    """What a row is of; `tells_others`: also whether it is that of all others, which has no names."""
+    """What a row is of, and whether that is unattributed; `tells_others`: also whether it is all others, who have no names."""
     row: dict[str, Any] = {}
     for field, value in zip(fields, group, strict=True):
         if value is OTHER:
@@ -92,6 +95,8 @@ def named(fields: tuple[str, ...], group: Group, *, tells_others: bool) -> dict[
         row[field] = value
         if field in _VIEW_COLUMNS:
             row[_VIEW_COLUMNS[field]] = value
+    if unattributable := [row[name] for name in fields if name in UNATTRIBUTED_WITHOUT]:
+        row["unattributed"] = None in unattributable and OTHER not in group
     if tells_others:
         row["other"] = OTHER in group
     return row
@@ -114,6 +119,13 @@ def _counts_and_energy(sums: list[int], only: Only | None) -> dict[str, Any]:
         row["it_energy_wh"] = sums[_IT_ENERGY] / MICRO
         row["facility_energy_wh"] = sums[_FACILITY_ENERGY] / MICRO
     return row
+
+
+def allocated_amounts(share: Allocated | None) -> dict[str, Any]:
+    """Nothing where nothing is divided."""
+    if share is None:
+        return {}
+    return {"allocated_gco2e": share.ugco2e / MICRO, "shared_gco2e": share.shared_ugco2e / MICRO}
 
 
 def impact_amounts(sums: list[int]) -> dict[str, Any]:

@@ -40,7 +40,13 @@ def _sealing(settings: Settings) -> Callable[[Engine], object]:
     return run
 
 
-def letters_of(engine: Engine, tenant: str, month: str) -> Mapping[str, Letter]:
-    """The statement of each team of a tenant, by its name; `month` as in 2026-10."""
-    found = statements(engine, EVERYTHING, tenant, month, datetime.now(UTC))
-    return {figures["team_id"]: statement_letter(figures) for figures in found}
+def letters_of(engine: Engine, tenant: str, month: str) -> Mapping[tuple[str, ...], Letter]:
+    """The statement of each team of a tenant, by its name, and of each cost centre, by `cost_centre` and its name; `month` as in
+    2026-10."""
+    now = datetime.now(UTC)
+    teams = statements(engine, EVERYTHING, tenant, month, now)
+    centres = statements(engine, EVERYTHING, tenant, month, now, by="cost_centre")
+    return {
+        **{(figures["team_id"],): statement_letter(figures) for figures in teams},
+        **{("cost_centre", figures["cost_centre"]): statement_letter(figures) for figures in centres},
+    }

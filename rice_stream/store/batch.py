@@ -30,6 +30,8 @@ class Records:
     """Shape (n, len(MEASURES))."""
     untimed: NDArray[np.bool_]
     """Whether the event has no time of its own: its key begins with its day, and `ended_at_us` is not what it said."""
+    said_attribution: Ints | None = None
+    """The attribution that the events themselves said; None: that of `columns`, as no mapping charged any of them otherwise."""
 
     def __len__(self) -> int:
         return len(self.event_ids)
@@ -42,6 +44,7 @@ class Records:
             [self.event_ids[i] for i in rows.tolist()],
             self.measures[rows],
             self.untimed[rows],
+            None if self.said_attribution is None else self.said_attribution[rows],
         )
 
     def recorded_at(self, recorded_us: int) -> "Records":
@@ -60,6 +63,8 @@ class Records:
 
     def said(self, name: str) -> Ints:
         """A column of content as the events themselves said it: UNKNOWN for the time of an event without one."""
+        if name == "attribution_key" and self.said_attribution is not None:
+            return self.said_attribution
         column = self.columns[name]
         return np.where(self.untimed, UNKNOWN, column) if name == "ended_at_us" and self.untimed.any() else column
 

@@ -21,7 +21,7 @@ from rice_stream.store.statements import insert_ignoring, insert_replacing
 _DEFINING = (
     *("id", "limit_amount", "thresholds"),
     *("name", "tenant_id", "team_id", "project_id", "user_id", "model"),
-    *("unit", "period", "time_zone", "estimate", "hysteresis", "early_warning"),
+    *("unit", "period", "time_zone", "estimate", "hysteresis", "early_warning", "cost_centre"),
 )
 _ASKED_FOR_MAX = 500
 """Tenants that a statement names; of more than these the budgets are chosen from all."""
@@ -151,6 +151,7 @@ def save_budget(connection: Connection, budget: Budget, now_us: int) -> Budget |
         "estimate": budget.estimate,
         "hysteresis": budget.hysteresis,
         "early_warning": budget.early_warning,
+        "cost_centre": budget.cost_centre,
         "updated_at_us": now_us,
     }
     named = {"tenant_id": budget.tenant_id, "name": budget.name}

@@ -44,7 +44,8 @@ from rice_stream.store.factor_spreads import ENDS, factor_spreads, kinds_of
 from rice_stream.store.totals_tables import MINUTES, SLOTS, TOTALS_TABLES, USER_SLOTS, TotalsTable, coarser
 
 _CONSUMED = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e", "facility_energy_uwh")
-_NARROWING = ("team_id", "project_id", "user_id", "model")
+_ATTRIBUTED = ("team_id", "project_id", "cost_centre")
+_NARROWING = (*_ATTRIBUTED, "user_id", "model")
 """Fields of a budget that narrow its scope within the tenant, where set."""
 
 Asked = Sequence[tuple[Budget, Period]]
@@ -168,7 +169,7 @@ def _finest(budget: Budget) -> TotalsTable:
     """The totals with the shortest buckets that know the budget's scope."""
     if budget.user_id:
         return USER_SLOTS
-    return SLOTS if budget.team_id or budget.project_id or budget.model else MINUTES
+    return SLOTS if budget.model or any(getattr(budget, name) for name in _ATTRIBUTED) else MINUTES
 
 
 def _pieces(finest: TotalsTable, start_s: int, end_s: int) -> Iterator[tuple[TotalsTable, int, int]]:
@@ -235,11 +236,11 @@ def _sums_by_name(
     else:
         query = query.join(table, own)
     names: list[ColumnElement[Any]] = []
-    if "team_id" in narrowed or "project_id" in narrowed:
+    if attributed := [name for name in _ATTRIBUTED if name in narrowed]:
         attribution = schema.attribution
         same = attribution.c.attribution_key == table.c.attribution_key
         query = query.join(attribution, (attribution.c.tenant_key == table.c.tenant_key) & same)
-        names += [attribution.c[name] for name in ("team_id", "project_id") if name in narrowed]
+        names += [attribution.c[name] for name in attributed]
     if "user_id" in narrowed:
         principal = schema.principal
         same = (principal.c.principal_key == table.c.user_key) & (principal.c.kind == "user")

@@ -3,7 +3,7 @@ without records is harmless, and two workers that meet the same new name wait mi
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Engine, Integer, Table, func, insert, select, text, update
 
@@ -22,6 +22,17 @@ _CHUNK = 400
 Identity = tuple[Any, ...]
 
 
+class AttributionIdentity(NamedTuple):
+    """Who prompts are charged to; empty text: nobody. `said_key` is the attribution that their events said themselves, 0: this."""
+
+    tenant_key: int
+    team_id: str
+    project_id: str
+    source: str
+    cost_centre: str = ""
+    said_key: int = 0
+
+
 class Dimensions:
     """Look up or give out keys. Holds no cache: callers keep what they use."""
 
@@ -35,11 +46,12 @@ class Dimensions:
         found = self._keys(table, table.c.tenant_key, [table.c.tenant_id], [(name,) for name in names])
         return {identity[0]: key for identity, key in found.items()}
 
-    def attributions(self, identities: Iterable[tuple[int, str, str, str]]) -> dict[Identity, int]:
-        """(tenant_key, team_id, project_id, source) -> attribution_key."""
+    def attributions(self, identities: Iterable[AttributionIdentity]) -> dict[AttributionIdentity, int]:
+        """The attribution_key of each."""
         table = schema.attribution
-        columns = [table.c.tenant_key, table.c.team_id, table.c.project_id, table.c.source]
-        return self._keys(table, table.c.attribution_key, columns, list(identities), per_tenant=True)
+        columns = [table.c[name] for name in AttributionIdentity._fields]
+        found = self._keys(table, table.c.attribution_key, columns, list(identities), per_tenant=True)
+        return {AttributionIdentity(*identity): key for identity, key in found.items()}
 
     def principals(self, kind: str, identities: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
         """(tenant_key, name) -> key of a `user` or an `api_key`. One that is marked as unused loses its mark."""

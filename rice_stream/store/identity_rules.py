@@ -1,5 +1,5 @@
-"""What an event's key depends on besides the event (attribution versions, mapped tenants), and which factor sets it is
-estimated with: as every worker applies them.
+"""What an event's key depends on besides the event (attribution versions, mapped tenants), whom it is charged to (mappings
+within tenants), and which factor sets it is estimated with: as every worker applies them.
 
 A worker's knowledge is a few seconds old at most, and a change holds for events that end some seconds after it. What is
 left, events from the future above all, the transaction of each batch settles: it looks whether anything has changed since
@@ -12,24 +12,27 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Connection, Engine, text
 
 from rice_stream.errors import ServiceUnavailableError
+from rice_stream.events.charging import NO_CHARGING, Charging
 from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.formats.reading.versions import AttributionVersion, dated
-from rice_stream.events.mappings import NO_MAPPINGS, TENANT, MappedName, Mappings
+from rice_stream.events.mappings import NO_MAPPINGS, TENANT, WITHIN_TENANT, MappedName, Mappings
 from rice_stream.store.attribution_store import load_versions
 from rice_stream.store.engine import reading
 from rice_stream.store.factor_set_store import FactorSets, KnownSets
 from rice_stream.store.mapping_store import REFRESH_US, load_mappings
 
+_WHOSE = (TENANT, *WITHIN_TENANT)
+_SAYS_WHOSE = "kind IN ({})".format(", ".join(f"'{kind}'" for kind in _WHOSE))
 ROWS_SQL = (
-    "SELECT 'version', '', settings, valid_from_us FROM attribution_version"
-    f" UNION ALL SELECT kind, name, target, valid_from_us FROM mapping WHERE kind = '{TENANT}'"
-    " UNION ALL SELECT 'factor_set', digest, NULL, effective_from_us FROM factor_set"
+    "SELECT 'version', '', '', '', settings, valid_from_us FROM attribution_version"
+    f" UNION ALL SELECT kind, tenant_id, subject, name, target, valid_from_us FROM mapping WHERE {_SAYS_WHOSE}"
+    " UNION ALL SELECT 'factor_set', '', '', digest, NULL, effective_from_us FROM factor_set"
 )
 """Each row says what begins to hold at its instant."""
 STATE_SQL = (
     "SELECT (SELECT COALESCE(MAX(id), 0) FROM attribution_version), (SELECT COUNT(*) FROM factor_set), COUNT(*),"
     " COALESCE(MAX(id), 0),"
-    f" COALESCE(MAX(created_at_us), 0) FROM mapping WHERE kind = '{TENANT}'"
+    f" COALESCE(MAX(created_at_us), 0) FROM mapping WHERE {_SAYS_WHOSE}"
 )
 """Another row whenever any of ROWS_SQL is."""
 
@@ -38,7 +41,8 @@ RULES_CHANGED = (
     " was stored or acknowledged: start again"
 )
 
-RuleRow = tuple[str, str, str | None, int]
+RuleRow = tuple[str, str, str, str, str | None, int]
+"""What it is, whose, of what, its name, what it says, and from when on."""
 State = tuple[int, ...]
 
 
@@ -57,7 +61,7 @@ class KnownRules(NamedTuple):
 
     def check(self, rows: Iterable[RuleRow], latest_end_us: int) -> None:
         """RulesChangedError: what now holds differs for an event that ended at or before `latest_end_us`."""
-        changed_us = min((row[3] for row in self.rows ^ frozenset(rows)), default=None)
+        changed_us = min((row[-1] for row in self.rows ^ frozenset(rows)), default=None)
         if changed_us is not None and latest_end_us >= changed_us:
             raise RulesChangedError(RULES_CHANGED)
 
@@ -71,6 +75,8 @@ class IdentityRules(NamedTuple):
     """None: there is no store that others change."""
     factor_sets: FactorSets = ()
     """(effective from, content) of each; the same object until one was added."""
+    charging: Charging = NO_CHARGING
+    """Whom within their tenants events are charged to: of the mappings."""
 
 
 class RulesAt(Protocol):
@@ -117,14 +123,15 @@ class StoredRules:
         formats = before.formats if versions == self._versions else dated(self._formats, versions)
         rows = (
             *map(_version_row, versions),
-            *map(_mapping_row, tenants_of(mappings)),
+            *(_mapping_row(row) for row in mappings.rows if row.kind in _WHOSE),
             *map(_set_row, self._sets.begun),
         )
         known = KnownRules(state, frozenset(rows))
         self._versions = versions
-        self._known = IdentityRules(
-            formats, before.mappings if mappings.rows == before.mappings.rows else mappings, known, sets
-        )
+        if mappings.rows == before.mappings.rows:
+            self._known = IdentityRules(formats, before.mappings, known, sets, before.charging)
+        else:
+            self._known = IdentityRules(formats, mappings, known, sets, Charging(mappings))
         return self._known
 
 
@@ -133,21 +140,16 @@ def read_state(connection: Connection) -> State:
     return tuple(connection.execute(text(STATE_SQL)).one())
 
 
-def tenants_of(mappings: Mappings) -> Iterable[MappedName]:
-    """The mappings of tenants."""
-    return (row for row in mappings.rows if row.kind == TENANT)
-
-
 def _version_row(version: AttributionVersion) -> RuleRow:
-    return "version", "", version.settings, version.valid_from_us
+    return "version", "", "", "", version.settings, version.valid_from_us
 
 
 def _mapping_row(mapping: MappedName) -> RuleRow:
-    return mapping.kind, mapping.name, mapping.target, mapping.valid_from_us
+    return mapping.kind, mapping.tenant_id, mapping.subject, mapping.name, mapping.target, mapping.valid_from_us
 
 
 def _set_row(begun: tuple[int, str]) -> RuleRow:
-    return "factor_set", begun[1], None, begun[0]
+    return "factor_set", "", "", begun[1], None, begun[0]
 
 
 def check_rules(known: KnownRules | None, latest_end_us: int, query: Callable[[str], list[Any]]) -> None:

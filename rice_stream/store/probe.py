@@ -21,7 +21,13 @@ def probe_sql(probed: str) -> str:
     names that came with the event count.
     """
     served_p, served_r = (", ".join(f"f{alias}.{name}" for name in _SERVED) for alias in "pr")
-    same = " AND ".join(f"p.{name} IS NOT DISTINCT FROM r.{name}" for name in CONTENT_COLUMNS if name != "ended_at_us")
+    plain = (name for name in CONTENT_COLUMNS if name not in ("ended_at_us", "attribution_key"))
+    same = " AND ".join(f"p.{name} IS NOT DISTINCT FROM r.{name}" for name in plain)
+    # Probed is who the event said; the record may have been charged to others, by mappings of its time.
+    same += (
+        " AND (p.attribution_key = r.attribution_key OR p.attribution_key = (SELECT a.said_key FROM attribution a"
+        " WHERE a.tenant_key = r.tenant_key AND a.attribution_key = r.attribution_key))"
+    )
     # An event without a time of its own contradicts no time.
     same += " AND (p.ended_at_us IS NULL OR p.ended_at_us = r.ended_at_us)"
     return (

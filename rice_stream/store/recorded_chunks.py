@@ -16,7 +16,7 @@ from rice_stream.store.record_measures import of_record
 from rice_stream.store.schema_records import prompt_record
 
 _PLAIN = (*KEY_COLUMNS, "ended_at_us")
-_NULLABLE = ("user_key", *TOKEN_COLUMNS, METERED_COLUMN)
+_NULLABLE = ("user_key", "api_key_key", *TOKEN_COLUMNS, METERED_COLUMN)
 _RECORDED = {f"recorded_{name}": of_record(name) for name in ENTRY_AMOUNTS if name not in ("prompts", *TOKEN_COLUMNS)}
 _WIRE: dict[str, WireType] = {
     **{
@@ -61,6 +61,13 @@ class RecordedChunk(NamedTuple):
         keys = self.columns["factor_key"].copy()
         single = np.bincount(self.row_of, minlength=len(self))[self.row_of] == 1
         keys[self.row_of[single]] = self.now.columns["factor_key"][single]
+        return keys
+
+    @property
+    def attribution_by_now(self) -> Ints:
+        """Who each record is charged to by now, shape (n,): mappings may have charged it to others since."""
+        keys = self.columns["attribution_key"].copy()
+        keys[self.row_of] = self.now.columns["attribution_key"]
         return keys
 
     @property

@@ -116,7 +116,8 @@ ACCESS = {
     # What came in.
     "conflict": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "quarantine": TableAccess("SELECT, UPDATE", EVERYTHING_ONLY),
-    "mapping": TableAccess(_CHANGES, EVERYTHING_ONLY),
+    # What holds for every tenant has no tenant's name.
+    "mapping": TableAccess(_CHANGES, WHOLE_TENANT_BY_ID),
     # UPDATE is what PostgreSQL asks of those who lock it, as who changes a mapping does (store/rules_lock.py).
     "attribution_version": TableAccess("SELECT, INSERT, UPDATE", EVERYTHING_ONLY),
     "factor_set": TableAccess("SELECT, INSERT", EVERYTHING_ONLY),

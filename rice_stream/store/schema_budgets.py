@@ -23,6 +23,7 @@ budget = Table(
     Column("hysteresis", Double, nullable=False),
     Column("updated_at_us", BigInteger, nullable=False),
     Column("early_warning", Boolean, nullable=False, server_default=false()),
+    Column("cost_centre", Text),
     UniqueConstraint("tenant_id", "name"),
     CheckConstraint("unit IN ('gco2e', 'kwh')", name="unit"),
     CheckConstraint("limit_amount > 0", name="limit_amount"),

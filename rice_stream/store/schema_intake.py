@@ -50,8 +50,10 @@ mapping = Table(
     *(Column(name, Text, nullable=False) for name in ("kind", "name")),
     Column("target", Text),
     *(Column(name, BigInteger, nullable=False) for name in ("valid_from_us", "created_at_us")),
-    UniqueConstraint("kind", "name", "valid_from_us"),
-    CheckConstraint("kind IN ('tenant', 'model', 'region')", name="kind"),
+    # Of teams, projects and cost centres: whose they are, and what the name is that of. Empty text: of all tenants.
+    *(Column(name, Text, nullable=False, server_default="") for name in ("tenant_id", "subject")),
+    UniqueConstraint("tenant_id", "kind", "subject", "name", "valid_from_us"),
+    CheckConstraint("kind IN ('tenant', 'model', 'region', 'team', 'project', 'cost_centre')", name="kind"),
     comment="What a name stands for in events that ended at or after an instant; no target ends what stood before",
 )
 

@@ -32,7 +32,12 @@ attribution = Table(
     Column("team_id", Text, nullable=False),
     Column("project_id", Text, nullable=False),
     Column("source", Text, nullable=False),
-    UniqueConstraint("tenant_key", "team_id", "project_id", "source"),
+    Column("cost_centre", Text, nullable=False, server_default=""),
+    # Where mappings charged it to others than the event said: the row of what it said. 0: as the event said.
+    Column("said_key", Integer, nullable=False, server_default="0"),
+    UniqueConstraint(
+        "tenant_key", "team_id", "project_id", "source", "cost_centre", "said_key", name="uq_attribution_charged"
+    ),
     comment="Who a prompt is charged to; one row per combination seen",
 )
 

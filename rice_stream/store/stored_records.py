@@ -18,15 +18,17 @@ _COLUMNS = """
   r.cache_write_input_tokens, r.output_tokens, r.reasoning_output_tokens, r.it_energy_uwh, r.facility_energy_uwh,
   r.carbon_low_ugco2e, r.carbon_mid_ugco2e, r.carbon_high_ugco2e, r.embodied_ugco2e, r.water_ul, r.carbon_market_ugco2e,
   r.basis_flags, r.factor_key, r.metered_energy_uj,
-  a.team_id, a.project_id, a.source, COALESCE(u.name, '') AS user_id, COALESCE(k.name, '') AS api_key_id"""
+  COALESCE(s.team_id, a.team_id) AS team_id, COALESCE(s.project_id, a.project_id) AS project_id, a.source,
+  COALESCE(u.name, '') AS user_id, COALESCE(k.name, '') AS api_key_id"""
 _JOINS = """
 JOIN attribution a ON a.tenant_key = r.tenant_key AND a.attribution_key = r.attribution_key
+LEFT JOIN attribution s ON s.tenant_key = a.tenant_key AND s.attribution_key = a.said_key
 LEFT JOIN principal u ON u.tenant_key = r.tenant_key AND u.principal_key = r.user_key
 LEFT JOIN principal k ON k.tenant_key = r.tenant_key AND k.principal_key = r.api_key_key"""
 
 
 def records_by_key(connection: Connection, keys: Sequence[Key]) -> dict[Key, Row]:
-    """The records of these keys; a key without a record is not in the answer."""
+    """The records of these keys; a key without a record is not in the answer. Team and project are as the event said."""
     if not keys:
         return {}
     wanted = list(dict.fromkeys(keys))

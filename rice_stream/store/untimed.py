@@ -131,4 +131,5 @@ def _joined(one: Records, other: Records) -> Records:
         event_ids=ids,
         measures=np.concatenate([one.measures, other.measures]),
         untimed=np.concatenate([one.untimed, other.untimed]),
+        said_attribution=np.concatenate([each.said("attribution_key") for each in (one, other)]),
     )

@@ -83,16 +83,18 @@ def prompt_columns(dialect: str, instant: Callable[[str], str]) -> str:
        {_COUNTED}, b.names AS basis, {FACTOR_VERSIONS},
        {_METERED},
        CASE WHEN r.metered_energy_uj IS NULL THEN NULL ELSE {energy_boundary(dialect)} END AS energy_boundary,
-       {of_record("carbon_market_ugco2e")} AS carbon_market_ugco2e"""
+       {of_record("carbon_market_ugco2e")} AS carbon_market_ugco2e,
+       {_COST_CENTRE}"""
 
 
 _CHARGED_TO = "NULLIF(a.team_id, '') AS team_id, NULLIF(a.project_id, '') AS project_id"
+_COST_CENTRE = "NULLIF(a.cost_centre, '') AS cost_centre"
 _SENT_BY = "NULLIF(a.source, '') AS source"
 _COUNTED = """r.input_tokens, r.cache_read_input_tokens, r.cache_write_input_tokens, r.output_tokens,
        r.reasoning_output_tokens, r.it_energy_uwh, r.facility_energy_uwh, r.carbon_low_ugco2e, r.carbon_mid_ugco2e,
        r.carbon_high_ugco2e, r.embodied_ugco2e, r.water_ul"""
 _METERED = "r.metered_energy_uj"
-ATTRIBUTION_COLUMNS = f"{_CHARGED_TO}, {_SENT_BY}"
+ATTRIBUTION_COLUMNS = f"{_CHARGED_TO}, {_SENT_BY}, {_COST_CENTRE}"
 """What of `prompt_emission` is a record's attribution's (`a`)."""
 FACTOR_COLUMNS = """NULLIF(f.provider, '') AS provider, f.model, NULLIF(f.request_model, '') AS request_model,
        NULLIF(f.response_model, '') AS response_model, f.model_resolved, f.model_rung,

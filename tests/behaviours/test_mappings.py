@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rice_stream.errors import UsageError
-from rice_stream.events.mappings import KINDS, MODEL, REGION, TENANT
+from rice_stream.events.mappings import FOR_ALL, MODEL, REGION, TENANT
 from rice_stream.pipeline.mapping import end_mapping, map_name
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reference.loader import load_reference
@@ -79,7 +79,7 @@ class TestMappings:
             say(store, TENANT, "acme", "globex")
         say(store, TENANT, "acme", "globex", valid_from_us=NOON_US + 1)
 
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("kind", FOR_ALL)
     def test_only_what_was_mapped_can_be_ended(self, store: Store, kind: str) -> None:
         """A slip of the pen is told, instead of stored as an end of nothing."""
         with pytest.raises(UsageError, match=f"NAME: no {kind} 'nmae' is mapped; see `rice-stream map list`"):

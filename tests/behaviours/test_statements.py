@@ -99,6 +99,28 @@ class TestFigures:
             "user": [(None, PROMPT_GCO2E + large), ("u-1", PROMPT_GCO2E)],
         }
 
+    def test_a_cost_centre_has_months_as_a_team_has(self, store: Store) -> None:
+        """Of all that is charged to it, with its budgets; the letter names it, and leads to its page."""
+        months(store)
+        store.execute("UPDATE attribution SET cost_centre = 'CC-1' WHERE team_id = 'search'")
+        own = parse_budget(
+            {"name": "c", "tenant_id": "acme", "cost_centre": "CC-1", "limit_gco2e": 50, "period": "month"}
+        )
+        set_budgets(store.engine, [own], NOON_US, OPERATOR)
+        [found] = statements(store.engine, EVERYTHING, "acme", "2026-10", THIRD, by="cost_centre")
+        [team] = statements(store.engine, EVERYTHING, "acme", "2026-10", THIRD, only="search")
+        assert (found["team_id"], found["cost_centre"]) == (None, "CC-1")
+        assert [found[name] for name in ("total", "before", "movers")] == [
+            team[name] for name in ("total", "before", "movers")
+        ]
+        assert [row["name"] for row in found["budgets"]] == ["c"]
+        letters = letters_of(store.engine, "acme", "2026-10")
+        assert set(letters) == {("ads:eu",), ("search",), ("cost_centre", "CC-1")}
+        letter = letters["cost_centre", "CC-1"]
+        assert letter.title.startswith("CC-1, October 2026: ")
+        assert ("Cost centre", "CC-1") in letter.facts
+        assert "cost_centre=CC-1" in (letter.path or "")
+
     def test_budgets_of_the_team_are_as_they_stood_at_the_months_end(self, store: Store) -> None:
         """With the alerts of the month; those of the whole tenant or of another team are not among them."""
         common = {"tenant_id": "acme", "limit_gco2e": 5, "thresholds": [0.5, 1.0], "time_zone": "Europe/Berlin"}

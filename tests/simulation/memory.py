@@ -24,7 +24,7 @@ from rice_stream.store.attribution_store import start_of_change_us
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.closed_months import ClosedMonth
-from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.dimensions import AttributionIdentity, Dimensions
 from rice_stream.store.entries import EntryGroup
 from rice_stream.store.identity_rules import IdentityRules, KnownRules, RuleRow
 from rice_stream.store.probe import known_and_differing, nullable
@@ -39,7 +39,7 @@ from tests.support.store_checks import TABLES, measures_of, recomputed_totals
 _KEYS: dict[str, tuple[str, ...]] = {
     **TABLES,
     "tenant": ("tenant_id",),
-    "attribution": ("tenant_key", "team_id", "project_id", "source"),
+    "attribution": AttributionIdentity._fields,
     "principal": ("tenant_key", "kind", "name"),
     "factor_use": ("digest",),
     "prompt_record": ("tenant_key", "event_key"),
@@ -97,7 +97,7 @@ class MemoryStore:
 
     def rule_rows(self) -> list[RuleRow]:
         """What a batch's rules are compared with."""
-        return [("version", "", version.settings, version.valid_from_us) for version in self.versions]
+        return [("version", "", "", "", version.settings, version.valid_from_us) for version in self.versions]
 
     def change_settings(self, settings: str, now_us: int) -> None:
         """See `Store`."""

@@ -15,7 +15,7 @@ EVENT: dict[str, Any] = {
     "data": {
         "tenant_id": "acme",
         "budget": "team-a-monthly",
-        "scope": {"team_id": "search", "project_id": None, "user_id": None, "model": None},
+        "scope": {"team_id": "search", "project_id": None, "cost_centre": None, "user_id": None, "model": None},
         "period": "month",
         "time_zone": "Europe/Berlin",
         "period_start": "2026-10-31T23:00:00Z",
@@ -97,6 +97,12 @@ BURN = changed(
 HOSTILE = changed(
     tenant_id="<!channel>&\r\nBcc: evil@example.com",
     budget="\u202e*x*\n.<script>alert(1)</script>" + "y" * 300,
-    scope={"team_id": "a\r\nb", "project_id": None, "user_id": "<https://evil.example|click>", "model": None},
+    scope={
+        "team_id": "a\r\nb",
+        "project_id": None,
+        "cost_centre": None,
+        "user_id": "<https://evil.example|click>",
+        "model": None,
+    },
 )
 """Names as those who send events may choose them."""

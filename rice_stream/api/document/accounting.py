@@ -36,6 +36,8 @@ class TotalAmounts(Amounts):
     impact_prompts: int | None = None
     embodied_gco2e: float | None = None
     water_l: float | None = None
+    allocated_gco2e: float | None = None
+    shared_gco2e: float | None = None
 
 
 class TotalsRow(TotalAmounts):
@@ -47,6 +49,8 @@ class TotalsRow(TotalAmounts):
     team_id: str | None = None
     project: str | None = None
     project_id: str | None = None
+    cost_centre: str | None = None
+    unattributed: bool | None = None
     user: str | None = None
     user_id: str | None = None
     provider: str | None = None
@@ -59,6 +63,13 @@ class TotalsRow(TotalAmounts):
     other: bool | None = None
 
 
+class Allocation(Answer):
+    """By which rule what is divided among the others."""
+
+    rule: str
+    shared: list[str]
+
+
 class Totals(Answer):
     """Totals by names; `as` and `as_of` are said where it is not simply all that is known by now."""
 
@@ -69,6 +80,7 @@ class Totals(Answer):
     as_: Literal["reported", "restated"] | None = None
     as_of: str | None = None
     by: list[str]
+    allocation: Allocation | None = None
     rows: list[TotalsRow]
     rows_total: int
     names_total: int | None = None
@@ -137,6 +149,7 @@ class Prompt(Answer):
     metered_energy_uj: int | None
     energy_boundary: str | None
     carbon_market_ugco2e: int
+    cost_centre: str | None
 
 
 class Step(Answer):
@@ -173,3 +186,5 @@ class Mapping(Answer):
     name: str
     target: str | None
     valid_from: str
+    tenant_id: str | None
+    subject: str | None

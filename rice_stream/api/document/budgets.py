@@ -12,6 +12,7 @@ class BudgetDefinition(Answer):
     tenant_id: str
     team_id: str | None
     project_id: str | None
+    cost_centre: str | None
     user_id: str | None
     model: str | None
     limit: float
@@ -89,6 +90,7 @@ class SuggestedBudget(Answer):
     tenant_id: str
     team_id: str | None
     project_id: str | None
+    cost_centre: str | None
     user_id: str | None
     model: str | None
     period: str

@@ -130,6 +130,20 @@ class AllUnattributed(Unattributed):
     rows_total: int
 
 
+class UnchargedTeam(Unattributed):
+    """Prompts of a team that no cost centre is charged for; null: without a team."""
+
+    tenant_id: str
+    team_id: str | None
+
+
+class AllUncharged(Unattributed):
+    """The same of all teams, of the tenants that have cost centres."""
+
+    rows: list[UnchargedTeam]
+    rows_total: int
+
+
 class SaidOfPrompt(Answer):
     """What an event said of its prompt."""
 
@@ -165,6 +179,7 @@ class Coverage(Answer):
     time_zone: str | None = None
     days: list[DayOfTiers] | None = None
     unattributed: AllUnattributed
+    uncharged: AllUncharged
     conflicts: list[Conflict]
     conflicts_total: int
     rows: list[UnknownName]

@@ -20,7 +20,19 @@ from rice_stream.reports.budgets import budget_owner, budget_page, budget_status
 from rice_stream.reports.deliveries import with_deliveries
 
 DEFINING = (
-    *("name", "tenant_id", "team_id", "project_id", "user_id", "model", "limit", "unit", "period", "time_zone"),
+    *(
+        "name",
+        "tenant_id",
+        "team_id",
+        "project_id",
+        "cost_centre",
+        "user_id",
+        "model",
+        "limit",
+        "unit",
+        "period",
+        "time_zone",
+    ),
     *("thresholds", "estimate", "hysteresis", "early_warning"),
 )
 """Fields that say what a budget is; the others say what has become of it."""
@@ -49,6 +61,7 @@ class SuggestionParameters(Parameters):
     tenant: Name
     team: Name | None = None
     project: Name | None = None
+    cost_centre: Name | None = None
     user: Name | None = None
     model: Name | None = None
     period: PeriodName = Field("month", description="Of usual length: a month has 30 days")
@@ -148,6 +161,7 @@ def answer_suggestion(product: Product, caller: Caller, asked: SuggestionParamet
         period=asked.period,
         team=asked.team,
         project=asked.project,
+        cost_centre=asked.cost_centre,
         user=asked.user,
         model=asked.model,
     )

@@ -21,6 +21,8 @@ from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import Format, Streams
 from rice_stream.instants import MINUTE_S, SECOND_US, epoch_us
+from rice_stream.quantities import NAME_LENGTH_MAX
+from rice_stream.reports.allocation import Rule
 from rice_stream.reports.moments import as_instant
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.rolling_totals import rolling_totals
@@ -33,7 +35,7 @@ from rice_stream.store.scope import Scope
 
 ROWS_MAX = 10_000
 _CHANGE_HOLDS_S = 1.0
-_ASKED_AS_NAMED = ("tenant", "window", "bucket", "time_zone", "top", "impacts", "where")
+_ASKED_AS_NAMED = ("tenant", "window", "bucket", "time_zone", "top", "impacts", "where", "allocate")
 _ENDS = ("low", "mid", "high")
 _AMOUNTS: tuple[tuple[str, Kind], ...] = (
     ("prompts", "whole"),
@@ -45,6 +47,7 @@ _AMOUNTS: tuple[tuple[str, Kind], ...] = (
     ("carbon_gco2e_median", "number"),
     *((f"carbon_gco2e_linear_{end}", "number") for end in ("low", "high")),
 )
+_ALLOCATED: tuple[tuple[str, Kind], ...] = (("allocated_gco2e", "number"), ("shared_gco2e", "number"))
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
 
 
@@ -70,6 +73,10 @@ class TotalsParameters(NameParameters):
     as_: AmountsAs = Field("restated", alias="as", description="With all corrections, or as it was reported")
     as_of: Moment | None = Field(None, description="With what was recorded and corrected until then; needs the records")
     impacts: bool = Field(default=False, description="Embodied carbon and water as well")
+    allocate: Rule | None = Field(None, description="Divide what `shared` used among the others of the tenant")
+    shared: list[Annotated[str, Field(max_length=NAME_LENGTH_MAX)]] = Field(
+        default_factory=list, max_length=50, description="Names whose use the others share; an empty one: what has none"
+    )
     limit: int = Field(1_000, ge=1, le=ROWS_MAX, description="Rows, most carbon first; of a file all are sent")
     format: Format = "json"
     trailer: bool = Field(default=False, description="CSV ends with a line that tells rows and digest")
@@ -100,6 +107,7 @@ def install(app: FastAPI, product: Product) -> None:
             report_time_zone=product.settings.report_time_zone,
             start=asked.from_,
             end=asked.to,
+            shared=tuple(asked.shared),
             limit=asked.limit if asked.format == "json" else None,
         )
         if asked.format == "json":
@@ -110,7 +118,7 @@ def install(app: FastAPI, product: Product) -> None:
         document = await product.ask(answer_totals, product, caller, query)
         if asked.impacts:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "impacts: a file has no columns for them; ask for json")
-        columns = _columns(document["by"])
+        columns = _columns(document["by"], _ALLOCATED if asked.allocate else ())
         batches = [[_flat(row, columns) for row in document["rows"]]]
         return await streams.answer(product, asked.format, "totals", columns, lambda: batches, trailer=asked.trailer)
 
@@ -219,11 +227,11 @@ def _encoded(document: dict[str, Any]) -> bytes:
     return bytes(JSONResponse(document).body)
 
 
-def _columns(by: Sequence[str]) -> list[ExportColumn]:
+def _columns(by: Sequence[str], more: Sequence[tuple[str, Kind]]) -> list[ExportColumn]:
     return [
         *(ExportColumn(name, "text") for name in by),
         ExportColumn("other", "flag"),
-        *map(ExportColumn._make, _AMOUNTS),
+        *map(ExportColumn._make, (*_AMOUNTS, *more)),
     ]
 
 

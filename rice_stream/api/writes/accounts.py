@@ -13,9 +13,10 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.json_bodies import Body, body_of
 from rice_stream.api.problems import not_found
 from rice_stream.api.product import Product
-from rice_stream.api.reads.accounts import mapping_id, mapping_of
+from rice_stream.api.reads.accounts import identified, mapping_of
 from rice_stream.api.routing import check_every_tenant, needs
 from rice_stream.api.writes.idempotency import KEY_PROBLEMS, KEYED, once
+from rice_stream.events.mappings import WITHIN_TENANT, MappingKey
 from rice_stream.instants import epoch_us
 from rice_stream.pipeline.mapping import end_mapping, instant_us, map_name
 from rice_stream.quantities import NAME_LENGTH_MAX
@@ -23,7 +24,7 @@ from rice_stream.reports.mappings import mappings
 from rice_stream.reports.tenants import tenants
 from rice_stream.store.audit import Actor
 from rice_stream.store.calendars import set_time_zone
-from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scoped import within
 
 HOLDS_FOR_ALL = "a mapping holds for every tenant"
@@ -37,12 +38,18 @@ class TenantBody(Body):
 
 
 class MappingBody(Body):
-    """What a name stands for in events from an instant on."""
+    """What a name stands for in events from an instant on, or whom within a tenant what comes under it is charged to."""
 
-    kind: Literal["tenant", "model", "region"]
+    kind: Literal["tenant", "model", "region", "team", "project", "cost_centre"]
     name: str = Field(min_length=1, max_length=NAME_LENGTH_MAX)
     target: str = Field(min_length=1, max_length=NAME_LENGTH_MAX)
     valid_from: str | None = Field(None, max_length=40, description="RFC 3339; when all workers know of it otherwise")
+    tenant_id: str | None = Field(
+        None, max_length=NAME_LENGTH_MAX, description="Whose team, project or cost centre it is; of these only"
+    )
+    subject: Literal["user", "api_key", "project", "team"] | None = Field(
+        None, description="What the name is that of; the most specific that matches holds. With `tenant_id`"
+    )
 
 
 def install(app: FastAPI, product: Product) -> None:
@@ -67,10 +74,10 @@ def install(app: FastAPI, product: Product) -> None:
         responses=KEY_PROBLEMS,
     )
     async def _map(request: Request, caller: _Editor) -> JSONResponse:
-        check_every_tenant(caller, Right.WRITE, HOLDS_FOR_ALL)
         body = await product.bodies.read(request, caller, MappingBody)
+        scope = mapping_scope(product, caller, body.kind, body.tenant_id)
         by = actor_of(caller, request)
-        return await once(product, request, caller, body, lambda: product.ask(answer_mapping, product, body, by))
+        return await once(product, request, caller, body, lambda: product.ask(answer_mapping, product, scope, body, by))
 
     @app.delete(
         "/v1/mappings/{mapping:path}",
@@ -79,8 +86,9 @@ def install(app: FastAPI, product: Product) -> None:
         tags=["accounts"],
     )
     async def _end(mapping: str, request: Request, caller: _Editor) -> Response:
-        check_every_tenant(caller, Right.WRITE, HOLDS_FOR_ALL)
-        await product.ask(end_of_mapping, product, mapping, actor_of(caller, request))
+        key = mapping_of(mapping)
+        scope = mapping_scope(product, caller, key.kind, key.tenant_id or None)
+        await product.ask(end_of_mapping, product, scope, key, actor_of(caller, request))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -93,14 +101,27 @@ def _set_zone(product: Product, caller: Caller, tenant_id: str, body: TenantBody
     return found
 
 
-def answer_mapping(product: Product, body: MappingBody, by: Actor) -> dict[str, Any]:
+def mapping_scope(product: Product, caller: Caller, kind: str, tenant_id: str | None) -> Scope:
+    """Within what a caller changes a mapping of this kind.
+
+    ProblemError: it holds for every tenant, and the caller's right is for some; or for all teams, and the right is for some.
+    """
+    if kind not in WITHIN_TENANT:
+        check_every_tenant(caller, Right.WRITE, HOLDS_FOR_ALL)
+        return EVERYTHING
+    scope = product.scope(caller, Right.WRITE, tenant_id)
+    if scope.teams:
+        raise not_found("who is charged within a tenant concerns all its teams: this needs a token for all of them")
+    return scope
+
+
+def answer_mapping(product: Product, scope: Scope, body: MappingBody, by: Actor) -> dict[str, Any]:
     """What `POST /v1/mappings` does and answers, once the caller is known to have the right; for a thread of its own.
 
     UsageError: as from `map_name`.
     """
-    engine = within(product.engine(), EVERYTHING)
     map_name(
-        engine,
+        within(product.engine(), scope),
         body.kind,
         body.name,
         body.target,
@@ -108,16 +129,24 @@ def answer_mapping(product: Product, body: MappingBody, by: Actor) -> dict[str, 
         valid_from_us=instant_us("valid_from", body.valid_from),
         now_us=epoch_us(product.now()),
         by=by,
+        tenant_id=body.tenant_id or "",
+        subject=body.subject or "",
     )
-    rows = mappings(product.engine(), EVERYTHING, only=(body.kind, body.name))
-    return {"id": mapping_id(body.kind, body.name), **rows[-1]}
+    key = MappingKey(body.kind, body.name, body.tenant_id or "", body.subject or "")
+    return identified(mappings(product.engine(), scope, only=key)[-1])
 
 
-def end_of_mapping(product: Product, mapping: str, by: Actor) -> None:
+def end_of_mapping(product: Product, scope: Scope, key: MappingKey, by: Actor) -> None:
     """What `DELETE /v1/mappings/{id}` does, once the caller is known to have the right. ProblemError 404: there is none."""
-    kind, name = mapping_of(mapping)
-    if not mappings(product.engine(), EVERYTHING, only=(kind, name)):
+    if not mappings(product.engine(), scope, only=key):
         raise not_found("id: there is no such mapping")
     end_mapping(
-        within(product.engine(), EVERYTHING), kind, name, valid_from_us=None, now_us=epoch_us(product.now()), by=by
+        within(product.engine(), scope),
+        key.kind,
+        key.name,
+        valid_from_us=None,
+        now_us=epoch_us(product.now()),
+        by=by,
+        tenant_id=key.tenant_id,
+        subject=key.subject,
     )

@@ -38,6 +38,7 @@ class ChangedBudget(Body):
 
     team_id: str | None = None
     project_id: str | None = None
+    cost_centre: str | None = None
     user_id: str | None = None
     model: str | None = None
     limit_gco2e: float | str | None = None

@@ -15,9 +15,11 @@ from rice_stream.wording.times import day_text, moment_text
 
 _NAME_MAX = 80
 """Of a name in a title; the figures have it whole."""
+# Alerts of versions before cost centres have none in their scope.
 _SCOPE = (
     ("team_id", "Team", "team"),
     ("project_id", "Project", "project"),
+    ("cost_centre", "Cost centre", "cost_centre"),
     ("user_id", "User", "user"),
     ("model", "Model", "model"),
 )
@@ -73,7 +75,7 @@ class AlertWords:
         """Figures and their names."""
         scope = self.data["scope"]
         found = [("Tenant", self.tenant)]
-        found += [(name, visible(scope[field])) for field, name, _ in _SCOPE if scope[field] is not None]
+        found += [(name, visible(scope[field])) for field, name, _ in _SCOPE if scope.get(field) is not None]
         found.append(("Used", f"{self._used} of {self._limit} ({_ratio(self.data['ratio'])})"))
         if self._ends is not None:
             found.append(("Range (80 %)", self._range))
@@ -93,7 +95,7 @@ class AlertWords:
         tenant = ("tenant", self.data["tenant_id"])
         where = [tenant, ("by", "model"), ("from", self._first_day)]
         where += [
-            (word, self.data["scope"][field]) for field, _, word in _SCOPE if self.data["scope"][field] is not None
+            (word, self.data["scope"][field]) for field, _, word in _SCOPE if self.data["scope"].get(field) is not None
         ]
         return (
             ("The budget and its forecast", absolute(public_url, "/budgets", [("name", self.data["budget"]), tenant])),
@@ -105,14 +107,20 @@ class AlertWords:
         """What says where it comes from, for who has no dashboard."""
         scope = self.data["scope"]
         narrowed = [("tenant", self.data["tenant_id"])]
-        narrowed += [(word, scope[field]) for field, _, word in _SCOPE if scope[field] is not None]
+        narrowed += [
+            (word.replace("_", "-"), scope[field]) for field, _, word in _SCOPE if scope.get(field) is not None
+        ]
         options = " ".join(f"--{name} {quote(visible(value))}" for name, value in narrowed)
         return f"rice-stream totals {options} --by model --from {self.data['period_start']}"
 
     @property
     def _whom(self) -> str:
         scope = self.data["scope"]
-        named = [f"{word} {_short(visible(scope[field]))}" for field, _, word in _SCOPE if scope[field] is not None]
+        named = [
+            f"{word.replace('_', ' ')} {_short(visible(scope[field]))}"
+            for field, _, word in _SCOPE
+            if scope.get(field) is not None
+        ]
         return ", ".join([_short(self.tenant), *named])
 
     @property

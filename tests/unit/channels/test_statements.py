@@ -15,6 +15,7 @@ def figures(**changes: Any) -> dict[str, Any]:
     return {
         "tenant_id": "acme",
         "team_id": "search",
+        "cost_centre": None,
         "month": "2026-10",
         "time_zone": "Europe/Berlin",
         "from": "2026-09-30T22:00:00Z",

@@ -11,10 +11,12 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.pages.admin_asked import AdminAsked, AdminForm
 from rice_stream.api.console.pages.admin_figures import AdminFigures
+from rice_stream.api.console.pages.explore_links import words_of
 from rice_stream.api.problems import ProblemError, not_found, problem_of
 from rice_stream.api.product import Product
-from rice_stream.api.routing import check_every_tenant, needs
-from rice_stream.api.writes.accounts import HOLDS_FOR_ALL, answer_mapping, end_of_mapping
+from rice_stream.api.reads.accounts import mapping_of
+from rice_stream.api.routing import needs
+from rice_stream.api.writes.accounts import answer_mapping, end_of_mapping, mapping_scope
 from rice_stream.api.writes.tokens import answer_new_token, answer_revocation, answer_rotation
 from rice_stream.errors import RiceError, ServiceUnavailableError
 from rice_stream.store.audit import Actor
@@ -65,12 +67,17 @@ def _do(product: Product, caller: Caller, form: AdminForm, by: Actor) -> dict[st
         ended = answer_revocation(product, caller, by, _id(form))
         also = len(ended["also_revoked"])
         return {"said": f"The token “{ended['name']}” is revoked{f', and {also} that came of it' if also else ''}."}
-    check_every_tenant(caller, Right.WRITE, HOLDS_FOR_ALL)
     if form.action == "unmap":
-        end_of_mapping(product, form.id or "", by)
+        key = mapping_of(form.id or "")
+        end_of_mapping(product, mapping_scope(product, caller, key.kind, key.tenant_id or None), key, by)
         return {"said": "The name stands for itself again, in events from now on."}
     body = form.mapping()
-    answer_mapping(product, body, by)
+    answer_mapping(product, mapping_scope(product, caller, body.kind, body.tenant_id), body, by)
+    if body.tenant_id:
+        whom = f"the {words_of(body.kind)} “{body.target}”"
+        return {
+            "said": f"What “{body.tenant_id}” is charged for under “{body.name}” is charged to {whom} from then on."
+        }
     return {"said": f"“{body.name}” stands for “{body.target}” in events from then on."}
 
 

@@ -13,6 +13,7 @@ from rice_stream.api.parameters import Moment, Name
 from rice_stream.api.problems import invalid
 from rice_stream.api.writes.accounts import MappingBody
 from rice_stream.api.writes.tokens import NewTokenBody, RotationBody
+from rice_stream.events.mappings import WITHIN_TENANT
 
 B = TypeVar("B", bound=Body)
 Section = Literal["tokens", "audit", "roles", "names", "factors", "system"]
@@ -51,6 +52,8 @@ class AdminForm(PageForm):
     kind: Text = None
     target: Text = None
     valid_from: Text = None
+    tenant_id: Text = None
+    subject: Text = None
 
     def token(self) -> AskedToken:
         """What a token is to allow, within the limits of `POST /v1/tokens`. ProblemError 422: a field is not right."""
@@ -69,7 +72,11 @@ class AdminForm(PageForm):
 
     def mapping(self) -> MappingBody:
         """What a name is to stand for. ProblemError 422: a field is not right."""
-        given = {name: getattr(self, name) for name in ("kind", "name", "target", "valid_from")}
+        names = ("kind", "name", "target", "valid_from", "tenant_id", "subject")
+        given = {name: getattr(self, name) for name in names}
+        if self.kind not in WITHIN_TENANT:
+            # The form offers them for every kind.
+            given |= {"tenant_id": None, "subject": None}
         return _shaped(MappingBody, given)
 
     def overlap(self) -> float:

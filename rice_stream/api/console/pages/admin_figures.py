@@ -11,7 +11,8 @@ from rice_stream.api.console.drawing.differences import differences
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.admin_asked import AdminAsked, AdminForm
 from rice_stream.api.product import Product
-from rice_stream.api.reads.accounts import mapping_id
+from rice_stream.api.reads.accounts import identified
+from rice_stream.events.mappings import KINDS, SUBJECTS, WITHIN_TENANT
 from rice_stream.instants import epoch_us, zone
 from rice_stream.reference.sets.factor_set import DIGEST_SHOWN
 from rice_stream.reports.audit import audit_entries
@@ -132,17 +133,13 @@ class AdminFigures:
         }
 
     def _names(self, caller: Caller, _asked: AdminAsked) -> Figures:
-        found = mappings(self._product.engine(), caller.scope(Right.READ))
-        last = {(each["kind"], each["name"]): each for each in found}
+        found = [identified(each) for each in mappings(self._product.engine(), caller.scope(Right.READ))]
+        last = {each["id"]: each for each in found}
         return {
-            "rows": [
-                {
-                    **each,
-                    "id": mapping_id(each["kind"], each["name"]),
-                    "holds": each is last[each["kind"], each["name"]],
-                }
-                for each in found
-            ]
+            "rows": [{**each, "holds": each is last[each["id"]]} for each in found],
+            "kinds": KINDS if caller.scope(Right.WRITE).is_everything else WITHIN_TENANT,
+            "subjects": SUBJECTS,
+            "tenants": [each["tenant_id"] for each in tenants(self._product.engine(), caller.scope(Right.READ))],
         }
 
     def _factors(self, caller: Caller, _asked: AdminAsked) -> Figures:

@@ -14,7 +14,9 @@ from rice_stream.api.problems import ProblemError
 from rice_stream.budgets.definition import PeriodName
 
 _Named = Annotated[Name | None, Blank]
-_NARROWING = ("team", "project", "user", "model")
+NARROWING = ("team", "project", "cost_centre", "user", "model")
+_FIELDS = {name: name if name in ("model", "cost_centre") else f"{name}_id" for name in NARROWING}
+"""What they are called in `/v1/budgets`."""
 THRESHOLDS = "50, 80, 100"
 """In percent, as a new form has them."""
 
@@ -33,6 +35,7 @@ class BudgetsAsked(PageParameters):
     new: bool = False
     team: _Named = None
     project: _Named = None
+    cost_centre: _Named = None
     user: _Named = None
     model: _Named = None
     period: Annotated[PeriodName, Field()] = "month"
@@ -46,6 +49,7 @@ class BudgetForm(PageForm):
     tenant: Text = None
     team: Text = None
     project: Text = None
+    cost_centre: Text = None
     user: Text = None
     model: Text = None
     limit: Text = None
@@ -61,7 +65,7 @@ class BudgetForm(PageForm):
     def values(self) -> dict[str, object]:
         """The same as `/v1/budgets` takes it, without name and tenant. ProblemError 422: a percentage is none."""
         return {
-            **{f"{name}_id" if name != "model" else name: getattr(self, name) for name in _NARROWING},
+            **{_FIELDS[name]: getattr(self, name) for name in NARROWING},
             "limit_kwh" if self.unit == "kwh" else "limit_gco2e": _limit(self.limit, self.unit),
             "period": self.period,
             "time_zone": self.time_zone,
@@ -78,7 +82,7 @@ def filled_in(budget: Mapping[str, Any]) -> BudgetForm:
         action="change",
         name=budget["name"],
         tenant=budget["tenant_id"],
-        **{name: budget[f"{name}_id" if name != "model" else name] for name in _NARROWING},
+        **{name: budget[_FIELDS[name]] for name in NARROWING},
         limit=_plain(budget["limit"]),
         unit=budget["unit"],
         period=budget["period"],

@@ -9,7 +9,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console.around import Around
 from rice_stream.api.console.drawing import outlooks
 from rice_stream.api.console.kept import AFTERWARDS, Figures
-from rice_stream.api.console.pages.budgets_asked import THRESHOLDS, BudgetForm, BudgetsAsked, filled_in
+from rice_stream.api.console.pages.budgets_asked import NARROWING, THRESHOLDS, BudgetForm, BudgetsAsked, filled_in
 from rice_stream.api.console.pages.channels_figures import changeable
 from rice_stream.api.etags import etag_of
 from rice_stream.api.problems import ProblemError
@@ -38,6 +38,7 @@ CHANGES_ROWS = 20
 LISTED_ROWS = 50
 _SUGGESTED = 6
 _NAMES_MAX = 200
+_LISTED = ("team", "project", "cost_centre", "model")
 ANY_STATE = "*"
 
 
@@ -145,14 +146,12 @@ def beginning(product: Product, caller: Caller, asked: BudgetsAsked) -> Figures:
     known = [each["tenant_id"] for each in frame["tenants"]]
     tenant = asked.tenant or (known[0] if len(known) == 1 else None)
     form = BudgetForm(action="make", tenant=tenant, thresholds=THRESHOLDS, hysteresis=f"{HYSTERESIS_DEFAULT * 100:g}")
-    form = form.model_copy(
-        update={name: getattr(asked, name) for name in ("team", "project", "user", "model", "period")}
-    )
+    form = form.model_copy(update={name: getattr(asked, name) for name in (*NARROWING, "period")})
     suggestion = None
     if tenant is not None:
         suggestion = _suggested(product, caller, tenant, form)
         limit = None if suggestion is None else suggestion["limit_gco2e"]
-        narrowest = form.model or form.user or form.project or form.team or tenant
+        narrowest = form.model or form.user or form.project or form.cost_centre or form.team or tenant
         zones = {each["tenant_id"]: each["time_zone"] for each in frame["tenants"]}
         form = form.model_copy(
             update={
@@ -229,7 +228,7 @@ def _suggested(product: Product, caller: Caller, tenant: str, form: BudgetForm |
     """None: the caller sees some teams only, and this is not one of them."""
     asked = SuggestionParameters(tenant=tenant)
     if form is not None:
-        given = {name: getattr(form, name) for name in ("team", "project", "user", "model", "period")}
+        given = {name: getattr(form, name) for name in (*NARROWING, "period")}
         asked = SuggestionParameters(tenant=tenant, **given)
     try:
         return answer_suggestion(product, caller, asked)
@@ -240,9 +239,9 @@ def _suggested(product: Product, caller: Caller, tenant: str, form: BudgetForm |
 def _names(product: Product, caller: Caller, tenant: str | None) -> dict[str, list[str]]:
     """What the tenant's prompts of the last 30 days are charged to, for lists to choose from."""
     if tenant is None:
-        return {"team": [], "project": [], "model": []}
+        return {field: [] for field in _LISTED}
     found = {}
-    for field in ("team", "project", "model"):
+    for field in _LISTED:
         query = TotalsQuery(tenant=tenant, by=[field], window="30d", limit=_NAMES_MAX)
         try:
             rows = answer_totals(product, caller, query)["rows"]

@@ -13,12 +13,12 @@ from rice_stream.api.console.stretches import Bucket
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reports.name_filter import NameFilter
 
-Dimension = Literal["tenant", "team", "project", "user", "model", "provider", "region"]
-DIMENSIONS: tuple[Dimension, ...] = ("tenant", "team", "project", "user", "model", "provider", "region")
+Dimension = Literal["tenant", "team", "project", "cost_centre", "user", "model", "provider", "region"]
+DIMENSIONS: tuple[Dimension, ...] = ("tenant", "team", "project", "cost_centre", "user", "model", "provider", "region")
 Measure = Literal["carbon", "energy", "prompts", "tokens"]
 MEASURES: tuple[Measure, ...] = ("carbon", "energy", "prompts", "tokens")
-Narrowed = Literal["team", "project", "user", "model", "provider", "region"]
-NARROWED: tuple[Narrowed, ...] = ("team", "project", "user", "model", "provider", "region")
+Narrowed = Literal["team", "project", "cost_centre", "user", "model", "provider", "region"]
+NARROWED: tuple[Narrowed, ...] = ("team", "project", "cost_centre", "user", "model", "provider", "region")
 SERIES_MAX = 7
 _DRILL: tuple[Dimension, ...] = ("team", "model", "region", "project", "provider", "user")
 """What a row is broken down by next."""
@@ -45,11 +45,12 @@ class ExploreParameters(WindowParameters):
     rows: Annotated[int, Field(ge=1, le=500)] = SERIES_MAX
     team: _Names
     project: _Names
+    cost_centre: _Names
     user: _Names
     model: _Names
     provider: _Names
     region: _Names
-    without: Annotated[list[Narrowed], BeforeValidator(_without_blanks), Field(default_factory=list, max_length=6)]
+    without: Annotated[list[Narrowed], BeforeValidator(_without_blanks), Field(default_factory=list, max_length=7)]
 
     @property
     def where(self) -> NameFilter:

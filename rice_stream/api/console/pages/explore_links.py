@@ -9,11 +9,17 @@ from rice_stream.instants import epoch_us, rfc3339
 WITHOUT = {
     "team": "without a team",
     "project": "without a project",
+    "cost_centre": "without a cost centre",
     "user": "without a user",
     "model": "without a model",
     "provider": "without a provider",
     "region": "without a region",
 }
+
+
+def words_of(field: str) -> str:
+    """What a field is called on pages."""
+    return field.replace("_", " ")
 
 
 def chips_of(asked: ExploreParameters) -> list[dict[str, str]]:
@@ -23,7 +29,7 @@ def chips_of(asked: ExploreParameters) -> list[dict[str, str]]:
         chips.append({"text": f"tenant {asked.tenant}", "address": asked.leaving_out("tenant")})
     for field, names in asked.where.names.items():
         for name in names:
-            text = f"{field} {name}" if name else WITHOUT[field]
+            text = f"{words_of(field)} {name}" if name else WITHOUT[field]
             chips.append({"text": text, "address": asked.leaving_out(field, name)})
     return chips
 

@@ -10,7 +10,13 @@ from rice_stream.wording.amounts import Kind, change
 
 _KINDS: Mapping[Measure, Kind] = {"carbon": "carbon", "energy": "energy", "prompts": "count", "tokens": "count"}
 _BESIDES: Mapping[Measure, Only] = {"energy": ("energy",), "tokens": ("tokens",)}
-_UNNAMED = {"provider": "No provider named", "user": "No user named", "project": "No project", "team": "Unattributed"}
+_UNNAMED = {
+    "provider": "No provider named",
+    "user": "No user named",
+    "project": "No project",
+    "team": "Unattributed",
+    "cost_centre": "No cost centre",
+}
 
 
 def kind_of(measure: Measure) -> Kind:

@@ -48,3 +48,33 @@ def test_mappings_are_for_those_who_see_every_tenant(api: Api, ledger: Shell) ->
     api.send("POST", "/v1/mappings", MAPPING)
     assert api.send("DELETE", "/v1/mappings/model:corp/chat large", tenants={"acme"}).status == 403
     assert len(ledger.json("map", "list")["mappings"]) == 1
+
+
+CENTRE = {"kind": "cost_centre", "name": "search", "target": "CC-1", "tenant_id": "acme", "subject": "team"}
+
+
+def test_whom_a_tenant_charges_is_for_those_who_may_change_all_of_it(api: Api, ledger: Shell) -> None:
+    """Its editor makes, sees and ends them; another tenant's, or one of a team, neither."""
+    made = api.send("POST", "/v1/mappings", CENTRE, tenants={"acme"})
+    assert made.status == 201, made.body
+    assert (made.document["id"], made.document["tenant_id"]) == ("cost_centre:acme:team:search", "acme")
+    assert api.get("/v1/mappings", tenants={"acme"}).document["rows"] == [made.document]
+    assert api.get("/v1/mappings", tenants={"globex"}).document["rows"] == []
+    team: dict[str, Any] = {"tenants": {"acme"}, "teams": frozenset({"search"})}
+    assert api.get("/v1/mappings", **team).document["rows"] == []
+    assert api.send("POST", "/v1/mappings", CENTRE, tenants={"globex"}).status == 404
+    assert api.send("POST", "/v1/mappings", CENTRE, **team).status == 404
+    assert api.send("POST", "/v1/mappings", CENTRE, role="reader").status == 403
+    path = "/v1/mappings/cost_centre:acme:team:search"
+    assert api.send("DELETE", path, tenants={"globex"}).status == 404
+    assert api.send("DELETE", path, tenants={"acme"}).status == 204
+    assert [row["target"] for row in ledger.json("map", "list")["mappings"]][-1] is None
+    [entry] = [row for row in ledger.json("audit", "list")["rows"] if row["action"] == "mapping.set"]
+    assert entry["tenant_id"] == "acme"
+
+
+def test_what_is_missing_of_whom_it_is_charged_to_is_told(api: Api, ledger: Shell) -> None:
+    for change in ({"tenant_id": None}, {"subject": None}, {"kind": "model"}, {"valid_from": "2020-01-01T00:00:00Z"}):
+        assert api.send("POST", "/v1/mappings", {**CENTRE, **change}).status == 400, change
+    assert api.send("POST", "/v1/mappings", {**CENTRE, "subject": "model"}).status == 422
+    assert ledger.json("map", "list")["mappings"] == []
