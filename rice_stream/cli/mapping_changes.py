@@ -92,7 +92,8 @@ def _show_moves(document: dict[str, Any]) -> None:
         [_charged(each["from"]), _charged(each["to"]), each["prompts"], each["carbon_gco2e"]]
         for each in document["moves"]
     ]
-    title = f"{document['state']} {document['restatement_id'] or ''}: {document['entries']} entries"
+    what = "dry run" if document["dry_run"] else f"{document['state']}, {document['restatement_id']}"
+    title = f"{what}: {document['entries']} entries"
     table(["charged to", "is charged to", "prompts", "gCO2e"], rows, title=title)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
@@ -26,9 +27,10 @@ from rice_stream.reports.restatements import described
 from rice_stream.reports.totals import totals as answer_to
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.identity_rules import RulesChangedError, StoredRules
+from rice_stream.store.migrate import alembic_config, migrate
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.watching import watch_user
-from tests.support.databases import SqliteDatabases
+from tests.support.databases import Databases, SqliteDatabases
 from tests.support.fakes import NOON_US, OPERATOR, chunk_of, fake_pipeline
 from tests.support.reports_store import NOON, Store, at, open_store
 from tests.support.store_checks import assert_exact, rows_in
@@ -284,6 +286,34 @@ class TestRecharging:
         with pytest.raises(UsageError, match="there is no such tenant"):
             recharge(charged.engine, TEAM, "a", "b")
         assert mappings(charged.engine, EVERYTHING) == []
+
+
+def test_the_version_before_is_left_with_everything_and_gone_back_to_before_anything_is_charged(
+    database: Databases,
+) -> None:
+    """Attributions and mappings stay in both directions; what mappings have charged cannot be told without them."""
+    with open_store(database.migrated()) as store:
+        store.add(at(EARLY), at(LATE, team_id="ads"))
+        map_name(
+            store.engine, "tenant", "key", "globex", open_reference=no_tables, valid_from_us=NOON_US, now_us=NOON_US, by=OPERATOR
+        )  # fmt: skip
+        say(store, COST_CENTRE, "search", "CC-1", valid_from_us=None)
+        tables = ("attribution", "mapping", "prompt_record")
+        before = {table: rows_in(store.engine)(table) for table in tables}
+        steps = ScriptDirectory.from_config(alembic_config(store.engine)).walk_revisions()
+        down = str(next(each.down_revision for each in steps if each.path.endswith("_cost_centres.py")))
+        migrate(store.engine, down)
+        assert store.rows("SELECT kind FROM mapping") == [{"kind": "tenant"}]
+        migrate(store.engine)
+        after = {table: rows_in(store.engine)(table) for table in tables}
+        assert after["attribution"] == before["attribution"]
+        assert after["prompt_record"] == before["prompt_record"]
+        assert [row for row in before["mapping"] if not row["tenant_id"]] == after["mapping"]
+        assert verify(store.engine)["ok"]
+        recharge(store.engine, COST_CENTRE, "search", "CC-1")
+        with pytest.raises(UsageError, match="restore a backup"):
+            migrate(store.engine, down)
+        assert verify(store.engine)["ok"]
 
 
 NAMES = {"user": ["u-1", "u-2"], "api_key": ["k-1"], "project": ["ranker", "unattributed"], "team": ["search", "ads"]}
