@@ -34,6 +34,7 @@ BENCHMARKS = {
     "failover": "benchmarks.bench_latency:run_failover",
     "budgets": "benchmarks.bench_budgets:run",
     "totals": "benchmarks.bench_totals:run",
+    "restating": "benchmarks.bench_restating:run",
     "storage": "benchmarks.bench_storage:run",
     "startup": "benchmarks.bench_startup:run",
     "api": "benchmarks.bench_api:run",

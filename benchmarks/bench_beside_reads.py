@@ -54,7 +54,7 @@ def _fed(servers: LocalStack, engine: Engine, saturating: float) -> list[Row]:
     with (
         worker(servers) as working,
         served(servers, engine) as (port, token, serving),
-        _feeder(servers, rate) as feeding,
+        feeder(servers, rate) as feeding,
     ):
         pids = {
             "the worker": working.pid,
@@ -97,9 +97,9 @@ async def _beside(
         asyncio.create_task(_ask(question, port, token, tickets, began, random.Random(number), times))
         for number in range(CONNECTIONS)
     ]
-    before = _processor_s(pids)
+    before = processor_s(pids)
     samples = await asyncio.to_thread(_sampled, servers, engine, began)
-    cores = {name: (used - before[name]) / (time.perf_counter() - began) for name, used in _processor_s(pids).items()}
+    cores = {name: (used - before[name]) / (time.perf_counter() - began) for name, used in processor_s(pids).items()}
     await asyncio.gather(*asking)
     return samples, times, time.perf_counter() - began, cores
 
@@ -145,7 +145,7 @@ def _sampled(servers: LocalStack, engine: Engine, began: float) -> list[_Sample]
     return samples
 
 
-def _processor_s(pids: Mapping[str, int]) -> dict[str, float]:
+def processor_s(pids: Mapping[str, int]) -> dict[str, float]:
     """Processor time of each process and its children, those that have ended included."""
     found = {}
     for name, pid in pids.items():
@@ -157,7 +157,8 @@ def _processor_s(pids: Mapping[str, int]) -> dict[str, float]:
 
 
 @contextmanager
-def _feeder(servers: LocalStack, rate: int) -> Iterator[subprocess.Popen[bytes]]:
+def feeder(servers: LocalStack, rate: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that sends so many new events a second for as long as the block lasts."""
     command = [sys.executable, "-m", "benchmarks.bench_beside_reads", servers.bootstrap_servers, str(rate)]
     with subprocess.Popen(command) as process:
         try:

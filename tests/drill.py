@@ -136,6 +136,11 @@ def _chart(size: int) -> Iterator[Command]:
         yield Command(("-m", "tests.rendered_chart"), {})
 
 
+def _restate(size: int) -> Iterator[Command]:
+    kills = str(min(20, max(3, size // 500)))
+    yield _suite("tests/integration/ledger/test_restate_killed.py", RESTATE_RECORDS=str(size), RESTATE_KILLS=kills)
+
+
 def _properties(size: int) -> Iterator[Command]:
     for seed in range(size):
         ignored = (f"--ignore=tests/properties/{path}" for path in ("events/formats", "api/test_http_fuzz.py"))
@@ -303,6 +308,13 @@ PROOFS = (
         3,
         "rounds on real PostgreSQL and SQLite",
         _rounds(*PROVEN),
+    ),
+    Proof(
+        "restate",
+        "restating killed with SIGKILL again and again ends with the same bytes of totals and entries as when it is not",
+        10_000,
+        "records, on real PostgreSQL and SQLite",
+        _restate,
     ),
     Proof(
         "postgres-versions",

@@ -13,6 +13,7 @@ from rice_stream.store.entries import ENTRY_COLUMNS, Entries, signed_sums
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
 from rice_stream.store.record_columns import KEY_COLUMNS, METERED_COLUMN, TOKEN_COLUMNS
 from rice_stream.store.record_measures import of_record
+from rice_stream.store.schema_ledger import adjustment_entry
 from rice_stream.store.schema_records import prompt_record
 
 _PLAIN = (*KEY_COLUMNS, "ended_at_us")
@@ -24,6 +25,11 @@ _WIRE: dict[str, WireType] = {
     },
     **{name: "int4" if name == "recorded_impact_prompts" else "int8" for name in _RECORDED},
     "event_key": "uuid",
+}
+
+_ENTRY_WIRE: dict[str, WireType] = {
+    name: "int8" if isinstance(adjustment_entry.c[name].type, BigInteger) else "int4"
+    for name in (*ENTRY_COLUMNS, *ENTRY_AMOUNTS)
 }
 
 
@@ -140,20 +146,28 @@ def _key_range(connection: Connection, event_keys: NDArray[np.uint8]) -> dict[st
 
 def _corrections(
     connection: Connection, bounds: dict[str, Any], place_of: dict[bytes, int]
-) -> tuple[list[int], list[tuple[int, ...]]]:
-    """The lines that have corrected these records, and the record of each."""
-    names = ", ".join((*ENTRY_COLUMNS, *ENTRY_AMOUNTS))
+) -> tuple[list[int], NDArray[np.int64]]:
+    """The record of each line that has corrected these records, and the lines: ENTRY_COLUMNS and ENTRY_AMOUNTS."""
+    names = list(_ENTRY_WIRE)
+    wanted = [f"COALESCE({name}, {UNKNOWN}) AS {name}" if name == "user_key" else name for name in names]
     statement = (
-        f"SELECT event_key, {names} FROM adjustment_entry WHERE tenant_key = :tenant_key AND counted = 1"
+        f"SELECT {', '.join(wanted)}, event_key, '' FROM adjustment_entry WHERE tenant_key = :tenant_key AND counted = 1"
         " AND event_key >= :first AND event_key <= :last"
     )
-    rows, lines = [], []
-    for event_key, *line in connection.execute(text(statement), bounds):
-        place = place_of.get(key_bytes(event_key))
-        if place is not None:
-            rows.append(place)
-            lines.append(tuple(UNKNOWN if value is None else int(value) for value in line))
-    return rows, lines
+    if connection.dialect.name == "postgresql":
+        found = copied(connection, statement, bounds, {**_ENTRY_WIRE, "event_key": "uuid"}).columns
+        lines = np.column_stack([found[name].astype(np.int64) for name in names])
+        flat = np.ascontiguousarray(found["event_key"]).tobytes()
+        keys = [flat[at : at + 16] for at in range(0, len(flat), 16)]
+    else:
+        rows = connection.execute(text(statement), bounds).all()
+        lines = np.array([row[: len(names)] for row in rows], dtype=np.int64).reshape(-1, len(names))
+        keys = [key_bytes(row[len(names)]) for row in rows]
+    places = [place_of.get(key, -1) for key in keys]
+    if -1 in places:
+        of_these = np.array(places) >= 0
+        return [place for place in places if place >= 0], lines[of_these]
+    return places, lines
 
 
 def _by_now(
@@ -161,13 +175,12 @@ def _by_now(
     columns: dict[str, Ints],
     recorded: Ints,
     rows: list[int],
-    lines: list[tuple[int, ...]],
+    added: NDArray[np.int64],
 ) -> tuple[Entries, Ints]:
     own = {name: columns[name] for name in ENTRY_COLUMNS}
     places = np.arange(len(event_keys), dtype=np.int64)
     if not rows:
         return Entries(event_keys, own, recorded), places
-    added = np.array(lines, dtype=np.int64).reshape(len(lines), -1)
     keys = [np.append(places, np.array(rows, dtype=np.int64))]
     keys += [np.append(own[name], added[:, at]) for at, name in enumerate(ENTRY_COLUMNS)]
     sums = roll_up(keys, np.vstack([recorded, added[:, len(ENTRY_COLUMNS) :]]))

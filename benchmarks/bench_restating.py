@@ -1,0 +1,84 @@
+"""Restating recorded prompts, alone and beside a worker, each beside what a worker takes in in the same run.
+
+Rates say what a quiet machine does. Processor time, of the process and of PostgreSQL together, also holds on a busy one.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from benchmarks.bench_api import TENANTS
+from benchmarks.bench_beside_reads import feeder, processor_s
+from benchmarks.harness import TOPIC, Row, rate_until, seen, stack, worker
+from benchmarks.traffic import events, produce
+from rice_stream.sandbox.stack.stack import LocalStack
+
+_EVENTS = 400_000
+_BESIDE_SHARE = 0.3
+"""Of the saturating rate, which a worker takes in while records are restated."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    records_per_s: float
+    cpu_us_per_record: float
+    peak_bytes: int
+
+
+def run(scale: float = 1.0) -> list[dict[str, object]]:
+    """Records a second and processor time a record: by another method, by other settings after it, and beside a worker."""
+    count = int(_EVENTS * scale)
+    with stack() as (servers, engine):
+        assert servers.postgres is not None
+        produce(servers.bootstrap_servers, TOPIC, events(count, tenants=TENANTS))
+        with worker(servers) as process:
+            pids = {"the worker": process.pid, "PostgreSQL": servers.postgres.pid}
+            before = sum(processor_s(pids).values())
+            rate = rate_until(engine, count, process)
+            ingest_us = 1e6 * (sum(processor_s(pids).values()) - before) / count
+        method = _restated(servers, count, "--method=rice-paper")
+        settings = _restated(servers, count, RICE_PUE="1.6")
+        beside, behind = _beside(servers, engine, count, int(rate * _BESIDE_SHARE))
+    peak_mb = max(method.peak_bytes, settings.peak_bytes) / 1e6
+    rows = [
+        Row.against("restating by another method", method.records_per_s, "records/s", "taking them in", rate),
+        Row.against("restating by other settings", settings.records_per_s, "records/s", "taking them in", rate),
+        Row.against("restating beside a worker", beside.records_per_s, "records/s", "taking in alone", rate),
+        Row.against("events behind, after that", behind, "events", "fed in a second", rate * _BESIDE_SHARE),
+        Row.against("processor, another method", method.cpu_us_per_record, "us/record", "taking in", ingest_us),
+        Row.against("processor, other settings", settings.cpu_us_per_record, "us/record", "taking in", ingest_us),
+        Row.against("peak memory of restating", peak_mb, "MB", "limit", 400.0),
+    ]
+    return [row.as_dict() for row in rows]
+
+
+def _restated(servers: LocalStack, count: int, *arguments: str, **settings: str) -> _Run:
+    assert servers.postgres is not None
+    command = [str(Path(sys.executable).with_name("rice-stream")), "restate", "--from=2020-01-01", "--to=2100-01-01"]
+    environment = {**os.environ, **servers.environment(), **settings}
+    pids = {"PostgreSQL": servers.postgres.pid}
+    before, began = processor_s(pids)["PostgreSQL"], time.perf_counter()
+    process = subprocess.Popen(
+        [*command, "--reason=benchmark", "--json", *arguments], env=environment, stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    took_s = time.perf_counter() - began
+    if process.returncode:
+        raise RuntimeError(f"restate ended with {process.returncode}")
+    cpu_s = processor_s(pids)["PostgreSQL"] - before + usage.ru_utime + usage.ru_stime
+    return _Run(count / took_s, 1e6 * cpu_s / count, usage.ru_maxrss * 1024)
+
+
+def _beside(servers: LocalStack, engine: Engine, count: int, rate: int) -> tuple[_Run, float]:
+    """While a worker takes in what is fed; and how many of that it is behind in the end."""
+    with worker(servers), feeder(servers, rate):
+        before, began = seen(engine), time.perf_counter()
+        run_beside = _restated(servers, count, "--method=rice-calibrated")
+        fed = rate * (time.perf_counter() - began)
+        return run_beside, fed - (seen(engine) - before)
