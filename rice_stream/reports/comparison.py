@@ -25,6 +25,7 @@ from rice_stream.meter.shared_ranges import Group, KindSums, SharedRange, ratio_
 from rice_stream.meter.what_if import Change, ServedBy, as_recorded, changed, served_by
 from rice_stream.quantities import MICRO, Range
 from rice_stream.reports.carbon_ranges import carbon_fields
+from rice_stream.reports.voided import not_voided
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window
 from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.factor_spreads import ENDS, FactorSpread, factor_spreads
@@ -166,7 +167,7 @@ def _check_retention(connection: Connection, from_us: int) -> None:
 
 
 def record_conditions(connection: Connection, scope: Scope, traffic: Traffic) -> tuple[list[str], dict[str, Any]]:
-    """Conditions that hold for the records `r` of the traffic that are of the scope, and their parameters."""
+    """Conditions that hold for the records `r` of the traffic that are of the scope and not voided, and their parameters."""
     seen = scope.within(traffic.tenant)
     key_low, key_high = key_bounds(connection.dialect.name, traffic.from_us, traffic.to_us)
     conditions = [
@@ -176,6 +177,7 @@ def record_conditions(connection: Connection, scope: Scope, traffic: Traffic) ->
         "r.ended_at_us < :high",
         tenant_key_in(seen, "r.tenant_key"),
         attribution_in(seen, "r"),
+        not_voided("r"),
     ]
     parameters: dict[str, Any] = {
         "key_low": key_low,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from rice_stream.instants import DAY_US, FOREVER_S, SECOND_US, rfc3339
+from rice_stream.reports.voided import not_voided
 from rice_stream.store.event_key_columns import key_bounds, stored_key
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
@@ -39,7 +40,7 @@ WITH repeated AS (
   SELECT r.tenant_key, {_DIGEST[dialect]} AS digest, COUNT(*) AS records,
     MIN(r.ended_at_us) AS first_us, MAX(r.ended_at_us) AS last_us
   FROM prompt_record r
-  WHERE r.event_key >= :key_low AND r.ended_at_us >= :from_us
+  WHERE r.event_key >= :key_low AND r.ended_at_us >= :from_us AND {not_voided("r")}
     AND {tenant_key_in(scope, "r.tenant_key")} AND {attribution_in(scope, "r")}
   GROUP BY r.tenant_key, {_DIGEST[dialect]}
   HAVING COUNT(*) > 1

@@ -4,15 +4,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from rice_stream.errors import UsageError
 from rice_stream.ledger.voiding import void_record
 from rice_stream.reports.bridge import STEPS, bridge
 from rice_stream.reports.capped import capped_prompts
+from rice_stream.reports.comparison import Traffic, record_conditions, traffic_of
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.record_adjustments import record_adjustments
 from rice_stream.reports.record_keys import find_key
+from rice_stream.reports.repeated_ids import repeated_ids
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.unattributed import unattributed
 from rice_stream.store.engine import reading
@@ -110,3 +112,22 @@ class TestReadFromRecords:
         void(store.engine, "2026-11-02T11:00:00Z")
         with reading(store.engine) as connection:
             assert (before, capped_prompts(connection, EVERYTHING, 0)) == (2, 1)
+
+    def test_a_voided_prompt_repeats_no_id_and_is_no_traffic(self, store: Store) -> None:
+        """Of two prompts of one id one is voided: nothing is repeated, and one is compared."""
+        times = ("2026-11-02T10:00:00Z", "2026-11-22T11:00:00Z")
+        store.add(*(at(moment, event_id="twice") for moment in times))
+        traffic = traffic_of(NOON, tenant="acme", window="30d")
+        found = [self._told(store, traffic)]
+        key = find_key(store.engine, EVERYTHING, "twice", "acme", datetime.fromisoformat(times[0])).key
+        void_record(store.engine, key, "acme", "twice", reason="wrong", by=OPERATOR)
+        found.append(self._told(store, traffic))
+        assert found == [(1, 2), (0, 1)]
+
+    @staticmethod
+    def _told(store: Store, traffic: Traffic) -> tuple[int | None, int]:
+        with reading(store.engine) as connection:
+            repeated = repeated_ids(connection, EVERYTHING, from_us=0, limit=None).ids
+            conditions, parameters = record_conditions(connection, EVERYTHING, traffic)
+            statement = text(f"SELECT COUNT(*) FROM prompt_record r WHERE {' AND '.join(conditions)}")
+            return repeated, int(connection.scalar(statement, parameters) or 0)
