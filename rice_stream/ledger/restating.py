@@ -169,7 +169,7 @@ class Restating:
         if changes_method:
             steps.append(CorrectionStep("method", restated(method, before, paired, self.defaults).amounts))
         served = [targets[int(kind)] for kind, _ in pairs]
-        if any(one.kind.context != other.kind.context for one, other in zip(served, before, strict=True)):
+        if not all(one.is_served_as(other) for one, other in zip(served, before, strict=True)):
             there = [one.at_place_of(other) for one, other in zip(served, before, strict=True)]
             steps.append(CorrectionStep("evidence", restated(method, there, paired, self.defaults).amounts))
         factor_keys = self._factor_keys([each.use for each in targets if each.use is not None], use)

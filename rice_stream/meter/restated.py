@@ -1,6 +1,7 @@
 """What recorded prompts amount to by another method or by other factors, as amounts that entries are made of. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,10 @@ class RestatedKind(NamedTuple):
     """The method's, shape (columns,)."""
     use: FactorUse | None = None
     """Its factors; None where they are not those of an estimator, but those of records."""
+
+    def is_served_as(self, other: "RestatedKind") -> bool:
+        """Whether all that is known of the model and of how it is served is the same, wherever the two ran."""
+        return replace(self.kind.context, pue=other.kind.context.pue) == other.kind.context
 
     def at_place_of(self, other: "RestatedKind") -> "RestatedKind":
         """Served as this one, where the other one ran: with its PUE and carbon intensity."""
