@@ -27,15 +27,17 @@ def restatement_page(
     limit: int = 100,
     threshold_percent: float = THRESHOLD_PERCENT,
 ) -> dict[str, Any]:
-    """Latest first: `{"rows": as `described_restatement`, "next"}`, of a tenant of the scope, or of all of them.
+    """Latest first: `{"rows": as of `described`, "next"}`, of a tenant of the scope, or of all of them.
 
-    Runs over all tenants are seen by who sees everything, and none by who sees some teams only.
+    Runs over all tenants are seen, also among those of one, by who sees everything; and none by who sees some teams only.
     """
     table = schema.restatement
     query = select(table).order_by(table.c.number.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(table.c.number < unpacked(after, 1)[0])
-    found = _found(engine, scope.within(tenant), query)
+    if tenant is not None:
+        query = query.where((table.c.tenant_id == tenant) | table.c.tenant_id.is_(None))
+    found = _found(engine, scope, query)
     return page(found, limit, lambda state: packed(state.number), lambda state: described(state, threshold_percent))
 
 

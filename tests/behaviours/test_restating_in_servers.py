@@ -145,6 +145,8 @@ def test_restatements_are_listed_for_who_may_see_them(store: Store, settings: Se
     assert [row["restatement_id"] for row in rows] == [own.restatement_id, whole.restatement_id]
     of_acme = restatement_page(engine, Scope(frozenset({"acme"})))["rows"]
     assert [row["restatement_id"] for row in of_acme] == [own.restatement_id]
+    assert len(restatement_page(engine, EVERYTHING, tenant="acme")["rows"]) == 2
+    assert [row["tenant"] for row in restatement_page(engine, EVERYTHING, tenant="globex")["rows"]] == [None]
     first = restatement_page(engine, EVERYTHING, limit=1)
     assert [row["restatement_id"] for row in first["rows"]] == [own.restatement_id]
     rest = restatement_page(engine, EVERYTHING, after=first["next"], limit=1)
