@@ -24,6 +24,7 @@ from rice_stream.store.engine import correcting
 from rice_stream.store.entries import EntryGroup
 from rice_stream.store.group_rows import copy_entries, group_row, insert_entries
 from rice_stream.store.horizon import minutes_from_us
+from rice_stream.store.prepared import run_plain
 from rice_stream.store.revisions import require_revision
 from rice_stream.store.scratch import added_table, make_scratch_sql
 from rice_stream.store.statements import insert_ignoring
@@ -103,7 +104,7 @@ def _by_folded_minutes(minutes: Totals, folded_before_us: int) -> Totals:
 def _add_to_totals(connection: Connection, totals: dict[TotalsTable, Totals]) -> None:
     on_postgresql = connection.dialect.name == "postgresql"
     if on_postgresql:
-        connection.exec_driver_sql(make_scratch_sql())
+        run_plain(connection, make_scratch_sql())
     for table, sums in totals.items():
         if not on_postgresql:
             insert_to_totals(connection, table, sums)

@@ -135,7 +135,7 @@ def scoped_writing(engine: Engine, scope: Scope) -> Iterator[Connection]:
 def see_everything(connection: Connection) -> None:
     """Leave the scope for the rest of the transaction: for bookkeeping over all tenants, such as numbers without gaps."""
     if is_held(connection):
-        connection.exec_driver_sql("; ".join(_told(EVERYTHING)))
+        run_plain(connection, "; ".join(_told(EVERYTHING)))
 
 
 def encoded(names: Collection[str] | None) -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
 
+from rice_stream.store.prepared import run_plain
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import found_once, is_held, is_held_open, scoped_reading
 
@@ -31,7 +32,7 @@ def snapshot(engine: Engine, scope: Scope, *, keeps_join_order: bool = False) ->
             yield connection
         elif not is_held_open(connection):
             if not is_held(connection):
-                connection.exec_driver_sql(begin)
+                run_plain(connection, begin)
             yield connection
         elif keeps_join_order and not found_once(connection, KEEPS_JOIN_ORDER, lambda: False):
             connection.exec_driver_sql(_KEEP_JOIN_ORDER)

@@ -12,7 +12,7 @@ from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.store.engine import Connection, StoreUnavailableError, open_engine, reading, writing
 from rice_stream.store.prepared import prepare_statements, rows_of, run_plain, statement
 from rice_stream.store.scope import EVERYTHING, Scope
-from rice_stream.store.scoped import confined, scoped_reading
+from rice_stream.store.scoped import confined, scoped_reading, scoped_writing, see_everything
 from rice_stream.store.snapshot import snapshot
 from tests.support.databases import Databases
 from tests.support.pgbouncer import PgBouncer
@@ -105,6 +105,23 @@ def test_nothing_is_prepared_through_a_pooler(filled: str, shared_directory: Pat
         assert {_tenants_seen(engine, EVERYTHING) for _ in range(_TIMES)} == {len(TENANTS)}
         with scoped_reading(engine, EVERYTHING) as connection:
             assert connection.connection.driver_connection.prepare_threshold is None  # type: ignore[union-attr]
+
+
+def test_what_leaves_the_scope_or_begins_a_moment_is_never_prepared(filled: str) -> None:
+    """PostgreSQL prepares no two statements at once: whoever signs in or changes something leaves the scope for the audit trail,
+    and a moment of an engine without the role begins with several."""
+    with prepared(filled) as engine:
+        one = Scope(frozenset({TENANTS[0]}))
+        for _ in range(_TIMES):
+            with scoped_writing(engine, one) as connection:
+                see_everything(connection)
+                assert connection.scalar(text(_ASKED), {"since_us": 0}) == len(TENANTS)
+    base = open_engine(filled, connections=1)
+    prepare_statements(base)
+    for _ in range(_TIMES):
+        with snapshot(confined(base, role=None), EVERYTHING) as connection:
+            assert connection.scalar(text(_ASKED), {"since_us": 0}) == len(TENANTS)
+    base.dispose()
 
 
 def test_the_driver_begins_transactions_again_for_others(filled: str) -> None:
