@@ -65,7 +65,7 @@ def save_and_answer(
         save()
         show_mappings(engine, as_json=as_json, only=key)
         return
-    from rice_stream.ledger.recharging import Recharging, check_recharges
+    from rice_stream.ledger.recharging import check_recharges, recharging_by
     from rice_stream.ledger.voiding import checked_reason
 
     if key.kind not in WITHIN_TENANT:
@@ -78,7 +78,7 @@ def save_and_answer(
     check_recharges(engine, mapping)
     if not dry_run:
         save()
-    run = Recharging(engine, mapping, reason, session.actor, dry_run=dry_run)
+    run = recharging_by(engine, mapping, reason, session.actor, dry_run=dry_run)
     with STDERR.status("charging what is recorded"):
         for _records in run.steps():
             pass

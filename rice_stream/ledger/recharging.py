@@ -27,7 +27,7 @@ from rice_stream.store.entries import Entries
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.mapping_store import load_mappings
 from rice_stream.store.recorded_chunks import RecordedChunk
-from rice_stream.store.restatement_store import RestatementOrder
+from rice_stream.store.restatement_store import RestatementOrder, RestatementState
 from rice_stream.store.stored_records import tenant_keys
 
 _MOVES_SHOWN = 100
@@ -58,18 +58,47 @@ def check_recharges(engine: Engine, mapping: MappedName) -> None:
         )
 
 
+def recharging_by(
+    engine: Engine, mapping: MappedName, reason: str, by: Actor, *, dry_run: bool = False
+) -> "Recharging":
+    """The run that charges by a mapping, saved or (for a dry run) not, and all others."""
+    with reading(engine) as connection:
+        rows = [row for row in load_mappings(connection).rows if row[:2] + row[3:] != mapping[:2] + mapping[3:]]
+    charging = Charging(Mappings([*rows, mapping]))
+    whose = mapping.valid_from_us, _END_US, mapping.tenant_id
+    order = RestatementOrder(*whose, "", "", reason, basis=charging.version, dry_run=dry_run)
+    return Recharging(engine, charging, order, by)
+
+
+def recharging_again(engine: Engine, waiting: RestatementState, by: Actor) -> "Recharging":
+    """The run of an order, to begin it or go on with it. UsageError: the mappings are others by now."""
+    with reading(engine) as connection:
+        charging = Charging(load_mappings(connection))
+    if charging.version != waiting.order.basis:
+        raise UsageError("the mappings have changed since it was ordered: order it again")
+    return Recharging(engine, charging, waiting.order, by, waiting)
+
+
+def is_recharging(order: RestatementOrder) -> bool:
+    """Whether an order is one of these: it says no method."""
+    return not order.method_version
+
+
 class Recharging(Restating):
     """A run that charges a tenant's records to whom a mapping, and all others, say; it goes as one that restates."""
 
-    def __init__(self, engine: Engine, mapping: MappedName, reason: str, by: Actor, *, dry_run: bool = False) -> None:
-        """A dry run takes the mapping as if it were saved. Nothing is estimated: there is no estimator."""
-        with reading(engine) as connection:
-            rows = [row for row in load_mappings(connection).rows if row[:2] + row[3:] != mapping[:2] + mapping[3:]]
-        self.charging = Charging(Mappings([*rows, mapping]))
-        self.engine, self.by, self.state = engine, by, NOT_BEGUN
-        whose = mapping.valid_from_us, _END_US, mapping.tenant_id
-        self.order = RestatementOrder(*whose, "", "", reason, basis=self.charging.version, dry_run=dry_run)
-        self._tenant_id = mapping.tenant_id
+    def __init__(
+        self,
+        engine: Engine,
+        charging: Charging,
+        order: RestatementOrder,
+        by: Actor,
+        state: RestatementState = NOT_BEGUN,
+    ) -> None:
+        """Nothing is estimated: there is no estimator. `state`: that of a run to go on with."""
+        self.charging = charging
+        self.engine, self.order, self.by, self.state = engine, order, by, state
+        self._tenant_id = order.tenant_id or ""
         self._attributions: dict[int, AttributionIdentity] = {}
         self._identity_keys: dict[AttributionIdentity, int] = {}
         self._principals: dict[int, str] = {UNKNOWN: ""}

@@ -88,11 +88,15 @@ class RestatingJob:
 
     def _open(self, waiting: RestatementState) -> "_Run":
         # What it takes to estimate is loaded where somebody has ordered something.
+        from rice_stream.ledger.recharging import is_recharging, recharging_again
         from rice_stream.ledger.restating import Restating
         from rice_stream.runtime.restating_orders import Restaters
 
         engine = open_store(self._settings)
         try:
+            if is_recharging(waiting.order):
+                author = Actor(waiting.author_kind, waiting.author_name)  # type: ignore[arg-type]  # as it was written
+                return _Run(engine, recharging_again(engine, waiting, author))
             restaters, order = Restaters(self._settings, engine), waiting.order
             if restaters.basis(order.method_name, order.to_us) != order.basis:
                 raise UsageError("settings or factor sets have changed since it was ordered: order it again")

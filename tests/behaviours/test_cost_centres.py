@@ -15,7 +15,7 @@ from rice_stream.events.formats.reading.options import DEFAULT_OPTIONS
 from rice_stream.events.mappings import COST_CENTRE, PROJECT, SUBJECTS, TEAM, MappedName
 from rice_stream.instants import epoch_us
 from rice_stream.ledger import restating
-from rice_stream.ledger.recharging import Recharging, check_recharges
+from rice_stream.ledger.recharging import check_recharges, recharging_by
 from rice_stream.ledger.voiding import void_record
 from rice_stream.pipeline.mapping import end_mapping, map_name
 from rice_stream.proof.rebuild import rebuild
@@ -78,7 +78,7 @@ def recharge(engine: Engine, kind: str, name: str, target: str | None, subject: 
             subject=subject,
             recharges=True,
         )
-    run = Recharging(engine, mapping, "moved house", OPERATOR, dry_run=given["dry_run"])
+    run = recharging_by(engine, mapping, "moved house", OPERATOR, dry_run=given["dry_run"])
     list(run.steps())
     return {**described(run.state, 5.0), **run.moves}
 

@@ -188,3 +188,4 @@ class Mapping(Answer):
     valid_from: str
     tenant_id: str | None
     subject: str | None
+    restatement_id: str | None = None

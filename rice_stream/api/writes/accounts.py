@@ -14,9 +14,11 @@ from rice_stream.api.json_bodies import Body, body_of
 from rice_stream.api.problems import not_found
 from rice_stream.api.product import Product
 from rice_stream.api.reads.accounts import identified, mapping_of
+from rice_stream.api.record_writing import MAY_NOT, ledger_of
 from rice_stream.api.routing import check_every_tenant, needs
 from rice_stream.api.writes.idempotency import KEY_PROBLEMS, KEYED, once
-from rice_stream.events.mappings import WITHIN_TENANT, MappingKey
+from rice_stream.errors import UsageError
+from rice_stream.events.mappings import WITHIN_TENANT, MappedName, MappingKey
 from rice_stream.instants import epoch_us
 from rice_stream.pipeline.mapping import end_mapping, instant_us, map_name
 from rice_stream.quantities import NAME_LENGTH_MAX
@@ -24,6 +26,7 @@ from rice_stream.reports.mappings import mappings
 from rice_stream.reports.tenants import tenants
 from rice_stream.store.audit import Actor
 from rice_stream.store.calendars import set_time_zone
+from rice_stream.store.engine import Engine
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scoped import within
 
@@ -50,6 +53,11 @@ class MappingBody(Body):
     subject: Literal["user", "api_key", "project", "team"] | None = Field(
         None, description="What the name is that of; the most specific that matches holds. With `tenant_id`"
     )
+    restate: bool = Field(
+        default=False,
+        description="Charge what is recorded since `valid_from` as well, by entries: a server does it, in steps",
+    )
+    reason: str | None = Field(None, min_length=1, max_length=1_000, description="With `restate`: why; kept for good")
 
 
 def install(app: FastAPI, product: Product) -> None:
@@ -71,7 +79,9 @@ def install(app: FastAPI, product: Product) -> None:
         summary="Say what a name stands for, in events from then on",
         tags=["accounts"],
         openapi_extra=body_of(MappingBody, {"kind": "model", "name": "corp-chat-large", "target": "gpt-4o"}) | KEYED,
-        responses=KEY_PROBLEMS,
+        responses={
+            409: {"description": f"{KEY_PROBLEMS[409]['description']}; or: {MAY_NOT[409]['description']}"},
+        },
     )
     async def _map(request: Request, caller: _Editor) -> JSONResponse:
         body = await product.bodies.read(request, caller, MappingBody)
@@ -118,10 +128,32 @@ def mapping_scope(product: Product, caller: Caller, kind: str, tenant_id: str | 
 def answer_mapping(product: Product, scope: Scope, body: MappingBody, by: Actor) -> dict[str, Any]:
     """What `POST /v1/mappings` does and answers, once the caller is known to have the right; for a thread of its own.
 
-    UsageError: as from `map_name`.
+    UsageError: as from `map_name`, or what is recorded cannot be charged otherwise. ProblemError 409: as from `ledger_of`.
     """
+    if not body.restate:
+        if body.reason is not None:
+            raise UsageError("reason: goes with restate")
+        return _mapped(product, scope, within(product.engine(), scope), body, by)
+    from rice_stream.ledger.recharging import check_recharges, recharging_by
+    from rice_stream.ledger.restatement_orders import order_restatement
+    from rice_stream.ledger.voiding import checked_reason
+
+    valid_from_us = instant_us("valid_from", body.valid_from)
+    if body.kind not in WITHIN_TENANT or valid_from_us is None:
+        raise UsageError("restate: of teams, projects and cost centres, and with valid_from")
+    whose = body.tenant_id or "", body.subject or ""
+    mapping = MappedName(body.kind, body.name, body.target, valid_from_us, *whose)
+    reason = checked_reason(body.reason or "")
+    with ledger_of(product.settings, "rice-stream map --restate") as engine:
+        check_recharges(engine, mapping)
+        answer = _mapped(product, scope, engine, body, by)
+        state, _ = order_restatement(engine, recharging_by(engine, mapping, reason, by).order, by, by_server=True)
+    return {**answer, "restatement_id": state.restatement_id}
+
+
+def _mapped(product: Product, scope: Scope, engine: Engine, body: MappingBody, by: Actor) -> dict[str, Any]:
     map_name(
-        within(product.engine(), scope),
+        engine,
         body.kind,
         body.name,
         body.target,
@@ -131,6 +163,7 @@ def answer_mapping(product: Product, scope: Scope, body: MappingBody, by: Actor)
         by=by,
         tenant_id=body.tenant_id or "",
         subject=body.subject or "",
+        recharges=body.restate,
     )
     key = MappingKey(body.kind, body.name, body.tenant_id or "", body.subject or "")
     return identified(mappings(product.engine(), scope, only=key)[-1])

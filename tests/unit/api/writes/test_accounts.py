@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
+from tests.unit.api.writes.test_restatements import work
 
 MAPPING = {"kind": "model", "name": "corp/chat large", "target": "gpt-4o"}
 
@@ -78,3 +79,22 @@ def test_what_is_missing_of_whom_it_is_charged_to_is_told(api: Api, ledger: Shel
         assert api.send("POST", "/v1/mappings", {**CENTRE, **change}).status == 400, change
     assert api.send("POST", "/v1/mappings", {**CENTRE, "subject": "model"}).status == 422
     assert ledger.json("map", "list")["mappings"] == []
+
+
+def test_what_is_recorded_is_charged_otherwise_by_a_server(api: Api, ledger: Shell) -> None:
+    """In steps; the answer says by which restatement, and the same again posts nothing."""
+    asked = {**CENTRE, "valid_from": "2020-01-01T00:00:00Z", "restate": True, "reason": "books of 2026"}
+    for wrong in ({"reason": None}, {"valid_from": None}, {"restate": False}, {"kind": "model", "tenant_id": None}):
+        assert api.send("POST", "/v1/mappings", {**asked, **wrong}).status == 400, wrong
+    assert ledger.json("map", "list")["mappings"] == []
+    before = {row["team"]: row["prompts"] for row in ledger.json("totals", "--tenant", "acme", "--by", "team")["rows"]}
+    made = api.send("POST", "/v1/mappings", asked, tenants={"acme"})
+    assert made.status == 201, made.body
+    work(api)
+    done = api.get(f"/v1/restatements/{made.document['restatement_id']}", tenants={"acme"}).document
+    assert (done["state"], done["reason"]) == ("done", "books of 2026")
+    rows = ledger.json("totals", "--tenant", "acme", "--by", "cost-centre")["rows"]
+    assert {row["cost_centre"]: row["prompts"] for row in rows}["CC-1"] == before["search"]
+    again = api.send("POST", "/v1/mappings", asked, tenants={"acme"})
+    assert again.document["restatement_id"] == made.document["restatement_id"]
+    assert ledger.json("verify")["ok"]
