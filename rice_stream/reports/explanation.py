@@ -21,7 +21,7 @@ from rice_stream.meter.recompute import Recomputed, StoredKind, recompute_kinds
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.quantities import MICRO, UNKNOWN
 from rice_stream.reports.measured_steps import measured_steps
-from rice_stream.reports.record_lookup import StoredRecord, find_record
+from rice_stream.reports.record_lookup import StoredRecord, find_record_once
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 
@@ -52,7 +52,7 @@ def explain(
         UsageError: several have.
     """
     with snapshot(engine, scope, keeps_join_order=True) as connection:
-        record = find_record(connection, scope, event_id, tenant, ended_at)
+        record = find_record_once(connection, scope, event_id, tenant, ended_at)
     method = method_of_version(record.factor["method_version"], open_method)
     remarks: list[str] = []
     steps = [asdict(step) for step in _method_steps(record, method, defaults)] if method else []

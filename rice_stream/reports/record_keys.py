@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from rice_stream.instants import epoch_us, parse_time
-from rice_stream.reports.record_lookup import find_record
+from rice_stream.reports.record_lookup import find_record_once
 from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import RecordKey, key_bounds, key_bytes
 from rice_stream.store.scope import Scope
@@ -26,7 +26,7 @@ def find_key(
 ) -> FoundKey:
     """The keys of the one record of this event id. NotFoundError, UsageError: as from `find_record`."""
     with scoped_reading(engine, scope) as connection:
-        view = find_record(connection, scope, event_id, tenant, ended_at).view
+        view = find_record_once(connection, scope, event_id, tenant, ended_at).view
         ended_at_us = epoch_us(parse_time(view["ended_at"]))
         low, high = key_bounds(connection.dialect.name, ended_at_us, ended_at_us + 1)
         statement = text(

@@ -17,7 +17,7 @@ from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import key_bound, key_bytes
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in, tenant_key_in
-from rice_stream.store.scoped import scoped_reading
+from rice_stream.store.scoped import found_once, scoped_reading
 from rice_stream.store.snapshot import without_scans
 from rice_stream.store.views import PROMPT_JOINS, prompt_columns
 
@@ -89,6 +89,18 @@ def find_record(
     event_key_, basis_flags, *factor = rows[0][width:]
     _check_key(views[0], key_bytes(event_key_))
     return _record(views[0], basis_flags, dict(zip(names[width + 2 :], factor, strict=True)))
+
+
+def find_record_once(
+    connection: Connection,
+    scope: Scope,
+    event_id: str,
+    tenant: str | None = None,
+    ended_at: datetime | None = None,
+) -> StoredRecord:
+    """The same, looked up once for all questions of one moment."""
+    question = "record", scope, event_id, tenant, ended_at
+    return found_once(connection, question, lambda: find_record(connection, scope, event_id, tenant, ended_at))
 
 
 def is_recorded(engine: Engine, scope: Scope, event_id: str, tenant: str, ended_at: datetime) -> bool:
