@@ -28,7 +28,7 @@ CONNECTIONS_MAX = 512
 STOP_TIMEOUT_S = 20
 COLLECTS_AFTER = (10_000, 20, 20)
 """New objects, and rounds of each generation, after which Python looks for cycles. An answer makes thousands of small objects
-without any: to look as often as by default took up to a quarter of a page's processor time."""
+without any: to look as often as by default took a tenth of the overview's processor time."""
 
 
 class LimitedProtocol(H11Protocol):
