@@ -41,6 +41,7 @@ from rice_stream.api.reads import (
     estimate,
     factors,
     models,
+    periods,
     prompts,
     quality,
     restatements,
@@ -52,6 +53,7 @@ from rice_stream.api.writes import accounts as write_accounts
 from rice_stream.api.writes import budgets as write_budgets
 from rice_stream.api.writes import channels as write_channels
 from rice_stream.api.writes import factors as write_factors
+from rice_stream.api.writes import periods as write_periods
 from rice_stream.api.writes import quarantine as write_quarantine
 from rice_stream.api.writes import restatements as write_restatements
 from rice_stream.api.writes import tokens, void
@@ -71,6 +73,7 @@ _READS = (
     estimate,
     factors,
     models,
+    periods,
     prompts,
     quality,
     restatements,
@@ -81,6 +84,7 @@ _WRITES = (
     write_budgets,
     write_channels,
     write_factors,
+    write_periods,
     write_quarantine,
     write_restatements,
     tokens,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Select, func, select, text
 
 from rice_stream.channels.months import Month
 from rice_stream.instants import epoch_us, rfc3339
@@ -58,6 +58,25 @@ def periods(engine: Engine, scope: Scope, now: datetime, *, tenant: str | None =
     return [found[key] for key in sorted(found, key=lambda key: (key[0], _descending(key[1])))]
 
 
+def closed_periods(engine: Engine, scope: Scope, year: int, *, limit: int) -> dict[str, Any]:
+    """Those of a year that are not open, without a look at totals: `{"rows", "rows_total", "states": {month: {state: tenants}}}`.
+
+    `rows` as from `periods`, the latest month first, at most `limit`.
+    """
+    columns = schema.period.c
+    if scope.teams:
+        return {"rows": [], "rows_total": 0, "states": {}}
+    seen = text(tenant_key_in(scope, "period.tenant_key")), columns.month.like(f"{year:04d}-%")
+    counts = select(columns.month, columns.state, func.count()).where(*seen).group_by(columns.month, columns.state)
+    states: dict[str, dict[str, int]] = {}
+    with scoped_reading(engine, scope) as connection:
+        for month, state, count in connection.execute(counts, scope_parameters(scope)):
+            states.setdefault(month, {})[state] = count
+        query = _query().where(*seen).order_by(columns.month.desc(), schema.tenant.c.tenant_id).limit(limit)
+        rows = [_described(row) for row in connection.execute(query, scope_parameters(scope)).mappings()]
+    return {"rows": rows, "rows_total": sum(sum(each.values()) for each in states.values()), "states": states}
+
+
 def _descending(month: str) -> int:
     return -int(month.replace("-", ""))
 
@@ -68,15 +87,16 @@ def _with_prompts(engine: Engine, scope: Scope, now: datetime) -> list[tuple[str
 
 
 def _closed(engine: Engine, scope: Scope) -> dict[tuple[str, str], dict[str, Any]]:
-    names, columns = schema.tenant, schema.period.c
-    query = (
-        select(names.c.tenant_id, *(columns[name] for name in _SHOWN))
-        .join(names, names.c.tenant_key == columns.tenant_key)
-        .where(text(tenant_key_in(scope, "period.tenant_key")))
-    )
+    query = _query().where(text(tenant_key_in(scope, "period.tenant_key")))
     with scoped_reading(engine, scope) as connection:
         rows = connection.execute(query, scope_parameters(scope)).mappings()
         return {(row["tenant_id"], row["month"]): _described(row) for row in rows}
+
+
+def _query() -> Select[Any]:
+    names, columns = schema.tenant, schema.period.c
+    shown = (columns[name] for name in _SHOWN)
+    return select(names.c.tenant_id, *shown).join(names, names.c.tenant_key == columns.tenant_key)
 
 
 def _described(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -74,6 +74,7 @@ def lists() -> Iterator[Try]:
         "/v1/factors",
         "/v1/bridge",
         "/v1/restatements?limit=1000",
+        "/v1/periods",
         "/v1/compare?from=2020-01-01&model=gpt-4o",
         "/v1/models?limit=5",
         "/v1/regions?limit=5",
@@ -104,6 +105,9 @@ def lists() -> Iterator[Try]:
     yield Try("GET", "/v1/coverage?days=366&bucket=day", "/v1/coverage")
     for query in ("", "?columns=1&time_zone=Asia/Kathmandu", "?year=2020"):
         yield Try("GET", f"/periods{query}", "/periods")
+    yield Try("GET", "/periods?close=2026-10&tenant=nobody", "/periods")
+    yield Try("POST", "/periods", "/periods", body=b"tenant=nobody&month=2100-01&how=soft", headers=_FORM)
+    yield Try("GET", "/periods/checkpoint?tenant=nobody&month=2026-10", "/periods/checkpoint")
     for section in ("tokens", "audit", "roles", "names", "factors", "system"):
         yield Try("GET", f"/admin?section={section}", "/admin")
     yield Try("GET", "/admin?rotate=1&revoke=2&new=true&ended=true", "/admin")
@@ -130,6 +134,7 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/preferences", "/preferences", body={})
     yield Try("GET", "/problems/not-found", "/problems/{slug}")
     yield Try("GET", "/v1/factors/diff?a=no-such&b=no-such", "/v1/factors/diff")
+    yield Try("POST", "/v1/periods/close", "/v1/periods/close", body={"tenant_id": "nobody", "month": "2100-01"})
     yield Try("GET", "/v1/factors/no-such", "/v1/factors/{digest}")
     yield Try("POST", "/v1/factors", "/v1/factors", body={"kind": "rci", "name": "n", "rows": []})
     yield Try("GET", "/v1/models/gpt-4o", "/v1/models/{model:path}")
@@ -160,6 +165,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/v1/channels",
         "/v1/deliveries",
         "/v1/coverage",
+        "/v1/periods",
         "/v1/stream?limit=1",
         "/v1/bridge",
         "/v1/restatements",
@@ -175,6 +181,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         for tail in ("", "/explain", "/adjustments"):
             route = "/v1/prompts/{event_id:path}" + tail
             yield Try("GET", f"/v1/prompts/event-{own}-1{tail}{query}", route, (owner, team))
+        yield Try("GET", f"/v1/proofs/event-{own}-1{query}", "/v1/proofs/{event_id:path}", (owner, team))
         yield Try("GET", f"/prompts/event-{own}-1{query}", "/prompts/{event_id:path}", (owner, team))
         # Refused to everybody, so that it is there for the next one.
         page = f"/prompts/event-{own}-1{query}"
@@ -206,6 +213,11 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         yield Try("POST", "/budgets", "/budgets", (owner, team), urlencode(form).encode(), _FORM)
     yield Try("GET", f"/v1/audit?tenant={tenant}", "/v1/audit", whole)
     yield Try("GET", f"/admin?section=audit&tenant={tenant}", "/admin", (owner, "any"))
+    for soft in (True, False):
+        # Not over for long: nobody closes it.
+        month = {"tenant_id": tenant, "month": "2100-01", "soft": soft}
+        yield Try("POST", "/v1/periods/close", "/v1/periods/close", whole, month)
+    yield Try("GET", f"/periods/checkpoint?tenant={tenant}&month=2026-10", "/periods/checkpoint", whole)
     asked = {"name": f"new-{own}", "role": "reader", "tenants": [tenant], "expires_days": -1}
     made = {"action": "make", "name": f"new-{own}", "role": "reader", "tenants": tenant, "expires_days": "-1"}
     yield Try("POST", "/admin", "/admin", whole, urlencode(made).encode(), _FORM)

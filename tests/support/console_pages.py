@@ -72,6 +72,13 @@ PAGES = (
     ),
     ShownPage("periods", "/periods", "/periods"),
     ShownPage("periods of a tenant", "/periods", "/periods?tenant={northwind}&year=2026"),
+    ShownPage(
+        "close a month",
+        "/periods",
+        "/periods?tenant={northwind}&close=2026-10",
+        for_roles=(ADMIN, EDITOR),
+        of_database=True,
+    ),
     ShownPage("periods nothing", "/periods", "/periods?year=2020"),
     *(
         ShownPage(

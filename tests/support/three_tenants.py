@@ -13,6 +13,7 @@ from rice_stream.store.http_tokens import HttpToken, create_token
 from rice_stream.store.mapping_store import save_mapping
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.channels_store import add_channel, add_delivery
+from tests.support.closing import close
 from tests.support.fakes import NOON_US, OPERATOR
 from tests.support.reports_store import NOON, Store, at
 
@@ -67,6 +68,7 @@ def fill(store: Store) -> None:
     for tenant in TENANTS:
         found = find_key(store.engine, EVERYTHING, "2026-11-22T11:01:00Z", tenant)
         void_record(store.engine, found.key, tenant, found.event_id, reason="wrong", by=OPERATOR)
+        close(store.engine, "2025-01", tenant, soft=True)
     store.add({"no": "event"})
     Judge(store.engine).judge_all(NOON)
     with writing(store.engine) as connection:

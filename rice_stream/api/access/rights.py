@@ -19,6 +19,7 @@ class Right(StrEnum):
     WRITE = "write"
     MANAGE_TOKENS = "manage tokens"
     MANAGE_FACTORS = "manage factor sets"
+    CLOSE_MONTHS = "close months for good"
 
 
 _READER = frozenset({Right.ESTIMATE, Right.READ})

@@ -25,6 +25,7 @@ from rice_stream.api.document.budgets import (
 from rice_stream.api.document.channels import Channel, Delivery, ResentDeliveries, SetChannel
 from rice_stream.api.document.factors import AddedFactorSet, FactorDifferences, FactorSet, ShownFactorSet
 from rice_stream.api.document.ledger import Bridge, RecordAdjustment, Restatement, VoidedEvent
+from rice_stream.api.document.periods import Checklist, Period, PromptProof
 from rice_stream.api.document.proofs import ProofFile, SignedCheckpoint
 from rice_stream.api.document.quality import (
     AcceptedEvents,
@@ -106,6 +107,9 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/audit"): Listed[AuditEntry],
     ("GET", "/v1/audit/{entry_id}/proof"): ProofFile,
     ("GET", "/v1/checkpoints"): Listed[SignedCheckpoint],
+    ("GET", "/v1/periods"): Rows[Period],
+    ("POST", "/v1/periods/close"): Period | Checklist,
+    ("GET", "/v1/proofs/{event_id:path}"): PromptProof,
     ("GET", "/v1/stream"): None,
     ("POST", "/v1/events"): AcceptedEvents,
 }
@@ -148,6 +152,8 @@ EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/audit"): "/v1/audit?action=budget.set",
     ("GET", "/v1/audit/{entry_id}/proof"): "/v1/audit/1/proof",
     ("GET", "/v1/checkpoints"): "/v1/checkpoints?limit=10",
+    ("GET", "/v1/periods"): "/v1/periods?tenant=acme",
+    ("GET", "/v1/proofs/{event_id:path}"): "/v1/proofs/e-0?tenant=acme",
     ("GET", "/v1/stream"): "/v1/stream?limit=1",
 }
 """A request of each route that has no body; those with one have it in the document."""

@@ -46,6 +46,7 @@ OWNERS = {
             "watched_user",
             "conflict",
             "adjustment",
+            "period",
         )
     },
     "audit_entry": f"SELECT tenant_id, {_WHOLE} FROM audit_entry",
@@ -125,7 +126,6 @@ def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
     others = {
         "quarantine",
         "restatement",
-        "period",
         "mapping",
         "attribution_version",
         "factor_set",

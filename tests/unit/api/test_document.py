@@ -99,6 +99,8 @@ def test_examples_are_answered_as_the_document_says(api: Api, ledger: Shell, ope
         ledger.run("channel", "test", "ops", "--wait=0")
     if operation[1].endswith("/proof"):
         assert ledger.run("audit", "checkpoint", RICE_SECRETS_KEY=SECRETS_KEY).exit_code == 0
+    if "/v1/proofs" in operation[1]:
+        close_a_month(ledger)
     if "/v1/factors" in operation[1]:
         for name, value in (("grid-2026", 10), ("grid-2027", 12)):
             file = file_of(rci_row(value=value), name=name, effective_from="2030-01-01")
@@ -111,6 +113,17 @@ def test_examples_are_answered_as_the_document_says(api: Api, ledger: Shell, ope
     assert answer.status == 200, answer.body
     if ANSWERS[operation] is not None:
         adapter_of(operation).validate_json(answer.body)
+
+
+def close_a_month(ledger: Shell) -> None:
+    """One with a prompt in it."""
+    prompt = {"event_id": "e-0", "tenant_id": "acme", "ended_at": "2026-01-15T12:00:00Z", "request_model": "gpt-4o"}
+    file = ledger.directory / "january.jsonl"
+    file.write_text(json.dumps({**prompt, "input_tokens": 1000, "output_tokens": 100}))
+    assert ledger.run("ingest", str(file)).exit_code == 0
+    accepted = ("--accept=unattributed", "--accept=coverage", "--accept=quarantine", "--reason=a trial")
+    closed = ledger.run("close", "--tenant=acme", "--month=2026-01", *accepted, RICE_SECRETS_KEY=SECRETS_KEY)
+    assert closed.exit_code == 0, closed.stderr
 
 
 def test_bodies_of_examples_are_answered_as_the_document_says(api: Api, document: dict[str, Any]) -> None:

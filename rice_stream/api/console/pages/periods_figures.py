@@ -16,6 +16,7 @@ from rice_stream.api.console.drawing.stacks import Stacks, stacks_of
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.corrections import corrections_of
 from rice_stream.api.console.pages.explore_rows import name_of
+from rice_stream.api.console.pages.periods_closing import standing
 from rice_stream.api.console.pages.periods_files import month_files, year_files
 from rice_stream.api.console.stretches import BarTime
 from rice_stream.api.product import Product
@@ -60,7 +61,8 @@ def periods(
     }
     if not ever["total"]["prompts"]:
         return {**shown, "nothing": "not-allowed" if scope.tenants == frozenset() else "no-events"}
-    return {**shown, **_of_year(question, ever, shown["year"], columns, now)}
+    stands = standing(product, scope.within(asked.tenant), shown["year"], 1 if asked.tenant else len(names))
+    return {**shown, **stands, **_of_year(question, ever, shown["year"], columns, now)}
 
 
 def _years(months: Sequence[Row], now: datetime, zone: str) -> list[int]:

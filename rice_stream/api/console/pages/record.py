@@ -30,6 +30,7 @@ from rice_stream.estimator.method import Method
 from rice_stream.instants import parse_instant
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.prompts import PromptFilter, prompts
+from rice_stream.reports.record_month import record_month
 from rice_stream.reports.tenants import named_tenant
 
 
@@ -108,6 +109,9 @@ def _looked_up(
         "licences": {step["name"]: licences_in(step["source"], sources) for step in steps},
         "neighbours": _neighbours(product, caller, record),
         **adjustments_of(product, caller, event_id, asked),
+        "month": record_month(
+            product.engine(), scope, record["event_id"], record["tenant_id"], parse_instant(record["ended_at"])
+        ),
         "meta": product.meta(scope, None),
         "zone": named_tenant(product.engine(), scope, record["tenant_id"])["time_zone"],
     }

@@ -1,4 +1,4 @@
-"""Periods: months and their last line are the API's, files hold the month, and nothing that is not there yet has a button."""
+"""Periods: months and their last line are the API's, files hold the month, and months are closed by who may."""
 
 import csv
 import io
@@ -90,10 +90,51 @@ def test_files_hold_the_month(served: Api) -> None:
     assert {row["event_id"] for row in prompts} == {"m-0", "m-1"}, "in Kathmandu December had begun"
 
 
-def test_nothing_is_offered_that_is_not_there_yet(served: Api) -> None:
-    answer = served.get("/periods")
-    assert b'<form method="post" action="/periods' not in answer.body
-    assert "The first month can be closed once the ledger is there" in read(answer).text
+def test_a_month_is_closed_by_a_form_with_its_checklist(served: Api) -> None:
+    """Softly by editors, signed by admins; what is not in order is accepted with a reason; then its checkpoint is there."""
+    assert "No month of 2026 is closed yet" in read(served.get("/periods")).text
+    asked = "/periods?tenant=acme&close=2026-01"
+    assert served.get(asked).status == 403
+    page = read(served.get(asked, "editor"))
+    assert "Is 2026-01 of acme ready to be closed?" in page.text
+    assert "not in order" in page.text
+    assert "An admin of the tenant closes it for good" in page.text
+    fields = [("tenant", "acme"), ("month", "2026-01"), ("how", "soft")]
+    refused = served.fill_in("/periods", fields)
+    assert (refused.status, b"the month is not ready to be closed" in refused.body) == (400, True)
+    accepted = [("accept", "unattributed"), ("accept", "coverage")]
+    assert served.fill_in("/periods", [*fields, *accepted]).status == 400
+    reason = ("reason", "a trial")
+    for_good = [*fields[:2], ("how", "hard"), *accepted, reason]
+    assert served.fill_in("/periods", for_good).status == 403
+    assert served.fill_in("/periods", [*fields, *accepted, reason]).status == 303
+    shown = read(served.get("/periods?tenant=acme&year=2026"))
+    assert "soft closed" in shown.text
+    assert served.get("/periods/checkpoint?tenant=acme&month=2026-01").status == 404
+    assert served.fill_in("/periods", for_good, "admin").status == 303
+    note = served.get("/periods/checkpoint?tenant=acme&month=2026-01")
+    assert note.body.startswith(b"rice-stream/")
+    rows = {row["month"]: row for row in served.get("/v1/periods?tenant=acme").document["rows"]}
+    assert rows["2026-01"]["checkpoint"].encode() == note.body
+    assert (rows["2026-01"]["state"], rows["2026-02"]["state"]) == ("closed", "open")
+    record = read(served.get("/prompts/m-2?tenant=acme"))
+    assert "2026-01 is closed, with this prompt in it" in record.text
+    assert served.get("/v1/proofs/m-2?tenant=acme").document["period"]["records"] == 1
+
+
+def test_who_may_close_what(served: Api) -> None:
+    """A month is a whole tenant's, and signed by its admins only."""
+    month = {"tenant_id": "acme", "month": "2025-11", "accept": {"unattributed": "x", "coverage": "x"}}
+    assert served.send("POST", "/v1/periods/close", {**month, "tenant_id": "nobody"}, "admin").status == 404
+    assert served.send("POST", "/v1/periods/close", month, tenants={"globex"}).status == 404
+    team: dict[str, Any] = {"tenants": {"acme"}, "teams": frozenset({"search"})}
+    assert served.send("POST", "/v1/periods/close", {**month, "soft": True}, **team).status == 403
+    assert served.send("POST", "/v1/periods/close", month).status == 403
+    assert served.send("POST", "/v1/periods/close", {**month, "dry_run": True}).document["checklist"][0]["ok"]
+    assert served.send("POST", "/v1/periods/close", {**month, "month": "2100-01"}, "admin").status == 400
+    closed = served.send("POST", "/v1/periods/close", month, "admin", tenants={"acme"})
+    assert (closed.status, closed.document["state"], closed.document["records"]) == (200, "closed", 1)
+    assert served.get("/v1/periods", **team).document["rows"] == []
 
 
 def test_years_without_prompts_say_so(served: Api) -> None:

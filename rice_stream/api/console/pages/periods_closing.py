@@ -1,0 +1,73 @@
+"""Closing months on the page Periods: what stands where, the checklist of one, and the form that closes it."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.console.forms import PageForm, Text
+from rice_stream.api.console.kept import Figures
+from rice_stream.api.parameters import Name
+from rice_stream.api.problems import ProblemError
+from rice_stream.api.product import Product
+from rice_stream.api.writes.periods import CloseBody, answer_close, check_may_close
+from rice_stream.reports.periods import closed_periods
+from rice_stream.store.audit import Actor
+from rice_stream.store.scope import Scope
+
+_ROWS_MAX = 60
+TITLES = {
+    "watermark": "Events have come from after its end",
+    "quarantine": "What was refused is decided",
+    "unattributed": "Enough is charged to a team",
+    "coverage": "Enough is of known models and regions",
+    "reconciliation": "Totals are what their records add up to",
+}
+"""Of the lines of the checklist."""
+
+
+class CloseForm(PageForm):
+    """Which month is closed how, and what of the checklist is accepted."""
+
+    tenant: Name
+    month: Annotated[str, Field(max_length=20)]
+    how: Literal["soft", "hard"]
+    accept: Annotated[list[Literal["watermark", "quarantine", "unattributed", "coverage", "reconciliation"]], Field()]
+    reason: Text = None
+
+    def order(self) -> CloseBody:
+        """As the API takes it. ProblemError 400: something is accepted, and no reason is given."""
+        reason = (self.reason or "").strip()
+        if self.accept and not reason:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "reason: say why what is not in order is accepted")
+        accepted: dict[str, str] = dict.fromkeys(self.accept, reason)
+        return CloseBody(tenant_id=self.tenant, month=self.month, soft=self.how == "soft", accept=accepted)
+
+
+def standing(product: Product, scope: Scope, year: int, tenants: int) -> Figures:
+    """Months of a year that are not open, latest first, and how many more there are; the state of each month over all tenants."""
+    found = closed_periods(product.engine_for(scope), scope, year, limit=_ROWS_MAX)
+    states = {month: _state(by_state, tenants) for month, by_state in found["states"].items()}
+    return {"standing": found["rows"], "more_standing": found["rows_total"] - len(found["rows"]), "state_of": states}
+
+
+def _state(by_state: Mapping[str, int], tenants: int) -> str:
+    """That of all tenants, or `partly`."""
+    return next(iter(by_state)) if len(by_state) == 1 and sum(by_state.values()) >= tenants else "partly"
+
+
+def beginning(product: Product, caller: Caller, tenant: str, month: str) -> Figures:
+    """The checklist of a month that may be closed. RiceError, ProblemError: it may not, or not by this caller."""
+    asked = CloseBody(tenant_id=tenant, month=month, dry_run=True)
+    check_may_close(product, caller, asked)
+    found = answer_close(product, asked, Actor("session", caller.name))
+    return {
+        "tenant": tenant,
+        "month": month,
+        "checklist": found["checklist"],
+        "titles": TITLES,
+        "may_sign": caller.scope(Right.CLOSE_MONTHS).has_tenant(tenant),
+    }

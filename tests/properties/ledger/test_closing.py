@@ -1,0 +1,219 @@
+"""Events, late ones, voids, restatements, closes and questions about the past, in any order: what was reported of a closed month
+stays, reported and entries are what is restated, and every proof holds."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+from rice_stream.errors import NotFoundError
+from rice_stream.instants import epoch_us
+from rice_stream.ledger.restating import Restating
+from rice_stream.ledger.voiding import void_record
+from rice_stream.proof.audit_verification import verify_trail
+from rice_stream.proof.period_verification import verify_months
+from rice_stream.proof.verification import verify
+from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES
+from rice_stream.reports.month_proofs import month_proof
+from rice_stream.reports.record_keys import find_key
+from rice_stream.reports.totals import totals
+from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.store.restatement_store import RestatementOrder
+from rice_stream.store.scope import EVERYTHING
+from rice_stream.transparency.proof_files import check_proof_file
+from tests.behaviours.test_restating import AS_BEFORE, BY_BOTH, BY_METHOD
+from tests.simulation.store import SqliteStore
+from tests.support.cases import size
+from tests.support.closing import close
+from tests.support.databases import PostgresDatabases
+from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, chunk_of, event
+from tests.support.reports_store import NOON, Store, open_store
+from tests.support.store_checks import assert_totals, rows_in
+from tests.support.store_running import new_pipeline
+
+FIRST = datetime(2026, 8, 30, 12, tzinfo=UTC)
+HOURS = 24 * 66
+TENANTS, MONTHS = ("acme", "globex"), ("2026-08", "2026-09", "2026-10")
+ZONES = ("UTC", "Pacific/Auckland", "America/New_York")
+TARGETS = {"as before": AS_BEFORE, "by method": BY_METHOD, "by both": BY_BOTH}
+
+
+class Months(RuleBasedStateMachine):
+    """One database; sums are worked out in plain Python, apart from the code under test."""
+
+    engine: Any = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.empty()
+        self.pipeline = new_pipeline(self.engine)
+        self.rows = rows_in(self.engine)
+        self.sent: dict[str, dict[str, Any]] = {}
+        self.offset = 0
+        self.remembered: list[tuple[datetime, Any, Any]] = []
+
+    def empty(self) -> None:
+        """Forget everything."""
+        raise NotImplementedError
+
+    @initialize(random=st.randoms(use_true_random=False))
+    def begin(self, random: Random) -> None:
+        self.commit([24 * day for day in range(0, 66, 6)], random)
+
+    @rule(hours=st.lists(st.integers(0, HOURS), min_size=1, max_size=6), random=st.randoms(use_true_random=False))
+    def commit(self, hours: list[int], random: Random) -> None:
+        events = [
+            event(
+                event_id=f"e-{self.offset}-{number}",
+                ended_at=(FIRST + timedelta(hours=after)).isoformat(),
+                started_at=...,
+                tenant_id=random.choice(TENANTS),
+                team_id=random.choice(["a", "b"]),
+                input_tokens=random.choice([None, 0, 7]),
+            )
+            for number, after in enumerate(hours)
+        ]
+        self.send(events + random.sample(list(self.sent.values()), min(2, len(self.sent))))
+
+    def has(self, tenant: str) -> bool:
+        """Whether there is such a tenant by now."""
+        return any(each["tenant_id"] == tenant for each in self.sent.values())
+
+    def send(self, events: list[dict[str, Any]]) -> None:
+        """One batch, repeats and all."""
+        self.pipeline.process([chunk_of(events, offset=self.offset)], NOON_US)
+        self.offset += len(events)
+        self.sent |= {each["event_id"]: each for each in events}
+
+    @precondition(lambda self: self.sent)
+    @rule(random=st.randoms(use_true_random=False))
+    def void(self, random: Random) -> None:
+        chosen = random.choice(list(self.sent.values()))
+        found = find_key(self.engine, EVERYTHING, chosen["event_id"], chosen["tenant_id"])
+        void_record(self.engine, found.key, found.tenant_id, found.event_id, reason="wrong", by=OPERATOR)
+
+    @rule(method=st.sampled_from(sorted(TARGETS)), tenant=st.sampled_from([None, "acme"]))
+    def restate(self, method: str, tenant: str | None) -> None:
+        by = TARGETS[method]
+        if tenant is not None and not self.has(tenant):
+            return
+        versions = by.method.version, by.reference.version
+        bounds = epoch_us(FIRST + timedelta(days=20)), epoch_us(FIRST + timedelta(days=60))
+        order = RestatementOrder(*bounds, tenant, *versions, "better")
+        for _ in Restating(self.engine, by, TOKEN_DEFAULTS, order, OPERATOR).steps():
+            pass
+
+    @rule(
+        tenant=st.sampled_from(TENANTS),
+        month=st.sampled_from(MONTHS),
+        soft=st.booleans(),
+        time_zone=st.sampled_from(ZONES),
+    )
+    def close(self, tenant: str, month: str, *, soft: bool, time_zone: str) -> None:
+        if self.has(tenant):
+            close(self.engine, month, tenant, soft=soft, time_zone=time_zone)
+
+    @rule()
+    def remember(self) -> None:
+        self.remembered.append((datetime.now(UTC), *self.answers(None)))
+
+    @precondition(lambda self: self.remembered)
+    @rule(random=st.randoms(use_true_random=False))
+    def ask_again(self, random: Random) -> None:
+        instant, reported, restated = random.choice(self.remembered)
+        assert self.answers(instant) == (reported, restated)
+
+    def answers(self, as_of: datetime | None) -> tuple[Any, Any]:
+        """Reported and restated prompts and carbon, by tenant and month."""
+        found = []
+        for how in ("reported", "restated"):
+            query = TotalsQuery(by=["tenant", "team"], bucket="month", amounts=how, as_of=as_of)
+            rows = totals(self.engine, EVERYTHING, query, NOON)["rows"]
+            told = [
+                (row["tenant"], row["team"], row["month"], row["prompts"], row["carbon_gco2e"]["mid"]) for row in rows
+            ]
+            found.append(sorted(row for row in told if any(row[3:])))
+        return found[0], found[1]
+
+    @invariant()
+    def what_was_reported_of_closed_months_stays(self) -> None:
+        records, entries = self.rows("prompt_record"), self.rows("adjustment_entry")
+        assert_totals(self.rows)
+        for period in self.rows("period"):
+            if period["assertion"] is None:
+                continue
+            within = [[each for each in rows if self.is_within(period, each)] for rows in (records, entries)]
+            restated = self.sums(within[0], within[1], lambda entry: entry["counted"])
+            reported = {name: restated[name] - sum(each[name] or 0 for each in within[1]) for name in MEASURES}
+            stated = json.loads(period["assertion"])
+            assert {name: int(stated["reported"][name]) for name in MEASURES} == reported
+            of_then = self.sums([], within[1], lambda entry: entry["adjustment_key"] <= period["entries_up_to"])  # noqa: B023
+            assert {name: int(stated["restated"][name]) - reported[name] for name in MEASURES} == of_then
+
+    @staticmethod
+    def is_within(period: dict[str, Any], row: dict[str, Any]) -> bool:
+        is_tenants: bool = row["tenant_key"] == period["tenant_key"]
+        within: bool = period["low_us"] <= row["ended_at_us"] < period["high_us"]
+        return is_tenants and within
+
+    @staticmethod
+    def sums(records: list[dict[str, Any]], entries: list[dict[str, Any]], counts: Any) -> dict[str, int]:
+        """What they add up to, of the entries those that count."""
+        rows = [{**record, "prompts": 1, "impact_prompts": 0} for record in records] + [e for e in entries if counts(e)]
+        return {name: sum(row[name] or 0 for row in rows) for name in MEASURES if name in ENTRY_AMOUNTS}
+
+    def teardown(self) -> None:
+        assert verify(self.engine)["ok"]
+        found = verify_trail(self.engine)
+        verify_months(self.engine, found)
+        assert found.problems == []
+        for each in list(self.sent.values())[:10]:
+            try:
+                proof = month_proof(self.engine, EVERYTHING, each["event_id"], tenant=each["tenant_id"])
+            except NotFoundError:
+                continue
+            assert check_proof_file(proof).problems == []
+
+
+class OnSqlite(Months):
+    """On SQLite."""
+
+    store = SqliteStore()
+
+    def empty(self) -> None:
+        self.store.empty()
+        self.engine = self.store.engine
+
+
+def test_what_was_reported_stays_on_sqlite() -> None:
+    """Whatever comes in whichever order."""
+    shape = settings(max_examples=size(20, 300), stateful_step_count=size(25, 40), deadline=None, print_blob=True)
+    run_machine(OnSqlite, settings=shape)
+
+
+@pytest.fixture
+def postgresql_store(postgresql: PostgresDatabases) -> Iterator[Store]:
+    """An empty one."""
+    with open_store(postgresql.emptied()) as store:
+        yield store
+
+
+@pytest.mark.services
+def test_what_was_reported_stays_on_postgresql(postgresql_store: Store, postgresql: PostgresDatabases) -> None:
+    """The same, fewer times."""
+
+    class OnPostgresql(Months):
+        engine = postgresql_store.engine
+
+        def empty(self) -> None:
+            postgresql.emptied()
+
+    shape = settings(max_examples=size(2, 20), stateful_step_count=size(12, 30), deadline=None, print_blob=True)
+    run_machine(OnPostgresql, settings=shape)
