@@ -1,7 +1,11 @@
 """Closed months: what was reported of one stays, what comes late or is corrected is posted beside it, and a proof holds."""
 
 import json
-from datetime import UTC, datetime
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,17 +19,26 @@ from rice_stream.ledger.voiding import void_record
 from rice_stream.proof.audit_verification import VerifiedTrail, verify_trail
 from rice_stream.proof.period_verification import verify_months
 from rice_stream.proof.verification import verify
+from rice_stream.reports.month_proofs import month_proof
 from rice_stream.reports.record_keys import find_key
 from rice_stream.reports.totals import totals as answer_to
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.runtime.secret_box import FernetBox
 from rice_stream.store import period_building, period_store
-from rice_stream.store.engine import reading
-from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.engine import StoreUnavailableError, reading
+from rice_stream.store.scope import EVERYTHING, Scope
+from rice_stream.store.scoped import API_ROLE, confined
+from rice_stream.store.writers import open_writer
+from rice_stream.transparency.month_trees import LEAF_HASHES_MAX
+from rice_stream.transparency.proof_files import check_proof_file
+from tests.simulation.store import STEPS, FaultyWriter
 from tests.support.closing import close, closing_of
-from tests.support.fakes import OPERATOR
+from tests.support.fakes import NOON_US, OPERATOR, chunk_of, fake_pipeline
+from tests.support.outside_verifiers import by_go, by_script, go_program
 from tests.support.reports_store import NOON, Store, at
 from tests.support.store_checks import assert_exact, rows_in
+from tests.support.store_running import FixedFaults
+from tests.support.waiting import wait_until
 
 GRAMS = 2.5
 """Of each event here."""
@@ -203,6 +216,114 @@ class TestClosing:
         assert rows_in(engine)("period") == []
         period = closing.close(CloseOrder("acme", order.month, accepted={"quarantine": "known duplicates"}))
         assert [line["accepted"] for line in json.loads(period.checklist)] == ["known duplicates", None]
+
+
+class TestWriters:
+    """Batches beside a close, and batches that fail, with a month that is closed."""
+
+    def test_late_events_are_posted_once_whatever_fails(self, store: Store) -> None:
+        """At any step of a batch, again and again, with repeats: each late record has one line, and no other one has."""
+        engine = filled(store).engine
+        close(engine, "2026-10")
+        random = Random(5)
+        faults = FixedFaults(random.choice([*STEPS, "late"]) for _ in range(50))
+        pipeline = fake_pipeline(FaultyWriter(open_writer(engine), faults), engine)
+        sent = [at(f"2026-{10 + number % 2}-{number % 28 + 1:02d}T12:00:{number % 60:02d}Z") for number in range(60)]
+        for first in range(0, 60, 10):
+            batch = pipeline.prepare([chunk_of(sent[max(0, first - 5) : first + 10], offset=1000 + first)], NOON_US)
+            while True:
+                try:
+                    pipeline.commit(batch)
+                    break
+                except StoreUnavailableError:
+                    continue
+        entries = rows_in(engine)("adjustment_entry")
+        assert len(entries) == len({entry["event_key"] for entry in entries}) == 30
+        assert {entry["counted"] for entry in entries} == {0}
+        assert verify(engine)["ok"]
+        assert problems(engine) == []
+
+    def test_every_record_is_in_what_was_closed_or_late(self, store: Store) -> None:
+        """Batches commit while the month is closed: none falls between, none is both."""
+        engine = filled(store).engine
+        stop = threading.Event()
+
+        def commits() -> None:
+            with closing(open_writer(engine)) as writer:
+                pipeline = fake_pipeline(writer, engine)
+                number = 0
+                while not stop.is_set():
+                    number += 1
+                    late = at(f"2026-10-{number % 28 + 1:02d}T12:00:00Z", event_id=f"n-{number}")
+                    pipeline.process([chunk_of([late], partition=7, offset=number)], NOON_US)
+
+        def wait_for(records: int) -> None:
+            wait_until(lambda: len(rows_in(engine)("prompt_record")) >= records, 60, f"{records} records")
+
+        beside = threading.Thread(target=commits)
+        beside.start()
+        try:
+            wait_for(10)
+            period = close(engine, "2026-10", soft=True)
+            wait_for(len(rows_in(engine)("prompt_record")) + 5)
+        finally:
+            stop.set()
+            beside.join()
+        of_october = [
+            row for row in rows_in(engine)("prompt_record") if period.low_us <= row["ended_at_us"] < period.high_us
+        ]
+        assert period.records is not None
+        assert period.records + len(rows_in(engine)("adjustment_entry")) == len(of_october)
+        assert close(engine, "2026-10").root == period.root
+        assert verify(engine)["ok"]
+        assert problems(engine) == []
+
+
+@pytest.mark.parametrize("kept", [0, LEAF_HASHES_MAX])
+def test_prompts_of_a_month_of_several_blocks_are_proven(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: int
+) -> None:
+    """Where an event's leaves lie in two blocks too, and whether hashes of all leaves are kept or not; by others' programs too."""
+    monkeypatch.setattr("rice_stream.transparency.month_trees.LEAF_HASHES_MAX", kept)
+    engine = store.engine
+    first = datetime(2026, 10, 3, tzinfo=UTC)
+    moments = [(first + timedelta(seconds=number)).isoformat() for number in range(2_300)]
+    store.add(*map(at, moments))
+    for number in (0, 1_021, 1_022, 2_043):
+        void(engine, moments[number])
+    period = close(engine, "2026-10")
+    assert (period.records, period.entries) == (2_300, 4)
+    for number in (0, 1, 1_020, 1_021, 1_022, 1_023, 2_043, 2_044, 2_299):
+        proof = month_proof(engine, EVERYTHING, moments[number])
+        corrected = number in (0, 1_021, 1_022, 2_043)
+        assert len(proof["trees"][0]["leaves"]) == (3 if corrected else 2)
+        assert check_proof_file(proof).as_json() == {"ok": True, "entries": 0, "months": 1, "problems": []}
+        keys = {json.loads(leaf["leaf"]).get("event_key") for leaf in proof["trees"][0]["leaves"]}
+        assert len(keys) == 2, "of the event, and none of what is asserted"
+    file = tmp_path / "proof.json"
+    file.write_text(json.dumps(proof))
+    assert by_script(file, proof["keys"]) == "2 leaves of 1 trees are proven\n"
+    program = go_program(tmp_path)
+    if program is not None:
+        assert by_go(program, file, proof["keys"]) == "2 leaves are proven\n"
+    proof["trees"][0]["leaves"][0]["leaf"] = proof["trees"][0]["leaves"][0]["leaf"].replace("2500000", "2500001")
+    assert check_proof_file(proof).problems
+    assert problems(engine) == []
+    store.execute("UPDATE prompt_record SET water_ul = 9 WHERE event_id = :event_id", event_id=moments[1_500])
+    where = "leaf 1503 is another one" if kept else "one of the 1024 leaves from 1024 on is another one"
+    assert any(where in problem for problem in problems(engine)), problems(engine)
+
+
+def test_a_proof_is_for_who_sees_the_whole_tenant(store: Store) -> None:
+    """Another tenant's is not there, and who sees some teams only is told why."""
+    engine = filled(store).engine
+    close(engine, "2026-10")
+    limited = confined(engine, role=API_ROLE if engine.dialect.name == "postgresql" else None)
+    proof = month_proof(limited, Scope(frozenset({"acme"})), "2026-10-15T08:00:00Z")
+    assert check_proof_file(proof).as_json() == {"ok": True, "entries": 0, "months": 1, "problems": []}
+    for scope in (Scope(frozenset({"globex"})), Scope(frozenset({"acme"}), frozenset({"search"}))):
+        with pytest.raises(NotFoundError):
+            month_proof(limited, scope, "2026-10-15T08:00:00Z")
 
 
 _TAMPERED = {
