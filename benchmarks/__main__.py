@@ -41,6 +41,7 @@ BENCHMARKS = {
     "beside-reads": "benchmarks.bench_beside_reads:run",
     "console": "benchmarks.bench_console:run",
     "live": "benchmarks.bench_live:run",
+    "closing": "benchmarks.bench_closing:run",
 }
 LARGE = {
     "store-of-10-million": "benchmarks.bench_end_to_end:run_store_of_10_million",

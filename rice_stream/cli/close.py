@@ -39,9 +39,12 @@ def close(
     Example: rice-stream close --tenant acme --month 2026-10 --accept quarantine --reason "duplicates of a test, see OPS-12"
     """
     from datetime import UTC, datetime
+    from uuid import uuid4
 
     from rice_stream.ledger.closing import CloseOrder
+    from rice_stream.ledger.publishing import publish_checkpoints
     from rice_stream.reports.periods import periods
+    from rice_stream.runtime.checkpoint_places import checkpoint_places
     from rice_stream.runtime.month_closing import month_of_tenant, open_closing
     from rice_stream.runtime.opening import open_store
     from rice_stream.store.scope import EVERYTHING
@@ -57,6 +60,8 @@ def close(
         return
     with STDERR.status("closing") as status:
         closing.close(order, status.update)
+        if not soft:
+            publish_checkpoints(engine, checkpoint_places(settings), uuid4().hex)
     rows = periods(engine, EVERYTHING, datetime.now(UTC), tenant=tenant)
     document = next(row for row in rows if row["month"] == which.name)
     answer(document, as_json=as_json, human=lambda: _show(document))

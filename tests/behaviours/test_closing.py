@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.runtime.secret_box import FernetBox
 from rice_stream.store import period_building, period_store
 from rice_stream.store.engine import StoreUnavailableError, reading
+from rice_stream.store.retention import drop_records_before
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scoped import API_ROLE, confined
 from rice_stream.store.writers import open_writer
@@ -277,6 +279,33 @@ class TestWriters:
         assert close(engine, "2026-10").root == period.root
         assert verify(engine)["ok"]
         assert problems(engine) == []
+
+
+def test_what_stays_when_retention_drops_a_closed_month(store: Store) -> None:
+    """What was asserted and signed; a prompt of it cannot be proven any more, and an open month of then cannot be closed."""
+    engine = filled(store).engine
+    period = close(engine, "2026-10")
+    assert drop_records_before(engine, datetime(2026, 11, 1, tzinfo=UTC))
+    with pytest.raises(NotFoundError):
+        month_proof(engine, EVERYTHING, "2026-10-15T08:00:00Z")
+    with pytest.raises(UsageError, match="have been dropped"):
+        close(engine, "2026-09", soft=True)
+    assert close(engine, "2026-10") == period
+    assert problems(engine) == []
+    assert verify(engine)["ok"]
+    store.execute("UPDATE period SET frontier = blocks")
+    assert any("what is kept of its tree was changed" in problem for problem in problems(engine))
+
+
+def test_two_who_close_at_once_close_it_once(store: Store) -> None:
+    """One tree, one checkpoint, and each step in the trail once."""
+    engine = filled(store).engine
+    with ThreadPoolExecutor(2) as both:
+        one, other = both.map(lambda _: close(engine, "2026-10"), range(2))
+    assert (one.state, one.root, one.checkpoint_id) == ("closed", other.root, other.checkpoint_id)
+    actions = [row["action"] for row in rows_in(engine)("audit_entry") if row["subject_kind"] == "period"]
+    assert actions == ["period.mark", "period.close"]
+    assert problems(engine) == []
 
 
 @pytest.mark.parametrize("kept", [0, LEAF_HASHES_MAX])

@@ -41,7 +41,9 @@ def test_a_month_is_closed_and_its_prompts_are_proven_to_an_auditor(closing: She
     assert {row["state"] for row in closing.json("periods")["rows"]} == {"open"}
     soft = closing.json(*OCTOBER, "--soft", *ACCEPTED)
     assert (soft["state"], soft["records"], soft["checkpoint"]) == ("soft_closed", 2, None)
-    closed = closing.json(*OCTOBER)
+    published = closing.directory / "checkpoints.txt"
+    closed = closing.json(*OCTOBER, RICE_CHECKPOINT_FILE=str(published))
+    assert closed["checkpoint"] in published.read_text()
     assert (closed["state"], closed["root"]) == ("closed", soft["root"])
     assert closed["checklist"][2]["accepted"] == "a trial month"
     rows = closing.json("periods", "--tenant", "acme")["rows"]
@@ -51,8 +53,8 @@ def test_a_month_is_closed_and_its_prompts_are_proven_to_an_auditor(closing: She
         ("2026-09", "open"),
     ]
     assert rows[1] == closed
-    proof, published = closing.directory / "proof.json", closing.directory / "closed.txt"
-    published.write_text(closed["checkpoint"])
+    proof, kept = closing.directory / "proof.json", closing.directory / "closed.txt"
+    kept.write_text(closed["checkpoint"])
     document = closing.json("prove", "e-2026-10-15", "--out", str(proof))
     assert document["period"] == {"tenant_id": "acme", "month": "2026-10", "records": 2}
     assert "acme" not in "".join(leaf["leaf"] for leaf in document["trees"][0]["leaves"])
@@ -60,7 +62,7 @@ def test_a_month_is_closed_and_its_prompts_are_proven_to_an_auditor(closing: She
     checked = closing.json("audit", "check", str(proof), "--key", key, "--checkpoint", str(published))
     assert checked == {"ok": True, "entries": 0, "months": 1, "problems": []}
     run = subprocess.run(
-        [sys.executable, str(PROGRAM), str(proof), key, str(published)], capture_output=True, text=True, check=False
+        [sys.executable, str(PROGRAM), str(proof), key, str(kept)], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert closing.json("audit", "verify")["ok"]
