@@ -39,6 +39,10 @@ MEASURES = (
 """What every total counts, in the column order of every totals table. `impact_prompts` are those whose method gives embodied
 carbon and water."""
 
+MARKET_COLUMN = "carbon_market_ugco2e"
+"""Carbon by the contracts and the residual mix of the market, where something is known of them; in a record null where it is the
+middle by location."""
+
 IMPACT_COLUMNS = ("embodied_ugco2e", "water_ul")
 """Kept with a record beside its carbon, null where the method does not give them."""
 

@@ -31,10 +31,9 @@ from rice_stream.proof.log_events import (
     with_time_of,
 )
 from rice_stream.proof.log_records import Candidate, candidates, of_an_older_version
-from rice_stream.quantities import IMPACT_COLUMNS
+from rice_stream.quantities import IMPACT_COLUMNS, MARKET_COLUMN
 from rice_stream.store.attribution_store import load_versions
 from rice_stream.store.mapping_store import load_mappings
-from rice_stream.store.record_columns import MARKET_COLUMN
 from rice_stream.store.retention_state import RetentionState
 from rice_stream.store.stored_records import Row, factors_by_key, tenant_keys
 

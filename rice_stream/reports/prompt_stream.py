@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from sqlalchemy import text
 
-from rice_stream.quantities import UNKNOWN
+from rice_stream.quantities import MARKET_COLUMN, UNKNOWN
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
 from rice_stream.reports.prompt_names import KeyedNames, of_keys, of_tenants_keys
 from rice_stream.reports.prompt_records import RecordBatch, record_batches
 from rice_stream.reports.prompts import PromptFilter, tenant_keys
 from rice_stream.store.engine import Connection, Engine
-from rice_stream.store.record_columns import MARKET_COLUMN
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.views import (

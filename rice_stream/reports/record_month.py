@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import text
 
 from rice_stream.instants import epoch_us, in_utc
-from rice_stream.reports.record_keys import find_key
 from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.scope import Scope
@@ -34,6 +33,8 @@ def record_month(
         row = connection.execute(text(_MONTH.format(tenant_key_in(seen, "p.tenant_key"))), asked).first()
         if row is None:
             return None
+        from rice_stream.reports.record_keys import find_key  # numpy takes a tenth of the server's start
+
         key = find_key(engine, scope, event_id, tenant_id, ended_at).key
         of_it = {"tenant_key": key.tenant_key, "event_key": stored_key(connection.dialect.name, key.event_key)}
         is_late = connection.execute(text(_IS_LATE), of_it).first() is not None

@@ -1,7 +1,7 @@
 """The columns of `prompt_record` by what they mean: how writers send them, what an event said, what was estimated."""
 
 from rice_stream.meter.amounts import AMOUNT_COLUMNS
-from rice_stream.quantities import IMPACT_COLUMNS
+from rice_stream.quantities import IMPACT_COLUMNS, MARKET_COLUMN
 
 KEY_COLUMNS = ("tenant_key", "attribution_key", "factor_key", "basis_flags")
 """Small integers that are never null."""
@@ -30,10 +30,6 @@ RECORD_COLUMNS = (*KEY_COLUMNS, "event_key", "ended_at_us", *AMOUNT_COLUMNS, *NU
 METERED_COLUMN = "metered_energy_uj"
 """What was metered of a prompt, in microjoules, where its energy rests on that; else null. Nearly no batch has any: it is
 sent, after RECORD_COLUMNS, with those that do, and is then a nullable column like the others."""
-
-MARKET_COLUMN = "carbon_market_ugco2e"
-"""Carbon by the contracts and the residual mix of the market, where something is known of them; null where it is the middle by
-location. Sent and null as `METERED_COLUMN` is."""
 
 SOMETIMES_COLUMNS = (METERED_COLUMN, MARKET_COLUMN)
 """Nullable columns that are sent with those batches alone that have a value in them."""

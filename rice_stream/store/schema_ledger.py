@@ -12,9 +12,8 @@ from sqlalchemy import (
     text,
 )
 
-from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES
+from rice_stream.quantities import ENTRY_AMOUNTS, MARKET_COLUMN, MEASURES
 from rice_stream.store.entry_columns import CAUSES
-from rice_stream.store.record_columns import MARKET_COLUMN
 from rice_stream.store.schema_base import AUTO_KEY, EVENT_KEY, EXACT_SUM, metadata
 
 CARBON_ENDS = ("carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e")
