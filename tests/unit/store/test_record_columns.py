@@ -1,13 +1,12 @@
 """The columns of a record, by what they mean, are those of the table, the totals and the digests that are stored."""
 
 from rice_stream.meter.amounts import AMOUNT_COLUMNS
-from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
+from rice_stream.quantities import IMPACT_COLUMNS, MARKET_COLUMN, MEASURES
 from rice_stream.store import schema
 from rice_stream.store.content import content_digest, content_text
 from rice_stream.store.record_columns import (
     CONTENT_COLUMNS,
     INTEGER_COLUMNS,
-    MARKET_COLUMN,
     NULLABLE_COLUMNS,
     RECORD_COLUMNS,
     RECORDED_COLUMN,
