@@ -20,7 +20,7 @@ from rice_stream.ledger.voiding import void_record
 from rice_stream.proof.audit_verification import verify_trail
 from rice_stream.proof.period_verification import verify_months
 from rice_stream.proof.verification import verify
-from rice_stream.quantities import ENTRY_AMOUNTS, MEASURES
+from rice_stream.quantities import MEASURES
 from rice_stream.reports.month_proofs import month_proof
 from rice_stream.reports.record_keys import find_key
 from rice_stream.reports.totals import totals
@@ -35,7 +35,7 @@ from tests.support.closing import close
 from tests.support.databases import PostgresDatabases
 from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, chunk_of, event
 from tests.support.reports_store import NOON, Store, open_store
-from tests.support.store_checks import assert_totals, rows_in
+from tests.support.store_checks import assert_totals, measures_of, rows_in
 from tests.support.store_running import new_pipeline
 
 FIRST = datetime(2026, 8, 30, 12, tzinfo=UTC)
@@ -166,8 +166,8 @@ class Months(RuleBasedStateMachine):
     @staticmethod
     def sums(records: list[dict[str, Any]], entries: list[dict[str, Any]], counts: Any) -> dict[str, int]:
         """What they add up to, of the entries those that count."""
-        rows = [{**record, "prompts": 1, "impact_prompts": 0} for record in records] + [e for e in entries if counts(e)]
-        return {name: sum(row[name] or 0 for row in rows) for name in MEASURES if name in ENTRY_AMOUNTS}
+        rows = [measures_of(record) for record in records] + [entry for entry in entries if counts(entry)]
+        return {name: sum(row[name] for row in rows) for name in MEASURES}
 
     def teardown(self) -> None:
         assert verify(self.engine)["ok"]
