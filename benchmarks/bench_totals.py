@@ -28,6 +28,7 @@ from rice_stream.reports.carbon_ranges import CarbonRanges
 from rice_stream.reports.sums import RECORDS, SHOWN, Summand
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.totals_sums import Asked, Found
+from rice_stream.reports.what_is_summed import whole_buckets
 from rice_stream.store import schema
 from rice_stream.store.dimensions import AttributionIdentity, Dimensions
 from rice_stream.store.engine import open_engine, writing
@@ -66,7 +67,7 @@ def _report_ms(engine: Engine, by: tuple[str, ...]) -> tuple[float, float]:
     query = TotalsQuery(tenant="acme", by=by)
 
     def sums_only(asked: Asked) -> Found:
-        whole, edges = totals_sums._whole_buckets(asked)
+        whole, edges = whole_buckets(asked.what)
         summands = [each._replace(purpose=SHOWN, by_factor=False) for each in whole]
         found = totals_sums._found(totals_sums._sums(asked, [*summands, Summand(RECORDS, edges)]))
         return found._replace(parts={group: {} for group in found.groups})

@@ -1,17 +1,17 @@
 """Sums of totals tables, or of the records themselves, by any of the names a report can be broken down by: one statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from operator import add
 from typing import Any, NamedTuple
 
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
-from rice_stream.reports.sums import NOW_US, Parts, Summand, SummandShape, Summed
+from rice_stream.reports.sums import NOW_US, RECORDED_SINCE, RECORDS, Parts, Summand, SummandShape, Summed
 from rice_stream.reports.sums_statement import statement_of
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.factor_spreads import ENDS
-from rice_stream.store.prepared import rows_of
+from rice_stream.store.prepared import Statement, rows_of
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 
@@ -52,10 +52,51 @@ class _Of(NamedTuple):
         return {**scope_parameters(self.scope), **own, **self.where.parameters}
 
 
+class SumsPlan:
+    """Tables and stretches of time that are summed in one statement, with all that follows from them alone."""
+
+    def __init__(self, summands: Iterable[Summand]) -> None:
+        self._parts = [part for each in summands for part in _apart(each)]
+        self.shapes = tuple(
+            SummandShape(each.source, each.purpose, each.by_factor, each.measures, rows) for each, rows in self._parts
+        )
+        self.needs_as_of = any(":as_of_us" in shape.source.condition for shape in self.shapes)
+        self.spans_of_records = tuple(
+            span for each, _ in self._parts if each.source in (RECORDS, RECORDED_SINCE) for span in each.spans
+        )
+        """Stretches of which the records themselves are summed."""
+        self._bounds: dict[str, dict[str, Any]] = {}
+        self._statements: dict[Hashable, Statement] = {}
+
+    def bounds(self, dialect: str) -> Mapping[str, Any]:
+        """The parameters that say when."""
+        known = self._bounds.get(dialect)
+        if known is None:
+            known = self._bounds[dialect] = {
+                name: bound
+                for number, (each, rows) in enumerate(self._parts)
+                for name, bound in _bounds(dialect, number, each, rows).items()
+            }
+        return known
+
+    def statement(
+        self, fields: tuple[str, ...], of: _Of, dialect: str, measures: tuple[str, ...] = MEASURES
+    ) -> Statement:
+        """As `statement_of`, whose parameters are those of `of`, `bounds` and, with `needs_as_of`, `as_of_us`."""
+        conditions = of.conditions
+        question = fields, conditions, dialect, measures
+        known = self._statements.get(question)
+        if known is None:
+            known = self._statements[question] = statement_of(
+                self.shapes, fields, conditions, is_one=of.is_one, dialect=dialect, measures=measures
+            )
+        return known
+
+
 def grouped_sums(
     connection: Connection,
     scope: Scope,
-    summands: Sequence[Summand],
+    plan: SumsPlan,
     fields: Sequence[str],
     tenant_key: int | None = None,
     where: NameFilter = ALL_NAMES,
@@ -69,24 +110,20 @@ def grouped_sums(
     number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. The tables have to know the
     attribution where the scope has teams, and what the names of `where` are of.
     """
-    of = _Of(scope, tenant_key, where)
-    asked = [part for each in summands for part in _apart(each)]
-    if not asked:
+    if not plan.shapes:
         return SummedRows([], {})
-    dialect = connection.dialect.name
-    shapes = tuple(SummandShape(each.source, each.purpose, each.by_factor, each.measures, rows) for each, rows in asked)
-    parameters = of.parameters
-    if any(":as_of_us" in shape.source.condition for shape in shapes):
+    of, dialect = _Of(scope, tenant_key, where), connection.dialect.name
+    parameters = {**plan.bounds(dialect), **of.parameters}
+    if plan.needs_as_of:
         parameters["as_of_us"] = as_of_us
-    for number, (each, rows) in enumerate(asked):
-        parameters |= _bounds(dialect, number, each, rows)
-    statement = statement_of(shapes, tuple(fields), of.conditions, is_one=of.is_one, dialect=dialect, measures=measures)
+    statement = plan.statement(tuple(fields), of, dialect, measures)
     return _read(rows_of(connection, statement, parameters), len(fields), measures)
 
 
 def _read(rows: Sequence[Sequence[Any]], fields: int, measures: tuple[str, ...]) -> SummedRows:
     """Rows of `statement_of`."""
-    places = None if measures == MEASURES else [MEASURES.index(name) for name in measures]
+    is_beginning, zeros = measures == MEASURES[: len(measures)], [0] * (len(MEASURES) - len(measures))
+    places = None if is_beginning else [MEASURES.index(name) for name in measures]
     found: list[Summed] = []
     digests: dict[int, str] = {}
     for row in rows:
@@ -96,7 +133,9 @@ def _read(rows: Sequence[Sequence[Any]], fields: int, measures: tuple[str, ...])
             digests = dict(zip(map(int, said[::2]), said[1::2], strict=True))
             continue
         sums = None if shown is None else list(map(int, shown.split()))
-        if sums is not None and places is not None:
+        if sums is not None and is_beginning:
+            sums += zeros
+        elif sums is not None and places is not None:
             some, sums = sums, [0] * len(MEASURES)
             for place, value in zip(places, some, strict=True):
                 sums[place] = value

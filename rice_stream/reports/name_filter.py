@@ -42,11 +42,15 @@ class NameFilter:
     @classmethod
     def of(cls, given: Mapping[str, Sequence[str]]) -> "NameFilter":
         """The filter of lists of names by their field; each name counts once."""
+        if not any(given.values()):
+            return ALL_NAMES
         return cls(**{field: tuple(dict.fromkeys(names)) for field, names in given.items()})
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
         """The fields that are narrowed, with their names."""
+        if self is ALL_NAMES:
+            return {}
         return {field: names for field in NAME_FIELDS if (names := getattr(self, field))}
 
     def without(self, *left_out: str) -> "NameFilter":

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc, rfc3339, zone
-from rice_stream.quantities import MEASURES
+from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
 from rice_stream.reports.allocation import RULES, Rule, check_allocation
 from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
@@ -19,6 +20,8 @@ from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.views import WINDOWS_S
 
 AmountsAs = Literal["reported", "restated"]
+_SHOWN = tuple(name for name in MEASURES if name not in ("impact_prompts", *IMPACT_COLUMNS, "carbon_market_ugco2e"))
+"""What an answer has without being asked for more."""
 Only = tuple[Literal["energy", "tokens"], ...]
 """What is told besides prompts and carbon."""
 WINDOWS = (*WINDOWS_S, "mtd")
@@ -90,15 +93,15 @@ class TotalsQuery:
     def fields(self) -> tuple[str, ...]:
         """What to break down by, each once, the bucket last: `["team,model", "day"]` is `("team", "model", "day")`; a name may be
         written with hyphens (`cost-centre`)."""
-        named = [name.strip().replace("-", "_") for listed in self.by for name in listed.split(",")]
-        names = [*named, self.bucket] if self.bucket is not None else named
-        return tuple(dict.fromkeys(name for name in names if name)) or ("tenant",)
+        return _fields(tuple(self.by), self.bucket)
 
     @property
     def measures(self) -> tuple[str, ...]:
         """What of MEASURES is added up."""
-        if self.only is None or self.impacts:
+        if self.impacts:
             return MEASURES
+        if self.only is None:
+            return _SHOWN
         only = self.only
         return tuple(name for name in MEASURES if name in ENDS or any(word in name for word in only))
 
@@ -142,6 +145,13 @@ class TotalsQuery:
         if self.window is not None:
             return _window_us(self.window, time_zone, now)
         return bounds_us(self.start, self.end, time_zone)
+
+
+@lru_cache(maxsize=256)
+def _fields(by: tuple[str, ...], bucket: str | None) -> tuple[str, ...]:
+    named = [name.strip().replace("-", "_") for listed in by for name in listed.split(",")]
+    names = [*named, bucket] if bucket is not None else named
+    return tuple(dict.fromkeys(name for name in names if name)) or ("tenant",)
 
 
 def _window_us(window: str, time_zone: str, now: datetime) -> tuple[int, int]:
