@@ -1,6 +1,7 @@
 """The ranges of a report's sums: by the closed form of `meter.shared_ranges`, over the uses of factors behind each sum."""
 
 from collections.abc import Collection, Iterable, Mapping
+from operator import add
 from typing import Any
 
 from rice_stream.meter.shared_ranges import SharedRange, SharedRanges
@@ -15,14 +16,12 @@ _GONE = None, ""
 
 def added_parts(several: Iterable[Parts]) -> Parts:
     """The parts of the sum of several sums."""
-    listed: dict[int, list[list[int]]] = {}
+    added: Parts = {}
     for parts in several:
         for key, ends in parts.items():
-            listed.setdefault(key, []).append(ends)
-    return {
-        key: each[0] if len(each) == 1 else [sum(end) for end in zip(*each, strict=True)]
-        for key, each in listed.items()
-    }
+            before = added.get(key)
+            added[key] = ends if before is None else list(map(add, before, ends))
+    return added
 
 
 _KEPT_MAX = 20_000

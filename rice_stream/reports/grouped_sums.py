@@ -147,9 +147,8 @@ def _parts(listed: str | None) -> Parts:
     parts: Parts = {}
     if listed is None:
         return parts
-    said = list(map(int, listed.split()))
-    for place in range(0, len(said), 1 + len(ENDS)):
-        key, ends = said[place], said[place + 1 : place + 1 + len(ENDS)]
+    said = map(int, listed.split())
+    for key, *ends in zip(*[said] * (1 + len(ENDS)), strict=True):  # so many at a time of the one list
         before = parts.get(key)
         parts[key] = ends if before is None else list(map(add, before, ends))
     return parts
