@@ -4,7 +4,7 @@ Everything comes from what is stored with the record, not from today's tables: t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -55,7 +55,7 @@ def explain(
         record = find_record_once(connection, scope, event_id, tenant, ended_at)
     method = method_of_version(record.factor["method_version"], open_method)
     remarks: list[str] = []
-    steps = [asdict(step) for step in _method_steps(record, method, defaults)] if method else []
+    steps = [_as_step(step) for step in _method_steps(record, method, defaults)] if method else []
     steps = [*_factor_steps(record), *[step for step in steps if step["name"] not in _OWN_STEPS]]
     if method is None:
         remarks.append(
@@ -129,6 +129,10 @@ _OWN_STEPS = frozenset({"model", "params_total_b", "params_active_b"})
 
 _KEPT_STEPS = _OWN_STEPS | {"hardware", "input_tokens", "cache_read_input_tokens", "output_tokens"}
 """What is said of a record whose energy was metered besides the meter's own steps."""
+
+
+def _as_step(step: Step) -> dict[str, Any]:
+    return _step(step.name, step.formula, step.value, step.unit, step.source)
 
 
 def _step(name: str, formula: str, value: object, unit: str, source: str) -> dict[str, Any]:

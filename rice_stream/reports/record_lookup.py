@@ -15,6 +15,7 @@ from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
 from rice_stream.meter.recompute import StoredKind, stored_kind
 from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import key_bound, key_bytes
+from rice_stream.store.prepared import named_rows_of, rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import found_once, scoped_reading
@@ -71,14 +72,13 @@ def find_record(
     # Not from the view: on PostgreSQL it reads with its owner's rights, and so shows every tenant to whoever may read it.
     found_by_id = _BY_ID_ALONE if ended_at is None and dialect == "postgresql" else "prompt_record r"
     when, bounds = ("TRUE", {}) if ended_at is None else _ended_at(dialect, epoch_us(in_utc(ended_at)))
-    statement = text(
+    asked = statement(
         f"SELECT {prompt_columns(dialect, str)}, {_BESIDES} FROM {found_by_id}\n{PROMPT_JOINS}\n"
         f"WHERE r.event_id = :event_id AND {when} AND {tenant_key_in(seen, 'r.tenant_key')}"
         f" AND {tenant_id_in(seen)} AND {team_in(seen)}"
     )
     with without_scans(connection) if ended_at is None else nullcontext():
-        found = connection.execute(statement, {"event_id": event_id, **bounds, **scope_parameters(seen)})
-        names, rows = list(found.keys()), found.all()
+        names, rows = named_rows_of(connection, asked, {"event_id": event_id, **bounds, **scope_parameters(seen)})
     if not rows:
         raise NotFoundError(_why_not_found(connection, scope, event_id, tenant))
     # What is besides has names that the view has too.
@@ -109,8 +109,8 @@ def is_recorded(engine: Engine, scope: Scope, event_id: str, tenant: str, ended_
     with scoped_reading(engine, seen) as connection:
         when, bounds = _ended_at(connection.dialect.name, epoch_us(in_utc(ended_at)))
         own = f"{when} AND {tenant_key_in(seen, 'r.tenant_key')}"
-        statement = text(f"SELECT 1 FROM prompt_record r WHERE r.event_id = :event_id AND {own} LIMIT 1")
-        return connection.scalar(statement, {"event_id": event_id, **bounds, **scope_parameters(seen)}) is not None
+        asked = statement(f"SELECT 1 FROM prompt_record r WHERE r.event_id = :event_id AND {own} LIMIT 1")
+        return bool(rows_of(connection, asked, {"event_id": event_id, **bounds, **scope_parameters(seen)}))
 
 
 def _ended_at(dialect: str, ended_at_us: int) -> tuple[str, dict[str, Any]]:

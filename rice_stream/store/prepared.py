@@ -46,6 +46,18 @@ def rows_of(connection: Connection, asked: Statement, parameters: Mapping[str, A
     return rows
 
 
+def named_rows_of(
+    connection: Connection, asked: Statement, parameters: Mapping[str, Any]
+) -> tuple[list[str], Sequence[Sequence[Any]]]:
+    """The names of the columns, and all rows."""
+    cursor = connection.info.get(_CURSOR)
+    if cursor is None:
+        found = connection.execute(asked.of_sqlalchemy, parameters)
+        return list(found.keys()), found.all()
+    rows = rows_of(connection, asked, parameters)
+    return [column.name for column in cursor.description], rows
+
+
 def run_plain(connection: Connection, statements: str) -> None:
     """Several statements without parameters, on one way to PostgreSQL; what they answer is left."""
     cursor = connection.info.get(_CURSOR)

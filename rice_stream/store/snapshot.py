@@ -48,6 +48,6 @@ def without_scans(connection: Connection) -> Iterator[None]:
     if connection.dialect.name != "postgresql":
         yield
         return
-    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    run_plain(connection, "SET LOCAL enable_seqscan = off")
     yield
-    connection.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT")
+    run_plain(connection, "SET LOCAL enable_seqscan TO DEFAULT")
