@@ -75,6 +75,7 @@ class Asked(NamedTuple):
             self.ranges,
             len(self.ground.time_zones) == 1,
             self.ground.minutes_from_us,
+            self.ground.has_entries,
         )
 
     def dimensions(self, fields: Sequence[str]) -> frozenset[str]:

@@ -41,6 +41,8 @@ class What(NamedTuple):
     """Whether all tenants have the time zone of the spans."""
     minutes_from_us: int
     """Minutes before are quarter hours."""
+    has_entries: bool
+    """Whether anything corrects their records."""
 
 
 @lru_cache(maxsize=512)
@@ -66,7 +68,8 @@ def zoned(what: What, summands: Sequence[Summand]) -> list[Summand]:
 
 def of_records(what: What, records: Summand) -> list[Summand]:
     """What is summed of records, with what corrects them, and without what is left out."""
-    return [records, *(records._replace(source=source) for source in (ENTRIES, *what.knowledge.left_out))]
+    entries = (ENTRIES,) if what.has_entries else ()
+    return [records, *(records._replace(source=source) for source in (*entries, *what.knowledge.left_out))]
 
 
 def _summands(what: What) -> list[Summand]:
