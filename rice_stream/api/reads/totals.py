@@ -1,5 +1,6 @@
 """GET /v1/totals and /v1/rolling-totals: prompts, tokens, energy and carbon of any stretch of time, broken down by names."""
 
+import json
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from functools import partial
@@ -7,7 +8,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
@@ -222,9 +222,12 @@ async def _kept(
     return Response(body, media_type="application/json", headers=None if tag is None else _tagged(tag))
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+"""Of JSONResponse, which makes one for every answer."""
+
+
 def _encoded(document: dict[str, Any]) -> bytes:
-    """As JSONResponse does it."""
-    return bytes(JSONResponse(document).body)
+    return _JSON.encode(document).encode()
 
 
 def _columns(by: Sequence[str], more: Sequence[tuple[str, Kind]]) -> list[ExportColumn]:
