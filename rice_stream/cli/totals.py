@@ -42,7 +42,9 @@ def name_options(command: _Command) -> _Command:
 @click.option("--to", "end", metavar="TIME", help="Date or instant at which to end; itself not included.")
 @click.option("--bucket", type=click.Choice(BUCKETS), help="Break down by a stretch of time as well, in its order.")
 @click.option("--time-zone", metavar="ZONE", help="Count days and months of all tenants in this IANA time zone.")
-@click.option("--impacts", is_flag=True, help="Embodied carbon and water as well, beside the carbon.")
+@click.option(
+    "--impacts", is_flag=True, help="Show embodied carbon and water as well, beside the carbon; --json always has them."
+)
 @click.option(
     "--as",
     "amounts",
@@ -67,19 +69,19 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
     Example: rice-stream totals --tenant acme --by team,model --from 2026-11-01 --to 2026-12-01
     """
     asked["start"], asked["end"] = moment("--from", asked["start"]), moment("--to", asked["end"])
+    impacts = asked.pop("impacts")
     asked["as_of"] = instant("--as-of", asked["as_of"])
     where = NameFilter.of({field: asked.pop(field) for field in NAME_FIELDS})
     query = TotalsQuery(**asked, where=where, report_time_zone=session.settings.report_time_zone)
     document = sum_totals(open_store(session.settings), EVERYTHING, query, datetime.now(UTC))
-    answer(document, as_json=as_json, human=lambda: _show_totals(document))
+    answer(document, as_json=as_json, human=lambda: _show_totals(document, impacts=impacts))
 
 
-def _show_totals(document: dict[str, Any]) -> None:
+def _show_totals(document: dict[str, Any], *, impacts: bool) -> None:
     by = document["by"]
     window = document["window"]
-    impacts = "impact_prompts" in document["total"]
-    rows = [[*_name_cells(by, row), *_total_cells(row)] for row in document["rows"]]
-    total = ["all", *[""] * (len(by) - 1), *_total_cells(document["total"])]
+    rows = [[*_name_cells(by, row), *_total_cells(row, impacts=impacts)] for row in document["rows"]]
+    total = ["all", *[""] * (len(by) - 1), *_total_cells(document["total"], impacts=impacts)]
     columns = [*by, "prompts", "input tokens", "output tokens", "kWh", "kgCO2e", "low", "high"]
     columns += ["kgCO2e with shared"] if "allocation" in document else []
     columns += ["kgCO2e embodied, beside it", "water l", "of prompts"] if impacts else []
@@ -104,7 +106,7 @@ def _name_cells(by: list[str], row: dict[str, Any]) -> list[object]:
     return cells
 
 
-def _total_cells(row: dict[str, Any]) -> list[object]:
+def _total_cells(row: dict[str, Any], *, impacts: bool) -> list[object]:
     carbon = row["carbon_gco2e"]
     return [
         row["prompts"],
@@ -113,12 +115,10 @@ def _total_cells(row: dict[str, Any]) -> list[object]:
         row["facility_energy_wh"] / _WH_PER_KWH,
         *(carbon[end] / _G_PER_KG for end in ("mid", "low", "high")),
         *([row["allocated_gco2e"] / _G_PER_KG] if "allocated_gco2e" in row else []),
-        *_impact_cells(row),
+        *(_impact_cells(row) if impacts else []),
     ]
 
 
 def _impact_cells(row: dict[str, Any]) -> list[object]:
-    if "impact_prompts" not in row:
-        return []
-    embodied = row["embodied_gco2e"]
+    embodied = row["embodied_gco2e"]["mid"]
     return [None if embodied is None else embodied / _G_PER_KG, row["water_l"], row["impact_prompts"]]

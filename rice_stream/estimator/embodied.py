@@ -7,14 +7,21 @@ Device-seconds are a request's share of the devices' time (devices x seconds / b
 source in regressors/embodied.csv; low and high combine the ends, so the range is wide, as the sources disagree.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rice_stream.errors import ReferenceDataError
 from rice_stream.estimator.method import Impact
-from rice_stream.quantities import Floats, Range
+from rice_stream.quantities import Range
+
+if TYPE_CHECKING:
+    # Reports ask for the rates, and need not wait for numpy.
+    from rice_stream.quantities import Floats
 
 FACTOR_FILE = "embodied.csv"
 COLUMNS = ("factor", "hardware", "low", "mid", "high", "unit", "source")
@@ -48,6 +55,12 @@ def embodied_gco2e_per_device_second(hardware: str, factors: EmbodiedFactors) ->
         (device.mid + server.mid) * 1e3 / (life.mid * SECONDS_PER_YEAR * busy.mid),
         (device.high + server.high) * 1e3 / (life.low * SECONDS_PER_YEAR * busy.low),
     )
+
+
+def embodied_ends(hardware: str, factors: EmbodiedFactors) -> tuple[float, float]:
+    """Low and high ends of embodied carbon as multiples of its middle, for given device-seconds."""
+    rate = embodied_gco2e_per_device_second(hardware, factors)
+    return rate.low / rate.mid, rate.high / rate.mid
 
 
 def water_l(it_energy_wh: Impact, pue: Floats, factors: EmbodiedFactors) -> Impact:

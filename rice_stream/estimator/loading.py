@@ -1,10 +1,8 @@
-"""Reads the fitted artefacts that ship with the package. The only module of the estimator that reads files."""
+"""The methods, from the fitted artefacts that ship with the package."""
 
-from importlib import resources
-
+from rice_stream.estimator.artefact_files import load_embodied, read_artefact
 from rice_stream.estimator.calibrated.artefact import parse_artefact
 from rice_stream.estimator.calibrated.method import CalibratedMethod
-from rice_stream.estimator.embodied import FACTOR_FILE, EmbodiedFactors, parse_embodied
 from rice_stream.estimator.hosted.artefact import HOSTED_FILE, parse_hosted
 from rice_stream.estimator.paper.fit import parse_paper_fit
 from rice_stream.estimator.paper.method import PaperMethod
@@ -41,13 +39,3 @@ def load_calibrated_1() -> CalibratedMethod:
     """
     artefact = parse_artefact(read_artefact(CALIBRATED_1_ARTEFACT), CALIBRATED_1_ARTEFACT)
     return CalibratedMethod(artefact, load_embodied())
-
-
-def load_embodied() -> EmbodiedFactors:
-    """Factors of embodied carbon and water. Raises ReferenceDataError naming row and column of a bad cell."""
-    return parse_embodied(read_artefact(FACTOR_FILE).decode("utf-8"))
-
-
-def read_artefact(name: str) -> bytes:
-    """A shipped file, such as `rice-paper.json`."""
-    return resources.files("rice_stream.estimator").joinpath("regressors", name).read_bytes()

@@ -8,7 +8,7 @@ from rice_stream.meter.shared_ranges import SharedRange, SharedRanges
 from rice_stream.quantities import MICRO
 from rice_stream.reports.sums import Parts
 from rice_stream.store.engine import Connection
-from rice_stream.store.factor_spreads import factor_spreads
+from rice_stream.store.factor_spreads import ENDS, factor_spreads
 
 _GONE = None, ""
 """Totals whose factors are not known any more."""
@@ -44,7 +44,7 @@ class CarbonRanges:
         self, connection: Connection, factor_keys: Collection[int], digests: Mapping[int, str] | None = None
     ) -> None:
         """`digests` of the uses of factors, where they are known, save asking for what is at hand."""
-        spreads = factor_spreads(connection, factor_keys, digests)
+        self.spreads = spreads = factor_spreads(connection, factor_keys, digests)
         self._ranges = _shared_ranges()
         self._sharing = {
             key: (None if spread.shared is None else self._ranges.sharing(spread.shared), spread.method_version)
@@ -57,7 +57,8 @@ class CarbonRanges:
         if self._last is not None and self._last[:2] == (mid, parts):
             return self._last[2]  # a report of one row: its total is the same
         sharing = self._sharing
-        found = self._ranges.of([(*sharing.get(key, _GONE), ends) for key, ends in parts.items()], mid)
+        of_carbon = [(*sharing.get(key, _GONE), ends[: len(ENDS)]) for key, ends in parts.items()]
+        found = self._ranges.of(of_carbon, mid)
         self._last = (mid, parts, found)
         return found
 

@@ -5,14 +5,13 @@ from typing import Any
 
 from rice_stream.quantities import MICRO
 from rice_stream.store.engine import Connection
+from rice_stream.store.factor_spreads import METERED, STATED
 from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_key_in
 
-STATED = "pue_rung = 'event' OR region_rung = 'event' OR detail LIKE '%\"event_factors\":%'"
 _CACHE_HIT = "detail LIKE '%\"gateway_cache_hit\":%'"
-METERED = "detail LIKE '%\"measured\":{%'"
-"""Conditions on a row of `factor_use`: the event brought factors of its own (metered energy among them); its energy was metered."""
+"""A condition on a row of `factor_use`: a gateway answered."""
 _STATEMENT = f"""
 WITH claimed AS MATERIALIZED (
     SELECT factor_key, CASE WHEN {_CACHE_HIT} THEN 1 ELSE 0 END AS cache_hit, CASE WHEN {METERED} THEN 1 ELSE 0 END AS metered

@@ -146,7 +146,7 @@ class _Sums:
 
     @property
     def parts(self) -> list[KindSums]:
-        return [KindSums(*spread, *ends) for spread, ends in self.kinds.items()]
+        return [KindSums(spread.shared, spread.method_version, *ends) for spread, ends in self.kinds.items()]
 
     @property
     def groups(self) -> list[Group]:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.instants import DAY_S, epoch_s
 from rice_stream.quantities import MICRO
-from rice_stream.reports.claims import METERED, STATED
-from rice_stream.reports.tiers import KNOWN_TIERS, TIERS, RestsOn, tier_of
+from rice_stream.reports.tiers import KNOWN_TIERS, TIERS, tier_of
 from rice_stream.store.engine import Engine
+from rice_stream.store.factor_spreads import METERED, STATED, RestsOn
 from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in, tenant_key_in

@@ -6,11 +6,19 @@ from typing import Any, NamedTuple
 
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
-from rice_stream.reports.sums import NOW_US, RECORDED_SINCE, RECORDS, Parts, Summand, SummandShape, Summed
+from rice_stream.reports.sums import (
+    NOW_US,
+    PART_MEASURES,
+    RECORDED_SINCE,
+    RECORDS,
+    Parts,
+    Summand,
+    SummandShape,
+    Summed,
+)
 from rice_stream.reports.sums_statement import statement_of
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bounds
-from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.prepared import Statement, rows_of
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
@@ -148,7 +156,7 @@ def _parts(listed: str | None) -> Parts:
     if listed is None:
         return parts
     said = map(int, listed.split())
-    for key, *ends in zip(*[said] * (1 + len(ENDS)), strict=True):  # so many at a time of the one list
+    for key, *ends in zip(*[said] * (1 + len(PART_MEASURES)), strict=True):  # so many at a time of the one list
         before = parts.get(key)
         parts[key] = ends if before is None else list(map(add, before, ends))
     return parts

@@ -8,11 +8,12 @@ from sqlalchemy import text
 from rice_stream.meter.shared_ranges import SharedRange
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import CarbonRanges
+from rice_stream.reports.kinds_behind import KindsBehind
 from rice_stream.reports.time_zones import described_window
 from rice_stream.reports.totals_ground import ground_once, spans_of
 from rice_stream.reports.totals_query import WINDOWS, TotalsQuery
-from rice_stream.reports.totals_rows import CARBON_MID, amounts
-from rice_stream.reports.totals_sums import Asked, Found, several_of
+from rice_stream.reports.totals_rows import CARBON_MID, amounts, beside_fields
+from rice_stream.reports.totals_sums import Asked, Found, several_of, with_nobodys
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import has_any_of, scope_parameters
@@ -46,15 +47,22 @@ def rolling_totals(engine: Engine, scope: Scope, now: datetime, *, tenant: str |
         found = dict(zip(WINDOWS, several_of(asked), strict=True))
         digests = {key: digest for each in found.values() for key, digest in each.digests.items()}
         carbon_ranges = CarbonRanges(connection, digests, digests)
+        found = {window: with_nobodys(each, found[window]) for window, each in zip(WINDOWS, asked, strict=True)}
         names = _tenants(connection, seen)
+    kinds = KindsBehind(carbon_ranges.spreads)
     return {
         "windows": {window: described_window(None, each) for window, each in ranges.items()},
         "rows": [
-            {"tenant": name, "tenant_id": name, "window": window, **_of_tenant(found[window], name, carbon_ranges)}
+            {
+                "tenant": name,
+                "tenant_id": name,
+                "window": window,
+                **_of_tenant(found[window], name, carbon_ranges, kinds),
+            }
             for name in names
             for window in WINDOWS
         ],
-        "total": {window: _of_all(each, carbon_ranges) for window, each in found.items()},
+        "total": {window: _of_all(each, carbon_ranges, kinds) for window, each in found.items()},
     }
 
 
@@ -63,14 +71,16 @@ def _tenants(connection: Connection, scope: Scope) -> list[str]:
     return list(connection.scalars(text(statement), scope_parameters(scope)))
 
 
-def _of_tenant(found: Found, name: str, carbon_ranges: CarbonRanges) -> dict[str, Any]:
+def _of_tenant(found: Found, name: str, carbon_ranges: CarbonRanges, kinds: KindsBehind) -> dict[str, Any]:
     group = (name,)
     if group not in found.groups:
-        return amounts(_NOTHING, SharedRange(0, 0, 0, 0))
-    sums = found.groups[group]
-    return amounts(sums, carbon_ranges.of(sums[CARBON_MID], found.parts[group]))
+        return {**amounts(_NOTHING, SharedRange(0, 0, 0, 0)), **beside_fields(_NOTHING, kinds, {}, {})}
+    sums, parts = found.groups[group], found.parts[group]
+    carbon = carbon_ranges.of(sums[CARBON_MID], parts)
+    return {**amounts(sums, carbon), **beside_fields(sums, kinds, parts, found.nobodys.get(group, {}))}
 
 
-def _of_all(found: Found, carbon_ranges: CarbonRanges) -> dict[str, Any]:
+def _of_all(found: Found, carbon_ranges: CarbonRanges, kinds: KindsBehind) -> dict[str, Any]:
     sums = [sum(column) for column in zip(*found.groups.values(), strict=True)] or _NOTHING
-    return amounts(sums, carbon_ranges.of(sums[CARBON_MID], found.whole_parts))
+    carbon = carbon_ranges.of(sums[CARBON_MID], found.whole_parts)
+    return {**amounts(sums, carbon), **beside_fields(sums, kinds, found.whole_parts, found.whole_nobodys)}

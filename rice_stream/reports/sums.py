@@ -8,6 +8,7 @@ from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.spans import Span
 from rice_stream.store import totals_tables
+from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.record_measures import of_record
 from rice_stream.store.scope import Scope
 from rice_stream.store.totals_tables import TotalsTable
@@ -131,8 +132,10 @@ class Summand(NamedTuple):
     """Whether the tenants all have the time zone of the spans."""
 
 
+PART_MEASURES = (*ENDS, "embodied_ugco2e")
+"""What is told of the parts of a sum: what its range is made of, and the embodied carbon whose range depends on the hardware."""
 Parts = dict[int, list[int]]
-"""Key of a use of factors -> sums of `factor_spreads.ENDS`: what a sum is made up of, in these shares."""
+"""Key of a use of factors -> sums of PART_MEASURES: what a sum is made up of, in these shares."""
 
 SHOWN, SHARES, BOTH = PURPOSES = 0, 1, 2
 """What rows are summed for: what is shown, what its range is made of, or both. With several questions in one statement the

@@ -4,8 +4,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from rice_stream.quantities import MEASURES
-from rice_stream.reports.sums import FIELDS, NO_FACTOR, PURPOSES, SHARES, SHOWN, SummandShape, dimensions_of
-from rice_stream.store.factor_spreads import ENDS
+from rice_stream.reports.sums import (
+    FIELDS,
+    NO_FACTOR,
+    PART_MEASURES,
+    PURPOSES,
+    SHARES,
+    SHOWN,
+    SummandShape,
+    dimensions_of,
+)
 from rice_stream.store.prepared import Statement, statement
 
 _TENANT = "JOIN tenant t ON t.tenant_key = m.tenant_key"
@@ -32,8 +40,8 @@ def statement_of(
 ) -> Statement:
     """(question, values of the fields, what is shown, its parts) of each group; a last row has the digests of the uses of factors.
 
-    What is shown are the sums of `measures`, in that order, of parts (key of the use of factors, ENDS): all as text, which is read
-    in a fraction of the time that as many rows and NUMERICs take. Digests are (key, digest).
+    What is shown are the sums of `measures`, in that order, of parts (key of the use of factors, PART_MEASURES): all as text, which
+    is read in a fraction of the time that as many rows and NUMERICs take. Digests are (key, digest).
 
     Kept, so that neither we nor SQLAlchemy make it twice. Rows are added up by their keys, and only what is left is given names:
     that takes half the time, but where hardly anything is added.
@@ -86,7 +94,7 @@ def _texts(shapes: Sequence[SummandShape], measures: Sequence[str], sums: Sequen
         amounts = f"CASE WHEN COUNT(*){shown} > 0 THEN {amounts} END"
     if not _has_parts(shapes):
         return [amounts, "NULL"]
-    ends = [sums[measures.index(name)] for name in ENDS]
+    ends = [sums[measures.index(name)] for name in PART_MEASURES]
     of_some = f" FILTER (WHERE {purpose} <> {SHOWN})" if SHOWN in purposes else ""
     return [amounts, f"{_LISTED[dialect]}({_joined(['n.used_factor', *ends])}, ' '){of_some}"]
 

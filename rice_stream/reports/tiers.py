@@ -1,16 +1,13 @@
 """Five words for how well a number is known, always the same ones, and what of the carbon of a stretch each stands for."""
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
-
-from sqlalchemy import bindparam, text
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rice_stream.errors import UsageError
 from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.events.formats.reading.regions import UNKNOWN
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
-from rice_stream.reports.claims import METERED, STATED
 from rice_stream.reports.spans import day_text
 from rice_stream.reports.sums import Parts
 from rice_stream.reports.time_zones import report_zone
@@ -18,6 +15,7 @@ from rice_stream.reports.totals_ground import Ground, ground_once, spans_of
 from rice_stream.reports.totals_sums import Asked, Found, groups_and_parts_once
 from rice_stream.reports.windows import FOREVER_US
 from rice_stream.store.engine import Connection
+from rice_stream.store.factor_spreads import RestsOn, factor_spreads
 from rice_stream.store.scope import Scope
 
 MEASURED, REPORTED, ESTIMATED, DEFAULTED, MISSING = TIERS = (
@@ -33,18 +31,6 @@ KNOWN_TIERS = TIERS[:3]
 """Model, place and tenant are known: what coverage is the share of."""
 DAYS_MAX = 366
 """Days that are told apart at most."""
-_KEYS_AT_ONCE = 5_000
-
-
-class RestsOn(NamedTuple):
-    """What the estimates of some prompts rest on."""
-
-    model: str
-    model_rung: str
-    region: str
-    region_rung: str
-    metered: bool
-    stated: bool
 
 
 def tier_of(rests_on: RestsOn, *, has_tenant: bool = True) -> str:
@@ -144,14 +130,15 @@ def _by_tier(connection: Connection, scope: Scope, from_us: int, zone: str | Non
     nobody: dict[tuple[Any, ...], Parts] = {}
     if scope.has_tenant(UNKNOWN_TENANT):
         nobody = _found(connection, scope.within(UNKNOWN_TENANT), from_us, zone).parts
-    tier_by_key = {key: tier_of(kind) for key, kind in _kinds(connection, everybody.digests).items()}
+    spreads = factor_spreads(connection, everybody.digests, everybody.digests)
+    tier_by_key = {key: tier_of(spread.rests_on) for key, spread in spreads.items() if spread.rests_on is not None}
     sums: dict[tuple[Any, ...], dict[str, list[int]]] = {}
     for group, parts in everybody.parts.items():
         of_group = sums.setdefault(group, {})
-        for key, (prompts, _, carbon, _) in parts.items():
+        for key, (prompts, _, carbon, *_) in parts.items():
             if key not in tier_by_key:
                 continue  # its factors are gone, and what it rests on with them
-            whose, _, whose_carbon, _ = nobody.get(group, {}).get(key, (0, 0, 0, 0))
+            whose, _, whose_carbon, *_ = nobody.get(group, {}).get(key, (0, 0, 0))
             for tier, count, amount in (
                 (tier_by_key[key], prompts - whose, carbon - whose_carbon),
                 (MISSING, whose, whose_carbon),
@@ -173,32 +160,3 @@ def _found(connection: Connection, scope: Scope, from_us: int, zone: str | None)
 def _from(ground: Ground, from_us: int) -> Ground:
     low_us, high_us = ground.days_us
     return ground._replace(days_us=(max(low_us, from_us), high_us))
-
-
-_KEPT_MAX = 50_000
-_kept: dict[str, RestsOn] = {}
-"""By the digest, in hexadecimal, of the use of factors: it is of all that is said of it, the same in every database, for good."""
-
-
-def _kinds(connection: Connection, digests: Mapping[int, str]) -> dict[int, RestsOn]:
-    """What each of these uses of factors rests on; `digests` are those of their keys."""
-    found = {key: _kept[digest] for key, digest in digests.items() if digest in _kept}
-    missing = _kinds_of(connection, [key for key in digests if key not in found])
-    if len(_kept) > _KEPT_MAX:
-        _kept.clear()
-    _kept.update((digests[key], kind) for key, kind in missing.items())
-    return found | missing
-
-
-def _kinds_of(connection: Connection, factor_keys: Collection[int]) -> dict[int, RestsOn]:
-    query = text(
-        f"SELECT factor_key, model, model_rung, region, region_rung, CASE WHEN {METERED} THEN 1 ELSE 0 END,"
-        f" CASE WHEN {STATED} THEN 1 ELSE 0 END FROM factor_use WHERE factor_key IN :keys"
-    ).bindparams(bindparam("keys", expanding=True))
-    keys, found = sorted(factor_keys), {}
-    for first in range(0, len(keys), _KEYS_AT_ONCE):
-        for key, model, model_rung, region, region_rung, metered, stated in connection.execute(
-            query, {"keys": keys[first : first + _KEYS_AT_ONCE]}
-        ):
-            found[key] = RestsOn(model, model_rung, region, region_rung, bool(metered), bool(stated))
-    return found

@@ -12,6 +12,7 @@ from typing import Any
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.allocation import Allocated, allocated
 from rice_stream.reports.carbon_ranges import CarbonRanges
+from rice_stream.reports.kinds_behind import KindsBehind
 from rice_stream.reports.sums import Group, Parts
 from rice_stream.reports.time_zones import described_window, report_zone
 from rice_stream.reports.totals_ground import ground_once, spans_of
@@ -21,12 +22,12 @@ from rice_stream.reports.totals_rows import (
     allocated_amounts,
     amounts,
     amounts_alone,
-    impact_amounts,
+    beside_fields,
     named,
     ordered,
     with_other,
 )
-from rice_stream.reports.totals_sums import Asked, Found, groups_and_parts_once
+from rice_stream.reports.totals_sums import Asked, Found, groups_and_parts_once, with_nobodys
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
@@ -37,10 +38,10 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
 
     Returns:
         `{"window", "by", "rows", "rows_total", "total"}`: `rows` are one page, `rows_total` and `total` are over all of
-        them; with buckets of time, in the order of these. Embodied carbon and water (middle values) are no part of the
-        carbon. With `top`, each row says whether it is of all others (`"other"`), whose names are None, and `names_total` how
-        many names there are. With `allocate`, `allocated_gco2e` is what a row has once the shared ones are divided among the
-        others (rows add up to the total, to the microgram), and `shared_gco2e` what of it it was given, or gave.
+        them; with buckets of time, in the order of these. Embodied carbon and water are no part of the carbon. With `top`,
+        each row says whether it is of all others (`"other"`), whose names are None, and `names_total` how many names there
+        are. With `allocate`, `allocated_gco2e` is what a row has once the shared ones are divided among the others (rows add up
+        to the total, to the microgram), and `shared_gco2e` what of it it was given, or gave.
 
     Who sees some teams only is answered from what knows the attribution of every prompt: sums of what they were charged for.
 
@@ -52,6 +53,9 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
         asked, zone, ranges = asked_of(connection, seen, query, now)
         found = groups_and_parts_once(asked)
         carbon_ranges = CarbonRanges(connection, found.digests, found.digests)
+        if query.ranges:
+            found = with_nobodys(asked, found)
+    kinds = KindsBehind(carbon_ranges.spreads)
     whole = [sum(column) for column in zip(*found.groups.values(), strict=True)] or [0] * len(MEASURES)
     names_total = {}
     if query.top is not None:
@@ -60,20 +64,21 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
     groups = ordered(found, fields, query.bucket)
     shares = {} if query.allocate is None else allocated(found.groups, fields, query.allocate, query.shared)
     page = groups[query.offset : None if query.limit is None else query.offset + query.limit]
+    total = _amounts(query, carbon_ranges, kinds, whole, found.whole_parts, found.whole_nobodys)
     return {
         "window": {"name": query.window, **described_window(zone, ranges)},
         **query.told,
         "by": list(fields),
         "rows": [
-            {**_row(query, fields, group, found, carbon_ranges), **allocated_amounts(shares.get(group))}
+            {
+                **_row(query, fields, group, found, carbon_ranges, kinds, total),
+                **allocated_amounts(shares.get(group)),
+            }
             for group in page
         ],
         "rows_total": len(groups),
         **names_total,
-        "total": {
-            **_amounts(query, carbon_ranges, whole, found.whole_parts),
-            **allocated_amounts(_together(shares)),
-        },
+        "total": {**total, **allocated_amounts(_together(shares))},
     }
 
 
@@ -101,14 +106,26 @@ def _row(
     group: Group,
     found: Found,
     carbon_ranges: CarbonRanges,
+    kinds: KindsBehind,
+    total: dict[str, Any],
 ) -> dict[str, Any]:
-    return {
-        **named(fields, group, tells_others=query.top is not None),
-        **_amounts(query, carbon_ranges, found.groups[group], found.parts.get(group, {})),
-    }
+    names = named(fields, group, tells_others=query.top is not None)
+    parts = found.parts.get(group, {})
+    if len(found.groups) == 1 and parts == found.whole_parts:
+        return {**names, **total}  # a report of one row: nothing is worked out twice
+    nobodys = found.nobodys.get(group, {})
+    return {**names, **_amounts(query, carbon_ranges, kinds, found.groups[group], parts, nobodys)}
 
 
-def _amounts(query: TotalsQuery, carbon_ranges: CarbonRanges, sums: list[int], parts: Parts) -> dict[str, Any]:
-    only = query.only
-    row = amounts(sums, carbon_ranges.of(sums[CARBON_MID], parts), only) if query.ranges else amounts_alone(sums, only)
-    return {**row, **impact_amounts(sums)} if query.impacts else row
+def _amounts(
+    query: TotalsQuery,
+    carbon_ranges: CarbonRanges,
+    kinds: KindsBehind,
+    sums: list[int],
+    parts: Parts,
+    nobodys: Parts,
+) -> dict[str, Any]:
+    if not query.ranges:
+        return amounts_alone(sums, query.only)
+    row = amounts(sums, carbon_ranges.of(sums[CARBON_MID], parts), query.only)
+    return {**row, **beside_fields(sums, kinds, parts, nobodys)} if query.only is None else row

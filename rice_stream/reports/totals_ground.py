@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.reports.meta import watermark_question, watermark_statement
 from rice_stream.reports.progress import MARKER, MARKER_QUESTION
@@ -34,6 +35,8 @@ class Ground(NamedTuple):
     """Where the totals begin and end, on days of UTC; looked up only for a break-down by day."""
     has_entries: bool = True
     """Whether anything corrects records of these tenants."""
+    has_unknown_tenant: bool = False
+    """Whether prompts of no known tenant may be among them."""
 
 
 def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
@@ -42,8 +45,8 @@ def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
 
 
 def _statement(scope: Scope, *, by_day: bool, besides: str = "") -> Statement:
-    """Rows of time zone, key of a tenant, both ends of retention and of the days, and whether there are entries; and what is asked
-    `besides`."""
+    """Rows of time zone, key of a tenant, both ends of retention and of the days, whether there are entries and whether a tenant is
+    the unknown one; and what is asked `besides`."""
     ends = "NULL, NULL"
     if by_day:
         # A look at both ends of each tenant's index, and not at every row.
@@ -56,7 +59,8 @@ def _statement(scope: Scope, *, by_day: bool, besides: str = "") -> Statement:
     )
     return statement(
         "SELECT t.time_zone, MIN(t.tenant_key), (SELECT MAX(r.records_from_us) FROM retention r),"
-        f" (SELECT MAX(r.minutes_from_us) FROM retention r), {ends}, {entries}{besides} FROM tenant t"
+        f" (SELECT MAX(r.minutes_from_us) FROM retention r), {ends}, {entries},"
+        f" MAX(CASE WHEN t.tenant_id = '{UNKNOWN_TENANT}' THEN 1 ELSE 0 END){besides} FROM tenant t"
         f" WHERE {has_any_of(scope)} GROUP BY t.time_zone ORDER BY t.time_zone"
     )
 
@@ -74,6 +78,7 @@ def _ground(rows: Sequence[Sequence[Any]], scope: Scope) -> Ground:
         minutes_from_us=rows[0][3] or 0,
         days_us=(first_s * SECOND_US, (last_s + DAY_S) * SECOND_US),
         has_entries=any(row[6] for row in rows),
+        has_unknown_tenant=any(row[7] for row in rows),
     )
 
 

@@ -9,19 +9,16 @@ from zoneinfo import ZoneInfo
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import MINUTE_S, SECOND_US, day_start, epoch_us, in_utc, rfc3339, zone
-from rice_stream.quantities import IMPACT_COLUMNS, MEASURES
+from rice_stream.quantities import MEASURES
 from rice_stream.reports.allocation import RULES, Rule, check_allocation
 from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
-from rice_stream.reports.sums import FIELDS, NOW_US
+from rice_stream.reports.sums import FIELDS, NOW_US, PART_MEASURES
 from rice_stream.reports.time_zones import REPORT_TIME_ZONE
 from rice_stream.reports.windows import TimeBound, bounds_us, check_window
-from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.views import WINDOWS_S
 
 AmountsAs = Literal["reported", "restated"]
-_SHOWN = tuple(name for name in MEASURES if name not in ("impact_prompts", *IMPACT_COLUMNS, "carbon_market_ugco2e"))
-"""What an answer has without being asked for more."""
 Only = tuple[Literal["energy", "tokens"], ...]
 """What is told besides prompts and carbon."""
 WINDOWS = (*WINDOWS_S, "mtd")
@@ -39,7 +36,7 @@ class TotalsQuery:
     tenant's own time zone where it has rows of its own, where tenants are added up those of `report_time_zone`, and all those of
     `time_zone` where that is given (`time_zones.report_zone`); hours are those of UTC. `bucket` breaks down by a stretch of time
     besides, in its order. `where` narrows to some names. `top` puts all but the so many names with most carbon into one row.
-    `limit` and `offset` page through the rows. `impacts` adds embodied carbon and water. `amounts` are with all corrections, or as
+    `limit` and `offset` page through the rows. `amounts` are with all corrections, or as
     they were reported; `as_of` an instant: with what was recorded and corrected until then. Without `ranges` the carbon is told by
     its middle alone, which costs far less where there are many rows. `only`: besides prompts and carbon just the energy, the
     tokens or neither; what is not told is not added up. `allocate` shows what the names `shared` ("": what has none) used
@@ -56,7 +53,6 @@ class TotalsQuery:
     end: TimeBound = None
     limit: int | None = None
     offset: int = 0
-    impacts: bool = False
     bucket: str | None = None
     time_zone: str | None = None
     report_time_zone: str = REPORT_TIME_ZONE
@@ -98,12 +94,10 @@ class TotalsQuery:
     @property
     def measures(self) -> tuple[str, ...]:
         """What of MEASURES is added up."""
-        if self.impacts:
-            return MEASURES
         if self.only is None:
-            return _SHOWN
+            return MEASURES
         only = self.only
-        return tuple(name for name in MEASURES if name in ENDS or any(word in name for word in only))
+        return tuple(name for name in MEASURES if name in PART_MEASURES or any(word in name for word in only))
 
     @property
     def knowledge(self) -> Knowledge:

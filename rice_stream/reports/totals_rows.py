@@ -1,13 +1,14 @@
 """The rows of an answer about totals: what they are named by, and their amounts. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rice_stream.instants import SECOND_US, rfc3339
 from rice_stream.meter.shared_ranges import SharedRange
-from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO
+from rice_stream.quantities import MEASURES, MICRO
 from rice_stream.reports.allocation import Allocated
 from rice_stream.reports.carbon_ranges import added_parts, carbon_fields
+from rice_stream.reports.kinds_behind import KindsBehind
 from rice_stream.reports.spans import day_text, month_text
 from rice_stream.reports.sums import Group, Parts
 from rice_stream.reports.totals_query import Only
@@ -20,7 +21,8 @@ OTHER = object()
 CARBON_MID = MEASURES.index("carbon_mid_ugco2e")
 _CARBON_LOW, _CARBON_HIGH = MEASURES.index("carbon_low_ugco2e"), MEASURES.index("carbon_high_ugco2e")
 _IT_ENERGY, _FACILITY_ENERGY = MEASURES.index("it_energy_uwh"), MEASURES.index("facility_energy_uwh")
-_IMPACT_PROMPTS, _EMBODIED, _WATER = map(MEASURES.index, ("impact_prompts", *IMPACT_COLUMNS))
+_IMPACT_PROMPTS, _EMBODIED, _WATER, _CARBON_MARKET = range(MEASURES.index("impact_prompts"), len(MEASURES))
+_UNKNOWN_ENDS = dict.fromkeys(("low", "mid", "high"))
 _COUNTED = [(name, place) for place, name in enumerate(MEASURES) if name == "prompts" or name.endswith("_tokens")]
 _TIMES: dict[str, Callable[[int], str]] = {
     "day": day_text,
@@ -51,12 +53,14 @@ def with_other(found: Found, fields: tuple[str, ...], bucket: str | None, top: i
             return group
         return tuple(value if position == place else OTHER for position, value in enumerate(group))
 
-    parts: dict[Group, list[Parts]] = {}
-    for group, each in found.parts.items():
-        parts.setdefault(kept(group), []).append(each)
-    added = {group: several[0] if len(several) == 1 else added_parts(several) for group, several in parts.items()}
+    def merged(parts: Mapping[Group, Parts]) -> dict[Group, Parts]:
+        listed: dict[Group, list[Parts]] = {}
+        for group, each in parts.items():
+            listed.setdefault(kept(group), []).append(each)
+        return {group: several[0] if len(several) == 1 else added_parts(several) for group, several in listed.items()}
+
     groups = _added((kept(group), sums) for group, sums in found.groups.items())
-    return found._replace(groups=groups, parts=added), len(carbon)
+    return found._replace(groups=groups, parts=merged(found.parts), nobodys=merged(found.nobodys)), len(carbon)
 
 
 def _added(rows: Iterable[tuple[Group, list[int]]]) -> dict[Group, list[int]]:
@@ -128,11 +132,16 @@ def allocated_amounts(share: Allocated | None) -> dict[str, Any]:
     return {"allocated_gco2e": share.ugco2e / MICRO, "shared_gco2e": share.shared_ugco2e / MICRO}
 
 
-def impact_amounts(sums: list[int]) -> dict[str, Any]:
-    """Embodied carbon and water, null where no prompt's method gives them; `impact_prompts` says of how many they are."""
+def beside_fields(sums: list[int], kinds: KindsBehind, parts: Parts, nobodys: Parts) -> dict[str, Any]:
+    """What is told beside the carbon and is no part of it, and how well it is known.
+
+    Embodied carbon and water are null where no prompt's method gives them; `impact_prompts` says of how many they are.
+    """
     prompts = sums[_IMPACT_PROMPTS]
     return {
+        "carbon_market_gco2e": sums[_CARBON_MARKET] / MICRO,
         "impact_prompts": prompts,
-        "embodied_gco2e": sums[_EMBODIED] / MICRO if prompts else None,
+        "embodied_gco2e": kinds.embodied(sums[_EMBODIED], parts) if prompts else _UNKNOWN_ENDS,
         "water_l": sums[_WATER] / MICRO if prompts else None,
+        "data_tiers": kinds.tier_shares(parts, nobodys),
     }

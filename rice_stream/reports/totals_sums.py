@@ -1,10 +1,11 @@
 """What `totals` adds up: which rows of which tables, in one statement, and what the range of each sum is made of."""
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
+from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.instants import SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import added_parts
@@ -48,7 +49,7 @@ class Asked(NamedTuple):
     ranges: bool = True
     """Whether it is asked what the ranges of the sums are made of."""
     measures: tuple[str, ...] = MEASURES
-    """What is added up, ENDS among it; of the others the sums are 0."""
+    """What is added up, PART_MEASURES among it; of the others the sums are 0."""
 
     @property
     def question(self) -> Hashable:
@@ -83,6 +84,9 @@ class Asked(NamedTuple):
         return dimensions_within(self.scope, (*fields, *self.where.names))
 
 
+_NONE: dict[Any, Any] = {}
+
+
 class Found(NamedTuple):
     """The exact sums by group, what the range of each is made of, and what that of all of them together is made of."""
 
@@ -91,6 +95,9 @@ class Found(NamedTuple):
     whole_parts: Parts
     digests: dict[int, str]
     """Of the uses of factors in the parts, in hexadecimal."""
+    nobodys: Mapping[Group, Parts] = _NONE
+    """The parts of each group that are of no known tenant."""
+    whole_nobodys: Parts = _NONE
 
 
 def groups_and_parts(asked: Asked) -> Found:
@@ -116,6 +123,18 @@ def groups_and_parts_once(asked: Asked) -> Found:
     with_ranges = asked._replace(ranges=True).question
     question = with_ranges if is_found(asked.connection, with_ranges) else asked.question
     return found_once(asked.connection, question, partial(groups_and_parts, asked))
+
+
+def with_nobodys(asked: Asked, found: Found) -> Found:
+    """With what is of no known tenant, from one more statement where there is such a tenant and rows are not by tenant."""
+    if "tenant" in asked.fields:
+        place = asked.fields.index("tenant")
+        nobodys = {group: parts for group, parts in found.parts.items() if group[place] == UNKNOWN_TENANT}
+        return found._replace(nobodys=nobodys, whole_nobodys=added_parts(nobodys.values())) if nobodys else found
+    if not asked.ground.has_unknown_tenant or not asked.scope.has_tenant(UNKNOWN_TENANT):
+        return found
+    own = groups_and_parts(asked._replace(scope=asked.scope.within(UNKNOWN_TENANT)))
+    return found._replace(nobodys=own.parts, whole_nobodys=own.whole_parts)
 
 
 def several_of(several: Sequence[Asked]) -> list[Found]:

@@ -16,6 +16,7 @@ from rice_stream.reports.sums import (
     FACTOR_HOURS,
     MINUTES,
     MONTHS,
+    PART_MEASURES,
     PURPOSES,
     RECORDS,
     SHARES,
@@ -25,7 +26,6 @@ from rice_stream.reports.sums import (
     SummedTable,
 )
 from rice_stream.reports.totals_ground import EVERY_ZONE
-from rice_stream.store.factor_spreads import ENDS
 
 
 class What(NamedTuple):
@@ -82,7 +82,9 @@ def _summands(what: What) -> list[Summand]:
 
 def _of_totals(what: What) -> list[Summand]:
     whole, edges = whole_buckets(what)
-    shares = [Summand(SLOTS, hull(edges, SLOT_S), SHARES, by_factor=True, measures=ENDS)] if what.ranges else []
+    shares = (
+        [Summand(SLOTS, hull(edges, SLOT_S), SHARES, by_factor=True, measures=PART_MEASURES)] if what.ranges else []
+    )
     if what.dimensions:
         return [*whole, *shares, *of_records(what, Summand(RECORDS, edges, SHOWN))]
     # Minutes know no factors, and so the amounts alone. Old ones are quarter hours by now.

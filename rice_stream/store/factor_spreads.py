@@ -1,4 +1,4 @@
-"""With whom the uncertainty of each use of factors is shared, as it was stored with the factors."""
+"""What reports have to know of uses of factors: with whom their uncertainty is shared, what they rest on, what served them."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -12,11 +12,29 @@ from rice_stream.meter.variance_of_sums import Shared
 ENDS = ("prompts", "carbon_low_ugco2e", "carbon_mid_ugco2e", "carbon_high_ugco2e")
 """The measures that a range is made of, in the order of `KindSums`."""
 
+STATED = "pue_rung = 'event' OR region_rung = 'event' OR detail LIKE '%\"event_factors\":%'"
+METERED = "detail LIKE '%\"measured\":{%'"
+"""Conditions on a row of `factor_use`: the event brought factors of its own (metered energy among them); its energy was metered."""
 _SPREAD = {"sqlite": "json_extract(detail, '$.spread')", "postgresql": "CAST(detail AS json) ->> 'spread'"}
+_KIND = (
+    f"method_version, hardware, model, model_rung, region, region_rung, CASE WHEN {METERED} THEN 1 ELSE 0 END,"
+    f" CASE WHEN {STATED} THEN 1 ELSE 0 END"
+)
 _CHOSEN = {
     "sqlite": "factor_key IN (SELECT value FROM json_each(:keys))",
     "postgresql": "factor_key IN (SELECT CAST(value AS int) FROM json_array_elements_text(CAST(:keys AS json)))",
 }
+
+
+class RestsOn(NamedTuple):
+    """What the estimates of some prompts rest on."""
+
+    model: str
+    model_rung: str
+    region: str
+    region_rung: str
+    metered: bool
+    stated: bool
 
 
 class FactorSpread(NamedTuple):
@@ -24,6 +42,9 @@ class FactorSpread(NamedTuple):
 
     shared: Shared | None
     method_version: str
+    hardware: str = ""
+    rests_on: RestsOn | None = None
+    """None: that is not known any more."""
 
 
 _GONE = FactorSpread(None, "")
@@ -49,11 +70,13 @@ def factor_spreads(
     found = {key: _kept[digest] for key, digest in digests.items() if digest in _kept}
     missing = {key: digest for key, digest in digests.items() if key not in found}
     if missing:
-        rows = _rows(connection, "method_version, " + _SPREAD[connection.dialect.name], missing)
+        rows = _rows(connection, f"{_SPREAD[connection.dialect.name]}, {_KIND}", missing)
         if len(_kept) > _KEPT_MAX:
             _kept.clear()
-        for key, version, stored in rows:
-            found[key] = FactorSpread(None if stored is None else shared_of(json.loads(stored)), version)
+        for key, stored, version, hardware, *names, metered, stated in rows:
+            shared = None if stored is None else shared_of(json.loads(stored))
+            rests_on = RestsOn._make([*names, bool(metered), bool(stated)])
+            found[key] = FactorSpread(shared, version, hardware, rests_on)
             _kept[missing[key]] = found[key]
     return found
 
@@ -71,4 +94,8 @@ def _rows(connection: Connection, columns: str, factor_keys: Collection[int]) ->
 
 def kinds_of(sums: Mapping[int, Sequence[int]], spreads: Mapping[int, FactorSpread]) -> list[KindSums]:
     """Sums of ENDS by use of factors, as the parts of a total."""
-    return [KindSums(*spreads.get(key, _GONE), *ends) for key, ends in sums.items()]
+    return [
+        KindSums(spread.shared, spread.method_version, *ends)
+        for key, ends in sums.items()
+        for spread in [spreads.get(key, _GONE)]
+    ]

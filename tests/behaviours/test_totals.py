@@ -48,6 +48,11 @@ class TestTotals:
             "carbon_gco2e": {"low": 2.5, "mid": 5.0, "high": 10.0},
             "carbon_gco2e_median": 5.0,
             "carbon_gco2e_linear": {"low": 2.5, "high": 10.0},
+            "carbon_market_gco2e": 5.0,
+            "impact_prompts": 0,
+            "embodied_gco2e": {"low": None, "mid": None, "high": None},
+            "water_l": None,
+            "data_tiers": {"measured": 0.0, "reported": 0.0, "estimated": 0.0, "defaulted": 0.0, "missing": 1.0},
         }
         assert answer == {
             "window": {"name": None, "from": None, "to": None, "time_zone": "UTC"},
@@ -83,6 +88,7 @@ class TestTotals:
             "tenant": [("acme", 2)],
             "team": [(None, 1), ("search", 1)],
             "project": [(None, 1), ("ranker", 1)],
+            "cost_centre": [(None, 2)],
             "user": [(None, 1), ("u-17", 1)],
             "provider": [(None, 1), ("openai", 1)],
             "model": [("big", 1), ("small", 1)],

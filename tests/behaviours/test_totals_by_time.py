@@ -232,7 +232,7 @@ class TestTop:
         )
         whole = totals(store.engine, by=[by], bucket=bucket)
         for top in (1, 2, 100):
-            answer = totals(store.engine, by=[by], bucket=bucket, top=top, impacts=True)
+            answer = totals(store.engine, by=[by], bucket=bucket, top=top)
             rows = answer["rows"]
             assert added(rows) == exact(answer["total"]) == exact(whole["total"])
             names = {tuple(row[name] for name in by.split(",")) for row in rows if not row["other"]}

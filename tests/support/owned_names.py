@@ -254,10 +254,10 @@ def reports(tenant: str | None = None, own: str = mark("0", "a")) -> Iterator[As
 def _queries(tenant: str | None) -> list[TotalsQuery]:
     start = datetime.fromisoformat("2026-11-22T10:07:00Z")
     return [
-        TotalsQuery(tenant=tenant, by=["tenant,team,model,day"], impacts=True),
+        TotalsQuery(tenant=tenant, by=["tenant,team,model,day"]),
         TotalsQuery(tenant=tenant, window="mtd"),
         TotalsQuery(tenant=tenant, by=["tenant,team"], top=1, bucket="month"),
-        TotalsQuery(tenant=tenant, by=["user"], top=2, bucket="day", time_zone="Pacific/Apia", impacts=True),
+        TotalsQuery(tenant=tenant, by=["user"], top=2, bucket="day", time_zone="Pacific/Apia"),
         TotalsQuery(tenant=tenant, window="24h", by=["tenant,user"]),
         TotalsQuery(tenant=tenant, start=start, end=start + timedelta(minutes=14), by=["tenant,team"]),
         TotalsQuery(tenant=tenant, start=start.date(), by=["day,hour"]),

@@ -30,12 +30,32 @@ class NamedWindow(ZonedWindow):
     name: str | None
 
 
-class TotalAmounts(Amounts):
-    """Amounts, with embodied carbon and water where they were asked for."""
+class EmbodiedEnds(Answer):
+    """Embodied carbon with the ends of its range, each added up; null where no method gives it."""
 
-    impact_prompts: int | None = None
-    embodied_gco2e: float | None = None
-    water_l: float | None = None
+    low: float | None
+    mid: float | None
+    high: float | None
+
+
+class TierShares(Answer):
+    """The share of the carbon by how well it is known; null where there is none."""
+
+    measured: float | None
+    reported: float | None
+    estimated: float | None
+    defaulted: float | None
+    missing: float | None
+
+
+class TotalAmounts(Amounts):
+    """Amounts, with carbon by the market, embodied carbon and water, and how well the carbon is known."""
+
+    carbon_market_gco2e: float
+    impact_prompts: int
+    embodied_gco2e: EmbodiedEnds
+    water_l: float | None
+    data_tiers: TierShares
     allocated_gco2e: float | None = None
     shared_gco2e: float | None = None
 
@@ -88,7 +108,7 @@ class Totals(Answer):
     meta: Meta
 
 
-class RollingRow(Amounts):
+class RollingRow(TotalAmounts):
     """A tenant's use of a rolling window."""
 
     tenant: str
@@ -101,7 +121,7 @@ class RollingTotals(Answer):
 
     windows: dict[str, ZonedWindow]
     rows: list[RollingRow]
-    total: dict[str, Amounts]
+    total: dict[str, TotalAmounts]
     meta: Meta
 
 

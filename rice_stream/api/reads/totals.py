@@ -16,7 +16,6 @@ from rice_stream.api.etags import is_known, weak_etag_of
 from rice_stream.api.export_columns import ExportColumn, Kind
 from rice_stream.api.kept_answers import Encoded
 from rice_stream.api.parameters import Moment, Name, NameParameters, Parameters
-from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import Format, Streams
@@ -26,6 +25,7 @@ from rice_stream.reports.allocation import Rule
 from rice_stream.reports.moments import as_instant
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.rolling_totals import rolling_totals
+from rice_stream.reports.tiers import TIERS
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import AmountsAs, TotalsQuery
 from rice_stream.reports.window_state import prompts_so_far
@@ -35,7 +35,7 @@ from rice_stream.store.scope import Scope
 
 ROWS_MAX = 10_000
 _CHANGE_HOLDS_S = 1.0
-_ASKED_AS_NAMED = ("tenant", "window", "bucket", "time_zone", "top", "impacts", "where", "allocate")
+_ASKED_AS_NAMED = ("tenant", "window", "bucket", "time_zone", "top", "where", "allocate")
 _ENDS = ("low", "mid", "high")
 _AMOUNTS: tuple[tuple[str, Kind], ...] = (
     ("prompts", "whole"),
@@ -46,6 +46,11 @@ _AMOUNTS: tuple[tuple[str, Kind], ...] = (
     *((f"carbon_gco2e_{end}", "number") for end in _ENDS),
     ("carbon_gco2e_median", "number"),
     *((f"carbon_gco2e_linear_{end}", "number") for end in ("low", "high")),
+    ("carbon_market_gco2e", "number"),
+    ("impact_prompts", "whole"),
+    *((f"embodied_gco2e_{end}", "number") for end in _ENDS),
+    ("water_l", "number"),
+    *((f"data_tiers_{tier}", "number") for tier in TIERS),
 )
 _ALLOCATED: tuple[tuple[str, Kind], ...] = (("allocated_gco2e", "number"), ("shared_gco2e", "number"))
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
@@ -72,7 +77,9 @@ class TotalsParameters(NameParameters):
     )
     as_: AmountsAs = Field("restated", alias="as", description="With all corrections, or as it was reported")
     as_of: Moment | None = Field(None, description="With what was recorded and corrected until then; needs the records")
-    impacts: bool = Field(default=False, description="Embodied carbon and water as well")
+    impacts: bool = Field(
+        default=False, description="Kept for who asks for them: embodied carbon and water are always there"
+    )
     allocate: Rule | None = Field(None, description="Divide what `shared` used among the others of the tenant")
     shared: list[Annotated[str, Field(max_length=NAME_LENGTH_MAX)]] = Field(
         default_factory=list, max_length=50, description="Names whose use the others share; an empty one: what has none"
@@ -116,8 +123,6 @@ def install(app: FastAPI, product: Product) -> None:
             minute, stretch_us = None if query.window is None else _minute(now), query.closed_us(now)
             return await _kept(product, scope, query, report, minute, stretch_us, partial(is_known, request))
         document = await product.ask(answer_totals, product, caller, query)
-        if asked.impacts:
-            raise ProblemError(HTTPStatus.BAD_REQUEST, "impacts: a file has no columns for them; ask for json")
         columns = _columns(document["by"], _ALLOCATED if asked.allocate else ())
         batches = [[_flat(row, columns) for row in document["rows"]]]
         return await streams.answer(product, asked.format, "totals", columns, lambda: batches, trailer=asked.trailer)
@@ -239,8 +244,8 @@ def _columns(by: Sequence[str], more: Sequence[tuple[str, Kind]]) -> list[Export
 
 
 def _flat(row: dict[str, Any], columns: Sequence[ExportColumn]) -> list[Any]:
-    """The row's values in the order of the columns; ranges are a column for each end."""
+    """The row's values in the order of the columns; ranges are a column for each end, shares one for each of what they are of."""
     flat = {"other": False, **row}
-    for name in ("carbon_gco2e", "carbon_gco2e_linear"):
+    for name in ("carbon_gco2e", "carbon_gco2e_linear", "embodied_gco2e", "data_tiers"):
         flat |= {f"{name}_{end}": value for end, value in row[name].items()}
     return [flat[column.name] for column in columns]

@@ -52,12 +52,12 @@ REPORTS: dict[str, Report] = {
     "totals by user": totals_of(by=("user",)),
     "totals by day": totals_of(by=("tenant", "day")),
     "totals of a window": totals_of(window="24h", by=("team",)),
-    "totals of the month": totals_of(window="mtd", impacts=True),
+    "totals of the month": totals_of(window="mtd"),
     "totals of a tenant": totals_of(tenant=ODD, by=("project",)),
     "totals of some names": totals_of(
         by=("model",), where=NameFilter(team=("search", ""), project=("",), model=("small", "none"))
     ),
-    "totals of a user": totals_of(by=("region",), where=NameFilter(user=("u-1", ""), team=("search",)), impacts=True),
+    "totals of a user": totals_of(by=("region",), where=NameFilter(user=("u-1", ""), team=("search",))),
     "rolling totals": lambda engine, scope: rolling_totals(engine, scope, NOON),
     "prompts": lambda engine, scope: prompts(engine, scope, PromptFilter(), limit=1000),
     "all prompts": lambda engine, scope: [[*rows] for _, rows in stream_prompts(engine, scope, PromptFilter())],

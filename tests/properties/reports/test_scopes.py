@@ -64,7 +64,6 @@ def exact(row: dict[str, Any]) -> list[int]:
     by=st.lists(st.sampled_from(["team", "model", "user", "day", "hour", "basis"]), max_size=3, unique=True),
     between=st.one_of(st.none(), st.tuples(bounds, bounds)),
     tenant=st.one_of(st.none(), st.sampled_from(OWNERS).map(tenant_name)),
-    impacts=st.booleans(),
 )
 def test_shares_add_up_to_the_whole(
     store: Store,
@@ -72,13 +71,12 @@ def test_shares_add_up_to_the_whole(
     by: list[str],
     between: tuple[datetime, datetime] | None,
     tenant: str | None,
-    impacts: bool,
 ) -> None:
     """Totals of any break-down and stretch, to the microgram; and none of them names what is not in its scope."""
     stretch: dict[str, Any] = {}
     if between is not None:
         stretch = {"start": min(between), "end": max(between) + timedelta(microseconds=1)}
-    query = TotalsQuery(tenant=tenant, by=[*by, "team"], impacts=impacts, **stretch)
+    query = TotalsQuery(tenant=tenant, by=[*by, "team"], **stretch)
     shares: list[list[int]] = []
     for scope, is_of_no_team in scopes:
         answer = totals(store.engine, scope, query, NOON)

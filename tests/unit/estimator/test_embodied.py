@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from rice_stream.errors import ReferenceDataError
+from rice_stream.estimator.artefact_files import load_embodied
 from rice_stream.estimator.embodied import embodied_gco2e_per_device_second, parse_embodied, water_l
-from rice_stream.estimator.loading import load_calibrated, load_embodied
+from rice_stream.estimator.loading import load_calibrated
 from rice_stream.estimator.method import Context, Estimates, Impact, Impacts
 from rice_stream.quantities import Range
 from tests.support.paper_requests import requests

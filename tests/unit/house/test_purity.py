@@ -23,7 +23,7 @@ CORE = (
     "wording",
 )
 LOADERS = {
-    "estimator/loading.py": "reads the fitted artefacts and the factors of embodied carbon and water",
+    "estimator/artefact_files.py": "reads the fitted artefacts and the factors of embodied carbon and water",
     "reference/loader.py": "reads the tables",
 }
 """Modules of the core that read a file of the package."""

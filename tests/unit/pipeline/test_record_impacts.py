@@ -41,10 +41,10 @@ def test_rice_paper_leaves_them_empty(ledger: Shell) -> None:
     assert record["embodied_ugco2e"] is None
     assert record["water_ul"] is None
     total = ledger.json("totals", "--tenant", "own", "--impacts")["total"]
-    assert (total["impact_prompts"], total["embodied_gco2e"], total["water_l"]) == (0, None, None)
+    assert (total["impact_prompts"], total["embodied_gco2e"]["mid"], total["water_l"]) == (0, None, None)
 
 
-def test_totals_add_them_up_when_asked(ledger: Shell) -> None:
+def test_totals_add_them_up(ledger: Shell) -> None:
     """Sums of the records to the microgram, by any field; a gateway's own answer adds a prompt and nothing else."""
     ingest(ledger, {"event_id": "i-0", "input_tokens": 5, "output_tokens": 5}, method="rice-paper")
     ingest(
@@ -57,13 +57,20 @@ def test_totals_add_them_up_when_asked(ledger: Shell) -> None:
     assert (stored[2]["embodied_ugco2e"], stored[2]["water_ul"]) == (0, 0)
     document = ledger.json("totals", "--by", "model", "--tenant", "own", "--impacts")
     rows = {row["model"]: row for row in document["rows"]}
-    assert rows["qwen3-32b"]["embodied_gco2e"] == stored[1]["embodied_ugco2e"] / 1e6
+    assert rows["qwen3-32b"]["embodied_gco2e"]["mid"] == stored[1]["embodied_ugco2e"] / 1e6
     assert (rows["llama-3.1-8b"]["prompts"], rows["llama-3.1-8b"]["impact_prompts"]) == (3, 2)
     assert document["total"]["water_l"] == pytest.approx(sum(row["water_ul"] for row in stored) / 1e6)
     everyone = ledger.json("totals", "--impacts")["total"]
     assert (everyone["prompts"], everyone["impact_prompts"]) == (7, 6)
     assert "embodied, beside it" in ledger.run("totals", "--impacts").stdout
-    assert "impact_prompts" not in ledger.json("totals")["total"]
+    assert ledger.json("totals")["total"] == everyone
+    assert "embodied, beside it" not in ledger.run("totals").stdout
+    # The ends of the rate of the hardware, which is the same for all three.
+    embodied = document["total"]["embodied_gco2e"]
+    steps = {step["name"]: step["value"] for step in ledger.json("explain", "i-1", "--tenant", "own")["steps"]}
+    for end in ("low", "high"):
+        ratio = steps[f"embodied_{end}_gco2e"] / steps["embodied_mid_gco2e"]
+        assert embodied[end] / embodied["mid"] == pytest.approx(ratio)
 
 
 def test_a_repeat_with_other_impacts_is_a_duplicate_and_no_conflict(ledger: Shell) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rice_stream.reports.tiers import KNOWN_TIERS, TIERS, RestsOn, tier_fields, tier_of
+from rice_stream.reports.tiers import KNOWN_TIERS, TIERS, tier_fields, tier_of
+from rice_stream.store.factor_spreads import RestsOn
 
 KNOWN = RestsOn("gpt-4o", "exact", "azure:swedencentral", "region", metered=False, stated=False)
 _KINDS = st.builds(

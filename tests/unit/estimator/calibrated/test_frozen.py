@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rice_stream.estimator.artefact_files import read_artefact
 from rice_stream.estimator.calibrated.artefact import Artefact, parse_artefact
 from rice_stream.estimator.calibrated.physics import Cost, field_names, joules, seconds
 from rice_stream.estimator.calibrated.setup import HIGH, LOW, MID, machine_of, resolve, setup_of
-from rice_stream.estimator.loading import read_artefact
 from rice_stream.estimator.method import Context
 from rice_stream.quantities import Range
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from rice_stream.estimator.artefact_files import read_artefact
 from rice_stream.estimator.calibrated.artefact import Artefact, parse_artefact
 from rice_stream.estimator.calibrated.physics import Cost, field_names, joules, seconds
 from rice_stream.estimator.calibrated.setup import (
@@ -17,7 +18,6 @@ from rice_stream.estimator.calibrated.setup import (
     resolve,
     setup_of,
 )
-from rice_stream.estimator.loading import read_artefact
 from rice_stream.estimator.method import Context
 from rice_stream.quantities import Range
 from rice_stream.reference.loader import load_reference

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from rice_stream.errors import ReferenceDataError
+from rice_stream.estimator.artefact_files import read_artefact
 from rice_stream.estimator.hosted.artefact import CAUSES, COLUMNS, COST, HOSTED_FILE, HostedArtefact, parse_hosted
-from rice_stream.estimator.loading import read_artefact
 
 SHIPPED = read_artefact(HOSTED_FILE)
 

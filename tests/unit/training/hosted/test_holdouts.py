@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from rice_stream.estimator.artefact_files import read_artefact
 from rice_stream.estimator.hosted.artefact import HOSTED_FILE, parse_hosted
-from rice_stream.estimator.loading import load_calibrated, read_artefact
+from rice_stream.estimator.loading import load_calibrated
 from tests.support.docs_reading import text_of
 from training.hosted.bounds import violations
 from training.hosted.disclosures import DISCLOSED, PRICE_RATIOS

@@ -6,9 +6,10 @@ from datetime import date
 
 import pytest
 
+from rice_stream.estimator.artefact_files import read_artefact
 from rice_stream.estimator.calibrated.artefact import Artefact
 from rice_stream.estimator.hosted.artefact import CAUSES, HOSTED_FILE
-from rice_stream.estimator.loading import load_calibrated, read_artefact
+from rice_stream.estimator.loading import load_calibrated
 from rice_stream.quantities import ListPrice
 from rice_stream.reference.loader import load_reference
 from training.hosted.cases import Case
