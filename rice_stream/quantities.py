@@ -19,6 +19,15 @@ MICRO = 1_000_000
 UNKNOWN = -1
 """Stands for null in a column of integers. No count, key or duration is negative."""
 
+AMOUNT_COLUMNS = (
+    "it_energy_uwh",
+    "facility_energy_uwh",
+    "carbon_low_ugco2e",
+    "carbon_mid_ugco2e",
+    "carbon_high_ugco2e",
+)
+"""What is estimated of every prompt, in records, totals and answers; `meter.amounts.Amounts` has a field of each name."""
+
 MEASURES = (
     "prompts",
     "input_tokens",
@@ -26,11 +35,7 @@ MEASURES = (
     "cache_write_input_tokens",
     "output_tokens",
     "reasoning_output_tokens",
-    "it_energy_uwh",
-    "facility_energy_uwh",
-    "carbon_low_ugco2e",
-    "carbon_mid_ugco2e",
-    "carbon_high_ugco2e",
+    *AMOUNT_COLUMNS,
     "impact_prompts",
     "embodied_ugco2e",
     "water_ul",

@@ -14,7 +14,7 @@ from rice_stream.basis import Basis
 from rice_stream.estimator.method import Estimates, Method, Requests
 from rice_stream.instants import SECOND_US
 from rice_stream.meter.carbon_ends import Site
-from rice_stream.quantities import IMPACT_COLUMNS, MEASURES, MICRO, UNKNOWN, Floats, Ints
+from rice_stream.quantities import AMOUNT_COLUMNS, IMPACT_COLUMNS, MEASURES, MICRO, UNKNOWN, Floats, Ints
 
 GRAMS_PER_KWH_TO_PER_WH = 1e-3
 
@@ -41,10 +41,6 @@ class Amounts:
     carbon_low_ugco2e: Ints
     carbon_mid_ugco2e: Ints
     carbon_high_ugco2e: Ints
-
-
-AMOUNT_COLUMNS = tuple(field.name for field in fields(Amounts))
-"""Names of the columns of amounts, in records, totals and answers; `Amounts` has a field of each name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from rice_stream.events.keys import event_keys
 from rice_stream.events.records import RawRecord, Refused
 from rice_stream.events.refused_items import count_items
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
-from rice_stream.meter.amounts import AMOUNT_COLUMNS, amounts, cap_flags, impact_columns, measure_matrix
+from rice_stream.meter.amounts import amounts, cap_flags, impact_columns, measure_matrix
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
@@ -33,7 +33,7 @@ from rice_stream.pipeline.measured import with_metered_energy
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
 from rice_stream.pipeline.taken_factors import StatedFactors
-from rice_stream.quantities import UNKNOWN, Ints
+from rice_stream.quantities import AMOUNT_COLUMNS, UNKNOWN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.identity_rules import RulesAt, RulesChangedError, default_rules

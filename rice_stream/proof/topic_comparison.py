@@ -16,7 +16,7 @@ from rice_stream.events.formats.reading.versions import dated
 from rice_stream.events.keys import KEY_BYTES
 from rice_stream.events.records import BATCH_NOT_UNPACKED, FURTHER_ITEMS, RawRecord, Refused
 from rice_stream.events.refused_items import count_items, skipped_offsets
-from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, measure_matrix
+from rice_stream.meter.amounts import Amounts, measure_matrix
 from rice_stream.meter.recompute import recompute
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.proof.differences import Differences
@@ -31,7 +31,7 @@ from rice_stream.proof.log_events import (
     with_time_of,
 )
 from rice_stream.proof.log_records import Candidate, candidates, of_an_older_version
-from rice_stream.quantities import IMPACT_COLUMNS, MARKET_COLUMN
+from rice_stream.quantities import AMOUNT_COLUMNS, IMPACT_COLUMNS, MARKET_COLUMN
 from rice_stream.store.attribution_store import load_versions
 from rice_stream.store.mapping_store import load_mappings
 from rice_stream.store.retention_state import RetentionState

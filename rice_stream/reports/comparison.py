@@ -16,14 +16,14 @@ from sqlalchemy import Connection, Engine, text
 from rice_stream.errors import UsageError
 from rice_stream.estimator.method import Method
 from rice_stream.instants import SECOND_US, epoch_us, rfc3339
-from rice_stream.meter.amounts import AMOUNT_COLUMNS, Amounts, roll_up
+from rice_stream.meter.amounts import Amounts, roll_up
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.ranking import overlap
 from rice_stream.meter.recompute import estimate_recorded
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.shared_ranges import Group, KindSums, SharedRange, ratio_range, shared_of, total_range
 from rice_stream.meter.what_if import Change, ServedBy, as_recorded, changed, served_by
-from rice_stream.quantities import MICRO, Range
+from rice_stream.quantities import AMOUNT_COLUMNS, MICRO, Range
 from rice_stream.reports.carbon_ranges import carbon_fields
 from rice_stream.reports.voided import not_voided
 from rice_stream.reports.windows import TimeBound, bound_text, bounds_us, check_window

@@ -13,13 +13,10 @@ from sqlalchemy import Engine
 
 from rice_stream.estimator.method import Method, Step
 from rice_stream.estimator.registry import load_method, method_of_version
-from rice_stream.meter.amounts import (
-    AMOUNT_COLUMNS,
-    GRAMS_PER_KWH_TO_PER_WH,
-)
+from rice_stream.meter.amounts import GRAMS_PER_KWH_TO_PER_WH
 from rice_stream.meter.recompute import Recomputed, StoredKind, recompute_kinds
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
-from rice_stream.quantities import MICRO, UNKNOWN
+from rice_stream.quantities import AMOUNT_COLUMNS, MICRO, UNKNOWN
 from rice_stream.reports.measured_steps import measured_steps
 from rice_stream.reports.record_lookup import StoredRecord, find_record_once
 from rice_stream.store.scope import Scope

@@ -1,7 +1,6 @@
 """The columns of `prompt_record` by what they mean: how writers send them, what an event said, what was estimated."""
 
-from rice_stream.meter.amounts import AMOUNT_COLUMNS
-from rice_stream.quantities import IMPACT_COLUMNS, MARKET_COLUMN
+from rice_stream.quantities import AMOUNT_COLUMNS, IMPACT_COLUMNS, MARKET_COLUMN
 
 KEY_COLUMNS = ("tenant_key", "attribution_key", "factor_key", "basis_flags")
 """Small integers that are never null."""

@@ -9,9 +9,9 @@ from sqlalchemy import event
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.registry import load_method
-from rice_stream.meter.amounts import AMOUNT_COLUMNS
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.meter.requests import TokenDefaults
+from rice_stream.quantities import AMOUNT_COLUMNS
 from rice_stream.reports.explanation import explain
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import without_scans

@@ -9,13 +9,12 @@ import pytest
 
 from rice_stream.estimator.method import Context, Estimates, KindFigures, Requests
 from rice_stream.events.records import RawRecord
-from rice_stream.meter.amounts import AMOUNT_COLUMNS
 from rice_stream.meter.metered import METER_LOG_SD
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.quarantine_replay import replay
 from rice_stream.proof.rebuild import rebuild
 from rice_stream.proof.verification import verify
-from rice_stream.quantities import Floats
+from rice_stream.quantities import AMOUNT_COLUMNS, Floats
 from rice_stream.reports.coverage import coverage
 from rice_stream.reports.explanation import explain
 from rice_stream.store.quarantine import Choice

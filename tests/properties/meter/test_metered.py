@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from rice_stream.estimator.method import Method
 from rice_stream.estimator.registry import METHOD_NAMES, load_method
 from rice_stream.events.metered_energy import BOUNDARIES, ENERGY_JOULES_LIMITS, plausible_energy
-from rice_stream.meter.amounts import AMOUNT_COLUMNS
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy, FactorUse
 from rice_stream.meter.metered import METER_LOG_SD
 from rice_stream.meter.recompute import Recomputed, recompute
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.service_key import ServiceKey
+from rice_stream.quantities import AMOUNT_COLUMNS
 from rice_stream.reference.loader import load_reference
 
 SERVED: tuple[dict[str, str | float | None], ...] = (

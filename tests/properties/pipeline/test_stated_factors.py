@@ -10,11 +10,11 @@ from rice_stream.estimator.registry import load_method
 from rice_stream.events.records import RawRecord
 from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.events.trust import MARK, parse_trust
-from rice_stream.meter.amounts import AMOUNT_COLUMNS
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorPolicy
 from rice_stream.pipeline.chunks import Chunk
 from rice_stream.pipeline.pipeline import Pipeline
+from rice_stream.quantities import AMOUNT_COLUMNS
 from rice_stream.store.dimensions import Dimensions
 from tests.support.databases import Databases
 from tests.support.fakes import NOON_US, TOKEN_DEFAULTS, fake_reference, value_of

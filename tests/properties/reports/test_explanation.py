@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rice_stream.estimator.registry import load_method
-from rice_stream.meter.amounts import AMOUNT_COLUMNS
+from rice_stream.quantities import AMOUNT_COLUMNS
 from rice_stream.reports.explanation import explain
 from rice_stream.store.scope import EVERYTHING
 from tests.support.databases import Databases

@@ -65,7 +65,7 @@ def test_what_was_changed_is_said_with_exit_code_1(audited: Shell) -> None:
     found = document(audited.run("audit", "verify", "--json"), 1)
     assert found["problems"] == ["entry 2: its columns say otherwise than its canonical bytes"]
     shown = audited.run("audit", "verify")
-    assert shown.stdout.endswith("bytes\n3 entries and 2 checkpoints do not hold.\n")
+    assert shown.stdout.endswith("bytes\n3 entries, 2 checkpoints and 0 signed months do not hold.\n")
 
 
 def test_without_a_key_of_secrets_nothing_is_signed(shell: Shell) -> None:

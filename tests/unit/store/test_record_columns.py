@@ -1,7 +1,9 @@
 """The columns of a record, by what they mean, are those of the table, the totals and the digests that are stored."""
 
-from rice_stream.meter.amounts import AMOUNT_COLUMNS
-from rice_stream.quantities import IMPACT_COLUMNS, MARKET_COLUMN, MEASURES
+from dataclasses import fields
+
+from rice_stream.meter.amounts import Amounts
+from rice_stream.quantities import AMOUNT_COLUMNS, IMPACT_COLUMNS, MARKET_COLUMN, MEASURES
 from rice_stream.store import schema
 from rice_stream.store.content import content_digest, content_text
 from rice_stream.store.record_columns import (
@@ -26,6 +28,10 @@ def test_null_is_allowed_where_a_column_says_so() -> None:
     """UNKNOWN is written as null there, and nowhere else."""
     nullable = [column.name for column in schema.prompt_record.columns if column.nullable]
     assert set(nullable) == {*NULLABLE_COLUMNS, *SOMETIMES_COLUMNS, RECORDED_COLUMN}
+
+
+def test_amounts_have_the_columns_that_are_named_without_loading_them() -> None:
+    assert tuple(field.name for field in fields(Amounts)) == AMOUNT_COLUMNS
 
 
 def test_totals_count_prompts_tokens_and_amounts() -> None:
