@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import DAY_S, epoch_s
 from rice_stream.quantities import MICRO
 from rice_stream.reports.tiers import KNOWN_TIERS, TIERS, tier_of

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rice_stream.errors import UsageError
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
-from rice_stream.events.formats.reading.regions import UNKNOWN
+from rice_stream.events.unnamed import UNKNOWN, UNKNOWN_TENANT
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.spans import day_text

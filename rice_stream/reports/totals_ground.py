@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.reports.meta import watermark_question, watermark_statement
 from rice_stream.reports.progress import MARKER, MARKER_QUESTION

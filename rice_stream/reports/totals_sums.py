@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import added_parts

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import SECOND_US
 from rice_stream.quantities import MICRO
 from rice_stream.store.engine import Connection

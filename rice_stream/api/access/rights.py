@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 
 
 class Right(StrEnum):

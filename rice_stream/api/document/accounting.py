@@ -1,8 +1,8 @@
 """Answers about what was used: totals, prompts, tenants, mappings."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from rice_stream.api.document.shapes import Amounts, Answer, Meta
 
@@ -38,14 +38,17 @@ class EmbodiedEnds(Answer):
     high: float | None
 
 
+_ShareOfTier = Annotated[float | None, Field(description="share of the carbon, from 0 to 1")]
+
+
 class TierShares(Answer):
     """The share of the carbon by how well it is known; null where there is none."""
 
-    measured: float | None
-    reported: float | None
-    estimated: float | None
-    defaulted: float | None
-    missing: float | None
+    measured: _ShareOfTier
+    reported: _ShareOfTier
+    estimated: _ShareOfTier
+    defaulted: _ShareOfTier
+    missing: _ShareOfTier
 
 
 class TotalAmounts(Amounts):

@@ -29,11 +29,11 @@ from rice_stream.events.formats.plain.fields import (
     word,
 )
 from rice_stream.events.formats.reading import regions, vocabulary
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.events.formats.reading.json_objects import JsonObject
 from rice_stream.events.formats.reading.moments import milliseconds
 from rice_stream.events.formats.reading.values import count, failed_http_status, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 
 _Written = Count | str
 _SINGLES = ("x-request-id", "start_time", "duration")

@@ -24,10 +24,10 @@ from rice_stream.events.formats.plain.fields import (
 )
 from rice_stream.events.formats.plain.usage import ChatUsage, chat_counts
 from rice_stream.events.formats.reading import regions
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.events.formats.reading.moments import milliseconds
 from rice_stream.events.formats.reading.values import text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.quantities import NAME_LENGTH_MAX
 
 

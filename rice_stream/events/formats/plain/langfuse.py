@@ -23,8 +23,8 @@ from rice_stream.events.formats.plain.fields import (
     word,
 )
 from rice_stream.events.formats.reading import regions
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.events.formats.reading.values import flag, text
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 
 
 class _Hidden(msgspec.Struct, gc=False):

@@ -26,9 +26,9 @@ from rice_stream.events.formats.plain.fields import (
 )
 from rice_stream.events.formats.plain.usage import NOTHING_SAID, ChatUsage, chat_counts
 from rice_stream.events.formats.reading import regions
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT
 from rice_stream.events.formats.reading.values import flag, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.quantities import NAME_LENGTH_MAX
 
 _CACHE_HIT_ID = re.compile(r"_cache_hit\d")

@@ -7,9 +7,7 @@ from typing import Any
 
 from rice_stream.errors import UsageError
 from rice_stream.events.formats.reading.values import Find, text
-
-UNKNOWN_TENANT = "unknown"
-"""Where nothing names a tenant. Never dropped: the event counts, under a name that stands out."""
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 
 ATTRIBUTED_FIELDS = ("tenant_id", "team_id", "project_id", "user_id", "api_key_id")
 _RULE_KEYS = frozenset({"attribute", "pattern", "value", "table", "sets"})

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from rice_stream.events.formats.reading import regions
-from rice_stream.events.formats.reading.attribution import UNKNOWN_TENANT, attribute
+from rice_stream.events.formats.reading.attribution import attribute
 from rice_stream.events.formats.reading.energy import SaidEnergy
 from rice_stream.events.formats.reading.items import ID_FROM_POSITION, TIME_FROM_RECORD, EventFields, Item, ItemOrigin
 from rice_stream.events.formats.reading.json_objects import JsonObject
@@ -15,6 +15,7 @@ from rice_stream.events.formats.reading.tokens import TokenCounts, Usage, estima
 from rice_stream.events.formats.reading.values import Find, text
 from rice_stream.events.formats.reading.vocabulary import EMBEDDINGS
 from rice_stream.events.records import RefusedError
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import DAY_US
 
 Measure = Callable[[], int | None]

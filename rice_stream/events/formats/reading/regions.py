@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from rice_stream.events.formats.reading.values import text
+from rice_stream.events.unnamed import UNKNOWN
 
-UNKNOWN = "unknown"
 _ADDRESS_CHARACTERS_MAX = 512
 _SAYS_NOTHING = frozenset({"global", "unknown", "none", "null", "default", "auto", "not_available", "n/a", "any"})
 """`global` means that the provider chose: the rungs below know more."""
