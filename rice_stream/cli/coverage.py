@@ -62,19 +62,14 @@ def coverage(session: Session, /, *, limit: int, as_json: bool, **asked: Any) ->
             table(["day", *TIERS, "kgCO2e"], [_day_cells(day) for day in document["days"]], title=document["time_zone"])
         known = ", ".join(f"{row['tier']} {_percent(row['share_of_carbon'])}" for row in document["tiers"])
         STDERR.print(f"How well the carbon is known: {known}")
-        nobodys = document["unattributed"]
-        if nobodys["prompts"]:
-            what = f"{nobodys['prompts']:,} prompts of {nobodys['rows_total']:,} keys"
-            STDERR.print(f"charged to no team: {what}, {_percent(nobodys['share_of_carbon'])} of carbon")
-        no_centre = document["uncharged"]
-        if no_centre["prompts"]:
-            what = f"{no_centre['prompts']:,} prompts of {no_centre['rows_total']:,} teams"
-            STDERR.print(f"charged to no cost centre: {what}, {_percent(no_centre['share_of_carbon'])} of carbon")
+        _print_nobodys(document["unattributed"], "team", "keys")
+        _print_nobodys(document["uncharged"], "cost centre", "teams")
         if document["conflicts_total"]:
             STDERR.print(f"{document['conflicts_total']:,} events contradict a record: the first one counts.")
         STDERR.print(f"{document['rows_total']:,} names in all; share of carbon that rests on fallbacks: {shares}")
         _print_claims(document)
         _print_old(document["old_factors"])
+        _print_excluded(document["exclusions"])
         if document["capped_prompts"]:
             STDERR.print(
                 f"{document['capped_prompts']:,} prompts count as much as one prompt can: their counts are nonsense."
@@ -101,12 +96,35 @@ def _print_claims(document: dict[str, Any]) -> None:
         STDERR.print(f"cache hits claimed by {_source(row)}: {what}")
 
 
+def _print_nobodys(nobodys: dict[str, Any], no: str, of: str) -> None:
+    """A line for what is charged to no team or cost centre; none where all is."""
+    if nobodys["prompts"]:
+        what = f"{nobodys['prompts']:,} prompts of {nobodys['rows_total']:,} {of}"
+        STDERR.print(f"charged to no {no}: {what}, {_percent(nobodys['share_of_carbon'])} of carbon")
+
+
 def _print_old(old: dict[str, Any]) -> None:
     """A line for each place whose carbon intensity was old; none where none was."""
     for row in old["rows"]:
         what = f"{row['prompts']:,} prompts, {_percent(row['share_of_carbon'])} of carbon"
         of = ", ".join(row["data_of"])
         STDERR.print(f"carbon intensity older than {old['older_than_months']} months of {row['region']} ({of}): {what}")
+
+
+def _print_excluded(excluded: dict[str, Any]) -> None:
+    """A line for what is not in the numbers; none where nothing was left out."""
+    parts = [f"{row['items']:,} {_EXCLUDED[row['kind']]}" for row in excluded["rows"] if row["items"]]
+    if parts:
+        STDERR.print(
+            f"not in these numbers: {', '.join(parts)}; about {_percent(excluded['share_of_carbon'])} of all carbon"
+        )
+
+
+_EXCLUDED = {
+    "refused": "items in quarantine",
+    "put_aside": "items that were dropped from it",
+    "voided": "voided prompts",
+}
 
 
 def _source(row: dict[str, Any]) -> str:

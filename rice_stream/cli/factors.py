@@ -11,7 +11,7 @@ from rice_stream.cli.base import STDERR, CommandGroup, Session, answer, json_opt
 from rice_stream.cli.tables import table
 from rice_stream.ledger.factor_sets import add_factors
 from rice_stream.reference.sets.factor_set import DIGEST_SHOWN, FactorSet
-from rice_stream.reports.factor_sets import factor_set, factor_set_differences, factor_sets
+from rice_stream.reports.factor_sets import factor_set, factor_set_differences, factor_sets, tables_kept
 from rice_stream.runtime.factor_files import read_factor_file
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_reference import open_reference
@@ -30,12 +30,19 @@ def factors() -> None:
 @json_option
 @pass_session
 def list_(session: Session, *, as_json: bool) -> None:
-    """All sets, in the order in which they are laid over the built-in tables.
+    """All sets, in the order in which they are laid over the built-in tables, and the versions of these that records rest on.
 
     Example: rice-stream factors list
     """
-    rows = factor_sets(open_store(session.settings), EVERYTHING, now_us=time.time_ns() // 1000)
-    _show_sets(rows, {"factor_sets": rows, "built_in": open_reference(session.settings).version}, as_json=as_json)
+    engine = open_store(session.settings)
+    rows = factor_sets(engine, EVERYTHING, now_us=time.time_ns() // 1000)
+    built_in = open_reference(session.settings).version
+    kept = tables_kept(engine, EVERYTHING)
+    _show_sets(rows, {"factor_sets": rows, "built_in": built_in, "tables": kept}, as_json=as_json)
+    if not as_json:
+        in_use = {True: "these are used now", False: ""}
+        cells = [[row["version"], row["kept_at"], in_use[row["version"] == built_in]] for row in kept]
+        table(["tables below the sets", "first used", ""], cells)
 
 
 @factors.command()

@@ -22,6 +22,7 @@ _LISTED = 100
 @click.option("--to", "end", metavar="TIME", help="Date or instant at which to end; itself not included.")
 @click.option("--tenant", help="Only this tenant.  [default: all]")
 @click.option("--method", type=click.Choice(METHOD_NAMES), help="Estimate by this method.  [default: RICE_METHOD]")
+@click.option("--factors", metavar="VERSION", help="Estimate by this version of the tables.  [default: today's]")
 @click.option("--reason", help="Why; kept with the corrections for good.")
 @click.option("--dry-run", is_flag=True, help="Only say what would come of it.")
 @click.option(
@@ -59,7 +60,7 @@ def _restated(
         raise UsageError("--from, --to, --reason: a restatement needs all of them; --list shows those that there are")
     settings = session.settings
     engine = open_store(settings)
-    restaters = Restaters(settings, engine)
+    restaters = Restaters(settings, engine, asked["factors"])
     order = restaters.order(
         moment("--from", start),
         moment("--to", end),

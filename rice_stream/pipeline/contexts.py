@@ -1,7 +1,7 @@
 """Kinds of requests seen so far, as arrays that whole batches index: coefficients, PUE, carbon intensity, factor key."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,19 @@ _NOTHING: dict[Service, int] = {}
 class ContextTable:
     """`resolve` gives every event the row of its kind; the arrays hold one row a kind. Not for several threads."""
 
-    def __init__(self, dimensions: Dimensions, estimator: Estimator, live: LiveLookup = no_live_feed) -> None:
+    def __init__(
+        self,
+        dimensions: Dimensions,
+        estimator: Estimator,
+        live: LiveLookup = no_live_feed,
+        keep_tables: Callable[[], None] | None = None,
+    ) -> None:
+        """`keep_tables` puts the estimator's tables where they can be had again; it is called before anything rests on them."""
         self._dimensions = dimensions
         self._estimator = estimator
         self._method = estimator.method
         self._live = live
+        self._keep_tables = keep_tables
         self._generation = live.generation
         self._mappings = NO_MAPPINGS
         self._factor_sets: FactorSets = ()
@@ -192,6 +200,9 @@ class ContextTable:
         keys_said = [ServiceKey(*service) for service in services]
         drafts = [estimator.draft(key, live=self._live, mapped=self._mapped(key, at_us)) for key in keys_said]
         uses = estimator.finished(drafts)
+        if self._keep_tables is not None:
+            self._keep_tables()
+            self._keep_tables = None
         keys = self._dimensions.factors([{**use.columns, "digest": use.digest} for use in uses])
         self.coefficients = np.vstack([self.coefficients, *(use.kind.coefficients for use in uses)])
         self.sites = self.sites.followed_by(SiteFactors.of([use.site for use in uses]))

@@ -69,8 +69,9 @@ class Pipeline:
         rules: RulesAt = default_rules,
         trust: TrustPolicy = OPERATOR_TRUST,
         now_us: Callable[[], int] | None = None,
+        keep_tables: Callable[[], None] | None = None,
     ) -> None:
-        """`now_us` is the database's clock; None: a batch is received now."""
+        """`now_us` is the database's clock; None: a batch is received now. `keep_tables` is for `ContextTable`."""
         self._writer = writer
         self._method = estimator.method
         self._rules = rules
@@ -78,7 +79,7 @@ class Pipeline:
         self.formats = DEFAULT_OPTIONS
         """How records were read last."""
         self._names = NameTable(dimensions)
-        self._contexts = ContextTable(dimensions, estimator, live)
+        self._contexts = ContextTable(dimensions, estimator, live, keep_tables)
         self._stated = StatedFactors(trust)
         self._dimensions = dimensions
         self._admission = EventAdmission(dimensions.records_from_us, now_us)

@@ -11,6 +11,7 @@ from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.capped import capped_prompts
 from rice_stream.reports.claims import claims
 from rice_stream.reports.conflicts import conflicts
+from rice_stream.reports.exclusions import exclusions
 from rice_stream.reports.old_factors import old_factors
 from rice_stream.reports.repeated_ids import NOT_COMPARED, repeated_ids
 from rice_stream.reports.resolved_sums import resolved_sums
@@ -88,7 +89,7 @@ def coverage(
         "tenant", "any"}}`; shares are None where there is nothing at all, `capped_prompts` count as what one prompt can cost.
         `"tiers"` (of `tiers`) add up to all of it; `"covered_share"` is that of the known ones, 1 without `fallback_share["any"]`.
         And what `claims`, `conflicts` and `repeated_ids` answer (no ids without `repeated`, or of over `compared_max` prompts),
-        `unattributed`, `uncharged` and `old_factors` under these names, and with the bucket `day` what `tiers_by_day` answers.
+        `unattributed`, `uncharged`, `exclusions`, `old_factors` as they are called; with the bucket `day` those of `tiers_by_day`.
 
     Raises:
         UsageError: days are to be told apart, and are not said to be few.
@@ -105,9 +106,9 @@ def coverage(
         nobodys = _nobodys(connection, scope, from_s, carbon, limit)
         contradicted = conflicts(connection, scope, from_us, limit=limit)
         old = old_factors(connection, scope, from_s, now_us=epoch_us(in_utc(now)), carbon_ugco2e=carbon, limit=limit)
+        nobodys["exclusions"] = exclusions(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts)
         by_day = partial(tiers_by_day, connection, scope, from_us, days, time_zone, report_time_zone)
         known = {"tiers": tiers(connection, scope, from_us)} if bucket is None else by_day()
-    resting = _resting(kinds)
     rows = _unknown(kinds, carbon)
     return {
         "window": {"from": rfc3339(from_us) if from_s else None, "to": rfc3339(epoch_us(in_utc(now)))},
@@ -116,8 +117,7 @@ def coverage(
         "prompts": prompts,
         "capped_prompts": capped,
         "carbon_gco2e": carbon / MICRO,
-        "fallback_share": {what: amount / carbon if carbon else None for what, amount in resting.items()},
-        "covered_share": (carbon - resting["any"]) / carbon if carbon else None,
+        **_shares(_resting(kinds), carbon),
         **known,
         **claimed,
         "old_factors": old,
@@ -145,6 +145,13 @@ def _resting(kinds: list[_Kind]) -> dict[str, int]:
         for kind_of_name in (*fallbacks, *(["any"] if fallbacks else [])):
             resting[kind_of_name] += kind.carbon_ugco2e
     return resting
+
+
+def _shares(resting: dict[str, int], carbon: int) -> dict[str, Any]:
+    return {
+        "fallback_share": {what: amount / carbon if carbon else None for what, amount in resting.items()},
+        "covered_share": (carbon - resting["any"]) / carbon if carbon else None,
+    }
 
 
 def _from_s(now: datetime, days: int | None) -> int:

@@ -10,6 +10,7 @@ from rice_stream.reference.sets.factor_set import FactorSet, row_content
 from rice_stream.reference.sets.parsing import parse_content
 from rice_stream.store.engine import Engine
 from rice_stream.store.factor_set_store import StoredSet, load_contents, load_sets
+from rice_stream.store.kept_tables import kept_versions
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
 
@@ -48,6 +49,17 @@ def factor_set_differences(engine: Engine, scope: Scope, a: str | FactorSet, b: 
         "b": {"digest": after.digest, "kind": after.kind, "name": after.name},
         "rows": differences(before, after),
     }
+
+
+def tables_kept(engine: Engine, scope: Scope) -> list[dict[str, Any]]:
+    """Versions of the tables below all sets that records were estimated with: `[{"version", "kept_at"}]`, the earliest first.
+
+    Each can be used again (`restate --factors`). They hold for all tenants: who does not see everything sees none.
+    """
+    if not scope.is_everything:
+        return []
+    with scoped_reading(engine, scope) as connection:
+        return [{"version": one.version, "kept_at": rfc3339(one.kept_at_us)} for one in kept_versions(connection)]
 
 
 def set_view(one: StoredSet, stored: Sequence[StoredSet], now_us: int) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Putting the pipeline of the settings together, with the writer that it commits through."""
 
+from functools import partial
+
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
+from rice_stream.runtime.opening_factors import keep_tables_of
 from rice_stream.runtime.opening_rules import Proposes, open_rules
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.dimensions import Dimensions
@@ -25,14 +28,16 @@ def open_pipeline(
     """
     writer = open_writer(engine)
     dimensions = Dimensions(engine)
+    estimator = open_estimator(settings)
     pipeline = Pipeline(
         dimensions=dimensions,
         writer=writer,
         defaults=token_defaults(settings),
-        estimator=open_estimator(settings),
+        estimator=estimator,
         live=live,
         rules=open_rules(settings, engine, formats, proposes),
         trust=settings.trust_policy(),
         now_us=dimensions.now_us,
+        keep_tables=partial(keep_tables_of, engine, estimator.reference),
     )
     return pipeline, writer

@@ -5,7 +5,7 @@ from rice_stream.meter.estimator_digest import estimator_digest
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.reports.windows import TimeBound, bounds_us
 from rice_stream.runtime.opening_estimator import token_defaults
-from rice_stream.runtime.opening_factors import open_estimator_with_sets
+from rice_stream.runtime.opening_factors import keep_tables_of, open_estimator_of_version, open_estimator_with_sets
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 from rice_stream.store.restatement_store import RestatementOrder
@@ -14,8 +14,9 @@ from rice_stream.store.restatement_store import RestatementOrder
 class Restaters:
     """Estimators that restate, by the settings and the factor sets that the database has now; each is opened once."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
-        """`engine` sees everything."""
+    def __init__(self, settings: Settings, engine: Engine, factors: str | None = None) -> None:
+        """`engine` sees everything; `factors` is a version of the tables, None: those of now, with the sets of each instant."""
+        self._factors = factors
         self._settings = settings
         self._engine = engine
         self._opened: dict[str | None, Estimator] = {}
@@ -28,8 +29,13 @@ class Restaters:
     def estimator(self, method_name: str | None) -> Estimator:
         """By a method; None: that of the settings."""
         if method_name not in self._opened:
-            self._opened[method_name] = open_estimator_with_sets(self._settings, self._engine, method_name)
+            self._opened[method_name] = self._open(method_name)
         return self._opened[method_name]
+
+    def _open(self, method_name: str | None) -> Estimator:
+        if self._factors is None:
+            return open_estimator_with_sets(self._settings, self._engine, method_name)
+        return open_estimator_of_version(self._settings, self._engine, self._factors, method_name)
 
     def basis(self, method_name: str | None, to_us: int) -> str:
         """What records up to an instant would be estimated by, as a digest."""
@@ -45,10 +51,16 @@ class Restaters:
         reason: str,
         dry_run: bool,
     ) -> RestatementOrder:
-        """The order of a stretch of time, whose dates are days of UTC. UsageError: its start is not before its end."""
+        """The order of a stretch of time, whose dates are days of UTC; the tables that it rests on are kept unless it is a dry run.
+
+        UsageError: its start is not before its end, or nothing is kept of the version of the tables.
+        """
         from_us, to_us = bounds_us(start, end, "UTC")
         # The tables of the end of the stretch: later sets do not hold for it.
-        versions = self.estimator(method_name).at(to_us - 1).versions
+        estimator = self.estimator(method_name)
+        versions = estimator.at(to_us - 1).versions
+        if not dry_run:
+            keep_tables_of(self._engine, estimator.reference)
         return RestatementOrder(
             from_us,
             to_us,

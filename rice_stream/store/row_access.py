@@ -121,6 +121,7 @@ ACCESS = {
     # UPDATE is what PostgreSQL asks of those who lock it, as who changes a mapping does (store/rules_lock.py).
     "attribution_version": TableAccess("SELECT, INSERT, UPDATE", EVERYTHING_ONLY),
     "factor_set": TableAccess("SELECT, INSERT", EVERYTHING_ONLY),
+    "reference_tables": TableAccess("SELECT, INSERT", EVERYTHING_ONLY),
     "kafka_progress": TableAccess("SELECT", EVERYTHING_ONLY),
     "ingested_file": TableAccess("", ALL_ROWS),
     "retention": TableAccess("SELECT", ALL_ROWS),

@@ -12,7 +12,7 @@ from rice_stream.store.schema_audit import audit_entry
 from rice_stream.store.schema_base import metadata
 from rice_stream.store.schema_budgets import alert, budget, budget_state, lease
 from rice_stream.store.schema_delivery import channel, delivery
-from rice_stream.store.schema_factors import factor_set
+from rice_stream.store.schema_factors import factor_set, reference_tables
 from rice_stream.store.schema_idempotency import idempotency_key
 from rice_stream.store.schema_intake import (
     attribution_version,
@@ -84,6 +84,7 @@ __all__ = [
     "principal",
     "prompt_record",
     "quarantine",
+    "reference_tables",
     "restatement",
     "retention",
     "server_key",

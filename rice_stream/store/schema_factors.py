@@ -1,4 +1,4 @@
-"""Table of factor sets."""
+"""Tables of factor sets, and of the reference tables that records rest on."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text
 
@@ -19,4 +19,14 @@ factor_set = Table(
     CheckConstraint("kind IN ('rci', 'pue', 'price', 'evidence')", name="kind"),
     comment="Factors that are laid over the built-in tables for events that ended at or after an instant; triggers refuse to"
     " change or remove a row",
+)
+
+reference_tables = Table(
+    "reference_tables",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("kept_at_us", BigInteger, nullable=False),
+    comment="Every version of the built-in tables (with the user's own over them) that records were estimated with; triggers"
+    " refuse to change or remove a row",
 )

@@ -34,6 +34,7 @@ OF_NOBODY = {
     "system",
     "a delivery",
     "factor sets",
+    "tables kept",
 }
 """What belongs to no tenant: nobody sees it, or everybody, but who sees everything."""
 OF_NO_TEAM = {

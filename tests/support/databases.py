@@ -121,7 +121,7 @@ def partitions(engine: Engine) -> list[str]:
         return sorted(connection.execute(text(query)).scalars())
 
 
-_APPEND_ONLY = ("audit_entry", "factor_set")
+_APPEND_ONLY = ("audit_entry", "factor_set", "reference_tables")
 
 
 def empty_postgres(engine: Engine) -> None:

@@ -37,7 +37,7 @@ from rice_stream.reports.deliveries import (
 )
 from rice_stream.reports.durations import narrowed_kinds
 from rice_stream.reports.explanation import explain
-from rice_stream.reports.factor_sets import factor_sets
+from rice_stream.reports.factor_sets import factor_sets, tables_kept
 from rice_stream.reports.figures import read_figures, read_versions
 from rice_stream.reports.known_names import known_names
 from rice_stream.reports.mappings import mappings
@@ -297,6 +297,7 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("system", lambda e, s: system_report(e, within(s)))
     yield Asking("mappings", lambda e, s: mappings(e, within(s)))
     yield Asking("factor sets", lambda e, s: factor_sets(e, within(s), now_us=NOON_US))
+    yield Asking("tables kept", lambda e, s: tables_kept(e, within(s)))
     yield Asking("quarantine", lambda e, s: quarantine.quarantined(e, within(s), Choice()))
     yield Asking("quarantine pages", lambda e, s: quarantine.quarantine_page(e, within(s), Choice()))
     yield Asking("prompts of a stretch", lambda e, s: prompts_so_far(e, within(s), 0, 2 * NOON_US))

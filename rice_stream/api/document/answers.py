@@ -23,7 +23,7 @@ from rice_stream.api.document.budgets import (
     UnreadableBudget,
 )
 from rice_stream.api.document.channels import Channel, Delivery, ResentDeliveries, SetChannel
-from rice_stream.api.document.factors import AddedFactorSet, FactorDifferences, FactorSet, ShownFactorSet
+from rice_stream.api.document.factors import AddedFactorSet, FactorDifferences, FactorSets, ShownFactorSet
 from rice_stream.api.document.ledger import Bridge, RecordAdjustment, Restatement, VoidedEvent
 from rice_stream.api.document.periods import Checklist, Period, PromptProof
 from rice_stream.api.document.proofs import ProofFile, SignedCheckpoint
@@ -90,7 +90,7 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/mappings"): Rows[Mapping],
     ("POST", "/v1/mappings"): Mapping,
     ("DELETE", "/v1/mappings/{mapping:path}"): None,
-    ("GET", "/v1/factors"): Rows[FactorSet],
+    ("GET", "/v1/factors"): FactorSets,
     ("GET", "/v1/factors/diff"): FactorDifferences,
     ("GET", "/v1/factors/{digest}"): ShownFactorSet,
     ("POST", "/v1/factors"): AddedFactorSet,

@@ -25,6 +25,20 @@ class FactorSet(Answer):
     added_at: str
 
 
+class KeptTables(Answer):
+    """A version of the tables below all sets that records were estimated with; it can be used again."""
+
+    version: str
+    kept_at: str
+
+
+class FactorSets(Answer):
+    """All sets, in the order in which they are laid, and the versions of the tables that records rest on."""
+
+    rows: list[FactorSet]
+    tables: list[KeptTables]
+
+
 class ShownFactorSet(FactorSet):
     """A factor set; rows as a file has them."""
 

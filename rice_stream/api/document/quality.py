@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from rice_stream.api.document.accounting import WindowBounds
+from rice_stream.api.document.exclusions import Exclusions
 from rice_stream.api.document.factors import OldFactors
 from rice_stream.api.document.shapes import Answer, Listed
 
@@ -191,6 +192,7 @@ class Coverage(Answer):
     event_factors: AllClaimedFactors
     metered_energy: AllClaimedFactors
     cache_hits: AllClaimedHits
+    exclusions: Exclusions
     old_factors: OldFactors
     repeated_ids: list[RepeatedId]
     repeated_ids_total: int | None

@@ -11,7 +11,7 @@ from rice_stream.api.parameters import Name, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.instants import epoch_us
-from rice_stream.reports.factor_sets import factor_set, factor_set_differences, factor_sets
+from rice_stream.reports.factor_sets import factor_set, factor_set_differences, factor_sets, tables_kept
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
 
@@ -31,7 +31,8 @@ def install(app: FastAPI, product: Product) -> None:
     )
     async def _sets(_: Annotated[Parameters, Query()], caller: _Reader) -> dict[str, Any]:
         scope, now_us = caller.scope(Right.READ), epoch_us(product.now())
-        return {"rows": await product.ask(lambda: factor_sets(product.engine(), scope, now_us=now_us))}
+        rows = await product.ask(lambda: factor_sets(product.engine(), scope, now_us=now_us))
+        return {"rows": rows, "tables": await product.ask(lambda: tables_kept(product.engine(), scope))}
 
     @app.get("/v1/factors/diff", summary="Rows in which two factor sets differ", tags=["reference"])
     async def _diff(asked: Annotated[DiffParameters, Query()], caller: _Reader) -> dict[str, Any]:

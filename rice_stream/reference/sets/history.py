@@ -69,6 +69,15 @@ class ReferenceHistory:
             one.factor_set for one in sorted(latest.values(), key=lambda one: one.order) if one.factor_set.rows
         )
 
+    def sets_of(self, version: str) -> tuple[FactorSet, ...] | None:
+        """The sets that the tables of a version have over them; None: there is no instant at which that version held."""
+        built_in = self._built_in.version
+        for at_us in (*self._starts_us, *self.boundaries_us):
+            sets = self.in_force(at_us)
+            if version_with(built_in, tuple(one.digest for one in sets)) == version:
+                return sets
+        return () if version == built_in else None
+
     def at(self, at_us: int) -> Reference:
         """The tables as of an instant."""
         return self._with(self.in_force(at_us))

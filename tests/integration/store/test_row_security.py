@@ -129,6 +129,7 @@ def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
         "mapping",
         "attribution_version",
         "factor_set",
+        "reference_tables",
         "kafka_progress",
         "http_token",
         "channel",

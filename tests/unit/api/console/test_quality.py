@@ -245,3 +245,16 @@ def test_ids_of_several_tenants_are_compared_when_somebody_wants_it(of_ten_days:
     assert "Compare the ids of 30 days" in page.text
     (compare,) = [link for link in page.links if "ids=true" in link]
     assert "none is there twice" in read(of_ten_days.get(compare.partition("#")[0])).text
+
+
+def test_what_is_not_in_the_numbers_is_told_as_coverage_has_it(api: Api, ledger: Shell) -> None:
+    """Page, API and command line: items, grams and the line of 5 %."""
+    said = api.get("/v1/coverage?days=30", "admin").document["exclusions"]
+    assert ledger.json("coverage", "--days=30")["exclusions"] == said
+    page = read(api.send("GET", "/quality?days=30", role="admin", headers={"accept": "text/html"}))
+    rows = _table(page, "Left out")[1:]
+    assert [_plain(row[1]) for row in rows] == [_plain(count(row["items"])) for row in said["rows"]]
+    assert [row["kind"] for row in said["rows"]] == ["refused", "put_aside", "voided"]
+    above = said["share_of_carbon"] > said["share_max"]
+    assert ("Above the line of 5" in page.text) == above
+    assert _plain(percent(said["share_of_carbon"])) in _plain(page.text)

@@ -1,0 +1,91 @@
+"""What is not in the numbers of a stretch of time, and how much carbon that may be (scope 3 asks for quantified exclusions)."""
+
+import json
+from typing import Any
+
+from sqlalchemy import bindparam, text
+
+from rice_stream.events.records import BATCH_NOT_UNPACKED, FURTHER_ITEMS
+from rice_stream.events.refused_items import skipped_offsets
+from rice_stream.instants import SECOND_US
+from rice_stream.quantities import MICRO
+from rice_stream.store.engine import Connection
+from rice_stream.store.scope import Scope
+from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
+
+EXCLUDED_SHARE_MAX = 0.05
+"""Of all carbon, what is excluded included (GHG Protocol, Scope 3 Phase 1 Progress Update, 31 March 2026: at least 95 % covered,
+what is excluded quantified)."""
+_REFUSED = {"held": "refused", "dropped": "put_aside"}
+_SEVERAL = (FURTHER_ITEMS, BATCH_NOT_UNPACKED)
+"""Reasons of rows that stand for more than one item, which their payload counts."""
+
+
+def exclusions(
+    connection: Connection, scope: Scope, from_s: int, *, carbon_ugco2e: int, prompts: int
+) -> dict[str, Any]:
+    """Since `from_s` (epoch seconds), beside the carbon and the prompts that are in the numbers.
+
+    Items in quarantine are no event that can be estimated: each counts as the mean prompt of that time, by when it arrived. What
+    was voided counts as what was taken away, by when the prompt ended. Whose a refused item is nobody knows, so only who sees
+    everything is told of them.
+
+    Returns:
+        `{"rows": [{"kind", "items", "carbon_gco2e", "by"}], "carbon_gco2e", "share_of_carbon", "share_max"}`. `kind` is `refused`
+        (held in quarantine), `put_aside` (dropped from it) or `voided`; `by` is what the carbon is by: `mean_prompt` or `entries`.
+        `carbon_gco2e` is None where there is no prompt to take a mean of; `share_of_carbon` is of what is counted and excluded
+        together.
+    """
+    rows = [*(_refused(connection, from_s, carbon_ugco2e, prompts) if scope.is_everything else ())]
+    rows.append(_voided(connection, scope, from_s))
+    known = [row["carbon_ugco2e"] for row in rows if row["carbon_ugco2e"] is not None]
+    excluded = sum(known) if len(known) == len(rows) else None
+    whole = None if excluded is None else excluded + carbon_ugco2e
+    return {
+        "rows": [_told(row) for row in rows],
+        "carbon_gco2e": None if excluded is None else excluded / MICRO,
+        "share_of_carbon": excluded / whole if excluded is not None and whole else None,
+        "share_max": EXCLUDED_SHARE_MAX,
+    }
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    amount = row["carbon_ugco2e"]
+    carbon = None if amount is None else amount / MICRO
+    return {"kind": row["kind"], "items": row["items"], "carbon_gco2e": carbon, "by": row["by"]}
+
+
+def _refused(connection: Connection, from_s: int, carbon_ugco2e: int, prompts: int) -> list[dict[str, Any]]:
+    since = {"since_us": from_s * SECOND_US}
+    counted = text(
+        "SELECT status, COUNT(*) FROM quarantine WHERE received_at_us >= :since_us AND status <> 'replayed' GROUP BY status"
+    )
+    several = text(
+        "SELECT status, reason, payload FROM quarantine WHERE received_at_us >= :since_us AND status <> 'replayed'"
+        " AND reason IN :reasons"
+    ).bindparams(bindparam("reasons", expanding=True))
+    items = {status: int(count) for status, count in connection.execute(counted, since)}
+    for status, reason, payload in connection.execute(several, {**since, "reasons": _SEVERAL}):
+        items[status] += _items_of(reason, payload) - 1
+    rows = []
+    for status, kind in _REFUSED.items():
+        count = items.get(status, 0)
+        mean = round(count * carbon_ugco2e / prompts) if prompts else None
+        rows.append({"kind": kind, "items": count, "carbon_ugco2e": mean if count else 0, "by": "mean_prompt"})
+    return rows
+
+
+def _items_of(reason: str, payload: str) -> int:
+    """How many items a row stands for; of a batch that was not unpacked, its records, which are at least as many."""
+    return len(skipped_offsets(payload)) if reason == BATCH_NOT_UNPACKED else int(json.loads(payload)["items"])
+
+
+def _voided(connection: Connection, scope: Scope, from_s: int) -> dict[str, Any]:
+    query = text(
+        "SELECT COALESCE(-SUM(e.prompts), 0), COALESCE(-SUM(e.carbon_mid_ugco2e), 0) FROM adjustment a"
+        " JOIN adjustment_entry e ON e.adjustment_key = a.adjustment_key"
+        " WHERE a.cause = 'void' AND e.ended_at_us >= :since_us"
+        f" AND {tenant_key_in(scope, 'a.tenant_key')} AND {tenant_key_in(scope, 'e.tenant_key')} AND {attribution_in(scope, 'e')}"
+    )
+    [(prompts, carbon)] = connection.execute(query, {"since_us": from_s * SECOND_US, **scope_parameters(scope)})
+    return {"kind": "voided", "items": int(prompts), "carbon_ugco2e": int(carbon), "by": "entries"}
