@@ -11,7 +11,7 @@ from rice_stream.instants import SECOND_US
 from rice_stream.quantities import MICRO
 from rice_stream.store.engine import Connection
 from rice_stream.store.scope import Scope
-from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
+from rice_stream.store.scope_conditions import scope_parameters, tenant_key_in
 
 EXCLUDED_SHARE_MAX = 0.05
 """Of all carbon, what is excluded included (GHG Protocol, Scope 3 Phase 1 Progress Update, 31 March 2026: at least 95 % covered,
@@ -27,8 +27,8 @@ def exclusions(
     """Since `from_s` (epoch seconds), beside the carbon and the prompts that are in the numbers.
 
     Items in quarantine are no event that can be estimated: each counts as the mean prompt of that time, by when it arrived. What
-    was voided counts as what was taken away, by when the prompt ended. Whose a refused item is nobody knows, so only who sees
-    everything is told of them.
+    was voided counts as what was taken away, by when the prompt ended. Whose a refused item is nobody knows, so it is counted for
+    who sees everything alone; and what was voided, for who sees every team of a tenant.
 
     Returns:
         `{"rows": [{"kind", "items", "carbon_gco2e", "by"}], "carbon_gco2e", "share_of_carbon", "share_max"}`. `kind` is `refused`
@@ -36,7 +36,8 @@ def exclusions(
         `carbon_gco2e` is None where there is no prompt to take a mean of; `share_of_carbon` is of what is counted and excluded
         together.
     """
-    rows = [*(_refused(connection, from_s, carbon_ugco2e, prompts) if scope.is_everything else ())]
+    items = _refused_items(connection, from_s) if scope.is_everything else {}
+    rows = [_refused(kind, items.get(status, 0), carbon_ugco2e, prompts) for status, kind in _REFUSED.items()]
     rows.append(_voided(connection, scope, from_s))
     known = [row["carbon_ugco2e"] for row in rows if row["carbon_ugco2e"] is not None]
     excluded = sum(known) if len(known) == len(rows) else None
@@ -55,7 +56,8 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
     return {"kind": row["kind"], "items": row["items"], "carbon_gco2e": carbon, "by": row["by"]}
 
 
-def _refused(connection: Connection, from_s: int, carbon_ugco2e: int, prompts: int) -> list[dict[str, Any]]:
+def _refused_items(connection: Connection, from_s: int) -> dict[str, int]:
+    """By status."""
     since = {"since_us": from_s * SECOND_US}
     counted = text(
         "SELECT status, COUNT(*) FROM quarantine WHERE received_at_us >= :since_us AND status <> 'replayed' GROUP BY status"
@@ -67,12 +69,12 @@ def _refused(connection: Connection, from_s: int, carbon_ugco2e: int, prompts: i
     items = {status: int(count) for status, count in connection.execute(counted, since)}
     for status, reason, payload in connection.execute(several, {**since, "reasons": _SEVERAL}):
         items[status] += _items_of(reason, payload) - 1
-    rows = []
-    for status, kind in _REFUSED.items():
-        count = items.get(status, 0)
-        mean = round(count * carbon_ugco2e / prompts) if prompts else None
-        rows.append({"kind": kind, "items": count, "carbon_ugco2e": mean if count else 0, "by": "mean_prompt"})
-    return rows
+    return items
+
+
+def _refused(kind: str, items: int, carbon_ugco2e: int, prompts: int) -> dict[str, Any]:
+    mean = round(items * carbon_ugco2e / prompts) if prompts else None
+    return {"kind": kind, "items": items, "carbon_ugco2e": mean if items else 0, "by": "mean_prompt"}
 
 
 def _items_of(reason: str, payload: str) -> int:
@@ -81,11 +83,13 @@ def _items_of(reason: str, payload: str) -> int:
 
 
 def _voided(connection: Connection, scope: Scope, from_s: int) -> dict[str, Any]:
+    if scope.teams:
+        return {"kind": "voided", "items": 0, "carbon_ugco2e": 0, "by": "entries"}
     query = text(
         "SELECT COALESCE(-SUM(e.prompts), 0), COALESCE(-SUM(e.carbon_mid_ugco2e), 0) FROM adjustment a"
         " JOIN adjustment_entry e ON e.adjustment_key = a.adjustment_key"
         " WHERE a.cause = 'void' AND e.ended_at_us >= :since_us"
-        f" AND {tenant_key_in(scope, 'a.tenant_key')} AND {tenant_key_in(scope, 'e.tenant_key')} AND {attribution_in(scope, 'e')}"
+        f" AND {tenant_key_in(scope, 'a.tenant_key')} AND {tenant_key_in(scope, 'e.tenant_key')}"
     )
     [(prompts, carbon)] = connection.execute(query, {"since_us": from_s * SECOND_US, **scope_parameters(scope)})
     return {"kind": "voided", "items": int(prompts), "carbon_ugco2e": int(carbon), "by": "entries"}

@@ -71,11 +71,17 @@ class TestExclusions:
         assert told(excluded(store, days=1))["refused"] == (0, 0.0)
         assert told(excluded(store))["refused"] == (1, 2.5)
 
-    @pytest.mark.parametrize("scope", [Scope(frozenset({"acme"})), Scope(frozenset({"acme"}), frozenset({"search"}))])
-    def test_who_sees_some_tenants_is_told_of_theirs_alone(self, store: Store, scope: Scope) -> None:
-        """Whose a refused item is nobody knows."""
+    @pytest.mark.parametrize(
+        ("scope", "voided"),
+        [(Scope(frozenset({"acme"})), (1, 2.5)), (Scope(frozenset({"acme"}), frozenset({"search"})), (0, 0.0))],
+        ids=["a tenant", "a team"],
+    )
+    def test_nobody_is_told_of_what_others_have_left_out(
+        self, store: Store, scope: Scope, voided: tuple[int, float]
+    ) -> None:
+        """Whose a refused item is nobody knows, and corrections know no team."""
         theirs, others = "2026-11-22T11:00:00Z", "2026-11-22T11:01:00Z"
         store.add(at(theirs, team_id="search"), at(others, tenant_id="globex"), WRONG)
         void(store, theirs)
         void(store, others)
-        assert told(excluded(store, scope)) == {"voided": (1, 2.5)}
+        assert told(excluded(store, scope)) == {"refused": (0, 0.0), "put_aside": (0, 0.0), "voided": voided}

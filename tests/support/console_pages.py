@@ -117,5 +117,5 @@ PAGES = (
     ShownPage("kind of problem", "/problems/{slug}", "/problems/not-found", of_ledger=False),
 )
 LEDGER_PAGES = tuple(page for page in PAGES if page.of_ledger)
-NO_PAGES: dict[str, str] = {}
+NO_PAGES: dict[str, str] = {"/periods/checkpoint": "the signed note of a closed month, as text"}
 """Routes of browsers that answer with something else, and why."""

@@ -17,7 +17,7 @@ class ExcludedItems(Answer):
 
 
 class Exclusions(Answer):
-    """What is not in the numbers, and the line that its share is held against; who sees every tenant is told of refused items."""
+    """What is not in the numbers, and the line that its share is held against; refused items are for who sees all."""
 
     rows: list[ExcludedItems]
     carbon_gco2e: float | None

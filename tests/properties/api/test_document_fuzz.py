@@ -163,10 +163,19 @@ def test_every_answer_is_one_that_the_document_names(
             hold()
 
 
+HEAD_BYTES_MAX = 64 * 1024
+"""Of a request line and headers: what uvicorn reads at most."""
+
+
 def check(served: tuple[str, dict[str, requests.Session]], case: Case[Any], role: str) -> None:
     """One answer."""
     url, sessions = served
-    response = case.call(base_url=url, session=sessions[role], allow_redirects=False)
+    try:
+        response = case.call(base_url=url, session=sessions[role], allow_redirects=False)
+    except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        # The server closes on a head that it does not read to its end, and its answer may be lost with that.
+        assert len(case.as_curl_command()) > HEAD_BYTES_MAX, case.as_curl_command()
+        return
     if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         assert "retry-after" in response.headers, case.as_curl_command()
         return
