@@ -54,5 +54,6 @@ def void_shown(
 ) -> None:
     """What `POST /v1/void` does, of the record that a page shows. RiceError, ProblemError: as from there."""
     ended_at = None if asked.ended_at is None else asked.ended_at.isoformat()
-    body = VoidBody(event_id=event_id, reason=reason, tenant=asked.tenant, ended_at=ended_at)
+    # As the address has it: an id that no event can have is one that is not there.
+    body = VoidBody.model_construct(event_id=event_id, reason=reason, tenant=asked.tenant, ended_at=ended_at)
     answer_void(product, caller, body, by)

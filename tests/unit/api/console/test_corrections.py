@@ -92,3 +92,9 @@ def test_each_bar_begins_where_the_one_before_ends(reported: float, steps: tuple
         assert all(-0.01 <= end <= 100.01 for end in ends)
         at = bar.reach
     assert at == pytest.approx(drawn.bars[-1].width, abs=0.01)
+
+
+@pytest.mark.parametrize("event_id", ["9" * 5_000, "no-such-event", "%00"], ids=["long", "unknown", "NUL"])
+def test_what_is_not_there_is_not_voided(api: Api, event_id: str) -> None:
+    """Whatever the address says: the answer is that of a page that is not there."""
+    assert api.fill_in(f"/prompts/{event_id}", [("reason", "wrong")]).status in (404, 422)
