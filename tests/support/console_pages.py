@@ -77,6 +77,7 @@ PAGES = (
         "/periods",
         "/periods?tenant={northwind}&close=2026-10",
         for_roles=(ADMIN, EDITOR),
+        status_when_empty=404,
         of_database=True,
     ),
     ShownPage("periods nothing", "/periods", "/periods?year=2020"),

@@ -17,19 +17,19 @@ from rice_stream.events.mappings import WITHIN_TENANT
 
 B = TypeVar("B", bound=Body)
 Section = Literal["tokens", "audit", "roles", "names", "factors", "system"]
-_Id = Annotated[int | None, Blank, Field(ge=1, lt=2**63)]
+_Id = Annotated[Annotated[int, Field(ge=1, lt=2**63)] | None, Blank]
 
 
 class AdminAsked(PageParameters):
     """Which part of the page; `rotate` and `revoke` are ids of tokens, `before` that of an entry of the audit trail."""
 
     section: Annotated[Section | None, Blank] = None
-    said: Annotated[str | None, Blank, Field(max_length=300)] = None
+    said: Annotated[Annotated[str, Field(max_length=300)] | None, Blank] = None
     rotate: _Id = None
     revoke: _Id = None
     new: bool = False
     ended: bool = False
-    action: Annotated[str | None, Blank, Field(max_length=100)] = None
+    action: Annotated[Annotated[str, Field(max_length=100)] | None, Blank] = None
     actor: Annotated[Name | None, Blank] = None
     from_: Annotated[Moment | None, Blank] = Field(None, alias="from")
     to: Annotated[Moment | None, Blank] = None

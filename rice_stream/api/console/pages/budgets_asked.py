@@ -25,8 +25,8 @@ class BudgetsAsked(PageParameters):
     """`name`: one budget; `change`, `remove`, `new`: a form. The others are what a new one would be for."""
 
     name: _Named = None
-    said: Annotated[str | None, Blank, Field(max_length=300)] = None
-    before: Annotated[int | None, Blank, Field(ge=1, lt=2**63)] = None
+    said: Annotated[Annotated[str, Field(max_length=300)] | None, Blank] = None
+    before: Annotated[Annotated[int, Field(ge=1, lt=2**63)] | None, Blank] = None
     """Changes before the one of this sequence."""
     page: Annotated[int, Field(ge=1, le=100_000)] = 1
     """Of the list."""

@@ -35,7 +35,7 @@ class ChannelsAsked(PageParameters):
     type: Annotated[ChannelType | None, Blank] = None
     change: _Id = None
     remove: _Id = None
-    said: Annotated[str | None, Blank, Field(max_length=300)] = None
+    said: Annotated[Annotated[str, Field(max_length=300)] | None, Blank] = None
 
     @property
     def narrows(self) -> bool:

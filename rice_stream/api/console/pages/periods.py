@@ -32,7 +32,7 @@ _Reader = Annotated[Caller, Depends(needs(Right.READ))]
 class PeriodsParameters(PageParameters):
     """Which year, how many tenants have a column of their own; `close`: the month of the tenant that is to be closed."""
 
-    year: Annotated[int | None, Blank, Field(ge=1971, le=9_000)] = None
+    year: Annotated[Annotated[int, Field(ge=1971, le=9_000)] | None, Blank] = None
     columns: Annotated[int, Field(ge=1, le=50)] = TENANTS
     as_: AmountsShown = AS_SHOWN
     close: Annotated[str, Field(max_length=20)] | None = None
