@@ -133,20 +133,28 @@ def prove(session: Session, /, entry: int, since: int | None, out: Path | None, 
 
     Example: rice-stream audit prove 17 --since 12 --out entry-17.json
     """
-    import json
-
     from rice_stream.reports.audit_proofs import audit_proof
     from rice_stream.runtime.opening import open_store
     from rice_stream.store.scope import EVERYTHING
 
     document = audit_proof(open_store(session.settings), EVERYTHING, entry, since=since)
+    answer_proof(document, out, f"entry {entry} is proven", as_json=as_json)
+
+
+def answer_proof(document: dict[str, Any], out: Path | None, proven: str, *, as_json: bool) -> None:
+    """Write a proof to the file, or tell it where there is none; `proven` is what people are told of a file.
+
+    UsageError: the file cannot be written.
+    """
+    import json
+
     text = json.dumps(document, ensure_ascii=False, indent=1)
     if out is not None:
         try:
             out.write_text(f"{text}\n", "utf-8")
         except OSError as error:
             raise UsageError(f"--out: cannot write {out} ({error.strerror})") from error
-    answer(document, as_json=as_json, human=lambda: say(text if out is None else f"{out}: entry {entry} is proven"))
+    answer(document, as_json=as_json, human=lambda: say(text if out is None else f"{out}: {proven}"))
 
 
 @click.command()

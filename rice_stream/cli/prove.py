@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from rice_stream.cli.base import Session, answer, json_option, pass_session, say
-from rice_stream.errors import UsageError
+from rice_stream.cli.audit_proofs import answer_proof
+from rice_stream.cli.base import Session, json_option, pass_session
 from rice_stream.reports.moments import instant
 
 
@@ -25,19 +25,12 @@ def prove(
 
     Example: rice-stream prove req-7f3a --tenant acme --out req-7f3a.json
     """
-    import json
-
     from rice_stream.reports.month_proofs import month_proof
     from rice_stream.runtime.opening import open_store
     from rice_stream.store.scope import EVERYTHING
 
     when = instant("--ended-at", ended_at)
     document = month_proof(open_store(session.settings), EVERYTHING, event_id, tenant=tenant, ended_at=when)
-    text = json.dumps(document, ensure_ascii=False, indent=1)
-    if out is not None:
-        try:
-            out.write_text(f"{text}\n", "utf-8")
-        except OSError as error:
-            raise UsageError(f"--out: cannot write {out} ({error.strerror})") from error
-    proven = f"{out}: {event_id} is proven to be in {document['period']['month']} of {document['period']['tenant_id']}"
-    answer(document, as_json=as_json, human=lambda: say(text if out is None else proven))
+    period = document["period"]
+    proven = f"{event_id} is proven to be in {period['month']} of {period['tenant_id']}"
+    answer_proof(document, out, proven, as_json=as_json)
