@@ -10,7 +10,11 @@ from rice_stream.runtime.settings.settings import Settings
 
 
 class JsonFormatter(logging.Formatter):
-    """A line of the log as JSON, with the request and the trace that it belongs to."""
+    """A line of the log as JSON, with the request and the trace that it belongs to, and its process where there are several."""
+
+    def __init__(self, process: int | None = None) -> None:
+        super().__init__()
+        self._of_process = {} if process is None else {"process": process}
 
     def format(self, record: logging.LogRecord) -> str:
         """One object."""
@@ -19,6 +23,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._of_process,
             **log_fields(),
         }
         if record.exc_info:
@@ -34,13 +39,14 @@ class _WithoutCoordinatorSearch(logging.Filter):
         return "GroupCoordinatorNotAvailable" not in message and "coordinator dead" not in message
 
 
-def configure_logging(settings: Settings) -> None:
-    """Our own messages at the chosen level; libraries only when something is wrong."""
+def configure_logging(settings: Settings, *, process: int | None = None) -> None:
+    """Our own messages at the chosen level; libraries only when something is wrong. `process`: the number to tell lines by."""
     handler = logging.StreamHandler(sys.stderr)
     if settings.log_format == "json":
-        handler.setFormatter(JsonFormatter())
+        handler.setFormatter(JsonFormatter(process))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+        of_process = "" if process is None else f" [{process}]"
+        handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)-7s{of_process} %(name)s: %(message)s"))
     root = logging.getLogger()
     handler.addFilter(_WithoutCoordinatorSearch())
     root.handlers[:] = [handler]

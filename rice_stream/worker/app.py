@@ -5,6 +5,9 @@ import gc
 import logging
 import signal
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import faust
@@ -30,7 +33,7 @@ from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.credentials import broker_credentials, broker_urls
 from rice_stream.worker.deadline import StopDeadline, stop_limit_s
 from rice_stream.worker.delivery_watch import DeliveryWatch
-from rice_stream.worker.health import HealthServer, Heartbeat, Telemetry
+from rice_stream.worker.health import Heartbeat, Showable, Telemetry, served_over_http
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.ledger_clock import open_ledger_clock
 from rice_stream.worker.metrics import Metrics
@@ -98,8 +101,11 @@ class Worker:
         engine: Engine,
         metrics: Metrics,
         tracing: Tracing = OFF,
+        show: Callable[[Showable], AbstractContextManager[None]] | None = None,
     ) -> None:
+        """`show`: shows it in another way than over HTTP."""
         self._settings = settings
+        self._show = show or partial(served_over_http, settings.http_host, settings.worker_http_port)
         self._engine = engine
         self._telemetry = Telemetry(metrics, Heartbeat(timeout_s=settings.progress_timeout_s), tracing)
         self._app = create_app(settings)
@@ -156,17 +162,13 @@ class Worker:
         missing = [topic for topic, partitions in topics.items() if partitions is None]
         if missing:
             raise ServiceUnavailableError(f"these topics do not exist: {', '.join(missing)}; create them first")
-        health = HealthServer(self._settings.http_host, self._settings.worker_http_port, self._telemetry)
-        log.info("worker starts: health and metrics at http://%s:%d", self._settings.http_host, health.port)
-        # Decoding makes and drops millions of small objects without cycles: collecting now and then is enough.
-        gc.freeze()
-        gc.disable()
-        self._handle_signals()
-        try:
+        with self._show(self._telemetry):
+            # Decoding makes and drops millions of small objects without cycles: collecting now and then is enough.
+            gc.freeze()
+            gc.disable()
+            self._handle_signals()
             await asyncio.to_thread(self._clock.measure)
             await self._run_app(until_idle_s)
-        finally:
-            health.close()
 
     async def _run_app(self, until_idle_s: float | None) -> None:
         batches = asyncio.create_task(self._batches.run(), name="batches")

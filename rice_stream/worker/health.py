@@ -4,10 +4,11 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.simple_server import make_server
 
 from prometheus_client import generate_latest
@@ -31,6 +32,19 @@ _PUBLIC = {
 }
 """What anybody is told of a problem: errors name brokers, files and databases, which are nobody else's concern."""
 _OTHERWISE = "not working"
+
+
+class Showable(Protocol):
+    """What is shown of a worker, or of several processes as if they were one."""
+
+    def live(self) -> tuple[bool, dict[str, Any]]:
+        """Whether it should go on running, and what says so."""
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether nothing has a problem now, and what has one."""
+
+    def metrics_text(self) -> bytes:
+        """Its metrics, as Prometheus reads them."""
 
 
 @dataclass
@@ -103,13 +117,36 @@ class Telemetry:
     heartbeat: Heartbeat
     tracing: Tracing = OFF
 
+    def live(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the process should go on running, and the seconds that say so."""
+        return self.heartbeat.live()
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether no part has a problem now, and which parts have one."""
+        return self.heartbeat.ready()
+
+    def metrics_text(self) -> bytes:
+        """All metrics of this process."""
+        self.metrics.memory.set(resident_memory_bytes())
+        return generate_latest(self.metrics.registry)
+
+
+@contextmanager
+def served_over_http(host: str, port: int, shown: Showable) -> Iterator[None]:
+    """Shows it at an address, which the log says. UsageError: nothing can listen there."""
+    server = HealthServer(host, port, shown)
+    log.info("worker starts: health and metrics at http://%s:%d", host, server.port)
+    try:
+        yield
+    finally:
+        server.close()
+
 
 class HealthServer:
     """Serves until `close`. Port 0 takes any free port; `port` tells which."""
 
-    def __init__(self, host: str, port: int, telemetry: Telemetry) -> None:
-        self._heartbeat = telemetry.heartbeat
-        self._metrics = telemetry.metrics
+    def __init__(self, host: str, port: int, shown: Showable) -> None:
+        self._shown = shown
         try:
             self._server = make_server(host, port, self._answer, HealthWsgiServer, HealthRequestHandler)
         except OSError as error:
@@ -130,11 +167,11 @@ class HealthServer:
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            self._metrics.memory.set(resident_memory_bytes())
+            text = self._shown.metrics_text()
             start_response("200 OK", [("Content-Type", _CONTENT_TYPE)])
-            return [generate_latest(self._metrics.registry)]
+            return [text]
         if path in {"/healthz", "/readyz"}:
-            good, details = self._heartbeat.live() if path == "/healthz" else self._heartbeat.ready()
+            good, details = self._shown.live() if path == "/healthz" else self._shown.ready()
             body = json.dumps({"ok": good, **details}).encode()
             start_response("200 OK" if good else "503 Service Unavailable", [("Content-Type", "application/json")])
             return [body]

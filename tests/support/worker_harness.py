@@ -33,6 +33,11 @@ SESSION_TIMEOUT_S = 2
 STOP_DEADLINE_S = 60.0
 WORK_DEADLINE_S = 120.0
 """Far more than anything here takes on a quiet machine; a wait ends as soon as its condition holds."""
+_NO_COORDINATOR_YET = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
 
 
 class CommandProcess:
@@ -246,9 +251,14 @@ class Deployment:
         return [TopicPartition(topic, number) for topic in self.topics for number in sorted(known[topic].partitions)]
 
     def assignments(self) -> dict[str, frozenset[int]]:
-        """Group member -> its partitions of the first topic."""
+        """Group member -> its partitions of the first topic; none while the group's coordinator is not there yet."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
-        group = admin.describe_consumer_groups([self.group], request_timeout=30)[self.group].result()
+        try:
+            group = admin.describe_consumer_groups([self.group], request_timeout=30)[self.group].result()
+        except KafkaException as error:
+            if error.args[0].code() in _NO_COORDINATOR_YET:
+                return {}
+            raise
         return {
             member.member_id: frozenset(p.partition for p in member.assignment.topic_partitions)
             for member in group.members
