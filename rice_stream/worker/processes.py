@@ -27,6 +27,8 @@ START_AGAIN_AFTER_S = (1.0, 2.0, 4.0, 8.0)
 STEADY_S = 60.0
 """A process that ran for so long did start: its next failure is a first one again."""
 ANSWER_WITHIN_S = 2.0
+ANSWER_FIRST_WITHIN_S = 60.0
+"""A process that starts says nothing until it has loaded what it needs and found the database and the topics."""
 KILLED_AFTER_S = 5.0
 """How long after a process should have ended its own stop it is killed."""
 
@@ -42,6 +44,12 @@ class _Process:
     started_s: float
     failures: int = 0
     start_again_s: float | None = None
+    answered: bool = False
+
+    def should_answer(self) -> bool:
+        """It runs, and is no longer starting."""
+        starting = not self.answered and time.monotonic() - self.started_s < ANSWER_FIRST_WITHIN_S
+        return self.start_again_s is None and not starting
 
 
 class Processes:
@@ -91,22 +99,30 @@ class Processes:
     # --- shown as one -------------------------------------------------------------------------------------------
 
     def live(self) -> tuple[bool, dict[str, Any]]:
-        """Whether each that runs answers and says so of itself."""
-        said = self._pipes.ask("live")
-        silent = [number for number in self._running() if number not in said]
+        """Whether each that runs, and is no longer starting, answers and says so of itself."""
+        said = self._ask("live")
+        with self._lock:
+            silent = [n for n, one in self._processes.items() if n not in said and one.should_answer()]
         good = not silent and all(alive for alive, _ in said.values())
         return good, {"processes": _details(said), "silent": silent}
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether all run, and each says so of itself."""
-        said = self._pipes.ask("ready")
+        said = self._ask("ready")
         away = [number for number in self._numbers if number not in said]
         return not away and all(ready for ready, _ in said.values()), {"processes": _details(said), "silent": away}
 
     def metrics_text(self) -> bytes:
         """The metrics of all that answer, with the label `process`, and those of what runs."""
         self._up.set(len(self._running()))
-        return generate_latest(self._registry) + merged(self._pipes.ask("metrics_text"))
+        return generate_latest(self._registry) + merged(self._ask("metrics_text"))
+
+    def _ask(self, question: str) -> Mapping[int, Any]:
+        said = self._pipes.ask(question)
+        with self._lock:
+            for number in said.keys() & self._processes.keys():
+                self._processes[number].answered = True
+        return said
 
     # --- started and ended --------------------------------------------------------------------------------------
 
