@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -64,8 +64,8 @@ def _fed(servers: LocalStack, engine: Engine, saturating: float) -> list[Row]:
             "the feeder, no part of the product": feeding.pid,
         }
         lags, times, answered_s, cores = asyncio.run(_beside(servers, engine, pids, port, token))
-    of_time, accounted, waiting = np.array(lags).T
-    accounted_per_s, growth_per_s = (float(np.polyfit(of_time, counts, 1)[0]) for counts in (accounted, waiting))
+    waiting = np.array(lags).T[2]
+    accounted_per_s, growth_per_s = grown_per_s(lags)
     # Infinite: it was refused.
     ordered = sorted(min(taken, 60.0) for taken in times)
     return [
@@ -82,13 +82,13 @@ def _fed(servers: LocalStack, engine: Engine, saturating: float) -> list[Row]:
     ]
 
 
-_Sample = tuple[float, int, int]
+LagSample = tuple[float, int, int]
 """Seconds since the beginning, events accounted for, events on Kafka that are not."""
 
 
 async def _beside(
     servers: LocalStack, engine: Engine, pids: Mapping[str, int], port: int, token: str
-) -> tuple[list[_Sample], list[float], float, dict[str, float]]:
+) -> tuple[list[LagSample], list[float], float, dict[str, float]]:
     """Samples of the lag, seconds that each answer took and all of them together, cores that each process kept busy."""
     question, times, tickets = _mixed(engine), list[float](), itertools.count()
     await asyncio.sleep(_SETTLED_S)
@@ -98,7 +98,7 @@ async def _beside(
         for number in range(CONNECTIONS)
     ]
     before = processor_s(pids)
-    samples = await asyncio.to_thread(_sampled, servers, engine, began)
+    samples = await asyncio.to_thread(sampled_lag, servers, engine, began, lambda sample: sample[0] < FED_S)
     cores = {name: (used - before[name]) / (time.perf_counter() - began) for name, used in processor_s(pids).items()}
     await asyncio.gather(*asking)
     return samples, times, time.perf_counter() - began, cores
@@ -131,18 +131,28 @@ async def _ask(
     writer.close()
 
 
-def _sampled(servers: LocalStack, engine: Engine, began: float) -> list[_Sample]:
+def sampled_lag(
+    servers: LocalStack, engine: Engine, began: float, goes_on: Callable[[LagSample], bool]
+) -> list[LagSample]:
+    """The lag of the worker, twice a second until `goes_on` says otherwise of one of them."""
     consumer = Consumer({"bootstrap.servers": servers.bootstrap_servers, "group.id": "lag"})
-    samples: list[_Sample] = []
-    while time.perf_counter() < began + FED_S:
+    samples: list[LagSample] = []
+    while not samples or goes_on(samples[-1]):
+        if samples:
+            time.sleep(_SAMPLE_S)
         accounted = seen(engine)
         there = sum(
             consumer.get_watermark_offsets(TopicPartition(TOPIC, number), timeout=10)[1] for number in range(PARTITIONS)
         )
         samples.append((time.perf_counter() - began, accounted, there - accounted))
-        time.sleep(_SAMPLE_S)
     consumer.close()
     return samples
+
+
+def grown_per_s(lags: Sequence[LagSample]) -> tuple[float, float]:
+    """By how many a second the events that are accounted for, and the lag, have grown."""
+    of_time, accounted, waiting = np.array(lags, dtype=np.float64).T
+    return float(np.polyfit(of_time, accounted, 1)[0]), float(np.polyfit(of_time, waiting, 1)[0])
 
 
 def processor_s(pids: Mapping[str, int]) -> dict[str, float]:

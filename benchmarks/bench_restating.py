@@ -7,21 +7,30 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import Engine
 
-from benchmarks.bench_beside_reads import feeder, processor_s
-from benchmarks.harness import TOPIC, Row, rate_until, seen, stack, worker
+from benchmarks.bench_beside_reads import LagSample, feeder, grown_per_s, processor_s, sampled_lag
+from benchmarks.harness import TOPIC, Row, rate_until, stack, worker
+from benchmarks.ledger import WHILE_FILLING, fill
 from benchmarks.traffic import events, produce
 from rice_stream.sandbox.stack.stack import LocalStack
 
 _EVENTS = 400_000
 _TENANTS = 10
-"""Restating goes tenant by tenant, 20,000 records in a transaction: of many small tenants each is one of its own."""
+_SMALL_RECORDS = 200_000
+_SMALL_TENANTS = 500
 _BESIDE_SHARE = 0.3
 """Of the saturating rate, which a worker takes in while records are restated."""
+_SETTLED_S = 5.0
+"""The worker joins its group meanwhile."""
+_CAUGHT_UP_S = 0.5
+"""Of what is fed: a lag that is no longer what came while the worker started."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +53,26 @@ def run(scale: float = 1.0) -> list[dict[str, object]]:
             ingest_us = 1e6 * (sum(processor_s(pids).values()) - before) / count
         method = _restated(servers, count, "--method=rice-paper")
         settings = _restated(servers, count, RICE_PUE="1.6")
-        beside, behind = _beside(servers, engine, count, int(rate * _BESIDE_SHARE))
+        beside, lags = _beside(servers, engine, count, int(rate * _BESIDE_SHARE))
+    small = _small_tenants(int(_SMALL_RECORDS * scale))
+    growth_per_s = grown_per_s(lags)[1]
+    lag = float(np.median([waiting for *_, waiting in lags]))
     peak_mb = max(method.peak_bytes, settings.peak_bytes) / 1e6
     rows = [
         Row.against("restating by another method", method.records_per_s, "records/s", "taking them in", rate),
         Row.against("restating by other settings", settings.records_per_s, "records/s", "taking them in", rate),
         Row.against("restating beside a worker", beside.records_per_s, "records/s", "taking in alone", rate),
-        Row.against("events behind, after that", behind, "events", "fed in a second", rate * _BESIDE_SHARE),
+        Row.against("growth of that worker's lag", growth_per_s, "events/s", "fed", rate * _BESIDE_SHARE),
+        Row.against("its lag, median", lag, "events", "fed in a second", rate * _BESIDE_SHARE),
         Row.against("processor, another method", method.cpu_us_per_record, "us/record", "taking in", ingest_us),
         Row.against("processor, other settings", settings.cpu_us_per_record, "us/record", "taking in", ingest_us),
+        Row.against(
+            f"processor, {_SMALL_TENANTS} small tenants",
+            small.cpu_us_per_record,
+            "us/record",
+            "of few tenants",
+            method.cpu_us_per_record,
+        ),
         Row.against("peak memory of restating", peak_mb, "MB", "limit", 400.0),
     ]
     return [row.as_dict() for row in rows]
@@ -76,10 +96,20 @@ def _restated(servers: LocalStack, count: int, *arguments: str, **settings: str)
     return _Run(count / took_s, 1e6 * cpu_s / count, usage.ru_maxrss * 1024)
 
 
-def _beside(servers: LocalStack, engine: Engine, count: int, rate: int) -> tuple[_Run, float]:
-    """While a worker takes in what is fed; and how many of that it is behind in the end."""
-    with worker(servers), feeder(servers, rate):
-        before, began = seen(engine), time.perf_counter()
-        run_beside = _restated(servers, count, "--method=rice-calibrated")
-        fed = rate * (time.perf_counter() - began)
-        return run_beside, fed - (seen(engine) - before)
+def _beside(servers: LocalStack, engine: Engine, count: int, rate: int) -> tuple[_Run, list[LagSample]]:
+    """While a worker takes in what is fed, once it has caught up with what came while it started; and its lag meanwhile."""
+    with worker(servers), feeder(servers, rate), ThreadPoolExecutor(1) as beside:
+        sampled_lag(
+            servers, engine, time.perf_counter(), lambda each: each[0] < _SETTLED_S or each[2] > rate * _CAUGHT_UP_S
+        )
+        run_beside = beside.submit(_restated, servers, count, "--method=rice-calibrated")
+        lags = sampled_lag(servers, engine, time.perf_counter(), lambda _: not run_beside.done())
+        return run_beside.result(), lags
+
+
+def _small_tenants(count: int) -> _Run:
+    """So many records evenly of many tenants, in a ledger of their own."""
+    with stack(**WHILE_FILLING) as (servers, engine):
+        until = datetime(2026, 11, 1, tzinfo=UTC)
+        fill(engine, servers.database_url, count, tenants=_SMALL_TENANTS, days=1, until=until)
+        return _restated(servers, count, "--method=rice-paper")

@@ -67,6 +67,7 @@ def save_and_answer(
         return
     from rice_stream.ledger.recharging import check_recharges, recharging_by
     from rice_stream.ledger.voiding import checked_reason
+    from rice_stream.runtime.restating_orders import beside_workers
 
     if key.kind not in WITHIN_TENANT:
         raise UsageError("--restate: of teams, projects and cost centres; `rice-stream restate` estimates again")
@@ -79,6 +80,7 @@ def save_and_answer(
     if not dry_run:
         save()
     run = recharging_by(engine, mapping, reason, session.actor, dry_run=dry_run)
+    run.give_way = beside_workers(session.settings, engine)
     with STDERR.status("charging what is recorded"):
         for _records in run.steps():
             pass

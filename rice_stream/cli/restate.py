@@ -54,7 +54,7 @@ def _restated(
     session: Session, *, start: str | None, end: str | None, reason: str | None, method: str | None, **asked: Any
 ) -> dict[str, Any]:
     from rice_stream.ledger.restating import Restating
-    from rice_stream.runtime.restating_orders import Restaters
+    from rice_stream.runtime.restating_orders import Restaters, beside_workers
 
     if start is None or end is None or reason is None:
         raise UsageError("--from, --to, --reason: a restatement needs all of them; --list shows those that there are")
@@ -70,6 +70,7 @@ def _restated(
         dry_run=asked["dry_run"],
     )
     run = Restating(engine, restaters.estimator(method), restaters.defaults, order, session.actor)
+    run.give_way = beside_workers(settings, engine)
     with progress_bar("restating") as progress:
         for records in run.steps():
             progress("restating", records, max(records, run.state.records_expected or 0))

@@ -16,6 +16,8 @@ from rice_stream.events.charging import ChargedTo, Charging, Said
 from rice_stream.events.keys import times_of_keys_us
 from rice_stream.events.mappings import MappedName, Mappings
 from rice_stream.instants import YEAR_MAX, epoch_us, rfc3339
+from rice_stream.ledger.corrected_batches import CorrectedBatch
+from rice_stream.ledger.giving_way import go_on
 from rice_stream.ledger.restated_lines import Lines
 from rice_stream.ledger.restating import NOT_BEGUN, Restating
 from rice_stream.quantities import ENTRY_AMOUNTS, MICRO, UNKNOWN, Ints
@@ -98,6 +100,7 @@ class Recharging(Restating):
         """Nothing is estimated: there is no estimator. `state`: that of a run to go on with."""
         self.charging = charging
         self.engine, self.order, self.by, self.state = engine, order, by, state
+        self.give_way, self._seen = go_on, 0
         self._tenant_id = order.tenant_id or ""
         self._attributions: dict[int, AttributionIdentity] = {}
         self._identity_keys: dict[AttributionIdentity, int] = {}
@@ -134,7 +137,6 @@ class Recharging(Restating):
         rows = np.flatnonzero((now.columns["attribution_key"] != target) & ~chunk.voided[chunk.row_of])
         taken = now.select(rows)
         added = Entries(taken.event_keys, {**taken.columns, "attribution_key": target[rows]}, taken.amounts)
-        self._count(taken, added)
         moved = Entries.joined(taken.negated(), added)
         return Lines({"mapping": moved} if len(moved) else {})
 
@@ -181,9 +183,17 @@ class Recharging(Restating):
         self._identity_keys |= found
         self._attributions |= {key: identity for identity, key in found.items()}
 
-    def _count(self, taken: Entries, added: Entries) -> None:
-        before, after = taken.columns["attribution_key"].tolist(), added.columns["attribution_key"].tolist()
-        carbon, prompts = taken.amounts[:, _CARBON].tolist(), taken.amounts[:, _PROMPTS].tolist()
+    def _posted(self, batch: CorrectedBatch) -> None:
+        for chunk in batch.chunks:
+            if (moved := chunk.lines.by_cause.get("mapping")) is not None:
+                self._count(moved)
+
+    def _count(self, moved: Entries) -> None:
+        """What is added to others, which comes after what is taken away, line by line."""
+        half = len(moved) // 2
+        names = moved.columns["attribution_key"]
+        carbon, prompts = moved.amounts[half:, _CARBON].tolist(), moved.amounts[half:, _PROMPTS].tolist()
+        before, after = names[:half].tolist(), names[half:].tolist()
         for old, new, grams, number in zip(before, after, carbon, prompts, strict=True):
             move = _Move(self._charged(old), self._charged(new))
             self._moves[move] += grams

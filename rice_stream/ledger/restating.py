@@ -1,12 +1,14 @@
 """Restating: recorded prompts are estimated again by another method or by other factors, and the difference is posted as entries.
 
 Records stay. A run goes tenant by tenant through the records in the order of their keys, some thousand in a transaction, beside
-workers that commit; how far it has come is stored with what it has posted, so a run that is cut short goes on where it was and
-posts nothing twice. Of each record the entries take away what it amounts to by now and add what it ought to amount to, so it does
-not matter what was corrected before. A voided record stays voided.
+workers that commit; while some are posted, the next ones are read and estimated. How far it has come is stored with what it has
+posted, so a run that is cut short goes on where it was and posts nothing twice. Of each record the entries take away what it
+amounts to by now and add what it ought to amount to, so it does not matter what was corrected before. A voided record stays voided.
 """
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +17,8 @@ from numpy.typing import NDArray
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import HOUR_S, SECOND_US
+from rice_stream.ledger.corrected_batches import CorrectedBatch, Place, corrected_chunk, groups_of, progressed
+from rice_stream.ledger.giving_way import GiveWay, go_on
 from rice_stream.ledger.restated_lines import CorrectionStep, Lines, lines_of
 from rice_stream.ledger.restatement_orders import change_of, order_restatement, tenants_of
 from rice_stream.ledger.voiding import checked_reason
@@ -23,24 +27,22 @@ from rice_stream.meter.factors import FactorUse
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.restated import RecordedPrompts, Restated, RestatedKind, kind_by, kind_by_method, restated
 from rice_stream.quantities import Ints
-from rice_stream.store.adjustments import post, posting
+from rice_stream.store.adjustments import post_all, posting
 from rice_stream.store.audit import Actor, record
+from rice_stream.store.corrected_since import latest_correction
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import Connection, Engine, reading
-from rice_stream.store.entries import Entries, EntryGroup, signed_sums
-from rice_stream.store.entry_columns import Cause
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.record_columns import METERED_COLUMN, TOKEN_COLUMNS
 from rice_stream.store.recorded_chunks import RecordedChunk, RecordStretch, read_chunk
 from rice_stream.store.restatement_store import (
     RestatementOrder,
     RestatementState,
     finished,
-    latest_correction,
     save_progress,
     stored_restatement,
 )
 from rice_stream.store.revisions import head_revision
-from rice_stream.store.schema_ledger import CARBON_ENDS
 from rice_stream.store.stored_records import factors_by_key
 
 RECORDS_AT_ONCE = 20_000
@@ -61,6 +63,9 @@ class Restating:
     by: Actor
     state: RestatementState = field(default_factory=lambda: NOT_BEGUN)
     """One that was begun before, to go on with; otherwise the run of the order is looked for, or begun."""
+    give_way: GiveWay = go_on
+    """Is told after each transaction how many seconds it took, and may wait."""
+    _seen: int = 0
     _factors: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     _keys: dict[bytes, int] = field(default_factory=dict)
     _flags: set[int] = field(default_factory=set)
@@ -72,7 +77,7 @@ class Restating:
         """Whether how far it comes is stored: a dry run of the command line leaves nothing behind."""
         return bool(self.state.restatement_id)
 
-    def steps(self) -> Iterator[int]:
+    def steps(self) -> Generator[int]:
         """Records that are done, after each transaction.
 
         Raises:
@@ -81,9 +86,17 @@ class Restating:
         """
         tenants = self._begin()
         revision = head_revision()
-        for tenant_key in tenants:
-            while self._next(tenant_key, revision):
-                yield self.state.records
+        with ThreadPoolExecutor(1, "restating") as reader:
+            following = reader.submit(self._read, tenants, self.state.at)
+            while (batch := following.result()) is not None:
+                following = reader.submit(self._read, tenants, batch.end)
+                began_s = time.monotonic()
+                if self._post(batch, revision):
+                    yield self.state.records
+                    self.give_way(time.monotonic() - began_s)
+                else:
+                    following.result()
+                    following = reader.submit(self._read, tenants, self.state.at)
         self._end()
 
     def _begin(self) -> list[int]:
@@ -97,34 +110,45 @@ class Restating:
             self.state, _ = order_restatement(self.engine, self.order, self.by)
         return [] if self.state.state in ("done", "failed") else tenants
 
-    def _next(self, tenant_key: int, revision: str) -> bool:
-        """Restate the next records of a tenant; False: there are no more."""
-        while True:
-            at_tenant, at_key = self.state.at or (tenant_key, None)
-            if at_tenant > tenant_key:
-                return False  # another process has gone on with it
-            after = at_key if at_tenant == tenant_key else None
-            stretch = RecordStretch(tenant_key, self.order.from_us, self.order.to_us, after)
-            with reading(self.engine) as connection:
-                seen = latest_correction(connection, tenant_key)
-                chunk = read_chunk(connection, stretch, RECORDS_AT_ONCE)
+    def _read(self, tenants: Sequence[int], after: Place | None) -> CorrectedBatch | None:
+        """The next records after one, with what corrects them; None: there are no more. Runs while others are posted."""
+        found: list[RecordedChunk] = []
+        room = RECORDS_AT_ONCE
+        with reading(self.engine) as connection:
+            horizon_us = records_from_us(connection)
+            seen = self._seen = latest_correction(connection, from_key=self._seen)
+            for tenant_key in tenants if after is None else (key for key in tenants if key >= after[0]):
+                after_key = after[1] if after is not None and after[0] == tenant_key else None
+                stretch = RecordStretch(tenant_key, self.order.from_us, self.order.to_us, after_key)
+                chunk = read_chunk(connection, stretch, room)
                 if chunk is None:
-                    return False
+                    continue
                 self._look_up(connection, chunk)
-            lines = self._lines(chunk)
-            reached = self._after(chunk, stretch, lines)
-            if not self.is_kept:
-                self.state = reached
-                return True
+                found.append(chunk)
+                room -= len(chunk)
+                if not room:
+                    break
+        if not found:
+            return None
+        return CorrectedBatch([corrected_chunk(chunk, self._lines(chunk)) for chunk in found], seen, horizon_us)
+
+    def _post(self, batch: CorrectedBatch, revision: str) -> bool:
+        """Post what corrects a batch; False: it is no longer as it was read, or not the next one, and nothing was posted."""
+        reached = progressed(self.state, batch)
+        if self.is_kept:
             with posting(self.engine, revision=revision) as connection:
-                if not self._is_mine(connection) or latest_correction(connection, tenant_key) != seen:
-                    continue  # something was corrected since: what it is by now is looked at again
-                if not self.order.dry_run:
-                    for cause, entries in lines.by_cause.items():
-                        post(connection, self._group(cause, stretch, chunk, entries))
+                is_next = self._is_mine(connection) and batch.is_as_read(connection, self.state.restatement_id)
+                if not is_next:
+                    return False
                 save_progress(connection, reached)
-            self.state = reached
-            return True
+                if not self.order.dry_run:
+                    post_all(connection, groups_of(self.state, batch, self.order.reason, self.by))
+        self.state = reached
+        self._posted(batch)
+        return True
+
+    def _posted(self, batch: CorrectedBatch) -> None:
+        """Is told what has been posted, or (of a dry run) would be."""
 
     def _is_mine(self, connection: Connection) -> bool:
         """Whether nobody else has gone on with the run; otherwise it is taken up where that one has left it."""
@@ -216,44 +240,6 @@ class Restating:
             Dimensions(self.engine).basis(unseen)
             self._flags |= unseen
         return target.basis_flags
-
-    def _after(self, chunk: RecordedChunk, stretch: RecordStretch, lines: Lines) -> RestatementState:
-        """The state with this chunk done."""
-        state = self.state
-        before = dict(zip(lines.names, signed_sums(chunk.now.amounts), strict=True))
-        changes: dict[str, dict[str, int]] = {
-            cause: dict(zip(lines.names, signed_sums(entries.amounts), strict=True))
-            for cause, entries in lines.by_cause.items()
-        }
-        return replace(
-            state,
-            at=(stretch.tenant_key, chunk.last_key),
-            records=state.records + len(chunk),
-            entries=state.entries + sum(map(len, lines.by_cause.values())),
-            reported_ugco2e=state.reported_ugco2e + chunk.recorded_ugco2e,
-            before={name: state.before[name] + before[name] for name in CARBON_ENDS},
-            after={
-                name: state.after[name] + before[name] + sum(each[name] for each in changes.values())
-                for name in CARBON_ENDS
-            },
-            by_cause={
-                cause: state.by_cause.get(cause, 0) + changes.get(cause, {}).get("carbon_mid_ugco2e", 0)
-                for cause in sorted({*state.by_cause, *changes})
-            },
-        )
-
-    def _group(self, cause: Cause, stretch: RecordStretch, chunk: RecordedChunk, entries: Entries) -> EntryGroup:
-        place = {"first": chunk.event_keys[0].tobytes().hex(), "last": chunk.last_key.hex()}
-        return EntryGroup(
-            cause=cause,
-            tenant_key=stretch.tenant_key,
-            made_for={"restatement_id": self.state.restatement_id, **place},
-            reason=self.order.reason,
-            by=self.by,
-            entries=entries,
-            detail={"method": self.order.method_version, "factors": self.order.factor_version},
-            restatement_id=self.state.restatement_id,
-        )
 
     def _end(self) -> None:
         if not self.is_kept or self.state.state in ("done", "failed"):

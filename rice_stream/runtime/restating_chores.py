@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -19,6 +18,7 @@ from rice_stream.store.lease import Lease
 from rice_stream.store.restatement_store import RestatementState, next_of_server, save_progress, stored_restatement
 
 if TYPE_CHECKING:
+    from rice_stream.ledger.giving_way import GiveWay
     from rice_stream.ledger.restating import Restating
 
 log = logging.getLogger(__name__)
@@ -90,19 +90,20 @@ class RestatingJob:
         # What it takes to estimate is loaded where somebody has ordered something.
         from rice_stream.ledger.recharging import is_recharging, recharging_again
         from rice_stream.ledger.restating import Restating
-        from rice_stream.runtime.restating_orders import Restaters
+        from rice_stream.runtime.restating_orders import Restaters, beside_workers
 
         engine = open_store(self._settings)
         try:
+            give_way = beside_workers(self._settings, engine)
             if is_recharging(waiting.order):
                 author = Actor(waiting.author_kind, waiting.author_name)  # type: ignore[arg-type]  # as it was written
-                return _Run(engine, recharging_again(engine, waiting, author))
+                return _Run(engine, recharging_again(engine, waiting, author), give_way)
             restaters, order = Restaters(self._settings, engine), waiting.order
             if restaters.basis(order.method_name, order.to_us) != order.basis:
                 raise UsageError("settings or factor sets have changed since it was ordered: order it again")
             by = Actor(waiting.author_kind, waiting.author_name)  # type: ignore[arg-type]  # as it was written
             estimator = restaters.estimator(order.method_name)
-            return _Run(engine, Restating(engine, estimator, restaters.defaults, order, by, waiting))
+            return _Run(engine, Restating(engine, estimator, restaters.defaults, order, by, waiting), give_way)
         except BaseException:
             engine.dispose()
             raise
@@ -123,12 +124,14 @@ class RestatingJob:
 class _Run:
     """A restatement that this server does, with a database of its own."""
 
-    def __init__(self, engine: Engine, restating: "Restating") -> None:
+    def __init__(self, engine: Engine, restating: "Restating", give_way: "GiveWay") -> None:
+        restating.give_way = give_way
         self.restating = restating
         self.restatement_id = restating.state.restatement_id
-        self.steps: Iterator[int] = restating.steps()
+        self.steps = restating.steps()
         self._engine = engine
 
     def close(self) -> None:
         """Let go of the database; what is done is stored."""
+        self.steps.close()
         self._engine.dispose()

@@ -1,5 +1,6 @@
 """Orders to restate, with the estimator that they are done by: the same for the command line and for servers."""
 
+from rice_stream.ledger.giving_way import GiveWay, GivingWay
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.estimator_digest import estimator_digest
 from rice_stream.meter.requests import TokenDefaults
@@ -9,6 +10,11 @@ from rice_stream.runtime.opening_factors import keep_tables_of, open_estimator_o
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 from rice_stream.store.restatement_store import RestatementOrder
+
+
+def beside_workers(settings: Settings, engine: Engine) -> GiveWay:
+    """How what corrects many records gives way to workers, by the settings."""
+    return GivingWay(engine, settings.restatement_share).rest
 
 
 class Restaters:

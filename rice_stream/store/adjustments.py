@@ -4,7 +4,7 @@ Totals hold what was recorded and everything that was corrected since; taking th
 is known by the digest of its cause: posted again, it changes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from rice_stream.store.batch import totals_of
 from rice_stream.store.closed_months import closed_before_us, closed_months, names_of
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import correcting
-from rice_stream.store.entries import EntryGroup
+from rice_stream.store.entries import Entries, EntryGroup
 from rice_stream.store.group_rows import copy_entries, group_row, insert_entries
 from rice_stream.store.horizon import minutes_from_us
 from rice_stream.store.prepared import run_plain
@@ -52,18 +52,33 @@ def posting(engine: Engine, *, revision: str | None = None) -> Iterator[Connecti
 
 def post(connection: Connection, group: EntryGroup) -> int | None:
     """Post a group within a transaction of `posting`; its `adjustment_key`, or None: its cause was posted before."""
+    return post_all(connection, [group])[0]
+
+
+def post_all(connection: Connection, groups: Sequence[EntryGroup]) -> list[int | None]:
+    """Post groups as `post` does; the key of each, in their order.
+
+    Totals are added to once and last: from then on batches that add to the same rows wait until the transaction ends.
+    """
     now_us = database_now_us(connection)
-    group = _naming_closed_months(connection, group)
-    key = insert_group(connection, group, now_us)
-    if key is None or not len(group.entries):
-        return key
-    _insert_lines(connection, key, group, now_us)
-    if group.counted:
+    keys: list[int | None] = []
+    counted: list[Entries] = []
+    for group in groups:
+        named = _naming_closed_months(connection, group)
+        key = insert_group(connection, named, now_us)
+        keys.append(key)
+        if key is None or not len(named.entries):
+            continue
+        _insert_lines(connection, key, named, now_us)
+        if named.counted:
+            counted.append(named.entries)
+    if counted:
         watched = connection.execute(text("SELECT tenant_key, user_key FROM watched_user")).all()
-        totals = totals_of(group.entries, {(tenant_key, user_key) for tenant_key, user_key in watched})
+        entries = counted[0] if len(counted) == 1 else Entries.joined(*counted)
+        totals = totals_of(entries, {(tenant_key, user_key) for tenant_key, user_key in watched})
         totals[MINUTES] = _by_folded_minutes(totals[MINUTES], minutes_from_us(connection))
         _add_to_totals(connection, totals)
-    return key
+    return keys
 
 
 def insert_group(connection: Connection, group: EntryGroup, now_us: int) -> int | None:
@@ -112,4 +127,4 @@ def _add_to_totals(connection: Connection, totals: dict[TotalsTable, Totals]) ->
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor:
             copy_to_totals(cursor, table, sums)
-            cursor.execute(f"TRUNCATE {added_table(table)}")  # another group may follow in this transaction
+            cursor.execute(f"TRUNCATE {added_table(table)}")  # others may be posted in this transaction

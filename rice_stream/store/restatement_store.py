@@ -164,12 +164,6 @@ def finished(state: RestatementState) -> RestatementState:
     return replace(state, state="done")
 
 
-def latest_correction(connection: Connection, tenant_key: int) -> int:
-    """The key of the latest group of a tenant; 0: there is none. While it is the same, nothing else has been corrected."""
-    statement = "SELECT COALESCE(MAX(adjustment_key), 0) FROM adjustment WHERE tenant_key = :tenant_key"
-    return int(connection.scalar(text(statement), {"tenant_key": tenant_key}) or 0)
-
-
 def state_of(row: Mapping[Any, Any]) -> RestatementState:
     """A row of the table."""
     at = None if row["at_tenant_key"] is None else (row["at_tenant_key"], key_bytes(row["at_event_key"]))

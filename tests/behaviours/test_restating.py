@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 from random import Random
+from threading import Semaphore
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import Engine
 from rice_stream.errors import UsageError
 from rice_stream.instants import epoch_us
 from rice_stream.ledger import restating
+from rice_stream.ledger.giving_way import GivingWay
 from rice_stream.ledger.restating import Restating
 from rice_stream.ledger.voiding import void_record
 from rice_stream.meter.estimator_at import Estimator
@@ -23,6 +25,8 @@ from rice_stream.reports.record_keys import find_key
 from rice_stream.reports.restatements import described
 from rice_stream.reports.totals import totals as answer_to
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.store import recorded_chunks
+from rice_stream.store.recorded_chunks import RecordStretch
 from rice_stream.store.restatement_store import RestatementOrder
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.watching import watch_user
@@ -77,9 +81,9 @@ BY_BOTH = estimator(Doubled(), Cleaner())
 BY_EVIDENCE = estimator(FakeMethod(), Larger())
 
 
-def restate(engine: Engine, by: Estimator, *, dry_run: bool = False, **changes: Any) -> dict[str, Any]:
-    """Restate November."""
-    order = RestatementOrder(
+def november(by: Estimator, **changes: Any) -> RestatementOrder:
+    """The order to restate it."""
+    return RestatementOrder(
         **{
             "from_us": epoch_us(datetime.fromisoformat(FROM)),
             "to_us": epoch_us(datetime.fromisoformat(TO)),
@@ -90,7 +94,11 @@ def restate(engine: Engine, by: Estimator, *, dry_run: bool = False, **changes: 
             **changes,
         }
     )
-    run = Restating(engine, by, TOKEN_DEFAULTS, replace(order, dry_run=dry_run), OPERATOR)
+
+
+def restate(engine: Engine, by: Estimator, *, dry_run: bool = False, **changes: Any) -> dict[str, Any]:
+    """Restate November."""
+    run = Restating(engine, by, TOKEN_DEFAULTS, replace(november(by, **changes), dry_run=dry_run), OPERATOR)
     for _ in run.steps():
         pass
     return described(run.state, 5.0)
@@ -216,15 +224,7 @@ class TestRestating:
         engine = filled(store).engine
         stumbling = Random(5)
         for attempt in range(8):
-            order = RestatementOrder(
-                epoch_us(datetime.fromisoformat(FROM)),
-                epoch_us(datetime.fromisoformat(TO)),
-                None,
-                "fake-2",
-                "factors-1",
-                "r",
-            )
-            run = Restating(engine, BY_METHOD, TOKEN_DEFAULTS, order, OPERATOR)
+            run = Restating(engine, BY_METHOD, TOKEN_DEFAULTS, november(BY_METHOD), OPERATOR)
             for step, _ in enumerate(run.steps()):
                 if attempt < 6 and step >= stumbling.randrange(2):
                     break
@@ -241,18 +241,60 @@ class TestRestating:
     def test_what_comes_meanwhile_is_not_lost(self, store: Store) -> None:
         """A late event between two steps has the estimate of its own batch, or is restated: totals are exact either way."""
         engine = filled(store).engine
-        order = RestatementOrder(
-            epoch_us(datetime.fromisoformat(FROM)),
-            epoch_us(datetime.fromisoformat(TO)),
-            None,
-            "fake-2",
-            "factors-1",
-            "r",
-        )
-        for step, _ in enumerate(Restating(engine, BY_METHOD, TOKEN_DEFAULTS, order, OPERATOR).steps()):
+        run = Restating(engine, BY_METHOD, TOKEN_DEFAULTS, november(BY_METHOD), OPERATOR)
+        for step, _ in enumerate(run.steps()):
             store.add(at(f"2026-11-0{step + 1}T12:00:00Z"))
         assert_exact(rows_in(engine))
         assert verify(engine)["ok"]
+
+    def test_what_was_corrected_after_it_was_read_is_read_again(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The next records are read while some are posted: one that is voided in between stays voided."""
+        engine = filled(store).engine
+        reads = Semaphore(0)
+        calls: list[RecordStretch] = []
+
+        def read_chunk(connection: Any, stretch: RecordStretch, limit: int) -> Any:
+            found = recorded_chunks.read_chunk(connection, stretch, limit)
+            calls.append(stretch)
+            reads.release()
+            return found
+
+        monkeypatch.setattr(restating, "read_chunk", read_chunk)
+        run = Restating(engine, BY_METHOD, TOKEN_DEFAULTS, november(BY_METHOD), OPERATOR)
+        steps = run.steps()
+        next(steps)
+        for _ in range(3):  # one of the first two records, and one each of the tenants of the others
+            assert reads.acquire(timeout=30)
+        found = find_key(engine, EVERYTHING, "2026-11-22T11:00:20Z", "acme")
+        void_record(engine, found.key, "acme", "2026-11-22T11:00:20Z", reason="wrong", by=OPERATOR)
+        assert list(steps) == [4]
+        # The last two, and that there is nothing after them, twice.
+        assert len(calls) == 7
+        assert grams(engine) == {"acme": 12.5, "globex": 5.0}
+        assert_exact(rows_in(engine))
+        assert verify(engine)["ok"]
+
+    def test_small_tenants_are_one_transaction_together(self, store: Store) -> None:
+        """Two records at once, of two tenants; each has groups of its own."""
+        store.add(at("2026-11-02T10:00:00Z"), at("2026-11-02T10:00:00Z", tenant_id="globex", event_id="g"))
+        run = Restating(store.engine, BY_METHOD, TOKEN_DEFAULTS, november(BY_METHOD), OPERATOR)
+        assert list(run.steps()) == [2]
+        assert [row["contra_carbon_mid_ugco2e"] for row in rows_in(store.engine)("adjustment")] == [-2_500_000] * 2
+        assert_exact(rows_in(store.engine))
+        assert verify(store.engine)["ok"]
+
+    def test_workers_that_commit_have_their_share_of_the_time(self, store: Store) -> None:
+        """A quarter for restating: three times as long as it took is waited for, and nothing where nobody commits."""
+        waited: list[float] = []
+        filled(store)
+        giving_way = GivingWay(store.engine, 0.25, waited.append)
+        giving_way.rest(0.5)
+        store.add(at("2026-11-03T10:00:00Z"))
+        giving_way.rest(0.5)
+        giving_way.rest(0.5)
+        assert waited == [1.5]
 
     @pytest.mark.parametrize(
         ("changes", "problem"),

@@ -1,4 +1,4 @@
-"""Settings about restating: from which change on the organisation has to tell of it."""
+"""Settings about restating: from which change on the organisation has to tell of it, and how much it takes beside workers."""
 
 from typing import Annotated
 
@@ -12,3 +12,4 @@ class RestatingSettings(Section):
     """`RICE_RESTATEMENT_*`, of `rice-stream restate`, `bridge` and `serve`."""
 
     restatement_threshold_percent: Annotated[float, Field(ge=0, allow_inf_nan=False)] = THRESHOLD_PERCENT
+    restatement_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5

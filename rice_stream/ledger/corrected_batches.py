@@ -1,0 +1,120 @@
+"""Records that one transaction of a restatement corrects: of many small tenants those of several, as far as they fit.
+
+They are read while what was read before is posted, so whether they still are as they were read is asked when it is their turn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from rice_stream.ledger.restated_lines import Lines
+from rice_stream.store.audit import Actor
+from rice_stream.store.corrected_since import KeyStretch, is_corrected_since
+from rice_stream.store.engine import Connection
+from rice_stream.store.entries import EntryGroup, signed_sums
+from rice_stream.store.horizon import records_from_us
+from rice_stream.store.recorded_chunks import RecordedChunk
+from rice_stream.store.restatement_store import RestatementState
+from rice_stream.store.schema_ledger import CARBON_ENDS
+
+Place = tuple[int, bytes]
+"""Tenant and key of a record."""
+
+
+class CorrectedChunk(NamedTuple):
+    """Records of one tenant, what they amount to, and the lines that correct them."""
+
+    stretch: KeyStretch
+    records: int
+    recorded_ugco2e: int
+    """What they were recorded with (middle)."""
+    before: dict[str, int]
+    """What they amount to before the lines, by amount."""
+    lines: Lines
+
+
+class CorrectedBatch(NamedTuple):
+    """At least one chunk, in the order of tenants."""
+
+    chunks: Sequence[CorrectedChunk]
+    seen: int
+    """The latest correction before they were read."""
+    horizon_us: int
+    """From when on records were kept then."""
+
+    @property
+    def end(self) -> Place:
+        """The last record."""
+        stretch = self.chunks[-1].stretch
+        return stretch.tenant_key, stretch.last
+
+    def is_as_read(self, connection: Connection, restatement_id: str) -> bool:
+        """Whether nothing but this restatement has corrected or dropped any of it since; within a transaction of `posting`."""
+        if records_from_us(connection) != self.horizon_us:
+            return False
+        stretches = [chunk.stretch for chunk in self.chunks]
+        return not is_corrected_since(connection, self.seen, stretches, but_by=restatement_id)
+
+
+def corrected_chunk(chunk: RecordedChunk, lines: Lines) -> CorrectedChunk:
+    """The lines of a chunk, with what has to be known of it besides."""
+    tenant_key = int(chunk.columns["tenant_key"][0])
+    return CorrectedChunk(
+        KeyStretch(tenant_key, chunk.event_keys[0].tobytes(), chunk.last_key),
+        len(chunk),
+        chunk.recorded_ugco2e,
+        dict(zip(lines.names, signed_sums(chunk.now.amounts), strict=True)),
+        lines,
+    )
+
+
+def progressed(state: RestatementState, batch: CorrectedBatch) -> RestatementState:
+    """The state with a batch done."""
+    for chunk in batch.chunks:
+        state = _with(state, chunk)
+    return replace(state, at=batch.end)
+
+
+def _with(state: RestatementState, chunk: CorrectedChunk) -> RestatementState:
+    changes: dict[str, dict[str, int]] = {
+        cause: dict(zip(chunk.lines.names, signed_sums(entries.amounts), strict=True))
+        for cause, entries in chunk.lines.by_cause.items()
+    }
+    return replace(
+        state,
+        records=state.records + chunk.records,
+        entries=state.entries + sum(map(len, chunk.lines.by_cause.values())),
+        reported_ugco2e=state.reported_ugco2e + chunk.recorded_ugco2e,
+        before={name: state.before[name] + chunk.before[name] for name in CARBON_ENDS},
+        after={
+            name: state.after[name] + chunk.before[name] + sum(each[name] for each in changes.values())
+            for name in CARBON_ENDS
+        },
+        by_cause={
+            cause: state.by_cause.get(cause, 0) + changes.get(cause, {}).get("carbon_mid_ugco2e", 0)
+            for cause in sorted({*state.by_cause, *changes})
+        },
+    )
+
+
+def groups_of(state: RestatementState, batch: CorrectedBatch, reason: str, by: Actor) -> list[EntryGroup]:
+    """What is posted for a batch: a group of each chunk and cause."""
+    order = state.order
+    return [
+        EntryGroup(
+            cause=cause,
+            tenant_key=chunk.stretch.tenant_key,
+            made_for={
+                "restatement_id": state.restatement_id,
+                "first": chunk.stretch.first.hex(),
+                "last": chunk.stretch.last.hex(),
+            },
+            reason=reason,
+            by=by,
+            entries=entries,
+            detail={"method": order.method_version, "factors": order.factor_version},
+            restatement_id=state.restatement_id,
+        )
+        for chunk in batch.chunks
+        for cause, entries in chunk.lines.by_cause.items()
+    ]
