@@ -1,6 +1,6 @@
 """How well the carbon of some days is known: the share of each tier, from the totals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
@@ -8,9 +8,10 @@ from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import DAY_S, epoch_s
 from rice_stream.quantities import MICRO
 from rice_stream.reports.tiers import KNOWN_TIERS, TIERS, tier_of
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Engine
 from rice_stream.store.factor_spreads import METERED, STATED, RestsOn
-from rice_stream.store.prepared import rows_of, statement
+from rice_stream.store.prepared import Statement, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
@@ -72,6 +73,19 @@ def data_tiers(engine: Engine, scope: Scope, first: date, last: date) -> dict[st
 
 def data_tiers_of_each(engine: Engine, scope: Scope, stretches: Sequence[tuple[date, date]]) -> list[dict[str, Any]]:
     """The same of several stretches, which may have days in common."""
+    return data_tiers_later(engine, scope, stretches)()
+
+
+def data_tiers_later(
+    engine: Engine, scope: Scope, stretches: Sequence[tuple[date, date]]
+) -> Callable[[], list[dict[str, Any]]]:
+    """The same, once: asked now, and waited for when it is called (`asked_ahead`)."""
+    with scoped_reading(engine, scope) as connection:
+        rows = rows_later(connection, *_asked(scope, stretches))
+    return lambda: _told_of_each(rows(), stretches)
+
+
+def _asked(scope: Scope, stretches: Sequence[tuple[date, date]]) -> tuple[Statement, dict[str, Any]]:
     # Told twice whose it is: where the rows are read, so that only those of the scope are, and where names are.
     whose = f"{tenant_key_in(scope, 'm.tenant_key')} AND {attribution_in(scope, 'm')}"
     sums = " UNION ALL ".join(_SUMS.format(number=number, whose=whose) for number in range(len(stretches)))
@@ -81,9 +95,12 @@ def data_tiers_of_each(engine: Engine, scope: Scope, stretches: Sequence[tuple[d
         for name, moment_s in ((f"from_{number}_s", _start_s(first)), (f"to_{number}_s", _start_s(last) + DAY_S))
     }
     asked = statement(_STATEMENT.format(sums=sums, tenant=tenant_id_in(scope)))
-    with scoped_reading(engine, scope) as connection:
-        rows = [_Row._make(row) for row in rows_of(connection, asked, {**bounds, **scope_parameters(scope)})]
-    return [_told([row for row in rows if row.stretch == number]) for number in range(len(stretches))]
+    return asked, {**bounds, **scope_parameters(scope)}
+
+
+def _told_of_each(rows: Sequence[Sequence[Any]], stretches: Sequence[tuple[date, date]]) -> list[dict[str, Any]]:
+    read = [_Row._make(row) for row in rows]
+    return [_told([row for row in read if row.stretch == number]) for number in range(len(stretches))]
 
 
 def _told(rows: Sequence[_Row]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Sums of totals tables, or of the records themselves, by any of the names a report can be broken down by: one statement."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import add
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from rice_stream.reports.sums import (
     Summed,
 )
 from rice_stream.reports.sums_statement import statement_of
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bounds
 from rice_stream.store.prepared import Statement, rows_of
@@ -101,31 +103,50 @@ class SumsPlan:
         return known
 
 
-def grouped_sums(
-    connection: Connection,
-    scope: Scope,
-    plan: SumsPlan,
-    fields: Sequence[str],
-    tenant_key: int | None = None,
-    where: NameFilter = ALL_NAMES,
-    *,
-    as_of_us: int = NOW_US,
-    measures: tuple[str, ...] = MEASURES,
-) -> SummedRows:
-    """Sums of `measures` (of the others 0) by question and the values of the fields, and their parts; only groups with prompts.
+class SumsAsked(NamedTuple):
+    """What is summed, by which fields, and whose it is.
 
-    One statement. `tenant_key` is the key of the only tenant of the scope, where it has one and the key is known. `day` is the
-    number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins. The tables have to know the
+    `tenant_key` is the key of the only tenant of the scope, where it has one and the key is known. The tables have to know the
     attribution where the scope has teams, and what the names of `where` are of.
     """
-    if not plan.shapes:
-        return SummedRows([], {})
-    of, dialect = _Of(scope, tenant_key, where), connection.dialect.name
-    parameters = {**plan.bounds(dialect), **of.parameters}
-    if plan.needs_as_of:
-        parameters["as_of_us"] = as_of_us
-    statement = plan.statement(tuple(fields), of, dialect, measures)
-    return _read(rows_of(connection, statement, parameters), len(fields), measures)
+
+    connection: Connection
+    scope: Scope
+    plan: SumsPlan
+    fields: tuple[str, ...]
+    tenant_key: int | None = None
+    where: NameFilter = ALL_NAMES
+    as_of_us: int = NOW_US
+    measures: tuple[str, ...] = MEASURES
+    """What is added up; of the others the sums are 0."""
+
+    def statement(self) -> tuple[Statement, dict[str, Any]]:
+        """With its parameters."""
+        of, dialect = _Of(self.scope, self.tenant_key, self.where), self.connection.dialect.name
+        parameters = {**self.plan.bounds(dialect), **of.parameters}
+        if self.plan.needs_as_of:
+            parameters["as_of_us"] = self.as_of_us
+        return self.plan.statement(self.fields, of, dialect, self.measures), parameters
+
+    def read(self, rows: Sequence[Sequence[Any]]) -> SummedRows:
+        """What the statement has found."""
+        return _read(rows, len(self.fields), self.measures)
+
+
+def grouped_sums(asked: SumsAsked) -> SummedRows:
+    """Sums by question and the values of the fields, and their parts; only groups with prompts. One statement.
+
+    `day` is the number of the local day since 1970-01-01, `hour` the epoch second at which the UTC hour begins.
+    """
+    return asked.read(rows_of(asked.connection, *asked.statement())) if asked.plan.shapes else SummedRows([], {})
+
+
+def grouped_sums_later(asked: SumsAsked) -> Callable[[], SummedRows]:
+    """The same, asked now and waited for when it is called (`asked_ahead`)."""
+    if not asked.plan.shapes:
+        return partial(SummedRows, [], {})
+    rows = rows_later(asked.connection, *asked.statement())
+    return lambda: asked.read(rows())
 
 
 def _read(rows: Sequence[Sequence[Any]], fields: int, measures: tuple[str, ...]) -> SummedRows:

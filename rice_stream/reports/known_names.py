@@ -1,7 +1,10 @@
 """Names that a report can be narrowed to: for lists to choose from, not for counting."""
 
+from collections.abc import Callable
+
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Engine
-from rice_stream.store.prepared import rows_of, statement
+from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
@@ -15,6 +18,11 @@ def known_names(engine: Engine, scope: Scope) -> dict[str, list[str]]:
 
     What models and places are used is the whole tenant's: who sees some teams only is told none. Users are people, and not listed.
     """
+    return known_names_later(engine, scope)()
+
+
+def known_names_later(engine: Engine, scope: Scope) -> Callable[[], dict[str, list[str]]]:
+    """Gives the same, once: asked now, and waited for when it is called (`asked_ahead`)."""
     asked = {
         field: f"SELECT DISTINCT {column} FROM attribution a"
         f" WHERE {tenant_key_in(scope, 'a.tenant_key')} AND {team_in(scope)} AND {column} <> ''"
@@ -26,13 +34,17 @@ def known_names(engine: Engine, scope: Scope) -> dict[str, list[str]]:
             field: f"SELECT DISTINCT {field} FROM factor_use WHERE factor_key IN ({used}) AND {field} <> ''"
             for field in ("model", "provider", "region")
         }
+    several = " UNION ALL ".join(
+        f"SELECT * FROM (SELECT '{field}' AS field, q.* FROM ({query}) q ORDER BY 2 LIMIT {NAMES_MAX}) {field}_names"
+        for field, query in asked.items()
+    )
     with scoped_reading(engine, scope) as connection:
-        several = " UNION ALL ".join(
-            f"SELECT * FROM (SELECT '{field}' AS field, q.* FROM ({query}) q ORDER BY 2 LIMIT {NAMES_MAX}) {field}_names"
-            for field, query in asked.items()
-        )
-        several += " ORDER BY 1, 2"
+        rows = rows_later(connection, statement(f"{several} ORDER BY 1, 2"), scope_parameters(scope))
+
+    def named() -> dict[str, list[str]]:
         found: dict[str, list[str]] = {field: [] for field in asked}
-        for field, name in rows_of(connection, statement(several), scope_parameters(scope)):
+        for field, name in rows():
             found[field].append(name)
-    return found
+        return found
+
+    return named

@@ -4,7 +4,7 @@ A row has the fields of the view `prompt_emission`: who, when, on what and how m
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -16,8 +16,10 @@ from rice_stream.instants import rfc3339
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
 from rice_stream.reports.windows import TimeBound, bounds_us
+from rice_stream.store.asked_ahead import named_rows_later
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
 from rice_stream.store.snapshot import snapshot
@@ -66,16 +68,34 @@ def prompts(
     Raises:
         UsageError: bounds that contradict each other, or a position of another list.
     """
+    return prompts_later(engine, scope, asked, after=after, limit=limit, newest_first=newest_first)()
+
+
+def prompts_later(
+    engine: Engine,
+    scope: Scope,
+    asked: PromptFilter,
+    *,
+    after: bytes | None = None,
+    limit: int = PAGE_ROWS,
+    newest_first: bool = True,
+) -> Callable[[], dict[str, Any]]:
+    """The same, once: asked now, and waited for when it is called (`asked_ahead`)."""
     with snapshot(engine, scope, keeps_join_order=True) as connection:
         find = _found_at_once if connection.dialect.name == "postgresql" else _found_by_keys
-        names, rows = find(connection, scope, asked, after, limit + 1, newest_first=newest_first)
-    return page(rows, limit, _position, partial(_described, names))
+        found = find(connection, scope, asked, after, limit + 1, newest_first=newest_first)
+
+    def told() -> dict[str, Any]:
+        names, rows = found()
+        return page(rows, limit, _position, partial(_described, names[len(_Key._fields) :]))
+
+    return told
 
 
 def tenant_keys(connection: Connection, scope: Scope) -> list[tuple[str, int]]:
     """(id, key) of the tenants of the scope, by id."""
-    statement = f"SELECT t.tenant_id, t.tenant_key FROM tenant t WHERE {tenant_id_in(scope)} ORDER BY t.tenant_id"
-    return [(row[0], row[1]) for row in connection.execute(text(statement), scope_parameters(scope))]
+    query = f"SELECT t.tenant_id, t.tenant_key FROM tenant t WHERE {tenant_id_in(scope)} ORDER BY t.tenant_id"
+    return [(row[0], row[1]) for row in connection.execute(text(query), scope_parameters(scope))]
 
 
 def prompt_conditions(dialect: str, scope: Scope, asked: PromptFilter) -> tuple[str, dict[str, Any]]:
@@ -94,8 +114,8 @@ def prompt_conditions(dialect: str, scope: Scope, asked: PromptFilter) -> tuple[
 
 # --- a page ----------------------------------------------------------------------------------------------------------
 
-_Found = tuple[Sequence[str], Sequence[Any]]
-"""The names of a prompt's fields, and rows: event key and tenant key, then the values of these fields."""
+_Found = Callable[[], tuple[Sequence[str], Sequence[Any]]]
+"""Gives the names of columns, and rows: event key and tenant key, then the values of a prompt's fields."""
 
 
 def _found_at_once(
@@ -142,7 +162,7 @@ def _found_by_keys(
     )
     keys = list(islice(heapq.merge(*found, reverse=newest_first), limit))
     if not keys:
-        return (), ()
+        return lambda: ((), ())
     rows = ", ".join(f"({place}, {key.tenant_key}, :key{place})" for place, key in enumerate(keys))
     # CROSS JOIN keeps SQLite from walking the records: each wanted key is one look-up.
     wanted = (
@@ -166,19 +186,20 @@ def _of_tenant(
         conditions += (
             f" AND r.event_key {beyond}= :last_key AND (r.event_key, r.tenant_key) {beyond} (:last_key, :last_tenant)"
         )
-    statement = (
+    first = (
         "SELECT r.event_key, r.tenant_key FROM prompt_record r WHERE r.tenant_key = {tenant} AND "
         f"{conditions} ORDER BY r.event_key {direction} LIMIT :limit"
     )
-    return statement, parameters, direction
+    return first, parameters, direction
 
 
 def _described_by(connection: Connection, wanted: str, order: str, parameters: dict[str, Any]) -> _Found:
     """The records `r` of a FROM clause that begins with the wanted keys `w`."""
     columns = prompt_columns(connection.dialect.name, str)
-    statement = f"SELECT w.event_key, w.tenant_key, {columns} FROM {wanted}\n{PROMPT_JOINS}\nORDER BY {order}"
-    found = connection.execute(text(statement), parameters)
-    return tuple(found.keys())[len(_Key._fields) :], found.all()
+    described = statement(
+        f"SELECT w.event_key, w.tenant_key, {columns} FROM {wanted}\n{PROMPT_JOINS}\nORDER BY {order}"
+    )
+    return named_rows_later(connection, described, parameters)
 
 
 def _described(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:

@@ -25,7 +25,8 @@ _JOINS = {
 }
 _TIMED = ("day", "month", "hour")
 _BARELY_ADDED = frozenset({"day", "hour"})
-"""Of one tenant nearly every row is of a stretch of time, use of factors and attribution of its own."""
+"""Of one tenant nearly every row is of a stretch of time, use of factors and attribution of its own; where factors are told apart,
+adding them up by their keys first leaves as many."""
 
 
 @lru_cache(maxsize=512)
@@ -70,7 +71,7 @@ def statement_of(
     return statement(
         f"""
 WITH {"".join(spans)}m AS (
-{rows if is_one and not _BARELY_ADDED.isdisjoint(fields) else added}
+{rows if is_one and _has_parts(shapes) and not _BARELY_ADDED.isdisjoint(fields) else added}
 ), n AS (
 SELECT {", ".join([*named, *(f"SUM(m.s{place}) AS s{place}" for place in places)])}
 FROM m {" ".join(_joins(fields, is_one=is_one))} GROUP BY {_first(len(named))} HAVING SUM(m.s0) <> 0

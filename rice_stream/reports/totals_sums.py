@@ -1,7 +1,7 @@
 """What `totals` adds up: which rows of which tables, in one statement, and what the range of each sum is made of."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
@@ -9,7 +9,7 @@ from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import SLOT_S, rfc3339
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import added_parts
-from rice_stream.reports.grouped_sums import SummedRows, SumsPlan, grouped_sums
+from rice_stream.reports.grouped_sums import SummedRows, SumsAsked, SumsPlan, grouped_sums, grouped_sums_later
 from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.spans import Span, clip, hull
@@ -22,7 +22,6 @@ from rice_stream.reports.sums import (
     Group,
     Parts,
     Summand,
-    Summed,
     dimensions_within,
 )
 from rice_stream.reports.totals_ground import Ground
@@ -139,11 +138,23 @@ def with_nobodys(asked: Asked, found: Found) -> Found:
 
 def several_of(several: Sequence[Asked]) -> list[Found]:
     """Several stretches of the same tenants by the same fields, which totals are kept for, all from one statement."""
-    sums = _planned_sums(several[0], plan_of(tuple(asked.what for asked in several)))
-    found: list[list[Summed]] = [[] for _ in several]
-    for each in sums.rows:
-        found[each.question].append(each)
-    return [_found(SummedRows(rows, sums.digests)) for rows in found]
+    return [found() for found in _each_of(several, cache(partial(grouped_sums, _several(several))))]
+
+
+def several_later(several: Sequence[Asked]) -> list[Callable[[], Found]]:
+    """The same: the statement is sent now, and waited for when one of them is called."""
+    return _each_of(several, cache(grouped_sums_later(_several(several))))
+
+
+def _several(several: Sequence[Asked]) -> SumsAsked:
+    return _asked(several[0], plan_of(tuple(asked.what for asked in several)))
+
+
+def _each_of(several: Sequence[Asked], sums: Callable[[], SummedRows]) -> list[Callable[[], Found]]:
+    def found(place: int) -> Found:
+        return _found(SummedRows([each for each in sums().rows if each.question == place], sums().digests))
+
+    return [partial(found, place) for place in range(len(several))]
 
 
 def _sums(asked: Asked, summands: Sequence[Summand], fields: tuple[str, ...] | None = None) -> SummedRows:
@@ -151,11 +162,15 @@ def _sums(asked: Asked, summands: Sequence[Summand], fields: tuple[str, ...] | N
 
 
 def _planned_sums(asked: Asked, plan: SumsPlan, fields: tuple[str, ...] | None = None) -> SummedRows:
+    return grouped_sums(_asked(asked, plan, fields))
+
+
+def _asked(asked: Asked, plan: SumsPlan, fields: tuple[str, ...] | None = None) -> SumsAsked:
     _require_records(asked, plan.spans_of_records)
     fields = asked.fields if fields is None else fields
     measures = asked.measures if asked.ranges else tuple(name for name in asked.measures if name not in _ENDS_ALONE)
     of = asked.connection, asked.scope, plan, fields, asked.ground.tenant_key, asked.where
-    return grouped_sums(*of, as_of_us=asked.knowledge.as_of_us, measures=measures)
+    return SumsAsked(*of, as_of_us=asked.knowledge.as_of_us, measures=measures)
 
 
 def _found(sums: SummedRows) -> Found:

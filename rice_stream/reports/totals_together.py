@@ -6,10 +6,10 @@ from datetime import datetime
 from rice_stream.reports.sums import SLOTS
 from rice_stream.reports.totals import asked_of
 from rice_stream.reports.totals_query import TotalsQuery
-from rice_stream.reports.totals_sums import Asked, several_of
+from rice_stream.reports.totals_sums import Asked, several_later
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import is_held_open, keep_found
+from rice_stream.store.scoped import find_later, is_held_open
 from rice_stream.store.snapshot import snapshot
 
 
@@ -30,5 +30,5 @@ def look_ahead(engine: Engine, scope: Scope, queries: Sequence[TotalsQuery], now
                     (asked.scope, asked.fields, asked.where, asked.knowledge, asked.ranges, asked.measures), []
                 ).append(asked)
         for several in by_break_down.values():
-            for asked, found in zip(several, several_of(several), strict=True):
-                keep_found(connection, asked.question, found)
+            for asked, found in zip(several, several_later(several), strict=True):
+                find_later(connection, asked.question, found)

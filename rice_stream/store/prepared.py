@@ -5,11 +5,14 @@ they stand; its transactions, connections and errors are SQLAlchemy's as ever.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, TextClause, event, text
+
+from rice_stream.store.pipelines import is_within, leave
 
 _SENT_BEFORE = 0
 """Times that a connection has to have sent a statement, until it is prepared: a plan is made without a look at parameters, so the
@@ -58,24 +61,44 @@ def named_rows_of(
     return [column.name for column in cursor.description], rows
 
 
+def sends_itself(connection: Connection) -> bool:
+    """Whether its statements are sent by the driver itself."""
+    return _CURSOR in connection.info
+
+
 def run_plain(connection: Connection, statements: str) -> None:
     """Several statements without parameters, on one way to PostgreSQL; what they answer is left."""
     cursor = connection.info.get(_CURSOR)
     if cursor is None:
         connection.exec_driver_sql(statements).close()
     else:
+        all_answered(connection)  # a pipeline takes one statement at a time
         _send(connection, cursor, statements.encode(), None)
 
 
 def _send(connection: Connection, cursor: Any, statement: bytes, parameters: list[Any] | None) -> None:
+    with as_of_sqlalchemy(connection):
+        cursor.execute(statement, parameters, prepare=None if parameters else False)
+
+
+@contextmanager
+def as_of_sqlalchemy(connection: Connection) -> Iterator[None]:
+    """Errors of the driver as those of statements that SQLAlchemy sends."""
     from psycopg import Error
 
     try:
-        cursor.execute(statement, parameters, prepare=None if parameters else False)
+        yield
     except Error as error:
         # As it does where it sends by itself: a connection that is gone leaves the pool, and the error is of its kinds. Without the
         # cursor, which it would close.
         connection._handle_dbapi_exception(error, None, None, None, None)
+
+
+def all_answered(connection: Connection) -> None:
+    """Wait for all that `asked_ahead` has sent."""
+    if is_within(connection):
+        with as_of_sqlalchemy(connection):
+            leave(connection)
 
 
 def prepare_statements(engine: Engine) -> None:
@@ -86,7 +109,13 @@ def prepare_statements(engine: Engine) -> None:
     """
     if engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _prepare)
+        event.listen(engine, "before_cursor_execute", _leave_pipeline)
         engine.dispose()  # connections from before do not do it
+
+
+def _leave_pipeline(connection: Connection, *_: Any) -> None:
+    """SQLAlchemy expects an answer to what it sends before it sends anything else."""
+    all_answered(connection)
 
 
 def _prepare(connection: Any, record: Any) -> None:

@@ -15,7 +15,8 @@ from sqlalchemy import event
 
 from rice_stream.quantities import is_storable
 from rice_stream.store.engine import Connection, Engine, reading, writing
-from rice_stream.store.prepared import run_plain
+from rice_stream.store.pipelines import abandon
+from rice_stream.store.prepared import all_answered, run_plain
 from rice_stream.store.scope import EVERYTHING, Scope
 
 API_ROLE = "rice_api"
@@ -38,6 +39,8 @@ class _HeldOpen:
     scope: Scope
     connection: Connection
     found: dict[Hashable, Any] = field(default_factory=dict)
+    looked_for: dict[Hashable, Callable[[], Any]] = field(default_factory=dict)
+    """What was asked ahead, and gives the answer."""
 
     def is_of(self, engine: Engine, scope: Scope) -> bool:
         # Engines with options of their own share the connections of the one that they were made from.
@@ -121,6 +124,10 @@ def holding_open(engine: Engine, scope: Scope, connection: Connection) -> Iterat
     token = _HELD_OPEN.set(_HeldOpen(engine, scope, connection))
     try:
         yield
+        all_answered(connection)
+    except BaseException:
+        abandon(connection)
+        raise
     finally:
         _HELD_OPEN.reset(token)
 
@@ -202,7 +209,7 @@ def found_once(connection: Connection, question: Hashable, look: Callable[[], T]
     if held is None or held.connection is not connection:
         return look()
     if question not in held.found:
-        held.found[question] = look()
+        held.found[question] = held.looked_for.pop(question, look)()
     found: T = held.found[question]
     return found
 
@@ -210,7 +217,9 @@ def found_once(connection: Connection, question: Hashable, look: Callable[[], T]
 def is_found(connection: Connection, question: Hashable) -> bool:
     """Whether `found_once` need not look."""
     held = _HELD_OPEN.get()
-    return held is not None and held.connection is connection and question in held.found
+    return (
+        held is not None and held.connection is connection and (question in held.found or question in held.looked_for)
+    )
 
 
 def keep_found(connection: Connection, question: Hashable, found: object) -> None:
@@ -218,6 +227,13 @@ def keep_found(connection: Connection, question: Hashable, found: object) -> Non
     held = _HELD_OPEN.get()
     if held is not None and held.connection is connection:
         held.found.setdefault(question, found)
+
+
+def find_later(connection: Connection, question: Hashable, look: Callable[[], object]) -> None:
+    """The same where the answer is still to come: `look` waits for it, and is called within the transaction."""
+    held = _HELD_OPEN.get()
+    if held is not None and held.connection is connection and question not in held.found:
+        held.looked_for.setdefault(question, look)
 
 
 def is_held_open(connection: Connection) -> bool:

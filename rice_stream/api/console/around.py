@@ -69,6 +69,10 @@ class Around:
         """As `reports.tenants` answers."""
         return self.once("tenants", lambda: tenants(self._product.engine(), self.scope))
 
+    def time_zone_of(self, tenant: str) -> str | None:
+        """None: no such tenant is seen."""
+        return next((each["time_zone"] for each in self.tenants() if each["tenant_id"] == tenant), None)
+
     def mappings(self) -> list[dict[str, Any]]:
         """As `reports.mappings` answers."""
         return self.once("mappings", lambda: mappings(self._product.engine(), self.scope))

@@ -1,7 +1,8 @@
 """The figures of the page Explore: answers about totals, put side by side. No amount is made here."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rice_stream.api.access.callers import Caller
@@ -16,12 +17,14 @@ from rice_stream.api.console.pages.explore_asked import DIMENSIONS, MEASURES, NA
 from rice_stream.api.console.pages.explore_chart import chart_of
 from rice_stream.api.console.pages.explore_links import chips_of, files_of
 from rice_stream.api.console.pages.explore_rows import amount, kind_of, rows_of, told_besides
+from rice_stream.api.console.stretches import Bucket
 from rice_stream.api.product import Product
-from rice_stream.instants import day_start, parse_instant
+from rice_stream.instants import datetime_of, day_start, parse_instant
 from rice_stream.quantities import MICRO
-from rice_stream.reports.known_names import known_names
+from rice_stream.reports.known_names import known_names_later
 from rice_stream.reports.name_filter import NameFilter
-from rice_stream.reports.prompts import PromptFilter, prompts
+from rice_stream.reports.prompts import PromptFilter, prompts_later
+from rice_stream.reports.windows import FOREVER_US
 
 _LATEST = 8
 _WINDOW: Window = "30d"
@@ -50,7 +53,11 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters, around:
     # Bars of several tenants stand on one another: they need one calendar.
     zone = one_calendar(product, seen, asked.time_zone)
     question = Question(product, caller, asked.tenant, zone, asked.where, asked.as_)
-    table = question.totals(by=(by,), top=asked.rows, only=IN_TABLES, **asked.stretch(_WINDOW))
+    now = product.now()
+    known = known_names_later(product.engine_for(seen), seen)
+    if len(only := list(seen.tenants or ())) == 1:
+        _look_ahead(question._replace(time_zone=zone or around.time_zone_of(only[0])), asked, by, now)
+    table = question.totals(**_table(asked, by))
     shown = {
         "asked": asked,
         "by": by,
@@ -58,7 +65,6 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters, around:
         "dimensions": [each for each in DIMENSIONS if each != "tenant" or len(names) > 1],
         "measures": MEASURES,
         "narrowed": NARROWED,
-        "known": known_names(product.engine_for(seen), seen),
         "chips": chips_of(asked),
         "meta": table["meta"],
         "zone": zone_of(product, table),
@@ -68,8 +74,8 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters, around:
     }
     if not table["total"]["prompts"]:
         # Why there is nothing may have to do with what lies outside of what was asked for.
-        return {**shown, AFTERWARDS: lambda: {"nothing": _nothing(question, asked, table)}}
-    return {**shown, "nothing": None, **_shown(question, asked, by, table)}
+        return {**shown, "known": known(), AFTERWARDS: lambda: {"nothing": _nothing(question, asked, table)}}
+    return {**shown, "nothing": None, **_shown(question, asked, by, table, now), "known": known()}
 
 
 def shown_window(asked: ExploreParameters) -> str | None:
@@ -77,33 +83,88 @@ def shown_window(asked: ExploreParameters) -> str | None:
     return asked.window or (_WINDOW if asked.from_ is None and asked.to is None else None)
 
 
-def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[str, Any]) -> Figures:
-    zone = zone_of(question.product, table)
-    question = question._replace(time_zone=zone)
-    now = question.product.now()
-    reach = max(now, parse_instant(table["meta"]["watermark"]) + _BUCKET_OF_WATERMARK)
-    start, end = _moments(question, table, reach)
+class _Times(NamedTuple):
+    """The stretch that is asked for, up to where there can be anything; in which buckets it is drawn; and the one before."""
+
+    start: datetime
+    end: datetime
+    until: datetime
+    bucket: Bucket
+    drawn: Bucket
+    before: tuple[datetime, datetime]
+
+
+def _times(asked: ExploreParameters, start: datetime, end: datetime, reach: datetime, zone: str) -> _Times:
     until = min(end, reach)
     bucket = asked.bucket or stretches.fitting(start, until)
     drawn = stretches.coarsened(bucket, start, until)
+    return _Times(start, end, until, bucket, drawn, stretches.before(start, until, zone))
+
+
+def _reach(now: datetime, meta: dict[str, Any]) -> datetime:
+    return now if meta["watermark"] is None else max(now, parse_instant(meta["watermark"]) + _BUCKET_OF_WATERMARK)
+
+
+def _table(asked: ExploreParameters, by: str) -> dict[str, Any]:
+    return {"by": (by,), "top": asked.rows, "only": IN_TABLES, **asked.stretch(_WINDOW)}
+
+
+def _beside(asked: ExploreParameters, by: str, times: _Times) -> dict[str, dict[str, Any]]:
+    """What is asked for besides the table."""
+    measured, stretch = told_besides(asked.measure), {"start": times.start, "end": times.end}
+    start, end = times.before
+    return {
+        # Of these the chart shows the middles: the ranges of hundreds of them would take longer than all the rest.
+        "over_time": {
+            "by": (by,),
+            "bucket": times.drawn,
+            "top": SERIES_MAX,
+            "ranges": False,
+            "only": measured,
+            **stretch,
+        },
+        "whole": {"bucket": times.drawn, "ranges": asked.measure == "carbon", "only": measured, **stretch},
+        "earlier": {"by": (by,), "only": measured, "limit": _COMPARED_MAX, "start": start, "end": end},
+        "earliest": {"by": (), "end": start, **_COUNTED},
+    }
+
+
+def _look_ahead(question: Question, asked: ExploreParameters, by: str, now: datetime) -> None:
+    """Have all that will be asked of one tenant asked together, where it is known beforehand."""
+    product, zone = question.product, question.time_zone or "UTC"
+    table = question.query(**_table(asked, by))
+    from_us, to_us = table.range_us(zone, now)
+    if not from_us:
+        return  # It has to be looked where the data begin.
+    reach = _reach(now, product.meta(product.scope(question.caller, Right.READ, question.tenant), zone))
+    end = reach if to_us == FOREVER_US else datetime_of(to_us)
+    times = _times(asked, datetime_of(from_us), end, reach, zone)
+    question.look_ahead(table, *(question.query(**each) for each in _beside(asked, by, times).values()))
+
+
+def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[str, Any], now: datetime) -> Figures:
+    zone = zone_of(question.product, table)
+    question = question._replace(time_zone=zone)
+    reach = _reach(now, table["meta"])
+    times = _times(asked, *_moments(question, table, reach), reach, zone)
+    start, end = times.start, times.end
     stretch = {"start": start, "end": end}
-    series, measured = table, told_besides(asked.measure)
+    latest = _latest(question, stretch, zone)
+    series, beside = table, _beside(asked, by, times)
     if asked.rows != SERIES_MAX:
+        measured = told_besides(asked.measure)
         series = question.totals(by=(by,), top=SERIES_MAX, ranges=False, only=measured, **stretch)
-    # Of these the chart shows the middles: the ranges of hundreds of them would take longer than all the rest.
-    over_time = question.totals(by=(by,), bucket=drawn, top=SERIES_MAX, ranges=False, only=measured, **stretch)
-    whole = question.totals(bucket=drawn, ranges=asked.measure == "carbon", only=measured, **stretch)
-    bars = stretches.bars(drawn, start, until, zone)
-    earlier_start, earlier_end = stretches.before(start, until, zone)
-    before = {"start": earlier_start, "end": earlier_end}
-    earlier = question.totals(by=(by,), only=measured, limit=_COMPARED_MAX, **before)
-    files = files_of(asked, by, (start, end), zone, drawn, has_more=table["names_total"] > asked.rows)
+    over_time, whole, earlier = (question.totals(**beside[each]) for each in ("over_time", "whole", "earlier"))
+    bars = stretches.bars(times.drawn, start, times.until, zone)
+    earlier_start, earlier_end = times.before
+    files = files_of(asked, by, (start, end), zone, times.drawn, has_more=table["names_total"] > asked.rows)
+    chart = chart_of(asked.measure, by, bars, (series, over_time, whole), (start, min(times.until, now)), zone)
     return {
         "start": start,
-        "end": until,
-        "bucket": drawn,
-        "is_coarsened": drawn != bucket,
-        "chart": chart_of(asked.measure, by, bars, (series, over_time, whole), (start, min(until, now)), zone),
+        "end": times.until,
+        "bucket": times.drawn,
+        "is_coarsened": times.drawn != times.bucket,
+        "chart": chart,
         "rows": rows_of(asked, by, table, earlier),
         "total": amount(asked.measure, table["total"]),
         "earlier": {
@@ -113,10 +174,10 @@ def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[st
             "total": amount(asked.measure, earlier["total"]),
             "overlap": overlap(table["total"]["carbon_gco2e"], earlier["total"]["carbon_gco2e"]),
             "words": _BEFORE.get(shown_window(asked) or "", "the time before"),
-            "is_whole": bool(question.totals(by=(), end=earlier_start, **_COUNTED)["total"]["prompts"]),
+            "is_whole": bool(question.totals(**beside["earliest"])["total"]["prompts"]),
         },
         "files": files,
-        "latest": _latest(question, stretch, zone),
+        "latest": latest(),
     }
 
 
@@ -131,13 +192,18 @@ def _moments(question: Question, table: dict[str, Any], reach: datetime) -> tupl
     return first, end
 
 
-def _latest(question: Question, stretch: dict[str, Any], zone: str) -> list[dict[str, Any]]:
+def _latest(question: Question, stretch: dict[str, Any], zone: str) -> Callable[[], list[dict[str, Any]]]:
     product = question.product
     scope = product.scope(question.caller, Right.READ, question.tenant)
     asked = PromptFilter(tenant=question.tenant, where=question.where, time_zone=zone, **stretch)
-    rows = prompts(product.engine_for(scope), scope, asked, limit=_LATEST)["rows"]
+    found = prompts_later(product.engine_for(scope), scope, asked, limit=_LATEST)
     ends = ("low", "mid", "high")
-    return [{**row, "carbon_gco2e": {end: row[f"carbon_{end}_ugco2e"] / MICRO for end in ends}} for row in rows]
+
+    def told() -> list[dict[str, Any]]:
+        rows = found()["rows"]
+        return [{**row, "carbon_gco2e": {end: row[f"carbon_{end}_ugco2e"] / MICRO for end in ends}} for row in rows]
+
+    return told
 
 
 def _nothing(question: Question, asked: ExploreParameters, table: dict[str, Any]) -> dict[str, Any]:

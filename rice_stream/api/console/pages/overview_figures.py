@@ -17,7 +17,7 @@ from rice_stream.api.product import Product
 from rice_stream.instants import parse_instant
 from rice_stream.reports.alerts import latest_alerts
 from rice_stream.reports.budgets import budget_statuses
-from rice_stream.reports.data_tiers import data_tiers_of_each
+from rice_stream.reports.data_tiers import data_tiers_later
 from rice_stream.reports.quarantine import quarantined
 from rice_stream.store.quarantine import Choice
 
@@ -33,8 +33,12 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
     engine, now = product.engine_for(ask.scope), product.now()
     names = list(zones)
     several = asked.tenant is None and len(names) > 1
+    # First: it is asked, and answered, before anything is asked ahead.
+    budgets = _budgets(product, ask, asked.tenant)
     if not several:
         _look_ahead(ask, times_at(now, ZoneInfo(ask.zone)), week_of(now))
+    weeks = [(now.date() - WEEK, now.date()), (now.date() - 2 * WEEK, now.date() - WEEK)]
+    tiers_of_weeks = data_tiers_later(engine, ask.scope, weeks)
     month = ask.totals(window="mtd", bucket="day")
     meta = month["meta"]
     common = {"asked": asked, "tenants": names, "several": several, "meta": meta, "zone": ask.zone}
@@ -43,8 +47,14 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
     times = times_at(now, ZoneInfo(ask.zone))
     before = ask.during(times.month_before_days, bucket="day")
     begins = _begins(ask, times, [*before["rows"], *month["rows"]], meta["watermark"])
-    weeks = [(now.date() - WEEK, now.date()), (now.date() - 2 * WEEK, now.date() - WEEK)]
-    tiers, tiers_before = data_tiers_of_each(engine, ask.scope, weeks)
+    week = week_figures(
+        ask,
+        by or ("tenant" if several else "team"),
+        several=several,
+        many=several and len(names) > _MANY,
+        reaches=begins <= times.today - 2 * WEEK,
+    )
+    tiers, tiers_before = tiers_of_weeks()
     return {
         **common,
         "empty": False,
@@ -62,19 +72,13 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
                 begins, times.month_before, lambda: ask.during(times.month_before_same, top=1)["total"]["carbon_gco2e"]
             ),
         ),
-        "budgets": _budgets(product, ask, asked.tenant),
+        "budgets": budgets,
         "tiers": tiers,
         "tiers_before": tiers_before,
         "refused": quarantined(engine, ask.scope, Choice(), limit=0)["total"] if ask.scope.is_everything else None,
         "age": now - max(parse_instant(meta["watermark"]), parse_instant(meta["committed_at"] or meta["watermark"])),
         "chart": month_chart(times, begins, month["rows"], before["rows"]),
-        **week_figures(
-            ask,
-            by or ("tenant" if several else "team"),
-            several=several,
-            many=several and len(names) > _MANY,
-            reaches=begins <= times.today - 2 * WEEK,
-        ),
+        **week,
     }
 
 
