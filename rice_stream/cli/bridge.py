@@ -42,15 +42,24 @@ def bridge(session: Session, /, *, as_json: bool, **asked: Any) -> None:
 
 def _show(document: dict[str, Any]) -> None:
     rows: list[list[object]] = [
-        ["as reported", document["reported"]["prompts"], document["reported"]["carbon_gco2e"]],
-        *([f"by {step['cause']}", step["prompts"], step["carbon_gco2e"]] for step in document["steps"] if _tells(step)),
-        ["as restated", document["restated"]["prompts"], document["restated"]["carbon_gco2e"]],
+        ["as reported", *_cells(document["reported"])],
+        *([f"by {step['cause']}", *_cells(step)] for step in document["steps"] if _tells(step)),
+        ["as restated", *_cells(document["restated"])],
     ]
     percent = document["materiality_percent"]
     change = "no share" if percent is None else f"{percent:.3g} %"
     judged = "material" if document["material"] else "not material"
-    table(["", "prompts", "gCO2e"], rows, title=f"{change}: {judged} (from {document['threshold_percent']:g} %)")
+    table(
+        ["", "prompts", "gCO2e", "gCO2e by the market"],
+        rows,
+        title=f"{change}: {judged} (from {document['threshold_percent']:g} %)",
+    )
+
+
+def _cells(amounts: dict[str, Any]) -> list[object]:
+    return [amounts[name] for name in ("prompts", "carbon_gco2e", "carbon_market_gco2e")]
 
 
 def _tells(step: dict[str, Any]) -> bool:
-    return bool(step["prompts"] or step["carbon_ugco2e"] or step["facility_energy_wh"])
+    names = ("prompts", "carbon_ugco2e", "carbon_market_ugco2e", "facility_energy_wh")
+    return any(step[name] for name in names)

@@ -53,16 +53,18 @@ class SiteFactors:
     rci_high_gco2e_per_kwh: Floats
     missing_tokens_low: Floats
     missing_tokens_high: Floats
+    market_gco2e_per_kwh: Floats
+    """NaN where nothing is known of the market."""
 
     @classmethod
     def of(cls, sites: Sequence[Site]) -> "SiteFactors":
         """The columns of k sites."""
         columns = [
-            (site.pue, rci.low, rci.mid, rci.high, *site.missing_tokens)
+            (site.pue, rci.low, rci.mid, rci.high, *site.missing_tokens, site.market_gco2e_per_kwh)
             for site in sites
             for rci in (site.rci_gco2e_per_kwh,)
         ]
-        return cls(*np.array(columns, dtype=np.float64).reshape(-1, 6).T)
+        return cls(*np.array(columns, dtype=np.float64).reshape(-1, 7).T)
 
     def rows(self, chosen: NDArray[np.intp]) -> "SiteFactors":
         """The given rows, in the given order."""
@@ -93,6 +95,17 @@ def amounts(estimates: Estimates, sites: SiteFactors, flags: NDArray[np.int32]) 
         carbon_mid_ugco2e=_micro(estimates.it_energy_wh * to_grams * sites.rci_mid_gco2e_per_kwh),
         carbon_high_ugco2e=_micro(estimates.it_energy_wh_high * widen * to_grams * sites.rci_high_gco2e_per_kwh),
     )
+
+
+def market_column(estimates: Estimates, sites: SiteFactors) -> Ints | None:
+    """Carbon by the market (micrograms) of n requests at n sites, UNKNOWN where nothing is known of it; None: nowhere is."""
+    known = ~np.isnan(sites.market_gco2e_per_kwh)
+    if not known.any():
+        return None
+    to_grams = GRAMS_PER_KWH_TO_PER_WH * sites.pue
+    column = np.full(len(known), UNKNOWN, dtype=np.int64)
+    column[known] = _micro((estimates.it_energy_wh * to_grams * sites.market_gco2e_per_kwh)[known])
+    return column
 
 
 def impact_columns(

@@ -30,6 +30,8 @@ class Site(NamedTuple):
     rci_gco2e_per_kwh: Range
     missing_tokens: tuple[float, float] = (MISSING_TOKENS_FACTOR_LOW, MISSING_TOKENS_FACTOR_HIGH)
     """What the ends are multiplied with besides where a token count is unknown."""
+    market_gco2e_per_kwh: float | None = None
+    """Carbon intensity by the market; None: nothing is known of it, and carbon by the market is that by location."""
 
 
 class Place(NamedTuple):

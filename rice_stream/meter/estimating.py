@@ -171,7 +171,7 @@ def _contributions(use: FactorUse) -> list[dict[str, Any]]:
 
 def _values(row: int, kind: _Asked, estimates: Estimates) -> dict[str, Any]:
     it_wh = _it_energy_wh(row, estimates)
-    pue, rci, _ = kind.use.site
+    pue, rci, *_ = kind.use.site
     carbon = [energy * pue * factor / 1000 for energy, factor in zip(it_wh, (rci.low, rci.mid, rci.high), strict=True)]
     return {
         "prefill_j": float(estimates.prefill_j[row]),

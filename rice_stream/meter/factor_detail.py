@@ -6,9 +6,9 @@ from typing import Any
 from rice_stream.estimator.method import Context, Disclosed, Profile, Route
 from rice_stream.estimator.spread import Spread
 from rice_stream.quantities import ListPrice, Range
-from rice_stream.reference.types import ModelFactor, PueFactor, RegionFactor
+from rice_stream.reference.types import MarketFactor, ModelFactor, PueFactor, RegionFactor
 
-_NOT_OF_THE_CONTEXT = frozenset({"sources", "route", "spread", "measured"})
+_NOT_OF_THE_CONTEXT = frozenset({"sources", "route", "spread", "measured", "market"})
 
 
 def factor_detail(
@@ -60,6 +60,17 @@ def factor_detail(
             **({"rci_valid_from": region.valid_from[:10]} if region.valid_from and region.year is None else {}),
             "pue": pue.source,
         },
+    }
+
+
+def market_detail(market: MarketFactor, at_us: int) -> dict[str, Any]:
+    """Carbon intensity by the market as of an instant, as it is stored with the factors (JSON-ready)."""
+    return {
+        "instrument": market.instrument,
+        "rci_gco2e_per_kwh": market.rci_at(at_us),
+        "granularity": market.granularity,
+        "source": market.source,
+        **({} if market.year is None else {"year": market.year}),
     }
 
 

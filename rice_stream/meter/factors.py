@@ -15,7 +15,7 @@ from rice_stream.estimator.spread import Spread
 from rice_stream.events.metered_energy import FACILITY
 from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.meter.carbon_ends import Site, place_of, site_of
-from rice_stream.meter.factor_detail import factor_detail
+from rice_stream.meter.factor_detail import factor_detail, market_detail
 from rice_stream.meter.hosting import hosted_context, hosting_of
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.metered import MeasuredKind, measured_kind, measured_site
@@ -23,7 +23,7 @@ from rice_stream.meter.service_key import ServiceKey
 from rice_stream.meter.serving_overrides import Override, find_override
 from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
-from rice_stream.reference.types import HardwareFactor, ModelFactor, PueFactor, RegionFactor
+from rice_stream.reference.types import HardwareFactor, MarketFactor, ModelFactor, PueFactor, RegionFactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ class FactorUse:
     """The row of the `factor_use` table, without its key."""
     measured: MeasuredKind | None = None
     """Of a kind whose energy is metered: how the joules become IT energy."""
+    market_gco2e_per_kwh: float | None = None
+    """By the market, where something is known of it."""
 
     @property
     def context(self) -> Context:
@@ -72,8 +74,10 @@ class FactorUse:
     def site(self) -> Site:
         """What turns the energy of such a request into carbon."""
         if self.measured is not None and self.spread is not None:
-            return measured_site(self.pue.pue, self.rci_gco2e_per_kwh, self.spread)
-        return site_of(self.pue.pue, self.rci_gco2e_per_kwh, self.spread)
+            site = measured_site(self.pue.pue, self.rci_gco2e_per_kwh, self.spread)
+        else:
+            site = site_of(self.pue.pue, self.rci_gco2e_per_kwh, self.spread)
+        return site._replace(market_gco2e_per_kwh=self.market_gco2e_per_kwh)
 
     @property
     def digest(self) -> bytes:
@@ -103,6 +107,9 @@ class FactorDraft(NamedTuple):
     region_said: str
     vendor: str | None
     """Who is taken to host the model where no provider is known."""
+    market: MarketFactor | None = None
+    """Of what the provider uses there; None: nothing is known of it."""
+    at_us: int = 0
 
 
 def draft_factors(
@@ -151,7 +158,9 @@ def draft_factors(
     context = _context(key, policy, own, model, hardware, asked=hardware_name is not None)
     context = hosted_context(context, hosting, model, pue.pue)
     said = key.inference_region or policy.default_region or "unknown"
-    return FactorDraft(key, names, context, model, region, pue, rci, rci_rung, rci_source, hardware, said, vendor)
+    market = reference.resolve_market(key.provider, region, at_us)
+    place = (region, pue, rci, rci_rung, rci_source)
+    return FactorDraft(key, names, context, model, *place, hardware, said, vendor, market, at_us)
 
 
 def finished(drafts: Sequence[FactorDraft], method: Method, reference: Reference) -> list[FactorUse]:
@@ -196,10 +205,14 @@ def _use(draft: FactorDraft, kind: KindFigures, method: Method, reference: Refer
         sources["factor_sets"] = ",".join(reference.set_digests)
     route: Route = kind.route if measured is None else "measured"
     detail = factor_detail(kind.context, draft.model, draft.region, draft.pue, sources, route, spread)
+    if draft.market is not None:
+        detail["market"] = market_detail(draft.market, draft.at_us)
     if measured is not None:
         detail["measured"] = measured.detail()
     columns["detail"] = json.dumps(detail, sort_keys=True, separators=(",", ":"))
-    return FactorUse(kind, draft.model, draft.region, draft.pue, rci, draft.rci_rung, spread, columns, measured)
+    market_gco2e_per_kwh = None if draft.market is None else draft.market.rci_at(draft.at_us)
+    place_used = (draft.region, draft.pue, rci, draft.rci_rung)
+    return FactorUse(kind, draft.model, *place_used, spread, columns, measured, market_gco2e_per_kwh)
 
 
 def _of_serving(draft: FactorDraft, kind: KindFigures, reference: Reference) -> dict[str, str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rice_stream.estimator.method import Context, Estimates, Method
 from rice_stream.estimator.spread import Spread
-from rice_stream.meter.amounts import Amounts, SiteFactors, amounts
+from rice_stream.meter.amounts import Amounts, SiteFactors, amounts, market_column
 from rice_stream.meter.carbon_ends import Place, Site, site_of
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factor_detail import context_from_detail, spread_from_detail
@@ -21,7 +21,7 @@ from rice_stream.meter.factors import FactorUse
 from rice_stream.meter.metered import it_per_metered, measured_site, metered_it_wh, with_metered
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.meter.stored_service import said_by_events
-from rice_stream.quantities import UNKNOWN, Floats, Range
+from rice_stream.quantities import UNKNOWN, Floats, Ints, Range
 
 
 class Recomputed(NamedTuple):
@@ -29,6 +29,14 @@ class Recomputed(NamedTuple):
 
     estimates: Estimates
     amounts: Amounts
+    carbon_market_ugco2e: Ints | None = None
+    """UNKNOWN (-1) where nothing is known of the market; None: of none is."""
+
+    @property
+    def market_or_unknown(self) -> Ints:
+        """The same, UNKNOWN throughout where nothing is known of any."""
+        found = self.carbon_market_ugco2e
+        return np.full_like(self.amounts.carbon_mid_ugco2e, UNKNOWN) if found is None else found
 
 
 class RecomputedBy(NamedTuple):
@@ -52,14 +60,18 @@ class StoredKind(NamedTuple):
     """Name of a factor -> where it is from."""
     hosts_told_apart: bool
     """False of a row from before hosted models were told from those on machines of one's own."""
+    market: Mapping[str, Any] | None = None
+    """What is known of the market (`factor_detail.market_detail`)."""
 
     @property
     def site(self) -> Site:
         """Where the requests ran, with what that adds to their ranges."""
         pue, rci = self.place.pue, self.place.rci_gco2e_per_kwh
         if self.measured is not None and self.spread is not None:
-            return measured_site(pue, rci, self.spread)
-        return site_of(pue, rci, self.spread)
+            site = measured_site(pue, rci, self.spread)
+        else:
+            site = site_of(pue, rci, self.spread)
+        return site if self.market is None else site._replace(market_gco2e_per_kwh=self.market["rci_gco2e_per_kwh"])
 
 
 def stored_kind(factor: Mapping[str, Any]) -> StoredKind:
@@ -71,7 +83,13 @@ def stored_kind(factor: Mapping[str, Any]) -> StoredKind:
     if spread is not None:
         place = place.as_shared_by(spread)
     return StoredKind(
-        context, place, spread, detail.get("measured"), detail.get("sources", {}), hosts_told_apart="hosting" in detail
+        context,
+        place,
+        spread,
+        detail.get("measured"),
+        detail.get("sources", {}),
+        hosts_told_apart="hosting" in detail,
+        market=detail.get("market"),
     )
 
 
@@ -113,7 +131,7 @@ def recompute_with(
     rows = np.flatnonzero(counts.metered_energy_uj != UNKNOWN)
     ratios = np.array([it_per_metered(kind.measured) for kind in kinds])[use[rows]]
     estimates = with_metered(again.estimates, rows, metered_it_wh(counts.metered_energy_uj[rows], ratios))
-    return Recomputed(estimates, amounts(estimates, sites.rows(use), counts.flags))
+    return _at_sites(estimates, sites.rows(use), counts)
 
 
 def recompute_by(
@@ -159,4 +177,8 @@ def estimate_recorded(
     """Estimates and integer amounts of n records, as if record i had been served by row `use[i]` of `coefficients` at that
     of `sites`."""
     estimates = method.estimate(coefficients, requests_of(counts, use, defaults))
-    return Recomputed(estimates, amounts(estimates, sites.rows(use), counts.flags))
+    return _at_sites(estimates, sites.rows(use), counts)
+
+
+def _at_sites(estimates: Estimates, sites: SiteFactors, counts: RecordedCounts) -> Recomputed:
+    return Recomputed(estimates, amounts(estimates, sites, counts.flags), market_column(estimates, sites))

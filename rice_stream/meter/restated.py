@@ -47,8 +47,9 @@ class RestatedKind(NamedTuple):
         return replace(self.kind.context, pue=other.kind.context.pue) == other.kind.context
 
     def at_place_of(self, other: "RestatedKind") -> "RestatedKind":
-        """Served as this one, where the other one ran: with its PUE and carbon intensity."""
-        return RestatedKind(self.kind._replace(place=other.kind.place), self.coefficients)
+        """Served as this one, where the other one ran: with its PUE and its carbon intensities."""
+        kind = self.kind._replace(place=other.kind.place, market=other.kind.market)
+        return RestatedKind(kind, self.coefficients)
 
 
 class RecordedPrompts(NamedTuple):
@@ -89,6 +90,11 @@ def restated(
     requests = requests_of(counts, prompts.use, defaults)
     pue = np.array([kind.place.pue for kind in stored])[prompts.use]
     impacts = impact_columns(method, coefficients, requests, again.estimates, pue)
-    amounts = measure_matrix(amounts=again.amounts, impacts=impacts, **prompts.tokens)
+    amounts = measure_matrix(
+        amounts=again.amounts,
+        impacts=impacts,
+        carbon_market_ugco2e=again.carbon_market_ugco2e,
+        **prompts.tokens,
+    )
     flags = (counts.flags & ~np.int32(_OF_ESTIMATES)) | again.estimates.flags | cap_flags(again.amounts)
     return Restated(amounts, flags.astype(np.int64))

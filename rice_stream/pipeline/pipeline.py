@@ -22,7 +22,7 @@ from rice_stream.events.keys import event_keys
 from rice_stream.events.records import RawRecord, Refused
 from rice_stream.events.refused_items import count_items
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
-from rice_stream.meter.amounts import amounts, cap_flags, impact_columns, measure_matrix
+from rice_stream.meter.amounts import amounts, cap_flags, impact_columns, market_column, measure_matrix
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.requests import TokenDefaults, requests_of
@@ -33,7 +33,7 @@ from rice_stream.pipeline.measured import with_metered_energy
 from rice_stream.pipeline.names import NameTable
 from rice_stream.pipeline.repeats import repeats_of
 from rice_stream.pipeline.taken_factors import StatedFactors
-from rice_stream.quantities import AMOUNT_COLUMNS, UNKNOWN, Ints
+from rice_stream.quantities import AMOUNT_COLUMNS, MARKET_COLUMN, UNKNOWN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.identity_rules import RulesAt, RulesChangedError, default_rules
@@ -222,6 +222,9 @@ class Pipeline:
         columns |= {name: getattr(estimated, name) for name in AMOUNT_COLUMNS}
         impacts = impact_columns(self._method, self._contexts.coefficients, requests, estimates, sites.pue)
         columns |= impacts
+        market = market_column(estimates, sites)
+        if market is not None:
+            columns[MARKET_COLUMN] = market
         columns["basis_flags"] = flags.astype(np.int64)
         if energy.metered_energy_uj is not None:
             columns["factor_key"] = self._contexts.factor_key[energy.context]
@@ -231,7 +234,7 @@ class Pipeline:
             event_keys=events.event_keys,
             columns=columns,
             event_ids=events.event_ids,
-            measures=measure_matrix(amounts=estimated, impacts=impacts, **tokens),
+            measures=measure_matrix(amounts=estimated, impacts=impacts, carbon_market_ugco2e=market, **tokens),
             untimed=events.untimed,
             said_attribution=self._names.said_keys(events.tenant_key, events.attribution_key),
         )

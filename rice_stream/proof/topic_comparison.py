@@ -39,6 +39,7 @@ from rice_stream.store.stored_records import Row, factors_by_key, tenant_keys
 
 _NO_TENANT = 0
 """Stands for a tenant that the store has never heard of; real keys begin with 1."""
+_CHECKED = (*AMOUNT_COLUMNS, MARKET_COLUMN)
 
 
 class TopicComparison:
@@ -183,7 +184,7 @@ class TopicComparison:
         self.counts["amounts_unchecked"] += len(records) - len(rows)
         if len(rows):
             recomputed = self._recomputed([records[i] for i in rows.tolist()])
-            for name in AMOUNT_COLUMNS:
+            for name in _CHECKED:
                 amounts[name][rows] = recomputed[name]
         return amounts
 
@@ -193,21 +194,22 @@ class TopicComparison:
         use = np.array([position[record["factor_key"]] for record in records], dtype=np.intp)
         counts = RecordedCounts.of(records)
         factors = [self._factors[key] for key in keys]
-        recomputed = recompute(self._method, factors, use, counts, self._defaults).amounts
-        stored = {name: column(records, name) for name in AMOUNT_COLUMNS}
-        computed = {name: getattr(recomputed, name) for name in AMOUNT_COLUMNS}
-        differs = np.logical_or.reduce([computed[name] != stored[name] for name in AMOUNT_COLUMNS])
+        again = recompute(self._method, factors, use, counts, self._defaults)
+        stored = {name: column(records, name) for name in _CHECKED}
+        computed = {name: getattr(again.amounts, name) for name in AMOUNT_COLUMNS}
+        computed[MARKET_COLUMN] = again.market_or_unknown
+        differs = np.logical_or.reduce([computed[name] != stored[name] for name in _CHECKED])
         # A default for unknown tokens is a setting of that time: another one now says nothing about the record.
         unknown = differs & counts.incomplete
         self.counts["amounts_unchecked"] += int(unknown.sum())
         self.counts["amounts_checked"] += int((~unknown).sum())
         for row in np.flatnonzero(differs & ~unknown).tolist():
             key = {"tenant_id": self._tenant_id(records[row]["tenant_key"]), "event_id": records[row]["event_id"]}
-            for name in AMOUNT_COLUMNS:
+            for name in _CHECKED:
                 kept, value = int(stored[name][row]), int(computed[name][row])
                 if kept != value:
                     self._found.add_one("prompt_record", key, "differs", name, kept, value)
-        return {name: np.where(unknown, stored[name], computed[name]) for name in AMOUNT_COLUMNS}
+        return {name: np.where(unknown, stored[name], computed[name]) for name in _CHECKED}
 
     def _tenant_id(self, tenant_key: int) -> str | None:
         return next((tenant_id for tenant_id, key in self._tenants.items() if key == tenant_key), None)

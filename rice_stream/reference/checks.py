@@ -90,10 +90,16 @@ def _references(tables: Tables) -> list[str]:
     for row in (*tables["pue"], *tables["wue"]):
         for name, known, file_name in _subject(row.text("subject"), places, providers):
             need(row, "subject", name, known, file_name)
-    for row in tables["providers"]:
-        if row.text("region"):
-            need(row, "region", row.text("region"), places, "regions.csv")
+    for row, column in _given(tables["providers"], "region") + _given(tables["market"], "region_id"):
+        need(row, column, row.text(column), places, "regions.csv")
+    for row, column in _given(tables["market"], "provider"):
+        need(row, column, row.text(column), providers, "providers.csv")
     return problems
+
+
+def _given(rows: Sequence[Row], column: str) -> list[tuple[Row, str]]:
+    """The rows that name something in a column, which may be empty."""
+    return [(row, column) for row in rows if row.text(column)]
 
 
 def _subject(subject: str, places: set[str], providers: set[str]) -> list[tuple[str, set[str], str]]:

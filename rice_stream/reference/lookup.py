@@ -14,11 +14,13 @@ from rice_stream.reference.models.models import ModelTable
 from rice_stream.reference.providers import ProviderTable
 from rice_stream.reference.pue import PueTable
 from rice_stream.reference.reading import Row
+from rice_stream.reference.regions.market import MarketTable
 from rice_stream.reference.regions.regions import RegionTable
 from rice_stream.reference.sources import DataSource, SourceTable
 from rice_stream.reference.types import (
     HardwareFactor,
     HostFactor,
+    MarketFactor,
     ModelFactor,
     PriceFactor,
     PueFactor,
@@ -43,7 +45,7 @@ class Reference:
         self.tables = tables
         self.set_digests = set_digests
         """Of the factor sets that are laid over the built-in tables, in that order."""
-        self.hourly = any(row.hours for row in tables["rci"])
+        self.hourly = any(row.hours for name in ("rci", "market") for row in tables[name])
         """Whether some carbon intensity changes by the hour."""
         self._sources = SourceTable(tables["sources"])
         self.providers = ProviderTable(tables["providers"], self._sources)
@@ -52,12 +54,14 @@ class Reference:
         self.hosts = HostTable(tables["hosts"], self._sources, self.providers)
         self.prices = PriceTable(tables["prices"], self._sources, self.providers, self.models)
         self.regions = RegionTable(tables, self._sources, self.providers, self.hosts)
+        self.market = MarketTable(tables, self._sources, self.providers, self.regions.places)
         self.pues = PueTable(tables, self._sources, self.providers, self.regions.places, self.hosts)
         self.hardware = HardwareTable(tables["hardware"], self._sources)
         self.boundaries_us: tuple[int, ...] = tuple(
             sorted(
                 self.models.boundaries_us
                 | self.regions.boundaries_us
+                | self.market.boundaries_us
                 | self.pues.boundaries_us
                 | self.hosts.boundaries_us
                 | self.prices.boundaries_us
@@ -65,6 +69,7 @@ class Reference:
         )
         self._model = lru_cache(CACHE_ENTRIES)(self._resolve_model)
         self._region = lru_cache(CACHE_ENTRIES)(self._resolve_region)
+        self._market = lru_cache(CACHE_ENTRIES)(self._resolve_market)
         self._pue = lru_cache(CACHE_ENTRIES)(self._resolve_pue)
         self._price = lru_cache(CACHE_ENTRIES)(self._resolve_price)
         self._host = lru_cache(CACHE_ENTRIES)(self._resolve_host)
@@ -96,6 +101,10 @@ class Reference:
         Raises UsageError where `scope` is neither `lifecycle` nor `direct`.
         """
         return self._region(region, provider, scope, self.period(at_us), default_region, vendor)
+
+    def resolve_market(self, provider: str | None, region: RegionFactor, at_us: int) -> MarketFactor | None:
+        """Market-based carbon intensity of what a provider uses at a resolved place; None where nothing is known of it."""
+        return self._market(provider, region, self.period(at_us))
 
     def resolve_pue(
         self,
@@ -198,6 +207,9 @@ class Reference:
         vendor: str | None,
     ) -> RegionFactor:
         return self.regions.resolve(region, provider, scope, self._at(period), default_region, vendor)
+
+    def _resolve_market(self, provider: str | None, region: RegionFactor, period: int) -> MarketFactor | None:
+        return self.market.resolve(provider, region, self._at(period))
 
     def _resolve_pue(
         self,

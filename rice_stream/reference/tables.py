@@ -24,7 +24,7 @@ from rice_stream.reference.columns import (
     text_column,
 )
 from rice_stream.reference.hosted.tables import CAPACITY, EVIDENCE, HOSTS, PRICES
-from rice_stream.reference.types import SCOPES
+from rice_stream.reference.types import GRANULARITIES, MARKET_INSTRUMENTS, SCOPES
 
 
 def _params(prefix: str) -> tuple[Column, ...]:
@@ -159,6 +159,23 @@ RCI = ReferenceTable(
     dated=True,
 )
 
+MARKET = ReferenceTable(
+    "market",
+    (
+        choice_column("instrument", *MARKET_INSTRUMENTS),
+        text_column("provider"),
+        text_column("region_id"),
+        choice_column("scope", *SCOPES),
+        number_column("rci_gco2e_per_kwh", RCI_GCO2E_PER_KWH_LIMITS, required=True),
+        Column("granularity", "choice", choices=GRANULARITIES),
+        YEAR,
+        *DATES,
+        *SOURCE,
+    ),
+    ("instrument", "provider", "region_id", "scope"),
+    dated=True,
+)
+
 PUE = ReferenceTable(
     "pue",
     (
@@ -231,5 +248,6 @@ TABLES = (
     HOSTS,
     CAPACITY,
     EVIDENCE,
+    MARKET,
 )
 """In the order in which they are read and digested."""

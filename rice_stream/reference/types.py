@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
 
 from rice_stream.quantities import ListPrice, Range
-from rice_stream.reference.sets.hours import HourlyRange
+from rice_stream.reference.sets.hours import HourlyRange, Hours
 
 MODEL_RUNGS = (
     "exact",
@@ -47,6 +47,17 @@ def is_place_assumed(region_rung: str) -> bool:
 RciScope = Literal["lifecycle", "direct"]
 """Carbon intensity with or without the making of power plants and fuels."""
 SCOPES: tuple[RciScope, ...] = get_args(RciScope)
+MarketInstrument = Literal["supplier", "residual_mix"]
+"""What a market-based intensity rests on, best first: a factor of the supplier (a utility, a cloud), or the mix that is left of a
+market when all that was contracted is taken out."""
+MARKET_INSTRUMENTS: tuple[MarketInstrument, ...] = get_args(MarketInstrument)
+SUPPLIER, RESIDUAL_MIX = MARKET_INSTRUMENTS
+LOCATION = "location"
+"""The instrument of a prompt for which no market-based intensity is known: carbon by the market is then that by location."""
+Granularity = Literal["hourly", "monthly", "annual"]
+"""Over which time an intensity, or a contract's kilowatt-hours, and the consumption are matched; closest first."""
+GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
+HOURLY, _, ANNUAL = GRANULARITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,24 @@ class RegionFactor:
     def rci_at(self, at_us: int) -> Range:
         """The value of the hour that an instant is in, where there is one; else the value."""
         return (self.hours and self.hours.at(at_us)) or self.rci_gco2e_per_kwh
+
+
+@dataclass(frozen=True, slots=True)
+class MarketFactor:
+    """A market-based carbon intensity (gCO2e/kWh), on what it rests, and over which time it is matched."""
+
+    instrument: str
+    rci_gco2e_per_kwh: float
+    granularity: str
+    source: str
+    year: int | None = None
+    hours: Hours | None = None
+    """Of an intensity that changes by the hour."""
+
+    def rci_at(self, at_us: int) -> float:
+        """The value of the hour that an instant is in, where there is one; else the value."""
+        found = None if self.hours is None else self.hours.at(at_us)
+        return self.rci_gco2e_per_kwh if found is None else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class _Amounts(NamedTuple):
     prompts: int = 0
     facility_energy_uwh: int = 0
     carbon_mid_ugco2e: int = 0
+    carbon_market_ugco2e: int = 0
 
     def minus(self, other: "_Amounts") -> "_Amounts":
         return _Amounts(*(mine - its for mine, its in zip(self, other, strict=True)))
@@ -46,6 +47,8 @@ class _Amounts(NamedTuple):
             "facility_energy_wh": self.facility_energy_uwh / MICRO,
             "carbon_ugco2e": self.carbon_mid_ugco2e,
             "carbon_gco2e": self.carbon_mid_ugco2e / MICRO,
+            "carbon_market_ugco2e": self.carbon_market_ugco2e,
+            "carbon_market_gco2e": self.carbon_market_ugco2e / MICRO,
         }
 
 

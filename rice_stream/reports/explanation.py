@@ -16,7 +16,8 @@ from rice_stream.estimator.registry import load_method, method_of_version
 from rice_stream.meter.amounts import GRAMS_PER_KWH_TO_PER_WH
 from rice_stream.meter.recompute import Recomputed, StoredKind, recompute_kinds
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
-from rice_stream.quantities import AMOUNT_COLUMNS, MICRO, UNKNOWN
+from rice_stream.quantities import AMOUNT_COLUMNS, MARKET_COLUMN, MICRO, UNKNOWN
+from rice_stream.reports.market_steps import market_steps, market_ugco2e
 from rice_stream.reports.measured_steps import measured_steps
 from rice_stream.reports.record_lookup import StoredRecord, find_record_once
 from rice_stream.store.scope import Scope
@@ -64,14 +65,16 @@ def explain(
     if record.kind.measured is not None:
         steps = _with_metered(record, record.kind.measured, steps, again, method, defaults)
     steps += [*_impact_steps(record, method, again, defaults), *_accounting_steps(record, again)]
+    steps += market_steps(record.kind, again)
     computed = {name: int(getattr(again.amounts, name)[0]) for name in AMOUNT_COLUMNS}
-    agrees: bool | None = all(computed[name] == record.view[name] for name in AMOUNT_COLUMNS)
+    computed[MARKET_COLUMN] = market_ugco2e(again)
+    agrees: bool | None = all(amount == record.view[name] for name, amount in computed.items())
     if not agrees and _counts(record).incomplete.any():
         agrees = None
         remarks.append("unknown tokens: the default of that time was another than today's, so the amounts differ")
     elif not agrees:
         differing = ", ".join(
-            f"{name} is {record.view[name]}" for name in AMOUNT_COLUMNS if computed[name] != record.view[name]
+            f"{name} is {record.view[name]}" for name, amount in computed.items() if amount != record.view[name]
         )
         remarks.append(
             f"the record does not hold what its own factors give: {differing}; it was changed after it was stored"

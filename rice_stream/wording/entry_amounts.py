@@ -15,6 +15,7 @@ def amounts_told(sums: Mapping[str, int]) -> dict[str, Any]:
     return {
         **told,
         "carbon_gco2e": carbon,
+        "carbon_market_gco2e": sums["carbon_market_ugco2e"] / MICRO,
         "embodied_gco2e": sums["embodied_ugco2e"] / MICRO,
         "water_l": sums["water_ul"] / MICRO,
     }

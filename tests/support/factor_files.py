@@ -19,6 +19,13 @@ def pue_row(value: float, **changes: Any) -> dict[str, Any]:
     return {"value": value, "unit": "kWh/kWh", "year": 2026, **changes}
 
 
+def market_row(instrument: str, value: Any, **changes: Any) -> dict[str, Any]:
+    """A market-based carbon intensity of many years; a value of None is left out."""
+    dates = {"valid_from": "2020-01-01", "valid_to": "2040-01-01"}
+    row = {"instrument": instrument, "scope": "lifecycle", "value": value, "unit": "gCO2e/kWh", **dates, **changes}
+    return {name: cell for name, cell in row.items() if cell is not None}
+
+
 def file_of(*rows: dict[str, Any], kind: str = "rci", name: str = "grid", **changes: Any) -> dict[str, Any]:
     """A loaded file."""
     head = {"kind": kind, "name": name, "source": "Grid Co", "licence": "CC-BY-4.0", "published": "2026-11-01"}

@@ -182,6 +182,9 @@ class FakeReference:
         assert default is None or default > 1
         return PueFactor(pue=PUE, rung="region", source="test")
 
+    def resolve_market(self, *_names: object) -> None:
+        return None
+
     def resolve_price(self, *_names: object) -> None:
         return None
 

@@ -17,6 +17,8 @@ class BridgeAmounts(Answer):
     facility_energy_wh: float
     carbon_ugco2e: int
     carbon_gco2e: float
+    carbon_market_ugco2e: int
+    carbon_market_gco2e: float
 
 
 class BridgeStep(BridgeAmounts):
@@ -51,6 +53,7 @@ class EntryAmounts(Answer):
     it_energy_wh: float
     facility_energy_wh: float
     carbon_gco2e: Measure
+    carbon_market_gco2e: float
     embodied_gco2e: float
     water_l: float
 

@@ -18,8 +18,9 @@ from rice_stream.reference.columns import (
 )
 from rice_stream.reference.hosted.tables import EVIDENCE, USD_PER_MTOK
 from rice_stream.reference.tables import RCI_MEANING
+from rice_stream.reference.types import GRANULARITIES, MARKET_INSTRUMENTS, SCOPES
 
-SetKind = Literal["rci", "pue", "price", "evidence"]
+SetKind = Literal["rci", "pue", "price", "evidence", "market"]
 SET_KINDS: tuple[SetKind, ...] = get_args(SetKind)
 
 _NOTE = text_column("note")
@@ -75,15 +76,41 @@ EVIDENCE_ROWS = ReferenceTable(
     "evidence", tuple(column for column in EVIDENCE.columns if column.name != "source"), EVIDENCE.key
 )
 
+MARKET_ROWS = ReferenceTable(
+    "market",
+    (
+        choice_column("instrument", *MARKET_INSTRUMENTS),
+        text_column("provider"),
+        text_column("region"),
+        choice_column("scope", *SCOPES),
+        choice_column("signal", "average", "marginal"),
+        # Required too, unless the row gives hours: the parser knows.
+        number_column("value", RCI_GCO2E_PER_KWH_LIMITS, required=True),
+        choice_column("unit", "gCO2e/kWh"),
+        Column("granularity", "choice", choices=GRANULARITIES),
+        YEAR,
+        *DATES,
+        _NOTE,
+    ),
+    ("instrument", "provider", "region", "scope"),
+    dated=True,
+)
+
 ROWS: Mapping[SetKind, ReferenceTable] = {
     "rci": RCI_ROWS,
     "pue": PUE_ROWS,
     "price": PRICE_ROWS,
     "evidence": EVIDENCE_ROWS,
+    "market": MARKET_ROWS,
 }
 
-DEFAULTS: Mapping[str, str] = {"signal": "average", "accounting": "location"}
-"""What a row of `rci` means that does not say."""
+DEFAULTS: Mapping[SetKind, Mapping[str, str]] = {
+    "rci": {"signal": "average", "accounting": "location"},
+    "market": {"signal": "average"},
+}
+"""What a row means that does not say."""
+HOURLY_KINDS: tuple[SetKind, ...] = ("rci", "market")
+"""Kinds whose rows may give hours in the place of their value."""
 
 HEAD = (
     text_column("name", required=True),

@@ -84,11 +84,15 @@ def _problems(factor_set: FactorSet, tables: Tables) -> list[str]:
     names, kind = _Names(tables), factor_set.kind
     problems = []
     for row in factor_set.rows:
-        if kind in ("rci", "pue") and row.text("region") and row.text("region").lower() not in names.places:
+        if kind in ("rci", "pue", "market") and row.text("region") and row.text("region").lower() not in names.places:
             problems.append(
                 f"{row.where}, column region: {row.text('region')!r} is no place of the tables; see `rice-stream regions`"
             )
-        if kind in ("pue", "price") and row.text("provider") and row.text("provider").lower() not in names.providers:
+        if (
+            kind in ("pue", "price", "market")
+            and row.text("provider")
+            and row.text("provider").lower() not in names.providers
+        ):
             problems.append(
                 f"{row.where}, column provider: {row.text('provider')!r} is no provider of the tables; see"
                 " docs/reference-data.md"
@@ -103,6 +107,13 @@ def _undated(row: Row) -> dict[str, Cell]:
 def _rci(row: Row, names: _Names) -> dict[str, Cell]:
     kept = {name: row.cells[name] for name in ("scope", "signal", "accounting")}
     return {**kept, "region_id": names.place(row), "rci_gco2e_per_kwh": row.cells["value"]}
+
+
+def _market(row: Row, names: _Names) -> dict[str, Cell]:
+    kept = {name: row.cells[name] for name in ("instrument", "scope", "granularity")}
+    provider = names.provider(row) if row.text("provider") else None
+    region_id = names.place(row) if row.text("region") else None
+    return {**kept, "provider": provider, "region_id": region_id, "rci_gco2e_per_kwh": row.cells["value"]}
 
 
 def _pue(row: Row, names: _Names) -> dict[str, Cell]:
@@ -126,5 +137,12 @@ _CELLS: Mapping[SetKind, Callable[[Row, _Names], dict[str, Cell]]] = {
     "pue": _pue,
     "price": _price,
     "evidence": _evidence,
+    "market": _market,
 }
-_TABLE: Mapping[SetKind, str] = {"rci": "rci", "pue": "pue", "price": "prices", "evidence": "evidence"}
+_TABLE: Mapping[SetKind, str] = {
+    "rci": "rci",
+    "pue": "pue",
+    "price": "prices",
+    "evidence": "evidence",
+    "market": "market",
+}

@@ -15,9 +15,10 @@ from rice_stream.instants import epoch_us, rfc3339, us_from_iso
 from rice_stream.quantities import is_storable
 from rice_stream.reference.columns import ReferenceTable
 from rice_stream.reference.reading import Row, overlaps, raise_problems, read_row
-from rice_stream.reference.sets.columns import DEFAULTS, HEAD, ROWS, SET_KINDS, SetKind
+from rice_stream.reference.sets.columns import DEFAULTS, HEAD, HOURLY_KINDS, ROWS, SET_KINDS, SetKind
 from rice_stream.reference.sets.factor_set import FactorSet
 from rice_stream.reference.sets.hours import SHAPES, read_hours
+from rice_stream.reference.sets.market_rows import market_problems
 
 ROWS_MAX = 20_000
 EFFECTIVE_FROM = "effective_from"
@@ -99,6 +100,8 @@ def _rows(kind: SetKind, given: Sequence[object], named: str) -> tuple[Row, ...]
             for row in rows
             if not row.text("provider") and not row.text("region")
         ]
+    if kind == "market":
+        problems += market_problems(rows)
     raise_problems(problems + overlaps(table, rows))
     return tuple(rows)
 
@@ -109,7 +112,7 @@ def _row(
     """One row; None: something is wrong with it."""
     found = len(problems)
     header = [column.name for column in table.columns]
-    known = [*header, *(SHAPES if kind == "rci" else ())]
+    known = [*header, *(SHAPES if kind in HOURLY_KINDS else ())]
     problems += [_unknown(where, name, known, "column") for name in fields if name not in known]
     cells: list[str] = []
     for name in header:
@@ -118,9 +121,9 @@ def _row(
             problems.append(f"{where}, column {name}: {_shown(fields[name])} is not allowed; it holds one value")
         elif text and not is_storable(text):
             problems.append(f"{where}, column {name}: {_shown(text)} is not allowed; it holds characters of text")
-        cells.append(text or (DEFAULTS.get(name, "") if kind == "rci" else ""))
+        cells.append(text or DEFAULTS.get(kind, {}).get(name, ""))
     hours = None
-    if kind == "rci":
+    if kind in HOURLY_KINDS:
         texts = {str(name): fields[name] for name in fields}
         start = cells[header.index("valid_from")]
         hours = read_hours(texts, us_from_iso(start) if _is_date(start) else None, problems, where)
