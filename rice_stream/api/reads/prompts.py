@@ -5,12 +5,12 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Response
-from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.export_columns import ExportColumn, Kind
+from rice_stream.api.json_answers import json_answer
 from rice_stream.api.pages import paged
 from rice_stream.api.parameters import Moment, Name, NameParameters, Page, Parameters
 from rice_stream.api.product import Product
@@ -67,13 +67,13 @@ def install(app: FastAPI, product: Product) -> None:
                 options = {"after": after, "limit": asked.limit, "newest_first": asked.newest_first}
                 return prompts(product.engine(), scope, asked.asked(), **options)  # type: ignore[arg-type]
 
-            return JSONResponse(await paged(product, caller, "/v1/prompts", asked, report))
+            return json_answer(await paged(product, caller, "/v1/prompts", asked, report))
         columns, batches = await product.ask(_stream, product, scope, asked.asked())
         return await streams.answer(product, asked.format, "prompts", columns, lambda: batches, trailer=asked.trailer)
 
     @app.get("/v1/prompts/{event_id:path}/explain", summary="How a record's amounts came about", tags=["prompts"])
-    async def _explained(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> dict[str, Any]:
-        return await product.ask(answer_explanation, product, caller, event_id, asked, opened)
+    async def _explained(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> Response:
+        return json_answer(await product.ask(answer_explanation, product, caller, event_id, asked, opened))
 
     @app.get(
         "/v1/prompts/{event_id:path}/adjustments", summary="What has corrected a record, oldest first", tags=["prompts"]
@@ -82,10 +82,9 @@ def install(app: FastAPI, product: Product) -> None:
         return {"rows": await product.ask(answer_adjustments, product, caller, event_id, asked)}
 
     @app.get("/v1/prompts/{event_id:path}", summary="One record", tags=["prompts"])
-    async def _prompt(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> dict[str, Any]:
+    async def _prompt(event_id: str, asked: Annotated[RecordParameters, Query()], caller: _Reader) -> Response:
         document = await product.ask(answer_explanation, product, caller, event_id, asked, opened)
-        record: dict[str, Any] = document["record"]
-        return record
+        return json_answer(document["record"])
 
 
 def methods_of(product: Product) -> Callable[[str], Method]:

@@ -1,6 +1,5 @@
 """GET /v1/totals and /v1/rolling-totals: prompts, tokens, energy and carbon of any stretch of time, broken down by names."""
 
-import json
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from functools import partial
@@ -14,6 +13,7 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import is_known, weak_etag_of
 from rice_stream.api.export_columns import ExportColumn, Kind
+from rice_stream.api.json_answers import encoded
 from rice_stream.api.kept_answers import Encoded
 from rice_stream.api.parameters import Moment, Name, NameParameters, Parameters
 from rice_stream.api.product import Product
@@ -160,7 +160,7 @@ def _report(
         document, time_zone = look_up(engine, scope)
         moment = None if product.is_wide(scope) else product.moment_with_meta(scope, as_of)
         state = None if stretch_us is None else _state(engine, scope, stretch_us, change)
-    return Encoded(_encoded(document), time_zone, state, moment)
+    return Encoded(encoded(document), time_zone, state, moment)
 
 
 def _totals_of(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> tuple[dict[str, Any], str | None]:
@@ -223,16 +223,8 @@ async def _kept(
         meta = product.meta(scope, time_zone, kept.as_of)
     else:
         meta = await product.ask(product.meta, scope, time_zone, kept.as_of)
-    body = b"".join((document[:-1], b',"meta":', _encoded(meta), b"}"))
+    body = b"".join((document[:-1], b',"meta":', encoded(meta), b"}"))
     return Response(body, media_type="application/json", headers=None if tag is None else _tagged(tag))
-
-
-_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-"""Of JSONResponse, which makes one for every answer."""
-
-
-def _encoded(document: dict[str, Any]) -> bytes:
-    return _JSON.encode(document).encode()
 
 
 def _columns(by: Sequence[str], more: Sequence[tuple[str, Kind]]) -> list[ExportColumn]:
