@@ -41,8 +41,11 @@ BENCHMARKS = {
     "beside-reads": "benchmarks.bench_beside_reads:run",
     "console": "benchmarks.bench_console:run",
     "live": "benchmarks.bench_live:run",
+    "live-traffic": "benchmarks.bench_profile:run_live",
     "closing": "benchmarks.bench_closing:run",
 }
+LOOKED_AT = {"profile": "benchmarks.bench_profile:run"}
+"""For whoever makes it cheaper: not in `make bench`."""
 LARGE = {
     "store-of-10-million": "benchmarks.bench_end_to_end:run_store_of_10_million",
     "store-of-100-million": "benchmarks.bench_end_to_end:run_store_of_100_million",
@@ -56,17 +59,19 @@ RESULTS_LARGE = Path(__file__).with_name("large.json")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, *LARGE, []], help="which; default: all")
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, *LOOKED_AT, *LARGE, []], help="which; default: all")
     parser.add_argument("--large", action="store_true", help="those of 10 and 100 million records")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full number of events")
     arguments = parser.parse_args()
     benchmarks, results = (LARGE, RESULTS_LARGE) if arguments.large else (BENCHMARKS, RESULTS)
-    unknown = [name for name in arguments.names if name not in benchmarks]
+    asked_for = arguments.names or list(benchmarks)
+    benchmarks = benchmarks if arguments.large else {**benchmarks, **LOOKED_AT}
+    unknown = [name for name in asked_for if name not in benchmarks]
     if unknown:
         parser.error(f"{unknown[0]} is {'not ' if arguments.large else ''}one of the large ones (--large)")
     dated = {"date": f"{datetime.now(UTC):%Y-%m-%d}"} if arguments.large else {}
     rows: list[dict[str, Any]] = json.loads(results.read_text()) if results.exists() else []
-    for name in arguments.names or benchmarks:
+    for name in asked_for:
         module_name, _, function_name = benchmarks[name].partition(":")
         print(f"running {name} ...", file=sys.stderr, flush=True)
         function = getattr(importlib.import_module(module_name), function_name)
@@ -77,7 +82,7 @@ def main() -> None:
         ]
         # At once: an hour of measuring must not be lost with its last minute.
         results.write_text(json.dumps(rows, indent=1) + "\n")
-    _show([row for row in rows if row["benchmark"] in (arguments.names or benchmarks)])
+    _show([row for row in rows if row["benchmark"] in (asked_for)])
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

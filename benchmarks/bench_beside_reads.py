@@ -2,26 +2,22 @@
 
 Real Kafka and PostgreSQL, a worker process, a server process, a process that feeds; reads are asked from here, at a steady rate
 however long the answers take, over 16 connections. What the worker saturates at is measured in the same run, as it fills the store.
-
-python -m benchmarks.bench_beside_reads BOOTSTRAP_SERVERS RATE     feeds until it is ended
 """
 
 import asyncio
 import itertools
 import random
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 import psutil
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from sqlalchemy import Engine
 
 from benchmarks.bench_api import TENANTS, questions, served
+from benchmarks.feeding import feeder
 from benchmarks.harness import PARTITIONS, TOPIC, Row, rate_until, seen, stack, worker
 from benchmarks.http_load import CONNECTIONS, Question, once
 from benchmarks.traffic import events, produce
@@ -33,8 +29,6 @@ FED_S = 30.0
 _SETTLED_S = 8.0
 """How much of that is left out: the worker joins its group, the server opens its connections."""
 _SAMPLE_S = 0.5
-_TICK_S = 0.02
-_TEMPLATES = 5_000
 _ASKED = ("totals of a tenant", "pages of prompts", "explanations of listed prompts", "budgets of a tenant")
 
 
@@ -54,7 +48,7 @@ def _fed(servers: LocalStack, engine: Engine, saturating: float) -> list[Row]:
     with (
         worker(servers) as working,
         served(servers, engine) as (port, token, serving),
-        feeder(servers, rate) as feeding,
+        feeder(servers.bootstrap_servers, rate, TENANTS) as feeding,
     ):
         pids = {
             "the worker": working.pid,
@@ -164,37 +158,3 @@ def processor_s(pids: Mapping[str, int]) -> dict[str, float]:
         ended = process.cpu_times()
         found[name] = sum(one.user + one.system for one in times) + ended.children_user + ended.children_system
     return found
-
-
-@contextmanager
-def feeder(servers: LocalStack, rate: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that sends so many new events a second for as long as the block lasts."""
-    command = [sys.executable, "-m", "benchmarks.bench_beside_reads", servers.bootstrap_servers, str(rate)]
-    with subprocess.Popen(command) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
-def _feed(bootstrap_servers: str, rate: int) -> None:
-    """So many events a second, each with an id of its own; the rest is that of a few thousand."""
-    producer = Producer(
-        {"bootstrap.servers": bootstrap_servers, "linger.ms": 20, "batch.num.messages": 10_000, "partitioner": "random"}
-    )
-    kinds = [value.split(b'"', 8) for _, value in events(_TEMPLATES, seed=2, tenants=TENANTS)]
-    assert kinds[0][5] == b"event_id", kinds[0]
-    parts = [(b'"'.join(kind[:7]) + b'"', b'"' + kind[8]) for kind in kinds]
-    began, sent = time.perf_counter(), 0
-    while True:
-        until = int(rate * (time.perf_counter() - began))
-        for number in range(sent, until):
-            head, tail = parts[number % _TEMPLATES]
-            producer.produce(TOPIC, b"%s%012x-fed%s" % (head, number, tail))
-        sent = until
-        producer.poll(0)
-        time.sleep(_TICK_S)
-
-
-if __name__ == "__main__":
-    _feed(sys.argv[1], int(sys.argv[2]))

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Engine
 
-from benchmarks.bench_beside_reads import LagSample, feeder, grown_per_s, processor_s, sampled_lag
+from benchmarks.bench_beside_reads import LagSample, grown_per_s, processor_s, sampled_lag
+from benchmarks.feeding import feeder
 from benchmarks.harness import TOPIC, Row, rate_until, stack, worker
 from benchmarks.ledger import WHILE_FILLING, fill
 from benchmarks.traffic import events, produce
@@ -98,7 +99,7 @@ def _restated(servers: LocalStack, count: int, *arguments: str, **settings: str)
 
 def _beside(servers: LocalStack, engine: Engine, count: int, rate: int) -> tuple[_Run, list[LagSample]]:
     """While a worker takes in what is fed, once it has caught up with what came while it started; and its lag meanwhile."""
-    with worker(servers), feeder(servers, rate), ThreadPoolExecutor(1) as beside:
+    with worker(servers), feeder(servers.bootstrap_servers, rate), ThreadPoolExecutor(1) as beside:
         sampled_lag(
             servers, engine, time.perf_counter(), lambda each: each[0] < _SETTLED_S or each[2] > rate * _CAUGHT_UP_S
         )

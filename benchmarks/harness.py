@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,6 +65,14 @@ def worker(servers: LocalStack, *arguments: str, **settings: str) -> Iterator[su
 
 
 @contextmanager
+def named_worker(servers: LocalStack, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The same, with threads that `processor_time` can tell apart."""
+    program = (sys.executable, "-m", "benchmarks.processor_time")
+    with _process(servers, "worker", program=program, RICE_WORKER_HTTP_PORT="0", **settings) as process:
+        yield process
+
+
+@contextmanager
 def server(servers: LocalStack, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     """A `serve` process, likewise."""
     with _process(servers, "serve", RICE_HTTP_PORT="0", **settings) as process:
@@ -72,13 +80,14 @@ def server(servers: LocalStack, **settings: str) -> Iterator[subprocess.Popen[by
 
 
 @contextmanager
-def _process(servers: LocalStack, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+def _process(
+    servers: LocalStack, *arguments: str, program: Sequence[str] = (), **settings: str
+) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, **servers.environment(), **settings}
     log = servers.data_dir / f"{arguments[0]}-{time.monotonic_ns()}.log"
     with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("rice-stream")), *arguments], env=environment, stderr=stderr
-        )
+        command = [*(program or (str(Path(sys.executable).with_name("rice-stream")),)), *arguments]
+        process = subprocess.Popen(command, env=environment, stderr=stderr)
         try:
             yield process
         finally:

@@ -49,8 +49,8 @@ def events(
         output_tokens = int(1 + 900 * draw() ** 2)
         value = _TEMPLATE % (
             f"{seed:x}-{number:08x}-7f3a",
-            _stamp(ended - timedelta(seconds=output_tokens / 60)),
-            _stamp(ended),
+            stamp(ended - timedelta(seconds=output_tokens / 60)),
+            stamp(ended),
             tenant,
             team,
             team % 3,
@@ -67,7 +67,8 @@ def events(
         yield b"tenant-%02d" % tenant, value.encode()
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """As events say it, to the millisecond."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 

@@ -27,7 +27,7 @@ from rice_stream.store.batch import CommitResult
 from rice_stream.store.engine import Engine
 from rice_stream.store.revisions import head_revision
 from rice_stream.store.topic_progress import has_events
-from rice_stream.worker import inner_names
+from rice_stream.worker import fetch_pacing, inner_names
 from rice_stream.worker.alerts_topic import AlertsTopic
 from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.credentials import broker_credentials, broker_urls
@@ -64,6 +64,7 @@ def create_app(settings: Settings) -> faust.App:
     UsageError: a version of Faust or aiokafka that was not tested, or a Kafka setting that is missing or wrong.
     """
     inner_names.check()
+    fetch_pacing.install(settings.batch_wait_s)
     config = kafka_config(settings)
     return _App(
         settings.kafka_group_id,

@@ -36,7 +36,8 @@ _BACKOFF_MAX_S = 5.0
 
 
 class BatchTimes(NamedTuple):
-    """`wait_s`: how long a batch waits for more chunks to come; `store_retry_s`: how long a failing store is tried again."""
+    """`wait_s`: how long after the last batch the next is made without a backlog; `store_retry_s`: how long a failing store
+    is tried again."""
 
     wait_s: float
     store_retry_s: float

@@ -12,8 +12,8 @@ from rice_stream.worker import fetched_records, inner_names
 
 BEGINNING = -2
 """As a position: the earliest record that there is."""
-FETCH_MAX_WAIT_MS = 100
-"""How long the broker may sit on a fetch that has nothing to give; Faust fixes it at 1.5 s."""
+FETCH_MAX_WAIT_MS = 500
+"""How long the broker may sit on a fetch that has nothing to give, and a seek may have to wait for it; Faust fixes it at 1.5 s."""
 
 
 BUFFER_BYTES_MAX = 32 * 1024 * 1024

@@ -55,6 +55,11 @@ class BoundedResult(_FetchResult):  # type: ignore[misc]
 
     _partition_records: Any
 
+    @property
+    def fetched_bytes(self) -> int:
+        """What the broker sent of this partition; 0 once all of it is given out."""
+        return 0 if self._partition_records is None else len(self._partition_records.raw)
+
     def getall(self, max_records: int | None = None) -> list[Any]:
         """Up to so many records, and no more than the room has bytes for; what is left comes next time."""
         if ROOM.left <= 0 or not self.check_assignment(self._topic_partition) or not self.has_more():
@@ -86,6 +91,12 @@ class PlainRecords(_PartitionRecords):  # type: ignore[misc]
 
     _records: Any
     next_fetch_offset: int
+
+    @property
+    def raw(self) -> bytes:
+        """What the broker sent."""
+        found: bytes = self._records.raw
+        return found
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         del tp

@@ -57,7 +57,12 @@ AIOKAFKA = Package(
             "_fetch_max_bytes": INIT,
             "_fetcher": INIT,
         },
-        "aiokafka.consumer.fetcher:Fetcher": {"_max_partition_fetch_bytes": INIT},
+        "aiokafka.consumer.consumer:Fetcher": {},
+        "aiokafka.consumer.fetcher:Fetcher": {
+            "_max_partition_fetch_bytes": INIT,
+            "_proc_fetch_request": "self assignment node_id request",
+            "_records": INIT,
+        },
         "aiokafka.consumer.fetcher:FetchResult": {
             "_partition_records": INIT,
             "_topic_partition": INIT,

@@ -1,6 +1,7 @@
 """Chunks that were fetched and wait to be processed: bounded, so that a slow store slows fetching instead of filling memory."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ BATCH_BYTES_MAX = 16 * 1024 * 1024
 """Most bytes of records that a batch takes, and that wait for it; a larger chunk is taken by itself."""
 RECORD_BYTES = 200
 """What a record takes in memory besides its key, value and headers, about."""
+TOGETHER_S = 0.02
+"""Within this the chunks of one fetch arrive."""
 _VALUE, _KEY, _HEADERS = attrgetter("value"), attrgetter("key"), attrgetter("headers")
 
 
@@ -53,6 +56,7 @@ class Intake:
         self._records = 0
         self._bytes = 0
         self._taken_bytes = 0
+        self._taken_s = -math.inf
         self._changed = asyncio.Condition()
         self._closed = False
 
@@ -84,13 +88,15 @@ class Intake:
         """The chunks of the next batch, up to about `events_max` records and `bytes_max` bytes; empty only when the intake
         is closed.
 
-        With a backlog it returns at once. Without one it waits `wait_s` from the first chunk for more to come, which
-        keeps transactions few at the price of that much latency.
+        With a backlog it returns at once. Without one there are `wait_s` between two batches, which keeps transactions few at
+        the price of that much latency; what comes after a quiet while waits only for what was fetched with it.
         """
+        loop = asyncio.get_running_loop()
         async with self._changed:
             await self._changed.wait_for(lambda: self._records or self._closed)
             if not self._is_full() and not self._closed:
-                await self._settle(wait_s)
+                await self._settle(max(self._taken_s + wait_s - loop.time(), min(wait_s, TOGETHER_S)))
+            self._taken_s = loop.time()
             taken: list[FetchedChunk] = []
             records = size_bytes = 0
             while self._waiting and (not taken or self._has_room(self._waiting[0], records, size_bytes)):

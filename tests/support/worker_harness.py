@@ -170,9 +170,9 @@ class Deployment:
         return self.topics[0]
 
     def start_worker(self, *arguments: str, **settings: object) -> WorkerProcess:
-        """A worker of the group; `settings` are RICE_* names without the prefix."""
+        """A worker of the group; `settings` are RICE_* names without the prefix. Its batches are as frequent as tests are short."""
         log = self.folder / f"worker-{len(self._commands)}.log"
-        worker = WorkerProcess(("worker", *arguments), self._with(settings), log)
+        worker = WorkerProcess(("worker", *arguments), self._with({"batch_wait_s": 0.05} | settings), log)
         self._commands.append(worker)
         return worker
 

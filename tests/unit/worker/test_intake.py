@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rice_stream.pipeline.chunks import Chunk
-from rice_stream.worker.intake import FetchedChunk, Intake, bytes_of, fetched_chunk
+from rice_stream.worker.intake import TOGETHER_S, FetchedChunk, Intake, bytes_of, fetched_chunk
 from tests.simulation.clock import VirtualLoop
 from tests.support.fakes import event, records_of
 
@@ -40,15 +40,32 @@ def test_with_a_backlog_a_batch_is_taken_at_once_and_in_order() -> None:
     on_virtual_time(work())
 
 
-def test_without_a_backlog_it_waits_a_moment_for_more_to_come() -> None:
+def test_after_a_quiet_while_a_batch_takes_what_was_fetched_together_at_once() -> None:
     async def work() -> None:
         intake = Intake(events_max=10)
         loop = asyncio.get_running_loop()
         await intake.put(delivery(1, "a"))
-        loop.call_later(0.1, lambda: asyncio.ensure_future(intake.put(delivery(1, "b"))))
+        loop.call_later(TOGETHER_S / 2, lambda: asyncio.ensure_future(intake.put(delivery(1, "b"))))
         loop.call_later(9.0, lambda: asyncio.ensure_future(intake.put(delivery(1, "late"))))
         assert names(await intake.take(wait_s=0.5)) == ["a", "b"]
-        assert loop.time() == pytest.approx(0.5)
+        assert loop.time() == pytest.approx(TOGETHER_S)
+
+    on_virtual_time(work())
+
+
+def test_without_a_backlog_batches_come_so_often_and_no_oftener() -> None:
+    """A steady trickle is few transactions: each takes what came since the one before."""
+
+    async def work() -> None:
+        intake = Intake(events_max=1_000)
+        loop = asyncio.get_running_loop()
+        for number in range(100):
+            loop.call_later(number / 100, lambda: asyncio.ensure_future(intake.put(delivery(1))))
+        taken = []
+        while loop.time() < 0.95:
+            taken.append((len(await intake.take(wait_s=0.25)), round(loop.time(), 2)))
+        assert [at for _, at in taken] == [0.02, 0.27, 0.52, 0.77, 1.02]
+        assert sum(count for count, _ in taken) == 100
 
     on_virtual_time(work())
 
@@ -57,10 +74,13 @@ def test_a_full_batch_ends_the_wait() -> None:
     async def work() -> None:
         intake = Intake(events_max=2)
         loop = asyncio.get_running_loop()
+        await intake.put(delivery(1, "before"))
+        await intake.take(wait_s=50)
+        began = loop.time()
         await intake.put(delivery(1, "a"))
         loop.call_later(0.1, lambda: asyncio.ensure_future(intake.put(delivery(1, "b"))))
         assert names(await intake.take(wait_s=50)) == ["a", "b"]
-        assert loop.time() == pytest.approx(0.1)
+        assert loop.time() == pytest.approx(began + 0.1)
 
     on_virtual_time(work())
 

@@ -1,0 +1,151 @@
+"""Where the processor time of an event goes: worker by thread, PostgreSQL by process, broker; catching up, live, and at rest.
+
+`run` is all of it in one run, for people who look for what to make cheaper (docs/costs.md keeps the account). `run_live` is the
+rows with bars.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Engine, text
+
+from benchmarks.feeding import feeder
+from benchmarks.harness import TOPIC, Row, named_worker, seen, stack
+from benchmarks.processor_time import Usage, between, by_process, used
+from benchmarks.stages import stages_of
+from benchmarks.traffic import events, produce
+from rice_stream.sandbox.stack.stack import LocalStack
+from rice_stream.store.engine import reading
+
+EVENTS = 1_000_000
+LIVE = (500, 5_000)
+SETTLED_S = 12.0
+"""The worker joins its group, meets the names."""
+MEASURED_S = 30.0
+_LOOK_S = 0.25
+
+
+class Stretch(NamedTuple):
+    """What was used over some seconds, and for how many events, transactions and bytes of PostgreSQL's log."""
+
+    usage: Usage
+    seconds: float
+    events: int
+    transactions: int
+    wal_bytes: int
+
+    def us_per_event(self, *processes: str) -> float:
+        """Processor time, in microseconds; all processes together where none is named."""
+        found = by_process(self.usage)
+        return 1e6 * sum(found[name].processor_s for name in processes or found) / max(self.events, 1)
+
+    @property
+    def processors(self) -> float:
+        """How many processors were kept busy."""
+        return sum(usage.processor_s for usage in self.usage.values()) / self.seconds
+
+
+def run(scale: float = 1.0) -> list[dict[str, object]]:
+    """All of it."""
+    stretches = measured(int(EVENTS * scale), MEASURED_S * min(1.0, 2 * scale))
+    parts = [row for name, stretch in stretches.items() for row in _parts(name, stretch)]
+    return [row.as_dict() for row in (*stages_of(int(200_000 * scale)), *parts, *_bars(stretches))]
+
+
+def _parts(name: str, stretch: Stretch) -> list[Row]:
+    """Each process and part of it, by event, or by second where there are none; what wakes them; what PostgreSQL logs."""
+    unit, times = ("us an event", 1e6 / stretch.events) if stretch.events else ("us a second", 1e6 / stretch.seconds)
+    whole = times * sum(used_.processor_s for used_ in stretch.usage.values())
+    rows = [
+        Row.against(f"{name}: {part}", times * used_.processor_s, unit, "all of it", whole)
+        for part, used_ in sorted(stretch.usage.items())
+        if used_.processor_s
+    ]
+    rows += [
+        Row.against(
+            f"{name}: {process} woken", used_.wake_ups / stretch.seconds, "a second", "processors", stretch.processors
+        )
+        for process, used_ in by_process(stretch.usage).items()
+    ]
+    logged, transactions = stretch.wal_bytes / max(stretch.events, 1), stretch.transactions / stretch.seconds
+    rows.append(
+        Row.against(f"{name}: log of PostgreSQL", logged, "bytes an event", "transactions a second", transactions)
+    )
+    return rows
+
+
+def run_live(scale: float = 1.0) -> list[dict[str, object]]:
+    """Live traffic beside catching up."""
+    return [row.as_dict() for row in _bars(measured(int(EVENTS * scale), MEASURED_S * min(1.0, 2 * scale)))]
+
+
+def _bars(stretches: Mapping[str, Stretch]) -> list[Row]:
+    whole = {name: stretch.us_per_event() for name, stretch in stretches.items()}
+    busiest, at_rest = f"live at {LIVE[-1]:,}/s", stretches["at rest"].processors
+    return [
+        Row.against(
+            f"{busiest}: worker, PostgreSQL and broker",
+            whole[busiest],
+            "us an event",
+            "catching up",
+            whole["catching up"],
+        ),
+        Row.against(
+            f"live at {LIVE[0]:,}/s: processors used",
+            stretches[f"live at {LIVE[0]:,}/s"].processors,
+            "processors",
+            "of one",
+            1.0,
+        ),
+        Row.against("at rest: processors used", at_rest, "processors", "of one", 1.0),
+    ]
+
+
+def measured(count: int, seconds: float) -> dict[str, Stretch]:
+    """A backlog of so many events, then each rate for so many seconds, then nothing, all by one worker."""
+    found = {}
+    with stack() as (servers, engine):
+        produce(servers.bootstrap_servers, TOPIC, events(count))
+        with named_worker(servers) as process:
+            pids = _pids(servers, process.pid)
+            while not seen(engine):
+                time.sleep(0.05)
+            found["catching up"] = _stretch(engine, pids, until_seen=count)
+            for rate in LIVE:
+                with feeder(servers.bootstrap_servers, rate):
+                    time.sleep(SETTLED_S)
+                    found[f"live at {rate:,}/s"] = _stretch(engine, pids, seconds=seconds)
+            time.sleep(5)
+            found["at rest"] = _stretch(engine, pids, seconds=seconds)
+    return found
+
+
+def _pids(servers: LocalStack, worker: int) -> dict[str, int]:
+    assert servers.postgres is not None
+    return {"worker": worker, "postgres": servers.postgres.pid, "broker": servers.kafka.pid}
+
+
+def _stretch(engine: Engine, pids: Mapping[str, int], *, seconds: float | None = None, until_seen: int = 0) -> Stretch:
+    before, began = _stand(engine), time.perf_counter()
+    usage = used(pids)
+    if seconds is not None:
+        time.sleep(seconds)
+    else:
+        while seen(engine) < until_seen:
+            time.sleep(_LOOK_S)
+    spent = between(usage, used(pids))
+    elapsed = time.perf_counter() - began
+    after = _stand(engine)
+    return Stretch(spent, elapsed, *(late - early for early, late in zip(before, after, strict=True)))
+
+
+def _stand(engine: Engine) -> tuple[int, int, int]:
+    """Events accounted for, transactions, bytes of the log."""
+    query = text(
+        "SELECT (SELECT COALESCE(SUM(recorded + duplicates + conflicts + quarantined), 0) FROM kafka_progress),"
+        " (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()),"
+        " pg_current_wal_lsn() - '0/0'::pg_lsn"
+    )
+    with reading(engine) as connection:
+        return tuple(int(value) for value in connection.execute(query).one())  # type: ignore[return-value]
