@@ -135,7 +135,11 @@ def questions(engine: Engine, prompts: int) -> dict[str, Question]:
         "rolling totals of a tenant": lambda r: f"/v1/rolling-totals?{_tenant(r)}",
         "pages of prompts": lambda r: f"/v1/prompts?limit=50&{_tenant(r)}",
         "explanations of listed prompts": lambda r: r.choice(links),
+        # Of the 30 days, and of the last one: how long it has been there makes no difference to how an id is found.
         "explanations by event id alone": lambda r: f"/v1/prompts/{event_id(r.randrange(prompts))}/explain",
+        "explanations by event id alone, of the last day": lambda r: (
+            f"/v1/prompts/{event_id(r.randrange(prompts - prompts // _DAYS, prompts))}/explain"
+        ),
         "budgets of a tenant": lambda r: f"/v1/budgets?{_tenant(r)}",
     }
 

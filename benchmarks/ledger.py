@@ -22,6 +22,7 @@ from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.batch import Batch, PartitionProgress, Records, Repeats
 from rice_stream.store.dimensions import AttributionIdentity, Dimensions
+from rice_stream.store.event_id_merging import merge_event_ids
 from rice_stream.store.writers import open_writer
 
 TOPIC = "llm-requests"
@@ -31,6 +32,8 @@ _BATCH = 100_000
 WHILE_FILLING = {"autovacuum": "off", "checkpoint_timeout": "30min", "max_wal_size": "24GB"}
 """Settings of PostgreSQL that save time; `fill` ends with what they put off, and turns vacuuming on again."""
 _SEED = 17
+_MERGED_EVERY = 16
+"""Batches, of which a worker writes as many between two looks."""
 
 
 class _Names(NamedTuple):
@@ -66,7 +69,10 @@ def fill(engine: Engine, database_url: str, prompts: int, *, tenants: int, days:
             following = ahead.submit(next, batches, None)
             writer.ensure_partitions(batch.records.columns["ended_at_us"])
             writer.commit(batch)
+            if batch.progress[0].first_offset // _BATCH % _MERGED_EVERY == 0:
+                _keep_event_ids(engine)
         writer.close()
+    _keep_event_ids(engine)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in (
             "VACUUM ANALYZE",
@@ -75,6 +81,13 @@ def fill(engine: Engine, database_url: str, prompts: int, *, tenants: int, days:
             "SELECT pg_reload_conf()",
         ):
             connection.execute(text(statement))
+
+
+def _keep_event_ids(engine: Engine) -> None:
+    """As the worker and autovacuum do."""
+    merge_event_ids(engine)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM event_id_list"))
 
 
 def _template(database_url: str, engine: Engine, tenants: int) -> Records:

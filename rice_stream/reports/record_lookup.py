@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from rice_stream.events.keys import event_key
 from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
 from rice_stream.meter.recompute import StoredKind, stored_kind
 from rice_stream.store.engine import Engine
+from rice_stream.store.event_id_places import places_of
 from rice_stream.store.event_key_columns import key_bound, key_bytes
 from rice_stream.store.prepared import named_rows_of, rows_of, statement
 from rice_stream.store.scope import Scope
@@ -39,6 +39,7 @@ _BESIDES = f"r.event_key AS {_FIRST_BESIDES}, r.basis_flags AS record_basis_flag
 _MS = (("low", 0), ("high", 1))
 """Ends of a millisecond, which keys begin with."""
 
+_AT_PLACE = "r.tenant_key = :place_key AND r.event_key >= :own_low AND r.event_key < :own_high"
 _BY_ID_ALONE = "(SELECT * FROM prompt_record WHERE event_id = :event_id OFFSET 0) r"
 """On PostgreSQL, by the index of event ids whoever's they are: the planner takes it for one that finds much, and would rather read
 all records of a tenant."""
@@ -68,17 +69,13 @@ def find_record(
         UsageError: there are several.
     """
     seen = scope.within(tenant)
-    dialect = connection.dialect.name
-    # Not from the view: on PostgreSQL it reads with its owner's rights, and so shows every tenant to whoever may read it.
-    found_by_id = _BY_ID_ALONE if ended_at is None and dialect == "postgresql" else "prompt_record r"
-    when, bounds = ("TRUE", {}) if ended_at is None else _ended_at(dialect, epoch_us(in_utc(ended_at)))
-    asked = statement(
-        f"SELECT {prompt_columns(dialect, str)}, {_BESIDES} FROM {found_by_id}\n{PROMPT_JOINS}\n"
-        f"WHERE r.event_id = :event_id AND {when} AND {tenant_key_in(seen, 'r.tenant_key')}"
-        f" AND {tenant_id_in(seen)} AND {team_in(seen)}"
-    )
-    with without_scans(connection) if ended_at is None else nullcontext():
-        names, rows = named_rows_of(connection, asked, {"event_id": event_id, **bounds, **scope_parameters(seen)})
+    if ended_at is None:
+        names, rows = _listed_rows(connection, scope, seen, event_id)
+        if not rows:
+            names, rows = _rows_of_id(connection, seen, event_id)
+    else:
+        when, bounds = _ended_at(connection.dialect.name, epoch_us(in_utc(ended_at)))
+        names, rows = _rows(connection, seen, event_id, "prompt_record r", when, bounds)
     if not rows:
         raise NotFoundError(_why_not_found(connection, scope, event_id, tenant))
     # What is besides has names that the view has too.
@@ -89,6 +86,41 @@ def find_record(
     event_key_, basis_flags, *factor = rows[0][width:]
     _check_key(views[0], key_bytes(event_key_))
     return _record(views[0], basis_flags, dict(zip(names[width + 2 :], factor, strict=True)))
+
+
+def _rows(
+    connection: Connection, seen: Scope, event_id: str, records: str, when: str, bounds: Mapping[str, Any]
+) -> tuple[list[str], Sequence[Sequence[Any]]]:
+    """Names of columns, and rows: the view's columns, then those of _BESIDES."""
+    # Not from the view: on PostgreSQL it reads with its owner's rights, and so shows every tenant to whoever may read it.
+    asked = statement(
+        f"SELECT {prompt_columns(connection.dialect.name, str)}, {_BESIDES} FROM {records}\n{PROMPT_JOINS}\n"
+        f"WHERE r.event_id = :event_id AND {when} AND {tenant_key_in(seen, 'r.tenant_key')}"
+        f" AND {tenant_id_in(seen)} AND {team_in(seen)}"
+    )
+    return named_rows_of(connection, asked, {"event_id": event_id, **bounds, **scope_parameters(seen)})
+
+
+def _rows_of_id(connection: Connection, seen: Scope, event_id: str) -> tuple[list[str], Sequence[Sequence[Any]]]:
+    """By the id alone: PostgreSQL asks the filters of ids of all records."""
+    is_postgresql = connection.dialect.name == "postgresql"
+    with without_scans(connection):
+        return _rows(connection, seen, event_id, _BY_ID_ALONE if is_postgresql else "prompt_record r", "TRUE", {})
+
+
+def _listed_rows(
+    connection: Connection, scope: Scope, seen: Scope, event_id: str
+) -> tuple[list[str], Sequence[Sequence[Any]]]:
+    """By the id alone, from where the lists of ids say that it may be: all of its records, or none where the lists do not tell."""
+    names: list[str] = []
+    found: list[Sequence[Any]] = []
+    for place in places_of(connection, scope, event_id) or ():
+        bounds = {f"own_{end}": key_bound("postgresql", place.key_ms + more) for end, more in _MS}
+        names, rows = _rows(
+            connection, seen, event_id, "prompt_record r", _AT_PLACE, {**bounds, "place_key": place.tenant_key}
+        )
+        found += rows
+    return names, found
 
 
 def find_record_once(

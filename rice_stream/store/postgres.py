@@ -23,6 +23,7 @@ from rice_stream.store.copy_stream import records_stream
 from rice_stream.store.database_clock import POSTGRESQL_NOW_US
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, reading
 from rice_stream.store.entries import EntryGroup
+from rice_stream.store.event_id_lists import copy_lists, rows_by_month
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.failures import first_line
 from rice_stream.store.group_rows import copy_entries, group_row
@@ -87,13 +88,16 @@ class PostgresWriter(Writer):
 
     def _insert(self, records: Records) -> None:
         stream = records_stream(records)
+        listed = rows_by_month(records.columns["tenant_key"], records.event_keys, records.event_ids)
         statement = sql.SQL("COPY prompt_record ({}) FROM STDIN (FORMAT BINARY)").format(
             sql.SQL(", ").join(map(sql.Identifier, records.sent_columns))
         )
         connection = self._connection()
         try:
-            with connection.transaction(), connection.cursor() as cursor, cursor.copy(statement) as copy:
-                copy.write(stream)
+            with connection.transaction(), connection.cursor() as cursor:
+                with cursor.copy(statement) as copy:
+                    copy.write(stream)
+                copy_lists(cursor, listed)
         except psycopg.errors.UniqueViolation as error:
             raise KnownKeyError from error
         except psycopg.errors.CheckViolation as error:

@@ -9,14 +9,15 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
 
-from rice_stream.instants import DAY_US, SECOND_US, rfc3339
+from rice_stream.instants import DAY_US, SECOND_US, datetime_of, rfc3339
 from rice_stream.store import schema
 from rice_stream.store.audit import Actor, AuditedChange, record
-from rice_stream.store.engine import reading
+from rice_stream.store.engine import reading, writing
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.in_parts import in_parts
 from rice_stream.store.partition_ddl import drop_partitions_before
+from rice_stream.store.partitions import month_of
 from rice_stream.store.retention_plan import Seen, month_floor_us
 from rice_stream.store.retention_state import changing_state, save_state
 
@@ -48,8 +49,19 @@ def drop_what_is_past(engine: Engine) -> int:
     with reading(engine) as connection:
         horizon_us = records_from_us(connection)
     if engine.dialect.name == "postgresql":
-        return drop_partitions_before(engine, horizon_us) if horizon_us else 0
+        dropped = drop_partitions_before(engine, horizon_us) if horizon_us else 0
+        if dropped:
+            _forget_listed(engine, horizon_us)
+        return dropped
     return _delete_records(engine, horizon_us)
+
+
+def _forget_listed(engine: Engine, horizon_us: int) -> None:
+    """Lists of ids from before the horizon, which is the beginning of a month; cut short, they go with the next month."""
+    month = month_of(datetime_of(horizon_us))
+    with writing(engine) as connection:
+        for table in (schema.event_id_list, schema.event_id_gap):
+            connection.execute(delete(table).where(table.c.month < month))
 
 
 def seen_by(connection: Connection, now_us: int) -> Seen:

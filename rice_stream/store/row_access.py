@@ -86,6 +86,9 @@ ACCESS = {
     "basis": TableAccess("SELECT", ALL_ROWS),
     "prompt_record": TableAccess("SELECT", BY_ATTRIBUTION),
     "untimed_day": TableAccess("", ALL_ROWS),
+    # The ids of all tenants together.
+    "event_id_list": TableAccess("SELECT", EVERYTHING_ONLY),
+    "event_id_gap": TableAccess("SELECT", EVERYTHING_ONLY),
     # Corrections of records: seen by who sees the record. A group may be of several teams.
     "adjustment": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "adjustment_entry": TableAccess("SELECT", BY_ATTRIBUTION),

@@ -30,6 +30,8 @@ from rice_stream.store.schema_proofs import checkpoint, checkpoint_target, signi
 from rice_stream.store.schema_records import (
     attribution,
     basis,
+    event_id_gap,
+    event_id_list,
     factor_use,
     principal,
     prompt_record,
@@ -65,6 +67,8 @@ __all__ = [
     "conflict",
     "day_total",
     "delivery",
+    "event_id_gap",
+    "event_id_list",
     "factor_day_total",
     "factor_hour_total",
     "factor_set",

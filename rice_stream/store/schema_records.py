@@ -1,6 +1,7 @@
 """Tables of what is accounted: prompt records, and the names that their keys stand for."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -133,6 +134,25 @@ Index(
     postgresql_ops={"event_id": "text_bloom_ops(n_distinct_per_range = 3100, false_positive_rate = 0.0001)"},
     postgresql_with={"autosummarize": "on", "pages_per_range": 64},
 ).ddl_if(dialect="postgresql")
+
+event_id_list = Table(
+    "event_id_list",
+    metadata,
+    Column("splits", Integer, primary_key=True, autoincrement=False),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("month", Integer, primary_key=True, autoincrement=False),
+    Column("list_key", BigInteger, primary_key=True, autoincrement=False),
+    Column("tags", LargeBinary().with_variant(ARRAY(Integer), "postgresql"), nullable=False),
+    Column("places", LargeBinary().with_variant(ARRAY(BigInteger), "postgresql"), nullable=False),
+    comment="Where the events of ids are, on PostgreSQL: see store/event_id_lists.py",
+)
+
+event_id_gap = Table(
+    "event_id_gap",
+    metadata,
+    Column("month", Integer, primary_key=True, autoincrement=False),
+    comment="Months since 1970-01 whose event ids are not all listed",
+)
 
 untimed_day = Table(
     "untimed_day",

@@ -33,6 +33,7 @@ from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.credentials import broker_credentials, broker_urls
 from rice_stream.worker.deadline import StopDeadline, stop_limit_s
 from rice_stream.worker.delivery_watch import DeliveryWatch
+from rice_stream.worker.event_id_upkeep import keep_event_ids_listed
 from rice_stream.worker.health import Heartbeat, Showable, Telemetry, served_over_http
 from rice_stream.worker.intake import Intake, fetched_chunk
 from rice_stream.worker.ledger_clock import open_ledger_clock
@@ -179,6 +180,7 @@ class Worker:
             asyncio.create_task(self._watch_lag(until_idle_s), name="lag"),
             asyncio.create_task(self._beat(), name="beat"),
             asyncio.create_task(keep_partitions_ahead(self._engine), name="partitions"),
+            asyncio.create_task(keep_event_ids_listed(self._engine), name="event ids"),
             asyncio.create_task(self._schema.run(), name="schema"),
             asyncio.create_task(self._clock.run(), name="clock"),
             asyncio.create_task(self._retention.run(), name="retention"),

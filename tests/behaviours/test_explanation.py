@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from rice_stream.errors import UsageError
 from rice_stream.estimator.registry import load_method
@@ -163,9 +163,21 @@ class TestExplanation:
         )
 
     @pytest.mark.parametrize("tenant", [None, "acme"])
-    def test_an_event_id_alone_is_looked_up_by_the_index_of_ids(self, store: Store, tenant: str | None) -> None:
-        """On PostgreSQL, whoever asks: never by reading all records, nor all of a tenant's."""
+    @pytest.mark.parametrize(
+        ("lists", "records", "index"),
+        [
+            ("whole", "prompt_record r", "Index Scan using prompt_record_p202611_pkey"),
+            ("lost", "(SELECT * FROM prompt_record", "Bitmap Index Scan on prompt_record_p202611_event_id_idx"),
+        ],
+    )
+    def test_an_event_id_alone_is_looked_up_by_an_index(
+        self, store: Store, tenant: str | None, lists: str, records: str, index: str
+    ) -> None:
+        """On PostgreSQL: never by reading all records, nor all of a tenant's. Where no list has the id, by filters."""
         store.add(at("2026-11-22T11:00:00Z", event_id="e"))
+        if lists == "lost":
+            with store.engine.begin() as connection:
+                connection.execute(text("DELETE FROM event_id_list"))
         asked: list[tuple[str, Any]] = []
 
         def heard(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
@@ -175,10 +187,10 @@ class TestExplanation:
         assert explain(store.engine, EVERYTHING, "e", tenant, defaults=TOKEN_DEFAULTS)["record"]["event_id"] == "e"
         event.remove(store.engine, "before_cursor_execute", heard)
         if store.engine.dialect.name == "postgresql":
-            [(statement, parameters)] = [one for one in asked if "FROM (SELECT * FROM prompt_record" in one[0]]
+            [(statement, parameters)] = [one for one in asked if f"FROM {records}" in one[0]]
             with store.engine.connect() as connection, without_scans(connection):
                 plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
-            assert "Bitmap Index Scan on prompt_record_p202611_event_id_idx" in plan
+            assert index in plan
 
     def test_an_event_that_is_not_there_says_where_it_is(self, store: Store) -> None:
         """In quarantine under its id (whatever signs that has), with another tenant, or nowhere."""
