@@ -25,6 +25,7 @@ from benchmarks.dashboard_views import of_pages
 from benchmarks.harness import Row, resident_bytes, stack
 from benchmarks.http_load import Question, ask, load
 from benchmarks.ledger import WHILE_FILLING, event_id, fill, tenant_id
+from benchmarks.policies import of_policies
 from rice_stream.api.access.secrets import digest_of, new_token, prefix_of
 from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.sandbox.stack.stack import LocalStack
@@ -38,6 +39,9 @@ TENANTS = 500
 TURN_S = 3.0
 TURNS = 3
 TOTALS = "totals of a tenant"
+LISTED = "explanations of listed prompts"
+_HELD = (TOTALS, LISTED)
+"""Of which is measured what row-level security costs."""
 _DAYS = 30
 _STREAMED = 1_000_000
 _WINDOWS = ("1h", "24h", "7d", "30d", "mtd")
@@ -77,6 +81,7 @@ def asked_of(servers: LocalStack, engine: Engine, prompts: int, until: datetime,
             for name, asked in questions(engine, prompts).items()
             for row in _said(beside_bare(name, asked, port, token, _LONG_TURN_S if name == TOTALS else turn_s))
         ]
+        rows += _said(of_policies(engine, {name: questions(engine, prompts)[name] for name in _HELD}, port, token))
         rows += _said(of_all_tenants(port, token))
         rows += _said(of_pages(_links(engine), _tenant, port, token))
     # A server that has done nothing else: its memory is that of the streams.
@@ -134,7 +139,7 @@ def questions(engine: Engine, prompts: int) -> dict[str, Question]:
         TOTALS: of_a_tenant,
         "rolling totals of a tenant": lambda r: f"/v1/rolling-totals?{_tenant(r)}",
         "pages of prompts": lambda r: f"/v1/prompts?limit=50&{_tenant(r)}",
-        "explanations of listed prompts": lambda r: r.choice(links),
+        LISTED: lambda r: r.choice(links),
         # Of the 30 days, and of the last one: how long it has been there makes no difference to how an id is found.
         "explanations by event id alone": lambda r: f"/v1/prompts/{event_id(r.randrange(prompts))}/explain",
         "explanations by event id alone, of the last day": lambda r: (

@@ -1,0 +1,52 @@
+"""What row-level security costs: the same questions with the policies of all tables on and off, in turns."""
+
+import asyncio
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, text
+
+from benchmarks.harness import Row
+from benchmarks.http_load import Question, load
+
+_TURN_S = 5.0
+_TURNS = 3
+_TABLES = text("SELECT CAST(CAST(oid AS regclass) AS text) FROM pg_class WHERE relrowsecurity ORDER BY 1")
+
+
+def of_policies(engine: Engine, questions: Mapping[str, Question], port: int, token: str) -> list[Row]:
+    """The median of each kind of question with the policies, against that without them."""
+    rows = []
+    for name, question in questions.items():
+        on: list[float] = []
+        off: list[float] = []
+        for turn in range(_TURNS):
+            on.append(_median(question, port, token, turn))
+            with _without_policies(engine):
+                off.append(_median(question, port, token, turn))
+        held, free = (1_000 * statistics.median(times) for times in (on, off))
+        rows.append(Row.against(f"{name}, held by row-level security, p50", held, "ms", "not held", free))
+    return rows
+
+
+def _median(question: Question, port: int, token: str, turn: int) -> float:
+    asyncio.run(load(question, port, token, 1.0, turn))  # plans are made again
+    return statistics.median(asyncio.run(load(question, port, token, _TURN_S, turn)))
+
+
+@contextmanager
+def _without_policies(engine: Engine) -> Iterator[None]:
+    with engine.connect() as connection:
+        tables = connection.scalars(_TABLES).all()
+    _alter(engine, tables, "DISABLE")
+    try:
+        yield
+    finally:
+        _alter(engine, tables, "ENABLE")
+
+
+def _alter(engine: Engine, tables: Sequence[str], how: str) -> None:
+    with engine.begin() as connection:
+        for table in tables:
+            connection.execute(text(f"ALTER TABLE {table} {how} ROW LEVEL SECURITY"))
