@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -27,13 +27,17 @@ from rice_stream.events.columns import (
     to_columns,
     with_provenance,
 )
-from rice_stream.events.formats.dispatch import Outcome, read
+from rice_stream.events.formats.dispatch import OTLP, Outcome, read
 from rice_stream.events.formats.plain.fields import PlainItem
 from rice_stream.events.formats.plain.records import PlainReader
+from rice_stream.events.formats.plain.span_rows import SpanEvents
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SkippedBatch, SourcePartition
 from rice_stream.events.refused_items import batch_not_unpacked, bounded
+
+if TYPE_CHECKING:
+    from rice_stream.events.formats.plain.otlp_blocks import SpanBlock
 
 _WIRE = msgspec.json.Decoder(WireEvent)
 _BACKSLASH = b"\\"
@@ -120,7 +124,11 @@ def _decode_block(
     taken = len(records)
     if events is None:
         topic = partition.topic if partition is not None else records[0].topic
-        decoded, readings, taken = _decode_each(records, options, partition, PlainReader(options, topic))
+        usual = PlainReader(options, topic)
+        spans = usual.read_together(records, BLOCK_ITEMS)
+        if spans is not None and spans.whole.all():
+            return _of_spans(records, spans)
+        decoded, readings, taken = _decode_each(records, options, partition, usual, spans)
     else:
         decoded = Decoded(events, list(records), [0] * len(records), [], [])
     columns = to_columns(decoded.events)
@@ -134,6 +142,15 @@ def _decode_block(
         if not columns.valid.all():
             raise AssertionError("the pydantic model let through what the columns cannot hold")
     return DecodedBlock(_as_read(columns, readings), decoded, taken)
+
+
+def _of_spans(records: Sequence[RawRecord], spans: "SpanBlock") -> DecodedBlock:
+    """A block of records of which all are usual ones with spans."""
+    rows, numbers, positions = spans.events()
+    of_rows = [records[number] for number in numbers.tolist()]
+    ignored = [(OTLP, why.reason) for _, why in sorted(spans.ignored.items())]
+    decoded = Decoded(SpanEvents(spans.spans, rows), of_rows, positions.tolist(), [], ignored)
+    return DecodedBlock(spans.spans.columns(rows, OTLP), decoded, len(spans.whole))
 
 
 def _as_read(columns: EventColumns, readings: Sequence[_Reading]) -> EventColumns:
@@ -173,7 +190,11 @@ def _without_nul(columns: EventColumns) -> bool:
 
 
 def _decode_each(
-    records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None, usual: PlainReader | None
+    records: Sequence[RawRecord],
+    options: FormatOptions,
+    partition: SourcePartition | None,
+    usual: PlainReader | None,
+    spans: "SpanBlock | None" = None,
 ) -> tuple[Decoded, list[_Reading], int]:
     """One by one: a record that is not plain must not cost its neighbours anything. Also how many records were read:
     those that BLOCK_ITEMS leaves no room for are not."""
@@ -184,6 +205,11 @@ def _decode_each(
     for number, fetched in enumerate(records):
         if len(decoded.events) + len(decoded.refused) >= BLOCK_ITEMS:
             return decoded, readings, number
+        together = spans.items(number) if spans is not None and number < len(spans.whole) else None
+        if together is not None:
+            _sort_usual(decoded, readings, fetched, OTLP, together)
+            canonical = False
+            continue
         # After a canonical record another one is likely, which is not asked whether it is of any other format.
         found = usual.read(fetched) if usual is not None and not canonical else None
         if found is not None:
@@ -224,9 +250,7 @@ def _sort_usual(
         if isinstance(item, Ignored):
             decoded.ignored.append((source_format, item.reason))
         else:
-            decoded.events.append(item[0])
-            decoded.records.append(record)
-            decoded.items.append(position)
+            decoded.add(item[0], record, position)
             readings.append(_usual_reading(source_format, item[1]))
 
 
@@ -254,9 +278,7 @@ def _sort_in(decoded: Decoded, result: WireEvent | Refused, record: RawRecord, i
     if isinstance(result, Refused):
         decoded.refused.append(result)
     else:
-        decoded.events.append(result)
-        decoded.records.append(record)
-        decoded.items.append(item)
+        decoded.add(result, record, item)
 
 
 def _judge_again(

@@ -1,8 +1,9 @@
 """What goes into decoding (records as they lie on Kafka) and what comes out: events, refused items and ignored ones."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from rice_stream.events.canonical import WireEvent
 
@@ -118,15 +119,21 @@ class Decoded(NamedTuple):
     (source format, reason) of every item that is well understood and no request to a model.
     """
 
-    events: list[WireEvent]
+    events: Sequence[WireEvent]
     records: list[RawRecord]
     items: list[int]
     refused: list[Refused]
     ignored: list[tuple[str, str]]
 
+    def add(self, event: WireEvent, record: RawRecord, item: int) -> None:
+        """Append an event, where the events are a list."""
+        cast("list[WireEvent]", self.events).append(event)
+        self.records.append(record)
+        self.items.append(item)
+
     def extend(self, block: "Decoded") -> None:
-        """Append what another block of records gave."""
-        self.events.extend(block.events)
+        """Append what another block of records gave, where the own events are a list."""
+        cast("list[WireEvent]", self.events).extend(block.events)
         self.records.extend(block.records)
         self.items.extend(block.items)
         self.refused.extend(block.refused)

@@ -152,13 +152,13 @@ def completed(
     event, region_source = template.event, template.region_source
     region = event.inference_region
     if shape.usage:
-        read, made, reasoning, geo = _with_raw(values[shape.usage[0]], read, made, reasoning)
-        if geo is not None:
-            region, region_source = regions.first_known(((geo, "provider_geo"), (region, region_source)))
+        read, made, reasoning, (region, region_source) = with_raw_usage(
+            values[shape.usage[0]], read, made, reasoning, region, region_source
+        )
     if shape.hidden is not None and template.is_vllm:
         raise NotPlainError
     if region is None and shape.hidden is not None:
-        region, region_source = _hidden_place(values[shape.hidden])
+        region, region_source = own_place(values[shape.hidden])
     if written is None and template.is_embedding:
         written = 0
     if template.cached_apart:
@@ -172,7 +172,7 @@ def completed(
         raise NotPlainError
     user = event.user_id
     if user is None and shape.users:
-        user = next((found for at in shape.users if (found := _name(values[at])) is not None), None)
+        user = own_user(values[at] for at in shape.users)
     return (
         msgspec.structs.replace(
             event,
@@ -204,16 +204,27 @@ def own_counts(shape: SpanShape, value_at: Callable[[int], Any]) -> list[int | N
     return found
 
 
+def own_user(values: Iterable[object]) -> str | None:
+    """The first of a span's attributes that names a user. NotPlainError: one before it is no name."""
+    return next((found for value in values if (found := _name(value)) is not None), None)
+
+
 def _name(value: object) -> str | None:
     if not isinstance(value, str) or len(value) > NAME_LENGTH_MAX:
         raise NotPlainError
     return word(value)
 
 
-def _with_raw(
-    written: object, read: int | None, made: int | None, reasoning: int | None
-) -> tuple[int | None, int | None, int | None, str | None]:
-    """What the counts leave out, from the provider's usage object as it is printed beside them."""
+def with_raw_usage(
+    written: object,
+    read: int | None,
+    made: int | None,
+    reasoning: int | None,
+    region: str | None,
+    region_source: str,
+) -> tuple[int | None, int | None, int | None, tuple[str | None, str]]:
+    """What the counts leave out, from the provider's usage object as it is printed beside them: read from a cache, written to
+    one, reasoning; and the region with its source."""
     if not isinstance(written, str) or len(written) > _CHARACTERS_MAX:
         raise NotPlainError
     plain = written.replace("'", '"').replace("None", "null").replace("True", "true").replace("False", "false")
@@ -223,11 +234,14 @@ def _with_raw(
         raw_read if read is None else read,
         raw_made if made is None else made,
         raw_reasoning if reasoning is None else reasoning,
-        usage.inference_geo,
+        (region, region_source)
+        if usage.inference_geo is None
+        else regions.first_known(((usage.inference_geo, "provider_geo"), (region, region_source))),
     )
 
 
-def _hidden_place(written: object) -> tuple[str | None, str]:
+def own_place(written: object) -> tuple[str | None, str]:
+    """Region and its source from LiteLLM's hidden parameters. NotPlainError: they are no text."""
     if not isinstance(written, str):
         raise NotPlainError
     return regions.first_known([(regions.of_endpoint(_HIDDEN.decode(written).api_base), "endpoint")])

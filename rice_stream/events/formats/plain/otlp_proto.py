@@ -77,7 +77,7 @@ _KEY_BYTES_MAX = 127
 _SHAPES_MAX = 1024
 
 
-class _Layout:
+class Layout:
     """How the attributes of a span lie: the same keys in the same order, each behind the same first bytes."""
 
     __slots__ = ("counts", "prefixes", "repeating", "shape")
@@ -94,7 +94,7 @@ class _Layout:
         return all(map(bytes.startswith, attributes, self.prefixes))
 
 
-_layouts: dict[tuple[int, bytes], list[_Layout]] = {}
+_layouts: dict[tuple[int, bytes], list[Layout]] = {}
 """By the number of attributes and the beginning of the first one."""
 _START_BYTES = 16
 
@@ -106,9 +106,9 @@ def read(value: bytes, skipped: frozenset[str]) -> list[PlainItem]:
     ids: list[str] = []
     parents: list[str] = []
     for entry in _parse(value).resource_spans:
-        resource = _resource(_only(entry.resource))
+        resource = resource_of(_only(entry.resource))
         for scoped in entry.scope_spans:
-            scope = _scope(_only(scoped.scope))
+            scope = scope_of(_only(scoped.scope))
             for span in scoped.spans:
                 trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
                 if len(trace_id) != _TRACE_ID_BYTES or len(span_id) != _SPAN_ID_BYTES:
@@ -134,7 +134,9 @@ def _item(span: Any, event_id: str, scope: str, resource: Resource, skipped: fro
     name = special_name(span.name.decode())
     if not shape.says_operation and not name:
         return otlp.NO_CALL
-    template = _template(tuple([attributes[position] for position in layout.repeating]), name, scope, resource, skipped)
+    template = known_template(
+        tuple([attributes[position] for position in layout.repeating]), name, scope, resource, skipped
+    )
     if template is None:
         raise NotPlainError
     if isinstance(template, Ignored):
@@ -155,12 +157,12 @@ def _item(span: Any, event_id: str, scope: str, resource: Resource, skipped: fro
     )
 
 
-def _layout(attributes: list[bytes]) -> _Layout:
+def _layout(attributes: list[bytes]) -> Layout:
     key = (len(attributes), attributes[0][:_START_BYTES] if attributes else b"")
     for layout in _layouts.get(key, ()):
         if layout.fits(attributes):
             return layout
-    layout = _Layout(tuple(map(_prefix, attributes)))
+    layout = Layout(tuple(map(prefix_of, attributes)))
     if len(_layouts) < _SHAPES_MAX:
         alike = _layouts.setdefault(key, [])
         alike.insert(0, layout)
@@ -168,8 +170,9 @@ def _layout(attributes: list[bytes]) -> _Layout:
     return layout
 
 
-def _prefix(attribute: bytes) -> bytes:
-    """The key's field and the tag of the value's. NotPlainError: not written as everybody does, the key first."""
+def prefix_of(attribute: bytes) -> bytes:
+    """The first bytes of an attribute: the key's field and the tag of the value's. NotPlainError: not written as everybody
+    does, the key first."""
     if len(attribute) < 2 or attribute[0] != 0x0A or attribute[1] > _KEY_BYTES_MAX:
         raise NotPlainError
     end = 2 + attribute[1]
@@ -187,7 +190,7 @@ class _Values:
         self._attributes = attributes
 
     def __getitem__(self, position: int) -> Any:
-        return _pair(self._attributes[position])[1]
+        return pair_of(self._attributes[position])[1]
 
 
 @lru_cache(maxsize=16_384)
@@ -199,25 +202,29 @@ def _count(value: bytes) -> int:
     return int(pair.value.int_value)
 
 
-def _pair(attribute: bytes) -> tuple[str, Any]:
+def pair_of(attribute: bytes) -> tuple[str, Any]:
+    """Name and value of an attribute. DecodeError: it is none."""
     pair = KeyValue.FromString(attribute)
     return pair.key, full.value_of(pair.value)
 
 
 @lru_cache(maxsize=4096)
-def _template(
+def known_template(
     repeating: tuple[bytes, ...], name: str, scope: str, resource: Resource, skipped: frozenset[str]
 ) -> Template | Ignored | None:
-    return template_of(dict(map(_pair, repeating)), name, scope, resource, skipped)
+    """`otlp.template_of` of attributes as they are written, remembered."""
+    return template_of(dict(map(pair_of, repeating)), name, scope, resource, skipped)
 
 
 @lru_cache(maxsize=4096)
-def _resource(written: bytes) -> Resource:
+def resource_of(written: bytes) -> Resource:
+    """The wanted attributes of a resource as it is written, remembered. DecodeError: it is none."""
     return Resource(full.attributes_of(ProtoResource.FromString(written).attributes, names.WANTED_OF_RESOURCE))
 
 
 @lru_cache(maxsize=4096)
-def _scope(written: bytes) -> str:
+def scope_of(written: bytes) -> str:
+    """The name of a scope as it is written, remembered. DecodeError: it is none."""
     return InstrumentationScope.FromString(written).name
 
 

@@ -3,9 +3,9 @@
 The format that the last record had is tried first: a topic nearly always holds one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,13 +17,16 @@ from rice_stream.events.formats.reading.options import AUTO, FormatOptions
 from rice_stream.events.framing import JSON_ERRORS, json_items
 from rice_stream.events.records import RawRecord, RefusedError, SkippedBatch
 
+if TYPE_CHECKING:
+    from rice_stream.events.formats.plain.otlp_blocks import SpanBlock
+
 _Read = Callable[[Any], list[PlainItem]]
 _MISSES_MAX = 8
 """After so many records in a row that are for the full decoders, one in as many is tried: a topic nearly always holds one kind."""
 _BRACE, _BRACKET = b"{["
 _NEWLINE = 0x0A
 """Also the first byte of every TracesData: field 1, length-delimited."""
-_PROBLEMS = (*JSON_ERRORS, NotPlainError, RefusedError)
+PROBLEMS = (*JSON_ERRORS, NotPlainError, RefusedError)
 
 
 class _JsonFormat:
@@ -39,7 +42,7 @@ class _JsonFormat:
         return _JsonFormat(bytes, lambda text: charged(read(decode(text)), text, find, options))
 
     def items(self, value: bytes) -> list[PlainItem]:
-        """All items of the record. One of `_PROBLEMS`: not all of them are usual ones of this format."""
+        """All items of the record. One of `PROBLEMS`: not all of them are usual ones of this format."""
         if value[0] == _BRACKET:
             return [item for text in json_items(value) for item in self._read(self._decode(text))]
         if b"\n" in value:
@@ -117,7 +120,7 @@ class PlainReader:
         for position, (name, usual) in enumerate(self._formats):
             try:
                 items = usual.items(value)
-            except _PROBLEMS:
+            except PROBLEMS:
                 continue
             if not items:
                 break
@@ -128,6 +131,20 @@ class PlainReader:
         self._misses += 1
         return None
 
+    def read_together(self, records: Sequence[RawRecord | SkippedBatch], items_max: int) -> "SpanBlock | None":
+        """The records up to the one with which there are `items_max` spans, in OTLP's protobuf; None where that is not worth while.
+
+        What the block does not have of a record, `read` may.
+        """
+        if self._scopes is None or not _may_be_protobuf(records[0]):
+            return None
+        # Imported where protobuf is read: who sends JSON alone needs no message classes.
+        from rice_stream.events.formats.plain.otlp_blocks import read_block
+
+        return read_block(
+            [record.value if _may_be_protobuf(record) else None for record in records], self._scopes, items_max
+        )
+
     def _protobuf(self, value: bytes) -> tuple[str, list[PlainItem]] | None:
         if self._scopes is None:
             return None
@@ -136,8 +153,15 @@ class PlainReader:
 
         try:
             return OTLP, otlp_proto.read(value, self._scopes)
-        except (*_PROBLEMS, *otlp_proto.PROBLEMS):
+        except (*PROBLEMS, *otlp_proto.PROBLEMS):
             return None
+
+
+def _may_be_protobuf(record: RawRecord | SkippedBatch) -> bool:
+    value = record.value
+    if not value or value[0] != _NEWLINE:
+        return False
+    return not (record.headers and any(map(_is_enveloped, record.headers)))
 
 
 def _is_enveloped(header: tuple[str, bytes]) -> bool:
