@@ -150,7 +150,8 @@ def _of_spans(records: Sequence[RawRecord], spans: "SpanBlock") -> DecodedBlock:
     of_rows = [records[number] for number in numbers.tolist()]
     ignored = [(OTLP, why.reason) for _, why in sorted(spans.ignored.items())]
     decoded = Decoded(SpanEvents(spans.spans, rows), of_rows, positions.tolist(), [], ignored)
-    return DecodedBlock(spans.spans.columns(rows, OTLP), decoded, len(spans.whole))
+    columns = spans.spans.columns(rows, OTLP) if len(rows) else to_columns(())
+    return DecodedBlock(columns, decoded, len(spans.whole))
 
 
 def _as_read(columns: EventColumns, readings: Sequence[_Reading]) -> EventColumns:

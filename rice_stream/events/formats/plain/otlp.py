@@ -6,6 +6,7 @@ is kept as a template, which the span's own attributes complete.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -244,7 +245,12 @@ def own_place(written: object) -> tuple[str | None, str]:
     """Region and its source from LiteLLM's hidden parameters. NotPlainError: they are no text."""
     if not isinstance(written, str):
         raise NotPlainError
-    return regions.first_known([(regions.of_endpoint(_HIDDEN.decode(written).api_base), "endpoint")])
+    return _place_of_endpoint(_HIDDEN.decode(written).api_base)
+
+
+@lru_cache(maxsize=1024)
+def _place_of_endpoint(address: str | None) -> tuple[str | None, str]:
+    return regions.first_known([(regions.of_endpoint(address), "endpoint")])
 
 
 def stand_apart(items: Iterable[PlainItem], scopes: Iterable[str], ids: Sequence[str], parents: Sequence[str]) -> bool:

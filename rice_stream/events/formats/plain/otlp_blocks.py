@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rice_stream.events.formats.plain.fields import EVENT, PlainItem
 from rice_stream.events.formats.plain.otlp import Resource, stand_apart
 from rice_stream.events.formats.plain.otlp_layouts import LayoutReader, Origins
-from rice_stream.events.formats.plain.otlp_outer import Place, places
+from rice_stream.events.formats.plain.otlp_outer import Places
 from rice_stream.events.formats.plain.otlp_proto import resource_of, scope_of
 from rice_stream.events.formats.plain.span_fields import SpanFields, read_fields
 from rice_stream.events.formats.plain.span_rows import IGNORED, NOT_READ, SpanRows
@@ -57,27 +57,14 @@ def read_block(values: Sequence[bytes | None], skipped: frozenset[str], items_ma
 
     None: there are too few spans for this to be worth while. Spans of `skipped` scopes are ignored.
     """
-    found: list[list[Place]] = []
-    count = 0
-    for value in values:
-        if count >= items_max:
-            break
-        of_record = (places(value) if value else None) or []
-        found.append(of_record)
-        count += len(of_record)
-    if count < SPANS_MIN:
+    text = Text([value or b"" for value in values])
+    found = Places()
+    spans_of = found.add_all(values, text, items_max)
+    if len(found.starts) < SPANS_MIN:
         return None
-    lengths = [len(value) if of_record and value else 0 for value, of_record in zip(values, found, strict=False)]
-    text = Text([value for value, of_record in zip(values, found, strict=False) if of_record and value])
-    begins = np.cumsum([0, *lengths])[:-1]
-    spans_of = np.array([len(of_record) for of_record in found])
-    every = [place for of_record in found for place in of_record]
-    shift = np.repeat(begins, spans_of)
-    starts = np.array([place.start for place in every]) + shift
-    ends = np.array([place.end for place in every]) + shift
-    fields = read_fields(text, starts, ends)
-    origins, known = _origins(every)
-    fields.usual[~known] = False
+    fields = read_fields(text, np.array(found.starts), np.array(found.ends))
+    origins = Origins(np.array(found.origins), [_origin(*pair) for pair in found.pairs])
+    fields.usual[~origins.known] = False
     reader = LayoutReader(text, fields, origins, skipped)
     reader.read()
     first_of = np.concatenate([[0], np.cumsum(spans_of)]).astype(np.intp)
@@ -86,15 +73,6 @@ def read_block(values: Sequence[bytes | None], skipped: frozenset[str], items_ma
     block = SpanBlock(reader.spans, reader.ignored, first_of, whole)
     _leave_repeats(block, text, fields, origins)
     return block
-
-
-def _origins(every: Sequence[Place]) -> tuple[Origins, NDArray[np.bool_]]:
-    """The resources and scopes of the spans, each once, and for which spans both can be read."""
-    pairs: dict[tuple[bytes, bytes], int] = {}
-    numbers = np.fromiter((pairs.setdefault((at.resource, at.scope), len(pairs)) for at in every), np.intp, len(every))
-    read = [_origin(resource, scope) for resource, scope in pairs]
-    known = np.array([each is not None for each in read], dtype=np.bool_)
-    return Origins(numbers, read), known[numbers]
 
 
 def _origin(resource: bytes, scope: bytes) -> tuple[Resource, str] | None:
@@ -132,6 +110,6 @@ def _leave_repeats(block: SpanBlock, text: Text, fields: SpanFields, origins: Or
             (block.ignored.get(row, (EVENT, "")) for row in rows),
             (origins.scope(row) for row in rows),
             [block.spans.ids[row][33:] for row in rows],
-            [text.bytes[at : at + 8].hex() if at >= 0 else "" for at in parents_at],
+            [text.part(at, at + 8).hex() if at >= 0 else "" for at in parents_at],
         ):
             block.whole[record] = False

@@ -6,22 +6,22 @@ byte, at the same time. A digest of a few bytes only says which ones are likely 
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from rice_stream.events.columns import SERVICE_FIELDS
 from rice_stream.events.formats.otlp.spans import ADK_SPAN, NO_CALL, VLLM_SPAN
 from rice_stream.events.formats.plain.fields import NotPlainError
-from rice_stream.events.formats.plain.otlp import Resource, Template, own_place, own_user, with_raw_usage
-from rice_stream.events.formats.plain.otlp_proto import Layout, known_template, pair_of, prefix_of
+from rice_stream.events.formats.plain.known_layouts import KnownLayout, known_layout
+from rice_stream.events.formats.plain.otlp import Resource, Template
+from rice_stream.events.formats.plain.otlp_proto import PROBLEMS, Layout, known_template, prefix_of
+from rice_stream.events.formats.plain.own_values import OwnValues
 from rice_stream.events.formats.plain.span_fields import SpanFields
-from rice_stream.events.formats.plain.span_rows import IGNORED, SpanRows
+from rice_stream.events.formats.plain.span_rows import IGNORED, NOT_READ, SpanRows
 from rice_stream.events.formats.plain.wire_walk import Text, whole_numbers
 from rice_stream.events.formats.reading.moments import END_US, FIRST_US
-from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.metered_energy import ENERGY_FIELDS
 from rice_stream.events.records import Ignored, RefusedError
 from rice_stream.events.stated_factors import FACTOR_FIELDS
@@ -31,12 +31,11 @@ Rows = NDArray[np.intp]
 _NAMES = ("", VLLM_SPAN, ADK_SPAN)
 """Names of spans that say what they are, by number."""
 _ALIKE_ROUNDS = 4
-"""How many layouts or templates of one digest are told apart; what is left after them is not read."""
-_SPANS_PER_TEMPLATE_MIN = 4
-"""With fewer spans a template costs more than reading each span alone."""
-_TEMPLATES_ALWAYS = 64
+"""How many layouts of one digest are told apart; what is left after them is not read."""
+SPANS_OF_A_LAYOUT_MIN = 24
+"""Fewer spans of a layout take longer together than each alone."""
 _INT_VALUE = 0x18
-_PROBLEMS = (*JSON_ERRORS, DecodeError, UnicodeDecodeError, NotPlainError, RefusedError)
+_PROBLEMS = (*PROBLEMS, NotPlainError, RefusedError)
 
 
 class Origins(NamedTuple):
@@ -44,6 +43,11 @@ class Origins(NamedTuple):
 
     numbers: Rows
     read: list[tuple[Resource, str] | None]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether it can be read, of each span."""
+        return np.array([each is not None for each in self.read], dtype=np.bool_)[self.numbers]
 
     def scope(self, row: int) -> str:
         """Of a span whose origin can be read."""
@@ -60,7 +64,7 @@ class LayoutReader:
         self._origins = origins
         self._skipped = skipped
         self._names = self._special_names()
-        self._template_numbers: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
         self.spans = SpanRows.empty(len(fields.usual))
         self.ignored: dict[int, Ignored] = {}
 
@@ -68,52 +72,61 @@ class LayoutReader:
         """All spans."""
         rows = np.flatnonzero(self._fields.usual)
         for alike in _groups(rows, self._digest_of_keys(rows)):
-            self._read_alike(alike)
+            for _ in range(_ALIKE_ROUNDS):
+                if len(alike) < SPANS_OF_A_LAYOUT_MIN:
+                    break
+                alike = self._read_first_layout(alike)
 
-    def _read_alike(self, rows: Rows) -> None:
-        for _ in range(_ALIKE_ROUNDS):
-            if not len(rows):
-                return
-            try:
-                layout = _known_layout(tuple(map(prefix_of, self._attributes(int(rows[0])))))
-            except _PROBLEMS:
-                return
-            same = self._has_layout(rows, layout)
-            if layout.shape.usual:
-                self._read_layout(rows[same], layout)
-            rows = rows[~same]
+    def _read_first_layout(self, rows: Rows) -> Rows:
+        """Reads those that have the layout of the first of them; returns the others."""
+        try:
+            known = known_layout(tuple(map(prefix_of, self._attributes(int(rows[0])))))
+        except _PROBLEMS:
+            return rows[:0]
+        same = self._has_layout(rows, known)
+        if known.layout.shape.usual:
+            self._read_layout(rows[same], known.layout)
+        return rows[~same]
 
     def _read_layout(self, rows: Rows, layout: Layout) -> None:
         if not layout.shape.says_operation:
             nothing = rows[self._names[rows] == 0]
             self._ignore(nothing, NO_CALL)
             rows = rows[self._names[rows] != 0]
-        groups = list(_groups(rows, self._digest_of_repeating(rows, layout)))
-        if len(groups) > max(_TEMPLATES_ALWAYS, len(rows) // _SPANS_PER_TEMPLATE_MIN):
-            return
-        for alike in groups:
-            left = alike
-            for _ in range(_ALIKE_ROUNDS):
-                if not len(left):
-                    break
-                same = self._has_template_of(left, layout)
-                self._read_template(left[same], layout)
-                left = left[~same]
+        _, first, group = np.unique(self._digest_of_repeating(rows, layout), return_index=True, return_inverse=True)
+        same = self._repeats(rows, rows[first[group]], layout)
+        templates = [self._template_of(row, layout) for row in rows[first].tolist()]
+        for number, template in enumerate(templates):
+            if isinstance(template, Ignored):
+                self._ignore(rows[same & (group == number)], template)
+        read = same & np.array([isinstance(template, Template) for template in templates], dtype=np.bool_)[group]
+        if read.any():
+            numbers = [self._number_of(each) if isinstance(each, Template) else NOT_READ for each in templates]
+            self._complete(rows[read], layout, np.array(numbers)[group[read]])
 
-    def _read_template(self, rows: Rows, layout: Layout) -> None:
-        first = int(rows[0])
-        attributes = self._attributes(first)
-        origin = self._origins.read[self._origins.numbers[first]]
-        repeating = tuple([attributes[position] for position in layout.repeating])
+    def _template_of(self, row: int, layout: Layout) -> Template | Ignored | None:
+        """None: such spans are for the full decoder."""
+        origin = self._origins.read[self._origins.numbers[row]]
+        if origin is None:
+            return None
+        fields, part = self._fields, self._text.part
+        begins, ends = fields.attribute_at[row].tolist(), fields.attribute_end[row].tolist()
+        repeating = tuple([part(begins[at], ends[at]) for at in layout.repeating])
         try:
-            resource, scope = origin or (Resource({}), "")
-            template = known_template(repeating, _NAMES[self._names[first]], scope, resource, self._skipped)
+            found = known_template(repeating, _NAMES[self._names[row]], origin[1], origin[0], self._skipped)
         except _PROBLEMS:
-            return
-        if isinstance(template, Ignored):
-            self._ignore(rows, template)
-        elif template is not None and _is_usual(template):
-            self._complete(rows, layout, template)
+            return None
+        if not isinstance(found, Template):
+            return found
+        with_hidden = layout.shape.hidden is not None
+        return None if (found.is_vllm and with_hidden) or not _is_usual(found) else found
+
+    def _number_of(self, template: Template) -> int:
+        templates = self.spans.templates
+        number = self._numbers.setdefault(id(template), len(templates))
+        if number == len(templates):
+            templates.append(template)
+        return number
 
     def _ignore(self, rows: Rows, why: Ignored) -> None:
         self.spans.template_of[rows] = IGNORED
@@ -121,32 +134,24 @@ class LayoutReader:
 
     # --- what is a span's own -------------------------------------------------------------------------------------
 
-    def _complete(self, rows: Rows, layout: Layout, template: Template) -> None:
-        """As `otlp.completed`, of spans with input and output counts that agree with what else they say."""
-        shape = layout.shape
-        if shape.hidden is not None and template.is_vllm:
-            return
-        counts = np.full((6, len(rows)), UNKNOWN, dtype=np.int64)
-        fits = np.ones(len(rows), dtype=np.bool_)
-        for number, at in enumerate(layout.counts):
-            if at is not None:
-                counts[number], whole = self._counts_at(rows, *at)
-                fits &= whole
+    def _complete(self, rows: Rows, layout: Layout, numbers: Rows) -> None:
+        """As `otlp.completed`, of spans with input and output counts that agree with what else they say. `numbers`: their
+        templates'."""
+        shape, templates = layout.shape, self.spans.templates
+        counts, fits = self._counts(rows, layout)
         fits &= (counts[0] > 0) | (counts[1] > 0)
-        rows, counts = rows[fits], counts[:, fits]
         if shape.usage or shape.hidden is not None or shape.users:
-            own = self._read_own(rows, counts, layout, template)
-            rows, counts = rows[own], counts[:, own]
+            own = OwnValues(self._text, self._fields, layout, self.spans)
+            fits &= own.read(rows, np.where(fits, numbers, NOT_READ), counts)
         given, written, read, made, reasoning, total = counts
-        if template.is_embedding:
-            written = np.where(written == UNKNOWN, 0, written)
+        embedding = np.array([template.is_embedding for template in templates], dtype=np.bool_)[numbers]
+        apart = np.array([template.cached_apart for template in templates], dtype=np.bool_)[numbers]
+        written = np.where(embedding & (written == UNKNOWN), 0, written)
         cached = np.maximum(read, 0) + np.maximum(made, 0)
-        if template.cached_apart:
-            given = np.where(given == UNKNOWN, UNKNOWN, given + cached)
-            fits = np.ones(len(rows), dtype=np.bool_)
-        else:
-            fits = (total == UNKNOWN) | (total == given + written)
-        fits &= (given >= 0) & (written >= 0) & (given <= TOKENS_MAX) & (written <= TOKENS_MAX)
+        fits &= apart | (total == UNKNOWN) | (total == given + written)
+        fits &= given >= 0
+        given = given + np.where(apart, cached, 0)
+        fits &= (written >= 0) & (given <= TOKENS_MAX) & (written <= TOKENS_MAX)
         fits &= (cached <= given) & (np.maximum(reasoning, 0) <= written)
         started_us, ended_us = self._times(rows)
         fits &= (ended_us >= FIRST_US) & (ended_us < END_US)
@@ -155,24 +160,22 @@ class LayoutReader:
         spans.counts[:, rows] = np.stack([given, read, made, written, reasoning])[:, fits]
         spans.started_us[rows], spans.ended_us[rows] = started_us[fits], ended_us[fits]
         spans.failed[rows] = self._fields.failed[rows]
-        spans.template_of[rows] = self._number_of(template)
+        spans.template_of[rows] = numbers[fits]
 
-    def _number_of(self, template: Template) -> int:
-        templates = self.spans.templates
-        number = self._template_numbers.setdefault(id(template), len(templates))
-        if number == len(templates):
-            templates.append(template)
-        return number
-
-    def _counts_at(self, rows: Rows, position: int, prefix_bytes: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """(the value of an attribute, whether it is a whole number of at least 0)."""
-        at = self._fields.attribute_at[rows, position] + prefix_bytes
-        left = self._fields.attribute_end[rows, position] - at
+    def _counts(self, rows: Rows, layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """(shape (6, n), UNKNOWN where the layout has none; whether all that there are are whole numbers of at least 0)."""
+        counts = np.full((len(layout.counts), len(rows)), UNKNOWN, dtype=np.int64)
+        places = {number: place for number, place in enumerate(layout.counts) if place is not None}
+        positions = np.array([position for position, _ in places.values()], dtype=np.intp)
+        skipped = np.array([prefix_bytes for _, prefix_bytes in places.values()], dtype=np.int64)
+        at = self._fields.attribute_at[rows[:, None], positions] + skipped
+        widths = self._fields.attribute_end[rows[:, None], positions] - at - 2
         octets = self._text.octets
-        widths = octets[at].astype(np.int64) - 1
         values, fits = whole_numbers(self._text, at + 2, widths)
-        fits &= (left == widths + 2) & (octets[at + 1] == _INT_VALUE)
-        return np.where(fits, values, UNKNOWN), fits
+        fits &= (octets[at] == widths + 1) & (octets[at + 1] == _INT_VALUE)
+        counts[list(places)] = values.T
+        whole: NDArray[np.bool_] = np.logical_and.reduce(fits, axis=1)
+        return counts, whole
 
     def _times(self, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Epoch microseconds of start (UNKNOWN for none) and end."""
@@ -181,48 +184,12 @@ class LayoutReader:
         started_us = np.where(start_ns == 0, UNKNOWN, (start_ns // nanoseconds).astype(np.int64))
         return started_us, (end_ns // nanoseconds).astype(np.int64)
 
-    def _read_own(self, rows: Rows, counts: NDArray[np.int64], layout: Layout, template: Template) -> NDArray[np.bool_]:
-        """What is read span by span: a usage object, an endpoint, a user. Which spans it can be read of."""
-        read = np.zeros(len(rows), dtype=np.bool_)
-        for number, row in enumerate(rows.tolist()):
-            try:
-                self._read_own_of(row, counts[:, number], layout, template)
-            except _PROBLEMS:
-                continue
-            read[number] = True
-        return read
-
-    def _read_own_of(self, row: int, counts: NDArray[np.int64], layout: Layout, template: Template) -> None:
-        shape, event = layout.shape, template.event
-        region, region_source = event.inference_region, template.region_source
-        place = (region, region_source)
-        if shape.usage:
-            read, made, reasoning = (None if count == UNKNOWN else count for count in counts[2:5].tolist())
-            usage = self._value(row, shape.usage[0])
-            read, made, reasoning, place = with_raw_usage(usage, read, made, reasoning, region, region_source)
-            counts[2:5] = [UNKNOWN if count is None else count for count in (read, made, reasoning)]
-        if place[0] is None and shape.hidden is not None:
-            place = own_place(self._value(row, shape.hidden))
-        user = event.user_id
-        if user is None and shape.users:
-            user = own_user(self._value(row, at) for at in shape.users)
-            if user is not None and "\x00" in user:
-                raise NotPlainError
-        if place != (region, region_source):
-            self.spans.places[row] = place
-        if user != event.user_id:
-            self.spans.users[row] = user
-
     # --- which are alike ------------------------------------------------------------------------------------------
 
     def _attributes(self, row: int) -> list[bytes]:
         count = int(self._fields.attributes[row])
         begins, ends = self._fields.attribute_at[row, :count], self._fields.attribute_end[row, :count]
-        return [self._text.bytes[at:end] for at, end in zip(begins.tolist(), ends.tolist(), strict=True)]
-
-    def _value(self, row: int, position: int) -> Any:
-        at, end = self._fields.attribute_at[row, position], self._fields.attribute_end[row, position]
-        return pair_of(self._text.bytes[at:end])[1]
+        return list(map(self._text.part, begins.tolist(), ends.tolist()))
 
     def _special_names(self) -> NDArray[np.int8]:
         found = np.zeros(len(self._fields.usual), dtype=np.int8)
@@ -246,17 +213,20 @@ class LayoutReader:
         digests: NDArray[np.uint64] = (mixed * _weights(width)).sum(axis=1, dtype=np.uint64)
         return digests + counts.astype(np.uint64)
 
-    def _has_layout(self, rows: Rows, layout: Layout) -> NDArray[np.bool_]:
+    def _has_layout(self, rows: Rows, layout: KnownLayout) -> NDArray[np.bool_]:
         """Whether they have these attributes, in this order, each with its key's bytes."""
-        same: NDArray[np.bool_] = self._fields.attributes[rows] == len(layout.prefixes)
-        for position, prefix in enumerate(layout.prefixes):
-            left = np.flatnonzero(same)
-            at = self._fields.attribute_at[rows[left], position]
-            long_enough = self._fields.attribute_end[rows[left], position] - at > len(prefix)
-            if not long_enough.all():
-                same[left[~long_enough]] = False
-                left, at = left[long_enough], at[long_enough]
-            same[left] = self._text.has(at, prefix)
+        count = len(layout.layout.prefixes)
+        there = np.flatnonzero(np.equal(self._fields.attributes[rows], count))
+        kept = rows[there]
+        begins = self._fields.attribute_at[kept, :count]
+        longer = self._fields.attribute_end[kept, :count] - begins > layout.lengths
+        alike: NDArray[np.bool_] = np.logical_and.reduce(longer, axis=1)
+        # Of one that is too short what lies behind it would be compared.
+        begins = np.where(alike[:, None], begins, 0)
+        for offsets, windows, masks in layout.windows:
+            alike &= np.logical_and.reduce((self._text.windows(begins + offsets) & masks) == windows, axis=1)
+        same = np.zeros(len(rows), dtype=np.bool_)
+        same[there] = alike
         return same
 
     def _digest_of_repeating(self, rows: Rows, layout: Layout) -> NDArray[np.uint64]:
@@ -271,18 +241,18 @@ class LayoutReader:
             digest += (_mixed(heads, self._text.windows(end - short)) ^ (end - at).astype(np.uint64)) * weight
         return digest
 
-    def _has_template_of(self, rows: Rows, layout: Layout) -> NDArray[np.bool_]:
-        """Whether they have origin, name and all values that a stream repeats from the first of them."""
-        first = rows[0]
-        same: NDArray[np.bool_] = self._origins.numbers[rows] == self._origins.numbers[first]
-        same &= self._names[rows] == self._names[first]
-        for position in layout.repeating:
-            skip = len(layout.prefixes[position])
-            at, end = self._fields.attribute_at[rows, position] + skip, self._fields.attribute_end[rows, position]
-            same &= end - at == end[0] - at[0]
-            left = np.flatnonzero(same)
-            same[left] = self._text.has(at[left], self._text.bytes[at[0] : end[0]])
-        return same
+    def _repeats(self, rows: Rows, others: Rows, layout: Layout) -> NDArray[np.bool_]:
+        """Whether each has origin, name and all values that a stream repeats from the other one beside it."""
+        same: NDArray[np.bool_] = np.equal(self._origins.numbers[rows], self._origins.numbers[others])
+        same &= self._names[rows] == self._names[others]
+        skipped = np.array([len(layout.prefixes[position]) for position in layout.repeating], dtype=np.int64)
+        at, other = (self._fields.attribute_at[each[:, None], layout.repeating] + skipped for each in (rows, others))
+        lengths, expected = (
+            self._fields.attribute_end[each[:, None], layout.repeating] - begins
+            for each, begins in ((rows, at), (others, other))
+        )
+        same &= (lengths == expected).all(axis=1)
+        return same & self._text.equal(at, other, np.where(same[:, None], lengths, 0)).all(axis=1)
 
 
 def _groups(rows: Rows, digests: NDArray[np.uint64]) -> Iterator[Rows]:
@@ -304,11 +274,6 @@ def _mixed(heads: NDArray[np.uint64], tails: NDArray[np.uint64]) -> NDArray[np.u
 def _weights(count: int) -> NDArray[np.uint64]:
     """Odd numbers, another one for each place."""
     return (np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0xBF58476D1CE4E5B9)) | np.uint64(1)
-
-
-@lru_cache(maxsize=1024)
-def _known_layout(prefixes: tuple[bytes, ...]) -> Layout:
-    return Layout(prefixes)
 
 
 def _is_usual(template: Template) -> bool:

@@ -1,91 +1,169 @@
-"""Where the spans of a TracesData message lie, and the resource and scope of each, without parsing any of it.
+"""Where the spans of TracesData messages lie, and the resource and scope of each, without parsing any of them.
 
-Only messages as exporters write them are read: a resource before its scopes, a scope before its spans. `None` is the answer for
-every other one, which is for a parser.
+Only messages as exporters write them are read: a resource before its scopes, a scope before its spans. Every other one is for a
+parser. Messages of one span each are read together, others one after the other.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
-_RESOURCE_SPANS = 0x0A
-"""Of TracesData; a resource of ResourceSpans and a scope of ScopeSpans have the same tag."""
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.events.formats.plain.wire_walk import Positions, Text, walk
+
 _HEAD = 0x0A
+"""A resource of ResourceSpans, a scope of ScopeSpans; also the entries of TracesData."""
 _INNER = 0x12
 """Scopes of ResourceSpans, spans of ScopeSpans."""
 _SCHEMA_URL = 0x1A
 
 
-class Place(NamedTuple):
-    """Where a span lies in its message."""
+class Places:
+    """Where spans lie: `starts[i]` and `ends[i]` among all bytes, `origins[i]` the number of their resource and scope."""
 
-    start: int
-    end: int
-    resource: bytes
-    scope: bytes
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.origins: list[int] = []
+        self.pairs: dict[tuple[bytes, bytes], int] = {}
+        """(resource, scope) as they are written -> number."""
 
+    def add_all(self, values: Sequence[bytes | None], text: Text, items_max: int) -> list[int]:
+        """How many spans each message has, up to the one with which there are `items_max`. The text is of these values; None is
+        one of another kind."""
+        alone = _SingleSpans(text, text.starts, text.ends)
+        starts = text.starts.tolist()
+        # Within their message: a part of it is made faster than one of the text.
+        shift = text.starts[:, None]
+        at, end = alone.start.tolist(), alone.end.tolist()
+        outer, inner = (alone.resource - shift).tolist(), (alone.scope - shift).tolist()
+        counts: list[int] = []
+        for number, value in enumerate(values):
+            if len(self.starts) >= items_max:
+                break
+            if value is None:
+                counts.append(0)
+            elif at[number] >= 0:
+                (first, last), (second, until) = outer[number], inner[number]
+                resource, scope = value[first:last], value[second:until]
+                self.starts.append(at[number])
+                self.ends.append(end[number])
+                self.origins.append(self.pairs.setdefault((resource, scope), len(self.pairs)))
+                counts.append(1)
+            else:
+                counts.append(self.add(value, starts[number]))
+        return counts
 
-def places(value: bytes) -> list[Place] | None:
-    """The spans of a message, in order; None: it is written in another way, or broken."""
-    found: list[Place] = []
-    try:
+    def add(self, value: bytes, base: int) -> int:
+        """The spans of a message that begins at `base`, in order; how many. 0: it is for a parser, and none is added."""
+        count = len(self.starts)
+        try:
+            read = self._entries(value, base)
+        except IndexError:
+            read = False
+        if not read:
+            del self.starts[count:], self.ends[count:], self.origins[count:]
+        return len(self.starts) - count
+
+    def _entries(self, value: bytes, base: int) -> bool:
         at, end = 0, len(value)
         while at < end:
-            if value[at] != _RESOURCE_SPANS:
-                return None
-            at, entry_end = _extent(value, at + 1)
-            if entry_end > end or not _resource_spans(value, at, entry_end, found):
-                return None
-            at = entry_end
-    except IndexError:
-        return None
-    return found
+            if value[at] != _HEAD:
+                return False
+            start, at = extent(value, at + 1)
+            if at > end or not self._resource_spans(value, base, start, at):
+                return False
+        return True
+
+    def _resource_spans(self, value: bytes, base: int, at: int, end: int) -> bool:
+        resource = b""
+        if at < end and value[at] == _HEAD:
+            start, at = extent(value, at + 1)
+            resource = value[start:at]
+        while at < end:
+            tag = value[at]
+            start, at = extent(value, at + 1)
+            if tag == _INNER:
+                if at > end or not self._scope_spans(value, base, start, at, resource):
+                    return False
+            elif tag != _SCHEMA_URL:
+                return False
+        return at == end
+
+    def _scope_spans(self, value: bytes, base: int, at: int, end: int, resource: bytes) -> bool:
+        scope = b""
+        if at < end and value[at] == _HEAD:
+            start, at = extent(value, at + 1)
+            scope = value[start:at]
+        pair = (resource, scope)
+        origin = self.pairs.setdefault(pair, len(self.pairs))
+        while at < end:
+            tag = value[at]
+            start, at = extent(value, at + 1)
+            if tag == _INNER:
+                self.starts.append(base + start)
+                self.ends.append(base + at)
+                self.origins.append(origin)
+            elif tag != _SCHEMA_URL:
+                return False
+        return at == end
 
 
-def _resource_spans(value: bytes, at: int, end: int, found: list[Place]) -> bool:
-    resource = b""
-    if at < end and value[at] == _HEAD:
-        start, at = _extent(value, at + 1)
-        resource = value[start:at]
-    while at < end:
-        tag = value[at]
-        start, at = _extent(value, at + 1)
-        if at > end or (tag == _INNER and not _scope_spans(value, start, at, resource, found)):
-            return False
-        if tag not in (_INNER, _SCHEMA_URL):
-            return False
-    return at == end
+class _SingleSpans:
+    """The span, resource and scope of messages that have one each; `start` is -1 of every other message."""
+
+    def __init__(self, text: Text, starts: Positions, ends: Positions) -> None:
+        n = len(starts)
+        self.start = np.full(n, -1, dtype=np.int64)
+        self.end = np.zeros(n, dtype=np.int64)
+        self.resource = np.zeros((n, 2), dtype=np.int64)
+        self.scope = np.zeros((n, 2), dtype=np.int64)
+        whole, ((entry_at, entry_end),) = _fields(text, starts, ends, (_HEAD,))
+        of_entry, (resource, (scoped_at, scoped_end)) = _fields(text, entry_at, entry_end, (_HEAD, _INNER))
+        of_scoped, (scope, span) = _fields(text, scoped_at, scoped_end, (_HEAD, _INNER))
+        read = np.flatnonzero(whole & of_entry & of_scoped)
+        self.start[read], self.end[read] = span[0][read], span[1][read]
+        self.resource[read] = np.stack(resource, axis=1)[read]
+        self.scope[read] = np.stack(scope, axis=1)[read]
 
 
-def _scope_spans(value: bytes, at: int, end: int, resource: bytes, found: list[Place]) -> bool:
-    scope = b""
-    if at < end and value[at] == _HEAD:
-        start, at = _extent(value, at + 1)
-        scope = value[start:at]
-    while at < end:
-        tag = value[at]
-        start, at = _extent(value, at + 1)
-        if at > end:
-            return False
-        if tag == _INNER:
-            found.append(Place(start, at, resource, scope))
-        elif tag != _SCHEMA_URL:
-            return False
-    return at == end
+def _fields(
+    text: Text, starts: Positions, ends: Positions, tags: tuple[int, ...]
+) -> tuple[NDArray[np.bool_], list[tuple[Positions, Positions]]]:
+    """Which messages have these fields in this order, and no other but the address of a schema at the end; and where each of them
+    begins and ends, both 0 of any other message."""
+    steps, whole = walk(text, starts, ends, len(tags) + 1)
+    whole &= starts < ends
+    found = []
+    for number, tag in enumerate(tags):
+        begins, finishes = np.zeros_like(starts), np.zeros_like(starts)
+        there = np.zeros(len(starts), dtype=np.bool_)
+        if number < len(steps):
+            step = steps[number]
+            rows = step.rows[step.tags == tag]
+            begins[rows], finishes[rows] = step.starts[step.tags == tag], step.ends[step.tags == tag]
+            there[rows] = True
+        whole &= there
+        found.append((begins, finishes))
+    if len(steps) > len(tags):
+        last = steps[-1]
+        whole[last.rows[last.tags != _SCHEMA_URL]] = False
+    return whole, [(np.where(whole, begins, 0), np.where(whole, finishes, 0)) for begins, finishes in found]
 
 
-def _extent(value: bytes, at: int) -> tuple[int, int]:
-    """Where the bytes begin and end whose length is written here. IndexError: the message ends before."""
+def extent(value: bytes, at: int) -> tuple[int, int]:
+    """Where the bytes begin and end whose length is written here. IndexError: the message ends before, or the length is odd."""
     length = value[at]
     if length < 0x80:
         return at + 1, at + 1 + length
     second = value[at + 1]
-    length = (length & 0x7F) | ((second & 0x7F) << 7)
     if second < 0x80:
-        return at + 2, at + 2 + length
+        return at + 2, at + 2 + ((length & 0x7F) | (second << 7))
     third = value[at + 2]
-    length |= (third & 0x7F) << 14
+    length = (length & 0x7F) | ((second & 0x7F) << 7)
     if third < 0x80:
-        return at + 3, at + 3 + length
+        return at + 3, at + 3 + (length | (third << 14))
     fourth = value[at + 3]
     if fourth >= 0x80:
         raise IndexError
-    return at + 4, at + 4 + (length | (fourth << 21))
+    return at + 4, at + 4 + (length | ((third & 0x7F) << 14) | (fourth << 21))

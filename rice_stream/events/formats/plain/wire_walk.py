@@ -4,36 +4,77 @@ A step costs some numpy operations for all messages together, where a parser tak
 unusual way (groups, tags and lengths of many bytes, anything broken) is not read: such a message is named, and is for a parser.
 """
 
+import threading
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from rice_stream.quantities import UNKNOWN
+
 Positions = NDArray[np.int64]
 WINDOW_BYTES = 8
-_PADDING = bytes(4 * WINDOW_BYTES)
+_PADDING_BYTES = 4 * WINDOW_BYTES
+KEPT_BYTES_MAX = 16 * 1024 * 1024
+"""Of memory that each thread keeps."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _USUAL_TYPES = np.zeros(8, dtype=np.bool_)
 _USUAL_TYPES[[_VARINT, _FIXED64, _BYTES, _FIXED32]] = True
-_TWO_BYTE_TAG = np.uint64(0x0185)
+_TWO_BYTE_TAG = b"\x85\x01"
 """Field 16, four bytes: the flags of a span. Every other usual tag is one byte."""
-_LOW_7, _BYTE = np.uint64(0x7F), np.uint64(0xFF)
+_LONG = 0x80
+"""A byte of a number from which on another one follows."""
+_FIELD_1 = 0x08
+_NUMBER_BYTES_MAX = 5
+_BYTE = np.uint64(0xFF)
 _TAIL_MASKS = np.array([(1 << (8 * kept)) - 1 for kept in range(WINDOW_BYTES)] + [2**64 - 1], dtype=np.uint64)
 """Keeps so many of the first bytes of a window."""
 
 
+class _Kept(threading.local):
+    """Memory that is used again: new memory of megabytes takes as long as copying into it."""
+
+    octets = np.zeros(0, dtype=np.uint8)
+
+    def of(self, size: int) -> NDArray[np.uint8]:
+        """So many bytes, with anything in them."""
+        if size > KEPT_BYTES_MAX:
+            return np.empty(size, dtype=np.uint8)
+        if size > len(self.octets):
+            self.octets = np.empty(min(2 * size, KEPT_BYTES_MAX), dtype=np.uint8)
+        return self.octets[:size]
+
+
+_kept = _Kept()
+
+
 class Text:
-    """Bytes that are read at many positions at once."""
+    """Bytes that are read at many positions at once. One at a time in a thread: the next one takes its place."""
 
     def __init__(self, values: Sequence[bytes]) -> None:
-        self.bytes = b"".join((*values, _PADDING))
-        self.octets = np.frombuffer(self.bytes, dtype=np.uint8)
-        count = len(self.bytes) - WINDOW_BYTES + 1
+        ends = list(accumulate(map(len, values), initial=0))
+        size = ends[-1]
+        self.starts = np.array(ends[:-1], dtype=np.int64)
+        """Where each of the values begins."""
+        self.ends = np.array(ends[1:], dtype=np.int64)
+        self.octets = _kept.of(size + _PADDING_BYTES)
+        self._view = memoryview(self.octets)  # type: ignore[arg-type]
+        for at, end, value in zip(ends, ends[1:], values, strict=False):
+            self._view[at:end] = value
+        self.octets[size:] = 0
         self._windows: NDArray[np.uint64] = as_strided(
-            self.octets[:WINDOW_BYTES].view("<u8"), shape=(count,), strides=(1,), writeable=False
+            self.octets[:WINDOW_BYTES].view("<u8"),
+            shape=(len(self.octets) - WINDOW_BYTES + 1,),
+            strides=(1,),
+            writeable=False,
         )
+
+    def part(self, at: int, end: int) -> bytes:
+        """The bytes between two positions."""
+        return bytes(self._view[at:end])
 
     def windows(self, at: Positions) -> NDArray[np.uint64]:
         """The eight bytes at each position, the first one lowest."""
@@ -53,6 +94,19 @@ class Text:
             found &= (self._windows[at] & _TAIL_MASKS[length]) == np.uint64(int.from_bytes(wanted, "little"))
         return found
 
+    def equal(self, at: Positions, other: Positions, lengths: Positions) -> NDArray[np.bool_]:
+        """Whether so many bytes at each position are those at the other one. Shape (n, k): columns of about the same lengths."""
+        found = np.ones(at.shape, dtype=np.bool_)
+        longest = lengths.max(axis=0, initial=0)
+        for start in range(0, int(longest.max(initial=0)), WINDOW_BYTES):
+            columns = np.flatnonzero(longest > start)
+            left = lengths[:, columns] - start
+            # Where nothing is left nothing is compared, wherever that is.
+            step = np.where(left > 0, start, 0)
+            differ = self._windows[at[:, columns] + step] ^ self._windows[other[:, columns] + step]
+            found[:, columns] &= (differ & _TAIL_MASKS[np.clip(left, 0, WINDOW_BYTES)]) == 0
+        return found
+
     def is_ascii(self, at: Positions, lengths: Positions) -> NDArray[np.bool_]:
         """Whether so many bytes at each position are all ASCII."""
         high = np.uint64(0x8080808080808080)
@@ -69,7 +123,7 @@ class Step(NamedTuple):
 
     rows: Positions
     """Which messages."""
-    tags: NDArray[np.uint64]
+    tags: NDArray[np.uint8]
     """The first byte of the tag."""
     starts: Positions
     """Where the value begins: of bytes, behind their length."""
@@ -93,24 +147,16 @@ def walk(text: Text, starts: Positions, ends: Positions, fields_max: int) -> Wal
         if len(steps) == fields_max:
             whole[rows] = False
             break
-        windows = text.windows(at)
-        tags = windows & _BYTE
-        kinds = (tags & np.uint64(7)).astype(np.intp)
-        two_bytes = (windows & np.uint64(0xFFFF)) == _TWO_BYTE_TAG
-        lengths, width, short = _varints(windows >> np.uint64(8))
-        # Behind a tag of one byte: a number of any width, eight or four bytes, or so many bytes as the number says.
-        values = at + 1 + np.where(kinds == _BYTES, width, 0)
-        sizes = np.select(
-            [kinds == _BYTES, kinds == _VARINT, kinds == _FIXED64], [lengths.astype(np.int64), width, 8], default=4
-        )
-        following = np.where(two_bytes, at + 6, values + sizes)
-        usual = two_bytes | (
-            (tags >= 8) & (tags < 0x80) & _USUAL_TYPES[kinds] & (short | (kinds == _FIXED64) | (kinds == _FIXED32))
-        )
+        octets = text.windows(at).view(np.uint8).reshape(-1, WINDOW_BYTES)
+        tags = octets[:, 0]
+        first = int(tags[0])
+        alike = _FIELD_1 <= first < _LONG and bool((tags == first).all())
+        values, following, usual = _alike(octets, at, first) if alike else _mixed(octets, at)
         usual &= following <= until
         if not usual.all():
             whole[rows[~usual]] = False
-            rows, tags, values, following, until = (each[usual] for each in (rows, tags, values, following, until))
+            rows, at, until = rows[usual], at[usual], until[usual]
+            tags, values, following = tags[usual], values[usual], following[usual]
         steps.append(Step(rows, tags, values, following))
         more = following < until
         if more.all():
@@ -120,25 +166,61 @@ def walk(text: Text, starts: Positions, ends: Positions, fields_max: int) -> Wal
     return Walk(steps, whole)
 
 
-def _varints(windows: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], Positions, NDArray[np.bool_]]:
-    """(value, width in bytes, whether it is at most three bytes wide) of the number at the beginning of each window."""
-    first, second, third = (windows >> np.uint64(8 * place) & _BYTE for place in range(3))
-    one, two = first < 0x80, second < 0x80
-    low = first & _LOW_7
-    middle = low | ((second & _LOW_7) << np.uint64(7))
-    value = np.where(one, first, np.where(two, middle, middle | ((third & _LOW_7) << np.uint64(14))))
-    return value, np.where(one, 1, np.where(two, 2, 3)), one | two | (third < 0x80)
+_Found = tuple[Positions, Positions, NDArray[np.bool_]]
+"""Where values begin, where they end, and whether they are written as usual."""
+
+
+def _alike(octets: NDArray[np.uint8], at: Positions, tag: int) -> _Found:
+    """Of fields with the same tag of one byte, as nearly all are that are read at a time."""
+    kind = tag & 7
+    if kind == _BYTES:
+        lengths, width, short = _varints(octets)
+        values = at + width
+        return values, values + lengths, short
+    if kind == _VARINT:
+        _, width, short = _varints(octets)
+        return at + 1, at + width, short
+    usual = np.full(len(at), bool(_USUAL_TYPES[kind]), dtype=np.bool_)
+    return at + 1, at + (9 if kind == _FIXED64 else 5), usual
+
+
+def _mixed(octets: NDArray[np.uint8], at: Positions) -> _Found:
+    """Of fields with any tags."""
+    tags = octets[:, 0]
+    kinds = (tags & 7).astype(np.intp)
+    two_bytes = (tags == _TWO_BYTE_TAG[0]) & (octets[:, 1] == _TWO_BYTE_TAG[1])
+    lengths, width, short = _varints(octets)
+    # Behind a tag of one byte: a number of any width, eight or four bytes, or so many bytes as the number says.
+    values = np.where(kinds == _BYTES, at + width, at + 1)
+    sizes = np.select([kinds == _BYTES, kinds == _VARINT, kinds == _FIXED64], [lengths, width - 1, 8], default=4)
+    following = np.where(two_bytes, at + 6, values + sizes)
+    usual = (tags >= _FIELD_1) & (tags < _LONG) & _USUAL_TYPES[kinds]
+    usual &= short | (kinds == _FIXED64) | (kinds == _FIXED32)
+    return values, following, two_bytes | usual
+
+
+def _varints(octets: NDArray[np.uint8]) -> tuple[Positions, Positions, NDArray[np.bool_]]:
+    """(value, bytes with the tag before it, whether it is at most three bytes wide) of the number behind a tag of one byte."""
+    first, second, third = octets[:, 1].astype(np.int64), octets[:, 2], octets[:, 3]
+    one = first < _LONG
+    if one.all():
+        return first, np.full(len(first), 2, dtype=np.int64), one
+    two = second < _LONG
+    high = np.where(two, second, (second & 0x7F) | (third.astype(np.int64) << 7))
+    value = np.where(one, first, (first & 0x7F) | (high << 7))
+    return value, np.where(one, 2, np.where(two, 3, 4)), one | two | (third < _LONG)
 
 
 def whole_numbers(text: Text, at: Positions, widths: Positions) -> tuple[Positions, NDArray[np.bool_]]:
-    """(value, whether it is one) of numbers that are so many bytes wide, five at most, each at its position."""
-    windows = text.windows(at)
-    values = np.zeros(len(at), dtype=np.int64)
-    fits = (widths >= 1) & (widths <= 5)
-    for place in range(5):
-        octets = (windows >> np.uint64(8 * place) & _BYTE).astype(np.int64)
+    """(value, whether it is one) of numbers that are so many bytes wide, five at most, each at its position, in
+    any shape; UNKNOWN of others."""
+    fits = (widths >= 1) & (widths <= _NUMBER_BYTES_MAX)
+    windows = text.windows(np.where(fits, at, 0))
+    values = np.zeros(at.shape, dtype=np.int64)
+    for place in range(int(widths[fits].max(initial=0))):
+        octet = (windows >> np.uint64(8 * place) & _BYTE).astype(np.int64)
         inside = widths > place
-        values |= np.where(inside, (octets & 0x7F) << (7 * place), 0)
+        values |= np.where(inside, (octet & 0x7F) << (7 * place), 0)
         # All bytes but the last say that another one follows.
-        fits &= ~inside | ((octets < 0x80) == (widths == place + 1))
-    return values, fits
+        fits &= ~inside | ((octet < _LONG) == (widths == place + 1))
+    return np.where(fits, values, UNKNOWN), fits

@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from rice_stream.events.columns import EventColumns
 from rice_stream.events.decoding import DecodedBlock, decode_blocks
-from rice_stream.events.formats.plain import otlp_blocks, otlp_proto
+from rice_stream.events.formats.plain import otlp_blocks, otlp_layouts, otlp_proto
 from rice_stream.events.formats.plain.otlp_blocks import read_block
 from rice_stream.events.formats.plain.records import PROBLEMS
 from rice_stream.events.records import RawRecord
@@ -44,6 +44,7 @@ TIMES = [0, 1, 10**9, 946_684_800 * 10**9, 1_795_374_000_123_456_789, 2**63, 2**
 def however_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """One span is read as many are."""
     monkeypatch.setattr(otlp_blocks, "SPANS_MIN", 1)
+    monkeypatch.setattr(otlp_layouts, "SPANS_OF_A_LAYOUT_MIN", 1)
 
 
 def spans_of(message: TracesData) -> list[Span]:
