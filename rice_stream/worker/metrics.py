@@ -235,6 +235,25 @@ class Metrics:
                     self.fallbacks.labels(flag.name.lower()).inc(count)
 
 
+@dataclass(frozen=True)
+class ProcessMetrics:
+    """The metrics of several worker processes that run as one, beside those of each."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    running: Gauge = field(
+        default_factory=lambda: Gauge("rice_worker_processes", "Worker processes that run", registry=None)
+    )
+    restarts: Counter = field(
+        default_factory=lambda: _counter(
+            "rice_worker_process_restarts", "Worker processes started again after they ended"
+        )
+    )
+
+    def __post_init__(self) -> None:
+        self.registry.register(self.running)
+        self.registry.register(self.restarts)
+
+
 def _written_at_us(chunk: Chunk) -> int | None:
     """Kafka's time of the first record; None: it has none, or is no record of Kafka."""
     written_at_ms: int | None = getattr(chunk.records[0], "timestamp", None)

@@ -14,10 +14,11 @@ from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import generate_latest
 
 from rice_stream.errors import ServiceUnavailableError, UsageError
 from rice_stream.worker.merged_metrics import merged
+from rice_stream.worker.metrics import ProcessMetrics
 from rice_stream.worker.process_answers import ProcessPipes
 
 log = logging.getLogger(__name__)
@@ -69,11 +70,7 @@ class Processes:
         self._numbers = range(count)
         self._stopping_since: float | None = None
         self._lock = threading.Lock()
-        self._registry = CollectorRegistry()
-        self._up = Gauge("rice_worker_processes", "Worker processes that run", registry=self._registry)
-        self._restarts = Counter(
-            "rice_worker_process_restarts", "Worker processes started again after they ended", registry=self._registry
-        )
+        self._metrics = ProcessMetrics()
         self._stop_asked, self._stop_asks = os.pipe()
 
     def run(self) -> int:
@@ -114,8 +111,8 @@ class Processes:
 
     def metrics_text(self) -> bytes:
         """The metrics of all that answer, with the label `process`, and those of what runs."""
-        self._up.set(len(self._running()))
-        return generate_latest(self._registry) + merged(self._ask("metrics_text"))
+        self._metrics.running.set(len(self._running()))
+        return generate_latest(self._metrics.registry) + merged(self._ask("metrics_text"))
 
     def _ask(self, question: str) -> Mapping[int, Any]:
         said = self._pipes.ask(question)
@@ -192,7 +189,7 @@ class Processes:
         now_s = time.monotonic()
         for number, one in list(self._processes.items()):
             if one.start_again_s is not None and one.start_again_s <= now_s:
-                self._restarts.inc()
+                self._metrics.restarts.inc()
                 self._run_one(number, one.failures)
 
     def _stop(self) -> None:

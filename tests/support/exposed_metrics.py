@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rice_stream.api.metrics import ServerMetrics
-from rice_stream.worker.metrics import Metrics
+from rice_stream.worker.metrics import Metrics, ProcessMetrics
 
 _NAME = re.compile(r"\b(rice_[a-z0-9_]+)\b(?:\{([^}]*)})?")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
@@ -49,6 +49,11 @@ def exposed(registry: CollectorRegistry) -> dict[str, ExposedMetric]:
 def of_the_worker() -> dict[str, ExposedMetric]:
     """Of `rice-stream worker`."""
     return exposed(Metrics().registry)
+
+
+def of_processes() -> dict[str, ExposedMetric]:
+    """Of `rice-stream worker --processes N`, beside those of each process."""
+    return exposed(ProcessMetrics().registry)
 
 
 def of_the_server() -> dict[str, ExposedMetric]:

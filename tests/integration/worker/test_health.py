@@ -8,8 +8,6 @@ from tests.support.worker_harness import Deployment
 from tests.support.worker_truth import EventMaker, Sender, Truth, assert_exact, measures_of
 
 PAGE = "docs/metrics.md"
-OF_SEVERAL_PROCESSES = {"rice_worker_processes", "rice_worker_process_restarts_total"}
-"""Of `worker --processes N` (`test_processes`)."""
 
 
 def documented_metrics() -> set[str]:
@@ -61,7 +59,7 @@ def test_the_documented_metrics_are_there_and_agree_with_the_store(deployment: D
     worker.until(lambda: [worker.metrics().get(lag) for lag in lags] == [0.0] * 4, "no lag")
     shown = {name.partition("{")[0] for name in worker.metrics()}
     # These are labelled and appear with their first value only: no alert, nothing to ignore, no pause happened here.
-    never_yet = {"rice_alerts_total", "rice_ignored_total", "rice_partition_pauses_total", *OF_SEVERAL_PROCESSES}
+    never_yet = {"rice_alerts_total", "rice_ignored_total", "rice_partition_pauses_total"}
     assert documented_metrics() - never_yet <= shown
     assert len(documented_metrics()) >= 15
     for path in ("/healthz", "/readyz"):

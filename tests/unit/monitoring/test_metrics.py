@@ -8,16 +8,16 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rice_stream.api.metrics import ServerMetrics
-from rice_stream.worker.metrics import Metrics
+from rice_stream.worker.metrics import Metrics, ProcessMetrics
 from tests.support.docs_reading import codes, rows, section, text_of
-from tests.support.exposed_metrics import ExposedMetric, exposed, of_the_server, of_the_worker
+from tests.support.exposed_metrics import ExposedMetric, exposed, of_processes, of_the_server, of_the_worker
 from tests.support.fakes import event
 from tests.support.places import ROOT
 from tests.support.programs import program
 from tests.unit.api.conftest import Door
 
 PAGE = "docs/metrics.md"
-ROOMS = {"## Of the worker": of_the_worker, "## Of the server": of_the_server}
+ROOMS = {"## Of the worker": of_the_worker, "## Of several processes": of_processes, "## Of the server": of_the_server}
 SOURCES = {"worker": "rice_stream/worker/metrics.py", "server": "rice_stream/api/metrics.py"}
 UNIT_OF_SUFFIX = {"seconds": "s", "bytes": "bytes", "wh_total": "Wh", "gco2e_total": "gCO2e", "tokens_total": "tokens"}
 """What a name says of its unit has to be what the table says."""
@@ -57,7 +57,7 @@ def test_a_metric_that_nothing_moves_is_marked_and_no_other() -> None:
     moved = set(re.findall(r"\b_?(?:metrics|self)\.(?=(\w+)\b(?!\.labels\(\w+(?:, \w+)?\)$))", code, re.MULTILINE))
     idle = {
         getattr(metrics, name)._name
-        for metrics in (Metrics(), ServerMetrics())
+        for metrics in (Metrics(), ProcessMetrics(), ServerMetrics())
         for name in metrics.__dataclass_fields__
         if name not in moved
     }
@@ -72,7 +72,7 @@ def test_a_metric_that_nothing_moves_is_marked_and_no_other() -> None:
 
 def test_prometheus_finds_nothing_to_say_about_what_is_exposed() -> None:
     """By its own tool: names, suffixes, units and help texts are as its users know them."""
-    for registry in (Metrics().registry, ServerMetrics().registry):
+    for registry in (Metrics().registry, ProcessMetrics().registry, ServerMetrics().registry):
         exposed(registry)  # gives labelled ones a series
         run = subprocess.run(
             [program("promtool"), "check", "metrics"], input=generate_latest(registry), capture_output=True, check=False

@@ -24,6 +24,8 @@ from rice_stream.events.records import Ignored
 
 SPANS_MIN = 48
 """Of fewer spans each costs more here than alone: a step takes as long for one as for a hundred."""
+RECORDS_TOGETHER_MIN = 48
+"""The spans of fewer records are found one record after the other."""
 _IDS_BYTES = 16 + 8
 
 
@@ -57,11 +59,21 @@ def read_block(values: Sequence[bytes | None], skipped: frozenset[str], items_ma
 
     None: there are too few spans for this to be worth while. Spans of `skipped` scopes are ignored.
     """
+    found, spans_of = Places(), None
+    if len(values) < RECORDS_TOGETHER_MIN:
+        spans_of = found.add_each(values, items_max)
+        if len(found.starts) < SPANS_MIN:
+            return None
     text = Text([value or b"" for value in values])
-    found = Places()
-    spans_of = found.add_all(values, text, items_max)
-    if len(found.starts) < SPANS_MIN:
-        return None
+    try:
+        if spans_of is None:
+            spans_of = found.add_all(values, text, items_max)
+        return _read_spans(text, found, spans_of, skipped) if len(found.starts) >= SPANS_MIN else None
+    finally:
+        text.close()
+
+
+def _read_spans(text: Text, found: Places, spans_of: list[int], skipped: frozenset[str]) -> SpanBlock:
     fields = read_fields(text, np.array(found.starts), np.array(found.ends))
     origins = Origins(np.array(found.origins), [_origin(*pair) for pair in found.pairs])
     fields.usual[~origins.known] = False

@@ -5,6 +5,7 @@ parser. Messages of one span each are read together, others one after the other.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +29,18 @@ class Places:
         self.pairs: dict[tuple[bytes, bytes], int] = {}
         """(resource, scope) as they are written -> number."""
 
+    def add_each(self, values: Sequence[bytes | None], items_max: int) -> list[int]:
+        """How many spans each message has, up to the one with which there are `items_max`; None is one of another kind."""
+        starts = accumulate((len(value) if value else 0 for value in values), initial=0)
+        counts: list[int] = []
+        for start, value in zip(starts, values, strict=False):
+            if len(self.starts) >= items_max:
+                break
+            counts.append(self.add(value, start) if value else 0)
+        return counts
+
     def add_all(self, values: Sequence[bytes | None], text: Text, items_max: int) -> list[int]:
-        """How many spans each message has, up to the one with which there are `items_max`. The text is of these values; None is
-        one of another kind."""
+        """The same of many messages at once. The text is of these values."""
         alone = _SingleSpans(text, text.starts, text.ends)
         starts = text.starts.tolist()
         # Within their message: a part of it is made faster than one of the text.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.formats.plain.wire_walk import Positions, Step, Text, walk
+from rice_stream.events.formats.plain.wire_walk import Positions, Text, WalkStep, walk
 
 FIELDS_MAX = 192
 """A span with more fields is for a parser: every step is one for all spans of a block."""
@@ -79,7 +79,7 @@ def read_fields(text: Text, starts: Positions, ends: Positions) -> SpanFields:
     )
 
 
-def _by_tag(step: Step) -> list[tuple[int, Positions, Positions, Positions]]:
+def _by_tag(step: WalkStep) -> list[tuple[int, Positions, Positions, Positions]]:
     """A step's fields, apart by their tags; nearly always there is one."""
     first = int(step.tags[0]) if len(step.tags) else 0
     if (step.tags == first).all():

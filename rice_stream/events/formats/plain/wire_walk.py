@@ -4,7 +4,6 @@ A step costs some numpy operations for all messages together, where a parser tak
 unusual way (groups, tags and lengths of many bytes, anything broken) is not read: such a message is named, and is for a parser.
 """
 
-import threading
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
@@ -19,7 +18,7 @@ Positions = NDArray[np.int64]
 WINDOW_BYTES = 8
 _PADDING_BYTES = 4 * WINDOW_BYTES
 KEPT_BYTES_MAX = 16 * 1024 * 1024
-"""Of memory that each thread keeps."""
+"""Of memory that is kept; texts that take more give it back."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _USUAL_TYPES = np.zeros(8, dtype=np.bool_)
 _USUAL_TYPES[[_VARINT, _FIXED64, _BYTES, _FIXED32]] = True
@@ -34,25 +33,12 @@ _TAIL_MASKS = np.array([(1 << (8 * kept)) - 1 for kept in range(WINDOW_BYTES)] +
 """Keeps so many of the first bytes of a window."""
 
 
-class _Kept(threading.local):
-    """Memory that is used again: new memory of megabytes takes as long as copying into it."""
-
-    octets = np.zeros(0, dtype=np.uint8)
-
-    def of(self, size: int) -> NDArray[np.uint8]:
-        """So many bytes, with anything in them."""
-        if size > KEPT_BYTES_MAX:
-            return np.empty(size, dtype=np.uint8)
-        if size > len(self.octets):
-            self.octets = np.empty(min(2 * size, KEPT_BYTES_MAX), dtype=np.uint8)
-        return self.octets[:size]
-
-
-_kept = _Kept()
+_memory: list[NDArray[np.uint8]] = []
+"""What texts that are closed have left: new memory of megabytes takes as long as copying into it."""
 
 
 class Text:
-    """Bytes that are read at many positions at once. One at a time in a thread: the next one takes its place."""
+    """Bytes that are read at many positions at once, until it is closed."""
 
     def __init__(self, values: Sequence[bytes]) -> None:
         ends = list(accumulate(map(len, values), initial=0))
@@ -60,7 +46,8 @@ class Text:
         self.starts = np.array(ends[:-1], dtype=np.int64)
         """Where each of the values begins."""
         self.ends = np.array(ends[1:], dtype=np.int64)
-        self.octets = _kept.of(size + _PADDING_BYTES)
+        self._memory = _of_size(size + _PADDING_BYTES)
+        self.octets = self._memory[: size + _PADDING_BYTES]
         self._view = memoryview(self.octets)  # type: ignore[arg-type]
         for at, end, value in zip(ends, ends[1:], values, strict=False):
             self._view[at:end] = value
@@ -71,6 +58,11 @@ class Text:
             strides=(1,),
             writeable=False,
         )
+
+    def close(self) -> None:
+        """Leave the memory to the next text. Nothing may be read of this one any more."""
+        if len(self._memory) <= KEPT_BYTES_MAX and not _memory:
+            _memory.append(self._memory)
 
     def part(self, at: int, end: int) -> bytes:
         """The bytes between two positions."""
@@ -118,7 +110,16 @@ class Text:
         return found
 
 
-class Step(NamedTuple):
+def _of_size(size: int) -> NDArray[np.uint8]:
+    """At least so many bytes, with anything in them."""
+    try:
+        kept = _memory.pop()
+    except IndexError:
+        kept = np.zeros(0, dtype=np.uint8)
+    return kept if len(kept) >= size else np.empty(max(size, min(2 * size, KEPT_BYTES_MAX)), dtype=np.uint8)
+
+
+class WalkStep(NamedTuple):
     """One field of each message that has not ended before it."""
 
     rows: Positions
@@ -133,7 +134,7 @@ class Step(NamedTuple):
 class Walk(NamedTuple):
     """All fields of the messages; `whole` is False for a message that is for a parser."""
 
-    steps: list[Step]
+    steps: list[WalkStep]
     whole: NDArray[np.bool_]
 
 
@@ -142,7 +143,7 @@ def walk(text: Text, starts: Positions, ends: Positions, fields_max: int) -> Wal
     whole = np.ones(len(starts), dtype=np.bool_)
     rows = np.flatnonzero(starts < ends)
     at, until = starts[rows], ends[rows]
-    steps: list[Step] = []
+    steps: list[WalkStep] = []
     while len(rows):
         if len(steps) == fields_max:
             whole[rows] = False
@@ -157,7 +158,7 @@ def walk(text: Text, starts: Positions, ends: Positions, fields_max: int) -> Wal
             whole[rows[~usual]] = False
             rows, at, until = rows[usual], at[usual], until[usual]
             tags, values, following = tags[usual], values[usual], following[usual]
-        steps.append(Step(rows, tags, values, following))
+        steps.append(WalkStep(rows, tags, values, following))
         more = following < until
         if more.all():
             at = following
