@@ -23,6 +23,7 @@ LIVE = (500, 5_000)
 SETTLED_S = 12.0
 """The worker joins its group, meets the names."""
 MEASURED_S = 30.0
+FED_S = 6.0
 _LOOK_S = 0.25
 
 
@@ -103,9 +104,14 @@ def _bars(stretches: Mapping[str, Stretch]) -> list[Row]:
 
 
 def measured(count: int, seconds: float) -> dict[str, Stretch]:
-    """A backlog of so many events, then each rate for so many seconds, then nothing, all by one worker."""
+    """A broker that is fed and read by nobody; then a backlog of so many events, each rate for so many seconds, and nothing, all by
+    one worker."""
     found = {}
     with stack() as (servers, engine):
+        for rate in LIVE:
+            with feeder(servers.bootstrap_servers, rate):
+                time.sleep(FED_S / 2)
+                found[f"fed {rate:,}/s and not read"] = _stretch(engine, {"broker": servers.kafka.pid}, seconds=FED_S)
         produce(servers.bootstrap_servers, TOPIC, events(count))
         with named_worker(servers) as process:
             pids = _pids(servers, process.pid)

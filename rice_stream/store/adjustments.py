@@ -117,14 +117,12 @@ def _by_folded_minutes(minutes: Totals, folded_before_us: int) -> Totals:
 
 
 def _add_to_totals(connection: Connection, totals: dict[TotalsTable, Totals]) -> None:
-    on_postgresql = connection.dialect.name == "postgresql"
-    if on_postgresql:
-        run_plain(connection, make_scratch_sql())
-    for table, sums in totals.items():
-        if not on_postgresql:
+    if connection.dialect.name != "postgresql":
+        for table, sums in totals.items():
             insert_to_totals(connection, table, sums)
-            continue
-        driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor:
-            copy_to_totals(cursor, table, sums)
-            cursor.execute(f"TRUNCATE {added_table(table)}")  # others may be posted in this transaction
+        return
+    run_plain(connection, make_scratch_sql())
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor:
+        copy_to_totals(cursor, totals)
+        cursor.execute(f"TRUNCATE {added_table()}")  # others may be posted in this transaction

@@ -1,8 +1,9 @@
 """Writing to PostgreSQL: binary COPY straight into the keyed table, and a look for known keys only when there are any."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,12 @@ from rice_stream.store.statements import insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
 
-_BEGIN = f"LOCK TABLE watched_user IN ROW SHARE MODE; {REVISION_QUERY}; SELECT tenant_key, user_key FROM watched_user"
+_BEGIN = (
+    f"{limit_statement()}; LOCK TABLE watched_user IN ROW SHARE MODE; {REVISION_QUERY};"
+    " SELECT tenant_key, user_key FROM watched_user"
+)
+"""Together, which costs one way to the database; each statement sees what the one before has waited for. The schema is
+checked before anything that rests on it."""
 
 _CLOSED_MONTHS = (
     f"SELECT {', '.join(ClosedMonth._fields)} FROM period WHERE tenant_key = ANY (%s) AND high_us > %s ORDER BY 1, 3"
@@ -54,6 +60,8 @@ class PostgresWriter(Writer):
         self._engine = engine
         self._driver: psycopg.Connection[Any] | None = None
         self._months: set[int] = set()
+        self._progress_sql: dict[int, str] = {}
+        """By how many partitions a batch is of."""
 
     def close(self) -> None:
         if self._driver is not None:
@@ -65,7 +73,6 @@ class PostgresWriter(Writer):
         try:
             connection = self._connection()
             with connection.transaction():
-                connection.execute(limit_statement())
                 yield
         except psycopg.Error as error:
             failure = batch_failure("PostgreSQL did not take the batch", error)
@@ -123,8 +130,13 @@ class PostgresWriter(Writer):
 
     def _check_rules(self, rules: KnownRules, latest_end_us: int) -> None:
         with self._connection().cursor() as cursor:
-            cursor.execute("LOCK TABLE attribution_version IN ROW SHARE MODE")
-            check_rules(rules, latest_end_us, lambda statement: cursor.execute(statement).fetchall())
+
+            def under_lock(statement: str) -> list[Any]:
+                cursor.execute(f"LOCK TABLE attribution_version IN ROW SHARE MODE; {statement}", prepare=False)
+                cursor.nextset()
+                return cursor.fetchall()
+
+            check_rules(rules, latest_end_us, under_lock)
 
     def _hold_days(self, *, even: bool, odd: bool) -> None:
         # Each of the two modes is held by any number of transactions at a time, but never both: a batch waits for
@@ -150,24 +162,20 @@ class PostgresWriter(Writer):
 
     def _watched_users(self) -> set[tuple[int, int]]:
         with self._connection().cursor() as cursor:
-            # Together, which costs one way to the database; each statement sees what the one before has waited for.
             cursor.execute(_BEGIN, prepare=False)
+            cursor.nextset()
             cursor.nextset()
             check_revision(_only_value(cursor), self._revision)
             cursor.nextset()
-            watched = set(cursor.fetchall())
-        self._connection().execute(make_scratch_sql())
-        return watched
+            return set(cursor.fetchall())
 
     def _standing(self) -> LedgerStanding:
         with self._connection().cursor() as cursor:
             # Whoever moves the horizon, or closes a month, takes this table in EXCLUSIVE MODE: after all batches in flight,
             # before the next.
-            cursor.execute(
-                "LOCK TABLE retention IN ROW SHARE MODE;"
-                f" SELECT COALESCE(MAX(records_from_us), 0), {POSTGRESQL_NOW_US}, {CLOSED_BEFORE_US} FROM retention"
-            )
-            cursor.nextset()
+            cursor.execute(_standing_sql(), prepare=False)
+            while cursor.nextset():
+                pass
             [found] = cursor.fetchall()
             return LedgerStanding(*found)
 
@@ -188,9 +196,9 @@ class PostgresWriter(Writer):
 
     # --- totals --------------------------------------------------------------------------------------------------
 
-    def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
+    def _add_totals(self, totals: Mapping[TotalsTable, Totals]) -> None:
         with self._connection().cursor() as cursor:
-            copy_to_totals(cursor, table, totals)
+            copy_to_totals(cursor, totals)
 
     # --- the rest ------------------------------------------------------------------------------------------------
 
@@ -204,8 +212,17 @@ class PostgresWriter(Writer):
         self._execute(insert_ignoring(schema.conflict, "postgresql"), rows)
 
     def _save_progress(self, rows: list[dict[str, Any]], committed_at_us: int) -> None:
+        if not rows:
+            return
         ordered = sorted(rows, key=lambda row: (row["topic"], row["partition"]))
-        self._execute(progress_upsert("postgresql"), [{**row, "committed_at_us": committed_at_us} for row in ordered])
+        values = [{**row, "committed_at_us": committed_at_us} for row in ordered]
+        if (
+            len(values) not in self._progress_sql
+        ):  # it takes long to put together, and most batches are of as many partitions
+            statement = progress_upsert("postgresql").values(values)
+            self._progress_sql[len(values)] = str(statement.compile(dialect=self._engine.dialect))
+        numbered = {f"{name}_m{number}": value for number, row in enumerate(values) for name, value in row.items()}
+        self._connection().execute(self._progress_sql[len(values)], numbered)
 
     def _execute(self, statement: Any, rows: list[dict[str, Any]]) -> None:
         if not rows:
@@ -227,6 +244,15 @@ class PostgresWriter(Writer):
             # A month that retention has dropped is not made again: nothing of it will be recorded.
             make_partitions(self._engine, missing, from_month=first_month)
             self._months.update(month for month in missing if month >= first_month)
+
+
+@cache
+def _standing_sql() -> str:
+    """The scratch tables, and where the ledger stands."""
+    return (
+        f"{make_scratch_sql()}; LOCK TABLE retention IN ROW SHARE MODE;"
+        f" SELECT COALESCE(MAX(records_from_us), 0), {POSTGRESQL_NOW_US}, {CLOSED_BEFORE_US} FROM retention"
+    )
 
 
 def _only_value(cursor: psycopg.Cursor[Any]) -> Any:

@@ -23,14 +23,27 @@ def probe_table() -> str:
     return f"probe_{_revision()}"
 
 
-def added_table(totals: TotalsTable) -> str:
-    """Where the sums are that a batch adds to a table of totals."""
-    return f"added_{totals.name}_{_revision()}"
+def added_table() -> str:
+    """Where the sums are that a batch adds to all tables of totals: copied at once, added by one statement a table."""
+    return f"added_{_revision()}"
 
 
-def added_types(totals: TotalsTable) -> dict[str, str]:
-    """Column -> type of that table: 64 bits hold what one batch adds, though not always what it is added to."""
-    return {name: "int8" if name == totals.start or name in MEASURES else "int4" for name in totals.columns}
+DIMENSIONS = tuple(f"dimension_{number}" for number in range(max(len(table.dimensions) for table in TOTALS_TABLES)))
+ADDED_TYPES = {
+    "added_to": "int4",
+    "tenant_key": "int4",
+    "start_s": "int8",
+    **dict.fromkeys(DIMENSIONS, "int4"),
+    **dict.fromkeys(MEASURES, "int8"),
+}
+"""Column -> type of that table: `added_to` is the position in TOTALS_TABLES, 64 bits hold what one batch adds, though not always
+what it is added to."""
+
+
+def added_rows_sql(totals: TotalsTable) -> str:
+    """What is added to a table, in its columns' order. The rows were copied in key order, and are read back in it."""
+    names = ("tenant_key", "start_s", *DIMENSIONS[: len(totals.dimensions)], *MEASURES)
+    return f"SELECT {', '.join(names)} FROM {added_table()} WHERE added_to = {TOTALS_TABLES.index(totals)}"
 
 
 def make_scratch_sql() -> str:
@@ -43,9 +56,6 @@ def make_scratch_sql() -> str:
             f" SELECT 0::int AS line, {probed} FROM prompt_record r WITH NO DATA"
         ),
     ]
-    statements += [
-        f"CREATE TEMP TABLE IF NOT EXISTS {added_table(table)} ({columns}) ON COMMIT DELETE ROWS"
-        for table in TOTALS_TABLES
-        for columns in [", ".join(f"{name} {kind}" for name, kind in added_types(table).items())]
-    ]
+    columns = ", ".join(f"{name} {kind}" for name, kind in ADDED_TYPES.items())
+    statements.append(f"CREATE TEMP TABLE IF NOT EXISTS {added_table()} ({columns}) ON COMMIT DELETE ROWS")
     return "; ".join(statements)

@@ -1,7 +1,7 @@
 """Writing to SQLite: the same transaction as on PostgreSQL, one writer at a time."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -145,8 +145,9 @@ class SqliteWriter(Writer):
         found[[line for (line,) in connection.exec_driver_sql(statement)]] = True
         return found
 
-    def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
-        insert_to_totals(self._open(), table, totals)
+    def _add_totals(self, totals: Mapping[TotalsTable, Totals]) -> None:
+        for table, sums in totals.items():
+            insert_to_totals(self._open(), table, sums)
 
     def _insert_quarantine(self, batch: Batch) -> None:
         rows = quarantine_rows(batch)

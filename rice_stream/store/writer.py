@@ -1,7 +1,7 @@
 """The one transaction of a batch, step by step; `postgres.py` and `sqlite.py` know how each step is said."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
@@ -75,8 +75,7 @@ class Writer(ABC):
             # 2. Totals: exactly the new records' sums, in key order.
             added = batch.records if new.all() else batch.records.select(np.flatnonzero(new))
             totals = totals_of(added, watched)
-            for table, sums in totals.items():
-                self._add_totals(table, sums)
+            self._add_totals(totals)
             # What came after its month was closed is in records and totals, and beside what was reported of the month.
             self._post_late(added, standing)
             # 3. What was refused, and what contradicted an earlier record.
@@ -169,8 +168,8 @@ class Writer(ABC):
         """Which of these keys, shapes (n,) and (n, 16), the records hold."""
 
     @abstractmethod
-    def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
-        """Add the sums to the rows of their keys, making rows that are not there."""
+    def _add_totals(self, totals: Mapping[TotalsTable, Totals]) -> None:
+        """Add the sums to the rows of their keys, table by table in this order, making rows that are not there."""
 
     @abstractmethod
     def _insert_quarantine(self, batch: Batch) -> None:

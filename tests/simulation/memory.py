@@ -1,6 +1,6 @@
 """A store of dictionaries: the steps of `Writer` and the names of `Dimensions` without SQL, many times as fast."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -304,11 +304,12 @@ class MemoryWriter(Writer):
         places = zip(tenant_keys.tolist(), map(bytes, event_keys), strict=True)
         return np.array([place in table for place in places], dtype=np.bool_)
 
-    def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
-        for key, sums in zip(totals.keys.tolist(), totals.sums.tolist(), strict=True):
-            self._store.add_up(
-                table.name, dict(zip(TABLES[table.name], key, strict=True)), dict(zip(MEASURES, sums, strict=True))
-            )
+    def _add_totals(self, totals: Mapping[TotalsTable, Totals]) -> None:
+        for table, added in totals.items():
+            for key, sums in zip(added.keys.tolist(), added.sums.tolist(), strict=True):
+                self._store.add_up(
+                    table.name, dict(zip(TABLES[table.name], key, strict=True)), dict(zip(MEASURES, sums, strict=True))
+                )
 
     def _insert_quarantine(self, batch: Batch) -> None:
         for row in quarantine_rows(batch):

@@ -1,6 +1,6 @@
 """The store of a schedule: SQLite in memory, or plain dictionaries; either fails where and when the schedule says."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -181,10 +181,9 @@ class FaultyWriter(Writer):
     def _stored(self, tenant_keys: Ints, event_keys: NDArray[np.uint8]) -> NDArray[np.bool_]:
         return self._inner._stored(tenant_keys, event_keys)
 
-    def _add_totals(self, table: TotalsTable, totals: Totals) -> None:
-        self._inner._add_totals(table, totals)
-        if table == SLOTS:
-            self._at("totals")
+    def _add_totals(self, totals: Mapping[TotalsTable, Totals]) -> None:
+        self._inner._add_totals(totals)
+        self._at("totals")
 
     def _insert_quarantine(self, batch: Batch) -> None:
         self._inner._insert_quarantine(batch)
