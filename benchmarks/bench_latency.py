@@ -2,18 +2,21 @@
 
 import base64
 import json
+import random
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 
 from confluent_kafka import Consumer, Producer
 from sqlalchemy import Engine
 
-from benchmarks.harness import ALERTS, TOPIC, Row, seen, server, stack, worker
-from benchmarks.traffic import events
+from benchmarks.feeding import feeder
+from benchmarks.harness import ALERTS, TOPIC, Row, rate_until, seen, server, stack, worker
+from benchmarks.traffic import events, produce
 from rice_stream.alerting.channels import set_channel
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.channels.parsing import parse_channel
@@ -27,6 +30,9 @@ from rice_stream.store.scope import EVERYTHING
 _RATE = 5_000
 _SECONDS = 60
 _TENANTS = 150
+_PREFIXES = ("crossing", "quiet", "busy")
+"""Of the names of tenants with a budget."""
+_BACKLOG = 1_000_000
 _KEY = base64.b64encode(bytes(32)).decode()
 """What encrypts the secret of the webhook, in a database that is gone with the benchmark."""
 
@@ -48,13 +54,64 @@ def run() -> list[dict[str, object]]:
     ]
 
 
+def run_under_load(scale: float = 1.0) -> list[dict[str, object]]:
+    """p99 of crossing to alert at 0.7 of what the worker saturates at, generator on the same processors, against 1,000 events/s."""
+    count = int(_BACKLOG * scale)
+    with stack() as (servers, engine):
+        _budgets(engine)
+        consumer = _alerts_consumer(servers)
+        produce(servers.bootstrap_servers, TOPIC, events(count))
+        with worker(servers) as process:
+            saturating = rate_until(engine, count, process)
+            p99_at = {}
+            for prefix, rate in (("quiet", 1_000), ("busy", int(0.7 * saturating))):
+                sent, on_kafka = _cross(servers, consumer, rate, prefix)
+                p99_at[rate] = _p99(sorted(on_kafka[tenant] - sent[tenant] for tenant in sent))
+        consumer.close()
+    (_, quiet), (rate, busy) = p99_at.items()
+    name = f"alert after its crossing at 0.7 of the saturating rate ({rate:,}/s), p99"
+    return [Row.against(name, busy, "s", "at 1,000 events/s", quiet).as_dict()]
+
+
+def run_behind_backlog(scale: float = 1.0) -> list[dict[str, object]]:
+    """A backlog delays the alerts of what lies behind it by its own length and no more."""
+    count = int(_BACKLOG * scale)
+    with stack() as (servers, engine):
+        _budgets(engine)
+        consumer = _alerts_consumer(servers)
+        consumer.poll(1.0)
+        produce(servers.bootstrap_servers, TOPIC, events(count))
+        tenants = [f"crossing-{number}" for number in range(_TENANTS)]
+        produce(servers.bootstrap_servers, TOPIC, ((b"", _crossing_event(tenant)) for tenant in tenants))
+        waits = dict.fromkeys(tenants, 0.0)
+        came: dict[str, float] = {}
+        with worker(servers):
+            began = time.monotonic()
+            while seen(engine) < count + _TENANTS:
+                came |= _seen_on_kafka(consumer, waits, until=time.monotonic() + 0.05)
+            read = time.monotonic()
+            came |= _seen_on_kafka(consumer, waits, until=read + 5)
+        consumer.close()
+    if waits:
+        raise RuntimeError(f"{len(waits)} alerts did not arrive")
+    after = max(came.values()) - read
+    return [
+        Row.against(
+            "alert of an event behind a backlog, after the backlog is read, last", after, "s", "limit", 1.0
+        ).as_dict(),
+        Row.against(
+            "alert of an event behind a backlog, first", min(came.values()) - began, "s", "backlog", read - began
+        ).as_dict(),
+    ]
+
+
 def _budgets(engine: Engine) -> None:
     with writing(engine) as connection:
-        for number in range(_TENANTS):
+        for number, prefix in product(range(_TENANTS), _PREFIXES):
             budget = parse_budget(
                 {
                     "name": f"b{number}",
-                    "tenant_id": f"crossing-{number}",
+                    "tenant_id": f"{prefix}-{number}",
                     "limit_gco2e": 1000,
                     "period": "day",
                     "thresholds": [1.0],
@@ -120,27 +177,26 @@ def run_delivery() -> list[dict[str, object]]:
     return [row.as_dict() for row in rows]
 
 
-def _cross(servers: LocalStack, consumer: Consumer, rate: int) -> tuple[dict[str, float], dict[str, float]]:
+def _cross(
+    servers: LocalStack, consumer: Consumer, rate: int, prefix: str = "crossing"
+) -> tuple[dict[str, float], dict[str, float]]:
     """When each crossing was sent, and when its alert was on Kafka, by tenant: background traffic at the rate, and now and then
     one event so large that it crosses its tenant's budget."""
     producer = Producer({"bootstrap.servers": servers.bootstrap_servers, "linger.ms": 5})
-    stop = threading.Event()
-    background = threading.Thread(target=_background, args=(producer, stop, rate), daemon=True)
-    background.start()
-    consumer.poll(1.0)
-    time.sleep(20)  # let the worker join and meet the names: what is measured is a running system
     sent: dict[str, float] = {}
     waits: dict[str, float] = {}
     on_kafka: dict[str, float] = {}
-    for number in range(_TENANTS):
-        tenant = f"crossing-{number}"
-        sent[tenant] = waits[tenant] = time.monotonic()
-        producer.produce(TOPIC, _crossing_event(tenant))
-        producer.flush(5)
-        on_kafka |= _seen_on_kafka(consumer, waits, until=time.monotonic() + 0.4)
-    on_kafka |= _seen_on_kafka(consumer, waits, until=time.monotonic() + 5)
-    stop.set()
-    background.join()
+    with feeder(servers.bootstrap_servers, rate):
+        consumer.poll(1.0)
+        time.sleep(20)  # let the worker join and meet the names: what is measured is a running system
+        for number in range(_TENANTS):
+            tenant = f"{prefix}-{number}"
+            sent[tenant] = waits[tenant] = time.monotonic()
+            producer.produce(TOPIC, _crossing_event(tenant))
+            producer.flush(5)
+            # Not in step with the worker's batches.
+            on_kafka |= _seen_on_kafka(consumer, waits, until=time.monotonic() + random.uniform(0.2, 0.6))
+        on_kafka |= _seen_on_kafka(consumer, waits, until=time.monotonic() + 5)
     if len(on_kafka) != _TENANTS:
         raise RuntimeError(f"{len(on_kafka)} of {_TENANTS} alerts arrived")
     return sent, on_kafka

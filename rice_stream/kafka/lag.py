@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.kafka.client import TIMEOUT_S, open_consumer, partitions_of, reason
@@ -31,17 +31,35 @@ class LagProbe:
                 for number in partitions_of(self._consumer, topic, timeout_s)
             ]
             committed = _committed(self._consumer, partitions, timeout_s)
-            lags = {}
-            for partition in committed:
-                low, high = self._consumer.get_watermark_offsets(partition, timeout=timeout_s)
-                lags[partition.topic, partition.partition] = max(high - max(partition.offset, low), 0)
+            ends = _offsets(self._consumer, committed, OFFSET_END, timeout_s)
+            behind = [each for each in committed if each.offset < ends[each.topic, each.partition]]
+            starts = _offsets(self._consumer, behind, OFFSET_BEGINNING, timeout_s)
         except KafkaException as error:
             raise ServiceUnavailableError(f"Kafka did not tell the lag: {reason(error)}") from error
+        lags = dict.fromkeys(ends, 0)
+        for each in behind:
+            place = each.topic, each.partition
+            lags[place] = max(ends[place] - max(each.offset, starts[place]), 0)
         return lags
 
     def close(self) -> None:
         """Give the connection back."""
         self._consumer.close()
+
+
+def _offsets(
+    consumer: Consumer, partitions: Sequence[TopicPartition], which: int, timeout_s: float
+) -> dict[tuple[str, int], int]:
+    """The first or last offset of each partition: one request to each broker, however many partitions there are. KafkaException: no
+    answer."""
+    if not partitions:
+        return {}
+    asked = [TopicPartition(each.topic, each.partition, which) for each in partitions]
+    found = consumer.offsets_for_times(asked, timeout=timeout_s)
+    for each in found:
+        if each.error is not None:
+            raise KafkaException(each.error)
+    return {(each.topic, each.partition): each.offset for each in found}
 
 
 def _committed(consumer: Consumer, partitions: list[TopicPartition], timeout_s: float) -> list[TopicPartition]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 
 from rice_stream.errors import ServiceUnavailableError
 from rice_stream.kafka import lag
@@ -25,9 +25,11 @@ class Broker:
             raise KafkaException(KafkaError(self.errors.pop(0)))
         return [TopicPartition(each.topic, each.partition, 4) for each in partitions]
 
-    def get_watermark_offsets(self, _partition: TopicPartition, **_: Any) -> tuple[int, int]:
+    def offsets_for_times(self, partitions: list[TopicPartition], **_: Any) -> list[TopicPartition]:
         """From the first record to the end."""
-        return 0, 10
+        return [
+            TopicPartition(each.topic, each.partition, 10 if each.offset == OFFSET_END else 0) for each in partitions
+        ]
 
 
 Ask = Callable[[Broker, float], dict[tuple[str, int], int]]

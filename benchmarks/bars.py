@@ -1,0 +1,55 @@
+"""What `make bench` must reach: ratios below which (or above which) it fails, once all rows are measured and written down."""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+
+class Bar(NamedTuple):
+    """A bound on the ratio of the rows whose name and whose other's name match these patterns of the shell."""
+
+    name: str
+    beside: str
+    at_least: float = 0.0
+    at_most: float = float("inf")
+
+    def is_missed_by(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row is one of these, and beyond the bound."""
+        of_these = fnmatchcase(row["name"], self.name) and fnmatchcase(row["ceiling_name"], self.beside)
+        return of_these and not self.at_least <= row["ratio"] <= self.at_most
+
+    def __str__(self) -> str:
+        return f"at least {self.at_least:g}" if self.at_least else f"at most {self.at_most:g}"
+
+
+BARS = (
+    Bar("kafka to postgresql", "Faust agent*", at_least=14),
+    Bar("kafka to postgresql", "bare binary COPY*", at_least=0.4),
+    Bar("live at 5,000/s: worker, PostgreSQL and broker", "catching up", at_most=2),
+    Bar("live at 500/s: processors used", "of one", at_most=0.15),
+    Bar("alert after its crossing, p99", "limit", at_most=1),
+    Bar("webhook after its crossing at 5,000*", "limit", at_most=1),
+    Bar("alert after its crossing at 0.7*", "at 1,000*", at_most=3),
+    Bar("alert of an event behind a backlog, after*", "limit", at_most=1),
+    Bar("half of the events sent twice", "each sent once", at_least=0.75),
+    *(
+        Bar(f"decode {name}", "json.loads*", at_least=0.8)
+        for name in ("litellm", "langfuse", "bedrock", "kong", "envoy")
+    ),
+    Bar("decode otlp json*", "json.loads*", at_least=0.6),
+    Bar("decode otlp protobuf*", "protobuf parse*", at_least=0.4),
+    Bar("LiteLLM to postgresql", "canonical events*", at_least=0.35),
+    Bar("into a store of*", "into an empty store", at_least=0.8),
+    Bar("kafka to sqlite", "Faust agent*", at_least=6),
+    Bar("worker peak memory", "limit", at_most=350 / 300),
+)
+
+
+def missed(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each row that is beyond its bar."""
+    return [
+        f"{row['name']}: {row['ratio']:.3g} of {row['ceiling_name']}, asked for {bar}"
+        for row in rows
+        for bar in BARS
+        if bar.is_missed_by(row)
+    ]

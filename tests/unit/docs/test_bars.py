@@ -1,0 +1,38 @@
+"""What `make bench` is asked for: a row beyond its bar is told, with the bar."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks.bars import missed
+
+
+def row(name: str, beside: str, ratio: float) -> dict[str, Any]:
+    return {"name": name, "ceiling_name": beside, "ratio": ratio}
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "reached", "beyond"),
+    [
+        ("kafka to postgresql", "Faust agent doing nothing, per event", 14.0, 13.9),
+        ("live at 5,000/s: worker, PostgreSQL and broker", "catching up", 2.0, 2.1),
+        ("live at 500/s: processors used", "of one", 0.15, 0.16),
+        ("alert after its crossing, p99", "limit", 0.9, 1.1),
+        ("decode litellm", "json.loads alone", 0.8, 0.7),
+        ("decode otlp protobuf, openinference", "protobuf parse alone", 0.4, 0.1),
+    ],
+)
+def test_a_ratio_beyond_its_bar_is_told_and_one_at_it_is_not(
+    name: str, beside: str, reached: float, beyond: float
+) -> None:
+    assert missed([row(name, beside, reached)]) == []
+    [told] = missed([row(name, beside, beyond)])
+    assert told.startswith(f"{name}: {beyond:g} of {beside}, asked for at ")
+
+
+def test_a_row_without_a_bar_may_be_anything() -> None:
+    others = [
+        row("kafka to postgresql", "chunk transport, doing nothing", 0.01),
+        row("decode litellm spend logs", "json.loads alone", 0.01),
+    ]
+    assert missed(others) == []
