@@ -34,6 +34,7 @@ class Basis(IntFlag):
     EVENT_FACTORS_COARSE = 1 << 21
     MEASURED = 1 << 22
     PRICE_BOUND = 1 << 23
+    INTENSITY_ESTIMATED = 1 << 24
 
 
 def basis_names(flags: int) -> tuple[str, ...]:

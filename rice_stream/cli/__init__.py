@@ -43,6 +43,7 @@ COMMANDS = {
     "restate": "Estimate recorded prompts again, by the method and the factors of today, and post the difference as entries.",
     "bridge": "From what was reported of a stretch of time to what is known of it by now, step by step, by cause.",
     "void": "Take a wrong event out of all totals; its record stays, and so does what was reported of it.",
+    "market": "Contracts for electricity, and what they cover of months that are over.",
     "close": "Close a month of a tenant, and sign what it was.",
     "periods": "Months of tenants: open, closing, closed softly or for good, with what was asserted and signed.",
     "prove": "A file that proves to somebody outside that a prompt is in what was closed and signed of its month.",

@@ -7,6 +7,7 @@ import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
+from rice_stream.reference.types import LOCATION
 from rice_stream.reports.coverage import coverage as names_not_known
 from rice_stream.reports.tiers import TIERS
 from rice_stream.runtime.opening import open_store
@@ -70,6 +71,7 @@ def coverage(session: Session, /, *, limit: int, as_json: bool, **asked: Any) ->
         _print_claims(document)
         _print_old(document["old_factors"])
         _print_excluded(document["exclusions"])
+        _print_market(document["market"])
         if document["capped_prompts"]:
             STDERR.print(
                 f"{document['capped_prompts']:,} prompts count as much as one prompt can: their counts are nonsense."
@@ -118,6 +120,16 @@ def _print_excluded(excluded: dict[str, Any]) -> None:
         STDERR.print(
             f"not in these numbers: {', '.join(parts)}; about {_percent(excluded['share_of_carbon'])} of all carbon"
         )
+
+
+def _print_market(market: dict[str, Any]) -> None:
+    """A line for what the electricity is known by; none where nothing is known of the market."""
+    known = [row for row in market["rows"] if row["instrument"] != LOCATION]
+    if known:
+        parts = [
+            f"{_percent(row['share_of_energy'])} {row['instrument']} ({row['granularity']})" for row in market["rows"]
+        ]
+        STDERR.print(f"carbon by the market rests on, of {market['facility_energy_kwh']:,.3f} kWh: {', '.join(parts)}")
 
 
 _EXCLUDED = {

@@ -1,5 +1,7 @@
 """`rice-stream restate`."""
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -23,6 +25,11 @@ _LISTED = 100
 @click.option("--tenant", help="Only this tenant.  [default: all]")
 @click.option("--method", type=click.Choice(METHOD_NAMES), help="Estimate by this method.  [default: RICE_METHOD]")
 @click.option("--factors", metavar="VERSION", help="Estimate by this version of the tables.  [default: today's]")
+@click.option(
+    "--true-up",
+    is_flag=True,
+    help="Only what rests on provisional carbon intensities for which sets have final ones by now.",
+)
 @click.option("--reason", help="Why; kept with the corrections for good.")
 @click.option("--dry-run", is_flag=True, help="Only say what would come of it.")
 @click.option(
@@ -54,13 +61,15 @@ def _restated(
     session: Session, *, start: str | None, end: str | None, reason: str | None, method: str | None, **asked: Any
 ) -> dict[str, Any]:
     from rice_stream.ledger.restating import Restating
+    from rice_stream.ledger.truing_up import TruingUp
     from rice_stream.runtime.restating_orders import Restaters, beside_workers
 
     if start is None or end is None or reason is None:
         raise UsageError("--from, --to, --reason: a restatement needs all of them; --list shows those that there are")
     settings = session.settings
     engine = open_store(settings)
-    restaters = Restaters(settings, engine, asked["factors"])
+    latest_at_us = time.time_ns() // 1000 if asked["true_up"] else None
+    restaters = Restaters(settings, engine, asked["factors"], latest_at_us=latest_at_us)
     order = restaters.order(
         moment("--from", start),
         moment("--to", end),
@@ -69,7 +78,10 @@ def _restated(
         reason=reason,
         dry_run=asked["dry_run"],
     )
-    run = Restating(engine, restaters.estimator(method), restaters.defaults, order, session.actor)
+    if asked["true_up"]:
+        order = replace(order, basis=f"true-up {order.basis}")
+    make = TruingUp if asked["true_up"] else Restating
+    run = make(engine, restaters.estimator(method), restaters.defaults, order, session.actor)
     run.give_way = beside_workers(settings, engine)
     with progress_bar("restating") as progress:
         for records in run.steps():

@@ -58,7 +58,8 @@ class LiveIntensities:
         if record is None or record.scope != self._scope:
             return None
         word = "estimated" if record.estimated else record.kind
-        return LiveIntensity(record.rci_gco2e_per_kwh, f"{record.provider} zone {record.zone} ({word})")
+        source = f"{record.provider} zone {record.zone} ({word})"
+        return LiveIntensity(record.rci_gco2e_per_kwh, source, record.estimated)
 
     def refresh(self) -> None:
         """Fetch all zones once, in an event loop of this thread; a zone that fails is logged and keeps what it had."""

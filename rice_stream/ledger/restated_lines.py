@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rice_stream.meter.restated import Restated
-from rice_stream.quantities import ENTRY_AMOUNTS, Ints
+from rice_stream.quantities import ENTRY_AMOUNTS, MARKET_COLUMN, Ints
 from rice_stream.store.entries import ENTRY_COLUMNS, Entries
 from rice_stream.store.entry_columns import Cause
 from rice_stream.store.recorded_chunks import RecordedChunk
@@ -47,6 +47,16 @@ def lines_of(
         by_cause[cause] = Entries.joined(by_cause[cause], lines) if cause in by_cause else lines
         before = amounts
     return _named(by_cause)
+
+
+def with_contracts(chunk: RecordedChunk, amounts: Ints) -> Ints:
+    """Amounts of the records of a chunk with what contracts have changed of their carbon by the market: that stays as it is until
+    the contracts are applied again."""
+    if not chunk.contracts_ugco2e.any():
+        return amounts
+    amounts = amounts.copy()
+    amounts[:, ENTRY_AMOUNTS.index(MARKET_COLUMN)] += chunk.contracts_ugco2e
+    return amounts
 
 
 def _with(entries: Entries, amounts: Ints) -> Entries:

@@ -19,7 +19,7 @@ from rice_stream.errors import UsageError
 from rice_stream.instants import HOUR_S, SECOND_US
 from rice_stream.ledger.corrected_batches import CorrectedBatch, Place, corrected_chunk, groups_of, progressed
 from rice_stream.ledger.giving_way import GiveWay, go_on
-from rice_stream.ledger.restated_lines import CorrectionStep, Lines, lines_of
+from rice_stream.ledger.restated_lines import CorrectionStep, Lines, lines_of, with_contracts
 from rice_stream.ledger.restatement_orders import change_of, order_restatement, tenants_of
 from rice_stream.ledger.voiding import checked_reason
 from rice_stream.meter.estimator_at import Estimator
@@ -197,6 +197,8 @@ class Restating:
             there = [one.at_place_of(other) for one, other in zip(served, before, strict=True)]
             steps.append(CorrectionStep("evidence", restated(method, there, paired, self.defaults).amounts))
         factor_keys = self._factor_keys([each.use for each in targets if each.use is not None], use)
+        target = target._replace(amounts=with_contracts(chunk, target.amounts))
+        steps = [step._replace(amounts=with_contracts(chunk, step.amounts)) for step in steps]
         return lines_of(chunk, target, steps, factor_keys, self._kept_flags(target))
 
     def _target(self, kind: tuple[int, int]) -> RestatedKind:

@@ -1,12 +1,14 @@
 """The context of a kind of request as it is stored with its factors (`factor_use.detail`), and back. Pure."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from rice_stream.basis import Basis
 from rice_stream.estimator.method import Context, Disclosed, Profile, Route
 from rice_stream.estimator.spread import Spread
 from rice_stream.quantities import ListPrice, Range
-from rice_stream.reference.types import MarketFactor, ModelFactor, PueFactor, RegionFactor
+from rice_stream.reference.types import ESTIMATED, MarketFactor, ModelFactor, PueFactor, RegionFactor
 
 _NOT_OF_THE_CONTEXT = frozenset({"sources", "route", "spread", "measured", "market"})
 
@@ -72,6 +74,13 @@ def market_detail(market: MarketFactor, at_us: int) -> dict[str, Any]:
         "source": market.source,
         **({} if market.year is None else {"year": market.year}),
     }
+
+
+def intensity_flags(detail: str | Mapping[str, Any]) -> int:
+    """Flags of a kind whose `detail` (or its JSON) says that its carbon intensity is provisional."""
+    read: Mapping[str, Any] = json.loads(detail) if isinstance(detail, str) else detail
+    provisional = read.get("sources", {}).get("intensity_status") == ESTIMATED
+    return int(Basis.INTENSITY_ESTIMATED) if provisional else 0
 
 
 def _price_detail(price: ListPrice | None) -> list[float] | None:

@@ -15,15 +15,22 @@ from rice_stream.estimator.spread import Spread
 from rice_stream.events.metered_energy import FACILITY
 from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.meter.carbon_ends import Site, place_of, site_of
-from rice_stream.meter.factor_detail import factor_detail, market_detail
+from rice_stream.meter.factor_detail import factor_detail, intensity_flags, market_detail
 from rice_stream.meter.hosting import hosted_context, hosting_of
+from rice_stream.meter.intensity import ResolvedIntensity, resolved_intensity
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.metered import MeasuredKind, measured_kind, measured_site
 from rice_stream.meter.service_key import ServiceKey
 from rice_stream.meter.serving_overrides import Override, find_override
 from rice_stream.quantities import Range
 from rice_stream.reference.lookup import Reference
-from rice_stream.reference.types import HardwareFactor, MarketFactor, ModelFactor, PueFactor, RegionFactor
+from rice_stream.reference.types import (
+    HardwareFactor,
+    MarketFactor,
+    ModelFactor,
+    PueFactor,
+    RegionFactor,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,11 @@ class FactorUse:
         return site._replace(market_gco2e_per_kwh=self.market_gco2e_per_kwh)
 
     @property
+    def basis_flags(self) -> int:
+        """Flags of all records of the kind."""
+        return intensity_flags(self.columns["detail"])
+
+    @property
     def digest(self) -> bytes:
         """16 bytes that are equal exactly when every factor is."""
         return digest_of(self.columns)
@@ -100,9 +112,7 @@ class FactorDraft(NamedTuple):
     model: ModelFactor
     region: RegionFactor
     pue: PueFactor
-    rci_gco2e_per_kwh: Range
-    rci_rung: str
-    rci_source: str
+    intensity: ResolvedIntensity
     hardware: HardwareFactor
     region_said: str
     vendor: str | None
@@ -152,15 +162,15 @@ def draft_factors(
         vendor=vendor,
         hosted=hosting is not None,
     )
-    rci, rci_rung, rci_source = _intensity(key, policy, region, live, at_us)
+    intensity = resolved_intensity(key.rci_gco2e_per_kwh, policy.rci_gco2e_per_kwh, region, live, at_us)
     hardware_name = key.hardware or own.hardware or policy.hardware
     hardware = reference.resolve_hardware(hardware_name)
     context = _context(key, policy, own, model, hardware, asked=hardware_name is not None)
     context = hosted_context(context, hosting, model, pue.pue)
     said = key.inference_region or policy.default_region or "unknown"
     market = reference.resolve_market(key.provider, region, at_us)
-    place = (region, pue, rci, rci_rung, rci_source)
-    return FactorDraft(key, names, context, model, *place, hardware, said, vendor, market, at_us)
+    where = (region, pue, intensity)
+    return FactorDraft(key, names, context, model, *where, hardware, said, vendor, market, at_us)
 
 
 def finished(drafts: Sequence[FactorDraft], method: Method, reference: Reference) -> list[FactorUse]:
@@ -170,7 +180,7 @@ def finished(drafts: Sequence[FactorDraft], method: Method, reference: Reference
 
 
 def _use(draft: FactorDraft, kind: KindFigures, method: Method, reference: Reference) -> FactorUse:
-    key, rci = draft.key, draft.rci_gco2e_per_kwh
+    key, rci = draft.key, draft.intensity.rci_gco2e_per_kwh
     served = kind.served_as.hardware
     if served != kind.context.hardware:
         kind = replace(kind, context=replace(kind.context, hardware=served))
@@ -189,7 +199,7 @@ def _use(draft: FactorDraft, kind: KindFigures, method: Method, reference: Refer
         "model_rung": draft.model.rung,
         "region": draft.region_said,
         "region_resolved": draft.region.region_id,
-        "region_rung": draft.rci_rung,
+        "region_rung": draft.intensity.rung,
         "hardware": served,
         "pue": draft.pue.pue,
         "pue_rung": draft.pue.rung,
@@ -200,7 +210,11 @@ def _use(draft: FactorDraft, kind: KindFigures, method: Method, reference: Refer
         "method_version": method.version,
         "factor_version": reference.version,
     }
-    sources = {"rci": draft.rci_source, **_of_serving(draft, kind, reference), **_origins(key, draft.names)}
+    sources = {
+        **draft.intensity.sources(draft.market),
+        **_of_serving(draft, kind, reference),
+        **_origins(key, draft.names),
+    }
     if reference.set_digests:
         sources["factor_sets"] = ",".join(reference.set_digests)
     route: Route = kind.route if measured is None else "measured"
@@ -211,7 +225,7 @@ def _use(draft: FactorDraft, kind: KindFigures, method: Method, reference: Refer
         detail["measured"] = measured.detail()
     columns["detail"] = json.dumps(detail, sort_keys=True, separators=(",", ":"))
     market_gco2e_per_kwh = None if draft.market is None else draft.market.rci_at(draft.at_us)
-    place_used = (draft.region, draft.pue, rci, draft.rci_rung)
+    place_used = (draft.region, draft.pue, rci, draft.intensity.rung)
     return FactorUse(kind, draft.model, *place_used, spread, columns, measured, market_gco2e_per_kwh)
 
 
@@ -237,19 +251,6 @@ def _stated_pue(key: ServiceKey, policy: FactorPolicy) -> PueFactor | None:
     if policy.pue is not None:
         return PueFactor(pue=policy.pue, rung="setting", source="RICE_PUE")
     return None
-
-
-def _intensity(
-    key: ServiceKey, policy: FactorPolicy, region: RegionFactor, live: LiveLookup, at_us: int
-) -> tuple[Range, str, str]:
-    if key.rci_gco2e_per_kwh is not None:
-        return Range.exact(key.rci_gco2e_per_kwh), "event", "given on the event"
-    if policy.rci_gco2e_per_kwh is not None:
-        return Range.exact(policy.rci_gco2e_per_kwh), "setting", "RICE_RCI_GCO2E_PER_KWH"
-    fed = live(region.region_id, at_us)
-    if fed is not None:
-        return Range.exact(fed.rci_gco2e_per_kwh), "live", fed.source
-    return region.rci_at(at_us), region.rung, region.source
 
 
 def _override(key: ServiceKey, policy: FactorPolicy, model: ModelFactor) -> Override:

@@ -8,6 +8,8 @@ class LiveIntensity(NamedTuple):
 
     rci_gco2e_per_kwh: float
     source: str
+    estimated: bool = False
+    """Whether the feed says that it is provisional: another value of the hour will follow."""
 
 
 class LiveLookup(Protocol):

@@ -16,8 +16,9 @@ from rice_stream.estimator.spread import Spread
 from rice_stream.meter.amounts import Amounts, SiteFactors, amounts, market_column
 from rice_stream.meter.carbon_ends import Place, Site, site_of
 from rice_stream.meter.estimator_at import EstimatorAt
-from rice_stream.meter.factor_detail import context_from_detail, spread_from_detail
+from rice_stream.meter.factor_detail import context_from_detail, intensity_flags, spread_from_detail
 from rice_stream.meter.factors import FactorUse
+from rice_stream.meter.live_intensity import no_live_feed
 from rice_stream.meter.metered import it_per_metered, measured_site, metered_it_wh, with_metered
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults, requests_of
 from rice_stream.meter.stored_service import said_by_events
@@ -62,6 +63,11 @@ class StoredKind(NamedTuple):
     """False of a row from before hosted models were told from those on machines of one's own."""
     market: Mapping[str, Any] | None = None
     """What is known of the market (`factor_detail.market_detail`)."""
+
+    @property
+    def basis_flags(self) -> int:
+        """Flags of all records of the kind."""
+        return intensity_flags({"sources": self.sources})
 
     @property
     def site(self) -> Site:
@@ -160,10 +166,14 @@ def recompute_by(
     return RecomputedBy(uses, recompute_kinds(estimators[0].method, kinds, use, counts, defaults))
 
 
-def use_by(estimator: EstimatorAt, factor: Mapping[str, Any]) -> FactorUse:
-    """What a kind of recorded requests (a row of `factor_use`) rests on by an estimator, of another method or tables maybe."""
+def use_by(estimator: EstimatorAt, factor: Mapping[str, Any], *, keeps_live: bool = True) -> FactorUse:
+    """What a kind of recorded requests (a row of `factor_use`) rests on by an estimator, of another method or tables maybe.
+
+    `keeps_live` False: a value of a live feed gives way to the estimator's tables.
+    """
     said = said_by_events(factor)
-    return estimator.finished([estimator.draft(said.key, live=said.live, mapped=said.mapped)])[0]
+    live = said.live if keeps_live else no_live_feed
+    return estimator.finished([estimator.draft(said.key, live=live, mapped=said.mapped)])[0]
 
 
 def estimate_recorded(

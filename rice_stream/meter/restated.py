@@ -29,8 +29,9 @@ _OF_ESTIMATES = (
     | Basis.AMOUNT_CAPPED
     | Basis.MEASURED
     | Basis.PRICE_BOUND
+    | Basis.INTENSITY_ESTIMATED
 )
-"""Flags that a method sets; the others say what the event was like, and stay."""
+"""Flags that a method and factors set; the others say what the event was like, and stay."""
 
 
 class RestatedKind(NamedTuple):
@@ -67,9 +68,9 @@ class Restated(NamedTuple):
     basis_flags: Ints
 
 
-def kind_by(estimator: EstimatorAt, factor: Mapping[str, Any]) -> RestatedKind:
-    """A kind (a row of `factor_use`) by the method and the factors of an estimator."""
-    use = use_by(estimator, factor)
+def kind_by(estimator: EstimatorAt, factor: Mapping[str, Any], *, keeps_live: bool = True) -> RestatedKind:
+    """A kind (a row of `factor_use`) by the method and the factors of an estimator; `keeps_live` as of `use_by`."""
+    use = use_by(estimator, factor, keeps_live=keeps_live)
     return RestatedKind(stored_kind(use.columns), use.kind.coefficients, use)
 
 
@@ -96,5 +97,6 @@ def restated(
         carbon_market_ugco2e=again.carbon_market_ugco2e,
         **prompts.tokens,
     )
-    flags = (counts.flags & ~np.int32(_OF_ESTIMATES)) | again.estimates.flags | cap_flags(again.amounts)
+    of_kinds = np.array([kind.basis_flags for kind in stored], dtype=np.int32)[prompts.use]
+    flags = (counts.flags & ~np.int32(_OF_ESTIMATES)) | again.estimates.flags | cap_flags(again.amounts) | of_kinds
     return Restated(amounts, flags.astype(np.int64))

@@ -58,6 +58,7 @@ class ContextTable:
         self.it_per_metered: Floats = np.empty(0)
         """IT joules for a metered joule, NaN of a kind that is not metered."""
         self.factor_key: Ints = np.empty(0, dtype=np.int64)
+        self.basis_flags = np.empty(0, dtype=np.int32)
         self._rungs: list[tuple[str, str, str]] = []
         self._kinds: list[tuple[int, Service]] = []
 
@@ -209,6 +210,7 @@ class ContextTable:
         ratios = [np.nan if use.measured is None else use.measured.it_per_metered for use in uses]
         self.it_per_metered = np.append(self.it_per_metered, ratios)
         self.factor_key = np.append(self.factor_key, np.array([keys[use.digest] for use in uses], dtype=np.int64))
+        self.basis_flags = np.append(self.basis_flags, np.array([use.basis_flags for use in uses], dtype=np.int32))
         self._rungs += [(use.model.rung, use.rci_rung, use.pue.rung) for use in uses]
         self._kinds += [(epoch, service) for service in services]
         self._rows[epoch].update(zip(services, range(self._size, self._size + len(services)), strict=True))

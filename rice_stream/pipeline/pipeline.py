@@ -216,7 +216,7 @@ class Pipeline:
         estimates, flags = energy.estimates, energy.flags
         sites = self._contexts.sites.rows(energy.context)
         estimated = amounts(estimates, sites, flags)
-        flags |= cap_flags(estimated)
+        flags |= cap_flags(estimated) | self._contexts.basis_flags[energy.context]
         self._keep_basis(flags)
         columns: dict[str, Ints] = {name: getattr(events, name) for name in (*_FROM_NAMES, *NUMBER_COLUMNS)}
         columns |= {name: getattr(estimated, name) for name in AMOUNT_COLUMNS}

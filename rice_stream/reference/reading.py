@@ -35,6 +35,8 @@ class Row:
     """Whether it holds within its dates alone, as rows of factor sets do."""
     hours: Hours | None = None
     """Of a carbon intensity that changes by the hour; the cell has their mean."""
+    provisional: bool = False
+    """Whether a carbon intensity is an estimate that a final one will follow."""
 
     def text(self, column: str) -> str:
         cell = self.cells[column]

@@ -52,12 +52,19 @@ MarketInstrument = Literal["supplier", "residual_mix"]
 market when all that was contracted is taken out."""
 MARKET_INSTRUMENTS: tuple[MarketInstrument, ...] = get_args(MarketInstrument)
 SUPPLIER, RESIDUAL_MIX = MARKET_INSTRUMENTS
+CONTRACT = "contract"
+"""The instrument of what contracts for so many kilowatt-hours cover."""
 LOCATION = "location"
 """The instrument of a prompt for which no market-based intensity is known: carbon by the market is then that by location."""
 Granularity = Literal["hourly", "monthly", "annual"]
 """Over which time an intensity, or a contract's kilowatt-hours, and the consumption are matched; closest first."""
 GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
 HOURLY, _, ANNUAL = GRANULARITIES
+ContractInstrument = Literal["ppa", "certificate", "tariff"]
+"""What a contract for so many kilowatt-hours is: a power purchase agreement, certificates (GO, REC, I-REC), a green tariff."""
+CONTRACT_INSTRUMENTS: tuple[ContractInstrument, ...] = get_args(ContractInstrument)
+FINAL, ESTIMATED = INTENSITY_STATUSES = ("final", "estimated")
+"""Whether an intensity stays, or is an estimate that a final one will follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,14 @@ class RegionFactor:
     placement_log_sd: float = 0.0
     hours: HourlyRange | None = None
     """Of a place whose value changes by the hour."""
+    provisional: bool = False
+    """Whether the value is an estimate that a final one will follow."""
+    overlaid: bool = False
+    """Whether the value is of the user's own table or factor set."""
+
+    def is_hourly_at(self, at_us: int) -> bool:
+        """Whether there is a value of the hour that an instant is in."""
+        return self.hours is not None and self.hours.at(at_us) is not None
 
     def rci_at(self, at_us: int) -> Range:
         """The value of the hour that an instant is in, where there is one; else the value."""
@@ -157,6 +172,8 @@ class MarketFactor:
     year: int | None = None
     hours: Hours | None = None
     """Of an intensity that changes by the hour."""
+    provisional: bool = False
+    """Whether it is an estimate that a final one will follow."""
 
     def rci_at(self, at_us: int) -> float:
         """The value of the hour that an instant is in, where there is one; else the value."""

@@ -22,7 +22,7 @@ from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 from rice_stream.store.snapshot import snapshot
 
-STEPS: tuple[Cause, ...] = ("method", "factors", "evidence", "mapping", "late", "void", "true_up")
+STEPS: tuple[Cause, ...] = ("method", "factors", "evidence", "mapping", "late", "void", "true_up", "contract")
 """In the order in which a bridge tells them."""
 if set(STEPS) != set(get_args(Cause)):
     raise AssertionError("a cause without its step")

@@ -12,6 +12,7 @@ from rice_stream.reports.capped import capped_prompts
 from rice_stream.reports.claims import claims
 from rice_stream.reports.conflicts import conflicts
 from rice_stream.reports.exclusions import exclusions
+from rice_stream.reports.market_coverage import market_coverage
 from rice_stream.reports.old_factors import old_factors
 from rice_stream.reports.repeated_ids import NOT_COMPARED, repeated_ids
 from rice_stream.reports.resolved_sums import resolved_sums
@@ -89,7 +90,7 @@ def coverage(
         "tenant", "any"}}`; shares are None where there is nothing at all, `capped_prompts` count as what one prompt can cost.
         `"tiers"` (of `tiers`) add up to all of it; `"covered_share"` is that of the known ones, 1 without `fallback_share["any"]`.
         And what `claims`, `conflicts` and `repeated_ids` answer (no ids without `repeated`, or of over `compared_max` prompts),
-        `unattributed`, `uncharged`, `exclusions`, `old_factors` as they are called; with the bucket `day` those of `tiers_by_day`.
+        `unattributed`, `uncharged`, `exclusions`, `old_factors`, `market` as they are called; by `day` what `tiers_by_day` does.
 
     Raises:
         UsageError: days are to be told apart, and are not said to be few.
@@ -106,6 +107,7 @@ def coverage(
         nobodys = _nobodys(connection, scope, from_s, carbon, limit)
         contradicted = conflicts(connection, scope, from_us, limit=limit)
         old = old_factors(connection, scope, from_s, now_us=epoch_us(in_utc(now)), carbon_ugco2e=carbon, limit=limit)
+        nobodys["market"] = market_coverage(connection, scope, from_s)
         nobodys["exclusions"] = exclusions(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts)
         by_day = partial(tiers_by_day, connection, scope, from_us, days, time_zone, report_time_zone)
         known = {"tiers": tiers(connection, scope, from_us)} if bucket is None else by_day()

@@ -44,6 +44,15 @@ def open_estimator_of_version(
     return replace(estimator, reference=built_in).with_factors(sets)
 
 
+def open_estimator_of_latest_sets(
+    settings: Settings, engine: Engine, now_us: int, method_name: str | None = None
+) -> Estimator:
+    """The same with the tables of the settings and the sets that hold at an instant (epoch microseconds), at every instant."""
+    estimator = open_estimator(settings, method_name)
+    history = ReferenceHistory(estimator.reference, effective_sets(FollowedSets(engine)(0)))
+    return estimator.with_factors(history.in_force(now_us))
+
+
 _SEE = "see `rice-stream factors list` and `totals --json` (meta.versions)"
 
 

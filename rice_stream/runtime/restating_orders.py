@@ -6,7 +6,12 @@ from rice_stream.meter.estimator_digest import estimator_digest
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.reports.windows import TimeBound, bounds_us
 from rice_stream.runtime.opening_estimator import token_defaults
-from rice_stream.runtime.opening_factors import keep_tables_of, open_estimator_of_version, open_estimator_with_sets
+from rice_stream.runtime.opening_factors import (
+    keep_tables_of,
+    open_estimator_of_latest_sets,
+    open_estimator_of_version,
+    open_estimator_with_sets,
+)
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import Engine
 from rice_stream.store.restatement_store import RestatementOrder
@@ -20,9 +25,13 @@ def beside_workers(settings: Settings, engine: Engine) -> GiveWay:
 class Restaters:
     """Estimators that restate, by the settings and the factor sets that the database has now; each is opened once."""
 
-    def __init__(self, settings: Settings, engine: Engine, factors: str | None = None) -> None:
-        """`engine` sees everything; `factors` is a version of the tables, None: those of now, with the sets of each instant."""
+    def __init__(
+        self, settings: Settings, engine: Engine, factors: str | None = None, *, latest_at_us: int | None = None
+    ) -> None:
+        """`engine` sees everything; `factors` is a version of the tables, None: those of now, with the sets of each instant, or
+        with those that hold at `latest_at_us` at every instant."""
         self._factors = factors
+        self._latest_at_us = latest_at_us
         self._settings = settings
         self._engine = engine
         self._opened: dict[str | None, Estimator] = {}
@@ -39,6 +48,8 @@ class Restaters:
         return self._opened[method_name]
 
     def _open(self, method_name: str | None) -> Estimator:
+        if self._factors is None and self._latest_at_us is not None:
+            return open_estimator_of_latest_sets(self._settings, self._engine, self._latest_at_us, method_name)
         if self._factors is None:
             return open_estimator_with_sets(self._settings, self._engine, method_name)
         return open_estimator_of_version(self._settings, self._engine, self._factors, method_name)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
+from rice_stream.reference.sets.columns import LAID_KINDS
 from rice_stream.reference.sets.factor_set import FactorSet
 from rice_stream.store import schema
 from rice_stream.store.attribution_store import latest_end_us
@@ -128,7 +129,10 @@ def _add_alone(engine: Engine, factor_set: FactorSet, effective_from_us: int | N
         if found is not None:
             return AddedSet(found, is_new=False)
         now_us = database_now_us(connection)
-        start_us = _start_us(effective_from_us, now_us, latest_end_us(connection))
+        if factor_set.kind in LAID_KINDS:
+            start_us = _start_us(effective_from_us, now_us, latest_end_us(connection))
+        else:  # it is in no estimate, of whatever time
+            start_us = now_us if effective_from_us is None else effective_from_us
         stored = StoredSet(
             digest=factor_set.digest,
             kind=factor_set.kind,

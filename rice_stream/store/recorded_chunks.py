@@ -57,6 +57,8 @@ class RecordedChunk(NamedTuple):
     """Which records were voided, shape (n,)."""
     recorded_ugco2e: int
     """What the records add up to as they were recorded (middle)."""
+    contracts_ugco2e: Ints
+    """What contracts have changed of the carbon by the market of each record so far, shape (n,)."""
 
     def __len__(self) -> int:
         return len(self.event_keys)
@@ -75,6 +77,21 @@ class RecordedChunk(NamedTuple):
         keys = self.columns["attribution_key"].copy()
         keys[self.row_of] = self.now.columns["attribution_key"]
         return keys
+
+    def where(self, rows: NDArray[np.intp]) -> "RecordedChunk":
+        """The given records of the chunk, in their order; what all were recorded with stays that of all."""
+        place = np.full(len(self), -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        kept = np.flatnonzero(place[self.row_of] >= 0)
+        return RecordedChunk(
+            self.event_keys[rows],
+            {name: column[rows] for name, column in self.columns.items()},
+            self.now.select(kept),
+            place[self.row_of[kept]],
+            self.voided[rows],
+            self.recorded_ugco2e,
+            self.contracts_ugco2e[rows],
+        )
 
     @property
     def last_key(self) -> bytes:
@@ -110,7 +127,26 @@ def read_chunk(connection: Connection, stretch: RecordStretch, limit: int) -> Re
     found = [place_of.get(key_bytes(key)) for key in connection.scalars(text(statement), bounds)]
     voided[[place for place in found if place is not None]] = True
     carbon_ugco2e = signed_sums(recorded)[ENTRY_AMOUNTS.index("carbon_mid_ugco2e")]
-    return RecordedChunk(event_keys, columns, now, row_of, voided, carbon_ugco2e)
+    contracts_ugco2e = _by_contracts(connection, bounds, place_of)
+    return RecordedChunk(event_keys, columns, now, row_of, voided, carbon_ugco2e, contracts_ugco2e)
+
+
+def _by_contracts(connection: Connection, bounds: dict[str, Any], place_of: dict[bytes, int]) -> Ints:
+    found = np.zeros(len(place_of), dtype=np.int64)
+    whose = "a.tenant_key = :tenant_key AND a.cause = 'contract'"
+    asked = {"tenant_key": bounds["tenant_key"]}
+    if connection.scalar(text(f"SELECT 1 FROM adjustment a WHERE {whose} LIMIT 1"), asked) is None:
+        return found
+    statement = (
+        "SELECT m.event_key, SUM(m.carbon_market_ugco2e) FROM adjustment a JOIN adjustment_entry m"
+        f" ON m.adjustment_key = a.adjustment_key AND m.tenant_key = a.tenant_key WHERE {whose}"
+        " AND m.tenant_key = :tenant_key AND m.event_key >= :first AND m.event_key <= :last GROUP BY m.event_key"
+    )
+    for key, amount in connection.execute(text(statement), bounds):
+        place = place_of.get(key_bytes(key))
+        if place is not None:
+            found[place] = int(amount)
+    return found
 
 
 def _records(connection: Connection, stretch: RecordStretch, limit: int) -> tuple[dict[str, Ints], NDArray[np.uint8]]:

@@ -92,6 +92,7 @@ ACCESS = {
     # Corrections of records: seen by who sees the record. A group may be of several teams.
     "adjustment": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "adjustment_entry": TableAccess("SELECT", BY_ATTRIBUTION),
+    "contract_coverage": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     # What concerns several tenants is for those who see everything.
     "restatement": TableAccess("SELECT", WHOLE_TENANT_BY_ID),
     # A closed month is the whole tenant's.

@@ -24,7 +24,7 @@ from rice_stream.store.schema_intake import (
     retention,
 )
 from rice_stream.store.schema_keys import server_key
-from rice_stream.store.schema_ledger import adjustment, adjustment_entry, restatement
+from rice_stream.store.schema_ledger import adjustment, adjustment_entry, contract_coverage, restatement
 from rice_stream.store.schema_periods import period
 from rice_stream.store.schema_proofs import checkpoint, checkpoint_target, signing_key
 from rice_stream.store.schema_records import (
@@ -65,6 +65,7 @@ __all__ = [
     "checkpoint",
     "checkpoint_target",
     "conflict",
+    "contract_coverage",
     "day_total",
     "delivery",
     "event_id_gap",

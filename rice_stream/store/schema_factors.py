@@ -16,7 +16,7 @@ factor_set = Table(
     Column("added_at_us", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Index(None, "effective_from_us"),
-    CheckConstraint("kind IN ('rci', 'pue', 'price', 'evidence', 'market')", name="kind"),
+    CheckConstraint("kind IN ('rci', 'pue', 'price', 'evidence', 'market', 'contract')", name="kind"),
     comment="Factors that are laid over the built-in tables for events that ended at or after an instant; triggers refuse to"
     " change or remove a row",
 )

@@ -73,6 +73,23 @@ adjustment_entry = Table(
 )
 Index("ix_adjustment_entry_adjustment", adjustment_entry.c.adjustment_key)
 
+contract_coverage = Table(
+    "contract_coverage",
+    metadata,
+    Column("tenant_key", Integer, primary_key=True, autoincrement=False),
+    Column("month", Text, primary_key=True),
+    Column("contract", Text, primary_key=True),
+    Column("hour_start_s", BigInteger, primary_key=True, autoincrement=False),
+    # What carbon by the market rested on there besides.
+    *(Column(name, Text, primary_key=True) for name in ("instrument", "granularity")),
+    *(Column(f"contract_{name}", Text, nullable=False) for name in ("instrument", "granularity")),
+    Column("covered_uwh", BigInteger, nullable=False),
+    Index("ix_contract_coverage_contract", "contract", "month"),
+    CheckConstraint("covered_uwh > 0", name="covered_uwh"),
+    comment="Energy that contracts cover, of the months of tenants that they were applied to",
+    sqlite_with_rowid=False,
+)
+
 restatement = Table(
     "restatement",
     metadata,

@@ -8,5 +8,6 @@ CAUSE_WORDS = {
     "late": "Came after the close",
     "void": "Voided events",
     "true_up": "Provisional factors made final",
+    "contract": "Electricity under contract",
 }
 """By cause of a group of entries."""

@@ -35,6 +35,7 @@ OF_NOBODY = {
     "a delivery",
     "factor sets",
     "tables kept",
+    "contracts",
 }
 """What belongs to no tenant: nobody sees it, or everybody, but who sees everything."""
 OF_NO_TEAM = {

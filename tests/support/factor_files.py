@@ -26,6 +26,13 @@ def market_row(instrument: str, value: Any, **changes: Any) -> dict[str, Any]:
     return {name: cell for name, cell in row.items() if cell is not None}
 
 
+def contract_row(contract: str, kwh: float, granularity: str, **changes: Any) -> dict[str, Any]:
+    """A contract for electricity without carbon, of many years."""
+    dates = {"valid_from": "2020-01-01", "valid_to": "2040-01-01"}
+    what = {"contract": contract, "instrument": "ppa", "kwh": kwh, "granularity": granularity}
+    return {**what, "scope": "lifecycle", "value": 0, "unit": "gCO2e/kWh", **dates, **changes}
+
+
 def file_of(*rows: dict[str, Any], kind: str = "rci", name: str = "grid", **changes: Any) -> dict[str, Any]:
     """A loaded file."""
     head = {"kind": kind, "name": name, "source": "Grid Co", "licence": "CC-BY-4.0", "published": "2026-11-01"}

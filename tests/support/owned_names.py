@@ -25,6 +25,7 @@ from rice_stream.reports.budget_history import budget_burn_down, budget_history
 from rice_stream.reports.budget_suggestion import budget_suggestion
 from rice_stream.reports.channels import channels
 from rice_stream.reports.comparison import compare, traffic_of
+from rice_stream.reports.contracts import contracts
 from rice_stream.reports.coverage import coverage
 from rice_stream.reports.deliveries import (
     DeliveryFilter,
@@ -297,6 +298,7 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("system", lambda e, s: system_report(e, within(s)))
     yield Asking("mappings", lambda e, s: mappings(e, within(s)))
     yield Asking("factor sets", lambda e, s: factor_sets(e, within(s), now_us=NOON_US))
+    yield Asking("contracts", lambda e, s: contracts(e, within(s), now_us=NOON_US))
     yield Asking("tables kept", lambda e, s: tables_kept(e, within(s)))
     yield Asking("quarantine", lambda e, s: quarantine.quarantined(e, within(s), Choice()))
     yield Asking("quarantine pages", lambda e, s: quarantine.quarantine_page(e, within(s), Choice()))

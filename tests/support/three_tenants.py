@@ -8,6 +8,7 @@ from rice_stream.budgets.parsing import parse_budget
 from rice_stream.events.mappings import MappedName
 from rice_stream.ledger.voiding import void_record
 from rice_stream.reports.record_keys import find_key
+from rice_stream.store.contract_store import CoveredHour, TenantMonth, save_covered
 from rice_stream.store.engine import writing
 from rice_stream.store.http_tokens import HttpToken, create_token
 from rice_stream.store.mapping_store import save_mapping
@@ -69,6 +70,9 @@ def fill(store: Store) -> None:
         found = find_key(store.engine, EVERYTHING, "2026-11-22T11:01:00Z", tenant)
         void_record(store.engine, found.key, tenant, found.event_id, reason="wrong", by=OPERATOR)
         close(store.engine, "2025-01", tenant, soft=True)
+        hour = CoveredHour("ppa", NOON_US // 1_000_000, "location", "annual", "ppa", "annual", 1)
+        with writing(store.engine) as connection:
+            save_covered(connection, TenantMonth(found.key.tenant_key, "2026-11", 0, 1), [hour])
     store.add({"no": "event"})
     Judge(store.engine).judge_all(NOON)
     with writing(store.engine) as connection:

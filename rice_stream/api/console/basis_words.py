@@ -34,6 +34,7 @@ SENTENCES = {
     Basis.EVENT_FACTORS_COARSE: "The tenant stated many factors in one hour; they were rounded.",
     Basis.MEASURED: "The energy was metered, not estimated.",
     Basis.PRICE_BOUND: "It would have cost more than its list price at 1 USD a kWh, and counts as that much.",
+    Basis.INTENSITY_ESTIMATED: "The carbon intensity is an estimate of its source; a final value will follow.",
 }
 
 

@@ -11,7 +11,7 @@ class FactorSet(Answer):
     """A factor set without its rows."""
 
     digest: str
-    kind: Literal["rci", "pue", "price", "evidence", "market"]
+    kind: Literal["rci", "pue", "price", "evidence", "market", "contract"]
     name: str
     state: Literal["coming", "in_force", "replaced", "withdrawn"]
     effective_from: str

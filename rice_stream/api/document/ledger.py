@@ -7,7 +7,7 @@ from pydantic import ConfigDict
 from rice_stream.api.document.accounting import NamedWindow
 from rice_stream.api.document.shapes import Answer, Measure, Meta, Versions
 
-CauseName = Literal["method", "factors", "evidence", "mapping", "late", "void", "true_up"]
+CauseName = Literal["method", "factors", "evidence", "mapping", "late", "void", "true_up", "contract"]
 
 
 class BridgeAmounts(Answer):

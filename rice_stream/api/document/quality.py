@@ -7,6 +7,7 @@ from pydantic import Field
 from rice_stream.api.document.accounting import WindowBounds
 from rice_stream.api.document.exclusions import Exclusions
 from rice_stream.api.document.factors import OldFactors
+from rice_stream.api.document.market import MarketCoverage
 from rice_stream.api.document.shapes import Answer, Listed
 
 
@@ -194,6 +195,7 @@ class Coverage(Answer):
     cache_hits: AllClaimedHits
     exclusions: Exclusions
     old_factors: OldFactors
+    market: MarketCoverage
     repeated_ids: list[RepeatedId]
     repeated_ids_total: int | None
     repeated_records: int | None

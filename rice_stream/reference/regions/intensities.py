@@ -22,6 +22,7 @@ class Intensity:
     note: str
     overlaid: bool
     hours: Hours | None = None
+    provisional: bool = False
 
 
 def intensities(rows: Sequence[Row], sources: SourceTable, accounting: str) -> Dated[Intensity]:
@@ -45,5 +46,6 @@ def _entry(row: Row, sources: SourceTable) -> Entry[Intensity]:
         row.text("note"),
         row.overlaid,
         row.hours,
+        row.provisional,
     )
     return f"{row.text('region_id')} {row.text('scope')}", row.valid_from_us, row.valid_to_us, intensity

@@ -66,6 +66,7 @@ def _entry(row: Row, sources: SourceTable, instrument: str, provider: str) -> En
         sources.describe(row.text("source")),
         row.optional_whole("year"),
         row.hours,
+        row.provisional,
     )
     return (
         _key(instrument, provider, row.text("region_id"), row.text("scope")),

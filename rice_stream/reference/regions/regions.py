@@ -173,6 +173,7 @@ class RegionTable:
             name=self.places[WORLD if world else place_id].name,
             note=f"a mix of {shares}{' and others' if len(parts) > _PLACES_SHOWN else ''}",
             hours=None,
+            provisional=any(factor.provisional for _, factor, _ in parts),
         )
 
     def _factor(
@@ -212,6 +213,8 @@ class RegionTable:
             note=row.note,
             placement_log_sd=self._beyond_a_country(log_sd_of(rci), scope) if somewhere else 0.0,
             hours=None if row.hours is None else HourlyRange(row.hours, spread),
+            provisional=row.provisional,
+            overlaid=row.overlaid,
         )
 
     def _beyond_a_country(self, log_sd: float, scope: str) -> float:

@@ -6,24 +6,34 @@ docs/reference-data.md, "Factor sets", describes it in words.
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-from rice_stream.quantities import PUE_LIMITS, RCI_GCO2E_PER_KWH_LIMITS
+from rice_stream.quantities import PUE_LIMITS, RCI_GCO2E_PER_KWH_LIMITS, Limits
 from rice_stream.reference.columns import (
     DATES,
     YEAR,
     Column,
     ReferenceTable,
+    between,
     choice_column,
     number_column,
     text_column,
 )
 from rice_stream.reference.hosted.tables import EVIDENCE, USD_PER_MTOK
 from rice_stream.reference.tables import RCI_MEANING
-from rice_stream.reference.types import GRANULARITIES, MARKET_INSTRUMENTS, SCOPES
+from rice_stream.reference.types import (
+    CONTRACT_INSTRUMENTS,
+    GRANULARITIES,
+    INTENSITY_STATUSES,
+    MARKET_INSTRUMENTS,
+    SCOPES,
+)
 
-SetKind = Literal["rci", "pue", "price", "evidence", "market"]
+SetKind = Literal["rci", "pue", "price", "evidence", "market", "contract"]
 SET_KINDS: tuple[SetKind, ...] = get_args(SetKind)
 
+KWH_LIMITS = Limits(above=0, up_to=1e12)
 _NOTE = text_column("note")
+_STATUS = Column("status", "choice", choices=INTENSITY_STATUSES)
+"""`estimated`: a final value will follow; final where nothing is said."""
 
 RCI_ROWS = ReferenceTable(
     "rci",
@@ -33,6 +43,7 @@ RCI_ROWS = ReferenceTable(
         # Required too, unless the row gives hours: the parser knows.
         number_column("value", RCI_GCO2E_PER_KWH_LIMITS, required=True),
         choice_column("unit", "gCO2e/kWh"),
+        _STATUS,
         YEAR,
         *DATES,
         _NOTE,
@@ -88,11 +99,34 @@ MARKET_ROWS = ReferenceTable(
         number_column("value", RCI_GCO2E_PER_KWH_LIMITS, required=True),
         choice_column("unit", "gCO2e/kWh"),
         Column("granularity", "choice", choices=GRANULARITIES),
+        _STATUS,
         YEAR,
         *DATES,
         _NOTE,
     ),
     ("instrument", "provider", "region", "scope"),
+    dated=True,
+)
+
+CONTRACT_ROWS = ReferenceTable(
+    "contract",
+    (
+        text_column("contract", required=True),
+        choice_column("instrument", *CONTRACT_INSTRUMENTS),
+        text_column("tenant"),
+        text_column("provider"),
+        text_column("region"),
+        choice_column("scope", *SCOPES),
+        choice_column("signal", "average", "marginal"),
+        number_column("value", RCI_GCO2E_PER_KWH_LIMITS, required=True),
+        choice_column("unit", "gCO2e/kWh"),
+        number_column("kwh", KWH_LIMITS, required=True),
+        choice_column("granularity", *GRANULARITIES),
+        number_column("vintage", between(1990, 2100, whole=True)),
+        *DATES,
+        _NOTE,
+    ),
+    ("contract",),
     dated=True,
 )
 
@@ -102,13 +136,17 @@ ROWS: Mapping[SetKind, ReferenceTable] = {
     "price": PRICE_ROWS,
     "evidence": EVIDENCE_ROWS,
     "market": MARKET_ROWS,
+    "contract": CONTRACT_ROWS,
 }
 
 DEFAULTS: Mapping[SetKind, Mapping[str, str]] = {
     "rci": {"signal": "average", "accounting": "location"},
     "market": {"signal": "average"},
+    "contract": {"signal": "average"},
 }
 """What a row means that does not say."""
+LAID_KINDS = frozenset(SET_KINDS) - {"contract"}
+"""Kinds that are laid over the tables; contracts are applied to months instead (`ledger.contracts`)."""
 HOURLY_KINDS: tuple[SetKind, ...] = ("rci", "market")
 """Kinds whose rows may give hours in the place of their value."""
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rice_stream.instants import BEGINNING_US, END_US
 from rice_stream.reference.lookup import Reference
+from rice_stream.reference.sets.columns import LAID_KINDS
 from rice_stream.reference.sets.factor_set import FactorSet
 from rice_stream.reference.sets.laying import check_names, laid
 from rice_stream.reference.sets.parsing import parse_content
@@ -42,7 +43,7 @@ class ReferenceHistory:
 
     def __init__(self, built_in: Reference, sets: Iterable[EffectiveSet]) -> None:
         self._built_in = built_in
-        self._sets = sorted(sets, key=lambda one: one.order)
+        self._sets = sorted((one for one in sets if one.factor_set.kind in LAID_KINDS), key=lambda one: one.order)
         self._starts_us = [one.effective_from_us for one in self._sets]
         self._made: dict[tuple[str, ...], Reference] = {}
         self.boundaries_us: tuple[int, ...] = tuple(

@@ -7,8 +7,9 @@ from rice_stream.reference.checks import check_tables
 from rice_stream.reference.merging import Layer, merge_layers
 from rice_stream.reference.pue import provider_subject
 from rice_stream.reference.reading import Cell, Row, raise_problems
-from rice_stream.reference.sets.columns import SetKind
+from rice_stream.reference.sets.columns import LAID_KINDS, SetKind
 from rice_stream.reference.sets.factor_set import DIGEST_SHOWN, FactorSet
+from rice_stream.reference.types import ESTIMATED
 
 Tables = Mapping[str, Sequence[Row]]
 
@@ -25,8 +26,8 @@ def check_names(factor_set: FactorSet, tables: Tables) -> None:
 
 
 def laid(tables: Tables, sets: Sequence[FactorSet]) -> dict[str, list[Row]]:
-    """The tables with the sets over them, the last one on top."""
-    return merge_layers([tables, *(_layer(one, tables) for one in sets)])
+    """The tables with the sets over them, the last one on top; contracts are not laid."""
+    return merge_layers([tables, *(_layer(one, tables) for one in sets if one.kind in LAID_KINDS)])
 
 
 def source_id(factor_set: FactorSet) -> str:
@@ -44,6 +45,7 @@ def _layer(factor_set: FactorSet, tables: Tables) -> Layer:
             cells={**_undated(row), **cells(row, names), "source": source_id(factor_set)},
             overlaid=True,
             lapses=True,
+            provisional=row.cells.get("status") == ESTIMATED,
         )
         for row in factor_set.rows
     ]
@@ -84,12 +86,16 @@ def _problems(factor_set: FactorSet, tables: Tables) -> list[str]:
     names, kind = _Names(tables), factor_set.kind
     problems = []
     for row in factor_set.rows:
-        if kind in ("rci", "pue", "market") and row.text("region") and row.text("region").lower() not in names.places:
+        if (
+            kind in ("rci", "pue", "market", "contract")
+            and row.text("region")
+            and row.text("region").lower() not in names.places
+        ):
             problems.append(
                 f"{row.where}, column region: {row.text('region')!r} is no place of the tables; see `rice-stream regions`"
             )
         if (
-            kind in ("pue", "price", "market")
+            kind in ("pue", "price", "market", "contract")
             and row.text("provider")
             and row.text("provider").lower() not in names.providers
         ):

@@ -9,6 +9,20 @@ from rice_stream.reference.types import HOURLY, SUPPLIER
 
 def market_problems(rows: Sequence[Row]) -> list[str]:
     """What is wrong: figures of different kinds in one set, a factor without its market, one that never ends."""
+    problems = unmixed_problems(rows)
+    for row in rows:
+        problems += _of_instrument(row)
+        if row.hours is not None and row.text("granularity") not in ("", HOURLY):
+            problems.append(f"{row.where}, column granularity: the row gives hours, so it is {HOURLY}, or left out")
+        if row.hours is None and row.text("granularity") == HOURLY:
+            problems.append(
+                f"{row.where}, column granularity: {HOURLY} needs the hours: give by_hour, by_month_and_hour or series"
+            )
+    return problems
+
+
+def unmixed_problems(rows: Sequence[Row]) -> list[str]:
+    """Rows of a set that mix scopes, are marginal, or have no dates."""
     problems = []
     scope = rows[0].text("scope") if rows else ""
     for row in rows:
@@ -22,16 +36,9 @@ def market_problems(rows: Sequence[Row]) -> list[str]:
             problems.append(
                 f"{where}, column signal: marginal says what one more kilowatt-hour would emit; accounts are of the average"
             )
-        problems += _of_instrument(row)
         if row.valid_from_us == BEGINNING_US or row.valid_to_us == END_US:
             problems.append(
-                f"{where}, column valid_from: a market-based factor is of a stretch of time: give valid_from and valid_to"
-            )
-        if row.hours is not None and row.text("granularity") not in ("", HOURLY):
-            problems.append(f"{where}, column granularity: the row gives hours, so it is {HOURLY}, or left out")
-        if row.hours is None and row.text("granularity") == HOURLY:
-            problems.append(
-                f"{where}, column granularity: {HOURLY} needs the hours: give by_hour, by_month_and_hour or series"
+                f"{where}, column valid_from: what holds by the market is of a stretch of time: give valid_from and valid_to"
             )
     return problems
 

@@ -18,7 +18,7 @@ from rice_stream.reference.reading import Row, overlaps, raise_problems, read_ro
 from rice_stream.reference.sets.columns import DEFAULTS, HEAD, HOURLY_KINDS, ROWS, SET_KINDS, SetKind
 from rice_stream.reference.sets.factor_set import FactorSet
 from rice_stream.reference.sets.hours import SHAPES, read_hours
-from rice_stream.reference.sets.market_rows import market_problems
+from rice_stream.reference.sets.market_rows import market_problems, unmixed_problems
 
 ROWS_MAX = 20_000
 EFFECTIVE_FROM = "effective_from"
@@ -102,6 +102,8 @@ def _rows(kind: SetKind, given: Sequence[object], named: str) -> tuple[Row, ...]
         ]
     if kind == "market":
         problems += market_problems(rows)
+    if kind == "contract":
+        problems += unmixed_problems(rows)
     raise_problems(problems + overlaps(table, rows))
     return tuple(rows)
 

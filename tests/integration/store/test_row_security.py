@@ -47,6 +47,7 @@ OWNERS = {
             "conflict",
             "adjustment",
             "period",
+            "contract_coverage",
         )
     },
     "audit_entry": f"SELECT tenant_id, {_WHOLE} FROM audit_entry",

@@ -1,0 +1,80 @@
+"""What contracts cover of the months of tenants, and what there is to cover, in the database."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select, text
+
+from rice_stream.instants import HOUR_S, SECOND_US
+from rice_stream.store import schema
+from rice_stream.store.event_key_columns import key_bounds
+
+_HOUR_US = HOUR_S * SECOND_US
+_ROWS_AT_ONCE = 5_000
+
+
+class TenantMonth(NamedTuple):
+    """A month of a tenant: its name, and where it begins and ends (epoch microseconds)."""
+
+    tenant_key: int
+    month: str
+    low_us: int
+    high_us: int
+
+
+class CoveredHour(NamedTuple):
+    """What a contract covers of an hour (start in epoch seconds), and what carbon by the market rested on there besides."""
+
+    contract: str
+    hour_start_s: int
+    instrument: str
+    granularity: str
+    contract_instrument: str
+    contract_granularity: str
+    covered_uwh: int
+
+
+def used_energy(connection: Connection, month: TenantMonth) -> dict[tuple[int, int], int]:
+    """Facility energy (micro-watt-hours) of records and what has corrected them, by hour and factors."""
+    low, high = key_bounds(connection.dialect.name, month.low_us, month.high_us)
+    of_month = (
+        "x.tenant_key = :tenant_key AND x.event_key >= :low AND x.event_key < :high"
+        " AND x.ended_at_us >= :low_us AND x.ended_at_us < :high_us"
+    )
+    energy = (
+        f"SELECT x.ended_at_us / {_HOUR_US} AS hour, x.factor_key, x.facility_energy_uwh FROM {{}} x WHERE {of_month}"
+    )
+    statement = (
+        f"SELECT hour, factor_key, SUM(facility_energy_uwh) FROM ({energy.format('prompt_record')} UNION ALL"
+        f" {energy.format('adjustment_entry')} AND x.counted = 1) s GROUP BY hour, factor_key"
+    )
+    asked = {"tenant_key": month.tenant_key, "low_us": month.low_us, "high_us": month.high_us, "low": low, "high": high}
+    return {(int(hour) * HOUR_S, key): int(energy) for hour, key, energy in connection.execute(text(statement), asked)}
+
+
+def covered_elsewhere(connection: Connection, contracts: Sequence[str], month: TenantMonth) -> list[dict[str, Any]]:
+    """What these contracts cover of other months and tenants: `[{"contract", "month", "hour_start_s", "covered_uwh"}]`."""
+    table = schema.contract_coverage.c
+    own = (table.tenant_key == month.tenant_key) & (table.month == month.month)
+    query = (
+        select(table.contract, table.month, table.hour_start_s, func.sum(table.covered_uwh).label("covered_uwh"))
+        .where(table.contract.in_(contracts), ~own)
+        .group_by(table.contract, table.month, table.hour_start_s)
+    )
+    return [{**row, "covered_uwh": int(row["covered_uwh"])} for row in connection.execute(query).mappings()]
+
+
+def save_covered(connection: Connection, month: TenantMonth, hours: Sequence[CoveredHour]) -> None:
+    """What contracts cover of the month by now, in the place of what they did."""
+    table = schema.contract_coverage
+    of_month = {"tenant_key": month.tenant_key, "month": month.month}
+    connection.execute(delete(table).where(table.c.tenant_key == month.tenant_key, table.c.month == month.month))
+    rows: list[Mapping[str, Any]] = [{**of_month, **hour._asdict()} for hour in hours]
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        connection.execute(insert(table), rows[first : first + _ROWS_AT_ONCE])
+
+
+def posted_market_ugco2e(connection: Connection, restatement_id: str) -> int:
+    """What the entries of a run have changed of the carbon by the market (micrograms)."""
+    statement = "SELECT COALESCE(-SUM(contra_carbon_market_ugco2e), 0) FROM adjustment WHERE restatement_id = :run"
+    return int(connection.scalar(text(statement), {"run": restatement_id}) or 0)
