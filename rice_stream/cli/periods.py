@@ -28,9 +28,10 @@ def periods(session: Session, /, *, tenant: str | None, as_json: bool) -> None:
             row["state"].replace("_", " "),
             row["records"],
             None if row["carbon_gco2e"] is None else row["carbon_gco2e"]["mid"],
+            row["carbon_market_gco2e"],
             None if row["root"] is None else row["root"][:16],
         ]
         for row in rows
     ]
-    columns = ["tenant", "month", "state", "records", "gCO2e", "root"]
+    columns = ["tenant", "month", "state", "records", "gCO2e", "by the market", "root"]
     answer({"rows": rows}, as_json=as_json, human=lambda: table(columns, shown))

@@ -80,9 +80,13 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
 def _show_totals(document: dict[str, Any], *, impacts: bool) -> None:
     by = document["by"]
     window = document["window"]
-    rows = [[*_name_cells(by, row), *_total_cells(row, impacts=impacts)] for row in document["rows"]]
-    total = ["all", *[""] * (len(by) - 1), *_total_cells(document["total"], impacts=impacts)]
+    # Where nothing is known of the market, it is the middle by location.
+    market = document["total"]["carbon_market_gco2e"] != document["total"]["carbon_gco2e"]["mid"]
+    shown = {"impacts": impacts, "market": market}
+    rows = [[*_name_cells(by, row), *_total_cells(row, **shown)] for row in document["rows"]]
+    total = ["all", *[""] * (len(by) - 1), *_total_cells(document["total"], **shown)]
     columns = [*by, "prompts", "input tokens", "output tokens", "kWh", "kgCO2e", "low", "high"]
+    columns += ["by the market"] if market else []
     columns += ["kgCO2e with shared"] if "allocation" in document else []
     columns += ["kgCO2e embodied, beside it", "water l", "of prompts"] if impacts else []
     span = " ".join(f"{word} {window[word]}" for word in ("from", "to") if window[word]) or "all time"
@@ -106,7 +110,7 @@ def _name_cells(by: list[str], row: dict[str, Any]) -> list[object]:
     return cells
 
 
-def _total_cells(row: dict[str, Any], *, impacts: bool) -> list[object]:
+def _total_cells(row: dict[str, Any], *, impacts: bool, market: bool) -> list[object]:
     carbon = row["carbon_gco2e"]
     return [
         row["prompts"],
@@ -114,6 +118,7 @@ def _total_cells(row: dict[str, Any], *, impacts: bool) -> list[object]:
         row["output_tokens"],
         row["facility_energy_wh"] / _WH_PER_KWH,
         *(carbon[end] / _G_PER_KG for end in ("mid", "low", "high")),
+        *([row["carbon_market_gco2e"] / _G_PER_KG] if market else []),
         *([row["allocated_gco2e"] / _G_PER_KG] if "allocated_gco2e" in row else []),
         *(_impact_cells(row) if impacts else []),
     ]

@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, select, text
 
 from rice_stream.channels.months import Month
 from rice_stream.instants import epoch_us, rfc3339
-from rice_stream.quantities import MICRO
+from rice_stream.quantities import MARKET_COLUMN, MICRO
 from rice_stream.reports.tenants import tenants
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
@@ -44,9 +44,9 @@ def periods(engine: Engine, scope: Scope, now: datetime, *, tenant: str | None =
 
     Returns:
         `[{"tenant_id", "month", "state" (open, closing, soft_closed, closed), "from", "to", "records", "entries", "carbon_gco2e",
-        "root", "checkpoint", "checklist", "marked_at", "marked_by", "soft_closed_at", "soft_closed_by", "closed_at",
-        "closed_by"}]`. `carbon_gco2e` (every range added up) and `records` of a closed month are what was asserted as reported, of
-        an open one those of now; `root` is hexadecimal, `checkpoint` the signed note.
+        "carbon_market_gco2e", "root", "checkpoint", "checklist", "marked_at", "marked_by", "soft_closed_at", "soft_closed_by",
+        "closed_at", "closed_by"}]`. Carbon (`carbon_gco2e` with every range added up) and `records` of a closed month are what was
+        asserted as reported, of an open one those of now; `root` is hexadecimal, `checkpoint` the signed note.
     """
     seen = scope.within(tenant)
     if seen.teams:
@@ -110,6 +110,7 @@ def _described(row: Mapping[Any, Any]) -> dict[str, Any]:
         "records": row["records"],
         "entries": row["entries"],
         "carbon_gco2e": _carbon(stated["reported"]) if stated else None,
+        "carbon_market_gco2e": _market(stated["reported"]) if stated else None,
         "root": None if row["root"] is None else bytes(row["root"]).hex(),
         "checkpoint": row["note"],
         "checklist": json.loads(row["checklist"]),
@@ -135,6 +136,7 @@ def _open(tenant_id: str, month: Month, row: Mapping[str, Any]) -> dict[str, Any
             "mid": row["carbon_gco2e"]["mid"],
             "high": row["carbon_gco2e_linear"]["high"],
         },
+        "carbon_market_gco2e": row["carbon_market_gco2e"],
         "root": None,
         "checkpoint": None,
         "checklist": None,
@@ -144,3 +146,9 @@ def _open(tenant_id: str, month: Month, row: Mapping[str, Any]) -> dict[str, Any
 
 def _carbon(sums: Mapping[str, Any]) -> dict[str, float]:
     return {end: int(sums[f"carbon_{end}_ugco2e"]) / MICRO for end in ("low", "mid", "high")}
+
+
+def _market(sums: Mapping[str, Any]) -> float | None:
+    """None of a month that was closed by a version that did not state it."""
+    stated = sums.get(MARKET_COLUMN)
+    return None if stated is None else int(stated) / MICRO

@@ -19,7 +19,7 @@ from rice_stream.reports.windows import TimeBound, bounds_us, check_window
 from rice_stream.store.views import WINDOWS_S
 
 AmountsAs = Literal["reported", "restated"]
-Only = tuple[Literal["energy", "tokens"], ...]
+Only = tuple[Literal["energy", "tokens", "market"], ...]
 """What is told besides prompts and carbon."""
 WINDOWS = (*WINDOWS_S, "mtd")
 BUCKETS = ("hour", "day", "month")

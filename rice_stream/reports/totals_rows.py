@@ -122,6 +122,8 @@ def _counts_and_energy(sums: list[int], only: Only | None) -> dict[str, Any]:
     if only is None or "energy" in only:
         row["it_energy_wh"] = sums[_IT_ENERGY] / MICRO
         row["facility_energy_wh"] = sums[_FACILITY_ENERGY] / MICRO
+    if only is not None and "market" in only:
+        row["carbon_market_gco2e"] = sums[_CARBON_MARKET] / MICRO
     return row
 
 

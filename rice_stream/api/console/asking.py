@@ -11,7 +11,7 @@ from rice_stream.reports.totals_query import AmountsAs, Only, TotalsQuery
 from rice_stream.reports.totals_together import look_ahead
 from rice_stream.store.scope import Scope
 
-IN_TABLES: Only = ("energy", "tokens")
+IN_TABLES: Only = ("energy", "tokens", "market")
 """What tables of pages have besides prompts and carbon."""
 
 

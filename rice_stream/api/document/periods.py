@@ -31,6 +31,7 @@ class Period(Answer):
     records: int | None
     entries: int | None
     carbon_gco2e: Measure | None
+    carbon_market_gco2e: float | None
     root: str | None = Field(description="hexadecimal")
     checkpoint: str | None = Field(description="the signed note")
     checklist: list[CheckedLine] | None

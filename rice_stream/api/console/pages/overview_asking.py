@@ -11,9 +11,10 @@ from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.pages.overview_times import Between
 from rice_stream.api.product import Product
 from rice_stream.api.reads.totals import answer_totals
-from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.totals_query import Only, TotalsQuery
 
 NOTHING = {"low": 0.0, "mid": 0.0, "high": 0.0}
+_TOLD: Only = ("market",)
 Row = dict[str, Any]
 By = Literal["tenant", "team"]
 
@@ -41,11 +42,12 @@ class Asker:
         self.scope = product.scope(caller, Right.READ, asked.tenant)
 
     def totals(self, *, tenant: str | None = None, by: Sequence[str] = (), **query: Any) -> dict[str, Any]:
-        """What `/v1/totals` answers of prompts and carbon, in the days of the zone of its first answer.
+        """What `/v1/totals` answers of prompts and of carbon, by location and by the market, in the days of the zone of its first
+        answer.
 
         `tenant`: of another one than the page's.
         """
-        question = self._question(tenant).query(only=(), by=tuple(by), **query)
+        question = self._question(tenant).query(only=_TOLD, by=tuple(by), **query)
         answer = self._answers.get(question)
         if answer is None:
             answer = self._answers[question] = answer_totals(self._product, self._caller, question)
@@ -55,7 +57,7 @@ class Asker:
     def look_ahead(self, *queries: dict[str, Any]) -> None:
         """Have what `totals` will be asked added up together."""
         question = self._question()
-        question.look_ahead(*(question.query(only=(), **each) for each in queries))
+        question.look_ahead(*(question.query(only=_TOLD, **each) for each in queries))
 
     def _question(self, tenant: str | None = None) -> Question:
         return Question(self._product, self._caller, tenant or self._asked.tenant, self._zone)

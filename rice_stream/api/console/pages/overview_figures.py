@@ -72,6 +72,7 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
                 begins, times.month_before, lambda: ask.during(times.month_before_same, top=1)["total"]["carbon_gco2e"]
             ),
         ),
+        "market_gco2e": month["total"]["carbon_market_gco2e"],
         "budgets": budgets,
         "tiers": tiers,
         "tiers_before": tiers_before,
