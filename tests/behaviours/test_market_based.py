@@ -191,7 +191,7 @@ REFUSED = [
     ({"scope": "direct"}, "column scope: direct beside lifecycle"),
     ({"signal": "marginal"}, "column signal: marginal says"),
     ({"provider": None, "region": None}, "column provider: a supplier's factor is of"),
-    ({"valid_to": None}, "column valid_from: a market-based factor is of a stretch of time"),
+    ({"valid_to": None}, "column valid_from: what holds by the market is of a stretch of time"),
     ({"granularity": "hourly"}, "column granularity: hourly needs the hours"),
     ({"value": None, "by_hour": [1.0] * 24, "granularity": "annual"}, "column granularity: the row gives hours"),
     ({"instrument": "residual_mix", "provider": AZURE}, "column provider: a residual mix is of a market"),
