@@ -45,6 +45,7 @@ _SUMMED = (
 
 def upgrade() -> None:
     _other_checks(_KINDS, _CAUSES)
+    op.add_column("restatement", sa.Column("market_by_cause", sa.Text(), nullable=False, server_default="{}"))
     op.create_table(
         "contract_coverage",
         sa.Column("tenant_key", sa.Integer(), autoincrement=False, nullable=False),
@@ -77,6 +78,7 @@ def downgrade() -> None:
             "contracts were added or applied: the version before cannot read them; restore a backup from before the first of them"
         )
     op.drop_table("contract_coverage")
+    op.drop_column("restatement", "market_by_cause")
     _other_checks(_KINDS_BEFORE, _CAUSES_BEFORE)
 
 

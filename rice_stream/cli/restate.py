@@ -96,6 +96,11 @@ def _show(document: dict[str, Any]) -> None:
         ["before, gCO2e", document["before_gco2e"]],
         *([f"by {cause}, gCO2e", amount] for cause, amount in document["by_cause"].items()),
         ["after, gCO2e", document["after_gco2e"]],
+        *(
+            [f"by {cause}, gCO2e by the market", amount]
+            for cause, amount in document["market_by_cause"].items()
+            if amount != document["by_cause"].get(cause)
+        ),
         ["as reported, gCO2e", document["reported_gco2e"]],
         ["changed since, %", document["materiality_percent"]],
         [f"material (from {document['threshold_percent']:g} %)", "yes" if document["material"] else "no"],

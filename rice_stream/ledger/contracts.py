@@ -19,7 +19,6 @@ import numpy as np
 from rice_stream.canonical_json import canonical_json
 from rice_stream.errors import UsageError
 from rice_stream.instants import HOUR_S, SECOND_US, rfc3339
-from rice_stream.ledger.corrected_batches import CorrectedBatch
 from rice_stream.ledger.giving_way import go_on
 from rice_stream.ledger.restated_lines import Lines
 from rice_stream.ledger.restating import NOT_BEGUN, Restating
@@ -35,12 +34,11 @@ from rice_stream.store.contract_store import (
     CoveredHour,
     TenantMonth,
     covered_elsewhere,
-    posted_market_ugco2e,
     save_covered,
     used_energy,
 )
 from rice_stream.store.database_clock import database_now_us
-from rice_stream.store.engine import Connection, Engine, reading
+from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.entries import Entries
 from rice_stream.store.factor_set_store import KnownSets
 from rice_stream.store.recorded_chunks import RecordedChunk
@@ -167,13 +165,10 @@ class ApplyingContracts(Restating):
         self.order = RestatementOrder(*whose, CONTRACTS, month.month, reason, basis=plan.basis, dry_run=dry_run)
         self.engine, self.by, self.state, self.plan = engine, by, NOT_BEGUN, plan
         self.give_way, self._seen = go_on, 0
-        self.change_ugco2e = 0
-        """Of the carbon by the market, of what this run has done."""
 
     def told(self) -> dict[str, Any]:
         """What the run has done: `{"tenant_id", "month", "dry_run", "restatement_id", "contracts": [{..., "covered_kwh"}],
         "records", "entries", "carbon_market_change_gco2e"}`, of all of it also where it was cut short in between."""
-        change_ugco2e = self._posted_ugco2e() if self.is_kept else self.change_ugco2e
         covered = sorted(self.plan.energy_uwh.items())
         return {
             "tenant_id": self.plan.tenant_id,
@@ -185,12 +180,8 @@ class ApplyingContracts(Restating):
             ],
             "records": self.state.records,
             "entries": self.state.entries,
-            "carbon_market_change_gco2e": change_ugco2e / MICRO,
+            "carbon_market_change_gco2e": self.state.market_by_cause.get("contract", 0) / MICRO,
         }
-
-    def _posted_ugco2e(self) -> int:
-        with reading(self.engine) as connection:
-            return posted_market_ugco2e(connection, self.state.restatement_id)
 
     def _look_up(self, connection: Connection, chunk: RecordedChunk) -> None:
         """The plan has all of it."""
@@ -208,11 +199,6 @@ class ApplyingContracts(Restating):
         amounts[chunk.voided[chunk.row_of]] = 0
         lines = Entries(now.event_keys, now.columns, amounts).without_nothing()
         return Lines({"contract": lines} if len(lines) else {})
-
-    def _posted(self, batch: CorrectedBatch) -> None:
-        for chunk in batch.chunks:
-            for entries in chunk.lines.by_cause.values():
-                self.change_ugco2e += int(entries.amounts[:, _MARKET].sum())
 
     def _shares(self, now: Entries) -> tuple[Any, Any]:
         """`Shares` of each line, as two columns."""

@@ -3,11 +3,12 @@
 They are read while what was read before is posted, so whether they still are as they were read is asked when it is their turn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from rice_stream.ledger.restated_lines import Lines
+from rice_stream.quantities import MARKET_COLUMN
 from rice_stream.store.audit import Actor
 from rice_stream.store.corrected_since import KeyStretch, is_corrected_since
 from rice_stream.store.engine import Connection
@@ -90,11 +91,14 @@ def _with(state: RestatementState, chunk: CorrectedChunk) -> RestatementState:
             name: state.after[name] + chunk.before[name] + sum(each[name] for each in changes.values())
             for name in CARBON_ENDS
         },
-        by_cause={
-            cause: state.by_cause.get(cause, 0) + changes.get(cause, {}).get("carbon_mid_ugco2e", 0)
-            for cause in sorted({*state.by_cause, *changes})
-        },
+        by_cause=_added(state.by_cause, changes, "carbon_mid_ugco2e"),
+        market_by_cause=_added(state.market_by_cause, changes, MARKET_COLUMN),
     )
+
+
+def _added(so_far: Mapping[str, int], changes: Mapping[str, Mapping[str, int]], name: str) -> dict[str, int]:
+    causes = sorted({*so_far, *changes})
+    return {cause: so_far.get(cause, 0) + changes.get(cause, {}).get(name, 0) for cause in causes}
 
 
 def groups_of(state: RestatementState, batch: CorrectedBatch, reason: str, by: Actor) -> list[EntryGroup]:

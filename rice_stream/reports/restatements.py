@@ -85,6 +85,7 @@ def described(state: RestatementState, threshold_percent: float) -> dict[str, An
         "threshold_percent": threshold_percent,
         "material": is_material(state.reported_ugco2e, after, threshold_percent),
         "by_cause": {cause: amount / MICRO for cause, amount in state.by_cause.items()},
+        "market_by_cause": {cause: amount / MICRO for cause, amount in state.market_by_cause.items()},
         "problem": state.problem,
     }
 

@@ -72,9 +72,3 @@ def save_covered(connection: Connection, month: TenantMonth, hours: Sequence[Cov
     rows: list[Mapping[str, Any]] = [{**of_month, **hour._asdict()} for hour in hours]
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         connection.execute(insert(table), rows[first : first + _ROWS_AT_ONCE])
-
-
-def posted_market_ugco2e(connection: Connection, restatement_id: str) -> int:
-    """What the entries of a run have changed of the carbon by the market (micrograms)."""
-    statement = "SELECT COALESCE(-SUM(contra_carbon_market_ugco2e), 0) FROM adjustment WHERE restatement_id = :run"
-    return int(connection.scalar(text(statement), {"run": restatement_id}) or 0)

@@ -81,6 +81,8 @@ class RestatementState:
     after: Ends = field(default_factory=lambda: dict.fromkeys(CARBON_ENDS, 0))
     by_cause: Mapping[str, int] = field(default_factory=dict)
     """Micrograms (middle) by cause."""
+    market_by_cause: Mapping[str, int] = field(default_factory=dict)
+    """Micrograms by the market, by cause; nothing of runs of versions that did not keep it."""
     by_server: bool = False
     """Ordered over HTTP, and done by whichever server comes to it."""
     author_kind: str = ""
@@ -178,6 +180,7 @@ def state_of(row: Mapping[Any, Any]) -> RestatementState:
         before={name: int(row[f"before_{name}"]) for name in CARBON_ENDS},
         after={name: int(row[f"after_{name}"]) for name in CARBON_ENDS},
         by_cause=json.loads(row["by_cause"]),
+        market_by_cause=json.loads(row["market_by_cause"]),
         by_server=bool(row["by_server"]),
         **{name: row[name] for name in ("author_kind", "author_name", "started_us", "finished_us", "problem")},
     )
@@ -223,5 +226,6 @@ def _progress(connection: Connection, state: RestatementState) -> dict[str, Any]
         **{f"before_{name}": amount for name, amount in state.before.items()},
         **{f"after_{name}": amount for name, amount in state.after.items()},
         "by_cause": json.dumps(dict(state.by_cause), sort_keys=True),
+        "market_by_cause": json.dumps(dict(state.market_by_cause), sort_keys=True),
         "problem": state.problem,
     }

@@ -114,6 +114,8 @@ restatement = Table(
     Column("reported_carbon_mid_ugco2e", EXACT_SUM, nullable=False, server_default="0"),
     Column("records_expected", BigInteger),
     Column("problem", Text),
+    # JSON: micrograms by the market, by cause.
+    Column("market_by_cause", Text, nullable=False, server_default="{}"),
     CheckConstraint("state IN ('ordered', 'running', 'done', 'failed')", name="state"),
     comment="Runs that estimate recorded prompts again, and what they have posted so far",
 )

@@ -50,6 +50,8 @@ def apply(engine: Engine, *, tenant_key: int = 1, tenant_id: str = "acme", dry_r
     run = ApplyingContracts(engine, plan, "contracts of October", OPERATOR, dry_run=dry_run)
     for _ in run.steps():
         pass
+    change_ugco2e = round(run.told()["carbon_market_change_gco2e"] * 1e6)
+    assert change_ugco2e == run.state.market_by_cause.get("contract", 0)
     return plan
 
 

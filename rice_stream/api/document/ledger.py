@@ -113,4 +113,5 @@ class Restatement(Answer):
     threshold_percent: float
     material: bool
     by_cause: dict[CauseName, float]
+    market_by_cause: dict[CauseName, float]
     problem: str | None

@@ -25,8 +25,8 @@ PAGES = ("/", "/explore?by=team", "/periods", "/quality", "/prompts/e-1")
 @pytest.fixture(params=[True, False], ids=["with a market set", "without one"])
 def served(request: pytest.FixtureRequest, tmp_path: Path, shell: Shell) -> Iterator[tuple[Api, bool]]:
     """A server in front of two prompts, one of them with a supplier's factor or not, at the time of the later one."""
-    shell.environment["RICE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'rice.db'}"
-    engine = open_engine(shell.environment["RICE_DATABASE_URL"])
+    url = shell.environment["RICE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'rice.db'}"
+    engine = open_engine(url)
     migrate(engine)
     at_us = now_us()
     if request.param:
