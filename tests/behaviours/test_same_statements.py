@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from psycopg import Cursor
 from sqlalchemy import Engine, event
 
 from tests.integration.api.test_matrix import Served
@@ -23,15 +24,22 @@ from tests.support.reports_store import open_store
 
 @contextmanager
 def recorded() -> Iterator[list[str]]:
-    """The statements of all databases, without their values."""
+    """The statements of all databases, without their values: those of SQLAlchemy, and all that PostgreSQL's driver is given."""
     statements: list[str] = []
+    execute = Cursor.execute
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         statements.append(statement)
 
+    def noted(cursor: Any, query: Any, *values: Any, **options: Any) -> Any:
+        statements.append(str(query))
+        return execute(cursor, query, *values, **options)
+
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        yield statements
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Cursor, "execute", noted)
+            yield statements
     finally:
         event.remove(Engine, "before_cursor_execute", note)
 
