@@ -4,6 +4,7 @@ A month stays in `event_id_gap` until all of it is listed; until then whoever lo
 What is recorded meanwhile lists itself. Cut short, a month is begun again: an id that is listed twice is found once.
 """
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,32 +12,39 @@ import numpy as np
 from sqlalchemy import Connection, Engine, delete, select
 
 from rice_stream.store import schema
+from rice_stream.store.advisory_locks import AdvisoryLock
 from rice_stream.store.copied import copied
 from rice_stream.store.engine import batch_failure, reading, writing
 from rice_stream.store.event_id_lists import copy_lists, rows_by_month
 from rice_stream.store.partitions import month_floor
 
 _AT_ONCE = 50_000
+_MONTHS = select(schema.event_id_gap.c.month).order_by(schema.event_id_gap.c.month.desc())
 _NEXT = f"""
 SELECT event_key, event_id FROM prompt_record
 WHERE tenant_key = :tenant_key AND event_key > :after AND event_key < :high ORDER BY event_key LIMIT {_AT_ONCE}"""
 
 
-def list_gaps(engine: Engine) -> int:
-    """List the months that are not, the latest first; returns how many months. StoreUnavailableError: try again."""
+def list_gaps(engine: Engine, *, is_over: Callable[[], bool] = lambda: False) -> int:
+    """List the months that are not, the latest first, until it `is_over`; returns how many months. Nothing on SQLite, and while
+    another worker is at it. StoreUnavailableError: try again."""
     if engine.dialect.name != "postgresql":
         return 0
-    with reading(engine) as connection:
-        months = connection.scalars(
-            select(schema.event_id_gap.c.month).order_by(schema.event_id_gap.c.month.desc())
-        ).all()
-        tenant_keys = connection.scalars(select(schema.tenant.c.tenant_key)).all() if months else []
-    for month in months:
-        for tenant_key in tenant_keys:
-            _list_month(engine, tenant_key, month)
-        with writing(engine) as connection:
-            connection.execute(delete(schema.event_id_gap).where(schema.event_id_gap.c.month == month))
-    return len(months)
+    with reading(engine) as turn:
+        # Without parameters, as in `partition_ddl`: what is held open meanwhile is no snapshot.
+        if not turn.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({int(AdvisoryLock.LIST_EVENT_IDS)})").scalar():
+            return 0
+        with reading(engine) as connection:
+            months = connection.scalars(_MONTHS).all()
+            tenant_keys = connection.scalars(select(schema.tenant.c.tenant_key)).all() if months else []
+        for listed, month in enumerate(months):
+            for tenant_key in tenant_keys:
+                if is_over():
+                    return listed
+                _list_month(engine, tenant_key, month)
+            with writing(engine) as connection:
+                connection.execute(delete(schema.event_id_gap).where(schema.event_id_gap.c.month == month))
+        return len(months)
 
 
 def _list_month(engine: Engine, tenant_key: int, month: int) -> None:

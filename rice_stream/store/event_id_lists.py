@@ -151,6 +151,15 @@ def read_listed(tags: Sequence[bytes], places: Sequence[bytes]) -> ListedIds:
     )
 
 
+def distinct(listed: ListedIds) -> ListedIds:
+    """Each id and place once: what was listed when it was cut short is listed again."""
+    order = np.lexsort((listed.places, listed.tags))
+    tags, places = listed.tags[order], listed.places[order]
+    is_new = np.ones(len(order), dtype=np.bool_)
+    is_new[1:] = (tags[1:] != tags[:-1]) | (places[1:] != places[:-1])
+    return ListedIds(tags[is_new], places[is_new])
+
+
 def _month_ms(months: Ints) -> Ints:
     """When they begin, in milliseconds since 1970."""
     return months.astype("M8[M]").astype("M8[ms]").astype(np.int64)

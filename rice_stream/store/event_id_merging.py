@@ -4,7 +4,7 @@ Each id moves down some levels in all its time, as in a tree that takes in what 
 those after, as it is one transaction; cut short at any point, nothing has happened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, text
@@ -16,6 +16,7 @@ from rice_stream.store.event_id_lists import (
     SPLIT_BITS,
     SPLITS_MAX,
     copy_lists,
+    distinct,
     list_rows,
     read_listed,
 )
@@ -36,23 +37,25 @@ class _Bucket(NamedTuple):
     lists: int
 
 
-def merge_event_ids(engine: Engine) -> int:
-    """Merge until no bucket has too many lists; returns how many lists were merged. Nothing on SQLite, and while another
-    worker is at it. StoreUnavailableError: the database did not take it; it may be tried again."""
+def merge_event_ids(engine: Engine, *, is_over: Callable[[], bool] = lambda: False) -> int:
+    """Merge until no bucket has too many lists, or it `is_over`; returns how many lists were merged. Nothing on SQLite, and while
+    another worker is at it. StoreUnavailableError: the database did not take it; it may be tried again."""
     if engine.dialect.name != "postgresql":
         return 0
     merged = 0
-    while some := _merge_some(engine):
+    while some := _merge_some(engine, is_over):
         merged += some
     return merged
 
 
-def _merge_some(engine: Engine) -> int:
-    """Those of a depth and month that have the most to merge."""
+def _merge_some(engine: Engine, is_over: Callable[[], bool]) -> int:
+    """What has to be merged by now."""
     with reading(engine) as connection:
         full = [_Bucket(*row) for row in connection.execute(text(_FULL))]
     merged = 0
     for splits, month, buckets in _together(full):
+        if is_over():
+            return 0
         with writing(engine) as connection:
             if not connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({int(AdvisoryLock.MERGE_EVENT_IDS)})")):
                 return 0
@@ -62,10 +65,10 @@ def _merge_some(engine: Engine) -> int:
 
 _FULL = f"""
 SELECT splits, bucket, month, COUNT(*) FROM event_id_list
+WHERE splits < {SPLITS_MAX}
 GROUP BY 1, 2, 3 HAVING COUNT(*) >= {MERGED_FROM} + bucket % {STAGGERED}
-  AND (splits < {SPLITS_MAX} OR COUNT(*) > 2 * SUM(CARDINALITY(tags)) / {LISTED_MAX})
 ORDER BY 1, 3, 2"""
-"""At the last depth only what becomes fewer: many ids of one tag, as somebody may make them, stay as many lists as they fill."""
+"""From the index alone. Not at the last depth: many ids of one tag, as somebody may make them, stay as many lists as they fill."""
 
 
 def _together(full: list[_Bucket]) -> Iterator[tuple[int, int, list[int]]]:
@@ -94,7 +97,7 @@ def _merge(connection: Connection, splits: int, month: int, buckets: list[int]) 
                 by_bucket.setdefault(bucket, []).append((tags, places))
             rows: list[bytes] = []
             for arrays in by_bucket.values():
-                listed = read_listed(*zip(*arrays, strict=True))
+                listed = distinct(read_listed(*zip(*arrays, strict=True)))
                 goes_down = len(listed.tags) >= _SPLIT_FROM and splits < SPLITS_MAX
                 rows += list_rows(month, listed, splits + SPLIT_BITS if goes_down else splits)
             copy_lists(cursor, rows)

@@ -126,8 +126,25 @@ def test_what_was_there_before_the_lists_is_found_and_gets_listed(engine: Engine
         assert places_of(connection, EVERYTHING, "new") is None
     assert found(engine, "of-10") == "2026-10-03T00:00:00Z"
     assert found(engine, "new") == "2026-11-04T00:00:00Z"
+    assert list_gaps(engine, is_over=[False, False, True].pop) == 0
+    assert list_gaps(engine, is_over=iter([False, True]).__next__) == 1
+    with writing(engine) as connection:
+        connection.execute(insert(schema.event_id_gap), {"month": _MONTH})
     assert (list_gaps(engine), list_gaps(engine)) == (2, 0)
     assert [is_listed(engine, name) for name in ("of-10", "of-11", "new")] == [1, 1, 1]
+
+
+def test_what_was_listed_twice_is_merged_into_one(engine: Engine) -> None:
+    for number in range(MERGED_FROM // 2):
+        store(engine, chunk_of([event(event_id=f"e-{number}")], offset=number))
+    with writing(engine) as connection:
+        connection.execute(insert(schema.event_id_gap), {"month": _MONTH})
+        twice = "INSERT INTO event_id_list SELECT splits, bucket, month, list_key / 2, tags, places FROM event_id_list"
+        connection.execute(text(twice))
+    list_gaps(engine)
+    assert merge_event_ids(engine) == MERGED_FROM + 1
+    with reading(engine) as connection:
+        assert connection.scalars(select(func.cardinality(schema.event_id_list.c.tags))).all() == [MERGED_FROM // 2]
 
 
 def test_a_store_of_the_version_before_is_listed_once_it_is_migrated(postgresql: Databases) -> None:
