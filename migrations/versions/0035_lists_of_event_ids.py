@@ -44,7 +44,7 @@ def upgrade() -> None:
             op.execute(f"ALTER TABLE event_id_list ALTER COLUMN {name} SET STORAGE PLAIN")
         # Merging leaves as much behind as it makes; there is little to look through.
         op.execute("ALTER TABLE event_id_list SET (autovacuum_vacuum_scale_factor = 0.05)")
-        # The worker lists what is there (store/event_id_gaps.py): that takes a minute for each 50 million records.
+        # The worker lists what is there (store/event_id_gaps.py): that takes some minutes of 50 million records.
         op.execute(_MONTHS)
 
 
