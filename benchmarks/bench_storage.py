@@ -29,7 +29,7 @@ def run(scale: float = 1.0) -> list[dict[str, object]]:
     prompts = int(_PROMPTS * scale)
     with stack() as (servers, engine):
         fill(engine, servers.database_url, prompts, tenants=_TENANTS, days=_DAYS, until=datetime.now(UTC))
-        records = _bytes(engine, ["prompt_record"])
+        records = _bytes(engine, ["prompt_record", "event_id_list"])
         totals = _bytes(engine, _TOTALS)
     sent = [len(value) for _, value in events(_SAMPLE)]
     event = sum(sent) / len(sent)
