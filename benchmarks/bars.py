@@ -42,6 +42,11 @@ BARS = (
     Bar("into a store of*", "into an empty store", at_least=0.8),
     Bar("kafka to sqlite", "Faust agent*", at_least=6),
     Bar("worker peak memory", "limit", at_most=350 / 300),
+    *(
+        Bar(f"{question}, answered", "SELECT 1", at_least=0.4)
+        for question in ("totals of a tenant", "rolling totals of a tenant", "pages of prompts", "explanations*")
+    ),
+    Bar("*held by row-level security, p50", "not held", at_most=1.5),
 )
 
 
