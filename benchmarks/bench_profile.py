@@ -65,9 +65,10 @@ def _parts(name: str, stretch: Stretch) -> list[Row]:
     ]
     rows += [
         Row.against(
-            f"{name}: {process} woken", used_.wake_ups / stretch.seconds, "a second", "processors", stretch.processors
+            f"{name}: {part} woken", used_.wake_ups / stretch.seconds, "a second", "processors", stretch.processors
         )
-        for process, used_ in by_process(stretch.usage).items()
+        for part, used_ in sorted(stretch.usage.items())
+        if used_.wake_ups
     ]
     logged, transactions = stretch.wal_bytes / max(stretch.events, 1), stretch.transactions / stretch.seconds
     rows.append(
@@ -116,6 +117,8 @@ def measured(count: int, seconds: float) -> dict[str, Stretch]:
         with named_worker(servers) as process:
             pids = _pids(servers, process.pid)
             while not seen(engine):
+                if process.poll() is not None:
+                    raise RuntimeError(f"the worker has ended ({process.poll()})")
                 time.sleep(0.05)
             found["catching up"] = _stretch(engine, pids, until_seen=count)
             for rate in LIVE:

@@ -264,7 +264,8 @@ class Worker:
         identity = TopicIdentity(kafka_config(settings), settings.events_topics)
         try:
             while True:
-                await asyncio.sleep(min(LAG_INTERVAL_S, until_idle_s or LAG_INTERVAL_S) / 2)
+                # Half as long as it has to be idle, to notice that in time.
+                await asyncio.sleep(LAG_INTERVAL_S if until_idle_s is None else min(LAG_INTERVAL_S, until_idle_s / 2))
                 await consumer.check_errors()
                 try:
                     for name in await asyncio.to_thread(identity.made_again):
