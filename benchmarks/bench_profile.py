@@ -22,7 +22,7 @@ EVENTS = 1_000_000
 LIVE = (500, 5_000)
 SETTLED_S = 12.0
 """The worker joins its group, meets the names."""
-MEASURED_S = 30.0
+MEASURED_S = 20.0
 FED_S = 6.0
 _LOOK_S = 0.25
 
