@@ -15,6 +15,8 @@ from aiokafka.consumer import consumer as aiokafka_consumer
 from aiokafka.consumer import fetcher
 
 _Fetcher: Any = fetcher.Fetcher
+PAUSE_MAX_S = 1.0
+"""However rare batches are to be: a rebalance or a seek may have to wait for a fetch."""
 FULL_SHARE = 0.5
 """A partition that brings this share of what a fetch may bring of it has more on the broker."""
 
@@ -46,7 +48,7 @@ class FetchPace:
 class PacedFetcher(_Fetcher):  # type: ignore[misc]
     """aiokafka's fetcher, which sends fetches at this pace."""
 
-    pause_s = 1.0
+    pause_s = PAUSE_MAX_S
     """Of fetchers that are made from now on; `install` sets it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -74,6 +76,6 @@ class PacedFetcher(_Fetcher):  # type: ignore[misc]
 
 
 def install(pause_s: float) -> None:
-    """Let aiokafka's consumers that this process makes from now on fetch at this pace."""
-    PacedFetcher.pause_s = pause_s
+    """Let aiokafka's consumers that this process makes from now on fetch at this pace, and once in PAUSE_MAX_S at least."""
+    PacedFetcher.pause_s = min(pause_s, PAUSE_MAX_S)
     vars(aiokafka_consumer).update(Fetcher=PacedFetcher)
