@@ -59,7 +59,9 @@ def close(
         answer({"checklist": lines}, as_json=as_json, human=lambda: _show_checklist(lines))
         return
     with STDERR.status("closing") as status:
-        closing.close(order, status.update)
+        closing.close(
+            order, lambda step, records: status.update(step if records is None else f"{step}: {records:,} records")
+        )
         if not soft:
             publish_checkpoints(engine, checkpoint_places(settings), uuid4().hex)
     rows = periods(engine, EVERYTHING, datetime.now(UTC), tenant=tenant)

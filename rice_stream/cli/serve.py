@@ -30,7 +30,7 @@ def serve(session: Session) -> None:
     POST /v1/events takes JSON in any format that the worker reads, POST /v1/traces and /v1/logs take OTLP/HTTP. An
     answer of 2xx means that the broker has the events; prompts and answers are left out at the door. On loopback it
     prints a link, with which a browser is signed in as admin, once. Beside that it sends alerts to channels, signs
-    checkpoints of the audit trail, and restates what was ordered over HTTP.
+    checkpoints of the audit trail, and restates and closes what was ordered over HTTP.
 
     Example: RICE_HTTP_PORT=8080 rice-stream serve
     """
@@ -44,13 +44,11 @@ def serve(session: Session) -> None:
         from rice_stream.api.server import serve_until_stopped
         from rice_stream.api.transport import check_transport, tls_files
         from rice_stream.runtime.channels_file import following_channels_file
-        from rice_stream.runtime.checkpoint_chores import checkpoint_chores
-        from rice_stream.runtime.delivery_chores import delivery_chores
         from rice_stream.runtime.following_rules import following_formats
         from rice_stream.runtime.opening_api import check_login
         from rice_stream.runtime.opening_delivery import delivering
         from rice_stream.runtime.opening_tracing import open_tracing
-        from rice_stream.runtime.restating_chores import restating_chores
+        from rice_stream.runtime.server_chores import server_chores
 
     settings = session.settings
     configure_logging(settings)
@@ -63,13 +61,12 @@ def serve(session: Session) -> None:
     asyncio.run(admission.check_start())
     tls = tls_files(settings)
     metrics = ServerMetrics()
-    chores = (*delivery_chores(settings), *checkpoint_chores(settings), *restating_chores(settings))
     with (
         open_tracing("rice-stream-serve") as tracing,
         closing(_listen(settings)) as listener,
         following_formats(settings) as formats_now,
         following_channels_file(settings),
-        delivering(settings, metrics, chores=chores),
+        delivering(settings, metrics, chores=server_chores(settings)),
     ):
         publisher = Publisher(settings)
         try:

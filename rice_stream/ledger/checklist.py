@@ -22,13 +22,19 @@ class ChecklistLine:
     """One line: what was found, and what to do where that is not in order."""
 
     name: str
-    ok: bool
+    ok: bool | None
+    """None: what takes long is not looked at before the month is closed."""
     found: str
     to_do: str
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is in the way."""
+        return self.ok is False
+
     def as_json(self, accepted: str | None) -> dict[str, Any]:
         """As it is answered and kept; `accepted` is the reason for which it was closed all the same."""
-        to_do = None if self.ok else self.to_do
+        to_do = self.to_do if self.is_open else None
         return {"name": self.name, "ok": self.ok, "found": self.found, "to_do": to_do, "accepted": accepted}
 
 
@@ -41,8 +47,8 @@ def settled(lines: Sequence[ChecklistLine], accepted: Mapping[str, str]) -> list
     if unknown:
         raise UsageError(f"--accept: there is no {', '.join(unknown)}; a month's checklist has {', '.join(CHECKS)}")
     reasons = {name: checked_reason(reason) for name, reason in accepted.items()}
-    open_ = [line for line in lines if not line.ok and line.name not in reasons]
+    open_ = [line for line in lines if line.is_open and line.name not in reasons]
     if open_:
         told = "; ".join(f"{line.name}: {line.found}; {line.to_do}" for line in open_)
         raise UsageError(f"the month is not ready to be closed. {told}. Or accept it: --accept NAME --reason WHY")
-    return [line.as_json(None if line.ok else reasons[line.name]) for line in lines]
+    return [line.as_json(reasons[line.name] if line.is_open else None) for line in lines]

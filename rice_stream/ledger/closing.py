@@ -39,8 +39,8 @@ _MARK_TRIES = 10
 
 Checks = Callable[[MonthBounds], Sequence[ChecklistLine]]
 """What the checklist finds of a month."""
-Say = Callable[[str], None]
-"""Is told what is done next."""
+Say = Callable[[str, int | None], None]
+"""Is told what is being done, and how many records are done with, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,15 @@ class Closing:
         """What would be looked at. UsageError, NotFoundError: as from `close`."""
         return list(self.checks(self._bounds(order)))
 
-    def close(self, order: CloseOrder, say: Say = lambda _step: None) -> StoredPeriod:
+    def check_order(self, order: CloseOrder) -> None:
+        """What `close` refuses before it does anything. Errors as from there."""
+        tenant_key = self._tenant_key(order)
+        self._check_signs(order)
+        with reading(self.engine) as connection:
+            is_marked = find_period(connection, tenant_key, order.month.name) is not None
+        settled([] if is_marked else self.checklist(order), order.accepted)
+
+    def close(self, order: CloseOrder, say: Say = lambda _step, _records: None) -> StoredPeriod:
         """Close a month, or what is left to do of it; one that is closed already stays as it is.
 
         Raises:
@@ -78,25 +86,26 @@ class Closing:
             BrokenCheckpointError: what is stored is not what was closed.
         """
         tenant_key = self._tenant_key(order)
-        if not order.soft:
-            self.box.seal_key(
-                "a month", bytes(32)
-            )  # without a key of secrets nothing is signed: said before it is done
+        self._check_signs(order)
         with reading(self.engine) as connection:
             period = find_period(connection, tenant_key, order.month.name)
         if period is None:
-            say("going through the checklist")
+            say("going through the checklist", None)
             lines = settled(self.checks(self._bounds(order)), order.accepted)
-            say("waiting for batches in flight")
+            say("waiting for batches in flight", None)
             period = tried_again(lambda: self._mark(order, tenant_key, lines), _MARK_TRIES)
         if period.root is None:
             period = self._make_tree(order, period, say)
         if order.soft:
             self._soft_close(order, period)
         elif period.state != "closed":
-            say("signing")
+            say("signing", period.records)
             self._sign(order, period)
         return self._again(period)
+
+    def _check_signs(self, order: CloseOrder) -> None:
+        if not order.soft:
+            self.box.seal_key("a month", bytes(32))  # without a key of secrets nothing is signed
 
     def _tenant_key(self, order: CloseOrder) -> int:
         with reading(self.engine) as connection:
@@ -125,7 +134,7 @@ class Closing:
 
     def _make_tree(self, order: CloseOrder, period: StoredPeriod, say: Say) -> StoredPeriod:
         with snapshot(self.engine, EVERYTHING) as connection:
-            built = built_month(connection, period, lambda records: say(f"{records:,} records"))
+            built = built_month(connection, period, lambda records: say("making the tree", records))
         with writing(self.engine) as connection:
             save_tree(connection, period, built.tree, built.records, built.assertion)
         period = self._again(period)

@@ -1,6 +1,7 @@
 """Months of tenants as they are listed: those that are open and had prompts, and those that are closed with what was asserted."""
 
 import json
+from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import Select, func, select, text
 from rice_stream.channels.months import Month
 from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.quantities import MARKET_COLUMN, MICRO
+from rice_stream.reports.pages import PAGE_ROWS, not_a_position, packed, page, unpacked
 from rice_stream.reports.tenants import tenants
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
@@ -55,13 +57,37 @@ def periods(engine: Engine, scope: Scope, now: datetime, *, tenant: str | None =
     found = _closed(engine, seen)
     for tenant_id, month, row in _with_prompts(engine, seen, now):
         found.setdefault((tenant_id, month), _open(tenant_id, Month.of(month, zones[tenant_id]), row))
-    return [found[key] for key in sorted(found, key=lambda key: (key[0], _descending(key[1])))]
+    return [found[key] for key in sorted(found, key=lambda key: _order(*key))]
 
 
-def closed_periods(engine: Engine, scope: Scope, year: int, *, limit: int) -> dict[str, Any]:
+def period_page(
+    engine: Engine,
+    scope: Scope,
+    now: datetime,
+    *,
+    tenant: str | None = None,
+    after: bytes | None = None,
+    limit: int = PAGE_ROWS,
+) -> dict[str, Any]:
+    """As `periods`, in their order: `{"rows": at most `limit`, "next"}`. Only tenants of the page are looked at."""
+    seen = scope.within(tenant)
+    if seen.teams:
+        return page([], limit, _position, dict)
+    names = sorted(each["tenant_id"] for each in tenants(engine, seen))
+    last = None if after is None else _place(after)
+    left = names if last is None else names[bisect_left(names, last[0]) :]
+    found: list[dict[str, Any]] = []
+    while left and len(found) <= limit:
+        some, left = left[:limit], left[limit:]
+        rows = periods(engine, Scope(frozenset(some)), now)
+        found += rows if last is None else [row for row in rows if _order(row["tenant_id"], row["month"]) > last]
+    return page(found[: limit + 1], limit, _position, dict)
+
+
+def closed_periods(engine: Engine, scope: Scope, year: int, *, limit: int, first: int = 0) -> dict[str, Any]:
     """Those of a year that are not open, without a look at totals: `{"rows", "rows_total", "states": {month: {state: tenants}}}`.
 
-    `rows` as from `periods`, the latest month first, at most `limit`.
+    `rows` as from `periods`, the latest month first, at most `limit` from the place `first` on.
     """
     columns = schema.period.c
     if scope.teams:
@@ -72,13 +98,28 @@ def closed_periods(engine: Engine, scope: Scope, year: int, *, limit: int) -> di
     with scoped_reading(engine, scope) as connection:
         for month, state, count in connection.execute(counts, scope_parameters(scope)):
             states.setdefault(month, {})[state] = count
-        query = _query().where(*seen).order_by(columns.month.desc(), schema.tenant.c.tenant_id).limit(limit)
+        query = (
+            _query().where(*seen).order_by(columns.month.desc(), schema.tenant.c.tenant_id).offset(first).limit(limit)
+        )
         rows = [_described(row) for row in connection.execute(query, scope_parameters(scope)).mappings()]
     return {"rows": rows, "rows_total": sum(sum(each.values()) for each in states.values()), "states": states}
 
 
-def _descending(month: str) -> int:
-    return -int(month.replace("-", ""))
+def _order(tenant_id: str, month: str) -> tuple[str, int]:
+    return tenant_id, -int(month.replace("-", ""))
+
+
+def _position(row: Mapping[str, Any]) -> bytes:
+    tenant_id, month = _order(row["tenant_id"], row["month"])
+    return packed(month) + tenant_id.encode()
+
+
+def _place(position: bytes) -> tuple[str, int]:
+    [month] = unpacked(position, 1)
+    try:
+        return position[8:].decode(), month
+    except UnicodeDecodeError as error:
+        raise not_a_position() from error
 
 
 def _with_prompts(engine: Engine, scope: Scope, now: datetime) -> list[tuple[str, str, Mapping[str, Any]]]:

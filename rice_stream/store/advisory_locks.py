@@ -20,6 +20,8 @@ class AdvisoryLock(IntEnum):
     """Two that put totals right would both add a difference."""
     POST_CORRECTIONS = 0x52494352
     """What is corrected is worked out from what was corrected before: two at once would both correct the same."""
+    ORDER_CLOSINGS = 0x5249434F
+    """The same close is ordered once."""
     ADD_TO_AUDIT_TRAIL = 0x52494341
     """Entries have numbers without gaps, in the order in which they are committed; taken last in a transaction."""
 

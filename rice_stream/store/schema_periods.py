@@ -1,4 +1,4 @@
-"""The table of months that are closed, and of what was asserted of each when it was."""
+"""Tables of months that are closed, with what was asserted of each when it was, and of orders to close one."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text
 
@@ -33,3 +33,20 @@ period = Table(
     comment="Months of tenants that are closed, or being closed; the others are open and have no row",
 )
 Index("ix_period_high_us", period.c.high_us)
+
+closing = Table(
+    "closing",
+    metadata,
+    Column("closing_id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    *(Column(name, Text, nullable=False) for name in ("tenant_id", "month")),
+    Column("soft", Integer, nullable=False),
+    # accepted: JSON, reasons by the name of a line of the checklist. step: what is being done.
+    *(Column(name, Text, nullable=False) for name in ("accepted", "author_kind", "author_name", "state", "step")),
+    *(Column(name, BigInteger) for name in ("records", "records_expected")),
+    Column("ordered_us", BigInteger, nullable=False),
+    Column("finished_us", BigInteger),
+    Column("problem", Text),
+    CheckConstraint("state IN ('ordered', 'running', 'done', 'failed')", name="state"),
+    comment="Orders to close a month, and how far each has come; what is closed is in `period`",
+)

@@ -41,6 +41,7 @@ OF_NOBODY = {
 OF_NO_TEAM = {
     "audit",
     "bridge",
+    "closings",
     "periods",
     "restatements",
     "deliveries",

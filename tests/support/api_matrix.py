@@ -75,6 +75,7 @@ def lists() -> Iterator[Try]:
         "/v1/bridge",
         "/v1/restatements?limit=1000",
         "/v1/periods",
+        "/v1/periods/closings",
         "/v1/compare?from=2020-01-01&model=gpt-4o",
         "/v1/models?limit=5",
         "/v1/regions?limit=5",
@@ -142,6 +143,7 @@ def lists() -> Iterator[Try]:
     for route in ("/v1/quarantine/drop", "/v1/quarantine/replay"):
         yield Try("POST", route, route, body={"ids": [999_999]})
     yield Try("POST", "/v1/restatements", "/v1/restatements", body={**RESTATEMENT, "to": "2000-01-01"})
+    yield Try("GET", "/v1/periods/closings/no-such", "/v1/periods/closings/{closing_id}")
     yield Try("GET", "/v1/restatements/no-such", "/v1/restatements/{restatement_id}")
     yield Try("POST", "/v1/void", "/v1/void", body={"event_id": "no-such-event", "reason": "none"})
     yield Try("GET", "/v1/quarantine/1", "/v1/quarantine/{quarantine_id}")
@@ -166,6 +168,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/v1/deliveries",
         "/v1/coverage",
         "/v1/periods",
+        "/v1/periods/closings",
         "/v1/stream?limit=1",
         "/v1/bridge",
         "/v1/restatements",

@@ -24,6 +24,7 @@ from rice_stream.reports.bridge import bridge
 from rice_stream.reports.budget_history import budget_burn_down, budget_history
 from rice_stream.reports.budget_suggestion import budget_suggestion
 from rice_stream.reports.channels import channels
+from rice_stream.reports.closings import closing_page
 from rice_stream.reports.comparison import compare, traffic_of
 from rice_stream.reports.contracts import contracts
 from rice_stream.reports.coverage import coverage
@@ -57,6 +58,7 @@ from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.window_state import prompts_so_far
 from rice_stream.store.adjustments import posting
+from rice_stream.store.closing_store import add_or_find_closing
 from rice_stream.store.engine import Engine, writing
 from rice_stream.store.mapping_store import save_mapping
 from rice_stream.store.quarantine import Choice
@@ -162,6 +164,9 @@ def fill(store: Store) -> None:
         order = RestatementOrder(NOON_US, NOON_US + 1, tenant_name(owner), "m", "f", f"reason-{mark(owner, None)}")
         with posting(store.engine) as connection:
             begin_or_resume(connection, order, OPERATOR, by_server=True)
+            accepted = {"quarantine": f"reason-{mark(owner, None)}"}
+            whose = tenant_name(owner), "2026-10"
+            add_or_find_closing(connection, *whose, soft=True, accepted=accepted, expected=1, by=OPERATOR)
     _fill_channels(store)
 
 
@@ -278,6 +283,7 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("tenants", lambda e, s: tenants.tenants(e, s, only=tenant))
     yield Asking("tenant pages", lambda e, s: tenants.tenant_page(e, within(s)))
     yield Asking("periods", lambda e, s: periods(e, within(s), NOON))
+    yield Asking("closings", lambda e, s: closing_page(e, within(s)))
     yield Asking("audit", lambda e, s: audit_entries(e, within(s), limit=1000))
     yield Asking("budgets", lambda e, s: budgets.budget_statuses(e, s, NOON, tenant=tenant, outlook=True))
     yield Asking("known names", lambda e, s: known_names(e, within(s)))

@@ -25,7 +25,7 @@ from rice_stream.api.document.budgets import (
 from rice_stream.api.document.channels import Channel, Delivery, ResentDeliveries, SetChannel
 from rice_stream.api.document.factors import AddedFactorSet, FactorDifferences, FactorSets, ShownFactorSet
 from rice_stream.api.document.ledger import Bridge, RecordAdjustment, Restatement, VoidedEvent
-from rice_stream.api.document.periods import Checklist, Period, PromptProof
+from rice_stream.api.document.periods import Checklist, ClosingOrder, Period, PromptProof
 from rice_stream.api.document.proofs import ProofFile, SignedCheckpoint
 from rice_stream.api.document.quality import (
     AcceptedEvents,
@@ -107,8 +107,10 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/audit"): Listed[AuditEntry],
     ("GET", "/v1/audit/{entry_id}/proof"): ProofFile,
     ("GET", "/v1/checkpoints"): Listed[SignedCheckpoint],
-    ("GET", "/v1/periods"): Rows[Period],
-    ("POST", "/v1/periods/close"): Period | Checklist,
+    ("GET", "/v1/periods"): Listed[Period],
+    ("GET", "/v1/periods/closings"): Listed[ClosingOrder],
+    ("GET", "/v1/periods/closings/{closing_id}"): ClosingOrder,
+    ("POST", "/v1/periods/close"): ClosingOrder | Checklist,
     ("GET", "/v1/proofs/{event_id:path}"): PromptProof,
     ("GET", "/v1/stream"): None,
     ("POST", "/v1/events"): AcceptedEvents,
@@ -153,6 +155,8 @@ EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/audit/{entry_id}/proof"): "/v1/audit/1/proof",
     ("GET", "/v1/checkpoints"): "/v1/checkpoints?limit=10",
     ("GET", "/v1/periods"): "/v1/periods?tenant=acme",
+    ("GET", "/v1/periods/closings"): "/v1/periods/closings?tenant=acme&limit=20",
+    ("GET", "/v1/periods/closings/{closing_id}"): "/v1/periods/closings/7f0c8a77e2b94d5f9c3b6a40d2e18f75",
     ("GET", "/v1/proofs/{event_id:path}"): "/v1/proofs/e-0?tenant=acme",
     ("GET", "/v1/stream"): "/v1/stream?limit=1",
 }

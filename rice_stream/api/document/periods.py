@@ -12,7 +12,7 @@ class CheckedLine(Answer):
     """A line of the checklist; `accepted` is the reason for which the month was closed all the same."""
 
     name: Literal["watermark", "quarantine", "unattributed", "coverage", "reconciliation"]
-    ok: bool
+    ok: bool | None = Field(description="null: takes long, and is looked at when the month is closed")
     found: str
     to_do: str | None
     accepted: str | None
@@ -41,6 +41,25 @@ class Period(Answer):
     soft_closed_by: str | None
     closed_at: str | None
     closed_by: str | None
+
+
+class ClosingOrder(Answer):
+    """An order to close a month, and how far it has come; `problem` is why it failed."""
+
+    closing_id: str
+    tenant_id: str
+    month: str
+    soft: bool
+    accept: dict[str, str]
+    state: Literal["ordered", "running", "done", "failed"]
+    step: str | None = Field(description="what is being done")
+    records: int | None
+    records_expected: int | None
+    author_kind: str
+    author: str
+    ordered_at: str
+    finished_at: str | None
+    problem: str | None
 
 
 class Checklist(Answer):

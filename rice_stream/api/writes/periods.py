@@ -1,7 +1,9 @@
-"""POST /v1/periods/close: closing a month of a tenant, softly by editors, for good and signed by admins."""
+"""POST /v1/periods/close: ordering that a month of a tenant is closed, softly by editors, for good and signed by admins."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from pydantic import Field
@@ -12,12 +14,13 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.json_bodies import Body, body_of
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
+from rice_stream.api.record_writing import MAY_NOT, ledger_of
 from rice_stream.api.routing import needs
-from rice_stream.reports.periods import periods
-from rice_stream.runtime.database_role import may_write_records
-from rice_stream.runtime.opening import open_store
+from rice_stream.reports.closings import described
 from rice_stream.store.audit import Actor
-from rice_stream.store.scope import EVERYTHING
+
+if TYPE_CHECKING:
+    from rice_stream.ledger.closing import CloseOrder, Closing
 
 _Text = Annotated[str, Field(min_length=1, max_length=1_000)]
 
@@ -31,7 +34,7 @@ class CloseBody(Body):
     accept: dict[str, _Text] = Field(
         default_factory=dict, max_length=20, description="Reasons by the name of a line of the checklist"
     )
-    dry_run: bool = Field(default=False, description="Only go through the checklist")
+    dry_run: bool = Field(default=False, description="Only go through the checklist, but for what takes long")
 
 
 def install(app: FastAPI, product: Product) -> None:
@@ -39,17 +42,19 @@ def install(app: FastAPI, product: Product) -> None:
 
     @app.post(
         "/v1/periods/close",
-        summary="Close a month; asked for again, it goes on where it was",
+        status_code=HTTPStatus.ACCEPTED,
+        summary="Order that a month is closed; the same order while it goes on is the same one",
         tags=["periods"],
         openapi_extra=body_of(
             CloseBody, {"tenant_id": "acme", "month": "2026-10", "soft": True, "accept": {"quarantine": "known"}}
         ),
-        responses={409: {"description": "The server's database login may not write records"}},
+        responses=MAY_NOT,
     )
     async def _close(request: Request, caller: Annotated[Caller, Depends(needs(Right.WRITE))]) -> dict[str, Any]:
         body = await product.bodies.read(request, caller, CloseBody)
         check_may_close(product, caller, body)
-        return await product.ask(answer_close, product, body, actor_of(caller, request))
+        by = actor_of(caller, request)
+        return await product.ask(answer_checklist if body.dry_run else answer_close, product, body, by)
 
 
 def check_may_close(product: Product, caller: Caller, body: CloseBody) -> None:
@@ -66,29 +71,30 @@ def check_may_close(product: Product, caller: Caller, body: CloseBody) -> None:
 
 
 def answer_close(product: Product, body: CloseBody, by: Actor) -> dict[str, Any]:
-    """What `POST /v1/periods/close` does and answers, once the caller is known to have the right; for a thread of its own.
+    """The order, once the caller is known to have the right; a server goes about it. For a thread of its own.
 
     With the rights of the server's login and not the API's role, which may read neither every tenant's records nor the key that
-    signs. RiceError: as from `Closing.close`; ProblemError: the login may not write records.
+    signs. RiceError: as from `order_closing`; ProblemError: the login may not write records.
     """
     # What it takes is loaded where somebody asks for it, not at the start of every server.
+    from rice_stream.ledger.closing_orders import order_closing
+
+    with _closing(product, body, by) as (closing, order):
+        return described(order_closing(closing, order))
+
+
+def answer_checklist(product: Product, body: CloseBody, by: Actor) -> dict[str, Any]:
+    """What a close would find, but for what takes long of a large month. Errors as from `answer_close`."""
+    with _closing(product, body, by) as (closing, order):
+        return {"checklist": [line.as_json(None) for line in closing.checklist(order)]}
+
+
+@contextmanager
+def _closing(product: Product, body: CloseBody, by: Actor) -> Iterator[tuple["Closing", "CloseOrder"]]:
     from rice_stream.ledger.closing import CloseOrder
     from rice_stream.runtime.month_closing import month_of_tenant, open_closing
 
-    engine = open_store(product.settings)
-    try:
-        if not may_write_records(engine):
-            raise ProblemError(
-                HTTPStatus.CONFLICT,
-                "the server's database login may not write records: run `rice-stream close` where the worker runs",
-            )
-        closing = open_closing(product.settings, engine, by)
+    with ledger_of(product.settings, "rice-stream close") as engine:
         month = month_of_tenant(engine, body.tenant_id, body.month)
-        order = CloseOrder(body.tenant_id, month, body.soft, body.accept)
-        if body.dry_run:
-            return {"checklist": [line.as_json(None) for line in closing.checklist(order)]}
-        closing.close(order)
-        rows = periods(engine, EVERYTHING, product.now(), tenant=body.tenant_id)
-        return next(row for row in rows if row["month"] == month.name)
-    finally:
-        engine.dispose()
+        closing = open_closing(product.settings, engine, by, quick=True)
+        yield closing, CloseOrder(body.tenant_id, month, body.soft, body.accept)

@@ -128,6 +128,7 @@ def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
         "event_id_gap",
         "event_id_list",
         "quarantine",
+        "closing",
         "restatement",
         "mapping",
         "attribution_version",

@@ -109,6 +109,9 @@ def test_examples_are_answered_as_the_document_says(api: Api, ledger: Shell, ope
     if "{restatement_id}" in operation[1]:
         order = {"from": "2026-01-01", "to": "2026-07-01", "tenant": "acme", "reason": "r"}
         path = f"/v1/restatements/{api.send('POST', '/v1/restatements', order).document['restatement_id']}"
+    if "{closing_id}" in operation[1]:
+        month = {"tenant_id": "acme", "month": "2020-01", "soft": True, "accept": {"watermark": "no events yet"}}
+        path = f"/v1/periods/closings/{api.send('POST', '/v1/periods/close', month).document['closing_id']}"
     answer = api.get(path, "admin")
     assert answer.status == 200, answer.body
     if ANSWERS[operation] is not None:

@@ -30,11 +30,15 @@ _Reader = Annotated[Caller, Depends(needs(Right.READ))]
 
 
 class PeriodsParameters(PageParameters):
-    """Which year, how many tenants have a column of their own; `close`: the month of the tenant that is to be closed."""
+    """Which year, how many tenants have a column of their own, which page of the months that are not open.
+
+    `close`: the month of the tenant that is to be closed.
+    """
 
     year: Annotated[Annotated[int, Field(ge=1971, le=9_000)] | None, Blank] = None
     columns: Annotated[int, Field(ge=1, le=50)] = TENANTS
     as_: AmountsShown = AS_SHOWN
+    page: Annotated[Annotated[int, Field(ge=1, le=1_000_000)], Blank] = 1
     close: Annotated[str, Field(max_length=20)] | None = None
     said: Annotated[str, Field(max_length=200)] | None = None
 
@@ -60,7 +64,7 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             return await dashboard.show(request, caller, "pages/period_close.html", look)
 
         def look_up(around: Around, _live: str) -> Figures:
-            return periods(product, caller, asked, asked.year, asked.columns, around, asked.as_)
+            return periods(product, caller, asked, asked.year, asked.columns, around, asked.as_, asked.page)
 
         return await dashboard.show_live(request, caller, "pages/periods.html", asked.tenant, look_up)
 
@@ -82,7 +86,7 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             look = partial(beginning, product, caller, form.tenant, form.month)
             return await dashboard.show(request, caller, "pages/period_close.html", look, problem=problem)
         word = "closed softly" if order.soft else "closed and signed"
-        said = f"{form.month} of {form.tenant} is {word}."
+        said = f"{form.month} of {form.tenant} is being {word}; how far it has come is below."
         return dashboard.done(PATH, tenant=form.tenant, year=form.month[:4], said=said)
 
     @app.get(f"{PATH}/checkpoint", include_in_schema=False)

@@ -13,12 +13,14 @@ from rice_stream.api.console.kept import Figures
 from rice_stream.api.parameters import Name
 from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
-from rice_stream.api.writes.periods import CloseBody, answer_close, check_may_close
+from rice_stream.api.writes.periods import CloseBody, answer_checklist, check_may_close
+from rice_stream.reports.closings import closing_page
 from rice_stream.reports.periods import closed_periods
 from rice_stream.store.audit import Actor
 from rice_stream.store.scope import Scope
 
 _ROWS_MAX = 60
+_ORDERS_SHOWN = 5
 TITLES = {
     "watermark": "Events have come from after its end",
     "quarantine": "What was refused is decided",
@@ -47,11 +49,21 @@ class CloseForm(PageForm):
         return CloseBody(tenant_id=self.tenant, month=self.month, soft=self.how == "soft", accept=accepted)
 
 
-def standing(product: Product, scope: Scope, year: int, tenants: int) -> Figures:
-    """Months of a year that are not open, latest first, and how many more there are; the state of each month over all tenants."""
-    found = closed_periods(product.engine_for(scope), scope, year, limit=_ROWS_MAX)
+def standing(product: Product, scope: Scope, year: int, tenants: int, number: int = 1) -> Figures:
+    """A page of the months of a year that are not open, latest first; the state of each month over all tenants; and the latest
+    orders to close one."""
+    first = (number - 1) * _ROWS_MAX
+    engine = product.engine_for(scope)
+    found = closed_periods(engine, scope, year, limit=_ROWS_MAX, first=first)
     states = {month: _state(by_state, tenants) for month, by_state in found["states"].items()}
-    return {"standing": found["rows"], "more_standing": found["rows_total"] - len(found["rows"]), "state_of": states}
+    return {
+        "standing": found["rows"],
+        "standing_total": found["rows_total"],
+        "standing_first": first + 1,
+        "standing_page": number,
+        "state_of": states,
+        "closings": closing_page(engine, scope, limit=_ORDERS_SHOWN)["rows"],
+    }
 
 
 def _state(by_state: Mapping[str, int], tenants: int) -> str:
@@ -63,7 +75,7 @@ def beginning(product: Product, caller: Caller, tenant: str, month: str) -> Figu
     """The checklist of a month that may be closed. RiceError, ProblemError: it may not, or not by this caller."""
     asked = CloseBody(tenant_id=tenant, month=month, dry_run=True)
     check_may_close(product, caller, asked)
-    found = answer_close(product, asked, Actor("session", caller.name))
+    found = answer_checklist(product, asked, Actor("session", caller.name))
     return {
         "tenant": tenant,
         "month": month,

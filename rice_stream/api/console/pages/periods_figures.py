@@ -40,6 +40,7 @@ def periods(
     columns: int,
     around: Around,
     amounts: AmountsAs = "restated",
+    standing_page: int = 1,
 ) -> Figures:
     """All figures of the page. RiceError: as from the reports."""
     scope = product.scope(caller, Right.READ, None)
@@ -61,7 +62,8 @@ def periods(
     }
     if not ever["total"]["prompts"]:
         return {**shown, "nothing": "not-allowed" if scope.tenants == frozenset() else "no-events"}
-    stands = standing(product, scope.within(asked.tenant), shown["year"], 1 if asked.tenant else len(names))
+    of = scope.within(asked.tenant)
+    stands = standing(product, of, shown["year"], 1 if asked.tenant else len(names), standing_page)
     return {**shown, **stands, **_of_year(question, ever, shown["year"], columns, now)}
 
 

@@ -2,12 +2,15 @@
 
 import csv
 import io
+import sqlite3
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
 import pytest
 
+from rice_stream.runtime.closing_chores import ClosingJob
+from rice_stream.runtime.opening import open_store
 from rice_stream.wording.amounts import count, in_column, scale_for
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
@@ -21,6 +24,16 @@ MONTHS = (
     "2026-02-03T10:00:00Z",
     "2026-02-19T10:00:00Z",
 )
+
+
+def do_what_is_ordered(api: Api) -> None:
+    """As a server of the same database does."""
+    settings = api.door.product.settings
+    engine = open_store(settings)
+    try:
+        ClosingJob(settings, waited_s=60.0).work(engine)
+    finally:
+        engine.dispose()
 
 
 @pytest.fixture
@@ -108,10 +121,16 @@ def test_a_month_is_closed_by_a_form_with_its_checklist(served: Api) -> None:
     for_good = [*fields[:2], ("how", "hard"), *accepted, reason]
     assert served.fill_in("/periods", for_good).status == 403
     assert served.fill_in("/periods", [*fields, *accepted, reason]).status == 303
+    ordered = read(served.get("/periods?tenant=acme&year=2026"))
+    assert "2026-01 of acme, softly ordered" in ordered.text
+    assert "soft closed" not in ordered.text
+    do_what_is_ordered(served)
     shown = read(served.get("/periods?tenant=acme&year=2026"))
     assert "soft closed" in shown.text
+    assert "2026-01 of acme, softly done" in shown.text
     assert served.get("/periods/checkpoint?tenant=acme&month=2026-01").status == 404
     assert served.fill_in("/periods", for_good, "admin").status == 303
+    do_what_is_ordered(served)
     note = served.get("/periods/checkpoint?tenant=acme&month=2026-01")
     assert note.body.startswith(b"rice-stream/")
     rows = {row["month"]: row for row in served.get("/v1/periods?tenant=acme").document["rows"]}
@@ -132,9 +151,55 @@ def test_who_may_close_what(served: Api) -> None:
     assert served.send("POST", "/v1/periods/close", month).status == 403
     assert served.send("POST", "/v1/periods/close", {**month, "dry_run": True}).document["checklist"][0]["ok"]
     assert served.send("POST", "/v1/periods/close", {**month, "month": "2100-01"}, "admin").status == 400
-    closed = served.send("POST", "/v1/periods/close", month, "admin", tenants={"acme"})
-    assert (closed.status, closed.document["state"], closed.document["records"]) == (200, "closed", 1)
+    ordered = served.send("POST", "/v1/periods/close", month, "admin", tenants={"acme"})
+    assert (ordered.status, ordered.document["state"], ordered.document["records_expected"]) == (202, "ordered", 1)
+    assert served.send("POST", "/v1/periods/close", month, "admin").document == ordered.document
+    place = f"/v1/periods/closings/{ordered.document['closing_id']}"
+    assert served.get(place, **team).status == served.get(place, tenants={"globex"}).status == 404
+    do_what_is_ordered(served)
+    done = served.get(place, tenants={"acme"}).document
+    assert (done["state"], done["step"], done["records"], done["problem"]) == ("done", None, 1, None)
+    assert served.get("/v1/periods/closings?tenant=acme").document["rows"] == [done]
+    assert served.get("/v1/periods/closings", **team).document["rows"] == []
+    rows = served.get("/v1/periods?tenant=acme").document["rows"]
+    assert [row["state"] for row in rows if row["month"] == "2025-11"] == ["closed"]
     assert served.get("/v1/periods", **team).document["rows"] == []
+
+
+def test_a_close_that_finds_something_wrong_has_failed_and_says_so(served: Api) -> None:
+    """What only adding up every record shows is found by the server that closes; the month stays open."""
+    with sqlite3.connect(
+        served.door.product.settings.database_url.get_secret_value().removeprefix("sqlite:///")
+    ) as store:
+        store.execute("UPDATE slot_total SET prompts = prompts + 1")
+    month = {"tenant_id": "acme", "month": "2025-11", "accept": {"unattributed": "x", "coverage": "x"}}
+    place = f"/v1/periods/closings/{served.send('POST', '/v1/periods/close', month, 'admin').document['closing_id']}"
+    do_what_is_ordered(served)
+    failed = served.get(place).document
+    assert failed["state"] == "failed"
+    assert "totals differ from their records" in failed["problem"]
+    assert "totals differ from their records" in periods(served, "?tenant=acme").text
+    assert "closed" not in {row["state"] for row in served.get("/v1/periods").document["rows"]}
+
+
+def test_months_are_listed_in_pages(served: Api) -> None:
+    """Every month once, by tenant and the latest first, however small the pages are."""
+    whole = served.get("/v1/periods").document
+    assert whole["next"] is None
+    assert [(row["tenant_id"], row["month"]) for row in whole["rows"]] == [
+        ("acme", "2026-02"),
+        ("acme", "2026-01"),
+        ("acme", "2025-11"),
+        ("globex", "2026-02"),
+        ("globex", "2025-12"),
+    ]
+    seen: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = served.get(f"/v1/periods?limit=2{after and f'&after={after}'}").document
+        seen += page["rows"]
+        after = page["next"]
+    assert seen == whole["rows"]
 
 
 def test_years_without_prompts_say_so(served: Api) -> None:

@@ -1,0 +1,59 @@
+"""Orders to close a month as they are answered: how far each has come, and why one has failed."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from rice_stream.errors import NotFoundError
+from rice_stream.instants import rfc3339
+from rice_stream.reports.pages import packed, page, unpacked
+from rice_stream.store.closing_store import StoredClosing, closing_of
+from rice_stream.store.engine import Engine
+from rice_stream.store.schema_periods import closing
+from rice_stream.store.scope import Scope
+from rice_stream.store.scoped import scoped_reading
+
+
+def closing_page(engine: Engine, scope: Scope, *, after: bytes | None = None, limit: int = 100) -> dict[str, Any]:
+    """Latest first: `{"rows": as of `described`, "next"}`; nothing for who sees some teams only: a month is the whole tenant's."""
+    query = select(closing).order_by(closing.c.number.desc()).limit(limit + 1)
+    if after is not None:
+        query = query.where(closing.c.number < unpacked(after, 1)[0])
+    return page(_found(engine, scope, query), limit, lambda row: packed(row.number), described)
+
+
+def named_closing(engine: Engine, scope: Scope, closing_id: str) -> dict[str, Any]:
+    """One order. NotFoundError: there is none of this id in the scope."""
+    found = _found(engine, scope, select(closing).where(closing.c.closing_id == closing_id))
+    if not found:
+        raise NotFoundError(f"there is no order {closing_id!r} to close a month")
+    return described(found[0])
+
+
+def described(order: StoredClosing) -> dict[str, Any]:
+    """An order as JSON."""
+    return {
+        "closing_id": order.closing_id,
+        "tenant_id": order.tenant_id,
+        "month": order.month,
+        "soft": order.soft,
+        "accept": dict(order.accepted),
+        "state": order.state,
+        "step": order.step or None,
+        "records": order.records,
+        "records_expected": order.records_expected,
+        "author_kind": order.author.kind,
+        "author": order.author.name,
+        "ordered_at": rfc3339(order.ordered_us),
+        "finished_at": None if order.finished_us is None else rfc3339(order.finished_us),
+        "problem": order.problem,
+    }
+
+
+def _found(engine: Engine, scope: Scope, query: Any) -> list[StoredClosing]:
+    if scope.teams:
+        return []
+    if scope.tenants is not None:
+        query = query.where(closing.c.tenant_id.in_(sorted(scope.tenants)))
+    with scoped_reading(engine, scope) as connection:
+        return [closing_of(row) for row in connection.execute(query).mappings()]
