@@ -53,10 +53,10 @@ from rice_stream.api.writes import accounts as write_accounts
 from rice_stream.api.writes import budgets as write_budgets
 from rice_stream.api.writes import channels as write_channels
 from rice_stream.api.writes import factors as write_factors
+from rice_stream.api.writes import mapping_lists, tokens, void
 from rice_stream.api.writes import periods as write_periods
 from rice_stream.api.writes import quarantine as write_quarantine
 from rice_stream.api.writes import restatements as write_restatements
-from rice_stream.api.writes import tokens, void
 from rice_stream.quantities import is_storable
 from rice_stream.runtime.loopback import is_loopback
 from rice_stream.runtime.settings.settings import Settings
@@ -81,6 +81,7 @@ _READS = (
 )
 _WRITES = (
     write_accounts,
+    mapping_lists,
     write_budgets,
     write_channels,
     write_factors,

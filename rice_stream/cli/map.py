@@ -1,13 +1,15 @@
-"""`rice-stream map tenant|model|region|team|project|cost-centre|end|list`: saying what a name stands for, and who is charged."""
+"""`rice-stream map`: saying what a name of a tenant, model or region stands for, and who is charged within a tenant."""
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from rice_stream.cli.base import CommandGroup, Session, json_option, pass_session
 from rice_stream.cli.mapping_changes import key_of, named, save_and_answer, show_mappings, spelled
+from rice_stream.cli.mapping_files import import_file
 from rice_stream.events.mappings import COST_CENTRE, KINDS, MODEL, PROJECT, REGION, SUBJECTS, TEAM, TENANT
 from rice_stream.pipeline.mapping import end_mapping, instant_us, map_name
 from rice_stream.runtime.opening import open_store
@@ -30,7 +32,8 @@ def _of_option(default: str | None) -> Callable[[_Command], _Command]:
         "subject",
         type=click.Choice([spelled(subject) for subject in SUBJECTS]),
         default=default,
-        help=f"What NAME is the name of; the most specific that matches holds: user, API key, project, team.{said}",
+        help="What NAME (or its beginning, with a * after it) is the name of; the most specific that matches holds: user, API key,"
+        f" project, team.{said}",
     )
 
 
@@ -178,6 +181,25 @@ def end(session: Session, /, kind: str, name: str, *, as_json: bool, **said: Any
         )
 
     save_and_answer(session, engine, key, None, save, as_json=as_json, **said)
+
+
+@map_.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only check it, and say which of its mappings are not there yet.")
+@click.option("--reason", help="With --restate: why; kept with the entries for good.")
+@click.option(
+    "--restate", is_flag=True, help="Charge what is recorded since each holds by it as well, by entries; records stay."
+)
+@json_option
+@pass_session
+def import_(session: Session, /, file: Path, *, as_json: bool, **said: Any) -> None:
+    """Take the mappings of FILE (CSV or YAML), all of them or none; those that are there already stay as they are.
+
+    Its fields are those of `map list --json`: kind, name, target, valid_from, tenant_id, subject.
+
+    Example: rice-stream map import cost-centres.csv --dry-run
+    """
+    import_file(session, file, as_json=as_json, **said)
 
 
 @map_.command("list")

@@ -1,13 +1,14 @@
 """Whom within its tenant an event is charged to: teams, projects and cost centres that mappings give. Pure.
 
 Of several mappings the one of the most specific subject holds: the user's, else the API key's, else the project's, else the
-team's. The project is settled first, from what the event said; then the team, with that project; then the cost centre, with
+team's. Of one subject a mapping of the very name holds before one of a beginning (`sk-ads-*`), and a longer beginning before a
+shorter one. The project is settled first, from what the event said; then the team, with that project; then the cost centre, with
 both. Mappings hold for events that ended at or after their instant, those without a time of their own from midnight (UTC) on.
 """
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:  # as in `events.mappings`
 
 UNATTRIBUTED = "unattributed"
 """The name of the team or project, in mappings, of what comes without one."""
+ANY_END = "*"
+"""At the end of a name in a mapping: of every name that begins like it, and not of what has none."""
 
 
 class Said(NamedTuple):
@@ -49,6 +52,12 @@ class Charging:
             starts, targets = self._found.setdefault(key, ([], []))
             starts.append(row.valid_from_us)
             targets.append(row.target)
+        self._beginnings: dict[tuple[str, str, str], list[str]] = {}
+        for tenant_id, kind, subject, name in self._found:
+            if name.endswith(ANY_END):
+                self._beginnings.setdefault((tenant_id, kind, subject), []).append(name.removesuffix(ANY_END))
+        for beginnings in self._beginnings.values():
+            beginnings.sort(key=len, reverse=True)
         self.tenants = frozenset(row.tenant_id for row in rows)
         """Those that have any."""
         self.boundaries_us = tuple(sorted({row.valid_from_us for row in rows}))
@@ -93,13 +102,23 @@ class Charging:
 
     def _given(self, tenant_id: str, kind: str, names: dict[str, str], at_us: int) -> str | None:
         for subject in SUBJECTS:
-            name = names[subject] or (UNATTRIBUTED if subject in (PROJECT, TEAM) else "")
-            found = self._found.get((tenant_id, kind, subject, name)) if name else None
-            if found is not None and (position := bisect_right(found[0], at_us)):
-                target = found[1][position - 1]
-                if target is not None:
-                    return target
+            for name in self._names(tenant_id, kind, subject, names[subject]):
+                found = self._found.get((tenant_id, kind, subject, name))
+                if found is not None and (position := bisect_right(found[0], at_us)):
+                    target = found[1][position - 1]
+                    if target is not None:
+                        return target
         return None
+
+    def _names(self, tenant_id: str, kind: str, subject: str, name: str) -> Iterator[str]:
+        """Names in mappings that are of what an event says, the one that holds first of all."""
+        if name:
+            yield name
+            for beginning in self._beginnings.get((tenant_id, kind, subject), ()):
+                if name.startswith(beginning):
+                    yield f"{beginning}{ANY_END}"
+        elif subject in (PROJECT, TEAM):
+            yield UNATTRIBUTED
 
 
 NO_CHARGING = Charging(Mappings())

@@ -9,7 +9,7 @@ from rice_stream.instants import epoch_us, parse_time, rfc3339
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reference.lookup import Reference
 from rice_stream.store.audit import Actor, AuditedChange, record
-from rice_stream.store.engine import Engine, reading, writing
+from rice_stream.store.engine import Connection, Engine, reading, writing
 from rice_stream.store.mapping_store import LEAD_US, load_mappings, save_mapping
 
 
@@ -39,7 +39,7 @@ def map_name(
             that ended after the mapping would begin.
     """
     key = checked_key(kind, name, tenant_id, subject)
-    _check_target(kind, target, open_reference, now_us)
+    check_target(kind, target, open_reference, now_us)
     _save(engine, _of(key, target, _start_us(valid_from_us, now_us)), now_us, by, recharges=recharges)
 
 
@@ -99,7 +99,8 @@ def end_mapping(
     _save(engine, _of(key, None, _start_us(valid_from_us, now_us)), now_us, by, recharges=recharges)
 
 
-def _check_target(kind: str, target: str, open_reference: Callable[[], Reference], now_us: int) -> None:
+def check_target(kind: str, target: str, open_reference: Callable[[], Reference], now_us: int) -> None:
+    """UsageError: it is empty, too long, or a model or region that is in no table."""
     if kind in (TENANT, *WITHIN_TENANT) and not 0 < len(target) <= NAME_LENGTH_MAX:
         raise UsageError(f"TARGET: must have 1 to {NAME_LENGTH_MAX} characters")
     if kind == MODEL and not open_reference().resolve_model(None, target, None, now_us).known:
@@ -113,22 +114,33 @@ def _start_us(valid_from_us: int | None, now_us: int) -> int:
 
 
 def _save(engine: Engine, mapping: MappedName, now_us: int, by: Actor, *, recharges: bool) -> None:
-    # A team's cost centre may have the team's name.
+    check_is_another(mapping)
+    with writing(engine) as connection:
+        save_and_record(connection, mapping, now_us, by, recharges=recharges)
+
+
+def check_is_another(mapping: MappedName) -> None:
+    """UsageError: it says that a name stands for itself. A team's cost centre may have the team's name."""
     if mapping.name == mapping.target and mapping.subject in ("", mapping.kind):
         whose = f" --tenant {mapping.tenant_id} --of {mapping.subject}" if mapping.tenant_id else ""
         raise UsageError(
             f"TARGET: is NAME itself; to end a mapping use `rice-stream map end {mapping.kind} {mapping.name}{whose}`"
         )
-    with writing(engine) as connection:
-        before = load_mappings(connection).latest(mapping.key, mapping.valid_from_us)
-        save_mapping(connection, mapping, now_us, recharges=recharges)
-        valid_from = rfc3339(mapping.valid_from_us)
-        change = AuditedChange(
-            "mapping.end" if mapping.target is None else "mapping.set",
-            "mapping",
-            "/".join(filter(None, (mapping.kind, mapping.subject, mapping.name))),
-            mapping.tenant_id or None,
-            before={"target": None if before is None else before.target, "valid_from": valid_from},
-            after={"target": mapping.target, "valid_from": valid_from},
-        )
-        record(connection, by, [change])
+
+
+def save_and_record(
+    connection: Connection, mapping: MappedName, now_us: int, by: Actor, *, recharges: bool = False
+) -> None:
+    """Save a mapping that was checked, with its entry in the audit trail. UsageError: as from `save_mapping`."""
+    before = load_mappings(connection).latest(mapping.key, mapping.valid_from_us)
+    save_mapping(connection, mapping, now_us, recharges=recharges)
+    valid_from = rfc3339(mapping.valid_from_us)
+    change = AuditedChange(
+        "mapping.end" if mapping.target is None else "mapping.set",
+        "mapping",
+        "/".join(filter(None, (mapping.kind, mapping.subject, mapping.name))),
+        mapping.tenant_id or None,
+        before={"target": None if before is None else before.target, "valid_from": valid_from},
+        after={"target": mapping.target, "valid_from": valid_from},
+    )
+    record(connection, by, [change])

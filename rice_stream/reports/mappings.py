@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rice_stream.events.mappings import MappingKey
+from rice_stream.events.mappings import MappedName, MappingKey
 from rice_stream.instants import rfc3339
 from rice_stream.store.engine import Engine
 from rice_stream.store.mapping_store import load_mappings
@@ -23,14 +23,19 @@ def mappings(engine: Engine, scope: Scope, *, only: MappingKey | tuple[str, str]
     with scoped_reading(engine, scope) as connection:
         found = load_mappings(connection).rows
     return [
-        {
-            "kind": row.kind,
-            "name": row.name,
-            "target": row.target,
-            "valid_from": rfc3339(row.valid_from_us),
-            "tenant_id": row.tenant_id or None,
-            "subject": row.subject or None,
-        }
+        described(row)
         for row in found
         if (scope.tenants is None or row.tenant_id in scope.tenants) and wanted in (None, row.key)
     ]
+
+
+def described(row: MappedName) -> dict[str, Any]:
+    """A mapping as JSON."""
+    return {
+        "kind": row.kind,
+        "name": row.name,
+        "target": row.target,
+        "valid_from": rfc3339(row.valid_from_us),
+        "tenant_id": row.tenant_id or None,
+        "subject": row.subject or None,
+    }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from rice_stream.alerting.delivering import Chore
-from rice_stream.errors import RiceError, ServiceUnavailableError, UsageError
+from rice_stream.errors import RiceError, ServiceUnavailableError
 from rice_stream.runtime.database_role import may_write_records
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.settings.settings import Settings
@@ -90,7 +90,7 @@ class RestatingJob:
         # What it takes to estimate is loaded where somebody has ordered something.
         from rice_stream.ledger.recharging import is_recharging, recharging_again
         from rice_stream.ledger.restating import Restating
-        from rice_stream.runtime.restating_orders import Restaters, beside_workers
+        from rice_stream.runtime.restating_orders import beside_workers, restaters_of
 
         engine = open_store(self._settings)
         try:
@@ -98,9 +98,8 @@ class RestatingJob:
             if is_recharging(waiting.order):
                 author = Actor(waiting.author_kind, waiting.author_name)  # type: ignore[arg-type]  # as it was written
                 return _Run(engine, recharging_again(engine, waiting, author), give_way)
-            restaters, order = Restaters(self._settings, engine), waiting.order
-            if restaters.basis(order.method_name, order.to_us) != order.basis:
-                raise UsageError("settings or factor sets have changed since it was ordered: order it again")
+            order = waiting.order
+            restaters = restaters_of(self._settings, engine, order)
             by = Actor(waiting.author_kind, waiting.author_name)  # type: ignore[arg-type]  # as it was written
             estimator = restaters.estimator(order.method_name)
             return _Run(engine, Restating(engine, estimator, restaters.defaults, order, by, waiting), give_way)

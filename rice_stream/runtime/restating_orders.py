@@ -1,5 +1,6 @@
 """Orders to restate, with the estimator that they are done by: the same for the command line and for servers."""
 
+from rice_stream.errors import UsageError
 from rice_stream.ledger.giving_way import GiveWay, GivingWay
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.estimator_digest import estimator_digest
@@ -20,6 +21,24 @@ from rice_stream.store.restatement_store import RestatementOrder
 def beside_workers(settings: Settings, engine: Engine) -> GiveWay:
     """How what corrects many records gives way to workers, by the settings."""
     return GivingWay(engine, settings.restatement_share).rest
+
+
+def restaters_of(settings: Settings, engine: Engine, order: RestatementOrder) -> "Restaters":
+    """Those that an order was made with: by the tables of now, or by the version of them that it names.
+
+    UsageError: neither gives what it was made with.
+    """
+    now = Restaters(settings, engine)
+    if now.basis(order.method_name, order.to_us) == order.basis:
+        return now
+    named = Restaters(settings, engine, order.factor_version)
+    try:
+        is_same = named.basis(order.method_name, order.to_us) == order.basis
+    except UsageError:
+        is_same = False  # nothing is kept of that version: it was never asked for
+    if not is_same:
+        raise UsageError("settings or factor sets have changed since it was ordered: order it again")
+    return named
 
 
 class Restaters:

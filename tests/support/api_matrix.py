@@ -108,6 +108,8 @@ def lists() -> Iterator[Try]:
         yield Try("GET", f"/periods{query}", "/periods")
     yield Try("GET", "/periods?close=2026-10&tenant=nobody", "/periods")
     yield Try("POST", "/periods", "/periods", body=b"tenant=nobody&month=2100-01&how=soft", headers=_FORM)
+    restating = b"tenant=nobody&from=2020-01-01&to=2021-01-01&reason=r"
+    yield Try("POST", "/periods/restatements", "/periods/restatements", body=restating, headers=_FORM)
     yield Try("GET", "/periods/checkpoint?tenant=nobody&month=2026-10", "/periods/checkpoint")
     for section in ("tokens", "audit", "roles", "names", "factors", "system"):
         yield Try("GET", f"/admin?section={section}", "/admin")
@@ -148,6 +150,8 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/v1/void", "/v1/void", body={"event_id": "no-such-event", "reason": "none"})
     yield Try("GET", "/v1/quarantine/1", "/v1/quarantine/{quarantine_id}")
     yield Try("POST", "/v1/mappings", "/v1/mappings", body={"kind": "model", "name": "n", "target": "no-such-model"})
+    listed = [{"kind": "model", "name": "n", "target": "no-such-model"}]
+    yield Try("POST", "/v1/mappings/import", "/v1/mappings/import", body={"mappings": listed})
     yield Try("DELETE", "/v1/mappings/model:no-such", "/v1/mappings/{mapping:path}")
 
 

@@ -14,10 +14,11 @@ from rice_stream.api.console.pages import (
     preferences,
     quality,
     record,
+    restating,
 )
 from rice_stream.api.product import Product
 
-_PAGES = (overview, explore, budgets, models, quality, record, periods, admin, channels, preferences)
+_PAGES = (overview, explore, budgets, models, quality, record, periods, restating, admin, channels, preferences)
 
 
 def install(app: FastAPI, product: Product, *, by_provider: bool) -> None:

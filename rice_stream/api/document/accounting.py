@@ -212,3 +212,10 @@ class Mapping(Answer):
     tenant_id: str | None
     subject: str | None
     restatement_id: str | None = None
+
+
+class ImportedMappings(Answer):
+    """What became of a list: those that were added, or with `dry_run` would be, and how many were there already."""
+
+    added: list[Mapping]
+    unchanged: int

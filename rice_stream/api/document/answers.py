@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from rice_stream.api.document.access import NewToken, RevokedToken, Token
 from rice_stream.api.document.accounting import (
     Explanation,
+    ImportedMappings,
     Mapping,
     Prompt,
     RollingTotals,
@@ -89,6 +90,7 @@ ANSWERS: dict[Operation, Any] = {
     ("POST", "/v1/quarantine/replay"): ReplayedItems,
     ("GET", "/v1/mappings"): Rows[Mapping],
     ("POST", "/v1/mappings"): Mapping,
+    ("POST", "/v1/mappings/import"): ImportedMappings,
     ("DELETE", "/v1/mappings/{mapping:path}"): None,
     ("GET", "/v1/factors"): FactorSets,
     ("GET", "/v1/factors/diff"): FactorDifferences,

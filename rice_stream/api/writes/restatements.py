@@ -35,6 +35,9 @@ class RestatementBody(Body):
     to: _Text = Field(description="Date (UTC) or instant at which to end; itself not included")
     tenant: Name | None = Field(None, description="None: every tenant, for who has the right to all of them")
     method: Literal["rice-calibrated", "rice-paper"] | None = Field(None, description="None: that of the settings")
+    factors: str | None = Field(
+        None, min_length=1, max_length=200, description="A version of the tables that is kept; None: those of today"
+    )
     reason: str = Field(min_length=1, max_length=1_000, description="Kept with the corrections for good")
     dry_run: bool = Field(default=False, description="Only say what would come of it")
 
@@ -72,8 +75,8 @@ def install(app: FastAPI, product: Product) -> None:
 def answer_order(product: Product, caller: Caller, body: RestatementBody, by: Actor) -> dict[str, Any]:
     """The restatement that was ordered, or that is there already for the same order; for a thread of its own.
 
-    RiceError: as from `order_restatement`. ProblemError 403: it concerns tenants or teams that the caller has no right to; 409: as
-    from `ledger_of`.
+    RiceError: as from `order_restatement`, or nothing is kept of the version of the tables. ProblemError 403: it concerns tenants
+    or teams that the caller has no right to; 409: as from `ledger_of`.
     """
     # What it takes to estimate is loaded where somebody asks for it.
     from rice_stream.ledger.restatement_orders import order_restatement
@@ -85,7 +88,7 @@ def answer_order(product: Product, caller: Caller, body: RestatementBody, by: Ac
     if scope.teams:
         raise ProblemError(HTTPStatus.FORBIDDEN, "a restatement is of whole tenants: this needs a token for all teams")
     with ledger_of(product.settings, "rice-stream restate") as engine:
-        restaters = Restaters(product.settings, engine)
+        restaters = Restaters(product.settings, engine, body.factors)
         start, end = moment("--from", body.from_), moment("--to", body.to)
         order = restaters.order(
             start, end, tenant_id=body.tenant, method_name=body.method, reason=body.reason, dry_run=body.dry_run

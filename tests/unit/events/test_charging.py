@@ -88,3 +88,40 @@ def test_it_depends_on_no_order_and_the_version_says_the_same(
     one, other = charging(*rows), charging(*shuffled)
     assert one.charged("acme", SAID, at_us) == other.charged("acme", SAID, at_us)
     assert one.version == other.version
+
+
+def test_a_beginning_is_of_every_name_that_begins_so() -> None:
+    """The very name holds before it, a longer beginning before a shorter one, and what has no name has no beginning."""
+    rows = charging(
+        ("team", "api_key", "key-*", "keys", 0),
+        ("team", "api_key", "key-5*", "fives", 0),
+        ("team", "api_key", "key-5f3a", "one", 0),
+        ("cost_centre", "team", "*", "CC-0", 0),
+    )
+    said = {key: Said("", "", "", key) for key in ("key-5f3a", "key-59", "key-1", "other", "")}
+    charged = {key: rows.charged("acme", each, 0) for key, each in said.items()}
+    assert {key: each.team for key, each in charged.items()} == {
+        "key-5f3a": "one",
+        "key-59": "fives",
+        "key-1": "keys",
+        "other": "",
+        "": "",
+    }
+    assert [charged[key].cost_centre for key in ("key-1", "other")] == ["CC-0", ""]
+
+
+def test_a_more_specific_subject_holds_before_a_name_and_what_has_ended_holds_no_more() -> None:
+    rows = charging(
+        ("team", "user", "u-*", "users", 100),
+        ("team", "team", "search", "named", 0),
+        ("team", "user", "u-*", None, 200),
+    )
+    assert [rows.charged("acme", SAID, at_us).team for at_us in (0, 100, 200)] == ["named", "users", "named"]
+
+
+@given(st.lists(st.text("ab", max_size=3), unique=True), st.text("ab", min_size=1, max_size=4))
+def test_the_longest_beginning_holds(beginnings: list[str], name: str) -> None:
+    rows = charging(*(("team", "user", f"{each}*", f"t-{each}", 0) for each in beginnings))
+    fitting = [each for each in beginnings if name.startswith(each)]
+    expected = f"t-{max(fitting, key=len)}" if fitting else ""
+    assert rows.charged("acme", Said("", "", name, ""), 0).team == expected

@@ -98,3 +98,25 @@ def test_what_is_recorded_is_charged_otherwise_by_a_server(api: Api, ledger: She
     again = api.send("POST", "/v1/mappings", asked, tenants={"acme"})
     assert again.document["restatement_id"] == made.document["restatement_id"]
     assert ledger.json("verify")["ok"]
+
+
+def test_a_list_of_mappings_is_taken_by_who_may_change_all_of_them(api: Api, ledger: Shell) -> None:
+    """All or none, and once."""
+    both = {"mappings": [CENTRE, {**CENTRE, "name": "sk-*", "subject": "api_key"}]}
+    tried = api.send("POST", "/v1/mappings/import", {**both, "dry_run": True}, tenants={"acme"})
+    assert (tried.status, len(tried.document["added"])) == (201, 2)
+    assert ledger.json("map", "list")["mappings"] == []
+    assert api.send("POST", "/v1/mappings/import", both, tenants={"globex"}).status == 404
+    team: dict[str, Any] = {"tenants": {"acme"}, "teams": frozenset({"search"})}
+    assert api.send("POST", "/v1/mappings/import", both, **team).status == 404
+    mixed = {"mappings": [CENTRE, MAPPING]}
+    assert api.send("POST", "/v1/mappings/import", mixed, tenants={"acme"}).status == 403
+    assert api.send("POST", "/v1/mappings/import", both, role="reader").status == 403
+    wrong = {"mappings": [CENTRE, {**MAPPING, "target": "no-such-model"}]}
+    refused = api.send("POST", "/v1/mappings/import", wrong)
+    assert (refused.status, b"mapping 2" in refused.body) == (400, True)
+    assert ledger.json("map", "list")["mappings"] == []
+    taken = api.send("POST", "/v1/mappings/import", both, tenants={"acme"}).document
+    assert ([row["name"] for row in taken["added"]], taken["unchanged"]) == (["search", "sk-*"], 0)
+    assert api.send("POST", "/v1/mappings/import", both, tenants={"acme"}).document == {"added": [], "unchanged": 2}
+    assert api.get("/v1/mappings", tenants={"acme"}).document["rows"] == taken["added"]

@@ -11,9 +11,9 @@ ORDER = {"from": "2020-01-01", "to": "2100-01-01", "tenant": "acme", "reason": "
 BY_PAPER = {**ORDER, "method": "rice-paper"}
 
 
-def work(api: Api) -> None:
-    """What the server does beside its requests."""
-    settings = api.door.product.settings
+def work(api: Api, **changes: Any) -> None:
+    """What the server, or one of other settings, does beside its requests."""
+    settings = api.door.product.settings.model_copy(update=changes)
     engine = open_engine(settings.database_url.get_secret_value())
     RestatingJob(settings).work(engine)
     engine.dispose()
@@ -82,3 +82,38 @@ def test_the_command_line_says_what_is_missing(ledger: Shell) -> None:
     result = ledger.run("restate", "--from=2020-01-01")
     assert result.exit_code == 2
     assert "--reason" in result.stderr
+
+
+def test_a_version_of_the_tables_is_restated_by(api: Api, ledger: Shell) -> None:
+    """One that is kept, also by a server whose own tables are others by then; one that nobody kept is refused."""
+    kept = api.send("POST", "/v1/restatements", BY_PAPER).document["versions"]["factors"]
+    work(api)
+    ordered = api.send("POST", "/v1/restatements", {**ORDER, "factors": kept}).document
+    assert ordered["versions"]["factors"] == kept
+    own_tables = ledger.directory / "own"
+    own_tables.mkdir()
+    (own_tables / "pue.csv").write_text(
+        "subject,basis,pue,year,valid_from,valid_to,source,note\naws:ap-south-1,region,2,2024,,,aws-disclosure,\n"
+    )
+    work(api, reference_dir=own_tables)
+    done = api.get(f"/v1/restatements/{ordered['restatement_id']}").document
+    assert (done["state"], done["problem"], done["after_gco2e"]) == ("done", None, done["reported_gco2e"])
+    refused = api.send("POST", "/v1/restatements", {**ORDER, "factors": "factors-000000000000"})
+    assert (refused.status, b"nothing is kept" in refused.body) == (400, True)
+    assert ledger.json("verify")["ok"]
+
+
+def test_a_form_of_the_page_orders_the_same(api: Api, ledger: Shell) -> None:
+    """A dry run unless it is to be posted; with a reason, by who may."""
+    fields = [("tenant", "acme"), ("from", "2020-01-01"), ("to", "2100-01-01"), ("method", "rice-paper")]
+    assert b"Estimate again" in api.get("/periods?year=2026", "editor").body
+    assert b"Estimate again" not in api.get("/periods?year=2026", "reader").body
+    assert api.fill_in("/periods/restatements", [*fields, ("reason", " ")]).status == 400
+    assert api.fill_in("/periods/restatements", [*fields, ("reason", "r"), ("factors", "no-such")]).status == 400
+    assert api.fill_in("/periods/restatements", [*fields, ("reason", "r"), ("factors", "")]).status == 303
+    assert api.fill_in("/periods/restatements", [*fields, ("reason", "r"), ("post", "yes")]).status == 303
+    work(api)
+    work(api)
+    done, dry = api.get("/v1/restatements").document["rows"]
+    assert (dry["dry_run"], done["dry_run"], own(dry) == own(done)) == (True, False, True)
+    assert ledger.json("verify")["ok"]
