@@ -41,6 +41,24 @@ PROVEN = (
     "tests/behaviours/test_checkpoints.py",
     "tests/behaviours/test_outside_verifiers.py",
 )
+LEDGER = (
+    "tests/properties/ledger",
+    *(
+        f"tests/behaviours/test_{name}.py"
+        for name in (
+            "bridge",
+            "closing",
+            "closing_in_servers",
+            "closing_killed",
+            "cost_centres",
+            "mapping_lists",
+            "restating",
+            "restating_in_servers",
+            "voiding",
+        )
+    ),
+)
+CRASHES = ("tests/integration/worker/test_crashes.py",)
 CONSOLE = ("tests/integration/console",)
 DELIVERIES = (
     "tests/integration/alerting",
@@ -308,6 +326,20 @@ PROOFS = (
         3,
         "rounds on real PostgreSQL and SQLite",
         _rounds(*PROVEN),
+    ),
+    Proof(
+        "ledger",
+        "events, late ones, voids, restatements, charges, closes in any order and at once: reported and entries are restated",
+        3,
+        "rounds on real PostgreSQL and SQLite",
+        _rounds(*LEDGER),
+    ),
+    Proof(
+        "late",
+        "workers killed under load while months are closed: each event counts once, and each late one has one entry",
+        5,
+        "rounds on real Kafka, PostgreSQL and SQLite",
+        _rounds(*CRASHES),
     ),
     Proof(
         "restate",

@@ -8,7 +8,6 @@ amounts to by now and add what it ought to amount to, so it does not matter what
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +18,7 @@ from rice_stream.errors import UsageError
 from rice_stream.instants import HOUR_S, SECOND_US
 from rice_stream.ledger.corrected_batches import CorrectedBatch, Place, corrected_chunk, groups_of, progressed
 from rice_stream.ledger.giving_way import GiveWay, go_on
+from rice_stream.ledger.reading_ahead import reading_ahead
 from rice_stream.ledger.restated_lines import CorrectionStep, Lines, lines_of, with_contracts
 from rice_stream.ledger.restatement_orders import change_of, order_restatement, tenants_of
 from rice_stream.ledger.voiding import checked_reason
@@ -86,17 +86,16 @@ class Restating:
         """
         tenants = self._begin()
         revision = head_revision()
-        with ThreadPoolExecutor(1, "restating") as reader:
-            following = reader.submit(self._read, tenants, self.state.at)
-            while (batch := following.result()) is not None:
-                following = reader.submit(self._read, tenants, batch.end)
+        with reading_ahead(self.engine) as begin:
+            following = begin(self._read, tenants, self.state.at)
+            while (batch := following()) is not None:
+                following = begin(self._read, tenants, batch.end)
                 began_s = time.monotonic()
                 if self._post(batch, revision):
                     yield self.state.records
                     self.give_way(time.monotonic() - began_s)
                 else:
-                    following.result()
-                    following = reader.submit(self._read, tenants, self.state.at)
+                    following = begin(self._read, tenants, self.state.at)
         self._end()
 
     def _begin(self) -> list[int]:

@@ -1,5 +1,8 @@
 """Restatements that are ordered over HTTP: a server does them in steps, another goes on when it is gone, and all add up."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,6 +93,52 @@ def test_another_server_goes_on_when_one_is_gone(store: Store, settings: Setting
     assert (shown(engine, ordered)["state"], shown(engine, ordered)["records"]) == ("done", 4)
     gone.work(engine)  # and comes back
     assert shown(engine, ordered)["records"] == 4
+    assert_exact(rows_in(engine))
+    assert verify(engine)["ok"]
+
+
+PROGRAM = """
+import os, signal, sys
+from rice_stream.ledger import restating
+from rice_stream.runtime.restating_chores import RestatingJob
+from rice_stream.runtime.settings.loading import load_settings
+from rice_stream.store.engine import open_engine
+
+url, step, times = sys.argv[1:]
+restating.RECORDS_AT_ONCE = 2
+real, left = getattr(restating, step), int(times)
+
+def dies(*arguments, **options):
+    global left
+    found = real(*arguments, **options)
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+
+setattr(restating, step, dies)
+settings = load_settings(None, {"RICE_DATABASE_URL": url})
+RestatingJob(settings, at_once_s=60.0).work(open_engine(url))
+"""
+
+
+@pytest.mark.parametrize(("step", "times"), [("post_all", 2), ("save_progress", 1)])
+def test_another_server_goes_on_when_one_is_killed(store: Store, settings: Settings, step: str, times: int) -> None:
+    """kill -9 within a transaction and between two: what is posted is what one that nobody killed posts."""
+    engine = filled(store).engine
+    ordered = order(engine, settings)
+    url = settings.database_url.get_secret_value()
+    command = [sys.executable, "-c", PROGRAM, url, step, str(times)]
+    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert shown(engine, ordered)["state"] in ("ordered", "running")
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE lease SET until_us = 0 WHERE name = 'restate'"))
+    RestatingJob(settings, at_once_s=60.0).work(engine)
+    done = shown(engine, ordered)
+    assert (done["state"], done["records"]) == ("done", 4)
+    entries = rows_in(engine)("adjustment_entry")
+    assert done["entries"] == len(entries) == len({(row["event_key"], row["carbon_mid_ugco2e"]) for row in entries})
     assert_exact(rows_in(engine))
     assert verify(engine)["ok"]
 

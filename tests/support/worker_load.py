@@ -15,9 +15,10 @@ HELD_BACK = 200
 class Load:
     """Events in all shapes, every record twice and in any partition, hours out of order, with poison in between."""
 
-    def __init__(self, sender: Sender, *, seed: int, records_per_s: int = 400) -> None:
+    def __init__(self, sender: Sender, *, seed: int, records_per_s: int = 400, until_s: float | None = None) -> None:
+        """`until_s`: no event ends later (epoch seconds); None: now."""
         self.sender = sender
-        self._make = EventMaker(seed)
+        self._make = EventMaker(seed, now_s=until_s)
         self._random = random.Random(seed)
         self._records_per_tick = max(1, round(records_per_s * TICK_S))
         self._again: list[tuple[bytes, list[Event], list[int]]] = []

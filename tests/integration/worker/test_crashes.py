@@ -1,8 +1,10 @@
-"""kill -9 of workers at random moments under load: afterwards everything counts exactly once."""
+"""kill -9 of workers at random moments under load: afterwards everything counts exactly once, also what comes late into a month
+that is closed meanwhile."""
 
 from rice_stream.sandbox.stack.processes import poll_until
 from rice_stream.store.watching import watch_user
 from tests.support.cases import drawn, size
+from tests.support.closed_under_load import UNTIL_S, assert_late_once, close_months
 from tests.support.databases import Databases
 from tests.support.worker_harness import Deploy, Deployment, WorkerProcess
 from tests.support.worker_load import Load
@@ -47,17 +49,18 @@ class Killer:
 
 def test_kills_under_load_with_every_record_sent_twice(deployment: Deployment) -> None:
     """One worker killed twice, then six kills among two workers (in a drill 4 and 16); every record twice, hours out of
-    order, poison in between, and users whose own totals are asked for in the middle of it: records, totals, quarantine
-    and offsets are exactly what was sent."""
+    order, poison in between, and users whose own totals are asked for in the middle of it, as a month is closed: records, totals,
+    quarantine and offsets are exactly what was sent, and what came late is posted once."""
     killer = Killer(deployment)
     sender = Sender(deployment)
     watch_user(deployment.engine, "tenant-1", "u-1")
-    with Load(sender, seed=21) as load:
+    with Load(sender, seed=21, until_s=UNTIL_S) as load:
         for _ in range(size(2, 4)):
             killer.start()
             killer.kill_one()
         watch_user(deployment.engine, "tenant-2", "u-2")
         killer.start()
+        close_months(deployment)
         for _ in range(size(4, 14)):
             killer.start()
             killer.kill_one()
@@ -69,6 +72,7 @@ def test_kills_under_load_with_every_record_sent_twice(deployment: Deployment) -
     deployment.finish()
     print(f"{len(sender.truth.events)} events, {len(sender.truth.refused)} poisoned, {deployment.recorded()} recorded")
     assert_exact(deployment, sender.truth)
+    assert_late_once(deployment)
 
 
 def test_kills_under_load_on_sqlite(deploy: Deploy, sqlite: Databases) -> None:
@@ -76,10 +80,14 @@ def test_kills_under_load_on_sqlite(deploy: Deploy, sqlite: Databases) -> None:
     deployment = deploy(sqlite)
     killer = Killer(deployment)
     sender = Sender(deployment)
-    with Load(sender, seed=22) as load:
+    with Load(sender, seed=22, until_s=UNTIL_S) as load:
         for _ in range(size(1, 3)):
             killer.start()
             killer.kill_one()
+        killer.start()
+        close_months(deployment)
+        killer.kill_all()
         load.finish()
     deployment.finish()
     assert_exact(deployment, sender.truth)
+    assert_late_once(deployment)

@@ -1,5 +1,5 @@
-"""Events, late ones, voids, restatements, closes and questions about the past, in any order: what was reported of a closed month
-stays, reported and entries are what is restated, and every proof holds."""
+"""Events, late ones, voids, restatements, charges, closes and questions about the past, in any order: what was reported of a closed
+month stays, reported and entries are what is restated, and every proof holds."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from rice_stream.errors import NotFoundError
+from rice_stream.events.mappings import WITHIN_TENANT, MappedName
 from rice_stream.instants import epoch_us
+from rice_stream.ledger.recharging import recharging_by
 from rice_stream.ledger.restating import Restating
 from rice_stream.ledger.voiding import void_record
 from rice_stream.proof.audit_verification import verify_trail
@@ -109,6 +111,20 @@ class Months(RuleBasedStateMachine):
         order = RestatementOrder(*bounds, tenant, *versions, "better")
         for _ in Restating(self.engine, by, TOKEN_DEFAULTS, order, OPERATOR).steps():
             pass
+
+    @rule(
+        tenant=st.sampled_from(TENANTS),
+        kind=st.sampled_from(WITHIN_TENANT),
+        name=st.sampled_from(["a", "b*"]),
+        day=st.integers(0, 60),
+    )
+    def charge(self, tenant: str, kind: str, name: str, day: int) -> None:
+        """What is recorded is charged to others, by entries."""
+        if self.has(tenant):
+            since_us = epoch_us(FIRST + timedelta(days=day))
+            mapping = MappedName(kind, name, f"{kind} {name}", since_us, tenant, "team")
+            for _ in recharging_by(self.engine, mapping, "new books", OPERATOR).steps():
+                pass
 
     @rule(
         tenant=st.sampled_from(TENANTS),
