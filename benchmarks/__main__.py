@@ -48,6 +48,7 @@ BENCHMARKS = {
     "live": "benchmarks.bench_live:run",
     "live-traffic": "benchmarks.bench_profile:run_live",
     "closing": "benchmarks.bench_closing:run",
+    "entries": "benchmarks.bench_entries:run",
 }
 LOOKED_AT = {"profile": "benchmarks.bench_profile:run"}
 """For whoever makes it cheaper: not in `make bench`."""
@@ -56,6 +57,7 @@ LARGE = {
     "store-of-100-million": "benchmarks.bench_end_to_end:run_store_of_100_million",
     "memory-10-million": "benchmarks.bench_end_to_end:run_memory_10_million",
     "api-10-million": "benchmarks.bench_api:run_10_million",
+    "closing-10-million": "benchmarks.bench_closing:run_10_million",
     "large-records": "benchmarks.bench_large_records:run",
 }
 RESULTS = Path(__file__).with_name("results.json")

@@ -41,6 +41,12 @@ BARS = (
     Bar("LiteLLM to postgresql", "canonical events*", at_least=0.35),
     Bar("into a store of*", "into an empty store", at_least=0.8),
     Bar("kafka to sqlite", "Faust agent*", at_least=6),
+    Bar("restating by *", "taking them in", at_least=0.5),
+    Bar("restating beside a worker", "taking in alone", at_least=0.2),
+    Bar("growth of that worker's lag", "fed", at_most=0.02),
+    Bar("peak memory of restating", "limit", at_most=1),
+    Bar("totals of a tenant with entries*p99", "without entries", at_most=1.3),
+    Bar("*of a month of *", "limit*", at_most=1),
     Bar("worker peak memory", "limit", at_most=350 / 300),
     *(
         Bar(f"{question}, answered", "SELECT 1", at_least=0.4)

@@ -36,8 +36,17 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def run(scale: float = 1.0) -> list[dict[str, object]]:
+    """Of a month of a million prompts."""
+    return measured(int(PROMPTS * scale))
+
+
+def run_10_million(scale: float = 1.0) -> list[dict[str, object]]:
+    """Of one of ten million."""
+    return measured(int(10 * PROMPTS * scale))
+
+
+def measured(prompts: int) -> list[dict[str, object]]:
     """Seconds of processor time of a close, to be compared with the limit in proportion; milliseconds of a proof and a check."""
-    prompts = int(PROMPTS * scale)
     with stack(**WHILE_FILLING) as (servers, engine):
         fill(engine, servers.database_url, prompts, tenants=1, days=31, until=datetime(2026, 11, 1, tzinfo=UTC))
         month = Month.of("2026-10", "UTC")
