@@ -25,6 +25,7 @@ from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 from tests.behaviours.test_factor_sets_in_force import TABLES, add, now_us, worker
 from tests.behaviours.test_market_based import SETTLED, by_hand, ended, market_set, restate
+from tests.support.cases import drawn, size
 from tests.support.databases import Databases
 from tests.support.factor_files import BRITAIN, SWEDEN, contract_row, market_row, set_of
 from tests.support.fakes import OPERATOR, chunk_of
@@ -168,6 +169,43 @@ class TestContracts:
         assert market(engine) == pytest.approx(before / 2, abs=4)
         assert verify(engine)["ok"]
 
+    def test_whatever_happens_in_between_the_end_is_what_follows_from_all_of_it(self, engine: Engine) -> None:
+        """Prompts come, are voided and restated, contracts are added and applied, in any order: nothing is ever covered beyond what
+        is contracted or used, totals stay exact, and what is applied last is by hand what it has to be."""
+        random = drawn("contracts")
+        filled(engine)
+        factors = [market_set(market_row("supplier", rci, region=SWEDEN)) for rci in (20, 200)]
+        kwh = {"ppa": 0.0, "block": 0.0}
+        for step in range(size(10, 60)):
+            what = random.choice(["come", "come", "void", "restate", "contract", "apply", "apply"])
+            if what == "come":
+                hours = [random.randrange(3) for _ in range(3)]
+                sent = [ended(f"n{step}.{k}", NOON + hour * HOUR_US + k, SWEDEN) for k, hour in enumerate(hours)]
+                worker(engine).process([chunk_of(sent)], now_us())
+            elif what == "void":
+                event_id = random.choice([row["event_id"] for row in rows_in(engine)("prompt_record")])
+                key = find_key(engine, EVERYTHING, event_id, "acme").key
+                void_record(engine, key, "acme", event_id, reason="wrong", by=OPERATOR)
+            elif what == "restate":
+                restate(engine, SETTLED.with_factors([random.choice(factors)]), epoch_us(LOW), epoch_us(HIGH))
+            elif what == "contract":
+                kwh = {name: random.randrange(1, 9) * KWH / 2 for name in kwh}
+                rows = [
+                    contract_row("ppa", kwh["ppa"], "annual", value=7),
+                    contract_row("block", kwh["block"], "hourly"),
+                ]
+                contracts(engine, *rows, note=str(step))
+            else:
+                apply(engine)
+                _check_covered(engine, kwh)
+            assert_exact(rows_in(engine))
+        apply(engine)
+        _check_covered(engine, kwh)
+        entries = rows_in(engine)("adjustment_entry")
+        apply(engine)
+        assert rows_in(engine)("adjustment_entry") == entries
+        assert verify(engine)["ok"]
+
     def test_a_month_that_is_not_over_is_refused(self, engine: Engine) -> None:
         """What it uses is not known yet."""
         ends_us = now_us() + HOUR_US
@@ -180,6 +218,37 @@ class TestContracts:
         contracts(engine, contract_row("ppa", 1, "monthly"))
         worker(engine).process([chunk_of([ended("after", now_us())])], now_us())
         assert {row["factor_version"] for row in rows_in(engine)("factor_use")} == {TABLES.version}
+
+
+def _check_covered(engine: Engine, kwh: dict[str, float]) -> None:
+    """Right after contracts were applied: what they cover, and what carbon by the market amounts to, worked out from the rows."""
+    rows = rows_in(engine)
+    used: Counter[int] = Counter()
+    own: Counter[tuple[str, int]] = Counter()
+    contract_groups = {row["adjustment_key"] for row in rows("adjustment") if row["cause"] == "contract"}
+    energy: Counter[tuple[str, int]] = Counter()
+    for row in [*rows("prompt_record"), *rows("adjustment_entry")]:
+        place = str(row["event_key"]), row["ended_at_us"] // HOUR_US * 3600
+        energy[place] += row["facility_energy_uwh"]
+        used[place[1]] += row["facility_energy_uwh"]
+        if row.get("adjustment_key") not in contract_groups:
+            said = row["carbon_market_ugco2e"]
+            own[place] += row["carbon_mid_ugco2e"] if said is None else said
+    covered: Counter[tuple[str, int]] = Counter()
+    for row in rows("contract_coverage"):
+        covered[row["contract"], row["hour_start_s"]] += row["covered_uwh"]
+    of_hour: Counter[int] = Counter()
+    for (name, hour), amount in covered.items():
+        of_hour[hour] += amount
+        assert name == "ppa" or amount <= round(kwh["block"] * 1e9)
+    assert sum(amount for (name, _), amount in covered.items() if name == "ppa") <= round(kwh["ppa"] * 1e9)
+    assert all(amount <= used[hour] for hour, amount in of_hour.items())
+    expected = 0.0
+    for (event, hour), amount in energy.items():
+        if amount:
+            share = of_hour[hour] / used[hour]
+            expected += own[event, hour] * (1 - share) + amount * covered["ppa", hour] / used[hour] * 7 / 1000
+    assert market(engine) == pytest.approx(expected, abs=2 * len(energy) + 2)
 
 
 REFUSED = [
