@@ -7,11 +7,12 @@ from typing import Any
 from rice_stream.errors import UsageError
 from rice_stream.ledger.voiding import checked_reason
 
-WATERMARK, QUARANTINE, UNATTRIBUTED, COVERAGE, RECONCILIATION = CHECKS = (
+WATERMARK, QUARANTINE, UNATTRIBUTED, COVERAGE, CONTRACTS, RECONCILIATION = CHECKS = (
     "watermark",
     "quarantine",
     "unattributed",
     "coverage",
+    "contracts",
     "reconciliation",
 )
 """Names of the lines, in their order."""

@@ -33,12 +33,14 @@ from rice_stream.store.audit import Actor
 from rice_stream.store.contract_store import (
     CoveredHour,
     TenantMonth,
+    applied_last,
     covered_elsewhere,
+    has_covered,
     save_covered,
     used_energy,
 )
 from rice_stream.store.database_clock import database_now_us
-from rice_stream.store.engine import Connection, Engine
+from rice_stream.store.engine import Connection, Engine, reading
 from rice_stream.store.entries import Entries
 from rice_stream.store.factor_set_store import KnownSets
 from rice_stream.store.recorded_chunks import RecordedChunk
@@ -99,6 +101,25 @@ def planned(
         if not dry_run:
             save_covered(connection, month, _hours(covered, factors))
     return _plan(month, tenant_id, used, covered, terms)
+
+
+def contracts_standing(
+    engine: Engine, reference: Reference, month: TenantMonth, tenant_id: str, *, quick: bool = False
+) -> tuple[int, bool | None]:
+    """How many contracts are in force for a month that is over, and whether what they cover of it by now has been applied; `quick`:
+    records are not added up, and None says that this would be needed."""
+    with reading(engine) as connection:
+        sets = effective_sets(KnownSets().look(connection))
+        in_force = contracts_in_force(sets, database_now_us(connection))
+        count = sum(each.is_of(tenant_id, month.low_us, month.high_us) for each in in_force)
+        was_covered = has_covered(connection, month)
+        last = applied_last(connection, tenant_id, month.month, CONTRACTS)
+    if not count and not was_covered:
+        return 0, True
+    if quick:
+        return count, None
+    plan = planned(engine, reference, month, tenant_id, dry_run=True)
+    return count, last == plan.basis or not (plan.shares or was_covered)
 
 
 def _plan(

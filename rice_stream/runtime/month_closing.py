@@ -6,8 +6,9 @@ from functools import partial
 from rice_stream import __version__
 from rice_stream.channels.months import ARRIVES_WITHIN, Month
 from rice_stream.errors import NotFoundError
-from rice_stream.instants import SECOND_US, rfc3339
+from rice_stream.instants import SECOND_US, datetime_of, rfc3339, zone
 from rice_stream.ledger.checklist import (
+    CONTRACTS,
     COVERAGE,
     QUARANTINE,
     RECONCILIATION,
@@ -16,13 +17,16 @@ from rice_stream.ledger.checklist import (
     ChecklistLine,
 )
 from rice_stream.ledger.closing import Closing
+from rice_stream.ledger.contracts import contracts_standing
 from rice_stream.proof.month_verification import month_differences
 from rice_stream.reports.meta import watermark_s
 from rice_stream.reports.month_shares import month_shares
 from rice_stream.reports.tenants import named_tenant
+from rice_stream.runtime.opening_reference import open_reference
 from rice_stream.runtime.opening_secrets import open_secret_box
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.audit import Actor
+from rice_stream.store.contract_store import TenantMonth
 from rice_stream.store.engine import Engine
 from rice_stream.store.period_leaves import MonthBounds
 from rice_stream.store.quarantine import held_between
@@ -31,6 +35,7 @@ from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import tenant_keys
 
 _ARRIVES_WITHIN_US = int(ARRIVES_WITHIN.total_seconds()) * SECOND_US
+_APPLIED = {True: "applied", False: "not applied", None: "looked at when it is closed"}
 
 
 def open_closing(settings: Settings, engine: Engine, by: Actor, *, quick: bool = False) -> Closing:
@@ -47,6 +52,13 @@ def month_of_tenant(engine: Engine, tenant_id: str, month: str) -> Month:
     return Month.of(month, named_tenant(engine, EVERYTHING, tenant_id)["time_zone"])
 
 
+def month_in(engine: Engine, bounds: MonthBounds, tenant_id: str) -> TenantMonth:
+    """The month of these bounds, with its name."""
+    zone_ = zone(named_tenant(engine, EVERYTHING, tenant_id)["time_zone"])
+    name = datetime_of((bounds.low_us + bounds.high_us) // 2).astimezone(zone_).strftime("%Y-%m")
+    return TenantMonth(bounds.tenant_key, name, bounds.low_us, bounds.high_us)
+
+
 def month_checklist(
     engine: Engine, settings: Settings, bounds: MonthBounds, *, quick: bool = False
 ) -> Sequence[ChecklistLine]:
@@ -61,6 +73,8 @@ def month_checklist(
         held = held_between(connection, bounds.low_us, bounds.high_us + _ARRIVES_WITHIN_US)
         shares = month_shares(connection, EVERYTHING.within(tenant_id), bounds.low_us, bounds.high_us)
         differences = None if quick else month_differences(connection, bounds).total
+    which = month_in(engine, bounds, tenant_id)
+    contracts, applied = contracts_standing(engine, open_reference(settings), which, tenant_id, quick=quick)
     nobodys, covered = shares.unattributed or 0.0, 1.0 if shares.covered is None else shares.covered
     return [
         ChecklistLine(
@@ -88,6 +102,13 @@ def month_checklist(
             f"{covered:.1%} of its carbon rests on known models and regions; RICE_CLOSE_COVERAGE_MIN is"
             f" {settings.close_coverage_min:.1%}",
             "map unknown names (`rice-stream coverage`) and restate",
+        ),
+        ChecklistLine(
+            CONTRACTS,
+            applied,
+            f"contracts for electricity in force: {contracts:,}; what they cover of the month by now is"
+            f" {_APPLIED[applied]}",
+            "apply them (`rice-stream market apply`)",
         ),
         ChecklistLine(
             RECONCILIATION,

@@ -72,3 +72,24 @@ def save_covered(connection: Connection, month: TenantMonth, hours: Sequence[Cov
     rows: list[Mapping[str, Any]] = [{**of_month, **hour._asdict()} for hour in hours]
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         connection.execute(insert(table), rows[first : first + _ROWS_AT_ONCE])
+
+
+def has_covered(connection: Connection, month: TenantMonth) -> bool:
+    """Whether any contract covers something of the month."""
+    table = schema.contract_coverage.c
+    query = select(table.contract).where(table.tenant_key == month.tenant_key, table.month == month.month).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def applied_last(connection: Connection, tenant_id: str, month: str, method_version: str) -> str | None:
+    """The basis of the last run of this kind of the month; None: there is none, or it was cut short."""
+    table = schema.restatement.c
+    of_month = (table.tenant_id == tenant_id) & (table.factor_version == month)
+    query = (
+        select(table.basis, table.state)
+        .where(of_month, table.method_version == method_version, table.dry_run == 0)
+        .order_by(table.number.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return str(row.basis) if row is not None and row.state == "done" else None

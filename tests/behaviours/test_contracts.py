@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from rice_stream.errors import ReferenceDataError, UsageError
 from rice_stream.instants import epoch_us
-from rice_stream.ledger.contracts import ApplyingContracts, ContractPlan, planned
+from rice_stream.ledger.contracts import ApplyingContracts, ContractPlan, contracts_standing, planned
 from rice_stream.ledger.voiding import void_record
 from rice_stream.proof.rebuild import rebuild
 from rice_stream.proof.verification import verify
@@ -56,6 +56,11 @@ def apply(engine: Engine, *, tenant_key: int = 1, tenant_id: str = "acme", dry_r
     return plan
 
 
+def standing(engine: Engine) -> tuple[int, bool | None]:
+    """As the checklist of October has it."""
+    return contracts_standing(engine, TABLES, TenantMonth(1, "2026-10", epoch_us(LOW), epoch_us(HIGH)), "acme")
+
+
 def market(engine: Engine, **asked: Any) -> int:
     """Micrograms by the market, of October."""
     query = TotalsQuery(start=LOW, end=HIGH, **asked)
@@ -77,10 +82,13 @@ class TestContracts:
         filled(engine)
         before = market(engine)
         location = totals(engine, EVERYTHING, OCTOBER, datetime.now(UTC))["total"]["carbon_gco2e"]
+        assert standing(engine) == (0, True)
         contracts(engine, contract_row("ppa", 2 * KWH, "monthly"))
+        assert standing(engine) == (1, False)
         tried = apply(engine, dry_run=True)
         assert rows_in(engine)("adjustment") == [] == rows_in(engine)("contract_coverage")
         plan = apply(engine)
+        assert standing(engine) == (1, True)
         assert plan.energy_uwh == tried.energy_uwh
         assert plan.energy_uwh["ppa"] == pytest.approx(2 * KWH * 1e9, abs=2)
         assert market(engine) == pytest.approx(before / 2, abs=4)
@@ -127,6 +135,7 @@ class TestContracts:
         void_record(engine, key, "acme", "c", reason="wrong", by=OPERATOR)
         by_hand_of = SETTLED.with_factors([market_set(market_row("supplier", 100, region=SWEDEN))])
         before = market(engine)
+        assert standing(engine) == (1, False)
         restate(engine, by_hand_of, epoch_us(LOW), epoch_us(HIGH))
         steps = {step["cause"]: step for step in bridge(engine, EVERYTHING, OCTOBER, datetime.now(UTC))["steps"]}
         assert steps["factors"]["carbon_market_ugco2e"] == market(engine) - before

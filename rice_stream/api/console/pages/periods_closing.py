@@ -26,9 +26,13 @@ TITLES = {
     "quarantine": "What was refused is decided",
     "unattributed": "Enough is charged to a team",
     "coverage": "Enough is of known models and regions",
+    "contracts": "Contracts for electricity are applied",
     "reconciliation": "Totals are what their records add up to",
 }
 """Of the lines of the checklist."""
+
+
+_Line = Literal["watermark", "quarantine", "unattributed", "coverage", "contracts", "reconciliation"]
 
 
 class CloseForm(PageForm):
@@ -37,7 +41,7 @@ class CloseForm(PageForm):
     tenant: Name
     month: Annotated[str, Field(max_length=20)]
     how: Literal["soft", "hard"]
-    accept: Annotated[list[Literal["watermark", "quarantine", "unattributed", "coverage", "reconciliation"]], Field()]
+    accept: Annotated[list[_Line], Field()]
     reason: Text = None
 
     def order(self) -> CloseBody:
