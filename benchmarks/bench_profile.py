@@ -97,10 +97,10 @@ def _bars(stretches: Mapping[str, Stretch]) -> list[Row]:
             f"live at {LIVE[0]:,}/s: processors used",
             stretches[f"live at {LIVE[0]:,}/s"].processors,
             "processors",
-            "of one",
+            "a processor",
             1.0,
         ),
-        Row.against("at rest: processors used", at_rest, "processors", "of one", 1.0),
+        Row.against("at rest: processors used", at_rest, "processors", "a processor", 1.0),
     ]
 
 

@@ -16,7 +16,7 @@ def row(name: str, beside: str, ratio: float) -> dict[str, Any]:
     [
         ("kafka to postgresql", "Faust agent doing nothing, per event", 14.0, 13.9),
         ("live at 5,000/s: worker, PostgreSQL and broker", "catching up", 2.0, 2.1),
-        ("live at 500/s: processors used", "of one", 0.15, 0.16),
+        ("live at 500/s: processors used", "a processor", 0.15, 0.16),
         ("alert after its crossing, p99", "limit", 0.9, 1.1),
         ("restating by other settings", "taking them in", 0.5, 0.45),
         ("totals of a tenant with entries, as restated, p99", "without entries", 1.3, 1.4),
