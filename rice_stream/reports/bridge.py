@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
-from sqlalchemy import text
-
 from rice_stream.errors import UsageError
 from rice_stream.quantities import MEASURES, MICRO
 from rice_stream.reports.materiality import THRESHOLD_PERCENT, is_material, materiality_percent
@@ -18,6 +16,7 @@ from rice_stream.reports.totals_sums import Asked, groups_and_parts
 from rice_stream.store.engine import Engine
 from rice_stream.store.entry_columns import Cause
 from rice_stream.store.event_key_columns import key_bounds
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 from rice_stream.store.snapshot import snapshot
@@ -120,16 +119,15 @@ def _by_cause(asked: Asked) -> dict[str, _Amounts]:
         wanted.append("m.recorded_us <= :as_of_us")
         parameters["as_of_us"] = asked.knowledge.as_of_us
     # Added up by group first: those are few, whatever the number of entries.
-    statement = (
+    summed = statement(
         f"SELECT a.cause, {', '.join(f'SUM(s{place})' for place in range(len(_SUMMED)))} FROM ("
         f"SELECT m.adjustment_key, {', '.join(f'SUM(m.{name}) AS s{place}' for place, name in enumerate(_SUMMED))}"
         f" FROM adjustment_entry m JOIN tenant t ON t.tenant_key = m.tenant_key"
         f" WHERE {' AND '.join(wanted)} GROUP BY m.adjustment_key"
         ") g JOIN adjustment a ON a.adjustment_key = g.adjustment_key GROUP BY a.cause"
     )
-    rows = asked.connection.execute(
-        text(statement), {**parameters, **scope_parameters(asked.scope), **asked.where.parameters}
-    )
+    parameters |= {**scope_parameters(asked.scope), **asked.where.parameters}
+    rows = rows_of(asked.connection, summed, parameters)
     return {cause: _Amounts(*map(int, amounts)) for cause, *amounts in rows}
 
 

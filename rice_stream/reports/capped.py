@@ -6,15 +6,15 @@ from rice_stream.basis import Basis
 from rice_stream.instants import SECOND_US
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 
 
 def capped_prompts(connection: Connection, scope: Scope, from_s: int) -> int:
     """Those that ended at or after an instant (epoch seconds) and whose records are kept; no look at records without any."""
-    flags = [
-        value for value in connection.scalars(text("SELECT basis_flags FROM basis")) if value & Basis.AMOUNT_CAPPED
-    ]
+    known = rows_of(connection, statement("SELECT basis_flags FROM basis"), {})
+    flags = [value for (value,) in known if value & Basis.AMOUNT_CAPPED]
     if not flags:
         return 0
     conditions = (

@@ -1,5 +1,6 @@
 """`rice-stream coverage`: names that no table knows, as a work list; what rests on fallbacks and claims; repeated ids."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,13 +16,14 @@ from rice_stream.reports.exclusions import exclusions
 from rice_stream.reports.market_coverage import market_coverage
 from rice_stream.reports.old_factors import old_factors
 from rice_stream.reports.repeated_ids import NOT_COMPARED, repeated_ids
-from rice_stream.reports.resolved_sums import resolved_sums
-from rice_stream.reports.tiers import tiers, tiers_by_day
+from rice_stream.reports.resolved_sums import resolved_sums_later
+from rice_stream.reports.tiers import look_ahead_by_day, tiers, tiers_by_day
 from rice_stream.reports.time_zones import REPORT_TIME_ZONE
 from rice_stream.reports.unattributed import unattributed
 from rice_stream.reports.uncharged import uncharged
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
+from rice_stream.store.scoped import is_held_open
 from rice_stream.store.snapshot import snapshot
 
 _MEASURES = ("prompts", "input_tokens", "output_tokens", "carbon_mid_ugco2e")
@@ -98,7 +100,11 @@ def coverage(
     from_s = _from_s(now, days)
     from_us = from_s * SECOND_US
     with snapshot(engine, scope) as connection:
-        kinds = _kinds(connection, scope, from_s)
+        kinds_of = _kinds_later(connection, scope, from_s)
+        whose = days, time_zone, report_time_zone
+        if bucket is not None and is_held_open(connection):
+            look_ahead_by_day(connection, scope, from_us, *whose)
+        kinds = kinds_of()
         carbon, prompts = (sum(getattr(kind, name) for kind in kinds) for name in ("carbon_ugco2e", "prompts"))
         claimed = claims(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
         capped = capped_prompts(connection, scope, from_s)
@@ -109,7 +115,7 @@ def coverage(
         old = old_factors(connection, scope, from_s, now_us=epoch_us(in_utc(now)), carbon_ugco2e=carbon, limit=limit)
         nobodys["market"] = market_coverage(connection, scope, from_s)
         nobodys["exclusions"] = exclusions(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts)
-        by_day = partial(tiers_by_day, connection, scope, from_us, days, time_zone, report_time_zone)
+        by_day = partial(tiers_by_day, connection, scope, from_us, *whose)
         known = {"tiers": tiers(connection, scope, from_us)} if bucket is None else by_day()
     rows = _unknown(kinds, carbon)
     return {
@@ -134,7 +140,7 @@ def unknown_names(
 ) -> list[dict[str, Any]]:
     """The `rows` of `coverage` of one kind of name (`model`, `region` or `tenant`), all of them, without what else it looks up."""
     with snapshot(engine, scope) as connection:
-        kinds = _kinds(connection, scope, _from_s(now, days))
+        kinds = _kinds_later(connection, scope, _from_s(now, days))()
     rows = _unknown(kinds, sum(kind.carbon_ugco2e for kind in kinds))
     return [row for row in rows if row["kind"] == kind]
 
@@ -173,9 +179,9 @@ def _unknown(kinds: list[_Kind], carbon: int) -> list[dict[str, Any]]:
     return [_row(name, sums, carbon) for name, sums in ordered]
 
 
-def _kinds(connection: Connection, scope: Scope, from_s: int) -> list[_Kind]:
-    groups = resolved_sums(connection, scope, _Kind._fields[:8], _MEASURES, from_s=from_s)
-    return [_Kind._make((*names, *sums)) for names, sums in groups]
+def _kinds_later(connection: Connection, scope: Scope, from_s: int) -> Callable[[], list[_Kind]]:
+    groups = resolved_sums_later(connection, scope, _Kind._fields[:8], _MEASURES, from_s=from_s)
+    return lambda: [_Kind._make((*names, *sums)) for names, sums in groups()]
 
 
 def _row(name: tuple[str, str, str, str, str], sums: list[int], carbon: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rice_stream.events.refused_items import skipped_offsets
 from rice_stream.instants import SECOND_US
 from rice_stream.quantities import MICRO
 from rice_stream.store.engine import Connection
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, tenant_key_in
 
@@ -85,11 +86,11 @@ def _items_of(reason: str, payload: str) -> int:
 def _voided(connection: Connection, scope: Scope, from_s: int) -> dict[str, Any]:
     if scope.teams:
         return {"kind": "voided", "items": 0, "carbon_ugco2e": 0, "by": "entries"}
-    query = text(
+    query = statement(
         "SELECT COALESCE(-SUM(e.prompts), 0), COALESCE(-SUM(e.carbon_mid_ugco2e), 0) FROM adjustment a"
         " JOIN adjustment_entry e ON e.adjustment_key = a.adjustment_key"
         " WHERE a.cause = 'void' AND e.ended_at_us >= :since_us"
         f" AND {tenant_key_in(scope, 'a.tenant_key')} AND {tenant_key_in(scope, 'e.tenant_key')}"
     )
-    [(prompts, carbon)] = connection.execute(query, {"since_us": from_s * SECOND_US, **scope_parameters(scope)})
+    [(prompts, carbon)] = rows_of(connection, query, {"since_us": from_s * SECOND_US, **scope_parameters(scope)})
     return {"kind": "voided", "items": int(prompts), "carbon_ugco2e": int(carbon), "by": "entries"}

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from rice_stream.instants import SECOND_US, us_from_iso
 from rice_stream.quantities import MICRO
 from rice_stream.store.engine import Connection
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 from rice_stream.store.totals_tables import DAYS, SLOTS
@@ -31,9 +32,11 @@ def old_factors(
         "prompts", "carbon_gco2e", "share_of_carbon"}`, most carbon first; `data_of` are years or dates.
     """
     said = _said(connection.dialect.name)
-    found = connection.execute(text(f"SELECT DISTINCT {said} FROM factor_use WHERE {_NOT_OF_A_TABLE}")).scalars()
+    found = rows_of(connection, statement(f"SELECT DISTINCT {said} FROM factor_use WHERE {_NOT_OF_A_TABLE}"), {})
     old = {
-        each: start_s for each in found if (start_s := old_from_s(each)) is not None and start_s <= now_us // SECOND_US
+        each: start_s
+        for (each,) in found
+        if (start_s := old_from_s(each)) is not None and start_s <= now_us // SECOND_US
     }
     rows = _sums(connection, scope, from_s, said, old) if old else []
     by_region: dict[str, list[Any]] = {}
@@ -96,7 +99,7 @@ def _sums(
     )
     days = of_keys.format(DAYS.name, f"m.{DAYS.start} >= :whole_s AND m.{DAYS.start} >= o.old_s")
     within = f"m.{SLOTS.start} >= :from_s AND m.{SLOTS.start} < :whole_s AND m.{SLOTS.start} >= o.old_s"
-    statement = text(
+    query = text(
         "WITH d AS MATERIALIZED (SELECT factor_key, region_resolved AS region,"
         f" {said} AS said FROM factor_use WHERE {_NOT_OF_A_TABLE}),"
         f" o AS MATERIALIZED (SELECT factor_key, region, said, CAST(CASE said {cases} END AS BIGINT) AS old_s FROM d"
@@ -107,4 +110,4 @@ def _sums(
     values: dict[str, Any] = {"from_s": from_s, "whole_s": DAYS.ceil_s(from_s), **scope_parameters(scope)}
     for number, (each, start_s) in enumerate(old.items()):
         values |= {f"said_{number}": each, f"old_{number}": start_s}
-    return [tuple(row) for row in connection.execute(statement, values)]
+    return [tuple(row) for row in connection.execute(query, values)]

@@ -98,6 +98,9 @@ def closed_periods(engine: Engine, scope: Scope, year: int, *, limit: int, first
     with scoped_reading(engine, scope) as connection:
         for month, state, count in connection.execute(counts, scope_parameters(scope)):
             states.setdefault(month, {})[state] = count
+        if not states:
+            return {"rows": [], "rows_total": 0, "states": {}}
+        query = _query().where(*seen).order_by(columns.month.desc(), schema.tenant.c.tenant_id).limit(limit)
         query = (
             _query().where(*seen).order_by(columns.month.desc(), schema.tenant.c.tenant_id).offset(first).limit(limit)
         )

@@ -1,9 +1,13 @@
 """What tells whether anything was committed since: two equal markers, and whatever was read in between is what it was."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection, Engine
-from rice_stream.store.prepared import rows_of, statement
+from rice_stream.store.prepared import Statement, rows_of, statement
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import found_once, scoped_reading
+from rice_stream.store.scoped import find_later, found_once, scoped_reading
 
 MARKER = {"postgresql": "CAST(pg_current_snapshot() AS text)", "sqlite": "NULL"}
 """The marker in SQL."""
@@ -20,7 +24,21 @@ def progress_marker(engine: Engine, scope: Scope) -> str | None:
         return found_once(connection, MARKER_QUESTION, lambda: _look(connection))
 
 
+def marker_later(connection: Connection) -> None:
+    """Ask for the marker of a moment ahead of what else is asked of it."""
+    rows = rows_later(connection, _asked(connection), {})
+    find_later(connection, MARKER_QUESTION, lambda: _marker(rows()))
+
+
 def _look(connection: Connection) -> str | None:
-    ((marker,),) = rows_of(connection, statement(f"SELECT {MARKER[connection.dialect.name]}"), {})
+    return _marker(rows_of(connection, _asked(connection), {}))
+
+
+def _asked(connection: Connection) -> Statement:
+    return statement(f"SELECT {MARKER[connection.dialect.name]}")
+
+
+def _marker(rows: Sequence[Sequence[Any]]) -> str | None:
+    ((marker,),) = rows
     found: str | None = marker
     return found

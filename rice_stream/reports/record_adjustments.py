@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import text
-
 from rice_stream.instants import rfc3339
 from rice_stream.quantities import ENTRY_AMOUNTS
 from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import RecordKey, stored_key
+from rice_stream.store.prepared import named_rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
@@ -26,7 +25,7 @@ def record_adjustments(engine: Engine, scope: Scope, key: RecordKey) -> list[dic
         "amounts"}]`; `counted` False: records and totals held the amounts already.
     """
     sums = ", ".join(f"CAST(SUM(m.{name}) AS BIGINT) AS {name}" for name in ENTRY_AMOUNTS)
-    statement = text(
+    asked = statement(
         f"SELECT g.*, {', '.join(f'a.{name}' for name in _OF_GROUP)} FROM ("
         f"SELECT m.adjustment_key, m.tenant_key, MIN(m.recorded_us) AS recorded_us, MIN(m.counted) AS counted, {sums}"
         " FROM adjustment_entry m WHERE m.tenant_key = :tenant_key AND m.event_key = :event_key"
@@ -36,10 +35,13 @@ def record_adjustments(engine: Engine, scope: Scope, key: RecordKey) -> list[dic
         " ORDER BY g.adjustment_key"
     )
     with scoped_reading(engine, scope) as connection:
-        asked = {"tenant_key": key.tenant_key, "event_key": stored_key(connection.dialect.name, key.event_key)}
-        rows = connection.execute(statement, {**asked, **scope_parameters(scope)}).mappings().all()
+        of_it = {"tenant_key": key.tenant_key, "event_key": stored_key(connection.dialect.name, key.event_key)}
+        names, rows = named_rows_of(connection, asked, {**of_it, **scope_parameters(scope)})
     return [
-        _described({name: None if scope.teams and name in _OF_GROUP else row[name] for name in row}) for row in rows
+        _described(
+            {name: None if scope.teams and name in _OF_GROUP else value for name, value in zip(names, row, strict=True)}
+        )
+        for row in rows
     ]
 
 

@@ -3,12 +3,11 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from rice_stream.instants import epoch_us, parse_time
 from rice_stream.reports.record_lookup import find_record_once
 from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import RecordKey, key_bounds, key_bytes
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
 
@@ -29,18 +28,18 @@ def find_key(
         view = find_record_once(connection, scope, event_id, tenant, ended_at).view
         ended_at_us = epoch_us(parse_time(view["ended_at"]))
         low, high = key_bounds(connection.dialect.name, ended_at_us, ended_at_us + 1)
-        statement = text(
+        asked = statement(
             "SELECT r.tenant_key, r.event_key FROM prompt_record r JOIN tenant t ON t.tenant_key = r.tenant_key"
             " LEFT JOIN attribution a ON a.tenant_key = r.tenant_key AND a.attribution_key = r.attribution_key"
             " WHERE t.tenant_id = :tenant AND r.event_key >= :low AND r.event_key < :high AND r.ended_at_us = :ended_at_us"
             " AND r.event_id = :event_id AND COALESCE(a.source, '') = :source"
         )
-        asked = {
+        of_it = {
             "tenant": view["tenant_id"],
             "event_id": event_id,
             "ended_at_us": ended_at_us,
             "low": low,
             "high": high,
         }
-        row = connection.execute(statement, {**asked, "source": view["source"] or ""}).one()
-    return FoundKey(RecordKey(row.tenant_key, key_bytes(row.event_key)), view["tenant_id"], event_id)
+        ((tenant_key, stored),) = rows_of(connection, asked, {**of_it, "source": view["source"] or ""})
+    return FoundKey(RecordKey(tenant_key, key_bytes(stored)), view["tenant_id"], event_id)

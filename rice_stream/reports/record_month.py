@@ -3,11 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
-
 from rice_stream.instants import epoch_us, in_utc
 from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
@@ -30,13 +29,13 @@ def record_month(
         return None
     with scoped_reading(engine, scope) as connection:
         asked = {"ended_at_us": epoch_us(in_utc(ended_at)), **scope_parameters(seen)}
-        row = connection.execute(text(_MONTH.format(tenant_key_in(seen, "p.tenant_key"))), asked).first()
-        if row is None:
+        rows = rows_of(connection, statement(_MONTH.format(tenant_key_in(seen, "p.tenant_key"))), asked)
+        if not rows:
             return None
+        month, state, root = rows[0]
         from rice_stream.reports.record_keys import find_key  # numpy takes a tenth of the server's start
 
         key = find_key(engine, scope, event_id, tenant_id, ended_at).key
         of_it = {"tenant_key": key.tenant_key, "event_key": stored_key(connection.dialect.name, key.event_key)}
-        is_late = connection.execute(text(_IS_LATE), of_it).first() is not None
-    root = None if row.root is None else bytes(row.root).hex()
-    return {"month": row.month, "state": row.state, "root": root, "late": is_late}
+        is_late = bool(rows_of(connection, statement(_IS_LATE), of_it))
+    return {"month": month, "state": state, "root": None if root is None else bytes(root).hex(), "late": is_late}

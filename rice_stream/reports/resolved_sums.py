@@ -1,10 +1,11 @@
 """Sums of prompts by the names that they came with and what those were resolved to, from totals of days and quarter hours."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection
-from rice_stream.store.prepared import rows_of, statement
+from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 from rice_stream.store.totals_tables import DAYS, SLOTS
@@ -35,6 +36,13 @@ def resolved_sums(
     `names` are keys of NAMES, `measures` columns of the totals. `from_s` (epoch seconds) lies on a quarter hour;
     prompts that ended before it are left out.
     """
+    return resolved_sums_later(connection, scope, names, measures, from_s=from_s)()
+
+
+def resolved_sums_later(
+    connection: Connection, scope: Scope, names: Sequence[str], measures: Sequence[str], *, from_s: int = 0
+) -> Callable[[], list[tuple[tuple[Any, ...], tuple[int, ...]]]]:
+    """The same, once: asked now, and waited for when it is called (`asked_ahead`)."""
     grouped = ", ".join(NAMES[name] for name in names)
     sums = ", ".join(f"SUM(m.{measure}) AS {measure}" for measure in measures)
     of_keys = (
@@ -49,7 +57,6 @@ def resolved_sums(
         f" JOIN tenant t ON t.tenant_key = m.tenant_key JOIN factor_use f ON f.factor_key = m.factor_key GROUP BY {grouped}"
     )
     parameters = {"from_s": from_s, "whole_s": DAYS.ceil_s(from_s), **scope_parameters(scope)}
+    rows = rows_later(connection, asked, parameters)
     # PostgreSQL sums BIGINT as NUMERIC.
-    return [
-        (tuple(row[: len(names)]), tuple(map(int, row[len(names) :]))) for row in rows_of(connection, asked, parameters)
-    ]
+    return lambda: [(tuple(row[: len(names)]), tuple(map(int, row[len(names) :]))) for row in rows()]

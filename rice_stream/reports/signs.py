@@ -1,7 +1,7 @@
 """Signs by which somebody can tell that what they see has changed: of each kind of thing one, which says nothing of amounts."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -13,9 +13,10 @@ from rice_stream.reports.alerts import alerts_in
 from rice_stream.reports.channels import channels_seen
 from rice_stream.reports.meta import watermark_question, watermark_statement
 from rice_stream.store import schema
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.delivery_claims import is_overdue
 from rice_stream.store.engine import Connection, Engine
-from rice_stream.store.prepared import rows_of, statement
+from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, team_in, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import keep_found, scoped_reading
@@ -50,6 +51,11 @@ class Signs(NamedTuple):
 
 def signs(engine: Engine, scope: Scope, now: datetime) -> Signs:
     """Of what the scope sees: nothing of anybody else changes them."""
+    return signs_later(engine, scope, now)()
+
+
+def signs_later(engine: Engine, scope: Scope, now: datetime) -> Callable[[], Signs]:
+    """The same, once: asked now, and waited for when it is called (`asked_ahead`)."""
     since_s = epoch_s(in_utc(now) - WATCHED)
     with scoped_reading(engine, scope) as connection:
         looks = [watermark_statement(scope), _totals(scope), _alerts(connection, scope), _budgets(scope), _CHANNELS]
@@ -57,12 +63,17 @@ def signs(engine: Engine, scope: Scope, now: datetime) -> Signs:
             looks.append(_OF_ALL)
         # Each finds one row: all of them come at once.
         asked = statement("SELECT * FROM " + ", ".join(f"({look}) look_{place}" for place, look in enumerate(looks)))
-        (row,) = rows_of(connection, asked, {**scope_parameters(scope), "since_s": since_s})
-        latest_s = row[0]
-        keep_found(connection, watermark_question(scope), latest_s)
-        fare = _deliveries(connection, scope, epoch_us(in_utc(now))) if row[11] else ()
-        found = [row[:5], row[5:8], row[8:11], row[12:], fare]
-    return Signs(tuple(map(_sign, found)), None if latest_s is None else rfc3339(latest_s * SECOND_US))
+        rows = rows_later(connection, asked, {**scope_parameters(scope), "since_s": since_s})
+
+    def found() -> Signs:
+        (row,) = rows()
+        with scoped_reading(engine, scope) as connection:
+            keep_found(connection, watermark_question(scope), row[0])
+            fare = _deliveries(connection, scope, epoch_us(in_utc(now))) if row[11] else ()
+        each = [row[:5], row[5:8], row[8:11], row[12:], fare]
+        return Signs(tuple(map(_sign, each)), None if row[0] is None else rfc3339(row[0] * SECOND_US))
+
+    return found
 
 
 def _totals(scope: Scope) -> str:

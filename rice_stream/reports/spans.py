@@ -47,7 +47,8 @@ def month_text(month: int) -> str:
     return f"{month // 12:04}-{month % 12 + 1:02}"
 
 
-def month_spans(time_zone: str, from_us: int, to_us: int) -> list[Span]:
+@lru_cache(maxsize=256)
+def month_spans(time_zone: str, from_us: int, to_us: int) -> tuple[Span, ...]:
     """Cut a stretch where months begin; `first_day` is the number of the month (`month_text`)."""
     place = ZoneInfo(time_zone)
     first = (datetime_of(from_us).astimezone(place).date() - timedelta(days=1)).replace(day=1)
@@ -59,11 +60,12 @@ def month_spans(time_zone: str, from_us: int, to_us: int) -> list[Span]:
         number = first.year * 12 + first.month - 1
         spans.append(Span(time_zone, start_s * SECOND_US, end_s * SECOND_US, start_s, number))
         first, start_s = following, end_s
-    return [clipped for span in spans if (clipped := clip(span, from_us, to_us))]
+    return tuple(clipped for span in spans if (clipped := clip(span, from_us, to_us)))
 
 
-def calendar_spans(time_zone: str, from_us: int, to_us: int) -> list[Span]:
-    """Cut a stretch into spans within which days can be counted.
+@lru_cache(maxsize=256)
+def calendar_spans(time_zone: str, from_us: int, to_us: int) -> tuple[Span, ...]:
+    """Cut a stretch into spans within which days can be counted. Kept: many tenants are asked about the same one.
 
     Days begin where `instants.day_start` says: they tile time, also where clocks go back across midnight.
     """
@@ -81,7 +83,7 @@ def calendar_spans(time_zone: str, from_us: int, to_us: int) -> list[Span]:
                 Span(time_zone, origin_s * SECOND_US, min(end_s, origin_s + DAY_S) * SECOND_US, origin_s, _number(day)),
             )
         day, start_s = following, end_s
-    return [clipped for span in spans if (clipped := clip(span, from_us, to_us))]
+    return tuple(clipped for span in spans if (clipped := clip(span, from_us, to_us)))
 
 
 def _append(spans: list[Span], new: Span) -> None:

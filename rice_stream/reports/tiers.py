@@ -8,14 +8,15 @@ from rice_stream.events.unnamed import UNKNOWN, UNKNOWN_TENANT
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.spans import day_text
-from rice_stream.reports.sums import Parts
+from rice_stream.reports.sums import PART_MEASURES, Parts
 from rice_stream.reports.time_zones import report_zone
 from rice_stream.reports.totals_ground import Ground, ground_once, spans_of
-from rice_stream.reports.totals_sums import Asked, Found, groups_and_parts_once
+from rice_stream.reports.totals_sums import Asked, Found, groups_and_parts_once, several_later
 from rice_stream.reports.windows import FOREVER_US
 from rice_stream.store.engine import Connection
 from rice_stream.store.factor_spreads import RestsOn, factor_spreads
 from rice_stream.store.scope import Scope
+from rice_stream.store.scoped import find_later
 
 MEASURED, REPORTED, ESTIMATED, DEFAULTED, MISSING = TIERS = (
     "measured",
@@ -80,9 +81,7 @@ def tiers_by_day(
     Raises:
         UsageError: more days than are told apart, or all time.
     """
-    if days is None or days > DAYS_MAX:
-        raise UsageError(f"--bucket day: needs --days, {DAYS_MAX} at most")
-    zone = report_zone(time_zone, scope, ("day",), over_tenants) or _own_zone(connection, scope)
+    zone = _zone(connection, scope, days, time_zone, over_tenants)
     found = _by_tier(connection, scope, from_us, zone)
     return {
         "tiers": tier_fields(_added(found.values())),
@@ -98,6 +97,21 @@ def tiers_by_day(
             for group, sums in sorted(found.items())
         ],
     }
+
+
+def look_ahead_by_day(
+    connection: Connection, scope: Scope, from_us: int, days: int | None, time_zone: str | None, over_tenants: str
+) -> None:
+    """Ask for what `tiers_by_day` adds up, ahead of it. The same errors."""
+    zone = _zone(connection, scope, days, time_zone, over_tenants)
+    asked = _asked(connection, scope, from_us, zone)
+    find_later(connection, asked.question, several_later([asked])[0])
+
+
+def _zone(connection: Connection, scope: Scope, days: int | None, time_zone: str | None, over_tenants: str) -> str:
+    if days is None or days > DAYS_MAX:
+        raise UsageError(f"--bucket day: needs --days, {DAYS_MAX} at most")
+    return report_zone(time_zone, scope, ("day",), over_tenants) or _own_zone(connection, scope)
 
 
 def _added(several: Iterable[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
@@ -149,11 +163,15 @@ def _by_tier(connection: Connection, scope: Scope, from_us: int, zone: str | Non
 
 
 def _found(connection: Connection, scope: Scope, from_us: int, zone: str | None) -> Found:
+    return groups_and_parts_once(_asked(connection, scope, from_us, zone))
+
+
+def _asked(connection: Connection, scope: Scope, from_us: int, zone: str | None) -> Asked:
     fields = () if zone is None else ("day",)
     ground = ground_once(connection, scope, by_day=zone is not None)
     ranges = dict.fromkeys(ground.time_zones or ["UTC"], (from_us, FOREVER_US))
     spans = spans_of(_from(ground, from_us), ranges, calendar=None if zone is None else "day", time_zone=zone)
-    return groups_and_parts_once(Asked(connection, scope, fields, spans, ground))
+    return Asked(connection, scope, fields, spans, ground, measures=PART_MEASURES)
 
 
 def _from(ground: Ground, from_us: int) -> Ground:

@@ -5,7 +5,7 @@ buckets inside plus the records at its two edges. What no total is kept for (use
 Integers add up exactly, so a break-down sums to its total. The range around each sum is that of `carbon_ranges`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from rice_stream.reports.totals_rows import (
     amounts,
     amounts_alone,
     beside_fields,
-    named,
+    namer,
     ordered,
     with_other,
 )
@@ -69,13 +69,7 @@ def totals(engine: Engine, scope: Scope, query: TotalsQuery, now: datetime) -> d
         "window": {"name": query.window, **described_window(zone, ranges)},
         **query.told,
         "by": list(fields),
-        "rows": [
-            {
-                **_row(query, fields, group, found, carbon_ranges, kinds, total),
-                **allocated_amounts(shares.get(group)),
-            }
-            for group in page
-        ],
+        "rows": [*_rows(query, page, found, carbon_ranges, kinds, total, shares)],
         "rows_total": len(groups),
         **names_total,
         "total": {**total, **allocated_amounts(_together(shares))},
@@ -100,21 +94,28 @@ def asked_of(
     return asked, zone, ranges
 
 
-def _row(
+def _rows(
     query: TotalsQuery,
-    fields: tuple[str, ...],
-    group: Group,
+    page: Sequence[Group],
     found: Found,
     carbon_ranges: CarbonRanges,
     kinds: KindsBehind,
     total: dict[str, Any],
-) -> dict[str, Any]:
-    names = named(fields, group, tells_others=query.top is not None)
-    parts = found.parts.get(group, {})
-    if len(found.groups) == 1 and parts == found.whole_parts:
-        return {**names, **total}  # a report of one row: nothing is worked out twice
-    nobodys = found.nobodys.get(group, {})
-    return {**names, **_amounts(query, carbon_ranges, kinds, found.groups[group], parts, nobodys)}
+    shares: Mapping[Group, Allocated],
+) -> Iterator[dict[str, Any]]:
+    named = namer(query.fields, tells_others=query.top is not None)
+    for group in page:
+        row, parts = named(group), found.parts.get(group, {})
+        if len(found.groups) == 1 and parts == found.whole_parts:
+            row |= total  # a report of one row: nothing is worked out twice
+        elif query.ranges:
+            nobodys = found.nobodys.get(group, {})
+            row |= _amounts(query, carbon_ranges, kinds, found.groups[group], parts, nobodys)
+        else:
+            row |= amounts_alone(found.groups[group], query.only)
+        if shares:
+            row |= allocated_amounts(shares.get(group))
+        yield row
 
 
 def _amounts(

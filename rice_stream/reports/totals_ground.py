@@ -10,11 +10,12 @@ from rice_stream.reports.meta import watermark_question, watermark_statement
 from rice_stream.reports.progress import MARKER, MARKER_QUESTION
 from rice_stream.reports.spans import Span, calendar_spans, month_spans
 from rice_stream.reports.sums import DAYS, TENANT_DAYS
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection
 from rice_stream.store.prepared import Statement, rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import has_any_of, scope_parameters
-from rice_stream.store.scoped import found_once, is_found, is_held_open, keep_found
+from rice_stream.store.scoped import find_later, found_once, is_found, is_held_open, keep_found
 
 _CALENDARS = {"day": calendar_spans, "month": month_spans}
 EVERY_ZONE = ""
@@ -87,6 +88,12 @@ def ground_once(connection: Connection, scope: Scope, *, by_day: bool) -> Ground
     if is_held_open(connection):
         return found_once(connection, ("ground", scope), partial(_ground_with_reach, connection, scope))
     return ground_of(connection, scope, by_day=by_day)
+
+
+def ground_later(connection: Connection, scope: Scope) -> None:
+    """Ask for it ahead of the questions of a moment that need it."""
+    rows = rows_later(connection, _statement(scope, by_day=True), scope_parameters(scope))
+    find_later(connection, ("ground", scope), lambda: _ground(rows(), scope))
 
 
 def _ground_with_reach(connection: Connection, scope: Scope) -> Ground:

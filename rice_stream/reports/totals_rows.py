@@ -46,6 +46,8 @@ def with_other(found: Found, fields: tuple[str, ...], bucket: str | None, top: i
     carbon: dict[Group, int] = {}
     for group, sums in found.groups.items():
         carbon[names_of(group)] = carbon.get(names_of(group), 0) + sums[CARBON_MID]
+    if len(carbon) <= top:
+        return found, len(carbon)
     largest = set(sorted(carbon, key=lambda names: (-carbon[names], name_order(names)))[:top])
 
     def kept(group: Group) -> Group:
@@ -88,22 +90,29 @@ def name_order(group: Group) -> tuple[tuple[bool, Any], ...]:
     return tuple((value is not None and value is not OTHER, "" if value in (None, OTHER) else value) for value in group)
 
 
-def named(fields: tuple[str, ...], group: Group, *, tells_others: bool) -> dict[str, Any]:
-    """What a row is of, and whether that is unattributed; `tells_others`: also whether it is all others, who have no names."""
-    row: dict[str, Any] = {}
-    for field, value in zip(fields, group, strict=True):
-        if value is OTHER:
-            value = None
-        elif field in _TIMES:
-            value = _TIMES[field](value)
-        row[field] = value
-        if field in _VIEW_COLUMNS:
-            row[_VIEW_COLUMNS[field]] = value
-    if unattributable := [row[name] for name in fields if name in UNATTRIBUTED_WITHOUT]:
-        row["unattributed"] = None in unattributable and OTHER not in group
-    if tells_others:
-        row["other"] = OTHER in group
-    return row
+def namer(fields: tuple[str, ...], *, tells_others: bool) -> Callable[[Group], dict[str, Any]]:
+    """Tells what a row is of, and whether that is unattributed; `tells_others`: also whether it is all others, who have no name."""
+    told = [(field, _TIMES.get(field), _VIEW_COLUMNS.get(field)) for field in fields]
+    attributed_to = [name for name in fields if name in UNATTRIBUTED_WITHOUT]
+
+    def named(group: Group) -> dict[str, Any]:
+        row: dict[str, Any] = {}
+        is_other = OTHER in group
+        for (field, as_time, view_column), value in zip(told, group, strict=True):
+            if value is OTHER:
+                value = None
+            elif as_time is not None:
+                value = as_time(value)
+            row[field] = value
+            if view_column is not None:
+                row[view_column] = value
+        if attributed_to:
+            row["unattributed"] = not is_other and any(row[name] is None for name in attributed_to)
+        if tells_others:
+            row["other"] = is_other
+        return row
+
+    return named
 
 
 def amounts(sums: list[int], carbon: SharedRange, only: Only | None = None) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import text
-
 from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import SECOND_US
 from rice_stream.quantities import MICRO
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bound
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
 
@@ -51,12 +50,12 @@ def unattributed(
     nobodys = _NOBODYS.format(tenants=tenant_id_in(scope), teams=team_in(scope))
     parameters: dict[str, Any] = {"unknown": UNKNOWN_TENANT, **scope_parameters(scope)}
     found: list[tuple[str, str | None, int, int, int]] = []
-    if connection.execute(text(f"{nobodys} LIMIT 1"), parameters).first() is not None:
+    if rows_of(connection, statement(f"{nobodys} LIMIT 1"), parameters):
         bounds = {
             "key_low": key_bound(connection.dialect.name, from_s * SECOND_US // 1000),
             "from_us": from_s * SECOND_US,
         }
-        rows = connection.execute(text(_STATEMENT.format(nobodys=nobodys)), {**parameters, **bounds})
+        rows = rows_of(connection, statement(_STATEMENT.format(nobodys=nobodys)), {**parameters, **bounds})
         # PostgreSQL sums BIGINT as NUMERIC.
         found = [(tenant, key, int(prompts), int(tokens), int(carbon)) for tenant, key, prompts, tokens, carbon in rows]
 

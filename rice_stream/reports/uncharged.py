@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import text
-
 from rice_stream.quantities import MICRO
 from rice_stream.store.engine import Connection
+from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_key_in
 from rice_stream.store.totals_tables import DAYS, SLOTS, TotalsTable
@@ -22,13 +21,13 @@ def uncharged(
         "tokens", "carbon_gco2e", "share_of_carbon"}`, most carbon first; `team_id` None: they name no team.
     """
     sums = f"{_of(DAYS, scope, 'm.day_start_s >= :whole_s')} UNION ALL {_of(SLOTS, scope, _BEFORE)}"
-    statement = (
+    asked = statement(
         "SELECT t.tenant_id, NULLIF(s.team_id, '') AS team_id, SUM(s.prompts) AS prompts, SUM(s.tokens) AS tokens,"
         f" SUM(s.carbon) AS carbon FROM ({sums}) s JOIN tenant t ON t.tenant_key = s.tenant_key"
         " GROUP BY t.tenant_id, s.team_id HAVING SUM(s.prompts) <> 0 ORDER BY carbon DESC, t.tenant_id, team_id"
     )
     bounds = {"from_s": from_s, "whole_s": DAYS.ceil_s(from_s)}
-    rows = connection.execute(text(statement), {**bounds, **scope_parameters(scope)})
+    rows = rows_of(connection, asked, {**bounds, **scope_parameters(scope)})
     # PostgreSQL sums BIGINT as NUMERIC.
     found = [(tenant, team, int(prompts), int(tokens), int(carbon)) for tenant, team, prompts, tokens, carbon in rows]
 
@@ -54,5 +53,7 @@ def _of(table: TotalsTable, scope: Scope, within: str) -> str:
         " JOIN attribution a ON a.tenant_key = m.tenant_key AND a.attribution_key = m.attribution_key"
         f" WHERE {within} AND {whose} AND a.cost_centre = ''"
         " AND m.tenant_key IN (SELECT c.tenant_key FROM attribution c WHERE c.cost_centre <> '')"
+        # Where nobody has any, this is looked at once, and no total is read.
+        f" AND EXISTS (SELECT 1 FROM attribution c WHERE c.cost_centre <> '' AND {tenant_key_in(scope, 'c.tenant_key')})"
         " GROUP BY m.tenant_key, a.team_id"
     )

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -14,11 +15,11 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console import addresses, pieces
-from rice_stream.api.console.around import Around, Surroundings
+from rice_stream.api.console.around import Around, NotKnownError, Surroundings
 from rice_stream.api.console.assets import Assets
 from rice_stream.api.console.drawing import bars, outlooks, plots
 from rice_stream.api.console.forms import Forms
-from rice_stream.api.console.kept import Figures, KeptFigures, Shown
+from rice_stream.api.console.kept import MARKER, Figures, KeptFigures, Shown
 from rice_stream.api.console.page_templates import PageTemplates
 from rice_stream.api.console.theme import theme_of
 from rice_stream.api.console.views import LiveView, LookUp, Prepare
@@ -118,7 +119,8 @@ class Dashboard:
 
         def made() -> Response:
             shown = self._kept.of(page, look_up)
-            return self._shown(request, caller, template, shown, problem, more, self._health(caller))
+            health = self._health(caller, shown.figures.get(MARKER))
+            return self._shown(request, caller, template, shown, problem, more, health)
 
         return await self.product.ask(made)
 
@@ -132,18 +134,19 @@ class Dashboard:
         prepare: Prepare = Around.tenants,
         *,
         problem: ProblemError | None = None,
+        adds_up: bool = True,
         **more: Any,
     ) -> Response:
         """The same of a page that looks at its figures again by itself: they are shown again for as long as nothing was committed,
         and those that take long while they are worked out again.
 
         `look_up` is called within one moment of the tenant's scope, and asks for nothing else; what it needs of all that the caller
-        sees, `prepare` has asked around it before.
+        sees, `prepare` has asked around it before. `adds_up`: most of them are totals.
         """
         page = _page_of(request, caller)
 
         def made() -> Response:
-            view = LiveView(self.product, self._surroundings, caller, tenant, look_up, prepare)
+            view = LiveView(self.product, self._surroundings, caller, tenant, look_up, prepare, adds_up=adds_up)
             shown = self._kept.of_live(page, view)
             return self._shown(request, caller, template, shown, problem, more, view.health)
 
@@ -164,10 +167,15 @@ class Dashboard:
         figures = {**shown.figures, **more, **times_of, "health": troubled(health)}
         return self._page(request, template, status, **figures, caller=caller, problem=problem)
 
-    def _health(self, caller: Caller) -> dict[str, Any] | None:
-        """How deliveries fare; None: the database does not say, which the page itself tells."""
+    def _health(self, caller: Caller, marker: str | None) -> dict[str, Any] | None:
+        """How deliveries fare; None: the database does not say, which the page itself tells. `marker` is that of the figures."""
+        scope = caller.scope(Right.READ)
+        quiet = self._surroundings.quiet(scope)
+        if quiet is not None and quiet.marker == marker:
+            with suppress(NotKnownError):
+                return quiet.health()
         try:
-            with one_moment(self.product.engine(), caller.scope(Right.READ)):
+            with one_moment(self.product.engine(), scope):
                 return self._surroundings.of(caller).health()
         except RiceError as error:
             log.warning("a page does not say whether deliveries arrive: %s", error)

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 Figures = dict[str, Any]
 AFTERWARDS = "afterwards"
 """Among figures: what finds the rest of them, once their moment is over. It may ask for what others see."""
+MARKER = "marker"
+"""Among figures that are of one moment: its marker, by which is told what around the page is still true."""
 SLOW_S = 0.5
 """Figures that took longer are shown as they were while they are worked out again."""
 SHOWN_FOR = timedelta(minutes=1)
@@ -40,9 +42,9 @@ class Shown(NamedTuple):
 class LivePage(Protocol):
     """A page that looks at its figures again by itself. All of it blocks, and raises RiceError as from the database."""
 
-    def looked(self) -> AbstractContextManager[tuple[str | None, bool]]:
+    def looked(self, *, anew: bool) -> AbstractContextManager[tuple[str | None, bool]]:
         """What its caller sees around it, while that is held: the marker of what is committed, None where there is none; and
-        whether it is the moment that the figures are of."""
+        whether it is the moment that the figures are of. `anew`: they will be worked out, for there are none of before."""
 
     def sign(self) -> str | None:
         """Says the same as long as no figures have changed; None: that is to be asked within `held`."""
@@ -122,8 +124,8 @@ class KeptFigures:
 
     def _of_live(self, page: Hashable, view: LivePage) -> Shown:
         with ExitStack() as moments:
-            marker, is_of_figures = moments.enter_context(view.looked())
             kept = self._last(page)
+            marker, is_of_figures = moments.enter_context(view.looked(anew=kept is None))
             if kept is not None and kept.is_true(marker, self._now()):
                 return Shown(kept.figures, kept.at)
             live = view.sign()

@@ -10,8 +10,10 @@ from rice_stream.api.console import addresses
 from rice_stream.api.console.around import Around, NotKnownError, Surroundings
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.product import Product
+from rice_stream.reports.begun_moment import begin_moment
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.progress import progress_marker
+from rice_stream.reports.signs import Signs
 
 LookUp = Callable[[Around, str], Figures]
 """Works out figures from what is around the page, and the address at which it hears that they have changed."""
@@ -31,21 +33,25 @@ class LiveView:
         tenant: str | None,
         look_up: LookUp,
         prepare: Prepare,
+        *,
+        adds_up: bool,
     ) -> None:
-        """NotFoundError: the caller may see nothing of the tenant."""
+        """`adds_up`: the figures are totals, for the most part. NotFoundError: the caller may see nothing of the tenant."""
         self.health: dict[str, Any] | None = None
         self._product, self._surroundings, self._caller, self._tenant = product, surroundings, caller, tenant
         self._look_up, self._prepare = look_up, prepare
         self._own, self._scope = caller.scope(Right.READ), product.scope(caller, Right.READ, tenant)
         self._is_wide = product.is_wide(self._scope)
         self._around: Around | None = None
+        self._adds_up, self._has_sign, self._is_begun = adds_up, False, False
+        self._signs: Callable[[], Signs] | None = None
 
     @contextmanager
-    def looked(self) -> Iterator[tuple[str | None, bool]]:
+    def looked(self, *, anew: bool) -> Iterator[tuple[str | None, bool]]:
         """The caller's own moment; or already that of the figures, where all that is around them is known and still true."""
         quiet = None if self._is_wide else self._surroundings.quiet(self._own)
         if quiet is not None:
-            with self._of_figures() as marker:
+            with self._of_figures(anew=anew) as marker:
                 if quiet.marker == marker and self._is_prepared(quiet):
                     self._around, self.health = quiet, quiet.health()
                     yield self._marked(marker), True
@@ -59,20 +65,30 @@ class LiveView:
         """None where the page is of less than its caller sees: that is another moment."""
         if self._around is not None:
             self._prepare(self._around)
-        return self.sign_held() if self._scope == self._own else None
+        self._has_sign = self._scope == self._own
+        return self.sign_held() if self._has_sign else None
 
     @contextmanager
     def held(self) -> Iterator[str | None]:
         """The moment of the figures."""
-        with self._of_figures() as marker:
+        with self._of_figures(anew=True, has_sign=self._has_sign) as marker:
             yield self._marked(marker)
 
     @contextmanager
-    def _of_figures(self) -> Iterator[str | None]:
+    def _of_figures(self, *, anew: bool, has_sign: bool = False) -> Iterator[str | None]:
         engine = self._product.engine_for(self._scope)
         # Statements say the best order of their joins: to weigh all orders takes longer than the answer.
         with one_moment(engine, self._scope, keeps_join_order=not self._is_wide):
-            yield progress_marker(engine, self._scope)
+            if self._is_begun or self._is_wide or not anew:
+                yield progress_marker(engine, self._scope)
+                return
+            now, adds_up = self._product.now(), self._adds_up
+            self._signs = begin_moment(engine, self._scope, now, signs=not has_sign, adds_up=adds_up)
+            self._is_begun = True
+            try:
+                yield progress_marker(engine, self._scope)
+            finally:
+                self._signs, self._is_begun = None, False
 
     def _is_prepared(self, known: Around) -> bool:
         try:
@@ -88,7 +104,8 @@ class LiveView:
 
     def sign_held(self) -> str:
         """The address of the stream, with what is known already."""
-        signs = self._product.signs(self._scope)
+        signs = self._product.signs(self._scope) if self._signs is None else self._signs()
+        self._signs = None
         return addresses.address("/v1/stream", [("tenant", self._tenant or ""), ("after", signs.id)])
 
     def figures(self, live: str) -> Figures:

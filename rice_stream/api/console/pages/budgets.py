@@ -46,7 +46,7 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
 
         prepare = partial(figures.prepared, product)
         template = _LIST if asked.name is None else _ONE
-        return await dashboard.show_live(request, caller, template, asked.tenant, found, prepare)
+        return await dashboard.show_live(request, caller, template, asked.tenant, found, prepare, adds_up=False)
 
     @app.post(_PATH, include_in_schema=False)
     async def _changed(request: Request, caller: _Editor) -> Response:

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from rice_stream.api.access.actors import actor_of
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
+from rice_stream.api.console.around import Around
 from rice_stream.api.console.dashboard import Dashboard
 from rice_stream.api.console.kept import AFTERWARDS, Figures
 from rice_stream.api.console.pages import channels_figures as figures
@@ -36,7 +37,11 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             return await dashboard.show(request, caller, _FORM, partial(figures.beginning, product, caller, asked))
         # Channels are those that the caller sees, whichever tenant's are shown: no figures of the tenant's own moment.
         all_of_them = {AFTERWARDS: partial(figures.listed, product, caller, asked)}
-        return await dashboard.show_live(request, caller, _LIST, asked.tenant, lambda _around, _live: {**all_of_them})
+
+        def look_up(_around: Around, _live: str) -> Figures:
+            return {**all_of_them}
+
+        return await dashboard.show_live(request, caller, _LIST, asked.tenant, look_up, adds_up=False)
 
     @app.post(_PATH, include_in_schema=False)
     async def _changed(request: Request, caller: _Editor) -> Response:

@@ -107,7 +107,9 @@ class ExploreParameters(WindowParameters):
         return self.address(tenant=None, without=[], **{field: [] for field in NARROWED})
 
 
-def file_address(path: str, pairs: Sequence[tuple[str, str]], where: NameFilter) -> str:
-    """A question to the API with the same names; an empty one is where there is none."""
-    names = [(field, name) for field, names in where.names.items() for name in names]
-    return f"{path}?{urlencode([*pairs, *names])}"
+def file_addresses(path: str, pairs: Sequence[tuple[str, str]], where: NameFilter) -> dict[str, str]:
+    """A question to the API with the same names, by the form of its answer; an empty name is where there is none."""
+    names = urlencode([(field, name) for field, names in where.names.items() for name in names])
+    asked, narrowed = f"{path}?{urlencode(pairs)}", f"&{names}" if names else ""
+    formats = {"csv": "&format=csv", "parquet": "&format=parquet", "json": ""}
+    return {name: f"{asked}{form}{narrowed}" for name, form in formats.items()}

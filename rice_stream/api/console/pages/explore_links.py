@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from rice_stream.api.console.pages.explore_asked import ExploreParameters, file_address
+from rice_stream.api.console.pages.explore_asked import ExploreParameters, file_addresses
 from rice_stream.instants import epoch_us, rfc3339
 
 WITHOUT = {
@@ -58,9 +58,7 @@ def files_of(
     return [
         {
             "title": title,
-            "csv": file_address("/v1/totals", [*pairs, ("format", "csv")], asked.where),
-            "parquet": file_address("/v1/totals", [*pairs, ("format", "parquet")], asked.where),
-            "json": file_address("/v1/totals", pairs, asked.where),
+            **file_addresses("/v1/totals", pairs, asked.where),
         }
         for title, pairs in shown.items()
     ]

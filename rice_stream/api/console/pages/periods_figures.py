@@ -47,10 +47,13 @@ def periods(
     names = [each["tenant_id"] for each in around.tenants()]
     calendar = one_calendar(product, scope.within(asked.tenant), asked.time_zone)
     question = Question(product, caller, asked.tenant, calendar, amounts=amounts)
+    now = product.now()
+    if len(only := list(scope.within(asked.tenant).tenants or ())) == 1:
+        own = calendar or around.time_zone_of(only[0]) or "UTC"
+        _look_ahead_of_year(question._replace(time_zone=own), year or now.astimezone(ZoneInfo(own)).year)
     ever = question.totals(bucket="month", only=IN_TABLES)
     zone = zone_of(product, ever)
     question = question._replace(time_zone=zone)
-    now = product.now()
     years = _years(ever["rows"], now, zone)
     shown = {
         "asked": asked,
@@ -122,6 +125,13 @@ def _of_year(question: Question, ever: Answer, year: int, columns: int, now: dat
         "files": year_files(year, zone, question.tenant, question.amounts),
         **corrections_of(question._replace(amounts="restated"), bounds["start"], bounds["end"]),
     }
+
+
+def _look_ahead_of_year(question: Question, year: int) -> None:
+    """All months there are, and those of a year by tenant: the one that is asked for, or this one, which most look at."""
+    bounds = {"start": date(year, 1, 1), "end": date(year + 1, 1, 1)}
+    months = [question.query(bucket="month", only=IN_TABLES, **each) for each in ({}, bounds)]
+    question.look_ahead(*months, question.query(by=("tenant",), bucket="month", top=1, only=(), **bounds))
 
 
 def _look_ahead(question: Question, bounds: Mapping[str, date], bars: Sequence[BarTime], now: datetime) -> None:

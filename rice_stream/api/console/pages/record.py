@@ -11,7 +11,7 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.basis_words import KNOWN, sentences
 from rice_stream.api.console.dashboard import Dashboard
-from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.kept import MARKER, Figures
 from rice_stream.api.console.pages.corrections import VoidForm, adjustments_of, void_shown
 from rice_stream.api.console.pages.record_figures import (
     carbon_of,
@@ -23,13 +23,14 @@ from rice_stream.api.console.pages.record_figures import (
 )
 from rice_stream.api.problems import ProblemError, problem_of
 from rice_stream.api.product import Product
-from rice_stream.api.reads.prompts import RecordParameters, answer_explanation, methods_of
+from rice_stream.api.reads.prompts import RecordParameters, answer_explanation, answer_record, methods_of
 from rice_stream.api.routing import needs
 from rice_stream.errors import NotFoundError, RiceError, ServiceUnavailableError
 from rice_stream.estimator.method import Method
 from rice_stream.instants import parse_instant
 from rice_stream.reports.one_moment import one_moment
-from rice_stream.reports.prompts import PromptFilter, prompts
+from rice_stream.reports.progress import progress_marker
+from rice_stream.reports.prompts import PromptFilter, prompts_later
 from rice_stream.reports.record_month import record_month
 from rice_stream.reports.tenants import named_tenant
 
@@ -91,9 +92,14 @@ def _figures(
 def _looked_up(
     product: Product, caller: Caller, event_id: str, asked: RecordParameters, opened: Callable[[str], Method]
 ) -> Figures:
+    # Asked ahead of how it came about; without a tenant there is no moment in which the record is looked up once.
+    ahead = (
+        None if asked.tenant is None else _neighbours(product, caller, answer_record(product, caller, event_id, asked))
+    )
     explained = answer_explanation(product, caller, event_id, asked, opened)
     record, steps = explained["record"], explained["steps"]
     scope = product.scope(caller, Right.READ, record["tenant_id"])
+    neighbours = ahead or _neighbours(product, caller, record)
     sources = product.estimator().reference.sources()
     causes = causes_of(steps)
     return {
@@ -107,24 +113,31 @@ def _looked_up(
         "words": sentences(record["basis"]),
         "by_name": {step["name"]: step for step in steps},
         "licences": {step["name"]: licences_in(step["source"], sources) for step in steps},
-        "neighbours": _neighbours(product, caller, record),
+        "neighbours": neighbours(),
         **adjustments_of(product, caller, event_id, asked),
         "month": record_month(
             product.engine(), scope, record["event_id"], record["tenant_id"], parse_instant(record["ended_at"])
         ),
         "meta": product.meta(scope, None),
+        MARKER: None if asked.tenant is None else progress_marker(product.engine(), scope),
         "zone": named_tenant(product.engine(), scope, record["tenant_id"])["time_zone"],
     }
 
 
-def _neighbours(product: Product, caller: Caller, record: dict[str, Any]) -> list[dict[str, Any] | None]:
-    """The prompts of the tenant before and after it, as far as the caller sees them."""
+def _neighbours(product: Product, caller: Caller, record: dict[str, Any]) -> Callable[[], list[dict[str, Any] | None]]:
+    """Gives the prompts of the tenant before and after it, as far as the caller sees them."""
     tenant, ended_at = record["tenant_id"], parse_instant(record["ended_at"])
     scope = product.scope(caller, Right.READ, tenant)
-    found = []
-    for newest_first in (True, False):
-        start, end = (None, ended_at) if newest_first else (ended_at, None)
-        asked = PromptFilter(tenant=tenant, start=start, end=end)
-        rows = prompts(product.engine(), scope, asked, limit=2, newest_first=newest_first)["rows"]
-        found.append(next((row for row in rows if row["event_id"] != record["event_id"]), None))
-    return found
+    both = [
+        prompts_later(
+            product.engine(),
+            scope,
+            PromptFilter(tenant=tenant, start=start, end=end),
+            limit=2,
+            newest_first=start is None,
+        )
+        for start, end in ((None, ended_at), (ended_at, None))
+    ]
+    return lambda: [
+        next((row for row in found()["rows"] if row["event_id"] != record["event_id"]), None) for found in both
+    ]

@@ -93,7 +93,7 @@ class _SlowPage:
         return shown.figures["number"], shown.as_of
 
     @contextmanager
-    def looked(self) -> Iterator[tuple[str | None, bool]]:
+    def looked(self, *, anew: bool) -> Iterator[tuple[str | None, bool]]:
         yield None, False
 
     @contextmanager
@@ -144,7 +144,7 @@ class _QuickPage(_SlowPage):
         self.markers, self.finds_more = ["1"], False
 
     @contextmanager
-    def looked(self) -> Iterator[tuple[str | None, bool]]:
+    def looked(self, *, anew: bool) -> Iterator[tuple[str | None, bool]]:
         yield self.markers[0], False
 
     @contextmanager

@@ -1,0 +1,23 @@
+"""What a page asks of every moment that it begins, asked at once."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from rice_stream.reports.progress import marker_later
+from rice_stream.reports.signs import Signs, signs_later
+from rice_stream.reports.totals_ground import ground_later
+from rice_stream.store.engine import Engine
+from rice_stream.store.scope import Scope
+from rice_stream.store.scoped import scoped_reading
+
+
+def begin_moment(
+    engine: Engine, scope: Scope, now: datetime, *, signs: bool, adds_up: bool
+) -> Callable[[], Signs] | None:
+    """Asks for its marker first; gives its `signs`, once, where they are wanted. `adds_up`: totals will be asked for."""
+    with scoped_reading(engine, scope) as connection:
+        marker_later(connection)
+        found = signs_later(engine, scope, now) if signs else None
+        if adds_up:
+            ground_later(connection, scope)
+    return found
