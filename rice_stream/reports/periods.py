@@ -100,7 +100,6 @@ def closed_periods(engine: Engine, scope: Scope, year: int, *, limit: int, first
             states.setdefault(month, {})[state] = count
         if not states:
             return {"rows": [], "rows_total": 0, "states": {}}
-        query = _query().where(*seen).order_by(columns.month.desc(), schema.tenant.c.tenant_id).limit(limit)
         query = (
             _query().where(*seen).order_by(columns.month.desc(), schema.tenant.c.tenant_id).offset(first).limit(limit)
         )
