@@ -1,7 +1,7 @@
 """Budgets and what they have consumed, as of now."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from rice_stream.instants import epoch_us, rfc3339
 from rice_stream.reports.budget_outlook import Standing, outlooks
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
-from rice_stream.store.budget_store import StoredBudgets, load_budgets
+from rice_stream.store.budget_store import StoredBudgets, load_budgets, load_budgets_later
 from rice_stream.store.consumption import consumed_in_each
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
@@ -47,8 +47,35 @@ def budget_statuses(
     only sees the budgets on them, not those on the whole tenant.
     """
     with scoped_reading(engine, scope) as connection:
-        standings, unreadable = _standings(connection, load_budgets(connection, scope.within(tenant)), now, only)
-        ahead = outlooks(connection, scope, standings, now) if outlook else [{} for _ in standings]
+        stored = load_budgets(connection, scope.within(tenant))
+        return _statuses(connection, scope, now, stored, only, outlook=outlook)
+
+
+def budget_statuses_later(
+    engine: Engine, scope: Scope, now: datetime, *, tenant: str | None = None
+) -> Callable[[], list[dict[str, Any]]]:
+    """Gives all of them, once: which there are is asked now, and waited for when it is called (`asked_ahead`)."""
+    with scoped_reading(engine, scope) as connection:
+        stored = load_budgets_later(connection, scope.within(tenant))
+
+    def told() -> list[dict[str, Any]]:
+        with scoped_reading(engine, scope) as connection:
+            return _statuses(connection, scope, now, stored(), None, outlook=False)
+
+    return told
+
+
+def _statuses(
+    connection: Connection,
+    scope: Scope,
+    now: datetime,
+    stored: StoredBudgets,
+    only: Collection[BudgetName] | None,
+    *,
+    outlook: bool,
+) -> list[dict[str, Any]]:
+    standings, unreadable = _standings(connection, stored, now, only)
+    ahead = outlooks(connection, scope, standings, now) if outlook else [{} for _ in standings]
     return [*({**described(each), **more} for each, more in zip(standings, ahead, strict=True)), *unreadable]
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ from rice_stream.budgets.states import BudgetState
 from rice_stream.errors import RiceError, UsageError
 from rice_stream.instants import SECOND_US
 from rice_stream.store import schema
+from rice_stream.store.asked_ahead import rows_later
+from rice_stream.store.prepared import statement
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in
 from rice_stream.store.statements import insert_ignoring, insert_replacing
@@ -54,6 +56,8 @@ def load_budgets(
     budget_ids: Collection[int] | None = None,
 ) -> StoredBudgets:
     """The budgets of a scope (with teams, those that are on one of them), or of some tenants by their keys, or of some ids."""
+    if tenant_keys is None and budget_ids is None:
+        return load_budgets_later(connection, scope)()
     table, state = schema.budget, schema.budget_state
     query = (
         select(table, state.c.state)
@@ -68,10 +72,31 @@ def load_budgets(
         query = query.add_columns(tenant.c.tenant_key).join(tenant, tenant.c.tenant_id == table.c.tenant_id)
         if len(tenant_keys) <= _ASKED_FOR_MAX:
             query = query.where(tenant.c.tenant_key.in_(sorted(tenant_keys)))
+    rows = connection.execute(query, scope_parameters(scope)).mappings()
+    return _stored(row for row in rows if tenant_keys is None or row["tenant_key"] in tenant_keys)
+
+
+def load_budgets_later(connection: Connection, scope: Scope) -> Callable[[], StoredBudgets]:
+    """Gives those of a scope, once: asked now, and waited for when it is called (`asked_ahead`)."""
+    asked = statement(
+        f"SELECT {', '.join(f'b.{name}' for name in _DEFINING)}, s.state FROM budget b"
+        " LEFT JOIN budget_state s ON s.budget_id = b.id"
+        f" WHERE {tenant_id_in(scope, 'b.tenant_id')} AND {team_in(scope, 'b.team_id')} ORDER BY b.tenant_id, b.name"
+    )
+    rows = rows_later(connection, asked, scope_parameters(scope))
+    # SQLite has no type of its own for what is true or not.
+    is_true = _DEFINING.index("early_warning")
+
+    def stored() -> StoredBudgets:
+        read = ((*row[:is_true], bool(row[is_true]), *row[is_true + 1 :]) for row in rows())
+        return _stored(dict(zip((*_DEFINING, "state"), row, strict=True)) for row in read)
+
+    return stored
+
+
+def _stored(rows: Iterable[Mapping[Any, Any]]) -> StoredBudgets:
     stored = StoredBudgets([], [])
-    for row in connection.execute(query, scope_parameters(scope)).mappings():
-        if tenant_keys is not None and row["tenant_key"] not in tenant_keys:
-            continue
+    for row in rows:
         try:
             stored.readable.append((_budget(row), _state(row["state"])))
         except RiceError as error:

@@ -1,5 +1,6 @@
 """The stretches of time that `totals` is made of."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from rice_stream.reports.spans import Span, calendar_spans, day_text, hull, split_at_buckets
@@ -12,7 +13,7 @@ def us(moment: str) -> int:
     return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()) * MICRO
 
 
-def hours_of_days(spans: list[Span]) -> dict[str, float]:
+def hours_of_days(spans: Sequence[Span]) -> dict[str, float]:
     """Local day -> hours of it that the spans cover."""
     found: dict[str, float] = {}
     for span in spans:

@@ -16,7 +16,7 @@ from rice_stream.api.console.pages.overview_week import week_figures
 from rice_stream.api.product import Product
 from rice_stream.instants import parse_instant
 from rice_stream.reports.alerts import latest_alerts
-from rice_stream.reports.budgets import budget_statuses
+from rice_stream.reports.budgets import budget_statuses_later
 from rice_stream.reports.data_tiers import data_tiers_later
 from rice_stream.reports.quarantine import quarantined
 from rice_stream.store.quarantine import Choice
@@ -33,8 +33,7 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
     engine, now = product.engine_for(ask.scope), product.now()
     names = list(zones)
     several = asked.tenant is None and len(names) > 1
-    # First: it is asked, and answered, before anything is asked ahead.
-    budgets = _budgets(product, ask, asked.tenant)
+    budgets = budget_statuses_later(engine, ask.scope, now, tenant=asked.tenant)
     if not several:
         _look_ahead(ask, times_at(now, ZoneInfo(ask.zone)), week_of(now))
     weeks = [(now.date() - WEEK, now.date()), (now.date() - 2 * WEEK, now.date() - WEEK)]
@@ -73,7 +72,7 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
             ),
         ),
         "market_gco2e": month["total"]["carbon_market_gco2e"],
-        "budgets": budgets,
+        "budgets": _budgets(product, ask, asked.tenant, budgets()),
         "tiers": tiers,
         "tiers_before": tiers_before,
         "refused": quarantined(engine, ask.scope, Choice(), limit=0)["total"] if ask.scope.is_everything else None,
@@ -114,10 +113,9 @@ def _of_day(rows: Sequence[Row], day: date) -> Mapping[str, float]:
     return next((row["carbon_gco2e"] for row in rows if row["day"] == day.isoformat()), NOTHING)
 
 
-def _budgets(product: Product, ask: Asker, tenant: str | None) -> Figures:
+def _budgets(product: Product, ask: Asker, tenant: str | None, statuses: list[Row]) -> Figures:
     """How many are near or past their limit, the one that is nearest to it, and since when each of those is so."""
     engine = product.engine_for(ask.scope)
-    statuses = budget_statuses(engine, ask.scope, product.now(), tenant=tenant)
     judged = sorted((row for row in statuses if "ratio" in row), key=lambda row: -row["ratio"])
     opened = [row for row in judged if row["state"] in ("warning", "exceeded")]
     alerts = latest_alerts(engine, ask.scope, tenant=tenant, limit=_ALERTS_LOOKED_AT) if opened else []
