@@ -1,6 +1,6 @@
 """How much of a long proof one run tries: all of it in a drill, else some cases of each kind, drawn from a seed.
 
-`DRILL=1` means all. `CASES_SEED` draws the same cases again; the header of a run names its seed.
+`DRILL=1` means all, or `CASES_MAX` of each kind. `CASES_SEED` draws the same cases again; the header of a run names its seed.
 """
 
 import os
@@ -12,13 +12,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 DRILL = os.environ.get("DRILL", "") not in ("", "0")
+MAX = int(os.environ.get("CASES_MAX", "0"))
 # Kept in the environment, from where the processes of one run have the same.
 SEED = int(os.environ.setdefault("CASES_SEED", str(secrets.randbits(32))))
 
 
 def some(kind: str, cases: Sequence[T], count: int) -> list[T]:
     """All cases in a drill, else `count` of them in their order; `kind` makes draws of one run differ."""
-    if DRILL or count >= len(cases):
+    if DRILL:
+        count = MAX or len(cases)
+    if count >= len(cases):
         return list(cases)
     return [cases[number] for number in sorted(drawn(kind).sample(range(len(cases)), count))]
 
@@ -35,5 +38,6 @@ def drawn(kind: str) -> Random:
 
 def described() -> str:
     """For the header of a run."""
-    how = "all of them (DRILL)" if DRILL else "some of each kind; DRILL=1 runs all"
+    most = f", {MAX} of each kind at most" if MAX else ""
+    how = f"all of them (DRILL{most})" if DRILL else "some of each kind; DRILL=1 runs all"
     return f"cases: {how}; drawn from CASES_SEED={SEED}"
