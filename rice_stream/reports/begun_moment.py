@@ -15,9 +15,9 @@ def begin_moment(
     engine: Engine, scope: Scope, now: datetime, *, signs: bool, adds_up: bool
 ) -> Callable[[], Signs] | None:
     """Asks for its marker first; gives its `signs`, once, where they are wanted. `adds_up`: totals will be asked for."""
-    with scoped_reading(engine, scope) as connection:
-        marker_later(connection)
-        found = signs_later(engine, scope, now) if signs else None
-        if adds_up:
+    marker_later(engine, scope)
+    found = signs_later(engine, scope, now) if signs else None
+    if adds_up:
+        with scoped_reading(engine, scope) as connection:
             ground_later(connection, scope)
     return found

@@ -100,11 +100,8 @@ def coverage(
     from_s = _from_s(now, days)
     from_us = from_s * SECOND_US
     with snapshot(engine, scope) as connection:
-        kinds_of = _kinds_later(connection, scope, from_s)
-        whose = days, time_zone, report_time_zone
-        if bucket is not None and is_held_open(connection):
-            look_ahead_by_day(connection, scope, from_us, *whose)
-        kinds = kinds_of()
+        of_days = connection, scope, from_us, days, time_zone, report_time_zone
+        kinds = _kinds(connection, scope, from_s, None if bucket is None else partial(look_ahead_by_day, *of_days))
         carbon, prompts = (sum(getattr(kind, name) for kind in kinds) for name in ("carbon_ugco2e", "prompts"))
         claimed = claims(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
         capped = capped_prompts(connection, scope, from_s)
@@ -115,8 +112,7 @@ def coverage(
         old = old_factors(connection, scope, from_s, now_us=epoch_us(in_utc(now)), carbon_ugco2e=carbon, limit=limit)
         nobodys["market"] = market_coverage(connection, scope, from_s)
         nobodys["exclusions"] = exclusions(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts)
-        by_day = partial(tiers_by_day, connection, scope, from_us, *whose)
-        known = {"tiers": tiers(connection, scope, from_us)} if bucket is None else by_day()
+        known = {"tiers": tiers(connection, scope, from_us)} if bucket is None else tiers_by_day(*of_days)
     rows = _unknown(kinds, carbon)
     return {
         "window": {"from": rfc3339(from_us) if from_s else None, "to": rfc3339(epoch_us(in_utc(now)))},
@@ -140,7 +136,7 @@ def unknown_names(
 ) -> list[dict[str, Any]]:
     """The `rows` of `coverage` of one kind of name (`model`, `region` or `tenant`), all of them, without what else it looks up."""
     with snapshot(engine, scope) as connection:
-        kinds = _kinds_later(connection, scope, _from_s(now, days))()
+        kinds = _kinds(connection, scope, _from_s(now, days))
     rows = _unknown(kinds, sum(kind.carbon_ugco2e for kind in kinds))
     return [row for row in rows if row["kind"] == kind]
 
@@ -179,9 +175,14 @@ def _unknown(kinds: list[_Kind], carbon: int) -> list[dict[str, Any]]:
     return [_row(name, sums, carbon) for name, sums in ordered]
 
 
-def _kinds_later(connection: Connection, scope: Scope, from_s: int) -> Callable[[], list[_Kind]]:
+def _kinds(
+    connection: Connection, scope: Scope, from_s: int, look_ahead: Callable[[], None] | None = None
+) -> list[_Kind]:
+    """`look_ahead`: asks for more while these are waited for."""
     groups = resolved_sums_later(connection, scope, _Kind._fields[:8], _MEASURES, from_s=from_s)
-    return lambda: [_Kind._make((*names, *sums)) for names, sums in groups()]
+    if look_ahead is not None and is_held_open(connection):
+        look_ahead()
+    return [_Kind._make((*names, *sums)) for names, sums in groups()]
 
 
 def _row(name: tuple[str, str, str, str, str], sums: list[int], carbon: int) -> dict[str, Any]:

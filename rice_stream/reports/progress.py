@@ -24,10 +24,11 @@ def progress_marker(engine: Engine, scope: Scope) -> str | None:
         return found_once(connection, MARKER_QUESTION, lambda: _look(connection))
 
 
-def marker_later(connection: Connection) -> None:
+def marker_later(engine: Engine, scope: Scope) -> None:
     """Ask for the marker of a moment ahead of what else is asked of it."""
-    rows = rows_later(connection, _asked(connection), {})
-    find_later(connection, MARKER_QUESTION, lambda: _marker(rows()))
+    with scoped_reading(engine, scope) as connection:
+        rows = rows_later(connection, _asked(connection), {})
+        find_later(connection, MARKER_QUESTION, lambda: _marker(rows()))
 
 
 def _look(connection: Connection) -> str | None:

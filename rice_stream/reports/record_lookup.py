@@ -19,7 +19,7 @@ from rice_stream.store.prepared import named_rows_of, rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import found_once, scoped_reading
-from rice_stream.store.snapshot import without_scans
+from rice_stream.store.snapshot import snapshot, without_scans
 from rice_stream.store.views import PROMPT_JOINS, prompt_columns
 
 _LISTED_MAX = 5
@@ -133,6 +133,14 @@ def find_record_once(
     """The same, looked up once for all questions of one moment."""
     question = "record", scope, event_id, tenant, ended_at
     return found_once(connection, question, lambda: find_record(connection, scope, event_id, tenant, ended_at))
+
+
+def recorded(
+    engine: Engine, scope: Scope, event_id: str, tenant: str | None = None, ended_at: datetime | None = None
+) -> dict[str, Any]:
+    """The record alone, as it is explained. The errors of `find_record`."""
+    with snapshot(engine, scope, keeps_join_order=True) as connection:
+        return find_record_once(connection, scope, event_id, tenant, ended_at).view
 
 
 def is_recorded(engine: Engine, scope: Scope, event_id: str, tenant: str, ended_at: datetime) -> bool:

@@ -21,7 +21,6 @@ from rice_stream.reports.moments import as_instant
 from rice_stream.reports.prompts import TIMES, PromptFilter, prompts
 from rice_stream.reports.record_adjustments import record_adjustments
 from rice_stream.store.scope import Scope
-from rice_stream.store.snapshot import snapshot
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
 _WHOLE_ENDS = ("_tokens", "_uwh", "_ugco2e", "_uj", "_ul")
@@ -121,11 +120,10 @@ def answer_explanation(
 
 def answer_record(product: Product, caller: Caller, event_id: str, asked: RecordParameters) -> dict[str, Any]:
     """The `record` of an explanation alone; for a thread of its own. RiceError: as from `find_record`."""
-    from rice_stream.reports.record_lookup import find_record_once  # it reads how records were estimated, with NumPy
+    from rice_stream.reports.record_lookup import recorded  # it reads how records were estimated, with NumPy
 
     scope = product.scope(caller, Right.READ, asked.tenant)
-    with snapshot(product.engine(), scope, keeps_join_order=True) as connection:
-        return find_record_once(connection, scope, event_id, asked.tenant, as_instant(asked.ended_at)).view
+    return recorded(product.engine(), scope, event_id, asked.tenant, as_instant(asked.ended_at))
 
 
 def answer_adjustments(

@@ -40,13 +40,19 @@ def week_figures(ask: Asker, by: By, *, several: bool, many: bool, reaches: bool
     elif reaches:
         before = _amounts(ask.during(stretch, by=shown), shown)
     whole = Compared(week["total"]["carbon_gco2e"], total)
+    mover = None
+    if reaches and shown == fields and not many and len(rows) == len(week["rows"]):
+        # All teams have a row: the one that changed most is among them.
+        mover = _mover_among(_amounts(week, fields), before, whole)
+    elif reaches:
+        mover = _mover(ask, stretch, fields, whole, many=many)
     return {
         "by": by,
         "week": week,
         "week_starts": start,
         "week_change": whole,
         "rows": [(row, _compared(row, before, shown, reaches=reaches)) for row in week["rows"]],
-        "mover": _mover(ask, stretch, fields, whole, many=many) if reaches else None,
+        "mover": mover,
     }
 
 
@@ -60,9 +66,24 @@ def _compared(row: Row, before: _Amounts, fields: Sequence[str], *, reaches: boo
     return Compared(row["carbon_gco2e"], before.get(tuple(row[name] for name in fields), NOTHING))
 
 
+def _mover_among(now: _Amounts, before: _Amounts, whole: Compared) -> Mover | None:
+    names = _most_of(now, before, rose=_rose(whole))
+    if names is None:
+        return None
+    return _mover_of(names, Compared(now.get(names, NOTHING), before.get(names, NOTHING)))
+
+
+def _mover_of(names: _Names, change: Compared) -> Mover:
+    return Mover(names[0] if len(names) > 1 else None, names[-1], change)
+
+
+def _rose(whole: Compared) -> bool:
+    return whole.before is not None and whole.now["mid"] >= whole.before["mid"]
+
+
 def _mover(ask: Asker, stretch: Between, fields: Sequence[str], whole: Compared, *, many: bool) -> Mover | None:
     """Of many tenants: the team that changed most of the tenant that did."""
-    rose = whole.before is not None and whole.now["mid"] >= whole.before["mid"]
+    rose = _rose(whole)
     within: str | None = None
     if many:
         most = _most(ask, stretch, ["tenant"], rose=rose)
@@ -76,7 +97,7 @@ def _mover(ask: Asker, stretch: Between, fields: Sequence[str], whole: Compared,
         _of(ask, fields, names, within, window="7d"),
         _of(ask, fields, names, within, start=stretch.start, end=stretch.end),
     )
-    return Mover(names[0] if len(names) > 1 else None, names[-1], change)
+    return _mover_of(names, change)
 
 
 def _most(
@@ -85,7 +106,10 @@ def _most(
     """The names whose amount changed most; None: nothing changed in that direction."""
     now = _amounts(ask.totals(window="7d", by=fields, tenant=tenant, ranges=False), fields)
     before = _amounts(ask.during(stretch, by=fields, tenant=tenant, ranges=False), fields)
+    return _most_of(now, before, rose=rose)
 
+
+def _most_of(now: _Amounts, before: _Amounts, *, rose: bool) -> _Names | None:
     def moved(names: _Names) -> float:
         return float(now.get(names, NOTHING)["mid"] - before.get(names, NOTHING)["mid"]) * (1 if rose else -1)
 
