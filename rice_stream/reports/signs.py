@@ -16,7 +16,7 @@ from rice_stream.store import schema
 from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.delivery_claims import is_overdue
 from rice_stream.store.engine import Connection, Engine
-from rice_stream.store.prepared import statement
+from rice_stream.store.prepared import Statement, rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, team_in, tenant_id_in, tenant_key_in
 from rice_stream.store.scoped import keep_found, scoped_reading
@@ -51,29 +51,38 @@ class Signs(NamedTuple):
 
 def signs(engine: Engine, scope: Scope, now: datetime) -> Signs:
     """Of what the scope sees: nothing of anybody else changes them."""
-    return signs_later(engine, scope, now)()
+    with scoped_reading(engine, scope) as connection:
+        return _read(connection, scope, now, rows_of(connection, *_asked(connection, scope, now)))
 
 
 def signs_later(engine: Engine, scope: Scope, now: datetime) -> Callable[[], Signs]:
     """The same, once: asked now, and waited for when it is called (`asked_ahead`)."""
-    since_s = epoch_s(in_utc(now) - WATCHED)
     with scoped_reading(engine, scope) as connection:
-        looks = [watermark_statement(scope), _totals(scope), _alerts(connection, scope), _budgets(scope), _CHANNELS]
-        if scope.is_everything:
-            looks.append(_OF_ALL)
-        # Each finds one row: all of them come at once.
-        asked = statement("SELECT * FROM " + ", ".join(f"({look}) look_{place}" for place, look in enumerate(looks)))
-        rows = rows_later(connection, asked, {**scope_parameters(scope), "since_s": since_s})
+        rows = rows_later(connection, *_asked(connection, scope, now))
 
-    def found() -> Signs:
-        (row,) = rows()
+    def read() -> Signs:
         with scoped_reading(engine, scope) as connection:
-            keep_found(connection, watermark_question(scope), row[0])
-            fare = _deliveries(connection, scope, epoch_us(in_utc(now))) if row[11] else ()
-        each = [row[:5], row[5:8], row[8:11], row[12:], fare]
-        return Signs(tuple(map(_sign, each)), None if row[0] is None else rfc3339(row[0] * SECOND_US))
+            return _read(connection, scope, now, rows())
 
-    return found
+    return read
+
+
+def _asked(connection: Connection, scope: Scope, now: datetime) -> tuple[Statement, dict[str, Any]]:
+    looks = [watermark_statement(scope), _totals(scope), _alerts(connection, scope), _budgets(scope), _CHANNELS]
+    if scope.is_everything:
+        looks.append(_OF_ALL)
+    # Each finds one row: all of them come at once.
+    asked = statement("SELECT * FROM " + ", ".join(f"({look}) look_{place}" for place, look in enumerate(looks)))
+    return asked, {**scope_parameters(scope), "since_s": epoch_s(in_utc(now) - WATCHED)}
+
+
+def _read(connection: Connection, scope: Scope, now: datetime, rows: Sequence[Sequence[Any]]) -> Signs:
+    (row,) = rows
+    latest_s = row[0]
+    keep_found(connection, watermark_question(scope), latest_s)
+    fare = _deliveries(connection, scope, epoch_us(in_utc(now))) if row[11] else ()
+    found = [row[:5], row[5:8], row[8:11], row[12:], fare]
+    return Signs(tuple(map(_sign, found)), None if latest_s is None else rfc3339(latest_s * SECOND_US))
 
 
 def _totals(scope: Scope) -> str:
