@@ -2,18 +2,27 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
+from rice_stream.reports.begun_moment import begin_moment
 from rice_stream.reports.one_moment import one_moment
+from rice_stream.reports.signs import signs
+from rice_stream.reports.totals import totals
+from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.totals_together import look_ahead
 from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection, StoreUnavailableError, open_engine
 from rice_stream.store.pipelines import is_within
 from rice_stream.store.prepared import prepare_statements, rows_of, run_plain, statement
-from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scoped import confined, find_later, found_once, is_found, scoped_reading
 from tests.support.databases import Databases
+from tests.support.reports_store import NOON, open_store
+from tests.support.three_tenants import TENANTS, fill
 
 _ECHO = statement("SELECT CAST(:said AS text), pg_backend_pid()")
 _SLOW = statement("SELECT CAST(:said AS text), pg_sleep(0.3)")
@@ -108,3 +117,32 @@ def test_what_is_found_later_is_found_once(engine: Engine) -> None:
         assert [found_once(connection, "it", lambda: "looked") for _ in range(2)] == ["found", "found"]
         find_later(connection, "it", lambda: "another")
         assert found_once(connection, "it", lambda: "looked") == "found"
+
+
+def test_totals_that_are_asked_ahead_are_those_that_are_asked_alone(postgresql: Databases) -> None:
+    """By the API's own engine: of one tenant, of all, and of some teams; with what else a moment begins with."""
+    url = postgresql.migrated()
+    with open_store(url) as store:
+        fill(store)
+    base = open_engine(url, connections=1)
+    prepare_statements(base)
+    engine = confined(base)
+    asked: list[dict[str, Any]] = [{"window": "30d"}, {"start": NOON - timedelta(days=3, minutes=7)}, {}]
+    hows: list[dict[str, Any]] = [
+        {},
+        {"by": ("team",), "top": 2},
+        {"bucket": "day", "ranges": False},
+        {"by": ("model",)},
+    ]
+    queries = [TotalsQuery(**each, **how) for each in asked for how in hows]
+    tenant = TENANTS[0]
+    for scope in (EVERYTHING, Scope(frozenset({tenant})), Scope(frozenset({tenant}), frozenset({"search"}))):
+        alone = [totals(engine, scope, query, NOON) for query in queries]
+        signs_alone = signs(engine, scope, NOON)
+        with one_moment(engine, scope, keeps_join_order=True):
+            signs_of = begin_moment(engine, scope, NOON, signs=True, adds_up=True)
+            look_ahead(engine, scope, queries, NOON)
+            assert [totals(engine, scope, query, NOON) for query in reversed(queries)] == alone[::-1]
+            assert signs_of is not None
+            assert signs_of() == signs_alone
+    base.dispose()
