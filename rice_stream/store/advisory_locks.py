@@ -14,8 +14,6 @@ class AdvisoryLock(IntEnum):
     DROP_PARTITIONS = 0x52494344
     MERGE_EVENT_IDS = 0x5249434C
     """The lists of one bucket are merged by one worker at a time: the other would wait, to find them gone."""
-    LIST_EVENT_IDS = 0x5249434D
-    """What was recorded before the lists is listed by one worker."""
     CORRECT_TOTALS = 0x52494347
     """Two that put totals right would both add a difference."""
     POST_CORRECTIONS = 0x52494352

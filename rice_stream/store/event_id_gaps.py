@@ -12,7 +12,6 @@ import numpy as np
 from sqlalchemy import Connection, Engine, delete, select
 
 from rice_stream.store import schema
-from rice_stream.store.advisory_locks import AdvisoryLock
 from rice_stream.store.copied import copied
 from rice_stream.store.engine import batch_failure, reading, writing
 from rice_stream.store.event_id_lists import copy_lists, rows_by_month
@@ -26,25 +25,21 @@ WHERE tenant_key = :tenant_key AND event_key > :after AND event_key < :high ORDE
 
 
 def list_gaps(engine: Engine, *, is_over: Callable[[], bool] = lambda: False) -> int:
-    """List the months that are not, the latest first, until it `is_over`; returns how many months. Nothing on SQLite, and while
-    another worker is at it. StoreUnavailableError: try again."""
+    """List the months that are not, the latest first, until it `is_over`, which is asked before each tenant; returns how many
+    months. For one worker at a time: two would do it twice. Nothing on SQLite. StoreUnavailableError: try again."""
     if engine.dialect.name != "postgresql":
         return 0
-    with reading(engine) as turn:
-        # Without parameters, as in `partition_ddl`: what is held open meanwhile is no snapshot.
-        if not turn.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({int(AdvisoryLock.LIST_EVENT_IDS)})").scalar():
-            return 0
-        with reading(engine) as connection:
-            months = connection.scalars(_MONTHS).all()
-            tenant_keys = connection.scalars(select(schema.tenant.c.tenant_key)).all() if months else []
-        for listed, month in enumerate(months):
-            for tenant_key in tenant_keys:
-                if is_over():
-                    return listed
-                _list_month(engine, tenant_key, month)
-            with writing(engine) as connection:
-                connection.execute(delete(schema.event_id_gap).where(schema.event_id_gap.c.month == month))
-        return len(months)
+    with reading(engine) as connection:
+        months = connection.scalars(_MONTHS).all()
+        tenant_keys = connection.scalars(select(schema.tenant.c.tenant_key)).all() if months else []
+    for listed, month in enumerate(months):
+        for tenant_key in tenant_keys:
+            if is_over():
+                return listed
+            _list_month(engine, tenant_key, month)
+        with writing(engine) as connection:
+            connection.execute(delete(schema.event_id_gap).where(schema.event_id_gap.c.month == month))
+    return len(months)
 
 
 def _list_month(engine: Engine, tenant_key: int, month: int) -> None:

@@ -38,6 +38,13 @@ def test_a_failure_is_logged_and_tried_again_and_what_runs_is_told_when_the_work
         if not outcomes:
             raise asyncio.CancelledError
 
+    turns: list[bool] = []
+
+    def acquire(now_us: int) -> bool:
+        turns.append(now_us > 0)
+        return True
+
+    monkeypatch.setattr(event_id_upkeep, "Lease", lambda *_, **__: SimpleNamespace(acquire=acquire))
     monkeypatch.setattr(event_id_upkeep, "list_gaps", list_gaps)
     monkeypatch.setattr(event_id_upkeep, "merge_event_ids", merge)
     monkeypatch.setattr(event_id_upkeep, "asyncio", SimpleNamespace(sleep=wait, to_thread=asyncio.to_thread))
@@ -46,4 +53,7 @@ def test_a_failure_is_logged_and_tried_again_and_what_runs_is_told_when_the_work
     assert done == ["2 months", "merged", "0 months", "merged"]
     assert "trying again in 60 s: in use" in caplog.text
     assert "the event ids of 2 months are listed" in caplog.text
+    asked = len(turns)
+    assert asked > 0
     assert all(is_over() for is_over in over)
+    assert len(turns) == asked
