@@ -106,8 +106,8 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(database:
         assert restate(urls[0])
         draws = random.Random(11)
         for _ in range(KILLS):
-            # Some eight calls are watched for each step.
-            assert not restate(urls[1], killed_at=draws.randrange(1, 8 * STEPS // KILLS))
+            # At least six calls are watched for each step.
+            assert not restate(urls[1], killed_at=draws.randrange(1, 6 * STEPS // (KILLS + 1)))
         assert restate(urls[1])
         assert content(killed) == content(whole)
         assert content(killed)["run"]["records"] == RECORDS
