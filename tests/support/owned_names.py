@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rice_stream.alerting.budgets import remove_budget, set_budgets
@@ -39,6 +41,8 @@ from rice_stream.reports.deliveries import (
 )
 from rice_stream.reports.durations import narrowed_kinds
 from rice_stream.reports.explanation import explain
+from rice_stream.reports.exports.making import make_export
+from rice_stream.reports.exports.orders import ExportOptions, ExportOrder, Form
 from rice_stream.reports.factor_sets import factor_sets, tables_kept
 from rice_stream.reports.figures import read_figures, read_versions
 from rice_stream.reports.known_names import known_names
@@ -328,12 +332,24 @@ def _deliveries_of_all_alerts(engine: Engine, scope: Scope) -> Any:
     return [row for rows in deliveries_of_alerts(engine, scope, ids).values() for row in rows]
 
 
+def exported(engine: Engine, scope: Scope, kind: str, tenant: str, form: Form = "csv", **options: Any) -> Any:
+    """The text of an exported month of November and its manifest, without the instant at which it was made."""
+    order = ExportOrder(kind=kind, tenant=tenant, month="2026-11", form=form, options=ExportOptions(**options))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "november"
+        manifest = make_export(engine, scope, order, path)
+        return path.read_text(encoding="utf-8"), {**manifest, "as_of": None}
+
+
 def _single(tenant: str | None, own: str) -> Iterator[Asking]:
     whose = tenant or tenant_name(own[1])
     event_id = f"event-{own}-1"
     yield Asking("explain", lambda e, s: explain(e, s, event_id, tenant, defaults=TOKEN_DEFAULTS))
     yield Asking("adjustments", lambda e, s: record_adjustments(e, s, find_key(e, s, f"event-{own}-3", tenant).key))
     yield Asking("explain refused", lambda e, s: explain(e, s, f"refused-{own}", tenant, defaults=TOKEN_DEFAULTS))
+    yield Asking(
+        "a chargeback", lambda e, s: exported(e, s, "chargeback", whose, by=("team", "project", "user", "model"))
+    )
     yield Asking("a tenant", lambda e, s: tenants.named_tenant(e, s, whose))
     yield Asking("a budget", lambda e, s: budgets.named_budget_status(e, s, f"budget-{own}", tenant, NOON))
     yield Asking("a budget's owner", lambda e, s: budgets.budget_owner(e, s, f"budget-{own}", tenant))

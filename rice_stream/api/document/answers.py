@@ -24,6 +24,7 @@ from rice_stream.api.document.budgets import (
     UnreadableBudget,
 )
 from rice_stream.api.document.channels import Channel, Delivery, ResentDeliveries, SetChannel
+from rice_stream.api.document.exports import ExportManifest
 from rice_stream.api.document.factors import AddedFactorSet, FactorDifferences, FactorSets, ShownFactorSet
 from rice_stream.api.document.ledger import Bridge, RecordAdjustment, Restatement, VoidedEvent
 from rice_stream.api.document.periods import Checklist, ClosingOrder, Period, PromptProof
@@ -114,6 +115,8 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/periods/closings/{closing_id}"): ClosingOrder,
     ("POST", "/v1/periods/close"): ClosingOrder | Checklist,
     ("GET", "/v1/proofs/{event_id:path}"): PromptProof,
+    ("GET", "/v1/exports/{kind}"): None,
+    ("GET", "/v1/exports/{kind}/manifest"): ExportManifest,
     ("GET", "/v1/stream"): None,
     ("POST", "/v1/events"): AcceptedEvents,
 }
@@ -160,6 +163,8 @@ EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/periods/closings"): "/v1/periods/closings?tenant=acme&limit=20",
     ("GET", "/v1/periods/closings/{closing_id}"): "/v1/periods/closings/7f0c8a77e2b94d5f9c3b6a40d2e18f75",
     ("GET", "/v1/proofs/{event_id:path}"): "/v1/proofs/e-0?tenant=acme",
+    ("GET", "/v1/exports/{kind}"): "/v1/exports/chargeback?tenant=acme&month=2026-11&format=xlsx",
+    ("GET", "/v1/exports/{kind}/manifest"): "/v1/exports/chargeback/manifest?tenant=acme&month=2026-11",
     ("GET", "/v1/stream"): "/v1/stream?limit=1",
 }
 """A request of each route that has no body; those with one have it in the document."""

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
-from rice_stream.api.export_columns import ExportColumn, Kind
 from rice_stream.api.json_answers import json_answer
 from rice_stream.api.pages import paged
 from rice_stream.api.parameters import Moment, Name, NameParameters, Page, Parameters
@@ -17,6 +16,7 @@ from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import Format, Streams
 from rice_stream.estimator.method import Method
+from rice_stream.reports.exports.columns import ExportColumn, Kind
 from rice_stream.reports.moments import as_instant
 from rice_stream.reports.prompts import TIMES, PromptFilter, prompts
 from rice_stream.reports.record_adjustments import record_adjustments

@@ -12,7 +12,6 @@ from pydantic import Field
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.etags import is_known, weak_etag_of
-from rice_stream.api.export_columns import ExportColumn, Kind
 from rice_stream.api.json_answers import encoded
 from rice_stream.api.kept_answers import Encoded
 from rice_stream.api.parameters import Moment, Name, NameParameters, Parameters
@@ -22,6 +21,7 @@ from rice_stream.api.streams import Format, Streams
 from rice_stream.instants import MINUTE_S, SECOND_US, epoch_us
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reports.allocation import Rule
+from rice_stream.reports.exports.columns import ExportColumn, Kind
 from rice_stream.reports.moments import as_instant
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.rolling_totals import rolling_totals

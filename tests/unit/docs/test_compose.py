@@ -25,7 +25,7 @@ CHOICES: dict[str, tuple[str | None, ...]] = {
     "RICE_SECRETS_KEY": (None, "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
     "IMAGE": (None, "registry.example/rice-stream:1.2"),
     "IMAGE_LOCK": (None, "image-full"),
-    "IMAGE_EXTRAS": (None, "all,parquet,otel"),
+    "IMAGE_EXTRAS": (None, "all,parquet,reports,otel"),
     "SETTINGS_FILE": (None, "../elsewhere.env"),
     "BUDGETS_FILE": (None, "./mine.yaml"),
     "ALERTMANAGER_FILE": (None, "./mine-too.yaml"),

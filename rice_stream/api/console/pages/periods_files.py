@@ -1,5 +1,6 @@
 """Files of months and years: questions to the API with the days of a time zone between which they lie."""
 
+from collections.abc import Sequence
 from datetime import date
 from urllib.parse import urlencode
 
@@ -7,6 +8,9 @@ from rice_stream.api.console.stretches import BarTime, next_month
 from rice_stream.reports.totals_query import AmountsAs
 
 _BY = "tenant,team,project,provider,model,region"
+_TABLES = ("csv", "parquet")
+_EXPORTS = (("chargeback", "Chargeback", ("csv", "parquet", "xlsx"), True),)
+"""Kind, title, forms, and whether it can be asked for as reported."""
 
 
 def month_files(month: BarTime, zone: str, tenant: str | None, amounts: AmountsAs = "restated") -> list[dict[str, str]]:
@@ -16,6 +20,16 @@ def month_files(month: BarTime, zone: str, tenant: str | None, amounts: AmountsA
     return [
         _file("Totals", "/v1/totals", [*between, ("by", _BY), *_as(amounts)]),
         _file("Prompts", "/v1/prompts", [*between, ("newest_first", "false")]),
+        *([] if tenant is None else _exports(tenant, month.key, amounts)),
+    ]
+
+
+def _exports(tenant: str, month: str, amounts: AmountsAs) -> list[dict[str, str]]:
+    """What is made of a tenant's own month, by the calendar of the tenant."""
+    pairs = [("tenant", tenant), ("month", month)]
+    return [
+        _file(title, f"/v1/exports/{kind}", [*pairs, *(_as(amounts) if takes_amounts else [])], forms)
+        for kind, title, forms, takes_amounts in _EXPORTS
     ]
 
 
@@ -37,8 +51,5 @@ def _as(amounts: AmountsAs) -> list[tuple[str, str]]:
     return [("as", amounts)] if amounts != "restated" else []
 
 
-def _file(title: str, path: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
-    return {
-        "title": title,
-        **{form: f"{path}?{urlencode([*pairs, ('format', form)])}" for form in ("csv", "parquet")},
-    }
+def _file(title: str, path: str, pairs: list[tuple[str, str]], forms: Sequence[str] = _TABLES) -> dict[str, str]:
+    return {"title": title, **{form: f"{path}?{urlencode([*pairs, ('format', form)])}" for form in forms}}

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rice_stream.api import table_files
-from rice_stream.api.export_columns import ExportColumn, Kind
-from rice_stream.api.table_files import csv_bytes, parquet_bytes
 from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
+from rice_stream.reports.exports import table_files
+from rice_stream.reports.exports.columns import ExportColumn, Kind
+from rice_stream.reports.exports.table_files import csv_bytes, parquet_bytes
 
 COLUMNS = [
     ExportColumn("tenant_id", "text"),
@@ -122,7 +122,7 @@ def test_the_trailer_tells_a_whole_table_from_a_broken_one() -> None:
 
 def test_what_a_group_of_rows_took_is_given_back() -> None:
     """A server that has sent Parquet does not keep for ever what pyarrow's own allocator would."""
-    asked = "from rice_stream.api.table_files import parquet_bytes as made; made([])"
+    asked = "from rice_stream.reports.exports.table_files import parquet_bytes as made; made([])"
     asked += "; import pyarrow; print(pyarrow.default_memory_pool().backend_name)"
     told = subprocess.run([sys.executable, "-c", asked], stdout=subprocess.PIPE, text=True, check=True)
     assert told.stdout.strip() == "system"

@@ -4,15 +4,16 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
-from rice_stream.api.csv_cells import csv_lines, csv_row
-from rice_stream.api.export_columns import ExportColumn, Rows
 from rice_stream.errors import UsageError
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
+from rice_stream.reports.exports.columns import DECIMALS, ExportColumn, Rows
+from rice_stream.reports.exports.csv_cells import csv_lines, csv_row
 
 ROW_GROUP_ROWS = 8_192
 
@@ -61,6 +62,7 @@ def parquet_bytes(columns: Sequence[ExportColumn]) -> Callable[[Rows], Iterator[
         "number": pa.float64(),
         "instant": pa.timestamp("us", tz="UTC"),
         "flag": pa.bool_(),
+        **{kind: pa.decimal128(38, decimals) for kind, decimals in DECIMALS.items()},
     }
 
     def made(batches: Rows) -> Iterator[bytes]:
@@ -104,6 +106,8 @@ def _arrow_array(column: Sequence[Any], wanted: Any) -> Any:
     """A column as an array of a type of pyarrow's; coded text keeps its codes."""
     import pyarrow as pa
 
+    if pa.types.is_decimal(wanted) and wanted.scale:
+        return _decimals(column, wanted)
     if isinstance(column, Whole):
         values = column.values.view("datetime64[us]") if pa.types.is_timestamp(wanted) else column.values
         return pa.array(values, mask=column.missing, type=wanted)
@@ -115,6 +119,26 @@ def _arrow_array(column: Sequence[Any], wanted: Any) -> Any:
         return pa.array(column.values, type=wanted).take(codes)
     # Parquet's dictionaries hold no null: a code that is none stands for it.
     return pa.DictionaryArray.from_arrays(codes, pa.array([value or "" for value in column.values], type=wanted))
+
+
+def _decimals(column: Sequence[int | None], wanted: Any) -> Any:
+    """Whole numbers of small units as decimals: the same digits, with the point where the type has it."""
+    import pyarrow as pa
+
+    if not isinstance(column, Whole):
+        scaled = [None if value is None else Decimal(value).scaleb(-wanted.scale) for value in column]
+        return pa.array(scaled, type=wanted)
+    wide = np.empty((len(column), 2), dtype=np.int64)  # 128 bits, the lower half first
+    wide[:, 0], wide[:, 1] = column.values, np.where(column.values < 0, -1, 0)
+    values = pa.Array.from_buffers(wanted, len(column), [None, pa.py_buffer(wide)])
+    return _with_nulls(values, column.missing) if column.missing.any() else values
+
+
+def _with_nulls(values: Any, missing: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.if_else(pa.array(missing), pa.scalar(None, values.type), values)
 
 
 def _coded(columns: Sequence[ExportColumn], first: ColumnBatch | None) -> set[str]:

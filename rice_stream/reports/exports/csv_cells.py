@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from rice_stream.instants import SECOND_US, rfc3339
 from rice_stream.reports.column_batches import Coded, Whole
+from rice_stream.reports.exports.columns import DECIMALS, decimal_text
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _BETWEEN = "\0"
@@ -67,7 +69,12 @@ def _texts(run: Sequence[_Column]) -> Iterator[Sequence[str]]:
 
 
 def _of_numbers(column: Whole, kind: str) -> list[str]:
-    texts = _instants(column) if kind == "instant" else list(map(str, column.values.tolist()))
+    if kind == "instant":
+        texts = _instants(column)
+    elif kind in DECIMALS:
+        texts = [decimal_text(value, DECIMALS[kind]) for value in column.values.tolist()]
+    else:
+        texts = list(map(str, column.values.tolist()))
     for row in np.flatnonzero(column.missing).tolist():
         texts[row] = ""
     return texts
@@ -109,6 +116,10 @@ def _instant(value: int | None) -> str:
     return "" if value is None else rfc3339(value)
 
 
+def _decimal(kind: str, value: int | None) -> str:
+    return "" if value is None else decimal_text(value, DECIMALS[kind])
+
+
 def _flag(value: bool | None) -> str:  # noqa: FBT001 - a cell's value
     return "" if value is None else "true" if value else "false"
 
@@ -120,4 +131,5 @@ _CELLS: dict[str, Callable[[Any], object]] = {
     "number": _number,
     "instant": _instant,
     "flag": _flag,
+    **{kind: partial(_decimal, kind) for kind in DECIMALS},
 }

@@ -1,0 +1,61 @@
+"""Every kind of export: what it is, as which files, with which options; the command, the API and the documents list these."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from rice_stream.errors import NotFoundError, UsageError
+from rice_stream.reports.exports.exported import Exported
+from rice_stream.reports.exports.orders import ExportOptions, ExportOrder, Form
+from rice_stream.store.engine import Engine
+from rice_stream.store.scope import Scope
+
+
+class ExportKind(NamedTuple):
+    """`read` is loaded when it is asked for; `forms` has the one first that is made where none is asked for."""
+
+    title: str
+    forms: tuple[Form, ...]
+    options: tuple[str, ...]
+    read: Callable[[Engine, Scope, ExportOrder], Exported]
+
+
+def _chargeback(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+    from rice_stream.reports.exports.chargeback import chargeback
+
+    return chargeback(engine, scope, order)
+
+
+KINDS: Mapping[str, ExportKind] = {
+    "chargeback": ExportKind(
+        "What each cost centre is to be charged",
+        ("csv", "parquet", "xlsx", "json"),
+        ("by", "amounts", "carbon_price_per_tonne", "currency"),
+        _chargeback,
+    ),
+}
+_SPELLED = {"amounts": "as", "carbon_price_per_tonne": "carbon-price-per-tonne"}
+
+
+def kind_named(name: str) -> ExportKind:
+    """NotFoundError: there is none of this name."""
+    if name not in KINDS:
+        raise NotFoundError(f"there is no export {name!r}: choose from {', '.join(KINDS)}")
+    return KINDS[name]
+
+
+def form_of(name: str, form: str | None) -> Form:
+    """The form that is asked for, or the kind's first. UsageError: it has no such form."""
+    forms = kind_named(name).forms
+    if form is None:
+        return forms[0]
+    for each in forms:
+        if each == form:
+            return each
+    raise UsageError(f"--format {form}: {name} is made as {', '.join(forms)}")
+
+
+def check_options(name: str, options: ExportOptions) -> None:
+    """UsageError: options that the kind does not take."""
+    foreign = [_SPELLED.get(option, option) for option in options.given if option not in kind_named(name).options]
+    if foreign:
+        raise UsageError(f"--{', --'.join(foreign)}: {name} has no such option")

@@ -1,0 +1,51 @@
+"""`export`: a file with its manifest, made again from the command line, and what is said where it is not the same."""
+
+import json
+from datetime import UTC, datetime
+
+from tests.support.cli_running import Shell
+
+MONTH = f"{datetime.now(UTC):%Y-%m}"
+
+
+def test_a_file_is_made_and_made_again(ledger: Shell) -> None:
+    """The answer names the file, its digests and its manifest; a second time the bytes are the same, and a change is told."""
+    out, again = ledger.directory / "month.csv", ledger.directory / "again.csv"
+    asked = ("export", "chargeback", "--tenant", "acme", "--month", MONTH, "--by", "team,user", "--out", str(out))
+    document = ledger.json(*asked)
+    assert document["rows"] == 2
+    assert list(document) == ["file", "rows", "sha256", "content_sha256", "manifest"]
+    made = ledger.json("export", "--manifest", document["manifest"], "--out", str(again))
+    assert (made["same_bytes"], made["same_content"], made["differs"]) == (True, True, [])
+    assert again.read_bytes() == out.read_bytes()
+    manifest = json.loads((ledger.directory / "month.csv.manifest.json").read_text())
+    changed = ledger.directory / "changed.json"
+    changed.write_text(json.dumps({**manifest, "content_sha256": "0" * 64}))
+    other = ledger.json("export", "--manifest", str(changed), "--out", str(again), code=1)
+    assert [one["what"] for one in other["differs"]] == ["content_sha256"]
+    shown = ledger.run("export", "--manifest", str(changed), "--out", str(again)).stdout
+    assert ["same", "content", "no"] in [line.split() for line in shown.splitlines()]
+
+
+def test_what_does_not_go_together_is_refused(ledger: Shell) -> None:
+    """Exit 2, with the option to put right."""
+    out = str(ledger.directory / "x")
+    whose = ("--tenant", "acme", "--month", MONTH)
+    broken = ledger.directory / "broken.json"
+    broken.write_text("[]")
+    for arguments, words in (
+        (("export", "--out", out), "say KIND, --tenant and --month"),
+        (("export", "chargeback", *whose, "--format", "pdf", "--out", out), "chargeback is made as csv"),
+        (("export", "chargeback", *whose, "--by", "colour", "--out", out), "--by colour: choose from team"),
+        (("export", "chargeback", *whose, "--carbon-price-per-tonne", "5", "--out", out), "give both, or neither"),
+        (
+            ("export", "chargeback", *whose, "--carbon-price-per-tonne", "x", "--currency", "EUR", "--out", out),
+            "must be a number",
+        ),
+        (("export", "nothing", *whose, "--out", out), "there is no export 'nothing'"),
+        (("export", "--manifest", str(broken), "--out", out), "no manifest of an export"),
+        (("export", "chargeback", *whose, "--manifest", str(broken), "--out", out), "--manifest says it all"),
+    ):
+        result = ledger.run(*arguments)
+        assert result.exit_code == 2, arguments
+        assert words in result.stderr, result.stderr
