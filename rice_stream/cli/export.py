@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 @click.option("--carbon-price-per-tonne", metavar="X", help="chargeback: what a tonne of CO2e costs.")
 @click.option("--currency", metavar="EUR", help="chargeback: the currency of that price.")
 @click.option(
+    "--focus-version", metavar="1.2", help="focus: the version of the specification, 1.4 or 1.2.  [default: 1.4]"
+)
+@click.option(
     "--manifest",
     "again",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -49,8 +52,8 @@ def export(
 ) -> None:
     """Write a month of a tenant as a file to hand on, and beside it FILE.manifest.json, which makes it again.
 
-    KIND is chargeback. Made again by its manifest, a file has the same bytes, on another day as well; where a library has changed
-    it says so, and that what the file says is the same. Exit 1: it does not say the same any more.
+    KIND is chargeback or focus. Made again by its manifest, a file has the same bytes, on another day as well; where a library has
+    changed it says so, and that what the file says is the same. Exit 1: it does not say the same any more.
 
     Example: rice-stream export chargeback --tenant acme --month 2026-10 --format xlsx --out october.xlsx
     """

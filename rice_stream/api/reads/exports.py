@@ -56,6 +56,8 @@ class ExportParameters(Parameters):
     carbon_price_per_tonne: str | None = Field(None, max_length=30, description="Decimal, of the currency")
     currency: str | None = Field(None, max_length=3, description="ISO 4217")
 
+    focus_version: str | None = Field(None, max_length=10, description="1.4 or 1.2")
+
     def order(self, kind: str) -> ExportOrder:
         """What is to be made. RiceError: there is no such kind, or it is not made so."""
         when = as_instant(self.as_of)
@@ -69,6 +71,7 @@ class ExportParameters(Parameters):
                 amounts=self.as_,
                 carbon_price_per_tonne=self.carbon_price_per_tonne,
                 currency=self.currency,
+                focus_version=self.focus_version,
             ),
             as_of_us=None if when is None else epoch_us(when),
         )

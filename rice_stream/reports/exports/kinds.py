@@ -25,6 +25,12 @@ def _chargeback(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
     return chargeback(engine, scope, order)
 
 
+def _focus(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+    from rice_stream.reports.exports.focus import focus
+
+    return focus(engine, scope, order)
+
+
 KINDS: Mapping[str, ExportKind] = {
     "chargeback": ExportKind(
         "What each cost centre is to be charged",
@@ -32,8 +38,14 @@ KINDS: Mapping[str, ExportKind] = {
         ("by", "amounts", "carbon_price_per_tonne", "currency"),
         _chargeback,
     ),
+    "focus": ExportKind(
+        "Usage in the shape of FOCUS, with carbon in columns of its own",
+        ("csv", "parquet"),
+        ("focus_version",),
+        _focus,
+    ),
 }
-_SPELLED = {"amounts": "as", "carbon_price_per_tonne": "carbon-price-per-tonne"}
+_SPELLED = {"amounts": "as", "carbon_price_per_tonne": "carbon-price-per-tonne", "focus_version": "focus-version"}
 
 
 def kind_named(name: str) -> ExportKind:

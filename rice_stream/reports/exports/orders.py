@@ -13,6 +13,9 @@ Form = Literal["csv", "parquet", "xlsx", "json", "pdf"]
 FORMS: tuple[Form, ...] = get_args(Form)
 ROWS_BY = ("team", "project", "user", "provider", "model", "region")
 """What rows of a chargeback may be told apart by, besides the cost centre."""
+OPTIONS = ("by", "amounts", "carbon_price_per_tonne", "currency", "focus_version")
+FOCUS_VERSIONS = ("1.4", "1.2")
+"""Of the specification, the one first that is written where none is asked for."""
 _PRICE_MAX = Decimal(1_000_000)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
@@ -29,6 +32,7 @@ class ExportOptions:
     amounts: AmountsAs = "restated"
     carbon_price_per_tonne: str | None = None
     currency: str | None = None
+    focus_version: str | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.by if name not in ROWS_BY]
@@ -40,6 +44,8 @@ class ExportOptions:
             raise UsageError("--carbon-price-per-tonne, --currency: give both, or neither")
         if self.currency is not None and not _CURRENCY.fullmatch(self.currency):
             raise UsageError(f"--currency {self.currency}: write three capital letters (ISO 4217), as in EUR")
+        if self.focus_version not in (None, *FOCUS_VERSIONS):
+            raise UsageError(f"--focus-version {self.focus_version}: choose from {', '.join(FOCUS_VERSIONS)}")
         if self.carbon_price_per_tonne is not None:
             _price(self.carbon_price_per_tonne)
 
@@ -54,14 +60,14 @@ class ExportOptions:
         plain = ExportOptions()
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name in ("by", "amounts", "carbon_price_per_tonne", "currency")
+            for name in OPTIONS
             if (value := getattr(self, name)) != getattr(plain, name)
         }
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "ExportOptions":
         """From JSON. UsageError: an option that there is not."""
-        unknown = sorted(set(given) - set(cls.__slots__))
+        unknown = sorted(set(given) - set(OPTIONS))
         if unknown:
             raise UsageError(f"options: there is no {', '.join(unknown)}")
         options: dict[str, Any] = {

@@ -9,7 +9,10 @@ from rice_stream.reports.totals_query import AmountsAs
 
 _BY = "tenant,team,project,provider,model,region"
 _TABLES = ("csv", "parquet")
-_EXPORTS = (("chargeback", "Chargeback", ("csv", "parquet", "xlsx"), True),)
+_EXPORTS = (
+    ("chargeback", "Chargeback", ("csv", "parquet", "xlsx"), True),
+    ("focus", "FOCUS", _TABLES, False),
+)
 """Kind, title, forms, and whether it can be asked for as reported."""
 
 
