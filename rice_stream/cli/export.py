@@ -40,6 +40,14 @@ if TYPE_CHECKING:
     "--focus-version", metavar="1.2", help="focus: the version of the specification, 1.4 or 1.2.  [default: 1.4]"
 )
 @click.option(
+    "--own-provider",
+    "own_providers",
+    multiple=True,
+    metavar="NAME",
+    help="scope-pack: prompts of this provider ran on accelerators of one's own, and so are Scope 2.",
+)
+@click.option("--functional-unit", metavar="UNIT", help="sci: per token, 1000-tokens or prompt.  [default: token]")
+@click.option(
     "--manifest",
     "again",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -52,8 +60,8 @@ def export(
 ) -> None:
     """Write a month of a tenant as a file to hand on, and beside it FILE.manifest.json, which makes it again.
 
-    KIND is chargeback or focus. Made again by its manifest, a file has the same bytes, on another day as well; where a library has
-    changed it says so, and that what the file says is the same. Exit 1: it does not say the same any more.
+    KIND is chargeback, focus, scope-pack or sci. Made again by its manifest, a file has the same bytes, on another day as well;
+    where a library has changed it says so, and that what the file says is the same. Exit 1: it does not say the same any more.
 
     Example: rice-stream export chargeback --tenant acme --month 2026-10 --format xlsx --out october.xlsx
     """
@@ -103,7 +111,9 @@ def _asked(
         tenant=tenant,
         month=month,
         form=form_of(kind, form),
-        options=ExportOptions(by=tuple(dict.fromkeys(names)), **asked),
+        options=ExportOptions(
+            by=tuple(dict.fromkeys(names)), **{**asked, "own_providers": tuple(asked["own_providers"])}
+        ),
         as_of_us=None if when is None else epoch_us(when),
     )
     return order, EVERYTHING, None

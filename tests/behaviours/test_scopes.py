@@ -48,6 +48,7 @@ OF_NO_TEAM = {
     "deliveries of alerts",
     "delivery health",
     "named deliveries",
+    "a scope pack",
 }
 """What knows no team: who sees some teams only sees none of it."""
 

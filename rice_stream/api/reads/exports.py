@@ -58,6 +58,12 @@ class ExportParameters(Parameters):
 
     focus_version: str | None = Field(None, max_length=10, description="1.4 or 1.2")
 
+    own_provider: list[Annotated[str, Field(max_length=NAME_LENGTH_MAX)]] = Field(
+        default_factory=list, max_length=50, description="Providers of a scope pack that are accelerators of one's own"
+    )
+
+    functional_unit: str | None = Field(None, max_length=20, description="Of sci: token, 1000-tokens or prompt")
+
     def order(self, kind: str) -> ExportOrder:
         """What is to be made. RiceError: there is no such kind, or it is not made so."""
         when = as_instant(self.as_of)
@@ -72,6 +78,8 @@ class ExportParameters(Parameters):
                 carbon_price_per_tonne=self.carbon_price_per_tonne,
                 currency=self.currency,
                 focus_version=self.focus_version,
+                functional_unit=self.functional_unit,
+                own_providers=tuple(dict.fromkeys(self.own_provider)),
             ),
             as_of_us=None if when is None else epoch_us(when),
         )

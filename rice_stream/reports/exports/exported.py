@@ -29,11 +29,12 @@ class ExportedRows(NamedTuple):
 
 
 class ExportedDocument(NamedTuple):
-    """A JSON document, and how many rows it is taken to have."""
+    """A JSON document, and how many rows it is taken to have; `layout` sets it as PDF."""
 
     document: Mapping[str, Any]
     rows: int
     grounds: Grounds
+    layout: str | None = None
 
 
 Exported = ExportedRows | ExportedDocument

@@ -119,7 +119,7 @@ def _columns(version: str) -> list[tuple[str, Kind, _Value]]:
         ("ConsumedUnit", "text", lambda _row, _month: "Tokens"),
         ("ContractedCost", "micro", _null),
         ("EffectiveCost", "micro", _null),
-        *([("HostProviderName", "text", _null)] if version == "1.4" else []),
+        *(("HostProviderName", "text", _null) for _ in range(version == "1.4")),
         ("InvoiceId", "text", _null),
         ("InvoiceIssuerName", "text", _provider),
         ("ListCost", "micro", _null),

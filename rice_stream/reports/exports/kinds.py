@@ -31,6 +31,18 @@ def _focus(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
     return focus(engine, scope, order)
 
 
+def _scope_pack(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+    from rice_stream.reports.exports.scope_pack import scope_pack
+
+    return scope_pack(engine, scope, order)
+
+
+def _sci(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+    from rice_stream.reports.exports.sci import sci
+
+    return sci(engine, scope, order)
+
+
 KINDS: Mapping[str, ExportKind] = {
     "chargeback": ExportKind(
         "What each cost centre is to be charged",
@@ -44,8 +56,21 @@ KINDS: Mapping[str, ExportKind] = {
         ("focus_version",),
         _focus,
     ),
+    "scope-pack": ExportKind(
+        "Scope 3, category 1 and Scope 2 for a report under the GHG Protocol",
+        ("json", "pdf"),
+        ("own_providers",),
+        _scope_pack,
+    ),
+    "sci": ExportKind("Software carbon intensity for AI, for the consumer", ("json",), ("functional_unit",), _sci),
 }
-_SPELLED = {"amounts": "as", "carbon_price_per_tonne": "carbon-price-per-tonne", "focus_version": "focus-version"}
+_SPELLED = {
+    "amounts": "as",
+    "carbon_price_per_tonne": "carbon-price-per-tonne",
+    "focus_version": "focus-version",
+    "own_providers": "own-provider",
+    "functional_unit": "functional-unit",
+}
 
 
 def kind_named(name: str) -> ExportKind:

@@ -18,6 +18,7 @@ from rice_stream.reports.exports.kinds import check_options, kind_named
 from rice_stream.reports.exports.manifests import manifest_of
 from rice_stream.reports.exports.orders import ExportOrder, Form
 from rice_stream.reports.exports.table_files import csv_bytes, parquet_bytes
+from rice_stream.reports.exports.typeset import pdf_bytes
 from rice_stream.reports.exports.workbooks import write_workbook
 from rice_stream.reports.month_uses import versions_of_uses
 from rice_stream.reports.one_moment import one_moment
@@ -80,9 +81,13 @@ def _pieces(form: Form, exported: ExportedRows, rows: CountedRows) -> Iterable[b
 
 
 def _write_document(path: Path, order: ExportOrder, exported: ExportedDocument) -> None:
-    if order.form != "json":
-        raise AssertionError(f"nobody writes {order.form}")
-    _write_pieces(path, [canonical_json(exported.document)])
+    if order.form != "pdf":
+        _write_pieces(path, [canonical_json(exported.document)])
+        return
+    if exported.layout is None:
+        raise AssertionError(f"{order.kind} has no layout")
+    created = datetime_of(exported.grounds.as_of_us)
+    _write_pieces(path, [pdf_bytes(exported.document, exported.layout, created=created)])
 
 
 def _write_pieces(path: Path, pieces: Iterable[bytes]) -> None:

@@ -13,9 +13,10 @@ Form = Literal["csv", "parquet", "xlsx", "json", "pdf"]
 FORMS: tuple[Form, ...] = get_args(Form)
 ROWS_BY = ("team", "project", "user", "provider", "model", "region")
 """What rows of a chargeback may be told apart by, besides the cost centre."""
-OPTIONS = ("by", "amounts", "carbon_price_per_tonne", "currency", "focus_version")
+OPTIONS = ("by", "amounts", "carbon_price_per_tonne", "currency", "focus_version", "own_providers", "functional_unit")
 FOCUS_VERSIONS = ("1.4", "1.2")
 """Of the specification, the one first that is written where none is asked for."""
+FUNCTIONAL_UNITS = ("token", "1000-tokens", "prompt")
 _PRICE_MAX = Decimal(1_000_000)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
@@ -33,6 +34,8 @@ class ExportOptions:
     carbon_price_per_tonne: str | None = None
     currency: str | None = None
     focus_version: str | None = None
+    own_providers: tuple[str, ...] = ()
+    functional_unit: str | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.by if name not in ROWS_BY]
@@ -46,6 +49,8 @@ class ExportOptions:
             raise UsageError(f"--currency {self.currency}: write three capital letters (ISO 4217), as in EUR")
         if self.focus_version not in (None, *FOCUS_VERSIONS):
             raise UsageError(f"--focus-version {self.focus_version}: choose from {', '.join(FOCUS_VERSIONS)}")
+        if self.functional_unit not in (None, *FUNCTIONAL_UNITS):
+            raise UsageError(f"--functional-unit {self.functional_unit}: choose from {', '.join(FUNCTIONAL_UNITS)}")
         if self.carbon_price_per_tonne is not None:
             _price(self.carbon_price_per_tonne)
 

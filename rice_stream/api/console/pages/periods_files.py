@@ -12,6 +12,8 @@ _TABLES = ("csv", "parquet")
 _EXPORTS = (
     ("chargeback", "Chargeback", ("csv", "parquet", "xlsx"), True),
     ("focus", "FOCUS", _TABLES, False),
+    ("scope-pack", "Scope pack", ("pdf", "json"), False),
+    ("sci", "SCI for AI", ("json",), False),
 )
 """Kind, title, forms, and whether it can be asked for as reported."""
 
