@@ -34,7 +34,7 @@ _KEY_BYTES, _TENANT_BYTES = 16, 4
 class PromptFilter:
     """Which prompts: None leaves nothing out.
 
-    `start` and `end` (not included) are instants or days of `time_zone`.
+    `start` and `end` (not included) are instants or days of `time_zone`; `recorded_until_us` leaves out what came after that.
     """
 
     tenant: str | None = None
@@ -42,6 +42,7 @@ class PromptFilter:
     start: TimeBound = None
     end: TimeBound = None
     time_zone: str = "UTC"
+    recorded_until_us: int | None = None
 
 
 class _Key(NamedTuple):
@@ -106,6 +107,9 @@ def prompt_conditions(dialect: str, scope: Scope, asked: PromptFilter) -> tuple[
         "r.event_key >= :key_low AND r.event_key < :key_high AND r.ended_at_us >= :from_us AND r.ended_at_us < :to_us"
     )
     parameters = {"key_low": key_low, "key_high": key_high, "from_us": from_us, "to_us": to_us}
+    if asked.recorded_until_us is not None:
+        bounds += " AND COALESCE(r.recorded_us, 0) <= :recorded_until_us"
+        parameters["recorded_until_us"] = asked.recorded_until_us
     return (
         " AND ".join([bounds, attribution_in(scope, "r"), *asked.where.conditions("r")]),
         {**parameters, **asked.where.parameters, **scope_parameters(scope)},

@@ -259,7 +259,7 @@ def _exports(owner: str) -> Iterator[Try]:
     for tail in ("", "/manifest"):
         asked = f"chargeback{tail}?tenant={tenant_name(owner)}&month=2026-11&by=team,project,user"
         yield Try("GET", f"/v1/exports/{asked}", "/v1/exports/{kind}" + tail, (owner, "any"))
-    for kind in ("focus", "scope-pack", "sci"):
+    for kind in ("focus", "scope-pack", "sci", "prompts", "spruce"):
         asked = f"/v1/exports/{kind}?tenant={tenant_name(owner)}&month=2026-11"
         yield Try("GET", asked, "/v1/exports/{kind}", (owner, "any"))
 

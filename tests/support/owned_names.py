@@ -353,6 +353,8 @@ def _single(tenant: str | None, own: str) -> Iterator[Asking]:
     yield Asking("a month in the shape of FOCUS", lambda e, s: exported(e, s, "focus", whose))
     yield Asking("a scope pack", lambda e, s: exported(e, s, "scope-pack", whose, "json"))
     yield Asking("a month's software carbon intensity", lambda e, s: exported(e, s, "sci", whose, "json"))
+    for kind in ("msm", "netzero", "envizi", "prompts"):
+        yield Asking(f"a month's file, {kind}", partial(exported, kind=kind, tenant=whose))
     yield Asking("a tenant", lambda e, s: tenants.named_tenant(e, s, whose))
     yield Asking("a budget", lambda e, s: budgets.named_budget_status(e, s, f"budget-{own}", tenant, NOON))
     yield Asking("a budget's owner", lambda e, s: budgets.budget_owner(e, s, f"budget-{own}", tenant))

@@ -62,6 +62,7 @@ class ExportParameters(Parameters):
         default_factory=list, max_length=50, description="Providers of a scope pack that are accelerators of one's own"
     )
 
+    part: str | None = Field(None, max_length=20, description="Of msm: emissions or activity")
     functional_unit: str | None = Field(None, max_length=20, description="Of sci: token, 1000-tokens or prompt")
 
     def order(self, kind: str) -> ExportOrder:
@@ -79,6 +80,7 @@ class ExportParameters(Parameters):
                 currency=self.currency,
                 focus_version=self.focus_version,
                 functional_unit=self.functional_unit,
+                part=self.part,
                 own_providers=tuple(dict.fromkeys(self.own_provider)),
             ),
             as_of_us=None if when is None else epoch_us(when),

@@ -16,16 +16,14 @@ from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.streams import Format, Streams
 from rice_stream.estimator.method import Method
-from rice_stream.reports.exports.columns import ExportColumn, Kind
+from rice_stream.reports.exports.columns import ExportColumn
 from rice_stream.reports.moments import as_instant
-from rice_stream.reports.prompts import TIMES, PromptFilter, prompts
+from rice_stream.reports.prompts import PromptFilter, prompts
 from rice_stream.reports.record_adjustments import record_adjustments
 from rice_stream.store.scope import Scope
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
-_WHOLE_ENDS = ("_tokens", "_uwh", "_ugco2e", "_uj", "_ul")
 _METHODS_KEPT = 8
-_NUMBERS = ("pue", "rci_gco2e_per_kwh")
 
 
 class RecordParameters(Parameters):
@@ -139,6 +137,7 @@ def answer_adjustments(
 
 def _stream(product: Product, scope: Scope, asked: PromptFilter) -> tuple[list[ExportColumn], Iterator[Sequence[Any]]]:
     """The columns of all prompts as a stream, and its rows; the first batch is read for that."""
+    from rice_stream.reports.exports.prompt_rows import prompt_kind
     from rice_stream.reports.prompt_stream import stream_prompts  # it holds columns, in NumPy
 
     batches = stream_prompts(product.export_engine(), scope, asked)
@@ -149,12 +148,4 @@ def _stream(product: Product, scope: Scope, asked: PromptFilter) -> tuple[list[E
         for _, others in batches:
             yield others
 
-    return [ExportColumn(name, _kind(name)) for name in names], all_rows()
-
-
-def _kind(name: str) -> Kind:
-    if name in TIMES:
-        return "instant"
-    if name.endswith(_WHOLE_ENDS):
-        return "whole"
-    return "number" if name in _NUMBERS else "text"
+    return [ExportColumn(name, prompt_kind(name)) for name in names], all_rows()

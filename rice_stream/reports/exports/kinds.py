@@ -43,6 +43,18 @@ def _sci(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
     return sci(engine, scope, order)
 
 
+def _prompts(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+    from rice_stream.reports.exports.prompt_rows import prompt_rows
+
+    return prompt_rows(engine, scope, order)
+
+
+def _profile(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+    from rice_stream.reports.exports.profiles import profile
+
+    return profile(engine, scope, order)
+
+
 KINDS: Mapping[str, ExportKind] = {
     "chargeback": ExportKind(
         "What each cost centre is to be charged",
@@ -62,7 +74,14 @@ KINDS: Mapping[str, ExportKind] = {
         ("own_providers",),
         _scope_pack,
     ),
+    "prompts": ExportKind("Every prompt, as it was recorded", ("parquet", "csv"), (), _prompts),
     "sci": ExportKind("Software carbon intensity for AI, for the consumer", ("json",), ("functional_unit",), _sci),
+    "msm": ExportKind(
+        "Rows for Microsoft Sustainability Manager", ("csv", "xlsx"), ("part", "own_providers"), _profile
+    ),
+    "netzero": ExportKind("Rows for Salesforce Net Zero Cloud", ("csv", "xlsx"), ("own_providers",), _profile),
+    "envizi": ExportKind("Rows for IBM Envizi", ("csv", "xlsx"), ("own_providers",), _profile),
+    "spruce": ExportKind("Rows for the reports of SPRUCE", ("parquet",), (), _profile),
 }
 _SPELLED = {
     "amounts": "as",

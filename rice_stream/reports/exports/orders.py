@@ -13,10 +13,21 @@ Form = Literal["csv", "parquet", "xlsx", "json", "pdf"]
 FORMS: tuple[Form, ...] = get_args(Form)
 ROWS_BY = ("team", "project", "user", "provider", "model", "region")
 """What rows of a chargeback may be told apart by, besides the cost centre."""
-OPTIONS = ("by", "amounts", "carbon_price_per_tonne", "currency", "focus_version", "own_providers", "functional_unit")
+OPTIONS = (
+    "by",
+    "amounts",
+    "carbon_price_per_tonne",
+    "currency",
+    "focus_version",
+    "own_providers",
+    "functional_unit",
+    "part",
+)
 FOCUS_VERSIONS = ("1.4", "1.2")
 """Of the specification, the one first that is written where none is asked for."""
 FUNCTIONAL_UNITS = ("token", "1000-tokens", "prompt")
+PARTS = ("emissions", "activity")
+"""Of msm, the one first that is written where none is asked for."""
 _PRICE_MAX = Decimal(1_000_000)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
@@ -36,6 +47,7 @@ class ExportOptions:
     focus_version: str | None = None
     own_providers: tuple[str, ...] = ()
     functional_unit: str | None = None
+    part: str | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.by if name not in ROWS_BY]
@@ -49,6 +61,8 @@ class ExportOptions:
             raise UsageError(f"--currency {self.currency}: write three capital letters (ISO 4217), as in EUR")
         if self.focus_version not in (None, *FOCUS_VERSIONS):
             raise UsageError(f"--focus-version {self.focus_version}: choose from {', '.join(FOCUS_VERSIONS)}")
+        if self.part not in (None, *PARTS):
+            raise UsageError(f"--part {self.part}: choose from {', '.join(PARTS)}")
         if self.functional_unit not in (None, *FUNCTIONAL_UNITS):
             raise UsageError(f"--functional-unit {self.functional_unit}: choose from {', '.join(FUNCTIONAL_UNITS)}")
         if self.carbon_price_per_tonne is not None:

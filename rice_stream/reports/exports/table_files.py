@@ -117,8 +117,13 @@ def _arrow_array(column: Sequence[Any], wanted: Any) -> Any:
     codes = pa.array(column.codes, mask=has_none[column.codes])
     if not pa.types.is_string(wanted):
         return pa.array(column.values, type=wanted).take(codes)
-    # Parquet's dictionaries hold no null: a code that is none stands for it.
-    return pa.DictionaryArray.from_arrays(codes, pa.array([value or "" for value in column.values], type=wanted))
+    # Parquet's dictionaries hold no null: a code that is none stands for it. Each value is there once: of a dictionary that
+    # repeats one, pyarrow writes other bytes each time.
+    texts = [value or "" for value in column.values]
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    distinct = np.array([places[text] for text in texts], dtype=np.int32)[column.codes]
+    codes = pa.array(distinct, mask=has_none[column.codes])
+    return pa.DictionaryArray.from_arrays(codes, pa.array(list(places), type=wanted))
 
 
 def _decimals(column: Sequence[int | None], wanted: Any) -> Any:

@@ -157,3 +157,11 @@ def test_nothing_is_sent_before_the_first_rows_are_there(made: Any) -> None:
 
     with pytest.raises(UsageError):
         next(made(refused()))
+
+
+def test_a_name_that_two_keys_stand_for_gives_the_same_bytes_each_time() -> None:
+    """A dictionary that repeats a value made other bytes of the same rows."""
+    column = Coded(["a", "a", None, "b"], np.array([0, 1, 2, 3, 0], dtype=np.int32))
+    made = {b"".join(parquet_bytes([ExportColumn("name", "text")])([ColumnBatch([column])])) for _ in range(8)}
+    assert len(made) == 1
+    assert pq.read_table(io.BytesIO(made.pop()))["name"].to_pylist() == ["a", "a", None, "b", "a"]
