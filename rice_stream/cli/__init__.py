@@ -47,6 +47,7 @@ COMMANDS = {
     "close": "Close a month of a tenant, and sign what it was.",
     "periods": "Months of tenants: open, closing, closed softly or for good, with what was asserted and signed.",
     "export": "Write a month of a tenant as a file to hand on, and beside it FILE.manifest.json, which makes it again.",
+    "reconcile": "Compare the tokens of a month with a provider's usage export: the difference by cause, and what is unexplained.",
     "prove": "A file that proves to somebody outside that a prompt is in what was closed and signed of its month.",
     "explain": "The arithmetic of one record, step by step, from what is stored with it.",
     "quarantine": "Items that were refused: list, show, replay, drop.",

@@ -52,6 +52,7 @@ from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.periods import periods
 from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import PromptFilter
+from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
 from rice_stream.reports.record_adjustments import record_adjustments
 from rice_stream.reports.record_keys import find_key
 from rice_stream.reports.restatements import restatement_page
@@ -60,6 +61,7 @@ from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.system import system_report
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.usage_exports.reading import read_usage
 from rice_stream.reports.window_state import prompts_so_far
 from rice_stream.store.adjustments import posting
 from rice_stream.store.closing_store import add_or_find_closing
@@ -355,6 +357,9 @@ def _single(tenant: str | None, own: str) -> Iterator[Asking]:
     yield Asking("a month's software carbon intensity", lambda e, s: exported(e, s, "sci", whose, "json"))
     for kind in ("msm", "netzero", "envizi", "prompts"):
         yield Asking(f"a month's file, {kind}", partial(exported, kind=kind, tenant=whose))
+    usage = read_usage('{"start_time": 1762000000, "model": "m", "input_tokens": 1}', "openai")
+    order = ReconciliationOrder(whose, "2026-11", "openai", (f"provider-{own}",))
+    yield Asking("a reconciliation", lambda e, s: reconcile(e, s, order, usage))
     yield Asking("a tenant", lambda e, s: tenants.named_tenant(e, s, whose))
     yield Asking("a budget", lambda e, s: budgets.named_budget_status(e, s, f"budget-{own}", tenant, NOON))
     yield Asking("a budget's owner", lambda e, s: budgets.budget_owner(e, s, f"budget-{own}", tenant))

@@ -1,7 +1,7 @@
 """`export`: a file with its manifest, made again from the command line, and what is said where it is not the same."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.support.cli_running import Shell
 
@@ -49,3 +49,26 @@ def test_what_does_not_go_together_is_refused(ledger: Shell) -> None:
         result = ledger.run(*arguments)
         assert result.exit_code == 2, arguments
         assert words in result.stderr, result.stderr
+
+
+def test_tokens_are_reconciled_and_too_much_that_is_unexplained_is_bad_news(ledger: Shell) -> None:
+    """Two prompts of 1,100 tokens each; the ledger's events name no provider, so it is said."""
+    usage = ledger.directory / "usage.json"
+    start = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}T00:00:00Z"
+    end = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}T00:00:00Z"
+    bucket = {
+        "start_time_iso": start,
+        "end_time_iso": end,
+        "model": "gpt-4o",
+        "input_tokens": 2000,
+        "output_tokens": 200,
+    }
+    usage.write_text(json.dumps(bucket))
+    asked = ("reconcile", str(usage), "--provider", "openai", "--tenant", "acme", "--month", MONTH, "--name", "")
+    document = ledger.json(*asked)
+    assert (document["tokens"]["ours"], document["tokens"]["theirs"], document["unexplained"]) == (2200, 2200, 0)
+    usage.write_text(json.dumps({**bucket, "output_tokens": 300}))
+    assert ledger.json(*asked, code=1)["unexplained"] == 100
+    assert "4.35 % unexplained (bad from 1 %)" in ledger.run(*asked).stdout
+    assert ledger.json(*asked, "--threshold-percent", "5")["ok"]
+    assert ledger.run("reconcile", str(usage), "--provider", "x", "--tenant", "acme", "--month", MONTH).exit_code == 2

@@ -1,0 +1,107 @@
+"""Reconciliation on every database: causes and what is unexplained add up to the difference, each worked out by hand."""
+
+import json
+from typing import Any
+
+import pytest
+
+from rice_stream.errors import UsageError
+from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
+from rice_stream.reports.usage_exports.reading import read_usage
+from rice_stream.store.engine import Engine
+from rice_stream.store.scope import EVERYTHING, Scope
+from tests.behaviours.test_focus import void
+from tests.support.reports_store import Store, at
+
+ORDER = ReconciliationOrder("acme", "2026-10", "openai")
+
+
+def used(moment: str, model: str = "gpt-4o", tokens: int = 100, **changes: Any) -> dict[str, Any]:
+    """A prompt of so many tokens in, and none out."""
+    said = {"provider": "openai", "request_model": model, "input_tokens": tokens, "output_tokens": 0, **changes}
+    return at(moment, **said)
+
+
+def stated(*buckets: tuple[str, str, int]) -> str:
+    """A file of (day, model, tokens)."""
+    return "\n".join(
+        json.dumps({"start_time_iso": f"{day}T00:00:00Z", "model": model, "input_tokens": tokens, "output_tokens": 0})
+        for day, model, tokens in buckets
+    )
+
+
+def told(engine: Engine, text: str, order: ReconciliationOrder = ORDER, scope: Scope = EVERYTHING) -> dict[str, Any]:
+    """The answer, which adds up."""
+    document = reconcile(engine, scope, order, read_usage(text, "openai"))
+    tokens = document["tokens"]
+    assert tokens["difference"] == tokens["theirs"] - tokens["ours"]
+    assert sum(cause["tokens"] for cause in document["causes"]) + document["unexplained"] == tokens["difference"]
+    assert sum(row["theirs"] for row in document["models"]) == tokens["theirs"]
+    return document
+
+
+def causes(document: dict[str, Any]) -> dict[str, int]:
+    """Those that explain something."""
+    return {cause["cause"]: cause["tokens"] for cause in document["causes"] if cause["tokens"]}
+
+
+class TestReconciliation:
+    """On every database."""
+
+    @pytest.fixture
+    def engine(self, store: Store) -> Engine:
+        """Kathmandu's October begins at 18:15 UTC of the day before. 100 tokens each."""
+        store.add(
+            used("2026-09-30T19:00:00Z"),
+            used("2026-10-02T10:00:00Z"),
+            used("2026-10-03T10:00:00Z"),
+            used("2026-10-04T10:00:00Z", "gpt-4o-mini"),
+            used("2026-10-31T19:00:00Z"),
+            used("2026-10-05T10:00:00Z", provider="anthropic", request_model="claude"),
+        )
+        store.set_time_zone("acme", "Asia/Kathmandu")
+        return store.engine
+
+    def test_by_hand_each_cause(self, store: Store, engine: Engine) -> None:
+        """The file has October of UTC: the prompt of the 31st more, and that of the 30th of September less. Beside these a voided
+        one, one of a cache, a model that never came through here, one that the file lacks, and ten tokens nobody knows of."""
+        store.add(
+            used("2026-10-06T10:00:00Z", tokens=70, gateway_cache_hit=True), used("2026-10-07T10:00:00Z", tokens=40)
+        )
+        void(engine, "2026-10-07T10:00:00Z")
+        document = told(
+            engine,
+            stated(("2026-10-01", "gpt-4o-2024-08-06", 350), ("2026-10-31", "o3", 500)),
+        )
+        assert document["tokens"]["ours"] == 100 + 3 * 100 + 70
+        assert document["tokens"]["theirs"] == 850
+        assert causes(document) == {
+            "corrections": 40,
+            "gateway_cache": -70,
+            "not_through_here": 500,
+            "not_in_file": -100,
+        }
+        assert document["unexplained"] == 10
+        assert document["ok"] is False  # of 850
+        assert document["models"][0] == {"model": "o3", "ours": 0, "theirs": 500, "difference": 500}
+
+    def test_the_calendar_is_a_cause(self, engine: Engine) -> None:
+        """Of a file of two days, what is compared are these two days."""
+        document = told(engine, stated(("2026-10-02", "gpt-4o", 100), ("2026-10-03", "gpt-4o", 100)))
+        assert causes(document) == {"calendar": -200}
+        assert (document["unexplained"], document["ok"]) == (0, True)
+        assert (document["file"]["from"], document["file"]["to"]) == ("2026-10-02T00:00:00Z", "2026-10-04T00:00:00Z")
+
+    def test_a_file_without_models_is_of_all_of_them(self, engine: Engine) -> None:
+        """Then no model is missing on either side."""
+        document = told(engine, stated(("2026-10-01", "", 300), ("2026-10-31", "", 100)))
+        assert causes(document) == {}
+        assert (document["unexplained"], document["unexplained_percent"], document["ok"]) == (0, 0, True)
+
+    def test_names_of_a_provider_may_be_others(self, store: Store, engine: Engine) -> None:
+        """As an operator's gateway calls it; a scope without the tenant gets nothing."""
+        store.add(used("2026-10-02T11:00:00Z", event_id="own", provider="my-gateway"))
+        document = told(engine, stated(("2026-10-02", "gpt-4o", 100)), ORDER._replace(names=("my-gateway",)))
+        assert (document["tokens"]["ours"], document["unexplained"]) == (100, 0)
+        with pytest.raises(UsageError, match="acme"):
+            told(engine, stated(("2026-10-02", "gpt-4o", 100)), scope=Scope(frozenset({"globex"})))
