@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="scope-pack, msm, netzero, envizi: prompts of this provider ran on accelerators of one's own, and so are Scope 2.",
 )
+@click.option("--company-name", metavar="NAME", help="pact: whose product it is.  [default: the tenant]")
+@click.option("--company-domain", metavar="DOMAIN", help="pact: the domain in its URNs.")
 @click.option("--part", metavar="PART", help="msm: emissions or activity.  [default: emissions]")
 @click.option("--functional-unit", metavar="UNIT", help="sci: per token, 1000-tokens or prompt.  [default: token]")
 @click.option(
@@ -61,9 +63,9 @@ def export(
 ) -> None:
     """Write a month of a tenant as a file to hand on, and beside it FILE.manifest.json, which makes it again.
 
-    KIND is chargeback, focus, scope-pack, sci, prompts, msm, netzero, envizi or spruce. Made again by its manifest, a file has the
-    same bytes, on another day as well; where a library has changed it says so, and that what the file says is the same. Exit 1: it
-    does not say the same any more.
+    KIND is chargeback, focus, scope-pack, sci, pact, prompts, msm, netzero, envizi or spruce. Made again by its manifest, a file
+    has the same bytes, on another day as well; where a library has changed it says so, and that what the file says is the same.
+    Exit 1: it does not say the same any more.
 
     Example: rice-stream export chargeback --tenant acme --month 2026-10 --format xlsx --out october.xlsx
     """

@@ -33,7 +33,7 @@ _COLUMNS = (
 _PROMPTS, _CARBON = PART_MEASURES.index("prompts"), PART_MEASURES.index("carbon_mid_ugco2e")
 
 
-class FactorUse(NamedTuple):
+class UsedFactors(NamedTuple):
     """One use of factors: its digest in hexadecimal, what it says (as the columns of `factor_use`), and what rests on it."""
 
     digest: str
@@ -42,7 +42,7 @@ class FactorUse(NamedTuple):
     carbon_mid_ugco2e: int
 
 
-def month_uses(connection: Connection, scope: Scope, parts: Parts, digests: Mapping[int, str]) -> list[FactorUse]:
+def month_uses(connection: Connection, scope: Scope, parts: Parts, digests: Mapping[int, str]) -> list[UsedFactors]:
     """The uses of factors behind sums that were read within the scope, by digest; of what is not known any more there is none."""
     behind = {key: sums for key, sums in parts.items() if key in digests and (sums[_PROMPTS] or sums[_CARBON])}
     if not behind:
@@ -52,13 +52,13 @@ def month_uses(connection: Connection, scope: Scope, parts: Parts, digests: Mapp
     )
     rows = connection.execute(statement, {"keys": json.dumps(sorted(behind))})
     uses = [
-        FactorUse(digests[key], dict(zip(_COLUMNS, said, strict=True)), behind[key][_PROMPTS], behind[key][_CARBON])
+        UsedFactors(digests[key], dict(zip(_COLUMNS, said, strict=True)), behind[key][_PROMPTS], behind[key][_CARBON])
         for key, *said in rows
     ]
     return sorted(uses, key=lambda use: use.digest)
 
 
-def versions_of_uses(uses: list[FactorUse]) -> list[dict[str, Any]]:
+def versions_of_uses(uses: list[UsedFactors]) -> list[dict[str, Any]]:
     """`[{"method_version", "factor_version", "prompts"}]` of all uses together."""
     prompts: dict[tuple[str, str], int] = {}
     for use in uses:
@@ -70,6 +70,6 @@ def versions_of_uses(uses: list[FactorUse]) -> list[dict[str, Any]]:
     ]
 
 
-def digest_of_uses(uses: list[FactorUse]) -> str:
+def digest_of_uses(uses: list[UsedFactors]) -> str:
     """SHA-256 over the digests of the uses in their order, in hexadecimal: another factor behind any prompt is another one."""
     return hashlib.sha256("".join(f"{use.digest}\n" for use in uses).encode()).hexdigest()

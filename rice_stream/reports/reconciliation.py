@@ -84,59 +84,68 @@ def reconcile(engine: Engine, scope: Scope, order: ReconciliationOrder, usage: U
     where = NameFilter.of({"provider": names})
     with snapshot(engine, scope) as connection:
         stretch = month_stretch(connection, scope, order.tenant, order.month)
-    month = stretch.low_us, stretch.high_us
     of_file = _reach(usage)
 
     def ours(between: tuple[int, int], by: str = "model", amounts: AmountsAs = "restated") -> _Models:
         return _ours(engine, scope, order.tenant, where, between, by, amounts)
 
-    in_month = _sum(ours(month))
-    models, reported = ours(of_file), ours(of_file, amounts="reported")
-    theirs = _theirs(usage)
-    cached, cached_why = _cached(ours, of_file)
+    compared = _Compared(
+        in_month=_sum(ours((stretch.low_us, stretch.high_us))),
+        models=ours(of_file),
+        reported=_sum(ours(of_file, amounts="reported")),
+        cached=_cached(ours, of_file),
+        theirs=_theirs(usage),
+    )
+    file = {
+        "from": rfc3339(of_file[0]),
+        "to": rfc3339(of_file[1]),
+        "rows": len(usage.rows),
+        "skipped": usage.skipped,
+        "skipped_why": list(usage.skipped_why),
+    }
+    asked = {"tenant_id": order.tenant, "month": order.month, "provider": order.provider, "window": stretch.window}
+    return {**asked, "file": file, **_told(compared, order.threshold_percent)}
+
+
+class _Compared(NamedTuple):
+    """Ours of the month, and of the file's stretch by model, as reported and from caches; and what the file says."""
+
+    in_month: _Tokens
+    models: _Models
+    reported: _Tokens
+    cached: tuple[int, str | None]
+    theirs: _Models
+
+
+def _told(compared: _Compared, threshold_percent: float) -> dict[str, Any]:
+    """Both sides, the difference by cause, and what is left. Pure."""
+    models, theirs, ours, stated = compared.models, compared.theirs, compared.in_month, _sum(compared.theirs)
     matched = _matched(models, theirs)
+    cached, cached_why = compared.cached
     causes = {
-        "calendar": _sum(models).all - in_month.all,
-        "corrections": _sum(reported).all - _sum(models).all,
+        "calendar": _sum(models).all - ours.all,
+        "corrections": compared.reported.all - _sum(models).all,
         "gateway_cache": -cached,
         "not_through_here": sum(tokens.all for name, tokens in theirs.items() if name not in matched.values()),
         "not_in_file": -sum(tokens.all for name, tokens in models.items() if name not in matched),
     }
-    stated = _sum(theirs)
-    difference = stated.all - in_month.all
+    whys = {**CAUSES, **({} if cached_why is None else {"gateway_cache": cached_why})}
+    difference = stated.all - ours.all
     unexplained = difference - sum(causes.values())
     percent = 100 * abs(unexplained) / stated.all if stated.all else None
     return {
-        "tenant_id": order.tenant,
-        "month": order.month,
-        "provider": order.provider,
-        "window": stretch.window,
-        "file": {
-            "from": rfc3339(of_file[0]),
-            "to": rfc3339(of_file[1]),
-            "rows": len(usage.rows),
-            "skipped": usage.skipped,
-            "skipped_why": list(usage.skipped_why),
-        },
         "tokens": {
-            "ours": in_month.all,
+            "ours": ours.all,
             "theirs": stated.all,
             "difference": difference,
-            "input": {"ours": in_month.input, "theirs": stated.input},
-            "output": {"ours": in_month.output, "theirs": stated.output},
+            "input": {"ours": ours.input, "theirs": stated.input},
+            "output": {"ours": ours.output, "theirs": stated.output},
         },
-        "causes": [
-            {
-                "cause": cause,
-                "tokens": causes[cause],
-                "why": cached_why if cause == "gateway_cache" and cached_why else why,
-            }
-            for cause, why in CAUSES.items()
-        ],
+        "causes": [{"cause": cause, "tokens": tokens, "why": whys[cause]} for cause, tokens in causes.items()],
         "unexplained": unexplained,
         "unexplained_percent": percent,
-        "threshold_percent": order.threshold_percent,
-        "ok": percent is not None and percent < order.threshold_percent,
+        "threshold_percent": threshold_percent,
+        "ok": percent is not None and percent < threshold_percent,
         "models": _by_model(models, theirs, matched),
     }
 

@@ -353,6 +353,7 @@ def _single(tenant: str | None, own: str) -> Iterator[Asking]:
         "a chargeback", lambda e, s: exported(e, s, "chargeback", whose, by=("team", "project", "user", "model"))
     )
     yield Asking("a month in the shape of FOCUS", lambda e, s: exported(e, s, "focus", whose))
+    yield Asking("a month's footprints", partial(exported, kind="pact", tenant=whose, form="json"))
     yield Asking("a scope pack", lambda e, s: exported(e, s, "scope-pack", whose, "json"))
     yield Asking("a month's software carbon intensity", lambda e, s: exported(e, s, "sci", whose, "json"))
     for kind in ("msm", "netzero", "envizi", "prompts"):

@@ -62,6 +62,8 @@ class ExportParameters(Parameters):
         default_factory=list, max_length=50, description="Providers of a scope pack that are accelerators of one's own"
     )
 
+    company_name: str | None = Field(None, max_length=NAME_LENGTH_MAX, description="Of pact: whose product it is")
+    company_domain: str | None = Field(None, max_length=253, description="Of pact: the domain in its URNs")
     part: str | None = Field(None, max_length=20, description="Of msm: emissions or activity")
     functional_unit: str | None = Field(None, max_length=20, description="Of sci: token, 1000-tokens or prompt")
 
@@ -81,6 +83,8 @@ class ExportParameters(Parameters):
                 focus_version=self.focus_version,
                 functional_unit=self.functional_unit,
                 part=self.part,
+                company_name=self.company_name,
+                company_domain=self.company_domain,
                 own_providers=tuple(dict.fromkeys(self.own_provider)),
             ),
             as_of_us=None if when is None else epoch_us(when),

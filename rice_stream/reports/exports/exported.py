@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from rice_stream.reports.exports.columns import ExportColumn, Rows
 from rice_stream.reports.month_amounts import MonthAmounts
 from rice_stream.reports.month_stretch import MonthStretch
-from rice_stream.reports.month_uses import FactorUse, month_uses
+from rice_stream.reports.month_uses import UsedFactors, month_uses
 from rice_stream.store.engine import Connection
 from rice_stream.store.scope import Scope
 
@@ -16,7 +16,7 @@ class Grounds(NamedTuple):
 
     stretch: MonthStretch
     as_of_us: int
-    uses: Sequence[FactorUse]
+    uses: Sequence[UsedFactors]
     totals: Mapping[str, int]
 
 

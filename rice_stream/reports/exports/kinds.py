@@ -55,6 +55,12 @@ def _profile(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
     return profile(engine, scope, order)
 
 
+def _pact(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+    from rice_stream.reports.exports.pact import pact
+
+    return pact(engine, scope, order)
+
+
 KINDS: Mapping[str, ExportKind] = {
     "chargeback": ExportKind(
         "What each cost centre is to be charged",
@@ -76,6 +82,9 @@ KINDS: Mapping[str, ExportKind] = {
     ),
     "prompts": ExportKind("Every prompt, as it was recorded", ("parquet", "csv"), (), _prompts),
     "sci": ExportKind("Software carbon intensity for AI, for the consumer", ("json",), ("functional_unit",), _sci),
+    "pact": ExportKind(
+        "Product footprints in the data model of PACT 3", ("json",), ("company_name", "company_domain"), _pact
+    ),
     "msm": ExportKind(
         "Rows for Microsoft Sustainability Manager", ("csv", "xlsx"), ("part", "own_providers"), _profile
     ),
@@ -88,6 +97,8 @@ _SPELLED = {
     "carbon_price_per_tonne": "carbon-price-per-tonne",
     "focus_version": "focus-version",
     "own_providers": "own-provider",
+    "company_name": "company-name",
+    "company_domain": "company-domain",
     "functional_unit": "functional-unit",
 }
 

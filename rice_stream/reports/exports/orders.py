@@ -22,6 +22,8 @@ OPTIONS = (
     "own_providers",
     "functional_unit",
     "part",
+    "company_name",
+    "company_domain",
 )
 FOCUS_VERSIONS = ("1.4", "1.2")
 """Of the specification, the one first that is written where none is asked for."""
@@ -29,6 +31,7 @@ FUNCTIONAL_UNITS = ("token", "1000-tokens", "prompt")
 PARTS = ("emissions", "activity")
 """Of msm, the one first that is written where none is asked for."""
 _PRICE_MAX = Decimal(1_000_000)
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
@@ -48,6 +51,8 @@ class ExportOptions:
     own_providers: tuple[str, ...] = ()
     functional_unit: str | None = None
     part: str | None = None
+    company_name: str | None = None
+    company_domain: str | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.by if name not in ROWS_BY]
@@ -61,6 +66,8 @@ class ExportOptions:
             raise UsageError(f"--currency {self.currency}: write three capital letters (ISO 4217), as in EUR")
         if self.focus_version not in (None, *FOCUS_VERSIONS):
             raise UsageError(f"--focus-version {self.focus_version}: choose from {', '.join(FOCUS_VERSIONS)}")
+        if self.company_domain is not None and not _DOMAIN.fullmatch(self.company_domain):
+            raise UsageError(f"--company-domain {self.company_domain}: write a domain, as in acme.example")
         if self.part not in (None, *PARTS):
             raise UsageError(f"--part {self.part}: choose from {', '.join(PARTS)}")
         if self.functional_unit not in (None, *FUNCTIONAL_UNITS):

@@ -27,7 +27,7 @@ from rice_stream.reports.exports.exported import ExportedDocument, grounds_of
 from rice_stream.reports.exports.orders import ExportOrder
 from rice_stream.reports.materiality import THRESHOLD_PERCENT
 from rice_stream.reports.month_amounts import MonthAmounts, MonthQuestion, MonthRow, month_amounts
-from rice_stream.reports.month_uses import FactorUse, versions_of_uses
+from rice_stream.reports.month_uses import UsedFactors, versions_of_uses
 from rice_stream.reports.tiers import KNOWN_TIERS
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.engine import Engine
@@ -176,7 +176,7 @@ def _bridge(engine: Engine, scope: Scope, order: ExportOrder, found: MonthAmount
     }
 
 
-def _factors(uses: Iterable[FactorUse]) -> list[dict[str, Any]]:
+def _factors(uses: Iterable[UsedFactors]) -> list[dict[str, Any]]:
     """Each combination that prompts rest on, most carbon first, with how many."""
     sums: dict[tuple[Any, ...], list[int]] = {}
     names = (*_LISTED, "method_version", "factor_version")
