@@ -73,6 +73,8 @@ def export(
     from rice_stream.reports.exports.manifests import differences_of
     from rice_stream.runtime.opening import open_store
 
+    if kind == "scope-pack":
+        asked["threshold_percent"] = session.settings.restatement_threshold_percent
     order, scope, before = _asked(kind, again, asked)
     with STDERR.status("exporting"):
         manifest = make_export(open_store(session.settings), scope, order, out)

@@ -56,6 +56,9 @@ class TestScopePack:
         steps = {step["cause"]: step["carbon_gco2e"] for step in bridge["steps"] if step["carbon_ugco2e"] != "0"}
         assert (bridge["reported"]["carbon_gco2e"], bridge["restated"]["carbon_gco2e"]) == ("5.000000", "5.000000")
         assert steps == {"late": "2.500000", "void": "-2.500000"}
+        assert (bridge["threshold_percent"], bridge["material"]) == (5.0, False)
+        own = pack(engine, tmp_path / "pack", month="2026-10", options=ExportOptions(threshold_percent=0.5))
+        assert own["bridge"]["threshold_percent"] == 0.5
         assert document["exclusions"]["voided"] == {"prompts": 1, "carbon_gco2e": "2.500000"}
         assert document["exclusions"]["share_of_carbon"] == pytest.approx(1 / 3)
         assert (document["period"]["state"], document["coverage"]["reached"]) == ("closed", False)

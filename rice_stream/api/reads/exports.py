@@ -67,7 +67,7 @@ class ExportParameters(Parameters):
     part: str | None = Field(None, max_length=20, description="Of msm: emissions or activity")
     functional_unit: str | None = Field(None, max_length=20, description="Of sci: token, 1000-tokens or prompt")
 
-    def order(self, kind: str) -> ExportOrder:
+    def order(self, kind: str, threshold_percent: float | None = None) -> ExportOrder:
         """What is to be made. RiceError: there is no such kind, or it is not made so."""
         when = as_instant(self.as_of)
         return ExportOrder(
@@ -83,6 +83,7 @@ class ExportParameters(Parameters):
                 focus_version=self.focus_version,
                 functional_unit=self.functional_unit,
                 part=self.part,
+                threshold_percent=threshold_percent if kind == "scope-pack" else None,
                 company_name=self.company_name,
                 company_domain=self.company_domain,
                 own_providers=tuple(dict.fromkeys(self.own_provider)),
@@ -101,12 +102,13 @@ class _Made(NamedTuple):
 def install(app: FastAPI, product: Product) -> None:
     """Add the routes. A file is made whole before it is sent, on disk: an error is a problem, and never half of a file."""
     places = threading.BoundedSemaphore(STREAMS_MAX)
+    threshold_percent = product.settings.restatement_threshold_percent
 
     def made(caller: Caller, kind: str, asked: ExportParameters) -> _Made:
         if not places.acquire(blocking=False):
             raise later(HTTPStatus.TOO_MANY_REQUESTS, f"{STREAMS_MAX} files are being made already", _RETRY_AFTER_S)
         try:
-            return _make(product, caller, asked.order(kind))
+            return _make(product, caller, asked.order(kind, threshold_percent))
         finally:
             places.release()
 

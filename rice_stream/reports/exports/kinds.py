@@ -1,13 +1,15 @@
 """Every kind of export: what it is, as which files, with which options; the command, the API and the documents list these."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rice_stream.errors import NotFoundError, UsageError
-from rice_stream.reports.exports.exported import Exported
 from rice_stream.reports.exports.orders import ExportOptions, ExportOrder, Form
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
+
+if TYPE_CHECKING:
+    from rice_stream.reports.exports.exported import Exported  # what it is made of holds columns, in NumPy
 
 
 class ExportKind(NamedTuple):
@@ -16,46 +18,46 @@ class ExportKind(NamedTuple):
     title: str
     forms: tuple[Form, ...]
     options: tuple[str, ...]
-    read: Callable[[Engine, Scope, ExportOrder], Exported]
+    read: Callable[[Engine, Scope, ExportOrder], "Exported"]
 
 
-def _chargeback(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+def _chargeback(engine: Engine, scope: Scope, order: ExportOrder) -> "Exported":
     from rice_stream.reports.exports.chargeback import chargeback
 
     return chargeback(engine, scope, order)
 
 
-def _focus(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+def _focus(engine: Engine, scope: Scope, order: ExportOrder) -> "Exported":
     from rice_stream.reports.exports.focus import focus
 
     return focus(engine, scope, order)
 
 
-def _scope_pack(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+def _scope_pack(engine: Engine, scope: Scope, order: ExportOrder) -> "Exported":
     from rice_stream.reports.exports.scope_pack import scope_pack
 
     return scope_pack(engine, scope, order)
 
 
-def _sci(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+def _sci(engine: Engine, scope: Scope, order: ExportOrder) -> "Exported":
     from rice_stream.reports.exports.sci import sci
 
     return sci(engine, scope, order)
 
 
-def _prompts(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+def _prompts(engine: Engine, scope: Scope, order: ExportOrder) -> "Exported":
     from rice_stream.reports.exports.prompt_rows import prompt_rows
 
     return prompt_rows(engine, scope, order)
 
 
-def _profile(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+def _profile(engine: Engine, scope: Scope, order: ExportOrder) -> "Exported":
     from rice_stream.reports.exports.profiles import profile
 
     return profile(engine, scope, order)
 
 
-def _pact(engine: Engine, scope: Scope, order: ExportOrder) -> Exported:
+def _pact(engine: Engine, scope: Scope, order: ExportOrder) -> "Exported":
     from rice_stream.reports.exports.pact import pact
 
     return pact(engine, scope, order)
@@ -77,7 +79,7 @@ KINDS: Mapping[str, ExportKind] = {
     "scope-pack": ExportKind(
         "Scope 3, category 1 and Scope 2 for a report under the GHG Protocol",
         ("json", "pdf"),
-        ("own_providers",),
+        ("own_providers", "threshold_percent"),
         _scope_pack,
     ),
     "prompts": ExportKind("Every prompt, as it was recorded", ("parquet", "csv"), (), _prompts),

@@ -24,6 +24,7 @@ OPTIONS = (
     "part",
     "company_name",
     "company_domain",
+    "threshold_percent",
 )
 FOCUS_VERSIONS = ("1.4", "1.2")
 """Of the specification, the one first that is written where none is asked for."""
@@ -53,6 +54,7 @@ class ExportOptions:
     part: str | None = None
     company_name: str | None = None
     company_domain: str | None = None
+    threshold_percent: float | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.by if name not in ROWS_BY]

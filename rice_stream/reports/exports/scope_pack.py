@@ -161,7 +161,8 @@ def _bridge(engine: Engine, scope: Scope, order: ExportOrder, found: MonthAmount
     query = TotalsQuery(
         tenant=order.tenant, start=datetime_of(stretch.low_us), end=datetime_of(stretch.high_us), as_of=as_of
     )
-    threshold = THRESHOLD_PERCENT
+    asked = order.options.threshold_percent
+    threshold = THRESHOLD_PERCENT if asked is None else asked
     told = bridge(engine, scope, query, datetime_of(stretch.high_us), threshold_percent=threshold)
 
     def amounts(step: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,10 @@
 """`export`: a file with its manifest, made again from the command line, and what is said where it is not the same."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 from tests.support.cli_running import Shell
@@ -72,3 +76,35 @@ def test_tokens_are_reconciled_and_too_much_that_is_unexplained_is_bad_news(ledg
     assert "4.35 % unexplained (bad from 1 %)" in ledger.run(*asked).stdout
     assert ledger.json(*asked, "--threshold-percent", "5")["ok"]
     assert ledger.run("reconcile", str(usage), "--provider", "x", "--tenant", "acme", "--month", MONTH).exit_code == 2
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from rice_stream.reports.exports import making
+from rice_stream.cli import main
+
+def die(path):
+    assert path.stat().st_size > 0
+    os.kill(os.getpid(), signal.SIGKILL)
+
+making._digest = die
+sys.argv[1:] = ["export", "chargeback", "--tenant", "acme", "--month", sys.argv[1], "--out", "month.csv"]
+main()
+"""
+
+
+def test_a_process_that_is_killed_leaves_the_file_of_before(ledger: Shell) -> None:
+    """With kill -9 when the new one is written and not yet in its place; the next run makes it whole."""
+    out = ledger.directory / "month.csv"
+    asked = ("export", "chargeback", "--tenant", "acme", "--month", MONTH, "--out", str(out))
+    out.write_text("of before")
+    environment = {**os.environ, **{name: value for name, value in ledger.environment.items() if value is not None}}
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, MONTH], cwd=ledger.directory, env=environment, check=False, capture_output=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert out.read_text() == "of before"
+    assert not (ledger.directory / "month.csv.manifest.json").exists()
+    assert ledger.json(*asked)["rows"] == 1
+    assert out.read_text().startswith("tenant_id,")
