@@ -340,7 +340,10 @@ def exported(engine: Engine, scope: Scope, kind: str, tenant: str, form: Form = 
     with TemporaryDirectory() as folder:
         path = Path(folder) / "november"
         manifest = make_export(engine, scope, order, path)
-        return path.read_text(encoding="utf-8"), {**manifest, "as_of": None}
+        text = path.read_text(encoding="utf-8").replace(manifest["as_of"], "now")
+        # A document says when it was made, and so its digests do as well.
+        own = {name: value for name, value in manifest.items() if name not in ("as_of", "file", "content_sha256")}
+        return text, {**own, "rows": manifest["file"]["rows"]}
 
 
 def _single(tenant: str | None, own: str) -> Iterator[Asking]:
