@@ -49,6 +49,7 @@ BENCHMARKS = {
     "live-traffic": "benchmarks.bench_profile:run_live",
     "closing": "benchmarks.bench_closing:run",
     "entries": "benchmarks.bench_entries:run",
+    "beyond-one": "benchmarks.bench_beyond:run",
 }
 LOOKED_AT = {"profile": "benchmarks.bench_profile:run"}
 """For whoever makes it cheaper: not in `make bench`."""
