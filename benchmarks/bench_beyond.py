@@ -1,8 +1,7 @@
 """Past one PostgreSQL: what an event costs where tenants are split over two of them, and what its record takes as Parquet.
 
 Two installations, each with a database, a topic and a worker of its own, on one Kafka: whoever produces sends a tenant's events to
-the topic of its installation. Beside it one installation with all tenants, in the same run. `benchmarks.beyond_sizing` makes of
-these figures what a billion prompts a day take.
+the topic of its installation. Beside it one installation with all tenants, in the same run.
 """
 
 import io

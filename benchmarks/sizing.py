@@ -64,9 +64,9 @@ def _line(figures: Mapping[str, float], load: int) -> str:
         _count(prompts),
         str(workers),
         str(partitions),
-        bytes_text(workers * figures["worker peak memory"] * 1e6),
-        *(bytes_text(record * days) for days in (1, 90, 365)),
-        bytes_text(prompts * figures["event as JSON"]),
+        _bytes(workers * figures["worker peak memory"] * 1e6),
+        *(_bytes(record * days) for days in (1, 90, 365)),
+        _bytes(prompts * figures["event as JSON"]),
     )
     return f"| {' | '.join(cells)} |"
 
@@ -75,8 +75,8 @@ def _count(number: float) -> str:
     return f"{_digits(number / 1e9)} billion" if number >= 1e9 else f"{_digits(number / 1e6)} million"
 
 
-def bytes_text(number: float) -> str:
-    """With its unit, in two digits: it is a size to plan with."""
+def _bytes(number: float) -> str:
+    """Two digits: it is a size to plan with."""
     for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
         if number >= size:
             return f"{_digits(number / size)} {unit}"

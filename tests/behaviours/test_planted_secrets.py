@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from psycopg import Cursor
 from sqlalchemy import event, text
 
 from rice_stream.api.access.admission import Admission
@@ -308,12 +309,21 @@ def with_a_database_that_fails(scene: Scene, admin: str) -> None:
         # A mistake of ours is what no driver takes for a database that is away.
         return ("SELECT 1", (*parameters, 1)) if sqlite else (f"{statement} THIS IS NO SQL", parameters)
 
+    execute = Cursor.execute
+
+    def spoiled(cursor: Any, query: Any, *values: Any, **options: Any) -> Any:
+        """Of PostgreSQL's driver, which some statements are given without SQLAlchemy."""
+        said = query.decode() if isinstance(query, bytes) else str(query)
+        return execute(cursor, said if "SET LOCAL" in said else f"{said} THIS IS NO SQL", *values, **options)
+
     event.listen(engine, "before_cursor_execute", spoil, retval=True)
-    for path in ("/v1/prompts?user=", "/v1/audit?action=", "/v1/prompts/", "/v1/budgets?tenant="):
-        assert scene.send("GET", path + new("parameter"), **held).status == 500
-    budget = {"name": new("name"), "tenant_id": "acme", "user_id": new("user"), "limit_kwh": 1, "period": "month"}
-    assert scene.send("POST", "/v1/budgets", budget, **held, idempotency_key=new("key")).status == 500
-    assert scene.send("POST", "/v1/tokens", {"name": new("name"), "role": "reader"}, **held).status == 500
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Cursor, "execute", spoiled)
+        for path in ("/v1/prompts?user=", "/v1/audit?action=", "/v1/prompts/", "/v1/budgets?tenant="):
+            assert scene.send("GET", path + new("parameter"), **held).status == 500
+        budget = {"name": new("name"), "tenant_id": "acme", "user_id": new("user"), "limit_kwh": 1, "period": "month"}
+        assert scene.send("POST", "/v1/budgets", budget, **held, idempotency_key=new("key")).status == 500
+        assert scene.send("POST", "/v1/tokens", {"name": new("name"), "role": "reader"}, **held).status == 500
     event.remove(engine, "before_cursor_execute", spoil)
     scene.product.engine = lambda: (_ for _ in ()).throw(_away())  # type: ignore[method-assign]
     assert scene.send("GET", f"/v1/prompts?user={new('parameter')}", **held).status == 503
