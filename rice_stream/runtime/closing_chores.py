@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from rice_stream.alerting.delivering import Chore
 from rice_stream.errors import RiceError, ServiceUnavailableError
-from rice_stream.runtime.database_role import may_write_records
 from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.own_rights import OwnRights
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.closing_store import StoredClosing, end_closing, next_closing, save_step
 from rice_stream.store.database_clock import database_now_us
@@ -43,13 +43,13 @@ class ClosingJob:
         self._waited_s = waited_s
         self._holder = uuid4().hex
         self._run: _Run | None = None
-        self._may_write: bool | None = None
+        self._rights = OwnRights(settings)
 
     def work(self, engine: Engine) -> None:
         """Begin one, or look how it goes; `engine` sees everything. StoreUnavailableError: the database did not go on."""
         with reading(engine) as connection:
             waiting, now_us = next_closing(connection), database_now_us(connection)
-        if self._run is None and (waiting is None or not self._may()):
+        if self._run is None and (waiting is None or not self._rights.may_write_records()):
             return
         lease = Lease(engine, "close", self._holder, seconds=self._lease_s)
         if not lease.acquire(now_us):
@@ -64,16 +64,6 @@ class ClosingJob:
         self._run = None
         lease.release()
         run.end(engine)
-
-    def _may(self) -> bool:
-        """Looked up once: another login is another server."""
-        if self._may_write is None:
-            engine = open_store(self._settings)
-            try:
-                self._may_write = may_write_records(engine)
-            finally:
-                engine.dispose()
-        return self._may_write
 
 
 class _Run(threading.Thread):

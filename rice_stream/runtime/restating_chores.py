@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from rice_stream.alerting.delivering import Chore
 from rice_stream.errors import RiceError, ServiceUnavailableError
-from rice_stream.runtime.database_role import may_write_records
 from rice_stream.runtime.opening import open_store
+from rice_stream.runtime.own_rights import OwnRights
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.audit import Actor
 from rice_stream.store.database_clock import database_now_us
@@ -44,13 +44,13 @@ class RestatingJob:
         self._at_once_s = at_once_s
         self._holder = uuid4().hex
         self._run: _Run | None = None
-        self._may_write: bool | None = None
+        self._rights = OwnRights(settings)
 
     def work(self, engine: Engine) -> None:
         """Do some of what there is to do; `engine` sees everything. StoreUnavailableError: the database did not go on."""
         with reading(engine) as connection:
             waiting, now_us = next_of_server(connection), database_now_us(connection)
-        if waiting is None or not self._may():
+        if waiting is None or not self._rights.may_write_records():
             self._let_go()
             return
         lease = Lease(engine, "restate", self._holder, seconds=self._lease_s)
@@ -75,16 +75,6 @@ class RestatingJob:
             self._run = self._open(waiting)
         until_s = time.monotonic() + self._at_once_s
         return any(time.monotonic() >= until_s for _ in self._run.steps)
-
-    def _may(self) -> bool:
-        """Looked up once: another login is another server."""
-        if self._may_write is None:
-            engine = open_store(self._settings)
-            try:
-                self._may_write = may_write_records(engine)
-            finally:
-                engine.dispose()
-        return self._may_write
 
     def _open(self, waiting: RestatementState) -> "_Run":
         # What it takes to estimate is loaded where somebody has ordered something.
