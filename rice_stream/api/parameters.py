@@ -1,13 +1,19 @@
 """Query parameters: what each may be. A parameter that a route does not know is an error and never left out silently."""
 
+import warnings
 from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 
 from rice_stream.quantities import NAME_LENGTH_MAX, is_storable
 from rice_stream.reports.moments import moment_of
 from rice_stream.reports.name_filter import NAME_FIELDS, NameFilter
+
+# FastAPI gives pydantic a parameter's own name as an alias, and hushes what pydantic says of that where it builds a model. These
+# are built when they are first asked for, which is past that.
+warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
 
 ROWS_MAX = 1_000
 ROWS_DEFAULT = 100
