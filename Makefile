@@ -14,7 +14,7 @@ UNCOMPILED := litellm|matplotlib|scipy|sklearn|xgboost|mypy|/tests?/
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint format coverage drill bench bench-large screenshots hosted lock clean
+.PHONY: help setup demo quick test lint format coverage drill bench bench-large screenshots hosted release lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
@@ -80,6 +80,10 @@ screenshots: setup  ## the README's pictures of the dashboard, in a real browser
 	@$(BIN)/python -m tests.tools
 	$(BIN)/python -m tests.screenshots
 
+# Maintainers: the wheel is built of the commit that is checked out, tried where nothing else is, and listed with what it needs.
+release: setup  ## maintainers: wheel, source archive, bill of materials and their digests, into dist
+	$(BIN)/python -m tests.release
+
 # After a change of the law, the model table, the prices or the hosts: the same tables give the same bytes.
 hosted: setup  ## fits the rows of hosted models; writes hosted.csv and docs/validation-hosted.md
 	$(BIN)/python -m training.hosted
@@ -92,6 +96,7 @@ lock: setup  ## maintainers: newest versions into the lock files
 	$(LOCK) --extra all -c requirements-dev.lock -o deploy/locks/image.lock
 	$(LOCK) --extra all --extra parquet --extra reports --extra otel -c requirements-dev.lock -o deploy/locks/image-full.lock
 	echo 'hatchling>=1.27' | $(subst pyproject.toml,-,$(LOCK)) -c requirements-dev.lock -o deploy/locks/build.lock
+	echo 'cyclonedx-bom>=7' | $(subst pyproject.toml,-,$(LOCK)) -c requirements-dev.lock -o deploy/locks/release.lock
 
 clean:  ## remove .venv and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

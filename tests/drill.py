@@ -12,6 +12,7 @@ import platform
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -141,6 +142,11 @@ def _requests(size: int) -> Iterator[Command]:
 def _client(size: int) -> Iterator[Command]:
     for _ in range(size):
         yield Command(("-m", "tests.generated_client"), {})
+
+
+def _release(size: int) -> Iterator[Command]:
+    for _ in range(size):
+        yield Command(("-m", "tests.release", "--trial", "--out", tempfile.mkdtemp(prefix="rice-release-")), {})
 
 
 def _image(size: int) -> Iterator[Command]:
@@ -303,6 +309,13 @@ PROOFS = (
         1_200,
         "cases of each kind at most (these are all of them), in a real browser",
         _console,
+    ),
+    Proof(
+        "release",
+        "wheel and source archive are built twice to the same bytes and work where nothing else is; the bill of materials is whole",
+        1,
+        "release in virtual environments of their own",
+        _release,
     ),
     Proof(
         "image",

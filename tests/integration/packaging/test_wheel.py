@@ -19,11 +19,19 @@ from tests.support.places import ROOT
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built as for a release."""
-    folder = tmp_path_factory.mktemp("wheel")
+    return _built(tmp_path_factory.mktemp("wheel"))
+
+
+def _built(folder: Path) -> Path:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     [built] = folder.glob("*.whl")
     return built
+
+
+def test_the_wheel_is_built_again_to_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
+    """So that anybody can make it of the same commit; see tests/release.py."""
+    assert _built(tmp_path).read_bytes() == wheel.read_bytes()
 
 
 class Installed:
