@@ -45,6 +45,7 @@ from rice_stream.api.reads import (
     periods,
     prompts,
     quality,
+    reconciliations,
     restatements,
     totals,
 )
@@ -57,6 +58,7 @@ from rice_stream.api.writes import factors as write_factors
 from rice_stream.api.writes import mapping_lists, tokens, void
 from rice_stream.api.writes import periods as write_periods
 from rice_stream.api.writes import quarantine as write_quarantine
+from rice_stream.api.writes import reconciliations as write_reconciliations
 from rice_stream.api.writes import restatements as write_restatements
 from rice_stream.quantities import is_storable
 from rice_stream.runtime.loopback import is_loopback
@@ -78,6 +80,7 @@ _READS = (
     periods,
     prompts,
     quality,
+    reconciliations,
     restatements,
     totals,
 )
@@ -89,6 +92,7 @@ _WRITES = (
     write_factors,
     write_periods,
     write_quarantine,
+    write_reconciliations,
     write_restatements,
     tokens,
     void,

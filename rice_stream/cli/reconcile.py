@@ -24,6 +24,7 @@ from rice_stream.cli.tables import table
     show_default=True,
     help="Exit 1 from this share of the provider's tokens on that nothing explains.",
 )
+@click.option("--dry-run", is_flag=True, help="Keep nothing, and tell no channel.")
 @json_option
 @pass_session
 def reconcile(
@@ -36,23 +37,33 @@ def reconcile(
     month: str,
     names: tuple[str, ...],
     threshold_percent: float,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Compare the tokens of a month with a provider's usage export: the difference by cause, and what is unexplained.
 
-    FILE is JSON, JSON lines or CSV as the provider gives it out. Exit 1: more is unexplained than the threshold.
+    FILE is JSON, JSON lines or CSV as the provider gives it out. What was found is kept with the file's digest, and never the file;
+    channels are told where more is unexplained than the threshold. Exit 1: it is.
 
     Example: rice-stream reconcile usage.csv --provider openai --tenant acme --month 2026-10
     """
+    import hashlib
+
+    from rice_stream.ledger.reconciling import record_reconciliation
     from rice_stream.reports.reconciliation import ReconciliationOrder
     from rice_stream.reports.reconciliation import reconcile as reconciled
-    from rice_stream.reports.usage_exports.reading import read_usage
+    from rice_stream.reports.usage_exports.reading import read_usage, usage_text
     from rice_stream.runtime.opening import open_store
     from rice_stream.store.scope import EVERYTHING
 
-    usage = read_usage(file.read_text(encoding="utf-8", errors="replace"), provider)
+    content = file.read_bytes()
+    usage = read_usage(usage_text(content), provider)
     order = ReconciliationOrder(tenant, month, provider, names, threshold_percent)
-    document = reconciled(open_store(session.settings), EVERYTHING, order, usage)
+    engine = open_store(session.settings)
+    compared = reconciled(engine, EVERYTHING, order, usage)
+    document = compared
+    if not dry_run:
+        document = record_reconciliation(engine, compared, hashlib.sha256(content).hexdigest(), session.actor)
     answer(document, as_json=as_json, human=lambda: _show(document))
     if not document["ok"]:
         raise SystemExit(BAD_NEWS)

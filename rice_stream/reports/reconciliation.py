@@ -15,6 +15,8 @@ from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 
+SPAN_MAX_US = 92 * DAY_US
+"""From the first row of a file to the last: a month, with what exports give out around it."""
 THRESHOLD_PERCENT = 1.0
 """From which share of what the provider states on what is unexplained is bad news, where nothing else is said."""
 PROVIDER_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -70,13 +72,14 @@ def reconcile(engine: Engine, scope: Scope, order: ReconciliationOrder, usage: U
     """The comparison.
 
     Returns:
-        `{"tenant_id", "month", "provider", "window", "file", "tokens": {"ours", "theirs", "difference", "input", "output"},
-        "causes": [{"cause", "tokens", "why"}], "unexplained", "unexplained_percent", "threshold_percent", "ok", "models"}`.
-        `difference` is theirs less ours; the causes and `unexplained` add up to it. `models` has both sides by name, the largest
-        difference first.
+        `{"tenant_id", "month", "provider", "measure", "window", "file", "tokens": {"ours", "theirs", "difference", "input",
+        "output"}, "carbon": None, "causes": [{"cause", "tokens", "why"}], "unexplained", "unexplained_percent",
+        "threshold_percent", "ok", "models"}`. `difference` is theirs less ours; the causes and `unexplained` add up to it. `models`
+        has both sides by name, the largest difference first.
 
     Raises:
-        UsageError: names of a provider that there is not, or as from `totals`. NotFoundError: no such tenant in the scope.
+        UsageError: names of a provider that there is not, a file of more than SPAN_MAX_US, or as from `totals`. NotFoundError: no
+        such tenant in the scope.
     """
     names = order.names or PROVIDER_NAMES.get(order.provider)
     if not names:
@@ -103,8 +106,8 @@ def reconcile(engine: Engine, scope: Scope, order: ReconciliationOrder, usage: U
         "skipped": usage.skipped,
         "skipped_why": list(usage.skipped_why),
     }
-    asked = {"tenant_id": order.tenant, "month": order.month, "provider": order.provider, "window": stretch.window}
-    return {**asked, "file": file, **_told(compared, order.threshold_percent)}
+    asked = {"tenant_id": order.tenant, "month": order.month, "provider": order.provider, "measure": "tokens"}
+    return {**asked, "window": stretch.window, "file": file, "carbon": None, **_told(compared, order.threshold_percent)}
 
 
 class _Compared(NamedTuple):
@@ -181,6 +184,9 @@ def _reach(usage: UsageFile) -> tuple[int, int]:
     """From the first row to the last, whole days of UTC where rows have no end of their own."""
     first_us = min(row.start_us for row in usage.rows)
     last_us = max(row.end_us if row.end_us is not None else (row.start_us // DAY_US + 1) * DAY_US for row in usage.rows)
+    if last_us - first_us > SPAN_MAX_US:
+        span = f"{rfc3339(first_us)} to {rfc3339(last_us)}"
+        raise UsageError(f"the file is of {span}, more than {SPAN_MAX_US // DAY_US} days; export the month alone")
     return first_us, max(last_us, first_us + 1)
 
 

@@ -20,6 +20,8 @@ class AdvisoryLock(IntEnum):
     """What is corrected is worked out from what was corrected before: two at once would both correct the same."""
     ORDER_CLOSINGS = 0x5249434F
     """The same close is ordered once."""
+    RECORD_RECONCILIATIONS = 0x5249434E
+    """What is told depends on what was found last."""
     ADD_TO_AUDIT_TRAIL = 0x52494341
     """Entries have numbers without gaps, in the order in which they are committed; taken last in a transaction."""
 

@@ -98,6 +98,7 @@ ACCESS = {
     # A closed month is the whole tenant's.
     "period": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "closing": TableAccess("SELECT", WHOLE_TENANT_BY_ID),
+    "reconciliation": TableAccess("SELECT, INSERT", WHOLE_TENANT_BY_ID),
     # Totals. Those of minutes, of a tenant's days and by use of factors alone do not know the team.
     "minute_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "slot_total": TableAccess("SELECT", BY_ATTRIBUTION),

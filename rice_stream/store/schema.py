@@ -25,7 +25,7 @@ from rice_stream.store.schema_intake import (
 )
 from rice_stream.store.schema_keys import server_key
 from rice_stream.store.schema_ledger import adjustment, adjustment_entry, contract_coverage, restatement
-from rice_stream.store.schema_periods import closing, period
+from rice_stream.store.schema_periods import closing, period, reconciliation
 from rice_stream.store.schema_proofs import checkpoint, checkpoint_target, signing_key
 from rice_stream.store.schema_records import (
     attribution,
@@ -90,6 +90,7 @@ __all__ = [
     "principal",
     "prompt_record",
     "quarantine",
+    "reconciliation",
     "reference_tables",
     "restatement",
     "retention",

@@ -1,6 +1,7 @@
-"""Tables of months that are closed, with what was asserted of each when it was, and of orders to close one."""
+"""Tables of months that are closed, with what was asserted of each when it was, of orders to close one, and of what providers
+stated of one."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Float, Index, Integer, LargeBinary, Table, Text
 
 from rice_stream.store.schema_base import metadata
 
@@ -49,4 +50,25 @@ closing = Table(
     Column("problem", Text),
     CheckConstraint("state IN ('ordered', 'running', 'done', 'failed')", name="state"),
     comment="Orders to close a month, and how far each has come; what is closed is in `period`",
+)
+
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    Column("reconciliation_id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    *(Column(name, Text, nullable=False) for name in ("tenant_id", "month", "provider", "measure")),
+    # file_sha256: of what was compared with. digest: of that and of what came of it; the same twice in a row is told once.
+    *(Column(name, Text, nullable=False) for name in ("file_sha256", "digest")),
+    # Tokens, or micrograms.
+    *(Column(name, BigInteger, nullable=False) for name in ("ours", "theirs", "unexplained")),
+    Column("threshold_percent", Float, nullable=False),
+    Column("ok", Integer, nullable=False),
+    # told: canonical JSON of what was answered, without anything of the file's own words.
+    *(Column(name, Text, nullable=False) for name in ("told", "author_kind", "author_name")),
+    Column("recorded_us", BigInteger, nullable=False),
+    CheckConstraint("measure IN ('tokens', 'carbon')", name="measure"),
+    CheckConstraint("ok IN (0, 1)", name="ok"),
+    Index("ix_reconciliation_month", "tenant_id", "month", "number"),
+    comment="Comparisons of months with what providers state; the digest of a file, and never what is in it",
 )

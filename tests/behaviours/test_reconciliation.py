@@ -5,12 +5,18 @@ from typing import Any
 
 import pytest
 
-from rice_stream.errors import UsageError
+from rice_stream.errors import NotFoundError, UsageError
+from rice_stream.ledger.reconciling import record_reconciliation
 from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
+from rice_stream.reports.reconciliations import named_reconciliation, reconciliation_page
 from rice_stream.reports.usage_exports.reading import read_usage
-from rice_stream.store.engine import Engine
+from rice_stream.store.engine import Engine, reading
+from rice_stream.store.reconciliation_store import latest_reconciliations
 from rice_stream.store.scope import EVERYTHING, Scope
+from rice_stream.store.scoped import confined, within
 from tests.behaviours.test_focus import void
+from tests.support.channels_store import add_channel
+from tests.support.fakes import OPERATOR
 from tests.support.reports_store import Store, at
 
 ORDER = ReconciliationOrder("acme", "2026-10", "openai")
@@ -105,3 +111,70 @@ class TestReconciliation:
         assert (document["tokens"]["ours"], document["unexplained"]) == (100, 0)
         with pytest.raises(UsageError, match="acme"):
             told(engine, stated(("2026-10-02", "gpt-4o", 100)), scope=Scope(frozenset({"globex"})))
+
+    def test_a_file_of_years_is_refused(self, engine: Engine) -> None:
+        """It would be compared with all that there ever was."""
+        with pytest.raises(UsageError, match="more than 92 days; export the month alone"):
+            told(engine, stated(("2020-01-02", "gpt-4o", 1), ("2026-10-02", "gpt-4o", 1)))
+
+    def test_what_was_found_is_kept_and_nothing_of_the_files_words(self, store: Store, engine: Engine) -> None:
+        """With the digest of the file, who and when; in the trail too. Names of models and kinds of rows are answered once."""
+        text = stated(("2026-10-02", "=SECRET()", 100), ("2026-10-03", "gpt-4o", 100)) + '\n{"SECRET": 1}'
+        usage = read_usage(text, "openai")
+        compared = reconcile(engine, EVERYTHING, ORDER, usage)
+        made = record_reconciliation(engine, compared, "ab" * 32, OPERATOR)
+        assert "=SECRET()" in {row["model"] for row in made["models"]}
+        assert {**compared, "file": {"sha256": "ab" * 32, **compared["file"]}}.items() <= made.items()
+        kept = {name: value for name, value in made.items() if name != "models"}
+        kept["file"] = {name: value for name, value in made["file"].items() if name != "skipped_why"}
+        assert reconciliation_page(engine, EVERYTHING)["rows"] == [kept]
+        assert named_reconciliation(engine, Scope(frozenset({"acme"})), made["reconciliation_id"]) == kept
+        assert (kept["author"], kept["file"]["sha256"], kept["measure"]) == (OPERATOR.name, "ab" * 32, "tokens")
+        for other in (Scope(frozenset({"globex"})), Scope(frozenset({"acme"}), frozenset({"search"}))):
+            assert reconciliation_page(engine, other)["rows"] == []
+            with pytest.raises(NotFoundError):
+                named_reconciliation(engine, other, made["reconciliation_id"])
+        (entry,) = store.rows(
+            "SELECT tenant_id, action, subject_id, after FROM audit_entry WHERE action = 'period.reconcile'"
+        )
+        assert (entry["tenant_id"], entry["subject_id"]) == ("acme", "2026-10")
+        assert "SECRET" not in json.dumps([entry, store.rows("SELECT * FROM reconciliation")], default=str)
+
+    def test_channels_are_told_once_of_bad_news_and_when_it_is_over(self, store: Store, engine: Engine) -> None:
+        """Those that see the tenant, of every budget, and that take warnings: not of the very same again, nor of good news after
+        good news. Another provider's month is another matter."""
+        for name, tenants, more in (
+            ("all", None, {}),
+            ("own", ["acme"], {"min_severity": "warning"}),
+            ("others", ["globex"], {}),
+            ("critical", ["acme"], {"min_severity": "critical"}),
+            ("gone", ["acme"], {"state": "disabled"}),
+        ):
+            add_channel(engine, name, tenants, **more)
+
+        def ran(tokens: int, **changes: Any) -> list[str]:
+            """The titles of what is new."""
+            before = len(store.rows("SELECT id FROM delivery"))
+            usage = read_usage(stated(("2026-10-02", "", tokens)), "openai")
+            compared = reconcile(engine, EVERYTHING, ORDER._replace(**changes), usage)
+            # As the API does it: PostgreSQL's role for it may add all of it, and nothing else.
+            record_reconciliation(within(confined(engine), EVERYTHING), compared, f"{tokens:064}", OPERATOR)
+            rows = store.rows("SELECT channel, kind, tenant_id, content FROM delivery ORDER BY id")[before:]
+            assert {(row["channel"], row["kind"], row["tenant_id"]) for row in rows} in (
+                set(),
+                {("all", "notice", "acme"), ("own", "notice", "acme")},
+            )
+            return sorted({json.loads(row["content"])["title"] for row in rows})
+
+        bad = "2026-10 of acme differs from what openai states (tokens): {} % is unexplained"
+        assert ran(100) == []
+        assert ran(200) == [bad.format("50")]
+        assert ran(200) == []
+        assert ran(400) == [bad.format("75")]
+        assert ran(400, threshold_percent=80.0) == ["2026-10 of acme agrees with openai again (tokens)"]
+        assert ran(100) == []
+        assert ran(200) == [bad.format("50")]
+        with reading(engine) as connection:
+            (latest,) = latest_reconciliations(connection, "acme", "2026-10")
+            assert latest_reconciliations(connection, "acme", "2026-09") == []
+        assert (latest.theirs, latest.ours, latest.unexplained, latest.ok) == (200, 400, 100, False)

@@ -43,6 +43,7 @@ OF_NO_TEAM = {
     "bridge",
     "closings",
     "periods",
+    "reconciliations",
     "restatements",
     "deliveries",
     "deliveries of alerts",

@@ -21,6 +21,7 @@ EVENT: dict[str, Any] = {
 }
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
 RESTATEMENT: dict[str, Any] = {"from": "2026-11-01", "to": "2026-12-01", "reason": "r"}
+RECONCILIATION: dict[str, Any] = {"month": "2026-10", "provider": "openai", "usage": "no usage"}
 BUDGET: dict[str, Any] = {"limit_kwh": 3, "period": "month"}
 
 
@@ -76,6 +77,7 @@ def lists() -> Iterator[Try]:
         "/v1/restatements?limit=1000",
         "/v1/periods",
         "/v1/periods/closings",
+        "/v1/reconciliations?limit=1000",
         "/v1/compare?from=2020-01-01&model=gpt-4o",
         "/v1/models?limit=5",
         "/v1/regions?limit=5",
@@ -146,6 +148,8 @@ def lists() -> Iterator[Try]:
         yield Try("POST", route, route, body={"ids": [999_999]})
     yield Try("POST", "/v1/restatements", "/v1/restatements", body={**RESTATEMENT, "to": "2000-01-01"})
     yield Try("GET", "/v1/periods/closings/no-such", "/v1/periods/closings/{closing_id}")
+    yield Try("GET", "/v1/reconciliations/no-such", "/v1/reconciliations/{reconciliation_id}")
+    yield Try("POST", "/v1/reconciliations", "/v1/reconciliations", body={**RECONCILIATION, "tenant_id": "nobody"})
     yield Try("GET", "/v1/restatements/no-such", "/v1/restatements/{restatement_id}")
     yield Try("POST", "/v1/void", "/v1/void", body={"event_id": "no-such-event", "reason": "none"})
     yield Try("GET", "/v1/quarantine/1", "/v1/quarantine/{quarantine_id}")
@@ -173,6 +177,7 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         "/v1/coverage",
         "/v1/periods",
         "/v1/periods/closings",
+        "/v1/reconciliations",
         "/v1/stream?limit=1",
         "/v1/bridge",
         "/v1/restatements",
@@ -226,6 +231,8 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         month = {"tenant_id": tenant, "month": "2100-01", "soft": soft}
         yield Try("POST", "/v1/periods/close", "/v1/periods/close", whole, month)
     yield Try("GET", f"/periods/checkpoint?tenant={tenant}&month=2026-10", "/periods/checkpoint", whole)
+    # Refused to everybody: it is no usage.
+    yield Try("POST", "/v1/reconciliations", "/v1/reconciliations", whole, {**RECONCILIATION, "tenant_id": tenant})
     asked = {"name": f"new-{own}", "role": "reader", "tenants": [tenant], "expires_days": -1}
     made = {"action": "make", "name": f"new-{own}", "role": "reader", "tenants": tenant, "expires_days": "-1"}
     yield Try("POST", "/admin", "/admin", whole, urlencode(made).encode(), _FORM)

@@ -16,6 +16,7 @@ from rice_stream.errors import UsageError
 from rice_stream.estimator.loading import load_calibrated
 from rice_stream.events.mappings import MappedName
 from rice_stream.instants import epoch_us
+from rice_stream.ledger.reconciling import record_reconciliation
 from rice_stream.ledger.voiding import void_record
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.factors import FactorPolicy
@@ -53,6 +54,7 @@ from rice_stream.reports.periods import periods
 from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import PromptFilter
 from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
+from rice_stream.reports.reconciliations import reconciliation_page
 from rice_stream.reports.record_adjustments import record_adjustments
 from rice_stream.reports.record_keys import find_key
 from rice_stream.reports.restatements import restatement_page
@@ -64,6 +66,7 @@ from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.reports.usage_exports.reading import read_usage
 from rice_stream.reports.window_state import prompts_so_far
 from rice_stream.store.adjustments import posting
+from rice_stream.store.audit import Actor
 from rice_stream.store.closing_store import add_or_find_closing
 from rice_stream.store.engine import Engine, writing
 from rice_stream.store.mapping_store import save_mapping
@@ -80,6 +83,7 @@ TEAMS = ("a", "b", "c", None)
 ZONES = {"0": "Asia/Kathmandu", "1": "America/New_York", "2": "Australia/Lord_Howe"}
 STARTS = ("2026-11-22T10:07:01Z", "2026-11-22T10:20:30Z", "2026-11-21T23:59:59.5Z", "2026-10-03T15:00:00Z")
 LATER = NOON + timedelta(minutes=2)
+USAGE = '{"start_time": 1762000000, "model": "m", "input_tokens": 1}'
 Outcome = dict[str, Any] | list[Any] | str
 
 
@@ -173,6 +177,12 @@ def fill(store: Store) -> None:
             accepted = {"quarantine": f"reason-{mark(owner, None)}"}
             whose = tenant_name(owner), "2026-10"
             add_or_find_closing(connection, *whose, soft=True, accepted=accepted, expected=1, by=OPERATOR)
+        usage = read_usage(USAGE, "openai")
+        compared = reconcile(
+            store.engine, EVERYTHING, ReconciliationOrder(tenant_name(owner), "2026-10", "openai"), usage
+        )
+        author = Actor("command line", f"author-{mark(owner, None)}")
+        record_reconciliation(store.engine, compared, "0" * 64, author)
     _fill_channels(store)
 
 
@@ -289,6 +299,7 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("tenants", lambda e, s: tenants.tenants(e, s, only=tenant))
     yield Asking("tenant pages", lambda e, s: tenants.tenant_page(e, within(s)))
     yield Asking("periods", lambda e, s: periods(e, within(s), NOON))
+    yield Asking("reconciliations", lambda e, s: reconciliation_page(e, within(s)))
     yield Asking("closings", lambda e, s: closing_page(e, within(s)))
     yield Asking("audit", lambda e, s: audit_entries(e, within(s), limit=1000))
     yield Asking("budgets", lambda e, s: budgets.budget_statuses(e, s, NOON, tenant=tenant, outlook=True))
@@ -361,7 +372,7 @@ def _single(tenant: str | None, own: str) -> Iterator[Asking]:
     yield Asking("a month's software carbon intensity", lambda e, s: exported(e, s, "sci", whose, "json"))
     for kind in ("msm", "netzero", "envizi", "prompts"):
         yield Asking(f"a month's file, {kind}", partial(exported, kind=kind, tenant=whose))
-    usage = read_usage('{"start_time": 1762000000, "model": "m", "input_tokens": 1}', "openai")
+    usage = read_usage(USAGE, "openai")
     order = ReconciliationOrder(whose, "2026-11", "openai", (f"provider-{own}",))
     yield Asking("a reconciliation", lambda e, s: reconcile(e, s, order, usage))
     yield Asking("a tenant", lambda e, s: tenants.named_tenant(e, s, whose))

@@ -38,6 +38,7 @@ from rice_stream.api.document.quality import (
     ReplayedItems,
     ShownItem,
 )
+from rice_stream.api.document.reconciliations import MadeReconciliation, Reconciliation
 from rice_stream.api.document.reference import (
     Comparison,
     Estimate,
@@ -114,6 +115,9 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/periods/closings"): Listed[ClosingOrder],
     ("GET", "/v1/periods/closings/{closing_id}"): ClosingOrder,
     ("POST", "/v1/periods/close"): ClosingOrder | Checklist,
+    ("GET", "/v1/reconciliations"): Listed[Reconciliation],
+    ("POST", "/v1/reconciliations"): MadeReconciliation,
+    ("GET", "/v1/reconciliations/{reconciliation_id}"): Reconciliation,
     ("GET", "/v1/proofs/{event_id:path}"): PromptProof,
     ("GET", "/v1/exports/{kind}"): None,
     ("GET", "/v1/exports/{kind}/manifest"): ExportManifest,
@@ -162,6 +166,8 @@ EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/periods"): "/v1/periods?tenant=acme",
     ("GET", "/v1/periods/closings"): "/v1/periods/closings?tenant=acme&limit=20",
     ("GET", "/v1/periods/closings/{closing_id}"): "/v1/periods/closings/7f0c8a77e2b94d5f9c3b6a40d2e18f75",
+    ("GET", "/v1/reconciliations"): "/v1/reconciliations?tenant=acme&month=2026-10",
+    ("GET", "/v1/reconciliations/{reconciliation_id}"): "/v1/reconciliations/7f0c8a77e2b94d5f9c3b6a40d2e18f75",
     ("GET", "/v1/proofs/{event_id:path}"): "/v1/proofs/e-0?tenant=acme",
     ("GET", "/v1/exports/{kind}"): "/v1/exports/chargeback?tenant=acme&month=2026-11&format=xlsx",
     ("GET", "/v1/exports/{kind}/manifest"): "/v1/exports/chargeback/manifest?tenant=acme&month=2026-11",

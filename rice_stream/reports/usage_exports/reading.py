@@ -1,4 +1,4 @@
-"""Usage files as rows: JSON, JSON lines or CSV, by the reader of the provider. Pure: takes the text."""
+"""Usage files as rows: JSON, JSON lines or CSV, by the reader of the provider. Pure: takes bytes or text, from anybody."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from rice_stream.reports.usage_exports.anthropic import read_anthropic
 from rice_stream.reports.usage_exports.azure import read_azure
 from rice_stream.reports.usage_exports.bedrock import read_bedrock
 from rice_stream.reports.usage_exports.openai import read_openai
-from rice_stream.reports.usage_exports.rows import NotUsage, Reader, UsageRow
+from rice_stream.reports.usage_exports.rows import NotUsage, Reader, UsageRow, shown
 from rice_stream.reports.usage_exports.vertex import read_vertex
 
 READERS: Mapping[str, Reader] = {
@@ -21,7 +21,29 @@ READERS: Mapping[str, Reader] = {
     "azure": read_azure,
     "vertex": read_vertex,
 }
+FILE_BYTES_MAX = 64 * 1024 * 1024
+"""Of a file on this machine; what comes over HTTP is held to the server's limit for bodies."""
+MODELS_MAX = 10_000
+"""Names of models in a file: each is compared with those of the ledger."""
+FILE_TOKENS_MAX = 2**53 - 1
+"""Of all rows together: what every reader of JSON takes exactly."""
 _WHYS_MAX = 5
+_WHY_LENGTH_MAX = 200
+_TOO_DEEP = "JSON within JSON, too deep to be usage"
+_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+
+
+def usage_text(content: bytes) -> str:
+    """A file's text: UTF-8, or UTF-16 as spreadsheets write it, with its mark. UsageError: it is neither, or too large."""
+    if len(content) > FILE_BYTES_MAX:
+        raise UsageError(f"the file is larger than {FILE_BYTES_MAX:,} bytes; export one month, by day and model")
+    if content[:2] == b"\x1f\x8b":
+        raise UsageError("the file is packed (gzip); unpack it first")
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the file is no {encoding.upper()} text at byte {error.start:,}; save it as UTF-8") from error
 
 
 class UsageFile(NamedTuple):
@@ -44,28 +66,41 @@ def read_usage(text: str, provider: str) -> UsageFile:
             for read in READERS[provider](document):
                 if isinstance(read, NotUsage):
                     skipped += 1
-                    whys[read.why] = None
+                    if len(whys) < _WHYS_MAX:
+                        whys[read.why[:_WHY_LENGTH_MAX]] = None
                 else:
                     rows.append(read)
         except UsageError as error:
             raise UsageError(f"row {number}: {error}") from error
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise UsageError(f"row {number}: this is no usage of {provider} as it is known here ({error!r})") from error
+            why = f"{type(error).__name__} {shown(error)}"
+            raise UsageError(f"row {number}: this is no usage of {provider} as it is known here ({why})") from error
     if not rows:
-        raise UsageError(
-            f"nothing in the file states tokens of {provider}: {'; '.join(list(whys)[:_WHYS_MAX]) or 'it is empty'}"
-        )
-    return UsageFile(rows, skipped, list(whys)[:_WHYS_MAX])
+        raise UsageError(f"nothing in the file states tokens of {provider}: {'; '.join(whys) or 'it is empty'}")
+    _check_size(rows)
+    return UsageFile(rows, skipped, list(whys))
+
+
+def _check_size(rows: Sequence[UsageRow]) -> None:
+    if len({row.model for row in rows}) > MODELS_MAX:
+        raise UsageError(f"the file names more than {MODELS_MAX:,} models; export it by model, and by nothing finer")
+    if sum(row.input_tokens + row.output_tokens for row in rows) > FILE_TOKENS_MAX:
+        raise UsageError(f"the file states more than {FILE_TOKENS_MAX:,} tokens: this is no use of a month")
 
 
 def _documents(text: str) -> Iterator[Any]:
     text = text.removeprefix("\ufeff")
     if text.lstrip()[:1] not in ("{", "["):
-        for row in csv.DictReader(io.StringIO(text, newline="")):
-            yield {str(name).strip().lower(): value for name, value in row.items()}
+        try:
+            for row in csv.DictReader(io.StringIO(text, newline="")):
+                yield {str(name).strip().lower(): value for name, value in row.items()}
+        except csv.Error as error:
+            raise UsageError(f"this is no CSV: {error}") from error
         return
     try:
         whole = json.loads(text)
+    except RecursionError as error:
+        raise UsageError(_TOO_DEEP) from error
     except ValueError:
         yield from _lines(text)
         return
@@ -77,5 +112,7 @@ def _lines(text: str) -> Iterator[Any]:
         if line.strip():
             try:
                 yield json.loads(line)
+            except RecursionError as error:
+                raise UsageError(f"line {number}: {_TOO_DEEP}") from error
             except ValueError as error:
                 raise UsageError(f"line {number}: no JSON ({error})") from error

@@ -129,6 +129,7 @@ def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
         "event_id_list",
         "quarantine",
         "closing",
+        "reconciliation",
         "restatement",
         "mapping",
         "attribution_version",

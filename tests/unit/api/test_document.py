@@ -109,6 +109,10 @@ def test_examples_are_answered_as_the_document_says(api: Api, ledger: Shell, ope
     if "{restatement_id}" in operation[1]:
         order = {"from": "2026-01-01", "to": "2026-07-01", "tenant": "acme", "reason": "r"}
         path = f"/v1/restatements/{api.send('POST', '/v1/restatements', order).document['restatement_id']}"
+    if "{reconciliation_id}" in operation[1]:
+        usage = {"month": "2026-10", "provider": "openai", "usage": '{"start_time": 1762000000, "input_tokens": 1}'}
+        compared = api.send("POST", "/v1/reconciliations", {"tenant_id": "acme", **usage}, role="admin").document
+        path = f"/v1/reconciliations/{compared['reconciliation_id']}"
     if "{closing_id}" in operation[1]:
         month = {"tenant_id": "acme", "month": "2020-01", "soft": True, "accept": {"watermark": "no events yet"}}
         path = f"/v1/periods/closings/{api.send('POST', '/v1/periods/close', month).document['closing_id']}"

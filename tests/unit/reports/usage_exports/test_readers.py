@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
-from rice_stream.reports.usage_exports.reading import READERS, read_usage
+from rice_stream.reports.usage_exports import reading
+from rice_stream.reports.usage_exports.reading import READERS, read_usage, usage_text
 
 OPENAI = {
     "object": "page",
@@ -172,7 +173,7 @@ def test_cached_input_is_told(provider: str, form: str) -> None:
         ),
         ("openai", '{"input_tokens": 1, "start_time": "soon"}', "row 1: start_time: 'soon' is no time"),
         ("openai", '{"a": 1}\nnonsense', "line 2: no JSON"),
-        ("bedrock", CUR.replace("0.5,1K", "half,1K"), "row 3: usage_amount: 'half' is no quantity"),
+        ("bedrock", CUR.replace("0.5,1K", "half,1K"), "row 3: usage_amount: 'half' is no quantity in '1K tokens'"),
         ("azure", '[{"value": 3}]', "row 1: this is no usage of azure"),
     ],
 )
@@ -195,3 +196,84 @@ def test_any_text_is_usage_or_a_usage_error(provider: str, text: str) -> None:
     """Never another exception."""
     with suppress(UsageError):
         assert read_usage(text, provider).rows
+
+
+_AT = '"start_time": 1761955200'
+
+
+@pytest.mark.parametrize(
+    ("provider", "text", "words"),
+    [
+        ("openai", "[" * 100_000, "too deep to be usage"),
+        ("openai", '{"a": 1}\n' + '{"a":' * 100_000, "too deep to be usage"),
+        ("openai", f'{{"input_tokens": 1e999999999, {_AT}}}', "is no number of tokens"),
+        ("openai", f'{{"input_tokens": "1e999999999", {_AT}}}', "is no number of tokens"),
+        ("openai", f'{{"input_tokens": {"9" * 4000}, {_AT}}}', r"input_tokens: 9+\.\.\. is no number of tokens"),
+        ("openai", f'{{"input_tokens": -1, {_AT}}}', "is no number of tokens"),
+        ("openai", f'{{"input_tokens": NaN, {_AT}}}', "is no number of tokens"),
+        ("openai", '{"input_tokens": 1, "start_time": Infinity}', "is no time in seconds"),
+        ("openai", '{"input_tokens": 1, "start_time": 1e300}', "is no time in seconds"),
+        (
+            "openai",
+            '{"input_tokens": 1, "start_time": "0001-01-01T00:00:00+14:00"}',
+            "no time that is understood|years",
+        ),
+        ("openai", '{"input_tokens": 1, "start_time": "9999-12-31"}', "outside the years 2000 to 2099"),
+        ("openai", f"date,model,input_tokens\n2025-11-01,{'m' * 200_000},1\n", "this is no CSV"),
+        (
+            "openai",
+            "\n".join(f'{{"input_tokens": {10**15}, {_AT}}}' for _ in range(10)),
+            "tokens: this is no use of a month",
+        ),
+        ("bedrock", CUR.replace("0.5,1K", "1e999999999,1K"), "is no quantity"),
+        ("bedrock", CUR.replace("0.5,1K", "0.5,1.1.1K"), "is no quantity"),
+        ("bedrock", CUR.replace("0.5,1K", "NaN,1K"), "is no number of tokens"),
+    ],
+)
+def test_hostile_files_are_refused_at_once(provider: str, text: str, words: str) -> None:
+    """Depth, digits, powers of ten, lengths and times that would fill memory or overflow; the answer repeats little of it."""
+    with pytest.raises(UsageError, match=words) as refused:
+        read_usage(text, provider)
+    assert len(str(refused.value)) < 300
+
+
+def test_models_of_a_file_are_so_many_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is compared with ours."""
+    monkeypatch.setattr(reading, "MODELS_MAX", 2)
+    lines = [f'{{"input_tokens": 1, "model": "m-{number}", {_AT}}}' for number in range(3)]
+    assert len(read_usage("\n".join(lines[:2]), "openai").rows) == 2
+    with pytest.raises(UsageError, match="names more than 2 models"):
+        read_usage("\n".join(lines), "openai")
+
+
+def test_formulas_are_names_like_any_other() -> None:
+    """Nothing is worked out; where names are written into cells again, that defuses them."""
+    (row,) = read_usage(f'{{"input_tokens": 1, "model": "=cmd()", {_AT}}}', "openai").rows
+    assert row.model == "=cmd()"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_is_read_in_the_encodings_of_spreadsheets(encoding: str) -> None:
+    assert usage_text("modèle".encode(encoding)) == "modèle"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("modèle".encode("latin-1"), "no UTF-8 text at byte 3; save it as UTF-8"),
+        (b"\xff\xfe\x00", "no UTF-16 text"),
+        (b"\x1f\x8b\x08\x00", "packed"),
+        (b"PK\x03\x04\xff\xff", "no UTF-8 text"),
+    ],
+)
+def test_other_bytes_are_no_text(content: bytes, words: str) -> None:
+    """Nothing is guessed, and nothing is unpacked: what is packed may be a bomb."""
+    with pytest.raises(UsageError, match=words):
+        usage_text(content)
+
+
+def test_a_file_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "FILE_BYTES_MAX", 3)
+    assert usage_text(b"abc") == "abc"
+    with pytest.raises(UsageError, match="larger than 3 bytes"):
+        usage_text(b"abcd")

@@ -1,0 +1,82 @@
+"""Answers about months beside what providers state of them."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from rice_stream.api.document.accounting import ZonedWindow
+from rice_stream.api.document.shapes import Answer
+
+
+class ReconciledFile(Answer):
+    """The provider's export: its digest and reach; nothing of it is kept. `skipped_why` is answered once."""
+
+    model_config = ConfigDict(
+        alias_generator=lambda name: name.rstrip("_"), extra="forbid", strict=True, defer_build=True
+    )
+    sha256: str
+    from_: str
+    to: str
+    rows: int
+    skipped: int = Field(description="rows that state no tokens")
+    skipped_why: list[str] | None = None
+
+
+class BothSides(Answer):
+    """Tokens of one direction on both sides."""
+
+    ours: int = Field(description="tokens")
+    theirs: int = Field(description="tokens")
+
+
+class ReconciledTokens(BothSides):
+    """Tokens of the month on both sides."""
+
+    difference: int = Field(description="tokens, theirs less ours")
+    input: BothSides
+    output: BothSides
+
+
+class TokenCause(Answer):
+    """What one cause adds to ours on the way to theirs."""
+
+    cause: Literal["calendar", "corrections", "gateway_cache", "not_through_here", "not_in_file"]
+    tokens: int
+    why: str
+
+
+class ReconciledModel(Answer):
+    """One model on both sides; the largest difference first."""
+
+    model: str | None
+    ours: int = Field(description="tokens")
+    theirs: int = Field(description="tokens")
+    difference: int = Field(description="tokens, theirs less ours")
+
+
+class Reconciliation(Answer):
+    """A month beside what a provider states; the causes and `unexplained` add up to the difference."""
+
+    reconciliation_id: str
+    tenant_id: str
+    month: str
+    provider: str
+    measure: Literal["tokens", "carbon"]
+    window: ZonedWindow
+    file: ReconciledFile | None
+    tokens: ReconciledTokens | None
+    carbon: None
+    causes: list[TokenCause]
+    unexplained: int = Field(description="tokens")
+    unexplained_percent: float | None = Field(description="percent of theirs")
+    threshold_percent: float
+    ok: bool
+    author_kind: str
+    author: str
+    recorded_at: str
+
+
+class MadeReconciliation(Reconciliation):
+    """The same as it is answered once, with the names of models that the file gives."""
+
+    models: list[ReconciledModel]

@@ -1,0 +1,95 @@
+"""POST /v1/reconciliations: comparing a month with a provider's usage export, and keeping what was found."""
+
+import hashlib
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from rice_stream.api.access.actors import actor_of
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.json_bodies import Body, body_of
+from rice_stream.api.parameters import Name
+from rice_stream.api.problems import ProblemError
+from rice_stream.api.product import Product
+from rice_stream.api.routing import needs
+from rice_stream.api.writes.idempotency import KEY_PROBLEMS, KEYED, once
+from rice_stream.store.audit import Actor
+from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.scoped import within
+
+Provider = Literal["openai", "anthropic", "bedrock", "azure", "vertex"]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class ReconciliationBody(Body):
+    """Whose month is compared with what."""
+
+    tenant_id: Name
+    month: str = Field(max_length=20, description="YYYY-MM, in the tenant's time zone")
+    provider: Provider
+    usage: str = Field(min_length=1, description="The usage export's text: JSON, JSON lines or CSV. It is not kept")
+    names: list[Name] = Field(
+        default_factory=list, max_length=50, description="What events call the provider, instead of the usual names"
+    )
+    threshold_percent: Percent = Field(
+        1.0, description="From this share of the provider's tokens on that nothing explains, channels are told"
+    )
+
+
+_EXAMPLE = {
+    "tenant_id": "acme",
+    "month": "2026-10",
+    "provider": "openai",
+    "usage": "start_time_iso,model,input_tokens,output_tokens\n2026-10-02T00:00:00Z,gpt-4o,1000,100\n",
+}
+
+
+def install(app: FastAPI, product: Product) -> None:
+    """Add the route."""
+
+    @app.post(
+        "/v1/reconciliations",
+        status_code=HTTPStatus.CREATED,
+        summary="Compare the tokens of a month with a provider's usage export, by cause",
+        tags=["periods"],
+        openapi_extra=body_of(ReconciliationBody, _EXAMPLE) | KEYED,
+        responses=KEY_PROBLEMS,
+    )
+    async def _reconcile(request: Request, caller: Annotated[Caller, Depends(needs(Right.WRITE))]) -> JSONResponse:
+        body = await product.bodies.read(request, caller, ReconciliationBody)
+        by = actor_of(caller, request)
+
+        async def work() -> dict[str, Any]:
+            return await product.ask(answer_reconciliation, product, caller, body, by)
+
+        return await once(product, request, caller, body, work)
+
+
+def answer_reconciliation(
+    product: Product, caller: Caller, body: ReconciliationBody, by: Actor, content: bytes | None = None
+) -> dict[str, Any]:
+    """What was found, and is kept; for a thread of its own. `content`: the file as it came, instead of `usage`.
+
+    NotFoundError: nothing of that tenant; ProblemError 403: not all of its teams; UsageError: the file or the month cannot be read.
+    """
+    # What reads files is loaded where somebody sends one.
+    from rice_stream.ledger.reconciling import record_reconciliation
+    from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
+    from rice_stream.reports.usage_exports.reading import read_usage, usage_text
+
+    scope = product.scope(caller, Right.WRITE, body.tenant_id)
+    if scope.teams:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "what a provider states is the whole tenant's: this needs a token for all of its teams",
+        )
+    file = body.usage.encode() if content is None else content
+    usage = read_usage(usage_text(file), body.provider)
+    order = ReconciliationOrder(body.tenant_id, body.month, body.provider, tuple(body.names), body.threshold_percent)
+    compared = reconcile(product.engine(), scope, order, usage)
+    engine = within(product.engine(), EVERYTHING)
+    return record_reconciliation(engine, compared, hashlib.sha256(file).hexdigest(), by)
