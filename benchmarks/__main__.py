@@ -48,6 +48,7 @@ BENCHMARKS = {
     "live": "benchmarks.bench_live:run",
     "live-traffic": "benchmarks.bench_profile:run_live",
     "closing": "benchmarks.bench_closing:run",
+    "exports": "benchmarks.bench_exports:run",
     "entries": "benchmarks.bench_entries:run",
     "beyond-one": "benchmarks.bench_beyond:run",
 }
@@ -59,6 +60,7 @@ LARGE = {
     "memory-10-million": "benchmarks.bench_end_to_end:run_memory_10_million",
     "api-10-million": "benchmarks.bench_api:run_10_million",
     "closing-10-million": "benchmarks.bench_closing:run_10_million",
+    "exports-10-million": "benchmarks.bench_exports:run_10_million",
     "large-records": "benchmarks.bench_large_records:run",
 }
 RESULTS = Path(__file__).with_name("results.json")
