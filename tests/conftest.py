@@ -1,12 +1,13 @@
-"""How the suite is shared out when it runs in several processes, and what holds for all tests."""
+"""How the suite is shared out when it runs in several processes, where its files lie, and what holds for all tests."""
 
+import tempfile
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.support import cases
+from tests.support import cases, temporary_files
 
 pytest_plugins = [
     "tests.support.services",
@@ -19,14 +20,22 @@ pytest_plugins = [
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
+# Before anything asks where temporary files lie. Processes that share the suite out have the directory of the one that began.
+_IN_MEMORY = temporary_files.keep_in_memory()
+
 _DASHBOARD = "tests/integration/console/"
 SERVERS = {"kafka", "postgres"}
 """The fixtures that start one."""
 
 
-def pytest_report_header() -> str:
-    """What a reader needs to run the same cases again."""
-    return cases.described()
+def pytest_report_header() -> list[str]:
+    """What a reader needs to run the same cases again, and where to look for what they leave."""
+    return [cases.described(), f"temporary files: {tempfile.gettempdir()} (TMPDIR says where else)"]
+
+
+def pytest_unconfigure() -> None:
+    """Nothing stays in memory."""
+    temporary_files.let_go(_IN_MEMORY)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -151,7 +151,8 @@ def test_monthly_partitions_of_an_earlier_version_go_on(engine: Engine) -> None:
 def test_a_batch_waits_for_a_lock_in_bounded_time_and_is_stored_later(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "limit_statement", lambda: limit_statement(0.2))
+    assert limit_statement() in postgres._BEGIN
+    monkeypatch.setattr(postgres, "_BEGIN", postgres._BEGIN.replace(limit_statement(), limit_statement(0.2)))
     pipeline = new_pipeline(engine)
     batch = pipeline.prepare([chunk_of([NOVEMBER])], NOON_US)
     with engine.connect() as connection:
@@ -218,7 +219,7 @@ def test_dropping_waits_for_a_reader_and_holds_nobody_up(
 ) -> None:
     """While it waits, batches of both months and reports go on; it gives up in bounded time, says who reads, and the next try
     finishes what it began."""
-    monkeypatch.setattr(partition_ddl, "DETACH_WAIT_S", 8)
+    monkeypatch.setattr(partition_ddl, "DETACH_WAIT_S", 3)
     store(engine, chunk_of([NOVEMBER]))
     with ThreadPoolExecutor(2) as pool:
         dropping = pool.submit(drop_partitions_before, engine, NOVEMBER_US)

@@ -10,8 +10,8 @@ from rice_stream.instants import datetime_of
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import reading
 from rice_stream.store.retention import drop_records_before
+from tests.support.changed_workers import run_first
 from tests.support.databases import Databases
-from tests.support.places import ROOT
 from tests.support.worker_harness import Deploy, Deployment
 from tests.support.worker_truth import EventMaker, Sender, assert_exact, rfc3339
 
@@ -28,8 +28,7 @@ time.time_ns = lambda: _time_ns() + {offset_s} * 1_000_000_000
 def test_a_worker_two_years_off_goes_by_the_databases_clock_and_says_so(deployment: Deployment, offset_s: int) -> None:
     """Every event is recorded and none taken for one of the future, though the machine thinks it is another year; the
     worker is live, not ready, and tells by how much it is off."""
-    (deployment.folder / "sitecustomize.py").write_text(_WRONG_CLOCK.format(offset_s=offset_s))
-    deployment.environment["PYTHONPATH"] = f"{deployment.folder}:{ROOT}"
+    run_first(deployment, _WRONG_CLOCK.format(offset_s=offset_s))
     sender, make = Sender(deployment), EventMaker(91)
     for _ in range(300):
         sender.send_event(make())

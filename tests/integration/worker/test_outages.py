@@ -2,12 +2,15 @@
 
 from rice_stream.sandbox.stack.kafka import KafkaServer
 from rice_stream.sandbox.stack.postgres import PostgresServer
-from rice_stream.worker.deadline import stop_limit_s
+from tests.support.changed_workers import set_constant
 from tests.support.databases import Databases
 from tests.support.waiting import wait_until
 from tests.support.worker_harness import STOP_DEADLINE_S, Deploy, Deployment, WorkerProcess, waiting_transactions
 from tests.support.worker_load import Load
 from tests.support.worker_truth import EventMaker, Sender, assert_exact
+
+STOP_S = 6
+"""What a stop may take here beside trying to reach the database again."""
 
 
 def wait_for_more(deployment: Deployment, worker: WorkerProcess) -> None:
@@ -89,6 +92,8 @@ def test_a_stop_ends_although_the_store_hangs_or_kafka_is_gone(
     """One worker's transaction hangs on a lock, another one's broker is dead: both leave soon after SIGTERM, with code 3 where
     something is left to tell the broker, and say why; nothing is lost by it."""
     locked, cut_off = deploy(postgresql), deploy(postgresql)
+    for deployment in (locked, cut_off):
+        set_constant(deployment, "rice_stream.worker.deadline", "STOP_BEYOND_RETRIES_S", STOP_S)
     senders = Sender(locked), Sender(cut_off)
     for sender, make in zip(senders, (EventMaker(44), EventMaker(45)), strict=True):
         for _ in range(500):
@@ -103,7 +108,7 @@ def test_a_stop_ends_although_the_store_hangs_or_kafka_is_gone(
         for worker in workers:
             worker.request_stop()
         for worker in workers:
-            code = worker.wait(stop_limit_s(1) + 15)
+            code = worker.wait(STOP_S + 1 + 15)
             if worker is workers[1] and code == 0:
                 continue  # the broker had been told of all of it before it was dead
             assert code == 3, worker.log
