@@ -51,7 +51,7 @@ quick: lint  ## lint, types and unit tests: what to run before a commit
 # A service that cannot start fails the run; it is never skipped.
 test: setup  ## the whole suite, with a real Kafka and PostgreSQL that it starts itself
 	@$(BIN)/python -m tests.tools
-	RICE_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -n 2 $(PYTEST)
+	RICE_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -n auto $(PYTEST)
 
 lint: setup  ## style, formatting, types and the rules of who may import whom
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import tempfile
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
@@ -23,6 +24,8 @@ settings.load_profile("suite")
 # Before anything asks where temporary files lie. Processes that share the suite out have the directory of the one that began.
 _IN_MEMORY = temporary_files.keep_in_memory()
 
+PROCESS_BYTES = 3 << 30
+"""What a process of the suite takes with its servers and their files."""
 _DASHBOARD = "tests/integration/console/"
 SERVERS = {"kafka", "postgres"}
 """The fixtures that start one."""
@@ -36,6 +39,13 @@ def pytest_report_header() -> list[str]:
 def pytest_unconfigure() -> None:
     """Nothing stays in memory."""
     temporary_files.let_go(_IN_MEMORY)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: one process more than there are processors, because tests of servers wait for them, but no more than memory
+    holds with a Kafka, a PostgreSQL and perhaps a browser each."""
+    return max(1, min(psutil.cpu_count() + 1, psutil.virtual_memory().available // PROCESS_BYTES))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

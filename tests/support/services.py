@@ -36,7 +36,9 @@ def kafka() -> Iterator[KafkaServer]:
     """The session's Kafka. A test may stop, kill and restart it, and leaves it running."""
     directory = temporary_directory("rice-tests-kafka-")
     # Tests of crashes would otherwise wait 6 s and more for the group to notice each.
-    with KafkaServer(directory, config={"group.min.session.timeout.ms": "1000"}) as server:
+    # The cleaner of compacted topics sleeps for 15 s otherwise, also when it is told of a shorter pause.
+    config = {"group.min.session.timeout.ms": "1000", "log.cleaner.backoff.ms": "100"}
+    with KafkaServer(directory, config=config) as server:
         yield server
         server.kill()  # quicker than a stop, and nobody needs its data
     GUARD.delete_directory(directory)

@@ -214,7 +214,7 @@ def one_budget(deployment: Deployment) -> tuple[Sender, set[Change]]:
     apply_budgets(deployment, [budget])
     sender = Sender(deployment)
     for event in events:
-        sender.send_event(event)
+        sender.send_event(event, partition=0)
     sender.confirm()
     return sender, set(crossings("acme", "all", 2))
 

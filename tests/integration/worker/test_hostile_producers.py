@@ -141,7 +141,7 @@ def test_a_transaction_that_hangs_makes_no_lag_and_restarts_nobody(deployment: D
     producer.flush()
     sender.send_event(make(), partition=0)
     sender.confirm()
-    until = time.monotonic() + 12
+    until = time.monotonic() + 8
     worker.until(lambda: worker.get("/healthz")[0] == 503 or time.monotonic() > until, "more than the limit to pass")
     assert worker.get("/healthz")[0] == 200
     assert deployment.recorded() == 1

@@ -153,13 +153,9 @@ def clean_quickly(kafka: KafkaServer, topic: str) -> None:
         "min.compaction.lag.ms": "0",
         "max.compaction.lag.ms": "100",
     }
-    for kind, name, config in (
-        (ResourceType.TOPIC, topic, topic_config),
-        (ResourceType.BROKER, "1", {"log.cleaner.backoff.ms": "100"}),
-    ):
-        entries = [ConfigEntry(k, v, incremental_operation=AlterConfigOpType.SET) for k, v in config.items()]
-        resource = ConfigResource(kind, name, incremental_configs=entries)
-        admin.incremental_alter_configs([resource])[resource].result(30)
+    entries = [ConfigEntry(k, v, incremental_operation=AlterConfigOpType.SET) for k, v in topic_config.items()]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+    admin.incremental_alter_configs([resource])[resource].result(30)
 
 
 def kafka_log_bytes(kafka: KafkaServer, topic: str) -> int:

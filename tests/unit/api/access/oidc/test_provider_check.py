@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rice_stream.api.access.oidc.provider_check import provider_checks
+from rice_stream.runtime import checks
 from rice_stream.runtime.checks import Check
 from rice_stream.runtime.settings.settings import Settings
 from tests.support.cli_running import Shell, filled_database, ledger, shell
@@ -93,8 +95,12 @@ def test_a_claims_file_that_cannot_be_used_is_found_first(provider: LocalProvide
     assert provider.asked.total() == 0
 
 
-def test_the_command_has_it_among_its_checks(shell: Shell, provider: LocalProvider, claims_file: Path) -> None:
+def test_the_command_has_it_among_its_checks(
+    shell: Shell, provider: LocalProvider, claims_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the exit code for a service that is away, as for the others."""
+    # There is no broker, and nobody waits for it.
+    monkeypatch.setattr(checks, "describe_topics", partial(checks.describe_topics, timeout_s=0.1))
     shell.environment |= {
         "RICE_OIDC_ISSUER": provider.issuer,
         "RICE_OIDC_AUDIENCE": "rice",
