@@ -45,7 +45,7 @@ def pytest_unconfigure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """`-n auto`: one process more than there are processors, because tests of servers wait for them, but no more than memory
     holds with a Kafka, a PostgreSQL and perhaps a browser each."""
-    return max(1, min(psutil.cpu_count() + 1, psutil.virtual_memory().available // PROCESS_BYTES))
+    return max(1, min((psutil.cpu_count() or 1) + 1, psutil.virtual_memory().available // PROCESS_BYTES))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rice_stream.api.access.oidc.provider_check import provider_checks
-from rice_stream.runtime import checks
+from rice_stream.kafka.client import describe_topics
 from rice_stream.runtime.checks import Check
 from rice_stream.runtime.settings.settings import Settings
 from tests.support.cli_running import Shell, filled_database, ledger, shell
@@ -100,7 +100,7 @@ def test_the_command_has_it_among_its_checks(
 ) -> None:
     """With the exit code for a service that is away, as for the others."""
     # There is no broker, and nobody waits for it.
-    monkeypatch.setattr(checks, "describe_topics", partial(checks.describe_topics, timeout_s=0.1))
+    monkeypatch.setattr("rice_stream.runtime.checks.describe_topics", partial(describe_topics, timeout_s=0.1))
     shell.environment |= {
         "RICE_OIDC_ISSUER": provider.issuer,
         "RICE_OIDC_AUDIENCE": "rice",
