@@ -18,6 +18,7 @@ from rice_stream.api.ingestion.publishing import Outgoing
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.server import serve_until_stopped
+from rice_stream.cli.base import loading
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import scoped_reading
@@ -37,10 +38,11 @@ class NoBroker:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    settings = load_settings(None)
-    product = Product(settings)
-    broker: Any = NoBroker()
-    app = create_app(settings, broker, product=product)
+    with loading():
+        settings = load_settings(None)
+        product = Product(settings)
+        broker: Any = NoBroker()
+        app = create_app(settings, broker, product=product)
 
     def one() -> int:
         with scoped_reading(product.engine(), EVERYTHING) as connection:

@@ -31,10 +31,12 @@ async def ask(
     writer.close()
 
 
-async def once(path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> float:
+async def once(
+    path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str, headers: str = ""
+) -> float:
     """Seconds that the answer took; infinite where it took longer than a statement may."""
     began = time.perf_counter()
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n{headers}\r\n".encode())
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
     body = await reader.readexactly(length)

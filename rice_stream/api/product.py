@@ -34,6 +34,7 @@ from rice_stream.store.server_keys import shared_key
 
 if TYPE_CHECKING:
     from rice_stream.meter.estimator_at import Estimator, EstimatorAt
+    from rice_stream.meter.kept_uses import KeptUses
     from rice_stream.reference.lookup import Reference
 
 STREAMS_MAX = 4
@@ -67,6 +68,7 @@ class Product:
         self._change = -math.inf, 0
         self._estimators: dict[str, tuple[FactorSets, Estimator]] = {}
         self._followed: FollowedSets | None = None
+        self._uses: KeptUses | None = None
         self._cursors: Cursors | None = None
         self._limiter: anyio.CapacityLimiter | None = None
         self._wide_limiter: anyio.CapacityLimiter | None = None
@@ -160,6 +162,14 @@ class Product:
         """
         now_us = epoch_us(self.now())
         return self._estimator(method or self.method, self._factor_sets(now_us)).at(now_us)
+
+    def kept_uses(self) -> "KeptUses":
+        """What kinds of requests that were ranked rest on."""
+        if self._uses is None:
+            from rice_stream.meter.kept_uses import KeptUses  # it estimates, with NumPy
+
+            self._uses = KeptUses()
+        return self._uses
 
     def _estimator(self, method: str, sets: FactorSets) -> "Estimator":
         from rice_stream.runtime.opening_estimator import open_estimator  # NumPy takes a tenth of the server's start

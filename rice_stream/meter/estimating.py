@@ -43,17 +43,28 @@ def estimate_each(
     return [answers[row] for row in range(len(requests))]
 
 
-def estimate_all(requests: Sequence[Described], estimator: EstimatorAt) -> list[RequestEstimate]:
+def uses_of(kinds: Sequence[Described], estimator: EstimatorAt) -> list[FactorUse]:
+    """What requests of each kind rest on, worked out together; their tokens do not matter."""
+    return estimator.finished([_draft(kind, estimator) for kind in kinds])
+
+
+UsesOf = Callable[[Sequence[Described], EstimatorAt], list[FactorUse]]
+"""As `uses_of`."""
+
+
+def estimate_all(
+    requests: Sequence[Described], estimator: EstimatorAt, uses_of: UsesOf = uses_of
+) -> list[RequestEstimate]:
     """Estimate all requests at once; the answers are in their order.
 
-    Requests that differ in their tokens alone are one kind: factors and coefficients are worked out once a kind.
+    Requests that differ in their tokens alone are one kind: factors and coefficients are worked out once a kind, by `uses_of`.
     """
     numbers: dict[Described, int] = {}
     kind_of = [numbers.setdefault(_without_tokens(request), len(numbers)) for request in requests]
     if not requests:
         return []
     method = estimator.method
-    uses = estimator.finished([_draft(kind, estimator) for kind in numbers])
+    uses = uses_of(list(numbers), estimator)
     kinds = [_Asked(use, one.params_total_b is not None) for use, one in zip(uses, numbers, strict=True)]
     columns = Requests(
         context=np.array(kind_of, dtype=np.intp),

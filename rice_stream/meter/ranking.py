@@ -13,7 +13,7 @@ from typing import Any
 from rice_stream.errors import UsageError
 from rice_stream.estimator.spread import ends
 from rice_stream.meter.described import Described
-from rice_stream.meter.estimating import RequestEstimate, estimate_all
+from rice_stream.meter.estimating import RequestEstimate, UsesOf, estimate_all, uses_of
 from rice_stream.meter.estimator_at import EstimatorAt
 from rice_stream.meter.shared_ranges import log_sd_of_ratio, shared_of
 from rice_stream.meter.variance_of_sums import Shared
@@ -62,8 +62,10 @@ def models_to_rank(
     return [row["model_id"] for row in rows if not row["benchmark_only"] and row["params_total_b"]["mid"] >= SMALLEST_B]
 
 
-def rank_models(models: Sequence[str], request: Described, estimator: EstimatorAt) -> list[Ranked]:
-    """The models by their middle carbon, lowest first; `request` says everything but the model.
+def rank_models(
+    models: Sequence[str], request: Described, estimator: EstimatorAt, uses_of: UsesOf = uses_of
+) -> list[Ranked]:
+    """The models by their middle carbon, lowest first; `request` says everything but the model; `uses_of` as of `estimate_all`.
 
     Raises UsageError where no model is given.
     """
@@ -71,7 +73,7 @@ def rank_models(models: Sequence[str], request: Described, estimator: EstimatorA
     if not names:
         raise UsageError("model: no model to rank; name some with --model, or leave out --search")
     described = [replace(request, model=name) for name in names]
-    estimates = estimate_all(described, estimator)
+    estimates = estimate_all(described, estimator, uses_of)
     rows = sorted(zip(names, estimates, strict=True), key=lambda row: (row[1].values["carbon_gco2e"]["mid"], row[0]))
     places = [_Place(name, estimated) for name, estimated in rows]
     uncertain: list[list[int]] = [[] for _ in places]

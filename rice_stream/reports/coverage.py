@@ -135,10 +135,22 @@ def unknown_names(
     engine: Engine, scope: Scope, kind: str, *, now: datetime, days: int | None = None
 ) -> list[dict[str, Any]]:
     """The `rows` of `coverage` of one kind of name (`model`, `region` or `tenant`), all of them, without what else it looks up."""
+    return unknown_names_later(engine, scope, kind, now=now, days=days)()
+
+
+def unknown_names_later(
+    engine: Engine, scope: Scope, kind: str, *, now: datetime, days: int | None = None
+) -> Callable[[], list[dict[str, Any]]]:
+    """The same, once: asked now, and waited for when it is called (`asked_ahead`)."""
     with snapshot(engine, scope) as connection:
-        kinds = _kinds(connection, scope, _from_s(now, days))
-    rows = _unknown(kinds, sum(kind.carbon_ugco2e for kind in kinds))
-    return [row for row in rows if row["kind"] == kind]
+        kinds_later = _kinds_later(connection, scope, _from_s(now, days))
+
+    def named() -> list[dict[str, Any]]:
+        kinds = kinds_later()
+        rows = _unknown(kinds, sum(each.carbon_ugco2e for each in kinds))
+        return [row for row in rows if row["kind"] == kind]
+
+    return named
 
 
 def _resting(kinds: list[_Kind]) -> dict[str, int]:
@@ -179,10 +191,15 @@ def _kinds(
     connection: Connection, scope: Scope, from_s: int, look_ahead: Callable[[], None] | None = None
 ) -> list[_Kind]:
     """`look_ahead`: asks for more while these are waited for."""
-    groups = resolved_sums_later(connection, scope, _Kind._fields[:8], _MEASURES, from_s=from_s)
+    kinds = _kinds_later(connection, scope, from_s)
     if look_ahead is not None and is_held_open(connection):
         look_ahead()
-    return [_Kind._make((*names, *sums)) for names, sums in groups()]
+    return kinds()
+
+
+def _kinds_later(connection: Connection, scope: Scope, from_s: int) -> Callable[[], list[_Kind]]:
+    groups = resolved_sums_later(connection, scope, _Kind._fields[:8], _MEASURES, from_s=from_s)
+    return lambda: [_Kind._make((*names, *sums)) for names, sums in groups()]
 
 
 def _row(name: tuple[str, str, str, str, str], sums: list[int], carbon: int) -> dict[str, Any]:

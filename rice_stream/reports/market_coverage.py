@@ -8,7 +8,7 @@ from rice_stream.store.engine import Connection
 from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
-from rice_stream.store.totals_tables import DAYS, SLOTS
+from rice_stream.store.totals_tables import SLOTS, days_by_factor
 
 _WH_PER_KWH = 1000
 _MARKET = '"market":{"granularity":"%s","instrument":"%s",'
@@ -38,13 +38,14 @@ def market_coverage(connection: Connection, scope: Scope, from_s: int) -> dict[s
         "SELECT m.factor_key, SUM(m.facility_energy_uwh) AS energy FROM {} m WHERE {}"
         f" AND {tenant_key_in(scope, 'm.tenant_key')} AND {attribution_in(scope, 'm')} GROUP BY m.factor_key"
     )
-    days = of_keys.format(DAYS.name, f"m.{DAYS.start} >= :whole_s")
+    of_days = days_by_factor(attributed=bool(scope.teams))
+    days = of_keys.format(of_days.name, f"m.{of_days.start} >= :whole_s")
     within = of_keys.format(SLOTS.name, f"m.{SLOTS.start} >= :from_s AND m.{SLOTS.start} < :whole_s")
     asked = (
         f"SELECT f.said, SUM(s.energy) FROM ({days} UNION ALL {within}) s JOIN (SELECT factor_key,"
         f" CASE {cases} ELSE {by_place} END AS said FROM factor_use) f ON f.factor_key = s.factor_key GROUP BY f.said"
     )
-    values = {"from_s": from_s, "whole_s": DAYS.ceil_s(from_s), **scope_parameters(scope)}
+    values = {"from_s": from_s, "whole_s": of_days.ceil_s(from_s), **scope_parameters(scope)}
     sums = {tuple(said.split()): int(energy) for said, energy in rows_of(connection, statement(asked), values)}
     if not scope.teams:
         _take_contracts(connection, scope, from_s, sums)

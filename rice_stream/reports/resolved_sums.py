@@ -8,7 +8,7 @@ from rice_stream.store.engine import Connection
 from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
-from rice_stream.store.totals_tables import DAYS, SLOTS
+from rice_stream.store.totals_tables import SLOTS, days_by_factor
 
 NAMES = {
     "tenant_id": "t.tenant_id",
@@ -50,13 +50,14 @@ def resolved_sums_later(
         f" WHERE {{}} AND {tenant_key_in(scope, 'm.tenant_key')} AND {attribution_in(scope, 'm')}"
         " GROUP BY m.tenant_key, m.factor_key"
     )
+    days = days_by_factor(attributed=bool(scope.teams))
     # Whole days of UTC are a twentieth of the rows; keys are added up before they are given names.
     asked = statement(
-        f"SELECT {grouped}, {sums} FROM ({of_keys.format(DAYS.name, f'm.{DAYS.start} >= :whole_s')} UNION ALL"
+        f"SELECT {grouped}, {sums} FROM ({of_keys.format(days.name, f'm.{days.start} >= :whole_s')} UNION ALL"
         f" {of_keys.format(SLOTS.name, f'm.{SLOTS.start} >= :from_s AND m.{SLOTS.start} < :whole_s')}) m"
         f" JOIN tenant t ON t.tenant_key = m.tenant_key JOIN factor_use f ON f.factor_key = m.factor_key GROUP BY {grouped}"
     )
-    parameters = {"from_s": from_s, "whole_s": DAYS.ceil_s(from_s), **scope_parameters(scope)}
+    parameters = {"from_s": from_s, "whole_s": days.ceil_s(from_s), **scope_parameters(scope)}
     rows = rows_later(connection, asked, parameters)
     # PostgreSQL sums BIGINT as NUMERIC.
     return lambda: [(tuple(row[: len(names)]), tuple(map(int, row[len(names) :]))) for row in rows()]

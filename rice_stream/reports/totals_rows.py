@@ -33,6 +33,11 @@ _VIEW_COLUMNS = {"tenant": "tenant_id", "team": "team_id", "project": "project_i
 """Identifiers are given under the name that the SQL views use as well."""
 
 
+def bucket_text(bucket: str, value: Any) -> str:
+    """What an answer calls a stretch of time."""
+    return _TIMES[bucket](value)
+
+
 def with_other(found: Found, fields: tuple[str, ...], bucket: str | None, top: int) -> tuple[Found, int]:
     """Only the `top` names with most carbon, and what all others add up to under OTHER; and how many names there are.
 

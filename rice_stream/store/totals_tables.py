@@ -83,6 +83,11 @@ wait until its transaction ends.
 """
 
 
+def days_by_factor(*, attributed: bool) -> TotalsTable:
+    """Days of UTC by the use of factors; `attributed`: the attribution has to be known as well, in ten times as many rows."""
+    return DAYS if attributed else FACTOR_DAYS
+
+
 def coarser(table: TotalsTable) -> TotalsTable | None:
     """The table that adds up the buckets of this one and knows as much; None: there is none."""
     same = (other for other in TOTALS_TABLES if other.finer == table and other.dimensions == table.dimensions)

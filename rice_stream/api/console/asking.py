@@ -7,6 +7,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.product import Product
 from rice_stream.api.reads.totals import answer_totals
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
+from rice_stream.reports.totals_curves import Curves, curves
 from rice_stream.reports.totals_query import AmountsAs, Only, TotalsQuery
 from rice_stream.reports.totals_together import look_ahead
 from rice_stream.store.scope import Scope
@@ -28,6 +29,11 @@ class Question(NamedTuple):
     def totals(self, **more: Any) -> dict[str, Any]:
         """What `/v1/totals` answers. RiceError: as from there."""
         return answer_totals(self.product, self.caller, self.query(**more))
+
+    def curves(self, **more: Any) -> Curves:
+        """The same by name and bucket, as sums. RiceError: as from there."""
+        scope = self.product.scope(self.caller, Right.READ, self.tenant)
+        return curves(self.product.engine_for(scope), scope, self.query(**more), self.product.now())
 
     def query(self, **more: Any) -> TotalsQuery:
         """The question itself."""

@@ -20,6 +20,7 @@ from rice_stream.api.console.assets import Assets
 from rice_stream.api.console.drawing import bars, outlooks, plots
 from rice_stream.api.console.forms import Forms
 from rice_stream.api.console.kept import MARKER, Figures, KeptFigures, Shown
+from rice_stream.api.console.later import without_part
 from rice_stream.api.console.page_templates import PageTemplates
 from rice_stream.api.console.theme import theme_of
 from rice_stream.api.console.views import LiveView, LookUp, Prepare
@@ -135,20 +136,22 @@ class Dashboard:
         *,
         problem: ProblemError | None = None,
         adds_up: bool = True,
+        later: bool = False,
         **more: Any,
     ) -> Response:
         """The same of a page that looks at its figures again by itself: they are shown again for as long as nothing was committed,
         and those that take long while they are worked out again.
 
         `look_up` is called within one moment of the tenant's scope, and asks for nothing else; what it needs of all that the caller
-        sees, `prepare` has asked around it before. `adds_up`: most of them are totals.
+        sees, `prepare` has asked around it before. `adds_up`: most of them are totals. `later`: some of the page
+        is fetched later (`console.later`), and not among the figures.
         """
-        page = _page_of(request, caller)
+        page = *_page_of(request, caller), later
 
         def made() -> Response:
             view = LiveView(self.product, self._surroundings, caller, tenant, look_up, prepare, adds_up=adds_up)
             shown = self._kept.of_live(page, view)
-            return self._shown(request, caller, template, shown, problem, more, view.health)
+            return self._shown(request, caller, template, shown, problem, {**more, "later": later}, view.health)
 
         return await self.product.ask(made)
 
@@ -204,7 +207,7 @@ class Dashboard:
 
     def _page(self, request: Request, template: str, status: HTTPStatus, **shown: Any) -> Response:
         caller: Caller | None = shown["caller"]
-        pairs = request.query_params.multi_items()
+        pairs = without_part(request.query_params.multi_items())
         path = request.scope["path"]
         frame = {
             "path": path,

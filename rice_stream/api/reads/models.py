@@ -90,4 +90,4 @@ def answer_ranking(product: Product, asked: RankParameters) -> dict[str, Any]:
     names = models_to_rank(estimator.reference, estimator.at_us, models=asked.model, search=asked.search)
     values = asked.model_dump(exclude={"model", "search", "method", "limit"})
     request = described({**values, "model": names[0]})
-    return rank_document(rank_models(names, request, estimator), request, asked.limit)
+    return rank_document(rank_models(names, request, estimator, product.kept_uses().of), request, asked.limit)

@@ -9,7 +9,8 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console.around import Around
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.kept import Figures
-from rice_stream.api.console.pages.explore_asked import ExploreParameters
+from rice_stream.api.console.later import fetches_parts
+from rice_stream.api.console.pages.explore_asked import ExploreParameters, Part
 from rice_stream.api.console.pages.explore_figures import explored
 from rice_stream.api.routing import needs
 
@@ -26,7 +27,11 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         asked: Annotated[ExploreParameters, Query()],
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
-        def look_up(around: Around, _live: str) -> Figures:
-            return explored(dashboard.product, caller, asked, around)
+        later = asked.part is None and fetches_parts(request)
+        part: Part = "bars" if asked.part == "bars" else "rest" if later else "whole"
 
-        return await dashboard.show_live(request, caller, "pages/explore.html", asked.tenant, look_up)
+        def look_up(around: Around, _live: str) -> Figures:
+            return explored(dashboard.product, caller, asked, around, part)
+
+        template = "pages/explore_bars.html" if part == "bars" else "pages/explore.html"
+        return await dashboard.show_live(request, caller, template, asked.tenant, look_up, later=later)

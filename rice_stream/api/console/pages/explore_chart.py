@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 from rice_stream.api.console.drawing.stacks import stacks_of
 from rice_stream.api.console.pages.explore_asked import SERIES_MAX, Measure
-from rice_stream.api.console.pages.explore_rows import amount, kind_of, name_of
+from rice_stream.api.console.pages.explore_rows import amount, amount_of_sums, kind_of, name_of
 from rice_stream.api.console.stretches import BarTime
+from rice_stream.reports.totals_curves import Curve, Curves
 from rice_stream.wording.amounts import DIGITS, Scale
 
 _TICKS_MAX = 8
@@ -18,18 +19,18 @@ def chart_of(
     measure: Measure,
     by: str,
     bars: Sequence[BarTime],
-    answers: tuple[dict[str, Any], dict[str, Any], dict[str, Any]],
+    answers: tuple[Curves, dict[str, Any]],
     stretch: tuple[datetime, datetime],
     zone: str,
 ) -> dict[str, Any]:
-    """From the answers by name, by name and bucket, and by bucket alone, of the same stretch; `stretch` ends now at the latest."""
-    series, over_time, whole = answers
+    """From the sums by name and bucket, and the answer by bucket alone, of the same stretch; `stretch` ends now at the latest."""
+    series, whole = answers
     bucket = whole["by"][-1]
-    named = {(row[by], row["other"]): place for place, row in enumerate(series["rows"])}
     places = {bar.key: place for place, bar in enumerate(bars)}
-    values = [[0.0] * len(bars) for _ in series["rows"]]
-    for row in over_time["rows"]:
-        values[named[row[by], row["other"]]][places[row[bucket]]] = amount(measure, row)
+    values = [[0.0] * len(bars) for _ in series.curves]
+    for own, curve in zip(values, series.curves, strict=True):
+        for key, sums in curve.by_bucket.items():
+            own[places[key]] = amount_of_sums(measure, sums)
     totals: list[Mapping[str, Any] | None] = [None] * len(bars)
     for row in whole["rows"]:
         totals[places[row[bucket]]] = row
@@ -37,9 +38,9 @@ def chart_of(
     ranges = [_ends(row) if measure == "carbon" and row is not None else None for row in totals]
     start, end = stretch
     incomplete = [place for place, bar in enumerate(bars) if bar.start < start or bar.end > end]
-    others = series["names_total"] - SERIES_MAX
-    names = [name_of(by, row, others) for row in series["rows"]]
-    styles = ["other" if row["other"] else f"s{place + 1}" for place, row in enumerate(series["rows"])]
+    others = series.names_total - SERIES_MAX
+    names = [name_of(by, _named(by, curve), others) for curve in series.curves]
+    styles = ["other" if curve.names is None else f"s{place + 1}" for place, curve in enumerate(series.curves)]
     labels = _labels(bars, bucket, zone)
     drawn = stacks_of(
         list(zip(styles, names, values, strict=True)),
@@ -56,10 +57,15 @@ def chart_of(
         "rows": [[*each, whole] for *each, whole in zip(*values, wholes, strict=True)],
         "totals": totals,
         "wholes": wholes,
-        "of_series": [amount(measure, row) for row in series["rows"]],
+        "of_series": [amount_of_sums(measure, curve.whole) for curve in series.curves],
+        "total": amount(measure, whole["total"]),
         "incomplete": incomplete,
         "moving": _moving(drawn.scale, names, styles, labels, values, ranges, incomplete),
     }
+
+
+def _named(by: str, curve: Curve) -> dict[str, Any]:
+    return {"other": True} if curve.names is None else {by: curve.names[0]}
 
 
 def _ends(row: Mapping[str, Any]) -> tuple[float, float]:

@@ -13,7 +13,14 @@ from rice_stream.api.console.asked import Window
 from rice_stream.api.console.asking import IN_TABLES, Question, one_calendar, zone_of
 from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.kept import AFTERWARDS, Figures
-from rice_stream.api.console.pages.explore_asked import DIMENSIONS, MEASURES, NARROWED, SERIES_MAX, ExploreParameters
+from rice_stream.api.console.pages.explore_asked import (
+    DIMENSIONS,
+    MEASURES,
+    NARROWED,
+    SERIES_MAX,
+    ExploreParameters,
+    Part,
+)
 from rice_stream.api.console.pages.explore_chart import chart_of
 from rice_stream.api.console.pages.explore_links import chips_of, files_of
 from rice_stream.api.console.pages.explore_rows import amount, kind_of, rows_of, told_besides
@@ -44,8 +51,10 @@ _BEFORE = {
 }
 
 
-def explored(product: Product, caller: Caller, asked: ExploreParameters, around: Around) -> Figures:
-    """All figures of the page. RiceError: as from the reports."""
+def explored(
+    product: Product, caller: Caller, asked: ExploreParameters, around: Around, part: Part = "whole"
+) -> Figures:
+    """The figures of the page, or of a part of it. RiceError: as from the reports."""
     scope = product.scope(caller, Right.READ, None)
     seen = scope.within(asked.tenant)
     names = [each["tenant_id"] for each in around.tenants()]
@@ -54,10 +63,10 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters, around:
     zone = one_calendar(product, seen, asked.time_zone)
     question = Question(product, caller, asked.tenant, zone, asked.where, asked.as_)
     now = product.now()
-    known = known_names_later(product.engine_for(seen), seen)
+    known = dict if part == "bars" else known_names_later(product.engine_for(seen), seen)
     if len(only := list(seen.tenants or ())) == 1:
-        _look_ahead(question._replace(time_zone=zone or around.time_zone_of(only[0])), asked, by, now)
-    table = question.totals(**_table(asked, by))
+        _look_ahead(question._replace(time_zone=zone or around.time_zone_of(only[0])), asked, by, now, part)
+    table = question.totals(**_first(asked, by, part))
     shown = {
         "asked": asked,
         "by": by,
@@ -75,7 +84,7 @@ def explored(product: Product, caller: Caller, asked: ExploreParameters, around:
     if not table["total"]["prompts"]:
         # Why there is nothing may have to do with what lies outside of what was asked for.
         return {**shown, "known": known(), AFTERWARDS: lambda: {"nothing": _nothing(question, asked, table)}}
-    return {**shown, "nothing": None, **_shown(question, asked, by, table, now), "known": known()}
+    return {**shown, "nothing": None, **_shown(question, asked, by, table, now, part), "known": known()}
 
 
 def shown_window(asked: ExploreParameters) -> str | None:
@@ -109,11 +118,16 @@ def _table(asked: ExploreParameters, by: str) -> dict[str, Any]:
     return {"by": (by,), "top": asked.rows, "only": IN_TABLES, **asked.stretch(_WINDOW)}
 
 
-def _beside(asked: ExploreParameters, by: str, times: _Times) -> dict[str, dict[str, Any]]:
-    """What is asked for besides the table."""
+def _first(asked: ExploreParameters, by: str, part: Part) -> dict[str, Any]:
+    """What is asked for before all else: of bars alone whether there are any, and from when to when."""
+    return {**_COUNTED, **asked.stretch(_WINDOW)} if part == "bars" else _table(asked, by)
+
+
+def _beside(asked: ExploreParameters, by: str, times: _Times, part: Part = "whole") -> dict[str, dict[str, Any]]:
+    """What is asked for besides."""
     measured, stretch = told_besides(asked.measure), {"start": times.start, "end": times.end}
     start, end = times.before
-    return {
+    of_bars: dict[str, dict[str, Any]] = {
         # Of these the chart shows the middles: the ranges of hundreds of them would take longer than all the rest.
         "over_time": {
             "by": (by,),
@@ -124,60 +138,76 @@ def _beside(asked: ExploreParameters, by: str, times: _Times) -> dict[str, dict[
             **stretch,
         },
         "whole": {"bucket": times.drawn, "ranges": asked.measure == "carbon", "only": measured, **stretch},
+    }
+    of_rest: dict[str, dict[str, Any]] = {
         "earlier": {"by": (by,), "only": measured, "limit": _COMPARED_MAX, "start": start, "end": end},
         "earliest": {"by": (), "end": start, **_COUNTED},
     }
+    return of_bars if part == "bars" else of_rest if part == "rest" else of_bars | of_rest
 
 
-def _look_ahead(question: Question, asked: ExploreParameters, by: str, now: datetime) -> None:
+def _look_ahead(question: Question, asked: ExploreParameters, by: str, now: datetime, part: Part) -> None:
     """Have all that will be asked of one tenant asked together, where it is known beforehand."""
     product, zone = question.product, question.time_zone or "UTC"
-    table = question.query(**_table(asked, by))
-    from_us, to_us = table.range_us(zone, now)
+    first = question.query(**_first(asked, by, part))
+    from_us, to_us = first.range_us(zone, now)
     if not from_us:
         return  # It has to be looked where the data begin.
     reach = _reach(now, product.meta(product.scope(question.caller, Right.READ, question.tenant), zone))
     end = reach if to_us == FOREVER_US else datetime_of(to_us)
     times = _times(asked, datetime_of(from_us), end, reach, zone)
-    question.look_ahead(table, *(question.query(**each) for each in _beside(asked, by, times).values()))
+    question.look_ahead(first, *(question.query(**each) for each in _beside(asked, by, times, part).values()))
 
 
-def _shown(question: Question, asked: ExploreParameters, by: str, table: dict[str, Any], now: datetime) -> Figures:
-    zone = zone_of(question.product, table)
+def _shown(
+    question: Question, asked: ExploreParameters, by: str, first: dict[str, Any], now: datetime, part: Part
+) -> Figures:
+    zone = zone_of(question.product, first)
     question = question._replace(time_zone=zone)
-    reach = _reach(now, table["meta"])
-    times = _times(asked, *_moments(question, table, reach), reach, zone)
-    start, end = times.start, times.end
-    stretch = {"start": start, "end": end}
-    latest = _latest(question, stretch, zone)
-    series, beside = table, _beside(asked, by, times)
-    if asked.rows != SERIES_MAX:
-        measured = told_besides(asked.measure)
-        series = question.totals(by=(by,), top=SERIES_MAX, ranges=False, only=measured, **stretch)
-    over_time, whole, earlier = (question.totals(**beside[each]) for each in ("over_time", "whole", "earlier"))
-    bars = stretches.bars(times.drawn, start, times.until, zone)
-    earlier_start, earlier_end = times.before
-    files = files_of(asked, by, (start, end), zone, times.drawn, has_more=table["names_total"] > asked.rows)
-    chart = chart_of(asked.measure, by, bars, (series, over_time, whole), (start, min(times.until, now)), zone)
-    return {
-        "start": start,
+    reach = _reach(now, first["meta"])
+    times = _times(asked, *_moments(question, first, reach), reach, zone)
+    shown: Figures = {
+        "start": times.start,
         "end": times.until,
         "bucket": times.drawn,
         "is_coarsened": times.drawn != times.bucket,
-        "chart": chart,
+    }
+    latest = None if part == "bars" else _latest(question, {"start": times.start, "end": times.end}, zone)
+    if part != "rest":
+        shown |= _bars(question, asked, by, times, now, zone)
+    if latest is not None:
+        shown |= {**_rows(question, asked, by, first, times, zone), "latest": latest()}
+    return shown
+
+
+def _bars(question: Question, asked: ExploreParameters, by: str, times: _Times, now: datetime, zone: str) -> Figures:
+    beside = _beside(asked, by, times, "bars")
+    series, whole = question.curves(**beside["over_time"]), question.totals(**beside["whole"])
+    bars = stretches.bars(times.drawn, times.start, times.until, zone)
+    ends = times.start, min(times.until, now)
+    return {"chart": chart_of(asked.measure, by, bars, (series, whole), ends, zone), "whole": whole["total"]}
+
+
+def _rows(
+    question: Question, asked: ExploreParameters, by: str, table: dict[str, Any], times: _Times, zone: str
+) -> Figures:
+    beside = _beside(asked, by, times, "rest")
+    earlier = question.totals(**beside["earlier"])
+    start, end = times.before
+    has_more = table["names_total"] > asked.rows
+    return {
         "rows": rows_of(asked, by, table, earlier),
         "total": amount(asked.measure, table["total"]),
         "earlier": {
-            "start": earlier_start,
-            "end": earlier_end,
+            "start": start,
+            "end": end,
             "answer": earlier,
             "total": amount(asked.measure, earlier["total"]),
             "overlap": overlap(table["total"]["carbon_gco2e"], earlier["total"]["carbon_gco2e"]),
             "words": _BEFORE.get(shown_window(asked) or "", "the time before"),
             "is_whole": bool(question.totals(**beside["earliest"])["total"]["prompts"]),
         },
-        "files": files,
-        "latest": latest(),
+        "files": files_of(asked, by, (times.start, times.end), zone, times.drawn, has_more=has_more),
     }
 
 

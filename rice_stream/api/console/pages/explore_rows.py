@@ -1,15 +1,19 @@
 """The rows of the page Explore: what each is of, its share, and what it was in the stretch before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.pages.explore_asked import ExploreParameters, Measure
+from rice_stream.quantities import MEASURES, MICRO
 from rice_stream.reports.totals_query import Only
 from rice_stream.wording.amounts import Kind, change
 
 _KINDS: Mapping[Measure, Kind] = {"carbon": "carbon", "energy": "energy", "prompts": "count", "tokens": "count"}
 _BESIDES: Mapping[Measure, Only] = {"energy": ("energy",), "tokens": ("tokens",)}
+_INPUT, _OUTPUT, _PROMPTS, _CARBON, _ENERGY = map(
+    MEASURES.index, ("input_tokens", "output_tokens", "prompts", "carbon_mid_ugco2e", "facility_energy_uwh")
+)
 _UNNAMED = {
     "provider": "No provider named",
     "user": "No user named",
@@ -27,6 +31,15 @@ def kind_of(measure: Measure) -> Kind:
 def told_besides(measure: Measure) -> Only:
     """What has to be asked for besides prompts and carbon, to tell a measure."""
     return _BESIDES.get(measure, ())
+
+
+def amount_of_sums(measure: Measure, sums: Sequence[int]) -> float:
+    """The same of exact sums of MEASURES."""
+    if measure == "tokens":
+        return float(sums[_INPUT] + sums[_OUTPUT])
+    if measure == "prompts":
+        return float(sums[_PROMPTS])
+    return sums[_CARBON if measure == "carbon" else _ENERGY] / MICRO
 
 
 def amount(measure: Measure, amounts: Mapping[str, Any]) -> float:

@@ -23,8 +23,9 @@ from rice_stream.api.reads.totals import answer_totals
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import DAY_S, SECOND_US, epoch_us, parse_instant
 from rice_stream.quantities import TOKENS_MAX
-from rice_stream.reports.coverage import unknown_names
+from rice_stream.reports.coverage import unknown_names_later
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.reports.totals_together import look_ahead
 
 MODELS_MAX = 25
 """Models with most carbon that are shown, and ranked; the others are one row."""
@@ -57,16 +58,22 @@ class ModelsParameters(MappedParameters, WindowParameters):
 
 def figures(product: Product, caller: Caller, asked: ModelsParameters, around: Around) -> Figures:
     """All of it, from the functions that the API answers from."""
-    totals = answer_totals(product, caller, _query(product, asked, "model", only=IN_TABLES))
-    places = answer_totals(product, caller, _query(product, asked, "region", only=(), ranges=False))
+    scope = product.scope(caller, Right.READ, asked.tenant)
+    engine, now = product.engine_for(scope), product.now()
+    of_models = _query(product, asked, "model", only=IN_TABLES)
+    of_places = _query(product, asked, "region", only=(), ranges=False)
+    if not product.is_wide(scope):
+        look_ahead(engine, scope, (of_models, of_places), now)
+    totals = answer_totals(product, caller, of_models)
+    unknown_later = unknown_names_later(engine, scope, "model", now=now, days=_days(product, totals["window"]))
+    places = answer_totals(product, caller, of_places)
     regions = [row["region"] for row in places["rows"]]
     used = [row["model"] for row in totals["rows"] if not row["other"]]
-    scope = product.scope(caller, Right.READ, asked.tenant)
-    unknown = unknown_names(
-        product.engine_for(scope), scope, "model", now=product.now(), days=_days(product, totals["window"])
-    )
     rows = [(row["model"], row["output_tokens"], row["carbon_gco2e"]) for row in totals["rows"] if not row["other"]]
     known_regions = [region for region in regions if region and region != "unknown"]
+    scatter = scatter_of(rows)
+    ranking = _ranking(product, asked, totals["total"], used, known_regions)
+    unknown = unknown_later()
     return {
         "totals": totals,
         "meta": totals["meta"],
@@ -76,8 +83,8 @@ def figures(product: Product, caller: Caller, asked: ModelsParameters, around: A
         "tenants": [each["tenant_id"] for each in around.tenants()],
         "regions": known_regions,
         "used": used,
-        "scatter": scatter_of(rows),
-        "ranking": _ranking(product, asked, totals["total"], used, known_regions),
+        "scatter": scatter,
+        "ranking": ranking,
         "unknown": unknown,
         "unknown_models": {row["name"] for row in unknown},
         "moved": _moved(product, caller, asked, totals["window"]),

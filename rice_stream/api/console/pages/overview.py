@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
+from pydantic import Field
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
@@ -13,9 +14,10 @@ from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.forms import Blank
 from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.later import fetches_parts
 from rice_stream.api.console.once import Once
 from rice_stream.api.console.pages.overview_asking import By
-from rice_stream.api.console.pages.overview_figures import overview_figures
+from rice_stream.api.console.pages.overview_figures import Part, overview_figures
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 
@@ -26,6 +28,7 @@ _LATE = timedelta(hours=1)
 
 class _Asked(PageParameters):
     by: Annotated[By | None, Blank] = None
+    part: Literal["week", "all"] | None = Field(None, exclude=True)
 
 
 def install(app: FastAPI, dashboard: Dashboard) -> None:
@@ -35,20 +38,25 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
 
     @app.get("/", include_in_schema=False)
     async def _overview(request: Request, asked: Annotated[_Asked, Query()], caller: _Reader) -> Response:
+        later = asked.part is None and fetches_parts(request)
+        part: Part = "week" if asked.part == "week" else "rest" if later else "whole"
         return await dashboard.show_live(
             request,
             caller,
-            "pages/overview.html",
+            "pages/overview_week.html" if part == "week" else "pages/overview.html",
             asked.tenant,
-            partial(_looked_up, product, once, caller, asked),
+            partial(_looked_up, product, once, caller, asked, part),
+            later=later,
             server=product.settings.http_public_url or f"http://{request.headers.get('host', 'localhost')}",
             late=_LATE,
         )
 
 
-def _looked_up(product: Product, once: Once, caller: Caller, asked: _Asked, around: Around, live: str) -> Figures:
+def _looked_up(
+    product: Product, once: Once, caller: Caller, asked: _Asked, part: Part, around: Around, live: str
+) -> Figures:
     """The figures, worked out once for all who see the same, as long as nothing has changed and the minute is the same."""
     minute = product.now().replace(second=0, microsecond=0)
     seen = product.scope(caller, Right.READ, asked.tenant), caller.scope(Right.READ)
-    key = live, seen, asked.tenant, asked.time_zone, asked.by, minute
-    return once.of(key, lambda: overview_figures(product, caller, asked, asked.by, around))
+    key = live, seen, asked.tenant, asked.time_zone, asked.by, minute, part
+    return once.of(key, lambda: overview_figures(product, caller, asked, asked.by, around, part))

@@ -37,7 +37,8 @@ class Asker:
     def __init__(self, product: Product, caller: Caller, asked: PageParameters, zones: Mapping[str, str]) -> None:
         """`zones`: the time zones of the tenants that the caller sees."""
         self._product, self._caller, self._asked = product, caller, asked
-        self._zone: str | None = asked.time_zone or zones.get(asked.tenant or "")
+        only = next(iter(zones.values())) if len(zones) == 1 else None
+        self._zone: str | None = asked.time_zone or zones.get(asked.tenant or "") or only
         self._answers: dict[TotalsQuery, dict[str, Any]] = {}
         self.scope = product.scope(caller, Right.READ, asked.tenant)
 

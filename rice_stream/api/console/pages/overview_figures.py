@@ -1,8 +1,8 @@
 """What the overview shows: answers of the API's own functions about this month, today, the last week, budgets and the data."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from rice_stream.api.access.callers import Caller
@@ -14,7 +14,7 @@ from rice_stream.api.console.pages.overview_chart import month_chart
 from rice_stream.api.console.pages.overview_times import WEEK, Between, Times, times_at, week_of
 from rice_stream.api.console.pages.overview_week import week_figures
 from rice_stream.api.product import Product
-from rice_stream.instants import parse_instant
+from rice_stream.instants import day_start, parse_instant
 from rice_stream.reports.alerts import latest_alerts
 from rice_stream.reports.budgets import budget_statuses_later
 from rice_stream.reports.data_tiers import data_tiers_later
@@ -26,16 +26,24 @@ _MANY = 20
 """Tenants past which the teams of all of them are too many to be asked about at once."""
 
 
-def overview_figures(product: Product, caller: Caller, asked: PageParameters, by: By | None, around: Around) -> Figures:
-    """All of it, for a thread of its own. RiceError: as from the reports."""
+Part = Literal["whole", "rest", "week"]
+"""All of the page, all but its last seven days, or these alone."""
+
+
+def overview_figures(
+    product: Product, caller: Caller, asked: PageParameters, by: By | None, around: Around, part: Part = "whole"
+) -> Figures:
+    """The page or a part of it, for a thread of its own. RiceError: as from the reports."""
     zones = {row["tenant_id"]: row["time_zone"] for row in around.tenants()}
     ask = Asker(product, caller, asked, zones)
     engine, now = product.engine_for(ask.scope), product.now()
     names = list(zones)
     several = asked.tenant is None and len(names) > 1
+    if part == "week":
+        return _week_alone(ask, asked, by, names, now, several=several)
     budgets = budget_statuses_later(engine, ask.scope, now, tenant=asked.tenant)
     if not several:
-        _look_ahead(ask, times_at(now, ZoneInfo(ask.zone)), week_of(now))
+        _look_ahead(ask, times_at(now, ZoneInfo(ask.zone)), None if part == "rest" else week_of(now))
     weeks = [(now.date() - WEEK, now.date()), (now.date() - 2 * WEEK, now.date() - WEEK)]
     tiers_of_weeks = data_tiers_later(engine, ask.scope, weeks)
     month = ask.totals(window="mtd", bucket="day")
@@ -67,14 +75,9 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
         "market_gco2e": month["total"]["carbon_market_gco2e"],
         "age": now - max(parse_instant(meta["watermark"]), parse_instant(meta["committed_at"] or meta["watermark"])),
         "chart": month_chart(times, begins, month["rows"], before["rows"]),
-        **week_figures(
-            ask,
-            by or ("tenant" if several else "team"),
-            several=several,
-            many=several and len(names) > _MANY,
-            reaches=begins <= times.today - 2 * WEEK,
-        ),
     }
+    if part == "whole":
+        shown |= _week(ask, by, names, several=several, reaches=begins <= times.today - 2 * WEEK)
     tiers, tiers_before = tiers_of_weeks()
     return {
         **shown,
@@ -85,17 +88,43 @@ def overview_figures(product: Product, caller: Caller, asked: PageParameters, by
     }
 
 
-def _look_ahead(ask: Asker, times: Times, week: Between) -> None:
+def _week(ask: Asker, by: By | None, names: Sequence[str], *, several: bool, reaches: bool) -> Figures:
+    many = several and len(names) > _MANY
+    return week_figures(ask, by or ("tenant" if several else "team"), several=several, many=many, reaches=reaches)
+
+
+def _week_alone(
+    ask: Asker, asked: PageParameters, by: By | None, names: Sequence[str], now: datetime, *, several: bool
+) -> Figures:
+    times, place = times_at(now, ZoneInfo(ask.zone)), ZoneInfo(ask.zone)
+    before_both: dict[str, Any] = {"end": day_start(times.today - 2 * WEEK + timedelta(days=1), place)}
+    if not several:
+        week = week_of(now)
+        ask.look_ahead(before_both, *_of_weeks(week))
+    reaches = bool(ask.totals(**before_both, top=1)["total"]["prompts"])
+    found = _week(ask, by, names, several=several, reaches=reaches)
+    meta = found["week"]["meta"]
+    common = {"asked": asked, "several": several, "meta": meta, "zone": ask.zone}
+    return {**common, **found, "empty": meta["watermark"] is None}
+
+
+def _look_ahead(ask: Asker, times: Times, week: Between | None) -> None:
     """Most of what is asked about one tenant, in as few statements as there are break-downs."""
-    days, week_before = times.month_before_days, Between(week.start - WEEK, week.end - WEEK)
-    alone = (times.today_before, times.month_before_same, week_before)
+    days = times.month_before_days
+    alone = (times.today_before, times.month_before_same)
     ask.look_ahead(
         {"window": "mtd", "bucket": "day"},
         {"start": days.start, "end": days.end, "bucket": "day"},
         *({"start": each.start, "end": each.end} for each in alone),
         {"end": days.start},
-        *({"start": each.start, "end": each.end, "by": ["team"]} for each in (week, week_before)),
+        *([] if week is None else _of_weeks(week)),
     )
+
+
+def _of_weeks(week: Between) -> list[dict[str, Any]]:
+    """The last seven days by team, and the seven before also as a whole."""
+    before = {"start": week.start - WEEK, "end": week.end - WEEK}
+    return [before, *({**each, "by": ["team"]} for each in ({"start": week.start, "end": week.end}, before))]
 
 
 def _begins(ask: Asker, times: Times, rows: Sequence[Row], watermark: str) -> date:

@@ -9,6 +9,8 @@ from rice_stream.api.console.pages.overview_times import WEEK, Between
 from rice_stream.instants import parse_instant
 
 LARGEST = 5
+_FEW = 50
+"""Teams whose ranges are all worked out at once: sooner than to look for the one that matters first."""
 _Names = tuple[str | None, ...]
 _Amounts = dict[_Names, Mapping[str, float]]
 
@@ -41,9 +43,10 @@ def week_figures(ask: Asker, by: By, *, several: bool, many: bool, reaches: bool
         before = _amounts(ask.during(stretch, by=shown), shown)
     whole = Compared(week["total"]["carbon_gco2e"], total)
     mover = None
-    if reaches and shown == fields and not many and len(rows) == len(week["rows"]):
-        # All teams have a row: the one that changed most is among them.
-        mover = _mover_among(_amounts(week, fields), before, whole)
+    if reaches and shown == fields and not many and week["names_total"] <= _FEW:
+        has_all = len(rows) == len(week["rows"])
+        everybody = week if has_all else ask.totals(window="7d", by=fields)
+        mover = _mover_among(_amounts(everybody, fields), before, whole)
     elif reaches:
         mover = _mover(ask, stretch, fields, whole, many=many)
     return {

@@ -1,8 +1,12 @@
 """What somebody reads on a page: its text, and the cells of its tables."""
 
+import re
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
+from typing import Any
 
+from tests.support.api_running import Api
 from tests.support.asgi import Answer
 
 _UNREAD = ("script", "style", "svg", "title")
@@ -56,3 +60,40 @@ def read(answer: Answer) -> ReadPage:
     page = ReadPage()
     page.feed(answer.body.decode())
     return page
+
+
+_OF_ITS_MOMENT = re.compile(r' data-(as-of|as-of-text|live)="[^"]*"')
+_RUNS_SCRIPTS = {"cookie": "rice-parts=1"}
+
+
+class PartsOf:
+    """A page of which a browser that runs scripts fetches a part later."""
+
+    def __init__(self, api: Api, path: str, **scope: Any) -> None:
+        self._api, self._path, self._scope = api, path, scope
+
+    def come_as_the_whole_page(self, part: str) -> bool:
+        """Hold what such a browser shows in the end to what everybody else is sent at once: the same to the letter, but for the
+        moment that it is of. A page that looks at itself again is sent at once as well, and so is one that asks for all of it.
+
+        Whether there is anything to come.
+        """
+        whole, rest = self._sent(), self._sent(**_RUNS_SCRIPTS)
+        assert 'class="later' not in whole
+        assert self._sent(**_RUNS_SCRIPTS, **{"hx-request": "true"}) == whole
+        assert self._sent("all", **_RUNS_SCRIPTS) == whole
+        fetched = self._sent(part, **_RUNS_SCRIPTS, **{"hx-request": "true"})
+        if not fetched:
+            assert rest == whole
+            return False
+        [place] = re.findall(r'<div class="later.*?</div>', rest)
+        assert unescape(re.findall(r'hx-get="([^"]*)"', place)[0]) == f"{self._path}&part={part}"
+        assert unescape(re.findall(r'href="([^"]*)"', place)[0]) == f"{self._path}&part=all"
+        assert rest.replace(place, fetched) == whole
+        return True
+
+    def _sent(self, part: str | None = None, **headers: str) -> str:
+        path = self._path if part is None else f"{self._path}&part={part}"
+        answer = self._api.send("GET", path, role="reader", headers=headers, **self._scope)
+        assert answer.status == 200, answer.body
+        return " ".join(_OF_ITS_MOMENT.sub("", answer.body.decode()).split())

@@ -13,7 +13,7 @@ import pytest
 from rice_stream.wording.amounts import count, in_column, percent, scale_for
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
-from tests.unit.api.console.reading import ReadPage, read
+from tests.unit.api.console.reading import PartsOf, ReadPage, read
 
 HTML = {"accept": "text/html"}
 
@@ -170,3 +170,16 @@ def test_what_cannot_be_compared_is_not(api: Api) -> None:
     """Neither with a time without prompts, nor with one in which they had none of the measure."""
     assert "There was nothing in the 24 hours before to compare with" in explore(api, "?window=24h&measure=tokens").text
     assert [row[4] for row in explore(api, "?window=24h&by=team").tables[1][1:]] == ["new", "new", "–"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?window=30d",
+        "?by=model&tenant=acme&rows=1&measure=tokens&window=mtd",
+        "?by=user&from=2026-11-01&bucket=hour&measure=energy",
+        "?window=mtd&team=nobody",
+    ],
+)
+def test_bars_that_come_later_are_those_of_the_whole_page(api: Api, query: str) -> None:
+    assert PartsOf(api, f"/explore{query}").come_as_the_whole_page("bars") == ("team=nobody" not in query)

@@ -8,7 +8,7 @@ import pytest
 from rice_stream.wording.amounts import amount, percent, range_text
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
-from tests.unit.api.console.reading import ReadPage, read
+from tests.unit.api.console.reading import PartsOf, ReadPage, read
 
 ACME = frozenset({"acme"})
 _HTML = {"accept": "text/html"}
@@ -94,3 +94,11 @@ def test_the_first_prompt_can_be_sent_as_the_page_says(shell: Shell) -> None:
     assert command.startswith("http://localhost:8080/v1/events")
     event = json.loads(command.partition("-d '")[2].partition("'")[0])
     assert {"event_id", "ended_at", "tenant_id", "request_model", "input_tokens", "output_tokens"} == set(event)
+
+
+@pytest.mark.parametrize("scope", [{}, {"tenants": ACME}, {"tenants": ACME, "teams": frozenset({"search"})}])
+@pytest.mark.parametrize("path", ["/?by=team", "/?tenant=acme&time_zone=Asia%2FKolkata", "/?by=tenant"])
+def test_the_last_seven_days_that_come_later_are_those_of_the_whole_page(
+    api: Api, path: str, scope: dict[str, Any]
+) -> None:
+    assert PartsOf(api, path, **scope).come_as_the_whole_page("week")
