@@ -50,7 +50,7 @@ _MARKED = """(each) => { const style = getComputedStyle(each);
 _IN_VIEW = """(each) => { const box = each.getBoundingClientRect();
   return box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth; }"""
 _SETTLED = """
-document.readyState === 'complete' && document.fonts.status === 'loaded'
+() => document.readyState === 'complete' && document.fonts.status === 'loaded'
 && !document.querySelector('.htmx-request, [aria-busy="true"]')
 """
 

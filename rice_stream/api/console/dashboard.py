@@ -19,7 +19,7 @@ from rice_stream.api.console.around import Around, NotKnownError, Surroundings
 from rice_stream.api.console.assets import Assets
 from rice_stream.api.console.drawing import bars, outlooks, plots
 from rice_stream.api.console.forms import Forms
-from rice_stream.api.console.kept import MARKER, Figures, KeptFigures, Shown
+from rice_stream.api.console.kept import MARKER, Figures, KeptFigures, PartOf, Shown
 from rice_stream.api.console.later import without_part
 from rice_stream.api.console.page_templates import PageTemplates
 from rice_stream.api.console.theme import theme_of
@@ -136,22 +136,23 @@ class Dashboard:
         *,
         problem: ProblemError | None = None,
         adds_up: bool = True,
-        later: bool = False,
+        part: str | None = None,
         **more: Any,
     ) -> Response:
         """The same of a page that looks at its figures again by itself: they are shown again for as long as nothing was committed,
         and those that take long while they are worked out again.
 
         `look_up` is called within one moment of the tenant's scope, and asks for nothing else; what it needs of all that the caller
-        sees, `prepare` has asked around it before. `adds_up`: most of them are totals. `later`: some of the page
-        is fetched later (`console.later`), and not among the figures.
+        sees, `prepare` has asked around it before. `adds_up`: most of them are totals. `part`: the figures are
+        those of a part of the page (`console.later`); those of the page hold them as well.
         """
-        page = *_page_of(request, caller), later
+        whole = _page_of(request, caller)
+        page = whole if part is None else PartOf(whole, part)
 
         def made() -> Response:
             view = LiveView(self.product, self._surroundings, caller, tenant, look_up, prepare, adds_up=adds_up)
             shown = self._kept.of_live(page, view)
-            return self._shown(request, caller, template, shown, problem, {**more, "later": later}, view.health)
+            return self._shown(request, caller, template, shown, problem, more, view.health)
 
         return await self.product.ask(made)
 
@@ -223,6 +224,7 @@ class Dashboard:
             "old_since": None,
             "is_renewed": False,
             "health": None,
+            "later": False,
             "stands_under": path,
         }
         text = self._templates.get_template(template).render(**{**frame, **shown})
@@ -231,7 +233,8 @@ class Dashboard:
 
 def _page_of(request: Request, caller: Caller) -> tuple[object, ...]:
     """An address as one caller sees it."""
-    return request.scope["path"], caller.name, caller.grants, str(request.url.query)
+    pairs = tuple(without_part(request.query_params.multi_items()))
+    return request.scope["path"], caller.name, caller.grants, pairs
 
 
 def troubled(health: dict[str, Any] | None) -> dict[str, Any] | None:

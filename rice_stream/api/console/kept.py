@@ -62,6 +62,13 @@ class LivePage(Protocol):
         """Worked out, within `held`; they go with the sign as `live`."""
 
 
+class PartOf(NamedTuple):
+    """A page of which a part is asked for: what is known of the page holds it as well."""
+
+    page: Hashable
+    part: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     figures: Figures
@@ -173,7 +180,8 @@ class KeptFigures:
 
     def _last(self, page: Hashable) -> _Kept | None:
         with self._lock:
-            return self._pages.get(page)
+            kept = self._pages.get(page)
+            return self._pages.get(page.page) if kept is None and isinstance(page, PartOf) else kept
 
     def _at_once(self, page: Hashable, live: str, view: LivePage) -> Shown | None:
         kept = self._last(page)

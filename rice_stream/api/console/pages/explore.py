@@ -27,11 +27,11 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         asked: Annotated[ExploreParameters, Query()],
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
-        later = asked.part is None and fetches_parts(request)
-        part: Part = "bars" if asked.part == "bars" else "rest" if later else "whole"
+        later: Part | None = "rest" if asked.part is None and fetches_parts(request) else None
+        part: Part | None = "bars" if asked.part == "bars" else later
 
         def look_up(around: Around, _live: str) -> Figures:
-            return explored(dashboard.product, caller, asked, around, part)
+            return explored(dashboard.product, caller, asked, around, part or "whole")
 
         template = "pages/explore_bars.html" if part == "bars" else "pages/explore.html"
-        return await dashboard.show_live(request, caller, template, asked.tenant, look_up, later=later)
+        return await dashboard.show_live(request, caller, template, asked.tenant, look_up, part=part)

@@ -171,6 +171,7 @@ def _shown(
         "end": times.until,
         "bucket": times.drawn,
         "is_coarsened": times.drawn != times.bucket,
+        "later": part == "rest",
     }
     latest = None if part == "bars" else _latest(question, {"start": times.start, "end": times.end}, zone)
     if part != "rest":

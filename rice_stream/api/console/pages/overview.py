@@ -38,15 +38,15 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
 
     @app.get("/", include_in_schema=False)
     async def _overview(request: Request, asked: Annotated[_Asked, Query()], caller: _Reader) -> Response:
-        later = asked.part is None and fetches_parts(request)
-        part: Part = "week" if asked.part == "week" else "rest" if later else "whole"
+        later: Part | None = "rest" if asked.part is None and fetches_parts(request) else None
+        part: Part | None = "week" if asked.part == "week" else later
         return await dashboard.show_live(
             request,
             caller,
             "pages/overview_week.html" if part == "week" else "pages/overview.html",
             asked.tenant,
-            partial(_looked_up, product, once, caller, asked, part),
-            later=later,
+            partial(_looked_up, product, once, caller, asked, part or "whole"),
+            part=part,
             server=product.settings.http_public_url or f"http://{request.headers.get('host', 'localhost')}",
             late=_LATE,
         )

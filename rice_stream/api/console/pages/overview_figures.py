@@ -58,6 +58,7 @@ def overview_figures(
     shown = {
         **common,
         "empty": False,
+        "later": part == "rest",
         "times": times,
         "begins": begins,
         "today": Compared(
