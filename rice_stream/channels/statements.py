@@ -68,12 +68,25 @@ def _facts(figures: Mapping[str, Any], month: str, before: str) -> Iterator[tupl
     if total is not None:
         yield "Carbon", amount(total["carbon_gco2e"]["mid"], "carbon")
         yield "Range (80 %)", range_text(total["carbon_gco2e"], "carbon")
+        if _has_market(total):
+            yield "By the market", amount(total["carbon_market_gco2e"], "carbon") + _market_moved(total, last, before)
         yield "Energy", amount(total["facility_energy_wh"], "energy")
         yield "Prompts", count(total["prompts"])
     if last is None:
         yield before, _NOTHING
     else:
-        yield before, f"{amount(last['carbon_gco2e']['mid'], 'carbon')}, {count(last['prompts'])} prompts"
+        market = f" ({amount(last['carbon_market_gco2e'], 'carbon')} by the market)" if _has_market(last) else ""
+        yield before, f"{amount(last['carbon_gco2e']['mid'], 'carbon')}{market}, {count(last['prompts'])} prompts"
+
+
+def _has_market(amounts: Mapping[str, Any]) -> bool:
+    """Whether carbon by the market is another one than that by location."""
+    return bool(amounts["carbon_market_gco2e"] != amounts["carbon_gco2e"]["mid"])
+
+
+def _market_moved(total: Mapping[str, Any], last: Mapping[str, Any] | None, before: str) -> str:
+    moved = None if last is None else change(total["carbon_market_gco2e"], last["carbon_market_gco2e"])
+    return f", {moved} against {before}" if moved else ""
 
 
 def _budgets(budgets: Sequence[Mapping[str, Any]], *, is_over: bool) -> Iterator[str]:

@@ -46,14 +46,18 @@ def _show(document: dict[str, Any]) -> None:
         *([f"by {step['cause']}", *_cells(step)] for step in document["steps"] if _tells(step)),
         ["as restated", *_cells(document["restated"])],
     ]
-    percent = document["materiality_percent"]
-    change = "no share" if percent is None else f"{percent:.3g} %"
+    change, market = _share(document["materiality_percent"]), _share(document["materiality_market_percent"])
+    change += "" if market == change else f", {market} by the market"
     judged = "material" if document["material"] else "not material"
     table(
         ["", "prompts", "gCO2e", "gCO2e by the market"],
         rows,
         title=f"{change}: {judged} (from {document['threshold_percent']:g} %)",
     )
+
+
+def _share(percent: float | None) -> str:
+    return "no share" if percent is None else f"{percent:.3g} %"
 
 
 def _cells(amounts: dict[str, Any]) -> list[object]:

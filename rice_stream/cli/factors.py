@@ -1,5 +1,6 @@
-"""`rice-stream factors list|show|add|diff`: dated sets of carbon intensities, PUEs, prices and evidence."""
+"""`rice-stream factors list|show|add|diff|fetch`: dated sets of carbon intensities, PUEs, prices and evidence."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ import click
 from rice_stream.canonical_json import canonical_json
 from rice_stream.cli.base import STDERR, CommandGroup, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
+from rice_stream.errors import UsageError
+from rice_stream.instants import epoch_us
 from rice_stream.ledger.factor_sets import add_factors
 from rice_stream.reference.sets.factor_set import DIGEST_SHOWN, FactorSet
 from rice_stream.reports.factor_sets import factor_set, factor_set_differences, factor_sets, tables_kept
+from rice_stream.reports.moments import instant
 from rice_stream.runtime.factor_files import read_factor_file
 from rice_stream.runtime.opening import open_store
 from rice_stream.runtime.opening_reference import open_reference
@@ -116,6 +120,45 @@ def diff(session: Session, a: str, b: str, *, as_json: bool) -> None:
         table(columns, cells)
 
     answer(document, as_json=as_json, human=human)
+
+
+@factors.command()
+@click.option("--from", "start", required=True, metavar="TIME", help="Date or RFC 3339 instant at which to begin.")
+@click.option(
+    "--to", "end", required=True, metavar="TIME", help="Date or instant at which to end; itself not included."
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the set is written.",
+)
+@json_option
+@pass_session
+def fetch(session: Session, start: str, end: str, out: Path, *, as_json: bool) -> None:
+    """Ask the live feed what it says by now of past hours, and write the final values as a set, to be added and trued up by.
+
+    Hours that are still estimates are left out. Nothing is added to the database.
+
+    Example: rice-stream factors fetch --from 2026-11-01 --to 2026-12-01 --out final.yaml
+    """
+    # Loaded here: the other commands about factors ask nobody.
+    from rice_stream.reference.sets.parsing import parse_factor_file
+    from rice_stream.runtime.opening_feeds import final_values_file
+
+    bounds = [at for name, text in (("--from", start), ("--to", end)) if (at := instant(name, text)) is not None]
+    file, found = final_values_file(session.settings, *map(epoch_us, bounds))
+    if not found.rows:
+        raise UsageError("the feed has no final value of any of these hours yet: nothing was written")
+    digest = parse_factor_file(file, str(out)).factor_set.digest
+    try:
+        out.write_text(json.dumps(file, indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise UsageError(f"--out: {out} cannot be written ({error.strerror})") from error
+    document = {"file": str(out), "digest": digest, "hours": found.hours, "missing_hours": found.missing}
+    cells = [[region, hours, found.missing[region]] for region, hours in found.hours.items()]
+    answer(document, as_json=as_json, human=lambda: table(["region", "hours", "hours without a final value"], cells))
 
 
 def _named(text: str) -> str | FactorSet:

@@ -103,6 +103,12 @@ def _show(document: dict[str, Any]) -> None:
         ),
         ["as reported, gCO2e", document["reported_gco2e"]],
         ["changed since, %", document["materiality_percent"]],
+        *(
+            [["as reported by the market, gCO2e", reported], ["changed since by the market, %", percent]]
+            if (reported := document["reported_market_gco2e"]) is not None
+            and (percent := document["materiality_market_percent"]) != document["materiality_percent"]
+            else []
+        ),
         [f"material (from {document['threshold_percent']:g} %)", "yes" if document["material"] else "no"],
     ]
     table([_state(document), document["restatement_id"] or ""], rows)

@@ -15,7 +15,7 @@ from rice_stream.store.engine import Connection
 from rice_stream.store.entries import EntryGroup, signed_sums
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.recorded_chunks import RecordedChunk
-from rice_stream.store.restatement_store import RestatementState
+from rice_stream.store.restatement_store import RestatedMarket, RestatementState
 from rice_stream.store.schema_ledger import CARBON_ENDS
 
 Place = tuple[int, bytes]
@@ -27,8 +27,8 @@ class CorrectedChunk(NamedTuple):
 
     stretch: KeyStretch
     records: int
-    recorded_ugco2e: int
-    """What they were recorded with (middle)."""
+    recorded: dict[str, int]
+    """What they were recorded with, by amount."""
     before: dict[str, int]
     """What they amount to before the lines, by amount."""
     lines: Lines
@@ -63,7 +63,7 @@ def corrected_chunk(chunk: RecordedChunk, lines: Lines) -> CorrectedChunk:
     return CorrectedChunk(
         KeyStretch(tenant_key, chunk.event_keys[0].tobytes(), chunk.last_key),
         len(chunk),
-        chunk.recorded_ugco2e,
+        chunk.recorded,
         dict(zip(lines.names, signed_sums(chunk.now.amounts), strict=True)),
         lines,
     )
@@ -81,18 +81,30 @@ def _with(state: RestatementState, chunk: CorrectedChunk) -> RestatementState:
         cause: dict(zip(chunk.lines.names, signed_sums(entries.amounts), strict=True))
         for cause, entries in chunk.lines.by_cause.items()
     }
+
+    def after(name: str) -> int:
+        return chunk.before[name] + sum(each[name] for each in changes.values())
+
     return replace(
         state,
         records=state.records + chunk.records,
         entries=state.entries + sum(map(len, chunk.lines.by_cause.values())),
-        reported_ugco2e=state.reported_ugco2e + chunk.recorded_ugco2e,
+        reported_ugco2e=state.reported_ugco2e + chunk.recorded["carbon_mid_ugco2e"],
         before={name: state.before[name] + chunk.before[name] for name in CARBON_ENDS},
-        after={
-            name: state.after[name] + chunk.before[name] + sum(each[name] for each in changes.values())
-            for name in CARBON_ENDS
-        },
+        after={name: state.after[name] + after(name) for name in CARBON_ENDS},
         by_cause=_added(state.by_cause, changes, "carbon_mid_ugco2e"),
         market_by_cause=_added(state.market_by_cause, changes, MARKET_COLUMN),
+        market=_market(state.market, chunk, after(MARKET_COLUMN)),
+    )
+
+
+def _market(so_far: RestatedMarket | None, chunk: CorrectedChunk, after: int) -> RestatedMarket | None:
+    if so_far is None:
+        return None
+    return RestatedMarket(
+        so_far.reported + chunk.recorded[MARKET_COLUMN],
+        so_far.before + chunk.before[MARKET_COLUMN],
+        so_far.after + after,
     )
 
 

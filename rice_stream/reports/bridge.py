@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, get_args
 
 from rice_stream.errors import UsageError
 from rice_stream.quantities import MEASURES, MICRO
-from rice_stream.reports.materiality import THRESHOLD_PERCENT, is_material, materiality_percent
+from rice_stream.reports.materiality import THRESHOLD_PERCENT, RestatedCarbon, materiality
 from rice_stream.reports.spans import Span
 from rice_stream.reports.sums import NOW_US
 from rice_stream.reports.time_zones import described_window
@@ -60,9 +60,10 @@ def bridge(
     """The bridge of a stretch of time and some names, as of `now` or of the query's instant; middle values throughout.
 
     Returns:
-        `{"window", "as_of", "reported", "steps", "restated", "materiality_percent", "threshold_percent", "material"}`: what was
-        reported and the steps add up to what is restated, to the microgram. All STEPS are there, with 0 where nothing has that
-        cause. `materiality_percent` is the change as a share of what was reported, None where that is nothing.
+        `{"window", "as_of", "reported", "steps", "restated", "materiality_percent", "materiality_market_percent",
+        "threshold_percent", "material"}`: what was reported and the steps add up to what is restated, to the microgram. All STEPS
+        are there, with 0 where nothing has that cause. `materiality_percent` is the change as a share of what was reported, None
+        where that is nothing; the other one that of carbon by the market. Either is enough to be material.
 
     Raises:
         UsageError: as from `totals`; or the scope is of some teams only: a group of corrections may be of several.
@@ -76,16 +77,15 @@ def bridge(
         by_cause = _by_cause(asked)
     corrected = _Amounts(*map(sum, zip(*by_cause.values(), strict=True))) if by_cause else _Amounts()
     reported = restated.minus(corrected)
-    change = reported.carbon_mid_ugco2e, restated.carbon_mid_ugco2e
+    location = RestatedCarbon(reported.carbon_mid_ugco2e, restated.carbon_mid_ugco2e)
+    market = RestatedCarbon(reported.carbon_market_ugco2e, restated.carbon_market_ugco2e)
     return {
         "window": {"name": query.window, **described_window(zone, ranges)},
         "as_of": query.told.get("as_of"),
         "reported": reported.told,
         "steps": [{"cause": cause, **by_cause.get(cause, _Amounts()).told} for cause in STEPS],
         "restated": restated.told,
-        "materiality_percent": materiality_percent(*change),
-        "threshold_percent": threshold_percent,
-        "material": is_material(*change, threshold_percent),
+        **materiality(location, market, threshold_percent),
     }
 
 

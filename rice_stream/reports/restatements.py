@@ -7,7 +7,7 @@ from sqlalchemy import select
 from rice_stream.errors import NotFoundError
 from rice_stream.instants import rfc3339
 from rice_stream.quantities import MICRO
-from rice_stream.reports.materiality import THRESHOLD_PERCENT, is_material, materiality_percent
+from rice_stream.reports.materiality import THRESHOLD_PERCENT, RestatedCarbon, materiality
 from rice_stream.reports.pages import packed, page, unpacked
 from rice_stream.store import schema
 from rice_stream.store.engine import Engine
@@ -56,10 +56,12 @@ def described(state: RestatementState, threshold_percent: float) -> dict[str, An
     """A restatement as JSON; grams are middle values.
 
     `materiality_percent` is the change since the records were recorded, with everything that has corrected them before, as a
-    share of what was reported of them; `difference_gco2e` is what this run changes.
+    share of what was reported of them, and `materiality_market_percent` that of carbon by the market (None of runs of versions
+    that did not keep it); `difference_gco2e` is what this run changes.
     """
     order = state.order
     before, after = state.before[_MID], state.after[_MID]
+    market = state.market
     return {
         "restatement_id": state.restatement_id or None,
         "state": state.state,
@@ -81,9 +83,14 @@ def described(state: RestatementState, threshold_percent: float) -> dict[str, An
         "before_gco2e": before / MICRO,
         "after_gco2e": after / MICRO,
         "difference_gco2e": (after - before) / MICRO,
-        "materiality_percent": materiality_percent(state.reported_ugco2e, after),
-        "threshold_percent": threshold_percent,
-        "material": is_material(state.reported_ugco2e, after, threshold_percent),
+        "reported_market_gco2e": None if market is None else market.reported / MICRO,
+        "before_market_gco2e": None if market is None else market.before / MICRO,
+        "after_market_gco2e": None if market is None else market.after / MICRO,
+        **materiality(
+            RestatedCarbon(state.reported_ugco2e, after),
+            None if market is None else RestatedCarbon(market.reported, market.after),
+            threshold_percent,
+        ),
         "by_cause": {cause: amount / MICRO for cause, amount in state.by_cause.items()},
         "market_by_cause": {cause: amount / MICRO for cause, amount in state.market_by_cause.items()},
         "problem": state.problem,

@@ -55,8 +55,8 @@ class RecordedChunk(NamedTuple):
     """The record of each line of `now`."""
     voided: NDArray[np.bool_]
     """Which records were voided, shape (n,)."""
-    recorded_ugco2e: int
-    """What the records add up to as they were recorded (middle)."""
+    recorded: dict[str, int]
+    """What the records add up to as they were recorded, by ENTRY_AMOUNTS."""
     contracts_ugco2e: Ints
     """What contracts have changed of the carbon by the market of each record so far, shape (n,)."""
 
@@ -89,7 +89,7 @@ class RecordedChunk(NamedTuple):
             self.now.select(kept),
             place[self.row_of[kept]],
             self.voided[rows],
-            self.recorded_ugco2e,
+            self.recorded,
             self.contracts_ugco2e[rows],
         )
 
@@ -126,9 +126,9 @@ def read_chunk(connection: Connection, stretch: RecordStretch, limit: int) -> Re
     )
     found = [place_of.get(key_bytes(key)) for key in connection.scalars(text(statement), bounds)]
     voided[[place for place in found if place is not None]] = True
-    carbon_ugco2e = signed_sums(recorded)[ENTRY_AMOUNTS.index("carbon_mid_ugco2e")]
+    sums = dict(zip(ENTRY_AMOUNTS, signed_sums(recorded), strict=True))
     contracts_ugco2e = _by_contracts(connection, bounds, place_of)
-    return RecordedChunk(event_keys, columns, now, row_of, voided, carbon_ugco2e, contracts_ugco2e)
+    return RecordedChunk(event_keys, columns, now, row_of, voided, sums, contracts_ugco2e)
 
 
 def _by_contracts(connection: Connection, bounds: dict[str, Any], place_of: dict[bytes, int]) -> Ints:

@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import Connection, insert, select, text, update
 
 from rice_stream.canonical_json import canonical_json
 from rice_stream.instants import DAY_S, SECOND_US
+from rice_stream.quantities import MARKET_COLUMN
 from rice_stream.store import schema
 from rice_stream.store.audit import Actor
 from rice_stream.store.database_clock import database_now_us
@@ -60,6 +61,14 @@ class RestatementOrder:
         }
 
 
+class RestatedMarket(NamedTuple):
+    """Carbon by the market of the records that are done, in micrograms: as they were recorded, before the run, and after it."""
+
+    reported: int = 0
+    before: int = 0
+    after: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class RestatementState:
     """A restatement and how far it has come."""
@@ -83,6 +92,8 @@ class RestatementState:
     """Micrograms (middle) by cause."""
     market_by_cause: Mapping[str, int] = field(default_factory=dict)
     """Micrograms by the market, by cause; nothing of runs of versions that did not keep it."""
+    market: RestatedMarket | None = field(default_factory=RestatedMarket)
+    """None: of a run that a version began that did not keep it."""
     by_server: bool = False
     """Ordered over HTTP, and done by whichever server comes to it."""
     author_kind: str = ""
@@ -181,9 +192,15 @@ def state_of(row: Mapping[Any, Any]) -> RestatementState:
         after={name: int(row[f"after_{name}"]) for name in CARBON_ENDS},
         by_cause=json.loads(row["by_cause"]),
         market_by_cause=json.loads(row["market_by_cause"]),
+        market=_market_of(row),
         by_server=bool(row["by_server"]),
         **{name: row[name] for name in ("author_kind", "author_name", "started_us", "finished_us", "problem")},
     )
+
+
+def _market_of(row: Mapping[Any, Any]) -> RestatedMarket | None:
+    amounts = [row[f"{when}_{MARKET_COLUMN}"] for when in RestatedMarket._fields]
+    return None if None in amounts else RestatedMarket(*map(int, amounts))
 
 
 def _latest(connection: Connection) -> RestatementState | None:
@@ -216,6 +233,7 @@ def _records_expected(connection: Connection, order: RestatementOrder) -> int:
 
 def _progress(connection: Connection, state: RestatementState) -> dict[str, Any]:
     tenant_key, event_key = (None, None) if state.at is None else state.at
+    market = dict.fromkeys(RestatedMarket._fields) if state.market is None else state.market._asdict()
     return {
         "state": state.state,
         "at_tenant_key": tenant_key,
@@ -225,6 +243,7 @@ def _progress(connection: Connection, state: RestatementState) -> dict[str, Any]
         "reported_carbon_mid_ugco2e": state.reported_ugco2e,
         **{f"before_{name}": amount for name, amount in state.before.items()},
         **{f"after_{name}": amount for name, amount in state.after.items()},
+        **{f"{when}_{MARKET_COLUMN}": amount for when, amount in market.items()},
         "by_cause": json.dumps(dict(state.by_cause), sort_keys=True),
         "market_by_cause": json.dumps(dict(state.market_by_cause), sort_keys=True),
         "problem": state.problem,

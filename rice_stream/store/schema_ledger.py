@@ -116,6 +116,8 @@ restatement = Table(
     Column("problem", Text),
     # JSON: micrograms by the market, by cause.
     Column("market_by_cause", Text, nullable=False, server_default="{}"),
+    # Null of runs that were begun by versions that did not keep it.
+    *(Column(f"{when}_carbon_market_ugco2e", EXACT_SUM) for when in ("reported", "before", "after")),
     CheckConstraint("state IN ('ordered', 'running', 'done', 'failed')", name="state"),
     comment="Runs that estimate recorded prompts again, and what they have posted so far",
 )

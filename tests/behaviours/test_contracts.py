@@ -96,6 +96,9 @@ class TestContracts:
         assert market(engine, amounts="reported") == before
         told = bridge(engine, EVERYTHING, OCTOBER, datetime.now(UTC))
         assert [step["cause"] for step in told["steps"] if step["carbon_market_ugco2e"]] == ["contract"]
+        # Half of what was reported by the market, nothing by location: material all the same.
+        assert (told["materiality_percent"], told["material"]) == (0.0, True)
+        assert told["materiality_market_percent"] == pytest.approx(50, abs=1e-3)
         entries = rows_in(engine)("adjustment_entry")
         apply(engine)
         assert rows_in(engine)("adjustment_entry") == entries

@@ -14,11 +14,13 @@ from rice_stream.budgets.parsing import parse_budget
 from rice_stream.errors import UsageError
 from rice_stream.proof.rebuild import rebuild
 from rice_stream.proof.verification import verify
+from rice_stream.reports.restatements import named_restatement
 from rice_stream.store import schema
 from rice_stream.store.budget_store import save_budget
 from rice_stream.store.engine import open_engine, writing
 from rice_stream.store.migrate import alembic_config, migrate
 from rice_stream.store.revisions import current_revision, head_revision
+from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.watching import watch_user
 from tests.support.databases import Databases, SqliteDatabases
 from tests.support.fakes import NOON_US, OPERATOR, chunk_of, event
@@ -197,6 +199,10 @@ class TestMigrations:
         migrate(empty)
         (old,) = rows_in(empty)("restatement")
         assert (old["basis"], old["dry_run"], old["state"], old["reported_carbon_mid_ugco2e"]) == ("", 0, "done", 5)
+        told = named_restatement(empty, EVERYTHING, "of before")
+        # What it changed of carbon by the market was not kept, and is no 0.
+        assert (told["reported_market_gco2e"], told["materiality_market_percent"]) == (None, None)
+        assert told["material"] is False
         execute(empty, f"{insert}waits', 2, 'ordered', 0, {values})")
         execute(empty, f"{insert}has posted', 3, 'failed', 2, {values})")
         migrate(empty, BEFORE_ORDERS)

@@ -154,6 +154,13 @@ class TestRestating:
         assert told(done) == told(tried)
         assert (done["state"], done["records"], done["entries"]) == ("done", 4, 8)
         assert (done["before_gco2e"], done["after_gco2e"], done["materiality_percent"]) == (10.0, 20.0, 100.0)
+        # Nothing is known of the market: by it all is as by location.
+        assert (done["reported_market_gco2e"], done["before_market_gco2e"], done["after_market_gco2e"]) == (
+            10.0,
+            10.0,
+            20.0,
+        )
+        assert done["materiality_market_percent"] == 100.0
         assert done["by_cause"] == {"method": 10.0}
         assert grams(engine) == {"acme": 17.5, "globex": 5.0}
         assert grams(engine, amounts="reported") == {"acme": 10.0, "globex": 2.5}

@@ -36,6 +36,7 @@ class Bridge(Answer):
     steps: list[BridgeStep]
     restated: BridgeAmounts
     materiality_percent: float | None
+    materiality_market_percent: float | None
     threshold_percent: float
     material: bool
     meta: Meta
@@ -109,7 +110,11 @@ class Restatement(Answer):
     before_gco2e: float
     after_gco2e: float
     difference_gco2e: float
+    reported_market_gco2e: float | None
+    before_market_gco2e: float | None
+    after_market_gco2e: float | None
     materiality_percent: float | None
+    materiality_market_percent: float | None
     threshold_percent: float
     material: bool
     by_cause: dict[CauseName, float]

@@ -173,7 +173,10 @@ def _bridge(engine: Engine, scope: Scope, order: ExportOrder, found: MonthAmount
         "reported": amounts(told["reported"]),
         "steps": [{"cause": step["cause"], **amounts(step)} for step in told["steps"]],
         "restated": amounts(told["restated"]),
-        **{name: told[name] for name in ("materiality_percent", "threshold_percent", "material")},
+        **{
+            name: told[name]
+            for name in ("materiality_percent", "materiality_market_percent", "threshold_percent", "material")
+        },
     }
 
 

@@ -5,9 +5,16 @@ from typing import Any
 from rice_stream.channels.statements import statement_letter
 
 
-def carbon(grams: float) -> dict[str, float]:
-    """With a range."""
-    return {"low": grams * 0.8, "mid": grams, "high": grams * 1.25}
+def amounts(prompts: int, energy_wh: float, grams: float, market: float | None = None) -> dict[str, Any]:
+    """With a range; by the market as by location, where nothing else is said."""
+    carbon = {"low": grams * 0.8, "mid": grams, "high": grams * 1.25}
+    by_market = grams if market is None else market
+    return {
+        "prompts": prompts,
+        "facility_energy_wh": energy_wh,
+        "carbon_gco2e": carbon,
+        "carbon_market_gco2e": by_market,
+    }
 
 
 def figures(**changes: Any) -> dict[str, Any]:
@@ -22,8 +29,8 @@ def figures(**changes: Any) -> dict[str, Any]:
         "to": "2026-10-31T23:00:00Z",
         "as_of": "2026-11-03T08:00:00Z",
         "is_over": True,
-        "total": {"prompts": 12_345, "facility_energy_wh": 30_000.0, "carbon_gco2e": carbon(12_000.0)},
-        "before": {"prompts": 10_000, "facility_energy_wh": 25_000.0, "carbon_gco2e": carbon(10_000.0)},
+        "total": amounts(12_345, 30_000.0, 12_000.0),
+        "before": amounts(10_000, 25_000.0, 10_000.0),
         "movers": {
             "model": [{"name": "gpt-4o", "gco2e": 9_000.0, "before_gco2e": 6_000.0, "change_gco2e": 3_000.0}],
             "project": [{"name": None, "gco2e": 0.0, "before_gco2e": 500.0, "change_gco2e": -500.0}],
@@ -79,6 +86,19 @@ def test_a_statement_says_all_of_a_month_on_one_page() -> None:
     assert letter.path == (
         "/explore?tenant=acme&team=search&from=2026-09-30T22%3A00%3A00Z&to=2026-10-31T23%3A00%3A00Z&time_zone=Europe%2FBerlin"
     )
+
+
+def test_carbon_by_the_market_stands_beside_that_by_location_where_it_is_another_one() -> None:
+    """Of either month, with its own change: 6 kg after 10 kg is 40 % less, where by location it was 20 % more."""
+    bought = statement_letter(figures(total=amounts(12_345, 30_000.0, 12_000.0, market=6_000.0)))
+    facts = [plain(": ".join(fact)) for fact in bought.facts]
+    assert "By the market: 6.000 kgCO₂e, -40.0 % against September 2026" in facts
+    assert facts[-1] == "September 2026: 10.00 kgCO₂e, 10 000 prompts"
+    both = figures(total=amounts(1, 1.0, 12_000.0, market=6_000.0), before=amounts(9, 9.0, 10_000.0, market=0.0))
+    facts = [plain(": ".join(fact)) for fact in statement_letter(both).facts]
+    assert "By the market: 6.000 kgCO₂e" in facts  # no percentage of nothing
+    assert facts[-1].startswith("September 2026: 10.00 kgCO₂e (0")
+    assert facts[-1].endswith("by the market), 9 prompts")
 
 
 def test_a_team_that_used_nothing_or_is_new_is_told_so() -> None:
