@@ -10,7 +10,7 @@ from rice_stream.cli.tables import table
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--provider", required=True, metavar="NAME", help="openai, anthropic, bedrock, azure or vertex.")
 @click.option("--tenant", required=True, metavar="NAME", help="Whose month.")
 @click.option("--month", required=True, metavar="YYYY-MM", help="The month, in the tenant's time zone.")
@@ -24,6 +24,14 @@ from rice_stream.cli.tables import table
     show_default=True,
     help="Exit 1 from this share of the provider's tokens on that nothing explains.",
 )
+@click.option(
+    "--carbon-gco2e",
+    type=click.FloatRange(min=0),
+    metavar="GRAMS",
+    help="The month's carbon as the provider states it, in the place of FILE.",
+)
+@click.option("--market", is_flag=True, help="That carbon is by contracts and residual mix, not by location.")
+@click.option("--embodied", is_flag=True, help="That carbon has the embodied carbon of the hardware in it.")
 @click.option("--dry-run", is_flag=True, help="Keep nothing, and tell no channel.")
 @json_option
 @pass_session
@@ -31,16 +39,19 @@ def reconcile(
     session: Session,
     /,
     *,
-    file: Path,
+    file: Path | None,
     provider: str,
     tenant: str,
     month: str,
     names: tuple[str, ...],
     threshold_percent: float,
+    carbon_gco2e: float | None,
+    market: bool,
+    embodied: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Compare the tokens of a month with a provider's usage export: the difference by cause, and what is unexplained.
+    """Compare a month's tokens with a provider's usage export, or its carbon with a stated figure: the difference by cause.
 
     FILE is JSON, JSON lines or CSV as the provider gives it out. What was found is kept with the file's digest, and never the file;
     channels are told where more is unexplained than the threshold. Exit 1: it is.
@@ -49,39 +60,54 @@ def reconcile(
     """
     import hashlib
 
+    from rice_stream.errors import UsageError
     from rice_stream.ledger.reconciling import record_reconciliation
+    from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon
     from rice_stream.reports.reconciliation import ReconciliationOrder
     from rice_stream.reports.reconciliation import reconcile as reconciled
     from rice_stream.reports.usage_exports.reading import read_usage, usage_text
     from rice_stream.runtime.opening import open_store
     from rice_stream.store.scope import EVERYTHING
 
-    content = file.read_bytes()
-    usage = read_usage(usage_text(content), provider)
+    if (file is None) == (carbon_gco2e is None):
+        raise UsageError("give FILE, or --carbon-gco2e")
     order = ReconciliationOrder(tenant, month, provider, names, threshold_percent)
     engine = open_store(session.settings)
-    compared = reconciled(engine, EVERYTHING, order, usage)
-    document = compared
+    if file is not None:
+        content = file.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        document = reconciled(engine, EVERYTHING, order, read_usage(usage_text(content), provider))
+    else:
+        stated = StatedCarbon(carbon_gco2e or 0.0, market, embodied)
+        sha256 = stated.sha256
+        document = reconcile_carbon(engine, EVERYTHING, order, stated)
     if not dry_run:
-        document = record_reconciliation(engine, compared, hashlib.sha256(content).hexdigest(), session.actor)
+        document = record_reconciliation(engine, document, sha256, session.actor)
     answer(document, as_json=as_json, human=lambda: _show(document))
     if not document["ok"]:
         raise SystemExit(BAD_NEWS)
 
 
 def _show(document: dict[str, Any]) -> None:
-    tokens = document["tokens"]
+    tokens, carbon = document["tokens"], document["carbon"]
+    unit, ours, theirs = (
+        ("tokens", tokens["ours"], tokens["theirs"])
+        if tokens
+        else ("carbon_gco2e", carbon["ours_gco2e"], carbon["theirs_gco2e"])
+    )
+    file = document["file"]
+    stated = f"theirs, {file['from']} to {file['to']}" if file else f"theirs, by {carbon['basis']}"
     rows: list[list[object]] = [
-        ["ours, of the month", tokens["ours"], ""],
-        *(
-            [cause["cause"].replace("_", " "), cause["tokens"], cause["why"]]
-            for cause in document["causes"]
-            if cause["tokens"]
-        ),
+        ["ours, of the month", ours, ""],
+        *([cause["cause"].replace("_", " "), cause[unit], cause["why"]] for cause in document["causes"] if cause[unit]),
         ["unexplained", document["unexplained"], ""],
-        [f"theirs, {document['file']['from']} to {document['file']['to']}", tokens["theirs"], ""],
+        [stated, theirs, ""],
     ]
     percent = document["unexplained_percent"]
     limit = document["threshold_percent"]
-    judged = "no tokens are stated" if percent is None else f"{percent:.3g} % unexplained (bad from {limit:g} %)"
-    table(["", "tokens", "why"], rows, title=judged)
+    judged = (
+        f"no {unit.partition('_')[0]} is stated"
+        if percent is None
+        else f"{percent:.3g} % unexplained (bad from {limit:g} %)"
+    )
+    table(["", "gCO2e" if carbon else "tokens", "why"], rows, title=judged)

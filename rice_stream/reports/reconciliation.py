@@ -81,10 +81,7 @@ def reconcile(engine: Engine, scope: Scope, order: ReconciliationOrder, usage: U
         UsageError: names of a provider that there is not, a file of more than SPAN_MAX_US, or as from `totals`. NotFoundError: no
         such tenant in the scope.
     """
-    names = order.names or PROVIDER_NAMES.get(order.provider)
-    if not names:
-        raise UsageError(f"--provider {order.provider}: choose from {', '.join(PROVIDER_NAMES)}")
-    where = NameFilter.of({"provider": names})
+    where = NameFilter.of({"provider": names_of(order)})
     with snapshot(engine, scope) as connection:
         stretch = month_stretch(connection, scope, order.tenant, order.month)
     of_file = _reach(usage)
@@ -108,6 +105,14 @@ def reconcile(engine: Engine, scope: Scope, order: ReconciliationOrder, usage: U
     }
     asked = {"tenant_id": order.tenant, "month": order.month, "provider": order.provider, "measure": "tokens"}
     return {**asked, "window": stretch.window, "file": file, "carbon": None, **_told(compared, order.threshold_percent)}
+
+
+def names_of(order: ReconciliationOrder) -> tuple[str, ...]:
+    """What events call the provider of an order. UsageError: there is no such provider."""
+    names = order.names or PROVIDER_NAMES.get(order.provider)
+    if not names:
+        raise UsageError(f"--provider {order.provider}: choose from {', '.join(PROVIDER_NAMES)}")
+    return names
 
 
 class _Compared(NamedTuple):

@@ -7,6 +7,7 @@ import pytest
 
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.ledger.reconciling import record_reconciliation
+from rice_stream.reports.carbon_reconciliation import CARBON_CAUSES, StatedCarbon, reconcile_carbon
 from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
 from rice_stream.reports.reconciliations import named_reconciliation, reconciliation_page
 from rice_stream.reports.usage_exports.reading import read_usage
@@ -178,3 +179,43 @@ class TestReconciliation:
             (latest,) = latest_reconciliations(connection, "acme", "2026-10")
             assert latest_reconciliations(connection, "acme", "2026-09") == []
         assert (latest.theirs, latest.ours, latest.unexplained, latest.ok) == (200, 400, 100, False)
+
+    def test_carbon_is_explained_by_corrections_boundary_and_the_method_within_its_range(
+        self, store: Store, engine: Engine
+    ) -> None:
+        """Ours of October, and one prompt of it voided: theirs has it still. The method explains what lies within the range."""
+        reported = reconcile_carbon(engine, EVERYTHING, ORDER, StatedCarbon(1.0))["carbon"]
+        void(engine, "2026-10-02T10:00:00Z")
+
+        def compared(stated: StatedCarbon) -> tuple[dict[str, Any], dict[str, float]]:
+            document = reconcile_carbon(engine, EVERYTHING, ORDER, stated)
+            causes = {cause["cause"]: cause["carbon_gco2e"] for cause in document["causes"]}
+            assert list(causes) == list(CARBON_CAUSES)
+            whole = sum(causes.values()) + document["unexplained"]
+            assert whole == pytest.approx(document["carbon"]["difference_gco2e"], abs=2e-6)
+            made = record_reconciliation(engine, document, stated.sha256, OPERATOR)
+            assert document.items() <= made.items()
+            assert {name: each for name, each in made.items() if name != "models"} == reconciliation_page(
+                engine, EVERYTHING, limit=1
+            )["rows"][0]
+            return document, causes
+
+        same, causes = compared(StatedCarbon(reported["ours_gco2e"]))
+        carbon = same["carbon"]
+        assert causes["corrections"] == pytest.approx(reported["ours_gco2e"] - carbon["ours_gco2e"]) != 0
+        assert (causes["method"], same["unexplained"], same["ok"]) == (0, 0, True)
+        wide = carbon["ours_high_gco2e"] - carbon["ours_gco2e"]
+        high, causes = compared(StatedCarbon(reported["ours_gco2e"] + wide / 2))
+        assert causes["method"] == pytest.approx(wide / 2, abs=2e-6)
+        assert high["ok"] is True
+        beyond, causes = compared(StatedCarbon(reported["ours_gco2e"] + 3 * wide))
+        assert causes["method"] == pytest.approx(wide, abs=2e-6)
+        assert beyond["unexplained"] == pytest.approx(2 * wide, abs=4e-6)
+        assert beyond["ok"] is False
+        nothing, _ = compared(StatedCarbon(0))
+        assert (nothing["unexplained_percent"], nothing["ok"]) == (None, False)
+        market, causes = compared(StatedCarbon(reported["ours_gco2e"], market=True, embodied=True))
+        assert market["carbon"]["basis"] == "market"
+        for figure in (-1.0, 2e9, float("nan"), float("inf")):
+            with pytest.raises(UsageError, match="mind the unit"):
+                reconcile_carbon(engine, EVERYTHING, ORDER, StatedCarbon(figure))

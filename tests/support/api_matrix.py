@@ -20,6 +20,7 @@ EVENT: dict[str, Any] = {
     "output_tokens": 1,
 }
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
+_UPLOAD = {"content-type": "multipart/form-data; boundary=x"}
 RESTATEMENT: dict[str, Any] = {"from": "2026-11-01", "to": "2026-12-01", "reason": "r"}
 RECONCILIATION: dict[str, Any] = {"month": "2026-10", "provider": "openai", "usage": "no usage"}
 BUDGET: dict[str, Any] = {"limit_kwh": 3, "period": "month"}
@@ -112,6 +113,7 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/periods", "/periods", body=b"tenant=nobody&month=2100-01&how=soft", headers=_FORM)
     restating = b"tenant=nobody&from=2020-01-01&to=2021-01-01&reason=r"
     yield Try("POST", "/periods/restatements", "/periods/restatements", body=restating, headers=_FORM)
+    yield Try("POST", "/periods/reconciliations", "/periods/reconciliations", body=b"--x--", headers=_UPLOAD)
     yield Try("GET", "/periods/checkpoint?tenant=nobody&month=2026-10", "/periods/checkpoint")
     for section in ("tokens", "audit", "roles", "names", "factors", "system"):
         yield Try("GET", f"/admin?section={section}", "/admin")

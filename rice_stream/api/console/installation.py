@@ -13,12 +13,26 @@ from rice_stream.api.console.pages import (
     periods,
     preferences,
     quality,
+    reconciling,
     record,
     restating,
 )
 from rice_stream.api.product import Product
 
-_PAGES = (overview, explore, budgets, models, quality, record, periods, restating, admin, channels, preferences)
+_PAGES = (
+    overview,
+    explore,
+    budgets,
+    models,
+    quality,
+    record,
+    periods,
+    reconciling,
+    restating,
+    admin,
+    channels,
+    preferences,
+)
 
 
 def install(app: FastAPI, product: Product, *, by_provider: bool) -> None:

@@ -45,6 +45,26 @@ class TokenCause(Answer):
     why: str
 
 
+class ReconciledCarbon(Answer):
+    """Carbon of the month on both sides: ours by location, with its 80 % range."""
+
+    ours_gco2e: float
+    ours_low_gco2e: float
+    ours_high_gco2e: float
+    theirs_gco2e: float
+    difference_gco2e: float
+    basis: Literal["location", "market"] = Field(description="what theirs is by")
+    embodied: bool = Field(description="whether theirs has the embodied carbon of the hardware in it")
+
+
+class CarbonCause(Answer):
+    """What one cause adds to ours on the way to theirs."""
+
+    cause: Literal["corrections", "market", "boundary", "method"]
+    carbon_gco2e: float
+    why: str
+
+
 class ReconciledModel(Answer):
     """One model on both sides; the largest difference first."""
 
@@ -65,9 +85,9 @@ class Reconciliation(Answer):
     window: ZonedWindow
     file: ReconciledFile | None
     tokens: ReconciledTokens | None
-    carbon: None
-    causes: list[TokenCause]
-    unexplained: int = Field(description="tokens")
+    carbon: ReconciledCarbon | None
+    causes: list[TokenCause | CarbonCause]
+    unexplained: int | float = Field(description="tokens, or grams CO2-equivalent")
     unexplained_percent: float | None = Field(description="percent of theirs")
     threshold_percent: float
     ok: bool
@@ -79,4 +99,4 @@ class Reconciliation(Answer):
 class MadeReconciliation(Reconciliation):
     """The same as it is answered once, with the names of models that the file gives."""
 
-    models: list[ReconciledModel]
+    models: list[ReconciledModel] | None = None

@@ -1,4 +1,4 @@
-"""POST /v1/reconciliations: comparing a month with a provider's usage export, and keeping what was found."""
+"""POST /v1/reconciliations: comparing a month with a provider's usage export or its carbon figure, and keeping what was found."""
 
 import hashlib
 from http import HTTPStatus
@@ -17,6 +17,7 @@ from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.writes.idempotency import KEY_PROBLEMS, KEYED, once
+from rice_stream.errors import UsageError
 from rice_stream.store.audit import Actor
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import within
@@ -25,13 +26,24 @@ Provider = Literal["openai", "anthropic", "bedrock", "azure", "vertex"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
+class StatedCarbonBody(Body):
+    """The month's carbon as the provider states it."""
+
+    carbon_gco2e: float = Field(ge=0, le=1e9, description="grams CO2-equivalent")
+    market: bool = Field(default=False, description="By contracts and residual mix, not by location")
+    embodied: bool = Field(default=False, description="With the embodied carbon of the hardware")
+
+
 class ReconciliationBody(Body):
     """Whose month is compared with what."""
 
     tenant_id: Name
     month: str = Field(max_length=20, description="YYYY-MM, in the tenant's time zone")
     provider: Provider
-    usage: str = Field(min_length=1, description="The usage export's text: JSON, JSON lines or CSV. It is not kept")
+    usage: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="The usage export's text: JSON, JSON lines or CSV. It is not kept"
+    )
+    carbon: StatedCarbonBody | None = Field(None, description="In the place of `usage`")
     names: list[Name] = Field(
         default_factory=list, max_length=50, description="What events call the provider, instead of the usual names"
     )
@@ -54,7 +66,7 @@ def install(app: FastAPI, product: Product) -> None:
     @app.post(
         "/v1/reconciliations",
         status_code=HTTPStatus.CREATED,
-        summary="Compare the tokens of a month with a provider's usage export, by cause",
+        summary="Compare a month with a provider's usage export, or with the carbon that it states, by cause",
         tags=["periods"],
         openapi_extra=body_of(ReconciliationBody, _EXAMPLE) | KEYED,
         responses=KEY_PROBLEMS,
@@ -78,6 +90,7 @@ def answer_reconciliation(
     """
     # What reads files is loaded where somebody sends one.
     from rice_stream.ledger.reconciling import record_reconciliation
+    from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon
     from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
     from rice_stream.reports.usage_exports.reading import read_usage, usage_text
 
@@ -87,9 +100,14 @@ def answer_reconciliation(
             HTTPStatus.FORBIDDEN,
             "what a provider states is the whole tenant's: this needs a token for all of its teams",
         )
-    file = body.usage.encode() if content is None else content
-    usage = read_usage(usage_text(file), body.provider)
+    file = body.usage.encode() if body.usage is not None else content
+    if (file is None) == (body.carbon is None):
+        raise UsageError("usage: give it, or carbon")
     order = ReconciliationOrder(body.tenant_id, body.month, body.provider, tuple(body.names), body.threshold_percent)
-    compared = reconcile(product.engine(), scope, order, usage)
-    engine = within(product.engine(), EVERYTHING)
-    return record_reconciliation(engine, compared, hashlib.sha256(file).hexdigest(), by)
+    if body.carbon is not None:
+        stated = StatedCarbon(**body.carbon.model_dump())
+        sha256, compared = stated.sha256, reconcile_carbon(product.engine(), scope, order, stated)
+    else:
+        usage = read_usage(usage_text(file or b""), body.provider)
+        sha256, compared = hashlib.sha256(file or b"").hexdigest(), reconcile(product.engine(), scope, order, usage)
+    return record_reconciliation(within(product.engine(), EVERYTHING), compared, sha256, by)

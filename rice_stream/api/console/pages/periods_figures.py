@@ -18,6 +18,7 @@ from rice_stream.api.console.pages.corrections import corrections_of
 from rice_stream.api.console.pages.explore_rows import name_of
 from rice_stream.api.console.pages.periods_closing import standing
 from rice_stream.api.console.pages.periods_files import month_files, year_files
+from rice_stream.api.console.pages.reconciling import reconciled
 from rice_stream.api.console.stretches import BarTime
 from rice_stream.api.product import Product
 from rice_stream.instants import day_start
@@ -67,6 +68,7 @@ def periods(
         return {**shown, "nothing": "not-allowed" if scope.tenants == frozenset() else "no-events"}
     of = scope.within(asked.tenant)
     stands = standing(product, of, shown["year"], 1 if asked.tenant else len(names), standing_page)
+    stands |= reconciled(product, of)
     return {**shown, **stands, **_of_year(question, ever, shown["year"], columns, now)}
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
+from tests.unit.api.console.reading import read
 
 MONTH = f"{datetime.now(UTC):%Y-%m}"
 
@@ -80,6 +81,10 @@ def test_the_same_key_does_it_once(api: Api) -> None:
         ({"month": "13-2026"}, 400, "is no month"),
         ({"provider": "nobody"}, 422, "provider"),
         ({"usage": ""}, 422, "usage"),
+        ({"usage": None}, 400, "usage: give it, or carbon"),
+        ({"carbon": {"carbon_gco2e": 1}}, 400, "usage: give it, or carbon"),
+        ({"usage": None, "carbon": {"carbon_gco2e": 1e12}}, 422, "carbon_gco2e"),
+        ({"usage": None, "carbon": {}}, 422, "carbon_gco2e"),
         ({"usage": 3}, 422, "usage"),
         ({"usage": "[" * 50_000}, 400, "too deep"),
         ({"usage": usage(input_tokens="1e999999999")}, 400, "is no number of tokens"),
@@ -100,3 +105,77 @@ def test_what_cannot_be_read_is_a_problem_that_names_it_and_nothing_is_kept(
     assert refused.status == status, refused.body
     assert words in refused.body.decode()
     assert api.get("/v1/reconciliations").document["rows"] == []
+
+
+def test_carbon_is_compared_with_a_figure(api: Api, ledger: Shell) -> None:
+    """As the command does it; the same shape of answer, in grams."""
+    stated = body(**OPENAI, usage=None, carbon={"carbon_gco2e": 5.0, "market": True}, names=["nobody"])
+    made = api.send("POST", "/v1/reconciliations", stated, role="editor")
+    assert made.status == 201, made.body
+    asked = ("reconcile", "--carbon-gco2e=5", "--market", "--provider=openai", "--tenant=acme", f"--month={MONTH}")
+    said = ledger.json(*asked, "--name=nobody", "--dry-run", code=1)
+    assert said.items() <= made.document.items()
+    assert (made.document["measure"], made.document["unexplained"], made.document["tokens"]) == ("carbon", 5.0, None)
+    assert "100 % unexplained" in ledger.run(*asked, "--name=nobody").stdout
+    assert ledger.run(*asked, str(ledger.directory / "rice.db")).exit_code == 2
+
+
+def upload(fields: dict[str, str], file: bytes | None) -> tuple[bytes, dict[str, str]]:
+    """A form as browsers send it, with its headers."""
+    boundary = "----WebKitFormBoundary7MA4YWxk"
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\nContent-Type: text/csv\r\n\r\n'
+    content = b"".join([*parts, head.encode(), file or b"", f"\r\n--{boundary}--\r\n".encode()])
+    return content, {"content-type": f"multipart/form-data; boundary={boundary}", "accept": "text/html"}
+
+
+def test_the_page_takes_a_file_or_a_figure_and_shows_what_was_found(api: Api) -> None:
+    """Names in the file are nowhere on it."""
+    fields = {"tenant": "acme", "month": MONTH, "provider": "openai", "threshold": "1", "carbon_kg": ""}
+    content, headers = upload(fields, usage(model="<b>SECRET").encode())
+    done = api.send("POST", "/periods/reconciliations", content, "editor", headers)
+    assert done.status == 303, done.body
+    page = read(api.get(done.headers["location"], "editor"))
+    assert f"{MONTH} of acme agrees with what openai states" in page.text
+    assert "not through here 2" in page.text
+    assert "SECRET" not in page.text
+    content, headers = upload({**fields, "carbon_kg": "2.5", "market": "yes"}, None)
+    assert api.send("POST", "/periods/reconciliations", content, "editor", headers).status == 303
+    carbon = api.get("/v1/reconciliations?limit=1").document["rows"][0]["carbon"]
+    assert (carbon["theirs_gco2e"], carbon["basis"]) == (2500.0, "market")
+    assert "Compare</button>" not in api.get("/periods?tenant=acme", "reader").body.decode()
+    assert api.send("POST", "/periods/reconciliations", content, "reader", headers).status == 403
+    for wrong in ({"month": "x"}, {"threshold": "-1"}, {"provider": "nobody"}):
+        content, headers = upload({**fields, **wrong}, usage().encode())
+        assert api.send("POST", "/periods/reconciliations", content, "editor", headers).status in (400, 422)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        (b"", "multipart/form-data; boundary=x", 400),
+        (b"--x--", "multipart/form-data", 400),
+        (b"--x--", 'multipart/form-data; boundary="' + 'y"', 400),
+        (b"--x\r\n\r\nno name\r\n--x--", "multipart/form-data; boundary=x", 400),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n--x--',
+            "multipart/form-data; boundary=x",
+            400,
+        ),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 50 + b"--x--",
+            "multipart/form-data; boundary=x",
+            400,
+        ),
+        (b"--x" * 200_000, "multipart/form-data; boundary=x", 400),
+        (b"x" * 1_100_000, "multipart/form-data; boundary=x", 413),
+        (b"{}", "application/json", 415),
+    ],
+)
+def test_what_is_no_form_with_a_file_is_refused(api: Api, content: bytes, kind: str, status: int) -> None:
+    """Cut short, without names, of too many parts, too large, or of another type."""
+    answer = api.send("POST", "/periods/reconciliations", content, "editor", {"content-type": kind})
+    assert answer.status == status, answer.body

@@ -1,0 +1,77 @@
+"""The form of the page Periods that compares a month with a provider's usage export or its carbon figure, and what was found."""
+
+from typing import Annotated, Literal
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from pydantic import Field
+
+from rice_stream.api.access.actors import actor_of
+from rice_stream.api.access.callers import Caller
+from rice_stream.api.access.rights import Right
+from rice_stream.api.console.dashboard import Dashboard
+from rice_stream.api.console.forms import Blank, PageForm
+from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.uploads import Uploads
+from rice_stream.api.parameters import Name, Parameters
+from rice_stream.api.product import Product
+from rice_stream.api.routing import needs
+from rice_stream.api.writes.reconciliations import (
+    Provider,
+    ReconciliationBody,
+    StatedCarbonBody,
+    answer_reconciliation,
+)
+from rice_stream.reports.reconciliations import reconciliation_page
+from rice_stream.store.scope import Scope
+
+_PAGE = "/periods"
+_SHOWN = 10
+_GRAMS_PER_KILOGRAM = 1_000.0
+
+
+class ReconciliationForm(PageForm):
+    """Whose month is compared; with the file, or with a figure."""
+
+    tenant: Name
+    month: Annotated[str, Field(max_length=20)]
+    provider: Provider
+    threshold: Annotated[float, Field(ge=0, le=100)] = 1.0
+    carbon_kg: Annotated[Annotated[float, Field(ge=0, le=1e6)] | None, Blank] = None
+    market: Literal["yes"] | None = None
+    embodied: Literal["yes"] | None = None
+
+    def order(self) -> ReconciliationBody:
+        """As the API takes it, but for the file."""
+        stated = None
+        if self.carbon_kg is not None:
+            stated = StatedCarbonBody(
+                carbon_gco2e=self.carbon_kg * _GRAMS_PER_KILOGRAM,
+                market=self.market is not None,
+                embodied=self.embodied is not None,
+            )
+        whose = {"tenant_id": self.tenant, "month": self.month, "provider": self.provider}
+        return ReconciliationBody.model_validate({**whose, "threshold_percent": self.threshold, "carbon": stated})
+
+
+def reconciled(product: Product, scope: Scope) -> Figures:
+    """The latest comparisons of the months that the scope sees."""
+    return {"reconciliations": reconciliation_page(product.engine_for(scope), scope, limit=_SHOWN)["rows"]}
+
+
+def install(app: FastAPI, dashboard: Dashboard) -> None:
+    """Add the route."""
+    product = dashboard.product
+    uploads = Uploads(product.settings.http_body_max_bytes)
+
+    @app.post(f"{_PAGE}/reconciliations", include_in_schema=False)
+    async def _reconcile(
+        request: Request,
+        _: Annotated[Parameters, Query()],
+        caller: Annotated[Caller, Depends(needs(Right.WRITE))],
+    ) -> Response:
+        form, file = await uploads.read(request, caller, ReconciliationForm)
+        by = actor_of(caller, request)
+        found = await product.ask(answer_reconciliation, product, caller, form.order(), by, file)
+        judged = "agrees with" if found["ok"] else "differs from"
+        said = f"{form.month} of {form.tenant} {judged} what {form.provider} states; the causes are below."
+        return dashboard.done(_PAGE, tenant=form.tenant, year=form.month[:4], said=said)
