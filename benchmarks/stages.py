@@ -17,7 +17,8 @@ from rice_stream.runtime.settings.loading import load_settings
 BATCH = 20_000
 WARM = 10
 STAGES = {
-    "JSON to structs": "rice_stream.events.decoding:_decode_plain",
+    "JSON together": "rice_stream.events.decoding:read_together",
+    "JSON to structs": "rice_stream.events.decoding:decode_plain",
     "structs to columns": "rice_stream.events.decoding:to_columns",
     "times": "rice_stream.events.columns:parse_times",
     "admission": "rice_stream.pipeline.admission:EventAdmission.admit",

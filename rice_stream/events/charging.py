@@ -82,7 +82,7 @@ class Charging:
     def charge(self, events: "EventColumns") -> "EventColumns":
         """The events with whom they are charged to; as they are where no tenant of theirs has mappings."""
         tenants, teams, projects, _ = events.attributed
-        if self.tenants.isdisjoint(tenants):
+        if not self.tenants or self.tenants.isdisjoint(tenants):
             return events
         times_us = events.key_times_us.tolist()
         known: dict[tuple[str | None, Said, int], ChargedTo] = {}

@@ -1,8 +1,8 @@
 """Events turned into columns: what the estimator, the totals and the database writers work on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from rice_stream.events.keys import day_start_us, key_times_us
 from rice_stream.events.metered_energy import ENERGY_FIELDS
 from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.events.times import parse_times
+from rice_stream.events.together.names import selected
 from rice_stream.instants import DAY_US
 from rice_stream.quantities import UNKNOWN
 
@@ -91,17 +92,18 @@ class EventColumns:
 
     def select(self, rows: NDArray[np.intp]) -> "EventColumns":
         """The given rows, in the given order."""
-        chosen = rows.tolist()
         values: dict[str, Any] = {}
         for field in fields(self):
             column = getattr(self, field.name)
             if isinstance(column, np.ndarray):
                 values[field.name] = column[rows]
-            elif field.name in _NESTED:
-                values[field.name] = tuple([inner[i] for i in chosen] for inner in column)
-            else:
-                values[field.name] = [column[i] for i in chosen]
-        return EventColumns(**values)
+        names = iter(
+            selected([*chain(*(getattr(self, name) for name in _NESTED)), self.user_id, self.api_key_id], rows)
+        )
+        values |= {name: tuple(islice(names, len(getattr(self, name)))) for name in _NESTED}
+        user_id, api_key_id = names
+        (event_id,) = selected([self.event_id], rows)
+        return EventColumns(user_id=user_id, api_key_id=api_key_id, event_id=event_id, **values)
 
 
 _NESTED = ("attributed", "served", "energy", "charged")
@@ -120,7 +122,7 @@ def to_columns(events: Iterable[WireEvent]) -> EventColumns:
     tokens = {name: _integers(column(name)) for name in FIELD_NAMES if name.endswith("_tokens")}
     ended_at_us, valid = parse_times(column("ended_at"))
     duration_us, duration_valid = _durations(column("started_at"), ended_at_us)
-    valid &= duration_valid & _consistent(tokens) & _has_model(column("request_model"), column("response_model"))
+    valid &= duration_valid & consistent(tokens) & _has_model(column("request_model"), column("response_model"))
     return EventColumns(
         attributed=tuple(map(column, ATTRIBUTION_FIELDS)),
         served=tuple(map(column, SERVICE_FIELDS + (FACTOR_FIELDS if _any_factor(columns, n) else ()))),
@@ -238,13 +240,14 @@ def _durations(
     return durations, ~known | (understood & (durations >= 0))
 
 
-def _consistent(tokens: dict[str, NDArray[np.int64]]) -> NDArray[np.bool_]:
+def consistent(tokens: Mapping[str, NDArray[np.int64]]) -> NDArray[np.bool_]:
+    """Whether no part of a count is more than the count; shape (n,)."""
     known = {name: np.maximum(values, 0) for name, values in tokens.items()}
     cached = known["cache_read_input_tokens"] + known["cache_write_input_tokens"]
     inputs = (tokens["input_tokens"] == UNKNOWN) | (cached <= tokens["input_tokens"])
     outputs = (tokens["output_tokens"] == UNKNOWN) | (known["reasoning_output_tokens"] <= tokens["output_tokens"])
-    consistent: NDArray[np.bool_] = inputs & outputs
-    return consistent
+    both: NDArray[np.bool_] = inputs & outputs
+    return both
 
 
 def _has_model(requested: Sequence[str | None], responded: Sequence[str | None]) -> NDArray[np.bool_]:

@@ -1,20 +1,20 @@
 """Bytes of a whole batch of Kafka records -> columns of events; everything else is refused or ignored.
 
-The hot path reads plain canonical objects with msgspec, and usual records of the other formats with `formats.plain`.
+The hot path reads plain canonical objects, many at once (`together`) or one by one with msgspec, and usual records of the other
+formats with `formats.plain`.
 Whatever these do not read goes to `formats.dispatch`, which knows every format and hands canonical items to
 `canonical_reading`; what looks wrong once it is a column goes there too. There the pydantic model decides; so all paths
 accept and refuse the same.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import numpy as np
 
 from rice_stream.events.canonical import WireEvent
@@ -32,16 +32,14 @@ from rice_stream.events.formats.plain.fields import PlainItem
 from rice_stream.events.formats.plain.records import PlainReader
 from rice_stream.events.formats.plain.span_rows import SpanEvents
 from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_OPTIONS, FormatOptions
-from rice_stream.events.framing import JSON_ERRORS
+from rice_stream.events.plain_objects import decode_plain
 from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SkippedBatch, SourcePartition
 from rice_stream.events.refused_items import batch_not_unpacked, bounded
+from rice_stream.events.together.blocks import RECORDS_MAX, read_together
 
 if TYPE_CHECKING:
     from rice_stream.events.formats.plain.otlp_blocks import SpanBlock
 
-_WIRE = msgspec.json.Decoder(WireEvent)
-_BACKSLASH = b"\\"
-_NUL = b"\\u0000"
 BLOCK_RECORDS = 1024
 """Records decoded together: few enough for their objects to stay in the processor's cache until they are columns, and
 a bad one sends only its block the slow way."""
@@ -60,7 +58,6 @@ class _Reading(NamedTuple):
 
 _PLAIN = _Reading()
 _VALUE = attrgetter("value")
-_HEADERS = attrgetter("headers")
 
 
 class DecodedBlock(NamedTuple):
@@ -98,7 +95,10 @@ def decode_blocks(
     """
     first = 0
     while first < len(records):
-        block = _decode_block(_within_bytes(records[first : first + BLOCK_RECORDS]), options, partition)
+        ahead = _within_bytes(records[first : first + RECORDS_MAX])
+        block = _block_together(ahead, options, partition)
+        if block is None:
+            block = _decode_block(ahead[:BLOCK_RECORDS], options, partition)
         first += block.records
         yield block
 
@@ -114,12 +114,25 @@ def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
     return records[: max(bisect_right(ends, BLOCK_BYTES), 1)]
 
 
+def _block_together(
+    records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
+) -> DecodedBlock | None:
+    """The records at once, where they are plain canonical events as most are; else None."""
+    if not _may_be_plain(records, options, partition) or decode_plain(records[:1]) is None:
+        return None
+    found = read_together(records)
+    if found is None:
+        return None
+    columns, events = found
+    return DecodedBlock(columns, Decoded(events, list(records), [0] * len(records), [], []), len(records))
+
+
 def _decode_block(
     records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
 ) -> DecodedBlock:
     # The first record is asked alone: joining the values of a block costs what reading another format does.
-    probable = _may_be_plain(records, options, partition) and _decode_plain(records[:1]) is not None
-    events = _decode_plain(records) if probable else None
+    probable = _may_be_plain(records, options, partition) and decode_plain(records[:1]) is not None
+    events = decode_plain(records) if probable else None
     readings: list[_Reading] = []
     taken = len(records)
     if events is None:
@@ -166,24 +179,6 @@ def _may_be_plain(records: Sequence[RawRecord], options: FormatOptions, partitio
     return options.format_of(topic) in (AUTO, CANONICAL)
 
 
-def _decode_plain(block: Sequence[RawRecord]) -> list[WireEvent] | None:
-    """All records of the block as plain canonical objects, or None when one of them is anything else."""
-    if any(map(_HEADERS, block)) and any(map(_has_envelope, map(_HEADERS, block))):
-        return None
-    values = list(map(_VALUE, block))
-    try:
-        # A NUL must be refused, which is not for the hot path. (One character is found ten times as fast as six.)
-        text = b"".join(values)
-        return None if _BACKSLASH in text and _NUL in text else list(map(_WIRE.decode, values))
-    except (*JSON_ERRORS, TypeError):  # TypeError: a record without a value
-        return None
-
-
-def _has_envelope(headers: Iterable[tuple[str, bytes]]) -> bool:
-    """Whether headers hold attributes of a CloudEvent; others (of tracing, say) tell nothing about the value."""
-    return any(name[:3].lower() == "ce_" for name, _ in headers)
-
-
 def _without_nul(columns: EventColumns) -> bool:
     """Whether no name holds the one character that cannot be stored; the full decoders have looked already."""
     named = (*columns.attributed, *columns.served[: len(SERVICE_FIELDS)], columns.user_id, columns.api_key_id)
@@ -220,7 +215,7 @@ def _decode_each(
         if isinstance(fetched, SkippedBatch):
             decoded.refused.append(batch_not_unpacked(record, fetched))
             continue
-        plain = _decode_plain((record,)) if _may_be_plain((record,), options, None) else None
+        plain = decode_plain((record,)) if _may_be_plain((record,), options, None) else None
         was_canonical, canonical = canonical, plain is not None
         if plain is not None:
             _sort_in(decoded, plain[0], record, 0)

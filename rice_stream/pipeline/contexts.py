@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.columns import EventColumns, Service
+from rice_stream.events.columns import SERVICE_FIELDS, EventColumns, Service
 from rice_stream.events.mappings import MODEL, NO_MAPPINGS, REGION, Mappings
+from rice_stream.events.together.names import NumberedNames, shared_numbers
 from rice_stream.instants import HOUR_S, SECOND_US
 from rice_stream.meter.amounts import SiteFactors
 from rice_stream.meter.estimator_at import Estimator
@@ -26,6 +27,8 @@ _CHANGES_SHIFT = 32
 something else has changed."""
 _UNNAMED = "unknown"
 _NOTHING: dict[Service, int] = {}
+_NOT_LOOKED_UP = -1
+_NO_ROWS: NDArray[np.intp] = np.empty(0, dtype=np.intp)
 
 
 class ContextTable:
@@ -50,8 +53,17 @@ class ContextTable:
         self._find_changes()
         self._clear()
 
-    def _clear(self) -> None:
+    def _forget_rows(self) -> None:
         self._rows: dict[int, dict[Service, int]] = {}
+        self._forget_numbers()
+
+    def _forget_numbers(self) -> None:
+        self._numbered: NumberedNames | None = None
+        self._by_number: dict[int, NDArray[np.intp]] = {}
+        """By epoch: the row of each combination of `_numbered`, _NOT_LOOKED_UP for one that was not asked for."""
+
+    def _clear(self) -> None:
+        self._forget_rows()
         self._size = 0
         self.coefficients: Floats = self._method.coefficients([])
         self.sites = SiteFactors.of([])
@@ -76,7 +88,7 @@ class ContextTable:
         if self._size > CONTEXTS_MAX:
             self._clear()
         if self._live.generation != self._generation:
-            self._rows.clear()
+            self._forget_rows()
             self._generation = self._live.generation
 
     def use(self, mappings: Mappings, factor_sets: FactorSets = ()) -> None:
@@ -88,7 +100,7 @@ class ContextTable:
             return
         if factor_sets != self._factor_sets:
             self._estimator = self._estimator.with_sets(factor_sets)
-        self._rows.clear()
+        self._forget_rows()
         self._mappings, self._factor_sets = mappings, factor_sets
         self._find_changes()
 
@@ -103,11 +115,33 @@ class ContextTable:
     def resolve(self, events: EventColumns) -> NDArray[np.intp]:
         """Row of each event's kind, shape (n,). Factors hold as of the event's time, so a kind has a row an epoch.
         KeyError: some kind is not known; `learn` it."""
+        found = shared_numbers(events.served)
+        if found is not None and len(events):
+            epochs = self._epochs(events.ended_at_us)
+            if (epochs == epochs[0]).all():
+                return self._of_numbers(int(epochs[0]), *found)
         rows = np.empty(len(events), dtype=np.intp)
         for epoch, chosen, served in self._by_epoch(events):
             known = self._rows.get(epoch, _NOTHING)
             rows[chosen] = np.fromiter(map(known.__getitem__, zip(*served, strict=True)), np.intp, len(served[0]))
         return rows
+
+    def _of_numbers(self, epoch: int, names: NumberedNames, numbers: Ints) -> NDArray[np.intp]:
+        """Rows of events of one epoch whose names are numbered: each combination is looked up once."""
+        if self._numbered is not names:
+            self._forget_numbers()
+            self._numbered = names
+        rows = self._by_number.get(epoch, _NO_ROWS)
+        if len(rows) < len(names):
+            rows = np.append(rows, np.full(len(names) - len(rows), _NOT_LOOKED_UP, dtype=np.intp))
+            self._by_number[epoch] = rows
+        found = rows[numbers]
+        if (found == _NOT_LOOKED_UP).any():
+            known = self._rows.get(epoch, _NOTHING)
+            for number in np.unique(numbers[found == _NOT_LOOKED_UP]).tolist():
+                rows[number] = known[names.combination(number)[: len(SERVICE_FIELDS)]]
+            found = rows[numbers]
+        return found
 
     def learn(self, blocks: Sequence[EventColumns]) -> None:
         """Resolve the factors of the kinds that are not known yet, and keep them in the store."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rice_stream.events.columns import ATTRIBUTION_FIELDS, EventColumns
 from rice_stream.events.keys import key_hasher
+from rice_stream.events.together.names import NumberedNames, shared_numbers
 from rice_stream.instants import DAY_US
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.dimensions import AttributionIdentity, Dimensions
@@ -21,6 +22,7 @@ PRINCIPALS_KEPT_US = DAY_US
 """Users and API keys are looked up again once a day: the store forgets those that no record holds any more."""
 
 
+_NOT_LOOKED_UP = UNKNOWN - 1
 _Attribution = tuple[Any, ...]
 """The values of ATTRIBUTION_FIELDS as they came, followed by those of CHARGED_FIELDS where mappings said any."""
 
@@ -51,6 +53,12 @@ class NameTable:
         self._attribution_keys: Ints = np.empty(0, dtype=np.int64)
         self._hashers: list[blake2b] = []
         self._said: dict[tuple[int, int], int] = {}
+        self._forget_numbers()
+
+    def _forget_numbers(self) -> None:
+        self._numbered: NumberedNames | None = None
+        self._by_number: Ints = np.empty((3, 0), dtype=np.int64)
+        """Row, user and API key of each combination of `_numbered`; _NOT_LOOKED_UP for one that was not asked for."""
 
     def trim(self, now_us: int) -> None:
         """Forget names when there are too many, and users once a day, whichever way the clock went: between batches."""
@@ -60,11 +68,15 @@ class NameTable:
         for known in self._principals.values():
             if outdated or len(known) > PRINCIPALS_MAX:
                 known.clear()
+                self._forget_numbers()
         if outdated:
             self._cleared_at_us = now_us
 
     def resolve(self, events: EventColumns) -> ResolvedNames:
         """Keys of all names of the events. KeyError: some name is not known; `learn` it."""
+        found = shared_numbers((*events.attributed, events.user_id, events.api_key_id)) if not events.charged else None
+        if found is not None:
+            return self._of_numbers(*found)
         index = self._rows(events)
         tenant_key = self._tenant_keys[index]
         return ResolvedNames(
@@ -73,6 +85,41 @@ class NameTable:
             user_key=self._principal_keys("user", tenant_key, events.user_id),
             api_key_key=self._principal_keys("api_key", tenant_key, events.api_key_id),
             key_hashers=map(self._hashers.__getitem__, index.tolist()),
+        )
+
+    def _of_numbers(self, names: NumberedNames, numbers: Ints) -> ResolvedNames:
+        """Keys of events whose names are numbered: each combination is looked up once."""
+        if self._numbered is not names:
+            self._forget_numbers()
+            self._numbered = names
+        known = self._by_number.shape[1]
+        if known < len(names):
+            more = np.full((3, len(names) - known), _NOT_LOOKED_UP, dtype=np.int64)
+            self._by_number = np.concatenate([self._by_number, more], axis=1)
+        found = self._by_number[:, numbers]
+        if (found[0] == _NOT_LOOKED_UP).any():
+            for number in np.unique(numbers[found[0] == _NOT_LOOKED_UP]).tolist():
+                self._by_number[:, number] = self._look_up(names.combination(number))
+            found = self._by_number[:, numbers]
+        index, user_key, api_key_key = found
+        return ResolvedNames(
+            tenant_key=self._tenant_keys[index],
+            attribution_key=self._attribution_keys[index],
+            user_key=user_key,
+            api_key_key=api_key_key,
+            key_hashers=map(self._hashers.__getitem__, index.tolist()),
+        )
+
+    def _look_up(self, combination: tuple[Any, ...]) -> tuple[int, int, int]:
+        """(row, user, API key) of one combination of names; KeyError: some name is not known."""
+        *attribution, user_id, api_key_id = combination
+        row = self._index[tuple(attribution)]
+        tenant = int(self._tenant_keys[row])
+        users, api_keys = self._principals["user"], self._principals["api_key"]
+        return (
+            row,
+            users[tenant, user_id] if user_id else UNKNOWN,
+            api_keys[tenant, api_key_id] if api_key_id else UNKNOWN,
         )
 
     def said_keys(self, tenant_key: Ints, attribution_key: Ints) -> Ints | None:

@@ -21,6 +21,7 @@ from rice_stream.events.keyed import KeyedEvents, concatenate, in_key_order, met
 from rice_stream.events.keys import event_keys
 from rice_stream.events.records import RawRecord, Refused
 from rice_stream.events.refused_items import count_items
+from rice_stream.events.together.names import encoded
 from rice_stream.events.trust import OPERATOR_TRUST, TrustPolicy
 from rice_stream.meter.amounts import amounts, cap_flags, impact_columns, market_column, measure_matrix
 from rice_stream.meter.estimator_at import Estimator
@@ -168,7 +169,7 @@ class Pipeline:
     def _keyed(self, events: EventColumns, partition: int, received_at_us: int) -> KeyedEvents:
         names = self._names.resolve(events)
         context = self._contexts.with_cache_hits(self._contexts.resolve(events), events.inference)
-        event_ids = list(map(str.encode, events.event_id))
+        event_ids = encoded(events.event_id)
         numbers = {name: getattr(events, name) for name in _TAKEN_OVER}
         return KeyedEvents(
             event_keys=event_keys(events.key_times_us, names.key_hashers, event_ids),

@@ -20,7 +20,7 @@ from rice_stream.store.added_totals import copy_to_totals
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.closed_months import CLOSED_BEFORE_US, ClosedMonth
-from rice_stream.store.copy_stream import records_stream
+from rice_stream.store.copy_stream import records_stream, streamed_columns
 from rice_stream.store.database_clock import POSTGRESQL_NOW_US
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, reading
 from rice_stream.store.entries import EntryGroup
@@ -94,16 +94,16 @@ class PostgresWriter(Writer):
     # --- records -------------------------------------------------------------------------------------------------
 
     def _insert(self, records: Records) -> None:
-        stream = records_stream(records)
         listed = rows_by_month(records.columns["tenant_key"], records.event_keys, records.event_ids)
         statement = sql.SQL("COPY prompt_record ({}) FROM STDIN (FORMAT BINARY)").format(
-            sql.SQL(", ").join(map(sql.Identifier, records.sent_columns))
+            sql.SQL(", ").join(map(sql.Identifier, streamed_columns(records)))
         )
         connection = self._connection()
         try:
             with connection.transaction(), connection.cursor() as cursor:
                 with cursor.copy(statement) as copy:
-                    copy.write(stream)
+                    for part in records_stream(records):
+                        copy.write(part)
                 copy_lists(cursor, listed)
         except psycopg.errors.UniqueViolation as error:
             raise KnownKeyError from error

@@ -1,0 +1,122 @@
+"""Combinations of names that many events share, each with a number; and columns that say of each event only the number."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.quantities import Ints
+
+Combination = tuple[Any, ...]
+
+
+class NumberedNames:
+    """Combinations in the order in which they were first seen. It only grows, so what a number stands for never changes."""
+
+    def __init__(self, width: int) -> None:
+        """`width` is how many names a combination has."""
+        self.fields: tuple[list[Any], ...] = tuple([] for _ in range(width))
+        """`fields[k][number]` is the k-th name of a combination."""
+        self._numbers: dict[Combination, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def number(self, combination: Combination) -> int:
+        """The combination's number, a new one where it was not seen before."""
+        found = self._numbers.get(combination)
+        if found is None:
+            found = self._numbers[combination] = len(self._numbers)
+            for names, name in zip(self.fields, combination, strict=True):
+                names.append(name)
+        return found
+
+    def combination(self, number: int) -> Combination:
+        """The names that a number stands for."""
+        return tuple(names[number] for names in self.fields)
+
+
+class NumberedColumn(Sequence[Any]):
+    """One name of each of n events, by the number of the event's combination."""
+
+    def __init__(self, names: NumberedNames, field: int, numbers: Ints) -> None:
+        self.names = names
+        self.numbers = numbers
+        self._field = field
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, at: int) -> Any: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Any]: ...
+    def __getitem__(self, at: int | slice) -> Any:
+        if isinstance(at, slice):
+            return NumberedColumn(self.names, self._field, self.numbers[at])
+        return self.names.fields[self._field][self.numbers[at]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.names.fields[self._field].__getitem__, self.numbers.tolist())
+
+    def renumbered(self, numbers: Ints) -> "NumberedColumn":
+        """The same name of other events, by their numbers."""
+        return NumberedColumn(self.names, self._field, numbers)
+
+
+def numbered(names: NumberedNames, numbers: Ints, fields: Sequence[int]) -> tuple[NumberedColumn, ...]:
+    """Columns of these fields of the combinations, which share their numbers."""
+    return tuple(NumberedColumn(names, field, numbers) for field in fields)
+
+
+def shared_numbers(columns: Sequence[Sequence[Any]]) -> tuple[NumberedNames, Ints] | None:
+    """The combinations that all of the columns are fields of, with each event's number; None: they are not."""
+    first = columns[0]
+    if not isinstance(first, NumberedColumn):
+        return None
+    names, numbers = first.names, first.numbers
+    alike = all(isinstance(one, NumberedColumn) and one.names is names and one.numbers is numbers for one in columns)
+    return (names, numbers) if alike else None
+
+
+class EncodedTexts(Sequence[str]):
+    """Texts as their bytes in UTF-8, decoded only when they are looked at."""
+
+    def __init__(self, encoded: list[bytes]) -> None:
+        self.encoded = encoded
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[str]: ...
+    def __getitem__(self, at: int | slice) -> "str | EncodedTexts":
+        return EncodedTexts(self.encoded[at]) if isinstance(at, slice) else self.encoded[at].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return map(bytes.decode, self.encoded)
+
+
+def encoded(texts: Sequence[str]) -> list[bytes]:
+    """Each text in UTF-8."""
+    return texts.encoded if isinstance(texts, EncodedTexts) else list(map(str.encode, texts))
+
+
+def selected(columns: Sequence[Sequence[Any]], rows: NDArray[np.intp]) -> list[Sequence[Any]]:
+    """The given rows of each column, in the given order; what shares its numbers before still does."""
+    chosen = rows.tolist()
+    of_numbers: dict[int, Ints] = {}
+    found: list[Sequence[Any]] = []
+    for column in columns:
+        if isinstance(column, NumberedColumn):
+            if id(column.numbers) not in of_numbers:
+                of_numbers[id(column.numbers)] = column.numbers[rows]
+            found.append(column.renumbered(of_numbers[id(column.numbers)]))
+        elif isinstance(column, EncodedTexts):
+            found.append(EncodedTexts([column.encoded[row] for row in chosen]))
+        else:
+            found.append([column[row] for row in chosen])
+    return found

@@ -1,0 +1,158 @@
+"""The bytes of many events, read at many positions at once: whole windows, numbers, times, identifiers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.events.times import parse_characters, readable_lengths
+from rice_stream.quantities import NAME_LENGTH_MAX, TOKENS_LIMITS, UNKNOWN, Ints
+
+Words = NDArray[np.uint64]
+"""Bytes, eight to a word, the first one lowest."""
+WORD_BYTES = 8
+WINDOW_BYTES_MAX = 1024
+_QUOTE, _COMMA = ord('"'), ord(",")
+_NULL = np.uint64(int.from_bytes(b"null", "little"))
+_TOKENS_MAX = int(TOKENS_LIMITS.up_to or 0)
+_ID_BYTES_MAX = NAME_LENGTH_MAX
+
+
+def _each(octet: int) -> np.uint64:
+    return np.uint64(octet * 0x0101010101010101)
+
+
+_ONES, _HIGH, _ZEROS = _each(0x01), _each(0x80), _each(ord("0"))
+_SPACES, _QUOTES, _BACKSLASHES = _each(ord(" ")), _each(_QUOTE), _each(ord("\\"))
+_FIRST_OF_WORD = np.array([(1 << (8 * kept)) - 1 for kept in range(WORD_BYTES)] + [2**64 - 1], dtype=np.uint64)
+"""Keeps so many of the first bytes of a word."""
+_NOT_DIGITS = np.array([(1 << (8 * (WORD_BYTES - kept))) - 1 for kept in range(WORD_BYTES)] + [0], dtype=np.uint64)
+"""The bytes of a word before its last so many."""
+_LEAST = np.array([0, 0, *(10**digits for digits in range(1, WORD_BYTES))], dtype=np.int64)
+"""The least number of so many digits, without zeros before it."""
+
+
+class Octets:
+    """Values one after the other, with room behind the last one."""
+
+    def __init__(self, values: Sequence[bytes]) -> None:
+        n = len(values)
+        self.text = b"".join((*values, bytes(WINDOW_BYTES_MAX)))
+        self._octets = np.frombuffer(self.text, dtype=np.uint8)
+        self.ends: Ints = np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=n))
+        """Behind the last byte of each value."""
+        self.starts: Ints = np.concatenate([[0], self.ends[:-1]]) if n else self.ends
+        self._words = self._windows_of(WORD_BYTES, "<u8")
+
+    def commas(self) -> Ints:
+        """Where all commas are."""
+        return np.flatnonzero(self._octets == _COMMA)
+
+    def at(self, positions: Ints) -> NDArray[np.uint8]:
+        """The byte at each position."""
+        return self._octets[positions]
+
+    def has(self, positions: Ints, wanted: bytes) -> NDArray[np.bool_]:
+        """Whether these bytes are at each position."""
+        n = len(positions)
+        found = self._windows_of(len(wanted), f"V{len(wanted)}")[positions]
+        if found.tobytes() == wanted * n:
+            return np.ones(n, dtype=np.bool_)
+        octets = found.view(np.uint8).reshape(n, len(wanted))
+        same: NDArray[np.bool_] = (octets == np.frombuffer(wanted, dtype=np.uint8)).all(axis=1)
+        return same
+
+    def rows(self, starts: Ints, lengths: Ints, words: int) -> Words:
+        """So many bytes from each start, with zeros behind them; shape (n, words). No length is more than these hold."""
+        width = words * WORD_BYTES
+        found = self._windows_of(width, f"V{width}")[starts].view(np.uint64).reshape(len(starts), words)
+        return found & np.take(kept_bytes(words), lengths, axis=0)
+
+    def pieces(self, starts: Ints, ends: Ints) -> list[bytes]:
+        """The bytes between each two positions."""
+        text = self.text
+        return [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+
+    def are_null(self, starts: Ints, lengths: Ints) -> NDArray[np.bool_]:
+        """Whether the values that begin there, so many bytes long, are `null`."""
+        four: NDArray[np.bool_] = lengths == len(b"null")
+        if four.any():
+            four &= (self._words[starts] & _FIRST_OF_WORD[4]) == _NULL
+        return four
+
+    def counts(self, starts: Ints, ends: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+        """(counts of tokens, whether that is what is written), UNKNOWN for null, of at most eight digits; in any shape."""
+        lengths = ends - starts
+        good = (lengths > 0) & (lengths <= WORD_BYTES)
+        digits = np.where(good, lengths, WORD_BYTES)
+        # No number stands among the first eight bytes of an event, so there are eight before its end.
+        word = self._words[ends - WORD_BYTES] ^ _ZEROS
+        word &= ~_NOT_DIGITS[digits]
+        good &= ((word + _each(0x76)) | word) & _HIGH == 0
+        values = _number_of(word).astype(np.int64)
+        # JSON has no zeros before a number.
+        good &= (values >= _LEAST[digits]) & (values <= _TOKENS_MAX)
+        if good.all():
+            return values, good
+        null = self.are_null(starts, lengths)
+        values[null] = UNKNOWN
+        return values, good | null
+
+    def times(self, starts: Ints, ends: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+        """(epoch microseconds, understood) of times in quotes, in the usual spellings of UTC."""
+        n = len(starts)
+        lengths = ends - starts
+        times_us = np.zeros(n, dtype=np.int64)
+        understood = np.zeros(n, dtype=np.bool_)
+        for characters in readable_lengths():
+            width = characters + 2
+            of_these = lengths == width
+            if not of_these.any():
+                continue
+            rows = slice(None) if of_these.all() else np.flatnonzero(of_these)
+            octets = self._windows_of(width, f"V{width}")[starts[rows]].view(np.uint8).reshape(-1, width)
+            quoted = (octets[:, 0] == _QUOTE) & (octets[:, -1] == _QUOTE)
+            found, good = parse_characters(octets[:, 1:-1])
+            times_us[rows], understood[rows] = found, good & quoted
+        return times_us, understood
+
+    def are_identifiers(self, starts: Ints, ends: Ints) -> NDArray[np.bool_]:
+        """Whether each is a text in quotes of 1 to 256 characters of ASCII, none of which is written in an odd way."""
+        lengths = ends - starts - 2
+        good = (lengths >= 1) & (lengths <= _ID_BYTES_MAX)
+        good &= (self.at(starts) == _QUOTE) & (self.at(ends - 1) == _QUOTE)
+        within = np.where(good, lengths, 0)
+        words = -(-int(within.max(initial=0)) // WORD_BYTES)
+        if not words:
+            return good
+        found = self._windows_of(words * WORD_BYTES, f"V{words * WORD_BYTES}")[starts + 1]
+        rows = found.view(np.uint64).reshape(len(starts), words)
+        odd = rows | (rows - _SPACES) & ~rows
+        for of_each in (_QUOTES, _BACKSLASHES):
+            differ = rows ^ of_each
+            odd |= (differ - _ONES) & ~differ
+        odd &= np.take(kept_bytes(words), within, axis=0) & _HIGH
+        return good & ~odd.any(axis=1)
+
+    def _windows_of(self, size: int, kind: str) -> NDArray:  # type: ignore[type-arg]
+        """A view of so many bytes at every position."""
+        return np.ndarray((len(self.text) - size + 1,), dtype=kind, buffer=self.text, strides=(1,))
+
+
+def _number_of(word: Words) -> Words:
+    """The number whose eight digits the bytes of a word are, the first one lowest: pairs, then fours, then all eight."""
+    word = (word * np.uint64(10 * 256 + 1)) >> np.uint64(8)
+    word = ((word & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(100 * 65536 + 1)) >> np.uint64(16)
+    return ((word & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(10_000 * 2**32 + 1)) >> np.uint64(32)
+
+
+_kept: dict[int, Words] = {}
+
+
+def kept_bytes(words: int) -> Words:
+    """Row k keeps the first k bytes of so many words; shape (8 * words + 1, words)."""
+    found = _kept.get(words)
+    if found is None:
+        kept = np.arange(words * WORD_BYTES)[None, :] < np.arange(words * WORD_BYTES + 1)[:, None]
+        found = _kept[words] = (kept * np.uint8(0xFF)).astype(np.uint8).view(np.uint64)
+    return found

@@ -1,0 +1,64 @@
+"""The binary stream of COPY, read back value by value: what PostgreSQL is sent is what the records say, in their order."""
+
+import struct
+from collections.abc import Iterator
+from random import Random
+
+import numpy as np
+import pytest
+
+from rice_stream.quantities import UNKNOWN
+from rice_stream.store.batch import Records
+from rice_stream.store.copy_stream import HEADER, ROWS_OF_LAYOUT, TRAILER, records_stream, streamed_columns
+from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS
+
+
+def records_of(n: int, ids: list[bytes]) -> Records:
+    """Any numbers; some columns are null in some rows, some in all."""
+    numbers = np.random.default_rng(n)
+    columns = {
+        name: numbers.integers(0, 2**31 - 1, n) for name in RECORD_COLUMNS if name not in ("event_key", "event_id")
+    }
+    for name, share in zip(NULLABLE_COLUMNS, (0.5, 0.0, 1.0, 0.3), strict=False):
+        columns[name][numbers.random(n) < share] = UNKNOWN
+    keys = numbers.integers(0, 256, (n, 16)).astype(np.uint8)
+    empty = np.zeros((n, 16), dtype=np.int64)
+    return Records(keys, columns, ids, empty, np.zeros(n, dtype=np.bool_)).recorded_at(1_795_348_800_000_000)
+
+
+def rows_of(stream: bytes) -> Iterator[list[bytes | None]]:
+    """By the documentation of PostgreSQL: a count of fields, and a length before each, -1 for null; in the end a count of -1."""
+    assert stream.startswith(HEADER)
+    at = len(HEADER)
+    while stream[at : at + 2] != TRAILER:
+        (count,) = struct.unpack_from(">h", stream, at)
+        at += 2
+        row: list[bytes | None] = []
+        for _ in range(count):
+            (length,) = struct.unpack_from(">i", stream, at)
+            at += 4
+            row.append(None if length == -1 else stream[at : at + length])
+            at += max(length, 0)
+        yield row
+    assert len(stream) == at + 2
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 5 * ROWS_OF_LAYOUT])
+def test_rows_are_sent_as_they_are_in_their_order(n: int) -> None:
+    """Whatever is null, and however long the ids are; a stream of one length and of many, in one part and in several."""
+    random = Random(n)
+    for lengths in ((20,), (1, 12, 20, 256)):
+        ids = [random.randbytes(random.choice(lengths)) for _ in range(n)]
+        records = records_of(n, ids)
+        names = streamed_columns(records)
+        found = list(rows_of(b"".join(records_stream(records))))
+        assert sorted(names) == sorted(records.sent_columns)
+        assert len(found) == n
+        for number, row in enumerate(found):
+            said = dict(zip(names, row, strict=True))
+            assert said.pop("event_id") == ids[number]
+            assert said.pop("event_key") == records.event_keys[number].tobytes()
+            for name, value in said.items():
+                expected = int(records.columns[name][number])
+                assert (UNKNOWN if value is None else int.from_bytes(value, "big")) == expected
+                assert value is None or len(value) in (4, 8)
