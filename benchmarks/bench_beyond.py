@@ -154,7 +154,7 @@ def parquet_rows(batches: list[Records]) -> list[Row]:
             writer.write_table(table)
     took_s = time.process_time() - began
     began = time.process_time()
-    streamed = sum(len(records_stream(records)) for records in batches)
+    streamed = sum(len(part) for records in batches for part in records_stream(records))
     copying_s = time.process_time() - began
     return [
         Row.against("a record as Parquet", len(file.getvalue()) / count, "bytes", "as a row of COPY", streamed / count),

@@ -19,7 +19,7 @@ from rice_stream.runtime.opening_pipeline import open_pipeline
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.sandbox.stack.stack import LocalStack
 from rice_stream.store.batch import Records
-from rice_stream.store.copy_stream import records_stream
+from rice_stream.store.copy_stream import records_stream, streamed_columns
 from rice_stream.store.record_columns import RECORD_COLUMNS
 from rice_stream.store.writers import open_writer
 
@@ -81,8 +81,8 @@ def bare_copy(servers: LocalStack, engine: Engine, count: int) -> float:
     writer = open_writer(engine)
     writer.ensure_partitions(writer_months)
     writer.close()
-    streams = [records_stream(records) for records in batches]
-    statement = f"COPY prompt_record ({', '.join(RECORD_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+    streams = [b"".join(records_stream(records)) for records in batches]
+    statement = f"COPY prompt_record ({', '.join(streamed_columns(batches[0]))}) FROM STDIN (FORMAT BINARY)"
     with psycopg.connect(servers.database_url.replace("+psycopg", ""), autocommit=True) as connection:
         start = time.perf_counter()
         for stream in streams:
