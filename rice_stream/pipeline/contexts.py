@@ -1,7 +1,7 @@
 """Kinds of requests seen so far, as arrays that whole batches index: coefficients, PUE, carbon intensity, factor key."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rice_stream.events.columns import SERVICE_FIELDS, EventColumns, Service
 from rice_stream.events.mappings import MODEL, NO_MAPPINGS, REGION, Mappings
-from rice_stream.events.together.names import NumberedNames, shared_numbers
+from rice_stream.events.together.names import NumberedNames, combinations, distinct_numbers, shared_numbers
 from rice_stream.instants import HOUR_S, SECOND_US
 from rice_stream.meter.amounts import SiteFactors
 from rice_stream.meter.estimator_at import Estimator
@@ -138,7 +138,7 @@ class ContextTable:
         found = rows[numbers]
         if (found == _NOT_LOOKED_UP).any():
             known = self._rows.get(epoch, _NOTHING)
-            for number in np.unique(numbers[found == _NOT_LOOKED_UP]).tolist():
+            for number in distinct_numbers(names, numbers[found == _NOT_LOOKED_UP]).tolist():
                 rows[number] = known[names.combination(number)[: len(SERVICE_FIELDS)]]
             found = rows[numbers]
         return found
@@ -148,7 +148,12 @@ class ContextTable:
         wanted: dict[int, dict[Service, None]] = {}
         for events in blocks:
             for epoch, _, served in self._by_epoch(events):
-                wanted.setdefault(epoch, {}).update(dict.fromkeys(zip(*served, strict=True)))
+                found = shared_numbers(served)
+                services: Iterable[Service] = zip(*served, strict=True)
+                if found is not None:
+                    names, numbers = found
+                    services = (each[: len(served)] for each in combinations(names, distinct_numbers(names, numbers)))
+                wanted.setdefault(epoch, {}).update(dict.fromkeys(services))
         for epoch, services in wanted.items():
             known = self._rows.setdefault(epoch, {})
             if missing := [service for service in services if service not in known]:
@@ -189,8 +194,9 @@ class ContextTable:
     def rungs(self, rows: NDArray[np.intp]) -> Counter[tuple[str, str]]:
         """How many of the events in these rows rest on each rung: (`model`, `region` or `pue`, rung) -> events."""
         found: Counter[tuple[str, str]] = Counter()
-        kinds, counts = np.unique(rows, return_counts=True)
-        for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True):
+        counts = np.bincount(rows)
+        kinds = np.flatnonzero(counts)
+        for kind, count in zip(kinds.tolist(), counts[kinds].tolist(), strict=True):
             for factor, rung in zip(("model", "region", "pue"), self._rungs[kind], strict=True):
                 found[factor, rung] += count
         return found
@@ -198,10 +204,10 @@ class ContextTable:
     def _by_epoch(self, events: EventColumns) -> Iterator[tuple[int, Any, Sequence[Sequence[Any]]]]:
         """(epoch, places of its events, what served them) for every epoch; nearly always one."""
         epochs = self._epochs(events.ended_at_us)
-        distinct = np.unique(epochs).tolist()
-        if len(distinct) == 1:
-            yield distinct[0], slice(None), events.served
+        if len(epochs) and (epochs == epochs[0]).all():
+            yield int(epochs[0]), slice(None), events.served
             return
+        distinct = np.unique(epochs).tolist()
         for epoch in distinct:
             chosen = np.flatnonzero(epochs == epoch)
             places = chosen.tolist()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rice_stream.events.columns import ATTRIBUTION_FIELDS, EventColumns
 from rice_stream.events.keys import key_hasher
-from rice_stream.events.together.names import NumberedNames, shared_numbers
+from rice_stream.events.together.names import NumberedNames, combinations, distinct_numbers, shared_numbers
 from rice_stream.instants import DAY_US
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.dimensions import AttributionIdentity, Dimensions
@@ -74,7 +74,7 @@ class NameTable:
 
     def resolve(self, events: EventColumns) -> ResolvedNames:
         """Keys of all names of the events. KeyError: some name is not known; `learn` it."""
-        found = shared_numbers((*events.attributed, events.user_id, events.api_key_id)) if not events.charged else None
+        found = shared_numbers(_named(events))
         if found is not None:
             return self._of_numbers(*found)
         index = self._rows(events)
@@ -98,7 +98,7 @@ class NameTable:
             self._by_number = np.concatenate([self._by_number, more], axis=1)
         found = self._by_number[:, numbers]
         if (found[0] == _NOT_LOOKED_UP).any():
-            for number in np.unique(numbers[found[0] == _NOT_LOOKED_UP]).tolist():
+            for number in distinct_numbers(names, numbers[found[0] == _NOT_LOOKED_UP]).tolist():
                 self._by_number[:, number] = self._look_up(names.combination(number))
             found = self._by_number[:, numbers]
         index, user_key, api_key_key = found
@@ -131,20 +131,38 @@ class NameTable:
 
     def learn(self, blocks: Sequence[EventColumns]) -> None:
         """Ask the store for the names that are not known yet, which gives keys to new ones: a few statements for all."""
-        attributions = dict.fromkeys(chain.from_iterable(map(_attributions, blocks)))
+        asked = [self._to_look_up(events) for events in blocks]
+        attributions = dict.fromkeys(chain.from_iterable(each.attributions for each in asked))
         if missing := [attribution for attribution in attributions if attribution not in self._index]:
             self._add(missing)
+        tenant_keys = [self._tenants_of(each.attributions) for each in asked]
         for kind, known in self._principals.items():
             pairs: set[tuple[int, str | None]] = set()
-            for events in blocks:
-                names = events.user_id if kind == "user" else events.api_key_id
-                pairs.update(zip(self._tenant_keys[self._rows(events)].tolist(), names, strict=True))
+            for each, tenants in zip(asked, tenant_keys, strict=True):
+                pairs.update(zip(tenants, each.users if kind == "user" else each.api_keys, strict=True))
             pairs -= known.keys()
             known.update({(tenant, name): UNKNOWN for tenant, name in pairs if not name})
             named = sorted((tenant, name) for tenant, name in pairs if name)
             if named:
                 keys = self._dimensions.principals(kind, named)
                 known.update({(tenant, name): key for (tenant, name), key in keys.items()})
+
+    def _to_look_up(self, events: EventColumns) -> "_Asked":
+        """The names of all events, or of each combination that was not looked up yet where they are numbered."""
+        found = shared_numbers(_named(events))
+        if found is None:
+            return _Asked(list(_attributions(events)), events.user_id, events.api_key_id)
+        names, of_events = found
+        numbers = distinct_numbers(names, of_events)
+        if self._numbered is names:
+            known = self._by_number[0]
+            numbers = numbers[(numbers >= len(known)) | (np.take(known, numbers, mode="clip") == _NOT_LOOKED_UP)]
+        wanted = combinations(names, numbers)
+        return _Asked([each[:-2] for each in wanted], [each[-2] for each in wanted], [each[-1] for each in wanted])
+
+    def _tenants_of(self, attributions: list[_Attribution]) -> list[int]:
+        keys: list[int] = self._tenant_keys[list(map(self._index.__getitem__, attributions))].tolist()
+        return keys
 
     def _rows(self, events: EventColumns) -> NDArray[np.intp]:
         rows = map(self._index.__getitem__, _attributions(events))
@@ -175,6 +193,19 @@ class NameTable:
             return np.full(len(names), UNKNOWN, dtype=np.int64)
         pairs = zip(tenant_key.tolist(), names, strict=True)
         return np.fromiter(map(self._principals[kind].__getitem__, pairs), dtype=np.int64, count=len(names))
+
+
+class _Asked(NamedTuple):
+    """Names that are to be known: of any number of events, by position."""
+
+    attributions: list[_Attribution]
+    users: Sequence[str | None]
+    api_keys: Sequence[str | None]
+
+
+def _named(events: EventColumns) -> tuple[Sequence[str | None], ...]:
+    """All names of who used the events, and whom mappings charge them to."""
+    return (*events.attributed, *events.charged, events.user_id, events.api_key_id)
 
 
 def _attributions(events: EventColumns) -> Iterator[_Attribution]:

@@ -62,14 +62,20 @@ class InternedRows:
     def add(self, rows: Words) -> Ints:
         """The number of each row, the next ones for those that have none, in order; NEW where there is no room for it."""
         numbers = self.find(rows)
+        places = np.flatnonzero(numbers == NEW)
+        if not places.size:
+            return numbers
+        unknown = rows[places]
         seen: dict[bytes, int] = {}
-        for place in np.flatnonzero(numbers == NEW).tolist():
-            row = rows[place]
-            key = row.tobytes()
-            number = seen.get(key)
+        distinct: list[int] = []
+        of_distinct: list[int] = []
+        for place, row in enumerate(map(bytes, unknown)):
+            number = seen.get(row)
             if number is None:
-                number = seen[key] = self._append(row)
-            numbers[place] = number
+                number = seen[row] = len(distinct)
+                distinct.append(place)
+            of_distinct.append(number)
+        numbers[places] = self._append(unknown[distinct])[of_distinct]
         return numbers
 
     def _are(self, numbers: Ints, rows: Words) -> NDArray[np.bool_]:
@@ -81,23 +87,27 @@ class InternedRows:
             numbered &= alike.all(axis=1)
         return numbered
 
-    def _append(self, row: Words) -> int:
-        if self._count == len(self._rows):
+    def _append(self, rows: Words) -> Ints:
+        """The numbers of rows that are all new; NEW for one that no slot is left for."""
+        while self._count + len(rows) > len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
             self._empty_slots()
             for number, slot in enumerate(self._slots_of(self._rows[: self._count]).tolist()):
                 self._put(number, slot)
-        if not self._put(self._count, int(self._slots_of(row[None, :])[0])):
-            return NEW
-        self._rows[self._count] = row
-        self._count += 1
-        return self._count - 1
+        numbers = []
+        for slot in self._slots_of(rows).tolist():
+            kept = self._put(self._count, slot)
+            numbers.append(self._count if kept else NEW)
+            self._count += kept
+        found = np.array(numbers, dtype=np.int64)
+        self._rows[found[found != NEW]] = rows[found != NEW]
+        return found
 
     def _put(self, number: int, slot: int) -> bool:
-        for step in range(_PROBES_MAX):
-            place = (slot + step) % len(self._slots)
-            if self._slots[place] == NEW:
-                self._slots[place] = number
+        slots, last = self._slots, len(self._slots)
+        for step in range(slot, slot + _PROBES_MAX):
+            if slots.item(step % last) == NEW:
+                slots[step % last] = number
                 return True
         return False
 

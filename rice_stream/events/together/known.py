@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.events.together.interning import NEW, InternedRows
-from rice_stream.events.together.layouts import WHAT, WHO, Layout, Own, Run
+from rice_stream.events.together.layouts import WHAT, WHO, EventLayout, Own, SharedRun
 from rice_stream.events.together.names import NumberedNames
 from rice_stream.events.together.octets import WINDOW_BYTES_MAX, WORD_BYTES, Octets, Words
-from rice_stream.events.together.shared_fields import Said, said_by
+from rice_stream.events.together.shared_fields import RunReader, Said
 from rice_stream.quantities import Ints
 
 ODD = -1
@@ -36,7 +36,7 @@ class AllNames:
 class Matched(NamedTuple):
     """Events that are written in a layout: their positions in the block, shape (m,), and their edges, shape (edges, m)."""
 
-    layout: Layout
+    layout: EventLayout
     rows: NDArray[np.intp]
     edges: Ints
     who: Ints
@@ -50,11 +50,12 @@ class Matched(NamedTuple):
 class _RunTable:
     """The runs of one place in a layout that were met, and what each says; None: it is not read together."""
 
-    def __init__(self, run: Run, words: int) -> None:
+    def __init__(self, run: SharedRun, words: int) -> None:
         self.run = run
         self.words = words
         self.rows = InternedRows(words + 1)
         self.said: list[Said | None] = []
+        self._reader = RunReader(run.fields)
 
     def numbers(self, octets: Octets, starts: Ints, ends: Ints) -> Ints:
         """The number of each run, new ones learnt; NEW for one that is not kept."""
@@ -67,9 +68,8 @@ class _RunTable:
             found = self.rows.add(rows)
             unknown = np.flatnonzero(found >= len(self.said))
             new = dict(zip(found[unknown].tolist(), unknown.tolist(), strict=True))
-            for number in range(len(self.said), len(self.rows)):
-                at = new[number]
-                self.said.append(said_by(octets.text[int(starts[at]) : int(ends[at])], self.run))
+            places = np.array([new[number] for number in range(len(self.said), len(self.rows))], dtype=np.intp)
+            self.said += map(self._reader.read, octets.pieces(starts[places], ends[places]))
         return found
 
 
@@ -108,13 +108,13 @@ class _Combinations:
             said |= of_run
         if self._fields is WHAT and not (said.get("request_model") or said.get("response_model")):
             return ODD
-        return self._names.number(tuple(said.get(field) for field in self._fields))
+        return self._names.number(tuple(map(said.get, self._fields)))
 
 
-class KnownLayout:
+class MetLayout:
     """A layout, and the names that events in it have said. Edges have shape (edges, n), as `reader` finds them."""
 
-    def __init__(self, layout: Layout, names: AllNames, edges: Ints) -> None:
+    def __init__(self, layout: EventLayout, names: AllNames, edges: Ints) -> None:
         """`edges` are those of the first events in it: runs may be somewhat longer than theirs."""
         self.layout = layout
         self._tables = [_RunTable(run, _words(_longest(run, edges))) for run in layout.runs]
@@ -148,7 +148,7 @@ class KnownLayout:
         return Matched(self.layout, rows, edges, self._who.numbers(of_runs), self._what.numbers(of_runs))
 
 
-def _longest(run: Run, edges: Ints) -> int:
+def _longest(run: SharedRun, edges: Ints) -> int:
     return int((edges[run.until] - edges[run.edge]).max(initial=0))
 
 

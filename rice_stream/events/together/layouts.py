@@ -23,7 +23,8 @@ _END_BYTES_MAX = 64
 OWN_FIELDS = frozenset((EVENT_ID, *TIMES, *COUNTS))
 """Of which nearly every event has other values."""
 _ALWAYS_THE_SAME = frozenset(("schema_version",))
-_MEMBER = re.compile(rb'[{,] ?"([a-z_]+)": ?("(?:[^"\\]|\\.)*"|[-+.0-9a-zA-Z]+)')
+_VALUE = rb'(?:"(?:[^"\\]|\\.)*"|[-+.0-9a-zA-Z]+)'
+_MEMBER = re.compile(rb'[{,] ?"([a-z_]+)": ?(%s)' % _VALUE)
 
 
 class Own(NamedTuple):
@@ -35,7 +36,7 @@ class Own(NamedTuple):
     until: int
 
 
-class Run(NamedTuple):
+class SharedRun(NamedTuple):
     """Fields that events share, from one edge (its byte included) to another."""
 
     fields: tuple[str, ...]
@@ -43,11 +44,11 @@ class Run(NamedTuple):
     until: int
 
 
-class Layout(NamedTuple):
+class EventLayout(NamedTuple):
     """The parts of an event, in order and without gaps; behind the last edge `end` stands, a brace and what follows it."""
 
     own: tuple[Own, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[SharedRun, ...]
     commas: int
     end: bytes
 
@@ -60,7 +61,7 @@ class _Member(NamedTuple):
     until: int
 
 
-def layout_of(value: bytes) -> Layout | None:
+def layout_of(value: bytes) -> EventLayout | None:
     """How this event is written; None where it is written in a way that is not read together."""
     members = _members(value)
     if members is None:
@@ -85,23 +86,16 @@ def layout_of(value: bytes) -> Layout | None:
             open_run = [member]
             runs.append(open_run)
     end = value[value.rindex(b"}", members[-1].value_start) :]
-    shared = tuple(Run(tuple(each.field for each in run), run[0].edge, run[-1].until) for run in runs)
+    shared = tuple(SharedRun(tuple(each.field for each in run), run[0].edge, run[-1].until) for run in runs)
     if len(end) > _END_BYTES_MAX or not _NAMES_A_MODEL.intersection(fields):
         return None
-    return Layout(tuple(own), shared, value.count(b","), end)
+    return EventLayout(tuple(own), shared, value.count(b","), end)
 
 
-def fields_of(run: bytes) -> tuple[str, ...] | None:
-    """The names of the fields that the bytes of a run hold, in order; None where it holds anything else."""
-    found = []
-    at = 0
-    while at < len(run):
-        member = _MEMBER.match(run, at)
-        if member is None or (run[at : at + 1] == b"{") != (at == 0 and run[:1] == b"{"):
-            return None
-        found.append(member[1].decode())
-        at = member.end()
-    return tuple(found)
+def run_pattern(fields: tuple[str, ...]) -> re.Pattern[bytes]:
+    """What the bytes of a run of these fields match as a whole, whatever the values, and those of any other run do not."""
+    members = (rb' ?"%s": ?%s' % (field.encode(), _VALUE) for field in fields)
+    return re.compile(b"[{,]" + b",".join(members))
 
 
 def _go_together(run: list[_Member], member: _Member) -> bool:

@@ -105,6 +105,19 @@ def encoded(texts: Sequence[str]) -> list[bytes]:
     return texts.encoded if isinstance(texts, EncodedTexts) else list(map(str.encode, texts))
 
 
+def distinct_numbers(names: NumberedNames, numbers: Ints) -> Ints:
+    """Each of the numbers once."""
+    there = np.zeros(len(names), dtype=np.bool_)
+    there[numbers] = True
+    return np.flatnonzero(there)
+
+
+def combinations(names: NumberedNames, numbers: Ints) -> list[Combination]:
+    """The names that each of these numbers stands for."""
+    wanted = numbers.tolist()
+    return list(zip(*(map(field.__getitem__, wanted) for field in names.fields), strict=True))
+
+
 def selected(columns: Sequence[Sequence[Any]], rows: NDArray[np.intp]) -> list[Sequence[Any]]:
     """The given rows of each column, in the given order; what shares its numbers before still does."""
     chosen = rows.tolist()

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.events.columns import consistent
-from rice_stream.events.together.known import ODD, AllNames, KnownLayout, Matched
+from rice_stream.events.together.known import ODD, AllNames, Matched, MetLayout
 from rice_stream.events.together.layouts import COUNTS, EVENT_ID, TIMES, layout_of
 from rice_stream.events.together.octets import Octets
 from rice_stream.quantities import UNKNOWN, Ints
@@ -49,7 +49,7 @@ class TogetherReader:
 
     def _learn_anew(self) -> None:
         self._names = AllNames.none_yet()
-        self._layouts: dict[int, list[KnownLayout]] = {}
+        self._layouts: dict[int, list[MetLayout]] = {}
         self._read = 0
 
     def read(self, values: Sequence[bytes]) -> ReadTogether | None:
@@ -102,7 +102,7 @@ class TogetherReader:
             if matching.any():
                 here, there = (rows, edges) if matching.all() else (rows[matching], edges[:, matching])
                 if not known.has_room(there):
-                    known = layouts[place] = KnownLayout(known.layout, self._names, there)
+                    known = layouts[place] = MetLayout(known.layout, self._names, there)
                 yield known.named(octets, here, there)
                 rows, edges = rows[~matching], edges[:, ~matching]
             place += 1
@@ -113,8 +113,8 @@ class TogetherReader:
         layouts = self._layouts[len(edges)]
         if layout is None or layout in (known.layout for known in layouts):
             return False
-        matching = KnownLayout(layout, self._names, edges[:, :0]).matching(octets, edges)
-        layouts.append(KnownLayout(layout, self._names, edges[:, matching]))
+        matching = MetLayout(layout, self._names, edges[:, :0]).matching(octets, edges)
+        layouts.append(MetLayout(layout, self._names, edges[:, matching]))
         return True
 
 

@@ -8,7 +8,7 @@ from rice_stream.events.canonical import WireEvent
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.metered_energy import ENERGY_FIELDS
 from rice_stream.events.stated_factors import FACTOR_FIELDS
-from rice_stream.events.together.layouts import OWN_FIELDS, Run, fields_of
+from rice_stream.events.together.layouts import OWN_FIELDS, run_pattern
 
 _SharedFields = msgspec.defstruct(
     "_SharedFields",
@@ -22,14 +22,23 @@ _STATED = (*FACTOR_FIELDS, *ENERGY_FIELDS)
 Said = dict[str, Any]
 
 
-def said_by(text: bytes, run: Run) -> Said | None:
-    """The fields that a run holds, by name; None where an event with these is not read together: they are not those of
-    the run, or not as they have to be, or state factors or energy."""
-    if _NUL in text or fields_of(text) != run.fields:
-        return None
-    try:
-        shared = _DECODER.decode(b"{" + text[1:] + b"}")
-    except JSON_ERRORS:
-        return None
-    said = {field: getattr(shared, field) for field in run.fields}
-    return None if any(said.get(field) is not None for field in _STATED) else said
+class RunReader:
+    """Reads the runs of some fields."""
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        self._fields = fields
+        self._written = run_pattern(fields)
+        self._stated = [field for field in fields if field in _STATED]
+
+    def read(self, text: bytes) -> Said | None:
+        """What a run says, by field; None where an event with it is not read together: its fields are others, or not as they
+        have to be, or state factors or energy."""
+        if _NUL in text or self._written.fullmatch(text) is None:
+            return None
+        try:
+            shared = _DECODER.decode(b"{" + text[1:] + b"}")
+        except JSON_ERRORS:
+            return None
+        if any(getattr(shared, field) is not None for field in self._stated):
+            return None
+        return {field: getattr(shared, field) for field in self._fields}

@@ -94,3 +94,5 @@ def test_names_that_were_forgotten_are_learnt_again(engine: Engine, monkeypatch:
     assert_same(pipeline.prepare([chunk()], NOON_US), before)
     pipeline.forget()
     assert_same(pipeline.prepare([chunk()], NOON_US), before)
+    pipeline._contexts.forget()
+    assert_same(pipeline.prepare([chunk()], NOON_US), before)
