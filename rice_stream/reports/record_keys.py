@@ -6,8 +6,7 @@ from typing import NamedTuple
 from rice_stream.instants import epoch_us, parse_time
 from rice_stream.reports.record_lookup import find_record_once
 from rice_stream.store.engine import Engine
-from rice_stream.store.event_key_columns import RecordKey, key_bounds, key_bytes
-from rice_stream.store.prepared import rows_of, statement
+from rice_stream.store.event_key_columns import RecordKey
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import scoped_reading
 
@@ -18,6 +17,7 @@ class FoundKey(NamedTuple):
     key: RecordKey
     tenant_id: str
     event_id: str
+    ended_at_us: int
 
 
 def find_key(
@@ -25,21 +25,5 @@ def find_key(
 ) -> FoundKey:
     """The keys of the one record of this event id. NotFoundError, UsageError: as from `find_record`."""
     with scoped_reading(engine, scope) as connection:
-        view = find_record_once(connection, scope, event_id, tenant, ended_at).view
-        ended_at_us = epoch_us(parse_time(view["ended_at"]))
-        low, high = key_bounds(connection.dialect.name, ended_at_us, ended_at_us + 1)
-        asked = statement(
-            "SELECT r.tenant_key, r.event_key FROM prompt_record r JOIN tenant t ON t.tenant_key = r.tenant_key"
-            " LEFT JOIN attribution a ON a.tenant_key = r.tenant_key AND a.attribution_key = r.attribution_key"
-            " WHERE t.tenant_id = :tenant AND r.event_key >= :low AND r.event_key < :high AND r.ended_at_us = :ended_at_us"
-            " AND r.event_id = :event_id AND COALESCE(a.source, '') = :source"
-        )
-        of_it = {
-            "tenant": view["tenant_id"],
-            "event_id": event_id,
-            "ended_at_us": ended_at_us,
-            "low": low,
-            "high": high,
-        }
-        ((tenant_key, stored),) = rows_of(connection, asked, {**of_it, "source": view["source"] or ""})
-    return FoundKey(RecordKey(tenant_key, key_bytes(stored)), view["tenant_id"], event_id)
+        record = find_record_once(connection, scope, event_id, tenant, ended_at)
+    return FoundKey(record.key, record.view["tenant_id"], event_id, epoch_us(parse_time(record.view["ended_at"])))

@@ -12,9 +12,10 @@ from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.events.keys import event_key
 from rice_stream.instants import DAY_US, epoch_us, in_utc, parse_time, rfc3339
 from rice_stream.meter.recompute import StoredKind, stored_kind
+from rice_stream.store.archive.finding import archived_records
 from rice_stream.store.engine import Engine
 from rice_stream.store.event_id_places import places_of
-from rice_stream.store.event_key_columns import key_bound, key_bytes
+from rice_stream.store.event_key_columns import RecordKey, key_bound, key_bytes
 from rice_stream.store.prepared import named_rows_of, rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_id_in, tenant_key_in
@@ -34,7 +35,7 @@ _OF_A_KIND = (
 )
 """The columns of `factor_use` that `stored_kind` reads."""
 _FIRST_BESIDES = "stored_event_key"
-_BESIDES = f"r.event_key AS {_FIRST_BESIDES}, r.basis_flags AS record_basis_flags, f.*"
+_BESIDES = f"r.event_key AS {_FIRST_BESIDES}, r.tenant_key, r.basis_flags AS record_basis_flags, f.*"
 """Columns of a record besides those of the view."""
 _MS = (("low", 0), ("high", 1))
 """Ends of a millisecond, which keys begin with."""
@@ -53,6 +54,7 @@ class StoredRecord(NamedTuple):
     factor: Mapping[str, Any]
     kind: StoredKind
     """What that row says, read."""
+    key: RecordKey
 
 
 def find_record(
@@ -62,11 +64,13 @@ def find_record(
     tenant: str | None = None,
     ended_at: datetime | None = None,
 ) -> StoredRecord:
-    """The one record of this event id, within a tenant and at an instant where these are given.
+    """The one record of this event id, within a tenant and at an instant where these are given; where the database has none any
+    more, from the archive.
 
     Raises:
         NotFoundError: there is none. Who sees everything is told where it is in quarantine or contradicted a record.
         UsageError: there are several.
+        DamagedArchiveError: a file of the archive is not what was written.
     """
     seen = scope.within(tenant)
     if ended_at is None:
@@ -77,15 +81,19 @@ def find_record(
         when, bounds = _ended_at(connection.dialect.name, epoch_us(in_utc(ended_at)))
         names, rows = _rows(connection, seen, event_id, "prompt_record r", when, bounds)
     if not rows:
+        names, rows = _archived_rows(connection, seen, event_id, ended_at)
+    if not rows:
         raise NotFoundError(_why_not_found(connection, scope, event_id, tenant))
     # What is besides has names that the view has too.
     width = names.index(_FIRST_BESIDES)
     views = [_plain(dict(zip(names[:width], row[:width], strict=True))) for row in rows]
     if len(rows) > 1:
         raise UsageError(_which_one(event_id, views))
-    event_key_, basis_flags, *factor = rows[0][width:]
-    _check_key(views[0], key_bytes(event_key_))
-    return _record(views[0], basis_flags, dict(zip(names[width + 2 :], factor, strict=True)))
+    event_key_, tenant_key, basis_flags, *factor = rows[0][width:]
+    key = RecordKey(tenant_key, key_bytes(event_key_))
+    _check_key(views[0], key.event_key)
+    factors = dict(zip(names[width + 3 :], factor, strict=True))
+    return StoredRecord(views[0], basis_flags, factors, _kind_of(*(factors[name] for name in _OF_A_KIND)), key)
 
 
 def _rows(
@@ -119,6 +127,20 @@ def _listed_rows(
         names, rows = _rows(
             connection, seen, event_id, "prompt_record r", _AT_PLACE, {**bounds, "place_key": place.tenant_key}
         )
+        found += rows
+    return names, found
+
+
+def _archived_rows(
+    connection: Connection, seen: Scope, event_id: str, ended_at: datetime | None
+) -> tuple[list[str], Sequence[Sequence[Any]]]:
+    """The same of records that retention has dropped and the archive holds."""
+    names: list[str] = []
+    found: list[Sequence[Any]] = []
+    ended_at_us = None if ended_at is None else epoch_us(in_utc(ended_at))
+    for record in archived_records(connection, seen, event_id, ended_at_us):
+        relation, values = record.relation(connection.dialect.name)
+        names, rows = _rows(connection, seen, event_id, relation, "TRUE", values)
         found += rows
     return names, found
 
@@ -181,10 +203,6 @@ def _check_key(view: Mapping[str, Any], stored: bytes) -> None:
             f"the record of event {view['event_id']!r} does not carry the key of its own tenant, source and time: it was"
             " changed after it was stored; see `rice-stream verify`"
         )
-
-
-def _record(view: dict[str, Any], basis_flags: int, factor: dict[str, Any]) -> StoredRecord:
-    return StoredRecord(view, basis_flags, factor, _kind_of(*(factor[name] for name in _OF_A_KIND)))
 
 
 @lru_cache(maxsize=_KINDS_KEPT)

@@ -1,6 +1,6 @@
 """Making the tree of a closed month and its assertion from what is stored: when it is closed, and to verify it afterwards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from rice_stream.canonical_json import INTEGER_MAX, canonical_json
 from rice_stream.quantities import ENTRY_AMOUNTS
+from rice_stream.store.archive.kept import ArchivedFile
 from rice_stream.store.period_leaves import LeafChunk, LeafReader
 from rice_stream.store.period_store import StoredPeriod
 from rice_stream.store.stored_records import factors_by_key
@@ -25,11 +26,15 @@ class BuiltMonth(NamedTuple):
 
 
 def built_month(
-    connection: Connection, period: StoredPeriod, progress: Callable[[int], None] = lambda _records: None
+    connection: Connection,
+    period: StoredPeriod,
+    progress: Callable[[int], None] = lambda _records: None,
+    *,
+    files: Sequence[ArchivedFile] | None = None,
 ) -> BuiltMonth:
-    """Read all of a month, within one snapshot; `progress` is told how many records were read."""
+    """Read all of a month, within one snapshot; `progress` is told how many records were read. `files`: as of `LeafReader`."""
     builder, sums = MonthTreeBuilder(), _Sums()
-    for chunk in LeafReader(connection, period.bounds, period.columns).chunks():
+    for chunk in LeafReader(connection, period.bounds, period.columns, files).chunks():
         builder.add(chunk.leaves, chunk.event_keys)
         sums.add(chunk)
         progress(sums.records)

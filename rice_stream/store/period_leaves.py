@@ -13,9 +13,13 @@ from sqlalchemy import BigInteger, Connection, Table, text
 from rice_stream.meter.amounts import exact_sums
 from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
 from rice_stream.store import schema
+from rice_stream.store.archive.kept import ArchivedFile, dropped_files
+from rice_stream.store.archive.month_rows import RecordRows
+from rice_stream.store.archive.opening import open_rows
 from rice_stream.store.copied import WireType, copied
 from rice_stream.store.entries import signed_sums
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.measured_columns import of_columns
 from rice_stream.store.record_measures import of_record
 from rice_stream.transparency.leaves import LeafValue, LeafWriter
 from rice_stream.transparency.month_trees import LeafPlace
@@ -75,13 +79,27 @@ NOT_LATE = (
 class LeafReader:
     """Reads the leaves of a month within one snapshot."""
 
-    def __init__(self, connection: Connection, bounds: MonthBounds, columns: Mapping[str, Sequence[str]]) -> None:
-        """`columns` are those of the month."""
+    def __init__(
+        self,
+        connection: Connection,
+        bounds: MonthBounds,
+        columns: Mapping[str, Sequence[str]],
+        files: Sequence[ArchivedFile] | None = None,
+    ) -> None:
+        """`columns` are those of the month. Records are read from `files` of the archive; None: from where they are, which is the
+        archive once retention has dropped any of them.
+
+        DamagedArchiveError, here and from `chunks`: a file of the archive is not what was written.
+        """
         self._connection = connection
         self._bounds = bounds
         self._record = _Leaves(schema.prompt_record, columns["record"])
         self._entry = _Leaves(schema.adjustment_entry, columns["entry"])
-        self._also = NOT_LATE if has_late(connection, bounds) else ""
+        if files is None:
+            dropped = dropped_files(connection, bounds.tenant_key, bounds.low_us, bounds.high_us)
+            files = [file for file in dropped if not file.is_late] if dropped else None
+        self._archived = None if files is None else open_rows(files)
+        self._also = NOT_LATE if files is None and has_late(connection, bounds) else ""
 
     def chunks(self, start: LeafPlace | None = None, at_once: int = RECORDS_AT_ONCE) -> Iterator[LeafChunk]:
         """All leaves from a place on; None: from the first one on."""
@@ -111,9 +129,11 @@ class LeafReader:
         if after is not None:
             within += f" AND r.event_key {'>=' if includes else '>'} :after"
             asked["after"] = stored_key(dialect, after)
-        records = self._record.read(
-            self._connection, f"{within}{self._also} ORDER BY r.event_key LIMIT :limit", asked, _RECORDED
-        )
+        if self._archived is None:
+            condition = f"{within}{self._also} ORDER BY r.event_key LIMIT :limit"
+            records = self._record.read(self._connection, condition, asked, _RECORDED)
+        else:
+            records = self._record.of_rows(self._archived.after(after, at_once, includes=includes))
         is_last = len(records.keys) < at_once
         until = "" if is_last else " AND r.event_key <= :until"
         if not is_last:
@@ -154,6 +174,16 @@ class _Leaves:
         types: dict[str, WireType] = dict.fromkeys(wanted, "int8")
         types |= {column.name: "int8" if isinstance(column.type, BigInteger) else "int4" for column in numbers}
         keys, found = self._rows(connection, wanted, condition, asked, types)
+        return self._written(keys, found, np.column_stack([found[name] for name in amounts]))
+
+    def of_rows(self, rows: RecordRows | None) -> _Read:
+        """Of records that were read from the archive, as `read` of the database; None: there are none."""
+        if rows is None:
+            return _Read([], [], np.zeros((0, len(ENTRY_AMOUNTS)), dtype=np.int64), np.zeros(0, dtype=np.int64))
+        matrix = np.column_stack([of_columns(name, rows.numbers, len(rows)) for name in ENTRY_AMOUNTS])
+        return self._written([key.tobytes() for key in rows.event_keys], rows.numbers, matrix)
+
+    def _written(self, keys: list[bytes], found: Mapping[str, Ints], matrix: Ints) -> _Read:
         values: list[Sequence[LeafValue]] = []
         for column in self._columns:
             if column.name == "event_key":
@@ -163,7 +193,6 @@ class _Leaves:
             else:
                 values.append(found[column.name].tolist())
         leaves = list(map(self._write, zip(*values, strict=True)))
-        matrix = np.column_stack([found[name] for name in amounts])
         return _Read(keys, leaves, matrix, found["factor_key"])
 
     def _rows(

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
 
 from rice_stream.instants import DAY_US, SECOND_US, datetime_of, rfc3339
 from rice_stream.store import schema
+from rice_stream.store.archive.kept import unarchived_from_us
 from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.event_key_columns import key_bound
@@ -31,9 +32,14 @@ def drop_records_before(engine: Engine, moment: datetime) -> int:
     return drop_what_is_past(engine)
 
 
-def move_horizon(engine: Engine, horizon_us: int) -> bool:
-    """Nothing that ended before is recorded from now on; False: the horizon is there already, or further on."""
+def move_horizon(engine: Engine, horizon_us: int, *, only_archived: bool = False) -> bool:
+    """Nothing that ended before is recorded from now on; False: the horizon is there already, or further on.
+
+    `only_archived`: it stops at the month (UTC) in which the first signed month begins that is not wholly in the archive.
+    """
     with changing_state(engine, after_batches=True) as connection:
+        if only_archived:
+            horizon_us = archived_until_us(connection, horizon_us)
         before_us = records_from_us(connection)
         if before_us >= horizon_us:
             return False
@@ -41,6 +47,12 @@ def move_horizon(engine: Engine, horizon_us: int) -> bool:
         horizons = {"records_from": rfc3339(before_us) if before_us else None}, {"records_from": rfc3339(horizon_us)}
         record(connection, _BY, [AuditedChange("retention.drop", "records", "", None, *horizons)])
     return True
+
+
+def archived_until_us(connection: Connection, horizon_us: int) -> int:
+    """How far the horizon may move towards the given one and leave no signed month behind that is not wholly in the archive."""
+    first_us = unarchived_from_us(connection, horizon_us)
+    return horizon_us if first_us is None else month_floor_us(datetime_of(first_us))
 
 
 def drop_what_is_past(engine: Engine) -> int:

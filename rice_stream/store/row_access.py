@@ -99,6 +99,9 @@ ACCESS = {
     "period": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "closing": TableAccess("SELECT", WHOLE_TENANT_BY_ID),
     "reconciliation": TableAccess("SELECT, INSERT", WHOLE_TENANT_BY_ID),
+    # Where files are; what is read of one is held to the scope record by record.
+    "archived_month": TableAccess("SELECT", BY_TENANT_KEY),
+    "archived_file": TableAccess("SELECT", BY_TENANT_KEY),
     # Totals. Those of minutes, of a tenant's days and by use of factors alone do not know the team.
     "minute_total": TableAccess("SELECT", WHOLE_TENANT_BY_KEY),
     "slot_total": TableAccess("SELECT", BY_ATTRIBUTION),

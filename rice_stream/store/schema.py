@@ -8,6 +8,7 @@ can be distributed by tenant as it is.
 """
 
 from rice_stream.store.schema_access import http_session, http_token
+from rice_stream.store.schema_archive import archived_file, archived_month
 from rice_stream.store.schema_audit import audit_entry
 from rice_stream.store.schema_base import metadata
 from rice_stream.store.schema_budgets import alert, budget, budget_state, lease
@@ -55,6 +56,8 @@ __all__ = [
     "adjustment",
     "adjustment_entry",
     "alert",
+    "archived_file",
+    "archived_month",
     "attribution",
     "attribution_version",
     "audit_entry",

@@ -1,4 +1,4 @@
-"""Names of users and API keys go when no record holds them any more.
+"""Names of users and API keys go when no record holds them any more, in the database or in the archive.
 
 A worker keeps keys at hand for a day (`pipeline/names.py`), so a name goes in two steps: it is marked, and two days later
 it goes if it still is. Whoever looks a marked name up takes the mark off (`Dimensions.principals`), and a key is never
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, delete, text, update
 
 from rice_stream.instants import DAY_US
 from rice_stream.store import schema
+from rice_stream.store.archive.kept import named_principals
 from rice_stream.store.dimensions import lock_keys
 from rice_stream.store.engine import reading, writing
 from rice_stream.store.retention_state import changing_state, retention_state, save_state
@@ -94,5 +95,8 @@ def _unused(connection: Connection, condition: str, **parameters: int) -> list[t
         "SELECT tenant_key, MAX(principal_key) FROM principal GROUP BY tenant_key",
     ]
     statement = f"SELECT tenant_key, principal_key FROM principal WHERE {condition}"
-    rows = connection.execute(text(" EXCEPT ".join([statement, *references])), parameters)
-    return [(tenant_key, principal_key) for tenant_key, principal_key in rows]
+    rows = connection.execute(text(" EXCEPT ".join([statement, *references])), parameters).all()
+    archived = named_principals(connection) if rows else set()
+    return [
+        (tenant_key, principal_key) for tenant_key, principal_key in rows if (tenant_key, principal_key) not in archived
+    ]

@@ -12,6 +12,7 @@ from rice_stream.instants import DAY_US, rfc3339
 from rice_stream.runtime.settings.database import DatabaseSettings
 from rice_stream.store.engine import Engine, reading
 from rice_stream.store.failures import first_line, meaning_of
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.lease import Lease
 from rice_stream.store.minute_folding import fold_minutes
 from rice_stream.store.pruning import drop_alerts, drop_conflicts, drop_deliveries, drop_quarantined, forget_files
@@ -38,6 +39,8 @@ class RetentionDays(NamedTuple):
     settled: int
     """What was settled in quarantine, contradictions, delivered alerts, and deliveries that ended."""
     clock_confirmed: date | None = None
+    only_archived: bool = False
+    """Whether records of signed months wait until they are in the archive."""
 
 
 def retention_days(settings: DatabaseSettings) -> RetentionDays:
@@ -47,6 +50,7 @@ def retention_days(settings: DatabaseSettings) -> RetentionDays:
         quarantine=settings.quarantine_retention_days,
         settled=settings.settled_retention_days,
         clock_confirmed=settings.retention_clock_confirmed,
+        only_archived=settings.archive_warehouse is not None,
     )
 
 
@@ -102,13 +106,27 @@ class Retention:
             plan = plan_move(state, seen, self._days.records)
             if plan.announce_us is not None:
                 self._announce(plan.announce_us, now_us)
-            if plan.move_to_us is not None and move_horizon(self._engine, plan.move_to_us):
-                log.info("records from before %s are dropped now; totals stay", rfc3339(plan.move_to_us))
+            if plan.move_to_us is not None:
+                self._move(plan.move_to_us)
         if dropped := drop_what_is_past(self._engine):
             log.info("dropped the old records: %d month(s), on SQLite records", dropped)
         self._drop_the_rest(now_us)
         with changing_state(self._engine) as connection:
             save_state(connection, run_at_us=now_us)
+
+    def _move(self, horizon_us: int) -> None:
+        is_moved = move_horizon(self._engine, horizon_us, only_archived=self._days.only_archived)
+        with reading(self._engine) as connection:
+            reached_us = records_from_us(connection)
+        if is_moved:
+            log.info("records from before %s are dropped now; totals stay", rfc3339(reached_us))
+        if reached_us < horizon_us:
+            log.warning(
+                "records from before %s would be dropped, and stay: a closed month that began before is not in the archive;"
+                " `rice-stream archive --before %s` archives it",
+                rfc3339(horizon_us),
+                rfc3339(horizon_us)[:7],
+            )
 
     def _announce(self, horizon_us: int, now_us: int) -> None:
         with changing_state(self._engine) as connection:

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, text
 
 from rice_stream.sandbox.stack.postgres import PostgresServer
 from rice_stream.store import schema
+from rice_stream.store.archive.kept import CATALOGUE_SCHEMA
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
 from rice_stream.store.revisions import head_revision
@@ -131,6 +132,7 @@ def empty_postgres(engine: Engine) -> None:
     with engine.begin() as connection:
         for table in _APPEND_ONLY:
             connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+        connection.execute(text(f"DROP SCHEMA IF EXISTS {CATALOGUE_SCHEMA} CASCADE"))
         connection.execute(text(f"{dropped}TRUNCATE {filled}, alembic_version RESTART IDENTITY"))
         for table in _APPEND_ONLY:
             connection.execute(text(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_append_only"))

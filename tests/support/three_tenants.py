@@ -8,6 +8,7 @@ from rice_stream.budgets.parsing import parse_budget
 from rice_stream.events.mappings import MappedName
 from rice_stream.ledger.voiding import void_record
 from rice_stream.reports.record_keys import find_key
+from rice_stream.store.archive.kept import ArchivedFile, ArchivedMonth, save_month
 from rice_stream.store.contract_store import CoveredHour, TenantMonth, save_covered
 from rice_stream.store.engine import writing
 from rice_stream.store.http_tokens import HttpToken, create_token
@@ -71,7 +72,10 @@ def fill(store: Store) -> None:
         void_record(store.engine, found.key, tenant, found.event_id, reason="wrong", by=OPERATOR)
         close(store.engine, "2025-01", tenant, soft=True)
         hour = CoveredHour("ppa", NOON_US // 1_000_000, "location", "annual", "ppa", "annual", 1)
+        month = ArchivedMonth(found.key.tenant_key, "2024-12", 0, 1, 1, 0, bytes(32), "file:///gone", 1, b"", 0, "test")
+        file = ArchivedFile(0, "/gone", False, 1, 1, bytes(32), bytes(16), bytes(16))
         with writing(store.engine) as connection:
+            save_month(connection, month, [file])
             save_covered(connection, TenantMonth(found.key.tenant_key, "2026-11", 0, 1), [hour])
     store.add({"no": "event"})
     Judge(store.engine).judge_all(NOON)

@@ -1,6 +1,7 @@
 """Settings about the database."""
 
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr
@@ -17,3 +18,4 @@ class DatabaseSettings(Section):
     quarantine_retention_days: Annotated[int | None, Field(ge=1)] = None
     settled_retention_days: Annotated[int, Field(ge=32)] = 400
     retention_clock_confirmed: date | None = None
+    archive_warehouse: Path | None = None

@@ -29,7 +29,10 @@ _CHARGED = f"{_TENANT} JOIN attribution a USING (tenant_key, attribution_key)"
 _WHOLE = f"'{WHOLE}' AS team"
 OWNERS = {
     "tenant": "SELECT tenant_id, NULL AS team FROM tenant",
-    "principal": f"SELECT t.tenant_id, NULL AS team FROM principal {_TENANT}",
+    **{
+        table: f"SELECT t.tenant_id, NULL AS team FROM {table} {_TENANT}"
+        for table in ("principal", "archived_month", "archived_file")
+    },
     "attribution": f"SELECT t.tenant_id, a.team_id AS team FROM attribution a {_TENANT}",
     **{
         table: f"SELECT t.tenant_id, a.team_id AS team FROM {table} x {_CHARGED}"

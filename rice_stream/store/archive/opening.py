@@ -1,0 +1,38 @@
+"""Readers of files, for those who need none until retention has dropped something: what reads Parquet takes a while to load, and
+is an extra of the package."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rice_stream.errors import UsageError
+from rice_stream.store.archive.kept import ArchivedFile
+
+if TYPE_CHECKING:
+    from rice_stream.store.archive.month_rows import RecordRows
+    from rice_stream.store.archive.reading import ArchivedRows
+
+
+def open_rows(files: Sequence[ArchivedFile], *, with_ids: bool = False) -> "ArchivedRows":
+    """Records of files, with all columns. UsageError: nothing is installed that reads them."""
+    with _installed():
+        from rice_stream.store.archive.columns import NUMBERS
+        from rice_stream.store.archive.reading import ArchivedRows
+    return ArchivedRows(files, list(NUMBERS), with_ids=with_ids)
+
+
+def rows_of_id(file: ArchivedFile, event_id: str) -> Iterator["RecordRows"]:
+    """The records of a file that have an id. UsageError: nothing is installed that reads it."""
+    with _installed():
+        from rice_stream.store.archive.reading import records_of_id
+    return records_of_id(file, event_id)
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "its record is in the archive, which cannot be read here: install rice-stream[archive] where this runs"
+        ) from error

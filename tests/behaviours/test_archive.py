@@ -1,0 +1,194 @@
+"""Archived months: proven before retention drops them, and afterwards every answer is what it was, byte for byte."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from sqlalchemy import Engine
+
+from rice_stream.errors import NotFoundError, UsageError
+from rice_stream.instants import epoch_us
+from rice_stream.ledger.archiving import Archiving, months_to_archive
+from rice_stream.proof.archive_verification import verify_archive
+from rice_stream.proof.audit_verification import verify_trail
+from rice_stream.proof.period_verification import verify_months
+from rice_stream.reports.explanation import explain
+from rice_stream.reports.month_proofs import month_proof
+from rice_stream.store.archive.iceberg import ArchiveTable
+from rice_stream.store.retention import drop_records_before, move_horizon
+from rice_stream.store.scope import EVERYTHING, Scope
+from rice_stream.store.scoped import confined
+from rice_stream.transparency.proof_files import check_proof_file
+from tests.support.closing import close
+from tests.support.fakes import OPERATOR, TOKEN_DEFAULTS
+from tests.support.reports_store import Store, at
+from tests.support.store_checks import rows_in
+
+NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
+EVENTS = [f"2026-10-{day:02}T08:00:0{day % 3}Z" for day in range(1, 31)]
+LATE = "2026-10-20T09:00:00Z"
+
+
+def filled(store: Store) -> Engine:
+    """A signed October of two teams with one late prompt, one of another tenant, and one of November."""
+    named = {"source": "/gateway", "cost_centre": "42"}
+    store.add(
+        *(
+            at(each, team_id=("search", "ads")[place % 2], user_id=f"u-{place % 4}", **named)
+            for place, each in enumerate(EVENTS)
+        ),
+        at("2026-10-05T08:00:00Z", tenant_id="globex"),
+        at("2026-11-02T08:00:00Z", team_id="search"),
+    )
+    close(store.engine, "2026-10")
+    store.add(at(LATE, team_id="search", user_id="u-late"))
+    return store.engine
+
+
+def archived(engine: Engine, warehouse: Path, **which: Any) -> list[dict[str, Any]]:
+    """Archive what there is to archive; the rows of the answer."""
+    archiving = Archiving(engine, warehouse, OPERATOR)
+    wanted = months_to_archive(engine, **(which or {"before": "2026-11"}))
+    return [archiving.archive(each) for each in wanted]
+
+
+def answers(engine: Engine, scope: Scope = EVERYTHING) -> dict[str, str]:
+    """What is said of each prompt of October, as it is written."""
+    found = {}
+    for event_id in (*EVENTS, LATE):
+        told: list[Any] = [explain(engine, scope, event_id, "acme", defaults=TOKEN_DEFAULTS)]
+        if event_id != LATE:
+            told.append(month_proof(engine, scope, event_id, tenant="acme"))
+            assert not check_proof_file(told[-1]).problems
+        found[event_id] = json.dumps(told)
+    return found
+
+
+def test_explanations_and_proofs_are_the_same_once_the_records_are_gone(store: Store, tmp_path: Path) -> None:
+    """Also of the prompt that came late; and what is not archived is gone, as ever."""
+    engine = filled(store)
+    before = answers(engine)
+    [row] = archived(engine, tmp_path)
+    assert (row["tenant_id"], row["month"], row["records"], row["late"], row["files"]) == ("acme", "2026-10", 31, 1, 2)
+    drop_records_before(engine, NOVEMBER)
+    assert len(rows_in(engine)("prompt_record")) == 1
+    assert answers(engine) == before
+    with pytest.raises(NotFoundError):
+        explain(engine, EVERYTHING, "2026-10-05T08:00:00Z", "globex", defaults=TOKEN_DEFAULTS)
+    assert verify_archive(engine)["ok"]
+    found = verify_trail(engine)
+    verify_months(engine, found)
+    assert found.problems == []
+
+
+def test_who_may_not_see_a_prompt_does_not_see_it_in_the_archive(store: Store, tmp_path: Path) -> None:
+    """By tenant and by team, on an engine that PostgreSQL itself holds to the scope."""
+    engine = filled(store)
+    archived(engine, tmp_path)
+    drop_records_before(engine, NOVEMBER)
+    limited = confined(engine) if engine.dialect.name == "postgresql" else confined(engine, role=None)
+    own, of_ads = EVENTS[0], EVENTS[1]
+    for scope, seen in [
+        (Scope(frozenset({"acme"})), {own, of_ads}),
+        (Scope(frozenset({"acme"}), frozenset({"search"})), {own}),
+        (Scope(frozenset({"globex"})), set()),
+        (Scope(frozenset()), set()),
+    ]:
+        for event_id in (own, of_ads):
+            if event_id in seen:
+                record = explain(limited, scope, event_id, defaults=TOKEN_DEFAULTS)["record"]
+                assert record["event_id"] == event_id
+            else:
+                with pytest.raises(NotFoundError):
+                    explain(limited, scope, event_id, defaults=TOKEN_DEFAULTS)
+
+
+def test_a_second_run_changes_nothing_and_adds_what_came_late_since(store: Store, tmp_path: Path) -> None:
+    """Files stay byte for byte as they were."""
+    engine = filled(store)
+    archived(engine, tmp_path)
+    written = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
+    assert archived(engine, tmp_path) == []
+    store.add(at("2026-10-21T09:00:00Z", user_id="u-later"))
+    [row] = archived(engine, tmp_path)
+    assert (row["records"], row["late"], row["files"]) == (32, 2, 3)
+    assert {path: path.read_bytes() for path in written} == written
+    assert len([row for row in rows_in(engine)("audit_entry") if row["action"] == "archive.add"]) == 2
+
+
+def test_retention_waits_for_the_archive(store: Store, tmp_path: Path) -> None:
+    """Until a signed month is in it, and what came late to it."""
+    engine = filled(store)
+    move_horizon(engine, 1_793_491_200_000_000, only_archived=True)
+    assert rows_in(engine)("retention")[0]["records_from_us"] == 1_790_812_800_000_000
+    archived(engine, tmp_path)
+    store.add(at("2026-10-21T09:00:00Z"))
+    assert not move_horizon(engine, 1_793_491_200_000_000, only_archived=True)
+    archived(engine, tmp_path)
+    assert move_horizon(engine, 1_793_491_200_000_000, only_archived=True)
+    assert rows_in(engine)("retention")[0]["records_from_us"] == 1_793_491_200_000_000
+
+
+def test_a_month_that_is_open_or_gone_is_refused(store: Store) -> None:
+    """With what to do."""
+    engine = filled(store)
+    with pytest.raises(UsageError, match="is not closed and signed"):
+        months_to_archive(engine, tenant="acme", month="2026-11")
+    with pytest.raises(NotFoundError, match="there is none"):
+        months_to_archive(engine, tenant="nobody", before="2026-11")
+    drop_records_before(engine, NOVEMBER)
+    with pytest.raises(UsageError, match="have been dropped"):
+        months_to_archive(engine, tenant="acme", month="2026-10")
+    assert months_to_archive(engine, before="2027-01") == []
+
+
+def test_one_damaged_byte_is_found(store: Store, tmp_path: Path) -> None:
+    """Wherever it is in a file; and no answer is made of a page that was changed."""
+    engine = filled(store)
+    archived(engine, tmp_path)
+    drop_records_before(engine, NOVEMBER)
+    path = next(tmp_path.rglob("part-*.parquet"))
+    whole = path.read_bytes()
+    for place in range(4, len(whole), len(whole) // 20):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        found = verify_archive(engine)
+        assert not found["ok"]
+        assert str(path) in found["problems"][0]
+    path.unlink()
+    assert "is not there" in verify_archive(engine)["problems"][0]
+    path.write_bytes(whole)
+    assert verify_archive(engine)["ok"]
+
+
+def test_others_read_the_table_as_it_is(store: Store, tmp_path: Path) -> None:
+    """DuckDB its files, pyiceberg the table by its catalogue: names and sums of everything, no user's name, and the root."""
+    engine = filled(store)
+    [row] = archived(engine, tmp_path)
+    stored = store.rows(
+        "SELECT SUM(carbon_mid_ugco2e) AS carbon, COUNT(*) AS records FROM prompt_record"
+        " WHERE tenant_key = 1 AND ended_at_us < :end",
+        end=epoch_us(NOVEMBER),
+    )[0]
+    files = [str(path) for path in sorted(tmp_path.rglob("*.parquet"))]
+    with duckdb.connect() as connection:
+        asked = (
+            "SELECT team_id, COUNT(*), SUM(carbon_mid_ugco2e) FROM read_parquet(?) GROUP BY team_id ORDER BY team_id"
+        )
+        by_team = connection.execute(asked, [files]).fetchall()
+        ended = connection.execute("SELECT MIN(ended_at) FROM read_parquet(?)", [files]).fetchall()
+    assert [(team, records) for team, records, _ in by_team] == [("ads", 15), ("search", 16)]
+    assert sum(carbon for *_, carbon in by_team) == stored["carbon"]
+    assert ended == [(datetime.fromisoformat(EVENTS[0]),)]
+    table = ArchiveTable(engine, tmp_path).table
+    read = table.scan(
+        row_filter="team_id = 'search'", selected_fields=("event_id", "carbon_mid_ugco2e", "ended_at")
+    ).to_arrow()
+    assert read.num_rows == 16
+    assert set(table.scan().to_arrow().column_names) >= {"tenant_id", "month", "event_id", "user_key"}
+    [snapshot] = table.snapshots()
+    assert snapshot.summary is not None
+    assert (str(snapshot.snapshot_id), snapshot.summary["rice.root"]) == (row["snapshot"], row["root"])
+    assert not any(b"u-1" in Path(file).read_bytes() for file in files)
