@@ -41,8 +41,8 @@ def archive(
 ) -> None:
     """Write the records of closed months to Parquet files of an Iceberg table; retention may drop them then.
 
-    `explain` and `prove` read them there. A run that was cut short goes on when it is asked for again. What came late since is
-    added. With --check, exit code 1 when a file is gone or was changed.
+    `explain`, `prove`, `restate` and `export` read them there. A run that was cut short goes on when it is asked for again. What
+    came late since is added. With --check, exit code 1 when a file is gone or was changed.
 
     Example: rice-stream archive --before 2026-11
     """

@@ -28,7 +28,7 @@ from rice_stream.store.archive.kept import (
     save_month,
     unpacked,
 )
-from rice_stream.store.archive.month_rows import MonthStretch, RecordRows, attributions_of, month_rows
+from rice_stream.store.archive.month_rows import RecordRows, RowsOfMonth, attributions_of, month_rows
 from rice_stream.store.archive.part_files import MonthNames, write_part
 from rice_stream.store.archive.reading import ArchivedRows, DamagedArchiveError, part_of
 from rice_stream.store.audit import Actor, AuditedChange, record
@@ -174,7 +174,7 @@ class Archiving:
                 say("writing", done)
                 yield rows
 
-        stretch = MonthStretch(period.tenant_key, period.low_us, period.high_us, is_late=False, has_late=bool(late))
+        stretch = RowsOfMonth(period.tenant_key, period.low_us, period.high_us, is_late=False, has_late=bool(late))
         files = [part_of(path, number, is_late=False) for number, path in enumerate(_there(folder, "part"))]
         for file in files:
             principals |= _principals_of(file)

@@ -6,6 +6,7 @@ from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
 from rice_stream.ledger.voiding import checked_reason
 from rice_stream.store.adjustments import posting
+from rice_stream.store.archive.kept import first_gap_us
 from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.engine import Engine, reading
 from rice_stream.store.horizon import records_from_us
@@ -35,11 +36,22 @@ def tenants_of(engine: Engine, order: RestatementOrder) -> list[int]:
     with reading(engine) as connection:
         known = tenant_keys(connection)
         horizon_us = records_from_us(connection)
-    if order.from_us < horizon_us:
-        raise UsageError(f"--from: records from before {rfc3339(horizon_us)} are no longer kept: begin there or later")
     if order.tenant_id is not None and order.tenant_id not in known:
         raise UsageError(f"--tenant {order.tenant_id}: there is no such tenant; see `rice-stream tenant list`")
-    return sorted(known.values() if order.tenant_id is None else [known[order.tenant_id]])
+    tenants = sorted(known.values() if order.tenant_id is None else [known[order.tenant_id]])
+    if order.from_us < horizon_us:
+        _check_archived(engine, order, tenants, horizon_us)
+    return tenants
+
+
+def _check_archived(engine: Engine, order: RestatementOrder, tenants: list[int], horizon_us: int) -> None:
+    with reading(engine) as connection:
+        gap_us = first_gap_us(connection, tenants, order.from_us, order.to_us)
+    if gap_us is not None:
+        raise UsageError(
+            f"--from: records from before {rfc3339(horizon_us)} are no longer kept, and not all from {rfc3339(gap_us)} on are"
+            " in the archive: begin at the former or later, or restate the months of a tenant that are in it"
+        )
 
 
 def change_of(state: RestatementState, action: str) -> AuditedChange:

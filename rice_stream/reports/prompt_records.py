@@ -1,16 +1,22 @@
 """Prompt records by column, in batches: tenant by tenant, each in the order of time."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sqlalchemy import BigInteger, text
 
+from rice_stream.instants import datetime_of
 from rice_stream.quantities import UNKNOWN, Ints
+from rice_stream.reports.archived_prompts import ArchivedPrompts
 from rice_stream.reports.prompts import PromptFilter, prompt_conditions, tenant_keys
+from rice_stream.reports.windows import bounds_us
+from rice_stream.store.archive.kept import dropped_by_tenant
 from rice_stream.store.copied import WireType, copied
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import stored_key
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.record_columns import INTEGER_COLUMNS, NULLABLE_COLUMNS, SOMETIMES_COLUMNS
 from rice_stream.store.schema_records import prompt_record
 from rice_stream.store.scope import Scope
@@ -66,12 +72,33 @@ class RecordBatch:
 
 
 def record_batches(connection: Connection, scope: Scope, asked: PromptFilter, limit: int) -> Iterator[RecordBatch]:
-    """The records of the scope that are asked for, in the order of the ids of their tenants and of their event keys.
+    """The records of the scope that are asked for, in the order of the ids of their tenants and of their event keys; what retention
+    has dropped of them from the archive, where they are in it.
 
     Each batch is a statement of its own, of at most `limit` records: neither side holds more, and others can be asked between.
     """
-    conditions, parameters = prompt_conditions(connection.dialect.name, scope, asked)
     keys = [key for _, key in tenant_keys(connection, scope)]
+    bounds = bounds_us(asked.start, asked.end, asked.time_zone)
+    files = dropped_by_tenant(connection, *bounds)
+    if not files.keys() & set(keys):
+        yield from _of_tenants(connection, scope, keys, asked, limit)
+        return
+    horizon_us = records_from_us(connection)
+    kept = replace(asked, start=datetime_of(horizon_us)) if horizon_us < bounds[1] else None
+    for key in keys:
+        if key in files:
+            archived = ArchivedPrompts(connection, scope, key, asked, (bounds[0], min(bounds[1], horizon_us)))
+            for rows in archived.batches(files[key], limit):
+                yield RecordBatch(rows.numbers, rows.event_ids, rows.event_keys[-1].tobytes())
+        if key not in files or kept is not None:
+            yield from _of_tenants(connection, scope, [key], asked if key not in files or kept is None else kept, limit)
+
+
+def _of_tenants(
+    connection: Connection, scope: Scope, keys: list[int], asked: PromptFilter, limit: int
+) -> Iterator[RecordBatch]:
+    """What the database has of them."""
+    conditions, parameters = prompt_conditions(connection.dialect.name, scope, asked)
     is_postgresql = connection.dialect.name == "postgresql"
     read, at_once = (_copied, _TENANTS_AT_ONCE) if is_postgresql else (_selected, 1)
     for start in range(0, len(keys), at_once):

@@ -1,4 +1,7 @@
-"""Records of one tenant in the order of their keys, some thousand at a time, with what has corrected them so far."""
+"""Records of one tenant in the order of their keys, some thousand at a time, with what has corrected them so far.
+
+What retention has dropped of them comes from the archive, where it is in it.
+"""
 
 from typing import Any, NamedTuple
 
@@ -8,9 +11,11 @@ from sqlalchemy import BigInteger, Connection, text
 
 from rice_stream.meter.amounts import roll_up
 from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
+from rice_stream.store.archive.dropped_rows import dropped_rows
 from rice_stream.store.copied import WireType, copied
 from rice_stream.store.entries import ENTRY_COLUMNS, Entries, signed_sums
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.measured_columns import of_columns
 from rice_stream.store.record_columns import KEY_COLUMNS, METERED_COLUMN, TOKEN_COLUMNS
 from rice_stream.store.record_measures import of_record
 from rice_stream.store.schema_ledger import adjustment_entry
@@ -18,7 +23,8 @@ from rice_stream.store.schema_records import prompt_record
 
 _PLAIN = (*KEY_COLUMNS, "ended_at_us")
 _NULLABLE = ("user_key", "api_key_key", *TOKEN_COLUMNS, METERED_COLUMN)
-_RECORDED = {f"recorded_{name}": of_record(name) for name in ENTRY_AMOUNTS if name not in ("prompts", *TOKEN_COLUMNS)}
+_MEASURES = [name for name in ENTRY_AMOUNTS if name not in ("prompts", *TOKEN_COLUMNS)]
+_RECORDED = {f"recorded_{name}": of_record(name) for name in _MEASURES}
 _WIRE: dict[str, WireType] = {
     **{
         name: "int8" if isinstance(prompt_record.c[name].type, BigInteger) else "int4" for name in (*_PLAIN, *_NULLABLE)
@@ -150,6 +156,17 @@ def _by_contracts(connection: Connection, bounds: dict[str, Any], place_of: dict
 
 
 def _records(connection: Connection, stretch: RecordStretch, limit: int) -> tuple[dict[str, Ints], NDArray[np.uint8]]:
+    rows = dropped_rows(connection, *stretch, limit)
+    if rows is None:
+        return _kept_records(connection, stretch, limit)
+    numbers = {name: rows.numbers[name] for name in (*_PLAIN, *_NULLABLE)}
+    numbers |= {f"recorded_{name}": of_columns(name, rows.numbers, len(rows)) for name in _MEASURES}
+    return numbers, rows.event_keys
+
+
+def _kept_records(
+    connection: Connection, stretch: RecordStretch, limit: int
+) -> tuple[dict[str, Ints], NDArray[np.uint8]]:
     dialect = connection.dialect.name
     low, high = key_bounds(dialect, stretch.low_us, stretch.high_us)
     conditions = "r.event_key >= :low AND r.event_key < :high AND r.ended_at_us >= :low_us AND r.ended_at_us < :high_us"

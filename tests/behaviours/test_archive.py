@@ -10,21 +10,30 @@ import pytest
 from sqlalchemy import Engine
 
 from rice_stream.errors import NotFoundError, UsageError
-from rice_stream.instants import epoch_us
+from rice_stream.instants import DAY_US, epoch_us
 from rice_stream.ledger.archiving import Archiving, months_to_archive
 from rice_stream.proof.archive_verification import verify_archive
 from rice_stream.proof.audit_verification import verify_trail
 from rice_stream.proof.period_verification import verify_months
+from rice_stream.proof.verification import verify
 from rice_stream.reports.explanation import explain
+from rice_stream.reports.exports.orders import ExportOrder
+from rice_stream.reports.exports.prompt_rows import prompt_rows
+from rice_stream.reports.exports.table_files import csv_bytes
 from rice_stream.reports.month_proofs import month_proof
+from rice_stream.reports.name_filter import NameFilter
+from rice_stream.reports.prompt_stream import stream_prompts
+from rice_stream.reports.prompts import PromptFilter
 from rice_stream.store.archive.iceberg import ArchiveTable
 from rice_stream.store.retention import drop_records_before, move_horizon
 from rice_stream.store.scope import EVERYTHING, Scope
 from rice_stream.store.scoped import confined
 from rice_stream.transparency.proof_files import check_proof_file
+from tests.behaviours.test_restating import BY_BOTH, restate
 from tests.support.closing import close
+from tests.support.databases import Databases
 from tests.support.fakes import OPERATOR, TOKEN_DEFAULTS
-from tests.support.reports_store import Store, at
+from tests.support.reports_store import Store, at, open_store
 from tests.support.store_checks import rows_in
 
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
@@ -192,3 +201,86 @@ def test_others_read_the_table_as_it_is(store: Store, tmp_path: Path) -> None:
     assert snapshot.summary is not None
     assert (str(snapshot.snapshot_id), snapshot.summary["rice.root"]) == (row["snapshot"], row["root"])
     assert not any(b"u-1" in Path(file).read_bytes() for file in files)
+
+
+_OF_POSTING = ("adjustment_key", "line", "recorded_us")
+"""Columns of entries that say with which others they were posted, and when."""
+
+
+def exported(engine: Engine, scope: Scope = EVERYTHING, **narrowed: Any) -> list[tuple[Any, ...]]:
+    """All prompts, as the stream of an export has them."""
+    asked = PromptFilter(where=NameFilter(**narrowed), end=datetime(2026, 12, 1, tzinfo=UTC))
+    return [row for _, rows in stream_prompts(engine, scope, asked, rows_at_once=7) for row in rows]
+
+
+def test_exports_have_the_same_rows_once_the_records_are_gone(store: Store, tmp_path: Path) -> None:
+    """In the same order, beside what is not archived and what is kept; narrowed by any name, and for a team."""
+    engine = filled(store)
+    of_search = Scope(frozenset({"acme"}), frozenset({"search"}))
+    narrowed: list[dict[str, Any]] = [
+        {},
+        {"team": ("ads",)},
+        {"user": ("u-1", "")},
+        {"model": ("no-model",)},
+        {"user": ("u-2",)},
+    ]
+    before = [exported(engine, **each) for each in narrowed], exported(engine, of_search)
+    archived(engine, tmp_path)
+    # As between the two steps of retention: records are in both places.
+    move_horizon(engine, epoch_us(NOVEMBER))
+    assert ([exported(engine, **each) for each in narrowed], exported(engine, of_search)) == before
+    drop_records_before(engine, NOVEMBER)
+    gone = [row for row in before[0][0] if "globex" not in row]
+    assert exported(engine) == gone
+    assert [exported(engine, **each) for each in narrowed[1:]] == [
+        [row for row in rows if "globex" not in row] for rows in before[0][1:]
+    ]
+    assert exported(engine, of_search) == before[1]
+
+
+def test_a_month_is_exported_to_the_same_bytes(store: Store, tmp_path: Path) -> None:
+    """Every prompt of it, as a file."""
+    engine = filled(store)
+    order = ExportOrder(kind="prompts", tenant="acme", month="2026-10", form="csv")
+
+    def written() -> bytes:
+        made = prompt_rows(engine, EVERYTHING, order)
+        return b"".join(csv_bytes(made.columns)(made.batches))
+
+    before = written()
+    assert len(before.splitlines()) == 32
+    archived(engine, tmp_path)
+    drop_records_before(engine, NOVEMBER)
+    assert written() == before
+
+
+def test_a_restatement_of_the_archive_posts_what_one_of_the_database_does(database: Databases, tmp_path: Path) -> None:
+    """Record by record; and totals move by as much."""
+    posted = []
+    for is_dropped in (False, True):
+        with open_store(database.migrated()) as store:
+            engine = filled(store)
+            if is_dropped:
+                archived(engine, tmp_path)
+                drop_records_before(engine, NOVEMBER)
+            answer = restate(engine, BY_BOTH, from_us=epoch_us(NOVEMBER) - 31 * DAY_US, tenant_id="acme")
+            entries = rows_in(engine)("adjustment_entry")
+            posted.append(
+                (
+                    {name: answer[name] for name in ("records", "entries", "before_gco2e", "after_gco2e", "by_cause")},
+                    sorted(repr([row[name] for name in row if name not in _OF_POSTING]) for row in entries),
+                    sorted(repr(list(row.values())) for row in rows_in(engine)("day_total")),
+                )
+            )
+            assert verify(engine)["ok"]
+    assert posted[0] == posted[1]
+    assert posted[0][0]["records"] == 32
+
+
+def test_what_is_in_no_archive_is_not_restated(store: Store, tmp_path: Path) -> None:
+    """Of nobody, where one tenant's records are gone."""
+    engine = filled(store)
+    archived(engine, tmp_path)
+    drop_records_before(engine, NOVEMBER)
+    with pytest.raises(UsageError, match="not all from 2026-10-01T00:00:00Z on are in the archive"):
+        restate(engine, BY_BOTH, from_us=epoch_us(NOVEMBER) - 31 * DAY_US)

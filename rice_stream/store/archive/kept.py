@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from rice_stream.instants import SECOND_US
 from rice_stream.store import schema
 from rice_stream.store.event_key_columns import column_key, key_bounds, key_bytes
 from rice_stream.store.horizon import records_from_us
@@ -68,43 +69,51 @@ def files_of(connection: Connection, tenant_key: int, month: str) -> list[Archiv
     return [_file(row) for row in found]
 
 
-def dropped_files(
-    connection: Connection, tenant_key: int, low_us: int, high_us: int, *, key: bytes | None = None
-) -> list[ArchivedFile]:
+def dropped_files(connection: Connection, tenant_key: int, low_us: int, high_us: int) -> list[ArchivedFile]:
     """Files with records of a tenant that ended in [low_us, high_us), of months of which retention has dropped any.
 
-    They may hold records that the database has still: those from the horizon on. `key`: only those that may hold it.
+    They may hold records that the database has still: those from the horizon on.
     """
+    return dropped_by_tenant(connection, low_us, high_us, tenant_key).get(tenant_key, [])
+
+
+def dropped_by_tenant(
+    connection: Connection, low_us: int, high_us: int, tenant_key: int | None = None
+) -> dict[int, list[ArchivedFile]]:
+    """The same of all tenants that the connection may see and that have any, by their key, or of one."""
     horizon_us = records_from_us(connection)
     if low_us >= horizon_us:
-        return []
+        return {}
     months, files = schema.archived_month, schema.archived_file
     query = (
-        select(*(files.c[name] for name in ArchivedFile._fields))
+        select(files.c.tenant_key, *(files.c[name] for name in ArchivedFile._fields))
         .join(months, (months.c.tenant_key == files.c.tenant_key) & (months.c.month == files.c.month))
-        .where(months.c.tenant_key == tenant_key)
         .where(months.c.low_us < min(high_us, horizon_us), months.c.high_us > low_us)
-        .order_by(months.c.low_us, files.c.number)
+        .order_by(files.c.tenant_key, months.c.low_us, files.c.number)
     )
-    if key is not None:
-        query = query.where(files.c.first_key <= key, files.c.last_key >= key)
-    return [_file(row) for row in connection.execute(query)]
+    if tenant_key is not None:
+        query = query.where(months.c.tenant_key == tenant_key)
+    found: dict[int, list[ArchivedFile]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.tenant_key, []).append(_file(row))
+    return found
 
 
-def are_archived(connection: Connection, tenant_keys: Sequence[int], low_us: int, high_us: int) -> bool:
-    """Whether all that retention has dropped of [low_us, high_us) is in the archive, of each of the tenants.
-
-    A tenant that has no total before the horizon had nothing to drop.
-    """
+def first_gap_us(connection: Connection, tenant_keys: Sequence[int], low_us: int, high_us: int) -> int | None:
+    """The first instant of [low_us, high_us) from which on records of some of the tenants have been dropped that are not in the
+    archive; None: there is none. Of days that have no totals nothing was dropped."""
     horizon_us = min(records_from_us(connection), high_us)
-    for tenant_key in tenant_keys:
-        covered_us = low_us
-        for month in archived_months(connection):
-            if month.tenant_key == tenant_key and month.low_us <= covered_us < month.high_us:
-                covered_us = month.high_us
-        if covered_us < horizon_us and _had_any(connection, tenant_key, covered_us, horizon_us):
-            return False
-    return True
+    covered_us = dict.fromkeys(tenant_keys, low_us)
+    for month in sorted(archived_months(connection), key=lambda each: each.low_us):
+        if month.tenant_key in covered_us and month.low_us <= covered_us[month.tenant_key] < month.high_us:
+            covered_us[month.tenant_key] = month.high_us
+    days = schema.tenant_day_total
+    for tenant_key, covered in covered_us.items():
+        within = (days.c.day_start_s >= covered // SECOND_US) & (days.c.day_start_s < -(-horizon_us // SECOND_US))
+        query = select(days.c.tenant_key).where(days.c.tenant_key == tenant_key, within).limit(1)
+        if covered < horizon_us and connection.execute(query).first() is not None:
+            return covered
+    return None
 
 
 def late_records(connection: Connection, tenant_key: int, low_us: int, high_us: int) -> int:
@@ -177,18 +186,11 @@ def forget_month(connection: Connection, tenant_key: int, month: str) -> None:
         connection.execute(delete(table).where(table.c.tenant_key == tenant_key, table.c.month == month))
 
 
-def _had_any(connection: Connection, tenant_key: int, low_us: int, high_us: int) -> bool:
-    days = schema.tenant_day_total
-    query = select(days.c.tenant_key).where(days.c.tenant_key == tenant_key)
-    within = (days.c.day_start_s >= low_us // 1_000_000) & (days.c.day_start_s < -(-high_us // 1_000_000))
-    return connection.execute(query.where(within).limit(1)).first() is not None
-
-
 def _months() -> Any:
     return select(*(schema.archived_month.c[name] for name in ArchivedMonth._fields))
 
 
 def _file(row: Any) -> ArchivedFile:
-    values = row._asdict()
+    values = {name: value for name, value in row._asdict().items() if name in ArchivedFile._fields}
     found = {name: bytes(values[name]) for name in ("sha256", "first_key", "last_key")}
     return ArchivedFile(**{**values, **found, "is_late": bool(values["is_late"])})

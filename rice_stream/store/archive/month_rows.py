@@ -52,7 +52,7 @@ class RecordRows(NamedTuple):
         return RecordRows(self.event_keys[rows], numbers, [self.event_ids[row] for row in rows.tolist()])
 
 
-class MonthStretch(NamedTuple):
+class RowsOfMonth(NamedTuple):
     """Records of a tenant that ended in [low_us, high_us): those that were there when it was closed, or those that were not."""
 
     tenant_key: int
@@ -63,7 +63,7 @@ class MonthStretch(NamedTuple):
     """Whether there are any."""
 
 
-def month_rows(connection: Connection, stretch: MonthStretch, after: bytes | None, limit: int) -> Iterator[RecordRows]:
+def month_rows(connection: Connection, stretch: RowsOfMonth, after: bytes | None, limit: int) -> Iterator[RecordRows]:
     """The records of the stretch whose keys come after one (None: all), at most `limit` at once."""
     if stretch.is_late and not stretch.has_late:
         return
@@ -84,7 +84,7 @@ def attributions_of(connection: Connection, tenant_key: int) -> dict[int, dict[s
     return {row["attribution_key"]: dict(row) for row in rows.mappings()}
 
 
-def _next(connection: Connection, stretch: MonthStretch, after: bytes | None, limit: int) -> RecordRows:
+def _next(connection: Connection, stretch: RowsOfMonth, after: bytes | None, limit: int) -> RecordRows:
     dialect = connection.dialect.name
     low, high = key_bounds(dialect, stretch.low_us, stretch.high_us)
     asked: dict[str, Any] = {"tenant_key": stretch.tenant_key, "low_us": stretch.low_us, "high_us": stretch.high_us}
