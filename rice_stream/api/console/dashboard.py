@@ -29,6 +29,7 @@ from rice_stream.api.product import Product
 from rice_stream.errors import RiceError
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.wording import amounts, times
+from rice_stream.wording.findings import found_text
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ class Dashboard:
             "moment": times.moment_text,
             "day": times.day_text,
             "lasting": times.lasting_text,
+            "told": found_text,
         }
         self._templates.globals |= {
             "asset": self.assets.address,

@@ -16,6 +16,7 @@ from rice_stream.api.product import Product
 from rice_stream.api.writes.periods import CloseBody, answer_checklist, check_may_close
 from rice_stream.reports.closings import closing_page
 from rice_stream.reports.periods import closed_periods
+from rice_stream.reports.tenants import named_tenant
 from rice_stream.store.audit import Actor
 from rice_stream.store.scope import Scope
 
@@ -85,5 +86,6 @@ def beginning(product: Product, caller: Caller, tenant: str, month: str) -> Figu
         "month": month,
         "checklist": found["checklist"],
         "titles": TITLES,
+        "zone": named_tenant(product.engine(), caller.scope(Right.READ), tenant)["time_zone"],
         "may_sign": caller.scope(Right.CLOSE_MONTHS).has_tenant(tenant),
     }

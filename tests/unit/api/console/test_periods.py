@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sqlite3
 from datetime import UTC, datetime
 from html import unescape
@@ -111,6 +112,8 @@ def test_a_month_is_closed_by_a_form_with_its_checklist(served: Api) -> None:
     page = read(served.get(asked, "editor"))
     assert "Is 2026-01 of acme ready to be closed?" in page.text
     assert "not in order" in page.text
+    assert "Times are those of" in page.text
+    assert not re.search(r"\d{4}-\d\d-\d\dT", page.text), "instants are told in words"
     assert "An admin of the tenant closes it for good" in page.text
     fields = [("tenant", "acme"), ("month", "2026-01"), ("how", "soft")]
     refused = served.fill_in("/periods", fields)
