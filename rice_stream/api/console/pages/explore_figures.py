@@ -63,10 +63,14 @@ def explored(
     zone = one_calendar(product, seen, asked.time_zone)
     question = Question(product, caller, asked.tenant, zone, asked.where, asked.as_)
     now = product.now()
-    known = dict if part == "bars" else known_names_later(product.engine_for(seen), seen)
-    if len(only := list(seen.tenants or ())) == 1:
-        _look_ahead(question._replace(time_zone=zone or around.time_zone_of(only[0])), asked, by, now, part)
-    table = question.totals(**_first(asked, by, part))
+    only = next(iter(seen.tenants)) if seen.tenants is not None and len(seen.tenants) == 1 else None
+    ahead = question if only is None else question._replace(time_zone=zone or around.time_zone_of(only))
+    if part == "bars":
+        return _bars_alone(ahead, asked, by, now)
+    known = known_names_later(product.engine_for(seen), seen)
+    if only is not None:
+        _look_ahead(ahead, asked, by, _times_ahead(ahead, asked, now), part)
+    table = question.totals(**_table(asked, by))
     shown = {
         "asked": asked,
         "by": by,
@@ -118,11 +122,6 @@ def _table(asked: ExploreParameters, by: str) -> dict[str, Any]:
     return {"by": (by,), "top": asked.rows, "only": IN_TABLES, **asked.stretch(_WINDOW)}
 
 
-def _first(asked: ExploreParameters, by: str, part: Part) -> dict[str, Any]:
-    """What is asked for before all else: of bars alone whether there are any, and from when to when."""
-    return {**_COUNTED, **asked.stretch(_WINDOW)} if part == "bars" else _table(asked, by)
-
-
 def _beside(asked: ExploreParameters, by: str, times: _Times, part: Part = "whole") -> dict[str, dict[str, Any]]:
     """What is asked for besides."""
     measured, stretch = told_besides(asked.measure), {"start": times.start, "end": times.end}
@@ -146,26 +145,47 @@ def _beside(asked: ExploreParameters, by: str, times: _Times, part: Part = "whol
     return of_bars if part == "bars" else of_rest if part == "rest" else of_bars | of_rest
 
 
-def _look_ahead(question: Question, asked: ExploreParameters, by: str, now: datetime, part: Part) -> None:
-    """Have all that will be asked of one tenant asked together, where it is known beforehand."""
+def _times_ahead(question: Question, asked: ExploreParameters, now: datetime) -> _Times | None:
+    """Where it is known without a question; None: it has to be looked where the data begin."""
     product, zone = question.product, question.time_zone or "UTC"
-    first = question.query(**_first(asked, by, part))
-    from_us, to_us = first.range_us(zone, now)
+    from_us, to_us = question.query(**asked.stretch(_WINDOW)).range_us(zone, now)
     if not from_us:
-        return  # It has to be looked where the data begin.
+        return None
     reach = _reach(now, product.meta(product.scope(question.caller, Right.READ, question.tenant), zone))
     end = reach if to_us == FOREVER_US else datetime_of(to_us)
-    times = _times(asked, datetime_of(from_us), end, reach, zone)
-    question.look_ahead(first, *(question.query(**each) for each in _beside(asked, by, times, part).values()))
+    return _times(asked, datetime_of(from_us), end, reach, zone)
+
+
+def _look_ahead(question: Question, asked: ExploreParameters, by: str, times: _Times | None, part: Part) -> None:
+    """Have all that will be asked of one tenant asked together, where it is known beforehand."""
+    if times is not None:
+        first = [] if part == "bars" else [_table(asked, by)]
+        question.look_ahead(*(question.query(**each) for each in (*first, *_beside(asked, by, times, part).values())))
+
+
+def _bars_alone(question: Question, asked: ExploreParameters, by: str, now: datetime) -> Figures:
+    """`question` is in the calendar of the bars, or of several tenants."""
+    times = _times_ahead(question, asked, now)
+    _look_ahead(question, asked, by, times, "bars")
+    shown: Figures = {"asked": asked, "by": by, "kind": kind_of(asked.measure)}
+    if times is None:
+        first = question.totals(**_COUNTED, **asked.stretch(_WINDOW))
+        if not first["total"]["prompts"]:
+            return {**shown, "nothing": True}
+        question = question._replace(time_zone=zone_of(question.product, first))
+        reach = _reach(now, first["meta"])
+        times = _times(asked, *_moments(question, first, reach), reach, question.time_zone or "UTC")
+    drawn = _bars(question, asked, by, times, now, question.time_zone or "UTC")
+    return {**shown, "bucket": times.drawn, "nothing": None, **drawn}
 
 
 def _shown(
-    question: Question, asked: ExploreParameters, by: str, first: dict[str, Any], now: datetime, part: Part
+    question: Question, asked: ExploreParameters, by: str, table: dict[str, Any], now: datetime, part: Part
 ) -> Figures:
-    zone = zone_of(question.product, first)
+    zone = zone_of(question.product, table)
     question = question._replace(time_zone=zone)
-    reach = _reach(now, first["meta"])
-    times = _times(asked, *_moments(question, first, reach), reach, zone)
+    reach = _reach(now, table["meta"])
+    times = _times(asked, *_moments(question, table, reach), reach, zone)
     shown: Figures = {
         "start": times.start,
         "end": times.until,
@@ -173,17 +193,17 @@ def _shown(
         "is_coarsened": times.drawn != times.bucket,
         "later": part == "rest",
     }
-    latest = None if part == "bars" else _latest(question, {"start": times.start, "end": times.end}, zone)
-    if part != "rest":
+    latest = _latest(question, {"start": times.start, "end": times.end}, zone)
+    if part == "whole":
         shown |= _bars(question, asked, by, times, now, zone)
-    if latest is not None:
-        shown |= {**_rows(question, asked, by, first, times, zone), "latest": latest()}
-    return shown
+    return {**shown, **_rows(question, asked, by, table, times, zone), "latest": latest()}
 
 
 def _bars(question: Question, asked: ExploreParameters, by: str, times: _Times, now: datetime, zone: str) -> Figures:
     beside = _beside(asked, by, times, "bars")
     series, whole = question.curves(**beside["over_time"]), question.totals(**beside["whole"])
+    if not whole["total"]["prompts"]:
+        return {"nothing": True}
     bars = stretches.bars(times.drawn, times.start, times.until, zone)
     ends = times.start, min(times.until, now)
     return {"chart": chart_of(asked.measure, by, bars, (series, whole), ends, zone), "whole": whole["total"]}
