@@ -17,7 +17,14 @@ VIEWS_OF_A_TENANT = 40
 VIEWS_OF_ALL = 8
 """The first of them works its figures out; they take long, and so the following ones are shown them."""
 _PAGES = ("/", "/explore", "/budgets", "/models", "/quality", "/periods")
-_PARTS = ("/?part=week", "/explore?part=bars", "/?part=all", "/explore?part=all")
+_PARTS = (
+    "/?part=week",
+    "/explore?part=bars",
+    "/periods?part=corrections",
+    "/?part=all",
+    "/explore?part=all",
+    "/periods?part=all",
+)
 _RUNS_SCRIPTS = f"Cookie: {COOKIE}={RUNS}\r\n"
 
 

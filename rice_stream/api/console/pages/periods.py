@@ -2,7 +2,7 @@
 
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -16,8 +16,9 @@ from rice_stream.api.console.asked import AS_SHOWN, AmountsShown, PageParameters
 from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.forms import Blank
 from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.later import fetches_parts
 from rice_stream.api.console.pages.periods_closing import CloseForm, beginning
-from rice_stream.api.console.pages.periods_figures import TENANTS, periods
+from rice_stream.api.console.pages.periods_figures import TENANTS, Part, periods
 from rice_stream.api.parameters import Name, Parameters
 from rice_stream.api.problems import ProblemError, problem_of
 from rice_stream.api.routing import needs
@@ -41,6 +42,7 @@ class PeriodsParameters(PageParameters):
     page: Annotated[Annotated[int, Field(ge=1, le=1_000_000)], Blank] = 1
     close: Annotated[str, Field(max_length=20)] | None = None
     said: Annotated[str, Field(max_length=200)] | None = None
+    part: Literal["corrections", "all"] | None = Field(None, exclude=True)
 
 
 class MonthParameters(Parameters):
@@ -63,10 +65,15 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             look = partial(beginning, product, caller, asked.tenant or "", asked.close)
             return await dashboard.show(request, caller, "pages/period_close.html", look)
 
-        def look_up(around: Around, _live: str) -> Figures:
-            return periods(product, caller, asked, asked.year, asked.columns, around, asked.as_, asked.page)
+        later: Part | None = "rest" if asked.part is None and fetches_parts(request) else None
+        part: Part | None = "corrections" if asked.part == "corrections" else later
 
-        return await dashboard.show_live(request, caller, "pages/periods.html", asked.tenant, look_up)
+        def look_up(around: Around, _live: str) -> Figures:
+            of_page = asked.as_, asked.page, part or "whole"
+            return periods(product, caller, asked, asked.year, asked.columns, around, *of_page)
+
+        template = "pages/periods_corrections.html" if part == "corrections" else "pages/periods.html"
+        return await dashboard.show_live(request, caller, template, asked.tenant, look_up, part=part)
 
     @app.post(PATH, include_in_schema=False)
     async def _close(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from rice_stream.api.access.callers import Caller
@@ -29,6 +29,8 @@ TENANTS = 5
 """Columns, where nobody asks for more: the rest is one."""
 _STACKED_MAX = 7
 _COMPARED_MAX = 1_000
+Part = Literal["whole", "rest", "corrections"]
+"""All of the page, all but what has corrected the year, or that alone."""
 Row = Mapping[str, Any]
 Answer = dict[str, Any]
 
@@ -42,14 +44,20 @@ def periods(
     around: Around,
     amounts: AmountsAs = "restated",
     standing_page: int = 1,
+    part: Part = "whole",
 ) -> Figures:
-    """All figures of the page. RiceError: as from the reports."""
+    """The figures of the page, or of a part of it. RiceError: as from the reports."""
     scope = product.scope(caller, Right.READ, None)
     names = [each["tenant_id"] for each in around.tenants()]
     calendar = one_calendar(product, scope.within(asked.tenant), asked.time_zone)
     question = Question(product, caller, asked.tenant, calendar, amounts=amounts)
     now = product.now()
-    if len(only := list(scope.within(asked.tenant).tenants or ())) == 1:
+    only = list(scope.within(asked.tenant).tenants or ())
+    if part == "corrections":
+        own = calendar or around.time_zone_of(only[0]) or "UTC"
+        year = year or now.astimezone(ZoneInfo(own)).year
+        return {"zone": own, "year": year, **_corrections(question._replace(time_zone=own), year)}
+    if len(only) == 1:
         own = calendar or around.time_zone_of(only[0]) or "UTC"
         _look_ahead_of_year(question._replace(time_zone=own), year or now.astimezone(ZoneInfo(own)).year)
     ever = question.totals(bucket="month", only=IN_TABLES)
@@ -69,7 +77,17 @@ def periods(
     of = scope.within(asked.tenant)
     stands = standing(product, of, shown["year"], 1 if asked.tenant else len(names), standing_page)
     stands |= reconciled(product, of)
-    return {**shown, **stands, **_of_year(question, ever, shown["year"], columns, now)}
+    found = {**shown, **stands, **_of_year(question, ever, shown["year"], columns, now)}
+    if found["nothing"]:
+        return found
+    # Who sees some teams only is told nothing of corrections: that takes no time.
+    if part == "rest" and not of.teams:
+        return {**found, "later": True}
+    return {**found, **_corrections(question, shown["year"])}
+
+
+def _corrections(question: Question, year: int) -> Figures:
+    return corrections_of(question._replace(amounts="restated"), date(year, 1, 1), date(year + 1, 1, 1))
 
 
 def _years(months: Sequence[Row], now: datetime, zone: str) -> list[int]:
@@ -125,7 +143,6 @@ def _of_year(question: Question, ever: Answer, year: int, columns: int, now: dat
         "more_tenants": max(0, others),
         "chart": _chart(by_tenant, others, cells, of_chart, of_month, now),
         "files": year_files(year, zone, question.tenant, question.amounts),
-        **corrections_of(question._replace(amounts="restated"), bounds["start"], bounds["end"]),
     }
 
 

@@ -15,7 +15,7 @@ from rice_stream.runtime.opening import open_store
 from rice_stream.wording.amounts import count, in_column, scale_for
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
-from tests.unit.api.console.reading import ReadPage, read
+from tests.unit.api.console.reading import PartsOf, ReadPage, read
 
 NOW = datetime(2026, 2, 20, 12, tzinfo=UTC)
 MONTHS = (
@@ -227,3 +227,18 @@ def test_tenants_beyond_the_largest_are_one_column_that_can_be_opened(served: Ap
     grid = next(table for table in page.tables if len(table[0]) == 4 and table[0][2].startswith("Other (1)"))
     assert "prompt" in grid[-1][2]
     assert any("columns=4" in link for link in page.links)
+
+
+@pytest.mark.parametrize("scope", [{}, {"tenants": frozenset({"globex"})}])
+def test_corrections_that_come_later_are_those_of_the_whole_page(served: Api, scope: dict[str, Any]) -> None:
+    """Of one tenant in its own time zone, of several in one calendar."""
+    assert PartsOf(served, "/periods?year=2026", **scope).come_as_the_whole_page("corrections")
+    if not scope:
+        body = {"from": "2026-01-01", "to": "2026-03-01", "method": "rice-paper", "reason": "a trial", "dry_run": True}
+        assert served.send("POST", "/v1/restatements", body).status == 202
+        assert PartsOf(served, "/periods?tenant=acme&year=2026").come_as_the_whole_page("corrections")
+
+
+def test_who_sees_some_teams_only_has_nothing_of_corrections_to_wait_for(served: Api) -> None:
+    answer = served.send("GET", "/periods", role="reader", headers={"cookie": "rice-parts=1"}, teams=frozenset({"a"}))
+    assert b'class="later' not in answer.body
