@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 
+from rice_stream.runtime.settings.batches import BatchSettings
 from rice_stream.sandbox.stack.processes import ChildProcess
 from rice_stream.store.engine import open_engine
 from tests.support.databases import Databases
@@ -30,6 +31,8 @@ T = TypeVar("T")
 RICE_STREAM = Path(sys.executable).with_name("rice-stream")
 SESSION_TIMEOUT_S = 2
 """How soon the group notices a killed member; the tests' broker allows it (its own default is 6 s or more)."""
+AS_OFTEN_AS_DEPLOYED = {"batch_wait_s": BatchSettings.model_fields["batch_wait_s"].default}
+"""Batches as far apart as where nobody sets anything; others here follow each other as fast as tests are short."""
 STOP_DEADLINE_S = 60.0
 WORK_DEADLINE_S = 120.0
 """Far more than anything here takes on a quiet machine; a wait ends as soon as its condition holds."""

@@ -16,13 +16,17 @@ from rice_stream.sandbox.stack.processes import poll_until
 from tests.support.cases import drawn, size
 from tests.support.changed_workers import DatabaseClock
 from tests.support.waiting import wait_until
-from tests.support.worker_harness import Deployment, WorkerProcess
+from tests.support.worker_harness import AS_OFTEN_AS_DEPLOYED, Deployment, WorkerProcess
 from tests.support.worker_truth import Event, EventMaker, Sender, assert_exact, measures_of, range_of
 
 THRESHOLDS = (0.5, 0.8, 1.0)
 RATIOS = (0.3, 0.6, 0.9, 1.2, 3.0)
 """How much of its limit a budget's scope will have consumed in the end; none of it near a threshold."""
-SETTINGS = {"budget_sweep_s": 0.2, "budget_judge_interval_s": 0.01, "batch_events_max": 300}
+SETTINGS = {"budget_sweep_s": 0.2, "budget_judge_interval_s": 0.01, "batch_events_max": 300, **AS_OFTEN_AS_DEPLOYED}
+BACKLOG = 12_000
+"""Events, in forty batches."""
+RIGHT_AFTER_US = 3_000_000
+"""A wait, a judgement and the publishing of alerts, on a machine that is busy."""
 
 
 class Change(NamedTuple):
@@ -283,3 +287,30 @@ def set_alerts_topic(deployment: Deployment, setting: str, value: str) -> None:
 
     # The controller has it; the broker hears of it a moment later.
     wait_until(known_to_the_broker, 30, "the broker to know the setting")
+
+
+def test_a_backlog_delays_the_alerts_behind_it_by_its_own_length(deployment: Deployment) -> None:
+    """By the database's clock: what crosses at the beginning of a backlog is announced while the rest is read, and what lies behind
+    it right after; so an alert of today waits for what was there before it, and for nothing else."""
+    budgets = [
+        {"name": "all", "tenant_id": tenant_id, "limit_gco2e": "0.000001", "period": "rolling-24h"}
+        for tenant_id in ("ahead", "behind")
+    ]
+    apply_budgets(deployment, budgets)
+    ahead, behind = recent_events(65, 2)
+    make = EventMaker(66)
+    sender = Sender(deployment)
+    for event in (
+        {**ahead, "tenant_id": "ahead"},
+        *(make() for _ in range(BACKLOG)),
+        {**behind, "tenant_id": "behind"},
+    ):
+        sender.send_event(event, partition=0)
+    sender.confirm()
+    worker = deployment.start_worker(**SETTINGS)
+    worker.until(lambda: deployment.recorded() == BACKLOG + 2, "the backlog to be read")
+    worker.until(lambda: len({change.tenant_id for change in stored_changes(deployment)}) == 2, "both to be announced")
+    announced_us = dict(deployment.rows("SELECT tenant_id, MIN(created_at_us) FROM alert GROUP BY tenant_id"))
+    read_us = int(deployment.value("SELECT MAX(recorded_us) FROM prompt_record"))
+    assert announced_us["ahead"] < read_us
+    assert announced_us["behind"] - read_us < RIGHT_AFTER_US

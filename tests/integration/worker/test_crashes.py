@@ -6,7 +6,7 @@ from rice_stream.store.watching import watch_user
 from tests.support.cases import drawn, size
 from tests.support.closed_under_load import UNTIL_S, assert_late_once, close_months
 from tests.support.databases import Databases
-from tests.support.worker_harness import Deploy, Deployment, WorkerProcess
+from tests.support.worker_harness import AS_OFTEN_AS_DEPLOYED, Deploy, Deployment, WorkerProcess
 from tests.support.worker_load import Load
 from tests.support.worker_truth import Sender, assert_exact
 
@@ -76,9 +76,9 @@ def test_kills_under_load_with_every_record_sent_twice(deployment: Deployment) -
 
 
 def test_kills_under_load_on_sqlite(deploy: Deploy, sqlite: Databases) -> None:
-    """The same with one worker and fewer kills (one, in a drill three), on the other store."""
+    """The same with one worker and fewer kills (one, in a drill three), on the other store, with batches as they are deployed."""
     deployment = deploy(sqlite)
-    killer = Killer(deployment)
+    killer = Killer(deployment, **AS_OFTEN_AS_DEPLOYED)
     sender = Sender(deployment)
     with Load(sender, seed=22, until_s=UNTIL_S) as load:
         for _ in range(size(1, 3)):
