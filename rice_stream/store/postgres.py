@@ -20,7 +20,7 @@ from rice_stream.store.added_totals import copy_to_totals
 from rice_stream.store.batch import Batch, Conflict, Records
 from rice_stream.store.batch_rows import conflict_rows, quarantine_rows
 from rice_stream.store.closed_months import CLOSED_BEFORE_US, ClosedMonth
-from rice_stream.store.copy_stream import records_stream, streamed_columns
+from rice_stream.store.copy_stream import probe_stream, records_stream, streamed_columns
 from rice_stream.store.database_clock import POSTGRESQL_NOW_US
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, reading
 from rice_stream.store.entries import EntryGroup
@@ -33,7 +33,7 @@ from rice_stream.store.identity_rules import KnownRules, check_rules
 from rice_stream.store.lock_waits import limit_statement
 from rice_stream.store.partition_ddl import make_partitions
 from rice_stream.store.partitions import month_of
-from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_rows, probe_sql
+from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_sql
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
 from rice_stream.store.scratch import make_scratch_sql, probe_table
 from rice_stream.store.statements import insert_ignoring, progress_upsert
@@ -118,8 +118,12 @@ class PostgresWriter(Writer):
         connection = self._connection()
         with connection.cursor() as cursor:
             columns = sql.SQL(", ").join(map(sql.Identifier, ("line", *PROBE_COLUMNS)))
-            with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(probe_table()), columns)) as copy:
-                copy.write(_probe_text(records))
+            statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+                sql.Identifier(probe_table()), columns
+            )
+            with cursor.copy(statement) as copy:
+                for part in probe_stream(records):
+                    copy.write(part)
             # Without statistics on the temporary table the planner might scan all records for a few keys.
             cursor.execute("SET LOCAL enable_hashjoin = off")
             cursor.execute("SET LOCAL enable_mergejoin = off")
@@ -258,11 +262,3 @@ def _standing_sql() -> str:
 def _only_value(cursor: psycopg.Cursor[Any]) -> Any:
     row = cursor.fetchone()
     return None if row is None else row[0]
-
-
-def _probe_text(records: Records) -> str:
-    """COPY's text format: small, only used when keys repeat."""
-    lines = (
-        "\t".join(["\\N" if value is None else str(value) for value in row]) for row in probe_rows(records, bytes.hex)
-    )
-    return "\n".join(lines) + "\n"

@@ -115,7 +115,7 @@ class SqliteWriter(Writer):
         connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS probe ({names})")
         connection.exec_driver_sql("DELETE FROM probe")
         marks = ", ".join("?" * (1 + len(PROBE_COLUMNS)))
-        rows = list(probe_rows(records, lambda key: key))
+        rows = list(probe_rows(records))
         connection.exec_driver_sql(f"INSERT INTO probe ({names}) VALUES ({marks})", rows)
         # CROSS JOIN keeps SQLite from walking the records: the probe comes first, each line is one key look-up.
         statement = (

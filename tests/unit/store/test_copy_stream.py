@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -9,7 +10,15 @@ import pytest
 
 from rice_stream.quantities import UNKNOWN
 from rice_stream.store.batch import Records
-from rice_stream.store.copy_stream import HEADER, ROWS_OF_LAYOUT, TRAILER, records_stream, streamed_columns
+from rice_stream.store.copy_stream import (
+    HEADER,
+    ROWS_OF_LAYOUT,
+    TRAILER,
+    probe_stream,
+    records_stream,
+    streamed_columns,
+)
+from rice_stream.store.probe import PROBE_COLUMNS
 from rice_stream.store.record_columns import NULLABLE_COLUMNS, RECORD_COLUMNS
 
 
@@ -62,3 +71,22 @@ def test_rows_are_sent_as_they_are_in_their_order(n: int) -> None:
                 expected = int(records.columns[name][number])
                 assert (UNKNOWN if value is None else int.from_bytes(value, "big")) == expected
                 assert value is None or len(value) in (4, 8)
+
+
+@pytest.mark.parametrize("n", [1, 3 * ROWS_OF_LAYOUT])
+def test_what_is_looked_for_is_what_the_events_said(n: int) -> None:
+    """A line each, who the event itself said it is charged to, and no time of events without one."""
+    records = records_of(n, [b"e"] * n)
+    untimed = np.arange(n) % 3 == 0
+    records = replace(records, untimed=untimed, said_attribution=np.arange(n) + 7)
+    found = list(rows_of(b"".join(probe_stream(records))))
+    assert len(found) == n
+    for number, row in enumerate(found):
+        said = dict(zip(("line", *PROBE_COLUMNS), row, strict=True))
+        assert said.pop("event_key") == records.event_keys[number].tobytes()
+        assert int.from_bytes(said.pop("line") or b"", "big") == number
+        assert int.from_bytes(said.pop("attribution_key") or b"", "big") == number + 7
+        assert (said["ended_at_us"] is None) == bool(untimed[number])
+        for name, value in said.items():
+            expected = int(records.said(name)[number])
+            assert (UNKNOWN if value is None else int.from_bytes(value, "big")) == expected, name
