@@ -54,8 +54,8 @@ from rice_stream.api.transport import Peers
 from rice_stream.api.writes import accounts as write_accounts
 from rice_stream.api.writes import budgets as write_budgets
 from rice_stream.api.writes import channels as write_channels
+from rice_stream.api.writes import erasures, mapping_lists, tokens, void
 from rice_stream.api.writes import factors as write_factors
-from rice_stream.api.writes import mapping_lists, tokens, void
 from rice_stream.api.writes import periods as write_periods
 from rice_stream.api.writes import quarantine as write_quarantine
 from rice_stream.api.writes import reconciliations as write_reconciliations
@@ -85,6 +85,7 @@ _READS = (
     totals,
 )
 _WRITES = (
+    erasures,
     write_accounts,
     mapping_lists,
     write_budgets,

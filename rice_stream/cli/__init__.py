@@ -59,6 +59,7 @@ COMMANDS = {
     "alerts": "State changes of budgets, latest first, and whether Kafka has confirmed them.",
     "tenant": "Tenants and the time zone of their days and months.",
     "token": "Tokens of those who use the HTTP server: create, list, rotate, revoke.",
+    "erase": "Erase the names of a person or of a whole tenant from the database; every sum, closed month and proof stays.",
     "audit": "Who changed what, from what to what, and when; and proof that nobody changed it afterwards.",
 }
 """Command -> the first sentence of its help. Each is in the module of this package that has its name, which is loaded when it

@@ -13,9 +13,9 @@ from rice_stream.store.checkpoint_store import (
     NewCheckpoint,
     StoredCheckpoint,
     add_checkpoint,
-    entries_after,
     hold_checkpoints,
     latest_checkpoint,
+    leaf_hashes_after,
     named_checkpoint,
     oldest_uncovered_us,
 )
@@ -24,7 +24,6 @@ from rice_stream.store.engine import Connection, Engine, reading, writing
 from rice_stream.store.signing_keys import SigningKey, add_signing_key, seal_key_again, signing_keys
 from rice_stream.transparency.checkpoints import Checkpoint
 from rice_stream.transparency.kept_trees import GrowingTree
-from rice_stream.transparency.merkle import leaf_hash
 from rice_stream.transparency.notes import SEED_BYTES, NoteKey, signed
 
 ENTRIES_MAX = 65_536
@@ -78,7 +77,7 @@ def make_checkpoints(engine: Engine, box: SigningBox, *, origin: str | None, by:
     """
     with reading(engine) as connection:
         latest = latest_checkpoint(connection)
-        if not entries_after(connection, 0 if latest is None else latest[0].size, 1):
+        if not leaf_hashes_after(connection, 0 if latest is None else latest[0].size, 1):
             return None
         has_key = bool(signing_keys(connection))
     if not has_key:
@@ -183,7 +182,7 @@ def _make_one(engine: Engine, box: SigningBox, also: list[bytes] | None = None) 
         hold_checkpoints(connection)
         key = signing_keys(connection)[-1]
         tree = _tree_so_far(connection)
-        hashes = [leaf_hash(entry) for entry in entries_after(connection, tree.size, ENTRIES_MAX)]
+        hashes = leaf_hashes_after(connection, tree.size, ENTRIES_MAX)
         if not hashes:
             return None
         tree.add(hashes)

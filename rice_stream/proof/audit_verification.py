@@ -8,6 +8,8 @@ from sqlalchemy import Connection, select
 
 from rice_stream.store import schema
 from rice_stream.store.audit import entry_bytes
+from rice_stream.store.audit_erasing import left_told
+from rice_stream.store.checkpoint_store import hash_of_entry
 from rice_stream.store.engine import Engine, reading
 from rice_stream.store.signing_keys import signing_keys
 from rice_stream.transparency.checkpoints import Checkpoint
@@ -145,6 +147,8 @@ class _Walk:
         self._rows = self._all_rows()
         self._next = next(self._rows, None)
         self._expected = 1
+        self._erased: dict[int, str] = {}
+        self._told: dict[str, str] = {}
 
     def cover(self, kept: _Kept, outside: Mapping[int, bytes]) -> None:
         """Compare one checkpoint with the entries that it adds to the one before."""
@@ -172,6 +176,11 @@ class _Walk:
         self._compare_outside(before[0], hashes, end, outside, before)
         for size in sorted(size for size in outside if size > end):
             self._found.problem(f"entries {end + 1} to {size} are missing: a published checkpoint covers them")
+        for number, left in self._erased.items():
+            if self._told.get(str(number)) != left:
+                self._found.problem(
+                    f"entry {number}: names were erased from it, and no entry of an erasure tells what is left"
+                )
 
     def _blame(
         self,
@@ -245,7 +254,11 @@ class _Walk:
             fits = False
         if not fits:
             self._found.problem(f"entry {row['id']}: its columns say otherwise than its canonical bytes")
-        return leaf_hash(entry)
+        else:
+            self._told |= left_told(row)
+        if row["erased_leaf"] is not None:
+            self._erased[row["id"]] = leaf_hash(entry).hex()
+        return hash_of_entry(entry, row["erased_leaf"])
 
     def _all_rows(self) -> Iterator[dict[str, Any]]:
         table = schema.audit_entry

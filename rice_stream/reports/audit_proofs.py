@@ -47,11 +47,18 @@ def audit_proof(engine: Engine, scope: Scope, entry_id: int, *, since: int | Non
 
 def _entry(connection: Connection, scope: Scope, entry_id: int) -> bytes:
     table = schema.audit_entry
-    query = select(table.c.entry).where(table.c.id == entry_id, text(tenant_id_in(scope, "audit_entry.tenant_id")))
-    found = None if scope.teams else connection.scalar(query, scope_parameters(scope))
+    query = select(table.c.entry, table.c.erased_leaf).where(
+        table.c.id == entry_id, text(tenant_id_in(scope, "audit_entry.tenant_id"))
+    )
+    found = None if scope.teams else connection.execute(query, scope_parameters(scope)).first()
     if found is None:
         raise NotFoundError(f"entry {entry_id}: there is none that you may see")
-    return bytes(found)
+    if found.erased_leaf is not None:
+        raise NotFoundError(
+            f"entry {entry_id}: names were erased from it, so what it said cannot be shown any more; that nothing else was changed"
+            " is proven by the checkpoints, and by files that were made before"
+        )
+    return bytes(found.entry)
 
 
 class _Signed:

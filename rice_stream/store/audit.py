@@ -60,7 +60,7 @@ def record(connection: Connection, by: Actor, changes: Sequence[AuditedChange]) 
     """
     if not changes:
         return
-    _wait_for_turn(connection)
+    wait_for_turn(connection)
     table = schema.audit_entry
     at_us = database_now_us(connection)
     last_id: int = connection.scalar(select(func.coalesce(func.max(table.c.id), 0))) or 0
@@ -73,7 +73,7 @@ def record_seldom(connection: Connection, by: Actor, change: AuditedChange, *, w
 
     Returns whether it was added.
     """
-    _wait_for_turn(connection)
+    wait_for_turn(connection)
     columns = schema.audit_entry.c
     same = (columns.action == change.action) & (columns.subject_id == change.subject_id)
     recent = (
@@ -139,7 +139,7 @@ def _json_text(value: Mapping[str, Any] | None) -> str | None:
     return None if value is None else canonical_json(value).decode()
 
 
-def _wait_for_turn(connection: Connection) -> None:
+def wait_for_turn(connection: Connection) -> None:
     """Nobody else adds to the trail until the transaction ends, and all of the trail is seen: numbers go on over all tenants.
 
     On SQLite every writing transaction is alone.

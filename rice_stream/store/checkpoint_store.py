@@ -13,6 +13,7 @@ from rice_stream.store import schema
 from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.statements import insert_ignoring
+from rice_stream.transparency.merkle import leaf_hash
 
 CheckpointKind = Literal["audit", "month"]
 
@@ -105,14 +106,19 @@ def checkpoints_after(connection: Connection, checkpoint_id: int, limit: int) ->
     return [_stored(row) for row in connection.execute(query)]
 
 
-def entries_after(connection: Connection, entry_id: int, limit: int) -> list[bytes]:
-    """The bytes of entries of the audit trail, in their order.
+def leaf_hashes_after(connection: Connection, entry_id: int, limit: int) -> list[bytes]:
+    """The hashes of entries of the audit trail as leaves, in their order: of those that names were erased from, what they were.
 
     Entries are committed in the order of their numbers: whoever sees one sees all before it, and needs no lock for that.
     """
     table = schema.audit_entry
-    query = select(table.c.entry).where(table.c.id > entry_id).order_by(table.c.id).limit(limit)
-    return [bytes(entry) for entry in connection.scalars(query)]
+    query = select(table.c.entry, table.c.erased_leaf).where(table.c.id > entry_id).order_by(table.c.id).limit(limit)
+    return [hash_of_entry(row.entry, row.erased_leaf) for row in connection.execute(query)]
+
+
+def hash_of_entry(entry: bytes, erased_leaf: bytes | None) -> bytes:
+    """What an entry is as a leaf of the trail's tree."""
+    return leaf_hash(bytes(entry)) if erased_leaf is None else bytes(erased_leaf)
 
 
 def oldest_uncovered_us(connection: Connection, entry_id: int) -> int | None:

@@ -12,6 +12,7 @@ from rice_stream.store import schema
 from rice_stream.store.advisory_locks import AdvisoryLock, hold
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import reading, writing
+from rice_stream.store.erased_names import stand_ins
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.scoped import within
@@ -110,6 +111,9 @@ class Dimensions:
         with writing(self._engine) as connection:
             lock_keys(connection)
             again = _look_up(connection, key, columns, missing)
+            again |= (
+                erased := _Erased(connection, key, columns, [each for each in missing if each not in again])
+            ).found
             _take_marks_off(connection, key, again)
             found |= again
             missing = [identity for identity in missing if identity not in found]
@@ -118,11 +122,36 @@ class Dimensions:
             for identity in missing:
                 group = identity[0] if per_tenant else None
                 found[identity] = highest[group] = highest.get(group, 0) + 1
-                values = rest(identity) if rest else dict(zip((c.name for c in columns), identity, strict=True))
+                written = erased.written(identity)
+                values = rest(identity) if rest else dict(zip((c.name for c in columns), written, strict=True))
                 rows.append({**values, key.name: found[identity]})
             if rows:
                 connection.execute(insert(table), rows)
         return found
+
+
+class _Erased:
+    """Those of names that are not there whose stand-ins are (`erased_names`)."""
+
+    def __init__(
+        self, connection: Connection, key: Column[Any], columns: list[Column[Any]], missing: list[Identity]
+    ) -> None:
+        names = stand_ins(connection)
+        self._names = names
+        self._stand_ins = {
+            identity: stand_in
+            for identity in (missing if names.are_there else ())
+            if (stand_in := names.identity(key.table.name, identity)) is not None
+        }
+        there = _look_up(connection, key, columns, list(self._stand_ins.values()))
+        self.found = {identity: there[other] for identity, other in self._stand_ins.items() if other in there}
+
+    def written(self, identity: Identity) -> Identity:
+        """What is written of a new one: itself, but of an erased tenant."""
+        stand_in = self._stand_ins.get(identity)
+        return (
+            identity if stand_in is None or len(identity) == 1 or not self._names.is_erased(identity[0]) else stand_in
+        )
 
 
 def lock_keys(connection: Connection) -> None:

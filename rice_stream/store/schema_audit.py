@@ -16,8 +16,10 @@ audit_entry = Table(
     *(Column(name, Text, nullable=False) for name in ("action", "subject_kind", "subject_id")),
     *(Column(name, Text) for name in ("before", "after", "request_id")),
     Column("entry", LargeBinary, nullable=False),
+    # Of what the entry was before names in it were erased: what checkpoints and proofs have of it.
+    Column("erased_leaf", LargeBinary(32)),
     Index(None, "tenant_id", "id"),
     Index(None, "subject_kind", "subject_id", "id"),
     CheckConstraint("actor_kind IN ('token', 'session', 'command line', 'worker')", name="actor_kind"),
-    comment="Every change that somebody made; triggers refuse to change or remove a row",
+    comment="Every change that somebody made; triggers refuse to change or remove a row, but for an erasure of names",
 )

@@ -93,6 +93,8 @@ def _unused(connection: Connection, condition: str, **parameters: int) -> list[t
         "SELECT tenant_key, user_key FROM user_slot_total",
         *(f"SELECT tenant_key, {of_conflict.format(name)} FROM conflict" for name in ("user_key", "api_key_key")),
         "SELECT tenant_key, MAX(principal_key) FROM principal GROUP BY tenant_key",
+        # Whoever has been erased is recognised by these (`erased_names.py`).
+        "SELECT tenant_key, principal_key FROM principal WHERE name LIKE 'erased-%'",
     ]
     statement = f"SELECT tenant_key, principal_key FROM principal WHERE {condition}"
     rows = connection.execute(text(" EXCEPT ".join([statement, *references])), parameters).all()

@@ -29,7 +29,7 @@ from tests.support.reports_store import Store, open_store, picked
 
 _AGAIN = """
 INSERT INTO audit_entry SELECT 1, at_us, actor_kind, 'nobody', token_id, tenant_id, action, subject_kind, subject_id, before,
-after, request_id, entry FROM audit_entry WHERE id = 2"""
+after, request_id, entry, erased_leaf FROM audit_entry WHERE id = 2"""
 """Entry 1, written over."""
 
 

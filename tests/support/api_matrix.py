@@ -115,7 +115,7 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/periods/restatements", "/periods/restatements", body=restating, headers=_FORM)
     yield Try("POST", "/periods/reconciliations", "/periods/reconciliations", body=b"--x--", headers=_UPLOAD)
     yield Try("GET", "/periods/checkpoint?tenant=nobody&month=2026-10", "/periods/checkpoint")
-    for section in ("tokens", "audit", "roles", "names", "factors", "system"):
+    for section in ("tokens", "audit", "roles", "names", "factors", "erasing", "system"):
         yield Try("GET", f"/admin?section={section}", "/admin")
     yield Try("GET", "/admin?rotate=1&revoke=2&new=true&ended=true", "/admin")
     for form in (
@@ -155,6 +155,8 @@ def lists() -> Iterator[Try]:
     yield Try("GET", "/v1/restatements/no-such", "/v1/restatements/{restatement_id}")
     yield Try("POST", "/v1/void", "/v1/void", body={"event_id": "no-such-event", "reason": "none"})
     yield Try("GET", "/v1/quarantine/1", "/v1/quarantine/{quarantine_id}")
+    nobody = {"tenant_id": "nobody", "reason": "r", "dry_run": True}
+    yield Try("POST", "/v1/erasures", "/v1/erasures", body=nobody)
     yield Try("POST", "/v1/mappings", "/v1/mappings", body={"kind": "model", "name": "n", "target": "no-such-model"})
     listed = [{"kind": "model", "name": "n", "target": "no-such-model"}]
     yield Try("POST", "/v1/mappings/import", "/v1/mappings/import", body={"mappings": listed})

@@ -85,7 +85,7 @@ PAGES = (
         ShownPage(
             f"admin, {section}", "/admin", f"/admin?section={section}", for_roles=(ADMIN, AUDITOR), of_database=True
         )
-        for section in ("tokens&new=true&ended=true", "audit", "roles", "names", "factors", "system")
+        for section in ("tokens&new=true&ended=true", "audit", "roles", "names", "factors", "erasing", "system")
     ),
     ShownPage(
         "channels",

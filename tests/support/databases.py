@@ -136,6 +136,7 @@ def empty_postgres(engine: Engine) -> None:
         connection.execute(text(f"{dropped}TRUNCATE {filled}, alembic_version RESTART IDENTITY"))
         for table in _APPEND_ONLY:
             connection.execute(text(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_append_only"))
+        connection.execute(text("ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_erases_only"))
         connection.execute(text(f"INSERT INTO alembic_version VALUES ('{head_revision()}')"))
 
 

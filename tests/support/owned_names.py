@@ -41,6 +41,7 @@ from rice_stream.reports.deliveries import (
     with_deliveries,
 )
 from rice_stream.reports.durations import narrowed_kinds
+from rice_stream.reports.erasures import erasures
 from rice_stream.reports.explanation import explain
 from rice_stream.reports.exports.making import make_export
 from rice_stream.reports.exports.orders import ExportOptions, ExportOrder, Form
@@ -302,6 +303,7 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("reconciliations", lambda e, s: reconciliation_page(e, within(s)))
     yield Asking("closings", lambda e, s: closing_page(e, within(s)))
     yield Asking("audit", lambda e, s: audit_entries(e, within(s), limit=1000))
+    yield Asking("erasures", lambda e, s: erasures(e, within(s), limit=10))
     yield Asking("budgets", lambda e, s: budgets.budget_statuses(e, s, NOON, tenant=tenant, outlook=True))
     yield Asking("known names", lambda e, s: known_names(e, within(s)))
     yield Asking("budgets' names", lambda e, s: budgets.budget_names(e, within(s)))

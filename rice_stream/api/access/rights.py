@@ -20,6 +20,7 @@ class Right(StrEnum):
     MANAGE_TOKENS = "manage tokens"
     MANAGE_FACTORS = "manage factor sets"
     CLOSE_MONTHS = "close months for good"
+    ERASE = "erase names"
 
 
 _READER = frozenset({Right.ESTIMATE, Right.READ})

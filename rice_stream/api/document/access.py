@@ -1,4 +1,4 @@
-"""Answers about tokens."""
+"""Answers about tokens, and about names that are erased."""
 
 from pydantic import Field
 
@@ -37,3 +37,11 @@ class NewToken(Token):
 
     token: str | None = None
     warning: str | None = None
+
+
+class Erasure(Answer):
+    """How many rows of which tables had the names, and what is written in their place; `dry_run`: nothing was changed."""
+
+    erased: dict[str, int]
+    stands_for: str
+    dry_run: bool

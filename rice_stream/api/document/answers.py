@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rice_stream.api.document.access import NewToken, RevokedToken, Token
+from rice_stream.api.document.access import Erasure, NewToken, RevokedToken, Token
 from rice_stream.api.document.accounting import (
     Explanation,
     ImportedMappings,
@@ -108,6 +108,7 @@ ANSWERS: dict[Operation, Any] = {
     ("POST", "/v1/tokens"): NewToken,
     ("POST", "/v1/tokens/{token_id}/rotate"): NewToken,
     ("DELETE", "/v1/tokens/{token_id}"): RevokedToken,
+    ("POST", "/v1/erasures"): Erasure,
     ("GET", "/v1/audit"): Listed[AuditEntry],
     ("GET", "/v1/audit/{entry_id}/proof"): ProofFile,
     ("GET", "/v1/checkpoints"): Listed[SignedCheckpoint],

@@ -17,12 +17,17 @@ from rice_stream.api.product import Product
 from rice_stream.api.reads.accounts import mapping_of
 from rice_stream.api.routing import needs
 from rice_stream.api.writes.accounts import answer_mapping, end_of_mapping, mapping_scope
+from rice_stream.api.writes.erasures import answer_erasure, check_may_erase
 from rice_stream.api.writes.tokens import answer_new_token, answer_revocation, answer_rotation
 from rice_stream.errors import RiceError, ServiceUnavailableError
 from rice_stream.store.audit import Actor
 
 _PATH, _TEMPLATE, _SHOWN_ONCE = "/admin", "pages/admin.html", "pages/admin_token.html"
-_SECTIONS = {"make": "tokens", "rotate": "tokens", "revoke": "tokens", "map": "names", "unmap": "names"}
+_SECTIONS = {
+    **dict.fromkeys(("make", "rotate", "revoke"), "tokens"),
+    **dict.fromkeys(("map", "unmap"), "names"),
+    "erase": "erasing",
+}
 _Auditor = Annotated[Caller, Depends(needs(Right.READ_AUDIT))]
 _Manager = Annotated[Caller, Depends(needs(Right.MANAGE_TOKENS))]
 
@@ -67,6 +72,11 @@ def _do(product: Product, caller: Caller, form: AdminForm, by: Actor) -> dict[st
         ended = answer_revocation(product, caller, by, _id(form))
         also = len(ended["also_revoked"])
         return {"said": f"The token “{ended['name']}” is revoked{f', and {also} that came of it' if also else ''}."}
+    if form.action == "erase":
+        check_may_erase(caller)
+        erased = answer_erasure(product, form.erasure(), by)["erased"]
+        rows = sum(erased.values())
+        return {"said": f"The name is erased: it was in {rows} {'row' if rows == 1 else 'rows'}."}
     if form.action == "unmap":
         key = mapping_of(form.id or "")
         end_of_mapping(product, mapping_scope(product, caller, key.kind, key.tenant_id or None), key, by)

@@ -1,6 +1,7 @@
 """What `/admin` may be asked, and what its forms hold."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
@@ -10,13 +11,14 @@ from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.forms import Blank, PageForm, Text
 from rice_stream.api.json_bodies import Body
 from rice_stream.api.parameters import Moment, Name
-from rice_stream.api.problems import invalid
+from rice_stream.api.problems import ProblemError, invalid
 from rice_stream.api.writes.accounts import MappingBody
+from rice_stream.api.writes.erasures import ErasureBody
 from rice_stream.api.writes.tokens import NewTokenBody, RotationBody
 from rice_stream.events.mappings import WITHIN_TENANT
 
 B = TypeVar("B", bound=Body)
-Section = Literal["tokens", "audit", "roles", "names", "factors", "system"]
+Section = Literal["tokens", "audit", "roles", "names", "factors", "erasing", "system"]
 _Id = Annotated[Annotated[int, Field(ge=1, lt=2**63)] | None, Blank]
 
 
@@ -39,7 +41,7 @@ class AdminAsked(PageParameters):
 class AdminForm(PageForm):
     """One change. Lists of names are separated by commas."""
 
-    action: Literal["make", "rotate", "revoke", "map", "unmap"]
+    action: Literal["make", "rotate", "revoke", "map", "unmap", "erase"]
     id: Text = None
     name: Text = None
     role: Text = None
@@ -54,6 +56,8 @@ class AdminForm(PageForm):
     valid_from: Text = None
     tenant_id: Text = None
     subject: Text = None
+    reason: Text = None
+    confirm: Text = None
 
     def token(self) -> AskedToken:
         """What a token is to allow, within the limits of `POST /v1/tokens`. ProblemError 422: a field is not right."""
@@ -78,6 +82,14 @@ class AdminForm(PageForm):
             # The form offers them for every kind.
             given |= {"tenant_id": None, "subject": None}
         return _shaped(MappingBody, given)
+
+    def erasure(self) -> ErasureBody:
+        """Who is erased. ProblemError 422: a field is not right; 400: the name was not written a second time."""
+        name = self.tenant_id if self.kind == "tenant" else self.name
+        if not name or self.confirm != name:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "confirm: write the name that is to be erased a second time")
+        person = {} if self.kind not in ("user", "api_key") else {self.kind: name}
+        return _shaped(ErasureBody, {"tenant_id": self.tenant_id, "reason": self.reason or "", **person})
 
     def overlap(self) -> float:
         """How long a token goes on beside its successor, in hours; the usual time where nobody says."""

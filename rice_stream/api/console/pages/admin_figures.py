@@ -17,6 +17,7 @@ from rice_stream.instants import epoch_us, zone
 from rice_stream.reference.sets.factor_set import DIGEST_SHOWN
 from rice_stream.reports.audit import audit_entries
 from rice_stream.reports.checkpoints import checkpoint_health
+from rice_stream.reports.erasures import erasures
 from rice_stream.reports.factor_sets import factor_sets
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
@@ -31,6 +32,7 @@ _TITLES = {
     "roles": "Roles and groups",
     "names": "Names",
     "factors": "Factors",
+    "erasing": "Erasing",
     "system": "System",
 }
 
@@ -42,6 +44,8 @@ def sections_of(caller: Caller) -> dict[str, str]:
         offered.add("tokens")
     if caller.scope(Right.READ).is_everything:
         offered |= {"names", "factors", "system"}
+    if caller.scope(Right.ERASE).is_everything:
+        offered.add("erasing")
     return {name: title for name, title in _TITLES.items() if name in offered}
 
 
@@ -67,6 +71,7 @@ class AdminFigures:
             "roles": self._roles,
             "names": self._names,
             "factors": self._factors,
+            "erasing": self._erasing,
             "system": self._system,
         }[section](caller, asked)
         return {**self.frame(asked), "sections": sections, "section": section, "form": None, **found}
@@ -146,6 +151,12 @@ class AdminFigures:
         now_us = epoch_us(self._product.now())
         found = factor_sets(self._product.engine(), caller.scope(Right.READ), now_us=now_us)
         return {"rows": found[::-1], "built_in": self._product.built_in().version, "digits": DIGEST_SHOWN}
+
+    def _erasing(self, caller: Caller, _asked: AdminAsked) -> Figures:
+        return {
+            "rows": erasures(self._product.engine(), caller.scope(Right.READ_AUDIT), limit=_ENTRIES),
+            "tenants": [each["tenant_id"] for each in tenants(self._product.engine(), caller.scope(Right.READ))],
+        }
 
     def _system(self, caller: Caller, _asked: AdminAsked) -> Figures:
         scope = caller.scope(Right.READ)
