@@ -55,8 +55,7 @@ class CloseForm(PageForm):
 
 
 def standing(product: Product, scope: Scope, year: int, tenants: int, number: int = 1) -> Figures:
-    """A page of the months of a year that are not open, latest first; the state of each month over all tenants; and the latest
-    orders to close one."""
+    """A page of the months of a year that are not open, latest first, and the state of each month over all tenants."""
     first = (number - 1) * _ROWS_MAX
     engine = product.engine_for(scope)
     found = closed_periods(engine, scope, year, limit=_ROWS_MAX, first=first)
@@ -67,8 +66,12 @@ def standing(product: Product, scope: Scope, year: int, tenants: int, number: in
         "standing_first": first + 1,
         "standing_page": number,
         "state_of": states,
-        "closings": closing_page(engine, scope, limit=_ORDERS_SHOWN)["rows"],
     }
+
+
+def orders(product: Product, scope: Scope) -> Figures:
+    """The latest orders to close a month."""
+    return {"closings": closing_page(product.engine_for(scope), scope, limit=_ORDERS_SHOWN)["rows"]}
 
 
 def _state(by_state: Mapping[str, int], tenants: int) -> str:

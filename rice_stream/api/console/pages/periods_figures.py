@@ -16,7 +16,7 @@ from rice_stream.api.console.drawing.stacks import Stacks, stacks_of
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.corrections import corrections_of
 from rice_stream.api.console.pages.explore_rows import name_of
-from rice_stream.api.console.pages.periods_closing import standing
+from rice_stream.api.console.pages.periods_closing import orders, standing
 from rice_stream.api.console.pages.periods_files import month_files, year_files
 from rice_stream.api.console.pages.reconciling import reconciled
 from rice_stream.api.console.stretches import BarTime
@@ -56,7 +56,8 @@ def periods(
     if part == "corrections":
         own = calendar or around.time_zone_of(only[0]) or "UTC"
         year = year or now.astimezone(ZoneInfo(own)).year
-        return {"zone": own, "year": year, **_corrections(question._replace(time_zone=own), year)}
+        told = {"asked": asked, "tenants": names, "zone": own, "year": year}
+        return {**told, **_events(question._replace(time_zone=own), year)}
     if len(only) == 1:
         own = calendar or around.time_zone_of(only[0]) or "UTC"
         _look_ahead_of_year(question._replace(time_zone=own), year or now.astimezone(ZoneInfo(own)).year)
@@ -76,18 +77,21 @@ def periods(
         return {**shown, "nothing": "not-allowed" if scope.tenants == frozenset() else "no-events"}
     of = scope.within(asked.tenant)
     stands = standing(product, of, shown["year"], 1 if asked.tenant else len(names), standing_page)
-    stands |= reconciled(product, of)
     found = {**shown, **stands, **_of_year(question, ever, shown["year"], columns, now)}
     if found["nothing"]:
         return found
     # Who sees some teams only is told nothing of corrections: that takes no time.
     if part == "rest" and not of.teams:
         return {**found, "later": True}
-    return {**found, **_corrections(question, shown["year"])}
+    return {**found, **_events(question, shown["year"])}
 
 
-def _corrections(question: Question, year: int) -> Figures:
-    return corrections_of(question._replace(amounts="restated"), date(year, 1, 1), date(year + 1, 1, 1))
+def _events(question: Question, year: int) -> Figures:
+    """What has corrected the year, the latest orders to close a month, and what months were compared with."""
+    product, scope = question.product, question.product.scope(question.caller, Right.READ, question.tenant)
+    bounds = date(year, 1, 1), date(year + 1, 1, 1)
+    corrections = corrections_of(question._replace(amounts="restated"), *bounds)
+    return {**corrections, **orders(product, scope), **reconciled(product, scope)}
 
 
 def _years(months: Sequence[Row], now: datetime, zone: str) -> list[int]:

@@ -7,8 +7,8 @@
   // On a phone the navigation is wider than the screen: the page that this is stands in sight.
   document.querySelector(".top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
-  // From the next page on, parts of it may come later: here runs who fetches them. What cannot be fetched stays a link.
-  document.cookie = `rice-parts=1; path=/; max-age=31536000; samesite=lax${window.location.protocol === "https:" ? "; secure" : ""}`;
+  // Until the browser is closed, parts of pages may come later: here runs who fetches them. What cannot be fetched stays a link.
+  document.cookie = `rice-parts=1; path=/; samesite=lax${window.location.protocol === "https:" ? "; secure" : ""}`;
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(failure, (event) => event.detail.elt.removeAttribute("aria-busy"));
   }

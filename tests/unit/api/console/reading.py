@@ -87,9 +87,10 @@ class PartsOf:
         looks_again = {**_RUNS_SCRIPTS, "hx-request": "true"}
         while True:
             began = datetime.now(UTC)
-            whole, rest = self._sent(), self._sent(**_RUNS_SCRIPTS)
-            again, asked_for = self._sent(**looks_again), self._sent("all", **_RUNS_SCRIPTS)
-            fetched = self._sent(part, **looks_again)
+            # The parts first: of a page that took long, what is known of it as a whole is shown in their place.
+            rest, fetched = self._sent(**_RUNS_SCRIPTS), self._sent(part, **looks_again)
+            whole, again = self._sent(), self._sent(**looks_again)
+            asked_for = self._sent("all", **_RUNS_SCRIPTS)
             if began.replace(second=0, microsecond=0) + timedelta(minutes=1) > datetime.now(UTC):
                 break  # windows move by the minute
         assert 'class="later' not in whole
