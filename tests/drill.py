@@ -144,6 +144,11 @@ def _client(size: int) -> Iterator[Command]:
         yield Command(("-m", "tests.generated_client"), {})
 
 
+def _spark(size: int) -> Iterator[Command]:
+    for _ in range(size):
+        yield Command(("-m", "tests.on_spark"), {})
+
+
 def _release(size: int) -> Iterator[Command]:
     for _ in range(size):
         yield Command(("-m", "tests.release", "--trial", "--out", tempfile.mkdtemp(prefix="rice-release-")), {})
@@ -316,6 +321,13 @@ PROOFS = (
         1,
         "release in virtual environments of their own",
         _release,
+    ),
+    Proof(
+        "spark",
+        "back-fill and restatement by one process, a pool of processes and Spark come to one digest",
+        1,
+        "run on a real Spark of this machine",
+        _spark,
     ),
     Proof(
         "image",

@@ -16,7 +16,7 @@ from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.meter.service_key import ServiceKey
 from rice_stream.quantities import Floats, Ints
-from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.dimensions import KeyGiver
 from rice_stream.store.factor_set_store import FactorSets
 
 CONTEXTS_MAX = 100_000
@@ -36,7 +36,7 @@ class ContextTable:
 
     def __init__(
         self,
-        dimensions: Dimensions,
+        dimensions: KeyGiver,
         estimator: Estimator,
         live: LiveLookup = no_live_feed,
         keep_tables: Callable[[], None] | None = None,

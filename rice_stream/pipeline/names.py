@@ -13,7 +13,7 @@ from rice_stream.events.keys import key_hasher
 from rice_stream.events.together.names import NumberedNames, combinations, distinct_numbers, shared_numbers
 from rice_stream.instants import DAY_US
 from rice_stream.quantities import UNKNOWN, Ints
-from rice_stream.store.dimensions import AttributionIdentity, Dimensions
+from rice_stream.store.dimensions import AttributionIdentity, KeyGiver
 
 PRINCIPALS_MAX = 500_000
 ATTRIBUTIONS_MAX = 200_000
@@ -41,7 +41,7 @@ class ResolvedNames(NamedTuple):
 class NameTable:
     """Caches keys for the life of a worker; what it has not seen it asks the store for, a batch at a time."""
 
-    def __init__(self, dimensions: Dimensions) -> None:
+    def __init__(self, dimensions: KeyGiver) -> None:
         self._dimensions = dimensions
         self._clear_attributions()
         self._principals: dict[str, dict[tuple[int, str | None], int]] = {"user": {}, "api_key": {}}

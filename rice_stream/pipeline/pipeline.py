@@ -36,7 +36,7 @@ from rice_stream.pipeline.repeats import repeats_of
 from rice_stream.pipeline.taken_factors import StatedFactors
 from rice_stream.quantities import AMOUNT_COLUMNS, MARKET_COLUMN, UNKNOWN, Ints
 from rice_stream.store.batch import Batch, CommitResult, PartitionProgress, Records
-from rice_stream.store.dimensions import Dimensions
+from rice_stream.store.dimensions import KeyGiver
 from rice_stream.store.identity_rules import RulesAt, RulesChangedError, default_rules
 from rice_stream.store.record_columns import METERED_COLUMN, NUMBER_COLUMNS, TOKEN_COLUMNS
 from rice_stream.store.writer import Writer
@@ -62,8 +62,8 @@ class Pipeline:
     def __init__(
         self,
         *,
-        dimensions: Dimensions,
-        writer: Writer,
+        dimensions: KeyGiver,
+        writer: Writer | None,
         estimator: Estimator,
         defaults: TokenDefaults,
         live: LiveLookup = no_live_feed,
@@ -72,7 +72,8 @@ class Pipeline:
         now_us: Callable[[], int] | None = None,
         keep_tables: Callable[[], None] | None = None,
     ) -> None:
-        """`now_us` is the database's clock; None: a batch is received now. `keep_tables` is for `ContextTable`."""
+        """`writer` None: batches are prepared and not committed. `now_us` is the database's clock; None: a batch is received now.
+        `keep_tables` is for `ContextTable`."""
         self._writer = writer
         self._method = estimator.method
         self._rules = rules
@@ -104,6 +105,8 @@ class Pipeline:
 
         RulesChangedError: nothing is stored, its chunks have to be prepared again.
         """
+        if self._writer is None:
+            raise AssertionError("this pipeline was made to prepare batches only")
         self._writer.ensure_partitions(batch.records.columns["ended_at_us"])
         try:
             return self._writer.commit(batch)

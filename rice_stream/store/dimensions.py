@@ -3,7 +3,7 @@ without records is harmless, and two workers that meet the same new name wait mi
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Column, Connection, Engine, Integer, Table, func, insert, select, text, update
 
@@ -32,6 +32,28 @@ class AttributionIdentity(NamedTuple):
     source: str
     cost_centre: str = ""
     said_key: int = 0
+
+
+class KeyGiver(Protocol):
+    """Who gives out the small integers that stand for names, and says what holds for all who ask: `Dimensions` by a database."""
+
+    def tenants(self, names: Iterable[str]) -> dict[str, int]:
+        """tenant_id -> tenant_key."""
+
+    def attributions(self, identities: Iterable[AttributionIdentity]) -> dict[AttributionIdentity, int]:
+        """The attribution_key of each."""
+
+    def principals(self, kind: str, identities: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
+        """(tenant_key, name) -> key of a `user` or an `api_key`."""
+
+    def factors(self, rows: Sequence[dict[str, Any]]) -> dict[bytes, int]:
+        """Digest -> factor_key; `rows` are complete rows of `factor_use` without their key."""
+
+    def basis(self, flags: Iterable[int]) -> None:
+        """Records carry these combinations of flags."""
+
+    def records_from_us(self) -> int:
+        """Records that ended before this instant have been dropped; 0: none have."""
 
 
 class Dimensions:

@@ -18,7 +18,7 @@ import pytest
 from tests.support.places import ROOT
 from tests.unit.house.source import PACKAGE, imported
 
-BOXES_MAX, LOOSE_MODULES_MAX = 28, 5
+BOXES_MAX, LOOSE_MODULES_MAX = 29, 5
 HTTP_CLIENTS = {"aiohttp", "http.client", "httpx", "requests", "urllib.request", "urllib3"}
 CALL_OUT = ("feeds/", "sandbox/")
 """Rule 3 for modules within the standard library, which import-linter sees only as a whole. The sandbox asks its own
