@@ -6,7 +6,7 @@ which readers find the files. What came after the month was closed is in files o
 """
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -28,8 +28,8 @@ from rice_stream.store.archive.kept import (
     save_month,
     unpacked,
 )
-from rice_stream.store.archive.month_rows import RecordRows, RowsOfMonth, attributions_of, month_rows
-from rice_stream.store.archive.part_files import MonthNames, write_part
+from rice_stream.store.archive.month_rows import RecordRows, RowsOfMonth, month_rows
+from rice_stream.store.archive.part_files import write_part
 from rice_stream.store.archive.reading import ArchivedRows, DamagedArchiveError, part_of
 from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.database_clock import database_now_us
@@ -122,7 +122,7 @@ class Archiving:
         table = ArchiveTable(self._engine, self._warehouse)
         root = (period.root or b"").hex()
         records, late = (sum(file.records for file in files if file.is_late >= least) for least in (False, True))
-        told = {"rice.tenant_id": what.tenant_id, "rice.root": root, "rice.records": str(records)}
+        told = {"rice.root": root, "rice.records": str(records)}
         snapshot_id = table.add(period.tenant_key, period.month, [Path(file.path) for file in files], told)
         answer = {
             "tenant_id": what.tenant_id,
@@ -161,13 +161,13 @@ class Archiving:
         """All files of a month: those that are there from before, and those that were missing."""
         period = what.period
         late = late_records(connection, period.tenant_key, period.low_us, period.high_us)
-        names = MonthNames(what.tenant_id, period.month, attributions_of(connection, period.tenant_key))
+        factors: dict[int, Mapping[str, Any]] = {}
         done = 0
 
         def seen(groups: Iterator[RecordRows]) -> Iterator[RecordRows]:
             nonlocal done
             for rows in groups:
-                factors_by_key(connection, np.unique(rows.numbers["factor_key"]).tolist(), names.factors)
+                factors_by_key(connection, np.unique(rows.numbers["factor_key"]).tolist(), factors)
                 for name in _PRINCIPALS:
                     principals.update(key for key in np.unique(rows.numbers[name]).tolist() if key > 0)
                 done += len(rows)
@@ -180,7 +180,12 @@ class Archiving:
             principals |= _principals_of(file)
         after = files[-1].last_key if files else None
         for path in _write_parts(
-            folder, "part", len(files), seen(month_rows(connection, stretch, after, ROW_GROUP_ROWS)), names
+            folder,
+            "part",
+            len(files),
+            seen(month_rows(connection, stretch, after, ROW_GROUP_ROWS)),
+            period.month,
+            factors,
         ):
             files.append(part_of(path, len(files), is_late=False))
         came_late = [
@@ -191,7 +196,7 @@ class Archiving:
             principals |= _principals_of(file)
             known |= {key for rows in _all_of(file, ()) for key in map(bytes, rows.event_keys)}
         missing = _but(known, month_rows(connection, stretch._replace(is_late=True), None, ROW_GROUP_ROWS))
-        for path in _write_parts(folder, "late", len(came_late), seen(missing), names):
+        for path in _write_parts(folder, "late", len(came_late), seen(missing), period.month, factors):
             came_late.append(part_of(path, len(files) + len(came_late), is_late=True))
         return [*files, *came_late]
 
@@ -220,12 +225,17 @@ def _there(folder: Path, kind: str) -> list[Path]:
 
 
 def _write_parts(
-    folder: Path, kind: str, number: int, groups: Iterator[RecordRows], names: MonthNames
+    folder: Path,
+    kind: str,
+    number: int,
+    groups: Iterator[RecordRows],
+    month: str,
+    factors: Mapping[int, Mapping[str, Any]],
 ) -> Iterator[Path]:
     """Files of so many groups each, from a number on."""
     for first in groups:
         path = folder / f"{kind}-{number:05}.parquet"
-        write_part(path, chain([first], islice(groups, _GROUPS_OF_A_FILE - 1)), names)
+        write_part(path, month, chain([first], islice(groups, _GROUPS_OF_A_FILE - 1)), factors)
         yield path
         number += 1
 

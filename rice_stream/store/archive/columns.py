@@ -1,7 +1,6 @@
-"""The columns of a file of the archive: those of `prompt_record` with their keys, and for whoever has no ledger the names of what
-is no person's.
+"""The columns of a file of the archive: those of `prompt_record`, and for whoever has no ledger the names of what is no tenant's.
 
-Users and API keys are keys alone: their names stay in the ledger, where a person's can be erased.
+Tenants, teams, users and whatever else a tenant names are keys alone: their names stay in the ledger, where they can be erased.
 """
 
 import os
@@ -17,10 +16,8 @@ import pyarrow as pa
 
 from rice_stream.store.schema_records import prompt_record
 
-KEY, EVENT_ID, IS_UNTIMED = "event_key", "event_id", "is_untimed"
-"""The key of an event is that of its tenant, source, id and time, and is left out: it would be a fifth of a file. It begins with
-the start of the day where `is_untimed`. One that is another (somebody has changed the record) is there."""
-TENANT, MONTH = "tenant_id", "month"
+KEY, EVENT_ID = "event_key", "event_id"
+TENANT, MONTH = "tenant_key", "month"
 """What the table is partitioned by."""
 _INSTANTS = {"ended_at_us": "ended_at", "recorded_us": "recorded_at"}
 ROW_GROUP_ROWS = 20_000
@@ -47,17 +44,15 @@ def _number(column: Any) -> NumberColumn:
 NUMBERS = {column.name: _number(column) for column in prompt_record.c if column.name not in (KEY, EVENT_ID)}
 """By their name in `prompt_record`, in its order."""
 
-OF_ATTRIBUTION = ("team_id", "project_id", "source", "cost_centre")
 OF_FACTORS = ("provider", "model", "region_resolved", "method_version", "factor_version")
-NAMES = (TENANT, MONTH, *OF_ATTRIBUTION, *OF_FACTORS)
+NAMES = (MONTH, *OF_FACTORS)
 """Texts of which few differ."""
 
 SCHEMA = pa.schema(
     [
-        *(pa.field(name, pa.string(), nullable=name in OF_ATTRIBUTION) for name in NAMES),
+        *(pa.field(name, pa.string(), nullable=False) for name in NAMES),
+        pa.field(KEY, pa.binary(16), nullable=False),
         pa.field(EVENT_ID, pa.string(), nullable=False),
-        pa.field(IS_UNTIMED, pa.bool_(), nullable=False),
-        pa.field(KEY, pa.binary(16), nullable=True),
         *(pa.field(each.in_file, each.type, nullable=each.is_nullable) for each in NUMBERS.values()),
     ]
 )
@@ -73,7 +68,7 @@ WRITING: Mapping[str, Any] = {
         for each in NUMBERS.values()
         if each.name not in _SMALL
     }
-    | {EVENT_ID: "DELTA_LENGTH_BYTE_ARRAY"},
+    | {KEY: "BYTE_STREAM_SPLIT", EVENT_ID: "DELTA_LENGTH_BYTE_ARRAY"},
     "store_schema": False,
     "write_page_checksum": True,
 }

@@ -74,10 +74,10 @@ class ArchiveTable:
         self.table.add_files([path.as_uri() for path in missing], snapshot_properties={**told, **whose})
         return self.added(tenant_key, month)[1]
 
-    def remove(self, tenant_key: int, tenant_id: str, month: str | None = None) -> None:
+    def remove(self, tenant_key: int, month: str | None = None) -> None:
         """Take the records of a tenant, or of one of its months, out of the table; the files stay where they are."""
         equal: Any = EqualTo  # its arguments are not as pydantic's plugin for mypy thinks
-        whose = equal(TENANT, tenant_id)
+        whose = equal(TENANT, tenant_key)
         told = {_TENANT_KEY: str(tenant_key), **({} if month is None else {_MONTH: month})}
         self.table.refresh()
         self.table.delete(whose if month is None else And(whose, equal(MONTH, month)), snapshot_properties=told)
@@ -102,7 +102,7 @@ def _table(catalogue: SqlCatalog, warehouse: Path) -> Table:
         location=f"{warehouse.as_uri()}/{NAMESPACE}/{NAME}",
         partition_spec=PartitionSpec(*(_partitioned(place, name) for place, name in enumerate((TENANT, MONTH)))),
         # Within a file; events of one millisecond come in the order of their keys.
-        sort_order=SortOrder(*(SortField(_id_of(name), IdentityTransform()) for name in ("tenant_key", "ended_at"))),
+        sort_order=SortOrder(*(SortField(_id_of(name), IdentityTransform()) for name in (TENANT, "ended_at"))),
     )
 
 

@@ -76,14 +76,6 @@ def month_rows(connection: Connection, stretch: RowsOfMonth, after: bytes | None
             return
 
 
-def attributions_of(connection: Connection, tenant_key: int) -> dict[int, dict[str, Any]]:
-    """The rows of `attribution` of a tenant by their key."""
-    rows = connection.execute(
-        text("SELECT * FROM attribution WHERE tenant_key = :tenant_key"), {"tenant_key": tenant_key}
-    )
-    return {row["attribution_key"]: dict(row) for row in rows.mappings()}
-
-
 def _next(connection: Connection, stretch: RowsOfMonth, after: bytes | None, limit: int) -> RecordRows:
     dialect = connection.dialect.name
     low, high = key_bounds(dialect, stretch.low_us, stretch.high_us)

@@ -11,47 +11,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rice_stream.quantities import UNKNOWN
+from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.archive.columns import (
     EVENT_ID,
     FACTORS,
     FIRST_KEY,
-    IS_UNTIMED,
     KEY,
     LAST_KEYS,
     MONTH,
     NUMBERS,
-    OF_ATTRIBUTION,
     OF_FACTORS,
     ROW_GROUP_ROWS,
     SCHEMA,
-    TENANT,
     WRITING,
 )
 from rice_stream.store.archive.month_rows import RecordRows
-from rice_stream.store.archive.record_keys import left_out
 
 _DIGESTED_AT_ONCE = 1 << 20
 
-
-class MonthNames:
-    """The names behind the keys of a tenant's records, each looked up once."""
-
-    def __init__(self, tenant_id: str, month: str, attributions: Mapping[int, Mapping[str, Any]]) -> None:
-        """`attributions`: rows of `attribution` by their key."""
-        self.tenant_id = tenant_id
-        self.month = month
-        self.attributions = attributions
-        self.factors: dict[int, Mapping[str, Any]] = {}
-        """Rows of `factor_use` by their key; whoever reads records adds those that they name."""
-
-    def sources(self, attribution_keys: Iterable[int]) -> list[str]:
-        """The source of each."""
-        return [str(self.attributions[key]["source"]) for key in attribution_keys]
+Uses = Mapping[int, Mapping[str, Any]]
 
 
-def write_part(path: Path, groups: Iterable[RecordRows], names: MonthNames) -> None:
-    """A file of groups of rows (at least one), each written as it comes; what was begun before and not finished is begun again."""
+def write_part(path: Path, month: str, groups: Iterable[RecordRows], factors: Uses) -> None:
+    """A file of groups of rows of a month (at least one), each written as it comes; what was begun before and not finished is begun
+    again. `factors`: the rows of `factor_use` that they name, by their key; looked into when a group has come."""
     path.parent.mkdir(parents=True, exist_ok=True)
     begun = path.with_name(f".{path.name}.begun")
     keys: list[bytes] = []
@@ -59,11 +42,11 @@ def write_part(path: Path, groups: Iterable[RecordRows], names: MonthNames) -> N
     with begun.open("wb") as sink:
         with pq.ParquetWriter(sink, SCHEMA, **WRITING) as writer:
             for rows in groups:
-                writer.write_table(_table(rows, names), row_group_size=ROW_GROUP_ROWS)
+                writer.write_table(_table(rows, month, factors), row_group_size=ROW_GROUP_ROWS)
                 keys += [] if keys else [rows.event_keys[0].tobytes()]
                 keys.append(rows.event_keys[-1].tobytes())
                 used |= set(np.unique(rows.numbers["factor_key"]).tolist())
-            writer.add_key_value_metadata(_told(names, used, keys[0], keys[1:]))
+            writer.add_key_value_metadata(_told(factors, used, keys[0], keys[1:]))
         sink.flush()
         os.fsync(sink.fileno())
     begun.replace(path)
@@ -88,9 +71,9 @@ def _keep_name(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _told(names: MonthNames, used: set[int], first: bytes, last: Sequence[bytes]) -> dict[str, str]:
+def _told(factors: Uses, used: set[int], first: bytes, last: Sequence[bytes]) -> dict[str, str]:
     uses = [
-        {name: value.hex() if isinstance(value, bytes) else value for name, value in names.factors[key].items()}
+        {name: value.hex() if isinstance(value, bytes) else value for name, value in factors[key].items()}
         for key in sorted(used)
     ]
     return {
@@ -100,21 +83,14 @@ def _told(names: MonthNames, used: set[int], first: bytes, last: Sequence[bytes]
     }
 
 
-def _table(rows: RecordRows, names: MonthNames) -> Any:
+def _table(rows: RecordRows, month: str, factors: Uses) -> Any:
     n = len(rows)
-    attribution, factors = rows.numbers["attribution_key"], rows.numbers["factor_key"]
-    ids = [event_id.encode() for event_id in rows.event_ids]
-    sources = names.sources(attribution.tolist())
-    untimed, follows = left_out(names.tenant_id, sources, ids, rows.numbers["ended_at_us"], rows.event_keys)
-    keys = [None if same else key.tobytes() for same, key in zip(follows.tolist(), rows.event_keys, strict=True)]
+    keys = pa.py_buffer(np.ascontiguousarray(rows.event_keys).tobytes())
     columns: dict[str, Any] = {
-        TENANT: pa.array([names.tenant_id] * n),
-        MONTH: pa.array([names.month] * n),
-        **{name: _named(names.attributions, attribution, name) for name in OF_ATTRIBUTION},
-        **{name: _named(names.factors, factors, name) for name in OF_FACTORS},
+        MONTH: pa.array([month] * n),
+        **{name: _named(factors, rows.numbers["factor_key"], name) for name in OF_FACTORS},
         EVENT_ID: pa.array(rows.event_ids, type=pa.string()),
-        IS_UNTIMED: pa.array(untimed),
-        KEY: pa.array(keys, type=pa.binary(16)),
+        KEY: pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), n, [None, keys]),
     }
     for each in NUMBERS.values():
         values = rows.numbers[each.name]
@@ -123,11 +99,6 @@ def _table(rows: RecordRows, names: MonthNames) -> Any:
     return pa.Table.from_arrays([columns[field.name] for field in SCHEMA], schema=SCHEMA)
 
 
-def _named(known: Mapping[int, Mapping[str, Any]], keys: Any, name: str) -> Any:
-    """A name of each row; none where it is empty, as in the views."""
+def _named(factors: Uses, keys: Ints, name: str) -> Any:
     present, places = np.unique(keys, return_inverse=True)
-    words = [known[key][name] for key in present.tolist()]
-    nullable = SCHEMA.field(name).nullable
-    return pa.array([None if nullable and not word else word for word in words], type=pa.string()).take(
-        pa.array(places)
-    )
+    return pa.array([factors[key][name] for key in present.tolist()], type=pa.string()).take(pa.array(places))

@@ -11,17 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from rice_stream.errors import RiceError
 from rice_stream.quantities import UNKNOWN
-from rice_stream.store.archive.columns import EVENT_ID, FIRST_KEY, IS_UNTIMED, KEY, LAST_KEYS, NUMBERS, TENANT
+from rice_stream.store.archive.columns import EVENT_ID, FIRST_KEY, KEY, LAST_KEYS, NUMBERS
 from rice_stream.store.archive.kept import ArchivedFile
 from rice_stream.store.archive.month_rows import RecordRows
 from rice_stream.store.archive.part_files import digest_of
-from rice_stream.store.archive.record_keys import derived_keys
 
-_SOURCE = "source"
-_FOR_KEYS = ("ended_at_us",)
 _OPENED = 16
 _GROUPS_KEPT = 2
 """Two: records of one month that came late are in a file beside the others."""
@@ -37,7 +35,7 @@ class ArchivedRows:
     def __init__(self, files: Sequence[ArchivedFile], columns: Collection[str], *, with_ids: bool = False) -> None:
         """Of these columns of numbers; `with_ids`: with the events' ids as well, which are left empty otherwise."""
         self._files = sorted(files, key=lambda file: file.first_key)
-        self._columns = tuple(dict.fromkeys([*columns, *_FOR_KEYS]))
+        self._columns = tuple(columns)
         self._with_ids = with_ids
         self._groups: dict[tuple[str, int], RecordRows] = {}
 
@@ -87,19 +85,10 @@ class ArchivedRows:
 def read_group(file: ArchivedFile, number: int, columns: Collection[str], *, with_ids: bool = False) -> RecordRows:
     """One group of rows of a file. DamagedArchiveError: as from `ArchivedRows.after`."""
     names = [NUMBERS[name].in_file for name in columns]
-    table = _read(file, number, [*names, TENANT, _SOURCE, EVENT_ID, IS_UNTIMED, KEY])
+    table = _read(file, number, [*names, KEY, *([EVENT_ID] if with_ids else [])])
     numbers = {name: _numbers(table, NUMBERS[name].in_file) for name in columns}
-    ids = _texts(table[EVENT_ID])
-    tenant = table[TENANT][0].as_py()
-    sources = [source or "" for source in table[_SOURCE].to_pylist()]
-    untimed = table[IS_UNTIMED].to_numpy()
-    keys = derived_keys(tenant, sources, ids, numbers["ended_at_us"], untimed)
-    kept = table[KEY]
-    if kept.null_count < len(kept):
-        for place, key in enumerate(kept.to_pylist()):
-            if key is not None:
-                keys[place] = np.frombuffer(key, dtype=np.uint8)
-    return RecordRows(keys, numbers, [each.decode() for each in ids] if with_ids else [""] * len(ids))
+    ids = table[EVENT_ID].to_pylist() if with_ids else [""] * len(table)
+    return RecordRows(_keys(table[KEY]), numbers, ids)
 
 
 def records_of_id(file: ArchivedFile, event_id: str) -> Iterator[RecordRows]:
@@ -163,8 +152,10 @@ def _numbers(table: Any, name: str) -> Any:
     return column.to_numpy().astype(np.int64)
 
 
-def _texts(column: Any) -> list[bytes]:
-    return [each for chunk in column.chunks for each in chunk.cast(pa.binary()).to_pylist()]
+def _keys(column: Any) -> NDArray[np.uint8]:
+    joined = column.combine_chunks()
+    flat = np.frombuffer(joined.buffers()[1], dtype=np.uint8, count=16 * len(joined), offset=16 * joined.offset)
+    return flat.reshape(-1, 16)
 
 
 def _from(rows: RecordRows, key: bytes, *, includes: bool) -> RecordRows:
