@@ -20,6 +20,7 @@ _PAGES = ("/", "/explore", "/budgets", "/models", "/quality", "/periods")
 _PARTS = (
     "/?part=week",
     "/explore?part=bars",
+    "/explore?part=latest",
     "/periods?part=corrections",
     "/?part=all",
     "/explore?part=all",

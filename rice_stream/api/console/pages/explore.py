@@ -15,6 +15,8 @@ from rice_stream.api.console.pages.explore_figures import explored
 from rice_stream.api.routing import needs
 
 PATH = "/explore"
+_TEMPLATES = {"bars": "pages/explore_bars.html", "latest": "pages/explore_latest.html"}
+"""Of parts that come later."""
 
 
 def install(app: FastAPI, dashboard: Dashboard) -> None:
@@ -28,10 +30,10 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
         caller: Annotated[Caller, Depends(needs(Right.READ))],
     ) -> Response:
         later: Part | None = "rest" if asked.part is None and fetches_parts(request) else None
-        part: Part | None = "bars" if asked.part == "bars" else later
+        part: Part | None = later if asked.part is None or asked.part == "all" else asked.part
 
         def look_up(around: Around, _live: str) -> Figures:
             return explored(dashboard.product, caller, asked, around, part or "whole")
 
-        template = "pages/explore_bars.html" if part == "bars" else "pages/explore.html"
+        template = _TEMPLATES.get(part or "", "pages/explore.html")
         return await dashboard.show_live(request, caller, template, asked.tenant, look_up, part=part)

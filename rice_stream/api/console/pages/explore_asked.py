@@ -17,8 +17,8 @@ Dimension = Literal["tenant", "team", "project", "cost_centre", "user", "model",
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "team", "project", "cost_centre", "user", "model", "provider", "region")
 Measure = Literal["carbon", "energy", "prompts", "tokens"]
 MEASURES: tuple[Measure, ...] = ("carbon", "energy", "prompts", "tokens")
-Part = Literal["whole", "rest", "bars"]
-"""All of the page, all but its bars, or these alone."""
+Part = Literal["whole", "rest", "bars", "latest"]
+"""All of the page; all but its bars and its latest prompts; or either of these alone."""
 Narrowed = Literal["team", "project", "cost_centre", "user", "model", "provider", "region"]
 NARROWED: tuple[Narrowed, ...] = ("team", "project", "cost_centre", "user", "model", "provider", "region")
 SERIES_MAX = 7
@@ -45,7 +45,7 @@ class ExploreParameters(WindowParameters):
     measure: Measure = "carbon"
     as_: AmountsShown = AS_SHOWN
     rows: Annotated[int, Field(ge=1, le=500)] = SERIES_MAX
-    part: Literal["bars", "all"] | None = Field(None, exclude=True)
+    part: Literal["bars", "latest", "all"] | None = Field(None, exclude=True)
     team: _Names
     project: _Names
     cost_centre: _Names

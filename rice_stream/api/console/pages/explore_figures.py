@@ -23,13 +23,13 @@ from rice_stream.api.console.pages.explore_asked import (
 )
 from rice_stream.api.console.pages.explore_chart import chart_of
 from rice_stream.api.console.pages.explore_links import chips_of, files_of
+from rice_stream.api.console.pages.explore_nothing import COUNTED, why_nothing
 from rice_stream.api.console.pages.explore_rows import amount, kind_of, rows_of, told_besides
 from rice_stream.api.console.stretches import Bucket
 from rice_stream.api.product import Product
 from rice_stream.instants import datetime_of, day_start, parse_instant
 from rice_stream.quantities import MICRO
 from rice_stream.reports.known_names import known_names_later
-from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.prompts import PromptFilter, prompts_later
 from rice_stream.reports.windows import FOREVER_US
 
@@ -37,8 +37,6 @@ _LATEST = 8
 _WINDOW: Window = "30d"
 _COMPARED_MAX = 1_000
 """Names of the stretch before that are looked through."""
-_COUNTED: dict[str, Any] = {"only": (), "ranges": False}
-"""Of questions whether, and when, there is anything."""
 _BUCKET_OF_WATERMARK = timedelta(minutes=15)
 """What a watermark begins is at most as long."""
 
@@ -67,6 +65,8 @@ def explored(
     ahead = question if only is None else question._replace(time_zone=zone or around.time_zone_of(only))
     if part == "bars":
         return _bars_alone(ahead, asked, by, now)
+    if part == "latest":
+        return {"tenants": names, **_latest_alone(ahead, asked, now)}
     known = known_names_later(product.engine_for(seen), seen)
     if only is not None:
         _look_ahead(ahead, asked, by, _times_ahead(ahead, asked, now), part)
@@ -87,7 +87,7 @@ def explored(
     }
     if not table["total"]["prompts"]:
         # Why there is nothing may have to do with what lies outside of what was asked for.
-        return {**shown, "known": known(), AFTERWARDS: lambda: {"nothing": _nothing(question, asked, table)}}
+        return {**shown, "known": known(), AFTERWARDS: lambda: {"nothing": why_nothing(question, asked, table)}}
     return {**shown, "nothing": None, **_shown(question, asked, by, table, now, part), "known": known()}
 
 
@@ -140,7 +140,7 @@ def _beside(asked: ExploreParameters, by: str, times: _Times, part: Part = "whol
     }
     of_rest: dict[str, dict[str, Any]] = {
         "earlier": {"by": (by,), "only": measured, "limit": _COMPARED_MAX, "start": start, "end": end},
-        "earliest": {"by": (), "end": start, **_COUNTED},
+        "earliest": {"by": (), "end": start, **COUNTED},
     }
     return of_bars if part == "bars" else of_rest if part == "rest" else of_bars | of_rest
 
@@ -169,14 +169,32 @@ def _bars_alone(question: Question, asked: ExploreParameters, by: str, now: date
     _look_ahead(question, asked, by, times, "bars")
     shown: Figures = {"asked": asked, "by": by, "kind": kind_of(asked.measure)}
     if times is None:
-        first = question.totals(**_COUNTED, **asked.stretch(_WINDOW))
-        if not first["total"]["prompts"]:
-            return {**shown, "nothing": True}
-        question = question._replace(time_zone=zone_of(question.product, first))
-        reach = _reach(now, first["meta"])
-        times = _times(asked, *_moments(question, first, reach), reach, question.time_zone or "UTC")
+        question, times = _times_looked_up(question, asked, now)
+    if times is None:
+        return {**shown, "nothing": True}
     drawn = _bars(question, asked, by, times, now, question.time_zone or "UTC")
     return {**shown, "bucket": times.drawn, "nothing": None, **drawn}
+
+
+def _times_looked_up(question: Question, asked: ExploreParameters, now: datetime) -> tuple[Question, _Times | None]:
+    """The question in the calendar of its answers, and its times; None: there is nothing."""
+    first = question.totals(**COUNTED, **asked.stretch(_WINDOW))
+    if not first["total"]["prompts"]:
+        return question, None
+    question = question._replace(time_zone=zone_of(question.product, first))
+    reach = _reach(now, first["meta"])
+    return question, _times(asked, *_moments(question, first, reach), reach, question.time_zone or "UTC")
+
+
+def _latest_alone(question: Question, asked: ExploreParameters, now: datetime) -> Figures:
+    times = _times_ahead(question, asked, now)
+    if times is None:
+        question, times = _times_looked_up(question, asked, now)
+    if times is None:
+        return {"nothing": True}
+    zone = question.time_zone or "UTC"
+    latest = _latest(question, {"start": times.start, "end": times.end}, zone)()
+    return {"latest": latest, "zone": zone, "nothing": None if latest else True}
 
 
 def _shown(
@@ -193,9 +211,10 @@ def _shown(
         "is_coarsened": times.drawn != times.bucket,
         "later": part == "rest",
     }
+    if part == "rest":
+        return {**shown, **_rows(question, asked, by, table, times, zone)}
     latest = _latest(question, {"start": times.start, "end": times.end}, zone)
-    if part == "whole":
-        shown |= _bars(question, asked, by, times, now, zone)
+    shown |= _bars(question, asked, by, times, now, zone)
     return {**shown, **_rows(question, asked, by, table, times, zone), "latest": latest()}
 
 
@@ -238,7 +257,7 @@ def _moments(question: Question, table: dict[str, Any], reach: datetime) -> tupl
     end = parse_instant(window["to"]) if window["to"] else reach
     if window["from"]:
         return parse_instant(window["from"]), end
-    months = question.totals(bucket="month", end=end, **_COUNTED)["rows"]
+    months = question.totals(bucket="month", end=end, **COUNTED)["rows"]
     first = day_start(date.fromisoformat(f"{months[0]['month']}-01"), ZoneInfo(zone_of(question.product, table)))
     return first, end
 
@@ -255,38 +274,3 @@ def _latest(question: Question, stretch: dict[str, Any], zone: str) -> Callable[
         return [{**row, "carbon_gco2e": {end: row[f"carbon_{end}_ugco2e"] / MICRO for end in ends}} for row in rows]
 
     return told
-
-
-def _nothing(question: Question, asked: ExploreParameters, table: dict[str, Any]) -> dict[str, Any]:
-    """Why there is nothing to be seen, and what to do about it."""
-    if question.product.scope(question.caller, Right.READ, None).tenants == frozenset():
-        return {"kind": "not-allowed"}
-    watermark = table["meta"]["watermark"]
-    if asked.is_narrowed:
-        found = _without_each(question, asked, table["window"])
-        if found:
-            return {"kind": "filtered", "without": found}
-    if watermark is None:
-        return {"kind": "no-events"}
-    start = table["window"]["from"]
-    if start is not None and parse_instant(start) > parse_instant(watermark):
-        return {"kind": "not-yet"}
-    return {"kind": "zero"}
-
-
-def _without_each(question: Question, asked: ExploreParameters, window: dict[str, Any]) -> list[dict[str, Any]]:
-    """The filters without which there would be something, each with how many prompts; all of them, where none alone empties it."""
-    stretch = {name: parse_instant(window[end]) for name, end in (("start", "from"), ("end", "to")) if window[end]}
-    found = []
-    for field, names in [*([("tenant", (asked.tenant,))] if asked.tenant else []), *asked.where.names.items()]:
-        other = question._replace(
-            where=asked.where.without(field), tenant=None if field == "tenant" else question.tenant
-        )
-        count = other.totals(**stretch, **_COUNTED)["total"]["prompts"]
-        if count:
-            found.append({"field": field, "names": names, "prompts": count, "address": asked.leaving_out(field)})
-    if not found:
-        count = question._replace(where=NameFilter(), tenant=None).totals(**stretch, **_COUNTED)["total"]["prompts"]
-        if count:
-            found.append({"field": None, "names": (), "prompts": count, "address": asked.unnarrowed()})
-    return found

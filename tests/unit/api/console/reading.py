@@ -78,7 +78,7 @@ class PartsOf:
     def __init__(self, api: Api, path: str, **scope: Any) -> None:
         self._api, self._path, self._scope = api, path, scope
 
-    def come_as_the_whole_page(self, part: str) -> bool:
+    def come_as_the_whole_page(self, *parts: str) -> bool:
         """Hold what such a browser shows in the end to what everybody else is sent at once: the same to the letter, but for the
         moment that it is of. A page that looks at itself again is sent at once as well, and so is one that asks for all of it.
 
@@ -88,21 +88,24 @@ class PartsOf:
         while True:
             began = datetime.now(UTC)
             # The parts first: of a page that took long, what is known of it as a whole is shown in their place.
-            rest, fetched = self._sent(**_RUNS_SCRIPTS), self._sent(part, **looks_again)
+            rest = self._sent(**_RUNS_SCRIPTS)
+            fetched = [self._sent(part, **looks_again) for part in parts]
             whole, again = self._sent(), self._sent(**looks_again)
             asked_for = self._sent("all", **_RUNS_SCRIPTS)
             if began.replace(second=0, microsecond=0) + timedelta(minutes=1) > datetime.now(UTC):
                 break  # windows move by the minute
         assert 'class="later' not in whole
         assert (again, asked_for) == (whole, whole)
-        if not fetched:
+        if not any(fetched):
             assert rest == whole
             return False
-        [place] = re.findall(r'<div class="later.*?</div>', rest)
-        for name, which in (("hx-get", part), ("href", "all")):
-            [link] = re.findall(f' {name}="([^"]*)"', place)
-            assert _asked(unescape(link)) == _asked(f"{self._path}&part={which}")
-        assert rest.replace(place, fetched) == whole
+        for part, content in zip(parts, fetched, strict=True):
+            place = re.findall(r'<div class="later.*?</div>', rest)[0]
+            for name, which in (("hx-get", part), ("href", "all")):
+                [link] = re.findall(f' {name}="([^"]*)"', place)
+                assert _asked(unescape(link)) == _asked(f"{self._path}&part={which}")
+            rest = rest.replace(place, content)
+        assert rest == whole
         return True
 
     def _sent(self, part: str | None = None, **headers: str) -> str:

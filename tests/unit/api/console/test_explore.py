@@ -181,5 +181,5 @@ def test_what_cannot_be_compared_is_not(api: Api) -> None:
         "?window=mtd&team=nobody",
     ],
 )
-def test_bars_that_come_later_are_those_of_the_whole_page(api: Api, query: str) -> None:
-    assert PartsOf(api, f"/explore{query}").come_as_the_whole_page("bars") == ("team=nobody" not in query)
+def test_bars_and_prompts_that_come_later_are_those_of_the_whole_page(api: Api, query: str) -> None:
+    assert PartsOf(api, f"/explore{query}").come_as_the_whole_page("bars", "latest") == ("team=nobody" not in query)
