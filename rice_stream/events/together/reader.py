@@ -14,7 +14,7 @@ from rice_stream.quantities import UNKNOWN, Ints
 
 EVENTS_MIN = 64
 """Of fewer events in a layout each costs more here than alone: a step takes as long for one as for a hundred."""
-NAMES_MAX = 100_000
+NAMES_MAX = 50_000
 """Runs that are kept in mind, and as many combinations of names; past that all is learnt anew."""
 LAYOUTS_MAX = 64
 """The same for layouts."""
