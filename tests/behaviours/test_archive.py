@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import DAY_US, epoch_us
 from rice_stream.ledger.archiving import Archiving, months_to_archive
+from rice_stream.ledger.erasing import ErasureOrder, erase
 from rice_stream.proof.archive_verification import verify_archive
 from rice_stream.proof.audit_verification import verify_trail
 from rice_stream.proof.period_verification import verify_months
@@ -280,3 +281,25 @@ def test_what_is_in_no_archive_is_not_restated(store: Store, tmp_path: Path) -> 
     drop_records_before(engine, NOVEMBER)
     with pytest.raises(UsageError, match="not all from 2026-10-01T00:00:00Z on are in the archive"):
         restate(engine, BY_BOTH, from_us=epoch_us(NOVEMBER) - 31 * DAY_US)
+
+
+def test_erasing_a_name_changes_no_file_and_no_proof(store: Store, tmp_path: Path) -> None:
+    """A person's, then the tenant's: what is said of archived prompts has stand-ins, and their month is what was signed."""
+    engine = filled(store)
+    archived(engine, tmp_path)
+    drop_records_before(engine, NOVEMBER)
+    written = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
+    event_id = EVENTS[1]
+    before = month_proof(engine, EVERYTHING, event_id, tenant="acme")
+    erased = erase(engine, ErasureOrder("acme", "they asked for it", user="u-1"), by=OPERATOR)
+    told = explain(engine, EVERYTHING, event_id, "acme", defaults=TOKEN_DEFAULTS)
+    assert told["record"]["user_id"] == erased["stands_for"] != "u-1"
+    assert month_proof(engine, EVERYTHING, event_id, tenant="acme") == before
+    erase(engine, ErasureOrder("acme", "they left"), by=OPERATOR)
+    assert verify_archive(engine)["ok"]
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")} == written
+    told = explain(engine, EVERYTHING, event_id, defaults=TOKEN_DEFAULTS)
+    assert told["record"]["carbon_mid_ugco2e"] == 2_500_000
+    assert month_proof(engine, EVERYTHING, event_id)["trees"] == before["trees"]
+    [found] = [row for row in exported(engine) if event_id in row]
+    assert not {"acme", "ads", "/gateway", "42", "u-1"} & set(map(str, found))
