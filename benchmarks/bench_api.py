@@ -240,7 +240,7 @@ def streamed(
                 pass
         rate = count / (time.perf_counter() - began)
         rows.append(Row.against(f"prompts as {form}", rate, "rows/s", "asked for", wanted))
-    rows.append(Row.against("server's peak memory", resident_bytes(server, "VmHWM") / 1e6, "MB", "limit", 200.0))  # type: ignore[arg-type]
+    rows.append(Row.against("server's peak memory", resident_bytes(server, "VmHWM") / 1e6, "MB", "limit", 200.0))
     return rows
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from sqlalchemy import Engine
 
 from benchmarks.bench_beside_reads import LagSample, grown_per_s, processor_s, sampled_lag
 from benchmarks.feeding import feeder
-from benchmarks.harness import TOPIC, Row, rate_until, stack, worker
+from benchmarks.harness import TOPIC, Row, rate_until, resident_bytes, stack, worker
 from benchmarks.ledger import WHILE_FILLING, fill
 from benchmarks.traffic import events, produce
 from rice_stream.sandbox.stack.stack import LocalStack
@@ -28,6 +29,7 @@ _SMALL_RECORDS = 200_000
 _SMALL_TENANTS = 500
 _BESIDE_SHARE = 0.3
 """Of the saturating rate, which a worker takes in while records are restated."""
+_SAMPLED_S = 0.05
 _SETTLED_S = 5.0
 """The worker joins its group meanwhile."""
 _CAUGHT_UP_S = 0.5
@@ -88,13 +90,19 @@ def _restated(servers: LocalStack, count: int, *arguments: str, **settings: str)
     process = subprocess.Popen(
         [*command, "--reason=benchmark", "--json", *arguments], env=environment, stdout=subprocess.DEVNULL
     )
-    _, status, usage = os.wait4(process.pid, 0)
+    # What `wait4` says of memory begins with that of who has started it.
+    peak_bytes = 0
+    while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+        with suppress(OSError, StopIteration):
+            peak_bytes = max(peak_bytes, resident_bytes(process, "VmHWM"))
+        time.sleep(_SAMPLED_S)
+    _, status, usage = ended
     process.returncode = os.waitstatus_to_exitcode(status)
     took_s = time.perf_counter() - began
     if process.returncode:
         raise RuntimeError(f"restate ended with {process.returncode}")
     cpu_s = processor_s(pids)["PostgreSQL"] - before + usage.ru_utime + usage.ru_stime
-    return _Run(count / took_s, 1e6 * cpu_s / count, usage.ru_maxrss * 1024)
+    return _Run(count / took_s, 1e6 * cpu_s / count, peak_bytes)
 
 
 def _beside(servers: LocalStack, engine: Engine, count: int, rate: int) -> tuple[_Run, list[LagSample]]:

@@ -121,7 +121,7 @@ def rate_until(engine: Engine, total: int, process: subprocess.Popen[bytes], *, 
     raise RuntimeError(f"the worker did not account for {total} events (exit code {process.poll()})")
 
 
-def resident_bytes(process: subprocess.Popen[bytes], field: str = "VmRSS") -> int:
+def resident_bytes(process: subprocess.Popen[Any], field: str = "VmRSS") -> int:
     """Resident memory of a process (VmHWM: its peak)."""
     status = Path(f"/proc/{process.pid}/status").read_text("ascii")
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(field))

@@ -104,8 +104,13 @@ class Rebuild:
                 return []
             dialect = connection.dialect.name
             bounds = part.bounds(dialect, minutes_from_us(connection))
-            rows = connection.execute(text(differing_days_sql(table, dialect)), bounds).mappings()
-            return [DifferingDay(**row) for row in rows]
+            found: dict[tuple[int, int], DifferingDay] = {}
+            for corrections in (False, True) if table.tells_reported else (False,):
+                statement = differing_days_sql(table, dialect, corrections=corrections)
+                for row in connection.execute(text(statement), bounds).mappings():
+                    day = DifferingDay(**row)
+                    found[day.day_s, day.tenant_key] = day.with_(found.get((day.day_s, day.tenant_key)))
+            return [found[key] for key in sorted(found)]
 
     def _correct(self, table: TotalsTable, day_s: int, tenant_keys: Sequence[int]) -> int:
         give_up_s = time.monotonic() + RETRY_S

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from rice_stream.reports.sums import CORRECTED_SINCE, CORRECTED_UNTIL, NOW_US, RECORDED_SINCE, SummedTable
+from rice_stream.reports.sums import CORRECTED_SINCE, LATE_UNTIL, NOW_US, RECORDED_SINCE, SummedTable
 
 
 class Knowledge(NamedTuple):
@@ -13,9 +13,11 @@ class Knowledge(NamedTuple):
 
     @property
     def left_out(self) -> tuple[SummedTable, ...]:
-        """What is taken away from totals, which are as of now and as corrected."""
-        since = () if self.as_of_us == NOW_US else (RECORDED_SINCE, CORRECTED_SINCE)
-        return (*since, CORRECTED_UNTIL) if self.reported else since
+        """What is taken away from totals as of now: with corrections, or as they were reported, without any."""
+        since = () if self.as_of_us == NOW_US else (RECORDED_SINCE,)
+        if self.reported:
+            return (*since, LATE_UNTIL)
+        return (*since, CORRECTED_SINCE) if since else ()
 
 
 ALL_KNOWN = Knowledge()

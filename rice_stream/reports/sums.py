@@ -1,7 +1,7 @@
 """What can be summed, by which names, and what for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from rice_stream.instants import DAY_S, SECOND_US
@@ -35,6 +35,8 @@ class SummedTable:
     """Which rows of a table are meant, of row `m`; "": all of them."""
     sign: str = ""
     """`-`: what the rows say is taken away."""
+    is_reported: bool = False
+    """Of totals: without what corrections have added."""
 
     @classmethod
     def of(cls, totals: TotalsTable) -> "SummedTable":
@@ -55,8 +57,15 @@ class SummedTable:
         """An instant in the unit of `position`."""
         return moment_us // SECOND_US if self.start else moment_us
 
+    @property
+    def as_reported(self) -> "SummedTable":
+        """A totals table without what corrections have added."""
+        return replace(self, is_reported=True)
+
     def value(self, measure: str) -> str:
         """What a row adds to the sum of a measure."""
+        if self.is_reported:
+            return f"m.{measure} - COALESCE(m.{totals_tables.CORRECTED[measure]}, 0)"
         value = of_record(measure, "m") if self.table == _RECORDS else f"m.{measure}"
         return f"{self.sign}{value}"
 
@@ -72,10 +81,11 @@ _OF_EACH_PROMPT = frozenset({"attribution_key", "factor_key", "user_key", "basis
 RECORDS = SummedTable(_RECORDS, None, None, _OF_EACH_PROMPT)
 ENTRIES = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.counted = 1")
 """What corrects records; totals hold it, so that records and these are as much as totals."""
-# Totals are as of now, and as corrected: what they were before, and what was reported, is what is left without these.
+# Totals are as of now: what they were before is what is left without these.
 RECORDED_SINCE = SummedTable(_RECORDS, None, None, _OF_EACH_PROMPT, "m.recorded_us > :as_of_us", "-")
 CORRECTED_SINCE = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.counted = 1 AND m.recorded_us > :as_of_us", "-")
-CORRECTED_UNTIL = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.recorded_us <= :as_of_us", "-")
+LATE_UNTIL = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.counted = 0 AND m.recorded_us <= :as_of_us", "-")
+"""What came into a month after it was closed: records have it, and it is no part of what was reported."""
 NOW_US = 2**63 - 1
 """In the place of the instant that is asked for: everything that is known."""
 

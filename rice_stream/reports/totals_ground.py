@@ -36,6 +36,8 @@ class Ground(NamedTuple):
     """Where the totals begin and end, on days of UTC; looked up only for a break-down by day."""
     has_entries: bool = True
     """Whether anything corrects records of these tenants."""
+    has_late: bool = True
+    """Whether any of them came into a month after it was closed."""
     has_unknown_tenant: bool = False
     """Whether prompts of no known tenant may be among them."""
 
@@ -46,8 +48,8 @@ def ground_of(connection: Connection, scope: Scope, *, by_day: bool) -> Ground:
 
 
 def _statement(scope: Scope, *, by_day: bool, besides: str = "") -> Statement:
-    """Rows of time zone, key of a tenant, both ends of retention and of the days, whether there are entries and whether a tenant is
-    the unknown one; and what is asked `besides`."""
+    """Rows of time zone, key of a tenant, both ends of retention and of the days, whether there are entries, and late ones, and
+    whether a tenant is the unknown one; and what is asked `besides`."""
     ends = "NULL, NULL"
     if by_day:
         # A look at both ends of each tenant's index, and not at every row.
@@ -55,8 +57,10 @@ def _statement(scope: Scope, *, by_day: bool, besides: str = "") -> Statement:
         table = DAYS.table if scope.teams else TENANT_DAYS.table
         ends = f"MIN({of_tenant.format('MIN', table)}), MAX({of_tenant.format('MAX', table)})"
     # Of most tenants nothing was ever corrected, and a statement that looks for it takes longer to plan.
-    entries = (
-        "MAX(CASE WHEN EXISTS (SELECT 1 FROM adjustment_entry e WHERE e.tenant_key = t.tenant_key) THEN 1 ELSE 0 END)"
+    entries = ", ".join(
+        "MAX(CASE WHEN EXISTS (SELECT 1 FROM adjustment_entry e WHERE e.tenant_key = t.tenant_key"
+        f"{also}) THEN 1 ELSE 0 END)"
+        for also in ("", " AND e.counted = 0")
     )
     return statement(
         "SELECT t.time_zone, MIN(t.tenant_key), (SELECT MAX(r.records_from_us) FROM retention r),"
@@ -79,7 +83,8 @@ def _ground(rows: Sequence[Sequence[Any]], scope: Scope) -> Ground:
         minutes_from_us=rows[0][3] or 0,
         days_us=(first_s * SECOND_US, (last_s + DAY_S) * SECOND_US),
         has_entries=any(row[6] for row in rows),
-        has_unknown_tenant=any(row[7] for row in rows),
+        has_late=any(row[7] for row in rows),
+        has_unknown_tenant=any(row[8] for row in rows),
     )
 
 

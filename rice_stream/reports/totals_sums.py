@@ -76,6 +76,7 @@ class Asked(NamedTuple):
             len(self.ground.time_zones) == 1,
             self.ground.minutes_from_us,
             self.ground.has_entries,
+            self.ground.has_late and self.knowledge.reported,
         )
 
     def dimensions(self, fields: Sequence[str]) -> frozenset[str]:

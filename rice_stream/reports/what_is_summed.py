@@ -14,6 +14,7 @@ from rice_stream.reports.sums import (
     ENTRIES,
     FACTOR_DAYS,
     FACTOR_HOURS,
+    LATE_UNTIL,
     MINUTES,
     MONTHS,
     PART_MEASURES,
@@ -43,6 +44,13 @@ class What(NamedTuple):
     """Minutes before are quarter hours."""
     has_entries: bool
     """Whether anything corrects their records."""
+    has_late: bool
+    """Whether any of them came into a month after it was closed, where that is asked for."""
+
+    @property
+    def left_out(self) -> tuple[SummedTable, ...]:
+        """What is taken away."""
+        return tuple(each for each in self.knowledge.left_out if each != LATE_UNTIL or self.has_late)
 
 
 @lru_cache(maxsize=512)
@@ -68,16 +76,20 @@ def zoned(what: What, summands: Sequence[Summand]) -> list[Summand]:
 
 def of_records(what: What, records: Summand) -> list[Summand]:
     """What is summed of records, with what corrects them, and without what is left out."""
-    entries = (ENTRIES,) if what.has_entries else ()
-    return [records, *(records._replace(source=source) for source in (*entries, *what.knowledge.left_out))]
+    entries = (ENTRIES,) if what.has_entries and not what.knowledge.reported else ()
+    return [records, *(records._replace(source=source) for source in (*entries, *what.left_out))]
 
 
 def _summands(what: What) -> list[Summand]:
     """What is added up by fields that totals are kept for: whole buckets, what is left at the edges, without what is left out."""
     summands = _of_totals(what)
-    left_out = what.knowledge.left_out
-    of_totals = [each for each in summands if each.source.totals is not None] if left_out else []
-    return [*summands, *(each._replace(source=source) for each in of_totals for source in left_out)]
+    of_totals = [each for each in summands if each.source.totals is not None] if what.left_out else []
+    left_out = [each._replace(source=source) for each in of_totals for source in what.left_out]
+    if what.knowledge.reported and what.has_entries:
+        summands = [
+            each if each.source.totals is None else each._replace(source=each.source.as_reported) for each in summands
+        ]
+    return [*summands, *left_out]
 
 
 def _of_totals(what: What) -> list[Summand]:

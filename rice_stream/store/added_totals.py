@@ -15,20 +15,21 @@ from rice_stream.store.statements import add_totals_sql
 from rice_stream.store.totals_tables import TOTALS_TABLES, TotalsTable
 
 
-def copy_to_totals(cursor: Any, totals: Mapping[TotalsTable, Totals]) -> None:
-    """On PostgreSQL, through the scratch table, which is there and empty: one COPY, and one way there for all statements."""
+def copy_to_totals(cursor: Any, totals: Mapping[TotalsTable, Totals], *, corrects: bool = False) -> None:
+    """On PostgreSQL, through the scratch table, which is there and empty: one COPY, and one way there for all statements.
+    `corrects`: what is added are corrections."""
     added = {table: sums for table, sums in totals.items() if len(sums)}
     if not added:
         return
     with cursor.copy(f"COPY {added_table()} FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(integers_stream(_columns(added), list(ADDED_TYPES.values())))
     # In key order, table by table: no two workers lock in different orders.
-    cursor.execute("; ".join(_adding_sql(table) for table in added), prepare=False)
+    cursor.execute("; ".join(_adding_sql(table, corrects=corrects) for table in added), prepare=False)
 
 
 @cache
-def _adding_sql(table: TotalsTable) -> str:
-    return add_totals_sql(table, added_rows_sql(table))
+def _adding_sql(table: TotalsTable, *, corrects: bool) -> str:
+    return add_totals_sql(table, added_rows_sql(table, corrects=corrects), corrects=corrects)
 
 
 def _columns(added: Mapping[TotalsTable, Totals]) -> list[Ints]:
@@ -43,10 +44,11 @@ def _columns(added: Mapping[TotalsTable, Totals]) -> list[Ints]:
     return [*keys.T, *np.concatenate([sums.sums for sums in added.values()]).T]
 
 
-def insert_to_totals(connection: Connection, table: TotalsTable, totals: Totals) -> None:
-    """On SQLite."""
+def insert_to_totals(connection: Connection, table: TotalsTable, totals: Totals, *, corrects: bool = False) -> None:
+    """On SQLite. `corrects`: what is added are corrections."""
     if not len(totals):
         return
-    marks = ", ".join("?" * len(table.columns))
-    rows = [tuple(row) for row in np.concatenate([totals.keys, totals.sums], axis=1).tolist()]
-    connection.exec_driver_sql(add_totals_sql(table, f"VALUES ({marks})"), rows)
+    added = [totals.keys, totals.sums, *([totals.sums] if corrects and table.tells_reported else [])]
+    rows = [tuple(row) for row in np.concatenate(added, axis=1).tolist()]
+    marks = ", ".join("?" * len(rows[0]))
+    connection.exec_driver_sql(add_totals_sql(table, f"VALUES ({marks})", corrects=corrects), rows)

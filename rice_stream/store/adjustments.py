@@ -1,7 +1,7 @@
 """Posting corrections: a group of entries and what it changes in the totals are one transaction, as records and theirs are.
 
-Totals hold what was recorded and everything that was corrected since; taking the entries away gives what was reported. A group
-is known by the digest of its cause: posted again, it changes nothing.
+Totals hold what was recorded and everything that was corrected since, and beside it what of that the corrections are: taking these
+away gives what was reported. A group is known by the digest of its cause: posted again, it changes nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -119,10 +119,10 @@ def _by_folded_minutes(minutes: Totals, folded_before_us: int) -> Totals:
 def _add_to_totals(connection: Connection, totals: dict[TotalsTable, Totals]) -> None:
     if connection.dialect.name != "postgresql":
         for table, sums in totals.items():
-            insert_to_totals(connection, table, sums)
+            insert_to_totals(connection, table, sums, corrects=True)
         return
     run_plain(connection, make_scratch_sql())
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor:
-        copy_to_totals(cursor, totals)
+        copy_to_totals(cursor, totals, corrects=True)
         cursor.execute(f"TRUNCATE {added_table()}")  # others may be posted in this transaction

@@ -21,14 +21,14 @@ _STRETCH_S = 31 * DAY_S
 """What one transaction folds of a tenant: a month, 44,640 rows at most."""
 
 _OLD = "tenant_key = :tenant AND minute_start_s >= :low AND minute_start_s < :high AND minute_start_s % :slot <> 0"
-_SUMS = ", ".join(f"SUM({measure})" for measure in MEASURES)
+_SUMS = ", ".join(f"SUM({name})" for name in (*MEASURES, *MINUTES.corrected_columns))
 _QUARTERS = f"SELECT tenant_key, minute_start_s - minute_start_s % :slot, {_SUMS} FROM {{}} GROUP BY 1, 2"
 _POSTGRESQL = f"WITH gone AS (DELETE FROM minute_total WHERE {_OLD} RETURNING *) " + add_totals_sql(
-    MINUTES, _QUARTERS.format("gone")
+    MINUTES, _QUARTERS.format("gone"), corrects=True
 )
 """One statement: a late event's sum that comes in between is waited for, and taken over."""
 _SQLITE = (
-    add_totals_sql(MINUTES, _QUARTERS.format(f"minute_total WHERE {_OLD}")),
+    add_totals_sql(MINUTES, _QUARTERS.format(f"minute_total WHERE {_OLD}"), corrects=True),
     f"DELETE FROM minute_total WHERE {_OLD}",
 )
 

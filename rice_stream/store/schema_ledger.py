@@ -71,6 +71,14 @@ adjustment_entry = Table(
     comment="What is added to a record's amounts, or taken away; rows never change",
     sqlite_with_rowid=False,
 )
+_LATE = adjustment_entry.c.counted == 0
+Index(
+    "ix_adjustment_entry_late",
+    adjustment_entry.c.tenant_key,
+    adjustment_entry.c.event_key,
+    postgresql_where=_LATE,
+    sqlite_where=_LATE,
+)
 Index("ix_adjustment_entry_adjustment", adjustment_entry.c.adjustment_key)
 
 contract_coverage = Table(

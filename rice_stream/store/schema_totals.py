@@ -27,7 +27,8 @@ def _table(totals: TotalsTable) -> Table:
     ]
     measures = [Column(name, BigInteger, nullable=False) for name in MEASURES]
     exact = [CheckConstraint(f"typeof({name}) = 'integer'", name=name).ddl_if(dialect="sqlite") for name in LARGEST]
-    return Table(totals.name, metadata, *keys, *measures, *exact, sqlite_with_rowid=False)
+    corrected = [Column(name, BigInteger) for name in totals.corrected_columns]
+    return Table(totals.name, metadata, *keys, *measures, *corrected, *exact, sqlite_with_rowid=False)
 
 
 minute_total = _table(totals_tables.MINUTES)

@@ -40,9 +40,11 @@ ADDED_TYPES = {
 what it is added to."""
 
 
-def added_rows_sql(totals: TotalsTable) -> str:
-    """What is added to a table, in its columns' order. The rows were copied in key order, and are read back in it."""
-    names = ("tenant_key", "start_s", *DIMENSIONS[: len(totals.dimensions)], *MEASURES)
+def added_rows_sql(totals: TotalsTable, *, corrects: bool = False) -> str:
+    """What is added to a table, in its columns' order; with `corrects` once more, as what corrections add. The rows were copied in
+    key order, and are read back in it."""
+    names = ["tenant_key", "start_s", *DIMENSIONS[: len(totals.dimensions)], *MEASURES]
+    names += MEASURES if corrects and totals.tells_reported else ()
     return f"SELECT {', '.join(names)} FROM {added_table()} WHERE added_to = {TOTALS_TABLES.index(totals)}"
 
 

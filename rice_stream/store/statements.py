@@ -57,16 +57,24 @@ def insert_replacing(table: Table, dialect: str) -> Insert:
     return upsert
 
 
-def add_totals_sql(table: TotalsTable, source: str) -> str:
-    """Add to totals. `source` is `VALUES (...)` or `SELECT ... FROM ...`: rows in the table's column order."""
-    return upsert_totals_sql(table, source, "{0} = {1}.{0} + excluded.{0}")
+def add_totals_sql(table: TotalsTable, source: str, *, corrects: bool = False) -> str:
+    """Add to totals. `source` is `VALUES (...)` or `SELECT ... FROM ...`: rows in the table's column order, with `corrects`
+    followed by what of them corrections have added (`corrected_columns`)."""
+    # Null where nothing has: neither side changes that.
+    corrected = "{0} = COALESCE({1}.{0} + excluded.{0}, {1}.{0}, excluded.{0})" if corrects else None
+    return upsert_totals_sql(table, source, "{0} = {1}.{0} + excluded.{0}", corrected)
 
 
-def upsert_totals_sql(table: TotalsTable, source: str, change: str) -> str:
-    """Insert rows of totals; where one is there, `change` says what becomes of each measure (`{0}`; `{1}` is the table)."""
-    sums = ", ".join(change.format(name, table.name) for name in MEASURES)
+def upsert_totals_sql(table: TotalsTable, source: str, change: str, corrected: str | None = None) -> str:
+    """Insert rows of totals; where one is there, `change` says what becomes of each measure (`{0}`; `{1}` is the table), and
+    `corrected` what becomes of what corrections have added; None: the rows do not have that."""
+    changes = [change.format(name, table.name) for name in MEASURES]
+    columns = list(table.columns)
+    if corrected is not None:
+        changes += [corrected.format(name, table.name) for name in table.corrected_columns]
+        columns += table.corrected_columns
     # Only names from the description of the table go into the text; values are bound or copied.
     return (
-        f"INSERT INTO {table.name} ({', '.join(table.columns)}) {source}"
-        f" ON CONFLICT ({', '.join(table.key_columns)}) DO UPDATE SET {sums}"
+        f"INSERT INTO {table.name} ({', '.join(columns)}) {source}"
+        f" ON CONFLICT ({', '.join(table.key_columns)}) DO UPDATE SET {', '.join(changes)}"
     )

@@ -37,6 +37,13 @@ class DifferingDay(NamedTuple):
         """All of them."""
         return self.missing + self.extra + self.differs
 
+    def with_(self, other: "DifferingDay | None") -> "DifferingDay":
+        """The same day and tenant with what else differs there."""
+        if other is None:
+            return self
+        counts = (self.missing + other.missing, self.extra + other.extra, self.differs + other.differs)
+        return DifferingDay(self.day_s, self.tenant_key, *counts)
+
 
 def correct_day(
     engine: Engine, table: TotalsTable, day_s: int, tenant_keys: Sequence[int], *, revision: str | None, by: Actor
@@ -64,6 +71,9 @@ def correct_day(
             for tenant_key in tenant_keys:  # late events may have left minutes among the quarter hours
                 fold_stretch(connection, tenant_key, day_s, day_s + DAY_S)
         corrected = connection.execute(_of_tenants(correct_sql(table, dialect)), bounds).rowcount
+        if table.tells_reported:
+            statement = correct_sql(table, dialect, corrections=True)
+            corrected += connection.execute(_of_tenants(statement), bounds).rowcount
         if corrected:
             connection.execute(_of_tenants(delete_empty_sql(table)), totals)
             record(connection, by, [_change(connection, table, day_s, tenant_keys, corrected)])

@@ -9,6 +9,10 @@ from typing import NamedTuple, Optional
 from rice_stream.instants import DAY_S, HOUR_S, MINUTE_S, SECOND_US, SLOT_S, datetime_of, epoch_s
 from rice_stream.quantities import MEASURES
 
+CORRECTED = {measure: f"corrected_{measure}" for measure in MEASURES}
+"""Measure -> the column that has what corrections have added to its sum, null where there were none: without it, it is what was
+reported."""
+
 
 class TotalsTable(NamedTuple):
     """A table of sums: one row per tenant, bucket of time and combination of dimensions."""
@@ -22,6 +26,8 @@ class TotalsTable(NamedTuple):
     """The columns of the key that come after the tenant and the bucket."""
     watched_only: bool = False
     """Counts the prompts of watched users only (store/watching.py says why)."""
+    tells_reported: bool = False
+    """Whether its rows have the columns of CORRECTED: reports sum it."""
     finer: Optional["TotalsTable"] = None
     """The table whose buckets add up to those of this one; it may know more dimensions."""
 
@@ -46,8 +52,13 @@ class TotalsTable(NamedTuple):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns, in their order."""
+        """All columns that batches write, in their order."""
         return (*self.key_columns, *MEASURES)
+
+    @property
+    def corrected_columns(self) -> tuple[str, ...]:
+        """Those that come after them, and that corrections alone write."""
+        return tuple(CORRECTED.values()) if self.tells_reported else ()
 
 
 _MONTH_MAX_S = 31 * DAY_S
@@ -61,19 +72,25 @@ def _month_floor_s(moment_s: int) -> int:
     return epoch_s(datetime_of(moment_s * SECOND_US).replace(day=1, hour=0, minute=0, second=0))
 
 
-MINUTES = TotalsTable("minute_total", "minute_start_s", MINUTE_S)
-SLOTS = TotalsTable("slot_total", "slot_start_s", SLOT_S, ("attribution_key", "factor_key"))
+MINUTES = TotalsTable("minute_total", "minute_start_s", MINUTE_S, tells_reported=True)
+SLOTS = TotalsTable("slot_total", "slot_start_s", SLOT_S, ("attribution_key", "factor_key"), tells_reported=True)
 USER_SLOTS = TotalsTable(
     "user_slot_total", "slot_start_s", SLOT_S, ("user_key", "attribution_key", "factor_key"), watched_only=True
 )
 # Days of UTC: what keeps a month's budget, however often it is judged, from adding up all of its minutes.
 TENANT_DAYS = TotalsTable("tenant_day_total", "day_start_s", DAY_S, finer=MINUTES)
-DAYS = TotalsTable("day_total", "day_start_s", DAY_S, SLOTS.dimensions, finer=SLOTS)
+DAYS = TotalsTable("day_total", "day_start_s", DAY_S, SLOTS.dimensions, tells_reported=True, finer=SLOTS)
 # What knows no attribution is a tenth of the rows: models by the hour, and what the ranges of all tenants' totals are made of.
-FACTOR_HOURS = TotalsTable("factor_hour_total", "hour_start_s", HOUR_S, ("factor_key",), finer=SLOTS)
-FACTOR_DAYS = TotalsTable("factor_day_total", "day_start_s", DAY_S, FACTOR_HOURS.dimensions, finer=FACTOR_HOURS)
+FACTOR_HOURS = TotalsTable(
+    "factor_hour_total", "hour_start_s", HOUR_S, ("factor_key",), tells_reported=True, finer=SLOTS
+)
+FACTOR_DAYS = TotalsTable(
+    "factor_day_total", "day_start_s", DAY_S, FACTOR_HOURS.dimensions, tells_reported=True, finer=FACTOR_HOURS
+)
 # What the range of a total over a year is made of: every use of factors on every day would be too many rows to look at.
-MONTHS = TotalsTable("month_total", "month_start_s", _MONTH_MAX_S, FACTOR_DAYS.dimensions, finer=FACTOR_DAYS)
+MONTHS = TotalsTable(
+    "month_total", "month_start_s", _MONTH_MAX_S, FACTOR_DAYS.dimensions, tells_reported=True, finer=FACTOR_DAYS
+)
 
 TOTALS_TABLES = (MINUTES, SLOTS, USER_SLOTS, FACTOR_HOURS, TENANT_DAYS, DAYS, FACTOR_DAYS, MONTHS)
 """All of them, in the order in which every writer adds to them, so that no two writers can deadlock.

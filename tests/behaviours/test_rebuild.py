@@ -93,7 +93,9 @@ class TestRebuild:
         """One row missing, one too many, one other, each in its own table."""
         filled(store)
         store.execute("DELETE FROM slot_total WHERE prompts = 2 OR slot_start_s = 1795345200")
-        store.execute(f"INSERT INTO minute_total VALUES (77, 600, 3, {', '.join('0' for _ in MEASURES[1:])})")
+        store.execute(
+            f"INSERT INTO minute_total ({', '.join(MINUTES.columns)}) VALUES (77, 600, 3, {', '.join('0' for _ in MEASURES[1:])})"
+        )
         add_to(store, "tenant_day_total", "WHERE day_start_s = 1795132800")
         answer = rebuild(store.engine, by=OPERATOR)
         assert answer_of(answer, "slot_total") == (2, 0, 0, 2)

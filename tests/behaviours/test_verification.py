@@ -9,7 +9,7 @@ from rice_stream.proof.differences import LISTED_MAX
 from rice_stream.proof.verification import verify
 from rice_stream.quantities import MEASURES
 from rice_stream.store.retention import drop_records_before
-from rice_stream.store.totals_tables import TOTALS_TABLES
+from rice_stream.store.totals_tables import MINUTES, TOTALS_TABLES
 from rice_stream.store.watching import watch_user
 from tests.support.reports_store import Store, at, picked
 
@@ -107,7 +107,7 @@ class TestVerification:
         """A row too many, at any time and of any tenant, named or not."""
         filled(store)
         zeros = ", ".join("0" for _ in MEASURES[1:])
-        store.execute(f"INSERT INTO minute_total VALUES (77, 600, {prompts}, {zeros})")
+        store.execute(f"INSERT INTO minute_total ({', '.join(MINUTES.columns)}) VALUES (77, 600, {prompts}, {zeros})")
         answer = verify(store.engine)
         assert differences(answer) == [("minute_total", "prompts", prompts, None)]
         assert answer["differences"][0]["problem"] == "extra"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.ledger.voiding import void_record
@@ -14,9 +14,13 @@ from rice_stream.proof.verification import verify
 from rice_stream.reports.record_keys import find_key
 from rice_stream.reports.totals import totals as answer_to
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.store.engine import writing
+from rice_stream.store.migrate import migrate
 from rice_stream.store.scope import EVERYTHING
+from rice_stream.store.totals_tables import TOTALS_TABLES
 from rice_stream.store.watching import watch_user
 from tests.support.fakes import OPERATOR
+from tests.support.places import ROOT
 from tests.support.reports_store import NOON, Store, at
 from tests.support.store_checks import assert_exact, rows_in
 
@@ -76,6 +80,35 @@ class TestVoiding:
             assert sum(each for _, each in carbon(engine, **bounds).values()) == 0.0
         assert_exact(rows_in(engine))
         assert verify(engine)["ok"]
+
+    def test_totals_of_the_version_before_learn_what_was_reported(self, store: Store) -> None:
+        """From the entries, also where a row that nothing was left of had been taken away."""
+        engine = filled(store).engine
+        void(engine, "2026-11-22T11:00:20.5Z")
+        as_it_is = [carbon(engine, by=[by], amounts="reported") for by in ("team", "model", "tenant")]
+        [own] = (ROOT / "migrations" / "versions").glob("*_totals_tell_what_was_reported.py")
+        migrate(engine, f"{int(own.name[:4]) - 1:04}")
+        with writing(engine) as connection:
+            connection.execute(text("DELETE FROM slot_total WHERE prompts = 0"))
+        migrate(engine)
+        assert [carbon(engine, by=[by], amounts="reported") for by in ("team", "model", "tenant")] == as_it_is
+        assert_exact(rows_in(engine))
+        assert verify(engine)["ok"]
+
+    @pytest.mark.parametrize("table", [table.name for table in TOTALS_TABLES if table.tells_reported])
+    def test_a_changed_share_of_corrections_is_found_and_put_right(self, store: Store, table: str) -> None:
+        """As any other number of a total."""
+        engine = filled(store).engine
+        void(engine, "2026-11-22T11:00:20.5Z")
+        with writing(engine) as connection:
+            changed = f"UPDATE {table} SET corrected_water_ul = 5 WHERE corrected_prompts < 0"
+            rows = connection.execute(text(changed)).rowcount
+        found = verify(engine)
+        named = [(each["table"], each["measure"], each["stored"], each["recomputed"]) for each in found["differences"]]
+        assert named == [(table, "corrected_water_ul", 5, 0)] * rows != []
+        rebuild(engine, by=OPERATOR)
+        assert verify(engine)["ok"]
+        assert_exact(rows_in(engine))
 
     def test_what_was_known_before_the_correction_can_be_asked_for(self, store: Store) -> None:
         """As of an instant before it, the event counts; as of one before it was recorded, it is not there."""

@@ -22,6 +22,7 @@ TABLES = {
     "factor_day_total": ("tenant_key", "day_start_s", "factor_key"),
     "month_total": ("tenant_key", "month_start_s", "factor_key"),
 }
+WITHOUT_CORRECTED = ("user_slot_total", "tenant_day_total")
 _BUCKET_S = {"minute_start_s": 60, "slot_start_s": 900, "hour_start_s": 3_600, "day_start_s": 86_400}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Sums = dict[tuple[int, ...], tuple[int, ...]]
@@ -42,6 +43,20 @@ def rows_in(engine: Engine) -> Rows:
 def stored_totals(rows: Rows, table: str) -> Sums:
     """key -> measures, as stored."""
     return {tuple(row[name] for name in TABLES[table]): tuple(row[name] for name in MEASURES) for row in rows(table)}
+
+
+def stored_corrections(rows: Rows, table: str) -> Sums:
+    """key -> what of the measures corrections are, as stored: where nothing was corrected, nothing is."""
+    return {
+        tuple(row[name] for name in TABLES[table]): tuple(row[f"corrected_{name}"] for name in MEASURES)
+        for row in rows(table)
+        if any(row[f"corrected_{name}"] is not None for name in MEASURES)
+    }
+
+
+def recomputed_corrections(rows: Rows, table: str) -> Sums:
+    """key -> measures, added up from what corrects records alone."""
+    return recomputed_totals(lambda name: [] if name == "prompt_record" else rows(name), table)
 
 
 def measures_of(record: dict[str, Any]) -> dict[str, int]:
@@ -77,9 +92,11 @@ def recomputed_totals(rows: Rows, table: str) -> Sums:
 
 
 def assert_totals(rows: Rows) -> None:
-    """Every total equals the sum of its records."""
+    """Every total equals the sum of its records, and what of it corrections are that of its entries."""
     for table in TABLES:
         assert _something(stored_totals(rows, table)) == _something(recomputed_totals(rows, table)), table
+        if table not in WITHOUT_CORRECTED:
+            assert _something(stored_corrections(rows, table)) == _something(recomputed_corrections(rows, table)), table
 
 
 def _something(sums: Sums) -> Sums:

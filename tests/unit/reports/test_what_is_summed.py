@@ -39,6 +39,7 @@ def test_two_tenants_that_are_asked_the_same_of_have_one_plan() -> None:
         {"scope": Scope(frozenset({"acme"}), frozenset({"a"}))},
         {"ground": GROUND._replace(minutes_from_us=HOUR_US)},
         {"ground": GROUND._replace(has_entries=False)},
+        {"ground": GROUND._replace(has_late=False), "knowledge": Knowledge(reported=True)},
         {"ground": GROUND._replace(time_zones=["Asia/Tokyo", "UTC"])},
     ],
 )
