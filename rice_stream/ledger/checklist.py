@@ -7,12 +7,13 @@ from typing import Any
 from rice_stream.errors import UsageError
 from rice_stream.ledger.voiding import checked_reason
 
-WATERMARK, QUARANTINE, UNATTRIBUTED, COVERAGE, CONTRACTS, RECONCILIATION = CHECKS = (
+WATERMARK, QUARANTINE, UNATTRIBUTED, COVERAGE, CONTRACTS, TOTALS, RECONCILIATION = CHECKS = (
     "watermark",
     "quarantine",
     "unattributed",
     "coverage",
     "contracts",
+    "totals",
     "reconciliation",
 )
 """Names of the lines, in their order."""
@@ -24,7 +25,7 @@ class ChecklistLine:
 
     name: str
     ok: bool | None
-    """None: what takes long is not looked at before the month is closed."""
+    """None: what takes long is not looked at before the month is closed, or there is nothing to be judged."""
     found: str
     to_do: str
 

@@ -12,6 +12,7 @@ from rice_stream.ledger.checklist import (
     COVERAGE,
     QUARANTINE,
     RECONCILIATION,
+    TOTALS,
     UNATTRIBUTED,
     WATERMARK,
     ChecklistLine,
@@ -20,16 +21,17 @@ from rice_stream.ledger.closing import Closing
 from rice_stream.ledger.contracts import contracts_standing
 from rice_stream.proof.month_verification import month_differences
 from rice_stream.reports.meta import watermark_s
-from rice_stream.reports.month_shares import month_shares
+from rice_stream.reports.month_shares import MonthShares, month_shares
 from rice_stream.reports.tenants import named_tenant
 from rice_stream.runtime.opening_reference import open_reference
 from rice_stream.runtime.opening_secrets import open_secret_box
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.audit import Actor
 from rice_stream.store.contract_store import TenantMonth
-from rice_stream.store.engine import Engine
+from rice_stream.store.engine import Engine, reading
 from rice_stream.store.period_leaves import MonthBounds
 from rice_stream.store.quarantine import held_between
+from rice_stream.store.reconciliation_store import StoredReconciliation, latest_reconciliations
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import tenant_keys
@@ -74,8 +76,9 @@ def month_checklist(
         shares = month_shares(connection, EVERYTHING.within(tenant_id), bounds.low_us, bounds.high_us)
         differences = None if quick else month_differences(connection, bounds).total
     which = month_in(engine, bounds, tenant_id)
+    with reading(engine) as connection:
+        compared = latest_reconciliations(connection, tenant_id, which.month)
     contracts, applied = contracts_standing(engine, open_reference(settings), which, tenant_id, quick=quick)
-    nobodys, covered = shares.unattributed or 0.0, 1.0 if shares.covered is None else shares.covered
     return [
         ChecklistLine(
             WATERMARK,
@@ -89,6 +92,30 @@ def month_checklist(
             f"{held:,} items that were refused from its beginning until two days after its end are undecided",
             "replay or drop them (`rice-stream quarantine list`)",
         ),
+        *_shares(shares, settings),
+        ChecklistLine(
+            CONTRACTS,
+            applied,
+            f"contracts for electricity in force: {contracts:,}; what they cover of the month by now is"
+            f" {_APPLIED[applied]}",
+            "apply them (`rice-stream market apply`)",
+        ),
+        ChecklistLine(
+            TOTALS,
+            None if differences is None else differences == 0,
+            "records are added up when it is closed"
+            if differences is None
+            else f"{differences:,} totals differ from their records",
+            "find out why (`rice-stream verify`), then `rice-stream rebuild`",
+        ),
+        _reconciliation(compared),
+    ]
+
+
+def _shares(shares: MonthShares, settings: Settings) -> list[ChecklistLine]:
+    """How much of the carbon is charged to somebody, and rests on what is known."""
+    nobodys, covered = shares.unattributed or 0.0, 1.0 if shares.covered is None else shares.covered
+    return [
         ChecklistLine(
             UNATTRIBUTED,
             nobodys <= settings.close_unattributed_max,
@@ -103,19 +130,20 @@ def month_checklist(
             f" {settings.close_coverage_min:.1%}",
             "map unknown names (`rice-stream coverage`) and restate",
         ),
-        ChecklistLine(
-            CONTRACTS,
-            applied,
-            f"contracts for electricity in force: {contracts:,}; what they cover of the month by now is"
-            f" {_APPLIED[applied]}",
-            "apply them (`rice-stream market apply`)",
-        ),
-        ChecklistLine(
-            RECONCILIATION,
-            None if differences is None else differences == 0,
-            "records are added up when it is closed"
-            if differences is None
-            else f"{differences:,} totals differ from their records",
-            "find out why (`rice-stream verify`), then `rice-stream rebuild`",
-        ),
     ]
+
+
+def _reconciliation(compared: Sequence[StoredReconciliation]) -> ChecklistLine:
+    """The latest comparison with each provider, of tokens and of carbon. Not every provider gives out usage, so where none was made
+    nothing is in the way, and the month's checklist says so for good."""
+    return ChecklistLine(
+        RECONCILIATION,
+        all(each.ok for each in compared) if compared else None,
+        "; ".join(map(_compared, compared)) or "the month was compared with no usage export of a provider",
+        "find out what is not explained, and compare again (`rice-stream reconcile`)",
+    )
+
+
+def _compared(each: StoredReconciliation) -> str:
+    share = f"{100 * abs(each.unexplained) / each.theirs:.3g} % unexplained" if each.theirs else "nothing is stated"
+    return f"{each.provider}, {each.measure}: {share} ({each.threshold_percent:g} % is bad news)"

@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 
 from rice_stream.errors import NotFoundError, UsageError
+from rice_stream.ledger.closing import CloseOrder
 from rice_stream.ledger.reconciling import record_reconciliation
 from rice_stream.reports.carbon_reconciliation import CARBON_CAUSES, StatedCarbon, reconcile_carbon
 from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
 from rice_stream.reports.reconciliations import named_reconciliation, reconciliation_page
 from rice_stream.reports.usage_exports.reading import read_usage
+from rice_stream.runtime.month_closing import month_of_tenant, open_closing
+from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.engine import Engine, reading
 from rice_stream.store.reconciliation_store import latest_reconciliations
 from rice_stream.store.scope import EVERYTHING, Scope
@@ -68,6 +71,25 @@ class TestReconciliation:
         )
         store.set_time_zone("acme", "Asia/Kathmandu")
         return store.engine
+
+    def test_the_checklist_of_the_month_has_the_latest_of_each_provider(self, engine: Engine) -> None:
+        """Nothing is in the way where none was made; one that is not in order is, until it is compared again."""
+
+        def line(tenant: str = "acme", month: str = "2026-10") -> tuple[bool | None, str]:
+            settings = load_settings(None, {"RICE_DATABASE_URL": "sqlite:///:memory:"})
+            closing = open_closing(settings, engine, OPERATOR, quick=True)
+            lines = closing.checklist(CloseOrder(tenant, month_of_tenant(engine, tenant, month)))
+            [found] = [each for each in lines if each.name == "reconciliation"]
+            return found.ok, found.found
+
+        assert line() == (None, "the month was compared with no usage export of a provider")
+        for tokens, ok, percent in ((800, False, "50"), (400, True, "0")):
+            usage = read_usage(stated(("2026-10-02", "", tokens)), "openai")
+            compared = reconcile(engine, EVERYTHING, ORDER, usage)
+            compared |= {"unexplained": tokens - 400, "ok": ok}
+            record_reconciliation(engine, compared, "ab" * 32, OPERATOR)
+            assert line() == (ok, f"openai, tokens: {percent} % unexplained (1 % is bad news)")
+        assert line(month="2026-09")[0] is None
 
     def test_by_hand_each_cause(self, store: Store, engine: Engine) -> None:
         """The file has October of UTC: the prompt of the 31st more, and that of the 30th of September less. Beside these a voided

@@ -11,7 +11,7 @@ from rice_stream.api.document.shapes import Answer, Measure
 class CheckedLine(Answer):
     """A line of the checklist; `accepted` is the reason for which the month was closed all the same."""
 
-    name: Literal["watermark", "quarantine", "unattributed", "coverage", "contracts", "reconciliation"]
+    name: Literal["watermark", "quarantine", "unattributed", "coverage", "contracts", "totals", "reconciliation"]
     ok: bool | None = Field(description="null: takes long, and is looked at when the month is closed")
     found: str
     to_do: str | None

@@ -28,12 +28,13 @@ TITLES = {
     "unattributed": "Enough is charged to a team",
     "coverage": "Enough is of known models and regions",
     "contracts": "Contracts for electricity are applied",
-    "reconciliation": "Totals are what their records add up to",
+    "totals": "Totals are what their records add up to",
+    "reconciliation": "Providers state what was recorded",
 }
 """Of the lines of the checklist."""
 
 
-_Line = Literal["watermark", "quarantine", "unattributed", "coverage", "contracts", "reconciliation"]
+_Line = Literal["watermark", "quarantine", "unattributed", "coverage", "contracts", "totals", "reconciliation"]
 
 
 class CloseForm(PageForm):
