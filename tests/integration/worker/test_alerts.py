@@ -181,9 +181,15 @@ def test_every_crossing_is_announced_under_random_kills_of_two_workers(deploymen
     survivor.until(lambda: undelivered(deployment) == 0, "the last alert to be delivered")
     for worker in workers:  # the last to be started may hardly have begun
         worker.until(lambda: worker.get("/readyz")[0] == 200, "both to be ready")  # noqa: B023
+    # What the dead had stored and not acknowledged is read again when the group has noticed that they are dead.
+    survivor.until(lambda: all_acknowledged(deployment), "all to be acknowledged")
     assert [worker.stop() for worker in workers] == [0, 0]
     assert_announced(deployment, changes)
     assert_exact(deployment, sender.truth)
+
+
+def all_acknowledged(deployment: Deployment) -> bool:
+    return deployment.committed_offsets() == {place: end or None for place, end in deployment.ends().items()}
 
 
 def has_judged(worker: WorkerProcess) -> bool:
