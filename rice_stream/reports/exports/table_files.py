@@ -15,7 +15,8 @@ from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
 from rice_stream.reports.exports.columns import DECIMALS, ExportColumn, Rows
 from rice_stream.reports.exports.csv_cells import csv_lines, csv_row
 
-ROW_GROUP_ROWS = 8_192
+ROW_GROUP_ROWS = 32_768
+"""What a file says of each group stays in memory until its end: some 80 KB for prompts."""
 
 
 def csv_bytes(columns: Sequence[ExportColumn], *, trailer: bool = False) -> Callable[[Rows], Iterator[bytes]]:
@@ -82,8 +83,8 @@ def parquet_bytes(columns: Sequence[ExportColumn]) -> Callable[[Rows], Iterator[
             return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
         def group(held: list[Any]) -> Any:
-            # Chunks whose dictionaries differ would be written without any.
-            return pa.Table.from_batches(held, schema=schema).unify_dictionaries().combine_chunks()
+            # Chunks whose dictionaries differ would be written without any; put together, they would be there twice.
+            return pa.Table.from_batches(held, schema=schema).unify_dictionaries()
 
         options = {"compression": "zstd", "use_dictionary": sorted(coded) or False, "store_schema": False}
         with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, **options) as writer:
