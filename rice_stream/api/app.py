@@ -26,6 +26,7 @@ from rice_stream.api.ingestion.publishing import Publisher
 from rice_stream.api.live import stream
 from rice_stream.api.metrics import ServerMetrics
 from rice_stream.api.observed import Observed
+from rice_stream.api.pact import routes as pact
 from rice_stream.api.problems import ProblemError, not_found
 from rice_stream.api.product import Product
 from rice_stream.api.query_route import QueryRoute
@@ -149,6 +150,7 @@ def create_app(
     for module in (*_READS, *_WRITES):
         module.install(app, known)
     stream.install(app, known)
+    pact.install(app, known)
     console.install(app, known, by_provider=settings.oidc_issuer is not None)
     page.install(app)
     check_routes(app)

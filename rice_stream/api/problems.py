@@ -28,6 +28,7 @@ _OPTION = re.compile(r"--([a-z][a-z0-9-]*)")
 _COMMAND_HINT = re.compile(r"[;,] (?:see|with|use|make one with) `rice-stream [^`]*`")
 
 
+ProblemShape = Callable[["ProblemError"], Response]
 ProblemPage = Callable[[Request, "ProblemError"], Response | None]
 """Answers browsers that were to be shown a page; None: whoever asks is none of these."""
 
@@ -147,6 +148,11 @@ def install(app: FastAPI) -> None:
 
 
 def _answer(request: Request, problem: ProblemError) -> Response:
+    # Beneath some paths problems have the shape of a specification that is not ours.
+    shapes: Mapping[str, ProblemShape] = getattr(request.app.state, "problem_shapes", {})
+    for beginning, shape in shapes.items():
+        if request.scope["path"].startswith(beginning):
+            return shape(problem)
     page: ProblemPage | None = getattr(request.app.state, "problem_page", None)
     return (page and page(request, problem)) or response(problem)
 

@@ -11,10 +11,11 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.access.rights import Right
 from rice_stream.api.access.sign_in_routes import PATHS as SIGN_IN
 from rice_stream.api.console.assets import PATH as STATIC
+from rice_stream.api.pact.paths import TOKEN as PACT_TOKEN
 from rice_stream.api.problems import ProblemError
 
-OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", STATIC}) | SIGN_IN
-"""Paths that anybody may ask; `/metrics` only on loopback, and signing in before anybody is known."""
+OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", STATIC, PACT_TOKEN}) | SIGN_IN
+"""Paths that anybody may ask; `/metrics` only on loopback, and signing in, or a token of PACT, before anybody is known."""
 
 _Dependency = Callable[[Request], AsyncIterator[Caller]]
 

@@ -83,19 +83,25 @@ class Admission:
         # Compared in constant time: how long it takes tells nothing about how much of it is right.
         if given and self._token is not None and hmac.compare_digest(given.encode(), self._token.encode()):
             return self._operator
-        if given and may_be_token(given):
-            found = await self._book.find(digest_of(given))
-            if found is not None:
-                self._forget_others()
-                if found.id not in self._callers:
-                    self._callers[found.id] = caller_of_token(found, self._requests_per_s)
-                return self._callers[found.id]
+        bearer = await self.bearer_of(given)
+        if bearer is not None:
+            return bearer
         person = await self._person(request, given)
         if person is not None:
             return person
         if self._token is None and not self._by_provider and self._on_loopback and not await self._book.any():
             return self._local
         raise _unknown()
+
+    async def bearer_of(self, given: str) -> Caller | None:
+        """Whose token of the database a text is; None: it is none. TokensUnknownError: that cannot be said now."""
+        found = await self._book.find(digest_of(given)) if given and may_be_token(given) else None
+        if found is None:
+            return None
+        self._forget_others()
+        if found.id not in self._callers:
+            self._callers[found.id] = caller_of_token(found, self._requests_per_s)
+        return self._callers[found.id]
 
     async def _person(self, request: Request, given: str) -> Caller | None:
         if self._people is None:

@@ -1,6 +1,6 @@
 """Product carbon footprints of a month in the data model of PACT 3: one for each model of a provider, per 1,000 prompts.
 
-The data model alone: a file, and no host that answers PACT's requests. PACT has no unit for tokens or prompts, so a piece is a
+PACT has no unit for tokens or prompts, so a piece is a
 prompt; every number is a decimal as text, in kgCO2e per declared unit.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 from rice_stream.instants import rfc3339
 from rice_stream.reports.exports.boundaries import INCLUDED, NOT_INCLUDED
 from rice_stream.reports.exports.columns import decimal_text
-from rice_stream.reports.exports.exported import ExportedDocument, grounds_of
+from rice_stream.reports.exports.exported import ExportedDocument, Grounds, grounds_of
 from rice_stream.reports.exports.orders import ExportOrder
 from rice_stream.reports.month_amounts import MonthAmounts, MonthQuestion, MonthRow, month_amounts
 from rice_stream.reports.month_uses import versions_of_uses
@@ -29,13 +29,29 @@ _DECIMALS = 12
 
 def pact(engine: Engine, scope: Scope, order: ExportOrder) -> ExportedDocument:
     """`{"data": [ProductFootprint]}`, as ListFootprints answers. Only what prompts rest on: a model without prompts has none."""
-    question = MonthQuestion(tenant=order.tenant, month=order.month, by=("provider", "model"), as_of_us=order.as_of_us)
+    footprints, grounds = month_footprints(engine, scope, order)
+    return ExportedDocument({"data": footprints}, len(footprints), grounds)
+
+
+def month_footprints(engine: Engine, scope: Scope, order: ExportOrder) -> tuple[list[dict[str, Any]], Grounds]:
+    """The footprints of a month, in the order of provider and model, and what they rest on."""
+    question = MonthQuestion(
+        tenant=order.tenant,
+        month=order.month,
+        by=("provider", "model"),
+        amounts=order.options.amounts,
+        as_of_us=order.as_of_us,
+    )
     found = month_amounts(engine, scope, question)
     with snapshot(engine, scope) as connection:
         grounds = grounds_of(connection, scope, found)
     versions = [f"{one['method_version']}, {one['factor_version']}" for one in versions_of_uses(list(grounds.uses))]
-    footprints = [_footprint(order, found, row, versions) for row in found.rows if row.sums["prompts"] > 0]
-    return ExportedDocument({"data": footprints}, len(footprints), grounds)
+    return [_footprint(order, found, row, versions) for row in found.rows if row.sums["prompts"] > 0], grounds
+
+
+def company_id(domain: str, tenant: str) -> str:
+    """The URN of a tenant as a company."""
+    return f"urn:pact:{domain}:company-id:{_urn_part(tenant)}"
 
 
 def _footprint(order: ExportOrder, found: MonthAmounts, row: MonthRow, versions: list[str]) -> dict[str, Any]:
@@ -50,7 +66,7 @@ def _footprint(order: ExportOrder, found: MonthAmounts, row: MonthRow, versions:
         "created": rfc3339(found.as_of_us),
         "status": "Active",
         "companyName": order.options.company_name or order.tenant,
-        "companyIds": [f"urn:pact:{domain}:company-id:{_urn_part(order.tenant)}"],
+        "companyIds": [company_id(domain, order.tenant)],
         "productDescription": f"Inference by {model} of {provider}, {DECLARED_PROMPTS} prompts as in {order.month}",
         "productIds": [product],
         "productNameCompany": f"{model} ({provider})",

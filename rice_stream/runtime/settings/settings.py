@@ -14,6 +14,7 @@ from rice_stream.runtime.settings.kafka import KafkaSettings
 from rice_stream.runtime.settings.live_feed import LiveFeedSettings
 from rice_stream.runtime.settings.logs import LogSettings
 from rice_stream.runtime.settings.oidc import OidcSettings
+from rice_stream.runtime.settings.pact import PactSettings
 from rice_stream.runtime.settings.periods import PeriodSettings
 from rice_stream.runtime.settings.reports import ReportSettings
 from rice_stream.runtime.settings.restating import RestatingSettings
@@ -35,6 +36,7 @@ class Settings(
     PeriodSettings,
     ReportSettings,
     RestatingSettings,
+    PactSettings,
     HttpSettings,
     OidcSettings,
     LogSettings,

@@ -28,6 +28,7 @@ from rice_stream.runtime.settings.live_feed import LiveFeedSettings
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.logs import LogSettings
 from rice_stream.runtime.settings.oidc import OidcSettings
+from rice_stream.runtime.settings.pact import PactSettings
 from rice_stream.runtime.settings.periods import PeriodSettings
 from rice_stream.runtime.settings.reports import ReportSettings
 from rice_stream.runtime.settings.restating import RestatingSettings
@@ -136,6 +137,7 @@ def test_the_page_has_the_sections_of_the_code_each_with_its_settings_in_the_sam
         "Closing months": PeriodSettings,
         "Reports": ReportSettings,
         "Restating": RestatingSettings,
+        "PACT": PactSettings,
         "HTTP": HttpSettings,
         "Sign-on": OidcSettings,
         "Logging": LogSettings,
