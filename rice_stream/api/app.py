@@ -39,6 +39,7 @@ from rice_stream.api.reads import (
     channels,
     checkpoints,
     compare,
+    contracts,
     estimate,
     exports,
     factors,
@@ -55,6 +56,7 @@ from rice_stream.api.transport import Peers
 from rice_stream.api.writes import accounts as write_accounts
 from rice_stream.api.writes import budgets as write_budgets
 from rice_stream.api.writes import channels as write_channels
+from rice_stream.api.writes import contracts as write_contracts
 from rice_stream.api.writes import erasures, mapping_lists, tokens, void
 from rice_stream.api.writes import factors as write_factors
 from rice_stream.api.writes import periods as write_periods
@@ -74,6 +76,7 @@ _READS = (
     channels,
     checkpoints,
     compare,
+    contracts,
     estimate,
     exports,
     factors,
@@ -91,6 +94,7 @@ _WRITES = (
     mapping_lists,
     write_budgets,
     write_channels,
+    write_contracts,
     write_factors,
     write_periods,
     write_quarantine,

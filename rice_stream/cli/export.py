@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     "own_providers",
     multiple=True,
     metavar="NAME",
-    help="scope-pack, msm, netzero, envizi: prompts of this provider ran on accelerators of one's own, and so are Scope 2.",
+    help="scope-pack, msm, envizi: prompts of this provider ran on accelerators of one's own, and so Scope 2; netzero: left out.",
 )
 @click.option("--company-name", metavar="NAME", help="pact: whose product it is.  [default: the tenant]")
 @click.option("--company-domain", metavar="DOMAIN", help="pact: the domain in its URNs.")

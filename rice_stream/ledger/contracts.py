@@ -103,6 +103,13 @@ def planned(
     return _plan(month, tenant_id, used, covered, terms)
 
 
+def told_of(plan: ContractPlan) -> dict[str, Any]:
+    """`{"tenant_id", "month", "contracts": [{..., "covered_kwh"}]}`, by the names of contracts."""
+    covered = sorted(plan.energy_uwh.items())
+    told = [{**plan.terms[name].told(), "covered_kwh": energy / MICRO / 1000} for name, energy in covered]
+    return {"tenant_id": plan.tenant_id, "month": plan.month.month, "contracts": told}
+
+
 def contracts_standing(
     engine: Engine, reference: Reference, month: TenantMonth, tenant_id: str, *, quick: bool = False
 ) -> tuple[int, bool | None]:
@@ -190,15 +197,10 @@ class ApplyingContracts(Restating):
     def told(self) -> dict[str, Any]:
         """What the run has done: `{"tenant_id", "month", "dry_run", "restatement_id", "contracts": [{..., "covered_kwh"}],
         "records", "entries", "carbon_market_change_gco2e"}`, of all of it also where it was cut short in between."""
-        covered = sorted(self.plan.energy_uwh.items())
         return {
-            "tenant_id": self.plan.tenant_id,
-            "month": self.plan.month.month,
+            **told_of(self.plan),
             "dry_run": self.order.dry_run,
             "restatement_id": self.state.restatement_id or None,
-            "contracts": [
-                {**self.plan.terms[name].told(), "covered_kwh": energy / MICRO / 1000} for name, energy in covered
-            ],
             "records": self.state.records,
             "entries": self.state.entries,
             "carbon_market_change_gco2e": self.state.market_by_cause.get("contract", 0) / MICRO,

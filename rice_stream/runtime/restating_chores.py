@@ -78,19 +78,22 @@ class RestatingJob:
 
     def _open(self, waiting: RestatementState) -> "_Run":
         # What it takes to estimate is loaded where somebody has ordered something.
+        from rice_stream.ledger.contracts import CONTRACTS
         from rice_stream.ledger.recharging import is_recharging, recharging_again
         from rice_stream.ledger.restating import Restating
+        from rice_stream.runtime.contract_orders import contracts_again
         from rice_stream.runtime.restating_orders import beside_workers, restaters_of
 
         engine = open_store(self._settings)
         try:
             give_way = beside_workers(self._settings, engine)
-            if is_recharging(waiting.order):
-                author = Actor(waiting.author_kind, waiting.author_name)  # type: ignore[arg-type]  # as it was written
-                return _Run(engine, recharging_again(engine, waiting, author), give_way)
-            order = waiting.order
-            restaters = restaters_of(self._settings, engine, order)
             by = Actor(waiting.author_kind, waiting.author_name)  # type: ignore[arg-type]  # as it was written
+            if is_recharging(waiting.order):
+                return _Run(engine, recharging_again(engine, waiting, by), give_way)
+            order = waiting.order
+            if order.method_version == CONTRACTS:
+                return _Run(engine, contracts_again(self._settings, engine, waiting, by), give_way)
+            restaters = restaters_of(self._settings, engine, order)
             estimator = restaters.estimator(order.method_name)
             return _Run(engine, Restating(engine, estimator, restaters.defaults, order, by, waiting), give_way)
         except BaseException:

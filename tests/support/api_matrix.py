@@ -75,6 +75,7 @@ def lists() -> Iterator[Try]:
         "/v1/mappings",
         "/v1/factors",
         "/v1/bridge",
+        "/v1/contracts",
         "/v1/restatements?limit=1000",
         "/v1/periods",
         "/v1/periods/closings",
@@ -113,6 +114,8 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/periods", "/periods", body=b"tenant=nobody&month=2100-01&how=soft", headers=_FORM)
     restating = b"tenant=nobody&from=2020-01-01&to=2021-01-01&reason=r"
     yield Try("POST", "/periods/restatements", "/periods/restatements", body=restating, headers=_FORM)
+    covering = b"tenant=nobody&month=2100-01"
+    yield Try("POST", "/periods/contracts", "/periods/contracts", body=covering, headers=_FORM)
     yield Try("POST", "/periods/reconciliations", "/periods/reconciliations", body=b"--x--", headers=_UPLOAD)
     yield Try("GET", "/periods/checkpoint?tenant=nobody&month=2026-10", "/periods/checkpoint")
     for section in ("tokens", "audit", "roles", "names", "factors", "erasing", "system"):
@@ -151,6 +154,8 @@ def lists() -> Iterator[Try]:
     yield Try("POST", "/v1/restatements", "/v1/restatements", body={**RESTATEMENT, "to": "2000-01-01"})
     yield Try("GET", "/v1/periods/closings/no-such", "/v1/periods/closings/{closing_id}")
     yield Try("GET", "/v1/reconciliations/no-such", "/v1/reconciliations/{reconciliation_id}")
+    never = {"tenant_id": "nobody", "month": "2100-01"}
+    yield Try("POST", "/v1/contracts/apply", "/v1/contracts/apply", body=never)
     yield Try("POST", "/v1/reconciliations", "/v1/reconciliations", body={**RECONCILIATION, "tenant_id": "nobody"})
     yield Try("GET", "/v1/restatements/no-such", "/v1/restatements/{restatement_id}")
     yield Try("POST", "/v1/void", "/v1/void", body={"event_id": "no-such-event", "reason": "none"})
@@ -235,6 +240,9 @@ def about(owner: str, team: str | None) -> Iterator[Try]:
         month = {"tenant_id": tenant, "month": "2100-01", "soft": soft}
         yield Try("POST", "/v1/periods/close", "/v1/periods/close", whole, month)
     yield Try("GET", f"/periods/checkpoint?tenant={tenant}&month=2026-10", "/periods/checkpoint", whole)
+    # Not over for long: nothing covers it.
+    month = {"tenant_id": tenant, "month": "2100-01"}
+    yield Try("POST", "/v1/contracts/apply", "/v1/contracts/apply", whole, month)
     # Refused to everybody: it is no usage.
     yield Try("POST", "/v1/reconciliations", "/v1/reconciliations", whole, {**RECONCILIATION, "tenant_id": tenant})
     asked = {"name": f"new-{own}", "role": "reader", "tenants": [tenant], "expires_days": -1}

@@ -27,6 +27,7 @@ from rice_stream.api.document.channels import Channel, Delivery, ResentDeliverie
 from rice_stream.api.document.exports import ExportManifest
 from rice_stream.api.document.factors import AddedFactorSet, FactorDifferences, FactorSets, ShownFactorSet
 from rice_stream.api.document.ledger import Bridge, RecordAdjustment, Restatement, VoidedEvent
+from rice_stream.api.document.market import AppliedContracts, Contract
 from rice_stream.api.document.periods import Checklist, ClosingOrder, Period, PromptProof
 from rice_stream.api.document.proofs import ProofFile, SignedCheckpoint
 from rice_stream.api.document.quality import (
@@ -67,6 +68,8 @@ ANSWERS: dict[Operation, Any] = {
     ("GET", "/v1/restatements"): Listed[Restatement],
     ("POST", "/v1/restatements"): Restatement,
     ("GET", "/v1/restatements/{restatement_id}"): Restatement,
+    ("GET", "/v1/contracts"): Rows[Contract],
+    ("POST", "/v1/contracts/apply"): AppliedContracts,
     ("GET", "/v1/budgets"): Listed[BudgetOutlook | Budget | UnreadableBudget],
     ("GET", "/v1/suggested-budget"): SuggestedBudget,
     ("POST", "/v1/budgets"): Budget,
@@ -138,6 +141,7 @@ EXAMPLES: dict[Operation, str] = {
     ("GET", "/v1/restatements"): "/v1/restatements?tenant=acme&limit=20",
     ("GET", "/v1/restatements/{restatement_id}"): "/v1/restatements/1f0c8a77e2b94d5f9c3b6a40d2e18f75",
     ("GET", "/v1/bridge"): "/v1/bridge?tenant=acme&from=2020-01-01",
+    ("GET", "/v1/contracts"): "/v1/contracts",
     ("GET", "/v1/budgets"): "/v1/budgets?tenant=acme",
     ("GET", "/v1/suggested-budget"): "/v1/suggested-budget?tenant=acme&team=search",
     ("GET", "/v1/budgets/{name}"): "/v1/budgets/acme-month?tenant=acme",

@@ -21,3 +21,51 @@ class MarketCoverage(Answer):
 
     facility_energy_kwh: float
     rows: list[MarketRow]
+
+
+class ContractTold(Answer):
+    """The terms of a contract for electricity."""
+
+    contract: str
+    instrument: str
+    granularity: Literal["hourly", "monthly", "annual"]
+    kwh: float
+    rci_gco2e_per_kwh: float
+    tenant: str | None
+    provider: str | None
+    region: str | None
+    scope: str
+    vintage: str | int | None
+    valid_from: str
+    valid_to: str
+    source: str
+
+
+class CoveredMonth(Answer):
+    """What a contract covers of a month of a tenant."""
+
+    month: str
+    tenant_id: str
+    covered_kwh: float
+
+
+class Contract(ContractTold):
+    """A contract in force, and what of it is covered."""
+
+    months: list[CoveredMonth]
+
+
+class CoveringContract(ContractTold):
+    """A contract, and what it covers of the month that was asked about."""
+
+    covered_kwh: float
+
+
+class AppliedContracts(Answer):
+    """What contracts cover of a month by now; the restatement with this id posts it."""
+
+    tenant_id: str
+    month: str
+    dry_run: bool
+    restatement_id: str | None
+    contracts: list[CoveringContract]

@@ -1,7 +1,7 @@
-"""Months as rows that carbon platforms import: each profile a table of columns, what they hold, and of which words.
+"""Months as rows for carbon platforms: each profile a table of columns, what they hold, and of which words.
 
-Headers, types and words are as the platforms' public descriptions have them; what of these was tried in the product itself, the
-documents say. Amounts are the month's with all corrections, by provider, model and region.
+Headers, types and words are as public descriptions of the platforms have them; which these are, and that none was tried in the
+product itself, docs/exports.md says. Amounts are the month's with all corrections, by provider, model and region.
 """
 
 import hashlib
@@ -23,13 +23,13 @@ from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 
 BY = ("provider", "model", "region")
-DATA_QUALITY = {"msm": ("Metered", "Estimated"), "envizi": ("Actual", "Estimate")}
+DATA_QUALITY = {"msm": ("Metered", "Estimated"), "envizi": ("Actual", "Estimated")}
 """The words of each platform for what is metered for more than half of its carbon, and for what is not."""
-CALCULATION_METHODS = ("SupplierSpecific", "AverageBased")
-"""Those of Net Zero Cloud that may be told: energy that was metered is the supplier's own figure, everything else an average."""
 _METERED_SHARE = 0.5
 _CORRELATION_LENGTH_MAX = 100
 """What Sustainability Manager keeps of an origin correlation ID."""
+_NAME_LENGTH_MAX = 80
+"""Of a record of Salesforce."""
 _ENVIZI_STYLES = ("Scope 3 - Purchased services - kgCO2e", "Scope 2 - Electricity - kWh")
 
 
@@ -74,10 +74,7 @@ class _Of(NamedTuple):
     def correlation(self) -> str:
         """By what a platform knows it when it is sent again."""
         text = ":".join(("rice-stream", self.order.tenant, self.order.month, *map(str, self.row.names)))
-        if len(text) <= _CORRELATION_LENGTH_MAX:
-            return text
-        digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-        return f"{text[: _CORRELATION_LENGTH_MAX - len(digest) - 1]}:{digest}"
+        return _shortened(text, _CORRELATION_LENGTH_MAX)
 
     @property
     def account(self) -> str:
@@ -87,6 +84,14 @@ class _Of(NamedTuple):
     def words_of(self, platform: str) -> str:
         metered, estimated = DATA_QUALITY[platform]
         return metered if self.is_metered else estimated
+
+
+def _shortened(text: str, length: int) -> str:
+    """A text of so many characters at most; what is longer ends in its digest, so that two never become one."""
+    if len(text) <= length:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f"{text[: length - len(digest) - 1]}:{digest}"
 
 
 Value = Callable[[_Of], Any]
@@ -160,16 +165,16 @@ PROFILES: Mapping[str, Columns] = {
         ),
     ),
     "netzero": (
-        ("Name", "text", lambda of: of.words[:255]),
-        ("Scope", "whole", lambda of: 2 if of.is_own else 3),
-        ("EmissionSource", "text", lambda of: of.name("provider")),
-        ("Category", "text", lambda of: None if of.is_own else "PurchasedGoodsAndServices"),
-        ("QuantityMtCO2e", "pico", _sum("carbon_mid_ugco2e")),
-        ("MarketBasedQuantityMtCO2e", "pico", _sum("carbon_market_ugco2e")),
-        ("ReportingYear", "whole", lambda of: of.stretch.month.first.year),
-        ("ReportingPeriodStartDate", "text", lambda of: of.first_day),
-        ("ReportingPeriodEndDate", "text", lambda of: of.last_day),
-        ("CalculationMethod", "text", lambda of: CALCULATION_METHODS[0 if of.is_metered else 1]),
+        ("Name", "text", lambda of: _shortened(of.words, _NAME_LENGTH_MAX)),
+        ("ProcurementSummaryId", "text", _nothing),
+        ("Scope3GhgCategory", "text", _said("Purchased Goods and Services")),
+        ("SpendingCategory1", "text", _said("LLM inference")),
+        ("SpendingCategory2", "text", lambda of: of.name("provider")),
+        ("SpendingCategory3", "text", lambda of: of.name("model")),
+        ("SpentAmount", "text", _nothing),
+        ("SpentDate", "text", lambda of: of.last_day),
+        ("SupplierId", "text", _nothing),
+        ("VendorPrvdScope3EmssnInTco2e", "pico", _sum("carbon_mid_ugco2e")),
     ),
     "envizi": (
         ("Organization Link", "text", _nothing),
@@ -227,6 +232,10 @@ PROFILES: Mapping[str, Columns] = {
 }
 
 
+_PURCHASED = frozenset({"msm-activity", "netzero"})
+"""Those that have no place for what ran on accelerators of one's own."""
+
+
 def profile(engine: Engine, scope: Scope, order: ExportOrder) -> ExportedRows:
     """The rows of a platform's profile; of `msm` those of emissions, or with `part` those of activity."""
     name = order.kind
@@ -240,6 +249,6 @@ def profile(engine: Engine, scope: Scope, order: ExportOrder) -> ExportedRows:
     rows = [
         tuple(value(_Of(order, found.stretch, row)) for _, _, value in columns)
         for row in found.rows
-        if name != "msm-activity" or not _Of(order, found.stretch, row).is_own
+        if name not in _PURCHASED or not _Of(order, found.stretch, row).is_own
     ]
     return ExportedRows([ExportColumn(title, kind) for title, kind, _ in columns], [rows], grounds)

@@ -34,7 +34,7 @@ from tests.unit.api.conftest import Door
 _MARK = re.compile(r"x\d(?:[abc]|none)?x")
 _CONDITIONS = ("tenant_id_in", "tenant_key_in", "team_in", "attribution_in", "has_any_of")
 TRIED_SCOPES = ("one tenant", "one team", "a team of all tenants", "no tenant at all", "everything")
-ONE_LINE = {"/v1/quarantine/replay", "/v1/periods/close"}
+ONE_LINE = {"/v1/quarantine/replay", "/v1/periods/close", "/v1/contracts/apply"}
 """Routes that write or read what the API's role may not: with the rights of the server's login, once the caller is known to have
 the right."""
 LINES = ("both lines", "row-level security alone", "statements alone")

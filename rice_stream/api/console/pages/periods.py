@@ -17,6 +17,7 @@ from rice_stream.api.console.dashboard import Dashboard, Entry
 from rice_stream.api.console.forms import Blank
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.later import fetches_parts
+from rice_stream.api.console.pages.covering import prepared
 from rice_stream.api.console.pages.periods_closing import CloseForm, beginning
 from rice_stream.api.console.pages.periods_figures import TENANTS, Part, periods
 from rice_stream.api.parameters import Name, Parameters
@@ -72,8 +73,9 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
             of_page = asked.as_, asked.page, part or "whole"
             return periods(product, caller, asked, asked.year, asked.columns, around, *of_page)
 
+        prepare = partial(prepared, product)
         template = "pages/periods_corrections.html" if part == "corrections" else "pages/periods.html"
-        return await dashboard.show_live(request, caller, template, asked.tenant, look_up, part=part)
+        return await dashboard.show_live(request, caller, template, asked.tenant, look_up, prepare, part=part)
 
     @app.post(PATH, include_in_schema=False)
     async def _close(

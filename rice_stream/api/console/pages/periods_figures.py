@@ -15,6 +15,7 @@ from rice_stream.api.console.drawing.bars import overlap
 from rice_stream.api.console.drawing.stacks import Stacks, stacks_of
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.pages.corrections import corrections_of
+from rice_stream.api.console.pages.covering import covering
 from rice_stream.api.console.pages.explore_rows import name_of
 from rice_stream.api.console.pages.periods_closing import orders, standing
 from rice_stream.api.console.pages.periods_files import month_files, year_files
@@ -77,6 +78,7 @@ def periods(
         return {**shown, "nothing": "not-allowed" if scope.tenants == frozenset() else "no-events"}
     of = scope.within(asked.tenant)
     stands = standing(product, of, shown["year"], 1 if asked.tenant else len(names), standing_page)
+    stands |= covering(product, caller, around)
     found = {**shown, **stands, **_of_year(question, ever, shown["year"], columns, now)}
     if found["nothing"]:
         return found
