@@ -20,6 +20,8 @@ _OF_SET = (
 )
 """All but who added it."""
 
+_COMMENT = "Every change that somebody made; triggers refuse to change or remove a row"
+
 _UP_SQLITE = (
     "DROP TRIGGER audit_entry_keeps_values",
     f"""CREATE TRIGGER audit_entry_keeps_values BEFORE UPDATE ON audit_entry
@@ -45,6 +47,7 @@ END $$""",
     "DROP TRIGGER audit_entry_append_only ON audit_entry",
     f"""CREATE TRIGGER audit_entry_append_only BEFORE UPDATE OF {", ".join(_SAME)} OR DELETE OR TRUNCATE ON audit_entry
 FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_refuses()""",
+    f"COMMENT ON TABLE audit_entry IS '{_COMMENT}, but for an erasure of names'",
     """CREATE TRIGGER audit_entry_erases_only BEFORE UPDATE ON audit_entry
 FOR EACH ROW EXECUTE FUNCTION audit_entry_erases()""",
     "ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only",
@@ -55,6 +58,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION factor_set_refuses()""",
     "ALTER TABLE factor_set ENABLE ALWAYS TRIGGER factor_set_append_only",
 )
 _DOWN_POSTGRESQL = (
+    f"COMMENT ON TABLE audit_entry IS '{_COMMENT}'",
     "DROP TRIGGER audit_entry_erases_only ON audit_entry",
     "DROP FUNCTION audit_entry_erases()",
     "DROP TRIGGER audit_entry_append_only ON audit_entry",
