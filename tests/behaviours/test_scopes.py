@@ -36,8 +36,9 @@ OF_NOBODY = {
     "factor sets",
     "tables kept",
     "contracts",
+    "erasures",
 }
-"""What belongs to no tenant: nobody sees it, or everybody, but who sees everything."""
+"""What belongs to no tenant, or there is none of: nobody sees it, or everybody, but who sees everything."""
 OF_NO_TEAM = {
     "audit",
     "bridge",

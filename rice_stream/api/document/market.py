@@ -29,7 +29,7 @@ class ContractTold(Answer):
     contract: str
     instrument: str
     granularity: Literal["hourly", "monthly", "annual"]
-    kwh: float
+    kwh: Annotated[float, Field(description="kilowatt-hours")]
     rci_gco2e_per_kwh: float
     tenant: str | None
     provider: str | None
