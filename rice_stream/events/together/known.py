@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rice_stream.events.canonical import FIELD_NAMES
 from rice_stream.events.together.interning import NEW, InternedRows
 from rice_stream.events.together.layouts import WHAT, WHO, EventLayout, Own, SharedRun
 from rice_stream.events.together.names import NumberedNames
@@ -77,7 +78,9 @@ class _Combinations:
     """What some runs of a layout say together, as numbers of names."""
 
     def __init__(self, tables: Sequence[_RunTable], fields: tuple[str, ...], names: NumberedNames) -> None:
-        self._places = [place for place, table in enumerate(tables) if not set(fields).isdisjoint(table.run.fields)]
+        # What is no name goes with what served an event: a run of nothing but stated factors or energy makes an event odd too.
+        others = set(WHO) if fields is WHAT else set(FIELD_NAMES) - set(fields)
+        self._places = [place for place, table in enumerate(tables) if not others.issuperset(table.run.fields)]
         self._tables = [tables[place] for place in self._places]
         self._fields = fields
         self._names = names

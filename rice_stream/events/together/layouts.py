@@ -24,7 +24,7 @@ OWN_FIELDS = frozenset((EVENT_ID, *TIMES, *COUNTS))
 """Of which nearly every event has other values."""
 _ALWAYS_THE_SAME = frozenset(("schema_version",))
 _VALUE = rb'(?:"(?:[^"\\]|\\.)*"|[-+.0-9a-zA-Z]+)'
-_MEMBER = re.compile(rb'[{,] ?"([a-z_]+)": ?(%s)' % _VALUE)
+_MEMBER = re.compile(rb'[{,] ?"([a-z0-9_]+)": ?(%s)' % _VALUE)
 
 
 class Own(NamedTuple):
