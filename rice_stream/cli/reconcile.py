@@ -51,7 +51,7 @@ def reconcile(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Compare a month's tokens with a provider's usage export, or its carbon with a stated figure: the difference by cause.
+    """Compare a month's tokens with a provider's usage export, or its carbon with a stated figure, by cause.
 
     FILE is JSON, JSON lines or CSV as the provider gives it out. What was found is kept with the file's digest, and never the file;
     channels are told where more is unexplained than the threshold. Exit 1: it is.

@@ -145,9 +145,9 @@ class GitPlace:
             raise ServiceUnavailableError(f"RICE_CHECKPOINT_GIT: git {arguments[0]} takes too long") from error
         if run.returncode:
             said = (run.stderr or run.stdout).strip().splitlines()
-            raise ServiceUnavailableError(
-                f"RICE_CHECKPOINT_GIT: git {arguments[0]}: {said[-1][:200] if said else 'failed'}"
-            )
+            # What follows the reason, if anything does, are hints.
+            why = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "failed")
+            raise ServiceUnavailableError(f"RICE_CHECKPOINT_GIT: git {arguments[0]}: {why[:200]}")
         return run.stdout.strip()
 
 

@@ -46,11 +46,11 @@ def stored_totals(rows: Rows, table: str) -> Sums:
 
 
 def stored_corrections(rows: Rows, table: str) -> Sums:
-    """key -> what of the measures corrections are, as stored: where nothing was corrected, nothing is."""
+    """key -> what of the measures corrections are, as stored; a store in memory corrects nothing."""
     return {
         tuple(row[name] for name in TABLES[table]): tuple(row[f"corrected_{name}"] for name in MEASURES)
         for row in rows(table)
-        if any(row[f"corrected_{name}"] is not None for name in MEASURES)
+        if any(row.get(f"corrected_{name}") is not None for name in MEASURES)
     }
 
 

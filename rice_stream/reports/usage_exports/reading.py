@@ -29,6 +29,7 @@ FILE_TOKENS_MAX = 2**53 - 1
 """Of all rows together: what every reader of JSON takes exactly."""
 _WHYS_MAX = 5
 _WHY_LENGTH_MAX = 200
+_CELL_LENGTH_MAX = 10_000
 _TOO_DEEP = "JSON within JSON, too deep to be usage"
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
@@ -93,6 +94,9 @@ def _documents(text: str) -> Iterator[Any]:
     if text.lstrip()[:1] not in ("{", "["):
         try:
             for row in csv.DictReader(io.StringIO(text, newline="")):
+                # The module's own limit is that of the whole process, and files of events may have longer cells.
+                if any(isinstance(value, str) and len(value) > _CELL_LENGTH_MAX for value in row.values()):
+                    raise UsageError(f"this is no CSV: a cell has more than {_CELL_LENGTH_MAX:,} characters")
                 yield {str(name).strip().lower(): value for name, value in row.items()}
         except csv.Error as error:
             raise UsageError(f"this is no CSV: {error}") from error

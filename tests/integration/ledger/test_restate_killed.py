@@ -69,17 +69,25 @@ def restate(url: str, *, killed_at: int = 0) -> bool:
     return run.returncode == 0
 
 
+def _said(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("team_id", "project_id", "source", "cost_centre"))
+
+
 def content(engine: Engine) -> dict[str, Any]:
     """All totals, and all that was posted, but for when."""
     rows = rows_in(engine)
     # Keys are given in the order of who came first; what they stand for is the same.
-    factors = {row["factor_key"]: row["digest"] for row in rows("factor_use")}
+    names: dict[str, dict[Any, Any]] = {
+        "factor_key": {row["factor_key"]: row["digest"] for row in rows("factor_use")},
+        "attribution_key": {row["attribution_key"]: _said(row) for row in rows("attribution")},
+        "user_key": {row["principal_key"]: row["name"] for row in rows("principal")},
+    }
     tables = [*(table.name for table in TOTALS_TABLES), "adjustment_entry"]
     found = {
         table: sorted(
             repr(
                 {
-                    name: factors[value] if name == "factor_key" else value
+                    name: names[name].get(value, value) if name in names else value
                     for name, value in row.items()
                     if name not in OWN
                 }
