@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from math import isinf
 from typing import Any, NamedTuple
 
 
@@ -10,7 +11,7 @@ class Bar(NamedTuple):
 
     name: str
     beside: str
-    at_least: float = 0.0
+    at_least: float = float("-inf")
     at_most: float = float("inf")
 
     def is_missed_by(self, row: Mapping[str, Any]) -> bool:
@@ -19,7 +20,7 @@ class Bar(NamedTuple):
         return of_these and not self.at_least <= row["ratio"] <= self.at_most
 
     def __str__(self) -> str:
-        return f"at least {self.at_least:g}" if self.at_least else f"at most {self.at_most:g}"
+        return f"at most {self.at_most:g}" if isinf(self.at_least) else f"at least {self.at_least:g}"
 
 
 BARS = (
