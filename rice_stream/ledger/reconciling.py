@@ -21,6 +21,7 @@ from rice_stream.store.reconciliation_store import (
 _NOT_KEPT = ("models",)
 """Names that a file gives may be anything: they are answered, and never kept."""
 _NOT_KEPT_OF_FILE = ("skipped_why",)
+_COLUMNS = ("tenant_id", "month", "provider", "measure", "ok", "threshold_percent")
 
 
 def record_reconciliation(engine: Engine, document: Mapping[str, Any], file_sha256: str, by: Actor) -> dict[str, Any]:
@@ -62,9 +63,6 @@ def _new(document: Mapping[str, Any], file_sha256: str) -> NewReconciliation:
         file_sha256=file_sha256,
         told=told,
     )
-
-
-_COLUMNS = ("tenant_id", "month", "provider", "measure", "ok", "threshold_percent")
 
 
 def _deliveries(connection: Connection, stored: StoredReconciliation, letter: Letter) -> list[NewDelivery]:

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from rice_stream.errors import NotFoundError
 from rice_stream.instants import rfc3339
 from rice_stream.reports.pages import packed, page, unpacked
+from rice_stream.reports.whole_tenants import rows_of_whole_tenants
 from rice_stream.store.closing_store import StoredClosing, closing_of
 from rice_stream.store.engine import Engine
 from rice_stream.store.schema_periods import closing
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import scoped_reading
 
 
 def closing_page(engine: Engine, scope: Scope, *, after: bytes | None = None, limit: int = 100) -> dict[str, Any]:
@@ -50,10 +50,5 @@ def described(order: StoredClosing) -> dict[str, Any]:
     }
 
 
-def _found(engine: Engine, scope: Scope, query: Any) -> list[StoredClosing]:
-    if scope.teams:
-        return []
-    if scope.tenants is not None:
-        query = query.where(closing.c.tenant_id.in_(sorted(scope.tenants)))
-    with scoped_reading(engine, scope) as connection:
-        return [closing_of(row) for row in connection.execute(query).mappings()]
+def _found(engine: Engine, scope: Scope, query: Select[Any]) -> list[StoredClosing]:
+    return [closing_of(row) for row in rows_of_whole_tenants(engine, scope, query)]

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from rice_stream.errors import NotFoundError
 from rice_stream.reports.pages import packed, page, unpacked
+from rice_stream.reports.whole_tenants import rows_of_whole_tenants
 from rice_stream.store.engine import Engine
 from rice_stream.store.reconciliation_store import StoredReconciliation, reconciliation_of
 from rice_stream.store.schema_periods import reconciliation
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import scoped_reading
 
 
 def reconciliation_page(
@@ -37,10 +37,5 @@ def named_reconciliation(engine: Engine, scope: Scope, reconciliation_id: str) -
     return found[0].as_json()
 
 
-def _found(engine: Engine, scope: Scope, query: Any) -> list[StoredReconciliation]:
-    if scope.teams:
-        return []
-    if scope.tenants is not None:
-        query = query.where(reconciliation.c.tenant_id.in_(sorted(scope.tenants)))
-    with scoped_reading(engine, scope) as connection:
-        return [reconciliation_of(row) for row in connection.execute(query).mappings()]
+def _found(engine: Engine, scope: Scope, query: Select[Any]) -> list[StoredReconciliation]:
+    return [reconciliation_of(row) for row in rows_of_whole_tenants(engine, scope, query)]

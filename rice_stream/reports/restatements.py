@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from rice_stream.errors import NotFoundError
 from rice_stream.instants import rfc3339
 from rice_stream.quantities import MICRO
 from rice_stream.reports.materiality import THRESHOLD_PERCENT, RestatedCarbon, materiality
 from rice_stream.reports.pages import packed, page, unpacked
+from rice_stream.reports.whole_tenants import rows_of_whole_tenants
 from rice_stream.store import schema
 from rice_stream.store.engine import Engine
 from rice_stream.store.restatement_store import RestatementState, state_of
 from rice_stream.store.scope import Scope
-from rice_stream.store.scoped import scoped_reading
 
 _MID = "carbon_mid_ugco2e"
 
@@ -97,11 +97,5 @@ def described(state: RestatementState, threshold_percent: float) -> dict[str, An
     }
 
 
-def _found(engine: Engine, scope: Scope, query: Any) -> list[RestatementState]:
-    table = schema.restatement
-    if scope.teams:
-        return []
-    if scope.tenants is not None:
-        query = query.where(table.c.tenant_id.in_(sorted(scope.tenants)))
-    with scoped_reading(engine, scope) as connection:
-        return [state_of(row) for row in connection.execute(query).mappings()]
+def _found(engine: Engine, scope: Scope, query: Select[Any]) -> list[RestatementState]:
+    return [state_of(row) for row in rows_of_whole_tenants(engine, scope, query)]
