@@ -54,7 +54,8 @@ def renamed(one: Try, names: dict[str, str]) -> Try:
     return replace(one, path=path, body=json.loads(body) if isinstance(body, str) else body)
 
 
-_OF_A_REQUEST = ("ratelimit", "x-request-id")
+_OF_A_REQUEST = ("ratelimit", "x-request-id", "content-length")
+"""The length too: a time of whole milliseconds is written shorter. Bodies are compared, so nothing is lost by it."""
 _WHEN_MADE = re.compile(r'"(?:as_of|sha256|content_sha256|made_at|created)":"[^"]*"')
 """When a file was made, and its digests, which say so as well."""
 
