@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rice_stream.quantities import MICRO
+from rice_stream.reports.coverage_parts import CoveredWhole
 from rice_stream.store.engine import Connection
 from rice_stream.store.factor_spreads import METERED, STATED
 from rice_stream.store.prepared import rows_of, statement
@@ -12,6 +13,8 @@ from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant
 
 _CACHE_HIT = "detail LIKE '%\"gateway_cache_hit\":%'"
 """A condition on a row of `factor_use`: a gateway answered."""
+CLAIMED = f"CASE WHEN {STATED} OR {_CACHE_HIT} THEN 1 ELSE 0 END"
+"""Of a row of `factor_use`: whether anything rests on a sender's word."""
 _STATEMENT = f"""
 WITH claimed AS MATERIALIZED (
     SELECT factor_key, CASE WHEN {_CACHE_HIT} THEN 1 ELSE 0 END AS cache_hit, CASE WHEN {METERED} THEN 1 ELSE 0 END AS metered
@@ -28,9 +31,10 @@ _Row = tuple[str, int, int, int]
 
 
 def claims(
-    connection: Connection, scope: Scope, from_s: int, *, carbon_ugco2e: int, prompts: int, limit: int | None
+    connection: Connection, scope: Scope, from_s: int, whole: CoveredWhole, *, any_claimed: bool
 ) -> dict[str, Any]:
-    """What rests on senders' word since `from_s` (epoch seconds, on a quarter hour). The totals are what shares are of.
+    """What rests on senders' word since `from_s` (epoch seconds, on a quarter hour). `any_claimed`: there is something CLAIMED;
+    it is not asked for otherwise.
 
     Returns:
         `{"event_factors": {"rows": [{"source", "prompts", "tokens", "carbon_gco2e", "share_of_carbon"}], "rows_total",
@@ -43,7 +47,7 @@ def claims(
     others: list[_Row] = []
     asked = statement(_STATEMENT.replace("{scope}", f"{tenant_key_in(scope, 'm.tenant_key')} AND {team_in(scope)}"))
     parameters = {"from_s": from_s, **scope_parameters(scope)}
-    for cache_hit, is_metered, source, *sums in rows_of(connection, asked, parameters):
+    for cache_hit, is_metered, source, *sums in rows_of(connection, asked, parameters) if any_claimed else ():
         # PostgreSQL sums BIGINT as NUMERIC.
         (hits if cache_hit else metered if is_metered else others).append((source, *map(int, sums)))
     stated = _by_source([*others, *metered])
@@ -56,16 +60,16 @@ def claims(
         return {
             **_counts(rows),
             "carbon_gco2e": carbon / MICRO,
-            "share_of_carbon": carbon / carbon_ugco2e if carbon_ugco2e else None,
+            "share_of_carbon": whole.share_of_carbon(carbon),
         }
 
     def of_hits(rows: Sequence[_Row]) -> dict[str, Any]:
         counts = _counts(rows)
-        return {**counts, "share_of_prompts": counts["prompts"] / prompts if prompts else None}
+        return {**counts, "share_of_prompts": counts["prompts"] / whole.prompts if whole.prompts else None}
 
     return {
         name: {
-            "rows": [{"source": row[0] or None, **described([row])} for row in rows[:limit]],
+            "rows": [{"source": row[0] or None, **described([row])} for row in rows[: whole.limit]],
             "rows_total": len(rows),
             **described(rows),
         }

@@ -1,14 +1,15 @@
 """Events that came again and said something else: the first record counts, the other is kept for a person to compare."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import text
 
 from rice_stream.instants import rfc3339
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection
-from rice_stream.store.prepared import rows_of, statement
+from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, tenant_id_in
 
@@ -23,8 +24,11 @@ _COMPARED = ("ended_at_us", "duration_us", *_TOKENS, "metered_energy_uj")
 """What both said of it; the keys of names that both have as well are of this database alone, and say nothing to anybody."""
 
 
-def conflicts(connection: Connection, scope: Scope, from_us: int, *, limit: int | None) -> dict[str, Any]:
-    """Those that came in at or after an instant, latest first: `{"conflicts": [...], "conflicts_total"}`.
+def conflicts_later(
+    connection: Connection, scope: Scope, from_us: int, *, limit: int | None
+) -> Callable[[], dict[str, Any]]:
+    """Gives, once, those that came in at or after an instant, latest first: `{"conflicts": [...], "conflicts_total"}`; how many
+    there are is asked now, and waited for when it is called (`asked_ahead`).
 
     A row is `{"tenant_id", "event_id", "received_at", "topic", "partition", "offset", "recorded", "said"}`: what counts and what
     the other event said, as `{"ended_at", "duration_us", tokens by their names, "metered_energy_uj"}`. Where these are equal,
@@ -32,13 +36,26 @@ def conflicts(connection: Connection, scope: Scope, from_us: int, *, limit: int 
     sees none: they are kept by tenant.
     """
     if scope.teams:
-        return {"conflicts": [], "conflicts_total": 0}
+        return _no_conflicts
     source = "FROM conflict c JOIN tenant t ON t.tenant_key = c.tenant_key"
     where = f"WHERE c.received_at_us >= :from_us AND {tenant_id_in(scope)}"
     parameters = {"from_us": from_us, **scope_parameters(scope)}
-    ((total,),) = rows_of(connection, statement(f"SELECT COUNT(*) {source} {where}"), parameters)
-    if not total:
-        return {"conflicts": [], "conflicts_total": 0}
+    counted = rows_later(connection, statement(f"SELECT COUNT(*) {source} {where}"), parameters)
+
+    def told() -> dict[str, Any]:
+        ((total,),) = counted()
+        return _listed(connection, source, where, parameters, limit, int(total)) if total else _no_conflicts()
+
+    return told
+
+
+def _no_conflicts() -> dict[str, Any]:
+    return {"conflicts": [], "conflicts_total": 0}
+
+
+def _listed(
+    connection: Connection, source: str, where: str, parameters: dict[str, Any], limit: int | None, total: int
+) -> dict[str, Any]:
     columns = ", ".join(f"r.{name}" for name in _COMPARED)
     rows = connection.execute(
         text(
@@ -58,7 +75,7 @@ def conflicts(connection: Connection, scope: Scope, from_us: int, *, limit: int 
             }
             for row in rows
         ],
-        "conflicts_total": int(total),
+        "conflicts_total": total,
     }
 
 

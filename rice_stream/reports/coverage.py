@@ -1,32 +1,32 @@
 """`rice-stream coverage`: names that no table knows, as a work list; what rests on fallbacks and claims; repeated ids."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, NamedTuple
 
 from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import SECOND_US, SLOT_S, epoch_us, in_utc, rfc3339
 from rice_stream.quantities import MICRO
 from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
-from rice_stream.reports.capped import capped_prompts
-from rice_stream.reports.claims import claims
-from rice_stream.reports.conflicts import conflicts
-from rice_stream.reports.exclusions import exclusions
-from rice_stream.reports.market_coverage import market_coverage
-from rice_stream.reports.old_factors import old_factors
+from rice_stream.reports.capped import capped_prompts_later
+from rice_stream.reports.claims import CLAIMED, claims
+from rice_stream.reports.conflicts import conflicts_later
+from rice_stream.reports.coverage_parts import CoveredWhole
+from rice_stream.reports.exclusions import exclusions_later
+from rice_stream.reports.market_coverage import ELECTRICITY, market_coverage_later
+from rice_stream.reports.old_factors import OfRegion, data_of, old_factors
 from rice_stream.reports.repeated_ids import NOT_COMPARED, repeated_ids
 from rice_stream.reports.resolved_sums import resolved_sums_later
 from rice_stream.reports.tiers import look_ahead_by_day, tiers, tiers_by_day
 from rice_stream.reports.time_zones import REPORT_TIME_ZONE
-from rice_stream.reports.unattributed import unattributed
-from rice_stream.reports.uncharged import uncharged
+from rice_stream.reports.unattributed import unattributed_later
+from rice_stream.reports.uncharged import uncharged_later
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import is_held_open
 from rice_stream.store.snapshot import snapshot
 
-_MEASURES = ("prompts", "input_tokens", "output_tokens", "carbon_mid_ugco2e")
+_MEASURES = ("prompts", "input_tokens", "output_tokens", "carbon_mid_ugco2e", "facility_energy_uwh")
 _UNNAMED = "unknown"
 
 
@@ -45,6 +45,10 @@ class _Kind(NamedTuple):
     input_tokens: int
     output_tokens: int
     carbon_ugco2e: int
+    energy_uwh: int
+    electricity: str = ""
+    data_of: str = ""
+    is_claimed: int = 0
 
     @property
     def fallbacks(self) -> dict[str, tuple[str, str, str]]:
@@ -59,14 +63,39 @@ class _Kind(NamedTuple):
         return unknown
 
 
-def _nobodys(
-    connection: Connection, scope: Scope, from_s: int, carbon_ugco2e: int, limit: int | None
-) -> dict[str, dict[str, Any]]:
-    """Work lists of what nobody is charged for."""
-    return {
-        look.__name__: look(connection, scope, from_s, carbon_ugco2e=carbon_ugco2e, limit=limit)
-        for look in (unattributed, uncharged)
-    }
+_NAMES = _Kind._fields[:8]
+
+
+class _Asked:
+    """All that is asked at once of a stretch of time; answers are waited for in the order in which they were asked for."""
+
+    def __init__(self, connection: Connection, scope: Scope, from_s: int, limit: int | None) -> None:
+        self._of = connection, scope, from_s
+        self.kinds = _kinds_later(*self._of, besides=(ELECTRICITY, data_of(connection.dialect.name), CLAIMED))
+        self._capped = capped_prompts_later(*self._of)
+        self._parts = {"unattributed": unattributed_later(*self._of), "uncharged": uncharged_later(*self._of)}
+        self._conflicts = conflicts_later(connection, scope, from_s * SECOND_US, limit=limit)
+        self._market = market_coverage_later(*self._of)
+        self._excluded = exclusions_later(*self._of)
+
+    def told(self, kinds: list["_Kind"], whole: CoveredWhole, now_us: int) -> dict[str, Any]:
+        """What is told beside the sums of `kinds`, once."""
+        of_regions = [
+            OfRegion(kind.region_resolved, kind.region_rung, kind.data_of, kind.prompts, kind.carbon_ugco2e)
+            for kind in kinds
+        ]
+        energy_uwh: dict[str, int] = {}
+        for kind in kinds:
+            energy_uwh[kind.electricity] = energy_uwh.get(kind.electricity, 0) + kind.energy_uwh
+        return {
+            "capped_prompts": self._capped(),
+            **{name: tell(whole) for name, tell in self._parts.items()},
+            **self._conflicts(),
+            "market": self._market(energy_uwh),
+            "exclusions": self._excluded(whole),
+            **claims(*self._of, whole, any_claimed=any(kind.is_claimed for kind in kinds)),
+            "old_factors": old_factors(*self._of, of_regions, whole, now_us=now_us),
+        }
 
 
 def coverage(
@@ -101,17 +130,15 @@ def coverage(
     from_us = from_s * SECOND_US
     with snapshot(engine, scope) as connection:
         of_days = connection, scope, from_us, days, time_zone, report_time_zone
-        kinds = _kinds(connection, scope, from_s, None if bucket is None else partial(look_ahead_by_day, *of_days))
+        asked = _Asked(connection, scope, from_s, limit)
+        # What takes PostgreSQL longest is asked last, and worked on while the answers before it are read.
+        if bucket is not None and is_held_open(connection):
+            look_ahead_by_day(*of_days)
+        kinds = asked.kinds()
         carbon, prompts = (sum(getattr(kind, name) for kind in kinds) for name in ("carbon_ugco2e", "prompts"))
-        claimed = claims(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts, limit=limit)
-        capped = capped_prompts(connection, scope, from_s)
+        beside = asked.told(kinds, CoveredWhole(carbon, prompts, limit), epoch_us(in_utc(now)))
         compares = repeated and (compared_max is None or prompts <= compared_max)
         ids = repeated_ids(connection, scope, from_us=from_us, limit=limit) if compares else NOT_COMPARED
-        nobodys = _nobodys(connection, scope, from_s, carbon, limit)
-        contradicted = conflicts(connection, scope, from_us, limit=limit)
-        old = old_factors(connection, scope, from_s, now_us=epoch_us(in_utc(now)), carbon_ugco2e=carbon, limit=limit)
-        nobodys["market"] = market_coverage(connection, scope, from_s)
-        nobodys["exclusions"] = exclusions(connection, scope, from_s, carbon_ugco2e=carbon, prompts=prompts)
         known = {"tiers": tiers(connection, scope, from_us)} if bucket is None else tiers_by_day(*of_days)
     rows = _unknown(kinds, carbon)
     return {
@@ -119,14 +146,10 @@ def coverage(
         "rows": rows[:limit],
         "rows_total": len(rows),
         "prompts": prompts,
-        "capped_prompts": capped,
         "carbon_gco2e": carbon / MICRO,
         **_shares(_resting(kinds), carbon),
         **known,
-        **claimed,
-        "old_factors": old,
-        **nobodys,
-        **contradicted,
+        **beside,
         **ids.fields,
     }
 
@@ -187,19 +210,13 @@ def _unknown(kinds: list[_Kind], carbon: int) -> list[dict[str, Any]]:
     return [_row(name, sums, carbon) for name, sums in ordered]
 
 
-def _kinds(
-    connection: Connection, scope: Scope, from_s: int, look_ahead: Callable[[], None] | None = None
-) -> list[_Kind]:
-    """`look_ahead`: asks for more while these are waited for."""
-    kinds = _kinds_later(connection, scope, from_s)
-    if look_ahead is not None and is_held_open(connection):
-        look_ahead()
-    return kinds()
-
-
-def _kinds_later(connection: Connection, scope: Scope, from_s: int) -> Callable[[], list[_Kind]]:
-    groups = resolved_sums_later(connection, scope, _Kind._fields[:8], _MEASURES, from_s=from_s)
-    return lambda: [_Kind._make((*names, *sums)) for names, sums in groups()]
+def _kinds_later(
+    connection: Connection, scope: Scope, from_s: int, *, besides: Sequence[str] = ()
+) -> Callable[[], list[_Kind]]:
+    """`besides`: SQL of the last fields."""
+    groups = resolved_sums_later(connection, scope, _NAMES, _MEASURES, from_s=from_s, besides=besides)
+    named = len(_NAMES)
+    return lambda: [_Kind(*names[:named], *sums, *names[named:]) for names, sums in groups()]
 
 
 def _row(name: tuple[str, str, str, str, str], sums: list[int], carbon: int) -> dict[str, Any]:

@@ -2,16 +2,18 @@
 
 from collections.abc import Hashable
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from rice_stream.instants import SECOND_US, epoch_us, in_utc, rfc3339
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.progress import MARKER, MARKER_QUESTION, progress_marker
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.prepared import rows_of, statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
-from rice_stream.store.scoped import found_once, is_found, keep_found, scoped_reading
+from rice_stream.store.scoped import find_later, found_once, is_found, keep_found, scoped_reading
 
 
 class DataReach(NamedTuple):
@@ -74,6 +76,16 @@ def reach_of(engine: Engine, scope: Scope, *, tenant: str | None = None) -> Data
         keep_found(connection, MARKER_QUESTION, found)
         keep_found(connection, watermark_question(seen), latest_s)
     return DataReach(found, latest_s, committed_us)
+
+
+def reach_later(engine: Engine, scope: Scope) -> None:
+    """Ask for what `reach_of` tells of a moment ahead of what else is asked of it, where it is not of everything."""
+    with scoped_reading(engine, scope) as connection:
+        query = f"SELECT {MARKER[connection.dialect.name]}, ({watermark_statement(scope)})"
+        rows = rows_later(connection, statement(query), scope_parameters(scope))
+        row = cache(lambda: rows()[0])
+        find_later(connection, MARKER_QUESTION, lambda: row()[0])
+        find_later(connection, watermark_question(scope), lambda: row()[1])
 
 
 def watermark_s(connection: Connection, scope: Scope) -> int | None:

@@ -1,12 +1,14 @@
 """What has corrected a record, in the order in which it was posted."""
 
+from collections.abc import Callable
 from typing import Any
 
 from rice_stream.instants import rfc3339
 from rice_stream.quantities import ENTRY_AMOUNTS
+from rice_stream.store.asked_ahead import named_rows_later
 from rice_stream.store.engine import Engine
 from rice_stream.store.event_key_columns import RecordKey, stored_key
-from rice_stream.store.prepared import named_rows_of, statement
+from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_key_in
 from rice_stream.store.scoped import scoped_reading
@@ -24,6 +26,11 @@ def record_adjustments(engine: Engine, scope: Scope, key: RecordKey) -> list[dic
         `[{"entry_group" (hexadecimal), "cause", "reason", "author_kind", "author", "restatement_id", "recorded_at", "counted",
         "amounts"}]`; `counted` False: records and totals held the amounts already.
     """
+    return record_adjustments_later(engine, scope, key)()
+
+
+def record_adjustments_later(engine: Engine, scope: Scope, key: RecordKey) -> Callable[[], list[dict[str, Any]]]:
+    """The same, once: asked now, and waited for when it is called (`asked_ahead`)."""
     sums = ", ".join(f"CAST(SUM(m.{name}) AS BIGINT) AS {name}" for name in ENTRY_AMOUNTS)
     asked = statement(
         f"SELECT g.*, {', '.join(f'a.{name}' for name in _OF_GROUP)} FROM ("
@@ -36,13 +43,14 @@ def record_adjustments(engine: Engine, scope: Scope, key: RecordKey) -> list[dic
     )
     with scoped_reading(engine, scope) as connection:
         of_it = {"tenant_key": key.tenant_key, "event_key": stored_key(connection.dialect.name, key.event_key)}
-        names, rows = named_rows_of(connection, asked, {**of_it, **scope_parameters(scope)})
-    return [
-        _described(
-            {name: None if scope.teams and name in _OF_GROUP else value for name, value in zip(names, row, strict=True)}
-        )
-        for row in rows
-    ]
+        found = named_rows_later(connection, asked, {**of_it, **scope_parameters(scope)})
+    unknown = _OF_GROUP if scope.teams else ()
+
+    def told() -> list[dict[str, Any]]:
+        names, rows = found()
+        return [_described(dict(zip(names, row, strict=True)) | dict.fromkeys(unknown)) for row in rows]
+
+    return told
 
 
 def _described(row: dict[str, Any]) -> dict[str, Any]:

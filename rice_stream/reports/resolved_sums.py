@@ -40,10 +40,21 @@ def resolved_sums(
 
 
 def resolved_sums_later(
-    connection: Connection, scope: Scope, names: Sequence[str], measures: Sequence[str], *, from_s: int = 0
+    connection: Connection,
+    scope: Scope,
+    names: Sequence[str],
+    measures: Sequence[str],
+    *,
+    from_s: int = 0,
+    besides: Sequence[str] = (),
 ) -> Callable[[], list[tuple[tuple[Any, ...], tuple[int, ...]]]]:
-    """The same, once: asked now, and waited for when it is called (`asked_ahead`)."""
-    grouped = ", ".join(NAMES[name] for name in names)
+    """The same, once: asked now, and waited for when it is called (`asked_ahead`).
+
+    `besides`: SQL of a row of `factor_use`, by which prompts are told apart as well; its values come after those of `names`.
+    """
+    chosen = [*(NAMES[name] for name in names), *besides]
+    # By their places: of an expression PostgreSQL would have to find out that it is the same one.
+    grouped, groups = ", ".join(chosen), ", ".join(str(place + 1) for place in range(len(chosen)))
     sums = ", ".join(f"SUM(m.{measure}) AS {measure}" for measure in measures)
     of_keys = (
         f"SELECT m.tenant_key, m.factor_key, {sums} FROM {{}} m"
@@ -55,9 +66,10 @@ def resolved_sums_later(
     asked = statement(
         f"SELECT {grouped}, {sums} FROM ({of_keys.format(days.name, f'm.{days.start} >= :whole_s')} UNION ALL"
         f" {of_keys.format(SLOTS.name, f'm.{SLOTS.start} >= :from_s AND m.{SLOTS.start} < :whole_s')}) m"
-        f" JOIN tenant t ON t.tenant_key = m.tenant_key JOIN factor_use f ON f.factor_key = m.factor_key GROUP BY {grouped}"
+        f" JOIN tenant t ON t.tenant_key = m.tenant_key JOIN factor_use f ON f.factor_key = m.factor_key GROUP BY {groups}"
     )
     parameters = {"from_s": from_s, "whole_s": days.ceil_s(from_s), **scope_parameters(scope)}
     rows = rows_later(connection, asked, parameters)
     # PostgreSQL sums BIGINT as NUMERIC.
-    return lambda: [(tuple(row[: len(names)]), tuple(map(int, row[len(names) :]))) for row in rows()]
+    end = len(chosen)
+    return lambda: [(tuple(row[:end]), tuple(map(int, row[end:]))) for row in rows()]

@@ -1,12 +1,13 @@
 """Tenants and the time zone of their days and months."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rice_stream.errors import NotFoundError
 from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Engine
-from rice_stream.store.prepared import rows_of, statement
+from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import has_any_of, scope_parameters
 from rice_stream.store.scoped import scoped_reading
@@ -17,15 +18,24 @@ def tenants(engine: Engine, scope: Scope, *, only: str | None = None) -> list[di
 
     Who sees some teams only sees the tenants that have charged one of them.
     """
-    return [_described(row) for row in _rows(engine, scope, only)]
+    return [_described(row) for row in _rows_later(engine, scope, only)()]
 
 
 def named_tenant(engine: Engine, scope: Scope, tenant_id: str) -> dict[str, str]:
     """The one tenant of this id. NotFoundError: there is none in the scope."""
-    found = tenants(engine, scope, only=tenant_id)
-    if not found:
+    return named_tenant_later(engine, scope, tenant_id)()
+
+
+def named_tenant_later(engine: Engine, scope: Scope, tenant_id: str) -> Callable[[], dict[str, str]]:
+    """The same, once: asked now, and waited for when it is called (`asked_ahead`)."""
+    rows = _rows_later(engine, scope, tenant_id)
+
+    def told() -> dict[str, str]:
+        for row in rows():
+            return _described(row)
         raise NotFoundError(f"there is no tenant {tenant_id!r}; see `rice-stream tenant list`")
-    return found[0]
+
+    return told
 
 
 def tenant_page(engine: Engine, scope: Scope, *, after: bytes | None = None, limit: int = PAGE_ROWS) -> dict[str, Any]:
@@ -34,13 +44,13 @@ def tenant_page(engine: Engine, scope: Scope, *, after: bytes | None = None, lim
         last = None if after is None else after.decode()
     except UnicodeDecodeError as error:
         raise not_a_position() from error
-    found = _rows(engine, scope, after=last, limit=limit + 1)
+    found = _rows_later(engine, scope, after=last, limit=limit + 1)()
     return page(found, limit, lambda row: str(row[0]).encode(), _described)
 
 
-def _rows(
+def _rows_later(
     engine: Engine, scope: Scope, only: str | None = None, *, after: str | None = None, limit: int | None = None
-) -> Sequence[Any]:
+) -> Callable[[], Sequence[Any]]:
     seen = scope.within(only)
     beyond = "" if after is None else " AND t.tenant_id > :after"
     first = "" if limit is None else f" LIMIT {limit:d}"
@@ -49,7 +59,7 @@ def _rows(
     )
     parameters = {**scope_parameters(seen), **({} if after is None else {"after": after})}
     with scoped_reading(engine, scope) as connection:
-        return rows_of(connection, statement(asked), parameters)
+        return rows_later(connection, statement(asked), parameters)
 
 
 def _described(row: Any) -> dict[str, str]:

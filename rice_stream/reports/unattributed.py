@@ -5,6 +5,8 @@ from typing import Any
 from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import SECOND_US
 from rice_stream.quantities import MICRO
+from rice_stream.reports.coverage_parts import CoveredWhole, Part
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection
 from rice_stream.store.event_key_columns import key_bound
 from rice_stream.store.prepared import rows_of, statement
@@ -35,13 +37,11 @@ LEFT JOIN principal p ON p.tenant_key = s.tenant_key AND p.principal_key = s.api
 ORDER BY s.carbon DESC, t.tenant_id, p.name"""
 
 
-def unattributed(
-    connection: Connection, scope: Scope, from_s: int, *, carbon_ugco2e: int, limit: int | None
-) -> dict[str, Any]:
+def unattributed_later(connection: Connection, scope: Scope, from_s: int) -> Part:
     """Prompts without a team, or of no tenant, that ended since `from_s` (epoch seconds) and whose records are kept, as corrected
     by now: what was voided, or charged to somebody since, is not among them.
 
-    Reads no record where everything was attributed. Shares are of `carbon_ugco2e`.
+    Reads no record where everything was attributed.
 
     Returns:
         `{"rows": [{"tenant_id", "api_key_id", "prompts", "tokens", "carbon_gco2e", "share_of_carbon"}], "rows_total", "prompts",
@@ -49,8 +49,11 @@ def unattributed(
     """
     nobodys = _NOBODYS.format(tenants=tenant_id_in(scope), teams=team_in(scope))
     parameters: dict[str, Any] = {"unknown": UNKNOWN_TENANT, **scope_parameters(scope)}
-    found: list[tuple[str, str | None, int, int, int]] = []
-    if rows_of(connection, statement(f"{nobodys} LIMIT 1"), parameters):
+    any_of_them = rows_later(connection, statement(f"{nobodys} LIMIT 1"), parameters)
+
+    def told(whole: CoveredWhole) -> dict[str, Any]:
+        if not any_of_them():
+            return _told([], whole)
         bounds = {
             "key_low": key_bound(connection.dialect.name, from_s * SECOND_US // 1000),
             "from_us": from_s * SECOND_US,
@@ -58,13 +61,18 @@ def unattributed(
         rows = rows_of(connection, statement(_STATEMENT.format(nobodys=nobodys)), {**parameters, **bounds})
         # PostgreSQL sums BIGINT as NUMERIC.
         found = [(tenant, key, int(prompts), int(tokens), int(carbon)) for tenant, key, prompts, tokens, carbon in rows]
+        return _told(found, whole)
 
+    return told
+
+
+def _told(found: list[tuple[str, str | None, int, int, int]], whole: CoveredWhole) -> dict[str, Any]:
     def described(prompts: int, tokens: int, carbon: int) -> dict[str, Any]:
-        share = carbon / carbon_ugco2e if carbon_ugco2e else None
+        share = whole.share_of_carbon(carbon)
         return {"prompts": prompts, "tokens": tokens, "carbon_gco2e": carbon / MICRO, "share_of_carbon": share}
 
     return {
-        "rows": [{"tenant_id": row[0], "api_key_id": row[1], **described(*row[2:])} for row in found[:limit]],
+        "rows": [{"tenant_id": row[0], "api_key_id": row[1], **described(*row[2:])} for row in found[: whole.limit]],
         "rows_total": len(found),
         **described(sum(row[2] for row in found), sum(row[3] for row in found), sum(row[4] for row in found)),
     }

@@ -1,20 +1,21 @@
 """What no cost centre is charged for, by team, of the tenants that have any: a work list."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rice_stream.quantities import MICRO
+from rice_stream.reports.coverage_parts import CoveredWhole, Part
+from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Connection
-from rice_stream.store.prepared import rows_of, statement
+from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import scope_parameters, team_in, tenant_key_in
 from rice_stream.store.totals_tables import DAYS, SLOTS, TotalsTable
 
 
-def uncharged(
-    connection: Connection, scope: Scope, from_s: int, *, carbon_ugco2e: int, limit: int | None
-) -> dict[str, Any]:
+def uncharged_later(connection: Connection, scope: Scope, from_s: int) -> Part:
     """Prompts without a cost centre that ended since `from_s` (epoch seconds, on a quarter hour), as corrected by now; none of
-    tenants without cost centres. Shares are of `carbon_ugco2e`.
+    tenants without cost centres.
 
     Returns:
         `{"rows": [{"tenant_id", "team_id", "prompts", "tokens", "carbon_gco2e", "share_of_carbon"}], "rows_total", "prompts",
@@ -27,16 +28,20 @@ def uncharged(
         " GROUP BY t.tenant_id, s.team_id HAVING SUM(s.prompts) <> 0 ORDER BY carbon DESC, t.tenant_id, team_id"
     )
     bounds = {"from_s": from_s, "whole_s": DAYS.ceil_s(from_s)}
-    rows = rows_of(connection, asked, {**bounds, **scope_parameters(scope)})
+    rows = rows_later(connection, asked, {**bounds, **scope_parameters(scope)})
+    return lambda whole: _told(rows(), whole)
+
+
+def _told(rows: Sequence[Sequence[Any]], whole: CoveredWhole) -> dict[str, Any]:
     # PostgreSQL sums BIGINT as NUMERIC.
     found = [(tenant, team, int(prompts), int(tokens), int(carbon)) for tenant, team, prompts, tokens, carbon in rows]
 
     def described(prompts: int, tokens: int, carbon: int) -> dict[str, Any]:
-        share = carbon / carbon_ugco2e if carbon_ugco2e else None
+        share = whole.share_of_carbon(carbon)
         return {"prompts": prompts, "tokens": tokens, "carbon_gco2e": carbon / MICRO, "share_of_carbon": share}
 
     return {
-        "rows": [{"tenant_id": row[0], "team_id": row[1], **described(*row[2:])} for row in found[:limit]],
+        "rows": [{"tenant_id": row[0], "team_id": row[1], **described(*row[2:])} for row in found[: whole.limit]],
         "rows_total": len(found),
         **described(*(sum(row[place] for row in found) for place in (2, 3, 4))),
     }

@@ -9,14 +9,15 @@ from sqlalchemy import Engine, text
 from rice_stream.errors import UsageError
 from rice_stream.ledger.voiding import void_record
 from rice_stream.reports.bridge import STEPS, bridge
-from rice_stream.reports.capped import capped_prompts
+from rice_stream.reports.capped import capped_prompts_later
 from rice_stream.reports.comparison import Traffic, record_conditions, traffic_of
+from rice_stream.reports.coverage_parts import CoveredWhole
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.record_adjustments import record_adjustments
 from rice_stream.reports.record_keys import find_key
 from rice_stream.reports.repeated_ids import repeated_ids
 from rice_stream.reports.totals_query import TotalsQuery
-from rice_stream.reports.unattributed import unattributed
+from rice_stream.reports.unattributed import unattributed_later
 from rice_stream.store.engine import reading
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.behaviours.test_restating import BY_BOTH, BY_METHOD, filled, restate
@@ -99,7 +100,7 @@ class TestReadFromRecords:
         store.add(at("2026-11-02T10:00:00Z", team_id=...), at("2026-11-02T11:00:00Z", team_id=..., api_key_id="key"))
         void(store.engine, "2026-11-02T11:00:00Z")
         with reading(store.engine) as connection:
-            found = unattributed(connection, EVERYTHING, 0, carbon_ugco2e=2_500_000, limit=None)
+            found = unattributed_later(connection, EVERYTHING, 0)(CoveredWhole(2_500_000))
         assert [(row["api_key_id"], row["prompts"], row["carbon_gco2e"]) for row in found["rows"]] == [(None, 1, 2.5)]
         assert found["share_of_carbon"] == 1.0
 
@@ -108,10 +109,10 @@ class TestReadFromRecords:
         tokens = {"output_tokens": 2**31 - 1}
         store.add(at("2026-11-02T10:00:00Z", **tokens), at("2026-11-02T11:00:00Z", **tokens))
         with reading(store.engine) as connection:
-            before = capped_prompts(connection, EVERYTHING, 0)
+            before = capped_prompts_later(connection, EVERYTHING, 0)()
         void(store.engine, "2026-11-02T11:00:00Z")
         with reading(store.engine) as connection:
-            assert (before, capped_prompts(connection, EVERYTHING, 0)) == (2, 1)
+            assert (before, capped_prompts_later(connection, EVERYTHING, 0)()) == (2, 1)
 
     def test_a_voided_prompt_repeats_no_id_and_is_no_traffic(self, store: Store) -> None:
         """Of two prompts of one id one is voided: nothing is repeated, and one is compared."""

@@ -14,7 +14,7 @@ from rice_stream.ledger.voiding import void_record
 from rice_stream.proof.rebuild import rebuild
 from rice_stream.proof.verification import verify
 from rice_stream.reports.bridge import bridge
-from rice_stream.reports.market_coverage import market_coverage
+from rice_stream.reports.coverage import coverage
 from rice_stream.reports.record_keys import find_key
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
@@ -22,7 +22,6 @@ from rice_stream.store.contract_store import TenantMonth
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
 from rice_stream.store.scope import EVERYTHING
-from rice_stream.store.snapshot import snapshot
 from tests.behaviours.test_factor_sets_in_force import TABLES, add, now_us, worker
 from tests.behaviours.test_market_based import SETTLED, by_hand, ended, market_set, restate
 from tests.support.cases import drawn, size
@@ -118,8 +117,7 @@ class TestContracts:
             by_event[names[str(row["event_key"])]] += row["carbon_market_ugco2e"]
         own = {row["event_id"]: row["carbon_mid_ugco2e"] for row in rows_in(engine)("prompt_record")}
         assert by_event == {name: pytest.approx(-own[name] / 2, abs=1) for name in ("a", "b")}
-        with snapshot(engine, EVERYTHING) as connection:
-            found = market_coverage(connection, EVERYTHING, 0)["rows"]
+        found = coverage(engine, EVERYTHING, now=datetime.now(UTC))["market"]["rows"]
         assert [(row["instrument"], row["granularity"]) for row in found] == [
             ("contract", "hourly"),
             ("location", "annual"),

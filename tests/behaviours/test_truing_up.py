@@ -15,12 +15,11 @@ from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.proof.verification import verify
 from rice_stream.reference.sets.factor_set import FactorSet
 from rice_stream.reports.bridge import bridge
-from rice_stream.reports.market_coverage import market_coverage
+from rice_stream.reports.coverage import coverage
 from rice_stream.reports.restatements import described
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.restatement_store import RestatementOrder
 from rice_stream.store.scope import EVERYTHING
-from rice_stream.store.snapshot import snapshot
 from rice_stream.store.writers import open_writer
 from tests.behaviours.test_factor_sets_in_force import HOUR_US, TABLES, add, now_us, worker
 from tests.behaviours.test_market_based import SETTLED, by_hand, ended, market_set, moments, recorded
@@ -128,8 +127,7 @@ class TestTruingUp:
         worker(engine).process(
             [chunk_of([ended(name, start_us, region) for name, region in regions.items()])], now_us()
         )
-        with snapshot(engine, EVERYTHING) as connection:
-            found = market_coverage(connection, EVERYTHING, 0)
+        found = coverage(engine, EVERYTHING, now=datetime.now(UTC))["market"]
         energy = by_hand(1000, start_us) / 1e9
         assert found["facility_energy_kwh"] == pytest.approx(5 * energy, rel=1e-6)
         assert [(row["instrument"], row["granularity"]) for row in found["rows"]] == [
@@ -140,5 +138,5 @@ class TestTruingUp:
             ("location", "annual"),
         ]
         assert [row["share_of_energy"] for row in found["rows"]] == pytest.approx([0.2] * 5, rel=1e-6)
-        with snapshot(engine, EVERYTHING) as connection:
-            assert market_coverage(connection, EVERYTHING, 4_000_000_200)["rows"] == []
+        long_after = datetime(2096, 1, 1, tzinfo=UTC)
+        assert coverage(engine, EVERYTHING, now=long_after, days=1)["market"]["rows"] == []

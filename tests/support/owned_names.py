@@ -41,6 +41,7 @@ from rice_stream.reports.deliveries import (
     with_deliveries,
 )
 from rice_stream.reports.durations import narrowed_kinds
+from rice_stream.reports.earlier_prompts import any_before_later
 from rice_stream.reports.erasures import erasures
 from rice_stream.reports.explanation import explain
 from rice_stream.reports.exports.making import make_export
@@ -52,6 +53,7 @@ from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.periods import periods
+from rice_stream.reports.prompt_neighbours import neighbours_later
 from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import PromptFilter
 from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
@@ -328,6 +330,7 @@ def _lists(tenant: str | None) -> Iterator[Asking]:
     yield Asking("quarantine", lambda e, s: quarantine.quarantined(e, within(s), Choice()))
     yield Asking("quarantine pages", lambda e, s: quarantine.quarantine_page(e, within(s), Choice()))
     yield Asking("prompts of a stretch", lambda e, s: prompts_so_far(e, within(s), 0, 2 * NOON_US))
+    yield Asking("anything before", lambda e, s: any_before_later(e, within(s), NOON)())
     yield Asking("dropped", lambda e, s: quarantine.dropped(e, within(s), [1, 2, 3]))
     yield Asking("restatements", lambda e, s: restatement_page(e, within(s)))
     yield _asking("bridge", bridge, TotalsQuery(tenant=tenant), NOON)
@@ -364,6 +367,7 @@ def _single(tenant: str | None, own: str) -> Iterator[Asking]:
     event_id = f"event-{own}-1"
     yield Asking("explain", lambda e, s: explain(e, s, event_id, tenant, defaults=TOKEN_DEFAULTS))
     yield Asking("adjustments", lambda e, s: record_adjustments(e, s, find_key(e, s, f"event-{own}-3", tenant).key))
+    yield Asking("neighbours", lambda e, s: neighbours_later(e, s, find_key(e, s, event_id, tenant).key)())
     yield Asking("explain refused", lambda e, s: explain(e, s, f"refused-{own}", tenant, defaults=TOKEN_DEFAULTS))
     yield Asking(
         "a chargeback", lambda e, s: exported(e, s, "chargeback", whose, by=("team", "project", "user", "model"))

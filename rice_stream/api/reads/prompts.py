@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Response
 from pydantic import Field
@@ -21,6 +21,9 @@ from rice_stream.reports.moments import as_instant
 from rice_stream.reports.prompts import PromptFilter, prompts
 from rice_stream.reports.record_adjustments import record_adjustments
 from rice_stream.store.scope import Scope
+
+if TYPE_CHECKING:
+    from rice_stream.reports.record_keys import FoundKey
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
 _METHODS_KEPT = 8
@@ -128,11 +131,15 @@ def answer_adjustments(
     product: Product, caller: Caller, event_id: str, asked: RecordParameters
 ) -> list[dict[str, Any]]:
     """The rows of `/v1/prompts/{event_id}/adjustments`; for a thread of its own. RiceError: as from `find_key`."""
+    scope = product.scope(caller, Right.READ, asked.tenant)
+    return record_adjustments(product.engine(), scope, found_key(product, scope, event_id, asked).key)
+
+
+def found_key(product: Product, scope: Scope, event_id: str, asked: RecordParameters) -> "FoundKey":
+    """What the record is kept under; for a thread of its own. RiceError: as from `find_key`."""
     from rice_stream.reports.record_keys import find_key  # it reads how records were estimated, with NumPy
 
-    scope, engine = product.scope(caller, Right.READ, asked.tenant), product.engine()
-    found = find_key(engine, scope, event_id, asked.tenant, as_instant(asked.ended_at))
-    return record_adjustments(engine, scope, found.key)
+    return find_key(product.engine(), scope, event_id, asked.tenant, as_instant(asked.ended_at))
 
 
 def _stream(product: Product, scope: Scope, asked: PromptFilter) -> tuple[list[ExportColumn], Iterator[Sequence[Any]]]:

@@ -71,6 +71,7 @@ def listed(product: Product, caller: Caller, asked: BudgetsAsked, around: Around
         **_told(product, caller, asked, [budget for budget, _ in shown], around),
         "suggestions": [_suggested(product, caller, each) for each in chosen] if offered else [],
         "chooses": not rows and not offered and len(chosen) > 1,
+        "sees_none": around.scope.tenants == frozenset(),
     }
 
 

@@ -10,7 +10,7 @@ from rice_stream.api.console.drawing.bridges import bridge_bars
 from rice_stream.api.console.forms import PageForm
 from rice_stream.api.product import Product
 from rice_stream.api.reads.bridge import answer_bridge
-from rice_stream.api.reads.prompts import RecordParameters, answer_adjustments
+from rice_stream.api.reads.prompts import RecordParameters
 from rice_stream.api.reads.restatements import RestatementParameters, answer_restatements
 from rice_stream.api.writes.void import VoidBody, answer_void
 from rice_stream.store.audit import Actor
@@ -39,9 +39,8 @@ def corrections_of(question: Question, start: date, end: date) -> _Figures:
     return {"bridge": bridge, "bridge_bars": bridge_bars(bridge), "restatements": listed["rows"]}
 
 
-def adjustments_of(product: Product, caller: Caller, event_id: str, asked: RecordParameters) -> _Figures:
-    """The `adjustments` of a record, and whether it is voided by now. RiceError: as from the report."""
-    rows = answer_adjustments(product, caller, event_id, asked)
+def adjustments_told(rows: list[dict[str, Any]]) -> _Figures:
+    """The `adjustments` of a record, and whether it is voided by now."""
     return {
         "adjustments": rows,
         "cause_words": CAUSE_WORDS,

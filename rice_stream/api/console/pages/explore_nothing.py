@@ -4,6 +4,7 @@ from typing import Any
 
 from rice_stream.api.access.rights import Right
 from rice_stream.api.console.asking import Question
+from rice_stream.api.console.nothing import kind_of_nothing
 from rice_stream.api.console.pages.explore_asked import ExploreParameters
 from rice_stream.instants import parse_instant
 from rice_stream.reports.name_filter import NameFilter
@@ -14,19 +15,11 @@ COUNTED: dict[str, Any] = {"only": (), "ranges": False}
 
 def why_nothing(question: Question, asked: ExploreParameters, table: dict[str, Any]) -> dict[str, Any]:
     """Why there is nothing to be seen, and what to do about it."""
-    if question.product.scope(question.caller, Right.READ, None).tenants == frozenset():
-        return {"kind": "not-allowed"}
-    watermark = table["meta"]["watermark"]
-    if asked.is_narrowed:
-        found = _without_each(question, asked, table["window"])
-        if found:
-            return {"kind": "filtered", "without": found}
-    if watermark is None:
-        return {"kind": "no-events"}
-    start = table["window"]["from"]
-    if start is not None and parse_instant(start) > parse_instant(watermark):
-        return {"kind": "not-yet"}
-    return {"kind": "zero"}
+    everything = question.product.scope(question.caller, Right.READ, None)
+    window = table["window"]
+    without = _without_each(question, asked, window) if asked.is_narrowed and everything.tenants != frozenset() else []
+    kind = kind_of_nothing(everything, table["meta"]["watermark"], window["from"], is_narrowed=bool(without))
+    return {"kind": kind, "without": without}
 
 
 def _without_each(question: Question, asked: ExploreParameters, window: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from rice_stream.api.console.drawing.rankings import axis_to, tied_runs
 from rice_stream.api.console.drawing.scatters import scatter_of
 from rice_stream.api.console.forms import Blank
 from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.nothing import nothing_of_tenant
 from rice_stream.api.console.pages.mapping import MappedParameters, mapping_figures
 from rice_stream.api.parameters import Name
 from rice_stream.api.problems import problem_of
@@ -74,13 +75,17 @@ def figures(product: Product, caller: Caller, asked: ModelsParameters, around: A
     scatter = scatter_of(rows)
     ranking = _ranking(product, asked, totals["total"], used, known_regions)
     unknown = unknown_later()
+    tenants = [each["tenant_id"] for each in around.tenants()]
     return {
         "totals": totals,
         "meta": totals["meta"],
         "zone": totals["meta"]["time_zone"],
         "asked": asked,
         "window": asked.stretch(WINDOW).get("window"),
-        "tenants": [each["tenant_id"] for each in around.tenants()],
+        "tenants": tenants,
+        "nothing": None
+        if totals["total"]["prompts"]
+        else nothing_of_tenant(around.scope, totals, asked.tenant, tenants),
         "regions": known_regions,
         "used": used,
         "scatter": scatter,

@@ -9,6 +9,7 @@ from rice_stream.api.access.callers import Caller
 from rice_stream.api.console.around import Around
 from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.nothing import kind_of_nothing
 from rice_stream.api.console.pages.overview_asking import NOTHING, Asker, By, Compared, Row
 from rice_stream.api.console.pages.overview_chart import month_chart
 from rice_stream.api.console.pages.overview_times import WEEK, Between, Times, times_at, week_of
@@ -18,7 +19,9 @@ from rice_stream.instants import day_start, parse_instant
 from rice_stream.reports.alerts import latest_alerts
 from rice_stream.reports.budgets import budget_statuses_later
 from rice_stream.reports.data_tiers import data_tiers_later
+from rice_stream.reports.earlier_prompts import any_before_later
 from rice_stream.reports.quarantine import quarantined
+from rice_stream.store.engine import Engine
 from rice_stream.store.quarantine import Choice
 
 _ALERTS_LOOKED_AT = 50
@@ -40,20 +43,22 @@ def overview_figures(
     names = list(zones)
     several = asked.tenant is None and len(names) > 1
     if part == "week":
-        return _week_alone(ask, asked, by, names, now, several=several)
+        return _week_alone(ask, engine, asked, by, names, now, several=several)
     budgets = budget_statuses_later(engine, ask.scope, now, tenant=asked.tenant)
+    times = times_at(now, ZoneInfo(ask.zone))
     if not several:
-        _look_ahead(ask, times_at(now, ZoneInfo(ask.zone)), None if part == "rest" else week_of(now))
+        _look_ahead(ask, times, None if part == "rest" else week_of(now))
+    earlier = any_before_later(engine, ask.scope, times.month_before_days.start)
     weeks = [(now.date() - WEEK, now.date()), (now.date() - 2 * WEEK, now.date() - WEEK)]
     tiers_of_weeks = data_tiers_later(engine, ask.scope, weeks)
     month = ask.totals(window="mtd", bucket="day")
     meta = month["meta"]
     common = {"asked": asked, "tenants": names, "several": several, "meta": meta, "zone": ask.zone}
     if meta["watermark"] is None:
-        return {**common, "empty": True}
-    times = times_at(now, ZoneInfo(ask.zone))
+        return {**common, "empty": True, "nothing": kind_of_nothing(around.scope, None, None)}
     before = ask.during(times.month_before_days, bucket="day")
-    begins = _begins(ask, times, [*before["rows"], *month["rows"]], meta["watermark"])
+    reaches_back = earlier()
+    begins = _begins(times, [*before["rows"], *month["rows"]], meta["watermark"], reaches_back=reaches_back)
     # In the order in which answers come: what takes PostgreSQL longest is last.
     shown = {
         **common,
@@ -95,15 +100,21 @@ def _week(ask: Asker, by: By | None, names: Sequence[str], *, several: bool, rea
 
 
 def _week_alone(
-    ask: Asker, asked: PageParameters, by: By | None, names: Sequence[str], now: datetime, *, several: bool
+    ask: Asker,
+    engine: Engine,
+    asked: PageParameters,
+    by: By | None,
+    names: Sequence[str],
+    now: datetime,
+    *,
+    several: bool,
 ) -> Figures:
     times, place = times_at(now, ZoneInfo(ask.zone)), ZoneInfo(ask.zone)
-    before_both: dict[str, Any] = {"end": day_start(times.today - 2 * WEEK + timedelta(days=1), place)}
+    before_both = day_start(times.today - 2 * WEEK + timedelta(days=1), place)
+    reaches = any_before_later(engine, ask.scope, before_both)
     if not several:
-        week = week_of(now)
-        ask.look_ahead(before_both, *_of_weeks(week))
-    reaches = bool(ask.totals(**before_both, top=1)["total"]["prompts"])
-    found = _week(ask, by, names, several=several, reaches=reaches)
+        ask.look_ahead(*_of_weeks(week_of(now)))
+    found = _week(ask, by, names, several=several, reaches=reaches())
     meta = found["week"]["meta"]
     common = {"asked": asked, "several": several, "meta": meta, "zone": ask.zone}
     return {**common, **found, "empty": meta["watermark"] is None}
@@ -117,25 +128,19 @@ def _look_ahead(ask: Asker, times: Times, week: Between | None) -> None:
         {"window": "mtd", "bucket": "day"},
         {"start": days.start, "end": days.end, "bucket": "day"},
         *({"start": each.start, "end": each.end} for each in alone),
-        {"end": days.start},
         *([] if week is None else _of_weeks(week)),
     )
 
 
 def _of_weeks(week: Between) -> list[dict[str, Any]]:
-    """The last seven days by team, and the seven before also as a whole."""
-    before = {"start": week.start - WEEK, "end": week.end - WEEK}
-    return [before, *({**each, "by": ["team"]} for each in ({"start": week.start, "end": week.end}, before))]
+    """The last seven days by team, and the seven before."""
+    return [{"start": week.start - back, "end": week.end - back, "by": ["team"]} for back in (timedelta(), WEEK)]
 
 
-def _begins(ask: Asker, times: Times, rows: Sequence[Row], watermark: str) -> date:
+def _begins(times: Times, rows: Sequence[Row], watermark: str, *, reaches_back: bool) -> date:
     """The first day of the ledger, or the first of last month where it reaches back further."""
-    days = [date.fromisoformat(row["day"]) for row in rows]
-    first = min(days, default=parse_instant(watermark).date())
-    if first <= times.month_before:
-        return times.month_before
-    earlier = ask.totals(end=times.month_before_days.start, top=1)
-    return times.month_before if earlier["total"]["prompts"] else first
+    first = min((date.fromisoformat(row["day"]) for row in rows), default=parse_instant(watermark).date())
+    return times.month_before if reaches_back or first <= times.month_before else first
 
 
 def _if_reaches(begins: date, day: date, look: Any) -> Any:

@@ -34,13 +34,15 @@ def week_figures(ask: Asker, by: By, *, several: bool, many: bool, reaches: bool
     start, end = (parse_instant(week["window"][name]) for name in ("from", "to"))
     stretch = Between(start - WEEK, end - WEEK)
     rows = [row for row in week["rows"] if not row["other"]]
-    total = ask.during(stretch, top=1)["total"]["carbon_gco2e"] if reaches else None
+    total: Mapping[str, float] | None = None
     before: _Amounts = {}
     if reaches and many:
+        total = ask.during(stretch, top=1)["total"]["carbon_gco2e"]
         for tenant in dict.fromkeys(row["tenant"] for row in rows):
             before |= _amounts(ask.during(stretch, by=shown, tenant=tenant), shown)
     elif reaches:
-        before = _amounts(ask.during(stretch, by=shown), shown)
+        by_name = ask.during(stretch, by=shown)
+        total, before = by_name["total"]["carbon_gco2e"], _amounts(by_name, shown)
     whole = Compared(week["total"]["carbon_gco2e"], total)
     mover = None
     if reaches and shown == fields and not many and week["names_total"] <= _FEW:

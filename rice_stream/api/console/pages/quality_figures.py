@@ -13,6 +13,7 @@ from rice_stream.api.console.asked import PageParameters
 from rice_stream.api.console.drawing.day_bars import DayBars, day_bars_of
 from rice_stream.api.console.forms import Blank
 from rice_stream.api.console.kept import Figures
+from rice_stream.api.console.nothing import nothing_of_tenant
 from rice_stream.api.console.pages.mapping import MappedParameters, mapping_figures
 from rice_stream.api.parameters import RowId
 from rice_stream.api.product import Product
@@ -76,13 +77,17 @@ def figures(product: Product, caller: Caller, asked: QualityParameters, around: 
     seen = product.scope(caller, Right.READ, asked.tenant)
     zone = coverage["time_zone"]
     days = coverage["days"]
+    tenants = [each["tenant_id"] for each in around.tenants()]
+    meta = product.meta(seen, zone)
+    of_window = {"meta": meta, "window": coverage["window"]}
     return {
         "asked": asked,
         "days": question["days"],
         "coverage": coverage,
-        "meta": product.meta(seen, zone),
+        "nothing": None if coverage["prompts"] else nothing_of_tenant(around.scope, of_window, asked.tenant, tenants),
+        "meta": meta,
         "zone": zone,
-        "tenants": [each["tenant_id"] for each in around.tenants()],
+        "tenants": tenants,
         "line": LINE,
         "tier_words": TIER_WORDS,
         "bars": _bars(product, days, zone) if days else None,

@@ -1,7 +1,7 @@
 """`/prompts/{event_id}`: why this number?"""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -12,7 +12,7 @@ from rice_stream.api.access.rights import Right
 from rice_stream.api.console.basis_words import KNOWN, sentences
 from rice_stream.api.console.dashboard import Dashboard
 from rice_stream.api.console.kept import MARKER, Figures
-from rice_stream.api.console.pages.corrections import VoidForm, adjustments_of, void_shown
+from rice_stream.api.console.pages.corrections import VoidForm, adjustments_told, void_shown
 from rice_stream.api.console.pages.record_figures import (
     carbon_of,
     causes_of,
@@ -23,16 +23,25 @@ from rice_stream.api.console.pages.record_figures import (
 )
 from rice_stream.api.problems import ProblemError, problem_of
 from rice_stream.api.product import Product
-from rice_stream.api.reads.prompts import RecordParameters, answer_explanation, answer_record, methods_of
+from rice_stream.api.reads.prompts import (
+    RecordParameters,
+    answer_explanation,
+    answer_record,
+    found_key,
+    methods_of,
+)
 from rice_stream.api.routing import needs
 from rice_stream.errors import NotFoundError, RiceError, ServiceUnavailableError
 from rice_stream.estimator.method import Method
 from rice_stream.instants import parse_instant
+from rice_stream.reports.meta import reach_later
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.progress import progress_marker
-from rice_stream.reports.prompts import PromptFilter, prompts_later
-from rice_stream.reports.record_month import record_month
-from rice_stream.reports.tenants import named_tenant
+from rice_stream.reports.prompt_neighbours import neighbours_later
+from rice_stream.reports.record_adjustments import record_adjustments_later
+from rice_stream.reports.record_month import record_month_later
+from rice_stream.reports.tenants import named_tenant_later
+from rice_stream.store.scope import Scope
 
 
 def install(app: FastAPI, dashboard: Dashboard) -> None:
@@ -81,25 +90,34 @@ def install(app: FastAPI, dashboard: Dashboard) -> None:
 def _figures(
     product: Product, caller: Caller, event_id: str, asked: RecordParameters, opened: Callable[[str], Method]
 ) -> Figures:
-    """Of one moment, where it is said whose the prompt is."""
+    """Of one moment of the tenant whose the prompt is."""
     if asked.tenant is None:
-        return _looked_up(product, caller, event_id, asked, opened)
+        record = answer_record(product, caller, event_id, asked)
+        whose = {"tenant": record["tenant_id"], "ended_at": parse_instant(record["ended_at"])}
+        asked = asked.model_copy(update=whose)
     scope = product.scope(caller, Right.READ, asked.tenant)
     with one_moment(product.engine(), scope, keeps_join_order=True):
-        return _looked_up(product, caller, event_id, asked, opened)
+        return _looked_up(product, caller, scope, event_id, asked, opened)
 
 
 def _looked_up(
-    product: Product, caller: Caller, event_id: str, asked: RecordParameters, opened: Callable[[str], Method]
+    product: Product,
+    caller: Caller,
+    scope: Scope,
+    event_id: str,
+    asked: RecordParameters,
+    opened: Callable[[str], Method],
 ) -> Figures:
-    # Asked ahead of how it came about; without a tenant there is no moment in which the record is looked up once.
-    ahead = (
-        None if asked.tenant is None else _neighbours(product, caller, answer_record(product, caller, event_id, asked))
-    )
+    engine = product.engine()
+    reach_later(engine, scope)
+    tenant = named_tenant_later(engine, scope, asked.tenant or "")
+    found = found_key(product, scope, event_id, asked)
+    # What is beside the record is looked for while it is told how it came about.
+    neighbours = neighbours_later(engine, scope, found.key)
+    adjustments = record_adjustments_later(engine, scope, found.key)
+    month = record_month_later(engine, scope, found.key, found.ended_at_us)
     explained = answer_explanation(product, caller, event_id, asked, opened)
     record, steps = explained["record"], explained["steps"]
-    scope = product.scope(caller, Right.READ, record["tenant_id"])
-    neighbours = ahead or _neighbours(product, caller, record)
     sources = product.estimator().reference.sources()
     causes = causes_of(steps)
     return {
@@ -114,30 +132,9 @@ def _looked_up(
         "by_name": {step["name"]: step for step in steps},
         "licences": {step["name"]: licences_in(step["source"], sources) for step in steps},
         "neighbours": neighbours(),
-        **adjustments_of(product, caller, event_id, asked),
-        "month": record_month(
-            product.engine(), scope, record["event_id"], record["tenant_id"], parse_instant(record["ended_at"])
-        ),
+        **adjustments_told(adjustments()),
+        "month": month(),
         "meta": product.meta(scope, None),
-        MARKER: None if asked.tenant is None else progress_marker(product.engine(), scope),
-        "zone": named_tenant(product.engine(), scope, record["tenant_id"])["time_zone"],
+        MARKER: progress_marker(engine, scope),
+        "zone": tenant()["time_zone"],
     }
-
-
-def _neighbours(product: Product, caller: Caller, record: dict[str, Any]) -> Callable[[], list[dict[str, Any] | None]]:
-    """Gives the prompts of the tenant before and after it, as far as the caller sees them."""
-    tenant, ended_at = record["tenant_id"], parse_instant(record["ended_at"])
-    scope = product.scope(caller, Right.READ, tenant)
-    both = [
-        prompts_later(
-            product.engine(),
-            scope,
-            PromptFilter(tenant=tenant, start=start, end=end),
-            limit=2,
-            newest_first=start is None,
-        )
-        for start, end in ((None, ended_at), (ended_at, None))
-    ]
-    return lambda: [
-        next((row for row in found()["rows"] if row["event_id"] != record["event_id"]), None) for found in both
-    ]
