@@ -33,9 +33,10 @@ _NOT_JUDGED = (RiceError, ValueError, TypeError, ArithmeticError)
 
 
 class Judgement(NamedTuple):
-    """How many changes were put into the outbox, and the budgets that could not be judged."""
+    """How many changes were put into the outbox, of how many budgets, and the budgets that could not be judged."""
 
     changes: int
+    budgets: int
     unreadable: list[UnreadableBudget]
 
 
@@ -57,7 +58,13 @@ class Judge:
             self._change(changing[first : first + _CHANGES_AT_ONCE], now)
             for first in range(0, len(changing), _CHANGES_AT_ONCE)
         )
-        return Judgement(changes, [*stored.unreadable, *unjudged])
+        count = len(stored.readable) + len(stored.unreadable)
+        return Judgement(changes, count, [*stored.unreadable, *unjudged])
+
+    def has_budgets(self) -> bool:
+        """Whether any tenant has a budget."""
+        with reading(self._engine) as connection:
+            return budget_store.has_budgets(connection)
 
     def _change(self, budget_ids: Sequence[int], now: datetime) -> int:
         with writing(self._engine) as connection:

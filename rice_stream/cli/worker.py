@@ -67,7 +67,9 @@ def work(settings: Settings, until_idle: float | None, asked_over: Connection | 
         from rice_stream.worker.app import Worker
         from rice_stream.worker.metrics import Metrics
         from rice_stream.worker.process_answers import shown_over
+        from rice_stream.worker.process_tuning import tune_process
 
+    tune_process()
     engine = open_store(settings)
     apply_budgets_file(settings, engine)
     live = open_live_feed(settings)

@@ -201,8 +201,9 @@ class Pipeline:
         repeats = repeats_of(events, same, len(progress), self._names.said_keys)
         if same.any():
             events = events.select(np.flatnonzero(~same))
+        records = self._records(events)
         return Batch(
-            records=self._records(events),
+            records=records if self._writer is None else self._writer.made_ready(records),
             refused=refused,
             progress=progress,
             partition_of=events.origin,

@@ -32,6 +32,8 @@ class Records:
     """Whether the event has no time of its own: its key begins with its day, and `ended_at_us` is not what it said."""
     said_attribution: Ints | None = None
     """The attribution that the events themselves said; None: that of `columns`, as no mapping charged any of them otherwise."""
+    id_lists: Sequence[bytes] | None = None
+    """What lists the ids of exactly these records (`event_id_lists`), where it was made ahead of the transaction."""
 
     def __len__(self) -> int:
         return len(self.event_ids)

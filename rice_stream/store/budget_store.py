@@ -76,6 +76,11 @@ def load_budgets(
     return _stored(row for row in rows if tenant_keys is None or row["tenant_key"] in tenant_keys)
 
 
+def has_budgets(connection: Connection) -> bool:
+    """Whether there is a budget, of any tenant."""
+    return bool(connection.scalar(select(select(schema.budget.c.id).exists())))
+
+
 def load_budgets_later(connection: Connection, scope: Scope) -> Callable[[], StoredBudgets]:
     """Gives those of a scope, once: asked now, and waited for when it is called (`asked_ahead`)."""
     asked = statement(

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -36,6 +37,7 @@ from rice_stream.store.partitions import month_of
 from rice_stream.store.probe import PROBE_COLUMNS, known_and_differing, probe_sql
 from rice_stream.store.revisions import REVISION_QUERY, check_revision
 from rice_stream.store.scratch import make_scratch_sql, probe_table
+from rice_stream.store.send_buffer import give_room_to_send
 from rice_stream.store.statements import insert_ignoring, progress_upsert
 from rice_stream.store.totals_tables import TotalsTable
 from rice_stream.store.writer import KnownKeyError, LedgerStanding, Writer
@@ -88,13 +90,18 @@ class PostgresWriter(Writer):
             pooled.detach()
             connection.rollback()
             connection.autocommit = True
+            give_room_to_send(connection.fileno())
             self._driver = connection
         return self._driver
 
     # --- records -------------------------------------------------------------------------------------------------
 
+    def made_ready(self, records: Records) -> Records:
+        """With the lists of their ids."""
+        return replace(records, id_lists=_id_lists(records))
+
     def _insert(self, records: Records) -> None:
-        listed = rows_by_month(records.columns["tenant_key"], records.event_keys, records.event_ids)
+        listed = _id_lists(records) if records.id_lists is None else records.id_lists
         statement = sql.SQL("COPY prompt_record ({}) FROM STDIN (FORMAT BINARY)").format(
             sql.SQL(", ").join(map(sql.Identifier, streamed_columns(records)))
         )
@@ -248,6 +255,10 @@ class PostgresWriter(Writer):
             # A month that retention has dropped is not made again: nothing of it will be recorded.
             make_partitions(self._engine, missing, from_month=first_month)
             self._months.update(month for month in missing if month >= first_month)
+
+
+def _id_lists(records: Records) -> list[bytes]:
+    return rows_by_month(records.columns["tenant_key"], records.event_keys, records.event_ids)
 
 
 @cache

@@ -29,6 +29,7 @@ from rice_stream.store.revisions import head_revision
 from rice_stream.store.topic_progress import has_events
 from rice_stream.worker import fetch_pacing, inner_names
 from rice_stream.worker.alerts_topic import AlertsTopic
+from rice_stream.worker.batch_pace import BatchPace
 from rice_stream.worker.batches import BatchLoop, BatchTimes
 from rice_stream.worker.credentials import broker_credentials, broker_urls
 from rice_stream.worker.deadline import StopDeadline, stop_limit_s
@@ -59,13 +60,13 @@ class _App(faust.App):
         """None."""
 
 
-def create_app(settings: Settings) -> faust.App:
-    """A Faust app with our transport and the settings that docs/architecture.md explains.
+def create_app(settings: Settings, pace: BatchPace) -> faust.App:
+    """A Faust app with our transport, which fetches at this pace, and the settings that docs/architecture.md explains.
 
     UsageError: a version of Faust or aiokafka that was not tested, or a Kafka setting that is missing or wrong.
     """
     inner_names.check()
-    fetch_pacing.install(settings.batch_wait_s)
+    fetch_pacing.install(pace)
     config = kafka_config(settings)
     return _App(
         settings.kafka_group_id,
@@ -110,7 +111,8 @@ class Worker:
         self._show = show or partial(served_over_http, settings.http_host, settings.worker_http_port)
         self._engine = engine
         self._telemetry = Telemetry(metrics, Heartbeat(timeout_s=settings.progress_timeout_s), tracing)
-        self._app = create_app(settings)
+        pace = BatchPace(settings.batch_wait_s)
+        self._app = create_app(settings, pace)
         self._intake = Intake(events_max=settings.batch_events_max)
         self._stop = asyncio.Event()
         self._last_arrival_s = time.monotonic()
@@ -129,6 +131,7 @@ class Worker:
             self._telemetry,
             sweep_s=settings.budget_sweep_s,
             interval_s=settings.budget_judge_interval_s,
+            pace=pace,
             on_change=self._relay.wake,
             now=self._clock.now,
         )
@@ -145,7 +148,7 @@ class Worker:
                 has_good=has_events(engine, settings.events_topics),
             ),
             set_aside=self._set_aside,
-            times=BatchTimes(settings.batch_wait_s, settings.store_retry_s),
+            times=BatchTimes(lambda: pace.wait_s, settings.store_retry_s),
             on_commit=self._committed,
             now_us=self._clock.now_us,
         )

@@ -36,10 +36,10 @@ _BACKOFF_MAX_S = 5.0
 
 
 class BatchTimes(NamedTuple):
-    """`wait_s`: how long after the last batch the next is made without a backlog; `store_retry_s`: how long a failing store
+    """`wait_s` says how long after the last batch the next is made without a backlog; `store_retry_s`: how long a failing store
     is tried again."""
 
-    wait_s: float
+    wait_s: Callable[[], float]
     store_retry_s: float
 
 
@@ -97,7 +97,7 @@ class BatchLoop:
         committing: asyncio.Task[None] | None = None
         left: list[FetchedChunk] = []
         try:
-            while fetched := left or await self._intake.take(wait_s=self._times.wait_s):
+            while fetched := left or await self._intake.take(wait_s=self._times.wait_s()):
                 self._heartbeat.waiting()
                 fetched = self._without_waiting(fetched)
                 if not fetched:

@@ -9,10 +9,12 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from aiokafka.consumer import consumer as aiokafka_consumer
 from aiokafka.consumer import fetcher
+
+from rice_stream.worker.batch_pace import BatchPace
 
 _Fetcher: Any = fetcher.Fetcher
 PAUSE_MAX_S = 1.0
@@ -24,7 +26,7 @@ FULL_SHARE = 0.5
 class FetchPace:
     """When fetches went out, by broker. aiokafka's thread alone uses it."""
 
-    def __init__(self, pause_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, pause_s: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
         self._pause_s = pause_s
         self._clock = clock
         self._sent_s: dict[Any, float] = {}
@@ -34,9 +36,9 @@ class FetchPace:
 
         Fetches from all brokers go out at the same instants, so that one batch takes what all of them bring.
         """
-        now_s = self._clock()
+        now_s, pause_s = self._clock(), self._pause_s()
         sent_s = self._sent_s.get(node_id)
-        due_s = now_s if sent_s is None else math.ceil(sent_s / self._pause_s + 0.5) * self._pause_s
+        due_s = now_s if sent_s is None else math.ceil(sent_s / pause_s + 0.5) * pause_s
         self._sent_s[node_id] = max(due_s, now_s)
         return self._sent_s[node_id] - now_s
 
@@ -48,12 +50,13 @@ class FetchPace:
 class PacedFetcher(_Fetcher):  # type: ignore[misc]
     """aiokafka's fetcher, which sends fetches at this pace."""
 
-    pause_s = PAUSE_MAX_S
+    pace: ClassVar[BatchPace] = BatchPace(PAUSE_MAX_S)
     """Of fetchers that are made from now on; `install` sets it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._pace = FetchPace(self.pause_s)
+        pace = self.pace
+        self._pace = FetchPace(lambda: min(pace.wait_s, PAUSE_MAX_S))
 
     async def _proc_fetch_request(self, assignment: Any, node_id: Any, request: Any) -> bool:
         try:
@@ -75,7 +78,7 @@ class PacedFetcher(_Fetcher):  # type: ignore[misc]
         return False
 
 
-def install(pause_s: float) -> None:
+def install(pace: BatchPace) -> None:
     """Let aiokafka's consumers that this process makes from now on fetch at this pace, and once in PAUSE_MAX_S at least."""
-    PacedFetcher.pause_s = min(pause_s, PAUSE_MAX_S)
+    PacedFetcher.pace = pace
     vars(aiokafka_consumer).update(Fetcher=PacedFetcher)

@@ -1,4 +1,5 @@
-"""How aiokafka's fetched records are given out: as its C code reads them, bounded by bytes, whatever their headers are called.
+"""How aiokafka's fetched records are given out: as its C code reads them, many at once, bounded by bytes, whatever their headers
+are called.
 
 `install` puts these classes in the place of aiokafka's own, for all of this process. The inner names that they use are
 listed, and checked at the start, by `inner_names`.
@@ -6,8 +7,10 @@ listed, and checked at the start, by `inner_names`.
 
 import logging
 import struct
+from bisect import bisect_left
 from collections.abc import Iterator
-from typing import Any
+from itertools import accumulate, islice
+from typing import Any, NamedTuple
 
 from aiokafka.consumer import fetcher
 from aiokafka.record import default_records, legacy_records
@@ -15,7 +18,7 @@ from aiokafka.record.util import decode_varint
 
 from rice_stream.events.records import SkippedBatch
 from rice_stream.worker import unpacking
-from rice_stream.worker.intake import RECORD_BYTES
+from rice_stream.worker.intake import SizedRecords, bytes_of
 from rice_stream.worker.unpacking import BatchNotUnpackedError
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 FETCH_BYTES_MAX = 4 * 1024 * 1024
 """A fetch hands over records of about so many bytes, of all partitions together, and at least one; the rest waits in
 aiokafka's buffer. A compressed batch is taken apart as a whole, up to `unpacking.BATCH_BYTES_MAX`."""
+RUN_RECORDS_MAX = 2_000
+"""Records that are read at once: a batch may hold a million small ones, each of which takes much more memory once it is read."""
 _LENGTH_AT, _MAGIC_AT, _OVERHEAD = 8, 16, 12
 _FetchResult: Any = fetcher.FetchResult
 _PartitionRecords: Any = fetcher.PartitionRecords
@@ -62,29 +67,34 @@ class BoundedResult(_FetchResult):  # type: ignore[misc]
 
     def getall(self, max_records: int | None = None) -> list[Any]:
         """Up to so many records, and no more than the room has bytes for; what is left comes next time."""
+        found = SizedRecords()
         if ROOM.left <= 0 or not self.check_assignment(self._topic_partition) or not self.has_more():
-            return []
-        found: list[Any] = []
-        size = 0
-        for record in self._partition_records:
-            found.append(record)
-            size += RECORD_BYTES + len(record.value or b"")
-            if record.headers:
-                size += sum(len(name) + len(value or b"") for name, value in record.headers)
-            if size >= ROOM.left or len(found) == max_records:
+            return found
+        while ROOM.left > 0 and (max_records is None or len(found) < max_records):
+            run = self._partition_records.take(None if max_records is None else max_records - len(found), ROOM.left)
+            if not run:
                 self._update_position()
-                break
-        else:
-            self._update_position()
-            self._partition_records = None
-        ROOM.left -= size
+                self._partition_records = None
+                return found
+            found += run
+            found.size_bytes += run.size_bytes
+            ROOM.left -= run.size_bytes
+        self._update_position()
         return found
 
 
-class PlainRecords(_PartitionRecords):  # type: ignore[misc]
-    """Records of a partition as aiokafka's C code reads them (offset, value, headers, timestamp).
+class RecordRun(NamedTuple):
+    """Consecutive records of a batch, which aiokafka takes for one: it asks its offset only, which is that of the last."""
 
-    No Python object is made around each: that is a third of what fetching costs, and a third of a kilobyte a record.
+    offset: int
+    records: list[Any]
+
+
+class PlainRecords(_PartitionRecords):  # type: ignore[misc]
+    """Records of a partition as aiokafka's C code reads them (offset, value, headers, timestamp), in lists.
+
+    No Python object is made around each, and none is handed through Python one by one: that is half of what fetching costs, and a
+    third of a kilobyte a record. What aiokafka decides of batches and transactions is left to it.
     A record with a header name that is no UTF-8 is given out with question marks in the name, and a compressed batch that
     is too large to be unpacked as one SkippedBatch in the place of its records.
     """
@@ -92,15 +102,41 @@ class PlainRecords(_PartitionRecords):  # type: ignore[misc]
     _records: Any
     next_fetch_offset: int
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._run: list[Any] = []
+        self._given = 0
+        """Records of `_run` that were taken."""
+
+    def take(self, records_max: int | None, bytes_max: int) -> SizedRecords:
+        """The next records, up to so many and to the one that brings them to so many bytes; none: nothing is left."""
+        self._run = self._run or next(self, [])
+        end = None if records_max is None else self._given + records_max
+        found = SizedRecords(self._run[self._given : end])
+        found.size_bytes = bytes_of(found)
+        if found.size_bytes > bytes_max:
+            sizes = list(accumulate(bytes_of((record,)) for record in found))
+            del found[bisect_left(sizes, bytes_max) + 1 :]
+            found.size_bytes = sizes[len(found) - 1]
+        if found:
+            self._given += len(found)
+            self.next_fetch_offset = found[-1].offset + 1
+        if self._given == len(self._run):
+            self._run, self._given = [], 0  # they are large
+        return found
+
     @property
     def raw(self) -> bytes:
         """What the broker sent."""
         found: bytes = self._records.raw
         return found
 
-    def _consumer_record(self, tp: Any, record: Any) -> Any:
+    def _consumer_record(self, tp: Any, record: RecordRun) -> list[Any]:
         del tp
-        return record
+        if record.records[0].offset >= self.next_fetch_offset:
+            return record.records
+        # Reading begins amid a batch, which the broker sends as a whole.
+        return [each for each in record.records if each.offset >= self.next_fetch_offset]
 
     def _unpack_records(self) -> Iterator[Any]:
         while True:
@@ -114,9 +150,29 @@ class PlainRecords(_PartitionRecords):  # type: ignore[misc]
                 offsets = (skipped.first_offset, skipped.offset)
                 log.error("a compressed batch of %s, offsets %s to %s, is left out: %s", self._tp, *offsets, error)
                 self.next_fetch_offset = skipped.offset + 1
-                yield skipped
+                yield [skipped]
             else:
                 return
+
+
+class _BatchInRuns:
+    """A batch of aiokafka's, whose records come in runs."""
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        """The one record of a control batch."""
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[RecordRun]:
+        # aiokafka's own iterator must not begin twice, nor be asked again once it has ended.
+        records = iter(iter(self._batch).__next__, None)
+        while run := list(islice(records, RUN_RECORDS_MAX)):
+            yield RecordRun(run[-1].offset, run)
 
 
 class _Batches:
@@ -144,7 +200,7 @@ class KeptBatches(_Batches):
 
     def next_batch(self) -> Any:
         """The next batch."""
-        self._last = self._batches.next_batch()
+        self._last = _BatchInRuns(self._batches.next_batch())
         return self._last
 
 
@@ -162,7 +218,7 @@ class LenientBatches(_Batches):
 
     def next_batch(self) -> Any:
         """The next batch."""
-        self._last = self._batches.pop()
+        self._last = _BatchInRuns(self._batches.pop())
         return self._last
 
 

@@ -20,6 +20,12 @@ TOGETHER_S = 0.02
 _VALUE, _KEY, _HEADERS = attrgetter("value"), attrgetter("key"), attrgetter("headers")
 
 
+class SizedRecords(list[Any]):
+    """Records whose bytes were added up as they were fetched."""
+
+    size_bytes = 0
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedChunk:
     """A chunk and what has to be called once it is stored."""
@@ -38,6 +44,8 @@ def fetched_chunk(chunk: Chunk, acknowledge: Any) -> FetchedChunk:
 
 def bytes_of(records: Sequence[Any]) -> int:
     """What the records take in memory, about."""
+    if isinstance(records, SizedRecords) and records.size_bytes:
+        return records.size_bytes
     size = RECORD_BYTES * len(records)
     size += sum(map(len, filter(None, map(_VALUE, records)))) + sum(map(len, filter(None, map(_KEY, records))))
     for headers in filter(None, map(_HEADERS, records)):

@@ -17,6 +17,7 @@ from rice_stream.instants import epoch_us
 from rice_stream.store.budget_store import UnreadableBudget
 from rice_stream.store.engine import Engine
 from rice_stream.store.lease import Lease
+from rice_stream.worker.batch_pace import BatchPace
 from rice_stream.worker.health import Telemetry
 
 log = logging.getLogger(__name__)
@@ -41,17 +42,19 @@ class BudgetSweep:
         *,
         sweep_s: float,
         interval_s: float,
+        pace: BatchPace,
         on_change: Callable[[int, int], None],
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        """`on_change` is told when it was judged, and when what was judged had been committed, in epoch microseconds.
-        `now` says as of when budgets are judged; None: the machine's clock does."""
+        """`pace` is told how many budgets there are. `on_change` is told when it was judged, and when what was judged had been
+        committed, in epoch microseconds. `now` says as of when budgets are judged; None: the machine's clock does."""
         self._judge = judge
         self._lease = lease
         self._metrics = telemetry.metrics
         self._heartbeat = telemetry.heartbeat
         self._sweep_s = sweep_s
         self._interval_s = interval_s
+        self._pace = pace
         self._on_change = on_change
         self._now = now or (lambda: datetime.now(UTC))
         self._touched: set[int] = set()
@@ -79,10 +82,14 @@ class BudgetSweep:
             touched, self._touched = self._touched, set()
             touched_at, self._touched_at = self._touched_at, None
             begun_s = time.monotonic()
-            if begun_s >= next_sweep_s and await self._has_lease():
+            is_due = begun_s >= next_sweep_s
+            if is_due and await self._has_lease():
                 await self._judge_once(None, touched_at)
-            elif touched:
-                await self._judge_once(touched, touched_at)
+            else:
+                if touched:
+                    await self._judge_once(touched, touched_at)
+                if is_due:
+                    await self._look_for_budgets()
             if begun_s >= next_sweep_s:
                 # A sweep that takes long leaves as much time again to the tenants that commits touch.
                 next_sweep_s = begun_s + max(self._sweep_s, 2 * (time.monotonic() - begun_s))
@@ -102,6 +109,15 @@ class BudgetSweep:
         self._heartbeat.set_problem("budgets", None)
         return ours
 
+    async def _look_for_budgets(self) -> None:
+        """As a judgement of all does, which another worker makes."""
+        try:
+            found = await asyncio.to_thread(self._judge.has_budgets)
+        except ServiceUnavailableError as error:
+            self._heartbeat.set_problem("budgets", str(error))
+            return
+        self._pace.judged(int(found), of_all_tenants=True)
+
     async def _judge_once(self, tenant_keys: set[int] | None, committed_at: datetime | None) -> None:
         now = self._now()
         try:
@@ -113,6 +129,7 @@ class BudgetSweep:
             self._touched_at = committed_at or self._touched_at
             return
         self._heartbeat.set_problem("budgets", None)
+        self._pace.judged(judgement.budgets, of_all_tenants=tenant_keys is None)
         if tenant_keys is None:
             self._report(set(judgement.unreadable))
         if judgement.changes:

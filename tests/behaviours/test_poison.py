@@ -73,7 +73,7 @@ def work_off(store: Store, *chunks: Chunk, events_max: int = 1_000) -> list[int]
             Telemetry(Metrics(), Heartbeat(timeout_s=60)),
             guard=PartitionGuard(ratio_max=1.0, records_min=1_000_000, clock=time.monotonic),
             set_aside=lambda _place, _seconds: None,
-            times=BatchTimes(wait_s=0.01, store_retry_s=1.0),
+            times=BatchTimes(wait_s=lambda: 0.01, store_retry_s=1.0),
             on_commit=lambda _: None,
         )
         running = asyncio.create_task(batches.run())

@@ -60,7 +60,7 @@ class Worker:
                 ratio_max=0.3, records_min=sizes.guard_records_min, clock=self._loop.time, has_good=True
             ),
             set_aside=lambda place, seconds: self.consumer.set_aside(TP(*place), seconds),
-            times=BatchTimes(sizes.batch_wait_s, sizes.store_retry_s),
+            times=BatchTimes(lambda: sizes.batch_wait_s, sizes.store_retry_s),
             on_commit=self._on_commit,
         )
         self._executors = [self._replace_thread(name) for name in ("_prepare_thread", "_commit_thread")]

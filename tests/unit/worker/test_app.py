@@ -8,6 +8,7 @@ import pytest
 
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.worker.app import create_app
+from rice_stream.worker.batch_pace import BatchPace
 
 
 def test_a_worker_that_may_write_nowhere_starts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,4 +18,4 @@ def test_a_worker_that_may_write_nowhere_starts(monkeypatch: pytest.MonkeyPatch)
         raise OSError(30, "Read-only file system", str(path))
 
     monkeypatch.setattr(Path, "mkdir", refused)
-    asyncio.run(create_app(load_settings(environment={})).on_first_start())
+    asyncio.run(create_app(load_settings(environment={}), BatchPace(0.4)).on_first_start())

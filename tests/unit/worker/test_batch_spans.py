@@ -62,7 +62,7 @@ async def run_one_batch(telemetry: Telemetry) -> None:
         telemetry,
         guard=guard,
         set_aside=lambda _place, _seconds: None,
-        times=BatchTimes(wait_s=0.01, store_retry_s=60),
+        times=BatchTimes(wait_s=lambda: 0.01, store_retry_s=60),
         on_commit=lambda _result: None,
     )
     for partition in (3, 1):

@@ -117,7 +117,7 @@ class Bench:
             Telemetry(METRICS, self.heartbeat),
             guard=self._guard,
             set_aside=lambda place, seconds: self.history.append(f"set aside {place[0]} {seconds:g}"),
-            times=BatchTimes(wait_s=0.01, store_retry_s=self._store_retry_s),
+            times=BatchTimes(wait_s=lambda: 0.01, store_retry_s=self._store_retry_s),
             on_commit=on_commit,
         )
         for name in ("_prepare_thread", "_commit_thread"):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rice_stream.worker.fetch_pacing import FULL_SHARE, FetchPace, PacedFetcher
-from tests.unit.worker.test_fetched_records import batch, records_of
+from tests.unit.worker.test_fetched_records import batch, partition_of
 
 PAUSE_S = 0.25
 
@@ -21,7 +21,7 @@ class Clock:
 
 def test_a_steady_trickle_is_fetched_once_a_pause_from_all_brokers_at_the_same_instants() -> None:
     clock = Clock()
-    pace = FetchPace(PAUSE_S, clock)
+    pace = FetchPace(lambda: PAUSE_S, clock)
     sent: dict[str, list[float]] = {"one": [], "other": []}
     for node in ("one", "other", "one", "other"):
         sent[node].append(round(clock.now_s + pace.wait_s(node), 6))
@@ -33,14 +33,14 @@ def test_a_steady_trickle_is_fetched_once_a_pause_from_all_brokers_at_the_same_i
 
 def test_after_a_quiet_while_a_fetch_goes_out_at_once() -> None:
     clock = Clock()
-    pace = FetchPace(PAUSE_S, clock)
+    pace = FetchPace(lambda: PAUSE_S, clock)
     pace.wait_s("broker")
     clock.now_s += 2 * PAUSE_S
     assert pace.wait_s("broker") == 0
 
 
 def test_where_more_lies_on_the_broker_there_is_no_pause() -> None:
-    pace = FetchPace(PAUSE_S, Clock())
+    pace = FetchPace(lambda: PAUSE_S, Clock())
     for _ in range(10):
         assert pace.wait_s("broker") == 0
         pace.found_more("broker")
@@ -50,7 +50,7 @@ def test_where_more_lies_on_the_broker_there_is_no_pause() -> None:
 def test_no_fetch_waits_longer_than_a_pause_and_a_half(fetches: list[tuple[str, float, bool]]) -> None:
     """Whatever the order: one that waits goes out before the next of its broker is asked for, as aiokafka has one in flight."""
     clock = Clock()
-    pace = FetchPace(PAUSE_S, clock)
+    pace = FetchPace(lambda: PAUSE_S, clock)
     for node, later_s, more in fetches:
         wait_s = pace.wait_s(node)
         assert 0 <= wait_s <= 1.5 * PAUSE_S + 1e-6
@@ -74,7 +74,7 @@ class Fetching(PacedFetcher):
 
         from tests.unit.worker.test_fetched_records import Result
 
-        self._records = {TopicPartition("t", 0): Result(records_of(raw))}
+        self._records = {TopicPartition("t", 0): Result(partition_of(raw))}
 
 
 def test_a_partition_that_brought_about_as_much_as_it_may_has_more(monkeypatch: pytest.MonkeyPatch) -> None:

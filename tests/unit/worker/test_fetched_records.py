@@ -13,6 +13,8 @@ from aiokafka.record import default_records
 from aiokafka.record._crecords import default_records as compiled_default_records
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rice_stream.events.decoding import decode_batch
 from rice_stream.events.records import SkippedBatch, SourcePartition
@@ -20,6 +22,8 @@ from rice_stream.events.refused_items import skipped_offsets
 from rice_stream.worker import fetched_records, unpacking
 from rice_stream.worker.fetched_records import ROOM, BoundedResult, KeptBatches, PlainRecords
 
+_AIOKAFKA_RECORDS: Any = fetcher.PartitionRecords
+_AIOKAFKA_BATCHES: Any = fetcher.MemoryRecords
 CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 BAD = b"\xff\xfe\xfdX"
 
@@ -40,8 +44,12 @@ def batch(base_offset: int, values: Sequence[bytes], *, bad: Sequence[int] = (),
     return bytes(raw)
 
 
-def records_of(raw: bytes, first_offset: int = 0) -> PlainRecords:
-    return PlainRecords(("t", 0), KeptBatches(raw), [], first_offset, None, None, True, 1)
+def partition_of(raw: bytes, first_offset: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> PlainRecords:
+    return PlainRecords(("t", 0), KeptBatches(raw), list(aborted), first_offset, None, None, True, 1)
+
+
+def records_of(raw: bytes, first_offset: int = 0) -> list[Any]:
+    return [record for run in partition_of(raw, first_offset) for record in run]
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +85,7 @@ def test_a_header_name_that_is_no_utf8_stops_nothing(codec: int) -> None:
             batch(7, [b"h"]),
         ]
     )
-    records = list(records_of(raw))
+    records = records_of(raw)
     assert [(one.offset, one.value) for one in records] == [(k, bytes([97 + k])) for k in range(8)]
     assert [list(one.headers) for one in records][3] == [("ok", b"1"), ("???X", b"2")]
     assert records[4].headers == []
@@ -106,7 +114,7 @@ def test_a_batch_that_unpacks_to_too_much_is_one_refused_row_and_stops_nothing(c
             batch(6, [b"z"]),
         ]
     )
-    records = list(records_of(raw))
+    records = records_of(raw)
     assert [one.offset for one in records] == [0, 1, 4, 5, 6]
     assert [len(one.value) for one in records] == [1, 1, 0, 99_000, 1]
     skipped = records[2]
@@ -129,7 +137,7 @@ def test_a_broken_batch_is_one_refused_row_too(codec: int) -> None:
     raw = bytearray(batch(0, [b"a" * 500, bytes(range(256))], codec=codec)[:-40])
     struct.pack_into(">i", raw, 8, len(raw) - 12)
     struct.pack_into(">I", raw, 17, calc_crc32c(bytes(raw[21:])))
-    records = list(records_of(bytes(raw) + batch(2, [b"z"])))
+    records = records_of(bytes(raw) + batch(2, [b"z"]))
     assert [(one.offset, one.value) for one in records] == [(1, b""), (2, b"z")]
     assert "is broken" in records[0].problem or "says" in records[0].problem
 
@@ -164,7 +172,7 @@ def test_reading_from_amid_such_a_batch_gives_the_rest_of_it() -> None:
 def test_a_fetch_hands_over_records_up_to_its_bytes_and_the_rest_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over all partitions together; a record larger than that passes alone; nothing is lost or comes twice."""
     monkeypatch.setattr(fetched_records, "FETCH_BYTES_MAX", 10_000)
-    parts = [Result(records_of(batch(0, [b"x" * 3_000] * 7))), Result(records_of(batch(0, [b"y" * 50_000, b"z"])))]
+    parts = [Result(partition_of(batch(0, [b"x" * 3_000] * 7))), Result(partition_of(batch(0, [b"y" * 50_000, b"z"])))]
     offsets: list[list[int]] = [[], []]
     for _ in range(20):
         ROOM.renew()
@@ -178,6 +186,78 @@ def test_a_fetch_hands_over_records_up_to_its_bytes_and_the_rest_later(monkeypat
         assert sizes <= 13_000 + 50_000
     assert offsets == [list(range(7)), [0, 1]]
     assert not any(part.has_more() for part in parts)
+
+
+def sent(base_offset: int, count: int, *, transaction_of: int = -1, codec: int = 0, marker: int | None = None) -> bytes:
+    """A batch of a producer's transaction (-1: of none), or the control batch that takes one back (0) or ends it (1)."""
+    builder = DefaultRecordBatchBuilder(2, 0, int(transaction_of >= 0), transaction_of, 0, 0, 10**8)
+    for number in range(count):
+        key = b"k" if marker is None else struct.pack(">hh", 0, marker)
+        builder.append(number, 1_000, key, b"v%d" % (base_offset + number), [])
+    raw = bytearray(builder.build())
+    if codec:
+        raw[61:] = getattr(aiokafka.codec, f"{CODECS[codec]}_encode")(bytes(raw[61:]))
+        struct.pack_into(">i", raw, 8, len(raw) - 12)
+    control = 0 if marker is None else 0x20
+    struct.pack_into(">h", raw, 21, struct.unpack_from(">h", raw, 21)[0] | codec | control)
+    struct.pack_into(">q", raw, 0, base_offset)
+    struct.pack_into(">I", raw, 17, calc_crc32c(bytes(raw[21:])))
+    return bytes(raw)
+
+
+@given(data=st.data())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_however_it_is_handed_over_it_is_what_aiokafka_gives(
+    data: st.DataObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same records and, after each fetch, a position from which aiokafka goes on with the rest: of transactions that were
+    kept and taken back, compressed or not, from amid a batch, whatever the bounds."""
+    monkeypatch.setattr(fetched_records, "RUN_RECORDS_MAX", data.draw(st.integers(1, 8)))
+    batches: list[tuple[int, bytes]] = []
+    offset = 0
+    taken_back: list[tuple[int, int, int]] = []
+    for _ in range(data.draw(st.integers(1, 6))):
+        producer = data.draw(st.sampled_from([-1, 7, 8]))
+        count = data.draw(st.integers(1, 9))
+        codec = data.draw(st.sampled_from([0, 0, 1, 4]))
+        batches.append((offset + count, sent(offset, count, transaction_of=producer, codec=codec)))
+        if producer >= 0:
+            marker = data.draw(st.integers(0, 1))
+            taken_back += [(offset + count, producer, offset)] if marker == 0 else []
+            count += 1
+            batches.append((offset + count, sent(offset + count - 1, 1, transaction_of=producer, marker=marker)))
+        offset += count
+    first = data.draw(st.integers(0, offset - 1))
+
+    def from_broker(position: int) -> bytes:
+        return b"".join(raw for end, raw in batches if end > position)
+
+    def aborted(position: int) -> list[tuple[int, int]]:
+        return [(producer, first) for marker, producer, first in taken_back if marker >= position]
+
+    def expected(position: int) -> list[tuple[int, bytes]]:
+        theirs = _AIOKAFKA_RECORDS(
+            ("t", 0),
+            _AIOKAFKA_BATCHES(from_broker(position)),
+            aborted(position),
+            position,
+            None,
+            None,
+            True,
+            fetcher.READ_COMMITTED,
+        )
+        theirs._consumer_record = lambda _, record: record
+        return [(one.offset, one.value) for one in theirs]
+
+    result = Result(partition_of(from_broker(first), first, aborted(first)))
+    whole, found = expected(first), []
+    while result.has_more():
+        ROOM.left = data.draw(st.integers(1, 3_000))
+        records = result.getall(data.draw(st.none() | st.integers(1, 7)))
+        found += [(one.offset, one.value) for one in records]
+        assert expected(result.position) == whole[len(found) :]
+    assert found == whole
+    assert result.position == offset
 
 
 def test_it_is_what_aiokafka_uses_once_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from rice_stream.errors import UsageError
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.worker import inner_names
 from rice_stream.worker.app import create_app
+from rice_stream.worker.batch_pace import BatchPace
 from rice_stream.worker.inner_names import AIOKAFKA, FAUST, Package, check
 from tests.support.places import ROOT
 
@@ -72,7 +73,7 @@ def test_a_name_that_has_gone_ends_the_start_before_anything_connects(
     with pytest.raises(
         UsageError, match=rf"(aiokafka|faust-streaming) [\d.]+ is installed, and has no \S+\.{name} .*pip install"
     ):
-        create_app(load_settings(environment={}))
+        create_app(load_settings(environment={}), BatchPace(0.4))
 
 
 def test_other_parameters_and_attributes_that_are_no_longer_set_count_as_gone() -> None:

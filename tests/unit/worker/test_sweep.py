@@ -10,6 +10,7 @@ from rice_stream.alerting.budgets import remove_budget, set_budgets
 from rice_stream.alerting.judge import Judge, Judgement
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.store.engine import Engine
+from rice_stream.worker.batch_pace import BatchPace
 from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.metrics import Metrics
 from rice_stream.worker.sweep import BudgetSweep, sweep_lease
@@ -50,7 +51,7 @@ def test_a_budget_that_cannot_be_read_is_counted_and_logged_once(
     sqlite: SqliteDatabases, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The worker goes on and stays ready; when the budget is gone or mended, nothing is counted any more."""
-    metrics, heartbeat = Metrics(), Heartbeat(timeout_s=60)
+    metrics, heartbeat, pace = Metrics(), Heartbeat(timeout_s=60), BatchPace(0.4)
     with open_store(sqlite.migrated()) as store:
         damage(store)
         judge = CountedJudge(store.engine, metrics)
@@ -60,12 +61,14 @@ def test_a_budget_that_cannot_be_read_is_counted_and_logged_once(
             Telemetry(metrics, heartbeat),
             sweep_s=1e-9,
             interval_s=0,
+            pace=pace,
             on_change=lambda _judged_at_us, _committed_at_us: None,
         )
         with pytest.raises(EnoughError):
             asyncio.run(sweep.run())
     assert (judge.gauge_before, gauge(metrics)) == (1, 0)
     assert heartbeat.ready() == (True, {"problems": {}})
+    assert pace.wait_s == 1.0, "and without a budget batches are further apart"
     [logged] = [record.getMessage() for record in caplog.records if record.name == "rice_stream.worker.sweep"]
     assert logged.startswith("budget 'bad' of 'acme' is not judged: ")
 
