@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 _MADE = "import sys; from rice_stream.worker.process_tuning import tune_process; tune_process(); print(sys.getswitchinterval())"
 _FAULTS = """
 import resource, threading
@@ -35,7 +33,6 @@ def test_threads_take_short_turns() -> None:
     assert _output(_MADE).strip() == "0.001"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
 def test_memory_that_a_batch_has_freed_is_used_again_without_faults() -> None:
     """Arrays of some megabytes, made and dropped by a thread; unless the environment says how memory is kept."""
     pages = 50 * 3 * 300_000 * 8 // 4096
