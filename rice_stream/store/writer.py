@@ -18,6 +18,7 @@ from rice_stream.store.content import content_text
 from rice_stream.store.engine import StoreUnavailableError
 from rice_stream.store.entries import EntryGroup
 from rice_stream.store.identity_rules import KnownRules
+from rice_stream.store.recent_keys import RecentKeys
 from rice_stream.store.record_columns import CONTENT_COLUMNS
 from rice_stream.store.retained import retained
 from rice_stream.store.revisions import head_revision
@@ -25,7 +26,7 @@ from rice_stream.store.totals_tables import MINUTES, TotalsTable
 from rice_stream.store.untimed import without_known_on_other_days
 
 _PROBE_AFTER_DUPLICATES = 16
-"""Batches that look for known keys first, after one that met a known key: re-deliveries come in runs."""
+"""Batches that look for all of their keys first, after one that met a known key not written lately: re-deliveries come in runs."""
 _RACES_MAX = 5
 """Times that another worker may write the same keys between our look and our insert before we give up."""
 
@@ -50,6 +51,7 @@ class Writer(ABC):
 
     def __init__(self) -> None:
         self._probe_first = 0
+        self._recent = RecentKeys()
         self._revision = head_revision()
 
     def made_ready(self, records: Records) -> Records:
@@ -77,7 +79,7 @@ class Writer(ABC):
             batch = without_known_on_other_days(batch, self._hold_days, self._stored)
             new, conflicts = self._insert_records(batch, standing.now_us)
             # 2. Totals: exactly the new records' sums, in key order.
-            added = batch.records if new.all() else batch.records.select(np.flatnonzero(new))
+            added = _rows(batch.records, np.flatnonzero(new))
             totals = totals_of(added, watched)
             self._add_totals(totals)
             # What came after its month was closed is in records and totals, and beside what was reported of the month.
@@ -89,6 +91,7 @@ class Writer(ABC):
             # 4. How far each partition has been read.
             result, rows = _summary(batch, new, conflicts, totals[MINUTES])
             self._save_progress(rows, batch.received_at_us)
+        self._recent.add(result.recorded_keys)
         return result
 
     def _post_late(self, added: Records, standing: LedgerStanding) -> None:
@@ -102,15 +105,19 @@ class Writer(ABC):
 
     def _insert_records(self, batch: Batch, now_us: int) -> tuple[NDArray[np.bool_], list[Conflict]]:
         records = batch.records
-        new = np.ones(len(records), dtype=np.bool_)
-        differing: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        repeated = self._recent.rows_of(records.event_keys)
         for _ in range(_RACES_MAX):
-            if self._probe_first and len(records):
-                known, differing = self._probe(records)
-                new = np.ones(len(records), dtype=np.bool_)
+            new = np.ones(len(records), dtype=np.bool_)
+            known = differing = np.empty(0, dtype=np.intp)
+            looked_for = np.arange(len(records)) if self._probe_first else repeated
+            if looked_for.size:
+                known, differing = self._probe(_rows(records, looked_for))
+                known, differing = looked_for[known], looked_for[differing]
                 new[known] = False
-                self._probe_first = _PROBE_AFTER_DUPLICATES if known.size else self._probe_first - 1
-            chosen = records if new.all() else records.select(np.flatnonzero(new))
+            if self._probe_first:
+                foreseen = np.isin(known, repeated).all()
+                self._probe_first = self._probe_first - 1 if foreseen else _PROBE_AFTER_DUPLICATES
+            chosen = _rows(records, np.flatnonzero(new))
             try:
                 if len(chosen):
                     self._insert(chosen.recorded_at(now_us))
@@ -194,6 +201,11 @@ class Writer(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give the connection back."""
+
+
+def _rows(records: Records, rows: NDArray[np.intp]) -> Records:
+    """These rows of the records: nearly always all."""
+    return records if len(rows) == len(records) else records.select(rows)
 
 
 def _conflicts(records: Records, partition_of: NDArray[np.intp], rows: NDArray[np.intp]) -> list[Conflict]:

@@ -16,6 +16,7 @@ from rice_stream.pipeline.chunks import Chunk
 from rice_stream.quantities import TOKENS_MAX
 from rice_stream.reference.types import PueFactor
 from rice_stream.store import watching
+from rice_stream.store.batch import Records
 from rice_stream.store.engine import StoreUnavailableError, writing
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.watching import watch_user, watch_users
@@ -73,6 +74,31 @@ class TestRecords:
         for first in (0, 30, 45, 20, 0):  # ranges of 40 that overlap by 10, 25, 40 and 20
             pipeline.process([chunk_of([event(event_id=f"e-{k}") for k in range(first, first + 40)])], NOON_US)
         assert tenant_sums(rows_in(engine))["acme"]["prompts"] == 85
+        assert_exact(rows_in(engine))
+
+    def test_what_was_written_lately_is_looked_for_alone(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of a batch with ten events of the batch before; another process meets them by failing once, and then looks for all."""
+        looked_for: list[int] = []
+
+        def watched_pipeline() -> Any:
+            writer = open_writer(engine)
+            probe = writer._probe
+
+            def counting(records: Records) -> Any:
+                looked_for.append(len(records))
+                return probe(records)
+
+            monkeypatch.setattr(writer, "_probe", counting)
+            return fake_pipeline(writer, engine)
+
+        first, second = ([event(event_id=f"e-{k}") for k in range(start, start + 40)] for start in (0, 30))
+        pipeline = watched_pipeline()
+        pipeline.process([chunk_of(first)], NOON_US)
+        assert counts(pipeline.process([chunk_of(second)], NOON_US)) == (30, 10, 0, 0)
+        assert looked_for == [10]
+        assert counts(pipeline.process([chunk_of([event(event_id="e-5", output_tokens=9)])], NOON_US)) == (0, 0, 1, 0)
+        assert counts(watched_pipeline().process([chunk_of(second)], NOON_US)) == (0, 40, 0, 0)
+        assert looked_for == [10, 1, 40]
         assert_exact(rows_in(engine))
 
     def test_an_event_repeated_within_a_batch_counts_once(self, engine: Engine) -> None:
