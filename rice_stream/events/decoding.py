@@ -35,7 +35,7 @@ from rice_stream.events.formats.reading.options import AUTO, CANONICAL, DEFAULT_
 from rice_stream.events.plain_objects import decode_plain
 from rice_stream.events.records import Decoded, Ignored, RawRecord, Refused, SkippedBatch, SourcePartition
 from rice_stream.events.refused_items import batch_not_unpacked, bounded
-from rice_stream.events.together.blocks import RECORDS_MAX, read_together
+from rice_stream.events.together.blocks import RECORDS_MAX, OddEvents, joined, positions, read_together
 
 if TYPE_CHECKING:
     from rice_stream.events.formats.plain.otlp_blocks import SpanBlock
@@ -104,27 +104,35 @@ def decode_blocks(
 
 
 def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
-    """As many of the records as BLOCK_BYTES holds, and at least one."""
-    try:
-        if sum(map(len, map(_VALUE, records))) <= BLOCK_BYTES:  # no list: this is the hot path
-            return records
-    except TypeError:  # a record without a value
-        pass
-    ends = list(accumulate(len(value) if value else 0 for value in map(_VALUE, records)))
-    return records[: max(bisect_right(ends, BLOCK_BYTES), 1)]
+    """As many of the records as BLOCK_BYTES holds, and at least one; fewer where the last block would be a small one."""
+    for several in (records[:BLOCK_RECORDS], records):
+        try:
+            size = sum(map(len, map(_VALUE, several)))  # no list: this is the hot path
+        except TypeError:  # a record without a value
+            size = sum(len(value or b"") for value in map(_VALUE, several))
+        if size > BLOCK_BYTES:
+            ends = list(accumulate(len(value) if value else 0 for value in map(_VALUE, several)))
+            return several[: max(bisect_right(ends, size // -(-size // BLOCK_BYTES)), 1)]
+    return records
 
 
 def _block_together(
     records: Sequence[RawRecord], options: FormatOptions, partition: SourcePartition | None
 ) -> DecodedBlock | None:
-    """The records at once, where they are plain canonical events as most are; else None."""
+    """The records at once, where most are plain canonical events as most are, with what the odd ones hold; else None."""
     if not _may_be_plain(records, options, partition) or decode_plain(records[:1]) is None:
         return None
     found = read_together(records)
     if found is None:
         return None
-    columns, events = found
-    return DecodedBlock(columns, Decoded(events, list(records), [0] * len(records), [], []), len(records))
+    if not len(found.odd):
+        return DecodedBlock(*joined(found, records), len(records))
+    odd = [records[row] for row in found.odd.tolist()]
+    rest = _decode_block(odd, options, partition)
+    # Where they hold more items than a block, it ends before the first of which there is nothing.
+    taken = int(found.odd[rest.records]) if rest.records < len(odd) else len(records)
+    with_odd = OddEvents(found.odd[positions(odd, rest.decoded.records)], rest.columns, rest.decoded)
+    return DecodedBlock(*joined(found, records[:taken], with_odd), taken)
 
 
 def _decode_block(

@@ -1,19 +1,23 @@
-"""A block of records that hold one canonical event each, as columns: most of them read together, odd ones one by one."""
+"""A block of records of which most hold one canonical event each, as columns: these read together, odd ones put in between."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from operator import attrgetter
-from typing import overload
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rice_stream.basis import Basis
 from rice_stream.events.canonical import WireEvent
-from rice_stream.events.columns import SERVICE_FIELDS, EventColumns, to_columns
-from rice_stream.events.plain_objects import WIRE, any_envelope, decode_plain
-from rice_stream.events.records import RawRecord
+from rice_stream.events.columns import SERVICE_FIELDS, EventColumns
+from rice_stream.events.on_demand import OnDemand
+from rice_stream.events.plain_objects import WIRE, any_envelope
+from rice_stream.events.records import Decoded, RawRecord
 from rice_stream.events.together.layouts import WHAT, WHO
-from rice_stream.events.together.names import EncodedTexts, numbered
+from rice_stream.events.together.names import EncodedTexts, NumberedNames, encoded, numbered
 from rice_stream.events.together.reader import ReadTogether, TogetherReader
+from rice_stream.quantities import Ints
 
 RECORDS_MAX = 4096
 """Records of a block: enough for what a step costs however many they are, few enough for their bytes to stay in the cache."""
@@ -28,47 +32,109 @@ _idle: list[TogetherReader] = []
 """The readers that nobody uses just now: one for each thread that reads at the same time as others."""
 
 
-def read_together(records: Sequence[RawRecord]) -> tuple[EventColumns, Sequence[WireEvent]] | None:
-    """Columns of the records' events, one each in their order, and the events themselves.
+def read_together(records: Sequence[RawRecord]) -> ReadTogether | None:
+    """The events of the records, one each in their order, but for those of records that are odd.
 
     None: there are too few of them, or too many that are not plain canonical events as most are.
     """
-    if any_envelope(records):
-        return None
     try:
         reader = _idle.pop()
     except IndexError:
         reader = TogetherReader()
     try:
-        found = reader.read(list(map(_VALUE, records)))
-    except TypeError:  # a record without a value
-        return None
+        return reader.read(_values(records))
     finally:
         _idle.append(reader)
-    if found is None or not _add_odd(found, records):
-        return None
-    return _columns(found), EventsOfRecords(records)
 
 
-def _add_odd(found: ReadTogether, records: Sequence[RawRecord]) -> bool:
-    """Put in the events that were left out. False: one of them is no plain canonical event, or has what there is no column for."""
-    if not len(found.odd):
-        return True
-    events = decode_plain([records[row] for row in found.odd.tolist()])
-    if events is None:
-        return False
-    columns = to_columns(events)
-    if not columns.valid.all() or len(columns.served) > len(SERVICE_FIELDS) or columns.energy:
-        return False
-    for row, event in zip(found.odd.tolist(), events, strict=True):
-        found.ids[row] = event.event_id.encode()
-        found.who[row] = found.names.who.number(tuple(getattr(event, name) for name in WHO))
-        found.what[row] = found.names.what.number(tuple(getattr(event, name) for name in WHAT))
-    found.ended_at_us[found.odd] = columns.ended_at_us
-    found.duration_us[found.odd] = columns.duration_us
-    for name, counts in found.counts.items():
-        counts[found.odd] = getattr(columns, name)
-    return True
+def _values(records: Sequence[RawRecord]) -> list[bytes]:
+    """The value of each record; nothing of one that is odd whatever its value says."""
+    values = list(map(_VALUE, records))
+    if any_envelope(records):
+        return [b"" if any_envelope((record,)) else record.value or b"" for record in records]
+    return values if all(values) else [value or b"" for value in values]
+
+
+class OddEvents(NamedTuple):
+    """Events of records of a block that are read one by one: any number of each, in order."""
+
+    rows: NDArray[np.intp]
+    """The record of each event, by its position in the block."""
+    columns: EventColumns
+    decoded: Decoded
+
+
+def positions(records: Sequence[RawRecord], among: Sequence[RawRecord]) -> list[int]:
+    """Which of the records each of `among` is: some of them, in the same order, each any number of times."""
+    at, found = 0, []
+    for record in among:
+        while records[at].offset != record.offset:
+            at += 1
+        found.append(at)
+    return found
+
+
+def joined(
+    found: ReadTogether, records: Sequence[RawRecord], odd: OddEvents | None = None
+) -> tuple[EventColumns, Decoded]:
+    """Columns and events of these first records of a block, in their order."""
+    if odd is None:
+        return _columns(found), Decoded(EventsOfRecords(records), list(records), [0] * len(records), [], [])
+    regular = np.setdiff1d(np.arange(len(records)), found.odd, assume_unique=True)
+    order = np.argsort(np.concatenate([regular, odd.rows]), kind="stable")
+    alone, places = odd.decoded, order.tolist()
+    of_regular = [records[row] for row in regular.tolist()]
+    sources = [*of_regular, *alone.events]
+    of_rows, items = [*of_regular, *alone.records], [0] * len(regular) + alone.items
+    return _with_odd(_columns(_with_numbers(found, regular, odd, order)), odd, order), Decoded(
+        EventsOfRecords([sources[place] for place in places]),
+        [of_rows[place] for place in places],
+        [items[place] for place in places],
+        alone.refused,
+        alone.ignored,
+    )
+
+
+def _with_numbers(
+    found: ReadTogether, regular: NDArray[np.intp], odd: OddEvents, order: NDArray[np.intp]
+) -> ReadTogether:
+    """The events of the regular rows and the odd ones, in this order."""
+
+    def put(of_all: Ints, of_odd: Ints) -> Ints:
+        return np.concatenate([of_all[regular], of_odd])[order]
+
+    def numbers(of: NumberedNames, fields: tuple[str, ...]) -> Ints:
+        named = (of.number(tuple(getattr(event, name) for name in fields)) for event in odd.decoded.events)
+        return np.fromiter(named, dtype=np.int64)
+
+    names, columns = found.names, odd.columns
+    ids = [*map(found.ids.__getitem__, regular.tolist()), *encoded(columns.event_id)]
+    return ReadTogether(
+        odd=found.odd[:0],
+        names=names,
+        who=put(found.who, numbers(names.who, WHO)),
+        what=put(found.what, numbers(names.what, WHAT)),
+        ids=[ids[place] for place in order.tolist()],
+        ended_at_us=put(found.ended_at_us, columns.ended_at_us),
+        duration_us=put(found.duration_us, columns.duration_us),
+        counts={name: put(counts, getattr(columns, name)) for name, counts in found.counts.items()},
+    )
+
+
+def _with_odd(columns: EventColumns, odd: OddEvents, order: NDArray[np.intp]) -> EventColumns:
+    """With what odd events alone have: stated factors and energy, another format, no time of their own."""
+    n = len(columns) - len(odd.columns)
+
+    def put(values: Sequence[Any]) -> list[Any]:
+        of_all = [*(None,) * n, *values]
+        return [of_all[place] for place in order.tolist()]
+
+    return replace(
+        columns,
+        served=(*columns.served, *map(put, odd.columns.served[len(SERVICE_FIELDS) :])),
+        energy=tuple(map(put, odd.columns.energy)),
+        untimed=np.concatenate([np.zeros(n, dtype=np.bool_), odd.columns.untimed])[order],
+    )
 
 
 def _columns(found: ReadTogether) -> EventColumns:
@@ -97,25 +163,20 @@ def _columns(found: ReadTogether) -> EventColumns:
     )
 
 
-class EventsOfRecords(Sequence[WireEvent]):
-    """The event of each record, read when it is asked for: nearly all are only ever columns."""
+class EventsOfRecords(OnDemand[WireEvent]):
+    """The event of each record, read when it is asked for; one that is not all of a record is there already."""
 
-    def __init__(self, records: Sequence[RawRecord]) -> None:
-        self._records = records
+    def __init__(self, sources: Sequence[RawRecord | WireEvent]) -> None:
+        self._sources = sources
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._sources)
 
-    @overload
-    def __getitem__(self, at: int) -> WireEvent: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[WireEvent]: ...
-    def __getitem__(self, at: int | slice) -> "WireEvent | Sequence[WireEvent]":
-        return EventsOfRecords(self._records[at]) if isinstance(at, slice) else _event(self._records[at])
+    def item(self, at: int) -> WireEvent:
+        """One event."""
+        source = self._sources[at]
+        return source if isinstance(source, WireEvent) else WIRE.decode(source.value or b"")
 
-    def __iter__(self) -> Iterator[WireEvent]:
-        return map(_event, self._records)
-
-
-def _event(record: RawRecord) -> WireEvent:
-    return WIRE.decode(record.value or b"")
+    def part(self, rows: slice) -> "EventsOfRecords":
+        """Some of the events."""
+        return EventsOfRecords(self._sources[rows])

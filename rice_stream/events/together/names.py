@@ -1,11 +1,12 @@
 """Combinations of names that many events share, each with a number; and columns that say of each event only the number."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rice_stream.events.on_demand import OnDemand
 from rice_stream.quantities import Ints
 
 Combination = tuple[Any, ...]
@@ -37,7 +38,7 @@ class NumberedNames:
         return tuple(names[number] for names in self.fields)
 
 
-class NumberedColumn(Sequence[Any]):
+class NumberedColumn(OnDemand[Any]):
     """One name of each of n events, by the number of the event's combination."""
 
     def __init__(self, names: NumberedNames, field: int, numbers: Ints) -> None:
@@ -48,14 +49,13 @@ class NumberedColumn(Sequence[Any]):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    @overload
-    def __getitem__(self, at: int) -> Any: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Any]: ...
-    def __getitem__(self, at: int | slice) -> Any:
-        if isinstance(at, slice):
-            return NumberedColumn(self.names, self._field, self.numbers[at])
+    def item(self, at: int) -> Any:
+        """The name of one event."""
         return self.names.fields[self._field][self.numbers[at]]
+
+    def part(self, rows: slice) -> "NumberedColumn":
+        """The same name of some of the events."""
+        return self.renumbered(self.numbers[rows])
 
     def __iter__(self) -> Iterator[Any]:
         return map(self.names.fields[self._field].__getitem__, self.numbers.tolist())
@@ -80,7 +80,7 @@ def shared_numbers(columns: Sequence[Sequence[Any]]) -> tuple[NumberedNames, Int
     return (names, numbers) if alike else None
 
 
-class EncodedTexts(Sequence[str]):
+class EncodedTexts(OnDemand[str]):
     """Texts as their bytes in UTF-8, decoded only when they are looked at."""
 
     def __init__(self, encoded: list[bytes]) -> None:
@@ -89,12 +89,13 @@ class EncodedTexts(Sequence[str]):
     def __len__(self) -> int:
         return len(self.encoded)
 
-    @overload
-    def __getitem__(self, at: int) -> str: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[str]: ...
-    def __getitem__(self, at: int | slice) -> "str | EncodedTexts":
-        return EncodedTexts(self.encoded[at]) if isinstance(at, slice) else self.encoded[at].decode()
+    def item(self, at: int) -> str:
+        """One text."""
+        return self.encoded[at].decode()
+
+    def part(self, rows: slice) -> "EncodedTexts":
+        """Some of the texts."""
+        return EncodedTexts(self.encoded[rows])
 
     def __iter__(self) -> Iterator[str]:
         return map(bytes.decode, self.encoded)

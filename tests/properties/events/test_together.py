@@ -18,10 +18,11 @@ from rice_stream.events.records import Decoded, RawRecord
 from rice_stream.events.together import blocks
 from rice_stream.events.together.reader import EVENTS_MIN
 from tests.support.cases import drawn, size
+from tests.support.format_payloads import PAYLOADS
 
 BLOCKS = size(150, 3_000)
 RARELY = ["null"] * 300
-"""What an event states of itself is read event by event, and its whole block with it."""
+"""What an event states of itself is read event by event; where many do, their block is."""
 SPELLINGS = {
     "schema_version": ['"1"'],
     "event_id": ['"%d-7f3a"', '"%08x"', '"%d"'],
@@ -57,7 +58,7 @@ SPELLINGS = {
     "energy_boundary": [*RARELY, '"server"'],
 }
 STATED = ("pue", "rci_gco2e_per_kwh", "hardware", "energy_joules", "energy_boundary")
-"""Few producers write them: a block with one that is not null is not read together."""
+"""Few producers write them, and few of their events say them."""
 
 
 class Producer(NamedTuple):
@@ -88,6 +89,9 @@ FURTHER = [
     '"tenant_id":"evil"',
     '"a"',
 ]
+
+
+USUAL = Producer([name for name in SPELLINGS if name not in STATED], ",", ":", "")
 
 
 UNUSUAL = [
@@ -167,6 +171,45 @@ def as_one(parts: Sequence[DecodedBlock]) -> tuple[dict[str, list[object]], Deco
                 columns[name] += list(column)
         decoded.extend(block.decoded)
     return columns, decoded
+
+
+def test_what_a_record_is_or_holds_leaves_its_neighbours_alone() -> None:
+    """Refused, empty, of another format or in an envelope, with no event or several: read alone, in its place."""
+    values = [written(Random(number), USUAL, number, 0, 0) for number in range(4 * EVENTS_MIN)]
+    odd: list[tuple[bytes | None, tuple[tuple[str, bytes], ...]]] = [
+        (None, ()),
+        (b"", ()),
+        (b"broken", ()),
+        (PAYLOADS["kong_log.json"], ()),
+        (PAYLOADS["otlp_semconv_141.pb"], ()),
+        (b"[" + b",".join(values[:3]) + b"]", ()),
+        (values[0] + b"\n" + values[1], ()),
+        (values[2], (("ce_specversion", b"1.0"), ("ce_id", b"7"))),
+        (values[3][:-1] + b',"pue":1.2,"energy_joules":5.5,"energy_boundary":"server"}', ()),
+        (values[4].replace(b"2026-", b"1826-"), ()),
+        (values[5].replace(b'"acme"', b'"\\u0000"').replace(b'"umbrella"', b'"\\u0000"'), ()),
+    ]
+    blocks._idle.clear()
+    for seed in range(8):
+        random = Random(seed)
+        records = [RawRecord("t", 0, offset, value) for offset, value in enumerate(values)]
+        for row in random.sample(range(1, len(records)), random.choice([1, 5, EVENTS_MIN])):
+            value, headers = random.choice(odd)
+            records[row] = RawRecord("t", 0, row, value, headers)
+        assert assert_same(records), "so they were read one by one"
+
+
+def test_a_block_ends_before_the_odd_record_that_it_has_no_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record may hold thousands of events, and as many such records lie between others as there are."""
+    monkeypatch.setattr(decoding, "BLOCK_ITEMS", 5)
+    blocks._idle.clear()
+    values = [written(Random(number), USUAL, number, 0, 0) for number in range(2 * EVENTS_MIN)]
+    records = [RawRecord("t", 0, offset, value) for offset, value in enumerate(values)]
+    for row in (10, 20, 40):
+        records[row] = RawRecord("t", 0, row, b"[" + b",".join(values[:3]) + b"]")
+    found = list(decode_blocks(records))
+    assert [block.records for block in found[:1]] == [40]
+    assert as_one(found) == as_one(one_by_one(records))
 
 
 def _is_said(place: tuple[int, object]) -> bool:

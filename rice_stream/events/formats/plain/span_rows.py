@@ -1,8 +1,8 @@
 """The events of many spans: what they have in common by template, and of each what is its own, in columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from rice_stream.events.canonical import UsageQuality, WireEvent
 from rice_stream.events.columns import ATTRIBUTION_FIELDS, SERVICE_FIELDS, EventColumns
 from rice_stream.events.formats.plain.fields import spelled
 from rice_stream.events.formats.plain.otlp import Template
+from rice_stream.events.on_demand import OnDemand
 from rice_stream.events.stated_factors import FACTOR_FIELDS
 from rice_stream.quantities import UNKNOWN
 
@@ -83,21 +84,21 @@ class SpanRows:
         """Columns of the events of these spans, as `columns.to_columns` and `with_provenance` make them of `event`."""
         n, chosen = len(rows), rows.tolist()
         templates = self.template_of[rows]
+        numbers = templates.tolist()
         of_template = [template.event for template in self.templates]
 
         def named(name: str) -> list[Any]:
-            values = np.empty(len(of_template), dtype=object)
-            values[:] = [getattr(event, name) for event in of_template]
-            found: list[Any] = values[templates].tolist()
-            return found
+            said = [getattr(event, name) for event in of_template]
+            if said.count(said[0]) == len(said):
+                return said[:1] * n
+            return list(map(said.__getitem__, numbers))
 
         def flagged(values: Sequence[bool]) -> NDArray[np.bool_]:
             return np.array(values, dtype=np.bool_)[templates]
 
         users, regions = named("user_id"), named("inference_region")
-        sources = np.empty(len(self.templates), dtype=object)
-        sources[:] = [template.region_source or None for template in self.templates]
-        region_sources = sources[templates].tolist()
+        sources = [template.region_source or None for template in self.templates]
+        region_sources = list(map(sources.__getitem__, numbers))
         for at, row in enumerate(chosen) if self.users or self.places else ():
             if row in self.users:
                 users[at] = self.users[row]
@@ -126,7 +127,7 @@ class SpanRows:
 NOT_READ, IGNORED = -1, -2
 
 
-class SpanEvents(Sequence[WireEvent]):
+class SpanEvents(OnDemand[WireEvent]):
     """The events of spans, each made when it is asked for: nearly all are only ever columns."""
 
     def __init__(self, spans: SpanRows, rows: NDArray[np.intp]) -> None:
@@ -136,14 +137,10 @@ class SpanEvents(Sequence[WireEvent]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, at: int) -> WireEvent: ...
-    @overload
-    def __getitem__(self, at: slice) -> "SpanEvents": ...
-    def __getitem__(self, at: int | slice) -> "WireEvent | SpanEvents":
-        if isinstance(at, slice):
-            return SpanEvents(self._spans, self._rows[at])
+    def item(self, at: int) -> WireEvent:
+        """The event of one span."""
         return self._spans.event(int(self._rows[at]))[0]
 
-    def __iter__(self) -> Iterator[WireEvent]:
-        return (self._spans.event(row)[0] for row in self._rows.tolist())
+    def part(self, rows: slice) -> "SpanEvents":
+        """Those of some of the spans."""
+        return SpanEvents(self._spans, self._rows[rows])
