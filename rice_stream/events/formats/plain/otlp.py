@@ -6,7 +6,6 @@ is kept as a template, which the span's own attributes complete.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -17,8 +16,7 @@ from rice_stream.events.formats.otlp import langfuse as otlp_langfuse
 from rice_stream.events.formats.otlp import spans as otlp
 from rice_stream.events.formats.otlp.span import OtlpSpan
 from rice_stream.events.formats.plain.fields import Found, NotPlainError, PlainItem, inclusive, spelled, word
-from rice_stream.events.formats.plain.usage import ChatUsage, chat_counts
-from rice_stream.events.formats.reading import regions
+from rice_stream.events.formats.plain.printed_values import own_place, with_raw_usage
 from rice_stream.events.formats.reading.checking import accept
 from rice_stream.events.formats.reading.drafts import EventDraft
 from rice_stream.events.formats.reading.items import ItemOrigin
@@ -37,15 +35,6 @@ _FOR_THE_FULL_DECODER = frozenset(
 _SAYS_OPERATION = frozenset(
     {names.OPERATION, names.OPENINFERENCE_KIND, names.AI_SDK_OPERATION, otlp_langfuse.TYPE, *names.REQUEST_TYPE}
 )
-_CHARACTERS_MAX = names.REPR_CHARACTERS_MAX
-_RAW_USAGE = msgspec.json.Decoder(ChatUsage)
-
-
-class _Hidden(msgspec.Struct, gc=False):
-    api_base: str | None = None
-
-
-_HIDDEN = msgspec.json.Decoder(_Hidden)
 
 
 class SpanShape:
@@ -214,43 +203,6 @@ def _name(value: object) -> str | None:
     if not isinstance(value, str) or len(value) > NAME_LENGTH_MAX:
         raise NotPlainError
     return word(value)
-
-
-def with_raw_usage(
-    written: object,
-    read: int | None,
-    made: int | None,
-    reasoning: int | None,
-    region: str | None,
-    region_source: str,
-) -> tuple[int | None, int | None, int | None, tuple[str | None, str]]:
-    """What the counts leave out, from the provider's usage object as it is printed beside them: read from a cache, written to
-    one, reasoning; and the region with its source."""
-    if not isinstance(written, str) or len(written) > _CHARACTERS_MAX:
-        raise NotPlainError
-    plain = written.replace("'", '"').replace("None", "null").replace("True", "true").replace("False", "false")
-    usage = _RAW_USAGE.decode(plain)
-    _, raw_read, raw_made, _, raw_reasoning, _ = chat_counts(usage)
-    return (
-        raw_read if read is None else read,
-        raw_made if made is None else made,
-        raw_reasoning if reasoning is None else reasoning,
-        (region, region_source)
-        if usage.inference_geo is None
-        else regions.first_known(((usage.inference_geo, "provider_geo"), (region, region_source))),
-    )
-
-
-def own_place(written: object) -> tuple[str | None, str]:
-    """Region and its source from LiteLLM's hidden parameters. NotPlainError: they are no text."""
-    if not isinstance(written, str):
-        raise NotPlainError
-    return _place_of_endpoint(_HIDDEN.decode(written).api_base)
-
-
-@lru_cache(maxsize=1024)
-def _place_of_endpoint(address: str | None) -> tuple[str | None, str]:
-    return regions.first_known([(regions.of_endpoint(address), "endpoint")])
 
 
 def stand_apart(items: Iterable[PlainItem], scopes: Iterable[str], ids: Sequence[str], parents: Sequence[str]) -> bool:

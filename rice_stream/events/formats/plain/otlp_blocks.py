@@ -26,7 +26,10 @@ SPANS_MIN = 48
 """Of fewer spans each costs more here than alone: a step takes as long for one as for a hundred."""
 RECORDS_TOGETHER_MIN = 48
 """The spans of fewer records are found one record after the other."""
-_IDS_BYTES = 16 + 8
+_TRACE_BYTES, _SPAN_BYTES = 16, 8
+_ID_CHARACTERS = 2 * _TRACE_BYTES + 1 + 2 * _SPAN_BYTES
+_HEX = np.frombuffer(bytes(range(256)).hex().encode(), dtype=np.uint16)
+"""Two digits for each byte."""
 
 
 class SpanBlock(NamedTuple):
@@ -96,11 +99,16 @@ def _origin(resource: bytes, scope: bytes) -> tuple[Resource, str] | None:
 
 def _event_ids(text: Text, fields: SpanFields) -> list[str]:
     """Trace and span of each in hex; of one that is not usual, whatever is there."""
-    trace = text.octets[np.where(fields.usual, fields.trace_id_at, 0)[:, None] + np.arange(16)]
-    span = text.octets[np.where(fields.usual, fields.span_id_at, 0)[:, None] + np.arange(8)]
-    written = np.concatenate([trace, span], axis=1).tobytes().hex()
-    width = 2 * _IDS_BYTES
-    return [f"{written[at : at + 32]}:{written[at + 32 : at + width]}" for at in range(0, len(written), width)]
+    ids = [
+        text.octets[np.where(fields.usual, at, 0)[:, None] + np.arange(size)]
+        for at, size in ((fields.trace_id_at, _TRACE_BYTES), (fields.span_id_at, _SPAN_BYTES))
+    ]
+    written = np.full((len(fields.usual), _ID_CHARACTERS), ord(":"), dtype=np.uint8)
+    written[:, : 2 * _TRACE_BYTES], written[:, 2 * _TRACE_BYTES + 1 :] = (
+        np.take(_HEX, each).view(np.uint8) for each in ids
+    )
+    characters = written.tobytes().decode("ascii")
+    return [characters[at : at + _ID_CHARACTERS] for at in range(0, len(characters), _ID_CHARACTERS)]
 
 
 def _whole(spans: SpanRows, first_of: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from rice_stream.events.columns import SERVICE_FIELDS
 from rice_stream.events.formats.otlp.spans import ADK_SPAN, NO_CALL, VLLM_SPAN
 from rice_stream.events.formats.plain.fields import NotPlainError
-from rice_stream.events.formats.plain.known_layouts import KnownLayout, known_layout
 from rice_stream.events.formats.plain.otlp import Resource, Template
 from rice_stream.events.formats.plain.otlp_proto import PROBLEMS, Layout, known_template, prefix_of
 from rice_stream.events.formats.plain.own_values import OwnValues
 from rice_stream.events.formats.plain.span_fields import SpanFields
 from rice_stream.events.formats.plain.span_rows import IGNORED, NOT_READ, SpanRows
-from rice_stream.events.formats.plain.wire_walk import Text, whole_numbers
+from rice_stream.events.formats.plain.wire_walk import ROW_BYTES_MAX, Text, whole_numbers
 from rice_stream.events.formats.reading.moments import END_US, FIRST_US
 from rice_stream.events.metered_energy import ENERGY_FIELDS
 from rice_stream.events.records import Ignored, RefusedError
@@ -70,22 +69,24 @@ class LayoutReader:
 
     def read(self) -> None:
         """All spans."""
-        rows = np.flatnonzero(self._fields.usual)
+        rows = self._read_first_layout(np.flatnonzero(self._fields.usual))
+        if not len(rows):
+            return
         for alike in _groups(rows, self._digest_of_keys(rows)):
             for _ in range(_ALIKE_ROUNDS):
-                if len(alike) < SPANS_OF_A_LAYOUT_MIN:
-                    break
                 alike = self._read_first_layout(alike)
 
     def _read_first_layout(self, rows: Rows) -> Rows:
-        """Reads those that have the layout of the first of them; returns the others."""
-        try:
-            known = known_layout(tuple(map(prefix_of, self._attributes(int(rows[0])))))
-        except _PROBLEMS:
+        """Reads those that have the layout of the first of them; returns the others. Of few it reads none."""
+        if len(rows) < SPANS_OF_A_LAYOUT_MIN:
             return rows[:0]
-        same = self._has_layout(rows, known)
-        if known.layout.shape.usual:
-            self._read_layout(rows[same], known.layout)
+        try:
+            layout = _known_layout(tuple(map(prefix_of, self._attributes(int(rows[0])))))
+        except _PROBLEMS:
+            return rows[1:]
+        same = self._has_layout(rows, layout)
+        if layout.shape.usual and np.count_nonzero(same) >= SPANS_OF_A_LAYOUT_MIN:
+            self._read_layout(rows[same], layout)
         return rows[~same]
 
     def _read_layout(self, rows: Rows, layout: Layout) -> None:
@@ -93,8 +94,9 @@ class LayoutReader:
             nothing = rows[self._names[rows] == 0]
             self._ignore(nothing, NO_CALL)
             rows = rows[self._names[rows] != 0]
-        _, first, group = np.unique(self._digest_of_repeating(rows, layout), return_index=True, return_inverse=True)
-        same = self._repeats(rows, rows[first[group]], layout)
+            if not len(rows):
+                return
+        first, group, same = self._by_what_repeats(rows, layout)
         templates = [self._template_of(row, layout) for row in rows[first].tolist()]
         for number, template in enumerate(templates):
             if isinstance(template, Ignored):
@@ -213,46 +215,39 @@ class LayoutReader:
         digests: NDArray[np.uint64] = (mixed * _weights(width)).sum(axis=1, dtype=np.uint64)
         return digests + counts.astype(np.uint64)
 
-    def _has_layout(self, rows: Rows, layout: KnownLayout) -> NDArray[np.bool_]:
+    def _has_layout(self, rows: Rows, layout: Layout) -> NDArray[np.bool_]:
         """Whether they have these attributes, in this order, each with its key's bytes."""
-        count = len(layout.layout.prefixes)
-        there = np.flatnonzero(np.equal(self._fields.attributes[rows], count))
-        kept = rows[there]
+        count = len(layout.prefixes)
+        same: NDArray[np.bool_] = np.equal(self._fields.attributes[rows], count)
+        kept = rows if same.all() else rows[same]
         begins = self._fields.attribute_at[kept, :count]
         longer = self._fields.attribute_end[kept, :count] - begins > layout.lengths
         alike: NDArray[np.bool_] = np.logical_and.reduce(longer, axis=1)
-        # Of one that is too short what lies behind it would be compared.
-        begins = np.where(alike[:, None], begins, 0)
-        for offsets, windows, masks in layout.windows:
-            alike &= np.logical_and.reduce((self._text.windows(begins + offsets) & masks) == windows, axis=1)
-        same = np.zeros(len(rows), dtype=np.bool_)
-        same[there] = alike
+        if not alike.all():
+            # Of one that is too short what lies behind it would be compared.
+            begins = np.where(alike[:, None], begins, 0)
+        for position, prefix in enumerate(layout.prefixes):
+            if not alike.any():
+                break
+            alike &= self._text.has(begins[:, position], prefix)
+        same[same] = alike
         return same
 
-    def _digest_of_repeating(self, rows: Rows, layout: Layout) -> NDArray[np.uint64]:
-        """Of where they come from, and of the length and a few bytes of each value that a stream repeats."""
-        digest: NDArray[np.uint64] = self._origins.numbers[rows].astype(np.uint64) * _weights(1)[0]
-        digest += self._names[rows].astype(np.uint64)
-        for position, weight in zip(layout.repeating, _weights(len(layout.repeating)), strict=True):
-            at = self._fields.attribute_at[rows, position] + len(layout.prefixes[position])
-            end = self._fields.attribute_end[rows, position]
-            short = np.minimum(end - at, 8)
-            heads = self._text.windows(at) << ((8 - short) * 8).astype(np.uint64)
-            digest += (_mixed(heads, self._text.windows(end - short)) ^ (end - at).astype(np.uint64)) * weight
-        return digest
-
-    def _repeats(self, rows: Rows, others: Rows, layout: Layout) -> NDArray[np.bool_]:
-        """Whether each has origin, name and all values that a stream repeats from the other one beside it."""
-        same: NDArray[np.bool_] = np.equal(self._origins.numbers[rows], self._origins.numbers[others])
-        same &= self._names[rows] == self._names[others]
-        skipped = np.array([len(layout.prefixes[position]) for position in layout.repeating], dtype=np.int64)
-        at, other = (self._fields.attribute_at[each[:, None], layout.repeating] + skipped for each in (rows, others))
-        lengths, expected = (
-            self._fields.attribute_end[each[:, None], layout.repeating] - begins
-            for each, begins in ((rows, at), (others, other))
-        )
-        same &= (lengths == expected).all(axis=1)
-        return same & self._text.equal(at, other, np.where(same[:, None], lengths, 0)).all(axis=1)
+    def _by_what_repeats(self, rows: Rows, layout: Layout) -> tuple[Rows, Rows, NDArray[np.bool_]]:
+        """(the first of the rows with each combination of origin, name and values that a stream repeats; which of them each row is
+        like, as far as a digest tells; whether it is)."""
+        skipped = np.array([layout.lengths[position] for position in layout.repeating], dtype=np.int64)
+        at = self._fields.attribute_at[rows[:, None], layout.repeating] + skipped
+        lengths = self._fields.attribute_end[rows[:, None], layout.repeating] - at
+        parts = self._text.rows(at, lengths).reshape(len(rows), -1)
+        lengths_and_more = (lengths, self._origins.numbers[rows][:, None], self._names[rows][:, None])
+        said = np.concatenate([parts, *(each.astype(np.uint64) for each in lengths_and_more)], axis=1)
+        digests = (said * _weights(said.shape[1])).sum(axis=1, dtype=np.uint64)
+        _, first, group = np.unique(digests, return_index=True, return_inverse=True)
+        same: NDArray[np.bool_] = (said == said[first[group]]).all(axis=1)
+        if int(lengths.max(initial=0)) > ROW_BYTES_MAX:
+            same &= self._text.equal(at, at[first[group]], np.where(same[:, None], lengths, 0)).all(axis=1)
+        return first, group, same
 
 
 def _groups(rows: Rows, digests: NDArray[np.uint64]) -> Iterator[Rows]:
@@ -268,6 +263,11 @@ def _groups(rows: Rows, digests: NDArray[np.uint64]) -> Iterator[Rows]:
 def _mixed(heads: NDArray[np.uint64], tails: NDArray[np.uint64]) -> NDArray[np.uint64]:
     mixed: NDArray[np.uint64] = (heads * np.uint64(0x9E3779B97F4A7C15)) ^ (tails * np.uint64(0xC2B2AE3D27D4EB4F))
     return mixed ^ (mixed >> np.uint64(29))
+
+
+@lru_cache(maxsize=1024)
+def _known_layout(prefixes: tuple[bytes, ...]) -> Layout:
+    return Layout(prefixes)
 
 
 @lru_cache(maxsize=256)

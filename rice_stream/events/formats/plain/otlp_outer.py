@@ -42,11 +42,16 @@ class Places:
     def add_all(self, values: Sequence[bytes | None], text: Text, items_max: int) -> list[int]:
         """The same of many messages at once. The text is of these values."""
         alone = _SingleSpans(text, text.starts, text.ends)
-        starts = text.starts.tolist()
+        if len(values) <= items_max - len(self.starts) and alone.of_one_origin(text):
+            self.starts += alone.start.tolist()
+            self.ends += alone.end.tolist()
+            self.origins += [self._origin(text.part(*alone.resource[0]), text.part(*alone.scope[0]))] * len(values)
+            return [1] * len(values)
+        at, end = alone.start.tolist(), alone.end.tolist()
         # Within their message: a part of it is made faster than one of the text.
         shift = text.starts[:, None]
-        at, end = alone.start.tolist(), alone.end.tolist()
         outer, inner = (alone.resource - shift).tolist(), (alone.scope - shift).tolist()
+        starts = text.starts.tolist()
         counts: list[int] = []
         for number, value in enumerate(values):
             if len(self.starts) >= items_max:
@@ -55,14 +60,16 @@ class Places:
                 counts.append(0)
             elif at[number] >= 0:
                 (first, last), (second, until) = outer[number], inner[number]
-                resource, scope = value[first:last], value[second:until]
                 self.starts.append(at[number])
                 self.ends.append(end[number])
-                self.origins.append(self.pairs.setdefault((resource, scope), len(self.pairs)))
+                self.origins.append(self._origin(value[first:last], value[second:until]))
                 counts.append(1)
             else:
                 counts.append(self.add(value, starts[number]))
         return counts
+
+    def _origin(self, resource: bytes, scope: bytes) -> int:
+        return self.pairs.setdefault((resource, scope), len(self.pairs))
 
     def add(self, value: bytes, base: int) -> int:
         """The spans of a message that begins at `base`, in order; how many. 0: it is for a parser, and none is added."""
@@ -105,8 +112,7 @@ class Places:
         if at < end and value[at] == _HEAD:
             start, at = extent(value, at + 1)
             scope = value[start:at]
-        pair = (resource, scope)
-        origin = self.pairs.setdefault(pair, len(self.pairs))
+        origin = self._origin(resource, scope)
         while at < end:
             tag = value[at]
             start, at = extent(value, at + 1)
@@ -136,6 +142,16 @@ class _SingleSpans:
         self.resource[read] = np.stack(resource, axis=1)[read]
         self.scope[read] = np.stack(scope, axis=1)[read]
 
+    def of_one_origin(self, text: Text) -> bool:
+        """Whether every message is such a one, and all have the resource and the scope of the first."""
+        if not len(self.start) or (self.start < 0).any():
+            return False
+        for extents in (self.resource, self.scope):
+            wanted = text.part(*extents[0])
+            if (extents[:, 1] - extents[:, 0] != len(wanted)).any() or not text.has(extents[:, 0], wanted).all():
+                return False
+        return True
+
 
 def _fields(
     text: Text, starts: Positions, ends: Positions, tags: tuple[int, ...]
@@ -144,20 +160,30 @@ def _fields(
     begins and ends, both 0 of any other message."""
     steps, whole = walk(text, starts, ends, len(tags) + 1)
     whole &= starts < ends
+    wanted, further = steps[: len(tags)], steps[len(tags) :]
+    if (
+        whole.all()
+        and [(step.tags is None, step.tag, len(step.rows)) for step in wanted]
+        == [(True, tag, len(starts)) for tag in tags]
+        and all(step.tags is None and step.tag == _SCHEMA_URL for step in further)
+    ):  # as nearly always
+        return whole, [(step.starts, step.ends) for step in wanted]
     found = []
     for number, tag in enumerate(tags):
         begins, finishes = np.zeros_like(starts), np.zeros_like(starts)
         there = np.zeros(len(starts), dtype=np.bool_)
         if number < len(steps):
-            step = steps[number]
-            rows = step.rows[step.tags == tag]
-            begins[rows], finishes[rows] = step.starts[step.tags == tag], step.ends[step.tags == tag]
+            rows, from_, until = steps[number].of_tag(tag)
+            begins[rows], finishes[rows] = from_, until
             there[rows] = True
         whole &= there
         found.append((begins, finishes))
     if len(steps) > len(tags):
         last = steps[-1]
-        whole[last.rows[last.tags != _SCHEMA_URL]] = False
+        more = np.zeros_like(whole)
+        more[last.rows] = True
+        more[last.of_tag(_SCHEMA_URL)[0]] = False
+        whole &= ~more
     return whole, [(np.where(whole, begins, 0), np.where(whole, finishes, 0)) for begins, finishes in found]
 
 

@@ -80,10 +80,11 @@ _SHAPES_MAX = 1024
 class Layout:
     """How the attributes of a span lie: the same keys in the same order, each behind the same first bytes."""
 
-    __slots__ = ("counts", "prefixes", "repeating", "shape")
+    __slots__ = ("counts", "lengths", "prefixes", "repeating", "shape")
 
     def __init__(self, prefixes: tuple[bytes, ...]) -> None:
         self.prefixes = prefixes
+        self.lengths = list(map(len, prefixes))
         self.shape = SpanShape([prefix[2:-1].decode() for prefix in prefixes])
         self.repeating = [position for _, position in self.shape.repeating]
         self.counts = [

@@ -1,28 +1,31 @@
 """What is read span by span although the spans are read together: usage objects, endpoints, users."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.events.formats.plain.fields import NotPlainError
-from rice_stream.events.formats.plain.otlp import own_place, own_user, with_raw_usage
-from rice_stream.events.formats.plain.otlp_outer import extent
+from rice_stream.events.formats.plain.otlp import own_user
 from rice_stream.events.formats.plain.otlp_proto import Layout
+from rice_stream.events.formats.plain.printed_values import json_of, place_by, place_of, usage_of
 from rice_stream.events.formats.plain.span_fields import SpanFields
 from rice_stream.events.formats.plain.span_rows import NOT_READ, SpanRows
-from rice_stream.events.formats.plain.wire_walk import Text
+from rice_stream.events.formats.plain.wire_walk import Text, messages
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.records import RefusedError
 from rice_stream.quantities import UNKNOWN
 
 _TEXT_VALUE = 0x0A
-_PROBLEMS = (*JSON_ERRORS, UnicodeDecodeError, NotPlainError, RefusedError, IndexError)
+_NOTHING_SAID = (UNKNOWN,) * 3
+_PROBLEMS = (*JSON_ERRORS, NotPlainError, RefusedError)
 
 
 class OwnValues:
     """Reads such values of spans of one layout into `spans`."""
 
     def __init__(self, text: Text, fields: SpanFields, layout: Layout, spans: SpanRows) -> None:
-        self._part = text.part
+        self._text = text
         self._fields = fields
         self._layout = layout
         self._spans = spans
@@ -33,55 +36,76 @@ class OwnValues:
         What the counts (shape (6, n)) leave out of cached and reasoning tokens is put there.
         """
         shape = self._layout.shape
-        usage = self._extents(rows, shape.usage[0]) if shape.usage else None
-        hidden = self._extents(rows, shape.hidden) if shape.hidden is not None else None
-        users = [self._extents(rows, position) for position in shape.users]
-        stated = counts[2:5].T.tolist()
-        read = np.zeros(len(rows), dtype=np.bool_)
-        for at, (row, number) in enumerate(zip(rows.tolist(), templates.tolist(), strict=True)):
-            if number == NOT_READ:
+        read: NDArray[np.bool_] = templates != NOT_READ
+        wanted = [*shape.usage[:1], *([] if shape.hidden is None else [shape.hidden]), *shape.users]
+        texts = []
+        for position in wanted:
+            found, are_texts = self._texts(rows, position)
+            texts.append(found)
+            read &= are_texts
+        usage = _as_json(texts.pop(0)) if shape.usage else None
+        hidden = texts.pop(0) if shape.hidden is not None else None
+        of_templates = [(each.event.inference_region, each.region_source) for each in self._spans.templates]
+        users = [each.event.user_id for each in self._spans.templates]
+        said = [_NOTHING_SAID] * len(rows)
+        for at, row, number in zip(range(len(rows)), rows.tolist(), templates.tolist(), strict=True):
+            if not read[at]:
                 continue
-            template = self._spans.templates[number]
+            place, user = of_templates[number], users[number]
             try:
-                region, region_source = template.event.inference_region, template.region_source
                 if usage is not None:
-                    kept, made, thought = (None if count == UNKNOWN else count for count in stated[at])
-                    said = self._text(usage[at])
-                    *own, (region, region_source) = with_raw_usage(said, kept, made, thought, region, region_source)
-                    stated[at] = [UNKNOWN if count is None else count for count in own]
-                if region is None and hidden is not None:
-                    region, region_source = own_place(self._text(hidden[at]))
-                user = template.event.user_id
-                if user is None and users:
-                    user = self._user([extents[at] for extents in users])
+                    said[at], geo = usage_of(usage[at])
+                    if geo is not None:
+                        place = place_by(geo, *place)
+                if hidden is not None and place[0] is None:
+                    place = place_of(hidden[at])
+                if texts and user is None:
+                    user = _user([of_each[at] for of_each in texts])
             except _PROBLEMS:
+                read[at] = False
                 continue
-            if region_source != template.region_source or region != template.event.inference_region:
-                self._spans.places[row] = region, region_source
-            if user != template.event.user_id:
+            if place != of_templates[number]:
+                self._spans.places[row] = place
+            if user != users[number]:
                 self._spans.users[row] = user
-            read[at] = True
-        counts[2:5] = np.array(stated, dtype=np.int64).reshape(-1, 3).T
+        if usage is not None:
+            counts[2:5] = np.where(counts[2:5] == UNKNOWN, np.array(said, dtype=np.int64).reshape(-1, 3).T, counts[2:5])
         return read
 
-    def _extents(self, rows: NDArray[np.intp], position: int) -> list[tuple[int, int]]:
-        """Where the value of an attribute begins, with its length before it, and ends."""
-        begins = self._fields.attribute_at[rows, position] + len(self._layout.prefixes[position])
-        return list(zip(begins.tolist(), self._fields.attribute_end[rows, position].tolist(), strict=True))
+    def _texts(self, rows: NDArray[np.intp], position: int) -> tuple[list[bytes], NDArray[np.bool_]]:
+        """An attribute's texts, and which are texts, in UTF-8 and written as usual; of others nothing."""
+        # The prefix ends with the tag of the value, and in the value the tag of the text comes first.
+        tags = self._fields.attribute_at[rows, position] + (self._layout.lengths[position] - 1)
+        end = self._fields.attribute_end[rows, position]
+        starts, ends, good = messages(self._text, tags)
+        good &= ends == end
+        starts = np.where(good, starts, 0)
+        good &= self._text.octets[starts] == _TEXT_VALUE
+        starts, ends, short = messages(self._text, starts)
+        good &= short & (ends == end)
+        places = zip(np.where(good, starts, 0).tolist(), np.where(good, ends, 0).tolist(), strict=True)
+        texts = [self._text.part(start, stop) for start, stop in places]
+        if not all(map(bytes.isascii, texts)):
+            good &= np.fromiter(map(_is_utf8, texts), dtype=np.bool_, count=len(texts))
+        return texts, good
 
-    def _text(self, extent_of_value: tuple[int, int]) -> str:
-        """NotPlainError: it is no text, or written in another way than the shortest."""
-        written = self._part(*extent_of_value)
-        at, end = extent(written, 0)
-        if end != len(written) or written[at] != _TEXT_VALUE:
-            raise NotPlainError
-        at, stop = extent(written, at + 1)
-        if stop != end:
-            raise NotPlainError
-        return written[at:].decode()
 
-    def _user(self, extents: list[tuple[int, int]]) -> str | None:
-        user = own_user(map(self._text, extents))
-        if user is not None and "\x00" in user:
-            raise NotPlainError
-        return user
+def _as_json(printed: list[bytes]) -> list[bytes]:
+    """`json_of` each; mostly of all at once."""
+    found = json_of(b"\n".join(printed)).split(b"\n")
+    return found if len(found) == len(printed) else list(map(json_of, printed))
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _user(texts: Iterable[bytes]) -> str | None:
+    user = own_user(map(bytes.decode, texts))
+    if user is not None and "\x00" in user:
+        raise NotPlainError
+    return user

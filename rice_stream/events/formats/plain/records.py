@@ -5,6 +5,7 @@ The format that the last record had is tried first: a topic nearly always holds 
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,7 @@ from rice_stream.events.records import RawRecord, RefusedError, SkippedBatch
 if TYPE_CHECKING:
     from rice_stream.events.formats.plain.otlp_blocks import SpanBlock
 
+_VALUE, _HEADERS = attrgetter("value"), attrgetter("headers")
 _Read = Callable[[Any], list[PlainItem]]
 _MISSES_MAX = 8
 """After so many records in a row that are for the full decoders, one in as many is tried: a topic nearly always holds one kind."""
@@ -141,9 +143,7 @@ class PlainReader:
         # Imported where protobuf is read: who sends JSON alone needs no message classes.
         from rice_stream.events.formats.plain.otlp_blocks import read_block
 
-        return read_block(
-            [record.value if _may_be_protobuf(record) else None for record in records], self._scopes, items_max
-        )
+        return read_block(_protobuf_values(records), self._scopes, items_max)
 
     def _protobuf(self, value: bytes) -> tuple[str, list[PlainItem]] | None:
         if self._scopes is None:
@@ -162,6 +162,13 @@ def _may_be_protobuf(record: RawRecord | SkippedBatch) -> bool:
     if not value or value[0] != _NEWLINE:
         return False
     return not (record.headers and any(map(_is_enveloped, record.headers)))
+
+
+def _protobuf_values(records: Sequence[RawRecord | SkippedBatch]) -> list[bytes | None]:
+    """The values of those that may be protobuf."""
+    if any(map(_HEADERS, records)):
+        return [record.value if _may_be_protobuf(record) else None for record in records]
+    return [value if value and value[0] == _NEWLINE else None for value in map(_VALUE, records)]
 
 
 def _is_enveloped(header: tuple[str, bytes]) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.formats.plain.wire_walk import Positions, Text, WalkStep, walk
+from rice_stream.events.formats.plain.wire_walk import Positions, Text, walk
 
 FIELDS_MAX = 192
 """A span with more fields is for a parser: every step is one for all spans of a block."""
@@ -45,12 +45,16 @@ def read_fields(text: Text, starts: Positions, ends: Positions) -> SpanFields:
     at = {tag: np.full(n, -1, dtype=np.int64) for tag in _SINGLE}
     until = {tag: np.zeros(n, dtype=np.int64) for tag in _SINGLE}
     attributes: list[tuple[Positions, Positions, Positions]] = []
+    met: set[int] = set()
     for step in steps:
-        for tag, rows, begins, finishes in _by_tag(step):
+        for tag in step.all_tags():
             if tag == _ATTRIBUTE:
-                attributes.append((rows, begins, finishes))
+                attributes.append(step.of_tag(tag))
             elif tag in at:
-                usual[rows[at[tag][rows] >= 0]] = False  # of two, which a parser would put together
+                rows, begins, finishes = step.of_tag(tag)
+                if tag in met:
+                    usual[rows[at[tag][rows] >= 0]] = False  # of two, which a parser would put together
+                met.add(tag)
                 at[tag][rows] = begins
                 until[tag][rows] = finishes
     length = {tag: np.where(at[tag] >= 0, until[tag] - at[tag], 0) for tag in _SINGLE}
@@ -77,18 +81,6 @@ def read_fields(text: Text, starts: Positions, ends: Positions) -> SpanFields:
         attribute_at=begins,
         attribute_end=finishes,
     )
-
-
-def _by_tag(step: WalkStep) -> list[tuple[int, Positions, Positions, Positions]]:
-    """A step's fields, apart by their tags; nearly always there is one."""
-    first = int(step.tags[0]) if len(step.tags) else 0
-    if (step.tags == first).all():
-        return [(first, step.rows, step.starts, step.ends)]
-    found = []
-    for tag in np.unique(step.tags).tolist():
-        of_tag = step.tags == tag
-        found.append((tag, step.rows[of_tag], step.starts[of_tag], step.ends[of_tag]))
-    return found
 
 
 def _side_by_side(

@@ -12,11 +12,14 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from rice_stream.events.together.octets import kept_bytes
 from rice_stream.quantities import UNKNOWN
 
 Positions = NDArray[np.int64]
 WINDOW_BYTES = 8
-_PADDING_BYTES = 4 * WINDOW_BYTES
+ROW_BYTES_MAX = 128
+"""Of bytes that are taken from many positions side by side."""
+_PADDING_BYTES = ROW_BYTES_MAX + WINDOW_BYTES
 KEPT_BYTES_MAX = 16 * 1024 * 1024
 """Of memory that is kept; texts that take more give it back."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -29,6 +32,9 @@ _LONG = 0x80
 _FIELD_1 = 0x08
 _NUMBER_BYTES_MAX = 5
 _BYTE = np.uint64(0xFF)
+_8, _9 = np.uint64(8), np.uint64(9)
+_LOW, _HIGH = np.uint64(0x7F), np.uint64(0x7F << 7)
+_TAG_AND_LONG, _THIRD_LONG = np.uint64(0x80FF), np.uint64(0x800000)
 _TAIL_MASKS = np.array([(1 << (8 * kept)) - 1 for kept in range(WINDOW_BYTES)] + [2**64 - 1], dtype=np.uint64)
 """Keeps so many of the first bytes of a window."""
 
@@ -73,18 +79,29 @@ class Text:
         return self._windows[at]
 
     def has(self, at: Positions, wanted: bytes) -> NDArray[np.bool_]:
-        """Whether these bytes are at each position."""
-        found = np.ones(len(at), dtype=np.bool_)
-        length = len(wanted)
-        starts = [*range(0, length - WINDOW_BYTES + 1, WINDOW_BYTES)]
-        if length % WINDOW_BYTES and length > WINDOW_BYTES:
-            starts.append(length - WINDOW_BYTES)
-        for start in starts:
-            same = np.uint64(int.from_bytes(wanted[start : start + WINDOW_BYTES], "little"))
-            found &= self._windows[at + start] == same
-        if length < WINDOW_BYTES:
-            found &= (self._windows[at] & _TAIL_MASKS[length]) == np.uint64(int.from_bytes(wanted, "little"))
-        return found
+        """Whether these bytes are at each position; so many bytes there are of the text."""
+        n, length = len(at), len(wanted)
+        if not length:
+            return np.ones(n, dtype=np.bool_)
+        found = self._rows_of(length)[at]
+        if found.tobytes() == wanted * n:  # nearly always
+            return np.ones(n, dtype=np.bool_)
+        octets = found.view(np.uint8).reshape(n, length)
+        same: NDArray[np.bool_] = (octets == np.frombuffer(wanted, dtype=np.uint8)).all(axis=1)
+        return same
+
+    def rows(self, at: Positions, lengths: Positions) -> NDArray[np.uint64]:
+        """So many bytes from each position, at most ROW_BYTES_MAX, eight to a word, with zeros behind them. Shape (*of
+        positions, words)."""
+        kept = np.minimum(lengths, ROW_BYTES_MAX)
+        words = max(-(-int(kept.max(initial=0)) // WINDOW_BYTES), 1)
+        found = self._rows_of(words * WINDOW_BYTES)[at].view(np.uint64).reshape(*at.shape, words)
+        return found & np.take(kept_bytes(words), kept, axis=0)
+
+    def _rows_of(self, size: int) -> NDArray:  # type: ignore[type-arg]
+        """A view of so many bytes at every position."""
+        count = len(self.octets) - size + 1
+        return np.ndarray((count,), dtype=f"V{size}", buffer=self.octets, strides=(1,))
 
     def equal(self, at: Positions, other: Positions, lengths: Positions) -> NDArray[np.bool_]:
         """Whether so many bytes at each position are those at the other one. Shape (n, k): columns of about the same lengths."""
@@ -124,11 +141,26 @@ class WalkStep(NamedTuple):
 
     rows: Positions
     """Which messages."""
-    tags: NDArray[np.uint8]
-    """The first byte of the tag."""
+    tag: int
+    """The first byte of the tag of all of them, or of the first one."""
+    tags: NDArray[np.uint8] | None
+    """The first byte of the tag of each; None: it is the same of all."""
     starts: Positions
     """Where the value begins: of bytes, behind their length."""
     ends: Positions
+
+    def of_tag(self, tag: int) -> tuple[Positions, Positions, Positions]:
+        """(messages, starts, ends) of the fields with this tag."""
+        if self.tags is None:
+            none = slice(None if self.tag == tag else 0, None if self.tag == tag else 0)
+            return self.rows[none], self.starts[none], self.ends[none]
+        chosen = self.tags == tag
+        return self.rows[chosen], self.starts[chosen], self.ends[chosen]
+
+    def all_tags(self) -> list[int]:
+        """Which tags there are."""
+        found: list[int] = [self.tag] if self.tags is None else np.unique(self.tags).tolist()
+        return found
 
 
 class Walk(NamedTuple):
@@ -148,23 +180,53 @@ def walk(text: Text, starts: Positions, ends: Positions, fields_max: int) -> Wal
         if len(steps) == fields_max:
             whole[rows] = False
             break
-        octets = text.windows(at).view(np.uint8).reshape(-1, WINDOW_BYTES)
-        tags = octets[:, 0]
-        first = int(tags[0])
-        alike = _FIELD_1 <= first < _LONG and bool((tags == first).all())
-        values, following, usual = _alike(octets, at, first) if alike else _mixed(octets, at)
-        usual &= following <= until
-        if not usual.all():
-            whole[rows[~usual]] = False
-            rows, at, until = rows[usual], at[usual], until[usual]
-            tags, values, following = tags[usual], values[usual], following[usual]
-        steps.append(WalkStep(rows, tags, values, following))
-        more = following < until
-        if more.all():
-            at = following
+        windows = text.windows(at)
+        first = int(windows[0]) & 0xFF
+        tags: NDArray[np.uint8] | None = None
+        usual: NDArray[np.bool_] | None = None
+        short = _short_bytes(windows, at, first)
+        if short is not None:
+            values, following = short
         else:
-            rows, at, until = rows[more], following[more], until[more]
+            octets = windows.view(np.uint8).reshape(-1, WINDOW_BYTES)
+            if _FIELD_1 <= first < _LONG and bool((octets[:, 0] == first).all()):
+                values, following, usual = _alike(octets, at, first)
+            else:
+                tags = octets[:, 0]
+                values, following, usual = _mixed(octets, at)
+        more = following < until
+        if (usual is None or usual.all()) and more.all():
+            steps.append(WalkStep(rows, first, tags, values, following))
+            at = following
+            continue
+        good = following <= until
+        if usual is not None:
+            good &= usual
+        if not good.all():
+            whole[rows[~good]] = False
+            rows, until, more = rows[good], until[good], more[good]
+            tags = None if tags is None else tags[good]
+            values, following = values[good], following[good]
+            if not len(rows):
+                break
+        steps.append(WalkStep(rows, first, tags, values, following))
+        rows, at, until = rows[more], following[more], until[more]
     return Walk(steps, whole)
+
+
+def _short_bytes(windows: NDArray[np.uint64], at: Positions, tag: int) -> tuple[Positions, Positions] | None:
+    """(start, end) of fields of bytes that all have this tag and a length of one byte, or all one of two; None: they have not."""
+    if tag & 7 != _BYTES or not _FIELD_1 <= tag < _LONG:
+        return None
+    heads = windows & _TAG_AND_LONG
+    if (heads == np.uint64(tag)).all():
+        values = at + 2
+        return values, values + ((windows >> _8) & _LOW).astype(np.int64)
+    if (heads == np.uint64(tag | _LONG << 8)).all() and not (windows & _THIRD_LONG).any():
+        values = at + 3
+        low, high = (windows >> _8) & _LOW, (windows >> _9) & _HIGH
+        return values, values + (low | high).astype(np.int64)
+    return None
 
 
 _Found = tuple[Positions, Positions, NDArray[np.bool_]]
@@ -198,6 +260,12 @@ def _mixed(octets: NDArray[np.uint8], at: Positions) -> _Found:
     usual = (tags >= _FIELD_1) & (tags < _LONG) & _USUAL_TYPES[kinds]
     usual &= short | (kinds == _FIXED64) | (kinds == _FIXED32)
     return values, following, two_bytes | usual
+
+
+def messages(text: Text, tags: Positions) -> tuple[Positions, Positions, NDArray[np.bool_]]:
+    """(start, end, whether the length is at most three bytes wide) of what lies behind each tag and its length."""
+    lengths, width, short = _varints(text.windows(tags).view(np.uint8).reshape(-1, WINDOW_BYTES))
+    return tags + width, tags + width + lengths, short
 
 
 def _varints(octets: NDArray[np.uint8]) -> tuple[Positions, Positions, NDArray[np.bool_]]:
