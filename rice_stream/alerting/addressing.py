@@ -52,6 +52,6 @@ def _deliveries(channels: Sequence[StoredChannel], announced: Announced) -> list
 
 def _state(channel: StoredChannel) -> dict[str, Any]:
     """What a disabled channel is not sent is written down all the same: it can be asked for when the channel is set again."""
-    if channel.state != "disabled":
+    if channel.is_sent_to:
         return {}
     return {"state": "dead", "problem": f"the channel is disabled: {channel.last_error}"}

@@ -126,7 +126,7 @@ def send_trial(
     NotFoundError, UsageError: as from `named_channel`; ChannelConflictError: the channel is disabled.
     """
     found = named_channel(engine, scope, name, tenants)
-    if found.state == "disabled":
+    if not found.is_sent_to:
         raise ChannelConflictError(f"channel {name!r} is disabled ({found.last_error}): set it again first")
     number = uuid.uuid4().hex
     event = trial_event(found.channel, number, now)

@@ -16,7 +16,7 @@ from rice_stream.channels.quiet_hours import held_until
 from rice_stream.channels.routing import wants
 from rice_stream.instants import DAY_US, SECOND_US, datetime_of
 from rice_stream.store import budget_store, reminders
-from rice_stream.store.channel_store import load_channels
+from rice_stream.store.channel_store import channels_sent_to
 from rice_stream.store.consumption import consumed_in_each
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.delivery_store import NewDelivery, add_deliveries
@@ -42,7 +42,7 @@ def remind(engine: Engine) -> int:
     Near to nothing is asked of the database while no channel is told again, or nothing is open.
     """
     with reading(engine) as connection:
-        stored = [each for each in load_channels(connection) if each.state != "disabled"]
+        stored = channels_sent_to(connection)
         channels = {each.id: each.channel for each in stored if posts_again_every_s(each.channel) is not None}
         if not channels:
             return 0

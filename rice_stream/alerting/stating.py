@@ -4,12 +4,12 @@ each once."""
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rice_stream.channels.definition import TAKES_STATEMENTS
+from rice_stream.channels.definition import TAKES_STATEMENTS, Channel
 from rice_stream.channels.letters import Letter
 from rice_stream.channels.months import NEWS_FOR, month_to_state
 from rice_stream.channels.routing import sees_tenants
 from rice_stream.instants import datetime_of, epoch_us
-from rice_stream.store.channel_store import StoredChannel, load_channels
+from rice_stream.store.channel_store import StoredChannel, channels_sent_to
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.delivery_store import NewDelivery, add_deliveries
 from rice_stream.store.engine import Connection, Engine, reading, writing
@@ -49,7 +49,7 @@ class Stating:
     def _wanted(self, engine: Engine) -> dict[tuple[str, str], list[StoredChannel]]:
         """The channels that have no statements yet, by tenant and month."""
         with reading(engine) as connection:
-            channels = [each for each in load_channels(connection) if _takes_statements(each)]
+            channels = [each for each in channels_sent_to(connection) if _takes_statements(each.channel)]
             if not channels:
                 return {}
             now = datetime_of(self._now_us(connection))
@@ -72,9 +72,8 @@ class Stating:
         return {key: new for key, new in left.items() if new}
 
 
-def _takes_statements(stored: StoredChannel) -> bool:
-    channel = stored.channel
-    return channel.statements and channel.type in TAKES_STATEMENTS and stored.state != "disabled"
+def _takes_statements(channel: Channel) -> bool:
+    return channel.statements and channel.type in TAKES_STATEMENTS
 
 
 def _of_tenant(channels: Sequence[StoredChannel], tenant_id: str) -> list[StoredChannel]:

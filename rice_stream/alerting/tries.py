@@ -16,7 +16,13 @@ from rice_stream.channels.schedule import NextStep, Schedule
 from rice_stream.instants import SECOND_US, datetime_of
 from rice_stream.quantities import is_storable
 from rice_stream.store.channel_health import disable, note_arrival, note_failure
-from rice_stream.store.channel_store import REMOVED, StoredChannel, end_open, load_channels
+from rice_stream.store.channel_store import (
+    REMOVED,
+    StoredChannel,
+    channels_sent_to,
+    end_open,
+    load_channels,
+)
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.delivery_claims import (
     DeliveryOutcome,
@@ -168,8 +174,8 @@ def _notices(connection: Connection, about: StoredChannel, letter: Letter, what:
     log.log(logging.INFO if letter.is_over else logging.ERROR, "%s", letter.title)
     others = [
         each
-        for each in load_channels(connection)
-        if each.id != about.id and each.state != "disabled" and sees_tenants(each.channel, about.channel.tenants)
+        for each in channels_sent_to(connection)
+        if each.id != about.id and sees_tenants(each.channel, about.channel.tenants)
     ]
     return [
         NewDelivery(

@@ -9,7 +9,7 @@ from rice_stream.channels.routing import wants
 from rice_stream.instants import datetime_of
 from rice_stream.quantities import MICRO
 from rice_stream.store.audit import Actor, AuditedChange, record
-from rice_stream.store.channel_store import load_channels
+from rice_stream.store.channel_store import channels_sent_to
 from rice_stream.store.delivery_store import NewDelivery, add_deliveries
 from rice_stream.store.engine import Connection, Engine, writing
 from rice_stream.store.reconciliation_store import (
@@ -66,11 +66,7 @@ def _new(document: Mapping[str, Any], file_sha256: str) -> NewReconciliation:
 
 
 def _deliveries(connection: Connection, stored: StoredReconciliation, letter: Letter) -> list[NewDelivery]:
-    channels = [
-        each
-        for each in load_channels(connection)
-        if each.state != "disabled" and wants(each.channel, stored.tenant_id, "", "warning")
-    ]
+    channels = [each for each in channels_sent_to(connection) if wants(each.channel, stored.tenant_id, "", "warning")]
     cause = f"reconciliation:{stored.reconciliation_id}"
     fields: dict[str, Any] = {"tenant_id": stored.tenant_id, "lane": letter.key, "severity": letter.severity}
     return [NewDelivery(each.id, each.channel.name, "notice", cause, letter.content(), **fields) for each in channels]

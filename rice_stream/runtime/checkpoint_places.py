@@ -102,7 +102,7 @@ class ChannelPlace:
                 raise UsageError(
                     f"RICE_CHECKPOINT_CHANNELS: there is no channel {self._channel!r} of every tenant; set it"
                 )
-            if of_all[0].state == "disabled":
+            if not of_all[0].is_sent_to:
                 raise UsageError(f"RICE_CHECKPOINT_CHANNELS: the channel {self._channel!r} is disabled; set it again")
             cause = f"checkpoint:{checkpoint.origin}:{checkpoint.size}"
             add_deliveries(connection, [NewDelivery(of_all[0].id, self._channel, "notice", cause, letter.content())])

@@ -44,6 +44,11 @@ class StoredChannel:
             raise ValueError(f"channel {self.channel.name!r} is not stored")
         return self.channel.channel_id
 
+    @property
+    def is_sent_to(self) -> bool:
+        """Whether anything is sent to it: a receiver that said that it is gone gets nothing until the channel is set again."""
+        return self.state != "disabled"
+
     def is_within(self, scope: Scope) -> bool:
         """Whether all its tenants are in the scope, and every team of them: to others it is not there."""
         return _is_within(self.channel, scope)
@@ -59,6 +64,11 @@ def load_channels(connection: Connection, scope: Scope = EVERYTHING) -> list[Sto
     query = select(table).order_by(table.c.name, table.c.tenants)
     found = (_stored(row) for row in connection.execute(query).mappings())
     return [each for each in found if each.is_within(scope)]
+
+
+def channels_sent_to(connection: Connection) -> list[StoredChannel]:
+    """The channels of everybody that are not disabled, by name: whoever has news for channels chooses from these."""
+    return [each for each in load_channels(connection) if each.is_sent_to]
 
 
 def set_channel(
@@ -90,7 +100,7 @@ def set_channel(
             check(before)
         if keep_secrets and before is not None:
             sealed, key_id = before.sealed, before.key_id
-        if before is not None and before.state != "disabled" and _is_same(before, channel, sealed):
+        if before is not None and before.is_sent_to and _is_same(before, channel, sealed):
             return before
         values = {**_values(channel), "sealed": sealed, "key_id": key_id, "updated_at_us": now_us}
         values |= {"state": "ok", "failing_since_us": None}

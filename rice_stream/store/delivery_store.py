@@ -145,7 +145,7 @@ def resend(
             chosen.append(table.c.channel_id == channel_id)
         if not scope.is_everything:
             chosen.append(table.c.channel_id.in_(list(channels)))
-        able = [number for number, each in channels.items() if each.state != "disabled"]
+        able = [number for number, each in channels.items() if each.is_sent_to]
         left = select(func.count()).select_from(table).where(*chosen, table.c.channel_id.not_in(able))
         left_count: int = connection.scalar(left) or 0
         now_us = database_now_us(connection)
