@@ -30,6 +30,20 @@ from rice_stream.cli.tables import table
     metavar="GRAMS",
     help="The month's carbon as the provider states it, in the place of FILE.",
 )
+@click.option(
+    "--measure",
+    type=click.Choice(["tokens", "carbon"]),
+    default="tokens",
+    show_default=True,
+    help="What FILE states: carbon of AWS (bedrock), Azure or Google Cloud (vertex).",
+)
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    metavar="NAME",
+    help="What the cloud calls the service in FILE, instead of the usual names.",
+)
 @click.option("--market", is_flag=True, help="That carbon is by contracts and residual mix, not by location.")
 @click.option("--embodied", is_flag=True, help="That carbon has the embodied carbon of the hardware in it.")
 @click.option("--dry-run", is_flag=True, help="Keep nothing, and tell no channel.")
@@ -46,15 +60,18 @@ def reconcile(
     names: tuple[str, ...],
     threshold_percent: float,
     carbon_gco2e: float | None,
+    measure: str,
+    services: tuple[str, ...],
     market: bool,
     embodied: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Compare a month's tokens with a provider's usage export, or its carbon with a stated figure, by cause.
+    """Compare a month's tokens with a provider's usage export, or its carbon with a cloud's file or figure, by cause.
 
-    FILE is JSON, JSON lines or CSV as the provider gives it out. What was found is kept with the file's digest, and never the file;
-    channels are told where more is unexplained than the threshold. Exit 1: it is.
+    FILE is JSON, JSON lines or CSV as the provider gives it out, of tokens or, with `--measure carbon`,
+    of carbon. What was found is kept with the file's digest, and never the file; channels are told where more is
+    unexplained than the threshold. Exit 1: it is.
 
     Example: rice-stream reconcile usage.csv --provider openai --tenant acme --month 2026-10
     """
@@ -62,7 +79,8 @@ def reconcile(
 
     from rice_stream.errors import UsageError
     from rice_stream.ledger.reconciling import record_reconciliation
-    from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon
+    from rice_stream.reports.carbon_exports.reading import read_carbon
+    from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon, stated_in_file
     from rice_stream.reports.reconciliation import ReconciliationOrder
     from rice_stream.reports.reconciliation import reconcile as reconciled
     from rice_stream.reports.usage_exports.reading import read_usage, usage_text
@@ -76,7 +94,12 @@ def reconcile(
     if file is not None:
         content = file.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
-        document = reconciled(engine, EVERYTHING, order, read_usage(usage_text(content), provider))
+        if measure == "carbon":
+            read = read_carbon(usage_text(content), provider, month, market=market, services=services)
+            in_file = stated_in_file(read, market=market, embodied=embodied)
+            document = reconcile_carbon(engine, EVERYTHING, order, *in_file)
+        else:
+            document = reconciled(engine, EVERYTHING, order, read_usage(usage_text(content), provider))
     else:
         stated = StatedCarbon(carbon_gco2e or 0.0, market, embodied)
         sha256 = stated.sha256
@@ -96,7 +119,9 @@ def _show(document: dict[str, Any]) -> None:
         else ("carbon_gco2e", carbon["ours_gco2e"], carbon["theirs_gco2e"])
     )
     file = document["file"]
-    stated = f"theirs, {file['from']} to {file['to']}" if file else f"theirs, by {carbon['basis']}"
+    of_file = f", {file['from']} to {file['to']}" if file else ""
+    by_basis = f", by {carbon['basis']}" if carbon else ""
+    stated = f"theirs{of_file}{by_basis}"
     rows: list[list[object]] = [
         ["ours, of the month", ours, ""],
         *([cause["cause"].replace("_", " "), cause[unit], cause["why"]] for cause in document["causes"] if cause[unit]),

@@ -1,17 +1,19 @@
-"""Our carbon of a tenant's month against the figure that a cloud states: the difference by cause, and what nothing explains.
+"""Our carbon of a tenant's month against what a cloud states, as a figure or in a file: by cause, and what nothing explains.
 
 Tokens have to agree; carbon is worked out by two methods. So what lies within our own 80 % range is the method's cause, and only
 what lies beyond it is unexplained.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rice_stream.canonical_json import canonical_json
+from rice_stream.channels.months import Month
 from rice_stream.errors import UsageError
-from rice_stream.instants import datetime_of
+from rice_stream.instants import datetime_of, epoch_us, rfc3339
 from rice_stream.quantities import MICRO
+from rice_stream.reports.carbon_exports.reading import FileCarbon
 from rice_stream.reports.month_stretch import MonthStretch, month_stretch
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.reconciliation import ReconciliationOrder, names_of
@@ -24,6 +26,7 @@ from rice_stream.store.snapshot import snapshot
 STATED_MAX_GCO2E = 1e9
 """A thousand tonnes: more is a figure in another unit."""
 CARBON_CAUSES: Mapping[str, str] = {
+    "calendar": "the file's month is one of UTC, and the tenant's is another stretch of time",
     "corrections": "prompts that were voided or corrected here; the provider counted them as they were",
     "market": "theirs is by contracts and residual mix; ours is by location",
     "boundary": "theirs has the embodied carbon of the hardware in it; ours stands beside the carbon",
@@ -45,23 +48,56 @@ class StatedCarbon(NamedTuple):
         return hashlib.sha256(canonical_json(self._asdict())).hexdigest()
 
 
-class _Ours(NamedTuple):
-    """Micrograms by location, with the range, and beside them."""
+class StatedFile(NamedTuple):
+    """The file that a stated figure is from: `low_us <= t < high_us`, how many rows make it and how many are left out, and why."""
+
+    low_us: int
+    high_us: int
+    rows: int
+    skipped: int
+    skipped_why: Sequence[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is told."""
+        reach = {"from": rfc3339(self.low_us), "to": rfc3339(self.high_us)}
+        return {**reach, "rows": self.rows, "skipped": self.skipped, "skipped_why": list(self.skipped_why)}
+
+
+def stated_in_file(read: FileCarbon, *, market: bool, embodied: bool) -> tuple[StatedCarbon, StatedFile]:
+    """What a file states, and what the file is; `embodied` is believed where the file does not say."""
+    of_file = embodied if read.embodied is None else read.embodied
+    month = Month.of(read.month, "UTC")
+    file = StatedFile(epoch_us(month.start), epoch_us(month.end), read.rows, read.skipped, read.skipped_why)
+    return StatedCarbon(read.ugco2e / MICRO, market, of_file), file
+
+
+class _Range(NamedTuple):
+    """Micrograms by location."""
 
     low: int
     mid: int
     high: int
+
+
+class _Ours(NamedTuple):
+    """Micrograms of the tenant's month, of the file's, and beside the latter."""
+
+    of_month: _Range
+    of_file: _Range
     reported: int
     market: int
     embodied: int | None
 
 
-def reconcile_carbon(engine: Engine, scope: Scope, order: ReconciliationOrder, stated: StatedCarbon) -> dict[str, Any]:
-    """The comparison.
+def reconcile_carbon(
+    engine: Engine, scope: Scope, order: ReconciliationOrder, stated: StatedCarbon, file: StatedFile | None = None
+) -> dict[str, Any]:
+    """The comparison; of a figure from a file with ours of the file's month.
 
     Returns:
-        As `reconciliation.reconcile`, with `measure` "carbon", no file, tokens or models, `carbon` `{"ours_gco2e" with its range,
-        "theirs_gco2e", "difference_gco2e", "basis", "embodied"}`, and causes of `carbon_gco2e`; `unexplained` is in gCO2e.
+        As `reconciliation.reconcile`, with `measure` "carbon", no tokens or models, no file where a figure is compared, `carbon`
+        `{"ours_gco2e" with its range, "theirs_gco2e", "difference_gco2e", "basis", "embodied"}`, and causes of `carbon_gco2e`;
+        `unexplained` is in gCO2e.
 
     Raises:
         UsageError: as from `reconcile`, or no such figure. NotFoundError: no such tenant in the scope.
@@ -73,27 +109,31 @@ def reconcile_carbon(engine: Engine, scope: Scope, order: ReconciliationOrder, s
     names = names_of(order)
     with snapshot(engine, scope) as connection:
         stretch = month_stretch(connection, scope, order.tenant, order.month)
-    found = _told(_ours(engine, scope, stretch, names), stated, order.threshold_percent)
+    found = _told(_ours(engine, scope, stretch, names, file), stated, order.threshold_percent)
     asked = {"tenant_id": order.tenant, "month": order.month, "provider": order.provider, "measure": "carbon"}
-    return {**asked, "window": stretch.window, "tokens": None, **found}
+    compared = None if file is None else file.as_json()
+    return {**asked, "window": stretch.window, "file": compared, "tokens": None, **found}
 
 
-def _ours(engine: Engine, scope: Scope, stretch: MonthStretch, names: tuple[str, ...]) -> _Ours:
-    start, end = datetime_of(stretch.low_us), datetime_of(stretch.high_us)
+def _ours(
+    engine: Engine, scope: Scope, stretch: MonthStretch, names: tuple[str, ...], file: StatedFile | None
+) -> _Ours:
+    of_month = stretch.low_us, stretch.high_us
+    of_file = of_month if file is None else (file.low_us, file.high_us)
 
-    def total(amounts: AmountsAs) -> Mapping[str, Any]:
+    def total(between: tuple[int, int], amounts: AmountsAs = "restated") -> Mapping[str, Any]:
+        start, end = map(datetime_of, between)
         where = NameFilter.of({"provider": names})
         query = TotalsQuery(tenant=stretch.tenant_id, start=start, end=end, where=where, amounts=amounts)
         found: Mapping[str, Any] = totals(engine, scope, query, end)["total"]
         return found
 
-    now, reported = total("restated"), total("reported")
-    low, mid, high = (_micro(now["carbon_gco2e"][part]) for part in ("low", "mid", "high"))
+    now, reported = total(of_file), total(of_file, "reported")
+    in_month = now if of_month == of_file else total(of_month)
     embodied = now["embodied_gco2e"]["mid"]
     return _Ours(
-        low,
-        mid,
-        high,
+        _range(in_month),
+        _range(now),
         _micro(reported["carbon_gco2e"]["mid"]),
         _micro(now["carbon_market_gco2e"]),
         None if embodied is None else _micro(embodied),
@@ -103,27 +143,28 @@ def _ours(engine: Engine, scope: Scope, stretch: MonthStretch, names: tuple[str,
 def _told(ours: _Ours, stated: StatedCarbon, threshold_percent: float) -> dict[str, Any]:
     """Both sides, the difference by cause, and what is left, in whole micrograms. Pure."""
     theirs = _micro(stated.carbon_gco2e)
+    low, mid, high = ours.of_file
     causes = {
-        "corrections": ours.reported - ours.mid,
-        "market": ours.market - ours.mid if stated.market else 0,
+        "calendar": mid - ours.of_month.mid,
+        "corrections": ours.reported - mid,
+        "market": ours.market - mid if stated.market else 0,
         "boundary": (ours.embodied or 0) if stated.embodied else 0,
     }
-    rest = theirs - ours.mid - sum(causes.values())
+    rest = theirs - ours.of_month.mid - sum(causes.values())
     # Shifted by the causes before, the range is as wide as it was.
-    causes["method"] = max(ours.low - ours.mid, min(rest, ours.high - ours.mid))
+    causes["method"] = max(low - mid, min(rest, high - mid))
     unexplained = rest - causes["method"]
     whys = dict(CARBON_CAUSES)
     if stated.embodied and ours.embodied is None:
         whys["boundary"] = "not known: no method gives the embodied carbon of these prompts"
     percent = 100 * abs(unexplained) / theirs if theirs else None
     return {
-        "file": None,
         "carbon": {
-            "ours_gco2e": ours.mid / MICRO,
-            "ours_low_gco2e": ours.low / MICRO,
-            "ours_high_gco2e": ours.high / MICRO,
+            "ours_gco2e": ours.of_month.mid / MICRO,
+            "ours_low_gco2e": ours.of_month.low / MICRO,
+            "ours_high_gco2e": ours.of_month.high / MICRO,
             "theirs_gco2e": theirs / MICRO,
-            "difference_gco2e": (theirs - ours.mid) / MICRO,
+            "difference_gco2e": (theirs - ours.of_month.mid) / MICRO,
             "basis": "market" if stated.market else "location",
             "embodied": stated.embodied,
         },
@@ -135,6 +176,10 @@ def _told(ours: _Ours, stated: StatedCarbon, threshold_percent: float) -> dict[s
         "threshold_percent": threshold_percent,
         "ok": percent is not None and percent < threshold_percent,
     }
+
+
+def _range(total: Mapping[str, Any]) -> _Range:
+    return _Range(*(_micro(total["carbon_gco2e"][part]) for part in _Range._fields))
 
 
 def _micro(grams: float) -> int:

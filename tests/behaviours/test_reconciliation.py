@@ -8,7 +8,8 @@ import pytest
 from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.ledger.closing import CloseOrder
 from rice_stream.ledger.reconciling import record_reconciliation
-from rice_stream.reports.carbon_reconciliation import CARBON_CAUSES, StatedCarbon, reconcile_carbon
+from rice_stream.reports.carbon_exports.reading import FileCarbon
+from rice_stream.reports.carbon_reconciliation import CARBON_CAUSES, StatedCarbon, reconcile_carbon, stated_in_file
 from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
 from rice_stream.reports.reconciliations import named_reconciliation, reconciliation_page
 from rice_stream.reports.usage_exports.reading import read_usage
@@ -241,3 +242,30 @@ class TestReconciliation:
         for figure in (-1.0, 2e9, float("nan"), float("inf")):
             with pytest.raises(UsageError, match="mind the unit"):
                 reconcile_carbon(engine, EVERYTHING, ORDER, StatedCarbon(figure))
+
+    def test_carbon_of_a_file_is_that_of_its_month_of_utc(self, store: Store, engine: Engine) -> None:
+        """Where the tenant's month is another, the prompts between are a cause; the file's own words are nowhere kept."""
+        store.add(used("2026-10-31T20:00:00Z"))
+        ours = reconcile_carbon(engine, EVERYTHING, ORDER, StatedCarbon(1.0))["carbon"]["ours_gco2e"]
+        each = ours / 4
+        in_file = FileCarbon("2026-10", round(5 * each * 1_000_000), None, 2, 1, ["of other services: SECRET"])
+        document = reconcile_carbon(engine, EVERYTHING, ORDER, *stated_in_file(in_file, market=False, embodied=True))
+        causes = {cause["cause"]: cause["carbon_gco2e"] for cause in document["causes"]}
+        assert causes["calendar"] == pytest.approx(each, abs=2e-6) != 0
+        assert (document["unexplained"], document["ok"], document["carbon"]["embodied"]) == (0, True, True)
+        assert document["file"] == {
+            "from": "2026-10-01T00:00:00Z",
+            "to": "2026-11-01T00:00:00Z",
+            "rows": 2,
+            "skipped": 1,
+            "skipped_why": ["of other services: SECRET"],
+        }
+        made = record_reconciliation(engine, document, "ab" * 32, OPERATOR)
+        assert made["file"]["skipped_why"] == ["of other services: SECRET"]
+        assert "SECRET" not in json.dumps(reconciliation_page(engine, EVERYTHING))
+        bad = in_file._replace(ugco2e=in_file.ugco2e * 1000)
+        document = reconcile_carbon(engine, EVERYTHING, ORDER, *stated_in_file(bad, market=False, embodied=False))
+        add_channel(engine, "ops", ["acme"])
+        record_reconciliation(engine, document, "cd" * 32, OPERATOR)
+        [told] = store.rows("SELECT content FROM delivery")
+        assert "differs from what openai states (carbon)" in json.loads(told["content"])["title"]

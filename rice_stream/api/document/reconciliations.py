@@ -18,7 +18,7 @@ class ReconciledFile(Answer):
     from_: str
     to: str
     rows: int
-    skipped: int = Field(description="rows that state no tokens")
+    skipped: int = Field(description="rows that state no tokens, or no carbon of what is compared")
     skipped_why: list[str] | None = None
 
 
@@ -60,7 +60,7 @@ class ReconciledCarbon(Answer):
 class CarbonCause(Answer):
     """What one cause adds to ours on the way to theirs."""
 
-    cause: Literal["corrections", "market", "boundary", "method"]
+    cause: Literal["calendar", "corrections", "market", "boundary", "method"]
     carbon_gco2e: float
     why: str
 

@@ -1,4 +1,4 @@
-"""POST /v1/reconciliations: comparing a month with a provider's usage export or its carbon figure, and keeping what was found."""
+"""POST /v1/reconciliations: comparing a month with what a provider or cloud states of it, and keeping what was found."""
 
 import hashlib
 from http import HTTPStatus
@@ -34,6 +34,19 @@ class StatedCarbonBody(Body):
     embodied: bool = Field(default=False, description="With the embodied carbon of the hardware")
 
 
+class CarbonExportBody(Body):
+    """The carbon that the cloud states of the month, in its file."""
+
+    text: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="The file's text: JSON, JSON lines or CSV. It is not kept"
+    )
+    services: list[Name] = Field(
+        default_factory=list, max_length=50, description="What the cloud calls the service, instead of the usual names"
+    )
+    market: bool = Field(default=False, description="Compare what it states by the market, not by location")
+    embodied: bool = Field(default=False, description="It has embodied carbon in it, where the file does not say")
+
+
 class ReconciliationBody(Body):
     """Whose month is compared with what."""
 
@@ -44,6 +57,9 @@ class ReconciliationBody(Body):
         None, description="The usage export's text: JSON, JSON lines or CSV. It is not kept"
     )
     carbon: StatedCarbonBody | None = Field(None, description="In the place of `usage`")
+    carbon_export: CarbonExportBody | None = Field(
+        None, description="In the place of `usage`: of bedrock (AWS), azure or vertex (Google Cloud)"
+    )
     names: list[Name] = Field(
         default_factory=list, max_length=50, description="What events call the provider, instead of the usual names"
     )
@@ -84,13 +100,14 @@ def install(app: FastAPI, product: Product) -> None:
 def answer_reconciliation(
     product: Product, caller: Caller, body: ReconciliationBody, by: Actor, content: bytes | None = None
 ) -> dict[str, Any]:
-    """What was found, and is kept; for a thread of its own. `content`: the file as it came, instead of `usage`.
+    """What was found, and is kept; for a thread of its own. `content`: the file as it came, instead of its text in the body.
 
     NotFoundError: nothing of that tenant; ProblemError 403: not all of its teams; UsageError: the file or the month cannot be read.
     """
     # What reads files is loaded where somebody sends one.
     from rice_stream.ledger.reconciling import record_reconciliation
-    from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon
+    from rice_stream.reports.carbon_exports.reading import read_carbon
+    from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon, stated_in_file
     from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
     from rice_stream.reports.usage_exports.reading import read_usage, usage_text
 
@@ -100,14 +117,28 @@ def answer_reconciliation(
             HTTPStatus.FORBIDDEN,
             "what a provider states is the whole tenant's: this needs a token for all of its teams",
         )
-    file = body.usage.encode() if body.usage is not None else content
-    if (file is None) == (body.carbon is None):
-        raise UsageError("usage: give it, or carbon")
+    file, export = _file(body, content), body.carbon_export
     order = ReconciliationOrder(body.tenant_id, body.month, body.provider, tuple(body.names), body.threshold_percent)
     if body.carbon is not None:
         stated = StatedCarbon(**body.carbon.model_dump())
         sha256, compared = stated.sha256, reconcile_carbon(product.engine(), scope, order, stated)
     else:
-        usage = read_usage(usage_text(file or b""), body.provider)
-        sha256, compared = hashlib.sha256(file or b"").hexdigest(), reconcile(product.engine(), scope, order, usage)
+        sha256, text = hashlib.sha256(file or b"").hexdigest(), usage_text(file or b"")
+        if export is not None:
+            read = read_carbon(text, body.provider, body.month, market=export.market, services=export.services)
+            in_file = stated_in_file(read, market=export.market, embodied=export.embodied)
+            compared = reconcile_carbon(product.engine(), scope, order, *in_file)
+        else:
+            compared = reconcile(product.engine(), scope, order, read_usage(text, body.provider))
     return record_reconciliation(within(product.engine(), EVERYTHING), compared, sha256, by)
+
+
+def _file(body: ReconciliationBody, content: bytes | None) -> bytes | None:
+    """The file that is compared; None: a figure is. UsageError: several things are given, or nothing."""
+    export = body.carbon_export
+    text = body.usage if export is None else export.text
+    file = content if text is None else text.encode()
+    given = sum(each is not None for each in (body.usage, body.carbon, export))
+    if given > 1 or (file is None) == (body.carbon is None):
+        raise UsageError("usage: give it, or carbon, or carbon_export with its text")
+    return file

@@ -3,8 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from rice_stream.errors import UsageError
 from rice_stream.reports.usage_exports.anthropic import read_anthropic
@@ -13,6 +13,8 @@ from rice_stream.reports.usage_exports.bedrock import read_bedrock
 from rice_stream.reports.usage_exports.openai import read_openai
 from rice_stream.reports.usage_exports.rows import NotUsage, Reader, UsageRow, shown
 from rice_stream.reports.usage_exports.vertex import read_vertex
+
+_Row = TypeVar("_Row")
 
 READERS: Mapping[str, Reader] = {
     "openai": read_openai,
@@ -62,24 +64,29 @@ def read_usage(text: str, provider: str) -> UsageFile:
     rows: list[UsageRow] = []
     skipped = 0
     whys: dict[str, None] = {}
-    for number, document in enumerate(_documents(text), 1):
-        try:
-            for read in READERS[provider](document):
-                if isinstance(read, NotUsage):
-                    skipped += 1
-                    if len(whys) < _WHYS_MAX:
-                        whys[read.why[:_WHY_LENGTH_MAX]] = None
-                else:
-                    rows.append(read)
-        except UsageError as error:
-            raise UsageError(f"row {number}: {error}") from error
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            why = f"{type(error).__name__} {shown(error)}"
-            raise UsageError(f"row {number}: this is no usage of {provider} as it is known here ({why})") from error
+    for read in read_rows(text, READERS[provider], f"no usage of {provider} as it is known here"):
+        if isinstance(read, NotUsage):
+            skipped += 1
+            if len(whys) < _WHYS_MAX:
+                whys[read.why[:_WHY_LENGTH_MAX]] = None
+        else:
+            rows.append(read)
     if not rows:
         raise UsageError(f"nothing in the file states tokens of {provider}: {'; '.join(whys) or 'it is empty'}")
     _check_size(rows)
     return UsageFile(rows, skipped, list(whys))
+
+
+def read_rows(text: str, read: Callable[[Any], Iterator[_Row]], otherwise: str) -> Iterator[_Row]:
+    """What a reader makes of each JSON document, or row of CSV, of a file. UsageError: it cannot, and why; it says which row."""
+    for number, document in enumerate(_documents(text), 1):
+        try:
+            yield from read(document)
+        except UsageError as error:
+            raise UsageError(f"row {number}: {error}") from error
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            why = f"{type(error).__name__} {shown(error)}"
+            raise UsageError(f"row {number}: this is {otherwise} ({why})") from error
 
 
 def _check_size(rows: Sequence[UsageRow]) -> None:

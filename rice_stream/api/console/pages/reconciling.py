@@ -1,4 +1,4 @@
-"""The form of the page Periods that compares a month with a provider's usage export or its carbon figure, and what was found."""
+"""The form of the page Periods that compares a month with what a provider or cloud states of it, and what was found."""
 
 from typing import Annotated, Literal
 
@@ -16,6 +16,7 @@ from rice_stream.api.parameters import Name, Parameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.writes.reconciliations import (
+    CarbonExportBody,
     Provider,
     ReconciliationBody,
     StatedCarbonBody,
@@ -36,21 +37,25 @@ class ReconciliationForm(PageForm):
     month: Annotated[str, Field(max_length=20)]
     provider: Provider
     threshold: Annotated[float, Field(ge=0, le=100)] = 1.0
+    states: Literal["tokens", "carbon"] = "tokens"
+    service: Annotated[Name | None, Blank] = None
     carbon_kg: Annotated[Annotated[float, Field(ge=0, le=1e6)] | None, Blank] = None
     market: Literal["yes"] | None = None
     embodied: Literal["yes"] | None = None
 
     def order(self) -> ReconciliationBody:
         """As the API takes it, but for the file."""
-        stated = None
+        stated = export = None
+        market, embodied = self.market is not None, self.embodied is not None
         if self.carbon_kg is not None:
-            stated = StatedCarbonBody(
-                carbon_gco2e=self.carbon_kg * _GRAMS_PER_KILOGRAM,
-                market=self.market is not None,
-                embodied=self.embodied is not None,
-            )
+            grams = self.carbon_kg * _GRAMS_PER_KILOGRAM
+            stated = StatedCarbonBody(carbon_gco2e=grams, market=market, embodied=embodied)
+        elif self.states == "carbon":
+            services = [self.service] if self.service else []
+            export = CarbonExportBody(text=None, services=services, market=market, embodied=embodied)
         whose = {"tenant_id": self.tenant, "month": self.month, "provider": self.provider}
-        return ReconciliationBody.model_validate({**whose, "threshold_percent": self.threshold, "carbon": stated})
+        compared = {"threshold_percent": self.threshold, "carbon": stated, "carbon_export": export}
+        return ReconciliationBody.model_validate({**whose, **compared})
 
 
 def reconciled(product: Product, scope: Scope) -> Figures:

@@ -120,6 +120,38 @@ def test_carbon_is_compared_with_a_figure(api: Api, ledger: Shell) -> None:
     assert ledger.run(*asked, str(ledger.directory / "rice.db")).exit_code == 2
 
 
+def carbon_export(**changes: Any) -> str:
+    """A month of AWS: two kilograms by location, one by the market."""
+    row = {"usage_period_start": f"{MONTH}-01 00:00:00Z", "product_code": "AmazonBedrock", "model_version": "v2.0.0"}
+    amounts = {"total_lbm_emissions_value": 0.002, "total_mbm_emissions_value": 0.001}
+    return json.dumps([{**row, **amounts, **changes}])
+
+
+def test_carbon_is_compared_with_a_file(api: Api, ledger: Shell) -> None:
+    """As the command does it: what is kept has the file's digest, and none of its words."""
+    wanted = {"text": carbon_export(), "market": True}
+    stated = body(provider="bedrock", usage=None, carbon_export=wanted)
+    made = api.send("POST", "/v1/reconciliations", stated, role="editor")
+    assert made.status == 201, made.body
+    file = ledger.directory / "carbon.json"
+    file.write_text(carbon_export())
+    asked = ("reconcile", str(file), "--provider=bedrock", "--tenant=acme", f"--month={MONTH}", "--measure=carbon")
+    said = ledger.json(*asked, "--market", "--dry-run", code=1)
+    found = dict(made.document)
+    assert found["file"].pop("sha256")
+    assert said.items() <= found.items()
+    assert (found["carbon"]["theirs_gco2e"], found["carbon"]["basis"], found["ok"]) == (1000.0, "market", False)
+    assert "theirs, " in ledger.run(*asked, "--dry-run").stdout
+    other = {"text": carbon_export(product_code="SECRET")}
+    refused = api.send("POST", "/v1/reconciliations", {**stated, "carbon_export": other}, role="editor")
+    assert (refused.status, "say which with" in refused.body.decode()) == (400, True)
+    every: list[dict[str, Any]] = [{"usage": usage()}, {"carbon": {"carbon_gco2e": 1}}, {"carbon_export": {}}]
+    for both in every:
+        refused = api.send("POST", "/v1/reconciliations", {**stated, **both}, role="editor")
+        assert (refused.status, "usage: give it, or carbon" in refused.body.decode()) == (400, True)
+    assert len(api.get("/v1/reconciliations").document["rows"]) == 1
+
+
 def upload(fields: dict[str, str], file: bytes | None) -> tuple[bytes, dict[str, str]]:
     """A form as browsers send it, with its headers."""
     boundary = "----WebKitFormBoundary7MA4YWxk"
@@ -146,6 +178,13 @@ def test_the_page_takes_a_file_or_a_figure_and_shows_what_was_found(api: Api) ->
     assert api.send("POST", "/periods/reconciliations", content, "editor", headers).status == 303
     carbon = api.get("/v1/reconciliations?limit=1").document["rows"][0]["carbon"]
     assert (carbon["theirs_gco2e"], carbon["basis"]) == (2500.0, "market")
+    of_cloud = {**fields, "provider": "bedrock", "states": "carbon", "service": "SECRET"}
+    content, headers = upload(of_cloud, carbon_export(product_code="SECRET").encode())
+    done = api.send("POST", "/periods/reconciliations", content, "editor", headers)
+    assert done.status == 303, done.body
+    carbon = api.get("/v1/reconciliations?limit=1").document["rows"][0]["carbon"]
+    assert (carbon["theirs_gco2e"], carbon["basis"]) == (2000.0, "location")
+    assert "SECRET" not in read(api.get(done.headers["location"], "editor")).text
     assert "Compare</button>" not in api.get("/periods?tenant=acme", "reader").body.decode()
     assert api.send("POST", "/periods/reconciliations", content, "reader", headers).status == 403
     for wrong in ({"month": "x"}, {"threshold": "-1"}, {"provider": "nobody"}):
