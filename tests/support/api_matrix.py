@@ -1,6 +1,6 @@
 """Requests for every route of the API: for what is one's own, for what is another's, and for lists."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -300,6 +300,17 @@ def _about_channels(owner: str) -> Iterator[Try]:
     yield Try("POST", "/v1/deliveries/resend", "/v1/deliveries/resend", whole, {"ids": [delivery_id]})
     since = {"since": "2000-01-01", "channel": f"channel-{own}"}
     yield Try("POST", "/v1/deliveries/resend", "/v1/deliveries/resend", whole, since)
+
+
+def pact_tries(footprint_ids: Mapping[str, str]) -> Iterator[Try]:
+    """What a server asks that exchanges footprints by PACT: lists, the footprint of each owner by its id, and to send one."""
+    one = "/pact/3/footprints/{footprint_id}"
+    for query in ("", "?limit=1", "?status=Active&validOn=2027-01-01T00:00:00Z"):
+        yield Try("GET", f"/pact/3/footprints{query}", "/pact/3/footprints")
+    yield Try("GET", one.replace("{footprint_id}", "00000000-0000-0000-0000-000000000000"), one)
+    for owner, footprint_id in footprint_ids.items():
+        yield Try("GET", one.replace("{footprint_id}", footprint_id), one, (owner, None))
+    yield Try("POST", "/pact/3/events", "/pact/3/events", body={})
 
 
 def tries() -> list[Try]:

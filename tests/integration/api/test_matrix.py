@@ -22,11 +22,12 @@ from rice_stream.store.engine import reading
 from rice_stream.store.schema import metadata
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import confined
-from tests.support.api_matrix import Try, routes, tries
+from tests.support.api_matrix import Try, pact_tries, routes, tries
 from tests.support.asgi import Answer, ask
 from tests.support.cases import some
+from tests.support.closing import close
 from tests.support.databases import Databases
-from tests.support.owned_names import SCOPES, all_marks, fill, may_see, tenant_name
+from tests.support.owned_names import OWNERS, SCOPES, ZONES, all_marks, fill, may_see, tenant_name
 from tests.support.reports_store import NOON, Store, open_store
 from tests.unit.api.access.conftest import Database
 from tests.unit.api.conftest import Door
@@ -42,10 +43,12 @@ LINES = ("both lines", "row-level security alone", "statements alone")
 
 @pytest.fixture(scope="module")
 def stored(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """Three tenants whose names are in everything that is theirs."""
+    """Three tenants whose names are in everything that is theirs, each with a closed month."""
     databases: Databases = request.getfixturevalue("postgres_of_module")
     with open_store(databases.migrated()) as store:
         fill(store)
+        for owner in OWNERS:
+            close(store.engine, "2026-10", tenant_name(owner), soft=True, time_zone=ZONES[owner])
         yield store
 
 
@@ -63,7 +66,13 @@ class Served:
             for role in RIGHTS
             for name, scope in SCOPES.items()
         }
-        self.door = Door(tokens=self.tokens, database_url=url, http_requests_per_s=1e6, now=lambda: NOON)
+        self.door = Door(
+            tokens=self.tokens,
+            database_url=url,
+            http_requests_per_s=1e6,
+            pact_company_domain="carbon.example",
+            now=lambda: NOON,
+        )
 
     def answer(self, one: Try, role: str, scope: str) -> Answer:
         """What a caller is answered."""
@@ -75,6 +84,14 @@ class Served:
         body = one.body if isinstance(one.body, bytes) else json.dumps(one.body).encode()
         pieces = [] if one.body is None else [body]
         return asyncio.run(ask(self.door.app, one.method, one.path, pieces, headers.items()))
+
+    def footprint_ids(self) -> dict[str, str]:
+        """The id of a product footprint of each owner."""
+        every = Try("GET", "/pact/3/footprints", "/pact/3/footprints")
+        listed = self.answer(every, "admin", "everything").document["data"]
+        return {
+            owner: each["id"] for owner in OWNERS for each in listed if f"x{owner}x" in json.dumps(each["companyIds"])
+        }
 
 
 @pytest.fixture
@@ -140,12 +157,13 @@ def test_nobody_sees_or_changes_what_is_anothers(
         "row-level security alone": lambda: open_first_line(monkeypatch),
         "statements alone": lambda: open_second_line(monkeypatch, served),
     }
+    footprints = served.footprint_ids()
     prepare[lines]()
     needed = routes(served.door.app)
     hidden = all_marks() - may_see(SCOPES[scope])
     before = content(served.store)
     untried = set(needed)
-    for one in tries():
+    for one in [*tries(), *pact_tries(footprints)]:
         untried.discard((one.method, one.route))
         if lines == "row-level security alone" and one.route in ONE_LINE:
             continue

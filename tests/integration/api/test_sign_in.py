@@ -153,7 +153,17 @@ def test_a_user_in_no_known_group_is_told_so_and_gets_no_session(serve: Serve) -
         assert "rice" not in client.cookies()
 
 
-def test_over_tls_the_cookie_is_bound_to_the_host(serve: Serve, tmp_path: Path) -> None:
+@dataclass
+class Tls:
+    """A certificate of localhost as settings, and who trusts it."""
+
+    files: dict[str, str]
+    context: ssl.SSLContext
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Tls:
+    """Of an authority of its own."""
     authority = trustme.CA()
     issued = authority.issue_cert("localhost")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -161,15 +171,34 @@ def test_over_tls_the_cookie_is_bound_to_the_host(serve: Serve, tmp_path: Path) 
     context = ssl.create_default_context()
     authority.configure_trust(context)
     files = {"http_tls_certificate": str(tmp_path / "certificate.pem"), "http_tls_key": str(tmp_path / "key.pem")}
-    with serve(**files) as base:
-        client = Client(context)
+    return Tls(files, context)
+
+
+PLAIN_IS_NO_ANSWER = r"(?i)disconnected|reset|closed|bad|eof|status"
+
+
+def test_over_tls_the_cookie_is_bound_to_the_host(serve: Serve, tls: Tls) -> None:
+    with serve(**tls.files) as base:
+        client = Client(tls.context)
         status, answer, _ = client.sign_in(base, "ada")
         assert (status, answer.url) == (200, f"{base}/v1/totals?tenant=acme")
         [cookie] = client.cookies().values()
         assert (cookie.name, cookie.secure, cookie.path) == ("__Host-rice", True, "/")
         assert not cookie.domain_specified
-        with pytest.raises(OSError, match=r"(?i)disconnected|reset|closed|bad|eof|status"):
+        with pytest.raises(OSError, match=PLAIN_IS_NO_ANSWER):
             Client().ask(f"{base.replace('https', 'http')}/healthz")
+
+
+def test_the_pact_host_is_served_over_tls_and_not_in_plain_text(serve: Serve, tls: Tls, provider: Provider) -> None:
+    """Cases 9 to 11 of the published ones, over real sockets: neither a token nor a footprint is answered without TLS."""
+    with serve(**tls.files, pact_company_domain="acme.example") as base:
+        bearer = f"Bearer {id_token(provider.issuer, 'ada')}"
+        status, _, body = Client(tls.context).ask(f"{base}/pact/3/footprints", Authorization=bearer)
+        assert (status, json.loads(body)) == (200, {"data": []})
+        plain = base.replace("https", "http")
+        for path, form in (("3/footprints", None), ("auth/token", {"grant_type": "client_credentials"})):
+            with pytest.raises(OSError, match=PLAIN_IS_NO_ANSWER):
+                Client().ask(f"{plain}/pact/{path}", form, Authorization=bearer)
 
 
 def test_the_providers_tokens_and_sessions_work_while_it_is_away(serve: Serve, provider: Provider) -> None:

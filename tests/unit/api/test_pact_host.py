@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.asgi import Answer, ask
 from tests.support.closing import close
+from tests.support.databases import Databases
 from tests.support.reports_store import Store, at, open_store
 from tests.unit.api.access.conftest import Database
 from tests.unit.api.conftest import Door
@@ -77,12 +78,19 @@ class Host:
         return self.send("POST", "/pact/auth/token", body, authorization=f"Basic {basic}", **_FORM)
 
 
-@pytest.fixture(scope="module")
-def ledger(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """October of two tenants is closed, of two models and one; November is not; a prompt came late."""
-    file = tmp_path_factory.mktemp("pact") / "rice.db"
-    shutil.copyfile(sqlite_template, file)
-    with open_store(f"sqlite:///{file}") as store:
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def ledger(
+    request: pytest.FixtureRequest, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """October of two tenants is closed, of two models and one; November is not; a prompt came late. On every database."""
+    if request.param == "sqlite":
+        file = tmp_path_factory.mktemp("pact") / "rice.db"
+        shutil.copyfile(sqlite_template, file)
+        url = f"sqlite:///{file}"
+    else:
+        databases: Databases = request.getfixturevalue("postgres_of_module")
+        url = databases.migrated()
+    with open_store(url) as store:
         for tenant, models in (("acme", ("dense", "big")), ("globex", ("dense",))):
             for day in (*("2026-10-05", "2026-10-06"), "2026-11-02"):
                 store.add(
