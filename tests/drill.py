@@ -324,7 +324,7 @@ PROOFS = (
     ),
     Proof(
         "spark",
-        "back-fill and restatement by one process, a pool of processes and Spark come to one digest",
+        "back-fill, restatement and sums by one process, a pool of processes and Spark come to one digest; Spark reads the archive",
         1,
         "run on a real Spark of this machine",
         _spark,
