@@ -2,26 +2,21 @@
 
 import asyncio
 import json
-import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Boolean, MetaData, Table, insert
 
-from rice_stream.instants import datetime_of
 from rice_stream.proof.rebuild import rebuild
 from rice_stream.proof.verification import verify
-from rice_stream.store.calendars import ensure_months
-from rice_stream.store.engine import Engine, open_engine
+from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
-from rice_stream.store.partition_ddl import make_partitions
-from rice_stream.store.partitions import month_of
 from tests.support.asgi import Answer, ask
 from tests.support.databases import Databases
 from tests.support.fakes import OPERATOR
 from tests.support.places import DATA
+from tests.support.released_ledger import differences, fill_ledger
 from tests.unit.api.conftest import Door
 
 BEFORE: dict[str, Any] = json.loads((DATA / "schema_0014" / "ledger.json").read_text())
@@ -42,28 +37,6 @@ ROUTES = {
 """What was asked of the command line -> the route that answers it."""
 
 
-def fill(engine: Engine) -> None:
-    """Bring an empty database to schema 0014 and put the rows into it, as that version had stored them."""
-    migrate(engine, BEFORE["schema"])
-    moments = [datetime_of(row["ended_at_us"]) for row in BEFORE["rows"]["prompt_record"]]
-    if engine.dialect.name == "postgresql":
-        make_partitions(engine, {month_of(moment) for moment in moments})
-    metadata = MetaData()
-    with engine.begin() as connection:
-        for zone in {row["time_zone"] for row in BEFORE["rows"]["tenant"]}:
-            ensure_months(connection, zone)
-        for name, rows in BEFORE["rows"].items():
-            table = Table(name, metadata, autoload_with=connection)
-            connection.execute(insert(table), [{k: _stored(table, k, v) for k, v in row.items()} for row in rows])
-
-
-def _stored(table: Table, column: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        content = bytes.fromhex(value["bytes"])
-        return uuid.UUID(bytes=content) if "UUID" in str(table.c[column].type) else content
-    return bool(value) if isinstance(table.c[column].type, Boolean) else value
-
-
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """The server of this version, as of the time at which the command line was asked. Nothing is changed through it."""
@@ -73,7 +46,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         databases: Databases = request.getfixturevalue("postgres_of_module")
         url = databases.empty()
     engine = open_engine(url)
-    fill(engine)
+    fill_ledger(engine, BEFORE["schema"], BEFORE["rows"])
     migrate(engine, by=OPERATOR)
     engine.dispose()
     door = Door(database_url=url)
@@ -86,18 +59,6 @@ def answer(door: Door, path: str, whose: str = "admin") -> Answer:
     """With a token from before the upgrade."""
     headers = {"authorization": f"Bearer {BEFORE['tokens'][whose]}"}
     return asyncio.run(ask(door.app, "GET", path, headers=headers.items()))
-
-
-def differences(before: Any, now: Any, place: str = "") -> list[str]:
-    """Where something that was said is said otherwise or no more; there may be more than before."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        return [each for name in before for each in differences(before[name], now.get(name), f"{place}.{name}")]
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        pairs = enumerate(zip(before, now, strict=True))
-        return [each for number, (old, new) in pairs for each in differences(old, new, f"{place}[{number}]")]
-    if place.endswith(".embodied_gco2e") and isinstance(now, dict):
-        return differences(before, now["mid"], place)  # it was its middle alone
-    return [] if before == now else [f"{place}: {before!r} is now {now!r}"]
 
 
 class TestUpgrade:
