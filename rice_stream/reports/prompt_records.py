@@ -1,6 +1,6 @@
 """Prompt records by column, in batches: tenant by tenant, each in the order of time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,7 +54,7 @@ _LOWEST = bytes(16)
 class RecordBatch:
     """Numbers by their column, UNKNOWN where there is none; ids of the events; the last one's tenant and key."""
 
-    def __init__(self, numbers: Mapping[str, Ints], event_ids: list[str], last_event_key: bytes) -> None:
+    def __init__(self, numbers: Mapping[str, Ints], event_ids: Sequence[str], last_event_key: bytes) -> None:
         self.numbers = numbers
         self.event_ids = event_ids
         self.last_tenant_key = int(numbers["tenant_key"][-1])
@@ -124,7 +124,7 @@ def _copied(
         {**parameters, "tenant_keys": tenant_keys, "from_keys": from_keys},
         _WIRE_TYPES,
     )
-    if not found.texts:
+    if not len(found.texts):
         return None
     numbers = {name: found.columns[name].astype(np.int64) for name in _NUMBERS}
     return RecordBatch(numbers, found.texts, found.columns["event_key"][-1].tobytes())

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from rice_stream.quantities import MARKET_COLUMN, UNKNOWN
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
-from rice_stream.reports.prompt_names import KeyedNames, of_keys, of_tenants_keys
+from rice_stream.reports.prompt_names import KeyedNames, KnownNames, of_keys, of_tenants_keys
 from rice_stream.reports.prompt_records import RecordBatch, record_batches
 from rice_stream.reports.prompts import PromptFilter, tenant_keys
 from rice_stream.store.engine import Connection, Engine
@@ -50,13 +50,29 @@ def stream_prompts(
         names = tuple(connection.execute(whole).keys())
         yield names, ()
         id_of = {key: tenant_id for tenant_id, key in tenant_keys(connection, seen)}
+        known = _Known(dialect)
         for records in record_batches(connection, seen, asked, rows_at_once):
-            columns = _columns(connection, seen, records, id_of)
+            columns = _columns(connection, seen, records, id_of, known)
             yield names, ColumnBatch([columns[name] for name in names])
 
 
+class _Known:
+    """Names that have been asked for, of every table."""
+
+    def __init__(self, dialect: str) -> None:
+        plain, metered = (
+            f"{FACTOR_COLUMNS}, {FACTOR_VERSIONS}, {boundary} AS energy_boundary"
+            for boundary in ("NULL", energy_boundary(dialect))
+        )
+        self.factors, self.metered_factors = (
+            KnownNames(KeyedNames("factor_use", "f", "factor_key", columns)) for columns in (plain, metered)
+        )
+        self.bases = KnownNames(_BASES)
+        self.of_tenants = {keys: KnownNames(table) for keys, table in _OF_TENANTS.items()}
+
+
 def _columns(
-    connection: Connection, scope: Scope, records: RecordBatch, id_of: dict[int, str]
+    connection: Connection, scope: Scope, records: RecordBatch, id_of: dict[int, str], known: _Known
 ) -> dict[str, Sequence[Any]]:
     """The columns of `prompt_emission` for these records, by name."""
     numbers = records.numbers
@@ -64,8 +80,7 @@ def _columns(
     is_metered = numbers["metered_energy_uj"] != UNKNOWN
     market = np.where(numbers[MARKET_COLUMN] == UNKNOWN, numbers["carbon_mid_ugco2e"], numbers[MARKET_COLUMN])
     present, codes = np.unique(tenant_key, return_inverse=True)
-    boundary = energy_boundary(connection.dialect.name) if is_metered.any() else "NULL"
-    factors = f"{FACTOR_COLUMNS}, {FACTOR_VERSIONS}, {boundary} AS energy_boundary"
+    factors = known.metered_factors if is_metered.any() else known.factors
     columns = {
         **{name: Whole(values, values == UNKNOWN) for name, values in numbers.items()},
         MARKET_COLUMN: Whole(market, np.zeros(len(records), dtype=bool)),
@@ -73,11 +88,11 @@ def _columns(
         "event_id": records.event_ids,
         "ended_at": Whole(ended_at_us, np.zeros(len(records), dtype=bool)),
         "started_at": Whole(ended_at_us - duration_us, duration_us == UNKNOWN),
-        **of_keys(connection, KeyedNames("factor_use", "f", "factor_key", factors), numbers["factor_key"]),
-        **of_keys(connection, _BASES, numbers["basis_flags"]),
+        **of_keys(connection, factors, numbers["factor_key"]),
+        **of_keys(connection, known.bases, numbers["basis_flags"]),
     }
-    for keys, table in _OF_TENANTS.items():
-        columns |= of_tenants_keys(connection, scope, table, tenant_key, numbers[keys])
+    for keys, names in known.of_tenants.items():
+        columns |= of_tenants_keys(connection, scope, names, tenant_key, numbers[keys])
     if is_metered.any():
         both = zip(columns["energy_boundary"], is_metered.tolist(), strict=True)
         columns["energy_boundary"] = [name if metered else None for name, metered in both]

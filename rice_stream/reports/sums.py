@@ -86,6 +86,8 @@ RECORDED_SINCE = SummedTable(_RECORDS, None, None, _OF_EACH_PROMPT, "m.recorded_
 CORRECTED_SINCE = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.counted = 1 AND m.recorded_us > :as_of_us", "-")
 LATE_UNTIL = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.counted = 0 AND m.recorded_us <= :as_of_us", "-")
 """What came into a month after it was closed: records have it, and it is no part of what was reported."""
+LATE_SINCE = SummedTable(_ENTRIES, None, None, _OF_EACH_PROMPT, "m.counted = 0 AND m.recorded_us > :as_of_us", "-")
+"""The same in the place of RECORDED_SINCE, of months that were closed by then: entries are kept when records are dropped."""
 NOW_US = 2**63 - 1
 """In the place of the instant that is asked for: everything that is known."""
 

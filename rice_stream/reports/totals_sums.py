@@ -11,11 +11,13 @@ from rice_stream.quantities import MEASURES
 from rice_stream.reports.carbon_ranges import added_parts
 from rice_stream.reports.grouped_sums import SummedRows, SumsAsked, SumsPlan, grouped_sums, grouped_sums_later
 from rice_stream.reports.knowledge import ALL_KNOWN, Knowledge
+from rice_stream.reports.late_since import came_late
 from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
 from rice_stream.reports.spans import Span, clip, hull
 from rice_stream.reports.sums import (
     BOTH,
     MINUTES,
+    NOW_US,
     RECORDS,
     SHOWN,
     SLOTS,
@@ -77,7 +79,17 @@ class Asked(NamedTuple):
             self.ground.minutes_from_us,
             self.ground.has_entries,
             self.ground.has_late and self.knowledge.reported,
+            self._late_before_us,
         )
+
+    @property
+    def _late_before_us(self) -> int:
+        low_us, horizon_us = min((span.from_us for span in self.spans), default=NOW_US), self.ground.records_from_us
+        as_of_us = self.knowledge.as_of_us
+        if as_of_us == NOW_US or low_us >= horizon_us:
+            return 0
+        high_us = min(max(span.to_us for span in self.spans), horizon_us)
+        return horizon_us if came_late(self.connection, self.scope, low_us, high_us, as_of_us) else 0
 
     def dimensions(self, fields: Sequence[str]) -> frozenset[str]:
         """The key columns that a table must have, to break down by these fields what is asked for."""

@@ -14,11 +14,13 @@ from rice_stream.reports.sums import (
     ENTRIES,
     FACTOR_DAYS,
     FACTOR_HOURS,
+    LATE_SINCE,
     LATE_UNTIL,
     MINUTES,
     MONTHS,
     PART_MEASURES,
     PURPOSES,
+    RECORDED_SINCE,
     RECORDS,
     SHARES,
     SHOWN,
@@ -46,6 +48,9 @@ class What(NamedTuple):
     """Whether anything corrects their records."""
     has_late: bool
     """Whether any of them came into a month after it was closed, where that is asked for."""
+    late_before_us: int = 0
+    """Before this instant all that was recorded since the one that is asked for came into months that were closed: entries tell of
+    it, and records may be gone."""
 
     @property
     def left_out(self) -> tuple[SummedTable, ...]:
@@ -77,14 +82,26 @@ def zoned(what: What, summands: Sequence[Summand]) -> list[Summand]:
 def of_records(what: What, records: Summand) -> list[Summand]:
     """What is summed of records, with what corrects them, and without what is left out."""
     entries = (ENTRIES,) if what.has_entries and not what.knowledge.reported else ()
-    return [records, *(records._replace(source=source) for source in (*entries, *what.left_out))]
+    return [records, *(records._replace(source=source) for source in entries), *_left_out_of(what, records)]
+
+
+def _left_out_of(what: What, summand: Summand) -> list[Summand]:
+    """What is taken away of the stretches of a summand."""
+    found: list[Summand] = []
+    for source in what.left_out:
+        spans = list(summand.spans)
+        if source == RECORDED_SINCE and what.late_before_us:
+            before, spans = cut_at(spans, what.late_before_us)
+            found.append(summand._replace(source=LATE_SINCE, spans=before))
+        found.append(summand._replace(source=source, spans=spans))
+    return found
 
 
 def _summands(what: What) -> list[Summand]:
     """What is added up by fields that totals are kept for: whole buckets, what is left at the edges, without what is left out."""
     summands = _of_totals(what)
     of_totals = [each for each in summands if each.source.totals is not None] if what.left_out else []
-    left_out = [each._replace(source=source) for each in of_totals for source in what.left_out]
+    left_out = [part for each in of_totals for part in _left_out_of(what, each)]
     if what.knowledge.reported and what.has_entries:
         summands = [
             each if each.source.totals is None else each._replace(source=each.source.as_reported) for each in summands

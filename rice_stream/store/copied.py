@@ -1,7 +1,8 @@
-"""What a SELECT finds, read by column through PostgreSQL's binary COPY: without an object for every number."""
+"""What a SELECT finds, read by column through PostgreSQL's binary COPY: without an object for every number or text."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,47 @@ WireType = Literal["int4", "int8", "uuid"]
 _WIRE: dict[WireType, str] = {"int4": ">i4", "int8": ">i8", "uuid": "V16"}
 
 
+class CopiedTexts(Sequence[str]):
+    """Texts that are held as they came, in UTF-8 one after another: `flat[offsets[n]:offsets[n + 1]]` is the n-th."""
+
+    def __init__(self, flat: NDArray[np.uint8], offsets: NDArray[np.int32]) -> None:
+        self.flat = flat
+        self.offsets = offsets
+
+    @classmethod
+    def of(cls, texts: Sequence[bytes | memoryview]) -> "CopiedTexts":
+        """Of each one's bytes."""
+        ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+        return cls(np.frombuffer(b"".join(texts), dtype=np.uint8), ends)
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> "CopiedTexts": ...
+    def __getitem__(self, place: int | slice) -> "str | CopiedTexts":
+        """One of them, or those of a slice without steps."""
+        if isinstance(place, slice):
+            start, stop, _ = place.indices(len(self))
+            return CopiedTexts(self.flat, self.offsets[start : max(start, stop) + 1])
+        start, stop = self.offsets[:-1][place], self.offsets[1:][place]
+        return self.flat[start:stop].tobytes().decode()
+
+    def __iter__(self) -> Iterator[str]:
+        """All of them."""
+        ends = self.offsets.tolist()
+        flat = self.flat.tobytes()
+        return (flat[start:stop].decode() for start, stop in pairwise(ends))
+
+
 class Copied(NamedTuple):
     """Rows by column: those of a fixed length, and one of texts."""
 
     columns: NDArray[np.void]
-    texts: list[str]
+    texts: CopiedTexts
 
 
 def copied(connection: Connection, select: str, parameters: Mapping[str, Any], types: Mapping[str, WireType]) -> Copied:
@@ -33,24 +70,51 @@ def copied(connection: Connection, select: str, parameters: Mapping[str, Any], t
     statement = text(select).compile(dialect=connection.dialect)
     driver: Any = connection.connection.driver_connection
     try:
-        # A message for each row, the first one with the header before it.
         with (
             driver.cursor() as cursor,
             cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)", dict(parameters)) as stream,
         ):
-            messages = [bytes(message) for message in stream]
+            messages = _messages(driver.pgconn, stream)
     except psycopg.Error as error:
         raise batch_failure("the database did not answer", error) from error
     return _decoded(messages, types)
 
 
-def _decoded(messages: Sequence[bytes], types: Mapping[str, WireType]) -> Copied:
+def _messages(connection: Any, stream: Any) -> list[memoryview]:
+    """A message for each row, the first one with the header before it.
+
+    What has arrived is taken from libpq as it is; psycopg waits for what has not, which for every row would take longer than
+    everything else.
+    """
+    import psycopg
+
+    found: list[memoryview] = []
+    while True:
+        size, message = connection.get_copy_data(1)
+        if size < 0:
+            for result in list(iter(connection.get_result, None)):
+                if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
+                    raise psycopg.errors.error_from_result(result)
+            return found
+        if size == 0 and not (message := stream.read()):
+            return found
+        found.append(message)
+
+
+def _decoded(messages: list[memoryview], types: Mapping[str, WireType]) -> Copied:
     fields: list[tuple[str, str]] = [("column_count", ">i2")]
     for name, kind in types.items():
         fields += [(f"{name}.length", ">i4"), (name, _WIRE[kind])]
     layout = np.dtype([*fields, ("text_length", ">i4")])
     fixed = layout.itemsize
-    rows = [messages[0][len(HEADER) :], *messages[1:]]
+    rows = [messages[0][len(HEADER) :], *messages[1:]] if messages else []
     rows = [row for row in rows if row and row != TRAILER]
+    lengths = set(map(len, rows))
+    if len(lengths) == 1:
+        [length] = lengths
+        both = np.dtype([("columns", layout), ("text", "u1", (length - fixed,))])
+        whole = np.frombuffer(b"".join(rows), dtype=both)
+        ends = np.arange(len(rows) + 1, dtype=np.int32) * np.int32(length - fixed)
+        return Copied(whole["columns"], CopiedTexts(whole["text"].reshape(-1), ends))
     columns = np.frombuffer(b"".join([row[:fixed] for row in rows]), dtype=layout)
-    return Copied(columns, [row[fixed:].decode() for row in rows])
+    return Copied(columns, CopiedTexts.of([row[fixed:] for row in rows]))

@@ -4,7 +4,7 @@ A month stays in `event_id_gap` until all of it is listed; until then whoever lo
 What is recorded meanwhile lists itself. Cut short, a month is begun again: an id that is listed twice is found once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -59,7 +59,7 @@ def _list_month(engine: Engine, tenant_key: int, month: int) -> None:
 
 
 def _write(
-    connection: Connection, tenant_key: int, keys: np.ndarray[Any, np.dtype[np.uint8]], texts: list[str]
+    connection: Connection, tenant_key: int, keys: np.ndarray[Any, np.dtype[np.uint8]], texts: Sequence[str]
 ) -> None:
     import psycopg
 

@@ -18,7 +18,10 @@ from rice_stream.proof.audit_verification import verify_trail
 from rice_stream.proof.period_verification import verify_months
 from rice_stream.proof.verification import verify
 from rice_stream.reports.explanation import explain
-from rice_stream.reports.exports.orders import ExportOrder
+from rice_stream.reports.exports.kinds import form_of
+from rice_stream.reports.exports.making import make_export
+from rice_stream.reports.exports.manifests import differences_of, order_of
+from rice_stream.reports.exports.orders import ExportOptions, ExportOrder
 from rice_stream.reports.exports.prompt_rows import prompt_rows
 from rice_stream.reports.exports.table_files import csv_bytes
 from rice_stream.reports.month_proofs import month_proof
@@ -249,6 +252,41 @@ def test_a_month_is_exported_to_the_same_bytes(store: Store, tmp_path: Path) -> 
     archived(engine, tmp_path)
     drop_records_before(engine, NOVEMBER)
     assert written() == before
+
+
+def test_manifests_make_their_files_again_once_the_records_are_gone(store: Store, tmp_path: Path) -> None:
+    """Of every kind, to the byte, whatever came late since; prompts from the archive, sums without it."""
+    engine = filled(store)
+    orders = [
+        ExportOrder(kind=kind, tenant="acme", month="2026-10", form=form_of(kind, None), options=options)
+        for kind, options in (
+            ("prompts", ExportOptions()),
+            ("chargeback", ExportOptions(by=("team", "model"))),
+            ("chargeback", ExportOptions(amounts="reported")),
+            ("focus", ExportOptions()),
+            ("scope-pack", ExportOptions()),
+            ("sci", ExportOptions()),
+            ("netzero", ExportOptions()),
+        )
+    ]
+    made = [make_export(engine, EVERYTHING, order, tmp_path / "first") for order in orders]
+    store.add(at("2026-10-21T09:00:00Z", team_id="search", user_id="u-later"))
+    archived(engine, tmp_path / "archive")
+    # As between the two steps of retention: records are in both places.
+    for are_dropped in (False, True):
+        move_horizon(engine, epoch_us(NOVEMBER))
+        if are_dropped:
+            drop_records_before(engine, NOVEMBER)
+        for manifest in made:
+            order, scope, before = order_of(json.dumps(manifest))
+            again = make_export(engine, scope, order, tmp_path / "first")
+            assert differences_of(before, again) == {"same_bytes": True, "same_content": True, "differs": []}, order
+    assert store.rows("SELECT COUNT(*) AS n FROM prompt_record") == [{"n": 1}]
+    now = make_export(engine, EVERYTHING, orders[1], tmp_path / "now")
+    assert now["totals"]["prompts"] == "32"
+    order, scope, _ = order_of(json.dumps({**made[1], "as_of": "2026-11-01T00:00:00Z"}))
+    with pytest.raises(UsageError, match="no longer"):
+        make_export(engine, scope, order, tmp_path / "before")
 
 
 def test_a_restatement_of_the_archive_posts_what_one_of_the_database_does(database: Databases, tmp_path: Path) -> None:

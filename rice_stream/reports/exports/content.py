@@ -16,18 +16,30 @@ class CountedRows:
     def __init__(self, columns: Sequence[ExportColumn], batches: Rows) -> None:
         self._batches = batches
         self._width, self._kinds = len(columns), [column.kind for column in columns]
-        self._digest = hashlib.sha256(csv_row([column.name for column in columns]).encode() + b"\r\n")
+        self._header = csv_row([column.name for column in columns]).encode() + b"\r\n"
+        self._digest = hashlib.sha256(self._header)
         self.rows = 0
 
     def __iter__(self) -> Iterator[Sequence[Sequence[Any]]]:
         """The batches, each counted once."""
+        for batch, _ in self._counted():
+            yield batch
+
+    def csv_pieces(self) -> Iterator[bytes]:
+        """In their place the lines that are digested: a CSV file, whose digest is that of what it says."""
+        yield self._header
+        for _, lines in self._counted():
+            yield lines
+
+    def _counted(self) -> Iterator[tuple[ColumnBatch, bytes]]:
         for batch in self._batches:
             if not len(batch):
                 continue
             held = ColumnBatch.of(batch, self._width)
-            self._digest.update(csv_lines(held.columns, self._kinds).encode())
+            lines = csv_lines(held.columns, self._kinds)
+            self._digest.update(lines)
             self.rows += len(held)
-            yield held
+            yield held, lines
 
     @property
     def sha256(self) -> str:

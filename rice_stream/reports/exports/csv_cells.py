@@ -1,4 +1,4 @@
-"""Lines of CSV (RFC 4180) from columns: what many rows have in common becomes text once."""
+"""Lines of CSV (RFC 4180) from columns: what many rows have in common becomes text once, and numbers without an object for each."""
 
 import csv
 import io
@@ -10,15 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from rice_stream.instants import SECOND_US, rfc3339
+from rice_stream.instants import rfc3339
 from rice_stream.reports.column_batches import Coded, Whole
+from rice_stream.reports.exports.byte_matrices import (
+    PAD,
+    Matrix,
+    in_lines,
+    of_encoded,
+    of_instants,
+    of_numbers,
+    of_texts,
+)
 from rice_stream.reports.exports.columns import DECIMALS, decimal_text
+from rice_stream.store.copied import CopiedTexts
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_BYTES = np.frombuffer("".join(_FORMULA_STARTS).encode(), dtype=np.uint8)
+_QUOTED = re.compile(rb'[",\r\n]')
 _BETWEEN = "\0"
 _NEEDS_CARE = re.compile(r'[",\r\n]|(?:^|\0)[=+\-@\t]')
 """In texts that are joined by _BETWEEN: something to be quoted, or the start of a formula."""
-_UNITS_US = {"s": SECOND_US, "ms": 1000, "us": 1}
+_ROWS_AT_ONCE = 2_048
+"""Bounds what is held of lines while they are made."""
 
 
 def csv_row(values: Sequence[object]) -> str:
@@ -28,15 +41,40 @@ def csv_row(values: Sequence[object]) -> str:
     return line.getvalue().removesuffix("\r\n")
 
 
-def csv_lines(columns: Sequence[Sequence[Any]], kinds: Sequence[str]) -> str:
-    """The lines of rows, given by column and with the kind of each; None is an empty cell."""
-    cells = [text for run in _runs(columns, kinds) for text in _texts(run)]
-    # A line of one empty cell would be an empty line, which readers leave out.
-    empty = '""' if len(columns) == 1 else ""
-    return "".join(f"{line or empty}\r\n" for line in map(",".join, zip(*cells, strict=True)))
+def csv_lines(columns: Sequence[Sequence[Any]], kinds: Sequence[str]) -> bytes:
+    """The lines of rows in UTF-8, given by column and with the kind of each; None is an empty cell."""
+    rows = len(columns[0])
+    pieces = (_between(columns, start, start + _ROWS_AT_ONCE) for start in range(0, rows, _ROWS_AT_ONCE))
+    return b"".join(_lines(piece, kinds) for piece in pieces)
 
 
 _Column = tuple[Sequence[Any], str]
+
+
+def _between(columns: Sequence[Sequence[Any]], start: int, stop: int) -> list[Sequence[Any]]:
+    """Some of the rows. Columns that share their codes share them still."""
+    if start == 0 and stop >= len(columns[0]):
+        return list(columns)
+    codes = {id(column.codes): column.codes[start:stop] for column in columns if isinstance(column, Coded)}
+    found: list[Sequence[Any]] = []
+    for column in columns:
+        if isinstance(column, Coded):
+            found.append(Coded(column.values, codes[id(column.codes)]))
+        elif isinstance(column, Whole):
+            found.append(Whole(column.values[start:stop], column.missing[start:stop]))
+        else:
+            found.append(column[start:stop])
+    return found
+
+
+def _lines(columns: Sequence[Sequence[Any]], kinds: Sequence[str]) -> bytearray:
+    cells = [_cells(run) for run in _runs(columns, kinds)]
+    if len(columns) == 1:
+        # A line of one empty cell would be an empty line, which readers leave out.
+        is_empty = (cells[0] == PAD).all(axis=1)
+        quotes = np.where(is_empty[:, None], np.frombuffer(b'""', dtype=np.uint8), np.uint8(PAD))
+        cells = [np.concatenate([cells[0], quotes], axis=1)]
+    return in_lines(cells, b",", b"\r\n")
 
 
 def _runs(columns: Sequence[Sequence[Any]], kinds: Sequence[str]) -> Iterator[list[_Column]]:
@@ -51,7 +89,7 @@ def _runs(columns: Sequence[Sequence[Any]], kinds: Sequence[str]) -> Iterator[li
         yield [column for _, column in run]
 
 
-def _texts(run: Sequence[_Column]) -> Iterator[Sequence[str]]:
+def _cells(run: Sequence[_Column]) -> Matrix:
     """The cells of the columns of a run; those of columns that share their codes as one."""
     first, kind = run[0]
     if isinstance(first, Coded):
@@ -59,41 +97,35 @@ def _texts(run: Sequence[_Column]) -> Iterator[Sequence[str]]:
         lines = list(map(csv_row, zip(*made, strict=True)))
         if len(run) == 1:
             lines = ["" if line == '""' else line for line in lines]
-        yield list(map(lines.__getitem__, first.codes.tolist()))
-    elif isinstance(first, Whole):
-        yield _of_numbers(first, kind)
-    elif kind == "text":
-        yield _of_texts(first)
+        matrix: Matrix = of_texts(lines)[first.codes]
+        return matrix
+    if isinstance(first, Whole):
+        return _of_whole(first, kind)
+    if kind == "text":
+        return (
+            of_encoded(first) if isinstance(first, CopiedTexts) and not _needs_care(first) else of_texts(_safe(first))
+        )
+    return of_texts(["" if value is None else str(_CELLS[kind](value)) for value in first])
+
+
+def _of_whole(column: Whole, kind: str) -> Matrix:
+    if kind in DECIMALS:
+        matrix = of_texts([decimal_text(value, DECIMALS[kind]) for value in column.values.tolist()])
     else:
-        yield ["" if value is None else str(_CELLS[kind](value)) for value in first]
+        matrix = of_instants(column.values) if kind == "instant" else of_numbers(column.values)
+    if column.missing.any():
+        matrix = np.where(column.missing[:, None], np.uint8(PAD), matrix)
+    return matrix
 
 
-def _of_numbers(column: Whole, kind: str) -> list[str]:
-    if kind == "instant":
-        texts = _instants(column)
-    elif kind in DECIMALS:
-        texts = [decimal_text(value, DECIMALS[kind]) for value in column.values.tolist()]
-    else:
-        texts = list(map(str, column.values.tolist()))
-    for row in np.flatnonzero(column.missing).tolist():
-        texts[row] = ""
-    return texts
+def _needs_care(texts: CopiedTexts) -> bool:
+    """As _NEEDS_CARE, of their bytes."""
+    starts = texts.offsets[:-1][np.diff(texts.offsets) > 0]
+    return bool(np.isin(texts.flat[starts], _FORMULA_BYTES).any() or _QUOTED.search(texts.flat.data))
 
 
-def _instants(column: Whole) -> list[str]:
-    """As `rfc3339` writes them."""
-    texts = np.empty(len(column), dtype=object)
-    written = np.zeros(len(column), dtype=bool)
-    for unit, microseconds in _UNITS_US.items():
-        now = ~written & (column.values % microseconds == 0)
-        if now.any():
-            moments = (column.values[now] // microseconds).astype(f"datetime64[{unit}]")
-            texts[now] = np.datetime_as_string(moments, timezone="UTC")
-            written |= now
-    return list(texts)
-
-
-def _of_texts(column: Sequence[str | None]) -> list[str]:
+def _safe(column: Sequence[str | None]) -> list[str]:
+    """Texts as cells: quoted where they have to be, and no formulas."""
     texts = ["" if value is None else value for value in column]
     if not _NEEDS_CARE.search(_BETWEEN.join(texts)):
         return texts

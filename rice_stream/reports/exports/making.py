@@ -17,7 +17,7 @@ from rice_stream.reports.exports.json_rows import json_bytes
 from rice_stream.reports.exports.kinds import check_options, kind_named
 from rice_stream.reports.exports.manifests import manifest_of
 from rice_stream.reports.exports.orders import ExportOrder, Form
-from rice_stream.reports.exports.table_files import csv_bytes, parquet_bytes
+from rice_stream.reports.exports.table_files import parquet_bytes
 from rice_stream.reports.exports.typeset import pdf_bytes
 from rice_stream.reports.exports.workbooks import write_workbook
 from rice_stream.reports.month_uses import versions_of_uses
@@ -76,7 +76,7 @@ def _write(path: Path, order: ExportOrder, exported: Exported) -> tuple[int, str
 
 def _pieces(form: Form, exported: ExportedRows, rows: CountedRows) -> Iterable[bytes]:
     if form == "csv":
-        return csv_bytes(exported.columns)(rows)
+        return rows.csv_pieces()
     return json_bytes(exported.columns, rows) if form == "json" else parquet_bytes(exported.columns)(rows)
 
 

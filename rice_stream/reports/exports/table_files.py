@@ -14,9 +14,12 @@ from rice_stream.errors import UsageError
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
 from rice_stream.reports.exports.columns import DECIMALS, ExportColumn, Rows
 from rice_stream.reports.exports.csv_cells import csv_lines, csv_row
+from rice_stream.store.copied import CopiedTexts
 
 ROW_GROUP_ROWS = 32_768
 """What a file says of each group stays in memory until its end: some 80 KB for prompts."""
+_WRITING: dict[str, Any] = {"compression": "zstd", "store_schema": False, "data_page_size": 65_536}
+"""Pages are small: one is in memory twice while it is packed."""
 
 
 def csv_bytes(columns: Sequence[ExportColumn], *, trailer: bool = False) -> Callable[[Rows], Iterator[bytes]]:
@@ -35,7 +38,7 @@ def csv_bytes(columns: Sequence[ExportColumn], *, trailer: bool = False) -> Call
         digest = hashlib.sha256(header)
         yield header
         for batch in chain(first, batches):
-            each = csv_lines(ColumnBatch.of(batch, len(columns)).columns, kinds).encode()
+            each = csv_lines(ColumnBatch.of(batch, len(columns)).columns, kinds)
             count += len(batch)
             digest.update(each)
             yield each
@@ -86,7 +89,7 @@ def parquet_bytes(columns: Sequence[ExportColumn]) -> Callable[[Rows], Iterator[
             # Chunks whose dictionaries differ would be written without any; put together, they would be there twice.
             return pa.Table.from_batches(held, schema=schema).unify_dictionaries()
 
-        options = {"compression": "zstd", "use_dictionary": sorted(coded) or False, "store_schema": False}
+        options = _WRITING | {"use_dictionary": sorted(coded) or False}
         with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, **options) as writer:
             held, rows = [], 0
             for batch in chain([first] if first else [], filled):
@@ -112,6 +115,9 @@ def _arrow_array(column: Sequence[Any], wanted: Any) -> Any:
     if isinstance(column, Whole):
         values = column.values.view("datetime64[us]") if pa.types.is_timestamp(wanted) else column.values
         return pa.array(values, mask=column.missing, type=wanted)
+    if isinstance(column, CopiedTexts):
+        offsets = np.ascontiguousarray(column.offsets)
+        return pa.StringArray.from_buffers(len(column), pa.py_buffer(offsets), pa.py_buffer(column.flat))
     if not isinstance(column, Coded):
         return pa.array(column, type=wanted)
     has_none = np.array([value is None for value in column.values], dtype=bool)

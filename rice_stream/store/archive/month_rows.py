@@ -1,6 +1,6 @@
 """All columns of a month's records, read from the database in the order of their keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ class RecordRows(NamedTuple):
     """Shape (n, 16)."""
     numbers: dict[str, Ints]
     """By column, shape (n,), UNKNOWN for null."""
-    event_ids: list[str]
+    event_ids: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.event_ids)

@@ -89,7 +89,7 @@ def _table(rows: RecordRows, month: str, factors: Uses) -> Any:
     columns: dict[str, Any] = {
         MONTH: pa.array([month] * n),
         **{name: _named(factors, rows.numbers["factor_key"], name) for name in OF_FACTORS},
-        EVENT_ID: pa.array(rows.event_ids, type=pa.string()),
+        EVENT_ID: pa.array(list(rows.event_ids), type=pa.string()),
         KEY: pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), n, [None, keys]),
     }
     for each in NUMBERS.values():

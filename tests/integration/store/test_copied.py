@@ -20,7 +20,7 @@ def test_every_row_is_read_once_in_its_order(postgresql: Databases, rows: int) -
         assert connection.scalar(text("SELECT 1")) == 1
     engine.dispose()
     assert found.columns["n"].tolist() == list(range(1, rows + 1))
-    assert found.texts == [f"name {number}" for number in range(1, rows + 1)]
+    assert list(found.texts) == [f"name {number}" for number in range(1, rows + 1)]
 
 
 @pytest.mark.parametrize("last", [1, 3, 40_000])

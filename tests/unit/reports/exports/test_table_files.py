@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
 from rice_stream.reports.column_batches import Coded, ColumnBatch, Whole
-from rice_stream.reports.exports import table_files
+from rice_stream.reports.exports import csv_cells, table_files
 from rice_stream.reports.exports.columns import ExportColumn, Kind
+from rice_stream.reports.exports.csv_cells import csv_lines
 from rice_stream.reports.exports.table_files import csv_bytes, parquet_bytes
+from rice_stream.store.copied import CopiedTexts
 
 COLUMNS = [
     ExportColumn("tenant_id", "text"),
@@ -82,7 +84,7 @@ def test_rows_held_by_column_give_the_same_bytes(given_rows: list[list[Any]]) ->
 
 def test_columns_of_any_make_give_the_same_bytes() -> None:
     """Columns that share their codes, numbers in an array, and texts that need care, beside the same rows as tuples."""
-    columns = [ExportColumn(name, kind) for name, kind in zip("abcdefg", _KINDS, strict=True)]
+    columns = [ExportColumn(name, kind) for name, kind in zip("abcdefgh", _KINDS, strict=True)]
     codes = np.array([0, 1, 2, 1], dtype=np.int32)
     missing = np.array([False, True, False, False])
     moments = np.array([1_795_374_000_000_000, 7, 1_795_374_000_120_000, 1_795_374_000_000_001])
@@ -94,6 +96,7 @@ def test_columns_of_any_make_give_the_same_bytes() -> None:
             Whole(np.array([1, 2, -3, 2**62]), missing),
             Whole(moments, missing),
             [None, "p,q", "-1", ""],
+            CopiedTexts.of([b"p", "\u00e9\u20ac".encode(), b"", b"rr"]),
             [True, None, False, True],
         ]
     )
@@ -105,7 +108,45 @@ def test_columns_of_any_make_give_the_same_bytes() -> None:
             assert by_column == by_row
 
 
-_KINDS: tuple[Kind, ...] = ("text", "number", "text", "whole", "instant", "text", "flag")
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-(2**63), 2**63 - 1) | st.integers(0, 10_001) | st.sampled_from([10**n for n in range(19)]),
+            st.integers(946_684_800, 4_102_444_799),
+            st.sampled_from([0, 1, 120_000, 999_000, 999_999, 100]),
+            st.booleans(),
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5),
+        ),
+        min_size=1,
+        max_size=9,
+    ),
+    st.integers(1, 9),
+)
+def test_numbers_instants_and_texts_are_written_by_column_as_one_by_one(
+    given_rows: list[tuple[int, int, int, bool, str]], at_once: int
+) -> None:
+    """To the byte, however many rows are written together."""
+    whole, seconds, fractions, missing, texts = map(list, zip(*given_rows, strict=True))
+    moments = [second * 1_000_000 + fraction for second, fraction in zip(seconds, fractions, strict=True)]
+    is_missing = np.array(missing)
+    held = [
+        Whole(np.array(whole, dtype=np.int64), is_missing),
+        Whole(np.array(moments, dtype=np.int64), is_missing),
+        CopiedTexts.of([text.encode() for text in texts]),
+    ]
+    by_row = [
+        [None if gone else value for value, gone in zip(values, missing, strict=True)] for values in (whole, moments)
+    ]
+    kinds = ["whole", "instant", "text"]
+    wanted = b"".join(csv_lines([[row] for row in rows], kinds) for rows in zip(*by_row, texts, strict=True))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(csv_cells, "_ROWS_AT_ONCE", at_once)
+        assert csv_lines(held, kinds) == wanted
+        assert csv_lines(held[2:], ["text"]) == csv_lines([texts], ["text"])
+    assert list(held[2]) == texts
+
+
+_KINDS: tuple[Kind, ...] = ("text", "number", "text", "whole", "instant", "text", "text", "flag")
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
