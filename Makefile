@@ -94,7 +94,7 @@ lock: setup  ## maintainers: newest versions into the lock files
 	$(LOCK) --extra dev --upgrade -o requirements-dev.lock
 	$(LOCK) --extra all --extra local --extra editable -c requirements-dev.lock -o requirements.lock
 	$(LOCK) --extra all -c requirements-dev.lock -o deploy/locks/image.lock
-	$(LOCK) --extra all --extra parquet --extra reports --extra otel -c requirements-dev.lock -o deploy/locks/image-full.lock
+	$(LOCK) --extra all --extra parquet --extra reports --extra archive --extra otel -c requirements-dev.lock -o deploy/locks/image-full.lock
 	echo 'hatchling>=1.27' | $(subst pyproject.toml,-,$(LOCK)) -c requirements-dev.lock -o deploy/locks/build.lock
 	echo 'cyclonedx-bom>=7' | $(subst pyproject.toml,-,$(LOCK)) -c requirements-dev.lock -o deploy/locks/release.lock
 

@@ -23,7 +23,7 @@ from tests.support.image_building import Builder, Container
 from tests.support.waiting import wait_until
 
 TAG, FULL = "localhost/rice-stream", "localhost/rice-stream:full"
-FULL_ARGUMENTS = {"LOCK": "image-full", "EXTRAS": "all,parquet,reports,otel"}
+FULL_ARGUMENTS = {"LOCK": "image-full", "EXTRAS": "all,parquet,reports,archive,otel"}
 BYTES_MAX = 400_000_000
 EVENTS = 500
 NOT_LEFT = ("pip", "pip3", "gcc", "cc", "make", "uv", "hatchling", "git", "java")

@@ -80,7 +80,7 @@ def test_the_locks_of_the_image_are_part_of_the_lock_that_the_tests_run_on(name:
         assert version.partition(" ;")[0] == tested[package][0].partition(" ;")[0], package
 
 
-@pytest.mark.parametrize(("name", "extras"), [("image", "all"), ("image-full", "all,parquet,reports,otel")])
+@pytest.mark.parametrize(("name", "extras"), [("image", "all"), ("image-full", "all,parquet,reports,archive,otel")])
 def test_the_locks_of_the_image_have_all_that_its_extras_ask_for(name: str, extras: str) -> None:
     """As installed here: a requirement that is not in the lock would fail the build."""
     wanted = [Requirement(f"rice-stream[{extras}]")]
