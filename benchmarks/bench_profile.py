@@ -14,9 +14,11 @@ from benchmarks.feeding import feeder
 from benchmarks.harness import TOPIC, Row, named_worker, seen, stack
 from benchmarks.processor_time import Usage, between, by_process, used
 from benchmarks.stages import stages_of
-from benchmarks.traffic import events, produce
+from benchmarks.traffic import TENANTS, events, produce
+from rice_stream.budgets.parsing import parse_budget
 from rice_stream.sandbox.stack.stack import LocalStack
-from rice_stream.store.engine import reading
+from rice_stream.store import budget_store
+from rice_stream.store.engine import reading, writing
 
 EVENTS = 1_000_000
 LIVE = (500, 5_000)
@@ -85,6 +87,8 @@ def run_live(scale: float = 1.0) -> list[dict[str, object]]:
 def _bars(stretches: Mapping[str, Stretch]) -> list[Row]:
     whole = {name: stretch.us_per_event() for name, stretch in stretches.items()}
     busiest, at_rest = f"live at {LIVE[-1]:,}/s", stretches["at rest"].processors
+    fed = stretches[f"fed {LIVE[-1]:,}/s and not read"]
+    fed_us = 1e6 * fed.processors / LIVE[-1]
     return [
         Row.against(
             f"{busiest}: worker, PostgreSQL and broker",
@@ -92,6 +96,16 @@ def _bars(stretches: Mapping[str, Stretch]) -> list[Row]:
             "us an event",
             "catching up",
             whole["catching up"],
+        ),
+        *(
+            Row.against(
+                f"{name}: beyond what being fed takes the broker",
+                whole[name] - fed_us,
+                "us an event",
+                "catching up",
+                whole["catching up"],
+            )
+            for name in (busiest, f"{busiest} with budgets")
         ),
         Row.against(
             f"live at {LIVE[0]:,}/s: processors used",
@@ -105,14 +119,10 @@ def _bars(stretches: Mapping[str, Stretch]) -> list[Row]:
 
 
 def measured(count: int, seconds: float) -> dict[str, Stretch]:
-    """A broker that is fed and read by nobody; then a backlog of so many events, each rate for so many seconds, and nothing, all by
-    one worker."""
+    """A backlog of so many events, each rate for so many seconds, nothing, and the highest rate with budgets, all by one worker;
+    then a broker that is fed and read by nobody, whose code is compiled by then."""
     found = {}
     with stack() as (servers, engine):
-        for rate in LIVE:
-            with feeder(servers.bootstrap_servers, rate):
-                time.sleep(FED_S / 2)
-                found[f"fed {rate:,}/s and not read"] = _stretch(engine, {"broker": servers.kafka.pid}, seconds=FED_S)
         produce(servers.bootstrap_servers, TOPIC, events(count))
         with named_worker(servers) as process:
             pids = _pids(servers, process.pid)
@@ -127,7 +137,23 @@ def measured(count: int, seconds: float) -> dict[str, Stretch]:
                     found[f"live at {rate:,}/s"] = _stretch(engine, pids, seconds=seconds)
             time.sleep(5)
             found["at rest"] = _stretch(engine, pids, seconds=seconds)
+            _add_distant_budgets(engine)
+            with feeder(servers.bootstrap_servers, LIVE[-1]):
+                time.sleep(SETTLED_S)
+                found[f"live at {LIVE[-1]:,}/s with budgets"] = _stretch(engine, pids, seconds=seconds)
+        for rate in LIVE:
+            with feeder(servers.bootstrap_servers, rate):
+                time.sleep(FED_S / 2)
+                found[f"fed {rate:,}/s and not read"] = _stretch(engine, {"broker": servers.kafka.pid}, seconds=FED_S)
     return found
+
+
+def _add_distant_budgets(engine: Engine) -> None:
+    """One of each tenant, far from its limit: alerts may have to be made at any time, and none is."""
+    with writing(engine) as connection:
+        for number in range(TENANTS):
+            asked = {"name": "far", "tenant_id": f"tenant-{number:02d}", "limit_gco2e": 1e9, "period": "month"}
+            budget_store.save_budget(connection, parse_budget(asked), time.time_ns() // 1000)
 
 
 def _pids(servers: LocalStack, worker: int) -> dict[str, int]:

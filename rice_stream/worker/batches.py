@@ -27,10 +27,13 @@ from rice_stream.worker.intake import FetchedChunk, Intake
 from rice_stream.worker.isolation import Isolation
 from rice_stream.worker.partition_guard import PartitionGuard, Pause
 from rice_stream.worker.repeated_ids import RecentIds
+from rice_stream.worker.storing_batches import StoringBatches
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_OTHERS_FIRST_S = 0.002
+"""A backlog's next batch begins before what is left to do after a transaction."""
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 5.0
 
@@ -94,7 +97,7 @@ class BatchLoop:
         An exception means: stop the process. Whatever was not acknowledged will be delivered again; nothing is
         acknowledged that was not stored.
         """
-        committing: asyncio.Task[None] | None = None
+        storing = StoringBatches()
         left: list[FetchedChunk] = []
         try:
             while fetched := left or await self._intake.take(wait_s=self._times.wait_s()):
@@ -105,26 +108,25 @@ class BatchLoop:
                     continue
                 span = self._spans.begin(fetched)
                 work, left = await self._work(fetched, span)
-                if committing is not None:
-                    await committing
-                    committing = None
+                await storing.until_committed()
                 if work.batch is not None and (pauses := self._guard.judge(work.batch)):
+                    await (
+                        storing.until_done()
+                    )  # what is acknowledged of a partition that is set aside is not read again
                     self._pause(pauses)
                     span.end("PartitionPaused")
                     left = self._without_waiting(fetched)
                     continue
                 del fetched
                 self._show_partitions(work.batch)
-                committing = asyncio.create_task(self._store(work, still_waiting=bool(left)))
+                storing.begin(partial(self._store, work, still_waiting=bool(left)))
                 del work, span  # the raw records are large
                 # Small batches are the sign of no backlog: then latency counts, and there is nothing to overlap with.
                 if not len(self._intake) and not left:
-                    await committing
-            if committing is not None:
-                await committing
+                    await storing.until_done()
+            await storing.until_done()
         finally:
-            if committing is not None and not committing.done():
-                await asyncio.wait([committing])
+            await storing.end()
             self._prepare_thread.shutdown()
             self._commit_thread.shutdown()
 
@@ -186,14 +188,17 @@ class BatchLoop:
                     self._pipeline.forget()
                 raise
 
-    async def _store(self, work: "_Work", *, still_waiting: bool) -> None:
-        """Store what was prepared, or as much of it as can be; then acknowledge its chunks."""
+    async def _store(self, work: "_Work", committed: asyncio.Future[None], *, still_waiting: bool) -> None:
+        """Store what was prepared, or as much of it as can be; then acknowledge its chunks. `committed` is set in between, where
+        the next batch can begin earlier."""
         with ended(work.span):
             self._heartbeat.waiting()  # again: the batch before may have just reported that nothing waits
             error = work.error
             if work.batch is not None:
                 try:
-                    await self._commit_by_present_rules(work.span, work.batch, work.chunks, still_waiting=still_waiting)
+                    await self._commit_by_present_rules(
+                        work.span, work.batch, work.chunks, still_waiting=still_waiting, committed=committed
+                    )
                 except NotStorableError as refusal:
                     error = refusal
             if error is not None:
@@ -209,11 +214,18 @@ class BatchLoop:
         self._metrics.intake_bytes.set(self._intake.size_bytes)
 
     async def _commit_by_present_rules(
-        self, span: TraceSpan, batch: Batch, chunks: Sequence[Chunk], *, still_waiting: bool
+        self,
+        span: TraceSpan,
+        batch: Batch,
+        chunks: Sequence[Chunk],
+        *,
+        still_waiting: bool,
+        committed: asyncio.Future[None] | None = None,
     ) -> None:
-        """Store the batch; where it was prepared by rules that have changed meanwhile, what it was made of."""
+        """Store the batch; where it was prepared by rules that have changed meanwhile, what it was made of: then `committed`
+        stays as it is."""
         try:
-            result = await self._commit(span, batch, still_waiting=still_waiting)
+            result = await self._commit(span, batch, still_waiting=still_waiting, committed=committed)
         except RulesChangedError as change:
             log.warning("a batch is prepared again: %s", change)
             left = list(chunks)
@@ -230,11 +242,22 @@ class BatchLoop:
         self._guard.check_start(batch)
         await self._commit(span, batch, still_waiting=True)
 
-    async def _commit(self, span: TraceSpan, batch: Batch, *, still_waiting: bool) -> CommitResult:
+    async def _commit(
+        self,
+        span: TraceSpan,
+        batch: Batch,
+        *,
+        still_waiting: bool,
+        committed: asyncio.Future[None] | None = None,
+    ) -> CommitResult:
         with span.step("rice.commit") as step:
             result = await self._with_retry(self._commit_thread, partial(self._transaction, batch))
             say_outcome(step, result)
-        self._heartbeat.advanced(still_waiting=still_waiting or len(self._intake) > 0)
+        still_waiting = still_waiting or len(self._intake) > 0
+        if committed is not None and still_waiting:
+            committed.set_result(None)
+            await asyncio.sleep(_OTHERS_FIRST_S)
+        self._heartbeat.advanced(still_waiting=still_waiting)
         self._metrics.committed(batch, result)
         self._metrics.repeated_ids.inc(self._recent_ids.count_repeated(result.recorded_keys))
         self._on_commit(result)
