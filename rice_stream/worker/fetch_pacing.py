@@ -3,6 +3,9 @@
 A broker answers a fetch as soon as it has a record. Without a pause a steady load is fetched a few records at a time, and each
 fetch costs worker and broker half a millisecond; with one, records gather at the broker. After a quiet while there is no pause
 left to wait for, so a single record comes at once.
+
+aiokafka has one fetch at a time under way to a broker, for the partitions of which nothing is left in its buffer. So while more of
+any partition lies there, no fetch waits for long: neither here, nor at the broker, for partitions that have nothing new.
 """
 
 import asyncio
@@ -19,8 +22,10 @@ from rice_stream.worker.batch_pace import BatchPace
 _Fetcher: Any = fetcher.Fetcher
 PAUSE_MAX_S = 1.0
 """However rare batches are to be: a rebalance or a seek may have to wait for a fetch."""
+WAIT_BEHIND_MS = 20
+"""How long a broker may sit on a fetch of partitions that have nothing new, while others have more."""
 FULL_SHARE = 0.5
-"""A partition that brings this share of what a fetch may bring of it has more on the broker."""
+"""A partition that brings this share of what a fetch may bring of it has more on the broker, where records do not tell it."""
 
 
 class FetchPace:
@@ -57,6 +62,11 @@ class PacedFetcher(_Fetcher):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         pace = self.pace
         self._pace = FetchPace(lambda: min(pace.wait_s, PAUSE_MAX_S))
+        self._usual_wait_ms: int = self._fetch_max_wait_ms
+        self._more: dict[Any, set[Any]] = {}
+        """Partitions of which more lies on a broker than was fetched, as far as is known, by broker."""
+        self._more_of: Any = None
+        """The assignment that they are of."""
 
     async def _proc_fetch_request(self, assignment: Any, node_id: Any, request: Any) -> bool:
         try:
@@ -64,18 +74,35 @@ class PacedFetcher(_Fetcher):  # type: ignore[misc]
         except asyncio.CancelledError:
             return False  # as aiokafka's own does while it waits for the broker
         found: bool = await super()._proc_fetch_request(assignment, node_id, request)
-        if found and self._found_more(request):
+        self._note_more(assignment, node_id, request)
+        if self._more[node_id]:
             self._pace.found_more(node_id)
         return found
 
-    def _found_more(self, request: Any) -> bool:
-        """Whether some partition of the request brought about as much as it may."""
+    def _note_more(self, assignment: Any, node_id: Any, request: Any) -> None:
+        """Of which partitions of the request more lies on the broker; of the others it stays as it was."""
+        if assignment is not self._more_of:
+            self._more, self._more_of = {}, assignment
+        of_broker = self._more.setdefault(node_id, set())
         for topic, partitions in request.topics:
             for partition, _, bytes_max in partitions:
-                result = self._records.get(fetcher.TopicPartition(topic, partition))
-                if isinstance(result, fetcher.FetchResult) and result.fetched_bytes >= FULL_SHARE * bytes_max:
-                    return True
-        return False
+                place = fetcher.TopicPartition(topic, partition)
+                if self._has_more(assignment, place, bytes_max):
+                    of_broker.add(place)
+                else:
+                    of_broker.discard(place)
+        self._fetch_max_wait_ms = WAIT_BEHIND_MS if any(self._more.values()) else self._usual_wait_ms
+
+    def _has_more(self, assignment: Any, place: Any, bytes_max: int) -> bool:
+        result = self._records.get(place)
+        if not isinstance(result, fetcher.FetchResult):
+            return False
+        state, behind = assignment.state_value(place), result.offset_behind
+        # What open transactions hold back cannot be fetched.
+        end = state.lso if state.lso is not None and state.lso >= 0 else state.highwater
+        if behind is None or end is None:
+            return bool(result.fetched_bytes >= FULL_SHARE * bytes_max)
+        return bool(behind < end)
 
 
 def install(pace: BatchPace) -> None:

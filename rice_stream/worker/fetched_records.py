@@ -28,7 +28,7 @@ FETCH_BYTES_MAX = 4 * 1024 * 1024
 aiokafka's buffer. A compressed batch is taken apart as a whole, up to `unpacking.BATCH_BYTES_MAX`."""
 RUN_RECORDS_MAX = 2_000
 """Records that are read at once: a batch may hold a million small ones, each of which takes much more memory once it is read."""
-_LENGTH_AT, _MAGIC_AT, _OVERHEAD = 8, 16, 12
+_LENGTH_AT, _MAGIC_AT, _LAST_DELTA_AT, _OVERHEAD = 8, 16, 23, 12
 _FetchResult: Any = fetcher.FetchResult
 _PartitionRecords: Any = fetcher.PartitionRecords
 _MemoryRecords: Any = fetcher.MemoryRecords
@@ -64,6 +64,11 @@ class BoundedResult(_FetchResult):  # type: ignore[misc]
     def fetched_bytes(self) -> int:
         """What the broker sent of this partition; 0 once all of it is given out."""
         return 0 if self._partition_records is None else len(self._partition_records.raw)
+
+    @property
+    def offset_behind(self) -> int | None:
+        """What follows the records that the broker sent; None: all is given out, or their format does not say so."""
+        return None if self._partition_records is None else _offset_behind(self._partition_records.raw)
 
     def getall(self, max_records: int | None = None) -> list[Any]:
         """Up to so many records, and no more than the room has bytes for; what is left comes next time."""
@@ -230,6 +235,16 @@ def _slices(raw: bytes) -> Iterator[memoryview]:
             return  # the broker cuts the last one off
         yield memoryview(raw)[at:end]
         at = end
+
+
+def _offset_behind(raw: bytes) -> int | None:
+    last = None
+    for last in _slices(raw):  # noqa: B007
+        pass
+    if last is None or last[_MAGIC_AT] < 2:
+        return None
+    first, delta = struct.unpack_from(">q", last)[0], struct.unpack_from(">i", last, _LAST_DELTA_AT)[0]
+    return int(first + delta + 1)
 
 
 def _batch(part: memoryview) -> Any:

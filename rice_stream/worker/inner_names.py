@@ -59,6 +59,7 @@ AIOKAFKA = Package(
         },
         "aiokafka.consumer.consumer:Fetcher": {},
         "aiokafka.consumer.fetcher:Fetcher": {
+            "_fetch_max_wait_ms": INIT,
             "_max_partition_fetch_bytes": INIT,
             "_proc_fetch_request": "self assignment node_id request",
             "_records": INIT,
@@ -93,7 +94,12 @@ AIOKAFKA = Package(
         "aiokafka.consumer.group_coordinator:GroupCoordinator": {"check_errors": "self"},
         "aiokafka.consumer.subscription_state:Subscription": {"assignment": MEMBER},
         "aiokafka.consumer.subscription_state:Assignment": {"tps": MEMBER, "state_value": "self tp"},
-        "aiokafka.consumer.subscription_state:TopicPartitionState": {"has_valid_position": MEMBER, "position": MEMBER},
+        "aiokafka.consumer.subscription_state:TopicPartitionState": {
+            "has_valid_position": MEMBER,
+            "highwater": INIT,
+            "lso": INIT,
+            "position": MEMBER,
+        },
     },
 )
 FAUST = Package(
