@@ -115,11 +115,11 @@ class WriterWithoutTransaction(MemoryWriter):
         yield
 
 
-async def _acknowledge_first(self: BatchLoop, work: Any, **options: Any) -> None:
+async def _acknowledge_first(self: BatchLoop, work: Any, committed: Any, **options: Any) -> None:
     """`BatchLoop._store` with its two halves the wrong way round."""
     self._acknowledge(work.fetched)
     work.fetched = []
-    await _real_store(self, work, **options)
+    await _real_store(self, work, committed, **options)
 
 
 _real_store = BatchLoop._store
