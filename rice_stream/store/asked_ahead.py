@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from rice_stream.store.engine import Connection
 from rice_stream.store.pipelines import await_answer, send_ahead
-from rice_stream.store.prepared import Statement, as_of_sqlalchemy, named_rows_of, rows_of, sends_itself
+from rice_stream.store.prepared import Statement, as_of_sqlalchemy, column_names, named_rows_of, rows_of, sends_itself
 from rice_stream.store.scoped import is_held_open
 
 Rows = Sequence[Sequence[Any]]
@@ -55,7 +55,7 @@ class _Answer:
     @property
     def names(self) -> list[str]:
         """Of its columns, once it has come."""
-        return [column.name for column in self._cursor.description]
+        return column_names(self._cursor)
 
 
 def _answer_later(connection: Connection, asked: Statement, parameters: Mapping[str, Any]) -> _Answer | None:

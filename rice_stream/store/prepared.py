@@ -58,7 +58,13 @@ def named_rows_of(
         found = connection.execute(asked.of_sqlalchemy, parameters)
         return list(found.keys()), found.all()
     rows = rows_of(connection, asked, parameters)
-    return [column.name for column in cursor.description], rows
+    return column_names(cursor), rows
+
+
+def column_names(cursor: Any) -> list[str]:
+    """Those of the answer that a cursor of the driver has; `description` makes an object of each."""
+    answer = cursor.pgresult
+    return [answer.fname(place).decode() for place in range(answer.nfields)]
 
 
 def sends_itself(connection: Connection) -> bool:

@@ -101,6 +101,11 @@ class Dashboard:
             "SIDE": plots.SIDE,
             "name_options": pieces.name_options,
             "cells": pieces.cells,
+            "day_rects": pieces.day_rects,
+            "day_rows": pieces.day_rows,
+            "step_rows": pieces.step_rows,
+            "step_source": pieces.step_source,
+            "step_value": pieces.step_value,
         }
 
     async def show(

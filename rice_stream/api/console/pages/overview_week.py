@@ -47,8 +47,10 @@ def week_figures(ask: Asker, by: By, *, several: bool, many: bool, reaches: bool
     mover = None
     if reaches and shown == fields and not many and week["names_total"] <= _FEW:
         has_all = len(rows) == len(week["rows"])
-        everybody = week if has_all else ask.totals(window="7d", by=fields)
-        mover = _mover_among(_amounts(everybody, fields), before, whole)
+        everybody = week if has_all else ask.totals(window="7d", by=fields, ranges=False)
+        # All others together have no name, as what names no team.
+        ranged = _amounts({"rows": rows}, fields)
+        mover = _mover_among(ask, fields, _amounts(everybody, fields), ranged, before, whole)
     elif reaches:
         mover = _mover(ask, stretch, fields, whole, many=many)
     return {
@@ -71,11 +73,15 @@ def _compared(row: Row, before: _Amounts, fields: Sequence[str], *, reaches: boo
     return Compared(row["carbon_gco2e"], before.get(tuple(row[name] for name in fields), NOTHING))
 
 
-def _mover_among(now: _Amounts, before: _Amounts, whole: Compared) -> Mover | None:
+def _mover_among(
+    ask: Asker, fields: Sequence[str], now: _Amounts, ranged: _Amounts, before: _Amounts, whole: Compared
+) -> Mover | None:
+    """`now`: of everybody, without ranges perhaps; `ranged`: of those that have rows of their own."""
     names = _most_of(now, before, rose=_rose(whole))
     if names is None:
         return None
-    return _mover_of(names, Compared(now.get(names, NOTHING), before.get(names, NOTHING)))
+    amount = ranged.get(names) or (_of(ask, fields, names, None, window="7d") if names in now else NOTHING)
+    return _mover_of(names, Compared(amount, before.get(names, NOTHING)))
 
 
 def _mover_of(names: _Names, change: Compared) -> Mover:

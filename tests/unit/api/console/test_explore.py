@@ -111,7 +111,7 @@ def test_files_hold_exactly_what_is_shown(api: Api) -> None:
 
 def test_the_chart_is_drawn_from_the_numbers_of_the_table(api: Api) -> None:
     body = api.get("/explore?by=model&window=24h&measure=prompts").body.decode()
-    found = re.search(r'data-figures="(.*?)"', body)
+    found = re.search(r"data-figures='(.*?)'", body)
     assert found
     chart = json.loads(unescape(found[1]))
     assert sum(sum(each["values"]) for each in chart["series"]) == 3
