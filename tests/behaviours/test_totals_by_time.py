@@ -6,12 +6,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from rice_stream.budgets.parsing import parse_budget
+from rice_stream.budgets.periods import period_at
 from rice_stream.errors import UsageError
 from rice_stream.events.canonical import wire_time
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.totals import totals as answer_to
 from rice_stream.reports.totals_query import WINDOWS, TotalsQuery
-from rice_stream.store.engine import Engine
+from rice_stream.store.consumption import consumed_in
+from rice_stream.store.engine import Engine, reading
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.reports_store import NOON, Store, at, picked
 
@@ -23,6 +26,14 @@ CHANGES = {
     "Pacific/Apia": ("2026-03-31T11:00:00Z", "2026-10-31T11:00:00Z"),
 }
 """Zone -> the instants at which its clocks go back and on (by half an hour on Lord Howe); where they never do, ends of months."""
+
+LEAP_DAYS = {
+    "Australia/Lord_Howe": ("2024-02-28T13:00:00Z", "2024-02-29T13:00:00Z"),
+    "America/New_York": ("2024-02-29T05:00:00Z", "2024-03-01T05:00:00Z"),
+    "Asia/Kathmandu": ("2024-02-28T18:15:00Z", "2024-02-29T18:15:00Z"),
+    "Pacific/Apia": ("2024-02-28T11:00:00Z", "2024-02-29T11:00:00Z"),
+}
+"""Zone -> where its 29 February 2024 begins and ends."""
 
 
 def totals(engine: Engine, *, scope: Scope = EVERYTHING, **asked: Any) -> dict[str, Any]:
@@ -129,6 +140,30 @@ class TestBuckets:
             "America/New_York": {"from": "2026-11-01T04:00:00Z", "to": "2026-12-01T05:00:00Z"},
             "Asia/Kolkata": {"from": "2026-10-31T18:30:00Z", "to": "2026-11-30T18:30:00Z"},
         }
+
+    def test_a_leap_day_is_a_day_of_its_month_in_every_zone(self, store: Store) -> None:
+        """One prompt before it, two at its ends, one after it: in totals by day and by month, and of budgets of these periods."""
+        for zone, ends in LEAP_DAYS.items():
+            begins, after = map(datetime.fromisoformat, ends)
+            second = timedelta(seconds=1)
+            moments = (begins - second, begins, after - second, after)
+            store.add(*(at(wire_time(each), tenant_id=zone, event_id=f"{zone} {each}") for each in moments))
+            store.set_time_zone(zone, zone)
+        days = {zone: {"2024-02-28": 1, "2024-02-29": 2, "2024-03-01": 1} for zone in LEAP_DAYS}
+        months = {zone: {"2024-02": 3, "2024-03": 1} for zone in LEAP_DAYS}
+        for bucket, expected in (("day", days), ("month", months)):
+            rows = picked(totals(store.engine, by=["tenant"], bucket=bucket)["rows"], "tenant", bucket, "prompts")
+            assert {(zone, name): prompts for zone, name, prompts in rows} == {
+                (zone, name): prompts for zone, of_zone in expected.items() for name, prompts in of_zone.items()
+            }
+        for zone, (_, midnight) in LEAP_DAYS.items():
+            told = {"name": "b", "tenant_id": zone, "limit_gco2e": 1, "time_zone": zone}
+            noon = datetime.fromisoformat(midnight) - timedelta(hours=12)
+            for period, prompts in (("day", 2), ("month", 3)):
+                budget = parse_budget({**told, "period": period})
+                with reading(store.engine) as connection:
+                    consumed = consumed_in(connection, budget, period_at(budget, noon))
+                assert consumed.carbon_mid_ugco2e == prompts * 2_500_000
 
     @pytest.mark.parametrize("zone", CHANGES)
     def test_hours_add_up_to_days_and_days_to_months_over_both_clock_changes(self, store: Store, zone: str) -> None:
