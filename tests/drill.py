@@ -42,22 +42,20 @@ PROVEN = (
     "tests/behaviours/test_checkpoints.py",
     "tests/behaviours/test_outside_verifiers.py",
 )
-LEDGER = (
-    "tests/properties/ledger",
-    *(
-        f"tests/behaviours/test_{name}.py"
-        for name in (
-            "bridge",
-            "closing",
-            "closing_in_servers",
-            "closing_killed",
-            "cost_centres",
-            "mapping_lists",
-            "restating",
-            "restating_in_servers",
-            "voiding",
-        )
-    ),
+MONTHS = ("tests/properties/ledger",)
+LEDGER = tuple(
+    f"tests/behaviours/test_{name}.py"
+    for name in (
+        "bridge",
+        "closing",
+        "closing_in_servers",
+        "closing_killed",
+        "cost_centres",
+        "mapping_lists",
+        "restating",
+        "restating_in_servers",
+        "voiding",
+    )
 )
 CRASHES = ("tests/integration/worker/test_crashes.py",)
 CONSOLE = ("tests/integration/console",)
@@ -168,6 +166,11 @@ def _chart(size: int) -> Iterator[Command]:
 def _restate(size: int) -> Iterator[Command]:
     kills = str(min(20, max(3, size // 500)))
     yield _suite("tests/integration/ledger/test_restate_killed.py", RESTATE_RECORDS=str(size), RESTATE_KILLS=kills)
+
+
+def _ledger(size: int) -> Iterator[Command]:
+    yield _suite(*MONTHS, LEDGER_RUNS=str(size))
+    yield _suite(*LEDGER)
 
 
 def _properties(size: int) -> Iterator[Command]:
@@ -360,9 +363,9 @@ PROOFS = (
     Proof(
         "ledger",
         "events, late ones, voids, restatements, charges, closes in any order and at once: reported and entries are restated",
-        3,
-        "rounds on real PostgreSQL and SQLite",
-        _rounds(*LEDGER),
+        300,
+        "runs of 40 steps on SQLite, for each fifteen one of 30 on PostgreSQL, and the ledger's suites on both",
+        _ledger,
     ),
     Proof(
         "late",

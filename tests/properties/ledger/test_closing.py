@@ -2,6 +2,7 @@
 reported of a closed month stays, reported and entries are what is restated, and every proof holds."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,8 @@ from tests.support.reports_store import NOON, Store, open_store
 from tests.support.store_checks import assert_totals, measures_of, rows_in
 from tests.support.store_running import new_pipeline
 
+RUNS = int(os.environ.get("LEDGER_RUNS", "300"))
+"""Of a drill."""
 FIRST = datetime(2026, 8, 30, 12, tzinfo=UTC)
 HOURS = 24 * 66
 TENANTS, MONTHS = ("acme", "globex"), ("2026-08", "2026-09", "2026-10")
@@ -250,7 +253,7 @@ class OnSqlite(Months):
 
 def test_what_was_reported_stays_on_sqlite() -> None:
     """Whatever comes in whichever order."""
-    shape = settings(max_examples=size(14, 300), stateful_step_count=size(25, 40), deadline=None, print_blob=True)
+    shape = settings(max_examples=size(14, RUNS), stateful_step_count=size(25, 40), deadline=None, print_blob=True)
     run_machine(OnSqlite, settings=shape)
 
 
@@ -271,5 +274,7 @@ def test_what_was_reported_stays_on_postgresql(postgresql_store: Store, postgres
         def empty(self) -> None:
             postgresql.emptied()
 
-    shape = settings(max_examples=size(2, 20), stateful_step_count=size(12, 30), deadline=None, print_blob=True)
+    shape = settings(
+        max_examples=size(2, -(-RUNS // 15)), stateful_step_count=size(12, 30), deadline=None, print_blob=True
+    )
     run_machine(OnPostgresql, settings=shape)
