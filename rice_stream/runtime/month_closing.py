@@ -27,6 +27,7 @@ from rice_stream.runtime.opening_reference import open_reference
 from rice_stream.runtime.opening_secrets import open_secret_box
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.audit import Actor
+from rice_stream.store.closing_store import prompts_of
 from rice_stream.store.contract_store import TenantMonth
 from rice_stream.store.engine import Engine, reading
 from rice_stream.store.period_leaves import MonthBounds
@@ -37,6 +38,8 @@ from rice_stream.store.snapshot import snapshot
 from rice_stream.store.stored_records import tenant_keys
 
 _ARRIVES_WITHIN_US = int(ARRIVES_WITHIN.total_seconds()) * SECOND_US
+_QUICK_PROMPTS_MAX = 100_000
+"""Of a month whose records are added up while somebody waits for the answer: about a second."""
 _APPLIED = {True: "applied", False: "not applied", None: "looked at when it is closed"}
 
 
@@ -64,8 +67,8 @@ def month_in(engine: Engine, bounds: MonthBounds, tenant_id: str) -> TenantMonth
 def month_checklist(
     engine: Engine, settings: Settings, bounds: MonthBounds, *, quick: bool = False
 ) -> Sequence[ChecklistLine]:
-    """What is found of a month that is over; `quick`: records are not added up. StoreUnavailableError: the database does not
-    answer."""
+    """What is found of a month that is over; `quick`: records of a large one are not added up. StoreUnavailableError: the database
+    does not answer."""
     with snapshot(engine, EVERYTHING) as connection:
         names = {key: name for name, key in tenant_keys(connection).items()}
         tenant_id = names.get(bounds.tenant_key)
@@ -74,6 +77,8 @@ def month_checklist(
         reached_us = (watermark_s(connection, EVERYTHING) or 0) * SECOND_US
         held = held_between(connection, bounds.low_us, bounds.high_us + _ARRIVES_WITHIN_US)
         shares = month_shares(connection, EVERYTHING.within(tenant_id), bounds.low_us, bounds.high_us)
+        prompts = prompts_of(connection, tenant_id, bounds.low_us, bounds.high_us)
+        quick = quick and prompts > _QUICK_PROMPTS_MAX
         differences = None if quick else month_differences(connection, bounds).total
     which = month_in(engine, bounds, tenant_id)
     with reading(engine) as connection:
@@ -103,7 +108,7 @@ def month_checklist(
         ChecklistLine(
             TOTALS,
             None if differences is None else differences == 0,
-            "records are added up when it is closed"
+            f"{prompts:,} prompts are too many to add up while somebody waits: they are when it is closed"
             if differences is None
             else f"{differences:,} totals differ from their records",
             "find out why (`rice-stream verify`), then `rice-stream rebuild`",

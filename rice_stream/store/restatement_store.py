@@ -172,6 +172,20 @@ def save_progress(connection: Connection, state: RestatementState) -> None:
     connection.execute(update(table).where(table.c.restatement_id == state.restatement_id).values(values))
 
 
+def begin_again(connection: Connection, state: RestatementState, basis: str) -> RestatementState:
+    """The run from its first record on, by another basis; within a transaction of `posting`. What it has posted stays its own."""
+    posted = sum(state.market_by_cause.values())
+    market = None if state.market is None else RestatedMarket(before=-posted)
+    none = dict.fromkeys(CARBON_ENDS, 0)
+    before = {**none, "carbon_mid_ugco2e": -sum(state.by_cause.values())}
+    order = replace(state.order, basis=basis)
+    again = replace(state, order=order, at=None, records=0, reported_ugco2e=0, before=before, after=none, market=market)
+    table = schema.restatement
+    whose = table.c.restatement_id == state.restatement_id
+    connection.execute(update(table).where(whose).values(basis=basis, **_progress(connection, again)))
+    return again
+
+
 def finished(state: RestatementState) -> RestatementState:
     """With nothing left to do."""
     return replace(state, state="done")

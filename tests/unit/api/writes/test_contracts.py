@@ -6,16 +6,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from rice_stream.runtime.contract_orders import contracts_again
 from rice_stream.runtime.restating_chores import RestatingJob
-from rice_stream.store.engine import open_engine
+from rice_stream.store.engine import open_engine, reading
 from rice_stream.store.migrate import migrate
-from tests.behaviours.test_contracts import KWH, NOON, contracts, filled
+from rice_stream.store.restatement_store import stored_restatement
+from tests.behaviours.test_contracts import KWH, NOON, contracts, filled, standing
 from tests.behaviours.test_factor_sets_in_force import now_us, worker
 from tests.behaviours.test_market_based import ended
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
 from tests.support.factor_files import SWEDEN, contract_row
-from tests.support.fakes import chunk_of
+from tests.support.fakes import OPERATOR, chunk_of
+from tests.support.store_checks import assert_exact, rows_in
 from tests.unit.api.console.reading import read
 
 OCTOBER = {"tenant_id": "acme", "month": "2026-10"}
@@ -75,16 +78,32 @@ def test_contracts_are_applied_by_a_server_and_shown_as_the_command_shows_them(
     assert (command["restatement_id"], command["contracts"]) == (first["restatement_id"], first["contracts"])
 
 
-def test_what_has_changed_since_it_was_ordered_is_ordered_again(served: Api, database: Engine) -> None:
-    """A late prompt in between: what was ordered fails and says what to do, and the next order covers it."""
+def test_what_comes_after_it_was_ordered_is_covered_as_well(
+    served: Api, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A late prompt before a server comes to it, and another one when that has stopped half-way: the order is done all the same,
+    adds up, and leaves nothing that the next one would post."""
+    monkeypatch.setattr("rice_stream.ledger.restating.RECORDS_AT_ONCE", 2)
     ordered = served.send("POST", "/v1/contracts/apply", OCTOBER, role="admin").document["restatement_id"]
     worker(database).process([chunk_of([ended("late", NOON, SWEDEN)])], now_us())
+    with reading(database) as connection:
+        waiting = stored_restatement(connection, ordered)
+    assert waiting is not None
+    begun = contracts_again(served.door.product.settings, database, waiting, OPERATOR).steps()
+    next(begun)
+    begun.close()
+    worker(database).process([chunk_of([ended("later", NOON, SWEDEN)])], now_us())
     do_what_is_ordered(served, database)
-    failed = served.get(f"/v1/restatements/{ordered}").document
-    assert (failed["state"], "order it again" in failed["problem"]) == ("failed", True)
+    done = served.get(f"/v1/restatements/{ordered}").document
+    assert (done["state"], done["records"]) == ("done", 6)
+    changed = done["after_market_gco2e"] - done["before_market_gco2e"]
+    assert done["market_by_cause"]["contract"] == pytest.approx(changed, abs=1e-6)
+    assert standing(database) == (1, True)
+    entries = rows_in(database)("adjustment_entry")
     again = served.send("POST", "/v1/contracts/apply", OCTOBER, role="admin").document["restatement_id"]
     do_what_is_ordered(served, database)
-    assert served.get(f"/v1/restatements/{again}").document["state"] == "done"
+    assert (again, rows_in(database)("adjustment_entry")) == (ordered, entries)
+    assert_exact(rows_in(database))
 
 
 def test_only_who_changes_every_tenant_applies_them_and_only_who_sees_every_tenant_sees_them(served: Api) -> None:
