@@ -23,6 +23,7 @@ from rice_stream.ledger.giving_way import go_on
 from rice_stream.ledger.restated_lines import Lines
 from rice_stream.ledger.restating import NOT_BEGUN, Restating
 from rice_stream.meter.contracts import Cell, Covered, Shares, Supply, covered_by, covers, shares_of
+from rice_stream.meter.distinct_rows import distinct_rows
 from rice_stream.quantities import ENTRY_AMOUNTS, MARKET_COLUMN, MICRO, Ints
 from rice_stream.reference.lookup import Reference
 from rice_stream.reference.sets.contracts import ContractTerms, contracts_in_force
@@ -226,7 +227,7 @@ class ApplyingContracts(Restating):
     def _shares(self, now: Entries) -> tuple[Any, Any]:
         """`Shares` of each line, as two columns."""
         hours_s: Ints = now.columns["ended_at_us"] // (HOUR_S * SECOND_US) * HOUR_S
-        cells, place = np.unique(np.column_stack([hours_s, now.columns["factor_key"]]), axis=0, return_inverse=True)
+        cells, place = distinct_rows([hours_s, now.columns["factor_key"]])
         none = Shares(1.0, 0.0)
         found = np.array([self.plan.shares.get((hour, key), none) for hour, key in cells.tolist()]).reshape(-1, 2)
-        return tuple(found[place.reshape(-1)].T)
+        return tuple(found[place].T)

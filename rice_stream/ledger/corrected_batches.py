@@ -14,8 +14,9 @@ from rice_stream.store.corrected_since import KeyStretch, is_corrected_since
 from rice_stream.store.engine import Connection
 from rice_stream.store.entries import EntryGroup, signed_sums
 from rice_stream.store.horizon import records_from_us
+from rice_stream.store.ready_groups import ReadyGroups
 from rice_stream.store.recorded_chunks import RecordedChunk
-from rice_stream.store.restatement_store import RestatedMarket, RestatementState
+from rice_stream.store.restatement_store import RestatedMarket, RestatementOrder, RestatementState
 from rice_stream.store.schema_ledger import CARBON_ENDS
 
 Place = tuple[int, bytes]
@@ -32,6 +33,8 @@ class CorrectedChunk(NamedTuple):
     before: dict[str, int]
     """What they amount to before the lines, by amount."""
     lines: Lines
+    changes: Mapping[str, Mapping[str, int]]
+    """What the lines of each cause add up to, by amount."""
 
 
 class CorrectedBatch(NamedTuple):
@@ -42,6 +45,8 @@ class CorrectedBatch(NamedTuple):
     """The latest correction before they were read."""
     horizon_us: int
     """From when on records were kept then."""
+    ready: ReadyGroups
+    """What is posted: a group of each chunk and cause; nothing of a dry run."""
 
     @property
     def end(self) -> Place:
@@ -66,6 +71,10 @@ def corrected_chunk(chunk: RecordedChunk, lines: Lines) -> CorrectedChunk:
         chunk.recorded,
         dict(zip(lines.names, signed_sums(chunk.now.amounts), strict=True)),
         lines,
+        {
+            cause: dict(zip(lines.names, signed_sums(entries.amounts), strict=True))
+            for cause, entries in lines.by_cause.items()
+        },
     )
 
 
@@ -77,13 +86,8 @@ def progressed(state: RestatementState, batch: CorrectedBatch) -> RestatementSta
 
 
 def _with(state: RestatementState, chunk: CorrectedChunk) -> RestatementState:
-    changes: dict[str, dict[str, int]] = {
-        cause: dict(zip(chunk.lines.names, signed_sums(entries.amounts), strict=True))
-        for cause, entries in chunk.lines.by_cause.items()
-    }
-
     def after(name: str) -> int:
-        return chunk.before[name] + sum(each[name] for each in changes.values())
+        return chunk.before[name] + sum(each[name] for each in chunk.changes.values())
 
     return replace(
         state,
@@ -92,8 +96,8 @@ def _with(state: RestatementState, chunk: CorrectedChunk) -> RestatementState:
         reported_ugco2e=state.reported_ugco2e + chunk.recorded["carbon_mid_ugco2e"],
         before={name: state.before[name] + chunk.before[name] for name in CARBON_ENDS},
         after={name: state.after[name] + after(name) for name in CARBON_ENDS},
-        by_cause=_added(state.by_cause, changes, "carbon_mid_ugco2e"),
-        market_by_cause=_added(state.market_by_cause, changes, MARKET_COLUMN),
+        by_cause=_added(state.by_cause, chunk.changes, "carbon_mid_ugco2e"),
+        market_by_cause=_added(state.market_by_cause, chunk.changes, MARKET_COLUMN),
         market=_market(state.market, chunk, after(MARKET_COLUMN)),
     )
 
@@ -113,24 +117,26 @@ def _added(so_far: Mapping[str, int], changes: Mapping[str, Mapping[str, int]], 
     return {cause: so_far.get(cause, 0) + changes.get(cause, {}).get(name, 0) for cause in causes}
 
 
-def groups_of(state: RestatementState, batch: CorrectedBatch, reason: str, by: Actor) -> list[EntryGroup]:
-    """What is posted for a batch: a group of each chunk and cause."""
-    order = state.order
+def groups_of(
+    restatement_id: str, order: RestatementOrder, chunks: Sequence[CorrectedChunk], by: Actor
+) -> list[EntryGroup]:
+    """What is posted for the chunks: a group of each of them and each cause."""
     return [
         EntryGroup(
             cause=cause,
             tenant_key=chunk.stretch.tenant_key,
             made_for={
-                "restatement_id": state.restatement_id,
+                "restatement_id": restatement_id,
+                "basis": order.basis,
                 "first": chunk.stretch.first.hex(),
                 "last": chunk.stretch.last.hex(),
             },
-            reason=reason,
+            reason=order.reason,
             by=by,
             entries=entries,
             detail={"method": order.method_version, "factors": order.factor_version},
-            restatement_id=state.restatement_id,
+            restatement_id=restatement_id,
         )
-        for chunk in batch.chunks
+        for chunk in chunks
         for cause, entries in chunk.lines.by_cause.items()
     ]

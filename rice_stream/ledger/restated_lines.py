@@ -17,6 +17,13 @@ class Lines(NamedTuple):
 
     by_cause: dict[Cause, Entries]
     names: tuple[str, ...] = ENTRY_AMOUNTS
+    net: Entries | None = None
+    """What those of all causes add up to, in fewer lines; None: in no fewer."""
+
+    @property
+    def added_up(self) -> list[Entries]:
+        """Lines that add to totals what all of them add."""
+        return [self.net] if self.net is not None else list(self.by_cause.values())
 
 
 class CorrectionStep(NamedTuple):
@@ -46,7 +53,9 @@ def lines_of(
             lines = _with(taken.instead, amounts - before)
         by_cause[cause] = Entries.joined(by_cause[cause], lines) if cause in by_cause else lines
         before = amounts
-    return _named(by_cause)
+    found = {cause: entries.without_nothing() for cause, entries in by_cause.items()}
+    net = Entries.joined(taken.lines, taken.instead) if len(way) > 1 else None
+    return Lines({cause: entries for cause, entries in found.items() if len(entries)}, net=net)
 
 
 def with_contracts(chunk: RecordedChunk, amounts: Ints) -> Ints:
@@ -98,8 +107,3 @@ def _taken(chunk: RecordedChunk, wanted: Entries, kept: Ints) -> _Taken:
     changed = (place >= 0) & ~right[np.maximum(place, 0)]
     now = chunk.now.select(np.flatnonzero(changed))
     return _Taken(now.negated(), wanted.select(rows), rows)
-
-
-def _named(by_cause: dict[Cause, Entries]) -> Lines:
-    found = {cause: entries.without_nothing() for cause, entries in by_cause.items()}
-    return Lines({cause: entries for cause, entries in found.items() if len(entries)})

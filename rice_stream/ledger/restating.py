@@ -16,23 +16,32 @@ from numpy.typing import NDArray
 
 from rice_stream.errors import UsageError
 from rice_stream.instants import HOUR_S, SECOND_US
-from rice_stream.ledger.corrected_batches import CorrectedBatch, Place, corrected_chunk, groups_of, progressed
+from rice_stream.ledger.corrected_batches import (
+    CorrectedBatch,
+    CorrectedChunk,
+    Place,
+    corrected_chunk,
+    groups_of,
+    progressed,
+)
 from rice_stream.ledger.giving_way import GiveWay, go_on
 from rice_stream.ledger.reading_ahead import reading_ahead
 from rice_stream.ledger.restated_lines import CorrectionStep, Lines, lines_of, with_contracts
 from rice_stream.ledger.restatement_orders import change_of, order_restatement, tenants_of
 from rice_stream.ledger.voiding import checked_reason
+from rice_stream.meter.distinct_rows import distinct_rows
 from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.factors import FactorUse
 from rice_stream.meter.requests import RecordedCounts, TokenDefaults
 from rice_stream.meter.restated import RecordedPrompts, Restated, RestatedKind, kind_by, kind_by_method, restated
 from rice_stream.quantities import Ints
-from rice_stream.store.adjustments import post_all, posting
+from rice_stream.store.adjustments import post_ready, posting
 from rice_stream.store.audit import Actor, record
 from rice_stream.store.corrected_since import latest_correction
 from rice_stream.store.dimensions import Dimensions
 from rice_stream.store.engine import Connection, Engine, reading
 from rice_stream.store.horizon import records_from_us
+from rice_stream.store.ready_groups import ReadyGroups, Watched, made_ready, watched_users
 from rice_stream.store.record_columns import METERED_COLUMN, TOKEN_COLUMNS
 from rice_stream.store.recorded_chunks import RecordedChunk, RecordStretch, read_chunk
 from rice_stream.store.restatement_store import (
@@ -114,7 +123,7 @@ class Restating:
         found: list[RecordedChunk] = []
         room = RECORDS_AT_ONCE
         with reading(self.engine) as connection:
-            horizon_us = records_from_us(connection)
+            horizon_us, watched = records_from_us(connection), watched_users(connection)
             seen = self._seen = latest_correction(connection, from_key=self._seen)
             for tenant_key in tenants if after is None else (key for key in tenants if key >= after[0]):
                 after_key = after[1] if after is not None and after[0] == tenant_key else None
@@ -129,7 +138,16 @@ class Restating:
                     break
         if not found:
             return None
-        return CorrectedBatch([corrected_chunk(chunk, self._lines(chunk)) for chunk in found], seen, horizon_us)
+        chunks = [corrected_chunk(chunk, self._lines(chunk)) for chunk in found]
+        return CorrectedBatch(chunks, seen, horizon_us, self._ready(chunks, watched))
+
+    def _ready(self, chunks: Sequence[CorrectedChunk], watched: Watched) -> ReadyGroups:
+        if not self.is_kept or self.order.dry_run:
+            return ReadyGroups([])
+        groups = groups_of(self.state.restatement_id, self.order, chunks, self.by)
+        return made_ready(
+            groups, [each for chunk in chunks for each in chunk.lines.added_up], watched, self.engine.dialect.name
+        )
 
     def _post(self, batch: CorrectedBatch, revision: str) -> bool:
         """Post what corrects a batch; False: it is no longer as it was read, or not the next one, and nothing was posted."""
@@ -140,8 +158,7 @@ class Restating:
                 if not is_next:
                     return False
                 save_progress(connection, reached)
-                if not self.order.dry_run:
-                    post_all(connection, groups_of(self.state, batch, self.order.reason, self.by))
+                post_ready(connection, batch.ready)
         self.state = reached
         self._posted(batch)
         return True
@@ -185,8 +202,8 @@ class Restating:
         changes_method = any(str(factor["method_version"]) != method.version for factor in by_now)
         # From the factors that they were recorded with, or that they rest on by now, to the target's.
         own = chunk.columns["factor_key"] if changes_method else chunk.factors_by_now
-        pairs, pair_of = np.unique(np.column_stack([use, own]), axis=0, return_inverse=True)
-        paired = prompts._replace(use=pair_of.reshape(-1).astype(np.intp))
+        pairs, pair_of = distinct_rows([use, own])
+        paired = prompts._replace(use=pair_of)
         before = [self._stored(int(key)) for _, key in pairs]
         steps = []
         if changes_method:
@@ -221,9 +238,8 @@ class Restating:
         starts = np.maximum(np.append(boundaries_us, 0)[place - 1], 0)
         if self.estimator.hourly:
             starts = np.maximum(starts, ended_at_us // _HOUR_US * _HOUR_US)
-        both = np.column_stack([chunk.columns["factor_key"], starts])
-        kinds, use = np.unique(both, axis=0, return_inverse=True)
-        return [(int(key), int(start)) for key, start in kinds.tolist()], use.reshape(-1).astype(np.intp)
+        kinds, use = distinct_rows([chunk.columns["factor_key"], starts])
+        return [(int(key), int(start)) for key, start in kinds.tolist()], use
 
     def _factor_keys(self, uses: list[FactorUse], use: NDArray[np.intp]) -> Ints:
         digests = [each.digest for each in uses]

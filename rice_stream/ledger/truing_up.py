@@ -23,9 +23,10 @@ class TruingUp(Restating):
         if not rows.size:
             return Lines({})
         named: dict[Cause, Entries] = {}
-        for cause, entries in super()._lines(chunk.where(rows)).by_cause.items():
+        lines = super()._lines(chunk.where(rows))
+        for cause, entries in lines.by_cause.items():
             named["true_up" if cause == "factors" else cause] = entries
-        return Lines(named)
+        return lines._replace(by_cause=named)
 
     def _is_due(self, chunk: RecordedChunk) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         """Whether each record rests on a provisional intensity by now, and there is a final one."""

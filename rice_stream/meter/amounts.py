@@ -14,6 +14,7 @@ from rice_stream.basis import Basis
 from rice_stream.estimator.method import Estimates, Method, Requests
 from rice_stream.instants import SECOND_US
 from rice_stream.meter.carbon_ends import Site
+from rice_stream.meter.distinct_rows import row_codes
 from rice_stream.quantities import AMOUNT_COLUMNS, IMPACT_COLUMNS, MEASURES, MICRO, UNKNOWN, Floats, Ints
 
 GRAMS_PER_KWH_TO_PER_WH = 1e-3
@@ -152,7 +153,7 @@ def roll_up(keys: list[Ints], measures: Ints) -> Totals:
         raise OverflowError(f"{measures.shape[0]:,} rows at once: their sums do not fit 64 bits; take fewer")
     if measures.shape[0] == 0:
         return Totals(np.empty((0, len(keys)), np.int64), np.empty((0, measures.shape[1]), np.int64))
-    code = _dense_codes(keys)
+    code = row_codes(keys)
     order = np.argsort(code, kind="stable")
     ordered = code[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
@@ -166,24 +167,6 @@ def exact_sums(measures: Ints) -> list[int]:
     low = (measures & 0xFFFF_FFFF).sum(axis=0).tolist()
     high = (measures >> 32).sum(axis=0).tolist()
     return [(a << 32) + b for a, b in zip(high, low, strict=True)]
-
-
-def _dense_codes(keys: list[Ints]) -> Ints:
-    """One integer per row that orders like the tuple of its keys."""
-    code = np.zeros(len(keys[0]), dtype=np.int64)
-    span = 1
-    for column in keys:
-        low = int(column.min())
-        width = int(column.max()) - low + 1
-        if span * width >= 2**62:
-            _, code = np.unique(code, return_inverse=True)
-            span = int(code.max()) + 1
-            if span * width >= 2**62:
-                _, column = np.unique(column, return_inverse=True)
-                low, width = 0, int(column.max()) + 1
-        code = code * width + (column - low)
-        span *= width
-    return code
 
 
 def measure_matrix(

@@ -22,9 +22,11 @@ from rice_stream.store.closed_months import closed_before_us, closed_months, nam
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.engine import correcting
 from rice_stream.store.entries import Entries, EntryGroup
+from rice_stream.store.entry_stream import EntryStream
 from rice_stream.store.group_rows import copy_entries, group_row, insert_entries
 from rice_stream.store.horizon import minutes_from_us
 from rice_stream.store.prepared import run_plain
+from rice_stream.store.ready_groups import ReadyGroups, watched_users
 from rice_stream.store.revisions import require_revision
 from rice_stream.store.scratch import added_table, make_scratch_sql
 from rice_stream.store.statements import insert_ignoring
@@ -56,26 +58,27 @@ def post(connection: Connection, group: EntryGroup) -> int | None:
 
 
 def post_all(connection: Connection, groups: Sequence[EntryGroup]) -> list[int | None]:
-    """Post groups as `post` does; the key of each, in their order.
+    """Post groups as `post` does; the key of each, in their order."""
+    return post_ready(connection, ReadyGroups(groups))
+
+
+def post_ready(connection: Connection, ready: ReadyGroups) -> list[int | None]:
+    """As `post_all`, of groups of which some is worked out already.
 
     Totals are added to once and last: from then on batches that add to the same rows wait until the transaction ends.
     """
     now_us = database_now_us(connection)
-    keys: list[int | None] = []
-    counted: list[Entries] = []
-    for group in groups:
-        named = _naming_closed_months(connection, group)
-        key = insert_group(connection, named, now_us)
-        keys.append(key)
-        if key is None or not len(named.entries):
-            continue
-        _insert_lines(connection, key, named, now_us)
-        if named.counted:
-            counted.append(named.entries)
+    keys = [insert_group(connection, _naming_closed_months(connection, each), now_us) for each in ready.groups]
+    posted = [(key, group) for key, group in zip(keys, ready.groups, strict=True) if key is not None]
+    is_whole = len(posted) == len(keys)
+    _insert_lines(connection, posted, ready.stream if is_whole else None, now_us)
+    counted = [group.entries for _, group in posted if group.counted and len(group.entries)]
     if counted:
-        watched = connection.execute(text("SELECT tenant_key, user_key FROM watched_user")).all()
-        entries = counted[0] if len(counted) == 1 else Entries.joined(*counted)
-        totals = totals_of(entries, {(tenant_key, user_key) for tenant_key, user_key in watched})
+        watched = watched_users(connection)
+        if is_whole and ready.totals is not None and ready.totals.watched == watched:
+            totals = dict(ready.totals.totals)
+        else:
+            totals = totals_of(counted[0] if len(counted) == 1 else Entries.joined(*counted), watched)
         totals[MINUTES] = _by_folded_minutes(totals[MINUTES], minutes_from_us(connection))
         _add_to_totals(connection, totals)
     return keys
@@ -90,13 +93,20 @@ def insert_group(connection: Connection, group: EntryGroup, now_us: int) -> int 
     return key
 
 
-def _insert_lines(connection: Connection, key: int, group: EntryGroup, now_us: int) -> None:
-    if connection.dialect.name == "postgresql":
-        driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor:
-            copy_entries(cursor, key, group, now_us)
+def _insert_lines(
+    connection: Connection, posted: Sequence[tuple[int, EntryGroup]], stream: EntryStream | None, now_us: int
+) -> None:
+    if connection.dialect.name != "postgresql":
+        for key, group in posted:
+            if len(group.entries):
+                insert_entries(connection, key, group, now_us)
         return
-    insert_entries(connection, key, group, now_us)
+    if not any(len(group.entries) for _, group in posted):
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor:
+        keys, groups = zip(*posted, strict=True)
+        copy_entries(cursor, keys, stream or EntryStream(groups), now_us)
 
 
 def _naming_closed_months(connection: Connection, group: EntryGroup) -> EntryGroup:

@@ -65,6 +65,17 @@ def copied(connection: Connection, select: str, parameters: Mapping[str, Any], t
     Raises:
         StoreUnavailableError: the database did not answer.
     """
+    return _decoded(_rows(connection, select, parameters), types)
+
+
+def copied_numbers(
+    connection: Connection, select: str, parameters: Mapping[str, Any], types: Mapping[str, WireType]
+) -> NDArray[np.void]:
+    """As `copied`, of a SELECT without the texts."""
+    return np.frombuffer(b"".join(_rows(connection, select, parameters)), dtype=np.dtype(_fields(types)))
+
+
+def _rows(connection: Connection, select: str, parameters: Mapping[str, Any]) -> list[bytes]:
     import psycopg
 
     statement = text(select).compile(dialect=connection.dialect)
@@ -77,18 +88,20 @@ def copied(connection: Connection, select: str, parameters: Mapping[str, Any], t
             messages = _messages(driver.pgconn, stream)
     except psycopg.Error as error:
         raise batch_failure("the database did not answer", error) from error
-    return _decoded(messages, types)
+    rows = [messages[0][len(HEADER) :], *messages[1:]] if messages else []
+    # The message of the end is shorter than any row.
+    return [row for row in rows if len(row) > len(TRAILER)]
 
 
-def _messages(connection: Any, stream: Any) -> list[memoryview]:
+def _messages(connection: Any, stream: Any) -> list[bytes]:
     """A message for each row, the first one with the header before it.
 
     What has arrived is taken from libpq as it is; psycopg waits for what has not, which for every row would take longer than
-    everything else.
+    everything else. Each is copied: to keep libpq's own piece of memory for every row takes three times as long.
     """
     import psycopg
 
-    found: list[memoryview] = []
+    found: list[bytes] = []
     while True:
         size, message = connection.get_copy_data(1)
         if size < 0:
@@ -98,17 +111,20 @@ def _messages(connection: Any, stream: Any) -> list[memoryview]:
             return found
         if size == 0 and not (message := stream.read()):
             return found
-        found.append(message)
+        found.append(bytes(message))
 
 
-def _decoded(messages: list[memoryview], types: Mapping[str, WireType]) -> Copied:
+def _fields(types: Mapping[str, WireType]) -> list[tuple[str, str]]:
+    """Of a row as it goes over the wire."""
     fields: list[tuple[str, str]] = [("column_count", ">i2")]
     for name, kind in types.items():
         fields += [(f"{name}.length", ">i4"), (name, _WIRE[kind])]
-    layout = np.dtype([*fields, ("text_length", ">i4")])
+    return fields
+
+
+def _decoded(rows: Sequence[bytes], types: Mapping[str, WireType]) -> Copied:
+    layout = np.dtype([*_fields(types), ("text_length", ">i4")])
     fixed = layout.itemsize
-    rows = [messages[0][len(HEADER) :], *messages[1:]] if messages else []
-    rows = [row for row in rows if row and row != TRAILER]
     lengths = set(map(len, rows))
     if len(lengths) == 1:
         [length] = lengths

@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rice_stream.canonical_json import canonical_json
-from rice_stream.meter.amounts import exact_sums
+from rice_stream.meter.amounts import INT64_MAX, exact_sums
 from rice_stream.quantities import ENTRY_AMOUNTS, Ints
 from rice_stream.store.audit import Actor
 from rice_stream.store.entry_columns import ENTRY_KEYS, Cause
@@ -58,10 +59,11 @@ class Entries:
 
     def without_nothing(self) -> "Entries":
         """Without the lines that change no amount."""
-        return self.select(np.flatnonzero(self.amounts.any(axis=1)))
+        kept = self.amounts.any(axis=1)
+        return self if kept.all() else self.select(np.flatnonzero(kept))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EntryGroup:
     """Lines that are posted together or not at all, with their cause.
 
@@ -88,7 +90,7 @@ class EntryGroup:
         made_for = {"cause": self.cause, "tenant_key": self.tenant_key, **self.made_for}
         return hashlib.blake2b(canonical_json(made_for), digest_size=16).digest()
 
-    @property
+    @cached_property
     def sums(self) -> dict[str, int]:
         """What the lines add up to, by amount."""
         return dict(zip(ENTRY_AMOUNTS, signed_sums(self.entries.amounts), strict=True))
@@ -96,5 +98,8 @@ class EntryGroup:
 
 def signed_sums(amounts: Ints) -> list[int]:
     """The sum of each column of (n, m) integers of either sign, exact beyond 64 bits."""
+    if len(amounts) and max(int(amounts.max()), -int(amounts.min())) <= INT64_MAX // len(amounts):
+        sums: list[int] = amounts.sum(axis=0).tolist()
+        return sums
     positive, negative = exact_sums(np.maximum(amounts, 0)), exact_sums(np.maximum(-amounts, 0))
     return [plus - minus for plus, minus in zip(positive, negative, strict=True)]

@@ -1,14 +1,21 @@
 """PostgreSQL's binary COPY stream of entries, built by numpy instead of row by row."""
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
-from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN
+import numpy as np
+from numpy.typing import NDArray
+
+from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
 from rice_stream.store.copy_stream import HEADER, TRAILER
-from rice_stream.store.entries import Entries
+from rice_stream.store.entries import Entries, EntryGroup
 from rice_stream.store.entry_columns import ENTRY_KEYS
 
 _SMALL = {*ENTRY_KEYS, "line", "counted", "user_key", "prompts", *(n for n in ENTRY_AMOUNTS if n.endswith("_tokens"))}
 """Columns of 32 bits; the others have 64."""
+_ROWS_AT_ONCE = 2048
+"""Few enough to stay in the cache while column after column is put in."""
 
 
 def sent_columns() -> tuple[str, ...]:
@@ -26,37 +33,70 @@ def sent_columns() -> tuple[str, ...]:
     )
 
 
-def entries_stream(entries: Entries, adjustment_key: int, recorded_us: int, *, counted: bool) -> bytes:
-    """The stream of the lines of one group: those with a user, then those without."""
-    has_user = entries.columns["user_key"] != UNKNOWN
-    values = {
-        **entries.columns,
-        "adjustment_key": np.full(len(entries), adjustment_key),
-        "recorded_us": np.full(len(entries), recorded_us),
-        "counted": np.full(len(entries), int(counted)),
-        "line": np.arange(len(entries)),
-        **{name: entries.amounts[:, place] for place, name in enumerate(ENTRY_AMOUNTS)},
-    }
-    keys = np.ascontiguousarray(entries.event_keys).view("V16").ravel()
-    pieces = []
-    for with_user in (True, False):
-        chosen = np.flatnonzero(has_user == with_user)
-        rows = np.zeros(len(chosen), dtype=_layout(with_user=with_user))
-        rows["count"] = len(sent_columns())
-        for name in sent_columns():
-            rows[f"{name}.length"] = rows.dtype[name].itemsize if name in (rows.dtype.names or ()) else -1
-            if name == "event_key":
-                rows[name] = keys[chosen]
-            elif name in (rows.dtype.names or ()):
-                rows[name] = values[name][chosen]
-        pieces.append(rows.tobytes())
-    return b"".join((HEADER, *pieces, TRAILER))
+class EntryStream:
+    """The lines of groups in the order of their keys, those with a user and then those without: laid out but for what is known when
+    they are posted.
+
+    In this order PostgreSQL adds to its indexes page after page, and who reads them later finds those of a record together.
+    """
+
+    def __init__(self, groups: Sequence[EntryGroup]) -> None:
+        self._group_of: list[Ints] = []
+        self._parts: list[NDArray[np.void]] = []
+        entries = Entries.joined(*(group.entries for group in groups))
+        lengths = [len(group.entries) for group in groups]
+        columns: dict[str, NDArray[Any]] = {
+            **entries.columns,
+            "event_key": np.ascontiguousarray(entries.event_keys).view("V16").ravel(),
+            "line": np.concatenate([np.arange(length) for length in lengths]),
+            "counted": np.repeat([int(group.counted) for group in groups], lengths),
+            **{name: entries.amounts[:, place] for place, name in enumerate(ENTRY_AMOUNTS)},
+        }
+        group_of = np.repeat(np.arange(len(groups)), lengths)
+        order = np.lexsort((_beginnings(entries.event_keys), entries.columns["tenant_key"]))
+        has_user = entries.columns["user_key"][order] != UNKNOWN
+        for with_user in (True, False):
+            lines = order[has_user == with_user]
+            self._group_of.append(group_of[lines])
+            self._parts.append(_laid_out(columns, lines, with_user=with_user))
+
+    def finished(self, adjustment_keys: Sequence[int], recorded_us: int) -> bytes:
+        """The stream, of groups that are posted under these keys at this time."""
+        keys = np.array(adjustment_keys, dtype=np.int64)
+        for rows, group_of in zip(self._parts, self._group_of, strict=True):
+            rows["adjustment_key"] = keys[group_of]
+            rows["recorded_us"] = recorded_us
+        return b"".join((HEADER, *(rows.tobytes() for rows in self._parts), TRAILER))
 
 
-def _layout(*, with_user: bool) -> np.dtype[np.void]:
+def _beginnings(event_keys: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """The first halves of keys: nearly their order."""
+    return np.ascontiguousarray(event_keys).view(">u8")[:, 0].astype(np.uint64)
+
+
+def _laid_out(columns: Mapping[str, NDArray[Any]], lines: NDArray[np.intp], *, with_user: bool) -> NDArray[np.void]:
+    dtype, template = _layout(with_user=with_user)
+    sent = [(name, column) for name, column in columns.items() if with_user or name != "user_key"]
+    stream = np.empty(len(lines), dtype=dtype)
+    for first in range(0, len(lines), _ROWS_AT_ONCE):
+        rows, of_rows = stream[first : first + _ROWS_AT_ONCE], lines[first : first + _ROWS_AT_ONCE]
+        rows[:] = template
+        for name, column in sent:
+            rows[name] = column[of_rows]
+    return stream
+
+
+@lru_cache
+def _layout(*, with_user: bool) -> tuple[np.dtype[np.void], NDArray[np.void]]:
+    """(layout of a row, a row with all lengths and no values)."""
+    absent = () if with_user else ("user_key",)
     fields: list[tuple[str, str]] = [("count", ">i2")]
     for name in sent_columns():
         fields.append((f"{name}.length", ">i4"))
-        if name != "user_key" or with_user:
+        if name not in absent:
             fields.append((name, "V16" if name == "event_key" else ">i4" if name in _SMALL else ">i8"))
-    return np.dtype(fields)
+    template = np.zeros((), dtype=np.dtype(fields))
+    template["count"] = len(sent_columns())
+    for name in sent_columns():
+        template[f"{name}.length"] = -1 if name in absent else template.dtype[name].itemsize
+    return template.dtype, template

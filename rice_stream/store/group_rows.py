@@ -9,7 +9,7 @@ from rice_stream.canonical_json import canonical_json
 from rice_stream.quantities import ENTRY_AMOUNTS
 from rice_stream.store import schema
 from rice_stream.store.entries import ENTRY_COLUMNS, EntryGroup
-from rice_stream.store.entry_stream import entries_stream, sent_columns
+from rice_stream.store.entry_stream import EntryStream, sent_columns
 from rice_stream.store.event_key_columns import column_key
 from rice_stream.store.probe import nullable
 
@@ -31,11 +31,11 @@ def group_row(group: EntryGroup, dialect: str, now_us: int) -> dict[str, Any]:
     }
 
 
-def copy_entries(cursor: Any, key: int, group: EntryGroup, now_us: int) -> None:
-    """Write the lines on PostgreSQL, through a cursor of its driver."""
+def copy_entries(cursor: Any, keys: Sequence[int], stream: EntryStream, now_us: int) -> None:
+    """Write the lines of groups that are posted under these keys, on PostgreSQL through a cursor of its driver."""
     columns = ", ".join(sent_columns())
     with cursor.copy(f"COPY adjustment_entry ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
-        copy.write(entries_stream(group.entries, key, now_us, counted=group.counted))
+        copy.write(stream.finished(keys, now_us))
 
 
 def insert_entries(connection: Connection, key: int, group: EntryGroup, now_us: int) -> None:

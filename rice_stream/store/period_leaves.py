@@ -4,24 +4,25 @@ Records come in the order of their keys, entries in the order in which they were
 month was marked, are no part of it; both are known by what is stored, so that the tree can be made again at any time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import BigInteger, Connection, Table, text
 
+from rice_stream.canonical_json import INTEGER_MAX
 from rice_stream.meter.amounts import exact_sums
 from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
 from rice_stream.store import schema
 from rice_stream.store.archive.kept import ArchivedFile, dropped_files
 from rice_stream.store.archive.month_rows import RecordRows
 from rice_stream.store.archive.opening import open_rows
-from rice_stream.store.copied import WireType, copied
+from rice_stream.store.copied import WireType, copied_numbers
 from rice_stream.store.entries import signed_sums
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.key_places import KEY_BYTES
 from rice_stream.store.measured_columns import of_columns
-from rice_stream.store.record_measures import of_record
-from rice_stream.transparency.leaves import LeafValue, LeafWriter
+from rice_stream.transparency.leaves import LeafWriter, Written, as_written
 from rice_stream.transparency.month_trees import LeafPlace
 
 RECORDS_AT_ONCE = 20_000
@@ -93,8 +94,8 @@ class LeafReader:
         """
         self._connection = connection
         self._bounds = bounds
-        self._record = _Leaves(schema.prompt_record, columns["record"])
-        self._entry = _Leaves(schema.adjustment_entry, columns["entry"])
+        self._record = _Leaves(schema.prompt_record, columns["record"], _recorded)
+        self._entry = _Leaves(schema.adjustment_entry, columns["entry"], _posted)
         if files is None:
             dropped = dropped_files(connection, bounds.tenant_key, bounds.low_us, bounds.high_us)
             files = [file for file in dropped if not file.is_late] if dropped else None
@@ -131,7 +132,7 @@ class LeafReader:
             asked["after"] = stored_key(dialect, after)
         if self._archived is None:
             condition = f"{within}{self._also} ORDER BY r.event_key LIMIT :limit"
-            records = self._record.read(self._connection, condition, asked, _RECORDED)
+            records = self._record.read(self._connection, condition, asked)
         else:
             records = self._record.of_rows(self._archived.after(after, at_once, includes=includes))
         is_last = len(records.keys) < at_once
@@ -139,7 +140,7 @@ class LeafReader:
         if not is_last:
             asked["until"] = stored_key(dialect, records.keys[-1])
         order = " AND r.adjustment_key <= :entries_up_to ORDER BY r.event_key, r.adjustment_key, r.line"
-        entries = self._entry.read(self._connection, f"{within}{until}{order}", asked, _POSTED)
+        entries = self._entry.read(self._connection, f"{within}{until}{order}", asked)
         return _merged(records, entries), None if is_last else records.keys[-1]
 
 
@@ -150,70 +151,72 @@ class _Read(NamedTuple):
     factor_keys: Ints
 
 
-_RECORDED = {f"amount_{name}": of_record(name) for name in ENTRY_AMOUNTS}
-_POSTED = {f"amount_{name}": f"r.{name} * r.counted" for name in ENTRY_AMOUNTS}
+_Amounts = Callable[[str, Mapping[str, Ints], int], Ints]
+"""What each of n rows adds to an amount, by its name and their columns."""
+_recorded = of_columns
+
+
+def _posted(name: str, found: Mapping[str, Ints], _rows: int) -> Ints:
+    return found[name] * found["counted"]
 
 
 class _Leaves:
     """How rows of one table become leaves."""
 
-    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+    def __init__(self, table: Table, columns: Sequence[str], amounts: _Amounts) -> None:
         self._table = table.name
         self._columns = [table.c[name] for name in columns]
-        self._write = LeafWriter(columns).leaf
+        # What leaves of then had no column of is added up all the same.
+        besides = [table.c[name] for name in (*ENTRY_AMOUNTS, "counted") if name in table.c and name not in columns]
+        self._numbers = [column for column in (*self._columns, *besides) if column.name != "event_key"]
+        self._amounts = amounts
+        self._write = LeafWriter(columns).leaves
 
-    def read(
-        self, connection: Connection, condition: str, asked: Mapping[str, Any], amounts: Mapping[str, str]
-    ) -> _Read:
-        numbers = [column for column in self._columns if column.name != "event_key"]
-        wanted = {
-            column.name: f"COALESCE(r.{column.name}, {UNKNOWN})" if column.nullable else f"r.{column.name}"
-            for column in numbers
-        }
-        wanted |= {name: f"CAST({value} AS BIGINT)" for name, value in amounts.items()}
-        types: dict[str, WireType] = dict.fromkeys(wanted, "int8")
-        types |= {column.name: "int8" if isinstance(column.type, BigInteger) else "int4" for column in numbers}
-        keys, found = self._rows(connection, wanted, condition, asked, types)
-        return self._written(keys, found, np.column_stack([found[name] for name in amounts]))
+    def read(self, connection: Connection, condition: str, asked: Mapping[str, Any]) -> _Read:
+        wanted = [
+            f"COALESCE(r.{column.name}, {UNKNOWN}) AS {column.name}" if column.nullable else f"r.{column.name}"
+            for column in self._numbers
+        ]
+        statement = f"SELECT {', '.join(wanted)}, r.event_key FROM {self._table} r{condition}"
+        names = [column.name for column in self._numbers]
+        if connection.dialect.name == "postgresql":
+            types: dict[str, WireType] = {
+                column.name: "int8" if isinstance(column.type, BigInteger) else "int4" for column in self._numbers
+            }
+            columns = copied_numbers(connection, statement, asked, {**types, "event_key": "uuid"})
+            keys = columns["event_key"].tobytes()
+            return self._written(keys, {name: columns[name].astype(np.int64) for name in names})
+        rows = connection.execute(text(statement), dict(asked)).all()
+        by_column = list(zip(*rows, strict=True)) or [()] * (len(names) + 1)
+        found = {name: np.array(by_column[place], dtype=np.int64) for place, name in enumerate(names)}
+        return self._written(b"".join(map(key_bytes, by_column[len(names)])), found)
 
     def of_rows(self, rows: RecordRows | None) -> _Read:
         """Of records that were read from the archive, as `read` of the database; None: there are none."""
         if rows is None:
             return _Read([], [], np.zeros((0, len(ENTRY_AMOUNTS)), dtype=np.int64), np.zeros(0, dtype=np.int64))
-        matrix = np.column_stack([of_columns(name, rows.numbers, len(rows)) for name in ENTRY_AMOUNTS])
-        return self._written([key.tobytes() for key in rows.event_keys], rows.numbers, matrix)
+        return self._written(rows.event_keys.tobytes(), rows.numbers)
 
-    def _written(self, keys: list[bytes], found: Mapping[str, Ints], matrix: Ints) -> _Read:
-        values: list[Sequence[LeafValue]] = []
-        for column in self._columns:
-            if column.name == "event_key":
-                values.append(keys)
-            elif column.nullable:
-                values.append([None if value == UNKNOWN else value for value in found[column.name].tolist()])
-            else:
-                values.append(found[column.name].tolist())
-        leaves = list(map(self._write, zip(*values, strict=True)))
-        return _Read(keys, leaves, matrix, found["factor_key"])
+    def _written(self, joined: bytes, found: Mapping[str, Ints]) -> _Read:
+        keys = [joined[at : at + KEY_BYTES] for at in range(0, len(joined), KEY_BYTES)]
+        columns: list[Sequence[Written]] = [
+            [f'"{key.hex()}"' for key in keys]
+            if column.name == "event_key"
+            else _written_numbers(found[column.name], nullable=bool(column.nullable))
+            for column in self._columns
+        ]
+        amounts = [self._amounts(name, found, len(keys)) for name in ENTRY_AMOUNTS]
+        return _Read(keys, self._write(columns), np.column_stack(amounts), found["factor_key"])
 
-    def _rows(
-        self,
-        connection: Connection,
-        wanted: Mapping[str, str],
-        condition: str,
-        asked: Mapping[str, Any],
-        types: dict[str, WireType],
-    ) -> tuple[list[bytes], dict[str, Ints]]:
-        selected = ", ".join(f"{value} AS {name}" for name, value in wanted.items())
-        statement = f"SELECT {selected}, r.event_key, '' FROM {self._table} r{condition}"
-        if connection.dialect.name == "postgresql":
-            columns = copied(connection, statement, asked, {**types, "event_key": "uuid"}).columns
-            flat = np.ascontiguousarray(columns["event_key"]).tobytes()
-            keys = [flat[at : at + 16] for at in range(0, len(flat), 16)]
-            return keys, {name: columns[name].astype(np.int64) for name in wanted}
-        rows = connection.execute(text(statement), dict(asked)).all()
-        by_column = list(zip(*rows, strict=True)) or [()] * (len(wanted) + 2)
-        found = {name: np.array(by_column[place], dtype=np.int64) for place, name in enumerate(wanted)}
-        return list(map(key_bytes, by_column[len(wanted)])), found
+
+def _written_numbers(column: Ints, *, nullable: bool) -> Sequence[Written]:
+    """As `as_written` of each value, of which nearly all stay as they are."""
+    written: list[Written] = column.tolist()
+    is_odd = (column > INTEGER_MAX) | (column < -INTEGER_MAX) | (nullable & (column == UNKNOWN))
+    for place in np.flatnonzero(is_odd).tolist():
+        value = int(column[place])
+        written[place] = as_written(None if nullable and value == UNKNOWN else value)
+    return written
 
 
 def _merged(records: _Read, entries: _Read) -> LeafChunk | None:

@@ -25,6 +25,7 @@ from rice_stream.store.copy_stream import probe_stream, records_stream, streamed
 from rice_stream.store.database_clock import POSTGRESQL_NOW_US
 from rice_stream.store.engine import StoreUnavailableError, batch_failure, reading
 from rice_stream.store.entries import EntryGroup
+from rice_stream.store.entry_stream import EntryStream
 from rice_stream.store.event_id_lists import copy_lists, rows_by_month
 from rice_stream.store.event_key_columns import stored_key
 from rice_stream.store.failures import first_line
@@ -203,7 +204,7 @@ class PostgresWriter(Writer):
         with self._connection().cursor() as cursor:
             key = _only_value(cursor.execute(inserted, row))
             if key is not None:
-                copy_entries(cursor, key, group, now_us)
+                copy_entries(cursor, [key], EntryStream([group]), now_us)
 
     # --- totals --------------------------------------------------------------------------------------------------
 

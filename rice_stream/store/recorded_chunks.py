@@ -12,9 +12,10 @@ from sqlalchemy import BigInteger, Connection, text
 from rice_stream.meter.amounts import roll_up
 from rice_stream.quantities import ENTRY_AMOUNTS, UNKNOWN, Ints
 from rice_stream.store.archive.dropped_rows import dropped_rows
-from rice_stream.store.copied import WireType, copied
+from rice_stream.store.copied import WireType, copied_numbers
 from rice_stream.store.entries import ENTRY_COLUMNS, Entries, signed_sums
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.key_places import keys_of, places_of
 from rice_stream.store.measured_columns import of_columns
 from rice_stream.store.record_columns import KEY_COLUMNS, METERED_COLUMN, TOKEN_COLUMNS
 from rice_stream.store.record_measures import of_record
@@ -111,7 +112,6 @@ def read_chunk(connection: Connection, stretch: RecordStretch, limit: int) -> Re
     if not len(event_keys):
         return None
     columns = {name: numbers[name] for name in (*_PLAIN, *_NULLABLE)}
-    place_of = {key.tobytes(): place for place, key in enumerate(event_keys)}
     recorded = np.column_stack(
         [
             np.ones(len(event_keys), dtype=np.int64)
@@ -123,22 +123,22 @@ def read_chunk(connection: Connection, stretch: RecordStretch, limit: int) -> Re
         ]
     )
     bounds = {"tenant_key": stretch.tenant_key, **_key_range(connection, event_keys)}
-    rows, lines = _corrections(connection, bounds, place_of)
-    now, row_of = _by_now(event_keys, columns, recorded, rows, lines)
+    now, row_of = _by_now(event_keys, columns, recorded, _corrections(connection, event_keys, bounds))
     voided = np.zeros(len(event_keys), dtype=np.bool_)
     statement = (
         "SELECT event_key FROM adjustment WHERE tenant_key = :tenant_key AND cause = 'void'"
         " AND event_key >= :first AND event_key <= :last"
     )
-    found = [place_of.get(key_bytes(key)) for key in connection.scalars(text(statement), bounds)]
-    voided[[place for place in found if place is not None]] = True
+    found = keys_of(b"".join(map(key_bytes, connection.scalars(text(statement), bounds))))
+    places = places_of(event_keys, found)
+    voided[places[places >= 0]] = True
     sums = dict(zip(ENTRY_AMOUNTS, signed_sums(recorded), strict=True))
-    contracts_ugco2e = _by_contracts(connection, bounds, place_of)
+    contracts_ugco2e = _by_contracts(connection, bounds, event_keys)
     return RecordedChunk(event_keys, columns, now, row_of, voided, sums, contracts_ugco2e)
 
 
-def _by_contracts(connection: Connection, bounds: dict[str, Any], place_of: dict[bytes, int]) -> Ints:
-    found = np.zeros(len(place_of), dtype=np.int64)
+def _by_contracts(connection: Connection, bounds: dict[str, Any], event_keys: NDArray[np.uint8]) -> Ints:
+    found = np.zeros(len(event_keys), dtype=np.int64)
     whose = "a.tenant_key = :tenant_key AND a.cause = 'contract'"
     asked = {"tenant_key": bounds["tenant_key"]}
     if connection.scalar(text(f"SELECT 1 FROM adjustment a WHERE {whose} LIMIT 1"), asked) is None:
@@ -148,10 +148,10 @@ def _by_contracts(connection: Connection, bounds: dict[str, Any], place_of: dict
         f" ON m.adjustment_key = a.adjustment_key AND m.tenant_key = a.tenant_key WHERE {whose}"
         " AND m.tenant_key = :tenant_key AND m.event_key >= :first AND m.event_key <= :last GROUP BY m.event_key"
     )
-    for key, amount in connection.execute(text(statement), bounds):
-        place = place_of.get(key_bytes(key))
-        if place is not None:
-            found[place] = int(amount)
+    rows = connection.execute(text(statement), bounds).all()
+    places = places_of(event_keys, keys_of(b"".join(key_bytes(key) for key, _ in rows)))
+    amounts = np.array([int(amount) for _, amount in rows], dtype=np.int64)
+    found[places[places >= 0]] = amounts[places >= 0]
     return found
 
 
@@ -178,17 +178,16 @@ def _kept_records(
     wanted = [f"r.{name}" for name in _PLAIN] + [f"COALESCE(r.{name}, {UNKNOWN}) AS {name}" for name in _NULLABLE]
     wanted += [f"{value} AS {name}" for name, value in _RECORDED.items()]
     statement = (
-        f"SELECT {', '.join(wanted)}, r.event_key, '' FROM prompt_record r"
+        f"SELECT {', '.join(wanted)}, r.event_key FROM prompt_record r"
         f" WHERE r.tenant_key = :tenant_key AND {conditions} ORDER BY r.event_key LIMIT :limit"
     )
     names = [name for name in _WIRE if name != "event_key"]
     if dialect == "postgresql":
-        found = copied(connection, statement, asked, _WIRE).columns
-        keys = np.frombuffer(np.ascontiguousarray(found["event_key"]).tobytes(), dtype=np.uint8).reshape(-1, 16)
-        return {name: found[name].astype(np.int64) for name in names}, keys
+        found = copied_numbers(connection, statement, asked, _WIRE)
+        return {name: found[name].astype(np.int64) for name in names}, keys_of(found["event_key"].tobytes())
     rows = connection.execute(text(statement), asked).all()
-    columns = list(zip(*rows, strict=True)) or [()] * (len(names) + 2)
-    keys = np.frombuffer(b"".join(map(key_bytes, columns[len(names)])), dtype=np.uint8).reshape(-1, 16)
+    columns = list(zip(*rows, strict=True)) or [()] * (len(names) + 1)
+    keys = keys_of(b"".join(map(key_bytes, columns[len(names)])))
     return {name: np.array(columns[place], dtype=np.int64) for place, name in enumerate(names)}, keys
 
 
@@ -197,47 +196,54 @@ def _key_range(connection: Connection, event_keys: NDArray[np.uint8]) -> dict[st
     return {name: stored_key(dialect, event_keys[at].tobytes()) for name, at in (("first", 0), ("last", -1))}
 
 
-def _corrections(
-    connection: Connection, bounds: dict[str, Any], place_of: dict[bytes, int]
-) -> tuple[list[int], NDArray[np.int64]]:
-    """The record of each line that has corrected these records, and the lines: ENTRY_COLUMNS and ENTRY_AMOUNTS."""
+class _Corrections(NamedTuple):
+    """m lines that have corrected records: the place of the record of each, its ENTRY_COLUMNS, and its ENTRY_AMOUNTS."""
+
+    row_of: Ints
+    columns: dict[str, Ints]
+    amounts: Ints
+
+    def __len__(self) -> int:
+        return len(self.row_of)
+
+
+def _corrections(connection: Connection, event_keys: NDArray[np.uint8], bounds: dict[str, Any]) -> _Corrections:
+    """Lines of these records."""
+    whose = "tenant_key = :tenant_key AND counted = 1 AND event_key >= :first AND event_key <= :last"
     names = list(_ENTRY_WIRE)
     wanted = [f"COALESCE({name}, {UNKNOWN}) AS {name}" if name == "user_key" else name for name in names]
-    statement = (
-        f"SELECT {', '.join(wanted)}, event_key, '' FROM adjustment_entry WHERE tenant_key = :tenant_key AND counted = 1"
-        " AND event_key >= :first AND event_key <= :last"
-    )
+    statement = f"SELECT {', '.join(wanted)}, event_key FROM adjustment_entry WHERE {whose}"
     if connection.dialect.name == "postgresql":
-        found = copied(connection, statement, bounds, {**_ENTRY_WIRE, "event_key": "uuid"}).columns
-        lines = np.column_stack([found[name].astype(np.int64) for name in names])
-        flat = np.ascontiguousarray(found["event_key"]).tobytes()
-        keys = [flat[at : at + 16] for at in range(0, len(flat), 16)]
+        found = copied_numbers(connection, statement, bounds, {**_ENTRY_WIRE, "event_key": "uuid"})
+        numbers = {name: found[name].astype(np.int64) for name in names}
+        keys = keys_of(found["event_key"].tobytes())
     else:
         rows = connection.execute(text(statement), bounds).all()
-        lines = np.array([row[: len(names)] for row in rows], dtype=np.int64).reshape(-1, len(names))
-        keys = [key_bytes(row[len(names)]) for row in rows]
-    places = [place_of.get(key, -1) for key in keys]
-    if -1 in places:
-        of_these = np.array(places) >= 0
-        return [place for place in places if place >= 0], lines[of_these]
-    return places, lines
+        by_column = list(zip(*rows, strict=True)) or [()] * (len(names) + 1)
+        numbers = {name: np.array(by_column[place], dtype=np.int64) for place, name in enumerate(names)}
+        keys = keys_of(b"".join(map(key_bytes, by_column[len(names)])))
+    places = places_of(event_keys, keys)
+    amounts = np.column_stack([numbers[name] for name in ENTRY_AMOUNTS])
+    columns = {name: numbers[name] for name in ENTRY_COLUMNS}
+    if (inside := places >= 0).all():
+        return _Corrections(places, columns, amounts)
+    return _Corrections(places[inside], {name: each[inside] for name, each in columns.items()}, amounts[inside])
 
 
 def _by_now(
-    event_keys: NDArray[np.uint8],
-    columns: dict[str, Ints],
-    recorded: Ints,
-    rows: list[int],
-    added: NDArray[np.int64],
+    event_keys: NDArray[np.uint8], columns: dict[str, Ints], recorded: Ints, added: _Corrections
 ) -> tuple[Entries, Ints]:
     own = {name: columns[name] for name in ENTRY_COLUMNS}
     places = np.arange(len(event_keys), dtype=np.int64)
-    if not rows:
+    if not len(added):
         return Entries(event_keys, own, recorded), places
-    keys = [np.append(places, np.array(rows, dtype=np.int64))]
-    keys += [np.append(own[name], added[:, at]) for at, name in enumerate(ENTRY_COLUMNS)]
-    sums = roll_up(keys, np.vstack([recorded, added[:, len(ENTRY_COLUMNS) :]]))
+    both = {name: np.append(own[name], added.columns[name]) for name in ENTRY_COLUMNS}
+    # When a prompt ended, and whose tenant's it is, is the record's own in all of its lines.
+    told_apart = [name for name in ENTRY_COLUMNS if name not in ("tenant_key", "ended_at_us")]
+    values, ranks = zip(*(np.unique(both[name], return_inverse=True) for name in told_apart), strict=True)
+    sums = roll_up([np.append(places, added.row_of), *ranks], np.vstack([recorded, added.amounts]))
     kept = sums.sums.any(axis=1)
     row_of = sums.keys[kept, 0]
-    named = {name: sums.keys[kept, at + 1] for at, name in enumerate(ENTRY_COLUMNS)}
+    named = {name: column[row_of] for name, column in own.items()}
+    named |= {name: values[at][sums.keys[kept, at + 1]] for at, name in enumerate(told_apart)}
     return Entries(event_keys[row_of], named, sums.sums[kept]), row_of

@@ -1,13 +1,13 @@
 """Trees of which one hash is kept for each block of leaves: small to keep, and enough to prove any of its leaves quickly.
 
-Of ten million leaves 312 KB are kept. A proof then takes the hashes of two blocks of leaves, and some ten thousand nodes.
+Of ten million leaves 312 KB are kept. A proof then takes the hashes of two blocks of leaves, and ten thousand nodes, once each.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from rice_stream.transparency.inclusion import LeafRange, consistency_ranges, inclusion_ranges
-from rice_stream.transparency.merkle import HASH_BYTES, Frontier, complete_root
+from rice_stream.transparency.merkle import HASH_BYTES, Frontier, complete_root, node_hash, split_hashes
 
 BLOCK_LEVEL = 10
 BLOCK_LEAVES = 1 << BLOCK_LEVEL
@@ -85,7 +85,7 @@ class KeptTree:
                 f"a tree of {size} leaves has {size // BLOCK_LEAVES} full blocks, of which some are missing"
             )
         self.size = size
-        self._blocks = blocks
+        self._levels = [split_hashes(blocks[: size // BLOCK_LEAVES * HASH_BYTES])]
         self._leaf_hashes = leaf_hashes
         self._fetched: dict[int, Sequence[bytes]] = {}
 
@@ -109,12 +109,21 @@ class KeptTree:
         position, end = leaves
         frontier = Frontier()
         while end - position >= BLOCK_LEAVES:
-            number = position // BLOCK_LEAVES
-            frontier.append(self._blocks[number * HASH_BYTES : (number + 1) * HASH_BYTES], BLOCK_LEVEL)
-            position += BLOCK_LEAVES
+            number, count = position >> BLOCK_LEVEL, (end - position) >> BLOCK_LEVEL
+            # The largest complete subtree that begins here and ends in the range.
+            level = min(count, number & -number or count).bit_length() - 1
+            frontier.append(self._blocks_hash(number, level), BLOCK_LEVEL + level)
+            position += BLOCK_LEAVES << level
         for each in self._leaves(position, end):
             frontier.append(each)
         return frontier.root()
+
+    def _blocks_hash(self, number: int, level: int) -> bytes:
+        """The root of two to the power of `level` full blocks from this one on: of all there are, worked out once."""
+        while len(self._levels) <= level:
+            below = self._levels[-1]
+            self._levels.append([node_hash(*pair) for pair in zip(below[::2], below[1::2], strict=False)])
+        return self._levels[level][number >> level]
 
     def _leaves(self, start: int, end: int) -> Iterator[bytes]:
         """Within one block, all of which is asked for at once: a proof takes several pieces of it."""
