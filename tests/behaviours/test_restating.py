@@ -291,6 +291,20 @@ class TestRestating:
         assert_exact(rows_in(engine))
         assert verify(engine)["ok"]
 
+    def test_who_is_watched_when_lines_are_posted_gains_them(self, store: Store) -> None:
+        """What totals gain is worked out while others are posted: a user who is watched since has totals of the lines as well."""
+
+        class Beside(Restating):
+            def _post(self, *arguments: Any) -> bool:
+                watch_user(self.engine, "acme", "u-2")
+                return super()._post(*arguments)
+
+        engine = filled(store).engine
+        list(Beside(engine, BY_BOTH, TOKEN_DEFAULTS, november(BY_BOTH), OPERATOR).steps())
+        assert {row["user_key"] for row in rows_in(engine)("user_slot_total")} == {1, 2}
+        assert_exact(rows_in(engine))
+        assert verify(engine)["ok"]
+
     def test_two_restatements_a_close_and_voids_at_once_leave_nothing_out(self, store: Store) -> None:
         """Whoever comes first: every total is what its records and entries add up to, and the closed month's proof holds."""
         engine = filled(store).engine
