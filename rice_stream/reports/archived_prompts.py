@@ -1,5 +1,6 @@
 """Prompts whose records retention has dropped, by column, from the archive: as `prompt_records` reads them from the database."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,10 @@ from sqlalchemy import text
 
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.reports.name_filter import NameFilter
-from rice_stream.reports.prompts import PromptFilter
+from rice_stream.reports.prompt_filter import PromptFilter
 from rice_stream.store.archive.kept import ArchivedFile
 from rice_stream.store.archive.month_rows import RecordRows
-from rice_stream.store.archive.opening import open_rows
+from rice_stream.store.archive.opening import groups_of_file, open_rows
 from rice_stream.store.engine import Connection
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters
@@ -46,6 +47,31 @@ class ArchivedPrompts:
             wanted = np.flatnonzero(self._are_wanted(rows))
             if wanted.size:
                 yield rows if wanted.size == len(rows) else rows.select(wanted)
+
+    def beyond(
+        self, file: ArchivedFile, key: bytes | None, limit: int, *, includes: bool, backwards: bool
+    ) -> RecordRows | None:
+        """The first ones of a file beyond a key (None: of all), at most `limit`, in its order; None: there are none.
+
+        `backwards`: the last ones before the key, latest first. `includes`: with the one of the key itself.
+        """
+        found: RecordRows | None = None
+        for rows in groups_of_file(file, key, backwards=backwards):
+            wanted = np.flatnonzero(self._are_wanted(rows))
+            keys = [rows.event_keys[place].tobytes() for place in wanted.tolist()]
+            if key is not None and backwards:
+                wanted = wanted[: (bisect_right if includes else bisect_left)(keys, key)]
+            elif key is not None:
+                wanted = wanted[(bisect_left if includes else bisect_right)(keys, key) :]
+            chosen = rows.select(
+                (wanted[::-1] if backwards else wanted)[: limit - (0 if found is None else len(found))]
+            )
+            found = chosen if found is None else found.and_then(chosen)
+            ended_at_us = rows.numbers["ended_at_us"]
+            is_past = ended_at_us.max() < self._bounds_us[0] if backwards else ended_at_us.min() >= self._bounds_us[1]
+            if len(found) == limit or is_past:
+                break
+        return found if found is not None and len(found) else None
 
     def _are_wanted(self, rows: RecordRows) -> NDArray[np.bool_]:
         numbers = rows.numbers

@@ -10,7 +10,8 @@ from sqlalchemy import BigInteger, text
 from rice_stream.instants import datetime_of
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.reports.archived_prompts import ArchivedPrompts
-from rice_stream.reports.prompts import PromptFilter, prompt_conditions, tenant_keys
+from rice_stream.reports.prompt_filter import PromptFilter
+from rice_stream.reports.prompts import prompt_conditions, tenant_keys
 from rice_stream.reports.windows import bounds_us
 from rice_stream.store.archive.kept import dropped_by_tenant
 from rice_stream.store.copied import WireType, copied

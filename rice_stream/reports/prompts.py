@@ -5,7 +5,6 @@ A row has the fields of the view `prompt_emission`: who, when, on what and how m
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -13,36 +12,24 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 
 from rice_stream.instants import rfc3339
-from rice_stream.reports.name_filter import ALL_NAMES, NameFilter
+from rice_stream.reports.archived_pages import PageAsked, archived_page
 from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
-from rice_stream.reports.windows import TimeBound, bounds_us
+from rice_stream.reports.prompt_filter import PromptFilter
+from rice_stream.reports.windows import bounds_us
 from rice_stream.store.asked_ahead import named_rows_later
 from rice_stream.store.engine import Connection, Engine
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.horizon import records_from_us
 from rice_stream.store.prepared import statement
 from rice_stream.store.scope import Scope
 from rice_stream.store.scope_conditions import attribution_in, scope_parameters, tenant_id_in
+from rice_stream.store.scoped import found_once
 from rice_stream.store.snapshot import snapshot
 from rice_stream.store.views import PROMPT_JOINS, prompt_columns
 
 TIMES = ("started_at", "ended_at")
 """Columns whose values in a stream are epoch microseconds."""
 _KEY_BYTES, _TENANT_BYTES = 16, 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptFilter:
-    """Which prompts: None leaves nothing out.
-
-    `start` and `end` (not included) are instants or days of `time_zone`; `recorded_until_us` leaves out what came after that.
-    """
-
-    tenant: str | None = None
-    where: NameFilter = ALL_NAMES
-    start: TimeBound = None
-    end: TimeBound = None
-    time_zone: str = "UTC"
-    recorded_until_us: int | None = None
 
 
 class _Key(NamedTuple):
@@ -88,9 +75,45 @@ def prompts_later(
 
     def told() -> dict[str, Any]:
         names, rows = found()
-        return page(rows, limit, _position, partial(_described, names[len(_Key._fields) :]))
+        names = names[len(_Key._fields) :]
+        # Those that are kept end after those that are not: where they fill the page, the archive has nothing before them.
+        if not newest_first or len(rows) <= limit:
+            names, rows = _with_archived(
+                engine, scope, asked, after, limit + 1, (names, rows), newest_first=newest_first
+            )
+        return page(rows, limit, _position, partial(_described, names))
 
     return told
+
+
+def _with_archived(
+    engine: Engine,
+    scope: Scope,
+    asked: PromptFilter,
+    after: bytes | None,
+    limit: int,
+    found: tuple[Sequence[str], Sequence[Any]],
+    *,
+    newest_first: bool,
+) -> tuple[Sequence[str], Sequence[Any]]:
+    """Names of fields and the first prompts, of those that are kept (`found`) and those of the archive, each once."""
+    names, kept = found
+    seen = scope.within(asked.tenant)
+    from_us, _ = bounds_us(asked.start, asked.end, asked.time_zone)
+    with snapshot(engine, scope) as connection:
+        if from_us >= found_once(connection, "horizon", partial(records_from_us, connection)):
+            return names, kept
+        fields = (
+            f"SELECT {prompt_columns(connection.dialect.name, str)} FROM prompt_record r\n{PROMPT_JOINS}\nWHERE 1 = 0"
+        )
+        names = tuple(connection.execute(text(fields)).keys())
+        last = None if after is None else _key_at(after)
+        tenant_ids = {key: tenant_id for tenant_id, key in tenant_keys(connection, seen)}
+        archived = archived_page(connection, seen, tenant_ids, PageAsked(asked, last, limit, newest_first), names)
+    if not archived:
+        return names, kept
+    rows = {_Key(row[0], row[1]): row for row in archived} | {_Key(key_bytes(row[0]), row[1]): row for row in kept}
+    return names, [rows[key] for key in sorted(rows, reverse=newest_first)[:limit]]
 
 
 def tenant_keys(connection: Connection, scope: Scope) -> list[tuple[str, int]]:

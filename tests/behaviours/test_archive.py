@@ -26,8 +26,9 @@ from rice_stream.reports.exports.prompt_rows import prompt_rows
 from rice_stream.reports.exports.table_files import csv_bytes
 from rice_stream.reports.month_proofs import month_proof
 from rice_stream.reports.name_filter import NameFilter
+from rice_stream.reports.prompt_filter import PromptFilter
 from rice_stream.reports.prompt_stream import stream_prompts
-from rice_stream.reports.prompts import PromptFilter
+from rice_stream.reports.prompts import prompts
 from rice_stream.store.archive.iceberg import ArchiveTable
 from rice_stream.store.retention import drop_records_before, move_horizon
 from rice_stream.store.scope import EVERYTHING, Scope
@@ -236,6 +237,51 @@ def test_exports_have_the_same_rows_once_the_records_are_gone(store: Store, tmp_
         [row for row in rows if "globex" not in row] for rows in before[0][1:]
     ]
     assert exported(engine, of_search) == before[1]
+
+
+def pages(
+    engine: Engine, scope: Scope = EVERYTHING, *, newest_first: bool = True, **asked: Any
+) -> list[dict[str, Any]]:
+    """All prompts, page by page."""
+    rows: list[dict[str, Any]] = []
+    after: bytes | None = None
+    wanted = PromptFilter(**asked)
+    while True:
+        found = prompts(engine, scope, wanted, after=after, limit=13, newest_first=newest_first)
+        assert len(found["rows"]) == 13 or found["next"] is None
+        rows, after = rows + found["rows"], found["next"]
+        if after is None:
+            return rows
+
+
+def test_pages_of_prompts_go_on_where_the_records_are_gone(store: Store, tmp_path: Path) -> None:
+    """In both directions, narrowed and for a team; each prompt once, also between the two steps of retention."""
+    engine = filled(store)
+    of_search = Scope(frozenset({"acme"}), frozenset({"search"}))
+    asked: list[tuple[Scope, dict[str, Any]]] = [
+        (EVERYTHING, {}),
+        (EVERYTHING, {"tenant": "acme", "where": NameFilter(user=("u-1", ""))}),
+        (EVERYTHING, {"start": datetime(2026, 10, 7, tzinfo=UTC), "end": datetime(2026, 10, 20, tzinfo=UTC)}),
+        (of_search, {}),
+        (Scope(frozenset({"globex"})), {}),
+    ]
+
+    def told(gone: str) -> list[list[dict[str, Any]]]:
+        found = [
+            pages(engine, scope, newest_first=newest_first, **narrowed)
+            for scope, narrowed in asked
+            for newest_first in (True, False)
+        ]
+        return [[row for row in rows if row["tenant_id"] != gone] for rows in found]
+
+    everything, left = told(""), told("globex")
+    assert [len(rows) for rows in everything[:2]] == [33, 33]
+    archived(engine, tmp_path)
+    move_horizon(engine, epoch_us(NOVEMBER))
+    assert told("") == everything
+    drop_records_before(engine, NOVEMBER)
+    assert told("globex") == left
+    assert told("") == left
 
 
 def test_a_month_is_exported_to_the_same_bytes(store: Store, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from rice_stream.events.canonical import wire_time
 from rice_stream.instants import rfc3339
 from rice_stream.reports.explanation import explain
 from rice_stream.reports.name_filter import NameFilter
+from rice_stream.reports.prompt_filter import PromptFilter
 from rice_stream.reports.prompt_stream import stream_prompts
-from rice_stream.reports.prompts import TIMES, PromptFilter, prompts
+from rice_stream.reports.prompts import TIMES, prompts
 from rice_stream.store.scope import EVERYTHING, Scope
 from tests.support.fakes import NOON_US, TOKEN_DEFAULTS
 from tests.support.reports_store import NOON, Store, at, picked

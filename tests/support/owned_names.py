@@ -53,9 +53,9 @@ from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.periods import periods
+from rice_stream.reports.prompt_filter import PromptFilter
 from rice_stream.reports.prompt_neighbours import neighbours_later
 from rice_stream.reports.prompt_stream import stream_prompts
-from rice_stream.reports.prompts import PromptFilter
 from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
 from rice_stream.reports.reconciliations import reconciliation_page
 from rice_stream.reports.record_adjustments import record_adjustments

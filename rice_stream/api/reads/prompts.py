@@ -18,7 +18,8 @@ from rice_stream.api.streams import Format, Streams
 from rice_stream.estimator.method import Method
 from rice_stream.reports.exports.columns import ExportColumn
 from rice_stream.reports.moments import as_instant
-from rice_stream.reports.prompts import PromptFilter, prompts
+from rice_stream.reports.prompt_filter import PromptFilter
+from rice_stream.reports.prompts import prompts
 from rice_stream.reports.record_adjustments import record_adjustments
 from rice_stream.store.scope import Scope
 

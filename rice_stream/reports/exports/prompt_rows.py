@@ -8,8 +8,9 @@ from rice_stream.reports.exports.columns import ExportColumn, Kind
 from rice_stream.reports.exports.exported import ExportedRows, grounds_of
 from rice_stream.reports.exports.orders import ExportOrder
 from rice_stream.reports.month_amounts import MonthQuestion, month_amounts
+from rice_stream.reports.prompt_filter import PromptFilter
 from rice_stream.reports.prompt_stream import stream_prompts
-from rice_stream.reports.prompts import TIMES, PromptFilter
+from rice_stream.reports.prompts import TIMES
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot

@@ -21,6 +21,13 @@ def open_rows(files: Sequence[ArchivedFile], *, with_ids: bool = False) -> "Arch
     return ArchivedRows(files, list(NUMBERS), with_ids=with_ids)
 
 
+def groups_of_file(file: ArchivedFile, key: bytes | None, *, backwards: bool) -> Iterator["RecordRows"]:
+    """As `reading.groups_beyond`. UsageError: nothing is installed that reads it."""
+    with _installed():
+        from rice_stream.store.archive.reading import groups_beyond
+    return groups_beyond(file, key, backwards=backwards)
+
+
 def rows_of_id(file: ArchivedFile, event_id: str) -> Iterator["RecordRows"]:
     """The records of a file that have an id. UsageError: nothing is installed that reads it."""
     with _installed():

@@ -91,6 +91,18 @@ def read_group(file: ArchivedFile, number: int, columns: Collection[str], *, wit
     return RecordRows(_keys(table[KEY]), numbers, ids)
 
 
+def groups_beyond(file: ArchivedFile, key: bytes | None, *, backwards: bool) -> Iterator[RecordRows]:
+    """Group after group of a file, with all columns, from the one on that may have records beyond a key (None: all of them).
+
+    `backwards`: the last ones first. DamagedArchiveError: as from `ArchivedRows.after`.
+    """
+    last_keys = _opened(file.path, file.sha256).last_keys
+    for number in reversed(range(len(last_keys))) if backwards else range(len(last_keys)):
+        before = last_keys[number - 1] if number else b""
+        if key is None or (before <= key if backwards else last_keys[number] >= key):
+            yield read_group(file, number, list(NUMBERS), with_ids=True)
+
+
 def records_of_id(file: ArchivedFile, event_id: str) -> Iterator[RecordRows]:
     """All columns of the records of a file that have an id. DamagedArchiveError: as from `ArchivedRows.after`."""
     for number in range(len(_opened(file.path, file.sha256).last_keys)):

@@ -21,8 +21,9 @@ from rice_stream.reports.known_names import known_names
 from rice_stream.reports.mappings import mappings
 from rice_stream.reports.meta import report_meta
 from rice_stream.reports.name_filter import NameFilter
+from rice_stream.reports.prompt_filter import PromptFilter
 from rice_stream.reports.prompt_stream import stream_prompts
-from rice_stream.reports.prompts import PromptFilter, prompts
+from rice_stream.reports.prompts import prompts
 from rice_stream.reports.quarantine import quarantine_page, quarantined, show
 from rice_stream.reports.rolling_totals import rolling_totals
 from rice_stream.reports.statements import statements

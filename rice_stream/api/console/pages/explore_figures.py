@@ -30,7 +30,8 @@ from rice_stream.api.product import Product
 from rice_stream.instants import datetime_of, day_start, parse_instant
 from rice_stream.quantities import MICRO
 from rice_stream.reports.known_names import known_names_later
-from rice_stream.reports.prompts import PromptFilter, prompts_later
+from rice_stream.reports.prompt_filter import PromptFilter
+from rice_stream.reports.prompts import prompts_later
 from rice_stream.reports.windows import FOREVER_US
 
 _LATEST = 8
