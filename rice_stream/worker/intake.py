@@ -65,6 +65,7 @@ class Intake:
         self._bytes = 0
         self._taken_bytes = 0
         self._taken_s = -math.inf
+        self._taken_records = 0
         self._changed = asyncio.Condition()
         self._closed = False
 
@@ -97,13 +98,18 @@ class Intake:
         is closed.
 
         With a backlog it returns at once. Without one there are `wait_s` between two batches, which keeps transactions few at
-        the price of that much latency; what comes after a quiet while waits only for what was fetched with it.
+        the price of that much latency; what comes after a quiet while, or at the end of a backlog, waits only for what was
+        fetched with it.
         """
         loop = asyncio.get_running_loop()
         async with self._changed:
             await self._changed.wait_for(lambda: self._records or self._closed)
             if not self._is_full() and not self._closed:
-                await self._settle(max(self._taken_s + wait_s - loop.time(), min(wait_s, TOGETHER_S)))
+                together_s = min(wait_s, TOGETHER_S)
+                after_backlog = 2 * self._taken_records > self.events_max
+                await self._settle(
+                    together_s if after_backlog else max(self._taken_s + wait_s - loop.time(), together_s)
+                )
             self._taken_s = loop.time()
             taken: list[FetchedChunk] = []
             records = size_bytes = 0
@@ -111,6 +117,7 @@ class Intake:
                 taken.append(self._waiting.popleft())
                 records += len(taken[-1].chunk.records)
                 size_bytes += taken[-1].size_bytes
+            self._taken_records = records
             self._records -= records
             self._bytes -= size_bytes
             self._taken_bytes += size_bytes

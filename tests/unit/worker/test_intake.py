@@ -85,6 +85,20 @@ def test_a_full_batch_ends_the_wait() -> None:
     on_virtual_time(work())
 
 
+def test_the_end_of_a_backlog_is_not_waited_for() -> None:
+    """What is left of it, less than a batch, goes as soon as what was fetched with it is there; what comes then is live traffic."""
+
+    async def work() -> None:
+        intake = Intake(events_max=10)
+        loop = asyncio.get_running_loop()
+        for count, at_s in ((10, 0), (3, TOGETHER_S), (3, 1.0)):
+            await intake.put(delivery(count))
+            await intake.take(wait_s=1.0)
+            assert loop.time() == pytest.approx(at_s + (TOGETHER_S if at_s == 1.0 else 0))
+
+    on_virtual_time(work())
+
+
 def test_a_chunk_larger_than_a_batch_is_a_batch_by_itself() -> None:
     async def work() -> None:
         intake = Intake(events_max=5)
