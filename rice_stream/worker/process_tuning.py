@@ -1,13 +1,9 @@
-"""What a worker's process asks of the interpreter and of the C library: short turns for threads, and freed memory kept at hand."""
+"""What a worker's process asks of the C library: freed memory that is kept at hand."""
 
 import ctypes
 import os
 import platform
-import sys
 
-SWITCH_INTERVAL_S = 0.001
-"""How long a thread that holds the interpreter goes on while others wait. The one that writes to PostgreSQL needs it for some
-microseconds at a time, between waits: with Python's 5 ms, PostgreSQL waited for it most of the time."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Names of options of glibc's `mallopt`."""
 KEPT_BYTES_MAX = 64 * 1024 * 1024
@@ -18,7 +14,6 @@ MAPPED_FROM_BYTES = 32 * 1024 * 1024
 
 def tune_process() -> None:
     """For a process that is a worker from now on. Where the environment says how memory is kept (MALLOC_...), that holds."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     if platform.libc_ver()[0] == "glibc" and not any(name.startswith("MALLOC_") for name in os.environ):
         # Every batch asks for arrays of some megabytes again: new from the system, each page of them costs a fault.
         libc = ctypes.CDLL(None)
