@@ -7,11 +7,10 @@ Whatever these do not read goes to `formats.dispatch`, which knows every format 
 accept and refuse the same.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 BLOCK_RECORDS = 1024
 """Records decoded together: few enough for their objects to stay in the processor's cache until they are columns, and
 a bad one sends only its block the slow way."""
-BLOCK_BYTES = 8 * 1024 * 1024
+BLOCK_BYTES = 16 * 1024 * 1024
 """Values of a block of several records, together: a record may hold thousands of events, whose objects are large."""
 BLOCK_ITEMS = 4096
 """A block ends with the record that brings its events and refused items to this many."""
@@ -111,8 +110,9 @@ def _within_bytes(records: Sequence[RawRecord]) -> Sequence[RawRecord]:
         except TypeError:  # a record without a value
             size = sum(len(value or b"") for value in map(_VALUE, several))
         if size > BLOCK_BYTES:
-            ends = list(accumulate(len(value) if value else 0 for value in map(_VALUE, several)))
-            return several[: max(bisect_right(ends, size // -(-size // BLOCK_BYTES)), 1)]
+            wanted = size // -(-size // BLOCK_BYTES)
+            ends = accumulate(len(value or b"") for value in map(_VALUE, several))
+            return several[: max(sum(1 for _ in takewhile(wanted.__ge__, ends)), 1)]
     return records
 
 

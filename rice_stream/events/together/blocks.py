@@ -80,60 +80,78 @@ def joined(
     """Columns and events of these first records of a block, in their order."""
     if odd is None:
         return _columns(found), Decoded(EventsOfRecords(records), list(records), [0] * len(records), [], [])
-    regular = np.setdiff1d(np.arange(len(records)), found.odd, assume_unique=True)
-    order = np.argsort(np.concatenate([regular, odd.rows]), kind="stable")
-    alone, places = odd.decoded, order.tolist()
-    of_regular = [records[row] for row in regular.tolist()]
-    sources = [*of_regular, *alone.events]
-    of_rows, items = [*of_regular, *alone.records], [0] * len(regular) + alone.items
-    return _with_odd(_columns(_with_numbers(found, regular, odd, order)), odd, order), Decoded(
-        EventsOfRecords([sources[place] for place in places]),
-        [of_rows[place] for place in places],
-        [items[place] for place in places],
-        alone.refused,
-        alone.ignored,
-    )
+    alone, between = odd.decoded, _Between(len(records), found.odd, odd.rows)
+    sources: list[RawRecord | WireEvent] = between.put(records, alone.events)
+    of_rows, items = between.put(records, alone.records), between.put([0] * len(records), alone.items)
+    columns = _with_odd(_columns(_with_numbers(found, odd, between)), odd.columns, between.places)
+    return columns, Decoded(EventsOfRecords(sources), of_rows, items, alone.refused, alone.ignored)
 
 
-def _with_numbers(
-    found: ReadTogether, regular: NDArray[np.intp], odd: OddEvents, order: NDArray[np.intp]
-) -> ReadTogether:
-    """The events of the regular rows and the odd ones, in this order."""
+class _Between:
+    """How events of odd records are put in the places of these records, between those of the others."""
 
-    def put(of_all: Ints, of_odd: Ints) -> Ints:
-        return np.concatenate([of_all[regular], of_odd])[order]
+    def __init__(self, n: int, odd: NDArray[np.intp], rows: NDArray[np.intp]) -> None:
+        """Of n records these are odd; `rows` are those of them that the events are of."""
+        self.n = n
+        self._odd = odd[odd < n].tolist()
+        self._counts = np.bincount(rows, minlength=n)[self._odd].tolist()
+        self._regular = np.delete(np.arange(n), self._odd)
+        self._order = np.argsort(np.concatenate([self._regular, rows]), kind="stable")
+        self.places = np.flatnonzero(self._order >= len(self._regular)).tolist()
+        """Where each of the events is in the end."""
+
+    def put(self, of_records: Sequence[Any], of_events: Sequence[Any]) -> list[Any]:
+        """Something of each record, and in the place of odd ones that of their events."""
+        found: list[Any] = []
+        at = first = 0
+        for row, count in zip(self._odd, self._counts, strict=True):
+            found += of_records[at:row]
+            found += of_events[first : first + count]
+            at, first = row + 1, first + count
+        found += of_records[at:]
+        return found
+
+    def put_numbers(self, of_records: Ints, of_events: Ints) -> Ints:
+        """The same of numbers."""
+        return np.concatenate([of_records[self._regular], of_events])[self._order]
+
+
+def _with_numbers(found: ReadTogether, odd: OddEvents, between: _Between) -> ReadTogether:
+    """With the odd events."""
 
     def numbers(of: NumberedNames, fields: tuple[str, ...]) -> Ints:
         named = (of.number(tuple(getattr(event, name) for name in fields)) for event in odd.decoded.events)
         return np.fromiter(named, dtype=np.int64)
 
-    names, columns = found.names, odd.columns
-    ids = [*map(found.ids.__getitem__, regular.tolist()), *encoded(columns.event_id)]
+    names, columns, put = found.names, odd.columns, between.put_numbers
     return ReadTogether(
         odd=found.odd[:0],
         names=names,
         who=put(found.who, numbers(names.who, WHO)),
         what=put(found.what, numbers(names.what, WHAT)),
-        ids=[ids[place] for place in order.tolist()],
+        ids=between.put(found.ids[: between.n], encoded(columns.event_id)),
         ended_at_us=put(found.ended_at_us, columns.ended_at_us),
         duration_us=put(found.duration_us, columns.duration_us),
         counts={name: put(counts, getattr(columns, name)) for name, counts in found.counts.items()},
     )
 
 
-def _with_odd(columns: EventColumns, odd: OddEvents, order: NDArray[np.intp]) -> EventColumns:
+def _with_odd(columns: EventColumns, odd: EventColumns, places: list[int]) -> EventColumns:
     """With what odd events alone have: stated factors and energy, another format, no time of their own."""
-    n = len(columns) - len(odd.columns)
 
     def put(values: Sequence[Any]) -> list[Any]:
-        of_all = [*(None,) * n, *values]
-        return [of_all[place] for place in order.tolist()]
+        of_all = [None] * len(columns)
+        for place, value in zip(places, values, strict=True):
+            of_all[place] = value
+        return of_all
 
+    untimed = np.zeros(len(columns), dtype=np.bool_)
+    untimed[places] = odd.untimed
     return replace(
         columns,
-        served=(*columns.served, *map(put, odd.columns.served[len(SERVICE_FIELDS) :])),
-        energy=tuple(map(put, odd.columns.energy)),
-        untimed=np.concatenate([np.zeros(n, dtype=np.bool_), odd.columns.untimed])[order],
+        served=(*columns.served, *map(put, odd.served[len(SERVICE_FIELDS) :])),
+        energy=tuple(map(put, odd.energy)),
+        untimed=untimed,
     )
 
 

@@ -227,9 +227,11 @@ class LayoutReader:
             # Of one that is too short what lies behind it would be compared.
             begins = np.where(alike[:, None], begins, 0)
         for position, prefix in enumerate(layout.prefixes):
-            if not alike.any():
-                break
-            alike &= self._text.has(begins[:, position], prefix)
+            at = begins[:, position]
+            if not self._text.all_have(at, prefix):
+                alike &= self._text.has(at, prefix)
+                if not alike.any():
+                    break
         same[same] = alike
         return same
 

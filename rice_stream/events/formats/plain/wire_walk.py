@@ -20,7 +20,7 @@ WINDOW_BYTES = 8
 ROW_BYTES_MAX = 128
 """Of bytes that are taken from many positions side by side."""
 _PADDING_BYTES = ROW_BYTES_MAX + WINDOW_BYTES
-KEPT_BYTES_MAX = 16 * 1024 * 1024
+KEPT_BYTES_MAX = 17 * 1024 * 1024
 """Of memory that is kept; texts that take more give it back."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _USUAL_TYPES = np.zeros(8, dtype=np.bool_)
@@ -54,6 +54,7 @@ class Text:
         self.ends = np.array(ends[1:], dtype=np.int64)
         self._memory = _of_size(size + _PADDING_BYTES)
         self.octets = self._memory[: size + _PADDING_BYTES]
+        self._views: dict[int, NDArray] = {}  # type: ignore[type-arg]
         self._view = memoryview(self.octets)  # type: ignore[arg-type]
         for at, end, value in zip(ends, ends[1:], values, strict=False):
             self._view[at:end] = value
@@ -81,14 +82,15 @@ class Text:
     def has(self, at: Positions, wanted: bytes) -> NDArray[np.bool_]:
         """Whether these bytes are at each position; so many bytes there are of the text."""
         n, length = len(at), len(wanted)
-        if not length:
+        if self.all_have(at, wanted):  # nearly always
             return np.ones(n, dtype=np.bool_)
-        found = self._rows_of(length)[at]
-        if found.tobytes() == wanted * n:  # nearly always
-            return np.ones(n, dtype=np.bool_)
-        octets = found.view(np.uint8).reshape(n, length)
+        octets = self._rows_of(length)[at].view(np.uint8).reshape(n, length)
         same: NDArray[np.bool_] = (octets == np.frombuffer(wanted, dtype=np.uint8)).all(axis=1)
         return same
+
+    def all_have(self, at: Positions, wanted: bytes) -> bool:
+        """Whether these bytes are at all of the positions."""
+        return not wanted or self._rows_of(len(wanted))[at].tobytes() == wanted * len(at)
 
     def rows(self, at: Positions, lengths: Positions) -> NDArray[np.uint64]:
         """So many bytes from each position, at most ROW_BYTES_MAX, eight to a word, with zeros behind them. Shape (*of
@@ -100,8 +102,12 @@ class Text:
 
     def _rows_of(self, size: int) -> NDArray:  # type: ignore[type-arg]
         """A view of so many bytes at every position."""
-        count = len(self.octets) - size + 1
-        return np.ndarray((count,), dtype=f"V{size}", buffer=self.octets, strides=(1,))
+        found = self._views.get(size)
+        if found is None:
+            count = len(self.octets) - size + 1
+            found = np.ndarray((count,), dtype=f"V{size}", buffer=self.octets, strides=(1,))
+            self._views[size] = found
+        return found
 
     def equal(self, at: Positions, other: Positions, lengths: Positions) -> NDArray[np.bool_]:
         """Whether so many bytes at each position are those at the other one. Shape (n, k): columns of about the same lengths."""
