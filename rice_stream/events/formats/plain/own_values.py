@@ -14,11 +14,15 @@ from rice_stream.events.formats.plain.span_rows import NOT_READ, SpanRows
 from rice_stream.events.formats.plain.wire_walk import Text, messages
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.records import RefusedError
-from rice_stream.quantities import UNKNOWN
+from rice_stream.quantities import UNKNOWN, Ints
 
 _TEXT_VALUE = 0x0A
 _NOTHING_SAID = (UNKNOWN,) * 3
 _PROBLEMS = (*JSON_ERRORS, NotPlainError, RefusedError)
+
+
+Rows = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 
 
 class OwnValues:
@@ -45,32 +49,56 @@ class OwnValues:
             read &= are_texts
         usage = _as_json(texts.pop(0)) if shape.usage else None
         hidden = texts.pop(0) if shape.hidden is not None else None
-        of_templates = [(each.event.inference_region, each.region_source) for each in self._spans.templates]
-        users = [each.event.user_id for each in self._spans.templates]
+        if usage is not None:
+            self._read_usage(usage, rows, templates, counts, read)
+        if hidden is not None:
+            self._read_places(hidden, rows, templates, read)
+        if texts:
+            self._read_users(texts, rows, templates, read)
+        return read
+
+    def _read_usage(self, usage: list[bytes], rows: Rows, templates: Rows, counts: Ints, read: Flags) -> None:
         said = [_NOTHING_SAID] * len(rows)
-        for at, row, number in zip(range(len(rows)), rows.tolist(), templates.tolist(), strict=True):
-            if not read[at]:
-                continue
-            place, user = of_templates[number], users[number]
+        for at in np.flatnonzero(read).tolist():
             try:
-                if usage is not None:
-                    said[at], geo = usage_of(usage[at])
-                    if geo is not None:
-                        place = place_by(geo, *place)
-                if hidden is not None and place[0] is None:
-                    place = place_of(hidden[at])
-                if texts and user is None:
-                    user = _user([of_each[at] for of_each in texts])
+                said[at], geo = usage_of(usage[at])
+                if geo is not None:
+                    self._spans.places[int(rows[at])] = place_by(geo, *self._place(templates[at]))
+            except _PROBLEMS:
+                read[at] = False
+        stated = counts[2:5]
+        counts[2:5] = np.where(stated == UNKNOWN, np.array(said, dtype=np.int64).T, stated)
+
+    def _read_places(self, hidden: list[bytes], rows: Rows, templates: Rows, read: Flags) -> None:
+        """Of spans that nothing else places."""
+        places, of_templates = self._spans.places, list(map(self._place, range(len(self._spans.templates))))
+        nowhere = np.array([region is None for region, _ in of_templates], dtype=np.bool_)
+        chosen = np.flatnonzero(read & nowhere[templates])
+        for at, row, number in zip(chosen.tolist(), rows[chosen].tolist(), templates[chosen].tolist(), strict=True):
+            if row in places and places[row][0] is not None:
+                continue
+            try:
+                place = place_of(hidden[at])
             except _PROBLEMS:
                 read[at] = False
                 continue
             if place != of_templates[number]:
-                self._spans.places[row] = place
-            if user != users[number]:
-                self._spans.users[row] = user
-        if usage is not None:
-            counts[2:5] = np.where(counts[2:5] == UNKNOWN, np.array(said, dtype=np.int64).reshape(-1, 3).T, counts[2:5])
-        return read
+                places[row] = place
+
+    def _read_users(self, texts: list[list[bytes]], rows: Rows, templates: Rows, read: Flags) -> None:
+        for at in np.flatnonzero(read).tolist():
+            if self._spans.templates[templates[at]].event.user_id is None:
+                try:
+                    user = _user([of_each[at] for of_each in texts])
+                except _PROBLEMS:
+                    read[at] = False
+                    continue
+                if user is not None:
+                    self._spans.users[int(rows[at])] = user
+
+    def _place(self, number: int) -> tuple[str | None, str]:
+        template = self._spans.templates[number]
+        return template.event.inference_region, template.region_source
 
     def _texts(self, rows: NDArray[np.intp], position: int) -> tuple[list[bytes], NDArray[np.bool_]]:
         """An attribute's texts, and which are texts, in UTF-8 and written as usual; of others nothing."""

@@ -11,6 +11,7 @@ from rice_stream.events.formats.reading import regions
 from rice_stream.quantities import UNKNOWN
 
 _BYTES_MAX = REPR_CHARACTERS_MAX
+_PRINTED = ((b"None", b"null"), (b"True", b"true"), (b"False", b"false"))
 _RAW_USAGE = msgspec.json.Decoder(ChatUsage)
 
 
@@ -45,8 +46,11 @@ def with_raw_usage(
 
 def json_of(printed: bytes) -> bytes:
     """A usage object as JSON, which may be printed as Python's repr: of plain values that differs in four spellings."""
-    plain = printed.replace(b"'", b'"').replace(b"None", b"null")
-    return plain.replace(b"True", b"true").replace(b"False", b"false")
+    plain = printed.replace(b"'", b'"')
+    for name, value in _PRINTED:
+        if name[:1] in plain:  # one character is found ten times as fast as four
+            plain = plain.replace(name, value)
+    return plain
 
 
 def usage_of(written: bytes) -> tuple[tuple[int, int, int], str | None]:
