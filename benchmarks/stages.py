@@ -18,6 +18,7 @@ BATCH = 20_000
 WARM = 10
 STAGES = {
     "JSON together": "rice_stream.events.decoding:read_together",
+    "columns of those": "rice_stream.events.decoding:joined",
     "JSON to structs": "rice_stream.events.decoding:decode_plain",
     "structs to columns": "rice_stream.events.decoding:to_columns",
     "times": "rice_stream.events.columns:parse_times",
