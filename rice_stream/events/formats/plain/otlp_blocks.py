@@ -19,7 +19,7 @@ from rice_stream.events.formats.plain.otlp_outer import Places
 from rice_stream.events.formats.plain.otlp_proto import resource_of, scope_of
 from rice_stream.events.formats.plain.span_fields import SpanFields, read_fields
 from rice_stream.events.formats.plain.span_rows import IGNORED, NOT_READ, SpanRows
-from rice_stream.events.formats.plain.wire_walk import Text
+from rice_stream.events.formats.plain.wire_text import Text
 from rice_stream.events.records import Ignored
 
 SPANS_MIN = 48

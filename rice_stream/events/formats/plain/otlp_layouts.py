@@ -19,7 +19,8 @@ from rice_stream.events.formats.plain.otlp_proto import PROBLEMS, Layout, known_
 from rice_stream.events.formats.plain.own_values import OwnValues
 from rice_stream.events.formats.plain.span_fields import SpanFields
 from rice_stream.events.formats.plain.span_rows import IGNORED, NOT_READ, SpanRows
-from rice_stream.events.formats.plain.wire_walk import ROW_BYTES_MAX, Text, whole_numbers
+from rice_stream.events.formats.plain.wire_text import ROW_BYTES_MAX, Text
+from rice_stream.events.formats.plain.wire_walk import whole_numbers
 from rice_stream.events.formats.reading.moments import END_US, FIRST_US
 from rice_stream.events.metered_energy import ENERGY_FIELDS
 from rice_stream.events.records import Ignored, RefusedError

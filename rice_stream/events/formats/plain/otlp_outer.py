@@ -10,7 +10,8 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.formats.plain.wire_walk import Positions, Text, walk
+from rice_stream.events.formats.plain.wire_text import Positions, Text
+from rice_stream.events.formats.plain.wire_walk import walk
 
 _HEAD = 0x0A
 """A resource of ResourceSpans, a scope of ScopeSpans; also the entries of TracesData."""

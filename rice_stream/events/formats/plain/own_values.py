@@ -11,7 +11,8 @@ from rice_stream.events.formats.plain.otlp_proto import Layout
 from rice_stream.events.formats.plain.printed_values import json_of, place_by, place_of, usage_of
 from rice_stream.events.formats.plain.span_fields import SpanFields
 from rice_stream.events.formats.plain.span_rows import NOT_READ, SpanRows
-from rice_stream.events.formats.plain.wire_walk import Text, messages
+from rice_stream.events.formats.plain.wire_text import Text
+from rice_stream.events.formats.plain.wire_walk import messages
 from rice_stream.events.framing import JSON_ERRORS
 from rice_stream.events.records import RefusedError
 from rice_stream.quantities import UNKNOWN, Ints

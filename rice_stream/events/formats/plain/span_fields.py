@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rice_stream.events.formats.plain.wire_walk import Positions, Text, walk
+from rice_stream.events.formats.plain.wire_text import Positions, Text
+from rice_stream.events.formats.plain.wire_walk import walk
 
 FIELDS_MAX = 192
 """A span with more fields is for a parser: every step is one for all spans of a block."""
