@@ -1,3 +1,3 @@
 """rice_stream: the meter and the ledger for the carbon of LLM use."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

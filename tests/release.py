@@ -20,7 +20,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from rice_stream.store.revisions import head_revision
 from tests.support.places import ROOT
+from tests.support.released_ledger import LEDGER_KINDS, kept_versions, read_ledger
 
 LOCKS = ROOT / "deploy" / "locks"
 SBOM = "sbom.cdx.json"
@@ -49,7 +51,7 @@ def main() -> int:
 
 
 def release(out: Path, *, trial: bool = False) -> list[Path]:
-    """The files, in a folder that is made anew. A trial asks neither for a section of CHANGELOG.md nor for a clean checkout."""
+    """The files, in a folder that is made anew. A trial asks for no section of CHANGELOG.md, no ledger and no clean checkout."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     if not trial:
         _assert_ready(version)
@@ -75,6 +77,9 @@ def _assert_ready(version: str) -> None:
     changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
     if not re.search(rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", changes, re.MULTILINE):
         raise ReleaseError(f"CHANGELOG.md has no section `## [{version}] - DATE`: make it of [Unreleased]")
+    for kind in LEDGER_KINDS:
+        if version not in kept_versions() or read_ledger(version, kind)["schema"] != head_revision():
+            raise ReleaseError(f"there is no {kind} ledger of {version} with its schema: `python -m tests.released`")
 
 
 def _built_twice(folder: Path) -> list[Path]:

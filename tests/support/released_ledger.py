@@ -18,6 +18,8 @@ from rice_stream.store.partitions import month_of
 from tests.support.places import DATA, ROOT
 
 RELEASED = DATA / "released"
+LEDGER_KINDS = ("sqlite", "postgresql")
+"""On which databases a version has left one."""
 CALENDAR = "month_start"
 """What migrations and `ensure_months` put there; it is not kept."""
 _SECTION = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", re.MULTILINE)
