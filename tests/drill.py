@@ -327,7 +327,7 @@ PROOFS = (
     ),
     Proof(
         "spark",
-        "back-fill, restatement and sums by one process, a pool of processes and Spark come to one digest; Spark reads the archive",
+        "back-fill, restatement and export by one process, a pool and Spark come to one digest; Spark reads the archive as well",
         1,
         "run on a real Spark of this machine",
         _spark,

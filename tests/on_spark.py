@@ -2,7 +2,7 @@
 
 python -m tests.on_spark [FOLDER]     exit code 0: they do. Part of the drill.
 
-Back-fill, restatement and the sums that exports are made of; and the archive's Iceberg table, read by its catalogue. Spark and
+Back-fill, restatement and export; and the archive's Iceberg table, read by its catalogue. Spark and
 Iceberg's runtime come into the folder, which may be kept for the next time (500 MB; Java 17 or newer is the machine's own).
 """
 
@@ -29,7 +29,7 @@ from rice_stream.sandbox.stack.jars import LockedJar
 from rice_stream.spark import running
 from rice_stream.spark.jobs import Job
 from rice_stream.spark.record_table import RECORDS
-from rice_stream.spark.sums import SUMS, digest, once, summed
+from rice_stream.spark.sums import added, digest, once
 from rice_stream.store.archive.iceberg import ArchiveTable
 from rice_stream.store.engine import open_engine
 from rice_stream.store.migrate import migrate
@@ -142,7 +142,8 @@ def _by_files(sources: list[Path], folder: Path, *, processes: int) -> list[pa.T
     records = once(pa.concat_tables(map(pq.read_table, made)))
     kept = written(cut(records, FILES), folder / "records")
     changed = running.run_files("restate", OTHERWISE, kept, folder / "changed", processes=processes)
-    return [records, summed(records), pa.concat_tables(map(pq.read_table, changed))]
+    sums = running.run_files("export", JOB, kept, folder / "sums", processes=processes)
+    return [records, added(map(pq.read_table, sums)), pa.concat_tables(map(pq.read_table, changed))]
 
 
 def _session(folder: Path, database: Path) -> Any:
@@ -172,9 +173,9 @@ def _by_spark(spark: Any, sources: list[Path]) -> list[pa.Table]:
     logs = spark.read.parquet(*map(str, sources)).repartition(PARTITIONS)
     made = running.on_spark(logs, "estimate", JOB)
     records = made.groupBy("tenant_id").applyInArrow(once, from_arrow_schema(RECORDS)).cache()
-    sums = records.groupBy("tenant_id").applyInArrow(summed, from_arrow_schema(SUMS))
+    sums = running.on_spark(records.repartition(PARTITIONS), "export", JOB)
     changed = running.on_spark(records.repartition(PARTITIONS), "restate", OTHERWISE)
-    return [records.toArrow(), sums.toArrow(), changed.toArrow()]
+    return [records.toArrow(), added([sums.toArrow()]), changed.toArrow()]
 
 
 def _warehouse(folder: Path) -> Path:

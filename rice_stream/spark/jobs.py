@@ -32,7 +32,7 @@ from rice_stream.spark.record_table import (
     metered_or_none,
     record_table,
 )
-from rice_stream.spark.sums import measures_of
+from rice_stream.spark.sums import SUMS, measures_of, summed
 from rice_stream.store.batch import Batch
 from rice_stream.store.identity_rules import IdentityRules
 from rice_stream.store.record_columns import TOKEN_COLUMNS
@@ -134,10 +134,19 @@ def corrected(records: pa.Table, job: Job) -> pa.Table:
     return pa.table([columns[name] for name in CORRECTIONS.names], schema=CORRECTIONS)
 
 
+def exported(records: pa.Table, _job: Job) -> pa.Table:
+    """What RECORDS add up to by cost centre, team, project, model and day, as SUMS: rows of a chargeback.
+
+    Of parts, `added` makes those of the whole.
+    """
+    return summed(records)
+
+
 FUNCTIONS: dict[str, tuple[Callable[[pa.Table, Job], pa.Table], pa.Schema]] = {
     "estimate": (estimated, RECORDS),
     "refused": (refused, REFUSED),
     "restate": (corrected, CORRECTIONS),
+    "export": (exported, SUMS),
 }
 """By name, with the schema of what each gives: a name travels to other processes."""
 

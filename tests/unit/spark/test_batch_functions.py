@@ -14,7 +14,7 @@ from rice_stream.quantities import MEASURES
 from rice_stream.spark import running
 from rice_stream.spark.jobs import CORRECTIONS, REFUSED, Job, corrected, estimated, refused
 from rice_stream.spark.record_table import RECORDS
-from rice_stream.spark.sums import added, digest, measures_of, once, summed
+from rice_stream.spark.sums import SUMS, added, digest, measures_of, once, summed
 from tests.support.log_tables import JOB, cut, log_table, written
 from tests.support.worker_truth import AMOUNTS, TOKENS
 from tests.support.worker_truth import measures_of as true_measures
@@ -89,6 +89,9 @@ def test_a_pool_of_processes_gives_the_files_of_one(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in alone] == [path.read_bytes() for path in pooled]
     assert once(pa.concat_tables(map(pq.read_table, pooled))).equals(RECORDED)
     assert sorted(path.name for path in pooled) == sorted(path.name for path in (tmp_path / "pooled").iterdir())
+    kept = written(cut(RECORDED, 2), tmp_path / "records")
+    sums = running.run_files("export", JOB, kept, tmp_path / "sums")
+    assert added(map(pq.read_table, sums)).equals(summed(RECORDED))
 
 
 def test_batches_as_spark_hands_them_over_come_to_the_same() -> None:
@@ -96,12 +99,14 @@ def test_batches_as_spark_hands_them_over_come_to_the_same() -> None:
     batches = [LOGS_TABLE.slice(0, 0).to_batches(), *(piece.to_batches() for piece in cut(LOGS_TABLE, 9))]
     made = running.mapped("estimate", JOB)(batch for some in batches for batch in some)
     assert once(pa.Table.from_batches(made, RECORDS)).equals(RECORDED)
+    sums = running.mapped("export", JOB)(batch for piece in cut(RECORDED, 9) for batch in piece.to_batches())
+    assert added([pa.Table.from_batches(sums, SUMS)]).equals(summed(RECORDED))
 
 
 def test_what_cannot_be_is_said_before_anything_is_written(tmp_path: Path) -> None:
     [source] = written([LOGS_TABLE.slice(0, 3)], tmp_path / "logs")
     for name, sources, folder, said in (
-        ("nonsense", [source], tmp_path / "new", "use one of estimate, refused, restate"),
+        ("nonsense", [source], tmp_path / "new", "use one of estimate, refused, restate, export"),
         ("estimate", [source], source.parent, "a name of its own"),
         ("estimate", [source, source], tmp_path / "new", "a name of its own"),
     ):
