@@ -1,6 +1,7 @@
 """The sweep goes on beside a budget that cannot be read, and says so where one looks."""
 
 import asyncio
+import time
 from collections.abc import Collection
 from datetime import datetime
 
@@ -71,6 +72,47 @@ def test_a_budget_that_cannot_be_read_is_counted_and_logged_once(
     assert pace.wait_s == 1.0, "and without a budget batches are further apart"
     [logged] = [record.getMessage() for record in caplog.records if record.name == "rice_stream.worker.sweep"]
     assert logged.startswith("budget 'bad' of 'acme' is not judged: ")
+
+
+class LookingJudge(Judge):
+    """Another worker judges all; the first budget is there when this one has looked twice, and the fourth look ends it."""
+
+    def __init__(self, engine: Engine, pace: BatchPace) -> None:
+        super().__init__(engine)
+        self.engine, self.pace = engine, pace
+        self.waits_s: list[float] = []
+
+    def has_budgets(self) -> bool:
+        self.waits_s.append(self.pace.wait_s)
+        if len(self.waits_s) == 3:
+            wanted = parse_budget({"name": "first", "tenant_id": "acme", "limit_gco2e": 5, "period": "day"})
+            set_budgets(self.engine, [wanted], NOON_US, OPERATOR)
+        if len(self.waits_s) == 4:
+            raise EnoughError
+        return super().has_budgets()
+
+    def judge_all(self, now: datetime, tenant_keys: Collection[int] | None = None) -> Judgement:
+        raise AssertionError("another worker does that")
+
+
+def test_a_worker_that_does_not_judge_all_looks_for_budgets_itself(sqlite: SqliteDatabases) -> None:
+    """Its batches are further apart while there is none, whoever judges."""
+    pace = BatchPace(0.4)
+    with open_store(sqlite.migrated()) as store:
+        assert sweep_lease(store.engine, 1_000).acquire(time.time_ns() // 1000)
+        judge = LookingJudge(store.engine, pace)
+        sweep = BudgetSweep(
+            judge,
+            sweep_lease(store.engine, 1_000),
+            Telemetry(Metrics(), Heartbeat(timeout_s=60)),
+            sweep_s=1e-9,
+            interval_s=0,
+            pace=pace,
+            on_change=lambda _judged_at_us, _committed_at_us: None,
+        )
+        with pytest.raises(EnoughError):
+            asyncio.run(sweep.run())
+    assert judge.waits_s == [0.4, 1.0, 1.0, 0.4]
 
 
 def damage(store: Store) -> None:
