@@ -13,6 +13,7 @@ from rice_stream.errors import NotFoundError, UsageError
 from rice_stream.instants import DAY_US, epoch_us
 from rice_stream.ledger.archiving import Archiving, months_to_archive
 from rice_stream.ledger.erasing import ErasureOrder, erase
+from rice_stream.ledger.voiding import void_record
 from rice_stream.proof.archive_verification import verify_archive
 from rice_stream.proof.audit_verification import verify_trail
 from rice_stream.proof.period_verification import verify_months
@@ -29,6 +30,7 @@ from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.prompt_filter import PromptFilter
 from rice_stream.reports.prompt_stream import stream_prompts
 from rice_stream.reports.prompts import prompts
+from rice_stream.reports.record_keys import find_key
 from rice_stream.store.archive.iceberg import ArchiveTable
 from rice_stream.store.retention import drop_records_before, move_horizon
 from rice_stream.store.scope import EVERYTHING, Scope
@@ -356,6 +358,32 @@ def test_a_restatement_of_the_archive_posts_what_one_of_the_database_does(databa
             assert verify(engine)["ok"]
     assert posted[0] == posted[1]
     assert posted[0][0]["records"] == 32
+
+
+def test_an_archived_prompt_is_voided_as_one_of_the_database(database: Databases, tmp_path: Path) -> None:
+    """The same amounts leave the totals, once; also of one that was restated before, and not of one whose record is nowhere."""
+    taken = []
+    for is_dropped in (False, True):
+        with open_store(database.migrated()) as store:
+            engine = filled(store)
+            restate(engine, BY_BOTH, from_us=epoch_us(NOVEMBER) - 31 * DAY_US, tenant_id="acme")
+            found = {each: find_key(engine, EVERYTHING, each, "acme") for each in (EVENTS[1], LATE)}
+            foreign = find_key(engine, EVERYTHING, "2026-10-05T08:00:00Z", "globex")
+            if is_dropped:
+                archived(engine, tmp_path)
+                drop_records_before(engine, NOVEMBER)
+                with pytest.raises(NotFoundError):
+                    void_record(engine, foreign.key, "globex", foreign.event_id, reason="wrong", by=OPERATOR)
+                assert find_key(engine, EVERYTHING, LATE, "acme") == found[LATE]
+            for _ in range(2):
+                voided = [
+                    void_record(engine, each.key, "acme", each.event_id, reason="wrong", by=OPERATOR)["amounts"]
+                    for each in found.values()
+                ]
+            totals = sorted(repr(list(row.values())) for row in rows_in(engine)("day_total"))
+            taken.append((voided, totals))
+            assert verify(engine)["ok"]
+    assert taken[0] == taken[1]
 
 
 def test_what_is_in_no_archive_is_not_restated(store: Store, tmp_path: Path) -> None:

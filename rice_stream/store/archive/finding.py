@@ -10,7 +10,8 @@ from rice_stream.instants import DAY_US
 from rice_stream.quantities import UNKNOWN
 from rice_stream.store.archive.kept import ArchivedFile, dropped_files
 from rice_stream.store.archive.month_rows import RecordRows
-from rice_stream.store.archive.opening import rows_of_id
+from rice_stream.store.archive.opening import open_rows, rows_of_id
+from rice_stream.store.event_key_columns import RecordKey
 from rice_stream.store.horizon import records_from_us
 from rice_stream.store.schema_records import prompt_record
 from rice_stream.store.scope import Scope
@@ -59,6 +60,19 @@ def archived_records(
                 found += _of_file(file, event_id)
     wanted = range(-_ALWAYS_US, horizon_us) if ended_at_us is None else (ended_at_us,)
     return [record for record in found if record.values["ended_at_us"] in wanted]
+
+
+def archived_record(connection: Connection, key: RecordKey) -> ArchivedRecord | None:
+    """The record of a key that retention has dropped and the archive holds. DamagedArchiveError: a file is not what was written."""
+    from_us = int.from_bytes(key.event_key[:6], "big") * 1000
+    # An event without a time of its own has the key of the beginning of its day.
+    for file in dropped_files(connection, key.tenant_key, from_us, from_us + DAY_US):
+        if file.first_key <= key.event_key <= file.last_key:
+            rows = open_rows([file], with_ids=True).after(key.event_key, 1, includes=True)
+            if rows is not None and rows.event_keys[0].tobytes() == key.event_key:
+                [record] = _records(rows)
+                return record
+    return None
 
 
 def _may_hold(file: ArchivedFile, ended_at_us: int) -> bool:
