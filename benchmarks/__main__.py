@@ -49,6 +49,7 @@ BENCHMARKS = {
     "live-traffic": "benchmarks.bench_profile:run_live",
     "closing": "benchmarks.bench_closing:run",
     "exports": "benchmarks.bench_exports:run",
+    "archive": "benchmarks.bench_archive:run",
     "entries": "benchmarks.bench_entries:run",
     "beyond-one": "benchmarks.bench_beyond:run",
 }
@@ -61,6 +62,7 @@ LARGE = {
     "api-10-million": "benchmarks.bench_api:run_10_million",
     "closing-10-million": "benchmarks.bench_closing:run_10_million",
     "exports-10-million": "benchmarks.bench_exports:run_10_million",
+    "archive-10-million": "benchmarks.bench_archive:run_10_million",
     "large-records": "benchmarks.bench_large_records:run",
 }
 RESULTS = Path(__file__).with_name("results.json")
