@@ -43,6 +43,7 @@ HEADERS = {
 SPRUCE_READS = {
     "BILLING_PERIOD": "string",
     "region": "string",
+    "product_instance_type": "string",
     "product_region_code": "string",
     "line_item_product_code": "string",
     "product_servicecode": "string",
@@ -59,7 +60,7 @@ SPRUCE_READS = {
     "carbon_intensity": "double",
     "power_usage_effectiveness": "double",
 }
-"""What the dashboard of SPRUCE (dashboard.py of its repository) reads, and as what."""
+"""What the dashboard and the report of SPRUCE (dashboard.py and report.py of its repository) read, and as what."""
 
 
 def stored(store: Store) -> Engine:
@@ -104,7 +105,7 @@ class TestProfiles:
                 "Scope 2": "0.006250000",
             }
 
-    def test_spruce_reads_the_columns_that_its_dashboard_asks_for(self, charged: Store, tmp_path: Path) -> None:
+    def test_spruce_reads_the_columns_that_its_dashboard_and_its_report_ask_for(self, charged: Store, tmp_path: Path) -> None:
         """By name and type; intensity and PUE are those of the row's own energy."""
         data, _ = made(stored(charged), tmp_path / "f", kind="spruce", form="parquet")
         table = pq.read_table(io.BytesIO(data))

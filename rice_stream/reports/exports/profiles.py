@@ -217,6 +217,7 @@ PROFILES: Mapping[str, Columns] = {
         ("line_item_usage_end_date", "text", lambda of: rfc3339(of.stretch.high_us)),
         ("line_item_unblended_cost", "number", _nothing),
         ("pricing_public_on_demand_cost", "number", _nothing),
+        ("product_instance_type", "text", _nothing),
         ("product_region_code", "text", lambda of: of.name("region")),
         ("region", "text", lambda of: of.name("region")),
         ("operational_energy_kwh", "number", _double("facility_energy_uwh", 1e9)),
