@@ -105,7 +105,9 @@ class TestProfiles:
                 "Scope 2": "0.006250000",
             }
 
-    def test_spruce_reads_the_columns_that_its_dashboard_and_its_report_ask_for(self, charged: Store, tmp_path: Path) -> None:
+    def test_spruce_reads_the_columns_that_its_dashboard_and_its_report_ask_for(
+        self, charged: Store, tmp_path: Path
+    ) -> None:
         """By name and type; intensity and PUE are those of the row's own energy."""
         data, _ = made(stored(charged), tmp_path / "f", kind="spruce", form="parquet")
         table = pq.read_table(io.BytesIO(data))

@@ -1,7 +1,6 @@
 """Texts of many cells as matrices of bytes, a row for each cell: numbers and instants are written without an object for each."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,17 +101,19 @@ def in_lines(columns: Sequence[Matrix], between: bytes, end: bytes) -> bytearray
     return written.translate(None, bytes([PAD]))
 
 
-def _quads(texts: Sequence[str]) -> NDArray[Any]:
-    return np.frombuffer("".join(texts).encode("latin-1"), dtype=np.uint32)
+def _quads() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Four digits of a number by its value; after the first _QUAD those before which there are none, without leading zeros. In the
+    first table, of quads that others come after, nothing at all is left of 0."""
+    numbers, units = np.arange(_QUAD)[:, None], np.array([1_000, 100, 10, 1])
+    whole = (numbers // units % 10 + ord("0")).astype(np.uint8)
+    leading = np.where(numbers < units, np.uint8(PAD), whole)
+    before = np.concatenate([whole, leading])
+    last = before.copy()
+    last[_QUAD, -1] = ord("0")
+    return before.view(np.uint32)[:, 0], last.view(np.uint32)[:, 0]
 
 
-_FILL = chr(PAD)
-_WHOLE = [f"{number:04}" for number in range(_QUAD)]
-_FIRST = [f"{number:{_FILL}>4}" for number in range(_QUAD)]
-_BEFORE = _quads([*_WHOLE, _FILL * _DIGITS, *_FIRST[1:]])
-_LAST = _quads([*_WHOLE, *_FIRST])
-"""Four digits of a number by their value; after the first _QUAD those before which there are none, without leading zeros. In
-_BEFORE, of quads that others come after, nothing at all is left of 0."""
+_BEFORE, _LAST = _quads()
 _PAIRS = np.frombuffer("".join(f"{number:02}" for number in range(100)).encode(), dtype=np.uint16)
 _DAYS_FEW = 400
 _PARTS_OF_A_DAY = (
