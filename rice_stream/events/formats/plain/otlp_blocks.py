@@ -118,10 +118,25 @@ def _whole(spans: SpanRows, first_of: NDArray[np.intp]) -> NDArray[np.bool_]:
     return whole
 
 
+def _sums(of_spans: NDArray[np.bool_], first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How many spans between those positions are so."""
+    before: NDArray[np.intp] = np.concatenate([[0], np.cumsum(of_spans)])
+    return before[last] - before[first]
+
+
 def _leave_repeats(block: SpanBlock, text: Text, fields: SpanFields, origins: Origins) -> None:
     """Not read: records in which two events may be one call, which the full decoder decides."""
-    events = np.concatenate([[0], np.cumsum(block.spans.template_of != IGNORED)])
-    several = block.whole & (events[block.first_of[1:]] - events[block.first_of[:-1]] > 1)
+    first, last = block.first_of[:-1], block.first_of[1:]
+    several = block.whole & (_sums(block.spans.template_of != IGNORED, first, last) > 1)
+    if not several.any():
+        return
+    # Mostly all spans of a record are of one scope, and none is around another one: that is seen of all records at once.
+    within = fields.usual & (fields.parent_id_at >= 0)
+    parents = text.windows(np.where(within, fields.parent_id_at, 0))
+    within &= np.isin(parents, text.windows(np.where(fields.usual, fields.span_id_at, 0)))
+    scopes = origins.scope_numbers()
+    other_scope = scopes != np.take(scopes, np.maximum(np.arange(len(scopes)) - 1, 0))
+    several &= (_sums(within, first, last) > 0) | (_sums(other_scope, np.minimum(first + 1, last), last) > 0)
     for record in np.flatnonzero(several).tolist():
         rows = range(int(block.first_of[record]), int(block.first_of[record + 1]))
         parents_at = fields.parent_id_at[rows.start : rows.stop].tolist()

@@ -54,6 +54,12 @@ class Origins(NamedTuple):
         found = self.read[self.numbers[row]]
         return found[1] if found is not None else ""
 
+    def scope_numbers(self) -> Rows:
+        """Of each span, a number that spans of the same scope have."""
+        numbers: dict[str, int] = {}
+        found = [numbers.setdefault(each[1] if each is not None else "", len(numbers)) for each in self.read]
+        return np.array(found, dtype=np.intp)[self.numbers]
+
 
 class LayoutReader:
     """Reads the usual spans into `spans` and `ignored`; the others stay not read."""
