@@ -1,12 +1,12 @@
 """Forms of pages with a file: multipart bodies (RFC 7578) as browsers send them, read within a limit. Nothing is kept on disk."""
 
-import re
-from collections.abc import Iterator
-from email.message import Message
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from rice_stream.api.access.callers import Caller
 from rice_stream.api.bodies import BodyReader, media_type
@@ -15,9 +15,6 @@ from rice_stream.api.problems import ProblemError
 
 _TYPES = frozenset({"multipart/form-data"})
 _PARTS_MAX = 30
-_NAMED = re.compile(
-    rb'(?i)^content-disposition:[ ]*form-data;[ ]*name="([^"\r\n]*)"(;[ ]*filename="[^"\r\n]*")?[ ]*$', re.M
-)
 F = TypeVar("F", bound=PageForm)
 
 
@@ -44,7 +41,7 @@ class Uploads:
         body = await self._reader.read(request, caller.share.held)
         file: bytes | None = None
         pairs: list[tuple[str, str]] = []
-        for part in parts(body, _boundary(request)):
+        for part in parts(body, request.headers.get("content-type", "")):
             if part.is_file:
                 file = part.content or file
                 continue
@@ -55,26 +52,74 @@ class Uploads:
         return parsed(shape, pairs), file
 
 
-def parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
-    """The parts of a body. ProblemError 400: it is none, or has too many."""
-    pieces = (b"\r\n" + body).split(b"\r\n--" + boundary, _PARTS_MAX + 2)
-    if len(pieces) < 2 or pieces[0] or pieces[-1].rstrip() != b"--" or len(pieces) > _PARTS_MAX + 1:
+def parts(body: bytes, content_type: str) -> list[FormPart]:
+    """The parts of a body of this type. ProblemError 400: it is none, is cut off, or has too many."""
+    _, options = parse_options_header(content_type)
+    found = _Found()
+    try:
+        parser = MultipartParser(options.get(b"boundary", b""), found.callbacks)
+        parser.write(body)
+        parser.finalize()
+    except (FormParserError, _NoFormError) as error:
+        raise _no_form() from error
+    if not found.has_ended or not found.parts:
         raise _no_form()
-    for piece in pieces[1:-1]:
-        head, found, content = piece.partition(b"\r\n\r\n")
-        named = _NAMED.search(head.replace(b"\r\n", b"\n"))
-        if not found or not head.startswith(b"\r\n") or named is None:
-            raise _no_form()
-        yield FormPart(named[1].decode(errors="replace"), named[2] is not None, content)
+    return found.parts
 
 
-def _boundary(request: Request) -> bytes:
-    header = Message()
-    header["content-type"] = request.headers.get("content-type", "")
-    boundary = header.get_param("boundary")
-    if not isinstance(boundary, str) or not re.fullmatch(r"[\w'()+,./:=? -]{1,70}", boundary, re.ASCII):
-        raise _no_form()
-    return boundary.encode()
+class _NoFormError(Exception):
+    """A part has no name, or is one too many."""
+
+
+class _Found:
+    """What the parser comes upon."""
+
+    def __init__(self) -> None:
+        self.parts: list[FormPart] = []
+        self.has_ended = False
+        self._field, self._value, self._content = bytearray(), bytearray(), bytearray()
+        self._headers: dict[bytes, bytes] = {}
+
+    @property
+    def callbacks(self) -> Any:
+        """As the parser takes them."""
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": _to(self._field),
+            "on_header_value": _to(self._value),
+            "on_header_end": self._end_header,
+            "on_part_data": _to(self._content),
+            "on_part_end": self._end,
+            "on_end": self._end_all,
+        }
+
+    def _begin(self) -> None:
+        self._headers.clear()
+        self._content.clear()
+        if len(self.parts) == _PARTS_MAX:
+            raise _NoFormError
+
+    def _end_header(self) -> None:
+        self._headers[bytes(self._field).lower()] = bytes(self._value)
+        self._field.clear()
+        self._value.clear()
+
+    def _end(self) -> None:
+        kind, options = parse_options_header(self._headers.get(b"content-disposition"))
+        if kind != b"form-data" or b"name" not in options:
+            raise _NoFormError
+        name = options[b"name"].decode(errors="replace")
+        self.parts.append(FormPart(name, b"filename" in options, bytes(self._content)))
+
+    def _end_all(self) -> None:
+        self.has_ended = True
+
+
+def _to(gathered: bytearray) -> Callable[[bytes, int, int], None]:
+    def take(data: bytes, start: int, end: int) -> None:
+        gathered.extend(memoryview(data)[start:end])
+
+    return take
 
 
 def _no_form() -> ProblemError:
