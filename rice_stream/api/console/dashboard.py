@@ -100,6 +100,7 @@ class Dashboard:
             "minutes_between": times.minutes_between,
             "SIDE": plots.SIDE,
             "name_options": pieces.name_options,
+            "bar_rows": pieces.bar_rows,
             "cells": pieces.cells,
             "day_rects": pieces.day_rects,
             "day_rows": pieces.day_rows,

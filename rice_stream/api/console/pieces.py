@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from rice_stream.api.console.drawing.day_bars import DayBar
 from rice_stream.reference.sources import DataSource
-from rice_stream.wording.amounts import Kind, Scale, count, in_column, number, percent
+from rice_stream.wording.amounts import Kind, Scale, count, in_column, number, percent, range_text
 
 _STEP_DIGITS = 6
 _NONE = "\N{EN DASH}"
@@ -43,6 +43,18 @@ def _numbers(told: Iterable[str]) -> str:
 
 def _told(value: float, kind: Kind, scale: Scale, largest: float) -> str:
     return count(int(value)) if kind == "count" else in_column(value, scale, largest)
+
+
+def bar_rows(chart: Mapping[str, Any], kind: Kind, scale: Scale, largest: float, *, ranges: bool) -> Markup:
+    """A row for each bar of a chart over time (`explore_chart`): when, each series, all of them, and with `ranges` the range."""
+    in_part, rows = set(chart["incomplete"]), []
+    for place, (label, values, total) in enumerate(zip(chart["labels"], chart["rows"], chart["totals"], strict=True)):
+        told = [_told(value, kind, scale, largest) for value in values]
+        if ranges:
+            told.append("" if total is None else range_text(total["carbon_gco2e"], kind, scale))
+        part = " (in part)" if place in in_part else ""
+        rows.append(f'<tr><th scope="row">{escape(label)}{part}</th>{_numbers(told)}</tr>')
+    return Markup("".join(rows))  # noqa: S704 - each is escaped
 
 
 def day_rects(bars: Iterable[DayBar]) -> Markup:

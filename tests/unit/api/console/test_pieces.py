@@ -6,7 +6,7 @@ import pytest
 from jinja2 import Environment
 
 from rice_stream.api.console.drawing.day_bars import BarPiece, DayBar
-from rice_stream.api.console.pieces import cells, day_rects, day_rows, name_options, step_rows, step_value
+from rice_stream.api.console.pieces import bar_rows, cells, day_rects, day_rows, name_options, step_rows, step_value
 from rice_stream.reference.sources import DataSource
 from rice_stream.wording.amounts import Kind, count, in_column, number, percent, scale_for
 
@@ -92,3 +92,22 @@ def test_rows_of_steps_are_text_whatever_they_say() -> None:
 )
 def test_a_step_tells_its_value_as_the_api_does(value: object, unit: str, told: str) -> None:
     assert step_value({"value": value, "unit": unit}) == told
+
+
+def test_rows_of_bars_tell_each_series_and_the_range_of_all() -> None:
+    """A bar that is not over says so; one without prompts has no range; what a label says is never markup."""
+    scale = scale_for("carbon", [5.0])
+    whole = {"carbon_gco2e": {"low": 1.0, "mid": 5.0, "high": 9.0}}
+    chart = {
+        "labels": ["1 <Nov>", "2 Nov"],
+        "rows": [[2.0, 3.0, 5.0], [0.0, 0.0, 0.0]],
+        "totals": [whole, None],
+        "incomplete": [1],
+    }
+    assert str(bar_rows(chart, "carbon", scale, 5.0, ranges=True)) == (
+        '<tr><th scope="row">1 &lt;Nov&gt;</th><td class="n">2.000</td><td class="n">3.000</td><td class="n">5.000</td>'
+        '<td class="n">1.00–9.00\u202fgCO₂e</td></tr>'
+        '<tr><th scope="row">2 Nov (in part)</th><td class="n">0.000</td><td class="n">0.000</td><td class="n">0.000</td>'
+        '<td class="n"></td></tr>'
+    )
+    assert "–" not in bar_rows(chart, "carbon", scale, 5.0, ranges=False)
