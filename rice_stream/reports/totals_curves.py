@@ -62,9 +62,9 @@ def _others(curves: list[Curve]) -> list[Curve]:
     for curve in curves:
         for bucket, sums in curve.by_bucket.items():
             listed.setdefault(bucket, []).append(sums)
-    by_bucket = {bucket: _added(several) for bucket, several in listed.items()}
+    by_bucket = {bucket: several[0] if len(several) == 1 else _added(several) for bucket, several in listed.items()}
     return [Curve(None, _added(by_bucket.values()), by_bucket)]
 
 
 def _added(several: Iterable[list[int]]) -> list[int]:
-    return [sum(column) for column in zip(*several, strict=True)]
+    return list(map(sum, zip(*several, strict=True)))
