@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from rice_stream.transparency.inclusion import LeafRange, consistency_ranges, inclusion_ranges
-from rice_stream.transparency.merkle import HASH_BYTES, Frontier, complete_root, node_hash, split_hashes
+from rice_stream.transparency.merkle import HASH_BYTES, Frontier, complete_root, parents, split_hashes
 
 BLOCK_LEVEL = 10
 BLOCK_LEAVES = 1 << BLOCK_LEVEL
@@ -121,8 +121,7 @@ class KeptTree:
     def _blocks_hash(self, number: int, level: int) -> bytes:
         """The root of two to the power of `level` full blocks from this one on: of all there are, worked out once."""
         while len(self._levels) <= level:
-            below = self._levels[-1]
-            self._levels.append([node_hash(*pair) for pair in zip(below[::2], below[1::2], strict=False)])
+            self._levels.append(parents(self._levels[-1]))
         return self._levels[level][number >> level]
 
     def _leaves(self, start: int, end: int) -> Iterator[bytes]:

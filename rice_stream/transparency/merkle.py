@@ -18,12 +18,17 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+def parents(hashes: Sequence[bytes]) -> list[bytes]:
+    """The nodes above a row of hashes, two by two; the last one of an odd number has none."""
+    return [sha256(b"\x01" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=False)]
+
+
 def complete_root(hashes: Sequence[bytes]) -> bytes:
     """The root of a complete tree: of 1, 2, 4, 8, ... leaves, by their hashes. ValueError: there is another number of them."""
     if not hashes or len(hashes) & (len(hashes) - 1):
         raise ValueError(f"a complete tree has a power of two of leaves, not {len(hashes)}")
     while len(hashes) > 1:
-        hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
+        hashes = parents(hashes)
     return hashes[0]
 
 
