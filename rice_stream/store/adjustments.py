@@ -67,8 +67,12 @@ def post_ready(connection: Connection, ready: ReadyGroups) -> list[int | None]:
 
     Totals are added to once and last: from then on batches that add to the same rows wait until the transaction ends.
     """
-    now_us = database_now_us(connection)
-    keys = [insert_group(connection, _naming_closed_months(connection, each), now_us) for each in ready.groups]
+    if not ready.groups:
+        return []
+    now_us, closed_us = database_now_us(connection), closed_before_us(connection)
+    keys = _insert_groups(
+        connection, [_naming_closed_months(connection, each, closed_us) for each in ready.groups], now_us
+    )
     posted = [(key, group) for key, group in zip(keys, ready.groups, strict=True) if key is not None]
     is_whole = len(posted) == len(keys)
     _insert_lines(connection, posted, ready.stream if is_whole else None, now_us)
@@ -93,6 +97,16 @@ def insert_group(connection: Connection, group: EntryGroup, now_us: int) -> int 
     return key
 
 
+def _insert_groups(connection: Connection, groups: Sequence[EntryGroup], now_us: int) -> list[int | None]:
+    """As `insert_group`, of several at once."""
+    table, dialect = schema.adjustment, connection.dialect.name
+    inserted = insert_ignoring(table, dialect).returning(table.c.digest, table.c.adjustment_key)
+    rows = [group_row(group, dialect, now_us) for group in groups]
+    key_of: dict[bytes, int] = {bytes(row.digest): row.adjustment_key for row in connection.execute(inserted, rows)}
+    # Of a cause that is there twice, the first one is posted.
+    return [key_of.pop(row["digest"], None) for row in rows]
+
+
 def _insert_lines(
     connection: Connection, posted: Sequence[tuple[int, EntryGroup]], stream: EntryStream | None, now_us: int
 ) -> None:
@@ -109,10 +123,10 @@ def _insert_lines(
         copy_entries(cursor, keys, stream or EntryStream(groups), now_us)
 
 
-def _naming_closed_months(connection: Connection, group: EntryGroup) -> EntryGroup:
+def _naming_closed_months(connection: Connection, group: EntryGroup, closed_before_us: int) -> EntryGroup:
     """The group with the closed months that it corrects in its detail: nothing of these is changed, but something is added."""
     ended_at_us = group.entries.columns["ended_at_us"]
-    if not len(ended_at_us) or int(ended_at_us.min()) >= closed_before_us(connection):
+    if not len(ended_at_us) or int(ended_at_us.min()) >= closed_before_us:
         return group
     months = closed_months(connection, [group.tenant_key], int(ended_at_us.min()))
     names = names_of(months, group.tenant_key, ended_at_us)

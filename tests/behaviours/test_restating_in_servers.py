@@ -122,7 +122,7 @@ RestatingJob(settings, at_once_s=60.0).work(open_engine(url))
 """
 
 
-@pytest.mark.parametrize(("step", "times"), [("post_all", 2), ("save_progress", 1)])
+@pytest.mark.parametrize(("step", "times"), [("post_ready", 2), ("save_progress", 1)])
 def test_another_server_goes_on_when_one_is_killed(store: Store, settings: Settings, step: str, times: int) -> None:
     """kill -9 within a transaction and between two: what is posted is what one that nobody killed posts."""
     engine = filled(store).engine

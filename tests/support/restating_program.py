@@ -14,7 +14,7 @@ from typing import Any
 from rice_stream.cli import cli
 from rice_stream.ledger import restating
 
-_WATCHED = ("read_chunk", "post_all", "save_progress", "record")
+_WATCHED = ("read_chunk", "post_ready", "save_progress", "record")
 
 
 def main() -> None:
