@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rice_stream.runtime import month_closing
 from rice_stream.runtime.closing_chores import ClosingJob
 from rice_stream.runtime.opening import open_store
 from rice_stream.wording.amounts import count, in_column, scale_for
@@ -169,13 +170,25 @@ def test_who_may_close_what(served: Api) -> None:
     assert served.get("/v1/periods", **team).document["rows"] == []
 
 
-def test_a_close_that_finds_something_wrong_has_failed_and_says_so(served: Api) -> None:
-    """What only adding up every record shows is found by the server that closes; the month stays open."""
+def test_a_close_that_finds_something_wrong_has_failed_and_says_so(
+    served: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only adding up every record shows is found at once of a small month, and of a large one by the server that closes; the
+    month stays open."""
     with sqlite3.connect(
         served.door.product.settings.database_url.get_secret_value().removeprefix("sqlite:///")
     ) as store:
         store.execute("UPDATE slot_total SET prompts = prompts + 1")
     month = {"tenant_id": "acme", "month": "2025-11", "accept": {"unattributed": "x", "coverage": "x"}}
+    refused = served.send("POST", "/v1/periods/close", month, "admin")
+    assert (refused.status, "totals differ from their records" in refused.body.decode()) == (400, True)
+    monkeypatch.setattr(month_closing, "_QUICK_PROMPTS_MAX", 0)
+    [untold] = [
+        line
+        for line in served.send("POST", "/v1/periods/close", {**month, "dry_run": True}, "admin").document["checklist"]
+        if line["name"] == "totals"
+    ]
+    assert (untold["ok"], "too many to add up" in untold["found"]) == (None, True)
     place = f"/v1/periods/closings/{served.send('POST', '/v1/periods/close', month, 'admin').document['closing_id']}"
     do_what_is_ordered(served)
     failed = served.get(place).document
