@@ -47,3 +47,17 @@ def test_a_page_without_scripts_says_what_it_has_to_say(chromium: Chromium, cons
         assert visit.open(page.path()).status == 200
         assert visit.page.locator("h1").count() == 1
         assert visit.complaints == []
+
+
+@pytest.mark.parametrize("path", ["/", "/explore", "/periods"])
+def test_a_page_that_is_printed_is_its_figures_alone(chromium: Chromium, console: Console, path: str) -> None:
+    """Still charts and tables, black on white whatever the theme; nothing that only works on a screen."""
+    with chromium.visit(console, ADMIN, theme="dark") as visit:
+        visit.open(path)
+        visit.page.emulate_media(media="print")
+        for gone in (".top nav", ".filters", "button", ".how", "canvas"):
+            assert not any(each.is_visible() for each in visit.page.locator(gone).all()), gone
+        assert visit.page.locator("h1").is_visible()
+        assert any(each.is_visible() for each in visit.page.locator("table.figures").all())
+        assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert visit.overflow() == 0
