@@ -48,7 +48,7 @@ COMMANDS = {
     "periods": "Months of tenants: open, closing, closed softly or for good, with what was asserted and signed.",
     "archive": "Write the records of closed months to Parquet files of an Iceberg table; retention may drop them then.",
     "export": "Write a month of a tenant as a file to hand on, and beside it FILE.manifest.json, which makes it again.",
-    "reconcile": "Compare a month's tokens with a provider's usage export, or its carbon with a stated figure, by cause.",
+    "reconcile": "Compare a month's tokens with a provider's usage export, or its carbon with a cloud's file or figure, by cause.",
     "prove": "A file that proves to somebody outside that a prompt is in what was closed and signed of its month.",
     "explain": "The arithmetic of one record, step by step, from what is stored with it.",
     "quarantine": "Items that were refused: list, show, replay, drop.",

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 
 from rice_stream.instants import rfc3339
-from rice_stream.reports.archived_pages import PageAsked, archived_page
 from rice_stream.reports.pages import PAGE_ROWS, not_a_position, page
 from rice_stream.reports.prompt_filter import PromptFilter
 from rice_stream.reports.windows import bounds_us
@@ -107,6 +106,9 @@ def _with_archived(
             f"SELECT {prompt_columns(connection.dialect.name, str)} FROM prompt_record r\n{PROMPT_JOINS}\nWHERE 1 = 0"
         )
         names = tuple(connection.execute(text(fields)).keys())
+        # What reads the archive is loaded where something has been dropped, not at the start of every server.
+        from rice_stream.reports.archived_pages import PageAsked, archived_page
+
         last = None if after is None else _key_at(after)
         tenant_ids = {key: tenant_id for tenant_id, key in tenant_keys(connection, seen)}
         archived = archived_page(connection, seen, tenant_ids, PageAsked(asked, last, limit, newest_first), names)
