@@ -61,7 +61,8 @@ def test_processes_stop_in_order_when_their_parent_is_gone(deployment: Deploymen
     for _ in range(200):
         sender.send_event(make())
     sender.confirm()
-    worker = deployment.start_worker("--processes", "2")
+    # What was stored before the partitions were shared is read again, soon enough to be acknowledged as well.
+    worker = deployment.start_worker("--processes", "2", batch_wait_s=0.05)
     worker.until(lambda: is_ready(worker) and is_shared(deployment), "both processes to have partitions")
     worker.until(lambda: deployment.recorded() == 200, "everything to be stored")
     started = children(worker)
