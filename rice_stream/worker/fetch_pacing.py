@@ -47,6 +47,10 @@ class FetchPace:
         self._sent_s[node_id] = max(due_s, now_s)
         return self._sent_s[node_id] - now_s
 
+    def begin_again(self) -> None:
+        """The next fetch from each broker goes out at once."""
+        self._sent_s.clear()
+
     def found_more(self, node_id: Any) -> None:
         """More lies on this broker: its next fetch goes out at once."""
         self._sent_s.pop(node_id, None)
@@ -69,6 +73,10 @@ class PacedFetcher(_Fetcher):  # type: ignore[misc]
         """The assignment that they are of."""
 
     async def _proc_fetch_request(self, assignment: Any, node_id: Any, request: Any) -> bool:
+        if assignment is not self._more_of:
+            # After a rebalance, what the last owner stored and could not acknowledge is read again, and acknowledged.
+            self._more, self._more_of = {}, assignment
+            self._pace.begin_again()
         try:
             await asyncio.sleep(self._pace.wait_s(node_id))
         except asyncio.CancelledError:
@@ -81,8 +89,6 @@ class PacedFetcher(_Fetcher):  # type: ignore[misc]
 
     def _note_more(self, assignment: Any, node_id: Any, request: Any) -> None:
         """Of which partitions of the request more lies on the broker; of the others it stays as it was."""
-        if assignment is not self._more_of:
-            self._more, self._more_of = {}, assignment
         of_broker = self._more.setdefault(node_id, set())
         for topic, partitions in request.topics:
             for partition, _, bytes_max in partitions:

@@ -21,6 +21,11 @@ def is_shared(deployment: Deployment) -> bool:
     return sorted(map(len, deployment.assignments().values())) == [2, 2]
 
 
+def acknowledged(deployment: Deployment) -> int:
+    """Records that the group has acknowledged."""
+    return sum(offset or 0 for offset in deployment.committed_offsets().values())
+
+
 def is_ready(worker: WorkerProcess) -> bool:
     """Whether both processes have started and say that all is well."""
     return worker.get("/readyz")[0] == 200
@@ -61,10 +66,11 @@ def test_processes_stop_in_order_when_their_parent_is_gone(deployment: Deploymen
     for _ in range(200):
         sender.send_event(make())
     sender.confirm()
-    # What was stored before the partitions were shared is read again, soon enough to be acknowledged as well.
-    worker = deployment.start_worker("--processes", "2", batch_wait_s=0.05)
+    worker = deployment.start_worker("--processes", "2")
     worker.until(lambda: is_ready(worker) and is_shared(deployment), "both processes to have partitions")
     worker.until(lambda: deployment.recorded() == 200, "everything to be stored")
+    # One that hangs long enough loses its partitions, and with them what it has not acknowledged.
+    worker.until(lambda: acknowledged(deployment) == 200, "everything to be acknowledged")
     started = children(worker)
     started[0].send_signal(signal.SIGSTOP)
     wait_until(lambda: started[0].status() == psutil.STATUS_STOPPED, 10, "the process to be stopped")
@@ -72,11 +78,15 @@ def test_processes_stop_in_order_when_their_parent_is_gone(deployment: Deploymen
     assert (status, len(json.loads(body)["silent"])) == (503, 1), body
     assert worker.get("/healthz")[0] == 503
     started[0].send_signal(signal.SIGCONT)
-    worker.until(lambda: is_ready(worker), "both processes to answer")
+    worker.until(lambda: is_ready(worker) and is_shared(deployment), "both processes to have partitions again")
+    for _ in range(100):
+        sender.send_event(make())
+    sender.confirm()
+    worker.until(lambda: deployment.recorded() == 300, "what came then to be stored")
     worker.kill()
     _, left = psutil.wait_procs(started, timeout=30)
     assert not left
-    assert sum(offset or 0 for offset in deployment.committed_offsets().values()) == 200
+    assert acknowledged(deployment) == 300
     assert_exact(deployment, sender.truth)
 
 

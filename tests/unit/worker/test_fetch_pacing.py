@@ -115,7 +115,7 @@ def test_without_offsets_a_partition_that_brought_about_as_much_as_it_may_has_mo
 
 
 def test_a_backlog_of_one_partition_does_not_wait_for_another_that_has_nothing_new() -> None:
-    """Neither here nor at the broker, until it is read; after a rebalance nothing is known."""
+    """Neither here nor at the broker, until it is read."""
     raw = batch(0, [b"x"] * 20)
     fetching, assignment = Fetching(p0=raw), Assignment(40)
     assert fetching.has_more(assignment, Request(0))
@@ -125,4 +125,3 @@ def test_a_backlog_of_one_partition_does_not_wait_for_another_that_has_nothing_n
     assert not fetching.has_more(assignment, Request(0))
     assert fetching._fetch_max_wait_ms == 500
     assert fetching.has_more(Assignment(41), Request(0))
-    assert not fetching.has_more(Assignment(41), Request(1))
