@@ -44,8 +44,10 @@ def rows_of(connection: Connection, asked: Statement, parameters: Mapping[str, A
     cursor = connection.info.get(_CURSOR)
     if cursor is None:
         return connection.execute(asked.of_sqlalchemy, parameters).all()
-    _send(connection, cursor, asked.numbered, [parameters[name] for name in asked.names])
-    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    with as_of_sqlalchemy(connection):
+        values = [parameters[name] for name in asked.names]
+        cursor.execute(asked.numbered, values, prepare=None if values else False)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()  # within a pipeline the answer, or the error, comes only here
     return rows
 
 
@@ -79,12 +81,8 @@ def run_plain(connection: Connection, statements: str) -> None:
         connection.exec_driver_sql(statements).close()
     else:
         all_answered(connection)  # a pipeline takes one statement at a time
-        _send(connection, cursor, statements.encode(), None)
-
-
-def _send(connection: Connection, cursor: Any, statement: bytes, parameters: list[Any] | None) -> None:
-    with as_of_sqlalchemy(connection):
-        cursor.execute(statement, parameters, prepare=None if parameters else False)
+        with as_of_sqlalchemy(connection):
+            cursor.execute(statements.encode(), prepare=False)
 
 
 @contextmanager

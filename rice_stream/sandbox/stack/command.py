@@ -38,21 +38,22 @@ def run_command(stack: LocalStack, argv: Sequence[str], *, prepare: Callable[[Lo
         prepare(stack)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(_BROKER_SECURITY)}
     shares_terminal = _is_in_foreground()
-    try:
-        command = subprocess.Popen(
-            list(argv),
-            env={**environment, **stack.environment()},
-            # On a terminal it must stay in the foreground group, to read from the terminal and to get its Ctrl-C.
-            process_group=None if shares_terminal else 0,
-        )
-    except OSError as error:
-        raise UsageError(f"cannot run {argv[0]!r}: {error.strerror}; the command comes after `--`") from error
-    GUARD.watch_process(command.pid, signal.SIGTERM)
-    try:
-        with _passing_on_signals(command, pass_on_interrupt=not shares_terminal):
+    with _passing_on_signals(pass_on_interrupt=not shares_terminal) as signals:
+        try:
+            command = subprocess.Popen(
+                list(argv),
+                env={**environment, **stack.environment()},
+                # On a terminal it must stay in the foreground group, to read from the terminal and to get its Ctrl-C.
+                process_group=None if shares_terminal else 0,
+            )
+        except OSError as error:
+            raise UsageError(f"cannot run {argv[0]!r}: {error.strerror}; the command comes after `--`") from error
+        GUARD.watch_process(command.pid, signal.SIGTERM)
+        try:
+            signals.go_to(command)
             exit_code = command.wait()
-    finally:
-        GUARD.forget_process(command.pid)
+        finally:
+            GUARD.forget_process(command.pid)
     return exit_code if exit_code >= 0 else _SIGNAL_EXIT_CODE - exit_code
 
 
@@ -61,15 +62,36 @@ def _is_in_foreground() -> bool:
     return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
 
 
-@contextmanager
-def _passing_on_signals(command: "subprocess.Popen[bytes]", *, pass_on_interrupt: bool) -> Iterator[None]:
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGINT or pass_on_interrupt:
+class _PassedOnSignals:
+    """Signals of ours for a command: those that come before it runs are kept for it."""
+
+    def __init__(self) -> None:
+        self._command: subprocess.Popen[bytes] | None = None
+        self._kept: list[int] = []
+
+    def pass_on(self, number: int, _frame: FrameType | None = None) -> None:
+        if self._command is None:
+            self._kept.append(number)
+        else:
+            self._command.send_signal(number)
+
+    def go_to(self, command: "subprocess.Popen[bytes]") -> None:
+        self._command = command
+        for number in self._kept:
             command.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+
+@contextmanager
+def _passing_on_signals(*, pass_on_interrupt: bool) -> Iterator[_PassedOnSignals]:
+    signals = _PassedOnSignals()
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        """The command gets it from the terminal."""
+
+    handlers = {signal.SIGINT: signals.pass_on if pass_on_interrupt else leave, signal.SIGTERM: signals.pass_on}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
