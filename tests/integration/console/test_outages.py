@@ -3,8 +3,9 @@
 import psycopg
 
 from rice_stream.sandbox.stack.postgres import PostgresServer
-from tests.support.browsing import Chromium
+from tests.support.browsing import Chromium, Visit
 from tests.support.console_serving import ADMIN, Console
+from tests.support.waiting import wait_until
 
 
 def test_while_the_database_is_away_a_page_shows_what_it_was_with_its_age(
@@ -24,9 +25,14 @@ def test_while_the_database_is_away_a_page_shows_what_it_was_with_its_age(
             assert visit.axe() == []
         finally:
             postgres.start()
-        visit.open("/")
-        assert visit.banners() == ""
+        wait_until(lambda: figures_are_of_now(visit), 30, "the database that has just started to answer in time")
         assert visit.page.locator("#figures").inner_text() == figures
+
+
+def figures_are_of_now(visit: Visit) -> bool:
+    """Whether the page, loaded again, says nothing of the database."""
+    visit.open("/")
+    return visit.banners() == ""
 
 
 def test_a_database_that_takes_too_long_is_like_one_that_is_away(
