@@ -10,6 +10,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 import psutil
@@ -154,7 +155,10 @@ def processor_s(pids: Mapping[str, int]) -> dict[str, float]:
     found = {}
     for name, pid in pids.items():
         process = psutil.Process(pid)
-        times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        times = [process.cpu_times()]
+        for child in process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has ended just now, and is among those
+                times.append(child.cpu_times())
         ended = process.cpu_times()
         found[name] = sum(one.user + one.system for one in times) + ended.children_user + ended.children_system
     return found
