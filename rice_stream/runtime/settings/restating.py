@@ -12,4 +12,4 @@ class RestatingSettings(Section):
     """`RICE_RESTATEMENT_*`, of `rice-stream restate`, `bridge` and `serve`."""
 
     restatement_threshold_percent: Annotated[float, Field(ge=0, allow_inf_nan=False)] = THRESHOLD_PERCENT
-    restatement_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5
+    restatement_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.6
