@@ -79,8 +79,7 @@ def reconcile(
 
     from rice_stream.errors import UsageError
     from rice_stream.ledger.reconciling import record_reconciliation
-    from rice_stream.reports.carbon_exports.reading import read_carbon
-    from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon, stated_in_file
+    from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon, reconcile_carbon_file
     from rice_stream.reports.reconciliation import ReconciliationOrder
     from rice_stream.reports.reconciliation import reconcile as reconciled
     from rice_stream.reports.usage_exports.reading import read_usage, usage_text
@@ -95,9 +94,8 @@ def reconcile(
         content = file.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
         if measure == "carbon":
-            read = read_carbon(usage_text(content), provider, month, market=market, services=services)
-            in_file = stated_in_file(read, market=market, embodied=embodied)
-            document = reconcile_carbon(engine, EVERYTHING, order, *in_file)
+            text, said = usage_text(content), {"market": market, "embodied": embodied}
+            document = reconcile_carbon_file(engine, EVERYTHING, order, text, services=services, **said)
         else:
             document = reconciled(engine, EVERYTHING, order, read_usage(usage_text(content), provider))
     else:

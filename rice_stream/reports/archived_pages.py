@@ -91,12 +91,7 @@ def _described(
     """In the order of `found`."""
     if not found:
         return []
-    rows: RecordRows | None = None
-    for records, place in found.values():
-        one = records.select(np.array([place]))
-        rows = one if rows is None else rows.and_then(one)
-    if rows is None:
-        return []
+    rows = RecordRows.joined([records.select(np.array([place])) for records, place in found.values()])
     columns = columns_of(connection, scope, rows, tenant_ids, KnownKeys(connection.dialect.name))
     described = ColumnBatch([columns[name] for name in names])
     return [(*key, *values) for key, values in zip(found, described, strict=True)]

@@ -55,7 +55,8 @@ class ArchivedPrompts:
 
         `backwards`: the last ones before the key, latest first. `includes`: with the one of the key itself.
         """
-        found: RecordRows | None = None
+        found: list[RecordRows] = []
+        left = limit
         for rows in groups_of_file(file, key, backwards=backwards):
             wanted = np.flatnonzero(self._are_wanted(rows))
             keys = [rows.event_keys[place].tobytes() for place in wanted.tolist()]
@@ -63,15 +64,14 @@ class ArchivedPrompts:
                 wanted = wanted[: (bisect_right if includes else bisect_left)(keys, key)]
             elif key is not None:
                 wanted = wanted[(bisect_left if includes else bisect_right)(keys, key) :]
-            chosen = rows.select(
-                (wanted[::-1] if backwards else wanted)[: limit - (0 if found is None else len(found))]
-            )
-            found = chosen if found is None else found.and_then(chosen)
+            chosen = rows.select((wanted[::-1] if backwards else wanted)[:left])
+            found.append(chosen)
+            left -= len(chosen)
             ended_at_us = rows.numbers["ended_at_us"]
             is_past = ended_at_us.max() < self._bounds_us[0] if backwards else ended_at_us.min() >= self._bounds_us[1]
-            if len(found) == limit or is_past:
+            if not left or is_past:
                 break
-        return found if found is not None and len(found) else None
+        return RecordRows.joined(found) if left < limit else None
 
     def _are_wanted(self, rows: RecordRows) -> NDArray[np.bool_]:
         numbers = rows.numbers

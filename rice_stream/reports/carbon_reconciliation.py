@@ -13,7 +13,8 @@ from rice_stream.channels.months import Month
 from rice_stream.errors import UsageError
 from rice_stream.instants import datetime_of, epoch_us, rfc3339
 from rice_stream.quantities import MICRO
-from rice_stream.reports.carbon_exports.reading import FileCarbon
+from rice_stream.reports.carbon_exports.reading import FileCarbon, read_carbon
+from rice_stream.reports.carbon_exports.rows import STATED_MAX_UG
 from rice_stream.reports.month_stretch import MonthStretch, month_stretch
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.reconciliation import ReconciliationOrder, names_of
@@ -23,8 +24,7 @@ from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot
 
-STATED_MAX_GCO2E = 1e9
-"""A thousand tonnes: more is a figure in another unit."""
+STATED_MAX_GCO2E = STATED_MAX_UG / MICRO
 CARBON_CAUSES: Mapping[str, str] = {
     "calendar": "the file's month is one of UTC, and the tenant's is another stretch of time",
     "corrections": "prompts that were voided or corrected here; the provider counted them as they were",
@@ -113,6 +113,21 @@ def reconcile_carbon(
     asked = {"tenant_id": order.tenant, "month": order.month, "provider": order.provider, "measure": "carbon"}
     compared = None if file is None else file.as_json()
     return {**asked, "window": stretch.window, "file": compared, "tokens": None, **found}
+
+
+def reconcile_carbon_file(
+    engine: Engine,
+    scope: Scope,
+    order: ReconciliationOrder,
+    text: str,
+    *,
+    market: bool,
+    embodied: bool,
+    services: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The comparison with what a cloud's file states. UsageError: as from `read_carbon` too."""
+    read = read_carbon(text, order.provider, order.month, market=market, services=services)
+    return reconcile_carbon(engine, scope, order, *stated_in_file(read, market=market, embodied=embodied))
 
 
 def _ours(

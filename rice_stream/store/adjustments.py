@@ -90,10 +90,7 @@ def post_ready(connection: Connection, ready: ReadyGroups) -> list[int | None]:
 
 def insert_group(connection: Connection, group: EntryGroup, now_us: int) -> int | None:
     """Write a group without its lines; its `adjustment_key`, or None: its cause was posted before."""
-    table = schema.adjustment
-    dialect = connection.dialect.name
-    inserted = insert_ignoring(table, dialect).returning(table.c.adjustment_key)
-    key: int | None = connection.execute(inserted, group_row(group, dialect, now_us)).scalar_one_or_none()
+    [key] = _insert_groups(connection, [group], now_us)
     return key
 
 

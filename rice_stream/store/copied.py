@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
+from rice_stream.events.on_demand import OnDemand
 from rice_stream.store.copy_stream import HEADER, TRAILER
 from rice_stream.store.engine import batch_failure
 
@@ -15,7 +16,7 @@ WireType = Literal["int4", "int8", "uuid"]
 _WIRE: dict[WireType, str] = {"int4": ">i4", "int8": ">i8", "uuid": "V16"}
 
 
-class CopiedTexts(Sequence[str]):
+class CopiedTexts(OnDemand[str]):
     """Texts that are held as they came, in UTF-8 one after another: `flat[offsets[n]:offsets[n + 1]]` is the n-th."""
 
     def __init__(self, flat: NDArray[np.uint8], offsets: NDArray[np.int32]) -> None:
@@ -32,17 +33,15 @@ class CopiedTexts(Sequence[str]):
         """How many."""
         return len(self.offsets) - 1
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> "CopiedTexts": ...
-    def __getitem__(self, place: int | slice) -> "str | CopiedTexts":
-        """One of them, or those of a slice without steps."""
-        if isinstance(place, slice):
-            start, stop, _ = place.indices(len(self))
-            return CopiedTexts(self.flat, self.offsets[start : max(start, stop) + 1])
-        start, stop = self.offsets[:-1][place], self.offsets[1:][place]
+    def item(self, at: int) -> str:
+        """One of them."""
+        start, stop = self.offsets[:-1][at], self.offsets[1:][at]
         return self.flat[start:stop].tobytes().decode()
+
+    def part(self, rows: slice) -> "CopiedTexts":
+        """Those of a slice without steps."""
+        start, stop, _ = rows.indices(len(self))
+        return CopiedTexts(self.flat, self.offsets[start : max(start, stop) + 1])
 
     def __iter__(self) -> Iterator[str]:
         """All of them."""

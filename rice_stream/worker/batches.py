@@ -110,9 +110,8 @@ class BatchLoop:
                 work, left = await self._work(fetched, span)
                 await storing.until_committed()
                 if work.batch is not None and (pauses := self._guard.judge(work.batch)):
-                    await (
-                        storing.until_done()
-                    )  # what is acknowledged of a partition that is set aside is not read again
+                    # What is acknowledged of a partition that is set aside is not read again.
+                    await storing.until_done()
                     self._pause(pauses)
                     span.end("PartitionPaused")
                     left = self._without_waiting(fetched)

@@ -106,8 +106,7 @@ def answer_reconciliation(
     """
     # What reads files is loaded where somebody sends one.
     from rice_stream.ledger.reconciling import record_reconciliation
-    from rice_stream.reports.carbon_exports.reading import read_carbon
-    from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon, stated_in_file
+    from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon, reconcile_carbon_file
     from rice_stream.reports.reconciliation import ReconciliationOrder, reconcile
     from rice_stream.reports.usage_exports.reading import read_usage, usage_text
 
@@ -125,9 +124,8 @@ def answer_reconciliation(
     else:
         sha256, text = hashlib.sha256(file or b"").hexdigest(), usage_text(file or b"")
         if export is not None:
-            read = read_carbon(text, body.provider, body.month, market=export.market, services=export.services)
-            in_file = stated_in_file(read, market=export.market, embodied=export.embodied)
-            compared = reconcile_carbon(product.engine(), scope, order, *in_file)
+            said = export.model_dump(include={"market", "embodied", "services"})
+            compared = reconcile_carbon_file(product.engine(), scope, order, text, **said)
         else:
             compared = reconcile(product.engine(), scope, order, read_usage(text, body.provider))
     return record_reconciliation(within(product.engine(), EVERYTHING), compared, sha256, by)

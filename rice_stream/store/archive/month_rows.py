@@ -46,11 +46,12 @@ class RecordRows(NamedTuple):
         numbers = {name: column[start:stop] for name, column in self.numbers.items()}
         return RecordRows(self.event_keys[start:stop], numbers, self.event_ids[start:stop])
 
-    def and_then(self, others: "RecordRows") -> "RecordRows":
-        """These and others after them."""
-        numbers = {name: np.concatenate([column, others.numbers[name]]) for name, column in self.numbers.items()}
-        keys = np.concatenate([self.event_keys, others.event_keys])
-        return RecordRows(keys, numbers, [*self.event_ids, *others.event_ids])
+    @staticmethod
+    def joined(parts: Sequence["RecordRows"]) -> "RecordRows":
+        """One part after the other; of one at least."""
+        numbers = {name: np.concatenate([part.numbers[name] for part in parts]) for name in parts[0].numbers}
+        keys = np.concatenate([part.event_keys for part in parts])
+        return RecordRows(keys, numbers, [event_id for part in parts for event_id in part.event_ids])
 
     def select(self, rows: NDArray[np.intp]) -> "RecordRows":
         """The given ones, in the given order."""
