@@ -15,6 +15,7 @@ from rice_stream.store import schema
 from rice_stream.store.copied import copied
 from rice_stream.store.engine import batch_failure, reading, writing
 from rice_stream.store.event_id_lists import copy_lists, rows_by_month
+from rice_stream.store.key_places import keys_of
 from rice_stream.store.partitions import month_floor
 
 _AT_ONCE = 50_000
@@ -53,7 +54,7 @@ def _list_month(engine: Engine, tenant_key: int, month: int) -> None:
             )
             found = len(some.texts)
             if found:
-                keys = np.frombuffer(some.columns["event_key"].tobytes(), dtype=np.uint8).reshape(-1, 16)
+                keys = keys_of(some.columns["event_key"].tobytes())
                 _write(connection, tenant_key, keys, some.texts)
                 after = UUID(bytes=keys[-1].tobytes())
 

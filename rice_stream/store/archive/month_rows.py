@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Connection, text
 from rice_stream.quantities import UNKNOWN, Ints
 from rice_stream.store.copied import WireType, copied
 from rice_stream.store.event_key_columns import key_bounds, key_bytes, stored_key
+from rice_stream.store.key_places import keys_of
 from rice_stream.store.schema_records import prompt_record
 
 _NUMBERS = [column for column in prompt_record.c if column.name not in ("event_key", "event_id")]
@@ -104,11 +105,10 @@ def _next(connection: Connection, stretch: RowsOfMonth, after: bytes | None, lim
     names = [column.name for column in _NUMBERS]
     if dialect == "postgresql":
         found = copied(connection, statement, asked, _WIRE)
-        keys = np.frombuffer(np.ascontiguousarray(found.columns["event_key"]).tobytes(), dtype=np.uint8)
         numbers = {name: found.columns[name].astype(np.int64) for name in names}
-        return RecordRows(keys.reshape(-1, 16), numbers, found.texts)
+        return RecordRows(keys_of(found.columns["event_key"].tobytes()), numbers, found.texts)
     rows = connection.execute(text(statement), asked).all()
     columns = list(zip(*rows, strict=True)) or [()] * (len(names) + 2)
-    keys = np.frombuffer(b"".join(map(key_bytes, columns[-2])), dtype=np.uint8)
+    keys = keys_of(b"".join(map(key_bytes, columns[-2])))
     numbers = {name: np.array(columns[place], dtype=np.int64) for place, name in enumerate(names)}
-    return RecordRows(keys.reshape(-1, 16), numbers, list(columns[-1]))
+    return RecordRows(keys, numbers, list(columns[-1]))

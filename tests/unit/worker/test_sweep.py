@@ -11,6 +11,7 @@ from rice_stream.alerting.budgets import remove_budget, set_budgets
 from rice_stream.alerting.judge import Judge, Judgement
 from rice_stream.budgets.parsing import parse_budget
 from rice_stream.store.engine import Engine
+from rice_stream.store.lease import Lease
 from rice_stream.worker.batch_pace import BatchPace
 from rice_stream.worker.health import Heartbeat, Telemetry
 from rice_stream.worker.metrics import Metrics
@@ -56,17 +57,7 @@ def test_a_budget_that_cannot_be_read_is_counted_and_logged_once(
     with open_store(sqlite.migrated()) as store:
         damage(store)
         judge = CountedJudge(store.engine, metrics)
-        sweep = BudgetSweep(
-            judge,
-            sweep_lease(store.engine, 1),
-            Telemetry(metrics, heartbeat),
-            sweep_s=1e-9,
-            interval_s=0,
-            pace=pace,
-            on_change=lambda _judged_at_us, _committed_at_us: None,
-        )
-        with pytest.raises(EnoughError):
-            asyncio.run(sweep.run())
+        swept(judge, sweep_lease(store.engine, 1), Telemetry(metrics, heartbeat), pace)
     assert (judge.gauge_before, gauge(metrics)) == (1, 0)
     assert heartbeat.ready() == (True, {"problems": {}})
     assert pace.wait_s == 1.0, "and without a budget batches are further apart"
@@ -101,18 +92,23 @@ def test_a_worker_that_does_not_judge_all_looks_for_budgets_itself(sqlite: Sqlit
     with open_store(sqlite.migrated()) as store:
         assert sweep_lease(store.engine, 1_000).acquire(time.time_ns() // 1000)
         judge = LookingJudge(store.engine, pace)
-        sweep = BudgetSweep(
-            judge,
-            sweep_lease(store.engine, 1_000),
-            Telemetry(Metrics(), Heartbeat(timeout_s=60)),
-            sweep_s=1e-9,
-            interval_s=0,
-            pace=pace,
-            on_change=lambda _judged_at_us, _committed_at_us: None,
-        )
-        with pytest.raises(EnoughError):
-            asyncio.run(sweep.run())
+        swept(judge, sweep_lease(store.engine, 1_000), Telemetry(Metrics(), Heartbeat(timeout_s=60)), pace)
     assert judge.waits_s == [0.4, 1.0, 1.0, 0.4]
+
+
+def swept(judge: Judge, lease: Lease, telemetry: Telemetry, pace: BatchPace) -> None:
+    """One sweep after another, until the judge has seen enough."""
+    sweep = BudgetSweep(
+        judge,
+        lease,
+        telemetry,
+        sweep_s=1e-9,
+        interval_s=0,
+        pace=pace,
+        on_change=lambda _judged_at_us, _committed_at_us: None,
+    )
+    with pytest.raises(EnoughError):
+        asyncio.run(sweep.run())
 
 
 def damage(store: Store) -> None:
