@@ -59,7 +59,7 @@ def fill(store: Store, name: str = NAMES[0], *, by: Actor | None = None) -> None
     set_budgets(store.engine, [parse_budget(budget)], NOON_US, by)
     Judge(store.engine).judge_all(NOON)
     with writing(store.engine) as connection:
-        mapped = MappedName("cost_centre", name, "4711", NOON_US + DAY_US, tenant, "user")
+        mapped = MappedName("cost_centre", name, "centre 4711", NOON_US + DAY_US, tenant, "user")
         save_mapping(connection, mapped, NOON_US)
         record(connection, by, [AuditedChange("mapping.set", "mapping", f"user:{name}", tenant, after={"name": name})])
     found = find_key(store.engine, EVERYTHING, "2026-11-22T08:00:00Z", tenant)
@@ -210,7 +210,7 @@ def test_a_tenant_is_nowhere_any_more_and_its_months_stay(store: Store) -> None:
     store.execute("DELETE FROM http_session")
     checkpoint(store)
     before, published = totals(store), notes(store)
-    gone = ("acme", NAMES[0], "search", "key of acme", "u-2", "4711")
+    gone = ("acme", NAMES[0], "search", "key of acme", "u-2", "centre 4711")
     done = erase(store.engine, ErasureOrder("acme", "contract ended"), by=OPERATOR)
     store.execute("UPDATE principal SET name = 'somebody' WHERE tenant_key = 2")
     assert {name: where(store, name) for name in gone} == {name: [] for name in gone}
