@@ -1,19 +1,13 @@
 """Query parameters: what each may be. A parameter that a route does not know is an error and never left out silently."""
 
-import warnings
 from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
-from pydantic.warnings import UnsupportedFieldAttributeWarning
 
 from rice_stream.quantities import NAME_LENGTH_MAX, is_storable
 from rice_stream.reports.moments import moment_of
 from rice_stream.reports.name_filter import NAME_FIELDS, NameFilter
-
-# FastAPI gives pydantic a parameter's own name as an alias, and hushes what pydantic says of that where it builds a model. These
-# are built when they are first asked for, which is past that.
-warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
 
 ROWS_MAX = 1_000
 ROWS_DEFAULT = 100
@@ -23,7 +17,9 @@ NOT_STORABLE = "must have no NUL and no half of a surrogate pair"
 class Parameters(BaseModel):
     """The parameters of one route."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=False, defer_build=True)
+    # Not built late, as bodies are: FastAPI hands pydantic the name of the route's argument as an alias that has no effect, and
+    # silences what pydantic says of it only while routes are made.
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
     @field_validator("*")
     @classmethod

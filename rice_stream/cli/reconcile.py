@@ -70,14 +70,13 @@ def reconcile(
     """Compare a month's tokens with a provider's usage export, or its carbon with a cloud's file or figure, by cause.
 
     FILE is JSON, JSON lines or CSV as the provider gives it out, of tokens or, with `--measure carbon`,
-    of carbon. What was found is kept with the file's digest, and never the file; channels are told where more is
-    unexplained than the threshold. Exit 1: it is.
+    of carbon. What was found is kept with the file's digest, and never the file; channels are told where the threshold or
+    more is unexplained. Exit 1: it is.
 
     Example: rice-stream reconcile usage.csv --provider openai --tenant acme --month 2026-10
     """
     import hashlib
 
-    from rice_stream.errors import UsageError
     from rice_stream.ledger.reconciling import record_reconciliation
     from rice_stream.reports.carbon_reconciliation import StatedCarbon, reconcile_carbon, reconcile_carbon_file
     from rice_stream.reports.reconciliation import ReconciliationOrder
@@ -86,8 +85,7 @@ def reconcile(
     from rice_stream.runtime.opening import open_store
     from rice_stream.store.scope import EVERYTHING
 
-    if (file is None) == (carbon_gco2e is None):
-        raise UsageError("give FILE, or --carbon-gco2e")
+    _check_options(file, carbon_gco2e, measure, services, market=market, embodied=embodied)
     order = ReconciliationOrder(tenant, month, provider, names, threshold_percent)
     engine = open_store(session.settings)
     if file is not None:
@@ -107,6 +105,28 @@ def reconcile(
     answer(document, as_json=as_json, human=lambda: _show(document))
     if not document["ok"]:
         raise SystemExit(BAD_NEWS)
+
+
+def _check_options(
+    file: Path | None,
+    carbon_gco2e: float | None,
+    measure: str,
+    services: tuple[str, ...],
+    *,
+    market: bool,
+    embodied: bool,
+) -> None:
+    """UsageError: both a file and a figure or neither, or an option that would mean nothing beside the others."""
+    from rice_stream.errors import UsageError
+
+    if (file is None) == (carbon_gco2e is None):
+        raise UsageError("give FILE, or --carbon-gco2e")
+    if file is None and services:
+        raise UsageError("--service: a figure has no services; it goes with FILE and --measure carbon")
+    if file is not None and measure == "tokens" and (services or market or embodied):
+        raise UsageError(
+            "--service, --market, --embodied: these are of carbon; give --measure carbon if FILE states carbon"
+        )
 
 
 def _show(document: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from rice_stream.reports.carbon_exports.reading import FileCarbon, read_carbon
 from rice_stream.reports.carbon_exports.rows import STATED_MAX_UG
 from rice_stream.reports.month_stretch import MonthStretch, month_stretch
 from rice_stream.reports.name_filter import NameFilter
-from rice_stream.reports.reconciliation import ReconciliationOrder, names_of
+from rice_stream.reports.reconciliation import ReconciliationOrder, judged, names_of
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import AmountsAs, TotalsQuery
 from rice_stream.store.engine import Engine
@@ -172,7 +172,6 @@ def _told(ours: _Ours, stated: StatedCarbon, threshold_percent: float) -> dict[s
     whys = dict(CARBON_CAUSES)
     if stated.embodied and ours.embodied is None:
         whys["boundary"] = "not known: no method gives the embodied carbon of these prompts"
-    percent = 100 * abs(unexplained) / theirs if theirs else None
     return {
         "carbon": {
             "ours_gco2e": ours.of_month.mid / MICRO,
@@ -187,9 +186,7 @@ def _told(ours: _Ours, stated: StatedCarbon, threshold_percent: float) -> dict[s
             {"cause": cause, "carbon_gco2e": amount / MICRO, "why": whys[cause]} for cause, amount in causes.items()
         ],
         "unexplained": unexplained / MICRO,
-        "unexplained_percent": percent,
-        "threshold_percent": threshold_percent,
-        "ok": percent is not None and percent < threshold_percent,
+        **judged(unexplained, theirs, threshold_percent),
     }
 
 

@@ -1,7 +1,6 @@
 """Our tokens of a tenant's month against what a provider says was used: the difference by cause, and what nothing explains."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from rice_stream.errors import UsageError
@@ -10,6 +9,7 @@ from rice_stream.reports.month_stretch import month_stretch
 from rice_stream.reports.name_filter import NameFilter
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import AmountsAs, TotalsQuery
+from rice_stream.reports.usage_exports.model_names import base_name
 from rice_stream.reports.usage_exports.reading import UsageFile
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
@@ -86,13 +86,13 @@ def reconcile(engine: Engine, scope: Scope, order: ReconciliationOrder, usage: U
         stretch = month_stretch(connection, scope, order.tenant, order.month)
     of_file = _reach(usage)
 
-    def ours(between: tuple[int, int], by: str = "model", amounts: AmountsAs = "restated") -> _Models:
+    def ours(between: tuple[int, int], *by: str, amounts: AmountsAs = "restated") -> list[dict[str, Any]]:
         return _ours(engine, scope, order.tenant, where, between, by, amounts)
 
     compared = _Compared(
-        in_month=_sum(ours((stretch.low_us, stretch.high_us))),
-        models=ours(of_file),
-        reported=_sum(ours(of_file, amounts="reported")),
+        in_month=_sum(_by_name(ours((stretch.low_us, stretch.high_us), "model"))),
+        models=_by_name(ours(of_file, "model")),
+        reported=_by_name(ours(of_file, "model", amounts="reported")),
         cached=_cached(ours, of_file),
         theirs=_theirs(usage),
     )
@@ -120,27 +120,31 @@ class _Compared(NamedTuple):
 
     in_month: _Tokens
     models: _Models
-    reported: _Tokens
-    cached: tuple[int, str | None]
+    reported: _Models
+    cached: tuple[_Models, str | None]
     theirs: _Models
 
 
 def _told(compared: _Compared, threshold_percent: float) -> dict[str, Any]:
     """Both sides, the difference by cause, and what is left. Pure."""
     models, theirs, ours, stated = compared.models, compared.theirs, compared.in_month, _sum(compared.theirs)
-    matched = _matched(models, theirs)
     cached, cached_why = compared.cached
+    here = {**models, **compared.reported}
+    matched = _matched(here, theirs)
+    ours_by_base = set(map(base_name, here))
+    # Of models that the file does not have, nothing else is a cause: they are told once.
     causes = {
         "calendar": _sum(models).all - ours.all,
-        "corrections": compared.reported.all - _sum(models).all,
-        "gateway_cache": -cached,
-        "not_through_here": sum(tokens.all for name, tokens in theirs.items() if name not in matched.values()),
+        "corrections": sum(_of(compared.reported, name) - _of(models, name) for name in matched),
+        "gateway_cache": -sum(_of(cached, name) for name in matched),
+        "not_through_here": sum(
+            tokens.all for name, tokens in theirs.items() if name and base_name(name) not in ours_by_base
+        ),
         "not_in_file": -sum(tokens.all for name, tokens in models.items() if name not in matched),
     }
     whys = {**CAUSES, **({} if cached_why is None else {"gateway_cache": cached_why})}
     difference = stated.all - ours.all
     unexplained = difference - sum(causes.values())
-    percent = 100 * abs(unexplained) / stated.all if stated.all else None
     return {
         "tokens": {
             "ours": ours.all,
@@ -151,11 +155,18 @@ def _told(compared: _Compared, threshold_percent: float) -> dict[str, Any]:
         },
         "causes": [{"cause": cause, "tokens": tokens, "why": whys[cause]} for cause, tokens in causes.items()],
         "unexplained": unexplained,
-        "unexplained_percent": percent,
-        "threshold_percent": threshold_percent,
-        "ok": percent is not None and percent < threshold_percent,
+        **judged(unexplained, stated.all, threshold_percent),
         "models": _by_model(models, theirs, matched),
     }
+
+
+def judged(unexplained: int, stated: int, threshold_percent: float) -> dict[str, Any]:
+    """Which share of what the provider states is unexplained (None: it states nothing), and whether that is less than it takes to
+    be bad news. Where nothing is unexplained all is in order, also at a threshold of 0.
+    """
+    percent = 100 * abs(unexplained) / stated if stated else None
+    ok = percent is not None and (percent < threshold_percent or unexplained == 0)
+    return {"unexplained_percent": percent, "threshold_percent": threshold_percent, "ok": ok}
 
 
 def _ours(
@@ -164,31 +175,44 @@ def _ours(
     tenant: str,
     where: NameFilter,
     between: tuple[int, int],
-    by: str,
+    by: tuple[str, ...],
     amounts: AmountsAs,
-) -> _Models:
+) -> list[dict[str, Any]]:
     start, end = map(datetime_of, between)
     query = TotalsQuery(
-        tenant=tenant, by=(by,), start=start, end=end, where=where, amounts=amounts, ranges=False, only=("tokens",)
+        tenant=tenant, by=by, start=start, end=end, where=where, amounts=amounts, ranges=False, only=("tokens",)
     )
-    now: datetime = end
-    rows = totals(engine, scope, query, now)["rows"]
-    return {row[by] or "": _Tokens(row["input_tokens"], row["output_tokens"]) for row in rows}
+    found: list[dict[str, Any]] = totals(engine, scope, query, end)["rows"]
+    return found
 
 
-def _cached(ours: Any, between: tuple[int, int]) -> tuple[int, str | None]:
-    """Tokens of prompts that a gateway answered itself; it is known from the records only: where those are gone, why it is 0."""
+def _by_name(rows: Sequence[Mapping[str, Any]]) -> _Models:
+    found: _Models = {}
+    for row in rows:
+        name = row["model"] or ""
+        before = found.get(name, _Tokens())
+        found[name] = _Tokens(before.input + row["input_tokens"], before.output + row["output_tokens"])
+    return found
+
+
+def _of(models: _Models, name: str) -> int:
+    return models.get(name, _Tokens()).all
+
+
+def _cached(ours: Any, between: tuple[int, int]) -> tuple[_Models, str | None]:
+    """Tokens of prompts that a gateway answered itself; it is known from the records only: where those are gone, why it is none."""
     try:
-        by_basis = ours(between, "basis", "reported")
+        rows = ours(between, "basis", "model", amounts="reported")
     except UsageError as error:
-        return 0, f"not known: {error}"
-    return sum(tokens.all for basis, tokens in by_basis.items() if "gateway_cache_hit" in basis.split(",")), None
+        return {}, f"not known: {error}"
+    return _by_name([row for row in rows if "gateway_cache_hit" in row["basis"].split(",")]), None
 
 
 def _reach(usage: UsageFile) -> tuple[int, int]:
-    """From the first row to the last, whole days of UTC where rows have no end of their own."""
-    first_us = min(row.start_us for row in usage.rows)
-    last_us = max(row.end_us if row.end_us is not None else (row.start_us // DAY_US + 1) * DAY_US for row in usage.rows)
+    """From the first row to the last, stretches without any use included; whole days of UTC where rows have no end of their own."""
+    spans = [(row.start_us, row.end_us) for row in usage.rows] + [(each.start_us, each.end_us) for each in usage.unused]
+    first_us = min(start_us for start_us, _ in spans)
+    last_us = max((start_us // DAY_US + 1) * DAY_US if end_us is None else end_us for start_us, end_us in spans)
     if last_us - first_us > SPAN_MAX_US:
         span = f"{rfc3339(first_us)} to {rfc3339(last_us)}"
         raise UsageError(f"the file is of {span}, more than {SPAN_MAX_US // DAY_US} days; export the month alone")
@@ -208,28 +232,17 @@ def _sum(models: _Models) -> _Tokens:
 
 
 def _matched(ours: _Models, theirs: _Models) -> dict[str, str]:
-    """Our names of models -> theirs: the same but for case, or one that goes on with a date or a version. A file that names no
-    models is of all of them.
+    """Our names of models -> theirs: the very name, else the first of the same base name. A file that names no models is of all of
+    them.
     """
     if set(theirs) == {""}:
         return dict.fromkeys(ours, "")
-    found = {}
-    for name in ours:
-        plain = _plain(name)
-        same = [each for each in theirs if _plain(each) == plain]
-        longer = sorted(each for each in theirs if each and plain and _is_dated(plain, _plain(each)))
-        if same or longer:
-            found[name] = (same or longer)[0]
-    return found
-
-
-def _plain(name: str) -> str:
-    return name.rpartition("/")[2].lower()
-
-
-def _is_dated(one: str, other: str) -> bool:
-    short, long = sorted((one, other), key=len)
-    return long.startswith(short) and long[len(short) :].lstrip("-@:.v").replace("-", "").replace(":", "").isdigit()
+    by_base = {base_name(name): name for name in sorted(theirs, reverse=True) if name}
+    return {
+        name: name if name in theirs else by_base[base_name(name)]
+        for name in ours
+        if name in theirs or base_name(name) in by_base
+    }
 
 
 def _by_model(ours: _Models, theirs: _Models, matched: Mapping[str, str]) -> list[dict[str, Any]]:

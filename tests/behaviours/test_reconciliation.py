@@ -122,6 +122,26 @@ class TestReconciliation:
         assert (document["unexplained"], document["ok"]) == (0, True)
         assert (document["file"]["from"], document["file"]["to"]) == ("2026-10-02T00:00:00Z", "2026-10-04T00:00:00Z")
 
+    def test_of_a_model_that_the_file_lacks_nothing_else_is_a_cause(self, store: Store, engine: Engine) -> None:
+        """Its prompts from a cache and its voided one are told once; a day of which the file says that it was empty is compared."""
+        store.add(
+            used("2026-10-06T10:00:00Z", "o3", 70, gateway_cache_hit=True),
+            used("2026-10-07T10:00:00Z", "o3", tokens=40),
+        )
+        void(engine, "2026-10-07T10:00:00Z")
+        buckets = [
+            (
+                "2026-10-01",
+                [{"model": "gpt-4o-2024-05-13", "input_tokens": 90}, {"model": "gpt-4o", "input_tokens": 200}],
+            ),
+            ("2026-10-31", []),
+        ]
+        page = {"data": [{"start_time": f"{day}T00:00:00Z", "results": results} for day, results in buckets]}
+        document = told(engine, json.dumps(page))
+        assert causes(document) == {"not_in_file": -170}
+        assert (document["tokens"]["ours"], document["unexplained"]) == (470, -10)
+        assert document["file"]["to"] == "2026-11-01T00:00:00Z"
+
     def test_a_file_without_models_is_of_all_of_them(self, engine: Engine) -> None:
         """Then no model is missing on either side."""
         document = told(engine, stated(("2026-10-01", "", 300), ("2026-10-31", "", 100)))

@@ -57,7 +57,7 @@ def read_carbon(
     rows = [each for each in read if isinstance(each, CarbonRow)]
     whys = list(dict.fromkeys(each.why[:_NAME_LENGTH_MAX] for each in read if isinstance(each, NotCarbon)))
     if not rows:
-        raise UsageError(f"nothing in the file states carbon of {provider}: {_listed(whys) or 'it is empty'}")
+        raise UsageError(f"nothing in the file states carbon of {provider}: {_listed(whys) or 'it has no rows'}")
     chosen, left = _of_month(rows, month)
     chosen, others = _of_services(chosen, services or SERVICES[provider])
     chosen, older = _of_latest_version(chosen)

@@ -17,6 +17,7 @@ _NAMED_BY = ("modeldeploymentname", "modelname")
 _OUTPUT = re.compile(r"\b(?:outp?|outpt|output|opt|gen)\b", re.I)
 _INPUT = re.compile(r"\b(?:inp?|inpt|input)\b", re.I)
 _CACHED = re.compile(r"\b(?:cached|cchd|cd)\b", re.I)
+_AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})$")
 _TOKENS = re.compile(r"tokens?\b", re.I)
 
 
@@ -53,8 +54,14 @@ def _line(said: Mapping[str, Any]) -> Read:
     model = re.split(
         r"\s(?:inp|inpt|in|input|outp|outpt|out|output|opt|cached|cchd|cd)\b", words, maxsplit=1, flags=re.I
     )[0]
-    at = instant_us(first_of(said, "date", "usagedatetime", "usagedate"), "date")
+    at = instant_us(_iso(first_of(said, "date", "usagedatetime", "usagedate")), "date")
     return _row(at, model.strip().replace(" ", "-"), way, tokens, tokens if _CACHED.search(words) else 0)
+
+
+def _iso(date: Any) -> Any:
+    """Exports of Cost Management write dates as `10/31/2026`, month first."""
+    found = _AMERICAN.match(str(date))
+    return date if found is None else f"{found[3]}-{int(found[1]):02}-{int(found[2]):02}"
 
 
 def _row(start_us: int, model: str, way: str, tokens: int, cached: int | None) -> UsageRow:

@@ -11,7 +11,7 @@ from rice_stream.reports.usage_exports.anthropic import read_anthropic
 from rice_stream.reports.usage_exports.azure import read_azure
 from rice_stream.reports.usage_exports.bedrock import read_bedrock
 from rice_stream.reports.usage_exports.openai import read_openai
-from rice_stream.reports.usage_exports.rows import NotUsage, Reader, UsageRow, shown
+from rice_stream.reports.usage_exports.rows import NotUsage, Reader, Unused, UsageRow, shown
 from rice_stream.reports.usage_exports.vertex import read_vertex
 
 _Row = TypeVar("_Row")
@@ -50,11 +50,14 @@ def usage_text(content: bytes) -> str:
 
 
 class UsageFile(NamedTuple):
-    """What a provider states; `skipped` rows state no tokens, and `skipped_why` says of some of them why that is thought."""
+    """What a provider states; `skipped` rows state no tokens, and `skipped_why` says of some of them why that is thought; `unused`
+    are stretches without any.
+    """
 
     rows: Sequence[UsageRow]
     skipped: int
     skipped_why: Sequence[str]
+    unused: Sequence[Unused] = ()
 
 
 def read_usage(text: str, provider: str) -> UsageFile:
@@ -62,6 +65,7 @@ def read_usage(text: str, provider: str) -> UsageFile:
     if provider not in READERS:
         raise UsageError(f"--provider {provider}: choose from {', '.join(READERS)}")
     rows: list[UsageRow] = []
+    unused: list[Unused] = []
     skipped = 0
     whys: dict[str, None] = {}
     for read in read_rows(text, READERS[provider], f"no usage of {provider} as it is known here"):
@@ -69,12 +73,14 @@ def read_usage(text: str, provider: str) -> UsageFile:
             skipped += 1
             if len(whys) < _WHYS_MAX:
                 whys[read.why[:_WHY_LENGTH_MAX]] = None
+        elif isinstance(read, Unused):
+            unused.append(read)
         else:
             rows.append(read)
     if not rows:
-        raise UsageError(f"nothing in the file states tokens of {provider}: {'; '.join(whys) or 'it is empty'}")
+        raise UsageError(f"nothing in the file states tokens of {provider}: {'; '.join(whys) or 'it has no rows'}")
     _check_size(rows)
-    return UsageFile(rows, skipped, list(whys))
+    return UsageFile(rows, skipped, list(whys), unused)
 
 
 def read_rows(text: str, read: Callable[[Any], Iterator[_Row]], otherwise: str) -> Iterator[_Row]:
@@ -112,18 +118,21 @@ def _documents(text: str) -> Iterator[Any]:
         whole = json.loads(text)
     except RecursionError as error:
         raise UsageError(_TOO_DEEP) from error
-    except ValueError:
-        yield from _lines(text)
+    except ValueError as error:
+        yield from _lines(text, error)
         return
     yield from whole if isinstance(whole, list) else [whole]
 
 
-def _lines(text: str) -> Iterator[Any]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except RecursionError as error:
-                raise UsageError(f"line {number}: {_TOO_DEEP}") from error
-            except ValueError as error:
-                raise UsageError(f"line {number}: no JSON ({error})") from error
+def _lines(text: str, of_all: ValueError) -> Iterator[Any]:
+    """Documents, one a line; where the first line is none either, the text is one over several lines, which is broken `of_all`."""
+    numbered = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    for number, line in numbered:
+        try:
+            yield json.loads(line)
+        except RecursionError as error:
+            raise UsageError(f"line {number}: {_TOO_DEEP}") from error
+        except ValueError as error:
+            if number == numbered[0][0]:
+                raise UsageError(f"this is no JSON, or was cut short ({of_all})") from error
+            raise UsageError(f"line {number}: no JSON ({error})") from error

@@ -33,7 +33,14 @@ class NotUsage(NamedTuple):
     why: str
 
 
-Read = UsageRow | NotUsage
+class Unused(NamedTuple):
+    """A stretch of time of which the file says that nothing was used: it is a part of what the file is of."""
+
+    start_us: int
+    end_us: int | None
+
+
+Read = UsageRow | NotUsage | Unused
 Reader = Callable[[Any], Iterator[Read]]
 """Takes one JSON document, or one row of CSV by its header in lower case."""
 

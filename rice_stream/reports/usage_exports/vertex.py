@@ -8,7 +8,7 @@ from rice_stream.reports.usage_exports.rows import NotUsage, Read, UsageRow, fir
 
 _WAY = re.compile(r"\b(?P<way>input|output)\b", re.I)
 _CACHED = re.compile(r"\bcach", re.I)
-_AFTER_MODEL = re.compile(r"\s+(?:text|image|audio|video|cach\w*|batch|thinking|long|short|input|output)\b", re.I)
+_AFTER_MODEL = re.compile(r"\s+(?:GA|text|image|audio|video|cach\w*|batch|thinking|long|short|input|output)\b", re.I)
 _NO_TOKENS = re.compile(r"\b(?:character|image|second|hour|video count|storage)s?\b", re.I)
 
 

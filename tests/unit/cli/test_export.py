@@ -75,7 +75,18 @@ def test_tokens_are_reconciled_and_too_much_that_is_unexplained_is_bad_news(ledg
     assert ledger.json(*asked, code=1)["unexplained"] == 100
     assert "4.35 % unexplained (bad from 1 %)" in ledger.run(*asked).stdout
     assert ledger.json(*asked, "--threshold-percent", "5")["ok"]
+    usage.write_text(json.dumps(bucket))
+    assert ledger.json(*asked, "--threshold-percent", "0")["ok"], "nothing is unexplained"
     assert ledger.run("reconcile", str(usage), "--provider", "x", "--tenant", "acme", "--month", MONTH).exit_code == 2
+    figure = ("reconcile", *asked[2:], "--carbon-gco2e", "1")
+    for wrong in (
+        (*asked, "--market"),
+        (*asked, "--embodied"),
+        (*asked, "--service", "x"),
+        (*figure, "--service", "x"),
+    ):
+        refused = ledger.run(*wrong)
+        assert (refused.exit_code, "--measure carbon" in refused.stderr) == (2, True), refused.stderr
 
 
 _KILLED = """

@@ -1,5 +1,6 @@
 """The form of the page Periods that compares a month with what a provider or cloud states of it, and what was found."""
 
+from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -13,6 +14,7 @@ from rice_stream.api.console.forms import Blank, PageForm
 from rice_stream.api.console.kept import Figures
 from rice_stream.api.console.uploads import Uploads
 from rice_stream.api.parameters import Name, Parameters
+from rice_stream.api.problems import ProblemError
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.api.writes.reconciliations import (
@@ -28,6 +30,7 @@ from rice_stream.store.scope import Scope
 _PAGE = "/periods"
 _SHOWN = 10
 _GRAMS_PER_KILOGRAM = 1_000.0
+_OF_CARBON = "service, market, embodied: these are of carbon; say that the file states carbon, or leave them out"
 
 
 class ReconciliationForm(PageForm):
@@ -44,9 +47,11 @@ class ReconciliationForm(PageForm):
     embodied: Literal["yes"] | None = None
 
     def order(self) -> ReconciliationBody:
-        """As the API takes it, but for the file."""
+        """As the API takes it, but for the file. ProblemError 400: something of carbon, beside tokens."""
         stated = export = None
         market, embodied = self.market is not None, self.embodied is not None
+        if self.carbon_kg is None and self.states == "tokens" and (self.service or market or embodied):
+            raise ProblemError(HTTPStatus.BAD_REQUEST, _OF_CARBON)
         if self.carbon_kg is not None:
             grams = self.carbon_kg * _GRAMS_PER_KILOGRAM
             stated = StatedCarbonBody(carbon_gco2e=grams, market=market, embodied=embodied)

@@ -190,6 +190,10 @@ def test_the_page_takes_a_file_or_a_figure_and_shows_what_was_found(api: Api) ->
     for wrong in ({"month": "x"}, {"threshold": "-1"}, {"provider": "nobody"}):
         content, headers = upload({**fields, **wrong}, usage().encode())
         assert api.send("POST", "/periods/reconciliations", content, "editor", headers).status in (400, 422)
+    for of_carbon in ({"market": "yes"}, {"embodied": "yes"}, {"service": "x"}):
+        content, headers = upload({**fields, **of_carbon}, usage().encode())
+        refused = api.send("POST", "/periods/reconciliations", content, "editor", headers)
+        assert (refused.status, "these are of carbon" in refused.body.decode()) == (400, True)
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_reports_by_month_and_by_resource_type() -> None:
     ("provider", "text", "said"),
     [
         ("openai", json.dumps([aws()]), "openai gives out no carbon"),
-        ("bedrock", "", "nothing in the file states carbon of bedrock: it is empty"),
+        ("bedrock", "", "nothing in the file states carbon of bedrock: it has no rows"),
         ("bedrock", "a,b\n1,2\n", "states carbon of bedrock: neither total_lbm"),
         ("bedrock", as_csv(aws(total_lbm_emissions_unit="kgCO2e")), "row 1: total_lbm_emissions_unit: 'kgCO2e'"),
         ("bedrock", as_csv(aws("x")), "row 1: total_lbm_emissions_value: 'x' is no number"),

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from rice_stream.errors import UsageError
 from rice_stream.instants import rfc3339
 from rice_stream.reports.usage_exports import reading
+from rice_stream.reports.usage_exports.model_names import base_name
 from rice_stream.reports.usage_exports.reading import READERS, read_usage, usage_text
 
 OPENAI = {
@@ -161,10 +163,71 @@ def test_cached_input_is_told(provider: str, form: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("provider", "file", "start", "end"),
+    [
+        ("openai", OPENAI, ("start_time", 1_762_041_600), ("end_time", 1_762_128_000)),
+        ("anthropic", ANTHROPIC, ("starting_at", "2025-11-02T00:00:00Z"), ("ending_at", "2025-11-03T00:00:00Z")),
+    ],
+)
+def test_a_bucket_without_results_is_a_part_of_what_the_file_is_of(
+    provider: str, file: dict[str, Any], start: tuple[str, Any], end: tuple[str, Any]
+) -> None:
+    """Nothing was used then: that is stated, and neither a row nor something skipped."""
+    usage = read_usage(json.dumps({"data": [*file["data"], dict((start, end, ("results", [])))]}), provider)
+    assert (len(usage.rows), usage.skipped) == (1, 0)
+    [unused] = usage.unused
+    assert (rfc3339(unused.start_us), rfc3339(unused.end_us or 0)) == ("2025-11-02T00:00:00Z", "2025-11-03T00:00:00Z")
+
+
+def test_dates_of_cost_management_have_the_month_first() -> None:
+    """As Azure's exports write them; a day that there is not is refused."""
+    usage = read_usage(AZURE_CSV.replace("2025-11-01", "11/01/2025"), "azure")
+    assert {rfc3339(row.start_us) for row in usage.rows} == {"2025-11-01T00:00:00Z"}
+    with pytest.raises(UsageError, match="date: '2025-13-01' is no time"):
+        read_usage(AZURE_CSV.replace("2025-11-01", "13/01/2025"), "azure")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("gpt-4o", "gpt-4o-2024-08-06"),
+        ("gpt-4", "gpt-4-0613"),
+        ("openai/GPT-4.1-mini", "gpt-4.1-mini-2025-04-14"),
+        ("claude-sonnet-4", "claude-sonnet-4@20250514"),
+        ("us.anthropic.claude-3-5-sonnet-20241022-v2:0", "Claude3.5Sonnet"),
+        ("amazon.nova-lite-v1:0", "NovaLite"),
+        ("gemini-1.5-flash", "gemini-1.5-flash-001"),
+        ("mistral-large-latest", "mistral-large-2411"),
+    ],
+)
+def test_names_of_one_model(ours: str, theirs: str) -> None:
+    """Gateways, providers and bills write the same one in many ways."""
+    assert base_name(ours) == base_name(theirs)
+
+
+def test_names_of_different_models_stay_different() -> None:
+    """A number that is part of a name is no date and no version; what is nothing but one is a name still."""
+    names = (
+        "gpt-4",
+        "gpt-4.1",
+        "gpt-4o",
+        "gpt-4o-mini",
+        "o1",
+        "o11",
+        "claude-sonnet-4",
+        "claude-sonnet-4-5",
+        "llama3:8b",
+        "-0613",
+        "-",
+    )
+    assert len({base_name(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
     ("provider", "text", "words"),
     [
         ("nobody", "{}", "--provider nobody: choose from openai"),
-        ("openai", "", "it is empty"),
+        ("openai", "", "it has no rows"),
         ("openai", "date,model\n2025-11-01,gpt\n", "no input_tokens"),
         (
             "openai",
@@ -173,6 +236,7 @@ def test_cached_input_is_told(provider: str, form: str) -> None:
         ),
         ("openai", '{"input_tokens": 1, "start_time": "soon"}', "row 1: start_time: 'soon' is no time"),
         ("openai", '{"a": 1}\nnonsense', "line 2: no JSON"),
+        ("openai", '{\n  "data": [\n', "this is no JSON, or was cut short (Expecting value: line 3 column 1"),
         ("bedrock", CUR.replace("0.5,1K", "half,1K"), "row 3: usage_amount: 'half' is no quantity in '1K tokens'"),
         ("azure", '[{"value": 3}]', "row 1: this is no usage of azure"),
     ],
