@@ -96,8 +96,8 @@ def _said(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _tenant(random_: random.Random) -> str:
-    return f"tenant={tenant_id(random_.randrange(TENANTS))}"
+def _tenant(random_: random.Random, tenants: int = TENANTS) -> str:
+    return f"tenant={tenant_id(random_.randrange(tenants))}"
 
 
 def _days(first: date, days: int) -> str:
@@ -119,22 +119,22 @@ def _curve(window: str, names: str) -> str:
     return f"&window={window}&by={names}&bucket={'hour' if window in {'1h', '24h'} else 'day'}"
 
 
+def of_a_tenant(random_: random.Random, tenants: int = TENANTS) -> str:
+    """Sums by any names over a window or some days; a fifth curves; a tenth by user, for which there are no totals."""
+    drawn = random_.random()
+    if drawn < 0.1:
+        what = "&by=user&window=1h"
+    elif drawn < 0.3:
+        what = _curve(random_.choice(_WINDOWS), random_.choice(_CURVES))
+    else:
+        stretch = _window(random_) if drawn < 0.75 else _of_any_days(random_)
+        what = f"&by={random_.choice(_BREAKDOWNS)}{stretch}"
+    return f"/v1/totals?limit=1000{what}&{_tenant(random_, tenants)}"
+
+
 def questions(engine: Engine, prompts: int) -> dict[str, Question]:
     """What is asked, by what it is called; each question is of another tenant or prompt."""
     links = _links(engine)
-
-    def of_a_tenant(random_: random.Random) -> str:
-        """Sums by any names over a window or some days; a fifth curves; a tenth by user, for which there are no totals."""
-        drawn = random_.random()
-        if drawn < 0.1:
-            what = "&by=user&window=1h"
-        elif drawn < 0.3:
-            what = _curve(random_.choice(_WINDOWS), random_.choice(_CURVES))
-        else:
-            stretch = _window(random_) if drawn < 0.75 else _of_any_days(random_)
-            what = f"&by={random_.choice(_BREAKDOWNS)}{stretch}"
-        return f"/v1/totals?limit=1000{what}&{_tenant(random_)}"
-
     return {
         TOTALS: of_a_tenant,
         "rolling totals of a tenant": lambda r: f"/v1/rolling-totals?{_tenant(r)}",

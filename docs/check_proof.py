@@ -132,6 +132,8 @@ def main(file, public_keys, kept=None):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
     try:
         main(*sys.argv[1:])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:

@@ -244,7 +244,10 @@ def _notes(file: Path) -> list[str]:
 def _keys(given: str) -> "list[NoteKey]":
     from rice_stream.transparency.notes import NoteError, NoteKey
 
-    texts = [given] if "+" in given and not Path(given).exists() else _text(Path(given)).split()
+    is_file = Path(given).is_file()
+    if not is_file and "+" not in given:
+        raise UsageError(f"--key: {given!r} is no public key (NAME+HASH+BASE64), and there is no such file")
+    texts = _text(Path(given)).split() if is_file else [given]
     try:
         return [NoteKey.parse(text) for text in texts]
     except NoteError as error:

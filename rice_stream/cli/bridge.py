@@ -8,8 +8,9 @@ import click
 from rice_stream.cli.base import Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
 from rice_stream.cli.totals import name_options
+from rice_stream.cli.unknown_tenants import remark_unknown
 from rice_stream.reports.bridge import bridge as bridge_of
-from rice_stream.reports.moments import instant, moment
+from rice_stream.reports.moments import as_of_instant, moment
 from rice_stream.reports.name_filter import NAME_FIELDS, NameFilter
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.runtime.opening import open_store
@@ -31,12 +32,15 @@ def bridge(session: Session, /, *, as_json: bool, **asked: Any) -> None:
     Example: rice-stream bridge --tenant acme --from 2026-01-01 --to 2026-07-01
     """
     asked["start"], asked["end"] = moment("--from", asked["start"]), moment("--to", asked["end"])
-    asked["as_of"] = instant("--as-of", asked["as_of"])
+    now = datetime.now(UTC)
+    asked["as_of"] = as_of_instant("--as-of", moment("--as-of", asked["as_of"]), now)
     where = NameFilter.of({field: asked.pop(field) for field in NAME_FIELDS})
     query = TotalsQuery(**asked, where=where)
     threshold_percent = session.settings.restatement_threshold_percent
-    engine, now = open_store(session.settings), datetime.now(UTC)
+    engine = open_store(session.settings)
     document = bridge_of(engine, EVERYTHING, query, now, threshold_percent=threshold_percent)
+    if not document["reported"]["prompts"]:
+        remark_unknown(engine, query.tenant)
     answer(document, as_json=as_json, human=lambda: _show(document))
 
 

@@ -1,10 +1,11 @@
 """`rice-stream close`."""
 
+import sys
 from typing import Any
 
 import click
 
-from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
+from rice_stream.cli.base import BAD_NEWS, STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
 
 
@@ -16,7 +17,7 @@ from rice_stream.cli.tables import table
     "--accept", multiple=True, metavar="NAME", help="Close although this line of the checklist is not in order."
 )
 @click.option("--reason", help="Why it is accepted; kept with the month for good.")
-@click.option("--dry-run", is_flag=True, help="Only go through the checklist.")
+@click.option("--dry-run", is_flag=True, help="Only go through the checklist; exit code 1: something is in the way.")
 @json_option
 @pass_session
 def close(
@@ -57,6 +58,8 @@ def close(
     if dry_run:
         lines = [line.as_json(None) for line in closing.checklist(order)]
         answer({"checklist": lines}, as_json=as_json, human=lambda: _show_checklist(lines))
+        if any(line["ok"] is False for line in lines):
+            sys.exit(BAD_NEWS)
         return
     with STDERR.status("closing") as status:
         closing.close(
@@ -70,7 +73,8 @@ def close(
 
 
 def _show_checklist(lines: list[dict[str, Any]]) -> None:
-    rows = [[line["name"], "ok" if line["ok"] else "NOT OK", line["found"], line["to_do"] or ""] for line in lines]
+    said = {True: "ok", False: "NOT OK", None: "open"}
+    rows = [[line["name"], said[line["ok"]], line["found"], line["to_do"] or ""] for line in lines]
     table(["line", "", "found", "what to do"], rows)
 
 

@@ -9,7 +9,7 @@ from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_sess
 from rice_stream.cli.tables import table
 from rice_stream.reference.types import LOCATION
 from rice_stream.reports.coverage import coverage as names_not_known
-from rice_stream.reports.tiers import TIERS
+from rice_stream.reports.tier_words import TIERS
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.scope import EVERYTHING
 from rice_stream.wording.plain_text import visible

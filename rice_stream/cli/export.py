@@ -96,11 +96,13 @@ def export(
 def _asked(
     kind: str | None, again: Path | None, asked: dict[str, Any]
 ) -> "tuple[ExportOrder, Scope, dict[str, Any] | None]":
+    from datetime import UTC, datetime
+
     from rice_stream.instants import epoch_us
     from rice_stream.reports.exports.kinds import form_of
     from rice_stream.reports.exports.manifests import order_of
     from rice_stream.reports.exports.orders import ExportOptions, ExportOrder
-    from rice_stream.reports.moments import instant
+    from rice_stream.reports.moments import as_of_instant, moment
     from rice_stream.store.scope import EVERYTHING
 
     tenant, month, form, as_of = (asked.pop(name) for name in ("tenant", "month", "form", "as_of"))
@@ -111,7 +113,7 @@ def _asked(
     if kind is None or tenant is None or month is None:
         raise UsageError("say KIND, --tenant and --month; or --manifest for a file that was made before")
     names = tuple(name.strip() for listed in asked.pop("by") for name in listed.split(",") if name.strip())
-    when = instant("--as-of", as_of)
+    when = as_of_instant("--as-of", moment("--as-of", as_of), datetime.now(UTC))
     order = ExportOrder(
         kind=kind,
         tenant=tenant,

@@ -86,7 +86,14 @@ def add(session: Session, file: Path, effective_from: str | None, *, as_json: bo
     """
     settings = session.settings
     parsed, engine = read_factor_file(file), open_store(settings)
-    added = add_factors(engine, parsed, open_reference(settings), effective_from=effective_from, by=session.actor)
+    added = add_factors(
+        engine,
+        parsed,
+        open_reference(settings),
+        scope=settings.rci_scope,
+        effective_from=effective_from,
+        by=session.actor,
+    )
     found = factor_set(engine, EVERYTHING, added.stored.digest, now_us=time.time_ns() // 1000)
     row = {name: value for name, value in found.items() if name != "rows"}
     if not added.is_new:
@@ -109,12 +116,7 @@ def diff(session: Session, a: str, b: str, *, as_json: bool) -> None:
     def human() -> None:
         columns = ["change", "key", "before", "after", "%"]
         cells = [
-            [
-                row["change"],
-                _text(row["key"]),
-                *("" if row[name] is None else _text(row[name]) for name in ("before", "after")),
-                row["change_percent"],
-            ]
+            [row["change"], ", ".join(map(_cell, row["key"].values())), *_differing(row), row["change_percent"]]
             for row in document["rows"]
         ]
         table(columns, cells)
@@ -173,6 +175,17 @@ def _show_sets(rows: list[dict[str, Any]], document: dict[str, Any], *, as_json:
         table(["digest", *(name.replace("_", " ") for name in names)], cells)
 
     answer(document, as_json=as_json, human=human)
+
+
+def _differing(row: dict[str, Any]) -> list[str]:
+    """What a row was and is, without what it is known by, and of one that was changed without what stayed."""
+    before, after = row["before"] or {}, row["after"] or {}
+    names = [name for name in before | after if name not in row["key"] and before.get(name) != after.get(name)]
+    return [", ".join(f"{name} {_cell(side[name])}" for name in names if name in side) for side in (before, after)]
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else canonical_json(value).decode()
 
 
 def _text(value: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from rice_stream.cli.base import STDERR, Session, answer
 from rice_stream.cli.tables import table
+from rice_stream.cli.unknown_tenants import remark_unknown
 from rice_stream.errors import UsageError
 from rice_stream.events.charging import UNATTRIBUTED
 from rice_stream.events.mappings import PROJECT, TEAM, WITHIN_TENANT, MappedName, MappingKey
@@ -63,6 +64,7 @@ def save_and_answer(
         if reason is not None or dry_run:
             raise UsageError("--reason, --dry-run: only with --restate")
         save()
+        remark_unknown(engine, key.tenant_id or None)
         show_mappings(engine, as_json=as_json, only=key)
         return
     from rice_stream.ledger.recharging import check_recharges, recharging_by

@@ -9,7 +9,7 @@ from rice_stream.cli.base import STDERR, Session, answer
 from rice_stream.cli.tables import table
 from rice_stream.errors import UsageError
 from rice_stream.events.mappings import WITHIN_TENANT, MappedName
-from rice_stream.pipeline.mapping_lists import checked_lines, not_there_yet, take_mappings
+from rice_stream.pipeline.mapping_lists import charged_already, checked_lines, not_there_yet, take_mappings
 from rice_stream.reports.mappings import described
 from rice_stream.reports.restatements import described as restatement_described
 from rice_stream.runtime.mapping_files import read_mapping_file
@@ -47,11 +47,13 @@ def import_file(
         taken = take_mappings(engine, listed, now_us=now_us, by=session.actor, recharges=restate)
     mappings = [each.mapping for each in listed]
     restatements = _recharged(session, engine, mappings, reason or "") if restate else []
-    document = {
+    document: dict[str, Any] = {
         "added": [described(each) for each in taken.added],
         "unchanged": taken.unchanged,
         "restatements": restatements,
     }
+    if dry_run:
+        document["needs_restate"] = charged_already(engine, taken.added, now_us)
     answer(document, as_json=as_json, human=lambda: _show(document, dry_run=dry_run))
 
 
@@ -80,5 +82,10 @@ def _show(document: dict[str, Any], *, dry_run: bool) -> None:
     what = "would be added" if dry_run else "added"
     title = f"{len(document['added']):,} {what}, {document['unchanged']:,} there already"
     table(columns, [list(row.values()) for row in document["added"]], title=title)
+    if document.get("needs_restate"):
+        STDERR.print(
+            f"{document['needs_restate']:,} of them begin before events that are recorded: say --restate and --reason to charge"
+            " these otherwise"
+        )
     for run in document["restatements"]:
         table([run["state"], run["restatement_id"]], [["tenant", run["tenant"]], ["entries", run["entries"]]])

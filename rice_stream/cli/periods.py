@@ -6,6 +6,7 @@ import click
 
 from rice_stream.cli.base import Session, answer, json_option, pass_session
 from rice_stream.cli.tables import table
+from rice_stream.cli.unknown_tenants import remark_unknown
 from rice_stream.reports.periods import periods as rows_of
 from rice_stream.runtime.opening import open_store
 from rice_stream.store.scope import EVERYTHING
@@ -20,7 +21,10 @@ def periods(session: Session, /, *, tenant: str | None, as_json: bool) -> None:
 
     Example: rice-stream periods --tenant acme
     """
-    rows = rows_of(open_store(session.settings), EVERYTHING, datetime.now(UTC), tenant=tenant)
+    engine = open_store(session.settings)
+    rows = rows_of(engine, EVERYTHING, datetime.now(UTC), tenant=tenant)
+    if not rows:
+        remark_unknown(engine, tenant)
     shown = [
         [
             row["tenant_id"],

@@ -8,8 +8,9 @@ import click
 
 from rice_stream.cli.base import STDERR, Session, answer, json_option, pass_session
 from rice_stream.cli.tables import Styled, table
+from rice_stream.cli.unknown_tenants import remark_unknown
 from rice_stream.reports.allocation import RULES
-from rice_stream.reports.moments import instant, moment
+from rice_stream.reports.moments import as_of_instant, moment
 from rice_stream.reports.name_filter import NAME_FIELDS, NameFilter
 from rice_stream.reports.sums import FIELDS
 from rice_stream.reports.totals import totals as sum_totals
@@ -70,10 +71,14 @@ def totals(session: Session, /, *, as_json: bool, **asked: Any) -> None:
     """
     asked["start"], asked["end"] = moment("--from", asked["start"]), moment("--to", asked["end"])
     impacts = asked.pop("impacts")
-    asked["as_of"] = instant("--as-of", asked["as_of"])
+    now = datetime.now(UTC)
+    asked["as_of"] = as_of_instant("--as-of", moment("--as-of", asked["as_of"]), now)
     where = NameFilter.of({field: asked.pop(field) for field in NAME_FIELDS})
     query = TotalsQuery(**asked, where=where, report_time_zone=session.settings.report_time_zone)
-    document = sum_totals(open_store(session.settings), EVERYTHING, query, datetime.now(UTC))
+    engine = open_store(session.settings)
+    document = sum_totals(engine, EVERYTHING, query, now)
+    if not document["total"]["prompts"]:
+        remark_unknown(engine, query.tenant)
     answer(document, as_json=as_json, human=lambda: _show_totals(document, impacts=impacts))
 
 

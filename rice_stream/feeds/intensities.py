@@ -28,7 +28,7 @@ class LiveIntensities:
     """The look-up that `resolve_factors` takes. A look-up reads what is in memory; only `refresh` asks the feed.
 
     `zones`: region id -> the feed's zone; a region without one uses the tables. `scope`: lifecycle or direct; values of
-    the other scope are not used.
+    the other scope, and marginal ones, are not used.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class LiveIntensities:
         """Grows with every refresh: what was resolved without a value may have one now."""
 
     def __call__(self, region_id: str, at_us: int) -> LiveIntensity | None:
-        """The feed's value for the hour of `at_us`, or None: no zone, no value, or one of another scope."""
+        """The feed's value for the hour of `at_us`, or None: no zone, no value, or one of another scope or no average."""
         zone = self._zones.get(region_id)
         record = record_at(self._records.get(zone, ()), at_us) if zone is not None else None
-        if record is None or record.scope != self._scope:
+        if record is None or (record.scope, record.signal) != (self._scope, "average"):
             return None
         word = "estimated" if record.estimated else record.kind
         source = f"{record.provider} zone {record.zone} ({word})"

@@ -70,10 +70,11 @@ class Closing:
     def check_order(self, order: CloseOrder) -> None:
         """What `close` refuses before it does anything. Errors as from there."""
         tenant_key = self._tenant_key(order)
-        self._check_signs(order)
         with reading(self.engine) as connection:
             is_marked = find_period(connection, tenant_key, order.month.name) is not None
-        settled([] if is_marked else self.checklist(order), order.accepted)
+        bounds = None if is_marked else self._bounds(order)
+        self._check_signs(order)
+        settled([] if bounds is None else self.checks(bounds), order.accepted)
 
     def close(self, order: CloseOrder, say: Say = lambda _step, _records: None) -> StoredPeriod:
         """Close a month, or what is left to do of it; one that is closed already stays as it is.
@@ -86,12 +87,14 @@ class Closing:
             BrokenCheckpointError: what is stored is not what was closed.
         """
         tenant_key = self._tenant_key(order)
-        self._check_signs(order)
         with reading(self.engine) as connection:
             period = find_period(connection, tenant_key, order.month.name)
+        bounds = self._bounds(order) if period is None else None
+        self._check_signs(order)
         if period is None:
+            assert bounds is not None  # noqa: S101
             say("going through the checklist", None)
-            lines = settled(self.checks(self._bounds(order)), order.accepted)
+            lines = settled(self.checks(bounds), order.accepted)
             say("waiting for batches in flight", None)
             period = tried_again(lambda: self._mark(order, tenant_key, lines), _MARK_TRIES)
         if period.root is None:

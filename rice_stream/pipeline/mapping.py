@@ -1,6 +1,7 @@
 """Saying what a name of a tenant, model or region stands for, or whom within a tenant one is charged to, in events from an
 instant on."""
 
+import re
 from collections.abc import Callable
 
 from rice_stream.errors import UsageError
@@ -11,6 +12,8 @@ from rice_stream.reference.lookup import Reference
 from rice_stream.store.audit import Actor, AuditedChange, record
 from rice_stream.store.engine import Connection, Engine, reading, writing
 from rice_stream.store.mapping_store import LEAD_US, load_mappings, save_mapping
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def map_name(
@@ -62,16 +65,17 @@ def _of(key: MappingKey, target: str | None, valid_from_us: int) -> MappedName:
 
 
 def instant_us(named: str, value: str | None) -> int | None:
-    """From when a mapping is to hold, given as text: an instant that an event may end at, in epoch microseconds; None stays None.
+    """From when a mapping is to hold, given as text: an instant that an event may end at, in epoch microseconds, or a date, which
+    is its beginning in UTC; None stays None.
 
-    `named` is what the sender calls it. UsageError: it is none.
+    `named` is what the sender calls it. UsageError: it is neither.
     """
     if value is None:
         return None
     try:
-        return epoch_us(parse_time(value))
+        return epoch_us(parse_time(f"{value}T00:00:00Z" if _DATE.fullmatch(value) else value))
     except ValueError as error:
-        raise UsageError(f"{named}: {error}") from error
+        raise UsageError(f"{named} {value}: {error}; a date such as 2026-11-22 is allowed as well") from error
 
 
 def end_mapping(

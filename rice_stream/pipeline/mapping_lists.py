@@ -12,7 +12,7 @@ from rice_stream.pipeline.mapping import check_is_another, check_target, checked
 from rice_stream.reference.lookup import Reference
 from rice_stream.store.audit import Actor
 from rice_stream.store.engine import Engine, reading, writing
-from rice_stream.store.mapping_store import LEAD_US, load_mappings
+from rice_stream.store.mapping_store import LEAD_US, is_charged_already, load_mappings
 
 FIELDS = ("kind", "name", "target", "valid_from", "tenant_id", "subject")
 """Of a line, as `map list --json` names them: all text; the last three may be left out."""
@@ -94,11 +94,20 @@ def take_mappings(
 
 
 def not_there_yet(engine: Engine, listed: Sequence[ListedMapping]) -> TakenMappings:
-    """What `take_mappings` would add."""
+    """What `take_mappings` would add, whether or not that needs that what is recorded is charged otherwise."""
     with reading(engine) as connection:
         known = load_mappings(connection)
     added = [each.mapping for each in listed if not _is_there(known, each)]
     return TakenMappings(added, len(listed) - len(added))
+
+
+def charged_already(engine: Engine, mappings: Sequence[MappedName], now_us: int) -> int:
+    """How many of them would charge otherwise what is recorded, so that they are taken with `recharges` alone."""
+    with reading(engine) as connection:
+        return sum(
+            each.kind in WITHIN_TENANT and each.valid_from_us <= now_us and is_charged_already(connection, each)
+            for each in mappings
+        )
 
 
 def _is_there(known: Mappings, listed: ListedMapping) -> bool:

@@ -63,7 +63,8 @@ def _problems(connection: Connection, period: StoredPeriod, kept_from_us: int) -
     elif built.tree != tree:
         yield "what is kept of its tree was changed; its records and entries are as they were closed"
     for difference in month_differences(connection, period.bounds).listed:
-        yield f"{difference['table']} is not what its records add up to: {difference['measure']} of {difference['key']}"
+        which = ", ".join(f"{name} {value}" for name, value in difference["key"].items())
+        yield f"{difference['table']} is not what its records add up to: {difference['measure']} of {which}"
 
 
 def _of_checkpoint(connection: Connection, period: StoredPeriod, tree: MonthTree) -> Iterator[str]:

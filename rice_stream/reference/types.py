@@ -36,12 +36,12 @@ REGION_RUNGS = (
 )
 """Best first. `_converted` after one of the last three: the value was converted from the other scope."""
 
-_ASSUMED_PLACE_RUNGS = frozenset(("area", "world", "vendor", "default_region"))
+ASSUMED_PLACE_RUNGS = frozenset(("area", "world", "vendor", "default_region"))
 
 
 def is_place_assumed(region_rung: str) -> bool:
     """Whether the place itself was assumed: an average, a default or the provider's usual place stands for it."""
-    return region_rung.removesuffix("_converted") in _ASSUMED_PLACE_RUNGS
+    return region_rung.removesuffix("_converted") in ASSUMED_PLACE_RUNGS
 
 
 RciScope = Literal["lifecycle", "direct"]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.instants import DAY_S, epoch_s
 from rice_stream.quantities import MICRO
-from rice_stream.reports.tiers import KNOWN_TIERS, TIERS, tier_of
+from rice_stream.reports.tier_words import KNOWN_TIERS, TIERS, tier_of
 from rice_stream.store.asked_ahead import rows_later
 from rice_stream.store.engine import Engine
 from rice_stream.store.factor_spreads import METERED, STATED, RestsOn

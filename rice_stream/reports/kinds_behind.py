@@ -7,7 +7,7 @@ from rice_stream.estimator.artefact_files import load_embodied
 from rice_stream.estimator.embodied import embodied_ends
 from rice_stream.quantities import MICRO
 from rice_stream.reports.sums import PART_MEASURES, Parts
-from rice_stream.reports.tiers import MISSING, TIERS, tier_of
+from rice_stream.reports.tier_words import MISSING, TIERS, tier_of
 from rice_stream.store.factor_spreads import FactorSpread
 
 _CARBON, _EMBODIED = PART_MEASURES.index("carbon_mid_ugco2e"), PART_MEASURES.index("embodied_ugco2e")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from rice_stream.instants import DAY_S, SECOND_US
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.spans import Span
+from rice_stream.reports.tier_words import TIER_OF_ROW
 from rice_stream.store import totals_tables
 from rice_stream.store.factor_spreads import ENDS
 from rice_stream.store.record_measures import of_record
@@ -108,6 +109,7 @@ FIELDS = {
     "provider": Field("NULLIF(f.provider, '')", "factor_key"),
     "model": Field("f.model", "factor_key"),
     "region": Field("f.region", "factor_key"),
+    "data_tier": Field(TIER_OF_ROW, "factor_key"),
     "basis": Field("b.names", "basis_flags"),
     "day": Field(f"{{first_day}} + ({{at_s}} - {{origin_s}}) / {DAY_S}"),
     # One span for each month, which says its number in the place of a day's.
@@ -115,6 +117,8 @@ FIELDS = {
     "hour": Field("{at_s} - {at_s} % 3600"),
 }
 
+NAMES_TENANT = frozenset({"tenant", "data_tier"})
+"""Fields for which the tenant's name has to be known: how well nobody's prompts are known is one of the words for it."""
 NO_FACTOR = -1
 """In the place of the key of a use of factors, in sums that are not told apart by it."""
 

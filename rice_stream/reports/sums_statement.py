@@ -6,6 +6,7 @@ from functools import lru_cache
 from rice_stream.quantities import MEASURES
 from rice_stream.reports.sums import (
     FIELDS,
+    NAMES_TENANT,
     NO_FACTOR,
     PART_MEASURES,
     PURPOSES,
@@ -123,14 +124,14 @@ def _joined(values: Sequence[str], dialect: str) -> str:
 def _joins(fields: Sequence[str], *, is_one: bool) -> list[str]:
     """What gives names to keys; of one tenant, only its own names are read."""
     own = {"tenant": "t", "attribution_key": "a", "user_key": "u"} if is_one else {}
-    joins = [("tenant", _TENANT)] if "tenant" in fields else []
+    joins = [] if NAMES_TENANT.isdisjoint(fields) else [("tenant", _TENANT)]
     joins += [(dimension, _JOINS[dimension]) for dimension in sorted(dimensions_of(fields))]
     return [join + (f" AND {own[name]}.tenant_key = :tenant_key" if name in own else "") for name, join in joins]
 
 
 def _tenant_key(fields: Sequence[str], row: str) -> list[str]:
     """Only where something is named by it: the days of all tenants together are few."""
-    named = "tenant" in fields or dimensions_of(fields) & {"attribution_key", "user_key"}
+    named = not NAMES_TENANT.isdisjoint(fields) or dimensions_of(fields) & {"attribution_key", "user_key"}
     return [f"{row}tenant_key"] if named else []
 
 

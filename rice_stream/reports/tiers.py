@@ -1,51 +1,25 @@
-"""Five words for how well a number is known, always the same ones, and what of the carbon of a stretch each stands for."""
+"""How well the carbon of a stretch is known: what of it each of five words stands for."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rice_stream.errors import UsageError
-from rice_stream.events.unnamed import UNKNOWN, UNKNOWN_TENANT
+from rice_stream.events.unnamed import UNKNOWN_TENANT
 from rice_stream.quantities import MICRO
-from rice_stream.reference.types import KNOWN_MODEL_RUNGS, is_place_assumed
 from rice_stream.reports.spans import day_text
 from rice_stream.reports.sums import PART_MEASURES, Parts
+from rice_stream.reports.tier_words import KNOWN_TIERS, MISSING, TIERS, tier_of
 from rice_stream.reports.time_zones import report_zone
 from rice_stream.reports.totals_ground import Ground, ground_once, spans_of
 from rice_stream.reports.totals_sums import Asked, Found, groups_and_parts_once, several_later
 from rice_stream.reports.windows import FOREVER_US
 from rice_stream.store.engine import Connection
-from rice_stream.store.factor_spreads import RestsOn, factor_spreads
+from rice_stream.store.factor_spreads import factor_spreads
 from rice_stream.store.scope import Scope
 from rice_stream.store.scoped import find_later
 
-MEASURED, REPORTED, ESTIMATED, DEFAULTED, MISSING = TIERS = (
-    "measured",
-    "reported",
-    "estimated",
-    "defaulted",
-    "missing",
-)
-"""Best first: energy from the server's own meter; by factors that the event stated; by the method, for a model and a place that
-are known; by a fallback, for a name that no table knows; by a fallback, for nothing said whose it was, which model, or where."""
-KNOWN_TIERS = TIERS[:3]
-"""Model, place and tenant are known: what coverage is the share of."""
 DAYS_MAX = 366
 """Days that are told apart at most."""
-
-
-def tier_of(rests_on: RestsOn, *, has_tenant: bool = True) -> str:
-    """The weakest of what the estimate rests on: energy from a meter at a place that was assumed is not measured."""
-    unknown_model = rests_on.model_rung not in KNOWN_MODEL_RUNGS
-    unknown_place = is_place_assumed(rests_on.region_rung)
-    no_model = unknown_model and rests_on.model in ("", UNKNOWN)
-    no_place = unknown_place and rests_on.region in ("", UNKNOWN)
-    if not has_tenant or no_model or no_place:
-        return MISSING
-    if unknown_model or unknown_place:
-        return DEFAULTED
-    if rests_on.metered:
-        return MEASURED
-    return REPORTED if rests_on.stated else ESTIMATED
 
 
 def tier_fields(sums: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ def read_budgets_file(path: Path) -> list[Budget]:
 
     try:
         loaded = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"{path} is not YAML: {error}") from error
     return parse_budget_file(loaded)
 

@@ -37,7 +37,7 @@ def read_channels_file(path: Path) -> list[AskedChannel]:
 
     try:
         loaded = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         # Without what stands there: somebody may have written a secret into the file.
         mark = getattr(error, "problem_mark", None)
         place = "" if mark is None else f": see line {mark.line + 1}, column {mark.column + 1}"

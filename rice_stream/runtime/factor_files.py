@@ -22,6 +22,6 @@ def read_factor_file(path: Path) -> ParsedFile:
         loaded = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"{path} is not YAML: {error}") from error
     return parse_factor_file(loaded, str(path))

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,13 @@ def _of_yaml(path: Path, text: str) -> list[Mapping[str, Any]]:
 
     try:
         loaded = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"{path} is not YAML: {error}") from error
     lines = loaded.get("mappings") if isinstance(loaded, dict) else loaded
     if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
         raise UsageError(f"{path}: must be a list of mappings, or have one under `mappings`")
-    # YAML knows instants itself.
+    # YAML knows instants and dates itself.
     return [
-        {name: value.isoformat() if isinstance(value, datetime) else value for name, value in line.items()}
+        {name: value.isoformat() if isinstance(value, date) else value for name, value in line.items()}
         for line in lines
     ]

@@ -5,6 +5,7 @@ from functools import partial
 from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.meter.live_intensity import LiveLookup, no_live_feed
 from rice_stream.pipeline.pipeline import Pipeline
+from rice_stream.runtime.intensity_scopes import check_recorded_scope
 from rice_stream.runtime.opening_estimator import open_estimator, token_defaults
 from rice_stream.runtime.opening_factors import keep_tables_of
 from rice_stream.runtime.opening_rules import Proposes, open_rules
@@ -24,8 +25,10 @@ def open_pipeline(
 ) -> tuple[Pipeline, Writer]:
     """The pipeline of the settings (`formats` in the place of theirs), writing to `engine`; close the writer in the end.
 
-    What the settings say of who is charged may become a version of its own, as `proposes` says.
+    What the settings say of who is charged may become a version of its own, as `proposes` says. UsageError: a setting cannot be
+    used, or what is recorded was estimated by another scope of intensities.
     """
+    check_recorded_scope(settings, engine)
     writer = open_writer(engine)
     dimensions = Dimensions(engine)
     estimator = open_estimator(settings)

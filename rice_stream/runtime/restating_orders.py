@@ -6,6 +6,7 @@ from rice_stream.meter.estimator_at import Estimator
 from rice_stream.meter.estimator_digest import estimator_digest
 from rice_stream.meter.requests import TokenDefaults
 from rice_stream.reports.windows import TimeBound, bounds_us
+from rice_stream.runtime.intensity_scopes import check_restated_scope
 from rice_stream.runtime.opening_estimator import token_defaults
 from rice_stream.runtime.opening_factors import (
     keep_tables_of,
@@ -89,9 +90,11 @@ class Restaters:
     ) -> RestatementOrder:
         """The order of a stretch of time, whose dates are days of UTC; the tables that it rests on are kept unless it is a dry run.
 
-        UsageError: its start is not before its end, or nothing is kept of the version of the tables.
+        UsageError: its start is not before its end, nothing is kept of the version of the tables, or totals would add up carbon by
+        intensities of both scopes.
         """
         from_us, to_us = bounds_us(start, end, "UTC")
+        check_restated_scope(self._settings, self._engine, from_us, to_us, tenant_id)
         # The tables of the end of the stretch: later sets do not hold for it.
         estimator = self.estimator(method_name)
         versions = estimator.at(to_us - 1).versions

@@ -44,9 +44,14 @@ def save_mapping(connection: Connection, mapping: MappedName, now_us: int, *, re
     connection.execute(insert(table).values(**mapping._asdict(), created_at_us=now_us))
 
 
-def _check_not_charged(connection: Connection, mapping: MappedName) -> None:
+def is_charged_already(connection: Connection, mapping: MappedName) -> bool:
+    """Whether something is recorded that a mapping within a tenant would charge otherwise."""
     latest_us = _latest_end_us(connection, mapping.tenant_id)
-    if latest_us is not None and latest_us >= mapping.valid_from_us:
+    return latest_us is not None and latest_us >= mapping.valid_from_us
+
+
+def _check_not_charged(connection: Connection, mapping: MappedName) -> None:
+    if is_charged_already(connection, mapping):
         raise UsageError(
             f"--from {rfc3339(mapping.valid_from_us)}: tenant {mapping.tenant_id!r} has records of events that ended since, and"
             " these are charged already: leave out --from, or say --restate and --reason to charge them otherwise"

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from rice_stream.errors import NotFoundError, UsageError
+from rice_stream.errors import NotFoundError, ReferenceDataError, UsageError
 from rice_stream.instants import rfc3339, us_from_iso
 from rice_stream.ledger.factor_sets import add_factors
 from rice_stream.reference.loader import load_reference
@@ -20,11 +20,12 @@ from rice_stream.store.engine import reading, writing
 from rice_stream.store.factor_set_store import AddedSet
 from rice_stream.store.mapping_store import LEAD_US
 from rice_stream.store.scope import EVERYTHING
-from tests.support.factor_files import BRITAIN, SWEDEN, file_of, pue_row, rci_row
+from tests.support.factor_files import BRITAIN, SWEDEN, contract_row, file_of, market_row, pue_row, rci_row
 from tests.support.fakes import OPERATOR
 from tests.support.reports_store import Store, at, picked
 
 TABLES = load_reference()
+SCOPE = "lifecycle"
 NEW_YEAR = "2027-01-01"
 NEW_YEAR_US = us_from_iso(NEW_YEAR)
 
@@ -32,7 +33,7 @@ NEW_YEAR_US = us_from_iso(NEW_YEAR)
 def add(engine: Engine, *rows: dict[str, Any], effective_from: str | None = NEW_YEAR, **changes: Any) -> AddedSet:
     """Add a file with these rows."""
     file = parse_factor_file(file_of(*rows, **changes), "grid.yaml")
-    return add_factors(engine, file, TABLES, effective_from=effective_from, by=OPERATOR)
+    return add_factors(engine, file, TABLES, effective_from=effective_from, scope=SCOPE, by=OPERATOR)
 
 
 def listed(engine: Engine, now_us: int = NEW_YEAR_US) -> list[dict[str, Any]]:
@@ -75,11 +76,13 @@ class TestFactorSets:
         begins_us = add(engine, rci_row(), effective_from=None).stored.effective_from_us
         assert now_us + LEAD_US <= begins_us <= now_us + LEAD_US + 60_000_000
         file = parse_factor_file(file_of(rci_row(value=2), effective_from="2030-01-01"), "grid.yaml")
-        of_file = add_factors(engine, file, TABLES, by=OPERATOR)
+        of_file = add_factors(engine, file, TABLES, scope=SCOPE, by=OPERATOR)
         assert rfc3339(of_file.stored.effective_from_us) == "2030-01-01T00:00:00Z"
         other = parse_factor_file(file_of(rci_row(value=3), effective_from="2030-01-01"), "grid.yaml")
         assert (
-            add_factors(engine, other, TABLES, effective_from=NEW_YEAR, by=OPERATOR).stored.effective_from_us
+            add_factors(
+                engine, other, TABLES, effective_from=NEW_YEAR, scope=SCOPE, by=OPERATOR
+            ).stored.effective_from_us
             == NEW_YEAR_US
         )
         with pytest.raises(UsageError, match=re.escape("effective_from: 'soon' is no ISO date (2027-01-01)")):
@@ -149,6 +152,44 @@ class TestFactorSets:
         with pytest.raises(DBAPIError), writing(engine) as connection:
             connection.execute(text(statement))
         assert listed(engine) == before
+
+    @pytest.mark.parametrize(
+        ("row", "kind", "said"),
+        [
+            (
+                rci_row(signal="marginal"),
+                "rci",
+                "row 1, column signal: marginal says what one more kilowatt-hour would emit",
+            ),
+            (
+                rci_row(scope="direct"),
+                "rci",
+                "row 1, column scope: direct, but everything is estimated by lifecycle intensities",
+            ),
+            (rci_row(scope="direct", accounting="market"), "rci", "row 1, column scope: direct, but"),
+            (market_row("supplier", 3, region=SWEDEN, scope="direct"), "market", "row 1, column scope: direct, but"),
+            (
+                market_row("residual_mix", 3, region=SWEDEN, scope="direct"),
+                "market",
+                "row 1, column scope: direct, but",
+            ),
+            (contract_row("wind", 5, "hourly", scope="direct"), "contract", "row 1, column scope: direct, but"),
+        ],
+    )
+    def test_a_set_of_another_basis_is_refused(self, engine: Engine, row: dict[str, Any], kind: str, said: str) -> None:
+        """With and without the making of plants and fuels, average and marginal: what would be mixed or never used."""
+        with pytest.raises(ReferenceDataError, match=re.escape(f"grid.yaml {said}")):
+            add(engine, row, kind=kind)
+        assert listed(engine) == []
+
+    def test_a_set_of_both_scopes_is_taken_for_the_one_that_is_estimated_in(self, engine: Engine) -> None:
+        """Each row is looked up by its scope, so that nothing is mixed."""
+        add(engine, rci_row(value=10), rci_row(value=7, scope="direct"))
+        [row] = listed(engine)
+        assert row["row_count"] == 2
+        file = parse_factor_file(file_of(rci_row(value=11)), "grid.yaml")
+        with pytest.raises(ReferenceDataError, match="column scope: lifecycle, but everything is estimated by direct"):
+            add_factors(engine, file, TABLES, scope="direct", effective_from="2028-01-01", by=OPERATOR)
 
     def test_what_does_not_fit_the_tables_is_not_stored(self, engine: Engine) -> None:
         with pytest.raises(UsageError, match="row 1, column region: 'atlantis' is no place of the tables"):

@@ -47,7 +47,9 @@ def now_us() -> int:
 def add(engine: Engine, factor_set: FactorSet, start_us: int | None = None) -> int:
     """Add a set; returns from when on it holds."""
     text = None if start_us is None else rfc3339(start_us)
-    return add_factors(engine, ParsedFile(factor_set, text), TABLES, by=OPERATOR).stored.effective_from_us
+    return add_factors(
+        engine, ParsedFile(factor_set, text), TABLES, scope="lifecycle", by=OPERATOR
+    ).stored.effective_from_us
 
 
 def worker(engine: Engine, method: Any = None) -> Pipeline:

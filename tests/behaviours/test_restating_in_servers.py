@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from rice_stream.errors import UsageError
 from rice_stream.ledger import restating
 from rice_stream.ledger.restatement_orders import order_restatement
 from rice_stream.ledger.restating import Restating
 from rice_stream.proof.verification import verify
 from rice_stream.reports.moments import moment
 from rice_stream.reports.restatements import named_restatement, restatement_page
+from rice_stream.runtime.intensity_scopes import check_recorded_scope
 from rice_stream.runtime.restating_chores import RestatingJob
 from rice_stream.runtime.restating_orders import Restaters
 from rice_stream.runtime.settings.settings import Settings
@@ -39,11 +41,13 @@ def settings(store: Store) -> Settings:
     return Settings(database_url=store.engine.url.render_as_string(hide_password=False))
 
 
-def order(engine: Engine, settings: Settings, *, dry_run: bool = False, **changes: Any) -> RestatementState:
-    """Order November by the settings' method."""
+def order(
+    engine: Engine, settings: Settings, *, dry_run: bool = False, start: str = "2026-11-01", **changes: Any
+) -> RestatementState:
+    """Order November by the settings' method, or from another day on."""
     wanted: dict[str, Any] = {"tenant_id": None, "method_name": None, "reason": "better", **changes}
     restaters = Restaters(settings, engine)
-    made = restaters.order(moment("--from", "2026-11-01"), moment("--to", "2026-12-01"), dry_run=dry_run, **wanted)
+    made = restaters.order(moment("--from", start), moment("--to", "2026-12-01"), dry_run=dry_run, **wanted)
     return order_restatement(engine, made, OPERATOR, by_server=True)[0]
 
 
@@ -99,7 +103,9 @@ def test_another_server_goes_on_when_one_is_gone(store: Store, settings: Setting
 
 PROGRAM = """
 import os, signal, sys
+from rice_stream.errors import UsageError
 from rice_stream.ledger import restating
+from rice_stream.runtime.intensity_scopes import check_recorded_scope
 from rice_stream.runtime.restating_chores import RestatingJob
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.store.engine import open_engine
@@ -216,3 +222,21 @@ def test_several_small_changes_are_material_together(store: Store, settings: Set
             assert done["difference_gco2e"] < abs(done["after_gco2e"] - done["reported_gco2e"])
             expected = 100 * abs(done["after_gco2e"] - done["reported_gco2e"]) / done["reported_gco2e"]
             assert done["materiality_percent"] == pytest.approx(expected)
+
+
+def test_scopes_of_intensities_are_never_mixed(store: Store, settings: Settings) -> None:
+    """What would leave prompts of both in the totals is refused; all of a ledger can go over to the other scope, and back."""
+    engine = filled(store).engine
+    direct = settings.model_copy(update={"rci_scope": "direct"})
+    check_recorded_scope(settings, engine)
+    for told, other, said in ((direct, "lifecycle", "direct"), (settings, "direct", "lifecycle")):
+        with pytest.raises(UsageError, match=f"RICE_RCI_SCOPE: {said}, but what is recorded was estimated by {other}"):
+            check_recorded_scope(told, engine)
+        for start, tenant in (("2026-11-01", None), ("2026-10-01", "acme")):
+            with pytest.raises(UsageError, match=f"RICE_RCI_SCOPE: {said}, but prompts that are not restated here"):
+                order(engine, told, start=start, tenant_id=tenant)
+        ordered = order(engine, told, start="2026-10-01")
+        RestatingJob(told, at_once_s=60.0).work(engine)
+        assert (shown(engine, ordered)["state"], shown(engine, ordered)["records"]) == ("done", 5)
+        check_recorded_scope(told, engine)
+    assert_exact(rows_in(engine))

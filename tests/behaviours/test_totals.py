@@ -93,6 +93,7 @@ class TestTotals:
             "provider": [(None, 1), ("openai", 1)],
             "model": [("big", 1), ("small", 1)],
             "region": [("unknown", 1), ("azure:swedencentral", 1)],
+            "data_tier": [("missing", 1), ("estimated", 1)],
             "basis": [("", 2)],
             "day": [("2026-11-22", 2)],
             "month": [("2026-11", 2)],

@@ -7,7 +7,7 @@ import pytest
 
 from rice_stream.proof.rebuild import rebuild
 from rice_stream.reports.rolling_totals import rolling_totals
-from rice_stream.reports.tiers import TIERS
+from rice_stream.reports.tier_words import TIERS
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.scope import EVERYTHING
@@ -91,6 +91,15 @@ class TestTotalsBesideCarbon:
         assert rows["big",]["data_tiers"] == shares(estimated=1.0)
         assert rows["small",]["data_tiers"] == pytest.approx(shares(estimated=1 / 3, missing=2 / 3))
         assert rows["all"]["data_tiers"] == pytest.approx(shares(estimated=4 / 6, missing=2 / 6))
+        by_tier = asked(store, window="24h", by=("data-tier", "model"))
+        told = {names: round(row["carbon_gco2e"]["mid"] / 2.5, 9) for names, row in by_tier.items()}
+        assert told == {
+            ("estimated", "big"): 3,
+            ("estimated", "small"): 1,
+            ("missing", "small"): 2,
+            "all": 6,
+        }
+        assert by_tier["missing", "small"]["data_tiers"] == shares(missing=1.0)
         by_tenant = asked(store, window="24h")
         assert by_tenant["unknown",]["data_tiers"] == shares(missing=1.0)
         assert by_tenant["acme",]["data_tiers"] == pytest.approx(shares(estimated=4 / 5, missing=1 / 5))

@@ -5,13 +5,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from rice_stream.api.document.shapes import Answer
+from rice_stream.reference.sets.columns import SetKind
 
 
 class FactorSet(Answer):
     """A factor set without its rows."""
 
     digest: str
-    kind: Literal["rci", "pue", "price", "evidence", "market", "contract"]
+    kind: SetKind
     name: str
     state: Literal["coming", "in_force", "replaced", "withdrawn"]
     effective_from: str

@@ -12,7 +12,7 @@ from rice_stream.api.parameters import Moment, Name, NameParameters
 from rice_stream.api.product import Product
 from rice_stream.api.routing import needs
 from rice_stream.reports.bridge import bridge
-from rice_stream.reports.moments import as_instant
+from rice_stream.reports.moments import as_of_instant
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.totals_query import TotalsQuery
 
@@ -27,11 +27,6 @@ class KnownParameters(NameParameters):
     time_zone: str | None = Field(None, max_length=100, description="IANA zone of all days; else each tenant's own")
     as_of: Moment | None = Field(None, description="With what was recorded and corrected until then")
 
-    @property
-    def as_of_instant(self) -> datetime | None:
-        """A day is its beginning in UTC."""
-        return as_instant(self.as_of)
-
 
 def install(app: FastAPI, product: Product) -> None:
     """Add the route."""
@@ -40,11 +35,11 @@ def install(app: FastAPI, product: Product) -> None:
     async def _bridge(
         asked: Annotated[KnownParameters, Query()], caller: Annotated[Caller, Depends(needs(Right.READ))]
     ) -> dict[str, Any]:
-        return await product.ask(answer_bridge, product, caller, query_of(asked))
+        return await product.ask(answer_bridge, product, caller, query_of(asked, product.now()))
 
 
-def query_of(asked: KnownParameters) -> TotalsQuery:
-    """What the report is asked."""
+def query_of(asked: KnownParameters, now: datetime) -> TotalsQuery:
+    """What the report is asked. UsageError: as of an instant that lies ahead."""
     return TotalsQuery(
         tenant=asked.tenant,
         window=asked.window,
@@ -52,7 +47,7 @@ def query_of(asked: KnownParameters) -> TotalsQuery:
         end=asked.to,
         time_zone=asked.time_zone,
         where=asked.where,
-        as_of=asked.as_of_instant,
+        as_of=as_of_instant("as_of", asked.as_of, now),
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Annotated, Any, NamedTuple
@@ -24,7 +25,7 @@ from rice_stream.instants import epoch_us
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reports.exports.kinds import form_of
 from rice_stream.reports.exports.orders import ExportOptions, ExportOrder, Form
-from rice_stream.reports.moments import as_instant
+from rice_stream.reports.moments import as_of_instant
 from rice_stream.reports.totals_query import AmountsAs
 
 _Reader = Annotated[Caller, Depends(needs(Right.READ))]
@@ -67,9 +68,9 @@ class ExportParameters(Parameters):
     part: str | None = Field(None, max_length=20, description="Of msm: emissions or activity")
     functional_unit: str | None = Field(None, max_length=20, description="Of sci: token, 1000-tokens or prompt")
 
-    def order(self, kind: str, threshold_percent: float | None = None) -> ExportOrder:
-        """What is to be made. RiceError: there is no such kind, or it is not made so."""
-        when = as_instant(self.as_of)
+    def order(self, kind: str, now: datetime, threshold_percent: float | None = None) -> ExportOrder:
+        """What is to be made. RiceError: there is no such kind, or it is not made so, or as of an instant that lies ahead."""
+        when = as_of_instant("as_of", self.as_of, now)
         return ExportOrder(
             kind=kind,
             tenant=self.tenant,
@@ -108,7 +109,7 @@ def install(app: FastAPI, product: Product) -> None:
         if not places.acquire(blocking=False):
             raise later(HTTPStatus.TOO_MANY_REQUESTS, f"{STREAMS_MAX} files are being made already", _RETRY_AFTER_S)
         try:
-            return _make(product, caller, asked.order(kind, threshold_percent))
+            return _make(product, caller, asked.order(kind, product.now(), threshold_percent))
         finally:
             places.release()
 
@@ -121,7 +122,7 @@ def install(app: FastAPI, product: Product) -> None:
     )
     async def _export(kind: str, asked: Annotated[ExportParameters, Query()], caller: _Reader) -> StreamingResponse:
         found = await product.ask(made, caller, kind, asked)
-        return _answer(asked.order(kind), found)
+        return _answer(asked.order(kind, product.now()), found)
 
     @app.get("/v1/exports/{kind}/manifest", summary="What makes such a file again", tags=["exports"])
     async def _manifest(kind: str, asked: Annotated[ExportParameters, Query()], caller: _Reader) -> dict[str, Any]:

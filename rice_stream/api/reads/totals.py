@@ -22,10 +22,10 @@ from rice_stream.instants import MINUTE_S, SECOND_US, epoch_us
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reports.allocation import Rule
 from rice_stream.reports.exports.columns import ExportColumn, Kind
-from rice_stream.reports.moments import as_instant
+from rice_stream.reports.moments import as_of_instant
 from rice_stream.reports.one_moment import one_moment
 from rice_stream.reports.rolling_totals import rolling_totals
-from rice_stream.reports.tiers import TIERS
+from rice_stream.reports.tier_words import TIERS
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import AmountsAs, TotalsQuery
 from rice_stream.reports.window_state import prompts_so_far
@@ -110,7 +110,7 @@ def install(app: FastAPI, product: Product) -> None:
             **{name: getattr(asked, name) for name in _ASKED_AS_NAMED},
             by=tuple(asked.by),
             amounts=asked.as_,
-            as_of=as_instant(asked.as_of),
+            as_of=as_of_instant("as_of", asked.as_of, product.now()),
             report_time_zone=product.settings.report_time_zone,
             start=asked.from_,
             end=asked.to,

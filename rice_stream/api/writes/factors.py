@@ -1,7 +1,7 @@
 """POST /v1/factors: letting events that end from an instant on be estimated with a factor set."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -16,6 +16,7 @@ from rice_stream.api.routing import check_every_tenant, needs
 from rice_stream.api.writes.idempotency import KEY_PROBLEMS, KEYED, once
 from rice_stream.instants import epoch_us
 from rice_stream.ledger.factor_sets import add_factors
+from rice_stream.reference.sets.columns import SetKind
 from rice_stream.reference.sets.parsing import ROWS_MAX, parse_factor_file
 from rice_stream.reports.factor_sets import factor_set
 from rice_stream.store.audit import Actor
@@ -29,7 +30,7 @@ _Text = Annotated[str, Field(min_length=1, max_length=2_000)]
 class FactorSetBody(Body):
     """A factor set, as a file has it."""
 
-    kind: Literal["rci", "pue", "price", "evidence"]
+    kind: SetKind
     name: _Text = Field(description="A later set of the same kind and name takes this one's place")
     source: _Text
     licence: _Text
@@ -77,6 +78,6 @@ def _added(product: Product, body: FactorSetBody, by: Actor) -> dict[str, Any]:
     """What is there now; `added` False: it was there before. UsageError: as from `add_factors`."""
     engine = within(product.engine(), EVERYTHING)
     file = parse_factor_file(body.model_dump(exclude_none=True), "body")
-    added = add_factors(engine, file, product.built_in(), by=by)
+    added = add_factors(engine, file, product.built_in(), scope=product.settings.rci_scope, by=by)
     found = factor_set(product.engine(), EVERYTHING, added.stored.digest, now_us=epoch_us(product.now()))
     return {**{name: value for name, value in found.items() if name != "rows"}, "added": added.is_new}

@@ -149,6 +149,8 @@ LAID_KINDS = frozenset(SET_KINDS) - {"contract"}
 """Kinds that are laid over the tables; contracts are applied to months instead (`ledger.contracts`)."""
 HOURLY_KINDS: tuple[SetKind, ...] = ("rci", "market")
 """Kinds whose rows may give hours in the place of their value."""
+INTENSITY_KINDS: tuple[SetKind, ...] = ("rci", "market", "contract")
+"""Kinds whose values are carbon intensities, of a scope and a signal."""
 
 HEAD = (
     text_column("name", required=True),

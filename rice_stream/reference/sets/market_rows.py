@@ -23,7 +23,7 @@ def market_problems(rows: Sequence[Row]) -> list[str]:
 
 def unmixed_problems(rows: Sequence[Row]) -> list[str]:
     """Rows of a set that mix scopes, are marginal, or have no dates."""
-    problems = []
+    problems = marginal_problems(rows)
     scope = rows[0].text("scope") if rows else ""
     for row in rows:
         where = row.where
@@ -32,15 +32,17 @@ def unmixed_problems(rows: Sequence[Row]) -> list[str]:
                 f"{where}, column scope: {row.text('scope')} beside {scope}: with and without the making of plants and fuels are"
                 " never mixed; make a set of each"
             )
-        if row.text("signal") == "marginal":
-            problems.append(
-                f"{where}, column signal: marginal says what one more kilowatt-hour would emit; accounts are of the average"
-            )
         if row.valid_from_us == BEGINNING_US or row.valid_to_us == END_US:
             problems.append(
                 f"{where}, column valid_from: what holds by the market is of a stretch of time: give valid_from and valid_to"
             )
     return problems
+
+
+def marginal_problems(rows: Sequence[Row]) -> list[str]:
+    """Carbon intensities that are no averages."""
+    said = "marginal says what one more kilowatt-hour would emit; accounts are of the average"
+    return [f"{row.where}, column signal: {said}" for row in rows if row.text("signal") == "marginal"]
 
 
 def _of_instrument(row: Row) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rice_stream.reports.tiers import DEFAULTED, ESTIMATED, MEASURED, MISSING, REPORTED
+from rice_stream.reports.tier_words import DEFAULTED, ESTIMATED, MEASURED, MISSING, REPORTED
 
 PURCHASED, OWN = "scope_3_category_1", "scope_2"
 PARTS: Mapping[str, Mapping[str, str]] = {

@@ -14,7 +14,7 @@ from rice_stream.reports.exports.exported import ExportedDocument, Grounds, grou
 from rice_stream.reports.exports.orders import ExportOrder
 from rice_stream.reports.month_amounts import MonthAmounts, MonthQuestion, MonthRow, month_amounts
 from rice_stream.reports.month_uses import versions_of_uses
-from rice_stream.reports.tiers import MEASURED, REPORTED
+from rice_stream.reports.tier_words import MEASURED, REPORTED
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot

@@ -17,7 +17,7 @@ from rice_stream.reports.exports.exported import ExportedRows, Grounds, grounds_
 from rice_stream.reports.exports.orders import PARTS, ExportOrder
 from rice_stream.reports.month_amounts import MonthQuestion, MonthRow, month_amounts
 from rice_stream.reports.month_stretch import MonthStretch
-from rice_stream.reports.tiers import MEASURED
+from rice_stream.reports.tier_words import MEASURED
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope
 from rice_stream.store.snapshot import snapshot

@@ -28,7 +28,7 @@ from rice_stream.reports.exports.orders import ExportOrder
 from rice_stream.reports.materiality import THRESHOLD_PERCENT
 from rice_stream.reports.month_amounts import MonthAmounts, MonthQuestion, MonthRow, month_amounts
 from rice_stream.reports.month_uses import UsedFactors, versions_of_uses
-from rice_stream.reports.tiers import KNOWN_TIERS
+from rice_stream.reports.tier_words import KNOWN_TIERS
 from rice_stream.reports.totals_query import TotalsQuery
 from rice_stream.store.engine import Engine
 from rice_stream.store.scope import Scope

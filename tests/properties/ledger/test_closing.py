@@ -1,5 +1,5 @@
-"""Events, late ones, voids, restatements, charges, closes, retention, erasure and questions about the past, in any order: what was
-reported of a closed month stays, reported and entries are what is restated, and every proof holds."""
+"""Events, late ones, voids, restatements, mappings, contracts, closes, retention, erasure, questions about the past, in any order:
+what was reported of a closed month stays, reported and entries are what is restated, and every proof holds."""
 
 import json
 import os
@@ -17,20 +17,29 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from rice_stream.channels.months import Month
 from rice_stream.errors import NotFoundError
+from rice_stream.events.formats.reading.options import FormatOptions
 from rice_stream.events.mappings import WITHIN_TENANT, MappedName
 from rice_stream.instants import epoch_us
+from rice_stream.ledger.contracts import ApplyingContracts, planned
 from rice_stream.ledger.erasing import ErasureOrder, erase
 from rice_stream.ledger.recharging import recharging_by
 from rice_stream.ledger.restating import Restating
 from rice_stream.ledger.voiding import void_record
+from rice_stream.pipeline.mapping import map_name
+from rice_stream.pipeline.pipeline import Pipeline
 from rice_stream.proof.audit_verification import verify_trail
 from rice_stream.proof.period_verification import verify_months
 from rice_stream.proof.verification import verify
 from rice_stream.quantities import MEASURES
+from rice_stream.reference.loader import load_reference
+from rice_stream.reference.types import GRANULARITIES
 from rice_stream.reports.month_proofs import month_proof
 from rice_stream.reports.record_keys import find_key
 from rice_stream.reports.totals import totals
 from rice_stream.reports.totals_query import TotalsQuery
+from rice_stream.runtime.month_contracts import month_to_cover
+from rice_stream.store.factor_set_store import add_set
+from rice_stream.store.identity_rules import StoredRules
 from rice_stream.store.restatement_store import RestatementOrder
 from rice_stream.store.retention import drop_records_before
 from rice_stream.store.scope import EVERYTHING
@@ -40,6 +49,7 @@ from tests.simulation.store import SqliteStore
 from tests.support.cases import size
 from tests.support.closing import close
 from tests.support.databases import PostgresDatabases
+from tests.support.factor_files import contract_row, set_of
 from tests.support.fakes import NOON_US, OPERATOR, TOKEN_DEFAULTS, chunk_of, event
 from tests.support.reports_store import NOON, Store, open_store
 from tests.support.store_checks import assert_totals, measures_of, rows_in
@@ -53,7 +63,9 @@ TENANTS, MONTHS = ("acme", "globex"), ("2026-08", "2026-09", "2026-10")
 USERS = ("u-somebody", "u-another")
 RETAINED_AFTER = 25
 """Events: records are dropped where there is a ledger to drop them from."""
+TABLES = load_reference()
 ZONES = ("UTC", "Pacific/Auckland", "America/New_York")
+MAPPED: dict[str, Any] = {"open_reference": load_reference, "by": OPERATOR, "recharges": True}
 TARGETS = {"as before": AS_BEFORE, "by method": BY_METHOD, "by both": BY_BOTH}
 
 
@@ -65,12 +77,16 @@ class Months(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.empty()
-        self.pipeline = new_pipeline(self.engine)
+        self.pipeline = self.worker()
         self.rows = rows_in(self.engine)
         self.sent: dict[str, dict[str, Any]] = {}
         self.offset = 0
         self.remembered: list[tuple[datetime, Any, Any]] = []
         self.kept_from_us = 0
+
+    def worker(self) -> Pipeline:
+        """One that starts now, and knows all mappings of now."""
+        return new_pipeline(self.engine, rules=StoredRules(self.engine, FormatOptions()))
 
     def empty(self) -> None:
         """Forget everything."""
@@ -136,12 +152,34 @@ class Months(RuleBasedStateMachine):
         day=st.integers(0, 60),
     )
     def charge(self, tenant: str, kind: str, name: str, day: int) -> None:
-        """What is recorded is charged to others, by entries."""
+        """What is recorded is charged to others, by entries; what comes, at once."""
         if self.has(tenant):
             since_us = max(epoch_us(FIRST + timedelta(days=day)), self.kept_from_us)
-            mapping = MappedName(kind, name, f"{kind} {name}", since_us, tenant, "team")
+            how = {**MAPPED, "tenant_id": tenant, "subject": "team", "valid_from_us": since_us, "now_us": NOON_US}
+            target = f"{kind} {name}"
+            map_name(self.engine, kind, name, target, **how)
+            mapping = MappedName(kind, name, target, since_us, tenant, "team")
             for _ in recharging_by(self.engine, mapping, "new books", OPERATOR).steps():
                 pass
+            self.pipeline = self.worker()
+
+    @rule(
+        tenant=st.sampled_from(TENANTS),
+        month=st.sampled_from(MONTHS),
+        kwh=st.sampled_from([1e-6, 1e-3, 1.0]),
+        granularity=st.sampled_from(GRANULARITIES),
+    )
+    def contract(self, tenant: str, month: str, kwh: float, granularity: str) -> None:
+        """Electricity is bought, and covers some of a month: carbon by the market changes, by entries."""
+        if not self.has(tenant) or epoch_us(Month.of(month, "UTC").start) < self.kept_from_us:
+            return
+        bought = set_of(contract_row("wind", kwh, granularity, value=7), kind="contract", note=str(self.offset))
+        add_set(self.engine, bought, None, OPERATOR)
+        located = self.answers(None, "carbon_gco2e")
+        plan = planned(self.engine, TABLES, month_to_cover(self.engine, tenant, month), tenant)
+        for _ in ApplyingContracts(self.engine, plan, "contracts", OPERATOR).steps():
+            pass
+        assert self.answers(None, "carbon_gco2e") == located
 
     @rule(
         tenant=st.sampled_from(TENANTS),
@@ -186,14 +224,16 @@ class Months(RuleBasedStateMachine):
         instant, reported, restated = random.choice(self.remembered)
         assert self.answers(instant) == (reported, restated)
 
-    def answers(self, as_of: datetime | None) -> tuple[Any, Any]:
-        """Reported and restated prompts and carbon, by tenant and month."""
+    def answers(self, as_of: datetime | None, *figures: str) -> tuple[Any, Any]:
+        """Reported and restated prompts and carbon (of `figures`), by location and by the market, by tenant and month."""
         found = []
         for how in ("reported", "restated"):
             query = TotalsQuery(by=["tenant", "team"], bucket="month", amounts=how, as_of=as_of)
             rows = totals(self.engine, EVERYTHING, query, NOON)["rows"]
+            asked = ["prompts", *(figures or ("carbon_gco2e", "carbon_market_gco2e"))]
             told = [
-                (row["tenant"], row["team"], row["month"], row["prompts"], row["carbon_gco2e"]["mid"]) for row in rows
+                (*(row[name] or "" for name in ("tenant", "team", "month")), *(_middle(row[name]) for name in asked))
+                for row in rows
             ]
             found.append(sorted(row for row in told if any(row[3:])))
         return found[0], found[1]
@@ -239,6 +279,10 @@ class Months(RuleBasedStateMachine):
             except NotFoundError:
                 continue
             assert check_proof_file(proof).problems == []
+
+
+def _middle(figure: Any) -> Any:
+    return figure["mid"] if isinstance(figure, dict) else figure
 
 
 class OnSqlite(Months):

@@ -91,7 +91,11 @@ def test_a_place_that_is_away_is_said_with_exit_code_1(audited: Shell, tmp_path:
         ("{", (), "it is no JSON"),
         ("[" * 100_000, (), "it is no JSON"),
         ("{}", ("--key", "no+key"), "--key: 'no+key' is no public key"),
-        ("{}", ("--key", "/no/such/file"), "/no/such/file: cannot be read"),
+        (
+            "{}",
+            ("--key", "/no/such/file"),
+            "--key: '/no/such/file' is no public key (NAME+HASH+BASE64), and there is no such file",
+        ),
         ("{}", ("--checkpoint", "FILE"), "there is no signed checkpoint in"),
     ],
 )

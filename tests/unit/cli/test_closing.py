@@ -33,9 +33,11 @@ OCTOBER = ("close", "--tenant", "acme", "--month", "2026-10")
 
 def test_a_month_is_closed_and_its_prompts_are_proven_to_an_auditor(closing: Shell) -> None:
     """The file is checked by our command and by the program that needs none of our code."""
-    lines = {line["name"]: line for line in closing.json(*OCTOBER, "--dry-run")["checklist"]}
+    lines = {line["name"]: line for line in closing.json(*OCTOBER, "--dry-run", code=1)["checklist"]}
     assert [name for name, line in lines.items() if line["ok"] is False] == ["unattributed", "coverage"]
     assert [name for name, line in lines.items() if line["ok"] is None] == ["reconciliation"]
+    shown = {line.split()[0]: line.split()[1] for line in closing.run(*OCTOBER, "--dry-run").stdout.splitlines()[1:]}
+    assert (shown["totals"], shown["coverage"], shown["reconciliation"]) == ("ok", "NOT", "open")
     refused = closing.run(*OCTOBER)
     assert refused.exit_code == 2
     assert "unattributed: 100.0% of its carbon is charged to no team" in refused.stderr

@@ -1,5 +1,6 @@
 """The report commands as people use them: what they show, what they ask back, and the code they end with."""
 
+import json
 import sqlite3
 
 import pytest
@@ -123,3 +124,28 @@ def test_every_report_command_shows_an_example(shell: Shell) -> None:
     )
     for command in commands:
         assert "Example: rice-stream" in shell.run(*command.split(), "--help").stdout
+
+
+@pytest.mark.parametrize("command", [("totals",), ("bridge",), ("periods",)], ids=lambda command: command[0])
+def test_an_empty_answer_about_a_tenant_that_there_is_not_says_so(ledger: Shell, command: tuple[str, ...]) -> None:
+    """On stderr: the answer itself is as for one that has used nothing; of one that there is nothing is said."""
+    unknown, known = (ledger.run(*command, "--tenant", tenant) for tenant in ("acmee", "acme"))
+    assert (unknown.exit_code, known.exit_code) == (0, 0)
+    assert "there is no tenant 'acmee', or nothing has come of it yet" in unknown.stderr
+    assert "there is no tenant" not in known.stderr
+
+
+def test_sets_are_compared_by_what_differs(ledger: Shell) -> None:
+    """What a row is known by once, and of what was and is only what is not the same."""
+    for name, value in (("a", 10), ("b", 15)):
+        row = {"region": "country:SE", "scope": "lifecycle", "value": value, "unit": "gCO2e/kWh"}
+        head = {"kind": "rci", "name": name, "source": "Grid Co", "licence": "own", "published": "2026-11-01"}
+        path = ledger.directory / f"{name}.yaml"
+        path.write_text(json.dumps({**head, "rows": [row]}))
+    a, b = (str(ledger.directory / f"{name}.yaml") for name in "ab")
+    [line] = ledger.run("factors", "diff", a, b).stdout.splitlines()[1:]
+    assert line.split() == [
+        "changed",
+        *("country:SE,", "lifecycle,", "average,", "location"),
+        *("value", "10", "value", "15", "50"),
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from rice_stream.feeds.client import HttpLimits
 from rice_stream.feeds.intensities import LiveIntensities
-from rice_stream.feeds.sources import ElectricityMaps
+from rice_stream.feeds.sources import ElectricityMaps, WattTime
 from tests.support.http_server import Answer, WebServer
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -70,6 +70,20 @@ def test_unmapped_regions_other_scopes_and_failing_zones_leave_the_answer_to_the
     assert feed("aws:eu-west-1", AT_US) is None
     assert feed(REGION, AT_US) is None, "a lifecycle value must not stand in for a direct one"
     assert feed("DE", AT_US) is None, "a zone that the feed refuses has no value"
+
+
+@pytest.mark.parametrize(("signal", "used"), [("co2_aoer", True), ("co2_moer", False)])
+def test_a_marginal_value_is_never_used(server: WebServer, signal: str, *, used: bool) -> None:
+    """What one more kilowatt-hour would emit is no average, whatever was asked for."""
+    points = [{"point_time": (NOW - timedelta(hours=k)).isoformat(), "value": 500} for k in range(3)]
+    meta = {"units": "lbs_co2_per_mwh", "region": "SE", "signal_type": signal, "data_point_period_seconds": 3600}
+    server.respond = lambda _: Answer(200, json.dumps({"meta": meta, "data": points}).encode(), {})
+    limits = HttpLimits(timeout_s=2.0, pause_s=0.001)
+    feed = LiveIntensities(
+        WattTime("secret", base_url=server.url), {REGION: "SE"}, scope="direct", refresh_s=900, limits=limits
+    )
+    feed.refresh()
+    assert (feed(REGION, AT_US) is not None) == used
 
 
 def test_each_refresh_lets_earlier_answers_be_asked_again(live: Callable[..., LiveIntensities]) -> None:

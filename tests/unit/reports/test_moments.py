@@ -40,3 +40,19 @@ def test_a_stretch_that_lies_beyond_all_events_on_both_ends_is_refused(ledger: S
     result = ledger.run("totals", "--from", "3000-01-01", "--to", "2000-01-01")
     assert result.exit_code == 2
     assert "--from must lie before --to" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("totals",),
+        ("bridge", "--tenant", "acme"),
+        ("export", "chargeback", "--tenant", "acme", "--month", "2026-10", "--out", "file"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_nothing_is_told_as_of_an_instant_that_lies_ahead(ledger: Shell, command: tuple[str, ...]) -> None:
+    """The same question would be answered otherwise when it has come."""
+    result = ledger.run(*command, "--as-of", "2100-01-01")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--as-of 2100-01-01T00:00:00+00:00: lies ahead" in result.stderr

@@ -1,10 +1,14 @@
 """How well a number is known: one rule, whose parts add up."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rice_stream.reports.tiers import KNOWN_TIERS, TIERS, tier_fields, tier_of
+from rice_stream.reports.tier_words import KNOWN_TIERS, TIER_OF_ROW, TIERS, tier_of
+from rice_stream.reports.tiers import tier_fields
 from rice_stream.store.factor_spreads import RestsOn
 
 KNOWN = RestsOn("gpt-4o", "exact", "azure:swedencentral", "region", metered=False, stated=False)
@@ -44,6 +48,21 @@ def test_what_is_known_is_what_rests_on_no_fallback(kind: RestsOn, has_tenant: b
         or not has_tenant
     )
     assert (tier_of(kind, has_tenant=has_tenant) in KNOWN_TIERS) is not falls_back
+
+
+@given(_KINDS, st.booleans())
+def test_the_database_says_the_same_of_a_row(kind: RestsOn, has_tenant: bool) -> None:
+    """What rows are told apart by is what shares are made of."""
+    parts = ['"measured":{"basis":1}'] * kind.metered + ['"event_factors":"pue"'] * kind.stated
+    detail = "{" + ",".join([*parts, '"z":1']) + "}"
+    row = {**kind._asdict(), "detail": detail, "pue_rung": "region", "tenant": "acme" if has_tenant else "unknown"}
+    del row["metered"], row["stated"]
+    columns = ", ".join(f":{name} AS {name}" for name in row if name != "tenant")
+    sql = f"SELECT {TIER_OF_ROW} FROM (SELECT {columns}) f, (SELECT :tenant AS tenant_id) t"
+    if kind.region_rung == "event" and not kind.stated:
+        kind = kind._replace(stated=True)  # an intensity of the event's own is stated by it
+    with closing(sqlite3.connect(":memory:")) as connection:
+        assert connection.execute(sql, row).fetchone() == (tier_of(kind, has_tenant=has_tenant),)
 
 
 @given(st.dictionaries(st.sampled_from(TIERS), st.tuples(st.integers(0, 99), st.integers(0, 10**12))))

@@ -29,6 +29,6 @@ def read_claim_rules(path: Path) -> ClaimRules:
         loaded = yaml.load(path.read_text("utf-8"), _StrictLoader)  # noqa: S506
     except OSError as error:
         raise UsageError(f"RICE_OIDC_CLAIMS_FILE: cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"RICE_OIDC_CLAIMS_FILE: {path} is not YAML: {error}") from error
     return parse_claim_rules(loaded, str(path))

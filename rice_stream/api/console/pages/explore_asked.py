@@ -1,7 +1,7 @@
 """What the page Explore may be asked, and the addresses of its other states."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlencode
 
 from pydantic import BeforeValidator, Field
@@ -13,8 +13,8 @@ from rice_stream.api.console.stretches import Bucket
 from rice_stream.quantities import NAME_LENGTH_MAX
 from rice_stream.reports.name_filter import NameFilter
 
-Dimension = Literal["tenant", "team", "project", "cost_centre", "user", "model", "provider", "region"]
-DIMENSIONS: tuple[Dimension, ...] = ("tenant", "team", "project", "cost_centre", "user", "model", "provider", "region")
+Dimension = Literal["tenant", "team", "project", "cost_centre", "user", "model", "provider", "region", "data_tier"]
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 Measure = Literal["carbon", "energy", "prompts", "tokens"]
 MEASURES: tuple[Measure, ...] = ("carbon", "energy", "prompts", "tokens")
 Part = Literal["whole", "rest", "bars", "latest"]

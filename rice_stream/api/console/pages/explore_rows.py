@@ -73,7 +73,8 @@ def rows_of(asked: ExploreParameters, by: str, table: dict[str, Any], earlier: d
             {
                 **row,
                 "name": name_of(by, row, table["names_total"] - asked.rows),
-                "address": None if row["other"] else asked.only(by, row[by]),  # type: ignore[arg-type]
+                # To how well something is known no page can be narrowed.
+                "address": None if row["other"] or by == "data_tier" else asked.only(by, row[by]),  # type: ignore[arg-type]
                 "share": now / total if total else 0.0,
                 "change": None if was is None else change(now, amount(asked.measure, was)),
                 "before": was,

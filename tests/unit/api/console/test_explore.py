@@ -37,6 +37,7 @@ def linked(page: ReadPage, **wanted: str) -> str:
         ("", "by=tenant&window=30d&time_zone=UTC"),
         ("?by=team&window=24h", "by=team&window=24h"),
         ("?by=model&tenant=acme&window=mtd", "by=model&tenant=acme&window=mtd"),
+        ("?by=data_tier&window=24h", "by=data_tier&window=24h"),
         ("?by=model&team=search&without=team", "by=model&team=search&team=&window=30d"),
         ("?by=region&provider=nobody&without=provider&measure=energy", "by=region&provider=&window=30d"),
     ],

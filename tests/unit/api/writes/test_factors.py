@@ -9,7 +9,7 @@ from rice_stream.api.product import Product
 from rice_stream.store.engine import StoreUnavailableError
 from tests.support.api_running import Api
 from tests.support.cli_running import Shell
-from tests.support.factor_files import SWEDEN, file_of, rci_row
+from tests.support.factor_files import SWEDEN, contract_row, file_of, market_row, rci_row
 
 ASKED = {"model": "gpt-4o", "input_tokens": 500, "output_tokens": 250, "region": SWEDEN}
 
@@ -74,6 +74,20 @@ def test_what_is_wrong_with_a_set_is_told(api: Api, ledger: Shell) -> None:
     assert api.send("POST", "/v1/factors", body(kind="gas"), role="admin").status == 422
     assert api.get("/v1/factors/no-such").status == 404
     assert ledger.json("factors", "list")["factor_sets"] == []
+
+
+def test_sets_of_every_kind_are_taken_and_one_of_another_basis_is_not(api: Api, ledger: Shell) -> None:
+    """A supplier's factors and contracts too; what would be mixed is told with row and column."""
+    sets = [("market", market_row("residual_mix", 600, region=SWEDEN)), ("contract", contract_row("wind", 5, "hourly"))]
+    for kind, row in sets:
+        assert api.send("POST", "/v1/factors", body(row, kind=kind), role="admin").status == 201
+    kept = ledger.json("factors", "list")["factor_sets"]
+    assert sorted(row["kind"] for row in kept) == ["contract", "market"]
+    for changes, column in (({"scope": "direct"}, "scope: direct, but"), ({"signal": "marginal"}, "signal: marginal")):
+        for kind, row in [*sets, ("rci", rci_row())]:
+            refused = api.send("POST", "/v1/factors", body({**row, **changes}, kind=kind, name="other"), role="admin")
+            assert (refused.status, f"body row 1, column {column}" in refused.document["detail"]) == (400, True)
+    assert ledger.json("factors", "list")["factor_sets"] == kept
 
 
 def test_estimates_take_a_set_from_its_instant_on(api: Api, ledger: Shell) -> None:
