@@ -43,5 +43,9 @@ def erase(
 
 
 def _show(document: dict[str, Any]) -> None:
-    rows = [[name, f"{count:,}"] for name, count in document["erased"].items() if count]
-    table(["would change" if document["dry_run"] else "erased from", "rows"], [*rows, ["now", document["stands_for"]]])
+    rows: list[list[object]] = [[name, f"{count:,}"] for name, count in document["erased"].items() if count]
+    if document["dry_run"]:
+        # What would stand for the name is drawn at the first erasure, and would be another one then.
+        table(["would change", "rows"], rows)
+    else:
+        table(["erased from", "rows"], [*rows, ["now", document["stands_for"]]])

@@ -99,9 +99,10 @@ def _erased(connection: Connection, order: ErasureOrder, by: Actor) -> dict[str,
         kind, name = order.person
         stand_in, told_of = names.of(kind, name, whose.tenant_key), stored_id
         words = ErasedWords({name: stand_in})
-        counts = erasing.erase_person(connection, Whose(whose.tenant_key, stored_id), kind, name, words)
+        authors = erasing.words_of_authors(connection, stored_id, words)
+        counts = erasing.erase_person(connection, Whose(whose.tenant_key, stored_id), kind, name, words, authors)
         wait_for_turn(connection)
-        left = audit_erasing.erase_person(connection, stored_id, words)
+        left = audit_erasing.erase_person(connection, stored_id, words, authors)
         if not (any(counts.values()) or left or erasing.is_known(connection, whose.tenant_key, kind, stand_in)):
             raise NotFoundError(f"{kind.replace('_', ' ')} of tenant {order.tenant_id!r}: nothing has that name")
     counts = {**counts, "audit_entry": len(left)}

@@ -26,18 +26,18 @@ _CHECKED_BY = ("period.close", "period.soft_close", ERASED)
 _ROWS = 500
 
 
-def erase_person(connection: Connection, tenant_id: str, words: ErasedWords) -> dict[str, str]:
-    """Take a person's name out of what is of the tenant, or of none; and whoever made a change, of whichever tenant.
+def erase_person(connection: Connection, tenant_id: str, words: ErasedWords, authors: ErasedWords) -> dict[str, str]:
+    """Take a person's name out of what is of the tenant, or of none; and whoever made a change, of whichever tenant (`authors`).
 
     Returns the hash of what is left of each entry, by its id; the transaction has its turn (`audit.wait_for_turn`).
     """
     columns = schema.audit_entry.c
     names = [columns[name] for name in WORDS]
     own = (columns.tenant_id == tenant_id) | columns.tenant_id.is_(None)
-    condition = words.likely_in(columns.actor_name) | (own & words.likely_in(*names))
+    condition = authors.likely_in(columns.actor_name) | (own & words.likely_in(*names))
 
     def left(row: Row) -> dict[str, Any]:
-        actor = {"actor_name": words.taken_out_of_author(row["actor_name"])}
+        actor = {"actor_name": authors.taken_out_of_author(row["actor_name"])}
         return actor | (_taken_out(row, words) if row["tenant_id"] in (tenant_id, None) else {})
 
     return _erase(connection, condition, left)

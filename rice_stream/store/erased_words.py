@@ -19,6 +19,7 @@ class ErasedWords:
 
     def __init__(self, stand_ins: Mapping[str, str]) -> None:
         """Name -> stand-in, which is written alike everywhere; at least one name, none of them empty."""
+        self._stand_ins = dict(stand_ins)
         self._written = {form: stand_in for name, stand_in in stand_ins.items() for form in _forms(name)}
         ordered = sorted(self._written, key=len, reverse=True)
         within = [re.escape(form) for form in ordered if len(form) >= SHORTEST_WITHIN]
@@ -28,6 +29,10 @@ class ErasedWords:
             patterns.append(rf"{_BEGINS}(?:{'|'.join(within)})(?!\w)")
         self._within = re.compile("|".join(patterns))
         self._author = re.compile(rf"((?:session|command line) |token \d+ \()?({alone})(\)?)")
+
+    def and_of(self, more: Mapping[str, str]) -> "ErasedWords":
+        """These names, and more of them."""
+        return ErasedWords({**self._stand_ins, **more})
 
     def likely_in(self, *columns: Column[Any]) -> ColumnElement[bool]:
         """A condition that holds of every row with one of the names, and of a few others."""

@@ -4,6 +4,7 @@ Records, entries, totals and trees hold keys and no names, so nothing of them ch
 (or named in the test of this module as one that holds no names of people).
 """
 
+import json
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -67,8 +68,22 @@ SCRUBBED_APART = {
 """Columns that a person's erasure treats in ways of their own."""
 
 
-def erase_person(connection: Connection, whose: Whose, kind: str, name: str, words: ErasedWords) -> Counts:
-    """Erase a `user` or an `api_key` of a tenant from every table but the audit trail; `words` holds this name alone."""
+def words_of_authors(connection: Connection, tenant_id: str, words: ErasedWords) -> ErasedWords:
+    """The names to take out where it is said who did something: with those of the tenant's tokens that have one of `words` in them,
+    as in `token 3 (laptop of NAME)`.
+    """
+    table = schema.http_token
+    found = connection.execute(select(table.c.name, table.c.tenants).where(words.likely_in(table.c.name))).all()
+    of_tenant = {row.name for row in found if (tenants := json.loads(row.tenants)) == "*" or tenant_id in tenants}
+    return words.and_of({name: words.taken_out(name) for name in of_tenant if words.are_in(name)})
+
+
+def erase_person(
+    connection: Connection, whose: Whose, kind: str, name: str, words: ErasedWords, authors: ErasedWords
+) -> Counts:
+    """Erase a `user` or an `api_key` of a tenant from every table but the audit trail; `words` holds this name alone, `authors`
+    what `words_of_authors` says.
+    """
     principal, mapping = schema.principal, schema.mapping
     stand_in = words.taken_out(name)
     same = (principal.c.tenant_key == whose.tenant_key) & (principal.c.kind == kind) & (principal.c.name == name)
@@ -76,7 +91,7 @@ def erase_person(connection: Connection, whose: Whose, kind: str, name: str, wor
     for texts in OF_TENANT:
         _add(counts, texts.table, replace_texts(connection, texts, words.taken_out, words, whose))
     for texts in OF_AUTHORS:
-        _add(counts, texts.table, _replace(connection, texts, words.taken_out_of_author, words, true()))
+        _add(counts, texts.table, _replace(connection, texts, authors.taken_out_of_author, authors, true()))
     own = (mapping.c.tenant_id == whose.tenant_id) & mapping.c.subject.in_(("user", "api_key"))
     _add(counts, mapping, _replace(connection, Texts(mapping, ("name",)), words.taken_out, words, own))
     of_budgets = schema.budget_state.c.budget_id.in_(
@@ -88,6 +103,11 @@ def erase_person(connection: Connection, whose: Whose, kind: str, name: str, wor
     signed_in = (session.c.name == name) | (session.c.subject == name)
     _add(counts, session, connection.execute(delete(session).where(signed_in)).rowcount)
     return counts | erase_kept_payloads(connection, words)
+
+
+def erase_from_authors(connection: Connection, words: ErasedWords) -> Counts:
+    """Write who did something without a tenant's name, which may stand within that of a token."""
+    return {texts.table.name: _replace(connection, texts, words.taken_out, words, true()) for texts in OF_AUTHORS}
 
 
 def is_known(connection: Connection, tenant_key: int, kind: str, name: str) -> bool:

@@ -14,7 +14,7 @@ from rice_stream.store import schema
 from rice_stream.store.database_clock import database_now_us
 from rice_stream.store.erased_names import ATTRIBUTION_KINDS, StandIns, is_stand_in
 from rice_stream.store.erased_words import ErasedWords
-from rice_stream.store.erasing import OF_TENANT, Counts, Whose, erase_kept_payloads, replace_texts
+from rice_stream.store.erasing import OF_TENANT, Counts, Whose, erase_from_authors, erase_kept_payloads, replace_texts
 
 ERASED = "erased"
 """In the place of text that people wrote."""
@@ -36,6 +36,8 @@ def erase_tenant(connection: Connection, whose: Whose, names: StandIns, words: E
     for texts in OF_TENANT:
         replaced = replace_texts(connection, texts, words.taken_out, words, whose)
         counts[texts.table.name] = counts.get(texts.table.name, 0) + replaced
+    for name, replaced in erase_from_authors(connection, words).items():
+        counts[name] = counts.get(name, 0) + replaced
     _free_text(connection, whose)
     for table in _OWN:
         counts[table.name] += _renamed(connection, table, whose, names)

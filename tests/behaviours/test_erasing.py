@@ -183,6 +183,29 @@ def test_who_is_erased_is_recognised_when_events_name_them_again(store: Store) -
     assert checked(store).problems == []
 
 
+def test_a_token_that_is_called_after_somebody_loses_the_name_and_so_does_what_it_did(store: Store) -> None:
+    """Also where the name is a part of the token's; and the name of its tenant, when that is erased. Others' tokens stay."""
+    fill(store, by=OPERATOR)
+    name = NAMES[0]
+    for called, tenant in ((f"laptop of {name}, acme", "acme"), (f"{name}'s at globex", "globex")):
+        issue(store.engine, AskedToken(called, "editor", frozenset({tenant})), EVERYTHING, OPERATOR)
+    author = Actor("token", f"token 2 (laptop of {name}, acme)", 2)
+    found = find_key(store.engine, EVERYTHING, "2026-11-22T09:30:00Z", "acme")
+    void_record(store.engine, found.key, "acme", found.event_id, reason="a test", by=author)
+    stand_in = erase(store.engine, of_user(name), by=OPERATOR)["stands_for"]
+    tokens = [row["name"] for row in store.rows("SELECT name FROM http_token ORDER BY id")]
+    assert tokens[1:] == [f"laptop of {stand_in}, acme", f"{name}'s at globex"]
+    by_tokens = (
+        "SELECT author_name AS name FROM adjustment WHERE author_kind = 'token'"
+        " UNION SELECT actor_name FROM audit_entry WHERE actor_kind = 'token'"
+    )
+    assert store.rows(by_tokens) == [{"name": f"token 2 (laptop of {stand_in}, acme)"}]
+    tenant = erase(store.engine, ErasureOrder("acme", "contract ended"), by=OPERATOR)["stands_for"]
+    assert store.rows(by_tokens) == [{"name": f"token 2 (laptop of {stand_in}, {tenant})"}]
+    assert where(store, "acme") == []
+    assert checked(store).problems == []
+
+
 def test_erasing_again_takes_out_what_has_come_since(store: Store) -> None:
     """Nothing to do leaves no entry; what came in between, and authors of later changes, go as well."""
     fill(store)

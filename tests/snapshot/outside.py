@@ -11,7 +11,8 @@ from unittest import mock
 import click
 from confluent_kafka import KafkaError, KafkaException
 
-from tests.snapshot.running import Shell, all_commands, fixed_clock, rows_of, schema_of
+from tests.snapshot.running import Shell, fixed_clock, rows_of, schema_of
+from tests.support.commands import all_commands
 
 INPUTS = Path(__file__).parent / "inputs"
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import click
 from click.testing import CliRunner, Result
 
 from rice_stream.cli import cli
+from tests.support.commands import all_commands
 
 NOW = datetime.fromisoformat("2026-11-30T12:00:00+00:00")
 """What the clock says: dated tables, budgets and windows are looked up at it."""
@@ -81,19 +81,6 @@ def fixed_clock() -> Iterator[None]:
                 if value is datetime:
                     stack.enter_context(mock.patch.object(module, name, _FixedDatetime))
         yield
-
-
-def all_commands(
-    group: click.Group = cli, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command and group below `rice-stream`, by the words one types."""
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        yield (*path, name), command
-        if isinstance(command, click.Group):
-            yield from all_commands(command, (*path, name))
 
 
 class Shell:

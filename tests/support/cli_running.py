@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -90,19 +89,6 @@ def ledger(shell: Shell, filled_database: Path) -> Shell:
     ):
         source.backup(own)
     return shell
-
-
-def all_commands(
-    group: click.Group = cli, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command and group below `rice-stream`, by the words one types."""
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        yield (*path, name), command
-        if isinstance(command, click.Group):
-            yield from all_commands(command, (*path, name))
 
 
 def spelled(path: tuple[str, ...]) -> str:

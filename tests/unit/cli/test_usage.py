@@ -6,7 +6,8 @@ import click
 import pytest
 
 from rice_stream.cli import cli
-from tests.support.cli_running import Shell, all_commands, spelled
+from tests.support.cli_running import Shell, spelled
+from tests.support.commands import all_commands
 
 COMMANDS = [path for path, _ in all_commands()]
 LEAVES = [path for path, command in all_commands() if not isinstance(command, click.Group)]
