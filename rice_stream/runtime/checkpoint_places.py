@@ -81,7 +81,9 @@ class TopicPlace:
         producer.flush(_CONFIRMED_WITHIN_S)
         if problems != [None]:
             problem = problems[0] if problems else f"no broker confirmed it within {_CONFIRMED_WITHIN_S:g} s"
-            raise ServiceUnavailableError(f"RICE_CHECKPOINT_TOPIC: {self._topic}: {problem}")
+            raise ServiceUnavailableError(
+                f"RICE_CHECKPOINT_TOPIC: {self._topic}: {problem}; is there such a topic, and does its broker answer?"
+            )
 
 
 class ChannelPlace:

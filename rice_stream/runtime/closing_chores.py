@@ -46,12 +46,19 @@ class ClosingJob:
         self._rights = OwnRights(settings)
 
     def work(self, engine: Engine) -> None:
-        """Begin one, or look how it goes; `engine` sees everything. StoreUnavailableError: the database did not go on."""
+        """Begin one, or look how it goes; `engine` sees everything, by the API's role: to write needs the login's own rights.
+
+        StoreUnavailableError: the database did not go on.
+        """
         with reading(engine) as connection:
             waiting, now_us = next_closing(connection), database_now_us(connection)
-        if self._run is None and (waiting is None or not self._rights.may_write_records()):
+        if self._run is None and waiting is None:
+            self._rights.let_go()
             return
-        lease = Lease(engine, "close", self._holder, seconds=self._lease_s)
+        own = self._rights.engine()
+        if own is None:
+            return
+        lease = Lease(own, "close", self._holder, seconds=self._lease_s)
         if not lease.acquire(now_us):
             return
         if self._run is None:
@@ -63,7 +70,7 @@ class ClosingJob:
             return  # the lease is kept until the next look
         self._run = None
         lease.release()
-        run.end(engine)
+        run.end(own)
 
 
 class _Run(threading.Thread):

@@ -47,13 +47,18 @@ class RestatingJob:
         self._rights = OwnRights(settings)
 
     def work(self, engine: Engine) -> None:
-        """Do some of what there is to do; `engine` sees everything. StoreUnavailableError: the database did not go on."""
+        """Do some of what there is to do; `engine` sees everything, by the API's role: to write needs the login's own rights.
+
+        StoreUnavailableError: the database did not go on.
+        """
         with reading(engine) as connection:
             waiting, now_us = next_of_server(connection), database_now_us(connection)
-        if waiting is None or not self._rights.may_write_records():
+        own = None if waiting is None else self._rights.engine()
+        if waiting is None or own is None:
             self._let_go()
+            self._rights.let_go()
             return
-        lease = Lease(engine, "restate", self._holder, seconds=self._lease_s)
+        lease = Lease(own, "restate", self._holder, seconds=self._lease_s)
         if not lease.acquire(now_us):
             self._let_go()
             return
@@ -64,7 +69,7 @@ class RestatingJob:
             self._let_go()
             raise
         except RiceError as error:
-            self._fail(engine, waiting, error)
+            self._fail(own, waiting, error)
         self._let_go()
         lease.release()
 

@@ -118,7 +118,6 @@ ACCESS = {
     "budget_state": TableAccess(_CHANGES, f"{EVERYTHING_ONLY} OR budget_id IN (SELECT b.id FROM budget b)"),
     # By the team that the budget had when the alert was announced: it may be gone, or another team's, by now.
     "alert": TableAccess("SELECT", f"{_OF_NAMED_TENANT} AND {_TEAM_OF_ALERT}"),
-    "lease": TableAccess("", ALL_ROWS),
     # A channel is seen by those whose own scope holds all of the channel's tenants; it takes alerts of every team of them.
     "channel": TableAccess(_CHANGES, f"{_CHANNEL_OF_TENANTS} AND {_EVERY_TEAM}"),
     "delivery": TableAccess(_CHANGES, f"{EVERYTHING_ONLY} OR channel_id IN (SELECT c.id FROM channel c)"),
@@ -148,9 +147,11 @@ ACCESS = {
     "audit_entry": TableAccess("SELECT, INSERT", WHOLE_TENANT_BY_ID),
     # Of the trail: hashes of all of it, against which whoever sees a tenant checks entries of it. How many records a month of a
     # tenant has is not for others.
-    "checkpoint": TableAccess("SELECT", f"({EVERYTHING_ONLY}) OR (kind = 'audit' AND {_ANY_TENANT})"),
-    "checkpoint_target": TableAccess("SELECT", EVERYTHING_ONLY),
-    "signing_key": TableAccess("", ALL_ROWS),
+    "checkpoint": TableAccess("SELECT, INSERT", f"({EVERYTHING_ONLY}) OR (kind = 'audit' AND {_ANY_TENANT})"),
+    "checkpoint_target": TableAccess("SELECT, INSERT, UPDATE", EVERYTHING_ONLY),
+    # What it signs with is encrypted.
+    "signing_key": TableAccess("SELECT, INSERT, UPDATE", EVERYTHING_ONLY),
+    "lease": TableAccess(_CHANGES, EVERYTHING_ONLY),
     "alembic_version": TableAccess("SELECT", ALL_ROWS),
 }
 """By name. A view is not among them: it reads with its owner's rights, and so would show every tenant."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -25,7 +26,10 @@ from rice_stream.ledger.publishing import publish_checkpoints
 from rice_stream.proof.audit_verification import verify_trail
 from rice_stream.reports.audit_proofs import audit_proof
 from rice_stream.reports.checkpoints import checkpoint_health, checkpoint_page, checkpoints, place_rows
+from rice_stream.runtime.checkpoint_chores import checkpoint_chores
+from rice_stream.runtime.opening_api import open_own_store
 from rice_stream.runtime.secret_box import FernetBox
+from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.audit import AuditedChange, entry_bytes, record
 from rice_stream.store.checkpoint_store import StoredCheckpoint
 from rice_stream.store.engine import open_engine, reading, writing
@@ -352,6 +356,23 @@ def test_one_is_made_when_an_entry_has_waited_long_enough(engine: Engine) -> Non
     assert due(every_s=3600) is None
     assert due(every_s=1e-6) is not None
     assert due(every_s=1e-6) is None
+
+
+def test_a_server_signs_and_publishes_by_the_role_of_its_api(engine: Engine, tmp_path: Path) -> None:
+    """Which is all that a login of a server may: it needs no rights to records, nor those of the tables' owner."""
+    url, kept = engine.url.render_as_string(hide_password=False), tmp_path / "checkpoints.txt"
+    given = {"database_url": url, "secrets_key": SECRETS_KEY, "checkpoint_file": kept, "checkpoint_every_s": 1e-6}
+    settings = Settings.model_validate(given)
+    server = open_own_store(settings)
+    assert server is not None
+    [chore] = checkpoint_chores(settings)
+    add_entries(engine, 1)
+    assert [chore.run(server), chore.run(server)] == [1, 0]
+    assert kept.read_text() == f"{checkpoints(engine, EVERYTHING, limit=1)[0]['note']}\n"
+    both = Settings.model_validate({**given, "secrets_key": f"{'bmV3' * 10}bmU=,{SECRETS_KEY}"})
+    assert [chore.run(server) for chore in checkpoint_chores(both)] == [0, 1]
+    assert problems(engine, kept.read_text()) == []
+    server.dispose()
 
 
 class FakePlace:

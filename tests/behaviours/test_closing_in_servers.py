@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from rice_stream.channels.months import Month
 from rice_stream.ledger.closing import CloseOrder
@@ -13,6 +13,7 @@ from rice_stream.ledger.closing_orders import order_closing
 from rice_stream.proof.verification import verify
 from rice_stream.reports.closings import closing_page, named_closing
 from rice_stream.runtime.closing_chores import ClosingJob
+from rice_stream.runtime.opening_api import open_own_store
 from rice_stream.runtime.settings.loading import load_settings
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.engine import writing
@@ -50,6 +51,13 @@ def settings_of(store: Store) -> Settings:
     return load_settings(None, {"RICE_DATABASE_URL": url, "RICE_SECRETS_KEY": SECRETS_KEY})
 
 
+def database_of_server(store: Store) -> Engine:
+    """As a server gives it to its chores: by the API's role."""
+    engine = open_own_store(settings_of(store))
+    assert engine is not None
+    return engine
+
+
 @pytest.mark.parametrize("step", ["mark", "built_month", "save_state"])
 def test_another_server_goes_on_when_one_is_killed(database: Databases, step: str) -> None:
     """Not before its lease has run out; nothing is done twice, and a late event stays late."""
@@ -63,11 +71,13 @@ def test_another_server_goes_on_when_one_is_killed(database: Databases, step: st
         store.add(at("2026-10-31T08:00:00Z"))
         assert named_closing(store.engine, EVERYTHING, ordered.closing_id)["state"] == "running"
         other = ClosingJob(settings_of(store), waited_s=60.0)
-        other.work(store.engine)
+        server = database_of_server(store)
+        other.work(server)
         assert rows_in(store.engine)("period") == [] or rows_in(store.engine)("period")[0]["state"] == "closing"
         with writing(store.engine) as connection:
             connection.execute(text("UPDATE lease SET until_us = 0 WHERE name = 'close'"))
-        other.work(store.engine)
+        other.work(server)
+        server.dispose()
         done = named_closing(store.engine, EVERYTHING, ordered.closing_id)
         assert (done["state"], done["records"], done["records_expected"]) == ("done", 30, 30)
         [period] = rows_in(store.engine)("period")
@@ -86,13 +96,15 @@ def test_the_same_order_twice_is_one_and_orders_are_done_in_their_order(store: S
     september = CloseOrder("acme", Month.of("2026-09", "UTC"), accepted=accepted)
     first, second = order_closing(closing, OCTOBER), order_closing(closing, september)
     assert order_closing(closing, OCTOBER) == first
-    job.work(store.engine)
+    server = database_of_server(store)
+    job.work(server)
     assert [row["state"] for row in closing_page(store.engine, EVERYTHING)["rows"]] == ["ordered", "done"]
-    job.work(store.engine)
-    job.work(store.engine)
+    job.work(server)
+    job.work(server)
     again = order_closing(closing, OCTOBER)
     assert again.closing_id not in (first.closing_id, second.closing_id)
     before = rows_in(store.engine)("period")
-    job.work(store.engine)
+    job.work(server)
+    server.dispose()
     assert rows_in(store.engine)("period") == before
     assert [row["state"] for row in closing_page(store.engine, EVERYTHING)["rows"]] == ["done"] * 3

@@ -146,7 +146,9 @@ def test_every_table_with_rows_of_a_tenant_is_in_the_matrix() -> None:
         "delivery",
         "http_session",
         "idempotency_key",
+        "lease",
         "server_key",
+        "signing_key",
     }
     assert {name for name, access in ACCESS.items() if access.rows is not ALL_ROWS} == set(OWNERS) | others
 
