@@ -39,7 +39,8 @@ def find(program: str) -> str | None:
     """Where the program is; also in the folders of programs for root, which are not on everybody's path."""
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
     found = [shutil.which(name, path=path) for name in _NAMES.get(program, (program,))]
-    return next(filter(None, found), _playwrights() if program == "chromium" else None)
+    there = next(filter(None, found), None)
+    return _playwrights() if there is None and program == "chromium" else there
 
 
 def _playwrights() -> str | None:

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from rice_stream.errors import RiceError
 from rice_stream.reports.checkpoints import checkpoint_health, place_rows
+from rice_stream.runtime.checked_database import asked_of_database
 from rice_stream.runtime.checks import Check
-from rice_stream.runtime.opening import database_exists, open_store
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.scope import EVERYTHING
 
@@ -19,18 +18,12 @@ _LATE_MIN_S = 600
 
 def checkpoint_checks(settings: Settings, now: Callable[[], datetime]) -> Iterator[Check]:
     """Nothing where the database cannot be asked: other checks say why."""
-    if not database_exists(settings):
+    found = asked_of_database(
+        settings, lambda engine: (checkpoint_health(engine, EVERYTHING, now()), place_rows(engine, EVERYTHING))
+    )
+    if found is None:
         return
-    try:
-        engine = open_store(settings, answers_within_s=5)
-    except RiceError:
-        return
-    try:
-        health, places = checkpoint_health(engine, EVERYTHING, now()), place_rows(engine, EVERYTHING)
-    except RiceError:
-        return
-    finally:
-        engine.dispose()
+    health, places = found
     problems = [*_trail(settings, health), *_places(places)]
     yield from problems
     if not problems:

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from rice_stream.errors import RiceError
 from rice_stream.reports.deliveries import delivery_health
+from rice_stream.runtime.checked_database import asked_of_database
 from rice_stream.runtime.checks import Check
-from rice_stream.runtime.opening import database_exists, open_store
 from rice_stream.runtime.settings.settings import Settings
 from rice_stream.store.scope import EVERYTHING
 
@@ -15,18 +14,9 @@ _NAME = "channels"
 
 def delivery_checks(settings: Settings, now: Callable[[], datetime]) -> Iterator[Check]:
     """Nothing where the database cannot be asked: other checks say why."""
-    if not database_exists(settings):
+    health = asked_of_database(settings, lambda engine: delivery_health(engine, EVERYTHING, now()))
+    if health is None:
         return
-    try:
-        engine = open_store(settings, answers_within_s=5)
-    except RiceError:
-        return
-    try:
-        health = delivery_health(engine, EVERYTHING, now())
-    except RiceError:
-        return
-    finally:
-        engine.dispose()
     overdue, bad = health["overdue"], [*health["failing"], *health["disabled"]]
     if overdue:
         detail = f"deliveries have waited since {health['overdue_since']} ({overdue}), and no server sends them"

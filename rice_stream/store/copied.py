@@ -130,6 +130,8 @@ def _decoded(rows: Sequence[bytes], types: Mapping[str, WireType]) -> Copied:
         both = np.dtype([("columns", layout), ("text", "u1", (length - fixed,))])
         whole = np.frombuffer(b"".join(rows), dtype=both)
         ends = np.arange(len(rows) + 1, dtype=np.int32) * np.int32(length - fixed)
-        return Copied(whole["columns"], CopiedTexts(whole["text"].reshape(-1), ends))
+        # Texts of one byte each would be left where they are, between the columns.
+        texts = np.ascontiguousarray(whole["text"]).reshape(-1)
+        return Copied(whole["columns"], CopiedTexts(texts, ends))
     columns = np.frombuffer(b"".join([row[:fixed] for row in rows]), dtype=layout)
     return Copied(columns, CopiedTexts.of([row[fixed:] for row in rows]))

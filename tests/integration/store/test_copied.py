@@ -23,6 +23,18 @@ def test_every_row_is_read_once_in_its_order(postgresql: Databases, rows: int) -
     assert list(found.texts) == [f"name {number}" for number in range(1, rows + 1)]
 
 
+@pytest.mark.parametrize("width", [0, 1, 2])
+def test_texts_of_one_width_lie_one_after_another(postgresql: Databases, width: int) -> None:
+    """Also those of one byte each: files are written of them as they lie."""
+    select = "SELECT n::bigint AS n, repeat('x', :width) AS name FROM generate_series(1, 5) n"
+    engine = open_engine(postgresql.migrated())
+    with reading(engine) as connection:
+        found = copied(connection, select, {"width": width}, {"n": "int8"})
+    engine.dispose()
+    assert list(found.texts) == ["x" * width] * 5
+    assert found.texts.flat.flags["C_CONTIGUOUS"]
+
+
 @pytest.mark.parametrize("last", [1, 3, 40_000])
 def test_an_error_after_some_rows_is_the_databases_own(postgresql: Databases, last: int) -> None:
     """Nothing is taken for the whole answer; the connection is fit for use after the transaction is undone."""
