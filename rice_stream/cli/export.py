@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 @click.argument("kind", required=False)
 @click.option("--tenant", metavar="NAME", help="Whose month.")
 @click.option("--month", metavar="YYYY-MM", help="The month, in the tenant's time zone.")
-@click.option("--format", "form", metavar="FORM", help="csv, parquet, xlsx, pdf or json.  [default: the kind's first]")
+@click.option(
+    "--format",
+    "form",
+    metavar="FORM",
+    help="csv, parquet, xlsx, pdf or json.  [default: what the ending of FILE says, else the kind's first]",
+)
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
 @click.option(
     "--by", multiple=True, metavar="NAME", help="chargeback: rows also by team, project, user, model and others."
@@ -75,7 +80,7 @@ def export(
 
     if kind == "scope-pack":
         asked["threshold_percent"] = session.settings.restatement_threshold_percent
-    order, scope, before = _asked(kind, again, asked)
+    order, scope, before = _asked(kind, again, out, asked)
     with STDERR.status("exporting"):
         manifest = make_export(open_store(session.settings), scope, order, out)
     beside = out.with_name(f"{out.name}.manifest.json")
@@ -94,7 +99,7 @@ def export(
 
 
 def _asked(
-    kind: str | None, again: Path | None, asked: dict[str, Any]
+    kind: str | None, again: Path | None, out: Path, asked: dict[str, Any]
 ) -> "tuple[ExportOrder, Scope, dict[str, Any] | None]":
     from datetime import UTC, datetime
 
@@ -118,13 +123,23 @@ def _asked(
         kind=kind,
         tenant=tenant,
         month=month,
-        form=form_of(kind, form),
+        form=form_of(kind, form or _ending(out)),
         options=ExportOptions(
             by=tuple(dict.fromkeys(names)), **{**asked, "own_providers": tuple(asked["own_providers"])}
         ),
         as_of_us=None if when is None else epoch_us(when),
     )
     return order, EVERYTHING, None
+
+
+def _ending(out: Path) -> str | None:
+    """The form that the name of a file says; None: none of ours."""
+    from typing import get_args
+
+    from rice_stream.reports.exports.orders import Form
+
+    ending = out.suffix.removeprefix(".").lower()
+    return ending if ending in get_args(Form) else None
 
 
 def _show(document: dict[str, Any]) -> None:

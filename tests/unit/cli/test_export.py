@@ -31,6 +31,20 @@ def test_a_file_is_made_and_made_again(ledger: Shell) -> None:
     assert ["same", "content", "no"] in [line.split() for line in shown.splitlines()]
 
 
+def test_the_ending_of_the_file_says_its_form(ledger: Shell) -> None:
+    """Where nothing else does: nobody finds CSV under the name of a workbook. What is said otherwise holds."""
+    asked = ("export", "chargeback", "--tenant", "acme", "--month", MONTH)
+    for name, more, begins in (
+        ("a.xlsx", (), b"PK"),
+        ("a.PARQUET", (), b"PAR1"),
+        ("a.txt", (), b"tenant_id,"),
+        ("b.xlsx", ("--format", "csv"), b"tenant_id,"),
+    ):
+        out = ledger.directory / name
+        ledger.json(*asked, *more, "--out", str(out))
+        assert out.read_bytes().startswith(begins), name
+
+
 def test_what_does_not_go_together_is_refused(ledger: Shell) -> None:
     """Exit 2, with the option to put right."""
     out = str(ledger.directory / "x")
@@ -40,6 +54,7 @@ def test_what_does_not_go_together_is_refused(ledger: Shell) -> None:
     for arguments, words in (
         (("export", "--out", out), "say KIND, --tenant and --month"),
         (("export", "chargeback", *whose, "--format", "pdf", "--out", out), "chargeback is made as csv"),
+        (("export", "chargeback", *whose, "--out", "month.pdf"), "--format pdf: chargeback is made as csv"),
         (("export", "chargeback", *whose, "--by", "colour", "--out", out), "--by colour: choose from team"),
         (("export", "chargeback", *whose, "--carbon-price-per-tonne", "5", "--out", out), "give both, or neither"),
         (
